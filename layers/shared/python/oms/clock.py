@@ -1,0 +1,29 @@
+"""Time and randomness, in one place so that tests can move the one and seed the other without patching."""
+
+import secrets
+from datetime import UTC, datetime
+
+from oms.settings import settings
+
+# Crockford's base 32: no I, L, O or U, so that an id read aloud is not mistaken.
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def now() -> datetime:
+    """The time of this deployment, in UTC. On the local cloud a test may have moved it."""
+    return datetime.now(UTC) + settings().clock_offset
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds (`2026-01-31T09:30:00.000Z`): as text it sorts as it does in time."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def instant(text: str) -> datetime:
+    """The moment that `timestamp` wrote down."""
+    return datetime.fromisoformat(text)
+
+
+def random_id(length: int = 20) -> str:
+    """An unguessable id; 20 characters are 100 bits."""
+    return "".join(secrets.choice(CROCKFORD) for _ in range(length))

@@ -1,0 +1,177 @@
+"""Access to DynamoDB: one client for all tables, retries that are ours, and conditional writes.
+
+PynamoDB describes the items and writes the expressions; what it does not give (one client for several
+models, the item behind a failed single write, a batch of several kinds) is here and nowhere else.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+from botocore.exceptions import ClientError, HTTPClientError
+from pynamodb.connection import Connection, TableConnection
+from pynamodb.exceptions import PynamoDBException, TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
+
+from oms.errors import UnavailableError
+
+type Key = str | tuple[str, str]
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html, and the codes of
+# cancellation reasons in the API reference of TransactWriteItems.
+_TRANSIENT = {
+    "InternalServerError",
+    "LimitExceededException",
+    "ProvisionedThroughputExceeded",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingError",
+    "ThrottlingException",
+    "TransactionConflict",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+}
+_ATTEMPTS = 7
+_BATCH = 100
+
+
+@cache
+def connection() -> Connection:
+    """The process's one client. A request has seconds, not PynamoDB's default of 30 for each read."""
+    shared = Connection(
+        connect_timeout_seconds=1,
+        read_timeout_seconds=3,
+        retry_configuration={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=20,
+    )
+    _ = shared.client  # built now: sessions are per thread, and threads run queries later
+    return shared
+
+
+class StoredItem(Model):
+    """An item of one of the tables. Subclasses name their table in `Meta`."""
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        table: TableConnection = super()._get_connection()
+        shared = connection()
+        if table.connection is not shared:
+            if table.table_name not in shared._tables:
+                shared.add_meta_table(table.get_meta_table())
+            table.connection = shared
+        return table
+
+
+class ConditionFailedError(Exception):
+    """A single write whose condition did not hold; `item` is what is stored, raw, or None where nothing is."""
+
+    def __init__(self, item: dict[str, Any] | None) -> None:
+        super().__init__("the condition of the write did not hold")
+        self.item = item
+
+
+class TryAgainError(Exception):
+    """An attempt that learned something (a new price, a new version) and is worth making again at once."""
+
+
+def transaction() -> TransactWrite:
+    """A transaction on the shared client. DynamoDB sees its operations as checks, deletes, puts, updates, each in order."""
+    return TransactWrite(connection=connection())
+
+
+def update_item[T: StoredItem](item: T, actions: list[Action], condition: Condition) -> T:
+    """The item after the update. Raises ConditionFailedError with the stored item."""
+    write = item.get_update_kwargs_from_instance(actions, condition, "ALL_OLD")
+    stored = _single_write(connection().client.update_item, write | {"ReturnValues": "ALL_NEW"})
+    return type(item).from_raw_data(stored["Attributes"])
+
+
+def put_item(item: StoredItem, condition: Condition | None = None) -> None:
+    """Raises ConditionFailedError with the stored item."""
+    _single_write(connection().client.put_item, item.get_save_kwargs_from_instance(condition, "ALL_OLD"))
+
+
+def _single_write(call: Callable[..., dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return call(**arguments)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            raise ConditionFailedError(error.response.get("Item")) from error  # type: ignore[call-overload]
+        raise
+
+
+def retrying[T](attempt: Callable[[], T], *, sleep: Callable[[float], None] = time.sleep) -> T:
+    """What `attempt` returns, made again while the failure is passing (conflict, throttling, time-out).
+
+    An attempt must be safe to repeat after an unknown outcome. At most 7 attempts with full jitter, about 1.5 s of
+    waiting in the mean (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
+    Raises UnavailableError (503) after the last: contention is never reported as anything else.
+    """
+    for number in range(_ATTEMPTS):
+        if number:
+            sleep(random.uniform(0, min(1.0, 0.05 * 2**number)))  # noqa: S311 - jitter, not a secret
+        try:
+            return attempt()
+        except TryAgainError as error:
+            last: Exception = error
+        except (PynamoDBException, ClientError, HTTPClientError) as error:
+            if not is_transient(error):
+                raise
+            last = error
+    raise UnavailableError from last
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same call may succeed later. A cancelled transaction is, when a reason of it is."""
+    if isinstance(error, TransactWriteError) and error.cancellation_reasons:
+        return any(reason and reason.code in _TRANSIENT for reason in error.cancellation_reasons)
+    cause = error.cause if isinstance(error, PynamoDBException) else error
+    if isinstance(cause, ClientError):
+        return cause.response["Error"].get("Code") in _TRANSIENT
+    return isinstance(cause, HTTPClientError)
+
+
+def get_item[T: StoredItem](model: type[T], key: Key) -> T | None:
+    """The item as it is now (a consistent read), or None."""
+    names = _key_names(model)
+    arguments = {"TableName": model.Meta.table_name, "Key": _raw_key(names, key), "ConsistentRead": True}
+    response = retrying(lambda: connection().client.get_item(**arguments))
+    raw = response.get("Item")
+    return model.from_raw_data(raw) if raw else None
+
+
+def batch_get[T: StoredItem](model: type[T], keys: Iterable[Key], *, consistent: bool = True) -> dict[Key, T]:
+    """The items that exist, by key; one call for 100 keys. Unprocessed keys are read again, then UnavailableError."""
+    names = _key_names(model)
+    table = model.Meta.table_name
+    wanted = list(dict.fromkeys(keys))
+    found: dict[Key, T] = {}
+    for start in range(0, len(wanted), _BATCH):
+        pending = [_raw_key(names, key) for key in wanted[start : start + _BATCH]]
+
+        def read() -> None:
+            nonlocal pending
+            request = {table: {"Keys": pending, "ConsistentRead": consistent}}
+            response = connection().client.batch_get_item(RequestItems=request)
+            for raw in response["Responses"].get(table, []):
+                values = tuple(raw[name]["S"] for name in names)
+                found[values if len(names) == 2 else values[0]] = model.from_raw_data(raw)  # type: ignore[index]
+            pending = response.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+            if pending:
+                raise TryAgainError
+
+        retrying(read)
+    return found
+
+
+def _key_names(model: type[StoredItem]) -> list[str]:
+    return [name for name in (model._hash_keyname, model._range_keyname) if name]
+
+
+def _raw_key(names: list[str], key: Key) -> dict[str, dict[str, str]]:
+    return {name: {"S": value} for name, value in zip(names, (key,) if isinstance(key, str) else key, strict=True)}

@@ -1,0 +1,121 @@
+"""The one tree of errors a request can end with. `oms.api` turns each into a problem answer (RFC 9457)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class OmsError(Exception):
+    """A refusal with a stable `code`. `extra` are the problem's further members, `headers` those of the answer."""
+
+    status = 500
+    code = "internal-error"
+    title = "Internal error"
+
+    def __init__(
+        self, detail: str, *, extra: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.extra = dict(extra or {})
+        self.headers = dict(headers or {})
+
+
+class MalformedJsonError(OmsError):
+    status, code, title = 400, "malformed-json", "Malformed JSON"
+
+
+class UnauthenticatedError(OmsError):
+    status, code, title = 401, "unauthenticated", "Authentication required"
+
+    def __init__(self, detail: str = "A valid access token is required.") -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class InvalidCredentialsError(UnauthenticatedError):
+    """Wrong, unknown, locked and disabled are one answer, so that none can be told from another."""
+
+    code, title = "invalid-credentials", "Invalid credentials"
+
+    def __init__(self, detail: str = "The e-mail address or the password is not right.") -> None:
+        super().__init__(detail)
+
+
+class ForbiddenError(OmsError):
+    status, code, title = 403, "forbidden", "Not allowed for this role"
+
+
+class NotFoundError(OmsError):
+    status, code, title = 404, "not-found", "Not found"
+
+
+class MethodNotAllowedError(OmsError):
+    status, code, title = 405, "method-not-allowed", "Method not allowed"
+
+
+class ConflictError(OmsError):
+    status, code, title = 409, "conflict", "Conflict"
+
+
+class EmailTakenError(ConflictError):
+    code, title = "email-taken", "E-mail address taken"
+
+
+class SkuTakenError(ConflictError):
+    code, title = "sku-taken", "SKU taken"
+
+
+class InsufficientStockError(ConflictError):
+    code, title = "insufficient-stock", "Not enough stock"
+
+
+class InvalidTransitionError(ConflictError):
+    code, title = "invalid-transition", "Invalid transition"
+
+
+class StaleVersionError(OmsError):
+    status, code, title = 412, "stale-version", "Stale version"
+
+
+class BodyTooLargeError(OmsError):
+    status, code, title = 413, "body-too-large", "Body too large"
+
+
+class UnsupportedMediaTypeError(OmsError):
+    status, code, title = 415, "unsupported-media-type", "Unsupported media type"
+
+
+class InvalidRequestError(OmsError):
+    """A 422 with a list of what is wrong: each `{pointer | parameter | header, detail}`."""
+
+    status, code, title = 422, "validation-failed", "Invalid request"
+
+    def __init__(self, errors: Sequence[Mapping[str, str]], detail: str = "The request has invalid values.") -> None:
+        super().__init__(detail, extra={"errors": [dict(error) for error in errors]})
+
+    @classmethod
+    def at(cls, detail: str, **where: str) -> "InvalidRequestError":
+        """One wrong value: `at("must be …", pointer="#/name")`, or `parameter=` or `header=`."""
+        return cls([{**where, "detail": detail}])
+
+
+class UnknownProductError(InvalidRequestError):
+    code, title = "unknown-product", "Unknown product"
+
+
+class IdempotencyKeyReusedError(OmsError):
+    status, code, title = 422, "idempotency-key-reused", "Idempotency key reused"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used before with another body.")
+
+
+class TooManyRequestsError(OmsError):
+    status, code, title = 429, "too-many-requests", "Too many requests"
+
+
+class UnavailableError(OmsError):
+    """Contention, throttling or a missing part: nothing was decided, and the same request may be sent again."""
+
+    status, code, title = 503, "unavailable", "Temporarily unavailable"
+
+    def __init__(self, detail: str = "The system is busy. Please try again.", *, retry_after: int = 1) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})

@@ -1,0 +1,149 @@
+"""Lists: pages over the partitions of an index, and the cursors that lead from one page to the next."""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from oms.dynamodb import connection, retrying
+from oms.errors import InvalidRequestError
+
+# DynamoDB orders text by its UTF-8 bytes, which is the order of code points.
+LOWEST = "\x00"
+HIGHEST = "\U0010ffff"
+_READ_WHEN_FILTERING = 250
+
+
+@dataclass(frozen=True)
+class Index:
+    """A secondary index whose projected attributes are all strings and whose sort keys end in an ASCII id."""
+
+    table: str
+    name: str
+    partition_key: str
+    sort_key: str
+
+
+@dataclass(frozen=True)
+class Page[T]:
+    """`position` is the sort key to go on after; None at the list's end."""
+
+    items: list[T]
+    position: str | None
+
+
+@dataclass(frozen=True)
+class Range:
+    """What part of a sorted list is asked for. `low` and `high` are inclusive; `after` is the last sort key seen."""
+
+    limit: int
+    descending: bool = False
+    low: str = LOWEST
+    high: str = HIGHEST
+    after: str | None = None
+
+    def bounds(self) -> tuple[str, str]:
+        if self.after is None:
+            return self.low, self.high
+        if self.descending:
+            return self.low, min(self.high, _just_below(self.after))
+        return max(self.low, self.after + LOWEST), self.high
+
+
+def _just_below(key: str) -> str:
+    """A bound under `key` and over every other key less than it, since the last character is ASCII."""
+    return key[:-1] + chr(ord(key[-1]) - 1) + HIGHEST
+
+
+type Entry = dict[str, str]
+"""What an index projects of an item."""
+
+
+def merged_page(
+    index: Index, partitions: Sequence[str], part: Range, *, keep: Callable[[Entry], bool] | None = None
+) -> Page[Entry]:
+    """One page over several partitions of an index: one Query each, merged by sort key.
+
+    A partition that was not read to its end has told nothing of what lies past its last key, so the page stops at
+    the nearest of those keys and the next page starts there. With `keep`, more is read than asked for, since much
+    of it may not be kept; a page can still be short, even empty.
+    """
+    low, high = part.bounds()
+    if low > high:
+        return Page([], None)
+    # One entry more than asked for tells whether anything follows, so that the last full page ends the list.
+    limit = part.limit + 1 if keep is None else max(part.limit + 1, _READ_WHEN_FILTERING)
+
+    def read(partition: str) -> tuple[list[Entry], str | None]:
+        return _query(index, partition, low, high, descending=part.descending, limit=limit)
+
+    if len(partitions) == 1:
+        answers = [read(partitions[0])]
+    else:
+        connection()  # made before the threads: botocore's client creation is not thread-safe
+        with ThreadPoolExecutor(max_workers=min(len(partitions), 16)) as pool:
+            answers = list(pool.map(read, partitions))
+
+    ends = [end for _, end in answers if end is not None]
+    fence = (max(ends) if part.descending else min(ends)) if ends else None
+    entries = sorted((e for found, _ in answers for e in found), key=lambda e: e[index.sort_key], reverse=part.descending)
+    kept = [
+        entry
+        for entry in entries
+        if fence is None or (entry[index.sort_key] >= fence if part.descending else entry[index.sort_key] <= fence)
+        if keep is None or keep(entry)
+    ]
+    if len(kept) > part.limit:
+        return Page(kept[: part.limit], kept[part.limit - 1][index.sort_key])
+    return Page(kept, fence)
+
+
+def _query(
+    index: Index, partition: str, low: str, high: str, *, descending: bool, limit: int
+) -> tuple[list[Entry], str | None]:
+    """The entries of one Query, and the sort key it stopped at if there is more."""
+    response = retrying(
+        lambda: connection().client.query(
+            TableName=index.table,
+            IndexName=index.name,
+            KeyConditionExpression="#partition = :partition AND #sort BETWEEN :low AND :high",
+            ExpressionAttributeNames={"#partition": index.partition_key, "#sort": index.sort_key},
+            ExpressionAttributeValues={":partition": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}},
+            ScanIndexForward=not descending,
+            Limit=limit,
+        )
+    )
+    entries = [{name: value["S"] for name, value in item.items()} for item in response["Items"]]
+    end = response.get("LastEvaluatedKey")
+    return entries, end[index.sort_key]["S"] if end else None
+
+
+def encode_cursor(position: str | None, scope: Sequence[object]) -> str | None:
+    """A cursor for `position`, good only for `scope` (who asks for what). None at the end."""
+    if position is None:
+        return None
+    return base64.urlsafe_b64encode(_seal(position, scope) + position.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None, scope: Sequence[object]) -> str | None:
+    """The position in a cursor. One that is malformed or was made for another user or query: InvalidRequestError.
+
+    A forged cursor gains nothing: it holds a place in a sort order, while the partitions come from the request.
+    """
+    if cursor is None:
+        return None
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        seal, position = raw[:12], raw[12:].decode()
+    except (binascii.Error, ValueError):
+        raw, seal, position = b"", b"", ""
+    if not 0 < len(raw) <= 1000 or not position or not 0x21 <= ord(position[-1]) <= 0x7E or seal != _seal(position, scope):
+        raise InvalidRequestError.at("is not a cursor of this list", parameter="cursor")
+    return position
+
+
+def _seal(position: str, scope: Sequence[object]) -> bytes:
+    return hashlib.sha256(json.dumps([position, *scope]).encode()).digest()[:12]

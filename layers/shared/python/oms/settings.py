@@ -1,0 +1,103 @@
+"""The only reader of the environment: typed settings, checked once, when first asked for."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from functools import cache
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+# Minor-unit digits of ISO 4217 where they are not two.
+_MINOR_DIGITS = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a deployment decides. Money is in minor units of `currency`."""
+
+    stage: str
+    version: str
+    identity_table: str
+    inventory_table: str
+    orders_table: str
+    audit_table: str
+    signing_keys_secret: str
+    jwks_parameter: str
+    pepper_secret: str
+    origin_secret: str
+    expiry_queue_url: str
+    currency: str
+    currency_digits: int
+    hold: timedelta
+    order_shards: int
+    shipping_max: int
+    shipping_flat: int | None
+    clock_offset: timedelta
+    register_limit: int
+    login_limit: int
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process. Loosening ones count only while the AWS endpoint is on loopback."""
+    return read(os.environ)
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Settings from `environment`; raises ValueError or KeyError naming what is wrong, so that a deployment fails early."""
+    currency = environment.get("OMS_CURRENCY", "EUR")
+    digits = _MINOR_DIGITS.get(currency, 2)
+    loosened = environment if _is_loopback(environment.get("AWS_ENDPOINT_URL", "")) else {}
+    flat = environment.get("OMS_SHIPPING_FLAT")
+    return Settings(
+        stage=environment.get("OMS_STAGE", "local"),
+        version=environment.get("OMS_VERSION", "0.0.0"),
+        identity_table=environment.get("OMS_IDENTITY_TABLE", "identity"),
+        inventory_table=environment.get("OMS_INVENTORY_TABLE", "inventory"),
+        orders_table=environment.get("OMS_ORDERS_TABLE", "orders"),
+        audit_table=environment.get("OMS_AUDIT_TABLE", "audit"),
+        signing_keys_secret=environment.get("OMS_SIGNING_KEYS_SECRET", ""),
+        jwks_parameter=environment.get("OMS_JWKS_PARAMETER", ""),
+        pepper_secret=environment.get("OMS_PEPPER_SECRET", ""),
+        origin_secret=environment.get("OMS_ORIGIN_SECRET", ""),
+        expiry_queue_url=environment.get("OMS_EXPIRY_QUEUE_URL", ""),
+        currency=currency,
+        currency_digits=digits,
+        hold=timedelta(seconds=_at_least(1, environment.get("OMS_HOLD_SECONDS", "1800"))),
+        order_shards=_at_least(1, environment.get("OMS_ORDER_SHARDS", "1")),
+        shipping_max=_minor_units(environment.get("OMS_SHIPPING_MAX", "1000.00"), digits),
+        shipping_flat=_minor_units(flat, digits) if flat else None,
+        clock_offset=timedelta(seconds=float(loosened.get("OMS_CLOCK_OFFSET", "0"))),
+        register_limit=_at_least(1, loosened.get("OMS_REGISTER_LIMIT", "5")),
+        login_limit=_at_least(1, loosened.get("OMS_LOGIN_LIMIT", "5")),
+    )
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _at_least(least: int, text: str) -> int:
+    number = int(text)
+    if number < least:
+        raise ValueError(f"a setting must be at least {least}, not {number}")
+    return number
+
+
+def _minor_units(amount: str, digits: int) -> int:
+    minor = Decimal(amount).scaleb(digits)
+    if minor != int(minor) or minor < 0:
+        raise ValueError(f"{amount} is not an amount of money with at most {digits} decimals")
+    return int(minor)
