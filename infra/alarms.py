@@ -1,0 +1,44 @@
+"""One topic for all alarms, and the alarms' common settings."""
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.stages import Stage
+
+
+class Alarms(Construct):
+    def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
+        super().__init__(scope, construct_id)
+        self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
+        if stage.alarm_email:
+            self.topic.add_subscription(subscriptions.EmailSubscription(stage.alarm_email))
+
+    def on(self, construct_id: str, metric: cloudwatch.IMetric, *, threshold: float, why: str) -> None:
+        """Rings when a single period reaches the threshold; no data is good news."""
+        alarm = cloudwatch.Alarm(
+            self,
+            construct_id,
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            alarm_description=why,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
+
+    def on_errors(self, name: str, function: lambda_.IFunction) -> None:
+        self.on(f"{name}Errors", function.metric_errors(), threshold=1, why=f"The function {name} raised or timed out.")
+
+    def on_dead_letters(self, name: str, queue: sqs.IQueue) -> None:
+        self.on(
+            f"{name}DeadLetters",
+            queue.metric_approximate_number_of_messages_visible(),
+            threshold=1,
+            why=f"A message of the queue {name} failed at every try and waits in its dead-letter queue.",
+        )

@@ -1,0 +1,126 @@
+"""The HTTP API: one route group for each function, and $default for everything else."""
+
+import json
+
+import aws_cdk as cdk
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.alarms import Alarms
+from infra.checks import acknowledge
+from infra.functions import Functions
+from infra.stages import Stage
+
+BASE_PATH = "/api/v1"
+EXPOSED_HEADERS = [
+    "ETag",
+    "Location",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-Request-Id",
+    "Idempotency-Replayed",
+]
+ALLOWED_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match"]
+METHODS = [
+    apigateway.CorsHttpMethod.GET,
+    apigateway.CorsHttpMethod.HEAD,
+    apigateway.CorsHttpMethod.POST,
+    apigateway.CorsHttpMethod.PUT,
+    apigateway.CorsHttpMethod.PATCH,
+    apigateway.CorsHttpMethod.DELETE,
+]
+# No query string and no header: they may hold what must not be logged.
+ACCESS_LOG = {
+    "request_id": "$context.requestId",
+    "extended_request_id": "$context.extendedRequestId",
+    "time": "$context.requestTimeEpoch",
+    "source_ip": "$context.identity.sourceIp",
+    "method": "$context.httpMethod",
+    "route": "$context.routeKey",
+    "path": "$context.path",
+    "status": "$context.status",
+    "response_length": "$context.responseLength",
+    "latency_ms": "$context.responseLatency",
+    "integration_error": "$context.integrationErrorMessage",
+}
+
+
+class Api(Construct):
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, functions: Functions, alarms: Alarms
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.api = apigateway.HttpApi(
+            self,
+            "Api",
+            api_name=f"Oms-{stage.name}",
+            create_default_stage=False,
+            cors_preflight=_cors(stage),
+            default_integration=_integration("Docs", functions.docs),
+        )
+        self._group("auth", "Auth", functions.auth)
+        passwords = _integration("Passwords", functions.passwords)
+        for route in ("register", "login"):
+            self.api.add_routes(path=f"{BASE_PATH}/auth/{route}", integration=passwords)
+        self._group("inventory", "Inventory", functions.inventory)
+        self._group("orders", "Orders", functions.orders)
+        self._default_stage(stage)
+        acknowledge(
+            self.api,
+            "AwsSolutions-APIG4",
+            "The functions authenticate: each request reads session and user, which no gateway authorizer could cache.",
+        )
+        alarms.on(
+            "ApiServerErrors",
+            self.api.metric_server_error(period=cdk.Duration.minutes(5), statistic=cloudwatch.Stats.SUM),
+            threshold=1,
+            why="The API answered 5xx: an error that the contract does not know, or a part that is not ready.",
+        )
+
+    def _group(self, name: str, construct_id: str, function: lambda_.IFunction) -> None:
+        integration = _integration(construct_id, function)
+        for path in (f"{BASE_PATH}/{name}", f"{BASE_PATH}/{name}/{{proxy+}}"):
+            self.api.add_routes(path=path, integration=integration)
+
+    def _default_stage(self, stage: Stage) -> None:
+        log_group = logs.LogGroup(
+            self,
+            "AccessLogs",
+            retention=logs.RetentionDays[stage.log_retention],
+            removal_policy=cdk.RemovalPolicy.DESTROY if stage.is_local else cdk.RemovalPolicy.RETAIN,
+        )
+        default = apigateway.HttpStage(
+            self,
+            "Stage",
+            http_api=self.api,
+            stage_name="$default",
+            auto_deploy=True,
+            throttle=apigateway.ThrottleSettings(rate_limit=stage.throttle_rate, burst_limit=stage.throttle_burst),
+        )
+        resource = default.node.default_child
+        assert isinstance(resource, apigateway.CfnStage)
+        resource.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
+            destination_arn=log_group.log_group_arn, format=json.dumps(ACCESS_LOG)
+        )
+
+
+def _cors(stage: Stage) -> apigateway.CorsPreflightOptions | None:
+    if not stage.cors_origins:
+        return None
+    return apigateway.CorsPreflightOptions(
+        allow_origins=list(stage.cors_origins),
+        allow_methods=METHODS,
+        allow_headers=ALLOWED_HEADERS,
+        expose_headers=EXPOSED_HEADERS,
+        max_age=cdk.Duration.hours(1),
+    )
+
+
+def _integration(construct_id: str, function: lambda_.IFunction) -> integrations.HttpLambdaIntegration:
+    # One permission for each function, not one for each of its routes.
+    return integrations.HttpLambdaIntegration(construct_id, function, scope_permission_to_route=False)

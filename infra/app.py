@@ -1,0 +1,38 @@
+"""The CDK app: `npx -y aws-cdk@2 synth -c stage=dev` or `python -m infra.app`."""
+
+import json
+import signal
+import sys
+from typing import Any
+
+import aws_cdk as cdk
+
+from infra.assets import ROOT
+from infra.checks import check
+from infra.stack import OmsStack
+from infra.stages import Stage, StageError
+from layers.dependencies.build import LayerBuildError
+
+
+def build(context: dict[str, Any] | None = None, *, outdir: str | None = None) -> cdk.App:
+    """The app for the context of cdk.json, changed by `context`, and both by what the CDK CLI was given."""
+    committed = json.loads((ROOT / "cdk.json").read_text())["context"]
+    app = cdk.App(context=committed | (context or {}), outdir=outdir)
+    name = str(app.node.get_context("stage"))
+    settings = app.node.try_get_context("settings") or {}
+    OmsStack(app, Stage.named(name, settings.get(name, {})))
+    check(app)
+    return app
+
+
+def main() -> None:
+    # So that temporary folders go away too when a layer build is stopped half-way.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        build().synth()
+    except (StageError, LayerBuildError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

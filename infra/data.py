@@ -1,0 +1,119 @@
+"""The tables, one per domain, and what a function may do with them."""
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.checks import acknowledge
+from infra.stages import Stage
+
+# Never Scan: no request path and no worker reads a whole table.
+READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
+WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem")
+# Audit entries are put and counted, never taken away.
+APPEND = ("dynamodb:PutItem", "dynamodb:UpdateItem")
+
+PRODUCT_INDEXES = {
+    "by_name": ("listing", "name_key"),
+    "by_sku": ("listing", "sku_key"),
+    "by_price": ("listing", "price_key"),
+    "by_created": ("listing", "created_key"),
+    "category_by_name": ("listing_category", "name_key"),
+    "category_by_price": ("listing_category", "price_key"),
+    "category_by_created": ("listing_category", "created_key"),
+}
+
+
+class Data(Construct):
+    """All indexes are created with their table: an update of a live table takes one at a time."""
+
+    def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
+        super().__init__(scope, construct_id)
+        self._stage = stage
+        self.identity = self._table(
+            "Identity", ("pk", "sk"), indexes=[_index("users", "listing", "email_folded")], ttl="ttl"
+        )
+        self.inventory = self._table(
+            "Inventory", ("pk", "sk"), indexes=[_index(name, *keys) for name, keys in PRODUCT_INDEXES.items()]
+        )
+        self.orders = self._table(
+            "Orders",
+            ("id",),
+            indexes=[
+                _index("by_customer", "customer_id", "created_key", include=["status"]),
+                _index("by_created", "shard", "created_key", include=["status", "customer_id"]),
+                _index("open", "open_shard", "created_key", include=["expires_at"]),
+            ],
+        )
+        self.audit = self._table("Audit", ("pk", "sk"))
+
+    def _table(
+        self,
+        construct_id: str,
+        keys: tuple[str, ...],
+        *,
+        indexes: Sequence[dynamodb.GlobalSecondaryIndexPropsV2] = (),
+        ttl: str | None = None,
+    ) -> dynamodb.TableV2:
+        local = self._stage.is_local
+        table = dynamodb.TableV2(
+            self,
+            construct_id,
+            partition_key=_string(keys[0]),
+            sort_key=_string(keys[1]) if len(keys) > 1 else None,
+            global_secondary_indexes=list(indexes),
+            time_to_live_attribute=ttl,
+            billing=dynamodb.Billing.on_demand(),
+            encryption=dynamodb.TableEncryptionV2.aws_managed_key(),
+            # The outbox: an event is derived from the old and the new image of a change.
+            dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=not local
+            ),
+            deletion_protection=not local,
+            removal_policy=cdk.RemovalPolicy.DESTROY if local else cdk.RemovalPolicy.RETAIN,
+        )
+        if indexes:
+            self._acknowledge_index_wildcard(table)
+        return table
+
+    def _acknowledge_index_wildcard(self, table: dynamodb.TableV2) -> None:
+        stack = cdk.Stack.of(self)
+        resource = table.node.default_child
+        assert isinstance(resource, cdk.CfnElement)
+        acknowledge(
+            stack,
+            f"AwsSolutions-IAM5[Resource::<{stack.get_logical_id(resource)}.Arn>/index/*]",
+            "A grant on a table covers all of its own indexes, and nothing else.",
+        )
+
+
+def grant_read(table: dynamodb.TableV2, grantee: iam.IGrantable) -> None:
+    table.grant(grantee, *READ)
+
+
+def grant_read_write(table: dynamodb.TableV2, grantee: iam.IGrantable) -> None:
+    table.grant(grantee, *READ, *WRITE)
+
+
+def grant_append(table: dynamodb.TableV2, grantee: iam.IGrantable) -> None:
+    table.grant(grantee, *APPEND)
+
+
+def _index(
+    name: str, partition_key: str, sort_key: str, *, include: list[str] | None = None
+) -> dynamodb.GlobalSecondaryIndexPropsV2:
+    return dynamodb.GlobalSecondaryIndexPropsV2(
+        index_name=name,
+        partition_key=_string(partition_key),
+        sort_key=_string(sort_key),
+        projection_type=dynamodb.ProjectionType.INCLUDE if include else dynamodb.ProjectionType.KEYS_ONLY,
+        non_key_attributes=include,
+    )
+
+
+def _string(name: str) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)

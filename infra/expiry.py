@@ -1,0 +1,54 @@
+"""Holds end on time: each minute the sweeper names the shards to look at, and a worker drains each."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.alarms import Alarms
+from infra.functions import Functions
+
+# AWS's advice for a queue behind Lambda: six times the function's time, so that a throttled try is not a lost one.
+VISIBILITY = 6 * 60
+TRIES = 3
+
+
+class Expiry(Construct):
+    def __init__(self, scope: Construct, construct_id: str, *, functions: Functions, alarms: Alarms) -> None:
+        super().__init__(scope, construct_id)
+        self.dead_letters = sqs.Queue(
+            self, "DeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True
+        )
+        self.queue = sqs.Queue(
+            self,
+            "Queue",
+            visibility_timeout=cdk.Duration.seconds(VISIBILITY),
+            # A message only says "look now"; the next minute's says it again.
+            retention_period=cdk.Duration.hours(1),
+            enforce_ssl=True,
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=TRIES),
+        )
+        self.queue.grant_send_messages(functions.sweeper)
+        functions.sweeper.add_environment("OMS_EXPIRY_QUEUE_URL", self.queue.queue_url)
+        functions.expiry.add_event_source(
+            sources.SqsEventSource(self.queue, batch_size=1, report_batch_item_failures=True)
+        )
+        events.Rule(
+            self,
+            "EveryMinute",
+            schedule=events.Schedule.rate(cdk.Duration.minutes(1)),
+            targets=[
+                targets.LambdaFunction(
+                    functions.sweeper, dead_letter_queue=self.dead_letters, max_event_age=cdk.Duration.minutes(1)
+                )
+            ],
+        )
+        alarms.on_dead_letters("Expiry", self.dead_letters)
+        alarms.on(
+            "ExpiryBehind",
+            self.queue.metric_approximate_age_of_oldest_message(),
+            threshold=900,
+            why="Overdue orders keep their stock: the expiry worker is 15 minutes behind.",
+        )

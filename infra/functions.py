@@ -1,0 +1,162 @@
+"""Every function, its defaults, and what it may reach."""
+
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.alarms import Alarms
+from infra.assets import RUNTIME, Layers, function_code, project_version
+from infra.checks import acknowledge
+from infra.data import Data, grant_append, grant_read, grant_read_write
+from infra.keys import Keys
+from infra.stages import Stage
+
+# Lambda gives one full core from here on, and bcrypt needs all of it.
+FULL_CORE_MEMORY = 1769
+
+
+class Functions(Construct):
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, data: Data, keys: Keys, alarms: Alarms
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._stage = stage
+        self._alarms = alarms
+        self._layers = Layers(self, "Layers", stage)
+        self._environment = _environment(stage, data, keys)
+        private = {
+            "OMS_SIGNING_KEYS_SECRET": keys.signing.secret_name,
+            "OMS_PEPPER_SECRET": keys.pepper.secret_name,
+        }
+
+        self.auth = self.add("Auth", "auth.handler", environment=private | _auth_limits(stage))
+        self.passwords = self.add(
+            "Passwords",
+            "auth.passwords",
+            environment=private | _auth_limits(stage),
+            memory=FULL_CORE_MEMORY,
+            concurrency=stage.passwords_concurrency,
+        )
+        self.inventory = self.add("Inventory", "inventory.handler")
+        self.orders = self.add("Orders", "orders.handler")
+        self.docs = self.add("Docs", "docs.handler")
+        self.sweeper = self.add("Sweeper", "sweeper.handler", timeout=30)
+        self.expiry = self.add("Expiry", "sweeper.worker", timeout=60)
+        self.all = {
+            "Auth": self.auth,
+            "Passwords": self.passwords,
+            "Inventory": self.inventory,
+            "Orders": self.orders,
+            "Docs": self.docs,
+            "Sweeper": self.sweeper,
+            "Expiry": self.expiry,
+        }
+        self._grant(data, keys)
+
+    def _grant(self, data: Data, keys: Keys) -> None:
+        for function in (self.auth, self.passwords):
+            grant_read_write(data.identity, function)
+            keys.grant_private(function)
+        for function in (self.inventory, self.orders):
+            grant_read(data.identity, function)
+            grant_read_write(data.inventory, function)
+        for function in (self.orders, self.expiry):
+            grant_read_write(data.orders, function)
+        grant_read_write(data.inventory, self.expiry)
+        for function in (self.auth, self.passwords, self.inventory, self.orders):
+            grant_append(data.audit, function)
+            keys.origin.grant_read(function)
+        for function in (self.auth, self.passwords, self.inventory, self.orders, self.docs):
+            keys.grant_public(function)
+
+    def add(
+        self,
+        construct_id: str,
+        module: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        memory: int = 1024,
+        timeout: int = 15,
+        concurrency: int | None = None,
+    ) -> lambda_.Function:
+        """A function with the defaults of them all. `timeout` in seconds; `concurrency` caps what runs at once."""
+        package = module.partition(".")[0]
+        role, log_group = self._role_and_logs(construct_id)
+        function = lambda_.Function(
+            self,
+            construct_id,
+            runtime=RUNTIME,
+            architecture=self._layers.architecture,
+            code=function_code(package),
+            handler=f"{module}.lambda_handler",
+            layers=list(self._layers.all),
+            role=role,
+            memory_size=memory,
+            timeout=cdk.Duration.seconds(timeout),
+            reserved_concurrent_executions=concurrency,
+            environment=self._environment | {"POWERTOOLS_SERVICE_NAME": construct_id.lower()} | dict(environment or {}),
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            tracing=lambda_.Tracing.ACTIVE,
+        )
+        acknowledge(
+            function,
+            "AwsSolutions-L1",
+            "One Python version everywhere, on purpose: the locks, the layers' bytecode and the tests are of this one.",
+        )
+        self._alarms.on_errors(construct_id, function)
+        return function
+
+    def _role_and_logs(self, construct_id: str) -> tuple[iam.Role, logs.LogGroup]:
+        """A role that may write to its own log group alone, where AWS's managed policy would open them all."""
+        log_group = logs.LogGroup(
+            self,
+            f"{construct_id}Logs",
+            retention=logs.RetentionDays[self._stage.log_retention],
+            removal_policy=cdk.RemovalPolicy.DESTROY if self._stage.is_local else cdk.RemovalPolicy.RETAIN,
+        )
+        role = iam.Role(self, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        acknowledge(
+            role,
+            "AwsSolutions-IAM5[Resource::*]",
+            "X-Ray's actions name no resource.",
+        )
+        return role, log_group
+
+
+def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
+    environment = {
+        "OMS_STAGE": stage.name,
+        "OMS_VERSION": project_version(),
+        "OMS_IDENTITY_TABLE": data.identity.table_name,
+        "OMS_INVENTORY_TABLE": data.inventory.table_name,
+        "OMS_ORDERS_TABLE": data.orders.table_name,
+        "OMS_AUDIT_TABLE": data.audit.table_name,
+        "OMS_JWKS_PARAMETER": keys.public.parameter_name,
+        "OMS_ORIGIN_SECRET": keys.origin.secret_name,
+        "OMS_CURRENCY": stage.currency,
+        "OMS_HOLD_SECONDS": str(stage.hold_seconds),
+        "OMS_ORDER_SHARDS": str(stage.order_shards),
+        "OMS_SHIPPING_MAX": stage.shipping_max,
+        "POWERTOOLS_METRICS_NAMESPACE": "Oms",
+        "POWERTOOLS_LOG_LEVEL": stage.log_level,
+    }
+    if stage.shipping_flat is not None:
+        environment["OMS_SHIPPING_FLAT"] = stage.shipping_flat
+    if stage.clock_offset is not None:
+        environment["OMS_CLOCK_OFFSET"] = str(stage.clock_offset)
+    if stage.is_local:
+        # No X-Ray daemon listens here, and patching botocore for it costs every cold start.
+        environment["POWERTOOLS_TRACE_DISABLED"] = "true"
+    return environment
+
+
+def _auth_limits(stage: Stage) -> dict[str, str]:
+    limits = {"OMS_REGISTER_LIMIT": stage.register_limit, "OMS_LOGIN_LIMIT": stage.login_limit}
+    return {name: str(value) for name, value in limits.items() if value is not None}
+

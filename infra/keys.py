@@ -1,0 +1,57 @@
+"""The secrets and the public keys. CDK cannot make an EC key pair: `make keys` fills what is declared here."""
+
+import json
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from infra.checks import acknowledge
+from infra.stages import Stage
+
+
+class Keys(Construct):
+    def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
+        super().__init__(scope, construct_id)
+        self._stage = stage
+        # The generated value stands beside the empty list and is never used: a generated secret must hold one.
+        self.signing = self._secret("SigningKeys", "signing-keys", template={"keys": []}, generate="unused")
+        # By version: a new pepper gets the next number, and the old ones stay for the hashes made with them.
+        self.pepper = self._secret("Pepper", "pepper", template={}, generate="1")
+        self.origin = self._secret("Origin", "origin")
+        # Written by `make keys`, not by this stack: it does not exist when the stack is first deployed.
+        self.public = ssm.StringParameter.from_string_parameter_attributes(
+            self, "PublicKeys", parameter_name=f"/oms/{stage.name}/jwks", force_dynamic_reference=True
+        )
+        acknowledge(
+            self,
+            "AwsSolutions-SMG4",
+            "Signing keys are rotated by `make keys`, which publishes before it signs; a pepper lives as long as the "
+            "password hashes made with it; the origin secret changes together with the distribution that sends it.",
+        )
+
+    def _secret(
+        self, construct_id: str, name: str, *, template: dict[str, object] | None = None, generate: str | None = None
+    ) -> secretsmanager.Secret:
+        return secretsmanager.Secret(
+            self,
+            construct_id,
+            secret_name=f"oms/{self._stage.name}/{name}",
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                password_length=64,
+                exclude_punctuation=True,
+                secret_string_template=None if template is None else json.dumps(template),
+                generate_string_key=generate,
+            ),
+            removal_policy=cdk.RemovalPolicy.DESTROY if self._stage.is_local else cdk.RemovalPolicy.RETAIN,
+        )
+
+    def grant_private(self, grantee: iam.IGrantable) -> None:
+        """Minting tokens and hashing passwords: for the functions of the auth package alone."""
+        self.signing.grant_read(grantee)
+        self.pepper.grant_read(grantee)
+
+    def grant_public(self, grantee: iam.IGrantable) -> None:
+        self.public.grant_read(grantee)

@@ -1,0 +1,35 @@
+"""The stack of one stage: one deployment, one place to roll back."""
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from infra.alarms import Alarms
+from infra.api import Api
+from infra.data import Data
+from infra.expiry import Expiry
+from infra.functions import Functions
+from infra.keys import Keys
+from infra.stages import Stage
+
+
+class OmsStack(cdk.Stack):
+    def __init__(self, scope: Construct, stage: Stage) -> None:
+        super().__init__(
+            scope,
+            f"Oms-{stage.name}",
+            description=f"Secure Order Management System, stage {stage.name}",
+            termination_protection=not stage.is_local,
+        )
+        cdk.Tags.of(self).add("application", "oms")
+        cdk.Tags.of(self).add("stage", stage.name)
+        alarms = Alarms(self, "Alarms", stage)
+        data = Data(self, "Data", stage)
+        keys = Keys(self, "Keys", stage)
+        functions = Functions(self, "Functions", stage=stage, data=data, keys=keys, alarms=alarms)
+        Expiry(self, "Expiry", functions=functions, alarms=alarms)
+        api = Api(self, "Api", stage=stage, functions=functions, alarms=alarms)
+
+        cdk.CfnOutput(self, "ApiId", value=api.api.api_id)
+        cdk.CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
+        for name, function in functions.all.items():
+            cdk.CfnOutput(self, f"{name}Function", value=function.function_name)

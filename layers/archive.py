@@ -1,0 +1,32 @@
+"""Reproducible zips with bytecode, for both layers."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+# The earliest time a zip can hold: archives depend on content alone.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def compile_bytecode(folder: Path) -> None:
+    """Writes .pyc files that Python loads without comparing times, which zipping changes."""
+    command = [sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+    subprocess.run([*command, "-s", str(folder), str(folder)], check=True)
+
+
+def write_zip(folder: Path, archive: Path, *, compress: bool) -> None:
+    """Zips a folder's content; the archive appears complete or not at all."""
+    partial = folder.parent / f"{folder.name}.zip"
+    method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+    try:
+        with zipfile.ZipFile(partial, "w", method) as out:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
+                    entry.external_attr = (0o755 if path.stat().st_mode & 0o100 else 0o644) << 16
+                    entry.compress_type = method
+                    out.writestr(entry, path.read_bytes())
+        partial.replace(archive)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""Builds the third-party layer from the run-time lock, without Docker: wheels only, trimmed, with bytecode.
+
+The result is one zip under build/, named by everything that goes into it, so that an unchanged lock is never built twice.
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from layers.archive import compile_bytecode, write_zip
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / "requirements" / "runtime.txt"
+PYTHON_VERSION = "3.13"
+
+# botocore ships the models of every AWS service, most of its size. Add a service here when the code first calls it.
+SERVICES_USED = ("dynamodb", "secretsmanager", "sqs", "ssm")
+UNUSED = ("boto3/examples", "boto3/data", "bin", "**/tests", "**/*.pyi", "**/*.dist-info/RECORD")
+
+# Lambda's Python 3.13 runs on Amazon Linux 2023 (glibc 2.34), which these wheels suit.
+LAMBDA_PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
+
+
+class LayerBuildError(Exception):
+    """The layer could not be built; the message says why and what to do."""
+
+
+def build(architecture: str, *, native: bool, directory: Path) -> Path:
+    """Returns the layer's zip. `native` takes the wheels of this machine, which need not be Linux."""
+    key = _key("native-" + platform.platform() if native else LAMBDA_PLATFORMS[architecture])
+    archive = directory / f"dependencies-{key}.zip"
+    if not archive.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="partial-", dir=directory) as folder:
+            python = Path(folder) / "python"
+            _install(python, None if native else LAMBDA_PLATFORMS[architecture])
+            _trim(python)
+            compile_bytecode(python)
+            # Every worker of the local cloud unpacks its own copy: stored is larger, and three times as quick.
+            write_zip(Path(folder), archive, compress=not native)
+    return archive
+
+
+def _key(target: str) -> str:
+    digest = hashlib.sha256()
+    for part in (LOCK.read_bytes(), Path(__file__).read_bytes(), target.encode(), sys.version.encode()):
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()[:20]
+
+
+def _install(target: Path, lambda_platform: str | None) -> None:
+    command = [find_uv(), "pip", "install", "--quiet", "--target", str(target), "--require-hashes", "--no-deps"]
+    command += ["--only-binary", ":all:", "--python", sys.executable, "--requirements", str(LOCK)]
+    if lambda_platform:
+        command += ["--python-platform", lambda_platform, "--python-version", PYTHON_VERSION]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise LayerBuildError(f"The dependencies layer could not be installed by uv:\n{result.stderr.strip()}")
+
+
+def find_uv() -> str:
+    """The uv that the Makefile chose, or one beside this Python, in .uv/ or on the PATH."""
+    found = os.environ.get("UV") or shutil.which("uv", path=f"{ROOT / '.uv' / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    if not found:
+        raise LayerBuildError("uv is missing: run `make up` or `make test` once, which install it into .uv/.")
+    return found
+
+
+def _trim(python: Path) -> None:
+    for pattern in UNUSED:
+        for path in list(python.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for model in (python / "botocore" / "data").iterdir():
+        if model.is_dir() and model.name not in SERVICES_USED:
+            shutil.rmtree(model)
