@@ -12,7 +12,7 @@ from infra.alarms import Alarms
 from infra.assets import RUNTIME, Layers, function_code, project_version
 from infra.checks import acknowledge
 from infra.data import Data, grant_append, grant_read, grant_read_write
-from infra.keys import Keys
+from infra.keys import ORIGIN, PEPPER, SIGNING_KEYS, Keys
 from infra.stages import Stage
 
 # Lambda gives one full core from here on, and bcrypt needs all of it.
@@ -29,8 +29,8 @@ class Functions(Construct):
         self._layers = Layers(self, "Layers", stage)
         self._environment = _environment(stage, data, keys)
         private = {
-            "OMS_SIGNING_KEYS_SECRET": keys.signing.secret_name,
-            "OMS_PEPPER_SECRET": keys.pepper.secret_name,
+            "OMS_SIGNING_KEYS_SECRET": keys.name(SIGNING_KEYS),
+            "OMS_PEPPER_SECRET": keys.name(PEPPER),
         }
 
         self.auth = self.add("Auth", "auth.handler", environment=private | _auth_limits(stage))
@@ -138,7 +138,7 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "OMS_ORDERS_TABLE": data.orders.table_name,
         "OMS_AUDIT_TABLE": data.audit.table_name,
         "OMS_JWKS_PARAMETER": keys.public.parameter_name,
-        "OMS_ORIGIN_SECRET": keys.origin.secret_name,
+        "OMS_ORIGIN_SECRET": keys.name(ORIGIN),
         "OMS_CURRENCY": stage.currency,
         "OMS_HOLD_SECONDS": str(stage.hold_seconds),
         "OMS_ORDER_SHARDS": str(stage.order_shards),

@@ -10,6 +10,9 @@ from constructs import Construct
 
 from infra.checks import acknowledge
 from infra.stages import Stage
+SIGNING_KEYS = "signing-keys"
+PEPPER = "pepper"
+ORIGIN = "origin"
 
 
 class Keys(Construct):
@@ -17,10 +20,10 @@ class Keys(Construct):
         super().__init__(scope, construct_id)
         self._stage = stage
         # The generated value stands beside the empty list and is never used: a generated secret must hold one.
-        self.signing = self._secret("SigningKeys", "signing-keys", template={"keys": []}, generate="unused")
+        self.signing = self._secret("SigningKeys", SIGNING_KEYS, template={"keys": []}, generate="unused")
         # By version: a new pepper gets the next number, and the old ones stay for the hashes made with them.
-        self.pepper = self._secret("Pepper", "pepper", template={}, generate="1")
-        self.origin = self._secret("Origin", "origin")
+        self.pepper = self._secret("Pepper", PEPPER, template={}, generate="1")
+        self.origin = self._secret("Origin", ORIGIN)
         # Written by `make keys`, not by this stack: it does not exist when the stack is first deployed.
         self.public = ssm.StringParameter.from_string_parameter_attributes(
             self, "PublicKeys", parameter_name=f"/oms/{stage.name}/jwks", force_dynamic_reference=True
@@ -38,7 +41,7 @@ class Keys(Construct):
         return secretsmanager.Secret(
             self,
             construct_id,
-            secret_name=f"oms/{self._stage.name}/{name}",
+            secret_name=self.name(name),
             generate_secret_string=secretsmanager.SecretStringGenerator(
                 password_length=64,
                 exclude_punctuation=True,
@@ -47,6 +50,10 @@ class Keys(Construct):
             ),
             removal_policy=cdk.RemovalPolicy.DESTROY if self._stage.is_local else cdk.RemovalPolicy.RETAIN,
         )
+
+    def name(self, part: str) -> str:
+        """Fixed names: `make keys` finds them by the stage, and functions by their environment."""
+        return f"oms/{self._stage.name}/{part}"
 
     def grant_private(self, grantee: iam.IGrantable) -> None:
         """Minting tokens and hashing passwords: for the functions of the auth package alone."""

@@ -17,7 +17,7 @@ def compile_bytecode(folder: Path) -> None:
 
 def write_zip(folder: Path, archive: Path, *, compress: bool) -> None:
     """Zips a folder's content; the archive appears complete or not at all."""
-    partial = folder.parent / f"{folder.name}.zip"
+    partial = archive.with_suffix(".partial")
     method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
     try:
         with zipfile.ZipFile(partial, "w", method) as out:

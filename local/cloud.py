@@ -1,0 +1,149 @@
+"""The emulated AWS: one ministack server, bound to loopback, in a process group and a folder of its own."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+import botocore.config
+
+from local.errors import LocalCloudError
+
+REGION = "us-east-1"
+START_SECONDS = 30.0
+STOP_SECONDS = 5.0
+# Read by every AWS client; the emulator takes any. The developer's own credentials and profiles are kept out.
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+}
+
+
+class Cloud:
+    """Runs from entering to leaving; its Lambda workers are in its process group, their files in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.endpoint_url = f"http://127.0.0.1:{self._port}"
+
+    def __enter__(self) -> Self:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ministack"],
+                env=self._environment(),
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_healthy(self._process)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            config=botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=120),
+        )
+
+    def child_environment(self) -> dict[str, str]:
+        """For processes that call this cloud: nothing of the developer's AWS set-up, temporary files in our folder."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
+        return kept | CREDENTIALS | {"AWS_ENDPOINT_URL": self.endpoint_url, "TMPDIR": str(self._folder)}
+
+    def stop(self) -> None:
+        """Ends the whole process group; a server that ignores TERM is killed."""
+        if self._process is not None:
+            end_group(self._process)
+            self._process = None
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "ministack.log"
+
+    def _environment(self) -> dict[str, str]:
+        environment = self.child_environment()
+        # Lambda workers inherit this environment, and point themselves at the gateway.
+        del environment["AWS_ENDPOINT_URL"]
+        return environment | {
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self._port),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "LAMBDA_EXECUTOR": "local",
+            "LOG_LEVEL": "WARNING",
+        }
+
+    def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
+            with contextlib.suppress(urllib.error.URLError, OSError):
+                urllib.request.urlopen(f"{self.endpoint_url}/_ministack/health", timeout=2).close()
+                return
+            time.sleep(0.05)
+        tail = self._log.read_text(errors="replace").strip().splitlines()[-5:]
+        raise LocalCloudError("The local cloud did not start; the end of its log:\n  " + "\n  ".join(tail))
+
+
+def end_group(process: subprocess.Popen[Any]) -> None:
+    """TERM to the group that `process` leads, then KILL to what is left of it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_SECONDS)
+    # The leader may be gone while its children are not.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def run(command: list[str], environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a process group of its own, which an interruption ends as a whole."""
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate()
+    except BaseException:
+        end_group(process)
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, output)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,142 @@
+"""Synthesizes the CDK app and deploys its template, with its assets, to the local cloud."""
+
+import io
+import json
+import sys
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.cloud import REGION, Cloud, run
+from local.errors import LocalCloudError
+
+ROOT = Path(__file__).resolve().parents[1]
+STACK = "Oms-local"
+ACCOUNT = "000000000000"
+BOOTSTRAP = ("/cdk-bootstrap/hnb659fds/version", "21")
+DEPLOY_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What the CDK app was synthesized to."""
+
+    folder: Path
+
+    @property
+    def template(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / self._template_file).read_text()))
+
+    @property
+    def _template_file(self) -> str:
+        return f"{STACK}.template.json"
+
+    def upload(self, cloud: Cloud) -> str:
+        """Puts each file asset where the template looks for it, as the CDK CLI would; returns the template's URL."""
+        s3 = cloud.client("s3")
+        template_url = ""
+        manifest = json.loads((self.folder / f"{STACK}.assets.json").read_text())
+        buckets: set[str] = set()
+        for asset in manifest["files"].values():
+            source = self.folder / asset["source"]["path"]
+            body = zipped(source) if asset["source"]["packaging"] == "zip" else source.read_bytes()
+            for destination in asset["destinations"].values():
+                bucket = _fill_in(destination["bucketName"])
+                if bucket not in buckets:
+                    s3.create_bucket(Bucket=bucket)
+                    buckets.add(bucket)
+                key = _fill_in(destination["objectKey"])
+                s3.put_object(Bucket=bucket, Key=key, Body=body)
+                if asset["source"]["path"] == self._template_file:
+                    template_url = f"{cloud.endpoint_url}/{bucket}/{key}"
+        return template_url
+
+    def create_stack(self, cloud: Cloud) -> None:
+        template_url = self.upload(cloud)
+        name, version = BOOTSTRAP
+        cloud.client("ssm").put_parameter(Name=name, Value=version, Type="String")
+        cloud.client("cloudformation").create_stack(
+            StackName=STACK, TemplateURL=template_url, Capabilities=["CAPABILITY_NAMED_IAM"]
+        )
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What the template became: physical names and outputs."""
+
+    outputs: Mapping[str, str]
+    # logical id → physical id
+    resources: Mapping[str, str]
+
+    @property
+    def api_path(self) -> str:
+        """The API's path on the emulator's gateway; AWS gives each API a host of its own instead."""
+        return f"/_aws/execute-api/{self.outputs['ApiId']}/$default"
+
+    def function(self, name: str) -> str:
+        """The physical name of a function, by its construct id: Auth, Orders …"""
+        return self.outputs[f"{name}Function"]
+
+    @property
+    def functions(self) -> dict[str, str]:
+        return {key.removesuffix("Function"): name for key, name in self.outputs.items() if key.endswith("Function")}
+
+
+def synthesize(folder: Path, settings: Mapping[str, object], environment: Mapping[str, str]) -> Assembly:
+    """Runs the app as the CDK CLI would, for the local stage; `settings` changes those in cdk.json."""
+    context = dict(json.loads((ROOT / "cdk.json").read_text())["context"])
+    stages = dict(context.get("settings", {}))
+    stages["local"] = {**stages.get("local", {}), **settings}
+    context |= {"stage": "local", "settings": stages}
+    result = run(
+        [sys.executable, "-m", "infra.app"],
+        {**environment, "CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": json.dumps(context)},
+        ROOT,
+    )
+    if result.returncode != 0:
+        raise LocalCloudError(f"The CDK app could not be synthesized; `make synth` shows the same:\n{result.stdout}")
+    return Assembly(folder)
+
+
+def deploy(assembly: Assembly, cloud: Cloud) -> Deployment:
+    assembly.create_stack(cloud)
+    cloudformation = cloud.client("cloudformation")
+    deadline = time.monotonic() + DEPLOY_SECONDS
+    while True:
+        stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+        status = str(stack["StackStatus"])
+        if status == "CREATE_COMPLETE":
+            break
+        if status != "CREATE_IN_PROGRESS" or time.monotonic() > deadline:
+            raise LocalCloudError(_why_it_failed(cloudformation, status))
+        time.sleep(0.05)
+    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    return Deployment(
+        outputs={output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])},
+        resources={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},
+    )
+
+
+def zipped(folder: Path) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder).as_posix())
+    return data.getvalue()
+
+
+def _fill_in(name: str) -> str:
+    return name.replace("${AWS::AccountId}", ACCOUNT).replace("${AWS::Region}", REGION)
+
+
+def _why_it_failed(cloudformation: Any, status: str) -> str:
+    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+    failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+    for event in sorted(failed, key=lambda event: event["Timestamp"]):
+        if reason := event.get("ResourceStatusReason"):
+            return f"The deployment failed at {event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
+    return f"The deployment ended as {status} and gave no reason."

@@ -1,0 +1,55 @@
+"""What the template declares and the emulator drops at its deployment, put right afterwards through the AWS API.
+
+Each entry names its reason. A test reads the deployed resources back and compares them with the template; an entry
+that the emulator no longer needs can go when that test passes without it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from local.cloud import Cloud
+from local.deployment import Assembly, Deployment
+
+
+@dataclass(frozen=True)
+class FixUp:
+    resource_type: str
+    reason: str
+    # (cloud, physical id, properties in the template)
+    apply: Callable[[Cloud, str, dict[str, Any]], None]
+
+
+def _time_to_live(cloud: Cloud, table: str, properties: dict[str, Any]) -> None:
+    if specification := properties.get("TimeToLiveSpecification"):
+        cloud.client("dynamodb").update_time_to_live(
+            TableName=table,
+            TimeToLiveSpecification={
+                "Enabled": specification["Enabled"],
+                "AttributeName": specification["AttributeName"],
+            },
+        )
+
+
+def _cors(cloud: Cloud, api: str, properties: dict[str, Any]) -> None:
+    if cors := properties.get("CorsConfiguration"):
+        cloud.client("apigatewayv2").update_api(ApiId=api, CorsConfiguration=cors)
+
+
+def _reserved_concurrency(cloud: Cloud, function: str, properties: dict[str, Any]) -> None:
+    if (limit := properties.get("ReservedConcurrentExecutions")) is not None:
+        cloud.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=limit)
+
+
+FIXUPS = (
+    FixUp("AWS::DynamoDB::GlobalTable", "the emulator's GlobalTable has no time to live", _time_to_live),
+    FixUp("AWS::ApiGatewayV2::Api", "the emulator's stack leaves out the API's CORS rules", _cors),
+    FixUp("AWS::Lambda::Function", "the emulator's stack leaves out reserved concurrency", _reserved_concurrency),
+)
+
+
+def apply(cloud: Cloud, assembly: Assembly, deployment: Deployment) -> None:
+    for logical_id, resource in assembly.template["Resources"].items():
+        for fixup in FIXUPS:
+            if resource["Type"] == fixup.resource_type:
+                fixup.apply(cloud, deployment.resources[logical_id], resource.get("Properties", {}))

@@ -1,0 +1,179 @@
+"""The whole system on this machine: cloud, deployed template, keys, demo data, front door. Used by `make up` and tests."""
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from local import fixups
+from local.cloud import Cloud, run
+from local.deployment import ROOT, Assembly, Deployment, deploy, synthesize
+from local.errors import LocalCloudError
+from local.front_door import Exchange, FrontDoor
+
+# One path of each HTTP function that it answers without a token and without writing anything.
+WARM_UP_PATHS = (
+    "/health",
+    "/api/v1/auth/me",
+    "/api/v1/auth/login",
+    "/api/v1/inventory/products",
+    "/api/v1/orders",
+)
+WARM_UP_AT_ONCE = 2
+
+
+@contextlib.contextmanager
+def silent(_: str) -> Iterator[None]:
+    yield
+
+
+def unlogged(_: Exchange) -> None:
+    pass
+
+
+class LocalSystem:
+    """Runs from entering to leaving, and leaves no process and no file behind, however far it came.
+
+    `settings` changes the local stage's settings of cdk.json, as {"login_limit": 1000}.
+    """
+
+    cloud: Cloud
+    assembly: Assembly
+    deployment: Deployment
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        settings: Mapping[str, object] | None = None,
+        seed: bool = True,
+        progress: Callable[[str], AbstractContextManager[None]] = silent,
+        log: Callable[[Exchange], None] = unlogged,
+    ) -> None:
+        self._port = port
+        self._settings = settings or {}
+        self._seed = seed
+        self._progress = progress
+        self._log = log
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _start(self) -> None:
+        self.front_door = self._stack.enter_context(FrontDoor(self._port, self._log))
+        self.folder = Path(tempfile.mkdtemp(prefix="oms-local-"))
+        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        with self._progress("Synthesize the CDK app"):
+            self.assembly = synthesize(
+                self.folder / "cdk.out", self._settings, {**os.environ, "TMPDIR": str(self.folder)}
+            )
+        with self._progress("Start the local cloud"):
+            self.cloud = self._stack.enter_context(Cloud(self.folder))
+        with self._progress("Deploy the template"):
+            self.deployment = deploy(self.assembly, self.cloud)
+            fixups.apply(self.cloud, self.assembly, self.deployment)
+        with self._progress("Make the signing key"):
+            self._run("oms.identity.keys", "--stage", "local")
+        if self._seed:
+            with self._progress("Seed the demo data"):
+                self._run("local.seed")
+        with self._progress("Warm up"):
+            self.warm_up(1)
+        self.front_door.open(self.endpoint_url, self.deployment.api_path, self._origin_secret())
+
+    @property
+    def base_url(self) -> str:
+        """The API as its users see it, through the front door."""
+        return self.front_door.base_url
+
+    @property
+    def endpoint_url(self) -> str:
+        return self.cloud.endpoint_url
+
+    @property
+    def direct_url(self) -> str:
+        """The API without its front: no origin secret, no viewer's address."""
+        return self.endpoint_url + self.deployment.api_path
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the local cloud."""
+        return self.cloud.client(service)
+
+    def environment(self, function: str) -> dict[str, str]:
+        """A function's environment, by construct id: Auth, Passwords, Inventory, Orders, Docs, Sweeper, Expiry."""
+        name = self.deployment.function(function)
+        configuration = self.client("lambda").get_function_configuration(FunctionName=name)
+        return dict(configuration.get("Environment", {}).get("Variables", {}))
+
+    def update_environment(self, function: str, **values: str | None) -> None:
+        """Changes a function's environment, as OMS_CLOCK_OFFSET="3600"; None removes. New invocations see it."""
+        variables = self.environment(function) | {key: value for key, value in values.items() if value is not None}
+        for key in (key for key, value in values.items() if value is None):
+            variables.pop(key, None)
+        self.client("lambda").update_function_configuration(
+            FunctionName=self.deployment.function(function), Environment={"Variables": variables}
+        )
+
+    def invoke(self, function: str, event: Mapping[str, object]) -> Any:
+        """Runs a function now, as the sweeper without its schedule; raises when it fails."""
+        answer = self.client("lambda").invoke(
+            FunctionName=self.deployment.function(function), Payload=json.dumps(event).encode()
+        )
+        payload = json.loads(answer["Payload"].read() or b"null")
+        if "FunctionError" in answer:
+            raise LocalCloudError(f"{function} failed: {payload}")
+        return payload
+
+    def logs(self, function: str) -> list[str]:
+        """All log lines of a function so far, oldest first."""
+        name = self.deployment.function(function)
+        configuration = self.client("lambda").get_function_configuration(FunctionName=name)
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(
+            logGroupName=configuration["LoggingConfig"]["LogGroup"]
+        )
+        return [event["message"] for page in pages for event in page["events"]]
+
+    def warm_up(self, workers: int, paths: tuple[str, ...] = WARM_UP_PATHS) -> None:
+        """Starts `workers` of each function: a worker unpacks its own layers, which is slow when many start at once."""
+        with ThreadPoolExecutor(max(workers, WARM_UP_AT_ONCE)) as pool:
+            for _ in pool.map(self._touch, [path for path in paths for _ in range(workers)]):
+                pass
+
+    def _touch(self, path: str) -> None:
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(self.direct_url + path, timeout=60).close()
+
+    def _origin_secret(self) -> str:
+        name = self.environment("Docs")["OMS_ORIGIN_SECRET"]
+        return str(self.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+
+    def service_environment(self) -> dict[str, str]:
+        """For a process that calls the services of `oms` as the functions do."""
+        variables = self.environment("Orders") | self.environment("Passwords") | self.environment("Sweeper")
+        return self.cloud.child_environment() | variables | {"PYTHONPATH": f"{ROOT}/layers/shared/python:{ROOT}"}
+
+    def _run(self, module: str, *arguments: str) -> None:
+        result = run([sys.executable, "-m", module, *arguments], self.service_environment(), ROOT)
+        if result.returncode != 0:
+            raise LocalCloudError(f"`python -m {module}` failed:\n{result.stdout}")

@@ -1,0 +1,101 @@
+"""`make up`: brings the system up on this machine, says how to use it, and shows its requests until Ctrl-C."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import FrameType
+from typing import NoReturn
+
+from local.errors import LocalCloudError
+from local.front_door import Exchange
+from local.system import LocalSystem
+
+DEFAULT_PORT = 5000
+DEMO_PASSWORD = "demo-pass-123"
+DEMO_ACCOUNTS = ("admin@demo.example", "manager@demo.example", "alice@demo.example", "bob@demo.example")
+# Takes the access token out of the login's answer with sed, which every machine has.
+TOKEN_FILTER = r"""sed 's/.*"access_token": *"\([^"]*\)".*/\1/'"""
+
+
+class Stopped(BaseException):
+    """Ctrl-C or TERM. Not an Exception: nothing on the way may swallow it."""
+
+
+def main() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    started = time.monotonic()
+    print("Secure Order Management System, local stage\n", flush=True)
+    try:
+        with LocalSystem(port=_port(), progress=_step, log=_show) as system:
+            print(_welcome(system.base_url, time.monotonic() - started), flush=True)
+            threading.Event().wait()
+    except Stopped:
+        print("\nStopped; nothing is left behind.")
+    except LocalCloudError as error:
+        sys.exit(f"\n{error}")
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    # Once is enough: the cleaning up that follows is not to be interrupted again.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise Stopped
+
+
+def _port() -> int:
+    given = os.environ.get("PORT") or str(DEFAULT_PORT)
+    if not given.isdecimal() or not 0 < int(given) < 65536:
+        raise LocalCloudError(f"PORT={given} is not a port: give a number from 1 to 65535.")
+    return int(given)
+
+
+@contextlib.contextmanager
+def _step(name: str) -> Iterator[None]:
+    started = time.monotonic()
+    print(f"  {name:<26}", end="", flush=True)
+    try:
+        yield
+    except BaseException:
+        print("  not done", flush=True)
+        raise
+    print(f"{time.monotonic() - started:6.1f} s", flush=True)
+
+
+def _welcome(url: str, seconds: float) -> str:
+    login = json.dumps({"email": DEMO_ACCOUNTS[2], "password": DEMO_PASSWORD})
+    order = json.dumps({"items": [{"product_id": 1, "quantity": 2}, {"product_id": 2, "quantity": 1}]})
+    accounts = "\n".join(f"    {account}" for account in DEMO_ACCOUNTS)
+    return f"""
+Ready in {seconds:.1f} s: {url}
+
+  Demo accounts, password {DEMO_PASSWORD}
+{accounts}
+
+  Sign in, look at the products, place an order:
+    TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' -d '{login}' | {TOKEN_FILTER})
+    curl -s '{url}/api/v1/inventory/products?limit=3' -H "Authorization: Bearer $TOKEN"
+    curl -s {url}/api/v1/orders -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{order}'
+
+Ctrl-C stops it and leaves nothing behind. Requests:
+"""
+
+
+def _show(exchange: Exchange) -> None:
+    # What a client sent is not to move the cursor or colour the terminal.
+    target = exchange.target.encode("unicode_escape").decode("ascii")
+    print(
+        f"  {datetime.now(UTC):%H:%M:%S}  {exchange.status}  {exchange.method:<7}{target:<60}"
+        f"{exchange.seconds * 1000:6.0f} ms  {exchange.client}  {exchange.request_id or '-'}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
