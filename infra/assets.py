@@ -56,7 +56,9 @@ def build_shared() -> Path:
     files = sorted(path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     digest = hashlib.sha256(sys.version.encode())
     for path in files:
-        digest.update(f"{path.relative_to(source).as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
+        digest.update(
+            f"{path.relative_to(source).as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}".encode()
+        )
     archive = BUILDS / f"shared-{digest.hexdigest()[:20]}.zip"
     if not archive.exists():
         BUILDS.mkdir(parents=True, exist_ok=True)

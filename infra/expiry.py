@@ -18,9 +18,7 @@ TRIES = 3
 class Expiry(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, functions: Functions, alarms: Alarms) -> None:
         super().__init__(scope, construct_id)
-        self.dead_letters = sqs.Queue(
-            self, "DeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True
-        )
+        self.dead_letters = sqs.Queue(self, "DeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True)
         self.queue = sqs.Queue(
             self,
             "Queue",

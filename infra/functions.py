@@ -159,4 +159,3 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
 def _auth_limits(stage: Stage) -> dict[str, str]:
     limits = {"OMS_REGISTER_LIMIT": stage.register_limit, "OMS_LOGIN_LIMIT": stage.login_limit}
     return {name: str(value) for name, value in limits.items() if value is not None}
-

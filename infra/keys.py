@@ -10,6 +10,7 @@ from constructs import Construct
 
 from infra.checks import acknowledge
 from infra.stages import Stage
+
 SIGNING_KEYS = "signing-keys"
 PEPPER = "pepper"
 ORIGIN = "origin"

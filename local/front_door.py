@@ -18,7 +18,7 @@ UPSTREAM_SECONDS = 60
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect")
 )
-ORIGIN_SECRET = "X-Origin-Secret"
+ORIGIN_HEADER = "X-Origin-Secret"
 VIEWER_ADDRESS = "CloudFront-Viewer-Address"
 
 
@@ -148,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
             upstream.close()
 
     def _request_headers(self, body: bytes) -> list[tuple[str, str]]:
-        dropped = HOP_BY_HOP | {"host", "content-length", ORIGIN_SECRET.lower()}
+        dropped = HOP_BY_HOP | {"host", "content-length", ORIGIN_HEADER.lower()}
         headers = [
             (name, value)
             for name, value in self.headers.items()
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         if body or "Content-Length" in self.headers:
             headers.append(("Content-Length", str(len(body))))
         address, port = self.client_address[:2]
-        return [*headers, (VIEWER_ADDRESS, f"{address}:{port}"), (ORIGIN_SECRET, self.server.origin_secret)]
+        return [*headers, (VIEWER_ADDRESS, f"{address}:{port}"), (ORIGIN_HEADER, self.server.origin_secret)]
 
     def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response_only(status)

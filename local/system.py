@@ -1,4 +1,4 @@
-"""The whole system on this machine: cloud, deployed template, keys, demo data, front door. Used by `make up` and tests."""
+"""The whole system on this machine, for `make up` and for tests: cloud, template, keys, demo data, front door."""
 
 import contextlib
 import json
@@ -149,8 +149,10 @@ class LocalSystem:
         """All log lines of a function so far, oldest first."""
         name = self.deployment.function(function)
         configuration = self.client("lambda").get_function_configuration(FunctionName=name)
-        pages = self.client("logs").get_paginator("filter_log_events").paginate(
-            logGroupName=configuration["LoggingConfig"]["LogGroup"]
+        pages = (
+            self.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(logGroupName=configuration["LoggingConfig"]["LogGroup"])
         )
         return [event["message"] for page in pages for event in page["events"]]
 

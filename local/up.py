@@ -12,15 +12,14 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import NoReturn
 
+from local.demo import ACCOUNTS, PASSWORD
 from local.errors import LocalCloudError
 from local.front_door import Exchange
 from local.system import LocalSystem
 
 DEFAULT_PORT = 5000
-DEMO_PASSWORD = "demo-pass-123"
-DEMO_ACCOUNTS = ("admin@demo.example", "manager@demo.example", "alice@demo.example", "bob@demo.example")
 # Takes the access token out of the login's answer with sed, which every machine has.
-TOKEN_FILTER = r"""sed 's/.*"access_token": *"\([^"]*\)".*/\1/'"""
+SED = r"""sed 's/.*"access_token": *"\([^"]*\)".*/\1/'"""
 
 
 class Stopped(BaseException):
@@ -69,17 +68,17 @@ def _step(name: str) -> Iterator[None]:
 
 
 def _welcome(url: str, seconds: float) -> str:
-    login = json.dumps({"email": DEMO_ACCOUNTS[2], "password": DEMO_PASSWORD})
+    login = json.dumps({"email": "alice@demo.example", "password": PASSWORD})
     order = json.dumps({"items": [{"product_id": 1, "quantity": 2}, {"product_id": 2, "quantity": 1}]})
-    accounts = "\n".join(f"    {account}" for account in DEMO_ACCOUNTS)
+    accounts = "\n".join(f"    {account}" for account in ACCOUNTS)
     return f"""
 Ready in {seconds:.1f} s: {url}
 
-  Demo accounts, password {DEMO_PASSWORD}
+  Demo accounts, password {PASSWORD}
 {accounts}
 
   Sign in, look at the products, place an order:
-    TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' -d '{login}' | {TOKEN_FILTER})
+    TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' -d '{login}' | {SED})
     curl -s '{url}/api/v1/inventory/products?limit=3' -H "Authorization: Bearer $TOKEN"
     curl -s {url}/api/v1/orders -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{order}'
 

@@ -1,6 +1,6 @@
 """Builds the third-party layer from the run-time lock, without Docker: wheels only, trimmed, with bytecode.
 
-The result is one zip under build/, named by everything that goes into it, so that an unchanged lock is never built twice.
+The result is one zip under build/, named by everything that goes into it, so an unchanged lock is never built twice.
 """
 
 import hashlib

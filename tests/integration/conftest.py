@@ -1,0 +1,63 @@
+"""One deployed system for the whole run, and HTTP clients that look like clients on other machines."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from local.demo import PASSWORD
+from local.system import LocalSystem
+
+# Each client function worker takes seconds to start on a small machine; tests that race are to race, not to wait.
+WARM_WORKERS = 8
+
+type ClientFactory = Callable[..., httpx.Client]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that change the deployed system, as its clock, run after all others."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[LocalSystem]:
+    """The template as deployed, seeded. Limits are raised so that tests can sign in as often as they need."""
+    with LocalSystem(settings={"register_limit": 100_000, "login_limit": 100_000}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(system: LocalSystem) -> Iterator[ClientFactory]:
+    """`client()` or `client("127.0.0.3")`: each loopback address is another client to the system's limits."""
+    opened: list[httpx.Client] = []
+
+    def connect(address: str = "127.0.0.2") -> httpx.Client:
+        http = httpx.Client(
+            base_url=f"http://127.0.0.1:{system.front_door.port}",
+            transport=httpx.HTTPTransport(local_address=address, retries=0),
+            timeout=60,
+            trust_env=False,
+        )
+        opened.append(http)
+        return http
+
+    yield connect
+    for http in opened:
+        http.close()
+
+
+@pytest.fixture(scope="session")
+def signed_in(client: ClientFactory) -> Callable[[str], httpx.Client]:
+    """`signed_in("alice")`: a client with the demo account's token, which lives for an hour."""
+    known: dict[str, httpx.Client] = {}
+
+    def sign_in(name: str) -> httpx.Client:
+        if name not in known:
+            http = client()
+            answer = http.post("/api/v1/auth/login", json={"email": f"{name}@demo.example", "password": PASSWORD})
+            assert answer.status_code == 200, answer.text
+            http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+            known[name] = http
+        return known[name]
+
+    return sign_in
