@@ -84,7 +84,7 @@ def transaction() -> TransactWrite:
     return TransactWrite(connection=connection())
 
 
-def update_item[T: StoredItem](item: T, actions: list[Action], condition: Condition) -> T:
+def update_item[T: StoredItem](item: T, actions: list[Action], condition: Condition | None = None) -> T:
     """The item after the update. Raises ConditionFailedError with the stored item."""
     write = item.get_update_kwargs_from_instance(actions, condition, "ALL_OLD")
     stored = _single_write(connection().client.update_item, write | {"ReturnValues": "ALL_NEW"})

@@ -35,6 +35,7 @@ class Settings:
     currency: str
     currency_digits: int
     hold: timedelta
+    shortest_hold: timedelta
     order_shards: int
     shipping_max: int
     shipping_flat: int | None
@@ -55,6 +56,9 @@ def read(environment: Mapping[str, str]) -> Settings:
     digits = _MINOR_DIGITS.get(currency, 2)
     loosened = environment if _is_loopback(environment.get("AWS_ENDPOINT_URL", "")) else {}
     flat = environment.get("OMS_SHIPPING_FLAT")
+    hold = _at_least(1, environment.get("OMS_HOLD_SECONDS", "1800"))
+    # While orders with an older, shorter hold are open, this names it, so that the sweeper looks back no further than that.
+    shortest_hold = _at_least(1, environment.get("OMS_SHORTEST_HOLD_SECONDS", str(hold)))
     return Settings(
         stage=environment.get("OMS_STAGE", "local"),
         version=environment.get("OMS_VERSION", "0.0.0"),
@@ -69,7 +73,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         expiry_queue_url=environment.get("OMS_EXPIRY_QUEUE_URL", ""),
         currency=currency,
         currency_digits=digits,
-        hold=timedelta(seconds=_at_least(1, environment.get("OMS_HOLD_SECONDS", "1800"))),
+        hold=timedelta(seconds=hold),
+        shortest_hold=timedelta(seconds=min(hold, shortest_hold)),
         order_shards=_at_least(1, environment.get("OMS_ORDER_SHARDS", "1")),
         shipping_max=_minor_units(environment.get("OMS_SHIPPING_MAX", "1000.00"), digits),
         shipping_flat=_minor_units(flat, digits) if flat else None,

@@ -1,0 +1,30 @@
+"""The routes that make or compare password hashes: a function of their own, with a whole core for bcrypt."""
+
+from dataclasses import asdict
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+
+from auth import rate_limits
+from oms import api
+from oms.api import PUBLIC
+from oms.identity import login, service
+from oms.identity.schemas import LoginRequest, LoginResponse, RegisterRequest, UserResponse
+
+app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+
+
+@app.post("/api/v1/auth/register", status_code=201, **PUBLIC)
+def register(request: RegisterRequest) -> Response[UserResponse]:
+    user = service.register(request, address=api.client_address(), report=rate_limits.show)
+    return api.created(UserResponse.of(user), location="/api/v1/auth/me", version=int(user.version))
+
+
+@app.post("/api/v1/auth/login", **PUBLIC)
+def log_in(request: LoginRequest) -> Response[LoginResponse]:
+    signed_in = login.log_in(
+        request, address=api.client_address(), user_agent=api.user_agent(), report=rate_limits.show
+    )
+    return api.ok(LoginResponse(**asdict(signed_in.tokens), device_token=signed_in.device_token))
+
+
+lambda_handler = api.serve(app)

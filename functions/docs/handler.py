@@ -1,0 +1,43 @@
+"""What the API says of itself, and the answer to every path that no route group has."""
+
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+
+from oms import api
+from oms.api import PUBLIC
+from oms.identity import keyring
+from oms.schemas import Response as ResponseSchema
+from oms.settings import settings
+
+app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+
+_OPENAPI = Path(__file__).with_name("openapi.json")
+
+
+class HealthResponse(ResponseSchema):
+    status: str
+    version: str
+
+
+@app.get("/health", **PUBLIC)
+@app.get("/api/v1/health", **PUBLIC)
+def get_health() -> Response[HealthResponse]:
+    return api.ok(HealthResponse(status="ok", version=settings().version))
+
+
+@app.get("/openapi.json", **PUBLIC)
+@app.get("/api/v1/openapi.json", **PUBLIC)
+def get_openapi() -> Response[dict[str, Any]]:
+    return Response(200, "application/json", _OPENAPI.read_text())
+
+
+@app.get("/.well-known/jwks.json", **PUBLIC)
+@app.get("/api/v1/.well-known/jwks.json", **PUBLIC)
+def get_jwks() -> Response[dict[str, Any]]:
+    api.answer_header("Cache-Control", "public, max-age=300")
+    return Response(200, "application/json", keyring.public_jwks())
+
+
+lambda_handler = api.serve(app)

@@ -1,0 +1,78 @@
+"""Routes of the inventory: products, their stock, categories."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from oms import api
+from oms.api import CUSTOMER, MANAGER, current_user
+from oms.inventory import service
+from oms.inventory.schemas import (
+    AdjustStockRequest,
+    CategoryList,
+    CategoryResponse,
+    CreateProductRequest,
+    ListProductsQuery,
+    ManagedProductResponse,
+    ProductPage,
+    ProductResponse,
+    ReplaceProductRequest,
+    StockResponse,
+    shown,
+)
+from oms.pages import decode_cursor, encode_cursor
+
+app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+
+
+@app.get("/api/v1/inventory/products", **api.customer_with("low_stock", "status"))
+def list_products(query: Annotated[ListProductsQuery, Query()]) -> Response[ProductPage]:
+    scope = api.list_scope()
+    page = service.list_products(query, after=decode_cursor(query.cursor, scope))
+    items = [shown(*stocked, managed=current_user().is_manager) for stocked in page.items]
+    return api.ok(ProductPage(items=items, next_cursor=encode_cursor(page.position, scope)))
+
+
+@app.post("/api/v1/inventory/products", status_code=201, **MANAGER)
+def create_product(request: CreateProductRequest) -> Response[ManagedProductResponse]:
+    written = service.create_product(request, actor=current_user().id, key=api.idempotency_key())
+    product, stock = written.thing
+    return api.created(
+        shown(product, stock, managed=True),
+        location=f"/api/v1/inventory/products/{product.id}",
+        version=product.version,
+        replayed=written.replayed,
+    )
+
+
+@app.get("/api/v1/inventory/products/<product_id>", **CUSTOMER)
+def get_product(product_id: str) -> Response[ManagedProductResponse | ProductResponse]:
+    managed = current_user().is_manager
+    product, stock = service.get_product(product_id, archived_too=managed)
+    return api.ok(shown(product, stock, managed=managed), version=product.version)
+
+
+@app.put("/api/v1/inventory/products/<product_id>", **MANAGER)
+def replace_product(product_id: str, request: ReplaceProductRequest) -> Response[ManagedProductResponse]:
+    product, stock = service.replace_product(
+        product_id, request, actor=current_user().id, check_version=api.check_version
+    )
+    return api.ok(shown(product, stock, managed=True), version=product.version)
+
+
+@app.patch("/api/v1/inventory/products/<product_id>/stock", **MANAGER)
+def adjust_stock(product_id: str, request: AdjustStockRequest) -> Response[StockResponse]:
+    written = service.adjust_stock(product_id, request, actor=current_user().id, key=api.idempotency_key())
+    return api.ok(StockResponse.of(written.thing), replayed=written.replayed)
+
+
+@app.get("/api/v1/inventory/categories", **CUSTOMER)
+def list_categories() -> Response[CategoryList]:
+    categories = service.list_categories()
+    return api.ok(
+        CategoryList(items=[CategoryResponse(name=it.sk, product_count=it.count) for it in categories])
+    )
+
+
+lambda_handler = api.serve(app)

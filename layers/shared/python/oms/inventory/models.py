@@ -1,0 +1,159 @@
+"""What the inventory table holds. Keys: `product#P`/`product`, `stock#P#0`/`stock`, `adjustment#A`/`adjustment`,
+`sku#<folded>`/`claim`, `categories`/<name>."""
+
+from unicodedata import normalize
+
+from pynamodb.attributes import DiscriminatorAttribute, JSONAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
+
+from oms.dynamodb import StoredItem
+from oms.pages import Index
+from oms.settings import settings
+
+
+def _index(name: str, partition_key: str, sort_key: str) -> Index:
+    return Index(settings().inventory_table, name, partition_key, sort_key)
+
+
+BY_NAME = _index("by_name", "listing", "name_key")
+BY_SKU = _index("by_sku", "listing", "sku_key")
+BY_PRICE = _index("by_price", "listing", "price_key")
+BY_CREATED = _index("by_created", "listing", "created_key")
+CATEGORY_BY_NAME = _index("category_by_name", "listing_category", "name_key")
+CATEGORY_BY_PRICE = _index("category_by_price", "listing_category", "price_key")
+CATEGORY_BY_CREATED = _index("category_by_created", "listing_category", "created_key")
+
+
+class InventoryItem(StoredItem):
+    class Meta:
+        table_name = settings().inventory_table
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    kind = DiscriminatorAttribute()
+
+
+class Product(InventoryItem, discriminator="product"):
+    """A product's text and place in the lists. `version` counts edits; `change` is the id of the request that wrote it."""
+
+    id = UnicodeAttribute()
+    sku = UnicodeAttribute()
+    name = UnicodeAttribute()
+    description = UnicodeAttribute(null=True)
+    category = UnicodeAttribute()
+    price = NumberAttribute()
+    attributes = JSONAttribute(default=dict)
+    status = UnicodeAttribute()
+    version = NumberAttribute()
+    created_at = UnicodeAttribute()
+    updated_at = UnicodeAttribute()
+    created_by = UnicodeAttribute()
+    updated_by = UnicodeAttribute()
+    change = UnicodeAttribute()
+    request_hash = UnicodeAttribute()
+    listing = UnicodeAttribute()
+    listing_category = UnicodeAttribute()
+    name_key = UnicodeAttribute()
+    sku_key = UnicodeAttribute()
+    price_key = UnicodeAttribute()
+    created_key = UnicodeAttribute()
+
+    @staticmethod
+    def key(product_id: str) -> tuple[str, str]:
+        return f"product#{product_id}", "product"
+
+    def place(self) -> "Product":
+        """Sets the keys under which the lists find it, from its other attributes."""
+        self.pk, self.sk = self.key(self.id)
+        self.listing = self.status
+        self.listing_category = category_listing(self.status, self.category)
+        self.name_key = f"{name_prefix(self.name)}#{self.id}"
+        self.sku_key = f"{self.sku.casefold()}#{self.id}"
+        self.price_key = f"{price_prefix(int(self.price))}#{self.id}"
+        self.created_key = f"{self.created_at}#{self.id}"
+        return self
+
+
+def category_listing(status: str, category: str) -> str:
+    return f"{status}#{category}"
+
+
+def name_prefix(name: str) -> str:
+    """The case-folded name (NFKC), cut to what a sort key of 1,024 bytes can hold beside the id."""
+    return normalize("NFKC", name).casefold().encode()[:800].decode(errors="ignore")
+
+
+def price_prefix(minor_units: int) -> str:
+    """Zero-padded, so that text sorts as the amounts do."""
+    return f"{minor_units:013d}"
+
+
+class Cause(MapAttribute[str, object]):
+    """Why the stock last moved: what the stock book's next entry will say."""
+
+    cause = UnicodeAttribute()
+    actor = UnicodeAttribute()
+    ref = UnicodeAttribute()
+    ref_version = NumberAttribute()
+    at = UnicodeAttribute()
+
+
+class StockItem(InventoryItem, discriminator="stock"):
+    """The units of a product, and the offer that orders are computed with.
+
+    Invariants: `available` and `reserved` are never negative; every write that moves them adds 1 to `version` and sets
+    `last`; every write that changes sku, name, price or status adds 1 to `offer` and leaves `version` and `last`.
+    The key ends in a shard number, so that a hot product can be spread later without a migration.
+    """
+
+    product_id = UnicodeAttribute()
+    sku = UnicodeAttribute()
+    name = UnicodeAttribute()
+    price = NumberAttribute()
+    status = UnicodeAttribute()
+    offer = NumberAttribute()
+    available = NumberAttribute()
+    reserved = NumberAttribute()
+    low_stock_threshold = NumberAttribute(null=True)
+    version = NumberAttribute()
+    last = Cause()
+
+    @staticmethod
+    def key(product_id: str, shard: int = 0) -> tuple[str, str]:
+        return f"stock#{product_id}#{shard}", "stock"
+
+
+class Adjustment(InventoryItem, discriminator="adjustment"):
+    """A manager's correction of stock, written with the movement it makes."""
+
+    id = UnicodeAttribute()
+    product_id = UnicodeAttribute()
+    adjustment = NumberAttribute()
+    reason = UnicodeAttribute()
+    actor = UnicodeAttribute()
+    at = UnicodeAttribute()
+    request_hash = UnicodeAttribute()
+
+    @staticmethod
+    def key(adjustment_id: str) -> tuple[str, str]:
+        return f"adjustment#{adjustment_id}", "adjustment"
+
+
+class SkuClaim(InventoryItem, discriminator="sku"):
+    """Makes a SKU unique: whoever puts it first has it."""
+
+    product_id = UnicodeAttribute()
+
+    @staticmethod
+    def key(sku: str) -> tuple[str, str]:
+        return f"sku#{sku.casefold()}", "claim"
+
+
+class Category(InventoryItem, discriminator="category"):
+    """How many active products a category has; the name is the sort key."""
+
+    count = NumberAttribute()
+
+    @staticmethod
+    def key(name: str) -> tuple[str, str]:
+        return "categories", name
+

@@ -1,0 +1,151 @@
+"""What inventory routes take and give."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from oms.inventory.models import Product, StockItem
+from oms.money import Money, to_text
+from oms.schemas import Flag, PageQuery, Request, Response, any_of
+from oms.settings import settings
+
+MAX_UNITS = 10**9
+
+Sku = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
+CategoryName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"\S")]
+Description = Annotated[str, StringConstraints(max_length=5000)]
+AttributeText = Annotated[str, StringConstraints(max_length=500)]
+AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Attributes = Annotated[dict[AttributeName, AttributeText], Field(max_length=50)]
+Units = Annotated[int, Field(ge=0, le=MAX_UNITS)]
+Sort = Literal["name", "-name", "price", "-price", "created_at", "-created_at"]
+
+
+class ProductText(Request):
+    """What creating and replacing a product have in common."""
+
+    sku: Sku
+    name: Name
+    description: Description | None = None
+    category: CategoryName
+    price: Money
+    low_stock_threshold: Units | None = None
+    attributes: Attributes = Field(default_factory=dict)
+
+
+class CreateProductRequest(ProductText):
+    stock: Units = 0
+
+
+class ReplaceProductRequest(ProductText):
+    status: Literal["active", "archived"]
+
+
+def _not_zero(adjustment: int) -> int:
+    if adjustment == 0:
+        raise ValueError("must not be 0")
+    return adjustment
+
+
+class AdjustStockRequest(Request):
+    adjustment: Annotated[int, Field(ge=-MAX_UNITS, le=MAX_UNITS), AfterValidator(_not_zero)]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class ListProductsQuery(PageQuery):
+    category: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    q: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    sku: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")] | None = None
+    min_price: Money | None = None
+    max_price: Money | None = None
+    in_stock: Flag | None = None
+    low_stock: Flag | None = None
+    status: any_of("active", "archived") | None = None  # type: ignore[valid-type]
+    sort: Sort | None = None
+
+    @model_validator(mode="after")
+    def _prices_in_order(self) -> Self:
+        if self.min_price is not None and self.max_price is not None and self.min_price > self.max_price:
+            raise ValueError("min_price is above max_price")
+        return self
+
+
+class ProductResponse(Response):
+    id: str
+    sku: str
+    name: str
+    description: str | None
+    category: str
+    price: str
+    currency: str
+    attributes: dict[str, str]
+    status: Literal["active", "archived"]
+    available: int
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class ManagedProductResponse(ProductResponse):
+    """A product as managers and admins see it."""
+
+    reserved: int
+    on_hand: int
+    low_stock_threshold: int | None
+
+
+def shown(product: Product, stock: StockItem, *, managed: bool) -> ProductResponse:
+    """The product as its viewer may see it."""
+    seen = {
+        "id": product.id,
+        "sku": product.sku,
+        "name": product.name,
+        "description": product.description,
+        "category": product.category,
+        "price": to_text(int(product.price)),
+        "currency": settings().currency,
+        "attributes": product.attributes,
+        "status": product.status,
+        "available": stock.available,
+        "version": product.version,
+        "created_at": product.created_at,
+        "updated_at": product.updated_at,
+    }
+    if not managed:
+        return ProductResponse(**seen)
+    return ManagedProductResponse(
+        **seen,
+        reserved=stock.reserved,
+        on_hand=stock.available + stock.reserved,
+        low_stock_threshold=stock.low_stock_threshold,
+    )
+
+
+class ProductPage(Response):
+    items: list[ManagedProductResponse | ProductResponse]
+    next_cursor: str | None
+
+
+class StockResponse(Response):
+    product_id: str
+    on_hand: int
+    available: int
+    reserved: int
+
+    @classmethod
+    def of(cls, stock: StockItem) -> "StockResponse":
+        available, reserved = int(stock.available), int(stock.reserved)
+        return cls(
+            product_id=stock.product_id, on_hand=available + reserved, available=available, reserved=reserved
+        )
+
+
+class CategoryResponse(Response):
+    name: str
+    product_count: int
+
+
+class CategoryList(Response):
+    items: list[CategoryResponse]
+    next_cursor: None = None

@@ -1,0 +1,313 @@
+"""Products and their stock: created, edited and adjusted by conditional writes, listed from indexes."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.transactions import TransactWrite
+
+from oms import clock
+from oms.dynamodb import TryAgainError, batch_get, connection, get_item, retrying, transaction
+from oms.errors import InsufficientStockError, InvalidRequestError, NotFoundError, SkuTakenError
+from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.inventory.listings import listing
+from oms.inventory.models import Adjustment, Category, Cause, InventoryItem, Product, SkuClaim, StockItem
+from oms.inventory.schemas import (
+    AdjustStockRequest,
+    CreateProductRequest,
+    ListProductsQuery,
+    ProductText,
+    ReplaceProductRequest,
+)
+from oms.pages import Page, merged_page
+from oms.settings import settings
+
+
+class Stocked(NamedTuple):
+    """A product with its stock."""
+
+    product: Product
+    stock: StockItem
+
+
+# ---- reading --------------------------------------------------------------------------------------------------------
+
+
+def get_product(product_id: str, *, archived_too: bool) -> Stocked:
+    found = _read([product_id]).get(product_id)
+    if found is None or (found.product.status != "active" and not archived_too):
+        raise NotFoundError("There is no such product.")
+    return found
+
+
+def list_products(query: ListProductsQuery, *, after: str | None) -> Page[Stocked]:
+    """A page of the products that match now: one Query a partition and one BatchGet for each 50 products."""
+    plan = listing(query, after=after)
+    page = merged_page(plan.index, plan.partitions, plan.part)
+    ids = [entry["pk"].removeprefix("product#") for entry in page.items]
+    found = _read(ids)
+    products = [found[product_id] for product_id in ids if product_id in found]
+    # The index lags behind the items: what has moved out of the list meanwhile is left out here.
+    listed = [it for it in products if it.product.attribute_values[plan.index.partition_key] in plan.partitions]
+    return Page([it for it in listed if _wanted(it.stock, query)], page.position)
+
+
+def _wanted(stock: StockItem, query: ListProductsQuery) -> bool:
+    in_stock = stock.available > 0
+    low = stock.low_stock_threshold is not None and stock.available <= stock.low_stock_threshold
+    return query.in_stock in (None, in_stock) and query.low_stock in (None, low)
+
+
+def _read(product_ids: Iterable[str]) -> dict[str, Stocked]:
+    ids = list(product_ids)
+    keys = [key for product_id in ids for key in (Product.key(product_id), StockItem.key(product_id))]
+    items = batch_get(InventoryItem, keys)
+    found = {}
+    for product_id in ids:
+        product, stock = items.get(Product.key(product_id)), items.get(StockItem.key(product_id))
+        if isinstance(product, Product) and isinstance(stock, StockItem):
+            found[product_id] = Stocked(product, stock)
+    return found
+
+
+def list_categories() -> list[Category]:
+    """The categories that have active products, by name."""
+    query = {
+        "TableName": settings().inventory_table,
+        "KeyConditionExpression": "pk = :categories",
+        "ExpressionAttributeValues": {":categories": {"S": Category.key("")[0]}},
+    }
+    categories: list[Category] = []
+    while True:
+        response = retrying(lambda: connection().client.query(**query))
+        categories += [Category.from_raw_data(item) for item in response["Items"]]
+        if "LastEvaluatedKey" not in response:
+            return [category for category in categories if category.count > 0]
+        query["ExclusiveStartKey"] = response["LastEvaluatedKey"]
+
+
+# ---- products -------------------------------------------------------------------------------------------------------
+
+
+def create_product(request: CreateProductRequest, *, actor: str, key: str | None) -> Written[Stocked]:
+    """A new product with its first stock, in one transaction with the claim on its SKU. Raises SkuTakenError."""
+    product_id = keyed_id(actor, "POST /inventory/products", key)
+    fingerprint = request_hash(request)
+    product, stock = new_product(product_id, request, actor=actor, fingerprint=fingerprint)
+
+    def attempt() -> Written[Stocked]:
+        try:
+            _put_new(product, stock)
+        except TransactWriteError as error:
+            product_reason, claim_reason, *_ = (*error.cancellation_reasons, None, None)
+            if product_reason and product_reason.code == "ConditionalCheckFailed":
+                return replay(Product.from_raw_data(product_reason.raw_item or {}))
+            if product_reason is None and claim_reason and claim_reason.code == "ConditionalCheckFailed":
+                raise SkuTakenError(f"The SKU {request.sku} belongs to another product.") from error
+            raise
+        return Written(Stocked(product, stock), replayed=False)
+
+    def replay(stored: Product) -> Written[Stocked]:
+        check_same_request(stored.request_hash, fingerprint)
+        return Written(get_product(product_id, archived_too=True), replayed=key is not None)
+
+    def made_before() -> Written[Stocked] | None:
+        stored = get_item(Product, Product.key(product_id))
+        return replay(stored) if stored else None
+
+    return settle(attempt, made_before=made_before, keyed=key is not None)
+
+
+def new_product(product_id: str, request: CreateProductRequest, *, actor: str, fingerprint: str) -> Stocked:
+    """The items of a product that does not exist yet."""
+    at = clock.timestamp(clock.now())
+    product = Product(
+        id=product_id,
+        sku=request.sku,
+        status="active",
+        version=1,
+        created_at=at,
+        created_by=actor,
+        change=product_id,
+        request_hash=fingerprint,
+    )
+    _write_text(product, request, actor=actor, at=at)
+    stock = StockItem(
+        *StockItem.key(product_id),
+        product_id=product_id,
+        sku=request.sku,
+        name=request.name,
+        price=request.price,
+        status="active",
+        offer=1,
+        available=request.stock,
+        reserved=0,
+        low_stock_threshold=request.low_stock_threshold,
+        version=1,
+        last=Cause(cause="product-created", actor=actor, ref=product_id, ref_version=1, at=at),
+    )
+    return Stocked(product, stock)
+
+
+def _write_text(product: Product, text: ProductText, *, actor: str, at: str) -> None:
+    product.name = text.name
+    product.description = text.description
+    product.category = text.category
+    product.price = text.price
+    product.attributes = dict(text.attributes)
+    product.updated_at = at
+    product.updated_by = actor
+    product.place()
+
+
+def _put_new(product: Product, stock: StockItem) -> None:
+    with transaction() as write:
+        write.save(product, condition=Product.pk.does_not_exist(), return_values="ALL_OLD")
+        claim = SkuClaim(*SkuClaim.key(product.sku), product_id=product.id)
+        write.save(claim, condition=SkuClaim.pk.does_not_exist())
+        write.save(stock, condition=StockItem.pk.does_not_exist())
+        _count(write, product.category, 1)
+
+
+def replace_product(
+    product_id: str, request: ReplaceProductRequest, *, actor: str, check_version: Callable[[int], None]
+) -> Stocked:
+    """The product with its editable fields replaced; the offer moves on when what orders are computed with changes.
+
+    `check_version` refuses the version it is given, or does not. Raises NotFoundError, and InvalidRequestError when
+    the SKU would change.
+    """
+    change = clock.random_id()
+
+    def attempt() -> Stocked:
+        stored = get_product(product_id, archived_too=True)
+        if stored.product.change == change:
+            return stored  # an attempt whose answer was lost
+        if request.sku != stored.product.sku:
+            raise InvalidRequestError.at("cannot be changed", pointer="#/sku")
+        check_version(int(stored.product.version))
+        try:
+            return _put_replacement(stored, request, actor=actor, change=change)
+        except TransactWriteError as error:
+            product_reason, *_ = (*error.cancellation_reasons, None)
+            if product_reason and product_reason.code == "ConditionalCheckFailed":
+                raise TryAgainError from error
+            raise
+
+    return retrying(attempt)
+
+
+def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: str, change: str) -> Stocked:
+    product, stock = stored
+    read_version, left = product.version, _counted_in(product)
+    product.status = request.status
+    product.version = read_version + 1
+    product.change = change
+    _write_text(product, request, actor=actor, at=clock.timestamp(clock.now()))
+    entered = _counted_in(product)
+    # Only what the stock item repeats of the product: its units, `version` and `last` stay as they are.
+    actions = [
+        StockItem.name.set(request.name),
+        StockItem.price.set(request.price),
+        StockItem.status.set(request.status),
+        StockItem.low_stock_threshold.set(request.low_stock_threshold)
+        if request.low_stock_threshold is not None
+        else StockItem.low_stock_threshold.remove(),
+    ]
+    if (stock.name, stock.price, stock.status) != (request.name, request.price, request.status):
+        actions.append(StockItem.offer.add(1))
+    with transaction() as write:
+        write.save(product, condition=Product.version == read_version)
+        write.update(stock, actions=actions, condition=StockItem.pk.exists())
+        if left != entered:
+            for category, units in ((left, -1), (entered, 1)):
+                if category is not None:
+                    _count(write, category, units)
+    stock.low_stock_threshold = request.low_stock_threshold
+    return stored
+
+
+def _count(write: TransactWrite, category: str, products: int) -> None:
+    write.update(
+        Category(*Category.key(category)), actions=[Category.kind.set(Category), Category.count.add(products)]
+    )
+
+
+def _counted_in(product: Product) -> str | None:
+    """The category whose count the product is part of."""
+    return product.category if product.status == "active" else None
+
+
+# ---- stock ----------------------------------------------------------------------------------------------------------
+
+
+def adjust_stock(product_id: str, request: AdjustStockRequest, *, actor: str, key: str | None) -> Written[StockItem]:
+    """The stock after moving what is available by `request.adjustment`, once for each key.
+
+    Raises NotFoundError, and InsufficientStockError where it would fall below zero.
+    """
+    fingerprint = request_hash(request)
+    adjustment_id = keyed_id(actor, f"PATCH /inventory/products/{product_id}/stock", key)
+    adjustment = Adjustment(
+        *Adjustment.key(adjustment_id),
+        id=adjustment_id,
+        product_id=product_id,
+        adjustment=request.adjustment,
+        reason=request.reason,
+        actor=actor,
+        at=clock.timestamp(clock.now()),
+        request_hash=fingerprint,
+    )
+
+    def attempt() -> Written[StockItem]:
+        try:
+            _put_adjustment(adjustment)
+        except TransactWriteError as error:
+            adjustment_reason, stock_reason = (*error.cancellation_reasons, None, None)[:2]
+            if adjustment_reason and adjustment_reason.code == "ConditionalCheckFailed":
+                return replay(Adjustment.from_raw_data(adjustment_reason.raw_item or {}))
+            if adjustment_reason is None and stock_reason and stock_reason.code == "ConditionalCheckFailed":
+                raise _cannot_adjust(stock_reason.raw_item, request.adjustment) from error
+            raise
+        return Written(_stock(product_id), replayed=False)
+
+    def replay(stored: Adjustment) -> Written[StockItem]:
+        check_same_request(stored.request_hash, fingerprint)
+        return Written(_stock(product_id), replayed=key is not None)
+
+    def made_before() -> Written[StockItem] | None:
+        stored = get_item(Adjustment, Adjustment.key(adjustment_id))
+        return replay(stored) if stored else None
+
+    return settle(attempt, made_before=made_before, keyed=key is not None)
+
+
+def _put_adjustment(adjustment: Adjustment) -> None:
+    units = int(adjustment.adjustment)
+    cause = Cause(cause="adjusted", actor=adjustment.actor, ref=adjustment.id, ref_version=1, at=adjustment.at)
+    enough: Condition = StockItem.pk.exists()
+    if units < 0:
+        enough &= StockItem.available >= -units
+    with transaction() as write:
+        write.save(adjustment, condition=Adjustment.pk.does_not_exist(), return_values="ALL_OLD")
+        write.update(
+            StockItem(*StockItem.key(adjustment.product_id)),
+            actions=[StockItem.available.add(units), StockItem.version.add(1), StockItem.last.set(cause)],
+            condition=enough,
+            return_values="ALL_OLD",
+        )
+
+
+def _cannot_adjust(raw_stock: dict[str, object] | None, units: int) -> NotFoundError | InsufficientStockError:
+    if not raw_stock:
+        return NotFoundError("There is no such product.")
+    available = int(StockItem.from_raw_data(raw_stock).available)
+    return InsufficientStockError(f"{available} available, so the stock cannot be adjusted by {units}.")
+
+
+def _stock(product_id: str) -> StockItem:
+    stock = get_item(StockItem, StockItem.key(product_id))
+    if stock is None:
+        raise NotFoundError("There is no such product.")
+    return stock

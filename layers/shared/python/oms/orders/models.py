@@ -1,0 +1,101 @@
+"""What the orders table holds: one order is one item, its lines and history embedded."""
+
+from pynamodb.attributes import JSONAttribute, ListAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
+
+from oms.dynamodb import StoredItem
+from oms.orders.states import OPEN, Status
+from oms.pages import Index
+from oms.settings import settings
+
+BY_CUSTOMER = Index(settings().orders_table, "by_customer", "customer_id", "created_key")
+BY_CREATED = Index(settings().orders_table, "by_created", "shard", "created_key")
+OPEN_ORDERS = Index(settings().orders_table, "open", "open_shard", "created_key")
+
+
+class Draw(MapAttribute[str, object]):
+    """How many units of a line were drawn from which shard of the product's stock."""
+
+    shard = NumberAttribute()
+    quantity = NumberAttribute()
+
+
+class Line(MapAttribute[str, object]):
+    """What was ordered, at the offer of that moment. Amounts in minor units."""
+
+    product_id = UnicodeAttribute()
+    sku = UnicodeAttribute()
+    name = UnicodeAttribute()
+    quantity = NumberAttribute()
+    unit_price = NumberAttribute()
+    drawn = ListAttribute(of=Draw)
+
+
+class HistoryEntry(MapAttribute[str, object]):
+    """One transition. `key` is a hash of user, route and idempotency key (or random without one), so that the request
+    that made it can be told when it comes again; `request_hash` tells whether it still says the same."""
+
+    from_ = UnicodeAttribute(attr_name="from", null=True)
+    to = UnicodeAttribute()
+    at = UnicodeAttribute()
+    actor_id = UnicodeAttribute()
+    actor_role = UnicodeAttribute()
+    reason = UnicodeAttribute(null=True)
+    key = UnicodeAttribute()
+    request_hash = UnicodeAttribute()
+
+
+class Shipment(MapAttribute[str, object]):
+    carrier = UnicodeAttribute()
+    tracking_number = UnicodeAttribute()
+    tracking_url = UnicodeAttribute(null=True)
+    shipped_at = UnicodeAttribute()
+
+
+class Order(StoredItem):
+    """An order, and its own idempotency record. `version` counts transitions, the creation being 1.
+
+    `open_shard` (`pending#s`, `confirmed#s`) is there while the order holds stock; `expires_at` while it is pending.
+    """
+
+    class Meta:
+        table_name = settings().orders_table
+
+    id = UnicodeAttribute(hash_key=True)
+    number = UnicodeAttribute()
+    customer_id = UnicodeAttribute()
+    status = UnicodeAttribute()
+    lines = ListAttribute(of=Line)
+    subtotal = NumberAttribute()
+    shipping_cost = NumberAttribute()
+    total = NumberAttribute()
+    currency = UnicodeAttribute()
+    shipping_address = JSONAttribute(null=True)
+    note = UnicodeAttribute(null=True)
+    created_at = UnicodeAttribute()
+    updated_at = UnicodeAttribute()
+    expires_at = UnicodeAttribute(null=True)
+    version = NumberAttribute()
+    shipment = Shipment(null=True)
+    cancel_reason = UnicodeAttribute(null=True)
+    history = ListAttribute(of=HistoryEntry)
+    request_hash = UnicodeAttribute()
+    created_key = UnicodeAttribute()
+    shard = UnicodeAttribute()
+    open_shard = UnicodeAttribute(null=True)
+
+    def entry(self, key: str) -> HistoryEntry | None:
+        """The transition that the request with this key made."""
+        return next((entry for entry in self.history if entry.key == key), None)
+
+
+def created_shard(number: int) -> str:
+    return f"all#{number}"
+
+
+def open_shard(status: str, number: int) -> str | None:
+    """Where an order of this status stands in the index of open orders, if it does."""
+    return f"{status}#{number}" if Status(status) in OPEN else None
+
+
+def shard_number(order: Order) -> int:
+    return int(order.shard.rpartition("#")[2])

@@ -1,0 +1,98 @@
+"""What an order costs: lines merged and priced from offers. Pure but for the settings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from oms.errors import InvalidRequestError, UnknownProductError
+from oms.money import to_text
+from oms.orders.models import Draw, Line
+from oms.orders.offers import Offer
+from oms.orders.schemas import CreateOrderRequest, OrderItem
+from oms.settings import settings
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A line of an order that is not stored yet. `position` is where the product first stood in the request."""
+
+    product_id: str
+    quantity: int
+    position: int
+    offer: Offer
+
+    def line(self) -> Line:
+        return Line(
+            product_id=self.product_id,
+            sku=self.offer.sku,
+            name=self.offer.name,
+            quantity=self.quantity,
+            unit_price=self.offer.price,
+            drawn=[Draw(shard=0, quantity=self.quantity)],
+        )
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A request's lines at the offers of one moment. Amounts in minor units."""
+
+    drafts: Sequence[Draft]
+    shipping_cost: int
+
+    @property
+    def subtotal(self) -> int:
+        return sum(draft.quantity * draft.offer.price for draft in self.drafts)
+
+    @property
+    def total(self) -> int:
+        return self.subtotal + self.shipping_cost
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What an order would cost now, and which lines are short: (line, units available)."""
+
+    priced: Priced
+    short: Sequence[tuple[Draft, int]]
+
+
+def merge(items: Sequence[OrderItem]) -> dict[str, tuple[int, int]]:
+    """Product id → (first position, summed quantity): a transaction takes one operation on an item."""
+    merged: dict[str, tuple[int, int]] = {}
+    for position, item in enumerate(items):
+        first, quantity = merged.get(item.product_id, (position, 0))
+        merged[item.product_id] = first, quantity + item.quantity
+    return merged
+
+
+def price(request: CreateOrderRequest, offers: Mapping[str, Offer], *, buyer_role: str) -> Priced:
+    """The request at these offers. Raises InvalidRequestError, and UnknownProductError naming what is not on sale."""
+    shipping_cost = _shipping_cost(request, buyer_role)
+    merged = merge(request.items)
+    on_sale = {product_id for product_id, offer in offers.items() if offer.status == "active"}
+    missing = [(first, product_id) for product_id, (first, _) in merged.items() if product_id not in on_sale]
+    if missing:
+        raise unknown_products(missing)
+    drafts = [Draft(product_id, units, first, offers[product_id]) for product_id, (first, units) in merged.items()]
+    return Priced(drafts, shipping_cost)
+
+
+def unknown_products(products: Sequence[tuple[int, str]]) -> UnknownProductError:
+    """From (position in the request, product id)."""
+    return UnknownProductError(
+        [
+            {"pointer": f"#/items/{position}/product_id", "detail": f"There is no product {product_id} on sale."}
+            for position, product_id in products
+        ],
+        "The order names products that are not on sale.",
+    )
+
+
+def _shipping_cost(request: CreateOrderRequest, buyer_role: str) -> int:
+    flat, most = settings().shipping_flat, settings().shipping_max
+    if flat is not None:
+        if "shipping_cost" in request.model_fields_set and request.shipping_cost != flat:
+            raise InvalidRequestError.at(f"must be {to_text(flat)}", pointer="#/shipping_cost")
+        return flat
+    if buyer_role == "customer" and request.shipping_cost > most:
+        raise InvalidRequestError.at(f"must be at most {to_text(most)}", pointer="#/shipping_cost")
+    return request.shipping_cost

@@ -1,0 +1,48 @@
+"""Why a transaction that would create an order was cancelled. Pure: reasons in, the designed error out."""
+
+from collections.abc import Iterable
+
+from pynamodb.exceptions import CancellationReason
+
+from oms.dynamodb import TryAgainError
+from oms.errors import InsufficientStockError, OmsError
+from oms.inventory.models import StockItem
+from oms.orders.pricing import Draft, unknown_products
+
+FAILED = "ConditionalCheckFailed"
+
+
+def shortfalls(short: Iterable[tuple[Draft, int]]) -> list[dict[str, str | int]]:
+    """From (line, units available)."""
+    return [
+        {"product_id": draft.product_id, "requested": draft.quantity, "available": available}
+        for draft, available in short
+    ]
+
+
+def failed(reason: CancellationReason | None) -> bool:
+    return reason is not None and reason.code == FAILED
+
+
+def refusal(lines: Iterable[tuple[Draft, CancellationReason | None]]) -> OmsError | TryAgainError:
+    """What the failed lines mean together: unknown or inactive (422), then short (409), then worth another attempt.
+
+    Each failed line is judged by the stock item that came back with its reason. Lines that met a conflict say nothing,
+    so a list of shortfalls may be incomplete.
+    """
+    unknown: list[Draft] = []
+    short: list[tuple[Draft, int]] = []
+    for draft, reason in lines:
+        if reason is None or reason.code != FAILED:
+            continue
+        stock = StockItem.from_raw_data(reason.raw_item) if reason.raw_item else None
+        if stock is None or stock.status != "active":
+            unknown.append(draft)
+        elif stock.available < draft.quantity:
+            short.append((draft, int(stock.available)))
+    if unknown:
+        return unknown_products([(draft.position, draft.product_id) for draft in unknown])
+    if short:
+        names = ", ".join(draft.product_id for draft, _ in short)
+        return InsufficientStockError(f"Not enough stock of {names}.", extra={"shortfalls": shortfalls(short)})
+    return TryAgainError("an offer has changed, or a line was in conflict")

@@ -1,0 +1,230 @@
+"""What order routes take and give."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
+
+from oms.money import Money, to_text
+from oms.orders.models import HistoryEntry, Line, Order
+from oms.schemas import From, PageQuery, Request, Response, To, any_of
+from oms.settings import settings
+
+if TYPE_CHECKING:
+    from oms.orders.pricing import Quote
+
+MAX_LINES = 90
+
+# ISO 3166-1 alpha-2, officially assigned.
+COUNTRIES = frozenset(
+    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ "
+    "CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO "
+    "FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE "
+    "JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO "
+    "MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW "
+    "PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM "
+    "TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW".split()
+)
+
+
+def _product_id(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def _country(code: str) -> str:
+    if code not in COUNTRIES:
+        raise ValueError("must be an ISO 3166-1 alpha-2 code, such as DE")
+    return code
+
+
+Text = Annotated[str, StringConstraints(max_length=500)]
+RequiredText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+ProductId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=128),
+    BeforeValidator(_product_id),
+    WithJsonSchema({"type": ["string", "integer"], "minLength": 1, "maxLength": 128}),
+]
+
+
+class ShippingAddress(Request):
+    name: RequiredText
+    line1: RequiredText
+    line2: Text | None = None
+    city: RequiredText
+    postal_code: RequiredText
+    region: Text | None = None
+    country: Annotated[str, AfterValidator(_country), Field(description="ISO 3166-1 alpha-2", examples=["DE"])]
+
+
+class OrderItem(Request):
+    product_id: ProductId
+    quantity: Annotated[int, Field(ge=1, le=10_000)]
+
+
+class CreateOrderRequest(Request):
+    """Also the body of a quote. Items of one product are merged at its first position."""
+
+    items: Annotated[list[OrderItem], Field(min_length=1, max_length=MAX_LINES)]
+    shipping_cost: Money = 0
+    shipping_address: ShippingAddress | None = None
+    note: Text | None = None
+
+
+class CancelRequest(Request):
+    reason: Text | None = None
+
+
+class ListOrdersQuery(PageQuery):
+    status: any_of("pending", "confirmed", "shipped", "delivered", "returned", "cancelled", "expired") | None = None  # type: ignore[valid-type]
+    from_: From | None = Field(None, alias="from")
+    to: To | None = None
+    customer_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+
+    @model_validator(mode="after")
+    def _span_in_order(self) -> Self:
+        if self.from_ and self.to and self.from_ >= self.to:
+            raise ValueError("from is not before to")
+        return self
+
+
+OrderStatus = Literal["pending", "confirmed", "shipped", "delivered", "returned", "cancelled", "expired"]
+
+
+class LineResponse(Response):
+    product_id: str
+    sku: str
+    name: str
+    quantity: int
+    unit_price: str
+    line_total: str
+
+    @classmethod
+    def of(cls, line: Line) -> "LineResponse":
+        return cls(
+            product_id=line.product_id,
+            sku=line.sku,
+            name=line.name,
+            quantity=line.quantity,
+            unit_price=to_text(line.unit_price),
+            line_total=to_text(line.unit_price * line.quantity),
+        )
+
+
+class AddressResponse(Response):
+    name: str
+    line1: str
+    line2: str | None
+    city: str
+    postal_code: str
+    region: str | None
+    country: str
+
+
+class ShipmentResponse(Response):
+    carrier: str
+    tracking_number: str
+    tracking_url: str | None
+    shipped_at: str
+
+
+class OrderResponse(Response):
+    id: str
+    number: str
+    status: OrderStatus
+    customer_id: str
+    items: list[LineResponse]
+    subtotal: str
+    shipping_cost: str
+    total: str
+    currency: str
+    shipping_address: AddressResponse | None
+    note: str | None
+    created_at: str
+    updated_at: str
+    expires_at: str | None
+    version: int
+    shipment: ShipmentResponse | None
+    cancel_reason: str | None
+
+    @classmethod
+    def of(cls, order: Order) -> "OrderResponse":
+        return cls(
+            id=order.id,
+            number=order.number,
+            status=order.status,
+            customer_id=order.customer_id,
+            items=[LineResponse.of(line) for line in order.lines],
+            subtotal=to_text(order.subtotal),
+            shipping_cost=to_text(order.shipping_cost),
+            total=to_text(order.total),
+            currency=order.currency,
+            shipping_address=AddressResponse(**order.shipping_address) if order.shipping_address else None,
+            note=order.note,
+            created_at=order.created_at,
+            updated_at=order.updated_at,
+            expires_at=order.expires_at,
+            version=order.version,
+            shipment=ShipmentResponse(**order.shipment.attribute_values) if order.shipment else None,
+            cancel_reason=order.cancel_reason,
+        )
+
+
+class OrderPage(Response):
+    items: list[OrderResponse]
+    next_cursor: str | None
+
+
+class ShortfallResponse(Response):
+    product_id: str
+    requested: int
+    available: int
+
+
+class QuoteResponse(Response):
+    items: list[LineResponse]
+    subtotal: str
+    shipping_cost: str
+    total: str
+    currency: str
+    shortfalls: list[ShortfallResponse]
+
+    @classmethod
+    def of(cls, quote: "Quote") -> "QuoteResponse":
+        return cls(
+            items=[LineResponse.of(draft.line()) for draft in quote.priced.drafts],
+            subtotal=to_text(quote.priced.subtotal),
+            shipping_cost=to_text(quote.priced.shipping_cost),
+            total=to_text(quote.priced.total),
+            currency=settings().currency,
+            shortfalls=[
+                ShortfallResponse(product_id=draft.product_id, requested=draft.quantity, available=available)
+                for draft, available in quote.short
+            ],
+        )
+
+
+class HistoryEntryResponse(Response):
+    from_: OrderStatus | None = Field(alias="from", serialization_alias="from")
+    to: OrderStatus
+    at: str
+    actor_id: str
+    actor_role: str
+    reason: str | None
+
+    @classmethod
+    def of(cls, entry: HistoryEntry) -> "HistoryEntryResponse":
+        return cls(
+            **{"from": entry.from_},
+            to=entry.to,
+            at=entry.at,
+            actor_id=entry.actor_id,
+            actor_role=entry.actor_role,
+            reason=entry.reason,
+        )
+
+
+class OrderHistory(Response):
+    items: list[HistoryEntryResponse]
+    next_cursor: None = None

@@ -1,0 +1,82 @@
+"""Building blocks that the schemas of several domains share."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from oms.clock import timestamp
+
+
+class Request(BaseModel):
+    """A body: typed strictly, and nothing in it that is not documented."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class NoFields(Request):
+    """The body of a route that takes none."""
+
+
+class Response(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+def _whole_number(text: Any) -> Any:
+    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 9:
+        return int(text)
+    if isinstance(text, int):
+        return text
+    raise ValueError("must be a whole number")
+
+
+def _flag(text: Any) -> Any:
+    if text in ("true", "false"):
+        return text == "true"
+    if isinstance(text, bool):
+        return text
+    raise ValueError("must be true or false")
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+
+
+class PageQuery(BaseModel):
+    """The parameters of every list."""
+
+    limit: Annotated[int, BeforeValidator(_whole_number)] = Field(20, ge=1, le=100)
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
+
+
+def any_of(*allowed: str) -> Any:
+    """A query parameter that takes several of these, separated by commas."""
+
+    def choose(text: Any) -> Any:
+        # Powertools splits a parameter at its commas when the field is a sequence.
+        parts = text if isinstance(text, list | tuple) else str(text).split(",")
+        wrong = [part for part in parts if part not in allowed]
+        if wrong:
+            raise ValueError(f"must be any of {', '.join(allowed)}, separated by commas")
+        return tuple(dict.fromkeys(parts))
+
+    schema = {"type": "string", "description": f"Any of {', '.join(allowed)}, separated by commas"}
+    return Annotated[tuple[str, ...], BeforeValidator(choose), WithJsonSchema(schema)]
+
+
+def _moment(text: Any, *, past_the_day: bool) -> str:
+    """The bound as a timestamp. A date stands for its whole UTC day."""
+    try:
+        if isinstance(text, str) and len(text) == 10:
+            day = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+            return timestamp(day + timedelta(days=1) if past_the_day else day)
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError
+        return timestamp(moment)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("must be a date (2026-01-31) or an RFC 3339 time (2026-01-31T09:30:00Z)") from None
+
+
+From = Annotated[str, BeforeValidator(lambda text: _moment(text, past_the_day=False))]
+To = Annotated[str, BeforeValidator(lambda text: _moment(text, past_the_day=True))]
+"""Bounds of a span as timestamps: from-inclusive, to-exclusive."""

@@ -1,0 +1,27 @@
+"""What every test stands on: an environment that is set before any of the system's code is imported."""
+
+import os
+
+os.environ.update(
+    {
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # Powertools' tracer takes long to import where it believes it is outside Lambda.
+        "LAMBDA_TASK_ROOT": "/var/task",
+        "POWERTOOLS_TRACE_DISABLED": "true",
+        "POWERTOOLS_METRICS_DISABLED": "true",
+        "POWERTOOLS_METRICS_NAMESPACE": "Oms",
+        "POWERTOOLS_SERVICE_NAME": "tests",
+        "OMS_IDENTITY_TABLE": "identity",
+        "OMS_INVENTORY_TABLE": "inventory",
+        "OMS_ORDERS_TABLE": "orders",
+        "OMS_AUDIT_TABLE": "audit",
+        "OMS_SIGNING_KEYS_SECRET": "oms/test/signing-keys",
+        "OMS_JWKS_PARAMETER": "/oms/test/jwks",
+        "OMS_PEPPER_SECRET": "oms/test/pepper",
+        "OMS_ORIGIN_SECRET": "oms/test/origin",
+        "OMS_VERSION": "0.1.0",
+    }
+)
