@@ -1,0 +1,110 @@
+"""The audit log: who did what to which thing, from where, and how it ended.
+
+Entries are plain items; a request puts them inside its transaction where there is one. Details hold codes and
+digests, never an e-mail address, password or token.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pynamodb.attributes import DiscriminatorAttribute, JSONAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.update import Action
+
+from oms import clock
+from oms.dynamodb import StoredItem, put_item, retrying, update_item
+from oms.settings import settings
+
+if TYPE_CHECKING:
+    from oms.identity.access import CurrentUser
+
+DENIALS_PER_MINUTE = 100
+
+
+class AuditItem(StoredItem):
+    class Meta:
+        table_name = settings().audit_table
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    kind = DiscriminatorAttribute()
+
+
+class AuditEntry(AuditItem, discriminator="entry"):
+    id = UnicodeAttribute()
+    at = UnicodeAttribute()
+    action = UnicodeAttribute()
+    actor_id = UnicodeAttribute(null=True)
+    actor_role = UnicodeAttribute(null=True)
+    address = UnicodeAttribute(null=True)
+    target = UnicodeAttribute(null=True)
+    outcome = UnicodeAttribute()
+    details = JSONAttribute(null=True)
+
+
+class Denials(AuditItem, discriminator="denials"):
+    """How many requests of one actor were denied in one minute. Beyond 100 it stands for the entries of the rest."""
+
+    at = UnicodeAttribute()
+    actor_id = UnicodeAttribute()
+    n = NumberAttribute(default=0)
+
+
+def entry(
+    action: str,
+    *,
+    actor_id: str | None,
+    address: str | None,
+    target: str | None,
+    actor_role: str | None = None,
+    outcome: Literal["success", "failure"] = "success",
+    details: Mapping[str, str | int] | None = None,
+) -> AuditEntry:
+    """An entry of this moment, for a transaction's `save`. Putting it twice leaves one."""
+    at, entry_id = clock.timestamp(clock.now()), clock.random_id()
+    return AuditEntry(
+        pk=_day(at),
+        sk=f"{at}#{entry_id}",
+        id=entry_id,
+        at=at,
+        action=action,
+        actor_id=actor_id,
+        actor_role=actor_role,
+        address=address,
+        target=target,
+        outcome=outcome,
+        details=dict(details) if details else None,
+    )
+
+
+def record(written: AuditEntry) -> None:
+    """Puts an entry that belongs to no transaction."""
+    retrying(lambda: put_item(written))
+
+
+def denied(actor: "CurrentUser", *, address: str, target: str) -> None:
+    """Records a refusal for lack of a role. Beyond 100 of an actor in a minute they are only counted."""
+    at = clock.timestamp(clock.now())
+    minute = at[: len("2026-01-31T09:30")]
+    counter = Denials(pk=_day(at), sk=f"{minute}#denials#{actor.id}")
+    actions: list[Action] = [
+        Denials.kind.set(Denials),
+        Denials.at.set(at),
+        Denials.actor_id.set(actor.id),
+        Denials.n.add(1),
+    ]
+    counted = retrying(lambda: update_item(counter, actions))
+    if counted.n <= DENIALS_PER_MINUTE:
+        record(
+            entry(
+                "access.denied",
+                actor_id=actor.id,
+                actor_role=actor.role,
+                address=address,
+                target=target,
+                outcome="failure",
+            )
+        )
+
+
+def _day(at: str) -> str:
+    return f"day#{at[: len('2026-01-31')]}"

@@ -1,0 +1,52 @@
+"""Who asks: an access token is good only for a session that lives, and its user's role is what it is now."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, cast
+
+from oms import clock
+from oms.dynamodb import batch_get
+from oms.errors import UnauthenticatedError
+from oms.identity import tokens
+from oms.identity.models import IdentityItem, Session, User, session_key, user_key
+
+type UserRole = Literal["customer", "manager", "admin"]
+
+
+@dataclass(frozen=True)
+class CurrentUser:
+    id: str
+    role: UserRole
+    session_id: str
+    user: User
+
+    @property
+    def is_manager(self) -> bool:
+        """Whether the back office's view is theirs: managers and admins."""
+        return self.role != "customer"
+
+
+def authenticate(token: str) -> CurrentUser:
+    """The user behind an access token, by one consistent read. Raises UnauthenticatedError, or UnavailableError."""
+    now = clock.now()
+    claims = tokens.verify(token, now=now)
+    user, session = read_session(claims.user_id, claims.session_id)
+    if user is None or session is None or not is_live(session, user, now):
+        raise UnauthenticatedError
+    return CurrentUser(id=user.id, role=cast(UserRole, user.role), session_id=session.id, user=user)
+
+
+def read_session(user_id: str, session_id: str) -> tuple[User | None, Session | None]:
+    keys = user_key(user_id), session_key(user_id, session_id)
+    found = batch_get(IdentityItem, keys)
+    user, session = (found.get(key) for key in keys)
+    return cast(User | None, user), cast(Session | None, session)
+
+
+def is_live(session: Session, user: User, now: datetime) -> bool:
+    return (
+        session.revoked_at is None
+        and session.epoch == user.auth_epoch
+        and now.timestamp() < session.expires_at
+        and user.status == "active"
+    )

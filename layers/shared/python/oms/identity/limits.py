@@ -1,0 +1,119 @@
+"""How often: calls per address and minute, and failed logins in a row per account or device."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from oms import clock
+from oms.dynamodb import ConditionFailedError, retrying, update_item
+from oms.errors import TooManyRequestsError
+from oms.identity.models import Counted, Slot, slot_key
+
+WINDOW_SECONDS = 60
+REFRESHES_PER_WINDOW = 30
+FAILURES_BEFORE_LOCK = 5
+FIRST_LOCK_SECONDS = 15 * 60
+LONGEST_LOCK_SECONDS = 24 * 3600
+FORGOTTEN_AFTER_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What is left to a client: `remaining` calls of `limit` in a window that ends in `resets_in` seconds."""
+
+    policy: str
+    limit: int
+    remaining: int
+    resets_in: int
+
+
+type Report = Callable[[Allowance], None]
+"""Told as soon as a call was counted, so that its answer shows the allowance however it ends."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The fixed window of `WINDOW_SECONDS` around an epoch second."""
+
+    policy: str
+    limit: int
+    now: int
+
+    @property
+    def number(self) -> int:
+        return self.now // WINDOW_SECONDS
+
+    @property
+    def resets_in(self) -> int:
+        return WINDOW_SECONDS - self.now % WINDOW_SECONDS
+
+    def allowance(self, taken: int) -> Allowance:
+        return Allowance(self.policy, self.limit, max(0, self.limit - taken), self.resets_in)
+
+    def refusal(self) -> TooManyRequestsError:
+        return TooManyRequestsError(
+            f"At most {self.limit} calls a minute. Please wait.", headers={"Retry-After": str(self.resets_in)}
+        )
+
+    def slot(self, address: str) -> Slot:
+        pk, sk = slot_key(self.policy, address, self.number)
+        return Slot(pk=pk, sk=sk)
+
+    def taking(self, attempt: str) -> tuple[list[Action], Condition]:
+        """The update of a slot that takes one, once for each attempt."""
+        actions: list[Action] = [
+            Slot.kind.set(Slot),
+            Slot.n.add(1),
+            Slot.attempt.set(attempt),
+            Slot.expires_at.set(self.now + 2 * WINDOW_SECONDS),
+        ]
+        condition: Condition = Slot.n.does_not_exist() | ((Slot.n < self.limit) & (Slot.attempt != attempt))
+        return actions, condition
+
+
+def take_slot(window: Window, address: str, report: Report) -> None:
+    """Counts a call of this address. Raises TooManyRequestsError when the window has none left."""
+    attempt = clock.random_id()
+    try:
+        taken = retrying(lambda: update_item(window.slot(address), *window.taking(attempt)))
+    except ConditionFailedError as error:
+        taken = Slot.from_raw_data(error.item) if error.item else Slot()
+        if taken.attempt != attempt:
+            report(window.allowance(window.limit))
+            raise window.refusal() from error
+    report(window.allowance(int(taken.n)))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The failures in a row of an account or device. Times in epoch seconds."""
+
+    failures: int = 0
+    level: int = 0
+    locked_until: int = 0
+
+    @classmethod
+    def of(cls, counted: Counted, now: int) -> "Standing":
+        if now >= counted.forgotten_at:
+            return cls()
+        return cls(int(counted.failures), int(counted.level), int(counted.locked_until))
+
+    def is_locked(self, now: int) -> bool:
+        return now < self.locked_until
+
+    def after_failure(self, now: int) -> "Standing":
+        """The fifth failure locks, each time for twice as long; after a lock the count starts again."""
+        failures = 1 if self.failures >= FAILURES_BEFORE_LOCK else self.failures + 1
+        if failures < FAILURES_BEFORE_LOCK:
+            return Standing(failures, self.level, self.locked_until)
+        seconds = min(FIRST_LOCK_SECONDS * 2**self.level, LONGEST_LOCK_SECONDS)
+        return Standing(failures, self.level + 1, now + seconds)
+
+    @property
+    def locks(self) -> bool:
+        return self.failures >= FAILURES_BEFORE_LOCK
+
+    def forgotten_at(self, now: int) -> int:
+        return max(now, self.locked_until) + FORGOTTEN_AFTER_SECONDS

@@ -1,0 +1,133 @@
+"""The items of the identity table: users, their e-mail claims, sessions and devices, and the counters of attempts.
+
+Moments that arithmetic is done with are epoch seconds; those that are shown are timestamps.
+"""
+
+from pynamodb.attributes import (
+    BinaryAttribute,
+    BooleanAttribute,
+    DiscriminatorAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+)
+
+from oms.dynamodb import StoredItem
+from oms.settings import settings
+
+
+class IdentityItem(StoredItem):
+    class Meta:
+        table_name = settings().identity_table
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    kind = DiscriminatorAttribute()
+
+
+class User(IdentityItem, discriminator="user"):
+    """`listing` and `email_folded` put it into the index `users`. A session is dead once `auth_epoch` has moved on."""
+
+    id = UnicodeAttribute()
+    listing = UnicodeAttribute(default="user")
+    email = UnicodeAttribute()
+    email_folded = UnicodeAttribute()
+    email_verified = BooleanAttribute(default=False)
+    first_name = UnicodeAttribute()
+    last_name = UnicodeAttribute(null=True)
+    role = UnicodeAttribute()
+    status = UnicodeAttribute(default="active")
+    password_hash = UnicodeAttribute()
+    pepper_version = UnicodeAttribute()
+    auth_epoch = NumberAttribute(default=0)
+    open_orders = NumberAttribute(default=0)
+    version = NumberAttribute(default=1)
+    created_at = UnicodeAttribute()
+
+
+class Claim(IdentityItem, discriminator="claim"):
+    """That an e-mail address is taken: uniqueness by a conditional put, never by a query."""
+
+    user_id = UnicodeAttribute()
+
+
+class Session(IdentityItem, discriminator="session"):
+    """A family of refresh tokens, of which it keeps hashes only.
+
+    `current` is good for one refresh. `previous` is good for seconds after `rotated_at`, for the same successor,
+    which only the holder of the previous token can decrypt. Refreshes are counted per minute in `window`.
+    """
+
+    id = UnicodeAttribute()
+    user_id = UnicodeAttribute()
+    epoch = NumberAttribute()
+    current = UnicodeAttribute()
+    previous = UnicodeAttribute(null=True)
+    successor = BinaryAttribute(legacy_encoding=False, null=True)
+    rotated_at = NumberAttribute(null=True)
+    window = NumberAttribute(default=0)
+    window_count = NumberAttribute(default=0)
+    revoked_at = UnicodeAttribute(null=True)
+    created_at = UnicodeAttribute()
+    refreshed_at = UnicodeAttribute()
+    address = UnicodeAttribute()
+    user_agent = UnicodeAttribute()
+    expires_at = NumberAttribute(attr_name="ttl")
+
+
+class Counted(IdentityItem):
+    """Failed logins in a row. `attempt` names the latest: the compare-and-swap of every change.
+
+    An attempt counts as failed from the moment it is made until it has succeeded, so that no number of parallel
+    ones gets past the limit. From `forgotten_at` on nothing of it counts.
+    """
+
+    failures = NumberAttribute(default=0)
+    level = NumberAttribute(default=0)
+    locked_until = NumberAttribute(default=0)
+    forgotten_at = NumberAttribute(default=0)
+    attempt = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute(attr_name="ttl")
+
+
+class Counter(Counted, discriminator="counter"):
+    """The attempts on an account by clients it does not know; kept for addresses without an account as well."""
+
+    user_id = UnicodeAttribute(null=True)
+
+
+class Device(Counted, discriminator="device"):
+    """A client that has signed in before. It counts its own attempts, so no stranger can lock it out."""
+
+    user_id = UnicodeAttribute()
+
+
+class Slot(IdentityItem, discriminator="slot"):
+    """How often an address called a limited route in a minute."""
+
+    n = NumberAttribute(default=0)
+    attempt = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute(attr_name="ttl")
+
+
+def user_key(user_id: str) -> tuple[str, str]:
+    return f"user#{user_id}", "user"
+
+
+def session_key(user_id: str, session_id: str) -> tuple[str, str]:
+    return f"user#{user_id}", f"session#{session_id}"
+
+
+def device_key(user_id: str, secret_hash: str) -> tuple[str, str]:
+    return f"user#{user_id}", f"device#{secret_hash}"
+
+
+def claim_key(email_folded: str) -> tuple[str, str]:
+    return f"email#{email_folded}", "claim"
+
+
+def counter_key(email_digest: str) -> tuple[str, str]:
+    return f"account#{email_digest}", "counter"
+
+
+def slot_key(route: str, address: str, minute: int) -> tuple[str, str]:
+    return f"slot#{route}#{address}#{minute}", "slot"

@@ -1,0 +1,79 @@
+"""Refresh tokens (`user.session.secret`) and device tokens (`user.secret`): 256 random bits, kept as hashes only."""
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_ID = r"[0-9A-Z]{20}"
+_SECRET = r"[A-Za-z0-9_-]{43}"  # noqa: S105 - a form, not a secret
+_REFRESH = re.compile(rf"({_ID})\.({_ID})\.({_SECRET})")
+_DEVICE = re.compile(rf"({_ID})\.({_SECRET})")
+_NONCE_BYTES = 12
+
+
+def new_secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def hashed(secret: str) -> str:
+    """A plain hash is enough: 256 random bits cannot be guessed."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class RefreshToken:
+    user_id: str
+    session_id: str
+    secret: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        found = _REFRESH.fullmatch(text)
+        return cls(*found.groups()) if found else None
+
+    def __str__(self) -> str:
+        return f"{self.user_id}.{self.session_id}.{self.secret}"
+
+    def __repr__(self) -> str:
+        return f"RefreshToken(session {self.session_id})"
+
+
+@dataclass(frozen=True)
+class DeviceToken:
+    user_id: str
+    secret: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        found = _DEVICE.fullmatch(text)
+        return cls(*found.groups()) if found else None
+
+    def __str__(self) -> str:
+        return f"{self.user_id}.{self.secret}"
+
+    def __repr__(self) -> str:
+        return f"DeviceToken(user {self.user_id})"
+
+
+def seal_successor(successor: str, *, presented: str) -> bytes:
+    """The next secret, readable only with the one that was presented: the table alone gives nobody a live token."""
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + AESGCM(_key(presented)).encrypt(nonce, successor.encode(), None)
+
+
+def open_successor(sealed: bytes, *, presented: str) -> str | None:
+    try:
+        return AESGCM(_key(presented)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None).decode()
+    except InvalidTag:
+        return None
+
+
+def _key(presented: str) -> bytes:
+    return hmac.digest(presented.encode(), b"oms refresh token successor", "sha256")

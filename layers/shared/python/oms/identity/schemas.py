@@ -1,0 +1,83 @@
+"""The bodies of the auth routes."""
+
+import unicodedata
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field
+
+from oms.identity import emails, passwords
+from oms.identity.models import User
+from oms.schemas import Request, Response
+
+
+def _name(text: str) -> str:
+    if not text.strip() or any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise ValueError("must have visible characters and no control characters")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_name)]
+Email = Annotated[
+    str, Field(min_length=3, max_length=254, json_schema_extra={"format": "idn-email"}), AfterValidator(emails.check)
+]
+NewPassword = Annotated[
+    str,
+    Field(
+        min_length=passwords.MIN_LENGTH,
+        max_length=passwords.MAX_LENGTH,
+        json_schema_extra={"format": "password"},
+    ),
+    AfterValidator(passwords.check_new),
+]
+
+
+class RegisterRequest(Request):
+    email: Email
+    password: NewPassword
+    first_name: Name
+    last_name: Name | None = None
+
+
+class LoginRequest(Request):
+    """What cannot be right is refused like what is wrong: only its size is checked."""
+
+    email: str = Field(max_length=254)
+    password: str = Field(max_length=1024, json_schema_extra={"format": "password"})
+    device_token: str | None = Field(None, max_length=256, description="From an earlier login with this account")
+
+
+class RefreshRequest(Request):
+    refresh_token: str = Field(max_length=256)
+
+
+class LogoutRequest(Request):
+    """Names the session to end when the access token does not."""
+
+    refresh_token: str | None = Field(None, max_length=256)
+
+
+class UserResponse(Response):
+    id: str
+    email: str
+    email_verified: bool
+    first_name: str
+    last_name: str | None
+    role: Literal["customer", "manager", "admin"]
+    status: Literal["active", "disabled"]
+    created_at: str
+
+    @classmethod
+    def of(cls, user: User) -> Self:
+        return cls.model_validate({name: getattr(user, name) for name in cls.model_fields})
+
+
+class TokensResponse(Response):
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme (RFC 6750)
+    expires_in: int = Field(description="Seconds until the access token ends")
+    refresh_expires_in: int = Field(description="Seconds until the refresh token, and all that follow it, end")
+
+
+class LoginResponse(TokensResponse):
+    device_token: str = Field(description="Show it at the next login, and a stranger's failures cannot lock you out")

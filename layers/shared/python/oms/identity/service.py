@@ -1,0 +1,114 @@
+"""Accounts: opening one, by its owner or by the system."""
+
+from pynamodb.exceptions import TransactWriteError
+
+from oms import audit, clock
+from oms.dynamodb import retrying, transaction
+from oms.errors import EmailTakenError
+from oms.identity import emails, passwords
+from oms.identity.access import UserRole
+from oms.identity.limits import Report, Window, take_slot
+from oms.identity.models import Claim, User, claim_key, user_key
+from oms.identity.schemas import RegisterRequest
+from oms.settings import settings
+
+
+def register(request: RegisterRequest, *, address: str, report: Report) -> User:
+    """A new customer. Raises EmailTakenError, TooManyRequestsError (by address), UnavailableError."""
+    window = Window("register", settings().register_limit, int(clock.now().timestamp()))
+    take_slot(window, address, report)
+    user = _new_user(
+        email=request.email,
+        password=request.password,
+        first_name=request.first_name,
+        last_name=request.last_name,
+        role="customer",
+    )
+    entry = audit.entry(
+        "user.registered", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
+    )
+    _store(user, entry)
+    return user
+
+
+def create_user(
+    *,
+    email: str,
+    password: str,
+    first_name: str,
+    last_name: str | None = None,
+    role: UserRole = "customer",
+    email_verified: bool = False,
+) -> User:
+    """A user of any role, made by the system and not by a request. Raises EmailTakenError; ValueError for bad input."""
+    user = _new_user(
+        email=emails.check(email),
+        password=passwords.check_new(password),
+        first_name=first_name,
+        last_name=last_name,
+        role=role,
+        email_verified=email_verified,
+    )
+    entry = audit.entry(
+        "user.created",
+        actor_id=None,
+        actor_role="system",
+        address=None,
+        target=f"user#{user.id}",
+        details={"role": role},
+    )
+    _store(user, entry)
+    return user
+
+
+def _new_user(
+    *,
+    email: str,
+    password: str,
+    first_name: str,
+    last_name: str | None,
+    role: UserRole,
+    email_verified: bool = False,
+) -> User:
+    user_id = clock.random_id()
+    pk, sk = user_key(user_id)
+    password_hash = passwords.make_hash(password)
+    return User(
+        pk=pk,
+        sk=sk,
+        id=user_id,
+        email=email,
+        email_folded=emails.fold(email),
+        email_verified=email_verified,
+        first_name=first_name,
+        last_name=last_name,
+        role=role,
+        password_hash=password_hash.text,
+        pepper_version=password_hash.pepper_version,
+        created_at=clock.timestamp(clock.now()),
+    )
+
+
+def _store(user: User, entry: audit.AuditEntry) -> None:
+    """Puts user, claim and entry, or none of them. Raises EmailTakenError.
+
+    The claim comes first in the transaction, so its reason comes first. A claim that names this very user was made
+    by an earlier attempt whose answer was lost.
+    """
+    pk, sk = claim_key(user.email_folded)
+    claim = Claim(pk=pk, sk=sk, user_id=user.id)
+
+    def write() -> None:
+        try:
+            with transaction() as writes:
+                writes.save(claim, Claim.pk.does_not_exist(), return_values="ALL_OLD")
+                writes.save(user, User.pk.does_not_exist())
+                writes.save(entry)
+        except TransactWriteError as error:
+            reason = error.cancellation_reasons[0] if error.cancellation_reasons else None
+            if reason is None or reason.code != "ConditionalCheckFailed":
+                raise
+            if reason.raw_item is None or Claim.from_raw_data(reason.raw_item).user_id != user.id:
+                raise EmailTakenError("There is an account with this e-mail address.") from error
+
+    retrying(write)

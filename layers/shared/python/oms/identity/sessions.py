@@ -1,0 +1,167 @@
+"""Sessions: each is a family of refresh tokens, one of them current, that ends after 7 days or when it is revoked."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pynamodb.expressions.update import Action
+
+from oms import audit, clock
+from oms.dynamodb import ConditionFailedError, retrying, transaction, update_item
+from oms.errors import UnauthenticatedError
+from oms.identity import tokens
+from oms.identity.access import CurrentUser, is_live, read_session
+from oms.identity.limits import REFRESHES_PER_WINDOW, Report, Window
+from oms.identity.models import Session, User, session_key
+from oms.identity.opaque_tokens import RefreshToken, hashed, new_secret, open_successor, seal_successor
+
+FAMILY_SECONDS = 7 * 24 * 3600
+GRACE_SECONDS = 10
+_NOT_VALID = "The refresh token is not valid."
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A pair, and for how many seconds each is good."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    refresh_expires_in: int
+
+
+def start_session(user: User, *, address: str, user_agent: str) -> tuple[Session, Tokens]:
+    """A new session, to be put into the caller's transaction, and its first pair of tokens."""
+    now = clock.now()
+    session_id, secret = clock.random_id(), new_secret()
+    pk, sk = session_key(user.id, session_id)
+    session = Session(
+        pk=pk,
+        sk=sk,
+        id=session_id,
+        user_id=user.id,
+        epoch=user.auth_epoch,
+        current=hashed(secret),
+        created_at=clock.timestamp(now),
+        refreshed_at=clock.timestamp(now),
+        address=address,
+        user_agent=user_agent,
+        expires_at=int(now.timestamp()) + FAMILY_SECONDS,
+    )
+    return session, _pair(session, user, secret, now)
+
+
+def refresh(refresh_token: str, *, address: str, report: Report) -> Tokens:
+    """The next pair. Raises UnauthenticatedError, TooManyRequestsError (by session)."""
+    presented = _parsed(refresh_token)
+    now = clock.now()
+    user, session = _live(presented, now)
+    successor = new_secret()
+    pair = _pair(session, user, successor, now)  # before anything is written: without a signing key nothing is
+    if hashed(presented.secret) == session.current:
+        stored = _rotate(session, presented, successor, now, report)
+        if stored is None:
+            return pair
+        session = stored
+    return _pair(session, user, _repeated(session, presented, now, address), now)
+
+
+def log_out(who: CurrentUser, *, address: str) -> None:
+    """Ends the session of the access token."""
+    _revoke(who.id, who.session_id, "logout", address)
+
+
+def log_out_by_token(refresh_token: str, *, address: str) -> None:
+    """Ends the session of a refresh token that is good now. Raises UnauthenticatedError."""
+    presented = _parsed(refresh_token)
+    now = clock.now()
+    _, session = _live(presented, now)
+    if hashed(presented.secret) != session.current:
+        _repeated(session, presented, now, address)
+    _revoke(presented.user_id, presented.session_id, "logout", address)
+
+
+def _parsed(refresh_token: str) -> RefreshToken:
+    presented = RefreshToken.parse(refresh_token)
+    if presented is None:
+        raise UnauthenticatedError(_NOT_VALID)
+    return presented
+
+
+def _live(presented: RefreshToken, now: datetime) -> tuple[User, Session]:
+    user, session = read_session(presented.user_id, presented.session_id)
+    if user is None or session is None or not is_live(session, user, now):
+        raise UnauthenticatedError(_NOT_VALID)
+    return user, session
+
+
+def _rotate(session: Session, presented: RefreshToken, successor: str, now: datetime, report: Report) -> Session | None:
+    """Makes `successor` the current token. If another request was first, the session as it left it.
+
+    An answer that was lost is such a case too: the repeated write finds its own successor.
+    """
+    window = Window("refresh", REFRESHES_PER_WINDOW, int(now.timestamp()))
+    used = int(session.window_count) if session.window == window.number else 0
+    report(window.allowance(used + 1))
+    if used >= REFRESHES_PER_WINDOW:
+        raise window.refusal()
+    actions: list[Action] = [
+        Session.current.set(hashed(successor)),
+        Session.previous.set(session.current),
+        Session.successor.set(seal_successor(successor, presented=presented.secret)),
+        Session.rotated_at.set(round(now.timestamp(), 3)),
+        Session.refreshed_at.set(clock.timestamp(now)),
+        Session.window.set(window.number),
+        Session.window_count.set(used + 1),
+    ]
+    unchanged = (Session.current == session.current) & Session.revoked_at.does_not_exist()
+    try:
+        retrying(lambda: update_item(session, actions, unchanged))
+    except ConditionFailedError as error:
+        if error.item is None:
+            raise UnauthenticatedError(_NOT_VALID) from error
+        return Session.from_raw_data(error.item)
+    return None
+
+
+def _repeated(session: Session, presented: RefreshToken, now: datetime, address: str) -> str:
+    """The secret that this token was exchanged for, seconds ago. Any other old token is a replay and ends the family:
+    either its holder or whoever holds the newer one has stolen it (RFC 9700, section 4.14.2).
+    """
+    if session.revoked_at is None:
+        if session.previous == hashed(presented.secret) and now.timestamp() < (session.rotated_at or 0) + GRACE_SECONDS:
+            successor = open_successor(session.successor or b"", presented=presented.secret)
+            if successor is not None:
+                return successor
+        _revoke(presented.user_id, presented.session_id, "refresh-token.replayed", address)
+    raise UnauthenticatedError(_NOT_VALID)
+
+
+def _revoke(user_id: str, session_id: str, action: str, address: str) -> None:
+    pk, sk = session_key(user_id, session_id)
+    entry = audit.entry(
+        action,
+        actor_id=user_id,
+        address=address,
+        target=f"session#{session_id}",
+        outcome="success" if action == "logout" else "failure",
+    )
+
+    def write() -> None:
+        with transaction() as writes:
+            writes.save(entry)
+            writes.update(
+                Session(pk=pk, sk=sk),
+                [Session.revoked_at.set(Session.revoked_at | entry.at)],
+                Session.pk.exists(),
+            )
+
+    retrying(write)
+
+
+def _pair(session: Session, user: User, secret: str, now: datetime) -> Tokens:
+    return Tokens(
+        access_token=tokens.issue(user_id=user.id, session_id=session.id, role=user.role, now=now),
+        refresh_token=str(RefreshToken(user.id, session.id, secret)),
+        expires_in=tokens.ACCESS_TOKEN_SECONDS,
+        refresh_expires_in=int(session.expires_at - now.timestamp()),
+    )
