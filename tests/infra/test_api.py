@@ -1,0 +1,80 @@
+"""The HTTP API: routes, cross-origin rules, throttling, access log."""
+
+import json
+
+import pytest
+
+from infra.stages import Stage, StageError
+from tests.infra.conftest import ORIGINS, Synthesized
+
+ROUTES = {
+    "$default": "Docs",
+    "ANY /api/v1/auth": "Auth",
+    "ANY /api/v1/auth/{proxy+}": "Auth",
+    "ANY /api/v1/auth/register": "Passwords",
+    "ANY /api/v1/auth/login": "Passwords",
+    "ANY /api/v1/inventory": "Inventory",
+    "ANY /api/v1/inventory/{proxy+}": "Inventory",
+    "ANY /api/v1/orders": "Orders",
+    "ANY /api/v1/orders/{proxy+}": "Orders",
+}
+
+
+def test_each_route_group_has_its_function(prod: Synthesized) -> None:
+    integrations = prod.all("AWS::ApiGatewayV2::Integration")
+    routes = {}
+    for route in prod.all("AWS::ApiGatewayV2::Route").values():
+        integration = integrations[route["Target"]["Fn::Join"][1][1]["Ref"]]
+        assert integration["PayloadFormatVersion"] == "2.0"
+        routes[route["RouteKey"]] = integration["IntegrationUri"]["Fn::GetAtt"][0].removeprefix("Functions")[:-8]
+
+    assert routes == ROUTES
+
+
+def test_the_api_may_invoke_each_function_that_has_a_route(prod: Synthesized) -> None:
+    allowed = {
+        permission["FunctionName"]["Fn::GetAtt"][0].removeprefix("Functions")[:-8]
+        for permission in prod.all("AWS::Lambda::Permission").values()
+        if permission["Principal"] == "apigateway.amazonaws.com"
+    }
+
+    assert allowed == set(ROUTES.values())
+
+
+def test_cross_origin_rules_name_each_origin_and_header(prod: Synthesized) -> None:
+    cors = prod.one("AWS::ApiGatewayV2::Api", "Api")["CorsConfiguration"]
+
+    assert cors["AllowOrigins"] == ORIGINS
+    assert set(cors["AllowHeaders"]) == {"Authorization", "Content-Type", "Idempotency-Key", "If-Match"}
+    assert set(cors["ExposeHeaders"]) == {
+        "ETag",
+        "Location",
+        "Retry-After",
+        "RateLimit",
+        "RateLimit-Policy",
+        "X-Request-Id",
+        "Idempotency-Replayed",
+    }
+    assert set(cors["AllowMethods"]) == {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
+    assert "AllowCredentials" not in cors
+
+
+@pytest.mark.parametrize("origin", ["*", "https://*.shop.example", "http://shop.example", "shop.example", "null"])
+def test_a_vague_origin_is_refused(origin: str) -> None:
+    with pytest.raises(StageError, match="CORS origin"):
+        Stage.named("prod", {"cors_origins": [origin]})
+
+
+def test_requests_are_throttled(prod: Synthesized) -> None:
+    settings = prod.one("AWS::ApiGatewayV2::Stage", "ApiStage")["DefaultRouteSettings"]
+
+    assert settings == {"ThrottlingRateLimit": 200, "ThrottlingBurstLimit": 400}
+
+
+def test_the_access_log_has_no_query_and_no_header(prod: Synthesized) -> None:
+    settings = prod.one("AWS::ApiGatewayV2::Stage", "ApiStage")["AccessLogSettings"]
+    logged = json.loads(settings["Format"]).values()
+
+    assert settings["DestinationArn"]["Fn::GetAtt"][0] in prod.all("AWS::Logs::LogGroup")
+    assert "$context.requestId" in logged
+    assert not [value for value in logged if "query" in value.lower() or "header" in value.lower()]

@@ -1,0 +1,103 @@
+"""Queues, schedules and alarms: a failure that nobody would hear of fails here first."""
+
+from typing import Any
+
+from tests.infra.conftest import Synthesized
+
+ALARM = "AWS::CloudWatch::Alarm"
+QUEUE = "AWS::SQS::Queue"
+
+
+def alarms_on(prod: Synthesized, metric: str) -> dict[str, dict[str, Any]]:
+    """The logical id that an alarm watches → the alarm"""
+    found = {}
+    for alarm in prod.all(ALARM).values():
+        if alarm["MetricName"] == metric:
+            ((watched),) = (dimension["Value"] for dimension in alarm["Dimensions"])
+            found[watched.get("Ref") or watched["Fn::GetAtt"][0]] = alarm
+    return found
+
+
+def dead_letter_queues(prod: Synthesized) -> dict[str, str]:
+    """queue → its dead-letter queue"""
+    return {
+        name: queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        for name, queue in prod.all(QUEUE).items()
+        if "RedrivePolicy" in queue
+    }
+
+
+def test_every_queue_has_a_dead_letter_queue_with_an_alarm(prod: Synthesized) -> None:
+    dead = dead_letter_queues(prod)
+    alarms = alarms_on(prod, "ApproximateNumberOfMessagesVisible")
+
+    assert {name[:-8] for name in dead} == {"ExpiryQueue"}
+    assert set(dead) | set(dead.values()) == set(prod.all(QUEUE))
+    assert set(alarms) == set(dead.values())
+    assert all(alarm["Threshold"] == 1 for alarm in alarms.values())
+
+
+def test_dead_letters_are_kept_for_two_weeks(prod: Synthesized) -> None:
+    for name in dead_letter_queues(prod).values():
+        assert prod.all(QUEUE)[name]["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_every_queue_refuses_plain_http(prod: Synthesized) -> None:
+    guarded = set()
+    for policy in prod.all("AWS::SQS::QueuePolicy").values():
+        (queue,) = policy["Queues"]
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}:
+                assert statement["Effect"] == "Deny"
+                guarded.add(queue["Ref"])
+
+    assert guarded == set(prod.all(QUEUE))
+
+
+def test_every_function_has_an_alarm_on_its_first_error(prod: Synthesized) -> None:
+    alarms = alarms_on(prod, "Errors")
+
+    assert set(alarms) == set(prod.all("AWS::Lambda::Function"))
+    assert all(alarm["Threshold"] == 1 for alarm in alarms.values())
+
+
+def test_server_errors_and_a_slow_sweeper_ring_too(prod: Synthesized) -> None:
+    assert [name[:-8] for name in alarms_on(prod, "5xx")] == ["Api"]
+    (behind,) = alarms_on(prod, "ApproximateAgeOfOldestMessage").items()
+    assert behind[0][:-8] == "ExpiryQueue"
+    assert behind[1]["Threshold"] == 900
+
+
+def test_every_alarm_reaches_the_topic_and_the_topic_a_person(prod: Synthesized) -> None:
+    ((topic, _),) = prod.all("AWS::SNS::Topic").items()
+    (subscription,) = prod.all("AWS::SNS::Subscription").values()
+
+    for alarm in prod.all(ALARM).values():
+        assert alarm["AlarmActions"] == [{"Ref": topic}]
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert alarm["EvaluationPeriods"] == 1
+        assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert subscription["TopicArn"] == {"Ref": topic}
+    assert subscription["Endpoint"] == "ops@shop.example"
+
+
+def test_the_expiry_worker_takes_one_message_and_reports_failures_alone(prod: Synthesized) -> None:
+    (mapping,) = prod.all("AWS::Lambda::EventSourceMapping").values()
+    queue = prod.one(QUEUE, "ExpiryQueue")
+
+    assert mapping["EventSourceArn"]["Fn::GetAtt"][0][:-8] == "ExpiryQueue"
+    assert mapping["FunctionName"]["Ref"][:-8] == "FunctionsExpiry"
+    assert mapping["BatchSize"] == 1
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == 3
+    assert queue["VisibilityTimeout"] >= 6 * prod.functions()["Expiry"]["Timeout"]
+
+
+def test_the_sweeper_runs_every_minute_and_a_lost_run_is_kept(prod: Synthesized) -> None:
+    (rule,) = prod.all("AWS::Events::Rule").values()
+    (target,) = rule["Targets"]
+
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    assert rule["State"] == "ENABLED"
+    assert target["Arn"]["Fn::GetAtt"][0][:-8] == "FunctionsSweeper"
+    assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] in dead_letter_queues(prod).values()

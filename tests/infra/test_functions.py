@@ -1,0 +1,177 @@
+"""The functions' common settings, and who may reach what."""
+
+from collections import defaultdict
+from typing import Any
+
+from tests.infra.conftest import Synthesized
+
+HANDLERS = {
+    "Auth": "auth.handler.lambda_handler",
+    "Passwords": "auth.passwords.lambda_handler",
+    "Inventory": "inventory.handler.lambda_handler",
+    "Orders": "orders.handler.lambda_handler",
+    "Docs": "docs.handler.lambda_handler",
+    "Sweeper": "sweeper.handler.lambda_handler",
+    "Expiry": "sweeper.worker.lambda_handler",
+}
+HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Docs"}
+
+READ = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
+WRITE = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}
+APPEND = {"dynamodb:PutItem", "dynamodb:UpdateItem"}
+SECRET = {"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"}
+PARAMETER = {"ssm:DescribeParameters", "ssm:GetParameters", "ssm:GetParameter", "ssm:GetParameterHistory"}
+SEND = {"sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
+CONSUME = {
+    "sqs:ReceiveMessage",
+    "sqs:ChangeMessageVisibility",
+    "sqs:GetQueueUrl",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+}
+TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+SIGN_IN = {
+    "DataIdentity": READ | WRITE,
+    "DataAudit": APPEND,
+    "KeysSigningKeys": SECRET,
+    "KeysPepper": SECRET,
+    "KeysOrigin": SECRET,
+    "parameter": PARAMETER,
+}
+# Everything that each function may do, beside its own logs and traces. What is not here is not granted.
+ALLOWED = {
+    "Auth": SIGN_IN,
+    "Passwords": SIGN_IN,
+    "Inventory": {
+        "DataIdentity": READ,
+        "DataInventory": READ | WRITE,
+        "DataAudit": APPEND,
+        "KeysOrigin": SECRET,
+        "parameter": PARAMETER,
+    },
+    "Orders": {
+        "DataIdentity": READ,
+        "DataInventory": READ | WRITE,
+        "DataOrders": READ | WRITE,
+        "DataAudit": APPEND,
+        "KeysOrigin": SECRET,
+        "parameter": PARAMETER,
+    },
+    "Docs": {"parameter": PARAMETER},
+    "Sweeper": {"ExpiryQueue": SEND},
+    "Expiry": {"DataInventory": READ | WRITE, "DataOrders": READ | WRITE, "ExpiryQueue": CONSUME},
+}
+
+
+def grants(prod: Synthesized) -> dict[str, dict[str, set[str]]]:
+    """function → name of the resource → actions"""
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for policy in prod.all("AWS::IAM::Policy").values():
+        (role,) = policy["Roles"]
+        function = role["Ref"].removeprefix("Functions").split("Role")[0]
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Allow"
+            actions = statement["Action"]
+            for resource in listed(statement["Resource"]):
+                found[function][resource_name(resource)] |= set(listed(actions))
+    return found
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def resource_name(resource: Any) -> str:
+    if resource == "*":
+        return "*"
+    if "Fn::GetAtt" in resource:
+        return str(resource["Fn::GetAtt"][0])[:-8]
+    if "Ref" in resource:
+        return str(resource["Ref"])[:-8]
+    parts = resource["Fn::Join"][1]
+    if parts[-1] == "/index/*":
+        return resource_name(parts[0])
+    assert parts[-1] == ":parameter/oms/prod/jwks", f"a resource that no test knows: {resource}"
+    return "parameter"
+
+
+def test_each_function_may_do_exactly_what_it_needs(prod: Synthesized) -> None:
+    found = grants(prod)
+    for function, resources in found.items():
+        assert resources.pop("*") == TRACE
+        assert resources.pop(f"Functions{function}Logs") == LOG
+
+    assert found == ALLOWED
+
+
+def test_only_the_sign_in_functions_can_read_private_keys_and_pepper(prod: Synthesized) -> None:
+    readers = {name for name, resources in grants(prod).items() if {"KeysSigningKeys", "KeysPepper"} & set(resources)}
+
+    assert readers == {"Auth", "Passwords"}
+
+
+def test_no_function_may_scan_a_table_or_use_a_managed_policy(prod: Synthesized) -> None:
+    actions = {action for resources in grants(prod).values() for granted in resources.values() for action in granted}
+
+    assert not any("Scan" in action or action.endswith("*") for action in actions)
+    assert not any("ManagedPolicyArns" in role for role in prod.all("AWS::IAM::Role").values())
+
+
+def test_secrets_are_named_by_stage_and_outlive_the_stack(prod: Synthesized) -> None:
+    secrets = prod.all("AWS::SecretsManager::Secret")
+
+    assert {secret["Name"] for secret in secrets.values()} == {
+        "oms/prod/signing-keys",
+        "oms/prod/pepper",
+        "oms/prod/origin",
+    }
+    assert all(prod.template["Resources"][name]["DeletionPolicy"] == "Retain" for name in secrets)
+    assert all("SecretString" not in secret for secret in secrets.values())
+
+
+def test_the_handlers_are_the_contract(prod: Synthesized) -> None:
+    assert {name: function["Handler"] for name, function in prod.functions().items()} == HANDLERS
+
+
+def test_every_function_has_the_common_defaults(prod: Synthesized) -> None:
+    layers = list(prod.all("AWS::Lambda::LayerVersion"))
+    groups = prod.all("AWS::Logs::LogGroup")
+    assert len(layers) == 2
+    for name, function in prod.functions().items():
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == ["arm64"]
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert [layer["Ref"] for layer in function["Layers"]] == layers
+        assert function["LoggingConfig"]["LogFormat"] == "JSON"
+        assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
+        assert function["Timeout"] < 30 or name not in HTTP, "the HTTP API gives up after 30 s"
+
+
+def test_every_log_group_ends_its_lines(prod: Synthesized) -> None:
+    groups = prod.all("AWS::Logs::LogGroup")
+
+    # One for each function, and the access log.
+    assert len(groups) == len(HANDLERS) + 1
+    assert all(group["RetentionInDays"] == 30 for group in groups.values())
+
+
+def test_passwords_get_a_full_core_and_can_be_capped(prod: Synthesized, local: Synthesized) -> None:
+    assert prod.functions()["Passwords"]["MemorySize"] == 1769
+    assert prod.functions()["Passwords"]["ReservedConcurrentExecutions"] == 20
+    assert "ReservedConcurrentExecutions" not in local.functions()["Passwords"]
+
+
+def test_the_environment_names_things_and_holds_no_secret(prod: Synthesized) -> None:
+    environments = {name: function["Environment"]["Variables"] for name, function in prod.functions().items()}
+
+    assert {name for name, it in environments.items() if "OMS_PEPPER_SECRET" in it} == {"Auth", "Passwords"}
+    assert {name for name, it in environments.items() if "OMS_SIGNING_KEYS_SECRET" in it} == {"Auth", "Passwords"}
+    assert {name for name, it in environments.items() if "OMS_EXPIRY_QUEUE_URL" in it} == {"Sweeper"}
+    for name, environment in environments.items():
+        assert environment["OMS_STAGE"] == "prod"
+        assert environment["OMS_JWKS_PARAMETER"] == "/oms/prod/jwks"
+        assert environment["OMS_ORIGIN_SECRET"] == "oms/prod/origin"
+        assert environment["POWERTOOLS_SERVICE_NAME"] == name.lower()
+        assert environment["POWERTOOLS_METRICS_NAMESPACE"] == "Oms"
+        assert "resolve:secretsmanager" not in str(environment)

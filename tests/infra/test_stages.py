@@ -1,0 +1,77 @@
+"""What a stage may be set to, and that the synth itself refuses the rest."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_sqs as sqs
+
+from infra.checks import check
+from infra.stages import LOOSENING, Stage, StageError
+from tests.infra.conftest import Synthesized
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("setting", LOOSENING)
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_a28_a_loosening_setting_is_refused_outside_the_local_stage(stage: str, setting: str) -> None:
+    with pytest.raises(StageError, match=f"'{setting}' is refused in '{stage}'"):
+        Stage.named(stage, {setting: 1000})
+
+
+def test_a28_the_synth_ends_with_one_sentence_and_no_template(tmp_path: Path) -> None:
+    context = {"stage": "prod", "settings": {"prod": {"clock_offset": 3600}}}
+    result = subprocess.run(
+        [sys.executable, "-m", "infra.app"],
+        cwd=ROOT,
+        env={**os.environ, "CDK_CONTEXT_JSON": json.dumps(context), "CDK_OUTDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 1
+    assert result.stderr.strip() == "The setting 'clock_offset' is refused in 'prod': it is for the stage 'local'."
+    assert not list(tmp_path.glob("*.template.json"))
+
+
+def test_loosening_settings_reach_the_functions_of_the_local_stage(local: Synthesized, prod: Synthesized) -> None:
+    names = {"OMS_CLOCK_OFFSET", "OMS_REGISTER_LIMIT", "OMS_LOGIN_LIMIT"}
+    environments = {name: function["Environment"]["Variables"] for name, function in local.functions().items()}
+
+    assert all(environment["OMS_CLOCK_OFFSET"] == "60" for environment in environments.values())
+    assert environments["Passwords"]["OMS_LOGIN_LIMIT"] == "9"
+    assert not [
+        name for function in prod.functions().values() for name in function["Environment"]["Variables"] if name in names
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "settings", "told"),
+    [
+        ("staging", {}, "'name'"),
+        ("dev", {"curency": "EUR"}, "'curency'"),
+        ("dev", {"order_shards": 0}, "'order_shards'"),
+        ("dev", {"currency": "Euro"}, "'currency'"),
+        ("dev", {"log_retention": "FOREVER"}, "'log_retention'"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(stage: str, settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(StageError, match=told):
+        Stage.named(stage, settings)
+
+
+def test_a_finding_that_nobody_acknowledged_fails_the_synth(tmp_path: Path) -> None:
+    app = cdk.App(outdir=str(tmp_path))
+    stack = cdk.Stack(app, "Careless")
+    sqs.Queue(stack, "QueueWithoutDeadLetters")
+    check(app)
+
+    with pytest.raises(RuntimeError, match="QueueWithoutDeadLetters"):
+        app.synth()
