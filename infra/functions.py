@@ -141,6 +141,7 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "OMS_ORIGIN_SECRET": keys.name(ORIGIN),
         "OMS_CURRENCY": stage.currency,
         "OMS_HOLD_SECONDS": str(stage.hold_seconds),
+        "OMS_SHORTEST_HOLD_SECONDS": str(stage.shortest_hold_seconds or stage.hold_seconds),
         "OMS_ORDER_SHARDS": str(stage.order_shards),
         "OMS_SHIPPING_MAX": stage.shipping_max,
         "POWERTOOLS_METRICS_NAMESPACE": "Oms",

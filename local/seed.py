@@ -1,0 +1,120 @@
+"""Seeds the demo data, in the environment of the deployed functions: accounts, products 1 to 40, orders in every state.
+
+Orders and accounts are made by the services, as requests would make them. Only the products' ids are set here, which
+no request may.
+"""
+
+from datetime import timedelta
+
+from local import demo
+from oms import clock
+from oms.identity import service as identity
+from oms.identity.models import User
+from oms.inventory import service as inventory
+from oms.inventory.schemas import CreateProductRequest
+from oms.orders import service as orders
+from oms.orders.schemas import CancelRequest, CreateOrderRequest
+from oms.schemas import NoFields
+from oms.settings import settings
+
+LOW_STOCK_THRESHOLD = 5
+ADDRESSES = {
+    "alice@demo.example": {
+        "name": "Alice Moreau",
+        "line1": "12 Rue des Lilas",
+        "postal_code": "69003",
+        "city": "Lyon",
+        "country": "FR",
+    },
+    "bob@demo.example": {
+        "name": "Bob Tanaka",
+        "line1": "Kantstraße 48",
+        "postal_code": "10625",
+        "city": "Berlin",
+        "country": "DE",
+    },
+}
+# (customer, {product id: quantity}, shipping cost, the state that the order is left in), oldest first
+ORDERS: tuple[tuple[str, dict[str, int], str, str], ...] = (
+    ("alice@demo.example", {"29": 1, "30": 2}, "9.90", "expired"),
+    ("bob@demo.example", {"15": 1}, "6.90", "cancelled"),
+    ("alice@demo.example", {"4": 1, "2": 3}, "4.90", "confirmed"),
+    ("bob@demo.example", {"8": 2, "9": 1, "13": 1}, "4.90", "confirmed"),
+    ("alice@demo.example", {"22": 5, "28": 2}, "3.90", "cancelled"),
+    ("bob@demo.example", {"35": 1, "36": 1, "39": 4}, "6.90", "pending"),
+    ("alice@demo.example", {"1": 2, "2": 1}, "10.00", "pending"),
+)
+
+
+def seed() -> None:
+    users = {email: _account(email) for email in demo.ACCOUNTS}
+    manager = users["manager@demo.example"]
+    product_id = 0
+    for category, products in demo.CATALOGUE.items():
+        for product in products:
+            product_id += 1
+            _product(str(product_id), category, product, manager)
+    for customer, quantities, shipping_cost, state in ORDERS:
+        _order(users[customer], manager, quantities, shipping_cost, state)
+
+
+def _account(email: str) -> User:
+    role, first_name, last_name = demo.ACCOUNTS[email]
+    return identity.create_user(
+        email=email,
+        password=demo.PASSWORD,
+        first_name=first_name,
+        last_name=last_name,
+        role=role,
+        email_verified=True,
+    )
+
+
+def _product(product_id: str, category: str, product: demo.DemoProduct, manager: User) -> None:
+    request = CreateProductRequest.model_validate(
+        {
+            "sku": product.sku,
+            "name": product.name,
+            "category": category,
+            "price": product.price,
+            "stock": product.stock,
+            "low_stock_threshold": LOW_STOCK_THRESHOLD,
+        }
+    )
+    stocked = inventory.new_product(product_id, request, actor=manager.id, fingerprint="seed")
+    # What create_product writes, but for the id.
+    inventory._put_new(*stocked)
+
+
+def _order(customer: User, manager: User, quantities: dict[str, int], shipping_cost: str, state: str) -> None:
+    request = CreateOrderRequest.model_validate(
+        {
+            "items": [{"product_id": product_id, "quantity": units} for product_id, units in quantities.items()],
+            "shipping_cost": shipping_cost,
+            "shipping_address": ADDRESSES[customer.email],
+        }
+    )
+    order = orders.place_order(request, buyer=customer, key=None).thing
+    if state == "confirmed":
+        orders.confirm_order(order.id, NoFields(), actor=manager, key=None, check_version=_any_version)
+    elif state == "cancelled":
+        reason = CancelRequest(reason="Ordered by mistake")
+        orders.cancel_order(
+            order.id,
+            reason,
+            actor=customer,
+            owner=customer.id,
+            reason=reason.reason,
+            key=None,
+            check_version=_any_version,
+        )
+    elif state == "expired":
+        orders.expire_order(order.id, now=clock.now() + settings().hold + timedelta(seconds=1))
+
+
+def _any_version(_: int) -> None:
+    pass
+
+
+if __name__ == "__main__":
+    seed()
