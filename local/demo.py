@@ -1,10 +1,12 @@
 """The demo data of the local stage: accounts, and forty products with the ids 1 to 40 in six categories."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+type Role = Literal["customer", "manager", "admin"]
 
 PASSWORD = "demo-pass-123"  # noqa: S105  printed by `make up`; the local stage only
 # e-mail → (role, first name, last name)
-ACCOUNTS = {
+ACCOUNTS: dict[str, tuple[Role, str, str]] = {
     "admin@demo.example": ("admin", "Ada", "Lindqvist"),
     "manager@demo.example": ("manager", "Mara", "Okafor"),
     "alice@demo.example": ("customer", "Alice", "Moreau"),
