@@ -1,5 +1,6 @@
 """What the API says of itself, and the answer to every path that no route group has."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def get_health() -> Response[HealthResponse]:
 @app.get("/openapi.json", **PUBLIC)
 @app.get("/api/v1/openapi.json", **PUBLIC)
 def get_openapi() -> Response[dict[str, Any]]:
-    return Response(200, "application/json", _OPENAPI.read_text())
+    return Response(200, "application/json", json.loads(_OPENAPI.read_text()))
 
 
 @app.get("/.well-known/jwks.json", **PUBLIC)

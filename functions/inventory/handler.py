@@ -19,7 +19,8 @@ from oms.inventory.schemas import (
     ProductResponse,
     ReplaceProductRequest,
     StockResponse,
-    shown,
+    managed_product_response,
+    product_response,
 )
 from oms.pages import decode_cursor, encode_cursor
 
@@ -30,7 +31,8 @@ app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_h
 def list_products(query: Annotated[ListProductsQuery, Query()]) -> Response[ProductPage]:
     scope = api.list_scope()
     page = service.list_products(query, after=decode_cursor(query.cursor, scope))
-    items = [shown(*stocked, managed=current_user().is_manager) for stocked in page.items]
+    shown = managed_product_response if current_user().is_manager else product_response
+    items = [shown(*stocked) for stocked in page.items]
     return api.ok(ProductPage(items=items, next_cursor=encode_cursor(page.position, scope)))
 
 
@@ -39,7 +41,7 @@ def create_product(request: CreateProductRequest) -> Response[ManagedProductResp
     written = service.create_product(request, actor=current_user().id, key=api.idempotency_key())
     product, stock = written.thing
     return api.created(
-        shown(product, stock, managed=True),
+        managed_product_response(product, stock),
         location=f"/api/v1/inventory/products/{product.id}",
         version=product.version,
         replayed=written.replayed,
@@ -48,9 +50,10 @@ def create_product(request: CreateProductRequest) -> Response[ManagedProductResp
 
 @app.get("/api/v1/inventory/products/<product_id>", **CUSTOMER)
 def get_product(product_id: str) -> Response[ManagedProductResponse | ProductResponse]:
-    managed = current_user().is_manager
-    product, stock = service.get_product(product_id, archived_too=managed)
-    return api.ok(shown(product, stock, managed=managed), version=product.version)
+    is_manager = current_user().is_manager
+    product, stock = service.get_product(product_id, archived_too=is_manager)
+    shown = managed_product_response if is_manager else product_response
+    return api.ok(shown(product, stock), version=product.version)
 
 
 @app.put("/api/v1/inventory/products/<product_id>", **MANAGER)
@@ -58,7 +61,7 @@ def replace_product(product_id: str, request: ReplaceProductRequest) -> Response
     product, stock = service.replace_product(
         product_id, request, actor=current_user().id, check_version=api.check_version
     )
-    return api.ok(shown(product, stock, managed=True), version=product.version)
+    return api.ok(managed_product_response(product, stock), version=product.version)
 
 
 @app.patch("/api/v1/inventory/products/<product_id>/stock", **MANAGER)
@@ -70,9 +73,7 @@ def adjust_stock(product_id: str, request: AdjustStockRequest) -> Response[Stock
 @app.get("/api/v1/inventory/categories", **CUSTOMER)
 def list_categories() -> Response[CategoryList]:
     categories = service.list_categories()
-    return api.ok(
-        CategoryList(items=[CategoryResponse(name=it.sk, product_count=it.count) for it in categories])
-    )
+    return api.ok(CategoryList(items=[CategoryResponse(name=it.sk, product_count=it.products) for it in categories]))
 
 
 lambda_handler = api.serve(app)

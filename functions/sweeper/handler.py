@@ -18,7 +18,7 @@ sqs = boto3.client("sqs")
 
 @tracer.capture_lambda_handler
 @metrics.log_metrics(capture_cold_start_metric=True)
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
+def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> None:
     for shard in range(settings().order_shards):
         sqs.send_message(QueueUrl=settings().expiry_queue_url, MessageBody=json.dumps({"shard": shard}))
     logger.info("sweep asked for", shards=settings().order_shards)

@@ -1,9 +1,10 @@
 from collections.abc import Callable
 
 import pytest
-from conftest import Answer, Person, invoke
+
 from inventory import handler as inventory
 from orders import handler as orders
+from tests.functional.harness import Person, invoke
 
 
 @pytest.fixture

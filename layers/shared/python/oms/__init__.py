@@ -1,1 +1,1 @@
-"""The shared code of the order management system: one package per domain, small modules for what they have in common."""
+"""The shared code of the order management system: a package per domain, and small modules for what they share."""

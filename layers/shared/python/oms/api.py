@@ -20,6 +20,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError as Rout
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIRequestValidationMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError, ResponseValidationError
+from aws_lambda_powertools.event_handler.types import EventHandlerInstance
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
@@ -194,7 +195,10 @@ def problem(error: OmsError) -> Response[str]:
 class _RequestChecks(OpenAPIRequestValidationMiddleware):
     """Everything that is checked before a route runs, in the contract's order; Powertools' validation comes last."""
 
-    def handler(self, app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:  # type: ignore[override]
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def handler(self, app: EventHandlerInstance, next_middleware: NextMiddleware) -> Response[Any]:
         route: Route = app.context["_route"]
         # Without extensions it is the resolver's own stand-in for "no such route".
         if route.openapi_extensions is None or route.method not in _methods(app):
@@ -203,9 +207,9 @@ class _RequestChecks(OpenAPIRequestValidationMiddleware):
         if any(len(value) > _MAX_ID for value in app.context["_route_args"].values()):
             raise NotFoundError("There is no such thing.")
         _check_query(route)
-        return super().handler(app, next_middleware)  # type: ignore[no-any-return]
+        return super().handler(app, next_middleware)
 
-    def _get_body(self, app: APIGatewayHttpResolver) -> dict[str, Any]:  # type: ignore[override]
+    def _get_body(self, app: EventHandlerInstance) -> dict[str, Any]:  # noqa: ARG002 - the signature is Powertools'
         request = _request.get()
         return body.parse(request.event, request.headers)
 
@@ -228,7 +232,7 @@ def _admit(rules: Mapping[str, Any]) -> None:
         raise ForbiddenError(f"This needs the role {needed}.")
 
 
-def _unknown_route(app: APIGatewayHttpResolver) -> NoReturn:
+def _unknown_route(app: EventHandlerInstance) -> NoReturn:
     methods = _methods(app)
     if not methods:
         raise NotFoundError("There is nothing at this path.")
@@ -237,7 +241,7 @@ def _unknown_route(app: APIGatewayHttpResolver) -> NoReturn:
     raise MethodNotAllowedError("This path does not take the method.", headers={"Allow": ", ".join(sorted(methods))})
 
 
-def _methods(app: APIGatewayHttpResolver) -> set[str]:
+def _methods(app: EventHandlerInstance) -> set[str]:
     """The methods of the path asked for. A fixed path (`/orders/quote`) is never meant as an id (`/orders/<id>`)."""
     for routes in (app._static_routes, app._dynamic_routes):
         methods = {route.method for route in routes if route.rule.match(app.current_event.path)}
@@ -274,7 +278,9 @@ def _located(place: Sequence[str | int], message: str) -> dict[str, str]:
     detail = message.removeprefix("Value error, ")
     source, *path = place
     if source == "body":
-        pointer = "".join("/" + quote(str(part).replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@") for part in path)
+        pointer = "".join(
+            "/" + quote(str(part).replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@") for part in path
+        )
         return {"pointer": f"#{pointer}", "detail": detail}
     names = [part for part in path if isinstance(part, str)]
     return {"parameter": names[-1] if names else str(source), "detail": detail}

@@ -11,7 +11,9 @@ from functools import cache
 from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
+from pynamodb.attributes import Attribute, MapAttribute
 from pynamodb.connection import Connection, TableConnection
+from pynamodb.constants import NUMBER
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
@@ -53,6 +55,30 @@ def connection() -> Connection:
     return shared
 
 
+def client() -> Any:
+    """botocore's own client, for calls that PynamoDB does not shape as they are needed."""
+    return connection().client
+
+
+class IntegerAttribute(Attribute[int]):
+    """A whole number; PynamoDB's NumberAttribute is a float to a type checker."""
+
+    attr_type = NUMBER
+
+    def serialize(self, value: int) -> str:
+        return str(int(value))
+
+    def deserialize(self, value: str) -> int:
+        return int(value)
+
+
+class EmbeddedItem(MapAttribute[str, Any]):
+    """A map inside an item, with attributes of its own."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)  # type: ignore[no-untyped-call]
+
+
 class StoredItem(Model):
     """An item of one of the tables. Subclasses name their table in `Meta`."""
 
@@ -80,20 +106,20 @@ class TryAgainError(Exception):
 
 
 def transaction() -> TransactWrite:
-    """A transaction on the shared client. DynamoDB sees its operations as checks, deletes, puts, updates, each in order."""
+    """A transaction on the shared client. Its operations go as checks, deletes, puts, updates, each in order."""
     return TransactWrite(connection=connection())
 
 
 def update_item[T: StoredItem](item: T, actions: list[Action], condition: Condition | None = None) -> T:
     """The item after the update. Raises ConditionFailedError with the stored item."""
     write = item.get_update_kwargs_from_instance(actions, condition, "ALL_OLD")
-    stored = _single_write(connection().client.update_item, write | {"ReturnValues": "ALL_NEW"})
+    stored = _single_write(client().update_item, write | {"ReturnValues": "ALL_NEW"})
     return type(item).from_raw_data(stored["Attributes"])
 
 
 def put_item(item: StoredItem, condition: Condition | None = None) -> None:
     """Raises ConditionFailedError with the stored item."""
-    _single_write(connection().client.put_item, item.get_save_kwargs_from_instance(condition, "ALL_OLD"))
+    _single_write(client().put_item, item.get_save_kwargs_from_instance(condition, "ALL_OLD"))
 
 
 def _single_write(call: Callable[..., dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +127,8 @@ def _single_write(call: Callable[..., dict[str, Any]], arguments: dict[str, Any]
         return call(**arguments)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            raise ConditionFailedError(error.response.get("Item")) from error  # type: ignore[call-overload]
+            response: Any = error.response
+            raise ConditionFailedError(response.get("Item")) from error
         raise
 
 
@@ -140,7 +167,7 @@ def get_item[T: StoredItem](model: type[T], key: Key) -> T | None:
     """The item as it is now (a consistent read), or None."""
     names = _key_names(model)
     arguments = {"TableName": model.Meta.table_name, "Key": _raw_key(names, key), "ConsistentRead": True}
-    response = retrying(lambda: connection().client.get_item(**arguments))
+    response = retrying(lambda: client().get_item(**arguments))
     raw = response.get("Item")
     return model.from_raw_data(raw) if raw else None
 
@@ -157,10 +184,9 @@ def batch_get[T: StoredItem](model: type[T], keys: Iterable[Key], *, consistent:
         def read() -> None:
             nonlocal pending
             request = {table: {"Keys": pending, "ConsistentRead": consistent}}
-            response = connection().client.batch_get_item(RequestItems=request)
+            response = client().batch_get_item(RequestItems=request)
             for raw in response["Responses"].get(table, []):
-                values = tuple(raw[name]["S"] for name in names)
-                found[values if len(names) == 2 else values[0]] = model.from_raw_data(raw)  # type: ignore[index]
+                found[_key_of(raw, names)] = model.from_raw_data(raw)
             pending = response.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
             if pending:
                 raise TryAgainError
@@ -171,6 +197,11 @@ def batch_get[T: StoredItem](model: type[T], keys: Iterable[Key], *, consistent:
 
 def _key_names(model: type[StoredItem]) -> list[str]:
     return [name for name in (model._hash_keyname, model._range_keyname) if name]
+
+
+def _key_of(raw: dict[str, Any], names: list[str]) -> Key:
+    partition, *sort = (str(raw[name]["S"]) for name in names)
+    return (partition, sort[0]) if sort else partition
 
 
 def _raw_key(names: list[str], key: Key) -> dict[str, dict[str, str]]:

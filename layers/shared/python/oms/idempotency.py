@@ -1,4 +1,4 @@
-"""Idempotency: ids drawn from keys, the hash that tells a repeated request from another, and the look before a refusal."""
+"""Idempotency: ids drawn from keys, the hash that tells whether a request is the same, the look before a refusal."""
 
 import hashlib
 import json

@@ -14,11 +14,11 @@ _WIDE = Context(prec=60, traps=[InvalidOperation])
 
 
 def to_minor_units(amount: Any) -> int:
-    """Minor units of a JSON number (int or Decimal) or a plain decimal string. Raises ValueError, saying why, for anything else."""
+    """Minor units of a JSON number (int or Decimal) or a plain decimal string. Raises ValueError otherwise."""
     if isinstance(amount, str) and _PLAIN.fullmatch(amount):
         amount = Decimal(amount)
     if isinstance(amount, bool) or not isinstance(amount, int | Decimal):
-        raise ValueError("must be a decimal number, as a number or as a plain string")
+        raise ValueError("must be a decimal number, as a number or as a plain string")  # noqa: TRY004 - as pydantic wants it
     value = Decimal(amount)
     if not value.is_finite():
         raise ValueError("must be a finite number")

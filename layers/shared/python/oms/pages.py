@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from oms.dynamodb import connection, retrying
+from oms.dynamodb import client, retrying
 from oms.errors import InvalidRequestError
 
 # DynamoDB orders text by its UTF-8 bytes, which is the order of code points.
@@ -83,13 +83,15 @@ def merged_page(
     if len(partitions) == 1:
         answers = [read(partitions[0])]
     else:
-        connection()  # made before the threads: botocore's client creation is not thread-safe
+        client()  # made before the threads: botocore's client creation is not thread-safe
         with ThreadPoolExecutor(max_workers=min(len(partitions), 16)) as pool:
             answers = list(pool.map(read, partitions))
 
     ends = [end for _, end in answers if end is not None]
     fence = (max(ends) if part.descending else min(ends)) if ends else None
-    entries = sorted((e for found, _ in answers for e in found), key=lambda e: e[index.sort_key], reverse=part.descending)
+    entries = sorted(
+        (e for found, _ in answers for e in found), key=lambda e: e[index.sort_key], reverse=part.descending
+    )
     kept = [
         entry
         for entry in entries
@@ -106,7 +108,7 @@ def _query(
 ) -> tuple[list[Entry], str | None]:
     """The entries of one Query, and the sort key it stopped at if there is more."""
     response = retrying(
-        lambda: connection().client.query(
+        lambda: client().query(
             TableName=index.table,
             IndexName=index.name,
             KeyConditionExpression="#partition = :partition AND #sort BETWEEN :low AND :high",
@@ -140,7 +142,12 @@ def decode_cursor(cursor: str | None, scope: Sequence[object]) -> str | None:
         seal, position = raw[:12], raw[12:].decode()
     except (binascii.Error, ValueError):
         raw, seal, position = b"", b"", ""
-    if not 0 < len(raw) <= 1000 or not position or not 0x21 <= ord(position[-1]) <= 0x7E or seal != _seal(position, scope):
+    if (
+        not 0 < len(raw) <= 1000
+        or not position
+        or not 0x21 <= ord(position[-1]) <= 0x7E
+        or seal != _seal(position, scope)
+    ):
         raise InvalidRequestError.at("is not a cursor of this list", parameter="cursor")
     return position
 

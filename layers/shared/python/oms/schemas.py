@@ -63,20 +63,27 @@ def any_of(*allowed: str) -> Any:
     return Annotated[tuple[str, ...], BeforeValidator(choose), WithJsonSchema(schema)]
 
 
-def _moment(text: Any, *, past_the_day: bool) -> str:
+def _moment(text: str, *, past_the_day: bool) -> str:
     """The bound as a timestamp. A date stands for its whole UTC day."""
-    try:
-        if isinstance(text, str) and len(text) == 10:
-            day = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
-            return timestamp(day + timedelta(days=1) if past_the_day else day)
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise ValueError
-        return timestamp(moment)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError("must be a date (2026-01-31) or an RFC 3339 time (2026-01-31T09:30:00Z)") from None
+    if len(text) == len("2026-01-31"):
+        midnight = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
+        return timestamp(midnight + timedelta(days=1) if past_the_day else midnight)
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("the time has no offset")
+    return timestamp(moment)
 
 
-From = Annotated[str, BeforeValidator(lambda text: _moment(text, past_the_day=False))]
-To = Annotated[str, BeforeValidator(lambda text: _moment(text, past_the_day=True))]
+def _bound(*, past_the_day: bool) -> BeforeValidator:
+    def parse(text: str) -> str:
+        try:
+            return _moment(text, past_the_day=past_the_day)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError("must be a date (2026-01-31) or an RFC 3339 time (2026-01-31T09:30:00Z)") from None
+
+    return BeforeValidator(parse)
+
+
+From = Annotated[str, _bound(past_the_day=False)]
+To = Annotated[str, _bound(past_the_day=True)]
 """Bounds of a span as timestamps: from-inclusive, to-exclusive."""

@@ -11,9 +11,30 @@ from urllib.parse import urlsplit
 
 # Minor-unit digits of ISO 4217 where they are not two.
 _MINOR_DIGITS = {
-    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+    **dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    ),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+    **dict.fromkeys(["CLF", "UYW"], 4),
 }
 
 
@@ -51,13 +72,13 @@ def settings() -> Settings:
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """Settings from `environment`; raises ValueError or KeyError naming what is wrong, so that a deployment fails early."""
+    """Settings from `environment`; raises ValueError, saying what is wrong, so that a deployment fails early."""
     currency = environment.get("OMS_CURRENCY", "EUR")
     digits = _MINOR_DIGITS.get(currency, 2)
     loosened = environment if _is_loopback(environment.get("AWS_ENDPOINT_URL", "")) else {}
     flat = environment.get("OMS_SHIPPING_FLAT")
     hold = _at_least(1, environment.get("OMS_HOLD_SECONDS", "1800"))
-    # While orders with an older, shorter hold are open, this names it, so that the sweeper looks back no further than that.
+    # While orders with a shorter hold from before are open, this names it: the sweeper looks at orders that old.
     shortest_hold = _at_least(1, environment.get("OMS_SHORTEST_HOLD_SECONDS", str(hold)))
     return Settings(
         stage=environment.get("OMS_STAGE", "local"),

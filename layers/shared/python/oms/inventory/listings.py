@@ -54,7 +54,8 @@ def _order(query: ListProductsQuery) -> str:
         "min_price": ("price", query.min_price is not None),
         "max_price": ("price", query.max_price is not None),
     }
-    order, decided_by = query.sort, "sort"
+    order: str | None = query.sort
+    decided_by = "sort"
     for parameter, (field, is_set) in implied.items():
         if not is_set:
             continue

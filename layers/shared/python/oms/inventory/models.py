@@ -3,9 +3,9 @@
 
 from unicodedata import normalize
 
-from pynamodb.attributes import DiscriminatorAttribute, JSONAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import DiscriminatorAttribute, JSONAttribute, UnicodeAttribute
 
-from oms.dynamodb import StoredItem
+from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem
 from oms.pages import Index
 from oms.settings import settings
 
@@ -33,17 +33,17 @@ class InventoryItem(StoredItem):
 
 
 class Product(InventoryItem, discriminator="product"):
-    """A product's text and place in the lists. `version` counts edits; `change` is the id of the request that wrote it."""
+    """A product's text and its place in the lists. `version` counts edits; `change` names the request that wrote it."""
 
     id = UnicodeAttribute()
     sku = UnicodeAttribute()
     name = UnicodeAttribute()
     description = UnicodeAttribute(null=True)
     category = UnicodeAttribute()
-    price = NumberAttribute()
+    price = IntegerAttribute()
     attributes = JSONAttribute(default=dict)
     status = UnicodeAttribute()
-    version = NumberAttribute()
+    version = IntegerAttribute()
     created_at = UnicodeAttribute()
     updated_at = UnicodeAttribute()
     created_by = UnicodeAttribute()
@@ -68,7 +68,7 @@ class Product(InventoryItem, discriminator="product"):
         self.listing_category = category_listing(self.status, self.category)
         self.name_key = f"{name_prefix(self.name)}#{self.id}"
         self.sku_key = f"{self.sku.casefold()}#{self.id}"
-        self.price_key = f"{price_prefix(int(self.price))}#{self.id}"
+        self.price_key = f"{price_prefix(self.price)}#{self.id}"
         self.created_key = f"{self.created_at}#{self.id}"
         return self
 
@@ -87,13 +87,13 @@ def price_prefix(minor_units: int) -> str:
     return f"{minor_units:013d}"
 
 
-class Cause(MapAttribute[str, object]):
+class Cause(EmbeddedItem):
     """Why the stock last moved: what the stock book's next entry will say."""
 
     cause = UnicodeAttribute()
     actor = UnicodeAttribute()
     ref = UnicodeAttribute()
-    ref_version = NumberAttribute()
+    ref_version = IntegerAttribute()
     at = UnicodeAttribute()
 
 
@@ -108,13 +108,13 @@ class StockItem(InventoryItem, discriminator="stock"):
     product_id = UnicodeAttribute()
     sku = UnicodeAttribute()
     name = UnicodeAttribute()
-    price = NumberAttribute()
+    price = IntegerAttribute()
     status = UnicodeAttribute()
-    offer = NumberAttribute()
-    available = NumberAttribute()
-    reserved = NumberAttribute()
-    low_stock_threshold = NumberAttribute(null=True)
-    version = NumberAttribute()
+    offer = IntegerAttribute()
+    available = IntegerAttribute()
+    reserved = IntegerAttribute()
+    low_stock_threshold = IntegerAttribute(null=True)
+    version = IntegerAttribute()
     last = Cause()
 
     @staticmethod
@@ -127,7 +127,7 @@ class Adjustment(InventoryItem, discriminator="adjustment"):
 
     id = UnicodeAttribute()
     product_id = UnicodeAttribute()
-    adjustment = NumberAttribute()
+    adjustment = IntegerAttribute()
     reason = UnicodeAttribute()
     actor = UnicodeAttribute()
     at = UnicodeAttribute()
@@ -151,9 +151,8 @@ class SkuClaim(InventoryItem, discriminator="sku"):
 class Category(InventoryItem, discriminator="category"):
     """How many active products a category has; the name is the sort key."""
 
-    count = NumberAttribute()
+    products = IntegerAttribute()
 
     @staticmethod
     def key(name: str) -> tuple[str, str]:
         return "categories", name
-

@@ -1,6 +1,6 @@
 """What inventory routes take and give."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -95,15 +95,28 @@ class ManagedProductResponse(ProductResponse):
     low_stock_threshold: int | None
 
 
-def shown(product: Product, stock: StockItem, *, managed: bool) -> ProductResponse:
-    """The product as its viewer may see it."""
-    seen = {
+def product_response(product: Product, stock: StockItem) -> ProductResponse:
+    """A product as customers see it."""
+    return ProductResponse(**_seen_by_all(product, stock))
+
+
+def managed_product_response(product: Product, stock: StockItem) -> ManagedProductResponse:
+    return ManagedProductResponse(
+        **_seen_by_all(product, stock),
+        reserved=stock.reserved,
+        on_hand=stock.available + stock.reserved,
+        low_stock_threshold=stock.low_stock_threshold,
+    )
+
+
+def _seen_by_all(product: Product, stock: StockItem) -> dict[str, Any]:
+    return {
         "id": product.id,
         "sku": product.sku,
         "name": product.name,
         "description": product.description,
         "category": product.category,
-        "price": to_text(int(product.price)),
+        "price": to_text(product.price),
         "currency": settings().currency,
         "attributes": product.attributes,
         "status": product.status,
@@ -112,14 +125,6 @@ def shown(product: Product, stock: StockItem, *, managed: bool) -> ProductRespon
         "created_at": product.created_at,
         "updated_at": product.updated_at,
     }
-    if not managed:
-        return ProductResponse(**seen)
-    return ManagedProductResponse(
-        **seen,
-        reserved=stock.reserved,
-        on_hand=stock.available + stock.reserved,
-        low_stock_threshold=stock.low_stock_threshold,
-    )
 
 
 class ProductPage(Response):
@@ -135,9 +140,11 @@ class StockResponse(Response):
 
     @classmethod
     def of(cls, stock: StockItem) -> "StockResponse":
-        available, reserved = int(stock.available), int(stock.reserved)
         return cls(
-            product_id=stock.product_id, on_hand=available + reserved, available=available, reserved=reserved
+            product_id=stock.product_id,
+            on_hand=stock.available + stock.reserved,
+            available=stock.available,
+            reserved=stock.reserved,
         )
 
 

@@ -1,14 +1,15 @@
 """Products and their stock: created, edited and adjusted by conditional writes, listed from indexes."""
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from oms import clock
-from oms.dynamodb import TryAgainError, batch_get, connection, get_item, retrying, transaction
+from oms.dynamodb import TryAgainError, batch_get, client, get_item, retrying, transaction
 from oms.errors import InsufficientStockError, InvalidRequestError, NotFoundError, SkuTakenError
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
 from oms.inventory.listings import listing
@@ -80,10 +81,10 @@ def list_categories() -> list[Category]:
     }
     categories: list[Category] = []
     while True:
-        response = retrying(lambda: connection().client.query(**query))
+        response = retrying(lambda: client().query(**query))
         categories += [Category.from_raw_data(item) for item in response["Items"]]
         if "LastEvaluatedKey" not in response:
-            return [category for category in categories if category.count > 0]
+            return [category for category in categories if category.products > 0]
         query["ExclusiveStartKey"] = response["LastEvaluatedKey"]
 
 
@@ -186,7 +187,7 @@ def replace_product(
             return stored  # an attempt whose answer was lost
         if request.sku != stored.product.sku:
             raise InvalidRequestError.at("cannot be changed", pointer="#/sku")
-        check_version(int(stored.product.version))
+        check_version(stored.product.version)
         try:
             return _put_replacement(stored, request, actor=actor, change=change)
         except TransactWriteError as error:
@@ -207,7 +208,7 @@ def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: 
     _write_text(product, request, actor=actor, at=clock.timestamp(clock.now()))
     entered = _counted_in(product)
     # Only what the stock item repeats of the product: its units, `version` and `last` stay as they are.
-    actions = [
+    actions: list[Action] = [
         StockItem.name.set(request.name),
         StockItem.price.set(request.price),
         StockItem.status.set(request.status),
@@ -230,7 +231,7 @@ def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: 
 
 def _count(write: TransactWrite, category: str, products: int) -> None:
     write.update(
-        Category(*Category.key(category)), actions=[Category.kind.set(Category), Category.count.add(products)]
+        Category(*Category.key(category)), actions=[Category.kind.set(Category), Category.products.add(products)]
     )
 
 
@@ -284,7 +285,7 @@ def adjust_stock(product_id: str, request: AdjustStockRequest, *, actor: str, ke
 
 
 def _put_adjustment(adjustment: Adjustment) -> None:
-    units = int(adjustment.adjustment)
+    units = adjustment.adjustment
     cause = Cause(cause="adjusted", actor=adjustment.actor, ref=adjustment.id, ref_version=1, at=adjustment.at)
     enough: Condition = StockItem.pk.exists()
     if units < 0:
@@ -299,10 +300,10 @@ def _put_adjustment(adjustment: Adjustment) -> None:
         )
 
 
-def _cannot_adjust(raw_stock: dict[str, object] | None, units: int) -> NotFoundError | InsufficientStockError:
+def _cannot_adjust(raw_stock: dict[str, Any] | None, units: int) -> NotFoundError | InsufficientStockError:
     if not raw_stock:
         return NotFoundError("There is no such product.")
-    available = int(StockItem.from_raw_data(raw_stock).available)
+    available = StockItem.from_raw_data(raw_stock).available
     return InsufficientStockError(f"{available} available, so the stock cannot be adjusted by {units}.")
 
 

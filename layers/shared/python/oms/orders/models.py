@@ -1,8 +1,8 @@
 """What the orders table holds: one order is one item, its lines and history embedded."""
 
-from pynamodb.attributes import JSONAttribute, ListAttribute, MapAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import JSONAttribute, ListAttribute, UnicodeAttribute
 
-from oms.dynamodb import StoredItem
+from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem
 from oms.orders.states import OPEN, Status
 from oms.pages import Index
 from oms.settings import settings
@@ -12,25 +12,25 @@ BY_CREATED = Index(settings().orders_table, "by_created", "shard", "created_key"
 OPEN_ORDERS = Index(settings().orders_table, "open", "open_shard", "created_key")
 
 
-class Draw(MapAttribute[str, object]):
+class Draw(EmbeddedItem):
     """How many units of a line were drawn from which shard of the product's stock."""
 
-    shard = NumberAttribute()
-    quantity = NumberAttribute()
+    shard = IntegerAttribute()
+    quantity = IntegerAttribute()
 
 
-class Line(MapAttribute[str, object]):
+class Line(EmbeddedItem):
     """What was ordered, at the offer of that moment. Amounts in minor units."""
 
     product_id = UnicodeAttribute()
     sku = UnicodeAttribute()
     name = UnicodeAttribute()
-    quantity = NumberAttribute()
-    unit_price = NumberAttribute()
+    quantity = IntegerAttribute()
+    unit_price = IntegerAttribute()
     drawn = ListAttribute(of=Draw)
 
 
-class HistoryEntry(MapAttribute[str, object]):
+class HistoryEntry(EmbeddedItem):
     """One transition. `key` is a hash of user, route and idempotency key (or random without one), so that the request
     that made it can be told when it comes again; `request_hash` tells whether it still says the same."""
 
@@ -44,7 +44,7 @@ class HistoryEntry(MapAttribute[str, object]):
     request_hash = UnicodeAttribute()
 
 
-class Shipment(MapAttribute[str, object]):
+class Shipment(EmbeddedItem):
     carrier = UnicodeAttribute()
     tracking_number = UnicodeAttribute()
     tracking_url = UnicodeAttribute(null=True)
@@ -65,16 +65,16 @@ class Order(StoredItem):
     customer_id = UnicodeAttribute()
     status = UnicodeAttribute()
     lines = ListAttribute(of=Line)
-    subtotal = NumberAttribute()
-    shipping_cost = NumberAttribute()
-    total = NumberAttribute()
+    subtotal = IntegerAttribute()
+    shipping_cost = IntegerAttribute()
+    total = IntegerAttribute()
     currency = UnicodeAttribute()
     shipping_address = JSONAttribute(null=True)
     note = UnicodeAttribute(null=True)
     created_at = UnicodeAttribute()
     updated_at = UnicodeAttribute()
     expires_at = UnicodeAttribute(null=True)
-    version = NumberAttribute()
+    version = IntegerAttribute()
     shipment = Shipment(null=True)
     cancel_reason = UnicodeAttribute(null=True)
     history = ListAttribute(of=HistoryEntry)

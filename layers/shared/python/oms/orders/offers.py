@@ -24,7 +24,7 @@ class Offer:
 
     @classmethod
     def of(cls, stock: StockItem) -> "Offer":
-        return cls(stock.sku, stock.name, int(stock.price), stock.status, int(stock.offer))
+        return cls(stock.sku, stock.name, stock.price, stock.status, stock.offer)
 
 
 class OfferCache:

@@ -39,7 +39,7 @@ def refusal(lines: Iterable[tuple[Draft, CancellationReason | None]]) -> OmsErro
         if stock is None or stock.status != "active":
             unknown.append(draft)
         elif stock.available < draft.quantity:
-            short.append((draft, int(stock.available)))
+            short.append((draft, stock.available))
     if unknown:
         return unknown_products([(draft.position, draft.product_id) for draft in unknown])
     if short:

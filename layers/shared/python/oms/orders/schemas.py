@@ -1,11 +1,20 @@
 """What order routes take and give."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from oms.money import Money, to_text
 from oms.orders.models import HistoryEntry, Line, Order
+from oms.orders.states import Status
 from oms.schemas import From, PageQuery, Request, Response, To, any_of
 from oms.settings import settings
 
@@ -16,13 +25,257 @@ MAX_LINES = 90
 
 # ISO 3166-1 alpha-2, officially assigned.
 COUNTRIES = frozenset(
-    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ "
-    "CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO "
-    "FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE "
-    "JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO "
-    "MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW "
-    "PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM "
-    "TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW".split()
+    [
+        "AD",
+        "AE",
+        "AF",
+        "AG",
+        "AI",
+        "AL",
+        "AM",
+        "AO",
+        "AQ",
+        "AR",
+        "AS",
+        "AT",
+        "AU",
+        "AW",
+        "AX",
+        "AZ",
+        "BA",
+        "BB",
+        "BD",
+        "BE",
+        "BF",
+        "BG",
+        "BH",
+        "BI",
+        "BJ",
+        "BL",
+        "BM",
+        "BN",
+        "BO",
+        "BQ",
+        "BR",
+        "BS",
+        "BT",
+        "BV",
+        "BW",
+        "BY",
+        "BZ",
+        "CA",
+        "CC",
+        "CD",
+        "CF",
+        "CG",
+        "CH",
+        "CI",
+        "CK",
+        "CL",
+        "CM",
+        "CN",
+        "CO",
+        "CR",
+        "CU",
+        "CV",
+        "CW",
+        "CX",
+        "CY",
+        "CZ",
+        "DE",
+        "DJ",
+        "DK",
+        "DM",
+        "DO",
+        "DZ",
+        "EC",
+        "EE",
+        "EG",
+        "EH",
+        "ER",
+        "ES",
+        "ET",
+        "FI",
+        "FJ",
+        "FK",
+        "FM",
+        "FO",
+        "FR",
+        "GA",
+        "GB",
+        "GD",
+        "GE",
+        "GF",
+        "GG",
+        "GH",
+        "GI",
+        "GL",
+        "GM",
+        "GN",
+        "GP",
+        "GQ",
+        "GR",
+        "GS",
+        "GT",
+        "GU",
+        "GW",
+        "GY",
+        "HK",
+        "HM",
+        "HN",
+        "HR",
+        "HT",
+        "HU",
+        "ID",
+        "IE",
+        "IL",
+        "IM",
+        "IN",
+        "IO",
+        "IQ",
+        "IR",
+        "IS",
+        "IT",
+        "JE",
+        "JM",
+        "JO",
+        "JP",
+        "KE",
+        "KG",
+        "KH",
+        "KI",
+        "KM",
+        "KN",
+        "KP",
+        "KR",
+        "KW",
+        "KY",
+        "KZ",
+        "LA",
+        "LB",
+        "LC",
+        "LI",
+        "LK",
+        "LR",
+        "LS",
+        "LT",
+        "LU",
+        "LV",
+        "LY",
+        "MA",
+        "MC",
+        "MD",
+        "ME",
+        "MF",
+        "MG",
+        "MH",
+        "MK",
+        "ML",
+        "MM",
+        "MN",
+        "MO",
+        "MP",
+        "MQ",
+        "MR",
+        "MS",
+        "MT",
+        "MU",
+        "MV",
+        "MW",
+        "MX",
+        "MY",
+        "MZ",
+        "NA",
+        "NC",
+        "NE",
+        "NF",
+        "NG",
+        "NI",
+        "NL",
+        "NO",
+        "NP",
+        "NR",
+        "NU",
+        "NZ",
+        "OM",
+        "PA",
+        "PE",
+        "PF",
+        "PG",
+        "PH",
+        "PK",
+        "PL",
+        "PM",
+        "PN",
+        "PR",
+        "PS",
+        "PT",
+        "PW",
+        "PY",
+        "QA",
+        "RE",
+        "RO",
+        "RS",
+        "RU",
+        "RW",
+        "SA",
+        "SB",
+        "SC",
+        "SD",
+        "SE",
+        "SG",
+        "SH",
+        "SI",
+        "SJ",
+        "SK",
+        "SL",
+        "SM",
+        "SN",
+        "SO",
+        "SR",
+        "SS",
+        "ST",
+        "SV",
+        "SX",
+        "SY",
+        "SZ",
+        "TC",
+        "TD",
+        "TF",
+        "TG",
+        "TH",
+        "TJ",
+        "TK",
+        "TL",
+        "TM",
+        "TN",
+        "TO",
+        "TR",
+        "TT",
+        "TV",
+        "TW",
+        "TZ",
+        "UA",
+        "UG",
+        "UM",
+        "US",
+        "UY",
+        "UZ",
+        "VA",
+        "VC",
+        "VE",
+        "VG",
+        "VI",
+        "VN",
+        "VU",
+        "WF",
+        "WS",
+        "YE",
+        "YT",
+        "ZA",
+        "ZM",
+        "ZW",
+    ]
 )
 
 
@@ -77,7 +330,7 @@ class CancelRequest(Request):
 
 
 class ListOrdersQuery(PageQuery):
-    status: any_of("pending", "confirmed", "shipped", "delivered", "returned", "cancelled", "expired") | None = None  # type: ignore[valid-type]
+    status: any_of(*Status) | None = None  # type: ignore[valid-type]
     from_: From | None = Field(None, alias="from")
     to: To | None = None
     customer_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
@@ -87,9 +340,6 @@ class ListOrdersQuery(PageQuery):
         if self.from_ and self.to and self.from_ >= self.to:
             raise ValueError("from is not before to")
         return self
-
-
-OrderStatus = Literal["pending", "confirmed", "shipped", "delivered", "returned", "cancelled", "expired"]
 
 
 class LineResponse(Response):
@@ -132,7 +382,7 @@ class ShipmentResponse(Response):
 class OrderResponse(Response):
     id: str
     number: str
-    status: OrderStatus
+    status: Status
     customer_id: str
     items: list[LineResponse]
     subtotal: str
@@ -153,7 +403,7 @@ class OrderResponse(Response):
         return cls(
             id=order.id,
             number=order.number,
-            status=order.status,
+            status=Status(order.status),
             customer_id=order.customer_id,
             items=[LineResponse.of(line) for line in order.lines],
             subtotal=to_text(order.subtotal),
@@ -206,8 +456,10 @@ class QuoteResponse(Response):
 
 
 class HistoryEntryResponse(Response):
-    from_: OrderStatus | None = Field(alias="from", serialization_alias="from")
-    to: OrderStatus
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    from_: Status | None = Field(alias="from")
+    to: Status
     at: str
     actor_id: str
     actor_role: str
@@ -216,8 +468,8 @@ class HistoryEntryResponse(Response):
     @classmethod
     def of(cls, entry: HistoryEntry) -> "HistoryEntryResponse":
         return cls(
-            **{"from": entry.from_},
-            to=entry.to,
+            from_=Status(entry.from_) if entry.from_ else None,
+            to=Status(entry.to),
             at=entry.at,
             actor_id=entry.actor_id,
             actor_role=entry.actor_role,

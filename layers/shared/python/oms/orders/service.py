@@ -94,7 +94,7 @@ def quote_order(request: CreateOrderRequest, *, buyer: Actor) -> Quote:
     merged = merge(request.items)
     stock = {item.product_id: item for item in batch_get(StockItem, [StockItem.key(it) for it in merged]).values()}
     priced = price(request, {product_id: Offer.of(item) for product_id, item in stock.items()}, buyer_role=buyer.role)
-    available = {product_id: int(item.available) for product_id, item in stock.items()}
+    available = {product_id: item.available for product_id, item in stock.items()}
     short = [(draft, available[draft.product_id]) for draft in priced.drafts]
     return Quote(priced, [(draft, units) for draft, units in short if units < draft.quantity])
 
@@ -173,7 +173,7 @@ def _new_order(
 
 
 def _reserve(order: Order, drafts: Sequence[Draft]) -> None:
-    """The transaction: the order if it is new, and each product's units if the offer still stands and enough are left."""
+    """One transaction: the order if it is new, and each product's units if the offer stands and enough are left."""
     cause = _cause("order-created", order.history[0], order)
     with transaction() as write:
         write.save(order, condition=Order.id.does_not_exist(), return_values="ALL_OLD")
@@ -261,7 +261,7 @@ def _move(
         if earlier is not None:
             return earlier
         if check_version:
-            check_version(int(order.version))
+            check_version(order.version)
         if order.status not in move.sources:
             raise InvalidTransitionError(
                 f"An order that is {order.status} cannot become {move.target}.",
@@ -306,7 +306,7 @@ def _enter(order: Order, move: Move, entry: HistoryEntry) -> list[Action]:
     order.history.append(entry)
     order.open_shard = open_shard(move.target, shard_number(order))
     order.expires_at = None
-    actions = [
+    actions: list[Action] = [
         Order.status.set(order.status),
         Order.version.set(order.version),
         Order.updated_at.set(order.updated_at),
@@ -327,7 +327,7 @@ def _release(order: Order, actions: list[Action], unchanged: Condition, cause: C
         for line in order.lines:
             for draw in line.drawn:
                 write.update(
-                    StockItem(*StockItem.key(line.product_id, int(draw.shard))),
+                    StockItem(*StockItem.key(line.product_id, draw.shard)),
                     actions=[
                         StockItem.available.add(draw.quantity),
                         StockItem.reserved.add(-draw.quantity),

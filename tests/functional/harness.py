@@ -1,0 +1,88 @@
+"""Requests to one handler in process, as API Gateway's HTTP API (payload 2.0) would bring them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class Context(SimpleNamespace):
+    """What a function may ask of Lambda."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            function_name="tests",
+            memory_limit_in_mb=128,
+            invoked_function_arn="arn:aws:lambda:eu-central-1:123456789012:function:tests",
+            aws_request_id="00000000-0000-0000-0000-000000000000",
+        )
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 30_000
+
+
+def invoke(
+    handler: ModuleType,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    token: str | None = None,
+    query: Mapping[str, str] | str = "",
+    headers: Mapping[str, str] | None = None,
+    address: str = "198.51.100.1",
+) -> Answer:
+    """The answer of a handler module to one request, as HTTP API (payload 2.0) would bring it. `str` bodies go raw."""
+    sent = {name.lower(): value for name, value in (headers or {}).items()}
+    if token is not None:
+        sent["authorization"] = f"Bearer {token}"
+    if body is not None and not isinstance(body, str):
+        body = json.dumps(body)
+    if body is not None:
+        sent.setdefault("content-type", "application/json")
+    raw_query = query if isinstance(query, str) else urlencode(query)
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": raw_query,
+        "headers": sent,
+        "requestContext": {
+            "http": {"method": method, "path": path, "sourceIp": address, "protocol": "HTTP/1.1", "userAgent": "tests"},
+            "requestId": "request-1",
+            "stage": "$default",
+            "routeKey": "$default",
+        },
+        "body": body,
+        "isBase64Encoded": False,
+    }
+    folded: dict[str, list[str]] = {}
+    for name, value in parse_qsl(raw_query, keep_blank_values=True):
+        folded.setdefault(name, []).append(value)
+    if folded:
+        event["queryStringParameters"] = {name: ",".join(values) for name, values in folded.items()}
+    answer = handler.lambda_handler(event, Context())
+    return Answer(answer["statusCode"], answer["headers"], answer.get("body") or "")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A signed-in user: what a test needs to act as them."""
+
+    id: str
+    role: str
+    session_id: str
+    token: str
