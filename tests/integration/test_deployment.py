@@ -1,0 +1,191 @@
+"""What was deployed, read back through the AWS API and compared with the template, given the fix-ups."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from local import fixups
+from local.system import LocalSystem
+
+
+@pytest.fixture(scope="module")
+def template(system: LocalSystem) -> dict[str, Any]:
+    return system.assembly.template
+
+
+def declared(template: dict[str, Any], resource_type: str) -> dict[str, dict[str, Any]]:
+    """logical id → properties; never empty, so that no comparison is of nothing with nothing."""
+    found = {
+        logical_id: resource.get("Properties", {})
+        for logical_id, resource in template["Resources"].items()
+        if resource["Type"] == resource_type
+    }
+    assert found
+    return found
+
+
+def physical(system: LocalSystem, value: Any) -> Any:
+    """What a reference in the template has become."""
+    match value:
+        case {"Ref": logical_id} if logical_id in system.deployment.resources:
+            return system.deployment.resources[logical_id]
+        case _:
+            return value
+
+
+def by_name(items: list[dict[str, Any]], key: str) -> dict[str, dict[str, Any]]:
+    return {item[key]: item for item in items}
+
+
+def test_every_resource_of_the_template_exists(system: LocalSystem, template: dict[str, Any]) -> None:
+    resources = system.client("cloudformation").describe_stack_resources(StackName="Oms-local")["StackResources"]
+    states = {resource["LogicalResourceId"]: resource["ResourceStatus"] for resource in resources}
+
+    assert set(states) == {name for name, it in template["Resources"].items() if it["Type"] != "AWS::CDK::Metadata"}
+    assert set(states.values()) == {"CREATE_COMPLETE"}
+
+
+def test_tables_have_the_keys_indexes_and_streams_of_the_template(
+    system: LocalSystem, template: dict[str, Any]
+) -> None:
+    for logical_id, properties in declared(template, "AWS::DynamoDB::GlobalTable").items():
+        name = system.deployment.resources[logical_id]
+        table = system.client("dynamodb").describe_table(TableName=name)["Table"]
+
+        assert table["KeySchema"] == properties["KeySchema"]
+        assert by_name(table["AttributeDefinitions"], "AttributeName") == by_name(
+            properties["AttributeDefinitions"], "AttributeName"
+        )
+        assert table["StreamSpecification"]["StreamEnabled"] is True
+        assert table["StreamSpecification"]["StreamViewType"] == properties["StreamSpecification"]["StreamViewType"]
+        deployed = by_name(table.get("GlobalSecondaryIndexes", []), "IndexName")
+        wanted = by_name(properties.get("GlobalSecondaryIndexes", []), "IndexName")
+        assert {name: (index["KeySchema"], index["Projection"]) for name, index in deployed.items()} == {
+            name: (index["KeySchema"], index["Projection"]) for name, index in wanted.items()
+        }
+
+
+def test_items_end_where_the_template_says_so(system: LocalSystem, template: dict[str, Any]) -> None:
+    ending = 0
+    for logical_id, properties in declared(template, "AWS::DynamoDB::GlobalTable").items():
+        name = system.deployment.resources[logical_id]
+        deployed = system.client("dynamodb").describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+        if wanted := properties.get("TimeToLiveSpecification"):
+            ending += 1
+            assert (deployed["TimeToLiveStatus"], deployed["AttributeName"]) == ("ENABLED", wanted["AttributeName"])
+        else:
+            assert deployed["TimeToLiveStatus"] == "DISABLED"
+    assert ending == 1
+
+
+def test_routes_lead_to_the_functions_of_the_template(system: LocalSystem, template: dict[str, Any]) -> None:
+    client = system.client("apigatewayv2")
+    api = system.deployment.outputs["ApiId"]
+    targets = {
+        integration["IntegrationId"]: (integration["IntegrationUri"], integration["PayloadFormatVersion"])
+        for integration in client.get_integrations(ApiId=api)["Items"]
+    }
+    deployed = {
+        route["RouteKey"]: targets[route["Target"].removeprefix("integrations/")]
+        for route in client.get_routes(ApiId=api, MaxResults="500")["Items"]
+    }
+
+    integrations = declared(template, "AWS::ApiGatewayV2::Integration")
+    wanted = {}
+    for route in declared(template, "AWS::ApiGatewayV2::Route").values():
+        integration = integrations[route["Target"]["Fn::Join"][1][1]["Ref"]]
+        function = system.deployment.resources[integration["IntegrationUri"]["Fn::GetAtt"][0]]
+        wanted[route["RouteKey"]] = function
+    assert set(deployed) == set(wanted)
+    for key, (uri, payload) in deployed.items():
+        assert uri.endswith(f":function:{wanted[key]}")
+        assert payload == "2.0"
+
+
+def test_cross_origin_rules_are_those_of_the_template(system: LocalSystem, template: dict[str, Any]) -> None:
+    (properties,) = declared(template, "AWS::ApiGatewayV2::Api").values()
+    api = system.client("apigatewayv2").get_api(ApiId=system.deployment.outputs["ApiId"])
+
+    deployed = {name: value for name, value in api["CorsConfiguration"].items() if value is not None}
+    assert deployed == properties["CorsConfiguration"]
+
+
+def test_a_preflight_is_answered_for_a_known_origin_only(client: Callable[..., httpx.Client]) -> None:
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+
+    known = client().options("/api/v1/orders", headers={"Origin": "http://localhost:3000", **asked})
+    unknown = client().options("/api/v1/orders", headers={"Origin": "https://evil.example", **asked})
+
+    assert known.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
+    assert "Access-Control-Allow-Origin" not in unknown.headers
+
+
+def test_functions_run_the_code_layers_and_settings_of_the_template(
+    system: LocalSystem, template: dict[str, Any]
+) -> None:
+    for logical_id, properties in declared(template, "AWS::Lambda::Function").items():
+        name = system.deployment.resources[logical_id]
+        deployed = system.client("lambda").get_function_configuration(FunctionName=name)
+
+        for setting in ("Handler", "Runtime", "Timeout", "MemorySize"):
+            assert deployed[setting] == properties[setting]
+        assert [layer["Arn"] for layer in deployed["Layers"]] == [
+            physical(system, layer) for layer in properties["Layers"]
+        ]
+        assert deployed["LoggingConfig"]["LogGroup"] == physical(system, properties["LoggingConfig"]["LogGroup"])
+        variables = deployed["Environment"]["Variables"]
+        assert set(variables) == set(properties["Environment"]["Variables"])
+        for key, value in properties["Environment"]["Variables"].items():
+            if isinstance(value, str):
+                assert variables[key] == value
+
+
+def test_log_groups_keep_their_retention(system: LocalSystem, template: dict[str, Any]) -> None:
+    groups = by_name(system.client("logs").describe_log_groups()["logGroups"], "logGroupName")
+
+    for logical_id, properties in declared(template, "AWS::Logs::LogGroup").items():
+        assert groups[system.deployment.resources[logical_id]]["retentionInDays"] == properties["RetentionInDays"]
+
+
+def test_queues_feed_their_consumers_and_dead_letter_queues(system: LocalSystem, template: dict[str, Any]) -> None:
+    sqs = system.client("sqs")
+    deployed = system.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    wanted = declared(template, "AWS::Lambda::EventSourceMapping")
+    assert len(deployed) == len(wanted)
+    (mapping,), (properties,) = deployed, wanted.values()
+
+    assert mapping["FunctionArn"].endswith(physical(system, properties["FunctionName"]))
+    assert mapping["BatchSize"] == properties["BatchSize"]
+    assert mapping["FunctionResponseTypes"] == properties["FunctionResponseTypes"]
+    arns = {}
+    for logical_id in declared(template, "AWS::SQS::Queue"):
+        url = system.deployment.resources[logical_id]
+        arns[logical_id] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    for logical_id, queue in declared(template, "AWS::SQS::Queue").items():
+        if policy := queue.get("RedrivePolicy"):
+            redrive = json.loads(arns[logical_id]["RedrivePolicy"])
+            target = policy["deadLetterTargetArn"]["Fn::GetAtt"][0]
+            assert redrive["deadLetterTargetArn"] == arns[target]["QueueArn"]
+            assert int(redrive["maxReceiveCount"]) == policy["maxReceiveCount"]
+            assert mapping["EventSourceArn"] == arns[logical_id]["QueueArn"]
+
+
+def test_the_sweeper_is_scheduled(system: LocalSystem, template: dict[str, Any]) -> None:
+    events = system.client("events")
+    ((logical_id, properties),) = declared(template, "AWS::Events::Rule").items()
+    name = system.deployment.resources[logical_id].rpartition("/")[2]
+
+    rule = events.describe_rule(Name=name)
+    (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
+
+    assert (rule["ScheduleExpression"], rule["State"]) == (properties["ScheduleExpression"], "ENABLED")
+    assert target["Arn"].endswith(system.deployment.function("Sweeper"))
+
+
+def test_every_fix_up_says_why_and_finds_something_to_mend(template: dict[str, Any]) -> None:
+    assert all(fixup.reason for fixup in fixups.FIXUPS)
+    for fixup in fixups.FIXUPS:
+        assert declared(template, fixup.resource_type)

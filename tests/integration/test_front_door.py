@@ -1,0 +1,61 @@
+"""The front door passes requests on as they are, but for what only a front may say."""
+
+import http.client
+from collections.abc import Callable
+
+import httpx
+
+from local.system import LocalSystem
+
+
+def test_a_connection_is_kept_and_head_has_no_body(system: LocalSystem) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", system.front_door.port, timeout=30)
+    connection.request("GET", "/health")
+    body = connection.getresponse().read()
+    socket = connection.sock
+    connection.request("HEAD", "/health")
+    head = connection.getresponse()
+
+    assert body
+    assert head.status == 200
+    assert head.read() == b""
+    assert connection.sock is socket
+    connection.close()
+
+
+def test_a_body_in_chunks_arrives_whole(client: Callable[..., httpx.Client]) -> None:
+    pieces = (piece for piece in (b'{"refresh', b'_token": "no-', b'such-token"}'))
+
+    answer = client().post("/api/v1/auth/refresh", content=pieces, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 401, "read as JSON, and refused for what it says"
+
+
+def test_a_body_over_the_gateways_limit_is_refused_at_once(client: Callable[..., httpx.Client]) -> None:
+    answer = client().post("/api/v1/orders", content=b"x" * (10 * 1024 * 1024 + 1))
+
+    assert answer.status_code == 413
+
+
+def test_unusual_methods_reach_the_api(client: Callable[..., httpx.Client]) -> None:
+    answer = client().request("PURGE", "/api/v1/orders")
+
+    assert answer.status_code == 405
+    assert "Allow" in answer.headers
+
+
+def test_a_client_cannot_speak_as_the_front(system: LocalSystem, client: Callable[..., httpx.Client]) -> None:
+    """Forged headers are dropped: the address that counts is the connection's."""
+    forged = {"CloudFront-Viewer-Address": "203.0.113.9:1", "X-Origin-Secret": "guessed", "X-Forwarded-For": "1.2.3.4"}
+    wrong = {"email": "nobody@demo.example", "password": "wrong-password"}
+
+    before = client("127.0.0.77").post("/api/v1/auth/login", json=wrong)
+    after = client("127.0.0.77").post("/api/v1/auth/login", json=wrong, headers=forged)
+    other = client("127.0.0.78").post("/api/v1/auth/login", json=wrong, headers=forged)
+
+    def remaining(answer: httpx.Response) -> int:
+        return int(answer.headers["RateLimit"].split(";r=")[1].split(";")[0])
+
+    assert remaining(after) == remaining(before) - 1
+    assert remaining(other) == remaining(before)
+    assert system.base_url.startswith("http://localhost:")
