@@ -58,7 +58,7 @@ types: $(INSTALLED_TESTS) ## Check types; the first time takes minutes, as it re
 .PHONY: audit
 audit: $(INSTALLED_TESTS) ## Look for known advisories in the locked packages
 	@for lock in $(RUNTIME) $(INFRASTRUCTURE) $(TESTS); do \
-		.venv/bin/pip-audit --disable-pip --require-hashes --progress-spinner off -r $$lock || exit 1; done
+		.venv/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$lock || exit 1; done
 
 .PHONY: lock
 lock: .uv.checked ## Resolve the requirements again, keeping what still fits; UPGRADE=1 takes the newest
