@@ -11,7 +11,6 @@ os.environ.update(
         # Powertools' tracer takes long to import where it believes it is outside Lambda.
         "LAMBDA_TASK_ROOT": "/var/task",
         "POWERTOOLS_TRACE_DISABLED": "true",
-        "POWERTOOLS_METRICS_DISABLED": "true",
         "POWERTOOLS_METRICS_NAMESPACE": "Oms",
         "POWERTOOLS_SERVICE_NAME": "tests",
         "OMS_IDENTITY_TABLE": "identity",

@@ -33,7 +33,7 @@ def log_out(request: LogoutRequest) -> Response[None]:
 @app.get("/api/v1/auth/me", **CUSTOMER)
 def get_me() -> Response[UserResponse]:
     user = api.current_user().user
-    return api.ok(UserResponse.of(user), version=int(user.version))
+    return api.ok(UserResponse.of(user), version=user.version)
 
 
 lambda_handler = api.serve(app)

@@ -16,7 +16,7 @@ app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_h
 @app.post("/api/v1/auth/register", status_code=201, **PUBLIC)
 def register(request: RegisterRequest) -> Response[UserResponse]:
     user = service.register(request, address=api.client_address(), report=rate_limits.show)
-    return api.created(UserResponse.of(user), location="/api/v1/auth/me", version=int(user.version))
+    return api.created(UserResponse.of(user), location="/api/v1/auth/me", version=user.version)
 
 
 @app.post("/api/v1/auth/login", **PUBLIC)

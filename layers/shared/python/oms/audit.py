@@ -7,11 +7,11 @@ digests, never an e-mail address, password or token.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from pynamodb.attributes import DiscriminatorAttribute, JSONAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import DiscriminatorAttribute, JSONAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 
 from oms import clock
-from oms.dynamodb import StoredItem, put_item, retrying, update_item
+from oms.dynamodb import IntegerAttribute, StoredItem, put_item, retrying, update_item
 from oms.settings import settings
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Denials(AuditItem, discriminator="denials"):
 
     at = UnicodeAttribute()
     actor_id = UnicodeAttribute()
-    n = NumberAttribute(default=0)
+    n = IntegerAttribute(default=0)
 
 
 def entry(

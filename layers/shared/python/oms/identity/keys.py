@@ -135,15 +135,16 @@ def _audit_table(stage: str) -> str:
     raise LookupError(f"the stack Oms-{stage} has no audit table")
 
 
+def _names(stage: str) -> dict[str, str]:
+    return {"secret_name": f"oms/{stage}/signing-keys", "parameter_name": f"/oms/{stage}/jwks"}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Makes or rotates the key that signs access tokens.")
     parser.add_argument("--stage", required=True, choices=("local", "dev", "prod"))
     parser.add_argument("--rotate", action="store_true", help="publish a new key that takes over in 15 minutes")
     arguments = parser.parse_args()
-    names = {
-        "secret_name": f"oms/{arguments.stage}/signing-keys",
-        "parameter_name": f"/oms/{arguments.stage}/jwks",
-    }
+    names = _names(arguments.stage)
     try:
         before = [key["kid"] for key in _stored_keys(names["secret_name"])]
         kid = rotate_signing_key(**names) if arguments.rotate else ensure_signing_key(**names)

@@ -83,7 +83,7 @@ def take_slot(window: Window, address: str, report: Report) -> None:
         if taken.attempt != attempt:
             report(window.allowance(window.limit))
             raise window.refusal() from error
-    report(window.allowance(int(taken.n)))
+    report(window.allowance(taken.n))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Standing:
     def of(cls, counted: Counted, now: int) -> "Standing":
         if now >= counted.forgotten_at:
             return cls()
-        return cls(int(counted.failures), int(counted.level), int(counted.locked_until))
+        return cls(counted.failures, counted.level, counted.locked_until)
 
     def is_locked(self, now: int) -> bool:
         return now < self.locked_until

@@ -97,7 +97,7 @@ def _count(attempt: _Attempt, report: Report) -> _Count:
     window = Window("login", settings().login_limit, now)
     slot, user_id, on = _read(attempt, window)
     if attempt.id in (slot.attempt, on.attempt):  # it was written, and its answer was lost
-        report(window.allowance(int(slot.n)))
+        report(window.allowance(slot.n))
         compares = on.attempt == attempt.id
         return _Count(user_id, on, compares, locks=compares and Standing.of(on, now).locks)
     if slot.n >= window.limit:
@@ -115,7 +115,7 @@ def _count(attempt: _Attempt, report: Report) -> _Count:
         if any(reason and reason.code == "ConditionalCheckFailed" for reason in error.cancellation_reasons):
             raise TryAgainError from error
         raise
-    report(window.allowance(int(slot.n) + 1))
+    report(window.allowance(slot.n + 1))
     return _Count(user_id, on, compares, locks=compares and counted.locks)
 
 

@@ -11,7 +11,7 @@ from pynamodb.attributes import (
     UnicodeAttribute,
 )
 
-from oms.dynamodb import StoredItem
+from oms.dynamodb import IntegerAttribute, StoredItem
 from oms.settings import settings
 
 
@@ -38,9 +38,9 @@ class User(IdentityItem, discriminator="user"):
     status = UnicodeAttribute(default="active")
     password_hash = UnicodeAttribute()
     pepper_version = UnicodeAttribute()
-    auth_epoch = NumberAttribute(default=0)
-    open_orders = NumberAttribute(default=0)
-    version = NumberAttribute(default=1)
+    auth_epoch = IntegerAttribute(default=0)
+    open_orders = IntegerAttribute(default=0)
+    version = IntegerAttribute(default=1)
     created_at = UnicodeAttribute()
 
 
@@ -59,19 +59,19 @@ class Session(IdentityItem, discriminator="session"):
 
     id = UnicodeAttribute()
     user_id = UnicodeAttribute()
-    epoch = NumberAttribute()
+    epoch = IntegerAttribute()
     current = UnicodeAttribute()
     previous = UnicodeAttribute(null=True)
     successor = BinaryAttribute(legacy_encoding=False, null=True)
     rotated_at = NumberAttribute(null=True)
-    window = NumberAttribute(default=0)
-    window_count = NumberAttribute(default=0)
+    window = IntegerAttribute(default=0)
+    window_count = IntegerAttribute(default=0)
     revoked_at = UnicodeAttribute(null=True)
     created_at = UnicodeAttribute()
     refreshed_at = UnicodeAttribute()
     address = UnicodeAttribute()
     user_agent = UnicodeAttribute()
-    expires_at = NumberAttribute(attr_name="ttl")
+    expires_at = IntegerAttribute(attr_name="ttl")
 
 
 class Counted(IdentityItem):
@@ -81,12 +81,12 @@ class Counted(IdentityItem):
     ones gets past the limit. From `forgotten_at` on nothing of it counts.
     """
 
-    failures = NumberAttribute(default=0)
-    level = NumberAttribute(default=0)
-    locked_until = NumberAttribute(default=0)
-    forgotten_at = NumberAttribute(default=0)
+    failures = IntegerAttribute(default=0)
+    level = IntegerAttribute(default=0)
+    locked_until = IntegerAttribute(default=0)
+    forgotten_at = IntegerAttribute(default=0)
     attempt = UnicodeAttribute(null=True)
-    expires_at = NumberAttribute(attr_name="ttl")
+    expires_at = IntegerAttribute(attr_name="ttl")
 
 
 class Counter(Counted, discriminator="counter"):
@@ -104,9 +104,9 @@ class Device(Counted, discriminator="device"):
 class Slot(IdentityItem, discriminator="slot"):
     """How often an address called a limited route in a minute."""
 
-    n = NumberAttribute(default=0)
+    n = IntegerAttribute(default=0)
     attempt = UnicodeAttribute(null=True)
-    expires_at = NumberAttribute(attr_name="ttl")
+    expires_at = IntegerAttribute(attr_name="ttl")
 
 
 def user_key(user_id: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 
 from pynamodb.expressions.update import Action
 
@@ -57,11 +58,19 @@ def refresh(refresh_token: str, *, address: str, report: Report) -> Tokens:
     user, session = _live(presented, now)
     successor = new_secret()
     pair = _pair(session, user, successor, now)  # before anything is written: without a signing key nothing is
+    window = Window("refresh", REFRESHES_PER_WINDOW, int(now.timestamp()))
+    used = session.window_count if session.window == window.number else 0
     if hashed(presented.secret) == session.current:
-        stored = _rotate(session, presented, successor, now, report)
+        if used >= window.limit:
+            report(window.allowance(used))
+            raise window.refusal()
+        used += 1
+        stored = _rotate(session, presented, successor, now, (window.number, used))
         if stored is None:
+            report(window.allowance(used))
             return pair
         session = stored
+    report(window.allowance(used))
     return _pair(session, user, _repeated(session, presented, now, address), now)
 
 
@@ -94,24 +103,22 @@ def _live(presented: RefreshToken, now: datetime) -> tuple[User, Session]:
     return user, session
 
 
-def _rotate(session: Session, presented: RefreshToken, successor: str, now: datetime, report: Report) -> Session | None:
+def _rotate(
+    session: Session, presented: RefreshToken, successor: str, now: datetime, used: tuple[int, int]
+) -> Session | None:
     """Makes `successor` the current token. If another request was first, the session as it left it.
 
-    An answer that was lost is such a case too: the repeated write finds its own successor.
+    An answer that was lost is such a case too: the repeated write finds its own successor. `used` is the window and
+    how many refreshes it has seen with this one; that `current` has not changed covers it.
     """
-    window = Window("refresh", REFRESHES_PER_WINDOW, int(now.timestamp()))
-    used = int(session.window_count) if session.window == window.number else 0
-    report(window.allowance(used + 1))
-    if used >= REFRESHES_PER_WINDOW:
-        raise window.refusal()
     actions: list[Action] = [
         Session.current.set(hashed(successor)),
         Session.previous.set(session.current),
         Session.successor.set(seal_successor(successor, presented=presented.secret)),
         Session.rotated_at.set(round(now.timestamp(), 3)),
         Session.refreshed_at.set(clock.timestamp(now)),
-        Session.window.set(window.number),
-        Session.window_count.set(used + 1),
+        Session.window.set(used[0]),
+        Session.window_count.set(used[1]),
     ]
     unchanged = (Session.current == session.current) & Session.revoked_at.does_not_exist()
     try:
@@ -163,5 +170,5 @@ def _pair(session: Session, user: User, secret: str, now: datetime) -> Tokens:
         access_token=tokens.issue(user_id=user.id, session_id=session.id, role=user.role, now=now),
         refresh_token=str(RefreshToken(user.id, session.id, secret)),
         expires_in=tokens.ACCESS_TOKEN_SECONDS,
-        refresh_expires_in=int(session.expires_at - now.timestamp()),
+        refresh_expires_in=ceil(session.expires_at - now.timestamp()),
     )

@@ -1,0 +1,234 @@
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+import jwt
+import pytest
+from auth import handler as session_routes
+from botocore.exceptions import ReadTimeoutError
+from docs import handler as docs
+
+from oms.identity import keyring, keys, secret_store
+from oms.identity.models import User
+from oms.identity.secret_store import Reloaded
+from oms.settings import settings
+from tests.functional.auth.conftest import Clock, audit_entries, log_in
+from tests.functional.auth.wire import answer_lost, overtaken, recorded
+from tests.functional.harness import Answer, invoke
+
+NAMES = {"secret_name": "oms/rotated/signing-keys", "parameter_name": "/oms/rotated/jwks"}
+SOON = keys.PUBLISHED_BEFORE_SIGNING
+HOUR = 3600
+
+
+@pytest.fixture(autouse=True)
+def _own_keys(account: Callable[..., User], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty secret and no parameter, as the stack leaves them, and functions that have loaded nothing yet."""
+    account("ada@example.com")
+    secret = boto3.client("secretsmanager").create_secret(
+        Name=NAMES["secret_name"], SecretString=json.dumps({"keys": [], "unused": "generated"})
+    )
+    own = replace(settings(), signing_keys_secret=NAMES["secret_name"], jwks_parameter=NAMES["parameter_name"])
+    monkeypatch.setattr(keyring, "settings", lambda: own)
+    monkeypatch.setattr(keyring, "_signing", Reloaded(keyring._load_signing))
+    monkeypatch.setattr(keyring, "_public", Reloaded(keyring._load_public))
+    yield
+    boto3.client("secretsmanager").delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
+    boto3.client("ssm").delete_parameters(Names=[NAMES["parameter_name"]])
+
+
+def me(token: str) -> Answer:
+    return invoke(session_routes, "GET", "/api/v1/auth/me", token=token)
+
+
+def kid_of(token: str) -> str:
+    kid: str = jwt.get_unverified_header(token)["kid"]
+    return kid
+
+
+def jwks(path: str = "/.well-known/jwks.json") -> Any:
+    return invoke(docs, "GET", path)
+
+
+def served() -> list[str]:
+    return [key["kid"] for key in jwks().json["keys"]]
+
+
+def stored() -> list[str]:
+    return [key["kid"] for key in json.loads(secret_store.read_secret(NAMES["secret_name"]))["keys"]]
+
+
+def test_the_first_key_signs_at_once_and_is_served() -> None:
+    kid = keys.ensure_signing_key(**NAMES)
+
+    answer = log_in()
+
+    assert kid_of(answer.json["access_token"]) == kid
+    assert me(answer.json["access_token"]).status == 200
+    for path in ("/.well-known/jwks.json", "/api/v1/.well-known/jwks.json"):
+        shown = jwks(path)
+        assert (shown.status, shown.headers["Cache-Control"]) == (200, "public, max-age=300")
+        assert [key["kid"] for key in shown.json["keys"]] == [kid]
+        assert shown.json["keys"][0].keys() == {"kid", "kty", "crv", "x", "y", "use", "alg"}
+
+
+def test_others_can_verify_with_what_is_served() -> None:
+    keys.ensure_signing_key(**NAMES)
+    token = log_in().json["access_token"]
+
+    key = jwt.PyJWKSet.from_dict(jwks().json).keys[0]
+    claims = jwt.decode(token, key, algorithms=["ES256"], audience="oms-api", issuer="oms-local")
+
+    assert claims.keys() == {"iss", "aud", "sub", "sid", "jti", "role", "iat", "exp"}
+    assert claims["exp"] - claims["iat"] == HOUR
+
+
+def test_making_it_again_changes_nothing() -> None:
+    kid = keys.ensure_signing_key(**NAMES)
+
+    with recorded() as calls:
+        assert keys.ensure_signing_key(**NAMES) == kid
+
+    assert not [call for call in calls if "Put" in call]
+
+
+def test_a_lost_parameter_is_published_again() -> None:
+    kid = keys.ensure_signing_key(**NAMES)
+    boto3.client("ssm").delete_parameter(Name=NAMES["parameter_name"])
+
+    assert keys.ensure_signing_key(**NAMES) == kid
+    assert served() == [kid]
+
+
+def test_no_key_is_looked_for_again_within_seconds_not_minutes(frozen: Clock) -> None:
+    assert log_in().status == 503
+    keys.ensure_signing_key(**NAMES)
+    assert log_in().status == 503
+
+    frozen.advance(seconds=10)
+
+    answer = log_in()
+    assert answer.status == 200
+    assert me(answer.json["access_token"]).status == 200
+
+
+def test_a_missing_key_is_counted_for_the_alarm() -> None:
+    with patch.object(keyring.metrics, "add_metric") as counted:
+        log_in()
+
+    assert counted.call_args.kwargs["name"] == "SigningKeyMissing"
+
+
+def test_a_rotation_publishes_first_signs_later_and_ends_the_old_key_after_its_tokens(frozen: Clock) -> None:
+    old = keys.ensure_signing_key(**NAMES)
+    log_in()
+
+    new = keys.rotate_signing_key(**NAMES)
+
+    frozen.advance(seconds=301)  # every function has loaded the keys by now
+    assert served() == [old, new]
+    frozen.advance(seconds=SOON - 301 - 1)
+    last_of_old = log_in().json["access_token"]
+    frozen.advance(seconds=1)
+    first_of_new = log_in(address="198.51.100.2").json["access_token"]
+    assert (kid_of(last_of_old), kid_of(first_of_new)) == (old, new)
+    frozen.advance(seconds=HOUR - 2)
+    assert (me(last_of_old).status, me(first_of_new).status) == (200, 200)
+    frozen.advance(seconds=62)
+    assert served() == [new]
+    assert stored() == [old, new]
+    assert keys.ensure_signing_key(**NAMES) == new
+    assert stored() == [new]
+
+
+def test_a_key_past_its_time_verifies_nothing(frozen: Clock) -> None:
+    old = keys.ensure_signing_key(**NAMES)
+    token = log_in().json["access_token"]
+    public = keyring._public.get()[old]
+
+    for ends_in, status in ((1, 200), (0, 401)):
+        ending = replace(public, valid_until=int(frozen.now.timestamp()) + ends_in)
+        with patch.object(keyring, "_public", Reloaded(lambda ending=ending: {old: ending})):
+            assert me(token).status == status
+
+
+def test_a_rotation_under_way_is_not_started_again(frozen: Clock) -> None:
+    keys.ensure_signing_key(**NAMES)
+    new = keys.rotate_signing_key(**NAMES)
+    frozen.advance(seconds=SOON - 1)
+
+    assert keys.rotate_signing_key(**NAMES) == new
+    assert len(stored()) == 2
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("operation", ["PutParameter", "PutSecretValue"])
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_rotation_cut_off_anywhere_fails_no_token_and_is_mended_by_the_next(
+    frozen: Clock, operation: str, nth: int, carried_out: bool
+) -> None:
+    if (operation, nth) == ("PutSecretValue", 2):
+        pytest.skip("a rotation stores the secret once")
+    keys.ensure_signing_key(**NAMES)
+
+    def crash() -> None:
+        raise ConnectionError
+
+    # Before or after the call: nothing of it was done, or all of it was.
+    cut = answer_lost(operation, nth=nth) if carried_out else overtaken(operation, nth=nth, by=crash)
+    with cut, pytest.raises((ConnectionError, ReadTimeoutError)):
+        keys.rotate_signing_key(**NAMES)
+
+    for _ in range(4):
+        frozen.advance(seconds=SOON)
+        assert me(log_in().json["access_token"]).status == 200
+    keys.rotate_signing_key(**NAMES)
+    for _ in range(6):
+        frozen.advance(seconds=SOON)
+        assert me(log_in().json["access_token"]).status == 200
+
+
+def test_while_the_keys_cannot_be_read_the_loaded_ones_stay(frozen: Clock) -> None:
+    keys.ensure_signing_key(**NAMES)
+    token = log_in().json["access_token"]
+    me(token)
+    boto3.client("ssm").delete_parameters(Names=[NAMES["parameter_name"]])
+    frozen.advance(minutes=6)
+
+    with patch.object(secret_store, "parameters_client", side_effect=secret_store.BotoCoreError), recorded() as calls:
+        assert [me(token).status for _ in range(3)] == [200, 200, 200]
+
+    assert calls == ["dynamodb.BatchGetItem"] * 3
+
+
+def test_the_command_makes_rotates_and_audits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], frozen: Clock
+) -> None:
+    monkeypatch.setattr(keys, "_names", lambda _stage: NAMES)
+    monkeypatch.setattr(keys, "_audit_table", lambda _stage: "audit")
+
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr("sys.argv", ["keys", "--stage", "local", *arguments])
+        keys.main()
+        frozen.advance(seconds=1)
+        return capsys.readouterr().out
+
+    assert "it signs from now on" in run()
+    assert "there already" in run()
+    assert "in 15 minutes" in run("--rotate")
+    assert "there already" in run("--rotate")
+    assert [(entry.action, entry.target) for entry in audit_entries()] == [
+        ("signing-key.created", stored()[0]),
+        ("signing-key.rotated", stored()[1]),
+    ]
+    assert "PRIVATE" not in str(audit_entries())
+
+
+def test_the_command_says_in_a_sentence_what_it_cannot_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["keys", "--stage", "prod"])
+
+    with pytest.raises(SystemExit, match=r"Stage 'prod' cannot be reached \(is it deployed\?\)"):
+        keys.main()
