@@ -32,6 +32,18 @@ WARM_UP_PATHS = (
 WARM_UP_AT_ONCE = 2
 
 
+# Every worker unpacks its own copy of the layers, 90 MB with the archive.
+MEMORY_NEEDED = 6 * 1024**3
+
+
+def _roomy_memory() -> str | None:
+    """Memory that is used as files, where there is enough: unpacking there takes a fifth of the time of a disk."""
+    memory = Path("/dev/shm")  # noqa: S108  mkdtemp's folder in it is ours alone
+    if "TMPDIR" in os.environ or not memory.is_dir() or shutil.disk_usage(memory).free < MEMORY_NEEDED:
+        return None
+    return str(memory)
+
+
 @contextlib.contextmanager
 def silent(_: str) -> Iterator[None]:
     yield
@@ -82,7 +94,7 @@ class LocalSystem:
 
     def _start(self) -> None:
         self.front_door = self._stack.enter_context(FrontDoor(self._port, self._log))
-        self.folder = Path(tempfile.mkdtemp(prefix="oms-local-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="oms-local-", dir=_roomy_memory()))
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         with self._progress("Synthesize the CDK app"):
             self.assembly = synthesize(
