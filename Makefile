@@ -73,7 +73,7 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-versi
 
 .PHONY: openapi
 openapi: $(INSTALLED) ## Write the merged OpenAPI document from the routes
-	@.venv/bin/python -m local.openapi
+	@PYTHONPATH=layers/shared/python:functions .venv/bin/python -m local.openapi
 
 .PHONY: synth
 synth: $(INSTALLED) ## Synthesize the template of STAGE=local, dev or prod into cdk.out/

@@ -50,9 +50,7 @@ Money = Annotated[
     BeforeValidator(to_minor_units),
     WithJsonSchema(
         {
-            "type": ["number", "string"],
-            "minimum": 0,
-            "pattern": r"^\d+(\.\d+)?$",
+            "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?$"}],
             "description": "A decimal amount in the deployment's currency, as a number or a plain string",
             "examples": ["10.00"],
         }

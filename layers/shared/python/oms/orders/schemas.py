@@ -297,7 +297,7 @@ ProductId = Annotated[
     str,
     StringConstraints(min_length=1, max_length=128),
     BeforeValidator(_product_id),
-    WithJsonSchema({"type": ["string", "integer"], "minLength": 1, "maxLength": 128}),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": 128}, {"type": "integer"}]}),
 ]
 
 
