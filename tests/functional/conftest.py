@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import boto3
@@ -20,16 +21,23 @@ from tests.functional.harness import Person
 from tests.functional.tables import create_tables
 
 
+@cache
+def _account() -> None:
+    """One mocked account for the whole run, never stopped: PynamoDB's client and the cached keys outlive any test.
+
+    Cached, since each folder of tests that takes over these fixtures has a copy of them.
+    """
+    mock_aws().start()
+    secrets = boto3.client("secretsmanager")
+    secrets.create_secret(Name=settings().signing_keys_secret, SecretString=json.dumps({"keys": []}))
+    secrets.create_secret(Name=settings().pepper_secret, SecretString=json.dumps({"1": "p" * 32}))
+    secrets.create_secret(Name=settings().origin_secret, SecretString="the-front-door")
+    keys.ensure_signing_key(secret_name=settings().signing_keys_secret, parameter_name=settings().jwks_parameter)
+
+
 @pytest.fixture(scope="session")
-def _aws() -> Iterator[None]:
-    """One mocked account for the whole run: PynamoDB's client and the cached keys outlive any single test."""
-    with mock_aws():
-        secrets = boto3.client("secretsmanager")
-        secrets.create_secret(Name=settings().signing_keys_secret, SecretString=json.dumps({"keys": []}))
-        secrets.create_secret(Name=settings().pepper_secret, SecretString=json.dumps({"1": "p" * 32}))
-        secrets.create_secret(Name=settings().origin_secret, SecretString="the-front-door")
-        keys.ensure_signing_key(secret_name=settings().signing_keys_secret, parameter_name=settings().jwks_parameter)
-        yield
+def _aws() -> None:
+    _account()
 
 
 @pytest.fixture
