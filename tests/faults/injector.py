@@ -1,0 +1,157 @@
+"""The fault injector: every AWS call of the system, in order, and a plan of what becomes of each.
+
+It stands where botocore turns an operation into a request (`BaseClient._make_api_call`), above botocore's own
+retries. So a call here is what the code asked for, and an error here is what is left when botocore has given up.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+READS = frozenset({"BatchGetItem", "GetItem", "Query"})
+
+
+class Crash(BaseException):
+    """The process is gone. Not an Exception, so that no code under test can catch it."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One AWS call. `number` counts from 1 since the plan began; `send` makes it for real."""
+
+    number: int
+    operation: str
+    parameters: Mapping[str, Any]
+    send: Callable[[], Any] = field(repr=False, compare=False)
+
+    @property
+    def writes(self) -> bool:
+        return self.operation not in READS
+
+
+type Plan = Callable[[Call], Any]
+"""What becomes of a call: its answer, or an exception."""
+
+
+@contextmanager
+def faults(plan: Plan = lambda call: call.send()) -> Iterator[list[Call]]:
+    """While it lasts, `plan` decides over every AWS call of the process. Gives the calls made so far."""
+    calls: list[Call] = []
+    real = BaseClient._make_api_call
+
+    def planned(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+        call = Call(len(calls) + 1, operation, parameters, lambda: real(client, operation, parameters))
+        calls.append(call)
+        return plan(call)
+
+    with patch.object(BaseClient, "_make_api_call", planned):
+        yield calls
+
+
+# ---- plans ----------------------------------------------------------------------------------------------------------
+
+
+def crash_before(number: int) -> Plan:
+    def plan(call: Call) -> Any:
+        if call.number == number:
+            raise Crash
+        return call.send()
+
+    return plan
+
+
+def crash_after(number: int) -> Plan:
+    """The call is made, and its answer is never seen."""
+
+    def plan(call: Call) -> Any:
+        answer = call.send()
+        if call.number == number:
+            raise Crash
+        return answer
+
+    return plan
+
+
+def refuse(operation: str, error: Exception, *, times: int | None = None) -> Plan:
+    """The first `times` calls of `operation` (None: all) end with `error`, and nothing was done."""
+    refused = 0
+
+    def plan(call: Call) -> Any:
+        nonlocal refused
+        if call.operation == operation and (times is None or refused < times):
+            refused += 1
+            raise error
+        return call.send()
+
+    return plan
+
+
+def lose_answer(operation: str, *, after: Sequence[Exception] = ()) -> Plan:
+    """The calls of `operation` first end with the errors of `after`; the next one is made, and its answer times out."""
+    seen = 0
+
+    def plan(call: Call) -> Any:
+        nonlocal seen
+        if call.operation != operation:
+            return call.send()
+        seen += 1
+        if seen <= len(after):
+            raise after[seen - 1]
+        answer = call.send()
+        if seen == len(after) + 1:
+            raise TIMED_OUT
+        return answer
+
+    return plan
+
+
+def crashes[T](begin: Callable[[], T], act: Callable[[T], object]) -> Iterator[tuple[str, T]]:
+    """Crashes `act` before and after its first, second, … AWS call, each time on something new from `begin`.
+
+    Gives the crash's name and what it happened to, once for each, and ends when `act` made all its calls.
+    """
+    for number in range(1, 100):
+        for name, plan in (("before", crash_before(number)), ("after", crash_after(number))):
+            subject = begin()
+            try:
+                with faults(plan):
+                    act(subject)
+            except Crash:
+                yield f"{name} call {number}", subject
+            else:
+                return
+    raise AssertionError("the operation does not end")
+
+
+# ---- errors ---------------------------------------------------------------------------------------------------------
+
+TIMED_OUT = ReadTimeoutError(endpoint_url="https://dynamodb.example")
+
+
+def error(operation: str, code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "injected"}}, operation)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why one item of a transaction was refused, as DynamoDB words it. `item` is a raw image (ALL_OLD)."""
+
+    code: str = "None"
+    item: Mapping[str, Any] | None = None
+
+    def as_answered(self) -> dict[str, Any]:
+        return {"Code": self.code, "Message": "injected", **({"Item": self.item} if self.item else {})}
+
+
+def cancelled(reasons: Sequence[Reason]) -> ClientError:
+    """A cancelled TransactWriteItems; one reason for each of its items, in order."""
+    answer: Any = {
+        "Error": {"Code": "TransactionCanceledException", "Message": "injected"},
+        "CancellationReasons": [reason.as_answered() for reason in reasons],
+    }
+    return ClientError(answer, "TransactWriteItems")

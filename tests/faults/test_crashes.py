@@ -1,0 +1,185 @@
+"""F2: the process dies before or after any AWS call of an operation, and the client asks again."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+
+from oms.dynamodb import get_item
+from oms.inventory.models import Category, Product
+from tests.faults.injector import crashes
+from tests.faults.shop import Shop, new_process, orders_stored, stock_of
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+numbers = count(1)
+
+
+def crashed[T](
+    shop: Shop, begin: Callable[[], T], act: Callable[[T], object], *, calls: int
+) -> Iterator[tuple[str, T]]:
+    """Each crash of an operation that makes this many calls at least, with the books checked and a new process up."""
+    points = 0
+    for name, subject in crashes(begin, act):
+        points += 1
+        new_process()
+        shop.check_books()
+        yield name, subject
+    assert points >= 2 * calls, "fewer places to crash at than calls"
+
+
+@pytest.fixture
+def bought(shop: Shop) -> Callable[[], str]:
+    """Places an order for 3 of the 10 units of a new product, and gives its path."""
+
+    def buy() -> str:
+        placed = shop.buy({shop.product(10): 3})
+        assert placed.status == 201, placed.text
+        new_process()
+        return f"/api/v1/orders/{placed.json['id']}"
+
+    return buy
+
+
+def order_at(path: str) -> Any:
+    return next(order for order in orders_stored() if path.endswith(order.id))
+
+
+def test_f02_create_with_a_key_leaves_one_order(shop: Shop) -> None:
+    def begin() -> tuple[dict[str, int], str]:
+        new_process()
+        return {shop.product(10): 3, shop.product(10): 1}, f"key-{next(numbers)}"
+
+    for name, (cart, key) in crashed(shop, begin, lambda it: shop.buy(it[0], key=it[1]), calls=3):
+        again = shop.buy(cart, key=key)
+
+        assert again.status == 201, name
+        assert [order.id for order in shop.check_books() if order.lines[0].product_id in cart] == [again.json["id"]]
+        assert [stock_of(product).available for product in cart] == [7, 9], name
+        assert ("Idempotency-Replayed" in again.headers) == (name == "after call 3"), name
+
+
+
+def test_f02_create_without_a_key_leaves_no_half_order(shop: Shop) -> None:
+    def begin() -> dict[str, int]:
+        new_process()
+        return {shop.product(10): 3, shop.product(10): 1}
+
+    for name, cart in crashed(shop, begin, shop.buy, calls=3):
+        again = shop.buy(cart)
+
+        # Nothing tells the second request from another order of the same: that is what the key is for.
+        orders = [order for order in shop.check_books() if order.lines[0].product_id in cart]
+        assert again.status == 201, name
+        assert len(orders) == (2 if name == "after call 3" else 1), name
+
+
+@pytest.mark.parametrize(("move", "available"), [("confirm", 7), ("cancel", 10)])
+def test_f02_a_move_with_a_key_is_made_once(
+    shop: Shop, bought: Callable[[], str], move: str, available: int
+) -> None:
+    def act(path: str) -> Any:
+        return shop.post(f"{path}/{move}", key="the-move", by=shop.manager)
+
+    for name, path in crashed(shop, bought, act, calls=3):
+        again = act(path)
+
+        assert (again.status, again.json["version"]) == (200, 2), name
+        order = order_at(path)
+        assert len(order.history) == 2, name
+        assert stock_of(order.lines[0].product_id).available == available, name
+        assert ("Idempotency-Replayed" in again.headers) == (name == "after call 3"), name
+        shop.check_books()
+
+
+@pytest.mark.parametrize(("move", "available"), [("confirm", 7), ("cancel", 10)])
+def test_f02_a_move_without_a_key_is_made_once(
+    shop: Shop, bought: Callable[[], str], move: str, available: int
+) -> None:
+    def act(path: str) -> Any:
+        return shop.post(f"{path}/{move}", by=shop.manager)
+
+    for name, path in crashed(shop, bought, act, calls=3):
+        again = act(path)
+
+        assert again.status == (409 if name == "after call 3" else 200), name
+        order = order_at(path)
+        assert len(order.history) == 2, name
+        assert stock_of(order.lines[0].product_id).available == available, name
+        shop.check_books()
+
+
+def test_f02_a_hold_expires_once(
+    shop: Shop, bought: Callable[[], str], time_machine: Callable[[timedelta], None]
+) -> None:
+    def begin() -> str:
+        path = bought()
+        time_machine(timedelta(minutes=31))
+        return path
+
+    for name, path in crashed(shop, begin, lambda _: shop.sweep(), calls=3):
+        assert shop.sweep() == {"batchItemFailures": []}, name
+
+        order = order_at(path)
+        assert [entry.to for entry in order.history] == ["pending", "expired"], name
+        assert stock_of(order.lines[0].product_id).available == 10, name
+        shop.check_books()
+        time_machine(timedelta(minutes=-31))
+
+
+def test_f02_a_product_is_created_once(shop: Shop) -> None:
+    def act(number: int) -> Any:
+        body = {"sku": f"SKU-{number}", "name": "Saw", "category": f"Category {number}", "price": 5, "stock": 8}
+        return shop.manage("POST", "products", body, key=f"key-{number}")
+
+    for name, number in crashed(shop, lambda: next(numbers), act, calls=2):
+        again = act(number)
+
+        assert again.status == 201, name
+        assert ("Idempotency-Replayed" in again.headers) == (name == "after call 2"), name
+        stock = stock_of(again.json["id"])
+        assert (stock.available, stock.version) == (8, 1), name
+        category = get_item(Category, Category.key(f"Category {number}"))
+        assert category is not None
+        assert category.products == 1, name
+
+
+def test_f02_a_stock_adjustment_with_a_key_moves_once(shop: Shop) -> None:
+    def begin() -> str:
+        product = shop.product(10)
+        del shop.units[product]  # its units change, so the books of orders do not cover it
+        return product
+
+    def act(product: str) -> Any:
+        return shop.manage("PATCH", f"products/{product}/stock", {"adjustment": -4, "reason": "broken"}, key="count")
+
+    for name, product in crashed(shop, begin, act, calls=3):
+        again = act(product)
+
+        assert (again.status, again.json["available"]) == (200, 6), name
+        stock = stock_of(product)
+        assert (stock.available, stock.version) == (6, 2), name
+        # The transaction is the second of the three calls.
+        committed = name in ("after call 2", "before call 3", "after call 3")
+        assert ("Idempotency-Replayed" in again.headers) == committed, name
+
+
+def test_f02_a_product_edit_is_whole(shop: Shop) -> None:
+    def act(product: str) -> Any:
+        edited = {"sku": product, "name": "New", "category": "Other", "price": "25.00", "status": "active"}
+        return shop.manage("PUT", f"products/{product}", edited)
+
+    for name, product_id in crashed(shop, shop.product, act, calls=3):
+        product, stock = get_item(Product, Product.key(product_id)), stock_of(product_id)
+        assert product is not None
+        assert (product.version, stock.offer) in ((1, 1), (2, 2)), name
+        assert (product.name, product.price) == (stock.name, stock.price), name
+        was_made = product.version == 2
+
+        again = act(product_id)
+
+        assert (again.status, again.json["price"], again.json["version"]) == (200, "25.00", 3 if was_made else 2), name
+        assert stock_of(product_id).offer == 2, "an edit that changes nothing of the offer leaves its number"
+        shop.check_books()
