@@ -1,0 +1,49 @@
+"""What integration tests do again and again, over HTTP alone."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+# As many as the local cloud keeps warm; more would only wait for workers to start.
+CLIENTS = 8
+
+
+def create_product(manager: httpx.Client, *, stock: int, price: str = "5.00") -> str:
+    unique = uuid4().hex[:12]
+    body = {"sku": f"TEST-{unique}", "name": f"Test {unique}", "category": "Tests", "price": price, "stock": stock}
+    created = manager.post("/api/v1/inventory/products", json=body)
+    assert created.status_code == 201, created.text
+    return str(created.json()["id"])
+
+
+def stock_of(manager: httpx.Client, product_id: str) -> tuple[int, int]:
+    """(available, reserved)"""
+    shown = manager.get(f"/api/v1/inventory/products/{product_id}").json()
+    return shown["available"], shown["reserved"]
+
+
+def order_of(*lines: tuple[str, int]) -> dict[str, Any]:
+    return {"items": [{"product_id": product_id, "quantity": quantity} for product_id, quantity in lines]}
+
+
+def at_once[T](actions: Sequence[Callable[[], T]], *, clients: int | None = None) -> list[T]:
+    """What the actions return, each in its place. Without `clients` all start at the same moment."""
+    workers = clients or len(actions)
+    start = threading.Barrier(workers)
+
+    def run(action: Callable[[], T]) -> T:
+        if clients is None:
+            start.wait()
+        return action()
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(run, actions))
+
+
+def statuses(answers: Sequence[httpx.Response]) -> Counter[int]:
+    return Counter(answer.status_code for answer in answers)
