@@ -14,34 +14,41 @@ from oms.inventory.models import StockItem
 
 @dataclass(frozen=True)
 class Offer:
-    """What a product is sold as. `number` rises whenever any of the rest changes; `price` is in minor units."""
+    """What a product on sale is sold as. `number` rises whenever the rest changes; `price` is in minor units."""
 
     sku: str
     name: str
     price: int
-    status: str
     number: int
 
     @classmethod
     def of(cls, stock: StockItem) -> "Offer":
-        return cls(stock.sku, stock.name, stock.price, stock.status, stock.offer)
+        return cls(stock.sku, stock.name, stock.price, stock.offer)
 
 
 class OfferCache:
-    """The offers last seen, at most `size` of them; the one learned longest ago goes first."""
+    """The offers last seen, at most `size` of them; the one learned longest ago goes first.
+
+    Only what is on sale is kept: an order for anything else meets no condition that would tell that it is back.
+    """
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
         self._offers: OrderedDict[str, Offer] = OrderedDict()
 
     def learn(self, stock: StockItem) -> None:
-        self._offers[stock.product_id] = Offer.of(stock)
-        self._offers.move_to_end(stock.product_id)
+        if stock.status != "active":
+            self._offers.pop(stock.product_id, None)
+            return
+        """Remembers the offer, or forgets it: that a product is not on sale is never answered from memory."""
+        self._offers.pop(stock.product_id, None)
+        if stock.status == "active":
+            self._offers[stock.product_id] = Offer.of(stock)
         while len(self._offers) > self._size:
             self._offers.popitem(last=False)
 
     def of(self, product_ids: Iterable[str]) -> dict[str, Offer]:
-        """The offers of those products that exist: no call where all are known, one BatchGet where any is not."""
+        """The offers of those products that are on sale: no call where all are known, else one BatchGet of the rest."""
         wanted = list(product_ids)
         unknown = [product_id for product_id in wanted if product_id not in self._offers]
         if unknown:

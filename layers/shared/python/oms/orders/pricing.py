@@ -65,11 +65,13 @@ def merge(items: Sequence[OrderItem]) -> dict[str, tuple[int, int]]:
 
 
 def price(request: CreateOrderRequest, offers: Mapping[str, Offer], *, buyer_role: str) -> Priced:
-    """The request at these offers. Raises InvalidRequestError, and UnknownProductError naming what is not on sale."""
+    """The request at `offers`, which are those of its products that are on sale.
+
+    Raises InvalidRequestError, and UnknownProductError naming the products that have no offer.
+    """
     shipping_cost = _shipping_cost(request, buyer_role)
     merged = merge(request.items)
-    on_sale = {product_id for product_id, offer in offers.items() if offer.status == "active"}
-    missing = [(first, product_id) for product_id, (first, _) in merged.items() if product_id not in on_sale]
+    missing = [(first, product_id) for product_id, (first, _) in merged.items() if product_id not in offers]
     if missing:
         raise unknown_products(missing)
     drafts = [Draft(product_id, units, first, offers[product_id]) for product_id, (first, units) in merged.items()]

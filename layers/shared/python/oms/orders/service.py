@@ -93,7 +93,8 @@ def quote_order(request: CreateOrderRequest, *, buyer: Actor) -> Quote:
     """The price of a request and its shortfalls, from the stock as it is now. Writes nothing."""
     merged = merge(request.items)
     stock = {item.product_id: item for item in batch_get(StockItem, [StockItem.key(it) for it in merged]).values()}
-    priced = price(request, {product_id: Offer.of(item) for product_id, item in stock.items()}, buyer_role=buyer.role)
+    on_sale = {product_id: Offer.of(item) for product_id, item in stock.items() if item.status == "active"}
+    priced = price(request, on_sale, buyer_role=buyer.role)
     available = {product_id: item.available for product_id, item in stock.items()}
     short = [(draft, available[draft.product_id]) for draft in priced.drafts]
     return Quote(priced, [(draft, units) for draft, units in short if units < draft.quantity])
