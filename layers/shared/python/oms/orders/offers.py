@@ -27,19 +27,13 @@ class Offer:
 
 
 class OfferCache:
-    """The offers last seen, at most `size` of them; the one learned longest ago goes first.
-
-    Only what is on sale is kept: an order for anything else meets no condition that would tell that it is back.
-    """
+    """The offers last seen, at most `size` of them; the one learned longest ago goes first."""
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
         self._offers: OrderedDict[str, Offer] = OrderedDict()
 
     def learn(self, stock: StockItem) -> None:
-        if stock.status != "active":
-            self._offers.pop(stock.product_id, None)
-            return
         """Remembers the offer, or forgets it: that a product is not on sale is never answered from memory."""
         self._offers.pop(stock.product_id, None)
         if stock.status == "active":
