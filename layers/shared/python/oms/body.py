@@ -1,10 +1,9 @@
 """The one parser of request bodies: strict JSON, money-safe numbers, and bounds on everything a sender controls."""
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from oms.errors import BodyTooLargeError, InvalidRequestError, MalformedJsonError, UnsupportedMediaTypeError
@@ -40,8 +39,8 @@ def _bytes(event: Mapping[str, Any]) -> bytes:
     if not event.get("isBase64Encoded"):
         return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
     try:
-        return base64.b64decode(body)
-    except binascii.Error as error:
+        return base64.b64decode(body, validate=True)
+    except ValueError as error:
         raise MalformedJsonError("The body is not valid base64.") from error
 
 
@@ -54,10 +53,9 @@ def _decode(raw: bytes) -> Any:
             parse_constant=_not_json,
             object_pairs_hook=_object,
         )
-    except (ValueError, RecursionError) as error:
+        _check(value, _MAX_DEPTH)
+    except (ValueError, InvalidOperation, RecursionError) as error:
         raise MalformedJsonError("The body is not valid JSON.") from error
-    if _deeper_than(value, _MAX_DEPTH):
-        raise MalformedJsonError(f"The body is nested more than {_MAX_DEPTH} levels deep.")
     return value
 
 
@@ -78,9 +76,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _deeper_than(value: Any, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    if levels == 0:
-        return True
-    return any(_deeper_than(inner, levels - 1) for inner in (value.values() if isinstance(value, dict) else value))
+def _check(value: Any, levels: int) -> None:
+    """Refuses deep nesting, and strings that are no text: an escape can spell half of a surrogate pair."""
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, dict | list):
+        if levels == 0:
+            raise MalformedJsonError(f"The body is nested more than {_MAX_DEPTH} levels deep.")
+        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
+            _check(inner, levels - 1)

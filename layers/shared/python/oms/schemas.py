@@ -1,6 +1,7 @@
 """Building blocks that the schemas of several domains share."""
 
-from datetime import UTC, date, datetime, timedelta
+import re
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
@@ -63,15 +64,21 @@ def any_of(*allowed: str) -> Any:
     return Annotated[tuple[str, ...], BeforeValidator(choose), WithJsonSchema(schema)]
 
 
+# RFC 3339, section 5.6: fromisoformat also takes weeks, missing seconds, commas and any separator.
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_TIME = re.compile(_DATE.pattern + r"[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+
+
 def _moment(text: str, *, past_the_day: bool) -> str:
     """The bound as a timestamp. A date stands for its whole UTC day."""
-    if len(text) == len("2026-01-31"):
-        midnight = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
-        return timestamp(midnight + timedelta(days=1) if past_the_day else midnight)
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("the time has no offset")
-    return timestamp(moment)
+    if _TIME.fullmatch(text):
+        return timestamp(datetime.fromisoformat(text.upper()))
+    if not _DATE.fullmatch(text):
+        raise ValueError(text)
+    day = date.fromisoformat(text)
+    if past_the_day and day == date.max:
+        return timestamp(datetime.combine(day, time.max, UTC))
+    return timestamp(datetime.combine(day + timedelta(days=past_the_day), time.min, UTC))
 
 
 def _bound(*, past_the_day: bool) -> BeforeValidator:

@@ -1,6 +1,7 @@
 """The only reader of the environment: typed settings, checked once, when first asked for."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -74,6 +75,8 @@ def settings() -> Settings:
 def read(environment: Mapping[str, str]) -> Settings:
     """Settings from `environment`; raises ValueError, saying what is wrong, so that a deployment fails early."""
     currency = environment.get("OMS_CURRENCY", "EUR")
+    if not re.fullmatch("[A-Z]{3}", currency):
+        raise ValueError(f"{currency!r} is not an ISO 4217 code such as EUR")
     digits = _MINOR_DIGITS.get(currency, 2)
     loosened = environment if _is_loopback(environment.get("AWS_ENDPOINT_URL", "")) else {}
     flat = environment.get("OMS_SHIPPING_FLAT")
@@ -123,7 +126,11 @@ def _at_least(least: int, text: str) -> int:
 
 
 def _minor_units(amount: str, digits: int) -> int:
-    minor = Decimal(amount).scaleb(digits)
-    if minor != int(minor) or minor < 0:
+    try:
+        minor = Decimal(amount).scaleb(digits)
+        whole = int(minor)
+    except (ArithmeticError, ValueError) as error:
+        raise ValueError(f"{amount!r} is not an amount of money") from error
+    if minor != whole or whole < 0:
         raise ValueError(f"{amount} is not an amount of money with at most {digits} decimals")
-    return int(minor)
+    return whole

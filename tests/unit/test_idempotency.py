@@ -1,0 +1,148 @@
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from oms.clock import CROCKFORD
+from oms.errors import IdempotencyKeyReusedError, NotFoundError, OmsError, UnavailableError
+from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.inventory.schemas import CreateProductRequest
+from oms.orders.schemas import CancelRequest, CreateOrderRequest
+
+ORDER = {"items": [{"product_id": "1", "quantity": 2}], "shipping_cost": "10.00"}
+
+
+def order(**changes: Any) -> str:
+    return request_hash(CreateOrderRequest.model_validate(ORDER | changes))
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        # Computed once by other code, and never to change: a stored order must be found by its key for ever.
+        (("U1", "POST /orders", "key-1"), "RFQEX997AYY06K97TTKC"),
+        (("U2", "POST /orders", "key-1"), "QQFQAM2F1TQ9VQ30910W"),
+        (("U1", "POST /orders/X/cancel", "key-1"), "7RHVVA49QNWMFGF543CB"),
+        (("U1", "POST /orders", '"],["'), "VTGMH45YG9MH81HFEYXM"),
+    ],
+)
+def test_a_key_gives_its_id(parts: tuple[str, str, str], expected: str) -> None:
+    assert keyed_id(*parts) == expected
+
+
+@given(st.text(), st.text(), st.text())
+def test_an_id_is_the_first_hundred_bits_of_the_hash_in_base_32(user: str, route: str, key: str) -> None:
+    digest = hashlib.sha256(json.dumps([user, route, key]).encode()).digest()
+    bits = "".join(f"{byte:08b}" for byte in digest)
+
+    assert keyed_id(user, route, key) == "".join(CROCKFORD[int(bits[at : at + 5], 2)] for at in range(0, 100, 5))
+
+
+@given(st.tuples(st.text(), st.text(), st.text()), st.tuples(st.text(), st.text(), st.text()))
+def test_ids_differ_when_user_route_or_key_does(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+    assert (keyed_id(*one) == keyed_id(*other)) == (one == other)
+
+
+def test_without_a_key_every_request_has_its_own_id() -> None:
+    assert keyed_id("U1", "POST /orders", None) != keyed_id("U1", "POST /orders", None)
+
+
+def test_the_hash_of_a_request_has_a_scheme_and_stays_as_it_is() -> None:
+    supplied = '{"items":[{"product_id":"1","quantity":2}],"shipping_cost":1000}'
+
+    assert order() == "v1:" + hashlib.sha256(supplied.encode()).hexdigest()[:40]
+
+
+@pytest.mark.parametrize("cost", ["10", "10.000", 10])
+def test_amounts_that_are_equal_make_the_same_request(cost: Any) -> None:
+    assert order(shipping_cost=cost) == order()
+
+
+def test_a_product_id_is_the_same_as_a_number() -> None:
+    assert order(items=[{"quantity": 2, "product_id": 1}]) == order()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shipping_cost": "10.01"},
+        {"note": None},
+        {"note": ""},
+        {"items": [{"product_id": "1", "quantity": 3}]},
+        {"items": [{"product_id": "01", "quantity": 2}]},
+        {"items": [{"product_id": "1", "quantity": 1}, {"product_id": "1", "quantity": 1}]},
+    ],
+    ids=str,
+)
+def test_anything_else_makes_another_request(changes: dict[str, Any]) -> None:
+    assert order(**changes) != order()
+
+
+def test_only_what_was_supplied_counts() -> None:
+    with_default = ORDER | {"shipping_cost": 0}
+    without = {"items": ORDER["items"]}
+
+    assert request_hash(CreateOrderRequest.model_validate(with_default)) != request_hash(
+        CreateOrderRequest.model_validate(without)
+    )
+
+
+def test_a_map_is_the_same_in_any_order() -> None:
+    product = {"sku": "A", "name": "A", "category": "A", "price": 1}
+    one = CreateProductRequest.model_validate(product | {"attributes": {"a": "1", "b": "2"}})
+    other = CreateProductRequest.model_validate(product | {"attributes": {"b": "2", "a": "1"}})
+
+    assert request_hash(one) == request_hash(other)
+
+
+@given(st.text(max_size=50))
+def test_any_text_can_be_hashed(reason: str) -> None:
+    try:
+        request = CancelRequest(reason=reason)
+    except ValidationError:
+        return
+    assert request_hash(request).startswith("v1:")
+
+
+def test_another_body_under_the_same_key_is_refused() -> None:
+    check_same_request("v1:a", "v1:a")
+    with pytest.raises(IdempotencyKeyReusedError):
+        check_same_request("v1:a", "v1:b")
+
+
+EARLIER = Written("made before", replayed=True)
+
+
+def refuse(error: OmsError) -> Any:
+    def attempt() -> Written[str]:
+        raise error
+
+    return attempt
+
+
+def test_a_refusal_is_not_the_answer_for_what_was_made_before() -> None:
+    assert settle(refuse(NotFoundError("gone")), made_before=lambda: EARLIER, keyed=True) is EARLIER
+
+
+def test_a_refusal_stands_when_nothing_was_made() -> None:
+    with pytest.raises(NotFoundError):
+        settle(refuse(NotFoundError("gone")), made_before=lambda: None, keyed=True)
+
+
+def test_without_a_key_only_an_unknown_outcome_is_looked_into() -> None:
+    with pytest.raises(NotFoundError):
+        settle(refuse(NotFoundError("gone")), made_before=lambda: EARLIER, keyed=False)
+
+    assert settle(refuse(UnavailableError()), made_before=lambda: EARLIER, keyed=False) is EARLIER
+
+
+def test_a_key_used_for_another_body_is_refused_without_a_look() -> None:
+    looked = []
+
+    with pytest.raises(IdempotencyKeyReusedError):
+        settle(refuse(IdempotencyKeyReusedError()), made_before=lambda: looked.append(1), keyed=True)
+    assert looked == []

@@ -1,0 +1,96 @@
+from datetime import timedelta
+
+import pytest
+
+from oms.settings import read
+
+LOOSENING = {"OMS_CLOCK_OFFSET": "3600", "OMS_REGISTER_LIMIT": "1000", "OMS_LOGIN_LIMIT": "2000"}
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://127.0.0.1:4566", "http://127.8.9.10", "http://localhost:4566", "http://[::1]:4566", "https://LOCALHOST"],
+)
+def test_loosening_settings_count_on_loopback(endpoint: str) -> None:
+    loosened = read({"AWS_ENDPOINT_URL": endpoint, **LOOSENING})
+
+    assert loosened.clock_offset == timedelta(hours=1)
+    assert (loosened.register_limit, loosened.login_limit) == (1000, 2000)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        None,
+        "",
+        "127.0.0.1",
+        "localhost",
+        "https://dynamodb.eu-central-1.amazonaws.com",
+        "http://10.0.0.1:4566",
+        "http://0.0.0.0:4566",
+        "http://localhost.example.com",
+        "http://127.0.0.1.example.com",
+        "http://example.com/127.0.0.1",
+        "http://127.0.0.1@example.com",
+        "http://example.com#localhost",
+        "http://169.254.169.254",
+    ],
+)
+def test_a28_loosening_settings_are_ignored_anywhere_else(endpoint: str | None) -> None:
+    kept = read(LOOSENING | ({} if endpoint is None else {"AWS_ENDPOINT_URL": endpoint}))
+
+    assert kept.clock_offset == timedelta(0)
+    assert (kept.register_limit, kept.login_limit) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OMS_HOLD_SECONDS", "0"),
+        ("OMS_HOLD_SECONDS", "-1"),
+        ("OMS_HOLD_SECONDS", "half an hour"),
+        ("OMS_SHORTEST_HOLD_SECONDS", "0"),
+        ("OMS_ORDER_SHARDS", "0"),
+        ("OMS_ORDER_SHARDS", "1.5"),
+        ("OMS_SHIPPING_MAX", "-1"),
+        ("OMS_SHIPPING_MAX", "10.001"),
+        ("OMS_SHIPPING_MAX", "free"),
+        ("OMS_SHIPPING_MAX", "NaN"),
+        ("OMS_SHIPPING_MAX", "Infinity"),
+        ("OMS_SHIPPING_FLAT", "4.999"),
+        ("OMS_CURRENCY", "euro"),
+        ("OMS_CURRENCY", "eur"),
+        ("OMS_CURRENCY", ""),
+    ],
+)
+def test_a_bad_value_fails_at_once(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        read({name: value})
+
+
+def test_a_bad_limit_fails_where_it_would_count() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        read({"AWS_ENDPOINT_URL": "http://localhost", "OMS_LOGIN_LIMIT": "0"})
+
+
+@pytest.mark.parametrize(
+    ("currency", "digits", "minor_units"), [("EUR", 2, 1050), ("JPY", 0, 1050), ("KWD", 3, 10_500), ("CLF", 4, 105_000)]
+)
+def test_amounts_are_in_the_currencys_minor_units(currency: str, digits: int, minor_units: int) -> None:
+    amount = "1050" if digits == 0 else "10.5"
+    chosen = read({"OMS_CURRENCY": currency, "OMS_SHIPPING_MAX": amount, "OMS_SHIPPING_FLAT": amount})
+
+    assert chosen.currency_digits == digits
+    assert chosen.shipping_max == chosen.shipping_flat == minor_units
+
+
+def test_shipping_is_free_to_choose_unless_it_is_set() -> None:
+    assert read({}).shipping_flat is None
+    assert read({"OMS_SHIPPING_FLAT": "0"}).shipping_flat == 0
+
+
+def test_the_shortest_hold_is_never_longer_than_the_hold() -> None:
+    shortened = read({"OMS_HOLD_SECONDS": "600", "OMS_SHORTEST_HOLD_SECONDS": "1800"})
+
+    assert shortened.shortest_hold == shortened.hold == timedelta(minutes=10)
+    assert read({"OMS_SHORTEST_HOLD_SECONDS": "60"}).shortest_hold == timedelta(minutes=1)
