@@ -34,6 +34,19 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return frozen
 
 
+@pytest.fixture(autouse=True)
+def _cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """bcrypt at its lowest cost, a hundredth of a second in all, where the cost is not what is tested."""
+    if "full_cost" not in request.fixturenames:
+        monkeypatch.setattr(passwords, "_COST", 4)
+        monkeypatch.setattr(passwords, "_NOBODY", b"$2b$04$" + passwords._NOBODY.removeprefix(b"$2b$12$"))
+
+
+@pytest.fixture
+def full_cost() -> None:
+    """For tests of what bcrypt costs."""
+
+
 @pytest.fixture
 def account(cloud: None) -> Callable[..., User]:
     """A factory of accounts with the password PASSWORD, hashed at bcrypt's lowest cost."""

@@ -2,9 +2,11 @@
 concurrency and stand with the integration tests."""
 
 import base64
+import hmac
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from random import Random
 from statistics import median
 from typing import Any
 from unittest.mock import patch
@@ -12,14 +14,15 @@ from unittest.mock import patch
 import bcrypt
 import jwt
 import pytest
-from auth import handler as session_routes
-from auth import passwords as password_routes
+from botocore.client import BaseClient
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from auth import handler as session_routes
+from auth import passwords as password_routes
 from oms.dynamodb import client
 from oms.identity import keyring, passwords, service
-from oms.identity.models import User
+from oms.identity.models import User, counter_key
 from tests.functional.auth.conftest import PASSWORD, Clock, audit_entries, log_in
 from tests.functional.auth.wire import recorded
 from tests.functional.harness import Answer, invoke
@@ -88,35 +91,44 @@ def forge(tokens: dict[str, Any]) -> Forge:
 # ---- tokens ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "", None, 1])
-@pytest.mark.parametrize("signature", ["", "kept", "zero"])
-def test_a01_unsigned_tokens_are_refused(forge: Forge, alg: Any, signature: str) -> None:
-    last = {"": "", "kept": forge.signature, "zero": encode(bytes(64))}[signature]
-    token = f"{encode(forge.header | {'alg': alg})}.{encode(forge.claims)}.{last}"
-
-    assert me(token).status == 401
+def accepted(tokens: Mapping[Any, str]) -> list[Any]:
+    """The names of the tokens that are not refused with a 401."""
+    return [name for name, token in tokens.items() if me(token).status != 401]
 
 
-@pytest.mark.parametrize("secret", ["pem", "der", "jwk", "raw"])
-@pytest.mark.parametrize("alg", ["HS256", "HS384", "hs256"])
-def test_a01_the_public_key_is_no_shared_secret(forge: Forge, alg: str, secret: str) -> None:
+def test_a01_unsigned_tokens_are_refused(forge: Forge) -> None:
+    forged = {
+        (alg, signature): f"{encode(forge.header | {'alg': alg})}.{encode(forge.claims)}.{signature}"
+        for alg in ("none", "None", "NONE", "nOnE", "", None, 1)
+        for signature in ("", forge.signature, encode(bytes(64)))
+    }
+
+    assert accepted(forged) == []
+
+
+def test_a01_the_public_key_is_no_shared_secret(forge: Forge) -> None:
     public = next(iter(keyring._public.get().values()))
-    material = {
+    secrets = {
         "pem": public.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         "der": public.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
         "jwk": json.dumps(public.jwk).encode(),
         "raw": public.key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
-    }[secret]
-    text = f"{encode(forge.header | {'alg': alg})}.{encode(forge.claims)}"
-    digest = "sha384" if alg == "HS384" else "sha256"
-    signature = encode(__import__("hmac").digest(material, text.encode(), digest))
+    }
+    forged = {}
+    for alg, digest in (("HS256", "sha256"), ("HS384", "sha384"), ("HS512", "sha512"), ("hs256", "sha256")):
+        text = f"{encode(forge.header | {'alg': alg})}.{encode(forge.claims)}"
+        for form, secret in secrets.items():
+            whole = hmac.digest(secret, text.encode(), digest)
+            forged |= {(alg, form, len(end)): f"{text}.{encode(end)}" for end in (whole, whole.ljust(64, b"\0"))}
 
-    assert me(f"{text}.{signature}").status == 401
+    assert len(forged) > 20
+    assert accepted(forged) == []
 
 
-@pytest.mark.parametrize("alg", ["es256", "ES384", "ES512", "ES256K", "RS256", "EdDSA", ["ES256"]])
-def test_a01_other_algorithms_are_refused_even_when_signed(forge: Forge, alg: Any) -> None:
-    assert me(forge.with_header(alg=alg)).status == 401
+def test_a01_other_algorithms_are_refused_even_when_signed(forge: Forge) -> None:
+    algorithms = ("es256", "ES384", "ES512", "ES256K", "RS256", "EdDSA", ["ES256"], ...)
+
+    assert accepted({str(alg): forge.with_header(alg=alg) for alg in algorithms}) == []
 
 
 def test_a01_a_signature_of_zeros_or_of_another_key_or_text_is_refused(forge: Forge) -> None:
@@ -129,35 +141,25 @@ def test_a01_a_signature_of_zeros_or_of_another_key_or_text_is_refused(forge: Fo
     assert me(f"{encode(forge.header)}.{other_claims}.{forge.signature}").status == 401
 
 
-@pytest.mark.parametrize(
-    "member",
-    [
-        {"jwk": {"kty": "EC"}},
-        {"jku": "https://evil.example/keys"},
-        {"x5u": "https://evil.example/cert"},
-        {"x5c": ["MIIB"]},
-        {"crit": ["exp"]},
-        {"crit": []},
-        {"b64": False},
-        {"cty": "JWT"},
-        {"kid": "unknown"},
-        {"kid": "../../../dev/null"},
-        {"kid": "' OR 1=1"},
-        {"kid": ""},
-        {"kid": None},
-        {"kid": 1},
-        {"kid": ["x"]},
-        {"kid": {"x": 1}},
-        {"kid": ...},
-    ],
-)
-def test_a02_nothing_in_a_header_brings_a_key_or_causes_a_call(forge: Forge, member: dict[str, Any]) -> None:
-    token = forge.with_header(**member)
+HEADER_MEMBERS: list[dict[str, Any]] = [
+    {"jwk": {"kty": "EC"}},
+    {"jku": "https://evil.example/keys"},
+    {"x5u": "https://evil.example/cert"},
+    {"x5c": ["MIIB"]},
+    {"crit": ["exp"]},
+    {"crit": []},
+    {"b64": False},
+    {"cty": "JWT"},
+    *({"kid": kid} for kid in ("unknown", "../../../dev/null", "' OR 1=1", "", None, 1, ["x"], {"x": 1}, ...)),
+]
+
+
+def test_a02_nothing_in_a_header_brings_a_key_or_causes_a_call(forge: Forge) -> None:
+    forged = {str(member): forge.with_header(**member) for member in HEADER_MEMBERS}
 
     with recorded() as calls:
-        answer = me(token)
+        assert accepted(forged) == []
 
-    assert answer.status == 401
     assert calls == []
 
 
@@ -175,25 +177,25 @@ def test_a03_refresh_access_and_device_tokens_do_not_stand_for_each_other(tokens
     assert refresh(tokens["access_token"][:256]).status == 401
 
 
-@pytest.mark.parametrize("typ", ["JWT", "at+JWT", "application/at+jwt", "rt+jwt", "", None, ...])
-def test_a03_a_token_of_another_type_is_refused(forge: Forge, typ: Any) -> None:
-    assert me(forge.with_header(typ=typ)).status == 401
+def test_a03_a_token_of_another_type_is_refused(forge: Forge) -> None:
+    types = ("JWT", "at+JWT", "application/at+jwt", "rt+jwt", "", None, ...)
+
+    assert accepted({typ: forge.with_header(typ=typ) for typ in types}) == []
 
 
-@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "sid", "jti", "role", "iat", "exp"])
-@pytest.mark.parametrize("value", [..., None, "", "other", 1, True, ["oms-api"], {}, 1.5])
-def test_a03_every_claim_is_required_and_of_its_type(forge: Forge, claim: str, value: Any) -> None:
-    token = forge.with_claims(**{claim: value})
+def test_a03_every_claim_is_required_and_of_its_type(forge: Forge) -> None:
+    values = (..., None, "", "other", 1, True, ["oms-api"], {}, 1.5)
+    forged = {(claim, str(value)): forge.with_claims(**{claim: value}) for claim in forge.claims for value in values}
 
-    # A jti is free text; with any other, the token is as good as it was.
-    assert me(token).status == (200 if (claim, value) == ("jti", "other") else 401)
+    # A jti is free text: with any other, the token is as good as it was.
+    assert accepted(forged) == [("jti", "other")]
+    assert len(forged) == 8 * 9
 
 
-@pytest.mark.parametrize(
-    "exp", ["9999999999", 9999999999, 10**400, 1e300, float("nan"), float("inf"), None, True, "", [], -1, 0]
-)
-def test_a04_an_end_that_is_no_near_whole_second_is_refused(forge: Forge, exp: Any) -> None:
-    assert me(forge.with_claims(exp=exp)).status == 401
+def test_a04_an_end_that_is_no_near_whole_second_is_refused(forge: Forge) -> None:
+    ends = ("9999999999", 9999999999, 10**400, 1e300, float("nan"), float("inf"), None, True, "", [], -1, 0)
+
+    assert accepted({str(exp): forge.with_claims(exp=exp) for exp in ends}) == []
 
 
 def test_a04_a_life_over_an_hour_is_refused(forge: Forge) -> None:
@@ -202,12 +204,16 @@ def test_a04_a_life_over_an_hour_is_refused(forge: Forge) -> None:
     assert me(forge.with_claims(exp=forge.claims["iat"])).status == 401
 
 
-@pytest.mark.parametrize("claim", ["iat", "nbf"])
-def test_a04_a_token_from_the_future_is_refused(forge: Forge, claim: str) -> None:
+def test_a04_a_token_from_the_future_is_refused(forge: Forge) -> None:
     ahead = forge.claims["iat"] + 60
+    forged = {
+        "iat": forge.with_claims(iat=ahead, exp=ahead + 1),
+        "nbf": forge.with_claims(nbf=ahead),
+        "nbf as text": forge.with_claims(nbf=str(forge.claims["iat"])),
+    }
 
-    assert me(forge.with_claims(**{claim: ahead}, exp=ahead + 1)).status == 401
-    assert me(forge.with_claims(nbf=str(forge.claims["iat"]))).status == 401
+    assert accepted(forged) == []
+    assert me(forge.with_claims(nbf=forge.claims["iat"])).status == 200
 
 
 def test_a04_it_ends_to_the_second(tokens: dict[str, Any], frozen: Clock) -> None:
@@ -225,40 +231,35 @@ def test_a04_repeated_claims_and_members_are_refused(forge: Forge) -> None:
     assert me(signed(header.replace("{", '{"alg": "ES256", ', 1).encode(), forge.claims)).status == 401
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda token: token + "=",
-        lambda token: token + "==",
-        lambda token: token.replace(".", "=.", 1),
-        lambda token: token + "\n",
-        lambda token: token + "\x00",
-        lambda token: token.replace(".", ". ", 1),
-        lambda token: token[:20] + " " + token[20:],
-        lambda token: token[:20] + "\t" + token[20:],
-        lambda token: token + ".",
-        lambda token: "." + token,
-        lambda token: token + ".x",
-        lambda token: token.rpartition(".")[0],
-        lambda token: token.rpartition(".")[0] + ".",
-        lambda token: token.replace("-", "+").replace("_", "/") + "+",
-        lambda token: "\u0445" + token[1:],
-        lambda _: "",
-        lambda _: "..",
-        lambda token: json.dumps({"payload": token.split(".")[1], "signatures": [{"signature": token.split(".")[2]}]}),
-    ],
-)
-def test_a05_only_the_exact_compact_form_is_read(forge: Forge, change: Callable[[str], str]) -> None:
+def test_a05_only_the_exact_compact_form_is_read(forge: Forge) -> None:
     good = signed(forge.header, forge.claims)
+    header, claims, signature = good.split(".")
+    changed = [
+        good + "=",
+        good + "==",
+        f"{header}=.{claims}.{signature}",
+        good + "\x00",
+        f"{header}. {claims}.{signature}",
+        good[:20] + " " + good[20:],
+        good[:20] + "\t" + good[20:],
+        good[:20] + "\n" + good[20:],
+        good + ".",
+        "." + good,
+        good + ".x",
+        f"{header}.{claims}",
+        f"{header}.{claims}.",
+        f"{header}.{claims}.{signature[:-1]}+",
+        "\u0435" + good[1:],
+        "",
+        "..",
+        json.dumps({"payload": claims, "signatures": [{"protected": header, "signature": signature}]}),
+    ]
 
-    # Spaces around the whole token belong to the header's syntax, not to the token.
-    changed = change(good)
-    assert me(changed).status == (200 if changed.strip() == good and "\x00" not in changed else 401)
+    assert accepted({token: token for token in changed}) == []
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
+def test_a05_hostile_payloads_are_refused_quickly(forge: Forge) -> None:
+    payloads = [
         b"[" * 20_000 + b"]" * 20_000,
         b'{"a":' * 20_000 + b"1" + b"}" * 20_000,
         b"[" * 880,
@@ -272,17 +273,12 @@ def test_a05_only_the_exact_compact_form_is_read(forge: Forge, change: Callable[
         b"",
         b"\xff\xfe",
         b"{",
-    ],
-)
-def test_a05_hostile_payloads_are_refused_quickly(forge: Forge, payload: bytes) -> None:
-    as_claims, as_header = signed(forge.header, payload), signed(payload, forge.claims)
-
-    started = time.perf_counter()
-    statuses = [me(as_claims).status, me(as_header).status]
-    seconds = time.perf_counter() - started
-
-    assert statuses == [401, 401]
-    assert seconds < 0.1
+    ]
+    for payload in payloads:
+        for token in (signed(forge.header, payload), signed(payload, forge.claims)):
+            started = time.process_time()
+            assert me(token).status == 401, payload[:20]
+            assert time.process_time() - started < 0.1, payload[:20]
 
 
 # ---- refresh --------------------------------------------------------------------------------------------------------
@@ -337,7 +333,7 @@ def test_a07_a_dead_family_is_not_audited_again(tokens: dict[str, Any], frozen: 
 
 
 @pytest.fixture
-def all_kinds(account: Callable[..., User]) -> dict[str, str]:
+def all_kinds(full_cost: None, account: Callable[..., User]) -> dict[str, str]:
     """An e-mail address for each kind of account that a wrong password may meet."""
     hashed = service.passwords.make_hash(PASSWORD)
     as_stored = {"password_hash": hashed.text, "pepper_version": hashed.pepper_version}
@@ -353,10 +349,10 @@ def test_a09_every_kind_of_failure_answers_alike_and_costs_one_bcrypt(all_kinds:
     answers = {}
     for kind, email in all_kinds.items():
         with patch.object(bcrypt, "checkpw", wraps=bcrypt.checkpw) as compared, recorded() as calls:
-            answer = log_in(email, "wrong", address=f"{kind}")
-        answers[kind] = (answer.status, answer.text, sorted(answer.headers), tuple(calls))
+            answer = log_in(email, "wrong", address="203.0.113.70")
+        answers[kind] = (answer.status, answer.text, str(sorted(answer.headers)), tuple(calls))
         assert compared.call_count == 1
-        assert b"$2b$12$" in compared.call_args.args[1]
+        assert compared.call_args.args[1].startswith(b"$2b$12$")
 
     assert len(set(answers.values())) == 1, answers
     assert answers["known"][0] == 401
@@ -370,17 +366,39 @@ def test_a09_the_right_password_of_a_locked_or_disabled_account_changes_nothing(
         assert (answer.status, answer.text) == (wrong.status, wrong.text)
 
 
-def test_a09_the_time_of_an_answer_tells_no_kind_from_another(all_kinds: dict[str, str], frozen: Clock) -> None:
-    seconds: dict[str, list[float]] = {kind: [] for kind in all_kinds}
-    for round_ in range(9):
-        for kind, email in all_kinds.items():
-            started = time.process_time()  # of this process alone: what others do on the machine does not count
-            log_in(email, "wrong", address=f"192.0.2.{round_}")
-            seconds[kind].append(time.process_time() - started)
-        log_in("known@example.com", address="203.0.113.60")  # so that it is not locked by and by
+def test_a09_the_time_of_an_answer_tells_no_kind_from_another(all_kinds: dict[str, str]) -> None:
+    """All kinds make the same calls and one bcrypt of one cost, as the test above shows; how long those take is noise
+    here. The time of everything else may differ by 5 % of a bcrypt."""
+    elsewhere: list[float] = []
 
-    medians = {kind: median(times) for kind, times in seconds.items()}
-    assert max(medians.values()) / min(medians.values()) < 1.05, medians
+    def timed(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            started = time.process_time()
+            try:
+                return real(*arguments)
+            finally:
+                elsewhere.append(time.process_time() - started)
+
+        return call
+
+    checkpw, call_aws = timed(bcrypt.checkpw), timed(BaseClient._make_api_call)  # type: ignore[attr-defined]
+    own: dict[str, list[float]] = {kind: [] for kind in all_kinds}
+    for round_ in range(5):
+        forget_failures(all_kinds["known"])  # or it would be locked by and by
+        for kind in Random(round_).sample(sorted(all_kinds), len(all_kinds)):
+            elsewhere.clear()
+            started = time.process_time()
+            with patch.object(bcrypt, "checkpw", checkpw), patch.object(BaseClient, "_make_api_call", call_aws):
+                log_in(all_kinds[kind], "wrong", address=f"192.0.2.{round_}")
+            own[kind].append(time.process_time() - started - sum(elsewhere))
+
+    medians = {kind: median(times) for kind, times in own.items()}
+    assert max(medians.values()) - min(medians.values()) < 0.05 * max(elsewhere), medians
+
+
+def forget_failures(email: str) -> None:
+    pk, sk = counter_key(passwords.email_digest(email))
+    client().delete_item(TableName="identity", Key={"pk": {"S": pk}, "sk": {"S": sk}})
 
 
 @pytest.mark.parametrize(
@@ -404,8 +422,8 @@ def test_a10_any_password_is_hashed_whole_or_refused(cloud: None, password: str,
     assert invoke(password_routes, "POST", "/api/v1/auth/register", body).status == status
 
     assert log_in(password=password).status == (200 if status == 201 else 401)
-    for other in (password + "x", password[:-1], password.partition("\x00")[0] or "x"):
-        assert log_in(password=other, address="198.51.100.9").status == (401 if other != password else 200)
+    for other in {password + "x", password[:-1], password[:72], password.partition("\x00")[0]} - {password}:
+        assert log_in(password=other, address="198.51.100.9").status == 401
 
 
 def test_a10_composed_and_decomposed_input_is_one_password(cloud: None) -> None:
@@ -436,14 +454,10 @@ def test_a12_a_stranger_cannot_lock_the_owner_out(ada: User) -> None:
 
 def registrations_until_refused(**options: Any) -> int:
     for number in range(8):
-        body = {"email": f"not an address {number}"}
         body = {"email": f"u{number}@example.com", "password": PASSWORD, "first_name": "U"}
         headers = {name: value.format(number=number) for name, value in options.get("headers", {}).items()}
         address = options.get("address", "198.51.100.1").format(number=number)
-        with patch.object(passwords, "_COST", 4):
-            answer = invoke(
-                password_routes, "POST", "/api/v1/auth/register", body, headers=headers, address=address
-            )
+        answer = invoke(password_routes, "POST", "/api/v1/auth/register", body, headers=headers, address=address)
         if answer.status == 429:
             return number
     return 8

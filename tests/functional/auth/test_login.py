@@ -4,8 +4,8 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from auth import handler as session_routes
 
+from auth import handler as session_routes
 from oms.dynamodb import batch_get, client
 from oms.identity import keyring, passwords
 from oms.identity.models import Counter, Device, IdentityItem, User, counter_key
@@ -18,7 +18,7 @@ LOCK = 15 * 60
 
 
 @pytest.fixture(autouse=True)
-def _ada(account: Callable[..., User]) -> User:
+def ada(account: Callable[..., User]) -> User:
     return account("ada@example.com")
 
 
@@ -165,9 +165,7 @@ def test_a_known_device_is_locked_by_its_own_failures_alone() -> None:
     assert log_in(address="198.51.100.2").status == 200
 
 
-def test_a_device_token_is_good_for_its_own_account_and_180_days(
-    account: Callable[..., User], frozen: Clock
-) -> None:
+def test_a_device_token_is_good_for_its_own_account_and_180_days(account: Callable[..., User], frozen: Clock) -> None:
     account("grace@example.com")
     foreign = log_in("grace@example.com").json["device_token"]
     own = log_in().json["device_token"]
@@ -254,7 +252,7 @@ def test_a_missing_pepper_is_unavailable_not_a_wrong_password(account: Callable[
     assert log_in("grace@example.com").status == 503
 
 
-def test_the_audit_log_tells_success_failure_and_lock_without_the_address(_ada: User, frozen: Clock) -> None:
+def test_the_audit_log_tells_success_failure_and_lock_without_the_address(ada: User, frozen: Clock) -> None:
     for attempt in (log_in, lambda: log_in("nobody@example.com"), lambda: fail(5), lambda: fail(1)):
         attempt()
         frozen.advance(seconds=1)
@@ -264,8 +262,8 @@ def test_the_audit_log_tells_success_failure_and_lock_without_the_address(_ada: 
     assert told[:2] == [("login", "success", None), ("login", "failure", "unknown")]
     assert Counts(told[2:-1]) == {("login", "failure", "wrong-password"): 5, ("account.locked", "success", None): 1}
     assert told[-1] == ("login", "failure", "locked")
-    assert (entries[0].actor_id, entries[0].actor_role, entries[0].address) == (_ada.id, "customer", "198.51.100.1")
-    assert entries[-1].target == f"user#{_ada.id}"
+    assert (entries[0].actor_id, entries[0].actor_role, entries[0].address) == (ada.id, "customer", "198.51.100.1")
+    assert entries[-1].target == f"user#{ada.id}"
     assert "example.com" not in str(client().scan(TableName="audit")["Items"])
 
 
@@ -274,5 +272,3 @@ def test_a_session_remembers_where_it_began() -> None:
 
     session = next(item for item in client().scan(TableName="identity")["Items"] if item["kind"]["S"] == "session")
     assert (session["address"]["S"], session["user_agent"]["S"]) == ("2001:db8:1:2::/64", "curl/8")
-
-

@@ -78,13 +78,11 @@ def test_an_address_that_differs_in_case_or_width_only_is_taken(email: str) -> N
         ({"email": "a@b@example.org"}, "#/email"),
         ({"email": "a@example.org\r\nBcc: x@example.org"}, "#/email"),
         ({"email": "a@" + "e" * 250 + ".org"}, "#/email"),
-        ({"email": "\ud800@example.org"}, "#/email"),
         ({"email": 7}, "#/email"),
         ({"password": "1234567"}, "#/password"),
         ({"password": "x" * 129}, "#/password"),
         ({"password": "password123"}, "#/password"),
         ({"password": "e\u0301" * 4}, "#/password"),
-        ({"password": "\ud800" * 8}, "#/password"),
         ({"first_name": ""}, "#/first_name"),
         ({"first_name": "  "}, "#/first_name"),
         ({"first_name": "A\nB"}, "#/first_name"),
@@ -99,6 +97,12 @@ def test_bad_input_is_named_and_stores_nothing(changes: dict[str, Any], pointer:
 
     assert answer.status == 422
     assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
+    assert stored_kinds() == []
+
+
+@pytest.mark.parametrize("field", ["email", "password", "first_name"])
+def test_half_a_character_is_no_text(field: str) -> None:
+    assert register(**{field: "\ud800" * 8}).status == 400
     assert stored_kinds() == []
 
 

@@ -3,9 +3,9 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+
 from auth import handler as session_routes
 from auth import passwords as password_routes
-
 from oms.dynamodb import batch_get, client, put_item
 from oms.identity import keyring
 from oms.identity.models import IdentityItem, Session, User, session_key

@@ -111,6 +111,8 @@ def _count(attempt: _Attempt, report: Report) -> _Count:
             writes.update(slot, *window.taking(attempt.id))
             if compares:
                 writes.update(on, *_counting(attempt, on, counted, user_id, now))
+            else:  # as many operations, so that a lock cannot be told by the time they take
+                writes.condition_check(type(on), on.pk, on.sk, condition=type(on).attempt == on.attempt)
     except TransactWriteError as error:
         if any(reason and reason.code == "ConditionalCheckFailed" for reason in error.cancellation_reasons):
             raise TryAgainError from error
