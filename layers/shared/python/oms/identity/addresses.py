@@ -23,7 +23,7 @@ def _viewer(headers: Mapping[str, str]) -> str | None:
     presented = headers.get("x-origin-secret")
     if not presented or not settings().origin_secret:
         return None
-    if not hmac.compare_digest(presented.encode(), _origin_secret.get().encode()):
+    if not hmac.compare_digest(presented.encode("utf-8", "replace"), _origin_secret.get().encode()):
         return None
     # `ip:port`, with IPv6 addresses bare or in brackets.
     viewer = headers.get("cloudfront-viewer-address", "").rpartition(":")[0].strip("[]")

@@ -71,7 +71,7 @@ def seal_successor(successor: str, *, presented: str) -> bytes:
 def open_successor(sealed: bytes, *, presented: str) -> str | None:
     try:
         return AESGCM(_key(presented)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None).decode()
-    except InvalidTag:
+    except (InvalidTag, ValueError):  # another secret's, or too short to be anything
         return None
 
 

@@ -1,0 +1,79 @@
+from unittest.mock import patch
+
+import bcrypt
+import pytest
+
+from oms.errors import UnavailableError
+from oms.identity import passwords
+from oms.identity.passwords import PasswordHash
+from oms.identity.secret_store import Reloaded
+
+
+@pytest.fixture(autouse=True)
+def _peppers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_peppers", Reloaded(lambda: {"1": "old", "2": "newer", "10": "newest"}))
+
+
+def test_new_hashes_use_the_newest_pepper_and_cost_12() -> None:
+    made = passwords.make_hash("correct horse")
+
+    assert made.pepper_version == "10"
+    assert made.text.startswith("$2b$12$")
+    assert passwords.matches("correct horse", made)
+    assert not passwords.matches("correct hors", made)
+
+
+def test_a_hash_is_worth_nothing_without_its_own_pepper() -> None:
+    old = PasswordHash(bcrypt.hashpw(passwords._peppered("correct horse", "1"), bcrypt.gensalt(4)).decode(), "1")
+
+    assert passwords.matches("correct horse", old)
+    assert not passwords.matches("correct horse", PasswordHash(old.text, "2"))
+    with pytest.raises(UnavailableError):
+        passwords.matches("correct horse", PasswordHash(old.text, "3"))
+
+
+def test_comparing_with_nothing_takes_one_bcrypt_of_the_same_cost_and_is_never_true() -> None:
+    with patch.object(bcrypt, "checkpw", return_value=True) as compared:
+        assert not passwords.matches("anything", None)
+
+    assert compared.call_count == 1
+    assert compared.call_args.args[1].startswith(b"$2b$12$")
+    assert len(compared.call_args.args[1]) == 60
+
+
+def test_the_stand_in_is_a_hash_that_bcrypt_takes() -> None:
+    assert not bcrypt.checkpw(b"x", passwords._NOBODY)
+
+
+@pytest.mark.parametrize("password", ["12345670", "x" * 128, "päßwört!", "        ", "\x00" * 8])
+def test_eight_to_128_characters_are_good_enough(password: str) -> None:
+    assert passwords.check_new(password) == password
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        ("1234567", "8 to 128"),
+        ("x" * 129, "8 to 128"),
+        ("e\u0301" * 7, "8 to 128"),
+        ("password123", "most used"),
+        ("ｐassword123", "most used"),
+    ],
+)
+def test_others_are_refused_with_the_reason(password: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        passwords.check_new(password)
+
+
+def test_the_blocklist_matches_exactly_and_bars_nothing_that_is_too_short_anyway() -> None:
+    passwords.check_new("Password123")
+    assert all(passwords.MIN_LENGTH <= len(blocked) <= passwords.MAX_LENGTH for blocked in passwords.BLOCKED)
+
+
+def test_the_digest_of_an_address_needs_the_pepper() -> None:
+    digest = passwords.email_digest("ada@example.org")
+
+    assert digest == passwords.email_digest("ada@example.org")
+    assert digest != passwords.email_digest("ada@example.com")
+    with patch.object(passwords, "_peppers", Reloaded(lambda: {"1": "other"})):
+        assert digest != passwords.email_digest("ada@example.org")
