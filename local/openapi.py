@@ -54,7 +54,7 @@ _HEADERS: Json = {
     "RateLimit": {"description": 'Such as `"login";r=4;t=37`', "schema": {"type": "string"}},
 }
 # What a route uses of the protocol → what the document says of it.
-_TAKES = {"api.idempotency_key": "IdempotencyKey", "api.check_version": "IfMatch"}
+_TAKES = {"api.idempotency_key": "IdempotencyKey", "api.version_check": "IfMatch"}
 _GIVES = {
     "version=": ["ETag"],
     "location=": ["Location"],
@@ -149,7 +149,7 @@ def _complete(operation: Json, route: Route, schemas: Json) -> None:
 def protocol_used(function: FunctionType) -> set[str]:
     """What a route's code uses of the protocol, itself or through functions of its module.
 
-    `api.check_version` for a name, `version=` for a keyword of an answer.
+    `api.version_check` for a name, `version=` for a keyword of an answer.
     """
     used: set[str] = set()
     for node in ast.walk(ast.parse(inspect.getsource(function))):

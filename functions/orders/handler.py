@@ -72,7 +72,7 @@ def cancel_order(order_id: str, request: CancelRequest) -> Response[OrderRespons
         owner=_owner(),
         reason=request.reason,
         key=api.idempotency_key(),
-        check_version=api.check_version,
+        check_version=api.version_check(),
     )
     return _moved(cancelled)
 
@@ -80,7 +80,7 @@ def cancel_order(order_id: str, request: CancelRequest) -> Response[OrderRespons
 @app.post("/api/v1/orders/<order_id>/confirm", **MANAGER)
 def confirm_order(order_id: str, request: NoFields) -> Response[OrderResponse]:
     confirmed = service.confirm_order(
-        order_id, request, actor=current_user(), key=api.idempotency_key(), check_version=api.check_version
+        order_id, request, actor=current_user(), key=api.idempotency_key(), check_version=api.version_check()
     )
     return _moved(confirmed)
 

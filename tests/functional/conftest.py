@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import count
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from inventory import handler as inventory
 from oms import clock
 from oms.dynamodb import put_item
 from oms.identity import keys, tokens
@@ -17,7 +19,8 @@ from oms.identity.models import Session, User, session_key, user_key
 from oms.orders import service as orders
 from oms.orders.offers import OfferCache
 from oms.settings import settings
-from tests.functional.harness import Person
+from orders import handler as order_routes
+from tests.functional.harness import Answer, Person, invoke
 from tests.functional.tables import create_tables
 
 
@@ -101,6 +104,40 @@ def customer(person: Callable[..., Person]) -> Person:
 @pytest.fixture
 def manager(person: Callable[..., Person]) -> Person:
     return person("manager")
+
+
+@pytest.fixture
+def product(manager: Person) -> Callable[..., str]:
+    """A factory of products on sale: the id of a new one."""
+    numbers = count(1)
+
+    def make(stock: int = 10, price: str = "19.99", **fields: Any) -> str:
+        number = next(numbers)
+        body = {
+            "sku": f"SKU-{number}",
+            "name": f"Product {number}",
+            "category": "Tools",
+            "price": price,
+            "stock": stock,
+        }
+        created = invoke(inventory, "POST", "/api/v1/inventory/products", body | fields, token=manager.token)
+        assert created.status == 201, created.text
+        return str(created.json["id"])
+
+    return make
+
+
+@pytest.fixture
+def order(product: Callable[..., str]) -> Callable[..., Answer]:
+    """A factory of orders: the answer to one that `buyer` places, for two units of a new product."""
+
+    def make(buyer: Person, **fields: Any) -> Answer:
+        body = {"items": [{"product_id": product(), "quantity": 2}]} | fields
+        placed = invoke(order_routes, "POST", "/api/v1/orders", body, token=buyer.token)
+        assert placed.status == 201, placed.text
+        return placed
+
+    return make
 
 
 @pytest.fixture

@@ -1,25 +1,8 @@
 from collections.abc import Callable
 
-import pytest
-
 from inventory import handler as inventory
 from orders import handler as orders
 from tests.functional.harness import Person, invoke
-
-
-@pytest.fixture
-def product(manager: Person) -> Callable[..., str]:
-    count = 0
-
-    def make(stock: int = 10, price: str = "19.99", **fields: object) -> str:
-        nonlocal count
-        count += 1
-        body = {"sku": f"SKU-{count}", "name": f"Product {count}", "category": "Tools", "price": price, "stock": stock}
-        created = invoke(inventory, "POST", "/api/v1/inventory/products", body | fields, token=manager.token)
-        assert created.status == 201, created.text
-        return str(created.json["id"])
-
-    return make
 
 
 def test_an_order_reserves_what_it_takes(customer: Person, manager: Person, product: Callable[..., str]) -> None:

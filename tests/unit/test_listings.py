@@ -101,5 +101,5 @@ def test_more_categories_than_queries_are_worth_are_refused() -> None:
 
 
 def test_prices_the_wrong_way_round_are_refused() -> None:
-    with pytest.raises(ValueError, match="min_price is above max_price"):
+    with pytest.raises(ValueError, match="must not be below min_price"):
         plan(min_price="2", max_price="1")

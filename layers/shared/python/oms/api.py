@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, cast
 from urllib.parse import parse_qsl, quote
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -44,7 +44,9 @@ metrics = Metrics()
 
 type Role = Literal["public", "customer", "manager", "admin"]
 _RANK: dict[str, int] = {"customer": 1, "manager": 2, "admin": 3}
-_MAX_ID = 128
+_ID = re.compile(r"[\x21-\x7e]{1,128}")
+# What a URI may hold unescaped, and the sign of what is escaped already (RFC 3986).
+_IN_URI = "~!$%&'()*+,;=:@/"
 
 
 def _access(role: Role, managers_parameters: Sequence[str] = ()) -> dict[str, Any]:
@@ -85,7 +87,7 @@ class _Request:
 
     @property
     def path(self) -> str:
-        return str(self.event["rawPath"])
+        return quote(str(self.event["rawPath"]), safe=_IN_URI, errors="replace")
 
 
 _request: ContextVar[_Request] = ContextVar("request")
@@ -121,16 +123,21 @@ def idempotency_key() -> str | None:
     return key
 
 
-def check_version(version: int) -> None:
-    """Refuses (412) a request whose If-Match names other versions than the thing's. Weak tags count as strong ones."""
-    header = _request.get().headers.get("if-match")
-    if header is None or header.strip() == "*":
-        return
+def version_check() -> Callable[[int], None]:
+    """What refuses (412) a version that If-Match does not name. Weak tags count as strong ones.
+
+    The header's form is checked here (422), so that it comes before anything that depends on the thing itself.
+    """
+    header = _request.get().headers.get("if-match", "*").strip()
     tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    if not all(re.fullmatch(r'"[\x21\x23-\x7e]*"', tag) for tag in tags):
+    if header != "*" and not all(re.fullmatch(r'"[\x21\x23-\x7e]*"', tag) for tag in tags):
         raise InvalidRequestError.at('must be an entity tag such as "3"', header="If-Match")
-    if f'"{version}"' not in tags:
-        raise StaleVersionError(f"The current version is {version}.")
+
+    def check(version: int) -> None:
+        if header != "*" and f'"{version}"' not in tags:
+            raise StaleVersionError(f"The current version is {version}.")
+
+    return check
 
 
 def list_scope() -> list[object]:
@@ -204,10 +211,15 @@ class _RequestChecks(OpenAPIRequestValidationMiddleware):
         if route.openapi_extensions is None or route.method not in _methods(app):
             _unknown_route(app)
         _admit(route.openapi_extensions)
-        if any(len(value) > _MAX_ID for value in app.context["_route_args"].values()):
-            raise NotFoundError("There is no such thing.")
         _check_query(route)
-        return super().handler(app, next_middleware)
+        plausible = all(_ID.fullmatch(value) for value in app.context["_route_args"].values())
+
+        def run(app: EventHandlerInstance) -> Response[Any]:
+            if not plausible:
+                raise NotFoundError("There is no such thing.")
+            return next_middleware(app)
+
+        return super().handler(app, cast(NextMiddleware, run))
 
     def _get_body(self, app: EventHandlerInstance) -> dict[str, Any]:  # noqa: ARG002 - the signature is Powertools'
         request = _request.get()

@@ -1,8 +1,8 @@
 """What inventory routes take and give."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from oms.inventory.models import Product, StockItem
 from oms.money import Money, to_text
@@ -64,11 +64,13 @@ class ListProductsQuery(PageQuery):
     status: any_of("active", "archived") | None = None  # type: ignore[valid-type]
     sort: Sort | None = None
 
-    @model_validator(mode="after")
-    def _prices_in_order(self) -> Self:
-        if self.min_price is not None and self.max_price is not None and self.min_price > self.max_price:
-            raise ValueError("min_price is above max_price")
-        return self
+    @field_validator("max_price")
+    @classmethod
+    def _in_order(cls, most: int | None, others: ValidationInfo) -> int | None:
+        least = others.data.get("min_price")
+        if most is not None and least is not None and least > most:
+            raise ValueError("must not be below min_price")
+        return most
 
 
 class ProductResponse(Response):

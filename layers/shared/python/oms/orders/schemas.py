@@ -1,6 +1,6 @@
 """What order routes take and give."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -8,8 +8,9 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
-    model_validator,
+    field_validator,
 )
 
 from oms.money import Money, to_text
@@ -335,11 +336,13 @@ class ListOrdersQuery(PageQuery):
     to: To | None = None
     customer_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
 
-    @model_validator(mode="after")
-    def _span_in_order(self) -> Self:
-        if self.from_ and self.to and self.from_ >= self.to:
-            raise ValueError("from is not before to")
-        return self
+    @field_validator("to")
+    @classmethod
+    def _in_order(cls, to: str | None, others: ValidationInfo) -> str | None:
+        start = others.data.get("from_")
+        if to and start and start >= to:
+            raise ValueError("must be after from")
+        return to
 
 
 class LineResponse(Response):
