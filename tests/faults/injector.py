@@ -37,6 +37,8 @@ class Call:
 type Plan = Callable[[Call], Any]
 """What becomes of a call: its answer, or an exception."""
 
+type Failure = Callable[[Call], Exception]
+
 
 @contextmanager
 def faults(plan: Plan = lambda call: call.send()) -> Iterator[list[Call]]:
@@ -77,22 +79,22 @@ def crash_after(number: int) -> Plan:
     return plan
 
 
-def refuse(operation: str, error: Exception, *, times: int | None = None) -> Plan:
-    """The first `times` calls of `operation` (None: all) end with `error`, and nothing was done."""
+def refuse(operation: str, failure: Failure, *, times: int | None = None) -> Plan:
+    """The first `times` calls of `operation` (None: all) fail, and nothing was done."""
     refused = 0
 
     def plan(call: Call) -> Any:
         nonlocal refused
         if call.operation == operation and (times is None or refused < times):
             refused += 1
-            raise error
+            raise failure(call)
         return call.send()
 
     return plan
 
 
-def lose_answer(operation: str, *, after: Sequence[Exception] = ()) -> Plan:
-    """The calls of `operation` first end with the errors of `after`; the next one is made, and its answer times out."""
+def lose_answer(operation: str, *, after: int = 0, failure: Failure | None = None) -> Plan:
+    """The first `after` calls of `operation` fail; the next one is made, and its answer times out."""
     seen = 0
 
     def plan(call: Call) -> Any:
@@ -100,11 +102,11 @@ def lose_answer(operation: str, *, after: Sequence[Exception] = ()) -> Plan:
         if call.operation != operation:
             return call.send()
         seen += 1
-        if seen <= len(after):
-            raise after[seen - 1]
+        if seen <= after and failure:
+            raise failure(call)
         answer = call.send()
-        if seen == len(after) + 1:
-            raise TIMED_OUT
+        if seen == after + 1:
+            raise timed_out(call)
         return answer
 
     return plan
@@ -130,11 +132,32 @@ def crashes[T](begin: Callable[[], T], act: Callable[[T], object]) -> Iterator[t
 
 # ---- errors ---------------------------------------------------------------------------------------------------------
 
-TIMED_OUT = ReadTimeoutError(endpoint_url="https://dynamodb.example")
+
+def timed_out(_call: Call) -> Exception:
+    return ReadTimeoutError(endpoint_url="https://dynamodb.example")
 
 
-def error(operation: str, code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "injected"}}, operation)
+def failing(code: str) -> Failure:
+    """DynamoDB refuses the whole call with this code."""
+    return lambda call: ClientError({"Error": {"Code": code, "Message": "injected"}}, call.operation)
+
+
+def conflicted(call: Call) -> Exception:
+    """Another transaction is at work on an item: the first one of a transaction, or the one of a single write."""
+    if call.operation == "TransactWriteItems":
+        return reason_at(0, "TransactionConflict")(call)
+    return failing("TransactionConflictException")(call)
+
+
+def reason_at(position: int, code: str) -> Failure:
+    """A transaction is cancelled because of one of its items."""
+
+    def failure(call: Call) -> Exception:
+        reasons = [Reason() for _ in call.parameters["TransactItems"]]
+        reasons[position] = Reason(code)
+        return cancelled(reasons)
+
+    return failure
 
 
 @dataclass(frozen=True)

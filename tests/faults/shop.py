@@ -11,7 +11,6 @@ from moto.dynamodb.models.table import Table
 
 from inventory import handler as inventory
 from oms import clock
-from oms.dynamodb import put_item
 from oms.inventory.models import StockItem
 from oms.inventory.schemas import CreateProductRequest
 from oms.inventory.service import new_product
@@ -62,8 +61,8 @@ class Shop:
         )
         product, stock = new_product(product_id, text, actor="seed", fingerprint="seed")
         product.status = stock.status = status
-        put_item(product.place())
-        put_item(stock)
+        for item in (product.place(), stock):
+            table("inventory").put_item(item.serialize())
         self.units[product_id] = units
         return product_id
 
@@ -73,6 +72,9 @@ class Shop:
 
     def post(self, path: str, body: Any = None, *, key: str | None = None, by: Person | None = None) -> Answer:
         return self._send(orders, "POST", path, body, key, by or self.customer)
+
+    def get(self, path: str) -> Answer:
+        return invoke(orders, "GET", path, token=self.customer.token)
 
     def manage(self, method: str, path: str, body: Any, *, key: str | None = None) -> Answer:
         return self._send(inventory, method, f"/api/v1/inventory/{path}", body, key, self.manager)

@@ -61,7 +61,6 @@ def test_f02_create_with_a_key_leaves_one_order(shop: Shop) -> None:
         assert ("Idempotency-Replayed" in again.headers) == (name == "after call 3"), name
 
 
-
 def test_f02_create_without_a_key_leaves_no_half_order(shop: Shop) -> None:
     def begin() -> dict[str, int]:
         new_process()
@@ -77,9 +76,7 @@ def test_f02_create_without_a_key_leaves_no_half_order(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(("move", "available"), [("confirm", 7), ("cancel", 10)])
-def test_f02_a_move_with_a_key_is_made_once(
-    shop: Shop, bought: Callable[[], str], move: str, available: int
-) -> None:
+def test_f02_a_move_with_a_key_is_made_once(shop: Shop, bought: Callable[[], str], move: str, available: int) -> None:
     def act(path: str) -> Any:
         return shop.post(f"{path}/{move}", key="the-move", by=shop.manager)
 

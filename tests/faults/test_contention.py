@@ -1,0 +1,293 @@
+"""F5: conflicts, throttling and time-outs pass or they do not; what they are never is "out of stock"."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from oms import dynamodb
+from tests.faults.injector import (
+    Call,
+    Failure,
+    Plan,
+    conflicted,
+    failing,
+    faults,
+    lose_answer,
+    reason_at,
+    refuse,
+    timed_out,
+)
+from tests.faults.shop import Shop, orders_stored, stock_of
+from tests.functional.harness import Answer
+
+ATTEMPTS = 7
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of state: what it starts from, the request, and the one call that writes it."""
+
+    prepare: Callable[[Shop], str]
+    request: Callable[[Shop, str], Answer]
+    write: str = "TransactWriteItems"
+    success: int = 200
+
+
+def _ordered(shop: Shop) -> str:
+    return f"/api/v1/orders/{shop.buy({shop.product(1): 1}).json['id']}"
+
+
+def _last_unit(shop: Shop) -> str:
+    return shop.product(1)
+
+
+def _adjust(shop: Shop, product: str) -> Answer:
+    return shop.manage("PATCH", f"products/{product}/stock", {"adjustment": -1, "reason": "lost"}, key="k")
+
+
+def _new_product(shop: Shop, sku: str) -> Answer:
+    return shop.manage("POST", "products", {"sku": sku, "name": "Saw", "category": "Tools", "price": 1}, key=sku)
+
+
+def _edit(shop: Shop, product: str) -> Answer:
+    return shop.manage(
+        "PUT",
+        f"products/{product}",
+        {"sku": product, "name": "New", "category": "Tools", "price": 2, "status": "active"},
+    )
+
+
+CHANGES = {
+    "create with a key": Change(_last_unit, lambda shop, it: shop.buy({it: 1}, key=it), success=201),
+    "create without a key": Change(_last_unit, lambda shop, it: shop.buy({it: 1}), success=201),
+    "confirm": Change(_ordered, lambda shop, it: shop.post(f"{it}/confirm", by=shop.manager), write="UpdateItem"),
+    "cancel": Change(_ordered, lambda shop, it: shop.post(f"{it}/cancel")),
+    "stock adjustment": Change(lambda shop: shop.product(1), _adjust),
+    "new product": Change(lambda shop: f"SKU-{len(shop.units)}", _new_product, success=201),
+    "product edit": Change(lambda shop: shop.product(1), _edit),
+}
+
+each_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+
+
+def everything(shop: Shop) -> Any:
+    """What the requests of this module may change."""
+    orders = {order.id: (order.status, order.version) for order in orders_stored()}
+    return orders, {it: (stock_of(it).available, stock_of(it).reserved, stock_of(it).offer) for it in shop.units}
+
+
+def check_unavailable(refused: Answer) -> None:
+    assert (refused.status, refused.json["code"]) == (503, "unavailable"), refused.text
+    assert int(refused.headers["Retry-After"]) >= 1
+
+
+def check_naps(naps: list[float], attempts: int) -> None:
+    """Full jitter under a ceiling that doubles from 0.1 s to 1 s."""
+    assert len(naps) == attempts - 1
+    assert all(0 <= nap <= min(1.0, 0.05 * 2**number) for number, nap in enumerate(naps, 1))
+
+
+@each_change
+@pytest.mark.parametrize("conflicts", [1, 2, ATTEMPTS - 1])
+def test_f05_conflicts_that_pass_are_not_seen(shop: Shop, naps: list[float], change: Change, conflicts: int) -> None:
+    subject = change.prepare(shop)
+
+    with faults(refuse(change.write, conflicted, times=conflicts)) as calls:
+        answer = change.request(shop, subject)
+
+    assert answer.status == change.success, answer.text
+    assert sum(call.operation == change.write for call in calls) == conflicts + 1
+    check_naps(naps, conflicts + 1)
+
+
+@each_change
+@pytest.mark.parametrize("conflicts", [ATTEMPTS, ATTEMPTS + 1])
+def test_f05_conflicts_that_do_not_pass_are_unavailable(
+    shop: Shop, naps: list[float], change: Change, conflicts: int
+) -> None:
+    subject = change.prepare(shop)
+    before = everything(shop)
+
+    with faults(refuse(change.write, conflicted, times=conflicts)) as calls:
+        refused = change.request(shop, subject)
+
+    check_unavailable(refused)
+    assert sum(call.operation == change.write for call in calls) == ATTEMPTS
+    check_naps(naps, ATTEMPTS)
+    assert everything(shop) == before
+    assert change.request(shop, subject).status == change.success, "the key is free after a failure"
+
+
+def test_f05_waits_are_jittered(shop: Shop, naps: list[float]) -> None:
+    product = shop.product(1)
+
+    with faults(refuse("TransactWriteItems", conflicted)):
+        for _ in range(2):
+            check_unavailable(shop.buy({product: 1}))
+
+    assert naps[: ATTEMPTS - 1] != naps[ATTEMPTS - 1 :]
+
+
+WHOLE_CALL = {
+    code: failing(code)
+    for code in (
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "InternalServerError",
+    )
+} | {"time-out": timed_out}
+IN_TRANSACTION = {
+    f"{code} at {position}": reason_at(position, code)
+    for code in ("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded")
+    for position in (0, -1)
+} | {"TransactionInProgressException": failing("TransactionInProgressException")}
+
+
+@pytest.mark.parametrize(
+    ("change", "failure"),
+    [
+        pytest.param(CHANGES[name], failure, id=f"{name}-{kind}")
+        for name, kinds in (
+            ("create with a key", WHOLE_CALL | IN_TRANSACTION),
+            ("create without a key", {"time-out": timed_out}),
+            ("confirm", WHOLE_CALL),
+            ("cancel", IN_TRANSACTION),
+        )
+        for kind, failure in kinds.items()
+    ],
+)
+def test_f05_every_passing_failure_is_tried_again(
+    shop: Shop, naps: list[float], change: Change, failure: Failure
+) -> None:
+    subject = change.prepare(shop)
+    before = everything(shop)
+
+    with faults(refuse(change.write, failure)) as calls:
+        refused = change.request(shop, subject)
+    unchanged = everything(shop)
+    with faults(refuse(change.write, failure, times=ATTEMPTS - 1)):
+        answer = change.request(shop, subject)
+
+    check_unavailable(refused)
+    assert sum(call.operation == change.write for call in calls) == ATTEMPTS
+    assert unchanged == before
+    assert answer.status == change.success, answer.text
+    shop.check_books()
+
+
+@pytest.mark.parametrize("conflicts", [0, 1, ATTEMPTS - 1])
+@pytest.mark.parametrize(
+    "name", ["create with a key", "create without a key", "confirm", "cancel", "stock adjustment", "new product"]
+)
+def test_f05_a_time_out_whose_write_was_made_is_a_success(
+    shop: Shop, naps: list[float], name: str, conflicts: int
+) -> None:
+    change = CHANGES[name]
+    subject = change.prepare(shop)
+
+    with faults(lose_answer(change.write, after=conflicts, failure=conflicted)):
+        answer = change.request(shop, subject)
+
+    assert answer.status == change.success, answer.text
+    if name.startswith("create"):
+        assert [order.id for order in shop.check_books()] == [answer.json["id"]]
+    elif name == "stock adjustment":
+        assert (stock_of(subject).available, stock_of(subject).version) == (0, 2)
+    elif name in ("confirm", "cancel"):
+        assert answer.json["version"] == 2
+        shop.check_books()
+
+
+def test_f05_a_lost_product_edit_is_not_made_twice(shop: Shop, naps: list[float]) -> None:
+    product = shop.product(1)
+
+    with faults(lose_answer("TransactWriteItems")):
+        answer = _edit(shop, product)
+
+    assert (answer.status, answer.json["version"]) == (200, 2), answer.text
+    assert stock_of(product).offer == 2
+
+
+@pytest.mark.parametrize("operation", ["BatchGetItem", "GetItem", "Query"])
+@pytest.mark.parametrize("failure", [failing("ThrottlingException"), timed_out], ids=["throttled", "timed out"])
+def test_f05_reads_are_tried_again(shop: Shop, naps: list[float], operation: str, failure: Failure) -> None:
+    path = _ordered(shop)
+
+    def read() -> Answer:
+        return shop.get("/api/v1/orders" if operation == "Query" else path)
+
+    with faults(refuse(operation, failure, times=ATTEMPTS - 1)):
+        assert read().status == 200
+    with faults(refuse(operation, failure)) as calls:
+        check_unavailable(read())
+    assert sum(call.operation == operation for call in calls) == ATTEMPTS
+
+
+@pytest.mark.parametrize(("times", "status"), [(1, 200), (ATTEMPTS - 1, 200), (ATTEMPTS, 503)])
+def test_f05_keys_left_unread_are_read_again_and_never_taken_for_absent(
+    shop: Shop, naps: list[float], times: int, status: int
+) -> None:
+    path = _ordered(shop)
+    left = times
+
+    def plan(call: Call) -> Any:
+        nonlocal left
+        if call.operation != "BatchGetItem" or left == 0:
+            return call.send()
+        left -= 1
+        return {"Responses": {}, "UnprocessedKeys": call.parameters["RequestItems"]}
+
+    with faults(plan):
+        answer = shop.get(path)
+
+    assert answer.status == status, answer.text
+
+
+@pytest.mark.parametrize("name", ["create with a key", "create without a key", "cancel"])
+def test_f05_time_outs_end_before_the_gateway_gives_up(
+    shop: Shop, naps: list[float], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    change = CHANGES[name]
+    subject = change.prepare(shop)
+    elapsed = 0.0
+
+    def plan(call: Call) -> Any:
+        nonlocal elapsed
+        if call.operation == "BatchGetItem":
+            return call.send()
+        config = dynamodb.client().meta.config
+        elapsed += (config.connect_timeout + config.read_timeout) * config.retries["total_max_attempts"]
+        raise timed_out(call)
+
+    monkeypatch.setattr(dynamodb, "time", SimpleNamespace(monotonic=lambda: elapsed + sum(naps)))
+    with faults(plan):
+        check_unavailable(change.request(shop, subject))
+
+    assert elapsed + sum(naps) < 30
+
+
+def test_f05_a_hold_in_conflict_is_left_for_the_next_sweep(
+    shop: Shop, naps: list[float], time_machine: Callable[[timedelta], None]
+) -> None:
+    contested, free = _ordered(shop), _ordered(shop)
+    time_machine(timedelta(minutes=31))
+
+    def plan(call: Call) -> Any:
+        return conflict(call) if contested[-20:] in repr(call.parameters) else call.send()
+
+    conflict: Plan = refuse("TransactWriteItems", conflicted)
+    with faults(plan):
+        swept = shop.sweep()
+
+    assert swept == {"batchItemFailures": [{"itemIdentifier": "1"}]}, "the message comes back"
+    assert {order.id: order.status for order in shop.check_books()} == {
+        contested[-20:]: "pending",
+        free[-20:]: "expired",
+    }
+    assert shop.sweep() == {"batchItemFailures": []}
+    assert {order.status for order in shop.check_books()} == {"expired"}
