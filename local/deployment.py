@@ -18,6 +18,7 @@ STACK = "Oms-local"
 ACCOUNT = "000000000000"
 BOOTSTRAP = ("/cdk-bootstrap/hnb659fds/version", "21")
 DEPLOY_SECONDS = 120.0
+WAY_OUT = "`make synth` writes the template to cdk.out/; what the emulator lacks is in docs/local-cloud.md."
 
 
 @dataclass(frozen=True)
@@ -138,5 +139,7 @@ def _why_it_failed(cloudformation: Any, status: str) -> str:
     failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
     for event in sorted(failed, key=lambda event: event["Timestamp"]):
         if reason := event.get("ResourceStatusReason"):
-            return f"The deployment failed at {event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
-    return f"The deployment ended as {status} and gave no reason."
+            return (
+                f"The deployment failed at {event['LogicalResourceId']} ({event['ResourceType']}): {reason}\n{WAY_OUT}"
+            )
+    return f"The deployment ended as {status} and gave no reason. {WAY_OUT}"

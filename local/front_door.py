@@ -14,6 +14,7 @@ from local.errors import LocalCloudError
 # API Gateway's limit for a request body; it answers 413 itself.
 MAX_BODY = 10 * 1024 * 1024
 UPSTREAM_SECONDS = 60
+FAILURE_SHOWN = 1000
 # Of one connection, not of the message (RFC 9110, 7.6.1).
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect")
@@ -32,6 +33,8 @@ class Exchange:
     status: int
     seconds: float
     request_id: str | None
+    # The start of the answer when the system failed, None otherwise.
+    failure: str | None
 
 
 class FrontDoor:
@@ -110,7 +113,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(status, headers, answer)
         request_id = next((value for name, value in headers if name.lower() == "x-request-id"), None)
         self.server.log(
-            Exchange(self.client_address[0], self.command, target, status, time.monotonic() - started, request_id)
+            Exchange(
+                client=self.client_address[0],
+                method=self.command,
+                target=target,
+                status=status,
+                seconds=time.monotonic() - started,
+                request_id=request_id,
+                failure=answer[:FAILURE_SHOWN].decode(errors="replace") if status >= 500 else None,
+            )
         )
 
     def _body(self) -> bytes | None:

@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import NoReturn
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from local.demo import ACCOUNTS, PASSWORD
 from local.errors import LocalCloudError
 from local.front_door import Exchange
 from local.system import LocalSystem
 
 DEFAULT_PORT = 5000
+SEE_ALSO = "docs/local-cloud.md says how it is started, step by step."
 # Takes the access token out of the login's answer with sed, which every machine has.
 SED = r"""sed 's/.*"access_token": *"\([^"]*\)".*/\1/'"""
 
@@ -39,6 +42,8 @@ def main() -> None:
         print("\nStopped; nothing is left behind.")
     except LocalCloudError as error:
         sys.exit(f"\n{error}")
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(f"\nThe local cloud did not do what was asked: {str(error)[:500]}\nTry once more; {SEE_ALSO}")
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -87,13 +92,18 @@ Ctrl-C stops it and leaves nothing behind. Requests:
 
 
 def _show(exchange: Exchange) -> None:
-    # What a client sent is not to move the cursor or colour the terminal.
-    target = exchange.target.encode("unicode_escape").decode("ascii")
-    print(
-        f"  {datetime.now(UTC):%H:%M:%S}  {exchange.status}  {exchange.method:<7}{target:<60}"
-        f"{exchange.seconds * 1000:6.0f} ms  {exchange.client}  {exchange.request_id or '-'}",
-        flush=True,
+    line = (
+        f"  {datetime.now(UTC):%H:%M:%S}  {exchange.status}  {exchange.method:<7}{_plain(exchange.target):<60}"
+        f"{exchange.seconds * 1000:6.0f} ms  {exchange.client}  {exchange.request_id or '-'}"
     )
+    if exchange.failure:
+        line += f"\n            {_plain(exchange.failure)}"
+    print(line, flush=True)
+
+
+def _plain(text: str) -> str:
+    """What a client sent is not to move the cursor or colour the terminal."""
+    return text.encode("unicode_escape").decode("ascii")
 
 
 if __name__ == "__main__":
