@@ -1,7 +1,7 @@
 """One handler in process, on moto: single-threaded, so nothing here says anything about concurrency."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import count
@@ -10,6 +10,8 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
 
 from inventory import handler as inventory
 from oms import clock
@@ -31,6 +33,7 @@ def _account() -> None:
     Cached, since each folder of tests that takes over these fixtures has a copy of them.
     """
     mock_aws().start()
+    create_tables()
     secrets = boto3.client("secretsmanager")
     secrets.create_secret(Name=settings().signing_keys_secret, SecretString=json.dumps({"keys": []}))
     secrets.create_secret(Name=settings().pepper_secret, SecretString=json.dumps({"1": "p" * 32}))
@@ -44,14 +47,12 @@ def _aws() -> None:
 
 
 @pytest.fixture
-def cloud(_aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def cloud(_aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty tables, and processes that have seen no offer yet."""
-    create_tables()
+    # Emptied in moto's memory: making them anew would take longer than most tests.
+    for table in dynamodb_backends[DEFAULT_ACCOUNT_ID][boto3.Session().region_name].tables.values():
+        table.items.clear()
     monkeypatch.setattr(orders, "_offers", OfferCache())
-    yield
-    client = boto3.client("dynamodb")
-    for name in client.list_tables()["TableNames"]:
-        client.delete_table(TableName=name)
 
 
 @pytest.fixture

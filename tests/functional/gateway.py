@@ -24,3 +24,26 @@ def call(method: str, path: str, body: Any = None, **options: Any) -> Answer:
     """`path` with its query. Otherwise as `invoke`."""
     path, _, query = path.partition("?")
     return invoke(function_of(path), method, path, body, **({"query": query} if query else {}), **options)
+
+
+def assert_problem(answer: Answer, status: int, code: str) -> Any:
+    """That the answer is the contract's problem; its content."""
+    assert answer.status == status, f"{answer.status} {answer.text}"
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json
+    assert problem["code"] == code, answer.text
+    assert problem["status"] == status
+    assert problem["type"] == f"urn:oms:problem:{code}"
+    assert problem["request_id"] == answer.headers["X-Request-Id"]
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["instance"].startswith("/")
+    return problem
+
+
+def places(answer: Answer) -> set[str]:
+    """What a 422 points at: `#/items/0`, `?limit`, `If-Match:`."""
+    errors = assert_problem(answer, 422, "validation-failed")["errors"]
+    marks = {"pointer": "{}", "parameter": "?{}", "header": "{}:"}
+    assert all(len(error) == 2 and error["detail"] for error in errors), errors
+    return {marks[where].format(error[where]) for error in errors for where in error if where != "detail"}
