@@ -1,0 +1,173 @@
+"""Signing in on the deployed system: what needs real concurrency, and what needs the way through the front."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import jwt
+import pytest
+
+from local.system import LocalSystem
+from tests.integration.shop import CLIENTS, at_once, statuses
+
+PASSWORD = "correct horse battery"
+
+type ClientFactory = Callable[..., httpx.Client]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _enough_workers(system: LocalSystem) -> None:
+    system.warm_up(CLIENTS, ("/api/v1/auth/me", "/api/v1/auth/login"))
+
+
+@pytest.fixture
+def email(client: ClientFactory) -> str:
+    """A new account's address."""
+    address = f"{uuid4().hex}@example.com"
+    body = {"email": address, "password": PASSWORD, "first_name": "Ada"}
+    answer = client().post("/api/v1/auth/register", json=body)
+    assert answer.status_code == 201, answer.text
+    return address
+
+
+def log_in(http: httpx.Client, email: str, password: str = PASSWORD, **more: str) -> httpx.Response:
+    return http.post("/api/v1/auth/login", json={"email": email, "password": password, **more})
+
+
+def audit_entries(system: LocalSystem, **values: str) -> list[dict[str, Any]]:
+    """The entries with these values, details as JSON text."""
+    table = system.environment("Passwords")["OMS_AUDIT_TABLE"]
+    pages = system.client("dynamodb").get_paginator("scan").paginate(TableName=table)
+    items = [item for page in pages for item in page["Items"]]
+    entries = [{name: next(iter(value.values())) for name, value in item.items()} for item in items]
+    return [entry for entry in entries if all(entry.get(name) == value for name, value in values.items())]
+
+
+def test_a07_twenty_parallel_refreshes_get_one_successor(client: ClientFactory, email: str) -> None:
+    http = client()
+    token = log_in(http, email).json()["refresh_token"]
+
+    def refresh(presented: str = token) -> httpx.Response:
+        return http.post("/api/v1/auth/refresh", json={"refresh_token": presented})
+
+    answers = at_once([refresh] * 20, clients=CLIENTS)
+
+    assert statuses(answers) == {200: 20}
+    successors = {answer.json()["refresh_token"] for answer in answers}
+    assert len(successors) == 1
+    assert refresh(successors.pop()).status_code == 200
+
+
+def test_a07_a_grandparent_ends_the_family_and_is_audited(
+    system: LocalSystem, client: ClientFactory, email: str
+) -> None:
+    http = client()
+    first = log_in(http, email).json()["refresh_token"]
+
+    def refresh(token: str) -> httpx.Response:
+        return http.post("/api/v1/auth/refresh", json={"refresh_token": token})
+
+    second = refresh(first).json()["refresh_token"]
+    third = refresh(second).json()["refresh_token"]
+
+    answers = [refresh(token) for token in (first, second, third)]
+
+    assert statuses(answers) == {401: 3}
+    assert len(audit_entries(system, action="refresh-token.replayed", target=f"session#{first.split('.')[1]}")) == 1
+
+
+def test_a11_of_a_hundred_wrong_passwords_at_once_five_are_compared(
+    system: LocalSystem, client: ClientFactory, email: str
+) -> None:
+    clients = [client(f"127.0.1.{number}") for number in range(1, CLIENTS + 1)]
+    signed_in = log_in(clients[0], email).json()
+    target = f"user#{signed_in['refresh_token'].split('.')[0]}"
+
+    guesses = [lambda n=number: log_in(clients[n % CLIENTS], email, f"guess {n}") for number in range(100)]
+    answers = at_once(guesses, clients=CLIENTS)
+
+    assert set(statuses(answers)) <= {401, 503}
+    failures = audit_entries(system, action="login", outcome="failure", target=target)
+    compared = [entry for entry in failures if "wrong-password" in entry["details"]]
+    assert len(compared) == 5
+    assert len(failures) == statuses(answers)[401]
+    assert len(audit_entries(system, action="account.locked", target=target)) == 1
+    assert log_in(clients[0], email).status_code == 401
+    assert log_in(clients[0], email, device_token=signed_in["device_token"]).status_code == 200
+
+
+@pytest.fixture
+def whole_minute() -> None:
+    """Limits count by the minute: what is compared must begin early in one."""
+    left = 60 - time.time() % 60
+    if left < 20:
+        time.sleep(left)
+
+
+def remaining(answer: httpx.Response) -> int:
+    return int(answer.headers["RateLimit"].partition("r=")[2].partition(";")[0])
+
+
+FORGED = (
+    {},
+    {"X-Forwarded-For": "203.0.113.1"},
+    {"CloudFront-Viewer-Address": "203.0.113.2:443"},
+    {"CloudFront-Viewer-Address": "203.0.113.3:443", "X-Origin-Secret": "guess"},
+)
+
+
+@pytest.mark.usefixtures("whole_minute")
+def test_a13_through_the_front_forged_headers_count_for_the_real_client(client: ClientFactory) -> None:
+    http = client("127.0.2.1")
+
+    left = [remaining(http.post("/api/v1/auth/login", json=_nobody(), headers=headers)) for headers in FORGED]
+
+    assert left == [left[0] - number for number in range(len(FORGED))]
+    assert remaining(client("127.0.2.2").post("/api/v1/auth/login", json=_nobody())) == left[0]
+
+
+@pytest.mark.usefixtures("whole_minute")
+def test_a13_past_the_front_forged_headers_count_for_the_real_client(system: LocalSystem) -> None:
+    with httpx.Client(trust_env=False, timeout=60) as http:
+        url = f"{system.direct_url}/api/v1/auth/login"
+        left = [remaining(http.post(url, json=_nobody(), headers=headers)) for headers in FORGED]
+
+    assert left == [left[0] - number for number in range(len(FORGED))]
+
+
+def _nobody() -> dict[str, str]:
+    return {"email": f"{uuid4().hex}@example.com", "password": "wrong"}
+
+
+def test_anyone_can_verify_an_access_token_with_the_published_keys(client: ClientFactory, email: str) -> None:
+    http = client()
+    token = log_in(http, email).json()["access_token"]
+
+    answer = http.get("/.well-known/jwks.json")
+
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+    assert answer.json() == http.get("/api/v1/.well-known/jwks.json").json()
+    kid = jwt.get_unverified_header(token)["kid"]
+    key = next(key for key in jwt.PyJWKSet.from_dict(answer.json()).keys if key.key_id == kid)
+    claims = jwt.decode(token, key, algorithms=["ES256"], audience="oms-api", issuer="oms-local")
+    me = http.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
+    assert (me.status_code, me.json()["id"], me.json()["email"]) == (200, claims["sub"], email)
+
+
+def test_a_logout_is_felt_by_every_function_at_once(client: ClientFactory, email: str) -> None:
+    http = client()
+    bearer = {"Authorization": f"Bearer {log_in(http, email).json()['access_token']}"}
+    paths = ("/api/v1/auth/me", "/api/v1/orders", "/api/v1/inventory/products")
+    assert {http.get(path, headers=bearer).status_code for path in paths} == {200}
+
+    assert http.post("/api/v1/auth/logout", headers=bearer).status_code == 204
+
+    assert {http.get(path, headers=bearer).status_code for path in paths} == {401}
+
+
+def test_making_the_key_was_audited(system: LocalSystem, client: ClientFactory) -> None:
+    kids = [key["kid"] for key in client().get("/.well-known/jwks.json").json()["keys"]]
+
+    assert [entry["target"] for entry in audit_entries(system, action="signing-key.created")] == kids

@@ -1,0 +1,23 @@
+"""The fixtures of the functional tests, and an account to attack."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from oms.identity.models import User
+from tests.functional.auth.conftest import _cheap_hashes, account, frozen, full_cost, log_in
+from tests.functional.conftest import _aws, cloud
+
+__all__ = ["_aws", "_cheap_hashes", "account", "cloud", "frozen", "full_cost"]
+
+
+@pytest.fixture
+def ada(account: Callable[..., User]) -> User:
+    return account("ada@example.com")
+
+
+@pytest.fixture
+def tokens(ada: User) -> dict[str, Any]:
+    answer: dict[str, Any] = log_in().json
+    return answer

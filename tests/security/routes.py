@@ -1,0 +1,12 @@
+"""What nearly every attack asks for in the end."""
+
+from auth import handler as session_routes
+from tests.functional.harness import Answer, invoke
+
+
+def me(token: str) -> Answer:
+    return invoke(session_routes, "GET", "/api/v1/auth/me", token=token)
+
+
+def refresh(token: str) -> Answer:
+    return invoke(session_routes, "POST", "/api/v1/auth/refresh", {"refresh_token": token})
