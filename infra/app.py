@@ -11,7 +11,7 @@ from infra.assets import ROOT
 from infra.checks import check
 from infra.stack import OmsStack
 from infra.stages import Stage, StageError
-from layers.dependencies.build import LayerBuildError
+from layers.archive import LayerBuildError
 
 
 def build(context: dict[str, Any] | None = None, *, outdir: str | None = None) -> cdk.App:

@@ -9,10 +9,16 @@ from pathlib import Path
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
+class LayerBuildError(Exception):
+    """A layer could not be built; the message says why and what to do."""
+
+
 def compile_bytecode(folder: Path) -> None:
     """Writes .pyc files that Python loads without comparing times, which zipping changes."""
     command = [sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
-    subprocess.run([*command, "-s", str(folder), str(folder)], check=True)
+    result = subprocess.run([*command, "-s", str(folder), str(folder)], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise LayerBuildError(f"The layer holds a module that does not compile:\n{result.stdout.strip()}")
 
 
 def write_zip(folder: Path, archive: Path, *, compress: bool) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from local.cloud import REGION, Cloud, run
 from local.errors import LocalCloudError
 
@@ -59,9 +61,14 @@ class Assembly:
         template_url = self.upload(cloud)
         name, version = BOOTSTRAP
         cloud.client("ssm").put_parameter(Name=name, Value=version, Type="String")
-        cloud.client("cloudformation").create_stack(
-            StackName=STACK, TemplateURL=template_url, Capabilities=["CAPABILITY_NAMED_IAM"]
-        )
+        try:
+            cloud.client("cloudformation").create_stack(
+                StackName=STACK, TemplateURL=template_url, Capabilities=["CAPABILITY_NAMED_IAM"]
+            )
+        except ClientError as error:
+            raise LocalCloudError(
+                f"The template was refused: {error.response['Error']['Message']}\n{WAY_OUT}"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,6 @@ def _why_it_failed(cloudformation: Any, status: str) -> str:
     failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
     for event in sorted(failed, key=lambda event: event["Timestamp"]):
         if reason := event.get("ResourceStatusReason"):
-            return (
-                f"The deployment failed at {event['LogicalResourceId']} ({event['ResourceType']}): {reason}\n{WAY_OUT}"
-            )
+            where = f"{event['LogicalResourceId']} ({event['ResourceType']})"
+            return f"The deployment failed at {where}: {reason}\n{WAY_OUT}"
     return f"The deployment ended as {status} and gave no reason. {WAY_OUT}"

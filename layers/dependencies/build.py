@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from layers.archive import compile_bytecode, write_zip
+from layers.archive import LayerBuildError, compile_bytecode, write_zip
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements" / "runtime.txt"
@@ -24,10 +24,6 @@ UNUSED = ("boto3/examples", "boto3/data", "bin", "**/tests", "**/*.pyi", "**/*.d
 
 # Lambda's Python 3.13 runs on Amazon Linux 2023 (glibc 2.34), which these wheels suit.
 LAMBDA_PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
-
-
-class LayerBuildError(Exception):
-    """The layer could not be built; the message says why and what to do."""
 
 
 def build(architecture: str, *, native: bool, directory: Path) -> Path:
