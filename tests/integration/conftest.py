@@ -10,6 +10,8 @@ from local.system import LocalSystem
 
 # Each client function worker takes seconds to start on a small machine; tests that race are to race, not to wait.
 WARM_WORKERS = 8
+# Limits so high that tests sign in as often as they need; a concurrency that none of them reaches.
+SETTINGS = {"register_limit": 100_000, "login_limit": 100_000, "passwords_concurrency": 60}
 
 type ClientFactory = Callable[..., httpx.Client]
 
@@ -22,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def system() -> Iterator[LocalSystem]:
     """The template as deployed, seeded. Limits are raised so that tests can sign in as often as they need."""
-    with LocalSystem(settings={"register_limit": 100_000, "login_limit": 100_000}) as running:
+    with LocalSystem(settings=SETTINGS) as running:
         yield running
 
 

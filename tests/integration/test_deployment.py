@@ -143,6 +143,20 @@ def test_functions_run_the_code_layers_and_settings_of_the_template(
                 assert variables[key] == value
 
 
+def test_reserved_concurrency_is_that_of_the_template(system: LocalSystem, template: dict[str, Any]) -> None:
+    wanted = {
+        system.deployment.resources[logical_id]: properties.get("ReservedConcurrentExecutions")
+        for logical_id, properties in declared(template, "AWS::Lambda::Function").items()
+    }
+    deployed = {
+        name: system.client("lambda").get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
+        for name in wanted
+    }
+
+    assert deployed == wanted
+    assert deployed[system.deployment.function("Passwords")] == 60
+
+
 def test_log_groups_keep_their_retention(system: LocalSystem, template: dict[str, Any]) -> None:
     groups = by_name(system.client("logs").describe_log_groups()["logGroups"], "logGroupName")
 
