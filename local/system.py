@@ -8,7 +8,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -168,11 +168,15 @@ class LocalSystem:
         )
         return [event["message"] for page in pages for event in page["events"]]
 
-    def warm_up(self, workers: int, paths: tuple[str, ...] = WARM_UP_PATHS) -> None:
-        """Starts `workers` of each function: a worker unpacks its own layers, which is slow when many start at once."""
+    def warm_up(self, workers: int, paths: Sequence[str] = WARM_UP_PATHS) -> None:
+        """Starts `workers` of the function behind each path, those of one path at the same time.
+
+        A worker unpacks its own layers, which takes seconds of a core: without this, a test's first burst waits.
+        """
+        batches = [[path] * workers for path in paths] if workers > 1 else [list(paths)]
         with ThreadPoolExecutor(max(workers, WARM_UP_AT_ONCE)) as pool:
-            for _ in pool.map(self._touch, [path for path in paths for _ in range(workers)]):
-                pass
+            for batch in batches:
+                list(pool.map(self._touch, batch))
 
     def _touch(self, path: str) -> None:
         with contextlib.suppress(urllib.error.HTTPError):

@@ -8,8 +8,6 @@ import pytest
 from local.demo import PASSWORD
 from local.system import LocalSystem
 
-# Each client function worker takes seconds to start on a small machine; tests that race are to race, not to wait.
-WARM_WORKERS = 8
 # Limits so high that tests sign in as often as they need; a concurrency that none of them reaches.
 SETTINGS = {"register_limit": 100_000, "login_limit": 100_000, "passwords_concurrency": 60}
 
