@@ -25,6 +25,7 @@ class Call:
     """One AWS call. `number` counts from 1 since the plan began; `send` makes it for real."""
 
     number: int
+    service: str
     operation: str
     parameters: Mapping[str, Any]
     send: Callable[[], Any] = field(repr=False, compare=False)
@@ -47,7 +48,8 @@ def faults(plan: Plan = lambda call: call.send()) -> Iterator[list[Call]]:
     real = BaseClient._make_api_call
 
     def planned(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
-        call = Call(len(calls) + 1, operation, parameters, lambda: real(client, operation, parameters))
+        service = client.meta.service_model.service_name
+        call = Call(len(calls) + 1, service, operation, parameters, lambda: real(client, operation, parameters))
         calls.append(call)
         return plan(call)
 

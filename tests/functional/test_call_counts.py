@@ -1,0 +1,281 @@
+"""What each route costs in DynamoDB calls when the process is warm, the read of session and user included."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+import pytest
+
+from auth import handler as auth
+from auth import passwords as password_routes
+from docs import handler as docs
+from inventory import handler as inventory
+from oms.identity import passwords
+from oms.orders import service as order_service
+from oms.settings import settings
+from orders import handler as orders
+from tests.faults.injector import faults
+from tests.faults.shop import Shop, stock_of
+from tests.functional.gateway import call
+from tests.functional.harness import Answer, Person
+
+PASSWORD = "correct horse battery"
+APPS = [module.app for module in (auth, password_routes, docs, inventory, orders)]
+
+numbers = count(1)
+
+
+@dataclass
+class World:
+    """Who asks, and what there is to ask for."""
+
+    shop: Shop
+    product: str
+    email: str = "ada@example.com"
+
+    def order(self) -> str:
+        """The path of a new pending order."""
+        return f"/api/v1/orders/{self.shop.buy({self.product: 1}).json['id']}"
+
+    def sign_in(self) -> Any:
+        signed_in = call("POST", "/api/v1/auth/login", {"email": self.email, "password": PASSWORD})
+        assert signed_in.status == 200, signed_in.text
+        return signed_in.json
+
+
+type Ask = Callable[[], Answer]
+"""The request to be counted. What it needs was made before."""
+
+
+def get(path: str) -> Callable[[World], Ask]:
+    def prepare(world: World) -> Ask:
+        world.order()
+        filled = path.format(product=world.product, customer=world.shop.customer.id)
+        return lambda: call("GET", filled, token=world.shop.manager.token)
+
+    return prepare
+
+
+def own(path: str) -> Callable[[World], Ask]:
+    def prepare(world: World) -> Ask:
+        world.order()
+        return lambda: call("GET", path, token=world.shop.customer.token)
+
+    return prepare
+
+
+def on_order(method: str, suffix: str, by: str = "customer") -> Callable[[World], Ask]:
+    def prepare(world: World) -> Ask:
+        path = world.order() + suffix
+        person: Person = getattr(world.shop, by)
+        return lambda: call(method, path, token=person.token)
+
+    return prepare
+
+
+def register(_: World) -> Ask:
+    body = {"email": f"{next(numbers)}@example.com", "password": PASSWORD, "first_name": "Bob"}
+    return lambda: call("POST", "/api/v1/auth/register", body)
+
+
+def log_in(world: World) -> Ask:
+    return lambda: call("POST", "/api/v1/auth/login", {"email": world.email, "password": PASSWORD})
+
+
+def log_in_known_device(world: World) -> Ask:
+    body = {"email": world.email, "password": PASSWORD, "device_token": world.sign_in()["device_token"]}
+    return lambda: call("POST", "/api/v1/auth/login", body)
+
+
+def refresh(world: World) -> Ask:
+    body = {"refresh_token": world.sign_in()["refresh_token"]}
+    return lambda: call("POST", "/api/v1/auth/refresh", body)
+
+
+def log_out(world: World) -> Ask:
+    token = world.sign_in()["access_token"]
+    return lambda: call("POST", "/api/v1/auth/logout", token=token)
+
+
+def log_out_by_refresh_token(world: World) -> Ask:
+    body = {"refresh_token": world.sign_in()["refresh_token"]}
+    return lambda: call("POST", "/api/v1/auth/logout", body)
+
+
+def create_order(world: World, key: str | None = None) -> Ask:
+    world.order()  # the process has seen the offer
+    return lambda: world.shop.buy({world.product: 1}, key=key)
+
+
+def create_large_order(world: World) -> Ask:
+    cart = {world.shop.product(5): 1 for _ in range(90)}
+    for product in cart:
+        order_service._offers.learn(stock_of(product))
+    return lambda: world.shop.buy(cart)
+
+
+def replay_order(world: World) -> Ask:
+    ask = create_order(world, key="k")
+    ask()
+    return ask
+
+
+def quote(world: World) -> Ask:
+    return lambda: world.shop.post("/api/v1/orders/quote", {"items": [{"product_id": world.product, "quantity": 1}]})
+
+
+def create_product(world: World) -> Ask:
+    body = {"sku": f"SKU-{next(numbers)}", "name": "Saw", "category": "Tools", "price": 5}
+    return lambda: world.shop.manage("POST", "products", body)
+
+
+def replace_product(world: World) -> Ask:
+    body = {"sku": "SKU-0", "name": "Saw", "category": "Garden", "price": 6, "status": "archived"}
+    return lambda: world.shop.manage("PUT", f"products/{world.product}", body)
+
+
+def adjust_stock(world: World) -> Ask:
+    return lambda: world.shop.manage(
+        "PATCH", f"products/{world.product}/stock", {"adjustment": 1, "reason": "found"}, key="k"
+    )
+
+
+def public(path: str) -> Callable[[World], Ask]:
+    return lambda _: lambda: call("GET", path)
+
+
+PRODUCTS, ORDERS, AUTH = "/api/v1/inventory/products", "/api/v1/orders", "/api/v1/auth"
+
+BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
+    # auth
+    (f"POST {AUTH}/register", "", 2, register),
+    (f"POST {AUTH}/login", "", 4, log_in),
+    (f"POST {AUTH}/login", "known device", 4, log_in_known_device),
+    (f"POST {AUTH}/refresh", "", 2, refresh),
+    (f"POST {AUTH}/logout", "", 2, log_out),
+    (f"POST {AUTH}/logout", "by refresh token", 2, log_out_by_refresh_token),
+    (f"GET {AUTH}/me", "", 1, own(f"{AUTH}/me")),
+    # inventory: a list is who asks, a Query for each partition, a BatchGet for each 50 products
+    (f"GET {PRODUCTS}", "", 3, own(PRODUCTS)),
+    (f"GET {PRODUCTS}", "limit 50", 3, own(f"{PRODUCTS}?limit=50")),
+    (f"GET {PRODUCTS}", "by price in a category", 3, own(f"{PRODUCTS}?category=Tools&min_price=1")),
+    (f"GET {PRODUCTS}", "low stock", 3, get(f"{PRODUCTS}?low_stock=false")),
+    (f"GET {PRODUCTS}", "two statuses", 4, get(f"{PRODUCTS}?status=active,archived")),
+    (f"POST {PRODUCTS}", "", 2, create_product),
+    (f"GET {PRODUCTS}/<product_id>", "", 2, get(f"{PRODUCTS}/{{product}}")),
+    (f"PUT {PRODUCTS}/<product_id>", "", 3, replace_product),
+    (f"PATCH {PRODUCTS}/<product_id>/stock", "", 3, adjust_stock),
+    ("GET /api/v1/inventory/categories", "", 2, own("/api/v1/inventory/categories")),
+    # orders: of a deployment with one shard
+    (f"GET {ORDERS}", "own", 3, own(ORDERS)),
+    (f"GET {ORDERS}", "own by status", 3, own(f"{ORDERS}?status=pending,cancelled")),
+    (f"GET {ORDERS}", "all", 3, get(ORDERS)),
+    (f"GET {ORDERS}", "all pending", 3, get(f"{ORDERS}?status=pending")),
+    (f"GET {ORDERS}", "all pending and cancelled", 3, get(f"{ORDERS}?status=pending,cancelled")),
+    (f"GET {ORDERS}", "of a customer", 3, get(f"{ORDERS}?customer_id={{customer}}")),
+    (f"POST {ORDERS}", "", 2, create_order),
+    (f"POST {ORDERS}", "with a key", 2, lambda world: create_order(world, key="k")),
+    (f"POST {ORDERS}", "90 products", 2, create_large_order),
+    (f"POST {ORDERS}", "replayed", 2, replay_order),
+    (f"POST {ORDERS}/quote", "", 2, quote),
+    (f"GET {ORDERS}/<order_id>", "", 2, on_order("GET", "")),
+    (f"GET {ORDERS}/<order_id>", "manager", 2, on_order("GET", "", "manager")),
+    (f"GET {ORDERS}/<order_id>/history", "", 2, on_order("GET", "/history")),
+    (f"POST {ORDERS}/<order_id>/cancel", "", 3, on_order("POST", "/cancel")),
+    (f"POST {ORDERS}/<order_id>/confirm", "", 3, on_order("POST", "/confirm", "manager")),
+    # docs
+    *((f"GET {path}", "", 0, public(path)) for path in ("/health", "/openapi.json", "/.well-known/jwks.json")),
+    *(
+        (f"GET /api/v1{path}", "", 0, public(f"/api/v1{path}"))
+        for path in ("/health", "/openapi.json", "/.well-known/jwks.json")
+    ),
+]
+
+
+@pytest.fixture
+def world(customer: Person, manager: Person, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Warm: keys and secrets are loaded, the offer of the product is known, an account exists."""
+    monkeypatch.setattr(passwords, "_COST", 4)  # what bcrypt costs is not counted here
+    shop = Shop(customer, manager)
+    body = {"sku": "SKU-0", "name": "Hammer", "category": "Tools", "price": 10, "stock": 50}
+    made = shop.manage("POST", "products", body)
+    assert made.status == 201, made.text
+    world = World(shop, made.json["id"])
+    account = {"email": world.email, "password": PASSWORD, "first_name": "Ada"}
+    registered = call("POST", f"{AUTH}/register", account, address="198.51.100.9")
+    assert registered.status == 201, registered.text
+    call("POST", f"{AUTH}/login", account | {"password": "wrong"}, address="198.51.100.9")
+    world.sign_in()
+    return world
+
+
+@pytest.mark.parametrize(
+    ("calls", "prepare"),
+    [pytest.param(calls, prepare, id=f"{route} {variant}".rstrip()) for route, variant, calls, prepare in BUDGETS],
+)
+def test_a_warm_request_makes_as_many_calls_as_its_budget(
+    world: World, calls: int, prepare: Callable[[World], Ask]
+) -> None:
+    ask = prepare(world)
+
+    with faults() as made:
+        answer = ask()
+
+    assert answer.status < 300, answer.text
+    assert {it.service for it in made} <= {"dynamodb"}, "a warm process asks nothing else"
+    assert len(made) == calls, [it.operation for it in made]
+
+
+def test_every_route_has_a_budget() -> None:
+    routes = {f"{route.method} {route.path}" for app in APPS for route in app._static_routes + app._dynamic_routes}
+
+    assert routes == {route for route, *_ in BUDGETS}
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+@pytest.mark.parametrize("filters", ["", "?status=pending", "?status=cancelled"])
+def test_a_managers_list_is_two_calls_and_one_for_each_shard(
+    world: World, monkeypatch: pytest.MonkeyPatch, shards: int, filters: str
+) -> None:
+    monkeypatch.setattr(order_service, "settings", lambda: replace(settings(), order_shards=shards))
+    for _ in range(4):
+        world.shop.post(f"{world.order()}/cancel")
+        world.order()
+
+    with faults() as made:
+        answer = call("GET", f"{ORDERS}{filters}", token=world.shop.manager.token)
+
+    assert answer.json["items"]
+    assert len(made) == shards + 2
+
+
+@pytest.mark.parametrize(("limit", "calls"), [(20, 3), (50, 3), (51, 4), (100, 4)])
+def test_a_product_list_reads_fifty_products_at_a_time(world: World, limit: int, calls: int) -> None:
+    for _ in range(101):
+        world.shop.product(1)
+
+    with faults() as made:
+        answer = call("GET", f"{PRODUCTS}?limit={limit}", token=world.shop.customer.token)
+
+    assert len(answer.json["items"]) == limit
+    assert len(made) == calls
+
+
+def test_a_wrong_password_costs_four_calls(world: World) -> None:
+    with faults() as made:
+        answer = call("POST", f"{AUTH}/login", {"email": world.email, "password": "wrong"})
+
+    assert answer.status == 401
+    assert len(made) == 4
+
+
+def test_a_stale_offer_costs_a_transaction_and_no_read(world: World) -> None:
+    world.order()
+    world.shop.reprice(world.product, "11.00")
+
+    with faults() as made:
+        answer = world.shop.buy({world.product: 1})
+
+    assert answer.status == 201
+    assert [it.operation for it in made] == ["BatchGetItem", "TransactWriteItems", "TransactWriteItems"]
