@@ -1,0 +1,88 @@
+"""`make up`, where it does not come up: told in one sentence, and nothing is left behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(folder: Path, port: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "local.up"],
+        cwd=ROOT,
+        env={**os.environ, "PORT": port, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def processes_with(folder: Path) -> list[str]:
+    """Ids of the processes whose temporary folder is in `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes()
+        except OSError:
+            continue  # gone meanwhile, or another user's
+        if f"TMPDIR={folder}".encode() in environment:
+            found.append(process.name)
+    return found
+
+
+def test_a_taken_port_is_told_at_once_with_the_way_out(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = start(tmp_path, str(port))
+        _, error = process.communicate(timeout=30)
+
+    assert process.returncode == 1
+    assert error.strip().splitlines() == [
+        f"Port {port} cannot be used (Address already in use): choose another with `make up PORT={port + 1}`."
+    ]
+
+
+def test_a_port_that_is_no_number_is_told(tmp_path: Path) -> None:
+    process = start(tmp_path, "http")
+    _, error = process.communicate(timeout=30)
+
+    assert process.returncode == 1
+    assert error.strip() == "PORT=http is not a port: give a number from 1 to 65535."
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize(("number", "step"), [(signal.SIGINT, "Synthesize"), (signal.SIGTERM, "Deploy")])
+def test_stopped_while_starting_it_leaves_no_process_and_no_folder(
+    tmp_path: Path, number: signal.Signals, step: str
+) -> None:
+    process = start(tmp_path, str(free_port()))
+    assert process.stdout is not None
+    shown = ""
+    while step not in shown:
+        shown += process.stdout.read(1)
+    time.sleep(0.5)
+    assert len(processes_with(tmp_path)) > 1
+
+    os.killpg(process.pid, number)
+    rest, error = process.communicate(timeout=30)
+
+    assert (process.returncode, error) == (0, "")
+    assert rest.strip().endswith("Stopped; nothing is left behind.")
+    assert list(tmp_path.iterdir()) == []
+    assert processes_with(tmp_path) == []
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
