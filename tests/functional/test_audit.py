@@ -1,0 +1,83 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from inventory import handler as inventory
+from oms import audit, clock
+from oms.dynamodb import client
+from tests.functional.harness import Person, invoke
+
+PRODUCT = {"sku": "X", "name": "X", "category": "X", "price": "1.00"}
+
+
+@pytest.fixture(autouse=True)
+def advance(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+
+    def move(seconds: float) -> None:
+        nonlocal now
+        now += timedelta(seconds=seconds)
+
+    monkeypatch.setattr(clock, "now", lambda: now)
+    return move
+
+
+def items(kind: str) -> list[dict[str, Any]]:
+    stored = client().scan(TableName="audit")["Items"]
+    return [
+        {name: next(iter(value.values())) for name, value in item.items()}
+        for item in stored
+        if item["kind"]["S"] == kind
+    ]
+
+
+def deny(actor_id: str, times: int) -> None:
+    actor: Any = SimpleNamespace(id=actor_id, role="customer")
+    for _ in range(times):
+        audit.denied(actor, address="198.51.100.1", target="POST /api/v1/inventory/products")
+
+
+def test_a_denied_request_leaves_an_entry_that_says_who_what_and_from_where(customer: Person) -> None:
+    path = "/api/v1/inventory/products"
+    assert invoke(inventory, "POST", path, PRODUCT, token=customer.token).status == 403
+
+    (entry,) = items("entry")
+    assert {name: entry[name] for name in ("action", "outcome", "actor_id", "actor_role", "address", "target")} == {
+        "action": "access.denied",
+        "outcome": "failure",
+        "actor_id": customer.id,
+        "actor_role": "customer",
+        "address": "198.51.100.1",
+        "target": f"POST {path}",
+    }
+
+
+def test_beyond_a_hundred_a_minute_denials_are_counted_in_one_item(advance: Callable[[float], None]) -> None:
+    deny("mallory", 103)
+    deny("trent", 1)
+    advance(60)
+    deny("mallory", 1)
+
+    assert [entry["actor_id"] for entry in items("entry")].count("mallory") == 101
+    assert sorted((item["actor_id"], item["n"]) for item in items("denials")) == [
+        ("mallory", "1"),
+        ("mallory", "103"),
+        ("trent", "1"),
+    ]
+
+
+def test_an_entry_stands_under_its_day_and_sorts_by_time(advance: Callable[[float], None]) -> None:
+    written = []
+    for _ in range(3):
+        written.append(audit.entry("login", actor_id="a", address=None, target=None))
+        audit.record(written[-1])
+        audit.record(written[-1])  # a repetition after a lost answer
+        advance(1)
+
+    stored = sorted(items("entry"), key=lambda entry: str(entry["sk"]))
+    assert [entry["id"] for entry in stored] == [entry.id for entry in written]
+    assert {entry["pk"] for entry in stored} <= {f"day#{entry.at[:10]}" for entry in written}
+    assert all(entry["sk"] == f"{entry['at']}#{entry['id']}" for entry in stored)
