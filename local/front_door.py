@@ -104,7 +104,11 @@ class _Handler(BaseHTTPRequestHandler):
         started = time.monotonic()
         # As it came: `self.path` has its leading slashes collapsed.
         target = self.requestline.split(" ")[1]
-        body = self._body()
+        try:
+            body = self._body()
+        except ValueError:
+            self.send_error(400)
+            return
         if body is None:
             self.close_connection = True
             status, headers, answer = _too_large()
@@ -125,10 +129,12 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _body(self) -> bytes | None:
-        """The request's body; None when it is over the gateway's limit."""
+        """The request's body; None when it is over the gateway's limit. ValueError when its length makes no sense."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             return self._chunks()
         length = int(self.headers.get("Content-Length") or 0)
+        if length < 0:
+            raise ValueError(length)
         return self.rfile.read(length) if length <= MAX_BODY else None
 
     def _chunks(self) -> bytes | None:

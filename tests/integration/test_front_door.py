@@ -1,9 +1,11 @@
 """The front door passes requests on as they are, but for what only a front may say."""
 
 import http.client
+import socket
 from collections.abc import Callable
 
 import httpx
+import pytest
 
 from local.system import LocalSystem
 
@@ -12,14 +14,14 @@ def test_a_connection_is_kept_and_head_has_no_body(system: LocalSystem) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", system.front_door.port, timeout=30)
     connection.request("GET", "/health")
     body = connection.getresponse().read()
-    socket = connection.sock
+    kept = connection.sock
     connection.request("HEAD", "/health")
     head = connection.getresponse()
 
     assert body
     assert head.status == 200
     assert head.read() == b""
-    assert connection.sock is socket
+    assert connection.sock is kept
     connection.close()
 
 
@@ -35,6 +37,15 @@ def test_a_body_over_the_gateways_limit_is_refused_at_once(client: Callable[...,
     answer = client().post("/api/v1/orders", content=b"x" * (10 * 1024 * 1024 + 1))
 
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("header", ["Content-Length: -1", "Content-Length: many", "Transfer-Encoding: chunked"])
+def test_a_length_that_makes_no_sense_is_a_bad_request(system: LocalSystem, header: str) -> None:
+    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=30) as connection:
+        connection.sendall(f"POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\nzz\r\n".encode())
+        answer = connection.recv(100)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 def test_unusual_methods_reach_the_api(client: Callable[..., httpx.Client]) -> None:
