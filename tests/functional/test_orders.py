@@ -1,31 +1,350 @@
+"""Orders of one customer after the other: what is stored, what is refused, what comes back."""
+
+import re
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
-from inventory import handler as inventory
-from orders import handler as orders
-from tests.functional.harness import Person, invoke
+import pytest
+
+from oms import settings
+from oms.clock import instant
+from oms.orders import pricing
+from tests.functional.gateway import assert_problem, call, places
+from tests.functional.harness import Answer, Person
+
+PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
+ADDRESS = {"name": "Ada", "line1": "1 Main St", "city": "Bonn", "postal_code": "53111", "country": "DE"}
+type Make = Callable[..., str]
+type Place = Callable[..., Answer]
 
 
-def test_an_order_reserves_what_it_takes(customer: Person, manager: Person, product: Callable[..., str]) -> None:
-    bought = product(stock=10, price="19.99")
+def post(buyer: Person, *items: tuple[str, int], headers: dict[str, str] | None = None, **fields: Any) -> Answer:
+    lines = [{"product_id": product_id, "quantity": quantity} for product_id, quantity in items]
+    return call("POST", ORDERS, {"items": lines} | fields, token=buyer.token, headers=headers)
 
-    placed = invoke(
-        orders,
-        "POST",
-        "/api/v1/orders",
-        {"items": [{"product_id": bought, "quantity": 3}], "shipping_cost": 10.00},
-        token=customer.token,
-    )
+
+def move(order_id: str, name: str, actor: Person, body: Any = None, **headers: str) -> Answer:
+    named = {header.replace("_", "-"): value for header, value in headers.items()}
+    return call("POST", f"{ORDERS}/{order_id}/{name}", body, token=actor.token, headers=named)
+
+
+def stock(product_id: str, manager: Person) -> tuple[int, int, int]:
+    """(available, reserved, on hand)"""
+    shown = call("GET", f"{PRODUCTS}/{product_id}", token=manager.token).json
+    return shown["available"], shown["reserved"], shown["on_hand"]
+
+
+# ---- placing --------------------------------------------------------------------------------------------------------
+
+
+def test_an_order_reserves_what_it_takes(customer: Person, manager: Person, product: Make) -> None:
+    bought = product(stock=10, price="19.99", sku="AB-1", name="Hammer")
+
+    placed = post(customer, (bought, 3), shipping_cost=10.00, shipping_address=ADDRESS, note="Ring twice")
 
     assert placed.status == 201, placed.text
-    assert placed.json["total"] == "69.97"
-    shown = invoke(inventory, "GET", f"/api/v1/inventory/products/{bought}", token=manager.token)
-    assert (shown.json["available"], shown.json["reserved"], shown.json["on_hand"]) == (7, 3, 10)
-    confirmed = invoke(orders, "POST", f"/api/v1/orders/{placed.json['id']}/confirm", token=manager.token)
-    assert confirmed.status == 200, confirmed.text
-    cancelled = invoke(orders, "POST", f"/api/v1/orders/{placed.json['id']}/cancel", token=customer.token)
-    assert cancelled.status == 200, cancelled.text
-    assert cancelled.json["version"] == 3
-    listed = invoke(orders, "GET", "/api/v1/orders", query="status=cancelled,pending", token=customer.token)
-    assert [order["id"] for order in listed.json["items"]] == [placed.json["id"]], listed.text
-    history = invoke(orders, "GET", f"/api/v1/orders/{placed.json['id']}/history", token=customer.token)
-    assert [entry["to"] for entry in history.json["items"]] == ["pending", "confirmed", "cancelled"], history.text
+    order = placed.json
+    assert order["items"] == [
+        {
+            "product_id": bought,
+            "sku": "AB-1",
+            "name": "Hammer",
+            "quantity": 3,
+            "unit_price": "19.99",
+            "line_total": "59.97",
+        }
+    ]
+    assert (order["subtotal"], order["shipping_cost"], order["total"]) == ("59.97", "10.00", "69.97")
+    assert (order["status"], order["version"], order["currency"]) == ("pending", 1, "EUR")
+    assert order["customer_id"] == customer.id
+    assert order["shipping_address"] == ADDRESS | {"line2": None, "region": None}
+    assert order["note"] == "Ring twice"
+    assert order["shipment"] is order["cancel_reason"] is None
+    assert re.fullmatch(r"\d{8}-[0-9A-Z]{10}", order["number"])
+    assert order["number"] == f"{order['created_at'][:10].replace('-', '')}-{order['id'][:10]}"
+    assert order["created_at"] == order["updated_at"] < order["expires_at"]
+    assert stock(bought, manager) == (7, 3, 10)
+
+
+def test_a_new_order_is_where_its_location_says(customer: Person, order: Place) -> None:
+    placed = order(customer)
+
+    shown = call("GET", placed.headers["Location"], token=customer.token)
+
+    assert shown.json == placed.json
+    assert shown.headers["ETag"] == placed.headers["ETag"] == '"1"'
+
+
+def test_the_hold_is_half_an_hour(customer: Person, order: Place) -> None:
+    placed = order(customer).json
+
+    assert instant(placed["expires_at"]) - instant(placed["created_at"]) == timedelta(minutes=30)
+
+
+def test_every_documented_field_is_there_when_unset(customer: Person, order: Place) -> None:
+    placed = order(customer).json
+
+    assert placed["shipping_cost"] == "0.00"
+    assert [placed[name] for name in ("shipping_address", "note", "shipment", "cancel_reason")] == [None] * 4
+
+
+def test_an_integer_product_id_is_its_decimal_string(customer: Person) -> None:
+    answer = call("POST", ORDERS, {"items": [{"product_id": 7, "quantity": 1}]}, token=customer.token)
+
+    assert assert_problem(answer, 422, "unknown-product")["errors"][0]["detail"] == "There is no product 7 on sale."
+
+
+def test_lines_of_one_product_merge_where_it_first_stood(customer: Person, manager: Person, product: Make) -> None:
+    first, second = product(), product()
+
+    placed = post(customer, (first, 1), (second, 2), (first, 3)).json
+
+    assert [(line["product_id"], line["quantity"]) for line in placed["items"]] == [(first, 4), (second, 2)]
+    assert stock(first, manager) == (6, 4, 10)
+
+
+def test_short_stock_stores_nothing_and_names_the_products(customer: Person, manager: Person, product: Make) -> None:
+    plenty, few, none = product(stock=10), product(stock=1), product(stock=0)
+
+    refused = post(customer, (plenty, 2), (few, 1), (none, 3), (few, 1))
+
+    problem = assert_problem(refused, 409, "insufficient-stock")
+    assert problem["shortfalls"] == [
+        {"product_id": few, "requested": 2, "available": 1},
+        {"product_id": none, "requested": 3, "available": 0},
+    ]
+    assert stock(plenty, manager) == (10, 0, 10)
+    assert call("GET", ORDERS, token=customer.token).json["items"] == []
+
+
+def test_the_last_unit_can_be_bought_and_no_more(customer: Person, manager: Person, product: Make) -> None:
+    last = product(stock=1)
+
+    assert post(customer, (last, 1)).status == 201
+    assert post(customer, (last, 1)).status == 409
+    assert stock(last, manager) == (0, 1, 1)
+
+
+def test_unknown_and_archived_products_are_named_by_their_place(
+    customer: Person, manager: Person, product: Make
+) -> None:
+    sold, archived, short = product(), product(sku="OLD"), product(stock=0)
+    text = {"sku": "OLD", "name": "Old", "category": "Tools", "price": 1, "status": "archived"}
+    assert call("PUT", f"{PRODUCTS}/{archived}", text, token=manager.token).status == 200
+
+    refused = post(customer, (sold, 1), ("none", 1), (archived, 1), (short, 1))
+
+    problem = assert_problem(refused, 422, "unknown-product")
+    assert [error["pointer"] for error in problem["errors"]] == ["#/items/1/product_id", "#/items/2/product_id"]
+
+
+def test_a_price_that_changed_is_the_price(customer: Person, manager: Person, product: Make) -> None:
+    changing = product(price="10.00", sku="C")
+    post(customer, (changing, 1))
+    text = {"sku": "C", "name": "C", "category": "Tools", "price": "12.50", "status": "active"}
+    call("PUT", f"{PRODUCTS}/{changing}", text, token=manager.token)
+
+    placed = post(customer, (changing, 2)).json
+
+    assert (placed["items"][0]["unit_price"], placed["total"]) == ("12.50", "25.00")
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"shipping_cost": "1000.01"}, "#/shipping_cost"),
+        ({"shipping_cost": -1}, "#/shipping_cost"),
+        ({"shipping_cost": "1e1"}, "#/shipping_cost"),
+        ({"shipping_cost": 1.001}, "#/shipping_cost"),
+        ({"shipping_cost": None}, "#/shipping_cost"),
+        ({"note": "x" * 501}, "#/note"),
+        ({"note": 1}, "#/note"),
+        ({"shipping_address": "Bonn"}, "#/shipping_address"),
+        ({"shipping_address": ADDRESS | {"country": "de"}}, "#/shipping_address/country"),
+        ({"shipping_address": ADDRESS | {"country": "UK"}}, "#/shipping_address/country"),
+        ({"shipping_address": ADDRESS | {"country": "DEU"}}, "#/shipping_address/country"),
+        ({"shipping_address": ADDRESS | {"line1": "x" * 501}}, "#/shipping_address/line1"),
+        ({"shipping_address": ADDRESS | {"name": ""}}, "#/shipping_address/name"),
+        ({"shipping_address": ADDRESS | {"planet": "Earth"}}, "#/shipping_address/planet"),
+        ({"role": "admin"}, "#/role"),
+        ({"price": "0.01"}, "#/price"),
+        ({"total": "0.01"}, "#/total"),
+        ({"status": "confirmed"}, "#/status"),
+        ({"customer_id": "somebody"}, "#/customer_id"),
+        ({"version": 9}, "#/version"),
+        ({"id": "chosen"}, "#/id"),
+        ({"currency": "USD"}, "#/currency"),
+    ],
+    ids=str,
+)
+def test_a15_a_field_that_is_wrong_or_not_ones_own_changes_nothing(
+    customer: Person, manager: Person, product: Make, fields: dict[str, Any], place: str
+) -> None:
+    wanted = product()
+
+    assert places(post(customer, (wanted, 1), **fields)) == {place}
+    assert stock(wanted, manager) == (10, 0, 10)
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 10_001])
+def test_a_quantity_has_bounds(customer: Person, quantity: int) -> None:
+    assert places(post(customer, ("x", quantity))) == {"#/items/0/quantity"}
+
+
+def test_ninety_lines_and_no_more(customer: Person, product: Make) -> None:
+    one = product(stock=100)
+
+    assert post(customer, *[(one, 1)] * 90).json["items"][0]["quantity"] == 90
+    assert places(post(customer, *[(one, 1)] * 91)) == {"#/items"}
+
+
+def test_shipping_up_to_the_setting_is_the_customers_choice_and_any_the_managers(
+    customer: Person, manager: Person, product: Make
+) -> None:
+    wanted = product()
+
+    assert post(customer, (wanted, 1), shipping_cost="1000.00").json["total"] == "1019.99"
+    assert post(manager, (wanted, 1), shipping_cost="1000.01").status == 201
+
+
+def test_flat_shipping_is_the_only_one(
+    customer: Person, manager: Person, product: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flat = settings.read({"OMS_SHIPPING_FLAT": "4.90"})
+    monkeypatch.setattr(pricing, "settings", lambda: flat)
+    wanted = product()
+
+    assert post(customer, (wanted, 1)).json["shipping_cost"] == "4.90"
+    assert post(customer, (wanted, 1), shipping_cost=4.9).status == 201
+    for buyer in (customer, manager):
+        assert places(post(buyer, (wanted, 1), shipping_cost=0)) == {"#/shipping_cost"}
+
+
+# ---- quotes ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_quote_says_the_price_and_what_is_short_and_writes_nothing(
+    customer: Person, manager: Person, product: Make
+) -> None:
+    plenty, few = product(price="2.50"), product(stock=1, price="1")
+    body = {"items": [{"product_id": it, "quantity": 2} for it in (plenty, few)], "shipping_cost": 3}
+
+    quoted = call("POST", f"{ORDERS}/quote", body, token=customer.token, headers={"Idempotency-Key": "k"})
+
+    assert quoted.status == 200, quoted.text
+    quote = quoted.json
+    assert [line["line_total"] for line in quote["items"]] == ["5.00", "2.00"]
+    assert (quote["subtotal"], quote["shipping_cost"], quote["total"]) == ("7.00", "3.00", "10.00")
+    assert quote["shortfalls"] == [{"product_id": few, "requested": 2, "available": 1}]
+    assert "Idempotency-Replayed" not in quoted.headers
+    assert stock(plenty, manager) == (10, 0, 10)
+    assert call("GET", ORDERS, token=customer.token).json["items"] == []
+
+
+def test_a_quote_refuses_what_an_order_would(customer: Person, product: Make) -> None:
+    body = {"items": [{"product_id": "none", "quantity": 1}]}
+
+    assert_problem(call("POST", f"{ORDERS}/quote", body, token=customer.token), 422, "unknown-product")
+    wanted = {"items": [{"product_id": product(), "quantity": 1}], "shipping_cost": 5000}
+    assert places(call("POST", f"{ORDERS}/quote", wanted, token=customer.token)) == {"#/shipping_cost"}
+
+
+# ---- moving ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_confirmed_order_keeps_its_stock_and_a_cancelled_one_gives_it_back(
+    customer: Person, manager: Person, product: Make
+) -> None:
+    bought = product()
+    order_id = post(customer, (bought, 3)).json["id"]
+
+    confirmed = move(order_id, "confirm", manager)
+    assert (confirmed.status, confirmed.json["status"], confirmed.json["expires_at"]) == (200, "confirmed", None)
+    assert confirmed.headers["ETag"] == '"2"'
+    assert stock(bought, manager) == (7, 3, 10)
+
+    cancelled = move(order_id, "cancel", customer, {"reason": "Too late"})
+    assert (cancelled.status, cancelled.json["status"], cancelled.json["version"]) == (200, "cancelled", 3)
+    assert cancelled.json["cancel_reason"] == "Too late"
+    assert stock(bought, manager) == (10, 0, 10)
+    assert call("GET", f"{ORDERS}/{order_id}", token=customer.token).json == cancelled.json
+
+
+def test_the_history_tells_who_did_what(customer: Person, manager: Person, order: Place) -> None:
+    order_id = order(customer).json["id"]
+    move(order_id, "confirm", manager)
+    move(order_id, "cancel", customer, {"reason": "Too late"})
+
+    history = call("GET", f"{ORDERS}/{order_id}/history", token=customer.token).json
+
+    assert history["next_cursor"] is None
+    told = [
+        (entry["from"], entry["to"], entry["actor_id"], entry["actor_role"], entry["reason"])
+        for entry in history["items"]
+    ]
+    assert told == [
+        (None, "pending", customer.id, "customer", None),
+        ("pending", "confirmed", manager.id, "manager", None),
+        ("confirmed", "cancelled", customer.id, "customer", "Too late"),
+    ]
+    assert set(history["items"][0]) == {"from", "to", "at", "actor_id", "actor_role", "reason"}
+    times = [entry["at"] for entry in history["items"]]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize("before", [["confirm"], ["cancel"], ["confirm", "cancel"]], ids=str)
+@pytest.mark.parametrize("name", ["confirm", "cancel"])
+def test_a_move_from_a_wrong_state_says_which(manager: Person, order: Place, before: list[str], name: str) -> None:
+    order_id = order(manager).json["id"]
+    for earlier in before:
+        assert move(order_id, earlier, manager).status == 200
+    target = {"confirm": "confirmed", "cancel": "cancelled"}
+    source = target[before[-1]]
+
+    answer = move(order_id, name, manager)
+
+    if (source, name) == ("confirmed", "cancel"):
+        assert answer.json["status"] == "cancelled"
+    else:
+        problem = assert_problem(answer, 409, "invalid-transition")
+        assert (problem["from"], problem["to"]) == (source, target[name])
+
+
+@pytest.mark.parametrize("tag", ['"1"', 'W/"1"', "*", '"7", "1"', ' W/"1" '])
+def test_a_move_of_the_version_meant_goes_through(manager: Person, order: Place, tag: str) -> None:
+    assert move(order(manager).json["id"], "confirm", manager, If_Match=tag).status == 200
+
+
+@pytest.mark.parametrize("tag", ['"2"', 'W/"0"', '""', '"2", "3"', '"01"'])
+def test_a_move_of_another_version_is_refused(manager: Person, order: Place, tag: str) -> None:
+    placed = order(manager).json
+
+    assert_problem(move(placed["id"], "confirm", manager, If_Match=tag), 412, "stale-version")
+    assert call("GET", f"{ORDERS}/{placed['id']}", token=manager.token).json == placed
+
+
+@pytest.mark.parametrize("tag", ["1", "", '"1', "W/1", "*, *", '"1";'])
+def test_what_is_no_entity_tag_is_refused(manager: Person, order: Place, tag: str) -> None:
+    assert places(move(order(manager).json["id"], "confirm", manager, If_Match=tag)) == {"If-Match:"}
+
+
+def test_a_manager_moves_anyones_order(customer: Person, manager: Person, order: Place) -> None:
+    assert move(order(customer).json["id"], "cancel", manager).json["status"] == "cancelled"
+
+
+def test_a_reason_has_a_bound(customer: Person, order: Place) -> None:
+    order_id = order(customer).json["id"]
+
+    assert places(move(order_id, "cancel", customer, {"reason": "x" * 501})) == {"#/reason"}
+    assert places(move(order_id, "cancel", customer, {"status": "shipped"})) == {"#/status"}
+    assert move(order_id, "cancel", customer, {"reason": None}).json["cancel_reason"] is None
+
+
+def test_a_hold_that_is_overdue_can_be_confirmed_until_it_is_swept(
+    manager: Person, order: Place, time_machine: Callable[[timedelta], None]
+) -> None:
+    late = order(manager).json["id"]
+    time_machine(timedelta(minutes=31))
+
+    assert move(late, "confirm", manager).status == 200

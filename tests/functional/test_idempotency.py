@@ -1,0 +1,227 @@
+"""The same request again, with its key: carried out once, and answered as the first time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.functional.gateway import assert_problem, call, places
+from tests.functional.harness import Answer, Person
+
+PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
+TEXT = {"sku": "K-1", "name": "Key", "category": "Keys", "price": "1.00"}
+type Make = Callable[..., str]
+
+
+def keyed(method: str, path: str, body: Any, who: Person, key: str = "k-1", **headers: str) -> Answer:
+    return call(method, path, body, token=who.token, headers={"Idempotency-Key": key, **headers})
+
+
+def is_replay(answer: Answer) -> bool:
+    assert answer.headers.get("Idempotency-Replayed") in (None, "true")
+    return "Idempotency-Replayed" in answer.headers
+
+
+def available(product_id: str, manager: Person) -> int:
+    return int(call("GET", f"{PRODUCTS}/{product_id}", token=manager.token).json["available"])
+
+
+def ordering(product_id: str, quantity: int = 1, **fields: Any) -> dict[str, Any]:
+    return {"items": [{"product_id": product_id, "quantity": quantity}]} | fields
+
+
+def test_an_order_sent_again_is_the_same_order(customer: Person, manager: Person, product: Make) -> None:
+    bought = product()
+    first = keyed("POST", ORDERS, ordering(bought), customer)
+
+    again = keyed("POST", ORDERS, ordering(bought), customer)
+
+    assert (is_replay(first), is_replay(again)) == (False, True)
+    assert (again.status, again.json) == (first.status, first.json) == (201, first.json)
+    assert again.headers["Location"] == first.headers["Location"]
+    assert available(bought, manager) == 9
+    assert len(call("GET", ORDERS, token=customer.token).json["items"]) == 1
+
+
+def test_a_replay_shows_the_order_as_it_is_now(customer: Person, manager: Person, product: Make) -> None:
+    bought = product()
+    order_id = keyed("POST", ORDERS, ordering(bought), customer).json["id"]
+    call("POST", f"{ORDERS}/{order_id}/confirm", token=manager.token)
+
+    again = keyed("POST", ORDERS, ordering(bought), customer)
+
+    assert (again.status, again.json["status"], again.headers["ETag"]) == (201, "confirmed", '"2"')
+
+
+def test_a_replay_comes_before_every_check_of_state(customer: Person, manager: Person, product: Make) -> None:
+    last = product(stock=1, sku="LAST")
+    first = keyed("POST", ORDERS, ordering(last), customer).json
+    archived = TEXT | {"sku": "LAST", "status": "archived"}
+    assert call("PUT", f"{PRODUCTS}/{last}", archived, token=manager.token).status == 200
+
+    again = keyed("POST", ORDERS, ordering(last), customer)
+
+    assert (again.status, again.json) == (201, first)
+
+
+@pytest.mark.parametrize("changes", [{"note": "other"}, {"shipping_cost": "1"}, {"items": []}, {"extra": 1}], ids=str)
+def test_a_key_with_another_body_is_refused(customer: Person, product: Make, changes: dict[str, Any]) -> None:
+    bought = product()
+    keyed("POST", ORDERS, ordering(bought), customer)
+
+    answer = keyed("POST", ORDERS, ordering(bought) | changes, customer)
+
+    # The fields are validated before the key is looked at.
+    code = "validation-failed" if {"items", "extra"} & changes.keys() else "idempotency-key-reused"
+    assert_problem(answer, 422, code)
+
+
+def test_a_body_is_compared_by_its_meaning(customer: Person, product: Make) -> None:
+    bought = product()
+    items = f'"items": [{{"product_id": "{bought}", "quantity": 1}}]'
+    bodies = [
+        f'{{{items}, "shipping_cost": 10.00}}',
+        f'{{"shipping_cost": "10.00", {items}}}',
+        f'{{"shipping_cost":1e1,{items}}}',
+    ]
+
+    answers = [keyed("POST", ORDERS, body, customer) for body in bodies]
+
+    assert [is_replay(answer) for answer in answers] == [False, True, True]
+    assert len({answer.json["id"] for answer in answers}) == 1
+
+
+def test_a_failure_leaves_the_key_free(customer: Person, manager: Person, product: Make) -> None:
+    wanted = product(stock=0)
+    assert_problem(keyed("POST", ORDERS, ordering(wanted), customer), 409, "insufficient-stock")
+    call("PATCH", f"{PRODUCTS}/{wanted}/stock", {"adjustment": 1, "reason": "delivery"}, token=manager.token)
+
+    placed = keyed("POST", ORDERS, ordering(wanted), customer)
+
+    assert (placed.status, is_replay(placed)) == (201, False)
+
+
+def test_a16_anothers_key_gives_nothing_away(person: Callable[..., Person], product: Make) -> None:
+    bought, first, second = product(), person(), person()
+    theirs = keyed("POST", ORDERS, ordering(bought), first).json
+
+    mine = keyed("POST", ORDERS, ordering(bought), second)
+
+    assert (mine.status, is_replay(mine), mine.json["customer_id"]) == (201, False, second.id)
+    assert mine.json["id"] != theirs["id"]
+
+
+def test_a_key_belongs_to_its_route_and_target(manager: Person, product: Make) -> None:
+    bought = product()
+    orders = [keyed("POST", ORDERS, ordering(bought), manager, key).json["id"] for key in ("a", "b")]
+
+    moves = [
+        keyed("POST", f"{ORDERS}/{it}/{name}", {}, manager, "a") for it in orders for name in ("confirm", "cancel")
+    ]
+    created = keyed("POST", PRODUCTS, TEXT, manager, "a")
+
+    assert [answer.status for answer in moves] == [200, 200, 200, 200]
+    assert [answer.json["status"] for answer in moves] == ["confirmed", "cancelled"] * 2
+    assert created.status == 201
+    assert not any(is_replay(answer) for answer in (*moves, created))
+
+
+def test_without_a_key_every_request_is_a_new_one(customer: Person, product: Make) -> None:
+    bought = product()
+
+    ids = {call("POST", ORDERS, ordering(bought), token=customer.token).json["id"] for _ in range(2)}
+
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize("key", ["k", "~!{}\"'\\,;", "x" * 255])
+def test_a_key_is_visible_ascii(customer: Person, product: Make, key: str) -> None:
+    bought = product()
+
+    assert [keyed("POST", ORDERS, ordering(bought), customer, key).status for _ in range(2)] == [201, 201]
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "é", "x" * 256, "a\tb", "a\x7f", "a\n"], ids=repr)
+def test_any_other_key_is_refused_where_keys_are_honoured(manager: Person, product: Make, key: str) -> None:
+    bought = product()
+    order_id = call("POST", ORDERS, ordering(bought), token=manager.token).json["id"]
+
+    for method, path, body in (
+        ("POST", ORDERS, ordering(bought)),
+        ("POST", f"{ORDERS}/{order_id}/confirm", {}),
+        ("POST", f"{ORDERS}/{order_id}/cancel", {}),
+        ("POST", PRODUCTS, TEXT),
+        ("PATCH", f"{PRODUCTS}/{bought}/stock", {"adjustment": 1, "reason": "x"}),
+    ):
+        assert places(keyed(method, path, body, manager, key)) == {"Idempotency-Key:"}
+
+
+def test_a_key_is_ignored_everywhere_else(manager: Person, product: Make) -> None:
+    bought = product(sku="K-1")
+
+    for method, path, body in (
+        ("GET", ORDERS, None),
+        ("GET", f"{PRODUCTS}/{bought}", None),
+        ("POST", f"{ORDERS}/quote", ordering(bought)),
+        ("PUT", f"{PRODUCTS}/{bought}", TEXT | {"status": "active"}),
+    ):
+        answers = [keyed(method, path, body, manager, key) for key in ("not one key", "k", "k")]
+        assert [(answer.status, is_replay(answer)) for answer in answers] == [(200, False)] * 3
+
+
+def test_a_move_sent_again_moves_nothing(manager: Person, product: Make) -> None:
+    bought = product()
+    path = f"{ORDERS}/{call('POST', ORDERS, ordering(bought), token=manager.token).json['id']}"
+    first = keyed("POST", f"{path}/cancel", {"reason": "late"}, manager)
+
+    again = keyed("POST", f"{path}/cancel", {"reason": "late"}, manager, **{"If-Match": '"1"'})
+
+    assert (again.status, is_replay(again), again.json) == (200, True, first.json)
+    assert_problem(keyed("POST", f"{path}/cancel", {"reason": "x"}, manager), 422, "idempotency-key-reused")
+    assert_problem(keyed("POST", f"{path}/cancel", {}, manager, "k-2"), 409, "invalid-transition")
+    assert available(bought, manager) == 10
+    assert len(call("GET", f"{path}/history", token=manager.token).json["items"]) == 2
+
+
+def test_a_move_sent_again_shows_the_order_as_it_is_now(manager: Person, product: Make) -> None:
+    path = f"{ORDERS}/{call('POST', ORDERS, ordering(product()), token=manager.token).json['id']}"
+    keyed("POST", f"{path}/confirm", None, manager)
+    call("POST", f"{path}/cancel", token=manager.token)
+
+    again = keyed("POST", f"{path}/confirm", None, manager)
+
+    assert (again.status, is_replay(again), again.json["status"]) == (200, True, "cancelled")
+
+
+def test_a_product_sent_again_is_the_same_product(manager: Person) -> None:
+    first = keyed("POST", PRODUCTS, TEXT, manager)
+    call("PUT", f"{PRODUCTS}/{first.json['id']}", TEXT | {"status": "archived"}, token=manager.token)
+
+    again = keyed("POST", PRODUCTS, TEXT | {"price": 1}, manager)
+
+    assert (again.status, is_replay(again)) == (201, True)
+    assert (again.json["id"], again.json["status"]) == (first.json["id"], "archived")
+    assert again.headers["Location"] == first.headers["Location"]
+    assert_problem(keyed("POST", PRODUCTS, TEXT | {"price": 2}, manager), 422, "idempotency-key-reused")
+
+
+def test_a_products_key_is_free_after_a_taken_sku(manager: Person) -> None:
+    call("POST", PRODUCTS, TEXT, token=manager.token)
+    assert_problem(keyed("POST", PRODUCTS, TEXT, manager), 409, "sku-taken")
+
+    created = keyed("POST", PRODUCTS, TEXT | {"sku": "K-2"}, manager)
+
+    assert (created.status, is_replay(created)) == (201, False)
+
+
+def test_stock_is_adjusted_once_for_a_key(manager: Person, product: Make) -> None:
+    path = f"{PRODUCTS}/{product(stock=10)}/stock"
+    body = {"adjustment": -3, "reason": "broken"}
+
+    answers = [keyed("PATCH", path, body, manager) for _ in range(20)]
+
+    assert {answer.json["available"] for answer in answers} == {7}
+    assert [is_replay(answer) for answer in answers] == [False] + [True] * 19
+    reused = keyed("PATCH", path, body | {"adjustment": -4}, manager)
+    assert_problem(reused, 422, "idempotency-key-reused")
+    assert keyed("PATCH", path, body, manager, "k-2").json["available"] == 4
