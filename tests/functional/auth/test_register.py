@@ -5,6 +5,8 @@ import pytest
 
 from auth import passwords as password_routes
 from oms.dynamodb import client
+from oms.errors import EmailTakenError
+from oms.identity import service
 from oms.identity.models import User
 from tests.functional.auth.conftest import PASSWORD, Clock, audit_entries, log_in
 from tests.functional.auth.wire import answer_lost, recorded
@@ -161,3 +163,19 @@ def test_a_slot_whose_answer_was_lost_is_counted_once() -> None:
 
     assert answer.status == 201
     assert answer.headers["RateLimit"].startswith('"register";r=4;')
+
+
+def test_the_system_makes_users_of_any_role_whose_addresses_are_unique_too() -> None:
+    made = service.create_user(
+        email="boss@example.org", password=PASSWORD, first_name="Boss", role="admin", email_verified=True
+    )
+
+    assert (made.role, made.email_verified, made.status) == ("admin", True, "active")
+    assert log_in("boss@example.org").status == 200
+    with pytest.raises(EmailTakenError):
+        service.create_user(email="BOSS@example.org", password=PASSWORD, first_name="Boss")
+    for wrong in ({"email": "nobody"}, {"password": "short"}):
+        with pytest.raises(ValueError, match="must"):
+            service.create_user(**{"email": "x@example.org", "password": PASSWORD, "first_name": "X"} | wrong)
+    created = next(entry for entry in audit_entries() if entry.action == "user.created")
+    assert (created.actor_role, created.target, created.details) == ("system", f"user#{made.id}", {"role": "admin"})
