@@ -10,33 +10,13 @@ from functools import cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-# Minor-unit digits of ISO 4217 where they are not two.
-_MINOR_DIGITS = {
-    **dict.fromkeys(
-        [
-            "BIF",
-            "CLP",
-            "DJF",
-            "GNF",
-            "ISK",
-            "JPY",
-            "KMF",
-            "KRW",
-            "PYG",
-            "RWF",
-            "UGX",
-            "UYI",
-            "VND",
-            "VUV",
-            "XAF",
-            "XOF",
-            "XPF",
-        ],
-        0,
-    ),
-    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
-    **dict.fromkeys(["CLF", "UYW"], 4),
+# ISO 4217: the currencies whose minor unit is not a hundredth, by how many decimals they have.
+_DECIMALS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
 }
+_MINOR_DIGITS = {currency: digits for digits, currencies in _DECIMALS.items() for currency in currencies.split()}
 
 
 @dataclass(frozen=True)
