@@ -6,7 +6,7 @@ from unicodedata import normalize
 from pynamodb.attributes import DiscriminatorAttribute, JSONAttribute, UnicodeAttribute
 
 from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem
-from oms.pages import Index
+from oms.pages import LOWEST, Index
 from oms.settings import settings
 
 
@@ -66,8 +66,9 @@ class Product(InventoryItem, discriminator="product"):
         self.pk, self.sk = self.key(self.id)
         self.listing = self.status
         self.listing_category = category_listing(self.status, self.category)
-        self.name_key = f"{name_prefix(self.name)}#{self.id}"
-        self.sku_key = f"{self.sku.casefold()}#{self.id}"
+        # The least character between text and id, so that "Hammer" comes before "Hammer Pro".
+        self.name_key = f"{name_prefix(self.name)}{LOWEST}{self.id}"
+        self.sku_key = f"{self.sku.casefold()}{LOWEST}{self.id}"
         self.price_key = f"{price_prefix(self.price)}#{self.id}"
         self.created_key = f"{self.created_at}#{self.id}"
         return self
