@@ -5,6 +5,7 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from oms.settings import settings
@@ -21,4 +22,5 @@ sqs = boto3.client("sqs")
 def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> None:
     for shard in range(settings().order_shards):
         sqs.send_message(QueueUrl=settings().expiry_queue_url, MessageBody=json.dumps({"shard": shard}))
+    metrics.add_metric("SweepsAsked", MetricUnit.Count, settings().order_shards)
     logger.info("sweep asked for", shards=settings().order_shards)

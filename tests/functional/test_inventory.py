@@ -1,0 +1,300 @@
+"""Products and their stock: what managers write and who sees what of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.functional.gateway import assert_problem, call, places
+from tests.functional.harness import Answer, Person
+
+PRODUCTS, CATEGORIES, ORDERS = "/api/v1/inventory/products", "/api/v1/inventory/categories", "/api/v1/orders"
+TEXT = {"sku": "AB-1", "name": "Hammer", "category": "Tools", "price": "19.99"}
+type Make = Callable[..., str]
+
+
+def create(who: Person, **fields: Any) -> Answer:
+    return call("POST", PRODUCTS, TEXT | fields, token=who.token)
+
+
+def replace(product_id: str, who: Person, *without: str, if_match: str = "*", **fields: Any) -> Answer:
+    body = {name: value for name, value in (TEXT | {"status": "active"} | fields).items() if name not in without}
+    return call("PUT", f"{PRODUCTS}/{product_id}", body, token=who.token, headers={"If-Match": if_match})
+
+
+def adjust(product_id: str, who: Person, adjustment: Any, reason: Any = "counted") -> Answer:
+    body = {"adjustment": adjustment, "reason": reason}
+    return call("PATCH", f"{PRODUCTS}/{product_id}/stock", body, token=who.token)
+
+
+def shown(product_id: str, who: Person) -> Any:
+    return call("GET", f"{PRODUCTS}/{product_id}", token=who.token).json
+
+
+def categories(who: Person) -> dict[str, int]:
+    listed = call("GET", CATEGORIES, token=who.token).json
+    assert listed["next_cursor"] is None
+    return {it["name"]: it["product_count"] for it in listed["items"]}
+
+
+# ---- creating -------------------------------------------------------------------------------------------------------
+
+
+def test_a_product_has_every_field(manager: Person, customer: Person) -> None:
+    fields = {"description": "Heavy", "attributes": {"weight": "1 kg"}, "stock": 5, "low_stock_threshold": 2}
+
+    created = create(manager, **fields)
+
+    assert created.status == 201, created.text
+    product = created.json
+    times = product.pop("created_at"), product.pop("updated_at")
+    assert times[0] == times[1]
+    assert product == TEXT | {
+        "id": created.headers["Location"].rpartition("/")[2],
+        "description": "Heavy",
+        "currency": "EUR",
+        "attributes": {"weight": "1 kg"},
+        "status": "active",
+        "available": 5,
+        "version": 1,
+        "reserved": 0,
+        "on_hand": 5,
+        "low_stock_threshold": 2,
+    }
+    read = call("GET", created.headers["Location"], token=manager.token)
+    assert read.json == created.json
+    assert read.headers["ETag"] == created.headers["ETag"] == '"1"'
+    for_managers = {"reserved", "on_hand", "low_stock_threshold"}
+    assert shown(product["id"], customer) == {
+        name: value for name, value in created.json.items() if name not in for_managers
+    }
+
+
+def test_what_was_not_given_is_null_empty_or_zero(manager: Person) -> None:
+    product = create(manager).json
+
+    assert product["description"] is product["low_stock_threshold"] is None
+    assert (product["attributes"], product["available"]) == ({}, 0)
+
+
+def test_a_sku_is_unique_whatever_its_case(manager: Person) -> None:
+    create(manager, sku="Ab-1")
+
+    assert_problem(create(manager, sku="aB-1"), 409, "sku-taken")
+    assert categories(manager) == {"Tools": 1}
+    assert create(manager, sku="Ab-2").json["sku"] == "Ab-2"
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"sku": ""}, "#/sku"),
+        ({"sku": "a b"}, "#/sku"),
+        ({"sku": "é"}, "#/sku"),
+        ({"sku": "x" * 65}, "#/sku"),
+        ({"sku": "A\n"}, "#/sku"),
+        ({"sku": 5}, "#/sku"),
+        ({"name": ""}, "#/name"),
+        ({"name": " \t "}, "#/name"),
+        ({"name": "x" * 201}, "#/name"),
+        ({"description": "x" * 5001}, "#/description"),
+        ({"category": ""}, "#/category"),
+        ({"category": "x" * 101}, "#/category"),
+        ({"category": None}, "#/category"),
+        ({"price": -1}, "#/price"),
+        ({"price": "-0.01"}, "#/price"),
+        ({"price": "1.999"}, "#/price"),
+        ({"price": "1e3"}, "#/price"),
+        ({"price": True}, "#/price"),
+        ({"price": None}, "#/price"),
+        ({"price": "10000000000.01"}, "#/price"),
+        ({"stock": -1}, "#/stock"),
+        ({"stock": 10**9 + 1}, "#/stock"),
+        ({"stock": "5"}, "#/stock"),
+        ({"stock": 10**50}, "#/stock"),
+        ({"low_stock_threshold": -1}, "#/low_stock_threshold"),
+        ({"low_stock_threshold": 10**9 + 1}, "#/low_stock_threshold"),
+        ({"attributes": []}, "#/attributes"),
+        ({"attributes": {"a": 1}}, "#/attributes/a"),
+        ({"attributes": {"a/b": "x" * 501}}, "#/attributes/a~1b"),
+        ({"attributes": {str(number): "" for number in range(51)}}, "#/attributes"),
+        ({"status": "archived"}, "#/status"),
+        ({"available": 5}, "#/available"),
+        ({"version": 5}, "#/version"),
+        ({"currency": "USD"}, "#/currency"),
+        ({"id": "1"}, "#/id"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a15_a_field_out_of_bounds_or_not_ones_own_is_refused(
+    manager: Person, fields: dict[str, Any], place: str
+) -> None:
+    assert places(create(manager, **fields)) == {place}
+    assert call("GET", PRODUCTS, token=manager.token).json["items"] == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"sku": "!" + "~" * 63},
+        {"name": "x" * 200},
+        {"name": "Žluťoučký kůň 🐎"},
+        {"description": "x" * 5000},
+        {"category": "Home, Garden & #1"},
+        {"price": 0},
+        {"price": "10000000000.00"},
+        {"stock": 10**9, "low_stock_threshold": 10**9},
+        {"attributes": {str(number): "x" * 500 for number in range(50)}},
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_field_at_its_bound_is_kept_as_it_was_given(manager: Person, fields: dict[str, Any]) -> None:
+    created = create(manager, **fields)
+
+    assert created.status == 201, created.text
+    kept = shown(created.json["id"], manager) | {"stock": created.json["available"]}
+    assert {name: kept[name] for name in fields if name != "price"} == {
+        name: value for name, value in fields.items() if name != "price"
+    }
+
+
+# ---- replacing ------------------------------------------------------------------------------------------------------
+
+
+def test_replacing_resets_what_is_left_out_and_keeps_the_stock(manager: Person, product: Make) -> None:
+    edited = product(stock=7, sku="AB-1", description="Old", attributes={"a": "b"}, low_stock_threshold=3)
+
+    replaced = replace(edited, manager, name="Mallet", category="Wood", price=5)
+
+    assert replaced.status == 200, replaced.text
+    assert replaced.headers["ETag"] == '"2"'
+    after = replaced.json
+    assert (after["name"], after["category"], after["price"]) == ("Mallet", "Wood", "5.00")
+    assert (after["description"], after["attributes"], after["low_stock_threshold"]) == (None, {}, None)
+    assert (after["available"], after["version"]) == (7, 2)
+    assert after["created_at"] <= after["updated_at"]
+    assert shown(edited, manager) == after
+
+
+def test_a_sku_cannot_be_changed(manager: Person, product: Make) -> None:
+    edited = product(sku="AB-1")
+
+    assert places(replace(edited, manager, sku="AB-2")) == {"#/sku"}
+    assert places(replace(edited, manager, sku="ab-1")) == {"#/sku"}
+
+
+@pytest.mark.parametrize("missing", ["sku", "name", "category", "price", "status"])
+def test_replacing_takes_the_whole_product(manager: Person, product: Make, missing: str) -> None:
+    assert places(replace(product(sku="AB-1"), manager, missing)) == {f"#/{missing}"}
+
+
+@pytest.mark.parametrize("fields", [{"status": "deleted"}, {"stock": 5}, {"version": 2}, {"available": 2}], ids=str)
+def test_replacing_takes_nothing_else(manager: Person, product: Make, fields: dict[str, Any]) -> None:
+    assert places(replace(product(sku="AB-1"), manager, **fields)) == {f"#/{next(iter(fields))}"}
+
+
+def test_a_product_that_does_not_exist_cannot_be_replaced(manager: Person) -> None:
+    assert_problem(replace("none", manager), 404, "not-found")
+
+
+def test_a_stale_replacement_changes_nothing(manager: Person, product: Make) -> None:
+    edited = product(sku="AB-1")
+    assert replace(edited, manager, if_match='"1"', name="First").status == 200
+
+    assert_problem(replace(edited, manager, if_match='"1"', name="Second"), 412, "stale-version")
+    assert shown(edited, manager)["name"] == "First"
+    assert replace(edited, manager, if_match='W/"2"', name="Third").json["version"] == 3
+
+
+def test_the_version_covers_the_text_and_not_the_stock(manager: Person, product: Make) -> None:
+    sold = product(sku="AB-1")
+    adjust(sold, manager, 1)
+
+    assert shown(sold, manager)["version"] == 1
+    assert replace(sold, manager, if_match='"1"').status == 200
+
+
+def test_an_archived_product_is_gone_for_customers_alone(
+    manager: Person, customer: Person, product: Make, order: Callable[..., Answer]
+) -> None:
+    gone = product(sku="AB-1")
+    bought = {"items": [{"product_id": gone, "quantity": 1}]}
+    order_id = call("POST", ORDERS, bought, token=customer.token).json["id"]
+
+    assert replace(gone, manager, status="archived").json["status"] == "archived"
+
+    assert_problem(call("GET", f"{PRODUCTS}/{gone}", token=customer.token), 404, "not-found")
+    assert shown(gone, manager)["status"] == "archived"
+    assert call("POST", f"{ORDERS}/{order_id}/cancel", token=customer.token).status == 200
+    assert replace(gone, manager, status="active").status == 200
+    assert shown(gone, customer)["available"] == 10
+
+
+def test_an_order_keeps_its_lines_when_the_product_changes(manager: Person, customer: Person, product: Make) -> None:
+    sold = product(sku="AB-1", name="Hammer", price="19.99")
+    bought = {"items": [{"product_id": sold, "quantity": 1}]}
+    order = call("POST", ORDERS, bought, token=customer.token).json
+
+    replace(sold, manager, name="Mallet", price="99")
+
+    assert call("GET", f"{ORDERS}/{order['id']}", token=customer.token).json == order
+
+
+# ---- stock ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_adjustment_moves_what_is_available(manager: Person, customer: Person, product: Make) -> None:
+    counted = product(stock=10)
+    call("POST", ORDERS, {"items": [{"product_id": counted, "quantity": 4}]}, token=customer.token)
+
+    assert adjust(counted, manager, 5).json == {"product_id": counted, "on_hand": 15, "available": 11, "reserved": 4}
+    assert adjust(counted, manager, -11).json == {"product_id": counted, "on_hand": 4, "available": 0, "reserved": 4}
+
+
+def test_what_is_reserved_cannot_be_adjusted_away(manager: Person, customer: Person, product: Make) -> None:
+    counted = product(stock=10)
+    call("POST", ORDERS, {"items": [{"product_id": counted, "quantity": 4}]}, token=customer.token)
+
+    assert_problem(adjust(counted, manager, -7), 409, "insufficient-stock")
+    assert shown(counted, manager)["available"] == 6
+
+
+def test_the_stock_of_nothing_cannot_be_adjusted(manager: Person) -> None:
+    for adjustment in (1, -1):
+        assert_problem(adjust("none", manager, adjustment), 404, "not-found")
+
+
+@pytest.mark.parametrize("adjustment", [0, "5", 1.5, None, True, 10**9 + 1, -(10**9) - 1])
+def test_an_adjustment_is_a_whole_number_other_than_zero(manager: Person, product: Make, adjustment: Any) -> None:
+    assert places(adjust(product(), manager, adjustment)) == {"#/adjustment"}
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 501, None, 5])
+def test_an_adjustment_has_a_reason(manager: Person, product: Make, reason: Any) -> None:
+    assert places(adjust(product(), manager, 1, reason)) == {"#/reason"}
+
+
+# ---- categories -----------------------------------------------------------------------------------------------------
+
+
+def test_categories_count_their_active_products(manager: Person, customer: Person, product: Make) -> None:
+    moved, gone = product(category="Tools", sku="AB-1"), product(category="Toys", sku="AB-2")
+    product(category="Tools")
+    assert categories(customer) == {"Tools": 2, "Toys": 1}
+
+    replace(moved, manager, category="Garden")
+    assert categories(customer) == {"Garden": 1, "Tools": 1, "Toys": 1}
+
+    replace(gone, manager, sku="AB-2", category="Toys", status="archived")
+    replace(gone, manager, sku="AB-2", category="Books", status="archived")
+    assert categories(customer) == {"Garden": 1, "Tools": 1}
+
+    replace(gone, manager, sku="AB-2", category="Toys", status="active")
+    assert categories(customer) == {"Garden": 1, "Tools": 1, "Toys": 1}
+
+
+def test_categories_are_in_the_order_of_their_names(customer: Person, product: Make) -> None:
+    for name in ("b", "a", "C"):
+        product(category=name)
+
+    assert list(categories(customer)) == ["C", "a", "b"]

@@ -1,0 +1,205 @@
+"""Holds that end on time: the sweeper asks, the worker drains."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from oms import clock, settings
+from oms.orders import expiry, service
+from oms.pages import Range
+from sweeper import handler as sweeper
+from sweeper import worker
+from tests.functional.gateway import call
+from tests.functional.harness import Answer, Context, Person
+
+PRODUCTS = "/api/v1/inventory/products"
+type Place = Callable[..., Answer]
+type Move = Callable[[timedelta], None]
+
+
+def drain(*shards: int, context: Any = None) -> list[str]:
+    """The worker's answer to one message a shard: the ids of those to come back."""
+    records = [
+        {
+            "messageId": f"message-{number}",
+            "receiptHandle": "handle",
+            "body": json.dumps({"shard": shard}),
+            "attributes": {},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:expiry",
+            "awsRegion": "eu-central-1",
+        }
+        for number, shard in enumerate(shards)
+    ]
+    answer = worker.lambda_handler({"Records": records}, context or Context())
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+@pytest.fixture
+def status(manager: Person) -> Callable[[Answer], str]:
+    def read(placed: Answer) -> str:
+        return str(call("GET", placed.headers["Location"], token=manager.token).json["status"])
+
+    return read
+
+
+def test_a_hold_ends_when_it_is_due_and_its_units_go_back(
+    manager: Person, order: Place, time_machine: Move, status: Callable[[Answer], str]
+) -> None:
+    held = order(manager)
+    product_id = held.json["items"][0]["product_id"]
+    time_machine(timedelta(minutes=29, seconds=59))
+    assert drain(0) == []
+    assert status(held) == "pending"
+
+    time_machine(timedelta(seconds=2))
+
+    assert drain(0) == []
+    swept = call("GET", held.headers["Location"], token=manager.token).json
+    assert (swept["status"], swept["expires_at"], swept["version"]) == ("expired", None, 2)
+    stock = call("GET", f"{PRODUCTS}/{product_id}", token=manager.token).json
+    assert (stock["available"], stock["reserved"]) == (10, 0)
+    history = call("GET", f"{held.headers['Location']}/history", token=manager.token).json["items"]
+    assert [history[-1][name] for name in ("from", "to", "actor_id", "actor_role", "reason")] == [
+        "pending",
+        "expired",
+        "system",
+        "system",
+        None,
+    ]
+
+
+def test_confirmed_and_cancelled_orders_are_left_alone(
+    manager: Person, order: Place, time_machine: Move, status: Callable[[Answer], str]
+) -> None:
+    placed = [order(manager) for _ in range(3)]
+    for held, move in zip(placed, ("confirm", "cancel"), strict=False):
+        call("POST", f"{held.headers['Location']}/{move}", token=manager.token)
+    time_machine(timedelta(minutes=31))
+
+    drain(0)
+
+    assert [status(held) for held in placed] == ["confirmed", "cancelled", "expired"]
+
+
+def test_sweeping_twice_gives_units_back_once(manager: Person, order: Place, time_machine: Move) -> None:
+    held = order(manager)
+    time_machine(timedelta(minutes=31))
+
+    drain(0, 0)
+    drain(0)
+
+    stock = call("GET", f"{PRODUCTS}/{held.json['items'][0]['product_id']}", token=manager.token).json
+    assert (stock["available"], stock["reserved"]) == (10, 0)
+
+
+def test_the_oldest_holds_end_first_and_what_is_left_waits(
+    manager: Person, order: Place, time_machine: Move, status: Callable[[Answer], str]
+) -> None:
+    placed = []
+    for _ in range(3):
+        placed.append(order(manager))
+        time_machine(timedelta(seconds=1))
+    time_machine(timedelta(minutes=31))
+    left = iter([30_000, 20_000, 9_000])
+    context = Context()
+    context.get_remaining_time_in_millis = lambda: next(left)
+
+    assert drain(0, context=context) == []
+    assert [status(held) for held in placed] == ["expired", "expired", "pending"]
+
+
+def test_a_hold_that_fails_is_reported_and_does_not_stop_the_others(
+    manager: Person,
+    order: Place,
+    time_machine: Move,
+    status: Callable[[Answer], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    placed = []
+    for _ in range(3):
+        placed.append(order(manager))
+        time_machine(timedelta(seconds=1))
+    time_machine(timedelta(minutes=31))
+    real = service.expire_order
+
+    def failing(order_id: str, **options: Any) -> Any:
+        if order_id == placed[1].json["id"]:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "TransactWriteItems")
+        return real(order_id, **options)
+
+    monkeypatch.setattr(service, "expire_order", failing)
+
+    assert drain(0) == ["message-0"]
+    assert [status(held) for held in placed] == ["expired", "pending", "expired"]
+
+
+def test_one_shards_failure_brings_its_message_back_alone(
+    manager: Person, order: Place, time_machine: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order(manager)
+    time_machine(timedelta(minutes=31))
+
+    def failing(order_id: str, **options: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "TransactWriteItems")
+
+    monkeypatch.setattr(service, "expire_order", failing)
+
+    assert drain(1, 0, 2) == ["message-1"]
+
+
+def test_more_than_a_page_of_holds_is_drained(
+    manager: Person,
+    order: Place,
+    time_machine: Move,
+    status: Callable[[Answer], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    placed = [order(manager) for _ in range(5)]
+    time_machine(timedelta(minutes=31))
+    monkeypatch.setattr(expiry, "Range", lambda _limit, **rest: Range(2, **rest))
+
+    drain(0)
+
+    assert {status(held) for held in placed} == {"expired"}
+
+
+def test_a_shorter_hold_from_before_is_found_by_its_own_time(
+    manager: Person,
+    order: Place,
+    time_machine: Move,
+    status: Callable[[Answer], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After the setting grew from 10 to 30 minutes, orders with the old hold are still due at the old time."""
+    now = settings.settings()
+    monkeypatch.setattr(service, "settings", lambda: replace(now, hold=timedelta(minutes=10)))
+    short = order(manager)
+    monkeypatch.undo()
+    monkeypatch.setattr(expiry, "settings", lambda: replace(now, shortest_hold=timedelta(minutes=10)))
+    ahead = timedelta(minutes=11)
+    real_now = clock.now
+    monkeypatch.setattr(clock, "now", lambda: real_now() + ahead)
+    long = order(manager)
+
+    drain(0)
+
+    assert [status(short), status(long)] == ["expired", "pending"]
+
+
+def test_each_minute_asks_for_every_shard(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = boto3.client("sqs").create_queue(QueueName="expiry")["QueueUrl"]
+    now = settings.settings()
+    monkeypatch.setattr(sweeper, "settings", lambda: replace(now, order_shards=3, expiry_queue_url=queue))
+
+    sweeper.lambda_handler({}, Context())
+
+    messages = boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    assert sorted(json.loads(message["Body"])["shard"] for message in messages) == [0, 1, 2]
