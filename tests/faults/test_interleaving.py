@@ -1,0 +1,116 @@
+"""F7 and F8 at the closest: another move is made between an operation's read of the order and its write."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from oms import clock
+from oms.errors import InvalidTransitionError
+from oms.idempotency import Written
+from oms.orders import service
+from oms.orders.models import Order
+from oms.orders.schemas import CancelRequest, CreateOrderRequest
+from oms.orders.states import Status
+from oms.schemas import NoFields
+from tests.faults.injector import Call, Plan, faults
+from tests.faults.shop import Shop, stock_of
+from tests.functional.harness import Person
+
+type Move = Callable[[Person, str], object]
+
+
+def confirm(manager: Person, order_id: str) -> object:
+    return service.confirm_order(order_id, NoFields(), actor=manager, key=None, check_version=lambda _: None)
+
+
+def cancel(manager: Person, order_id: str) -> object:
+    return service.cancel_order(
+        order_id, CancelRequest(), actor=manager, owner=None, reason=None, key=None, check_version=lambda _: None
+    )
+
+
+def expire(_: Person, order_id: str) -> object:
+    return service.expire_order(order_id, now=clock.now() + timedelta(minutes=31))
+
+
+MOVES: dict[str, tuple[Move, Status]] = {
+    "confirm": (confirm, Status.CONFIRMED),
+    "cancel": (cancel, Status.CANCELLED),
+    "expire": (expire, Status.EXPIRED),
+}
+
+
+def just_before_the_write(act: Callable[[], object]) -> Plan:
+    """Somebody else acts between the operation's read and its first write."""
+    waiting = True
+
+    def plan(call: Call) -> Any:
+        nonlocal waiting
+        if call.writes and waiting:
+            waiting = False
+            act()
+        return call.send()
+
+    return plan
+
+
+@pytest.mark.parametrize(("late", "early"), [*permutations(MOVES, 2), *((name, name) for name in MOVES)])
+def test_f07_a_move_that_came_between_leaves_one_legal_path(
+    shop: Shop, naps: list[float], late: str, early: str
+) -> None:
+    product = shop.product(5)
+    order_id = shop.buy({product: 2}).json["id"]
+    make, made_state = MOVES[late]
+    (interfere, state) = MOVES[early]
+
+    with faults(just_before_the_write(lambda: interfere(shop.manager, order_id))):
+        try:
+            make(shop.manager, order_id)
+        except InvalidTransitionError:
+            path = ["pending", state]
+        else:
+            path = ["pending", state, made_state]
+
+    (order,) = shop.check_books()
+    assert [entry.to for entry in order.history] == path
+    # Only a confirmed order has a way on: it can be cancelled.
+    assert (len(path) == 3) == ((early, late) == ("confirm", "cancel"))
+    assert stock_of(product).available == (3 if order.status == "confirmed" else 5)
+
+
+def test_f08_the_same_move_with_the_same_key_between_read_and_write_is_one(shop: Shop, naps: list[float]) -> None:
+    product = shop.product(5)
+    order_id = shop.buy({product: 2}).json["id"]
+
+    def cancel_with_key() -> Written[Order]:
+        return service.cancel_order(
+            order_id,
+            CancelRequest(),
+            actor=shop.customer,
+            owner=shop.customer.id,
+            reason=None,
+            key="k",
+            check_version=lambda _: None,
+        )
+
+    with faults(just_before_the_write(cancel_with_key)):
+        second = cancel_with_key()
+
+    assert (second.replayed, second.thing.status, second.thing.version) == (True, "cancelled", 2)
+    assert stock_of(product).available == 5
+    shop.check_books()
+
+
+def test_f08_units_sold_between_the_offer_and_the_order_are_not_sold_again(shop: Shop, naps: list[float]) -> None:
+    product = shop.product(2)
+    one_unit = CreateOrderRequest.model_validate({"items": [{"product_id": product, "quantity": 1}]})
+
+    with faults(just_before_the_write(lambda: service.place_order(one_unit, buyer=shop.manager, key=None))):
+        answer = shop.buy({product: 2})
+
+    assert (answer.status, answer.json["code"]) == (409, "insufficient-stock")
+    assert answer.json["shortfalls"] == [{"product_id": product, "requested": 2, "available": 1}]
+    assert len(shop.check_books()) == 1
