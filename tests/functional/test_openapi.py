@@ -1,0 +1,226 @@
+"""The OpenAPI document: what is committed is what the routes say, valid, and true of the answers."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIRequestValidationMiddleware
+
+from auth import handler as auth
+from auth import passwords
+from docs import handler as docs
+from inventory import handler as inventory
+from local import openapi
+from oms import api
+from orders import handler as orders
+from tests.functional.gateway import call, function_of
+from tests.functional.harness import Answer, Context, Person
+
+DOCUMENT = json.loads(openapi.DOCUMENT.read_text())
+OPERATIONS = list(openapi.operations(DOCUMENT))
+MODULES = [auth, passwords, docs, inventory, orders]
+
+
+def taking(parameter: str) -> set[str]:
+    reference = {"$ref": f"#/components/parameters/{parameter}"}
+    return {it["operationId"] for _, _, it in OPERATIONS if reference in it.get("parameters", [])}
+
+
+def giving(header: str) -> set[str]:
+    return {
+        it["operationId"]
+        for _, _, it in OPERATIONS
+        for answer in it["responses"].values()
+        if header in answer.get("headers", {})
+    }
+
+
+def test_the_committed_document_is_what_the_routes_say() -> None:
+    assert openapi.DOCUMENT.read_text() == openapi.text(), "stale: run `make openapi` and commit the document"
+
+
+def test_every_route_of_every_function_is_in_it() -> None:
+    routes = {
+        (route.openapi_path, route.method.lower())
+        for module in MODULES
+        for route in module.app._static_routes + module.app._dynamic_routes
+    }
+
+    assert {(path, method) for path, method, _ in OPERATIONS} == routes
+
+
+def test_it_says_what_api_this_is() -> None:
+    assert DOCUMENT["openapi"].startswith("3.1.")
+    assert DOCUMENT["info"]["title"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", DOCUMENT["info"]["version"])
+    scheme = DOCUMENT["components"]["securitySchemes"]["accessToken"]
+    assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
+
+
+def test_every_reference_leads_somewhere() -> None:
+    for reference in openapi.references(DOCUMENT):
+        start, *path = reference.split("/")
+        assert start == "#"
+        place: Any = DOCUMENT
+        for part in path:
+            place = place[part]
+
+
+def test_nothing_stands_in_it_unused() -> None:
+    used = openapi.references(DOCUMENT)
+
+    for kind in ("schemas", "parameters", "headers", "responses"):
+        unused = {f"#/components/{kind}/{name}" for name in DOCUMENT["components"][kind]} - used
+        assert unused == set()
+
+
+def test_path_parameters_are_those_of_the_path() -> None:
+    for path, _, operation in OPERATIONS:
+        declared = [it for it in operation.get("parameters", []) if it.get("in") == "path"]
+        assert {it["name"] for it in declared} == set(re.findall(r"\{(\w+)\}", path))
+        assert all(it["required"] for it in declared)
+
+
+def test_operation_ids_are_unique_and_readable() -> None:
+    names = [operation["operationId"] for _, _, operation in OPERATIONS]
+
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in names)
+
+
+def test_any_refusal_is_a_problem() -> None:
+    for _, _, operation in OPERATIONS:
+        responses = operation["responses"]
+        assert responses["default"] == {"$ref": "#/components/responses/Problem"}
+        assert [status for status in responses if status != "default"] in (["200"], ["201"], ["204"])
+    assert list(DOCUMENT["components"]["responses"]["Problem"]["content"]) == ["application/problem+json"]
+
+
+def test_the_codes_are_those_of_the_error_tree() -> None:
+    codes = DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+
+    assert {"unauthenticated", "insufficient-stock", "validation-failed"} < set(codes)
+    assert set(codes) == {error.code for error in openapi.error_types()}
+
+
+def test_what_is_not_public_needs_a_token() -> None:
+    for _, _, operation in OPERATIONS:
+        if operation["x-role"] == "public":
+            assert "security" not in operation
+        else:
+            assert operation["security"] == [{"accessToken": []}]
+
+
+def test_the_protocols_parameters_stand_where_they_count() -> None:
+    moves = {"cancel_order", "confirm_order"}
+
+    assert taking("IdempotencyKey") == moves | {"create_order", "create_product", "adjust_stock"}
+    assert taking("IfMatch") == moves | {"replace_product"}
+
+
+def test_the_protocols_headers_stand_where_they_are_given() -> None:
+    created = {"create_order", "create_product", "register"}
+    single = {"get_order", "get_product", "replace_product", "cancel_order", "confirm_order", "get_me"}
+
+    assert giving("Location") == created
+    assert giving("ETag") == created | single
+    assert giving("Idempotency-Replayed") == taking("IdempotencyKey")
+    assert giving("RateLimit") == giving("RateLimit-Policy") == {"register", "log_in", "refresh"}
+
+
+def test_answers_carry_the_headers_that_are_documented(
+    manager: Person, order: Callable[..., Answer], product: Callable[..., str]
+) -> None:
+    order_id, product_id = order(manager).json["id"], product()
+    headers = {"ETag", "Location", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy"}
+    bodies = {
+        "create_product": {"sku": "A", "name": "A", "category": "A", "price": 1},
+        "replace_product": {"sku": "SKU-2", "name": "A", "category": "A", "price": 1, "status": "active"},
+        "adjust_stock": {"adjustment": 1, "reason": "counted"},
+        "create_order": {"items": [{"product_id": product_id, "quantity": 1}]},
+        "quote_order": {"items": [{"product_id": product_id, "quantity": 1}]},
+    }
+    # A confirm before the cancel that ends the order.
+    for path, method, operation in sorted(OPERATIONS, key=lambda it: it[2]["operationId"], reverse=True):
+        name = operation["operationId"]
+        if path.startswith("/api/v1/auth/") and name != "get_me":
+            continue  # their tokens and passwords are a matter of the tests of signing in
+        target = path.replace("{order_id}", order_id).replace("{product_id}", product_id)
+        for replayed in (False, True):
+            if replayed and name not in taking("IdempotencyKey"):
+                continue
+            answer = call(
+                method.upper(), target, bodies.get(name), token=manager.token, headers={"Idempotency-Key": name}
+            )
+            documented = operation["responses"][str(answer.status)].get("headers", {})
+            expected = set(documented) if replayed else set(documented) - {"Idempotency-Replayed"}
+            assert headers & answer.headers.keys() == expected, (name, answer.text)
+
+
+def test_a_schema_name_with_two_meanings_is_refused() -> None:
+    openapi.check_schema_names([{"A": {"type": "object"}}, {"A": {"type": "object"}}, {"B": {}}])
+    with pytest.raises(ValueError, match="A has two meanings"):
+        openapi.check_schema_names([{"A": {"type": "object"}}, {"A": {"type": "string"}}])
+
+
+def test_what_a_route_uses_is_found_through_functions_of_its_module() -> None:
+    used = openapi.protocol_used(orders.cancel_order)
+
+    assert {"api.idempotency_key", "api.version_check", "version=", "replayed="} <= used
+    assert "api.idempotency_key" not in openapi.protocol_used(orders.quote_order)
+
+
+def test_a_stale_document_fails_the_check(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "openapi.json"
+    copy.write_text(openapi.DOCUMENT.read_text().replace("0.1.0", "0.0.9"))
+    monkeypatch.setattr(openapi, "DOCUMENT", copy)
+    monkeypatch.setattr("sys.argv", ["openapi", "--check"])
+
+    with pytest.raises(SystemExit, match="stale"):
+        openapi.main()
+
+
+# ---- what the protocol takes for granted of Powertools --------------------------------------------------------------
+
+
+def test_powertools_validates_requests_by_the_middleware_that_the_protocol_replaces() -> None:
+    """The attribute is private: if it is renamed, every check of the protocol would silently be gone."""
+    seen: list[str] = []
+
+    class Noticed(OpenAPIRequestValidationMiddleware):
+        def handler(self, app: Any, next_middleware: Any) -> Any:
+            seen.append("validation")
+            return super().handler(app, next_middleware)
+
+    app = APIGatewayHttpResolver(enable_validation=True)
+    assert isinstance(app._request_validation_middleware, OpenAPIRequestValidationMiddleware)
+    app._request_validation_middleware = Noticed()  # type: ignore[no-untyped-call]
+
+    @app.get("/x")
+    def route() -> dict[str, str]:
+        seen.append("route")
+        return {}
+
+    event = {
+        "version": "2.0",
+        "rawPath": "/x",
+        "headers": {},
+        "requestContext": {"http": {"method": "GET", "path": "/x"}, "stage": "$default"},
+    }
+    assert app.resolve(event, Context())["statusCode"] == 200
+    assert seen == ["validation", "route"]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_every_function_checks_requests_by_the_protocol(module: Any) -> None:
+    assert isinstance(module.app._request_validation_middleware, api._RequestChecks)
+
+
+def test_the_gateways_routes_lead_to_these_functions() -> None:
+    for path, _, _ in OPERATIONS:
+        assert function_of(path) in MODULES
+    assert function_of("/api/v1/auth/login") is passwords
+    assert function_of("/api/v1/ordersx") is docs
