@@ -83,7 +83,7 @@ def _product(product_id: str, category: str, product: demo.DemoProduct, manager:
     )
     stocked = inventory.new_product(product_id, request, actor=manager.id, fingerprint="seed")
     # What create_product writes, but for the id.
-    inventory._put_new(*stocked)
+    inventory.put_new_product(*stocked)
 
 
 def _order(customer: User, manager: User, quantities: dict[str, int], shipping_cost: str, state: str) -> None:

@@ -99,7 +99,7 @@ def create_product(request: CreateProductRequest, *, actor: str, key: str | None
 
     def attempt() -> Written[Stocked]:
         try:
-            _put_new(product, stock)
+            put_new_product(product, stock)
         except TransactWriteError as error:
             product_reason, claim_reason, *_ = (*error.cancellation_reasons, None, None)
             if product_reason and product_reason.code == "ConditionalCheckFailed":
@@ -162,7 +162,8 @@ def _write_text(product: Product, text: ProductText, *, actor: str, at: str) -> 
     product.place()
 
 
-def _put_new(product: Product, stock: StockItem) -> None:
+def put_new_product(product: Product, stock: StockItem) -> None:
+    """One transaction: the product, the claim on its SKU, its stock, and one more in its category."""
     with transaction() as write:
         write.save(product, condition=Product.pk.does_not_exist(), return_values="ALL_OLD")
         claim = SkuClaim(*SkuClaim.key(product.sku), product_id=product.id)
