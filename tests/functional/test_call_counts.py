@@ -1,8 +1,10 @@
 """What each route costs in DynamoDB calls when the process is warm, the read of session and user included."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -279,3 +281,14 @@ def test_a_stale_offer_costs_a_transaction_and_no_read(world: World) -> None:
 
     assert answer.status == 201
     assert [it.operation for it in made] == ["BatchGetItem", "TransactWriteItems", "TransactWriteItems"]
+
+
+def test_the_table_in_the_docs_has_these_budgets() -> None:
+    documented = re.findall(r"^\| (\w+ /\S+)(?: \((.*)\))? \| (\d+) \|", Path("docs/costs.md").read_text(), re.M)
+    budgets = {
+        (re.sub("<.*?>", "{}", route.replace("/api/v1", "")), variant): calls for route, variant, calls, _ in BUDGETS
+    }
+
+    assert len(documented) > 15
+    for route, variant, calls in documented:
+        assert budgets[re.sub(r"\{.*?\}", "{}", route), variant] == int(calls), route
