@@ -9,6 +9,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
     field_validator,
 )
@@ -93,11 +94,12 @@ class ListOrdersQuery(PageQuery):
     to: To | None = None
     customer_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
 
-    @field_validator("to")
+    @field_validator("to", mode="wrap")
     @classmethod
-    def _in_order(cls, to: str | None, others: ValidationInfo) -> str | None:
-        start = others.data.get("from_")
-        if to and start and start > to:
+    def _in_order(cls, text: Any, bound: ValidatorFunctionWrapHandler, others: ValidationInfo) -> Any:
+        to, start = bound(text), others.data.get("from_")
+        # A span of times may be empty; a day that ends where the span begins is the day before it.
+        if to and start and (start > to or (start == to and len(text) == len("2026-01-31"))):
             raise ValueError("must not be before from")
         return to
 
