@@ -67,29 +67,29 @@ def test_a_manager_sees_all_or_one_customers(
     assert listed(manager, "customer_id=nobody") == []
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [
-        ("pending", [3, 0]),
-        ("confirmed", [1]),
-        ("cancelled", [2]),
-        ("pending,confirmed", [3, 1, 0]),
-        ("cancelled,pending", [3, 2, 0]),
-        ("shipped,delivered,returned,expired", []),
-        ("confirmed,confirmed", [1]),
-    ],
-)
+BY_STATUS: list[tuple[str, list[int]]] = [
+    ("pending", [3, 0]),
+    ("confirmed", [1]),
+    ("cancelled", [2]),
+    ("pending,confirmed", [3, 1, 0]),
+    ("cancelled,pending", [3, 2, 0]),
+    ("shipped,delivered,returned,expired", []),
+    ("confirmed,confirmed", [1]),
+]
+
+
 def test_a_status_filter_takes_any_of_several(
-    customer: Person, manager: Person, placed: Callable[..., dict[str, Any]], status: str, expected: list[int]
+    customer: Person, manager: Person, placed: Callable[..., dict[str, Any]], subtests: pytest.Subtests
 ) -> None:
     orders = [placed(customer)["id"] for _ in range(4)]
     call("POST", f"{ORDERS}/{orders[1]}/confirm", token=manager.token)
     call("POST", f"{ORDERS}/{orders[2]}/cancel", token=manager.token)
-    wanted = [orders[number] for number in expected]
-
-    assert listed(customer, f"status={status}") == wanted
-    assert listed(manager, f"status={status}") == wanted
-    assert listed(manager, f"status={status}&customer_id={customer.id}") == wanted
+    for status, expected in BY_STATUS:
+        with subtests.test(status):
+            wanted = [orders[number] for number in expected]
+            assert listed(customer, f"status={status}") == wanted
+            assert listed(manager, f"status={status}") == wanted
+            assert listed(manager, f"status={status}&customer_id={customer.id}") == wanted
 
 
 def test_times_are_from_inclusive_and_to_exclusive(
@@ -120,32 +120,33 @@ def test_dates_are_whole_days_both_inclusive(customer: Person, product: Callable
     assert listed(customer, f"to={day_between}") == [first["id"]]
 
 
-@pytest.mark.parametrize(
-    ("query", "place"),
-    [
-        ("from=2026-02-01&to=2026-01-31", "?to"),
-        ("from=2026-02-01T00:00:00Z&to=2026-01-31T00:00:00Z", "?to"),
-        ("from=2026-02-01T00:00:00Z&to=2026-01-31", "?to"),
-        ("from=soon", "?from"),
-        ("to=2026-02-30", "?to"),
-        ("from=2026-01-31T09:30:00", "?from"),
-        ("status=lost", "?status"),
-        ("status=", "?status"),
-        ("status=pending,", "?status"),
-        ("status=Pending", "?status"),
-        ("limit=0", "?limit"),
-        ("limit=101", "?limit"),
-        ("limit=ten", "?limit"),
-        ("limit=1.0", "?limit"),
-        ("limit=", "?limit"),
-        ("customer_id=", "?customer_id"),
-        (f"customer_id={'x' * 129}", "?customer_id"),
-        ("sort=total", "?sort"),
-        ("cursor=", "?cursor"),
-    ],
-)
-def test_a_query_that_says_nothing_sensible_is_refused(manager: Person, query: str, place: str) -> None:
-    assert places(call("GET", f"{ORDERS}?{query}", token=manager.token)) == {place}
+REFUSED = [
+    ("from=2026-02-01&to=2026-01-31", "?to"),
+    ("from=2026-02-01T00:00:00Z&to=2026-01-31T00:00:00Z", "?to"),
+    ("from=2026-02-01T00:00:00Z&to=2026-01-31", "?to"),
+    ("from=soon", "?from"),
+    ("to=2026-02-30", "?to"),
+    ("from=2026-01-31T09:30:00", "?from"),
+    ("status=lost", "?status"),
+    ("status=", "?status"),
+    ("status=pending,", "?status"),
+    ("status=Pending", "?status"),
+    ("limit=0", "?limit"),
+    ("limit=101", "?limit"),
+    ("limit=ten", "?limit"),
+    ("limit=1.0", "?limit"),
+    ("limit=", "?limit"),
+    ("customer_id=", "?customer_id"),
+    (f"customer_id={'x' * 129}", "?customer_id"),
+    ("sort=total", "?sort"),
+    ("cursor=", "?cursor"),
+]
+
+
+def test_a_query_that_says_nothing_sensible_is_refused(manager: Person, subtests: pytest.Subtests) -> None:
+    for query, place in REFUSED:
+        with subtests.test(query[:60]):
+            assert places(call("GET", f"{ORDERS}?{query}", token=manager.token)) == {place}
 
 
 def test_pages_follow_one_another_to_the_end(customer: Person, placed: Callable[..., dict[str, Any]]) -> None:

@@ -96,39 +96,40 @@ def test_a_manager_also_sees_what_runs_low_and_what_is_archived(
             assert names(manager, query) == expected.split(", ")
 
 
-@pytest.mark.parametrize(
-    ("query", "place"),
-    [
-        ("q=a&sort=price", "?q"),
-        ("q=a&sku=b", "?sku"),
-        ("sku=a&sort=name", "?sku"),
-        ("sku=a&category=b", "?sku"),
-        ("min_price=1&sort=name", "?min_price"),
-        ("max_price=1&q=a", "?max_price"),
-        ("min_price=2&max_price=1", "?max_price"),
-        ("min_price=-1", "?min_price"),
-        ("min_price=1e3", "?min_price"),
-        ("max_price=1.999", "?max_price"),
-        ("max_price=", "?max_price"),
-        ("sort=stock", "?sort"),
-        ("sort=name,price", "?sort"),
-        ("in_stock=yes", "?in_stock"),
-        ("in_stock=1", "?in_stock"),
-        ("low_stock=", "?low_stock"),
-        ("status=deleted", "?status"),
-        ("q=", "?q"),
-        (f"q={'x' * 201}", "?q"),
-        ("sku=a%20b", "?sku"),
-        ("sku=%C3%A9", "?sku"),
-        ("category=", "?category"),
-        (f"category={','.join('abcdefghijklmnopqrstuv')}", "?category"),
-        ("limit=101", "?limit"),
-        ("cursor=x", "?cursor"),
-        ("customer_id=x", "?customer_id"),
-    ],
-)
-def test_what_no_index_serves_or_no_product_has_is_refused(manager: Person, query: str, place: str) -> None:
-    assert places(call("GET", f"{PRODUCTS}?{query}", token=manager.token)) == {place}
+REFUSED = [
+    ("q=a&sort=price", "?q"),
+    ("q=a&sku=b", "?sku"),
+    ("sku=a&sort=name", "?sku"),
+    ("sku=a&category=b", "?sku"),
+    ("min_price=1&sort=name", "?min_price"),
+    ("max_price=1&q=a", "?max_price"),
+    ("min_price=2&max_price=1", "?max_price"),
+    ("min_price=-1", "?min_price"),
+    ("min_price=1e3", "?min_price"),
+    ("max_price=1.999", "?max_price"),
+    ("max_price=", "?max_price"),
+    ("sort=stock", "?sort"),
+    ("sort=name,price", "?sort"),
+    ("in_stock=yes", "?in_stock"),
+    ("in_stock=1", "?in_stock"),
+    ("low_stock=", "?low_stock"),
+    ("status=deleted", "?status"),
+    ("q=", "?q"),
+    (f"q={'x' * 201}", "?q"),
+    ("sku=a%20b", "?sku"),
+    ("sku=%C3%A9", "?sku"),
+    ("category=", "?category"),
+    (f"category={','.join('abcdefghijklmnopqrstuv')}", "?category"),
+    ("limit=101", "?limit"),
+    ("cursor=x", "?cursor"),
+    ("customer_id=x", "?customer_id"),
+]
+
+
+def test_what_no_index_serves_or_no_product_has_is_refused(manager: Person, subtests: pytest.Subtests) -> None:
+    for query, place in REFUSED:
+        with subtests.test(query[:60]):
+            assert places(call("GET", f"{PRODUCTS}?{query}", token=manager.token)) == {place}
 
 
 def test_pages_make_up_the_list(shelf: None, customer: Person, subtests: pytest.Subtests) -> None:
