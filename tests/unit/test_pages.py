@@ -137,6 +137,18 @@ def test_what_is_added_behind_the_cursor_does_not_shift_the_next_page(index: Cal
     assert keys(second) == ["f#1"]
 
 
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("after", ["a#1", "z#1"])
+def test_a_forged_position_leads_to_nothing_outside_the_bounds(
+    index: Callable[..., FakeIndex], after: str, descending: bool
+) -> None:
+    index({"a": ["b#1", "m#1", "x#1"]})
+
+    found = merged_page(INDEX, ["a"], Range(9, descending, low="k", high="n", after=after))
+
+    assert set(keys(found)) <= {"m#1"}
+
+
 # ---- cursors --------------------------------------------------------------------------------------------------------
 
 SCOPE = ["user-1", "/api/v1/orders", [["status", "pending"]]]
