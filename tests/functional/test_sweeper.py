@@ -10,11 +10,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from oms import clock, settings
+from oms import settings
 from oms.orders import expiry, service
 from oms.pages import Range
 from sweeper import handler as sweeper
 from sweeper import worker
+from tests.functional.auth.wire import recorded
 from tests.functional.gateway import call
 from tests.functional.harness import Answer, Context, Person
 
@@ -180,18 +181,18 @@ def test_a_shorter_hold_from_before_is_found_by_its_own_time(
 ) -> None:
     """After the setting grew from 10 to 30 minutes, orders with the old hold are still due at the old time."""
     now = settings.settings()
-    monkeypatch.setattr(service, "settings", lambda: replace(now, hold=timedelta(minutes=10)))
-    short = order(manager)
-    monkeypatch.undo()
+    with monkeypatch.context() as before:
+        before.setattr(service, "settings", lambda: replace(now, hold=timedelta(minutes=10)))
+        short = order(manager)
     monkeypatch.setattr(expiry, "settings", lambda: replace(now, shortest_hold=timedelta(minutes=10)))
-    ahead = timedelta(minutes=11)
-    real_now = clock.now
-    monkeypatch.setattr(clock, "now", lambda: real_now() + ahead)
     long = order(manager)
+    time_machine(timedelta(minutes=11))
 
-    drain(0)
+    with recorded() as calls:
+        drain(0)
 
     assert [status(short), status(long)] == ["expired", "pending"]
+    assert calls.count("dynamodb.GetItem") == 1, "what is not due is not read"
 
 
 def test_each_minute_asks_for_every_shard(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
