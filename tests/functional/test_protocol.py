@@ -319,8 +319,9 @@ def test_an_id_that_can_be_nobodys_is_not_looked_for(manager: Person, weird: str
     for path in (f"{ORDERS}/{weird}", f"{PRODUCTS}/{weird}", f"{ORDERS}/{weird}/history"):
         with recorded() as calls:
             problem = assert_problem(call("GET", path, token=manager.token), 404, "not-found")
-        assert "dynamodb.GetItem" not in calls
-        assert calls.count("dynamodb.BatchGetItem") == 1, "more was read than who asks"
+        assert [it for it in calls if it.startswith("dynamodb.")] in ([], ["dynamodb.BatchGetItem"]), (
+            "more than who asks"
+        )
         assert re.fullmatch(r"[\x21-\x7e]+", problem["instance"])
 
 
