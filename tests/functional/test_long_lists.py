@@ -271,6 +271,7 @@ def calls_of(path: str, who: Person, big: BigTable) -> list[str]:
         page = call("GET", path, token=who.token)
         assert page.status == 200, page.text
         first = [it.operation for it in made]
+        assert all(it.parameters["Limit"] <= 250 for it in made if it.operation == "Query"), "reads what a page needs"
         if page.json["next_cursor"] is not None:
             call("GET", f"{path}{'&' if '?' in path else '?'}cursor={page.json['next_cursor']}", token=who.token)
             assert [it.operation for it in made] == first * 2, "each page costs the same"
