@@ -77,7 +77,7 @@ def any_mix(draw: st.DrawFn) -> Mix:
 
 
 @settings(
-    max_examples=80,
+    max_examples=60,
     deadline=None,
     print_blob=True,
     # Each scene clears the tables itself.
