@@ -8,10 +8,10 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.alarms import Alarms
-from infra.functions import Functions
+from infra.functions import EXPIRY_SECONDS, Functions
 
 # AWS's advice for a queue behind Lambda: six times the function's time, so that a throttled try is not a lost one.
-VISIBILITY = 6 * 60
+VISIBILITY = 6 * EXPIRY_SECONDS
 TRIES = 3
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
+from sweeper import worker
 from tests.infra.conftest import Synthesized
 
 HANDLERS = {
@@ -138,14 +139,25 @@ def test_every_function_has_the_common_defaults(prod: Synthesized) -> None:
     layers = list(prod.all("AWS::Lambda::LayerVersion"))
     groups = prod.all("AWS::Logs::LogGroup")
     assert len(layers) == 2
-    for name, function in prod.functions().items():
+    for function in prod.functions().values():
         assert function["Runtime"] == "python3.13"
         assert function["Architectures"] == ["arm64"]
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert [layer["Ref"] for layer in function["Layers"]] == layers
         assert function["LoggingConfig"]["LogFormat"] == "JSON"
         assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
-        assert function["Timeout"] < 30 or name not in HTTP, "the HTTP API gives up after 30 s"
+
+
+def test_a_request_ends_by_its_own_limits_before_lambda_or_the_gateway_end_it(prod: Synthesized) -> None:
+    """28 s are the most that the code's own limits allow; the HTTP API gives up after 30 s."""
+    timeouts = {name: function["Timeout"] for name, function in prod.functions().items() if name in HTTP}
+
+    assert set(timeouts) == HTTP
+    assert all(28 < seconds < 30 for seconds in timeouts.values())
+
+
+def test_the_expiry_worker_has_time_beyond_the_reserve_for_its_last_hold(prod: Synthesized) -> None:
+    assert prod.functions()["Expiry"]["Timeout"] * 1000 >= 2 * worker._RESERVE_MS
 
 
 def test_every_log_group_ends_its_lines(prod: Synthesized) -> None:
