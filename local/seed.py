@@ -14,6 +14,7 @@ from oms.inventory import service as inventory
 from oms.inventory.schemas import CreateProductRequest
 from oms.orders import service as orders
 from oms.orders.schemas import CancelRequest, CreateOrderRequest
+from oms.orders.service import Asked
 from oms.schemas import NoFields
 from oms.settings import settings
 
@@ -96,24 +97,12 @@ def _order(customer: User, manager: User, quantities: dict[str, int], shipping_c
     )
     order = orders.place_order(request, buyer=customer, key=None).thing
     if state == "confirmed":
-        orders.confirm_order(order.id, NoFields(), actor=manager, key=None, check_version=_any_version)
+        orders.confirm_order(order.id, Asked(manager, NoFields()))
     elif state == "cancelled":
         reason = CancelRequest(reason="Ordered by mistake")
-        orders.cancel_order(
-            order.id,
-            reason,
-            actor=customer,
-            owner=customer.id,
-            reason=reason.reason,
-            key=None,
-            check_version=_any_version,
-        )
+        orders.cancel_order(order.id, Asked(customer, reason, owner=customer.id), reason=reason.reason)
     elif state == "expired":
         orders.expire_order(order.id, now=clock.now() + settings().hold + timedelta(seconds=1))
-
-
-def _any_version(_: int) -> None:
-    pass
 
 
 if __name__ == "__main__":

@@ -37,8 +37,10 @@ def get_openapi() -> Response[dict[str, Any]]:
 @app.get("/.well-known/jwks.json", **PUBLIC)
 @app.get("/api/v1/.well-known/jwks.json", **PUBLIC)
 def get_jwks() -> Response[dict[str, Any]]:
-    api.answer_header("Cache-Control", "public, max-age=300")
-    return Response(200, "application/json", keyring.public_jwks())
+    jwks = keyring.public_jwks()
+    if jwks["keys"]:  # that there is none yet is not to be remembered
+        api.answer_header("Cache-Control", "public, max-age=300")
+    return Response(200, "application/json", jwks)
 
 
 lambda_handler = api.serve(app)

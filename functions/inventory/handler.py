@@ -22,18 +22,15 @@ from oms.inventory.schemas import (
     managed_product_response,
     product_response,
 )
-from oms.pages import decode_cursor, encode_cursor
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
 
 
 @app.get("/api/v1/inventory/products", **api.customer_with("low_stock", "status"))
 def list_products(query: Annotated[ListProductsQuery, Query()]) -> Response[ProductPage]:
-    scope = api.list_scope()
-    page = service.list_products(query, after=decode_cursor(query.cursor, scope))
+    page = service.list_products(query, after=api.list_position(query.cursor))
     shown = managed_product_response if current_user().is_manager else product_response
-    items = [shown(*stocked) for stocked in page.items]
-    return api.ok(ProductPage(items=items, next_cursor=encode_cursor(page.position, scope)))
+    return api.listed(page, lambda stocked: shown(*stocked), ProductPage)
 
 
 @app.post("/api/v1/inventory/products", status_code=201, **MANAGER)
@@ -58,9 +55,7 @@ def get_product(product_id: str) -> Response[ManagedProductResponse | ProductRes
 
 @app.put("/api/v1/inventory/products/<product_id>", **MANAGER)
 def replace_product(product_id: str, request: ReplaceProductRequest) -> Response[ManagedProductResponse]:
-    product, stock = service.replace_product(
-        product_id, request, actor=current_user().id, check_version=api.version_check()
-    )
+    product, stock = service.replace_product(product_id, request, actor=current_user().id, check=api.version_check())
     return api.ok(managed_product_response(product, stock), version=product.version)
 
 

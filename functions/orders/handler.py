@@ -20,7 +20,7 @@ from oms.orders.schemas import (
     OrderResponse,
     QuoteResponse,
 )
-from oms.pages import decode_cursor, encode_cursor
+from oms.orders.service import Asked
 from oms.schemas import NoFields
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
@@ -28,10 +28,8 @@ app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_h
 
 @app.get("/api/v1/orders", **api.customer_with("customer_id"))
 def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPage]:
-    scope = api.list_scope()
-    page = service.list_orders(query, owner=_owner(), after=decode_cursor(query.cursor, scope))
-    items = [OrderResponse.of(order) for order in page.items]
-    return api.ok(OrderPage(items=items, next_cursor=encode_cursor(page.position, scope)))
+    page = service.list_orders(query, owner=_owner(), after=api.list_position(query.cursor))
+    return api.listed(page, OrderResponse.of, OrderPage)
 
 
 @app.post("/api/v1/orders", status_code=201, **CUSTOMER)
@@ -65,24 +63,14 @@ def get_order_history(order_id: str) -> Response[OrderHistory]:
 
 @app.post("/api/v1/orders/<order_id>/cancel", **CUSTOMER)
 def cancel_order(order_id: str, request: CancelRequest) -> Response[OrderResponse]:
-    cancelled = service.cancel_order(
-        order_id,
-        request,
-        actor=current_user(),
-        owner=_owner(),
-        reason=request.reason,
-        key=api.idempotency_key(),
-        check_version=api.version_check(),
-    )
-    return _moved(cancelled)
+    asked = Asked(current_user(), request, owner=_owner(), key=api.idempotency_key(), check=api.version_check())
+    return _moved(service.cancel_order(order_id, asked, reason=request.reason))
 
 
 @app.post("/api/v1/orders/<order_id>/confirm", **MANAGER)
 def confirm_order(order_id: str, request: NoFields) -> Response[OrderResponse]:
-    confirmed = service.confirm_order(
-        order_id, request, actor=current_user(), key=api.idempotency_key(), check_version=api.version_check()
-    )
-    return _moved(confirmed)
+    asked = Asked(current_user(), request, key=api.idempotency_key(), check=api.version_check())
+    return _moved(service.confirm_order(order_id, asked))
 
 
 def _moved(written: Written[Order]) -> Response[OrderResponse]:

@@ -13,6 +13,7 @@ from oms.idempotency import Written
 from oms.orders import service
 from oms.orders.models import Order
 from oms.orders.schemas import CancelRequest, CreateOrderRequest
+from oms.orders.service import Asked
 from oms.orders.states import Status
 from oms.schemas import NoFields
 from tests.faults.injector import Call, Plan, faults
@@ -23,13 +24,11 @@ type Move = Callable[[Person, str], object]
 
 
 def confirm(manager: Person, order_id: str) -> object:
-    return service.confirm_order(order_id, NoFields(), actor=manager, key=None, check_version=lambda _: None)
+    return service.confirm_order(order_id, Asked(manager, NoFields()))
 
 
 def cancel(manager: Person, order_id: str) -> object:
-    return service.cancel_order(
-        order_id, CancelRequest(), actor=manager, owner=None, reason=None, key=None, check_version=lambda _: None
-    )
+    return service.cancel_order(order_id, Asked(manager, CancelRequest()), reason=None)
 
 
 def expire(_: Person, order_id: str) -> object:
@@ -86,15 +85,8 @@ def test_f08_the_same_move_with_the_same_key_between_read_and_write_is_one(shop:
     order_id = shop.buy({product: 2}).json["id"]
 
     def cancel_with_key() -> Written[Order]:
-        return service.cancel_order(
-            order_id,
-            CancelRequest(),
-            actor=shop.customer,
-            owner=shop.customer.id,
-            reason=None,
-            key="k",
-            check_version=lambda _: None,
-        )
+        asked = Asked(shop.customer, CancelRequest(), owner=shop.customer.id, key="k")
+        return service.cancel_order(order_id, asked, reason=None)
 
     with faults(just_before_the_write(cancel_with_key)):
         second = cancel_with_key()

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn, cast
+from functools import partial
+from typing import Any, Literal, NoReturn, Protocol, cast
 from urllib.parse import parse_qsl, quote
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -26,6 +27,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from oms import audit, body
+from oms.dynamodb import patience
 from oms.errors import (
     ForbiddenError,
     InvalidRequestError,
@@ -37,6 +39,7 @@ from oms.errors import (
 )
 from oms.identity.access import CurrentUser, authenticate
 from oms.identity.addresses import client_address as address_of
+from oms.pages import Page, decode_cursor, encode_cursor
 
 logger = Logger()
 tracer = Tracer()
@@ -44,7 +47,11 @@ metrics = Metrics()
 
 type Role = Literal["public", "customer", "manager", "admin"]
 _RANK: dict[str, int] = {"customer": 1, "manager": 2, "admin": 3}
+_TAG = re.compile(r'"[\x21\x23-\x7e]*"')
+_TAGS = re.compile(rf"(W/)?{_TAG.pattern}(\s*,\s*(W/)?{_TAG.pattern})*")
 _ID = re.compile(r"[\x21-\x7e]{1,128}")
+# Of a page's items, as characters of JSON. Four times that still fits where all of it has to be escaped.
+_MAX_PAGE = 1024 * 1024
 # What a URI may hold unescaped, and the sign of what is escaped already (RFC 3986).
 _IN_URI = "~!$%&'()*+,;=:@/"
 
@@ -123,24 +130,29 @@ def idempotency_key() -> str | None:
     return key
 
 
-def version_check() -> Callable[[int], None]:
-    """What refuses (412) a version that If-Match does not name. Weak tags count as strong ones.
+class _Versioned(Protocol):
+    @property
+    def version(self) -> int: ...
+
+
+def version_check() -> Callable[[_Versioned], None]:
+    """What refuses (412) a thing whose version If-Match does not name. Weak tags count as strong ones.
 
     The header's form is checked here (422), so that it comes before anything that depends on the thing itself.
     """
     header = _request.get().headers.get("if-match", "*").strip()
-    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    if header != "*" and not all(re.fullmatch(r'"[\x21\x23-\x7e]*"', tag) for tag in tags):
+    if header != "*" and not _TAGS.fullmatch(header):
         raise InvalidRequestError.at('must be an entity tag such as "3"', header="If-Match")
+    tags = _TAG.findall(header)
 
-    def check(version: int) -> None:
-        if header != "*" and f'"{version}"' not in tags:
-            raise StaleVersionError(f"The current version is {version}.")
+    def check(thing: _Versioned) -> None:
+        if header != "*" and f'"{thing.version}"' not in tags:
+            raise StaleVersionError(f"The current version is {thing.version}.")
 
     return check
 
 
-def list_scope() -> list[object]:
+def _list_scope() -> list[object]:
     """What a list's cursor is bound to: the user, the path, and the query without the page's own parameters."""
     request = _request.get()
     query = [pair for pair in _query(request.event) if pair[0] not in ("cursor", "limit")]
@@ -165,6 +177,25 @@ def created[T: BaseModel](
     response = _answer(201, content, version, replayed)
     response.headers["Location"] = location
     return response
+
+
+def listed[T, P: BaseModel](page: Page[T], show: Callable[[T], BaseModel], answer: type[P]) -> Response[P]:
+    """A page as `answer(items=…, next_cursor=…)`. It ends early where items are large: Lambda answers 6 MB."""
+    items: list[BaseModel] = []
+    size, position = 0, page.position
+    for number, (_, thing) in enumerate(page.placed):
+        item = show(thing)
+        size += len(item.model_dump_json())
+        if items and size > _MAX_PAGE:
+            position = page.placed[number - 1][0]
+            break
+        items.append(item)
+    return ok(answer(items=items, next_cursor=encode_cursor(position, _list_scope())))
+
+
+def list_position(cursor: str | None) -> str | None:
+    """Where this request's list is to go on."""
+    return decode_cursor(cursor, _list_scope())
 
 
 def no_content() -> Response[None]:
@@ -304,6 +335,8 @@ def _located(place: Sequence[str | int], message: str) -> dict[str, str]:
 def serve(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
     """The Lambda handler of a route group: the resolver with the protocol around it."""
     app._request_validation_middleware = _RequestChecks()
+    # Text as it is: escaped to ASCII it can be six times as long, and answers are limited in size.
+    app._serializer = partial(json.dumps, separators=(",", ":"), ensure_ascii=False)
     app.exception_handler(OmsError)(_refused)
     app.exception_handler(RequestValidationError)(lambda error: problem(_as_invalid_request(error)))
     app.exception_handler(ResponseValidationError)(_broken_response)
@@ -322,7 +355,12 @@ def serve(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], LambdaContex
         logger.append_keys(request_id=request.id)
         try:
             asked = event if method != "HEAD" else _with_method(event, "GET")
-            answer = app.resolve(asked, context)
+            with patience():
+                answer = app.resolve(asked, context)
+        except Exception:
+            # Not answered here: the invocation fails, alarms, and the gateway says 500. Only the log is ours.
+            logger.exception("failed", method=method, path=request.path)
+            raise
         finally:
             _request.reset(mark)
             duration = round((time.perf_counter() - started) * 1000, 1)

@@ -7,11 +7,11 @@ digests, never an e-mail address, password or token.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from pynamodb.attributes import DiscriminatorAttribute, JSONAttribute, UnicodeAttribute
+from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 
 from oms import clock
-from oms.dynamodb import IntegerAttribute, StoredItem, put_item, retrying, update_item
+from oms.dynamodb import IntegerAttribute, JsonAttribute, StoredItem, put_item, retrying, update_item
 from oms.settings import settings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class AuditEntry(AuditItem, discriminator="entry"):
     address = UnicodeAttribute(null=True)
     target = UnicodeAttribute(null=True)
     outcome = UnicodeAttribute()
-    details = JSONAttribute(null=True)
+    details = JsonAttribute(null=True)
 
 
 class Denials(AuditItem, discriminator="denials"):

@@ -4,17 +4,21 @@ PynamoDB describes the items and writes the expressions; what it does not give (
 models, the item behind a failed single write, a batch of several kinds) is here and nowhere else.
 """
 
+import json
+import math
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from typing import Any, TypeGuard
 
-from botocore.exceptions import ClientError, HTTPClientError
-from pynamodb.attributes import Attribute, MapAttribute
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from pynamodb.attributes import Attribute, JSONAttribute, MapAttribute
 from pynamodb.connection import Connection, TableConnection
 from pynamodb.constants import NUMBER
-from pynamodb.exceptions import PynamoDBException, TransactWriteError
+from pynamodb.exceptions import CancellationReason, PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
@@ -32,16 +36,19 @@ _TRANSIENT = {
     "ProvisionedThroughputExceeded",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
+    "ServiceUnavailable",
     "ThrottlingError",
     "ThrottlingException",
     "TransactionConflict",
     "TransactionConflictException",
     "TransactionInProgressException",
 }
+# Neither is a kind of the other: the first is a connection that was not made, the second one that broke.
+_NO_ANSWER = (ConnectionError, HTTPClientError)
 _ATTEMPTS = 7
-# No attempt is begun after so many seconds. With 8 s for the last one's time-outs, and as much again for a look at what
-# was stored, that stays below the 30 s that API Gateway waits.
+# No attempt is begun after so many seconds, whatever a request had to wait for before: see `patience`.
 _PATIENCE = 6.0
+_REQUEST_PATIENCE = 14.0
 _BATCH = 100
 
 
@@ -50,7 +57,7 @@ def connection() -> Connection:
     """The process's one client. A request has seconds, not PynamoDB's default of 30 for each read."""
     shared = Connection(
         connect_timeout_seconds=1,
-        read_timeout_seconds=3,
+        read_timeout_seconds=2,
         retry_configuration={"mode": "standard", "total_max_attempts": 2},
         max_pool_connections=20,
     )
@@ -73,6 +80,13 @@ class IntegerAttribute(Attribute[int]):
 
     def deserialize(self, value: str) -> int:
         return int(value)
+
+
+class JsonAttribute(JSONAttribute):
+    """JSON text as it is: escapes to ASCII would make an item up to six times as large as the request that made it."""
+
+    def serialize(self, value: Any) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
 class EmbeddedItem(MapAttribute[str, Any]):
@@ -108,6 +122,11 @@ class TryAgainError(Exception):
     """An attempt that learned something (a new price, a new version) and is worth making again at once."""
 
 
+def failed(reason: CancellationReason | None) -> TypeGuard[CancellationReason]:
+    """Whether a transaction was cancelled because this operation's condition did not hold."""
+    return reason is not None and reason.code == "ConditionalCheckFailed"
+
+
 def transaction() -> TransactWrite:
     """A transaction on the shared client. Its operations go as checks, deletes, puts, updates, each in order."""
     return TransactWrite(connection=connection())
@@ -135,6 +154,23 @@ def _single_write(call: Callable[..., dict[str, Any]], arguments: dict[str, Any]
         raise
 
 
+_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Bounds the retries of all that a request does: none begins after 14 s.
+
+    A call without an answer takes 6 s (twice a connection and a read). So who asks, a write and a look at what was
+    stored end before 26 s, each having been tried at least once; API Gateway waits 30.
+    """
+    mark = _deadline.set(time.monotonic() + _REQUEST_PATIENCE)
+    try:
+        yield
+    finally:
+        _deadline.reset(mark)
+
+
 def retrying[T](attempt: Callable[[], T], *, sleep: Callable[[float], None] = time.sleep) -> T:
     """What `attempt` returns, made again while the failure is passing (conflict, throttling, time-out).
 
@@ -142,10 +178,10 @@ def retrying[T](attempt: Callable[[], T], *, sleep: Callable[[float], None] = ti
     6 s (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
     Raises UnavailableError (503) after the last: contention is never reported as anything else.
     """
-    started = time.monotonic()
+    end = min(time.monotonic() + _PATIENCE, _deadline.get())
     last: Exception | None = None
     for number in range(_ATTEMPTS):
-        if time.monotonic() - started > _PATIENCE:
+        if number and time.monotonic() > end:
             break
         if number:
             sleep(random.uniform(0, min(1.0, 0.05 * 2**number)))  # noqa: S311 - jitter, not a secret
@@ -153,7 +189,7 @@ def retrying[T](attempt: Callable[[], T], *, sleep: Callable[[float], None] = ti
             return attempt()
         except TryAgainError as error:
             last = error
-        except (PynamoDBException, ClientError, HTTPClientError) as error:
+        except (PynamoDBException, ClientError, *_NO_ANSWER) as error:
             if not is_transient(error):
                 raise
             last = error
@@ -167,7 +203,7 @@ def is_transient(error: Exception) -> bool:
     cause = error.cause if isinstance(error, PynamoDBException) else error
     if isinstance(cause, ClientError):
         return cause.response["Error"].get("Code") in _TRANSIENT
-    return isinstance(cause, HTTPClientError)
+    return isinstance(cause, _NO_ANSWER)
 
 
 def get_item[T: StoredItem](model: type[T], key: Key) -> T | None:

@@ -29,10 +29,14 @@ class Index:
 
 @dataclass(frozen=True)
 class Page[T]:
-    """`position` is the sort key to go on after; None at the list's end."""
+    """Things with the sort key each stands at. `position` is the one to go on after; None at the list's end."""
 
-    items: list[T]
+    placed: list[tuple[str, T]]
     position: str | None
+
+    @property
+    def items(self) -> list[T]:
+        return [thing for _, thing in self.placed]
 
 
 @dataclass(frozen=True)
@@ -89,17 +93,16 @@ def merged_page(
 
     ends = [end for _, end in answers if end is not None]
     fence = (max(ends) if part.descending else min(ends)) if ends else None
-    entries = sorted(
-        (e for found, _ in answers for e in found), key=lambda e: e[index.sort_key], reverse=part.descending
-    )
+    # What changed its partition between two of the reads is in both answers, under the same key.
+    entries = {entry[index.sort_key]: entry for found, _ in answers for entry in found}
     kept = [
-        entry
-        for entry in entries
-        if fence is None or (entry[index.sort_key] >= fence if part.descending else entry[index.sort_key] <= fence)
+        (place, entry)
+        for place, entry in sorted(entries.items(), reverse=part.descending)
+        if fence is None or (place >= fence if part.descending else place <= fence)
         if keep is None or keep(entry)
     ]
     if len(kept) > part.limit:
-        return Page(kept[: part.limit], kept[part.limit - 1][index.sort_key])
+        return Page(kept[: part.limit], kept[part.limit - 1][0])
     return Page(kept, fence)
 
 

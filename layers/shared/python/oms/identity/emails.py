@@ -18,12 +18,12 @@ def fold(email: str) -> str:
 def check(email: str) -> str:
     """The address as given; ValueError if no mail could be sent to it. International names are kept as they are."""
     for form in (email, fold(email)):
-        if not _is_plausible(form):
+        if not is_plausible(form):
             raise ValueError("must be an e-mail address")
     return email
 
 
-def _is_plausible(email: str) -> bool:
+def is_plausible(email: str) -> bool:
     # Categories C and Z: control, format, surrogate and unassigned characters, and every kind of space.
     if _FORBIDDEN.search(email) or any(unicodedata.category(character)[0] in "CZ" for character in email):
         return False

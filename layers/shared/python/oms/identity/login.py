@@ -13,7 +13,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms import audit, clock
-from oms.dynamodb import TryAgainError, batch_get, get_item, retrying, transaction
+from oms.dynamodb import TryAgainError, batch_get, failed, get_item, retrying, transaction
 from oms.errors import InvalidCredentialsError
 from oms.identity import emails, keyring, passwords
 from oms.identity.limits import Report, Standing, Window
@@ -114,7 +114,7 @@ def _count(attempt: _Attempt, report: Report) -> _Count:
             else:  # as many operations, so that a lock cannot be told by the time they take
                 writes.condition_check(type(on), on.pk, on.sk, condition=type(on).attempt == on.attempt)
     except TransactWriteError as error:
-        if any(reason and reason.code == "ConditionalCheckFailed" for reason in error.cancellation_reasons):
+        if any(failed(reason) for reason in error.cancellation_reasons):
             raise TryAgainError from error
         raise
     report(window.allowance(slot.n + 1))
@@ -123,7 +123,9 @@ def _count(attempt: _Attempt, report: Report) -> _Count:
 
 def _read(attempt: _Attempt, window: Window) -> tuple[Slot, str | None, Counter | Device]:
     """The address's slot, the account's user, and what counts the attempt, as they are stored or would begin."""
-    claim_at, counter_at = claim_key(attempt.email_folded), counter_key(attempt.email_digest)
+    # What cannot be an address is looked for all the same, under a name that nobody can claim and a key can hold.
+    claimed = attempt.email_folded if emails.is_plausible(attempt.email_folded) else attempt.email_digest
+    claim_at, counter_at = claim_key(claimed), counter_key(attempt.email_digest)
     slot_at = slot_key(window.policy, attempt.address, window.number)
     token = attempt.device_token
     device_at = device_key(token.user_id, hashed(token.secret)) if token else None

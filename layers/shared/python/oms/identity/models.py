@@ -39,7 +39,6 @@ class User(IdentityItem, discriminator="user"):
     password_hash = UnicodeAttribute()
     pepper_version = UnicodeAttribute()
     auth_epoch = IntegerAttribute(default=0)
-    open_orders = IntegerAttribute(default=0)
     version = IntegerAttribute(default=1)
     created_at = UnicodeAttribute()
 

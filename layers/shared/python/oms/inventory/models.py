@@ -3,9 +3,9 @@
 
 from unicodedata import normalize
 
-from pynamodb.attributes import DiscriminatorAttribute, JSONAttribute, UnicodeAttribute
+from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
 
-from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem
+from oms.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
 from oms.pages import LOWEST, Index
 from oms.settings import settings
 
@@ -41,7 +41,7 @@ class Product(InventoryItem, discriminator="product"):
     description = UnicodeAttribute(null=True)
     category = UnicodeAttribute()
     price = IntegerAttribute()
-    attributes = JSONAttribute(default=dict)
+    attributes = JsonAttribute(default=dict)
     status = UnicodeAttribute()
     version = IntegerAttribute()
     created_at = UnicodeAttribute()

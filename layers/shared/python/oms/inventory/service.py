@@ -9,7 +9,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from oms import clock
-from oms.dynamodb import TryAgainError, batch_get, client, get_item, retrying, transaction
+from oms.dynamodb import TryAgainError, batch_get, client, failed, get_item, retrying, transaction
 from oms.errors import InsufficientStockError, InvalidRequestError, NotFoundError, SkuTakenError
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
 from oms.inventory.listings import listing
@@ -48,10 +48,14 @@ def list_products(query: ListProductsQuery, *, after: str | None) -> Page[Stocke
     page = merged_page(plan.index, plan.partitions, plan.part)
     ids = [entry["pk"].removeprefix("product#") for entry in page.items]
     found = _read(ids)
-    products = [found[product_id] for product_id in ids if product_id in found]
+    products = [
+        (place, found[product_id])
+        for (place, _), product_id in zip(page.placed, ids, strict=True)
+        if product_id in found
+    ]
     # The index lags behind the items: what has moved out of the list meanwhile is left out here.
-    listed = [it for it in products if it.product.attribute_values[plan.index.partition_key] in plan.partitions]
-    return Page([it for it in listed if _wanted(it.stock, query)], page.position)
+    listed = [it for it in products if it[1].product.attribute_values[plan.index.partition_key] in plan.partitions]
+    return Page([it for it in listed if _wanted(it[1].stock, query)], page.position)
 
 
 def _wanted(stock: StockItem, query: ListProductsQuery) -> bool:
@@ -102,9 +106,9 @@ def create_product(request: CreateProductRequest, *, actor: str, key: str | None
             put_new_product(product, stock)
         except TransactWriteError as error:
             product_reason, claim_reason, *_ = (*error.cancellation_reasons, None, None)
-            if product_reason and product_reason.code == "ConditionalCheckFailed":
+            if failed(product_reason):
                 return replay(Product.from_raw_data(product_reason.raw_item or {}))
-            if product_reason is None and claim_reason and claim_reason.code == "ConditionalCheckFailed":
+            if product_reason is None and failed(claim_reason):
                 raise SkuTakenError(f"The SKU {request.sku} belongs to another product.") from error
             raise
         return Written(Stocked(product, stock), replayed=False)
@@ -173,11 +177,11 @@ def put_new_product(product: Product, stock: StockItem) -> None:
 
 
 def replace_product(
-    product_id: str, request: ReplaceProductRequest, *, actor: str, check_version: Callable[[int], None]
+    product_id: str, request: ReplaceProductRequest, *, actor: str, check: Callable[[Product], None]
 ) -> Stocked:
     """The product with its editable fields replaced; the offer moves on when what orders are computed with changes.
 
-    `check_version` refuses the version it is given, or does not. Raises NotFoundError, and InvalidRequestError when
+    `check` raises if it refuses the product as it is. Raises NotFoundError, and InvalidRequestError when
     the SKU would change.
     """
     change = clock.random_id()
@@ -188,12 +192,12 @@ def replace_product(
             return stored  # an attempt whose answer was lost
         if request.sku != stored.product.sku:
             raise InvalidRequestError.at("cannot be changed", pointer="#/sku")
-        check_version(stored.product.version)
+        check(stored.product)
         try:
             return _put_replacement(stored, request, actor=actor, change=change)
         except TransactWriteError as error:
             product_reason, *_ = (*error.cancellation_reasons, None)
-            if product_reason and product_reason.code == "ConditionalCheckFailed":
+            if failed(product_reason):
                 raise TryAgainError from error
             raise
 
@@ -203,6 +207,8 @@ def replace_product(
 def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: str, change: str) -> Stocked:
     product, stock = stored
     read_version, left = product.version, _counted_in(product)
+    # Compared with the product, whose version the write depends on; the stock item may have been read a moment earlier.
+    changes_offer = (product.name, product.price, product.status) != (request.name, request.price, request.status)
     product.status = request.status
     product.version = read_version + 1
     product.change = change
@@ -217,7 +223,7 @@ def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: 
         if request.low_stock_threshold is not None
         else StockItem.low_stock_threshold.remove(),
     ]
-    if (stock.name, stock.price, stock.status) != (request.name, request.price, request.status):
+    if changes_offer:
         actions.append(StockItem.offer.add(1))
     with transaction() as write:
         write.save(product, condition=Product.version == read_version)
@@ -267,9 +273,9 @@ def adjust_stock(product_id: str, request: AdjustStockRequest, *, actor: str, ke
             _put_adjustment(adjustment)
         except TransactWriteError as error:
             adjustment_reason, stock_reason = (*error.cancellation_reasons, None, None)[:2]
-            if adjustment_reason and adjustment_reason.code == "ConditionalCheckFailed":
+            if failed(adjustment_reason):
                 return replay(Adjustment.from_raw_data(adjustment_reason.raw_item or {}))
-            if adjustment_reason is None and stock_reason and stock_reason.code == "ConditionalCheckFailed":
+            if adjustment_reason is None and failed(stock_reason):
                 raise _cannot_adjust(stock_reason.raw_item, request.adjustment) from error
             raise
         return Written(_stock(product_id), replayed=False)

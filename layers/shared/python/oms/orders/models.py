@@ -1,8 +1,8 @@
 """What the orders table holds: one order is one item, its lines and history embedded."""
 
-from pynamodb.attributes import JSONAttribute, ListAttribute, UnicodeAttribute
+from pynamodb.attributes import ListAttribute, UnicodeAttribute
 
-from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem
+from oms.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
 from oms.orders.states import OPEN, Status
 from oms.pages import Index
 from oms.settings import settings
@@ -69,7 +69,7 @@ class Order(StoredItem):
     shipping_cost = IntegerAttribute()
     total = IntegerAttribute()
     currency = UnicodeAttribute()
-    shipping_address = JSONAttribute(null=True)
+    shipping_address = JsonAttribute(null=True)
     note = UnicodeAttribute(null=True)
     created_at = UnicodeAttribute()
     updated_at = UnicodeAttribute()

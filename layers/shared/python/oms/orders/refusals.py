@@ -4,12 +4,10 @@ from collections.abc import Iterable
 
 from pynamodb.exceptions import CancellationReason
 
-from oms.dynamodb import TryAgainError
+from oms.dynamodb import TryAgainError, failed
 from oms.errors import InsufficientStockError, OmsError
 from oms.inventory.models import StockItem
 from oms.orders.pricing import Draft, unknown_products
-
-FAILED = "ConditionalCheckFailed"
 
 
 def shortfalls(short: Iterable[tuple[Draft, int]]) -> list[dict[str, str | int]]:
@@ -18,10 +16,6 @@ def shortfalls(short: Iterable[tuple[Draft, int]]) -> list[dict[str, str | int]]
         {"product_id": draft.product_id, "requested": draft.quantity, "available": available}
         for draft, available in short
     ]
-
-
-def failed(reason: CancellationReason | None) -> bool:
-    return reason is not None and reason.code == FAILED
 
 
 def refusal(lines: Iterable[tuple[Draft, CancellationReason | None]]) -> OmsError | TryAgainError:
@@ -33,7 +27,7 @@ def refusal(lines: Iterable[tuple[Draft, CancellationReason | None]]) -> OmsErro
     unknown: list[Draft] = []
     short: list[tuple[Draft, int]] = []
     for draft, reason in lines:
-        if reason is None or reason.code != FAILED:
+        if not failed(reason):
             continue
         stock = StockItem.from_raw_data(reason.raw_item) if reason.raw_item else None
         if stock is None or stock.status != "active":

@@ -11,7 +11,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms import clock
-from oms.dynamodb import ConditionFailedError, TryAgainError, batch_get, get_item, transaction, update_item
+from oms.dynamodb import ConditionFailedError, TryAgainError, batch_get, failed, get_item, transaction, update_item
 from oms.errors import InvalidTransitionError, NotFoundError, OmsError
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
 from oms.inventory.models import Cause, StockItem
@@ -27,7 +27,7 @@ from oms.orders.models import (
 )
 from oms.orders.offers import Offer, OfferCache
 from oms.orders.pricing import Draft, Priced, Quote, merge, price
-from oms.orders.refusals import failed, refusal
+from oms.orders.refusals import refusal
 from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery
 from oms.orders.states import CANCEL, CONFIRM, EXPIRE, OPEN, Move, Status
 from oms.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
@@ -84,9 +84,9 @@ def list_orders(query: ListOrdersQuery, *, owner: str | None, after: str | None)
         partitions = [created_shard(number) for number in shards]
         page = merged_page(BY_CREATED, partitions, part, keep=has_status if wanted else None)
     found = batch_get(Order, [entry["id"] for entry in page.items])
-    orders = [found[entry["id"]] for entry in page.items if entry["id"] in found]
+    orders = [(place, found[entry["id"]]) for place, entry in page.placed if entry["id"] in found]
     # The index lags behind the orders, so the status is looked at again.
-    return Page([order for order in orders if not wanted or Status(order.status) in wanted], page.position)
+    return Page([it for it in orders if not wanted or Status(it[1].status) in wanted], page.position)
 
 
 def quote_order(request: CreateOrderRequest, *, buyer: Actor) -> Quote:
@@ -119,7 +119,7 @@ def place_order(request: CreateOrderRequest, *, buyer: Actor, key: str | None) -
             _reserve(order, priced.drafts)
         except TransactWriteError as error:
             order_reason, *stock_reasons = error.cancellation_reasons or [None]
-            if order_reason and failed(order_reason):
+            if failed(order_reason):
                 return replay(Order.from_raw_data(order_reason.raw_item or {}))
             if order_reason or not any(failed(reason) for reason in stock_reasons):
                 raise  # conflict, throttling or a time-out: the retry wrapper's business
@@ -203,79 +203,63 @@ def _learn_offers(reasons: Sequence[CancellationReason | None]) -> None:
 # ---- moving ---------------------------------------------------------------------------------------------------------
 
 
-def confirm_order(
-    order_id: str, request: Request, *, actor: Actor, key: str | None, check_version: Callable[[int], None]
-) -> Written[Order]:
-    return _move(order_id, CONFIRM, request, actor=actor, owner=None, key=key, check_version=check_version)
+@dataclass(frozen=True)
+class Asked:
+    """A request for a move. `owner` keeps it to that customer's orders; `check` may refuse the order as it is."""
+
+    actor: Actor
+    body: Request
+    owner: str | None = None
+    key: str | None = None
+    check: Callable[[Order], None] = lambda _: None
 
 
-def cancel_order(
-    order_id: str,
-    request: Request,
-    *,
-    actor: Actor,
-    owner: str | None,
-    reason: str | None,
-    key: str | None,
-    check_version: Callable[[int], None],
-) -> Written[Order]:
-    return _move(
-        order_id, CANCEL, request, actor=actor, owner=owner, key=key, check_version=check_version, reason=reason
-    )
+def confirm_order(order_id: str, asked: Asked) -> Written[Order]:
+    return _move(order_id, CONFIRM, asked)
+
+
+def cancel_order(order_id: str, asked: Asked, *, reason: str | None) -> Written[Order]:
+    return _move(order_id, CANCEL, asked, reason=reason)
 
 
 def expire_order(order_id: str, *, now: datetime) -> Written[Order]:
     """Ends a hold that is due at `now`. A confirm that came first wins: then this is an InvalidTransitionError."""
 
-    def still_due(order: Order) -> None:
+    def is_due(order: Order) -> None:
         if order.expires_at is None or clock.instant(order.expires_at) > now:
             raise InvalidTransitionError("The order is not due.")
 
-    return _move(order_id, EXPIRE, NoFields(), actor=System(), owner=None, key=None, check_order=still_due)
+    return _move(order_id, EXPIRE, Asked(System(), NoFields(), check=is_due))
 
 
-def _move(
-    order_id: str,
-    move: Move,
-    request: Request,
-    *,
-    actor: Actor,
-    owner: str | None,
-    key: str | None,
-    check_version: Callable[[int], None] | None = None,
-    check_order: Callable[[Order], None] | None = None,
-    reason: str | None = None,
-) -> Written[Order]:
-    entry_key = keyed_id(actor.id, f"POST /orders/{order_id}/{move.name}", key)
-    fingerprint = request_hash(request)
+def _move(order_id: str, move: Move, asked: Asked, *, reason: str | None = None) -> Written[Order]:
+    entry_key = keyed_id(asked.actor.id, f"POST /orders/{order_id}/{move.name}", asked.key)
+    fingerprint = request_hash(asked.body)
 
     def made_before(order: Order) -> Written[Order] | None:
         entry = order.entry(entry_key)
         if entry is None:
             return None
         check_same_request(entry.request_hash, fingerprint)
-        return Written(order, replayed=key is not None)
+        return Written(order, replayed=asked.key is not None)
 
     def attempt() -> Written[Order]:
-        order = get_order(order_id, owner=owner)
+        order = get_order(order_id, owner=asked.owner)
         earlier = made_before(order)
         if earlier is not None:
             return earlier
-        if check_version:
-            check_version(order.version)
+        asked.check(order)
         if order.status not in move.sources:
             raise InvalidTransitionError(
                 f"An order that is {order.status} cannot become {move.target}.",
                 extra={"from": order.status, "to": move.target},
             )
-        if check_order:
-            check_order(order)
         at = clock.timestamp(clock.now())
-        entry = _entry(order.status, move.target, at, actor, reason, entry_key, fingerprint)
+        entry = _entry(order.status, move.target, at, asked.actor, reason, entry_key, fingerprint)
         return Written(_write_move(order, move, entry), replayed=False)
 
     # An attempt starts by reading the order, so only one whose outcome is unknown needs another look.
-    return settle(attempt, made_before=lambda: made_before(get_order(order_id, owner=owner)), keyed=False)
+    return settle(attempt, made_before=lambda: made_before(get_order(order_id, owner=asked.owner)), keyed=False)
 
 
 def _write_move(order: Order, move: Move, entry: HistoryEntry) -> Order:
