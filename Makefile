@@ -31,7 +31,7 @@ up: $(INSTALLED) ## Run the whole system on this machine, on port 5000 or PORT=â
 
 .PHONY: test
 test: $(INSTALLED_TESTS) ## Run all tests: unit, functional, infrastructure, and integration on the local cloud
-	@.venv/bin/python -m pytest --cov --cov-report=term --cov-fail-under=95
+	@.venv/bin/python -m pytest --numprocesses=2 --dist=loadgroup --cov --cov-report=term --cov-fail-under=95
 
 .PHONY: test-unit test-functional test-infra test-integration
 test-unit test-functional test-infra test-integration: test-%: $(INSTALLED_TESTS)

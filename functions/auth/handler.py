@@ -17,6 +17,7 @@ app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_h
 @app.post("/api/v1/auth/refresh", **PUBLIC)
 def refresh(request: RefreshRequest) -> Response[TokensResponse]:
     pair = sessions.refresh(request.refresh_token, address=api.client_address(), report=rate_limits.show)
+    api.acting_as(pair.user_id)
     return api.ok(TokensResponse(**asdict(pair)))
 
 
@@ -24,9 +25,11 @@ def refresh(request: RefreshRequest) -> Response[TokensResponse]:
 def log_out(request: LogoutRequest) -> Response[None]:
     """A refresh token goes before the access token, which may have ended by now."""
     if request.refresh_token is not None:
-        sessions.log_out_by_token(request.refresh_token, address=api.client_address())
+        api.acting_as(sessions.log_out_by_token(request.refresh_token, address=api.client_address()))
     else:
-        sessions.log_out(authenticate(api.bearer_token() or ""), address=api.client_address())
+        user = authenticate(api.bearer_token() or "")
+        api.acting_as(user.id)
+        sessions.log_out(user, address=api.client_address())
     return api.no_content()
 
 

@@ -16,6 +16,7 @@ app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_h
 @app.post("/api/v1/auth/register", status_code=201, **PUBLIC)
 def register(request: RegisterRequest) -> Response[UserResponse]:
     user = service.register(request, address=api.client_address(), report=rate_limits.show)
+    api.acting_as(user.id)
     return api.created(UserResponse.of(user), location="/api/v1/auth/me", version=user.version)
 
 
@@ -24,6 +25,7 @@ def log_in(request: LoginRequest) -> Response[LoginResponse]:
     signed_in = login.log_in(
         request, address=api.client_address(), user_agent=api.user_agent(), report=rate_limits.show
     )
+    api.acting_as(signed_in.tokens.user_id)
     return api.ok(LoginResponse(**asdict(signed_in.tokens), device_token=signed_in.device_token))
 
 

@@ -1,6 +1,7 @@
 """One deployed system for the whole run, and HTTP clients that look like clients on other machines."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,8 +16,12 @@ type ClientFactory = Callable[..., httpx.Client]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that change the deployed system, as its clock, run after all others."""
+    """One worker runs what is tested over HTTP, on one system; what changes that, as its clock, comes last."""
     items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.xdist_group("local-cloud"))
 
 
 @pytest.fixture(scope="session")

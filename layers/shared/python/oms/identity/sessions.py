@@ -22,8 +22,9 @@ _NOT_VALID = "The refresh token is not valid."
 
 @dataclass(frozen=True)
 class Tokens:
-    """A pair, and for how many seconds each is good."""
+    """A user's pair, and for how many seconds each is good."""
 
+    user_id: str
     access_token: str
     refresh_token: str
     expires_in: int
@@ -79,14 +80,15 @@ def log_out(who: CurrentUser, *, address: str) -> None:
     _revoke(who.id, who.session_id, "logout", address)
 
 
-def log_out_by_token(refresh_token: str, *, address: str) -> None:
-    """Ends the session of a refresh token that is good now. Raises UnauthenticatedError."""
+def log_out_by_token(refresh_token: str, *, address: str) -> str:
+    """Ends the session of a refresh token that is good now; the user's id. Raises UnauthenticatedError."""
     presented = _parsed(refresh_token)
     now = clock.now()
     _, session = _live(presented, now)
     if hashed(presented.secret) != session.current:
         _repeated(session, presented, now, address)
     _revoke(presented.user_id, presented.session_id, "logout", address)
+    return presented.user_id
 
 
 def _parsed(refresh_token: str) -> RefreshToken:
@@ -167,6 +169,7 @@ def _revoke(user_id: str, session_id: str, action: str, address: str) -> None:
 
 def _pair(session: Session, user: User, secret: str, now: datetime) -> Tokens:
     return Tokens(
+        user_id=user.id,
         access_token=tokens.issue(user_id=user.id, session_id=session.id, role=user.role, now=now),
         refresh_token=str(RefreshToken(user.id, session.id, secret)),
         expires_in=tokens.ACCESS_TOKEN_SECONDS,
