@@ -20,6 +20,8 @@ from local.errors import LocalCloudError
 REGION = "us-east-1"
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
+# The emulator waits for its workers and connections; nothing that it holds is kept.
+CLOUD_STOP_SECONDS = 1.0
 # Read by every AWS client; the emulator takes any. The developer's own credentials and profiles are kept out.
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -30,7 +32,10 @@ CREDENTIALS = {
 
 
 class Cloud:
-    """Runs from entering to leaving; its Lambda workers are in its process group, their files in `folder`."""
+    """Runs from entering to leaving; its Lambda workers are in its process group, their files in `folder`.
+
+    It is of use after `wait_until_healthy`: until then something else can be done.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -49,11 +54,6 @@ class Cloud:
                 stderr=log,
                 start_new_session=True,
             )
-        try:
-            self._wait_until_healthy(self._process)
-        except BaseException:
-            self.stop()
-            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,7 +78,7 @@ class Cloud:
     def stop(self) -> None:
         """Ends the whole process group; a server that ignores TERM is killed."""
         if self._process is not None:
-            end_group(self._process)
+            end_group(self._process, CLOUD_STOP_SECONDS)
             self._process = None
 
     @property
@@ -99,11 +99,9 @@ class Cloud:
             "LOG_LEVEL": "WARNING",
         }
 
-    def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
+    def wait_until_healthy(self) -> None:
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                break
+        while self._process and self._process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(urllib.error.URLError, OSError):
                 urllib.request.urlopen(f"{self.endpoint_url}/_ministack/health", timeout=2).close()
                 return
@@ -112,12 +110,12 @@ class Cloud:
         raise LocalCloudError("The local cloud did not start; the end of its log:\n  " + "\n  ".join(tail))
 
 
-def end_group(process: subprocess.Popen[Any]) -> None:
+def end_group(process: subprocess.Popen[Any], seconds: float = STOP_SECONDS) -> None:
     """TERM to the group that `process` leads, then KILL to what is left of it."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_SECONDS)
+        process.wait(seconds)
     # The leader may be gone while its children are not.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -96,12 +96,14 @@ class LocalSystem:
         self.front_door = self._stack.enter_context(FrontDoor(self._port, self._log))
         self.folder = Path(tempfile.mkdtemp(prefix="oms-local-", dir=_roomy_memory()))
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        # It starts while the app is synthesized.
+        self.cloud = self._stack.enter_context(Cloud(self.folder))
         with self._progress("Synthesize the CDK app"):
             self.assembly = synthesize(
                 self.folder / "cdk.out", self._settings, {**os.environ, "TMPDIR": str(self.folder)}
             )
         with self._progress("Start the local cloud"):
-            self.cloud = self._stack.enter_context(Cloud(self.folder))
+            self.cloud.wait_until_healthy()
         with self._progress("Deploy the template"):
             self.deployment = deploy(self.assembly, self.cloud)
             fixups.apply(self.cloud, self.assembly, self.deployment)

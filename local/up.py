@@ -20,17 +20,19 @@ from local.front_door import Exchange
 from local.system import LocalSystem
 
 DEFAULT_PORT = 5000
+# Ctrl-C, an orderly end, and a terminal that is closed.
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SEE_ALSO = "docs/local-cloud.md says how it is started, step by step."
 # Takes the access token out of the login's answer with sed, which every machine has.
 SED = r"""sed 's/.*"access_token": *"\([^"]*\)".*/\1/'"""
 
 
 class Stopped(BaseException):
-    """Ctrl-C or TERM. Not an Exception: nothing on the way may swallow it."""
+    """One of the endings. Not an Exception: nothing on the way may swallow it."""
 
 
 def main() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDINGS:
         signal.signal(number, _stop)
     started = time.monotonic()
     print("Secure Order Management System, local stage\n", flush=True)
@@ -39,7 +41,9 @@ def main() -> None:
             print(_welcome(system.base_url, time.monotonic() - started), flush=True)
             threading.Event().wait()
     except Stopped:
-        print("\nStopped; nothing is left behind.")
+        # Of a closed terminal there is nobody left to tell.
+        with contextlib.suppress(OSError):
+            print("\nStopped; nothing is left behind.", flush=True)
     except LocalCloudError as error:
         sys.exit(f"\n{error}")
     except (BotoCoreError, ClientError) as error:
@@ -48,7 +52,7 @@ def main() -> None:
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     # Once is enough: the cleaning up that follows is not to be interrupted again.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDINGS:
         signal.signal(number, signal.SIG_IGN)
     raise Stopped
 
