@@ -1,6 +1,9 @@
 """Plays CloudFront before the API: plain paths on one port, the viewer's address, and the origin secret."""
 
+import errno
 import http.client
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -41,12 +44,13 @@ class FrontDoor:
     """Takes its port at once, so that a taken one is known before anything is built; serves after `open`."""
 
     def __init__(self, port: int, log: Callable[[Exchange], None]) -> None:
+        # Beside a program on ::1 or on all addresses 127.0.0.1 can be bound, but browsers and curl would find that one.
+        if any(_is_answered(address, port) for address in ("::1", "127.0.0.1")):
+            raise _unusable(port, os.strerror(errno.EADDRINUSE))
         try:
             self._server = _Server(("127.0.0.1", port), _Handler)
         except OSError as error:
-            raise LocalCloudError(
-                f"Port {port} cannot be used ({error.strerror}): choose another with `make up PORT={port + 1}`."
-            ) from error
+            raise _unusable(port, str(error.strerror)) from error
         self._server.log = log
         self.port = int(self._server.server_address[1])
         self.base_url = f"http://localhost:{self.port}"
@@ -190,6 +194,18 @@ class _Handler(BaseHTTPRequestHandler):
         if has_body:
             self.wfile.write(body)
         self.wfile.flush()
+
+
+def _is_answered(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _unusable(port: int, reason: str) -> LocalCloudError:
+    return LocalCloudError(f"Port {port} cannot be used ({reason}): choose another with `make up PORT={port + 1}`.")
 
 
 def _path_of(target: str) -> str:
