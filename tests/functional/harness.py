@@ -22,16 +22,14 @@ class Answer:
 class Context(SimpleNamespace):
     """What a function may ask of Lambda."""
 
-    def __init__(self) -> None:
+    def __init__(self, milliseconds_left: int = 29_000) -> None:
         super().__init__(
             function_name="tests",
             memory_limit_in_mb=128,
             invoked_function_arn="arn:aws:lambda:eu-central-1:123456789012:function:tests",
             aws_request_id="00000000-0000-0000-0000-000000000000",
         )
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 30_000
+        self.get_remaining_time_in_millis = lambda: milliseconds_left
 
 
 def invoke(
