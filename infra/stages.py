@@ -1,12 +1,31 @@
 """What differs between the stages: local (this machine), dev and prod (AWS)."""
 
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 # These weaken a protection so that tests can move time or skip a limit. Nothing but the local cloud may have them.
 LOOSENING = ("clock_offset", "register_limit", "login_limit")
+
+# ISO 4217's currencies in use, by how many decimals an amount has.
+CURRENCIES = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    2: "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC "
+    "CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD "
+    "KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO "
+    "NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL "
+    "THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD XCG YER ZAR ZMW ZWG",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+DECIMALS = {currency: digits for digits, currencies in CURRENCIES.items() for currency in currencies.split()}
+AMOUNT = re.compile(r"[0-9]{1,10}(\.[0-9]{1,10})?")
+# As browsers send it: in lower case, without a path, not even a slash.
+ORIGIN = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?")
+DEVELOPERS_ORIGIN = re.compile(r"http://localhost:[0-9]{1,5}")
 
 
 class StageError(Exception):
@@ -19,7 +38,7 @@ class Stage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["local", "dev", "prod"]
-    currency: str = Field("EUR", pattern="^[A-Z]{3}$")
+    currency: str = "EUR"
     hold_seconds: int = Field(1800, ge=1)
     # The sweeper looks no later than this after an order's creation: set it before the hold is made longer.
     shortest_hold_seconds: int | None = Field(None, ge=1)
@@ -27,7 +46,7 @@ class Stage(BaseModel):
     order_shards: int = Field(1, ge=1)
     shipping_max: str = "1000.00"
     shipping_flat: str | None = None
-    # http://localhost is for a developer's shop front before a deployed stage.
+    # http://localhost:PORT is for a developer's shop front, before the local stage or dev.
     cors_origins: tuple[str, ...] = ()
     # Requests a second over the whole API, and the burst above it; more is the gateway's 429.
     throttle_rate: int = Field(200, ge=1)
@@ -55,6 +74,7 @@ class Stage(BaseModel):
             setting = ".".join(str(part) for part in first["loc"])
             raise StageError(f"The setting {setting!r} of the stage {name!r} is refused: {first['msg']}.") from error
         stage._refuse_loosening()
+        stage._refuse_unknown_money()
         stage._refuse_vague_origins()
         return stage
 
@@ -63,7 +83,21 @@ class Stage(BaseModel):
             if not self.is_local and getattr(self, setting) is not None:
                 raise StageError(f"The setting {setting!r} is refused in {self.name!r}: it is for the stage 'local'.")
 
+    def _refuse_unknown_money(self) -> None:
+        """What the functions would refuse too, but only when they start, and then each of their answers is a 500."""
+        if self.currency not in DECIMALS:
+            raise StageError(f"The setting 'currency' is refused: {self.currency!r} is not an ISO 4217 code as EUR.")
+        digits = DECIMALS[self.currency]
+        for setting in ("shipping_max", "shipping_flat"):
+            amount = getattr(self, setting)
+            if amount is not None and not (AMOUNT.fullmatch(amount) and Decimal(amount).scaleb(digits) % 1 == 0):
+                raise StageError(
+                    f"The setting {setting!r} is refused: {amount!r} is not an amount of {self.currency}, "
+                    f"which has {digits} decimals."
+                )
+
     def _refuse_vague_origins(self) -> None:
         for origin in self.cors_origins:
-            if "*" in origin or not origin.startswith(("https://", "http://localhost:")):
+            local = self.name != "prod" and DEVELOPERS_ORIGIN.fullmatch(origin)
+            if not local and not ORIGIN.fullmatch(origin):
                 raise StageError(f"The CORS origin {origin!r} is refused: name each origin in full, as https://host.")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from aws_cdk import aws_sqs as sqs
 
 from infra.checks import check
-from infra.stages import LOOSENING, Stage, StageError
+from infra.stages import DECIMALS, LOOSENING, Stage, StageError
+from oms import settings
 from tests.infra.conftest import Synthesized
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,12 +61,67 @@ def test_loosening_settings_reach_the_functions_of_the_local_stage(local: Synthe
         ("dev", {"curency": "EUR"}, "'curency'"),
         ("dev", {"order_shards": 0}, "'order_shards'"),
         ("dev", {"currency": "Euro"}, "'currency'"),
+        ("dev", {"currency": "XXX"}, "'currency'"),
+        ("dev", {"shipping_max": "1e3"}, "'shipping_max'"),
+        ("dev", {"shipping_max": "-1.00"}, "'shipping_max'"),
+        ("dev", {"shipping_max": "10.005"}, "'shipping_max'"),
+        ("dev", {"shipping_flat": "4,90"}, "'shipping_flat'"),
+        ("dev", {"shipping_flat": ""}, "'shipping_flat'"),
+        ("dev", {"currency": "JPY", "shipping_flat": "4.90"}, "'shipping_flat'"),
         ("dev", {"log_retention": "FOREVER"}, "'log_retention'"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_named(stage: str, settings: dict[str, Any], told: str) -> None:
     with pytest.raises(StageError, match=told):
         Stage.named(stage, settings)
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount"), [("EUR", "4.9"), ("EUR", "1000"), ("JPY", "500"), ("KWD", "1.505"), ("CLF", "0.0001")]
+)
+def test_an_amount_has_at_most_the_currencys_decimals(currency: str, amount: str) -> None:
+    stage = Stage.named("dev", {"currency": currency, "shipping_max": amount, "shipping_flat": amount})
+
+    assert (stage.shipping_max, stage.shipping_flat) == (amount, amount)
+
+
+@pytest.mark.parametrize("currency", DECIMALS)
+def test_the_functions_read_every_currency_as_the_stage_does(currency: str) -> None:
+    stage = Stage.named("dev", {"currency": currency})
+
+    read = settings.read({"OMS_CURRENCY": stage.currency, "OMS_SHIPPING_MAX": stage.shipping_max})
+
+    assert read.currency_digits == DECIMALS[currency]
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "https://*.shop.example",
+        "https://shop.example/",
+        "https://shop.example/cart",
+        "https://SHOP.example",
+        "https://user@shop.example",
+        "https://shop.example:port",
+        "https://",
+        "http://shop.example",
+        "http://localhost",
+        "http://localhost:3000/",
+        "http://localhost:3000.evil.example",
+    ],
+)
+def test_an_origin_that_is_not_exact_is_refused(origin: str) -> None:
+    with pytest.raises(StageError, match=re.escape(repr(origin))):
+        Stage.named("dev", {"cors_origins": [origin]})
+
+
+def test_a_developers_origin_is_for_every_stage_but_prod() -> None:
+    origins = ["https://shop.example", "https://shop.example:8443", "http://localhost:3000"]
+
+    assert Stage.named("dev", {"cors_origins": origins}).cors_origins == tuple(origins)
+    with pytest.raises(StageError, match="http://localhost:3000"):
+        Stage.named("prod", {"cors_origins": origins})
 
 
 def test_a_finding_that_nobody_acknowledged_fails_the_synth(tmp_path: Path) -> None:
