@@ -121,7 +121,9 @@ def deploy(assembly: Assembly, cloud: Cloud) -> Deployment:
         if status != "CREATE_IN_PROGRESS" or time.monotonic() > deadline:
             raise LocalCloudError(_why_it_failed(cloudformation, status))
         time.sleep(0.05)
-    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    # Page by page: describe_stack_resources would stop at the hundredth.
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
+    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
     return Deployment(
         outputs={output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])},
         resources={resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},

@@ -128,8 +128,9 @@ def _now() -> int:
 
 
 def _audit_table(stage: str) -> str:
-    resources = boto3.client("cloudformation").describe_stack_resources(StackName=f"Oms-{stage}")["StackResources"]
-    for resource in resources:
+    # Page by page: describe_stack_resources would stop at the hundredth.
+    pages = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=f"Oms-{stage}")
+    for resource in (resource for page in pages for resource in page["StackResourceSummaries"]):
         if "DynamoDB" in resource["ResourceType"] and "Audit" in resource["LogicalResourceId"]:
             return resource["PhysicalResourceId"]
     raise LookupError(f"the stack Oms-{stage} has no audit table")
