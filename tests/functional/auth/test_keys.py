@@ -225,6 +225,29 @@ def test_the_command_makes_rotates_and_audits(
     assert "PRIVATE" not in str(audit_entries())
 
 
+def test_a_key_whose_audit_entry_cannot_be_put_is_not_stored(
+    monkeypatch: pytest.MonkeyPatch, frozen: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(keys, "_names", lambda _stage: NAMES)
+    monkeypatch.setattr(keys, "_audit_table", lambda _stage: "audit")
+    for arguments in ([], ["--rotate"]):
+        before = stored()
+        monkeypatch.setattr("sys.argv", ["keys", "--stage", "local", *arguments])
+        with overtaken("PutItem", by=_refuse), pytest.raises(SystemExit):
+            keys.main()
+        assert stored() == before
+
+        keys.main()
+
+        assert [entry.target for entry in audit_entries()] == stored()
+        assert len(stored()) == len(before) + 1
+        frozen.advance(seconds=1)
+
+
+def _refuse() -> None:
+    raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+
 def test_the_command_says_in_a_sentence_what_it_cannot_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["keys", "--stage", "prod"])
 

@@ -8,6 +8,7 @@ import argparse
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -26,35 +27,46 @@ VERIFIES_AFTER_SIGNING = ACCESS_TOKEN_SECONDS + 60
 
 type StoredKey = dict[str, Any]
 type Jwk = dict[str, Any]
+# Called with the action and the new key's kid before that key is stored. Raising, it prevents that.
+type Record = Callable[[str, str], None]
 
 
-def ensure_signing_key(*, secret_name: str, parameter_name: str) -> str:
+def unrecorded(_action: str, _kid: str) -> None:
+    pass
+
+
+def ensure_signing_key(*, secret_name: str, parameter_name: str, record: Record = unrecorded) -> str:
     """The kid of the newest key, made if there is none. Also publishes what the parameter lost, and drops old keys."""
     keys = _stored_keys(secret_name)
     if not keys:
         # It signs at once, whatever the clocks of this machine and of the functions say.
-        _add(_new_key(signs_from=0), keys, secret_name, parameter_name)
+        new = _new_key(signs_from=0)
+        _publish_with(new, parameter_name)
+        record("signing-key.created", new["kid"])
+        _store([new], secret_name)
         keys = _stored_keys(secret_name)
     _tidy(keys, secret_name, parameter_name)
     return str(keys[-1]["kid"])
 
 
-def rotate_signing_key(*, secret_name: str, parameter_name: str) -> str:
+def rotate_signing_key(*, secret_name: str, parameter_name: str, record: Record = unrecorded) -> str:
     """The kid of the key that signs next: a new one, or the one of a rotation still under way."""
-    ensure_signing_key(secret_name=secret_name, parameter_name=parameter_name)
+    ensure_signing_key(secret_name=secret_name, parameter_name=parameter_name, record=record)
     keys = _stored_keys(secret_name)
     now = _now()
     if keys[-1]["signs_from"] <= now:
-        _add(_new_key(signs_from=now + PUBLISHED_BEFORE_SIGNING), keys, secret_name, parameter_name)
+        new = _new_key(signs_from=now + PUBLISHED_BEFORE_SIGNING)
+        _publish_with(new, parameter_name)
+        record("signing-key.rotated", new["kid"])
+        _store([*keys, new], secret_name)
         keys = _stored_keys(secret_name)
         _tidy(keys, secret_name, parameter_name)
     return str(keys[-1]["kid"])
 
 
-def _add(new: StoredKey, keys: list[StoredKey], secret_name: str, parameter_name: str) -> None:
-    """Publishes before it signs, and takes nothing away: cut off in between, every token stays verifiable."""
+def _publish_with(new: StoredKey, parameter_name: str) -> None:
+    """Before it signs, and taking nothing away: cut off after this, every token stays verifiable."""
     _publish([*_published(parameter_name), _jwk(new, valid_until=None)], parameter_name)
-    _store([*keys, new], secret_name)
 
 
 def _tidy(keys: list[StoredKey], secret_name: str, parameter_name: str) -> None:
@@ -127,6 +139,13 @@ def _now() -> int:
     return int(clock.now().timestamp())
 
 
+def _audit(stage: str, action: str, kid: str) -> None:
+    """Puts the entry before the key is stored: one may stand for a key that was not, but no key is without one."""
+    operator = boto3.client("sts").get_caller_identity()["Arn"]
+    entry = audit.entry(action, actor_id=operator, address=None, target=kid)
+    boto3.client("dynamodb").put_item(TableName=_audit_table(stage), Item=entry.serialize())
+
+
 def _audit_table(stage: str) -> str:
     # Page by page: describe_stack_resources would stop at the hundredth.
     pages = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=f"Oms-{stage}")
@@ -148,12 +167,8 @@ def main() -> None:
     names = _names(arguments.stage)
     try:
         before = [key["kid"] for key in _stored_keys(names["secret_name"])]
-        kid = rotate_signing_key(**names) if arguments.rotate else ensure_signing_key(**names)
-        if kid not in before:
-            action = "signing-key.rotated" if before else "signing-key.created"
-            operator = boto3.client("sts").get_caller_identity()["Arn"]
-            entry = audit.entry(action, actor_id=operator, address=None, target=kid)
-            boto3.client("dynamodb").put_item(TableName=_audit_table(arguments.stage), Item=entry.serialize())
+        make = rotate_signing_key if arguments.rotate else ensure_signing_key
+        kid = make(**names, record=lambda action, kid: _audit(arguments.stage, action, kid))
     except (BotoCoreError, ClientError, LookupError) as error:
         raise SystemExit(f"Stage {arguments.stage!r} cannot be reached (is it deployed?): {error}") from error
     if kid in before:
