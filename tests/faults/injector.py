@@ -11,7 +11,13 @@ from typing import Any
 from unittest.mock import patch
 
 from botocore.client import BaseClient
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 READS = frozenset({"BatchGetItem", "GetItem", "Query"})
 
@@ -137,6 +143,11 @@ def crashes[T](begin: Callable[[], T], act: Callable[[T], object]) -> Iterator[t
 
 def timed_out(_call: Call) -> Exception:
     return ReadTimeoutError(endpoint_url="https://dynamodb.example")
+
+
+def unconnected(kind: type[ConnectTimeoutError | EndpointConnectionError | SSLError]) -> Failure:
+    """The call never left: nothing answers, listens, or shows the right certificate at DynamoDB's address."""
+    return lambda _: kind(endpoint_url="https://dynamodb.example", error="injected")
 
 
 def failing(code: str) -> Failure:

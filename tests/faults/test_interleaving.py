@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from inventory import handler as inventory
 from oms import clock
 from oms.errors import InvalidTransitionError
 from oms.idempotency import Written
@@ -18,7 +19,7 @@ from oms.orders.states import Status
 from oms.schemas import NoFields
 from tests.faults.injector import Call, Plan, faults
 from tests.faults.shop import Shop, stock_of
-from tests.functional.harness import Person
+from tests.functional.harness import Person, invoke
 
 type Move = Callable[[Person, str], object]
 
@@ -106,3 +107,29 @@ def test_f08_units_sold_between_the_offer_and_the_order_are_not_sold_again(shop:
     assert (answer.status, answer.json["code"]) == (409, "insufficient-stock")
     assert answer.json["shortfalls"] == [{"product_id": product, "requested": 2, "available": 1}]
     assert len(shop.check_books()) == 1
+
+
+def test_f12_an_edit_that_read_the_stock_item_before_another_edit_raises_the_offer(
+    shop: Shop, naps: list[float]
+) -> None:
+    """One BatchGet reads the product after an edit to 25.00 and its stock item from before it, at 20.00."""
+    product = shop.product(5, price="20.00")
+    assert shop.buy({product: 1}).json["total"] == "20.00"
+    old_stock = stock_of(product).serialize()
+    shop.reprice(product, "25.00")
+    assert shop.buy({product: 1}).json["total"] == "25.00"
+    shown = invoke(inventory, "GET", f"/api/v1/inventory/products/{product}", token=shop.manager.token).json
+    edited = {name: shown[name] for name in ("sku", "name", "category", "status")} | {"price": "20.00"}
+
+    def torn(call: Call) -> Any:
+        answer = call.send()
+        if call.operation == "BatchGetItem" and "inventory" in answer["Responses"]:
+            items = answer["Responses"]["inventory"]
+            answer["Responses"]["inventory"] = [old_stock if it["pk"] == old_stock["pk"] else it for it in items]
+        return answer
+
+    with faults(torn):
+        assert shop.manage("PUT", f"products/{product}", edited).status == 200
+
+    assert stock_of(product).offer == 3
+    assert shop.buy({product: 1}).json["total"] == "20.00", "a warm process knows 25.00, and learns better"

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
@@ -23,6 +24,7 @@ from oms.orders.offers import OfferCache
 from oms.settings import settings
 from orders import handler as order_routes
 from tests.functional.harness import Answer, Person, invoke
+from tests.functional.key_limits import send_within_limits
 from tests.functional.tables import create_tables
 
 
@@ -48,11 +50,12 @@ def _aws() -> None:
 
 @pytest.fixture
 def cloud(_aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty tables, and processes that have seen no offer yet."""
+    """Empty tables that mind the limits on keys, and processes that have seen no offer yet."""
     # Emptied in moto's memory: making them anew would take longer than most tests.
     for table in dynamodb_backends[DEFAULT_ACCOUNT_ID][boto3.Session().region_name].tables.values():
         table.items.clear()
     monkeypatch.setattr(orders, "_offers", OfferCache())
+    monkeypatch.setattr(BaseClient, "_make_api_call", send_within_limits)
 
 
 @pytest.fixture

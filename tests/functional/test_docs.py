@@ -3,6 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from oms.identity import keyring
+from oms.identity.secret_store import Reloaded
+from tests.faults.injector import faults, refuse, timed_out
 from tests.functional.gateway import assert_problem, call
 
 
@@ -30,6 +33,26 @@ def test_the_public_keys_may_be_cached(cloud: None, base: str) -> None:
     assert answer.status == 200
     assert answer.headers["Cache-Control"] == "public, max-age=300"
     assert {tuple(sorted(key)) for key in answer.json["keys"]} == {("alg", "crv", "kid", "kty", "use", "x", "y")}
+
+
+@pytest.mark.parametrize("base", ["", "/api/v1"])
+def test_a_set_without_keys_is_not_to_be_remembered(cloud: None, monkeypatch: pytest.MonkeyPatch, base: str) -> None:
+    monkeypatch.setattr(keyring, "_public", Reloaded(dict))
+
+    answer = call("GET", f"{base}/.well-known/jwks.json")
+
+    assert (answer.status, answer.json) == (200, {"keys": []})
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_that_the_keys_cannot_be_read_is_not_to_be_remembered(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring, "_public", Reloaded(keyring._load_public))
+
+    with faults(refuse("GetParameter", timed_out)):
+        answer = call("GET", "/.well-known/jwks.json")
+
+    assert_problem(answer, 503, "unavailable")
+    assert answer.headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize("path", ["/health", "/openapi.json", "/.well-known/jwks.json"])

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from threading import Event
 from typing import Any
 
 import pytest
 
 from oms import clock
 from oms.identity import tokens
+from tests.faults.injector import Call, faults
 from tests.functional.gateway import assert_problem, call, places
 from tests.functional.harness import Answer, Person
 
@@ -210,3 +212,27 @@ def test_a_list_has_no_version(customer: Person) -> None:
 
 def test_a_customer_may_not_ask_for_anothers(customer: Person) -> None:
     assert_problem(call("GET", f"{ORDERS}?customer_id={customer.id}", token=customer.token), 403, "forbidden")
+
+
+def test_an_order_confirmed_between_the_reads_of_two_statuses_is_shown_once(
+    customer: Person, manager: Person, order: Place
+) -> None:
+    placed = order(customer).json
+    confirmed = Event()
+
+    def plan(read: Call) -> Any:
+        if read.operation != "Query":
+            return read.send()
+        if read.parameters["ExpressionAttributeValues"][":partition"]["S"].startswith("confirmed"):
+            assert confirmed.wait(timeout=10)
+            return read.send()
+        pending = read.send()
+        assert call("POST", f"{ORDERS}/{placed['id']}/confirm", token=manager.token).status == 200
+        confirmed.set()
+        return pending
+
+    with faults(plan) as calls:
+        seen = listed(manager, "status=pending,confirmed")
+
+    assert sum(read.operation == "Query" for read in calls) == 2
+    assert seen == [placed["id"]]

@@ -310,12 +310,12 @@ def test_a_move_from_a_wrong_state_says_which(manager: Person, order: Place, bef
         assert (problem["from"], problem["to"]) == (source, target[name])
 
 
-@pytest.mark.parametrize("tag", ['"1"', 'W/"1"', "*", '"7", "1"', ' W/"1" '])
+@pytest.mark.parametrize("tag", ['"1"', 'W/"1"', "*", '"7", "1"', ' W/"1" ', '"1", W/"2"', '"7" ,W/"1"', '"a,b","1"'])
 def test_a_move_of_the_version_meant_goes_through(manager: Person, order: Place, tag: str) -> None:
     assert move(order(manager).json["id"], "confirm", manager, If_Match=tag).status == 200
 
 
-@pytest.mark.parametrize("tag", ['"2"', 'W/"0"', '""', '"2", "3"', '"01"'])
+@pytest.mark.parametrize("tag", ['"2"', 'W/"0"', '""', '"2", "3"', '"01"', '"a,b"', '"2,1"', '",1,"'])
 def test_a_move_of_another_version_is_refused(manager: Person, order: Place, tag: str) -> None:
     placed = order(manager).json
 
@@ -323,7 +323,9 @@ def test_a_move_of_another_version_is_refused(manager: Person, order: Place, tag
     assert call("GET", f"{ORDERS}/{placed['id']}", token=manager.token).json == placed
 
 
-@pytest.mark.parametrize("tag", ["1", "", '"1', "W/1", "*, *", '"1";'])
+@pytest.mark.parametrize(
+    "tag", ["1", "", " ", '"1', "W/1", "*, *", '"1";', '"1" junk', '"1" "2"', '"1",', '*, "1"']
+)
 def test_what_is_no_entity_tag_is_refused(manager: Person, order: Place, tag: str) -> None:
     assert places(move(order(manager).json["id"], "confirm", manager, If_Match=tag)) == {"If-Match:"}
 

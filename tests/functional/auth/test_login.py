@@ -99,6 +99,18 @@ def test_what_fails_validation_is_not_counted() -> None:
     assert "RateLimit" not in answer.headers
 
 
+@pytest.mark.parametrize("email", ["\ufdfa" * 254, "\ufdfa" * 242 + "@example.com", "x" * 254, "", "\x00"])
+def test_what_cannot_be_an_address_is_refused_like_an_unknown_one(email: str) -> None:
+    """U+FDFA folds to 18 characters, 33 bytes: more than a key can hold."""
+    unknown = log_in("nobody@example.com")
+    answer = log_in(email)
+
+    assert (answer.status, answer.json) == (401, unknown.json)
+    with recorded() as calls:
+        log_in(email)
+    assert len(calls) == 4
+
+
 def test_five_failures_lock_the_account_for_a_quarter_of_an_hour(frozen: Clock) -> None:
     fail(5)
 

@@ -9,7 +9,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import Any, TypeGuard
@@ -48,7 +48,8 @@ _NO_ANSWER = (ConnectionError, HTTPClientError)
 _ATTEMPTS = 7
 # No attempt is begun after so many seconds, whatever a request had to wait for before: see `patience`.
 _PATIENCE = 6.0
-_REQUEST_PATIENCE = 14.0
+_REQUEST_PATIENCE = 13.0
+_LAST_LOOK = 1.0
 _BATCH = 100
 
 
@@ -66,7 +67,11 @@ def connection() -> Connection:
 
 
 def client() -> Any:
-    """botocore's own client, for calls that PynamoDB does not shape as they are needed."""
+    """botocore's own client, for one call that PynamoDB does not shape as it is needed.
+
+    Raises UnavailableError when the request's time for calls is over: see `patience`.
+    """
+    _check_time()
     return connection().client
 
 
@@ -128,7 +133,11 @@ def failed(reason: CancellationReason | None) -> TypeGuard[CancellationReason]:
 
 
 def transaction() -> TransactWrite:
-    """A transaction on the shared client. Its operations go as checks, deletes, puts, updates, each in order."""
+    """A transaction on the shared client. Its operations go as checks, deletes, puts, updates, each in order.
+
+    Raises UnavailableError as `client` does.
+    """
+    _check_time()
     return TransactWrite(connection=connection())
 
 
@@ -158,17 +167,27 @@ _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
 @contextmanager
-def patience() -> Iterator[None]:
-    """Bounds the retries of all that a request does: none begins after 14 s.
+def patience(seconds: float = _REQUEST_PATIENCE) -> Iterator[None]:
+    """Bounds all that a request does: no call of it begins after 13 s, but for the last look.
 
-    A call without an answer takes 6 s (twice a connection and a read). So who asks, a write and a look at what was
-    stored end before 26 s, each having been tried at least once; API Gateway waits 30.
+    A call without an answer takes 6 s (twice a connection and a read). So the calls end before 19 s, and a last look
+    at what was stored before 26 s; API Gateway waits 30.
     """
-    mark = _deadline.set(time.monotonic() + _REQUEST_PATIENCE)
+    mark = _deadline.set(time.monotonic() + seconds)
     try:
         yield
     finally:
         _deadline.reset(mark)
+
+
+def last_look() -> AbstractContextManager[None]:
+    """A little time beyond the request's own, to find out what became of a write whose answer did not come."""
+    return patience(_LAST_LOOK)
+
+
+def _check_time() -> None:
+    if time.monotonic() > _deadline.get():
+        raise UnavailableError
 
 
 def retrying[T](attempt: Callable[[], T], *, sleep: Callable[[float], None] = time.sleep) -> T:
@@ -181,10 +200,11 @@ def retrying[T](attempt: Callable[[], T], *, sleep: Callable[[float], None] = ti
     end = min(time.monotonic() + _PATIENCE, _deadline.get())
     last: Exception | None = None
     for number in range(_ATTEMPTS):
-        if number and time.monotonic() > end:
-            break
         if number:
-            sleep(random.uniform(0, min(1.0, 0.05 * 2**number)))  # noqa: S311 - jitter, not a secret
+            pause = random.uniform(0, min(1.0, 0.05 * 2**number))  # noqa: S311 - jitter, not a secret
+            if time.monotonic() + pause > end:
+                break
+            sleep(pause)
         try:
             return attempt()
         except TryAgainError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from oms.clock import CROCKFORD, random_id
-from oms.dynamodb import retrying
+from oms.dynamodb import last_look, retrying
 from oms.errors import IdempotencyKeyReusedError, OmsError, UnavailableError
 
 
@@ -60,7 +60,8 @@ def settle[T](attempt: Callable[[], T], *, made_before: Callable[[], T | None], 
         raise
     except OmsError as refusal:
         if keyed or isinstance(refusal, UnavailableError):
-            earlier = made_before()
+            with last_look():
+                earlier = made_before()
             if earlier is not None:
                 return earlier
         raise

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from oms.dynamodb import client, retrying
@@ -89,7 +90,9 @@ def merged_page(
     else:
         client()  # made before the threads: botocore's client creation is not thread-safe
         with ThreadPoolExecutor(max_workers=min(len(partitions), 16)) as pool:
-            answers = list(pool.map(read, partitions))
+            # Each with the request's context, which says how long it may take.
+            contexts = [copy_context() for _ in partitions]
+            answers = list(pool.map(lambda context, partition: context.run(read, partition), contexts, partitions))
 
     ends = [end for _, end in answers if end is not None]
     fence = (max(ends) if part.descending else min(ends)) if ends else None
