@@ -109,12 +109,19 @@ class LocalSystem:
             fixups.apply(self.cloud, self.assembly, self.deployment)
         with self._progress("Make the signing key"):
             self._run("oms.identity.keys", "--stage", "local")
-        if self._seed:
-            with self._progress("Seed the demo data"):
-                self._run("local.seed")
-        with self._progress("Warm up"):
-            self.warm_up(1)
+        # After the key: a worker that finds none looks again only seconds later.
+        with self._progress("Warm up, seed demo data" if self._seed else "Warm up"):
+            self._warm_up_and_seed()
         self.front_door.open(self.endpoint_url, self.deployment.api_path, self._origin_secret())
+
+    def _warm_up_and_seed(self) -> None:
+        pool = ThreadPoolExecutor(1)
+        # Not waited for when stopped: without the cloud, which ends next, its requests end too.
+        self._stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+        warmed = pool.submit(self.warm_up, 1)
+        if self._seed:
+            self._run("local.seed")
+        warmed.result()
 
     @property
     def base_url(self) -> str:
