@@ -102,7 +102,7 @@ def test_a11_of_a_hundred_wrong_passwords_at_once_five_are_compared(
 def whole_minute() -> None:
     """Limits count by the minute: what is compared must begin early in one."""
     left = 60 - time.time() % 60
-    if left < 20:
+    if left < 10:
         time.sleep(left)
 
 
