@@ -1,5 +1,6 @@
 """What holds on every route: who may call, what a request may look like, what comes back."""
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -8,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from oms import api
+from oms.inventory import service as inventory
 from tests.functional.auth.wire import recorded
 from tests.functional.gateway import assert_problem, call, places
 from tests.functional.harness import Answer, Person
 
 PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
+CATEGORIES = "/api/v1/inventory/categories"
 DOCUMENT = json.loads((Path(__file__).parents[2] / "functions/docs/openapi.json").read_text())
 OPERATIONS = [
     (method.upper(), re.sub(r"\{\w+\}", "none", path), operation)
@@ -364,3 +368,24 @@ def test_every_answer_has_the_standing_headers(cloud: None, path: str) -> None:
 @pytest.mark.parametrize("accept", ["text/html", "application/xml;q=1", "image/*", "nonsense"])
 def test_accept_is_ignored(customer: Person, accept: str) -> None:
     assert call("GET", ORDERS, token=customer.token, headers={"Accept": accept}).json["items"] == []
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", PRODUCTS), ("GET", f"{PRODUCTS}/a"), ("GET", CATEGORIES)])
+def test_an_unknown_failure_is_logged_with_its_request_and_not_answered(
+    manager: Person, monkeypatch: pytest.MonkeyPatch, method: str, path: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("the unknown")
+
+    for name in ("list_products", "get_product", "list_categories"):
+        monkeypatch.setattr(inventory, name, fail)
+    log = io.StringIO()
+    monkeypatch.setattr(api.logger.registered_handler, "stream", log)
+
+    with pytest.raises(ZeroDivisionError):
+        call(method, path, token=manager.token)
+
+    (line,) = [line for line in map(json.loads, log.getvalue().splitlines()) if line["message"] == "failed"]
+    assert (line["request_id"], line["method"], line["path"]) == ("request-1", method, path)
+    assert line["user_id"] == manager.id
+    assert line["exception_name"] == "ZeroDivisionError"
