@@ -6,15 +6,16 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.shop import CLIENTS, at_once, create_product, order_of, statuses, stock_of
+from tests.integration.shop import at_once, create_product, order_of, statuses, stock_of
 
+BUYERS = 16
 UNITS = 100
 ORDERS = 400
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _enough_workers(system: LocalSystem) -> None:
-    system.warm_up(CLIENTS, ("/api/v1/orders",))
+    system.warm_up(BUYERS, ("/api/v1/orders",))
 
 
 def test_f01_four_hundred_orders_for_the_last_hundred_units_sell_a_hundred(
@@ -26,7 +27,7 @@ def test_f01_four_hundred_orders_for_the_last_hundred_units_sell_a_hundred(
     def buy() -> httpx.Response:
         return alice.post("/api/v1/orders", json=order_of((product, 1)))
 
-    answers = at_once([buy] * ORDERS, clients=CLIENTS)
+    answers = at_once([buy] * ORDERS, clients=BUYERS)
 
     assert statuses(answers) == {201: UNITS, 409: ORDERS - UNITS}
     assert stock_of(manager, product) == (0, UNITS)
@@ -47,7 +48,7 @@ def test_f01_f10_mixed_carts_in_both_orders_sell_each_unit_once(signed_in: Calla
     def buy(cart: tuple[str, ...]) -> Callable[[], httpx.Response]:
         return lambda: alice.post("/api/v1/orders", json=order_of(*((product, 1) for product in cart)))
 
-    answers = at_once([buy(carts[number % len(carts)]) for number in range(ORDERS)], clients=CLIENTS)
+    answers = at_once([buy(carts[number % len(carts)]) for number in range(ORDERS)], clients=BUYERS)
 
     placed = [answer.json() for answer in answers if answer.status_code == 201]
     assert statuses(answers).keys() <= {201, 409}
@@ -64,6 +65,6 @@ def test_f01_f10_mixed_carts_in_both_orders_sell_each_unit_once(signed_in: Calla
 
     for product in products:
         left = stock_of(manager, product)[0]
-        answers = at_once([buy((product,))] * (left + CLIENTS), clients=CLIENTS)
-        assert statuses(answers) == {409: CLIENTS} | ({201: left} if left else {})
+        answers = at_once([buy((product,))] * (left + BUYERS), clients=BUYERS)
+        assert statuses(answers) == {409: BUYERS} | ({201: left} if left else {})
         assert stock_of(manager, product) == (0, UNITS)
