@@ -54,11 +54,9 @@ class Shop:
     manager: Person
     units: dict[str, int] = field(default_factory=dict)
 
-    def product(self, units: int = 10, *, price: str = "19.99", status: str = "active") -> str:
+    def product(self, units: int = 10, *, name: str = "Product", price: str = "19.99", status: str = "active") -> str:
         product_id = clock.random_id()
-        text = CreateProductRequest(
-            sku=product_id, name=f"Product {product_id}", category="Tools", price=price, stock=units
-        )
+        text = CreateProductRequest(sku=product_id, name=name, category="Tools", price=price, stock=units)
         product, stock = new_product(product_id, text, actor="seed", fingerprint="seed")
         product.status = stock.status = status
         for item in (product.place(), stock):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from oms import api
-from tests.faults.shop import table
+from tests.faults.shop import Shop, table
 from tests.functional.gateway import call
 from tests.functional.harness import Answer, Person
 
@@ -18,7 +18,6 @@ MOST_STORED = 400 * 1024
 MOST_ANSWERED = 6 * 1024 * 1024
 BODY = 256 * 1024
 WIDE = "🛒"  # 4 bytes of UTF-8, 12 characters where JSON is escaped to ASCII
-type Make = Callable[..., str]
 
 
 def large_product(number: int = 0) -> dict[str, Any]:
@@ -82,29 +81,29 @@ def test_pages_of_the_largest_products_end_early_and_show_each_once(manager: Per
     assert all(pages)
 
 
-def test_the_largest_order_is_stored_shown_and_moved(manager: Person, product: Make) -> None:
+def test_the_largest_order_is_stored_and_shown(manager: Person) -> None:
+    # Straight into the table: 90 products take a while to create.
+    shop = Shop(manager, manager)
     wide = WIDE * 500
     names = ("name", "line1", "line2", "city", "postal_code", "region")
     body = {
-        "items": [{"product_id": product(stock=10_000, name=WIDE * 200), "quantity": 10_000} for _ in range(90)],
+        "items": [{"product_id": shop.product(10_000, name=WIDE * 200), "quantity": 10_000} for _ in range(90)],
         "shipping_address": dict.fromkeys(names, wide) | {"country": "DE"},
         "note": wide,
     }
 
     placed = call("POST", ORDERS, body, token=manager.token)
     assert placed.status == 201, placed.text[:300]
-    path = f"{ORDERS}/{placed.json['id']}"
-    assert call("GET", path, token=manager.token).json == placed.json
-    cancelled = call("POST", f"{path}/cancel", {"reason": wide}, token=manager.token)
+    shown = call("GET", placed.headers["Location"], token=manager.token)
 
-    assert cancelled.json["cancel_reason"] == wide
-    assert len(cancelled.json["items"]) == 90
+    assert shown.json == placed.json
+    assert len(placed.json["items"]) == 90
     assert placed.json["shipping_address"] == body["shipping_address"]
     assert max(stored_sizes("orders")) < MOST_STORED
 
 
-@pytest.mark.parametrize("most", [1, 900, 2000])
-@pytest.mark.parametrize("limit", [1, 3, 100])
+@pytest.mark.parametrize("most", [1, 900])
+@pytest.mark.parametrize("limit", [2, 100])
 @pytest.mark.parametrize("query", [f"{PRODUCTS}?sort=-price", f"{PRODUCTS}?status=active,archived", f"{ORDERS}?"])
 def test_a_page_that_ends_early_is_gone_on_with(
     manager: Person,
@@ -114,7 +113,7 @@ def test_a_page_that_ends_early_is_gone_on_with(
     limit: int,
     most: int,
 ) -> None:
-    placed = [order(manager).json for _ in range(5)]
+    placed = [order(manager).json for _ in range(3)]
     kind = [it["id"] for it in placed] if query.startswith(ORDERS) else [it["items"][0]["product_id"] for it in placed]
     monkeypatch.setattr(api, "_MAX_PAGE", most)
 
