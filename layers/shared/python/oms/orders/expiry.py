@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from oms import clock
+from oms.dynamodb import patience
 from oms.errors import InvalidTransitionError, OmsError
 from oms.orders import service
 from oms.orders.models import OPEN_ORDERS
@@ -36,7 +37,8 @@ def sweep(shard: int, *, has_time: Callable[[], bool]) -> Swept:
         if not has_time():
             break
         try:
-            service.expire_order(order_id, now=clock.now())
+            with patience():
+                service.expire_order(order_id, now=clock.now())
             swept.expired += 1
         except InvalidTransitionError:
             continue  # confirmed, cancelled or swept by another worker meanwhile
