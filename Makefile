@@ -30,7 +30,7 @@ up: $(INSTALLED) ## Run the whole system on this machine, on port 5000 or PORT=â
 	@PORT=$(PORT) exec .venv/bin/python -m local.up
 
 .PHONY: test
-test: $(INSTALLED_TESTS) ## Run all tests: unit, functional, infrastructure, and integration on the local cloud
+test: $(INSTALLED_TESTS) ## Run all tests, those on the local cloud among them
 	@.venv/bin/python -m pytest --numprocesses=2 --dist=loadgroup --cov --cov-report=term --cov-fail-under=95
 
 .PHONY: test-unit test-functional test-infra test-integration
@@ -85,6 +85,10 @@ synth: $(INSTALLED) ## Synthesize the template of STAGE=local, dev or prod into 
 deploy: $(INSTALLED) deployable ## Deploy STAGE=dev or prod to the AWS account that the environment names
 	@npx -y aws-cdk@2 deploy --context stage=$(STAGE)
 	@$(MAKE) --no-print-directory keys STAGE=$(STAGE)
+
+.PHONY: bootstrap
+bootstrap: $(INSTALLED) deployable ## Prepare the AWS account and region that the environment names for CDK, once
+	@npx -y aws-cdk@2 bootstrap --context stage=$(STAGE)
 
 .PHONY: keys
 keys: $(INSTALLED) deployable ## Make and publish the signing key of STAGE=â€¦ when it has none; ROTATE=1 makes the next

@@ -61,7 +61,8 @@ def _order(query: ListProductsQuery) -> str:
             continue
         if order is not None and order.removeprefix("-") != field:
             raise InvalidRequestError.at(
-                f"sorts by {field} and cannot be combined with {decided_by}: no index serves both", parameter=parameter
+                f"sorts by {field} and cannot be combined with {decided_by}, which asks for another order",
+                parameter=parameter,
             )
         order, decided_by = order or field, parameter
     return order or "name"

@@ -54,13 +54,19 @@ class AdjustStockRequest(Request):
 
 
 class ListProductsQuery(PageQuery):
-    category: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
-    q: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    sku: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")] | None = None
-    min_price: Money | None = None
-    max_price: Money | None = None
-    in_stock: Flag | None = None
-    low_stock: Flag | None = None
+    category: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
+        None, description="The exact name; several are separated by commas"
+    )
+    q: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        None, description="How the name begins, whatever the case; sorts by name"
+    )
+    sku: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")] | None = Field(
+        None, description="How the SKU begins, whatever the case; sorts by SKU"
+    )
+    min_price: Money | None = Field(None, description="Sorts by price")
+    max_price: Money | None = Field(None, description="Sorts by price")
+    in_stock: Flag | None = Field(None, description="Whether units are available")
+    low_stock: Flag | None = Field(None, description="Whether no more than the low-stock threshold are available")
     status: any_of("active", "archived") | None = None  # type: ignore[valid-type]
     sort: Sort | None = None
 
