@@ -1,4 +1,4 @@
-"""Seeds the demo data, in the environment of the deployed functions: accounts, products 1 to 40, and orders in the states they can reach.
+"""Seeds the demo data, as the functions would: accounts, products 1 to 40, and orders in the states they can reach.
 
 Orders and accounts are made by the services, as requests would make them. Only the products' ids are set here, which
 no request may.
