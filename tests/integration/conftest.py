@@ -15,6 +15,7 @@ SETTINGS = {"register_limit": 100_000, "login_limit": 100_000, "passwords_concur
 type ClientFactory = Callable[..., httpx.Client]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker runs what is tested over HTTP, on one system; what changes that, as its clock, comes last."""
     items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
