@@ -1,5 +1,6 @@
 """Reproducible zips with bytecode, for both layers."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -23,7 +24,8 @@ def compile_bytecode(folder: Path) -> None:
 
 def write_zip(folder: Path, archive: Path, *, compress: bool) -> None:
     """Zips a folder's content; the archive appears complete or not at all."""
-    partial = archive.with_suffix(".partial")
+    # A name of its own for each process: two may build the same layer at once.
+    partial = archive.with_suffix(f".{os.getpid()}.partial")
     method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
     try:
         with zipfile.ZipFile(partial, "w", method) as out:
