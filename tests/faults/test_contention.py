@@ -192,9 +192,7 @@ def test_f05_every_passing_failure_is_tried_again(
 
 
 @pytest.mark.parametrize("conflicts", [0, 1, ATTEMPTS - 1])
-@pytest.mark.parametrize(
-    "name", ["create with a key", "create without a key", "confirm", "cancel", "stock adjustment", "new product"]
-)
+@pytest.mark.parametrize("name", CHANGES)
 def test_f05_a_time_out_whose_write_was_made_is_a_success(
     shop: Shop, naps: list[float], name: str, conflicts: int
 ) -> None:

@@ -201,7 +201,11 @@ def replace_product(
                 raise TryAgainError from error
             raise
 
-    return retrying(attempt)
+    def made_before() -> Stocked | None:
+        stored = get_product(product_id, archived_too=True)
+        return stored if stored.product.change == change else None
+
+    return settle(attempt, made_before=made_before, keyed=False)
 
 
 def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: str, change: str) -> Stocked:
