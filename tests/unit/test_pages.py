@@ -7,10 +7,23 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pynamodb.attributes import UnicodeAttribute
 
 from oms import pages
+from oms.dynamodb import StoredItem
 from oms.errors import InvalidRequestError
-from oms.pages import HIGHEST, LOWEST, Entry, Index, Page, Range, decode_cursor, encode_cursor, merged_page
+from oms.pages import (
+    HIGHEST,
+    LOWEST,
+    Entry,
+    Index,
+    Page,
+    Range,
+    decode_cursor,
+    encode_cursor,
+    merged_page,
+    table_page,
+)
 
 INDEX = Index("table", "index", "partition", "key")
 IDS = st.text(alphabet="0AZ~!", min_size=1, max_size=3)
@@ -28,6 +41,7 @@ class FakeIndex:
 
     def query(self, **request: Any) -> dict[str, Any]:
         self.calls += 1
+        assert ("IndexName" in request) != request.get("ConsistentRead", False), "an index has no consistent reads"
         values = {name: value["S"] for name, value in request["ExpressionAttributeValues"].items()}
         low, high = values[":low"].encode(), values[":high"].encode()
         assert low <= high, "DynamoDB refuses a range whose bounds are the wrong way round"
@@ -101,6 +115,56 @@ def test_all_pages_together_are_the_list_in_order(
     listed = sorted((key for key in everything if low <= key <= high), reverse=descending)
     assert [key for page in walked for key in keys(page)] == [key for key in listed if wanted is None or wanted in key]
     assert all(len(page.items) <= limit for page in walked)
+
+
+class Thing(StoredItem):
+    class Meta:
+        table_name = "table"
+
+    partition = UnicodeAttribute(hash_key=True)
+    key = UnicodeAttribute(range_key=True)
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(KEYS, unique=True, max_size=30),
+    st.integers(1, 7),
+    st.booleans(),
+    st.tuples(KEYS | st.just(LOWEST), KEYS | st.just(HIGHEST)),
+    st.integers(1, 9),
+)
+def test_all_pages_of_a_tables_own_partition_are_its_items_in_order(
+    index: Callable[..., FakeIndex],
+    everything: list[str],
+    limit: int,
+    descending: bool,
+    bounds: tuple[str, str],
+    most: int,
+) -> None:
+    index({"a": everything, "b": ["k#other"]}, most)
+    low, high = bounds
+
+    found: list[str] = []
+    after: str | None = None
+    for _ in range(100):
+        page = table_page(Thing, "a", Range(limit, descending, low, high, after))
+        assert len(page.items) <= limit
+        found += [thing.key for thing in page.items]
+        after = page.position
+        if after is None:
+            break
+
+    assert found == sorted((key for key in everything if low <= key <= high), reverse=descending)
+
+
+def test_a_last_page_of_a_tables_partition_that_is_full_ends_the_list(index: Callable[..., FakeIndex]) -> None:
+    fake = index({"a": ["k#1", "k#2"]})
+
+    page = table_page(Thing, "a", Range(2, descending=True))
+
+    assert [thing.key for thing in page.items] == ["k#2", "k#1"]
+    assert page.position is None
+    assert fake.calls == 1
 
 
 def test_a_last_page_that_is_full_ends_the_list(index: Callable[..., FakeIndex]) -> None:

@@ -228,7 +228,7 @@ def is_transient(error: Exception) -> bool:
 
 def get_item[T: StoredItem](model: type[T], key: Key) -> T | None:
     """The item as it is now (a consistent read), or None."""
-    names = _key_names(model)
+    names = key_names(model)
     arguments = {"TableName": model.Meta.table_name, "Key": _raw_key(names, key), "ConsistentRead": True}
     response = retrying(lambda: client().get_item(**arguments))
     raw = response.get("Item")
@@ -237,7 +237,7 @@ def get_item[T: StoredItem](model: type[T], key: Key) -> T | None:
 
 def batch_get[T: StoredItem](model: type[T], keys: Iterable[Key], *, consistent: bool = True) -> dict[Key, T]:
     """The items that exist, by key; one call for 100 keys. Unprocessed keys are read again, then UnavailableError."""
-    names = _key_names(model)
+    names = key_names(model)
     table = model.Meta.table_name
     wanted = list(dict.fromkeys(keys))
     found: dict[Key, T] = {}
@@ -258,7 +258,7 @@ def batch_get[T: StoredItem](model: type[T], keys: Iterable[Key], *, consistent:
     return found
 
 
-def _key_names(model: type[StoredItem]) -> list[str]:
+def key_names(model: type[StoredItem]) -> list[str]:
     return [name for name in (model._hash_keyname, model._range_keyname) if name]
 
 

@@ -1,4 +1,4 @@
-"""Lists: pages over the partitions of an index, and the cursors that lead from one page to the next."""
+"""Lists: pages over the partitions of an index or a table, and the cursors that lead from one page to the next."""
 
 import base64
 import binascii
@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from typing import Any
 
-from oms.dynamodb import client, retrying
+from oms.dynamodb import StoredItem, client, key_names, retrying
 from oms.errors import InvalidRequestError
 
 # DynamoDB orders text by its UTF-8 bytes, which is the order of code points.
@@ -113,20 +114,55 @@ def _query(
     index: Index, partition: str, low: str, high: str, *, descending: bool, limit: int
 ) -> tuple[list[Entry], str | None]:
     """The entries of one Query, and the sort key it stopped at if there is more."""
+    items, end = _read_range(
+        {"TableName": index.table, "IndexName": index.name, "ScanIndexForward": not descending, "Limit": limit},
+        (index.partition_key, partition),
+        (index.sort_key, low, high),
+    )
+    return [{name: value["S"] for name, value in item.items()} for item in items], end
+
+
+def table_page[T: StoredItem](model: type[T], partition: str, part: Range) -> Page[T]:
+    """One page over a partition of the model's table itself: whole items as they are now, by one consistent Query.
+
+    Every item within the bounds of `part` must be of the model, and its sort key must end in an ASCII character.
+    """
+    low, high = part.bounds()
+    if low > high:
+        return Page([], None)
+    partition_key, sort_key = key_names(model)
+    items, end = _read_range(
+        {
+            "TableName": model.Meta.table_name,
+            "ConsistentRead": True,
+            "ScanIndexForward": not part.descending,
+            "Limit": part.limit + 1,  # as in `merged_page`
+        },
+        (partition_key, partition),
+        (sort_key, low, high),
+    )
+    placed = [(item[sort_key]["S"], model.from_raw_data(item)) for item in items]
+    if len(placed) > part.limit:
+        return Page(placed[: part.limit], placed[part.limit - 1][0])
+    return Page(placed, end)
+
+
+def _read_range(
+    options: dict[str, Any], partition: tuple[str, str], sort: tuple[str, str, str]
+) -> tuple[list[dict[str, Any]], str | None]:
+    """The raw items of one Query, and the sort key it stopped at if there is more. Each key goes after its name."""
+    partition_key, value = partition
+    sort_key, low, high = sort
     response = retrying(
         lambda: client().query(
-            TableName=index.table,
-            IndexName=index.name,
+            **options,
             KeyConditionExpression="#partition = :partition AND #sort BETWEEN :low AND :high",
-            ExpressionAttributeNames={"#partition": index.partition_key, "#sort": index.sort_key},
-            ExpressionAttributeValues={":partition": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}},
-            ScanIndexForward=not descending,
-            Limit=limit,
+            ExpressionAttributeNames={"#partition": partition_key, "#sort": sort_key},
+            ExpressionAttributeValues={":partition": {"S": value}, ":low": {"S": low}, ":high": {"S": high}},
         )
     )
-    entries = [{name: value["S"] for name, value in item.items()} for item in response["Items"]]
     end = response.get("LastEvaluatedKey")
-    return entries, end[index.sort_key]["S"] if end else None
+    return response["Items"], end[sort_key]["S"] if end else None
 
 
 def encode_cursor(position: str | None, scope: Sequence[object]) -> str | None:
