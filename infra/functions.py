@@ -19,8 +19,9 @@ from infra.stages import Stage
 FULL_CORE_MEMORY = 1769
 # The code's own limits end a request before 28 s, and API Gateway gives up at 30: in between, the answer is ours.
 HTTP_SECONDS = 29
-# The worker starts no hold when less than 30 s are left: the rest is for those that it ends.
-EXPIRY_SECONDS = 120
+# The worker starts no hold when less than 30 s are left. The minute before them is as long as it takes until the next
+# sweep begins: one worker a shard is at work, and no two of them at the same holds.
+EXPIRY_SECONDS = 90
 
 
 class Functions(Construct):

@@ -85,7 +85,7 @@ class Shop:
 
     def sweep(self) -> Any:
         record = {"messageId": "1", "body": '{"shard": 0}', "eventSource": "aws:sqs"}
-        return worker.lambda_handler({"Records": [record]}, Context(milliseconds_left=120_000))
+        return worker.lambda_handler({"Records": [record]}, Context(milliseconds_left=90_000))
 
     def _send(self, handler: Any, method: str, path: str, body: Any, key: str | None, by: Person) -> Answer:
         return invoke(

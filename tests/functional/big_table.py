@@ -1,6 +1,7 @@
 """A table with more items than moto can serve, answering what lists ask of it as DynamoDB would."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from operator import itemgetter
@@ -10,20 +11,28 @@ from tests.faults.injector import Call
 from tests.faults.shop import table
 
 type RawItem = Mapping[str, Any]
+type Entries = list[tuple[str, RawItem]]
+"""Sort keys and items of one partition of an index, in order."""
+
+_place = itemgetter(0)
 
 
 class BigTable:
     """`plan` answers Querys on the indexes of a table, and BatchGetItem, from memory.
 
     Keys and projections are those of the mocked table of that name. `most` is where a Query ends at the latest, as it
-    does at 1 MB.
+    does at 1 MB. The indexes see a write `lag` calls later, while BatchGetItem sees it at once.
     """
 
-    def __init__(self, name: str, items: Iterable[RawItem], *, most: int = 1000) -> None:
+    def __init__(self, name: str, items: Iterable[RawItem], *, most: int = 1000, lag: int = 0) -> None:
         self._name = name
         self._most = most
+        self._lag = lag
         self._raw = list(items)
-        self._sorted: dict[tuple[str, str], list[tuple[str, RawItem]]] = {}
+        # By partition key and sort key of an index, then by partition.
+        self._indexes: dict[tuple[str, str], defaultdict[str, Entries]] = {}
+        self._calls = 0
+        self._unindexed: deque[tuple[int, RawItem, RawItem]] = deque()
 
     @cached_property
     def _keys(self) -> list[str]:
@@ -36,12 +45,33 @@ class BigTable:
     def _key(self, raw: RawItem) -> tuple[str, ...]:
         return tuple(raw[name]["S"] for name in self._keys)
 
+    def get(self, *key: str) -> RawItem:
+        return self._by_key[key]
+
+    def put(self, item: RawItem) -> None:
+        old = self._by_key.get(self._key(item), {})
+        self._by_key[self._key(item)] = item
+        self._unindexed.append((self._calls + self._lag, old, item))
+        self._index_what_is_due()
+
     def plan(self, call: Call) -> Any:
+        self._calls += 1
+        self._index_what_is_due()
         if call.operation == "Query" and call.parameters["TableName"] == self._name:
             return self._query(call.parameters)
         if call.operation == "BatchGetItem" and self._name in call.parameters["RequestItems"]:
             return self._batch_get(call.parameters["RequestItems"])
         return call.send()
+
+    def _index_what_is_due(self) -> None:
+        while self._unindexed and self._unindexed[0][0] <= self._calls:
+            _, old, new = self._unindexed.popleft()
+            for (partition_key, sort_key), partitions in self._indexes.items():
+                if partition_key in old:
+                    entries = partitions[old[partition_key]["S"]]
+                    del entries[bisect_left(entries, old[sort_key]["S"], key=_place)]
+                if partition_key in new:
+                    insort(partitions[new[partition_key]["S"]], (new[sort_key]["S"], new), key=_place)
 
     def _query(self, asked: Mapping[str, Any]) -> Any:
         assert asked["KeyConditionExpression"] == "#partition = :partition AND #sort BETWEEN :low AND :high"
@@ -49,26 +79,28 @@ class BigTable:
         partition_key, sort_key = (key["AttributeName"] for key in index.schema)
         assert list(asked["ExpressionAttributeNames"].values()) == [partition_key, sort_key]
         values = {name: value["S"] for name, value in asked["ExpressionAttributeValues"].items()}
-        entries = self._partition(partition_key, values[":partition"], sort_key)
-        start = bisect_left(entries, values[":low"], key=itemgetter(0))
-        end = bisect_right(entries, values[":high"], key=itemgetter(0))
+        entries = self._index(partition_key, sort_key)[values[":partition"]]
+        start = bisect_left(entries, values[":low"], key=_place)
+        end = bisect_right(entries, values[":high"], key=_place)
         most = min(asked["Limit"], self._most)
         found = entries[start : min(end, start + most)]
         if not asked["ScanIndexForward"]:
             found = entries[max(start, end - most) : end][::-1]
         projected = {partition_key, sort_key, *self._keys, *index.projection.get("NonKeyAttributes", [])}
-        items = [{name: value for name, value in raw.items() if name in projected} for _, raw in found]
+        items = [{name: raw[name] for name in projected if name in raw} for _, raw in found]
         # DynamoDB names a last key wherever it stopped at the limit, even if nothing follows.
         return {"Items": items} | ({"LastEvaluatedKey": items[-1]} if len(items) == most else {})
 
-    def _partition(self, partition_key: str, partition: str, sort_key: str) -> list[tuple[str, RawItem]]:
-        """The sort keys and items of one partition of an index, in order."""
-        entries = self._sorted.get((partition, sort_key))
-        if entries is None:
-            held = [raw for raw in self._raw if raw.get(partition_key, {}).get("S") == partition]
-            entries = sorted(((raw[sort_key]["S"], raw) for raw in held), key=itemgetter(0))
-            self._sorted[partition, sort_key] = entries
-        return entries
+    def _index(self, partition_key: str, sort_key: str) -> defaultdict[str, Entries]:
+        partitions = self._indexes.get((partition_key, sort_key))
+        if partitions is None:
+            partitions = self._indexes[partition_key, sort_key] = defaultdict(list)
+            for raw in self._by_key.values():
+                if partition_key in raw:
+                    partitions[raw[partition_key]["S"]].append((raw[sort_key]["S"], raw))
+            for entries in partitions.values():
+                entries.sort(key=_place)
+        return partitions
 
     def _batch_get(self, asked: Mapping[str, Any]) -> Any:
         ((name, request),) = asked.items()

@@ -222,17 +222,22 @@ def cancel_order(order_id: str, asked: Asked, *, reason: str | None) -> Written[
     return _move(order_id, CANCEL, asked, reason=reason)
 
 
-def expire_order(order_id: str, *, now: datetime) -> Written[Order]:
-    """Ends a hold that is due at `now`. A confirm that came first wins: then this is an InvalidTransitionError."""
+def expire_order(order_id: str, *, now: datetime, seen: Order | None = None) -> Written[Order]:
+    """Ends a hold that is due at `now`. A confirm that came first wins: then this is an InvalidTransitionError.
+
+    `seen` is the order as it was read lately; where it has changed since, it is read again.
+    """
 
     def is_due(order: Order) -> None:
         if order.expires_at is None or clock.instant(order.expires_at) > now:
             raise InvalidTransitionError("The order is not due.")
 
-    return _move(order_id, EXPIRE, Asked(System(), NoFields(), check=is_due))
+    return _move(order_id, EXPIRE, Asked(System(), NoFields(), check=is_due), seen=seen)
 
 
-def _move(order_id: str, move: Move, asked: Asked, *, reason: str | None = None) -> Written[Order]:
+def _move(
+    order_id: str, move: Move, asked: Asked, *, reason: str | None = None, seen: Order | None = None
+) -> Written[Order]:
     entry_key = keyed_id(asked.actor.id, f"POST /orders/{order_id}/{move.name}", asked.key)
     fingerprint = request_hash(asked.body)
 
@@ -244,7 +249,8 @@ def _move(order_id: str, move: Move, asked: Asked, *, reason: str | None = None)
         return Written(order, replayed=asked.key is not None)
 
     def attempt() -> Written[Order]:
-        order = get_order(order_id, owner=asked.owner)
+        nonlocal seen
+        order, seen = seen or get_order(order_id, owner=asked.owner), None
         earlier = made_before(order)
         if earlier is not None:
             return earlier
