@@ -12,9 +12,10 @@ from oms.identity import service as identity
 from oms.identity.models import User
 from oms.inventory import service as inventory
 from oms.inventory.schemas import CreateProductRequest
+from oms.orders import moves
 from oms.orders import service as orders
+from oms.orders.moves import Asked
 from oms.orders.schemas import CancelRequest, CreateOrderRequest
-from oms.orders.service import Asked
 from oms.schemas import NoFields
 from oms.settings import settings
 
@@ -97,12 +98,11 @@ def _order(customer: User, manager: User, quantities: dict[str, int], shipping_c
     )
     order = orders.place_order(request, buyer=customer, key=None).thing
     if state == "confirmed":
-        orders.confirm_order(order.id, Asked(manager, NoFields()))
+        moves.confirm_order(order.id, Asked(manager, NoFields()))
     elif state == "cancelled":
-        reason = CancelRequest(reason="Ordered by mistake")
-        orders.cancel_order(order.id, Asked(customer, reason, owner=customer.id), reason=reason.reason)
+        moves.cancel_order(order.id, Asked(customer, CancelRequest(reason="Ordered by mistake"), owner=customer.id))
     elif state == "expired":
-        orders.expire_order(order.id, now=clock.now() + settings().hold + timedelta(seconds=1))
+        moves.expire_order(order.id, now=clock.now() + settings().hold + timedelta(seconds=1))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Routes of orders: placed, priced, read and moved."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -8,20 +9,24 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from oms import api
 from oms.api import CUSTOMER, MANAGER, current_user
 from oms.idempotency import Written
-from oms.orders import service
+from oms.orders import moves, service
 from oms.orders.models import Order
+from oms.orders.moves import Asked
 from oms.orders.schemas import (
     CancelRequest,
     CreateOrderRequest,
     HistoryEntryResponse,
     ListOrdersQuery,
+    ManagedOrderResponse,
     OrderHistory,
     OrderPage,
     OrderResponse,
     QuoteResponse,
+    ReturnRequest,
+    ShipRequest,
 )
-from oms.orders.service import Asked
-from oms.schemas import NoFields
+from oms.orders.views import View
+from oms.schemas import NoFields, Request
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
 
@@ -29,15 +34,17 @@ app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_h
 @app.get("/api/v1/orders", **api.customer_with("customer_id"))
 def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPage]:
     page = service.list_orders(query, owner=_owner(), after=api.list_position(query.cursor))
-    return api.listed(page, OrderResponse.of, OrderPage)
+    view = _view()
+    view.look_up(page.items)
+    return api.listed(page, view.show, OrderPage)
 
 
 @app.post("/api/v1/orders", status_code=201, **CUSTOMER)
-def create_order(request: CreateOrderRequest) -> Response[OrderResponse]:
+def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     placed = service.place_order(request, buyer=current_user(), key=api.idempotency_key())
     order = placed.thing
     return api.created(
-        OrderResponse.of(order),
+        _view().show(order),
         location=f"/api/v1/orders/{order.id}",
         version=order.version,
         replayed=placed.replayed,
@@ -50,9 +57,9 @@ def quote_order(request: CreateOrderRequest) -> Response[QuoteResponse]:
 
 
 @app.get("/api/v1/orders/<order_id>", **CUSTOMER)
-def get_order(order_id: str) -> Response[OrderResponse]:
+def get_order(order_id: str) -> Response[ManagedOrderResponse | OrderResponse]:
     order = service.get_order(order_id, owner=_owner())
-    return api.ok(OrderResponse.of(order), version=order.version)
+    return api.ok(_view().show(order), version=order.version)
 
 
 @app.get("/api/v1/orders/<order_id>/history", **CUSTOMER)
@@ -62,26 +69,53 @@ def get_order_history(order_id: str) -> Response[OrderHistory]:
 
 
 @app.post("/api/v1/orders/<order_id>/cancel", **CUSTOMER)
-def cancel_order(order_id: str, request: CancelRequest) -> Response[OrderResponse]:
-    asked = Asked(current_user(), request, owner=_owner(), key=api.idempotency_key(), check=api.version_check())
-    return _moved(service.cancel_order(order_id, asked, reason=request.reason))
+def cancel_order(order_id: str, request: CancelRequest) -> Response[ManagedOrderResponse | OrderResponse]:
+    return _moved(moves.cancel_order, order_id, request)
 
 
 @app.post("/api/v1/orders/<order_id>/confirm", **MANAGER)
-def confirm_order(order_id: str, request: NoFields) -> Response[OrderResponse]:
-    asked = Asked(current_user(), request, key=api.idempotency_key(), check=api.version_check())
-    return _moved(service.confirm_order(order_id, asked))
+def confirm_order(order_id: str, request: NoFields) -> Response[ManagedOrderResponse | OrderResponse]:
+    return _moved(moves.confirm_order, order_id, request)
 
 
-def _moved(written: Written[Order]) -> Response[OrderResponse]:
-    order = written.thing
-    return api.ok(OrderResponse.of(order), version=order.version, replayed=written.replayed)
+@app.post("/api/v1/orders/<order_id>/ship", **MANAGER)
+def ship_order(order_id: str, request: ShipRequest) -> Response[ManagedOrderResponse | OrderResponse]:
+    return _moved(moves.ship_order, order_id, request)
+
+
+@app.post("/api/v1/orders/<order_id>/deliver", **MANAGER)
+def deliver_order(order_id: str, request: NoFields) -> Response[ManagedOrderResponse | OrderResponse]:
+    return _moved(moves.deliver_order, order_id, request)
+
+
+@app.post("/api/v1/orders/<order_id>/return", **MANAGER)
+def return_order(order_id: str, request: ReturnRequest) -> Response[ManagedOrderResponse | OrderResponse]:
+    return _moved(moves.return_order, order_id, request)
 
 
 def _owner() -> str | None:
     """Whose orders the user may see: customers their own, managers everyone's."""
     user = current_user()
     return None if user.is_manager else user.id
+
+
+def _view() -> View:
+    user = current_user()
+    return View(user.user, managed=user.is_manager)
+
+
+def _moved[Body: Request](
+    move: Callable[[str, Asked[Body]], Written[Order]], order_id: str, body: Body
+) -> Response[ManagedOrderResponse | OrderResponse]:
+    view, check_version = _view(), api.version_check()
+
+    def check(order: Order) -> None:
+        check_version(order)
+        view.look_up([order])
+
+    written = move(order_id, Asked(current_user(), body, owner=_owner(), key=api.idempotency_key(), check=check))
+    order = written.thing
+    return api.ok(view.show(order), version=order.version, replayed=written.replayed)
 
 
 lambda_handler = api.serve(app)

@@ -15,14 +15,22 @@ from oms.inventory.models import StockItem
 from oms.inventory.schemas import CreateProductRequest
 from oms.inventory.service import new_product
 from oms.orders import service
-from oms.orders.models import Order
+from oms.orders.models import HistoryEntry, Order
 from oms.orders.offers import OfferCache
 from oms.orders.states import OPEN, Status
 from orders import handler as orders
 from sweeper import worker
 from tests.functional.harness import Answer, Context, Person, invoke
 
-RELEASING = {Status.CANCELLED, Status.EXPIRED}
+# What a manager can do with an order, and the moves that come before.
+BEFORE: dict[str, tuple[str, ...]] = {
+    "confirm": (),
+    "cancel": (),
+    "ship": ("confirm",),
+    "deliver": ("confirm", "ship"),
+    "return": ("confirm", "ship", "deliver"),
+}
+BODIES = {"ship": {"carrier": "DHL", "tracking_number": "JD0140"}}
 
 
 def new_process() -> None:
@@ -71,6 +79,19 @@ class Shop:
     def post(self, path: str, body: Any = None, *, key: str | None = None, by: Person | None = None) -> Answer:
         return self._send(orders, "POST", path, body, key, by or self.customer)
 
+    def move(self, path: str, name: str, *, key: str | None = None, by: Person | None = None) -> Answer:
+        """A move of the order at `path`, by the manager unless another is named."""
+        return self.post(f"{path}/{name}", BODIES.get(name), key=key, by=by or self.manager)
+
+    def ready_for(self, name: str, quantities: dict[str, int]) -> str:
+        """The path of a new order that this move can be made of."""
+        placed = self.buy(quantities)
+        assert placed.status == 201, placed.text
+        path = f"/api/v1/orders/{placed.json['id']}"
+        for earlier in BEFORE[name]:
+            assert self.move(path, earlier).status == 200
+        return path
+
     def get(self, path: str) -> Answer:
         return invoke(orders, "GET", path, token=self.customer.token)
 
@@ -95,20 +116,26 @@ class Shop:
     def check_books(self) -> list[Order]:
         """Asserts that no unit appeared or vanished, none is held twice, and no move was made by halves or twice."""
         stored = orders_stored()
-        reserved, moves = Counter[str](), Counter[str]()
+        reserved, gone, moves = Counter[str](), Counter[str](), Counter[str]()
         for order in stored:
             entries = order.history
             assert order.version == len(entries), "each version is one entry of the history"
             assert [entry.from_ for entry in entries] == [None, *(entry.to for entry in entries[:-1])]
             assert entries[-1].to == order.status
             assert order.total == sum(line.unit_price * line.quantity for line in order.lines) + order.shipping_cost
+            is_gone = order.status in ("shipped", "delivered") or entries[-1].restocked is False
             for line in order.lines:
                 reserved[line.product_id] += line.quantity if Status(order.status) in OPEN else 0
-                moves[line.product_id] += 1 + sum(Status(entry.to) in RELEASING for entry in entries)
+                gone[line.product_id] += line.quantity if is_gone else 0
+                moves[line.product_id] += sum(_moves_stock(entry) for entry in entries)
         for product_id, units in self.units.items():
             stock = stock_of(product_id)
             assert stock.available >= 0
-            assert stock.available + stock.reserved == units
+            assert stock.available + stock.reserved + gone[product_id] == units
             assert stock.reserved == reserved[product_id], "what is reserved is what open orders hold"
             assert stock.version == 1 + moves[product_id], "each move moved the stock once"
         return stored
+
+
+def _moves_stock(entry: HistoryEntry) -> bool:
+    return bool(entry.restocked) or entry.to in ("pending", "cancelled", "expired", "shipped")

@@ -9,8 +9,8 @@ import pytest
 
 from oms.dynamodb import get_item
 from oms.inventory.models import Category, Product
-from tests.faults.injector import crashes
-from tests.faults.shop import Shop, new_process, orders_stored, stock_of
+from tests.faults.injector import crashes, faults
+from tests.faults.shop import BEFORE, Shop, new_process, orders_stored, stock_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -30,17 +30,15 @@ def crashed[T](
     assert points >= 2 * calls, "fewer places to crash at than calls"
 
 
-@pytest.fixture
-def bought(shop: Shop) -> Callable[[], str]:
-    """Places an order for 3 of the 10 units of a new product, and gives its path."""
+# What is left of ten units after a move of an order for three.
+AVAILABLE = {"confirm": 7, "cancel": 10, "ship": 7, "deliver": 7, "return": 10}
 
-    def buy() -> str:
-        placed = shop.buy({shop.product(10): 3})
-        assert placed.status == 201, placed.text
-        new_process()
-        return f"/api/v1/orders/{placed.json['id']}"
 
-    return buy
+def ready(shop: Shop, move: str) -> str:
+    """The path of an order for 3 of the 10 units of a new product, which this move can be made of."""
+    path = shop.ready_for(move, {shop.product(10): 3})
+    new_process()
+    return path
 
 
 def order_at(path: str) -> Any:
@@ -75,44 +73,47 @@ def test_f02_create_without_a_key_leaves_no_half_order(shop: Shop) -> None:
         assert len(orders) == (2 if name == "after call 3" else 1), name
 
 
-@pytest.mark.parametrize(("move", "available"), [("confirm", 7), ("cancel", 10)])
-def test_f02_a_move_with_a_key_is_made_once(shop: Shop, bought: Callable[[], str], move: str, available: int) -> None:
-    def act(path: str) -> Any:
-        return shop.post(f"{path}/{move}", key="the-move", by=shop.manager)
+# The manager's request reads who asks, the order and who bought it, and then writes.
+WRITTEN = "after call 4"
 
-    for name, path in crashed(shop, bought, act, calls=3):
-        again = act(path)
 
-        assert (again.status, again.json["version"]) == (200, 2), name
+@pytest.mark.parametrize(("move", "available"), AVAILABLE.items())
+def test_f02_a_move_with_a_key_is_made_once(shop: Shop, move: str, available: int) -> None:
+    for name, path in crashed(shop, lambda: ready(shop, move), lambda it: shop.move(it, move, key="the-move"), calls=4):
+        again = shop.move(path, move, key="the-move")
+
+        assert (again.status, again.json["version"]) == (200, len(BEFORE[move]) + 2), name
         order = order_at(path)
-        assert len(order.history) == 2, name
+        assert len(order.history) == order.version, name
         assert stock_of(order.lines[0].product_id).available == available, name
-        assert ("Idempotency-Replayed" in again.headers) == (name == "after call 3"), name
+        assert ("Idempotency-Replayed" in again.headers) == (name == WRITTEN), name
         shop.check_books()
 
 
-@pytest.mark.parametrize(("move", "available"), [("confirm", 7), ("cancel", 10)])
-def test_f02_a_move_without_a_key_is_made_once(
-    shop: Shop, bought: Callable[[], str], move: str, available: int
-) -> None:
-    def act(path: str) -> Any:
-        return shop.post(f"{path}/{move}", by=shop.manager)
+@pytest.mark.parametrize(("move", "available"), AVAILABLE.items())
+def test_f02_a_move_without_a_key_is_made_once(shop: Shop, move: str, available: int) -> None:
+    for name, path in crashed(shop, lambda: ready(shop, move), lambda it: shop.move(it, move), calls=4):
+        again = shop.move(path, move)
 
-    for name, path in crashed(shop, bought, act, calls=3):
-        again = act(path)
-
-        assert again.status == (409 if name == "after call 3" else 200), name
+        assert again.status == (409 if name == WRITTEN else 200), name
         order = order_at(path)
-        assert len(order.history) == 2, name
+        assert len(order.history) == len(BEFORE[move]) + 2, name
         assert stock_of(order.lines[0].product_id).available == available, name
         shop.check_books()
 
 
-def test_f02_a_hold_expires_once(
-    shop: Shop, bought: Callable[[], str], time_machine: Callable[[timedelta], None]
-) -> None:
+def test_f02_who_bought_is_read_before_the_move_is_made(shop: Shop) -> None:
+    path = ready(shop, "ship")
+
+    with faults() as calls:
+        assert shop.move(path, "ship").status == 200
+
+    assert [call.operation for call in calls] == ["BatchGetItem", "GetItem", "BatchGetItem", "TransactWriteItems"]
+
+
+def test_f02_a_hold_expires_once(shop: Shop, time_machine: Callable[[timedelta], None]) -> None:
     def begin() -> str:
-        path = bought()
+        path = ready(shop, "cancel")
         time_machine(timedelta(minutes=31))
         return path
 

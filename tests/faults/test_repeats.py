@@ -31,6 +31,22 @@ def test_f08_two_cancels_give_the_stock_back_once(shop: Shop, keys: tuple[str | 
     shop.check_books()
 
 
+@pytest.mark.parametrize("key", ["k", None])
+@pytest.mark.parametrize(("move", "left"), [("ship", (3, 0)), ("return", (5, 0))])
+def test_f08_a_ship_or_a_return_twice_moves_the_stock_once(
+    shop: Shop, move: str, left: tuple[int, int], key: str | None
+) -> None:
+    product = shop.product(5)
+    path = shop.ready_for(move, {product: 2})
+
+    first, second = (shop.move(path, move, key=key) for _ in range(2))
+
+    assert first.status == 200
+    assert second.status == (200 if key else 409)
+    assert (stock_of(product).available, stock_of(product).reserved) == left
+    shop.check_books()
+
+
 def test_f08_a_cancel_after_the_sweep_gives_the_stock_back_once(
     shop: Shop, time_machine: Callable[[timedelta], None]
 ) -> None:

@@ -67,6 +67,14 @@ def own(path: str) -> Callable[[World], Ask]:
     return prepare
 
 
+def moving(name: str) -> Callable[[World], Ask]:
+    def prepare(world: World) -> Ask:
+        path = world.shop.ready_for(name, {world.product: 1})
+        return lambda: world.shop.move(path, name)
+
+    return prepare
+
+
 def on_order(method: str, suffix: str, by: str = "customer") -> Callable[[World], Ask]:
     def prepare(world: World) -> Ask:
         path = world.order() + suffix
@@ -172,20 +180,21 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     # orders: of a deployment with one shard
     (f"GET {ORDERS}", "own", 3, own(ORDERS)),
     (f"GET {ORDERS}", "own by status", 3, own(f"{ORDERS}?status=pending,cancelled")),
-    (f"GET {ORDERS}", "all", 3, get(ORDERS)),
-    (f"GET {ORDERS}", "all pending", 3, get(f"{ORDERS}?status=pending")),
-    (f"GET {ORDERS}", "all pending and cancelled", 3, get(f"{ORDERS}?status=pending,cancelled")),
-    (f"GET {ORDERS}", "of a customer", 3, get(f"{ORDERS}?customer_id={{customer}}")),
+    (f"GET {ORDERS}", "all", 4, get(ORDERS)),
+    (f"GET {ORDERS}", "all pending", 4, get(f"{ORDERS}?status=pending")),
+    (f"GET {ORDERS}", "all pending and cancelled", 4, get(f"{ORDERS}?status=pending,cancelled")),
+    (f"GET {ORDERS}", "of a customer", 4, get(f"{ORDERS}?customer_id={{customer}}")),
     (f"POST {ORDERS}", "", 2, create_order),
     (f"POST {ORDERS}", "with a key", 2, lambda world: create_order(world, key="k")),
     (f"POST {ORDERS}", "90 products", 2, create_large_order),
     (f"POST {ORDERS}", "replayed", 2, replay_order),
     (f"POST {ORDERS}/quote", "", 2, quote),
     (f"GET {ORDERS}/<order_id>", "", 2, on_order("GET", "")),
-    (f"GET {ORDERS}/<order_id>", "manager", 2, on_order("GET", "", "manager")),
+    (f"GET {ORDERS}/<order_id>", "manager", 3, on_order("GET", "", "manager")),
     (f"GET {ORDERS}/<order_id>/history", "", 2, on_order("GET", "/history")),
     (f"POST {ORDERS}/<order_id>/cancel", "", 3, on_order("POST", "/cancel")),
-    (f"POST {ORDERS}/<order_id>/confirm", "", 3, on_order("POST", "/confirm", "manager")),
+    (f"POST {ORDERS}/<order_id>/cancel", "manager", 4, moving("cancel")),
+    *((f"POST {ORDERS}/<order_id>/{name}", "", 4, moving(name)) for name in ("confirm", "ship", "deliver", "return")),
     # docs
     *((f"GET {path}", "", 0, public(path)) for path in ("/health", "/openapi.json", "/.well-known/jwks.json")),
     *(
@@ -237,7 +246,7 @@ def test_every_route_has_a_budget() -> None:
 
 @pytest.mark.parametrize("shards", [1, 3])
 @pytest.mark.parametrize("filters", ["", "?status=pending", "?status=cancelled"])
-def test_a_managers_list_is_two_calls_and_one_for_each_shard(
+def test_a_managers_list_is_three_calls_and_one_for_each_shard(
     world: World, monkeypatch: pytest.MonkeyPatch, shards: int, filters: str
 ) -> None:
     monkeypatch.setattr(order_service, "settings", lambda: replace(settings(), order_shards=shards))
@@ -249,7 +258,7 @@ def test_a_managers_list_is_two_calls_and_one_for_each_shard(
         answer = call("GET", f"{ORDERS}{filters}", token=world.shop.manager.token)
 
     assert answer.json["items"]
-    assert len(made) == shards + 2
+    assert len(made) == shards + 3, "and one for who bought"
 
 
 @pytest.mark.parametrize(("limit", "calls"), [(20, 3), (50, 3), (51, 4), (100, 4)])

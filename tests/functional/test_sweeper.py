@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from oms import settings
-from oms.orders import expiry, service
+from oms.orders import expiry, moves, service
 from oms.pages import Range
 from sweeper import handler as sweeper
 from sweeper import worker
@@ -133,14 +133,14 @@ def test_a_hold_that_fails_is_reported_and_does_not_stop_the_others(
         placed.append(order(manager))
         time_machine(timedelta(seconds=1))
     time_machine(timedelta(minutes=31))
-    real = service.expire_order
+    real = moves.expire_order
 
     def failing(order_id: str, **options: Any) -> Any:
         if order_id == placed[1].json["id"]:
             raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "TransactWriteItems")
         return real(order_id, **options)
 
-    monkeypatch.setattr(service, "expire_order", failing)
+    monkeypatch.setattr(moves, "expire_order", failing)
 
     assert drain(0) == ["message-0"]
     assert [status(held) for held in placed] == ["expired", "pending", "expired"]
@@ -155,7 +155,7 @@ def test_one_shards_failure_brings_its_message_back_alone(
     def failing(order_id: str, **options: Any) -> Any:
         raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "TransactWriteItems")
 
-    monkeypatch.setattr(service, "expire_order", failing)
+    monkeypatch.setattr(moves, "expire_order", failing)
 
     assert drain(1, 0, 2) == ["message-1"]
 

@@ -1,31 +1,70 @@
 """The table of states against the contract's sentence, which is written out here once more, by hand."""
 
+from itertools import product
+
 import pytest
 
 from oms.orders import states
-from oms.orders.states import OPEN, Move, Status
+from oms.orders.states import MOVES, OPEN, Move, Status, StockEffect, stock_effect
 
 LEGAL = {
     ("pending", "confirmed"),
+    ("confirmed", "shipped"),
+    ("shipped", "delivered"),
+    ("shipped", "returned"),
+    ("delivered", "returned"),
     ("pending", "cancelled"),
-    ("pending", "expired"),
     ("confirmed", "cancelled"),
+    ("pending", "expired"),
 }
-MOVES = [value for value in vars(states).values() if isinstance(value, Move)]
 
 
 def test_the_moves_are_exactly_the_legal_ones() -> None:
     assert {(str(source), str(move.target)) for move in MOVES for source in move.sources} == LEGAL
 
 
-@pytest.mark.parametrize("move", MOVES, ids=lambda move: move.name)
-def test_a_move_that_ends_a_hold_gives_the_units_back(move: Move) -> None:
-    assert move.sources <= OPEN
-    assert move.releases == (move.target not in OPEN)
+def test_no_move_is_left_out_of_the_list() -> None:
+    assert {move.name for move in MOVES} == {it.name for it in vars(states).values() if isinstance(it, Move)}
 
 
 def test_open_orders_are_those_that_hold_stock() -> None:
     assert {"pending", "confirmed"} == OPEN
+
+
+@pytest.mark.parametrize("restocked", [True, False])
+@pytest.mark.parametrize(("source", "target"), sorted(LEGAL))
+def test_reserved_units_are_those_of_open_orders(source: str, target: str, restocked: bool) -> None:
+    before, after = (int(Status(status) in OPEN) for status in (source, target))
+
+    assert stock_effect(Status(target), restocked=restocked).reserved == after - before
+
+
+def paths() -> list[list[str]]:
+    """Every legal way from the first state to an end."""
+    ways, ended = [["pending"]], []
+    while ways:
+        way = ways.pop()
+        ended.append(way)
+        ways += [[*way, target] for source, target in LEGAL if source == way[-1]]
+    return ended
+
+
+@pytest.mark.parametrize(("way", "restocked"), list(product(paths(), [True, False])), ids=str)
+def test_an_order_takes_a_unit_once_and_gives_it_back_at_most_once(way: list[str], restocked: bool) -> None:
+    effects = [stock_effect(Status(status), restocked=restocked) for status in way]
+
+    available, reserved = sum(it.available for it in effects), sum(it.reserved for it in effects)
+
+    gave_back = way[-1] in ("cancelled", "expired") or (way[-1] == "returned" and restocked)
+    assert available == (0 if gave_back else -1)
+    assert reserved == (1 if way[-1] in OPEN else 0)
+
+
+def test_a_move_without_an_effect_leaves_the_stock_alone() -> None:
+    assert not stock_effect(Status.CONFIRMED)
+    assert not stock_effect(Status.DELIVERED)
+    assert not stock_effect(Status.RETURNED, restocked=False)
+    assert stock_effect(Status.SHIPPED) == StockEffect(reserved=-1)
 
 
 def test_the_states_are_the_contracts() -> None:

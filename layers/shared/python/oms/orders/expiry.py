@@ -10,7 +10,7 @@ from pynamodb.exceptions import PynamoDBException
 from oms import clock
 from oms.dynamodb import batch_get, patience
 from oms.errors import InvalidTransitionError, OmsError
-from oms.orders import service
+from oms.orders import moves
 from oms.orders.models import OPEN_ORDERS, Order
 from oms.orders.states import Status
 from oms.pages import HIGHEST, Range, merged_page
@@ -42,7 +42,7 @@ def sweep(shard: int, *, has_time: Callable[[], bool]) -> Swept:
             break
         try:
             with patience(_PATIENCE):
-                service.expire_order(order.id, now=clock.now(), seen=order)
+                moves.expire_order(order.id, now=clock.now(), seen=order)
             swept.expired += 1
         except InvalidTransitionError:
             continue  # confirmed, cancelled or swept by another worker meanwhile

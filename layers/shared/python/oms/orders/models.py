@@ -1,6 +1,6 @@
 """What the orders table holds: one order is one item, its lines and history embedded."""
 
-from pynamodb.attributes import ListAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute
 
 from oms.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
 from oms.orders.states import OPEN, Status
@@ -31,8 +31,11 @@ class Line(EmbeddedItem):
 
 
 class HistoryEntry(EmbeddedItem):
-    """One transition. `key` is a hash of user, route and idempotency key (or random without one), so that the request
-    that made it can be told when it comes again; `request_hash` tells whether it still says the same."""
+    """One transition. `restocked` is set on a return: whether its units went back on sale.
+
+    `key` is a hash of user, route and idempotency key (or random without one), so that the request
+    that made it can be told when it comes again; `request_hash` tells whether it still says the same.
+    """
 
     from_ = UnicodeAttribute(attr_name="from", null=True)
     to = UnicodeAttribute()
@@ -40,6 +43,7 @@ class HistoryEntry(EmbeddedItem):
     actor_id = UnicodeAttribute()
     actor_role = UnicodeAttribute()
     reason = UnicodeAttribute(null=True)
+    restocked = BooleanAttribute(null=True)
     key = UnicodeAttribute()
     request_hash = UnicodeAttribute()
 

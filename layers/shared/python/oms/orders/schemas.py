@@ -1,6 +1,7 @@
 """What order routes take and give."""
 
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +22,7 @@ from oms.schemas import From, PageQuery, Request, Response, To, any_of
 from oms.settings import settings
 
 if TYPE_CHECKING:
+    from oms.identity.models import User
     from oms.orders.pricing import Quote
 
 MAX_LINES = 90
@@ -86,6 +88,24 @@ class CreateOrderRequest(Request):
 
 class CancelRequest(Request):
     reason: Text | None = None
+
+
+def _https(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme.lower() != "https" or not parts.hostname or not url.isprintable() or " " in url:
+        raise ValueError("must be a URL that begins with https://")
+    return url
+
+
+class ShipRequest(Request):
+    carrier: RequiredText
+    tracking_number: RequiredText
+    tracking_url: Annotated[Text, AfterValidator(_https)] | None = None
+
+
+class ReturnRequest(Request):
+    reason: Text | None = None
+    restock: bool = Field(True, description="Whether the units can be sold again")
 
 
 class ListOrdersQuery(PageQuery):
@@ -160,31 +180,57 @@ class OrderResponse(Response):
     shipment: ShipmentResponse | None
     cancel_reason: str | None
 
-    @classmethod
-    def of(cls, order: Order) -> "OrderResponse":
-        return cls(
-            id=order.id,
-            number=order.number,
-            status=Status(order.status),
-            customer_id=order.customer_id,
-            items=[LineResponse.of(line) for line in order.lines],
-            subtotal=to_text(order.subtotal),
-            shipping_cost=to_text(order.shipping_cost),
-            total=to_text(order.total),
-            currency=order.currency,
-            shipping_address=AddressResponse(**order.shipping_address) if order.shipping_address else None,
-            note=order.note,
-            created_at=order.created_at,
-            updated_at=order.updated_at,
-            expires_at=order.expires_at,
-            version=order.version,
-            shipment=ShipmentResponse(**order.shipment.attribute_values) if order.shipment else None,
-            cancel_reason=order.cancel_reason,
-        )
+
+class CustomerResponse(Response):
+    email: str
+    first_name: str
+    last_name: str | None
+
+
+class ManagedOrderResponse(OrderResponse):
+    """An order as managers and admins see it."""
+
+    customer: CustomerResponse | None
+
+
+def order_response(order: Order) -> OrderResponse:
+    """An order as its customer sees it."""
+    return OrderResponse(**_seen_by_all(order))
+
+
+def managed_order_response(order: Order, customer: "User | None") -> ManagedOrderResponse:
+    shown = (
+        CustomerResponse(email=customer.email, first_name=customer.first_name, last_name=customer.last_name)
+        if customer
+        else None
+    )
+    return ManagedOrderResponse(**_seen_by_all(order), customer=shown)
+
+
+def _seen_by_all(order: Order) -> dict[str, Any]:
+    return {
+        "id": order.id,
+        "number": order.number,
+        "status": Status(order.status),
+        "customer_id": order.customer_id,
+        "items": [LineResponse.of(line) for line in order.lines],
+        "subtotal": to_text(order.subtotal),
+        "shipping_cost": to_text(order.shipping_cost),
+        "total": to_text(order.total),
+        "currency": order.currency,
+        "shipping_address": AddressResponse(**order.shipping_address) if order.shipping_address else None,
+        "note": order.note,
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+        "expires_at": order.expires_at,
+        "version": order.version,
+        "shipment": ShipmentResponse.model_validate(order.shipment, from_attributes=True) if order.shipment else None,
+        "cancel_reason": order.cancel_reason,
+    }
 
 
 class OrderPage(Response):
-    items: list[OrderResponse]
+    items: list[ManagedOrderResponse | OrderResponse]
     next_cursor: str | None
 
 

@@ -1,4 +1,4 @@
-"""The one table of order states and moves. Pure: no I/O, no clock."""
+"""The one table of order states and moves, and what each does to the stock. Pure: no I/O, no clock."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,14 +20,41 @@ OPEN = frozenset({Status.PENDING, Status.CONFIRMED})
 
 @dataclass(frozen=True)
 class Move:
-    """A way from one state to another. `releases` gives the reserved units back to what is available."""
+    """A way from one state to another."""
 
     name: str
     sources: frozenset[Status]
     target: Status
-    releases: bool = False
 
 
 CONFIRM = Move("confirm", frozenset({Status.PENDING}), Status.CONFIRMED)
-CANCEL = Move("cancel", frozenset({Status.PENDING, Status.CONFIRMED}), Status.CANCELLED, releases=True)
-EXPIRE = Move("expire", frozenset({Status.PENDING}), Status.EXPIRED, releases=True)
+CANCEL = Move("cancel", OPEN, Status.CANCELLED)
+EXPIRE = Move("expire", frozenset({Status.PENDING}), Status.EXPIRED)
+SHIP = Move("ship", frozenset({Status.CONFIRMED}), Status.SHIPPED)
+DELIVER = Move("deliver", frozenset({Status.SHIPPED}), Status.DELIVERED)
+RETURN = Move("return", frozenset({Status.SHIPPED, Status.DELIVERED}), Status.RETURNED)
+MOVES = (CONFIRM, CANCEL, EXPIRE, SHIP, DELIVER, RETURN)
+
+
+@dataclass(frozen=True)
+class StockEffect:
+    """By how much a transition changes a product's stock, for each unit ordered."""
+
+    available: int = 0
+    reserved: int = 0
+
+    def __bool__(self) -> bool:
+        return (self.available, self.reserved) != (0, 0)
+
+
+def stock_effect(target: Status, *, restocked: bool = False) -> StockEffect:
+    """What entering `target` does to the stock; `restocked` tells whether returned units can be sold again."""
+    if target is Status.PENDING:
+        return StockEffect(available=-1, reserved=1)
+    if target in (Status.CANCELLED, Status.EXPIRED):
+        return StockEffect(available=1, reserved=-1)
+    if target is Status.SHIPPED:
+        return StockEffect(reserved=-1)
+    if target is Status.RETURNED and restocked:
+        return StockEffect(available=1)
+    return StockEffect()

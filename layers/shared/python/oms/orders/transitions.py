@@ -1,0 +1,67 @@
+"""What placing and moving an order have in common: who does it, its entry in the history, its mark on the stock."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pynamodb.expressions.update import Action
+
+from oms.inventory.models import Cause, StockItem
+from oms.orders.models import HistoryEntry, Order
+from oms.orders.states import StockEffect
+
+
+class Actor(Protocol):
+    """Who makes a change: a signed-in user, or the system."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class System:
+    """The actor of changes that nobody asked for."""
+
+    id: str = "system"
+    role: str = "system"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The request behind a transition, as the history keeps it: see `HistoryEntry`."""
+
+    actor: Actor
+    key: str
+    request_hash: str
+
+    def entry(
+        self, source: str | None, target: str, at: str, *, reason: str | None = None, restocked: bool | None = None
+    ) -> HistoryEntry:
+        return HistoryEntry(
+            from_=source,
+            to=target,
+            at=at,
+            actor_id=self.actor.id,
+            actor_role=self.actor.role,
+            reason=reason,
+            restocked=restocked,
+            key=self.key,
+            request_hash=self.request_hash,
+        )
+
+
+def cause_of(order: Order, name: str) -> Cause:
+    """What the stock book will say of the order's latest transition."""
+    entry = order.history[-1]
+    return Cause(cause=f"order-{name}", actor=entry.actor_id, ref=order.id, ref_version=order.version, at=entry.at)
+
+
+def stock_actions(effect: StockEffect, units: int, cause: Cause) -> list[Action]:
+    """The update of a stock item that moves `units` as the transition does, and leaves its mark for the book."""
+    actions: list[Action] = [StockItem.version.add(1), StockItem.last.set(cause)]
+    if effect.available:
+        actions.append(StockItem.available.add(effect.available * units))
+    if effect.reserved:
+        actions.append(StockItem.reserved.add(effect.reserved * units))
+    return actions
