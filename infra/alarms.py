@@ -1,5 +1,6 @@
 """One topic for all alarms, and the alarms' common settings."""
 
+import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_lambda as lambda_
@@ -41,4 +42,20 @@ class Alarms(Construct):
             queue.metric_approximate_number_of_messages_visible(),
             threshold=1,
             why=f"A message of the queue {name} failed at every try and waits in its dead-letter queue.",
+        )
+
+    def on_poison(self, name: str, queue: sqs.IQueue) -> None:
+        self.on(
+            f"{name}Poison",
+            queue.metric_approximate_number_of_messages_visible(),
+            threshold=1,
+            why=f"The function {name} could not understand a record of its stream and set it aside.",
+        )
+
+    def on_stream_age(self, name: str, function: lambda_.IFunction) -> None:
+        self.on(
+            f"{name}Behind",
+            function.metric("IteratorAge", statistic=cloudwatch.Stats.MAXIMUM),
+            threshold=cdk.Duration.hours(1).to_milliseconds(),
+            why=f"The function {name} is an hour behind its stream, which keeps a record for a day.",
         )

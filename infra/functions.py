@@ -22,6 +22,8 @@ HTTP_SECONDS = 29
 # The worker starts no hold when less than 30 s are left. The minute before them is as long as it takes until the next
 # sweep begins: one worker a shard is at work, and no two of them at the same holds.
 EXPIRY_SECONDS = 90
+# A batch of 100 movements is written in a second or two; the rest is for retries.
+BOOKKEEPER_SECONDS = 60
 
 
 class Functions(Construct):
@@ -51,6 +53,7 @@ class Functions(Construct):
         self.docs = self.add("Docs", "docs.handler")
         self.sweeper = self.add("Sweeper", "sweeper.handler", timeout=30)
         self.expiry = self.add("Expiry", "sweeper.worker", timeout=EXPIRY_SECONDS)
+        self.bookkeeper = self.add("Bookkeeper", "bookkeeper.handler", timeout=BOOKKEEPER_SECONDS)
         self.all = {
             "Auth": self.auth,
             "Passwords": self.passwords,
@@ -59,6 +62,7 @@ class Functions(Construct):
             "Docs": self.docs,
             "Sweeper": self.sweeper,
             "Expiry": self.expiry,
+            "Bookkeeper": self.bookkeeper,
         }
         self._grant(data, keys)
 
@@ -72,6 +76,7 @@ class Functions(Construct):
         for function in (self.orders, self.expiry):
             grant_read_write(data.orders, function)
         grant_read_write(data.inventory, self.expiry)
+        data.inventory.grant(self.bookkeeper, "dynamodb:PutItem")
         for function in (self.auth, self.passwords, self.inventory, self.orders):
             grant_append(data.audit, function)
             keys.origin.grant_read(function)

@@ -10,6 +10,7 @@ from infra.expiry import Expiry
 from infra.functions import Functions
 from infra.keys import Keys
 from infra.stages import Stage
+from infra.stock_book import StockBook
 
 
 class OmsStack(cdk.Stack):
@@ -27,6 +28,7 @@ class OmsStack(cdk.Stack):
         keys = Keys(self, "Keys", stage)
         functions = Functions(self, "Functions", stage=stage, data=data, keys=keys, alarms=alarms)
         Expiry(self, "Expiry", functions=functions, alarms=alarms)
+        StockBook(self, "StockBook", data=data, functions=functions, alarms=alarms)
         api = Api(self, "Api", stage=stage, functions=functions, alarms=alarms)
 
         cdk.CfnOutput(self, "ApiId", value=api.api.api_id)

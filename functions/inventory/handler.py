@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms import api
 from oms.api import CUSTOMER, MANAGER, current_user
-from oms.inventory import service
+from oms.inventory import book, service
 from oms.inventory.schemas import (
     AdjustStockRequest,
     CategoryList,
@@ -15,6 +15,8 @@ from oms.inventory.schemas import (
     CreateProductRequest,
     ListProductsQuery,
     ManagedProductResponse,
+    MovementPage,
+    MovementResponse,
     ProductPage,
     ProductResponse,
     ReplaceProductRequest,
@@ -22,6 +24,7 @@ from oms.inventory.schemas import (
     managed_product_response,
     product_response,
 )
+from oms.schemas import PageQuery
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
 
@@ -63,6 +66,12 @@ def replace_product(product_id: str, request: ReplaceProductRequest) -> Response
 def adjust_stock(product_id: str, request: AdjustStockRequest) -> Response[StockResponse]:
     written = service.adjust_stock(product_id, request, actor=current_user().id, key=api.idempotency_key())
     return api.ok(StockResponse.of(written.thing), replayed=written.replayed)
+
+
+@app.get("/api/v1/inventory/products/<product_id>/movements", **MANAGER)
+def list_movements(product_id: str, query: Annotated[PageQuery, Query()]) -> Response[MovementPage]:
+    page = book.list_movements(product_id, limit=query.limit, after=api.list_position(query.cursor))
+    return api.listed(page, MovementResponse.of, MovementPage)
 
 
 @app.get("/api/v1/inventory/categories", **CUSTOMER)

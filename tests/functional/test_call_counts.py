@@ -21,6 +21,7 @@ from tests.faults.injector import faults
 from tests.faults.shop import Shop, stock_of
 from tests.functional.gateway import call
 from tests.functional.harness import Answer, Person
+from tests.functional.stream import keep_books, streamed
 
 PASSWORD = "correct horse battery"
 APPS = [module.app for module in (auth, password_routes, docs, inventory, orders)]
@@ -151,6 +152,13 @@ def adjust_stock(world: World) -> Ask:
     )
 
 
+def list_movements(world: World) -> Ask:
+    with streamed() as records:
+        adjust_stock(world)()
+    keep_books(records)
+    return lambda: call("GET", f"{PRODUCTS}/{world.product}/movements", token=world.shop.manager.token)
+
+
 def public(path: str) -> Callable[[World], Ask]:
     return lambda _: lambda: call("GET", path)
 
@@ -176,6 +184,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"GET {PRODUCTS}/<product_id>", "", 2, get(f"{PRODUCTS}/{{product}}")),
     (f"PUT {PRODUCTS}/<product_id>", "", 3, replace_product),
     (f"PATCH {PRODUCTS}/<product_id>/stock", "", 3, adjust_stock),
+    (f"GET {PRODUCTS}/<product_id>/movements", "", 2, list_movements),
     ("GET /api/v1/inventory/categories", "", 2, own("/api/v1/inventory/categories")),
     # orders: of a deployment with one shard
     (f"GET {ORDERS}", "own", 3, own(ORDERS)),

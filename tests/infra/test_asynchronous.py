@@ -1,11 +1,28 @@
 """Queues, schedules and alarms: a failure that nobody would hear of fails here first."""
 
+import json
 from typing import Any
 
 from tests.infra.conftest import Synthesized
 
 ALARM = "AWS::CloudWatch::Alarm"
 QUEUE = "AWS::SQS::Queue"
+MAPPING = "AWS::Lambda::EventSourceMapping"
+# Where stream consumers set aside what they cannot understand: nothing consumes these.
+POISON = {"StockBookPoison"}
+
+
+def poison_queues(prod: Synthesized) -> set[str]:
+    found = {name for name in prod.all(QUEUE) if name[:-8] in POISON}
+    assert len(found) == len(POISON)
+    return found
+
+
+def mappings(prod: Synthesized) -> dict[str, dict[str, Any]]:
+    """construct id of the function → its mapping"""
+    return {
+        mapping["FunctionName"]["Ref"].removeprefix("Functions")[:-8]: mapping for mapping in prod.all(MAPPING).values()
+    }
 
 
 def alarms_on(prod: Synthesized, metric: str) -> dict[str, dict[str, Any]]:
@@ -32,13 +49,13 @@ def test_every_queue_has_a_dead_letter_queue_with_an_alarm(prod: Synthesized) ->
     alarms = alarms_on(prod, "ApproximateNumberOfMessagesVisible")
 
     assert {name[:-8] for name in dead} == {"ExpiryQueue"}
-    assert set(dead) | set(dead.values()) == set(prod.all(QUEUE))
-    assert set(alarms) == set(dead.values())
+    assert set(dead) | set(dead.values()) | poison_queues(prod) == set(prod.all(QUEUE))
+    assert set(alarms) == set(dead.values()) | poison_queues(prod)
     assert all(alarm["Threshold"] == 1 for alarm in alarms.values())
 
 
 def test_dead_letters_are_kept_for_two_weeks(prod: Synthesized) -> None:
-    for name in dead_letter_queues(prod).values():
+    for name in {*dead_letter_queues(prod).values(), *poison_queues(prod)}:
         assert prod.all(QUEUE)[name]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
@@ -82,11 +99,10 @@ def test_every_alarm_reaches_the_topic_and_the_topic_a_person(prod: Synthesized)
 
 
 def test_the_expiry_worker_takes_one_message_and_reports_failures_alone(prod: Synthesized) -> None:
-    (mapping,) = prod.all("AWS::Lambda::EventSourceMapping").values()
+    mapping = mappings(prod)["Expiry"]
     queue = prod.one(QUEUE, "ExpiryQueue")
 
     assert mapping["EventSourceArn"]["Fn::GetAtt"][0][:-8] == "ExpiryQueue"
-    assert mapping["FunctionName"]["Ref"][:-8] == "FunctionsExpiry"
     assert mapping["BatchSize"] == 1
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 3
@@ -101,3 +117,39 @@ def test_the_sweeper_runs_every_minute_and_a_lost_run_is_kept(prod: Synthesized)
     assert rule["State"] == "ENABLED"
     assert target["Arn"]["Fn::GetAtt"][0][:-8] == "FunctionsSweeper"
     assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] in dead_letter_queues(prod).values()
+
+
+def test_the_bookkeeper_reads_every_change_of_a_stock_item_from_the_streams_beginning(prod: Synthesized) -> None:
+    mapping = mappings(prod)["Bookkeeper"]
+    name, attribute = mapping["EventSourceArn"]["Fn::GetAtt"]
+    (pattern,) = (json.loads(it["Pattern"]) for it in mapping["FilterCriteria"]["Filters"])
+
+    assert (name[:-8], attribute) == ("DataInventory", "StreamArn")
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert pattern == {"dynamodb": {"Keys": {"sk": {"S": ["stock"]}}}}
+
+
+def test_a_stream_batch_that_fails_comes_again_until_the_stream_forgets_it_and_is_kept_then(prod: Synthesized) -> None:
+    streaming = {name: it for name, it in mappings(prod).items() if "StartingPosition" in it}
+
+    assert set(streaming) == {"Bookkeeper"}
+    for mapping in streaming.values():
+        assert mapping["BisectBatchOnFunctionError"] is True
+        assert mapping["MaximumRetryAttempts"] == 10_000
+        assert mapping["MaximumRecordAgeInSeconds"] == 23 * 3600
+        assert mapping["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0] in poison_queues(prod)
+        # A consumer finishes its batch or raises: partial answers would be a second way of telling the same.
+        assert "FunctionResponseTypes" not in mapping
+
+
+def test_a_consumer_an_hour_behind_its_stream_rings(prod: Synthesized) -> None:
+    alarms = alarms_on(prod, "IteratorAge")
+
+    assert {name.removeprefix("Functions")[:-8] for name in alarms} == {"Bookkeeper"}
+    assert all(alarm["Threshold"] == 3_600_000 for alarm in alarms.values())
+
+
+def test_the_bookkeeper_alone_knows_the_poison_queue(prod: Synthesized) -> None:
+    environments = {name: it["Environment"]["Variables"] for name, it in prod.functions().items()}
+
+    assert {name for name, it in environments.items() if "OMS_POISON_QUEUE_URL" in it} == {"Bookkeeper"}

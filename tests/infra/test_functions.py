@@ -14,6 +14,7 @@ HANDLERS = {
     "Docs": "docs.handler.lambda_handler",
     "Sweeper": "sweeper.handler.lambda_handler",
     "Expiry": "sweeper.worker.lambda_handler",
+    "Bookkeeper": "bookkeeper.handler.lambda_handler",
 }
 HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Docs"}
 
@@ -30,6 +31,7 @@ CONSUME = {
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
 }
+STREAM = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
 TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 SIGN_IN = {
@@ -62,6 +64,7 @@ ALLOWED = {
     "Docs": {"parameter": PARAMETER},
     "Sweeper": {"ExpiryQueue": SEND},
     "Expiry": {"DataInventory": READ | WRITE, "DataOrders": READ | WRITE, "ExpiryQueue": CONSUME},
+    "Bookkeeper": {"DataInventory": {"dynamodb:PutItem"}, "DataInventoryStream": STREAM, "StockBookPoison": SEND},
 }
 
 
@@ -87,7 +90,8 @@ def resource_name(resource: Any) -> str:
     if resource == "*":
         return "*"
     if "Fn::GetAtt" in resource:
-        return str(resource["Fn::GetAtt"][0])[:-8]
+        name, attribute = resource["Fn::GetAtt"]
+        return str(name)[:-8] + ("Stream" if attribute == "StreamArn" else "")
     if "Ref" in resource:
         return str(resource["Ref"])[:-8]
     parts = resource["Fn::Join"][1]

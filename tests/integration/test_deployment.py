@@ -164,27 +164,34 @@ def test_log_groups_keep_their_retention(system: LocalSystem, template: dict[str
         assert groups[system.deployment.resources[logical_id]]["retentionInDays"] == properties["RetentionInDays"]
 
 
-def test_queues_feed_their_consumers_and_dead_letter_queues(system: LocalSystem, template: dict[str, Any]) -> None:
-    sqs = system.client("sqs")
+def test_queues_and_streams_feed_their_consumers(system: LocalSystem, template: dict[str, Any]) -> None:
     deployed = system.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     wanted = declared(template, "AWS::Lambda::EventSourceMapping")
-    assert len(deployed) == len(wanted)
-    (mapping,), (properties,) = deployed, wanted.values()
+    by_function = {mapping["FunctionArn"].rpartition(":")[2]: mapping for mapping in deployed}
+    assert len(by_function) == len(deployed) == len(wanted)
 
-    assert mapping["FunctionArn"].endswith(physical(system, properties["FunctionName"]))
-    assert mapping["BatchSize"] == properties["BatchSize"]
-    assert mapping["FunctionResponseTypes"] == properties["FunctionResponseTypes"]
-    arns = {}
-    for logical_id in declared(template, "AWS::SQS::Queue"):
-        url = system.deployment.resources[logical_id]
-        arns[logical_id] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    for properties in wanted.values():
+        mapping = by_function[physical(system, properties["FunctionName"])]
+        source = physical(system, {"Ref": properties["EventSourceArn"]["Fn::GetAtt"][0]})
+        assert source.rpartition("/")[2] in mapping["EventSourceArn"]
+        for name in ("BatchSize", "FunctionResponseTypes", "StartingPosition", "FilterCriteria"):
+            assert mapping.get(name) == properties.get(name)
+
+
+def test_queues_have_their_dead_letter_queues(system: LocalSystem, template: dict[str, Any]) -> None:
+    sqs = system.client("sqs")
+    attributes = {
+        logical_id: sqs.get_queue_attributes(QueueUrl=system.deployment.resources[logical_id], AttributeNames=["All"])[
+            "Attributes"
+        ]
+        for logical_id in declared(template, "AWS::SQS::Queue")
+    }
     for logical_id, queue in declared(template, "AWS::SQS::Queue").items():
         if policy := queue.get("RedrivePolicy"):
-            redrive = json.loads(arns[logical_id]["RedrivePolicy"])
+            redrive = json.loads(attributes[logical_id]["RedrivePolicy"])
             target = policy["deadLetterTargetArn"]["Fn::GetAtt"][0]
-            assert redrive["deadLetterTargetArn"] == arns[target]["QueueArn"]
+            assert redrive["deadLetterTargetArn"] == attributes[target]["QueueArn"]
             assert int(redrive["maxReceiveCount"]) == policy["maxReceiveCount"]
-            assert mapping["EventSourceArn"] == arns[logical_id]["QueueArn"]
 
 
 def test_the_sweeper_is_scheduled(system: LocalSystem, template: dict[str, Any]) -> None:

@@ -85,7 +85,9 @@ def _of_domain(module: str, names: set[str]) -> list[str]:
         return [f"models import {it}" for it in ours - BENEATH_MODELS]
     if name == "schemas":
         return [f"schemas import {it}" for it in ours - BENEATH_SCHEMAS - {f"oms.{domain}.models"}]
-    foreign = [it for it in ours if it.split(".")[1] in DOMAINS - {domain} and not it.endswith(".models")]
+    foreign = [
+        it for it in ours if it.split(".")[1] in DOMAINS - {domain} and not it.endswith(".models") and it not in PURE
+    ]
     http = [it for it in names if it.startswith(EVENT_AND_RESPONSE) or it == "oms.api"]
     return [f"service imports {it}" for it in (*foreign, *http)]
 

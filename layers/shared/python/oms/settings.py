@@ -34,6 +34,7 @@ class Settings:
     pepper_secret: str
     origin_secret: str
     expiry_queue_url: str
+    poison_queue_url: str
     currency: str
     currency_digits: int
     hold: timedelta
@@ -75,6 +76,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         pepper_secret=environment.get("OMS_PEPPER_SECRET", ""),
         origin_secret=environment.get("OMS_ORIGIN_SECRET", ""),
         expiry_queue_url=environment.get("OMS_EXPIRY_QUEUE_URL", ""),
+        poison_queue_url=environment.get("OMS_POISON_QUEUE_URL", ""),
         currency=currency,
         currency_digits=digits,
         hold=timedelta(seconds=hold),

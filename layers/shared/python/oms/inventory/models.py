@@ -1,5 +1,5 @@
 """What the inventory table holds. Keys: `product#P`/`product`, `stock#P#0`/`stock`, `adjustment#A`/`adjustment`,
-`sku#<folded>`/`claim`, `categories`/<name>."""
+`sku#<folded>`/`claim`, `categories`/<name>; the stock book `stock#P#0`/`movement#<version>` and `…/crossing#…`."""
 
 from unicodedata import normalize
 
@@ -121,6 +121,45 @@ class StockItem(InventoryItem, discriminator="stock"):
     @staticmethod
     def key(product_id: str, shard: int = 0) -> tuple[str, str]:
         return f"stock#{product_id}#{shard}", "stock"
+
+
+class Movement(InventoryItem, discriminator="movement"):
+    """One line of the stock book: what the write that made this `version` of a stock item did to its units, and why.
+
+    Written once, from the stream, never changed. `crossing` is set when it took `available` into another band.
+    """
+
+    version = IntegerAttribute()
+    at = UnicodeAttribute()
+    cause = UnicodeAttribute()
+    actor = UnicodeAttribute()
+    ref = UnicodeAttribute()
+    ref_version = IntegerAttribute()
+    available_before = IntegerAttribute()
+    available_after = IntegerAttribute()
+    reserved_before = IntegerAttribute()
+    reserved_after = IntegerAttribute()
+    crossing = UnicodeAttribute(null=True)
+
+    @staticmethod
+    def sort_key(version: int) -> str:
+        return f"{MOVEMENTS}{version:012d}"
+
+
+MOVEMENTS = "movement#"
+
+
+class Crossing(InventoryItem, discriminator="crossing"):
+    """The band of a stock item changed without a movement: its low-stock threshold was edited."""
+
+    at = UnicodeAttribute()
+    crossing = UnicodeAttribute()
+    sequence = UnicodeAttribute()
+
+    @staticmethod
+    def sort_key(sequence: str) -> str:
+        """`sequence` is the stream's, at most 40 digits."""
+        return f"crossing#{sequence.zfill(40)}"
 
 
 class Adjustment(InventoryItem, discriminator="adjustment"):

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
-from oms.inventory.models import Product, StockItem
+from oms.inventory.models import Movement, Product, StockItem
 from oms.money import Money, to_text
 from oms.schemas import Flag, PageQuery, Request, Response, any_of
 from oms.settings import settings
@@ -154,6 +154,40 @@ class StockResponse(Response):
             available=stock.available,
             reserved=stock.reserved,
         )
+
+
+class UnitsMoved(Response):
+    before: int
+    after: int
+
+
+class MovementResponse(Response):
+    """One line of the stock book. `version` is the stock item's after it; `ref` names the order or adjustment."""
+
+    version: int
+    at: str
+    cause: str
+    actor: str
+    ref: str
+    available: UnitsMoved
+    reserved: UnitsMoved
+
+    @classmethod
+    def of(cls, movement: Movement) -> "MovementResponse":
+        return cls(
+            version=movement.version,
+            at=movement.at,
+            cause=movement.cause,
+            actor=movement.actor,
+            ref=movement.ref,
+            available=UnitsMoved(before=movement.available_before, after=movement.available_after),
+            reserved=UnitsMoved(before=movement.reserved_before, after=movement.reserved_after),
+        )
+
+
+class MovementPage(Response):
+    items: list[MovementResponse]
+    next_cursor: str | None
 
 
 class CategoryResponse(Response):

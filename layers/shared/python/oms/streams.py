@@ -1,0 +1,92 @@
+"""Consuming a table's stream: every change is carried out once or more, or stands whole in the poison queue.
+
+A consumer finishes its batch or raises, and then the batch comes again. So what it does must be safe to do twice, and
+what can never succeed must not hold up what comes after it.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
+
+from oms.settings import settings
+
+logger = Logger(child=True)
+
+type RawItem = dict[str, Any]
+"""An item as DynamoDB writes it: {"version": {"N": "3"}, …}."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One write to an item. `old` is None for a new item, `new` for one that was removed; `at` is in Unix seconds."""
+
+    keys: RawItem
+    old: RawItem | None
+    new: RawItem | None
+    sequence: str
+    at: float
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> "Change":
+        change = record["dynamodb"]
+        return cls(
+            keys=change["Keys"],
+            old=change.get("OldImage"),
+            new=change.get("NewImage"),
+            sequence=change["SequenceNumber"],
+            at=float(change["ApproximateCreationDateTime"]),
+        )
+
+
+def consume[T](
+    records: Iterable[dict[str, Any]],
+    *,
+    understand: Callable[[Change], T | None],
+    carry_out: Callable[[T], None],
+) -> int:
+    """Does what the records of a stream ask for, in their order; returns how much that was.
+
+    `understand` is pure and tells what a change asks for (None: nothing). Where it raises, whatever it is, the record
+    will never be understood: it goes into the poison queue, and its neighbours go on. `carry_out` does I/O: where it
+    raises, all of the batch comes again, unless DynamoDB calls the write itself invalid.
+    """
+    done = 0
+    for record in records:
+        try:
+            wanted = understand(Change.of(record))
+        except Exception as cause:
+            set_aside(record, cause)
+            continue
+        if wanted is None:
+            continue
+        try:
+            carry_out(wanted)
+        except ClientError as cause:
+            if cause.response["Error"].get("Code") != "ValidationException":
+                raise
+            set_aside(record, cause)
+        else:
+            done += 1
+    return done
+
+
+def set_aside(record: dict[str, Any], cause: Exception) -> None:
+    """Puts the record, keys and both images, into the poison queue. A queue that refuses it makes the batch come again.
+
+    Not left to an on-failure destination: that would get the record's place in the stream, which forgets after a day.
+    """
+    why = f"{type(cause).__name__}: {cause}"
+    logger.error("a record was set aside", cause=why, event_id=record.get("eventID"))
+    body = json.dumps({"cause": why, "record": record}, ensure_ascii=False)
+    _sqs().send_message(QueueUrl=settings().poison_queue_url, MessageBody=body)
+
+
+@cache
+def _sqs() -> Any:
+    return boto3.client("sqs")

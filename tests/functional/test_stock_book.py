@@ -1,0 +1,230 @@
+"""The stock book: what the bookkeeper makes of the stream, and how it is read."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import boto3
+import pytest
+from moto.dynamodb.models.dynamo_type import DynamoType
+
+from oms import clock, settings, streams
+from oms.errors import UnavailableError
+from tests.faults.injector import Crash, crash_after, crash_before, failing, faults, refuse
+from tests.faults.shop import Shop, table
+from tests.functional.gateway import assert_problem, call
+from tests.functional.harness import Person
+from tests.functional.stream import Record, keep_books, streamed
+
+PRODUCTS = "/api/v1/inventory/products"
+
+
+@pytest.fixture
+def shop(customer: Person, manager: Person) -> Shop:
+    return Shop(customer, manager)
+
+
+@pytest.fixture
+def poison(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Any]]:
+    """The messages that wait in the poison queue."""
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName=f"poison-{clock.random_id()}")["QueueUrl"]
+    monkeypatch.setattr(streams, "settings", lambda: replace(settings.settings(), poison_queue_url=url))
+
+    def read() -> list[Any]:
+        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+    return read
+
+
+def movements(shop: Shop, product_id: str) -> list[Any]:
+    """Oldest first."""
+    shown = call("GET", f"{PRODUCTS}/{product_id}/movements?limit=100", token=shop.manager.token)
+    assert shown.status == 200, shown.text
+    return list(reversed(shown.json["items"]))
+
+
+def book_entries() -> list[Any]:
+    items = [item.to_json()["Attributes"] for item in table("inventory").all_items()]
+    return sorted(
+        (it for it in items if it["kind"]["S"] in ("movement", "crossing")),
+        key=lambda it: (it["pk"]["S"], it["sk"]["S"]),
+    )
+
+
+def create(shop: Shop, stock: int = 10, threshold: int | None = None) -> str:
+    body = {"sku": "SKU-1", "name": "Saw", "category": "Tools", "price": 5, "stock": stock}
+    made = shop.manage("POST", "products", body | ({"low_stock_threshold": threshold} if threshold is not None else {}))
+    assert made.status == 201, made.text
+    return str(made.json["id"])
+
+
+def adjust(shop: Shop, product_id: str, units: int) -> None:
+    adjusted = shop.manage("PATCH", f"products/{product_id}/stock", {"adjustment": units, "reason": "counted"})
+    assert adjusted.status == 200, adjusted.text
+
+
+def a_days_work(shop: Shop) -> tuple[str, list[Record]]:
+    """A product that was created, adjusted, ordered, cancelled and ordered again, and the stream of it."""
+    with streamed() as records:
+        product_id = create(shop)
+        adjust(shop, product_id, -4)
+        order = shop.buy({product_id: 3}).json["id"]
+        shop.post(f"/api/v1/orders/{order}/cancel")
+        shop.buy({product_id: 6})
+    return product_id, records
+
+
+def test_the_book_says_what_moved_why_and_from_where_to_where(shop: Shop) -> None:
+    product_id, records = a_days_work(shop)
+
+    keep_books(records)
+
+    lines = movements(shop, product_id)
+    assert [line["version"] for line in lines] == [1, 2, 3, 4, 5]
+    assert [line["cause"] for line in lines] == [
+        "product-created",
+        "adjusted",
+        "order-created",
+        "order-cancelled",
+        "order-created",
+    ]
+    assert [line["actor"] for line in lines] == [shop.manager.id, shop.manager.id] + [shop.customer.id] * 3
+    assert [line["available"]["after"] for line in lines] == [10, 6, 3, 6, 0]
+    assert [line["reserved"]["after"] for line in lines] == [0, 0, 3, 0, 6]
+    assert lines[0]["available"]["before"] == lines[0]["reserved"]["before"] == 0
+    for earlier, later in pairwise(lines):
+        assert all(later[units]["before"] == earlier[units]["after"] for units in ("available", "reserved"))
+    assert lines[2]["ref"] == lines[3]["ref"] != lines[4]["ref"]
+
+
+def test_newest_first_page_by_page(shop: Shop) -> None:
+    product_id, records = a_days_work(shop)
+    keep_books(records)
+
+    versions, path = [], f"{PRODUCTS}/{product_id}/movements?limit=2"
+    cursor = None
+    while True:
+        page = call("GET", path + (f"&cursor={cursor}" if cursor else ""), token=shop.manager.token).json
+        versions += [line["version"] for line in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+
+    assert versions == [5, 4, 3, 2, 1]
+
+
+def test_a_product_whose_book_has_not_arrived_has_an_empty_one_and_an_unknown_product_none(shop: Shop) -> None:
+    product_id = create(shop)
+
+    assert movements(shop, product_id) == []
+    assert_problem(call("GET", f"{PRODUCTS}/nothing/movements", token=shop.manager.token), 404, "not-found")
+
+
+def test_a_batch_that_comes_again_in_whatever_order_changes_nothing(shop: Shop) -> None:
+    _, records = a_days_work(shop)
+    keep_books(records)
+    first = book_entries()
+
+    keep_books(records)
+    for one in reversed(records):
+        keep_books([one])
+
+    assert book_entries() == first
+
+
+def test_f13_a_crash_before_or_after_any_call_of_the_bookkeeper_and_the_batch_again_give_the_same_book(
+    shop: Shop,
+) -> None:
+    _, records = a_days_work(shop)
+    with faults() as calls:
+        keep_books(records)
+    whole, crashed = book_entries(), 0
+    for number in range(1, len(calls) + 1):
+        for plan in (crash_before(number), crash_after(number)):
+            for entry in book_entries():
+                table("inventory").delete_item(DynamoType(entry["pk"]), DynamoType(entry["sk"]))
+
+            with pytest.raises(Crash), faults(plan):
+                keep_books(records)
+            crashed += 1
+            assert len(book_entries()) < len(whole) or number == len(calls)
+            keep_books(records)
+
+            assert book_entries() == whole
+
+    assert crashed == 2 * len(records) == 10
+
+
+def test_the_crossings_of_the_threshold_are_in_the_book(shop: Shop) -> None:
+    with streamed() as records:
+        product_id = create(shop, stock=10, threshold=3)
+        for units in (-6, -1, -1, -2, 1, 8):
+            adjust(shop, product_id, units)
+        text = {"sku": "SKU-1", "name": "Saw", "category": "Tools", "price": "5.00", "status": "active"}
+        for threshold in (20, 30, 2):
+            shop.manage("PUT", f"products/{product_id}", text | {"low_stock_threshold": threshold})
+
+    keep_books(records)
+
+    of_movements = [it.get("crossing", {}).get("S") for it in book_entries() if it["kind"]["S"] == "movement"]
+    assert of_movements == [None, None, "low", None, "out", "low", "replenished"]
+    of_edits = [it["crossing"]["S"] for it in book_entries() if it["kind"]["S"] == "crossing"]
+    assert of_edits == ["low", "replenished"]
+
+
+def broken(record: Record) -> Record:
+    image = {name: value for name, value in record["dynamodb"]["NewImage"].items() if name != "last"}
+    return {**record, "dynamodb": {**record["dynamodb"], "NewImage": image}}
+
+
+def test_f15_a_record_that_is_not_understood_is_set_aside_whole_and_its_neighbours_are_written(
+    shop: Shop, poison: Callable[[], list[Any]]
+) -> None:
+    product_id, records = a_days_work(shop)
+    records[1] = broken(records[1])
+    nonsense = {"eventID": "event-0", "eventName": "MODIFY", "dynamodb": {}}
+
+    keep_books([nonsense, *records])
+
+    assert [line["version"] for line in movements(shop, product_id)] == [1, 3, 4, 5]
+    aside = poison()
+    assert [message["record"] for message in aside] == [nonsense, records[1]]
+    assert all(message["cause"] for message in aside)
+
+
+def test_f15_a_write_that_dynamodb_calls_invalid_is_set_aside_too(shop: Shop, poison: Callable[[], list[Any]]) -> None:
+    product_id, records = a_days_work(shop)
+
+    with faults(refuse("PutItem", failing("ValidationException"), times=1)):
+        keep_books(records)
+
+    assert [line["version"] for line in movements(shop, product_id)] == [2, 3, 4, 5]
+    assert [message["record"] for message in poison()] == [records[0]]
+
+
+def test_what_fails_for_now_raises_so_that_the_batch_comes_again(
+    shop: Shop, poison: Callable[[], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    _, records = a_days_work(shop)
+
+    for failure in ("ProvisionedThroughputExceededException", "AccessDeniedException"):
+        with faults(refuse("PutItem", failing(failure))), pytest.raises(Exception) as raised:  # noqa: PT011
+            keep_books(records)
+        assert isinstance(raised.value, UnavailableError) or failure in str(raised.value)
+
+    assert book_entries() == []
+    assert poison() == []
+
+
+def test_a_poison_queue_that_does_not_take_a_record_makes_the_batch_come_again(
+    shop: Shop, poison: Callable[[], list[Any]]
+) -> None:
+    _, records = a_days_work(shop)
+
+    with faults(refuse("SendMessage", failing("ServiceUnavailable"))), pytest.raises(Exception, match="Service"):
+        keep_books([broken(records[0])])

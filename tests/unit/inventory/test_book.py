@@ -1,0 +1,131 @@
+"""What a change of a stock item writes into the book, and that its crossings always alternate."""
+
+from itertools import count, pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oms.inventory import book
+from oms.inventory.bands import Band, band, crossed
+from oms.inventory.models import Cause, Crossing, Movement, StockItem
+from oms.streams import Change
+
+ENTERED = {"low": Band.LOW, "out": Band.OUT, "replenished": Band.OK}
+sequences = count(1)
+
+
+def stock(available: int, threshold: int | None = None, *, reserved: int = 0, version: int = 1) -> StockItem:
+    cause = Cause(cause="adjusted", actor="ada", ref="ADJ", ref_version=1, at="2026-01-31T09:30:00.000Z")
+    return StockItem(
+        *StockItem.key("P"),
+        product_id="P",
+        sku="SKU",
+        name="Hammer",
+        price=100,
+        status="active",
+        offer=1,
+        available=available,
+        reserved=reserved,
+        low_stock_threshold=threshold,
+        version=version,
+        last=cause,
+    )
+
+
+def change(old: StockItem | None, new: StockItem | None) -> Change:
+    keys: dict[str, Any] = {"pk": {"S": "stock#P#0"}, "sk": {"S": "stock"}}
+    return Change(
+        keys=keys,
+        old=old.serialize() if old else None,
+        new=new.serialize() if new else None,
+        sequence=str(next(sequences)),
+        at=1769851800.0,
+    )
+
+
+def test_a_change_of_version_is_a_movement_with_its_cause_and_what_it_did() -> None:
+    written = book.entry(change(stock(10, reserved=1, version=4), stock(7, reserved=4, version=5)))
+
+    assert isinstance(written, Movement)
+    assert (written.pk, written.sk, written.version) == ("stock#P#0", "movement#000000000005", 5)
+    assert (written.available_before, written.available_after) == (10, 7)
+    assert (written.reserved_before, written.reserved_after) == (1, 4)
+    assert (written.cause, written.actor, written.ref, written.ref_version) == ("adjusted", "ada", "ADJ", 1)
+    assert written.at == "2026-01-31T09:30:00.000Z"
+
+
+@pytest.mark.parametrize("available", [0, 3, 10])
+def test_a_new_product_moves_from_nothing_and_crosses_nothing(available: int) -> None:
+    written = book.entry(change(None, stock(available, 5)))
+
+    assert isinstance(written, Movement)
+    assert (written.available_before, written.available_after) == (0, available)
+    assert written.crossing is None
+
+
+def test_another_price_is_no_movement() -> None:
+    assert book.entry(change(stock(10), stock(10))) is None
+
+
+def test_an_item_that_is_no_stock_writes_nothing() -> None:
+    keys = {"pk": {"S": "product#P"}, "sk": {"S": "product"}}
+
+    assert book.entry(Change(keys, None, {"anything": {"S": "at all"}}, "1", 0.0)) is None
+
+
+def test_a_stock_item_that_was_removed_is_not_understood() -> None:
+    with pytest.raises(ValueError, match="removed"):
+        book.entry(change(stock(10), None))
+
+
+def test_a_threshold_edited_past_what_is_available_is_a_crossing_of_its_own() -> None:
+    edited = change(stock(10, 5), stock(10, 20))
+
+    written = book.entry(edited)
+
+    assert isinstance(written, Crossing)
+    assert written.sk == f"crossing#{edited.sequence.zfill(40)}"
+    assert (written.crossing, written.at) == ("low", "2026-01-31T09:30:00.000Z")
+    assert book.entry(change(stock(10, 5), stock(10, 6))) is None
+
+
+@pytest.mark.parametrize(
+    ("available", "threshold", "expected"),
+    [(0, None, "out"), (0, 0, "out"), (0, 5, "out"), (1, None, "ok"), (1, 0, "ok"), (5, 5, "low"), (6, 5, "ok")],
+)
+def test_bands(available: int, threshold: int | None, expected: str) -> None:
+    assert band(available, threshold) == expected
+
+
+units = st.integers(0, 6)
+thresholds = st.none() | units
+edits = st.lists(st.tuples(st.sampled_from(["move", "threshold"]), units, thresholds), max_size=40)
+
+
+@given(units, thresholds, edits)
+def test_each_crossing_leaves_the_band_that_the_last_one_entered(
+    available: int, threshold: int | None, edited: list[tuple[str, int, int | None]]
+) -> None:
+    now = stock(available, threshold)
+    bands, crossings = [band(available, threshold)], []
+    for what, next_available, next_threshold in edited:
+        before = now
+        if what == "move":
+            now = stock(next_available, before.low_stock_threshold, version=before.version + 1)
+        else:
+            now = stock(before.available, next_threshold, version=before.version)
+        bands.append(band(now.available, now.low_stock_threshold))
+        written = book.entry(change(before, now))
+        assert isinstance(written, Movement) == (what == "move")
+        if written is not None and written.crossing:
+            crossings.append(written.crossing)
+
+    entered = [bands[0], *(ENTERED[crossing] for crossing in crossings)]
+    assert all(left != into for left, into in pairwise(entered))
+    assert entered[-1] == bands[-1], "the crossings lead to where the stock is"
+
+
+def test_no_crossing_within_a_band() -> None:
+    assert crossed(Band.LOW, Band.LOW) is None
