@@ -174,8 +174,8 @@ def test_queues_and_streams_feed_their_consumers(system: LocalSystem, template: 
         mapping = by_function[physical(system, properties["FunctionName"])]
         source = physical(system, {"Ref": properties["EventSourceArn"]["Fn::GetAtt"][0]})
         assert source.rpartition("/")[2] in mapping["EventSourceArn"]
-        for name in ("BatchSize", "FunctionResponseTypes", "StartingPosition", "FilterCriteria"):
-            assert mapping.get(name) == properties.get(name)
+        for name in {"BatchSize", "FunctionResponseTypes", "StartingPosition", "FilterCriteria"} & set(properties):
+            assert mapping[name] == properties[name]
 
 
 def test_queues_have_their_dead_letter_queues(system: LocalSystem, template: dict[str, Any]) -> None:
