@@ -29,6 +29,10 @@ help: ## List what there is
 up: $(INSTALLED) ## Run the whole system on this machine, on port 5000 or PORT=…
 	@PORT=$(PORT) exec .venv/bin/python -m local.up
 
+.PHONY: logs
+logs: $(INSTALLED) ## Show what the functions of the running system log, as it comes; FUNCTION=orders for one
+	@PORT=$(PORT) FUNCTION=$(FUNCTION) exec .venv/bin/python -m local.logs
+
 .PHONY: test
 test: $(INSTALLED_TESTS) ## Run all tests, those on the local cloud among them
 	@.venv/bin/python -m pytest --numprocesses=2 --dist=loadgroup --cov --cov-report=term --cov-fail-under=95

@@ -1,10 +1,6 @@
 """What the functions run: two layers, and each function's own package."""
 
-import hashlib
 import platform
-import shutil
-import sys
-import tempfile
 import tomllib
 from pathlib import Path
 
@@ -13,8 +9,8 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.stages import Stage
-from layers.archive import compile_bytecode, write_zip
 from layers.dependencies import build as dependencies
+from layers.shared import build as shared
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILDS = ROOT / "build" / "layers"
@@ -28,7 +24,7 @@ class Layers(Construct):
         third_party = dependencies.build(self.architecture.name, native=stage.is_local, directory=BUILDS)
         self.all = [
             self._layer("Dependencies", third_party, "Third-party packages, from the run-time lock"),
-            self._layer("Shared", build_shared(), "The shared code: oms"),
+            self._layer("Shared", shared.build(BUILDS), "The shared code: oms"),
         ]
 
     def _layer(self, construct_id: str, archive: Path, description: str) -> lambda_.LayerVersion:
@@ -49,24 +45,6 @@ def _architecture(stage: Stage) -> lambda_.Architecture:
     if stage.is_local and platform.machine() not in ("arm64", "aarch64"):
         return lambda_.Architecture.X86_64
     return lambda_.Architecture.ARM_64
-
-
-def build_shared() -> Path:
-    source = ROOT / "layers" / "shared" / "python"
-    files = sorted(path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    digest = hashlib.sha256(sys.version.encode())
-    for path in files:
-        digest.update(
-            f"{path.relative_to(source).as_posix()}\0{hashlib.sha256(path.read_bytes()).hexdigest()}".encode()
-        )
-    archive = BUILDS / f"shared-{digest.hexdigest()[:20]}.zip"
-    if not archive.exists():
-        BUILDS.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="partial-", dir=BUILDS) as folder:
-            shutil.copytree(source, Path(folder) / "python", ignore=shutil.ignore_patterns("__pycache__"))
-            compile_bytecode(Path(folder))
-            write_zip(Path(folder), archive, compress=True)
-    return archive
 
 
 def function_code(package: str) -> lambda_.Code:

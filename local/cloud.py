@@ -60,15 +60,7 @@ class Cloud:
         self.stop()
 
     def client(self, service: str) -> Any:
-        make: Any = boto3.client  # its stubs know a service only as a literal
-        return make(
-            service,
-            endpoint_url=self.endpoint_url,
-            region_name=REGION,
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            config=botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=120),
-        )
+        return client(self.endpoint_url, service)
 
     def child_environment(self) -> dict[str, str]:
         """For processes that call this cloud: nothing of the developer's AWS set-up, temporary files in our folder."""
@@ -108,6 +100,19 @@ class Cloud:
             time.sleep(0.05)
         tail = self._log.read_text(errors="replace").strip().splitlines()[-5:]
         raise LocalCloudError("The local cloud did not start; the end of its log:\n  " + "\n  ".join(tail))
+
+
+def client(endpoint_url: str, service: str) -> Any:
+    """A boto3 client of the local cloud at `endpoint_url`."""
+    make: Any = boto3.client  # its stubs know a service only as a literal
+    return make(
+        service,
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        config=botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=120),
+    )
 
 
 def end_group(process: subprocess.Popen[Any], seconds: float = STOP_SECONDS) -> None:

@@ -2,17 +2,20 @@
 
 import errno
 import http.client
+import json
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from local.errors import LocalCloudError
+from local.gate import Gate
 
 # API Gateway's limit for a request body; it answers 413 itself.
 MAX_BODY = 10 * 1024 * 1024
@@ -22,6 +25,11 @@ FAILURE_SHOWN = 1000
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect")
 )
+# Where the front door tells about the system behind it; never passed on.
+ABOUT_PATH = "/_local"
+OWN_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+# The longest that a request may take, in seconds.
+LONGEST_REQUEST = 30
 ORIGIN_HEADER = "X-Origin-Secret"
 VIEWER_ADDRESS = "CloudFront-Viewer-Address"
 
@@ -56,15 +64,20 @@ class FrontDoor:
         self.base_url = f"http://localhost:{self.port}"
         self._thread: threading.Thread | None = None
 
-    def open(self, endpoint_url: str, path: str, origin_secret: str) -> None:
-        """Serves the API at `path` of the emulator's gateway."""
+    def open(self, endpoint_url: str, path: str, origin_secret: str, about: Mapping[str, object]) -> None:
+        """Serves the API at `path` of the emulator's gateway, and `about` to this machine's tools."""
         self._server.upstream = urlsplit(endpoint_url).netloc
         self._server.path = path
         self._server.origin_secret = origin_secret
+        self._server.about = json.dumps(about).encode()
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="front-door", daemon=True
         )
         self._thread.start()
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Requests that come meanwhile wait, those under way are answered first: nothing in between is seen."""
+        return self._server.gate.closed(LONGEST_REQUEST)
 
     def __enter__(self) -> Self:
         return self
@@ -84,6 +97,11 @@ class _Server(ThreadingHTTPServer):
     upstream: str
     path: str
     origin_secret: str
+    about: bytes
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.gate = Gate()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news."""
@@ -113,11 +131,15 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             self.send_error(400)
             return
+        if _path_of(target).partition("?")[0] == ABOUT_PATH:
+            self._answer(*self._about())
+            return
         if body is None:
             self.close_connection = True
             status, headers, answer = _too_large()
         else:
-            status, headers, answer = self._forward(target, body)
+            with self.server.gate.passing():
+                status, headers, answer = self._forward(target, body)
         self._answer(status, headers, answer)
         request_id = next((value for name, value in headers if name.lower() == "x-request-id"), None)
         self.server.log(
@@ -151,6 +173,16 @@ class _Handler(BaseHTTPRequestHandler):
         while self.rfile.readline(65537).strip():
             pass  # trailers
         return bytes(body)
+
+    def _about(self) -> tuple[int, list[tuple[str, str]], bytes]:
+        # A web page whose host name was pointed at 127.0.0.1 (DNS rebinding) asks under that name.
+        hosts = self.headers.get_all("Host", [])
+        allowed = {name for own in OWN_HOSTS for name in (own, f"{own}:{self.server.server_address[1]}")}
+        if len(hosts) != 1 or hosts[0].lower() not in allowed:
+            return 403, [("Content-Type", "application/json")], b'{"message":"Forbidden"}'
+        if self.command != "GET":
+            return 405, [("Content-Type", "application/json"), ("Allow", "GET")], b'{"message":"Method Not Allowed"}'
+        return 200, [("Content-Type", "application/json"), ("Cache-Control", "no-store")], self.server.about
 
     def _forward(self, target: str, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         # A connection for each request: a kept one may close under a POST, which must not be sent twice.

@@ -19,19 +19,13 @@ from local import fixups
 from local.cloud import Cloud, run
 from local.deployment import ROOT, Assembly, Deployment, deploy, synthesize
 from local.errors import LocalCloudError
-from local.front_door import Exchange, FrontDoor
+from local.front_door import FAILURE_SHOWN, Exchange, FrontDoor
+from local.logs import LogReader
+from local.sources import Snapshot, snapshot
 
-# One path of each HTTP function that it answers without a token and without writing anything.
-WARM_UP_PATHS = (
-    "/health",
-    "/api/v1/auth/me",
-    "/api/v1/auth/login",
-    "/api/v1/inventory/products",
-    "/api/v1/orders",
-)
 WARM_UP_AT_ONCE = 2
-
-
+# Answered by the function behind the API's default route.
+DEFAULT_ROUTE_PATH = "/health"
 # Every worker unpacks its own copy of the layers, 90 MB with the archive.
 MEMORY_NEEDED = 6 * 1024**3
 
@@ -62,6 +56,8 @@ class LocalSystem:
     cloud: Cloud
     assembly: Assembly
     deployment: Deployment
+    # As they were when the start read them.
+    sources: Snapshot
 
     def __init__(
         self,
@@ -98,6 +94,7 @@ class LocalSystem:
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         # It starts while the app is synthesized.
         self.cloud = self._stack.enter_context(Cloud(self.folder))
+        self.sources = snapshot(ROOT)
         with self._progress("Synthesize the CDK app"):
             self.assembly = synthesize(
                 self.folder / "cdk.out", self._settings, {**os.environ, "TMPDIR": str(self.folder)}
@@ -112,7 +109,8 @@ class LocalSystem:
         # After the key: a worker that finds none looks again only seconds later.
         with self._progress("Warm up, seed demo data" if self._seed else "Warm up"):
             self._warm_up_and_seed()
-        self.front_door.open(self.endpoint_url, self.deployment.api_path, self._origin_secret())
+        about = {"endpoint_url": self.endpoint_url, "log_groups": self.log_groups()}
+        self.front_door.open(self.endpoint_url, self.deployment.api_path, self._origin_secret(), about)
 
     def _warm_up_and_seed(self) -> None:
         pool = ThreadPoolExecutor(1)
@@ -166,30 +164,57 @@ class LocalSystem:
             raise LocalCloudError(f"{function} failed: {payload}")
         return payload
 
+    def functions(self) -> dict[str, dict[str, Any]]:
+        """Each function's configuration now, by construct id."""
+        pages = self.client("lambda").get_paginator("list_functions").paginate()
+        deployed = {function["FunctionName"]: function for page in pages for function in page["Functions"]}
+        return {construct_id: deployed[name] for construct_id, name in self.deployment.functions.items()}
+
+    def log_groups(self) -> dict[str, str]:
+        """Each function's log group, by construct id."""
+        return {name: function["LoggingConfig"]["LogGroup"] for name, function in self.functions().items()}
+
     def logs(self, function: str) -> list[str]:
         """All log lines of a function so far, oldest first."""
-        name = self.deployment.function(function)
-        configuration = self.client("lambda").get_function_configuration(FunctionName=name)
-        pages = (
-            self.client("logs")
-            .get_paginator("filter_log_events")
-            .paginate(logGroupName=configuration["LoggingConfig"]["LogGroup"])
-        )
-        return [event["message"] for page in pages for event in page["events"]]
+        reader = LogReader(self.client("logs"), {function: self.log_groups()[function]})
+        return [line.text for line in reader.read()]
 
-    def warm_up(self, workers: int, paths: Sequence[str] = WARM_UP_PATHS) -> None:
+    def http_paths(self) -> dict[str, str]:
+        """A path of each HTTP function, by construct id: asked by GET and without a token, nothing is written."""
+        client = self.client("apigatewayv2")
+        api = self.deployment.outputs["ApiId"]
+        names = {physical: construct_id for construct_id, physical in self.deployment.functions.items()}
+        functions = {
+            integration["IntegrationId"]: names[integration["IntegrationUri"].rpartition(":")[2]]
+            for integration in client.get_integrations(ApiId=api, MaxResults="500")["Items"]
+        }
+        paths: dict[str, str] = {}
+        for route in client.get_routes(ApiId=api, MaxResults="500")["Items"]:
+            path = route["RouteKey"].rpartition(" ")[2]
+            if "{" not in path:
+                function = functions[route["Target"].removeprefix("integrations/")]
+                paths.setdefault(function, DEFAULT_ROUTE_PATH if path == "$default" else path)
+        return paths
+
+    def warm_up(self, workers: int, paths: Sequence[str] | None = None) -> None:
         """Starts `workers` of the function behind each path, those of one path at the same time.
 
         A worker unpacks its own layers, which takes seconds of a core: without this, a test's first burst waits.
         """
+        paths = list(self.http_paths().values()) if paths is None else paths
         batches = [[path] * workers for path in paths] if workers > 1 else [list(paths)]
         with ThreadPoolExecutor(max(workers, WARM_UP_AT_ONCE)) as pool:
             for batch in batches:
-                list(pool.map(self._touch, batch))
+                list(pool.map(self.failure_at, batch))
 
-    def _touch(self, path: str) -> None:
-        with contextlib.suppress(urllib.error.HTTPError):
+    def failure_at(self, path: str) -> str | None:
+        """What the emulator says when the function behind a path does not start, or fails; None when it answers."""
+        try:
             urllib.request.urlopen(self.direct_url + path, timeout=60).close()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.read(FAILURE_SHOWN).decode(errors="replace") if error.code >= 500 else None
+        return None
 
     def _origin_secret(self) -> str:
         name = self.environment("Docs")["OMS_ORIGIN_SECRET"]

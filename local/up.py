@@ -2,10 +2,8 @@
 
 import contextlib
 import json
-import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,9 +15,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.demo import ACCOUNTS, PASSWORD
 from local.errors import LocalCloudError
 from local.front_door import Exchange
+from local.port import port
+from local.reload import Reloader
 from local.system import LocalSystem
 
-DEFAULT_PORT = 5000
 # Ctrl-C, an orderly end, and a terminal that is closed.
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SEE_ALSO = "docs/local-cloud.md says how it is started, step by step."
@@ -35,11 +34,12 @@ def main() -> None:
     for number in ENDINGS:
         signal.signal(number, _stop)
     started = time.monotonic()
+    requests = _Requests()
     print("Secure Order Management System, local stage\n", flush=True)
     try:
-        with LocalSystem(port=_port(), progress=_step, log=_show) as system:
+        with LocalSystem(port=port(), progress=_step, log=requests.show) as system:
             print(_welcome(system.base_url, time.monotonic() - started), flush=True)
-            threading.Event().wait()
+            Reloader(system, say=_say, last_target=lambda: requests.last_target).run()
     except Stopped:
         # Of a closed terminal there is nobody left to tell.
         with contextlib.suppress(OSError):
@@ -55,13 +55,6 @@ def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     for number in ENDINGS:
         signal.signal(number, signal.SIG_IGN)
     raise Stopped
-
-
-def _port() -> int:
-    given = os.environ.get("PORT") or str(DEFAULT_PORT)
-    if not given.isdecimal() or not 0 < int(given) < 65536:
-        raise LocalCloudError(f"PORT={given} is not a port: give a number from 1 to 65535.")
-    return int(given)
 
 
 @contextlib.contextmanager
@@ -91,18 +84,29 @@ Ready in {seconds:.1f} s: {url}
     curl -s '{url}/api/v1/inventory/products?limit=3' -H "Authorization: Bearer $TOKEN"
     curl -s {url}/api/v1/orders -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{order}'
 
+Changed code is taken in when it is saved; `make logs` shows what the functions log.
 Ctrl-C stops it and leaves nothing behind. Requests:
 """
 
 
-def _show(exchange: Exchange) -> None:
-    line = (
-        f"  {datetime.now(UTC):%H:%M:%S}  {exchange.status}  {exchange.method:<7}{_plain(exchange.target):<60}"
-        f"{exchange.seconds * 1000:6.0f} ms  {exchange.client}  {exchange.request_id or '-'}"
-    )
-    if exchange.failure:
-        line += f"\n            {_plain(exchange.failure)}"
-    print(line, flush=True)
+class _Requests:
+    """Shows each request, and remembers what was asked for last."""
+
+    last_target = ""
+
+    def show(self, exchange: Exchange) -> None:
+        self.last_target = exchange.target
+        line = (
+            f"  {datetime.now(UTC):%H:%M:%S}  {exchange.status}  {exchange.method:<7}{_plain(exchange.target):<60}"
+            f"{exchange.seconds * 1000:6.0f} ms  {exchange.client}  {exchange.request_id or '-'}"
+        )
+        if exchange.failure:
+            line += f"\n            {_plain(exchange.failure)}"
+        print(line, flush=True)
+
+
+def _say(text: str) -> None:
+    print(f"  {datetime.now(UTC):%H:%M:%S}  {text}", flush=True)
 
 
 def _plain(text: str) -> str:

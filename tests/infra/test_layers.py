@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.assets import BUILDS, build_shared
+from infra.assets import BUILDS
 from layers.dependencies.build import SERVICES_USED, build
+from layers.shared import build as shared
 from tests.infra.conftest import Synthesized
 
 # PEP 552: hash-based, and not checked against the source.
@@ -27,7 +28,7 @@ def arm64() -> Path:
 
 
 def test_the_layers_alone_are_enough_to_import_every_handlers_modules(native: Path, tmp_path: Path) -> None:
-    for archive in (native, build_shared()):
+    for archive in (native, shared.build(BUILDS)):
         zipfile.ZipFile(archive).extractall(tmp_path)
     modules = sorted(
         path.relative_to(tmp_path / "python").with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
@@ -59,7 +60,7 @@ def test_on_aws_the_layer_is_for_arm64(arm64: Path) -> None:
 
 
 def test_every_module_has_bytecode_that_survives_zipping(arm64: Path) -> None:
-    for layer in (arm64, build_shared()):
+    for layer in (arm64, shared.build(BUILDS)):
         with zipfile.ZipFile(layer) as archive:
             names = set(archive.namelist())
             compiled = [name for name in names if name.endswith(".pyc")]

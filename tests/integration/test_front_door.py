@@ -1,6 +1,7 @@
 """The front door passes requests on as they are, but for what only a front may say."""
 
 import http.client
+import json
 import socket
 from collections.abc import Callable
 
@@ -70,3 +71,37 @@ def test_a_client_cannot_speak_as_the_front(system: LocalSystem, client: Callabl
     assert remaining(after) == remaining(before) - 1
     assert remaining(other) == remaining(before)
     assert system.base_url.startswith("http://localhost:")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_it_tells_this_machines_tools_about_the_system(system: LocalSystem, host: str) -> None:
+    about = told(system, f"Host: {host}:{system.front_door.port}")
+
+    assert about.status == 200
+    assert json.loads(about.read()) == {"endpoint_url": system.endpoint_url, "log_groups": system.log_groups()}
+
+
+@pytest.mark.parametrize("headers", ["Host: evil.example", "Host: localhost.evil.example", "Host: localhost:80", ""])
+def test_it_tells_nothing_under_another_hosts_name(system: LocalSystem, headers: str) -> None:
+    """A web page may have its own host's name point at 127.0.0.1 (DNS rebinding)."""
+    about = told(system, headers)
+
+    assert about.status == 403
+    assert b"endpoint" not in about.read()
+
+
+def test_what_it_tells_is_no_part_of_the_api(system: LocalSystem, client: Callable[..., httpx.Client]) -> None:
+    assert client().post("/_local").headers["Allow"] == "GET"
+    assert client().get("/_local?x=1").status_code == 200
+    assert client().get("/_locals").json()["code"] == "not-found", "the API's own answer"
+    with httpx.Client(base_url=system.direct_url, trust_env=False) as direct:
+        assert direct.get("/_local").status_code == 404
+
+
+def told(system: LocalSystem, headers: str) -> http.client.HTTPResponse:
+    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=30) as connection:
+        head = "\r\n".join(filter(None, ("GET /_local HTTP/1.1", headers, "Connection: close")))
+        connection.sendall(f"{head}\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer

@@ -1,0 +1,38 @@
+"""Holds requests back for a moment, and waits for those that are under way."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+
+class Gate:
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._passing = 0
+        self._closed = False
+
+    @contextlib.contextmanager
+    def passing(self) -> Iterator[None]:
+        """Waits while the gate is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._closed)
+            self._passing += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._passing -= 1
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def closed(self, patience: float) -> Iterator[None]:
+        """Closed from when the last request has passed, or `patience` seconds were waited for that; one at a time."""
+        with self._changed:
+            self._closed = True
+            self._changed.wait_for(lambda: not self._passing, patience)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._closed = False
+                self._changed.notify_all()

@@ -1,0 +1,188 @@
+"""`make logs`: what the functions of a running system write, as it comes, in lines for people."""
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+
+from local.cloud import client
+from local.errors import LocalCloudError
+from local.front_door import ABOUT_PATH
+from local.port import port
+
+POLL_SECONDS = 0.5
+ABOUT_SECONDS = 60
+# Lines get their time before they are stored, and may then wait for the emulator's other threads.
+LATE_MILLISECONDS = 2000
+# Of the runtime: when an invocation began and ended. Metrics are lines too (EMF).
+NOISE = ("START RequestId: ", "END RequestId: ", "REPORT RequestId: ", '{"_aws":')
+# Shown in columns of their own, or said by another field.
+ELSEWHERE = frozenset(
+    (
+        "level",
+        "message",
+        "timestamp",
+        "service",
+        "request_id",
+        "location",
+        "exception",
+        "exception_name",
+        "stack_trace",
+        "xray_trace_id",
+        "cold_start",
+        "function_name",
+        "function_memory_size",
+        "function_arn",
+    )
+)
+COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m"}
+DIM, PLAIN = "\x1b[2m", "\x1b[0m"
+
+
+@dataclass(frozen=True)
+class Line:
+    function: str
+    # When its invocation ended, in milliseconds since 1970.
+    at: int
+    text: str
+
+
+class LogReader:
+    """Reads log groups of the local cloud, by function; each line is read once.
+
+    The emulator makes a stream for each invocation and stores its lines together, as the invocation ends.
+    """
+
+    def __init__(self, logs: Any, groups: Mapping[str, str]) -> None:
+        self._logs = logs
+        self._groups = groups
+        self._since = dict.fromkeys(groups, 0)
+        # function → (stream → how many of its lines were read), of streams that may be met again
+        self._read: dict[str, dict[str, int]] = {function: {} for function in groups}
+
+    def read(self) -> list[Line]:
+        """The lines that are new, in the order in which the invocations ended."""
+        lines = [line for function in self._groups for line in self._new(function)]
+        return sorted(lines, key=lambda line: line.at)
+
+    def _new(self, function: str) -> Iterator[Line]:
+        # An answer ends at 10,000 lines, and the emulator gives no token for the next.
+        while lines := list(self._page(function)):
+            yield from lines
+
+    def _page(self, function: str) -> Iterator[Line]:
+        since = max(0, self._since[function] - LATE_MILLISECONDS)
+        answer = self._logs.filter_log_events(logGroupName=self._groups[function], startTime=since)
+        already, met = self._read[function], dict[str, int]()
+        for event in answer["events"]:
+            stream = event["logStreamName"]
+            met[stream] = met.get(stream, 0) + 1
+            if met[stream] > already.get(stream, 0):
+                self._since[function] = max(self._since[function], event["timestamp"])
+                yield Line(function, event["timestamp"], event["message"])
+        self._read[function] = met
+
+
+def main() -> None:
+    try:
+        number = port()
+        about = _about(number)
+        groups = _narrowed(about["log_groups"], os.environ.get("FUNCTION", ""))
+        reader = LogReader(client(about["endpoint_url"], "logs"), groups)
+        while True:
+            for line in reader.read():
+                if shown := readable(line, colour=sys.stdout.isatty()):
+                    print(shown, flush=True)
+            time.sleep(POLL_SECONDS)
+    except LocalCloudError as error:
+        sys.exit(str(error))
+    except BotoCoreError:
+        print("The system has stopped.")
+    except KeyboardInterrupt:
+        pass
+    except BrokenPipeError:
+        # The reader, as `head`, has seen enough: nothing may be written to it at the exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _about(number: int) -> dict[str, Any]:
+    """What the front door tells of the system behind it."""
+    address = f"http://127.0.0.1:{number}{ABOUT_PATH}"
+    try:
+        with urllib.request.urlopen(address, timeout=ABOUT_SECONDS) as answer:
+            return dict(json.load(answer))
+    except (ValueError, TypeError, urllib.error.HTTPError) as error:
+        raise LocalCloudError(f"What answers on port {number} is not this system.") from error
+    except OSError as error:
+        raise LocalCloudError(
+            f"No system is running on port {number}: start it with `make up`, or name its port with `make logs PORT=…`."
+        ) from error
+
+
+def _narrowed(groups: Mapping[str, str], wanted: str) -> dict[str, str]:
+    found = {name: group for name, group in groups.items() if wanted.lower() in ("", name.lower())}
+    if not found:
+        raise LocalCloudError(f"There is no function {wanted}: choose one of {', '.join(sorted(groups))}.")
+    return found
+
+
+def readable(line: Line, *, colour: bool = False) -> str | None:
+    """One line for people, with the stack of an exception beneath it; None for what says nothing."""
+    if line.text.startswith(NOISE) or not line.text.strip():
+        return None
+    record = _record(line.text)
+    if record is None:
+        # What the code printed, the trace of a failure that nobody caught, a time-out.
+        return f"{_clock(line.at)}  {line.function:<12}          {_harmless(line.text)}"
+    level = str(record.get("level", ""))
+    fields = (f"{name}={_harmless(_text(value))}" for name, value in record.items() if name not in ELSEWHERE)
+    said = "  ".join((_harmless(_text(record.get("message", ""))), *fields))
+    moment = _moment(record.get("timestamp")) or _clock(line.at)
+    request = f"  {_harmless(str(record['request_id']))}" if "request_id" in record else ""
+    stack = "".join(f"\n    {_harmless(row)}" for row in str(record.get("exception") or "").splitlines())
+    if colour:
+        shade = COLOURS.get(level, PLAIN)
+        return f"{DIM}{moment}{PLAIN}  {line.function:<12}{shade}{level:<8}  {said}{PLAIN}{DIM}{request}{stack}{PLAIN}"
+    return f"{moment}  {line.function:<12}{level:<8}  {said}{request}{stack}"
+
+
+def _record(text: str) -> dict[str, Any] | None:
+    with suppress(ValueError, RecursionError):
+        if isinstance(record := json.loads(text), dict):
+            return record
+    return None
+
+
+def _moment(timestamp: object) -> str | None:
+    """Powertools' 2026-01-31 09:30:00,123+0000 as the time of day in UTC."""
+    with suppress(ValueError):
+        moment = datetime.strptime(str(timestamp), "%Y-%m-%d %H:%M:%S,%f%z").astimezone(UTC)
+        return moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}"
+    return None
+
+
+def _clock(milliseconds: int) -> str:
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{moment:%H:%M:%S}.{milliseconds % 1000:03}"
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _harmless(text: str) -> str:
+    """What a client sent is not to move the cursor, colour the terminal or begin a line of its own."""
+    return "".join(it if it.isprintable() else it.encode("unicode_escape").decode("ascii") for it in text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The files that a running system is made of, looked at again and again: what has changed, and whether it compiles."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+FUNCTIONS = "functions"
+SHARED = "layers/shared/python"
+# What a start reads. Tests and documents are not among it.
+WATCHED = ("functions", "infra", "layers", "local", "requirements", "cdk.json", "pyproject.toml")
+
+# path from the root → (time of the last change in ns, size)
+type Snapshot = Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Paths from the root of what was changed, added or removed."""
+
+    paths: frozenset[str]
+
+    @classmethod
+    def between(cls, before: Snapshot, after: Snapshot) -> Self:
+        return cls(frozenset(path for path in before.keys() | after.keys() if before.get(path) != after.get(path)))
+
+    @property
+    def packages(self) -> set[str]:
+        """Of functions/, those with a change."""
+        parts = (path.split("/") for path in self.paths)
+        return {part[1] for part in parts if part[0] == FUNCTIONS and len(part) > 2}
+
+    @property
+    def shared(self) -> bool:
+        return any(path.startswith(f"{SHARED}/") for path in self.paths)
+
+    @property
+    def for_the_next_start(self) -> list[str]:
+        """What a running system does not take in: the template, third-party packages, the local cloud itself."""
+        return sorted(path for path in self.paths if not path.startswith((f"{FUNCTIONS}/", f"{SHARED}/")))
+
+    def mistakes(self, root: Path) -> list[str]:
+        """`file:line: what` for each changed module of the functions' code that does not compile."""
+        modules = sorted(path for path in self.paths - set(self.for_the_next_start) if path.endswith(".py"))
+        return [mistake for path in modules if (mistake := _mistake(root, path))]
+
+
+def snapshot(root: Path) -> dict[str, tuple[int, int]]:
+    found = {}
+    for name in WATCHED:
+        for path in _files(root / name):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue  # gone since it was listed
+            found[path.relative_to(root).as_posix()] = (stat.st_mtime_ns, stat.st_size)
+    return found
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """A file itself, or a folder's files without caches and what editors put beside a file while it is open."""
+    if path.is_file():
+        yield path
+    for folder, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
+        yield from (Path(folder, name) for name in files if not name.startswith((".", "#")) and not name.endswith("~"))
+
+
+def _mistake(root: Path, path: str) -> str | None:
+    try:
+        compile((root / path).read_bytes(), path, "exec", dont_inherit=True)
+    except FileNotFoundError:
+        return None  # removed: whoever still imports it says so at its start
+    except SyntaxError as error:
+        return f"{path}:{error.lineno or 1}: {error.msg}"
+    return None

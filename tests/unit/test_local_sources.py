@@ -1,0 +1,88 @@
+"""What a running system takes in of changed files, and what it does not."""
+
+from pathlib import Path
+
+import pytest
+
+from local.sources import Changes, snapshot
+
+
+def changed(*paths: str) -> Changes:
+    return Changes(frozenset(paths))
+
+
+def write(root: Path, path: str, text: str = "") -> Path:
+    file = root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def test_changed_new_and_removed_files_are_found(tmp_path: Path) -> None:
+    write(tmp_path, "functions/orders/handler.py", "1")
+    removed = write(tmp_path, "functions/docs/old.py")
+    write(tmp_path, "cdk.json", "same")
+    before = snapshot(tmp_path)
+
+    write(tmp_path, "functions/orders/handler.py", "12")
+    removed.rename(removed.with_name("new.py"))
+    after = snapshot(tmp_path)
+
+    assert Changes.between(before, after).paths == {
+        "functions/orders/handler.py",
+        "functions/docs/old.py",
+        "functions/docs/new.py",
+    }
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "functions/orders/__pycache__/handler.cpython-313.pyc",
+        "functions/orders/.handler.py.swp",
+        "functions/orders/handler.py~",
+        "functions/orders/#handler.py#",
+        "tests/unit/test_money.py",
+        "docs/errors.md",
+    ],
+)
+def test_what_no_function_runs_is_no_change(tmp_path: Path, path: str) -> None:
+    write(tmp_path, path)
+
+    assert snapshot(tmp_path) == {}
+
+
+def test_a_package_the_shared_code_and_the_rest_are_told_apart() -> None:
+    changes = changed(
+        "functions/orders/handler.py",
+        "functions/docs/openapi.json",
+        "functions/README.md",
+        "layers/shared/python/oms/api.py",
+        "layers/shared/build.py",
+        "infra/stack.py",
+    )
+
+    assert changes.packages == {"orders", "docs"}
+    assert changes.shared
+    assert changes.for_the_next_start == ["infra/stack.py", "layers/shared/build.py"]
+    assert not changed("functions/orders/handler.py", "layers/dependencies/build.py").shared
+
+
+def test_what_does_not_compile_is_named_with_its_line(tmp_path: Path) -> None:
+    paths = ["functions/orders/handler.py", "layers/shared/python/oms/api.py", "functions/docs/openapi.json"]
+    write(tmp_path, paths[0], "def f():\n    return (\n")
+    write(tmp_path, paths[1], "x = 1\ny = = 2\n")
+    write(tmp_path, paths[2], "{ not Python")
+
+    mistakes = changed(*paths, "functions/orders/removed.py").mistakes(tmp_path)
+
+    assert mistakes == [
+        "functions/orders/handler.py:2: '(' was never closed",
+        "layers/shared/python/oms/api.py:2: invalid syntax",
+    ]
+
+
+def test_what_only_the_next_start_reads_is_not_checked(tmp_path: Path) -> None:
+    write(tmp_path, "infra/stack.py", "def")
+
+    assert changed("infra/stack.py").mistakes(tmp_path) == []
