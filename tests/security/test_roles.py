@@ -1,0 +1,176 @@
+"""A14: every route × every role × one's own thing and another's, generated from the OpenAPI document.
+
+The rules are written here once more, from the contract and not from the code, so that a new route without a rule fails,
+and so does a route that lets in whom it should not.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from local import openapi
+from oms.identity.models import User
+from oms.settings import settings
+from tests.faults.injector import Call, faults
+from tests.faults.shop import BEFORE, BODIES, Shop
+from tests.functional.auth.conftest import PASSWORD
+from tests.functional.auth.conftest import log_in as sign_in
+from tests.functional.gateway import call
+from tests.functional.harness import Answer, Person
+
+DOCUMENT = openapi.merged()
+OPERATIONS = {it["operationId"]: (path, method.upper(), it) for path, method, it in openapi.operations(DOCUMENT)}
+NOBODY = "nobody"
+ASKERS = (NOBODY, "stranger", "owner", "manager", "admin")
+RANK = {NOBODY: 0, "stranger": 1, "owner": 1, "manager": 2, "admin": 3}
+WHO = {"-": 0, "C": 1, "M": 2, "A": 3}
+
+
+@dataclass
+class World:
+    """A customer, `owner`, with an order and an account; and others who ask for these."""
+
+    shop: Shop
+    people: Mapping[str, Person]
+    product_id: str
+    account: User
+    tokens: Mapping[str, str]
+    more: dict[str, str] = field(default_factory=dict)
+
+    def order(self, move: str) -> str:
+        """The id of an order of the owner that this move can be made of."""
+        return self.shop.ready_for(move, {self.product_id: 1}).rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may call a route. `private` things are their owner's: for others they are not there, but for those `to`."""
+
+    who: str
+    private: bool = False
+    to: tuple[str, ...] = ("manager", "admin")
+    body: Callable[[World], Any] = lambda _: None
+    path: Callable[[World], Mapping[str, str]] = lambda _: {}
+
+    def status(self, asker: str) -> int | None:
+        """What the asker is refused with; None if let in."""
+        if RANK[asker] < WHO[self.who]:
+            return 401 if asker == NOBODY else 403
+        if self.private and asker not in ("owner", *self.to):
+            return 404
+        return None
+
+
+def order_for(move: str) -> Callable[[World], Mapping[str, str]]:
+    return lambda world: {"order_id": world.order(move)}
+
+
+def of_product(world: World) -> Mapping[str, str]:
+    return {"product_id": world.product_id}
+
+
+def a_move(name: str, who: str) -> Rule:
+    return Rule(who, private=True, path=order_for(name), body=lambda _: BODIES.get(name))
+
+
+PRODUCT = {"sku": "SKU-1", "name": "Saw", "category": "Tools", "price": 5}
+RULES: dict[str, Rule] = {
+    # auth
+    "register": Rule("-", body=lambda _: {"email": "new@example.com", "password": PASSWORD, "first_name": "New"}),
+    "log_in": Rule("-", body=lambda world: {"email": world.account.email, "password": PASSWORD}),
+    "refresh": Rule("-", body=lambda world: {"refresh_token": world.tokens["refresh_token"]}),
+    "log_out": Rule("-", body=lambda world: {"refresh_token": world.tokens["refresh_token"]}),
+    "get_me": Rule("C"),
+    # inventory
+    "list_products": Rule("C"),
+    "create_product": Rule("M", body=lambda _: PRODUCT | {"sku": "NEW-1"}),
+    "get_product": Rule("C", path=of_product),
+    "replace_product": Rule(
+        "M", path=of_product, body=lambda world: PRODUCT | {"sku": world.product_id, "status": "active"}
+    ),
+    "adjust_stock": Rule("M", path=of_product, body=lambda _: {"adjustment": 1, "reason": "found"}),
+    "list_movements": Rule("M", path=of_product),
+    "list_categories": Rule("C"),
+    # orders
+    "list_orders": Rule("C"),
+    "create_order": Rule("C", body=lambda world: {"items": [{"product_id": world.product_id, "quantity": 1}]}),
+    "quote_order": Rule("C", body=lambda world: {"items": [{"product_id": world.product_id, "quantity": 1}]}),
+    "get_order": Rule("C", private=True, path=order_for("confirm")),
+    "get_order_history": Rule("C", private=True, path=order_for("confirm")),
+    "cancel_order": a_move("cancel", "C"),
+    **{f"{name}_order": a_move(name, "M") for name in BEFORE if name != "cancel"},
+    # docs
+    **{f"get_{name}{where}": Rule("-") for name in ("health", "openapi", "jwks") for where in ("", "_at_root")},
+}
+
+
+@pytest.fixture
+def world(person: Callable[..., Person], account: Callable[..., User]) -> World:
+    people = {role: person(role if role in ("manager", "admin") else "customer") for role in ASKERS if role != NOBODY}
+    shop = Shop(people["owner"], people["manager"])
+    ada = account("ada@example.com")
+    return World(shop, people, shop.product(10), ada, sign_in(ada.email, address="198.51.100.7").json)
+
+
+def ask(world: World, name: str, asker: str) -> Callable[[], Answer]:
+    path, method, _ = OPERATIONS[name]
+    rule = RULES[name]
+    filled, body = path.format(**rule.path(world)), rule.body(world)
+    token = world.people[asker].token if asker != NOBODY else None
+    return lambda: call(method, filled, body, token=token)
+
+
+def written(calls: list[Call]) -> set[str]:
+    """The tables that some calls wrote to, but for the audit log."""
+    tables: set[str] = set()
+    for made in calls:
+        if made.writes:
+            operations = made.parameters.get("TransactItems") or [{"": made.parameters}]
+            tables |= {next(iter(it.values()))["TableName"] for it in operations}
+    return tables - {settings().audit_table}
+
+
+def test_every_operation_has_a_rule() -> None:
+    assert OPERATIONS.keys() == RULES.keys()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_document_says_who_may_call(name: str) -> None:
+    _, _, operation = OPERATIONS[name]
+
+    assert operation["x-role"] == {"-": "public", "C": "customer", "M": "manager", "A": "admin"}[RULES[name].who]
+    assert "security" not in DOCUMENT, "what stands there would hold for routes that do not name it"
+    assert operation.get("security", []) == ([] if RULES[name].who == "-" else [{"accessToken": []}])
+
+
+@pytest.mark.parametrize("asker", ASKERS)
+@pytest.mark.parametrize("name", RULES)
+def test_a14_a_route_lets_in_whom_the_contract_says_and_a_refusal_writes_nothing(
+    world: World, name: str, asker: str
+) -> None:
+    request = ask(world, name, asker)
+    expected = RULES[name].status(asker)
+
+    with faults() as calls:
+        answer = request()
+
+    if expected is None:
+        assert answer.status < 300, answer.text
+    else:
+        assert answer.status == expected, answer.text
+        assert written(calls) == set()
+
+
+@pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule.private and rule.who == "C"])
+def test_a14_anothers_thing_is_answered_as_one_that_is_not_there(world: World, name: str) -> None:
+    path, method, _ = OPERATIONS[name]
+    filled = path.format(**RULES[name].path(world))
+    nowhere = path.format(**dict.fromkeys(("order_id", "session_id"), "0" * 20))
+    stranger = world.people["stranger"].token
+
+    theirs, none = (call(method, it, RULES[name].body(world), token=stranger) for it in (filled, nowhere))
+
+    assert (theirs.status, none.status) == (404, 404)
+    assert {**theirs.json, "instance": ""} == {**none.json, "instance": ""}
