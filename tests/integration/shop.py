@@ -1,6 +1,7 @@
 """What integration tests do again and again, over HTTP alone."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,3 +48,38 @@ def at_once[T](actions: Sequence[Callable[[], T]], *, clients: int | None = None
 
 def statuses(answers: Sequence[httpx.Response]) -> Counter[int]:
     return Counter(answer.status_code for answer in answers)
+
+
+def wait_until[T](look: Callable[[], T], is_there: Callable[[T], bool], seconds: float = 30) -> T:
+    """What `look` sees once it is there, or last."""
+    end = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if is_there(seen) or time.monotonic() > end:
+            return seen
+        time.sleep(0.2)
+
+
+def all_items(http: httpx.Client, path: str) -> list[Any]:
+    """A whole list, page by page."""
+    items: list[Any] = []
+    cursor = ""
+    while True:
+        page = http.get(f"{path}?limit=100{cursor}").json()
+        items += page["items"]
+        if page["next_cursor"] is None:
+            return items
+        cursor = f"&cursor={page['next_cursor']}"
+
+
+def check_book(manager: httpx.Client, product_id: str, movements: int) -> list[Any]:
+    """Asserts that the stock book of a product is complete and gapless: each movement goes on where the one before
+    ended, and the last ends at the stock as it is. Gives the movements, oldest first."""
+    path = f"/api/v1/inventory/products/{product_id}/movements"
+    book = wait_until(lambda: all_items(manager, path), lambda it: len(it) >= movements)[::-1]
+    assert [it["version"] for it in book] == list(range(1, movements + 1))
+    assert book[0]["cause"] == "product-created"
+    for kind, left in zip(("available", "reserved"), stock_of(manager, product_id), strict=True):
+        assert [it[kind]["before"] for it in book] == [0, *(it[kind]["after"] for it in book[:-1])]
+        assert book[-1][kind]["after"] == left
+    return book

@@ -1,36 +1,12 @@
 """The stock book behind the whole system: complete and gapless within seconds, whatever moved the stock at once."""
 
-import time
 from collections.abc import Callable
-from itertools import cycle, pairwise
-from typing import Any
+from itertools import cycle
 
 import httpx
 
 from local.system import LocalSystem
-from tests.integration.shop import CLIENTS, at_once, create_product, order_of, stock_of
-
-SECONDS = 20
-
-
-def book(manager: httpx.Client, product_id: str) -> list[Any]:
-    """All movements, oldest first."""
-    lines: list[Any] = []
-    cursor = ""
-    while True:
-        page = manager.get(f"/api/v1/inventory/products/{product_id}/movements?limit=100{cursor}").json()
-        lines += page["items"]
-        if page["next_cursor"] is None:
-            return lines[::-1]
-        cursor = f"&cursor={page['next_cursor']}"
-
-
-def complete_book(manager: httpx.Client, product_id: str, movements: int) -> list[Any]:
-    """The book once it has that many movements; fails after a while."""
-    deadline = time.monotonic() + SECONDS
-    while len(lines := book(manager, product_id)) < movements and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return lines
+from tests.integration.shop import CLIENTS, at_once, check_book, create_product, order_of
 
 
 def test_adjustments_orders_and_moves_at_once_leave_a_gapless_book(
@@ -67,11 +43,5 @@ def test_adjustments_orders_and_moves_at_once_leave_a_gapless_book(
             moved[product] += 1
 
     for product in products:
-        lines = complete_book(manager, product, moved[product])
-        assert [line["version"] for line in lines] == list(range(1, moved[product] + 1))
-        assert lines[0]["cause"] == "product-created"
-        for earlier, later in pairwise(lines):
-            assert all(later[units]["before"] == earlier[units]["after"] for units in ("available", "reserved"))
-        last = lines[-1]
-        assert (last["available"]["after"], last["reserved"]["after"]) == stock_of(manager, product)
+        check_book(manager, product, moved[product])
     assert [line for line in system.logs("Bookkeeper") if "set aside" in line] == []
