@@ -65,10 +65,11 @@ class Api(Construct):
         )
         self._group("auth", "Auth", functions.auth)
         passwords = _integration("Passwords", functions.passwords)
-        for route in ("register", "login"):
+        for route in ("register", "login", "password", "password/forgot", "password/reset"):
             self.api.add_routes(path=f"{BASE_PATH}/auth/{route}", integration=passwords)
         self._group("inventory", "Inventory", functions.inventory)
         self._group("orders", "Orders", functions.orders)
+        self._group("admin", "Admin", functions.admin)
         self._default_stage(stage)
         acknowledge(
             self.api,

@@ -34,7 +34,10 @@ class Data(Construct):
         super().__init__(scope, construct_id)
         self._stage = stage
         self.identity = self._table(
-            "Identity", ("pk", "sk"), indexes=[_index("users", "listing", "email_folded")], ttl="ttl"
+            "Identity",
+            ("pk", "sk"),
+            indexes=[_index("users", "listing", "email_key", include=["role", "status"])],
+            ttl="ttl",
         )
         self.inventory = self._table(
             "Inventory", ("pk", "sk"), indexes=[_index(name, *keys) for name, keys in PRODUCT_INDEXES.items()]

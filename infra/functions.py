@@ -50,6 +50,8 @@ class Functions(Construct):
         )
         self.inventory = self.add("Inventory", "inventory.handler")
         self.orders = self.add("Orders", "orders.handler")
+        # The pepper is for the digests that stand for addresses; no password is compared here.
+        self.admin = self.add("Admin", "admin.handler", environment={"OMS_PEPPER_SECRET": keys.name(PEPPER)})
         self.docs = self.add("Docs", "docs.handler")
         self.sweeper = self.add("Sweeper", "sweeper.handler", timeout=30)
         self.expiry = self.add("Expiry", "sweeper.worker", timeout=EXPIRY_SECONDS)
@@ -59,6 +61,7 @@ class Functions(Construct):
             "Passwords": self.passwords,
             "Inventory": self.inventory,
             "Orders": self.orders,
+            "Admin": self.admin,
             "Docs": self.docs,
             "Sweeper": self.sweeper,
             "Expiry": self.expiry,
@@ -70,6 +73,8 @@ class Functions(Construct):
         for function in (self.auth, self.passwords):
             grant_read_write(data.identity, function)
             keys.grant_private(function)
+        grant_read_write(data.identity, self.admin)
+        keys.pepper.grant_read(self.admin)
         for function in (self.inventory, self.orders):
             grant_read(data.identity, function)
             grant_read_write(data.inventory, function)
@@ -77,10 +82,10 @@ class Functions(Construct):
             grant_read_write(data.orders, function)
         grant_read_write(data.inventory, self.expiry)
         data.inventory.grant(self.bookkeeper, "dynamodb:PutItem")
-        for function in (self.auth, self.passwords, self.inventory, self.orders):
+        for function in (self.auth, self.passwords, self.inventory, self.orders, self.admin):
             grant_append(data.audit, function)
             keys.origin.grant_read(function)
-        for function in (self.auth, self.passwords, self.inventory, self.orders, self.docs):
+        for function in (self.auth, self.passwords, self.inventory, self.orders, self.admin, self.docs):
             keys.grant_public(function)
 
     def add(

@@ -140,8 +140,8 @@ def _complete(operation: Json, route: Route, schemas: Json) -> None:
         headers = [header for use, given in _GIVES.items() if use in used for header in given]
         if headers:
             answer["headers"] = {header: {"$ref": f"#/components/headers/{header}"} for header in headers}
-        answer["description"] = {"201": "Created", "204": "Done"}.get(status, "The answer")
-        if status == "204":
+        answer["description"] = {"201": "Created", "202": "Accepted", "204": "Done"}.get(status, "The answer")
+        if answer["content"]["application/json"]["schema"].get("type") == "null":
             del answer["content"]
     operation["responses"] = success | {"default": {"$ref": "#/components/responses/Problem"}}
 

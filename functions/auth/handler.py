@@ -1,15 +1,27 @@
-"""Routes of a session that exists: refresh, logout, and who it belongs to."""
+"""Routes of sessions that exist, of who they belong to, and of the mails that lead back in."""
 
 from dataclasses import asdict
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from auth import rate_limits
 from oms import api
 from oms.api import CUSTOMER, PUBLIC
-from oms.identity import sessions
+from oms.identity import recovery, service, sessions
 from oms.identity.access import authenticate
-from oms.identity.schemas import LogoutRequest, RefreshRequest, TokensResponse, UserResponse
+from oms.identity.schemas import (
+    LogoutRequest,
+    RefreshRequest,
+    SessionPage,
+    SessionResponse,
+    TokensResponse,
+    UpdateMeRequest,
+    UserResponse,
+    VerifyEmailRequest,
+)
+from oms.schemas import PageQuery
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
 
@@ -37,6 +49,31 @@ def log_out(request: LogoutRequest) -> Response[None]:
 def get_me() -> Response[UserResponse]:
     user = api.current_user().user
     return api.ok(UserResponse.of(user), version=user.version)
+
+
+@app.patch("/api/v1/auth/me", **CUSTOMER)
+def update_me(request: UpdateMeRequest) -> Response[UserResponse]:
+    user = service.rename(api.current_user().user, request, check=api.version_check())
+    return api.ok(UserResponse.of(user), version=user.version)
+
+
+@app.get("/api/v1/auth/sessions", **CUSTOMER)
+def list_sessions(query: Annotated[PageQuery, Query()]) -> Response[SessionPage]:
+    user = api.current_user()
+    page = sessions.list_sessions(user, limit=query.limit, after=api.list_position(query.cursor))
+    return api.listed(page, lambda it: SessionResponse.of(it, current=it.id == user.session_id), SessionPage)
+
+
+@app.delete("/api/v1/auth/sessions/<session_id>", status_code=204, **CUSTOMER)
+def end_session(session_id: str) -> Response[None]:
+    sessions.end_session(api.current_user(), session_id, address=api.client_address())
+    return api.no_content()
+
+
+@app.post("/api/v1/auth/email/verify", status_code=204, **PUBLIC)
+def verify_email(request: VerifyEmailRequest) -> Response[None]:
+    api.acting_as(recovery.verify_email(request.token, address=api.client_address()))
+    return api.no_content()
 
 
 lambda_handler = api.serve(app)

@@ -6,9 +6,17 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from auth import rate_limits
 from oms import api
-from oms.api import PUBLIC
-from oms.identity import login, service
-from oms.identity.schemas import LoginRequest, LoginResponse, RegisterRequest, UserResponse
+from oms.api import CUSTOMER, PUBLIC
+from oms.identity import login, password_change, recovery, service
+from oms.identity.schemas import (
+    ChangePasswordRequest,
+    ForgotPasswordRequest,
+    LoginRequest,
+    LoginResponse,
+    RegisterRequest,
+    ResetPasswordRequest,
+    UserResponse,
+)
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
 
@@ -27,6 +35,24 @@ def log_in(request: LoginRequest) -> Response[LoginResponse]:
     )
     api.acting_as(signed_in.tokens.user_id)
     return api.ok(LoginResponse(**asdict(signed_in.tokens), device_token=signed_in.device_token))
+
+
+@app.put("/api/v1/auth/password", status_code=204, **CUSTOMER)
+def change_password(request: ChangePasswordRequest) -> Response[None]:
+    password_change.change_password(api.current_user(), request, address=api.client_address(), report=rate_limits.show)
+    return api.no_content()
+
+
+@app.post("/api/v1/auth/password/forgot", status_code=202, **PUBLIC)
+def forgot_password(request: ForgotPasswordRequest) -> Response[None]:
+    recovery.ask_for_reset(request.email, address=api.client_address())
+    return api.accepted()
+
+
+@app.post("/api/v1/auth/password/reset", status_code=204, **PUBLIC)
+def reset_password(request: ResetPasswordRequest) -> Response[None]:
+    api.acting_as(recovery.reset_password(request, address=api.client_address()))
+    return api.no_content()
 
 
 lambda_handler = api.serve(app)

@@ -18,7 +18,7 @@ from inventory import handler as inventory
 from oms import clock
 from oms.dynamodb import put_item
 from oms.identity import keys, tokens
-from oms.identity.models import Session, User, session_key, user_key
+from oms.identity.models import Session, User, email_key, session_key, user_key
 from oms.orders import service as orders
 from oms.orders.offers import OfferCache
 from oms.settings import settings
@@ -72,6 +72,7 @@ def person(cloud: None) -> Callable[..., Person]:
                 id=user_id,
                 email=email,
                 email_folded=email,
+                email_key=email_key(email, user_id),
                 first_name="Test",
                 role=role,
                 password_hash="none",

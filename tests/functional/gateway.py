@@ -3,6 +3,7 @@
 from types import ModuleType
 from typing import Any
 
+from admin import handler as admin
 from auth import handler as auth
 from auth import passwords
 from docs import handler as docs
@@ -10,8 +11,9 @@ from inventory import handler as inventory
 from orders import handler as orders
 from tests.functional.harness import Answer, invoke
 
-_EXACT = {"/api/v1/auth/register": passwords, "/api/v1/auth/login": passwords}
-_GROUPS = {"/api/v1/auth": auth, "/api/v1/inventory": inventory, "/api/v1/orders": orders}
+_PASSWORDS = ("register", "login", "password", "password/forgot", "password/reset")
+_EXACT = {f"/api/v1/auth/{route}": passwords for route in _PASSWORDS}
+_GROUPS = {"/api/v1/auth": auth, "/api/v1/inventory": inventory, "/api/v1/orders": orders, "/api/v1/admin": admin}
 
 
 def function_of(path: str) -> ModuleType:

@@ -16,7 +16,7 @@ _PRODUCT_INDEXES = {
 
 
 def create_tables() -> None:
-    _create("identity", ("pk", "sk"), {"users": ("listing", "email_folded")})
+    _create("identity", ("pk", "sk"), {"users": ("listing", "email_key")}, include={"users": ["role", "status"]})
     _create("inventory", ("pk", "sk"), _PRODUCT_INDEXES)
     _create(
         "orders",

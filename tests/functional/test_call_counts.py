@@ -5,15 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from admin import handler as admin
 from auth import handler as auth
 from auth import passwords as password_routes
 from docs import handler as docs
 from inventory import handler as inventory
-from oms.identity import passwords
+from oms.dynamodb import get_item, put_item
+from oms.identity import mailed_tokens, passwords
+from oms.identity.models import IdentityItem, User, user_key
 from oms.orders import service as order_service
 from oms.settings import settings
 from orders import handler as orders
@@ -24,7 +27,7 @@ from tests.functional.harness import Answer, Person
 from tests.functional.stream import keep_books, streamed
 
 PASSWORD = "correct horse battery"
-APPS = [module.app for module in (auth, password_routes, docs, inventory, orders)]
+APPS = [module.app for module in (auth, password_routes, docs, inventory, orders, admin)]
 
 numbers = count(1)
 
@@ -35,6 +38,7 @@ class World:
 
     shop: Shop
     product: str
+    admin: Person
     email: str = "ada@example.com"
 
     def order(self) -> str:
@@ -114,6 +118,55 @@ def log_out_by_refresh_token(world: World) -> Ask:
     return lambda: call("POST", "/api/v1/auth/logout", body)
 
 
+def mailed(purpose: str) -> Callable[[World], str]:
+    """A token of the world's account, as a mail would bring it."""
+
+    def make(world: World) -> str:
+        user_id = world.sign_in()["refresh_token"].partition(".")[0]
+        stored, token = mailed_tokens.mint(cast(User, get_item(IdentityItem, user_key(user_id))), purpose)
+        put_item(stored)
+        return str(token)
+
+    return make
+
+
+def change_password(world: World) -> Ask:
+    body, token = {"current_password": PASSWORD, "new_password": f"{PASSWORD}!"}, world.sign_in()["access_token"]
+    return lambda: call("PUT", f"{AUTH}/password", body, token=token)
+
+
+def reset_password(world: World) -> Ask:
+    body = {"token": mailed("reset")(world), "new_password": f"{PASSWORD}!"}
+    return lambda: call("POST", f"{AUTH}/password/reset", body)
+
+
+def verify_email(world: World) -> Ask:
+    body = {"token": mailed("verify")(world)}
+    return lambda: call("POST", f"{AUTH}/email/verify", body)
+
+
+def forgot_password(email: str) -> Callable[[World], Ask]:
+    return lambda _: lambda: call("POST", f"{AUTH}/password/forgot", {"email": email})
+
+
+def update_me(world: World) -> Ask:
+    return lambda: call("PATCH", f"{AUTH}/me", {"first_name": "Bo"}, token=world.shop.customer.token)
+
+
+def end_session(world: World) -> Ask:
+    tokens = world.sign_in()
+    session_id = tokens["refresh_token"].split(".")[1]
+    return lambda: call("DELETE", f"{AUTH}/sessions/{session_id}", token=tokens["access_token"])
+
+
+def administer(method: str, suffix: str, body: Any = None) -> Callable[[World], Ask]:
+    def prepare(world: World) -> Ask:
+        path = f"{USERS}{suffix.format(user=world.shop.customer.id)}"
+        return lambda: call(method, path, body, token=world.admin.token)
+
+    return prepare
+
+
 def create_order(world: World, key: str | None = None) -> Ask:
     world.order()  # the process has seen the offer
     return lambda: world.shop.buy({world.product: 1}, key=key)
@@ -164,6 +217,7 @@ def public(path: str) -> Callable[[World], Ask]:
 
 
 PRODUCTS, ORDERS, AUTH = "/api/v1/inventory/products", "/api/v1/orders", "/api/v1/auth"
+USERS = "/api/v1/admin/users"
 
 BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     # auth
@@ -174,6 +228,22 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"POST {AUTH}/logout", "", 2, log_out),
     (f"POST {AUTH}/logout", "by refresh token", 2, log_out_by_refresh_token),
     (f"GET {AUTH}/me", "", 1, own(f"{AUTH}/me")),
+    (f"PATCH {AUTH}/me", "", 2, update_me),
+    (f"GET {AUTH}/sessions", "", 2, own(f"{AUTH}/sessions")),
+    (f"DELETE {AUTH}/sessions/<session_id>", "", 2, end_session),
+    (f"PUT {AUTH}/password", "", 4, change_password),
+    (f"POST {AUTH}/password/forgot", "", 1, forgot_password("ada@example.com")),
+    (f"POST {AUTH}/password/forgot", "unknown", 1, forgot_password("nobody@example.com")),
+    (f"POST {AUTH}/password/forgot", "no address", 1, forgot_password("nobody")),
+    (f"POST {AUTH}/password/reset", "", 3, reset_password),
+    (f"POST {AUTH}/email/verify", "", 2, verify_email),
+    # admin
+    (f"GET {USERS}", "", 3, administer("GET", "")),
+    (f"GET {USERS}", "filtered", 3, administer("GET", "?role=customer&status=active&q=a")),
+    (f"GET {USERS}/<user_id>", "", 2, administer("GET", "/{user}")),
+    (f"PATCH {USERS}/<user_id>/role", "", 3, administer("PATCH", "/{user}/role", {"role": "admin"})),
+    (f"PATCH {USERS}/<user_id>/status", "", 3, administer("PATCH", "/{user}/status", {"status": "disabled"})),
+    (f"POST {USERS}/<user_id>/unlock", "", 4, administer("POST", "/{user}/unlock")),
     # inventory: a list is who asks, a Query for each partition, a BatchGet for each 50 products
     (f"GET {PRODUCTS}", "", 3, own(PRODUCTS)),
     (f"GET {PRODUCTS}", "limit 50", 3, own(f"{PRODUCTS}?limit=50")),
@@ -214,14 +284,14 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
 
 
 @pytest.fixture
-def world(customer: Person, manager: Person, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(customer: Person, manager: Person, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch) -> World:
     """Warm: keys and secrets are loaded, the offer of the product is known, an account exists."""
     monkeypatch.setattr(passwords, "_COST", 4)  # what bcrypt costs is not counted here
     shop = Shop(customer, manager)
     body = {"sku": "SKU-0", "name": "Hammer", "category": "Tools", "price": 10, "stock": 50}
     made = shop.manage("POST", "products", body)
     assert made.status == 201, made.text
-    world = World(shop, made.json["id"])
+    world = World(shop, made.json["id"], person("admin"))
     account = {"email": world.email, "password": PASSWORD, "first_name": "Ada"}
     registered = call("POST", f"{AUTH}/register", account, address="198.51.100.9")
     assert registered.status == 201, registered.text

@@ -35,6 +35,14 @@ VALID_BODIES: dict[str, dict[str, Any]] = {
     "log_in": {"email": "a@example.com", "password": "a long password"},
     "refresh": {"refresh_token": "x"},
     "log_out": {"refresh_token": "x"},
+    "update_me": {"first_name": "A"},
+    "change_password": {"current_password": "x", "new_password": "a long password"},
+    "forgot_password": {"email": "a@example.com"},
+    "reset_password": {"token": "x", "new_password": "a long password"},
+    "verify_email": {"token": "x"},
+    "change_role": {"role": "manager"},
+    "change_status": {"status": "disabled"},
+    "unlock_user": {},
 }
 
 

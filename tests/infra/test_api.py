@@ -13,8 +13,13 @@ ROUTES = {
     "ANY /api/v1/auth/{proxy+}": "Auth",
     "ANY /api/v1/auth/register": "Passwords",
     "ANY /api/v1/auth/login": "Passwords",
+    "ANY /api/v1/auth/password": "Passwords",
+    "ANY /api/v1/auth/password/forgot": "Passwords",
+    "ANY /api/v1/auth/password/reset": "Passwords",
     "ANY /api/v1/inventory": "Inventory",
     "ANY /api/v1/inventory/{proxy+}": "Inventory",
+    "ANY /api/v1/admin": "Admin",
+    "ANY /api/v1/admin/{proxy+}": "Admin",
     "ANY /api/v1/orders": "Orders",
     "ANY /api/v1/orders/{proxy+}": "Orders",
 }

@@ -7,7 +7,9 @@ from tests.infra.conftest import Synthesized
 TABLE = "AWS::DynamoDB::GlobalTable"
 KEYS_ONLY = {"ProjectionType": "KEYS_ONLY"}
 INDEXES: dict[str, dict[str, tuple[str, str, dict[str, Any]]]] = {
-    "DataIdentity": {"users": ("listing", "email_folded", KEYS_ONLY)},
+    "DataIdentity": {
+        "users": ("listing", "email_key", {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["role", "status"]})
+    },
     "DataInventory": {
         "by_name": ("listing", "name_key", KEYS_ONLY),
         "by_sku": ("listing", "sku_key", KEYS_ONLY),

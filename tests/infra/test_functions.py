@@ -11,12 +11,13 @@ HANDLERS = {
     "Passwords": "auth.passwords.lambda_handler",
     "Inventory": "inventory.handler.lambda_handler",
     "Orders": "orders.handler.lambda_handler",
+    "Admin": "admin.handler.lambda_handler",
     "Docs": "docs.handler.lambda_handler",
     "Sweeper": "sweeper.handler.lambda_handler",
     "Expiry": "sweeper.worker.lambda_handler",
     "Bookkeeper": "bookkeeper.handler.lambda_handler",
 }
-HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Docs"}
+HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Admin", "Docs"}
 
 READ = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 WRITE = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}
@@ -58,6 +59,13 @@ ALLOWED = {
         "DataInventory": READ | WRITE,
         "DataOrders": READ | WRITE,
         "DataAudit": APPEND,
+        "KeysOrigin": SECRET,
+        "parameter": PARAMETER,
+    },
+    "Admin": {
+        "DataIdentity": READ | WRITE,
+        "DataAudit": APPEND,
+        "KeysPepper": SECRET,
         "KeysOrigin": SECRET,
         "parameter": PARAMETER,
     },
@@ -110,10 +118,16 @@ def test_each_function_may_do_exactly_what_it_needs(prod: Synthesized) -> None:
     assert found == ALLOWED
 
 
-def test_only_the_sign_in_functions_can_read_private_keys_and_pepper(prod: Synthesized) -> None:
-    readers = {name for name, resources in grants(prod).items() if {"KeysSigningKeys", "KeysPepper"} & set(resources)}
+def test_only_the_sign_in_functions_can_read_private_keys(prod: Synthesized) -> None:
+    readers = {name for name, resources in grants(prod).items() if "KeysSigningKeys" in resources}
 
     assert readers == {"Auth", "Passwords"}
+
+
+def test_only_what_works_with_passwords_and_digests_of_addresses_can_read_the_pepper(prod: Synthesized) -> None:
+    readers = {name for name, resources in grants(prod).items() if "KeysPepper" in resources}
+
+    assert readers == {"Auth", "Passwords", "Admin"}
 
 
 def test_no_function_may_scan_a_table_or_use_a_managed_policy(prod: Synthesized) -> None:
@@ -181,7 +195,7 @@ def test_passwords_get_a_full_core_and_can_be_capped(prod: Synthesized, local: S
 def test_the_environment_names_things_and_holds_no_secret(prod: Synthesized) -> None:
     environments = {name: function["Environment"]["Variables"] for name, function in prod.functions().items()}
 
-    assert {name for name, it in environments.items() if "OMS_PEPPER_SECRET" in it} == {"Auth", "Passwords"}
+    assert {name for name, it in environments.items() if "OMS_PEPPER_SECRET" in it} == {"Auth", "Passwords", "Admin"}
     assert {name for name, it in environments.items() if "OMS_SIGNING_KEYS_SECRET" in it} == {"Auth", "Passwords"}
     assert {name for name, it in environments.items() if "OMS_EXPIRY_QUEUE_URL" in it} == {"Sweeper"}
     for name, environment in environments.items():

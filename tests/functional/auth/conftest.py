@@ -12,7 +12,7 @@ from oms import clock
 from oms.audit import AuditEntry
 from oms.dynamodb import client, put_item
 from oms.identity import emails, passwords
-from oms.identity.models import Claim, User, claim_key, user_key
+from oms.identity.models import Claim, User, claim_key, email_key, user_key
 from tests.functional.harness import Answer, invoke
 
 PASSWORD = "correct horse battery"
@@ -60,6 +60,7 @@ def account(cloud: None) -> Callable[..., User]:
             id=user_id,
             email=email,
             email_folded=folded,
+            email_key=email_key(folded, user_id),
             created_at=clock.timestamp(clock.now()),
             **values,
         )

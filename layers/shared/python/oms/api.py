@@ -203,6 +203,11 @@ def list_position(cursor: str | None) -> str | None:
     return decode_cursor(cursor, _list_scope())
 
 
+def accepted() -> Response[None]:
+    """What was asked for is done later, if at all; nothing is said of it."""
+    return Response(status_code=202)
+
+
 def no_content() -> Response[None]:
     return Response(status_code=204)
 

@@ -59,6 +59,14 @@ class EmailTakenError(ConflictError):
     code, title = "email-taken", "E-mail address taken"
 
 
+class OwnAccountError(ConflictError):
+    code, title = "own-account", "One's own account"
+
+
+class LastAdminError(ConflictError):
+    code, title = "last-admin", "Last admin"
+
+
 class SkuTakenError(ConflictError):
     code, title = "sku-taken", "SKU taken"
 
@@ -99,6 +107,12 @@ class InvalidRequestError(OmsError):
 
 class UnknownProductError(InvalidRequestError):
     code, title = "unknown-product", "Unknown product"
+
+
+class InvalidTokenError(InvalidRequestError):
+    """Wrong, expired and used are one answer."""
+
+    code, title = "invalid-token", "Invalid token"
 
 
 class IdempotencyKeyReusedError(OmsError):

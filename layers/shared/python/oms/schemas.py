@@ -49,6 +49,10 @@ class PageQuery(BaseModel):
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
 
 
+def at_second(epoch_seconds: int) -> str:
+    return timestamp(datetime.fromtimestamp(epoch_seconds, UTC))
+
+
 def any_of(*allowed: str) -> Any:
     """A query parameter that takes several of these, separated by commas."""
 

@@ -12,7 +12,10 @@ from pynamodb.attributes import (
 )
 
 from oms.dynamodb import IntegerAttribute, StoredItem
+from oms.pages import LOWEST, Index
 from oms.settings import settings
+
+USERS = Index(settings().identity_table, "users", "listing", "email_key")
 
 
 class IdentityItem(StoredItem):
@@ -25,22 +28,36 @@ class IdentityItem(StoredItem):
 
 
 class User(IdentityItem, discriminator="user"):
-    """`listing` and `email_folded` put it into the index `users`. A session is dead once `auth_epoch` has moved on."""
+    """`listing` and `email_key` put it into the index `users`. A session is dead once `auth_epoch` has moved on.
+
+    Without a password, as the first admin of a deployment begins, no password is right.
+    """
 
     id = UnicodeAttribute()
     listing = UnicodeAttribute(default="user")
     email = UnicodeAttribute()
     email_folded = UnicodeAttribute()
+    email_key = UnicodeAttribute()
     email_verified = BooleanAttribute(default=False)
     first_name = UnicodeAttribute()
     last_name = UnicodeAttribute(null=True)
     role = UnicodeAttribute()
     status = UnicodeAttribute(default="active")
-    password_hash = UnicodeAttribute()
-    pepper_version = UnicodeAttribute()
+    password_hash = UnicodeAttribute(null=True)
+    pepper_version = UnicodeAttribute(null=True)
     auth_epoch = IntegerAttribute(default=0)
     version = IntegerAttribute(default=1)
     created_at = UnicodeAttribute()
+
+    @property
+    def is_active_admin(self) -> bool:
+        return self.role == "admin" and self.status == "active"
+
+
+class Admins(IdentityItem, discriminator="admins"):
+    """How many active admins there are: it moves in the transaction that makes or ends one, and never below 1."""
+
+    n = IntegerAttribute()
 
 
 class Claim(IdentityItem, discriminator="claim"):
@@ -108,6 +125,34 @@ class Slot(IdentityItem, discriminator="slot"):
     expires_at = IntegerAttribute(attr_name="ttl")
 
 
+class MailedToken(IdentityItem, discriminator="mailed-token"):
+    """The hash of a token that was mailed to its user. One for a reset is good while `epoch` is the user's."""
+
+    user_id = UnicodeAttribute()
+    purpose = UnicodeAttribute()
+    epoch = IntegerAttribute()
+    expires_at = IntegerAttribute(attr_name="ttl")
+
+
+class MailRequest(IdentityItem, discriminator="mail-request"):
+    """That somebody who knows an address wants a mail sent to it; None for what cannot be an address."""
+
+    id = UnicodeAttribute()
+    purpose = UnicodeAttribute()
+    email_folded = UnicodeAttribute(null=True)
+    address = UnicodeAttribute()
+    at = UnicodeAttribute()
+    expires_at = IntegerAttribute(attr_name="ttl")
+
+
+ADMINS_KEY = ("admins", "count")
+
+
+def email_key(email_folded: str, user_id: str) -> str:
+    """Where a user stands in the list by e-mail; the id makes it unique and its last character ASCII."""
+    return f"{email_folded}{LOWEST}{user_id}"
+
+
 def user_key(user_id: str) -> tuple[str, str]:
     return f"user#{user_id}", "user"
 
@@ -118,6 +163,14 @@ def session_key(user_id: str, session_id: str) -> tuple[str, str]:
 
 def device_key(user_id: str, secret_hash: str) -> tuple[str, str]:
     return f"user#{user_id}", f"device#{secret_hash}"
+
+
+def mailed_token_key(user_id: str, secret_hash: str) -> tuple[str, str]:
+    return f"user#{user_id}", f"token#{secret_hash}"
+
+
+def mail_request_key(request_id: str) -> tuple[str, str]:
+    return f"mail-request#{request_id}", "request"
 
 
 def claim_key(email_folded: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Refresh tokens (`user.session.secret`) and device tokens (`user.secret`): 256 random bits, kept as hashes only."""
+"""Refresh tokens (`user.session.secret`), device and mailed tokens (`user.secret`): 256 random bits, kept as hashes."""
 
 import hashlib
 import hmac
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 _ID = r"[0-9A-Z]{20}"
 _SECRET = r"[A-Za-z0-9_-]{43}"  # noqa: S105 - a form, not a secret
 _REFRESH = re.compile(rf"({_ID})\.({_ID})\.({_SECRET})")
-_DEVICE = re.compile(rf"({_ID})\.({_SECRET})")
+_OF_USER = re.compile(rf"({_ID})\.({_SECRET})")
 _NONCE_BYTES = 12
 
 
@@ -46,20 +46,28 @@ class RefreshToken:
 
 
 @dataclass(frozen=True)
-class DeviceToken:
+class UserToken:
     user_id: str
     secret: str
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        found = _DEVICE.fullmatch(text)
+        found = _OF_USER.fullmatch(text)
         return cls(*found.groups()) if found else None
 
     def __str__(self) -> str:
         return f"{self.user_id}.{self.secret}"
 
     def __repr__(self) -> str:
-        return f"DeviceToken(user {self.user_id})"
+        return f"{type(self).__name__}(user {self.user_id})"
+
+
+class DeviceToken(UserToken):
+    """Shown at a login by a client that has signed in before."""
+
+
+class MailToken(UserToken):
+    """In the link of a mail: whoever shows it has read the mail."""
 
 
 def seal_successor(successor: str, *, presented: str) -> bytes:

@@ -3,11 +3,11 @@
 import unicodedata
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from oms.identity import emails, passwords
-from oms.identity.models import User
-from oms.schemas import Request, Response
+from oms.identity.models import Session, User
+from oms.schemas import PageQuery, Request, Response, any_of, at_second
 
 
 def _name(text: str) -> str:
@@ -56,6 +56,60 @@ class LogoutRequest(Request):
     refresh_token: str | None = Field(None, max_length=256)
 
 
+class UpdateMeRequest(Request):
+    """What is left out stays; `last_name: null` takes it away."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    first_name: Name = Field(default_factory=str)
+    last_name: Name | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("must have at least one field")
+        return self
+
+
+class ChangePasswordRequest(Request):
+    current_password: str = Field(max_length=1024, json_schema_extra={"format": "password"})
+    new_password: NewPassword
+
+
+class ForgotPasswordRequest(Request):
+    """What cannot be an address is answered like one without an account: only its size is checked."""
+
+    email: str = Field(max_length=254)
+
+
+MailedTokenText = Annotated[str, Field(max_length=256, description="From the link in the mail")]
+
+
+class ResetPasswordRequest(Request):
+    token: MailedTokenText
+    new_password: NewPassword
+
+
+class VerifyEmailRequest(Request):
+    token: MailedTokenText
+
+
+class ListUsersQuery(PageQuery):
+    role: any_of("customer", "manager", "admin") | None = None  # type: ignore[valid-type]
+    status: any_of("active", "disabled") | None = None  # type: ignore[valid-type]
+    q: Annotated[str, StringConstraints(min_length=1, max_length=254)] | None = Field(
+        None, description="The beginning of the e-mail address; case does not count"
+    )
+
+
+class ChangeRoleRequest(Request):
+    role: Literal["customer", "manager", "admin"]
+
+
+class ChangeStatusRequest(Request):
+    status: Literal["active", "disabled"]
+
+
 class UserResponse(Response):
     id: str
     email: str
@@ -69,6 +123,31 @@ class UserResponse(Response):
     @classmethod
     def of(cls, user: User) -> Self:
         return cls.model_validate({name: getattr(user, name) for name in cls.model_fields})
+
+
+class UserPage(Response):
+    items: list[UserResponse]
+    next_cursor: str | None
+
+
+class SessionResponse(Response):
+    id: str
+    created_at: str
+    refreshed_at: str
+    address: str
+    user_agent: str
+    current: bool = Field(description="Whether it is the one that asks")
+    expires_at: str
+
+    @classmethod
+    def of(cls, session: Session, *, current: bool) -> Self:
+        shown = {name: getattr(session, name) for name in ("id", "created_at", "refreshed_at", "address", "user_agent")}
+        return cls(**shown, current=current, expires_at=at_second(session.expires_at))
+
+
+class SessionPage(Response):
+    items: list[SessionResponse]
+    next_cursor: str | None
 
 
 class TokensResponse(Response):

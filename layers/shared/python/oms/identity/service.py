@@ -1,15 +1,18 @@
 """Accounts: opening one, by its owner or by the system."""
 
+from collections.abc import Callable
+
 from pynamodb.exceptions import TransactWriteError
 
 from oms import audit, clock
-from oms.dynamodb import retrying, transaction
+from oms.dynamodb import ConditionFailedError, TryAgainError, retrying, transaction, update_item
 from oms.errors import EmailTakenError
 from oms.identity import emails, passwords
 from oms.identity.access import UserRole
+from oms.identity.administration import count_admins
 from oms.identity.limits import Report, Window, take_slot
-from oms.identity.models import Claim, User, claim_key, user_key
-from oms.identity.schemas import RegisterRequest
+from oms.identity.models import Claim, User, claim_key, email_key, user_key
+from oms.identity.schemas import RegisterRequest, UpdateMeRequest
 from oms.settings import settings
 
 
@@ -29,6 +32,29 @@ def register(request: RegisterRequest, *, address: str, report: Report) -> User:
     )
     _store(user, entry)
     return user
+
+
+def rename(user: User, request: UpdateMeRequest, *, check: Callable[[User], None]) -> User:
+    """The user with new names. `check` refuses a version that is not the one meant. Raises UnavailableError."""
+    names = request.model_dump(exclude_unset=True)
+    seen = user
+
+    def write() -> User:
+        nonlocal seen
+        check(seen)
+        actions = [getattr(User, name).set(value) for name, value in names.items() if value is not None]
+        actions += [getattr(User, name).remove() for name, value in names.items() if value is None]
+        actions.append(User.version.set(seen.version + 1))
+        try:
+            return update_item(User(*user_key(seen.id)), actions, User.version == seen.version)
+        except ConditionFailedError as error:
+            stored = User.from_raw_data(error.item or {})
+            if stored.version == seen.version + 1 and all(getattr(stored, name) == names[name] for name in names):
+                return stored  # made by an earlier attempt whose answer was lost
+            seen = stored
+            raise TryAgainError from error
+
+    return retrying(write)
 
 
 def create_user(
@@ -79,6 +105,7 @@ def _new_user(
         id=user_id,
         email=email,
         email_folded=emails.fold(email),
+        email_key=email_key(emails.fold(email), user_id),
         email_verified=email_verified,
         first_name=first_name,
         last_name=last_name,
@@ -90,7 +117,7 @@ def _new_user(
 
 
 def _store(user: User, entry: audit.AuditEntry) -> None:
-    """Puts user, claim and entry, or none of them. Raises EmailTakenError.
+    """Puts user, claim and entry, and counts an admin, or none of it. Raises EmailTakenError.
 
     The claim comes first in the transaction, so its reason comes first. A claim that names this very user was made
     by an earlier attempt whose answer was lost.
@@ -104,6 +131,7 @@ def _store(user: User, entry: audit.AuditEntry) -> None:
                 writes.save(claim, Claim.pk.does_not_exist(), return_values="ALL_OLD")
                 writes.save(user, User.pk.does_not_exist())
                 writes.save(entry)
+                count_admins(writes, int(user.is_active_admin))
         except TransactWriteError as error:
             reason = error.cancellation_reasons[0] if error.cancellation_reasons else None
             if reason is None or reason.code != "ConditionalCheckFailed":

@@ -3,17 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
+from typing import Literal
 
+from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from oms import audit, clock
-from oms.dynamodb import ConditionFailedError, retrying, transaction, update_item
-from oms.errors import UnauthenticatedError
+from oms.dynamodb import ConditionFailedError, failed, retrying, transaction, update_item
+from oms.errors import NotFoundError, UnauthenticatedError
 from oms.identity import tokens
 from oms.identity.access import CurrentUser, is_live, read_session
 from oms.identity.limits import REFRESHES_PER_WINDOW, Report, Window
 from oms.identity.models import Session, User, session_key
 from oms.identity.opaque_tokens import RefreshToken, hashed, new_secret, open_successor, seal_successor
+from oms.pages import HIGHEST, Page, Range, table_page
 
 FAMILY_SECONDS = 7 * 24 * 3600
 GRACE_SECONDS = 10
@@ -34,7 +37,7 @@ class Tokens:
 def start_session(user: User, *, address: str, user_agent: str) -> tuple[Session, Tokens]:
     """A new session, to be put into the caller's transaction, and its first pair of tokens."""
     now = clock.now()
-    session_id, secret = clock.random_id(), new_secret()
+    session_id, secret = clock.timed_id(now), new_secret()
     pk, sk = session_key(user.id, session_id)
     session = Session(
         pk=pk,
@@ -73,6 +76,41 @@ def refresh(refresh_token: str, *, address: str, report: Report) -> Tokens:
         session = stored
     report(window.allowance(used))
     return _pair(session, user, _repeated(session, presented, now, address), now)
+
+
+def list_sessions(who: CurrentUser, *, limit: int, after: str | None) -> Page[Session]:
+    """A page of the user's live sessions, newest first: their ids sort by time."""
+    pk, first = session_key(who.id, "")
+    now = clock.now()
+    page = table_page(Session, pk, Range(limit, descending=True, low=first, high=first + HIGHEST, after=after))
+    return Page([placed for placed in page.placed if is_live(placed[1], who.user, now)], page.position)
+
+
+def end_session(who: CurrentUser, session_id: str, *, address: str) -> None:
+    """Ends a live session of the user. Raises NotFoundError for another's, an ended one or none."""
+    pk, sk = session_key(who.id, session_id)
+    entry = _ended(who.id, session_id, "session.ended", address)
+    is_there = (
+        Session.revoked_at.does_not_exist()
+        & (Session.epoch == who.user.auth_epoch)
+        & (Session.expires_at > int(clock.now().timestamp()))
+    )
+
+    def write() -> None:
+        try:
+            with transaction() as writes:
+                writes.save(entry)
+                revoke: list[Action] = [Session.revoked_at.set(entry.at)]
+                writes.update(Session(pk=pk, sk=sk), revoke, is_there, return_values="ALL_OLD")
+        except TransactWriteError as error:
+            reason = error.cancellation_reasons[1] if error.cancellation_reasons else None
+            if not failed(reason):
+                raise
+            # Revoked at this very moment: by an earlier attempt whose answer was lost.
+            if not reason.raw_item or Session.from_raw_data(reason.raw_item).revoked_at != entry.at:
+                raise NotFoundError("There is no such session.") from error
+
+    retrying(write)
 
 
 def log_out(who: CurrentUser, *, address: str) -> None:
@@ -147,13 +185,7 @@ def _repeated(session: Session, presented: RefreshToken, now: datetime, address:
 
 def _revoke(user_id: str, session_id: str, action: str, address: str) -> None:
     pk, sk = session_key(user_id, session_id)
-    entry = audit.entry(
-        action,
-        actor_id=user_id,
-        address=address,
-        target=f"session#{session_id}",
-        outcome="success" if action == "logout" else "failure",
-    )
+    entry = _ended(user_id, session_id, action, address, outcome="success" if action == "logout" else "failure")
 
     def write() -> None:
         with transaction() as writes:
@@ -165,6 +197,12 @@ def _revoke(user_id: str, session_id: str, action: str, address: str) -> None:
             )
 
     retrying(write)
+
+
+def _ended(
+    user_id: str, session_id: str, action: str, address: str, outcome: Literal["success", "failure"] = "success"
+) -> audit.AuditEntry:
+    return audit.entry(action, actor_id=user_id, address=address, target=f"session#{session_id}", outcome=outcome)
 
 
 def _pair(session: Session, user: User, secret: str, now: datetime) -> Tokens:

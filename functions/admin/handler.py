@@ -1,0 +1,52 @@
+"""Routes of admins: the users, their roles and whether they may sign in."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from oms import api
+from oms.api import ADMIN, current_user
+from oms.identity import administration, lockout
+from oms.identity.schemas import ChangeRoleRequest, ChangeStatusRequest, ListUsersQuery, UserPage, UserResponse
+from oms.schemas import NoFields
+
+app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+
+
+@app.get("/api/v1/admin/users", **ADMIN)
+def list_users(query: Annotated[ListUsersQuery, Query()]) -> Response[UserPage]:
+    page = administration.list_users(query, after=api.list_position(query.cursor))
+    return api.listed(page, UserResponse.of, UserPage)
+
+
+@app.get("/api/v1/admin/users/<user_id>", **ADMIN)
+def get_user(user_id: str) -> Response[UserResponse]:
+    user = administration.get_user(user_id)
+    return api.ok(UserResponse.of(user), version=user.version)
+
+
+@app.patch("/api/v1/admin/users/<user_id>/role", **ADMIN)
+def change_role(user_id: str, request: ChangeRoleRequest) -> Response[UserResponse]:
+    user = administration.change_role(
+        user_id, request.role, by=current_user(), address=api.client_address(), check=api.version_check()
+    )
+    return api.ok(UserResponse.of(user), version=user.version)
+
+
+@app.patch("/api/v1/admin/users/<user_id>/status", **ADMIN)
+def change_status(user_id: str, request: ChangeStatusRequest) -> Response[UserResponse]:
+    user = administration.change_status(
+        user_id, request.status, by=current_user(), address=api.client_address(), check=api.version_check()
+    )
+    return api.ok(UserResponse.of(user), version=user.version)
+
+
+@app.post("/api/v1/admin/users/<user_id>/unlock", status_code=204, **ADMIN)
+def unlock_user(user_id: str, request: NoFields) -> Response[None]:
+    """Lifts every lock that wrong passwords put on the account."""
+    lockout.unlock(user_id, by=current_user(), address=api.client_address())
+    return api.no_content()
+
+
+lambda_handler = api.serve(app)

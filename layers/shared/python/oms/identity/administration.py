@@ -1,0 +1,141 @@
+"""Users in the hands of admins. At least one active admin always remains."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from oms import audit
+from oms.dynamodb import TryAgainError, batch_get, failed, get_item, retrying, transaction
+from oms.errors import LastAdminError, NotFoundError, OwnAccountError
+from oms.identity import emails
+from oms.identity.access import CurrentUser
+from oms.identity.models import ADMINS_KEY, USERS, Admins, IdentityItem, User, user_key
+from oms.identity.schemas import ListUsersQuery
+from oms.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
+
+# What the longest address takes; a longer beginning is the beginning of none.
+_MAX_EMAIL_BYTES = 254
+
+
+def list_users(query: ListUsersQuery, *, after: str | None) -> Page[User]:
+    """A page of users by e-mail address: one Query and one BatchGet."""
+    prefix = emails.fold(query.q or "")
+    low = prefix.encode()[:_MAX_EMAIL_BYTES].decode(errors="ignore")
+
+    def has_words(role: str, status: str) -> bool:
+        return (not query.role or role in query.role) and (not query.status or status in query.status)
+
+    def keep(entry: Entry) -> bool:
+        return has_words(entry["role"], entry["status"])
+
+    def is_meant(user: User) -> bool:
+        return user.email_folded.startswith(prefix) and has_words(user.role, user.status)
+
+    part = Range(query.limit, low=low or LOWEST, high=low + HIGHEST, after=after)
+    page = merged_page(USERS, ["user"], part, keep=keep if query.role or query.status else None)
+    found = batch_get(User, [(entry["pk"], entry["sk"]) for entry in page.items])
+    users = [(place, found.get((entry["pk"], entry["sk"]))) for place, entry in page.placed]
+    # The index lags behind the users, so role and status are looked at again.
+    return Page([(place, user) for place, user in users if user and is_meant(user)], page.position)
+
+
+def get_user(user_id: str) -> User:
+    """Raises NotFoundError."""
+    user = get_item(IdentityItem, user_key(user_id))
+    if not isinstance(user, User):
+        raise NotFoundError("There is no such user.")
+    return user
+
+
+type Check = Callable[[User], None]
+"""Refuses a version that is not the one meant."""
+
+
+def change_role(user_id: str, role: str, *, by: CurrentUser, address: str, check: Check) -> User:
+    """As `_change`. Sessions go on, with the new role from their next request on."""
+    return _change(user_id, "role", role, by=by, address=address, check=check)
+
+
+def change_status(user_id: str, status: str, *, by: CurrentUser, address: str, check: Check) -> User:
+    """As `_change`. Disabling ends all sessions and all tokens that were mailed, for good."""
+    return _change(user_id, "status", status, by=by, address=address, check=check)
+
+
+def _change(user_id: str, name: str, value: str, *, by: CurrentUser, address: str, check: Check) -> User:
+    """The user as changed, or as it is where there is nothing to change. Raises NotFoundError, StaleVersionError,
+    OwnAccountError, LastAdminError, UnavailableError.
+    """
+    seen = get_user(user_id)
+    check(seen)
+    if seen.id == by.id:
+        raise _own_account()
+
+    def write() -> User:
+        nonlocal seen
+        check(seen)
+        if getattr(seen, name) == value:
+            return seen
+        changed = _changed(seen, name, value)
+        entry = audit.entry(
+            f"user.{name}_changed",
+            actor_id=by.id,
+            actor_role=by.role,
+            address=address,
+            target=f"user#{user_id}",
+            details={"old": getattr(seen, name), "new": value},
+        )
+        try:
+            with transaction() as writes:
+                writes.save(entry)
+                _update(writes, seen, changed)
+                count_admins(writes, changed.is_active_admin - seen.is_active_admin)
+        except TransactWriteError as error:
+            reasons: list[Any] = [*(error.cancellation_reasons or []), None, None, None]
+            if failed(reasons[1]):
+                seen, before = User.from_raw_data(reasons[1].raw_item or {}), seen
+                if seen.version == before.version + 1 and getattr(seen, name) == value:
+                    return seen  # made by an earlier attempt whose answer was lost
+                raise TryAgainError from error
+            if failed(reasons[2]):
+                raise LastAdminError("The last active admin stays one.") from error
+            raise
+        return changed
+
+    return retrying(write)
+
+
+def _changed(user: User, name: str, value: str) -> User:
+    changed = User.from_raw_data(user.serialize())
+    setattr(changed, name, value)
+    changed.version = user.version + 1
+    if value == "disabled":
+        changed.auth_epoch = user.auth_epoch + 1
+    return changed
+
+
+def _update(writes: TransactWrite, seen: User, changed: User) -> None:
+    actions: list[Action] = [
+        User.role.set(changed.role),
+        User.status.set(changed.status),
+        User.auth_epoch.set(changed.auth_epoch),
+        User.version.set(changed.version),
+    ]
+    writes.update(User(*user_key(seen.id)), actions, User.version == seen.version, return_values="ALL_OLD")
+
+
+def count_admins(writes: TransactWrite, by: int) -> None:
+    """Moves the count of active admins, on condition that one is left."""
+    if by:
+        condition = Admins.n >= 2 if by < 0 else None
+        writes.update(Admins(*ADMINS_KEY), [Admins.kind.set(Admins), Admins.n.add(by)], condition)
+
+
+def _own_account() -> OwnAccountError | LastAdminError:
+    """Who asks is an active admin: with one in all, it is the last."""
+    admins = get_item(Admins, ADMINS_KEY)
+    if admins is None or admins.n < 2:
+        return LastAdminError("The last active admin stays one.")
+    return OwnAccountError("Another admin has to do this: it is your own account.")

@@ -1,0 +1,45 @@
+"""Tokens that are good for whoever reads a mail: they stand in its link and nowhere else, here only as hashes."""
+
+from typing import Literal, cast
+
+from oms import clock
+from oms.dynamodb import batch_get
+from oms.errors import InvalidTokenError
+from oms.identity.models import IdentityItem, MailedToken, User, mailed_token_key, user_key
+from oms.identity.opaque_tokens import MailToken, hashed, new_secret
+
+type Purpose = Literal["reset", "verify"]
+LIFE_SECONDS: dict[Purpose, int] = {"reset": 30 * 60, "verify": 7 * 24 * 3600}
+PATHS: dict[Purpose, str] = {"reset": "reset-password", "verify": "verify-email"}
+
+
+def mint(user: User, purpose: Purpose) -> tuple[MailedToken, MailToken]:
+    """A new token, and the item that is to be stored for it."""
+    token = MailToken(user.id, new_secret())
+    pk, sk = mailed_token_key(user.id, hashed(token.secret))
+    expires_at = int(clock.now().timestamp()) + LIFE_SECONDS[purpose]
+    stored = MailedToken(pk=pk, sk=sk, user_id=user.id, purpose=purpose, epoch=user.auth_epoch, expires_at=expires_at)
+    return stored, token
+
+
+def link(public_url: str, purpose: Purpose, token: MailToken) -> str:
+    """The token stands in the fragment, which browsers send to nobody."""
+    return f"{public_url.rstrip('/')}/{PATHS[purpose]}#token={token}"
+
+
+def read(text: str, purpose: Purpose) -> tuple[User, MailedToken]:
+    """The user of a token that is stored and has not ended. Raises InvalidTokenError."""
+    token = MailToken.parse(text)
+    if token is None:
+        raise refusal()
+    user_at, token_at = user_key(token.user_id), mailed_token_key(token.user_id, hashed(token.secret))
+    found = batch_get(IdentityItem, [user_at, token_at])
+    user, stored = cast(User | None, found.get(user_at)), cast(MailedToken | None, found.get(token_at))
+    now = clock.now().timestamp()
+    if user is None or stored is None or stored.purpose != purpose or now >= stored.expires_at:
+        raise refusal()
+    return user, stored
+
+
+def refusal() -> InvalidTokenError:
+    return cast(InvalidTokenError, InvalidTokenError.at("is not valid, or not any more", pointer="#/token"))

@@ -1,0 +1,102 @@
+"""What the reader of a mail can do without signing in: set a new password, and show that the address is theirs."""
+
+from pynamodb.exceptions import TransactWriteError
+
+from oms import audit, clock
+from oms.dynamodb import failed, put_item, retrying, transaction
+from oms.identity import emails, lockout, mailed_tokens, passwords
+from oms.identity.models import Counter, MailedToken, MailRequest, User, counter_key, mail_request_key, user_key
+from oms.identity.passwords import PasswordHash
+from oms.identity.schemas import ResetPasswordRequest
+
+REQUEST_SECONDS = 24 * 3600
+
+
+def ask_for_reset(email: str, *, address: str) -> None:
+    """Asks for a mail with a reset link. Nothing is looked up, so that nobody can tell who has an account."""
+    email_folded, now = emails.fold(email), clock.now()
+    request_id = clock.timed_id(now)
+    pk, sk = mail_request_key(request_id)
+    request = MailRequest(
+        pk=pk,
+        sk=sk,
+        id=request_id,
+        purpose="reset",
+        email_folded=email_folded if emails.is_plausible(email_folded) else None,
+        address=address,
+        at=clock.timestamp(now),
+        expires_at=int(now.timestamp()) + REQUEST_SECONDS,
+    )
+    retrying(lambda: put_item(request))
+
+
+def reset_password(request: ResetPasswordRequest, *, address: str) -> str:
+    """Sets a new password by a mailed token; the user's id. Ends all sessions and lifts all locks.
+
+    Raises InvalidTokenError. An account that was disabled stays so: its tokens ended with its epoch.
+    """
+    user, token = mailed_tokens.read(request.token, "reset")
+    if token.epoch != user.auth_epoch or user.status != "active":
+        raise mailed_tokens.refusal()
+    new = passwords.make_hash(request.new_password)
+    lockout.remove_locked_devices(user.id)
+    entry = audit.entry(
+        "password.reset", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
+    )
+    retrying(lambda: _store_reset(user, token, new, entry))
+    return user.id
+
+
+def _store_reset(user: User, token: MailedToken, new: PasswordHash, entry: audit.AuditEntry) -> None:
+    counter = Counter(*counter_key(passwords.email_digest(user.email_folded)))
+    try:
+        with transaction() as writes:
+            writes.delete(token, MailedToken.pk.exists())
+            writes.delete(counter)
+            writes.save(entry)
+            writes.update(
+                User(*user_key(user.id)),
+                [
+                    User.password_hash.set(new.text),
+                    User.pepper_version.set(new.pepper_version),
+                    User.auth_epoch.set(user.auth_epoch + 1),
+                    User.version.set(User.version + 1),
+                    User.email_verified.set(True),
+                ],
+                (User.auth_epoch == user.auth_epoch) & (User.status == "active"),
+                return_values="ALL_OLD",
+            )
+    except TransactWriteError as error:
+        reasons = error.cancellation_reasons or [None] * 4
+        stored = reasons[3] if failed(reasons[3]) else None
+        if stored and stored.raw_item and User.from_raw_data(stored.raw_item).password_hash == new.text:
+            return  # made by an earlier attempt whose answer was lost: no two hashes are the same
+        if stored or failed(reasons[0]):
+            raise mailed_tokens.refusal() from error
+        raise
+
+
+def verify_email(text: str, *, address: str) -> str:
+    """Marks the address as its user's own; the user's id. The same token again changes nothing. InvalidTokenError."""
+    user, _ = mailed_tokens.read(text, "verify")
+    if not user.email_verified:
+        entry = audit.entry(
+            "email.verified", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
+        )
+        retrying(lambda: _store_verified(user, entry))
+    return user.id
+
+
+def _store_verified(user: User, entry: audit.AuditEntry) -> None:
+    try:
+        with transaction() as writes:
+            writes.save(entry)
+            writes.update(
+                User(*user_key(user.id)),
+                [User.email_verified.set(True), User.version.set(User.version + 1)],
+                User.email_verified == False,  # noqa: E712 - an expression of DynamoDB
+            )
+    except TransactWriteError as error:
+        if not any(failed(reason) for reason in error.cancellation_reasons):
+            raise
+        # Verified meanwhile: by this request, another one, or a reset.
