@@ -43,7 +43,7 @@ def change_status(user_id: str, request: ChangeStatusRequest) -> Response[UserRe
 
 
 @app.post("/api/v1/admin/users/<user_id>/unlock", status_code=204, **ADMIN)
-def unlock_user(user_id: str, request: NoFields) -> Response[None]:
+def unlock_user(user_id: str, request: NoFields) -> Response[None]:  # noqa: ARG001 - that the body is empty is checked
     """Lifts every lock that wrong passwords put on the account."""
     lockout.unlock(user_id, by=current_user(), address=api.client_address())
     return api.no_content()

@@ -112,6 +112,11 @@ def manager(person: Callable[..., Person]) -> Person:
 
 
 @pytest.fixture
+def admin(person: Callable[..., Person]) -> Person:
+    return person("admin")
+
+
+@pytest.fixture
 def product(manager: Person) -> Callable[..., str]:
     """A factory of products on sale: the id of a new one."""
     numbers = count(1)

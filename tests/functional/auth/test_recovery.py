@@ -1,0 +1,285 @@
+"""What the reader of a mail can do: a new password, and showing that the address is theirs."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from oms.dynamodb import client, get_item, put_item
+from oms.identity import mailed_tokens, passwords
+from oms.identity.mailed_tokens import Purpose
+from oms.identity.models import Counter, Device, IdentityItem, User, counter_key, user_key
+from tests.functional.auth.conftest import PASSWORD, Clock, audit_entries, log_in
+from tests.functional.auth.wire import answer_lost, overtaken, recorded
+from tests.functional.gateway import assert_problem, call, places
+from tests.functional.harness import Answer, Person
+
+NEW = "a quite different one"
+type Mail = Callable[[Purpose], str]
+
+
+@pytest.fixture
+def ada(account: Callable[..., User]) -> User:
+    return account("ada@example.com")
+
+
+@pytest.fixture
+def mail(ada: User) -> Mail:
+    """A token as a mail to Ada would bring it."""
+
+    def send(purpose: Purpose) -> str:
+        stored, token = mailed_tokens.mint(now(ada), purpose)
+        put_item(stored)
+        return str(token)
+
+    return send
+
+
+def now(user: User) -> User:
+    return cast(User, get_item(IdentityItem, user_key(user.id)))
+
+
+def reset(token: str, new: str = NEW) -> Answer:
+    return call("POST", "/api/v1/auth/password/reset", {"token": token, "new_password": new})
+
+
+def verify(token: str) -> Answer:
+    return call("POST", "/api/v1/auth/email/verify", {"token": token})
+
+
+def is_alive(tokens: dict[str, Any]) -> bool:
+    return call("GET", "/api/v1/auth/me", token=tokens["access_token"]).status == 200
+
+
+def assert_refused(answer: Answer) -> None:
+    problem = assert_problem(answer, 422, "invalid-token")
+    assert [error["pointer"] for error in problem["errors"]] == ["#/token"]
+
+
+# ---- asking for the mail --------------------------------------------------------------------------------------------
+
+
+def test_known_and_unknown_addresses_get_the_same_answer_by_the_same_call(ada: User) -> None:
+    answers = []
+    for email in ("ada@example.com", "nobody@example.com", "no address", "a" * 254):
+        with recorded() as calls:
+            answers.append(call("POST", "/api/v1/auth/password/forgot", {"email": email}))
+        assert calls == ["dynamodb.PutItem"]
+
+    assert {(it.status, it.text) for it in answers} == {(202, "")}
+    assert len({tuple(sorted(it.headers.items())) for it in answers}) == 1
+
+
+def test_asking_twice_by_a_lost_answer_leaves_one_request(ada: User) -> None:
+    with answer_lost("PutItem"):
+        call("POST", "/api/v1/auth/password/forgot", {"email": "Ada@Example.com"})
+
+    items = client().scan(TableName="identity")["Items"]
+    (request,) = [it for it in items if it["kind"]["S"] == "mail-request"]
+    assert request["email_folded"]["S"] == "ada@example.com"
+
+
+# ---- reset ----------------------------------------------------------------------------------------------------------
+
+
+def test_a06_a_reset_sets_the_password_and_ends_every_session(ada: User, mail: Mail) -> None:
+    sessions = [log_in(address=f"203.0.113.{number}").json for number in range(3)]
+
+    answer = reset(mail("reset"))
+
+    assert (answer.status, answer.text) == (204, "")
+    assert [is_alive(it) for it in sessions] == [False] * 3
+    assert log_in(password=PASSWORD).status == 401
+    assert log_in(password=NEW).status == 200
+
+
+def test_whoever_resets_has_read_the_mail(ada: User, mail: Mail) -> None:
+    reset(mail("reset"))
+
+    stored = now(ada)
+    assert (stored.email_verified, stored.version, stored.auth_epoch) == (True, 2, 1)
+    (entry,) = [it for it in audit_entries() if it.action == "password.reset"]
+    assert (entry.actor_id, entry.target) == (ada.id, f"user#{ada.id}")
+
+
+def test_a12_a_reset_lifts_the_lock_of_the_account_and_of_a_known_device(ada: User, mail: Mail) -> None:
+    device = log_in().json["device_token"]
+    for number in range(5):
+        log_in(password="wrong", address=f"203.0.113.{number}")
+        log_in(password="wrong", address=f"203.0.114.{number}", device_token=device)
+    assert log_in(address="203.0.113.9").status == 401
+    assert log_in(address="203.0.113.9", device_token=device).status == 401
+
+    assert reset(mail("reset")).status == 204
+
+    assert log_in(password=NEW, address="203.0.113.9", device_token=device).status == 200
+    assert log_in(password=NEW, address="203.0.113.9").status == 200
+
+
+def test_a_device_that_is_not_locked_stays_known(ada: User, mail: Mail) -> None:
+    log_in()
+
+    reset(mail("reset"))
+
+    items = client().scan(TableName="identity")["Items"]
+    assert [Device.from_raw_data(it).failures for it in items if it["kind"]["S"] == "device"] == [0]
+
+
+def test_a_token_is_good_once(ada: User, mail: Mail) -> None:
+    token = mail("reset")
+    reset(token)
+
+    assert_refused(reset(token, "yet another one"))
+    assert log_in(password=NEW).status == 200
+
+
+def test_it_is_good_for_half_an_hour(ada: User, mail: Mail, frozen: Clock) -> None:
+    early, late = mail("reset"), mail("reset")
+    frozen.advance(minutes=30, seconds=-1)
+    assert reset(early).status == 204
+    assert log_in(password=NEW).status == 200
+
+    late = mail("reset")
+    frozen.advance(minutes=30)
+
+    assert_refused(reset(late))
+
+
+def test_a_newer_epoch_ends_every_token_before_it(ada: User, mail: Mail, person: Callable[..., Person]) -> None:
+    first, second, third = mail("reset"), mail("reset"), mail("reset")
+    reset(first)
+    assert_refused(reset(second))
+
+    fourth = mail("reset")
+    body = {"current_password": NEW, "new_password": PASSWORD}
+    changed = call("PUT", "/api/v1/auth/password", body, token=log_in(password=NEW).json["access_token"])
+    assert changed.status == 204
+    assert_refused(reset(fourth))
+    assert_refused(reset(third))
+
+
+def test_a_disabled_account_is_not_enabled_by_a_token_from_before(
+    ada: User, mail: Mail, person: Callable[..., Person]
+) -> None:
+    token = mail("reset")
+    boss = person("admin")
+    for status in ("disabled", "active"):
+        call("PATCH", f"/api/v1/admin/users/{ada.id}/status", {"status": status}, token=boss.token)
+        assert_refused(reset(token))
+
+    assert log_in().status == 200
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", "x", f"{'0' * 20}.{'a' * 43}", "a" * 256, "user#x.\u0000"],
+    ids=["empty", "x", "unknown", "long", "NUL"],
+)
+def test_what_is_no_token_is_refused_before_any_bcrypt(ada: User, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hashed(_: str) -> Any:
+        raise AssertionError("a hash was made")
+
+    monkeypatch.setattr(passwords, "make_hash", hashed)
+
+    assert_refused(reset(token))
+    assert_refused(verify(token))
+
+
+def test_a_token_is_good_for_its_purpose_and_user(ada: User, mail: Mail, account: Callable[..., User]) -> None:
+    bob = account("bob@example.com")
+    reset_token, verify_token = mail("reset"), mail("verify")
+
+    assert_refused(reset(verify_token))
+    assert_refused(verify(reset_token))
+    assert_refused(reset(f"{bob.id}.{reset_token.partition('.')[2]}"))
+    assert reset(reset_token).status == 204
+
+
+def test_device_and_mailed_tokens_are_not_each_other(ada: User, mail: Mail) -> None:
+    device = log_in().json["device_token"]
+
+    assert_refused(reset(device))
+    assert log_in(device_token=mail("reset")).status == 200
+
+
+def test_the_table_holds_no_mailed_token(mail: Mail) -> None:
+    tokens = [mail("reset"), mail("verify")]
+
+    stored = str(client().scan(TableName="identity")["Items"])
+    assert all(token.partition(".")[2] not in stored for token in tokens)
+
+
+def test_a_weak_password_leaves_the_token_good(ada: User, mail: Mail) -> None:
+    token = mail("reset")
+
+    assert places(reset(token, "short")) == {"#/new_password"}
+    assert reset(token).status == 204
+
+
+def test_a_reset_whose_answer_is_lost_is_made_once(ada: User, mail: Mail) -> None:
+    with answer_lost("TransactWriteItems"):
+        assert reset(mail("reset")).status == 204
+
+    assert now(ada).auth_epoch == 1
+    assert log_in(password=NEW).status == 200
+
+
+def test_of_two_resets_with_one_token_one_is_made(ada: User, mail: Mail) -> None:
+    token = mail("reset")
+
+    with overtaken("TransactWriteItems", lambda: reset(token, "the first one")):
+        assert_refused(reset(token))
+
+    assert log_in(password="the first one").status == 200
+
+
+def test_an_account_disabled_meanwhile_keeps_its_password(ada: User, mail: Mail, person: Callable[..., Person]) -> None:
+    token, boss = mail("reset"), person("admin")
+    path = f"/api/v1/admin/users/{ada.id}/status"
+
+    with overtaken("TransactWriteItems", lambda: call("PATCH", path, {"status": "disabled"}, token=boss.token)):
+        assert_refused(reset(token))
+
+    assert now(ada).password_hash == ada.password_hash
+
+
+def test_a_lock_without_an_account_is_nobodys_to_lift(ada: User, mail: Mail) -> None:
+    log_in("bob@example.com", "wrong")
+
+    reset(mail("reset"))
+
+    assert isinstance(get_item(IdentityItem, counter_key(passwords.email_digest("bob@example.com"))), Counter)
+
+
+# ---- verification ---------------------------------------------------------------------------------------------------
+
+
+def test_the_same_token_verifies_again_and_again_and_writes_once(ada: User, mail: Mail, frozen: Clock) -> None:
+    token = mail("verify")
+    frozen.advance(days=7, seconds=-1)
+
+    assert [verify(token).status for _ in range(3)] == [204, 204, 204]
+
+    assert (now(ada).email_verified, now(ada).version) == (True, 2)
+    assert len([it for it in audit_entries() if it.action == "email.verified"]) == 1
+
+
+def test_it_ends_after_seven_days(mail: Mail, frozen: Clock) -> None:
+    token = mail("verify")
+    frozen.advance(days=7)
+
+    assert_refused(verify(token))
+
+
+def test_a_changed_password_leaves_it_good(ada: User, mail: Mail) -> None:
+    token = mail("verify")
+    reset(mail("reset"))
+
+    assert verify(token).status == 204
+
+
+def test_a_verification_whose_answer_is_lost_is_done(ada: User, mail: Mail) -> None:
+    with answer_lost("TransactWriteItems"):
+        assert verify(mail("verify")).status == 204
+
+    assert (now(ada).email_verified, now(ada).version) == (True, 2)
