@@ -75,10 +75,8 @@ def person(cloud: None) -> Callable[..., Person]:
                 email_key=email_key(email, user_id),
                 first_name="Test",
                 role=role,
-                password_hash="none",
-                pepper_version="1",
                 created_at=at,
-                **attributes,
+                **{"password_hash": "none", "pepper_version": "1"} | attributes,
             )
         )
         put_item(
