@@ -1,8 +1,7 @@
-"""Synthesizes the CDK app and deploys its template, with its assets, to the local cloud."""
+"""Deploys the synthesized template, with its assets, to the local cloud."""
 
 import io
 import json
-import sys
 import time
 import zipfile
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.cloud import REGION, Cloud, run
+from local.cloud import REGION, Cloud
 from local.errors import LocalCloudError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,22 +90,6 @@ class Deployment:
     @property
     def functions(self) -> dict[str, str]:
         return {key.removesuffix("Function"): name for key, name in self.outputs.items() if key.endswith("Function")}
-
-
-def synthesize(folder: Path, settings: Mapping[str, object], environment: Mapping[str, str]) -> Assembly:
-    """Runs the app as the CDK CLI would, for the local stage; `settings` changes those in cdk.json."""
-    context = dict(json.loads((ROOT / "cdk.json").read_text())["context"])
-    stages = dict(context.get("settings", {}))
-    stages["local"] = {**stages.get("local", {}), **settings}
-    context |= {"stage": "local", "settings": stages}
-    result = run(
-        [sys.executable, "-m", "infra.app"],
-        {**environment, "CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": json.dumps(context)},
-        ROOT,
-    )
-    if result.returncode != 0:
-        raise LocalCloudError(f"The CDK app could not be synthesized; `make synth` shows the same:\n{result.stdout}")
-    return Assembly(folder)
 
 
 def deploy(assembly: Assembly, cloud: Cloud) -> Deployment:

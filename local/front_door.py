@@ -75,6 +75,11 @@ class FrontDoor:
         )
         self._thread.start()
 
+    @property
+    def idle(self) -> bool:
+        """No request is under way."""
+        return self._server.gate.idle
+
     def paused(self) -> AbstractContextManager[None]:
         """Requests that come meanwhile wait, those under way are answered first: nothing in between is seen."""
         return self._server.gate.closed(LONGEST_REQUEST)

@@ -11,6 +11,10 @@ class Gate:
         self._passing = 0
         self._closed = False
 
+    @property
+    def idle(self) -> bool:
+        return not self._passing
+
     @contextlib.contextmanager
     def passing(self) -> Iterator[None]:
         """Waits while the gate is closed."""

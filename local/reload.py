@@ -42,14 +42,13 @@ class Reloader:
             self.step()
 
     def step(self) -> None:
+        time.sleep(POLL_SECONDS)
         now = snapshot(ROOT)
         if now != self._tried:
             self._take_in(_settled(now))
-        elif self._cold:
-            # One at a time, so that an edit meanwhile is noticed.
+        elif self._cold and self._system.front_door.idle:
+            # One at a time, so that an edit meanwhile is noticed, and never beside a request that starts one itself.
             self._start_worker()
-        else:
-            time.sleep(POLL_SECONDS)
 
     def _take_in(self, now: Snapshot) -> None:
         if waiting := Changes.between(self._tried, now).for_the_next_start:

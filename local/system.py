@@ -17,11 +17,12 @@ from typing import Any, Self
 
 from local import fixups
 from local.cloud import Cloud, run
-from local.deployment import ROOT, Assembly, Deployment, deploy, synthesize
+from local.deployment import ROOT, Assembly, Deployment, deploy
 from local.errors import LocalCloudError
 from local.front_door import FAILURE_SHOWN, Exchange, FrontDoor
 from local.logs import LogReader
 from local.sources import Snapshot, snapshot
+from local.synthesis import synthesize
 
 WARM_UP_AT_ONCE = 2
 # Answered by the function behind the API's default route.

@@ -7,17 +7,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def start(folder: Path, port: str) -> subprocess.Popen[str]:
+def start(folder: Path, port: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "local.up"],
         cwd=ROOT,
-        env={**os.environ, "PORT": port, "TMPDIR": str(folder)},
+        env={**os.environ, "PORT": port, "TMPDIR": str(folder), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -85,7 +86,8 @@ def test_a_port_that_is_no_number_is_told(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopped_while_starting_it_leaves_no_process_and_no_folder(tmp_path: Path, number: signal.Signals) -> None:
-    process = start(tmp_path, str(free_port()))
+    # A variable of CDK that no synthesis has seen before: none that was kept is taken.
+    process = start(tmp_path, str(free_port()), CDK_RUN=uuid4().hex)
     # Itself, the local cloud, and the synthesis with its JavaScript process.
     deadline = time.monotonic() + 30
     while len(processes_with(tmp_path)) < 4:

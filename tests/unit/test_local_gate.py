@@ -49,4 +49,5 @@ def test_a_request_that_does_not_end_is_not_waited_for_for_ever() -> None:
         pass
 
     with gate.passing():
-        pass
+        assert not gate.idle
+    assert gate.idle

@@ -1,0 +1,42 @@
+"""The app is synthesized from what the local cloud takes for its inputs, and from nothing else of this folder."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from local.deployment import ROOT
+from local.sources import WATCHED
+
+# Made from the inputs, or installed.
+MADE = ("build", ".venv", ".uv")
+WATCH = """
+import json, os, sys
+opened = set()
+def note(event, arguments):
+    if event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], (str, bytes, os.PathLike)):
+        opened.add(os.path.realpath(os.fsdecode(arguments[0])))
+sys.addaudithook(note)
+sys.argv = ["infra.app"]
+import infra.app
+infra.app.main()
+print("OPENED" + json.dumps(sorted(opened)))
+"""
+
+
+def test_the_synthesis_reads_nothing_that_is_not_watched(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", WATCH],
+        cwd=ROOT,
+        env={**os.environ, "CDK_OUTDIR": str(tmp_path), "CDK_CONTEXT_JSON": '{"stage": "local"}'},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    opened = [Path(path) for path in json.loads(result.stdout.partition("OPENED")[2])]
+    parts = {path.relative_to(ROOT).parts[:1] for path in opened if path.is_relative_to(ROOT)}
+    read = {part for found in parts for part in found} - set(MADE)
+
+    assert {"infra", "layers", "pyproject.toml", "cdk.json", "requirements"} <= read
+    assert read <= set(WATCHED)

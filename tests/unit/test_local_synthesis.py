@@ -1,0 +1,138 @@
+"""A kept assembly is taken only when it is what the app would be synthesized to now."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from local import synthesis
+from local.errors import LocalCloudError
+from local.sources import WATCHED
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Sources of the same shape."""
+    folder = tmp_path / "root"
+    for name in WATCHED:
+        file = folder / name if "." in name else folder / name / "nested" / "file"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('{"context": {}}' if name == "cdk.json" else "content")
+    return folder
+
+
+class App:
+    """Plays `python -m infra.app`: writes an assembly, and counts how often it ran."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.code = 0
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def run(self, command: list[str], environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+        assert command[-1] == "infra.app"
+        assert folder.is_dir()
+        self.runs += 1
+        out = Path(environment["CDK_OUTDIR"])
+        (out / "asset.1").mkdir(parents=True)
+        (out / "asset.1" / "handler.py").write_text(environment["CDK_CONTEXT_JSON"])
+        self.meanwhile()
+        return subprocess.CompletedProcess(command, self.code, "what went wrong")
+
+
+@pytest.fixture
+def app(root: Path, monkeypatch: pytest.MonkeyPatch) -> App:
+    played = App()
+    monkeypatch.setattr(synthesis, "run", played.run)
+    monkeypatch.setattr(synthesis, "ROOT", root)
+    monkeypatch.setattr(synthesis, "KEPT_IN", root / "build")
+    return played
+
+
+@pytest.fixture
+def synthesized(app: App, tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Synthesizes into a new folder; returns its files with their content."""
+
+    def synthesize(settings: dict[str, object] | None = None, **variables: str) -> dict[str, str]:
+        folder = tmp_path / os.urandom(8).hex()
+        synthesis.synthesize(folder, settings or {}, variables)
+        return {str(it.relative_to(folder)): it.read_text() for it in folder.rglob("*") if it.is_file()}
+
+    return synthesize
+
+
+def test_the_same_inputs_are_synthesized_once(app: App, synthesized: Callable[..., dict[str, str]]) -> None:
+    first, second = synthesized({"login_limit": 9}), synthesized({"login_limit": 9})
+
+    assert app.runs == 1
+    assert first == second != {}
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_any_change_of_a_source_is_synthesized(
+    app: App, synthesized: Callable[..., dict[str, str]], root: Path, name: str
+) -> None:
+    file = root / name if "." in name else root / name / "nested" / "file"
+    added = file.with_name(".hidden") if "." not in name else None
+    synthesized()
+
+    file.write_text(file.read_text() + " ")
+    synthesized()
+    file.chmod(0o700)
+    synthesized()
+    if added:
+        added.write_text("")
+        synthesized()
+        added.unlink()
+
+    assert app.runs == (4 if added else 3)
+
+
+def test_other_settings_variables_and_packages_are_synthesized(
+    app: App, synthesized: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synthesized()
+    synthesized({"login_limit": 9})
+    synthesized(AWS_REGION="eu-west-1")
+    monkeypatch.setattr("importlib.metadata.distributions", list)
+    synthesized()
+
+    assert app.runs == 4
+
+
+def test_what_changed_while_it_was_synthesized_is_not_kept(
+    app: App, synthesized: Callable[..., dict[str, str]], root: Path
+) -> None:
+    original = (root / "pyproject.toml").read_text()
+    app.meanwhile = lambda: (root / "pyproject.toml").write_text("edited") and None
+    synthesized()
+
+    app.meanwhile = lambda: None
+    (root / "pyproject.toml").write_text(original)
+    synthesized()
+
+    assert app.runs == 2
+
+
+def test_a_failure_is_told_and_not_kept(app: App, synthesized: Callable[..., dict[str, str]]) -> None:
+    app.code = 1
+    with pytest.raises(LocalCloudError, match="what went wrong"):
+        synthesized()
+
+    app.code = 0
+    synthesized()
+    assert app.runs == 2
+
+
+def test_only_the_last_ones_used_are_kept(
+    app: App, synthesized: Callable[..., dict[str, str]], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(synthesis, "COPY_SECONDS", 0)
+    for limit in range(1, synthesis.KEPT + 3):
+        synthesized({"login_limit": limit})
+
+    assert len(list((root / "build").iterdir())) == synthesis.KEPT
+    synthesized({"login_limit": synthesis.KEPT + 2})
+    assert app.runs == synthesis.KEPT + 2, "the newest is there"
