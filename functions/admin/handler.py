@@ -10,6 +10,7 @@ from oms.api import ADMIN, current_user
 from oms.identity import administration, lockout
 from oms.identity.schemas import ChangeRoleRequest, ChangeStatusRequest, ListUsersQuery, UserPage, UserResponse
 from oms.schemas import NoFields
+from oms.serving import serve
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
 
@@ -49,4 +50,4 @@ def unlock_user(user_id: str, request: NoFields) -> Response[None]:  # noqa: ARG
     return api.no_content()
 
 
-lambda_handler = api.serve(app)
+lambda_handler = serve(app)

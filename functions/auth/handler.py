@@ -22,6 +22,7 @@ from oms.identity.schemas import (
     VerifyEmailRequest,
 )
 from oms.schemas import PageQuery
+from oms.serving import serve
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
 
@@ -76,4 +77,4 @@ def verify_email(request: VerifyEmailRequest) -> Response[None]:
     return api.no_content()
 
 
-lambda_handler = api.serve(app)
+lambda_handler = serve(app)

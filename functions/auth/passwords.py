@@ -17,6 +17,7 @@ from oms.identity.schemas import (
     ResetPasswordRequest,
     UserResponse,
 )
+from oms.serving import serve
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
 
@@ -55,4 +56,4 @@ def reset_password(request: ResetPasswordRequest) -> Response[None]:
     return api.no_content()
 
 
-lambda_handler = api.serve(app)
+lambda_handler = serve(app)

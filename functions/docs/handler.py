@@ -10,6 +10,7 @@ from oms import api
 from oms.api import PUBLIC
 from oms.identity import keyring
 from oms.schemas import Response as ResponseSchema
+from oms.serving import serve
 from oms.settings import settings
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
@@ -43,4 +44,4 @@ def get_jwks() -> Response[dict[str, Any]]:
     return Response(200, "application/json", jwks)
 
 
-lambda_handler = api.serve(app)
+lambda_handler = serve(app)

@@ -25,6 +25,7 @@ from oms.inventory.schemas import (
     product_response,
 )
 from oms.schemas import PageQuery
+from oms.serving import serve
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
 
@@ -80,4 +81,4 @@ def list_categories() -> Response[CategoryList]:
     return api.ok(CategoryList(items=[CategoryResponse(name=it.sk, product_count=it.products) for it in categories]))
 
 
-lambda_handler = api.serve(app)
+lambda_handler = serve(app)

@@ -27,6 +27,7 @@ from oms.orders.schemas import (
 )
 from oms.orders.views import View
 from oms.schemas import NoFields, Request
+from oms.serving import serve
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
 
@@ -118,4 +119,4 @@ def _moved[Body: Request](
     return api.ok(view.show(order), version=order.version, replayed=written.replayed)
 
 
-lambda_handler = api.serve(app)
+lambda_handler = serve(app)

@@ -15,7 +15,7 @@ from auth import passwords
 from docs import handler as docs
 from inventory import handler as inventory
 from local import openapi
-from oms import api
+from oms import serving
 from orders import handler as orders
 from tests.functional.gateway import call, function_of
 from tests.functional.harness import Answer, Context, Person
@@ -225,7 +225,7 @@ def test_powertools_validates_requests_by_the_middleware_that_the_protocol_repla
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_every_function_checks_requests_by_the_protocol(module: Any) -> None:
-    assert isinstance(module.app._request_validation_middleware, api._RequestChecks)
+    assert isinstance(module.app._request_validation_middleware, serving.RequestChecks)
 
 
 def test_the_gateways_routes_lead_to_these_functions() -> None:
