@@ -1,6 +1,6 @@
 """Which index serves a product list: the filters decide the order, and what no index serves is refused."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from oms.errors import InvalidRequestError
@@ -25,6 +25,11 @@ class Listing:
     index: Index
     partitions: Sequence[str]
     part: Range
+
+    def holds(self, attributes: Mapping[str, str]) -> bool:
+        """Whether a product is part of the list, wherever a reader of it has got to."""
+        place = attributes[self.index.sort_key]
+        return attributes[self.index.partition_key] in self.partitions and self.part.low <= place <= self.part.high
 
 
 def listing(query: ListProductsQuery, *, after: str | None) -> Listing:

@@ -54,7 +54,7 @@ def list_products(query: ListProductsQuery, *, after: str | None) -> Page[Stocke
         if product_id in found
     ]
     # The index lags behind the items: what has moved out of the list meanwhile is left out here.
-    listed = [it for it in products if it[1].product.attribute_values[plan.index.partition_key] in plan.partitions]
+    listed = [it for it in products if plan.holds(it[1].product.attribute_values)]
     return Page([it for it in listed if _wanted(it[1].stock, query)], page.position)
 
 
