@@ -1,0 +1,98 @@
+"""F26 on the local cloud: overdue holds are drained while customers go on buying."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import httpx
+import pytest
+
+from local.system import LocalSystem
+from tests.integration.shop import at_once, create_product, order_of, statuses, stock_of
+
+HOLDS = 300
+CLIENTS = 4
+# A worker reads a page of holds at once: two of them end what is in one page in any order.
+PAGE = 100
+SWEEP = {
+    "Records": [
+        {
+            "messageId": "1",
+            "receiptHandle": "1",
+            "body": '{"shard": 0}',
+            "attributes": {},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:eu-central-1:000000000000:expiry",
+            "awsRegion": "eu-central-1",
+        }
+    ]
+}
+
+
+@pytest.fixture
+def hold_seconds(system: LocalSystem) -> Iterator[Callable[[int], None]]:
+    """Sets how long new orders hold their stock. The sweeper looks at younger ones only when told."""
+
+    def set_hold(seconds: int) -> None:
+        system.update_environment("Orders", OMS_HOLD_SECONDS=str(seconds))
+
+    hold = system.environment("Orders")["OMS_HOLD_SECONDS"]
+    shortest = system.environment("Expiry")["OMS_SHORTEST_HOLD_SECONDS"]
+    yield set_hold
+    system.update_environment("Orders", OMS_HOLD_SECONDS=hold)
+    system.update_environment("Expiry", OMS_SHORTEST_HOLD_SECONDS=shortest)
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(300)
+def test_f26_orders_are_placed_while_overdue_holds_are_drained_oldest_first(
+    system: LocalSystem, signed_in: Callable[[str], httpx.Client], hold_seconds: Callable[[int], None]
+) -> None:
+    manager, alice = signed_in("manager"), signed_in("alice")
+    product = create_product(manager, stock=100_000)
+
+    def buy() -> httpx.Response:
+        return alice.post("/api/v1/orders", json=order_of((product, 1)))
+
+    hold_seconds(1)
+    system.warm_up(CLIENTS, ("/api/v1/orders",))
+    overdue = [answer.json() for answer in at_once([buy] * HOLDS, clients=CLIENTS)]
+    hold_seconds(1800)
+    system.warm_up(CLIENTS, ("/api/v1/orders",))
+    system.update_environment("Expiry", OMS_SHORTEST_HOLD_SECONDS="1")
+    drained = threading.Event()
+
+    def go_on_buying() -> list[httpx.Response]:
+        bought = [buy()]
+        while not drained.is_set():
+            bought.append(buy())
+        return bought
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        buyers = [pool.submit(go_on_buying) for _ in range(CLIENTS)]
+        try:
+            answers = at_once([lambda: system.invoke("Expiry", SWEEP)] * 2)
+        finally:
+            drained.set()
+    bought = [answer for buyer in buyers for answer in buyer.result()]
+
+    assert answers == [{"batchItemFailures": []}] * 2
+    assert statuses(bought) == {201: len(bought)}
+    assert len(bought) >= 2 * CLIENTS
+    ended = {it["id"]: it for it in expired(alice)}
+    places = sorted(overdue, key=lambda it: (it["created_at"], it["id"]))
+    assert all(it["id"] in ended for it in places)
+    times = [datetime.fromisoformat(ended[it["id"]]["updated_at"]) for it in places]
+    assert all(early < late for early, late in zip(times, times[PAGE * 2 :], strict=False)), "the oldest first"
+    assert all(it.json()["id"] not in ended for it in bought)
+    assert stock_of(manager, product) == (100_000 - len(bought), len(bought))
+
+
+def expired(alice: httpx.Client) -> Iterator[dict[str, str]]:
+    cursor: str | None = ""
+    while cursor is not None:
+        page = alice.get(f"/api/v1/orders?status=expired&limit=100{cursor and f'&cursor={cursor}'}").json()
+        yield from page["items"]
+        cursor = page["next_cursor"]
