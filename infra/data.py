@@ -12,7 +12,8 @@ from infra.stages import Stage
 
 # Never Scan: no request path and no worker reads a whole table.
 READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
-WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem")
+WRITE_ITEMS = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+WRITE = (*WRITE_ITEMS, "dynamodb:ConditionCheckItem")
 # Audit entries are put and counted, never taken away.
 APPEND = ("dynamodb:PutItem", "dynamodb:UpdateItem")
 

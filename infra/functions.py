@@ -11,7 +11,7 @@ from constructs import Construct
 from infra.alarms import Alarms
 from infra.assets import RUNTIME, Layers, function_code, project_version
 from infra.checks import acknowledge
-from infra.data import Data, grant_append, grant_read, grant_read_write
+from infra.data import WRITE_ITEMS, Data, grant_append, grant_read, grant_read_write
 from infra.keys import ORIGIN, PEPPER, SIGNING_KEYS, Keys
 from infra.stages import Stage
 
@@ -24,6 +24,8 @@ HTTP_SECONDS = 29
 EXPIRY_SECONDS = 90
 # A batch of 100 movements is written in a second or two; the rest is for retries.
 BOOKKEEPER_SECONDS = 60
+# A batch of ten mails, each some calls to DynamoDB and one to SES that gives up after 12 s.
+NOTIFIER_SECONDS = 300
 
 
 class Functions(Construct):
@@ -56,6 +58,8 @@ class Functions(Construct):
         self.sweeper = self.add("Sweeper", "sweeper.handler", timeout=30)
         self.expiry = self.add("Expiry", "sweeper.worker", timeout=EXPIRY_SECONDS)
         self.bookkeeper = self.add("Bookkeeper", "bookkeeper.handler", timeout=BOOKKEEPER_SECONDS)
+        mails = {"OMS_MAIL_FROM": stage.mail_from or "", "OMS_PUBLIC_URL": stage.public_url or ""}
+        self.notifier = self.add("Notifier", "notifier.handler", environment=mails, timeout=NOTIFIER_SECONDS)
         self.all = {
             "Auth": self.auth,
             "Passwords": self.passwords,
@@ -63,6 +67,7 @@ class Functions(Construct):
             "Orders": self.orders,
             "Admin": self.admin,
             "Docs": self.docs,
+            "Notifier": self.notifier,
             "Sweeper": self.sweeper,
             "Expiry": self.expiry,
             "Bookkeeper": self.bookkeeper,
@@ -81,6 +86,7 @@ class Functions(Construct):
         for function in (self.orders, self.expiry):
             grant_read_write(data.orders, function)
         grant_read_write(data.inventory, self.expiry)
+        data.identity.grant(self.notifier, "dynamodb:GetItem", *WRITE_ITEMS)
         data.inventory.grant(self.bookkeeper, "dynamodb:PutItem")
         for function in (self.auth, self.passwords, self.inventory, self.orders, self.admin):
             grant_append(data.audit, function)

@@ -3,6 +3,7 @@
 import aws_cdk as cdk
 from constructs import Construct
 
+from infra.account_mail import AccountMail
 from infra.alarms import Alarms
 from infra.api import Api
 from infra.data import Data
@@ -29,9 +30,12 @@ class OmsStack(cdk.Stack):
         functions = Functions(self, "Functions", stage=stage, data=data, keys=keys, alarms=alarms)
         Expiry(self, "Expiry", functions=functions, alarms=alarms)
         StockBook(self, "StockBook", data=data, functions=functions, alarms=alarms)
+        AccountMail(self, "AccountMail", stage=stage, data=data, functions=functions, alarms=alarms)
         api = Api(self, "Api", stage=stage, functions=functions, alarms=alarms)
 
         cdk.CfnOutput(self, "ApiId", value=api.api.api_id)
         cdk.CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
+        if stage.public_url:
+            cdk.CfnOutput(self, "PublicUrl", value=stage.public_url)
         for name, function in functions.all.items():
             cdk.CfnOutput(self, f"{name}Function", value=function.function_name)

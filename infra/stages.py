@@ -25,6 +25,8 @@ DECIMALS = {currency: digits for digits, currencies in CURRENCIES.items() for cu
 AMOUNT = re.compile(r"[0-9]{1,10}(\.[0-9]{1,10})?")
 # As browsers send it: in lower case, without a path, not even a slash.
 ORIGIN = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?")
+PUBLIC_URL = re.compile(ORIGIN.pattern + r"(/[A-Za-z0-9._~-]+)*")
+SENDER = re.compile(r"[A-Za-z0-9._+-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+")
 DEVELOPERS_ORIGIN = re.compile(r"http://localhost:[0-9]{1,5}")
 
 
@@ -57,6 +59,10 @@ class Stage(BaseModel):
     # Caps how many logins run at once, each a full core of bcrypt; None leaves it to the account's limit.
     passwords_concurrency: int | None = Field(None, ge=1)
     alarm_email: str | None = None
+    # Where the links in mails lead: the shop front's pages /reset-password and /verify-email.
+    public_url: str | None = None
+    # The sender of all mail, verified in SES, itself or by its domain; without one no mail is sent.
+    mail_from: str | None = None
     clock_offset: int | None = None
     register_limit: int | None = Field(None, ge=1)
     login_limit: int | None = Field(None, ge=1)
@@ -76,6 +82,7 @@ class Stage(BaseModel):
         stage._refuse_loosening()
         stage._refuse_unknown_money()
         stage._refuse_vague_origins()
+        stage._refuse_useless_mail()
         return stage
 
     def _refuse_loosening(self) -> None:
@@ -95,6 +102,16 @@ class Stage(BaseModel):
                     f"The setting {setting!r} is refused: {amount!r} is not an amount of {self.currency}, "
                     f"which has {digits} decimals."
                 )
+
+    def _refuse_useless_mail(self) -> None:
+        if self.public_url is not None:
+            local = self.name != "prod" and DEVELOPERS_ORIGIN.fullmatch(self.public_url)
+            if not local and not PUBLIC_URL.fullmatch(self.public_url):
+                raise StageError(f"The setting 'public_url' is refused: {self.public_url!r} is not as https://host.")
+        if self.mail_from is not None and not SENDER.fullmatch(self.mail_from):
+            raise StageError(f"The setting 'mail_from' is refused: {self.mail_from!r} is not as shop@example.com.")
+        if self.mail_from and not self.public_url:
+            raise StageError("The setting 'mail_from' needs 'public_url': the links in mails begin with it.")
 
     def _refuse_vague_origins(self) -> None:
         for origin in self.cors_origins:

@@ -60,7 +60,12 @@ def synthesize(folder: Path, stage: str, settings: Mapping[str, object]) -> Synt
 
 @pytest.fixture(scope="session")
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    settings = {"cors_origins": ORIGINS, "passwords_concurrency": 20, "alarm_email": "ops@shop.example"}
+    settings: dict[str, object] = {
+        "cors_origins": ORIGINS,
+        "passwords_concurrency": 20,
+        "alarm_email": "ops@shop.example",
+    }
+    settings |= {"public_url": "https://shop.example", "mail_from": "shop@mail.shop.example"}
     return synthesize(tmp_path_factory.mktemp("prod"), "prod", settings)
 
 

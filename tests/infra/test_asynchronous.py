@@ -9,7 +9,8 @@ ALARM = "AWS::CloudWatch::Alarm"
 QUEUE = "AWS::SQS::Queue"
 MAPPING = "AWS::Lambda::EventSourceMapping"
 # Where stream consumers set aside what they cannot understand: nothing consumes these.
-POISON = {"StockBookPoison"}
+STREAMING = {"Bookkeeper", "Notifier"}
+POISON = {"StockBookPoison", "AccountMailPoison"}
 
 
 def poison_queues(prod: Synthesized) -> set[str]:
@@ -129,10 +130,32 @@ def test_the_bookkeeper_reads_every_change_of_a_stock_item_from_the_streams_begi
     assert pattern == {"dynamodb": {"Keys": {"sk": {"S": ["stock"]}}}}
 
 
+def test_the_notifier_reads_what_is_new_of_the_kinds_that_may_ask_for_a_mail(prod: Synthesized) -> None:
+    mapping = mappings(prod)["Notifier"]
+    name, attribute = mapping["EventSourceArn"]["Fn::GetAtt"]
+    patterns = [json.loads(it["Pattern"]) for it in mapping["FilterCriteria"]["Filters"]]
+
+    assert (name[:-8], attribute) == ("DataIdentity", "StreamArn")
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert patterns == [
+        {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": [kind]}}}}
+        for kind in ("user", "mail-request")
+    ]
+
+
+def test_mail_that_is_refused_or_of_unknown_fate_rings(prod: Synthesized) -> None:
+    metrics = {alarm["MetricName"]: alarm for alarm in prod.all(ALARM).values() if alarm.get("Namespace") == "Oms"}
+
+    assert set(metrics) == {"MailUnknown", "MailRefused"}
+    for alarm in metrics.values():
+        assert alarm["Dimensions"] == [{"Name": "service", "Value": "notifier"}]
+        assert alarm["Threshold"] == 1
+
+
 def test_a_stream_batch_that_fails_comes_again_until_the_stream_forgets_it_and_is_kept_then(prod: Synthesized) -> None:
     streaming = {name: it for name, it in mappings(prod).items() if "StartingPosition" in it}
 
-    assert set(streaming) == {"Bookkeeper"}
+    assert set(streaming) == STREAMING
     for mapping in streaming.values():
         assert mapping["BisectBatchOnFunctionError"] is True
         assert mapping["MaximumRetryAttempts"] == 10_000
@@ -145,11 +168,13 @@ def test_a_stream_batch_that_fails_comes_again_until_the_stream_forgets_it_and_i
 def test_a_consumer_an_hour_behind_its_stream_rings(prod: Synthesized) -> None:
     alarms = alarms_on(prod, "IteratorAge")
 
-    assert {name.removeprefix("Functions")[:-8] for name in alarms} == {"Bookkeeper"}
+    assert {name.removeprefix("Functions")[:-8] for name in alarms} == STREAMING
     assert all(alarm["Threshold"] == 3_600_000 for alarm in alarms.values())
 
 
-def test_the_bookkeeper_alone_knows_the_poison_queue(prod: Synthesized) -> None:
+def test_each_stream_consumer_alone_knows_its_poison_queue(prod: Synthesized) -> None:
     environments = {name: it["Environment"]["Variables"] for name, it in prod.functions().items()}
 
-    assert {name for name, it in environments.items() if "OMS_POISON_QUEUE_URL" in it} == {"Bookkeeper"}
+    known = {name: it["OMS_POISON_QUEUE_URL"] for name, it in environments.items() if "OMS_POISON_QUEUE_URL" in it}
+    assert known.keys() == STREAMING
+    assert {it["Ref"] for it in known.values()} == poison_queues(prod)

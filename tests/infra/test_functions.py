@@ -13,6 +13,7 @@ HANDLERS = {
     "Orders": "orders.handler.lambda_handler",
     "Admin": "admin.handler.lambda_handler",
     "Docs": "docs.handler.lambda_handler",
+    "Notifier": "notifier.handler.lambda_handler",
     "Sweeper": "sweeper.handler.lambda_handler",
     "Expiry": "sweeper.worker.lambda_handler",
     "Bookkeeper": "bookkeeper.handler.lambda_handler",
@@ -72,6 +73,13 @@ ALLOWED = {
     "Docs": {"parameter": PARAMETER},
     "Sweeper": {"ExpiryQueue": SEND},
     "Expiry": {"DataInventory": READ | WRITE, "DataOrders": READ | WRITE, "ExpiryQueue": CONSUME},
+    "Notifier": {
+        "DataIdentity": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
+        "DataIdentityStream": STREAM,
+        "AccountMailPoison": SEND,
+        "identity/shop@mail.shop.example": {"ses:SendEmail"},
+        "identity/mail.shop.example": {"ses:SendEmail"},
+    },
     "Bookkeeper": {"DataInventory": {"dynamodb:PutItem"}, "DataInventoryStream": STREAM, "StockBookPoison": SEND},
 }
 
@@ -105,6 +113,8 @@ def resource_name(resource: Any) -> str:
     parts = resource["Fn::Join"][1]
     if parts[-1] == "/index/*":
         return resource_name(parts[0])
+    if parts[-1].startswith(":identity/"):
+        return str(parts[-1]).removeprefix(":")
     assert parts[-1] == ":parameter/oms/prod/jwks", f"a resource that no test knows: {resource}"
     return "parameter"
 
@@ -116,6 +126,22 @@ def test_each_function_may_do_exactly_what_it_needs(prod: Synthesized) -> None:
         assert resources.pop(f"Functions{function}Logs") == LOG
 
     assert found == ALLOWED
+
+
+def test_the_notifier_sends_from_the_stages_address_alone(prod: Synthesized, local: Synthesized) -> None:
+    (statement,) = [
+        statement
+        for policy in prod.all("AWS::IAM::Policy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == "ses:SendEmail"
+    ]
+    environment = prod.functions()["Notifier"]["Environment"]["Variables"]
+
+    assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": "shop@mail.shop.example"}}
+    assert environment["OMS_MAIL_FROM"] == "shop@mail.shop.example"
+    assert environment["OMS_PUBLIC_URL"] == "https://shop.example"
+    assert local.functions()["Notifier"]["Environment"]["Variables"]["OMS_MAIL_FROM"] == ""
+    assert "ses:" not in str(local.all("AWS::IAM::Policy"))
 
 
 def test_only_the_sign_in_functions_can_read_private_keys(prod: Synthesized) -> None:

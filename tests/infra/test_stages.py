@@ -43,6 +43,28 @@ def test_a28_the_synth_ends_with_one_sentence_and_no_template(tmp_path: Path) ->
     assert not list(tmp_path.glob("*.template.json"))
 
 
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"public_url": "http://shop.example"}, "public_url"),
+        ({"public_url": "https://shop.example/"}, "public_url"),
+        ({"public_url": "https://shop.example/#x"}, "public_url"),
+        ({"public_url": "http://localhost:5000"}, "public_url"),
+        ({"public_url": "https://shop.example", "mail_from": "Shop <shop@shop.example>"}, "mail_from"),
+        ({"public_url": "https://shop.example", "mail_from": "shop"}, "mail_from"),
+        ({"mail_from": "shop@shop.example"}, "'mail_from' needs 'public_url'"),
+    ],
+)
+def test_mail_that_could_not_be_sent_or_followed_is_refused(settings: dict[str, Any], what: str) -> None:
+    with pytest.raises(StageError, match=what):
+        Stage.named("prod", settings)
+
+
+def test_links_in_mails_may_lead_below_a_path() -> None:
+    assert Stage.named("prod", {"public_url": "https://shop.example/account"}).public_url
+    assert Stage.named("local", {"public_url": "http://localhost:5000"}).public_url
+
+
 def test_loosening_settings_reach_the_functions_of_the_local_stage(local: Synthesized, prod: Synthesized) -> None:
     names = {"OMS_CLOCK_OFFSET", "OMS_REGISTER_LIMIT", "OMS_LOGIN_LIMIT"}
     environments = {name: function["Environment"]["Variables"] for name, function in local.functions().items()}

@@ -35,6 +35,8 @@ class Settings:
     origin_secret: str
     expiry_queue_url: str
     poison_queue_url: str
+    public_url: str
+    mail_from: str
     currency: str
     currency_digits: int
     hold: timedelta
@@ -77,6 +79,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         origin_secret=environment.get("OMS_ORIGIN_SECRET", ""),
         expiry_queue_url=environment.get("OMS_EXPIRY_QUEUE_URL", ""),
         poison_queue_url=environment.get("OMS_POISON_QUEUE_URL", ""),
+        public_url=environment.get("OMS_PUBLIC_URL", ""),
+        mail_from=environment.get("OMS_MAIL_FROM", ""),
         currency=currency,
         currency_digits=digits,
         hold=timedelta(seconds=hold),

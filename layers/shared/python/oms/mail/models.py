@@ -1,0 +1,67 @@
+"""What is known of each mail: that it was asked for, and what became of it. Kept in the identity table.
+
+No item holds what a mail says, or where it went.
+"""
+
+from dataclasses import dataclass
+
+from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
+
+from oms.dynamodb import IntegerAttribute, StoredItem
+from oms.settings import settings
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail to be sent to a user. `stored` is put when, and only when, it is claimed: what its text relies on."""
+
+    user_id: str
+    purpose: str
+    to: str
+    subject: str
+    text: str
+    stored: tuple[StoredItem, ...] = ()
+
+    def __repr__(self) -> str:
+        """Without the address and the text, which may hold a token."""
+        return f"Letter({self.purpose} for user {self.user_id})"
+
+
+class MailItem(StoredItem):
+    class Meta:
+        table_name = settings().identity_table
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    kind = DiscriminatorAttribute()
+
+
+class Mail(MailItem, discriminator="mail"):
+    """The claim to send one mail. `state`: claimed, then sent, refused (by SES, for good) or unknown.
+
+    `attempt` names who claimed it, so that a claim whose answer was lost is found to be one's own.
+    """
+
+    attempt = UnicodeAttribute()
+    user_id = UnicodeAttribute()
+    purpose = UnicodeAttribute()
+    state = UnicodeAttribute(default="claimed")
+    at = UnicodeAttribute()
+    message_id = UnicodeAttribute(null=True)
+    expires_at = IntegerAttribute(attr_name="ttl")
+
+
+class MailCount(MailItem, discriminator="mail-count"):
+    """How many mails of a purpose a user was sent in an hour."""
+
+    n = IntegerAttribute(default=0)
+    expires_at = IntegerAttribute(attr_name="ttl")
+
+
+def mail_key(cause: str) -> tuple[str, str]:
+    """One mail for each cause."""
+    return f"mail#{cause}", "mail"
+
+
+def mail_count_key(user_id: str, purpose: str, hour: int) -> tuple[str, str]:
+    return f"user#{user_id}", f"mails#{purpose}#{hour}"

@@ -1,0 +1,334 @@
+"""The notifier: which mails go out, what they say, and that none goes out twice."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+
+from notifier import handler as notifier
+from oms.dynamodb import client
+from oms.identity import account_mails
+from oms.identity.models import MailRequest, User
+from oms.mail import service as mail
+from oms.mail.models import Mail
+from oms.settings import settings
+from tests.functional.auth.conftest import Clock, log_in
+from tests.functional.auth.wire import answer_lost, recorded
+from tests.functional.gateway import call
+from tests.functional.harness import Context, Person
+from tests.functional.stream import record
+
+NEW = "a quite different one"
+LINK = re.compile(r"^https://shop\.example/(reset-password|verify-email)#token=(\S+)$", re.M)
+
+
+class Ses:
+    """Takes mails, or fails as it is told to, each time it is asked."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.failures: list[Exception] = []
+
+    def send_email(self, **mail: Any) -> dict[str, str]:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.sent.append(mail)
+        return {"MessageId": f"message-{len(self.sent)}"}
+
+    @property
+    def texts(self) -> list[str]:
+        return [it["Content"]["Simple"]["Body"]["Text"]["Data"] for it in self.sent]
+
+    def tokens(self) -> list[str]:
+        return [LINK.findall(text)[0][1] for text in self.texts]
+
+
+@pytest.fixture(autouse=True)
+def ses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ses]:
+    ses = Ses()
+    known = replace(settings(), mail_from="shop@shop.example", public_url="https://shop.example")
+    monkeypatch.setattr(mail, "_ses", lambda: ses)
+    monkeypatch.setattr(mail, "settings", lambda: known)
+    monkeypatch.setattr(account_mails, "settings", lambda: known)
+    yield ses
+    for token in ses.tokens():
+        assert token.partition(".")[2] not in str(stored()), "the table holds a token"
+
+
+@pytest.fixture
+def ada(account: Callable[..., User]) -> User:
+    return account("Ada@Example.com")
+
+
+def stored() -> list[dict[str, Any]]:
+    return list(client().scan(TableName="identity")["Items"])
+
+
+def mails() -> list[Mail]:
+    return [Mail.from_raw_data(it) for it in stored() if it["kind"]["S"] == "mail"]
+
+
+def requests() -> list[dict[str, Any]]:
+    """The records of the requests that were made, oldest first."""
+    found = [it for it in stored() if it["kind"]["S"] == "mail-request"]
+    return [record(None, it) for it in sorted(found, key=lambda it: str(it["id"]))]
+
+
+def forget(email: str = "ada@example.com") -> dict[str, Any]:
+    """The record of a request for a reset mail."""
+    before = {it["dynamodb"]["NewImage"]["id"]["S"] for it in requests()}
+    assert call("POST", "/api/v1/auth/password/forgot", {"email": email}).status == 202
+    (new,) = [it for it in requests() if it["dynamodb"]["NewImage"]["id"]["S"] not in before]
+    return new
+
+
+def notify(*records: dict[str, Any]) -> None:
+    notifier.lambda_handler({"Records": list(records)}, Context())
+
+
+def refused(code: str, status: int) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "SendEmail")
+
+
+def reset(token: str) -> int:
+    return call("POST", "/api/v1/auth/password/reset", {"token": token, "new_password": NEW}).status
+
+
+# ---- who gets what --------------------------------------------------------------------------------------------------
+
+
+def test_who_forgot_a_password_gets_a_link_that_sets_one(ada: User, ses: Ses) -> None:
+    notify(forget("ADA@example.com"))
+
+    (sent,) = ses.sent
+    assert sent["FromEmailAddress"] == "shop@shop.example"
+    assert sent["Destination"] == {"ToAddresses": ["Ada@Example.com"]}
+    assert LINK.findall(ses.texts[0])[0][0] == "reset-password"
+    assert reset(ses.tokens()[0]) == 204
+    assert log_in(password=NEW).status == 200
+
+
+def test_a_new_user_gets_a_link_that_verifies_the_address(cloud: None, ses: Ses) -> None:
+    body = {"email": "new@example.com", "password": NEW, "first_name": "N"}
+    user = call("POST", "/api/v1/auth/register", body).json
+    new = [it for it in stored() if it["kind"]["S"] == "user"]
+
+    notify(*(record(None, it) for it in new))
+
+    assert LINK.findall(ses.texts[0])[0][0] == "verify-email"
+    assert call("POST", "/api/v1/auth/email/verify", {"token": ses.tokens()[0]}).status == 204
+    token = log_in("new@example.com", NEW).json["access_token"]
+    me = call("GET", "/api/v1/auth/me", token=token).json
+    assert (me["id"], me["email_verified"]) == (user["id"], True)
+
+
+def test_nobody_gets_a_mail_for_an_address_without_an_active_account(
+    ada: User, account: Callable[..., User], ses: Ses
+) -> None:
+    account("gone@example.com", status="disabled")
+
+    notify(forget("nobody@example.com"), forget("gone@example.com"), forget("no address"))
+
+    assert ses.sent == []
+    assert mails() == []
+
+
+def test_other_items_and_changes_ask_for_no_mail(ada: User, account: Callable[..., User], ses: Ses) -> None:
+    verified = account("known@example.com", email_verified=True)
+    log_in()
+    asked = forget()
+    image = asked["dynamodb"]["NewImage"]
+    raw = [it for it in stored() if it["kind"]["S"] not in ("user", "mail-request")]
+    assert {"session", "device", "claim", "slot"} <= {it["kind"]["S"] for it in raw}
+
+    notify(*(record(None, it) for it in raw), record(None, verified.serialize()))
+    notify(record(ada.serialize(), ada.serialize()), record(ada.serialize(), None), record(image, None))
+
+    assert ses.sent == []
+
+
+def test_what_cannot_be_understood_is_set_aside_and_its_neighbours_get_their_mail(
+    ada: User, ses: Ses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside: list[Any] = []
+    monkeypatch.setattr("oms.streams.set_aside", lambda *it: aside.append(it))
+    broken = record(None, {"pk": {"S": "x"}, "sk": {"S": "y"}})
+
+    notify(broken, forget())
+
+    assert [it[0] for it in aside] == [broken]
+    assert len(ses.sent) == 1
+
+
+# ---- once -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_record_that_comes_again_sends_nothing_twice(ada: User, ses: Ses) -> None:
+    asked = forget()
+
+    for _ in range(3):
+        notify(asked)
+
+    assert len(ses.sent) == 1
+    (claim,) = mails()
+    assert (claim.state, claim.message_id, claim.user_id) == ("sent", "message-1", ada.id)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        refused("TooManyRequestsException", 429),
+        refused("SendingPausedException", 400),
+        ConnectTimeoutError(endpoint_url="https://ses"),
+    ],
+    ids=["throttled", "paused", "unconnected"],
+)
+def test_a_refusal_that_may_pass_brings_the_batch_back_and_the_mail_goes_out_then(
+    ada: User, ses: Ses, failure: Exception
+) -> None:
+    asked = forget()
+    for _ in range(4):  # more than the mails an hour: what was not sent does not count
+        ses.failures.append(failure)
+        with pytest.raises(type(failure)):
+            notify(asked)
+        assert mails() == []
+        assert [it for it in stored() if it["kind"]["S"] == "mailed-token"] == []
+
+    notify(asked)
+
+    assert len(ses.sent) == 1
+    assert reset(ses.tokens()[0]) == 204
+
+
+@pytest.mark.parametrize(
+    ("failure", "state"),
+    [
+        (ReadTimeoutError(endpoint_url="https://ses"), "unknown"),
+        (refused("InternalFailure", 500), "unknown"),
+        (refused("MessageRejected", 400), "refused"),
+        (refused("BadRequestException", 400), "refused"),
+    ],
+    ids=["no answer", "internal", "rejected", "bad"],
+)
+def test_an_end_that_leaves_it_open_or_settles_it_is_marked_and_not_tried_again(
+    ada: User, account: Callable[..., User], ses: Ses, failure: Exception, state: str, capsys: Any
+) -> None:
+    account("bob@example.com")
+    ses.failures.append(failure)
+    asked = forget()
+
+    notify(asked, forget("bob@example.com"))
+    notify(asked)
+
+    assert [it["Destination"]["ToAddresses"] for it in ses.sent] == [["bob@example.com"]]
+    assert sorted(it.state for it in mails()) == sorted([state, "sent"])
+    assert f'"Mail{state.capitalize()}":[1.0]' in capsys.readouterr().out
+
+
+def test_who_was_cut_off_between_claim_and_mark_leaves_an_unknown_end(ada: User, ses: Ses, capsys: Any) -> None:
+    asked = forget()
+    ses.failures.append(KeyboardInterrupt())  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        notify(asked)
+    assert [it.state for it in mails()] == ["claimed"]
+
+    notify(asked)
+
+    assert ses.sent == []
+    assert [it.state for it in mails()] == ["unknown"]
+    assert '"MailUnknown":[1.0]' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("operation", ["TransactWriteItems", "UpdateItem"])
+def test_a_lost_answer_of_the_claim_or_the_mark_loses_no_mail(ada: User, ses: Ses, operation: str) -> None:
+    asked = forget()
+
+    with answer_lost(operation):
+        notify(asked)
+
+    assert len(ses.sent) == 1
+    assert [it.state for it in mails()] == ["sent"]
+
+
+# ---- bounds ---------------------------------------------------------------------------------------------------------
+
+
+def test_a26_an_account_gets_three_reset_mails_an_hour(
+    ada: User, account: Callable[..., User], ses: Ses, frozen: Clock
+) -> None:
+    account("bob@example.com")
+    frozen.now = frozen.now.replace(minute=0)
+
+    for _ in range(6):
+        notify(forget())
+    assert len(ses.sent) == 3
+    notify(forget("bob@example.com"))
+    assert len(ses.sent) == 4
+
+    frozen.advance(hours=1)
+    notify(forget())
+    assert len(ses.sent) == 5
+
+
+def test_without_a_sender_nothing_is_sent_and_nothing_fails(
+    ada: User, ses: Ses, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(mail, "settings", lambda: replace(settings(), mail_from=""))
+
+    notify(forget())
+
+    assert (ses.sent, mails()) == ([], [])
+    assert '"MailNotSetUp":[1.0]' in capsys.readouterr().out
+
+
+# ---- secrecy --------------------------------------------------------------------------------------------------------
+
+
+def test_a29_the_token_stands_in_the_mail_and_nowhere_else(
+    ada: User, ses: Ses, capsys: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    ses.failures.append(refused("MessageRejected", 400))
+    with recorded():
+        notify(forget())
+        notify(forget())
+
+    (secret,) = (token.partition(".")[2] for token in ses.tokens())
+    assert len(secret) == 43
+    for table in ("identity", "audit"):
+        assert secret not in str(client().scan(TableName=table)["Items"])
+    printed = capsys.readouterr()
+    assert secret not in printed.out + printed.err + caplog.text
+    assert secret not in repr(account_mails.letter(ada, "reset"))
+    assert "ada@example.com" not in (printed.out + printed.err + caplog.text).lower()
+
+
+def test_a_letter_is_not_printed_with_its_token_or_address(ada: User) -> None:
+    letter = account_mails.letter(ada, "reset")
+
+    assert "#token=" in letter.text
+    assert repr(letter) == f"Letter(reset for user {ada.id})"
+
+
+def test_a_request_is_forgotten_by_its_time_to_live(cloud: None, frozen: Clock) -> None:
+    image = forget()["dynamodb"]["NewImage"]
+
+    request = MailRequest.from_raw_data(image)
+    assert request.expires_at == int(frozen.now.timestamp()) + 24 * 3600
+
+
+def test_a_token_of_a_mail_ends_when_the_account_is_disabled(
+    ada: User, ses: Ses, person: Callable[..., Person]
+) -> None:
+    notify(forget())
+    boss = person("admin")
+    for status in ("disabled", "active"):
+        path = f"/api/v1/admin/users/{ada.id}/status"
+        assert call("PATCH", path, {"status": status}, token=boss.token).status == 200
+
+    assert reset(ses.tokens()[0]) == 422

@@ -1,0 +1,246 @@
+"""Accounts on the deployed system: what bites on every session at once, and who is left when admins unmake each other."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from local.demo import PASSWORD as DEMO_PASSWORD
+from local.system import LocalSystem
+from tests.integration.shop import CLIENTS, at_once, statuses
+from tests.integration.test_auth import PASSWORD, log_in
+
+ME, USERS = "/api/v1/auth/me", "/api/v1/admin/users"
+NEW = "a quite different one"
+SESSIONS = 6
+ROUNDS = 100
+
+type ClientFactory = Callable[..., httpx.Client]
+type Tokens = dict[str, Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _enough_workers(system: LocalSystem) -> None:
+    system.warm_up(CLIENTS, (ME, "/api/v1/auth/login", USERS))
+
+
+@pytest.fixture
+def user(client: ClientFactory) -> tuple[str, str]:
+    """A new customer: address and id."""
+    email = f"{uuid4().hex}@example.com"
+    made = client().post("/api/v1/auth/register", json={"email": email, "password": PASSWORD, "first_name": "Ada"})
+    assert made.status_code == 201, made.text
+    return email, made.json()["id"]
+
+
+@pytest.fixture
+def admin(signed_in: Callable[[str], httpx.Client]) -> httpx.Client:
+    return signed_in("admin")
+
+
+def bearer(tokens: Tokens) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+def sessions_of(http: httpx.Client, email: str, password: str = PASSWORD) -> list[Tokens]:
+    return [log_in(http, email, password).json() for _ in range(SESSIONS)]
+
+
+def asks(http: httpx.Client, sessions: list[Tokens], path: str = ME) -> list[int]:
+    """The status that each session gets, all asking at once."""
+    requests = [lambda it=it: http.get(path, headers=bearer(it)) for it in sessions]
+    return [answer.status_code for answer in at_once(requests, clients=CLIENTS)]
+
+
+def refreshes(http: httpx.Client, sessions: list[Tokens]) -> list[int]:
+    return [
+        http.post("/api/v1/auth/refresh", json={"refresh_token": it["refresh_token"]}).status_code for it in sessions
+    ]
+
+
+def mailed_token(system: LocalSystem, email: str, page: str, *, seconds: float = 60) -> str:
+    """The token of the newest mail to an address whose link leads to `page`."""
+    found: list[str] = []
+    deadline = time.monotonic() + seconds
+    with httpx.Client(trust_env=False) as http:
+        while not found and time.monotonic() < deadline:
+            messages = http.get(f"{system.endpoint_url}/_ministack/ses/messages").json()["messages"]
+            to_them = [str(it) for it in messages if email in str(it)]
+            found = [token for it in to_them for token in re.findall(rf"/{page}#token=([\w.-]+)", it)]
+            time.sleep(0.2)
+    assert found, f"no mail with {page} for {email}"
+    return found[-1]
+
+
+# ---- what bites on the next request of every session ----------------------------------------------------------------
+
+
+def test_a06_a_role_change_bites_on_the_next_request_of_every_session(
+    client: ClientFactory, admin: httpx.Client, user: tuple[str, str]
+) -> None:
+    http, (email, user_id) = client(), user
+    sessions = sessions_of(http, email)
+    managers_list = "/api/v1/orders?customer_id=none"
+    assert set(asks(http, sessions, managers_list)) == {403}
+
+    for role, status in (("manager", 200), ("customer", 403)):
+        assert admin.patch(f"{USERS}/{user_id}/role", json={"role": role}).status_code == 200
+        assert set(asks(http, sessions, managers_list)) == {status}
+
+
+def test_a06_disabling_bites_on_the_next_request_of_every_session(
+    client: ClientFactory, admin: httpx.Client, user: tuple[str, str]
+) -> None:
+    http, (email, user_id) = client(), user
+    sessions = sessions_of(http, email)
+    assert set(asks(http, sessions)) == {200}
+
+    for status in ("disabled", "active"):
+        assert admin.patch(f"{USERS}/{user_id}/status", json={"status": status}).status_code == 200
+        assert set(asks(http, sessions)) == {401}
+
+    assert set(refreshes(http, sessions)) == {401}
+    assert log_in(http, email).status_code == 200
+
+
+def test_a06_a_password_change_ends_every_session_but_its_own(client: ClientFactory, user: tuple[str, str]) -> None:
+    http, (email, _) = client(), user
+    own, *others = sessions_of(http, email)
+    body = {"current_password": PASSWORD, "new_password": NEW}
+
+    assert http.put("/api/v1/auth/password", json=body, headers=bearer(own)).status_code == 204
+
+    assert set(asks(http, others)) == {401}
+    assert set(refreshes(http, others)) == {401}
+    assert asks(http, [own]) == [200]
+    assert refreshes(http, [own]) == [200]
+
+
+def test_a06_a_reset_by_mail_ends_every_session(
+    system: LocalSystem, client: ClientFactory, user: tuple[str, str]
+) -> None:
+    http, (email, _) = client(), user
+    sessions = sessions_of(http, email)
+    assert http.post("/api/v1/auth/password/forgot", json={"email": email.upper()}).status_code == 202
+    token = mailed_token(system, email, "reset-password")
+
+    body = {"token": token, "new_password": NEW}
+    answers = at_once([lambda: http.post("/api/v1/auth/password/reset", json=body)] * 4)
+
+    assert statuses(answers) == {204: 1, 422: 3}
+    assert set(asks(http, sessions)) == {401}
+    assert set(refreshes(http, sessions)) == {401}
+    assert (log_in(http, email).status_code, log_in(http, email, NEW).status_code) == (401, 200)
+    assert_nowhere(system, token)
+
+
+def test_a_new_user_can_verify_the_address_by_the_mail(
+    system: LocalSystem, client: ClientFactory, user: tuple[str, str]
+) -> None:
+    http, (email, _) = client(), user
+    token = mailed_token(system, email, "verify-email")
+
+    for _ in range(2):
+        assert http.post("/api/v1/auth/email/verify", json={"token": token}).status_code == 204
+
+    assert http.get(ME, headers=bearer(log_in(http, email).json())).json()["email_verified"] is True
+    assert_nowhere(system, token)
+
+
+def assert_nowhere(system: LocalSystem, token: str) -> None:
+    """A29: that the token's secret is in no item of any table and in no log line."""
+    secret = token.partition(".")[2]
+    dynamodb = system.client("dynamodb")
+    for table in dynamodb.list_tables()["TableNames"]:
+        for page in dynamodb.get_paginator("scan").paginate(TableName=table):
+            assert secret not in str(page["Items"]), table
+    for function in system.deployment.functions:
+        assert secret not in "\n".join(system.logs(function)), function
+
+
+def test_a07_many_sessions_refreshed_at_once_have_one_successor_each(
+    client: ClientFactory, user: tuple[str, str]
+) -> None:
+    http, (email, _) = client(), user
+    tokens = [it["refresh_token"] for it in sessions_of(http, email)[:2]]
+
+    requests = [
+        lambda token=token: http.post("/api/v1/auth/refresh", json={"refresh_token": token}) for token in tokens * 20
+    ]
+    answers = at_once(requests, clients=CLIENTS)
+
+    assert statuses(answers) == {200: 40}
+    assert len({answer.json()["refresh_token"] for answer in answers}) == 2
+
+
+# ---- the last admin -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_admins(system: LocalSystem, client: ClientFactory, admin: httpx.Client) -> list[tuple[str, str]]:
+    """Two new admins, address and id."""
+    made = []
+    for _ in range(2):
+        email = f"{uuid4().hex}@example.com"
+        body = {"email": email, "password": PASSWORD, "first_name": "Ada"}
+        user_id = client().post("/api/v1/auth/register", json=body).json()["id"]
+        assert admin.patch(f"{USERS}/{user_id}/role", json={"role": "admin"}).status_code == 200
+        made.append((email, user_id))
+    return made
+
+
+def active_admins(system: LocalSystem) -> tuple[set[str], int]:
+    """The ids of active admins, and the count that the system keeps."""
+    dynamodb = system.client("dynamodb")
+    table = system.environment("Admin")["OMS_IDENTITY_TABLE"]
+    items = [it for page in dynamodb.get_paginator("scan").paginate(TableName=table) for it in page["Items"]]
+    users = [it for it in items if it["kind"]["S"] == "user"]
+    active = {it["id"]["S"] for it in users if (it["role"]["S"], it["status"]["S"]) == ("admin", "active")}
+    (count,) = [int(it["n"]["N"]) for it in items if it["kind"]["S"] == "admins"]
+    return active, count
+
+
+@pytest.mark.alone
+def test_a30_of_two_admins_who_unmake_each_other_one_remains(
+    system: LocalSystem, client: ClientFactory, admin: httpx.Client, two_admins: list[tuple[str, str]]
+) -> None:
+    """Each round both ask at the same moment, in all mixtures of role and status; whoever remains mends it."""
+    https = [client(), client("127.0.0.3")]
+    demo_admin = admin.get(ME).json()["id"]
+    for http, (email, _) in zip(https, two_admins, strict=True):
+        http.headers["Authorization"] = f"Bearer {log_in(http, email).json()['access_token']}"
+    assert https[0].patch(f"{USERS}/{demo_admin}/status", json={"status": "disabled"}).status_code == 200
+    ids = [user_id for _, user_id in two_admins]
+    seen: list[tuple[int, ...]] = []
+    moves = [("role", "manager"), ("status", "disabled")]
+
+    for number in range(ROUNDS):
+        chosen = [moves[number % 2], moves[number // 2 % 2]]
+        requests = [
+            lambda http=http, other=other, move=move: http.patch(f"{USERS}/{other}/{move[0]}", json={move[0]: move[1]})
+            for http, other, move in zip(https, reversed(ids), chosen, strict=True)
+        ]
+        answers = at_once(requests)
+        seen.append(tuple(sorted(answer.status_code for answer in answers)))
+        active, count = active_admins(system)
+        assert (len(active), count) == (1, 1), answers
+        left = ids.index(active.pop())
+        other = ids[1 - left]
+        for member, value in (("role", "admin"), ("status", "active")):
+            mended = https[left].patch(f"{USERS}/{other}/{member}", json={member: value})
+            assert mended.status_code == 200, mended.text
+        email = two_admins[1 - left][0]
+        tokens = log_in(https[1 - left], email).json()
+        https[1 - left].headers["Authorization"] = f"Bearer {tokens['access_token']}"
+
+    assert https[0].patch(f"{USERS}/{demo_admin}/status", json={"status": "active"}).status_code == 200
+    # One was let through; the other met the count (409), or had been unmade before it was asked who it is.
+    assert set(seen) <= {(200, 401), (200, 403), (200, 409)}
+    assert (200, 409) in seen, "the two never met"
+    admin.headers["Authorization"] = (
+        f"Bearer {log_in(client(), 'admin@demo.example', DEMO_PASSWORD).json()['access_token']}"
+    )
