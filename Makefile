@@ -98,6 +98,11 @@ bootstrap: $(INSTALLED) deployable ## Prepare the AWS account and region that th
 keys: $(INSTALLED) deployable ## Make and publish the signing key of STAGE=… when it has none; ROTATE=1 makes the next
 	@PYTHONPATH=layers/shared/python .venv/bin/python -m oms.identity.keys --stage $(STAGE) $(if $(ROTATE),--rotate)
 
+.PHONY: admin
+admin: $(INSTALLED) deployable ## Make EMAIL=… the first admin of STAGE=…, and print a link to set the password
+	@test -n "$(EMAIL)" || { echo "Say who: make admin EMAIL=you@example.com STAGE=$(STAGE)." >&2; exit 1; }
+	@PYTHONPATH=layers/shared/python .venv/bin/python -m oms.identity.first_admin --stage $(STAGE) --email "$(EMAIL)"
+
 .PHONY: deployable
 deployable:
 	@case "$(STAGE)" in dev|prod) ;; *) \

@@ -64,8 +64,9 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
         "cors_origins": ORIGINS,
         "passwords_concurrency": 20,
         "alarm_email": "ops@shop.example",
+        "public_url": "https://shop.example",
+        "mail_from": "shop@mail.shop.example",
     }
-    settings |= {"public_url": "https://shop.example", "mail_from": "shop@mail.shop.example"}
     return synthesize(tmp_path_factory.mktemp("prod"), "prod", settings)
 
 

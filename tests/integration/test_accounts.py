@@ -1,4 +1,4 @@
-"""Accounts on the deployed system: what bites on every session at once, and who is left when admins unmake each other."""
+"""Accounts on the deployed system: what bites on all sessions at once, and who is left when admins meet."""
 
 import re
 import time

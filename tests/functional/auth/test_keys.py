@@ -206,7 +206,7 @@ def test_the_command_makes_rotates_and_audits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], frozen: Clock
 ) -> None:
     monkeypatch.setattr(keys, "_names", lambda _stage: NAMES)
-    monkeypatch.setattr(keys, "_audit_table", lambda _stage: "audit")
+    monkeypatch.setattr(keys, "table_of", lambda _stage, _domain: "audit")
 
     def run(*arguments: str) -> str:
         monkeypatch.setattr("sys.argv", ["keys", "--stage", "local", *arguments])
@@ -229,7 +229,7 @@ def test_a_key_whose_audit_entry_cannot_be_put_is_not_stored(
     monkeypatch: pytest.MonkeyPatch, frozen: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(keys, "_names", lambda _stage: NAMES)
-    monkeypatch.setattr(keys, "_audit_table", lambda _stage: "audit")
+    monkeypatch.setattr(keys, "table_of", lambda _stage, _domain: "audit")
     for arguments in ([], ["--rotate"]):
         before = stored()
         monkeypatch.setattr("sys.argv", ["keys", "--stage", "local", *arguments])

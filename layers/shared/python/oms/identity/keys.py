@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from oms import audit, clock
 from oms.identity.secret_store import parameters_client, read_parameter, read_secret, secrets_client
+from oms.identity.stacks import operator, table_of
 from oms.identity.tokens import ACCESS_TOKEN_SECONDS
 
 PUBLISHED_BEFORE_SIGNING = 15 * 60
@@ -141,18 +142,8 @@ def _now() -> int:
 
 def _audit(stage: str, action: str, kid: str) -> None:
     """Puts the entry before the key is stored: one may stand for a key that was not, but no key is without one."""
-    operator = boto3.client("sts").get_caller_identity()["Arn"]
-    entry = audit.entry(action, actor_id=operator, address=None, target=kid)
-    boto3.client("dynamodb").put_item(TableName=_audit_table(stage), Item=entry.serialize())
-
-
-def _audit_table(stage: str) -> str:
-    # Page by page: describe_stack_resources would stop at the hundredth.
-    pages = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=f"Oms-{stage}")
-    for resource in (resource for page in pages for resource in page["StackResourceSummaries"]):
-        if "DynamoDB" in resource["ResourceType"] and "Audit" in resource["LogicalResourceId"]:
-            return resource["PhysicalResourceId"]
-    raise LookupError(f"the stack Oms-{stage} has no audit table")
+    entry = audit.entry(action, actor_id=operator(), address=None, target=kid)
+    boto3.client("dynamodb").put_item(TableName=table_of(stage, "Audit"), Item=entry.serialize())
 
 
 def _names(stage: str) -> dict[str, str]:

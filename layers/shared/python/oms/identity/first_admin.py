@@ -1,0 +1,135 @@
+"""Makes the first admin of a deployment: `python -m oms.identity.first_admin --stage S --email E`.
+
+Prints a link with which the admin sets a password. Whoever may write to the stage's tables may do this; no route does.
+"""
+
+import argparse
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.transactions import TransactWrite
+
+from oms import audit, clock
+from oms.audit import AuditItem
+from oms.dynamodb import failed, get_item, retrying, transaction
+from oms.errors import OmsError
+from oms.identity import emails
+from oms.identity.mailed_tokens import LIFE_SECONDS, link, mint
+from oms.identity.models import ADMINS_KEY, Admins, Claim, IdentityItem, User, claim_key, email_key, user_key
+from oms.identity.opaque_tokens import MailToken
+from oms.identity.stacks import operator, output_of, table_of
+
+
+class RefusedError(Exception):
+    """There is an active admin already; the message says what they can do."""
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """What was done for the admin: an account made, one that was there promoted, or only a new link."""
+
+    done: Literal["made", "promoted", "linked"]
+    token: MailToken
+
+
+def admit(email: str, *, operator_arn: str) -> Admitted:
+    """Raises RefusedError where another admin is active, and ValueError for what is no address."""
+    return retrying(lambda: _admit(emails.check(email), operator_arn))
+
+
+def _admit(email: str, operator_arn: str) -> Admitted:
+    folded = emails.fold(email)
+    claim = cast(Claim | None, get_item(IdentityItem, claim_key(folded)))
+    user = cast(User | None, get_item(IdentityItem, user_key(claim.user_id))) if claim else None
+    done: Literal["made", "promoted", "linked"]
+    if user is None:
+        done, changed = "made", _password_less(email, folded)
+    elif user.is_active_admin:
+        done, changed = "linked", user
+    else:
+        done, changed = "promoted", _promoted(user)
+    stored, token = mint(changed, "reset")
+    entry = audit.entry(
+        f"first-admin.{done}", actor_id=operator_arn, actor_role="operator", address=None, target=f"user#{changed.id}"
+    )
+    try:
+        with transaction() as writes:
+            if done != "linked":
+                _count_first(writes)
+            if done == "made":
+                writes.save(Claim(*claim_key(folded), user_id=changed.id), Claim.pk.does_not_exist())
+                writes.save(changed, User.pk.does_not_exist())
+            if user and done == "promoted":
+                writes.save(changed, User.version == user.version)
+            writes.save(stored)
+            writes.save(entry)
+    except TransactWriteError as error:
+        # Of what is conditioned, puts come first; the count of admins comes last.
+        if done != "linked" and failed(error.cancellation_reasons[-1] if error.cancellation_reasons else None):
+            raise RefusedError(
+                "There is an active admin. They can make others: PATCH /api/v1/admin/users/{id}/role."
+            ) from error
+        raise
+    return Admitted(done, token)
+
+
+def _password_less(email: str, folded: str) -> User:
+    """Without a password until the link is used, and with an address that the operator vouches for."""
+    user_id = clock.random_id()
+    return User(
+        *user_key(user_id),
+        id=user_id,
+        email=email,
+        email_folded=folded,
+        email_key=email_key(folded, user_id),
+        email_verified=True,
+        first_name="Admin",
+        role="admin",
+        created_at=clock.timestamp(clock.now()),
+    )
+
+
+def _promoted(user: User) -> User:
+    """An active admin with no session and no token from before."""
+    changed = User.from_raw_data(user.serialize())
+    changed.role, changed.status = "admin", "active"
+    changed.auth_epoch, changed.version = user.auth_epoch + 1, user.version + 1
+    return changed
+
+
+def _count_first(writes: TransactWrite) -> None:
+    writes.update(
+        Admins(*ADMINS_KEY),
+        [Admins.kind.set(Admins), Admins.n.set(1)],
+        Admins.n.does_not_exist() | (Admins.n == 0),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Makes the first admin of a stage and prints a link for a password.")
+    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    parser.add_argument("--email", required=True)
+    arguments = parser.parse_args()
+    stage: str = arguments.stage
+    try:
+        public_url = output_of(stage, "PublicUrl")
+        if public_url is None:
+            raise SystemExit(
+                f"Set public_url of the stage {stage!r} in cdk.json and deploy it: the link begins with it."
+            )
+        # Bound to the names that functions are told; here they are found, before the first call.
+        IdentityItem.Meta.table_name, AuditItem.Meta.table_name = table_of(stage, "Identity"), table_of(stage, "Audit")
+        admitted = admit(arguments.email, operator_arn=operator())
+    except (BotoCoreError, ClientError, LookupError, OmsError) as error:
+        raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {error}") from error
+    except (RefusedError, ValueError) as error:
+        raise SystemExit(f"{arguments.email}: {error}") from error
+    what = {"made": "made an admin", "promoted": "now an admin", "linked": "an admin already; here is a new link"}
+    print(f"{arguments.email}: {what[admitted.done]}")
+    print(f"Set the password within {LIFE_SECONDS['reset'] // 60} minutes: {link(public_url, 'reset', admitted.token)}")
+
+
+if __name__ == "__main__":
+    main()

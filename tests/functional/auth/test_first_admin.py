@@ -1,0 +1,143 @@
+"""`make admin`: the first admin of a deployment, made by whoever may write to its tables."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from oms.dynamodb import client, get_item, put_item
+from oms.identity import first_admin
+from oms.identity.first_admin import RefusedError, admit
+from oms.identity.models import ADMINS_KEY, Admins, User
+from tests.functional.auth.conftest import PASSWORD, Clock, audit_entries, log_in
+from tests.functional.auth.wire import answer_lost
+from tests.functional.gateway import call
+from tests.functional.harness import Answer
+
+NEW, ARN = "a quite different one", "arn:aws:iam::123456789012:user/olga"
+pytestmark = pytest.mark.usefixtures("cloud")
+
+
+def reset(token: object) -> Answer:
+    return call("POST", "/api/v1/auth/password/reset", {"token": str(token), "new_password": NEW})
+
+
+def users() -> list[User]:
+    return [User.from_raw_data(it) for it in client().scan(TableName="identity")["Items"] if it["kind"]["S"] == "user"]
+
+
+def counted() -> int:
+    found = get_item(Admins, ADMINS_KEY)
+    return found.n if found else 0
+
+
+def test_the_first_admin_is_made_without_a_password_and_sets_one_by_the_link() -> None:
+    admitted = admit("olga@example.com", operator_arn=ARN)
+
+    assert admitted.done == "made"
+    for guess in (PASSWORD, "", "None"):
+        assert log_in("olga@example.com", guess).status == 401
+    assert reset(admitted.token).status == 204
+    token = log_in("olga@example.com", NEW, address="203.0.113.9").json["access_token"]
+    assert call("GET", "/api/v1/admin/users", token=token).status == 200
+    assert counted() == 1
+    (entry,) = [it for it in audit_entries() if it.action == "first-admin.made"]
+    assert (entry.actor_id, entry.target) == (ARN, f"user#{users()[0].id}")
+
+
+def test_the_link_is_good_for_half_an_hour(frozen: Clock) -> None:
+    admitted = admit("olga@example.com", operator_arn=ARN)
+    frozen.advance(minutes=30)
+
+    assert reset(admitted.token).status == 422
+    again = admit("Olga@example.com", operator_arn=ARN)
+    assert (again.done, reset(again.token).status) == ("linked", 204)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"role": "admin", "status": "disabled"}, {"status": "disabled"}])
+def test_an_account_that_is_there_is_promoted(account: Callable[..., User], attributes: dict[str, str]) -> None:
+    ada = account("ada@example.com", **attributes)
+    before = log_in().json.get("access_token")
+
+    admitted = admit("ada@example.com", operator_arn=ARN)
+
+    assert admitted.done == "promoted"
+    (user,) = users()
+    assert (user.id, user.role, user.status, user.version) == (ada.id, "admin", "active", 2)
+    assert counted() == 1
+    assert call("GET", "/api/v1/auth/me", token=before or "none").status == 401
+    assert reset(admitted.token).status == 204
+
+
+def test_while_another_admin_is_active_nobody_is_made_one(account: Callable[..., User]) -> None:
+    admit("olga@example.com", operator_arn=ARN)
+    account("ada@example.com")
+
+    for email in ("ada@example.com", "new@example.com"):
+        with pytest.raises(RefusedError, match="/role"):
+            admit(email, operator_arn=ARN)
+
+    assert sorted((user.email, user.role) for user in users()) == [
+        ("ada@example.com", "customer"),
+        ("olga@example.com", "admin"),
+    ]
+    assert counted() == 1
+
+
+def test_a_lost_answer_makes_one_admin() -> None:
+    with answer_lost("TransactWriteItems"):
+        admitted = admit("olga@example.com", operator_arn=ARN)
+
+    assert (len(users()), counted()) == (1, 1)
+    assert reset(admitted.token).status == 204
+
+
+def test_a_deployment_whose_admins_are_all_gone_can_have_one_again(account: Callable[..., User]) -> None:
+    put_item(Admins(*ADMINS_KEY, n=0))
+    account("ada@example.com")
+
+    assert admit("ada@example.com", operator_arn=ARN).done == "promoted"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, public_url: str | None = "https://shop.example") -> None:
+    monkeypatch.setattr("sys.argv", ["first_admin", *arguments])
+    monkeypatch.setattr(first_admin, "output_of", lambda _stage, _name: public_url)
+    monkeypatch.setattr(first_admin, "table_of", lambda _stage, domain: domain.lower())
+    monkeypatch.setattr(first_admin, "operator", lambda: ARN)
+    first_admin.main()
+
+
+def test_the_command_prints_the_link_and_no_more(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    run(monkeypatch, "--stage", "dev", "--email", "olga@example.com")
+
+    said, where = capsys.readouterr().out.splitlines()
+    assert said == "olga@example.com: made an admin"
+    (token,) = re.findall(r"within 30 minutes: https://shop\.example/reset-password#token=(\S+)$", where)
+    assert reset(token).status == 204
+
+
+@pytest.mark.parametrize(
+    ("email", "public_url", "why"),
+    [
+        ("olga@example.com", None, "public_url"),
+        ("olga", "https://shop.example", "must be an e-mail address"),
+        ("eve@example.com", "https://shop.example", "There is an active admin"),
+    ],
+)
+def test_the_command_says_why_it_does_nothing(
+    monkeypatch: pytest.MonkeyPatch, email: str, public_url: str | None, why: str
+) -> None:
+    if why.startswith("There"):
+        admit("olga@example.com", operator_arn=ARN)
+    before = len(users())
+
+    with pytest.raises(SystemExit, match=why):
+        run(monkeypatch, "--stage", "dev", "--email", email, public_url=public_url)
+
+    assert len(users()) == before
+
+
+def test_the_local_stage_has_its_admin_from_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "--stage", "local", "--email", "olga@example.com")
