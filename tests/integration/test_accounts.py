@@ -68,9 +68,9 @@ def mailed_token(system: LocalSystem, email: str, page: str, *, seconds: float =
     deadline = time.monotonic() + seconds
     with httpx.Client(trust_env=False) as http:
         while not found and time.monotonic() < deadline:
-            messages = http.get(f"{system.endpoint_url}/_ministack/ses/messages").json()["messages"]
-            to_them = [str(it) for it in messages if email in str(it)]
-            found = [token for it in to_them for token in re.findall(rf"/{page}#token=([\w.-]+)", it)]
+            accounts = http.get(f"{system.endpoint_url}/_ministack/ses/messages").json()["messages"]
+            texts = [it["BodyText"] for mails in accounts.values() for it in mails if it["To"] == [email]]
+            found = [token for text in texts for token in re.findall(rf"/{page}#token=(\S+)", text)]
             time.sleep(0.2)
     assert found, f"no mail with {page} for {email}"
     return found[-1]
