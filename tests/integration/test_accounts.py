@@ -19,6 +19,9 @@ NEW = "a quite different one"
 SESSIONS = 6
 ROUNDS = 100
 
+# A mail comes by the stream, and on a busy machine the first requests wait for workers to start.
+pytestmark = pytest.mark.timeout(300)
+
 type ClientFactory = Callable[..., httpx.Client]
 type Tokens = dict[str, Any]
 
