@@ -107,6 +107,15 @@ def test_filters_narrow_it(crowd: Person, query: str, found: list[str]) -> None:
     assert emails_of(crowd, query) == found
 
 
+def test_a_beginning_longer_than_any_address_finds_none(boss: Person, account: Callable[..., User]) -> None:
+    """It is cut to what a key can hold, and one that folds to more than it has characters is compared whole."""
+    domain = f"{'a' * 63}.{'a' * 63}.{'a' * 57}.com"
+    account(f"{'s' * 64}@{domain}")
+
+    assert emails_of(boss, f"&q={'%C3%9F' * 32}@{domain}") == [f"{'s' * 64}@{domain}"]
+    assert emails_of(boss, f"&q={'%C3%9F' * 32}@{domain}x") == []
+
+
 def test_an_index_that_lags_shows_no_role_that_is_gone(crowd: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     real = administration.batch_get
 
