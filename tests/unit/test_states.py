@@ -45,7 +45,7 @@ def paths() -> list[list[str]]:
     while ways:
         way = ways.pop()
         ended.append(way)
-        ways += [[*way, target] for source, target in LEGAL if source == way[-1]]
+        ways += [[*way, target] for source, target in sorted(LEGAL) if source == way[-1]]
     return ended
 
 
