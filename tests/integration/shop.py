@@ -13,6 +13,22 @@ import httpx
 # As many as the local cloud keeps warm; more would only wait for workers to start.
 CLIENTS = 8
 
+# What the queue brings the expiry worker: a message that names the first shard.
+SWEEP = {
+    "Records": [
+        {
+            "messageId": "1",
+            "receiptHandle": "1",
+            "body": '{"shard": 0}',
+            "attributes": {},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:eu-central-1:000000000000:expiry",
+            "awsRegion": "eu-central-1",
+        }
+    ]
+}
+
 
 def create_product(manager: httpx.Client, *, stock: int, price: str = "5.00") -> str:
     unique = uuid4().hex[:12]

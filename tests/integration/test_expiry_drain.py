@@ -9,26 +9,12 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.shop import at_once, create_product, order_of, statuses, stock_of
+from tests.integration.shop import SWEEP, at_once, create_product, order_of, statuses, stock_of
 
 HOLDS = 300
 CLIENTS = 4
 # A worker reads a page of holds at once: two of them end what is in one page in any order.
 PAGE = 100
-SWEEP = {
-    "Records": [
-        {
-            "messageId": "1",
-            "receiptHandle": "1",
-            "body": '{"shard": 0}',
-            "attributes": {},
-            "messageAttributes": {},
-            "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:eu-central-1:000000000000:expiry",
-            "awsRegion": "eu-central-1",
-        }
-    ]
-}
 
 
 @pytest.fixture

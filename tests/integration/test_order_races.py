@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.shop import at_once, check_book, create_product, order_of, stock_of, wait_until
+from tests.integration.shop import SWEEP, at_once, check_book, create_product, order_of, stock_of, wait_until
 from tests.unit.test_states import LEGAL
 
 ROUNDS = 200
@@ -31,19 +31,9 @@ EFFECT = {
 def sweep(system: LocalSystem) -> object:
     """Runs the worker of the sweeper in a future in which every hold is due, for it alone."""
     system.update_environment("Expiry", OMS_CLOCK_OFFSET="3600")
-    record = {
-        "messageId": "1",
-        "receiptHandle": "1",
-        "body": '{"shard": 0}',
-        "attributes": {},
-        "messageAttributes": {},
-        "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:eu-central-1:000000000000:expiry",
-        "awsRegion": "eu-central-1",
-    }
 
     def run() -> object:
-        return system.invoke("Expiry", {"Records": [record]})
+        return system.invoke("Expiry", SWEEP)
 
     run()
     yield run
