@@ -28,6 +28,7 @@ def stock(available: int, threshold: int | None = None, *, reserved: int = 0, ve
         offer=1,
         available=available,
         reserved=reserved,
+        opening=0,
         low_stock_threshold=threshold,
         version=version,
         last=cause,

@@ -8,7 +8,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -242,25 +242,52 @@ def get_item[T: StoredItem](model: type[T], key: Key) -> T | None:
 
 def batch_get[T: StoredItem](model: type[T], keys: Iterable[Key], *, consistent: bool = True) -> dict[Key, T]:
     """The items that exist, by key; one call for 100 keys. Unprocessed keys are read again, then UnavailableError."""
+    return {key: model.from_raw_data(raw) for key, raw in batch_get_raw(model, keys, consistent=consistent).items()}
+
+
+def batch_get_raw(
+    model: type[StoredItem], keys: Iterable[Key], *, consistent: bool = True, only: Sequence[str] = ()
+) -> dict[Key, dict[str, Any]]:
+    """As `batch_get`, undecoded: a twentieth of the time. `only` names the attributes to read, the keys among them."""
     names = key_names(model)
     table = model.Meta.table_name
     wanted = list(dict.fromkeys(keys))
-    found: dict[Key, T] = {}
+    options: dict[str, Any] = {"ConsistentRead": consistent}
+    if only:
+        options["ExpressionAttributeNames"] = {f"#{number}": name for number, name in enumerate(only)}
+        options["ProjectionExpression"] = ", ".join(options["ExpressionAttributeNames"])
+    found: dict[Key, dict[str, Any]] = {}
     for start in range(0, len(wanted), _BATCH):
         pending = [_raw_key(names, key) for key in wanted[start : start + _BATCH]]
 
         def read() -> None:
             nonlocal pending
-            request = {table: {"Keys": pending, "ConsistentRead": consistent}}
-            response = client().batch_get_item(RequestItems=request)
-            for raw in response["Responses"].get(table, []):
-                found[_key_of(raw, names)] = model.from_raw_data(raw)
+            response = client().batch_get_item(RequestItems={table: {"Keys": pending} | options})
+            found.update((_key_of(raw, names), raw) for raw in response["Responses"].get(table, []))
             pending = response.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
             if pending:
                 raise TryAgainError
 
         retrying(read)
     return found
+
+
+def query_raw(model: type[StoredItem], partition: str, low: str, high: str) -> Iterator[dict[str, Any]]:
+    """All items of a partition between two sort keys, both inclusive, as they are now; undecoded, page by page."""
+    partition_key, sort_key = key_names(model)
+    query: dict[str, Any] = {
+        "TableName": model.Meta.table_name,
+        "ConsistentRead": True,
+        "KeyConditionExpression": "#partition = :partition AND #sort BETWEEN :low AND :high",
+        "ExpressionAttributeNames": {"#partition": partition_key, "#sort": sort_key},
+        "ExpressionAttributeValues": {":partition": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}},
+    }
+    while True:
+        response = retrying(lambda: client().query(**query))
+        yield from response["Items"]
+        if "LastEvaluatedKey" not in response:
+            return
+        query["ExclusiveStartKey"] = response["LastEvaluatedKey"]
 
 
 def key_names(model: type[StoredItem]) -> list[str]:

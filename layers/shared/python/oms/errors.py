@@ -79,6 +79,10 @@ class InvalidTransitionError(ConflictError):
     code, title = "invalid-transition", "Invalid transition"
 
 
+class NothingToRepairError(ConflictError):
+    code, title = "nothing-to-repair", "Nothing to repair"
+
+
 class StaleVersionError(OmsError):
     status, code, title = 412, "stale-version", "Stale version"
 

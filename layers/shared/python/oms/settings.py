@@ -37,6 +37,7 @@ class Settings:
     poison_queue_url: str
     public_url: str
     mail_from: str
+    stock_check_queue_url: str
     currency: str
     currency_digits: int
     hold: timedelta
@@ -45,6 +46,7 @@ class Settings:
     shipping_max: int
     shipping_flat: int | None
     clock_offset: timedelta
+    settle: timedelta
     register_limit: int
     login_limit: int
 
@@ -78,6 +80,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         pepper_secret=environment.get("OMS_PEPPER_SECRET", ""),
         origin_secret=environment.get("OMS_ORIGIN_SECRET", ""),
         expiry_queue_url=environment.get("OMS_EXPIRY_QUEUE_URL", ""),
+        stock_check_queue_url=environment.get("OMS_STOCK_CHECK_QUEUE_URL", ""),
         poison_queue_url=environment.get("OMS_POISON_QUEUE_URL", ""),
         public_url=environment.get("OMS_PUBLIC_URL", ""),
         mail_from=environment.get("OMS_MAIL_FROM", ""),
@@ -88,6 +91,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         order_shards=_at_least(1, environment.get("OMS_ORDER_SHARDS", "1")),
         shipping_max=_minor_units(environment.get("OMS_SHIPPING_MAX", "1000.00"), digits),
         shipping_flat=_minor_units(flat, digits) if flat else None,
+        # After so long nothing of a request is under way, and the stream and the indexes have caught up.
+        settle=timedelta(seconds=float(loosened.get("OMS_SETTLE_SECONDS", "900"))),
         clock_offset=timedelta(seconds=float(loosened.get("OMS_CLOCK_OFFSET", "0"))),
         register_limit=_at_least(1, loosened.get("OMS_REGISTER_LIMIT", "5")),
         login_limit=_at_least(1, loosened.get("OMS_LOGIN_LIMIT", "5")),

@@ -1,9 +1,10 @@
 """What the inventory table holds. Keys: `product#P`/`product`, `stock#P#0`/`stock`, `adjustment#A`/`adjustment`,
-`sku#<folded>`/`claim`, `categories`/<name>; the stock book `stock#P#0`/`movement#<version>` and `…/crossing#…`."""
+`sku#<folded>`/`claim`, `categories`/<name>; the stock book `stock#P#0`/`movement#<version>`, `…/crossing#…` and
+`…/balance`; its check `stock-check`/`run`, `…/progress#…` and `…/drift#…`."""
 
 from unicodedata import normalize
 
-from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, DiscriminatorAttribute, UnicodeAttribute
 
 from oms.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
 from oms.pages import LOWEST, Index
@@ -103,6 +104,7 @@ class StockItem(InventoryItem, discriminator="stock"):
 
     Invariants: `available` and `reserved` are never negative; every write that moves them adds 1 to `version` and sets
     `last`; every write that changes sku, name, price or status adds 1 to `offer` and leaves `version` and `last`.
+    `opening` is what the product was created with, and stays.
     The key ends in a shard number, so that a hot product can be spread later without a migration.
     """
 
@@ -114,6 +116,7 @@ class StockItem(InventoryItem, discriminator="stock"):
     offer = IntegerAttribute()
     available = IntegerAttribute()
     reserved = IntegerAttribute()
+    opening = IntegerAttribute()
     low_stock_threshold = IntegerAttribute(null=True)
     version = IntegerAttribute()
     last = Cause()
@@ -163,19 +166,120 @@ class Crossing(InventoryItem, discriminator="crossing"):
 
 
 class Adjustment(InventoryItem, discriminator="adjustment"):
-    """A manager's correction of stock, written with the movement it makes."""
+    """A manager's correction of stock, written with the movement it makes; `adjustment` are the available units.
+
+    A repair is one too: it alone has `reserved`. `listing` and `created_key` place it in the index of products by
+    creation, in a partition of its product's own.
+    """
 
     id = UnicodeAttribute()
     product_id = UnicodeAttribute()
     adjustment = IntegerAttribute()
+    reserved = IntegerAttribute(null=True)
     reason = UnicodeAttribute()
     actor = UnicodeAttribute()
     at = UnicodeAttribute()
     request_hash = UnicodeAttribute()
+    listing = UnicodeAttribute()
+    created_key = UnicodeAttribute()
 
     @staticmethod
     def key(adjustment_id: str) -> tuple[str, str]:
         return f"adjustment#{adjustment_id}", "adjustment"
+
+    def place(self) -> "Adjustment":
+        self.pk, self.sk = self.key(self.id)
+        self.listing = adjustments_of(self.product_id)
+        self.created_key = f"{self.at}#{self.id}"
+        return self
+
+
+def adjustments_of(product_id: str) -> str:
+    """The partition of the index by creation that lists a product's adjustments."""
+    return f"adjustments#{product_id}"
+
+
+class ClosedBalance(InventoryItem, discriminator="balance"):
+    """Up to where a product's book was found right: see `reconciliation.Balance`.
+
+    There are two of a stock item: the newest, and the last that a repair left, where a full check begins.
+    """
+
+    version = IntegerAttribute()
+    available = IntegerAttribute()
+    reserved = IntegerAttribute()
+    digest = IntegerAttribute()
+    digest_version = IntegerAttribute()
+
+    NEWEST = "balance"
+    REPAIRED = "balance#repaired"
+
+
+CHECKS = "stock-check"
+
+
+class CheckRun(InventoryItem, discriminator="check-run"):
+    """The last check of the stock book, at work or finished; the next one takes its place.
+
+    A worker may go on with it that knows `step` and finds no other at work (`lease_until`). `cut` divides what is
+    compared from what is too new. `chunks` are the items of its progress.
+    """
+
+    id = UnicodeAttribute()
+    status = UnicodeAttribute()
+    full = BooleanAttribute()
+    cut = UnicodeAttribute()
+    started_at = UnicodeAttribute()
+    finished_at = UnicodeAttribute(null=True)
+    step = IntegerAttribute()
+    worker = UnicodeAttribute(null=True)
+    lease_until = UnicodeAttribute()
+    chunks = IntegerAttribute()
+    products = IntegerAttribute()
+    orders = IntegerAttribute()
+    unsettled = IntegerAttribute()
+    drifted = IntegerAttribute()
+
+    @staticmethod
+    def key() -> tuple[str, str]:
+        return CHECKS, "run"
+
+
+class CheckProgress(InventoryItem, discriminator="check-progress"):
+    """A piece of what a run has gathered so far, handed on from one worker to the next."""
+
+    data = BinaryAttribute(legacy_encoding=False)
+
+    @staticmethod
+    def key(run_id: str, step: int, number: int) -> tuple[str, str]:
+        return CHECKS, f"progress#{run_id}#{step:06d}#{number:06d}"
+
+
+class ProductDrift(InventoryItem, discriminator="drift"):
+    """What a run found wrong about one product. `findings` are the first of them, as JSON; `found` is their number."""
+
+    run_id = UnicodeAttribute()
+    product_id = UnicodeAttribute()
+    version = IntegerAttribute()
+    available = IntegerAttribute()
+    reserved = IntegerAttribute()
+    expected_available = IntegerAttribute()
+    expected_reserved = IntegerAttribute()
+    findings = JsonAttribute()
+    found = IntegerAttribute()
+    digest = IntegerAttribute()
+    digest_version = IntegerAttribute()
+    repaired_at = UnicodeAttribute(null=True)
+    repair = UnicodeAttribute(null=True)
+
+    @staticmethod
+    def key(run_id: str, product_id: str) -> tuple[str, str]:
+        return CHECKS, f"{drifts_of(run_id)}{product_id}"
+
+
+def drifts_of(run_id: str) -> str:
+    """How the sort keys of a run's drifts begin."""
+    return f"drift#{run_id}#"
 
 
 class SkuClaim(InventoryItem, discriminator="sku"):

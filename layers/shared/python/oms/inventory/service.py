@@ -148,6 +148,7 @@ def new_product(product_id: str, request: CreateProductRequest, *, actor: str, f
         offer=1,
         available=request.stock,
         reserved=0,
+        opening=request.stock,
         low_stock_threshold=request.low_stock_threshold,
         version=1,
         last=Cause(cause="product-created", actor=actor, ref=product_id, ref_version=1, at=at),
@@ -262,7 +263,6 @@ def adjust_stock(product_id: str, request: AdjustStockRequest, *, actor: str, ke
     fingerprint = request_hash(request)
     adjustment_id = keyed_id(actor, f"PATCH /inventory/products/{product_id}/stock", key)
     adjustment = Adjustment(
-        *Adjustment.key(adjustment_id),
         id=adjustment_id,
         product_id=product_id,
         adjustment=request.adjustment,
@@ -270,7 +270,7 @@ def adjust_stock(product_id: str, request: AdjustStockRequest, *, actor: str, ke
         actor=actor,
         at=clock.timestamp(clock.now()),
         request_hash=fingerprint,
-    )
+    ).place()
 
     def attempt() -> Written[StockItem]:
         try:

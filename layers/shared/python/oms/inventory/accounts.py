@@ -1,0 +1,135 @@
+"""Reading what there is about products: the stock item, its book and the adjustments behind it."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from oms.dynamodb import batch_get_raw, query_raw
+from oms.inventory.facts import UNREADABLE, Fact, Line, Units, line_of, of_adjustment
+from oms.inventory.models import (
+    BY_CREATED,
+    MOVEMENTS,
+    Adjustment,
+    InventoryItem,
+    Movement,
+    StockItem,
+    adjustments_of,
+)
+from oms.inventory.reconciliation import BEGINNING, Account, Balance, Stored, Verdict
+from oms.pages import HIGHEST, Range, merged_page
+
+# Seconds to wait for the stream before each look but the first.
+_PAUSES = (0, 1, 2, 3)
+
+
+def read_accounts(product_ids: Sequence[str], *, base: str | None) -> list[Account]:
+    """Each product's stock item, and the balance with the sort key `base`; their lines are read by `settled`."""
+    stocks = {product_id: StockItem.key(product_id) for product_id in product_ids}
+    balances = {product_id: (stock, base) for product_id, (stock, _) in stocks.items() if base}
+    items = batch_get_raw(InventoryItem, [*stocks.values(), *balances.values()])
+    return [
+        Account(
+            product_id,
+            stock=key[0],
+            stored=_stored(items.get(key)),
+            base=_balance(items.get(balances[product_id])) if base else BEGINNING,
+        )
+        for product_id, key in stocks.items()
+    ]
+
+
+def settled(
+    accounts: Sequence[Account], judge: Callable[[Account], Verdict], *, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[tuple[Account, Verdict]]:
+    """Each account, with its lines read, and what `judge` says of it.
+
+    An account that is unsettled is looked at again after a moment, as the stream brings the lines up to what is stored.
+    """
+    waiting = list(accounts)
+    for pause in _PAUSES:
+        if pause:
+            sleep(pause)
+        _read_lines(waiting)
+        judged = [(account, judge(account)) for account in waiting]
+        yield from (it for it in judged if it[1] is not Verdict.UNSETTLED)
+        waiting = [account for account, verdict in judged if verdict is Verdict.UNSETTLED]
+        if not waiting:
+            return
+    yield from ((account, Verdict.UNSETTLED) for account in waiting)
+
+
+def lines_after(stock: str, version: int) -> list[Line]:
+    """The movements of a stock item after `version`, as they are now. One that cannot be read is left out."""
+    found = query_raw(Movement, stock, Movement.sort_key(version + 1), MOVEMENTS + HIGHEST)
+    return [line for line in map(_line, found) if line]
+
+
+def adjustments(product_id: str) -> dict[str, Fact]:
+    """All adjustments and repairs of a product, by id."""
+    ids: list[str] = []
+    position: str | None = None
+    while True:
+        page = merged_page(BY_CREATED, [adjustments_of(product_id)], Range(100, after=position))
+        ids += [entry["pk"].partition("#")[2] for entry in page.items]
+        position = page.position
+        if position is None:
+            return _read_adjustments(ids)
+
+
+def _read_lines(accounts: Sequence[Account]) -> None:
+    for account in accounts:
+        since = min(account.base.version, account.base.digest_version)
+        if account.stored is None or account.stored.version > since:
+            account.lines = lines_after(account.stock, since)
+    refs = {line.fact.ref for account in accounts for line in account.lines if not line.fact.of_order}
+    records = _read_adjustments(refs)
+    for account in accounts:
+        own = {line.fact.ref for line in account.lines}
+        account.records = {ref: fact for ref, fact in records.items() if ref in own and fact.stock == account.stock}
+
+
+def _read_adjustments(ids: Sequence[str] | set[str]) -> dict[str, Fact]:
+    found = batch_get_raw(InventoryItem, [Adjustment.key(adjustment_id) for adjustment_id in ids])
+    facts: dict[str, Fact] = {}
+    for raw in found.values():
+        try:
+            fact = of_adjustment(raw)
+        except UNREADABLE:
+            continue  # then its movement has no cause, and is named for that
+        facts[fact.ref] = fact
+    return facts
+
+
+def _line(raw: Mapping[str, Any]) -> Line | None:
+    try:
+        return line_of(raw)
+    except UNREADABLE:
+        return None  # then its version is missing, and is named for that
+
+
+def _stored(raw: Mapping[str, Any] | None) -> Stored | None:
+    if raw is None:
+        return None
+    try:
+        return Stored(
+            version=int(raw["version"]["N"]),
+            units=Units(int(raw["available"]["N"]), int(raw["reserved"]["N"])),
+            at=raw["last"]["M"]["at"]["S"],
+            opening=int(raw["opening"]["N"]),
+        )
+    except UNREADABLE:
+        return None
+
+
+def _balance(raw: Mapping[str, Any] | None) -> Balance:
+    if raw is None:
+        return BEGINNING
+    try:
+        return Balance(
+            version=int(raw["version"]["N"]),
+            units=Units(int(raw["available"]["N"]), int(raw["reserved"]["N"])),
+            digest=int(raw["digest"]["N"]),
+            digest_version=int(raw["digest_version"]["N"]),
+        )
+    except UNREADABLE:
+        return BEGINNING
