@@ -26,6 +26,8 @@ EXPIRY_SECONDS = 90
 BOOKKEEPER_SECONDS = 60
 # A batch of ten mails, each some calls to DynamoDB and one to SES that gives up after 12 s.
 NOTIFIER_SECONDS = 300
+# As long as Lambda lets it: a check hands over shortly before, and goes on by queue.
+VERIFIER_SECONDS = 900
 
 
 class Functions(Construct):
@@ -60,6 +62,7 @@ class Functions(Construct):
         self.bookkeeper = self.add("Bookkeeper", "bookkeeper.handler", timeout=BOOKKEEPER_SECONDS)
         mails = {"OMS_MAIL_FROM": stage.mail_from or "", "OMS_PUBLIC_URL": stage.public_url or ""}
         self.notifier = self.add("Notifier", "notifier.handler", environment=mails, timeout=NOTIFIER_SECONDS)
+        self.verifier = self.add("Verifier", "verifier.handler", memory=FULL_CORE_MEMORY, timeout=VERIFIER_SECONDS)
         self.all = {
             "Auth": self.auth,
             "Passwords": self.passwords,
@@ -71,6 +74,7 @@ class Functions(Construct):
             "Sweeper": self.sweeper,
             "Expiry": self.expiry,
             "Bookkeeper": self.bookkeeper,
+            "Verifier": self.verifier,
         }
         self._grant(data, keys)
 
@@ -88,6 +92,8 @@ class Functions(Construct):
         grant_read_write(data.inventory, self.expiry)
         data.identity.grant(self.notifier, "dynamodb:GetItem", *WRITE_ITEMS)
         data.inventory.grant(self.bookkeeper, "dynamodb:PutItem")
+        grant_read_write(data.inventory, self.verifier)
+        grant_read(data.orders, self.verifier)
         for function in (self.auth, self.passwords, self.inventory, self.orders, self.admin):
             grant_append(data.audit, function)
             keys.origin.grant_read(function)
@@ -172,6 +178,8 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         environment["OMS_SHIPPING_FLAT"] = stage.shipping_flat
     if stage.clock_offset is not None:
         environment["OMS_CLOCK_OFFSET"] = str(stage.clock_offset)
+    if stage.settle_seconds is not None:
+        environment["OMS_SETTLE_SECONDS"] = str(stage.settle_seconds)
     if stage.is_local:
         # No X-Ray daemon listens here, and patching botocore for it costs every cold start.
         environment["POWERTOOLS_TRACE_DISABLED"] = "true"

@@ -5,20 +5,18 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
-    WithJsonSchema,
     field_validator,
 )
 
 from oms.money import Money, to_text
 from oms.orders.models import HistoryEntry, Line, Order
 from oms.orders.states import Status
-from oms.schemas import From, PageQuery, Request, Response, To, any_of
+from oms.schemas import From, PageQuery, ProductId, Request, Response, To, any_of
 from oms.settings import settings
 
 if TYPE_CHECKING:
@@ -40,12 +38,6 @@ TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
 COUNTRIES = frozenset(_COUNTRY_CODES.split())
 
 
-def _product_id(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value
-
-
 def _country(code: str) -> str:
     if code not in COUNTRIES:
         raise ValueError("must be an ISO 3166-1 alpha-2 code, such as DE")
@@ -54,12 +46,6 @@ def _country(code: str) -> str:
 
 Text = Annotated[str, StringConstraints(max_length=500)]
 RequiredText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-ProductId = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=128),
-    BeforeValidator(_product_id),
-    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": 128}, {"type": "integer"}]}),
-]
 
 
 class ShippingAddress(Request):

@@ -1,0 +1,128 @@
+"""A shop whose books are kept: the stream goes to the bookkeeper, the check's queue to the verifier."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from moto.dynamodb.models.dynamo_type import DynamoType
+
+from oms.inventory import stock_check
+from oms.inventory.models import CheckRun, Movement, ProductDrift, StockItem
+from tests.faults.shop import Shop, table
+from tests.functional.harness import Context
+from tests.functional.stream import Record, keep_books
+from verifier import handler as verifier
+
+
+@dataclass
+class Bookkeeping:
+    shop: Shop
+    records: list[Record]
+    queue_url: str
+    kept: int = 0
+    products: list[str] = field(default_factory=list)
+
+    def keep(self) -> None:
+        """The bookkeeper gets what it has not had yet."""
+        keep_books(self.records[self.kept :])
+        self.kept = len(self.records)
+
+    def create(self, stock: int = 20) -> str:
+        body = {"sku": f"SKU-{len(self.products)}", "name": "Saw", "category": "Tools", "price": 5, "stock": stock}
+        made = self.shop.manage("POST", "products", body)
+        assert made.status == 201, made.text
+        self.products.append(made.json["id"])
+        return self.products[-1]
+
+    def adjust(self, product_id: str, units: int) -> None:
+        body = {"adjustment": units, "reason": "counted"}
+        assert self.shop.manage("PATCH", f"products/{product_id}/stock", body).status == 200
+
+    def order(self, *moves: str, **quantities: int) -> str:
+        """An order of so many units of each product, by id, moved on."""
+        placed = self.shop.buy(quantities)
+        assert placed.status == 201, placed.text
+        bodies = {"ship": {"carrier": "DHL", "tracking_number": "1"}}
+        for move in moves:
+            path = f"/api/v1/orders/{placed.json['id']}/{move}"
+            moved = self.shop.post(path, bodies.get(move), by=self.shop.manager)
+            assert moved.status == 200, moved.text
+        return str(placed.json["id"])
+
+    # ---- the check --------------------------------------------------------------------------------------------------
+
+    def check(self, *, full: bool = False, time_left: Callable[[], int] = lambda: 900_000) -> CheckRun:
+        """A whole run, however many stretches it takes."""
+        stock_check.start(full=full)
+        self.drain(time_left)
+        run, _ = stock_check.last()
+        assert run
+        return run
+
+    def drain(self, time_left: Callable[[], int] = lambda: 900_000) -> int:
+        """The verifier gets the messages one by one until there are none; how many there were."""
+        delivered = 0
+        while messages := self.messages():
+            for message in messages:
+                delivered += 1
+                assert self.deliver(message, time_left) == [], "the message was not finished"
+        return delivered
+
+    def messages(self) -> list[Any]:
+        """Takes what is in the queue."""
+        sqs = boto3.client("sqs")
+        found = sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", [])
+        for message in found:
+            sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"]) for message in found]
+
+    def deliver(self, message: Any, time_left: Callable[[], int] = lambda: 900_000) -> list[str]:
+        """The ids of the messages that are to come back."""
+        record = {"messageId": "message", "body": json.dumps(message), "eventSource": "aws:sqs"}
+        context = Context()
+        context.get_remaining_time_in_millis = time_left
+        answer = verifier.lambda_handler({"Records": [record]}, context)
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    @staticmethod
+    def drifts() -> dict[str, ProductDrift]:
+        return {drift.product_id: drift for drift in stock_check.last()[1]}
+
+    # ---- tampering --------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def tamper_stock(product_id: str, *, available: int = 0, reserved: int = 0) -> None:
+        item = raw_item("inventory", *StockItem.key(product_id))
+        for name, units in (("available", available), ("reserved", reserved)):
+            item[name] = {"N": str(int(item[name]["N"]) + units)}
+        table("inventory").put_item(item)
+
+    @staticmethod
+    def tamper_movement(product_id: str, version: int, **attributes: str) -> None:
+        item = raw_item("inventory", StockItem.key(product_id)[0], Movement.sort_key(version))
+        table("inventory").put_item(item | {name: {"S": value} for name, value in attributes.items()})
+
+    @staticmethod
+    def tamper_order(order_id: str, quantity: int) -> None:
+        """As if the first line had drawn another quantity."""
+        item = raw_item("orders", order_id)
+        item["lines"]["L"][0]["M"]["drawn"]["L"][0]["M"]["quantity"] = {"N": str(quantity)}
+        table("orders").put_item(item)
+
+
+def raw_item(name: str, *key: str) -> dict[str, Any]:
+    partition, *sort = (DynamoType({"S": part}) for part in key)
+    found = table(name).items[partition]
+    item: Any = found[sort[0]] if sort else found
+    raw: dict[str, Any] = json.loads(json.dumps(item.to_json()["Attributes"]))
+    return raw
+
+
+def codes(drift: ProductDrift) -> list[str]:
+    return [finding["code"] for finding in drift.findings]
+
+
+def difference(drift: ProductDrift) -> Sequence[int]:
+    return (drift.available - drift.expected_available, drift.reserved - drift.expected_reserved)
