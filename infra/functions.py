@@ -86,13 +86,12 @@ class Functions(Construct):
         keys.pepper.grant_read(self.admin)
         for function in (self.inventory, self.orders):
             grant_read(data.identity, function)
+        for function in (self.inventory, self.orders, self.admin, self.expiry, self.verifier):
             grant_read_write(data.inventory, function)
         for function in (self.orders, self.expiry):
             grant_read_write(data.orders, function)
-        grant_read_write(data.inventory, self.expiry)
         data.identity.grant(self.notifier, "dynamodb:GetItem", *WRITE_ITEMS)
         data.inventory.grant(self.bookkeeper, "dynamodb:PutItem")
-        grant_read_write(data.inventory, self.verifier)
         grant_read(data.orders, self.verifier)
         for function in (self.auth, self.passwords, self.inventory, self.orders, self.admin):
             grant_append(data.audit, function)

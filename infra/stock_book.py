@@ -67,7 +67,7 @@ class StockBook(Construct):
             enforce_ssl=True,
             dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=TRIES),
         )
-        for function in (functions.verifier,):
+        for function in (functions.admin, functions.verifier):
             queue.grant_send_messages(function)
             function.add_environment("OMS_STOCK_CHECK_QUEUE_URL", queue.queue_url)
         functions.verifier.add_event_source(

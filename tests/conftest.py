@@ -21,6 +21,7 @@ os.environ.update(
         "OMS_JWKS_PARAMETER": "/oms/test/jwks",
         "OMS_PEPPER_SECRET": "oms/test/pepper",
         "OMS_ORIGIN_SECRET": "oms/test/origin",
+        "OMS_STOCK_CHECK_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/stock-check",
         "OMS_VERSION": "0.1.0",
     }
 )

@@ -1,4 +1,4 @@
-"""Routes of admins: the users, their roles and whether they may sign in."""
+"""Routes of admins: the users, their roles and whether they may sign in; the check of the stock book."""
 
 from typing import Annotated
 
@@ -9,6 +9,13 @@ from oms import api
 from oms.api import ADMIN, current_user
 from oms.identity import administration, lockout
 from oms.identity.schemas import ChangeRoleRequest, ChangeStatusRequest, ListUsersQuery, UserPage, UserResponse
+from oms.inventory import stock_check, stock_repair
+from oms.inventory.check_schemas import (
+    RepairStockRequest,
+    StartStockCheckRequest,
+    StockCheckResponse,
+    StockRepairResponse,
+)
 from oms.schemas import NoFields
 from oms.serving import serve
 
@@ -48,6 +55,26 @@ def unlock_user(user_id: str, request: NoFields) -> Response[None]:  # noqa: ARG
     """Lifts every lock that wrong passwords put on the account."""
     lockout.unlock(user_id, by=current_user(), address=api.client_address())
     return api.no_content()
+
+
+@app.get("/api/v1/admin/stock-check", **ADMIN)
+def get_stock_check() -> Response[StockCheckResponse]:
+    return api.ok(StockCheckResponse.of(*stock_check.last()))
+
+
+@app.post("/api/v1/admin/stock-check", status_code=202, **ADMIN)
+def start_stock_check(request: StartStockCheckRequest) -> Response[StockCheckResponse]:
+    """A new run, or the one that is under way."""
+    return api.started(StockCheckResponse.of(stock_check.start(full=request.full), []))
+
+
+@app.post("/api/v1/admin/stock-check/repair", **ADMIN)
+def repair_stock(request: RepairStockRequest) -> Response[StockRepairResponse]:
+    """Mends what the last run found of a product, once."""
+    repair = stock_repair.repair(
+        request.product_id, dry_run=request.dry_run, by=current_user(), address=api.client_address()
+    )
+    return api.ok(StockRepairResponse.of(repair, dry_run=request.dry_run))
 
 
 lambda_handler = serve(app)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import boto3
@@ -12,7 +13,7 @@ from oms.inventory import stock_check
 from oms.inventory.models import CheckRun, Movement, ProductDrift, StockItem
 from tests.faults.shop import Shop, table
 from tests.functional.harness import Context
-from tests.functional.stream import Record, keep_books
+from tests.functional.stream import Record, keep_books, record
 from verifier import handler as verifier
 
 
@@ -72,7 +73,7 @@ class Bookkeeping:
 
     def messages(self) -> list[Any]:
         """Takes what is in the queue."""
-        sqs = boto3.client("sqs")
+        sqs = _sqs()
         found = sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", [])
         for message in found:
             sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
@@ -112,12 +113,25 @@ class Bookkeeping:
         table("orders").put_item(item)
 
 
+@cache
+def _sqs() -> Any:
+    return boto3.client("sqs")
+
+
 def raw_item(name: str, *key: str) -> dict[str, Any]:
     partition, *sort = (DynamoType({"S": part}) for part in key)
     found = table(name).items[partition]
     item: Any = found[sort[0]] if sort else found
     raw: dict[str, Any] = json.loads(json.dumps(item.to_json()["Attributes"]))
     return raw
+
+
+def find_drift(product_id: str) -> None:
+    """A new product whose stock was tampered with is found by a check."""
+    keep_books([record(None, raw_item("inventory", *StockItem.key(product_id)))])
+    Bookkeeping.tamper_stock(product_id, available=1)
+    run = stock_check.start()
+    stock_check.work(run.id, run.step, has_time=lambda: True)
 
 
 def codes(drift: ProductDrift) -> list[str]:

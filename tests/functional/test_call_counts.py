@@ -22,6 +22,7 @@ from oms.settings import settings
 from orders import handler as orders
 from tests.faults.injector import faults
 from tests.faults.shop import Shop, stock_of
+from tests.functional.bookkeeping import find_drift
 from tests.functional.gateway import call
 from tests.functional.harness import Answer, Person
 from tests.functional.stream import keep_books, streamed
@@ -212,12 +213,24 @@ def list_movements(world: World) -> Ask:
     return lambda: call("GET", f"{PRODUCTS}/{world.product}/movements", token=world.shop.manager.token)
 
 
+def stock_check(world: World) -> Ask:
+    find_drift(world.product)
+    return lambda: call("GET", CHECK, token=world.admin.token)
+
+
+def repair_stock(world: World, *, dry_run: bool) -> Ask:
+    find_drift(world.product)
+    body = {"product_id": world.product, "dry_run": dry_run}
+    return lambda: call("POST", f"{CHECK}/repair", body, token=world.admin.token)
+
+
 def public(path: str) -> Callable[[World], Ask]:
     return lambda _: lambda: call("GET", path)
 
 
 PRODUCTS, ORDERS, AUTH = "/api/v1/inventory/products", "/api/v1/orders", "/api/v1/auth"
 USERS = "/api/v1/admin/users"
+CHECK = "/api/v1/admin/stock-check"
 
 BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     # auth
@@ -274,6 +287,10 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"POST {ORDERS}/<order_id>/cancel", "", 3, on_order("POST", "/cancel")),
     (f"POST {ORDERS}/<order_id>/cancel", "manager", 4, moving("cancel")),
     *((f"POST {ORDERS}/<order_id>/{name}", "", 4, moving(name)) for name in ("confirm", "ship", "deliver", "return")),
+    (f"GET {CHECK}", "", 3, stock_check),
+    (f"POST {CHECK}", "", 3, lambda world: lambda: call("POST", CHECK, token=world.admin.token)),
+    (f"POST {CHECK}/repair", "", 6, lambda world: repair_stock(world, dry_run=False)),
+    (f"POST {CHECK}/repair", "dry run", 5, lambda world: repair_stock(world, dry_run=True)),
     # docs
     *((f"GET {path}", "", 0, public(path)) for path in ("/health", "/openapi.json", "/.well-known/jwks.json")),
     *(
@@ -313,7 +330,8 @@ def test_a_warm_request_makes_as_many_calls_as_its_budget(
         answer = ask()
 
     assert answer.status < 300, answer.text
-    assert {it.service for it in made} <= {"dynamodb"}, "a warm process asks nothing else"
+    # Only the start of a stock check sends a message.
+    assert {it.service for it in made} <= {"dynamodb", "sqs"}, "a warm process asks nothing else"
     assert len(made) == calls, [it.operation for it in made]
 
 

@@ -156,6 +156,8 @@ def test_answers_carry_the_headers_that_are_documented(
         path, method, operation = by_name[name]
         if path.startswith("/api/v1/auth/") and name != "get_me":
             continue  # their tokens and passwords are a matter of the tests of signing in
+        if name == "repair_stock":
+            continue  # there is nothing to repair
         target = path.replace("{order_id}", order_ids.get(name, order_id)).replace("{product_id}", product_id)
         target = target.replace("{user_id}", customer.id)
         for replayed in (False, True):

@@ -10,11 +10,11 @@ import pytest
 from moto.dynamodb.models.dynamo_type import DynamoType
 
 from oms import clock, settings
-from oms.errors import ConflictError, InsufficientStockError, NotFoundError, NothingToRepairError
+from oms.errors import ConflictError, InsufficientStockError, NotFoundError, NothingToRepairError, UnavailableError
 from oms.inventory import accounts, stock_check
 from oms.inventory.models import Adjustment, Movement, StockItem
 from oms.inventory.stock_repair import Repair, repair
-from tests.faults.injector import Crash, crash_after, crash_before, crashes, failing, faults, refuse
+from tests.faults.injector import Call, Crash, Plan, crashes, failing, faults, refuse
 from tests.faults.shop import Shop, stock_of, table
 from tests.functional.bookkeeping import Bookkeeping, codes, difference, raw_item
 from tests.functional.harness import Person
@@ -59,6 +59,23 @@ def trade(books: Bookkeeping) -> tuple[str, str]:
 
 def mend(books: Bookkeeping, product_id: str, *, dry_run: bool = False) -> Repair:
     return repair(product_id, dry_run=dry_run, by=books.shop.manager, address="198.51.100.1")
+
+
+def crash_once(number: int, *, after: bool) -> Plan:
+    """At the n-th call, counted over all that is done with this plan."""
+    seen = 0
+
+    def plan(call: Call) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen == number and not after:
+            raise Crash
+        answer = call.send()
+        if seen == number:
+            raise Crash
+        return answer
+
+    return plan
 
 
 def test_books_that_are_right_are_found_right(books: Bookkeeping) -> None:
@@ -230,33 +247,37 @@ def test_a_crash_before_or_after_any_call_of_a_run_and_the_message_again_find_th
     first, _ = trade(books)
     books.tamper_stock(first, available=7)
 
-    def time_left() -> Callable[[], int]:
+    def a_page_at_a_time() -> Callable[[], int]:
         looks = iter(range(10_000))
         return lambda: 900_000 if next(looks) % 2 == 0 else 0
 
-    crashed = 0
-    for number in range(1, 200):
-        for plan in (crash_before(number), crash_after(number)):
-            stock_check.start()
-            (message,) = books.messages()
+    def work_through(plan: Plan) -> bool:
+        """Whether there was a crash. A message that is not finished comes again, once its worker's lease is over."""
+        waiting, crashed = books.messages(), False
+        while waiting:
             try:
                 with faults(plan):
-                    books.deliver(message, time_left())
+                    assert books.deliver(waiting[0], a_page_at_a_time()) == []
             except Crash:
-                crashed += 1
+                crashed = True
+                time_machine(timedelta(minutes=17))
             else:
-                assert crashed > 20
-                return
-            time_machine(timedelta(minutes=17))  # the lease of the worker that is gone
-            waiting = [*books.messages(), message]
-            for again in waiting:
-                assert books.deliver(again, time_left()) == []
-            books.drain()
+                del waiting[0]
+            waiting += books.messages()
+        return crashed
 
+    crashed = 0
+    for number in range(1, 100):
+        for after in (False, True):
+            stock_check.start()
+            if not work_through(crash_once(number, after=after)):
+                assert crashed > 40
+                return
             run, _ = stock_check.last()
             assert run
             assert (run.status, run.orders, run.products, run.drifted) == ("done", 3, 2, 1)
             assert {it: difference(drift) for it, drift in books.drifts().items()} == {first: (7, 0)}
+            crashed += 1
     raise AssertionError("the run does not end")
 
 
@@ -279,17 +300,14 @@ def test_a_message_that_comes_twice_at_once_comes_back_while_the_first_is_at_wor
     trade(books)
     run = stock_check.start()
     message = {"run": run.id, "step": 0}
-    seen: list[Any] = []
 
-    def twice() -> int:
-        if not seen:
-            seen.append(None)
-            seen.append(books.deliver(message))
-        return 900_000
+    def meanwhile() -> bool:
+        with pytest.raises(UnavailableError):
+            stock_check.work(run.id, 0, has_time=lambda: True)
+        return True
 
-    assert books.deliver(message, twice) == []
+    stock_check.work(run.id, 0, has_time=meanwhile)
 
-    assert seen[1] == ["message"]
     assert stock_check.last()[0].status == "done"  # type: ignore[union-attr]
     assert books.deliver(message) == [], "the same message once more does nothing"
 

@@ -72,4 +72,6 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
 
 @pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    return synthesize(tmp_path_factory.mktemp("local"), "local", {"clock_offset": 60, "login_limit": 9})
+    return synthesize(
+        tmp_path_factory.mktemp("local"), "local", {"clock_offset": 60, "login_limit": 9, "settle_seconds": 5}
+    )

@@ -49,7 +49,7 @@ def test_every_queue_has_a_dead_letter_queue_with_an_alarm(prod: Synthesized) ->
     dead = dead_letter_queues(prod)
     alarms = alarms_on(prod, "ApproximateNumberOfMessagesVisible")
 
-    assert {name[:-8] for name in dead} == {"ExpiryQueue"}
+    assert {name[:-8] for name in dead} == {"ExpiryQueue", "StockBookCheck"}
     assert set(dead) | set(dead.values()) | poison_queues(prod) == set(prod.all(QUEUE))
     assert set(alarms) == set(dead.values()) | poison_queues(prod)
     assert all(alarm["Threshold"] == 1 for alarm in alarms.values())
@@ -111,7 +111,7 @@ def test_the_expiry_worker_takes_one_message_and_reports_failures_alone(prod: Sy
 
 
 def test_the_sweeper_runs_every_minute_and_a_lost_run_is_kept(prod: Synthesized) -> None:
-    (rule,) = prod.all("AWS::Events::Rule").values()
+    rule = prod.one("AWS::Events::Rule", "ExpiryEveryMinute")
     (target,) = rule["Targets"]
 
     assert rule["ScheduleExpression"] == "rate(1 minute)"
@@ -178,3 +178,35 @@ def test_each_stream_consumer_alone_knows_its_poison_queue(prod: Synthesized) ->
     known = {name: it["OMS_POISON_QUEUE_URL"] for name, it in environments.items() if "OMS_POISON_QUEUE_URL" in it}
     assert known.keys() == STREAMING
     assert {it["Ref"] for it in known.values()} == poison_queues(prod)
+
+
+def test_the_stock_book_is_checked_every_night_and_in_full_every_week(prod: Synthesized) -> None:
+    rules = {name: prod.one("AWS::Events::Rule", f"StockBook{name}") for name in ("Nightly", "Weekly")}
+    targets = {name: rule["Targets"][0] for name, rule in rules.items()}
+
+    assert {name: rule["ScheduleExpression"] for name, rule in rules.items()} == {
+        "Nightly": "cron(30 1 * * ? *)",
+        "Weekly": "cron(30 4 ? * SUN *)",
+    }
+    assert {name: json.loads(target["Input"]) for name, target in targets.items()} == {
+        "Nightly": {"start": "new"},
+        "Weekly": {"start": "full"},
+    }
+    assert {target["Arn"]["Fn::GetAtt"][0][:-8] for target in targets.values()} == {"StockBookCheck"}
+
+
+def test_a_check_takes_one_message_at_a_time_that_comes_again_after_its_worker_is_gone(prod: Synthesized) -> None:
+    mapping, queue = mappings(prod)["Verifier"], prod.one(QUEUE, "StockBookCheck")
+
+    assert mapping["EventSourceArn"]["Fn::GetAtt"][0][:-8] == "StockBookCheck"
+    assert (mapping["BatchSize"], mapping["FunctionResponseTypes"]) == (1, ["ReportBatchItemFailures"])
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == 3
+    assert queue["VisibilityTimeout"] >= 6 * prod.functions()["Verifier"]["Timeout"]
+
+
+def test_the_first_product_that_drifts_rings(prod: Synthesized) -> None:
+    (alarm,) = (it for it in prod.all(ALARM).values() if it["MetricName"] == "StockDrift")
+
+    assert (alarm["Namespace"], alarm["Threshold"]) == ("Oms", 1)
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": "verifier"}], "as the function's metrics are named"
+    assert prod.functions()["Verifier"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == "verifier"

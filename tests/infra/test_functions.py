@@ -3,8 +3,10 @@
 from collections import defaultdict
 from typing import Any
 
+from oms.inventory import stock_check
 from sweeper import worker
 from tests.infra.conftest import Synthesized
+from verifier import handler as verifier
 
 HANDLERS = {
     "Auth": "auth.handler.lambda_handler",
@@ -17,6 +19,7 @@ HANDLERS = {
     "Sweeper": "sweeper.handler.lambda_handler",
     "Expiry": "sweeper.worker.lambda_handler",
     "Bookkeeper": "bookkeeper.handler.lambda_handler",
+    "Verifier": "verifier.handler.lambda_handler",
 }
 HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Admin", "Docs"}
 
@@ -65,9 +68,11 @@ ALLOWED = {
     },
     "Admin": {
         "DataIdentity": READ | WRITE,
+        "DataInventory": READ | WRITE,
         "DataAudit": APPEND,
         "KeysPepper": SECRET,
         "KeysOrigin": SECRET,
+        "StockBookCheck": SEND,
         "parameter": PARAMETER,
     },
     "Docs": {"parameter": PARAMETER},
@@ -81,6 +86,7 @@ ALLOWED = {
         "identity/mail.shop.example": {"ses:SendEmail"},
     },
     "Bookkeeper": {"DataInventory": {"dynamodb:PutItem"}, "DataInventoryStream": STREAM, "StockBookPoison": SEND},
+    "Verifier": {"DataInventory": READ | WRITE, "DataOrders": READ, "StockBookCheck": SEND | CONSUME},
 }
 
 
@@ -204,6 +210,14 @@ def test_the_expiry_worker_has_time_beyond_the_reserve_for_its_last_hold(prod: S
     assert prod.functions()["Expiry"]["Timeout"] * 1000 >= 2 * worker._RESERVE_MS
 
 
+def test_the_verifier_has_the_core_and_the_time_that_lambda_gives(prod: Synthesized) -> None:
+    function = prod.functions()["Verifier"]
+
+    assert (function["MemorySize"], function["Timeout"]) == (1769, 900)
+    assert function["Timeout"] * 1000 >= 2 * verifier._RESERVE_MS
+    assert stock_check._WORKING.total_seconds() > function["Timeout"]
+
+
 def test_every_log_group_ends_its_lines(prod: Synthesized) -> None:
     groups = prod.all("AWS::Logs::LogGroup")
 
@@ -224,6 +238,7 @@ def test_the_environment_names_things_and_holds_no_secret(prod: Synthesized) -> 
     assert {name for name, it in environments.items() if "OMS_PEPPER_SECRET" in it} == {"Auth", "Passwords", "Admin"}
     assert {name for name, it in environments.items() if "OMS_SIGNING_KEYS_SECRET" in it} == {"Auth", "Passwords"}
     assert {name for name, it in environments.items() if "OMS_EXPIRY_QUEUE_URL" in it} == {"Sweeper"}
+    assert {name for name, it in environments.items() if "OMS_STOCK_CHECK_QUEUE_URL" in it} == {"Admin", "Verifier"}
     for name, environment in environments.items():
         assert environment["OMS_STAGE"] == "prod"
         assert environment["OMS_JWKS_PARAMETER"] == "/oms/prod/jwks"

@@ -66,11 +66,12 @@ def test_links_in_mails_may_lead_below_a_path() -> None:
 
 
 def test_loosening_settings_reach_the_functions_of_the_local_stage(local: Synthesized, prod: Synthesized) -> None:
-    names = {"OMS_CLOCK_OFFSET", "OMS_REGISTER_LIMIT", "OMS_LOGIN_LIMIT"}
+    names = {"OMS_CLOCK_OFFSET", "OMS_REGISTER_LIMIT", "OMS_LOGIN_LIMIT", "OMS_SETTLE_SECONDS"}
     environments = {name: function["Environment"]["Variables"] for name, function in local.functions().items()}
 
     assert all(environment["OMS_CLOCK_OFFSET"] == "60" for environment in environments.values())
     assert environments["Passwords"]["OMS_LOGIN_LIMIT"] == "9"
+    assert environments["Admin"]["OMS_SETTLE_SECONDS"] == "5"
     assert not [
         name for function in prod.functions().values() for name in function["Environment"]["Variables"] if name in names
     ]

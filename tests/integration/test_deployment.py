@@ -194,16 +194,21 @@ def test_queues_have_their_dead_letter_queues(system: LocalSystem, template: dic
             assert int(redrive["maxReceiveCount"]) == policy["maxReceiveCount"]
 
 
-def test_the_sweeper_is_scheduled(system: LocalSystem, template: dict[str, Any]) -> None:
+def test_schedules_have_the_targets_of_the_template(system: LocalSystem, template: dict[str, Any]) -> None:
     events = system.client("events")
-    ((logical_id, properties),) = declared(template, "AWS::Events::Rule").items()
-    name = system.deployment.resources[logical_id].rpartition("/")[2]
+    rules = declared(template, "AWS::Events::Rule")
+    assert len(rules) == 3
+    for logical_id, properties in rules.items():
+        name = system.deployment.resources[logical_id].rpartition("/")[2]
 
-    rule = events.describe_rule(Name=name)
-    (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
+        rule = events.describe_rule(Name=name)
+        (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
 
-    assert (rule["ScheduleExpression"], rule["State"]) == (properties["ScheduleExpression"], "ENABLED")
-    assert target["Arn"].endswith(system.deployment.function("Sweeper"))
+        assert (rule["ScheduleExpression"], rule["State"]) == (properties["ScheduleExpression"], "ENABLED")
+        (declared_target,) = properties["Targets"]
+        wanted = physical(system, {"Ref": declared_target["Arn"]["Fn::GetAtt"][0]})
+        assert target["Arn"].rpartition(":")[2] == wanted.rpartition("/")[2]
+        assert target.get("Input") == declared_target.get("Input")
 
 
 def test_every_fix_up_says_why_and_finds_something_to_mend(template: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from tests.faults.injector import Call, faults
 from tests.faults.shop import BEFORE, BODIES, Shop
 from tests.functional.auth.conftest import PASSWORD
 from tests.functional.auth.conftest import log_in as sign_in
+from tests.functional.bookkeeping import find_drift
 from tests.functional.gateway import call
 from tests.functional.harness import Answer, Person
 
@@ -89,6 +90,12 @@ def mailed(world: World, purpose: Purpose) -> str:
     return str(token)
 
 
+def repair(world: World) -> dict[str, Any]:
+    """Of a product that the last check has found wrong."""
+    find_drift(world.product_id)
+    return {"product_id": world.product_id, "dry_run": False}
+
+
 PRODUCT = {"sku": "SKU-1", "name": "Saw", "category": "Tools", "price": 5}
 RULES: dict[str, Rule] = {
     # auth
@@ -110,6 +117,9 @@ RULES: dict[str, Rule] = {
     "change_role": Rule("A", path=of_user, body=lambda _: {"role": "manager"}),
     "change_status": Rule("A", path=of_user, body=lambda _: {"status": "disabled"}),
     "unlock_user": Rule("A", path=of_user),
+    "get_stock_check": Rule("A"),
+    "start_stock_check": Rule("A"),
+    "repair_stock": Rule("A", body=repair),
     # inventory
     "list_products": Rule("C"),
     "create_product": Rule("M", body=lambda _: PRODUCT | {"sku": "NEW-1"}),

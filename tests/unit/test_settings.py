@@ -4,7 +4,12 @@ import pytest
 
 from oms.settings import read
 
-LOOSENING = {"OMS_CLOCK_OFFSET": "3600", "OMS_REGISTER_LIMIT": "1000", "OMS_LOGIN_LIMIT": "2000"}
+LOOSENING = {
+    "OMS_CLOCK_OFFSET": "3600",
+    "OMS_REGISTER_LIMIT": "1000",
+    "OMS_LOGIN_LIMIT": "2000",
+    "OMS_SETTLE_SECONDS": "5",
+}
 
 
 @pytest.mark.parametrize(
@@ -14,6 +19,7 @@ LOOSENING = {"OMS_CLOCK_OFFSET": "3600", "OMS_REGISTER_LIMIT": "1000", "OMS_LOGI
 def test_loosening_settings_count_on_loopback(endpoint: str) -> None:
     loosened = read({"AWS_ENDPOINT_URL": endpoint, **LOOSENING})
 
+    assert loosened.settle == timedelta(seconds=5)
     assert loosened.clock_offset == timedelta(hours=1)
     assert (loosened.register_limit, loosened.login_limit) == (1000, 2000)
 
@@ -39,7 +45,7 @@ def test_loosening_settings_count_on_loopback(endpoint: str) -> None:
 def test_a28_loosening_settings_are_ignored_anywhere_else(endpoint: str | None) -> None:
     kept = read(LOOSENING | ({} if endpoint is None else {"AWS_ENDPOINT_URL": endpoint}))
 
-    assert kept.clock_offset == timedelta(0)
+    assert (kept.clock_offset, kept.settle) == (timedelta(0), timedelta(minutes=15))
     assert (kept.register_limit, kept.login_limit) == (5, 5)
 
 

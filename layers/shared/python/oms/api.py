@@ -167,6 +167,11 @@ def created[T: BaseModel](
     return response
 
 
+def started[T: BaseModel](content: T) -> Response[T]:
+    """202 with what is under way now."""
+    return _answer(202, content, None, False)
+
+
 def listed[T, P: BaseModel](page: Page[T], show: Callable[[T], BaseModel], answer: type[P]) -> Response[P]:
     """A page as `answer(items=…, next_cursor=…)`. It ends early where items are large: Lambda answers 6 MB."""
     items: list[BaseModel] = []

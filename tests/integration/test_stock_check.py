@@ -1,0 +1,181 @@
+"""The check of the stock book on the running system: silent about what is right, clear about what is not."""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from local.system import LocalSystem
+from tests.integration.conftest import SETTINGS
+from tests.integration.shop import CLIENTS, all_items, create_product, order_of, wait_until
+
+# How long the shop is busy. `OMS_TEST_BUSY_SECONDS=120` is the long way.
+SECONDS = float(os.environ.get("OMS_TEST_BUSY_SECONDS", "30"))
+CHECK = "/api/v1/admin/stock-check"
+SHIPMENT = {"carrier": "DHL", "tracking_number": "1"}
+DEMO_PRODUCTS = 40
+
+
+def checked(admin: httpx.Client, *, full: bool = False) -> Any:
+    """A whole run."""
+    asked = admin.post(CHECK, json={"full": full})
+    assert asked.status_code == 202, asked.text
+    run = wait_until(lambda: admin.get(CHECK).json(), lambda it: it["status"] != "running", 60)
+    assert run["id"] == asked.json()["id"]
+    assert run["status"] == "done"
+    return run
+
+
+def trade(manager: httpx.Client, buyer: httpx.Client, products: list[str], chance: random.Random) -> None:
+    """One order of one or two products, which then goes one of the ways that an order can go."""
+    lines = [(product, chance.randint(1, 3)) for product in chance.sample(products, chance.randint(1, 2))]
+    placed = buyer.post("/api/v1/orders", json=order_of(*lines))
+    assert placed.status_code == 201, placed.text
+    path = f"/api/v1/orders/{placed.json()['id']}"
+    ways: list[list[tuple[str, Any]]] = [
+        [],
+        [("cancel", {})],
+        [("confirm", {}), ("cancel", {})],
+        [("confirm", {}), ("ship", SHIPMENT)],
+        [("confirm", {}), ("ship", SHIPMENT), ("return", {"restock": chance.random() < 0.5})],
+        [("confirm", {}), ("ship", SHIPMENT), ("deliver", {}), ("return", {})],
+    ]
+    for move, body in chance.choice(ways):
+        moved = manager.post(f"{path}/{move}", json=body)
+        assert moved.status_code == 200, moved.text
+
+
+def tamper(system: LocalSystem, table: str, key: dict[str, Any], change: str, values: dict[str, Any]) -> None:
+    """Past the API, directly in the table."""
+    name = system.environment("Orders")[table]
+    names = {"#lines": "lines"} if "#lines" in change else {}
+    system.client("dynamodb").update_item(
+        TableName=name,
+        Key=key,
+        UpdateExpression=change,
+        ExpressionAttributeValues=values,
+        **({"ExpressionAttributeNames": names} if names else {}),
+    )
+
+
+def settled(admin: httpx.Client) -> Any:
+    """A run that has compared all that was done until now."""
+    time.sleep(SETTINGS["settle_seconds"] + 1)
+    run = checked(admin)
+    assert run["unsettled"] == 0
+    return run
+
+
+@pytest.mark.timeout(SECONDS + 240)
+def test_f24_a_busy_shop_raises_no_false_alarm_and_what_was_tampered_with_is_named_and_mended_once(
+    system: LocalSystem, signed_in: Callable[[str], httpx.Client]
+) -> None:
+    admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
+    system.warm_up(CLIENTS, ("/api/v1/orders",))
+    products = [create_product(manager, stock=100_000) for _ in range(4)]
+    end = time.monotonic() + SECONDS
+    orders = [0] * CLIENTS
+
+    def be_busy(number: int) -> None:
+        chance = random.Random(number)
+        while time.monotonic() < end:
+            trade(manager, alice, products, chance)
+            orders[number] += 1
+
+    runs = []
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        busy = [pool.submit(be_busy, number) for number in range(CLIENTS)]
+        while time.monotonic() < end:
+            runs.append(checked(admin, full=len(runs) % 3 == 2))
+        for one in busy:
+            one.result()
+    runs.append(settled(admin))
+    print(f"{sum(orders)} orders while {len(runs)} runs, unsettled {[run['unsettled'] for run in runs]}")
+
+    assert sum(orders) > SECONDS
+    assert len(runs) >= 3
+    assert [run["drift"] for run in runs] == [[]] * len(runs)
+    assert all(run["checked"] >= DEMO_PRODUCTS + len(products) for run in runs)
+    assert runs[-1]["orders_checked"] >= sum(orders)
+    check_tampering(system, admin, manager, alice, products)
+
+
+def check_tampering(
+    system: LocalSystem, admin: httpx.Client, manager: httpx.Client, buyer: httpx.Client, products: list[str]
+) -> None:
+    stock, movement, order, untouched = products
+    placed = buyer.post("/api/v1/orders", json=order_of((order, 2), (untouched, 1))).json()["id"]
+    settled(admin)
+    tamper(
+        system,
+        "OMS_INVENTORY_TABLE",
+        {"pk": {"S": f"stock#{stock}#0"}, "sk": {"S": "stock"}},
+        "ADD available :more",
+        {":more": {"N": "7"}},
+    )
+    tamper(
+        system,
+        "OMS_INVENTORY_TABLE",
+        {"pk": {"S": f"stock#{movement}#0"}, "sk": {"S": "movement#000000000003"}},
+        "ADD available_after :more",
+        {":more": {"N": "1"}},
+    )
+    tamper(
+        system,
+        "OMS_ORDERS_TABLE",
+        {"id": {"S": placed}},
+        "SET #lines[0].drawn[0].quantity = :wrong",
+        {":wrong": {"N": "5"}},
+    )
+
+    run = checked(admin, full=True)
+
+    drift = {it["product_id"]: it for it in run["drift"]}
+    assert set(drift) == {stock, movement, order}
+    assert run["drift_count"] == 3
+    differences = {it: (drift[it]["available"]["difference"], drift[it]["reserved"]["difference"]) for it in drift}
+    assert differences == {stock: (7, 0), movement: (0, 0), order: (3, -3)}
+    assert drift[stock]["findings"][0]["code"] == "stock-differs"
+    assert {"differing-movement"} < {found["code"] for found in drift[movement]["findings"]}
+    assert [found["ref"] for found in drift[order]["findings"]] == [placed]
+    for product_id in drift:
+        mend(admin, manager, product_id, differences[product_id])
+    time.sleep(2)
+    for full in (False, True):
+        assert checked(admin, full=full)["drift"] == []
+    assert settled(admin)["drift"] == []
+
+
+def mend(admin: httpx.Client, manager: httpx.Client, product_id: str, difference: tuple[int, int]) -> None:
+    def repair(*, dry_run: bool) -> httpx.Response:
+        return admin.post(f"{CHECK}/repair", json={"product_id": product_id, "dry_run": dry_run})
+
+    path = f"/api/v1/inventory/products/{product_id}/movements"
+    lines = len(all_items(manager, path))
+    planned = repair(dry_run=True).json()
+    start = threading.Barrier(4)
+
+    def at_once() -> httpx.Response:
+        start.wait()
+        return repair(dry_run=False)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [it.result() for it in [pool.submit(at_once) for _ in range(4)]]
+
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
+    (made,) = (answer.json() for answer in answers if answer.status_code == 200)
+    assert made | {"dry_run": True, "repaired_at": None} == planned
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"nothing-to-repair"}
+    moved = (
+        made["available"]["before"] - made["available"]["after"],
+        made["reserved"]["before"] - made["reserved"]["after"],
+    )
+    assert moved == difference
+    found = wait_until(lambda: all_items(manager, path), lambda it: len(it) > lines)
+    assert [line["cause"] for line in found[: len(found) - lines]] == ["repaired"]
