@@ -147,7 +147,7 @@ class LocalSystem:
         return self.cloud.client(service)
 
     def environment(self, function: str) -> dict[str, str]:
-        """A function's environment, by construct id: Auth, Passwords, Inventory, Orders, Docs, Sweeper, Expiry."""
+        """A function's environment, by construct id: Auth, Passwords, Inventory, Orders, Sweeper …"""
         name = self.deployment.function(function)
         configuration = self.client("lambda").get_function_configuration(FunctionName=name)
         return dict(configuration.get("Environment", {}).get("Variables", {}))

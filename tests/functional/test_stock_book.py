@@ -136,6 +136,17 @@ def test_a_batch_that_comes_again_in_whatever_order_changes_nothing(shop: Shop) 
     assert book_entries() == first
 
 
+def test_what_is_written_stays_as_it_was_written(shop: Shop) -> None:
+    _, records = a_days_work(shop)
+    keep_books(records)
+    first = book_entries()
+    image = records[1]["dynamodb"]["NewImage"] | {"available": {"N": "99"}}
+
+    keep_books([{**records[1], "dynamodb": {**records[1]["dynamodb"], "NewImage": image}}])
+
+    assert book_entries() == first
+
+
 def test_f13_a_crash_before_or_after_any_call_of_the_bookkeeper_and_the_batch_again_give_the_same_book(
     shop: Shop,
 ) -> None:

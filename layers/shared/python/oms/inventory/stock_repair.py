@@ -13,7 +13,6 @@ from oms.errors import (
     InsufficientStockError,
     NotFoundError,
     NothingToRepairError,
-    UnavailableError,
 )
 from oms.idempotency import settle
 from oms.inventory.accounts import lines_after
@@ -99,7 +98,7 @@ def _stock_as_its_book_says(drift: ProductDrift) -> StockItem:
     stored = Stored(stock.version, Units(stock.available, stock.reserved), stock.last.at, stock.opening)
     lines = [line for line in lines_after(stock.pk, drift.version) if line.version <= stored.version]
     if any(gaps(lines, stored, drift.version)):
-        raise UnavailableError("The stock book lags behind the stock. Please try again.", retry_after=5)
+        raise TryAgainError  # the book lags by a moment, or another repair has just been made
     if any(breaks(lines, seen, stored)):
         raise ConflictError("The stock was changed past its book since the check: run the check again.")
     return stock
