@@ -4,20 +4,14 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.alarms import Alarms
-from infra.checks import acknowledge
 from infra.data import Data
 from infra.functions import VERIFIER_SECONDS, Functions
-
-# The stream keeps a record for 24 hours: until shortly before, a batch that fails comes again.
-RETRY_HOURS = 23
-MOST_RETRIES = 10_000
-
+from infra.streams import StreamConsumer
 
 # AWS's advice for a queue behind Lambda: six times the function's time.
 VISIBILITY = 6 * VERIFIER_SECONDS
@@ -29,33 +23,16 @@ class StockBook(Construct):
         self, scope: Construct, construct_id: str, *, data: Data, functions: Functions, alarms: Alarms
     ) -> None:
         super().__init__(scope, construct_id)
-        self._bookkeeper(data, functions.bookkeeper, alarms)
-        self._check(functions, alarms)
-
-    def _bookkeeper(self, data: Data, bookkeeper: lambda_.Function, alarms: Alarms) -> None:
-        poison = sqs.Queue(self, "Poison", retention_period=cdk.Duration.days(14), enforce_ssl=True)
-        acknowledge(poison, "AwsSolutions-SQS3", "It is where others' failures end: nothing consumes it.")
-        poison.grant_send_messages(bookkeeper)
-        bookkeeper.add_environment("OMS_POISON_QUEUE_URL", poison.queue_url)
-        stock_items = {"dynamodb": {"Keys": {"sk": {"S": lambda_.FilterRule.is_equal("stock")}}}}
-        bookkeeper.add_event_source(
-            sources.DynamoEventSource(
-                data.inventory,
-                # From the first record: what was written before the mapping was there belongs to the book too.
-                starting_position=lambda_.StartingPosition.TRIM_HORIZON,
-                batch_size=100,
-                # Several batches of a shard at once; those of one stock item stay in order.
-                parallelization_factor=4,
-                filters=[lambda_.FilterCriteria.filter(stock_items)],
-                bisect_batch_on_error=True,
-                retry_attempts=MOST_RETRIES,
-                max_record_age=cdk.Duration.hours(RETRY_HOURS),
-                # After the last retry. What the function sets aside itself goes there with its images.
-                on_failure=sources.SqsDlq(poison),
-            )
+        StreamConsumer(
+            self,
+            "Bookkeeper",
+            table=data.inventory,
+            function=functions.bookkeeper,
+            filters=[{"dynamodb": {"Keys": {"sk": {"S": ["stock"]}}}}],
+            batch_size=100,
+            alarms=alarms,
         )
-        alarms.on_poison("Bookkeeper", poison)
-        alarms.on_stream_age("Bookkeeper", bookkeeper)
+        self._check(functions, alarms)
 
     def _check(self, functions: Functions, alarms: Alarms) -> None:
         dead_letters = sqs.Queue(self, "CheckDeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True)

@@ -10,7 +10,7 @@ QUEUE = "AWS::SQS::Queue"
 MAPPING = "AWS::Lambda::EventSourceMapping"
 # Where stream consumers set aside what they cannot understand: nothing consumes these.
 STREAMING = {"Bookkeeper", "Notifier"}
-POISON = {"StockBookPoison", "AccountMailPoison"}
+POISON = {"StockBookBookkeeperPoison", "AccountMailNotifierPoison"}
 
 
 def poison_queues(prod: Synthesized) -> set[str]:

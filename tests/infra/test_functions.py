@@ -81,11 +81,15 @@ ALLOWED = {
     "Notifier": {
         "DataIdentity": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "DataIdentityStream": STREAM,
-        "AccountMailPoison": SEND,
+        "AccountMailNotifierPoison": SEND,
         "identity/shop@mail.shop.example": {"ses:SendEmail"},
         "identity/mail.shop.example": {"ses:SendEmail"},
     },
-    "Bookkeeper": {"DataInventory": {"dynamodb:PutItem"}, "DataInventoryStream": STREAM, "StockBookPoison": SEND},
+    "Bookkeeper": {
+        "DataInventory": {"dynamodb:PutItem"},
+        "DataInventoryStream": STREAM,
+        "StockBookBookkeeperPoison": SEND,
+    },
     "Verifier": {"DataInventory": READ | WRITE, "DataOrders": READ, "StockBookCheck": SEND | CONSUME},
 }
 

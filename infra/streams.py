@@ -1,0 +1,56 @@
+"""A function on a table's stream: a batch comes again until it succeeds; what never can is put into a poison queue."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.alarms import Alarms
+from infra.checks import acknowledge
+
+# The stream keeps a record for 24 hours: until shortly before, a batch that fails comes again.
+RETRY_HOURS = 23
+MOST_RETRIES = 10_000
+
+
+class StreamConsumer(Construct):
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        table: dynamodb.TableV2,
+        function: lambda_.Function,
+        filters: Sequence[Mapping[str, Any]],
+        batch_size: int,
+        alarms: Alarms,
+    ) -> None:
+        """`filters` let through what fits one of them; the construct's name is that of its alarms."""
+        super().__init__(scope, construct_id)
+        poison = sqs.Queue(self, "Poison", retention_period=cdk.Duration.days(14), enforce_ssl=True)
+        acknowledge(poison, "AwsSolutions-SQS3", "It is where others' failures end: nothing consumes it.")
+        poison.grant_send_messages(function)
+        function.add_environment("OMS_POISON_QUEUE_URL", poison.queue_url)
+        function.add_event_source(
+            sources.DynamoEventSource(
+                table,
+                # From the first record: what was written before the mapping was there counts too.
+                starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+                batch_size=batch_size,
+                # Several batches of a shard at once; those of one item stay in order.
+                parallelization_factor=4,
+                filters=[lambda_.FilterCriteria.filter(dict(it)) for it in filters],
+                bisect_batch_on_error=True,
+                retry_attempts=MOST_RETRIES,
+                max_record_age=cdk.Duration.hours(RETRY_HOURS),
+                # After the last retry. What the function sets aside itself goes there with its images.
+                on_failure=sources.SqsDlq(poison),
+            )
+        )
+        alarms.on_poison(construct_id, poison)
+        alarms.on_stream_age(construct_id, function)
