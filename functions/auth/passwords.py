@@ -40,8 +40,14 @@ def log_in(request: LoginRequest) -> Response[LoginResponse]:
 
 @app.put("/api/v1/auth/password", status_code=204, **CUSTOMER)
 def change_password(request: ChangePasswordRequest) -> Response[None]:
-    password_change.change_password(api.current_user(), request, address=api.client_address(), report=rate_limits.show)
-    return api.no_content()
+    version = password_change.change_password(
+        api.current_user(),
+        request,
+        address=api.client_address(),
+        report=rate_limits.show,
+        check=api.version_check(),
+    )
+    return api.no_content(version=version)
 
 
 @app.post("/api/v1/auth/password/forgot", status_code=202, **PUBLIC)

@@ -15,11 +15,13 @@ _PRODUCT_INDEXES = {
 }
 
 
-def create_tables() -> None:
-    _create("identity", ("pk", "sk"), {"users": ("listing", "email_key")}, include={"users": ["role", "status"]})
-    _create("inventory", ("pk", "sk"), _PRODUCT_INDEXES)
+def create_tables(prefix: str = "") -> None:
     _create(
-        "orders",
+        f"{prefix}identity", ("pk", "sk"), {"users": ("listing", "email_key")}, include={"users": ["role", "status"]}
+    )
+    _create(f"{prefix}inventory", ("pk", "sk"), _PRODUCT_INDEXES)
+    _create(
+        f"{prefix}orders",
         ("id",),
         {
             "by_customer": ("customer_id", "created_key"),
@@ -28,7 +30,7 @@ def create_tables() -> None:
         },
         include={"by_customer": ["status"], "by_created": ["status", "customer_id"], "open": ["expires_at"]},
     )
-    _create("audit", ("pk", "sk"), {})
+    _create(f"{prefix}audit", ("pk", "sk"), {})
 
 
 def _create(

@@ -120,13 +120,19 @@ def test_the_protocols_parameters_stand_where_they_count() -> None:
     moves = set(MOVES)
 
     assert taking("IdempotencyKey") == moves | {"create_order", "create_product", "adjust_stock"}
-    assert taking("IfMatch") == moves | {"replace_product", "update_me", "change_role", "change_status"}
+    assert taking("IfMatch") == moves | {
+        "replace_product",
+        "update_me",
+        "change_password",
+        "change_role",
+        "change_status",
+    }
 
 
 def test_the_protocols_headers_stand_where_they_are_given() -> None:
     created = {"create_order", "create_product", "register"}
     single = {"get_order", "get_product", "replace_product", "get_me", *MOVES}
-    single |= {"update_me", "get_user", "change_role", "change_status"}
+    single |= {"update_me", "change_password", "get_user", "change_role", "change_status"}
 
     assert giving("Location") == created
     assert giving("ETag") == created | single

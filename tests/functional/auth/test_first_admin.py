@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
+from oms import clock
+from oms.audit import AuditItem
 from oms.dynamodb import client, get_item, put_item
 from oms.identity import first_admin
 from oms.identity.first_admin import RefusedError, admit
-from oms.identity.models import ADMINS_KEY, Admins, User
+from oms.identity.models import ADMINS_KEY, Admins, IdentityItem, User
+from tests.faults.injector import failing, faults, refuse
 from tests.functional.auth.conftest import PASSWORD, Clock, audit_entries, log_in
 from tests.functional.auth.wire import answer_lost
 from tests.functional.gateway import call
 from tests.functional.harness import Answer
+from tests.functional.tables import create_tables
 
 NEW, ARN = "a quite different one", "arn:aws:iam::123456789012:user/olga"
 pytestmark = pytest.mark.usefixtures("cloud")
@@ -24,7 +28,8 @@ def reset(token: object) -> Answer:
 
 
 def users() -> list[User]:
-    return [User.from_raw_data(it) for it in client().scan(TableName="identity")["Items"] if it["kind"]["S"] == "user"]
+    items = client().scan(TableName=IdentityItem.Meta.table_name)["Items"]
+    return [User.from_raw_data(it) for it in items if it["kind"]["S"] == "user"]
 
 
 def counted() -> int:
@@ -70,6 +75,21 @@ def test_an_account_that_is_there_is_promoted(account: Callable[..., User], attr
     assert reset(admitted.token).status == 204
 
 
+def test_who_registered_the_operators_address_first_gets_no_admins_account(account: Callable[..., User]) -> None:
+    account("olga@example.com")  # a stranger's, whose mail nobody has read
+    device = log_in("olga@example.com").json["device_token"]
+
+    admitted = admit("olga@example.com", operator_arn=ARN)
+
+    for known in ({}, {"device_token": device}):
+        assert log_in("olga@example.com", PASSWORD, **known).status == 401
+    (user,) = users()
+    assert (user.password_hash, user.pepper_version, user.email_verified) == (None, None, True)
+    assert reset(admitted.token).status == 204
+    assert log_in("olga@example.com", PASSWORD, address="203.0.113.8").status == 401
+    assert log_in("olga@example.com", NEW, address="203.0.113.9").status == 200
+
+
 def test_while_another_admin_is_active_nobody_is_made_one(account: Callable[..., User]) -> None:
     admit("olga@example.com", operator_arn=ARN)
     account("ada@example.com")
@@ -100,21 +120,44 @@ def test_a_deployment_whose_admins_are_all_gone_can_have_one_again(account: Call
     assert admit("ada@example.com", operator_arn=ARN).done == "promoted"
 
 
+@pytest.fixture
+def stage(cloud: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What begins the names of a deployed stage's tables, which are not those that the process began with."""
+    prefix = f"Oms-dev-{clock.random_id()}-"
+    create_tables(prefix)
+    for model in (IdentityItem, AuditItem):  # as they were, at the end
+        monkeypatch.setattr(model.Meta, "table_name", model.Meta.table_name)
+    monkeypatch.setattr(first_admin, "table_of", lambda _stage, domain: f"{prefix}{domain.lower()}")
+    return prefix
+
+
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, public_url: str | None = "https://shop.example") -> None:
     monkeypatch.setattr("sys.argv", ["first_admin", *arguments])
     monkeypatch.setattr(first_admin, "output_of", lambda _stage, _name: public_url)
-    monkeypatch.setattr(first_admin, "table_of", lambda _stage, domain: domain.lower())
     monkeypatch.setattr(first_admin, "operator", lambda: ARN)
     first_admin.main()
 
 
-def test_the_command_prints_the_link_and_no_more(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_the_command_prints_the_link_and_no_more(stage: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     run(monkeypatch, "--stage", "dev", "--email", "olga@example.com")
 
     said, where = capsys.readouterr().out.splitlines()
     assert said == "olga@example.com: made an admin"
     (token,) = re.findall(r"within 30 minutes: https://shop\.example/reset-password#token=(\S+)$", where)
     assert reset(token).status == 204
+    kinds = {it["kind"]["S"] for it in client().scan(TableName=f"{stage}identity")["Items"]}
+    assert {"user", "claim", "admins"} <= kinds
+    assert client().scan(TableName=f"{stage}audit")["Items"]
+    for untouched in ("identity", "audit"):
+        assert client().scan(TableName=untouched)["Items"] == []
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
+@pytest.mark.parametrize("operation", ["GetItem", "TransactWriteItems"])
+@pytest.mark.usefixtures("stage")
+def test_the_command_says_so_where_it_may_not_write(monkeypatch: pytest.MonkeyPatch, operation: str, code: str) -> None:
+    with faults(refuse(operation, failing(code))), pytest.raises(SystemExit, match=f"'dev' cannot be reached.*{code}"):
+        run(monkeypatch, "--stage", "dev", "--email", "olga@example.com")
 
 
 @pytest.mark.parametrize(
@@ -126,10 +169,10 @@ def test_the_command_prints_the_link_and_no_more(monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_the_command_says_why_it_does_nothing(
-    monkeypatch: pytest.MonkeyPatch, email: str, public_url: str | None, why: str
+    stage: str, monkeypatch: pytest.MonkeyPatch, email: str, public_url: str | None, why: str
 ) -> None:
     if why.startswith("There"):
-        admit("olga@example.com", operator_arn=ARN)
+        run(monkeypatch, "--stage", "dev", "--email", "olga@example.com")
     before = len(users())
 
     with pytest.raises(SystemExit, match=why):

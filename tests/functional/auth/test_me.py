@@ -10,7 +10,7 @@ from oms.dynamodb import get_item
 from oms.identity.models import IdentityItem, Session, User, session_key, user_key
 from oms.identity.opaque_tokens import RefreshToken
 from tests.functional.auth.conftest import Clock, audit_entries, log_in
-from tests.functional.auth.wire import answer_lost, overtaken
+from tests.functional.auth.wire import answer_lost, overtaken, recorded
 from tests.functional.gateway import assert_problem, call, places
 from tests.functional.harness import Answer, Person
 
@@ -57,6 +57,16 @@ def test_a_patch_of_nothing_is_refused(token: str, body: Any) -> None:
 def test_a15_a_user_cannot_set_more_than_names(ada: User, token: str, field: str) -> None:
     assert places(rename(token, {"first_name": "A", field: "admin"})) == {f"#/{field}"}
     assert call("GET", ME, token=token).json["first_name"] == "Ada"
+
+
+@pytest.mark.parametrize("body", [{"first_name": "Ada"}, {"first_name": "Ada", "last_name": "Lovelace"}])
+def test_a_change_that_changes_nothing_writes_nothing(token: str, body: Any) -> None:
+    with recorded() as calls:
+        answer = rename(token, body, If_Match='"1"')
+
+    assert (answer.status, answer.headers["ETag"], answer.json["first_name"]) == (200, '"1"', "Ada")
+    assert calls == ["dynamodb.BatchGetItem"]
+    assert_problem(rename(token, body, If_Match='"2"'), 412, "stale-version")
 
 
 def test_a_stale_version_is_refused(token: str) -> None:

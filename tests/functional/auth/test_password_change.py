@@ -27,9 +27,12 @@ def own(ada: User) -> dict[str, Any]:
     return tokens
 
 
-def change(token: str, current: str = PASSWORD, new: str = NEW, address: str = "203.0.113.201") -> Answer:
+def change(
+    token: str, current: str = PASSWORD, new: str = NEW, address: str = "203.0.113.201", **headers: str
+) -> Answer:
     body = {"current_password": current, "new_password": new}
-    return call("PUT", "/api/v1/auth/password", body, token=token, address=address)
+    sent = {name.replace("_", "-"): it for name, it in headers.items()}
+    return call("PUT", "/api/v1/auth/password", body, token=token, address=address, headers=sent)
 
 
 def is_alive(tokens: dict[str, Any]) -> bool:
@@ -113,6 +116,33 @@ def test_success_forgets_the_failures_before_it(own: dict[str, Any]) -> None:
 def test_a_password_that_is_not_good_enough_is_refused_before_anything_is_counted(own: dict[str, Any]) -> None:
     assert places(change(own["access_token"], new="short")) == {"#/new_password"}
     assert counter() is None
+
+
+def test_a_stale_version_is_refused_before_anything_is_counted(own: dict[str, Any]) -> None:
+    assert_problem(change(own["access_token"], If_Match='"2"'), 412, "stale-version")
+
+    assert counter() is None
+    shown = call("GET", "/api/v1/auth/me", token=own["access_token"]).headers["ETag"]
+    changed = change(own["access_token"], If_Match=shown)
+    assert (changed.status, changed.headers["ETag"]) == (204, '"2"')
+    assert call("GET", "/api/v1/auth/me", token=own["access_token"]).headers["ETag"] == '"2"'
+    assert places(change(own["access_token"], NEW, If_Match="two")) == {"If-Match:"}
+
+
+def test_a_change_that_a_new_name_overtook_is_made_unless_it_was_meant_for_the_version_before(
+    own: dict[str, Any],
+) -> None:
+    def rename(name: str) -> None:
+        assert call("PATCH", "/api/v1/auth/me", {"first_name": name}, token=own["access_token"]).status == 200
+
+    with overtaken("TransactWriteItems", lambda: rename("Augusta"), nth=2):
+        assert_problem(change(own["access_token"], If_Match='"1"'), 412, "stale-version")
+    assert log_in(password=PASSWORD).status == 200
+    with overtaken("TransactWriteItems", lambda: rename("Byron"), nth=2):
+        changed = change(own["access_token"])
+
+    assert (changed.status, changed.headers["ETag"]) == (204, '"4"')
+    assert log_in(password=NEW).status == 200
 
 
 def test_success_is_audited_and_counted_as_a_version(ada: User, own: dict[str, Any]) -> None:

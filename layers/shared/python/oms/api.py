@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl, quote
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel
 
@@ -23,8 +23,6 @@ from oms.identity.addresses import client_address as address_of
 from oms.pages import Page, decode_cursor, encode_cursor
 
 logger = Logger()
-tracer = Tracer()
-metrics = Metrics()
 
 type Role = Literal["public", "customer", "manager", "admin"]
 _TAG = re.compile(r'"[\x21\x23-\x7e]*"')
@@ -196,8 +194,8 @@ def accepted() -> Response[None]:
     return Response(status_code=202)
 
 
-def no_content() -> Response[None]:
-    return Response(status_code=204)
+def no_content(*, version: int | None = None) -> Response[None]:
+    return Response(status_code=204, headers={} if version is None else {"ETag": f'"{version}"'})
 
 
 def _answer[T: BaseModel](status: int, content: T, version: int | None, replayed: bool) -> Response[T]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.exceptions import TransactWriteError
+from pynamodb.exceptions import PynamoDBException, TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from oms import audit, clock
@@ -92,9 +92,12 @@ def _password_less(email: str, folded: str) -> User:
 
 
 def _promoted(user: User) -> User:
-    """An active admin with no session and no token from before."""
+    """An active admin with no session, token or password from before: whoever registered the address first may be a
+    stranger, and only the link goes to whom the operator means.
+    """
     changed = User.from_raw_data(user.serialize())
-    changed.role, changed.status = "admin", "active"
+    changed.role, changed.status, changed.email_verified = "admin", "active", True
+    changed.password_hash = changed.pepper_version = None
     changed.auth_epoch, changed.version = user.auth_epoch + 1, user.version + 1
     return changed
 
@@ -122,8 +125,9 @@ def main() -> None:
         # Bound to the names that functions are told; here they are found, before the first call.
         IdentityItem.Meta.table_name, AuditItem.Meta.table_name = table_of(stage, "Identity"), table_of(stage, "Audit")
         admitted = admit(arguments.email, operator_arn=operator())
-    except (BotoCoreError, ClientError, LookupError, OmsError) as error:
-        raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {error}") from error
+    except (BotoCoreError, ClientError, PynamoDBException, LookupError, OmsError) as error:
+        why = getattr(error, "cause", None) or error  # PynamoDB's own message leaves it out
+        raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {why}") from error
     except (RefusedError, ValueError) as error:
         raise SystemExit(f"{arguments.email}: {error}") from error
     what = {"made": "made an admin", "promoted": "now an admin", "linked": "an admin already; here is a new link"}

@@ -1,9 +1,11 @@
 """A new password for who knows the old one: counted like a login, and the end of all other sessions."""
 
+from collections.abc import Callable
+
 from pynamodb.exceptions import TransactWriteError
 
 from oms import audit
-from oms.dynamodb import failed, retrying, transaction
+from oms.dynamodb import TryAgainError, failed, retrying, transaction
 from oms.errors import InvalidCredentialsError, UnauthenticatedError
 from oms.identity import attempts, passwords
 from oms.identity.access import CurrentUser
@@ -14,10 +16,14 @@ from oms.identity.passwords import PasswordHash
 from oms.identity.schemas import ChangePasswordRequest
 
 
-def change_password(who: CurrentUser, request: ChangePasswordRequest, *, address: str, report: Report) -> None:
-    """The session that asks lives on; all others end. Raises InvalidCredentialsError, for a locked account too;
+def change_password(
+    who: CurrentUser, request: ChangePasswordRequest, *, address: str, report: Report, check: Callable[[User], None]
+) -> int:
+    """The user's new version. The session that asks lives on; all others end. `check` refuses a version that is not
+    the one meant, before anything is counted. Raises InvalidCredentialsError, for a locked account too;
     TooManyRequestsError (by address); UnauthenticatedError when the session ended meanwhile; UnavailableError.
     """
+    check(who.user)
     attempt = Attempt(
         action="password.changed",
         email_folded=who.user.email_folded,
@@ -31,12 +37,27 @@ def change_password(who: CurrentUser, request: ChangePasswordRequest, *, address
         raise InvalidCredentialsError("The current password is not right.")
     new = passwords.make_hash(request.new_password)
     entry = audit.entry(attempt.action, actor_id=who.id, actor_role=who.role, address=address, target=f"user#{who.id}")
-    retrying(lambda: _store(who, new, counted, entry))
+    seen = who.user
+
+    def write() -> int:
+        nonlocal seen
+        check(seen)
+        stored = _store(who, seen, new, counted, entry)
+        if stored is None:
+            return seen.version + 1
+        if stored.password_hash == new.text:
+            return stored.version  # made by an earlier attempt whose answer was lost: no two hashes are the same
+        if (stored.auth_epoch, stored.password_hash) != (seen.auth_epoch, seen.password_hash):
+            raise UnauthenticatedError  # it is no longer what the attempt was made on
+        seen = stored
+        raise TryAgainError
+
+    return retrying(write)
 
 
-def _store(who: CurrentUser, new: PasswordHash, counted: Count, entry: audit.AuditEntry) -> None:
-    """All of it, if the user's password and epoch are still those that the attempt was made on."""
-    user, epoch = who.user, who.user.auth_epoch + 1
+def _store(who: CurrentUser, user: User, new: PasswordHash, counted: Count, entry: audit.AuditEntry) -> User | None:
+    """All of it, if the user is as seen. If not, the user as stored. Raises UnauthenticatedError without a session."""
+    epoch = user.auth_epoch + 1
     try:
         with transaction() as writes:
             writes.delete(counted.on)
@@ -47,9 +68,9 @@ def _store(who: CurrentUser, new: PasswordHash, counted: Count, entry: audit.Aud
                     User.password_hash.set(new.text),
                     User.pepper_version.set(new.pepper_version),
                     User.auth_epoch.set(epoch),
-                    User.version.set(User.version + 1),
+                    User.version.set(user.version + 1),
                 ],
-                (User.auth_epoch == user.auth_epoch) & (User.password_hash == user.password_hash),
+                User.version == user.version,
                 return_values="ALL_OLD",
             )
             writes.update(
@@ -60,9 +81,8 @@ def _store(who: CurrentUser, new: PasswordHash, counted: Count, entry: audit.Aud
     except TransactWriteError as error:
         reasons = error.cancellation_reasons or [None] * 4
         if failed(reasons[2]) and reasons[2].raw_item:
-            stored = User.from_raw_data(reasons[2].raw_item)
-            if stored.password_hash == new.text:
-                return  # made by an earlier attempt whose answer was lost: no two hashes are the same
+            return User.from_raw_data(reasons[2].raw_item)
         if failed(reasons[2]) or failed(reasons[3]):
             raise UnauthenticatedError from error
         raise
+    return None

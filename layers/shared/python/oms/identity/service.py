@@ -35,13 +35,20 @@ def register(request: RegisterRequest, *, address: str, report: Report) -> User:
 
 
 def rename(user: User, request: UpdateMeRequest, *, check: Callable[[User], None]) -> User:
-    """The user with new names. `check` refuses a version that is not the one meant. Raises UnavailableError."""
+    """The user with new names, or as they are where nothing changes. `check` refuses a version that is not the one
+    meant. Raises UnavailableError.
+    """
     names = request.model_dump(exclude_unset=True)
     seen = user
+
+    def is_so(user: User) -> bool:
+        return all(getattr(user, name) == value for name, value in names.items())
 
     def write() -> User:
         nonlocal seen
         check(seen)
+        if is_so(seen):
+            return seen
         actions = [getattr(User, name).set(value) for name, value in names.items() if value is not None]
         actions += [getattr(User, name).remove() for name, value in names.items() if value is None]
         actions.append(User.version.set(seen.version + 1))
@@ -49,7 +56,7 @@ def rename(user: User, request: UpdateMeRequest, *, check: Callable[[User], None
             return update_item(User(*user_key(seen.id)), actions, User.version == seen.version)
         except ConditionFailedError as error:
             stored = User.from_raw_data(error.item or {})
-            if stored.version == seen.version + 1 and all(getattr(stored, name) == names[name] for name in names):
+            if stored.version == seen.version + 1 and is_so(stored):
                 return stored  # made by an earlier attempt whose answer was lost
             seen = stored
             raise TryAgainError from error
