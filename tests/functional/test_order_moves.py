@@ -179,6 +179,11 @@ def test_a_shipment_without_a_link_says_so(manager: Person, order: Place) -> Non
         (PARCEL | {"tracking_url": "https://"}, "#/tracking_url"),
         (PARCEL | {"tracking_url": "https://[::1"}, "#/tracking_url"),
         (PARCEL | {"tracking_url": "https://dhl.example/a b"}, "#/tracking_url"),
+        (PARCEL | {"tracking_url": "https://dhl.example@evil.example/"}, "#/tracking_url"),
+        (PARCEL | {"tracking_url": "https://user:secret@evil.example/"}, "#/tracking_url"),
+        (PARCEL | {"tracking_url": "https://dhl.example:99999/"}, "#/tracking_url"),
+        (PARCEL | {"tracking_url": "https://dhl.example\\@evil.example/"}, "#/tracking_url"),
+        (PARCEL | {"tracking_url": 'https://dhl.example/"><script>'}, "#/tracking_url"),
         (PARCEL | {"shipped_at": "2026-01-01T00:00:00.000Z"}, "#/shipped_at"),
     ],
 )

@@ -1,6 +1,7 @@
 """The stock book: what the bookkeeper makes of the stream, and how it is read."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -136,15 +137,19 @@ def test_a_batch_that_comes_again_in_whatever_order_changes_nothing(shop: Shop) 
     assert book_entries() == first
 
 
-def test_what_is_written_stays_as_it_was_written(shop: Shop) -> None:
+def test_what_is_written_stays_and_another_entry_of_its_version_is_set_aside(
+    shop: Shop, poison: Callable[[], list[Any]]
+) -> None:
     _, records = a_days_work(shop)
     keep_books(records)
     first = book_entries()
     image = records[1]["dynamodb"]["NewImage"] | {"available": {"N": "99"}}
+    other = {**records[1], "dynamodb": {**records[1]["dynamodb"], "NewImage": image}}
 
-    keep_books([{**records[1], "dynamodb": {**records[1]["dynamodb"], "NewImage": image}}])
+    keep_books([records[1], other, records[2]])
 
     assert book_entries() == first
+    assert [message["record"] for message in poison()] == [other]
 
 
 def test_f13_a_crash_before_or_after_any_call_of_the_bookkeeper_and_the_batch_again_give_the_same_book(
@@ -205,6 +210,36 @@ def test_f15_a_record_that_is_not_understood_is_set_aside_whole_and_its_neighbou
     aside = poison()
     assert [message["record"] for message in aside] == [nonsense, records[1]]
     assert all(message["cause"] for message in aside)
+
+
+@pytest.mark.parametrize("part", ["cause", "actor", "ref", "ref_version", "at"])
+def test_f15_a_movement_that_lacks_something_is_set_aside_and_does_not_hold_up_the_others(
+    shop: Shop, poison: Callable[[], list[Any]], part: str
+) -> None:
+    product_id, records = a_days_work(shop)
+    last = {name: value for name, value in records[1]["dynamodb"]["NewImage"]["last"]["M"].items() if name != part}
+    image = records[1]["dynamodb"]["NewImage"] | {"last": {"M": last}}
+    records[1] = {**records[1], "dynamodb": {**records[1]["dynamodb"], "NewImage": image}}
+
+    keep_books(records)
+
+    assert [line["version"] for line in movements(shop, product_id)] == [1, 3, 4, 5]
+    assert [message["record"] for message in poison()] == [records[1]]
+
+
+def test_f15_a_record_is_set_aside_whatever_characters_it_holds(shop: Shop, poison: Callable[[], list[Any]]) -> None:
+    _, records = a_days_work(shop)
+    strange = "".join(map(chr, (0, 8, 31, 127, 0xFFFD, 0xFFFE, 0xFFFF, 0x1F600))) + '"\\'
+    image = records[1]["dynamodb"]["NewImage"] | {"name": {"S": strange}, "last": {"M": {}}}
+    records[1] = {**records[1], "dynamodb": {**records[1]["dynamodb"], "NewImage": image}}
+
+    with faults() as calls:
+        keep_books(records)
+
+    (sent,) = [call.parameters["MessageBody"] for call in calls if call.operation == "SendMessage"]
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html: what a body may hold.
+    assert re.fullmatch("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", sent)
+    assert [message["record"] for message in poison()] == [records[1]]
 
 
 def test_f15_a_write_that_dynamodb_calls_invalid_is_set_aside_too(shop: Shop, poison: Callable[[], list[Any]]) -> None:

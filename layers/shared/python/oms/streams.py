@@ -44,6 +44,10 @@ class Change:
         )
 
 
+class HopelessError(Exception):
+    """What a change asks for can never be done, however often its batch comes again."""
+
+
 def consume[T](
     records: Iterable[dict[str, Any]],
     *,
@@ -54,7 +58,7 @@ def consume[T](
 
     `understand` is pure and tells what a change asks for (None: nothing). Where it raises, whatever it is, the record
     will never be understood: it goes into the poison queue, and its neighbours go on. `carry_out` does I/O: where it
-    raises, all of the batch comes again, unless DynamoDB calls the write itself invalid.
+    raises, all of the batch comes again, unless that is hopeless, or DynamoDB calls the write itself invalid.
     """
     done = 0
     for record in records:
@@ -67,8 +71,8 @@ def consume[T](
             continue
         try:
             carry_out(wanted)
-        except ClientError as cause:
-            if cause.response["Error"].get("Code") != "ValidationException":
+        except (HopelessError, ClientError) as cause:
+            if isinstance(cause, ClientError) and cause.response["Error"].get("Code") != "ValidationException":
                 raise
             set_aside(record, cause)
         else:
@@ -84,6 +88,8 @@ def set_aside(record: dict[str, Any], cause: Exception) -> None:
     why = f"{type(cause).__name__}: {cause}"
     logger.error("a record was set aside", cause=why, event_id=record.get("eventID"))
     body = json.dumps({"cause": why, "record": record}, ensure_ascii=False)
+    for noncharacter in ("\ufffe", "\uffff"):  # the two that JSON may hold as they are and a message may not
+        body = body.replace(noncharacter, f"\\u{ord(noncharacter):x}")
     _sqs().send_message(QueueUrl=settings().poison_queue_url, MessageBody=body)
 
 

@@ -1,6 +1,5 @@
 """The stock book: one movement for each version of a stock item, derived from the table's stream."""
 
-from contextlib import suppress
 from datetime import UTC, datetime
 
 from oms import clock
@@ -9,15 +8,22 @@ from oms.errors import NotFoundError
 from oms.inventory.bands import Band, band, crossed
 from oms.inventory.models import MOVEMENTS, Crossing, InventoryItem, Movement, Product, StockItem
 from oms.pages import HIGHEST, Page, Range, table_page
-from oms.streams import Change
+from oms.streams import Change, HopelessError
 
 
 def entry(change: Change) -> InventoryItem | None:
     """What a change of the inventory table writes into the book: nothing, unless it is a stock item's.
 
     Pure, and the same for the same change, however often the stream brings it. Raises ValueError for a stock item that
-    was removed, since no part of the system does that.
+    was removed, since no part of the system does that, and PynamoDB's for one that lacks something.
     """
+    written = _entry(change)
+    if written is not None:
+        written.serialize()  # what lacks something is to be found here, where it is set aside, and not at each write
+    return written
+
+
+def _entry(change: Change) -> InventoryItem | None:
     if change.keys["sk"]["S"] != StockItem.key("")[1]:
         return None
     if change.new is None:
@@ -53,11 +59,18 @@ def _band(stock: StockItem) -> Band:
 
 
 def write(written: InventoryItem) -> None:
-    """Puts an entry that is not there yet; one that is stays as it was first written."""
+    """Puts an entry that is not there yet; one that is stays as it was first written.
+
+    Raises HopelessError where that one says something else: a stock item was put back to what it had been, and moves on
+    from there under numbers that the book has used. What comes now must not be lost without a word.
+    """
 
     def attempt() -> None:
-        with suppress(ConditionFailedError):
+        try:
             put_item(written, InventoryItem.pk.does_not_exist())
+        except ConditionFailedError as error:
+            if error.item != written.serialize():
+                raise HopelessError("the book has another entry of this version") from error
 
     retrying(attempt)
 
