@@ -1,5 +1,6 @@
 """Synthesizes the CDK app, or takes what it was synthesized to before from exactly the same inputs."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -20,8 +21,9 @@ from local.sources import WATCHED
 KEPT_IN = ROOT / "build" / "assemblies"
 # 45 MB each: `make up`, the tests' settings, and those of another branch.
 KEPT = 4
-# Nobody takes longer than this to copy one that they have found.
+# Nobody takes longer than this to copy one, into `KEPT_IN` or out of it.
 COPY_SECONDS = 60
+PARTIAL = "partial-"
 # Variables that CDK or the app may read.
 READ_VARIABLES = ("AWS_", "CDK_", "JSII_", "OMS_")
 
@@ -31,9 +33,7 @@ def synthesize(folder: Path, settings: Mapping[str, object], environment: Mappin
     environment = {**environment, "CDK_CONTEXT_JSON": json.dumps(_context(settings), sort_keys=True)}
     key = inputs(ROOT, environment)
     kept = KEPT_IN / key
-    if kept.exists():
-        os.utime(kept)
-        shutil.copytree(kept, folder)
+    if _taken(kept, folder):
         return Assembly(folder)
     # As the CDK CLI would run it.
     result = run([sys.executable, "-m", "infra.app"], {**environment, "CDK_OUTDIR": str(folder)}, ROOT)
@@ -72,18 +72,50 @@ def _context(settings: Mapping[str, object]) -> dict[str, object]:
     return context | {"stage": "local", "settings": stages}
 
 
+def _taken(kept: Path, folder: Path) -> bool:
+    """Copies what is kept; False when there is nothing, or another process has just removed it."""
+    try:
+        os.utime(kept)
+        shutil.copytree(kept, folder)
+    except (FileNotFoundError, shutil.Error):
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    return True
+
+
 def _keep(folder: Path, kept: Path) -> None:
     """Appears complete or not at all; another process may keep the same at the same time."""
     KEPT_IN.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="partial-", dir=KEPT_IN) as partial:
-        shutil.copytree(folder, Path(partial) / "assembly")
+    with _partial() as partial:
+        shutil.copytree(folder, partial / "assembly")
+        os.utime(partial / "assembly")
         try:
-            (Path(partial) / "assembly").rename(kept)
+            (partial / "assembly").rename(kept)
         except OSError:
             if not kept.exists():
                 raise
-    os.utime(kept)
-    entries = [path for path in KEPT_IN.iterdir() if not path.name.startswith("partial-")]
-    for old in sorted(entries, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
-        if time.time() - old.stat().st_mtime > COPY_SECONDS:
-            shutil.rmtree(old, ignore_errors=True)
+    _prune()
+
+
+def _prune() -> None:
+    """Removes what has long not been used, and what was left by processes that were killed.
+
+    Renamed before it is removed: a removal that is cut off leaves nothing under its key. Others may do the same at once.
+    """
+    used: dict[Path, float] = {}
+    for path in KEPT_IN.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            used[path] = path.stat().st_mtime
+    partial = [path for path in used if path.name.startswith(PARTIAL)]
+    kept = sorted(used.keys() - set(partial), key=used.__getitem__, reverse=True)
+    for path in partial + kept[KEPT:]:
+        if time.time() - used[path] > COPY_SECONDS:
+            with _partial() as removed, contextlib.suppress(FileNotFoundError):
+                path.rename(removed / path.name)
+
+
+@contextlib.contextmanager
+def _partial() -> Iterator[Path]:
+    """A folder that is removed in the end, by a later process if not by this one."""
+    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=KEPT_IN, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)

@@ -1,7 +1,9 @@
 """A kept assembly is taken only when it is what the app would be synthesized to now."""
 
 import os
+import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,3 +138,70 @@ def test_only_the_last_ones_used_are_kept(
     assert len(list((root / "build").iterdir())) == synthesis.KEPT
     synthesized({"login_limit": synthesis.KEPT + 2})
     assert app.runs == synthesis.KEPT + 2, "the newest is there"
+
+
+def test_removing_an_old_one_that_is_cut_off_leaves_nothing_under_its_key(
+    app: App, synthesized: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = synthesized({"login_limit": 0})
+    for limit in range(1, synthesis.KEPT):
+        synthesized({"login_limit": limit})
+
+    unlink = os.unlink
+
+    def unlink_one(path: str, *, dir_fd: int) -> None:
+        unlink(path, dir_fd=dir_fd)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(synthesis, "COPY_SECONDS", 0)
+        cut_off.setattr(os, "unlink", unlink_one)
+        with pytest.raises(KeyboardInterrupt):
+            synthesized({"login_limit": synthesis.KEPT})
+
+    assert synthesized({"login_limit": 0}) == first
+    assert app.runs == synthesis.KEPT + 2, "it is gone, and made again"
+
+
+def test_what_another_process_removes_meanwhile_is_no_failure(
+    app: App, synthesized: Callable[..., dict[str, str]], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Path.iterdir
+    removed = root / "build" / "0123"
+    monkeypatch.setattr(Path, "iterdir", lambda folder: [*listed(folder), removed])
+
+    assert synthesized() == synthesized()
+    assert app.runs == 1
+
+
+def test_one_that_is_removed_while_it_is_copied_is_synthesized(
+    app: App, synthesized: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = synthesized()
+    copytree = shutil.copytree
+
+    def vanishing(source: str, target: str) -> None:
+        Path(source).unlink()
+        shutil.copy2(source, target)
+
+    def copytree_once(source: Path, target: Path) -> None:
+        monkeypatch.setattr(shutil, "copytree", copytree)
+        copytree(source, target, copy_function=vanishing)
+
+    monkeypatch.setattr(shutil, "copytree", copytree_once)
+
+    assert synthesized() == first
+    assert app.runs == 2
+
+
+def test_what_a_killed_process_left_is_removed(synthesized: Callable[..., dict[str, str]], root: Path) -> None:
+    left, under_way = (root / "build" / f"partial-{name}" / "assembly" for name in ("left", "under-way"))
+    left.mkdir(parents=True)
+    under_way.mkdir(parents=True)
+    long_ago = time.time() - synthesis.COPY_SECONDS - 1
+    os.utime(left.parent, (long_ago, long_ago))
+
+    synthesized()
+
+    assert not left.parent.exists()
+    assert under_way.exists()
