@@ -1,5 +1,6 @@
-"""Reproducible zips with bytecode, for both layers."""
+"""Reproducible zips with bytecode, for both layers, named by what they are made of."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,6 +13,14 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 class LayerBuildError(Exception):
     """A layer could not be built; the message says why and what to do."""
+
+
+def name_of(*inputs: bytes) -> str:
+    """For what this module and this Python make of the inputs; a builder's own source is one of them."""
+    digest = hashlib.sha256()
+    for part in (sys.version.encode(), Path(__file__).read_bytes(), *inputs):
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()[:20]
 
 
 def compile_bytecode(folder: Path) -> None:

@@ -100,7 +100,8 @@ def _keep(folder: Path, kept: Path) -> None:
 def _prune() -> None:
     """Removes what has long not been used, and what was left by processes that were killed.
 
-    Renamed before it is removed: a removal that is cut off leaves nothing under its key. Others may do the same at once.
+    Renamed before it is removed: a removal that is cut off leaves nothing under its key. Other processes may do the
+    same at once.
     """
     used: dict[Path, float] = {}
     for path in KEPT_IN.iterdir():

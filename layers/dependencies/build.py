@@ -3,7 +3,6 @@
 The result is one zip under build/, named by everything that goes into it, so an unchanged lock is never built twice.
 """
 
-import hashlib
 import os
 import platform
 import shutil
@@ -12,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from layers.archive import LayerBuildError, compile_bytecode, write_zip
+from layers.archive import LayerBuildError, compile_bytecode, name_of, write_zip
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements" / "runtime.txt"
@@ -28,30 +27,26 @@ LAMBDA_PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinu
 
 def build(architecture: str, *, native: bool, directory: Path) -> Path:
     """Returns the layer's zip. `native` takes the wheels of this machine, which need not be Linux."""
-    key = _key("native-" + platform.platform() if native else LAMBDA_PLATFORMS[architecture])
-    archive = directory / f"dependencies-{key}.zip"
+    target = "native-" + platform.platform() if native else LAMBDA_PLATFORMS[architecture]
+    locked = LOCK.read_bytes()
+    archive = directory / f"dependencies-{name_of(Path(__file__).read_bytes(), target.encode(), locked)}.zip"
     if not archive.exists():
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="partial-", dir=directory) as folder:
-            python = Path(folder) / "python"
-            _install(python, None if native else LAMBDA_PLATFORMS[architecture])
-            _trim(python)
-            compile_bytecode(python)
+            # A copy: the lock may be changed at any moment.
+            lock, layer = Path(folder) / LOCK.name, Path(folder) / "layer"
+            lock.write_bytes(locked)
+            _install(lock, layer / "python", None if native else LAMBDA_PLATFORMS[architecture])
+            _trim(layer / "python")
+            compile_bytecode(layer / "python")
             # Every worker of the local cloud unpacks its own copy: stored is larger, and three times as quick.
-            write_zip(Path(folder), archive, compress=not native)
+            write_zip(layer, archive, compress=not native)
     return archive
 
 
-def _key(target: str) -> str:
-    digest = hashlib.sha256()
-    for part in (LOCK.read_bytes(), Path(__file__).read_bytes(), target.encode(), sys.version.encode()):
-        digest.update(hashlib.sha256(part).digest())
-    return digest.hexdigest()[:20]
-
-
-def _install(target: Path, lambda_platform: str | None) -> None:
+def _install(lock: Path, target: Path, lambda_platform: str | None) -> None:
     command = [find_uv(), "pip", "install", "--quiet", "--target", str(target), "--require-hashes", "--no-deps"]
-    command += ["--only-binary", ":all:", "--python", sys.executable, "--requirements", str(LOCK)]
+    command += ["--only-binary", ":all:", "--python", sys.executable, "--requirements", str(lock)]
     if lambda_platform:
         command += ["--python-platform", lambda_platform, "--python-version", PYTHON_VERSION]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

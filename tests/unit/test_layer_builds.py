@@ -1,0 +1,114 @@
+"""A layer's archive is named by all that goes into it: what is kept under a name is what would be built now."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = "from pathlib import Path; from layers.shared.build import build; print(build(Path('built')))"
+DEPENDENCIES = """
+from pathlib import Path
+from layers.dependencies.build import build
+print(build("arm64", native=False, directory=Path("built")))
+"""
+# Plays uv: the layer gets the lock itself, which someone edits at that moment.
+UV = """#!/bin/sh
+while [ $# -gt 0 ]; do case $1 in --target) target=$2;; --requirements) lock=$2;; esac; shift; done
+test -z "$MEANWHILE" || echo "$MEANWHILE" > requirements/runtime.txt
+mkdir -p "$target/botocore/data" && cp "$lock" "$target/lock"
+"""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The builders, with a shared layer of one module."""
+    shutil.copytree(ROOT / "layers", tmp_path / "layers", ignore=shutil.ignore_patterns("python", "__pycache__"))
+    for path, text in {
+        "layers/shared/python/oms/a.py": "A = 1",
+        "requirements/runtime.txt": "locked",
+        "uv": UV,
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    (tmp_path / "uv").chmod(0o700)
+    return tmp_path
+
+
+def build(copy: Path, script: str, **variables: str) -> Path:
+    """A process of its own, as the builders' code may have changed."""
+    environment = {**os.environ, "UV": str(copy / "uv"), **variables}
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=copy, env=environment, capture_output=True, text=True, check=True
+    )
+    return copy / result.stdout.strip()
+
+
+def read(archive: Path, name: str) -> str:
+    with zipfile.ZipFile(archive) as opened:
+        return opened.read(f"python/{name}").decode().strip()
+
+
+@pytest.mark.parametrize("script", [SHARED, DEPENDENCIES], ids=["shared", "dependencies"])
+def test_what_has_not_changed_is_not_built_again(copy: Path, script: str) -> None:
+    first = build(copy, script)
+    built = first.stat().st_mtime_ns
+
+    assert build(copy, script) == first
+    assert first.stat().st_mtime_ns == built
+
+
+@pytest.mark.parametrize(
+    ("script", "path"),
+    [
+        (SHARED, "layers/shared/python/oms/a.py"),
+        (SHARED, "layers/shared/build.py"),
+        (SHARED, "layers/archive.py"),
+        (DEPENDENCIES, "requirements/runtime.txt"),
+        (DEPENDENCIES, "layers/dependencies/build.py"),
+        (DEPENDENCIES, "layers/archive.py"),
+    ],
+)
+def test_a_change_of_what_goes_in_or_of_how_it_is_built_is_built(copy: Path, script: str, path: str) -> None:
+    first = build(copy, script)
+
+    (copy / path).write_text((copy / path).read_text() + "\n# changed")
+
+    assert build(copy, script) != first
+
+
+def test_a_module_that_is_edited_meanwhile_is_not_kept_under_the_name_of_what_it_was(copy: Path) -> None:
+    module = copy / "layers/shared/python/oms/a.py"
+    edit = f"""
+import shutil
+from pathlib import Path
+real = shutil.copytree
+def copytree(source, *arguments, **options):
+    Path({str(module)!r}).write_text("A = 2")
+    return real(source, *arguments, **options)
+shutil.copytree = copytree
+"""
+    build(copy, edit + SHARED)
+
+    module.write_text("A = 1")
+
+    assert read(build(copy, SHARED), "oms/a.py") == "A = 1"
+
+
+def test_a_lock_that_is_edited_meanwhile_is_not_kept_under_the_name_of_what_it_was(copy: Path) -> None:
+    build(copy, DEPENDENCIES, MEANWHILE="edited")
+
+    (copy / "requirements/runtime.txt").write_text("locked")
+
+    assert read(build(copy, DEPENDENCIES), "lock") == "locked"
+
+
+def test_what_editors_put_beside_an_open_file_does_not_stop_the_build(copy: Path) -> None:
+    """Emacs marks it by a link that leads nowhere."""
+    (copy / "layers/shared/python/oms/.#a.py").symlink_to("someone@somewhere.1")
+
+    assert read(build(copy, SHARED), "oms/a.py") == "A = 1"
