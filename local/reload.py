@@ -1,6 +1,7 @@
 """Takes changed code into the running system: edit, save, ask again."""
 
 import io
+import math
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -17,6 +18,8 @@ from local.system import LocalSystem
 POLL_SECONDS = 0.2
 # Editors and version control write files in several steps: nothing may have changed for this long.
 SETTLE_SECONDS = 0.2
+# An update that failed for a reason that may pass.
+AGAIN_SECONDS = 2.0
 NAMED = 4
 
 
@@ -24,7 +27,8 @@ class Reloader:
     """Watches the sources and updates the functions that run them, until the process ends.
 
     What does not compile is told and not deployed: the system goes on as it was, and takes all changes in once the
-    last of them compiles. `say` gets one line; `last_target` tells which path was asked for last.
+    last of them compiles. An update that fails is told once and made again. `say` gets one line; `last_target` tells
+    which path was asked for last.
     """
 
     def __init__(self, system: LocalSystem, say: Callable[[str], None], last_target: Callable[[], str]) -> None:
@@ -35,6 +39,10 @@ class Reloader:
         # What the system was started from: an edit during the start is taken in as well.
         self._tried: Snapshot = system.sources
         self._running: Snapshot = system.sources
+        # Of an update that failed midway: nobody can say which functions have it.
+        self._unsure: frozenset[str] = frozenset()
+        self._failure = ""
+        self._again_at = math.inf
         self._cold: set[str] = set()
 
     def run(self) -> NoReturn:
@@ -44,7 +52,7 @@ class Reloader:
     def step(self) -> None:
         time.sleep(POLL_SECONDS)
         now = snapshot(ROOT)
-        if now != self._tried:
+        if now != self._tried or time.monotonic() >= self._again_at:
             self._take_in(_settled(now))
         elif self._cold and self._system.front_door.idle:
             # One at a time, so that an edit meanwhile is noticed, and never beside a request that starts one itself.
@@ -54,16 +62,24 @@ class Reloader:
         if waiting := Changes.between(self._tried, now).for_the_next_start:
             self._say(f"Changed: {_listed(waiting)}. Restart `make up` to take it in")
         self._tried = now
-        changes = Changes.between(self._running, now)
-        if mistakes := changes.mistakes(ROOT):
-            self._say("Not reloaded: " + "; ".join(mistakes))
-            return
+        self._again_at = math.inf
+        changes = Changes(Changes.between(self._running, now).paths | self._unsure)
         try:
+            if mistakes := changes.mistakes(ROOT):
+                self._say("Not reloaded: " + "; ".join(mistakes))
+                return
             self._reload(changes)
         except (BotoCoreError, ClientError, LayerBuildError, OSError) as error:
-            self._say(f"Not reloaded: {str(error)[:500]}")
+            self._unsure = changes.paths
+            self._try_again(f"Not reloaded, tried again: {str(error)[:500]}")
         else:
-            self._running = now
+            self._running, self._unsure, self._failure = now, frozenset(), ""
+
+    def _try_again(self, failure: str) -> None:
+        self._again_at = time.monotonic() + AGAIN_SECONDS
+        if failure != self._failure:
+            self._say(failure)
+        self._failure = failure
 
     def _reload(self, changes: Changes) -> None:
         started = time.monotonic()

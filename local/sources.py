@@ -41,9 +41,9 @@ class Changes:
         return sorted(path for path in self.paths if not path.startswith((f"{FUNCTIONS}/", f"{SHARED}/")))
 
     def mistakes(self, root: Path) -> list[str]:
-        """`file:line: what` for each changed module of the functions' code that does not compile."""
-        modules = sorted(path for path in self.paths - set(self.for_the_next_start) if path.endswith(".py"))
-        return [mistake for path in modules if (mistake := _mistake(root, path))]
+        """`file:line: what` for each change of the functions' code that is a link, or does not compile; OSError."""
+        paths = sorted(self.paths - set(self.for_the_next_start))
+        return [mistake for path in paths if (mistake := refused_link(root, path) or _mistake(root, path))]
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, int]]:
@@ -59,15 +59,30 @@ def snapshot(root: Path) -> dict[str, tuple[int, int]]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """A file itself, or a folder's files without caches and what editors put beside a file while it is open."""
+    """A file itself, or a folder's files without caches and what editors put beside a file while it is open.
+
+    Of a folder behind a link the link alone.
+    """
     if path.is_file():
         yield path
     for folder, folders, files in os.walk(path):
         folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
+        yield from (Path(folder, name) for name in folders if Path(folder, name).is_symlink())
         yield from (Path(folder, name) for name in files if not name.startswith((".", "#")) and not name.endswith("~"))
 
 
+def refused_link(root: Path, path: str) -> str | None:
+    """Why a path cannot be a link, when it is one: neither synthesis nor reload would see a change behind it."""
+    link = root / path
+    # One that leads nowhere is an editor's mark.
+    if link.is_symlink() and link.exists():
+        return f"{path}: a link, behind which changes are not seen; put the files themselves in its place"
+    return None
+
+
 def _mistake(root: Path, path: str) -> str | None:
+    if not path.endswith(".py"):
+        return None
     try:
         compile((root / path).read_bytes(), path, "exec", dont_inherit=True)
     except FileNotFoundError:

@@ -16,7 +16,7 @@ from pathlib import Path
 from local.cloud import run
 from local.deployment import ROOT, Assembly
 from local.errors import LocalCloudError
-from local.sources import WATCHED
+from local.sources import WATCHED, refused_link
 
 KEPT_IN = ROOT / "build" / "assemblies"
 # 45 MB each: `make up`, the tests' settings, and those of another branch.
@@ -59,10 +59,14 @@ def inputs(root: Path, environment: Mapping[str, str]) -> str:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """All of them, hidden ones too: an asset holds what is in its folder."""
+    """All of them, hidden ones too: an asset holds what is in its folder. Raises LocalCloudError for a link."""
     for name in WATCHED:
         paths = sorted((root / name).rglob("*")) if (root / name).is_dir() else [root / name]
-        yield from (path for path in paths if path.is_file() and "__pycache__" not in path.parts)
+        for path in paths:
+            if refused := refused_link(root, path.relative_to(root).as_posix()):
+                raise LocalCloudError(f"{refused}.")
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
 
 
 def _context(settings: Mapping[str, object]) -> dict[str, object]:

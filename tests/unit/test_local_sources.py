@@ -86,3 +86,18 @@ def test_what_only_the_next_start_reads_is_not_checked(tmp_path: Path) -> None:
     write(tmp_path, "infra/stack.py", "def")
 
     assert changed("infra/stack.py").mistakes(tmp_path) == []
+
+
+def test_a_link_is_a_mistake_until_it_is_gone(tmp_path: Path) -> None:
+    write(tmp_path, "elsewhere/module.py")
+    write(tmp_path, "functions/orders/handler.py")
+    before = snapshot(tmp_path)
+    link = tmp_path / "functions" / "orders" / "linked"
+
+    link.symlink_to(tmp_path / "elsewhere")
+    changes = Changes.between(before, snapshot(tmp_path))
+
+    assert changes.packages == {"orders"}
+    assert [mistake.partition(":")[0] for mistake in changes.mistakes(tmp_path)] == ["functions/orders/linked"]
+    link.unlink()
+    assert snapshot(tmp_path) == before

@@ -205,3 +205,21 @@ def test_what_a_killed_process_left_is_removed(synthesized: Callable[..., dict[s
 
     assert not left.parent.exists()
     assert under_way.exists()
+
+
+@pytest.mark.parametrize("behind", ["folder", "folder/file"])
+def test_a_link_is_refused_as_what_is_behind_it_changes_unseen(
+    app: App, synthesized: Callable[..., dict[str, str]], root: Path, tmp_path: Path, behind: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("")
+    link = root / "functions" / "linked"
+    link.symlink_to(tmp_path / behind)
+
+    with pytest.raises(LocalCloudError, match="functions/linked: a link, "):
+        synthesized()
+
+    link.unlink()
+    link.symlink_to("user@host.1")
+    synthesized()
+    assert app.runs == 1, "Emacs marks an open file by a link that leads nowhere"
