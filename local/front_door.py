@@ -136,12 +136,13 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             self.send_error(400)
             return
-        if _path_of(target).partition("?")[0] == ABOUT_PATH:
-            self._answer(*self._about())
-            return
         if body is None:
+            # It was not read, and is no next request.
             self.close_connection = True
             status, headers, answer = _too_large()
+        elif _path_of(target).partition("?")[0] == ABOUT_PATH:
+            self._answer(*self._about())
+            return
         else:
             with self.server.gate.passing():
                 status, headers, answer = self._forward(target, body)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from local.front_door import MAX_BODY
 from local.system import LocalSystem
 
 
@@ -35,7 +36,7 @@ def test_a_body_in_chunks_arrives_whole(client: Callable[..., httpx.Client]) -> 
 
 
 def test_a_body_over_the_gateways_limit_is_refused_at_once(client: Callable[..., httpx.Client]) -> None:
-    answer = client().post("/api/v1/orders", content=b"x" * (10 * 1024 * 1024 + 1))
+    answer = client().post("/api/v1/orders", content=b"x" * (MAX_BODY + 1))
 
     assert answer.status_code == 413
 
@@ -47,6 +48,18 @@ def test_a_length_that_makes_no_sense_is_a_bad_request(system: LocalSystem, head
         answer = connection.recv(100)
 
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/orders", "/_local"])
+def test_no_part_of_a_body_that_is_refused_is_taken_for_a_request(system: LocalSystem, path: str) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {MAX_BODY + 1}\r\n\r\n"
+    taken = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=30) as connection:
+        connection.sendall(f"{head}{taken}".encode())
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert answers.startswith(b"HTTP/1.1 413 ")
+    assert answers.count(b"HTTP/1.1 ") == 1
 
 
 def test_unusual_methods_reach_the_api(client: Callable[..., httpx.Client]) -> None:
