@@ -1,4 +1,8 @@
-"""The app is synthesized from what the local cloud takes for its inputs, and from nothing else of this folder."""
+"""The app's Python reads what the local cloud takes for its inputs, and nothing else of this folder.
+
+Recorded is what the Python process opens and lists. CDK's node process, which copies the assets, is not seen: it is
+given `functions/` and the layers' archives, by `infra/assets.py`.
+"""
 
 import json
 import os
@@ -25,7 +29,7 @@ print("OPENED" + json.dumps(sorted(opened)))
 """
 
 
-def test_the_synthesis_reads_nothing_that_is_not_watched(tmp_path: Path) -> None:
+def test_the_python_of_the_synthesis_reads_nothing_that_is_not_watched(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-c", WATCH],
         cwd=ROOT,
