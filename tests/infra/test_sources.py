@@ -32,8 +32,14 @@ print("OPENED" + json.dumps(sorted(opened)))
 def test_the_python_of_the_synthesis_reads_nothing_that_is_not_watched(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-c", WATCH],
-        cwd=ROOT,
-        env={**os.environ, "CDK_OUTDIR": str(tmp_path), "CDK_CONTEXT_JSON": '{"stage": "local"}'},
+        # Not ROOT: a name relative to an open folder, as in removing one, is not to look like a file of ours.
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "CDK_OUTDIR": str(tmp_path / "cdk.out"),
+            "CDK_CONTEXT_JSON": '{"stage": "local"}',
+        },
         capture_output=True,
         text=True,
         check=True,
