@@ -7,6 +7,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.alarms import Alarms
+from infra.checks import acknowledge
 from infra.data import Data
 from infra.functions import Functions
 from infra.stages import Stage
@@ -54,15 +55,25 @@ class AccountMail(Construct):
             alarms.on(name, metric, threshold=1, why=why)
 
     def _grant_send(self, notifier: lambda_.Function, mail_from: str) -> None:
-        """SES checks the identity that is verified: the address's own, or its domain's."""
-        identities = (mail_from, mail_from.rpartition("@")[2])
+        """SES checks the identity that is verified (the address, its domain or one above that) and the configuration
+        set that it may have by default.
+        """
+        labels = mail_from.rpartition("@")[2].split(".")
+        domains = [".".join(labels[start:]) for start in range(len(labels) - 1)]
+        granted = [("identity", name) for name in (mail_from, *domains)] + [("configuration-set", "*")]
         notifier.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["ses:SendEmail"],
                 resources=[
-                    cdk.Stack.of(self).format_arn(service="ses", resource="identity", resource_name=name)
-                    for name in identities
+                    cdk.Stack.of(self).format_arn(service="ses", resource=resource, resource_name=name)
+                    for resource, name in granted
                 ],
                 conditions={"StringEquals": {"ses:FromAddress": mail_from}},
             )
+        )
+        assert notifier.role is not None  # it was given one
+        acknowledge(
+            notifier.role,
+            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:configuration-set/*]",
+            "An operator may give the identity any configuration set of the account; the sender is fixed by condition.",
         )

@@ -13,9 +13,9 @@ from constructs import Construct
 from infra.alarms import Alarms
 from infra.checks import acknowledge
 
-# The stream keeps a record for 24 hours: until shortly before, a batch that fails comes again.
+# The stream keeps a record for 24 hours: until shortly before, a batch that fails comes again, however often. A number
+# of retries could run out before.
 RETRY_HOURS = 23
-MOST_RETRIES = 10_000
 
 
 class StreamConsumer(Construct):
@@ -46,7 +46,6 @@ class StreamConsumer(Construct):
                 parallelization_factor=4,
                 filters=[lambda_.FilterCriteria.filter(dict(it)) for it in filters],
                 bisect_batch_on_error=True,
-                retry_attempts=MOST_RETRIES,
                 max_record_age=cdk.Duration.hours(RETRY_HOURS),
                 # After the last retry. What the function sets aside itself goes there with its images.
                 on_failure=sources.SqsDlq(poison),

@@ -19,7 +19,8 @@ metrics = Metrics()
 def notify(wanted: Wanted) -> None:
     user = account_mails.recipient(wanted)
     if user is not None and mail.is_set_up():
-        mail.send_once(wanted.cause, account_mails.letter(user, wanted.purpose), hourly=wanted.hourly)
+        letter, bounds = account_mails.letter(user, wanted.purpose), account_mails.bounds(user, wanted.purpose)
+        mail.send_once(wanted.cause, letter, bounds=bounds)
 
 
 @tracer.capture_lambda_handler(capture_response=False)

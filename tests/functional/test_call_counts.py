@@ -245,9 +245,9 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"GET {AUTH}/sessions", "", 2, own(f"{AUTH}/sessions")),
     (f"DELETE {AUTH}/sessions/<session_id>", "", 2, end_session),
     (f"PUT {AUTH}/password", "", 4, change_password),
-    (f"POST {AUTH}/password/forgot", "", 1, forgot_password("ada@example.com")),
-    (f"POST {AUTH}/password/forgot", "unknown", 1, forgot_password("nobody@example.com")),
-    (f"POST {AUTH}/password/forgot", "no address", 1, forgot_password("nobody")),
+    (f"POST {AUTH}/password/forgot", "", 2, forgot_password("ada@example.com")),
+    (f"POST {AUTH}/password/forgot", "unknown", 2, forgot_password("nobody@example.com")),
+    (f"POST {AUTH}/password/forgot", "no address", 2, forgot_password("nobody")),
     (f"POST {AUTH}/password/reset", "", 3, reset_password),
     (f"POST {AUTH}/email/verify", "", 2, verify_email),
     # admin

@@ -67,7 +67,7 @@ ALLOWED = {
         "parameter": PARAMETER,
     },
     "Admin": {
-        "DataIdentity": READ | WRITE,
+        "DataIdentity": READ | {"dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "DataInventory": READ | WRITE,
         "DataAudit": APPEND,
         "KeysPepper": SECRET,
@@ -82,8 +82,11 @@ ALLOWED = {
         "DataIdentity": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "DataIdentityStream": STREAM,
         "AccountMailNotifierPoison": SEND,
+        # SES checks what is verified, the address or a domain above it, and the identity's default configuration set.
         "identity/shop@mail.shop.example": {"ses:SendEmail"},
         "identity/mail.shop.example": {"ses:SendEmail"},
+        "identity/shop.example": {"ses:SendEmail"},
+        "configuration-set/*": {"ses:SendEmail"},
     },
     "Bookkeeper": {
         "DataInventory": {"dynamodb:PutItem"},
@@ -123,7 +126,7 @@ def resource_name(resource: Any) -> str:
     parts = resource["Fn::Join"][1]
     if parts[-1] == "/index/*":
         return resource_name(parts[0])
-    if parts[-1].startswith(":identity/"):
+    if parts[-1].startswith((":identity/", ":configuration-set/")):
         return str(parts[-1]).removeprefix(":")
     assert parts[-1] == ":parameter/oms/prod/jwks", f"a resource that no test knows: {resource}"
     return "parameter"

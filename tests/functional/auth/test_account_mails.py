@@ -7,7 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.parsers import ResponseParserError
 
 from notifier import handler as notifier
 from oms.dynamodb import client
@@ -76,6 +85,11 @@ def requests() -> list[dict[str, Any]]:
     """The records of the requests that were made, oldest first."""
     found = [it for it in stored() if it["kind"]["S"] == "mail-request"]
     return [record(None, it) for it in sorted(found, key=lambda it: str(it["id"]))]
+
+
+def new_user(user: User) -> dict[str, Any]:
+    """The record of a user who was stored."""
+    return record(None, next(it for it in stored() if it["pk"]["S"] == user.pk and it["kind"]["S"] == "user"))
 
 
 def forget(email: str = "ada@example.com") -> dict[str, Any]:
@@ -184,9 +198,12 @@ def test_a_record_that_comes_again_sends_nothing_twice(ada: User, ses: Ses) -> N
     [
         refused("TooManyRequestsException", 429),
         refused("SendingPausedException", 400),
+        refused("MailFromDomainNotVerifiedException", 400),
         ConnectTimeoutError(endpoint_url="https://ses"),
+        EndpointConnectionError(endpoint_url="https://ses"),
+        NoCredentialsError(),
     ],
-    ids=["throttled", "paused", "unconnected"],
+    ids=["throttled", "paused", "not verified", "no connection", "nobody listens", "no credentials"],
 )
 def test_a_refusal_that_may_pass_brings_the_batch_back_and_the_mail_goes_out_then(
     ada: User, ses: Ses, failure: Exception
@@ -209,11 +226,15 @@ def test_a_refusal_that_may_pass_brings_the_batch_back_and_the_mail_goes_out_the
     ("failure", "state"),
     [
         (ReadTimeoutError(endpoint_url="https://ses"), "unknown"),
+        (ConnectionClosedError(endpoint_url="https://ses"), "unknown"),
+        (SSLError(endpoint_url="https://ses", error="bad record"), "unknown"),
         (refused("InternalFailure", 500), "unknown"),
+        (ResponseParserError("200, and no JSON"), "unknown"),
+        (KeyError("MessageId"), "unknown"),
         (refused("MessageRejected", 400), "refused"),
-        (refused("BadRequestException", 400), "refused"),
+        (refused("BadRequestException", 400), "undeliverable"),
     ],
-    ids=["no answer", "internal", "rejected", "bad"],
+    ids=["no answer", "closed", "cut off", "internal", "no JSON", "no id", "rejected", "bad"],
 )
 def test_an_end_that_leaves_it_open_or_settles_it_is_marked_and_not_tried_again(
     ada: User, account: Callable[..., User], ses: Ses, failure: Exception, state: str, capsys: Any
@@ -255,6 +276,52 @@ def test_a_lost_answer_of_the_claim_or_the_mark_loses_no_mail(ada: User, ses: Se
     assert [it.state for it in mails()] == ["sent"]
 
 
+def test_a_refusal_whose_release_lost_its_answer_is_taken_back_once(ada: User, ses: Ses, frozen: Clock) -> None:
+    frozen.now = frozen.now.replace(minute=0)
+    notify(forget())
+    asked = forget()
+    ses.failures.append(refused("TooManyRequestsException", 429))
+
+    with answer_lost("TransactWriteItems", nth=2), pytest.raises(ClientError, match="TooManyRequests"):
+        notify(asked)
+
+    notify(asked)
+    for _ in range(4):
+        notify(forget())
+    assert len(ses.sent) == 3, "an hour's"
+
+
+# ---- addresses ------------------------------------------------------------------------------------------------------
+
+
+def test_the_domain_of_an_address_is_sent_to_in_ascii(account: Callable[..., User], ses: Ses) -> None:
+    account("Ada@bücher.example")
+
+    notify(forget("ada@BÜCHER.example"))
+
+    assert [it["Destination"]["ToAddresses"] for it in ses.sent] == [["Ada@xn--bcher-kva.example"]]
+
+
+@pytest.mark.parametrize(
+    "email", ["Åsa@example.com", "ada@漢字仮名交文国語学校電話番号東京都大阪府.example"], ids=["local part", "domain"]
+)
+def test_what_ses_takes_no_mail_for_is_marked_and_does_not_hold_up_others(
+    account: Callable[..., User], ses: Ses, email: str, capsys: Any
+) -> None:
+    account(email)
+    account("bob@example.com")
+    asked = forget(email)
+
+    notify(asked, forget("bob@example.com"))
+    notify(asked)
+
+    assert [it["Destination"]["ToAddresses"] for it in ses.sent] == [["bob@example.com"]]
+    assert sorted(it.state for it in mails()) == ["sent", "undeliverable"]
+    printed = capsys.readouterr().out
+    assert printed.count('"MailUndeliverable":[1.0]') == 1
+    assert "MailRefused" not in printed
+
+
 # ---- bounds ---------------------------------------------------------------------------------------------------------
 
 
@@ -273,6 +340,37 @@ def test_a26_an_account_gets_three_reset_mails_an_hour(
     frozen.advance(hours=1)
     notify(forget())
     assert len(ses.sent) == 5
+
+
+def test_a26_an_unverified_address_gets_five_mails_a_day_of_all_kinds(
+    ada: User, account: Callable[..., User], ses: Ses, frozen: Clock
+) -> None:
+    bob = account("bob@example.com", email_verified=True)
+    frozen.now = frozen.now.replace(hour=1, minute=0)
+
+    notify(new_user(ada))
+    for _ in range(6):
+        notify(forget(), forget(bob.email))
+        frozen.advance(hours=1)
+
+    to = [it["Destination"]["ToAddresses"][0] for it in ses.sent]
+    assert (to.count(ada.email), to.count(bob.email)) == (5, 6)
+    assert len([it for it in stored() if it["kind"]["S"] == "mailed-token"]) == 11, "none for what was not sent"
+    frozen.advance(days=1)
+    notify(forget())
+    assert len(ses.sent) == 12
+
+
+def test_a_request_that_is_an_hour_old_alarms_nobody_any_more(ada: User, ses: Ses, frozen: Clock) -> None:
+    late, later = forget(), forget()
+    frozen.advance(minutes=59)
+    notify(late)
+    frozen.advance(minutes=1, seconds=1)
+
+    notify(later)
+    notify(new_user(ada))
+
+    assert [LINK.findall(text)[0][0] for text in ses.texts] == ["reset-password", "verify-email"]
 
 
 def test_without_a_sender_nothing_is_sent_and_nothing_fails(

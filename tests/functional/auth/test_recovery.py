@@ -59,24 +59,45 @@ def assert_refused(answer: Answer) -> None:
 # ---- asking for the mail --------------------------------------------------------------------------------------------
 
 
-def test_known_and_unknown_addresses_get_the_same_answer_by_the_same_call(ada: User) -> None:
+def test_known_and_unknown_addresses_get_the_same_answer_by_the_same_calls(ada: User) -> None:
     answers = []
     for email in ("ada@example.com", "nobody@example.com", "no address", "a" * 254):
         with recorded() as calls:
             answers.append(call("POST", "/api/v1/auth/password/forgot", {"email": email}))
-        assert calls == ["dynamodb.PutItem"]
+        assert calls == ["dynamodb.UpdateItem", "dynamodb.PutItem"]
 
     assert {(it.status, it.text) for it in answers} == {(202, "")}
     assert len({tuple(sorted(it.headers.items())) for it in answers}) == 1
 
 
-def test_asking_twice_by_a_lost_answer_leaves_one_request(ada: User) -> None:
-    with answer_lost("PutItem"):
+def requests() -> list[dict[str, Any]]:
+    items = client().scan(TableName="identity")["Items"]
+    return [it for it in items if it["kind"]["S"] == "mail-request"]
+
+
+@pytest.mark.parametrize("operation", ["UpdateItem", "PutItem"])
+def test_asking_twice_by_a_lost_answer_leaves_one_request(ada: User, operation: str) -> None:
+    with answer_lost(operation):
         call("POST", "/api/v1/auth/password/forgot", {"email": "Ada@Example.com"})
 
-    items = client().scan(TableName="identity")["Items"]
-    (request,) = [it for it in items if it["kind"]["S"] == "mail-request"]
+    (request,) = requests()
     assert request["email_folded"]["S"] == "ada@example.com"
+
+
+def test_a26_a_client_address_makes_twenty_requests_a_minute_and_cannot_tell(ada: User, frozen: Clock) -> None:
+    def ask(address: str = "203.0.113.1") -> Answer:
+        return call("POST", "/api/v1/auth/password/forgot", {"email": "ada@example.com"}, address=address)
+
+    answers = [ask() for _ in range(25)]
+
+    assert len(requests()) == 20
+    assert {(it.status, it.text, tuple(sorted(it.headers.items()))) for it in answers} == {
+        (202, "", tuple(sorted(answers[0].headers.items())))
+    }
+    ask("203.0.113.2")
+    frozen.advance(minutes=1)
+    ask()
+    assert len(requests()) == 22
 
 
 # ---- reset ----------------------------------------------------------------------------------------------------------

@@ -4,17 +4,22 @@ The token of a mail is made here, as the mail is written, and stands nowhere els
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import cast
 
+from oms import clock
 from oms.dynamodb import get_item
 from oms.identity.mailed_tokens import Purpose, link, mint
 from oms.identity.models import Claim, IdentityItem, MailRequest, User, claim_key, user_key
-from oms.mail.models import Letter
+from oms.mail.models import Bound, Letter
 from oms.settings import settings
 from oms.streams import Change
 
-# Of one kind to one account.
-RESETS_PER_HOUR = 3
+RESETS = Bound("reset", 3, 3600)
+# Whoever an address belongs to that nobody has verified did not ask for any of it.
+UNVERIFIED = Bound("unverified", 5, 24 * 3600)
+# Later, a mail about what nobody remembers asking for would only alarm.
+_RESET_IS_AWAITED = timedelta(hours=1)
 _SUBJECTS: dict[Purpose, str] = {"reset": "Set a new password", "verify": "Confirm your e-mail address"}
 _TEXTS: dict[Purpose, str] = {
     "reset": """Somebody, probably you, asked for a new password for the account with this address.
@@ -35,16 +40,16 @@ If it was not you, there is nothing to do.
 
 @dataclass(frozen=True)
 class Wanted:
-    """A mail that a change asks for, to a user or to whoever has an address. One mail for each `cause`."""
+    """A mail that a change asks for, to a user or to whoever has an address. One mail for each `cause`.
+
+    After `until` nobody waits for it any more.
+    """
 
     purpose: Purpose
     cause: str
     user_id: str | None = None
     email_folded: str | None = None
-
-    @property
-    def hourly(self) -> int | None:
-        return RESETS_PER_HOUR if self.purpose == "reset" else None
+    until: datetime | None = None
 
 
 def wanted(change: Change) -> Wanted | None:
@@ -59,13 +64,16 @@ def wanted(change: Change) -> Wanted | None:
             request = MailRequest.from_raw_data(change.new)
             if request.email_folded is None:
                 return None
-            return Wanted("reset", f"reset#{request.id}", email_folded=request.email_folded)
+            until = clock.instant(request.at) + _RESET_IS_AWAITED
+            return Wanted("reset", f"reset#{request.id}", email_folded=request.email_folded, until=until)
         case _:
             return None
 
 
 def recipient(mail: Wanted) -> User | None:
     """The user as they are now; None where nobody is to get the mail."""
+    if mail.until is not None and mail.until < clock.now():
+        return None
     user_id = mail.user_id
     if mail.email_folded is not None:
         claim = cast(Claim | None, get_item(IdentityItem, claim_key(mail.email_folded)))
@@ -74,6 +82,10 @@ def recipient(mail: Wanted) -> User | None:
     if user is None or user.status != "active" or (mail.purpose == "verify" and user.email_verified):
         return None
     return user
+
+
+def bounds(user: User, purpose: Purpose) -> list[Bound]:
+    return [*([RESETS] if purpose == "reset" else []), *([] if user.email_verified else [UNVERIFIED])]
 
 
 def letter(user: User, purpose: Purpose) -> Letter:

@@ -1,20 +1,36 @@
 """What the reader of a mail can do without signing in: set a new password, and show that the address is theirs."""
 
+from contextlib import suppress
+from datetime import datetime
+
 from pynamodb.exceptions import TransactWriteError
 
 from oms import audit, clock
 from oms.dynamodb import failed, put_item, retrying, transaction
+from oms.errors import TooManyRequestsError
 from oms.identity import emails, lockout, mailed_tokens, passwords
+from oms.identity.limits import Window, take_slot
 from oms.identity.models import Counter, MailedToken, MailRequest, User, counter_key, mail_request_key, user_key
 from oms.identity.passwords import PasswordHash
 from oms.identity.schemas import ResetPasswordRequest
 
 REQUEST_SECONDS = 24 * 3600
+REQUESTS_PER_MINUTE = 20
 
 
 def ask_for_reset(email: str, *, address: str) -> None:
-    """Asks for a mail with a reset link. Nothing is looked up, so that nobody can tell who has an account."""
+    """Asks for a mail with a reset link. Nothing is looked up, so that nobody can tell who has an account.
+
+    Beyond what a client address may ask for in a minute nothing is done, and that is answered alike.
+    """
     email_folded, now = emails.fold(email), clock.now()
+    window = Window("forgot", REQUESTS_PER_MINUTE, int(now.timestamp()))
+    with suppress(TooManyRequestsError):
+        take_slot(window, address, lambda _: None)
+        _put_request(email_folded, now, address)
+
+
+def _put_request(email_folded: str, now: datetime, address: str) -> None:
     request_id = clock.timed_id(now)
     pk, sk = mail_request_key(request_id)
     request = MailRequest(

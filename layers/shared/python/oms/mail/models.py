@@ -27,6 +27,15 @@ class Letter:
         return f"Letter({self.purpose} for user {self.user_id})"
 
 
+@dataclass(frozen=True)
+class Bound:
+    """At most `most` mails to a user, of those that count under `name`, in each period of `seconds` since the epoch."""
+
+    name: str
+    most: int
+    seconds: int
+
+
 class MailItem(StoredItem):
     class Meta:
         table_name = settings().identity_table
@@ -37,7 +46,7 @@ class MailItem(StoredItem):
 
 
 class Mail(MailItem, discriminator="mail"):
-    """The claim to send one mail. `state`: claimed, then sent, refused (by SES, for good) or unknown.
+    """The claim to send one mail. `state`: claimed, then sent, refused, undeliverable or unknown.
 
     `attempt` names who claimed it, so that a claim whose answer was lost is found to be one's own.
     """
@@ -52,7 +61,7 @@ class Mail(MailItem, discriminator="mail"):
 
 
 class MailCount(MailItem, discriminator="mail-count"):
-    """How many mails of a purpose a user was sent in an hour."""
+    """How many mails a user was sent in one period of a bound."""
 
     n = IntegerAttribute(default=0)
     expires_at = IntegerAttribute(attr_name="ttl")
@@ -63,5 +72,5 @@ def mail_key(cause: str) -> tuple[str, str]:
     return f"mail#{cause}", "mail"
 
 
-def mail_count_key(user_id: str, purpose: str, hour: int) -> tuple[str, str]:
-    return f"user#{user_id}", f"mails#{purpose}#{hour}"
+def mail_count_key(user_id: str, bound: str, period: int) -> tuple[str, str]:
+    return f"user#{user_id}", f"mails#{bound}#{period}"

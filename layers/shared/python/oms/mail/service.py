@@ -1,10 +1,11 @@
 """Sending mail by SES, at most once for each cause: claim, send, mark.
 
-A definite refusal that may pass (throttling, a paused account) releases the claim and is raised, so that the cause
-comes again. One that will not (the mail itself is refused) and an end that leaves open whether the mail went out are
-marked, counted, and not tried again.
+What certainly did not go out and may do so later (no connection, throttling, a paused account) releases the claim and
+is raised, so that the cause comes again. A refusal for good, and every end that leaves open whether the mail went out,
+are marked, counted, and not tried again.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -13,22 +14,38 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    ProxyConnectionError,
+)
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from oms import clock
 from oms.dynamodb import ConditionFailedError, failed, retrying, transaction, update_item
-from oms.mail.models import Letter, Mail, MailCount, mail_count_key, mail_key
+from oms.mail.addresses import on_the_wire
+from oms.mail.models import Bound, Letter, Mail, MailCount, mail_count_key, mail_key
 from oms.settings import settings
 
 logger = Logger(child=True)
 metrics = Metrics()
 
 REMEMBERED_SECONDS = 30 * 24 * 3600
-_HOUR = 3600
-# https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html: what is wrong with this very mail.
-_REFUSED = {"MessageRejected", "BadRequestException"}
+# https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html. The first is what SES says of a sender that
+# is not verified and of an account in the sandbox: the operator's to mend. The second is what it says of an address.
+_REFUSED, _UNDELIVERABLE = "MessageRejected", "BadRequestException"
+# Nothing was sent: these come before a connection stands.
+_NEVER_LEFT = (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ProxyConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+)
 
 
 def is_set_up() -> bool:
@@ -40,32 +57,46 @@ def is_set_up() -> bool:
     return False
 
 
-def send_once(cause: str, letter: Letter, *, hourly: int | None = None) -> None:
-    """Sends `letter`, unless one was sent for `cause` before, or `hourly` of its kind to its user in this hour.
+def send_once(cause: str, letter: Letter, *, bounds: Sequence[Bound] = ()) -> None:
+    """Sends `letter`, unless one was sent for `cause` before, or one of `bounds` has no room left.
 
     Raises what SES refuses for now, and UnavailableError.
     """
-    claim, count = _claim_of(cause, letter), _count_of(letter) if hourly else None
-    if not _claim(claim, count, letter, hourly):
+    to, ses = on_the_wire(letter.to), _ses()
+    claim, counts = _claim_of(cause, letter), [_count_of(letter, bound) for bound in bounds]
+    if not _claim(claim, letter, list(zip(counts, bounds, strict=True))):
+        return
+    if to is None:
+        _mark(claim, "undeliverable", "MailUndeliverable", "address")
         return
     try:
-        message_id = _send(letter)
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in _REFUSED:
-            _mark(claim, "refused", "MailRefused", code)
-        elif error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
-            _release(claim, count, letter)
-            raise
-        else:
-            _mark(claim, "unknown", "MailUnknown", code)
-    except HTTPClientError as error:  # the connection was there, and the answer is not
-        _mark(claim, "unknown", "MailUnknown", type(error).__name__)
-    except Exception:  # anything else never left this machine
-        _release(claim, count, letter)
+        message_id = _send(ses, letter, to)
+    except _NEVER_LEFT:
+        _release(claim, letter, counts)
         raise
+    except ClientError as error:
+        if not _settle(claim, error):
+            _release(claim, letter, counts)
+            raise
+    except Exception as error:
+        # It may have left, even if it is our own reading of the answer that failed.
+        _mark(claim, "unknown", "MailUnknown", type(error).__name__)
     else:
         _mark(claim, "sent", "MailSent", message_id=message_id)
+
+
+def _settle(claim: Mail, error: ClientError) -> bool:
+    """Marks a refusal for good, or one that leaves the end open. False for a definite one that may pass."""
+    code = error.response["Error"]["Code"]
+    if code == _REFUSED:
+        _mark(claim, "refused", "MailRefused", code)
+    elif code == _UNDELIVERABLE:
+        _mark(claim, "undeliverable", "MailUndeliverable", code)
+    elif error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+        _mark(claim, "unknown", "MailUnknown", code)
+    else:
+        return False
+    return True
 
 
 def _claim_of(cause: str, letter: Letter) -> Mail:
@@ -80,12 +111,16 @@ def _claim_of(cause: str, letter: Letter) -> Mail:
     )
 
 
-def _count_of(letter: Letter) -> MailCount:
-    hour = int(clock.now().timestamp()) // _HOUR
-    return MailCount(*mail_count_key(letter.user_id, letter.purpose, hour), expires_at=(hour + 2) * _HOUR)
+def _count_of(letter: Letter, bound: Bound) -> MailCount:
+    period = int(clock.now().timestamp()) // bound.seconds
+    return MailCount(*mail_count_key(letter.user_id, bound.name, period), expires_at=(period + 2) * bound.seconds)
 
 
-def _claim(claim: Mail, count: MailCount | None, letter: Letter, hourly: int | None) -> bool:
+def _counting(count: MailCount, by: int) -> list[Action]:
+    return [MailCount.kind.set(MailCount), MailCount.n.add(by), MailCount.expires_at.set(count.expires_at)]
+
+
+def _claim(claim: Mail, letter: Letter, counts: Sequence[tuple[MailCount, Bound]]) -> bool:
     """Whether the mail is ours to send."""
 
     def write() -> bool:
@@ -94,22 +129,15 @@ def _claim(claim: Mail, count: MailCount | None, letter: Letter, hourly: int | N
                 writes.save(claim, Mail.pk.does_not_exist(), return_values="ALL_OLD")
                 for item in letter.stored:
                     writes.save(item)
-                if count and hourly:
-                    writes.update(
-                        count,
-                        [
-                            MailCount.kind.set(MailCount),
-                            MailCount.n.add(1),
-                            MailCount.expires_at.set(count.expires_at),
-                        ],
-                        MailCount.n.does_not_exist() | (MailCount.n < hourly),
-                    )
+                for count, bound in counts:
+                    has_room = MailCount.n.does_not_exist() | (MailCount.n < bound.most)
+                    writes.update(count, _counting(count, 1), has_room)
         except TransactWriteError as error:
             reasons = error.cancellation_reasons or [None]
             if failed(reasons[0]) and reasons[0].raw_item:
                 return _is_ours(claim, Mail.from_raw_data(reasons[0].raw_item))
-            if failed(reasons[-1]):
-                logger.info("no further mail of this kind in this hour", mail_user_id=letter.user_id)
+            if any(failed(reason) for reason in reasons[1:]):
+                logger.info("a mail was held back", purpose=letter.purpose, mail_user_id=letter.user_id)
                 _count("MailHeldBack")
                 return False
             raise
@@ -127,11 +155,11 @@ def _is_ours(claim: Mail, stored: Mail) -> bool:
     return False
 
 
-def _send(letter: Letter) -> str:
+def _send(ses: Any, letter: Letter, to: str) -> str:
     text: Any = {"Data": letter.text, "Charset": "UTF-8"}
-    sent = _ses().send_email(
+    sent = ses.send_email(
         FromEmailAddress=settings().mail_from,
-        Destination={"ToAddresses": [letter.to]},
+        Destination={"ToAddresses": [to]},
         Content={"Simple": {"Subject": {"Data": letter.subject, "Charset": "UTF-8"}, "Body": {"Text": text}}},
     )
     return str(sent["MessageId"])
@@ -142,18 +170,24 @@ def _mark(claim: Mail, state: str, metric: str, cause: str | None = None, *, mes
     # A claim that its time to live has ended is one that nobody will ask for again.
     with suppress(ConditionFailedError):
         retrying(lambda: update_item(Mail(claim.pk, claim.sk), actions, Mail.attempt == claim.attempt))
-    log = logger.info if state == "sent" else logger.error
+    log = logger.info if state in ("sent", "undeliverable") else logger.error
     log("mail", state=state, cause=cause, purpose=claim.purpose, mail_user_id=claim.user_id, message_id=message_id)
     _count(metric)
 
 
-def _release(claim: Mail, count: MailCount | None, letter: Letter) -> None:
+def _release(claim: Mail, letter: Letter, counts: Sequence[MailCount]) -> None:
     def write() -> None:
-        with transaction() as writes:
-            for item in (claim, *letter.stored):
-                writes.delete(item)
-            if count:
-                writes.update(count, [MailCount.n.add(-1)], MailCount.n > 0)
+        try:
+            with transaction() as writes:
+                writes.delete(claim, Mail.attempt == claim.attempt)
+                for item in letter.stored:
+                    writes.delete(item)
+                for count in counts:
+                    writes.update(count, _counting(count, -1))
+        except TransactWriteError as error:
+            # No longer ours: released by an earlier attempt whose answer was lost, and perhaps claimed anew.
+            if not any(failed(reason) for reason in error.cancellation_reasons):
+                raise
 
     retrying(write)
 
