@@ -5,6 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from operator import itemgetter
+from threading import Lock
 from typing import Any
 
 from tests.faults.injector import Call
@@ -32,6 +33,7 @@ class BigTable:
         # By partition key and sort key of an index, then by partition.
         self._indexes: dict[tuple[str, str], defaultdict[str, Entries]] = {}
         self._calls = 0
+        self._one_at_a_time = Lock()
         self._unindexed: deque[tuple[int, RawItem, RawItem]] = deque()
 
     @cached_property
@@ -55,12 +57,14 @@ class BigTable:
         self._index_what_is_due()
 
     def plan(self, call: Call) -> Any:
-        self._calls += 1
-        self._index_what_is_due()
-        if call.operation == "Query" and call.parameters["TableName"] == self._name:
-            return self._query(call.parameters)
-        if call.operation == "BatchGetItem" and self._name in call.parameters["RequestItems"]:
-            return self._batch_get(call.parameters["RequestItems"])
+        # Partitions are queried by threads, and an index is built by the first to ask for it.
+        with self._one_at_a_time:
+            self._calls += 1
+            self._index_what_is_due()
+            if call.operation == "Query" and call.parameters["TableName"] == self._name:
+                return self._query(call.parameters)
+            if call.operation == "BatchGetItem" and self._name in call.parameters["RequestItems"]:
+                return self._batch_get(call.parameters["RequestItems"])
         return call.send()
 
     def _index_what_is_due(self) -> None:
