@@ -66,7 +66,7 @@ class Thing:
         offer = {name: raw[name] for name in ("sku", "name", "price", "status")}
         threshold = {} if self.threshold is None else {"low_stock_threshold": {"N": str(self.threshold)}}
         stock = {"pk": {"S": stock_pk}, "sk": {"S": stock_sk}, "product_id": raw["id"]}
-        units = dict.fromkeys(("available", "opening"), {"N": str(self.available)})
+        units = {name: {"N": str(self.available)} for name in ("available", "opening")}
         return {**product_pattern, **raw}, {**stock_pattern, **offer, **stock, **units, **threshold}
 
 
