@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import permutations
+from random import Random
 from typing import Any, cast
 
 import pytest
@@ -250,7 +251,8 @@ def test_the_count_follows_every_change(admins: Callable[[int], list[Person]], a
     boss = admins(1)[0]
     steps = [("role", "admin"), ("status", "disabled"), ("role", "customer"), ("status", "active"), ("role", "manager")]
 
-    for order in permutations(steps):
+    # Of the 120 orders; each begins where the one before has ended.
+    for order in Random(7).sample(list(permutations(steps)), 20):
         for member, value in order:
             assert patch(boss, ada.id, member, value).status == 200
             assert counted() == active_admins()
