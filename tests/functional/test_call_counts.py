@@ -248,7 +248,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"POST {AUTH}/password/forgot", "", 2, forgot_password("ada@example.com")),
     (f"POST {AUTH}/password/forgot", "unknown", 2, forgot_password("nobody@example.com")),
     (f"POST {AUTH}/password/forgot", "no address", 2, forgot_password("nobody")),
-    (f"POST {AUTH}/password/reset", "", 3, reset_password),
+    (f"POST {AUTH}/password/reset", "", 2, reset_password),
     (f"POST {AUTH}/email/verify", "", 2, verify_email),
     # admin
     (f"GET {USERS}", "", 3, administer("GET", "")),
@@ -256,7 +256,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"GET {USERS}/<user_id>", "", 2, administer("GET", "/{user}")),
     (f"PATCH {USERS}/<user_id>/role", "", 3, administer("PATCH", "/{user}/role", {"role": "admin"})),
     (f"PATCH {USERS}/<user_id>/status", "", 3, administer("PATCH", "/{user}/status", {"status": "disabled"})),
-    (f"POST {USERS}/<user_id>/unlock", "", 4, administer("POST", "/{user}/unlock")),
+    (f"POST {USERS}/<user_id>/unlock", "", 3, administer("POST", "/{user}/unlock")),
     # inventory: a list is who asks, a Query for each partition, a BatchGet for each 50 products
     (f"GET {PRODUCTS}", "", 3, own(PRODUCTS)),
     (f"GET {PRODUCTS}", "limit 50", 3, own(f"{PRODUCTS}?limit=50")),

@@ -327,5 +327,30 @@ def test_an_unlock_lifts_every_lock(boss: Person, ada: User) -> None:
     assert (entry.actor_id, entry.target) == (boss.id, f"user#{ada.id}")
 
 
+def test_an_unlock_leaves_known_devices_known(boss: Person, ada: User) -> None:
+    device, other = (log_in(address=f"203.0.112.{number}").json["device_token"] for number in range(2))
+    for number in range(5):
+        log_in(password="wrong", address=f"203.0.114.{number}", device_token=other)
+
+    call("POST", f"{USERS}/{ada.id}/unlock", token=boss.token)
+
+    for number in range(5):  # a stranger locks the account once more
+        log_in(password="wrong", address=f"203.0.113.{number}")
+    assert log_in(address="203.0.113.9").status == 401
+    for known in (device, other):
+        assert log_in(address="203.0.113.9", device_token=known).status == 200
+
+
+def test_a_device_that_was_unlocked_is_locked_by_five_more_failures(boss: Person, ada: User) -> None:
+    device = log_in(address="203.0.112.1").json["device_token"]
+    for network in ("203.0.113", "203.0.114"):
+        for number in range(5):
+            log_in(password="wrong", address=f"{network}.{number}", device_token=device)
+        assert log_in(address=f"{network}.9", device_token=device).status == 401
+        call("POST", f"{USERS}/{ada.id}/unlock", token=boss.token)
+
+    assert log_in(address="203.0.113.9", device_token=device).status == 200
+
+
 def test_an_unlock_needs_somebody_to_unlock(boss: Person) -> None:
     assert_problem(call("POST", f"{USERS}/none/unlock", token=boss.token), 404, "not-found")

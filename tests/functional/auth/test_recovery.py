@@ -8,7 +8,7 @@ import pytest
 from oms.dynamodb import client, get_item, put_item
 from oms.identity import mailed_tokens, passwords
 from oms.identity.mailed_tokens import Purpose
-from oms.identity.models import Counter, Device, IdentityItem, User, counter_key, user_key
+from oms.identity.models import Counter, Device, IdentityItem, User, counter_key, device_key, user_key
 from tests.functional.auth.conftest import PASSWORD, Clock, audit_entries, log_in
 from tests.functional.auth.wire import answer_lost, overtaken, recorded
 from tests.functional.gateway import assert_problem, call, places
@@ -137,13 +137,40 @@ def test_a12_a_reset_lifts_the_lock_of_the_account_and_of_a_known_device(ada: Us
     assert log_in(password=NEW, address="203.0.113.9").status == 200
 
 
-def test_a_device_that_is_not_locked_stays_known(ada: User, mail: Mail) -> None:
-    log_in()
+def lock(email: str = "ada@example.com", network: str = "203.0.113") -> None:
+    """As a stranger does who knows no more than the address."""
+    for number in range(5):
+        log_in(email, "wrong", address=f"{network}.{number}")
 
+
+def test_a_reset_ends_every_known_device(ada: User, mail: Mail) -> None:
+    devices = [log_in(address=f"203.0.114.{number}").json["device_token"] for number in range(3)]
     reset(mail("reset"))
+    lock()
 
-    items = client().scan(TableName="identity")["Items"]
-    assert [Device.from_raw_data(it).failures for it in items if it["kind"]["S"] == "device"] == [0]
+    for number, device in enumerate(devices):
+        assert log_in(password=NEW, address=f"203.0.115.{number}", device_token=device).status == 401
+
+
+def test_a12_a_device_that_signs_in_after_a_reset_is_known_again(ada: User, mail: Mail) -> None:
+    device = log_in().json["device_token"]
+    reset(mail("reset"))
+    known = log_in(password=NEW, device_token=device).json["device_token"]
+    lock()
+
+    assert log_in(password=NEW, address="203.0.115.1").status == 401
+    assert log_in(password=NEW, address="203.0.115.2", device_token=known).status == 200
+
+
+def test_a_reset_takes_as_long_for_a_thousand_devices(ada: User, mail: Mail) -> None:
+    for number in range(1000):
+        put_item(Device(*device_key(ada.id, f"{number:064}"), user_id=ada.id, expires_at=2**31, locked_until=2**31))
+    token = mail("reset")
+
+    with recorded() as calls:
+        assert reset(token).status == 204
+
+    assert calls == ["dynamodb.BatchGetItem", "dynamodb.TransactWriteItems"]
 
 
 def test_a_token_is_good_once(ada: User, mail: Mail) -> None:

@@ -27,6 +27,7 @@ from oms.identity.models import (
     counter_key,
     device_key,
     slot_key,
+    user_key,
 )
 from oms.identity.opaque_tokens import DeviceToken, hashed
 from oms.identity.passwords import PasswordHash
@@ -108,18 +109,28 @@ def _read(attempt: Attempt, window: Window) -> tuple[Slot, str | None, Counter |
     claim_at, counter_at = claim_key(claimed), counter_key(attempt.email_digest)
     slot_at = slot_key(window.policy, attempt.address, window.number)
     token = attempt.device_token
-    device_at = device_key(token.user_id, hashed(token.secret)) if token else None
-    found: dict[Any, IdentityItem] = batch_get(
-        IdentityItem, [claim_at, counter_at, slot_at, *([device_at] if device_at else [])]
-    )
+    # With the device its user, who says whether it is still known.
+    device_at = (device_key(token.user_id, hashed(token.secret)), user_key(token.user_id)) if token else ()
+    found: dict[Any, IdentityItem] = batch_get(IdentityItem, [claim_at, counter_at, slot_at, *device_at])
     claim = cast(Claim | None, found.get(claim_at))
     user_id = claim.user_id if claim else None
     slot = cast(Slot | None, found.get(slot_at)) or window.slot(attempt.address)
-    device = cast(Device | None, found.get(device_at))
-    if device and device.user_id == user_id and window.now < device.expires_at:
-        return slot, user_id, device
+    device, owner = (found.get(key) for key in device_at or (None, None))
+    if isinstance(device, Device) and isinstance(owner, User) and _is_known(device, owner, user_id, window.now):
+        return slot, user_id, _as_unlocked(device, owner)
     counter = cast(Counter | None, found.get(counter_at)) or Counter(pk=counter_at[0], sk=counter_at[1])
     return slot, user_id, counter
+
+
+def _is_known(device: Device, owner: User, user_id: str | None, now: int) -> bool:
+    return owner.id == user_id and device.epoch == owner.devices_epoch and now < device.expires_at
+
+
+def _as_unlocked(device: Device, owner: User) -> Device:
+    """The device, without the failures from before its user's locks were lifted."""
+    if device.locks_epoch != owner.locks_epoch:
+        device.locks_epoch, device.forgotten_at = owner.locks_epoch, 0
+    return device
 
 
 def _counting(
@@ -138,6 +149,8 @@ def _counting(
         actions += [Counter.kind.set(Counter), Counter.expires_at.set(counted.forgotten_at(now))]
         if user_id:
             actions.append(Counter.user_id.set(user_id))
+    else:
+        actions.append(Device.locks_epoch.set(on.locks_epoch))
     seen: Condition = kind.attempt == on.attempt if on.attempt else kind.attempt.does_not_exist()
     return actions, seen & kind.pk.exists() if isinstance(on, Device) else seen
 

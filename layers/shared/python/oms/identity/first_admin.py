@@ -99,6 +99,7 @@ def _promoted(user: User) -> User:
     changed.role, changed.status, changed.email_verified = "admin", "active", True
     changed.password_hash = changed.pepper_version = None
     changed.auth_epoch, changed.version = user.auth_epoch + 1, user.version + 1
+    changed.devices_epoch = user.devices_epoch + 1
     return changed
 
 

@@ -49,7 +49,14 @@ def _sign_in(user: User, attempt: Attempt, counted: Count, user_agent: str) -> L
     device_token = token or DeviceToken(user.id, new_secret())
     pk, sk = device_key(user.id, hashed(device_token.secret))
     expires_at = int(clock.now().timestamp()) + DEVICE_SECONDS
-    device = Device(pk=pk, sk=sk, user_id=user.id, expires_at=expires_at)
+    device = Device(
+        pk=pk,
+        sk=sk,
+        user_id=user.id,
+        epoch=user.devices_epoch,
+        locks_epoch=user.locks_epoch,
+        expires_at=expires_at,
+    )
     entry = audit.entry(
         "login",
         actor_id=user.id,

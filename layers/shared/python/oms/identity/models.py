@@ -28,7 +28,8 @@ class IdentityItem(StoredItem):
 
 
 class User(IdentityItem, discriminator="user"):
-    """`listing` and `email_key` put it into the index `users`. A session is dead once `auth_epoch` has moved on.
+    """`listing` and `email_key` put it into the index `users`. A session is dead once `auth_epoch` has moved on, and a
+    device unknown once `devices_epoch` has; the failures of a device are forgotten once `locks_epoch` has.
 
     Without a password, as the first admin of a deployment begins, no password is right.
     """
@@ -46,6 +47,8 @@ class User(IdentityItem, discriminator="user"):
     password_hash = UnicodeAttribute(null=True)
     pepper_version = UnicodeAttribute(null=True)
     auth_epoch = IntegerAttribute(default=0)
+    devices_epoch = IntegerAttribute(default=0)
+    locks_epoch = IntegerAttribute(default=0)
     version = IntegerAttribute(default=1)
     created_at = UnicodeAttribute()
 
@@ -112,9 +115,14 @@ class Counter(Counted, discriminator="counter"):
 
 
 class Device(Counted, discriminator="device"):
-    """A client that has signed in before. It counts its own attempts, so no stranger can lock it out."""
+    """A client that has signed in before. It counts its own attempts, so no stranger can lock it out.
+
+    It is known while `epoch` is its user's `devices_epoch`; `locks_epoch` is the user's as the latest attempt was made.
+    """
 
     user_id = UnicodeAttribute()
+    epoch = IntegerAttribute(default=0)
+    locks_epoch = IntegerAttribute(default=0)
 
 
 class Slot(IdentityItem, discriminator="slot"):

@@ -8,7 +8,7 @@ from pynamodb.exceptions import TransactWriteError
 from oms import audit, clock
 from oms.dynamodb import failed, put_item, retrying, transaction
 from oms.errors import TooManyRequestsError
-from oms.identity import emails, lockout, mailed_tokens, passwords
+from oms.identity import emails, mailed_tokens, passwords
 from oms.identity.limits import Window, take_slot
 from oms.identity.models import Counter, MailedToken, MailRequest, User, counter_key, mail_request_key, user_key
 from oms.identity.passwords import PasswordHash
@@ -47,7 +47,7 @@ def _put_request(email_folded: str, now: datetime, address: str) -> None:
 
 
 def reset_password(request: ResetPasswordRequest, *, address: str) -> str:
-    """Sets a new password by a mailed token; the user's id. Ends all sessions and lifts all locks.
+    """Sets a new password by a mailed token; the user's id. Ends all sessions and known devices, and lifts the lock.
 
     Raises InvalidTokenError. An account that was disabled stays so: its tokens ended with its epoch.
     """
@@ -55,7 +55,6 @@ def reset_password(request: ResetPasswordRequest, *, address: str) -> str:
     if token.epoch != user.auth_epoch or user.status != "active":
         raise mailed_tokens.refusal()
     new = passwords.make_hash(request.new_password)
-    lockout.remove_locked_devices(user.id)
     entry = audit.entry(
         "password.reset", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
     )
@@ -76,6 +75,7 @@ def _store_reset(user: User, token: MailedToken, new: PasswordHash, entry: audit
                     User.password_hash.set(new.text),
                     User.pepper_version.set(new.pepper_version),
                     User.auth_epoch.set(user.auth_epoch + 1),
+                    User.devices_epoch.set(user.devices_epoch + 1),
                     User.version.set(User.version + 1),
                     User.email_verified.set(True),
                 ],
