@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from oms import streams
 from oms.identity import account_mails
 from oms.identity.account_mails import Wanted
+from oms.identity.models import without_hashes
 from oms.mail import service as mail
 
 logger = Logger()
@@ -27,5 +28,5 @@ def notify(wanted: Wanted) -> None:
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     metrics.add_metric("StreamRecords", MetricUnit.Count, len(event["Records"]))
-    asked = streams.consume(event["Records"], understand=account_mails.wanted, carry_out=notify)
+    asked = streams.consume(event["Records"], understand=account_mails.wanted, carry_out=notify, shown=without_hashes)
     logger.info("looked for mails to send", records=len(event["Records"]), asked=asked)

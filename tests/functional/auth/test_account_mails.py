@@ -1,9 +1,11 @@
 """The notifier: which mails go out, what they say, and that none goes out twice."""
 
+import json
 import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -177,6 +179,31 @@ def test_what_cannot_be_understood_is_set_aside_and_its_neighbours_get_their_mai
 
     assert [it[0] for it in aside] == [broken]
     assert len(ses.sent) == 1
+
+
+def test_f15_what_is_set_aside_of_an_item_holds_no_hash_of_a_secret(
+    ada: User, ses: Ses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue: list[Any] = []
+    monkeypatch.setattr("oms.streams._sqs", lambda: SimpleNamespace(send_message=lambda **it: queue.append(it)))
+    log_in()
+    items = {it["kind"]["S"]: it for it in stored()}
+    items["session"] |= {"previous": {"S": "an earlier hash"}, "successor": {"B": "c2VhbGVk"}}
+    secrets = [items["user"]["password_hash"]["S"], items["session"]["current"]["S"], "an earlier hash", "c2VhbGVk"]
+    secrets.append(items["device"]["sk"]["S"].removeprefix("device#"))
+    broken = [record(it, it) for it in items.values()]
+    for it in broken:
+        del it["dynamodb"]["SequenceNumber"]
+
+    notify(*broken)
+
+    kept = [json.loads(message["MessageBody"])["record"] for message in queue]
+    assert not [it for it in secrets if it in str(queue)]
+    assert [it["eventID"] for it in kept] == [it["eventID"] for it in broken]
+    assert len(secrets) == 5, "and the rest is whole"
+    for image in ("OldImage", "NewImage"):
+        (user,) = [it["dynamodb"][image] for it in kept if it["dynamodb"][image]["kind"] == {"S": "user"}]
+        assert user == items["user"] | {"password_hash": {"S": "redacted"}}
 
 
 # ---- once -----------------------------------------------------------------------------------------------------------

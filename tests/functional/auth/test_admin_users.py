@@ -9,9 +9,11 @@ import pytest
 
 from oms.dynamodb import client, get_item, put_item
 from oms.identity import administration, service
-from oms.identity.models import ADMINS_KEY, Admins, IdentityItem, User, user_key
+from oms.identity.models import ADMINS_KEY, Admins, IdentityItem, User, email_key, user_key
+from tests.faults.injector import faults
 from tests.functional.auth.conftest import audit_entries, log_in
 from tests.functional.auth.wire import answer_lost, overtaken
+from tests.functional.big_table import BigTable
 from tests.functional.gateway import assert_problem, call, places
 from tests.functional.harness import Answer, Person
 
@@ -115,6 +117,35 @@ def test_a_beginning_longer_than_any_address_finds_none(boss: Person, account: C
 
     assert emails_of(boss, f"&q={'%C3%9F' * 32}@{domain}") == [f"{'s' * 64}@{domain}"]
     assert emails_of(boss, f"&q={'%C3%9F' * 32}@{domain}x") == []
+
+
+@pytest.mark.parametrize("rare", [{"role": "admin"}, {"status": "disabled"}], ids=["admins", "disabled"])
+def test_the_few_among_a_hundred_thousand_are_found_in_few_pages(
+    boss: Person, account: Callable[..., User], rare: dict[str, str]
+) -> None:
+    ((name, value),) = rare.items()
+    query = f"{name}={value}"
+    raw, few = account("0@example.com").serialize(), range(1000, 100_000, 33_333)
+    crowd = []
+    for number in range(100_000):
+        user_id, email = f"{number:020}", f"{number:06}@example.com"
+        texts = {"pk": user_key(user_id)[0], "id": user_id, "email": email, "email_folded": email}
+        texts |= {"email_key": email_key(email, user_id)} | (rare if number in few else {})
+        crowd.append(raw | {name: {"S": text} for name, text in texts.items()})
+    there = [it for it in client().scan(TableName="identity")["Items"] if it["pk"]["S"] != raw["pk"]["S"]]
+    table = BigTable("identity", [*there, *crowd], most=5000)
+
+    found, pages, cursor = [], 0, ""
+    with faults(table.plan) as calls:
+        while cursor is not None:
+            page = call("GET", f"{USERS}?{query}{cursor}", token=boss.token).json
+            found += [it["id"] for it in page["items"] if it["email"].endswith("@example.com")]
+            pages += 1
+            cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+
+    assert found == [f"{number:020}" for number in few]
+    assert pages <= 21
+    assert len(calls) <= 3 * pages
 
 
 def test_an_index_that_lags_shows_no_role_that_is_gone(crowd: Person, monkeypatch: pytest.MonkeyPatch) -> None:

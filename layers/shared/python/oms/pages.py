@@ -69,19 +69,24 @@ type Entry = dict[str, str]
 
 
 def merged_page(
-    index: Index, partitions: Sequence[str], part: Range, *, keep: Callable[[Entry], bool] | None = None
+    index: Index,
+    partitions: Sequence[str],
+    part: Range,
+    *,
+    keep: Callable[[Entry], bool] | None = None,
+    reads: int = _READ_WHEN_FILTERING,
 ) -> Page[Entry]:
     """One page over several partitions of an index: one Query each, merged by sort key.
 
     A partition that was not read to its end has told nothing of what lies past its last key, so the page stops at
-    the nearest of those keys and the next page starts there. With `keep`, more is read than asked for, since much
-    of it may not be kept; a page can still be short, even empty.
+    the nearest of those keys and the next page starts there. With `keep`, `reads` entries are read of each, since
+    much may not be kept; a page can still be short, even empty.
     """
     low, high = part.bounds()
     if low > high:
         return Page([], None)
     # One entry more than asked for tells whether anything follows, so that the last full page ends the list.
-    limit = part.limit + 1 if keep is None else max(part.limit + 1, _READ_WHEN_FILTERING)
+    limit = part.limit + 1 if keep is None else max(part.limit + 1, reads)
 
     def read(partition: str) -> tuple[list[Entry], str | None]:
         return _query(index, partition, low, high, descending=part.descending, limit=limit)

@@ -53,19 +53,21 @@ def consume[T](
     *,
     understand: Callable[[Change], T | None],
     carry_out: Callable[[T], None],
+    shown: Callable[[RawItem], RawItem] = lambda item: item,
 ) -> int:
     """Does what the records of a stream ask for, in their order; returns how much that was.
 
     `understand` is pure and tells what a change asks for (None: nothing). Where it raises, whatever it is, the record
     will never be understood: it goes into the poison queue, and its neighbours go on. `carry_out` does I/O: where it
     raises, all of the batch comes again, unless that is hopeless, or DynamoDB calls the write itself invalid.
+    `shown` is what the poison queue may hold of an item, or of its keys.
     """
     done = 0
     for record in records:
         try:
             wanted = understand(Change.of(record))
         except Exception as cause:
-            set_aside(record, cause)
+            set_aside(record, cause, shown)
             continue
         if wanted is None:
             continue
@@ -74,20 +76,23 @@ def consume[T](
         except (HopelessError, ClientError) as cause:
             if isinstance(cause, ClientError) and cause.response["Error"].get("Code") != "ValidationException":
                 raise
-            set_aside(record, cause)
+            set_aside(record, cause, shown)
         else:
             done += 1
     return done
 
 
-def set_aside(record: dict[str, Any], cause: Exception) -> None:
+def set_aside(record: dict[str, Any], cause: Exception, shown: Callable[[RawItem], RawItem]) -> None:
     """Puts the record, keys and both images, into the poison queue. A queue that refuses it makes the batch come again.
 
     Not left to an on-failure destination: that would get the record's place in the stream, which forgets after a day.
     """
     why = f"{type(cause).__name__}: {cause}"
     logger.error("a record was set aside", cause=why, event_id=record.get("eventID"))
-    body = json.dumps({"cause": why, "record": record}, ensure_ascii=False)
+    change = record.get("dynamodb", {})
+    images = {name: shown(change[name]) for name in ("Keys", "OldImage", "NewImage") if name in change}
+    kept = record | {"dynamodb": change | images}
+    body = json.dumps({"cause": why, "record": kept}, ensure_ascii=False)
     for noncharacter in ("\ufffe", "\uffff"):  # the two that JSON may hold as they are and a message may not
         body = body.replace(noncharacter, f"\\u{ord(noncharacter):x}")
     _sqs().send_message(QueueUrl=settings().poison_queue_url, MessageBody=body)

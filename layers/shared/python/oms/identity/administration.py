@@ -18,6 +18,8 @@ from oms.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
 
 # What the longest address takes; a longer beginning is the beginning of none.
 _MAX_EMAIL_BYTES = 254
+# Entries of the index: for what few users are, all that a Query gives, which ends at 1 MB.
+_READ_FOR_MANY, _READ_FOR_FEW = 250, 10_000
 
 
 def list_users(query: ListUsersQuery, *, after: str | None) -> Page[User]:
@@ -35,11 +37,19 @@ def list_users(query: ListUsersQuery, *, after: str | None) -> Page[User]:
         return user.email_folded.startswith(prefix) and has_words(user.role, user.status)
 
     part = Range(query.limit, low=low or LOWEST, high=low + HIGHEST, after=after)
-    page = merged_page(USERS, ["user"], part, keep=keep if query.role or query.status else None)
+    if query.role or query.status:
+        page = merged_page(USERS, ["user"], part, keep=keep, reads=_READ_FOR_FEW if _are_few(query) else _READ_FOR_MANY)
+    else:
+        page = merged_page(USERS, ["user"], part)
     found = batch_get(User, [(entry["pk"], entry["sk"]) for entry in page.items])
     users = [(place, found.get((entry["pk"], entry["sk"]))) for place, entry in page.placed]
     # The index lags behind the users, so role and status are looked at again.
     return Page([(place, user) for place, user in users if user and is_meant(user)], page.position)
+
+
+def _are_few(query: ListUsersQuery) -> bool:
+    """Whether it asks for what most users are not."""
+    return (query.role is not None and "customer" not in query.role) or query.status == ("disabled",)
 
 
 def get_user(user_id: str) -> User:
@@ -87,24 +97,30 @@ def _change(user_id: str, name: str, value: str, *, by: CurrentUser, address: st
             target=f"user#{user_id}",
             details={"old": getattr(seen, name), "new": value},
         )
-        try:
-            with transaction() as writes:
-                writes.save(entry)
-                _update(writes, seen, changed)
-                count_admins(writes, changed.is_active_admin - seen.is_active_admin)
-        except TransactWriteError as error:
-            reasons: list[Any] = [*(error.cancellation_reasons or []), None, None, None]
-            if failed(reasons[1]):
-                seen, before = User.from_raw_data(reasons[1].raw_item or {}), seen
-                if seen.version == before.version + 1 and getattr(seen, name) == value:
-                    return seen  # made by an earlier attempt whose answer was lost
-                raise TryAgainError from error
-            if failed(reasons[2]):
-                raise LastAdminError("The last active admin stays one.") from error
-            raise
-        return changed
+        stored = _store(seen, changed, entry)
+        if stored.version == changed.version and getattr(stored, name) == value:
+            return stored  # if not by this attempt, by an earlier one whose answer was lost
+        seen = stored
+        raise TryAgainError
 
     return retrying(write)
+
+
+def _store(seen: User, changed: User, entry: audit.AuditEntry) -> User:
+    """The user as stored, which is `changed` unless it was not as seen. Raises LastAdminError."""
+    try:
+        with transaction() as writes:
+            writes.save(entry)
+            _update(writes, seen, changed)
+            count_admins(writes, changed.is_active_admin - seen.is_active_admin)
+    except TransactWriteError as error:
+        reasons: list[Any] = [*(error.cancellation_reasons or []), None, None, None]
+        if failed(reasons[1]):
+            return User.from_raw_data(reasons[1].raw_item or {})
+        if failed(reasons[2]):
+            raise LastAdminError("The last active admin stays one.") from error
+        raise
+    return changed
 
 
 def _changed(user: User, name: str, value: str) -> User:

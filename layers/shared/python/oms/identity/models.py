@@ -3,6 +3,8 @@
 Moments that arithmetic is done with are epoch seconds; those that are shown are timestamps.
 """
 
+from typing import Any
+
 from pynamodb.attributes import (
     BinaryAttribute,
     BooleanAttribute,
@@ -154,6 +156,18 @@ class MailRequest(IdentityItem, discriminator="mail-request"):
 
 
 ADMINS_KEY = ("admins", "count")
+_HASHES = ("password_hash", "current", "previous", "successor")
+_HASHED_KEYS = ("device#", "token#")
+
+
+def without_hashes(raw: dict[str, Any]) -> dict[str, Any]:
+    """A raw item, or its keys, as people may see it who mend something: no hash of a password or token is in it."""
+    shown = {name: {"S": "redacted"} if name in _HASHES else value for name, value in raw.items()}
+    sort_key = str(raw.get("sk", {}).get("S"))
+    for beginning in _HASHED_KEYS:
+        if sort_key.startswith(beginning):
+            shown["sk"] = {"S": f"{beginning}redacted"}
+    return shown
 
 
 def email_key(email_folded: str, user_id: str) -> str:
