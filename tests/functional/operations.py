@@ -1,0 +1,52 @@
+"""Every operation of the API as its document names it, and a body that fits each."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DOCUMENT = json.loads((Path(__file__).parents[2] / "functions/docs/openapi.json").read_text())
+OPERATIONS = [
+    (method.upper(), re.sub(r"\{\w+\}", "none", path), operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+VALID_BODIES: dict[str, dict[str, Any]] = {
+    "create_product": {"sku": "A", "name": "A", "category": "A", "price": 1},
+    "replace_product": {"sku": "A", "name": "A", "category": "A", "price": 1, "status": "active"},
+    "adjust_stock": {"adjustment": 1, "reason": "counted"},
+    "create_order": {"items": [{"product_id": 1, "quantity": 1}]},
+    "quote_order": {"items": [{"product_id": 1, "quantity": 1}]},
+    "cancel_order": {},
+    "confirm_order": {},
+    "ship_order": {"carrier": "A", "tracking_number": "1"},
+    "deliver_order": {},
+    "return_order": {},
+    "register": {"email": "a@example.com", "password": "a long password", "first_name": "A"},
+    "log_in": {"email": "a@example.com", "password": "a long password"},
+    "refresh": {"refresh_token": "x"},
+    "log_out": {"refresh_token": "x"},
+    "update_me": {"first_name": "A"},
+    "change_password": {"current_password": "x", "new_password": "a long password"},
+    "forgot_password": {"email": "a@example.com"},
+    "reset_password": {"token": "x", "new_password": "a long password"},
+    "verify_email": {"token": "x"},
+    "change_role": {"role": "manager"},
+    "change_status": {"status": "disabled"},
+    "unlock_user": {},
+    "start_stock_check": {},
+    "repair_stock": {"product_id": 1},
+}
+
+
+def operations(*roles: str, taking: str = "", without: str = "\0") -> Any:
+    """A parameter for each operation of these roles (all without any) that has a member, and whose path has not."""
+    chosen = [
+        pytest.param(method, path, operation, id=operation["operationId"])
+        for method, path, operation in OPERATIONS
+        if (not roles or operation["x-role"] in roles) and (not taking or taking in operation) and without not in path
+    ]
+    assert chosen
+    return pytest.mark.parametrize(("method", "path", "operation"), chosen)
