@@ -19,16 +19,32 @@ class Alarms(Construct):
         if stage.alarm_email:
             self.topic.add_subscription(subscriptions.EmailSubscription(stage.alarm_email))
 
-    def on(self, construct_id: str, metric: cloudwatch.IMetric, *, threshold: float, why: str) -> None:
-        """Rings when a single period reaches the threshold; no data is good news."""
+    def on(
+        self, construct_id: str, metric: cloudwatch.IMetric, *, threshold: float, why: str, periods: int = 1
+    ) -> None:
+        """Rings when so many periods one after the other reach the threshold; no data is good news."""
         alarm = cloudwatch.Alarm(
             self,
             construct_id,
             metric=metric,
             threshold=threshold,
-            evaluation_periods=1,
+            evaluation_periods=periods,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            alarm_description=why,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
+
+    def on_silence(self, construct_id: str, metric: cloudwatch.Metric, *, hours: int, why: str) -> None:
+        """Rings when the metric has had no data for so many hours."""
+        alarm = cloudwatch.Alarm(
+            self,
+            construct_id,
+            metric=metric.with_(period=cdk.Duration.hours(1), statistic=cloudwatch.Stats.SAMPLE_COUNT),
+            threshold=1,
+            evaluation_periods=hours,
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
             alarm_description=why,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))

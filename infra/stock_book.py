@@ -50,22 +50,39 @@ class StockBook(Construct):
         functions.verifier.add_event_source(
             sources.SqsEventSource(queue, batch_size=1, report_batch_item_failures=True)
         )
-        # Where a run is under way still, it goes on and the new one is left out.
+        # Where a run is under way still, it goes on: the nightly one is left out, and the full one follows.
         self._schedule("Nightly", queue, events.Schedule.cron(minute="30", hour="1"), start="new")
         self._schedule("Weekly", queue, events.Schedule.cron(minute="30", hour="4", week_day="SUN"), start="full")
         alarms.on_dead_letters("StockCheck", dead_letters)
+        self._ring(alarms)
+
+    def _ring(self, alarms: Alarms) -> None:
         alarms.on(
             "StockDrift",
-            cloudwatch.Metric(
-                namespace="Oms",
-                metric_name="StockDrift",
-                dimensions_map={"service": "verifier"},
-                statistic=cloudwatch.Stats.MAXIMUM,
-            ),
+            _metric("StockDrift", cloudwatch.Stats.MAXIMUM),
             threshold=1,
             why="The stock of a product does not agree with its book, orders or adjustments: see docs/stock-book.md.",
+        )
+        alarms.on(
+            "StockUnsettled",
+            _metric("ProductsUnsettled", cloudwatch.Stats.MINIMUM).with_(period=cdk.Duration.days(1)),
+            threshold=1,
+            periods=2,
+            why="No check of two days could compare all products, as their movements had not come: docs/stock-book.md.",
+        )
+        alarms.on_silence(
+            "StockUnchecked",
+            _metric("ProductsChecked", cloudwatch.Stats.SAMPLE_COUNT),
+            hours=26,
+            why="No check of the stock book was done for 26 hours, and one is due each night: see docs/stock-book.md.",
         )
 
     def _schedule(self, construct_id: str, queue: sqs.IQueue, schedule: events.Schedule, *, start: str) -> None:
         message = events.RuleTargetInput.from_object({"start": start})
         events.Rule(self, construct_id, schedule=schedule, targets=[targets.SqsQueue(queue, message=message)])
+
+
+def _metric(name: str, statistic: str) -> cloudwatch.Metric:
+    return cloudwatch.Metric(
+        namespace="Oms", metric_name=name, dimensions_map={"service": "verifier"}, statistic=statistic
+    )

@@ -1,28 +1,29 @@
 """Works on a check of the stock book: one message is one stretch of a run, or asks for a new one."""
 
+import json
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from oms.errors import UnavailableError
 from oms.inventory import stock_check
 
 logger = Logger()
 tracer = Tracer()
 metrics = Metrics()
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 # What a page may still take once it is begun, and then the handing over.
 _RESERVE_MS = 120_000
 
 
-def check(record: SQSRecord, lambda_context: LambdaContext) -> None:
-    message = record.json_body
+def check(message: dict[str, Any], lambda_context: LambdaContext) -> None:
     if "start" in message:
-        stock_check.start(full=message["start"] == "full")
+        full = message["start"] == "full"
+        started = stock_check.start(full=full)
+        if full and not started.full:
+            raise UnavailableError("Another check is under way: the full one follows.")
         return
     run = stock_check.work(
         message["run"],
@@ -45,5 +46,12 @@ def check(record: SQSRecord, lambda_context: LambdaContext) -> None:
 @tracer.capture_lambda_handler
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    metrics.add_metric("Stretches", MetricUnit.Count, len(event["Records"]))
-    return process_partial_response(event=event, record_handler=check, processor=processor, context=context)
+    """What can go on later comes again, three times. What else fails, fails aloud."""
+    (record,) = event["Records"]
+    metrics.add_metric("Stretches", MetricUnit.Count, 1)
+    try:
+        check(json.loads(record["body"]), context)
+    except UnavailableError as error:
+        logger.warning("the message comes again", cause=str(error))
+        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]}]}
+    return {"batchItemFailures": []}

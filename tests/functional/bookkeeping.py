@@ -11,6 +11,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 
 from oms.inventory import stock_check
 from oms.inventory.models import CheckRun, Movement, ProductDrift, StockItem
+from oms.inventory.stock_repair import Repair, repair
 from tests.faults.shop import Shop, table
 from tests.functional.harness import Context
 from tests.functional.stream import Record, keep_books, record
@@ -140,3 +141,18 @@ def codes(drift: ProductDrift) -> list[str]:
 
 def difference(drift: ProductDrift) -> Sequence[int]:
     return (drift.available - drift.expected_available, drift.reserved - drift.expected_reserved)
+
+
+def trade(books: Bookkeeping) -> tuple[str, str]:
+    """Two products that were adjusted, ordered, cancelled, shipped and returned; their book is kept."""
+    first, second = books.create(), books.create()
+    books.adjust(first, 5)
+    books.order(**{first: 2, second: 1})
+    books.order("cancel", **{first: 3})
+    books.order("confirm", "ship", "deliver", "return", **{second: 4})
+    books.keep()
+    return first, second
+
+
+def mend(books: Bookkeeping, product_id: str, *, dry_run: bool = False) -> Repair:
+    return repair(product_id, dry_run=dry_run, by=books.shop.manager, address="198.51.100.1")

@@ -1,7 +1,8 @@
 """One handler in process, on moto: single-threaded, so nothing here says anything about concurrency."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import count
@@ -19,12 +20,16 @@ from oms import clock
 from oms.dynamodb import put_item
 from oms.identity import keys, tokens
 from oms.identity.models import Session, User, email_key, session_key, user_key
+from oms.inventory import accounts, stock_check
 from oms.orders import service as orders
 from oms.orders.offers import OfferCache
 from oms.settings import settings
 from orders import handler as order_routes
+from tests.faults.shop import Shop
+from tests.functional.bookkeeping import Bookkeeping
 from tests.functional.harness import Answer, Person, invoke
 from tests.functional.key_limits import send_within_limits
+from tests.functional.stream import streamed
 from tests.functional.tables import create_tables
 
 
@@ -161,3 +166,28 @@ def time_machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]
 
     monkeypatch.setattr(clock, "now", lambda: real_now() + offset)
     return move
+
+
+@pytest.fixture
+def settle(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+    """Sets how old something must be to be compared. Below zero, all that is there is old enough."""
+
+    def set_to(time: timedelta) -> None:
+        url = stock_check.settings().stock_check_queue_url
+        changed = replace(settings(), stock_check_queue_url=url, settle=time)
+        monkeypatch.setattr(stock_check, "settings", lambda: changed)
+
+    return set_to
+
+
+@pytest.fixture
+def books(
+    customer: Person, manager: Person, settle: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Bookkeeping]:
+    url = boto3.client("sqs").create_queue(QueueName=f"check-{clock.random_id()}")["QueueUrl"]
+    changed = replace(settings(), stock_check_queue_url=url)
+    monkeypatch.setattr(stock_check, "settings", lambda: changed)
+    settle(timedelta(seconds=-60))
+    monkeypatch.setitem(accounts.settled.__kwdefaults__, "sleep", lambda _: None)
+    with streamed() as records:
+        yield Bookkeeping(Shop(customer, manager), records, url)

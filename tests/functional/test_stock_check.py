@@ -1,64 +1,22 @@
-"""The check of the stock book as a job, and the repair: on moto, one worker at a time."""
+"""The check of the stock book as a job: on moto, one worker at a time."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto.dynamodb.models.dynamo_type import DynamoType
 
-from oms import clock, dynamodb, settings
-from oms.errors import ConflictError, InsufficientStockError, NotFoundError, NothingToRepairError, UnavailableError
-from oms.inventory import accounts, stock_check
-from oms.inventory.models import Adjustment, Movement, StockItem
-from oms.inventory.stock_repair import Repair, repair
-from tests.faults.injector import Call, Crash, Plan, crashes, failing, faults, refuse
-from tests.faults.shop import Shop, stock_of, table
-from tests.functional.bookkeeping import Bookkeeping, codes, difference, raw_item
-from tests.functional.harness import Person
-from tests.functional.stream import streamed
-
-
-@pytest.fixture
-def settle(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
-    """Sets how old something must be to be compared. Below zero, all that is there is old enough."""
-
-    def set_to(time: timedelta) -> None:
-        url = stock_check.settings().stock_check_queue_url
-        changed = replace(settings.settings(), stock_check_queue_url=url, settle=time)
-        monkeypatch.setattr(stock_check, "settings", lambda: changed)
-
-    return set_to
-
-
-@pytest.fixture
-def books(
-    customer: Person, manager: Person, settle: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Bookkeeping]:
-    url = boto3.client("sqs").create_queue(QueueName=f"check-{clock.random_id()}")["QueueUrl"]
-    changed = replace(settings.settings(), stock_check_queue_url=url)
-    monkeypatch.setattr(stock_check, "settings", lambda: changed)
-    settle(timedelta(seconds=-60))
-    monkeypatch.setitem(accounts.settled.__kwdefaults__, "sleep", lambda _: None)
-    with streamed() as records:
-        yield Bookkeeping(Shop(customer, manager), records, url)
-
-
-def trade(books: Bookkeeping) -> tuple[str, str]:
-    """Two products that were adjusted, ordered, cancelled, shipped and returned; their book is kept."""
-    first, second = books.create(), books.create()
-    books.adjust(first, 5)
-    books.order(**{first: 2, second: 1})
-    books.order("cancel", **{first: 3})
-    books.order("confirm", "ship", "deliver", "return", **{second: 4})
-    books.keep()
-    return first, second
-
-
-def mend(books: Bookkeeping, product_id: str, *, dry_run: bool = False) -> Repair:
-    return repair(product_id, dry_run=dry_run, by=books.shop.manager, address="198.51.100.1")
+from oms import dynamodb
+from oms.dynamodb import put_item
+from oms.errors import UnavailableError
+from oms.inventory import stock_check
+from oms.inventory.models import Adjustment, CheckProgress, Movement, Product, StockItem
+from oms.orders import models as orders
+from tests.faults.injector import Call, Crash, Plan, failing, faults, lose_answer, refuse
+from tests.faults.shop import stock_of, table
+from tests.functional.bookkeeping import Bookkeeping, codes, difference, mend, raw_item, trade
 
 
 def crash_once(number: int) -> Plan:
@@ -227,14 +185,14 @@ def test_what_is_newer_than_the_cut_is_not_compared_yet(
 # ---- a run in stretches ---------------------------------------------------------------------------------------------
 
 
-def test_a_run_that_gets_one_page_at_a_time_finds_the_same(books: Bookkeeping) -> None:
+def test_a_run_that_gets_a_page_or_a_product_at_a_time_finds_the_same(books: Bookkeeping) -> None:
     first, _ = trade(books)
     books.tamper_stock(first, available=7)
     looks = iter(range(10_000))
 
     run = books.check(time_left=lambda: 900_000 if next(looks) % 2 == 0 else 0)
 
-    assert (run.status, run.step, run.orders, run.products, run.drifted) == ("done", 2, 3, 2, 1)
+    assert (run.status, run.step, run.orders, run.products, run.drifted) == ("done", 3, 3, 2, 1)
     assert difference(books.drifts()[first]) == (7, 0)
     left = [it.to_json()["Attributes"]["sk"]["S"] for it in table("inventory").all_items()]
     assert not [sort_key for sort_key in left if sort_key.startswith("progress#")]
@@ -314,8 +272,9 @@ def test_a_run_that_cannot_go_on_has_failed_and_the_next_one_may_begin(books: Bo
     run = stock_check.start()
     (message,) = books.messages()
 
-    with faults(refuse("BatchGetItem", failing("AccessDeniedException"))):
-        assert books.deliver(message) == ["message"]
+    # Aloud, so that the function's alarm rings.
+    with faults(refuse("BatchGetItem", failing("AccessDeniedException"))), pytest.raises(ClientError):
+        books.deliver(message)
 
     failed, _ = stock_check.last()
     assert failed
@@ -336,165 +295,186 @@ def test_the_schedule_asks_for_a_run(books: Bookkeeping) -> None:
         assert (run.status, run.full, run.products) == ("done", full, 2)
 
 
-# ---- repair ---------------------------------------------------------------------------------------------------------
+def test_a_full_check_that_meets_another_at_work_follows_it(books: Bookkeeping) -> None:
+    trade(books)
+    stock_check.start()
+
+    assert books.deliver({"start": "full"}) == ["message"], "it comes again"
+
+    books.drain()
+    assert books.deliver({"start": "full"}) == []
+    books.drain()
+    run, _ = stock_check.last()
+    assert run
+    assert (run.status, run.full) == ("done", True)
 
 
-def test_f24_a_repair_mends_once_and_leaves_a_movement_and_the_next_check_is_clean(books: Bookkeeping) -> None:
-    first, _ = trade(books)
-    books.tamper_stock(first, available=7, reserved=-1)
-    books.check()
-    tampered = stock_of(first)
+def test_a_run_whose_table_has_no_time_goes_on_when_its_message_comes_again(
+    books: Bookkeeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade(books)
+    stock_check.start()
+    (message,) = books.messages()
+    monkeypatch.setitem(dynamodb.retrying.__kwdefaults__, "sleep", lambda _: None)
 
-    planned = mend(books, first, dry_run=True)
+    with faults(refuse("BatchGetItem", failing("ThrottlingException"))):
+        assert books.deliver(message) == ["message"]
 
-    assert (planned.before, planned.after, planned.repaired_at) == ((30, 1), (23, 2), None)
-    assert stock_of(first).version == tampered.version, "a dry run writes nothing"
-    made = mend(books, first)
-    assert replace(made, repaired_at=None) == planned
-    stock = stock_of(first)
-    assert (stock.available, stock.reserved, stock.version) == (23, 2, tampered.version + 1)
-    assert books.drifts()[first].repaired_at == made.repaired_at is not None
-    with pytest.raises(NothingToRepairError):
-        mend(books, first)
-    books.keep()
-    line = raw_item("inventory", stock.pk, Movement.sort_key(stock.version))
-    assert (line["cause"]["S"], line["actor"]["S"]) == ("repaired", books.shop.manager.id)
-    assert books.check().drifted == 0
-    assert books.check(full=True).drifted == 0
-    entries = [it.to_json()["Attributes"]["action"]["S"] for it in table("audit").all_items()]
-    assert entries == ["stock.repaired"]
+    run, _ = stock_check.last()
+    assert run
+    assert run.status == "running"
+    assert run.worker is None
+    assert books.deliver(message) == []
+    run, _ = stock_check.last()
+    assert run
+    assert (run.status, run.orders, run.products) == ("done", 3, 2)
 
 
-def test_orders_that_came_after_the_check_are_kept_by_the_repair(books: Bookkeeping) -> None:
+def test_what_a_run_found_is_told_again_when_its_last_message_comes_again(
+    books: Bookkeeping, capsys: pytest.CaptureFixture[str]
+) -> None:
     first, _ = trade(books)
     books.tamper_stock(first, available=7)
-    books.check()
-    order = books.order(**{first: 6})
-    books.keep()
+    run = stock_check.start()
+    stock_check.work(run.id, 0, has_time=lambda: True)  # and its worker crashes before the metrics go out
+    capsys.readouterr()
 
-    made = mend(books, first)
+    assert books.deliver({"run": run.id, "step": 0}) == []
 
-    assert (made.before, made.after) == ((24, 8), (17, 8))
+    assert '"StockDrift":[1.0]' in capsys.readouterr().out
+
+
+def test_a_lost_answer_to_handing_over_loses_no_time(books: Bookkeeping) -> None:
+    trade(books)
+    run = stock_check.start()
+    books.messages()
+    looks = iter([True, False])
+
+    with faults(lose_answer("UpdateItem", after=1)):
+        handed = stock_check.work(run.id, 0, has_time=lambda: next(looks))
+
+    assert handed
+    assert (handed.status, handed.step) == ("running", 1)
+    assert books.messages() == [{"run": run.id, "step": 1}]
+
+
+def test_a_run_removes_what_older_ones_have_left(books: Bookkeeping) -> None:
+    first, _ = trade(books)
+    books.tamper_stock(first, available=7)
+    old = books.check()
+    put_item(CheckProgress(*CheckProgress.key(old.id, 3, 0), data=b"left by a crash"))
+
+    new = books.check()
+
+    left = [it.to_json()["Attributes"]["sk"]["S"] for it in table("inventory").all_items()]
+    assert [it for it in left if it.startswith(("drift#", "progress#"))] == [f"drift#{new.id}#{first}"]
+
+
+# ---- clocks, lagging indexes, and what is not there -----------------------------------------------------------------
+
+
+def test_an_order_whose_cancelling_is_older_than_its_creation_is_no_drift(
+    books: Bookkeeping, settle: Callable[[timedelta], None], time_machine: Callable[[timedelta], None]
+) -> None:
+    first, _ = trade(books)
+    settle(timedelta(minutes=15))
+    time_machine(timedelta(minutes=1))
+    order = books.order(**{first: 2})
+    time_machine(timedelta(seconds=-10))
     books.shop.post(f"/api/v1/orders/{order}/cancel")
     books.keep()
+    time_machine(timedelta(minutes=15, seconds=5))
+
     assert books.check().drifted == 0
 
+    cut, created = stock_check.last()[0].cut, raw_item("orders", order)["created_at"]["S"]  # type: ignore[union-attr]
+    assert cut < created, "the cut is between the two"
 
-def test_a_repair_after_a_tampered_order_and_movement_is_lasting(books: Bookkeeping) -> None:
+
+def test_a_run_with_a_longer_wait_does_not_cut_before_the_last_one(
+    books: Bookkeeping, settle: Callable[[timedelta], None]
+) -> None:
+    trade(books)
+    cut = books.check().cut
+    settle(timedelta(minutes=15))
+
+    run = books.check()
+
+    assert (run.cut, run.drifted) == (cut, 0)
+
+
+def test_a_time_in_the_future_hides_nothing(books: Bookkeeping, settle: Callable[[timedelta], None]) -> None:
     first, second = trade(books)
-    order = books.order(**{first: 2})
-    books.keep()
-    books.tamper_order(order, 5)
-    books.tamper_movement(second, 2, actor="eve")
-    books.check()
+    settle(timedelta(minutes=15))
+    books.tamper_movement(first, 2, at="9999-01-01T00:00:00.000Z")
+    item = raw_item("inventory", *StockItem.key(second))
+    item["last"]["M"]["at"] = {"S": "9999-01-01T00:00:00.000Z"}
+    item["version"] = {"N": "10000000"}
+    table("inventory").put_item(item)
 
-    made = [mend(books, product_id) for product_id in (first, second)]
+    run = books.check()
 
-    assert [it.after.available - it.before.available for it in made] == [-3, 0]
-    books.keep()
-    for full in (False, True):
-        assert books.check(full=full).drifted == 0
-    books.adjust(first, 1)
+    assert (run.drifted, run.unsettled) == (2, 0)
+    assert "differing-movement" in codes(books.drifts()[first])
+    drift = books.drifts()[second]
+    (gap,) = (found for found in drift.findings if found["code"] == "missing-version")
+    assert (gap["version"], gap["last_version"]) == (6, 10_000_000)
+
+
+@pytest.mark.parametrize("with_stock", [True, False])
+def test_a_product_that_is_gone_is_named_when_orders_name_it(books: Bookkeeping, *, with_stock: bool) -> None:
+    first, second = trade(books)
+    keys = [Product.key(first)] if with_stock else [Product.key(first), StockItem.key(first)]
+    for partition, sort in keys:
+        table("inventory").delete_item(DynamoType({"S": partition}), DynamoType({"S": sort}))
+
+    run = books.check()
+
+    assert (run.products, run.drifted) == (1, 1)
+    assert second not in books.drifts()
+    assert (
+        codes(books.drifts()[first])[:2][: 2 - with_stock]
+        == ["missing-product", "missing-stock-item"][: 2 - with_stock]
+    )
+
+
+def test_an_adjustment_put_there_past_the_api_is_named_by_a_full_check_and_puts_nothing_on_sale(
+    books: Bookkeeping,
+) -> None:
+    first, _ = trade(books)
+    ref = raw_item("inventory", StockItem.key(first)[0], Movement.sort_key(2))["ref"]["S"]
+    made = raw_item("inventory", *Adjustment.key(ref))
+    put = {"pk": {"S": "adjustment#forged"}, "id": {"S": "forged"}, "adjustment": {"N": "50"}}
+    table("inventory").put_item(made | put)
+
+    assert books.check().drifted == 0
+    assert books.check(full=True).drifted == 1
+
+    drift = books.drifts()[first]
+    assert (codes(drift), difference(drift)) == (["unexplained-adjustment"], (0, 0))
+    assert (drift.findings[0]["ref"], drift.findings[0]["recorded"]) == ("forged", [50, 0])
+    made_repair = mend(books, first)
+    assert made_repair.before == made_repair.after
     books.keep()
     assert books.check(full=True).drifted == 0
 
 
-def test_a_repair_waits_for_a_book_that_lags(books: Bookkeeping, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, _ = trade(books)
-    books.tamper_stock(first, available=7)
-    books.check()
-    books.order(**{first: 1})
-    naps: list[float] = []
+@pytest.mark.parametrize("times", [1, 10])
+def test_an_order_that_the_index_does_not_show_yet_makes_no_drift(books: Bookkeeping, times: int) -> None:
+    trade(books)
+    left = times
 
-    def nap(seconds: float) -> None:
-        naps.append(seconds)
-        books.keep()
+    def overlook(call: Call) -> Any:
+        nonlocal left
+        answer = call.send()
+        if call.parameters.get("IndexName") == orders.BY_CREATED.name and call.parameters["TableName"] == "orders":
+            answer["Items"] = answer["Items"][1:] if left > 0 else answer["Items"]
+            left -= 1
+        return answer
 
-    monkeypatch.setitem(dynamodb.retrying.__kwdefaults__, "sleep", nap)
+    with faults(overlook):
+        run = books.check()
 
-    assert mend(books, first).after == (22, 3)
-    assert naps
-
-
-def test_nothing_is_repaired_that_no_check_has_found(books: Bookkeeping) -> None:
-    first, _ = trade(books)
-    with pytest.raises(NothingToRepairError):
-        mend(books, first)
-    books.check()
-
-    with pytest.raises(NothingToRepairError):
-        mend(books, first)
-    with pytest.raises(NotFoundError):
-        mend(books, "nothing")
-
-
-def test_units_that_never_were_and_are_sold_are_not_repaired_below_zero(books: Bookkeeping) -> None:
-    first, _ = trade(books)
-    books.tamper_stock(first, available=7)
-    books.check()
-    books.order(**{first: 25})
-    books.keep()
-
-    with pytest.raises(InsufficientStockError, match="leave -2 available"):
-        mend(books, first)
-
-
-def test_a_stock_that_was_tampered_with_again_is_checked_again_before_it_is_repaired(books: Bookkeeping) -> None:
-    first, _ = trade(books)
-    books.tamper_stock(first, available=7)
-    books.check()
-    books.tamper_stock(first, available=1)
-
-    with pytest.raises(ConflictError, match="run the check again"):
-        mend(books, first)
-
-    books.check()
-    assert mend(books, first).after == (23, 2)
-
-
-def test_an_order_between_read_and_write_of_a_repair_makes_it_look_again(books: Bookkeeping) -> None:
-    first, _ = trade(books)
-    books.tamper_stock(first, available=7)
-    books.check()
-    interfered: list[str] = []
-
-    def interfere(call: Any) -> Any:
-        if call.operation == "TransactWriteItems" and not interfered:
-            interfered.append("now")
-            books.order(**{first: 1})
-            books.keep()
-        return call.send()
-
-    with faults(interfere):
-        made = mend(books, first)
-
-    assert interfered
-    assert made.after == (22, 3)
-    assert (stock_of(first).available, stock_of(first).reserved) == (22, 3)
-
-
-def test_f24_a_crash_before_or_after_any_call_of_a_repair_and_the_same_again_mend_once(books: Bookkeeping) -> None:
-    def begin() -> str:
-        product_id = books.create()
-        books.order(**{product_id: 2})
-        books.keep()
-        books.tamper_stock(product_id, available=3)
-        books.check()
-        return product_id
-
-    crashed = 0
-    for name, product_id in crashes(begin, lambda it: mend(books, it)):
-        crashed += 1
-        version = stock_of(product_id).version
-
-        if version == 2:
-            mend(books, product_id)
-        else:
-            with pytest.raises(NothingToRepairError):
-                mend(books, product_id)
-
-        stock = stock_of(product_id)
-        assert (stock.available, stock.reserved, stock.version) == (18, 2, 3), name
-        books.keep()
-        assert books.check().drifted == 0, name
-    assert crashed >= 10
+    assert left < times
+    assert (run.status, run.drifted, run.unsettled) == ("done", 0, 0)
+    assert books.drifts() == {}

@@ -92,9 +92,10 @@ def test_every_alarm_reaches_the_topic_and_the_topic_a_person(prod: Synthesized)
 
     for alarm in prod.all(ALARM).values():
         assert alarm["AlarmActions"] == [{"Ref": topic}]
-        assert alarm["TreatMissingData"] == "notBreaching"
-        assert alarm["EvaluationPeriods"] == 1
-        assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+        if alarm["MetricName"] != "ProductsChecked":
+            assert alarm["TreatMissingData"] == "notBreaching"
+            assert alarm["EvaluationPeriods"] == (2 if alarm["MetricName"] == "ProductsUnsettled" else 1)
+            assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
     assert subscription["TopicArn"] == {"Ref": topic}
     assert subscription["Endpoint"] == "ops@shop.example"
 
@@ -152,11 +153,24 @@ def test_mail_that_is_refused_or_of_unknown_fate_rings_and_so_does_the_first_pro
         ("MailUnknown", "notifier"),
         ("MailRefused", "notifier"),
         ("StockDrift", "verifier"),
+        ("ProductsUnsettled", "verifier"),
+        ("ProductsChecked", "verifier"),
     }
     for alarm in own:
         assert alarm["Threshold"] == 1
         (dimension,) = alarm["Dimensions"]
         assert dimension["Name"] == "service", "as the functions' metrics are named"
+
+
+def test_a_day_without_a_check_rings_and_so_do_two_without_a_whole_one(prod: Synthesized) -> None:
+    own = {alarm["MetricName"]: alarm for alarm in prod.all(ALARM).values() if alarm.get("Namespace") == "Oms"}
+    silence, unsettled = own["ProductsChecked"], own["ProductsUnsettled"]
+
+    assert silence["TreatMissingData"] == "breaching"
+    assert silence["ComparisonOperator"] == "LessThanThreshold"
+    assert (silence["Statistic"], silence["Threshold"]) == ("SampleCount", 1)
+    assert 24 * 3600 < silence["Period"] * silence["EvaluationPeriods"] <= 27 * 3600
+    assert (unsettled["Statistic"], unsettled["Period"], unsettled["EvaluationPeriods"]) == ("Minimum", 24 * 3600, 2)
 
 
 def test_a_stream_batch_that_fails_comes_again_until_the_stream_forgets_it_and_is_kept_then(prod: Synthesized) -> None:

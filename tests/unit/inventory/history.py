@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from oms.inventory.facts import NOTHING, WRAP, Fact, Line, Units, of_order
-from oms.inventory.reconciliation import BEGINNING, Account, Balance, Stored
+from oms.inventory.facts import NOTHING, Fact, Line, Units, of_order
+from oms.inventory.reconciliation import BEGINNING, Account, Balance, Stored, Window, digest_of
 
 PRODUCTS = ("A", "B", "C")
 NEVER = "~"
@@ -16,9 +16,13 @@ NEVER = "~"
 
 @dataclass
 class Shop:
-    """The moments are numbered; each write of stock makes a line in the book, as the bookkeeper does."""
+    """The moments are numbered; each write of stock makes a line in the book, as the bookkeeper does.
+
+    `skew` is by how much the clock of the machine is wrong that writes now.
+    """
 
     moment: int = 0
+    skew: int = 0
     opening: dict[str, int] = field(default_factory=dict)
     stored: dict[str, Stored] = field(default_factory=dict)
     lines: dict[str, list[Line]] = field(default_factory=dict)
@@ -68,7 +72,7 @@ class Shop:
 
     @property
     def now(self) -> str:
-        return f"{self.moment:06d}"
+        return f"{max(0, self.moment + self.skew):06d}"
 
     def _write(self, product: str, ref: str, ref_version: int, cause: str, moved: Units) -> Line:
         before = self.stored[product]
@@ -81,17 +85,17 @@ class Shop:
 
     # ---- as a check sees it -----------------------------------------------------------------------------------------
 
-    def account(self, product: str, base: Balance = BEGINNING) -> Account:
+    def account(self, product: str, base: Balance = BEGINNING, *, full: bool = True) -> Account:
         lines = [line for line in self.lines[product] if line.version > min(base.version, base.digest_version)]
         records = {ref: fact for ref, fact in self.records.items() if fact.stock == f"stock#{product}#0"}
-        return Account(product, f"stock#{product}#0", self.stored[product], base, lines, records)
+        return Account(product, f"stock#{product}#0", self.stored[product], base, lines, records, full=full)
 
     def facts(self, product: str) -> Iterator[Fact]:
         for order in self.orders.values():
             yield from (fact for fact in of_order(order) if fact.stock == f"stock#{product}#0")
 
-    def entered(self, product: str, cut: str) -> int:
-        return sum(fact.digest for fact in self.facts(product) if fact.at < cut) % WRAP
+    def entered(self, product: str, window: Window) -> int:
+        return digest_of(self.facts(product), window)
 
 
 def _quantities(order: Any) -> dict[str, int]:
@@ -116,6 +120,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("order"), st.dictionaries(st.sampled_from(PRODUCTS), st.integers(1, 3), min_size=1)),
         st.tuples(st.just("move"), st.integers(0, 50)),
+        st.tuples(st.just("skew"), st.integers(-3, 3)),
         st.tuples(st.just("adjust"), st.tuples(st.sampled_from(PRODUCTS), st.integers(-5, 9).filter(bool))),
     ),
     max_size=25,
@@ -127,6 +132,8 @@ def live(shop: Shop, history: list[Any]) -> Shop:
     for what, how in history:
         if what == "order":
             shop.order(how)
+        elif what == "skew":
+            shop.skew = how
         elif what == "adjust":
             shop.adjust(*how)
         else:

@@ -14,27 +14,36 @@ from oms.inventory.reconciliation import (
     Drift,
     Stored,
     Verdict,
+    Window,
     closing,
     reconcile,
     verify,
 )
 from tests.unit.inventory.history import NEVER, PRODUCTS, Shop, live, steps
 
+ALL = Window(NEVER, NEVER)
+"""Leaves nothing out."""
 
-def check(shop: Shop, bases: dict[str, Balance] | None = None, cut: str = NEVER) -> dict[str, Drift]:
+
+def check(
+    shop: Shop, bases: dict[str, Balance] | None = None, cut: str = NEVER, *, full: bool = False
+) -> dict[str, Drift]:
     """What a run names, by product."""
     found = {}
     for product in PRODUCTS:
-        account = shop.account(product, (bases or {}).get(product, BEGINNING))
-        verdict = verify(account, shop.entered(product, cut), cut)
+        account, window = shop.account(product, (bases or {}).get(product, BEGINNING), full=full), Window(cut, NEVER)
+        verdict = verify(account, shop.entered(product, window), window)
         assert verdict is not Verdict.UNSETTLED, "the book is complete"
         if verdict is Verdict.SUSPECT:
-            found[product] = reconcile(shop.account(product), shop.facts(product), cut)
+            found[product] = reconcile(shop.account(product), shop.facts(product), window)
     return found
 
 
 def close(shop: Shop, bases: dict[str, Balance], cut: str) -> dict[str, Balance]:
-    closed = {product: closing(shop.account(product, bases.get(product, BEGINNING)), cut) for product in PRODUCTS}
+    closed = {
+        product: closing(shop.account(product, bases.get(product, BEGINNING)), Window(cut, NEVER))
+        for product in PRODUCTS
+    }
     return bases | {product: balance for product, balance in closed.items() if balance}
 
 
@@ -83,7 +92,7 @@ def tampered(line: Line, how: str) -> Line:
         case "actor":
             return line._replace(fact=fact._replace(actor="eve"))
         case "time":
-            return line._replace(fact=fact._replace(at="000000"))
+            return line._replace(fact=fact._replace(at="-"))
     return line._replace(fact=fact._replace(ref="nothing"))
 
 
@@ -223,7 +232,7 @@ def test_the_last_movement_is_late_while_it_is_new_and_lost_when_it_is_old(cut: 
     assert shop.now == "000001"
     shop.lines["A"].pop()
 
-    assert verify(shop.account("A"), 0, cut) is verdict
+    assert verify(shop.account("A"), 0, Window(cut, NEVER)) is verdict
 
 
 def test_a_movement_in_between_is_late_only_while_the_next_one_is_new() -> None:
@@ -232,8 +241,8 @@ def test_a_movement_in_between_is_late_only_while_the_next_one_is_new() -> None:
     shop.adjust("A", 5)
     del shop.lines["A"][1]
 
-    assert verify(shop.account("A"), 0, "000002") is Verdict.UNSETTLED
-    assert verify(shop.account("A"), 0, "000003") is Verdict.SUSPECT
+    assert verify(shop.account("A"), 0, Window("000002", NEVER)) is Verdict.UNSETTLED
+    assert verify(shop.account("A"), 0, Window("000003", NEVER)) is Verdict.SUSPECT
 
 
 def test_a_stock_item_that_is_gone_is_named() -> None:
@@ -241,8 +250,8 @@ def test_a_stock_item_that_is_gone_is_named() -> None:
     account = shop.account("A")
     account.stored = None
 
-    assert verify(account, 0, NEVER) is Verdict.SUSPECT
-    drift = reconcile(account, [], NEVER)
+    assert verify(account, 0, ALL) is Verdict.SUSPECT
+    drift = reconcile(account, [], ALL)
     assert [finding.code for finding in drift.findings] == ["missing-stock-item"]
     assert drift.expected == (20, 0)
 
@@ -250,7 +259,7 @@ def test_a_stock_item_that_is_gone_is_named() -> None:
 def test_a_balance_that_was_tampered_with_is_found_although_all_else_is_right() -> None:
     shop = Shop.opened(20)
     shop.order({"A": 2})
-    wrong = closing(shop.account("A"), NEVER)
+    wrong = closing(shop.account("A"), ALL)
     assert wrong
 
     found = check(shop, {"A": wrong._replace(digest=wrong.digest + 1)})
@@ -262,20 +271,64 @@ def test_a_balance_that_was_tampered_with_is_found_although_all_else_is_right() 
 def test_nothing_new_before_the_cut_closes_nothing() -> None:
     shop = Shop.opened(20)
 
-    closed = closing(shop.account("A"), NEVER)
+    closed = closing(shop.account("A"), ALL)
     assert closed == Balance(1, Units(20, 0), 0, 1)
-    assert closing(shop.account("A", closed), NEVER) is None
-    assert closing(shop.account("A"), "000000") is None
+    assert closing(shop.account("A", closed), ALL) is None
+    assert closing(shop.account("A"), Window("000000", NEVER)) is None
 
 
 def test_a_stock_item_put_back_to_before_its_balance_is_suspect() -> None:
     shop = Shop.opened(20)
     shop.adjust("A", 5)
-    base = closing(shop.account("A"), NEVER)
+    base = closing(shop.account("A"), ALL)
     assert base
     shop.stored["A"] = Stored(1, Units(20, 0), "000000", 20)
 
-    assert verify(shop.account("A", base), 0, NEVER) is Verdict.SUSPECT
+    assert verify(shop.account("A", base), 0, ALL) is Verdict.SUSPECT
+
+
+def test_an_adjustment_that_no_version_is_missing_for_is_named_and_is_no_stock() -> None:
+    shop = Shop.opened(20)
+    shop.adjust("A", 5)
+    shop.records["forged"] = shop.records["J0"]._replace(ref="forged", available=50)
+
+    assert check(shop) == {}, "only a full check compares all of them"
+    drift = check(shop, full=True)["A"]
+
+    assert [finding.code for finding in drift.findings] == ["unexplained-adjustment"]
+    assert drift.difference == NOTHING
+
+
+def test_a_forged_adjustment_cannot_hide_in_the_gap_that_an_order_has_left() -> None:
+    shop = Shop.opened(20)
+    shop.order({"A": 2})
+    shop.adjust("A", 5)
+    del shop.lines["A"][1]
+    shop.records["forged"] = shop.records["J0"]._replace(ref="forged", available=50)
+
+    drift = check(shop)["A"]
+
+    assert "unexplained-adjustment" in [finding.code for finding in drift.findings]
+    assert drift.difference == NOTHING
+
+
+def test_a_time_after_the_window_is_compared_and_never_waited_for() -> None:
+    shop = Shop.opened(20)
+    shop.adjust("A", 5)
+    shop.lines["A"].pop()
+    shop.stored["A"] = shop.stored["A"]._replace(at="999999")
+
+    assert verify(shop.account("A"), 0, Window("000000", "000005")) is Verdict.SUSPECT
+    assert verify(shop.account("A"), 0, Window("000000", "999999")) is Verdict.UNSETTLED
+
+
+def test_ten_million_missing_versions_are_one_finding() -> None:
+    shop = Shop.opened(20)
+    shop.stored["A"] = shop.stored["A"]._replace(version=10_000_000)
+
+    (found,) = check(shop)["A"].findings
+
+    assert (found.code, found.version, found.last_version) == ("missing-version", 2, 10_000_000)
 
 
 def test_facts_that_differ_in_anything_have_different_digests() -> None:

@@ -1,7 +1,8 @@
 """Reading what there is about products: the stock item, its book and the adjustments behind it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from oms.dynamodb import batch_get_raw, query_raw
@@ -10,6 +11,7 @@ from oms.inventory.models import (
     BY_CREATED,
     MOVEMENTS,
     Adjustment,
+    ClosedBalance,
     InventoryItem,
     Movement,
     StockItem,
@@ -22,40 +24,54 @@ from oms.pages import HIGHEST, Range, merged_page
 _PAUSES = (0, 1, 2, 3)
 
 
-def read_accounts(product_ids: Sequence[str], *, base: str | None) -> list[Account]:
-    """Each product's stock item, and the balance with the sort key `base`; their lines are read by `settled`."""
+def read_accounts(product_ids: Sequence[str], *, full: bool) -> list[Account]:
+    """Each product's stock item and the balance to begin at; their lines are read by `settled`."""
+    base = ClosedBalance.REPAIRED if full else ClosedBalance.NEWEST
     stocks = {product_id: StockItem.key(product_id) for product_id in product_ids}
-    balances = {product_id: (stock, base) for product_id, (stock, _) in stocks.items() if base}
+    balances = {product_id: (stock, base) for product_id, (stock, _) in stocks.items()}
     items = batch_get_raw(InventoryItem, [*stocks.values(), *balances.values()])
     return [
         Account(
             product_id,
             stock=key[0],
             stored=_stored(items.get(key)),
-            base=_balance(items.get(balances[product_id])) if base else BEGINNING,
+            base=_balance(items.get(balances[product_id])),
+            full=full,
         )
         for product_id, key in stocks.items()
     ]
 
 
 def settled(
-    accounts: Sequence[Account], judge: Callable[[Account], Verdict], *, sleep: Callable[[float], None] = time.sleep
+    accounts: Iterable[Account], judge: Callable[[Account], Verdict], *, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[tuple[Account, Verdict]]:
-    """Each account, with its lines read, and what `judge` says of it.
+    """Each account, with its lines read, and what `judge` says of it. The lines are gone when the next one is taken.
 
     An account that is unsettled is looked at again after a moment, as the stream brings the lines up to what is stored.
     """
-    waiting = list(accounts)
     for pause in _PAUSES:
         if pause:
             sleep(pause)
-        _read_lines(waiting)
-        judged = [(account, judge(account)) for account in waiting]
-        yield from (it for it in judged if it[1] is not Verdict.UNSETTLED)
-        waiting = [account for account, verdict in judged if verdict is Verdict.UNSETTLED]
+        waiting = []
+        for account in accounts:
+            _read_lines(account)
+            verdict = judge(account)
+            if verdict is Verdict.UNSETTLED:
+                waiting.append(account)
+            else:
+                yield account, verdict
+            account.lines = ()
+        accounts = waiting
         if not waiting:
             return
-    yield from ((account, Verdict.UNSETTLED) for account in waiting)
+    yield from ((account, Verdict.UNSETTLED) for account in accounts)
+
+
+def from_the_beginning(account: Account) -> Account:
+    """The same account with all its lines and adjustments."""
+    whole = replace(account, base=BEGINNING, full=True)
+    _read_lines(whole)
+    return whole
 
 
 def lines_after(stock: str, version: int) -> list[Line]:
@@ -76,19 +92,17 @@ def adjustments(product_id: str) -> dict[str, Fact]:
             return _read_adjustments(ids)
 
 
-def _read_lines(accounts: Sequence[Account]) -> None:
-    for account in accounts:
-        since = min(account.base.version, account.base.digest_version)
-        if account.stored is None or account.stored.version > since:
-            account.lines = lines_after(account.stock, since)
-    refs = {line.fact.ref for account in accounts for line in account.lines if not line.fact.of_order}
-    records = _read_adjustments(refs)
-    for account in accounts:
-        own = {line.fact.ref for line in account.lines}
-        account.records = {ref: fact for ref, fact in records.items() if ref in own and fact.stock == account.stock}
+def _read_lines(account: Account) -> None:
+    since = min(account.base.version, account.base.digest_version)
+    if account.stored is None or account.stored.version > since:
+        account.lines = lines_after(account.stock, since)
+    records = adjustments(account.product_id) if account.full else {}
+    refs = {line.fact.ref for line in account.lines if not line.fact.of_order}
+    records |= _read_adjustments(refs - records.keys())
+    account.records = {ref: fact for ref, fact in records.items() if fact.stock == account.stock}
 
 
-def _read_adjustments(ids: Sequence[str] | set[str]) -> dict[str, Fact]:
+def _read_adjustments(ids: Iterable[str]) -> dict[str, Fact]:
     found = batch_get_raw(InventoryItem, [Adjustment.key(adjustment_id) for adjustment_id in ids])
     facts: dict[str, Fact] = {}
     for raw in found.values():
@@ -130,6 +144,7 @@ def _balance(raw: Mapping[str, Any] | None) -> Balance:
             units=Units(int(raw["available"]["N"]), int(raw["reserved"]["N"])),
             digest=int(raw["digest"]["N"]),
             digest_version=int(raw["digest_version"]["N"]),
+            at=raw.get("at", {}).get("S", ""),
         )
     except UNREADABLE:
         return BEGINNING

@@ -2,10 +2,10 @@
 
 import json
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from oms.dynamodb import client, get_item, put_item, retrying
+from oms.dynamodb import delete_item, get_item, put_item, retrying
 from oms.inventory.facts import Fact
 from oms.inventory.models import CheckProgress, CheckRun
 
@@ -16,6 +16,7 @@ _CHUNK = 300_000
 class Phase(StrEnum):
     ORDERS = "orders"
     PRODUCTS = "products"
+    GATHER = "gather"
     EXPLAIN = "explain"
     DONE = "done"
 
@@ -45,7 +46,7 @@ class Progress:
 
 def save(progress: Progress, run: CheckRun, step: int) -> int:
     """Puts the progress with which `step` is to begin; returns of how many items."""
-    packed = zlib.compress(json.dumps(asdict(progress)).encode())
+    packed = zlib.compress(json.dumps(vars(progress)).encode())
     chunks = [packed[start : start + _CHUNK] for start in range(0, len(packed), _CHUNK)]
     for number, data in enumerate(chunks):
         chunk = CheckProgress(*CheckProgress.key(run.id, step, number), data=data)
@@ -66,6 +67,4 @@ def load(run: CheckRun) -> Progress:
 def forget(run: CheckRun, step: int, chunks: int) -> None:
     """Removes the progress with which a step began, when a later one is on record."""
     for number in range(chunks):
-        partition, sort = CheckProgress.key(run.id, step, number)
-        key = {"pk": {"S": partition}, "sk": {"S": sort}}
-        retrying(lambda key=key: client().delete_item(TableName=CheckRun.Meta.table_name, Key=key))  # type: ignore[misc]
+        delete_item(CheckProgress(*CheckProgress.key(run.id, step, number)))

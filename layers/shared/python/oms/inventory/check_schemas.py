@@ -35,10 +35,14 @@ class UnitCounts(Response):
 
 
 class StockFinding(Response):
-    """One thing that is wrong. `version` names a movement, `ref` and `ref_version` an order's or adjustment's doing."""
+    """One thing that is wrong. `version` names a movement, `ref` and `ref_version` an order's or adjustment's doing.
+
+    `last_version` is set where several versions from `version` on are missing.
+    """
 
     code: str
     version: int | None
+    last_version: int | None = None
     ref: str | None
     ref_version: int | None
     recorded: UnitCounts | None

@@ -202,7 +202,8 @@ def adjustments_of(product_id: str) -> str:
 class ClosedBalance(InventoryItem, discriminator="balance"):
     """Up to where a product's book was found right: see `reconciliation.Balance`.
 
-    There are two of a stock item: the newest, and the last that a repair left, where a full check begins.
+    There are two of a stock item: the newest, and the last that a repair left, where a full check begins. `at` is when
+    the repair was made.
     """
 
     version = IntegerAttribute()
@@ -210,12 +211,15 @@ class ClosedBalance(InventoryItem, discriminator="balance"):
     reserved = IntegerAttribute()
     digest = IntegerAttribute()
     digest_version = IntegerAttribute()
+    at = UnicodeAttribute(null=True)
 
     NEWEST = "balance"
     REPAIRED = "balance#repaired"
 
 
 CHECKS = "stock-check"
+PROGRESS = "progress#"
+DRIFTS = "drift#"
 
 
 class CheckRun(InventoryItem, discriminator="check-run"):
@@ -252,7 +256,7 @@ class CheckProgress(InventoryItem, discriminator="check-progress"):
 
     @staticmethod
     def key(run_id: str, step: int, number: int) -> tuple[str, str]:
-        return CHECKS, f"progress#{run_id}#{step:06d}#{number:06d}"
+        return CHECKS, f"{PROGRESS}{run_id}#{step:06d}#{number:06d}"
 
 
 class ProductDrift(InventoryItem, discriminator="drift"):
@@ -279,7 +283,7 @@ class ProductDrift(InventoryItem, discriminator="drift"):
 
 def drifts_of(run_id: str) -> str:
     """How the sort keys of a run's drifts begin."""
-    return f"drift#{run_id}#"
+    return f"{DRIFTS}{run_id}#"
 
 
 class SkuClaim(InventoryItem, discriminator="sku"):

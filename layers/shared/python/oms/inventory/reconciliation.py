@@ -1,8 +1,8 @@
 """Whether a product's stock, its book, and the orders and adjustments behind it agree. Pure.
 
 `verify` is quick and reads only what is new since the last closed balance; `reconcile` explains, from the beginning,
-what does not agree. Both compare what happened before a cut in time: an order's entry and its movements carry the same
-time, so "before the cut" is the same set on both sides, however long reading them takes.
+what does not agree. Both leave out a window of time: an order's entry and its movements carry the same time, so that is
+the same set on both sides, however long reading them takes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,17 +14,32 @@ from typing import NamedTuple
 from oms.inventory.facts import NOTHING, WRAP, Fact, Line, Units
 
 
+class Window(NamedTuple):
+    """The time that a check leaves out, both ends included: what happened then may still be on its way.
+
+    What is newer than the end did not happen then, since no run takes so long. It is compared, or it never would be.
+    """
+
+    cut: str
+    end: str
+
+    def leaves_out(self, at: str) -> bool:
+        return self.cut <= at <= self.end
+
+
 class Balance(NamedTuple):
     """Where a check may begin: the units after `version`, up to which the book was found right.
 
     `digest` adds up the orders' movements up to `digest_version`. That is `version`, but for the balance that a repair
-    leaves: its version is newer than any cut, while digests are always those before a cut.
+    leaves: its version is newer than any cut, while digests are always those before a cut. Adjustments older than `at`
+    were judged when it was made.
     """
 
     version: int
     units: Units
     digest: int
     digest_version: int
+    at: str = ""
 
 
 BEGINNING = Balance(0, NOTHING, 0, 0)
@@ -43,7 +58,8 @@ class Stored(NamedTuple):
 class Account:
     """All there is about one stock item. `lines` ascend and begin after the base's digest; `stored` is older than they.
 
-    `records` are the adjustments and repairs by id; None for `stored` is an item that is gone or cannot be read.
+    `records` are the adjustments and repairs by id: those that the lines name, or all there are where it is `full`.
+    None for `stored` is an item that is gone or cannot be read; `gone` is the product itself.
     """
 
     product_id: str
@@ -52,10 +68,18 @@ class Account:
     base: Balance = BEGINNING
     lines: Sequence[Line] = ()
     records: Mapping[str, Fact] = field(default_factory=dict)
+    full: bool = False
+    gone: bool = False
 
-    def known(self) -> list[Line]:
-        """The lines up to what is stored: later ones came after it was read."""
-        return [line for line in self.lines if self.stored is None or line.version <= self.stored.version]
+    def known(self, window: Window) -> list[Line]:
+        """The lines up to what is stored. Later ones came after it was read, but for those that are too old for that:
+        then the item was put back to an earlier state."""
+        last = self.stored.version if self.stored else 0
+        return [
+            line
+            for line in self.lines
+            if self.stored is None or line.version <= last or not window.leaves_out(line.fact.at)
+        ]
 
 
 class Verdict(Enum):
@@ -66,7 +90,10 @@ class Verdict(Enum):
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong. `recorded` is what the book (or the item) says, `expected` what is true."""
+    """One thing that is wrong. `recorded` is what the book (or the item) says, `expected` what is true.
+
+    `last_version` is set where several versions from `version` on are missing.
+    """
 
     code: str
     version: int | None = None
@@ -74,6 +101,15 @@ class Finding(NamedTuple):
     ref_version: int | None = None
     recorded: Units | None = None
     expected: Units | None = None
+    last_version: int | None = None
+
+
+class Gap(NamedTuple):
+    """Versions without a movement, both included, and the time of what follows them."""
+
+    first: int
+    last: int
+    followed_at: str
 
 
 @dataclass(frozen=True)
@@ -93,28 +129,31 @@ class Drift:
         return self.stored.minus(self.expected)
 
 
-def gaps(lines: Sequence[Line], stored: Stored, since: int) -> Iterator[tuple[int, str]]:
-    """The versions after `since` that have no movement, each with the time of what follows it."""
+def gaps(lines: Sequence[Line], stored: Stored, since: int) -> Iterator[Gap]:
+    """The versions after `since` that have no movement."""
     following = since + 1
     for line in lines:
-        yield from ((version, line.fact.at) for version in range(following, line.version))
+        if line.version > following:
+            yield Gap(following, line.version - 1, line.fact.at)
         following = line.version + 1
-    yield from ((version, stored.at) for version in range(following, stored.version + 1))
+    if stored.version >= following:
+        yield Gap(following, stored.version, stored.at)
 
 
-def verify(account: Account, entered: int, cut: str) -> Verdict:
-    """`entered` is the sum of the digests of what orders say of this stock item before the cut."""
+def verify(account: Account, entered: int, window: Window) -> Verdict:
+    """`entered` is the sum of the digests of what orders say of this stock item outside the window."""
     stored, base = account.stored, account.base
-    if stored is None or stored.version < base.version:
+    if stored is None or account.gone or stored.version < base.version:
         return Verdict.SUSPECT
-    lines = account.known()
+    lines = account.known(window)
     new = [line for line in lines if line.version > base.version]
     missing = list(gaps(new, stored, base.version))
     # Movements of a stock item arrive in order: one is lost when what follows it is old, and only late when it is new.
-    if any(at >= cut for _, at in missing):
+    if any(window.leaves_out(gap.followed_at) for gap in missing):
         return Verdict.UNSETTLED
-    told = (base.digest + _digest(lines, cut)) % WRAP
-    sound = not missing and told == entered and not any(breaks(new, base.units, stored)) and _proven(account, new)
+    told = (base.digest + _digest(lines, window)) % WRAP
+    sound = not missing and told == entered and not any(breaks(new, base.units, stored))
+    sound = sound and _proven(account, new) and _booked(account, window)
     return Verdict.SOUND if sound else Verdict.SUSPECT
 
 
@@ -124,22 +163,36 @@ def breaks(lines: Sequence[Line], before: Units, stored: Stored) -> Iterator[Fin
         if line.before != before:
             yield Finding("broken-chain", line.version, recorded=line.before, expected=before)
         before = line.after
-    if stored.units != before:
+    if stored.units != before or (lines and lines[-1].version > stored.version):
         yield Finding("stock-differs", stored.version, recorded=stored.units, expected=before)
 
 
-def _digest(lines: Iterable[Line], cut: str) -> int:
-    return sum(line.fact.digest for line in lines if line.fact.of_order and line.fact.at < cut) % WRAP
+def digest_of(facts: Iterable[Fact], window: Window) -> int:
+    """The sum of the digests of what orders did outside the window."""
+    return sum(fact.digest for fact in facts if fact.of_order and not window.leaves_out(fact.at)) % WRAP
+
+
+def _digest(lines: Iterable[Line], window: Window) -> int:
+    return digest_of((line.fact for line in lines), window)
 
 
 def _proven(account: Account, lines: Sequence[Line]) -> bool:
-    """Whether every movement that no order caused has its own cause, and each cause one movement."""
+    """Whether every movement that no order caused has its own cause, and no two have the same."""
     others = [line for line in lines if not line.fact.of_order]
     opening = opening_fact(account)
     proofs = {**account.records, opening.ref: opening}
     return len({line.fact.key for line in others}) == len(others) and all(
         proofs.get(line.fact.ref) == line.fact for line in others
     )
+
+
+def _booked(account: Account, window: Window) -> bool:
+    """Whether each adjustment has a movement, where all are there to be asked."""
+    if not account.full:
+        return True
+    made = {line.fact.key for line in account.lines}
+    asked = (fact for fact in account.records.values() if fact.at >= account.base.at)
+    return all(fact.key in made or window.leaves_out(fact.at) for fact in asked)
 
 
 def opening_fact(account: Account) -> Fact:
@@ -150,56 +203,62 @@ def opening_fact(account: Account) -> Fact:
     return Fact(account.stock, account.product_id, 1, "product-created", actor, at, opening, 0)
 
 
-def closing(account: Account, cut: str) -> Balance | None:
+def closing(account: Account, window: Window) -> Balance | None:
     """The newest balance that a sound account can be closed at; None where nothing new is before the cut."""
     base = account.base
     version, units, digest = base.digest_version, base.units, base.digest
-    for line in account.known():
-        if line.fact.at >= cut:
+    for line in account.known(window):
+        if line.fact.at >= window.cut:
             break
         version, units = line.version, line.after
         digest = (digest + (line.fact.digest if line.fact.of_order else 0)) % WRAP
     return Balance(version, units, digest, version) if version > base.version else None
 
 
-def reconcile(account: Account, entries: Iterable[Fact], cut: str) -> Drift:
+def reconcile(account: Account, entries: Iterable[Fact], window: Window) -> Drift:
     """Why an account is suspect, and what its stock should be.
 
-    `account` begins at the beginning; `entries` are what orders say of it. What should be there is the sum of what
-    orders, adjustments and the opening say, with the movements after the cut, which are taken at their word. Repairs
-    do not count: they bring the stock to just this.
+    `account` is full and begins at the beginning; `entries` are what orders say of it. What should be there is the sum
+    of what orders, adjustments and the opening say, with the movements in the window, which are taken at their word.
+    Repairs do not count: they bring the stock to just this.
     """
     opening = opening_fact(account)
     truths = {fact.key: fact for fact in chain(entries, account.records.values(), [opening])}
-    lines = account.known()
-    expected, findings, seen = NOTHING, list(_of_the_chain(account, lines)), set()
+    lines = account.known(window)
+    missing = list(gaps(lines, account.stored, 0)) if account.stored else []
+    expected, findings, seen = NOTHING, list(_of_the_chain(account, lines, missing)), set()
     for line in lines:
         fact, truth = line.fact, truths.get(line.fact.key)
-        if truth is None and fact.of_order and fact.at >= cut:
+        if truth is None and fact.of_order and window.leaves_out(fact.at):
             expected = expected.plus(fact.units)
             continue
         finding, effect = _judge(line, truth, repeated=fact.key in seen)
         seen.add(fact.key)
         expected = expected.plus(effect)
         findings += [finding] if finding else []
-    for fact in truths.values():
-        if fact.key not in seen and fact.at < cut:
-            findings.append(Finding("missing-movement", None, fact.ref, fact.ref_version, None, fact.units))
-            expected = expected.plus(_effect(fact))
+    unseen = [fact for key, fact in truths.items() if key not in seen and not window.leaves_out(fact.at)]
+    room = sum(gap.last - gap.first + 1 for gap in missing) + sum(it.code in _WITHOUT_CAUSE for it in findings)
+    for finding, effect in _judge_unseen(unseen, room=room):
+        findings.append(finding)
+        expected = expected.plus(effect)
     stored = account.stored.units if account.stored else NOTHING
-    if not findings:
-        findings = [Finding("differing-balance")]
-    digest, digest_version = _digest_to_go_on_from(lines, truths.values(), cut)
     version = account.stored.version if account.stored else 0
+    digest, digest_version = _digest_to_go_on_from(lines, version, truths.values(), window)
+    findings = findings or [Finding("differing-balance")]
     return Drift(account.product_id, version, stored, expected, findings, digest, digest_version)
 
 
-def _of_the_chain(account: Account, lines: Sequence[Line]) -> Iterator[Finding]:
+_WITHOUT_CAUSE = ("unexplained-movement", "repeated-movement")
+
+
+def _of_the_chain(account: Account, lines: Sequence[Line], missing: Sequence[Gap]) -> Iterator[Finding]:
+    if account.gone:
+        yield Finding("missing-product")
     if account.stored is None:
         yield Finding("missing-stock-item")
         return
-    for version, _ in gaps(lines, account.stored, 0):
-        yield Finding("missing-version", version)
+    for gap in missing:
+        yield Finding("missing-version", gap.first, last_version=gap.last if gap.last > gap.first else None)
     yield from breaks(lines, NOTHING, account.stored)
 
 
@@ -214,13 +273,35 @@ def _judge(line: Line, truth: Fact | None, *, repeated: bool) -> tuple[Finding |
     return None, _effect(truth)
 
 
+def _judge_unseen(facts: Sequence[Fact], *, room: int) -> Iterator[tuple[Finding, Units]]:
+    """What is wrong with causes that have no movement, and what they should have done.
+
+    Orders are believed. An adjustment is believed only if its movement can be among the `room` versions that are
+    missing or without a cause: else it was put there past the API, and a repair would put units on sale that never were.
+    """
+    by_hand = [fact for fact in facts if fact.cause in ("adjusted", "repaired")]
+    believed = len(by_hand) <= room - (len(facts) - len(by_hand))
+    for fact in facts:
+        if believed or fact not in by_hand:
+            yield Finding("missing-movement", None, *fact.key, None, fact.units), _effect(fact)
+        else:
+            yield Finding("unexplained-adjustment", None, *fact.key, fact.units, NOTHING), NOTHING
+
+
 def _effect(fact: Fact) -> Units:
     return NOTHING if fact.cause == "repaired" else fact.units
 
 
-def _digest_to_go_on_from(lines: Sequence[Line], truths: Iterable[Fact], cut: str) -> tuple[int, int]:
-    """A digest, and the version it belongs to, with which the lines after that version add up to what orders say."""
-    frozen = next((number for number, line in enumerate(lines) if line.fact.at >= cut), len(lines))
-    entered = sum(fact.digest for fact in truths if fact.of_order and fact.at < cut)
-    version = lines[frozen - 1].version if frozen else 0
-    return (entered - _digest(lines[frozen:], cut)) % WRAP, version
+def _digest_to_go_on_from(
+    lines: Sequence[Line], stored: int, truths: Iterable[Fact], window: Window
+) -> tuple[int, int]:
+    """A digest, and the version it belongs to, with which the lines after that version add up to what orders say.
+
+    Movements up to the version `stored` that come after all are counted already, unless one of the window is there.
+    """
+    versions = [line.version for line in lines]
+    left_out = next((number for number, line in enumerate(lines) if window.leaves_out(line.fact.at)), None)
+    if left_out is None:
+        return digest_of(truths, window), max([stored, *versions])
+    version = versions[left_out - 1] if left_out else 0
+    return (digest_of(truths, window) - _digest(lines[left_out:], window)) % WRAP, version

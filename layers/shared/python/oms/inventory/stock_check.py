@@ -1,45 +1,39 @@
-"""The check of the stock book, as a job: all orders, then all products, then once more the orders behind what is wrong.
+"""The check of the stock book, as a job handed on from worker to worker: it may take longer than one of them lives."""
 
-A run has one cut in time. What it has gathered is handed on from worker to worker, so it may take longer than one of
-them lives. Nothing depends on when a thing is read: see `reconciliation`.
-"""
-
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from functools import cache
-from typing import Any
+from itertools import chain, islice
 
-import boto3
 from aws_lambda_powertools import Logger
 from pynamodb.expressions.update import Action
 
-from oms import clock
-from oms.dynamodb import ConditionFailedError, batch_get_raw, get_item, put_item, retrying, update_item
+from oms import clock, queues
+from oms.dynamodb import (
+    ConditionFailedError,
+    TryAgainError,
+    delete_item,
+    get_item,
+    put_item,
+    query_raw,
+    retrying,
+    update_item,
+)
 from oms.errors import UnavailableError
 from oms.inventory import check_progress
-from oms.inventory.accounts import adjustments, read_accounts, settled
+from oms.inventory.check_phases import ADVANCE, MOST_SHOWN
 from oms.inventory.check_progress import Phase, Progress
-from oms.inventory.facts import UNREADABLE, WRAP, Fact, of_order
-from oms.inventory.models import BY_CREATED, CHECKS, CheckRun, ClosedBalance, ProductDrift, StockItem, drifts_of
-from oms.inventory.reconciliation import Account, Balance, Drift, Verdict, closing, reconcile, verify
-from oms.orders import models as orders
-from oms.orders.models import Order
-from oms.pages import HIGHEST, Range, merged_page, table_page
+from oms.inventory.models import CHECKS, DRIFTS, PROGRESS, CheckProgress, CheckRun, ProductDrift, drifts_of
+from oms.pages import HIGHEST, Range, table_page
 from oms.settings import settings
 
 logger = Logger(child=True)
 
-MOST_SHOWN = 100
-_MOST_FINDINGS = 50
-_PAGE = 100
 # How long a message may wait in the queue, and a worker may be at work, before the run counts as abandoned.
 _WAITING = timedelta(minutes=20)
 _WORKING = timedelta(minutes=16)
-
-
-# ---- runs -----------------------------------------------------------------------------------------------------------
+# How many items that older runs have left a run removes when it is done.
+_MOST_REMOVED = 500
 
 
 def start(*, full: bool = False) -> CheckRun:
@@ -61,13 +55,26 @@ def start(*, full: bool = False) -> CheckRun:
         unsettled=0,
         drifted=0,
     )
-    idle = CheckRun.pk.does_not_exist() | (CheckRun.status != "running") | (CheckRun.lease_until < at)
-    try:
-        retrying(lambda: put_item(run, idle))
-    except ConditionFailedError as error:
-        run = CheckRun.from_raw_data(error.item or {})
-    if run.step == 0 and run.worker is None:
+    run = retrying(lambda: _replace_last(run))
+    if run.status == "running" and run.step == 0 and run.worker is None:
         _send(run)  # perhaps again: that of a start that crashed here was never sent
+    return run
+
+
+def _replace_last(run: CheckRun) -> CheckRun:
+    """Puts the run, unless one is under way: then that one.
+
+    No run has an older cut than the one before it, since balances may be closed up to that.
+    """
+    idle = (CheckRun.status != "running") | (CheckRun.lease_until < run.started_at)
+    try:
+        put_item(run, CheckRun.pk.does_not_exist() | (idle & (CheckRun.cut <= run.cut)))
+    except ConditionFailedError as error:
+        last = CheckRun.from_raw_data(error.item or {})
+        if last.status == "running" and last.lease_until >= run.started_at:
+            return last
+        run.cut = last.cut
+        raise TryAgainError from error
     return run
 
 
@@ -83,22 +90,31 @@ def last() -> tuple[CheckRun | None, list[ProductDrift]]:
 def work(run_id: str, step: int, *, has_time: Callable[[], bool]) -> CheckRun | None:
     """Goes on with a run while `has_time`, and hands it over or finishes it. None: the message was an old one.
 
-    Raises UnavailableError while another worker has the run. A run that fails for any other reason has failed.
+    A run that is done already is given once more: whoever finished it may have crashed before telling so. Raises
+    UnavailableError while another worker has the run, and when it can go on later. What else it raises, the run has
+    failed of.
     """
     run = _claim(run_id, step)
-    if run is None:
-        return None
+    if run is None or run.status == "done":
+        return run
     try:
         progress = check_progress.load(run)
         while progress.phase is not Phase.DONE:
             if not has_time():
                 return _hand_over(run, progress)
-            _ADVANCE[progress.phase](run, progress)
-        return _finish(run, progress)
+            ADVANCE[progress.phase](run, progress, has_time)
+        finished = _finish(run, progress)
+    except UnavailableError:
+        with suppress(ConditionFailedError, UnavailableError):
+            _update(run, _free())
+        raise
     except Exception:
         with suppress(ConditionFailedError):
             _update(run, [CheckRun.status.set("failed"), CheckRun.finished_at.set(clock.timestamp(clock.now()))])
         raise
+    with suppress(UnavailableError):  # then the next run does it
+        _remove_what_is_left(finished)
+    return finished
 
 
 def _claim(run_id: str, step: int) -> CheckRun | None:
@@ -111,8 +127,10 @@ def _claim(run_id: str, step: int) -> CheckRun | None:
         return retrying(lambda: update_item(CheckRun(*CheckRun.key()), actions, is_ours & is_free))
     except ConditionFailedError as error:
         run = CheckRun.from_raw_data(error.item) if error.item else None
-    if run is None or run.id != run_id or run.status != "running":
+    if run is None or run.id != run_id:
         return None
+    if run.status != "running":
+        return run if run.status == "done" and run.step == step else None
     if run.worker == worker:
         return run  # an attempt whose answer was lost
     if run.step == step:
@@ -124,26 +142,36 @@ def _claim(run_id: str, step: int) -> CheckRun | None:
 
 def _hand_over(run: CheckRun, progress: Progress) -> CheckRun:
     chunks = check_progress.save(progress, run, run.step + 1)
-    handed = _update(
-        run,
-        [
-            CheckRun.step.set(run.step + 1),
-            CheckRun.chunks.set(chunks),
-            CheckRun.worker.remove(),
-            CheckRun.lease_until.set(clock.timestamp(clock.now() + _WAITING)),
-            *_counts(progress),
-        ],
-    )
+    step: list[Action] = [CheckRun.step.set(run.step + 1), CheckRun.chunks.set(chunks)]
+    try:
+        handed = _update(run, [*step, *_free(), *_counts(progress)])
+    except ConditionFailedError as error:
+        handed = CheckRun.from_raw_data(error.item or {})
+        if (handed.id, handed.status, handed.step) != (run.id, "running", run.step + 1):
+            raise
+        # Ours: an attempt whose answer was lost.
     _send(handed)
     check_progress.forget(run, run.step, run.chunks)
     return handed
 
 
+def _free() -> list[Action]:
+    return [CheckRun.worker.remove(), CheckRun.lease_until.set(clock.timestamp(clock.now() + _WAITING))]
+
+
 def _finish(run: CheckRun, progress: Progress) -> CheckRun:
     done = [CheckRun.status.set("done"), CheckRun.finished_at.set(clock.timestamp(clock.now()))]
-    finished = _update(run, [*done, *_counts(progress)])
-    check_progress.forget(run, run.step, run.chunks)
-    return finished
+    return _update(run, [*done, *_counts(progress)])
+
+
+def _remove_what_is_left(run: CheckRun) -> None:
+    """Removes what this run has gathered and what older ones have found; a run leaves a few hundred items at most."""
+    left = chain(
+        query_raw(CheckRun, CHECKS, DRIFTS, DRIFTS + HIGHEST), query_raw(CheckRun, CHECKS, PROGRESS, PROGRESS + HIGHEST)
+    )
+    keys = (item["sk"]["S"] for item in left)
+    for sort_key in islice((it for it in keys if not it.startswith(drifts_of(run.id))), _MOST_REMOVED):
+        delete_item(CheckProgress(CHECKS, sort_key))
 
 
 def _counts(progress: Progress) -> list[Action]:
@@ -162,138 +190,4 @@ def _update(run: CheckRun, actions: list[Action]) -> CheckRun:
 
 
 def _send(run: CheckRun) -> None:
-    body = json.dumps({"run": run.id, "step": run.step})
-    _sqs().send_message(QueueUrl=settings().stock_check_queue_url, MessageBody=body)
-
-
-@cache
-def _sqs() -> Any:
-    return boto3.client("sqs")
-
-
-# ---- phases: each call is a page ------------------------------------------------------------------------------------
-
-
-def _add_up_orders(run: CheckRun, progress: Progress) -> None:
-    """What orders say of each stock item before the cut, as a digest."""
-    for order in _next_orders(run, progress):
-        progress.orders += 1
-        for fact in _facts(order):
-            if fact.at < run.cut:
-                progress.digests[fact.stock] = (progress.digests.get(fact.stock, 0) + fact.digest) % WRAP
-    if progress.shard == settings().order_shards:
-        progress.enter(Phase.PRODUCTS)
-
-
-def _verify_products(run: CheckRun, progress: Progress) -> None:
-    part = Range(_PAGE, after=progress.after)
-    page = merged_page(BY_CREATED, ["active", "archived"], part)
-    ids = list(dict.fromkeys(entry["pk"].removeprefix("product#") for entry in page.items))
-    accounts = read_accounts(ids, base=ClosedBalance.REPAIRED if run.full else ClosedBalance.NEWEST)
-    progress.products += len(ids)
-    for account, verdict in settled(accounts, lambda it: verify(it, progress.digests.get(it.stock, 0), run.cut)):
-        if verdict is Verdict.SOUND:
-            if not run.full:
-                _close(account, closing(account, run.cut))
-        elif verdict is Verdict.UNSETTLED:
-            progress.unsettled += 1
-        elif len(progress.suspects) < MOST_SHOWN:
-            progress.suspects.append(account.product_id)
-        else:
-            progress.unexplained += 1
-    progress.after = page.position
-    if page.position is None:
-        progress.digests = {}
-        progress.enter(Phase.EXPLAIN if progress.suspects else Phase.DONE)
-
-
-def _close(account: Account, balance: Balance | None) -> None:
-    """The next run begins here, unless another has closed the account or mended it meanwhile."""
-    if balance is None:
-        return
-    item = ClosedBalance(
-        account.stock,
-        ClosedBalance.NEWEST,
-        version=balance.version,
-        available=balance.units.available,
-        reserved=balance.units.reserved,
-        digest=balance.digest,
-        digest_version=balance.digest_version,
-    )
-    unchanged = ClosedBalance.pk.does_not_exist() | (ClosedBalance.version == account.base.version)
-    with suppress(ConditionFailedError):
-        retrying(lambda: put_item(item, unchanged))
-
-
-def _explain(run: CheckRun, progress: Progress) -> None:
-    """Gathers what orders say of the suspects; after the last page, names what is wrong."""
-    suspects = {StockItem.key(product_id)[0] for product_id in progress.suspects}
-    for order in _next_orders(run, progress):
-        for fact in _facts(order):
-            if fact.stock in suspects:
-                progress.entries.setdefault(fact.stock, []).append(fact)
-    if progress.shard < settings().order_shards:
-        return
-    entered = {
-        stock: sum(fact.digest for fact in entries if fact.at < run.cut) % WRAP
-        for stock, entries in progress.entries.items()
-    }
-    accounts = read_accounts(progress.suspects, base=None)
-    for account, verdict in settled(accounts, lambda it: verify(it, entered.get(it.stock, 0), run.cut)):
-        if verdict is Verdict.UNSETTLED:
-            progress.unsettled += 1
-            continue
-        account.records = adjustments(account.product_id) | dict(account.records)
-        _report(run, reconcile(account, progress.entries.get(account.stock, []), run.cut))
-        progress.drifted += 1
-    progress.enter(Phase.DONE)
-
-
-def _report(run: CheckRun, drift: Drift) -> None:
-    logger.error("a product's stock and its book do not agree", product_id=drift.product_id, drift=drift.difference)
-    item = ProductDrift(
-        *ProductDrift.key(run.id, drift.product_id),
-        run_id=run.id,
-        product_id=drift.product_id,
-        version=drift.version,
-        available=drift.stored.available,
-        reserved=drift.stored.reserved,
-        expected_available=drift.expected.available,
-        expected_reserved=drift.expected.reserved,
-        findings=[finding._asdict() for finding in drift.findings[:_MOST_FINDINGS]],
-        found=len(drift.findings),
-        digest=drift.digest,
-        digest_version=drift.digest_version,
-    )
-    retrying(lambda: put_item(item))
-
-
-def _next_orders(run: CheckRun, progress: Progress) -> list[dict[str, Any]]:
-    """A page of the orders that were created before the cut, and `progress` past it."""
-    page = merged_page(
-        orders.BY_CREATED,
-        [orders.created_shard(progress.shard)],
-        Range(_PAGE, high=run.cut, after=progress.after),
-    )
-    progress.after = page.position
-    if page.position is None:
-        progress.shard += 1
-    ids = [entry["id"] for entry in page.items]
-    return list(batch_get_raw(Order, ids, consistent=False, only=("id", "lines", "history")).values())
-
-
-def _facts(order: dict[str, Any]) -> Iterator[Fact]:
-    try:
-        facts = list(of_order(order))
-    except UNREADABLE:
-        # Then its movements have no cause, and are named for that.
-        logger.exception("an order cannot be read", order_id=order.get("id"))
-        facts = []
-    return iter(facts)
-
-
-_ADVANCE: dict[Phase, Callable[[CheckRun, Progress], None]] = {
-    Phase.ORDERS: _add_up_orders,
-    Phase.PRODUCTS: _verify_products,
-    Phase.EXPLAIN: _explain,
-}
+    queues.send(settings().stock_check_queue_url, {"run": run.id, "step": run.step})

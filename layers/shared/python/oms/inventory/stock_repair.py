@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Protocol
 
 from pynamodb.exceptions import TransactWriteError
@@ -15,7 +16,7 @@ from oms.errors import (
     NothingToRepairError,
 )
 from oms.idempotency import settle
-from oms.inventory.accounts import lines_after
+from oms.inventory.accounts import lines_after, read_accounts
 from oms.inventory.facts import Units
 from oms.inventory.models import (
     Adjustment,
@@ -27,6 +28,9 @@ from oms.inventory.models import (
     StockItem,
 )
 from oms.inventory.reconciliation import Stored, breaks, gaps
+
+# How new the end of the book may be that is not there yet.
+_LATE = timedelta(minutes=1)
 
 
 class Admin(Protocol):
@@ -72,15 +76,18 @@ def repair(product_id: str, *, dry_run: bool, by: Admin, address: str) -> Repair
             return replace(planned, repaired_at=drift.repaired_at)
         if drift.repaired_at is not None:
             raise NothingToRepairError("What the last check found of this product is repaired.")
-        stock = _stock_as_its_book_says(drift)
-        planned = _plan(drift, stock)
-        return planned if dry_run else _write(planned, drift, stock, repair_id, by=by, address=address)
+        stored, version = _stock_as_its_book_says(drift)
+        planned = _plan(drift, stored.units, version)
+        return planned if dry_run else _write(planned, drift, stored, repair_id, by=by, address=address)
 
     return settle(attempt, made_before=made_before, keyed=False)
 
 
 def _drift(product_id: str) -> ProductDrift:
     run = get_item(CheckRun, CheckRun.key())
+    if run and run.status != "done":
+        state = "under way" if run.status == "running" else "failed"
+        raise ConflictError(f"The last check is {state}. Repair by what one has found that is done.")
     drift = get_item(ProductDrift, ProductDrift.key(run.id, product_id)) if run else None
     if drift is not None:
         return drift
@@ -89,23 +96,29 @@ def _drift(product_id: str) -> ProductDrift:
     raise NothingToRepairError("The last check found nothing wrong with this product.")
 
 
-def _stock_as_its_book_says(drift: ProductDrift) -> StockItem:
-    """The stock item as it is now, if its book leads to it from where the check saw it."""
-    stock = get_item(StockItem, StockItem.key(drift.product_id))
-    if stock is None:
-        raise ConflictError("The stock item is gone: restore it from a backup of the table.")
-    seen = Units(drift.available, drift.reserved)
-    stored = Stored(stock.version, Units(stock.available, stock.reserved), stock.last.at, stock.opening)
-    lines = [line for line in lines_after(stock.pk, drift.version) if line.version <= stored.version]
-    if any(gaps(lines, stored, drift.version)):
-        raise TryAgainError  # the book lags by a moment, or another repair has just been made
-    if any(breaks(lines, seen, stored)):
+def _stock_as_its_book_says(drift: ProductDrift) -> tuple[Stored, int]:
+    """The stock item as it is now, if its book leads to it from where the check saw it, and the next free version.
+
+    The end of the book may be missing while it is new, as a product in demand is always a moment ahead of it. The next
+    version is free in the book as well, which an item that was put back to an earlier state is behind.
+    """
+    (account,) = read_accounts([drift.product_id], full=False)
+    stored = account.stored
+    if stored is None:
+        raise ConflictError("The stock item is gone or cannot be read: restore it from a backup of the table.")
+    booked = lines_after(account.stock, drift.version)
+    lines = [line for line in booked if line.version <= stored.version]
+    missing = list(gaps(lines, stored, drift.version))
+    late = [gap for gap in missing if gap.last == stored.version and stored.at > clock.timestamp(clock.now() - _LATE)]
+    if missing != late:
+        raise TryAgainError  # the book lags
+    found = breaks(lines, Units(drift.available, drift.reserved), stored)
+    if any(it.code == "broken-chain" or not late for it in found):
         raise ConflictError("The stock was changed past its book since the check: run the check again.")
-    return stock
+    return stored, max([stored.version, *(line.version for line in booked)]) + 1
 
 
-def _plan(drift: ProductDrift, stock: StockItem) -> Repair:
-    before = Units(stock.available, stock.reserved)
+def _plan(drift: ProductDrift, before: Units, version: int) -> Repair:
     difference = Units(drift.available - drift.expected_available, drift.reserved - drift.expected_reserved)
     after = before.minus(difference)
     if min(after) < 0:
@@ -113,78 +126,86 @@ def _plan(drift: ProductDrift, stock: StockItem) -> Repair:
             f"The repair would leave {after.available} available and {after.reserved} reserved: "
             "units were sold that are not there. Cancel orders or adjust the stock first, and run the check again."
         )
-    return Repair(drift.product_id, drift.run_id, stock.version + 1, before, after)
+    return Repair(drift.product_id, drift.run_id, version, before, after)
 
 
-def _write(
-    planned: Repair, drift: ProductDrift, stock: StockItem, repair_id: str, *, by: Admin, address: str
-) -> Repair:
-    """One transaction: the stock as it was read, the record of the repair, the finding that is not repaired yet, the
-    balances at which the next check begins, and the entry in the audit log."""
+def _write(planned: Repair, drift: ProductDrift, stored: Stored, repair_id: str, *, by: Admin, address: str) -> Repair:
+    """One transaction: the run that is still the last, the stock as it was read, the record of the repair, the finding
+    that is not repaired yet, the balances at which the next check begins, and the entry in the audit log.
+
+    A run that begins later sees the repair; so none finds what was wrong before it.
+    """
     at = clock.timestamp(clock.now())
     moved = planned.after.minus(planned.before)
-    cause = Cause(cause="repaired", actor=by.id, ref=repair_id, ref_version=1, at=at)
-    record = Adjustment(
-        id=repair_id,
-        product_id=drift.product_id,
-        adjustment=moved.available,
-        reserved=moved.reserved,
-        reason=f"stock check {drift.run_id}",
-        actor=by.id,
-        at=at,
-        request_hash="",
-    ).place()
-    as_read = (
-        (StockItem.version == stock.version)
-        & (StockItem.available == stock.available)
-        & (StockItem.reserved == stock.reserved)
-    )
-    entry = audit.entry(
-        "stock.repaired",
-        actor_id=by.id,
-        actor_role=by.role,
-        address=address,
-        target=f"product {drift.product_id}",
-        details={"run": drift.run_id, "available": moved.available, "reserved": moved.reserved},
-    )
+    is_last = (CheckRun.id == drift.run_id) & (CheckRun.status == "done")
     try:
         with transaction() as write:
-            for balance in _balances(planned, drift, stock):
+            write.condition_check(CheckRun, *CheckRun.key(), condition=is_last)
+            for balance in _balances(planned, drift, at):
                 write.save(balance)
-            write.save(record, condition=Adjustment.pk.does_not_exist())
-            write.save(entry)
+            write.save(_record(planned, repair_id, by, at), condition=Adjustment.pk.does_not_exist())
+            write.save(_audit_entry(planned, by, address))
             write.update(
                 drift,
                 actions=[ProductDrift.repaired_at.set(at), ProductDrift.repair.set(repair_id)],
                 condition=ProductDrift.repaired_at.does_not_exist(),
             )
             write.update(
-                stock,
+                StockItem(*StockItem.key(drift.product_id)),
                 actions=[
                     StockItem.available.add(moved.available),
                     StockItem.reserved.add(moved.reserved),
-                    StockItem.version.add(1),
-                    StockItem.last.set(cause),
+                    StockItem.version.set(planned.version),
+                    StockItem.last.set(Cause(cause="repaired", actor=by.id, ref=repair_id, ref_version=1, at=at)),
                 ],
-                condition=as_read,
+                condition=(StockItem.version == stored.version)
+                & (StockItem.available == stored.units.available)
+                & (StockItem.reserved == stored.units.reserved),
             )
     except TransactWriteError as error:
         if any(failed(reason) for reason in error.cancellation_reasons):
-            raise TryAgainError from error  # an order came in, or another repair: the next attempt sees which
+            raise TryAgainError from error  # an order came in, or another repair or run: the next attempt sees which
         raise
     return replace(planned, repaired_at=at)
 
 
-def _balances(planned: Repair, drift: ProductDrift, stock: StockItem) -> Sequence[Any]:
+def _record(planned: Repair, repair_id: str, by: Admin, at: str) -> Adjustment:
+    moved = planned.after.minus(planned.before)
+    return Adjustment(
+        id=repair_id,
+        product_id=planned.product_id,
+        adjustment=moved.available,
+        reserved=moved.reserved,
+        reason=f"stock check {planned.run_id}",
+        actor=by.id,
+        at=at,
+        request_hash="",
+    ).place()
+
+
+def _audit_entry(planned: Repair, by: Admin, address: str) -> Any:
+    moved = planned.after.minus(planned.before)
+    return audit.entry(
+        "stock.repaired",
+        actor_id=by.id,
+        actor_role=by.role,
+        address=address,
+        target=f"product {planned.product_id}",
+        details={"run": planned.run_id, "available": moved.available, "reserved": moved.reserved},
+    )
+
+
+def _balances(planned: Repair, drift: ProductDrift, at: str) -> Sequence[Any]:
     return [
         ClosedBalance(
-            stock.pk,
+            StockItem.key(planned.product_id)[0],
             sort_key,
             version=planned.version,
             available=planned.after.available,
             reserved=planned.after.reserved,
             digest=drift.digest,
             digest_version=drift.digest_version,
+            at=at,
         )
         for sort_key in (ClosedBalance.NEWEST, ClosedBalance.REPAIRED)
     ]
