@@ -185,7 +185,7 @@ def test_f15_what_is_set_aside_of_an_item_holds_no_hash_of_a_secret(
     ada: User, ses: Ses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue: list[Any] = []
-    monkeypatch.setattr("oms.streams._sqs", lambda: SimpleNamespace(send_message=lambda **it: queue.append(it)))
+    monkeypatch.setattr("oms.queues._sqs", lambda: SimpleNamespace(send_message=lambda **it: queue.append(it)))
     log_in()
     items = {it["kind"]["S"]: it for it in stored()}
     items["session"] |= {"previous": {"S": "an earlier hash"}, "successor": {"B": "c2VhbGVk"}}

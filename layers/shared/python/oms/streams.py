@@ -4,16 +4,14 @@ A consumer finishes its batch or raises, and then the batch comes again. So what
 what can never succeed must not hold up what comes after it.
 """
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
+from oms import queues
 from oms.settings import settings
 
 logger = Logger(child=True)
@@ -92,12 +90,4 @@ def set_aside(record: dict[str, Any], cause: Exception, shown: Callable[[RawItem
     change = record.get("dynamodb", {})
     images = {name: shown(change[name]) for name in ("Keys", "OldImage", "NewImage") if name in change}
     kept = record | {"dynamodb": change | images}
-    body = json.dumps({"cause": why, "record": kept}, ensure_ascii=False)
-    for noncharacter in ("\ufffe", "\uffff"):  # the two that JSON may hold as they are and a message may not
-        body = body.replace(noncharacter, f"\\u{ord(noncharacter):x}")
-    _sqs().send_message(QueueUrl=settings().poison_queue_url, MessageBody=body)
-
-
-@cache
-def _sqs() -> Any:
-    return boto3.client("sqs")
+    queues.send(settings().poison_queue_url, {"cause": why, "record": kept})

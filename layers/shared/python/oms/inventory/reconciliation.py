@@ -277,7 +277,7 @@ def _judge_unseen(facts: Sequence[Fact], *, room: int) -> Iterator[tuple[Finding
     """What is wrong with causes that have no movement, and what they should have done.
 
     Orders are believed. An adjustment is believed only if its movement can be among the `room` versions that are
-    missing or without a cause: else it was put there past the API, and a repair would put units on sale that never were.
+    missing or without a cause: else it was put there past the API, and a repair would put units on sale for nothing.
     """
     by_hand = [fact for fact in facts if fact.cause in ("adjusted", "repaired")]
     believed = len(by_hand) <= room - (len(facts) - len(by_hand))
