@@ -38,7 +38,7 @@ def main() -> None:
     print("Secure Order Management System, local stage\n", flush=True)
     try:
         with LocalSystem(port=port(), progress=_step, log=requests.show) as system:
-            print(_welcome(system.base_url, time.monotonic() - started), flush=True)
+            print(_welcome(system, time.monotonic() - started), flush=True)
             Reloader(system, say=_say, last_target=lambda: requests.last_target).run()
     except Stopped:
         # Of a closed terminal there is nobody left to tell.
@@ -69,7 +69,8 @@ def _step(name: str) -> Iterator[None]:
     print(f"{time.monotonic() - started:6.1f} s", flush=True)
 
 
-def _welcome(url: str, seconds: float) -> str:
+def _welcome(system: LocalSystem, seconds: float) -> str:
+    url = system.base_url
     login = json.dumps({"email": "alice@demo.example", "password": PASSWORD})
     order = json.dumps({"items": [{"product_id": 1, "quantity": 2}, {"product_id": 2, "quantity": 1}]})
     accounts = "\n".join(f"    {account}" for account in ACCOUNTS)
@@ -83,6 +84,9 @@ Ready in {seconds:.1f} s: {url}
     TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' -d '{login}' | {SED})
     curl -s '{url}/api/v1/inventory/products?limit=3' -H "Authorization: Bearer $TOKEN"
     curl -s {url}/api/v1/orders -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{order}'
+
+  Mails that it has sent:
+    curl -s {system.endpoint_url}/_ministack/ses/messages
 
 Changed code is taken in when it is saved; `make logs` shows what the functions log.
 Ctrl-C stops it and leaves nothing behind. Requests:

@@ -90,7 +90,7 @@ def _admit(rules: Mapping[str, Any]) -> None:
     if _RANK[user.role] < _RANK[needed]:
         method = request.event["requestContext"]["http"]["method"]
         audit.denied(user, address=client_address(), target=f"{method} {request.path}")
-        raise ForbiddenError(f"This needs the role {needed}.")
+        raise ForbiddenError("This is for admins." if needed == "admin" else "This is for managers and admins.")
 
 
 def _unknown_route(app: EventHandlerInstance) -> NoReturn:
