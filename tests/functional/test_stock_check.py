@@ -198,6 +198,19 @@ def test_a_run_that_gets_a_page_or_a_product_at_a_time_finds_the_same(books: Boo
     assert not [sort_key for sort_key in left if sort_key.startswith("progress#")]
 
 
+def test_time_that_ends_inside_a_page_is_minded_after_the_next_product(books: Bookkeeping) -> None:
+    trade(books)
+    run = stock_check.start()
+    looks = iter([True, True, False, False])
+
+    handed = stock_check.work(run.id, 0, has_time=lambda: next(looks))
+
+    assert handed
+    assert (handed.step, handed.orders, handed.products) == (1, 3, 1)
+    books.drain()
+    assert stock_check.last()[0].products == 2  # type: ignore[union-attr]
+
+
 def test_a_crash_between_any_two_calls_of_a_run_and_the_message_again_find_the_same(
     books: Bookkeeping, time_machine: Callable[[timedelta], None]
 ) -> None:
@@ -385,8 +398,9 @@ def test_an_order_whose_cancelling_is_older_than_its_creation_is_no_drift(
     books.keep()
     time_machine(timedelta(minutes=15, seconds=5))
 
-    assert books.check().drifted == 0
+    run = books.check()
 
+    assert (run.orders, run.drifted) == (4, 0)
     cut, created = stock_check.last()[0].cut, raw_item("orders", order)["created_at"]["S"]  # type: ignore[union-attr]
     assert cut < created, "the cut is between the two"
 

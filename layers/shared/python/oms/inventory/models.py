@@ -202,8 +202,8 @@ def adjustments_of(product_id: str) -> str:
 class ClosedBalance(InventoryItem, discriminator="balance"):
     """Up to where a product's book was found right: see `reconciliation.Balance`.
 
-    There are two of a stock item: the newest, and the last that a repair left, where a full check begins. `at` is when
-    the repair was made.
+    There are two of a stock item: the newest, and the last that a repair left, where a full check begins. Adjustments
+    older than `at` were judged when the repair was made.
     """
 
     version = IntegerAttribute()

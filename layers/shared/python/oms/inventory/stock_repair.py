@@ -31,6 +31,8 @@ from oms.inventory.reconciliation import Stored, breaks, gaps
 
 # How new the end of the book may be that is not there yet.
 _LATE = timedelta(minutes=1)
+# How far apart the clocks of two functions may be.
+_SKEW = timedelta(minutes=1)
 
 
 class Admin(Protocol):
@@ -205,7 +207,7 @@ def _balances(planned: Repair, drift: ProductDrift, at: str) -> Sequence[Any]:
             reserved=planned.after.reserved,
             digest=drift.digest,
             digest_version=drift.digest_version,
-            at=at,
+            at=clock.timestamp(clock.instant(at) + _SKEW),
         )
         for sort_key in (ClosedBalance.NEWEST, ClosedBalance.REPAIRED)
     ]
