@@ -1,7 +1,7 @@
 """What the routes of the stock check take and give."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal, cast
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from oms.inventory.models import CheckRun, ProductDrift
 from oms.inventory.schemas import UnitsMoved
 from oms.inventory.stock_repair import Repair
 from oms.schemas import ProductId, Request, Response
+
+RunStatus = Literal["running", "done", "failed"]
 
 
 class StartStockCheckRequest(Request):
@@ -73,7 +75,7 @@ class StockCheckResponse(Response):
     """The last run; all null before the first. `drift` are the first 100 of `drift_count` products."""
 
     id: str | None
-    status: Literal["running", "done", "failed"] | None
+    status: RunStatus | None
     full: bool | None
     started_at: str | None
     finished_at: str | None
@@ -86,10 +88,10 @@ class StockCheckResponse(Response):
     @classmethod
     def of(cls, run: CheckRun | None, drifts: Sequence[ProductDrift]) -> "StockCheckResponse":
         if run is None:
-            return cls(**dict.fromkeys(cls.model_fields) | {"drift": []})  # type: ignore[arg-type]
+            return cls.model_validate(dict.fromkeys(cls.model_fields) | {"drift": []})
         return cls(
             id=run.id,
-            status=run.status,  # type: ignore[arg-type]
+            status=cast(RunStatus, run.status),
             full=run.full,
             started_at=run.started_at,
             finished_at=run.finished_at,
@@ -129,9 +131,8 @@ def _units_drift(stored: int, expected: int) -> UnitsDrift:
     return UnitsDrift(stored=stored, expected=expected, difference=stored - expected)
 
 
-def _finding(found: dict[str, object]) -> StockFinding:
-    counted = {name: _counts(found[name]) for name in ("recorded", "expected")}  # type: ignore[arg-type]
-    return StockFinding(**found | counted)  # type: ignore[arg-type]
+def _finding(found: dict[str, Any]) -> StockFinding:
+    return StockFinding.model_validate(found | {name: _counts(found[name]) for name in ("recorded", "expected")})
 
 
 def _counts(units: Sequence[int] | None) -> UnitCounts | None:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from pynamodb.exceptions import TransactWriteError
 
 from oms import audit, clock
+from oms.actors import Actor
 from oms.dynamodb import TryAgainError, failed, get_item, transaction
 from oms.errors import (
     ConflictError,
@@ -35,15 +36,6 @@ _LATE = timedelta(minutes=1)
 _SKEW = timedelta(minutes=1)
 
 
-class Admin(Protocol):
-    """Who repairs."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def role(self) -> str: ...
-
-
 @dataclass(frozen=True)
 class Repair:
     """What a repair does, or did: the stock before and after it, and the version that it makes."""
@@ -56,7 +48,7 @@ class Repair:
     repaired_at: str | None = None
 
 
-def repair(product_id: str, *, dry_run: bool, by: Admin, address: str) -> Repair:
+def repair(product_id: str, *, dry_run: bool, by: Actor, address: str) -> Repair:
     """The repair of a product by what the last check found; nothing is written on a dry run.
 
     Raises NotFoundError for a product that is not there, NothingToRepairError, InsufficientStockError where units are
@@ -131,7 +123,7 @@ def _plan(drift: ProductDrift, before: Units, version: int) -> Repair:
     return Repair(drift.product_id, drift.run_id, version, before, after)
 
 
-def _write(planned: Repair, drift: ProductDrift, stored: Stored, repair_id: str, *, by: Admin, address: str) -> Repair:
+def _write(planned: Repair, drift: ProductDrift, stored: Stored, repair_id: str, *, by: Actor, address: str) -> Repair:
     """One transaction: the run that is still the last, the stock as it was read, the record of the repair, the finding
     that is not repaired yet, the balances at which the next check begins, and the entry in the audit log.
 
@@ -171,7 +163,7 @@ def _write(planned: Repair, drift: ProductDrift, stored: Stored, repair_id: str,
     return replace(planned, repaired_at=at)
 
 
-def _record(planned: Repair, repair_id: str, by: Admin, at: str) -> Adjustment:
+def _record(planned: Repair, repair_id: str, by: Actor, at: str) -> Adjustment:
     moved = planned.after.minus(planned.before)
     return Adjustment(
         id=repair_id,
@@ -185,7 +177,7 @@ def _record(planned: Repair, repair_id: str, by: Admin, at: str) -> Adjustment:
     ).place()
 
 
-def _audit_entry(planned: Repair, by: Admin, address: str) -> Any:
+def _audit_entry(planned: Repair, by: Actor, address: str) -> Any:
     moved = planned.after.minus(planned.before)
     return audit.entry(
         "stock.repaired",

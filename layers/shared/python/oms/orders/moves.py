@@ -9,6 +9,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms import clock
+from oms.actors import Actor, System
 from oms.dynamodb import ConditionFailedError, TryAgainError, failed, transaction, update_item
 from oms.errors import InvalidTransitionError, OmsError
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
@@ -28,7 +29,7 @@ from oms.orders.states import (
     StockEffect,
     stock_effect,
 )
-from oms.orders.transitions import Actor, Origin, System, cause_of, stock_actions
+from oms.orders.transitions import Origin, cause_of, stock_actions
 from oms.schemas import NoFields, Request
 
 

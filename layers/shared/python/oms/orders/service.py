@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pynamodb.exceptions import CancellationReason, TransactWriteError
 
 from oms import clock
+from oms.actors import Actor
 from oms.dynamodb import batch_get, failed, get_item, transaction
 from oms.errors import NotFoundError, OmsError
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
@@ -16,7 +17,7 @@ from oms.orders.pricing import Draft, Priced, Quote, merge, price
 from oms.orders.refusals import refusal
 from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery
 from oms.orders.states import OPEN, Status, stock_effect
-from oms.orders.transitions import Actor, Origin, cause_of, stock_actions
+from oms.orders.transitions import Origin, cause_of, stock_actions
 from oms.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
 from oms.settings import settings
 

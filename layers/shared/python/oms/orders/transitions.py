@@ -1,30 +1,13 @@
 """What placing and moving an order have in common: who does it, its entry in the history, its mark on the stock."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from pynamodb.expressions.update import Action
 
+from oms.actors import Actor
 from oms.inventory.models import Cause, StockItem
 from oms.orders.models import HistoryEntry, Order
 from oms.orders.states import StockEffect
-
-
-class Actor(Protocol):
-    """Who makes a change: a signed-in user, or the system."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def role(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class System:
-    """The actor of changes that nobody asked for."""
-
-    id: str = "system"
-    role: str = "system"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,231 @@
+"""A check in stretches: handed on, cut off, asked for twice, and never without a word."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from oms import dynamodb
+from oms.dynamodb import put_item
+from oms.errors import UnavailableError
+from oms.inventory import stock_check
+from oms.inventory.models import CheckProgress
+from tests.faults.injector import Call, Crash, Plan, failing, faults, lose_answer, refuse
+from tests.faults.shop import table
+from tests.functional.bookkeeping import Bookkeeping, difference, trade
+
+
+def crash_once(number: int) -> Plan:
+    """After the n-th call, counted over all that is done with this plan: as good as before the next one."""
+    seen = 0
+
+    def plan(call: Call) -> Any:
+        nonlocal seen
+        seen += 1
+        crashes_here = seen == number  # other threads count on meanwhile
+        answer = call.send()
+        if crashes_here:
+            raise Crash
+        return answer
+
+    return plan
+
+
+def test_a_run_that_gets_a_page_or_a_product_at_a_time_finds_the_same(books: Bookkeeping) -> None:
+    first, _ = trade(books)
+    books.tamper_stock(first, available=7)
+    looks = iter(range(10_000))
+
+    run = books.check(time_left=lambda: 900_000 if next(looks) % 2 == 0 else 0)
+
+    assert (run.status, run.step, run.orders, run.products, run.drifted) == ("done", 3, 3, 2, 1)
+    assert difference(books.drifts()[first]) == (7, 0)
+    left = [it.to_json()["Attributes"]["sk"]["S"] for it in table("inventory").all_items()]
+    assert not [sort_key for sort_key in left if sort_key.startswith("progress#")]
+
+
+def test_time_that_ends_inside_a_page_is_minded_after_the_next_product(books: Bookkeeping) -> None:
+    trade(books)
+    run = stock_check.start()
+    looks = iter([True, True, False, False])
+
+    handed = stock_check.work(run.id, 0, has_time=lambda: next(looks))
+
+    assert handed
+    assert (handed.step, handed.orders, handed.products) == (1, 3, 1)
+    books.drain()
+    assert stock_check.last()[0].products == 2  # type: ignore[union-attr]
+
+
+def test_a_crash_between_any_two_calls_of_a_run_and_the_message_again_find_the_same(
+    books: Bookkeeping, time_machine: Callable[[timedelta], None]
+) -> None:
+    first, _ = trade(books)
+    books.tamper_stock(first, available=7)
+
+    def a_page_at_a_time() -> Callable[[], int]:
+        looks = iter(range(10_000))
+        return lambda: 900_000 if next(looks) % 2 == 0 else 0
+
+    def work_through(plan: Plan) -> bool:
+        """Whether there was a crash. A message that is not finished comes again, once its worker's lease is over."""
+        waiting, crashed = books.messages(), False
+        while waiting:
+            try:
+                with faults(plan):
+                    assert books.deliver(waiting[0], a_page_at_a_time()) == []
+            except Crash:
+                crashed = True
+                time_machine(timedelta(minutes=17))
+            else:
+                del waiting[0]
+            waiting += books.messages()
+        return crashed
+
+    for number in range(1, 100):
+        stock_check.start()
+        if not work_through(crash_once(number)):
+            assert number > 20
+            return
+
+        run, _ = stock_check.last()
+        assert run
+        assert (run.status, run.orders, run.products, run.drifted) == ("done", 3, 2, 1)
+        assert {it: difference(drift) for it, drift in books.drifts().items()} == {first: (7, 0)}
+    raise AssertionError("the run does not end")
+
+
+def test_one_run_at_a_time(books: Bookkeeping, time_machine: Callable[[timedelta], None]) -> None:
+    trade(books)
+    run = stock_check.start()
+
+    again = stock_check.start()
+
+    assert again.id == run.id
+    assert [message["run"] for message in books.messages()] == [run.id, run.id], "nobody has the first message yet"
+    time_machine(timedelta(minutes=21))
+    replaced = stock_check.start()
+    assert replaced.id != run.id
+    assert books.deliver({"run": run.id, "step": 0}) == []
+    assert stock_check.last()[0].status == "running", "the message of the abandoned run does nothing"  # type: ignore[union-attr]
+
+
+def test_a_message_that_comes_twice_at_once_comes_back_while_the_first_is_at_work(books: Bookkeeping) -> None:
+    trade(books)
+    run = stock_check.start()
+    message = {"run": run.id, "step": 0}
+
+    def meanwhile() -> bool:
+        with pytest.raises(UnavailableError):
+            stock_check.work(run.id, 0, has_time=lambda: True)
+        return True
+
+    stock_check.work(run.id, 0, has_time=meanwhile)
+
+    assert stock_check.last()[0].status == "done"  # type: ignore[union-attr]
+    assert books.deliver(message) == [], "the same message once more does nothing"
+
+
+def test_a_run_that_cannot_go_on_has_failed_and_the_next_one_may_begin(books: Bookkeeping) -> None:
+    trade(books)
+    run = stock_check.start()
+    (message,) = books.messages()
+
+    # Aloud, so that the function's alarm rings.
+    with faults(refuse("BatchGetItem", failing("AccessDeniedException"))), pytest.raises(ClientError):
+        books.deliver(message)
+
+    failed, _ = stock_check.last()
+    assert failed
+    assert (failed.id, failed.status) == (run.id, "failed")
+    assert books.deliver(message) == []
+    assert books.check().status == "done"
+
+
+def test_the_schedule_asks_for_a_run(books: Bookkeeping) -> None:
+    trade(books)
+
+    for start, full in (("new", False), ("full", True)):
+        assert books.deliver({"start": start}) == []
+        books.drain()
+
+        run, _ = stock_check.last()
+        assert run
+        assert (run.status, run.full, run.products) == ("done", full, 2)
+
+
+def test_a_full_check_that_meets_another_at_work_follows_it(books: Bookkeeping) -> None:
+    trade(books)
+    stock_check.start()
+
+    assert books.deliver({"start": "full"}) == ["message"], "it comes again"
+
+    books.drain()
+    assert books.deliver({"start": "full"}) == []
+    books.drain()
+    run, _ = stock_check.last()
+    assert run
+    assert (run.status, run.full) == ("done", True)
+
+
+def test_a_run_whose_table_has_no_time_goes_on_when_its_message_comes_again(
+    books: Bookkeeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade(books)
+    stock_check.start()
+    (message,) = books.messages()
+    monkeypatch.setitem(dynamodb.retrying.__kwdefaults__, "sleep", lambda _: None)
+
+    with faults(refuse("BatchGetItem", failing("ThrottlingException"))):
+        assert books.deliver(message) == ["message"]
+
+    run, _ = stock_check.last()
+    assert run
+    assert run.status == "running"
+    assert run.worker is None
+    assert books.deliver(message) == []
+    run, _ = stock_check.last()
+    assert run
+    assert (run.status, run.orders, run.products) == ("done", 3, 2)
+
+
+def test_what_a_run_found_is_told_again_when_its_last_message_comes_again(
+    books: Bookkeeping, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, _ = trade(books)
+    books.tamper_stock(first, available=7)
+    run = stock_check.start()
+    stock_check.work(run.id, 0, has_time=lambda: True)  # and its worker crashes before the metrics go out
+    capsys.readouterr()
+
+    assert books.deliver({"run": run.id, "step": 0}) == []
+
+    assert '"StockDrift":[1.0]' in capsys.readouterr().out
+
+
+def test_a_lost_answer_to_handing_over_loses_no_time(books: Bookkeeping) -> None:
+    trade(books)
+    run = stock_check.start()
+    books.messages()
+    looks = iter([True, False])
+
+    with faults(lose_answer("UpdateItem", after=1)):
+        handed = stock_check.work(run.id, 0, has_time=lambda: next(looks))
+
+    assert handed
+    assert (handed.status, handed.step) == ("running", 1)
+    assert books.messages() == [{"run": run.id, "step": 1}]
+
+
+def test_a_run_removes_what_older_ones_have_left(books: Bookkeeping) -> None:
+    first, _ = trade(books)
+    books.tamper_stock(first, available=7)
+    old = books.check()
+    put_item(CheckProgress(*CheckProgress.key(old.id, 3, 0), data=b"left by a crash"))
+
+    new = books.check()
+
+    left = [it.to_json()["Attributes"]["sk"]["S"] for it in table("inventory").all_items()]
+    assert [it for it in left if it.startswith(("drift#", "progress#"))] == [f"drift#{new.id}#{first}"]
