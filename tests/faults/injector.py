@@ -19,7 +19,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-READS = frozenset({"BatchGetItem", "GetItem", "Query"})
+READS = frozenset({"BatchGetItem", "GetItem", "GetParameter", "GetSecretValue", "Query"})
 
 
 class Crash(BaseException):

@@ -67,16 +67,16 @@ def test_f07_all_moves_at_once_leave_one_legal_path_in_each_of_two_hundred_round
     for number in range(ROUNDS):
         order = alice.post("/api/v1/orders", json=order_of(*((products[at], units) for at, units in LINES))).json()
         path = f"/api/v1/orders/{order['id']}"
-        before = ("confirm", "ship", "deliver")[: number % 4]
-        for name in before:
-            (make,) = _moves(manager, path, name)
-            assert make().status_code == 200
+        # The scheduled sweep, for which every hold is due as well, may be first to end the order: the round is then
+        # played on an expired one.
+        begun = [make().status_code for make in _moves(manager, path, "confirm", "ship", "deliver")[: number % 4]]
+        assert set(begun) <= {200, 409}
         moves = [*_moves(manager, path), *_moves(alice, path, "cancel"), sweep]
         answers = at_once(moves[number % 7 :] + moves[: number % 7])
 
         codes = [answer.status_code for answer in answers if isinstance(answer, httpx.Response)]
         entries = alice.get(f"{path}/history").json()["items"]
-        added = _check_path(entries, begun=1 + len(before))
+        added = _check_path(entries, begun=1 + begun.count(200))
         assert set(codes) <= {200, 409}
         assert codes.count(200) == len(added) - added.count("expired"), "each 200 is one entry, and each entry one 200"
         won.update(added)
