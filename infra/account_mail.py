@@ -11,7 +11,7 @@ from infra.checks import acknowledge
 from infra.data import Data
 from infra.functions import Functions
 from infra.stages import Stage
-from infra.streams import StreamConsumer
+from infra.streams import Stream, StreamConsumer
 
 # New items of these kinds may ask for a mail.
 KINDS = ("user", "mail-request")
@@ -33,9 +33,15 @@ class AccountMail(Construct):
         StreamConsumer(
             self,
             "Notifier",
-            table=data.identity,
+            streams=[
+                Stream(
+                    data.identity,
+                    filters=[
+                        {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": [kind]}}}} for kind in KINDS
+                    ],
+                )
+            ],
             function=notifier,
-            filters=[{"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": [kind]}}}} for kind in KINDS],
             # Few at a time: each is a call to SES, and a batch that fails comes again whole.
             batch_size=10,
             alarms=alarms,

@@ -53,6 +53,7 @@ class Data(Construct):
             ],
         )
         self.audit = self._table("Audit", ("pk", "sk"))
+        self.events = self._table("Events", ("pk", "sk"), ttl="ttl")
 
     def _table(
         self,

@@ -24,6 +24,10 @@ HTTP_SECONDS = 29
 EXPIRY_SECONDS = 90
 # A batch of 100 movements is written in a second or two; the rest is for retries.
 BOOKKEEPER_SECONDS = 60
+# A batch of 100 changes is some ten calls; the rest is for retries.
+PUBLISHER_SECONDS = 60
+# A batch is one transaction, made again while another writer is faster.
+FEEDER_SECONDS = 60
 # A batch of ten mails, each some calls to DynamoDB and one to SES that gives up after 12 s.
 NOTIFIER_SECONDS = 300
 # As long as Lambda lets it: a check hands over shortly before, and goes on by queue.
@@ -56,12 +60,15 @@ class Functions(Construct):
         self.orders = self.add("Orders", "orders.handler")
         # The pepper is for the digests that stand for addresses; no password is compared here.
         self.admin = self.add("Admin", "admin.handler", environment={"OMS_PEPPER_SECRET": keys.name(PEPPER)})
+        self.webhooks = self.add("Webhooks", "webhooks.handler")
         self.docs = self.add("Docs", "docs.handler")
         self.sweeper = self.add("Sweeper", "sweeper.handler", timeout=30)
         self.expiry = self.add("Expiry", "sweeper.worker", timeout=EXPIRY_SECONDS)
         self.bookkeeper = self.add("Bookkeeper", "bookkeeper.handler", timeout=BOOKKEEPER_SECONDS)
         mails = {"OMS_MAIL_FROM": stage.mail_from or "", "OMS_PUBLIC_URL": stage.public_url or ""}
         self.notifier = self.add("Notifier", "notifier.handler", environment=mails, timeout=NOTIFIER_SECONDS)
+        self.publisher = self.add("Publisher", "publisher.handler", timeout=PUBLISHER_SECONDS)
+        self.feeder = self.add("Feeder", "feeder.handler", timeout=FEEDER_SECONDS)
         self.verifier = self.add("Verifier", "verifier.handler", memory=FULL_CORE_MEMORY, timeout=VERIFIER_SECONDS)
         self.all = {
             "Auth": self.auth,
@@ -69,7 +76,10 @@ class Functions(Construct):
             "Inventory": self.inventory,
             "Orders": self.orders,
             "Admin": self.admin,
+            "Webhooks": self.webhooks,
             "Docs": self.docs,
+            "Publisher": self.publisher,
+            "Feeder": self.feeder,
             "Notifier": self.notifier,
             "Sweeper": self.sweeper,
             "Expiry": self.expiry,
@@ -85,8 +95,12 @@ class Functions(Construct):
         # It makes no user and no session: it changes users, the count of admins, and ends locks.
         data.identity.grant(self.admin, *READ, "dynamodb:UpdateItem", "dynamodb:DeleteItem")
         keys.pepper.grant_read(self.admin)
-        for function in (self.inventory, self.orders):
+        for function in (self.inventory, self.orders, self.webhooks):
             grant_read(data.identity, function)
+        # What events say of products is completed with their stock.
+        data.inventory.grant(self.publisher, "dynamodb:BatchGetItem")
+        grant_read_write(data.events, self.feeder)
+        grant_read(data.events, self.webhooks)
         for function in (self.inventory, self.orders, self.admin, self.expiry, self.verifier):
             grant_read_write(data.inventory, function)
         for function in (self.orders, self.expiry):
@@ -94,10 +108,18 @@ class Functions(Construct):
         data.identity.grant(self.notifier, "dynamodb:GetItem", *WRITE_ITEMS)
         data.inventory.grant(self.bookkeeper, "dynamodb:PutItem")
         grant_read(data.orders, self.verifier)
-        for function in (self.auth, self.passwords, self.inventory, self.orders, self.admin):
+        for function in (self.auth, self.passwords, self.inventory, self.orders, self.admin, self.webhooks):
             grant_append(data.audit, function)
             keys.origin.grant_read(function)
-        for function in (self.auth, self.passwords, self.inventory, self.orders, self.admin, self.docs):
+        for function in (
+            self.auth,
+            self.passwords,
+            self.inventory,
+            self.orders,
+            self.admin,
+            self.webhooks,
+            self.docs,
+        ):
             keys.grant_public(function)
 
     def add(
@@ -164,6 +186,7 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "OMS_INVENTORY_TABLE": data.inventory.table_name,
         "OMS_ORDERS_TABLE": data.orders.table_name,
         "OMS_AUDIT_TABLE": data.audit.table_name,
+        "OMS_EVENTS_TABLE": data.events.table_name,
         "OMS_JWKS_PARAMETER": keys.public.parameter_name,
         "OMS_ORIGIN_SECRET": keys.name(ORIGIN),
         "OMS_CURRENCY": stage.currency,

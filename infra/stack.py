@@ -7,6 +7,7 @@ from infra.account_mail import AccountMail
 from infra.alarms import Alarms
 from infra.api import Api
 from infra.data import Data
+from infra.events import Events
 from infra.expiry import Expiry
 from infra.functions import Functions
 from infra.keys import Keys
@@ -30,6 +31,7 @@ class OmsStack(cdk.Stack):
         functions = Functions(self, "Functions", stage=stage, data=data, keys=keys, alarms=alarms)
         Expiry(self, "Expiry", functions=functions, alarms=alarms)
         StockBook(self, "StockBook", data=data, functions=functions, alarms=alarms)
+        Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
         AccountMail(self, "AccountMail", stage=stage, data=data, functions=functions, alarms=alarms)
         api = Api(self, "Api", stage=stage, functions=functions, alarms=alarms)
 

@@ -11,7 +11,7 @@ from constructs import Construct
 from infra.alarms import Alarms
 from infra.data import Data
 from infra.functions import VERIFIER_SECONDS, Functions
-from infra.streams import StreamConsumer
+from infra.streams import Stream, StreamConsumer
 
 # AWS's advice for a queue behind Lambda: six times the function's time.
 VISIBILITY = 6 * VERIFIER_SECONDS
@@ -26,9 +26,8 @@ class StockBook(Construct):
         StreamConsumer(
             self,
             "Bookkeeper",
-            table=data.inventory,
+            streams=[Stream(data.inventory, filters=[{"dynamodb": {"Keys": {"sk": {"S": ["stock"]}}}}])],
             function=functions.bookkeeper,
-            filters=[{"dynamodb": {"Keys": {"sk": {"S": ["stock"]}}}}],
             batch_size=100,
             alarms=alarms,
         )

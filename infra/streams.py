@@ -1,6 +1,7 @@
 """A function on a table's stream: a batch comes again until it succeeds; what never can is put into a poison queue."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import aws_cdk as cdk
@@ -18,38 +19,46 @@ from infra.checks import acknowledge
 RETRY_HOURS = 23
 
 
+@dataclass(frozen=True)
+class Stream:
+    """A table's stream; `filters` let through what fits one of them, none everything."""
+
+    table: dynamodb.TableV2
+    filters: Sequence[Mapping[str, Any]] = ()
+
+
 class StreamConsumer(Construct):
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        table: dynamodb.TableV2,
+        streams: Sequence[Stream],
         function: lambda_.Function,
-        filters: Sequence[Mapping[str, Any]],
         batch_size: int,
         alarms: Alarms,
     ) -> None:
-        """`filters` let through what fits one of them; the construct's name is that of its alarms."""
+        """The construct's name is that of its alarms."""
         super().__init__(scope, construct_id)
         poison = sqs.Queue(self, "Poison", retention_period=cdk.Duration.days(14), enforce_ssl=True)
         acknowledge(poison, "AwsSolutions-SQS3", "It is where others' failures end: nothing consumes it.")
         poison.grant_send_messages(function)
         function.add_environment("OMS_POISON_QUEUE_URL", poison.queue_url)
-        function.add_event_source(
-            sources.DynamoEventSource(
-                table,
-                # From the first record: what was written before the mapping was there counts too.
-                starting_position=lambda_.StartingPosition.TRIM_HORIZON,
-                batch_size=batch_size,
-                # Several batches of a shard at once; those of one item stay in order.
-                parallelization_factor=4,
-                filters=[lambda_.FilterCriteria.filter(dict(it)) for it in filters],
-                bisect_batch_on_error=True,
-                max_record_age=cdk.Duration.hours(RETRY_HOURS),
-                # After the last retry. What the function sets aside itself goes there with its images.
-                on_failure=sources.SqsDlq(poison),
+        for stream in streams:
+            function.add_event_source(
+                sources.DynamoEventSource(
+                    stream.table,
+                    # From the first record: what was written before the mapping was there counts too.
+                    starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+                    batch_size=batch_size,
+                    # Several batches of a shard at once; those of one item stay in order.
+                    parallelization_factor=4,
+                    filters=[lambda_.FilterCriteria.filter(dict(it)) for it in stream.filters] or None,
+                    bisect_batch_on_error=True,
+                    max_record_age=cdk.Duration.hours(RETRY_HOURS),
+                    # After the last retry. What the function sets aside itself goes there with its images.
+                    on_failure=sources.SqsDlq(poison),
+                )
             )
-        )
         alarms.on_poison(construct_id, poison)
         alarms.on_stream_age(construct_id, function)

@@ -83,7 +83,7 @@ def _product(product_id: str, category: str, product: demo.DemoProduct, manager:
             "low_stock_threshold": LOW_STOCK_THRESHOLD,
         }
     )
-    stocked = inventory.new_product(product_id, request, actor=manager.id, fingerprint="seed")
+    stocked = inventory.new_product(product_id, request, actor=manager, fingerprint="seed")
     # What create_product writes, but for the id.
     inventory.put_new_product(*stocked)
 

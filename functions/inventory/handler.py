@@ -39,7 +39,7 @@ def list_products(query: Annotated[ListProductsQuery, Query()]) -> Response[Prod
 
 @app.post("/api/v1/inventory/products", status_code=201, **MANAGER)
 def create_product(request: CreateProductRequest) -> Response[ManagedProductResponse]:
-    written = service.create_product(request, actor=current_user().id, key=api.idempotency_key())
+    written = service.create_product(request, actor=current_user(), key=api.idempotency_key())
     product, stock = written.thing
     return api.created(
         managed_product_response(product, stock),
@@ -59,13 +59,13 @@ def get_product(product_id: str) -> Response[ManagedProductResponse | ProductRes
 
 @app.put("/api/v1/inventory/products/<product_id>", **MANAGER)
 def replace_product(product_id: str, request: ReplaceProductRequest) -> Response[ManagedProductResponse]:
-    product, stock = service.replace_product(product_id, request, actor=current_user().id, check=api.version_check())
+    product, stock = service.replace_product(product_id, request, actor=current_user(), check=api.version_check())
     return api.ok(managed_product_response(product, stock), version=product.version)
 
 
 @app.patch("/api/v1/inventory/products/<product_id>/stock", **MANAGER)
 def adjust_stock(product_id: str, request: AdjustStockRequest) -> Response[StockResponse]:
-    written = service.adjust_stock(product_id, request, actor=current_user().id, key=api.idempotency_key())
+    written = service.adjust_stock(product_id, request, actor=current_user(), key=api.idempotency_key())
     return api.ok(StockResponse.of(written.thing), replayed=written.replayed)
 
 

@@ -11,6 +11,7 @@ from moto.dynamodb.models.table import Table
 
 from inventory import handler as inventory
 from oms import clock
+from oms.actors import System
 from oms.inventory.models import StockItem
 from oms.inventory.schemas import CreateProductRequest
 from oms.inventory.service import new_product
@@ -67,7 +68,7 @@ class Shop:
     def product(self, units: int = 10, *, name: str = "Product", price: str = "19.99", status: str = "active") -> str:
         product_id = clock.random_id()
         text = CreateProductRequest(sku=product_id, name=name, category="Tools", price=price, stock=units)
-        product, stock = new_product(product_id, text, actor="seed", fingerprint="seed")
+        product, stock = new_product(product_id, text, actor=System(), fingerprint="seed")
         product.status = stock.status = status
         for item in (product.place(), stock):
             table("inventory").put_item(item.serialize())

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from unicodedata import normalize
 
 from oms import clock
+from oms.actors import System
 from oms.inventory.models import Product, StockItem, category_listing, name_prefix, price_prefix
 from oms.inventory.schemas import CreateProductRequest, ListProductsQuery, Sort
 from oms.inventory.service import Stocked, new_product
@@ -80,7 +81,7 @@ def modelled(thing: Thing) -> Stocked:
         stock=thing.available,
         low_stock_threshold=thing.threshold,
     )
-    made, stock = new_product(thing.id, text, actor="seed", fingerprint="seed")
+    made, stock = new_product(thing.id, text, actor=System(), fingerprint="seed")
     made.status = stock.status = thing.status
     made.created_at = thing.created_at
     return Stocked(made.place(), stock)

@@ -10,10 +10,18 @@ from docs import handler as docs
 from inventory import handler as inventory
 from orders import handler as orders
 from tests.functional.harness import Answer, invoke
+from webhooks import handler as webhooks
 
 _PASSWORDS = ("register", "login", "password", "password/forgot", "password/reset")
 _EXACT = {f"/api/v1/auth/{route}": passwords for route in _PASSWORDS}
-_GROUPS = {"/api/v1/auth": auth, "/api/v1/inventory": inventory, "/api/v1/orders": orders, "/api/v1/admin": admin}
+_GROUPS = {
+    "/api/v1/auth": auth,
+    "/api/v1/inventory": inventory,
+    "/api/v1/orders": orders,
+    "/api/v1/webhooks": webhooks,
+    "/api/v1/events": webhooks,
+    "/api/v1/admin": admin,
+}
 
 
 def function_of(path: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""The inventory table's stream, played: a record for each write to a stock item, as Lambda would bring it."""
+"""The tables' streams, played: a record for each write to an item, as Lambda would bring it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,17 +14,20 @@ from tests.functional.harness import Context
 
 type Record = dict[str, Any]
 
+# The books are kept from the changes of stock items; nothing else of the inventory makes an entry.
+STOCK_ALONE = ("inventory",)
+
 _sequences = count(100000000000000000001)
 
 
-def record(old: dict[str, Any] | None, new: dict[str, Any] | None) -> Record:
-    """A write that turned the raw item `old` into `new`."""
+def record(old: dict[str, Any] | None, new: dict[str, Any] | None, *, of: str = "inventory") -> Record:
+    """A write that turned the raw item `old` of a table into `new`."""
     item = new or old
     assert item
     number = next(_sequences)
     change: dict[str, Any] = {
         "ApproximateCreationDateTime": 1763830000.0,
-        "Keys": {"pk": item["pk"], "sk": item["sk"]},
+        "Keys": {name: item[name] for name in ("id",) if of == "orders"} or {"pk": item["pk"], "sk": item["sk"]},
         "SequenceNumber": str(number),
         "SizeBytes": 500,
         "StreamViewType": "NEW_AND_OLD_IMAGES",
@@ -32,26 +35,36 @@ def record(old: dict[str, Any] | None, new: dict[str, Any] | None) -> Record:
     change |= {"OldImage": old} if old else {}
     change |= {"NewImage": new} if new else {}
     name = "MODIFY" if old and new else "INSERT" if new else "REMOVE"
-    return {"eventID": f"event-{number}", "eventName": name, "eventSource": "aws:dynamodb", "dynamodb": change}
+    return {
+        "eventID": f"event-{number}",
+        "eventName": name,
+        "eventSource": "aws:dynamodb",
+        "eventSourceARN": f"arn:aws:dynamodb:eu-central-1:123456789012:table/{of}/stream/2026-01-01T00:00:00.000",
+        "dynamodb": change,
+    }
 
 
 @contextmanager
-def streamed() -> Iterator[list[Record]]:
-    """While it lasts, every write of the process to a stock item is noted as the record that it would make."""
+def streamed(*tables: str) -> Iterator[list[Record]]:
+    """While it lasts, every write of the process to a stock item, or to an item of the tables named, is noted as the
+    record that it would make.
+    """
     records: list[Record] = []
     real = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def noted(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
-        if operation != "TransactWriteItems":  # nothing else writes stock
+        if operation not in ("TransactWriteItems", "UpdateItem", "PutItem"):
             return real(client, operation, parameters)
-        before = _stock_items()
+        before = {name: _items(name) for name in tables or STOCK_ALONE}
         try:
             return real(client, operation, parameters)
         finally:
-            after = _stock_items()
-            records.extend(
-                record(before.get(key), after.get(key)) for key in before | after if before.get(key) != after.get(key)
-            )
+            for name, was in before.items():
+                now = _items(name)
+                changed = [key for key in was | now if was.get(key) != now.get(key)]
+                records.extend(
+                    record(was.get(key), now.get(key), of=name) for key in changed if tables or key[1] == "stock"
+                )
 
     with patch.object(BaseClient, "_make_api_call", noted):
         yield records
@@ -62,6 +75,6 @@ def keep_books(records: Sequence[Record]) -> None:
     bookkeeper.lambda_handler({"Records": list(records)}, Context())
 
 
-def _stock_items() -> dict[str, dict[str, Any]]:
-    items = (item.to_json()["Attributes"] for item in table("inventory").all_items())
-    return {item["pk"]["S"]: item for item in items if item["sk"]["S"] == "stock"}
+def _items(name: str) -> dict[tuple[str, str], dict[str, Any]]:
+    items = (item.to_json()["Attributes"] for item in table(name).all_items())
+    return {(item.get("pk", item.get("id"))["S"], item.get("sk", {"S": ""})["S"]): item for item in items}

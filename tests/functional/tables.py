@@ -31,6 +31,7 @@ def create_tables(prefix: str = "") -> None:
         include={"by_customer": ["status"], "by_created": ["status", "customer_id"], "open": ["expires_at"]},
     )
     _create(f"{prefix}audit", ("pk", "sk"), {})
+    _create(f"{prefix}events", ("pk", "sk"), {})
 
 
 def _create(

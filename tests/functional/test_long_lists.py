@@ -9,6 +9,7 @@ from unicodedata import normalize
 
 import pytest
 
+from oms.actors import System
 from oms.dynamodb import StoredItem
 from oms.inventory.models import Product, StockItem
 from oms.inventory.schemas import CreateProductRequest
@@ -62,7 +63,7 @@ def a_product(number: int, **fields: Any) -> tuple[Product, StockItem]:
     text = CreateProductRequest(
         **{"sku": f"SKU-{number}", "name": f"Product {number}", "category": "Tools", "price": number} | fields
     )
-    product, stock = new_product(f"{number:020d}", text, actor="seed", fingerprint="seed")
+    product, stock = new_product(f"{number:020d}", text, actor=System(), fingerprint="seed")
     product.status = stock.status = status
     product.created_at = created_at
     return product.place(), stock

@@ -17,7 +17,9 @@ sequences = count(1)
 
 
 def stock(available: int, threshold: int | None = None, *, reserved: int = 0, version: int = 1) -> StockItem:
-    cause = Cause(cause="adjusted", actor="ada", ref="ADJ", ref_version=1, at="2026-01-31T09:30:00.000Z")
+    cause = Cause(
+        cause="adjusted", actor="ada", actor_role="manager", ref="ADJ", ref_version=1, at="2026-01-31T09:30:00.000Z"
+    )
     return StockItem(
         *StockItem.key("P"),
         product_id="P",

@@ -24,11 +24,19 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def from_seconds(seconds: float) -> datetime:
+    """The moment of a Unix time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def timed_id(moment: datetime) -> str:
     """An id that sorts by its second: 8 characters of time, 12 (60 bits) that keep those of one second apart."""
-    seconds = int(moment.timestamp())
-    time = "".join(CROCKFORD[seconds >> shift & 31] for shift in range(35, -1, -5))
-    return time + random_id(12)
+    return encoded(int(moment.timestamp()), 8) + random_id(12)
+
+
+def encoded(number: int, length: int) -> str:
+    """The last `length` digits of a number in base 32; each is 5 bits, so as text it sorts as the number does."""
+    return "".join(CROCKFORD[number >> shift & 31] for shift in range(5 * (length - 1), -1, -5))
 
 
 def random_id(length: int = 20) -> str:

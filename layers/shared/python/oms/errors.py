@@ -83,6 +83,12 @@ class NothingToRepairError(ConflictError):
     code, title = "nothing-to-repair", "Nothing to repair"
 
 
+class GoneError(OmsError):
+    """It was there, and is kept no longer."""
+
+    status, code, title = 410, "gone", "No longer kept"
+
+
 class StaleVersionError(OmsError):
     status, code, title = 412, "stale-version", "Stale version"
 

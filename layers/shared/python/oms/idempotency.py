@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from oms.clock import CROCKFORD, random_id
+from oms.clock import encoded, random_id
 from oms.dynamodb import last_look, retrying
 from oms.errors import IdempotencyKeyReusedError, OmsError, UnavailableError
 
@@ -28,8 +28,7 @@ def keyed_id(user_id: str, route: str, key: str | None) -> str:
     if key is None:
         return random_id()
     digest = hashlib.sha256(json.dumps([user_id, route, key]).encode()).digest()
-    number = int.from_bytes(digest)
-    return "".join(CROCKFORD[(number >> shift) & 31] for shift in range(251, 151, -5))
+    return encoded(int.from_bytes(digest) >> 156, 20)
 
 
 def request_hash(request: BaseModel) -> str:

@@ -29,6 +29,10 @@ class Settings:
     inventory_table: str
     orders_table: str
     audit_table: str
+    events_table: str
+    webhooks_table: str
+    event_bus: str
+    webhook_keys_secret: str
     signing_keys_secret: str
     jwks_parameter: str
     pepper_secret: str
@@ -75,6 +79,10 @@ def read(environment: Mapping[str, str]) -> Settings:
         inventory_table=environment.get("OMS_INVENTORY_TABLE", "inventory"),
         orders_table=environment.get("OMS_ORDERS_TABLE", "orders"),
         audit_table=environment.get("OMS_AUDIT_TABLE", "audit"),
+        events_table=environment.get("OMS_EVENTS_TABLE", "events"),
+        webhooks_table=environment.get("OMS_WEBHOOKS_TABLE", "webhooks"),
+        event_bus=environment.get("OMS_EVENT_BUS", "oms"),
+        webhook_keys_secret=environment.get("OMS_WEBHOOK_KEYS_SECRET", ""),
         signing_keys_secret=environment.get("OMS_SIGNING_KEYS_SECRET", ""),
         jwks_parameter=environment.get("OMS_JWKS_PARAMETER", ""),
         pepper_secret=environment.get("OMS_PEPPER_SECRET", ""),

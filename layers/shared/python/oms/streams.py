@@ -4,7 +4,7 @@ A consumer finishes its batch or raises, and then the batch comes again. So what
 what can never succeed must not hold up what comes after it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,11 @@ type RawItem = dict[str, Any]
 
 @dataclass(frozen=True)
 class Change:
-    """One write to an item. `old` is None for a new item, `new` for one that was removed; `at` is in Unix seconds."""
+    """One write to an item of a table. `old` is None for a new item, `new` for one that was removed; `at` is in Unix
+    seconds.
+    """
 
+    table: str
     keys: RawItem
     old: RawItem | None
     new: RawItem | None
@@ -34,6 +37,8 @@ class Change:
     def of(cls, record: dict[str, Any]) -> "Change":
         change = record["dynamodb"]
         return cls(
+            # arn:aws:dynamodb:<region>:<account>:table/<table>/stream/<time>
+            table=record["eventSourceARN"].split("/")[1],
             keys=change["Keys"],
             old=change.get("OldImage"),
             new=change.get("NewImage"),
@@ -61,14 +66,7 @@ def consume[T](
     `shown` is what the poison queue may hold of an item, or of its keys.
     """
     done = 0
-    for record in records:
-        try:
-            wanted = understand(Change.of(record))
-        except Exception as cause:
-            set_aside(record, cause, shown)
-            continue
-        if wanted is None:
-            continue
+    for record, wanted in understood(records, understand, shown):
         try:
             carry_out(wanted)
         except (HopelessError, ClientError) as cause:
@@ -78,6 +76,22 @@ def consume[T](
         else:
             done += 1
     return done
+
+
+def understood[T](
+    records: Iterable[dict[str, Any]],
+    understand: Callable[[Change], T | None],
+    shown: Callable[[RawItem], RawItem] = lambda item: item,
+) -> Iterator[tuple[dict[str, Any], T]]:
+    """Each record that asks for something, and what. Sets aside those that cannot be understood: see `consume`."""
+    for record in records:
+        try:
+            wanted = understand(Change.of(record))
+        except Exception as cause:
+            set_aside(record, cause, shown)
+            continue
+        if wanted is not None:
+            yield record, wanted
 
 
 def set_aside(record: dict[str, Any], cause: Exception, shown: Callable[[RawItem], RawItem]) -> None:

@@ -49,6 +49,7 @@ class Product(InventoryItem, discriminator="product"):
     updated_at = UnicodeAttribute()
     created_by = UnicodeAttribute()
     updated_by = UnicodeAttribute()
+    updated_by_role = UnicodeAttribute()
     change = UnicodeAttribute()
     request_hash = UnicodeAttribute()
     listing = UnicodeAttribute()
@@ -94,6 +95,7 @@ class Cause(EmbeddedItem):
 
     cause = UnicodeAttribute()
     actor = UnicodeAttribute()
+    actor_role = UnicodeAttribute()
     ref = UnicodeAttribute()
     ref_version = IntegerAttribute()
     at = UnicodeAttribute()

@@ -9,6 +9,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from oms import clock
+from oms.actors import Actor
 from oms.dynamodb import TryAgainError, batch_get, client, failed, get_item, retrying, transaction
 from oms.errors import InsufficientStockError, InvalidRequestError, NotFoundError, SkuTakenError
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
@@ -95,9 +96,9 @@ def list_categories() -> list[Category]:
 # ---- products -------------------------------------------------------------------------------------------------------
 
 
-def create_product(request: CreateProductRequest, *, actor: str, key: str | None) -> Written[Stocked]:
+def create_product(request: CreateProductRequest, *, actor: Actor, key: str | None) -> Written[Stocked]:
     """A new product with its first stock, in one transaction with the claim on its SKU. Raises SkuTakenError."""
-    product_id = keyed_id(actor, "POST /inventory/products", key)
+    product_id = keyed_id(actor.id, "POST /inventory/products", key)
     fingerprint = request_hash(request)
     product, stock = new_product(product_id, request, actor=actor, fingerprint=fingerprint)
 
@@ -124,7 +125,7 @@ def create_product(request: CreateProductRequest, *, actor: str, key: str | None
     return settle(attempt, made_before=made_before, keyed=key is not None)
 
 
-def new_product(product_id: str, request: CreateProductRequest, *, actor: str, fingerprint: str) -> Stocked:
+def new_product(product_id: str, request: CreateProductRequest, *, actor: Actor, fingerprint: str) -> Stocked:
     """The items of a product that does not exist yet."""
     at = clock.timestamp(clock.now())
     product = Product(
@@ -133,7 +134,7 @@ def new_product(product_id: str, request: CreateProductRequest, *, actor: str, f
         status="active",
         version=1,
         created_at=at,
-        created_by=actor,
+        created_by=actor.id,
         change=product_id,
         request_hash=fingerprint,
     )
@@ -151,19 +152,21 @@ def new_product(product_id: str, request: CreateProductRequest, *, actor: str, f
         opening=request.stock,
         low_stock_threshold=request.low_stock_threshold,
         version=1,
-        last=Cause(cause="product-created", actor=actor, ref=product_id, ref_version=1, at=at),
+        last=Cause(
+            cause="product-created", actor=actor.id, actor_role=actor.role, ref=product_id, ref_version=1, at=at
+        ),
     )
     return Stocked(product, stock)
 
 
-def _write_text(product: Product, text: ProductText, *, actor: str, at: str) -> None:
+def _write_text(product: Product, text: ProductText, *, actor: Actor, at: str) -> None:
     product.name = text.name
     product.description = text.description
     product.category = text.category
     product.price = text.price
     product.attributes = dict(text.attributes)
     product.updated_at = at
-    product.updated_by = actor
+    product.updated_by, product.updated_by_role = actor.id, actor.role
     product.place()
 
 
@@ -178,7 +181,7 @@ def put_new_product(product: Product, stock: StockItem) -> None:
 
 
 def replace_product(
-    product_id: str, request: ReplaceProductRequest, *, actor: str, check: Callable[[Product], None]
+    product_id: str, request: ReplaceProductRequest, *, actor: Actor, check: Callable[[Product], None]
 ) -> Stocked:
     """The product with its editable fields replaced; the offer moves on when what orders are computed with changes.
 
@@ -209,7 +212,7 @@ def replace_product(
     return settle(attempt, made_before=made_before, keyed=False)
 
 
-def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: str, change: str) -> Stocked:
+def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: Actor, change: str) -> Stocked:
     product, stock = stored
     read_version, left = product.version, _counted_in(product)
     # Compared with the product, whose version the write depends on; the stock item may have been read a moment earlier.
@@ -255,26 +258,26 @@ def _counted_in(product: Product) -> str | None:
 # ---- stock ----------------------------------------------------------------------------------------------------------
 
 
-def adjust_stock(product_id: str, request: AdjustStockRequest, *, actor: str, key: str | None) -> Written[StockItem]:
+def adjust_stock(product_id: str, request: AdjustStockRequest, *, actor: Actor, key: str | None) -> Written[StockItem]:
     """The stock after moving what is available by `request.adjustment`, once for each key.
 
     Raises NotFoundError, and InsufficientStockError where it would fall below zero.
     """
     fingerprint = request_hash(request)
-    adjustment_id = keyed_id(actor, f"PATCH /inventory/products/{product_id}/stock", key)
+    adjustment_id = keyed_id(actor.id, f"PATCH /inventory/products/{product_id}/stock", key)
     adjustment = Adjustment(
         id=adjustment_id,
         product_id=product_id,
         adjustment=request.adjustment,
         reason=request.reason,
-        actor=actor,
+        actor=actor.id,
         at=clock.timestamp(clock.now()),
         request_hash=fingerprint,
     ).place()
 
     def attempt() -> Written[StockItem]:
         try:
-            _put_adjustment(adjustment)
+            _put_adjustment(adjustment, actor.role)
         except TransactWriteError as error:
             adjustment_reason, stock_reason = (*error.cancellation_reasons, None, None)[:2]
             if failed(adjustment_reason):
@@ -295,9 +298,16 @@ def adjust_stock(product_id: str, request: AdjustStockRequest, *, actor: str, ke
     return settle(attempt, made_before=made_before, keyed=key is not None)
 
 
-def _put_adjustment(adjustment: Adjustment) -> None:
+def _put_adjustment(adjustment: Adjustment, actor_role: str) -> None:
     units = adjustment.adjustment
-    cause = Cause(cause="adjusted", actor=adjustment.actor, ref=adjustment.id, ref_version=1, at=adjustment.at)
+    cause = Cause(
+        cause="adjusted",
+        actor=adjustment.actor,
+        actor_role=actor_role,
+        ref=adjustment.id,
+        ref_version=1,
+        at=adjustment.at,
+    )
     enough: Condition = StockItem.pk.exists()
     if units < 0:
         enough &= StockItem.available >= -units

@@ -131,6 +131,7 @@ def _write(planned: Repair, drift: ProductDrift, stored: Stored, repair_id: str,
     """
     at = clock.timestamp(clock.now())
     moved = planned.after.minus(planned.before)
+    cause = Cause(cause="repaired", actor=by.id, actor_role=by.role, ref=repair_id, ref_version=1, at=at)
     is_last = (CheckRun.id == drift.run_id) & (CheckRun.status == "done")
     try:
         with transaction() as write:
@@ -150,7 +151,7 @@ def _write(planned: Repair, drift: ProductDrift, stored: Stored, repair_id: str,
                     StockItem.available.add(moved.available),
                     StockItem.reserved.add(moved.reserved),
                     StockItem.version.set(planned.version),
-                    StockItem.last.set(Cause(cause="repaired", actor=by.id, ref=repair_id, ref_version=1, at=at)),
+                    StockItem.last.set(cause),
                 ],
                 condition=(StockItem.version == stored.version)
                 & (StockItem.available == stored.units.available)

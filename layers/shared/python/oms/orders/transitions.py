@@ -37,7 +37,14 @@ class Origin:
 def cause_of(order: Order, name: str) -> Cause:
     """What the stock book will say of the order's latest transition."""
     entry = order.history[-1]
-    return Cause(cause=f"order-{name}", actor=entry.actor_id, ref=order.id, ref_version=order.version, at=entry.at)
+    return Cause(
+        cause=f"order-{name}",
+        actor=entry.actor_id,
+        actor_role=entry.actor_role,
+        ref=order.id,
+        ref_version=order.version,
+        at=entry.at,
+    )
 
 
 def stock_actions(effect: StockEffect, units: int, cause: Cause) -> list[Action]:

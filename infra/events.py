@@ -1,0 +1,78 @@
+"""Events on their way out: from the tables' streams to the bus, and from there, by a queue each, to who wants them."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.alarms import Alarms
+from infra.data import Data
+from infra.functions import FEEDER_SECONDS, Functions
+from infra.stages import Stage
+from infra.streams import Stream, StreamConsumer
+
+SOURCE = "oms"
+TRIES = 5
+# What one transaction of the feed takes; SQS hands over more than ten only after a window.
+FEED_BATCH = 49
+
+
+class Events(Construct):
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, data: Data, functions: Functions, alarms: Alarms
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._alarms = alarms
+        self.bus = events.EventBus(self, "Bus", event_bus_name=f"oms-{stage.name}")
+        self.bus.grant_put_events_to(functions.publisher)
+        functions.publisher.add_environment("OMS_EVENT_BUS", self.bus.event_bus_name)
+        StreamConsumer(
+            self,
+            "Publisher",
+            streams=[
+                Stream(data.orders),
+                Stream(data.inventory, filters=[{"dynamodb": {"Keys": {"sk": {"S": ["stock", "product"]}}}}]),
+            ],
+            function=functions.publisher,
+            batch_size=100,
+            alarms=alarms,
+        )
+        self._to_queue("Feed", functions.feeder, seconds=FEEDER_SECONDS, batch_size=FEED_BATCH)
+
+    def _to_queue(self, name: str, function: lambda_.Function, *, seconds: int, batch_size: int) -> sqs.Queue:
+        """A rule for all events, the queue that it fills, and the function that the queue feeds, two at a time."""
+        dead_letters = sqs.Queue(self, f"{name}DeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True)
+        queue = sqs.Queue(
+            self,
+            name,
+            # AWS's advice for a queue behind Lambda: six times the function's time.
+            visibility_timeout=cdk.Duration.seconds(6 * seconds),
+            retention_period=cdk.Duration.days(14),
+            enforce_ssl=True,
+            dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=TRIES),
+        )
+        events.Rule(
+            self,
+            f"{name}Rule",
+            event_bus=self.bus,
+            event_pattern=events.EventPattern(source=[SOURCE]),
+            targets=[
+                targets.SqsQueue(
+                    queue, message=events.RuleTargetInput.from_event_path("$.detail"), dead_letter_queue=dead_letters
+                )
+            ],
+        )
+        function.add_event_source(
+            sources.SqsEventSource(
+                queue,
+                batch_size=batch_size,
+                max_batching_window=cdk.Duration.seconds(1) if batch_size > 10 else None,
+                max_concurrency=2,
+                report_batch_item_failures=True,
+            )
+        )
+        self._alarms.on_dead_letters(name, dead_letters)
+        return queue

@@ -1,0 +1,36 @@
+"""All types of events, and which domain derives them from a change of its table."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from oms.errors import InvalidRequestError
+from oms.events import Event, EventType
+from oms.inventory import events as inventory
+from oms.inventory.events import ProductChanged
+from oms.orders import events as orders
+from oms.patterns import matches
+from oms.settings import settings
+from oms.streams import Change
+
+type Derived = Event[Any] | ProductChanged
+
+EVENT_TYPES: dict[str, EventType] = {it.name: it for it in (*orders.EVENTS, *inventory.EVENTS)}
+
+
+def check_patterns(patterns: Sequence[str], **where: str) -> Sequence[str]:
+    """The patterns, if each means a type that there is. Raises InvalidRequestError at `where`."""
+    for pattern in patterns:
+        if not any(matches([pattern], name) for name in EVENT_TYPES):
+            raise InvalidRequestError.at(f"{pattern!r} is no type of event; see /event-catalogue", **where)
+    return patterns
+
+
+def events_of(change: Change) -> list[Derived]:
+    """What a change asks to be told. Raises LookupError for a table that tells nothing."""
+    return list(_DERIVING[change.table](change))
+
+
+_DERIVING: dict[str, Callable[[Change], Any]] = {
+    settings().orders_table: orders.events_of,
+    settings().inventory_table: inventory.events_of,
+}

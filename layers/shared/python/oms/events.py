@@ -1,0 +1,76 @@
+"""Events: what happened, told to other systems in one form, by webhook and in the feed.
+
+An event is derived from a change of an item, and everything in it from that item: derived twice it is the same, id and
+all. So what consumes events can tell one that comes again.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from oms import clock
+from oms.schemas import Response
+
+MOMENT_LENGTH = 8
+_DIGEST_LENGTH = 16
+
+
+class EventActor(Response):
+    """Who did it. `system` did what nobody asked for."""
+
+    id: str
+    role: str
+
+
+class Event[Data: BaseModel](Response):
+    """`data` is the thing as GET shows it to a manager. `sequence` orders the events of one thing."""
+
+    id: str = Field(description="The same however often the event is delivered")
+    type: str
+    version: int = Field(1, description="Of this type's schema")
+    occurred_at: str
+    sequence: int
+    actor: EventActor
+    data: Data
+
+    def text(self) -> str:
+        """The JSON that is published, delivered and signed."""
+        return self.model_dump_json()
+
+
+@dataclass(frozen=True)
+class EventType:
+    """A kind of event. `says` is for those who choose what to subscribe to."""
+
+    name: str
+    data: type[BaseModel]
+    says: str
+    for_admins: bool = False
+
+
+def event_id(event_type: str, occurred_at: str, *origin: str | int) -> str:
+    """24 characters: 8 for the second in which it occurred, 16 of a hash of what it was derived from and its type.
+
+    `origin` is the item's key and version (or whatever else names the change). That the id begins with its time lets
+    an id that has expired be told from one that never was.
+    """
+    digest = hashlib.sha256(json.dumps([*origin, event_type]).encode()).digest()
+    second = int(clock.instant(occurred_at).timestamp())
+    return clock.encoded(second, MOMENT_LENGTH) + clock.encoded(int.from_bytes(digest) >> 176, _DIGEST_LENGTH)
+
+
+def occurred_in(event_id: str) -> datetime | None:
+    """The second an event's id begins with; None for what is no such id."""
+    digits = event_id[:MOMENT_LENGTH]
+    if len(event_id) != MOMENT_LENGTH + _DIGEST_LENGTH or any(digit not in clock.CROCKFORD for digit in event_id):
+        return None
+    second = 0
+    for digit in digits:
+        second = second * 32 + clock.CROCKFORD.index(digit)
+    try:
+        return clock.from_seconds(second)
+    except ValueError:  # no year has so many digits
+        return None

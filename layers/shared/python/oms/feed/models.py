@@ -1,0 +1,70 @@
+"""The events table: a log without gaps, kept for 90 days.
+
+Keys: `head`/`head`, `log#<position // 10,000>`/<position>, `id#<event>`/`marker`, `days`/<date>.
+"""
+
+from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
+
+from oms.dynamodb import IntegerAttribute, StoredItem
+from oms.settings import settings
+
+_ROWS_OF_A_PARTITION = 10_000
+_DIGITS = 12
+
+
+class FeedItem(StoredItem):
+    class Meta:
+        table_name = settings().events_table
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    kind = DiscriminatorAttribute()
+
+
+class Head(FeedItem, discriminator="head"):
+    """How far the log goes: the position of its latest row. Moved in the transaction that puts the rows."""
+
+    position = IntegerAttribute()
+
+    @staticmethod
+    def key() -> tuple[str, str]:
+        return "head", "head"
+
+
+class Row(FeedItem, discriminator="row"):
+    """An event at its place in the log; `body` is its JSON, as webhooks deliver it."""
+
+    event_id = UnicodeAttribute()
+    type = UnicodeAttribute()
+    body = UnicodeAttribute()
+    expires_at = IntegerAttribute(attr_name="ttl")
+
+    @staticmethod
+    def key(position: int) -> tuple[str, str]:
+        return f"log#{position // _ROWS_OF_A_PARTITION:08d}", f"{position:0{_DIGITS}d}"
+
+    @property
+    def position(self) -> int:
+        return int(self.sk)
+
+
+class Marker(FeedItem, discriminator="marker"):
+    """Where an event stands, and that it does: put once for each id."""
+
+    position = IntegerAttribute()
+    expires_at = IntegerAttribute(attr_name="ttl")
+
+    @staticmethod
+    def key(event_id: str) -> tuple[str, str]:
+        return f"id#{event_id}", "marker"
+
+
+class Day(FeedItem, discriminator="day"):
+    """The position of the first row that was written on a day: where a reader without a place begins."""
+
+    position = IntegerAttribute()
+    expires_at = IntegerAttribute(attr_name="ttl")
+
+    @staticmethod
+    def key(day: str) -> tuple[str, str]:
+        return "days", day

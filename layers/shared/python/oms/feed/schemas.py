@@ -1,0 +1,33 @@
+"""What the routes of the feed take and give."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from oms.schemas import PageQuery, Response
+
+
+class ListEventsQuery(PageQuery):
+    after: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = Field(
+        None, description="The id of the last event that was read"
+    )
+    type: Annotated[str, StringConstraints(pattern=r"^[a-z_.*,]{1,1000}$")] | None = Field(
+        None, description="Types such as order.created or order.*, separated by commas"
+    )
+
+
+class EventResponse(Response):
+    """As webhooks deliver it; what `data` holds is told by its type's schema in the event catalogue."""
+
+    id: str
+    type: str
+    version: int
+    occurred_at: str
+    sequence: int
+    actor: dict[str, str]
+    data: dict[str, Any]
+
+
+class EventPage(Response):
+    items: list[EventResponse]
+    next_cursor: str | None

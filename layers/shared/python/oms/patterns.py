@@ -1,0 +1,10 @@
+"""Which types of events a pattern means: `order.created` itself, `order.*` all of a thing's, `*` everything."""
+
+from collections.abc import Iterable
+
+
+def matches(patterns: Iterable[str], event_type: str) -> bool:
+    return any(
+        pattern in ("*", event_type) or (pattern.endswith(".*") and event_type.startswith(pattern[:-1]))
+        for pattern in patterns
+    )

@@ -1,0 +1,148 @@
+"""One HTTP POST to a stranger's server: to a checked address, in a bounded time, reading a bounded answer.
+
+No redirects, no proxies from the environment, no retries, no connection kept: the standard library's clients do some of
+these, and none of them bounds the time of an answer that drips.
+"""
+
+import http.client
+import io
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from oms.webhooks import targets
+from oms.webhooks.targets import Resolve, Target
+
+SECONDS = 15.0
+# For each address of a name: one that does not answer is not to take the time of the next.
+CONNECT_SECONDS = 5.0
+MOST_OF_AN_ANSWER = 16 * 1024
+
+
+class NoAnswerError(Exception):
+    """The request had no answer: no connection, no TLS, no HTTP, or not in time. The message says which."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`body` is what was read of it, 16 KB at most."""
+
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+def post(
+    target: Target,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    private: bool = False,
+    seconds: float = SECONDS,
+    resolve: Resolve = targets.resolve,
+) -> Answer:
+    """The answer. Raises ForbiddenTargetError before any connection, NoAnswerError."""
+    clock = _Deadline(time.monotonic() + seconds)
+    try:
+        addresses = clock.bound(lambda: targets.addresses_of(target, private=private, resolve=resolve))
+        with _connected(target, addresses, clock) as connection:
+            connection.settimeout(clock.left())
+            connection.sendall(_request(target, body, headers))
+            return _read(connection, clock)
+    except TimeoutError as error:
+        raise NoAnswerError(f"no answer within {seconds:g} s") from error
+    except ssl.SSLError as error:
+        raise NoAnswerError(f"TLS failed: {error.reason or error}") from error
+    except http.client.HTTPException as error:
+        raise NoAnswerError(f"not an HTTP answer: {type(error).__name__}") from error
+    except (OSError, ValueError) as error:
+        raise NoAnswerError(f"connection failed: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Deadline:
+    end: float
+
+    def left(self) -> float:
+        """Seconds, more than 0. Raises TimeoutError."""
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def bound[T](self, work: Callable[[], T]) -> T:
+        """What `work` gives, if it does in time: the resolver takes no limit of its own."""
+        pool = ThreadPoolExecutor(1)
+        try:
+            return pool.submit(work).result(self.left())
+        except FutureTimeoutError as error:
+            raise TimeoutError from error
+        finally:
+            pool.shutdown(wait=False)
+
+
+def _connected(target: Target, addresses: list[str], clock: _Deadline) -> socket.socket:
+    """A connection to the first of the addresses that takes one."""
+    last: OSError = OSError("the name has no address")
+    for address in addresses:
+        try:
+            connection = socket.create_connection((address, target.port), timeout=min(CONNECT_SECONDS, clock.left()))
+        except OSError as error:
+            last = error
+            continue
+        if target.scheme == "http":
+            return connection
+        try:
+            connection.settimeout(clock.left())
+            return _tls().wrap_socket(connection, server_hostname=target.host)
+        except BaseException:
+            connection.close()
+            raise
+    raise last
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _request(target: Target, body: bytes, headers: Mapping[str, str]) -> bytes:
+    lines = {"Host": target.authority, **headers, "Content-Length": str(len(body)), "Connection": "close"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"POST {target.path} HTTP/1.1\r\n{head}\r\n".encode("ascii") + body
+
+
+def _read(connection: socket.socket, clock: _Deadline) -> Answer:
+    response = http.client.HTTPResponse(_Timed(connection, clock), method="POST")  # type: ignore[arg-type]
+    response.begin()
+    try:
+        body = response.read(MOST_OF_AN_ANSWER)
+    except http.client.IncompleteRead as error:
+        body = error.partial[:MOST_OF_AN_ANSWER]
+    return Answer(response.status, response.getheader("Retry-After"), body)
+
+
+class _Timed(io.RawIOBase):
+    """A connection whose reads all end at one moment, however slowly the bytes come."""
+
+    def __init__(self, connection: socket.socket, clock: _Deadline) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._connection.settimeout(self._clock.left())
+        return self._connection.recv_into(buffer)

@@ -1,0 +1,47 @@
+"""Webhook secrets at rest: AES-256-GCM under a key that only the functions that show or use them can read.
+
+The secret must be had in the clear to sign, so a hash will not do. Bound to its subscription, a sealed secret that is
+copied to another item opens nowhere.
+"""
+
+import hmac
+import json
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from oms.errors import UnavailableError
+from oms.identity.secret_store import Reloaded, read_secret
+from oms.settings import settings
+
+_NONCE_BYTES = 12
+
+
+def _load_keys() -> dict[str, str]:
+    keys: dict[str, str] = json.loads(read_secret(settings().webhook_keys_secret))
+    return keys
+
+
+_keys = Reloaded(_load_keys)
+
+
+def seal(secret: str, *, subscription_id: str) -> bytes:
+    """`<version>.<nonce><ciphertext>`, under the newest key."""
+    version = max(_keys.get(), key=int)
+    nonce = os.urandom(_NONCE_BYTES)
+    return version.encode() + b"." + nonce + _cipher(version).encrypt(nonce, secret.encode(), subscription_id.encode())
+
+
+def unseal(sealed: bytes, *, subscription_id: str) -> str:
+    """Raises UnavailableError for what was sealed with a key that is not there, or for another subscription."""
+    version, _, rest = sealed.partition(b".")
+    nonce, ciphertext = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
+    try:
+        return _cipher(version.decode()).decrypt(nonce, ciphertext, subscription_id.encode()).decode()
+    except (InvalidTag, ValueError, LookupError) as error:
+        raise UnavailableError from error
+
+
+def _cipher(version: str) -> AESGCM:
+    return AESGCM(hmac.digest(_keys.get()[version].encode(), b"oms webhook secrets", "sha256"))

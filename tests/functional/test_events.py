@@ -1,0 +1,153 @@
+"""Events: what each change tells, in the form of the contract, the same however often it is derived."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from oms import publishing
+from oms.catalogue import EVENT_TYPES
+from publisher import handler as publisher
+from tests.faults.injector import Call, faults
+from tests.faults.shop import BODIES, Shop
+from tests.functional.harness import Context, Person
+from tests.functional.stream import Record, streamed
+
+TABLES = ("orders", "inventory")
+
+
+@pytest.fixture
+def shop(customer: Person, manager: Person) -> Shop:
+    return Shop(customer, manager)
+
+
+def published(records: list[Record]) -> list[Any]:
+    """What the publisher puts on the bus for these records, in order."""
+    put: list[Any] = []
+
+    def take(call: Call) -> Any:
+        if call.operation != "PutEvents":
+            return call.send()
+        put.extend(call.parameters["Entries"])
+        return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in call.parameters["Entries"]]}
+
+    with faults(take):
+        publisher.lambda_handler({"Records": records}, Context())
+    for entry in put:
+        assert entry["Source"] == publishing.SOURCE
+        assert json.loads(entry["Detail"])["type"] == entry["DetailType"]
+    return [json.loads(entry["Detail"]) for entry in put]
+
+
+def told(records: list[Record]) -> list[str]:
+    return [event["type"] for event in published(records)]
+
+
+def test_an_orders_way_is_told_step_by_step(shop: Shop) -> None:
+    product = shop.product(100)
+    with streamed(*TABLES) as records:
+        placed = shop.buy({product: 3}).json
+        path = f"/api/v1/orders/{placed['id']}"
+        shown = [placed, *(shop.move(path, name).json for name in ("confirm", "ship", "deliver", "return"))]
+
+    events = published(records)
+
+    assert [it["type"] for it in events] == [
+        f"order.{word}" for word in ("created", "confirmed", "shipped", "delivered", "returned")
+    ]
+    for number, (event, order) in enumerate(zip(events, shown, strict=True), 1):
+        assert set(event) == {"id", "type", "version", "occurred_at", "sequence", "actor", "data"}
+        assert (event["version"], event["sequence"]) == (1, number)
+        assert event["occurred_at"] == order["updated_at"]
+        assert event["data"] == {name: value for name, value in order.items() if name != "customer"}
+    actors = [it["actor"] for it in events]
+    assert actors[0] == {"id": shop.customer.id, "role": "customer"}
+    assert actors[1:] == [{"id": shop.manager.id, "role": "manager"}] * 4
+
+
+@pytest.mark.parametrize(("move", "event"), [("cancel", "order.cancelled"), (None, "order.expired")])
+def test_the_end_of_a_hold_is_told(shop: Shop, time_machine: Callable[..., None], move: str | None, event: str) -> None:
+    from datetime import timedelta
+
+    path = f"/api/v1/orders/{shop.buy({shop.product(100): 3}).json['id']}"
+    with streamed(*TABLES) as records:
+        if move:
+            shop.move(path, move)
+        else:
+            time_machine(timedelta(minutes=31))
+            shop.sweep()
+
+    assert told(records) == [event]
+
+
+def test_stock_is_told_from_every_cause_as_it_crosses(shop: Shop) -> None:
+    body = {"sku": "AB-1", "name": "Hammer", "category": "Tools", "price": 5, "stock": 10, "low_stock_threshold": 5}
+    product = shop.manage("POST", "products", body).json["id"]
+    with streamed(*TABLES) as records:
+        low = shop.buy({product: 6}).json
+        shop.buy({product: 4})
+        shop.manage("PATCH", f"products/{product}/stock", {"adjustment": 3, "reason": "found"})
+        shop.move(f"/api/v1/orders/{low['id']}", "cancel")
+
+    events = [it for it in published(records) if it["type"].startswith("stock.")]
+
+    assert [it["type"] for it in events] == [
+        "stock.low",
+        "stock.out",
+        "stock.adjusted",
+        "stock.low",
+        "stock.replenished",
+    ]
+    assert [it["data"]["available"] for it in events] == [4, 0, 3, 3, 9]
+    assert events[2]["data"] | {"name": ""} == {
+        "product_id": product,
+        "sku": "AB-1",
+        "name": "",
+        "available": 3,
+        "reserved": 10,
+        "on_hand": 13,
+        "low_stock_threshold": 5,
+        "adjustment": 3,
+        "cause": "adjusted",
+    }
+    assert [it["sequence"] for it in events] == [2, 3, 4, 4, 5]
+    assert events[0]["actor"] == {"id": shop.customer.id, "role": "customer"}
+
+
+def test_products_are_told_as_managers_see_them(shop: Shop) -> None:
+    body = {"sku": "AB-1", "name": "Hammer", "category": "Tools", "price": 5, "stock": 10}
+    edit = {name: body[name] for name in ("sku", "name", "category")} | {"price": 6}
+    with streamed(*TABLES) as records:
+        made = shop.manage("POST", "products", body).json
+        path = f"products/{made['id']}"
+        updated = shop.manage("PUT", path, edit | {"status": "active"}).json
+        archived = shop.manage("PUT", path, edit | {"status": "archived"}).json
+        back = shop.manage("PUT", path, edit | {"status": "active"}).json
+
+    events = published(records)
+
+    assert [it["type"] for it in events] == [
+        "product.created",
+        "product.updated",
+        "product.archived",
+        "product.updated",
+    ]
+    assert [it["data"] for it in events] == [made, updated, archived, back]
+    assert [it["sequence"] for it in events] == [1, 2, 3, 4]
+
+
+def test_the_same_change_is_the_same_event_however_often_it_comes(shop: Shop) -> None:
+    with streamed(*TABLES) as records:
+        path = f"/api/v1/orders/{shop.buy({shop.product(3): 3}).json['id']}"
+        shop.move(path, "ship", key=None)
+        shop.post(f"{path}/confirm", BODIES.get("confirm"), by=shop.manager)
+
+    once, twice = published(records), published([*records, *records])
+
+    assert twice == [*once, *once]
+    assert len({it["id"] for it in once}) == len(once)
+
+
+def test_every_type_has_a_schema_that_its_data_fits() -> None:
+    assert all(it.data.model_json_schema()["type"] == "object" and it.says for it in EVENT_TYPES.values())

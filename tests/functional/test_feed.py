@@ -1,0 +1,210 @@
+"""The feed: a log without gaps, read from any place."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+
+from feeder import handler as feeder
+from oms import clock
+from oms.events import event_id
+from oms.feed import service
+from tests.faults.injector import conflicted, crashes, faults, lose_answer, refuse
+from tests.functional.gateway import assert_problem, call
+from tests.functional.harness import Answer, Context, Person
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+FEED = "/api/v1/events"
+numbers = count(1)
+
+
+def an_event(event_type: str = "order.created", *, size: int = 0) -> dict[str, Any]:
+    number, at = next(numbers), clock.timestamp(clock.now())
+    return {
+        "id": event_id(event_type, at, f"thing-{number}", number),
+        "type": event_type,
+        "version": 1,
+        "occurred_at": at,
+        "sequence": number,
+        "actor": {"id": "system", "role": "system"},
+        "data": {"number": number, "filling": "x" * size},
+    }
+
+
+def feed_in(*events: Any) -> Any:
+    """The queue brings these, as one batch."""
+    records = [
+        {"messageId": str(place), "body": it if isinstance(it, str) else json.dumps(it)}
+        for place, it in enumerate(events)
+    ]
+    return feeder.lambda_handler({"Records": records}, Context())
+
+
+def read(who: Person, query: str = "", limit: int = 100) -> Answer:
+    return call("GET", f"{FEED}?limit={limit}{query}", token=who.token)
+
+
+def ids(events: list[Any]) -> list[str]:
+    return [event["id"] for event in events]
+
+
+def everything(who: Person, query: str = "", limit: int = 100) -> list[str]:
+    """The ids of the whole feed, page by page."""
+    found: list[str] = []
+    cursor = ""
+    while True:
+        page = read(who, query + cursor, limit)
+        assert page.status == 200, page.text
+        found += ids(page.json["items"])
+        if page.json["next_cursor"] is None:
+            return found
+        cursor = f"&cursor={page.json['next_cursor']}"
+
+
+def test_events_come_as_they_were_published_oldest_first(manager: Person) -> None:
+    events = [an_event() for _ in range(5)]
+
+    assert feed_in(*events) == {"batchItemFailures": []}
+
+    assert read(manager).json == {"items": events, "next_cursor": None}
+    assert call("GET", f"{FEED}/{events[2]['id']}", token=manager.token).json == events[2]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 100])
+def test_a_reader_goes_on_after_the_last_event_it_saw(manager: Person, limit: int) -> None:
+    events = [an_event() for _ in range(7)]
+    feed_in(*events[:4])
+    seen = everything(manager, limit=limit)
+    feed_in(*events[4:])
+
+    assert seen == ids(events[:4])
+    assert everything(manager, f"&after={seen[-1]}", limit) == ids(events[4:])
+    assert read(manager, f"&after={events[-1]['id']}").json["items"] == []
+
+
+def test_an_event_that_comes_again_is_written_once(manager: Person) -> None:
+    first, second, third = (an_event() for _ in range(3))
+
+    feed_in(first, second, first)
+    feed_in(second, third, first)
+
+    assert everything(manager) == ids([first, second, third])
+
+
+def test_more_events_than_a_transaction_takes_are_several(manager: Person) -> None:
+    many = [an_event() for _ in range(120)]
+    large = [an_event(size=200_000) for _ in range(40)]
+
+    with faults() as calls:
+        feed_in(*many, *large)
+
+    assert everything(manager) == ids(many + large)
+    writes = [it for it in calls if it.operation == "TransactWriteItems"]
+    assert all(len(it.parameters["TransactItems"]) <= 100 for it in writes)
+    assert all(len(json.dumps(it.parameters)) < 4 << 20 for it in writes)
+
+
+def test_what_is_no_event_comes_back_alone(manager: Person) -> None:
+    good = an_event()
+
+    answer = feed_in("not json", good, "{}", "[]")
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": it} for it in ("0", "2", "3")]}
+    assert everything(manager) == [good["id"]]
+
+
+def test_f13_a_crash_anywhere_leaves_no_gap_and_no_double(manager: Person) -> None:
+    written: list[str] = []
+
+    def begin() -> list[dict[str, Any]]:
+        return [an_event() for _ in range(3)]
+
+    for name, events in crashes(begin, lambda it: feed_in(*it)):
+        feed_in(*events)
+        written += ids(events)
+        assert everything(manager) == written, name
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_another_writer_makes_it_look_again(manager: Person, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    ours, theirs = an_event(), [an_event() for _ in range(times)]
+    waiting = list(theirs)
+
+    def plan(made: Any) -> Any:
+        if made.operation == "TransactWriteItems" and waiting:
+            other = waiting.pop()
+            service.append([service.Entry(other["id"], other["type"], json.dumps(other))])
+        return made.send()
+
+    with faults(plan):
+        feed_in(ours)
+
+    assert sorted(everything(manager)) == sorted(ids([ours, *theirs]))
+    assert len(everything(manager)) == times + 1
+
+
+def test_conflicts_and_lost_answers_pass(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
+    first, second = an_event(), an_event()
+
+    with faults(refuse("TransactWriteItems", conflicted, times=3)):
+        feed_in(first)
+    with faults(lose_answer("TransactWriteItems")):
+        feed_in(second)
+
+    assert everything(manager) == ids([first, second])
+
+
+@pytest.mark.parametrize(
+    ("query", "types"),
+    [
+        ("", ["order.created", "stock.low", "order.shipped"]),
+        ("&type=order.created", ["order.created"]),
+        ("&type=order.*", ["order.created", "order.shipped"]),
+        ("&type=stock.low,order.shipped", ["stock.low", "order.shipped"]),
+        ("&type=*", ["order.created", "stock.low", "order.shipped"]),
+    ],
+)
+@pytest.mark.parametrize("limit", [1, 100])
+def test_a_filter_leaves_out_what_is_not_meant(manager: Person, query: str, types: list[str], limit: int) -> None:
+    events = [an_event(name) for name in ("order.created", "stock.low", "order.shipped")]
+    feed_in(*events)
+
+    assert everything(manager, query, limit) == [it["id"] for it in events if it["type"] in types]
+
+
+@pytest.mark.parametrize("pattern", ["order.unknown", "ord.*", "order", "order.created,", "*.created", "order*"])
+def test_a_type_that_there_is_not_is_refused(manager: Person, pattern: str) -> None:
+    assert_problem(read(manager, f"&type={pattern}"), 422, "validation-failed")
+
+
+def test_what_has_expired_is_gone_and_what_never_was_is_not_found(
+    person: Callable[..., Person], time_machine: Callable[[timedelta], None]
+) -> None:
+    old = an_event()
+    feed_in(old)
+    time_machine(timedelta(days=91))
+    new, manager = an_event(), person("manager")
+    feed_in(new)
+
+    for path in (f"{FEED}/{old['id']}", f"{FEED}?after={old['id']}"):
+        assert_problem(call("GET", path, token=manager.token), 410, "gone")
+    unknown = an_event()["id"]
+    for missing in (unknown, "nothing", "0" * 24, "Z" * 24):
+        status = 410 if missing == "0" * 24 else 404
+        assert call("GET", f"{FEED}/{missing}", token=manager.token).status == status, missing
+    assert everything(manager) == [new["id"]], "a reader without a place begins with what is kept"
+
+
+def test_only_admins_are_told_of_users(manager: Person, person: Callable[..., Person]) -> None:
+    order, user = an_event(), an_event("user.registered")
+    feed_in(order, user)
+
+    assert everything(person("admin")) == ids([order, user])
+    assert everything(manager) == ids([order])
+    assert call("GET", f"{FEED}/{user['id']}", token=manager.token).status == 404

@@ -1,0 +1,92 @@
+"""Events from the request that caused them to the feed, through streams, bus and queue, and readers who follow it."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from local.system import LocalSystem
+from tests.integration.shop import CLIENTS, at_once, create_product, order_of, wait_until
+
+FEED = "/api/v1/events"
+ORDERS = 60
+
+
+def latest(http: httpx.Client) -> str | None:
+    """The id of the last event there is."""
+    events = follow(http, None)
+    return events[-1]["id"] if events else None
+
+
+def follow(http: httpx.Client, after: str | None) -> list[Any]:
+    """All events after one, page by page, each page asked for by the last event of the one before."""
+    found: list[Any] = []
+    while True:
+        page = http.get(FEED, params={"limit": 100} | ({"after": after} if after else {})).json()
+        found += page["items"]
+        if not page["items"]:
+            return found
+        after = found[-1]["id"]
+
+
+def test_what_becomes_of_an_order_is_in_the_feed_within_seconds(
+    system: LocalSystem, signed_in: Callable[[str], httpx.Client]
+) -> None:
+    manager, alice = signed_in("manager"), signed_in("alice")
+    product = create_product(manager, stock=3)
+    start = latest(manager)
+    path = f"/api/v1/orders/{alice.post('/api/v1/orders', json=order_of((product, 3))).json()['id']}"
+    parcel = {"carrier": "DHL", "tracking_number": "1"}
+    for move, body in (("confirm", None), ("ship", parcel), ("deliver", None), ("return", {})):
+        assert manager.post(f"{path}/{move}", json=body).status_code == 200
+
+    events = wait_until(lambda: follow(manager, start), lambda it: len(it) >= 7)
+
+    of_order = [it for it in events if it["type"].startswith("order.")]
+    assert [(it["type"], it["sequence"]) for it in sorted(of_order, key=lambda it: it["sequence"])] == [
+        ("order.created", 1),
+        ("order.confirmed", 2),
+        ("order.shipped", 3),
+        ("order.delivered", 4),
+        ("order.returned", 5),
+    ]
+    shown = manager.get(path).json()
+    shown.pop("customer")
+    assert of_order[-1]["data"] == shown
+    assert Counter(it["type"] for it in events if it["type"].startswith("stock.")) == {
+        "stock.out": 1,
+        "stock.replenished": 1,
+    }
+    assert manager.get(f"{FEED}/{events[0]['id']}").json() == events[0]
+
+
+def test_f27_a_reader_who_follows_while_orders_pour_in_misses_and_doubles_nothing(
+    system: LocalSystem, signed_in: Callable[[str], httpx.Client]
+) -> None:
+    manager, alice = signed_in("manager"), signed_in("alice")
+    products = [create_product(manager, stock=10_000) for _ in range(2)]
+    start = latest(manager)
+    seen: list[Any] = []
+    stop = threading.Event()
+
+    def read_on() -> None:
+        while not stop.is_set():
+            seen.extend(follow(manager, seen[-1]["id"] if seen else start))
+
+    reader = threading.Thread(target=read_on)
+    reader.start()
+    placed = at_once(
+        [lambda: alice.post("/api/v1/orders", json=order_of(*((it, 1) for it in products)))] * ORDERS, clients=CLIENTS
+    )
+    ids = {answer.json()["id"] for answer in placed}
+    wait_until(lambda: len([it for it in seen if it["data"].get("id") in ids]), lambda it: it >= ORDERS)
+    stop.set()
+    reader.join()
+    seen.extend(follow(manager, seen[-1]["id"]))
+
+    assert len(ids) == ORDERS
+    assert Counter(it["data"]["id"] for it in seen if it["type"] == "order.created") == dict.fromkeys(ids, 1)
+    assert len({it["id"] for it in seen}) == len(seen)
+    assert [it["id"] for it in follow(manager, start)] == [it["id"] for it in seen], "as it was followed, so it stands"

@@ -1,0 +1,226 @@
+"""A23: a subscriber that drips, never ends or answers a gigabyte is cut off at the limits."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from oms.webhooks import post
+from oms.webhooks.post import MOST_OF_AN_ANSWER, Answer, NoAnswerError
+from oms.webhooks.targets import parse
+
+SECONDS = 0.6
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+type Behave = Callable[[socket.socket], None]
+type Serve = Callable[..., str]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts a server that takes one request and then behaves as told; its URL."""
+    listeners: list[socket.socket] = []
+
+    def start(behave: Behave, tls: ssl.SSLContext | None = None) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def run() -> None:
+            with suppress(OSError):
+                plain, _ = listener.accept()
+                with tls.wrap_socket(plain, server_side=True) if tls else plain as connection:
+                    received = b""
+                    while b"\r\n\r\n" not in received:
+                        received += connection.recv(65536)
+                    behave(connection)
+
+        threading.Thread(target=run, daemon=True).start()
+        return f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}/hook"
+
+    yield start
+    for listener in listeners:
+        listener.close()
+
+
+def send(url: str, body: bytes = b"{}", seconds: float = SECONDS) -> Answer:
+    return post.post(parse(url, private=True), body, {"webhook-id": "1"}, private=True, seconds=seconds)
+
+
+def answering(*parts: bytes, pause: float = 0) -> Behave:
+    def behave(connection: socket.socket) -> None:
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(pause)
+
+    return behave
+
+
+def endless(*first: bytes, drop: bytes, pause: float) -> Behave:
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(b"".join(first))
+        while True:
+            connection.sendall(drop)
+            time.sleep(pause)
+
+    return behave
+
+
+DRIPS = {
+    "status line": endless(drop=b"H", pause=0.05),
+    "headers": endless(HEAD, drop=b"X-Drip: 1\r\n", pause=0.05),
+    "one header": endless(HEAD + b"X: ", drop=b"x", pause=0.05),
+    "body": endless(HEAD + b"Content-Length: 1000\r\n\r\n", drop=b"x", pause=0.05),
+    "chunks": endless(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", drop=b"1\r\nx\r\n", pause=0.05),
+    "continues": endless(drop=b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.05),
+    "nothing": answering(b"", pause=5),
+}
+
+
+@pytest.mark.parametrize("behave", DRIPS.values(), ids=DRIPS.keys())
+def test_a23_what_drips_is_cut_off_in_time(serve: Serve, behave: Behave) -> None:
+    url = serve(behave)
+    started = time.monotonic()
+
+    with pytest.raises(NoAnswerError):
+        send(url)
+
+    assert time.monotonic() - started < SECONDS + 0.5
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 1073741824\r\n", b"", b"Transfer-Encoding: chunked\r\n"])
+def test_a23_of_a_gigabyte_16_kb_are_read(serve: Serve, length: bytes) -> None:
+    sent = 0
+
+    def behave(connection: socket.socket) -> None:
+        nonlocal sent
+        connection.sendall(HEAD + length + b"\r\n")
+        drop = b"10000\r\n" + b"x" * 65536 + b"\r\n" if b"chunked" in length else b"x" * 65536
+        while sent < 1 << 30:
+            connection.sendall(drop)
+            sent += len(drop)
+
+    answer = send(serve(behave), seconds=5)
+
+    assert (answer.status, len(answer.body)) == (200, MOST_OF_AN_ANSWER)
+    assert sent < 64 << 20, "the connection was closed, not drained"
+
+
+def test_a23_more_headers_than_any_server_sends_are_no_answer(serve: Serve) -> None:
+    with pytest.raises(NoAnswerError):
+        send(serve(endless(HEAD, drop=b"X-Many: 1\r\n" * 50, pause=0)), seconds=5)
+
+
+def test_a_request_that_is_never_read_is_cut_off_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
+        started = time.monotonic()
+        with pytest.raises(NoAnswerError):
+            send(f"http://127.0.0.1:{listener.getsockname()[1]}/", body=b"x" * (1 << 24))
+
+    assert time.monotonic() - started < SECONDS + 0.5
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"\r\n", b"garbage\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 99999 X\r\n\r\n", b"\x16\x03\x01"]
+)
+def test_what_is_no_http_is_no_answer(serve: Serve, answer: bytes) -> None:
+    with pytest.raises(NoAnswerError):
+        send(serve(answering(answer)))
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed(serve: Serve) -> None:
+    followed = serve(answering(HEAD + b"Content-Length: 0\r\n\r\n"))
+
+    answer = send(serve(answering(b"HTTP/1.1 302 Found\r\nLocation: " + followed.encode() + b"\r\n\r\n")))
+
+    assert answer.status == 302
+
+
+def test_an_answer_is_what_was_said(serve: Serve) -> None:
+    head = b"HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Length: 5\r\n\r\n"
+
+    assert send(serve(answering(head, b"sorry", pause=0.05))) == Answer(503, "120", b"sorry")
+
+
+def test_a_body_that_ends_too_soon_is_what_came(serve: Serve) -> None:
+    assert send(serve(answering(HEAD + b"Content-Length: 10\r\n\r\nhalf"))).body == b"half"
+
+
+def test_the_environments_proxies_are_not_asked(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+    assert send(serve(answering(HEAD + b"Content-Length: 0\r\n\r\n"))).status == 200
+
+
+def test_the_request_is_as_it_was_signed(serve: Serve) -> None:
+    seen: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def run() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            seen.append(connection.recv(65536))
+            connection.sendall(HEAD + b"Content-Length: 0\r\n\r\n")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    port = listener.getsockname()[1]
+    send(f"http://localhost:{port}/hook?a=1", '{"name":"Zoë"}'.encode())
+    thread.join()
+    listener.close()
+
+    head, _, body = b"".join(seen).partition(b"\r\n\r\n")
+    assert head.split(b"\r\n")[0] == b"POST /hook?a=1 HTTP/1.1"
+    assert f"Host: localhost:{port}".encode() in head
+    assert body == '{"name":"Zoë"}'.encode()
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate for localhost and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    path = folder / "certificate.pem"
+    path.write_bytes(pem)
+    return path
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_only_a_certificate_of_that_name_that_somebody_vouches_for_gets_the_request(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
+) -> None:
+    certificate = self_signed(tmp_path)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate)
+    client = ssl.create_default_context(cafile=str(certificate) if trusted else None)
+    monkeypatch.setattr(post, "_tls", lambda: client)
+    url = serve(answering(HEAD + b"Content-Length: 0\r\n\r\n"), server)
+
+    if trusted:
+        assert send(url.replace("127.0.0.1", "localhost"), seconds=5).status == 200
+    else:
+        with pytest.raises(NoAnswerError, match="CERTIFICATE_VERIFY_FAILED"):
+            send(url.replace("127.0.0.1", "localhost"), seconds=5)
+    with pytest.raises(NoAnswerError, match="CERTIFICATE_VERIFY_FAILED"):
+        send(serve(answering(HEAD), server), seconds=5)
+
+
+def test_certificates_and_names_are_checked_by_default() -> None:
+    assert post._tls().verify_mode == ssl.CERT_REQUIRED
+    assert post._tls().check_hostname

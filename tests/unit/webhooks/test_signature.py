@@ -1,0 +1,75 @@
+"""A22: what the independent verifier makes of our signatures."""
+
+import base64
+import json
+from datetime import UTC, datetime
+
+import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from oms.webhooks.signature import new_secret, signed_headers
+
+BODY = '{"type":"order.created","note":"Grüße, 你好"}'.encode()
+NOW = int(datetime.now(UTC).timestamp())
+
+
+def test_a22_the_golden_vector_of_the_standard() -> None:
+    """https://github.com/standard-webhooks/standard-webhooks, the reference libraries' test of signing."""
+    headers = signed_headers(
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        1614265330,
+        b'{"test": 2432232314}',
+        ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    )
+
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a22_the_independent_verifier_takes_what_we_sign() -> None:
+    secret = new_secret()
+
+    headers = signed_headers("EVENT1", NOW, BODY, [secret])
+
+    assert Webhook(secret).verify(BODY, headers) == json.loads(BODY)
+    assert headers["webhook-id"] == "EVENT1"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"webhook-id": "EVENT2"},
+        {"webhook-timestamp": str(NOW + 1)},
+        {"webhook-timestamp": str(NOW - 3600)},
+        {"webhook-signature": "v1," + base64.b64encode(bytes(32)).decode()},
+    ],
+    ids=str,
+)
+def test_a22_what_is_tampered_with_is_refused(change: dict[str, str]) -> None:
+    secret = new_secret()
+
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(BODY, signed_headers("EVENT1", NOW, BODY, [secret]) | change)
+
+
+def test_a22_a_changed_body_is_refused() -> None:
+    secret = new_secret()
+
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(BODY + b" ", signed_headers("EVENT1", NOW, BODY, [secret]))
+
+
+def test_a22_while_a_secret_is_rotated_either_verifies() -> None:
+    new, old, stranger = (new_secret() for _ in range(3))
+    headers = signed_headers("EVENT1", NOW, BODY, [new, old])
+
+    assert all(Webhook(it).verify(BODY, headers) for it in (new, old))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(stranger).verify(BODY, headers)
+
+
+def test_a_secret_is_32_random_bytes() -> None:
+    first, second = new_secret(), new_secret()
+
+    assert first.startswith("whsec_")
+    assert len(base64.b64decode(first.removeprefix("whsec_"))) == 32
+    assert first != second
