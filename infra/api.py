@@ -70,6 +70,7 @@ class Api(Construct):
         self._group("inventory", "Inventory", functions.inventory)
         self._group("orders", "Orders", functions.orders)
         self._group("admin", "Admin", functions.admin)
+        self._group("webhooks", "Webhooks", functions.webhooks)
         self._group("events", "Events", functions.webhooks)
         self._default_stage(stage)
         acknowledge(

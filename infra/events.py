@@ -1,5 +1,7 @@
 """Events on their way out: from the tables' streams to the bus, and from there, by a queue each, to who wants them."""
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -40,10 +42,23 @@ class Events(Construct):
             batch_size=100,
             alarms=alarms,
         )
-        self._to_queue("Feed", functions.feeder, seconds=FEEDER_SECONDS, batch_size=FEED_BATCH)
+        self.to_queue("Feed", functions.feeder, seconds=FEEDER_SECONDS, batch_size=FEED_BATCH)
 
-    def _to_queue(self, name: str, function: lambda_.Function, *, seconds: int, batch_size: int) -> sqs.Queue:
-        """A rule for all events, the queue that it fills, and the function that the queue feeds, two at a time."""
+    def to_queue(
+        self,
+        name: str,
+        function: lambda_.Function,
+        *,
+        seconds: int,
+        batch_size: int,
+        types: Sequence[str] = (),
+        of: Sequence[str] = (SOURCE,),
+        concurrency: int = 2,
+    ) -> sqs.Queue:
+        """A rule for events of these types (none: all), the queue that it fills, and the function that the queue feeds.
+
+        `of` are the events' sources; `concurrency` is how many batches the function works on at once, 2 at least.
+        """
         dead_letters = sqs.Queue(self, f"{name}DeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True)
         queue = sqs.Queue(
             self,
@@ -58,7 +73,7 @@ class Events(Construct):
             self,
             f"{name}Rule",
             event_bus=self.bus,
-            event_pattern=events.EventPattern(source=[SOURCE]),
+            event_pattern=events.EventPattern(source=list(of), detail_type=list(types) or None),
             targets=[
                 targets.SqsQueue(
                     queue, message=events.RuleTargetInput.from_event_path("$.detail"), dead_letter_queue=dead_letters
@@ -70,7 +85,7 @@ class Events(Construct):
                 queue,
                 batch_size=batch_size,
                 max_batching_window=cdk.Duration.seconds(1) if batch_size > 10 else None,
-                max_concurrency=2,
+                max_concurrency=concurrency,
                 report_batch_item_failures=True,
             )
         )

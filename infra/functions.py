@@ -12,7 +12,7 @@ from infra.alarms import Alarms
 from infra.assets import RUNTIME, Layers, function_code, project_version
 from infra.checks import acknowledge
 from infra.data import READ, WRITE_ITEMS, Data, grant_append, grant_read, grant_read_write
-from infra.keys import ORIGIN, PEPPER, SIGNING_KEYS, Keys
+from infra.keys import ORIGIN, PEPPER, SIGNING_KEYS, WEBHOOK_KEYS, Keys
 from infra.stages import Stage
 
 # Lambda gives one full core from here on, and bcrypt needs all of it.
@@ -60,7 +60,9 @@ class Functions(Construct):
         self.orders = self.add("Orders", "orders.handler")
         # The pepper is for the digests that stand for addresses; no password is compared here.
         self.admin = self.add("Admin", "admin.handler", environment={"OMS_PEPPER_SECRET": keys.name(PEPPER)})
-        self.webhooks = self.add("Webhooks", "webhooks.handler")
+        self.webhooks = self.add(
+            "Webhooks", "webhooks.handler", environment={"OMS_WEBHOOK_KEYS_SECRET": keys.name(WEBHOOK_KEYS)}
+        )
         self.docs = self.add("Docs", "docs.handler")
         self.sweeper = self.add("Sweeper", "sweeper.handler", timeout=30)
         self.expiry = self.add("Expiry", "sweeper.worker", timeout=EXPIRY_SECONDS)
@@ -101,6 +103,8 @@ class Functions(Construct):
         data.inventory.grant(self.publisher, "dynamodb:BatchGetItem")
         grant_read_write(data.events, self.feeder)
         grant_read(data.events, self.webhooks)
+        grant_read_write(data.webhooks, self.webhooks)
+        keys.webhooks.grant_read(self.webhooks)
         for function in (self.inventory, self.orders, self.admin, self.expiry, self.verifier):
             grant_read_write(data.inventory, function)
         for function in (self.orders, self.expiry):
@@ -187,6 +191,8 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "OMS_ORDERS_TABLE": data.orders.table_name,
         "OMS_AUDIT_TABLE": data.audit.table_name,
         "OMS_EVENTS_TABLE": data.events.table_name,
+        "OMS_WEBHOOKS_TABLE": data.webhooks.table_name,
+        "OMS_REPORTS_TABLE": data.reports.table_name,
         "OMS_JWKS_PARAMETER": keys.public.parameter_name,
         "OMS_ORIGIN_SECRET": keys.name(ORIGIN),
         "OMS_CURRENCY": stage.currency,

@@ -14,6 +14,7 @@ from infra.stages import Stage
 SIGNING_KEYS = "signing-keys"
 PEPPER = "pepper"
 ORIGIN = "origin"
+WEBHOOK_KEYS = "webhook-keys"
 
 
 class Keys(Construct):
@@ -25,6 +26,8 @@ class Keys(Construct):
         # By version: a new pepper gets the next number, and the old ones stay for the hashes made with them.
         self.pepper = self._secret("Pepper", PEPPER, template={}, generate="1")
         self.origin = self._secret("Origin", ORIGIN)
+        # By version as well: what the secrets of webhooks are sealed with.
+        self.webhooks = self._secret("WebhookKeys", WEBHOOK_KEYS, template={}, generate="1")
         # Written by `make keys`, not by this stack: it does not exist when the stack is first deployed.
         self.public = ssm.StringParameter.from_string_parameter_attributes(
             self, "PublicKeys", parameter_name=f"/oms/{stage.name}/jwks", force_dynamic_reference=True
@@ -33,7 +36,8 @@ class Keys(Construct):
             self,
             "AwsSolutions-SMG4",
             "Signing keys are rotated by `make keys`, which publishes before it signs; a pepper lives as long as the "
-            "password hashes made with it; the origin secret changes together with the distribution that sends it.",
+            "password hashes made with it, as do the keys that seal webhook secrets; the origin secret changes together "
+            "with the distribution that sends it.",
         )
 
     def _secret(

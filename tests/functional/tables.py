@@ -31,7 +31,9 @@ def create_tables(prefix: str = "") -> None:
         include={"by_customer": ["status"], "by_created": ["status", "customer_id"], "open": ["expires_at"]},
     )
     _create(f"{prefix}audit", ("pk", "sk"), {})
-    _create(f"{prefix}events", ("pk", "sk"), {})
+    for name in ("events", "reports"):
+        _create(f"{prefix}{name}", ("pk", "sk"), {})
+    _create(f"{prefix}webhooks", ("pk", "sk"), {"due": ("due_shard", "due_key")}, include={"due": ["due_at"]})
 
 
 def _create(

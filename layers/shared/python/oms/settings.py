@@ -31,6 +31,7 @@ class Settings:
     audit_table: str
     events_table: str
     webhooks_table: str
+    reports_table: str
     event_bus: str
     webhook_keys_secret: str
     signing_keys_secret: str
@@ -81,6 +82,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         audit_table=environment.get("OMS_AUDIT_TABLE", "audit"),
         events_table=environment.get("OMS_EVENTS_TABLE", "events"),
         webhooks_table=environment.get("OMS_WEBHOOKS_TABLE", "webhooks"),
+        reports_table=environment.get("OMS_REPORTS_TABLE", "reports"),
         event_bus=environment.get("OMS_EVENT_BUS", "oms"),
         webhook_keys_secret=environment.get("OMS_WEBHOOK_KEYS_SECRET", ""),
         signing_keys_secret=environment.get("OMS_SIGNING_KEYS_SECRET", ""),
