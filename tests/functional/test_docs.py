@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from oms.identity import keyring
-from oms.identity.secret_store import Reloaded
+from oms.secret_store import Reloaded
 from tests.faults.injector import faults, refuse, timed_out
 from tests.functional.gateway import assert_problem, call
 

@@ -11,9 +11,10 @@ from botocore.exceptions import ReadTimeoutError
 
 from auth import handler as session_routes
 from docs import handler as docs
-from oms.identity import keyring, keys, secret_store
+from oms import secret_store
+from oms.identity import keyring, keys
 from oms.identity.models import User
-from oms.identity.secret_store import Reloaded
+from oms.secret_store import Reloaded
 from oms.settings import settings
 from tests.functional.auth.conftest import Clock, audit_entries, log_in
 from tests.functional.auth.wire import answer_lost, overtaken, recorded

@@ -9,7 +9,7 @@ from auth import handler as session_routes
 from oms.dynamodb import batch_get, client
 from oms.identity import keyring, passwords
 from oms.identity.models import Counter, Device, IdentityItem, User, counter_key
-from oms.identity.secret_store import Reloaded
+from oms.secret_store import Reloaded
 from tests.functional.auth.conftest import PASSWORD, Clock, audit_entries, log_in
 from tests.functional.auth.wire import answer_lost, overtaken, recorded
 from tests.functional.harness import Answer, invoke

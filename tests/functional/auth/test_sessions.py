@@ -10,7 +10,7 @@ from oms.dynamodb import batch_get, client, put_item
 from oms.identity import keyring
 from oms.identity.models import IdentityItem, Session, User, session_key
 from oms.identity.opaque_tokens import RefreshToken
-from oms.identity.secret_store import Reloaded
+from oms.secret_store import Reloaded
 from tests.functional.auth.conftest import Clock, audit_entries, log_in
 from tests.functional.auth.wire import answer_lost, overtaken, recorded
 from tests.functional.harness import Answer, invoke

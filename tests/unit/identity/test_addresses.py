@@ -4,7 +4,7 @@ import pytest
 
 from oms.identity import addresses
 from oms.identity.addresses import client_address
-from oms.identity.secret_store import Reloaded
+from oms.secret_store import Reloaded
 from oms.settings import settings
 
 

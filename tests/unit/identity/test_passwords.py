@@ -6,7 +6,7 @@ import pytest
 from oms.errors import UnavailableError
 from oms.identity import passwords
 from oms.identity.passwords import PasswordHash
-from oms.identity.secret_store import Reloaded
+from oms.secret_store import Reloaded
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-from oms.identity.secret_store import Reloaded, read_secret
+from oms.secret_store import Reloaded, read_secret
 from oms.settings import settings
 
 _origin_secret = Reloaded(lambda: read_secret(settings().origin_secret))

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from oms import clock
 from oms.errors import UnavailableError
-from oms.identity.secret_store import Reloaded, read_parameter, read_secret
+from oms.secret_store import Reloaded, read_parameter, read_secret
 from oms.settings import settings
 
 logger = Logger(child=True)

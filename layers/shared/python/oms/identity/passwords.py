@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import bcrypt
 
 from oms.errors import UnavailableError
-from oms.identity.secret_store import Reloaded, read_secret
+from oms.secret_store import Reloaded, read_secret
 from oms.settings import settings
 
 MIN_LENGTH = 8

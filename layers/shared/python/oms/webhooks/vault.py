@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from oms.errors import UnavailableError
-from oms.identity.secret_store import Reloaded, read_secret
+from oms.secret_store import Reloaded, read_secret
 from oms.settings import settings
 
 _NONCE_BYTES = 12

@@ -6,7 +6,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from oms import clock
 from oms.errors import UnavailableError
-from oms.identity.secret_store import Reloaded
+from oms.secret_store import Reloaded
 
 
 @pytest.fixture
