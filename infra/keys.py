@@ -36,8 +36,8 @@ class Keys(Construct):
             self,
             "AwsSolutions-SMG4",
             "Signing keys are rotated by `make keys`, which publishes before it signs; a pepper lives as long as the "
-            "password hashes made with it, as do the keys that seal webhook secrets; the origin secret changes together "
-            "with the distribution that sends it.",
+            "password hashes made with it, as do the keys that seal webhook secrets; the origin secret changes with "
+            "the distribution that sends it.",
         )
 
     def _secret(
