@@ -209,6 +209,8 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         environment["OMS_CLOCK_OFFSET"] = str(stage.clock_offset)
     if stage.settle_seconds is not None:
         environment["OMS_SETTLE_SECONDS"] = str(stage.settle_seconds)
+    if stage.webhook_private_targets:
+        environment["OMS_WEBHOOK_PRIVATE_TARGETS"] = "true"
     if stage.is_local:
         # No X-Ray daemon listens here, and patching botocore for it costs every cold start.
         environment["POWERTOOLS_TRACE_DISABLED"] = "true"

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 # These weaken a protection so that tests can move time, skip a limit or a wait. Only the local cloud may have them.
-LOOSENING = ("clock_offset", "register_limit", "login_limit", "settle_seconds")
+LOOSENING = ("clock_offset", "register_limit", "login_limit", "settle_seconds", "webhook_private_targets")
 
 # ISO 4217's currencies in use, by how many decimals an amount has.
 CURRENCIES = {
@@ -67,6 +67,7 @@ class Stage(BaseModel):
     register_limit: int | None = Field(None, ge=1)
     login_limit: int | None = Field(None, ge=1)
     settle_seconds: int | None = Field(None, ge=1)
+    webhook_private_targets: bool | None = None
 
     @property
     def is_local(self) -> bool:

@@ -72,6 +72,10 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
 
 @pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    return synthesize(
-        tmp_path_factory.mktemp("local"), "local", {"clock_offset": 60, "login_limit": 9, "settle_seconds": 5}
-    )
+    settings: dict[str, object] = {
+        "clock_offset": 60,
+        "login_limit": 9,
+        "settle_seconds": 5,
+        "webhook_private_targets": True,
+    }
+    return synthesize(tmp_path_factory.mktemp("local"), "local", settings)

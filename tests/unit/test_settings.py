@@ -9,6 +9,7 @@ LOOSENING = {
     "OMS_REGISTER_LIMIT": "1000",
     "OMS_LOGIN_LIMIT": "2000",
     "OMS_SETTLE_SECONDS": "5",
+    "OMS_WEBHOOK_PRIVATE_TARGETS": "true",
 }
 
 
@@ -22,6 +23,7 @@ def test_loosening_settings_count_on_loopback(endpoint: str) -> None:
     assert loosened.settle == timedelta(seconds=5)
     assert loosened.clock_offset == timedelta(hours=1)
     assert (loosened.register_limit, loosened.login_limit) == (1000, 2000)
+    assert loosened.webhook_private_targets
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,7 @@ def test_a28_loosening_settings_are_ignored_anywhere_else(endpoint: str | None) 
 
     assert (kept.clock_offset, kept.settle) == (timedelta(0), timedelta(minutes=15))
     assert (kept.register_limit, kept.login_limit) == (5, 5)
+    assert not kept.webhook_private_targets
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ class Settings:
     settle: timedelta
     register_limit: int
     login_limit: int
+    webhook_private_targets: bool
 
 
 @cache
@@ -106,6 +107,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         clock_offset=timedelta(seconds=float(loosened.get("OMS_CLOCK_OFFSET", "0"))),
         register_limit=_at_least(1, loosened.get("OMS_REGISTER_LIMIT", "5")),
         login_limit=_at_least(1, loosened.get("OMS_LOGIN_LIMIT", "5")),
+        # Receivers on this machine: plain http, any port, and addresses that are not public.
+        webhook_private_targets=loosened.get("OMS_WEBHOOK_PRIVATE_TARGETS") == "true",
     )
 
 
