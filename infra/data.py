@@ -55,7 +55,7 @@ class Data(Construct):
         self.audit = self._table("Audit", ("pk", "sk"))
         self.events = self._table("Events", ("pk", "sk"), ttl="ttl")
         self.webhooks = self._table(
-            "Webhooks", ("pk", "sk"), indexes=[_index("due", "due_shard", "due_key", include=["due_at"])], ttl="ttl"
+            "Webhooks", ("pk", "sk"), indexes=[_index("due", "due_shard", "due_key")], ttl="ttl"
         )
         self.reports = self._table("Reports", ("pk", "sk"), ttl="ttl")
 

@@ -22,6 +22,9 @@ os.environ.update(
         "OMS_PEPPER_SECRET": "oms/test/pepper",
         "OMS_ORIGIN_SECRET": "oms/test/origin",
         "OMS_STOCK_CHECK_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/stock-check",
+        "OMS_DELIVERY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries",
+        "OMS_SLOW_DELIVERY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/slow-deliveries",
+        "OMS_REPLAY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/replays",
         "OMS_VERSION": "0.1.0",
     }
 )

@@ -41,7 +41,8 @@ def _account() -> None:
     """
     mock_aws().start()
     create_tables()
-    boto3.client("sqs").create_queue(QueueName="stock-check")
+    for queue in ("stock-check", "deliveries", "slow-deliveries", "replays"):
+        boto3.client("sqs").create_queue(QueueName=queue)
     secrets = boto3.client("secretsmanager")
     secrets.create_secret(Name=settings().signing_keys_secret, SecretString=json.dumps({"keys": []}))
     secrets.create_secret(Name=settings().pepper_secret, SecretString=json.dumps({"1": "p" * 32}))

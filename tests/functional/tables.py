@@ -33,7 +33,7 @@ def create_tables(prefix: str = "") -> None:
     _create(f"{prefix}audit", ("pk", "sk"), {})
     for name in ("events", "reports"):
         _create(f"{prefix}{name}", ("pk", "sk"), {})
-    _create(f"{prefix}webhooks", ("pk", "sk"), {"due": ("due_shard", "due_key")}, include={"due": ["due_at"]})
+    _create(f"{prefix}webhooks", ("pk", "sk"), {"due": ("due_shard", "due_key")})
 
 
 def _create(

@@ -83,6 +83,14 @@ class NothingToRepairError(ConflictError):
     code, title = "nothing-to-repair", "Nothing to repair"
 
 
+class WebhookNotActiveError(ConflictError):
+    code, title = "webhook-not-active", "Webhook not active"
+
+
+class ReplayRunningError(ConflictError):
+    code, title = "replay-running", "Replay running"
+
+
 class GoneError(OmsError):
     """It was there, and is kept no longer."""
 

@@ -1,19 +1,57 @@
 """Sending messages to the system's own queues."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import boto3
+from botocore.config import Config
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+_MOST_AT_ONCE = 10
+LONGEST_DELAY = 900
 
 
-def send(queue_url: str, message: dict[str, Any]) -> None:
-    body = json.dumps(message, ensure_ascii=False)
+class NotSentError(Exception):
+    """The queue has refused some messages of a batch; those that it took may be sent twice."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """`delay` in seconds, 900 at most. Messages of one `group` do not hold up others (SQS fair queues)."""
+
+    content: dict[str, Any]
+    delay: int = 0
+    group: str | None = None
+
+
+def send(queue_url: str, content: dict[str, Any], *, delay: int = 0) -> None:
+    _sqs().send_message(QueueUrl=queue_url, **_entry(Message(content, delay)))
+
+
+def send_all(queue_url: str, messages: Sequence[Message]) -> None:
+    """As few calls as can be. Raises NotSentError and botocore's errors; then some may be sent."""
+    for start in range(0, len(messages), _MOST_AT_ONCE):
+        batch = messages[start : start + _MOST_AT_ONCE]
+        entries = [{"Id": str(number), **_entry(message)} for number, message in enumerate(batch)]
+        refused = _sqs().send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
+        if refused:
+            codes = sorted({it["Code"] for it in refused})
+            raise NotSentError(f"the queue refused {len(refused)} messages: {', '.join(codes)}")
+
+
+def _entry(message: Message) -> dict[str, Any]:
+    body = json.dumps(message.content, ensure_ascii=False)
     for noncharacter in ("\ufffe", "\uffff"):  # the two that JSON may hold as they are and a message may not
         body = body.replace(noncharacter, f"\\u{ord(noncharacter):x}")
-    _sqs().send_message(QueueUrl=queue_url, MessageBody=body)
+    delay = {"DelaySeconds": message.delay} if message.delay else {}
+    group = {"MessageGroupId": message.group} if message.group else {}
+    return {"MessageBody": body, **delay, **group}
 
 
 @cache
 def _sqs() -> Any:
-    return boto3.client("sqs")
+    config = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+    return boto3.client("sqs", config=config)

@@ -43,6 +43,9 @@ class Settings:
     public_url: str
     mail_from: str
     stock_check_queue_url: str
+    delivery_queue_url: str
+    slow_delivery_queue_url: str
+    replay_queue_url: str
     currency: str
     currency_digits: int
     hold: timedelta
@@ -92,6 +95,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         origin_secret=environment.get("OMS_ORIGIN_SECRET", ""),
         expiry_queue_url=environment.get("OMS_EXPIRY_QUEUE_URL", ""),
         stock_check_queue_url=environment.get("OMS_STOCK_CHECK_QUEUE_URL", ""),
+        delivery_queue_url=environment.get("OMS_DELIVERY_QUEUE_URL", ""),
+        slow_delivery_queue_url=environment.get("OMS_SLOW_DELIVERY_QUEUE_URL", ""),
+        replay_queue_url=environment.get("OMS_REPLAY_QUEUE_URL", ""),
         poison_queue_url=environment.get("OMS_POISON_QUEUE_URL", ""),
         public_url=environment.get("OMS_PUBLIC_URL", ""),
         mail_from=environment.get("OMS_MAIL_FROM", ""),

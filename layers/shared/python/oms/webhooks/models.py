@@ -3,14 +3,21 @@
 Keys: `subscriptions`/<S>, `count`/`count`, `sub#S`/`delivery#D`, `sub#S`/`replay`.
 """
 
-from pynamodb.attributes import BinaryAttribute, DiscriminatorAttribute, ListAttribute, UnicodeAttribute
+from pynamodb.attributes import (
+    BinaryAttribute,
+    BooleanAttribute,
+    DiscriminatorAttribute,
+    ListAttribute,
+    UnicodeAttribute,
+)
 
 from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem
 from oms.pages import Index
 from oms.settings import settings
 
 DUE = Index(settings().webhooks_table, "due", "due_shard", "due_key")
-DUE_SHARD = "due"
+# One partition of an index takes 1,000 writes a second, and a delivery is some four.
+DUE_SHARDS = tuple(f"due#{number}" for number in range(8))
 
 
 class WebhookItem(StoredItem):
@@ -24,7 +31,8 @@ class WebhookItem(StoredItem):
 
 class Subscription(WebhookItem, discriminator="subscription"):
     """Who is told of what. `version` counts its edits and its end; `failing_since` is set from the first failure to the
-    next success. The secrets are sealed: see `oms.webhooks.vault`.
+    next success; `pace` is quick or slow, as the last attempt was, and None before the first. The secrets are sealed:
+    see `oms.webhooks.vault`.
     """
 
     id = UnicodeAttribute()
@@ -36,6 +44,7 @@ class Subscription(WebhookItem, discriminator="subscription"):
     previous_secret = BinaryAttribute(legacy_encoding=False, null=True)
     previous_until = IntegerAttribute(null=True)
     failing_since = UnicodeAttribute(null=True)
+    pace = UnicodeAttribute(null=True)
     disabled_reason = UnicodeAttribute(null=True)
     version = IntegerAttribute()
     created_at = UnicodeAttribute()
@@ -64,7 +73,7 @@ class Attempt(EmbeddedItem):
 
     at = UnicodeAttribute()
     status_code = IntegerAttribute(null=True)
-    duration_ms = IntegerAttribute()
+    duration_ms = IntegerAttribute(null=True)
     error = UnicodeAttribute(null=True)
     answer = UnicodeAttribute(null=True)
 
@@ -72,7 +81,10 @@ class Attempt(EmbeddedItem):
 class Delivery(WebhookItem, discriminator="delivery"):
     """An event on its way to a subscription. The item holds the truth; messages only say when to look at it.
 
-    `due_at` (Unix milliseconds) is there while it is pending, and a claim moves it. `body` is what is signed and sent.
+    pending: `due_at` (Unix milliseconds) says when it is looked at next. A claim moves it, counts the attempt in `made`
+    and leaves its mark in `claim`; the index `due` has the pending ones alone. delivered, failed: at its end. paused:
+    kept for a replay, as the subscription was not active. `body` is what is signed and sent. `replay` is the last range
+    replay that took it up.
     """
 
     id = UnicodeAttribute()
@@ -83,6 +95,8 @@ class Delivery(WebhookItem, discriminator="delivery"):
     status = UnicodeAttribute()
     attempts = ListAttribute(of=Attempt)
     made = IntegerAttribute()
+    claim = UnicodeAttribute(null=True)
+    replay = UnicodeAttribute(null=True)
     due_at = IntegerAttribute(null=True)
     due_shard = UnicodeAttribute(null=True)
     due_key = UnicodeAttribute(null=True)
@@ -92,3 +106,25 @@ class Delivery(WebhookItem, discriminator="delivery"):
     @staticmethod
     def key(subscription_id: str, delivery_id: str) -> tuple[str, str]:
         return f"sub#{subscription_id}", f"delivery#{delivery_id}"
+
+
+class Replay(WebhookItem, discriminator="replay"):
+    """The deliveries of a stretch of time being sent again, one such at a time for a subscription.
+
+    `position` is the sort key of the last delivery that was looked at, `last` the one to end at. `due_at` says when it
+    goes on, as with a delivery, and is in the index `due` too.
+    """
+
+    id = UnicodeAttribute()
+    position = UnicodeAttribute()
+    last = UnicodeAttribute()
+    only_failed = BooleanAttribute()
+    due_at = IntegerAttribute()
+    due_shard = UnicodeAttribute()
+    due_key = UnicodeAttribute()
+    started_at = UnicodeAttribute()
+    expires_at = IntegerAttribute(attr_name="ttl")
+
+    @staticmethod
+    def key(subscription_id: str) -> tuple[str, str]:
+        return f"sub#{subscription_id}", "replay"

@@ -1,0 +1,173 @@
+"""Deliveries: how one comes to be, is scheduled, and is brought before the sender.
+
+The item holds the truth, and a nudge names the moment at which it is due: one that comes late or twice does nothing.
+So what happens between the write and its nudge is harmless: what nobody nudged is overdue, and the sweep finds it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+
+from oms import clock, queues
+from oms.dynamodb import ConditionFailedError, get_item, put_item, retrying, update_item
+from oms.errors import NotFoundError, WebhookNotActiveError
+from oms.events import MOMENT_LENGTH, Event
+from oms.queues import LONGEST_DELAY, Message
+from oms.settings import settings
+from oms.webhooks.models import DUE_SHARDS, Delivery, Subscription
+
+KEPT = timedelta(days=30)
+# How long a claim holds: the attempt has ended by then, or was cut off.
+CLAIM = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """Asks the sender to look at a delivery that is due at a moment (Unix milliseconds)."""
+
+    subscription: str
+    delivery: str
+    due_at: int
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> Self:
+        assert delivery.due_at is not None  # noqa: S101 - only what is pending is nudged
+        return cls(delivery.subscription_id, delivery.id, delivery.due_at)
+
+    @classmethod
+    def read(cls, content: Any) -> Self:
+        return cls(str(content["subscription"]), str(content["delivery"]), int(content["due_at"]))
+
+    def message(self, now: datetime) -> Message:
+        left = -(-(self.due_at - milliseconds(now)) // 1000)
+        content = {"subscription": self.subscription, "delivery": self.delivery, "due_at": self.due_at}
+        return Message(content, delay=max(0, min(left, LONGEST_DELAY)), group=self.subscription)
+
+
+def milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def delivery_id(subscription_id: str, event_id: str) -> str:
+    """One for each subscription and event. It begins with the event's second, so that deliveries stand in its order."""
+    digest = hashlib.sha256(json.dumps([subscription_id, event_id]).encode()).digest()
+    return event_id[:MOMENT_LENGTH] + clock.encoded(int.from_bytes(digest) >> 176, 16)
+
+
+def create(subscription: Subscription, *, event_id: str, event_type: str, body: str) -> Delivery:
+    """The event's delivery to the subscription, put if it was not there: pending, or paused if that is not active."""
+    now = clock.now()
+    key = delivery_id(subscription.id, event_id)
+    new = Delivery(
+        *Delivery.key(subscription.id, key),
+        id=key,
+        subscription_id=subscription.id,
+        event_id=event_id,
+        event_type=event_type,
+        body=body,
+        status="pending" if subscription.status == "active" else "paused",
+        attempts=[],
+        made=0,
+        created_at=clock.timestamp(now),
+        expires_at=int((now + KEPT).timestamp()),
+    )
+    if new.status == "pending":
+        new.due_at, new.due_shard, new.due_key = due(key, now)
+
+    def put() -> Delivery:
+        try:
+            put_item(new, Delivery.pk.does_not_exist())
+        except ConditionFailedError as error:
+            # By an earlier attempt whose answer was lost, or the event has come twice.
+            return Delivery.from_raw_data(error.item or {})
+        return new
+
+    return retrying(put)
+
+
+def due(item_id: str, moment: datetime) -> tuple[int, str, str]:
+    """The due_at, due_shard and due_key of a delivery or replay that is due at a moment."""
+    at = milliseconds(moment)
+    return at, DUE_SHARDS[clock.CROCKFORD.index(item_id[-1]) % len(DUE_SHARDS)], f"{at:015d}#{item_id}"
+
+
+def setting_due(delivery_id: str, moment: datetime) -> list[Action]:
+    at, shard, key = due(delivery_id, moment)
+    return [Delivery.due_at.set(at), Delivery.due_shard.set(shard), Delivery.due_key.set(key)]
+
+
+def removing_due() -> list[Action]:
+    return [Delivery.due_at.remove(), Delivery.due_shard.remove(), Delivery.due_key.remove()]
+
+
+def nudge(subscription: Subscription, deliveries: Iterable[Delivery]) -> None:
+    """Sends those that are pending and due within the queue's reach before the sender; the sweep sends the others."""
+    now = clock.now()
+    furthest = milliseconds(now) + 1000 * LONGEST_DELAY
+    due = [it for it in deliveries if it.status == "pending" and (it.due_at or 0) <= furthest]
+    queues.send_all(queue_of(subscription), [Nudge.of(it).message(now) for it in due])
+
+
+def queue_of(subscription: Subscription) -> str:
+    """Those known to be slow have a queue and senders of their own, so that they hold up nobody else."""
+    is_slow = subscription.pace == "slow"
+    return settings().slow_delivery_queue_url if is_slow else settings().delivery_queue_url
+
+
+def deliver_now(subscription: Subscription, event: Event[Any]) -> Delivery:
+    """Sends an event to this subscription alone. Raises WebhookNotActiveError, UnavailableError."""
+    _check_active(subscription)
+    delivery = create(subscription, event_id=event.id, event_type=event.type, body=event.text())
+    nudge(subscription, [delivery])
+    return delivery
+
+
+def replay_one(subscription: Subscription, delivery_id: str) -> Delivery:
+    """Begins the attempts anew and at once. Raises NotFoundError, WebhookNotActiveError, UnavailableError.
+
+    What is under way already, or is within a minute, is left as it is.
+    """
+    delivery = get_item(Delivery, Delivery.key(subscription.id, delivery_id))
+    if delivery is None:
+        raise NotFoundError("There is no such delivery.")
+    _check_active(subscription)
+    delivery = schedule_now(delivery)
+    nudge(subscription, [delivery])
+    return delivery
+
+
+def schedule_now(delivery: Delivery, *, replay: str | None = None) -> Delivery:
+    """The delivery, due now, unless it is at work: whoever holds a claim on it has it due within a minute.
+
+    `replay` is the range replay that asks, which takes up each delivery once.
+    """
+    now = clock.now()
+    if delivery.status == "pending" and (delivery.due_at or 0) <= milliseconds(now + CLAIM):
+        return delivery
+    unmoved: Condition = Delivery.status == delivery.status
+    if delivery.due_at is not None:
+        unmoved &= Delivery.due_at == delivery.due_at
+    actions = [Delivery.status.set("pending"), Delivery.made.set(0), *setting_due(delivery.id, now)]
+    if replay is not None:
+        unmoved &= Delivery.replay.does_not_exist() | (Delivery.replay != replay)
+        actions.append(Delivery.replay.set(replay))
+
+    def write() -> Delivery:
+        try:
+            return update_item(delivery, actions, unmoved)
+        except ConditionFailedError as error:
+            # By an earlier attempt whose answer was lost, or by somebody else: whatever it is now, it has moved.
+            return Delivery.from_raw_data(error.item) if error.item else delivery
+
+    return retrying(write)
+
+
+def _check_active(subscription: Subscription) -> None:
+    if subscription.status != "active":
+        raise WebhookNotActiveError(f"The webhook is {subscription.status}.")

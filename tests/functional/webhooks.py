@@ -1,0 +1,78 @@
+"""Subscriptions and their deliveries for tests: made straight in the table, the queues read as Lambda would."""
+
+import json
+from typing import Any
+
+import boto3
+
+from oms import clock
+from oms.dynamodb import get_item, put_item
+from oms.events import event_id
+from oms.settings import settings
+from oms.webhooks import vault
+from oms.webhooks.models import Delivery, Subscription
+from oms.webhooks.signature import new_secret
+
+
+def subscribe(*events: str, **fields: Any) -> Subscription:
+    """A subscription in the table: active, to everything, unless said otherwise."""
+    key, at = clock.random_id(), clock.timestamp(clock.now())
+    subscription = Subscription(
+        *Subscription.key(key),
+        **{
+            "id": key,
+            "url": "https://hooks.example/orders",
+            "events": list(events or ("*",)),
+            "status": "active",
+            "secret": vault.seal(new_secret(), subscription_id=key),
+            "version": 1,
+            "created_at": at,
+            "updated_at": at,
+            "created_by": "somebody",
+            "updated_by": "somebody",
+            "updated_by_role": "admin",
+        }
+        | fields,
+    )
+    put_item(subscription)
+    return subscription
+
+
+def an_event(event_type: str = "order.created", *, number: int = 1) -> dict[str, Any]:
+    at = clock.timestamp(clock.now())
+    return {
+        "id": event_id(event_type, at, f"thing-{clock.random_id()}", number),
+        "type": event_type,
+        "version": 1,
+        "occurred_at": at,
+        "sequence": number,
+        "actor": {"id": "system", "role": "system"},
+        "data": {"number": number, "name": "Übung"},
+    }
+
+
+def stored(delivery: Delivery) -> Delivery:
+    found = get_item(Delivery, (delivery.pk, delivery.sk))
+    assert found
+    return found
+
+
+def subscription_now(subscription: Subscription) -> Subscription:
+    found = get_item(Subscription, Subscription.key(subscription.id))
+    assert found
+    return found
+
+
+def taken(queue_url: str) -> list[dict[str, Any]]:
+    """The messages that are in a queue now, which has them no longer."""
+    sqs = boto3.client("sqs")
+    found: list[dict[str, Any]] = []
+    while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            found.append(json.loads(message["Body"]))
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+    return found
+
+
+def nudges() -> list[dict[str, Any]]:
+    return taken(settings().delivery_queue_url)
