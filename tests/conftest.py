@@ -22,6 +22,7 @@ os.environ.update(
         "OMS_PEPPER_SECRET": "oms/test/pepper",
         "OMS_ORIGIN_SECRET": "oms/test/origin",
         "OMS_STOCK_CHECK_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/stock-check",
+        "OMS_WEBHOOK_KEYS_SECRET": "oms/test/webhook-keys",
         "OMS_DELIVERY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries",
         "OMS_SLOW_DELIVERY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/slow-deliveries",
         "OMS_REPLAY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/replays",

@@ -14,6 +14,7 @@ from botocore.client import BaseClient
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
+from moto.sqs.models import sqs_backends
 
 from inventory import handler as inventory
 from oms import clock
@@ -32,6 +33,8 @@ from tests.functional.key_limits import send_within_limits
 from tests.functional.stream import streamed
 from tests.functional.tables import create_tables
 
+WEBHOOK_QUEUES = (settings().delivery_queue_url, settings().slow_delivery_queue_url, settings().replay_queue_url)
+
 
 @cache
 def _account() -> None:
@@ -41,11 +44,13 @@ def _account() -> None:
     """
     mock_aws().start()
     create_tables()
-    for queue in ("stock-check", "deliveries", "slow-deliveries", "replays"):
-        boto3.client("sqs").create_queue(QueueName=queue)
+    boto3.client("sqs").create_queue(QueueName="stock-check")
+    for url in WEBHOOK_QUEUES:
+        boto3.client("sqs").create_queue(QueueName=url.rpartition("/")[2])
     secrets = boto3.client("secretsmanager")
     secrets.create_secret(Name=settings().signing_keys_secret, SecretString=json.dumps({"keys": []}))
     secrets.create_secret(Name=settings().pepper_secret, SecretString=json.dumps({"1": "p" * 32}))
+    secrets.create_secret(Name=settings().webhook_keys_secret, SecretString=json.dumps({"1": "w" * 64}))
     secrets.create_secret(Name=settings().origin_secret, SecretString="the-front-door")
     keys.ensure_signing_key(secret_name=settings().signing_keys_secret, parameter_name=settings().jwks_parameter)
 
@@ -63,6 +68,17 @@ def cloud(_aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
         table.items.clear()
     monkeypatch.setattr(orders, "_offers", OfferCache())
     monkeypatch.setattr(BaseClient, "_make_api_call", send_within_limits)
+
+
+@pytest.fixture
+def webhooks(cloud: None) -> None:
+    """With the queues of deliveries empty."""
+    queues = sqs_backends[DEFAULT_ACCOUNT_ID][boto3.Session().region_name].queues
+    for url in WEBHOOK_QUEUES:
+        # In moto's memory: SQS purges a queue once a minute.
+        queue = queues[url.rpartition("/")[2]]
+        queue._messages.clear()
+        queue.pending_messages.clear()
 
 
 @pytest.fixture
