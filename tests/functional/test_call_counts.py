@@ -23,12 +23,14 @@ from orders import handler as orders
 from tests.faults.injector import faults
 from tests.faults.shop import Shop, stock_of
 from tests.functional.bookkeeping import find_drift
+from tests.functional.feeding import an_event, feed_in
 from tests.functional.gateway import call
 from tests.functional.harness import Answer, Person
 from tests.functional.stream import keep_books, streamed
+from webhooks import handler as webhooks
 
 PASSWORD = "correct horse battery"
-APPS = [module.app for module in (auth, password_routes, docs, inventory, orders, admin)]
+APPS = [module.app for module in (auth, password_routes, docs, inventory, orders, admin, webhooks)]
 
 numbers = count(1)
 
@@ -224,6 +226,19 @@ def repair_stock(world: World, *, dry_run: bool) -> Ask:
     return lambda: call("POST", f"{CHECK}/repair", body, token=world.admin.token)
 
 
+def feed(path: str) -> Callable[[World], Ask]:
+    def prepare(world: World) -> Ask:
+        first, second = an_event(), an_event()
+        feed_in(first, second)
+        filled = path.format(first=first["id"])
+        if "cursor=" in filled:
+            page = call("GET", f"{FEED}?limit=1", token=world.shop.manager.token)
+            filled += page.json["next_cursor"]
+        return lambda: call("GET", filled, token=world.shop.manager.token)
+
+    return prepare
+
+
 def public(path: str) -> Callable[[World], Ask]:
     return lambda _: lambda: call("GET", path)
 
@@ -231,6 +246,7 @@ def public(path: str) -> Callable[[World], Ask]:
 PRODUCTS, ORDERS, AUTH = "/api/v1/inventory/products", "/api/v1/orders", "/api/v1/auth"
 USERS = "/api/v1/admin/users"
 CHECK = "/api/v1/admin/stock-check"
+FEED = "/api/v1/events"
 
 BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     # auth
@@ -291,6 +307,11 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"POST {CHECK}", "", 3, lambda world: lambda: call("POST", CHECK, token=world.admin.token)),
     (f"POST {CHECK}/repair", "", 6, lambda world: repair_stock(world, dry_run=False)),
     (f"POST {CHECK}/repair", "dry run", 5, lambda world: repair_stock(world, dry_run=True)),
+    # the feed
+    (f"GET {FEED}", "", 3, feed(FEED)),
+    (f"GET {FEED}", "after an event", 3, feed(f"{FEED}?after={{first}}")),
+    (f"GET {FEED}", "next page", 2, feed(f"{FEED}?limit=1&cursor=")),
+    (f"GET {FEED}/<event_id>", "", 3, feed(f"{FEED}/{{first}}")),
     # docs
     *((f"GET {path}", "", 0, public(path)) for path in ("/health", "/openapi.json", "/.well-known/jwks.json")),
     *(

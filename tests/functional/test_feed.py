@@ -3,45 +3,19 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import count
 from typing import Any
 
 import pytest
 
-from feeder import handler as feeder
-from oms import clock
-from oms.events import event_id
 from oms.feed import service
 from tests.faults.injector import conflicted, crashes, faults, lose_answer, refuse
+from tests.functional.feeding import an_event, feed_in
 from tests.functional.gateway import assert_problem, call
-from tests.functional.harness import Answer, Context, Person
+from tests.functional.harness import Answer, Person
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 FEED = "/api/v1/events"
-numbers = count(1)
-
-
-def an_event(event_type: str = "order.created", *, size: int = 0) -> dict[str, Any]:
-    number, at = next(numbers), clock.timestamp(clock.now())
-    return {
-        "id": event_id(event_type, at, f"thing-{number}", number),
-        "type": event_type,
-        "version": 1,
-        "occurred_at": at,
-        "sequence": number,
-        "actor": {"id": "system", "role": "system"},
-        "data": {"number": number, "filling": "x" * size},
-    }
-
-
-def feed_in(*events: Any) -> Any:
-    """The queue brings these, as one batch."""
-    records = [
-        {"messageId": str(place), "body": it if isinstance(it, str) else json.dumps(it)}
-        for place, it in enumerate(events)
-    ]
-    return feeder.lambda_handler({"Records": records}, Context())
 
 
 def read(who: Person, query: str = "", limit: int = 100) -> Answer:

@@ -17,13 +17,15 @@ from inventory import handler as inventory
 from local import openapi
 from oms import serving
 from orders import handler as orders
+from tests.functional.feeding import an_event, feed_in
 from tests.functional.gateway import call, function_of
 from tests.functional.harness import Answer, Context, Person
+from webhooks import handler as webhooks
 
 DOCUMENT = json.loads(openapi.DOCUMENT.read_text())
 MOVES = ("confirm_order", "ship_order", "deliver_order", "return_order", "cancel_order")
 OPERATIONS = list(openapi.operations(DOCUMENT))
-MODULES = [admin_routes, auth, passwords, docs, inventory, orders]
+MODULES = [admin_routes, auth, passwords, docs, inventory, orders, webhooks]
 
 
 def taking(parameter: str) -> set[str]:
@@ -143,7 +145,8 @@ def test_the_protocols_headers_stand_where_they_are_given() -> None:
 def test_answers_carry_the_headers_that_are_documented(
     admin: Person, customer: Person, order: Callable[..., Answer], product: Callable[..., str]
 ) -> None:
-    order_id, product_id = order(admin).json["id"], product()
+    order_id, product_id, event = order(admin).json["id"], product(), an_event()
+    feed_in(event)
     headers = {"ETag", "Location", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy"}
     bodies = {
         "create_product": {"sku": "A", "name": "A", "category": "A", "price": 1},
@@ -165,7 +168,7 @@ def test_answers_carry_the_headers_that_are_documented(
         if name == "repair_stock":
             continue  # there is nothing to repair
         target = path.replace("{order_id}", order_ids.get(name, order_id)).replace("{product_id}", product_id)
-        target = target.replace("{user_id}", customer.id)
+        target = target.replace("{user_id}", customer.id).replace("{event_id}", event["id"])
         for replayed in (False, True):
             if replayed and name not in taking("IdempotencyKey"):
                 continue

@@ -22,6 +22,10 @@ ROUTES = {
     "ANY /api/v1/admin/{proxy+}": "Admin",
     "ANY /api/v1/orders": "Orders",
     "ANY /api/v1/orders/{proxy+}": "Orders",
+    "ANY /api/v1/webhooks": "Webhooks",
+    "ANY /api/v1/webhooks/{proxy+}": "Webhooks",
+    "ANY /api/v1/events": "Webhooks",
+    "ANY /api/v1/events/{proxy+}": "Webhooks",
 }
 
 

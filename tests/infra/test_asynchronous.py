@@ -1,6 +1,7 @@
 """Queues, schedules and alarms: a failure that nobody would hear of fails here first."""
 
 import json
+from collections import Counter
 from typing import Any
 
 from tests.infra.conftest import Synthesized
@@ -9,8 +10,8 @@ ALARM = "AWS::CloudWatch::Alarm"
 QUEUE = "AWS::SQS::Queue"
 MAPPING = "AWS::Lambda::EventSourceMapping"
 # Where stream consumers set aside what they cannot understand: nothing consumes these.
-STREAMING = {"Bookkeeper", "Notifier"}
-POISON = {"StockBookBookkeeperPoison", "AccountMailNotifierPoison"}
+STREAMING = {"Bookkeeper", "Notifier", "Publisher"}
+POISON = {"StockBookBookkeeperPoison", "AccountMailNotifierPoison", "EventsPublisherPoison"}
 
 
 def poison_queues(prod: Synthesized) -> set[str]:
@@ -19,11 +20,19 @@ def poison_queues(prod: Synthesized) -> set[str]:
     return found
 
 
+def all_mappings(prod: Synthesized) -> list[tuple[str, dict[str, Any]]]:
+    """construct id of the function, and one of its mappings"""
+    return [
+        (mapping["FunctionName"]["Ref"].removeprefix("Functions")[:-8], mapping)
+        for mapping in prod.all(MAPPING).values()
+    ]
+
+
 def mappings(prod: Synthesized) -> dict[str, dict[str, Any]]:
-    """construct id of the function → its mapping"""
-    return {
-        mapping["FunctionName"]["Ref"].removeprefix("Functions")[:-8]: mapping for mapping in prod.all(MAPPING).values()
-    }
+    """construct id of a function that has one mapping → the mapping"""
+    found = all_mappings(prod)
+    times = Counter(name for name, _ in found)
+    return {name: mapping for name, mapping in found if times[name] == 1}
 
 
 def alarms_on(prod: Synthesized, metric: str) -> dict[str, dict[str, Any]]:
@@ -49,7 +58,7 @@ def test_every_queue_has_a_dead_letter_queue_with_an_alarm(prod: Synthesized) ->
     dead = dead_letter_queues(prod)
     alarms = alarms_on(prod, "ApproximateNumberOfMessagesVisible")
 
-    assert {name[:-8] for name in dead} == {"ExpiryQueue", "StockBookCheck"}
+    assert {name[:-8] for name in dead} == {"ExpiryQueue", "StockBookCheck", "EventsFeed"}
     assert set(dead) | set(dead.values()) | poison_queues(prod) == set(prod.all(QUEUE))
     assert set(alarms) == set(dead.values()) | poison_queues(prod)
     assert all(alarm["Threshold"] == 1 for alarm in alarms.values())
@@ -174,10 +183,10 @@ def test_a_day_without_a_check_rings_and_so_do_two_without_a_whole_one(prod: Syn
 
 
 def test_a_stream_batch_that_fails_comes_again_until_the_stream_forgets_it_and_is_kept_then(prod: Synthesized) -> None:
-    streaming = {name: it for name, it in mappings(prod).items() if "StartingPosition" in it}
+    streaming = [(name, it) for name, it in all_mappings(prod) if "StartingPosition" in it]
 
-    assert set(streaming) == STREAMING
-    for mapping in streaming.values():
+    assert {name for name, _ in streaming} == STREAMING
+    for _, mapping in streaming:
         assert mapping["BisectBatchOnFunctionError"] is True
         assert "MaximumRetryAttempts" not in mapping, "without end, until the record is as old as it may get"
         assert mapping["MaximumRecordAgeInSeconds"] == 23 * 3600

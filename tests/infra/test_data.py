@@ -37,12 +37,20 @@ INDEXES: dict[str, dict[str, tuple[str, str, dict[str, Any]]]] = {
         ),
     },
     "DataAudit": {},
+    "DataEvents": {},
+    "DataWebhooks": {
+        "due": ("due_shard", "due_key", {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["due_at"]}),
+    },
+    "DataReports": {},
 }
 KEYS = {
     "DataIdentity": ("pk", "sk"),
     "DataInventory": ("pk", "sk"),
     "DataOrders": ("id",),
     "DataAudit": ("pk", "sk"),
+    "DataEvents": ("pk", "sk"),
+    "DataWebhooks": ("pk", "sk"),
+    "DataReports": ("pk", "sk"),
 }
 
 
@@ -69,14 +77,18 @@ def test_every_table_streams_old_and_new_images(prod: Synthesized) -> None:
         assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
 
 
-def test_identity_items_end_by_their_time_to_live_and_stock_never_does(prod: Synthesized) -> None:
+def test_what_is_not_for_ever_ends_by_its_time_to_live_and_stock_never_does(prod: Synthesized) -> None:
     ttl = {name: prod.one(TABLE, name).get("TimeToLiveSpecification") for name in KEYS}
 
+    ending = {"AttributeName": "ttl", "Enabled": True}
     assert ttl == {
-        "DataIdentity": {"AttributeName": "ttl", "Enabled": True},
+        "DataIdentity": ending,
         "DataInventory": None,
         "DataOrders": None,
         "DataAudit": None,
+        "DataEvents": ending,
+        "DataWebhooks": ending,
+        "DataReports": ending,
     }
 
 

@@ -14,14 +14,17 @@ HANDLERS = {
     "Inventory": "inventory.handler.lambda_handler",
     "Orders": "orders.handler.lambda_handler",
     "Admin": "admin.handler.lambda_handler",
+    "Webhooks": "webhooks.handler.lambda_handler",
     "Docs": "docs.handler.lambda_handler",
+    "Publisher": "publisher.handler.lambda_handler",
+    "Feeder": "feeder.handler.lambda_handler",
     "Notifier": "notifier.handler.lambda_handler",
     "Sweeper": "sweeper.handler.lambda_handler",
     "Expiry": "sweeper.worker.lambda_handler",
     "Bookkeeper": "bookkeeper.handler.lambda_handler",
     "Verifier": "verifier.handler.lambda_handler",
 }
-HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Admin", "Docs"}
+HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Admin", "Webhooks", "Docs"}
 
 READ = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 WRITE = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}
@@ -75,7 +78,24 @@ ALLOWED = {
         "StockBookCheck": SEND,
         "parameter": PARAMETER,
     },
+    "Webhooks": {
+        "DataIdentity": READ,
+        "DataEvents": READ,
+        "DataWebhooks": READ | WRITE,
+        "DataAudit": APPEND,
+        "KeysWebhookKeys": SECRET,
+        "KeysOrigin": SECRET,
+        "parameter": PARAMETER,
+    },
     "Docs": {"parameter": PARAMETER},
+    "Publisher": {
+        "DataOrdersStream": STREAM,
+        "DataInventoryStream": STREAM,
+        "DataInventory": {"dynamodb:BatchGetItem"},
+        "EventsBus": {"events:PutEvents"},
+        "EventsPublisherPoison": SEND,
+    },
+    "Feeder": {"DataEvents": READ | WRITE, "EventsFeed": CONSUME},
     "Sweeper": {"ExpiryQueue": SEND},
     "Expiry": {"DataInventory": READ | WRITE, "DataOrders": READ | WRITE, "ExpiryQueue": CONSUME},
     "Notifier": {
@@ -183,6 +203,7 @@ def test_secrets_are_named_by_stage_and_outlive_the_stack(prod: Synthesized) -> 
         "oms/prod/signing-keys",
         "oms/prod/pepper",
         "oms/prod/origin",
+        "oms/prod/webhook-keys",
     }
     assert all(prod.template["Resources"][name]["DeletionPolicy"] == "Retain" for name in secrets)
     assert all("SecretString" not in secret for secret in secrets.values())
@@ -245,6 +266,8 @@ def test_the_environment_names_things_and_holds_no_secret(prod: Synthesized) -> 
     assert {name for name, it in environments.items() if "OMS_PEPPER_SECRET" in it} == {"Auth", "Passwords", "Admin"}
     assert {name for name, it in environments.items() if "OMS_SIGNING_KEYS_SECRET" in it} == {"Auth", "Passwords"}
     assert {name for name, it in environments.items() if "OMS_EXPIRY_QUEUE_URL" in it} == {"Sweeper"}
+    assert {name for name, it in environments.items() if "OMS_EVENT_BUS" in it} == {"Publisher"}
+    assert {name for name, it in environments.items() if "OMS_WEBHOOK_KEYS_SECRET" in it} == {"Webhooks"}
     assert {name for name, it in environments.items() if "OMS_STOCK_CHECK_QUEUE_URL" in it} == {"Admin", "Verifier"}
     for name, environment in environments.items():
         assert environment["OMS_STAGE"] == "prod"

@@ -78,7 +78,7 @@ def test_items_end_where_the_template_says_so(system: LocalSystem, template: dic
             assert (deployed["TimeToLiveStatus"], deployed["AttributeName"]) == ("ENABLED", wanted["AttributeName"])
         else:
             assert deployed["TimeToLiveStatus"] == "DISABLED"
-    assert ending == 1
+    assert ending == 4
 
 
 def test_routes_lead_to_the_functions_of_the_template(system: LocalSystem, template: dict[str, Any]) -> None:
@@ -167,13 +167,14 @@ def test_log_groups_keep_their_retention(system: LocalSystem, template: dict[str
 def test_queues_and_streams_feed_their_consumers(system: LocalSystem, template: dict[str, Any]) -> None:
     deployed = system.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     wanted = declared(template, "AWS::Lambda::EventSourceMapping")
-    by_function = {mapping["FunctionArn"].rpartition(":")[2]: mapping for mapping in deployed}
-    assert len(by_function) == len(deployed) == len(wanted)
+    assert len(deployed) == len(wanted)
 
     for properties in wanted.values():
-        mapping = by_function[physical(system, properties["FunctionName"])]
-        source = physical(system, {"Ref": properties["EventSourceArn"]["Fn::GetAtt"][0]})
-        assert source.rpartition("/")[2] in mapping["EventSourceArn"]
+        function = physical(system, properties["FunctionName"])
+        source = physical(system, {"Ref": properties["EventSourceArn"]["Fn::GetAtt"][0]}).rpartition("/")[2]
+        (mapping,) = (
+            it for it in deployed if it["FunctionArn"].endswith(f":{function}") and source in it["EventSourceArn"]
+        )
         for name in {"BatchSize", "FunctionResponseTypes", "StartingPosition", "FilterCriteria"} & set(properties):
             assert mapping[name] == properties[name]
 
@@ -194,21 +195,27 @@ def test_queues_have_their_dead_letter_queues(system: LocalSystem, template: dic
             assert int(redrive["maxReceiveCount"]) == policy["maxReceiveCount"]
 
 
-def test_schedules_have_the_targets_of_the_template(system: LocalSystem, template: dict[str, Any]) -> None:
+def test_rules_have_the_patterns_and_targets_of_the_template(system: LocalSystem, template: dict[str, Any]) -> None:
     events = system.client("events")
-    rules = declared(template, "AWS::Events::Rule")
-    assert len(rules) == 3
-    for logical_id, properties in rules.items():
-        name = system.deployment.resources[logical_id].rpartition("/")[2]
+    schedules = 0
+    for logical_id, properties in declared(template, "AWS::Events::Rule").items():
+        # A rule of another bus than the default one is named <bus>|<rule>.
+        name = system.deployment.resources[logical_id].rpartition("/")[2].rpartition("|")[2]
+        bus = physical(system, properties.get("EventBusName", "default"))
 
-        rule = events.describe_rule(Name=name)
-        (target,) = events.list_targets_by_rule(Rule=name)["Targets"]
+        rule = events.describe_rule(Name=name, EventBusName=bus)
+        (target,) = events.list_targets_by_rule(Rule=name, EventBusName=bus)["Targets"]
 
-        assert (rule["ScheduleExpression"], rule["State"]) == (properties["ScheduleExpression"], "ENABLED")
+        assert rule["State"] == "ENABLED"
+        assert (rule.get("ScheduleExpression") or None) == properties.get("ScheduleExpression")
+        assert json.loads(rule.get("EventPattern") or "null") == properties.get("EventPattern")
+        schedules += "ScheduleExpression" in properties
         (declared_target,) = properties["Targets"]
         wanted = physical(system, {"Ref": declared_target["Arn"]["Fn::GetAtt"][0]})
         assert target["Arn"].rpartition(":")[2] == wanted.rpartition("/")[2]
         assert target.get("Input") == declared_target.get("Input")
+        assert target.get("InputPath") == declared_target.get("InputPath")
+    assert schedules == 3
 
 
 def test_every_fix_up_says_why_and_finds_something_to_mend(template: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from tests.faults.shop import BEFORE, BODIES, Shop
 from tests.functional.auth.conftest import PASSWORD
 from tests.functional.auth.conftest import log_in as sign_in
 from tests.functional.bookkeeping import find_drift
+from tests.functional.feeding import an_event, feed_in
 from tests.functional.gateway import call
 from tests.functional.harness import Answer, Person
 
@@ -96,6 +97,12 @@ def repair(world: World) -> dict[str, Any]:
     return {"product_id": world.product_id, "dry_run": False}
 
 
+def of_event(_: World) -> Mapping[str, str]:
+    event = an_event()
+    feed_in(event)
+    return {"event_id": event["id"]}
+
+
 PRODUCT = {"sku": "SKU-1", "name": "Saw", "category": "Tools", "price": 5}
 RULES: dict[str, Rule] = {
     # auth
@@ -138,6 +145,9 @@ RULES: dict[str, Rule] = {
     "get_order_history": Rule("C", private=True, path=order_for("confirm")),
     "cancel_order": a_move("cancel", "C"),
     **{f"{name}_order": a_move(name, "M") for name in BEFORE if name != "cancel"},
+    # the feed
+    "list_events": Rule("M"),
+    "get_event": Rule("M", path=of_event),
     # docs
     **{f"get_{name}{where}": Rule("-") for name in ("health", "openapi", "jwks") for where in ("", "_at_root")},
 }

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from oms.inventory import book
 from oms.inventory.bands import Band, band, crossed
 from oms.inventory.models import Cause, Crossing, Movement, StockItem
+from oms.settings import settings
 from oms.streams import Change
 
 ENTERED = {"low": Band.LOW, "out": Band.OUT, "replenished": Band.OK}
@@ -40,6 +41,7 @@ def stock(available: int, threshold: int | None = None, *, reserved: int = 0, ve
 def change(old: StockItem | None, new: StockItem | None) -> Change:
     keys: dict[str, Any] = {"pk": {"S": "stock#P#0"}, "sk": {"S": "stock"}}
     return Change(
+        table=settings().inventory_table,
         keys=keys,
         old=old.serialize() if old else None,
         new=new.serialize() if new else None,
@@ -75,7 +77,7 @@ def test_another_price_is_no_movement() -> None:
 def test_an_item_that_is_no_stock_writes_nothing() -> None:
     keys = {"pk": {"S": "product#P"}, "sk": {"S": "product"}}
 
-    assert book.entry(Change(keys, None, {"anything": {"S": "at all"}}, "1", 0.0)) is None
+    assert book.entry(Change("inventory", keys, None, {"anything": {"S": "at all"}}, "1", 0.0)) is None
 
 
 def test_a_stock_item_that_was_removed_is_not_understood() -> None:

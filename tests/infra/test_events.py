@@ -1,0 +1,84 @@
+"""The way of events: from the streams to the bus, and from there by a rule and a queue to each who wants them."""
+
+import json
+from typing import Any
+
+from tests.infra.conftest import Synthesized
+from tests.infra.test_asynchronous import MAPPING, QUEUE, all_mappings, dead_letter_queues
+
+RULE = "AWS::Events::Rule"
+
+
+def streams(prod: Synthesized, function: str) -> dict[str, list[Any]]:
+    """The table whose stream a function reads → the patterns of which a record must fit one (none: all of them)"""
+    return {
+        mapping["EventSourceArn"]["Fn::GetAtt"][0][:-8]: [
+            json.loads(it["Pattern"]) for it in mapping.get("FilterCriteria", {"Filters": []})["Filters"]
+        ]
+        for name, mapping in all_mappings(prod)
+        if name == function
+    }
+
+
+def rules_of_the_bus(prod: Synthesized) -> dict[str, Any]:
+    """logical id → each rule of the bus of our own"""
+    return {name: rule for name, rule in prod.all(RULE).items() if "EventBusName" in rule}
+
+
+def test_there_is_one_bus_named_by_its_stage(prod: Synthesized) -> None:
+    ((bus, properties),) = prod.all("AWS::Events::EventBus").items()
+
+    assert properties["Name"] == "oms-prod"
+    assert {rule["EventBusName"]["Ref"] for rule in rules_of_the_bus(prod).values()} == {bus}
+    assert prod.functions()["Publisher"]["Environment"]["Variables"]["OMS_EVENT_BUS"] == {"Ref": bus}
+
+
+def test_the_publisher_reads_what_tells_something_and_no_more(prod: Synthesized) -> None:
+    assert streams(prod, "Publisher") == {
+        "DataOrders": [],
+        "DataInventory": [{"dynamodb": {"Keys": {"sk": {"S": ["stock", "product"]}}}}],
+    }
+
+
+def test_a_rule_hands_over_the_event_alone_and_what_it_cannot_hand_over_is_kept(prod: Synthesized) -> None:
+    dead = dead_letter_queues(prod)
+    rules = rules_of_the_bus(prod)
+    assert rules
+    for rule in rules.values():
+        (target,) = rule["Targets"]
+        queue = target["Arn"]["Fn::GetAtt"][0]
+
+        assert rule["State"] == "ENABLED"
+        assert target["InputPath"] == "$.detail", "what consumers keep is what was published, to the letter"
+        assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] == dead[queue]
+
+
+def test_the_feed_gets_all_events_and_nothing_internal(prod: Synthesized) -> None:
+    rule = prod.one(RULE, "EventsFeedRule")
+
+    assert rule["EventPattern"] == {"source": ["oms"]}
+    assert rule["Targets"][0]["Arn"]["Fn::GetAtt"][0][:-8] == "EventsFeed"
+
+
+def test_a_queue_of_events_gives_its_function_time_to_try_five_times_and_two_weeks(prod: Synthesized) -> None:
+    rules = rules_of_the_bus(prod)
+    queues = {rule["Targets"][0]["Arn"]["Fn::GetAtt"][0] for rule in rules.values()}
+    seen = set()
+    for mapping in prod.all(MAPPING).values():
+        name = mapping["EventSourceArn"]["Fn::GetAtt"][0]
+        if name in queues:
+            seen.add(name)
+            function = prod.all("AWS::Lambda::Function")[mapping["FunctionName"]["Ref"]]
+            queue = prod.all(QUEUE)[name]
+            assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+            assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+            assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+            assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert seen == queues
+
+
+def test_the_feeder_takes_what_one_transaction_holds_and_few_batches_race_for_the_head(prod: Synthesized) -> None:
+    (mapping,) = (it for name, it in all_mappings(prod) if name == "Feeder")
+
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (49, 1)
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
