@@ -38,9 +38,7 @@ INDEXES: dict[str, dict[str, tuple[str, str, dict[str, Any]]]] = {
     },
     "DataAudit": {},
     "DataEvents": {},
-    "DataWebhooks": {
-        "due": ("due_shard", "due_key", {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["due_at"]}),
-    },
+    "DataWebhooks": {"due": ("due_shard", "due_key", KEYS_ONLY)},
     "DataReports": {},
 }
 KEYS = {
