@@ -1,32 +1,56 @@
-"""Mails what the identity table's stream asks for."""
+"""Mails what the events of a queue, and the identity table's stream, ask for."""
 
+from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
 
-from oms import streams
+from oms import notices, streams
+from oms.dynamodb import patience
 from oms.identity import account_mails
-from oms.identity.account_mails import Wanted
 from oms.identity.models import without_hashes
 from oms.mail import service as mail
+from oms.mail.models import Notice
 
 logger = Logger()
 tracer = Tracer()
 metrics = Metrics()
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
-def notify(wanted: Wanted) -> None:
-    user = account_mails.recipient(wanted)
-    if user is not None and mail.is_set_up():
-        letter, bounds = account_mails.letter(user, wanted.purpose), account_mails.bounds(user, wanted.purpose)
-        mail.send_once(wanted.cause, letter, bounds=bounds)
+def notify(record: SQSRecord) -> None:
+    """Sends the mail of one message, if there is one to send. What raises brings that message back alone.
+
+    Its reads and the claim end within 19 s, SES within 12, and the mark within 12: 43 in all.
+    """
+    try:
+        with patience():
+            notice = notices.asked_by(record.body)
+            if notice is not None and mail.is_set_up():
+                mail.send(notice)
+    except Exception as error:
+        # Neither the message nor the text of an error is logged: both may hold whom it is about.
+        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else None
+        logger.error("a mail was not sent", cause=type(error).__name__, code=code, message_id=record.message_id)  # noqa: TRY400
+        raise
+
+
+def _notify(ask: Callable[[], Notice | None]) -> None:
+    notice = ask()
+    if notice is not None and mail.is_set_up():
+        mail.send(notice)
 
 
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
-    metrics.add_metric("StreamRecords", MetricUnit.Count, len(event["Records"]))
-    asked = streams.consume(event["Records"], understand=account_mails.wanted, carry_out=notify, shown=without_hashes)
-    logger.info("looked for mails to send", records=len(event["Records"]), asked=asked)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    metrics.add_metric("MailsAsked", MetricUnit.Count, len(event["Records"]))
+    if event["Records"][0]["eventSource"] == "aws:sqs":
+        return process_partial_response(event=event, record_handler=notify, processor=processor, context=context)
+    streams.consume(event["Records"], understand=account_mails.wanted, carry_out=_notify, shown=without_hashes)
+    return None

@@ -96,10 +96,9 @@ def person(cloud: None) -> Callable[..., Person]:
                 email=email,
                 email_folded=email,
                 email_key=email_key(email, user_id),
-                first_name="Test",
                 role=role,
                 created_at=at,
-                **{"password_hash": "none", "pepper_version": "1"} | attributes,
+                **{"first_name": "Test", "password_hash": "none", "pepper_version": "1"} | attributes,
             )
         )
         put_item(

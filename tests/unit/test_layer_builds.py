@@ -26,10 +26,11 @@ mkdir -p "$target/botocore/data" && cp "$lock" "$target/lock"
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The builders, with a shared layer of one module."""
+    """The builders, with a shared layer of one module and one template."""
     shutil.copytree(ROOT / "layers", tmp_path / "layers", ignore=shutil.ignore_patterns("python", "__pycache__"))
     for path, text in {
         "layers/shared/python/oms/a.py": "A = 1",
+        "layers/shared/python/oms/templates/a.txt": "Hello",
         "requirements/runtime.txt": "locked",
         "uv": UV,
     }.items():
@@ -66,6 +67,7 @@ def test_what_has_not_changed_is_not_built_again(copy: Path, script: str) -> Non
     ("script", "path"),
     [
         (SHARED, "layers/shared/python/oms/a.py"),
+        (SHARED, "layers/shared/python/oms/templates/a.txt"),
         (SHARED, "layers/shared/build.py"),
         (SHARED, "layers/archive.py"),
         (DEPENDENCIES, "requirements/runtime.txt"),
@@ -79,6 +81,10 @@ def test_a_change_of_what_goes_in_or_of_how_it_is_built_is_built(copy: Path, scr
     (copy / path).write_text((copy / path).read_text() + "\n# changed")
 
     assert build(copy, script) != first
+
+
+def test_the_shared_layer_holds_what_is_no_module_too(copy: Path) -> None:
+    assert read(build(copy, SHARED), "oms/templates/a.txt") == "Hello"
 
 
 def test_a_module_that_is_edited_meanwhile_is_not_kept_under_the_name_of_what_it_was(copy: Path) -> None:

@@ -101,3 +101,10 @@ def test_a_link_is_a_mistake_until_it_is_gone(tmp_path: Path) -> None:
     assert [mistake.partition(":")[0] for mistake in changes.mistakes(tmp_path)] == ["functions/orders/linked"]
     link.unlink()
     assert snapshot(tmp_path) == before
+
+
+def test_a_changed_template_of_a_mail_is_shared_code() -> None:
+    changes = changed("layers/shared/python/oms/mail/templates/verify.txt")
+
+    assert changes.shared
+    assert changes.for_the_next_start == []

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -25,46 +24,20 @@ from oms.dynamodb import client
 from oms.identity import account_mails
 from oms.identity.models import MailRequest, User
 from oms.mail import service as mail
-from oms.mail.models import Mail
 from oms.settings import settings
 from tests.functional.auth.conftest import Clock, log_in
 from tests.functional.auth.wire import answer_lost
 from tests.functional.gateway import call
 from tests.functional.harness import Context, Person
+from tests.functional.mailing import LINK, Ses, mails, set_up, stored
 from tests.functional.stream import record
 
 NEW = "a quite different one"
-LINK = re.compile(r"^https://shop\.example/(reset-password|verify-email)#token=(\S+)$", re.M)
-
-
-class Ses:
-    """Takes mails, or fails as it is told to, each time it is asked."""
-
-    def __init__(self) -> None:
-        self.sent: list[dict[str, Any]] = []
-        self.failures: list[Exception] = []
-
-    def send_email(self, **mail: Any) -> dict[str, str]:
-        if self.failures:
-            raise self.failures.pop(0)
-        self.sent.append(mail)
-        return {"MessageId": f"message-{len(self.sent)}"}
-
-    @property
-    def texts(self) -> list[str]:
-        return [it["Content"]["Simple"]["Body"]["Text"]["Data"] for it in self.sent]
-
-    def tokens(self) -> list[str]:
-        return [LINK.findall(text)[0][1] for text in self.texts]
 
 
 @pytest.fixture(autouse=True)
 def ses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ses]:
-    ses = Ses()
-    known = replace(settings(), mail_from="shop@shop.example", public_url="https://shop.example")
-    monkeypatch.setattr(mail, "_ses", lambda: ses)
-    monkeypatch.setattr(mail, "settings", lambda: known)
-    monkeypatch.setattr(account_mails, "settings", lambda: known)
+    ses = set_up(monkeypatch)
     yield ses
     for token in ses.tokens():
         assert token.partition(".")[2] not in str(stored()), "the table holds a token"
@@ -73,14 +46,6 @@ def ses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ses]:
 @pytest.fixture
 def ada(account: Callable[..., User]) -> User:
     return account("Ada@Example.com")
-
-
-def stored() -> list[dict[str, Any]]:
-    return list(client().scan(TableName="identity")["Items"])
-
-
-def mails() -> list[Mail]:
-    return [Mail.from_raw_data(it) for it in stored() if it["kind"]["S"] == "mail"]
 
 
 def requests() -> list[dict[str, Any]]:
@@ -280,7 +245,7 @@ def test_an_end_that_leaves_it_open_or_settles_it_is_marked_and_not_tried_again(
 
 def test_who_was_cut_off_between_claim_and_mark_leaves_an_unknown_end(ada: User, ses: Ses, capsys: Any) -> None:
     asked = forget()
-    ses.failures.append(KeyboardInterrupt())  # type: ignore[arg-type]
+    ses.failures.append(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         notify(asked)
     assert [it.state for it in mails()] == ["claimed"]
@@ -432,10 +397,15 @@ def test_a29_the_token_stands_in_the_mail_and_nowhere_else(
 
 
 def test_a_letter_is_not_printed_with_its_token_or_address(ada: User) -> None:
-    letter = account_mails.letter(ada, "reset")
+    notice = account_mails.verification(ada.id)
+    letter = mail._letter(notice, ada)
 
+    assert letter is not None
     assert "#token=" in letter.text
-    assert repr(letter) == f"Letter(reset for user {ada.id})"
+    assert repr(letter) == f"Letter(verify for user {ada.id})"
+    for shown in (repr(letter), repr(notice), repr(notice.content(ada))):
+        assert "token" not in shown
+        assert ada.email not in shown
 
 
 def test_a_request_is_forgotten_by_its_time_to_live(cloud: None, frozen: Clock) -> None:

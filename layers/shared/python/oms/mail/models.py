@@ -3,28 +3,28 @@
 No item holds what a mail says, or where it went.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
 
 from oms.dynamodb import IntegerAttribute, StoredItem
 from oms.settings import settings
 
+if TYPE_CHECKING:
+    from oms.identity.models import User
+
 
 @dataclass(frozen=True)
-class Letter:
-    """A mail to be sent to a user. `stored` is put when, and only when, it is claimed: what its text relies on."""
+class Content:
+    """What the templates of a purpose are to be filled with; it may hold a token.
 
-    user_id: str
-    purpose: str
-    to: str
-    subject: str
-    text: str
-    stored: tuple[StoredItem, ...] = ()
+    `stored` is put when, and only when, the mail is claimed: what its text relies on.
+    """
 
-    def __repr__(self) -> str:
-        """Without the address and the text, which may hold a token."""
-        return f"Letter({self.purpose} for user {self.user_id})"
+    values: Mapping[str, Any] = field(repr=False)
+    stored: tuple[StoredItem, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,38 @@ class Bound:
     name: str
     most: int
     seconds: int
+
+
+@dataclass(frozen=True)
+class Notice:
+    """That a user is to be told something by mail, once for each `cause`.
+
+    `content` is asked for as the mail is sent, with the user as they are then; None: they are not to get it.
+    """
+
+    cause: str
+    purpose: str
+    user_id: str
+    content: "Callable[[User], Content | None]" = field(repr=False)
+    bounds: tuple[Bound, ...] = ()
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail as it goes out."""
+
+    user_id: str
+    purpose: str
+    to: str
+    subject: str
+    text: str
+    html: str
+    stored: tuple[StoredItem, ...] = ()
+    bounds: tuple[Bound, ...] = ()
+
+    def __repr__(self) -> str:
+        """Without the address and the text, which may hold a token."""
+        return f"Letter({self.purpose} for user {self.user_id})"
 
 
 class MailItem(StoredItem):

@@ -8,7 +8,8 @@ are marked, counted, and not tried again.
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
@@ -26,15 +27,21 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from oms import clock
-from oms.dynamodb import ConditionFailedError, failed, retrying, transaction, update_item
+from oms.dynamodb import ConditionFailedError, failed, get_item, patience, retrying, transaction, update_item
+from oms.identity.models import IdentityItem, User, user_key
 from oms.mail.addresses import on_the_wire
-from oms.mail.models import Bound, Letter, Mail, MailCount, mail_count_key, mail_key
+from oms.mail.models import Bound, Letter, Mail, MailCount, Notice, mail_count_key, mail_key
+from oms.mail.rendering import render
 from oms.settings import settings
 
 logger = Logger(child=True)
 metrics = Metrics()
 
 REMEMBERED_SECONDS = 30 * 24 * 3600
+# Whoever an address belongs to that nobody has verified did not ask for any of it.
+UNVERIFIED = Bound("unverified", 5, 24 * 3600)
+# What became of a mail is written down even where reading and claiming took all the time there was.
+_SETTLING_SECONDS = 6
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html. The first is what SES says of a sender that
 # is not verified and of an account in the sandbox: the operator's to mend. The second is what it says of an address.
 _REFUSED, _UNDELIVERABLE = "MessageRejected", "BadRequestException"
@@ -57,14 +64,42 @@ def is_set_up() -> bool:
     return False
 
 
-def send_once(cause: str, letter: Letter, *, bounds: Sequence[Bound] = ()) -> None:
-    """Sends `letter`, unless one was sent for `cause` before, or one of `bounds` has no room left.
+def send(notice: Notice) -> None:
+    """Mails the notice to its user, if they are active and are to get it. Otherwise as `send_once`."""
+    user = cast(User | None, get_item(IdentityItem, user_key(notice.user_id)))
+    if user is None or user.status != "active":
+        return
+    if letter := _letter(notice, user):
+        send_once(notice.cause, letter)
+
+
+def _letter(notice: Notice, user: User) -> Letter | None:
+    content = notice.content(user)
+    if content is None:
+        return None
+    public_url = settings().public_url
+    about = {"name": user.first_name, "public_url": public_url, "shop": urlsplit(public_url).netloc}
+    rendered = render(notice.purpose, about | dict(content.values))
+    return Letter(
+        user_id=user.id,
+        purpose=notice.purpose,
+        to=user.email,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        stored=content.stored,
+        bounds=(*notice.bounds, *(() if user.email_verified else (UNVERIFIED,))),
+    )
+
+
+def send_once(cause: str, letter: Letter) -> None:
+    """Sends `letter`, unless one was sent for `cause` before, or one of its bounds has no room left.
 
     Raises what SES refuses for now, and UnavailableError.
     """
     to, ses = on_the_wire(letter.to), _ses()
-    claim, counts = _claim_of(cause, letter), [_count_of(letter, bound) for bound in bounds]
-    if not _claim(claim, letter, list(zip(counts, bounds, strict=True))):
+    claim, counts = _claim_of(cause, letter), [_count_of(letter, bound) for bound in letter.bounds]
+    if not _claim(claim, letter, list(zip(counts, letter.bounds, strict=True))):
         return
     if to is None:
         _mark(claim, "undeliverable", "MailUndeliverable", "address")
@@ -156,11 +191,11 @@ def _is_ours(claim: Mail, stored: Mail) -> bool:
 
 
 def _send(ses: Any, letter: Letter, to: str) -> str:
-    text: Any = {"Data": letter.text, "Charset": "UTF-8"}
+    subject, text, html = ({"Data": it, "Charset": "UTF-8"} for it in (letter.subject, letter.text, letter.html))
     sent = ses.send_email(
         FromEmailAddress=settings().mail_from,
         Destination={"ToAddresses": [to]},
-        Content={"Simple": {"Subject": {"Data": letter.subject, "Charset": "UTF-8"}, "Body": {"Text": text}}},
+        Content={"Simple": {"Subject": subject, "Body": {"Text": text, "Html": html}}},
     )
     return str(sent["MessageId"])
 
@@ -168,7 +203,7 @@ def _send(ses: Any, letter: Letter, to: str) -> str:
 def _mark(claim: Mail, state: str, metric: str, cause: str | None = None, *, message_id: str | None = None) -> None:
     actions: list[Action] = [Mail.state.set(state), *([Mail.message_id.set(message_id)] if message_id else [])]
     # A claim that its time to live has ended is one that nobody will ask for again.
-    with suppress(ConditionFailedError):
+    with patience(_SETTLING_SECONDS), suppress(ConditionFailedError):
         retrying(lambda: update_item(Mail(claim.pk, claim.sk), actions, Mail.attempt == claim.attempt))
     log = logger.info if state in ("sent", "undeliverable") else logger.error
     log("mail", state=state, cause=cause, purpose=claim.purpose, mail_user_id=claim.user_id, message_id=message_id)
@@ -189,7 +224,8 @@ def _release(claim: Mail, letter: Letter, counts: Sequence[MailCount]) -> None:
             if not any(failed(reason) for reason in error.cancellation_reasons):
                 raise
 
-    retrying(write)
+    with patience(_SETTLING_SECONDS):
+        retrying(write)
 
 
 def _count(metric: str) -> None:

@@ -1,0 +1,89 @@
+"""What a mail says, in text and in HTML, from the templates of its purpose: `<purpose>.txt` and `<purpose>.html`."""
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from oms import clock
+
+_TEMPLATES = Path(__file__).parent / "templates"
+# Of the format characters those that join letters, as in Persian names and in emoji; others turn text around.
+_JOINERS = "\u200c\u200d"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    subject: str
+    text: str
+    html: str
+
+
+def render(purpose: str, values: Mapping[str, Any]) -> Rendered:
+    """Raises jinja2's errors where the templates need a value that is not there."""
+    # The text begins with the subject's line. No value has a line break in it, so none can add a header or a line.
+    subject, _, text = _environment().get_template(f"{purpose}.txt").render(values).partition("\n")
+    html = _environment().get_template(f"{purpose}.html").render(values, subject=subject)
+    return Rendered(subject, text.strip() + "\n", html)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        finalize=_one_line,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"harmless": harmless, "day": _day, "moment": _moment, "address_lines": _address_lines}
+    return environment
+
+
+def _one_line(value: Any) -> Any:
+    """Of every value that a template prints. What a macro has made (Markup) consists of such values."""
+    return one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def one_line(text: str) -> str:
+    """Without line breaks, control characters, and what turns the direction of writing around."""
+    return "".join(" " if _breaks(it) else it for it in text if unicodedata.category(it) != "Cf" or it in _JOINERS)
+
+
+def _breaks(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+
+
+def harmless(text: str) -> str:
+    """What a customer wrote, for a mail that may go to a stranger's address: neither mark-up nor an URL."""
+    return " ".join("".join(" " if it in "<>/:" else it for it in one_line(text)).split())
+
+
+def _day(timestamp: str) -> str:
+    moment = clock.instant(timestamp)
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _moment(timestamp: str) -> str:
+    moment = clock.instant(timestamp)
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+
+def _address_lines(address: Any) -> Iterator[str]:
+    """Of an order's shipping address, as its schema has it."""
+    for line in (
+        address.name,
+        address.line1,
+        address.line2,
+        f"{address.postal_code} {address.city}",
+        address.region,
+        address.country,
+    ):
+        if line:
+            yield line

@@ -1,0 +1,36 @@
+"""Which message asks for which mail."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from oms import clock
+from oms.identity import account_mails
+from oms.mail.models import Notice
+from oms.orders import order_mails
+from oms.webhooks import webhook_mails
+
+# Beyond it nobody waits for the mail. What was sent is remembered for longer, so that an event that is published anew
+# from an old change is no mail anew.
+AWAITED = timedelta(days=7)
+
+type Message = dict[str, Any]
+
+
+def asked_by(body: str) -> Notice | None:
+    """What an event, or an internal message, asks to be mailed. Raises for what is neither: see `oms.events`."""
+    message = json.loads(body)
+    if "request" in message:
+        return account_mails.reset(message["request"])
+    if clock.instant(message["occurred_at"]) + AWAITED < clock.now():
+        return None
+    return _ASKING[message["type"]](message, body)
+
+
+_ASKING: dict[str, Callable[[Message, str], Notice | None]] = {
+    **dict.fromkeys(order_mails.MAILED, lambda _, body: order_mails.notice(body)),
+    "user.registered": lambda event, _: account_mails.verification(event["data"]["id"]),
+    "user.locked": lambda event, _: account_mails.lock(event["id"], event["data"]["id"], event["data"]["locked_until"]),
+    "webhook.disabled": lambda event, _: webhook_mails.disabled(event["id"], event["data"]["id"]),
+}

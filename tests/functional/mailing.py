@@ -1,0 +1,103 @@
+"""The notifier, played: messages as its queue brings them, and an SES that notes what it takes."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from notifier import handler as notifier
+from oms import clock
+from oms.dynamodb import client
+from oms.events import event_id
+from oms.identity import account_mails
+from oms.mail import service as mail
+from oms.mail.models import Mail
+from oms.settings import settings
+from tests.functional.harness import Context
+
+SENDER, SHOP = "shop@shop.example", "https://shop.example"
+LINK = re.compile(r"^https://shop\.example/(reset-password|verify-email)#token=(\S+)$", re.M)
+
+
+class Ses:
+    """Takes mails, or fails as it is told to, each time it is asked."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.failures: list[BaseException] = []
+
+    def send_email(self, **mail: Any) -> dict[str, str]:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.sent.append(mail)
+        return {"MessageId": f"message-{len(self.sent)}"}
+
+    @property
+    def texts(self) -> list[str]:
+        return [it["Content"]["Simple"]["Body"]["Text"]["Data"] for it in self.sent]
+
+    @property
+    def subjects(self) -> list[str]:
+        return [it["Content"]["Simple"]["Subject"]["Data"] for it in self.sent]
+
+    @property
+    def recipients(self) -> list[str]:
+        return [it["Destination"]["ToAddresses"][0] for it in self.sent]
+
+    def tokens(self) -> list[str]:
+        return [token for text in self.texts for _, token in LINK.findall(text)]
+
+
+def set_up(monkeypatch: pytest.MonkeyPatch) -> Ses:
+    """Mail as a stage sets it up, and the SES that takes it."""
+    ses = Ses()
+    known = replace(settings(), mail_from=SENDER, public_url=SHOP)
+    monkeypatch.setattr(mail, "_ses", lambda: ses)
+    monkeypatch.setattr(mail, "settings", lambda: known)
+    monkeypatch.setattr(account_mails, "settings", lambda: known)
+    return ses
+
+
+def stored() -> list[dict[str, Any]]:
+    return list(client().scan(TableName="identity")["Items"])
+
+
+def mails() -> list[Mail]:
+    return [Mail.from_raw_data(it) for it in stored() if it["kind"]["S"] == "mail"]
+
+
+def event(event_type: str, data: dict[str, Any], *, of: str = "", at: str | None = None) -> str:
+    """An event's JSON, as it is published. `of` and the type make its id."""
+    occurred_at = at or clock.timestamp(clock.now())
+    return json.dumps(
+        {
+            "id": event_id(event_type, occurred_at, of or clock.random_id()),
+            "type": event_type,
+            "version": 1,
+            "occurred_at": occurred_at,
+            "sequence": 1,
+            "actor": {"id": "system", "role": "system"},
+            "data": data,
+        }
+    )
+
+
+def notify(*bodies: str) -> list[str]:
+    """Brings the messages as one batch: the positions of those to come back."""
+    records = [
+        {
+            "messageId": str(number),
+            "receiptHandle": "handle",
+            "body": body,
+            "attributes": {},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:mail",
+            "awsRegion": "eu-central-1",
+        }
+        for number, body in enumerate(bodies)
+    ]
+    answer = notifier.lambda_handler({"Records": records}, Context())
+    return [it["itemIdentifier"] for it in answer["batchItemFailures"]]
