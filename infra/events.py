@@ -54,10 +54,12 @@ class Events(Construct):
         types: Sequence[str] = (),
         of: Sequence[str] = (SOURCE,),
         concurrency: int = 2,
+        tries: int = TRIES,
     ) -> sqs.Queue:
         """A rule for events of these types (none: all), the queue that it fills, and the function that the queue feeds.
 
-        `of` are the events' sources; `concurrency` is how many batches the function works on at once, 2 at least.
+        `of` are the events' sources; `concurrency` is how many batches the function works on at once, 2 at least. After
+        so many `tries`, six times `seconds` apart, a message is a dead letter.
         """
         dead_letters = sqs.Queue(self, f"{name}DeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True)
         queue = sqs.Queue(
@@ -67,7 +69,7 @@ class Events(Construct):
             visibility_timeout=cdk.Duration.seconds(6 * seconds),
             retention_period=cdk.Duration.days(14),
             enforce_ssl=True,
-            dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=TRIES),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=tries),
         )
         events.Rule(
             self,

@@ -3,7 +3,6 @@
 import aws_cdk as cdk
 from constructs import Construct
 
-from infra.account_mail import AccountMail
 from infra.alarms import Alarms
 from infra.api import Api
 from infra.data import Data
@@ -11,6 +10,7 @@ from infra.events import Events
 from infra.expiry import Expiry
 from infra.functions import Functions
 from infra.keys import Keys
+from infra.mail import Mail
 from infra.stages import Stage
 from infra.stock_book import StockBook
 
@@ -31,8 +31,8 @@ class OmsStack(cdk.Stack):
         functions = Functions(self, "Functions", stage=stage, data=data, keys=keys, alarms=alarms)
         Expiry(self, "Expiry", functions=functions, alarms=alarms)
         StockBook(self, "StockBook", data=data, functions=functions, alarms=alarms)
-        Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
-        AccountMail(self, "AccountMail", stage=stage, data=data, functions=functions, alarms=alarms)
+        events = Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
+        Mail(self, "Mail", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
         api = Api(self, "Api", stage=stage, functions=functions, alarms=alarms)
 
         cdk.CfnOutput(self, "ApiId", value=api.api.api_id)

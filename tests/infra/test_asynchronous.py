@@ -11,7 +11,7 @@ QUEUE = "AWS::SQS::Queue"
 MAPPING = "AWS::Lambda::EventSourceMapping"
 # Where stream consumers set aside what they cannot understand: nothing consumes these.
 STREAMING = {"Bookkeeper", "Notifier", "Publisher"}
-POISON = {"StockBookBookkeeperPoison", "AccountMailNotifierPoison", "EventsPublisherPoison"}
+POISON = {"StockBookBookkeeperPoison", "MailNotifierPoison", "EventsPublisherPoison"}
 
 
 def poison_queues(prod: Synthesized) -> set[str]:
@@ -58,7 +58,7 @@ def test_every_queue_has_a_dead_letter_queue_with_an_alarm(prod: Synthesized) ->
     dead = dead_letter_queues(prod)
     alarms = alarms_on(prod, "ApproximateNumberOfMessagesVisible")
 
-    assert {name[:-8] for name in dead} == {"ExpiryQueue", "StockBookCheck", "EventsFeed"}
+    assert {name[:-8] for name in dead} == {"ExpiryQueue", "StockBookCheck", "EventsFeed", "EventsMail"}
     assert set(dead) | set(dead.values()) | poison_queues(prod) == set(prod.all(QUEUE))
     assert set(alarms) == set(dead.values()) | poison_queues(prod)
     assert all(alarm["Threshold"] == 1 for alarm in alarms.values())
@@ -138,19 +138,6 @@ def test_the_bookkeeper_reads_every_change_of_a_stock_item_from_the_streams_begi
     assert (name[:-8], attribute) == ("DataInventory", "StreamArn")
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert pattern == {"dynamodb": {"Keys": {"sk": {"S": ["stock"]}}}}
-
-
-def test_the_notifier_reads_what_is_new_of_the_kinds_that_may_ask_for_a_mail(prod: Synthesized) -> None:
-    mapping = mappings(prod)["Notifier"]
-    name, attribute = mapping["EventSourceArn"]["Fn::GetAtt"]
-    patterns = [json.loads(it["Pattern"]) for it in mapping["FilterCriteria"]["Filters"]]
-
-    assert (name[:-8], attribute) == ("DataIdentity", "StreamArn")
-    assert mapping["StartingPosition"] == "TRIM_HORIZON"
-    assert patterns == [
-        {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": [kind]}}}}
-        for kind in ("user", "mail-request")
-    ]
 
 
 def test_mail_that_is_refused_or_of_unknown_fate_rings_and_so_does_the_first_product_that_drifts(

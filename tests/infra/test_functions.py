@@ -101,12 +101,14 @@ ALLOWED = {
     "Notifier": {
         "DataIdentity": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "DataIdentityStream": STREAM,
-        "AccountMailNotifierPoison": SEND,
-        # SES checks what is verified, the address or a domain above it, and the identity's default configuration set.
+        "MailNotifierPoison": SEND,
+        "EventsMail": CONSUME,
+        "DataWebhooks": {"dynamodb:GetItem"},
+        # SES checks what is verified, the address or a domain above it, and the configuration set.
         "identity/shop@mail.shop.example": {"ses:SendEmail"},
         "identity/mail.shop.example": {"ses:SendEmail"},
         "identity/shop.example": {"ses:SendEmail"},
-        "configuration-set/*": {"ses:SendEmail"},
+        "configuration-set/oms-prod": {"ses:SendEmail"},
     },
     "Bookkeeper": {
         "DataInventory": {"dynamodb:PutItem"},
@@ -159,22 +161,6 @@ def test_each_function_may_do_exactly_what_it_needs(prod: Synthesized) -> None:
         assert resources.pop(f"Functions{function}Logs") == LOG
 
     assert found == ALLOWED
-
-
-def test_the_notifier_sends_from_the_stages_address_alone(prod: Synthesized, local: Synthesized) -> None:
-    (statement,) = [
-        statement
-        for policy in prod.all("AWS::IAM::Policy").values()
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Action"] == "ses:SendEmail"
-    ]
-    environment = prod.functions()["Notifier"]["Environment"]["Variables"]
-
-    assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": "shop@mail.shop.example"}}
-    assert environment["OMS_MAIL_FROM"] == "shop@mail.shop.example"
-    assert environment["OMS_PUBLIC_URL"] == "https://shop.example"
-    assert local.functions()["Notifier"]["Environment"]["Variables"]["OMS_MAIL_FROM"] == ""
-    assert "ses:" not in str(local.all("AWS::IAM::Policy"))
 
 
 def test_only_the_sign_in_functions_can_read_private_keys(prod: Synthesized) -> None:

@@ -42,6 +42,7 @@ class Settings:
     poison_queue_url: str
     public_url: str
     mail_from: str
+    mail_configuration_set: str
     stock_check_queue_url: str
     delivery_queue_url: str
     slow_delivery_queue_url: str
@@ -101,6 +102,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         poison_queue_url=environment.get("OMS_POISON_QUEUE_URL", ""),
         public_url=environment.get("OMS_PUBLIC_URL", ""),
         mail_from=environment.get("OMS_MAIL_FROM", ""),
+        mail_configuration_set=environment.get("OMS_MAIL_CONFIGURATION_SET", ""),
         currency=currency,
         currency_digits=digits,
         hold=timedelta(seconds=hold),

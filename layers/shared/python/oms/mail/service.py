@@ -196,6 +196,7 @@ def _send(ses: Any, letter: Letter, to: str) -> str:
         FromEmailAddress=settings().mail_from,
         Destination={"ToAddresses": [to]},
         Content={"Simple": {"Subject": subject, "Body": {"Text": text, "Html": html}}},
+        ConfigurationSetName=settings().mail_configuration_set,
     )
     return str(sent["MessageId"])
 

@@ -1,0 +1,117 @@
+"""Mail: the notifier behind its queue, the address that it may send from, and what SES is to keep to."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_ses as ses
+from constructs import Construct
+
+from infra.alarms import Alarms
+from infra.data import Data
+from infra.events import SOURCE, Events
+from infra.functions import NOTIFIER_SECONDS, Functions
+from infra.stages import Stage
+from infra.streams import Stream, StreamConsumer
+
+# New items of these kinds may ask for a mail.
+KINDS = ("user", "mail-request")
+# Of the system's own messages, which neither feed nor webhooks see.
+INTERNAL_SOURCE = "oms.internal"
+TYPES = (
+    "order.created",
+    "order.confirmed",
+    "order.shipped",
+    "order.cancelled",
+    "order.expired",
+    "user.registered",
+    "user.locked",
+    "webhook.disabled",
+    "mail.requested",
+)
+
+
+class Mail(Construct):
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        data: Data,
+        functions: Functions,
+        events: Events,
+        alarms: Alarms,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._functions = functions
+        events.to_queue(
+            "Mail",
+            functions.notifier,
+            seconds=NOTIFIER_SECONDS,
+            # One: what fails comes again by its own time, and two at once stay below the 14 mails a second that SES
+            # gives a new account.
+            batch_size=1,
+            types=TYPES,
+            of=(SOURCE, INTERNAL_SOURCE),
+            # An hour: longer, nobody waits for a new password.
+            tries=10,
+        )
+        StreamConsumer(
+            self,
+            "Notifier",
+            streams=[
+                Stream(
+                    data.identity,
+                    filters=[
+                        {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": [kind]}}}} for kind in KINDS
+                    ],
+                )
+            ],
+            function=functions.notifier,
+            batch_size=1,
+            alarms=alarms,
+        )
+        self._keep_to_suppression(stage)
+        self._ring(alarms)
+
+    def _keep_to_suppression(self, stage: Stage) -> None:
+        """An address that bounced or complained gets no more mail, whatever the account's own list says."""
+        name = f"oms-{stage.name}"
+        kept_to = ses.ConfigurationSet(
+            self,
+            "Suppressing",
+            configuration_set_name=name,
+            suppression_reasons=ses.SuppressionReasons.BOUNCES_AND_COMPLAINTS,
+        )
+        self._functions.notifier.add_environment("OMS_MAIL_CONFIGURATION_SET", kept_to.configuration_set_name)
+        if stage.mail_from:
+            self._grant_send(stage.mail_from, name)
+
+    def _grant_send(self, mail_from: str, configuration_set: str) -> None:
+        """SES checks the identity that is verified (the address, its domain or one above that) and the set."""
+        labels = mail_from.rpartition("@")[2].split(".")
+        domains = [".".join(labels[start:]) for start in range(len(labels) - 1)]
+        granted = [("identity", name) for name in (mail_from, *domains)] + [("configuration-set", configuration_set)]
+        self._functions.notifier.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["ses:SendEmail"],
+                resources=[
+                    cdk.Stack.of(self).format_arn(service="ses", resource=resource, resource_name=name)
+                    for resource, name in granted
+                ],
+                conditions={"StringEquals": {"ses:FromAddress": mail_from}},
+            )
+        )
+
+    def _ring(self, alarms: Alarms) -> None:
+        for name, why in (
+            ("MailUnknown", "Nobody knows whether a mail went out; it is not sent again."),
+            ("MailRefused", "SES refused a mail for good: is the sender verified, and the account out of the sandbox?"),
+        ):
+            metric = cloudwatch.Metric(
+                namespace="Oms",
+                metric_name=name,
+                dimensions_map={"service": "notifier"},
+                statistic=cloudwatch.Stats.SUM,
+            )
+            alarms.on(name, metric, threshold=1, why=why)

@@ -1,0 +1,62 @@
+"""Mail in the template: what asks for it, what may be sent, and what SES keeps to."""
+
+from typing import Any
+
+from oms import notices
+from oms.mail import service
+from tests.infra.conftest import Synthesized
+from tests.infra.test_asynchronous import QUEUE, all_mappings
+
+
+def notifier_queue(prod: Synthesized) -> dict[str, Any]:
+    (mapping,) = (it for name, it in all_mappings(prod) if name == "Notifier" and "StartingPosition" not in it)
+    return mapping
+
+
+def test_the_notifier_gets_every_event_that_it_mails_and_no_other(prod: Synthesized) -> None:
+    pattern = prod.one("AWS::Events::Rule", "EventsMailRule")["EventPattern"]
+
+    assert pattern["source"] == ["oms", "oms.internal"]
+    assert set(pattern["detail-type"]) == notices._ASKING.keys() | {"mail.requested"}
+
+
+def test_a_mail_is_tried_for_an_hour_each_time_in_its_own_time(prod: Synthesized) -> None:
+    mapping, queue = notifier_queue(prod), prod.one(QUEUE, "EventsMail")
+
+    assert (mapping["BatchSize"], mapping["ScalingConfig"]) == (1, {"MaximumConcurrency": 2})
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert queue["VisibilityTimeout"] * queue["RedrivePolicy"]["maxReceiveCount"] == 3600
+
+
+def test_one_mail_takes_less_time_than_its_function_has(prod: Synthesized) -> None:
+    """Reads and claim end within 19 s, SES gives up after 12, and what became of it is written down within 12."""
+    config = service._ses().meta.config
+
+    assert (config.connect_timeout + config.read_timeout, config.retries["total_max_attempts"]) == (12, 1)
+    assert prod.functions()["Notifier"]["Timeout"] > 19 + 12 + service._SETTLING_SECONDS + 6
+
+
+def test_bounces_and_complaints_suppress(prod: Synthesized, local: Synthesized) -> None:
+    for stage in (prod, local):
+        ((name, properties),) = stage.all("AWS::SES::ConfigurationSet").items()
+
+        assert properties["SuppressionOptions"] == {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]}
+        assert properties["Name"] == f"oms-{stage.stage}"
+        environment = stage.functions()["Notifier"]["Environment"]["Variables"]
+        assert environment["OMS_MAIL_CONFIGURATION_SET"] == {"Ref": name}
+
+
+def test_the_notifier_sends_from_the_stages_address_alone(prod: Synthesized, local: Synthesized) -> None:
+    (statement,) = [
+        statement
+        for policy in prod.all("AWS::IAM::Policy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == "ses:SendEmail"
+    ]
+    environment = prod.functions()["Notifier"]["Environment"]["Variables"]
+
+    assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": "shop@mail.shop.example"}}
+    assert environment["OMS_MAIL_FROM"] == "shop@mail.shop.example"
+    assert environment["OMS_PUBLIC_URL"] == "https://shop.example"
+    assert local.functions()["Notifier"]["Environment"]["Variables"]["OMS_MAIL_FROM"] == ""
+    assert "ses:" not in str(local.all("AWS::IAM::Policy"))
