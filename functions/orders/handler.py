@@ -42,7 +42,8 @@ def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPag
 
 @app.post("/api/v1/orders", status_code=201, **CUSTOMER)
 def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse | OrderResponse]:
-    placed = service.place_order(request, buyer=current_user(), key=api.idempotency_key())
+    buyer = current_user()
+    placed = service.place_order(request, buyer=buyer, key=api.idempotency_key(), open_orders=buyer.user.open_orders)
     order = placed.thing
     return api.created(
         _view().show(order),

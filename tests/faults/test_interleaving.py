@@ -127,7 +127,9 @@ def test_f08_units_sold_between_the_offer_and_the_order_are_not_sold_again(shop:
     bought = shop.product(2)
     one_unit = CreateOrderRequest.model_validate({"items": [{"product_id": bought, "quantity": 1}]})
 
-    with faults(just_before_the_write(lambda: service.place_order(one_unit, buyer=shop.manager, key=None))):
+    with faults(
+        just_before_the_write(lambda: service.place_order(one_unit, buyer=shop.manager, key=None, open_orders=0))
+    ):
         answer = shop.buy({bought: 2})
 
     assert (answer.status, answer.json["code"]) == (409, "insufficient-stock")

@@ -79,6 +79,10 @@ class InvalidTransitionError(ConflictError):
     code, title = "invalid-transition", "Invalid transition"
 
 
+class TooManyOpenOrdersError(ConflictError):
+    code, title = "too-many-open-orders", "Too many open orders"
+
+
 class NothingToRepairError(ConflictError):
     code, title = "nothing-to-repair", "Nothing to repair"
 

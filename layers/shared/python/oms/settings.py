@@ -54,6 +54,7 @@ class Settings:
     order_shards: int
     shipping_max: int
     shipping_flat: int | None
+    open_orders_limit: int
     clock_offset: timedelta
     settle: timedelta
     register_limit: int
@@ -110,6 +111,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         order_shards=_at_least(1, environment.get("OMS_ORDER_SHARDS", "1")),
         shipping_max=_minor_units(environment.get("OMS_SHIPPING_MAX", "1000.00"), digits),
         shipping_flat=_minor_units(flat, digits) if flat else None,
+        open_orders_limit=_at_least(1, environment.get("OMS_OPEN_ORDERS_LIMIT", "10")),
         # After so long nothing of a request is under way, and the stream and the indexes have caught up.
         settle=timedelta(seconds=float(loosened.get("OMS_SETTLE_SECONDS", "900"))),
         clock_offset=timedelta(seconds=float(loosened.get("OMS_CLOCK_OFFSET", "0"))),

@@ -9,6 +9,7 @@ from typing import Literal, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
+from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from oms import audit, clock
@@ -56,17 +57,17 @@ def _admit(email: str, operator_arn: str) -> Admitted:
     )
     try:
         with transaction() as writes:
-            if done != "linked":
-                _count_first(writes)
             if done == "made":
                 writes.save(Claim(*claim_key(folded), user_id=changed.id), Claim.pk.does_not_exist())
                 writes.save(changed, User.pk.does_not_exist())
             if user and done == "promoted":
-                writes.save(changed, User.version == user.version)
+                _promote(writes, user, changed)
+            if done != "linked":
+                _count_first(writes)
             writes.save(stored)
             writes.save(entry)
     except TransactWriteError as error:
-        # Of what is conditioned, puts come first; the count of admins comes last.
+        # The count of admins comes last: updates come after puts, and it is the last of them.
         if done != "linked" and failed(error.cancellation_reasons[-1] if error.cancellation_reasons else None):
             raise RefusedError(
                 "There is an active admin. They can make others: PATCH /api/v1/admin/users/{id}/role."
@@ -101,6 +102,21 @@ def _promoted(user: User) -> User:
     changed.auth_epoch, changed.version = user.auth_epoch + 1, user.version + 1
     changed.devices_epoch = user.devices_epoch + 1
     return changed
+
+
+def _promote(writes: TransactWrite, user: User, changed: User) -> None:
+    """By name, not the item as a whole: what it counts meanwhile without a new version stays."""
+    actions: list[Action] = [
+        User.role.set(changed.role),
+        User.status.set(changed.status),
+        User.email_verified.set(changed.email_verified),
+        User.password_hash.remove(),
+        User.pepper_version.remove(),
+        User.auth_epoch.set(changed.auth_epoch),
+        User.devices_epoch.set(changed.devices_epoch),
+        User.version.set(changed.version),
+    ]
+    writes.update(User(*user_key(user.id)), actions, User.version == user.version)
 
 
 def _count_first(writes: TransactWrite) -> None:

@@ -34,6 +34,9 @@ class User(IdentityItem, discriminator="user"):
     device unknown once `devices_epoch` has; the failures of a device are forgotten once `locks_epoch` has.
 
     Without a password, as the first admin of a deployment begins, no password is right.
+
+    `open_orders` follows the customer's orders by seconds: see `oms.reports.open_orders`, which alone writes it. It is
+    no part of what `version` counts.
     """
 
     id = UnicodeAttribute()
@@ -52,6 +55,7 @@ class User(IdentityItem, discriminator="user"):
     devices_epoch = IntegerAttribute(default=0)
     locks_epoch = IntegerAttribute(default=0)
     version = IntegerAttribute(default=1)
+    open_orders = IntegerAttribute(default=0)
     created_at = UnicodeAttribute()
 
     @property

@@ -8,7 +8,7 @@ from pynamodb.exceptions import CancellationReason, TransactWriteError
 from oms import clock
 from oms.actors import Actor
 from oms.dynamodb import batch_get, failed, get_item, transaction
-from oms.errors import NotFoundError, OmsError
+from oms.errors import NotFoundError, OmsError, TooManyOpenOrdersError
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
 from oms.inventory.models import StockItem
 from oms.orders.models import BY_CREATED, BY_CUSTOMER, OPEN_ORDERS, Order, created_shard, open_shard
@@ -73,11 +73,14 @@ def quote_order(request: CreateOrderRequest, *, buyer: Actor) -> Quote:
 # ---- placing --------------------------------------------------------------------------------------------------------
 
 
-def place_order(request: CreateOrderRequest, *, buyer: Actor, key: str | None) -> Written[Order]:
+def place_order(request: CreateOrderRequest, *, buyer: Actor, key: str | None, open_orders: int) -> Written[Order]:
     """Stores the order and reserves its stock, all or nothing, once for each key.
 
-    Raises UnknownProductError (422), InsufficientStockError (409), IdempotencyKeyReusedError (422), and
-    UnavailableError (503) after contention that did not pass. None of them is the answer for an order that exists.
+    `open_orders` is how many the buyer has, as far as they are counted.
+
+    Raises UnknownProductError (422), TooManyOpenOrdersError and InsufficientStockError (409),
+    IdempotencyKeyReusedError (422), and UnavailableError (503) after contention that did not pass. None of them is the
+    answer for an order that exists.
     """
     order_id = keyed_id(buyer.id, "POST /orders", key)
     # The first entry needs no key of its own: the order's id is drawn from it.
@@ -85,6 +88,7 @@ def place_order(request: CreateOrderRequest, *, buyer: Actor, key: str | None) -
 
     def attempt() -> Written[Order]:
         priced = price(request, _offers.of(merge(request.items)), buyer_role=buyer.role)
+        _check_open_orders(buyer, open_orders)
         order = _new_order(order_id, request, priced, origin)
         try:
             _reserve(order, priced.drafts)
@@ -110,6 +114,15 @@ def place_order(request: CreateOrderRequest, *, buyer: Actor, key: str | None) -
         return replay(stored) if stored else None
 
     return settle(attempt, made_before=made_before, keyed=key is not None)
+
+
+def _check_open_orders(buyer: Actor, open_orders: int) -> None:
+    """Against hoarding: each open order holds stock. A soft limit: it is seconds until an order is counted."""
+    limit = settings().open_orders_limit
+    if buyer.role == "customer" and open_orders >= limit:
+        raise TooManyOpenOrdersError(
+            f"A customer may have {limit} open orders at once, pending or confirmed, and you have {open_orders}."
+        )
 
 
 def _new_order(order_id: str, request: CreateOrderRequest, priced: Priced, origin: Origin) -> Order:

@@ -1,0 +1,300 @@
+"""F13, F14: whatever becomes of the events on their way, the count of a customer's open orders ends as they are."""
+
+from collections.abc import Callable
+from itertools import batched
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto.dynamodb.models.dynamo_type import DynamoType
+
+from oms import catalogue
+from oms.dynamodb import put_item
+from oms.identity import mailed_tokens, passwords
+from oms.identity.models import ADMINS_KEY, Admins
+from oms.streams import Change
+from tests.faults.direct import past_the_protocol
+from tests.faults.injector import (
+    Call,
+    Reason,
+    cancelled,
+    conflicted,
+    crashes,
+    failing,
+    faults,
+    lose_answer,
+    refuse,
+)
+from tests.faults.shop import Shop, table
+from tests.functional.counting import Told, aggregate, counted, forget, open_now, set_count, told, user_of
+from tests.functional.gateway import call
+from tests.functional.harness import Person
+from tests.functional.stream import streamed
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+# The ways of a few orders, the last of them still open.
+WAYS: tuple[tuple[str, ...], ...] = (
+    ("confirm", "ship", "deliver", "return"),
+    ("confirm", "cancel"),
+    ("cancel",),
+    ("confirm", "ship"),
+    ("confirm",),
+    (),
+)
+
+
+@pytest.fixture
+def other(person: Callable[..., Person]) -> Person:
+    return person("customer")
+
+
+@pytest.fixture
+def events(shop: Shop, other: Person) -> list[Told]:
+    """What the orders of two customers tell, oldest first."""
+    product = shop.product(100)
+    with streamed("orders") as records:
+        for buyer in (shop.customer, other):
+            for way in WAYS:
+                path = f"/api/v1/orders/{shop.buy({product: 1}, by=buyer).json['id']}"
+                for move in way:
+                    assert shop.move(path, move).status == 200
+    return told(records)
+
+
+def test_the_count_is_of_pending_and_confirmed_orders(shop: Shop, events: list[Told]) -> None:
+    assert aggregate(events) == []
+
+    assert counted(shop.customer) == open_now(shop.customer) == 2
+
+
+def test_it_follows_an_order_step_by_step(shop: Shop) -> None:
+    product = shop.product(100)
+    counts = []
+    with streamed("orders") as records:
+        path = f"/api/v1/orders/{shop.buy({product: 1}).json['id']}"
+        for move in ("confirm", "ship", "deliver", "return"):
+            shop.move(path, move)
+
+    for event in told(records):
+        aggregate([event])
+        counts.append(counted(shop.customer))
+
+    assert counts == [1, 1, 0, 0, 0]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_f14_doubled_reordered_and_late_events_give_the_same_count(
+    shop: Shop, other: Person, events: list[Told], data: st.DataObject
+) -> None:
+    forget(shop.customer, other)
+    again = data.draw(st.lists(st.sampled_from(events), max_size=len(events)), label="doubled")
+    arriving = data.draw(st.permutations(events + again), label="arriving")
+    size = data.draw(st.integers(1, 10), label="batch size")
+
+    with faults(past_the_protocol):
+        for batch in batched(arriving, size, strict=False):
+            assert aggregate(batch) == []
+
+    assert (counted(shop.customer), counted(other)) == (open_now(shop.customer), open_now(other)) == (2, 2)
+
+
+def test_f13_a_crash_anywhere_and_the_message_again_count_once(shop: Shop) -> None:
+    product, buyer = shop.product(1000), shop.manager  # whom no limit stops
+
+    def begin(*moves: str) -> Callable[[], Told]:
+        def make() -> Told:
+            with streamed("orders") as records:
+                path = f"/api/v1/orders/{shop.buy({product: 1}, by=buyer).json['id']}"
+                for move in moves:
+                    shop.move(path, move)
+            *earlier, latest = told(records)
+            if earlier:
+                aggregate(earlier)
+            return latest
+
+        return make
+
+    points = 0
+    for moves in ((), ("confirm",), ("cancel",)):
+        for name, event in crashes(begin(*moves), lambda it: aggregate([it])):
+            points += 1
+            aggregate([event])
+            aggregate([event])
+            assert counted(buyer) == open_now(buyer), name
+        # The run that made all its calls ended without a crash.
+        assert counted(buyer) == open_now(buyer)
+    assert points == 12
+
+
+@pytest.fixture
+def placed(shop: Shop) -> Told:
+    with streamed("orders") as records:
+        shop.buy({shop.product(1): 1})
+    (event,) = told(records)
+    return event
+
+
+@pytest.mark.parametrize("failure", [conflicted, failing("ThrottlingException")])
+def test_conflicts_with_other_writes_of_the_user_pass(
+    shop: Shop, placed: Told, naps: list[float], failure: Callable[[Call], Exception]
+) -> None:
+    with faults(refuse("TransactWriteItems", failure, times=3)):
+        assert aggregate([placed]) == []
+
+    assert (counted(shop.customer), len(naps)) == (1, 3)
+
+
+def test_a_lost_answer_is_no_second_count(shop: Shop, placed: Told, naps: list[float]) -> None:
+    with faults(lose_answer("TransactWriteItems")):
+        assert aggregate([placed]) == []
+
+    assert (counted(shop.customer), len(naps)) == (1, 1)
+
+
+def test_f16_what_cannot_be_counted_now_or_ever_comes_back_alone(
+    shop: Shop, events: list[Told], naps: list[float]
+) -> None:
+    stubborn = events[0]["data"]["id"]
+
+    def refuse_one(made: Call) -> Any:
+        if made.operation == "TransactWriteItems" and stubborn in str(made.parameters):
+            raise conflicted(made)
+        return made.send()
+
+    with faults(refuse_one):
+        back = aggregate(["no event", *events, {"data": {}}])
+
+    of_the_order = [str(place) for place, it in enumerate(events, 1) if it["data"]["id"] == stubborn]
+    # Its later moves find no open order to take away: they are counted, and the creation is then an old story.
+    assert back == ["0", of_the_order[0], of_the_order[1], str(len(events) + 1)]
+    assert counted(shop.customer) == open_now(shop.customer)
+
+
+def test_another_batch_with_the_same_order_makes_it_look_again(shop: Shop, naps: list[float]) -> None:
+    with streamed("orders") as records:
+        path = f"/api/v1/orders/{shop.buy({shop.product(1): 1}).json['id']}"
+        shop.move(path, "cancel")
+    placed, ended = told(records)
+    waiting = [ended]
+
+    def plan(made: Call) -> Any:
+        if made.operation == "TransactWriteItems" and waiting:
+            aggregate([waiting.pop()])
+        return made.send()
+
+    with faults(plan):
+        aggregate([placed])
+
+    assert counted(shop.customer) == open_now(shop.customer) == 0
+
+
+def test_an_order_of_a_user_who_is_gone_is_done_with(shop: Shop, placed: Told) -> None:
+    user = user_of(shop.customer)
+    del table("identity").items[DynamoType({"S": user.pk})]
+
+    assert aggregate([placed, placed]) == []
+
+    assert user_of(shop.customer) is None, "no user is made by counting"
+    (applied,) = table("reports").all_items()
+    assert applied.to_json()["Attributes"]["version"] == {"N": "1"}
+
+
+def test_a_count_is_no_change_of_the_user(shop: Shop, placed: Told) -> None:
+    before = user_of(shop.customer).serialize()
+
+    with streamed("identity") as records:
+        aggregate([placed])
+
+    after = user_of(shop.customer).serialize()
+    assert after == before | {"open_orders": {"N": "1"}}
+    assert len(records) == 1
+    assert events_of_identity(records[0]) == []
+
+
+def events_of_identity(record: dict[str, Any]) -> Any:
+    """What the publisher would tell of it; a table that tells nothing tells nothing of this."""
+    try:
+        return catalogue.events_of(Change.of(record))
+    except LookupError:
+        return []
+
+
+# ---- the other side: those who change users -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def admin(person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch) -> Person:
+    monkeypatch.setattr(passwords, "_COST", 4)
+    put_item(Admins(*ADMINS_KEY, n=1))
+    return person("admin")
+
+
+PASSWORD = "correct horse battery"
+
+
+def mailed(who: Person, purpose: str) -> str:
+    stored, token = mailed_tokens.mint(user_of(who), purpose)
+    put_item(stored)
+    return str(token)
+
+
+CHANGES: dict[str, Callable[[Person, Person], Any]] = {
+    "names": lambda who, _: call("PATCH", "/api/v1/auth/me", {"first_name": "Bo"}, token=who.token),
+    "role": lambda who, admin: call(
+        "PATCH", f"/api/v1/admin/users/{who.id}/role", {"role": "admin"}, token=admin.token
+    ),
+    "status": lambda who, admin: call(
+        "PATCH", f"/api/v1/admin/users/{who.id}/status", {"status": "disabled"}, token=admin.token
+    ),
+    "unlock": lambda who, admin: call("POST", f"/api/v1/admin/users/{who.id}/unlock", token=admin.token),
+    "reset": lambda who, _: call(
+        "POST", "/api/v1/auth/password/reset", {"token": mailed(who, "reset"), "new_password": PASSWORD}
+    ),
+    "verify": lambda who, _: call("POST", "/api/v1/auth/email/verify", {"token": mailed(who, "verify")}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_the_user_that_meets_the_count_is_made_all_the_same_and_keeps_it(
+    customer: Person, admin: Person, naps: list[float], change: str
+) -> None:
+    set_count(customer, 3)
+    met = conflicts_on(customer, times=2)
+
+    with faults(met) as calls:
+        answer = CHANGES[change](customer, admin)
+
+    assert answer.status in (200, 204), answer.text
+    assert len(naps) == 2, [it.operation for it in calls]
+    assert counted(customer) == 3
+
+
+def conflicts_on(who: Person, *, times: int) -> Callable[[Call], Any]:
+    """The first writes of this user's item meet the aggregator's transaction."""
+    met = 0
+
+    def plan(made: Call) -> Any:
+        nonlocal met
+        places = [place for place, key in enumerate(_keys_written(made)) if key == f"user#{who.id}/user"]
+        if places and met < times:
+            met += 1
+            if made.operation != "TransactWriteItems":
+                raise conflicted(made)
+            reasons = [Reason() for _ in made.parameters["TransactItems"]]
+            reasons[places[0]] = Reason("TransactionConflict")
+            raise cancelled(reasons)
+        return made.send()
+
+    return plan
+
+
+def _keys_written(made: Call) -> list[str]:
+    """`pk/sk` of each item that a call writes; nothing for an item of a table with other keys."""
+    if not made.writes:
+        return []
+    writes = [it for write in made.parameters.get("TransactItems", []) for it in write.values()] or [made.parameters]
+    keys = [it.get("Key") or it.get("Item") or {} for it in writes]
+    return ["/".join(key[name]["S"] for name in ("pk", "sk") if name in key) for key in keys]

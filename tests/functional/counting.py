@@ -1,0 +1,59 @@
+"""The aggregator, fed by hand: what a shop's orders tell becomes the counts of open orders."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from aggregator import handler as aggregator
+from oms import catalogue
+from oms.dynamodb import get_item, update_item
+from oms.events import Event
+from oms.identity.models import IdentityItem, User, user_key
+from oms.orders.states import OPEN
+from oms.streams import Change
+from tests.faults.shop import orders_stored, table
+from tests.functional.harness import Context, Person
+from tests.functional.stream import Record
+
+type Told = dict[str, Any]
+"""An event, as it is in the queue."""
+
+
+def told(records: Sequence[Record]) -> list[Told]:
+    """The events of the orders in these records of a stream."""
+    events = [event for record in records for event in catalogue.events_of(Change.of(record))]
+    return [json.loads(event.text()) for event in events if isinstance(event, Event)]
+
+
+def aggregate(events: Iterable[Any]) -> list[str]:
+    """The queue brings these, as one batch; which of them, by their place, are to come back."""
+    records = [
+        {"messageId": str(place), "body": it if isinstance(it, str) else json.dumps(it), "eventSource": "aws:sqs"}
+        for place, it in enumerate(events)
+    ]
+    answer = aggregator.lambda_handler({"Records": records}, Context())
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def user_of(person: Person) -> User:
+    return cast(User, get_item(IdentityItem, user_key(person.id)))
+
+
+def counted(person: Person) -> int:
+    return user_of(person).open_orders
+
+
+def open_now(person: Person) -> int:
+    """As the orders themselves say."""
+    return sum(order.customer_id == person.id and order.status in OPEN for order in orders_stored())
+
+
+def forget(*people: Person) -> None:
+    """As before the first event."""
+    table("reports").items.clear()
+    for person in people:
+        set_count(person, 0)
+
+
+def set_count(person: Person, number: int) -> None:
+    update_item(User(*user_key(person.id)), [User.open_orders.set(number)])

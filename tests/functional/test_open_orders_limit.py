@@ -1,0 +1,108 @@
+"""A25: how many open orders a customer may have at once. The counting is played by setting the count."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from oms.orders import service
+from oms.settings import settings
+from tests.faults.injector import faults
+from tests.faults.shop import Shop, orders_stored
+from tests.functional.counting import set_count
+from tests.functional.gateway import assert_problem
+from tests.functional.harness import Person
+
+LIMIT = 10
+
+
+@pytest.fixture
+def shop(customer: Person, manager: Person) -> Shop:
+    return Shop(customer, manager)
+
+
+def test_a25_a_customer_at_the_limit_opens_no_more_and_is_told_the_limit(shop: Shop) -> None:
+    product = shop.product(100)
+    set_count(shop.customer, LIMIT - 1)
+    assert shop.buy({product: 1}).status == 201
+    set_count(shop.customer, LIMIT)
+
+    refused = assert_problem(shop.buy({product: 1}), 409, "too-many-open-orders")
+
+    assert f"{LIMIT} open orders" in refused["detail"]
+    assert len(orders_stored()) == 1
+    shop.check_books()
+
+
+def test_a25_a_place_is_free_again_below_the_limit(shop: Shop) -> None:
+    product = shop.product(100)
+    set_count(shop.customer, LIMIT)
+    assert shop.buy({product: 1}).status == 409
+    set_count(shop.customer, LIMIT - 1)
+
+    assert shop.buy({product: 1}).status == 201
+
+
+@pytest.mark.parametrize("role", ["manager", "admin"])
+def test_a25_the_back_office_is_exempt(shop: Shop, person: Callable[..., Person], role: str) -> None:
+    buyer = person(role)
+    set_count(buyer, 10 * LIMIT)
+
+    assert shop.buy({shop.product(1): 1}, by=buyer).status == 201
+
+
+@pytest.mark.parametrize("limit", [1, 25])
+def test_the_limit_is_the_deployments(shop: Shop, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    monkeypatch.setattr(service, "settings", lambda: replace(settings(), open_orders_limit=limit))
+    product = shop.product(100)
+
+    answers = []
+    for count in (limit - 1, limit):
+        set_count(shop.customer, count)
+        answers.append(shop.buy({product: 1}).status)
+
+    assert answers == [201, 409]
+
+
+def test_a_repeated_request_is_answered_by_its_order_also_at_the_limit(shop: Shop) -> None:
+    product = shop.product(100)
+    placed = shop.buy({product: 1}, key="k")
+    set_count(shop.customer, LIMIT)
+
+    again = shop.buy({product: 1}, key="k")
+
+    assert (again.status, again.json) == (201, placed.json)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert_problem(shop.buy({product: 2}, key="k"), 422, "idempotency-key-reused")
+    assert_problem(shop.buy({product: 1}, key="new"), 409, "too-many-open-orders")
+
+
+def test_a_refusal_writes_nothing_and_leaves_its_key_free(shop: Shop) -> None:
+    product = shop.product(100)
+    assert shop.buy({product: 1}).status == 201  # the process has seen the offer
+    set_count(shop.customer, LIMIT)
+
+    with faults() as calls:
+        assert shop.buy({product: 1}, key="k").status == 409
+    with faults() as unkeyed:
+        assert shop.buy({product: 1}).status == 409
+    set_count(shop.customer, 0)
+
+    assert [it.operation for it in calls] == ["BatchGetItem", "GetItem"], "who asks, and whether the order exists"
+    assert [it.operation for it in unkeyed] == ["BatchGetItem"]
+    assert shop.buy({product: 1}, key="k").status == 201
+
+
+def test_what_is_wrong_with_the_order_itself_is_told_first(shop: Shop) -> None:
+    set_count(shop.customer, LIMIT)
+
+    assert_problem(shop.buy({"unknown": 1}), 422, "unknown-product")
+    assert_problem(shop.buy({shop.product(1): 2}), 409, "too-many-open-orders")
+
+
+def test_a_quote_can_be_asked_at_the_limit(shop: Shop) -> None:
+    set_count(shop.customer, LIMIT)
+
+    asked = shop.post("/api/v1/orders/quote", {"items": [{"product_id": shop.product(5), "quantity": 1}]})
+
+    assert asked.status == 200
