@@ -28,6 +28,8 @@ BOOKKEEPER_SECONDS = 60
 PUBLISHER_SECONDS = 60
 # A batch is one transaction, made again while another writer is faster.
 FEEDER_SECONDS = 60
+# A batch of ten events, each two calls; the rest is for retries.
+AGGREGATOR_SECONDS = 90
 # One mail: its calls to DynamoDB and the one to SES end within 43 s.
 NOTIFIER_SECONDS = 60
 # As long as Lambda lets it: a check hands over shortly before, and goes on by queue.
@@ -57,7 +59,9 @@ class Functions(Construct):
             concurrency=stage.passwords_concurrency,
         )
         self.inventory = self.add("Inventory", "inventory.handler")
-        self.orders = self.add("Orders", "orders.handler")
+        self.orders = self.add(
+            "Orders", "orders.handler", environment={"OMS_OPEN_ORDERS_LIMIT": str(stage.open_orders_limit)}
+        )
         # The pepper is for the digests that stand for addresses; no password is compared here.
         self.admin = self.add("Admin", "admin.handler", environment={"OMS_PEPPER_SECRET": keys.name(PEPPER)})
         self.webhooks = self.add(
@@ -71,6 +75,7 @@ class Functions(Construct):
         self.notifier = self.add("Notifier", "notifier.handler", environment=mails, timeout=NOTIFIER_SECONDS)
         self.publisher = self.add("Publisher", "publisher.handler", timeout=PUBLISHER_SECONDS)
         self.feeder = self.add("Feeder", "feeder.handler", timeout=FEEDER_SECONDS)
+        self.aggregator = self.add("Aggregator", "aggregator.handler", timeout=AGGREGATOR_SECONDS)
         self.verifier = self.add("Verifier", "verifier.handler", memory=FULL_CORE_MEMORY, timeout=VERIFIER_SECONDS)
         self.all = {
             "Auth": self.auth,
@@ -82,6 +87,7 @@ class Functions(Construct):
             "Docs": self.docs,
             "Publisher": self.publisher,
             "Feeder": self.feeder,
+            "Aggregator": self.aggregator,
             "Notifier": self.notifier,
             "Sweeper": self.sweeper,
             "Expiry": self.expiry,

@@ -3,6 +3,7 @@
 import aws_cdk as cdk
 from constructs import Construct
 
+from infra.aggregates import Aggregates
 from infra.alarms import Alarms
 from infra.api import Api
 from infra.data import Data
@@ -32,6 +33,7 @@ class OmsStack(cdk.Stack):
         Expiry(self, "Expiry", functions=functions, alarms=alarms)
         StockBook(self, "StockBook", data=data, functions=functions, alarms=alarms)
         events = Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
+        Aggregates(self, "Aggregates", data=data, functions=functions, events=events)
         Mail(self, "Mail", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
         api = Api(self, "Api", stage=stage, functions=functions, alarms=alarms)
 

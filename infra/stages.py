@@ -44,6 +44,8 @@ class Stage(BaseModel):
     hold_seconds: int = Field(1800, ge=1)
     # The sweeper looks no later than this after an order's creation: set it before the hold is made longer.
     shortest_hold_seconds: int | None = Field(None, ge=1)
+    # Of a customer, at once: those that hold stock, pending or confirmed. Against hoarding.
+    open_orders_limit: int = Field(10, ge=1)
     # Only ever grows: a smaller number would hide the orders of the shards that are left out.
     order_shards: int = Field(1, ge=1)
     shipping_max: str = "1000.00"

@@ -84,6 +84,27 @@ def test_it_follows_an_order_step_by_step(shop: Shop) -> None:
     assert counts == [1, 1, 0, 0, 0]
 
 
+def test_an_event_costs_a_read_and_a_write(shop: Shop) -> None:
+    with streamed("orders") as records:
+        path = f"/api/v1/orders/{shop.buy({shop.product(1): 1}).json['id']}"
+        for move in ("confirm", "ship", "deliver"):
+            shop.move(path, move)
+    events = told(records)
+    made = []
+    for event in (*events, events[0]):
+        with faults() as calls:
+            aggregate([event])
+        made.append([it.operation for it in calls])
+
+    assert made == [
+        ["GetItem", "TransactWriteItems"],
+        ["GetItem", "PutItem"],
+        ["GetItem", "TransactWriteItems"],
+        ["GetItem", "PutItem"],
+        ["GetItem"],
+    ]
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_f14_doubled_reordered_and_late_events_give_the_same_count(

@@ -58,7 +58,13 @@ def test_every_queue_has_a_dead_letter_queue_with_an_alarm(prod: Synthesized) ->
     dead = dead_letter_queues(prod)
     alarms = alarms_on(prod, "ApproximateNumberOfMessagesVisible")
 
-    assert {name[:-8] for name in dead} == {"ExpiryQueue", "StockBookCheck", "EventsFeed", "EventsMail"}
+    assert {name[:-8] for name in dead} == {
+        "ExpiryQueue",
+        "StockBookCheck",
+        "EventsFeed",
+        "EventsMail",
+        "EventsAggregates",
+    }
     assert set(dead) | set(dead.values()) | poison_queues(prod) == set(prod.all(QUEUE))
     assert set(alarms) == set(dead.values()) | poison_queues(prod)
     assert all(alarm["Threshold"] == 1 for alarm in alarms.values())

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from oms.catalogue import EVENT_TYPES
+from oms.orders import events as orders
 from tests.infra.conftest import Synthesized
 from tests.infra.test_asynchronous import MAPPING, QUEUE, all_mappings, dead_letter_queues
 
@@ -86,3 +88,15 @@ def test_the_feeder_takes_what_one_transaction_holds_and_few_batches_race_for_th
 
     assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (49, 1)
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+
+
+def test_the_aggregator_gets_what_orders_tell_and_nothing_else(prod: Synthesized) -> None:
+    rule = prod.one(RULE, "EventsAggregatesRule")
+    ((prefix,),) = (pattern.values() for pattern in rule["EventPattern"]["detail-type"])
+
+    assert rule["EventPattern"]["source"] == ["oms"]
+    assert rule["EventPattern"]["detail-type"] == [{"prefix": prefix}]
+    assert {name for name in EVENT_TYPES if name.startswith(prefix)} == {it.name for it in orders.EVENTS}
+    assert rule["Targets"][0]["Arn"]["Fn::GetAtt"][0][:-8] == "EventsAggregates"
+    (mapping,) = (it for name, it in all_mappings(prod) if name == "Aggregator")
+    assert mapping["EventSourceArn"]["Fn::GetAtt"][0][:-8] == "EventsAggregates"

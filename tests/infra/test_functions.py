@@ -18,6 +18,7 @@ HANDLERS = {
     "Docs": "docs.handler.lambda_handler",
     "Publisher": "publisher.handler.lambda_handler",
     "Feeder": "feeder.handler.lambda_handler",
+    "Aggregator": "aggregator.handler.lambda_handler",
     "Notifier": "notifier.handler.lambda_handler",
     "Sweeper": "sweeper.handler.lambda_handler",
     "Expiry": "sweeper.worker.lambda_handler",
@@ -96,6 +97,11 @@ ALLOWED = {
         "EventsPublisherPoison": SEND,
     },
     "Feeder": {"DataEvents": READ | WRITE, "EventsFeed": CONSUME},
+    "Aggregator": {
+        "DataIdentity": {"dynamodb:UpdateItem"},
+        "DataReports": {"dynamodb:GetItem", "dynamodb:PutItem"},
+        "EventsAggregates": CONSUME,
+    },
     "Sweeper": {"ExpiryQueue": SEND},
     "Expiry": {"DataInventory": READ | WRITE, "DataOrders": READ | WRITE, "ExpiryQueue": CONSUME},
     "Notifier": {

@@ -84,12 +84,21 @@ def test_loosening_settings_reach_the_functions_of_the_local_stage(local: Synthe
     ]
 
 
+def test_the_limit_of_open_orders_is_ten_and_a_deployments_choice(prod: Synthesized, local: Synthesized) -> None:
+    for synthesized in (prod, local):
+        environments = {name: it["Environment"]["Variables"] for name, it in synthesized.functions().items()}
+        limits = {name: it.get("OMS_OPEN_ORDERS_LIMIT") for name, it in environments.items()}
+        assert {name: limit for name, limit in limits.items() if limit} == {"Orders": "10"}
+    assert Stage.named("prod", {"open_orders_limit": 500}).open_orders_limit == 500
+
+
 @pytest.mark.parametrize(
     ("stage", "settings", "told"),
     [
         ("staging", {}, "'name'"),
         ("dev", {"curency": "EUR"}, "'curency'"),
         ("dev", {"order_shards": 0}, "'order_shards'"),
+        ("dev", {"open_orders_limit": 0}, "'open_orders_limit'"),
         ("dev", {"currency": "Euro"}, "'currency'"),
         ("dev", {"currency": "XXX"}, "'currency'"),
         ("dev", {"shipping_max": "1e3"}, "'shipping_max'"),

@@ -60,6 +60,7 @@ def test_a28_loosening_settings_are_ignored_anywhere_else(endpoint: str | None) 
         ("OMS_HOLD_SECONDS", "half an hour"),
         ("OMS_SHORTEST_HOLD_SECONDS", "0"),
         ("OMS_ORDER_SHARDS", "0"),
+        ("OMS_OPEN_ORDERS_LIMIT", "0"),
         ("OMS_ORDER_SHARDS", "1.5"),
         ("OMS_SHIPPING_MAX", "-1"),
         ("OMS_SHIPPING_MAX", "10.001"),

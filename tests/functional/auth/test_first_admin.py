@@ -8,11 +8,11 @@ import pytest
 
 from oms import clock
 from oms.audit import AuditItem
-from oms.dynamodb import client, get_item, put_item
+from oms.dynamodb import client, get_item, put_item, update_item
 from oms.identity import first_admin
 from oms.identity.first_admin import RefusedError, admit
 from oms.identity.models import ADMINS_KEY, Admins, IdentityItem, User
-from tests.faults.injector import failing, faults, refuse
+from tests.faults.injector import Call, failing, faults, refuse
 from tests.functional.auth.conftest import PASSWORD, Clock, audit_entries, log_in
 from tests.functional.auth.wire import answer_lost
 from tests.functional.gateway import call
@@ -73,6 +73,20 @@ def test_an_account_that_is_there_is_promoted(account: Callable[..., User], attr
     assert counted() == 1
     assert call("GET", "/api/v1/auth/me", token=before or "none").status == 401
     assert reset(admitted.token).status == 204
+
+
+def test_what_is_counted_of_an_account_while_it_is_promoted_stays_counted(account: Callable[..., User]) -> None:
+    ada = account("ada@example.com")
+
+    def count_first(made: Call) -> Any:
+        if made.operation == "TransactWriteItems":
+            update_item(User(ada.pk, ada.sk), [User.open_orders.add(2)])
+        return made.send()
+
+    with faults(count_first):
+        assert admit("ada@example.com", operator_arn=ARN).done == "promoted"
+
+    assert users()[0].open_orders == 2
 
 
 def test_who_registered_the_operators_address_first_gets_no_admins_account(account: Callable[..., User]) -> None:

@@ -1,0 +1,26 @@
+"""What is added up of the orders: the aggregator, behind a queue of all that orders tell."""
+
+from aws_cdk import aws_events
+from constructs import Construct
+
+from infra.data import Data
+from infra.events import Events
+from infra.functions import AGGREGATOR_SECONDS, Functions
+
+
+class Aggregates(Construct):
+    def __init__(
+        self, scope: Construct, construct_id: str, *, data: Data, functions: Functions, events: Events
+    ) -> None:
+        super().__init__(scope, construct_id)
+        aggregator = functions.aggregator
+        events.to_queue(
+            "Aggregates",
+            aggregator,
+            seconds=AGGREGATOR_SECONDS,
+            batch_size=10,
+            types=aws_events.Match.prefix("order."),
+        )
+        # It counts on the items of users that are there, and makes none.
+        data.identity.grant(aggregator, "dynamodb:UpdateItem")
+        data.reports.grant(aggregator, "dynamodb:GetItem", "dynamodb:PutItem")
