@@ -59,7 +59,7 @@ _GIVES = {
     "version=": ["ETag"],
     "location=": ["Location"],
     "replayed=": ["Idempotency-Replayed"],
-    "rate_limits.show": ["RateLimit-Policy", "RateLimit"],
+    "api.show_allowance": ["RateLimit-Policy", "RateLimit"],
 }
 
 

@@ -6,7 +6,6 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from auth import rate_limits
 from oms import api
 from oms.api import CUSTOMER, PUBLIC
 from oms.identity import recovery, service, sessions
@@ -29,7 +28,7 @@ app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_h
 
 @app.post("/api/v1/auth/refresh", **PUBLIC)
 def refresh(request: RefreshRequest) -> Response[TokensResponse]:
-    pair = sessions.refresh(request.refresh_token, address=api.client_address(), report=rate_limits.show)
+    pair = sessions.refresh(request.refresh_token, address=api.client_address(), report=api.show_allowance)
     api.acting_as(pair.user_id)
     return api.ok(TokensResponse(**asdict(pair)))
 

@@ -4,7 +4,6 @@ from dataclasses import asdict
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from auth import rate_limits
 from oms import api
 from oms.api import CUSTOMER, PUBLIC
 from oms.identity import login, password_change, recovery, service
@@ -24,7 +23,7 @@ app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_h
 
 @app.post("/api/v1/auth/register", status_code=201, **PUBLIC)
 def register(request: RegisterRequest) -> Response[UserResponse]:
-    user = service.register(request, address=api.client_address(), report=rate_limits.show)
+    user = service.register(request, address=api.client_address(), report=api.show_allowance)
     api.acting_as(user.id)
     return api.created(UserResponse.of(user), location="/api/v1/auth/me", version=user.version)
 
@@ -32,7 +31,7 @@ def register(request: RegisterRequest) -> Response[UserResponse]:
 @app.post("/api/v1/auth/login", **PUBLIC)
 def log_in(request: LoginRequest) -> Response[LoginResponse]:
     signed_in = login.log_in(
-        request, address=api.client_address(), user_agent=api.user_agent(), report=rate_limits.show
+        request, address=api.client_address(), user_agent=api.user_agent(), report=api.show_allowance
     )
     api.acting_as(signed_in.tokens.user_id)
     return api.ok(LoginResponse(**asdict(signed_in.tokens), device_token=signed_in.device_token))
@@ -44,7 +43,7 @@ def change_password(request: ChangePasswordRequest) -> Response[None]:
         api.current_user(),
         request,
         address=api.client_address(),
-        report=rate_limits.show,
+        report=api.show_allowance,
         check=api.version_check(),
     )
     return api.no_content(version=version)

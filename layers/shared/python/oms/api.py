@@ -21,6 +21,7 @@ from oms.errors import (
 from oms.identity.access import CurrentUser
 from oms.identity.addresses import client_address as address_of
 from oms.pages import Page, decode_cursor, encode_cursor
+from oms.rate_limits import WINDOW_SECONDS, Allowance
 
 logger = Logger()
 
@@ -143,6 +144,12 @@ def _list_scope() -> list[object]:
     request = at_hand.get()
     query = [pair for pair in request.query if pair[0] not in ("cursor", "limit")]
     return [current_user().id, request.path, sorted(query)]
+
+
+def show_allowance(allowance: Allowance) -> None:
+    """Puts it on this request's answer, however that ends (draft-ietf-httpapi-ratelimit-headers)."""
+    answer_header("RateLimit-Policy", f'"{allowance.policy}";q={allowance.limit};w={WINDOW_SECONDS}')
+    answer_header("RateLimit", f'"{allowance.policy}";r={allowance.remaining};t={allowance.resets_in}')
 
 
 def answer_header(name: str, value: str) -> None:

@@ -15,7 +15,7 @@ from pynamodb.expressions.update import Action
 from oms import audit, clock
 from oms.dynamodb import TryAgainError, batch_get, failed, retrying, transaction
 from oms.identity import emails, passwords
-from oms.identity.limits import Report, Standing, Window
+from oms.identity.limits import Standing, slot_of, taking
 from oms.identity.models import (
     Claim,
     Counter,
@@ -31,6 +31,7 @@ from oms.identity.models import (
 )
 from oms.identity.opaque_tokens import DeviceToken, hashed
 from oms.identity.passwords import PasswordHash
+from oms.rate_limits import Report, Window
 from oms.settings import settings
 
 
@@ -89,7 +90,7 @@ def _count(attempt: Attempt, report: Report) -> Count:
     counted = standing.after_failure(now)
     try:
         with transaction() as writes:
-            writes.update(slot, *window.taking(attempt.id))
+            writes.update(slot, *taking(window, attempt.id))
             if compares:
                 writes.update(on, *_counting(attempt, on, counted, user_id, now))
             else:  # as many operations, so that a lock cannot be told by the time they take
@@ -114,7 +115,7 @@ def _read(attempt: Attempt, window: Window) -> tuple[Slot, str | None, Counter |
     found: dict[Any, IdentityItem] = batch_get(IdentityItem, [claim_at, counter_at, slot_at, *device_at])
     claim = cast(Claim | None, found.get(claim_at))
     user_id = claim.user_id if claim else None
-    slot = cast(Slot | None, found.get(slot_at)) or window.slot(attempt.address)
+    slot = cast(Slot | None, found.get(slot_at)) or slot_of(window, attempt.address)
     device, owner = (found.get(key) for key in device_at or (None, None))
     if isinstance(device, Device) and isinstance(owner, User) and _is_known(device, owner, user_id, window.now):
         return slot, user_id, _as_unlocked(device, owner)

@@ -1,6 +1,5 @@
 """How often: calls per address and minute, and failed logins in a row per account or device."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from pynamodb.expressions.condition import Condition
@@ -8,10 +7,9 @@ from pynamodb.expressions.update import Action
 
 from oms import clock
 from oms.dynamodb import ConditionFailedError, retrying, update_item
-from oms.errors import TooManyRequestsError
 from oms.identity.models import Counted, Slot, slot_key
+from oms.rate_limits import Report, Window
 
-WINDOW_SECONDS = 60
 REFRESHES_PER_WINDOW = 30
 FAILURES_BEFORE_LOCK = 5
 FIRST_LOCK_SECONDS = 15 * 60
@@ -19,65 +17,28 @@ LONGEST_LOCK_SECONDS = 24 * 3600
 FORGOTTEN_AFTER_SECONDS = 24 * 3600
 
 
-@dataclass(frozen=True)
-class Allowance:
-    """What is left to a client: `remaining` calls of `limit` in a window that ends in `resets_in` seconds."""
-
-    policy: str
-    limit: int
-    remaining: int
-    resets_in: int
+def slot_of(window: Window, address: str) -> Slot:
+    pk, sk = slot_key(window.policy, address, window.number)
+    return Slot(pk=pk, sk=sk)
 
 
-type Report = Callable[[Allowance], None]
-"""Told as soon as a call was counted, so that its answer shows the allowance however it ends."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """The fixed window of `WINDOW_SECONDS` around an epoch second."""
-
-    policy: str
-    limit: int
-    now: int
-
-    @property
-    def number(self) -> int:
-        return self.now // WINDOW_SECONDS
-
-    @property
-    def resets_in(self) -> int:
-        return WINDOW_SECONDS - self.now % WINDOW_SECONDS
-
-    def allowance(self, taken: int) -> Allowance:
-        return Allowance(self.policy, self.limit, max(0, self.limit - taken), self.resets_in)
-
-    def refusal(self) -> TooManyRequestsError:
-        return TooManyRequestsError(
-            f"At most {self.limit} calls a minute. Please wait.", headers={"Retry-After": str(self.resets_in)}
-        )
-
-    def slot(self, address: str) -> Slot:
-        pk, sk = slot_key(self.policy, address, self.number)
-        return Slot(pk=pk, sk=sk)
-
-    def taking(self, attempt: str) -> tuple[list[Action], Condition]:
-        """The update of a slot that takes one, once for each attempt."""
-        actions: list[Action] = [
-            Slot.kind.set(Slot),
-            Slot.n.add(1),
-            Slot.attempt.set(attempt),
-            Slot.expires_at.set(self.now + 2 * WINDOW_SECONDS),
-        ]
-        condition: Condition = Slot.n.does_not_exist() | ((Slot.n < self.limit) & (Slot.attempt != attempt))
-        return actions, condition
+def taking(window: Window, attempt: str) -> tuple[list[Action], Condition]:
+    """The update of a slot that takes one, once for each attempt."""
+    actions: list[Action] = [
+        Slot.kind.set(Slot),
+        Slot.n.add(1),
+        Slot.attempt.set(attempt),
+        Slot.expires_at.set(window.forgotten_at),
+    ]
+    condition: Condition = Slot.n.does_not_exist() | ((Slot.n < window.limit) & (Slot.attempt != attempt))
+    return actions, condition
 
 
 def take_slot(window: Window, address: str, report: Report) -> None:
     """Counts a call of this address. Raises TooManyRequestsError when the window has none left."""
     attempt = clock.random_id()
     try:
-        taken = retrying(lambda: update_item(window.slot(address), *window.taking(attempt)))
+        taken = retrying(lambda: update_item(slot_of(window, address), *taking(window, attempt)))
     except ConditionFailedError as error:
         taken = Slot.from_raw_data(error.item) if error.item else Slot()
         if taken.attempt != attempt:

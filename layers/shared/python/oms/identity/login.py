@@ -8,11 +8,11 @@ from oms.dynamodb import get_item, retrying, transaction
 from oms.errors import InvalidCredentialsError
 from oms.identity import attempts, emails, keyring, passwords
 from oms.identity.attempts import Attempt, Count
-from oms.identity.limits import Report
 from oms.identity.models import Counter, Device, IdentityItem, User, device_key, user_key
 from oms.identity.opaque_tokens import DeviceToken, hashed, new_secret
 from oms.identity.schemas import LoginRequest
 from oms.identity.sessions import Tokens, start_session
+from oms.rate_limits import Report
 
 DEVICE_SECONDS = 180 * 24 * 3600
 

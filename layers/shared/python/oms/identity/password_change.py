@@ -10,10 +10,10 @@ from oms.errors import InvalidCredentialsError, UnauthenticatedError
 from oms.identity import attempts, passwords
 from oms.identity.access import CurrentUser
 from oms.identity.attempts import Attempt, Count
-from oms.identity.limits import Report
 from oms.identity.models import Session, User, session_key, user_key
 from oms.identity.passwords import PasswordHash
 from oms.identity.schemas import ChangePasswordRequest
+from oms.rate_limits import Report
 
 
 def change_password(

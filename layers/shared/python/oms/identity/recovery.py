@@ -9,10 +9,11 @@ from oms import audit, clock
 from oms.dynamodb import failed, put_item, retrying, transaction
 from oms.errors import TooManyRequestsError
 from oms.identity import emails, mailed_tokens, passwords
-from oms.identity.limits import Window, take_slot
+from oms.identity.limits import take_slot
 from oms.identity.models import Counter, MailedToken, MailRequest, User, counter_key, mail_request_key, user_key
 from oms.identity.passwords import PasswordHash
 from oms.identity.schemas import ResetPasswordRequest
+from oms.rate_limits import Window
 
 REQUEST_SECONDS = 24 * 3600
 REQUESTS_PER_MINUTE = 20

@@ -10,9 +10,10 @@ from oms.errors import EmailTakenError
 from oms.identity import emails, passwords
 from oms.identity.access import UserRole
 from oms.identity.administration import count_admins
-from oms.identity.limits import Report, Window, take_slot
+from oms.identity.limits import take_slot
 from oms.identity.models import Claim, User, claim_key, email_key, user_key
 from oms.identity.schemas import RegisterRequest, UpdateMeRequest
+from oms.rate_limits import Report, Window
 from oms.settings import settings
 
 

@@ -13,10 +13,11 @@ from oms.dynamodb import ConditionFailedError, failed, retrying, transaction, up
 from oms.errors import NotFoundError, UnauthenticatedError
 from oms.identity import tokens
 from oms.identity.access import CurrentUser, is_live, read_session
-from oms.identity.limits import REFRESHES_PER_WINDOW, Report, Window
+from oms.identity.limits import REFRESHES_PER_WINDOW
 from oms.identity.models import Session, User, session_key
 from oms.identity.opaque_tokens import RefreshToken, hashed, new_secret, open_successor, seal_successor
 from oms.pages import HIGHEST, Page, Range, table_page
+from oms.rate_limits import Report, Window
 
 FAMILY_SECONDS = 7 * 24 * 3600
 GRACE_SECONDS = 10
