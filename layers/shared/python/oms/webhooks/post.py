@@ -8,15 +8,13 @@ import http.client
 import io
 import socket
 import ssl
-import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from oms.webhooks import targets
+from oms.webhooks.deadline import Deadline
 from oms.webhooks.targets import Resolve, Target
 
 SECONDS = 15.0
@@ -48,7 +46,7 @@ def post(
     resolve: Resolve = targets.resolve,
 ) -> Answer:
     """The answer. Raises ForbiddenTargetError before any connection, NoAnswerError."""
-    clock = _Deadline(time.monotonic() + seconds)
+    clock = Deadline.within(seconds)
     try:
         addresses = clock.bound(lambda: targets.addresses_of(target, private=private, resolve=resolve))
         with _connected(target, addresses, clock) as connection:
@@ -65,29 +63,7 @@ def post(
         raise NoAnswerError(f"connection failed: {error}") from error
 
 
-@dataclass(frozen=True)
-class _Deadline:
-    end: float
-
-    def left(self) -> float:
-        """Seconds, more than 0. Raises TimeoutError."""
-        left = self.end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-    def bound[T](self, work: Callable[[], T]) -> T:
-        """What `work` gives, if it does in time: the resolver takes no limit of its own."""
-        pool = ThreadPoolExecutor(1)
-        try:
-            return pool.submit(work).result(self.left())
-        except FutureTimeoutError as error:
-            raise TimeoutError from error
-        finally:
-            pool.shutdown(wait=False)
-
-
-def _connected(target: Target, addresses: list[str], clock: _Deadline) -> socket.socket:
+def _connected(target: Target, addresses: list[str], clock: Deadline) -> socket.socket:
     """A connection to the first of the addresses that takes one."""
     last: OSError = OSError("the name has no address")
     for address in addresses:
@@ -120,7 +96,7 @@ def _request(target: Target, body: bytes, headers: Mapping[str, str]) -> bytes:
     return f"POST {target.path} HTTP/1.1\r\n{head}\r\n".encode("ascii") + body
 
 
-def _read(connection: socket.socket, clock: _Deadline) -> Answer:
+def _read(connection: socket.socket, clock: Deadline) -> Answer:
     response = http.client.HTTPResponse(_Timed(connection, clock), method="POST")  # type: ignore[arg-type]
     response.begin()
     try:
@@ -133,7 +109,7 @@ def _read(connection: socket.socket, clock: _Deadline) -> Answer:
 class _Timed(io.RawIOBase):
     """A connection whose reads all end at one moment, however slowly the bytes come."""
 
-    def __init__(self, connection: socket.socket, clock: _Deadline) -> None:
+    def __init__(self, connection: socket.socket, clock: Deadline) -> None:
         self._connection = connection
         self._clock = clock
 
