@@ -6,16 +6,115 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from oms import api
-from oms.api import MANAGER, current_user
+from oms import api, clock
+from oms.api import ADMIN, MANAGER, current_user
 from oms.catalogue import EVENT_TYPES, check_patterns
 from oms.feed import service as feed
 from oms.feed.models import Row
 from oms.feed.schemas import EventPage, EventResponse, ListEventsQuery
 from oms.patterns import matches
+from oms.schemas import NoFields, PageQuery, at_second
 from oms.serving import serve
+from oms.webhooks import oversight, service
+from oms.webhooks.schemas import (
+    CreatedWebhookResponse,
+    CreateWebhookRequest,
+    DeliveryPage,
+    DeliveryResponse,
+    ReplayWebhookRequest,
+    RotatedSecretResponse,
+    UpdateWebhookRequest,
+    WebhookPage,
+    WebhookReplayResponse,
+    WebhookResponse,
+)
+from oms.webhooks.service import By
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+
+
+@app.post("/api/v1/webhooks", status_code=201, **ADMIN)
+def create_webhook(request: CreateWebhookRequest) -> Response[CreatedWebhookResponse]:
+    subscription, secret = service.create(request, by=_by())
+    shown = WebhookResponse.of(subscription)
+    return api.created(
+        CreatedWebhookResponse(**shown.model_dump(), secret=secret),
+        location=f"/api/v1/webhooks/{subscription.id}",
+        version=subscription.version,
+    )
+
+
+@app.get("/api/v1/webhooks", **MANAGER)
+def list_webhooks(query: Annotated[PageQuery, Query()]) -> Response[WebhookPage]:
+    page = service.list_subscriptions(limit=query.limit, after=api.list_position(query.cursor))
+    return api.listed(page, WebhookResponse.of, WebhookPage)
+
+
+@app.get("/api/v1/webhooks/<webhook_id>", **MANAGER)
+def get_webhook(webhook_id: str) -> Response[WebhookResponse]:
+    subscription = service.get(webhook_id)
+    return api.ok(WebhookResponse.of(subscription), version=subscription.version)
+
+
+@app.patch("/api/v1/webhooks/<webhook_id>", **ADMIN)
+def update_webhook(webhook_id: str, request: UpdateWebhookRequest) -> Response[WebhookResponse]:
+    subscription = service.update(webhook_id, request, by=_by(), check=api.version_check())
+    return api.ok(WebhookResponse.of(subscription), version=subscription.version)
+
+
+@app.delete("/api/v1/webhooks/<webhook_id>", status_code=204, **ADMIN)
+def delete_webhook(webhook_id: str) -> Response[None]:
+    """Nothing more is sent to it."""
+    service.delete(webhook_id, by=_by())
+    return api.no_content()
+
+
+@app.post("/api/v1/webhooks/<webhook_id>/rotate-secret", **ADMIN)
+def rotate_webhook_secret(webhook_id: str, request: NoFields) -> Response[RotatedSecretResponse]:  # noqa: ARG001
+    """For 24 hours deliveries are signed with the old secret too. Rotated twice, the first of three is void at once."""
+    subscription, secret, previous_until = service.rotate_secret(webhook_id, by=_by())
+    answer = RotatedSecretResponse(secret=secret, previous_valid_until=at_second(previous_until))
+    return api.ok(answer, version=subscription.version)
+
+
+@app.post("/api/v1/webhooks/<webhook_id>/test", status_code=202, **MANAGER)
+def test_webhook(webhook_id: str, request: NoFields) -> Response[DeliveryResponse]:  # noqa: ARG001
+    """Sends an event of the type webhook.test to this one alone."""
+    sent = oversight.send_test(webhook_id, by=_by(), report=api.show_allowance)
+    return api.started(DeliveryResponse.of(sent))
+
+
+@app.get("/api/v1/webhooks/<webhook_id>/deliveries", **MANAGER)
+def list_deliveries(webhook_id: str, query: Annotated[PageQuery, Query()]) -> Response[DeliveryPage]:
+    page = oversight.list_deliveries(
+        webhook_id, limit=query.limit, after=api.list_position(query.cursor), wanted=_may_see
+    )
+    return api.listed(page, DeliveryResponse.of, DeliveryPage)
+
+
+@app.post("/api/v1/webhooks/<webhook_id>/deliveries/<delivery_id>/replay", status_code=202, **MANAGER)
+def replay_delivery(webhook_id: str, delivery_id: str, request: NoFields) -> Response[DeliveryResponse]:  # noqa: ARG001
+    """Sends an event again, at once, and goes on trying as with a new one."""
+    delivery = oversight.replay_delivery(webhook_id, delivery_id, by=_by(), wanted=_may_see)
+    return api.started(DeliveryResponse.of(delivery))
+
+
+@app.post("/api/v1/webhooks/<webhook_id>/replay", status_code=202, **MANAGER)
+def replay_webhook(webhook_id: str, request: ReplayWebhookRequest) -> Response[WebhookReplayResponse]:
+    """Sends the events of a span of time again, ten a second."""
+    replay = oversight.replay_span(
+        webhook_id,
+        since=clock.instant(request.from_),
+        until=clock.instant(request.to),
+        only_failed=request.only_failed,
+        by=_by(),
+    )
+    shown = {"from_": request.from_, "to": request.to, "only_failed": request.only_failed}
+    return api.started(WebhookReplayResponse(**shown, started_at=replay.started_at))
+
+
+def _by() -> By:
+    return By(current_user(), api.client_address())
 
 
 @app.get("/api/v1/events", **MANAGER)

@@ -1,6 +1,7 @@
 """One handler in process, on moto: single-threaded, so nothing here says anything about concurrency."""
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -32,6 +33,7 @@ from tests.functional.harness import Answer, Person, invoke
 from tests.functional.key_limits import send_within_limits
 from tests.functional.stream import streamed
 from tests.functional.tables import create_tables
+from tests.functional.webhooks import PUBLIC, Names
 
 WEBHOOK_QUEUES = (settings().delivery_queue_url, settings().slow_delivery_queue_url, settings().replay_queue_url)
 
@@ -79,6 +81,20 @@ def webhooks(cloud: None) -> None:
         queue = queues[url.rpartition("/")[2]]
         queue._messages.clear()
         queue.pending_messages.clear()
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    """What names resolve to; one that is not here does not."""
+    known: Names = {"hooks.example": [PUBLIC], "new.example": [PUBLIC]}
+
+    def resolve(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        if host not in known:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in known[host]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    return known
 
 
 @pytest.fixture

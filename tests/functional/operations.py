@@ -38,6 +38,12 @@ VALID_BODIES: dict[str, dict[str, Any]] = {
     "unlock_user": {},
     "start_stock_check": {},
     "repair_stock": {"product_id": 1},
+    "create_webhook": {"url": "https://93.184.215.14/", "events": ["*"]},
+    "update_webhook": {"status": "paused"},
+    "rotate_webhook_secret": {},
+    "test_webhook": {},
+    "replay_delivery": {},
+    "replay_webhook": {"from": "2026-01-01", "to": "2026-01-31"},
 }
 
 

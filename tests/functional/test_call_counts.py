@@ -26,7 +26,9 @@ from tests.functional.bookkeeping import find_drift
 from tests.functional.feeding import an_event, feed_in
 from tests.functional.gateway import call
 from tests.functional.harness import Answer, Person
+from tests.functional.operations import VALID_BODIES
 from tests.functional.stream import keep_books, streamed
+from tests.functional.webhooks import a_delivery, subscribe
 from webhooks import handler as webhooks
 
 PASSWORD = "correct horse battery"
@@ -239,6 +241,23 @@ def feed(path: str) -> Callable[[World], Ask]:
     return prepare
 
 
+def webhook(method: str, suffix: str = "", body: Any = None) -> Callable[[World], Ask]:
+    def prepare(world: World) -> Ask:
+        subscription = subscribe()
+        path = f"{WEBHOOKS}/{subscription.id}{suffix.format(delivery=a_delivery(subscription).id)}"
+        return lambda: call(method, path, body, token=world.admin.token)
+
+    return prepare
+
+
+def webhooks_at_all(method: str, body: Any = None) -> Callable[[World], Ask]:
+    def prepare(world: World) -> Ask:
+        subscribe()
+        return lambda: call(method, WEBHOOKS, body, token=world.admin.token)
+
+    return prepare
+
+
 def public(path: str) -> Callable[[World], Ask]:
     return lambda _: lambda: call("GET", path)
 
@@ -247,6 +266,7 @@ PRODUCTS, ORDERS, AUTH = "/api/v1/inventory/products", "/api/v1/orders", "/api/v
 USERS = "/api/v1/admin/users"
 CHECK = "/api/v1/admin/stock-check"
 FEED = "/api/v1/events"
+WEBHOOKS, WEBHOOK = "/api/v1/webhooks", "/api/v1/webhooks/<webhook_id>"
 
 BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     # auth
@@ -312,6 +332,17 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"GET {FEED}", "after an event", 3, feed(f"{FEED}?after={{first}}")),
     (f"GET {FEED}", "next page", 2, feed(f"{FEED}?limit=1&cursor=")),
     (f"GET {FEED}/<event_id>", "", 3, feed(f"{FEED}/{{first}}")),
+    # webhooks
+    (f"POST {WEBHOOKS}", "", 2, webhooks_at_all("POST", VALID_BODIES["create_webhook"])),
+    (f"GET {WEBHOOKS}", "", 2, webhooks_at_all("GET")),
+    (f"GET {WEBHOOK}", "", 2, webhook("GET")),
+    (f"PATCH {WEBHOOK}", "", 3, webhook("PATCH", body={"status": "paused"})),
+    (f"DELETE {WEBHOOK}", "", 3, webhook("DELETE")),
+    (f"POST {WEBHOOK}/rotate-secret", "", 3, webhook("POST", "/rotate-secret")),
+    (f"POST {WEBHOOK}/test", "", 6, webhook("POST", "/test")),
+    (f"GET {WEBHOOK}/deliveries", "", 3, webhook("GET", "/deliveries")),
+    (f"POST {WEBHOOK}/deliveries/<delivery_id>/replay", "", 6, webhook("POST", "/deliveries/{delivery}/replay")),
+    (f"POST {WEBHOOK}/replay", "", 5, webhook("POST", "/replay", VALID_BODIES["replay_webhook"])),
     # docs
     *((f"GET {path}", "", 0, public(path)) for path in ("/health", "/openapi.json", "/.well-known/jwks.json")),
     *(
@@ -351,7 +382,7 @@ def test_a_warm_request_makes_as_many_calls_as_its_budget(
         answer = ask()
 
     assert answer.status < 300, answer.text
-    # Only the start of a stock check sends a message.
+    # The start of a stock check and what asks for a delivery send a message.
     assert {it.service for it in made} <= {"dynamodb", "sqs"}, "a warm process asks nothing else"
     assert len(made) == calls, [it.operation for it in made]
 

@@ -20,6 +20,8 @@ from orders import handler as orders
 from tests.functional.feeding import an_event, feed_in
 from tests.functional.gateway import call, function_of
 from tests.functional.harness import Answer, Context, Person
+from tests.functional.operations import VALID_BODIES
+from tests.functional.webhooks import a_delivery, subscribe
 from webhooks import handler as webhooks
 
 DOCUMENT = json.loads(openapi.DOCUMENT.read_text())
@@ -128,18 +130,21 @@ def test_the_protocols_parameters_stand_where_they_count() -> None:
         "change_password",
         "change_role",
         "change_status",
+        "update_webhook",
     }
 
 
 def test_the_protocols_headers_stand_where_they_are_given() -> None:
-    created = {"create_order", "create_product", "register"}
+    created = {"create_order", "create_product", "register", "create_webhook"}
     single = {"get_order", "get_product", "replace_product", "get_me", *MOVES}
     single |= {"update_me", "change_password", "get_user", "change_role", "change_status"}
+    single |= {"get_webhook", "update_webhook", "rotate_webhook_secret"}
+    limited = {"register", "log_in", "refresh", "change_password", "test_webhook"}
 
     assert giving("Location") == created
     assert giving("ETag") == created | single
     assert giving("Idempotency-Replayed") == taking("IdempotencyKey")
-    assert giving("RateLimit") == giving("RateLimit-Policy") == {"register", "log_in", "refresh", "change_password"}
+    assert giving("RateLimit") == giving("RateLimit-Policy") == limited
 
 
 def test_answers_carry_the_headers_that_are_documented(
@@ -157,6 +162,7 @@ def test_answers_carry_the_headers_that_are_documented(
         "ship_order": {"carrier": "DHL", "tracking_number": "1"},
         "change_role": {"role": "manager"},
         "change_status": {"status": "disabled"},
+        **{name: body for name, body in VALID_BODIES.items() if "webhook" in name},
     }
     by_name = {operation["operationId"]: (path, method, operation) for path, method, operation in OPERATIONS}
     order_ids = dict.fromkeys(MOVES, order_id) | {"cancel_order": order(admin).json["id"]}
@@ -169,6 +175,8 @@ def test_answers_carry_the_headers_that_are_documented(
             continue  # there is nothing to repair
         target = path.replace("{order_id}", order_ids.get(name, order_id)).replace("{product_id}", product_id)
         target = target.replace("{user_id}", customer.id).replace("{event_id}", event["id"])
+        webhook = subscribe()
+        target = target.replace("{webhook_id}", webhook.id).replace("{delivery_id}", a_delivery(webhook).id)
         for replayed in (False, True):
             if replayed and name not in taking("IdempotencyKey"):
                 continue

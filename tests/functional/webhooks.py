@@ -9,9 +9,14 @@ from oms import clock
 from oms.dynamodb import get_item, put_item
 from oms.events import event_id
 from oms.settings import settings
-from oms.webhooks import vault
-from oms.webhooks.models import Delivery, Subscription
+from oms.webhooks import deliveries, vault
+from oms.webhooks.models import Attempt, Delivery, Subscription
 from oms.webhooks.signature import new_secret
+
+PUBLIC = "93.184.215.14"
+
+type Names = dict[str, list[str]]
+"""The addresses that names resolve to."""
 
 
 def subscribe(*events: str, **fields: Any) -> Subscription:
@@ -49,6 +54,31 @@ def an_event(event_type: str = "order.created", *, number: int = 1) -> dict[str,
         "actor": {"id": "system", "role": "system"},
         "data": {"number": number, "name": "Übung"},
     }
+
+
+def a_delivery(subscription: Subscription, event_type: str = "order.created", **fields: Any) -> Delivery:
+    """A delivery in the table, of an event of this moment: delivered, unless said otherwise."""
+    event = an_event(event_type)
+    key = deliveries.delivery_id(subscription.id, event["id"])
+    now = clock.now()
+    delivery = Delivery(
+        *Delivery.key(subscription.id, key),
+        **{
+            "id": key,
+            "subscription_id": subscription.id,
+            "event_id": event["id"],
+            "event_type": event_type,
+            "body": json.dumps(event),
+            "status": "delivered",
+            "attempts": [Attempt(at=clock.timestamp(now), status_code=204, duration_ms=12, answer="")],
+            "made": 1,
+            "created_at": clock.timestamp(now),
+            "expires_at": int((now + deliveries.KEPT).timestamp()),
+        }
+        | fields,
+    )
+    put_item(delivery)
+    return delivery
 
 
 def stored(delivery: Delivery) -> Delivery:

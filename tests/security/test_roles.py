@@ -24,6 +24,8 @@ from tests.functional.bookkeeping import find_drift
 from tests.functional.feeding import an_event, feed_in
 from tests.functional.gateway import call
 from tests.functional.harness import Answer, Person
+from tests.functional.operations import VALID_BODIES
+from tests.functional.webhooks import a_delivery, subscribe
 
 DOCUMENT = openapi.merged()
 OPERATIONS = {it["operationId"]: (path, method.upper(), it) for path, method, it in openapi.operations(DOCUMENT)}
@@ -82,6 +84,11 @@ def a_move(name: str, who: str) -> Rule:
 
 def of_user(world: World) -> Mapping[str, str]:
     return {"user_id": world.account.id}
+
+
+def of_webhook(_: World) -> Mapping[str, str]:
+    subscription = subscribe()
+    return {"webhook_id": subscription.id, "delivery_id": a_delivery(subscription).id}
 
 
 def mailed(world: World, purpose: Purpose) -> str:
@@ -148,6 +155,17 @@ RULES: dict[str, Rule] = {
     # the feed
     "list_events": Rule("M"),
     "get_event": Rule("M", path=of_event),
+    # webhooks
+    "create_webhook": Rule("A", body=lambda _: VALID_BODIES["create_webhook"]),
+    "list_webhooks": Rule("M"),
+    "get_webhook": Rule("M", path=of_webhook),
+    "update_webhook": Rule("A", path=of_webhook, body=lambda _: VALID_BODIES["update_webhook"]),
+    "delete_webhook": Rule("A", path=of_webhook),
+    "rotate_webhook_secret": Rule("A", path=of_webhook),
+    "test_webhook": Rule("M", path=of_webhook),
+    "list_deliveries": Rule("M", path=of_webhook),
+    "replay_delivery": Rule("M", path=of_webhook),
+    "replay_webhook": Rule("M", path=of_webhook, body=lambda _: VALID_BODIES["replay_webhook"]),
     # docs
     **{f"get_{name}{where}": Rule("-") for name in ("health", "openapi", "jwks") for where in ("", "_at_root")},
 }

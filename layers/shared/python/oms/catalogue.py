@@ -11,10 +11,11 @@ from oms.orders import events as orders
 from oms.patterns import matches
 from oms.settings import settings
 from oms.streams import Change
+from oms.webhooks import events as webhooks
 
 type Derived = Event[Any] | ProductChanged
 
-EVENT_TYPES: dict[str, EventType] = {it.name: it for it in (*orders.EVENTS, *inventory.EVENTS)}
+EVENT_TYPES: dict[str, EventType] = {it.name: it for it in (*orders.EVENTS, *inventory.EVENTS, *webhooks.EVENTS)}
 
 
 def check_patterns(patterns: Sequence[str], **where: str) -> Sequence[str]:

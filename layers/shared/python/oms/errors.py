@@ -95,6 +95,10 @@ class ReplayRunningError(ConflictError):
     code, title = "replay-running", "Replay running"
 
 
+class TooManyWebhooksError(ConflictError):
+    code, title = "too-many-webhooks", "Too many webhooks"
+
+
 class GoneError(OmsError):
     """It was there, and is kept no longer."""
 
@@ -125,6 +129,12 @@ class InvalidRequestError(OmsError):
     def at(cls, detail: str, **where: str) -> "InvalidRequestError":
         """One wrong value: `at("must be …", pointer="#/name")`, or `parameter=` or `header=`."""
         return cls([{**where, "detail": detail}])
+
+
+class WebhookUrlForbiddenError(InvalidRequestError):
+    """The URL, or where it leads, is not one that webhooks go to."""
+
+    code, title = "webhook-url-forbidden", "Webhook URL forbidden"
 
 
 class UnknownProductError(InvalidRequestError):

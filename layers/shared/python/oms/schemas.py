@@ -63,7 +63,7 @@ class PageQuery(BaseModel):
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
 
 
-def at_second(epoch_seconds: int) -> str:
+def at_second(epoch_seconds: float) -> str:
     return timestamp(datetime.fromtimestamp(epoch_seconds, UTC))
 
 
@@ -112,3 +112,12 @@ def _bound(*, past_the_day: bool) -> BeforeValidator:
 From = Annotated[str, _bound(past_the_day=False)]
 To = Annotated[str, _bound(past_the_day=True)]
 """Bounds of a span as timestamps: from-inclusive, to-exclusive."""
+
+
+def check_order(start: str | None, to: str | None, text: str) -> None:
+    """Refuses a span that ends before it begins; `text` is `to` as it was given.
+
+    A span of times may be empty; a day that ends where the span begins is the day before it.
+    """
+    if start and to and (start > to or (start == to and len(text) == len("2026-01-31"))):
+        raise ValueError("must not be before from")

@@ -6,7 +6,7 @@ So what happens between the write and its nudge is harmless: what nobody nudged 
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -128,13 +128,16 @@ def deliver_now(subscription: Subscription, event: Event[Any]) -> Delivery:
     return delivery
 
 
-def replay_one(subscription: Subscription, delivery_id: str) -> Delivery:
+def replay_one(
+    subscription: Subscription, delivery_id: str, *, wanted: Callable[[str], bool] = lambda _: True
+) -> Delivery:
     """Begins the attempts anew and at once. Raises NotFoundError, WebhookNotActiveError, UnavailableError.
 
-    What is under way already, or is within a minute, is left as it is.
+    `wanted` tells by its event's type whether it is there for who asks. What is under way already, or is within a
+    minute, is left as it is.
     """
     delivery = get_item(Delivery, Delivery.key(subscription.id, delivery_id))
-    if delivery is None:
+    if delivery is None or not wanted(delivery.event_type):
         raise NotFoundError("There is no such delivery.")
     _check_active(subscription)
     delivery = schedule_now(delivery)

@@ -1,6 +1,6 @@
 """The webhooks table: subscriptions, all in one partition, and deliveries, each subscription's in its own.
 
-Keys: `subscriptions`/<S>, `count`/`count`, `sub#S`/`delivery#D`, `sub#S`/`replay`.
+Keys: `subscriptions`/<S>, `count`/`count`, `sub#S`/`delivery#D`, `sub#S`/`replay`, `sub#S`/`tests#<minute>`.
 """
 
 from pynamodb.attributes import (
@@ -128,3 +128,14 @@ class Replay(WebhookItem, discriminator="replay"):
     @staticmethod
     def key(subscription_id: str) -> tuple[str, str]:
         return f"sub#{subscription_id}", "replay"
+
+
+class SentTests(WebhookItem, discriminator="tests"):
+    """How many tests of a subscription were asked for in a minute."""
+
+    n = IntegerAttribute(default=0)
+    expires_at = IntegerAttribute(attr_name="ttl")
+
+    @staticmethod
+    def key(subscription_id: str, minute: int) -> tuple[str, str]:
+        return f"sub#{subscription_id}", f"tests#{minute}"

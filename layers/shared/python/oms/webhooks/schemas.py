@@ -1,16 +1,28 @@
 """What the webhook routes take and give."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import (
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
-from oms.schemas import Request, Response
-from oms.webhooks.models import Subscription
+from oms.schemas import From, Request, Response, To, at_second, check_order
+from oms.webhooks.models import Attempt, Delivery, Subscription
 
-Url = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+Url = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2000),
+    Field(description="https, on port 443, at a public address"),
+]
 Patterns = Annotated[
     list[Annotated[str, StringConstraints(min_length=1, max_length=100)]],
-    Field(min_length=1, max_length=50, description="Types such as order.created, order.* or *"),
+    Field(min_length=1, max_length=50, description="Types such as order.created, order.* or *; see /event-catalogue"),
 ]
 Description = Annotated[str, StringConstraints(max_length=500)]
 
@@ -22,22 +34,39 @@ class CreateWebhookRequest(Request):
 
 
 class UpdateWebhookRequest(Request):
-    """At least one of them."""
+    """What is left out stays; `description: null` takes it away. `active` also enables one that was disabled."""
 
-    url: Url | None = None
-    events: Patterns | None = None
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    url: Url = Field(default_factory=str)
+    events: Patterns = Field(default_factory=list)
     description: Description | None = None
-    status: Literal["active", "paused"] | None = None
+    status: Literal["active", "paused"] = Field(default_factory=lambda: "active")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("must have at least one field")
+        return self
 
 
-class WebhookResponse(Response):
+class WebhookData(Response):
+    """`failing_since` is the first failure after the last success; five days of it disable the subscription."""
+
     id: str
     url: str
     events: list[str]
     description: str | None
     status: Literal["active", "paused", "disabled"]
-    disabled_reason: str | None
+    disabled_reason: Literal["failing", "gone"] | None = Field(description="`gone`: the receiver answered 410")
     failing_since: str | None
+
+    @classmethod
+    def of(cls, subscription: Subscription) -> Self:
+        return cls.model_validate({name: getattr(subscription, name) for name in cls.model_fields})
+
+
+class WebhookResponse(WebhookData):
     version: int
     created_at: str
     updated_at: str
@@ -48,7 +77,7 @@ class CreatedWebhookResponse(WebhookResponse):
 
 
 class RotatedSecretResponse(Response):
-    secret: str = Field(description="Shown this once")
+    secret: str = Field(description="Shown this once: deliveries are signed with it from now on")
     previous_valid_until: str = Field(description="Until then deliveries are signed with the old secret too")
 
 
@@ -57,5 +86,65 @@ class WebhookPage(Response):
     next_cursor: str | None
 
 
-def webhook_response(subscription: Subscription) -> WebhookResponse:
-    return WebhookResponse.model_validate(subscription, from_attributes=True)
+class AttemptResponse(Response):
+    at: str
+    status_code: int | None
+    duration_ms: int | None
+    error: str | None = Field(description="Why there was no answer")
+    answer: str | None = Field(description="The beginning of the answer's body")
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> Self:
+        return cls.model_validate({name: getattr(attempt, name) for name in cls.model_fields})
+
+
+class DeliveryResponse(Response):
+    """`paused`: kept for a replay, as the subscription was not active when it was due."""
+
+    id: str
+    event_id: str
+    event_type: str
+    status: Literal["pending", "delivered", "failed", "paused"]
+    attempts: list[AttemptResponse]
+    next_attempt_at: str | None
+    created_at: str
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> Self:
+        is_due = delivery.status == "pending" and delivery.due_at is not None
+        return cls.model_validate(
+            {
+                **{name: getattr(delivery, name) for name in ("id", "event_id", "event_type", "status", "created_at")},
+                "attempts": [AttemptResponse.of(it) for it in delivery.attempts],
+                "next_attempt_at": at_second(delivery.due_at / 1000) if is_due else None,
+            }
+        )
+
+
+class DeliveryPage(Response):
+    items: list[DeliveryResponse]
+    next_cursor: str | None
+
+
+class ReplayWebhookRequest(Request):
+    """Which deliveries to send again, by when their events occurred."""
+
+    from_: From = Field(alias="from")
+    to: To
+    only_failed: bool = Field(False, description="Leaves out what was delivered")
+
+    @field_validator("to", mode="wrap")
+    @classmethod
+    def _in_order(cls, text: Any, bound: ValidatorFunctionWrapHandler, others: ValidationInfo) -> Any:
+        to, start = bound(text), others.data.get("from_")
+        check_order(start, to, text)
+        return to
+
+
+class WebhookReplayResponse(Response):
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    from_: str = Field(alias="from")
+    to: str
+    only_failed: bool
+    started_at: str

@@ -1,0 +1,531 @@
+"""Webhook subscriptions: made, shown, changed and ended by admins, their secrets shown once."""
+
+import base64
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from oms import clock
+from oms.audit import AuditEntry
+from oms.dynamodb import client, get_item, put_item, update_item
+from oms.settings import settings
+from oms.webhooks import service, vault
+from oms.webhooks.models import Subscription, SubscriptionCount
+from tests.faults.injector import conflicted, crashes, faults, lose_answer, refuse
+from tests.functional.auth.wire import overtaken
+from tests.functional.gateway import assert_problem, call, places
+from tests.functional.harness import Answer, Person
+from tests.functional.webhooks import PUBLIC, Names, subscribe, subscription_now
+
+WEBHOOKS = "/api/v1/webhooks"
+URL = "https://hooks.example/orders?key=abc"
+BODY = {"url": URL, "events": ["order.*", "stock.low"], "description": "The warehouse"}
+
+pytestmark = pytest.mark.usefixtures("webhooks", "names")
+
+
+def create(admin: Person, **fields: Any) -> Answer:
+    return call("POST", WEBHOOKS, BODY | fields, token=admin.token)
+
+
+def created(admin: Person, **fields: Any) -> Any:
+    answer = create(admin, **fields)
+    assert answer.status == 201, answer.text
+    return answer.json
+
+
+def patch(admin: Person, webhook: Any, _headers: dict[str, str] | None = None, **fields: Any) -> Answer:
+    return call("PATCH", f"{WEBHOOKS}/{webhook['id']}", fields, token=admin.token, headers=_headers)
+
+
+def get(who: Person, webhook: Any) -> Answer:
+    return call("GET", f"{WEBHOOKS}/{webhook['id']}", token=who.token)
+
+
+def rotate(admin: Person, webhook: Any) -> Answer:
+    return call("POST", f"{WEBHOOKS}/{webhook['id']}/rotate-secret", token=admin.token)
+
+
+def delete(admin: Person, webhook: Any) -> Answer:
+    return call("DELETE", f"{WEBHOOKS}/{webhook['id']}", token=admin.token)
+
+
+def stored(webhook: Any) -> Subscription:
+    found = get_item(Subscription, Subscription.key(webhook["id"]))
+    assert found
+    return found
+
+
+def count() -> int:
+    found = get_item(SubscriptionCount, SubscriptionCount.key())
+    return found.n if found else 0
+
+
+def audited() -> list[AuditEntry]:
+    entries = [AuditEntry.from_raw_data(it) for it in client().scan(TableName="audit")["Items"]]
+    return sorted((it for it in entries if it.action.startswith("webhook.")), key=lambda it: str(it.sk))
+
+
+# ---- create ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_webhook_is_made_with_a_secret_that_is_shown_this_once(admin: Person, manager: Person) -> None:
+    answer = create(admin)
+
+    made = answer.json
+    secret = made.pop("secret")
+    assert answer.status == 201
+    assert (answer.headers["Location"], answer.headers["ETag"]) == (f"{WEBHOOKS}/{made['id']}", '"1"')
+    assert len(base64.b64decode(secret.removeprefix("whsec_"))) == 32
+    assert made == {
+        "id": made["id"],
+        "url": URL,
+        "events": ["order.*", "stock.low"],
+        "description": "The warehouse",
+        "status": "active",
+        "disabled_reason": None,
+        "failing_since": None,
+        "version": 1,
+        "created_at": made["created_at"],
+        "updated_at": made["created_at"],
+    }
+    shown = get(manager, made)
+    assert (shown.json, shown.headers["ETag"]) == (made, '"1"')
+    assert call("GET", WEBHOOKS, token=manager.token).json == {"items": [made], "next_cursor": None}
+    assert secret not in shown.text
+
+
+def test_a_pattern_that_is_given_twice_counts_once_at_its_first_place(admin: Person) -> None:
+    assert created(admin, events=["stock.low", "order.*", "stock.low"])["events"] == ["stock.low", "order.*"]
+
+
+def test_a_description_can_be_left_out(admin: Person) -> None:
+    assert call("POST", WEBHOOKS, {"url": URL, "events": ["*"]}, token=admin.token).json["description"] is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"events": ["order.created", "order.unknown"]}, "#/events/1"),
+        ({"events": ["orders"]}, "#/events/0"),
+        ({"events": []}, "#/events"),
+        ({"events": ["order.*"] * 51}, "#/events"),
+        ({"events": "order.*"}, "#/events"),
+        ({"events": [1]}, "#/events/0"),
+        ({"url": ""}, "#/url"),
+        ({"url": "https://hooks.example/" + "a" * 2000}, "#/url"),
+        ({"url": None}, "#/url"),
+        ({"description": "x" * 501}, "#/description"),
+        ({"status": "paused"}, "#/status"),
+        ({"secret": "whsec_AAAA"}, "#/secret"),
+    ],
+)
+def test_what_does_not_fit_is_pointed_at(admin: Person, fields: dict[str, Any], place: str) -> None:
+    assert places(create(admin, **fields)) == {place}
+    assert count() == 0
+
+
+def test_there_are_fifty_at_most(admin: Person) -> None:
+    hooks = [created(admin) for _ in range(50)]
+
+    assert_problem(create(admin), 409, "too-many-webhooks")
+    assert places(create(admin, events=["no.thing"])) == {"#/events/0"}, "the form comes first"
+    delete(admin, hooks[0])
+
+    assert create(admin).status == 201
+    assert_problem(create(admin), 409, "too-many-webhooks")
+    assert count() == 50
+
+
+def test_all_are_listed_newest_first_page_by_page(
+    admin: Person, manager: Person, time_machine: Callable[[timedelta], None]
+) -> None:
+    made = []
+    for _ in range(5):
+        made.append(created(admin)["id"])
+        time_machine(timedelta(seconds=1))
+
+    found: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        page = call("GET", f"{WEBHOOKS}?limit=2{cursor}", token=manager.token).json
+        found += [it["id"] for it in page["items"]]
+        cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+
+    assert found == made[::-1]
+
+
+# ---- A21: where it may lead -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example/",
+        "https://hooks.example:8443/",
+        "https://user:pass@hooks.example/",
+        "https://hooks.example/#x",
+        "https://2130706433/",
+        "https://0x7f.1/",
+        "ftp://hooks.example/",
+        "hooks.example",
+        "https://hööks.example/",
+    ],
+)
+def test_a21_a_url_of_another_form_is_refused_at_registration(admin: Person, url: str) -> None:
+    errors = assert_problem(create(admin, url=url), 422, "webhook-url-forbidden")["errors"]
+
+    assert [it["pointer"] for it in errors] == ["#/url"]
+    assert count() == 0
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["127.0.0.1"],
+        ["10.0.0.8"],
+        ["169.254.169.254"],
+        ["::1"],
+        ["fd00:ec2::254"],
+        ["::ffff:10.0.0.1"],
+        ["64:ff9b::a00:1"],
+        ["224.0.0.1"],
+        [PUBLIC, "192.168.0.1"],
+    ],
+    ids=" ".join,
+)
+def test_a21_a_name_that_leads_inside_is_refused_at_registration(
+    admin: Person, names: Names, addresses: list[str]
+) -> None:
+    names["hooks.example"] = addresses
+
+    assert_problem(create(admin), 422, "webhook-url-forbidden")
+    webhook = created(admin, url="https://new.example/")
+    assert_problem(patch(admin, webhook, url=URL), 422, "webhook-url-forbidden")
+
+    assert stored(webhook).url == "https://new.example/"
+
+
+def test_a21_a_name_is_asked_once_and_nothing_is_connected_to(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    resolve = socket.getaddrinfo
+
+    def noted(host: str, *rest: Any, **named: Any) -> Any:
+        asked.append(host)
+        return resolve(host, *rest, **named)
+
+    def refuse_to_connect(*_: Any) -> None:
+        raise AssertionError("a registration opens no connection")
+
+    monkeypatch.setattr(socket, "getaddrinfo", noted)
+    monkeypatch.setattr(socket.socket, "connect", refuse_to_connect)
+
+    created(admin)
+
+    assert asked == ["hooks.example"]
+
+
+def test_a_name_without_an_address_is_a_clear_422(admin: Person) -> None:
+    problem = assert_problem(create(admin, url="https://nowhere.example/"), 422, "webhook-url-forbidden")
+
+    assert problem["errors"] == [{"pointer": "#/url", "detail": "has a host name that has no address"}]
+
+
+def test_a_name_server_that_does_not_answer_holds_nobody_up(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "_RESOLVING_SECONDS", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(1))
+    started = time.monotonic()
+
+    assert_problem(create(admin), 422, "webhook-url-forbidden")
+
+    assert time.monotonic() - started < 0.9
+
+
+def test_private_targets_are_for_who_runs_with_that_setting(
+    admin: Person, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names["localhost"] = ["127.0.0.1"]
+    url = "http://localhost:9000/hook"
+
+    assert_problem(create(admin, url=url), 422, "webhook-url-forbidden")
+    monkeypatch.setattr(service, "settings", lambda: replace(settings(), webhook_private_targets=True))
+
+    assert created(admin, url=url)["url"] == url
+
+
+# ---- change ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_named_is_changed_and_the_rest_stays(admin: Person, manager: Person) -> None:
+    webhook = created(admin)
+    del webhook["secret"]
+
+    answer = patch(admin, webhook, url="https://new.example/", events=["*", "order.created", "*"])
+
+    assert answer.status == 200, answer.text
+    changed = {"url": "https://new.example/", "events": ["*", "order.created"], "version": 2}
+    assert answer.json == webhook | changed | {"updated_at": answer.json["updated_at"]}
+    assert answer.headers["ETag"] == '"2"'
+    assert get(manager, webhook).json == answer.json
+    assert patch(admin, webhook, description=None).json["description"] is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({}, "#"),
+        ({"url": None}, "#/url"),
+        ({"events": None}, "#/events"),
+        ({"events": []}, "#/events"),
+        ({"events": ["order.*", "nothing"]}, "#/events/1"),
+        ({"status": None}, "#/status"),
+        ({"status": "disabled"}, "#/status"),
+        ({"version": 7}, "#/version"),
+        ({"secret": "whsec_AAAA"}, "#/secret"),
+        ({"created_by": "me"}, "#/created_by"),
+    ],
+)
+def test_a_change_that_does_not_fit_is_pointed_at(admin: Person, fields: dict[str, Any], place: str) -> None:
+    webhook = created(admin)
+
+    assert places(patch(admin, webhook, **fields)) == {place}
+    assert stored(webhook).version == 1
+
+
+def test_what_is_so_already_is_no_new_version(admin: Person) -> None:
+    webhook = created(admin)
+
+    assert patch(admin, webhook, status="active", description="The warehouse").json["version"] == 1
+    assert [it.action for it in audited()] == ["webhook.created"]
+
+
+def test_a_stale_version_is_refused(admin: Person) -> None:
+    webhook = created(admin)
+    patch(admin, webhook, status="paused")
+
+    assert_problem(patch(admin, webhook, {"If-Match": '"1"'}, status="active"), 412, "stale-version")
+    assert patch(admin, webhook, {"If-Match": '"2"'}, status="active").json["version"] == 3
+
+
+def test_checks_come_in_the_contracts_order(admin: Person, manager: Person) -> None:
+    none, stale = {"id": "0" * 20}, {"If-Match": '"9"'}
+
+    assert_problem(call("PATCH", f"{WEBHOOKS}/none", {}), 401, "unauthenticated")
+    assert_problem(patch(manager, none, url="http://x/"), 403, "forbidden")
+    assert_problem(patch(admin, none, stale, url="http://x/"), 422, "webhook-url-forbidden")
+    assert_problem(patch(admin, none, stale, events=["x"]), 422, "validation-failed")
+    assert_problem(patch(admin, none, stale, status="paused"), 404, "not-found")
+    assert_problem(patch(admin, created(admin), stale, status="paused"), 412, "stale-version")
+
+
+def test_enabling_begins_anew_what_was_disabled(admin: Person) -> None:
+    webhook = {
+        "id": subscribe(status="disabled", disabled_reason="failing", failing_since="2026-01-01T00:00:00.000Z").id
+    }
+
+    assert get(admin, webhook).json["disabled_reason"] == "failing"
+    enabled = patch(admin, webhook, status="active").json
+
+    assert (enabled["status"], enabled["disabled_reason"], enabled["failing_since"]) == ("active", None, None)
+    assert get(admin, webhook).json == enabled
+
+
+@pytest.mark.parametrize(
+    ("fields", "kept"),
+    [({"url": "https://new.example/"}, False), ({"status": "paused"}, False), ({"description": "x"}, True)],
+)
+def test_another_receiver_does_not_inherit_five_days_of_failures(
+    admin: Person, fields: dict[str, Any], kept: bool
+) -> None:
+    since = "2026-01-01T00:00:00.000Z"
+    subscription = subscribe(failing_since=since)
+
+    patch(admin, {"id": subscription.id}, **fields)
+
+    assert subscription_now(subscription).failing_since == (since if kept else None)
+
+
+def test_what_the_sender_notes_meanwhile_is_kept(admin: Person) -> None:
+    webhook = created(admin)
+    at = clock.timestamp(clock.now())
+
+    def note() -> None:
+        item = Subscription(*Subscription.key(webhook["id"]))
+        update_item(item, [Subscription.failing_since.set(at), Subscription.pace.set("slow")])
+
+    with overtaken("TransactWriteItems", note):
+        patch(admin, webhook, description="Other")
+
+    assert (stored(webhook).failing_since, stored(webhook).pace, stored(webhook).description) == (at, "slow", "Other")
+
+
+def test_two_changes_at_once_are_both_made(admin: Person) -> None:
+    webhook = created(admin)
+
+    with overtaken("TransactWriteItems", lambda: patch(admin, webhook, status="paused")):
+        answer = patch(admin, webhook, description="Other")
+
+    assert (answer.json["version"], answer.json["status"], answer.json["description"]) == (3, "paused", "Other")
+    with overtaken("TransactWriteItems", lambda: patch(admin, webhook, status="active")):
+        assert_problem(patch(admin, webhook, {"If-Match": '"3"'}, description="Third"), 412, "stale-version")
+    with overtaken("TransactWriteItems", lambda: delete(admin, webhook)):
+        assert_problem(patch(admin, webhook, description="Fourth"), 404, "not-found")
+
+
+# ---- rotate, delete -------------------------------------------------------------------------------------------------
+
+
+def test_a_rotation_keeps_the_secret_before_for_a_day(admin: Person) -> None:
+    webhook = created(admin)
+
+    answer = rotate(admin, webhook)
+
+    now = stored(webhook)
+    assert answer.status == 200
+    assert answer.headers["ETag"] == '"2"'
+    assert answer.json.keys() == {"secret", "previous_valid_until"}
+    secrets = [vault.unseal(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")]
+    assert secrets == [answer.json["secret"], webhook["secret"]]
+    left = clock.instant(answer.json["previous_valid_until"]) - clock.now()
+    assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
+    assert now.previous_until == clock.instant(answer.json["previous_valid_until"]).timestamp()
+
+
+def test_rotated_twice_the_first_of_three_is_void_at_once(admin: Person) -> None:
+    webhook = created(admin)
+
+    second, third = (rotate(admin, webhook).json["secret"] for _ in range(2))
+
+    now = stored(webhook)
+    kept = {vault.unseal(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")}
+    assert kept == {second, third}
+
+
+def test_what_is_deleted_is_gone_and_makes_room(admin: Person, manager: Person) -> None:
+    webhook = created(admin)
+
+    answer = delete(admin, webhook)
+
+    assert (answer.status, answer.text) == (204, "")
+    assert count() == 0
+    for asked in (get(manager, webhook), delete(admin, webhook), patch(admin, webhook, status="paused")):
+        assert_problem(asked, 404, "not-found")
+    assert_problem(rotate(admin, webhook), 404, "not-found")
+
+
+def test_deleted_by_two_at_once_it_counts_once(admin: Person) -> None:
+    webhook, _ = created(admin), created(admin)
+
+    with overtaken("TransactWriteItems", lambda: delete(admin, webhook)):
+        assert delete(admin, webhook).status == 204
+
+    assert count() == 1
+
+
+# ---- what is written down, and what survives ------------------------------------------------------------------------
+
+
+def test_every_change_is_audited_without_what_may_be_secret(admin: Person) -> None:
+    webhook = created(admin)
+    patch(admin, webhook, url="https://new.example/?token=hush", status="paused", events=["stock.*"])
+    rotate(admin, webhook)
+    delete(admin, webhook)
+
+    entries = audited()
+
+    assert [it.action for it in entries] == [
+        "webhook.created",
+        "webhook.changed",
+        "webhook.secret_rotated",
+        "webhook.deleted",
+    ]
+    for entry in entries:
+        assert (entry.actor_id, entry.actor_role, entry.address) == (admin.id, "admin", "198.51.100.1")
+        assert (entry.target, entry.outcome) == (f"webhook#{webhook['id']}", "success")
+    assert entries[0].details == {"host": "hooks.example", "events": "order.*,stock.low"}
+    assert entries[1].details == {
+        "fields": "events,status,url",
+        "host": "new.example",
+        "events": "stock.*",
+        "status": "paused",
+    }
+    assert "hush" not in str([it.serialize() for it in entries])
+
+
+def test_a_refused_change_leaves_no_entry(admin: Person) -> None:
+    webhook = created(admin)
+
+    with overtaken("TransactWriteItems", lambda: patch(admin, webhook, status="paused")):
+        patch(admin, webhook, {"If-Match": '"1"'}, description="x")
+
+    assert [it.action for it in audited()] == ["webhook.created", "webhook.changed"]
+
+
+ACTIONS: dict[str, Callable[[Person, Any], Answer]] = {
+    "create": lambda admin, _: create(admin),
+    "change": lambda admin, webhook: patch(admin, webhook, status="paused"),
+    "rotate": rotate,
+    "delete": delete,
+}
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_f02_a_crash_anywhere_leaves_a_change_made_or_not_and_counted(admin: Person, name: str) -> None:
+    for where, webhook in crashes(lambda: created(admin), lambda it: ACTIONS[name](admin, it)):
+        partition = client().query(
+            TableName="webhooks",
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": "subscriptions"}},
+        )
+        assert count() == partition["Count"], where
+        mine = [it.action for it in audited() if it.target == f"webhook#{webhook['id']}"]
+        there = get(admin, webhook)
+        if name == "delete":
+            assert (there.status == 404) == ("webhook.deleted" in mine), where
+        else:
+            assert there.json["version"] == len(mine), where
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_a_lost_answer_is_a_success_made_once(admin: Person, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
+    webhook = created(admin)
+    before = len(audited())
+
+    with faults(lose_answer("TransactWriteItems", after=1, failure=conflicted)):
+        answer = ACTIONS[name](admin, webhook)
+
+    assert answer.status < 300, answer.text
+    assert len(audited()) == before + 1
+    assert count() == {"create": 2, "delete": 0}.get(name, 1)
+    if name == "rotate":
+        assert vault.unseal(stored(webhook).secret, subscription_id=webhook["id"]) == answer.json["secret"]
+        previous = stored(webhook).previous_secret or b""
+        assert vault.unseal(previous, subscription_id=webhook["id"]) == webhook["secret"]
+
+
+def test_the_fiftieth_whose_answer_was_lost_is_not_refused(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
+    put_item(SubscriptionCount(*SubscriptionCount.key(), n=49))
+
+    with faults(lose_answer("TransactWriteItems")):
+        assert create(admin).status == 201
+
+    assert_problem(create(admin), 409, "too-many-webhooks")
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_contention_that_does_not_pass_is_a_503(admin: Person, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
+    webhook = created(admin)
+
+    with faults(refuse("TransactWriteItems", conflicted)):
+        assert_problem(ACTIONS[name](admin, webhook), 503, "unavailable")
+
+    assert get(admin, webhook).json == {name: it for name, it in webhook.items() if name != "secret"}
+    assert len(audited()) == 1
