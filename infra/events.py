@@ -17,6 +17,13 @@ from infra.stages import Stage
 from infra.streams import Stream, StreamConsumer
 
 SOURCE = "oms"
+# Its sessions, attempts and tokens come and go with every sign-in; these are the items that tell something.
+IDENTITY = (
+    {"dynamodb": {"NewImage": {"kind": {"S": ["user"]}}}},
+    {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["mail-request"]}}}},
+    # Only once there was a lock: each attempt to sign in is a change of it.
+    {"dynamodb": {"NewImage": {"kind": {"S": ["counter"]}, "locked_at": {"S": [{"exists": True}]}}}},
+)
 TRIES = 5
 # What one transaction of the feed takes; SQS hands over more than ten only after a window.
 FEED_BATCH = 49
@@ -37,6 +44,14 @@ class Events(Construct):
             streams=[
                 Stream(data.orders),
                 Stream(data.inventory, filters=[{"dynamodb": {"Keys": {"sk": {"S": ["stock", "product"]}}}}]),
+                # A second's changes at once: users also change as their orders are counted.
+                Stream(data.identity, filters=IDENTITY, window=1),
+                Stream(
+                    data.webhooks,
+                    filters=[
+                        {"dynamodb": {"NewImage": {"kind": {"S": ["subscription"]}, "status": {"S": ["disabled"]}}}}
+                    ],
+                ),
             ],
             function=functions.publisher,
             batch_size=100,

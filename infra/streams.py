@@ -21,10 +21,14 @@ RETRY_HOURS = 23
 
 @dataclass(frozen=True)
 class Stream:
-    """A table's stream; `filters` let through what fits one of them, none everything."""
+    """A table's stream; `filters` let through what fits one of them, none everything.
+
+    `window` are the seconds in which records are gathered to a batch; 0 hands over what there is.
+    """
 
     table: dynamodb.TableV2
     filters: Sequence[Mapping[str, Any]] = ()
+    window: int = 0
 
 
 class StreamConsumer(Construct):
@@ -51,6 +55,7 @@ class StreamConsumer(Construct):
                     # From the first record: what was written before the mapping was there counts too.
                     starting_position=lambda_.StartingPosition.TRIM_HORIZON,
                     batch_size=batch_size,
+                    max_batching_window=cdk.Duration.seconds(stream.window) if stream.window else None,
                     # Several batches of a shard at once; those of one item stay in order.
                     parallelization_factor=4,
                     filters=[lambda_.FilterCriteria.filter(dict(it)) for it in stream.filters] or None,

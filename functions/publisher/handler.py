@@ -18,7 +18,8 @@ metrics = Metrics()
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     records = event["Records"]
-    derived = [found for _, events in streams.understood(records, catalogue.events_of) for found in events]
+    understood = streams.understood(records, catalogue.events_of, catalogue.shown)
+    derived = [found for _, events in understood for found in events]
     published = publishing.publish(complete(derived))
     metrics.add_metric("EventsPublished", MetricUnit.Count, published)
     logger.info("published", records=len(records), events=published)

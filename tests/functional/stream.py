@@ -1,5 +1,6 @@
 """The tables' streams, played: a record for each write to an item, as Lambda would bring it."""
 
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -32,8 +33,8 @@ def record(old: dict[str, Any] | None, new: dict[str, Any] | None, *, of: str = 
         "SizeBytes": 500,
         "StreamViewType": "NEW_AND_OLD_IMAGES",
     }
-    change |= {"OldImage": old} if old else {}
-    change |= {"NewImage": new} if new else {}
+    change |= {"OldImage": _as_json(old)} if old else {}
+    change |= {"NewImage": _as_json(new)} if new else {}
     name = "MODIFY" if old and new else "INSERT" if new else "REMOVE"
     return {
         "eventID": f"event-{number}",
@@ -41,6 +42,14 @@ def record(old: dict[str, Any] | None, new: dict[str, Any] | None, *, of: str = 
         "eventSource": "aws:dynamodb",
         "eventSourceARN": f"arn:aws:dynamodb:eu-central-1:123456789012:table/{of}/stream/2026-01-01T00:00:00.000",
         "dynamodb": change,
+    }
+
+
+def _as_json(item: dict[str, Any]) -> dict[str, Any]:
+    """Bytes come as base64."""
+    return {
+        name: {"B": b64encode(value["B"]).decode()} if isinstance(value.get("B"), bytes) else value
+        for name, value in item.items()
     }
 
 

@@ -1,18 +1,14 @@
 """Events: what each change tells, in the form of the contract, the same however often it is derived."""
 
-import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from oms import publishing
 from oms.catalogue import EVENT_TYPES
-from publisher import handler as publisher
-from tests.faults.injector import Call, faults
 from tests.faults.shop import BODIES, Shop
-from tests.functional.harness import Context, Person
-from tests.functional.stream import Record, streamed
+from tests.functional.bus import published, told
+from tests.functional.harness import Person
+from tests.functional.stream import streamed
 
 TABLES = ("orders", "inventory")
 
@@ -20,28 +16,6 @@ TABLES = ("orders", "inventory")
 @pytest.fixture
 def shop(customer: Person, manager: Person) -> Shop:
     return Shop(customer, manager)
-
-
-def published(records: list[Record]) -> list[Any]:
-    """What the publisher puts on the bus for these records, in order."""
-    put: list[Any] = []
-
-    def take(call: Call) -> Any:
-        if call.operation != "PutEvents":
-            return call.send()
-        put.extend(call.parameters["Entries"])
-        return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in call.parameters["Entries"]]}
-
-    with faults(take):
-        publisher.lambda_handler({"Records": records}, Context())
-    for entry in put:
-        assert entry["Source"] == publishing.SOURCE
-        assert json.loads(entry["Detail"])["type"] == entry["DetailType"]
-    return [json.loads(entry["Detail"]) for entry in put]
-
-
-def told(records: list[Record]) -> list[str]:
-    return [event["type"] for event in published(records)]
 
 
 def test_an_orders_way_is_told_step_by_step(shop: Shop) -> None:

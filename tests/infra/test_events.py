@@ -39,7 +39,23 @@ def test_the_publisher_reads_what_tells_something_and_no_more(prod: Synthesized)
     assert streams(prod, "Publisher") == {
         "DataOrders": [],
         "DataInventory": [{"dynamodb": {"Keys": {"sk": {"S": ["stock", "product"]}}}}],
+        "DataIdentity": [
+            {"dynamodb": {"NewImage": {"kind": {"S": ["user"]}}}},
+            {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["mail-request"]}}}},
+            {"dynamodb": {"NewImage": {"kind": {"S": ["counter"]}, "locked_at": {"S": [{"exists": True}]}}}},
+        ],
+        "DataWebhooks": [{"dynamodb": {"NewImage": {"kind": {"S": ["subscription"]}, "status": {"S": ["disabled"]}}}}],
     }
+
+
+def test_users_whose_orders_are_counted_do_not_invoke_the_publisher_each_for_itself(prod: Synthesized) -> None:
+    (mapping,) = (
+        it
+        for name, it in all_mappings(prod)
+        if name == "Publisher" and it["EventSourceArn"]["Fn::GetAtt"][0].startswith("DataIdentity")
+    )
+
+    assert (mapping["MaximumBatchingWindowInSeconds"], mapping["BatchSize"]) == (1, 100)
 
 
 def test_a_rule_hands_over_the_event_alone_and_what_it_cannot_hand_over_is_kept(prod: Synthesized) -> None:

@@ -92,6 +92,8 @@ ALLOWED = {
     "Publisher": {
         "DataOrdersStream": STREAM,
         "DataInventoryStream": STREAM,
+        "DataIdentityStream": STREAM,
+        "DataWebhooksStream": STREAM,
         "DataInventory": {"dynamodb:BatchGetItem"},
         "EventsBus": {"events:PutEvents"},
         "EventsPublisherPoison": SEND,

@@ -4,18 +4,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from oms.errors import InvalidRequestError
-from oms.events import Event, EventType
+from oms.events import Event, EventType, Internal
+from oms.identity import events as identity
+from oms.identity.models import without_hashes
 from oms.inventory import events as inventory
 from oms.inventory.events import ProductChanged
 from oms.orders import events as orders
 from oms.patterns import matches
 from oms.settings import settings
-from oms.streams import Change
+from oms.streams import Change, RawItem
 from oms.webhooks import events as webhooks
+from oms.webhooks.models import without_secrets
 
-type Derived = Event[Any] | ProductChanged
+type Derived = Event[Any] | Internal | ProductChanged
 
-EVENT_TYPES: dict[str, EventType] = {it.name: it for it in (*orders.EVENTS, *inventory.EVENTS, *webhooks.EVENTS)}
+EVENT_TYPES: dict[str, EventType] = {
+    it.name: it for it in (*orders.EVENTS, *inventory.EVENTS, *webhooks.EVENTS, *identity.EVENTS)
+}
 
 
 def check_patterns(patterns: Sequence[str], **where: str) -> Sequence[str]:
@@ -31,7 +36,14 @@ def events_of(change: Change) -> list[Derived]:
     return list(_DERIVING[change.table](change))
 
 
+def shown(raw: RawItem) -> RawItem:
+    """What people may see of an item that could not be understood, whichever table it is of."""
+    return without_secrets(without_hashes(raw))
+
+
 _DERIVING: dict[str, Callable[[Change], Any]] = {
     settings().orders_table: orders.events_of,
     settings().inventory_table: inventory.events_of,
+    settings().identity_table: identity.events_of,
+    settings().webhooks_table: webhooks.events_of,
 }

@@ -6,6 +6,7 @@ all. So what consumes events can tell one that comes again.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,6 +40,17 @@ class Event[Data: BaseModel](Response):
     def text(self) -> str:
         """The JSON that is published, delivered and signed."""
         return self.model_dump_json()
+
+
+@dataclass(frozen=True)
+class Internal:
+    """A message from one part of the system to another. It takes the way of events, past the feed and the webhooks."""
+
+    type: str
+    content: Mapping[str, str]
+
+    def text(self) -> str:
+        return json.dumps(dict(self.content))
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from oms.events import Event
+from oms.events import Event, Internal
 from oms.settings import settings
 
-SOURCE = "oms"
+SOURCE, INTERNAL_SOURCE = "oms", "oms.internal"
 # What PutEvents takes at once: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
 _MOST_ENTRIES = 10
 _MOST_BYTES = 250 * 1024
@@ -23,7 +23,7 @@ class NotPublishedError(Exception):
     """The bus has refused some events again and again; those that it took may be published twice."""
 
 
-def publish(events: Iterable[Event[Any]], *, sleep: Callable[[float], None] = time.sleep) -> int:
+def publish(events: Iterable[Event[Any] | Internal], *, sleep: Callable[[float], None] = time.sleep) -> int:
     """Puts the events on the bus, in their order; how many. Raises NotPublishedError and botocore's errors."""
     published = 0
     for entries in _batches([_entry(event) for event in events]):
@@ -32,8 +32,9 @@ def publish(events: Iterable[Event[Any]], *, sleep: Callable[[float], None] = ti
     return published
 
 
-def _entry(event: Event[Any]) -> dict[str, str]:
-    return {"Source": SOURCE, "DetailType": event.type, "Detail": event.text(), "EventBusName": settings().event_bus}
+def _entry(event: Event[Any] | Internal) -> dict[str, str]:
+    source = INTERNAL_SOURCE if isinstance(event, Internal) else SOURCE
+    return {"Source": source, "DetailType": event.type, "Detail": event.text(), "EventBusName": settings().event_bus}
 
 
 def _size(entry: dict[str, str]) -> int:

@@ -7,12 +7,12 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from oms import audit
+from oms import audit, clock
 from oms.dynamodb import TryAgainError, batch_get, failed, get_item, retrying, transaction
 from oms.errors import LastAdminError, NotFoundError, OwnAccountError
 from oms.identity import emails
 from oms.identity.access import CurrentUser
-from oms.identity.models import ADMINS_KEY, USERS, Admins, IdentityItem, User, user_key
+from oms.identity.models import ADMINS_KEY, USERS, Admins, Changed, IdentityItem, User, user_key
 from oms.identity.schemas import ListUsersQuery
 from oms.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
 
@@ -88,7 +88,7 @@ def _change(user_id: str, name: str, value: str, *, by: CurrentUser, address: st
         check(seen)
         if getattr(seen, name) == value:
             return seen
-        changed = _changed(seen, name, value)
+        changed = _changed(seen, name, value, by)
         entry = audit.entry(
             f"user.{name}_changed",
             actor_id=by.id,
@@ -123,10 +123,12 @@ def _store(seen: User, changed: User, entry: audit.AuditEntry) -> User:
     return changed
 
 
-def _changed(user: User, name: str, value: str) -> User:
+def _changed(user: User, name: str, value: str, by: CurrentUser) -> User:
     changed = User.from_raw_data(user.serialize())
     setattr(changed, name, value)
     changed.version = user.version + 1
+    at = clock.timestamp(clock.now())
+    changed.changed = Changed(actor_id=by.id, actor_role=by.role, at=at, version=changed.version)
     if value == "disabled":
         changed.auth_epoch = user.auth_epoch + 1
     return changed
@@ -138,6 +140,7 @@ def _update(writes: TransactWrite, seen: User, changed: User) -> None:
         User.status.set(changed.status),
         User.auth_epoch.set(changed.auth_epoch),
         User.version.set(changed.version),
+        User.changed.set(changed.changed),
     ]
     writes.update(User(*user_key(seen.id)), actions, User.version == seen.version, return_values="ALL_OLD")
 

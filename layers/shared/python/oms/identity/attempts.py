@@ -174,11 +174,22 @@ def record_failure(attempt: Attempt, counted: Count, user: User | None) -> None:
         details={**about, "reason": reason},
     )
     lock = audit.entry("account.locked", actor_id=None, address=attempt.address, target=target, details=about)
+    at, tells = clock.timestamp(clock.now()), counted.locks and isinstance(counted.on, Counter)
 
     def write() -> None:
-        with transaction() as writes:
-            writes.save(failure)
-            if counted.locks:
-                writes.save(lock)
+        nonlocal tells
+        try:
+            with transaction() as writes:
+                writes.save(failure)
+                if counted.locks:
+                    writes.save(lock)
+                if tells:
+                    locked = Counter(counted.on.pk, counted.on.sk)
+                    writes.update(locked, [Counter.locked_at.set(at)], Counter.attempt == attempt.id)
+        except TransactWriteError as error:
+            if not (tells and failed(error.cancellation_reasons[-1])):
+                raise
+            tells = False  # the lock was lifted meanwhile
+            raise TryAgainError from error
 
     retrying(write)

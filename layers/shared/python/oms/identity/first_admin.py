@@ -13,12 +13,13 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from oms import audit, clock
+from oms.actors import System
 from oms.audit import AuditItem
 from oms.dynamodb import failed, get_item, retrying, transaction
 from oms.errors import OmsError
 from oms.identity import emails
 from oms.identity.mailed_tokens import LIFE_SECONDS, link, mint
-from oms.identity.models import ADMINS_KEY, Admins, Claim, IdentityItem, User, claim_key, email_key, user_key
+from oms.identity.models import ADMINS_KEY, Admins, Changed, Claim, IdentityItem, User, claim_key, email_key, user_key
 from oms.identity.opaque_tokens import MailToken
 from oms.identity.stacks import operator, output_of, table_of
 
@@ -89,6 +90,7 @@ def _password_less(email: str, folded: str) -> User:
         first_name="Admin",
         role="admin",
         created_at=clock.timestamp(clock.now()),
+        changed=_by_operator(version=1),
     )
 
 
@@ -101,6 +103,7 @@ def _promoted(user: User) -> User:
     changed.password_hash = changed.pepper_version = None
     changed.auth_epoch, changed.version = user.auth_epoch + 1, user.version + 1
     changed.devices_epoch = user.devices_epoch + 1
+    changed.changed = _by_operator(changed.version)
     return changed
 
 
@@ -115,8 +118,15 @@ def _promote(writes: TransactWrite, user: User, changed: User) -> None:
         User.auth_epoch.set(changed.auth_epoch),
         User.devices_epoch.set(changed.devices_epoch),
         User.version.set(changed.version),
+        User.changed.set(changed.changed),
     ]
     writes.update(User(*user_key(user.id)), actions, User.version == user.version)
+
+
+def _by_operator(version: int) -> Changed:
+    """Events go to other systems: the operator's name in AWS is for the audit log alone."""
+    at = clock.timestamp(clock.now())
+    return Changed(actor_id=System().id, actor_role=System().role, at=at, version=version)
 
 
 def _count_first(writes: TransactWrite) -> None:

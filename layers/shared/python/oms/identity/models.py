@@ -13,7 +13,7 @@ from pynamodb.attributes import (
     UnicodeAttribute,
 )
 
-from oms.dynamodb import IntegerAttribute, StoredItem
+from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem
 from oms.pages import LOWEST, Index
 from oms.settings import settings
 
@@ -29,10 +29,20 @@ class IdentityItem(StoredItem):
     kind = DiscriminatorAttribute()
 
 
+class Changed(EmbeddedItem):
+    """Who gave a user the role and status that they have, and when; `version` is the user's that came of it."""
+
+    actor_id = UnicodeAttribute()
+    actor_role = UnicodeAttribute()
+    at = UnicodeAttribute()
+    version = IntegerAttribute()
+
+
 class User(IdentityItem, discriminator="user"):
     """`listing` and `email_key` put it into the index `users`. A session is dead once `auth_epoch` has moved on, and a
     device unknown once `devices_epoch` has; the failures of a device are forgotten once `locks_epoch` has.
 
+    `changed` moves with role and status, whose events it signs; users from before it was kept have none.
     Without a password, as the first admin of a deployment begins, no password is right.
 
     `open_orders` follows the customer's orders by seconds: see `oms.reports.open_orders`, which alone writes it. It is
@@ -57,6 +67,7 @@ class User(IdentityItem, discriminator="user"):
     version = IntegerAttribute(default=1)
     open_orders = IntegerAttribute(default=0)
     created_at = UnicodeAttribute()
+    changed = Changed(null=True)
 
     @property
     def is_active_admin(self) -> bool:
@@ -115,9 +126,13 @@ class Counted(IdentityItem):
 
 
 class Counter(Counted, discriminator="counter"):
-    """The attempts on an account by clients it does not know; kept for addresses without an account as well."""
+    """The attempts on an account by clients it does not know; kept for addresses without an account as well.
+
+    `locked_at` is when the attempt that took the last lock was found to be wrong.
+    """
 
     user_id = UnicodeAttribute(null=True)
+    locked_at = UnicodeAttribute(null=True)
 
 
 class Device(Counted, discriminator="device"):

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from pynamodb.exceptions import TransactWriteError
 
 from oms import audit, clock
+from oms.actors import Actor, System
 from oms.dynamodb import ConditionFailedError, TryAgainError, retrying, transaction, update_item
 from oms.errors import EmailTakenError
 from oms.identity import emails, passwords
 from oms.identity.access import UserRole
 from oms.identity.administration import count_admins
 from oms.identity.limits import take_slot
-from oms.identity.models import Claim, User, claim_key, email_key, user_key
+from oms.identity.models import Changed, Claim, User, claim_key, email_key, user_key
 from oms.identity.schemas import RegisterRequest, UpdateMeRequest
 from oms.rate_limits import Report, Window
 from oms.settings import settings
@@ -27,6 +28,7 @@ def register(request: RegisterRequest, *, address: str, report: Report) -> User:
         first_name=request.first_name,
         last_name=request.last_name,
         role="customer",
+        by=None,
     )
     entry = audit.entry(
         "user.registered", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
@@ -82,6 +84,7 @@ def create_user(
         last_name=last_name,
         role=role,
         email_verified=email_verified,
+        by=System(),
     )
     entry = audit.entry(
         "user.created",
@@ -102,9 +105,11 @@ def _new_user(
     first_name: str,
     last_name: str | None,
     role: UserRole,
+    by: Actor | None,
     email_verified: bool = False,
 ) -> User:
-    user_id = clock.random_id()
+    """`by` is None where users open their accounts themselves."""
+    user_id, at = clock.random_id(), clock.timestamp(clock.now())
     pk, sk = user_key(user_id)
     password_hash = passwords.make_hash(password)
     return User(
@@ -120,7 +125,8 @@ def _new_user(
         role=role,
         password_hash=password_hash.text,
         pepper_version=password_hash.pepper_version,
-        created_at=clock.timestamp(clock.now()),
+        created_at=at,
+        changed=Changed(actor_id=by.id if by else user_id, actor_role=by.role if by else role, at=at, version=1),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oms.dynamodb import batch_get
-from oms.events import Event, EventActor, EventType, event_id
+from oms.events import Event, EventActor, EventType, Internal, event_id
 from oms.inventory import book
 from oms.inventory.models import Crossing, Movement, Product, StockItem
 from oms.inventory.schemas import ManagedProductResponse, managed_product_response
@@ -132,7 +132,7 @@ def _stock_data(stock: StockItem) -> dict[str, Any]:
     }
 
 
-def complete(derived: Sequence[Event[Any] | ProductChanged]) -> list[Event[Any]]:
+def complete(derived: Sequence[Event[Any] | Internal | ProductChanged]) -> list[Event[Any] | Internal]:
     """The events, in their order, with the stock of products as it is now: one BatchGet for all of them."""
     keys = [StockItem.key(it.product.id) for it in derived if isinstance(it, ProductChanged)]
     stock = batch_get(StockItem, keys) if keys else {}

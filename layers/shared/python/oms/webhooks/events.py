@@ -3,11 +3,33 @@
 from oms import clock
 from oms.actors import Actor
 from oms.events import Event, EventActor, EventType, event_id
+from oms.streams import Change
 from oms.webhooks.models import Subscription
 from oms.webhooks.schemas import WebhookData
 
+DISABLED = EventType("webhook.disabled", WebhookData, "A webhook failed for days, or its receiver answered 410")
 TEST = EventType("webhook.test", WebhookData, "Somebody asked for it, to see it arrive; sent to that webhook alone")
-EVENTS = [TEST]
+EVENTS = [DISABLED, TEST]
+
+
+def events_of(change: Change) -> list[Event[WebhookData]]:
+    """The event of a change of the webhooks table: that a subscription was disabled."""
+    if change.new is None or change.new["kind"]["S"] != "subscription":
+        return []
+    subscription = Subscription.from_raw_data(change.new)
+    before = Subscription.from_raw_data(change.old).status if change.old else None
+    if subscription.status != "disabled" or before == "disabled":
+        return []
+    return [
+        Event(
+            id=event_id(DISABLED.name, subscription.updated_at, subscription.id, subscription.version),
+            type=DISABLED.name,
+            occurred_at=subscription.updated_at,
+            sequence=subscription.version,
+            actor=EventActor(id=subscription.updated_by, role=subscription.updated_by_role),
+            data=WebhookData.of(subscription),
+        )
+    ]
 
 
 def new_test(subscription: Subscription, *, by: Actor) -> Event[WebhookData]:

@@ -3,6 +3,8 @@
 Keys: `subscriptions`/<S>, `count`/`count`, `sub#S`/`delivery#D`, `sub#S`/`replay`, `sub#S`/`tests#<minute>`.
 """
 
+from typing import Any
+
 from pynamodb.attributes import (
     BinaryAttribute,
     BooleanAttribute,
@@ -56,6 +58,14 @@ class Subscription(WebhookItem, discriminator="subscription"):
     @staticmethod
     def key(subscription_id: str) -> tuple[str, str]:
         return "subscriptions", subscription_id
+
+
+_SECRETS = ("secret", "previous_secret")
+
+
+def without_secrets(raw: dict[str, Any]) -> dict[str, Any]:
+    """A raw item as people may see it who mend something. Sealed or not, a secret has no business there."""
+    return {name: {"S": "redacted"} if name in _SECRETS else value for name, value in raw.items()}
 
 
 class SubscriptionCount(WebhookItem, discriminator="count"):

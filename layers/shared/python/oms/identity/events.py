@@ -1,0 +1,94 @@
+"""What other systems learn of accounts: ids, roles and locks, and never an address or a name."""
+
+from oms import clock
+from oms.actors import System
+from oms.events import Event, EventActor, EventType, Internal, event_id
+from oms.identity.models import Changed, Counter, MailRequest, User
+from oms.schemas import Response, at_second
+from oms.streams import Change
+
+
+class UserEventData(Response):
+    id: str
+    role: str
+    status: str
+
+
+class UserLockedData(Response):
+    id: str
+    locked_until: str
+
+
+REGISTERED = EventType("user.registered", UserEventData, "An account was opened", for_admins=True)
+ROLE_CHANGED = EventType("user.role_changed", UserEventData, "A user has another role", for_admins=True)
+STATUS_CHANGED = EventType("user.status_changed", UserEventData, "A user was disabled or enabled", for_admins=True)
+LOCKED = EventType("user.locked", UserLockedData, "An account was locked, after wrong passwords", for_admins=True)
+EVENTS = [REGISTERED, ROLE_CHANGED, STATUS_CHANGED, LOCKED]
+
+MAIL_REQUESTED = "mail.requested"
+
+
+def events_of(change: Change) -> list[Event[UserEventData] | Event[UserLockedData] | Internal]:
+    """The events of a change of the identity table, and what is told to the system itself."""
+    if change.new is None:
+        return []
+    match change.new["kind"]["S"]:
+        case "user":
+            return [*_user_events(change, User.from_raw_data(change.new))]
+        case "counter":
+            return [*_lock_events(change, Counter.from_raw_data(change.new))]
+        case "mail-request":
+            request = MailRequest.from_raw_data(change.new)
+            is_asked = change.old is None and request.email_folded is not None
+            return [Internal(MAIL_REQUESTED, {"request": request.id})] if is_asked else []
+        case _:
+            return []
+
+
+def _user_events(change: Change, user: User) -> list[Event[UserEventData]]:
+    """A user changes for many reasons; its role and its status are what is told."""
+    old = User.from_raw_data(change.old) if change.old else None
+    if old is None:
+        types = [REGISTERED]
+    else:
+        types = [ROLE_CHANGED] if old.role != user.role else []
+        types += [STATUS_CHANGED] if old.status != user.status else []
+    if not types:
+        return []
+    by = _changed_by(change, user)
+    return [
+        Event(
+            id=event_id(it.name, by.at, user.pk, user.version),
+            type=it.name,
+            occurred_at=by.at,
+            sequence=user.version,
+            actor=EventActor(id=by.actor_id, role=by.actor_role),
+            data=UserEventData(id=user.id, role=user.role, status=user.status),
+        )
+        for it in types
+    ]
+
+
+def _changed_by(change: Change, user: User) -> Changed:
+    """Who made this change. Users from before this was noted say it of none, or of an earlier one."""
+    if user.changed and user.changed.version == user.version:
+        return user.changed
+    at = clock.timestamp(clock.from_seconds(change.at))
+    return Changed(actor_id=System().id, actor_role=System().role, at=at, version=user.version)
+
+
+def _lock_events(change: Change, counter: Counter) -> list[Event[UserLockedData]]:
+    """The fifth attempt takes the lock before its password is compared; `locked_at` says that it was wrong."""
+    old = Counter.from_raw_data(change.old) if change.old else None
+    if counter.locked_at is None or counter.user_id is None or (old and old.locked_at == counter.locked_at):
+        return []
+    return [
+        Event(
+            id=event_id(LOCKED.name, counter.locked_at, counter.pk, counter.locked_until),
+            type=LOCKED.name,
+            occurred_at=counter.locked_at,
+            sequence=counter.locked_until,
+            actor=EventActor(id=System().id, role=System().role),
+            data=UserLockedData(id=counter.user_id, locked_until=at_second(counter.locked_until)),
+        )
+    ]

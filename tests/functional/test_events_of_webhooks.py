@@ -1,0 +1,92 @@
+"""Events of webhooks themselves; and that no secret of any table gets into the poison queue."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+
+from oms import clock, streams
+from oms.identity.models import User, user_key
+from oms.settings import settings
+from oms.webhooks.models import Subscription
+from tests.functional.bookkeeping import raw_item
+from tests.functional.bus import published
+from tests.functional.harness import Person
+from tests.functional.stream import record
+
+
+def subscription(**attributes: Any) -> Subscription:
+    return Subscription(
+        *Subscription.key("SUB"),
+        **{
+            "id": "SUB",
+            "url": "https://example.com/hook",
+            "events": ["order.*"],
+            "description": "the books",
+            "status": "active",
+            "secret": b"sealed",
+            "version": 3,
+            "created_at": "2026-01-01T00:00:00.000Z",
+            "updated_at": "2026-01-31T09:30:00.000Z",
+            "created_by": "ada",
+            "updated_by": "system",
+            "updated_by_role": "system",
+        }
+        | attributes,
+    )
+
+
+def test_the_end_of_a_webhook_is_told_once() -> None:
+    failing = "2026-01-26T09:30:00.000Z"
+    active = subscription(failing_since=failing)
+    disabled = subscription(failing_since=failing, status="disabled", version=4, disabled_reason="failing")
+    edited = subscription(failing_since=failing, status="disabled", version=5, description=None)
+    steps = [(active, disabled), (disabled, edited), (edited, subscription(version=6)), (edited, None)]
+
+    (event,) = published(
+        [record(old.serialize(), new.serialize() if new else None, of="webhooks") for old, new in steps]
+    )
+
+    assert event["data"] == {
+        "id": "SUB",
+        "url": "https://example.com/hook",
+        "events": ["order.*"],
+        "description": "the books",
+        "status": "disabled",
+        "disabled_reason": "failing",
+        "failing_since": failing,
+    }
+    assert (event["type"], event["sequence"]) == ("webhook.disabled", 4)
+    assert (event["actor"], event["occurred_at"]) == ({"id": "system", "role": "system"}, disabled.updated_at)
+
+
+def test_f15_what_cannot_be_understood_is_set_aside_without_a_secret(
+    person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName=f"poison-{clock.random_id()}")["QueueUrl"]
+    monkeypatch.setattr(streams, "settings", lambda: replace(settings(), poison_queue_url=url))
+    ada, bob = (raw_item("identity", *user_key(person(password_hash="the hash").id)) for _ in range(2))
+    hook = subscription().serialize()
+    broken_user = {name: value for name, value in ada.items() if name != "role"}
+    broken_hook = hook | {"status": {"S": "disabled"}, "version": {"S": "four"}}
+
+    events = published(
+        [
+            record(ada, broken_user, of="identity"),
+            record(hook, broken_hook, of="webhooks"),
+            record(None, bob, of="identity"),
+        ]
+    )
+
+    assert [it["data"]["id"] for it in events] == [User.from_raw_data(bob).id]
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    kept = {json.loads(it["Body"])["record"]["dynamodb"]["Keys"]["pk"]["S"]: it["Body"] for it in messages}
+    of_user, of_hook = kept.pop(ada["pk"]["S"]), kept.pop("subscriptions")
+    assert not kept
+    assert "the hash" not in of_user
+    assert "c2VhbGVk" not in of_hook, "what is sealed, as Lambda brings it"
+    assert all(json.loads(it)["cause"] and '"OldImage"' in it and '"NewImage"' in it for it in (of_user, of_hook))
