@@ -1,4 +1,6 @@
-"""Each minute: one message for each shard of the index of open orders, for the worker to drain."""
+"""Each minute: a message for each shard of the index of open orders, for the worker to drain, and nudges for what is
+overdue of deliveries and replays.
+"""
 
 from typing import Any
 
@@ -8,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from oms import queues
 from oms.settings import settings
+from oms.webhooks import overdue
 
 logger = Logger()
 tracer = Tracer()
@@ -20,4 +23,6 @@ def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> None:
     for shard in range(settings().order_shards):
         queues.send(settings().expiry_queue_url, {"shard": shard})
     metrics.add_metric("SweepsAsked", MetricUnit.Count, settings().order_shards)
-    logger.info("sweep asked for", shards=settings().order_shards)
+    nudged = overdue.sweep()
+    metrics.add_metric("DeliveriesOverdue", MetricUnit.Count, nudged)
+    logger.info("sweep asked for", shards=settings().order_shards, overdue=nudged)

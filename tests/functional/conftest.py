@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -26,6 +27,7 @@ from oms.inventory import accounts, stock_check
 from oms.orders import service as orders
 from oms.orders.offers import OfferCache
 from oms.settings import settings
+from oms.webhooks import sending
 from orders import handler as order_routes
 from tests.faults.shop import Shop
 from tests.functional.bookkeeping import Bookkeeping
@@ -33,6 +35,7 @@ from tests.functional.harness import Answer, Person, invoke
 from tests.functional.key_limits import send_within_limits
 from tests.functional.stream import streamed
 from tests.functional.tables import create_tables
+from tests.functional.webhook_world import World
 from tests.functional.webhooks import PUBLIC, Names
 
 WEBHOOK_QUEUES = (settings().delivery_queue_url, settings().slow_delivery_queue_url, settings().replay_queue_url)
@@ -81,6 +84,24 @@ def webhooks(cloud: None) -> None:
         queue = queues[url.rpartition("/")[2]]
         queue._messages.clear()
         queue.pending_messages.clear()
+
+
+@pytest.fixture
+def world(cloud: None, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Webhooks with a clock, queues and subscribers that are played: see there."""
+    played = World()
+    below = BaseClient._make_api_call
+
+    def routed(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+        if client.meta.service_model.service_name == "sqs":
+            return played.answer(operation, parameters)
+        return below(client, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", routed)
+    monkeypatch.setattr(clock, "now", lambda: played.now)
+    monkeypatch.setattr(sending, "post", played.post)
+    monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: played.monotonic))
+    return played
 
 
 @pytest.fixture

@@ -10,13 +10,11 @@ from oms.dynamodb import update_item
 from oms.errors import NotFoundError, ReplayRunningError, WebhookNotActiveError
 from oms.events import Event, EventActor
 from oms.schemas import Response
-from oms.settings import settings
 from oms.webhooks import deliveries, replay
 from oms.webhooks.models import Delivery
 from tests.faults.injector import faults, lose_answer
-from tests.functional.webhooks import nudges, stored, subscribe, taken
-
-pytestmark = pytest.mark.usefixtures("webhooks")
+from tests.functional.webhook_world import REPLAYS, World, subscribe
+from tests.functional.webhooks import stored
 
 
 class Ping(Response):
@@ -34,7 +32,7 @@ def ended(delivery: Delivery, status: str = "failed") -> Delivery:
     return update_item(delivery, [Delivery.status.set(status), Delivery.made.set(10), *deliveries.removing_due()])
 
 
-def test_an_event_for_one_subscription_is_stored_as_it_is_signed_and_is_due_at_once() -> None:
+def test_an_event_for_one_subscription_is_stored_as_it_is_signed_and_is_due_at_once(world: World) -> None:
     subscription, event = subscribe(), a_test_event()
 
     made = deliveries.deliver_now(subscription, event)
@@ -43,21 +41,21 @@ def test_an_event_for_one_subscription_is_stored_as_it_is_signed_and_is_due_at_o
     assert (found.status, found.event_id, found.event_type) == ("pending", event.id, "webhook.test")
     assert found.body == event.text()
     assert (found.made, found.attempts) == (0, [])
-    assert nudges() == [{"subscription": subscription.id, "delivery": made.id, "due_at": found.due_at}]
+    assert world.messages() == [{"subscription": subscription.id, "delivery": made.id, "due_at": found.due_at}]
 
 
-def test_a_delivery_that_was_made_while_its_answer_was_lost_is_one() -> None:
+def test_a_delivery_that_was_made_while_its_answer_was_lost_is_one(world: World) -> None:
     subscription, event = subscribe(), a_test_event()
 
     with faults(lose_answer("PutItem")):
         made = deliveries.deliver_now(subscription, event)
 
     assert stored(made).due_at == made.due_at
-    assert [it["due_at"] for it in nudges()] == [made.due_at]
+    assert [it["due_at"] for it in world.messages()] == [made.due_at]
 
 
 @pytest.mark.parametrize("status", ["paused", "disabled"])
-def test_nothing_is_sent_to_a_webhook_that_is_not_active(status: str) -> None:
+def test_nothing_is_sent_to_a_webhook_that_is_not_active(world: World, status: str) -> None:
     subscription = subscribe(status=status)
     kept = deliveries.create(subscription, event_id="E" * 24, event_type="order.created", body="{}")
 
@@ -70,28 +68,28 @@ def test_nothing_is_sent_to_a_webhook_that_is_not_active(status: str) -> None:
             ask()
 
     assert (stored(kept).status, stored(kept).due_at) == ("paused", None)
-    assert nudges() == []
+    assert world.messages() == []
 
 
 @pytest.mark.parametrize("status", ["delivered", "failed", "paused"])
-def test_a_delivery_that_has_ended_is_begun_anew(status: str) -> None:
+def test_a_delivery_that_has_ended_is_begun_anew(world: World, status: str) -> None:
     subscription = subscribe()
     made = ended(deliveries.deliver_now(subscription, a_test_event()), status)
-    nudges()
+    world.queues.clear()
 
     again = deliveries.replay_one(subscription, made.id)
 
     found = stored(made)
     assert (found.status, found.made, found.body) == ("pending", 0, made.body)
     assert abs(found.due_at - deliveries.milliseconds(clock.now())) < 5000
-    assert nudges() == [{"subscription": subscription.id, "delivery": made.id, "due_at": again.due_at}]
+    assert world.messages() == [{"subscription": subscription.id, "delivery": made.id, "due_at": again.due_at}]
 
 
-def test_one_that_waits_for_hours_is_sent_now_and_one_at_work_is_left_to_it() -> None:
+def test_one_that_waits_for_hours_is_sent_now_and_one_at_work_is_left_to_it(world: World) -> None:
     subscription = subscribe()
     waiting, working = (deliveries.deliver_now(subscription, a_test_event()) for _ in range(2))
-    update_item(waiting, deliveries.setting_due(waiting.id, clock.now() + timedelta(hours=5)))
-    claimed = update_item(working, deliveries.setting_due(working.id, clock.now() + deliveries.CLAIM))
+    update_item(waiting, deliveries.setting_due(subscription.id, waiting.id, clock.now() + timedelta(hours=5)))
+    claimed = update_item(working, deliveries.setting_due(subscription.id, working.id, clock.now() + deliveries.CLAIM))
 
     deliveries.replay_one(subscription, waiting.id)
     deliveries.replay_one(subscription, working.id)
@@ -100,12 +98,12 @@ def test_one_that_waits_for_hours_is_sent_now_and_one_at_work_is_left_to_it() ->
     assert stored(working).due_at == claimed.due_at
 
 
-def test_a_delivery_that_is_not_there_is_not_found() -> None:
+def test_a_delivery_that_is_not_there_is_not_found(world: World) -> None:
     with pytest.raises(NotFoundError):
         deliveries.replay_one(subscribe(), "D" * 24)
 
 
-def test_one_replay_of_a_subscription_runs_at_a_time() -> None:
+def test_one_replay_of_a_subscription_runs_at_a_time(world: World) -> None:
     subscription, other, now = subscribe(), subscribe(), clock.now()
 
     def start(of: Any) -> None:
@@ -117,4 +115,4 @@ def test_one_replay_of_a_subscription_runs_at_a_time() -> None:
         start(subscription)
     start(other)
 
-    assert [it["subscription"] for it in taken(settings().replay_queue_url)] == [subscription.id, other.id]
+    assert [it["subscription"] for it in world.messages(REPLAYS)] == [subscription.id, other.id]

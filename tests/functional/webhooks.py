@@ -27,6 +27,7 @@ def subscribe(*events: str, **fields: Any) -> Subscription:
         **{
             "id": key,
             "url": "https://hooks.example/orders",
+            "pace": "quick",
             "events": list(events or ("*",)),
             "status": "active",
             "secret": vault.seal(new_secret(), subscription_id=key),

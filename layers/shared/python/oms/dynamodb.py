@@ -153,9 +153,18 @@ def put_item(item: StoredItem, condition: Condition | None = None) -> None:
     _single_write(client().put_item, item.get_save_kwargs_from_instance(condition, "ALL_OLD"))
 
 
-def delete_item(item: StoredItem) -> None:
-    """Takes the item away; that it is gone already is as good."""
-    retrying(lambda: client().delete_item(**item.get_delete_kwargs_from_instance()))
+def delete_item(item: StoredItem, condition: Condition | None = None) -> None:
+    """Takes the item away, if the condition holds; that it is gone already is as good. Raises ConditionFailedError."""
+    arguments = item.get_delete_kwargs_from_instance(condition, "ALL_OLD")
+
+    def delete() -> None:
+        try:
+            _single_write(client().delete_item, arguments)
+        except ConditionFailedError as error:
+            if error.item:
+                raise
+
+    retrying(delete)
 
 
 def _single_write(call: Callable[..., dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:

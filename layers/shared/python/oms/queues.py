@@ -42,6 +42,13 @@ def send_all(queue_url: str, messages: Sequence[Message]) -> None:
             raise NotSentError(f"the queue refused {len(refused)} messages: {', '.join(codes)}")
 
 
+def depth(queue_url: str) -> int:
+    """About how many messages wait, without those that are at work or delayed."""
+    name = "ApproximateNumberOfMessages"
+    found = _sqs().get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
+    return int(found["Attributes"][name])
+
+
 def _entry(message: Message) -> dict[str, Any]:
     body = json.dumps(message.content, ensure_ascii=False)
     for noncharacter in ("\ufffe", "\uffff"):  # the two that JSON may hold as they are and a message may not

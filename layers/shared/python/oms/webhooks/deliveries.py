@@ -20,7 +20,7 @@ from oms.errors import NotFoundError, WebhookNotActiveError
 from oms.events import MOMENT_LENGTH, Event
 from oms.queues import LONGEST_DELAY, Message
 from oms.settings import settings
-from oms.webhooks.models import DUE_SHARDS, Delivery, Subscription
+from oms.webhooks.models import Delivery, Subscription
 
 KEPT = timedelta(days=30)
 # How long a claim holds: the attempt has ended by then, or was cut off.
@@ -78,7 +78,7 @@ def create(subscription: Subscription, *, event_id: str, event_type: str, body: 
         expires_at=int((now + KEPT).timestamp()),
     )
     if new.status == "pending":
-        new.due_at, new.due_shard, new.due_key = due(key, now)
+        new.due_at, new.due_shard, new.due_key = due(subscription.id, key, now)
 
     def put() -> Delivery:
         try:
@@ -91,14 +91,16 @@ def create(subscription: Subscription, *, event_id: str, event_type: str, body: 
     return retrying(put)
 
 
-def due(item_id: str, moment: datetime) -> tuple[int, str, str]:
-    """The due_at, due_shard and due_key of a delivery or replay that is due at a moment."""
+def due(subscription_id: str, item_id: str, moment: datetime) -> tuple[int, str, str]:
+    """The due_at, due_shard and due_key of what is due at a moment. Each subscription is a partition of the index: what
+    one has piled up is not in the way of the others.
+    """
     at = milliseconds(moment)
-    return at, DUE_SHARDS[clock.CROCKFORD.index(item_id[-1]) % len(DUE_SHARDS)], f"{at:015d}#{item_id}"
+    return at, subscription_id, f"{at:015d}#{item_id}"
 
 
-def setting_due(delivery_id: str, moment: datetime) -> list[Action]:
-    at, shard, key = due(delivery_id, moment)
+def setting_due(subscription_id: str, delivery_id: str, moment: datetime) -> list[Action]:
+    at, shard, key = due(subscription_id, delivery_id, moment)
     return [Delivery.due_at.set(at), Delivery.due_shard.set(shard), Delivery.due_key.set(key)]
 
 
@@ -106,12 +108,16 @@ def removing_due() -> list[Action]:
     return [Delivery.due_at.remove(), Delivery.due_shard.remove(), Delivery.due_key.remove()]
 
 
-def nudge(subscription: Subscription, deliveries: Iterable[Delivery]) -> None:
+def nudge(deliveries: Iterable[tuple[Subscription, Delivery]]) -> None:
     """Sends those that are pending and due within the queue's reach before the sender; the sweep sends the others."""
     now = clock.now()
     furthest = milliseconds(now) + 1000 * LONGEST_DELAY
-    due = [it for it in deliveries if it.status == "pending" and (it.due_at or 0) <= furthest]
-    queues.send_all(queue_of(subscription), [Nudge.of(it).message(now) for it in due])
+    messages: dict[str, list[Message]] = {}
+    for subscription, delivery in deliveries:
+        if delivery.status == "pending" and (delivery.due_at or 0) <= furthest:
+            messages.setdefault(queue_of(subscription), []).append(Nudge.of(delivery).message(now))
+    for queue, batch in messages.items():
+        queues.send_all(queue, batch)
 
 
 def queue_of(subscription: Subscription) -> str:
@@ -124,7 +130,7 @@ def deliver_now(subscription: Subscription, event: Event[Any]) -> Delivery:
     """Sends an event to this subscription alone. Raises WebhookNotActiveError, UnavailableError."""
     _check_active(subscription)
     delivery = create(subscription, event_id=event.id, event_type=event.type, body=event.text())
-    nudge(subscription, [delivery])
+    nudge([(subscription, delivery)])
     return delivery
 
 
@@ -141,7 +147,7 @@ def replay_one(
         raise NotFoundError("There is no such delivery.")
     _check_active(subscription)
     delivery = schedule_now(delivery)
-    nudge(subscription, [delivery])
+    nudge([(subscription, delivery)])
     return delivery
 
 
@@ -156,7 +162,11 @@ def schedule_now(delivery: Delivery, *, replay: str | None = None) -> Delivery:
     unmoved: Condition = Delivery.status == delivery.status
     if delivery.due_at is not None:
         unmoved &= Delivery.due_at == delivery.due_at
-    actions = [Delivery.status.set("pending"), Delivery.made.set(0), *setting_due(delivery.id, now)]
+    actions = [
+        Delivery.status.set("pending"),
+        Delivery.made.set(0),
+        *setting_due(delivery.subscription_id, delivery.id, now),
+    ]
     if replay is not None:
         unmoved &= Delivery.replay.does_not_exist() | (Delivery.replay != replay)
         actions.append(Delivery.replay.set(replay))

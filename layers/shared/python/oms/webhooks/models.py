@@ -18,8 +18,6 @@ from oms.pages import Index
 from oms.settings import settings
 
 DUE = Index(settings().webhooks_table, "due", "due_shard", "due_key")
-# One partition of an index takes 1,000 writes a second, and a delivery is some four.
-DUE_SHARDS = tuple(f"due#{number}" for number in range(8))
 
 
 class WebhookItem(StoredItem):
@@ -33,8 +31,8 @@ class WebhookItem(StoredItem):
 
 class Subscription(WebhookItem, discriminator="subscription"):
     """Who is told of what. `version` counts its edits and its end; `failing_since` is set from the first failure to the
-    next success; `pace` is quick or slow, as the last attempt was, and None before the first. The secrets are sealed:
-    see `oms.webhooks.vault`.
+    next success. `pace` is quick or slow, as the last attempt was, and None before the first, which is under way until
+    `probed_until` (Unix milliseconds). The secrets are sealed: see `oms.webhooks.vault`.
     """
 
     id = UnicodeAttribute()
@@ -47,6 +45,7 @@ class Subscription(WebhookItem, discriminator="subscription"):
     previous_until = IntegerAttribute(null=True)
     failing_since = UnicodeAttribute(null=True)
     pace = UnicodeAttribute(null=True)
+    probed_until = IntegerAttribute(null=True)
     disabled_reason = UnicodeAttribute(null=True)
     version = IntegerAttribute()
     created_at = UnicodeAttribute()
@@ -92,9 +91,9 @@ class Delivery(WebhookItem, discriminator="delivery"):
     """An event on its way to a subscription. The item holds the truth; messages only say when to look at it.
 
     pending: `due_at` (Unix milliseconds) says when it is looked at next. A claim moves it, counts the attempt in `made`
-    and leaves its mark in `claim`; the index `due` has the pending ones alone. delivered, failed: at its end. paused:
-    kept for a replay, as the subscription was not active. `body` is what is signed and sent. `replay` is the last range
-    replay that took it up.
+    and leaves its mark in `claim`; the index `due` has the pending ones alone, by subscription. delivered, failed: at
+    its end. paused: kept for a replay, as the subscription was not active. `body` is what is signed and sent. `replay`
+    is the last range replay that took it up.
     """
 
     id = UnicodeAttribute()

@@ -1,15 +1,25 @@
 """Sending the deliveries of a stretch of time again: ten a second, one stretch at a time for a subscription."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
+from pynamodb.expressions.update import Action
+
 from oms import clock, queues
-from oms.dynamodb import ConditionFailedError, put_item, retrying
+from oms.dynamodb import ConditionFailedError, delete_item, get_item, put_item, retrying, update_item
 from oms.errors import ReplayRunningError, WebhookNotActiveError
 from oms.events import MOMENT_LENGTH
+from oms.pages import Range, table_page
 from oms.settings import settings
+from oms.webhooks import deliveries
 from oms.webhooks.deliveries import KEPT, due, milliseconds
 from oms.webhooks.models import Delivery, Replay, Subscription
 
+AT_ONCE = 10
+PAUSE = timedelta(seconds=1)
+# Of what is not sent again much is read at once: 1,000 deliveries, a second or two.
+_PAGE = 100
+_MOST_PAGES = 10
 # What has not moved on for so long fails at every try: it is not to keep others from being begun.
 _ABANDONED = timedelta(minutes=30)
 
@@ -23,7 +33,7 @@ def start(subscription: Subscription, *, since: datetime, until: datetime, only_
     if subscription.status != "active":
         raise WebhookNotActiveError(f"The webhook is {subscription.status}.")
     now, key = clock.now(), clock.random_id()
-    due_at, due_shard, due_key = due(key, now)
+    due_at, due_shard, due_key = due(subscription.id, key, now)
     replay = Replay(
         *Replay.key(subscription.id),
         id=key,
@@ -49,6 +59,80 @@ def start(subscription: Subscription, *, since: datetime, until: datetime, only_
     retrying(put)
     _nudge(replay, delay=0)
     return replay
+
+
+def go_on(subscription_id: str, due_at: int) -> int | None:
+    """Sends the next stretch, if the replay is due as the message says, and asks for the one after it.
+
+    How many deliveries were taken up; None where the message was stale. Each is taken up once, however often a stretch
+    is begun: it keeps the replay's mark. Raises UnavailableError, NotSentError and botocore's errors; then the message
+    is to come again.
+    """
+    replay = get_item(Replay, Replay.key(subscription_id))
+    if replay is None or replay.due_at != due_at:
+        return None
+    subscription = get_item(Subscription, Subscription.key(subscription_id))
+    if subscription is None or subscription.status != "active":
+        _end(replay)
+        return 0
+    wanted, position = _stretch(replay)
+    deliveries.nudge([(subscription, deliveries.schedule_now(it, replay=replay.id)) for it in wanted])
+    if position is None:
+        _end(replay)
+    else:
+        _move_on(replay, subscription_id, position)
+    return len(wanted)
+
+
+def _stretch(replay: Replay) -> tuple[list[Delivery], str | None]:
+    """The next ten deliveries to send, and where to go on; None at the end. It looks at so many, and no more."""
+    wanted: list[Delivery] = []
+    position: str | None = replay.position
+    for _ in range(_MOST_PAGES):
+        page = table_page(Delivery, replay.pk, Range(_PAGE, high=replay.last, after=position))
+        for place, delivery in page.placed:
+            if _is_wanted(delivery, replay):
+                wanted.append(delivery)
+            if len(wanted) == AT_ONCE:
+                return wanted, place
+        position = page.position
+        if position is None:
+            break
+    return wanted, position
+
+
+def _is_wanted(delivery: Delivery, replay: Replay) -> bool:
+    """What is pending and was not attempted yet is on its way anyway."""
+    if delivery.status == "pending":
+        return delivery.made > 0
+    return delivery.status in ("failed", "paused") or not replay.only_failed
+
+
+def _move_on(replay: Replay, subscription_id: str, position: str) -> None:
+    due_at, due_shard, due_key = due(subscription_id, replay.id, clock.now() + PAUSE)
+    actions: list[Action] = [
+        Replay.position.set(position),
+        Replay.due_at.set(due_at),
+        Replay.due_shard.set(due_shard),
+        Replay.due_key.set(due_key),
+    ]
+    condition = (Replay.id == replay.id) & (Replay.due_at == replay.due_at)
+
+    def write() -> Replay | None:
+        try:
+            return update_item(replay, actions, condition)
+        except ConditionFailedError as error:
+            stored = Replay.from_raw_data(error.item) if error.item else None
+            return stored if stored and stored.id == replay.id and stored.due_at == due_at else None
+
+    moved = retrying(write)
+    if moved is not None:
+        _nudge(moved, delay=int(PAUSE.total_seconds()))
+
+
+def _end(replay: Replay) -> None:
+    with suppress(ConditionFailedError):  # it was given up, and another was begun
+        delete_item(replay, Replay.id == replay.id)
 
 
 def _nudge(replay: Replay, *, delay: int) -> None:

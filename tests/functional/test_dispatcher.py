@@ -1,0 +1,117 @@
+"""An event becomes one delivery for each subscription that wants it and may have it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from oms.webhooks.dispatch import Incoming
+from tests.faults.injector import faults, refuse, timed_out
+from tests.functional.harness import Person
+from tests.functional.webhook_world import DISPATCH, QUICK, SLOW, World, deliveries_of, delivery_of, subscribe
+from tests.functional.webhooks import an_event
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+
+def test_each_subscription_that_wants_the_type_gets_the_very_text(world: World) -> None:
+    wanting = [subscribe("order.created"), subscribe("order.*", "stock.low"), subscribe("*")]
+    others = [subscribe("order.cancelled"), subscribe("stock.*")]
+    text = Incoming.read('{ "type": "order.created",  "id": "0123456789ABCDEFGHJKMNPQ", "data": "Übung" }').body
+
+    assert world.handle(DISPATCH, text) == []
+
+    assert [delivery_of(it).body for it in wanting] == [text] * 3
+    assert [deliveries_of(it) for it in others] == [[], []]
+    assert {it["subscription"] for it in world.messages()} == {it.id for it in wanting}
+    assert {it.group for it in world.queues[QUICK]} == {it.id for it in wanting}, "each a group of its own"
+
+
+def test_an_event_that_comes_twice_is_delivered_once(world: World) -> None:
+    subscription, event = subscribe(), an_event()
+
+    world.publish(event, event)
+    world.run()
+    world.publish(event)
+    world.run()
+
+    assert [post.id for post in world.posts] == [event["id"]]
+    assert delivery_of(subscription).status == "delivered"
+
+
+def test_a_delivery_that_is_pending_is_nudged_again_for_its_own_time(world: World) -> None:
+    subscription, event = subscribe(), an_event()
+    world.handle(DISPATCH, event)
+    first = world.messages()
+    world.queues.clear()
+
+    world.handle(DISPATCH, event)
+
+    assert world.messages() == first
+    assert first[0]["due_at"] == delivery_of(subscription).due_at
+
+
+@pytest.mark.parametrize("status", ["paused", "disabled"])
+def test_what_comes_for_a_subscription_that_is_not_active_is_kept(world: World, status: str) -> None:
+    subscription = subscribe(status=status)
+
+    world.publish(an_event())
+    world.run()
+
+    kept = delivery_of(subscription)
+    assert (kept.status, kept.due_at, kept.made) == ("paused", None, 0)
+    assert world.posts == []
+
+
+def test_events_of_users_go_to_subscriptions_of_who_is_an_active_admin_now(
+    world: World, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin, demoted, disabled = person("admin"), person("manager"), person("admin", status="disabled")
+    theirs = [subscribe(created_by=it.id) for it in (admin, demoted, disabled)]
+
+    world.publish(an_event("user.locked"), an_event("order.created"))
+    world.run()
+
+    assert [{it.event_type for it in deliveries_of(of)} for of in theirs] == [
+        {"user.locked", "order.created"},
+        {"order.created"},
+        {"order.created"},
+    ]
+
+
+def test_f16_a_message_that_is_no_event_comes_back_alone(world: World) -> None:
+    subscription = subscribe()
+    bad: list[Any] = ["{", "[]", {"id": "E1"}, '"text"']
+
+    failed = world.handle(DISPATCH, an_event(), *bad, an_event())
+
+    assert failed == ["1", "2", "3", "4"]
+    assert len(deliveries_of(subscription)) == 2
+
+
+def test_f16_an_event_that_cannot_be_stored_now_comes_back_alone(world: World) -> None:
+    subscription = subscribe()
+
+    with faults(refuse("PutItem", timed_out, times=7)):
+        failed = world.handle(DISPATCH, an_event(), an_event())
+
+    assert failed == ["0"]
+    assert len(deliveries_of(subscription)) == 1
+
+
+def test_subscriptions_are_read_once_for_a_batch(world: World) -> None:
+    subscribe()
+
+    with faults() as calls:
+        world.handle(DISPATCH, *[an_event() for _ in range(5)])
+
+    assert [it.operation for it in calls] == ["Query", *["PutItem", "SendMessageBatch"] * 5]
+
+
+def test_subscriptions_known_to_be_slow_have_a_queue_of_their_own(world: World) -> None:
+    quick, slow, unknown = (subscribe(pace=pace) for pace in ("quick", "slow", None))
+
+    world.handle(DISPATCH, an_event())
+
+    assert {it["subscription"] for it in world.messages(QUICK)} == {quick.id, unknown.id}
+    assert [it["subscription"] for it in world.messages(SLOW)] == [slow.id]

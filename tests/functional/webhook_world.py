@@ -1,0 +1,201 @@
+"""Webhooks in a world of their own: a clock that stands still, queues that keep to it, and subscribers played."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+from dispatcher import handler as dispatcher
+from oms import clock
+from oms.settings import settings
+from oms.webhooks.models import Delivery, Subscription
+from oms.webhooks.post import Answer, NoAnswerError
+from oms.webhooks.targets import Target
+from sender import handler as sender
+from sweeper import handler as sweeper
+from sweeper import replays
+from tests.faults.shop import table
+from tests.functional import webhooks
+from tests.functional.harness import Context
+
+DISPATCH = "https://sqs.eu-central-1.amazonaws.com/123456789012/dispatch"
+QUICK = settings().delivery_queue_url
+SLOW = settings().slow_delivery_queue_url
+REPLAYS = settings().replay_queue_url
+FUNCTIONS: dict[str, ModuleType] = {DISPATCH: dispatcher, QUICK: sender, SLOW: sender, REPLAYS: replays}
+VISIBILITY = timedelta(seconds=360)
+TRIES = 5
+
+
+def subscribe(*events: str, **fields: Any) -> Subscription:
+    """As `webhooks.subscribe`, each with a host of its own."""
+    return webhooks.subscribe(*events, **({"url": f"https://{clock.random_id().lower()}.example/orders"} | fields))
+
+
+def host(subscription: Subscription) -> str:
+    return str(urlsplit(subscription.url).hostname)
+
+
+def raw_webhook_items() -> list[dict[str, Any]]:
+    return [item.to_json()["Attributes"] for item in table("webhooks").all_items()]
+
+
+def deliveries_of(subscription: Subscription) -> list[Delivery]:
+    """In the order of their events."""
+    own = f"sub#{subscription.id}"
+    items = [it for it in raw_webhook_items() if it["pk"]["S"] == own and it["kind"]["S"] == "delivery"]
+    return sorted((Delivery.from_raw_data(it) for it in items), key=lambda it: it.id)
+
+
+def delivery_of(subscription: Subscription) -> Delivery:
+    (found,) = deliveries_of(subscription)
+    return found
+
+
+@dataclass
+class Post:
+    """One request that a subscriber got."""
+
+    host: str
+    at: datetime
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+
+type Behaviour = Callable[[], Answer]
+
+
+def answering(status: int, *, retry_after: str | None = None, body: bytes = b"") -> Behaviour:
+    return lambda: Answer(status, retry_after, body)
+
+
+def silent() -> Answer:
+    raise NoAnswerError("no answer within 15 s")
+
+
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """One after the other; the last one stays."""
+    left = list(behaviours)
+    return lambda: (left.pop(0) if len(left) > 1 else left[0])()
+
+
+@dataclass
+class Message:
+    at: datetime
+    body: str
+    tries: int = 0
+    group: str | None = None
+
+
+@dataclass
+class World:
+    """Nothing happens but by `run`, `sweep` and `handle`. A message whose function fails or dies comes back when its
+    visibility ends, five times in all.
+
+    The queues answer below the fault injector, so that its plans see the calls to them.
+    """
+
+    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    # What a subscriber takes to answer, in seconds.
+    takes: dict[str, float] = field(default_factory=dict)
+    posts: list[Post] = field(default_factory=list)
+    queues: dict[str, list[Message]] = field(default_factory=lambda: defaultdict(list))
+    dead: list[Message] = field(default_factory=list)
+    deep: set[str] = field(default_factory=set)
+    monotonic: float = 0.0
+    _swept: datetime = datetime(2025, 1, 1, tzinfo=UTC)
+
+    # ---- what the code under test meets -----------------------------------------------------------------------------
+
+    def post(self, target: Target, body: bytes, headers: Mapping[str, str], *, private: bool) -> Answer:
+        assert not private
+        self.posts.append(Post(target.host, self.now, headers, body))
+        self.monotonic += self.takes.get(target.host, 0.1)
+        return self.behaviours.get(target.host, answering(200))()
+
+    def answer(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """SQS's part."""
+        url = parameters["QueueUrl"]
+        if operation == "GetQueueAttributes":
+            return {"Attributes": {"ApproximateNumberOfMessages": "1001" if url in self.deep else "1000"}}
+        for entry in parameters.get("Entries", [parameters]):
+            at = self.now + timedelta(seconds=entry.get("DelaySeconds", 0))
+            self.queues[url].append(Message(at, entry["MessageBody"], group=entry.get("MessageGroupId")))
+        return {"Successful": [], "Failed": []}
+
+    # ---- what a test does -------------------------------------------------------------------------------------------
+
+    def publish(self, *events: dict[str, Any]) -> None:
+        """The bus puts events into the dispatcher's queue."""
+        for event in events:
+            self.queues[DISPATCH].append(Message(self.now, json.dumps(event, ensure_ascii=False)))
+
+    def messages(self, url: str = QUICK) -> list[dict[str, Any]]:
+        return [json.loads(message.body) for message in self.queues[url]]
+
+    def posts_to(self, subscription: Subscription) -> list[Post]:
+        return [post for post in self.posts if post.host == host(subscription)]
+
+    def run(self, until: datetime | None = None) -> None:
+        """Lets everything happen in its time, until nothing is left to happen, or until that time."""
+        while (moment := self._next()) is not None and (until is None or moment <= until):
+            self.now = max(self.now, moment)
+            if moment == self._next_sweep():
+                self._swept = moment
+                self.sweep()
+            else:
+                self._take(*min(self._arriving(), key=lambda it: it[1].at))
+        if until is not None:
+            self.now = until
+
+    def sweep(self) -> None:
+        sweeper.lambda_handler({}, Context())
+
+    def handle(self, url: str, *contents: Any) -> list[str]:
+        """Brings messages to the function of a queue, as one batch; the ids (their places) of those to come back."""
+        records = [
+            {
+                "messageId": str(place),
+                "body": it if isinstance(it, str) else json.dumps(it),
+                "eventSource": "aws:sqs",
+                "eventSourceARN": f"arn:aws:sqs:eu-central-1:123456789012:{url.rpartition('/')[2]}",
+            }
+            for place, it in enumerate(contents)
+        ]
+        answer = FUNCTIONS[url].lambda_handler({"Records": records}, Context())
+        return [it["itemIdentifier"] for it in answer["batchItemFailures"]]
+
+    def _take(self, url: str, message: Message) -> None:
+        message.at = self.now + VISIBILITY
+        message.tries += 1
+        finished = not self.handle(url, message.body)
+        if finished or message.tries == TRIES:
+            self.queues[url].remove(message)
+        if not finished and message.tries == TRIES:
+            self.dead.append(message)
+
+    def _arriving(self) -> list[tuple[str, Message]]:
+        return [(url, message) for url in FUNCTIONS for message in self.queues[url]]
+
+    def _next(self) -> datetime | None:
+        moments = [message.at for _, message in self._arriving()]
+        sweep = self._next_sweep()
+        return min([*moments, *([sweep] if sweep else [])], default=None)
+
+    def _next_sweep(self) -> datetime | None:
+        """The first full minute, after the last sweep, at which something is more than two minutes overdue."""
+        due = min((int(it["due_at"]["N"]) for it in raw_webhook_items() if "due_at" in it), default=None)
+        if due is None:
+            return None
+        overdue = datetime.fromtimestamp(due / 1000, UTC) + timedelta(minutes=2)
+        start = max(overdue, self._swept)
+        return start.replace(second=0, microsecond=0) + timedelta(minutes=1)
