@@ -32,6 +32,11 @@ FEEDER_SECONDS = 60
 AGGREGATOR_SECONDS = 90
 # One mail: its calls to DynamoDB and the one to SES end within 43 s.
 NOTIFIER_SECONDS = 60
+# Ten events, each put for and nudged at up to fifty subscriptions; the rest is for retries.
+DISPATCHER_SECONDS = 60
+# 15 s of a subscriber's, the rest for the calls before and after. No longer than a claim holds: see oms.webhooks.
+SENDER_SECONDS = 60
+REPLAYER_SECONDS = 60
 # As long as Lambda lets it: a check hands over shortly before, and goes on by queue.
 VERIFIER_SECONDS = 900
 
@@ -76,6 +81,14 @@ class Functions(Construct):
         self.publisher = self.add("Publisher", "publisher.handler", timeout=PUBLISHER_SECONDS)
         self.feeder = self.add("Feeder", "feeder.handler", timeout=FEEDER_SECONDS)
         self.aggregator = self.add("Aggregator", "aggregator.handler", timeout=AGGREGATOR_SECONDS)
+        self.dispatcher = self.add("Dispatcher", "dispatcher.handler", timeout=DISPATCHER_SECONDS)
+        self.sender = self.add(
+            "Sender",
+            "sender.handler",
+            environment={"OMS_WEBHOOK_KEYS_SECRET": keys.name(WEBHOOK_KEYS)},
+            timeout=SENDER_SECONDS,
+        )
+        self.replayer = self.add("Replayer", "sweeper.replays", timeout=REPLAYER_SECONDS)
         self.verifier = self.add("Verifier", "verifier.handler", memory=FULL_CORE_MEMORY, timeout=VERIFIER_SECONDS)
         self.all = {
             "Auth": self.auth,
@@ -88,6 +101,9 @@ class Functions(Construct):
             "Publisher": self.publisher,
             "Feeder": self.feeder,
             "Aggregator": self.aggregator,
+            "Dispatcher": self.dispatcher,
+            "Sender": self.sender,
+            "Replayer": self.replayer,
             "Notifier": self.notifier,
             "Sweeper": self.sweeper,
             "Expiry": self.expiry,

@@ -14,6 +14,7 @@ from infra.keys import Keys
 from infra.mail import Mail
 from infra.stages import Stage
 from infra.stock_book import StockBook
+from infra.webhooks import Webhooks
 
 
 class OmsStack(cdk.Stack):
@@ -35,6 +36,16 @@ class OmsStack(cdk.Stack):
         events = Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
         Aggregates(self, "Aggregates", data=data, functions=functions, events=events)
         Mail(self, "Mail", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
+        Webhooks(
+            self,
+            "Webhooks",
+            stage=stage,
+            data=data,
+            keys=keys,
+            functions=functions,
+            events=events,
+            alarms=alarms,
+        )
         api = Api(self, "Api", stage=stage, functions=functions, alarms=alarms)
 
         cdk.CfnOutput(self, "ApiId", value=api.api.api_id)

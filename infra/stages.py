@@ -60,6 +60,8 @@ class Stage(BaseModel):
     log_retention: Literal["ONE_WEEK", "ONE_MONTH", "THREE_MONTHS", "SIX_MONTHS", "ONE_YEAR"] = "ONE_MONTH"
     # Caps how many logins run at once, each a full core of bcrypt; None leaves it to the account's limit.
     passwords_concurrency: int | None = Field(None, ge=1)
+    # How many deliveries to webhooks are attempted at once, and as many again of subscribers that are slow.
+    delivery_concurrency: int = Field(20, ge=2, le=1000)
     alarm_email: str | None = None
     # Where the links in mails lead: the shop front's pages /reset-password and /verify-email.
     public_url: str | None = None

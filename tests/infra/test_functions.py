@@ -18,6 +18,9 @@ HANDLERS = {
     "Docs": "docs.handler.lambda_handler",
     "Publisher": "publisher.handler.lambda_handler",
     "Feeder": "feeder.handler.lambda_handler",
+    "Dispatcher": "dispatcher.handler.lambda_handler",
+    "Sender": "sender.handler.lambda_handler",
+    "Replayer": "sweeper.replays.lambda_handler",
     "Aggregator": "aggregator.handler.lambda_handler",
     "Notifier": "notifier.handler.lambda_handler",
     "Sweeper": "sweeper.handler.lambda_handler",
@@ -86,6 +89,9 @@ ALLOWED = {
         "DataAudit": APPEND,
         "KeysWebhookKeys": SECRET,
         "KeysOrigin": SECRET,
+        "WebhooksDeliveries": SEND,
+        "WebhooksSlowDeliveries": SEND,
+        "WebhooksReplays": SEND,
         "parameter": PARAMETER,
     },
     "Docs": {"parameter": PARAMETER},
@@ -104,7 +110,33 @@ ALLOWED = {
         "DataReports": {"dynamodb:GetItem", "dynamodb:PutItem"},
         "EventsAggregates": CONSUME,
     },
-    "Sweeper": {"ExpiryQueue": SEND},
+    "Dispatcher": {
+        "DataWebhooks": {"dynamodb:Query", "dynamodb:PutItem"},
+        "DataIdentity": {"dynamodb:BatchGetItem"},
+        "EventsDispatch": CONSUME,
+        "WebhooksDeliveries": SEND,
+        "WebhooksSlowDeliveries": SEND,
+    },
+    "Sender": {
+        "DataWebhooks": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "DataIdentity": {"dynamodb:BatchGetItem"},
+        "KeysWebhookKeys": SECRET,
+        "WebhooksDeliveries": SEND | CONSUME,
+        "WebhooksSlowDeliveries": SEND | CONSUME,
+    },
+    "Replayer": {
+        "DataWebhooks": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
+        "WebhooksReplays": SEND | CONSUME,
+        "WebhooksDeliveries": SEND,
+        "WebhooksSlowDeliveries": SEND,
+    },
+    "Sweeper": {
+        "ExpiryQueue": SEND,
+        "DataWebhooks": {"dynamodb:Query"},
+        "WebhooksDeliveries": SEND,
+        "WebhooksSlowDeliveries": SEND,
+        "WebhooksReplays": SEND,
+    },
     "Expiry": {"DataInventory": READ | WRITE, "DataOrders": READ | WRITE, "ExpiryQueue": CONSUME},
     "Notifier": {
         "DataIdentity": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
@@ -261,7 +293,7 @@ def test_the_environment_names_things_and_holds_no_secret(prod: Synthesized) -> 
     assert {name for name, it in environments.items() if "OMS_SIGNING_KEYS_SECRET" in it} == {"Auth", "Passwords"}
     assert {name for name, it in environments.items() if "OMS_EXPIRY_QUEUE_URL" in it} == {"Sweeper"}
     assert {name for name, it in environments.items() if "OMS_EVENT_BUS" in it} == {"Publisher"}
-    assert {name for name, it in environments.items() if "OMS_WEBHOOK_KEYS_SECRET" in it} == {"Webhooks"}
+    assert {name for name, it in environments.items() if "OMS_WEBHOOK_KEYS_SECRET" in it} == {"Webhooks", "Sender"}
     assert {name for name, it in environments.items() if "OMS_STOCK_CHECK_QUEUE_URL" in it} == {"Admin", "Verifier"}
     for name, environment in environments.items():
         assert environment["OMS_STAGE"] == "prod"

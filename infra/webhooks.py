@@ -1,0 +1,88 @@
+"""Webhooks: events become deliveries, and deliveries are attempted, those of slow subscribers apart from the others."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.alarms import Alarms
+from infra.data import Data
+from infra.events import Events
+from infra.functions import DISPATCHER_SECONDS, REPLAYER_SECONDS, SENDER_SECONDS, Functions
+from infra.keys import Keys
+from infra.stages import Stage
+
+TRIES = 5
+
+
+class Webhooks(Construct):
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        data: Data,
+        keys: Keys,
+        functions: Functions,
+        events: Events,
+        alarms: Alarms,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._alarms = alarms
+        events.to_queue("Dispatch", functions.dispatcher, seconds=DISPATCHER_SECONDS, batch_size=10, concurrency=5)
+        deliveries = self._queue("Deliveries", functions.sender, SENDER_SECONDS, stage.delivery_concurrency)
+        slow = self._queue("SlowDeliveries", functions.sender, SENDER_SECONDS, stage.delivery_concurrency)
+        replays = self._queue("Replays", functions.replayer, REPLAYER_SECONDS, 2)
+        for function in (
+            functions.webhooks,
+            functions.dispatcher,
+            functions.sender,
+            functions.replayer,
+            functions.sweeper,
+        ):
+            _let_send(function, "OMS_DELIVERY_QUEUE_URL", deliveries)
+            _let_send(function, "OMS_SLOW_DELIVERY_QUEUE_URL", slow)
+        for function in (functions.webhooks, functions.replayer, functions.sweeper):
+            _let_send(function, "OMS_REPLAY_QUEUE_URL", replays)
+        data.webhooks.grant(functions.dispatcher, "dynamodb:Query", "dynamodb:PutItem")
+        data.webhooks.grant(functions.sender, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        data.webhooks.grant(
+            functions.replayer, "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"
+        )
+        data.webhooks.grant(functions.sweeper, "dynamodb:Query")
+        # Whether a subscription's creator may see events of users.
+        for function in (functions.dispatcher, functions.sender):
+            data.identity.grant(function, "dynamodb:BatchGetItem")
+        keys.webhooks.grant_read(functions.sender)
+        alarms.on(
+            "DeliveriesBehind",
+            deliveries.metric_approximate_age_of_oldest_message(),
+            threshold=900,
+            why="Deliveries to webhooks that are not slow wait for 15 minutes: the sender fails, or is too few.",
+        )
+
+    def _queue(self, name: str, function: lambda_.Function, seconds: int, concurrency: int) -> sqs.Queue:
+        """A queue of nudges, and `concurrency` of the function at once that it feeds, with one message each."""
+        dead_letters = sqs.Queue(self, f"{name}DeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True)
+        queue = sqs.Queue(
+            self,
+            name,
+            # AWS's advice for a queue behind Lambda: six times the function's time.
+            visibility_timeout=cdk.Duration.seconds(6 * seconds),
+            # A message only says "look now"; the sweep says it again.
+            retention_period=cdk.Duration.days(1),
+            enforce_ssl=True,
+            dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=TRIES),
+        )
+        function.add_event_source(
+            sources.SqsEventSource(queue, batch_size=1, max_concurrency=concurrency, report_batch_item_failures=True)
+        )
+        self._alarms.on_dead_letters(name, dead_letters)
+        return queue
+
+
+def _let_send(function: lambda_.Function, setting: str, queue: sqs.Queue) -> None:
+    queue.grant_send_messages(function)
+    function.add_environment(setting, queue.queue_url)

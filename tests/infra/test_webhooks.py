@@ -1,0 +1,71 @@
+"""Deliveries: the queues between what happened and who wants to know."""
+
+from typing import Any
+
+import pytest
+
+from oms.webhooks import deliveries, post
+from tests.infra.conftest import Synthesized
+from tests.infra.test_asynchronous import all_mappings
+
+QUEUE = "AWS::SQS::Queue"
+DELIVERIES = ("WebhooksDeliveries", "WebhooksSlowDeliveries")
+
+
+def mapping_of(prod: Synthesized, queue: str) -> tuple[str, dict[str, Any]]:
+    ((name, mapping),) = (
+        (name, it) for name, it in all_mappings(prod) if it["EventSourceArn"]["Fn::GetAtt"][0][:-8] == queue
+    )
+    return name, mapping
+
+
+def test_the_dispatcher_gets_every_event_of_the_bus(prod: Synthesized) -> None:
+    rule = prod.one("AWS::Events::Rule", "EventsDispatchRule")
+
+    assert rule["EventPattern"] == {"source": ["oms"]}
+    assert mapping_of(prod, "EventsDispatch")[0] == "Dispatcher"
+
+
+@pytest.mark.parametrize("queue", DELIVERIES)
+def test_one_delivery_is_attempted_at_a_time_by_so_many_senders_for_each_queue(prod: Synthesized, queue: str) -> None:
+    name, mapping = mapping_of(prod, queue)
+
+    assert name == "Sender"
+    assert (mapping["BatchSize"], mapping["ScalingConfig"]) == (1, {"MaximumConcurrency": 20})
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert "FifoQueue" not in prod.one(QUEUE, queue), "message groups are for fairness, not for order"
+
+
+@pytest.mark.parametrize(
+    ("queue", "function"), [*((it, "Sender") for it in DELIVERIES), ("WebhooksReplays", "Replayer")]
+)
+def test_a_nudge_comes_again_after_its_function_is_gone_and_is_kept_for_a_day(
+    prod: Synthesized, queue: str, function: str
+) -> None:
+    nudges = prod.one(QUEUE, queue)
+
+    assert nudges["VisibilityTimeout"] >= 6 * prod.functions()[function]["Timeout"]
+    assert nudges["MessageRetentionPeriod"] == 24 * 3600, "the sweep says again what is lost"
+    assert nudges["RedrivePolicy"]["maxReceiveCount"] == 5
+    assert mapping_of(prod, queue)[1]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_no_sender_lives_longer_than_its_claim_and_each_has_time_for_its_post(prod: Synthesized) -> None:
+    seconds = prod.functions()["Sender"]["Timeout"]
+
+    assert seconds <= deliveries.CLAIM.total_seconds()
+    # Beside it three reads or writes, each of which gives up within 12 s.
+    assert seconds >= post.SECONDS + 3 * 12
+
+
+def test_who_speaks_of_deliveries_knows_both_queues(prod: Synthesized) -> None:
+    environments = {name: function["Environment"]["Variables"] for name, function in prod.functions().items()}
+
+    for setting in ("OMS_DELIVERY_QUEUE_URL", "OMS_SLOW_DELIVERY_QUEUE_URL"):
+        assert {name for name, it in environments.items() if setting in it} == {
+            "Webhooks",
+            "Dispatcher",
+            "Sender",
+            "Replayer",
+            "Sweeper",
+        }
