@@ -84,6 +84,30 @@ def event(event_type: str, data: dict[str, Any], *, of: str = "", at: str | None
     )
 
 
+def order_event(customer_id: str, event_type: str = "order.created", **changes: Any) -> str:
+    """As the publisher makes it of a new order, for one who never ordered."""
+    order = {
+        "id": clock.random_id(),
+        "number": "20261122-ABCDEFGHJK",
+        "status": "pending",
+        "customer_id": customer_id,
+        "items": [],
+        "subtotal": "0.00",
+        "shipping_cost": "0.00",
+        "total": "0.00",
+        "currency": "EUR",
+        "shipping_address": None,
+        "note": None,
+        "created_at": "2026-11-22T09:00:00.000Z",
+        "updated_at": "2026-11-22T09:00:00.000Z",
+        "expires_at": None,
+        "version": 1,
+        "shipment": None,
+        "cancel_reason": None,
+    }
+    return event(event_type, order | {name: value for name, value in changes.items() if name in order}, of=order["id"])
+
+
 def notify(*bodies: str) -> list[str]:
     """Brings the messages as one batch: the positions of those to come back."""
     records = [

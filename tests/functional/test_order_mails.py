@@ -16,7 +16,7 @@ from tests.faults.injector import Call, faults
 from tests.faults.shop import Shop
 from tests.functional.gateway import call
 from tests.functional.harness import Context, Person
-from tests.functional.mailing import SENDER, Ses, event, mails, notify, set_up, stored
+from tests.functional.mailing import SENDER, Ses, event, mails, notify, order_event, set_up, stored
 from tests.functional.stream import Record, streamed
 
 MAILED = {"order.created", "order.confirmed", "order.shipped", "order.cancelled", "order.expired"}
@@ -50,30 +50,6 @@ def published(records: list[Record]) -> list[str]:
     with faults(take):
         publisher.lambda_handler({"Records": records}, Context())
     return put
-
-
-def order_event(customer_id: str, event_type: str = "order.created", **changes: Any) -> str:
-    """As the publisher makes it of a new order, for one who never ordered."""
-    order = {
-        "id": clock.random_id(),
-        "number": "20261122-ABCDEFGHJK",
-        "status": "pending",
-        "customer_id": customer_id,
-        "items": [],
-        "subtotal": "0.00",
-        "shipping_cost": "0.00",
-        "total": "0.00",
-        "currency": "EUR",
-        "shipping_address": None,
-        "note": None,
-        "created_at": "2026-11-22T09:00:00.000Z",
-        "updated_at": "2026-11-22T09:00:00.000Z",
-        "expires_at": None,
-        "version": 1,
-        "shipment": None,
-        "cancel_reason": None,
-    }
-    return event(event_type, order | {name: value for name, value in changes.items() if name in order}, of=order["id"])
 
 
 def change(who: Person, **attributes: Any) -> None:

@@ -1,0 +1,247 @@
+"""The notifier dies before or after any of its calls, and its message comes again: no mail goes out twice."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
+
+from oms import clock
+from oms.dynamodb import get_item, put_item
+from oms.identity import account_mails
+from oms.identity.models import Claim, MailRequest, claim_key, mail_request_key
+from oms.mail import service as mail
+from oms.mail.models import Mail, MailCount, MailItem, mail_key
+from oms.settings import settings
+from tests.faults.injector import Call, Crash, crashes, faults, timed_out
+from tests.faults.shop import table
+from tests.functional.harness import Person
+from tests.functional.mailing import SENDER, SHOP, event, notify, order_event
+from tests.functional.test_order_mails import disabled_webhook
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+CLAIM, SEND, MARK = "TransactWriteItems", "SendEmail", "UpdateItem"
+
+
+@pytest.fixture(autouse=True)
+def _ses(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An SES in which the sender is verified, asked by the client that the system itself makes."""
+    mail._ses.cache_clear()
+    ses = boto3.client("sesv2")
+    if SENDER not in {it["IdentityName"] for it in ses.list_email_identities()["EmailIdentities"]}:
+        ses.create_email_identity(EmailIdentity=SENDER)
+    known = replace(settings(), mail_from=SENDER, public_url=SHOP, mail_configuration_set="oms-test")
+    monkeypatch.setattr(mail, "settings", lambda: known)
+    monkeypatch.setattr(account_mails, "settings", lambda: known)
+
+
+def sent_to(email: str) -> int:
+    """How many mails SES took for an address."""
+    backend = ses_backends[DEFAULT_ACCOUNT_ID][boto3.Session().region_name]
+    return sum(email in it.destinations["ToAddresses"] for it in backend.sent_messages)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A message, who is to get its mail, and its cause."""
+
+    body: str
+    email: str
+    cause: str
+
+    @property
+    def claim(self) -> Mail | None:
+        return cast(Mail | None, get_item(MailItem, mail_key(self.cause)))
+
+    @property
+    def sent(self) -> int:
+        return sent_to(self.email)
+
+
+@pytest.fixture
+def ask(person: Callable[..., Person]) -> Callable[[str], Asked]:
+    """A factory of messages of a kind, each to somebody new, whose address is not verified."""
+
+    def make(kind: str) -> Asked:
+        email = f"{clock.random_id().lower()}@example.com"
+        who = person("manager" if kind == "webhook" else "customer", email=email)
+        put_item(Claim(*claim_key(email), user_id=who.id))
+        if kind == "reset":
+            request = reset_request(email)
+            return Asked(json.dumps({"request": request}), email, f"reset#{request}")
+        body = {
+            "order": lambda: order_event(who.id),
+            "verify": lambda: event("user.registered", {"id": who.id, "role": "customer", "status": "active"}),
+            "lock": lambda: event("user.locked", {"id": who.id, "locked_until": "2999-01-01T00:00:00.000Z"}),
+            "webhook": lambda: disabled_webhook(who),
+        }[kind]()
+        return Asked(body, email, f"verify#{who.id}" if kind == "verify" else json.loads(body)["id"])
+
+    return make
+
+
+def reset_request(email: str) -> str:
+    request_id, at = clock.random_id(), clock.timestamp(clock.now())
+    put_item(
+        MailRequest(
+            *mail_request_key(request_id),
+            id=request_id,
+            purpose="reset",
+            email_folded=email,
+            address="198.51.100.1",
+            at=at,
+            expires_at=2**31,
+        )
+    )
+    return request_id
+
+
+def operations(asked: Asked) -> list[str]:
+    with faults() as calls:
+        assert notify(asked.body) == []
+    return [call.operation for call in calls]
+
+
+@pytest.mark.parametrize("kind", ["order", "verify", "reset", "lock", "webhook"])
+def test_f13_a_crash_anywhere_and_the_message_again_is_one_mail_at_most(
+    ask: Callable[[str], Asked], kind: str, capsys: Any
+) -> None:
+    order = operations(ask(kind))
+    assert order[-3:] == [CLAIM, SEND, MARK]
+    claimed = len(order) - 2
+    points = 0
+
+    for name, asked in crashes(lambda: ask(kind), lambda it: notify(it.body)):
+        points += 1
+        when, _, number = name.split()
+        was_claimed = int(number) > claimed or (when == "after" and int(number) == claimed)
+        was_sent = int(number) > claimed + 1 or (when == "after" and int(number) == claimed + 1)
+        was_marked = name == f"after call {len(order)}"
+        assert asked.sent == was_sent, name
+        capsys.readouterr()
+
+        for _ in range(2):
+            assert notify(asked.body) == [], name
+
+        assert asked.sent == (was_sent or not was_claimed), name
+        assert asked.claim is not None
+        # What was claimed and is not marked has an end that nobody knows: it rings, once, and is not sent again.
+        is_unknown = was_claimed and not was_marked
+        assert asked.claim.state == ("unknown" if is_unknown else "sent"), name
+        assert capsys.readouterr().out.count('"MailUnknown":[1.0]') == is_unknown, name
+    assert points == 2 * len(order)
+
+
+def throttled(call: Call) -> ClientError:
+    answer: Any = {"Error": {"Code": "TooManyRequestsException", "Message": "no"}}
+    return ClientError(answer | {"ResponseMetadata": {"HTTPStatusCode": 429}}, call.operation)
+
+
+def test_f13_a_crash_around_the_release_of_a_refused_mail_sends_none_twice(ask: Callable[[str], Asked]) -> None:
+    """SES refuses once; the notifier dies before or after it takes its claim back."""
+    for when in ("before", "after"):
+        asked, writes = ask("order"), 0
+
+        def plan(call: Call, when: str = when) -> Any:
+            nonlocal writes
+            if call.operation == SEND:
+                raise throttled(call)
+            writes += call.operation == CLAIM
+            if writes == 2 and when == "before":
+                raise Crash
+            answer = call.send()
+            if writes == 2:
+                raise Crash
+            return answer
+
+        with faults(plan), pytest.raises(Crash):
+            notify(asked.body)
+        assert asked.sent == 0
+
+        for _ in range(2):
+            assert notify(asked.body) == []
+
+        assert asked.claim is not None
+        assert (asked.sent, asked.claim.state) == ((0, "unknown") if when == "before" else (1, "sent")), when
+
+
+def test_a_definite_refusal_brings_the_message_back_and_counts_no_mail(ask: Callable[[str], Asked]) -> None:
+    asked = ask("order")
+
+    def refuse(call: Call) -> Any:
+        if call.operation == SEND:
+            raise throttled(call)
+        return call.send()
+
+    with faults(refuse):
+        assert [notify(asked.body) for _ in range(7)] == [["0"]] * 7
+    assert asked.claim is None
+
+    assert notify(asked.body) == []
+
+    assert asked.sent == 1
+    counted = [it.to_json()["Attributes"] for it in table("identity").all_items()]
+    assert [MailCount.from_raw_data(it).n for it in counted if it["kind"]["S"] == "mail-count"] == [1]
+
+
+def test_an_end_without_an_answer_is_marked_and_rings_and_is_not_sent_again(
+    ask: Callable[[str], Asked], capsys: Any
+) -> None:
+    asked = ask("order")
+
+    def lose(call: Call) -> Any:
+        answer = call.send()
+        if call.operation == SEND:
+            raise timed_out(call)
+        return answer
+
+    with faults(lose):
+        assert notify(asked.body) == []
+    notify(asked.body)
+
+    assert asked.claim is not None
+    assert (asked.sent, asked.claim.state) == (1, "unknown")
+    assert capsys.readouterr().out.count('"MailUnknown":[1.0]') == 1
+
+
+def test_f18_a_function_that_runs_out_of_time_half_way_sends_no_mail_of_its_batch_twice(
+    ask: Callable[[str], Asked],
+) -> None:
+    first, second, third = (ask("order") for _ in range(3))
+    sends = 0
+
+    def plan(call: Call) -> Any:
+        nonlocal sends
+        sends += call.operation == SEND
+        answer = call.send()
+        if sends == 2:
+            raise Crash
+        return answer
+
+    with faults(plan), pytest.raises(Crash):
+        notify(first.body, second.body, third.body)
+    assert [it.sent for it in (first, second, third)] == [1, 1, 0]
+
+    for _ in range(2):
+        assert notify(first.body, second.body, third.body) == []
+
+    assert [it.sent for it in (first, second, third)] == [1, 1, 1]
+    assert [it.claim and it.claim.state for it in (first, second, third)] == ["sent", "unknown", "sent"]
+
+
+def test_f19_a_dead_letter_that_is_redriven_is_no_second_mail(ask: Callable[[str], Asked]) -> None:
+    """Its claim outlives the fortnight that a dead letter is kept."""
+    asked = ask("order")
+    notify(asked.body)
+
+    assert notify(asked.body, asked.body) == []
+
+    assert asked.sent == 1
+    assert asked.claim is not None
+    assert asked.claim.expires_at - clock.now().timestamp() > 28 * 24 * 3600
