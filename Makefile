@@ -33,6 +33,12 @@ up: $(INSTALLED) ## Run the whole system on this machine, on port 5000 or PORT=â
 logs: $(INSTALLED) ## Show what the functions of the running system log, as it comes; FUNCTION=orders for one
 	@PORT=$(PORT) FUNCTION=$(FUNCTION) exec .venv/bin/python -m local.logs
 
+.PHONY: mail mail-preview
+mail: $(INSTALLED) ## Show the mails that the running system has sent, the newest last; TO=alice for hers
+	@PORT=$(PORT) TO="$(TO)" exec .venv/bin/python -m local.mail
+mail-preview: $(INSTALLED) ## Write each mail as its templates make it of a sample, as text and HTML, to build/mails/
+	@PYTHONPATH=layers/shared/python .venv/bin/python -m local.mail_preview
+
 .PHONY: test
 test: $(INSTALLED_TESTS) ## Run all tests, those on the local cloud among them
 	@.venv/bin/python -m pytest --numprocesses=2 --dist=loadgroup --cov --cov-report=term --cov-fail-under=95

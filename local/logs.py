@@ -4,8 +4,6 @@ import json
 import os
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,11 +14,10 @@ from botocore.exceptions import BotoCoreError
 
 from local.cloud import client
 from local.errors import LocalCloudError
-from local.front_door import ABOUT_PATH
 from local.port import port
+from local.running import about_system
 
 POLL_SECONDS = 0.5
-ABOUT_SECONDS = 60
 # Lines get their time before they are stored, and may then wait for the emulator's other threads.
 LATE_MILLISECONDS = 2000
 # Of the runtime: when an invocation began and ended. Metrics are lines too (EMF).
@@ -94,8 +91,7 @@ class LogReader:
 
 def main() -> None:
     try:
-        number = port()
-        about = _about(number)
+        about = about_system(port(), "make logs")
         groups = _narrowed(about["log_groups"], os.environ.get("FUNCTION", ""))
         reader = LogReader(client(about["endpoint_url"], "logs"), groups)
         while True:
@@ -114,20 +110,6 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _about(number: int) -> dict[str, Any]:
-    """What the front door tells of the system behind it."""
-    address = f"http://127.0.0.1:{number}{ABOUT_PATH}"
-    try:
-        with urllib.request.urlopen(address, timeout=ABOUT_SECONDS) as answer:
-            return dict(json.load(answer))
-    except (ValueError, TypeError, urllib.error.HTTPError) as error:
-        raise LocalCloudError(f"What answers on port {number} is not this system.") from error
-    except OSError as error:
-        raise LocalCloudError(
-            f"No system is running on port {number}: start it with `make up`, or name its port with `make logs PORT=…`."
-        ) from error
-
-
 def _narrowed(groups: Mapping[str, str], wanted: str) -> dict[str, str]:
     found = {name: group for name, group in groups.items() if wanted.lower() in ("", name.lower())}
     if not found:
@@ -142,13 +124,13 @@ def readable(line: Line, *, colour: bool = False) -> str | None:
     record = _record(line.text)
     if record is None:
         # What the code printed, the trace of a failure that nobody caught, a time-out.
-        return f"{_clock(line.at)}  {line.function:<12}          {_harmless(line.text)}"
+        return f"{_clock(line.at)}  {line.function:<12}          {harmless(line.text)}"
     level = str(record.get("level", ""))
-    fields = (f"{name}={_harmless(_text(value))}" for name, value in record.items() if name not in ELSEWHERE)
-    said = "  ".join((_harmless(_text(record.get("message", ""))), *fields))
+    fields = (f"{name}={harmless(_text(value))}" for name, value in record.items() if name not in ELSEWHERE)
+    said = "  ".join((harmless(_text(record.get("message", ""))), *fields))
     moment = _moment(record.get("timestamp")) or _clock(line.at)
-    request = f"  {_harmless(str(record['request_id']))}" if "request_id" in record else ""
-    stack = "".join(f"\n    {_harmless(row)}" for row in str(record.get("exception") or "").splitlines())
+    request = f"  {harmless(str(record['request_id']))}" if "request_id" in record else ""
+    stack = "".join(f"\n    {harmless(row)}" for row in str(record.get("exception") or "").splitlines())
     if colour:
         shade = COLOURS.get(level, PLAIN)
         return f"{DIM}{moment}{PLAIN}  {line.function:<12}{shade}{level:<8}  {said}{PLAIN}{DIM}{request}{stack}{PLAIN}"
@@ -179,7 +161,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """What a client sent is not to move the cursor, colour the terminal or begin a line of its own."""
     return "".join(it if it.isprintable() else it.encode("unicode_escape").decode("ascii") for it in text)
 

@@ -85,10 +85,7 @@ Ready in {seconds:.1f} s: {url}
     curl -s '{url}/api/v1/inventory/products?limit=3' -H "Authorization: Bearer $TOKEN"
     curl -s {url}/api/v1/orders -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{order}'
 
-  Mails that it has sent:
-    curl -s {system.endpoint_url}/_ministack/ses/messages
-
-Changed code is taken in when it is saved; `make logs` shows what the functions log.
+Changed code is taken in when it is saved; `make logs` shows what the functions log, `make mail` what was mailed.
 Ctrl-C stops it and leaves nothing behind. Requests:
 """
 

@@ -1,0 +1,52 @@
+"""`make mail`: the mails that the local cloud holds, as their readers get them, the newest last."""
+
+import json
+import os
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from local.errors import LocalCloudError
+from local.logs import harmless
+from local.port import port
+from local.running import SECONDS, about_system
+
+type SentMail = dict[str, Any]
+
+
+def main() -> None:
+    try:
+        endpoint_url = about_system(port(), "make mail")["endpoint_url"]
+        mails = sent(endpoint_url, to=os.environ.get("TO", ""))
+        print("\n".join(readable(mails)))
+    except LocalCloudError as error:
+        sys.exit(str(error))
+    except OSError:
+        sys.exit("The system has just stopped.")
+
+
+def sent(endpoint_url: str, *, to: str = "") -> list[SentMail]:
+    """What the emulated SES has taken, oldest first; `to` is a part of the address."""
+    with urllib.request.urlopen(f"{endpoint_url}/_ministack/ses/messages", timeout=SECONDS) as answer:
+        accounts = json.load(answer)["messages"]
+    mails = [mail for of_account in accounts.values() for mail in of_account]
+    wanted = [mail for mail in mails if any(to.lower() in address.lower() for address in mail["To"])]
+    return sorted(wanted, key=lambda mail: float(mail["Timestamp"]))
+
+
+def readable(mails: Sequence[SentMail]) -> Iterator[str]:
+    if not mails:
+        yield "No mail yet."
+    for mail in mails:
+        at = datetime.fromtimestamp(mail["Timestamp"], UTC)
+        yield f"{at:%H:%M:%S}  to {harmless(', '.join(mail['To']))}"
+        yield f"          {harmless(mail['Subject'])}"
+        yield ""
+        yield from (f"    {harmless(line)}".rstrip() for line in mail["BodyText"].splitlines())
+        yield ""
+
+
+if __name__ == "__main__":
+    main()
