@@ -1,0 +1,56 @@
+"""The mails that the emulated SES has taken, and a search for what may stand in them alone."""
+
+import json
+import re
+from typing import Any
+
+import httpx
+
+from local.mail import SentMail, sent
+from local.system import LocalSystem
+from tests.integration.shop import wait_until
+
+
+def mails_to(system: LocalSystem, email: str) -> list[SentMail]:
+    """Oldest first."""
+    return sent(system.endpoint_url, to=email)
+
+
+def mailed_token(system: LocalSystem, email: str, page: str, *, seconds: float = 60) -> str:
+    """The token of the newest mail to an address whose link leads to `page`."""
+
+    def tokens() -> list[str]:
+        texts = [mail["BodyText"] for mail in mails_to(system, email)]
+        return [token for text in texts for token in re.findall(rf"/{page}#token=(\S+)", text)]
+
+    found = wait_until(tokens, bool, seconds)
+    assert found, f"no mail with {page} for {email}"
+    return found[-1]
+
+
+def places_of(system: LocalSystem, text: str) -> set[str]:
+    """Every table, queue and log group in which a text stands; messages that are being worked on count too."""
+    found = {f"table {name}" for name, items in _tables(system) if text in items}
+    found |= {f"queue {name}" for name, bodies in _queues(system) if text in bodies}
+    return found | {f"log {name}" for name in system.deployment.functions if text in "\n".join(system.logs(name))}
+
+
+def _tables(system: LocalSystem) -> list[tuple[str, str]]:
+    dynamodb = system.client("dynamodb")
+    scanned = []
+    for table in dynamodb.list_tables()["TableNames"]:
+        pages = dynamodb.get_paginator("scan").paginate(TableName=table)
+        scanned.append((table, "".join(str(page["Items"]) for page in pages)))
+    return scanned
+
+
+def _queues(system: LocalSystem) -> list[tuple[str, str]]:
+    """Read by the emulator's own way, which takes no message from anybody."""
+    with httpx.Client(trust_env=False) as http:
+        accounts: dict[str, Any] = http.get(f"{system.endpoint_url}/_ministack/sqs/messages").json()["messages"]
+    return [
+        (url.rpartition("/")[2], json.dumps(messages))
+        for regions in accounts.values()
+        for queues in regions.values()
+        for url, messages in queues.items()
+    ]
