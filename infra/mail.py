@@ -7,14 +7,10 @@ from aws_cdk import aws_ses as ses
 from constructs import Construct
 
 from infra.alarms import Alarms
-from infra.data import Data
 from infra.events import SOURCE, Events
 from infra.functions import NOTIFIER_SECONDS, Functions
 from infra.stages import Stage
-from infra.streams import Stream, StreamConsumer
 
-# New items of these kinds may ask for a mail.
-KINDS = ("user", "mail-request")
 # Of the system's own messages, which neither feed nor webhooks see.
 INTERNAL_SOURCE = "oms.internal"
 TYPES = (
@@ -37,7 +33,6 @@ class Mail(Construct):
         construct_id: str,
         *,
         stage: Stage,
-        data: Data,
         functions: Functions,
         events: Events,
         alarms: Alarms,
@@ -48,28 +43,13 @@ class Mail(Construct):
             "Mail",
             functions.notifier,
             seconds=NOTIFIER_SECONDS,
-            # One: what fails comes again by its own time, and two at once stay below the 14 mails a second that SES
-            # gives a new account.
+            # One: what fails comes again by its own time. Two at once are about the 14 mails a second that SES gives a
+            # new account.
             batch_size=1,
             types=TYPES,
             of=(SOURCE, INTERNAL_SOURCE),
             # An hour: longer, nobody waits for a new password.
             tries=10,
-        )
-        StreamConsumer(
-            self,
-            "Notifier",
-            streams=[
-                Stream(
-                    data.identity,
-                    filters=[
-                        {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": [kind]}}}} for kind in KINDS
-                    ],
-                )
-            ],
-            function=functions.notifier,
-            batch_size=1,
-            alarms=alarms,
         )
         self._keep_to_suppression(stage)
         self._ring(alarms)
@@ -106,7 +86,7 @@ class Mail(Construct):
     def _ring(self, alarms: Alarms) -> None:
         for name, why in (
             ("MailUnknown", "Nobody knows whether a mail went out; it is not sent again."),
-            ("MailRefused", "SES refused a mail for good: is the sender verified, and the account out of the sandbox?"),
+            ("MailRefused", "SES refuses mails: is the sender verified, and the account out of the sandbox?"),
         ):
             metric = cloudwatch.Metric(
                 namespace="Oms",

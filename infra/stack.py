@@ -35,7 +35,7 @@ class OmsStack(cdk.Stack):
         StockBook(self, "StockBook", data=data, functions=functions, alarms=alarms)
         events = Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
         Aggregates(self, "Aggregates", data=data, functions=functions, events=events)
-        Mail(self, "Mail", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
+        Mail(self, "Mail", stage=stage, functions=functions, events=events, alarms=alarms)
         Webhooks(
             self,
             "Webhooks",

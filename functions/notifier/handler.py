@@ -1,6 +1,5 @@
-"""Mails what the events of a queue, and the identity table's stream, ask for."""
+"""Mails what events and messages ask for."""
 
-from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -10,12 +9,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from oms import notices, streams
+from oms import notices
 from oms.dynamodb import patience
-from oms.identity import account_mails
-from oms.identity.models import without_hashes
 from oms.mail import service as mail
-from oms.mail.models import Notice
 
 logger = Logger()
 tracer = Tracer()
@@ -40,17 +36,8 @@ def notify(record: SQSRecord) -> None:
         raise
 
 
-def _notify(ask: Callable[[], Notice | None]) -> None:
-    notice = ask()
-    if notice is not None and mail.is_set_up():
-        mail.send(notice)
-
-
 @tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     metrics.add_metric("MailsAsked", MetricUnit.Count, len(event["Records"]))
-    if event["Records"][0]["eventSource"] == "aws:sqs":
-        return process_partial_response(event=event, record_handler=notify, processor=processor, context=context)
-    streams.consume(event["Records"], understand=account_mails.wanted, carry_out=_notify, shown=without_hashes)
-    return None
+    return process_partial_response(event=event, record_handler=notify, processor=processor, context=context)

@@ -10,8 +10,8 @@ ALARM = "AWS::CloudWatch::Alarm"
 QUEUE = "AWS::SQS::Queue"
 MAPPING = "AWS::Lambda::EventSourceMapping"
 # Where stream consumers set aside what they cannot understand: nothing consumes these.
-STREAMING = {"Bookkeeper", "Notifier", "Publisher"}
-POISON = {"StockBookBookkeeperPoison", "MailNotifierPoison", "EventsPublisherPoison"}
+STREAMING = {"Bookkeeper", "Publisher"}
+POISON = {"StockBookBookkeeperPoison", "EventsPublisherPoison"}
 
 
 def poison_queues(prod: Synthesized) -> set[str]:

@@ -140,8 +140,6 @@ ALLOWED = {
     "Expiry": {"DataInventory": READ | WRITE, "DataOrders": READ | WRITE, "ExpiryQueue": CONSUME},
     "Notifier": {
         "DataIdentity": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
-        "DataIdentityStream": STREAM,
-        "MailNotifierPoison": SEND,
         "EventsMail": CONSUME,
         "DataWebhooks": {"dynamodb:GetItem"},
         # SES checks what is verified, the address or a domain above it, and the configuration set.

@@ -9,7 +9,7 @@ from tests.infra.test_asynchronous import QUEUE, all_mappings
 
 
 def notifier_queue(prod: Synthesized) -> dict[str, Any]:
-    (mapping,) = (it for name, it in all_mappings(prod) if name == "Notifier" and "StartingPosition" not in it)
+    (mapping,) = (it for name, it in all_mappings(prod) if name == "Notifier")
     return mapping
 
 

@@ -3,9 +3,7 @@
 The token of a mail is made here, as the mail is sent, and stands nowhere else but in its text.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from typing import cast
 
 from oms import clock
@@ -14,25 +12,11 @@ from oms.identity.mailed_tokens import Purpose, link, mint
 from oms.identity.models import Claim, IdentityItem, MailRequest, User, claim_key, mail_request_key
 from oms.mail.models import Bound, Content, Notice
 from oms.settings import settings
-from oms.streams import Change
 
 RESETS = Bound("reset", 3, 3600)
 LOCKS = Bound("locked", 1, 24 * 3600)
 # Later, a mail about what nobody remembers asking for would only alarm.
 _RESET_IS_AWAITED = timedelta(hours=1)
-
-
-def wanted(change: Change) -> Callable[[], Notice | None] | None:
-    """The mail that a write to the identity table asks for, if it does."""
-    if change.old is not None or change.new is None:
-        return None
-    match change.new["kind"]["S"]:
-        case "user":
-            return partial(verification, User.from_raw_data(change.new).id)
-        case "mail-request":
-            return partial(reset, MailRequest.from_raw_data(change.new).id)
-        case _:
-            return None
 
 
 def verification(user_id: str) -> Notice:

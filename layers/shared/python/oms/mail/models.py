@@ -78,7 +78,7 @@ class MailItem(StoredItem):
 
 
 class Mail(MailItem, discriminator="mail"):
-    """The claim to send one mail. `state`: claimed, then sent, refused, undeliverable or unknown.
+    """The claim to send one mail. `state`: claimed, then sent, undeliverable or unknown.
 
     `attempt` names who claimed it, so that a claim whose answer was lost is found to be one's own.
     """

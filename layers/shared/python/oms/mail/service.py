@@ -1,8 +1,8 @@
 """Sending mail by SES, at most once for each cause: claim, send, mark.
 
-What certainly did not go out and may do so later (no connection, throttling, a paused account) releases the claim and
-is raised, so that the cause comes again. A refusal for good, and every end that leaves open whether the mail went out,
-are marked, counted, and not tried again.
+What certainly did not go out (no connection, throttling, an account that is paused or in the sandbox) releases the
+claim and is raised, so that the cause comes again. An address that takes no mail, and every end that leaves open
+whether the mail went out, are marked, counted, and not tried again.
 """
 
 from collections.abc import Sequence
@@ -121,15 +121,15 @@ def send_once(cause: str, letter: Letter) -> None:
 
 
 def _settle(claim: Mail, error: ClientError) -> bool:
-    """Marks a refusal for good, or one that leaves the end open. False for a definite one that may pass."""
+    """Marks an address that takes no mail, and what leaves the end open. False for a refusal that may pass."""
     code = error.response["Error"]["Code"]
-    if code == _REFUSED:
-        _mark(claim, "refused", "MailRefused", code)
-    elif code == _UNDELIVERABLE:
+    if code == _UNDELIVERABLE:
         _mark(claim, "undeliverable", "MailUndeliverable", code)
     elif error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
         _mark(claim, "unknown", "MailUnknown", code)
     else:
+        if code == _REFUSED:
+            _count("MailRefused")
         return False
     return True
 
