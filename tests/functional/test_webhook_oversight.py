@@ -1,0 +1,305 @@
+"""What managers may ask of a webhook: its deliveries, a test, what it has missed once more."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from oms import clock
+from oms.dynamodb import get_item
+from oms.settings import settings
+from oms.webhooks.models import Attempt, Delivery, Replay, Subscription
+from tests.functional.auth.conftest import audit_entries
+from tests.functional.gateway import assert_problem, call, places
+from tests.functional.harness import Answer, Person
+from tests.functional.webhooks import a_delivery, nudges, stored, subscribe, taken
+
+WEBHOOKS = "/api/v1/webhooks"
+NOWHERE = "0" * 20
+
+pytestmark = pytest.mark.usefixtures("webhooks")
+
+
+def post(who: Person, webhook_id: str, suffix: str, body: Any = None) -> Answer:
+    return call("POST", f"{WEBHOOKS}/{webhook_id}/{suffix}", body, token=who.token)
+
+
+def listed(who: Person, subscription: Subscription, query: str = "") -> Answer:
+    return call("GET", f"{WEBHOOKS}/{subscription.id}/deliveries{query}", token=who.token)
+
+
+def audited(action: str) -> list[tuple[Any, ...]]:
+    return [(it.actor_id, it.target, it.details) for it in audit_entries() if it.action == action]
+
+
+# ---- deliveries -----------------------------------------------------------------------------------------------------
+
+
+def test_a_delivery_is_shown_with_its_attempts_and_what_comes_next(manager: Person) -> None:
+    subscription, due = subscribe(), clock.now() + timedelta(seconds=5)
+    attempts = [
+        Attempt(at="2026-01-31T09:30:00.000Z", status_code=503, duration_ms=31, answer="busy"),
+        Attempt(at="2026-01-31T09:30:05.000Z", duration_ms=15000, error="no answer within 15 s"),
+        Attempt(at="2026-01-31T09:35:05.000Z", error="interrupted"),
+    ]
+    due_at = int(due.timestamp() * 1000)
+    delivery = a_delivery(subscription, status="pending", attempts=attempts, made=3, due_at=due_at)
+
+    answer = listed(manager, subscription)
+
+    assert answer.json == {
+        "items": [
+            {
+                "id": delivery.id,
+                "event_id": delivery.event_id,
+                "event_type": "order.created",
+                "status": "pending",
+                "attempts": [
+                    {
+                        "at": "2026-01-31T09:30:00.000Z",
+                        "status_code": 503,
+                        "duration_ms": 31,
+                        "error": None,
+                        "answer": "busy",
+                    },
+                    {
+                        "at": "2026-01-31T09:30:05.000Z",
+                        "status_code": None,
+                        "duration_ms": 15000,
+                        "error": "no answer within 15 s",
+                        "answer": None,
+                    },
+                    {
+                        "at": "2026-01-31T09:35:05.000Z",
+                        "status_code": None,
+                        "duration_ms": None,
+                        "error": "interrupted",
+                        "answer": None,
+                    },
+                ],
+                "next_attempt_at": clock.timestamp(due),
+                "created_at": delivery.created_at,
+            }
+        ],
+        "next_cursor": None,
+    }
+
+
+@pytest.mark.parametrize("status", ["delivered", "failed", "paused"])
+def test_what_has_ended_has_no_next_attempt(manager: Person, status: str) -> None:
+    a_delivery(subscription := subscribe(), status=status)
+
+    (shown,) = listed(manager, subscription).json["items"]
+
+    assert (shown["status"], shown["next_attempt_at"]) == (status, None)
+
+
+def test_the_newest_come_first_page_by_page_and_of_this_webhook_alone(
+    manager: Person, time_machine: Callable[[timedelta], None]
+) -> None:
+    subscription, other = subscribe(), subscribe()
+    made: list[str] = []
+    for _ in range(5):
+        made.append(a_delivery(subscription).id)
+        a_delivery(other)
+        time_machine(timedelta(seconds=1))
+    assert post(manager, subscription.id, "replay", SPAN).status == 202, "its item is no delivery"
+    assert post(manager, subscription.id, "test").status == 202
+
+    found: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = listed(manager, subscription, f"?limit=2{cursor}").json
+        found += [it["id"] for it in page["items"]]
+        cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+
+    assert found[1:] == made[::-1], "behind the test"
+
+
+def test_a_cursor_is_good_for_its_own_webhook_alone(manager: Person) -> None:
+    subscription, other = subscribe(), subscribe()
+    for _ in range(2):
+        a_delivery(subscription)
+    cursor = listed(manager, subscription, "?limit=1").json["next_cursor"]
+
+    assert listed(manager, subscription, f"?limit=1&cursor={cursor}").status == 200
+    assert places(listed(manager, other, f"?limit=1&cursor={cursor}")) == {"?cursor"}
+
+
+# ---- test -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_test_is_an_event_for_this_webhook_alone(manager: Person) -> None:
+    subscription, other = subscribe("order.shipped", description="The warehouse"), subscribe("*")
+
+    answer = post(manager, subscription.id, "test")
+
+    assert answer.status == 202, answer.text
+    assert listed(manager, subscription).json["items"] == [answer.json]
+    assert listed(manager, other).json["items"] == []
+    delivery = get_item(Delivery, Delivery.key(subscription.id, answer.json["id"]))
+    assert delivery
+    assert nudges() == [{"subscription": subscription.id, "delivery": delivery.id, "due_at": delivery.due_at}]
+    event = json.loads(delivery.body)
+    assert event["id"] == answer.json["event_id"]
+    assert event["type"] == answer.json["event_type"] == "webhook.test"
+    assert event["actor"] == {"id": manager.id, "role": "manager"}
+    assert event["data"] == {
+        "id": subscription.id,
+        "url": subscription.url,
+        "events": ["order.shipped"],
+        "description": "The warehouse",
+        "status": "active",
+        "disabled_reason": None,
+        "failing_since": None,
+    }
+
+
+def test_five_tests_a_minute_and_the_headers_say_what_is_left(
+    manager: Person, admin: Person, time_machine: Callable[[timedelta], None]
+) -> None:
+    second = clock.now().second
+    time_machine(timedelta(seconds=10 - second if second < 10 else 70 - second))
+    subscription, other = subscribe(), subscribe()
+
+    answers = [post(manager if number % 2 else admin, subscription.id, "test") for number in range(6)]
+
+    assert [it.status for it in answers] == [202] * 5 + [429]
+    assert [it.headers["RateLimit"].split(";")[1] for it in answers] == ["r=4", "r=3", "r=2", "r=1", "r=0", "r=0"]
+    assert {it.headers["RateLimit-Policy"] for it in answers} == {'"webhook-test";q=5;w=60'}
+    assert_problem(answers[-1], 429, "too-many-requests")
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 50
+    assert post(manager, other.id, "test").status == 202, "each webhook has its own"
+    time_machine(timedelta(seconds=60))
+    assert post(manager, subscription.id, "test").status == 202
+    assert len({it.json["event_id"] for it in answers[:5]}) == 5
+
+
+@pytest.mark.parametrize("status", ["paused", "disabled"])
+@pytest.mark.parametrize("suffix", ["test", "replay", "deliveries/{delivery}/replay"])
+def test_nothing_is_sent_to_a_webhook_that_is_not_active(manager: Person, status: str, suffix: str) -> None:
+    subscription = subscribe(status=status)
+    delivery = a_delivery(subscription, status="paused")
+
+    answer = post(manager, subscription.id, suffix.format(delivery=delivery.id), SPAN if suffix == "replay" else None)
+
+    assert_problem(answer, 409, "webhook-not-active")
+    assert nudges() == []
+    assert taken(settings().replay_queue_url) == []
+    assert stored(delivery).status == "paused"
+    assert not [it for it in audit_entries() if it.action.startswith("webhook.")]
+
+
+# ---- replay ---------------------------------------------------------------------------------------------------------
+
+SPAN = {"from": "2026-01-01", "to": "2026-01-31"}
+
+
+@pytest.mark.parametrize("status", ["delivered", "failed", "paused"])
+def test_one_delivery_is_sent_again_at_once(manager: Person, status: str) -> None:
+    subscription = subscribe()
+    delivery = a_delivery(subscription, status=status, made=10)
+
+    answer = post(manager, subscription.id, f"deliveries/{delivery.id}/replay")
+
+    now = stored(delivery)
+    assert answer.status == 202, answer.text
+    assert answer.json == listed(manager, subscription).json["items"][0]
+    assert (answer.json["status"], len(answer.json["attempts"])) == ("pending", 1)
+    assert (now.status, now.made, now.body) == ("pending", 0, delivery.body)
+    assert nudges() == [{"subscription": subscription.id, "delivery": delivery.id, "due_at": now.due_at}]
+
+
+def test_a_span_is_replayed_by_a_worker(manager: Person) -> None:
+    subscription = subscribe()
+
+    answer = post(manager, subscription.id, "replay", SPAN | {"only_failed": True})
+
+    replay = get_item(Replay, Replay.key(subscription.id))
+    assert replay
+    assert answer.status == 202, answer.text
+    assert answer.json == {
+        "from": "2026-01-01T00:00:00.000Z",
+        "to": "2026-02-01T00:00:00.000Z",
+        "only_failed": True,
+        "started_at": replay.started_at,
+    }
+    assert replay.only_failed
+    assert len(taken(settings().replay_queue_url)) == 1
+    assert_problem(post(manager, subscription.id, "replay", SPAN), 409, "replay-running")
+    assert post(manager, subscribe().id, "replay", SPAN).json["only_failed"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"from": "2026-01-31", "to": "2026-01-30"}, "#/to"),
+        ({"from": "2026-01-31T10:00:00Z", "to": "2026-01-31T09:59:59Z"}, "#/to"),
+        ({"from": "2026-01-31"}, "#/to"),
+        ({"to": "2026-01-31"}, "#/from"),
+        ({"from": "yesterday", "to": "2026-01-31"}, "#/from"),
+        ({"from": 1, "to": "2026-01-31"}, "#/from"),
+        ({"from": None, "to": "2026-01-31"}, "#/from"),
+        ({"from_": "2026-01-01", "from": "2026-01-01", "to": "2026-01-31"}, "#/from_"),
+        (SPAN | {"only_failed": "yes"}, "#/only_failed"),
+        (SPAN | {"only_failed": 1}, "#/only_failed"),
+    ],
+)
+def test_a_span_that_makes_no_sense_is_pointed_at(manager: Person, body: dict[str, Any], place: str) -> None:
+    subscription = subscribe()
+
+    assert place in places(post(manager, subscription.id, "replay", body))
+    assert get_item(Replay, Replay.key(subscription.id)) is None
+
+
+@pytest.mark.parametrize("span", [("0001-01-01", "9999-12-31"), ("2026-01-31T10:00:00Z", "2026-01-31T10:00:00Z")])
+def test_the_longest_and_the_shortest_spans_are_taken(manager: Person, span: tuple[str, str]) -> None:
+    assert post(manager, subscribe().id, "replay", dict(zip(("from", "to"), span, strict=True))).status == 202
+
+
+# ---- what is not there, what is written down ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["test", "replay", "deliveries/x/replay"])
+def test_what_is_not_there_is_not_found(manager: Person, suffix: str) -> None:
+    body = SPAN if suffix == "replay" else None
+
+    assert_problem(post(manager, NOWHERE, suffix, body), 404, "not-found")
+    assert_problem(call("GET", f"{WEBHOOKS}/{NOWHERE}/deliveries", token=manager.token), 404, "not-found")
+
+
+def test_a_delivery_of_another_webhook_is_not_this_ones(manager: Person) -> None:
+    subscription, other = subscribe(), subscribe()
+    delivery = a_delivery(other)
+
+    assert_problem(post(manager, subscription.id, f"deliveries/{delivery.id}/replay"), 404, "not-found")
+    assert_problem(post(manager, subscription.id, "deliveries/none/replay"), 404, "not-found")
+
+
+def test_what_makes_it_send_is_audited(manager: Person) -> None:
+    subscription = subscribe()
+    delivery = a_delivery(subscription)
+    target = f"webhook#{subscription.id}"
+
+    sent = post(manager, subscription.id, "test").json
+    post(manager, subscription.id, f"deliveries/{delivery.id}/replay")
+    post(manager, subscription.id, "replay", SPAN)
+
+    assert audited("webhook.tested") == [(manager.id, target, {"delivery": sent["id"]})]
+    span = {"from": "2026-01-01T00:00:00.000Z", "to": "2026-02-01T00:00:00.000Z", "only_failed": 0}
+    assert audited("webhook.replayed") == [
+        (manager.id, target, {"delivery": delivery.id}),
+        (manager.id, target, span),
+    ]
+
+
+def test_managers_are_not_shown_deliveries_of_events_that_are_for_admins(manager: Person, admin: Person) -> None:
+    subscription = subscribe()
+    order, user = a_delivery(subscription), a_delivery(subscription, "user.registered")
+
+    assert {it["id"] for it in listed(admin, subscription).json["items"]} == {order.id, user.id}
+    assert [it["id"] for it in listed(manager, subscription).json["items"]] == [order.id]
+    assert_problem(post(manager, subscription.id, f"deliveries/{user.id}/replay"), 404, "not-found")
+    assert post(admin, subscription.id, f"deliveries/{user.id}/replay").status == 202
