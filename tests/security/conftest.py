@@ -7,9 +7,20 @@ import pytest
 
 from oms.identity.models import User
 from tests.functional.auth.conftest import _cheap_hashes, account, frozen, full_cost, log_in
-from tests.functional.conftest import _aws, cloud, customer, manager, person
+from tests.functional.conftest import _aws, cloud, customer, manager, person, webhooks
 
-__all__ = ["_aws", "_cheap_hashes", "account", "cloud", "customer", "frozen", "full_cost", "manager", "person"]
+__all__ = [
+    "_aws",
+    "_cheap_hashes",
+    "account",
+    "cloud",
+    "customer",
+    "frozen",
+    "full_cost",
+    "manager",
+    "person",
+    "webhooks",
+]
 
 
 @pytest.fixture

@@ -1,0 +1,209 @@
+"""A27: what a manager cannot carry out by webhooks; and that their secrets stand nowhere but in two answers."""
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from oms import api
+from oms.dynamodb import client, get_item, put_item
+from oms.errors import UnavailableError
+from oms.identity.models import User, user_key
+from oms.webhooks import vault
+from oms.webhooks.models import Subscription
+from tests.functional.auth.conftest import audit_entries
+from tests.functional.gateway import assert_problem, call
+from tests.functional.harness import Person
+from tests.functional.operations import VALID_BODIES
+from tests.functional.webhooks import a_delivery, subscribe, subscription_now
+
+WEBHOOKS = "/api/v1/webhooks"
+TABLES = ("identity", "inventory", "orders", "audit", "events", "webhooks", "reports")
+OUTSIDE = "https://93.184.215.14/exfiltrate"
+
+pytestmark = pytest.mark.usefixtures("webhooks")
+
+
+@pytest.fixture
+def admin(person: Callable[..., Person]) -> Person:
+    return person("admin")
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """All that is logged, however little it matters."""
+    written, level = io.StringIO(), api.logger.log_level
+    monkeypatch.setattr(api.logger.registered_handler, "stream", written)
+    api.logger.setLevel("DEBUG")
+    yield written
+    api.logger.setLevel(level)
+
+
+def everything_stored() -> bytes:
+    """All items of all tables, binary attributes as they are."""
+    parts = [value for name in TABLES for item in client().scan(TableName=name)["Items"] for value in _leaves(item)]
+    return b"\n".join(it if isinstance(it, bytes) else str(it).encode() for it in parts)
+
+
+def _leaves(node: Any) -> list[Any]:
+    if isinstance(node, dict):
+        return [leaf for inner in node.values() for leaf in _leaves(inner)]
+    return [leaf for inner in node for leaf in _leaves(inner)] if isinstance(node, list) else [node]
+
+
+def forms(secret: str) -> list[bytes]:
+    """What would give a secret away: its text, without its prefix, its bytes, in hexadecimal."""
+    bare = secret.removeprefix("whsec_")
+    raw = base64.b64decode(bare)
+    return [secret.encode(), bare.encode(), raw, raw.hex().encode(), base64.urlsafe_b64encode(raw)]
+
+
+# ---- secrets --------------------------------------------------------------------------------------------------------
+
+
+def test_a20_a_secret_stands_in_the_answer_that_shows_it_and_nowhere_else(
+    admin: Person, manager: Person, log: io.StringIO
+) -> None:
+    made = call("POST", WEBHOOKS, VALID_BODIES["create_webhook"], token=admin.token).json
+    path = f"{WEBHOOKS}/{made['id']}"
+    rotated = call("POST", f"{path}/rotate-secret", token=admin.token).json
+    a_delivery(subscription_now(Subscription(id=made["id"])))
+    answers = [
+        call("PATCH", path, {"description": "x"}, token=admin.token),
+        call("POST", f"{path}/test", token=manager.token),
+        *(
+            call("GET", it, token=who.token)
+            for who in (admin, manager)
+            for it in (WEBHOOKS, path, f"{path}/deliveries")
+        ),
+    ]
+
+    secrets = [made["secret"], rotated["secret"]]
+    assert all(it.status < 300 for it in answers)
+    places = {
+        "tables": everything_stored(),
+        "answers": "".join(it.text + str(it.headers) for it in answers).encode(),
+        "log": log.getvalue().encode(),
+    }
+    assert b"webhook" in places["tables"]
+    assert b'"path":"/api/v1/webhooks' in places["log"]
+    for place, content in places.items():
+        assert b"whsec_" not in content, place
+        assert not [it for secret in secrets for it in forms(secret) if it in content], place
+    assert stored_key() not in everything_stored()
+
+
+def stored_key() -> bytes:
+    (key,) = vault._keys.get().values()
+    return key.encode()
+
+
+def test_a_scan_for_secrets_would_find_one(admin: Person) -> None:
+    secret = call("POST", WEBHOOKS, VALID_BODIES["create_webhook"], token=admin.token).json["secret"]
+    subscribe(description=secret)
+    subscribe(secret=base64.b64decode(secret.removeprefix("whsec_")))
+
+    found = everything_stored()
+
+    assert [it in found for it in forms(secret)] == [True, True, True, False, False]
+
+
+def test_a_sealed_secret_copied_to_another_subscription_opens_nowhere(admin: Person) -> None:
+    """Who can write to the table cannot make their own receiver's signature key out of another's."""
+    victim, own = (
+        Subscription(id=call("POST", WEBHOOKS, VALID_BODIES["create_webhook"], token=admin.token).json["id"])
+        for _ in range(2)
+    )
+    stolen = subscription_now(victim).secret
+    item = subscription_now(own)
+    item.secret = stolen
+    put_item(item)
+
+    with pytest.raises(UnavailableError):
+        vault.unseal(subscription_now(own).secret, subscription_id=own.id)
+    assert vault.unseal(stolen, subscription_id=victim.id).startswith("whsec_")
+
+
+def test_rotation_reads_no_secret_to_keep_it(admin: Person) -> None:
+    """What was sealed goes from one attribute to the other as it is: the clear text is not in the process."""
+    made = call("POST", WEBHOOKS, VALID_BODIES["create_webhook"], token=admin.token).json
+    subscription = Subscription(id=made["id"])
+    before = subscription_now(subscription).secret
+
+    call("POST", f"{WEBHOOKS}/{made['id']}/rotate-secret", token=admin.token)
+
+    assert subscription_now(subscription).previous_secret == before
+
+
+# ---- A27 ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "suffix", "body"),
+    [
+        ("POST", None, {"url": OUTSIDE, "events": ["*"]}),
+        ("PATCH", "", {"url": OUTSIDE}),
+        ("PATCH", "", {"events": ["*"]}),
+        ("PATCH", "", {"status": "active"}),
+        ("POST", "/rotate-secret", None),
+        ("DELETE", "", None),
+    ],
+)
+def test_a27_a_manager_turns_no_webhook_to_a_receiver_of_their_own(
+    manager: Person, method: str, suffix: str | None, body: Any
+) -> None:
+    subscription = subscribe("order.*", status="paused")
+    before = subscription_now(subscription).serialize()
+
+    path = WEBHOOKS if suffix is None else f"{WEBHOOKS}/{subscription.id}{suffix}"
+    assert_problem(call(method, path, body, token=manager.token), 403, "forbidden")
+
+    assert subscription_now(subscription).serialize() == before
+    assert len(call("GET", WEBHOOKS, token=manager.token).json["items"]) == 1
+    (denial,) = (it for it in audit_entries() if it.action == "access.denied")
+    assert (denial.actor_id, denial.target) == (manager.id, f"{method} {path}")
+
+
+@pytest.mark.parametrize("suffix", ["test", "deliveries/{delivery}/replay", "replay"])
+@pytest.mark.parametrize("extra", [{"url": OUTSIDE}, {"to_url": OUTSIDE}, {"secret": "whsec_AAAA"}])
+def test_a27_what_is_tried_or_replayed_goes_where_an_admin_has_sent_it(
+    manager: Person, suffix: str, extra: dict[str, str]
+) -> None:
+    subscription = subscribe()
+    delivery = a_delivery(subscription)
+    body = (VALID_BODIES["replay_webhook"] if suffix == "replay" else {}) | extra
+    path = f"{WEBHOOKS}/{subscription.id}/{suffix.format(delivery=delivery.id)}"
+
+    assert_problem(call("POST", path, body, token=manager.token), 422, "validation-failed")
+
+
+def test_a27_deliveries_do_not_show_what_was_sent(manager: Person) -> None:
+    subscription = subscribe()
+    delivery = a_delivery(subscription)
+
+    shown = call("GET", f"{WEBHOOKS}/{subscription.id}/deliveries", token=manager.token)
+
+    assert json.loads(delivery.body)["data"]["name"] not in shown.text
+    assert "body" not in shown.json["items"][0]
+
+
+@pytest.mark.parametrize("change", [{"status": "disabled"}, {"role": "customer"}, {"role": "manager"}])
+def test_a27_who_is_dismissed_changes_and_reads_nothing_from_the_next_request_on(
+    admin: Person, change: dict[str, str]
+) -> None:
+    subscription = subscribe()
+    user = get_item(User, user_key(admin.id))
+    assert user
+    for name, value in change.items():
+        setattr(user, name, value)
+    put_item(user)
+
+    changed = call("PATCH", f"{WEBHOOKS}/{subscription.id}", {"url": OUTSIDE}, token=admin.token)
+    read = call("GET", WEBHOOKS, token=admin.token)
+
+    assert changed.status == (401 if "status" in change else 403)
+    assert read.status == {"disabled": 401, "customer": 403, "manager": 200}[next(iter(change.values()))]
+    assert subscription_now(subscription).url == subscription.url
