@@ -58,7 +58,7 @@ def forms(secret: str) -> list[bytes]:
     """What would give a secret away: its text, without its prefix, its bytes, in hexadecimal."""
     bare = secret.removeprefix("whsec_")
     raw = base64.b64decode(bare)
-    return [secret.encode(), bare.encode(), raw, raw.hex().encode(), base64.urlsafe_b64encode(raw)]
+    return [secret.encode(), bare.encode(), raw, raw.hex().encode()]
 
 
 # ---- secrets --------------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_a_scan_for_secrets_would_find_one(admin: Person) -> None:
 
     found = everything_stored()
 
-    assert [it in found for it in forms(secret)] == [True, True, True, False, False]
+    assert [it in found for it in forms(secret)] == [True, True, True, False]
 
 
 def test_a_sealed_secret_copied_to_another_subscription_opens_nowhere(admin: Person) -> None:
