@@ -85,6 +85,11 @@ COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-versi
 openapi: $(INSTALLED) ## Write the merged OpenAPI document from the routes
 	@PYTHONPATH=layers/shared/python:functions .venv/bin/python -m local.openapi
 
+.PHONY: events
+events: $(INSTALLED_TESTS) ## Write the schemas, samples and catalogue of the events, from the models and the running code
+	@.venv/bin/python -m pytest --quiet --write-events tests/functional/test_event_files.py
+	@echo "events/ and functions/docs/event-catalogue.json are written"
+
 .PHONY: synth
 synth: $(INSTALLED) ## Synthesize the template of STAGE=local, dev or prod into cdk.out/
 	@rm -rf cdk.out

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 os.environ.update(
     {
         "AWS_DEFAULT_REGION": "eu-central-1",
@@ -29,3 +31,7 @@ os.environ.update(
         "OMS_VERSION": "0.1.0",
     }
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-events", action="store_true", help="write the files about events: see local/events.py")

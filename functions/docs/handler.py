@@ -16,6 +16,7 @@ from oms.settings import settings
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
 
 _OPENAPI = Path(__file__).with_name("openapi.json")
+_EVENTS = Path(__file__).with_name("event-catalogue.json")
 
 
 class HealthResponse(ResponseSchema):
@@ -33,6 +34,13 @@ def get_health() -> Response[HealthResponse]:
 @app.get("/api/v1/openapi.json", **PUBLIC)
 def get_openapi() -> Response[dict[str, Any]]:
     return Response(200, "application/json", json.loads(_OPENAPI.read_text()))
+
+
+@app.get("/event-catalogue", **PUBLIC)
+@app.get("/api/v1/event-catalogue", **PUBLIC)
+def get_event_catalogue() -> Response[dict[str, Any]]:
+    """Each type of event: what it says, who may have it, its JSON Schema, and a sample."""
+    return Response(200, "application/json", json.loads(_EVENTS.read_text()))
 
 
 @app.get("/.well-known/jwks.json", **PUBLIC)

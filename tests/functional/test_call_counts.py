@@ -266,6 +266,7 @@ PRODUCTS, ORDERS, AUTH = "/api/v1/inventory/products", "/api/v1/orders", "/api/v
 USERS = "/api/v1/admin/users"
 CHECK = "/api/v1/admin/stock-check"
 FEED = "/api/v1/events"
+DOCS = ("/health", "/openapi.json", "/event-catalogue", "/.well-known/jwks.json")
 WEBHOOKS, WEBHOOK = "/api/v1/webhooks", "/api/v1/webhooks/<webhook_id>"
 
 BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
@@ -344,11 +345,8 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"POST {WEBHOOK}/deliveries/<delivery_id>/replay", "", 6, webhook("POST", "/deliveries/{delivery}/replay")),
     (f"POST {WEBHOOK}/replay", "", 5, webhook("POST", "/replay", VALID_BODIES["replay_webhook"])),
     # docs
-    *((f"GET {path}", "", 0, public(path)) for path in ("/health", "/openapi.json", "/.well-known/jwks.json")),
-    *(
-        (f"GET /api/v1{path}", "", 0, public(f"/api/v1{path}"))
-        for path in ("/health", "/openapi.json", "/.well-known/jwks.json")
-    ),
+    *((f"GET {path}", "", 0, public(path)) for path in DOCS),
+    *((f"GET /api/v1{path}", "", 0, public(f"/api/v1{path}")) for path in DOCS),
 ]
 
 

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from local import events
+from oms.catalogue import EVENT_TYPES
 from oms.identity import keyring
 from oms.secret_store import Reloaded
 from tests.faults.injector import faults, refuse, timed_out
@@ -24,6 +26,21 @@ def test_the_document_is_the_committed_one(cloud: None, base: str) -> None:
 
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
     assert answer.json == json.loads(committed.read_text())
+
+
+@pytest.mark.parametrize("base", ["", "/api/v1"])
+def test_the_catalogue_tells_of_each_type_what_there_is_in_the_files(cloud: None, base: str) -> None:
+    answer = call("GET", f"{base}/event-catalogue")
+
+    assert answer.status == 200
+    assert [it["type"] for it in answer.json["items"]] == list(EVENT_TYPES)
+    for entry in answer.json["items"]:
+        schema, sample = (
+            json.loads((events.FOLDER / f"{entry['type']}.{kind}.json").read_text()) for kind in ("schema", "sample")
+        )
+        assert (entry["schema"], entry["sample"]) == (schema, sample)
+        assert entry["description"]
+        assert entry["role"] == ("admin" if entry["type"].startswith("user.") else "manager")
 
 
 @pytest.mark.parametrize("base", ["", "/api/v1"])
@@ -55,7 +72,7 @@ def test_that_the_keys_cannot_be_read_is_not_to_be_remembered(cloud: None, monke
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/health", "/openapi.json", "/.well-known/jwks.json"])
+@pytest.mark.parametrize("path", ["/health", "/openapi.json", "/event-catalogue", "/.well-known/jwks.json"])
 def test_what_is_public_needs_no_token_and_minds_none(cloud: None, path: str) -> None:
     assert call("GET", path, token="nonsense").status == 200
 

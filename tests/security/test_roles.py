@@ -167,7 +167,11 @@ RULES: dict[str, Rule] = {
     "replay_delivery": Rule("M", path=of_webhook),
     "replay_webhook": Rule("M", path=of_webhook, body=lambda _: VALID_BODIES["replay_webhook"]),
     # docs
-    **{f"get_{name}{where}": Rule("-") for name in ("health", "openapi", "jwks") for where in ("", "_at_root")},
+    **{
+        f"get_{name}{where}": Rule("-")
+        for name in ("health", "openapi", "event_catalogue", "jwks")
+        for where in ("", "_at_root")
+    },
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from oms.errors import InvalidRequestError
-from oms.events import Event, EventType, Internal
+from oms.events import Event, EventType, Internal, TooLargeError
 from oms.identity import events as identity
 from oms.identity.models import without_hashes
 from oms.inventory import events as inventory
@@ -32,8 +32,14 @@ def check_patterns(patterns: Sequence[str], **where: str) -> Sequence[str]:
 
 
 def events_of(change: Change) -> list[Derived]:
-    """What a change asks to be told. Raises LookupError for a table that tells nothing."""
-    return list(_DERIVING[change.table](change))
+    """What a change asks to be told. Raises LookupError for a table that tells nothing, and TooLargeError for what
+    would be refused however often it were published.
+    """
+    derived: list[Derived] = list(_DERIVING[change.table](change))
+    for it in derived:
+        if isinstance(it, Event) and it.is_too_large:
+            raise TooLargeError(f"{it.type} {it.id}")
+    return derived
 
 
 def shown(raw: RawItem) -> RawItem:

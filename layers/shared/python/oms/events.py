@@ -9,14 +9,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
 from oms import clock
+from oms.queues import sendable
 from oms.schemas import Response
 
 MOMENT_LENGTH = 8
 _DIGEST_LENGTH = 16
+# In bytes. The bus and the queues behind it take 256 KB, and that is with what stands around the event.
+LARGEST = 240 * 1024
+
+
+class TooLargeError(Exception):
+    """No bus takes an event of this size."""
 
 
 class EventActor(Response):
@@ -36,10 +44,22 @@ class Event[Data: BaseModel](Response):
     sequence: int
     actor: EventActor
     data: Data
+    omitted: list[str] | None = Field(
+        None, description="Fields of `data` that are empty here because the event would be too large; else not there"
+    )
 
     def text(self) -> str:
         """The JSON that is published, delivered and signed."""
-        return self.model_dump_json()
+        return sendable(self.model_dump_json(exclude=None if self.omitted else {"omitted"}))
+
+    @property
+    def is_too_large(self) -> bool:
+        return len(self.text().encode()) > LARGEST
+
+    def emptied(self, name: str, value: Any) -> Self:
+        """With this field of its data at the empty `value`, and saying so."""
+        data = self.data.model_copy(update={name: value})
+        return self.model_copy(update={"data": data, "omitted": [*(self.omitted or []), name]})
 
 
 @dataclass(frozen=True)

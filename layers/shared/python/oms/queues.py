@@ -50,12 +50,17 @@ def depth(queue_url: str) -> int:
 
 
 def _entry(message: Message) -> dict[str, Any]:
-    body = json.dumps(message.content, ensure_ascii=False)
-    for noncharacter in ("\ufffe", "\uffff"):  # the two that JSON may hold as they are and a message may not
-        body = body.replace(noncharacter, f"\\u{ord(noncharacter):x}")
+    body = sendable(json.dumps(message.content, ensure_ascii=False))
     delay = {"DelaySeconds": message.delay} if message.delay else {}
     group = {"MessageGroupId": message.group} if message.group else {}
     return {"MessageBody": body, **delay, **group}
+
+
+def sendable(json_text: str) -> str:
+    """The same JSON, without the two characters that it may hold as they are and a message may not."""
+    for noncharacter in ("\ufffe", "\uffff"):
+        json_text = json_text.replace(noncharacter, f"\\u{ord(noncharacter):x}")
+    return json_text
 
 
 @cache

@@ -53,7 +53,7 @@ class ProductChanged:
 
     def event(self, stock: StockItem) -> Event[ManagedProductResponse]:
         product = self.product
-        return Event(
+        event = Event(
             id=event_id(self.type, product.updated_at, product.pk, product.version),
             type=self.type,
             occurred_at=product.updated_at,
@@ -61,6 +61,8 @@ class ProductChanged:
             actor=EventActor(id=product.updated_by, role=product.updated_by_role),
             data=managed_product_response(product, stock),
         )
+        # The only ones that a request of 256 KB can make so large: fifty names and values, of 500 characters each.
+        return event.emptied("attributes", {}) if event.is_too_large else event
 
 
 def events_of(change: Change) -> list[Event[Any] | ProductChanged]:
