@@ -109,8 +109,11 @@ def replay_webhook(webhook_id: str, request: ReplayWebhookRequest) -> Response[W
         only_failed=request.only_failed,
         by=_by(),
     )
-    shown = {"from_": request.from_, "to": request.to, "only_failed": request.only_failed}
-    return api.started(WebhookReplayResponse(**shown, started_at=replay.started_at))
+    return api.started(
+        WebhookReplayResponse(
+            from_=request.from_, to=request.to, only_failed=request.only_failed, started_at=replay.started_at
+        )
+    )
 
 
 def _by() -> By:
