@@ -114,6 +114,11 @@ admin: $(INSTALLED) deployable ## Make EMAIL=… the first admin of STAGE=…, a
 	@test -n "$(EMAIL)" || { echo "Say who: make admin EMAIL=you@example.com STAGE=$(STAGE)." >&2; exit 1; }
 	@PYTHONPATH=layers/shared/python .venv/bin/python -m oms.identity.first_admin --stage $(STAGE) --email "$(EMAIL)"
 
+.PHONY: redrive
+redrive: $(INSTALLED) ## List the queues where failures wait; QUEUE=… gives its messages another try, STAGE=… on AWS
+	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
+		$(if $(filter local,$(STAGE)),local.redrive,oms.redrive) --stage $(STAGE) $(if $(QUEUE),--queue "$(QUEUE)")
+
 .PHONY: deployable
 deployable:
 	@case "$(STAGE)" in dev|prod) ;; *) \

@@ -53,6 +53,7 @@ class Alarms(Construct):
         self.on(f"{name}Errors", function.metric_errors(), threshold=1, why=f"The function {name} raised or timed out.")
 
     def on_dead_letters(self, name: str, queue: sqs.IQueue) -> None:
+        self._tell_redrive(f"{name}DeadLetters", queue)
         self.on(
             f"{name}DeadLetters",
             queue.metric_approximate_number_of_messages_visible(),
@@ -61,6 +62,7 @@ class Alarms(Construct):
         )
 
     def on_poison(self, name: str, queue: sqs.IQueue) -> None:
+        self._tell_redrive(f"{name}Poison", queue)
         self.on(
             f"{name}Poison",
             queue.metric_approximate_number_of_messages_visible(),
@@ -75,3 +77,7 @@ class Alarms(Construct):
             threshold=cdk.Duration.hours(1).to_milliseconds(),
             why=f"The function {name} is an hour behind its stream, which keeps a record for a day.",
         )
+
+    def _tell_redrive(self, name: str, queue: sqs.IQueue) -> None:
+        """`make redrive` knows a queue by the name of its alarm, from the stack's outputs."""
+        cdk.CfnOutput(cdk.Stack.of(self), name, value=queue.queue_url)

@@ -229,3 +229,20 @@ def test_a_check_takes_one_message_at_a_time_that_comes_again_after_its_worker_i
     assert (mapping["BatchSize"], mapping["FunctionResponseTypes"]) == (1, ["ReportBatchItemFailures"])
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 3
     assert queue["VisibilityTimeout"] >= 6 * prod.functions()["Verifier"]["Timeout"]
+
+
+def test_each_queue_where_failures_wait_is_named_for_the_command_that_redrives_it(prod: Synthesized) -> None:
+    outputs = prod.template["Outputs"]
+    queues = {
+        name: output["Value"]["Ref"] for name, output in outputs.items() if name.endswith(("DeadLetters", "Poison"))
+    }
+    names = Counter(name.removesuffix("DeadLetters").removesuffix("Poison").lower() for name in queues)
+
+    assert set(queues.values()) == set(dead_letter_queues(prod).values()) | poison_queues(prod)
+    assert set(names.values()) == {1}
+    assert len(set(dead_letter_queues(prod).values())) == len(dead_letter_queues(prod)), "each goes back to one queue"
+    for name, queue in queues.items():
+        if name.endswith("Poison"):
+            function = outputs[f"{name.removesuffix('Poison')}Function"]["Value"]["Ref"]
+            environment = prod.all("AWS::Lambda::Function")[function]["Environment"]["Variables"]
+            assert environment["OMS_POISON_QUEUE_URL"] == {"Ref": queue}, "that function runs it again"

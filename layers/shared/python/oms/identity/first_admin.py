@@ -21,7 +21,7 @@ from oms.identity import emails
 from oms.identity.mailed_tokens import LIFE_SECONDS, link, mint
 from oms.identity.models import ADMINS_KEY, Admins, Changed, Claim, IdentityItem, User, claim_key, email_key, user_key
 from oms.identity.opaque_tokens import MailToken
-from oms.identity.stacks import operator, output_of, table_of
+from oms.stacks import operator, output_of, table_of
 
 
 class RefusedError(Exception):

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from oms import audit, clock
-from oms.identity.stacks import operator, table_of
 from oms.identity.tokens import ACCESS_TOKEN_SECONDS
 from oms.secret_store import parameters_client, read_parameter, read_secret, secrets_client
+from oms.stacks import operator, table_of
 
 PUBLISHED_BEFORE_SIGNING = 15 * 60
 # A token of the old key's last second is still good for its whole life; a minute more for clocks that differ.
