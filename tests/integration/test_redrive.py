@@ -1,0 +1,199 @@
+"""F19: what failed at every try waits in its queue; `make redrive` gives it another, loses nothing, doubles nothing."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from local.cloud import free_port
+from local.deployment import ROOT
+from local.system import LocalSystem
+from tests.integration.shop import create_product, order_of, wait_until
+
+FEED = "/api/v1/events"
+
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
+
+
+def redrive(port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """As `make redrive` runs it."""
+    environment = {**os.environ, "PORT": str(port), "PYTHONPATH": f"{ROOT}/layers/shared/python"}
+    # Another account's, which the command is not to use.
+    environment |= {"AWS_PROFILE": "prod", "AWS_REGION": "us-east-1"}
+    command = [sys.executable, "-m", "local.redrive", "--stage", "local", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def redriven(system: LocalSystem, queue: str) -> int:
+    result = redrive(system.front_door.port, "--queue", queue)
+    assert result.returncode == 0, result.stderr
+    (number,) = re.findall(r"^(\d+) messages got another try", result.stdout)
+    return int(number)
+
+
+def waiting(system: LocalSystem, queue: str) -> int:
+    """As the command lists it."""
+    result = redrive(system.front_door.port)
+    assert result.returncode == 0, result.stderr
+    counts = {line.split()[0]: line.split()[-1] for line in result.stdout.splitlines() if line.startswith("  ")}
+    return int(counts[queue])
+
+
+def queue_url(system: LocalSystem, construct: str) -> str:
+    (url,) = (url for name, url in system.deployment.resources.items() if name[:-8] == construct)
+    return url
+
+
+@contextmanager
+def failing(system: LocalSystem, function: str, queue: str, **environment: str) -> Iterator[None]:
+    """While it lasts the function fails, and what it got comes back within a second."""
+    before, url = system.environment(function), queue_url(system, queue)
+    sqs = system.client("sqs")
+    timeout = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1"})
+    system.update_environment(function, **environment)
+    try:
+        yield
+    finally:
+        system.update_environment(function, **{name: before[name] for name in environment})
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=timeout)
+
+
+def put(system: LocalSystem, output: str, message: Any) -> None:
+    body = json.dumps(message, ensure_ascii=False)
+    system.client("sqs").send_message(QueueUrl=system.deployment.outputs[output], MessageBody=body)
+
+
+@pytest.fixture
+def manager(signed_in: Callable[[str], httpx.Client]) -> httpx.Client:
+    return signed_in("manager")
+
+
+@pytest.fixture
+def product(manager: httpx.Client) -> str:
+    return create_product(manager, stock=100)
+
+
+def feed_of(manager: httpx.Client, order_id: str) -> list[Any]:
+    """The events of an order, as far as they are in the feed."""
+    found: list[Any] = []
+    query: dict[str, Any] = {"type": "order.*", "limit": 100}
+    while True:
+        page = manager.get(FEED, params=query).json()
+        found += [it for it in page["items"] if it["data"]["id"] == order_id]
+        if page["next_cursor"] is None:
+            return found
+        query["cursor"] = page["next_cursor"]
+
+
+def test_f19_dead_letters_of_the_feed_are_written_down_once(
+    system: LocalSystem, signed_in: Callable[[str], httpx.Client], manager: httpx.Client, product: str
+) -> None:
+    with failing(system, "Feeder", "EventsFeed", OMS_EVENTS_TABLE="missing"):
+        order = signed_in("alice").post("/api/v1/orders", json=order_of((product, 1))).json()["id"]
+        assert wait_until(lambda: waiting(system, "Feed"), lambda it: it >= 1, 90) >= 1
+    assert feed_of(manager, order) == []
+
+    assert redriven(system, "Feed") >= 1
+
+    (event,) = wait_until(lambda: feed_of(manager, order), bool)
+    assert (event["type"], event["sequence"]) == ("order.created", 1)
+    put(system, "FeedDeadLetters", event)
+    assert redriven(system, "feed") == 1
+    time.sleep(3)
+    assert feed_of(manager, order) == [event]
+    assert waiting(system, "Feed") == 0
+
+
+def open_orders(system: LocalSystem, user_id: str) -> int:
+    key = {"pk": {"S": f"user#{user_id}"}, "sk": {"S": "user"}}
+    table = system.environment("Orders")["OMS_IDENTITY_TABLE"]
+    item = system.client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
+    return int(item["open_orders"]["N"])
+
+
+def test_f19_dead_letters_of_the_counts_are_counted_once_though_later_ones_came_before(
+    system: LocalSystem, client: Callable[..., httpx.Client], manager: httpx.Client, product: str
+) -> None:
+    http = client("127.0.0.26")
+    account = {"email": f"late-{time.monotonic_ns()}@example.com", "password": "three quiet lighthouses"}
+    user = http.post("/api/v1/auth/register", json=account | {"first_name": "Lea"}).json()["id"]
+    token = http.post("/api/v1/auth/login", json=account).json()["access_token"]
+    http.headers["Authorization"] = f"Bearer {token}"
+
+    with failing(system, "Aggregator", "EventsAggregates", OMS_REPORTS_TABLE="missing"):
+        first, second = (http.post("/api/v1/orders", json=order_of((product, 1))).json()["id"] for _ in range(2))
+        assert wait_until(lambda: waiting(system, "Aggregates"), lambda it: it >= 2, 90) >= 2
+    assert http.post(f"/api/v1/orders/{first}/cancel").status_code == 200
+    time.sleep(3)
+    assert open_orders(system, user) == 0
+
+    assert redriven(system, "Aggregates") >= 2
+
+    assert wait_until(lambda: open_orders(system, user), lambda it: it == 1) == 1, (
+        "the second is open, the first is not"
+    )
+    created = wait_until(lambda: feed_of(manager, second), bool)
+    put(system, "AggregatesDeadLetters", created[0])
+    assert redriven(system, "Aggregates") == 1
+    time.sleep(3)
+    assert open_orders(system, user) == 1
+    assert waiting(system, "Aggregates") == 0
+
+
+def test_f19_a_record_of_the_stock_books_poison_queue_is_written_down_once(
+    system: LocalSystem, manager: httpx.Client, product: str
+) -> None:
+    def book() -> list[Any]:
+        return list(manager.get(f"/api/v1/inventory/products/{product}/movements").json()["items"])
+
+    table, dynamodb = system.environment("Orders")["OMS_INVENTORY_TABLE"], system.client("dynamodb")
+    (movement,) = wait_until(book, bool)
+    keys = {"pk": {"S": f"stock#{product}#0"}, "sk": {"S": "stock"}}
+    item = dynamodb.get_item(TableName=table, Key=keys)["Item"]
+    record = {
+        "eventID": "1",
+        "eventName": "INSERT",
+        "eventSourceARN": f"arn:aws:dynamodb:eu-central-1:000000000000:table/{table}/stream/2026-01-01T00:00:00.000",
+        "dynamodb": {
+            "ApproximateCreationDateTime": time.time(),
+            "Keys": keys,
+            "NewImage": item,
+            "SequenceNumber": "1",
+        },
+    }
+    entries = dynamodb.query(
+        TableName=table,
+        KeyConditionExpression="pk = :pk AND begins_with(sk, :movement)",
+        ExpressionAttributeValues={":pk": keys["pk"], ":movement": {"S": "movement#"}},
+    )["Items"]
+    assert len(entries) == 1
+    dynamodb.delete_item(TableName=table, Key={"pk": entries[0]["pk"], "sk": entries[0]["sk"]})
+    assert book() == []
+    for _ in range(2):
+        put(system, "BookkeeperPoison", {"cause": "KeyError: 'last'", "record": record})
+    assert waiting(system, "Bookkeeper") == 2
+
+    assert redriven(system, "Bookkeeper") == 2
+
+    assert book() == [movement]
+    assert waiting(system, "Bookkeeper") == 0
+
+
+def test_an_unknown_queue_and_a_system_that_is_not_there_are_one_sentence_each(system: LocalSystem) -> None:
+    unknown = redrive(system.front_door.port, "--queue", "Fed")
+    absent = redrive(free_port())
+
+    assert unknown.returncode == absent.returncode == 1
+    assert unknown.stderr.startswith("There is no queue 'Fed' in the stage 'local': choose one of ")
+    assert "Feed" in unknown.stderr
+    assert absent.stderr.startswith("No system is running on port ")
+    assert len(unknown.stderr.splitlines()) == len(absent.stderr.splitlines()) == 1
