@@ -1,7 +1,9 @@
 """Queues, schedules and alarms: a failure that nobody would hear of fails here first."""
 
 import json
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from tests.infra.conftest import Synthesized
@@ -246,3 +248,6 @@ def test_each_queue_where_failures_wait_is_named_for_the_command_that_redrives_i
             function = outputs[f"{name.removesuffix('Poison')}Function"]["Value"]["Ref"]
             environment = prod.all("AWS::Lambda::Function")[function]["Environment"]["Variables"]
             assert environment["OMS_POISON_QUEUE_URL"] == {"Ref": queue}, "that function runs it again"
+    rows = [line for line in Path("docs/operations.md").read_text().splitlines() if line.startswith("| `")]
+    documented = {name.lower() for row in rows for name in re.findall("`(.*?)`", row.split("|")[1])}
+    assert documented == set(names)
