@@ -33,6 +33,10 @@ up: $(INSTALLED) ## Run the whole system on this machine, on port 5000 or PORT=â
 logs: $(INSTALLED) ## Show what the functions of the running system log, as it comes; FUNCTION=orders for one
 	@PORT=$(PORT) FUNCTION=$(FUNCTION) exec .venv/bin/python -m local.logs
 
+.PHONY: listen
+listen: $(INSTALLED) ## Subscribe to the running system and show each event, verified; SECRET=â€¦ for a webhook of one's own
+	@PORT=$(PORT) LISTEN="$(LISTEN)" SECRET="$(SECRET)" exec .venv/bin/python -m local.listen
+
 .PHONY: mail mail-preview
 mail: $(INSTALLED) ## Show the mails that the running system has sent, the newest last; TO=alice for hers
 	@PORT=$(PORT) TO="$(TO)" exec .venv/bin/python -m local.mail

@@ -111,12 +111,11 @@ class DeliveryResponse(Response):
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
-        is_due = delivery.status == "pending" and delivery.due_at is not None
         return cls.model_validate(
             {
                 **{name: getattr(delivery, name) for name in ("id", "event_id", "event_type", "status", "created_at")},
                 "attempts": [AttemptResponse.of(it) for it in delivery.attempts],
-                "next_attempt_at": at_second(delivery.due_at / 1000) if is_due else None,
+                "next_attempt_at": None if delivery.due_at is None else at_second(delivery.due_at / 1000),
             }
         )
 

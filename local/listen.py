@@ -1,0 +1,185 @@
+"""`make listen`: a subscriber on this machine, which shows what a running system sends it, signatures verified."""
+
+import json
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import FrameType
+from typing import Any, NoReturn
+
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from local.demo import PASSWORD
+from local.errors import LocalCloudError
+from local.logs import harmless
+from local.port import port
+from local.running import SECONDS, about_system
+
+DEFAULT_LISTEN = 9000
+ADMIN = "admin@demo.example"
+# More than any event: what is longer is not read.
+MOST_BYTES = 1024 * 1024
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# What people know a thing by, in the order to look for it in an event's data.
+HANDLES = ("number", "sku", "product_id", "url", "id")
+
+
+class Stopped(BaseException):
+    """One of the endings. Not an Exception: nothing on the way may swallow it."""
+
+
+def main() -> None:
+    for number in ENDINGS:
+        signal.signal(number, _stop)
+    try:
+        with _server() as server:
+            url = f"http://127.0.0.1:{server.server_port}/"
+            if secret := os.environ.get("SECRET"):
+                _say(f"Listening on {url}, verifying with SECRET. Ctrl-C ends it.")
+                server.listen(secret)
+            with _registered(f"http://127.0.0.1:{port()}/api/v1", url) as (webhook_id, secret):
+                _say(f"Listening on {url} to every event, as the webhook {webhook_id}. Ctrl-C deletes that and ends.")
+                server.listen(secret)
+    except Stopped:
+        _say("Stopped.")
+    except LocalCloudError as error:
+        sys.exit(str(error))
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    # Once is enough: the cleaning up that follows is not to be interrupted again.
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
+    raise Stopped
+
+
+# ---- receiving ------------------------------------------------------------------------------------------------------
+
+
+class Receiver(ThreadingHTTPServer):
+    daemon_threads = True
+    webhook: Webhook
+
+    def listen(self, secret: str) -> NoReturn:
+        """Answers until it is stopped. Raises LocalCloudError for what is no secret."""
+        try:
+            self.webhook = Webhook(secret)
+        except (ValueError, RuntimeError) as error:
+            raise LocalCloudError("That is no webhook secret: it begins with whsec_, and base64 follows.") from error
+        self.serve_forever()
+        raise Stopped
+
+
+class Handler(BaseHTTPRequestHandler):
+    timeout = SECONDS
+    server: Receiver
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > MOST_BYTES:
+            self._answer(413)
+            return
+        status, line = verdict(self.server.webhook, dict(self.headers), self.rfile.read(int(length)))
+        self._answer(status)
+        _say(f"  {datetime.now(UTC):%H:%M:%S}  {line}")
+
+    def _answer(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """The line of an event says what there is to say."""
+
+
+def verdict(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+    """The status to answer, and the line to show: an event that verifies is taken, nothing else is."""
+    try:
+        event = webhook.verify(body, dict(headers))
+    except (WebhookVerificationError, ValueError) as error:
+        return 401, f"refused: {harmless(str(error))}"
+    return 204, harmless(readable(event))
+
+
+def readable(event: Mapping[str, Any]) -> str:
+    data = event["data"]
+    thing = next((data[name] for name in HANDLES if data.get(name) is not None), "-")
+    kind = event["type"].partition(".")[0]
+    return f"{event['type']:<20}{event['id']}  sequence {event['sequence']:<4}{kind} {thing}  verified"
+
+
+@contextmanager
+def _server() -> Iterator[Receiver]:
+    given = os.environ.get("LISTEN") or str(DEFAULT_LISTEN)
+    if not given.isdecimal() or int(given) > 65535:
+        raise LocalCloudError(f"LISTEN={given} is not a port: give a number up to 65535.")
+    try:
+        server = Receiver(("127.0.0.1", int(given)), Handler)
+    except OSError as error:
+        raise LocalCloudError(
+            f"Port {given} cannot be had ({error.strerror}): name another with `make listen LISTEN=…`."
+        ) from error
+    with server:
+        yield server
+
+
+# ---- registering ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _registered(api: str, url: str) -> Iterator[tuple[str, str]]:
+    """A webhook for every event, and its secret; deleted in the end."""
+    about_system(port(), "make listen")
+    made = _call("POST", f"{api}/webhooks", {"url": url, "events": ["*"], "description": "make listen"}, _sign_in(api))
+    try:
+        yield made["id"], made["secret"]
+    finally:
+        _delete(api, made["id"])
+
+
+def _delete(api: str, webhook_id: str) -> None:
+    try:
+        # Anew, as the token of the beginning may have ended by now.
+        _call("DELETE", f"{api}/webhooks/{webhook_id}", None, _sign_in(api))
+    except LocalCloudError as error:
+        _say(f"The webhook {webhook_id} was not deleted: {error}")
+
+
+def _sign_in(api: str) -> str:
+    answer = _call("POST", f"{api}/auth/login", {"email": ADMIN, "password": PASSWORD})
+    return str(answer["access_token"])
+
+
+def _call(method: str, url: str, body: object, token: str | None = None) -> Any:
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, content, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            return json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        with error:
+            raise LocalCloudError(f"{method} {url} was refused ({error.code}): {_detail(error)}") from error
+    except OSError as error:
+        raise LocalCloudError(f"the system has stopped ({error}).") from error
+
+
+def _detail(error: urllib.error.HTTPError) -> str:
+    try:
+        return harmless(str(json.load(error)["detail"]))
+    except (ValueError, KeyError, TypeError):
+        return error.reason
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()
