@@ -336,18 +336,23 @@ def test_enabling_begins_anew_what_was_disabled(admin: Person) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "kept"),
-    [({"url": "https://new.example/"}, False), ({"status": "paused"}, False), ({"description": "x"}, True)],
+    ("fields", "failing", "pace"),
+    [
+        ({"url": "https://new.example/"}, False, None),
+        ({"status": "paused"}, False, "slow"),
+        ({"description": "x"}, True, "slow"),
+    ],
 )
 def test_another_receiver_does_not_inherit_five_days_of_failures(
-    admin: Person, fields: dict[str, Any], kept: bool
+    admin: Person, fields: dict[str, Any], failing: bool, pace: str | None
 ) -> None:
     since = "2026-01-01T00:00:00.000Z"
-    subscription = subscribe(failing_since=since)
+    subscription = subscribe(failing_since=since, pace="slow")
 
     patch(admin, {"id": subscription.id}, **fields)
 
-    assert subscription_now(subscription).failing_since == (since if kept else None)
+    now = subscription_now(subscription)
+    assert (now.failing_since, now.pace) == (since if failing else None, pace)
 
 
 def test_what_the_sender_notes_meanwhile_is_kept(admin: Person) -> None:

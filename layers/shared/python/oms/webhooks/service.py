@@ -131,6 +131,8 @@ def update(subscription_id: str, request: UpdateWebhookRequest, *, by: By, check
         if "url" in changed or "status" in changed:
             # What failed was another receiver, or is begun anew: its five days do not go on.
             changed["failing_since"] = None
+        if "url" in changed:
+            changed["pace"] = None
         if "status" in changed:
             changed["disabled_reason"] = None
         return changed
