@@ -1,6 +1,5 @@
 """Writes the events of a queue into the feed."""
 
-import json
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -23,8 +22,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     failed: list[dict[str, str]] = []
     for record in event["Records"]:
         try:
-            content = json.loads(record["body"])
-            entries.append(Entry(content["id"], content["type"], record["body"]))
+            entries.append(Entry.of(record["body"]))
         except (ValueError, LookupError, TypeError):
             logger.exception("not an event", message_id=record["messageId"])
             failed.append({"itemIdentifier": record["messageId"]})

@@ -6,8 +6,7 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from oms import catalogue, publishing, streams
-from oms.inventory.events import complete
+from oms import catalogue, publishing
 
 logger = Logger()
 tracer = Tracer()
@@ -18,8 +17,6 @@ metrics = Metrics()
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     records = event["Records"]
-    understood = streams.understood(records, catalogue.events_of, catalogue.shown)
-    derived = [found for _, events in understood for found in events]
-    published = publishing.publish(complete(derived))
+    published = publishing.publish(catalogue.told_by(records))
     metrics.add_metric("EventsPublished", MetricUnit.Count, published)
     logger.info("published", records=len(records), events=published)

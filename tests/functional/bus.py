@@ -1,6 +1,8 @@
 """The publisher, and the bus as it stands behind it: what is put there is noted."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from oms.publishing import SOURCE
@@ -10,19 +12,40 @@ from tests.functional.harness import Context
 from tests.functional.stream import Record
 
 
-def entries_of(records: list[Record]) -> list[Any]:
-    """What the publisher puts on the bus for these records, as one batch, in order."""
-    put: list[Any] = []
+@contextmanager
+def bus(refused: Callable[[Any], bool] = lambda _: False) -> Iterator[list[Any]]:
+    """While it lasts, what is put on the bus is noted here, but for the entries that it is told to refuse.
+
+    Plans of the injector that begin later decide before it.
+    """
+    taken: list[Any] = []
 
     def take(call: Call) -> Any:
         if call.operation != "PutEvents":
             return call.send()
-        put.extend(call.parameters["Entries"])
-        return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in call.parameters["Entries"]]}
+        answers: list[dict[str, str]] = []
+        for entry in call.parameters["Entries"]:
+            if refused(entry):
+                answers.append({"ErrorCode": "ThrottlingException", "ErrorMessage": "injected"})
+            else:
+                taken.append(entry)
+                answers.append({"EventId": str(len(taken))})
+        return {"FailedEntryCount": sum("ErrorCode" in it for it in answers), "Entries": answers}
 
     with faults(take):
-        publisher.lambda_handler({"Records": records}, Context())
-    return put
+        yield taken
+
+
+def publish(records: list[Record]) -> None:
+    """The publisher gets these records, as one batch."""
+    publisher.lambda_handler({"Records": records}, Context())
+
+
+def entries_of(records: list[Record]) -> list[Any]:
+    """What the publisher puts on the bus for these records, as one batch, in order."""
+    with bus() as taken:
+        publish(records)
+    return taken
 
 
 def published(records: list[Record]) -> list[Any]:

@@ -1,14 +1,16 @@
 """Events: what each change tells, in the form of the contract, the same however often it is derived."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from oms.catalogue import EVENT_TYPES
 from tests.faults.shop import BODIES, Shop
+from tests.functional.bookkeeping import Bookkeeping, mend
 from tests.functional.bus import published, told
 from tests.functional.harness import Person
-from tests.functional.stream import streamed
+from tests.functional.stream import Record, streamed
 
 TABLES = ("orders", "inventory")
 
@@ -42,8 +44,6 @@ def test_an_orders_way_is_told_step_by_step(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("move", "event"), [("cancel", "order.cancelled"), (None, "order.expired")])
 def test_the_end_of_a_hold_is_told(shop: Shop, time_machine: Callable[..., None], move: str | None, event: str) -> None:
-    from datetime import timedelta
-
     path = f"/api/v1/orders/{shop.buy({shop.product(100): 3}).json['id']}"
     with streamed(*TABLES) as records:
         if move:
@@ -87,6 +87,72 @@ def test_stock_is_told_from_every_cause_as_it_crosses(shop: Shop) -> None:
     }
     assert [it["sequence"] for it in events] == [2, 3, 4, 4, 5]
     assert events[0]["actor"] == {"id": shop.customer.id, "role": "customer"}
+
+
+def low_product(shop: Shop) -> str:
+    """Ten units, and a low-stock threshold of five."""
+    body = {"sku": "AB-1", "name": "Hammer", "category": "Tools", "price": 5, "stock": 10, "low_stock_threshold": 5}
+    return str(shop.manage("POST", "products", body).json["id"])
+
+
+def stock_told(records: list[Record]) -> list[tuple[str, str, int]]:
+    """The events of stock: type, who did it, and what is available after it."""
+    events = [it for it in published(records) if it["type"].startswith("stock.")]
+    return [(it["type"], it["actor"]["role"], it["data"]["available"]) for it in events]
+
+
+def test_a_hold_that_expires_and_an_order_that_comes_back_replenish(
+    shop: Shop, time_machine: Callable[[timedelta], None]
+) -> None:
+    product = low_product(shop)
+    returned = shop.ready_for("return", {product: 6})
+    with streamed(*TABLES) as records:
+        assert shop.move(returned, "return").status == 200
+        shop.buy({product: 10})
+        time_machine(timedelta(minutes=31))
+        shop.sweep()
+
+    assert stock_told(records) == [
+        ("stock.replenished", "manager", 10),
+        ("stock.out", "customer", 0),
+        ("stock.replenished", "system", 10),
+    ]
+
+
+def test_what_leaves_the_house_or_does_not_go_back_on_sale_tells_nothing_of_stock(shop: Shop) -> None:
+    product = low_product(shop)
+    path = shop.ready_for("ship", {product: 6})
+    with streamed(*TABLES) as records:
+        for move in ("ship", "deliver"):
+            assert shop.move(path, move).status == 200
+        assert shop.post(f"{path}/return", {"restock": False}, by=shop.manager).status == 200
+
+    assert told(records) == ["order.shipped", "order.delivered", "order.returned"]
+
+
+def test_an_edit_of_the_threshold_alone_can_cross_it(shop: Shop) -> None:
+    product = low_product(shop)
+    text = {"sku": "AB-1", "name": "Hammer", "category": "Tools", "price": 5, "status": "active"}
+    with streamed(*TABLES) as records:
+        for threshold in (20, 30, None):
+            edited = shop.manage("PUT", f"products/{product}", text | {"low_stock_threshold": threshold})
+            assert edited.status == 200
+
+    # Who edited is told by the event of the product.
+    assert stock_told(records) == [("stock.low", "system", 10), ("stock.replenished", "system", 10)]
+    assert told(records).count("product.updated") == 3
+
+
+def test_a_repair_is_told_as_an_adjustment(books: Bookkeeping) -> None:
+    product = books.create(stock=20)
+    books.keep()
+    books.tamper_stock(product, available=-20)
+    books.check()
+    with streamed(*TABLES) as records:
+        mend(books, product)
+
+    assert stock_told(records) == [("stock.adjusted", "manager", 20), ("stock.replenished", "manager", 20)]
+    assert [it["data"]["cause"] for it in published(records)[:1]] == ["repaired"]
 
 
 def test_products_are_told_as_managers_see_them(shop: Shop) -> None:

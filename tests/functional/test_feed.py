@@ -82,12 +82,14 @@ def test_more_events_than_a_transaction_takes_are_several(manager: Person) -> No
     assert all(len(json.dumps(it.parameters)) < 4 << 20 for it in writes)
 
 
-def test_what_is_no_event_comes_back_alone(manager: Person) -> None:
+def test_f16_what_is_no_event_comes_back_alone(manager: Person) -> None:
     good = an_event()
 
-    answer = feed_in("not json", good, "{}", "[]")
+    strange = [json.dumps(an_event() | it) for it in ({"id": 1}, {"id": "an id"}, {"type": None})]
 
-    assert answer == {"batchItemFailures": [{"itemIdentifier": it} for it in ("0", "2", "3")]}
+    answer = feed_in("not json", good, "{}", "[]", *strange)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": it} for it in ("0", "2", "3", "4", "5", "6")]}
     assert everything(manager) == [good["id"]]
 
 

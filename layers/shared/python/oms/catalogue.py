@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from oms import streams
 from oms.errors import InvalidRequestError
 from oms.events import Event, EventType, Internal, TooLargeError
 from oms.identity import events as identity
@@ -40,6 +41,19 @@ def events_of(change: Change) -> list[Derived]:
         if isinstance(it, Event) and it.is_too_large:
             raise TooLargeError(f"{it.type} {it.id}")
     return derived
+
+
+def told_by(records: Sequence[dict[str, Any]]) -> list[Event[Any] | Internal]:
+    """What the records of a stream tell, in their order. What cannot be understood is set aside: see `oms.streams`."""
+    understood = list(streams.understood(records, events_of, shown))
+    stock = inventory.stock_of(it for _, derived in understood for it in derived if isinstance(it, ProductChanged))
+    told: list[Event[Any] | Internal] = []
+    for record, derived in understood:
+        try:
+            told += [it.event(stock) if isinstance(it, ProductChanged) else it for it in derived]
+        except LookupError as cause:
+            streams.set_aside(record, cause, shown)
+    return told
 
 
 def shown(raw: RawItem) -> RawItem:

@@ -1,8 +1,10 @@
 """The event feed: written by one transaction at a time, read from any place, nothing missed and nothing twice."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 
 from pynamodb.exceptions import TransactWriteError
 
@@ -26,6 +28,14 @@ class Entry:
     id: str
     type: str
     body: str
+
+    @classmethod
+    def of(cls, body: str) -> Self:
+        """Raises ValueError, LookupError or TypeError for what is no event."""
+        content = json.loads(body)
+        if occurred_in(content["id"]) is None or not isinstance(content["type"], str):
+            raise ValueError("an event has an id that begins with its time, and a type")
+        return cls(content["id"], content["type"], body)
 
 
 def append(entries: Iterable[Entry]) -> int:

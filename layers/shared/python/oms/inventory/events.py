@@ -1,11 +1,11 @@
 """What other systems learn of products and their stock."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from oms.dynamodb import batch_get
-from oms.events import Event, EventActor, EventType, Internal, event_id
+from oms.dynamodb import Key, batch_get
+from oms.events import Event, EventActor, EventType, event_id
 from oms.inventory import book
 from oms.inventory.models import Crossing, Movement, Product, StockItem
 from oms.inventory.schemas import ManagedProductResponse, managed_product_response
@@ -51,7 +51,8 @@ class ProductChanged:
     type: str
     product: Product
 
-    def event(self, stock: StockItem) -> Event[ManagedProductResponse]:
+    def event(self, stock: Mapping[Key, StockItem]) -> Event[ManagedProductResponse]:
+        """Raises LookupError for a product without stock."""
         product = self.product
         event = Event(
             id=event_id(self.type, product.updated_at, product.pk, product.version),
@@ -59,7 +60,7 @@ class ProductChanged:
             occurred_at=product.updated_at,
             sequence=product.version,
             actor=EventActor(id=product.updated_by, role=product.updated_by_role),
-            data=managed_product_response(product, stock),
+            data=managed_product_response(product, stock[StockItem.key(product.id)]),
         )
         # The only ones that a request of 256 KB can make so large: fifty names and values, of 500 characters each.
         return event.emptied("attributes", {}) if event.is_too_large else event
@@ -134,8 +135,7 @@ def _stock_data(stock: StockItem) -> dict[str, Any]:
     }
 
 
-def complete(derived: Sequence[Event[Any] | Internal | ProductChanged]) -> list[Event[Any] | Internal]:
-    """The events, in their order, with the stock of products as it is now: one BatchGet for all of them."""
-    keys = [StockItem.key(it.product.id) for it in derived if isinstance(it, ProductChanged)]
-    stock = batch_get(StockItem, keys) if keys else {}
-    return [it.event(stock[StockItem.key(it.product.id)]) if isinstance(it, ProductChanged) else it for it in derived]
+def stock_of(changed: Iterable[ProductChanged]) -> dict[Key, StockItem]:
+    """The stock of these products as it is now, by key: one BatchGet for all of them."""
+    keys = [StockItem.key(it.product.id) for it in changed]
+    return batch_get(StockItem, keys) if keys else {}

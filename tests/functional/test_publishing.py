@@ -1,0 +1,298 @@
+"""The publisher: what a batch of changes puts on the bus, whatever that refuses and wherever the batch is cut off."""
+
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from moto.dynamodb.models.dynamo_type import DynamoType
+
+from oms import clock, publishing, streams
+from oms.events import LARGEST
+from oms.inventory.models import StockItem
+from oms.publishing import NotPublishedError
+from oms.settings import settings
+from tests.faults.injector import Call, crashes, failing, faults, refuse
+from tests.faults.shop import Shop, table
+from tests.functional.bookkeeping import raw_item
+from tests.functional.bus import bus, entries_of, publish, published
+from tests.functional.feeding import feed_in
+from tests.functional.gateway import call
+from tests.functional.harness import Person
+from tests.functional.stream import Record, record, streamed
+
+TABLES = ("orders", "inventory")
+PRODUCT = {"sku": "SKU-1", "name": "Saw", "category": "Tools", "price": 5, "stock": 20, "low_stock_threshold": 5}
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+
+@pytest.fixture
+def shop(customer: Person, manager: Person) -> Shop:
+    return Shop(customer, manager)
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    slept: list[float] = []
+    monkeypatch.setitem(publishing.publish.__kwdefaults__, "sleep", slept.append)
+    return slept
+
+
+@pytest.fixture
+def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Any]]:
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName=f"poison-{clock.random_id()}")["QueueUrl"]
+    monkeypatch.setattr(streams, "settings", lambda: replace(settings(), poison_queue_url=url))
+
+    def read() -> list[Any]:
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(it["Body"]) for it in messages]
+
+    return read
+
+
+def trade(shop: Shop, *, orders: int = 1) -> list[Record]:
+    """The changes of a day: a product, and orders of which the first is cancelled."""
+    with streamed(*TABLES) as records:
+        made = shop.manage("POST", "products", PRODUCT | {"sku": clock.random_id()})
+        assert made.status == 201, made.text
+        placed = [shop.buy({made.json["id"]: 1}).json["id"] for _ in range(orders)]
+        shop.move(f"/api/v1/orders/{placed[0]}", "cancel")
+    return records
+
+
+def ids(entries: list[Any]) -> list[str]:
+    return [json.loads(it["Detail"])["id"] for it in entries]
+
+
+# ---- what the bus takes ---------------------------------------------------------------------------------------------
+
+
+def test_f17_the_entries_that_the_bus_refuses_are_sent_again_and_no_others(shop: Shop, naps: list[float]) -> None:
+    records = trade(shop, orders=7)
+    wanted = ids(entries_of(records))
+    times: Counter[str] = Counter()
+
+    def stubborn(entry: Any) -> bool:
+        """Refuses every third event, twice."""
+        event = json.loads(entry["Detail"])["id"]
+        times[event] += 1
+        return wanted.index(event) % 3 == 0 and times[event] <= 2
+
+    with bus(stubborn) as taken:
+        publish(records)
+
+    assert sorted(ids(taken)) == sorted(wanted)
+    assert set(times.values()) == {1, 3}
+    assert 0 < len(naps) <= 2 * -(-len(wanted) // 10)
+
+
+def test_f17_a_bus_that_refuses_for_good_makes_the_batch_come_again(shop: Shop, naps: list[float]) -> None:
+    records = trade(shop)
+    last = ids(entries_of(records))[-1]
+
+    with bus(lambda entry: last in entry["Detail"]) as taken, pytest.raises(NotPublishedError, match="1 events: Throt"):
+        publish(records)
+
+    assert last not in ids(taken)
+    assert len(naps) == 4
+
+
+def test_a_call_that_fails_makes_the_batch_come_again(shop: Shop) -> None:
+    records = trade(shop)
+
+    with (
+        bus() as taken,
+        faults(refuse("PutEvents", failing("InternalFailure"))),
+        pytest.raises(Exception, match="Inter"),
+    ):
+        publish(records)
+
+    assert taken == []
+
+
+def test_a_call_has_ten_entries_and_250_kb_at_most(shop: Shop) -> None:
+    attributes = {f"{number:03d}": "x" * 500 for number in range(50)}
+    with streamed(*TABLES) as records:
+        for number in range(23):
+            made = shop.manage("POST", "products", PRODUCT | {"sku": f"S-{number}", "attributes": attributes})
+            assert made.status == 201
+
+    with bus() as taken, faults() as calls:
+        publish(records)
+
+    batches = [it.parameters["Entries"] for it in calls if it.operation == "PutEvents"]
+    assert len(taken) == sum(len(it) for it in batches) == 23
+    assert max(len(it) for it in batches) < 10, "it is the size that divides these"
+    assert all(sum(len(entry["Detail"].encode()) for entry in it) <= 250 * 1024 for it in batches)
+    with bus(), faults() as calls:
+        publish(trade(shop, orders=12))
+    assert [len(it.parameters["Entries"]) for it in calls if it.operation == "PutEvents"] == [10, 4]
+
+
+# ---- events that no bus takes ---------------------------------------------------------------------------------------
+
+
+def test_a_product_too_large_for_the_bus_is_told_without_its_attributes_and_says_so(shop: Shop) -> None:
+    # Each of these characters is six in JSON.
+    attributes = {"\x01" * 480 + f"{number:03d}": "\x01" * 480 for number in range(43)}
+    with streamed(*TABLES) as records:
+        made = shop.manage("POST", "products", PRODUCT | {"attributes": attributes})
+        assert made.status == 201, made.text
+    assert len(json.dumps(made.json)) > LARGEST
+
+    (entry,) = entries_of(records)
+    event = json.loads(entry["Detail"])
+
+    assert event["omitted"] == ["attributes"]
+    assert event["data"] == made.json | {"attributes": {}}
+    assert len(entry["Detail"]) < LARGEST
+
+
+def test_f15_any_other_event_too_large_is_set_aside_and_holds_up_nothing(
+    shop: Shop, poison: Callable[[], list[Any]]
+) -> None:
+    product = shop.product(10)
+    order_id = shop.buy({product: 1}).json["id"]
+    order = raw_item("orders", order_id)
+    huge = record(None, order | {"note": {"S": "x" * LARGEST}}, of="orders")
+
+    events = published([huge, record(None, order, of="orders")])
+
+    assert [it["data"]["id"] for it in events] == [order_id]
+    (aside,) = poison()
+    assert aside["record"] == huge
+    assert aside["cause"].startswith("TooLargeError: order.created ")
+
+
+def test_an_event_holds_no_character_that_a_queue_refuses(shop: Shop) -> None:
+    name = "Saw \ufffe\uffff\x00\x1f \U0001f600"
+    with streamed(*TABLES) as records:
+        assert shop.manage("POST", "products", PRODUCT | {"name": name}).status == 201
+
+    (entry,) = entries_of(records)
+
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html: what a body may hold.
+    assert re.fullmatch("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", entry["Detail"])
+    assert json.loads(entry["Detail"])["data"]["name"] == name
+
+
+# ---- what cannot be understood --------------------------------------------------------------------------------------
+
+
+def test_f15_what_cannot_be_understood_is_set_aside_whole_and_its_neighbours_are_told(
+    shop: Shop, poison: Callable[[], list[Any]]
+) -> None:
+    records = trade(shop)
+    good = ids(entries_of(records))
+    orders = [place for place, it in enumerate(records) if "/orders/" in it["eventSourceARN"]]
+    place = orders[0]
+    image = {name: value for name, value in records[place]["dynamodb"]["NewImage"].items() if name != "history"}
+    broken = records[place] | {"dynamodb": records[place]["dynamodb"] | {"NewImage": image}}
+    stranger = records[place] | {"eventSourceARN": records[place]["eventSourceARN"].replace("/orders/", "/letters/")}
+    nonsense = {"eventID": "event-0", "eventName": "MODIFY", "dynamodb": {}}
+
+    told = ids(entries_of([nonsense, *records[:place], broken, stranger, *records[place + 1 :]]))
+
+    assert len(told) == len(good) - 1
+    assert set(told) < set(good)
+    aside = poison()
+    assert [it["record"] for it in aside] == [nonsense, broken, stranger]
+    assert all(it["cause"] for it in aside)
+
+
+def test_f15_a_product_whose_stock_is_not_there_is_set_aside(shop: Shop, poison: Callable[[], list[Any]]) -> None:
+    records, more = trade(shop), trade(shop)
+    pk, sk = (DynamoType({"S": it}) for it in StockItem.key(published(records)[0]["data"]["id"]))
+    table("inventory").delete_item(pk, sk)
+
+    told = published([*records, *more])
+
+    assert Counter(it["type"] for it in told) == {"product.created": 1, "order.created": 2, "order.cancelled": 2}
+    (aside,) = poison()
+    assert aside["record"]["dynamodb"]["Keys"]["sk"] == {"S": "product"}
+
+
+def test_a_poison_queue_that_does_not_take_a_record_makes_the_batch_come_again(
+    shop: Shop, poison: Callable[[], list[Any]]
+) -> None:
+    nonsense = {"eventID": "event-0", "eventName": "MODIFY", "dynamodb": {}}
+
+    with faults(refuse("SendMessage", failing("ServiceUnavailable"))), pytest.raises(Exception, match="Service"):
+        entries_of([nonsense])
+
+
+# ---- the whole way to the feed --------------------------------------------------------------------------------------
+
+
+def feed(manager: Person) -> list[str]:
+    return [it["id"] for it in call("GET", "/api/v1/events?limit=100", token=manager.token).json["items"]]
+
+
+def test_f13_a_crash_before_or_after_any_call_of_the_publisher_loses_nothing_and_the_feed_has_each_once(
+    shop: Shop, poison: Callable[[], list[Any]]
+) -> None:
+    nonsense = {"eventID": "event-0", "eventName": "MODIFY", "dynamodb": {}}
+    points = 0
+
+    with bus() as taken:
+        for name, records in crashes(lambda: [nonsense, *trade(shop, orders=12)], publish):
+            points += 1
+            before = len(taken)
+            publish(records)  # the batch comes again
+            first, again = ids(taken)[:before], ids(taken)[before:]
+            feed_in(*(it["Detail"] for it in taken))
+
+            assert len(again) == len(set(again)) == 14, name
+            assert set(first) <= set(again), f"{name}: what was put before comes again as it was"
+            assert sorted(feed(shop.manager)) == sorted(again), name
+            taken.clear()
+            table("events").items.clear()
+
+    assert points == 2 * 4, "the poison queue, the stock of products, and the bus twice"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_f14_events_doubled_reordered_and_a_day_late_are_the_same_feed(
+    shop: Shop, time_machine: Callable[[timedelta], None], seed: int, person: Callable[..., Person]
+) -> None:
+    records = trade(shop, orders=6)
+    on_time = entries_of(records)
+    time_machine(timedelta(days=1))
+    late = entries_of(records)
+    assert late == on_time, "an event says what was, whenever it is told"
+    delivered = [it["Detail"] for it in (*on_time, *on_time, *late)]
+    random.Random(seed).shuffle(delivered)
+
+    while delivered:
+        size = random.Random(seed).randint(1, 9)
+        feed_in(*delivered[:size])
+        delivered = delivered[size:]
+
+    assert sorted(feed(person("manager"))) == sorted(ids(on_time))
+
+
+def test_what_is_put_by_a_call_whose_answer_is_lost_comes_twice_and_is_once_in_the_feed(shop: Shop) -> None:
+    records = trade(shop)
+
+    def lose(made: Call) -> Any:
+        answer = made.send()
+        if made.operation == "PutEvents":
+            raise failing("InternalFailure")(made)
+        return answer
+
+    with bus() as taken:
+        with faults(lose), pytest.raises(Exception, match="InternalFailure"):
+            publish(records)
+        publish(records)
+    feed_in(*(it["Detail"] for it in taken))
+
+    assert len(taken) == 2 * len(set(ids(taken)))
+    assert sorted(feed(shop.manager)) == sorted(set(ids(taken)))
