@@ -105,16 +105,17 @@ def test_f13_a_crash_anywhere_leaves_no_gap_and_no_double(manager: Person) -> No
         assert everything(manager) == written, name
 
 
-@pytest.mark.parametrize("times", [1, 3])
-def test_another_writer_makes_it_look_again(manager: Person, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
+@pytest.mark.parametrize("times", [1, 30])
+def test_another_writer_makes_it_look_again(manager: Person, times: int) -> None:
     ours, theirs = an_event(), [an_event() for _ in range(times)]
-    waiting = list(theirs)
+    waiting, others_write = list(theirs), False
 
     def plan(made: Any) -> Any:
-        if made.operation == "TransactWriteItems" and waiting:
-            other = waiting.pop()
+        nonlocal others_write
+        if made.operation == "TransactWriteItems" and waiting and not others_write:
+            others_write, other = True, waiting.pop()
             service.append([service.Entry(other["id"], other["type"], json.dumps(other))])
+            others_write = False
         return made.send()
 
     with faults(plan):

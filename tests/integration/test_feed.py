@@ -1,34 +1,15 @@
 """Events from the request that caused them to the feed, through streams, bus and queue, and readers who follow it."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 
 from local.system import LocalSystem
+from tests.integration.feed import FEED, follow, following, latest
 from tests.integration.shop import CLIENTS, at_once, create_product, order_of, wait_until
 
-FEED = "/api/v1/events"
 ORDERS = 60
-
-
-def latest(http: httpx.Client) -> str | None:
-    """The id of the last event there is."""
-    events = follow(http, None)
-    return events[-1]["id"] if events else None
-
-
-def follow(http: httpx.Client, after: str | None) -> list[Any]:
-    """All events after one, page by page, each page asked for by the last event of the one before."""
-    found: list[Any] = []
-    while True:
-        page = http.get(FEED, params={"limit": 100} | ({"after": after} if after else {})).json()
-        found += page["items"]
-        if not page["items"]:
-            return found
-        after = found[-1]["id"]
 
 
 def test_what_becomes_of_an_order_is_in_the_feed_within_seconds(
@@ -68,23 +49,13 @@ def test_f27_a_reader_who_follows_while_orders_pour_in_misses_and_doubles_nothin
     manager, alice = signed_in("manager"), signed_in("alice")
     products = [create_product(manager, stock=10_000) for _ in range(2)]
     start = latest(manager)
-    seen: list[Any] = []
-    stop = threading.Event()
-
-    def read_on() -> None:
-        while not stop.is_set():
-            seen.extend(follow(manager, seen[-1]["id"] if seen else start))
-
-    reader = threading.Thread(target=read_on)
-    reader.start()
-    placed = at_once(
-        [lambda: alice.post("/api/v1/orders", json=order_of(*((it, 1) for it in products)))] * ORDERS, clients=CLIENTS
-    )
-    ids = {answer.json()["id"] for answer in placed}
-    wait_until(lambda: len([it for it in seen if it["data"].get("id") in ids]), lambda it: it >= ORDERS)
-    stop.set()
-    reader.join()
-    seen.extend(follow(manager, seen[-1]["id"]))
+    with following(manager, start) as seen:
+        placed = at_once(
+            [lambda: alice.post("/api/v1/orders", json=order_of(*((it, 1) for it in products)))] * ORDERS,
+            clients=CLIENTS,
+        )
+        ids = {answer.json()["id"] for answer in placed}
+        wait_until(lambda: len([it for it in list(seen) if it["data"].get("id") in ids]), lambda it: it >= ORDERS)
 
     assert len(ids) == ORDERS
     assert Counter(it["data"]["id"] for it in seen if it["type"] == "order.created") == dict.fromkeys(ids, 1)

@@ -1,6 +1,7 @@
 """The event feed: written by one transaction at a time, read from any place, nothing missed and nothing twice."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,8 +10,8 @@ from typing import Self
 from pynamodb.exceptions import TransactWriteError
 
 from oms import clock
-from oms.dynamodb import TryAgainError, batch_get, failed, get_item, retrying, transaction
-from oms.errors import GoneError, NotFoundError
+from oms.dynamodb import batch_get, failed, get_item, retrying, transaction
+from oms.errors import GoneError, NotFoundError, UnavailableError
 from oms.events import occurred_in
 from oms.feed.models import Day, Head, Marker, Row
 from oms.pages import Page, Range, table_page
@@ -19,6 +20,8 @@ KEPT = timedelta(days=90)
 # A transaction takes 100 operations and 4 MB: for each event a marker and a row, and beside them head and day.
 MOST_AT_ONCE = 49
 _MOST_BYTES = 3 * 1024 * 1024
+# Seconds in which a batch is begun anew; with the calls of the last time it ends before its function does.
+_PATIENCE = 40
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,19 @@ class Entry:
 
 def append(entries: Iterable[Entry]) -> int:
     """Writes down the events that are not there yet, each once; how many those were. Raises UnavailableError."""
-    return sum(retrying(lambda batch=batch: _append(batch)) for batch in _batches(entries))  # type: ignore[misc]
+    return sum(_append_in_turn(batch) for batch in _batches(entries))
+
+
+def _append_in_turn(entries: Sequence[Entry]) -> int:
+    """Whoever finds the head moved was overtaken by one who got on: so it is tried again at once, and often. With the
+    pauses that are right for an overloaded table, a writer who never pauses would overtake again and again.
+    """
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        written = retrying(lambda: _append(entries))
+        if written is not None:
+            return written
+    raise UnavailableError
 
 
 def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -57,8 +72,11 @@ def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         yield batch
 
 
-def _append(entries: Sequence[Entry]) -> int:
-    """One transaction moves the head and puts the rows, on condition that the head is where it was read."""
+def _append(entries: Sequence[Entry]) -> int | None:
+    """One transaction moves the head and puts the rows, on condition that the head is where it was read.
+
+    None if it was not there any more.
+    """
     now = clock.now()
     today = now.date().isoformat()
     known = batch_get(Marker, [Marker.key(entry.id) for entry in entries])
@@ -81,7 +99,7 @@ def _append(entries: Sequence[Entry]) -> int:
                 write.save(row, condition=Row.pk.does_not_exist())
     except TransactWriteError as error:
         if any(failed(reason) for reason in error.cancellation_reasons):
-            raise TryAgainError from error
+            return None
         raise
     return len(new)
 

@@ -1,0 +1,127 @@
+"""What other systems and people learn of an order, from the request to the last of those who are told."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+
+from local.system import LocalSystem
+from tests.integration.feed import follow, following, latest
+from tests.integration.mailbox import mails_to
+from tests.integration.shop import CLIENTS, all_items, at_once, create_product, order_of, wait_until
+from tests.integration.subscriber import Subscriber, subscribed
+
+ORDERS = "/api/v1/orders"
+BURST = 1000
+PARCEL = {"carrier": "DHL", "tracking_number": "0034-7"}
+
+type SignedIn = Callable[[str], httpx.Client]
+
+
+def arrived(subscriber: Subscriber, order_id: str, count: int) -> list[dict[str, Any]]:
+    return wait_until(lambda: subscriber.of(order_id), lambda it: len(it) >= count)
+
+
+@pytest.mark.timeout(300)
+def test_a_subscriber_and_the_customer_are_told_of_each_step_of_an_order(
+    system: LocalSystem, signed_in: SignedIn
+) -> None:
+    admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
+    product = create_product(manager, stock=10)
+    with subscribed(admin, ["order.*"]) as subscriber:
+        warm = alice.post(ORDERS, json=order_of((product, 1))).json()["id"]
+        assert arrived(subscriber, warm, 1)  # the workers of queues have started now
+
+        asked = [time.monotonic()]
+        placed = alice.post(ORDERS, json=order_of((product, 2))).json()
+        arrived(subscriber, placed["id"], 1)
+        for count, (move, body) in enumerate((("confirm", None), ("ship", PARCEL), ("deliver", None)), 2):
+            asked.append(time.monotonic())
+            assert manager.post(f"{ORDERS}/{placed['id']}/{move}", json=body).status_code == 200
+            arrived(subscriber, placed["id"], count)
+        events = subscriber.of(placed["id"])
+        times = sorted(at for at, event in subscriber.events if event["data"]["id"] == placed["id"])
+
+    assert subscriber.refused == []
+    assert [(it["type"], it["sequence"], it["data"]["status"]) for it in events] == [
+        ("order.created", 1, "pending"),
+        ("order.confirmed", 2, "confirmed"),
+        ("order.shipped", 3, "shipped"),
+        ("order.delivered", 4, "delivered"),
+    ]
+    assert all(at - then < 5 for at, then in zip(times, asked, strict=True))
+    number = placed["number"]
+    subjects = (
+        f"We have your order {number}",
+        f"Your order {number} is confirmed",
+        f"Your order {number} is on its way",
+    )
+    mails = wait_until(
+        lambda: [it["Subject"] for it in mails_to(system, "alice@demo.example") if number in it["Subject"]],
+        lambda it: len(it) >= len(subjects),
+    )
+    assert Counter(mails) == dict.fromkeys(subjects, 1)
+
+
+def dead_letters(system: LocalSystem) -> dict[str, int]:
+    """How many messages each queue of dead letters and of poison holds, of those that hold any."""
+    sqs = system.client("sqs")
+    held = {}
+    for url in sqs.list_queues()["QueueUrls"]:
+        name = url.rpartition("/")[2]
+        if "DeadLetters" in name or "Poison" in name:
+            attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+            held[name] = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
+    assert held, "no queue was looked at"
+    return {name: count for name, count in held.items() if count}
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(900)
+def test_f13_a_burst_of_a_thousand_orders_is_told_to_everyone_once(system: LocalSystem, signed_in: SignedIn) -> None:
+    admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
+    product = create_product(manager, stock=BURST)
+    before, held = latest(manager), dead_letters(system)
+    with subscribed(admin, ["order.*"]) as subscriber, following(manager, before) as seen:
+        place = partial(alice.post, ORDERS, json=order_of((product, 1)))
+        answers = at_once([place] * BURST, clients=CLIENTS)
+        orders = [it.json() for it in answers]
+        moves = [partial(manager.post, f"{ORDERS}/{it['id']}/confirm") for it in orders]
+        confirmed = at_once(moves, clients=CLIENTS)
+
+        def of_orders() -> int:
+            return sum(it["type"].startswith("order.") for it in list(seen))
+
+        wait_until(of_orders, lambda it: it >= 2 * BURST, 300)
+        wait_until(lambda: len(subscriber.events), lambda it: it >= 2 * BURST, 300)
+        numbers = {it["number"] for it in orders}
+        wait_until(lambda: len(order_mails(system, numbers)), lambda it: it >= 2 * BURST, 300)
+        time.sleep(3)  # what comes too often would come now
+        deliveries = all_items(manager, f"{subscriber.path}/deliveries")
+
+    assert {it.status_code for it in answers} == {201}
+    assert {it.status_code for it in confirmed} == {200}
+    ids = {it["id"] for it in orders}
+    once = {(order, kind): 1 for order in ids for kind in ("order.created", "order.confirmed")}
+    told = Counter((it["data"]["id"], it["type"]) for it in seen if it["type"].startswith("order."))
+    assert told == once, "the feed, as a reader followed it"
+    assert [it["id"] for it in follow(manager, before)] == [it["id"] for it in seen], "as it was followed, so it stands"
+    assert Counter((it["data"]["id"], it["type"]) for _, it in subscriber.events) == once, "the webhook"
+    assert subscriber.refused == []
+    assert Counter(it["status"] for it in deliveries) == {"delivered": 2 * BURST}
+    assert Counter(order_mails(system, numbers)) == {
+        subject: 1
+        for number in numbers
+        for subject in (f"We have your order {number}", f"Your order {number} is confirmed")
+    }
+    assert dead_letters(system) == held, "nothing was given up"
+
+
+def order_mails(system: LocalSystem, numbers: set[str]) -> list[str]:
+    """The subjects of Alice's mails about these orders."""
+    subjects = [str(it["Subject"]) for it in mails_to(system, "alice@demo.example")]
+    return [it for it in subjects if numbers & set(it.split())]
