@@ -95,6 +95,11 @@ class Message:
     group: str | None = None
 
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_LAST = _NEVER - timedelta(days=1)
+_NOTHING = Message(_NEVER, "")
+
+
 @dataclass
 class World:
     """Nothing happens but by `run`, `sweep` and `handle`. A message whose function fails or dies comes back when its
@@ -147,13 +152,18 @@ class World:
 
     def run(self, until: datetime | None = None) -> None:
         """Lets everything happen in its time, until nothing is left to happen, or until that time."""
-        while (moment := self._next()) is not None and (until is None or moment <= until):
+        while True:
+            sweep = self._next_sweep() or _NEVER
+            url, message = min(self._arriving(), key=lambda it: it[1].at, default=("", _NOTHING))
+            moment = min(sweep, message.at)
+            if moment > (until or _LAST):
+                break
             self.now = max(self.now, moment)
-            if moment == self._next_sweep():
+            if moment == sweep:
                 self._swept = moment
                 self.sweep()
             else:
-                self._take(*min(self._arriving(), key=lambda it: it[1].at))
+                self._take(url, message)
         if until is not None:
             self.now = until
 
@@ -186,14 +196,10 @@ class World:
     def _arriving(self) -> list[tuple[str, Message]]:
         return [(url, message) for url in FUNCTIONS for message in self.queues[url]]
 
-    def _next(self) -> datetime | None:
-        moments = [message.at for _, message in self._arriving()]
-        sweep = self._next_sweep()
-        return min([*moments, *([sweep] if sweep else [])], default=None)
-
     def _next_sweep(self) -> datetime | None:
         """The first full minute, after the last sweep, at which something is more than two minutes overdue."""
-        due = min((int(it["due_at"]["N"]) for it in raw_webhook_items() if "due_at" in it), default=None)
+        items = (item.attrs for item in table("webhooks").all_items())
+        due = min((int(it["due_at"].value) for it in items if "due_at" in it), default=None)
         if due is None:
             return None
         overdue = datetime.fromtimestamp(due / 1000, UTC) + timedelta(minutes=2)
