@@ -5,10 +5,10 @@ import pytest
 from oms import dynamodb
 from oms.identity import keyring
 from tests.faults.shop import Shop
-from tests.functional.conftest import _aws, cloud, customer, manager, person, time_machine
+from tests.functional.conftest import _aws, cloud, customer, manager, person, time_machine, world
 from tests.functional.harness import Person
 
-__all__ = ["_aws", "cloud", "customer", "manager", "person", "time_machine"]
+__all__ = ["_aws", "cloud", "customer", "manager", "person", "time_machine", "world"]
 
 
 @pytest.fixture
