@@ -123,6 +123,12 @@ redrive: $(INSTALLED) ## List the queues where failures wait; QUEUE=… gives it
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
 		$(if $(filter local,$(STAGE)),local.redrive,oms.redrive) --stage $(STAGE) $(if $(QUEUE),--queue "$(QUEUE)")
 
+.PHONY: republish
+republish: $(INSTALLED) ## Publish the events of ORDER=… again, with the ids that they had; STAGE=… on AWS
+	@test -n "$(ORDER)" || { echo "Say of which order: make republish ORDER=…, with its id." >&2; exit 1; }
+	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
+		$(if $(filter local,$(STAGE)),local.republish,oms.republish) --stage $(STAGE) --order "$(ORDER)"
+
 .PHONY: deployable
 deployable:
 	@case "$(STAGE)" in dev|prod) ;; *) \

@@ -1,12 +1,16 @@
 """What the system that runs on this machine tells the tools beside it."""
 
 import json
+import os
+import sys
 import urllib.error
 import urllib.request
 from typing import Any
 
+from local.cloud import CREDENTIALS
 from local.errors import LocalCloudError
 from local.front_door import ABOUT_PATH
+from local.port import port as port_asked_for
 
 SECONDS = 60
 
@@ -23,3 +27,16 @@ def about_system(port: int, command: str) -> dict[str, Any]:
         raise LocalCloudError(
             f"No system is running on port {port}: start it with `make up`, or name its port with `{command} PORT=…`."
         ) from error
+
+
+def aim_at_running_system(command: str) -> None:
+    """From here on this process's AWS clients lead to the system that runs, and not to whatever account the terminal
+    is set up for. Ends the process where none does.
+    """
+    try:
+        endpoint_url: str = about_system(port_asked_for(), command)["endpoint_url"]
+    except LocalCloudError as error:
+        sys.exit(str(error))
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint_url})

@@ -1,10 +1,17 @@
 """Events from the request that caused them to the feed, through streams, bus and queue, and readers who follow it."""
 
+import json
+import os
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 
+from local.deployment import ROOT
 from local.system import LocalSystem
 from tests.integration.feed import FEED, follow, following, latest
 from tests.integration.shop import CLIENTS, at_once, create_product, order_of, wait_until
@@ -41,6 +48,58 @@ def test_what_becomes_of_an_order_is_in_the_feed_within_seconds(
         "stock.replenished": 1,
     }
     assert manager.get(f"{FEED}/{events[0]['id']}").json() == events[0]
+
+
+def test_what_becomes_of_accounts_is_in_the_feed_of_admins_alone(
+    client: Callable[..., httpx.Client], signed_in: Callable[[str], httpx.Client]
+) -> None:
+    admin, manager, stranger = signed_in("admin"), signed_in("manager"), client()
+    start = latest(admin)
+    account = {"email": f"locked-{time.time_ns()}@example.com", "password": "three quiet lighthouses"}
+    user = stranger.post("/api/v1/auth/register", json=account | {"first_name": "Lu"}).json()["id"]
+    assert admin.patch(f"/api/v1/admin/users/{user}/role", json={"role": "manager"}).status_code == 200
+    for _ in range(5):
+        assert stranger.post("/api/v1/auth/login", json=account | {"password": "wrong"}).status_code == 401
+
+    def of_user(reader: httpx.Client) -> list[Any]:
+        return [it for it in follow(reader, start) if it["data"].get("id") == user]
+
+    events = wait_until(lambda: of_user(admin), lambda it: len(it) >= 3)
+
+    assert {it["type"] for it in events} == {"user.registered", "user.role_changed", "user.locked"}
+    assert "example.com" not in str(events)
+    assert of_user(manager) == []
+
+
+def test_an_order_that_is_republished_is_in_the_feed_once(
+    system: LocalSystem, signed_in: Callable[[str], httpx.Client]
+) -> None:
+    manager, alice = signed_in("manager"), signed_in("alice")
+    start = latest(manager)
+    order = alice.post("/api/v1/orders", json=order_of((create_product(manager, stock=3), 1))).json()["id"]
+    assert alice.post(f"/api/v1/orders/{order}/cancel").status_code == 200
+    wait_until(lambda: of_order(manager, start, order), lambda it: len(it) == 2)
+    before = published(system)
+    environment = {**os.environ, "PORT": str(system.front_door.port), "PYTHONPATH": f"{ROOT}/layers/shared/python"}
+    command = [sys.executable, "-m", "local.republish", "--stage", "local", "--order", order]
+
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    assert result.stdout == f"2 events of order {order} are on their way again.\n", result.stderr
+    wait_until(lambda: published(system), lambda it: it >= before + 2)
+    marker = alice.post("/api/v1/orders", json=order_of((create_product(manager, stock=3), 1))).json()["id"]
+    wait_until(lambda: of_order(manager, start, marker), lambda it: len(it) == 1)
+    assert [it["type"] for it in of_order(manager, start, order)] == ["order.created", "order.cancelled"]
+
+
+def of_order(reader: httpx.Client, start: str | None, order: str) -> list[Any]:
+    return [it for it in follow(reader, start) if it["type"].startswith("order.") and it["data"]["id"] == order]
+
+
+def published(system: LocalSystem) -> int:
+    """How many events the publisher has put on the bus so far, as it says."""
+    lines = [json.loads(line) for line in system.logs("Publisher") if line.startswith("{")]
+    return sum(line.get("events", 0) for line in lines if line.get("message") == "published")
 
 
 def test_f27_a_reader_who_follows_while_orders_pour_in_misses_and_doubles_nothing(

@@ -1,0 +1,13 @@
+"""`make republish` on the system that `make up` runs."""
+
+from local.running import aim_at_running_system
+from oms import republish
+
+
+def main() -> None:
+    aim_at_running_system("make republish")
+    republish.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""`make republish`: an order's events again, from its history alone, as they were."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from oms import republish, stacks
+from oms.orders.models import Order
+from oms.republish import NotRepublishedError
+from publisher import handler as publisher
+from tests.faults.shop import Shop
+from tests.functional.bus import bus, published
+from tests.functional.harness import Context, Person
+from tests.functional.stream import Record, streamed
+
+FUNCTION = "the-publisher"
+
+
+class Lambda:
+    """Runs the publisher in this process, as the command would have it run."""
+
+    def __init__(self) -> None:
+        self.failure: Exception | None = None
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> Any:  # noqa: N803 - boto3's names
+        assert FunctionName == FUNCTION
+        if self.failure:
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(str(self.failure).encode())}
+        publisher.lambda_handler(json.loads(Payload), Context())
+        return {"Payload": io.BytesIO(b"null")}
+
+
+@pytest.fixture
+def functions(monkeypatch: pytest.MonkeyPatch) -> Lambda:
+    functions = Lambda()
+    monkeypatch.setattr(republish, "_lambda", lambda: functions)
+    return functions
+
+
+@pytest.fixture
+def shop(customer: Person, manager: Person) -> Shop:
+    return Shop(customer, manager)
+
+
+def again(order_id: str) -> list[Any]:
+    with bus() as taken:
+        number = republish.republish(order_id, function=FUNCTION)
+    events = [json.loads(it["Detail"]) for it in taken]
+    assert number == len(events)
+    return events
+
+
+def made(shop: Shop, moves: tuple[str, ...], time_machine: Callable[[timedelta], None]) -> tuple[str, list[Record]]:
+    with streamed("orders") as records:
+        placed = shop.post(
+            "/api/v1/orders",
+            {"items": [{"product_id": shop.product(9), "quantity": 2}], "shipping_cost": "4.90", "note": "Ring twice"},
+        ).json
+        for move in moves:
+            time_machine(timedelta(minutes=31 if move == "expire" else 1))
+            if move == "expire":
+                shop.sweep()
+            else:
+                assert shop.move(f"/api/v1/orders/{placed['id']}", move).status == 200
+    return placed["id"], records
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        (),
+        ("cancel",),
+        ("expire",),
+        ("confirm", "cancel"),
+        ("confirm", "ship", "deliver", "return"),
+        ("confirm", "ship"),
+    ],
+    ids="-".join,
+)
+def test_an_orders_events_come_again_as_they_were(
+    shop: Shop, functions: Lambda, time_machine: Callable[[timedelta], None], moves: tuple[str, ...]
+) -> None:
+    order_id, records = made(shop, moves, time_machine)
+    first = published(records)
+    assert len(first) == len(moves) + 1
+
+    events = again(order_id)
+
+    if moves:  # the one thing that an order forgets
+        assert first[0]["data"]["expires_at"] is not None
+        first[0]["data"]["expires_at"] = None
+    assert events == first
+
+
+def test_the_reason_of_a_cancel_is_that_of_its_event_alone(shop: Shop, functions: Lambda) -> None:
+    placed = shop.buy({shop.product(9): 2}).json
+    shop.post(f"/api/v1/orders/{placed['id']}/cancel", {"reason": "Ordered twice"})
+
+    assert [it["data"]["cancel_reason"] for it in again(placed["id"])] == [None, "Ordered twice"]
+
+
+def test_an_order_that_there_is_not_and_a_publisher_that_fails_are_said(shop: Shop, functions: Lambda) -> None:
+    placed = shop.buy({shop.product(9): 2}).json
+
+    with pytest.raises(NotRepublishedError, match="no order NONE"):
+        republish.republish("NONE", function=FUNCTION)
+    functions.failure = ValueError("no bus")
+    with pytest.raises(NotRepublishedError, match="the publisher failed: no bus"):
+        republish.republish(placed["id"], function=FUNCTION)
+
+
+def test_the_command_finds_table_and_function_by_the_stack(
+    shop: Shop, functions: Lambda, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    placed = shop.buy({shop.product(9): 2}).json
+    monkeypatch.setattr(stacks, "table_of", lambda stage, domain: {("dev", "Orders"): "orders"}[stage, domain])
+    monkeypatch.setattr(stacks, "outputs_of", lambda stage: {"dev": {"PublisherFunction": FUNCTION}}[stage])
+    monkeypatch.setattr(Order.Meta, "table_name", Order.Meta.table_name)
+    monkeypatch.setattr("sys.argv", ["republish", "--stage", "dev", "--order", placed["id"]])
+
+    with bus() as taken:
+        republish.main()
+
+    assert [it["DetailType"] for it in taken] == ["order.created"]
+    assert f"1 events of order {placed['id']} are on their way again." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("stage", "order", "why"), [("prod", "NONE", "There is no order NONE"), ("dev", "NONE", "Stage 'dev' cannot be")]
+)
+def test_what_goes_wrong_is_one_line(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, stage: str, order: str, why: str
+) -> None:
+    def table_of(stage: str, _: str) -> str:
+        if stage == "dev":
+            raise LookupError("the stack has none")
+        return "orders"
+
+    monkeypatch.setattr(stacks, "table_of", table_of)
+    monkeypatch.setattr(stacks, "outputs_of", lambda _: {"PublisherFunction": FUNCTION})
+    monkeypatch.setattr("sys.argv", ["republish", "--stage", stage, "--order", order])
+
+    with pytest.raises(SystemExit, match=why):
+        republish.main()
