@@ -1,9 +1,13 @@
 """The feed: a log without gaps, read from any place."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -176,6 +180,41 @@ def test_what_has_expired_is_gone_and_what_never_was_is_not_found(
         status = 410 if missing == "0" * 24 else 404
         assert call("GET", f"{FEED}/{missing}", token=manager.token).status == status, missing
     assert everything(manager) == [new["id"]], "a reader without a place begins with what is kept"
+
+
+def test_the_recipe_of_the_docs_reads_all_of_it_and_nothing_twice(manager: Person) -> None:
+    (recipe,) = re.findall(r"<!-- recipe.*?-->\n```python\n(.*?)```", Path("docs/events.md").read_text(), re.DOTALL)
+    rounds = [[an_event()], [], [an_event("user.registered") for _ in range(120)], [an_event(), an_event()], [], []]
+    seen: list[str] = []
+    kept: list[str | None] = [None]
+
+    class OverError(Exception):
+        pass
+
+    def get(path: str, query: dict[str, Any]) -> Any:
+        answer = call("GET", f"{path}?{urlencode(query)}", token=manager.token)
+        return SimpleNamespace(status_code=answer.status, json=lambda: answer.json)
+
+    def sleep(_: float) -> None:
+        if not rounds:
+            raise OverError
+        feed_in(*rounds.pop(0))
+
+    with pytest.raises(OverError):
+        exec(  # noqa: S102 - the repository's own text
+            recipe,
+            {
+                "load": lambda: kept[-1],
+                "save": kept.append,
+                "get": get,
+                "sleep": sleep,
+                "take_in": lambda event: seen.append(event["id"]),
+            },
+        )
+
+    assert len(seen) == 3
+    assert seen == everything(manager)
+    assert kept[-1] == seen[-1]
 
 
 def test_only_admins_are_told_of_users(manager: Person, person: Callable[..., Person]) -> None:
