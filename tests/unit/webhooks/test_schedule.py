@@ -1,6 +1,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from oms.webhooks.schedule import DELAYS, LONGEST_WAIT, next_attempt
 
@@ -49,6 +51,9 @@ def test_jitter_only_makes_it_later_and_by_a_tenth_at_most(made: int) -> None:
         ("", DELAYS[0]),
         ("٦٠", DELAYS[0]),
         ("Sun, 99 Foo 2026 12:10:00 GMT", DELAYS[0]),
+        ("Mon, 01 Jan 2029 00:00:00 +99999999999999999999", DELAYS[0]),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", LONGEST_WAIT),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", DELAYS[0]),
     ],
 )
 def test_retry_after_is_honoured_where_it_asks_for_more(header: str, waits: timedelta) -> None:
@@ -57,3 +62,25 @@ def test_retry_after_is_honoured_where_it_asks_for_more(header: str, waits: time
 
 def test_retry_after_gives_no_further_attempt() -> None:
     assert wait(10, "60") is None
+
+
+# What is nearly a date gets further into a parser than noise does.
+_DATE = st.tuples(
+    st.sampled_from(["Sun, ", "Sunday, ", ""]),
+    st.one_of(st.integers().map(str), st.text(max_size=4)),
+    st.sampled_from([" Mar ", "-Mar-", " 3 ", " "]),
+    st.one_of(st.integers().map(str), st.text(max_size=4)),
+    st.just(" "),
+    st.one_of(st.times().map(str), st.tuples(*[st.integers().map(str)] * 3).map(":".join), st.text(max_size=8)),
+    st.sampled_from([" ", "+", " +", " -", " GMT"]),
+    st.one_of(st.integers().map(str), st.just(""), st.text(max_size=6)),
+).map("".join)
+
+
+@given(st.one_of(st.text(), st.text("0123456789:, +-GMTarSun"), _DATE), st.integers(1, 9))
+@example("Mon, 01 Jan 2025 00:00:00 +99999999999999999999", 1)
+def test_no_retry_after_whatever_its_text_keeps_from_the_next_attempt(header: str, made: int) -> None:
+    waits = wait(made, header)
+
+    assert waits is not None
+    assert DELAYS[made - 1] <= waits <= LONGEST_WAIT

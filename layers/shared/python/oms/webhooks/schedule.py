@@ -39,7 +39,7 @@ def _wait(retry_after: str | None, now: datetime) -> timedelta:
         return timedelta(seconds=int(text)) if len(text) < 8 else LONGEST_WAIT
     try:
         moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError):
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # overflows, for one: a zone of twenty digits
         return timedelta(0)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
