@@ -229,7 +229,9 @@ def test_410_disables_at_once(world: World) -> None:
     assert world.messages() == []
 
 
-def test_410_for_an_address_that_was_changed_meanwhile_disables_nothing(world: World) -> None:
+def test_410_for_an_address_that_was_changed_meanwhile_disables_nothing_and_the_new_one_gets_the_event(
+    world: World,
+) -> None:
     subscription = begun(world)
 
     def gone_while_edited() -> Any:
@@ -240,6 +242,25 @@ def test_410_for_an_address_that_was_changed_meanwhile_disables_nothing(world: W
     one_attempt(world)
 
     assert (subscription_now(subscription).status, subscription_now(subscription).version) == ("active", 2)
+    delivery = delivery_of(subscription)
+    assert (delivery.status, delivery.attempts[0].status_code) == ("pending", 410)
+    world.run()
+    assert delivery_of(subscription).status == "delivered"
+    assert [post.host for post in world.posts] == [host(subscription), "new.example"]
+
+
+def test_410_of_one_that_was_paused_meanwhile_keeps_the_event_for_a_replay(world: World) -> None:
+    subscription = begun(world)
+
+    def gone_while_paused() -> Any:
+        update_item(subscription, [Subscription.version.add(1), Subscription.status.set("paused")])
+        return answering(410)()
+
+    world.behaviours[host(subscription)] = gone_while_paused
+    world.run()
+
+    assert subscription_now(subscription).status == "paused"
+    assert (delivery_of(subscription).status, len(world.posts)) == ("paused", 1)
 
 
 def test_the_first_failure_is_remembered_until_the_next_success(world: World) -> None:

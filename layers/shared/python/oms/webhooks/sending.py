@@ -191,13 +191,15 @@ def _conclude(subscription: Subscription, delivery: Delivery, answered: Answered
     end: list[Action] = removing_due()
     if answered.succeeded:
         return _settle(delivery, answered.attempt, [Delivery.status.set("delivered"), *end], Outcome.DELIVERED)
+    if is_gone and was_disabled:
+        return _settle(delivery, answered.attempt, [Delivery.status.set("failed"), *end], Outcome.FAILED)
     again = next_attempt(
         delivery.made,
         answered.ended,
         retry_after=answered.retry_after,
         chance=random.random(),  # noqa: S311 - jitter, not a secret
     )
-    if is_gone or again is None:
+    if again is None:
         return _settle(delivery, answered.attempt, [Delivery.status.set("failed"), *end], Outcome.FAILED)
     if was_disabled:
         return _settle(delivery, answered.attempt, [Delivery.status.set("paused"), *end], Outcome.PAUSED)
