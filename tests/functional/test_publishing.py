@@ -220,6 +220,71 @@ def test_f15_a_product_whose_stock_is_not_there_is_set_aside(shop: Shop, poison:
     assert aside["record"]["dynamodb"]["Keys"]["sk"] == {"S": "product"}
 
 
+def changed_image(it: Record, **values: Any) -> Record:
+    """The record with other values in its new image; None: without them."""
+    image = it["dynamodb"]["NewImage"] | values
+    image = {name: value for name, value in image.items() if value is not None}
+    return it | {"dynamodb": it["dynamodb"] | {"NewImage": image}}
+
+
+def product_record(records: list[Record]) -> Record:
+    return next(it for it in records if it["dynamodb"]["Keys"].get("sk") == {"S": "product"})
+
+
+def test_f15_a_product_that_makes_no_valid_event_is_set_aside_and_its_neighbours_are_told(
+    shop: Shop, poison: Callable[[], list[Any]]
+) -> None:
+    records = trade(shop)
+    broken = changed_image(product_record(records), status={"S": "half-way"})
+
+    told = published([broken if it is product_record(records) else it for it in records])
+
+    assert [it["type"] for it in told] == ["order.created", "order.cancelled"]
+    (aside,) = poison()
+    assert aside["record"] == broken
+    assert aside["cause"].startswith("ValidationError")
+
+
+def test_f15_a_product_whose_stock_cannot_be_understood_is_set_aside(
+    shop: Shop, poison: Callable[[], list[Any]]
+) -> None:
+    records, more = trade(shop), trade(shop)
+    stock = raw_item("inventory", *StockItem.key(published(records)[0]["data"]["id"]))
+    table("inventory").put_item(stock | {"available": {"S": "many"}})
+
+    told = published([*records, *more])
+
+    assert Counter(it["type"] for it in told) == {"product.created": 1, "order.created": 2, "order.cancelled": 2}
+    (aside,) = poison()
+    assert aside["record"] == product_record(records)
+
+
+def test_a_stock_that_cannot_be_read_for_now_makes_the_batch_come_again(
+    shop: Shop, poison: Callable[[], list[Any]]
+) -> None:
+    records = trade(shop)
+
+    with bus() as taken, faults(refuse("BatchGetItem", failing("AccessDeniedException"))), pytest.raises(Exception):  # noqa: B017, PT011
+        publish(records)
+
+    assert (taken, poison()) == ([], [])
+
+
+def test_who_wrote_what_is_from_before_roles_were_kept_is_told_as_the_system(shop: Shop) -> None:
+    with streamed(*TABLES) as records:
+        product = shop.manage("POST", "products", PRODUCT).json["id"]
+        assert shop.manage("PATCH", f"products/{product}/stock", {"adjustment": -15, "reason": "lost"}).status == 200
+    made = product_record(records)
+    adjusted = next(it for it in records if "OldImage" in it["dynamodb"])
+    last = adjusted["dynamodb"]["NewImage"]["last"]["M"]
+    anonymous = {"M": {name: value for name, value in last.items() if name != "actor_role"}}
+
+    told = published([changed_image(made, updated_by_role=None), changed_image(adjusted, last=anonymous)])
+
+    assert [it["type"] for it in told] == ["product.created", "stock.adjusted", "stock.low"]
+    assert {it["actor"]["id"]: it["actor"]["role"] for it in told} == {shop.manager.id: "system"}
+
+
 def test_a_poison_queue_that_does_not_take_a_record_makes_the_batch_come_again(
     shop: Shop, poison: Callable[[], list[Any]]
 ) -> None:

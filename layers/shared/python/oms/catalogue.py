@@ -51,7 +51,7 @@ def told_by(records: Sequence[dict[str, Any]]) -> list[Event[Any] | Internal]:
     for record, derived in understood:
         try:
             told += [it.event(stock) if isinstance(it, ProductChanged) else it for it in derived]
-        except LookupError as cause:
+        except Exception as cause:  # completing does no I/O: whatever it is, it would come again with the batch
             streams.set_aside(record, cause, shown)
     return told
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from oms.dynamodb import Key, batch_get
+from oms.dynamodb import Key, batch_get_raw
 from oms.events import Event, EventActor, EventType, event_id
 from oms.inventory import book
 from oms.inventory.models import Crossing, Movement, Product, StockItem
 from oms.inventory.schemas import ManagedProductResponse, managed_product_response
 from oms.schemas import Response
-from oms.streams import Change
+from oms.streams import Change, RawItem
 
 # The causes of movements that are corrections of the stock, and not orders.
 _CORRECTIONS = ("adjusted", "repaired")
@@ -51,16 +51,17 @@ class ProductChanged:
     type: str
     product: Product
 
-    def event(self, stock: Mapping[Key, StockItem]) -> Event[ManagedProductResponse]:
-        """Raises LookupError for a product without stock."""
+    def event(self, stock: Mapping[Key, RawItem]) -> Event[ManagedProductResponse]:
+        """Complete. Raises LookupError for a product without stock, and whatever decoding and validation do."""
         product = self.product
+        stored = StockItem.from_raw_data(stock[StockItem.key(product.id)])
         event = Event(
             id=event_id(self.type, product.updated_at, product.pk, product.version),
             type=self.type,
             occurred_at=product.updated_at,
             sequence=product.version,
             actor=EventActor(id=product.updated_by, role=product.updated_by_role),
-            data=managed_product_response(product, stock[StockItem.key(product.id)]),
+            data=managed_product_response(product, stored),
         )
         # The only ones that a request of 256 KB can make so large: fifty names and values, of 500 characters each.
         return event.emptied("attributes", {}) if event.is_too_large else event
@@ -135,7 +136,7 @@ def _stock_data(stock: StockItem) -> dict[str, Any]:
     }
 
 
-def stock_of(changed: Iterable[ProductChanged]) -> dict[Key, StockItem]:
-    """The stock of these products as it is now, by key: one BatchGet for all of them."""
+def stock_of(changed: Iterable[ProductChanged]) -> dict[Key, RawItem]:
+    """The stock items of these products as they are now, by key: one BatchGet for all of them."""
     keys = [StockItem.key(it.product.id) for it in changed]
-    return batch_get(StockItem, keys) if keys else {}
+    return batch_get_raw(StockItem, keys) if keys else {}

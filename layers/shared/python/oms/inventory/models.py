@@ -23,6 +23,9 @@ CATEGORY_BY_NAME = _index("category_by_name", "listing_category", "name_key")
 CATEGORY_BY_PRICE = _index("category_by_price", "listing_category", "price_key")
 CATEGORY_BY_CREATED = _index("category_by_created", "listing_category", "created_key")
 
+# What items say that were written before the role of who writes was kept.
+UNKNOWN_ROLE = "system"
+
 
 class InventoryItem(StoredItem):
     class Meta:
@@ -49,7 +52,7 @@ class Product(InventoryItem, discriminator="product"):
     updated_at = UnicodeAttribute()
     created_by = UnicodeAttribute()
     updated_by = UnicodeAttribute()
-    updated_by_role = UnicodeAttribute()
+    updated_by_role = UnicodeAttribute(default=UNKNOWN_ROLE)
     change = UnicodeAttribute()
     request_hash = UnicodeAttribute()
     listing = UnicodeAttribute()
@@ -95,7 +98,7 @@ class Cause(EmbeddedItem):
 
     cause = UnicodeAttribute()
     actor = UnicodeAttribute()
-    actor_role = UnicodeAttribute()
+    actor_role = UnicodeAttribute(default=UNKNOWN_ROLE)
     ref = UnicodeAttribute()
     ref_version = IntegerAttribute()
     at = UnicodeAttribute()
