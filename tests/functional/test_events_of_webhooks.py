@@ -12,6 +12,7 @@ from oms import clock, streams
 from oms.identity.models import User, user_key
 from oms.settings import settings
 from oms.webhooks.models import Subscription
+from oms.webhooks.schemas import WebhookData
 from tests.functional.bookkeeping import raw_item
 from tests.functional.bus import published
 from tests.functional.harness import Person
@@ -63,12 +64,22 @@ def test_the_end_of_a_webhook_is_told_once() -> None:
     assert (event["actor"], event["occurred_at"]) == ({"id": "system", "role": "system"}, disabled.updated_at)
 
 
-def test_f15_what_cannot_be_understood_is_set_aside_without_a_secret(
-    person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """What is in the publisher's poison queue."""
     sqs = boto3.client("sqs")
     url = sqs.create_queue(QueueName=f"poison-{clock.random_id()}")["QueueUrl"]
     monkeypatch.setattr(streams, "settings", lambda: replace(settings(), poison_queue_url=url))
+
+    def read() -> list[str]:
+        return [it["Body"] for it in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]]
+
+    return read
+
+
+def test_f15_what_cannot_be_understood_is_set_aside_without_a_secret(
+    person: Callable[..., Person], poison: Callable[[], list[str]]
+) -> None:
     ada, bob = (raw_item("identity", *user_key(person(password_hash="the hash").id)) for _ in range(2))
     hook = subscription().serialize()
     broken_user = {name: value for name, value in ada.items() if name != "role"}
@@ -83,10 +94,26 @@ def test_f15_what_cannot_be_understood_is_set_aside_without_a_secret(
     )
 
     assert [it["data"]["id"] for it in events] == [User.from_raw_data(bob).id]
-    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
-    kept = {json.loads(it["Body"])["record"]["dynamodb"]["Keys"]["pk"]["S"]: it["Body"] for it in messages}
+    kept = {json.loads(it)["record"]["dynamodb"]["Keys"]["pk"]["S"]: it for it in poison()}
     of_user, of_hook = kept.pop(ada["pk"]["S"]), kept.pop("subscriptions")
     assert not kept
     assert "the hash" not in of_user
     assert "c2VhbGVk" not in of_hook, "what is sealed, as Lambda brings it"
     assert all(json.loads(it)["cause"] and '"OldImage"' in it and '"NewImage"' in it for it in (of_user, of_hook))
+
+
+def test_f19_the_end_of_a_webhook_that_was_set_aside_is_told_once_it_can_be_understood(
+    poison: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    active = subscription(previous_secret=b"sealed before", previous_until=1)
+    disabled = subscription(previous_secret=b"sealed before", status="disabled", version=4, disabled_reason="gone")
+    change = record(active.serialize(), disabled.serialize(), of="webhooks")
+    with monkeypatch.context() as release:
+        release.setattr("oms.webhooks.events.WebhookData.of", lambda _: WebhookData.model_validate({}))
+        assert published([change]) == []
+    (aside,) = poison()
+
+    (event,) = published([json.loads(aside)["record"]])
+
+    assert event == published([change])[0]
+    assert (event["type"], event["data"]["disabled_reason"]) == ("webhook.disabled", "gone")

@@ -29,3 +29,4 @@ def test_f15_no_hash_of_a_secret_is_in_it_and_the_rest_is(secret: dict[str, Any]
     assert HASH not in str(shown)
     assert shown.keys() == (rest | secret).keys()
     assert {name: shown[name] for name in rest} == rest
+    assert all(shown[name].keys() == value.keys() for name, value in secret.items()), "it can be decoded as before"

@@ -13,7 +13,7 @@ from pynamodb.attributes import (
     UnicodeAttribute,
 )
 
-from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem
+from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem, redacted
 from oms.pages import LOWEST, Index
 from oms.settings import settings
 
@@ -181,7 +181,7 @@ _HASHED_KEYS = ("device#", "token#")
 
 def without_hashes(raw: dict[str, Any]) -> dict[str, Any]:
     """A raw item, or its keys, as people may see it who mend something: no hash of a password or token is in it."""
-    shown = {name: {"S": "redacted"} if name in _HASHES else value for name, value in raw.items()}
+    shown = {name: redacted(value) if name in _HASHES else value for name, value in raw.items()}
     sort_key = str(raw.get("sk", {}).get("S"))
     for beginning in _HASHED_KEYS:
         if sort_key.startswith(beginning):

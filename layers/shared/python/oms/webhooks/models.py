@@ -13,7 +13,7 @@ from pynamodb.attributes import (
     UnicodeAttribute,
 )
 
-from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem
+from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem, redacted
 from oms.pages import Index
 from oms.settings import settings
 
@@ -64,7 +64,7 @@ _SECRETS = ("secret", "previous_secret")
 
 def without_secrets(raw: dict[str, Any]) -> dict[str, Any]:
     """A raw item as people may see it who mend something. Sealed or not, a secret has no business there."""
-    return {name: {"S": "redacted"} if name in _SECRETS else value for name, value in raw.items()}
+    return {name: redacted(value) if name in _SECRETS else value for name, value in raw.items()}
 
 
 class SubscriptionCount(WebhookItem, discriminator="count"):
