@@ -19,6 +19,8 @@ from infra.stages import Stage
 FULL_CORE_MEMORY = 1769
 # The code's own limits end a request before 28 s, and API Gateway gives up at 30: in between, the answer is ours.
 HTTP_SECONDS = 29
+# What is overdue of fifty webhooks, some of which may take their retries; until the next sweep begins.
+SWEEPER_SECONDS = 60
 # The worker starts no hold when less than 30 s are left. The minute before them is as long as it takes until the next
 # sweep begins: one worker a shard is at work, and no two of them at the same holds.
 EXPIRY_SECONDS = 90
@@ -73,7 +75,7 @@ class Functions(Construct):
             "Webhooks", "webhooks.handler", environment={"OMS_WEBHOOK_KEYS_SECRET": keys.name(WEBHOOK_KEYS)}
         )
         self.docs = self.add("Docs", "docs.handler")
-        self.sweeper = self.add("Sweeper", "sweeper.handler", timeout=30)
+        self.sweeper = self.add("Sweeper", "sweeper.handler", timeout=SWEEPER_SECONDS)
         self.expiry = self.add("Expiry", "sweeper.worker", timeout=EXPIRY_SECONDS)
         self.bookkeeper = self.add("Bookkeeper", "bookkeeper.handler", timeout=BOOKKEEPER_SECONDS)
         mails = {"OMS_MAIL_FROM": stage.mail_from or "", "OMS_PUBLIC_URL": stage.public_url or ""}

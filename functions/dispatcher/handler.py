@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from oms.webhooks.audience import Audience, all_subscriptions
-from oms.webhooks.dispatch import Incoming, dispatch
+from oms.webhooks.dispatch import Dispatch, Incoming
 
 logger = Logger()
 tracer = Tracer()
@@ -18,9 +18,9 @@ metrics = Metrics()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
-def deliver(audience: Audience, record: SQSRecord) -> None:
+def deliver(dispatch: Dispatch, record: SQSRecord) -> None:
     try:
-        made = dispatch(Incoming.read(record.body), audience)
+        made = dispatch.of(Incoming.read(record.body))
     except Exception:
         logger.exception("an event was not dispatched", message_id=record.message_id)
         raise
@@ -31,5 +31,5 @@ def deliver(audience: Audience, record: SQSRecord) -> None:
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """A message that fails comes back alone."""
-    deliver_to = partial(deliver, Audience(all_subscriptions()))
+    deliver_to = partial(deliver, Dispatch(Audience(all_subscriptions())))
     return process_partial_response(event=event, record_handler=deliver_to, processor=processor, context=context)

@@ -1,14 +1,16 @@
 """An event becomes one delivery for each subscription that wants it and may have it."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from oms.webhooks.dispatch import Incoming
-from tests.faults.injector import faults, refuse, timed_out
+from oms.webhooks.models import Subscription
+from tests.faults.injector import Call, Plan, failing, faults
 from tests.functional.harness import Person
-from tests.functional.webhook_world import DISPATCH, QUICK, SLOW, World, deliveries_of, delivery_of, subscribe
+from tests.functional.webhook_world import DISPATCH, QUICK, SLOW, World, deliveries_of, delivery_of, host, subscribe
 from tests.functional.webhooks import an_event
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -89,14 +91,33 @@ def test_f16_a_message_that_is_no_event_comes_back_alone(world: World) -> None:
     assert len(deliveries_of(subscription)) == 2
 
 
-def test_f16_an_event_that_cannot_be_stored_now_comes_back_alone(world: World) -> None:
-    subscription = subscribe()
+def refused_for(subscription: Subscription) -> Plan:
+    """Its partition takes no more writes."""
 
-    with faults(refuse("PutItem", timed_out, times=7)):
-        failed = world.handle(DISPATCH, an_event(), an_event())
+    def plan(call: Call) -> Any:
+        if call.operation == "PutItem" and call.parameters["Item"]["pk"] == {"S": f"sub#{subscription.id}"}:
+            raise failing("ThrottlingException")(call)
+        return call.send()
 
-    assert failed == ["0"]
-    assert len(deliveries_of(subscription)) == 1
+    return plan
+
+
+def test_f16_one_subscription_that_takes_no_delivery_now_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
+    first, unwriteable, last = subscribe(), subscribe("order.*"), subscribe()
+    events = [an_event(), an_event("stock.low"), an_event()]
+
+    with faults(refused_for(unwriteable)) as calls:
+        failed = world.handle(DISPATCH, *events)
+
+    assert failed == ["0", "2"], "what it does not want is done with"
+    assert Counter(it["subscription"] for it in world.messages()) == {first.id: 3, last.id: 3}
+    assert [it.operation for it in calls].count("PutItem") == 3 * 2 + 7, "it is tried for one event of the batch"
+    world.publish(*events)
+    world.run()
+    assert Counter(post.host for post in world.posts) == {host(first): 3, host(unwriteable): 2, host(last): 3}
 
 
 def test_subscriptions_are_read_once_for_a_batch(world: World) -> None:

@@ -1,14 +1,18 @@
 """The sweep brings up what nobody nudges: attempts hours away, and nudges that were lost."""
 
+from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from oms import clock
 from oms.dynamodb import update_item
+from oms.errors import UnavailableError
 from oms.webhooks import overdue, replay
 from oms.webhooks.deliveries import create, milliseconds, setting_due
 from oms.webhooks.models import Delivery, Subscription
+from tests.faults.injector import Call, Plan, failing, faults
 from tests.functional.webhook_world import QUICK, REPLAYS, SLOW, World, subscribe
 from tests.functional.webhooks import an_event
 
@@ -20,6 +24,23 @@ def pending(subscription: Subscription, *, overdue: timedelta) -> Delivery:
     event = an_event()
     made = create(subscription, event_id=event["id"], event_type=event["type"], body="{}")
     return update_item(made, setting_due(subscription.id, made.id, clock.now() - overdue))
+
+
+def throttled_for(subscription: Subscription) -> Plan:
+    """Its partition of the index takes no more reads."""
+
+    def plan(call: Call) -> Any:
+        values = call.parameters.get("ExpressionAttributeValues", {}).values()
+        if call.operation == "Query" and {"S": subscription.id} in values:
+            raise failing("ThrottlingException")(call)
+        return call.send()
+
+    return plan
+
+
+@pytest.fixture(autouse=True)
+def no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
 
 
 def test_what_is_more_than_two_minutes_overdue_is_nudged_for_its_own_time_the_oldest_first(world: World) -> None:
@@ -55,15 +76,38 @@ def test_what_has_ended_is_not_looked_at(world: World) -> None:
     assert overdue.sweep() == 0
 
 
-@pytest.mark.parametrize(("deep", "nudged"), [(QUICK, SLOW), (SLOW, QUICK)])
-def test_a_queue_that_is_deep_gets_no_more_and_the_other_does(world: World, deep: str, nudged: str) -> None:
-    for pace in ("quick", "slow"):
-        pending(subscribe(pace=pace), overdue=timedelta(hours=1))
+@pytest.mark.parametrize(("deep", "other"), [(QUICK, SLOW), (SLOW, QUICK)])
+def test_a_queue_that_is_deep_gets_the_oldest_few_of_each_subscription_and_the_other_all(
+    world: World, deep: str, other: str
+) -> None:
+    """It may be deep with the nudges of one alone."""
+    subscriptions = [subscribe(pace=pace) for pace in ("quick", "quick", "slow", "slow")]
+    for subscription in subscriptions:
+        for minutes in range(10):
+            pending(subscription, overdue=timedelta(hours=1, minutes=minutes))
     world.deep = {deep}
 
-    assert overdue.sweep() == 1
+    assert overdue.sweep() == 30
 
-    assert (len(world.messages(deep)), len(world.messages(nudged))) == (0, 1)
+    assert sorted(Counter(it["subscription"] for it in world.messages(deep)).values()) == [5, 5]
+    assert max(it["due_at"] for it in world.messages(deep)) == milliseconds(world.now - timedelta(hours=1, minutes=5))
+    assert sorted(Counter(it["subscription"] for it in world.messages(other)).values()) == [10, 10]
+
+
+def test_one_subscription_that_cannot_be_read_holds_up_no_other(world: World) -> None:
+    first, unreadable, last = (subscribe() for _ in range(3))
+    for subscription in (first, unreadable, last):
+        pending(subscription, overdue=timedelta(hours=1))
+    replay.start(last, since=world.now - timedelta(days=1), until=world.now, only_failed=False)
+    world.queues.clear()
+    world.now += timedelta(minutes=3)
+
+    with faults(throttled_for(unreadable)), pytest.raises(ExceptionGroup) as raised:
+        overdue.sweep()
+
+    assert [type(it) for it in raised.value.exceptions] == [UnavailableError]
+    assert {it["subscription"] for it in world.messages()} == {first.id, last.id}
+    assert len(world.messages(REPLAYS)) == 1
 
 
 def test_what_one_subscription_has_piled_up_is_not_in_the_way_of_another(
@@ -91,3 +135,21 @@ def test_a_replay_whose_message_was_lost_goes_on(world: World) -> None:
 
     assert world.messages(REPLAYS) == [message]
     assert world.messages(QUICK) == []
+
+
+def test_a_replay_goes_on_whatever_is_overdue_before_it_and_however_deep_the_queues_are(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overdue, "MOST", 3)
+    subscription = subscribe()
+    for _ in range(5):
+        pending(subscription, overdue=timedelta(hours=1))
+    replay.start(subscription, since=world.now - timedelta(days=1), until=world.now, only_failed=False)
+    (message,) = world.messages(REPLAYS)
+    world.queues.clear()
+    world.deep = {QUICK, SLOW}
+    world.now += timedelta(minutes=3)
+
+    overdue.sweep()
+
+    assert world.messages(REPLAYS) == [message]

@@ -91,12 +91,12 @@ def create(subscription: Subscription, *, event_id: str, event_type: str, body: 
     return retrying(put)
 
 
-def due(subscription_id: str, item_id: str, moment: datetime) -> tuple[int, str, str]:
-    """The due_at, due_shard and due_key of what is due at a moment. Each subscription is a partition of the index: what
-    one has piled up is not in the way of the others.
+def due(shard: str, item_id: str, moment: datetime) -> tuple[int, str, str]:
+    """The due_at, due_shard and due_key of what is due at a moment. The shard of deliveries is their subscription's id:
+    what one has piled up is not in the way of the others.
     """
     at = milliseconds(moment)
-    return at, subscription_id, f"{at:015d}#{item_id}"
+    return at, shard, f"{at:015d}#{item_id}"
 
 
 def setting_due(subscription_id: str, delivery_id: str, moment: datetime) -> list[Action]:

@@ -18,6 +18,8 @@ from oms.pages import Index
 from oms.settings import settings
 
 DUE = Index(settings().webhooks_table, "due", "due_shard", "due_key")
+# The partition of the index that has the range replays of all subscriptions. That of a delivery is its subscription.
+REPLAYS = "replays"
 
 
 class WebhookItem(StoredItem):
@@ -121,7 +123,7 @@ class Replay(WebhookItem, discriminator="replay"):
     """The deliveries of a stretch of time being sent again, one such at a time for a subscription.
 
     `position` is the sort key of the last delivery that was looked at, `last` the one to end at. `due_at` says when it
-    goes on, as with a delivery, and is in the index `due` too.
+    goes on, as with a delivery, and is in the index `due` too, in a partition for all.
     """
 
     id = UnicodeAttribute()

@@ -13,7 +13,7 @@ from oms.pages import Range, table_page
 from oms.settings import settings
 from oms.webhooks import deliveries
 from oms.webhooks.deliveries import KEPT, due, milliseconds
-from oms.webhooks.models import Delivery, Replay, Subscription
+from oms.webhooks.models import REPLAYS, Delivery, Replay, Subscription
 
 AT_ONCE = 10
 PAUSE = timedelta(seconds=1)
@@ -33,7 +33,7 @@ def start(subscription: Subscription, *, since: datetime, until: datetime, only_
     if subscription.status != "active":
         raise WebhookNotActiveError(f"The webhook is {subscription.status}.")
     now, key = clock.now(), clock.random_id()
-    due_at, due_shard, due_key = due(subscription.id, key, now)
+    due_at, due_shard, due_key = due(REPLAYS, key, now)
     replay = Replay(
         *Replay.key(subscription.id),
         id=key,
@@ -80,7 +80,7 @@ def go_on(subscription_id: str, due_at: int) -> int | None:
     if position is None:
         _end(replay)
     else:
-        _move_on(replay, subscription_id, position)
+        _move_on(replay, position)
     return len(wanted)
 
 
@@ -108,8 +108,8 @@ def _is_wanted(delivery: Delivery, replay: Replay) -> bool:
     return delivery.status in ("failed", "paused") or not replay.only_failed
 
 
-def _move_on(replay: Replay, subscription_id: str, position: str) -> None:
-    due_at, due_shard, due_key = due(subscription_id, replay.id, clock.now() + PAUSE)
+def _move_on(replay: Replay, position: str) -> None:
+    due_at, due_shard, due_key = due(REPLAYS, replay.id, clock.now() + PAUSE)
     actions: list[Action] = [
         Replay.position.set(position),
         Replay.due_at.set(due_at),
