@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 
 from oms.catalogue import EVENT_TYPES
+from oms.inventory.models import StockItem
 from tests.faults.shop import BODIES, Shop
-from tests.functional.bookkeeping import Bookkeeping, mend
+from tests.functional.bookkeeping import Bookkeeping, mend, raw_item
 from tests.functional.bus import published, told
 from tests.functional.harness import Person
-from tests.functional.stream import Record, streamed
+from tests.functional.stream import Record, record, streamed
 
 TABLES = ("orders", "inventory")
 
@@ -138,9 +139,40 @@ def test_an_edit_of_the_threshold_alone_can_cross_it(shop: Shop) -> None:
             edited = shop.manage("PUT", f"products/{product}", text | {"low_stock_threshold": threshold})
             assert edited.status == 200
 
-    # Who edited is told by the event of the product.
-    assert stock_told(records) == [("stock.low", "system", 10), ("stock.replenished", "system", 10)]
+    assert stock_told(records) == [("stock.low", "manager", 10), ("stock.replenished", "manager", 10)]
     assert told(records).count("product.updated") == 3
+
+
+def test_what_moves_the_stock_and_what_edits_its_threshold_have_one_order(shop: Shop) -> None:
+    product = low_product(shop)
+    text = {"sku": "AB-1", "name": "Hammer", "category": "Tools", "price": 5, "status": "active"}
+    with streamed(*TABLES) as records:
+        for threshold in (20, 5):
+            edited = shop.manage("PUT", f"products/{product}", text | {"low_stock_threshold": threshold})
+            assert edited.status == 200
+        shop.buy({product: 6})
+        last = shop.manage("PUT", f"products/{product}", text | {"low_stock_threshold": 3}).json
+
+    events = [it for it in published(records) if it["type"].startswith("stock.")]
+
+    assert [it["type"] for it in events] == ["stock.low", "stock.replenished", "stock.low", "stock.replenished"]
+    assert [it["sequence"] for it in events] == [2, 3, 4, 5]
+    assert events[-1]["actor"] == {"id": shop.manager.id, "role": "manager"}
+    assert events[-1]["occurred_at"] == last["updated_at"]
+
+
+def test_a_crossing_by_what_nobody_signed_is_the_systems(shop: Shop) -> None:
+    stock = {
+        name: value
+        for name, value in raw_item("inventory", *StockItem.key(low_product(shop))).items()
+        if name not in ("edits", "edited")
+    }
+    edited = stock | {"low_stock_threshold": {"N": "20"}}
+
+    (event,) = published([record(stock, edited)])
+
+    assert (event["type"], event["sequence"]) == ("stock.low", 1)
+    assert event["actor"] == {"id": "system", "role": "system"}
 
 
 def test_a_repair_is_told_as_an_adjustment(books: Bookkeeping) -> None:

@@ -1,7 +1,8 @@
 """Events: what happened, told to other systems in one form, by webhook and in the feed.
 
-An event is derived from a change of an item, and everything in it from that item: derived twice it is the same, id and
-all. So what consumes events can tell one that comes again.
+An event is derived from a change of an item, and what is in it from that item: derived twice it is the same, id and
+all. So what consumes events can tell one that comes again. A product's is completed with its stock as it is at
+publishing, so the units in it may differ the second time; its id does not.
 """
 
 import hashlib

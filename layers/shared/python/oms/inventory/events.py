@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from oms.actors import System
 from oms.dynamodb import Key, batch_get_raw
 from oms.events import Event, EventActor, EventType, event_id
 from oms.inventory import book
-from oms.inventory.models import Crossing, Movement, Product, StockItem
+from oms.inventory.models import Crossing, Edit, Movement, Product, StockItem
 from oms.inventory.schemas import ManagedProductResponse, managed_product_response
 from oms.schemas import Response
 from oms.streams import Change, RawItem
@@ -104,10 +105,10 @@ def _stock_events(change: Change, stock: StockItem) -> list[Event[Any] | Product
             data = StockEventData(**_stock_data(stock))
             events.append(_stock_event(f"stock.{written.crossing}", written.at, stock, actor, data, stock.version))
     elif isinstance(written, Crossing):
-        # By an edit of the threshold, which is told as a product event of whoever made it.
-        actor = EventActor(id="system", role="system")
+        by = stock.edited or Edit(actor=System().id, actor_role=System().role, at=written.at)
+        actor = EventActor(id=by.actor, role=by.actor_role)
         data = StockEventData(**_stock_data(stock))
-        events.append(_stock_event(f"stock.{written.crossing}", written.at, stock, actor, data, written.sequence))
+        events.append(_stock_event(f"stock.{written.crossing}", by.at, stock, actor, data, written.sequence))
     return events
 
 
@@ -118,7 +119,7 @@ def _stock_event(
         id=event_id(name, at, stock.pk, change),
         type=name,
         occurred_at=at,
-        sequence=stock.version,
+        sequence=stock.version + stock.edits,
         actor=actor,
         data=data,
     )

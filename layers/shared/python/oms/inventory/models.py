@@ -104,11 +104,21 @@ class Cause(EmbeddedItem):
     at = UnicodeAttribute()
 
 
+class Edit(EmbeddedItem):
+    """Who last edited the product, and when."""
+
+    actor = UnicodeAttribute()
+    actor_role = UnicodeAttribute()
+    at = UnicodeAttribute()
+
+
 class StockItem(InventoryItem, discriminator="stock"):
     """The units of a product, and the offer that orders are computed with.
 
     Invariants: `available` and `reserved` are never negative; every write that moves them adds 1 to `version` and sets
-    `last`; every write that changes sku, name, price or status adds 1 to `offer` and leaves `version` and `last`.
+    `last`; every write that changes sku, name, price or status adds 1 to `offer` and leaves `version` and `last`. Each
+    edit of the product, which may change the threshold, adds 1 to `edits` and sets `edited`: so `version` and `edits`
+    together number all that can take the stock into another band.
     `opening` is what the product was created with, and stays.
     The key ends in a shard number, so that a hot product can be spread later without a migration.
     """
@@ -125,6 +135,8 @@ class StockItem(InventoryItem, discriminator="stock"):
     low_stock_threshold = IntegerAttribute(null=True)
     version = IntegerAttribute()
     last = Cause()
+    edits = IntegerAttribute(default=0)
+    edited = Edit(null=True)
 
     @staticmethod
     def key(product_id: str, shard: int = 0) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from oms.dynamodb import TryAgainError, batch_get, client, failed, get_item, ret
 from oms.errors import InsufficientStockError, InvalidRequestError, NotFoundError, SkuTakenError
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
 from oms.inventory.listings import listing
-from oms.inventory.models import Adjustment, Category, Cause, InventoryItem, Product, SkuClaim, StockItem
+from oms.inventory.models import Adjustment, Category, Cause, Edit, InventoryItem, Product, SkuClaim, StockItem
 from oms.inventory.schemas import (
     AdjustStockRequest,
     CreateProductRequest,
@@ -230,6 +230,8 @@ def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: 
         StockItem.low_stock_threshold.set(request.low_stock_threshold)
         if request.low_stock_threshold is not None
         else StockItem.low_stock_threshold.remove(),
+        StockItem.edits.add(1),
+        StockItem.edited.set(Edit(actor=actor.id, actor_role=actor.role, at=product.updated_at)),
     ]
     if changes_offer:
         actions.append(StockItem.offer.add(1))
