@@ -1,0 +1,222 @@
+"""A23: subscribers that fail, drip, redirect, are slow or gone, beside one that does well and notices nothing of it."""
+
+import contextlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import pytest
+
+from local.system import LocalSystem
+from tests.integration.shop import all_items, at_once, create_product, wait_until
+
+WEBHOOKS = "/api/v1/webhooks"
+ADJUSTMENTS = 24
+# Between two of them, in seconds: more at once would measure the emulator's queueing alone.
+PACE = 0.5
+SLOW = 3.0
+# Six for each of the two queues: `delivery_concurrency` of the local stage.
+SENDERS = 12
+# A nudge for a delivery that is not there.
+NUDGE = {
+    "Records": [
+        {
+            "messageId": "1",
+            "body": '{"subscription": "S", "delivery": "D", "due_at": 0}',
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:deliveries",
+        }
+    ]
+}
+
+
+@dataclass
+class Hostile:
+    """What arrived where: path → (the moment, in monotonic seconds, and the event's id)."""
+
+    port: int = 0
+    seen: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+    ending: threading.Event = field(default_factory=threading.Event)
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}/{path}"
+
+    def arrivals(self, path: str) -> dict[str, float]:
+        """When each event came first."""
+        return {event: at for at, event in reversed(self.seen.get(path, []))}
+
+
+@contextmanager
+def hostile_server() -> Iterator[Hostile]:
+    hostile = Hostile()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            path, event = self.path.strip("/"), str(self.headers["webhook-id"])
+            hostile.seen.setdefault(path, []).append((time.monotonic(), event))
+            with contextlib.suppress(OSError):  # whoever reads no further has hung up
+                getattr(self, f"answer_{path}")(event)
+
+        def answer_well(self, _: str) -> None:
+            self._say(204)
+
+        def answer_flaky(self, event: str) -> None:
+            """Fails three times for each event."""
+            times = sum(it == event for _, it in hostile.seen["flaky"])
+            self._say(500 if times <= 3 else 200)
+
+        def answer_slow(self, _: str) -> None:
+            time.sleep(SLOW)
+            self._say(200)
+
+        def answer_redirecting(self, _: str) -> None:
+            self._say(302, {"Location": hostile.url("elsewhere")})
+
+        def answer_dripping(self, _: str) -> None:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while not hostile.ending.wait(0.5):
+                self.wfile.write(b"x")
+
+        def answer_gone(self, _: str) -> None:
+            self._say(410)
+
+        def answer_huge(self, _: str) -> None:
+            """A gigabyte, as fast as it is taken."""
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")
+            for _ in range(1024):
+                self.wfile.write(b"x" * 1024 * 1024)
+
+        def _say(self, status: int, headers: Mapping[str, str] | None = None) -> None:
+            self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        hostile.port = server.server_port
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield hostile
+        hostile.ending.set()
+        server.shutdown()
+
+
+@contextmanager
+def subscription(admin: httpx.Client, url: str) -> Iterator[str]:
+    """The path of a subscription to what is adjusted, while it lasts."""
+    made = admin.post(WEBHOOKS, json={"url": url, "events": ["stock.adjusted"]})
+    assert made.status_code == 201, made.text
+    path = f"{WEBHOOKS}/{made.json()['id']}"
+    try:
+        yield path
+    finally:
+        assert admin.delete(path).status_code == 204
+
+
+def adjust(manager: httpx.Client, product: str, times: int) -> list[float]:
+    """Adjusts the stock so often; the moments before each request."""
+    asked = []
+    for _ in range(times):
+        asked.append(time.monotonic())
+        body = {"adjustment": 1, "reason": "counted"}
+        answer = manager.patch(f"/api/v1/inventory/products/{product}/stock", json=body)
+        assert answer.status_code == 200, answer.text
+        time.sleep(max(0.0, asked[-1] + PACE - time.monotonic()))
+    return asked
+
+
+def p95_of(hostile: Hostile, asked: list[float], before: int) -> float:
+    """How long the healthy subscriber waited, in seconds, for 95 of 100 events: from a request to its event's arrival.
+
+    The events of one product come in the order of the requests here, as each takes less than the next is away.
+    """
+    arrived = wait_until(lambda: sorted(hostile.arrivals("well").values())[before:], lambda it: len(it) >= len(asked))
+    assert len(arrived) == len(asked), f"{len(arrived)} of {len(asked)} events arrived"
+    waits = sorted(at - then for at, then in zip(arrived, asked, strict=True))
+    return waits[int(len(waits) * 0.95) - 1]
+
+
+def deliveries_of(manager: httpx.Client, path: str) -> list[Any]:
+    return all_items(manager, f"{path}/deliveries")
+
+
+HOSTILE = ("flaky", "slow", "redirecting", "dripping", "gone", "huge")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.alone
+def test_a23_hostile_subscribers_end_as_designed_and_the_healthy_one_notices_nothing(
+    system: LocalSystem, signed_in: Callable[[str], httpx.Client]
+) -> None:
+    admin, manager = signed_in("admin"), signed_in("manager")
+    product = create_product(manager, stock=1)
+    with hostile_server() as hostile, ExitStack() as subscriptions:
+        healthy = subscriptions.enter_context(subscription(admin, hostile.url("well")))
+        # As many senders as there may be start now: each costs the local cloud seconds of a core, once.
+        at_once([lambda: system.invoke("Sender", NUDGE)] * SENDERS)
+        adjust(manager, product, 4)
+        wait_until(lambda: hostile.arrivals("well"), lambda it: len(it) >= 4)
+        alone = p95_of(hostile, adjust(manager, product, ADJUSTMENTS), 4)
+
+        paths = {it: subscriptions.enter_context(subscription(admin, hostile.url(it))) for it in HOSTILE}
+        beside = p95_of(hostile, adjust(manager, product, ADJUSTMENTS), 4 + ADJUSTMENTS)
+        ended = wait_until(lambda: {it: deliveries_of(manager, path) for it, path in paths.items()}, have_ended, 240)
+
+        assert beside < max(2 * alone, 1.0), f"alone {alone:.2f} s, beside hostile ones {beside:.2f} s"
+        assert Counter(it["status"] for it in deliveries_of(manager, healthy)) == {"delivered": 2 * ADJUSTMENTS + 4}
+        assert {it["status"] for it in ended["huge"] + ended["slow"]} == {"delivered"}
+        assert all(len(it["attempts"][0]["answer"]) == 1000 for it in ended["huge"])
+        assert all(it["attempts"][0]["duration_ms"] >= SLOW * 1000 for it in ended["slow"])
+        for delivery in ended["redirecting"]:
+            assert delivery["status"] == "pending"
+            assert {it["status_code"] for it in delivery["attempts"]} == {302}
+        assert "elsewhere" not in hostile.seen
+        for delivery in ended["dripping"]:
+            assert {it["error"] for it in delivery["attempts"]} <= {"no answer within 15 s", "interrupted"}
+            assert all(it["duration_ms"] is None or 15_000 <= it["duration_ms"] < 17_000 for it in delivery["attempts"])
+        assert admin.get(paths["gone"]).json()["disabled_reason"] == "gone"
+        assert Counter(it["status"] for it in ended["gone"])["failed"] >= 1
+        check_flaky(system, manager, hostile, paths["flaky"])
+
+
+def have_ended(found: Mapping[str, list[Any]]) -> bool:
+    """Those who answer in the end have all; of those who never do, some attempt was given up."""
+    answered = all(it["status"] == "delivered" for it in found["slow"] + found["huge"])
+    given_up = any(attempt["duration_ms"] for it in found["dripping"] for attempt in it["attempts"])
+    tried = all(len(it["attempts"]) >= 2 for it in found["flaky"] + found["redirecting"])
+    return answered and given_up and tried and all(it["status"] != "pending" for it in found["gone"])
+
+
+def check_flaky(system: LocalSystem, manager: httpx.Client, hostile: Hostile, path: str) -> None:
+    """Three failures, at once, after 5 s and after 5 min; the fourth attempt, half an hour later, succeeds."""
+    for minutes in (10, 50):
+        for function in ("Sender", "Sweeper"):
+            system.update_environment(function, OMS_CLOCK_OFFSET=str(60 * minutes))
+        system.invoke("Sweeper", {})
+        tries = 3 if minutes == 10 else 4
+        wait_until(
+            lambda: deliveries_of(manager, path),
+            lambda it, tries=tries: all(len(delivery["attempts"]) >= tries for delivery in it),  # type: ignore[misc]
+            60,
+        )
+    for function in ("Sender", "Sweeper"):
+        system.update_environment(function, OMS_CLOCK_OFFSET=None)
+
+    found = deliveries_of(manager, path)
+    assert {it["status"] for it in found} == {"delivered"}
+    assert {tuple(attempt["status_code"] for attempt in it["attempts"]) for it in found} == {(500, 500, 500, 200)}
+    assert set(Counter(event for _, event in hostile.seen["flaky"]).values()) == {4}
