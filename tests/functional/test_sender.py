@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from oms import clock
 from oms.dynamodb import update_item
-from oms.webhooks import deliveries, vault
+from oms.webhooks import deliveries, sending, vault
 from oms.webhooks.deliveries import milliseconds
 from oms.webhooks.models import Subscription
 from oms.webhooks.signature import new_secret
@@ -456,6 +456,25 @@ def test_a_slow_answer_moves_a_subscription_aside_and_a_quick_one_brings_it_back
     one_attempt(world, SLOW)
 
     assert subscription_now(subscription).pace == "quick"
+    assert delivery_of(subscription).status == "delivered"
+
+
+def test_a_subscription_is_set_aside_while_its_slow_attempt_is_under_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "QUICK", 0.05)
+    subscription = begun(world)
+    meanwhile = []
+
+    def slow() -> Any:
+        time.sleep(0.5)
+        meanwhile.append(subscription_now(subscription).pace)
+        return answering(200)()
+
+    world.behaviours[host(subscription)] = slow
+    one_attempt(world)
+
+    assert meanwhile == ["slow"]
     assert delivery_of(subscription).status == "delivered"
 
 

@@ -6,10 +6,12 @@ that was cut off has claimed stays an attempt, and is due again when the claim e
 
 import random
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from threading import Timer
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
@@ -17,6 +19,7 @@ from pynamodb.expressions.update import Action
 from oms import clock, queues
 from oms.actors import System
 from oms.dynamodb import ConditionFailedError, get_item, retrying, update_item
+from oms.errors import OmsError
 from oms.settings import settings
 from oms.webhooks import deliveries, vault
 from oms.webhooks.audience import Audience
@@ -171,7 +174,8 @@ def _send(subscription: Subscription, delivery: Delivery, secrets: list[str]) ->
     try:
         target = parse(subscription.url, private=private)
         signed = signed_headers(delivery.event_id, int(now.timestamp()), body, secrets)
-        answer = post(target, body, headers | signed, private=private)
+        with _noticed_when_slow(subscription):
+            answer = post(target, body, headers | signed, private=private)
         attempt.status_code, retry_after = answer.status, answer.retry_after
         attempt.answer = answer.body.decode(errors="replace")[:_SHOWN_ANSWER]
     except (ForbiddenTargetError, NoAnswerError) as error:
@@ -179,6 +183,27 @@ def _send(subscription: Subscription, delivery: Delivery, secrets: list[str]) ->
     seconds = time.monotonic() - begun
     attempt.duration_ms = round(seconds * 1000)
     return Answered(attempt, retry_after, clock.now(), seconds <= QUICK)
+
+
+@contextmanager
+def _noticed_when_slow(subscription: Subscription) -> Iterator[None]:
+    """Sets a subscription aside while an attempt is under way, as soon as it is no longer quick.
+
+    Until one ends, 15 s later perhaps, as many more would be begun as there are senders that all share.
+    """
+
+    def set_aside() -> None:
+        with suppress(ConditionFailedError, OmsError):  # the attempt's end says it again
+            actions: list[Action] = [Subscription.pace.set("slow")]
+            retrying(lambda: update_item(subscription, actions, Subscription.pace == "quick"))
+
+    timer = Timer(QUICK, set_aside)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _conclude(subscription: Subscription, delivery: Delivery, answered: Answered) -> Outcome:
