@@ -87,7 +87,10 @@ def samples() -> dict[str, dict[str, Any]]:
         "verify": {"link": f"https://shop.example/verify-email#token={TOKEN}"},
         "reset": {"link": f"https://shop.example/reset-password#token={TOKEN}"},
         "locked": {"locked_until": "2026-11-22T10:00:00.000Z"},
-        "order.created": {"order": sample_order(expires_at="2026-11-22T10:11:07.120Z")},
+        "order.created": {
+            "order": sample_order(expires_at="2026-11-22T10:11:07.120Z"),
+            "reserved_until": "2026-11-22T10:11:07.120Z",
+        },
         "order.confirmed": {"order": sample_order(status="confirmed")},
         "order.shipped": {"order": sample_order(status="shipped", shipment=SHIPMENT)},
         "order.cancelled": {"order": sample_order(status="cancelled", cancel_reason="Ordered by mistake")},

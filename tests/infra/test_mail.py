@@ -34,6 +34,7 @@ def test_one_mail_takes_less_time_than_its_function_has(prod: Synthesized) -> No
 
     assert (config.connect_timeout + config.read_timeout, config.retries["total_max_attempts"]) == (12, 1)
     assert prod.functions()["Notifier"]["Timeout"] > 19 + 12 + service._SETTLING_SECONDS + 6
+    assert prod.functions()["Notifier"]["Timeout"] <= service.AT_WORK_SECONDS, "a claim that is older is nobody's"
 
 
 def test_bounces_and_complaints_suppress(prod: Synthesized, local: Synthesized) -> None:

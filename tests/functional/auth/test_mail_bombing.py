@@ -89,6 +89,21 @@ def test_a26_whatever_is_done_with_a_strangers_address_is_five_mails_a_day(
     assert len(ses.sent) == 10
 
 
+def test_a_new_password_can_be_asked_for_whatever_else_was_mailed(ses: Ses, product: Callable[..., str]) -> None:
+    product_id = product(stock=50)
+    with mailed():
+        token = register()
+        for _ in range(4):
+            buy(token, product_id)
+    assert len(ses.sent) == 4
+
+    with mailed():
+        for _ in range(3):
+            forget()
+
+    assert [subject for subject in ses.subjects if "password" in subject] == ["Set a new password"]
+
+
 def test_a26_a_verified_address_is_bounded_in_what_strangers_can_cause(ses: Ses, frozen: Clock) -> None:
     with mailed():
         register()
@@ -126,4 +141,4 @@ def test_a26_an_attackers_words_reach_a_stranger_as_words_alone(ses: Ses) -> Non
     for body in simple["Body"].values():
         assert "http://evil" not in body["Data"]
         assert "<b>" not in body["Data"]
-    assert "Hello You won b http evil.example b,\n" in simple["Body"]["Text"]["Data"]
+    assert "Hello You won b http evil. example b,\n" in simple["Body"]["Text"]["Data"]

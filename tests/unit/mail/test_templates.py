@@ -107,7 +107,7 @@ def test_a26_what_people_wrote_adds_no_line_no_mark_up_and_no_link(purpose: str)
         line = order.items[0].model_copy(update={"name": EVIL, "sku": EVIL})
         changes = {"items": [line, *order.items[1:]], "shipping_address": address, "shipment": shipment}
         reason = {"cancel_reason": order.cancel_reason and EVIL}
-        values = {"order": order.model_copy(update=changes | reason)}
+        values = values | {"order": order.model_copy(update=changes | reason)}
     if "webhook" in values:
         values = {"webhook": values["webhook"] | {"description": EVIL}}
 
@@ -128,13 +128,26 @@ def test_a26_of_a_name_and_an_address_no_url_is_left() -> None:
 
     mail = preview("order.cancelled", name="http://evil.example", order=order)
 
-    assert "Hello http evil.example," in mail.text
-    assert "Reason: https evil.example win\n" in mail.text
+    assert "Hello http evil. example," in mail.text
+    assert "Reason: https evil. example win\n" in mail.text
     assert "://" not in mail.text
     assert Page(mail.html).links == []
 
 
-@pytest.mark.parametrize("name", ["Zoë Ångström", "山田 太郎", "می‌خواهم", "O'Brien & Söhne"])
+@pytest.mark.parametrize(
+    "written",
+    ["www.evil.co.uk", "evil.xn--p1ai", "eve@evil.example", "evil\uff0eexample", "evil\u3002example", "a.\u200dio"],
+)
+def test_a26_no_name_of_a_host_is_left_that_a_mail_program_would_make_a_link_of(written: str) -> None:
+    mail = preview("order.cancelled", name=written, order=sample_order(cancel_reason=written))
+
+    words = mail.text.partition("Order ")[0].split()
+    assert not [word for word in words if re.search(r"\w[.\u3002\uff0e\uff61]\u200d?\w", word)]
+
+
+@pytest.mark.parametrize(
+    "name", ["Zoë Ångström", "山田 太郎", "می‌خواهم", "O'Brien & Söhne", "J.R.R. Tolkien Jr.", "No. 3.5"]
+)
 def test_names_of_all_the_world_stay_as_they_are(name: str) -> None:
     mail = preview("order.confirmed", name=name)
 

@@ -1,5 +1,6 @@
 """What a mail says, in text and in HTML, from the templates of its purpose: `<purpose>.txt` and `<purpose>.html`."""
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from oms import clock
 _TEMPLATES = Path(__file__).parent / "templates"
 # Of the format characters those that join letters, as in Persian names and in emoji; others turn text around.
 _JOINERS = "\u200c\u200d"
+# As in evil.example, and not as in J.R.R. or 3.5; IDNA takes the other characters for dots too (RFC 3490, 3.1).
+_DOT_OF_A_HOST = re.compile(rf"(?<=\w)[{_JOINERS}]*[.\u3002\uff0e\uff61](?=[{_JOINERS}]*[^\W\d_]{{2}})")
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,11 @@ def _breaks(character: str) -> bool:
 
 
 def harmless(text: str) -> str:
-    """What a customer wrote, for a mail that may go to a stranger's address: neither mark-up nor an URL."""
-    return " ".join("".join(" " if it in "<>/:" else it for it in one_line(text)).split())
+    """What a customer wrote, for a mail that may go to a stranger's address: no mark-up, no URL, and no name of a host,
+    of which mail programs make a link too.
+    """
+    plain = "".join(" " if it in "<>/:" else it for it in one_line(text))
+    return " ".join(_DOT_OF_A_HOST.sub(r"\g<0> ", plain).split())
 
 
 def _day(timestamp: str) -> str:

@@ -7,6 +7,7 @@ whether the mail went out, are marked, counted, and not tried again.
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from functools import cache
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -37,9 +38,13 @@ from oms.settings import settings
 logger = Logger(child=True)
 metrics = Metrics()
 
+# As long as the notifier may run: whoever made a claim that is older is gone.
+AT_WORK_SECONDS = 60
 REMEMBERED_SECONDS = 30 * 24 * 3600
 # Whoever an address belongs to that nobody has verified did not ask for any of it.
 UNVERIFIED = Bound("unverified", 5, 24 * 3600)
+# One of them is kept for a new password, which verifies the address too.
+UNVERIFIED_BUT_RESETS = Bound("unverified-but-resets", 4, 24 * 3600)
 # What became of a mail is written down even where reading and claiming took all the time there was.
 _SETTLING_SECONDS = 6
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html. The first is what SES says of a sender that
@@ -53,6 +58,10 @@ _NEVER_LEFT = (
     NoCredentialsError,
     ParamValidationError,
 )
+
+
+class AtWorkError(Exception):
+    """Another message with the same cause has its mail in hand."""
 
 
 def is_set_up() -> bool:
@@ -88,14 +97,18 @@ def _letter(notice: Notice, user: User) -> Letter | None:
         text=rendered.text,
         html=rendered.html,
         stored=content.stored,
-        bounds=(*notice.bounds, *(() if user.email_verified else (UNVERIFIED,))),
+        bounds=(*notice.bounds, *(() if user.email_verified else _bounds_of_unverified(notice.purpose))),
     )
+
+
+def _bounds_of_unverified(purpose: str) -> tuple[Bound, ...]:
+    return (UNVERIFIED,) if purpose == "reset" else (UNVERIFIED, UNVERIFIED_BUT_RESETS)
 
 
 def send_once(cause: str, letter: Letter) -> None:
     """Sends `letter`, unless one was sent for `cause` before, or one of its bounds has no room left.
 
-    Raises what SES refuses for now, and UnavailableError.
+    Raises what SES refuses for now, AtWorkError, and UnavailableError.
     """
     to, ses = on_the_wire(letter.to), _ses()
     claim, counts = _claim_of(cause, letter), [_count_of(letter, bound) for bound in letter.bounds]
@@ -185,6 +198,8 @@ def _is_ours(claim: Mail, stored: Mail) -> bool:
     if stored.attempt == claim.attempt:
         return True  # claimed by an earlier attempt whose answer was lost
     if stored.state == "claimed":
+        if clock.instant(stored.at) + timedelta(seconds=AT_WORK_SECONDS) > clock.now():
+            raise AtWorkError
         # Whoever claimed it was cut off: before the mail went out, or after.
         _mark(stored, "unknown", "MailUnknown", "interrupted")
     return False

@@ -1,6 +1,8 @@
 """The mails of an order, to its customer. What they say is the order as the event has it."""
 
+from oms import clock
 from oms.events import Event
+from oms.identity.models import User
 from oms.mail.models import Content, Notice
 from oms.orders.schemas import OrderResponse
 
@@ -11,4 +13,10 @@ MAILED = ("order.created", "order.confirmed", "order.shipped", "order.cancelled"
 def notice(body: str) -> Notice:
     """By an event's JSON. Raises pydantic's ValidationError."""
     event = Event[OrderResponse].model_validate_json(body)
-    return Notice(event.id, event.type, event.data.customer_id, content=lambda _user: Content({"order": event.data}))
+    order = event.data
+
+    def content(_user: User) -> Content:
+        is_held = order.expires_at is not None and clock.now() < clock.instant(order.expires_at)
+        return Content({"order": order, "reserved_until": order.expires_at if is_held else None})
+
+    return Notice(event.id, event.type, order.customer_id, content)
