@@ -67,13 +67,13 @@ class Events(Construct):
         seconds: int,
         batch_size: int,
         types: Sequence[str] = (),
-        of: Sequence[str] = (SOURCE,),
+        of: str = SOURCE,
         concurrency: int = 2,
         tries: int = TRIES,
     ) -> sqs.Queue:
         """A rule for events of these types (none: all), the queue that it fills, and the function that the queue feeds.
 
-        `of` are the events' sources; `concurrency` is how many batches the function works on at once, 2 at least. After
+        `of` is the events' source; `concurrency` is how many batches the function works on at once, 2 at least. After
         so many `tries`, six times `seconds` apart, a message is a dead letter.
         """
         dead_letters = sqs.Queue(self, f"{name}DeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True)
@@ -90,7 +90,7 @@ class Events(Construct):
             self,
             f"{name}Rule",
             event_bus=self.bus,
-            event_pattern=events.EventPattern(source=list(of), detail_type=list(types) or None),
+            event_pattern=events.EventPattern(source=[of], detail_type=list(types) or None),
             targets=[
                 targets.SqsQueue(
                     queue, message=events.RuleTargetInput.from_event_path("$.detail"), dead_letter_queue=dead_letters

@@ -227,6 +227,9 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "OMS_SHIPPING_MAX": stage.shipping_max,
         "POWERTOOLS_METRICS_NAMESPACE": "Oms",
         "POWERTOOLS_LOG_LEVEL": stage.log_level,
+        # The text of an exception, and what a function answers, may hold what has no business in X-Ray.
+        "POWERTOOLS_TRACER_CAPTURE_ERROR": "false",
+        "POWERTOOLS_TRACER_CAPTURE_RESPONSE": "false",
     }
     if stage.shipping_flat is not None:
         environment["OMS_SHIPPING_FLAT"] = stage.shipping_flat

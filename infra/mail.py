@@ -22,8 +22,12 @@ TYPES = (
     "user.registered",
     "user.locked",
     "webhook.disabled",
-    "mail.requested",
 )
+REQUESTS = ("mail.requested",)
+# An hour: longer, nobody waits for a new password.
+TRIES = 10
+# Customers mistype their addresses now and then; so many in an hour have another cause.
+UNDELIVERABLE_AN_HOUR = 10
 
 
 class Mail(Construct):
@@ -39,18 +43,18 @@ class Mail(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._functions = functions
-        events.to_queue(
-            "Mail",
-            functions.notifier,
-            seconds=NOTIFIER_SECONDS,
-            # One: what fails comes again by its own time. Two at once are about the 14 mails a second that SES gives a
-            # new account.
-            batch_size=1,
-            types=TYPES,
-            of=(SOURCE, INTERNAL_SOURCE),
-            # An hour: longer, nobody waits for a new password.
-            tries=10,
-        )
+        # Who waits for a new password is not to wait behind a day's orders. Two at once of each queue: two are about
+        # the 14 mails a second that SES gives a new account, and passwords are seldom asked for.
+        for name, source, types in (("Mail", SOURCE, TYPES), ("MailRequests", INTERNAL_SOURCE, REQUESTS)):
+            events.to_queue(
+                name,
+                functions.notifier,
+                seconds=NOTIFIER_SECONDS,
+                batch_size=1,  # what fails comes again by its own time
+                types=types,
+                of=source,
+                tries=TRIES,
+            )
         self._keep_to_suppression(stage)
         self._ring(alarms)
 
@@ -84,14 +88,17 @@ class Mail(Construct):
         )
 
     def _ring(self, alarms: Alarms) -> None:
-        for name, why in (
-            ("MailUnknown", "Nobody knows whether a mail went out; it is not sent again."),
-            ("MailRefused", "SES refuses mails: is the sender verified, and the account out of the sandbox?"),
+        for name, threshold, why in (
+            ("MailUnknown", 1, "Nobody knows whether a mail went out; it is not sent again."),
+            ("MailRefused", 1, "SES refuses mails: is the sender verified, and the account out of the sandbox?"),
+            ("MailNotSetUp", 1, "Mails were asked for and none is sent: the setting mail_from is empty."),
+            ("MailUndeliverable", UNDELIVERABLE_AN_HOUR, "SES says of many addresses that they take no mail."),
         ):
             metric = cloudwatch.Metric(
                 namespace="Oms",
                 metric_name=name,
                 dimensions_map={"service": "notifier"},
                 statistic=cloudwatch.Stats.SUM,
+                period=cdk.Duration.hours(1) if threshold > 1 else None,
             )
-            alarms.on(name, metric, threshold=1, why=why)
+            alarms.on(name, metric, threshold=threshold, why=why)

@@ -14,7 +14,8 @@ from oms.dynamodb import patience
 from oms.mail import service as mail
 
 logger = Logger()
-tracer = Tracer()
+# Calls of AWS are not traced one by one: of those that fail the text is kept, and SES's names whom a mail is for.
+tracer = Tracer(auto_patch=False)
 metrics = Metrics()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
@@ -36,7 +37,7 @@ def notify(record: SQSRecord) -> None:
         raise
 
 
-@tracer.capture_lambda_handler(capture_response=False)
+@tracer.capture_lambda_handler(capture_response=False, capture_error=False)
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     metrics.add_metric("MailsAsked", MetricUnit.Count, len(event["Records"]))

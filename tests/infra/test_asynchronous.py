@@ -65,6 +65,7 @@ def test_every_queue_has_a_dead_letter_queue_with_an_alarm(prod: Synthesized) ->
         "StockBookCheck",
         "EventsFeed",
         "EventsMail",
+        "EventsMailRequests",
         "EventsAggregates",
         "EventsDispatch",
         "WebhooksDeliveries",
@@ -152,7 +153,7 @@ def test_the_bookkeeper_reads_every_change_of_a_stock_item_from_the_streams_begi
     assert pattern == {"dynamodb": {"Keys": {"sk": {"S": ["stock"]}}}}
 
 
-def test_mail_that_is_refused_or_of_unknown_fate_rings_and_so_does_the_first_product_that_drifts(
+def test_mail_that_is_not_sent_or_of_unknown_fate_rings_and_so_does_the_first_product_that_drifts(
     prod: Synthesized,
 ) -> None:
     own = [alarm for alarm in prod.all(ALARM).values() if alarm.get("Namespace") == "Oms"]
@@ -160,12 +161,17 @@ def test_mail_that_is_refused_or_of_unknown_fate_rings_and_so_does_the_first_pro
     assert {(alarm["MetricName"], *(it["Value"] for it in alarm["Dimensions"])) for alarm in own} == {
         ("MailUnknown", "notifier"),
         ("MailRefused", "notifier"),
+        ("MailNotSetUp", "notifier"),
+        ("MailUndeliverable", "notifier"),
         ("StockDrift", "verifier"),
         ("ProductsUnsettled", "verifier"),
         ("ProductsChecked", "verifier"),
     }
+    from_the_first_on = [alarm for alarm in own if alarm["MetricName"] != "MailUndeliverable"]
+    (many,) = (alarm for alarm in own if alarm not in from_the_first_on)
+    assert {alarm["Threshold"] for alarm in from_the_first_on} == {1}
+    assert (many["Threshold"], many["Period"], many["Statistic"]) == (10, 3600, "Sum")
     for alarm in own:
-        assert alarm["Threshold"] == 1
         (dimension,) = alarm["Dimensions"]
         assert dimension["Name"] == "service", "as the functions' metrics are named"
 

@@ -79,7 +79,7 @@ def test_the_feed_gets_all_events_and_nothing_internal(prod: Synthesized) -> Non
 
 
 # Of a mail nobody knows after five tries whether SES takes it again soon.
-TRIES = {"EventsMail": 10}
+TRIES = {"EventsMail": 10, "EventsMailRequests": 10}
 
 
 def test_a_queue_of_events_gives_its_function_time_to_try_again_and_two_weeks(prod: Synthesized) -> None:

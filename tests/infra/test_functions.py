@@ -141,6 +141,7 @@ ALLOWED = {
     "Notifier": {
         "DataIdentity": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "EventsMail": CONSUME,
+        "EventsMailRequests": CONSUME,
         "DataWebhooks": {"dynamodb:GetItem"},
         # SES checks what is verified, the address or a domain above it, and the configuration set.
         "identity/shop@mail.shop.example": {"ses:SendEmail"},
@@ -299,4 +300,6 @@ def test_the_environment_names_things_and_holds_no_secret(prod: Synthesized) -> 
         assert environment["OMS_ORIGIN_SECRET"] == "oms/prod/origin"
         assert environment["POWERTOOLS_SERVICE_NAME"] == name.lower()
         assert environment["POWERTOOLS_METRICS_NAMESPACE"] == "Oms"
+        assert environment["POWERTOOLS_TRACER_CAPTURE_ERROR"] == "false", "an exception may name a person or a secret"
+        assert environment["POWERTOOLS_TRACER_CAPTURE_RESPONSE"] == "false"
         assert "resolve:secretsmanager" not in str(environment)

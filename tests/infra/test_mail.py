@@ -2,26 +2,43 @@
 
 from typing import Any
 
+import pytest
+
 from oms import notices
 from oms.mail import service
 from tests.infra.conftest import Synthesized
 from tests.infra.test_asynchronous import QUEUE, all_mappings
 
+QUEUES = ("EventsMail", "EventsMailRequests")
 
-def notifier_queue(prod: Synthesized) -> dict[str, Any]:
-    (mapping,) = (it for name, it in all_mappings(prod) if name == "Notifier")
+
+def mapping_of(prod: Synthesized, queue: str) -> dict[str, Any]:
+    """How the notifier reads a queue."""
+    (mapping,) = (
+        it
+        for name, it in all_mappings(prod)
+        if name == "Notifier" and it["EventSourceArn"]["Fn::GetAtt"][0][:-8] == queue
+    )
     return mapping
 
 
 def test_the_notifier_gets_every_event_that_it_mails_and_no_other(prod: Synthesized) -> None:
     pattern = prod.one("AWS::Events::Rule", "EventsMailRule")["EventPattern"]
 
-    assert pattern["source"] == ["oms", "oms.internal"]
-    assert set(pattern["detail-type"]) == notices._ASKING.keys() | {"mail.requested"}
+    assert pattern["source"] == ["oms"]
+    assert set(pattern["detail-type"]) == notices._ASKING.keys()
 
 
-def test_a_mail_is_tried_for_an_hour_each_time_in_its_own_time(prod: Synthesized) -> None:
-    mapping, queue = notifier_queue(prod), prod.one(QUEUE, "EventsMail")
+def test_who_asks_for_a_new_password_does_not_wait_behind_the_mails_of_orders(prod: Synthesized) -> None:
+    rule = prod.one("AWS::Events::Rule", "EventsMailRequestsRule")
+
+    assert rule["EventPattern"] == {"source": ["oms.internal"], "detail-type": ["mail.requested"]}
+    assert rule["Targets"][0]["Arn"]["Fn::GetAtt"][0][:-8] == "EventsMailRequests"
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_a_mail_is_tried_for_an_hour_each_time_in_its_own_time(prod: Synthesized, name: str) -> None:
+    mapping, queue = mapping_of(prod, name), prod.one(QUEUE, name)
 
     assert (mapping["BatchSize"], mapping["ScalingConfig"]) == (1, {"MaximumConcurrency": 2})
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
