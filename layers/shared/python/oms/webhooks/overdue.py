@@ -3,6 +3,7 @@
 Only what is minutes overdue, as what is due now has a nudge on its way. A nudge too many does nothing.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -29,7 +30,9 @@ def sweep() -> int:
     most = {url: A_FEW if queues.depth(url) > DEEP else MOST for url in queue_urls}
     sent = 0
     failures: list[Exception] = []
-    for nudge in (_nudge_replays, *(partial(_nudge, it, most[queue_of(it)]) for it in all_subscriptions())):
+    steps: list[Callable[[], int]] = [_nudge_replays]
+    steps += [partial(_nudge, it, most[queue_of(it)]) for it in all_subscriptions()]
+    for nudge in steps:
         try:
             sent += nudge()
         except Exception as failure:
