@@ -13,6 +13,7 @@ import pytest
 
 from oms.feed import service
 from tests.faults.injector import conflicted, crashes, faults, lose_answer, refuse
+from tests.faults.shop import table
 from tests.functional.feeding import an_event, feed_in
 from tests.functional.gateway import assert_problem, call
 from tests.functional.harness import Answer, Person
@@ -180,6 +181,22 @@ def test_what_has_expired_is_gone_and_what_never_was_is_not_found(
         status = 410 if missing == "0" * 24 else 404
         assert call("GET", f"{FEED}/{missing}", token=manager.token).status == status, missing
     assert everything(manager) == [new["id"]], "a reader without a place begins with what is kept"
+
+
+def test_an_event_that_the_feed_has_forgotten_is_not_written_down_again(
+    manager: Person, time_machine: Callable[[timedelta], None]
+) -> None:
+    old, kept = an_event(), an_event()
+    feed_in(old)
+    table("events").items.clear()  # its marker has expired with it
+    time_machine(timedelta(days=89))
+    feed_in(kept)
+    time_machine(timedelta(days=2))
+    recent = an_event()
+
+    assert feed_in(old, recent) == {"batchItemFailures": []}
+
+    assert ids(read(manager)) == [recent["id"]]
 
 
 def test_the_recipe_of_the_docs_reads_all_of_it_and_nothing_twice(manager: Person) -> None:

@@ -40,10 +40,18 @@ class Entry:
             raise ValueError("an event has an id that begins with its time, and a type")
         return cls(content["id"], content["type"], body)
 
+    @property
+    def is_forgotten(self) -> bool:
+        occurred = occurred_in(self.id)
+        return occurred is not None and occurred < clock.now() - KEPT
+
 
 def append(entries: Iterable[Entry]) -> int:
-    """Writes down the events that are not there yet, each once; how many those were. Raises UnavailableError."""
-    return sum(_append_in_turn(batch) for batch in _batches(entries))
+    """Writes down the events that are not there yet, each once; how many those were. Raises UnavailableError.
+
+    None that is older than the feed: it may have been there, and its marker is gone, by which it would be known.
+    """
+    return sum(_append_in_turn(batch) for batch in _batches(it for it in entries if not it.is_forgotten))
 
 
 def _append_in_turn(entries: Sequence[Entry]) -> int:
