@@ -157,6 +157,9 @@ def _counting(
 
 
 def record_failure(attempt: Attempt, counted: Count, user: User | None) -> None:
+    """Notes a failure, and the lock that it took. A function that is cut off before this leaves a lock without its
+    audit entry, event and mail: nobody else may write them, since the password may have been right.
+    """
     if user is None:
         reason = "unknown"
     elif not counted.compares:
