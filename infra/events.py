@@ -13,6 +13,7 @@ from constructs import Construct
 from infra.alarms import Alarms
 from infra.data import Data
 from infra.functions import FEEDER_SECONDS, Functions
+from infra.queues import queue_with_dead_letters
 from infra.stages import Stage
 from infra.streams import Stream, StreamConsumer
 
@@ -76,15 +77,8 @@ class Events(Construct):
         `of` is the events' source; `concurrency` is how many batches the function works on at once, 2 at least. After
         so many `tries`, six times `seconds` apart, a message is a dead letter.
         """
-        dead_letters = sqs.Queue(self, f"{name}DeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True)
-        queue = sqs.Queue(
-            self,
-            name,
-            # AWS's advice for a queue behind Lambda: six times the function's time.
-            visibility_timeout=cdk.Duration.seconds(6 * seconds),
-            retention_period=cdk.Duration.days(14),
-            enforce_ssl=True,
-            dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=tries),
+        queue, dead_letters = queue_with_dead_letters(
+            self, name, seconds=seconds, tries=tries, days=14, alarms=self._alarms
         )
         events.Rule(
             self,
@@ -106,5 +100,4 @@ class Events(Construct):
                 report_batch_item_failures=True,
             )
         )
-        self._alarms.on_dead_letters(name, dead_letters)
         return queue

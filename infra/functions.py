@@ -52,6 +52,13 @@ class Functions(Construct):
         self._alarms = alarms
         self._layers = Layers(self, "Layers", stage)
         self._environment = _environment(stage, data, keys)
+        self.all: dict[str, lambda_.Function] = {}
+        self._add_routes(stage, keys)
+        self._add_consumers(stage, keys)
+        self._grant(data, keys)
+
+    def _add_routes(self, stage: Stage, keys: Keys) -> None:
+        """What answers HTTP."""
         private = {
             "OMS_SIGNING_KEYS_SECRET": keys.name(SIGNING_KEYS),
             "OMS_PEPPER_SECRET": keys.name(PEPPER),
@@ -75,6 +82,9 @@ class Functions(Construct):
             "Webhooks", "webhooks.handler", environment={"OMS_WEBHOOK_KEYS_SECRET": keys.name(WEBHOOK_KEYS)}
         )
         self.docs = self.add("Docs", "docs.handler")
+
+    def _add_consumers(self, stage: Stage, keys: Keys) -> None:
+        """What streams, queues and schedules invoke."""
         self.sweeper = self.add("Sweeper", "sweeper.handler", timeout=SWEEPER_SECONDS)
         self.expiry = self.add("Expiry", "sweeper.worker", timeout=EXPIRY_SECONDS)
         self.bookkeeper = self.add("Bookkeeper", "bookkeeper.handler", timeout=BOOKKEEPER_SECONDS)
@@ -92,27 +102,6 @@ class Functions(Construct):
         )
         self.replayer = self.add("Replayer", "sweeper.replays", timeout=REPLAYER_SECONDS)
         self.verifier = self.add("Verifier", "verifier.handler", memory=FULL_CORE_MEMORY, timeout=VERIFIER_SECONDS)
-        self.all = {
-            "Auth": self.auth,
-            "Passwords": self.passwords,
-            "Inventory": self.inventory,
-            "Orders": self.orders,
-            "Admin": self.admin,
-            "Webhooks": self.webhooks,
-            "Docs": self.docs,
-            "Publisher": self.publisher,
-            "Feeder": self.feeder,
-            "Aggregator": self.aggregator,
-            "Dispatcher": self.dispatcher,
-            "Sender": self.sender,
-            "Replayer": self.replayer,
-            "Notifier": self.notifier,
-            "Sweeper": self.sweeper,
-            "Expiry": self.expiry,
-            "Bookkeeper": self.bookkeeper,
-            "Verifier": self.verifier,
-        }
-        self._grant(data, keys)
 
     def _grant(self, data: Data, keys: Keys) -> None:
         for function in (self.auth, self.passwords):
@@ -187,6 +176,7 @@ class Functions(Construct):
             "One Python version everywhere, on purpose: the locks, the layers' bytecode and the tests are of this one.",
         )
         self._alarms.on_errors(construct_id, function)
+        self.all[construct_id] = function
         return function
 
     def _role_and_logs(self, construct_id: str) -> tuple[iam.Role, logs.LogGroup]:

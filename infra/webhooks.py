@@ -1,6 +1,5 @@
 """Webhooks: events become deliveries, and deliveries are attempted, those of slow subscribers apart from the others."""
 
-import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
@@ -11,6 +10,7 @@ from infra.data import Data
 from infra.events import Events
 from infra.functions import DISPATCHER_SECONDS, REPLAYER_SECONDS, SENDER_SECONDS, Functions
 from infra.keys import Keys
+from infra.queues import queue_with_dead_letters
 from infra.stages import Stage
 
 TRIES = 5
@@ -65,21 +65,11 @@ class Webhooks(Construct):
 
     def _queue(self, name: str, function: lambda_.Function, seconds: int, concurrency: int) -> sqs.Queue:
         """A queue of nudges, and `concurrency` of the function at once that it feeds, with one message each."""
-        dead_letters = sqs.Queue(self, f"{name}DeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True)
-        queue = sqs.Queue(
-            self,
-            name,
-            # AWS's advice for a queue behind Lambda: six times the function's time.
-            visibility_timeout=cdk.Duration.seconds(6 * seconds),
-            # A message only says "look now"; the sweep says it again.
-            retention_period=cdk.Duration.days(1),
-            enforce_ssl=True,
-            dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=TRIES),
-        )
+        # A message only says "look now"; the sweep says it again.
+        queue, _ = queue_with_dead_letters(self, name, seconds=seconds, tries=TRIES, days=1, alarms=self._alarms)
         function.add_event_source(
             sources.SqsEventSource(queue, batch_size=1, max_concurrency=concurrency, report_batch_item_failures=True)
         )
-        self._alarms.on_dead_letters(name, dead_letters)
         return queue
 
 
