@@ -123,13 +123,19 @@ def _by() -> By:
 @app.get("/api/v1/events", **MANAGER)
 def list_events(query: Annotated[ListEventsQuery, Query()]) -> Response[EventPage]:
     patterns = check_patterns(query.type.split(",") if query.type else ["*"], parameter="type")
-    page = feed.read(
+    stretch = feed.read(
         after=query.after,
         limit=query.limit,
         position=api.list_position(query.cursor),
         wanted=lambda name: _may_see(name) and matches(patterns, name),
     )
-    return api.listed(page, _event, EventPage)
+    cursor = api.list_cursor(stretch.looked_at)
+    return api.ok(
+        EventPage(
+            items=[_event(row) for row in stretch.shown],
+            next_cursor=None if stretch.ended else cursor,
+        )
+    )
 
 
 @app.get("/api/v1/events/<event_id>", **MANAGER)

@@ -1,4 +1,4 @@
-"""Events for the feed, and the feeder that gets them from its queue."""
+"""Events for the feed, the feeder that gets them from its queue, and those who read it."""
 
 import json
 from itertools import count
@@ -7,7 +7,10 @@ from typing import Any
 from feeder import handler as feeder
 from oms import clock
 from oms.events import event_id
-from tests.functional.harness import Context
+from tests.functional.gateway import call
+from tests.functional.harness import Answer, Context, Person
+
+FEED = "/api/v1/events"
 
 _numbers = count(1)
 
@@ -32,3 +35,24 @@ def feed_in(*events: Any) -> Any:
         for place, it in enumerate(events)
     ]
     return feeder.lambda_handler({"Records": records}, Context())
+
+
+def read(who: Person, query: str = "", limit: int = 100) -> Answer:
+    return call("GET", f"{FEED}?limit={limit}{query}", token=who.token)
+
+
+def ids(events: list[Any]) -> list[str]:
+    return [event["id"] for event in events]
+
+
+def everything(who: Person, query: str = "", limit: int = 100) -> list[str]:
+    """The ids of the whole feed, page by page."""
+    found: list[str] = []
+    cursor = ""
+    while True:
+        page = read(who, query + cursor, limit)
+        assert page.status == 200, page.text
+        found += ids(page.json["items"])
+        if page.json["next_cursor"] is None:
+            return found
+        cursor = f"&cursor={page.json['next_cursor']}"

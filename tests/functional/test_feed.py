@@ -14,34 +14,11 @@ import pytest
 from oms.feed import service
 from tests.faults.injector import conflicted, crashes, faults, lose_answer, refuse
 from tests.faults.shop import table
-from tests.functional.feeding import an_event, feed_in
+from tests.functional.feeding import FEED, an_event, everything, feed_in, ids, read
 from tests.functional.gateway import assert_problem, call
-from tests.functional.harness import Answer, Person
+from tests.functional.harness import Person
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
-
-FEED = "/api/v1/events"
-
-
-def read(who: Person, query: str = "", limit: int = 100) -> Answer:
-    return call("GET", f"{FEED}?limit={limit}{query}", token=who.token)
-
-
-def ids(events: list[Any]) -> list[str]:
-    return [event["id"] for event in events]
-
-
-def everything(who: Person, query: str = "", limit: int = 100) -> list[str]:
-    """The ids of the whole feed, page by page."""
-    found: list[str] = []
-    cursor = ""
-    while True:
-        page = read(who, query + cursor, limit)
-        assert page.status == 200, page.text
-        found += ids(page.json["items"])
-        if page.json["next_cursor"] is None:
-            return found
-        cursor = f"&cursor={page.json['next_cursor']}"
 
 
 def test_events_come_as_they_were_published_oldest_first(manager: Person) -> None:

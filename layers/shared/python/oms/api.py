@@ -188,7 +188,12 @@ def listed[T, P: BaseModel](page: Page[T], show: Callable[[T], BaseModel], answe
             position = page.placed[number - 1][0]
             break
         items.append(item)
-    return ok(answer(items=items, next_cursor=encode_cursor(position, _list_scope())))
+    return ok(answer(items=items, next_cursor=list_cursor(position)))
+
+
+def list_cursor(position: str | None) -> str | None:
+    """What leads this request's list on after `position`."""
+    return encode_cursor(position, _list_scope())
 
 
 def list_position(cursor: str | None) -> str | None:

@@ -24,6 +24,11 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def midnight(moment: datetime) -> datetime:
+    """The beginning of its day, in UTC."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def from_seconds(seconds: float) -> datetime:
     """The moment of a Unix time."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -1,6 +1,7 @@
 """The event feed: written by one transaction at a time, read from any place, nothing missed and nothing twice."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,17 +12,26 @@ from pynamodb.exceptions import TransactWriteError
 
 from oms import clock
 from oms.dynamodb import batch_get, failed, get_item, retrying, transaction
-from oms.errors import GoneError, NotFoundError, UnavailableError
+from oms.errors import GoneError, InvalidRequestError, NotFoundError, UnavailableError
 from oms.events import occurred_in
 from oms.feed.models import Day, Head, Marker, Row
-from oms.pages import Page, Range, table_page
+from oms.pages import Range, table_page
 
 KEPT = timedelta(days=90)
+# Longer than it is shown, by a day for whole days and one for clocks that differ. So what DynamoDB takes away, which it
+# does in any order, is nothing that a reader may come across, and a row that is missing there is one to come.
+_STORED = KEPT + timedelta(days=2)
+# A row that was not to be seen so long after the one behind it was written is lost: with a table that was restored to a
+# moment within a transaction. No transaction takes so long, and no clocks are so far apart.
+_SETTLED = timedelta(minutes=10)
 # A transaction takes 100 operations and 4 MB: for each event a marker and a row, and beside them head and day.
 MOST_AT_ONCE = 49
 _MOST_BYTES = 3 * 1024 * 1024
 # Seconds in which a batch is begun anew; with the calls of the last time it ends before its function does.
 _PATIENCE = 40
+_READ_WHEN_FILTERING = 250
+# Characters of JSON. Four times that still fits into what Lambda answers, where all of it has to be escaped.
+_MOST_SHOWN = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,7 @@ def _append(entries: Sequence[Entry]) -> int | None:
         return 0
     head, day = get_item(Head, Head.key()), get_item(Day, Day.key(today))
     last = head.position if head else 0
-    ends = int((now + KEPT).timestamp())
+    ends = int((now + _STORED).timestamp())
     try:
         with transaction() as write:
             unmoved = Head.position == last if head else Head.pk.does_not_exist()
@@ -112,64 +122,119 @@ def _append(entries: Sequence[Entry]) -> int | None:
     return len(new)
 
 
-def read(*, after: str | None, limit: int, position: str | None, wanted: Callable[[str], bool]) -> Page[Row]:
-    """A page of the log, oldest first: from `position` on, or after the event `after`, or from its beginning.
+@dataclass(frozen=True)
+class Stretch:
+    """What a reader is shown of the log. `looked_at` is how far it was read; None where nothing was.
 
-    `wanted` tells by its type whether a row is shown; a page may be short, even empty. Raises NotFoundError, GoneError.
+    At the end of what can be seen of the log, it has `ended`: what follows is to be asked for later.
+    """
+
+    shown: list[Row]
+    looked_at: str | None
+    ended: bool
+
+
+def read(*, after: str | None, limit: int, position: str | None, wanted: Callable[[str], bool]) -> Stretch:
+    """The log, oldest first: after a `position`, or after the event `after`, or from its beginning.
+
+    `wanted` tells by its type whether a row is shown: much may not be, so if there is room left it reads on, once.
+    Raises NotFoundError, GoneError, and InvalidRequestError for a position that is none.
     """
     if position is not None:
-        last = int(position)
-    elif after is not None:
-        last = find(after).position
+        rows, ended = _rows_after(position, limit)
     else:
-        last = _beginning(clock.now())
-    rows, ended = _rows_after(last, limit)
-    shown = [(row.sk, row) for row in rows if wanted(row.type)]
-    return Page(shown, None if ended else rows[-1].sk)
+        rows, ended = _rows_from(find(after).position + 1 if after else _beginning(), limit)
+    left_out = sum(not wanted(row.type) for row in rows)
+    if left_out and len(rows) == limit and not ended:
+        more, ended = _rows_from(rows[-1].position + 1, _READ_WHEN_FILTERING)
+        rows += more
+    shown: list[Row] = []
+    looked_at, size = position, 0
+    for row in rows:
+        if wanted(row.type):
+            size += len(row.body)
+            if len(shown) == limit or (shown and size > _MOST_SHOWN):
+                return Stretch(shown, looked_at, ended=False)
+            shown.append(row)
+        looked_at = row.sk
+    return Stretch(shown, looked_at, ended)
 
 
-def _rows_after(last: int, limit: int) -> tuple[list[Row], bool]:
-    """The next rows, and whether there are none after them. The log has no gaps, so a short partition is the end."""
+def _rows_after(place: str, most: int) -> tuple[list[Row], bool]:
+    """As `_rows_from`, after the row at `place`: while that one is kept, nothing behind it has expired."""
+    if not re.fullmatch(r"[0-9]{12}", place):
+        raise InvalidRequestError.at("is not a cursor of this list", parameter="cursor")
+    rows, ended = _rows_from(int(place), most + 1)
+    if not rows or rows[0].sk != place or not _is_kept(rows[0]):
+        raise _gone()
+    if len(rows) == 1 and not ended:  # the last of its partition
+        return _rows_from(int(place) + 1, most)
+    return rows[1:], ended
+
+
+def _rows_from(first: int, most: int) -> tuple[list[Row], bool]:
+    """At most so many rows of one partition, and whether none after them is to be seen yet.
+
+    A Query is not isolated from the transaction that it meets: it may have a row and not the one before it, which
+    shows up in a moment (docs/decisions/2026-11-22-readers-wait-at-a-gap.md). So there the log ends for now.
+    """
+    partition, low = Row.key(first)
+    page = table_page(Row, partition, Range(most, low=low))
     rows: list[Row] = []
-    while True:
-        partition, low = Row.key(last + 1)
-        page = table_page(Row, partition, Range(limit - len(rows), low=low))
-        rows += page.items
-        last = rows[-1].position if rows else last
-        is_full = Row.key(last + 1)[0] != partition
-        if page.position is None and not is_full:
+    following = first
+    for row in page.items:
+        if row.position != following and _written(row) > clock.now() - _SETTLED:
             return rows, True
-        if len(rows) == limit:
-            return rows, False
+        rows.append(row)
+        following = row.position + 1
+    is_full = Row.key(following)[0] != partition
+    return rows, not rows or (page.position is None and not is_full)
 
 
 def find(event_id: str) -> Marker:
     """Where an event stands. Raises GoneError for one that has expired, NotFoundError for one that is not there."""
     occurred = occurred_in(event_id)
-    if occurred is not None and occurred < clock.now() - KEPT:
-        raise GoneError(f"Events are kept for {KEPT.days} days.")
     marker = get_item(Marker, Marker.key(event_id)) if occurred else None
-    if marker is None:
-        raise _not_there()
-    return marker
-
-
-def _not_there() -> NotFoundError:
-    return NotFoundError("There is no such event, or it is not in the feed yet.")
+    if marker and _is_kept(marker):
+        return marker
+    if marker or (occurred and occurred < _kept_since()):
+        raise _gone()
+    raise _not_there()
 
 
 def get(event_id: str, *, wanted: Callable[[str], bool]) -> Row:
     """Raises GoneError, NotFoundError; the latter too where its type is not `wanted`."""
     row = get_item(Row, Row.key(find(event_id).position))
-    if row is None:
-        raise GoneError(f"Events are kept for {KEPT.days} days.")
-    if not wanted(row.type):
+    if row is None or not wanted(row.type):
         raise _not_there()
     return row
 
 
-def _beginning(now: datetime) -> int:
-    """The position before the first row that is kept."""
-    first = (now - KEPT).date().isoformat()
-    days = table_page(Day, Day.key("")[0], Range(1, low=first)).items
-    return days[0].position - 1 if days else 0
+def _beginning() -> int:
+    """The position of the first row that is kept, or of one that is to come."""
+    days = table_page(Day, Day.key("")[0], Range(1, low=_kept_since().date().isoformat())).items
+    if days:
+        return days[0].position
+    head = get_item(Head, Head.key())
+    return head.position + 1 if head else 1
+
+
+def _kept_since() -> datetime:
+    """Whole days are kept, as that is how the beginning is found."""
+    return clock.midnight(clock.now() - KEPT)
+
+
+def _is_kept(it: Row | Marker) -> bool:
+    return _written(it) >= _kept_since()
+
+
+def _written(it: Row | Marker) -> datetime:
+    return clock.from_seconds(it.expires_at) - _STORED
+
+
+def _gone() -> GoneError:
+    return GoneError(f"Events are kept for {KEPT.days} days.")
+
+
+def _not_there() -> NotFoundError:
+    return NotFoundError("There is no such event, or it is not in the feed yet.")
