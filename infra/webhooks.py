@@ -48,6 +48,8 @@ class Webhooks(Construct):
             _let_send(function, "OMS_REPLAY_QUEUE_URL", replays)
         data.webhooks.grant(functions.dispatcher, "dynamodb:Query", "dynamodb:PutItem")
         data.webhooks.grant(functions.sender, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        # An end that the system makes of a subscription has its entry, in its transaction.
+        data.audit.grant(functions.sender, "dynamodb:PutItem")
         data.webhooks.grant(
             functions.replayer, "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"
         )
@@ -61,6 +63,12 @@ class Webhooks(Construct):
             deliveries.metric_approximate_age_of_oldest_message(),
             threshold=900,
             why="Deliveries to webhooks that are not slow wait for 15 minutes: the sender fails, or is too few.",
+        )
+        alarms.on(
+            "SlowDeliveriesBehind",
+            slow.metric_approximate_age_of_oldest_message(),
+            threshold=4 * 3600,
+            why="Deliveries to slow webhooks wait for four hours: too many are slow, or one has too many events.",
         )
 
     def _queue(self, name: str, function: lambda_.Function, seconds: int, concurrency: int) -> sqs.Queue:

@@ -120,6 +120,20 @@ def lose_answer(operation: str, *, after: int = 0, failure: Failure | None = Non
     return plan
 
 
+def between(number: int, interfere: Callable[[], object], *, after: bool) -> Plan:
+    """Somebody else acts just before, or just after, a call."""
+
+    def plan(call: Call) -> Any:
+        if call.number == number and not after:
+            interfere()
+        answer = call.send()
+        if call.number == number and after:
+            interfere()
+        return answer
+
+    return plan
+
+
 def crashes[T](begin: Callable[[], T], act: Callable[[T], object]) -> Iterator[tuple[str, T]]:
     """Crashes `act` before and after its first, second, … AWS call, each time on something new from `begin`.
 

@@ -12,8 +12,18 @@ from oms.events import Event, EventActor
 from oms.schemas import Response
 from oms.webhooks import deliveries, replay
 from oms.webhooks.models import Delivery
-from tests.faults.injector import faults, lose_answer
-from tests.functional.webhook_world import REPLAYS, World, subscribe
+from oms.webhooks.post import Answer
+from tests.faults.injector import between, faults, lose_answer
+from tests.functional.webhook_world import (
+    REPLAYS,
+    World,
+    answering,
+    begun,
+    delivery_of,
+    host,
+    one_attempt,
+    subscribe,
+)
 from tests.functional.webhooks import stored
 
 
@@ -30,6 +40,12 @@ def a_test_event() -> Event[Any]:
 def ended(delivery: Delivery, status: str = "failed") -> Delivery:
     """As the sender leaves it."""
     return update_item(delivery, [Delivery.status.set(status), Delivery.made.set(10), *deliveries.removing_due()])
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.random", lambda: 0.0)
+    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
 
 
 def test_an_event_for_one_subscription_is_stored_as_it_is_signed_and_is_due_at_once(world: World) -> None:
@@ -85,7 +101,7 @@ def test_a_delivery_that_has_ended_is_begun_anew(world: World, status: str) -> N
     assert world.messages() == [{"subscription": subscription.id, "delivery": made.id, "due_at": again.due_at}]
 
 
-def test_one_that_waits_for_hours_is_sent_now_and_one_at_work_is_left_to_it(world: World) -> None:
+def test_one_that_waits_for_hours_is_sent_now_and_one_at_work_when_its_claim_ends(world: World) -> None:
     subscription = subscribe()
     waiting, working = (deliveries.deliver_now(subscription, a_test_event()) for _ in range(2))
     update_item(waiting, deliveries.setting_due(subscription.id, waiting.id, clock.now() + timedelta(hours=5)))
@@ -96,6 +112,76 @@ def test_one_that_waits_for_hours_is_sent_now_and_one_at_work_is_left_to_it(worl
 
     assert stored(waiting).due_at <= deliveries.milliseconds(clock.now())
     assert stored(working).due_at == claimed.due_at
+
+
+@pytest.mark.parametrize("replay", [None, "R"])
+@pytest.mark.parametrize("made", [3, 10])
+def test_one_whose_attempt_is_under_way_has_all_its_attempts_after_it(
+    world: World, made: int, replay: str | None
+) -> None:
+    """Whoever was answered 202 is not to find that it failed with what was under way."""
+    subscription = begun(world)
+    waiting = update_item(delivery_of(subscription), [Delivery.made.set(made - 1)])
+
+    def fails_as_it_is_replayed() -> Answer:
+        deliveries.schedule_now(delivery_of(subscription), replay=replay)
+        world.behaviours[host(subscription)] = answering(500)
+        return answering(500)()
+
+    world.behaviours[host(subscription)] = fails_as_it_is_replayed
+    one_attempt(world)
+
+    now = delivery_of(subscription)
+    assert (now.status, now.made, len(now.attempts)) == ("pending", 1, 1)
+    assert now.due_at - waiting.due_at in range(5000, 5501)
+    world.run()
+    assert (delivery_of(subscription).status, len(world.posts)) == ("failed", 10)
+
+
+@pytest.mark.parametrize("made", [3, 9])
+def test_one_that_is_due_within_a_minute_has_all_its_attempts(world: World, made: int) -> None:
+    subscription = begun(world, answering(500))
+    update_item(delivery_of(subscription), [Delivery.made.set(made)])
+
+    deliveries.replay_one(subscription, delivery_of(subscription).id)
+    world.run()
+
+    assert (delivery_of(subscription).status, len(world.posts)) == ("failed", 10)
+
+
+@pytest.mark.parametrize("status", ["delivered", "failed", "paused"])
+def test_one_that_ends_as_it_is_replayed_is_begun_anew(world: World, status: str) -> None:
+    subscription = subscribe()
+    working = deliveries.deliver_now(subscription, a_test_event())
+
+    with faults(between(2, lambda: ended(stored(working), status), after=False)):
+        answer = deliveries.replay_one(subscription, working.id)
+
+    now = stored(working)
+    assert (answer.status, now.status, now.made) == ("pending", "pending", 0)
+    assert [it["due_at"] for it in world.messages()][-1] == now.due_at
+
+
+def test_a_replay_whose_answer_was_lost_is_one(world: World) -> None:
+    subscription = subscribe()
+    made = ended(deliveries.deliver_now(subscription, a_test_event()))
+
+    with faults(lose_answer("UpdateItem")) as calls:
+        answer = deliveries.replay_one(subscription, made.id)
+
+    assert [it.operation for it in calls].count("UpdateItem") == 2
+    assert (answer.due_at, answer.made) == (stored(made).due_at, 0)
+
+
+@pytest.mark.parametrize(("left", "kept"), [(timedelta(hours=1), timedelta(days=5)), (timedelta(days=9),) * 2])
+def test_what_is_begun_anew_is_kept_for_all_of_its_attempts(world: World, left: timedelta, kept: timedelta) -> None:
+    subscription = subscribe()
+    made = ended(deliveries.deliver_now(subscription, a_test_event()))
+    update_item(made, [Delivery.expires_at.set(int((world.now + left).timestamp()))])
+
+    deliveries.replay_one(subscription, made.id)
+
+    assert stored(made).expires_at == (world.now + kept).timestamp()
 
 
 def test_a_delivery_that_is_not_there_is_not_found(world: World) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from dispatcher import handler as dispatcher
 from oms import clock
 from oms.settings import settings
+from oms.webhooks import deliveries
 from oms.webhooks.models import Delivery, Subscription
 from oms.webhooks.post import Answer, NoAnswerError
 from oms.webhooks.targets import Target
@@ -21,6 +22,7 @@ from sweeper import replays
 from tests.faults.shop import table
 from tests.functional import webhooks
 from tests.functional.harness import Context
+from tests.functional.webhooks import an_event
 
 DISPATCH = "https://sqs.eu-central-1.amazonaws.com/123456789012/dispatch"
 QUICK = settings().delivery_queue_url
@@ -205,3 +207,32 @@ class World:
         overdue = datetime.fromtimestamp(due / 1000, UTC) + timedelta(minutes=2)
         start = max(overdue, self._swept)
         return start.replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def begun(world: World, *behaviours: Behaviour, **fields: Any) -> Subscription:
+    """A subscription with one delivery that was put and nudged, and nothing sent."""
+    subscription = subscribe(**fields)
+    if behaviours:
+        world.behaviours[host(subscription)] = in_turn(*behaviours)
+    event = an_event()
+    deliveries.nudge(
+        [
+            (
+                subscription,
+                deliveries.create(
+                    subscription,
+                    event_id=event["id"],
+                    event_type=event["type"],
+                    body=json.dumps(event, ensure_ascii=False),
+                ),
+            )
+        ]
+    )
+    return subscription
+
+
+def one_attempt(world: World, url: str = QUICK) -> None:
+    """The queue brings the one nudge that is there."""
+    (message,) = world.queues.pop(url)
+    world.now = max(world.now, message.at)
+    assert world.handle(url, message.body) == []

@@ -119,6 +119,7 @@ ALLOWED = {
     },
     "Sender": {
         "DataWebhooks": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "DataAudit": {"dynamodb:PutItem"},
         "DataIdentity": {"dynamodb:BatchGetItem"},
         "KeysWebhookKeys": SECRET,
         "WebhooksDeliveries": SEND | CONSUME,

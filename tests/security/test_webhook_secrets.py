@@ -10,7 +10,6 @@ import pytest
 
 from oms import api
 from oms.dynamodb import client, get_item, put_item
-from oms.errors import UnavailableError
 from oms.identity.models import User, user_key
 from oms.webhooks import vault
 from oms.webhooks.models import Subscription
@@ -122,7 +121,7 @@ def test_a_sealed_secret_copied_to_another_subscription_opens_nowhere(admin: Per
     item.secret = stolen
     put_item(item)
 
-    with pytest.raises(UnavailableError):
+    with pytest.raises(vault.UnopenedError):
         vault.unseal(subscription_now(own).secret, subscription_id=own.id)
     assert vault.unseal(stolen, subscription_id=victim.id).startswith("whsec_")
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from oms.errors import UnavailableError
 from oms.secret_store import Reloaded
 from oms.webhooks import vault
 from oms.webhooks.signature import new_secret
@@ -39,7 +38,7 @@ def test_sealed_it_shows_nothing_and_is_another_each_time() -> None:
 def test_copied_to_another_subscription_it_does_not_open() -> None:
     sealed = vault.seal(SECRET, subscription_id="S")
 
-    with pytest.raises(UnavailableError):
+    with pytest.raises(vault.UnopenedError):
         vault.unseal(sealed, subscription_id="T")
 
 
@@ -48,13 +47,13 @@ def test_a_changed_byte_does_not_open(place: int) -> None:
     changed = bytearray(vault.seal(SECRET, subscription_id="S"))
     changed[place] ^= 1
 
-    with pytest.raises(UnavailableError):
+    with pytest.raises(vault.UnopenedError):
         vault.unseal(bytes(changed), subscription_id="S")
 
 
 @pytest.mark.parametrize("sealed", [b"", b"1", b"1.", b"1.short", b"\xff.", b"whsec_AAAA"])
 def test_what_is_no_sealed_secret_does_not_open(sealed: bytes) -> None:
-    with pytest.raises(UnavailableError):
+    with pytest.raises(vault.UnopenedError):
         vault.unseal(sealed, subscription_id="S")
 
 
@@ -74,8 +73,8 @@ def test_without_its_key_nothing_opens(keys: Callable[..., None]) -> None:
 
     keys(v2="a" * 64)
 
-    with pytest.raises(UnavailableError):
+    with pytest.raises(vault.UnopenedError):
         vault.unseal(sealed, subscription_id="S")
     keys(v1="b" * 64)
-    with pytest.raises(UnavailableError):
+    with pytest.raises(vault.UnopenedError):
         vault.unseal(sealed, subscription_id="S")

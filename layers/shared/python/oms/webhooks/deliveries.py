@@ -15,7 +15,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms import clock, queues
-from oms.dynamodb import ConditionFailedError, get_item, put_item, retrying, update_item
+from oms.dynamodb import ConditionFailedError, TryAgainError, get_item, put_item, retrying, update_item
 from oms.errors import NotFoundError, WebhookNotActiveError
 from oms.events import MOMENT_LENGTH, Event
 from oms.queues import LONGEST_DELAY, Message
@@ -23,6 +23,8 @@ from oms.settings import settings
 from oms.webhooks.models import Delivery, Subscription
 
 KEPT = timedelta(days=30)
+# What is begun anew is kept for all of its attempts, with the waits that a receiver asks for.
+SCHEDULE = timedelta(days=5)
 # How long a claim holds: the attempt has ended by then, or was cut off.
 CLAIM = timedelta(seconds=60)
 
@@ -139,8 +141,7 @@ def replay_one(
 ) -> Delivery:
     """Begins the attempts anew and at once. Raises NotFoundError, WebhookNotActiveError, UnavailableError.
 
-    `wanted` tells by its event's type whether it is there for who asks. What is under way already, or is within a
-    minute, is left as it is.
+    `wanted` tells by its event's type whether it is there for who asks.
     """
     delivery = get_item(Delivery, Delivery.key(subscription.id, delivery_id))
     if delivery is None or not wanted(delivery.event_type):
@@ -152,33 +153,46 @@ def replay_one(
 
 
 def schedule_now(delivery: Delivery, *, replay: str | None = None) -> Delivery:
-    """The delivery, due now, unless it is at work: whoever holds a claim on it has it due within a minute.
+    """The delivery, with all its attempts before it: due now, unless it is at work, or will be within a minute.
 
-    `replay` is the range replay that asks, which takes up each delivery once.
+    Then whoever is at work finds that `made` was taken back, and begins the attempts anew. `replay` is the range
+    replay that asks, which takes up each delivery once.
     """
     now = clock.now()
-    if delivery.status == "pending" and (delivery.due_at or 0) <= milliseconds(now + CLAIM):
-        return delivery
+    at, *_ = due(delivery.subscription_id, delivery.id, now)
+    seen = delivery
+
+    def write() -> Delivery:
+        nonlocal seen
+        try:
+            return update_item(seen, *_scheduling(seen, now, replay))
+        except ConditionFailedError as error:
+            if not error.item:
+                return seen  # its time was over
+            seen = Delivery.from_raw_data(error.item)
+            if (replay is not None and seen.replay == replay) or (seen.status, seen.due_at) == ("pending", at):
+                return seen  # by an earlier attempt whose answer was lost, or somebody who asked for the same
+            raise TryAgainError from error
+
+    return retrying(write)
+
+
+def _scheduling(delivery: Delivery, now: datetime, replay: str | None) -> tuple[list[Action], Condition]:
+    """What makes a delivery due now, and that it is as it was read."""
+    is_soon = delivery.status == "pending" and (delivery.due_at or 0) <= milliseconds(now + CLAIM)
+    actions: list[Action] = [Delivery.made.set(0)]
+    if not is_soon:
+        actions += [Delivery.status.set("pending"), *setting_due(delivery.subscription_id, delivery.id, now)]
     unmoved: Condition = Delivery.status == delivery.status
     if delivery.due_at is not None:
         unmoved &= Delivery.due_at == delivery.due_at
-    actions = [
-        Delivery.status.set("pending"),
-        Delivery.made.set(0),
-        *setting_due(delivery.subscription_id, delivery.id, now),
-    ]
+    ends = int((now + SCHEDULE).timestamp())
+    if delivery.expires_at < ends:
+        actions.append(Delivery.expires_at.set(ends))
     if replay is not None:
         unmoved &= Delivery.replay.does_not_exist() | (Delivery.replay != replay)
         actions.append(Delivery.replay.set(replay))
-
-    def write() -> Delivery:
-        try:
-            return update_item(delivery, actions, unmoved)
-        except ConditionFailedError as error:
-            # By an earlier attempt whose answer was lost, or by somebody else: whatever it is now, it has moved.
-            return Delivery.from_raw_data(error.item) if error.item else delivery
-
-    return retrying(write)
+    return actions, unmoved
 
 
 def _check_active(subscription: Subscription) -> None:

@@ -11,11 +11,14 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from oms.errors import UnavailableError
 from oms.secret_store import Reloaded, read_secret
 from oms.settings import settings
 
 _NONCE_BYTES = 12
+
+
+class UnopenedError(Exception):
+    """A sealed secret whose key is not there, that is another subscription's, or was changed."""
 
 
 def _load_keys() -> dict[str, str]:
@@ -34,13 +37,13 @@ def seal(secret: str, *, subscription_id: str) -> bytes:
 
 
 def unseal(sealed: bytes, *, subscription_id: str) -> str:
-    """Raises UnavailableError for what was sealed with a key that is not there, or for another subscription."""
+    """Raises UnopenedError; UnavailableError while no key can be had."""
     version, _, rest = sealed.partition(b".")
     nonce, ciphertext = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
     try:
         return _cipher(version.decode()).decrypt(nonce, ciphertext, subscription_id.encode()).decode()
     except (InvalidTag, ValueError, LookupError) as error:
-        raise UnavailableError from error
+        raise UnopenedError("the secret of the webhook cannot be opened") from error
 
 
 def _cipher(version: str) -> AESGCM:
