@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from oms.catalogue import EVENT_TYPES
+from oms.feed import service as feed
 from oms.orders import events as orders
 from tests.infra.conftest import Synthesized
 from tests.infra.test_asynchronous import MAPPING, QUEUE, all_mappings, dead_letter_queues
@@ -104,6 +105,12 @@ def test_the_feeder_takes_what_one_transaction_holds_and_few_batches_race_for_th
 
     assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (49, 1)
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+
+
+def test_the_feeder_has_time_to_be_overtaken_until_it_gives_up(prod: Synthesized) -> None:
+    (feeder,) = (it for name, it in prod.all("AWS::Lambda::Function").items() if name.startswith("Feeder"))
+
+    assert feeder["Timeout"] > feed._PATIENCE + 6, "the last call may take six seconds"
 
 
 def test_the_aggregator_gets_what_orders_tell_and_nothing_else(prod: Synthesized) -> None:

@@ -133,6 +133,11 @@ def failed(reason: CancellationReason | None) -> TypeGuard[CancellationReason]:
     return reason is not None and reason.code == "ConditionalCheckFailed"
 
 
+def conflicted(reason: CancellationReason | None) -> bool:
+    """Whether a transaction was cancelled because another was at work on this item."""
+    return reason is not None and reason.code == "TransactionConflict"
+
+
 def transaction() -> TransactWrite:
     """A transaction on the shared client. Its operations go as checks, deletes, puts, updates, each in order.
 

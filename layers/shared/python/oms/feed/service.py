@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,8 +10,8 @@ from typing import Self
 from pynamodb.exceptions import TransactWriteError
 
 from oms import clock
-from oms.dynamodb import batch_get, failed, get_item, retrying, transaction
-from oms.errors import GoneError, InvalidRequestError, NotFoundError, UnavailableError
+from oms.dynamodb import batch_get, conflicted, failed, get_item, patience, retrying, transaction
+from oms.errors import GoneError, InvalidRequestError, NotFoundError
 from oms.events import occurred_in
 from oms.feed.models import Day, Head, Marker, Row
 from oms.pages import Range, table_page
@@ -27,8 +26,8 @@ _SETTLED = timedelta(minutes=10)
 # A transaction takes 100 operations and 4 MB: for each event a marker and a row, and beside them head and day.
 MOST_AT_ONCE = 49
 _MOST_BYTES = 3 * 1024 * 1024
-# Seconds in which a batch is begun anew; with the calls of the last time it ends before its function does.
-_PATIENCE = 40
+# Seconds in which calls are begun for the batches of one invocation; the last one may take 6 more.
+_PATIENCE = 45
 _READ_WHEN_FILTERING = 250
 # Characters of JSON. Four times that still fits into what Lambda answers, where all of it has to be escaped.
 _MOST_SHOWN = 1024 * 1024
@@ -61,19 +60,17 @@ def append(entries: Iterable[Entry]) -> int:
 
     None that is older than the feed: it may have been there, and its marker is gone, by which it would be known.
     """
-    return sum(_append_in_turn(batch) for batch in _batches(it for it in entries if not it.is_forgotten))
+    with patience(_PATIENCE):
+        return sum(_append_in_turn(batch) for batch in _batches(it for it in entries if not it.is_forgotten))
 
 
 def _append_in_turn(entries: Sequence[Entry]) -> int:
     """Whoever finds the head moved was overtaken by one who got on: so it is tried again at once, and often. With the
     pauses that are right for an overloaded table, a writer who never pauses would overtake again and again.
     """
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
-        written = retrying(lambda: _append(entries))
-        if written is not None:
-            return written
-    raise UnavailableError
+    while (written := retrying(lambda: _append(entries))) is None:
+        pass
+    return written
 
 
 def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -93,7 +90,7 @@ def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 def _append(entries: Sequence[Entry]) -> int | None:
     """One transaction moves the head and puts the rows, on condition that the head is where it was read.
 
-    None if it was not there any more.
+    None if it was not there any more, or another transaction is just moving it.
     """
     now = clock.now()
     today = now.date().isoformat()
@@ -116,7 +113,7 @@ def _append(entries: Sequence[Entry]) -> int | None:
                 row = Row(*Row.key(position), event_id=entry.id, type=entry.type, body=entry.body, expires_at=ends)
                 write.save(row, condition=Row.pk.does_not_exist())
     except TransactWriteError as error:
-        if any(failed(reason) for reason in error.cancellation_reasons):
+        if any(failed(reason) or conflicted(reason) for reason in error.cancellation_reasons):
             return None
         raise
     return len(new)

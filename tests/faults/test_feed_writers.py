@@ -1,0 +1,92 @@
+"""Writers of the feed who meet each other at its head, and what hinders them."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from oms.errors import UnavailableError
+from oms.feed import service
+from tests.faults.injector import faults, lose_answer, reason_at, refuse
+from tests.functional.feeding import an_event, everything, feed_in, ids
+from tests.functional.harness import Person
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:No application metrics to publish"),
+    pytest.mark.usefixtures("cloud"),
+]
+
+# Without an answer: twice a connection and a read.
+LONGEST_CALL = 6
+
+
+@pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "TransactionConflict"])
+def test_a_writer_that_is_overtaken_again_and_again_gives_up_in_time(
+    monkeypatch: pytest.MonkeyPatch, naps: list[float], reason: str
+) -> None:
+    """Of several transactions in one batch only the last is overtaken; each call takes a while."""
+    passed = 0.0
+    events = [an_event(size=200_000) for _ in range(45)]
+
+    def plan(made: Any) -> Any:
+        nonlocal passed
+        passed += 0.2
+        if made.operation == "TransactWriteItems" and passed > 20:
+            raise reason_at(0, reason)(made)
+        if made.operation == "TransactWriteItems":
+            passed += 10
+        return made.send()
+
+    monkeypatch.setattr("oms.dynamodb.time", SimpleNamespace(monotonic=lambda: passed))
+    with pytest.raises(UnavailableError), faults(plan):
+        feed_in(*events)
+
+    assert passed > service._PATIENCE, "it did try"
+    assert passed < service._PATIENCE + LONGEST_CALL
+
+
+@pytest.mark.parametrize("times", [1, 30])
+@pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "TransactionConflict"])
+def test_a_writer_that_meets_another_tries_again_at_once_and_often(
+    manager: Person, naps: list[float], times: int, reason: str
+) -> None:
+    event = an_event()
+
+    with faults(refuse("TransactWriteItems", reason_at(0, reason), times=times)):
+        feed_in(event)
+
+    assert everything(manager) == [event["id"]]
+    assert naps == []
+
+
+@pytest.mark.parametrize("times", [1, 30])
+def test_another_writer_makes_it_look_again(manager: Person, times: int) -> None:
+    ours, theirs = an_event(), [an_event() for _ in range(times)]
+    waiting, others_write = list(theirs), False
+
+    def plan(made: Any) -> Any:
+        nonlocal others_write
+        if made.operation == "TransactWriteItems" and waiting and not others_write:
+            others_write, other = True, waiting.pop()
+            service.append([service.Entry(other["id"], other["type"], json.dumps(other))])
+            others_write = False
+        return made.send()
+
+    with faults(plan):
+        feed_in(ours)
+
+    assert sorted(everything(manager)) == sorted(ids([ours, *theirs]))
+    assert len(everything(manager)) == times + 1
+
+
+def test_throttling_and_lost_answers_pass(manager: Person, naps: list[float]) -> None:
+    first, second = an_event(), an_event()
+
+    with faults(refuse("TransactWriteItems", reason_at(1, "ThrottlingError"), times=3)):
+        feed_in(first)
+    with faults(lose_answer("TransactWriteItems")):
+        feed_in(second)
+
+    assert everything(manager) == ids([first, second])
+    assert len(naps) == 4
