@@ -134,6 +134,7 @@ def list_events(query: Annotated[ListEventsQuery, Query()]) -> Response[EventPag
         EventPage(
             items=[_event(row) for row in stretch.shown],
             next_cursor=None if stretch.ended else cursor,
+            resume_cursor=cursor,
         )
     )
 

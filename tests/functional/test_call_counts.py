@@ -231,7 +231,7 @@ def repair_stock(world: World, *, dry_run: bool) -> Ask:
 def feed(path: str) -> Callable[[World], Ask]:
     def prepare(world: World) -> Ask:
         first, second = an_event(), an_event()
-        feed_in(first, second)
+        feed_in(first, second, an_event("stock.low"), an_event())
         filled = path.format(first=first["id"])
         if "cursor=" in filled:
             page = call("GET", f"{FEED}?limit=1", token=world.shop.manager.token)
@@ -332,6 +332,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"GET {FEED}", "", 3, feed(FEED)),
     (f"GET {FEED}", "after an event", 3, feed(f"{FEED}?after={{first}}")),
     (f"GET {FEED}", "next page", 2, feed(f"{FEED}?limit=1&cursor=")),
+    (f"GET {FEED}", "a rare type", 4, feed(f"{FEED}?limit=1&type=stock.low")),
     (f"GET {FEED}/<event_id>", "", 3, feed(f"{FEED}/{{first}}")),
     # webhooks
     (f"POST {WEBHOOKS}", "", 2, webhooks_at_all("POST", VALID_BODIES["create_webhook"])),

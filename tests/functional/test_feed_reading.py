@@ -1,5 +1,6 @@
 """Readers of the feed: what is being written while they read, what has expired, and what they are not shown."""
 
+import base64
 import random
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -217,3 +218,74 @@ def test_a_page_of_large_events_reads_little_more_than_it_answers(manager: Perso
 
     assert seen == ids(events)
     assert read_in_all < 1.5 * answered
+
+
+def follow(who: Person, cursor: str | None, query: str = "") -> tuple[list[str], str | None]:
+    """What there is from a cursor on, and the cursor to poll on with."""
+    seen: list[str] = []
+    while True:
+        page = read(who, query + (f"&cursor={cursor}" if cursor else ""), limit=20)
+        assert page.status == 200, page.text
+        seen += ids(page.json["items"])
+        cursor = page.json["resume_cursor"] or cursor
+        if page.json["next_cursor"] is None:
+            return seen, cursor
+
+
+@pytest.mark.parametrize("wanted", ["", "&type=order.created", "&type=stock.low"])
+def test_a_reader_goes_on_behind_what_it_was_not_shown(manager: Person, wanted: str) -> None:
+    cursor: str | None = None
+    seen: list[str] = []
+    expected: list[str] = []
+    for types in ("", "oos", "", "u", "o" * 40, "uuuu", "s", ""):
+        names = {"o": "order.created", "s": "stock.low", "u": "user.registered"}
+        events = [an_event(names[it]) for it in types]
+        if events:
+            feed_in(*events)
+        expected += [it["id"] for it in events if it["type"] in (wanted[6:] or ("order.created", "stock.low"))]
+
+        found, cursor = follow(manager, cursor, wanted)
+        seen += found
+
+        assert seen == expected
+    with faults() as calls:
+        assert follow(manager, cursor, wanted) == ([], cursor)
+    assert [it.operation for it in calls] == ["BatchGetItem", "Query"]
+    assert calls[1].send()["Count"] == 1, "only where it stands"
+
+
+def test_a_rare_type_is_looked_for_in_many_rows_of_a_page(manager: Person) -> None:
+    for _ in range(6):
+        feed_in(*(an_event() for _ in range(49)))
+    rare = an_event("stock.low")
+    feed_in(rare)
+
+    with faults() as calls:
+        seen, _ = follow(manager, None, "&type=stock.low")
+
+    assert seen == [rare["id"]]
+    assert len([it for it in calls if it.operation == "Query"]) == 5, "where it begins, then twice 20 rows and 250"
+
+
+def test_who_polls_on_for_a_type_that_does_not_come_is_not_told_that_something_was_missed(
+    admin: Person, time_machine: TimeMachine
+) -> None:
+    feed_in(an_event("stock.low"))
+    _, cursor = follow(admin, None, "&type=stock.low")
+    for _ in range(4):
+        time_machine(timedelta(days=60))
+        feed_in(an_event())
+        found, cursor = follow(signed_in_anew(admin), cursor, "&type=stock.low")
+        assert found == []
+
+
+def test_a_manager_learns_of_events_of_users_only_that_something_stands_there(manager: Person) -> None:
+    hidden = [an_event("user.registered") for _ in range(3)]
+    feed_in(*hidden)
+
+    page = read(manager)
+
+    assert page.json["items"] == []
+    cursor = page.json["resume_cursor"]
+    shown = page.text + str(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    assert not any(it["id"] in shown for it in hidden)

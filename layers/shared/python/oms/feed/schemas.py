@@ -26,8 +26,17 @@ class EventResponse(Response):
     sequence: int
     actor: dict[str, str]
     data: dict[str, Any]
+    omitted: list[str] | None = Field(
+        None,
+        exclude_if=lambda names: names is None,
+        description="Fields of `data` that are empty here because the event would be too large; else not there",
+    )
 
 
 class EventPage(Response):
     items: list[EventResponse]
     next_cursor: str | None
+    resume_cursor: str | None = Field(
+        description="Leads on, now or later, behind the last event that was looked at, shown or not; "
+        "null where none has been looked at yet"
+    )
