@@ -65,7 +65,7 @@ def test_what_comes_for_a_subscription_that_is_not_active_is_kept(world: World, 
     assert world.posts == []
 
 
-def test_events_of_users_go_to_subscriptions_of_who_is_an_active_admin_now(
+def test_a27_events_of_users_go_to_subscriptions_of_who_is_an_active_admin_now(
     world: World, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admin, demoted, disabled = person("admin"), person("manager"), person("admin", status="disabled")
