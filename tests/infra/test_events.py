@@ -108,7 +108,7 @@ def test_the_feeder_takes_what_one_transaction_holds_and_few_batches_race_for_th
 
 
 def test_the_feeder_has_time_to_be_overtaken_until_it_gives_up(prod: Synthesized) -> None:
-    (feeder,) = (it for name, it in prod.all("AWS::Lambda::Function").items() if name.startswith("Feeder"))
+    feeder = prod.one("AWS::Lambda::Function", "FunctionsFeeder")
 
     assert feeder["Timeout"] > feed._PATIENCE + 6, "the last call may take six seconds"
 

@@ -17,14 +17,14 @@ def latest(http: httpx.Client) -> str | None:
 
 
 def follow(http: httpx.Client, after: str | None) -> list[Any]:
-    """All events after one, page by page, each page asked for by the last event of the one before."""
-    found: list[Any] = []
-    while True:
-        page = http.get(FEED, params={"limit": 100} | ({"after": after} if after else {})).json()
+    """All events after one, page by page."""
+    query = {"limit": 100} | ({"after": after} if after else {})
+    page = http.get(FEED, params=query).json()
+    found: list[Any] = page["items"]
+    while page["next_cursor"]:
+        page = http.get(FEED, params=query | {"cursor": page["next_cursor"]}).json()
         found += page["items"]
-        if not page["items"]:
-            return found
-        after = found[-1]["id"]
+    return found
 
 
 @contextmanager
