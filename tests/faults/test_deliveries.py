@@ -31,6 +31,7 @@ from tests.functional.webhook_world import (
     delivery_of,
     host,
     in_turn,
+    start_replay,
     subscribe,
 )
 from tests.functional.webhooks import an_event, subscription_now
@@ -73,7 +74,7 @@ def ended_once(world: World, subscription: Subscription) -> None:
 def ask_for_a_replay(world: World, subscription: Subscription) -> None:
     """As a client who asks again after an answer that was none."""
     try:
-        replay.start(subscription, since=world.now - timedelta(hours=1), until=world.now, only_failed=False)
+        start_replay(subscription, world.now - timedelta(hours=1), world.now)
     except ReplayRunningError:
         return
 

@@ -344,7 +344,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"POST {WEBHOOK}/test", "", 6, webhook("POST", "/test")),
     (f"GET {WEBHOOK}/deliveries", "", 3, webhook("GET", "/deliveries")),
     (f"POST {WEBHOOK}/deliveries/<delivery_id>/replay", "", 6, webhook("POST", "/deliveries/{delivery}/replay")),
-    (f"POST {WEBHOOK}/replay", "", 5, webhook("POST", "/replay", VALID_BODIES["replay_webhook"])),
+    (f"POST {WEBHOOK}/replay", "", 4, webhook("POST", "/replay", VALID_BODIES["replay_webhook"])),
     # docs
     *((f"GET {path}", "", 0, public(path)) for path in DOCS),
     *((f"GET /api/v1{path}", "", 0, public(f"/api/v1{path}")) for path in DOCS),

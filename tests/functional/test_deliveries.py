@@ -10,7 +10,7 @@ from oms.dynamodb import update_item
 from oms.errors import NotFoundError, ReplayRunningError, WebhookNotActiveError
 from oms.events import Event, EventActor
 from oms.schemas import Response
-from oms.webhooks import deliveries, replay
+from oms.webhooks import deliveries
 from oms.webhooks.models import Delivery
 from oms.webhooks.post import Answer
 from tests.faults.injector import between, faults, lose_answer
@@ -22,6 +22,7 @@ from tests.functional.webhook_world import (
     delivery_of,
     host,
     one_attempt,
+    start_replay,
     subscribe,
 )
 from tests.functional.webhooks import stored
@@ -78,7 +79,7 @@ def test_nothing_is_sent_to_a_webhook_that_is_not_active(world: World, status: s
     for ask in (
         lambda: deliveries.deliver_now(subscription, a_test_event()),
         lambda: deliveries.replay_one(subscription, kept.id),
-        lambda: replay.start(subscription, since=clock.now(), until=clock.now(), only_failed=False),
+        lambda: start_replay(subscription, clock.now(), clock.now()),
     ):
         with pytest.raises(WebhookNotActiveError):
             ask()
@@ -193,9 +194,9 @@ def test_one_replay_of_a_subscription_runs_at_a_time(world: World) -> None:
     subscription, other, now = subscribe(), subscribe(), clock.now()
 
     def start(of: Any) -> None:
-        replay.start(of, since=now - timedelta(hours=1), until=now, only_failed=True)
+        start_replay(of, now - timedelta(hours=1), now)
 
-    with faults(lose_answer("PutItem")):
+    with faults(lose_answer("TransactWriteItems")):
         start(subscription)
     with pytest.raises(ReplayRunningError):
         start(subscription)

@@ -9,11 +9,11 @@ import pytest
 from oms import clock
 from oms.dynamodb import update_item
 from oms.errors import UnavailableError
-from oms.webhooks import overdue, replay
+from oms.webhooks import overdue
 from oms.webhooks.deliveries import create, milliseconds, setting_due
 from oms.webhooks.models import Delivery, Subscription
 from tests.faults.injector import Call, Plan, failing, faults
-from tests.functional.webhook_world import QUICK, REPLAYS, SLOW, World, subscribe
+from tests.functional.webhook_world import QUICK, REPLAYS, SLOW, World, start_replay, subscribe
 from tests.functional.webhooks import an_event
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -98,7 +98,7 @@ def test_one_subscription_that_cannot_be_read_holds_up_no_other(world: World) ->
     first, unreadable, last = (subscribe() for _ in range(3))
     for subscription in (first, unreadable, last):
         pending(subscription, overdue=timedelta(hours=1))
-    replay.start(last, since=world.now - timedelta(days=1), until=world.now, only_failed=False)
+    start_replay(last, world.now - timedelta(days=1), world.now)
     world.queues.clear()
     world.now += timedelta(minutes=3)
 
@@ -126,7 +126,7 @@ def test_what_one_subscription_has_piled_up_is_not_in_the_way_of_another(
 
 def test_a_replay_whose_message_was_lost_goes_on(world: World) -> None:
     subscription = subscribe()
-    replay.start(subscription, since=world.now - timedelta(days=1), until=world.now, only_failed=False)
+    start_replay(subscription, world.now - timedelta(days=1), world.now)
     (message,) = world.messages(REPLAYS)
     world.queues.clear()
     world.now += timedelta(minutes=3)
@@ -144,7 +144,7 @@ def test_a_replay_goes_on_whatever_is_overdue_before_it_and_however_deep_the_que
     subscription = subscribe()
     for _ in range(5):
         pending(subscription, overdue=timedelta(hours=1))
-    replay.start(subscription, since=world.now - timedelta(days=1), until=world.now, only_failed=False)
+    start_replay(subscription, world.now - timedelta(days=1), world.now)
     (message,) = world.messages(REPLAYS)
     world.queues.clear()
     world.deep = {QUICK, SLOW}

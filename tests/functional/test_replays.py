@@ -18,6 +18,7 @@ from tests.functional.webhook_world import (
     host,
     in_turn,
     silent,
+    start_replay,
     subscribe,
 )
 from tests.functional.webhooks import an_event
@@ -50,7 +51,7 @@ def start(
     only_failed: bool = False,
 ) -> Replay:
     since, until = since or world.now - timedelta(days=10), until or world.now
-    return replay.start(subscription, since=since, until=until, only_failed=only_failed)
+    return start_replay(subscription, since, until, only_failed=only_failed)
 
 
 def test_everything_of_the_stretch_is_sent_again_once_ten_a_second(world: World) -> None:
@@ -197,6 +198,17 @@ def test_a_message_that_comes_twice_takes_it_no_further(world: World) -> None:
 
     assert len(world.messages()) == 10
     assert len(world.messages(REPLAYS)) == 2, "the first, which the world still has, and the one that follows it"
+
+
+def test_tests_are_not_sent_again(world: World) -> None:
+    subscription = filled(world, 2)
+    first, second = deliveries_of(subscription)
+    update_item(first, [Delivery.event_type.set("webhook.test"), Delivery.status.set("failed")])
+
+    start(world, subscription)
+    world.run()
+
+    assert [post.id for post in world.posts] == [second.event_id]
 
 
 def test_what_is_sent_again_is_tried_as_often_as_the_first_time(world: World) -> None:

@@ -11,6 +11,8 @@ from oms import clock
 from oms.dynamodb import get_item
 from oms.settings import settings
 from oms.webhooks.models import Attempt, Delivery, Replay, Subscription
+from tests.faults.injector import crashes
+from tests.faults.shop import table
 from tests.functional.auth.conftest import audit_entries
 from tests.functional.gateway import assert_problem, call, places
 from tests.functional.harness import Answer, Person
@@ -293,6 +295,35 @@ def test_what_makes_it_send_is_audited(manager: Person) -> None:
         (manager.id, target, {"delivery": delivery.id}),
         (manager.id, target, span),
     ]
+
+
+ASKED = {
+    "test": lambda _: ("test", None),
+    "one": lambda delivery: (f"deliveries/{delivery.id}/replay", None),
+    "span": lambda _: ("replay", SPAN),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_nothing_is_sent_that_was_not_written_down(manager: Person, name: str) -> None:
+    """Whatever the request dies at."""
+
+    def begin() -> tuple[Subscription, Delivery]:
+        subscription = subscribe()
+        return subscription, a_delivery(subscription)
+
+    def ask(it: tuple[Subscription, Delivery]) -> None:
+        subscription, delivery = it
+        post(manager, subscription.id, *ASKED[name](delivery))
+
+    for where, (subscription, delivery) in crashes(begin, ask):
+        items = [it.to_json()["Attributes"] for it in table("webhooks").all_items()]
+        own = [it for it in items if it["pk"]["S"] == f"sub#{subscription.id}" and it["kind"]["S"] != "tests"]
+        happened = len(own) > 1 or stored(delivery).status == "pending"
+        written = [it for it in audit_entries() if it.target == f"webhook#{subscription.id}"]
+        assert len(written) <= 1, where
+        assert written or not happened, where
+        assert name != "span" or bool(written) == happened, where
 
 
 def test_managers_are_not_shown_deliveries_of_events_that_are_for_admins(manager: Person, admin: Person) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dispatcher import handler as dispatcher
-from oms import clock
+from oms import audit, clock
 from oms.settings import settings
-from oms.webhooks import deliveries
-from oms.webhooks.models import Delivery, Subscription
+from oms.webhooks import deliveries, replay
+from oms.webhooks.models import Delivery, Replay, Subscription
 from oms.webhooks.post import Answer, NoAnswerError
 from oms.webhooks.targets import Target
 from sender import handler as sender
@@ -236,3 +236,8 @@ def one_attempt(world: World, url: str = QUICK) -> None:
     (message,) = world.queues.pop(url)
     world.now = max(world.now, message.at)
     assert world.handle(url, message.body) == []
+
+
+def start_replay(subscription: Subscription, since: datetime, until: datetime, *, only_failed: bool = False) -> Replay:
+    entry = audit.entry("webhook.replayed", actor_id="somebody", address=None, target=f"webhook#{subscription.id}")
+    return replay.start(subscription, since=since, until=until, only_failed=only_failed, entry=entry)

@@ -128,16 +128,25 @@ def queue_of(subscription: Subscription) -> str:
     return settings().slow_delivery_queue_url if is_slow else settings().delivery_queue_url
 
 
-def deliver_now(subscription: Subscription, event: Event[Any]) -> Delivery:
+type Record = Callable[[], object]
+"""Writes down what is about to be done: what nothing speaks against, and before it is done."""
+
+
+def deliver_now(subscription: Subscription, event: Event[Any], *, record: Record = lambda: None) -> Delivery:
     """Sends an event to this subscription alone. Raises WebhookNotActiveError, UnavailableError."""
     _check_active(subscription)
+    record()
     delivery = create(subscription, event_id=event.id, event_type=event.type, body=event.text())
     nudge([(subscription, delivery)])
     return delivery
 
 
 def replay_one(
-    subscription: Subscription, delivery_id: str, *, wanted: Callable[[str], bool] = lambda _: True
+    subscription: Subscription,
+    delivery_id: str,
+    *,
+    wanted: Callable[[str], bool] = lambda _: True,
+    record: Record = lambda: None,
 ) -> Delivery:
     """Begins the attempts anew and at once. Raises NotFoundError, WebhookNotActiveError, UnavailableError.
 
@@ -147,6 +156,7 @@ def replay_one(
     if delivery is None or not wanted(delivery.event_type):
         raise NotFoundError("There is no such delivery.")
     _check_active(subscription)
+    record()
     delivery = schedule_now(delivery)
     nudge([(subscription, delivery)])
     return delivery

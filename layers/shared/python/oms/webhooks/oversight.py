@@ -31,9 +31,10 @@ def send_test(subscription_id: str, *, by: By, report: Report) -> Delivery:
     """A delivery of an event made for this alone. Raises NotFoundError, TooManyRequestsError, WebhookNotActiveError."""
     subscription = get(subscription_id)
     _take_test(subscription, report)
-    sent = deliveries.deliver_now(subscription, events.new_test(subscription, by=by.actor))
-    audit.record(by.entry("webhook.tested", subscription_id, {"delivery": sent.id}))
-    return sent
+    event = events.new_test(subscription, by=by.actor)
+    details = {"delivery": deliveries.delivery_id(subscription.id, event.id)}
+    entry = by.entry("webhook.tested", subscription_id, details)
+    return deliveries.deliver_now(subscription, event, record=lambda: audit.record(entry))
 
 
 def _take_test(subscription: Subscription, report: Report) -> None:
@@ -56,14 +57,12 @@ def _take_test(subscription: Subscription, report: Report) -> None:
 
 def replay_delivery(subscription_id: str, delivery_id: str, *, by: By, wanted: Wanted) -> Delivery:
     """Begins its attempts anew. Raises NotFoundError, WebhookNotActiveError."""
-    delivery = deliveries.replay_one(get(subscription_id), delivery_id, wanted=wanted)
-    audit.record(by.entry("webhook.replayed", subscription_id, {"delivery": delivery.id}))
-    return delivery
+    entry = by.entry("webhook.replayed", subscription_id, {"delivery": delivery_id})
+    return deliveries.replay_one(get(subscription_id), delivery_id, wanted=wanted, record=lambda: audit.record(entry))
 
 
 def replay_span(subscription_id: str, *, since: datetime, until: datetime, only_failed: bool, by: By) -> Replay:
     """Begins to send a span again, by and by. Raises NotFoundError, WebhookNotActiveError, ReplayRunningError."""
-    started = replay.start(get(subscription_id), since=since, until=until, only_failed=only_failed)
     span: dict[str, str | int] = {"from": clock.timestamp(since), "to": clock.timestamp(until)}
-    audit.record(by.entry("webhook.replayed", subscription_id, span | {"only_failed": int(only_failed)}))
-    return started
+    entry = by.entry("webhook.replayed", subscription_id, span | {"only_failed": int(only_failed)})
+    return replay.start(get(subscription_id), since=since, until=until, only_failed=only_failed, entry=entry)

@@ -3,16 +3,19 @@
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from oms import clock, queues
-from oms.dynamodb import ConditionFailedError, delete_item, get_item, put_item, retrying, update_item
+from oms.audit import AuditEntry
+from oms.dynamodb import ConditionFailedError, delete_item, failed, get_item, retrying, transaction, update_item
 from oms.errors import ReplayRunningError, WebhookNotActiveError
 from oms.events import MOMENT_LENGTH
 from oms.pages import Range, table_page
 from oms.settings import settings
 from oms.webhooks import deliveries
 from oms.webhooks.deliveries import KEPT, due, milliseconds
+from oms.webhooks.events import TEST
 from oms.webhooks.models import REPLAYS, Delivery, Replay, Subscription
 
 AT_ONCE = 10
@@ -24,10 +27,13 @@ _MOST_PAGES = 10
 _ABANDONED = timedelta(minutes=30)
 
 
-def start(subscription: Subscription, *, since: datetime, until: datetime, only_failed: bool) -> Replay:
+def start(
+    subscription: Subscription, *, since: datetime, until: datetime, only_failed: bool, entry: AuditEntry
+) -> Replay:
     """Begins to send again what happened from `since` until before `until`, and before now; whole seconds.
 
     `only_failed`: what failed for good or was kept while the subscription was not active, not what was delivered.
+    `entry` is put with it.
     Raises WebhookNotActiveError, ReplayRunningError, UnavailableError.
     """
     if subscription.status != "active":
@@ -46,19 +52,24 @@ def start(subscription: Subscription, *, since: datetime, until: datetime, only_
         started_at=clock.timestamp(now),
         expires_at=int((now + KEPT).timestamp()),
     )
-    free = Replay.pk.does_not_exist() | (Replay.due_at < milliseconds(now - _ABANDONED))
-
-    def put() -> None:
-        try:
-            put_item(replay, free)
-        except ConditionFailedError as error:
-            stored = Replay.from_raw_data(error.item or {})
-            if stored.id != replay.id:  # it is ours when an earlier attempt's answer was lost
-                raise ReplayRunningError("A replay of this webhook is running.") from error
-
-    retrying(put)
+    retrying(lambda: _put(replay, entry))
     _nudge(replay, delay=0)
     return replay
+
+
+def _put(replay: Replay, entry: AuditEntry) -> None:
+    free = Replay.pk.does_not_exist() | (Replay.due_at < milliseconds(clock.now() - _ABANDONED))
+    try:
+        with transaction() as writes:
+            writes.save(replay, free, return_values="ALL_OLD")
+            writes.save(entry)
+    except TransactWriteError as error:
+        own, *_ = error.cancellation_reasons or [None]
+        if not failed(own):
+            raise
+        stored = Replay.from_raw_data(own.raw_item or {})
+        if stored.id != replay.id:  # it is ours when an earlier attempt's answer was lost
+            raise ReplayRunningError("A replay of this webhook is running.") from error
 
 
 def go_on(subscription_id: str, due_at: int) -> int | None:
@@ -102,7 +113,9 @@ def _stretch(replay: Replay) -> tuple[list[Delivery], str | None]:
 
 
 def _is_wanted(delivery: Delivery, replay: Replay) -> bool:
-    """What is pending and was not attempted yet is on its way anyway."""
+    """What is pending and was not attempted yet is on its way anyway. A test was of its moment."""
+    if delivery.event_type == TEST.name:
+        return False
     if delivery.status == "pending":
         return delivery.made > 0
     return delivery.status in ("failed", "paused") or not replay.only_failed
