@@ -1,4 +1,4 @@
-"""The events table: a log without gaps, kept for 90 days.
+"""The events table: a log without gaps, shown for 90 days.
 
 Keys: `head`/`head`, `log#<position // 10,000>`/<position>, `id#<event>`/`marker`, `days`/<date>.
 """
