@@ -82,6 +82,8 @@ DRIPS = {
     "body": endless(HEAD + b"Content-Length: 1000\r\n\r\n", drop=b"x", pause=0.05),
     "chunks": endless(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", drop=b"1\r\nx\r\n", pause=0.05),
     "continues": endless(drop=b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.05),
+    "hints": endless(drop=b"HTTP/1.1 103 Early Hints\r\n\r\n", pause=0.05),
+    "a flood of hints": endless(drop=b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 1000, pause=0),
     "nothing": answering(b"", pause=5),
 }
 
@@ -149,6 +151,25 @@ def test_an_answer_is_what_was_said(serve: Serve) -> None:
     head = b"HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Length: 5\r\n\r\n"
 
     assert send(serve(answering(head, b"sorry", pause=0.05))) == Answer(503, "120", b"sorry")
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ([b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"], 204),
+        ([b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n"] * 2, 204),
+        ([b"HTTP/1.1 199 Whatever\r\n\r\n"], 204),
+        ([b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"], 101),
+    ],
+)
+@pytest.mark.parametrize("pause", [0, 0.05])
+def test_what_comes_before_an_answer_is_passed_over(serve: Serve, said: list[bytes], status: int, pause: float) -> None:
+    final = b"HTTP/1.1 204 No Content\r\nRetry-After: 7\r\n\r\n"
+
+    answer = send(serve(answering(*said, final, pause=pause)))
+
+    assert (answer.status, answer.body) == (status, b"")
+    assert answer.retry_after == (None if status == 101 else "7")
 
 
 def test_a_body_that_ends_too_soon_is_what_came(serve: Serve) -> None:

@@ -97,13 +97,24 @@ def _request(target: Target, body: bytes, headers: Mapping[str, str]) -> bytes:
 
 
 def _read(connection: socket.socket, clock: Deadline) -> Answer:
-    response = http.client.HTTPResponse(_Timed(connection, clock), method="POST")  # type: ignore[arg-type]
+    response = _Final(_Timed(connection, clock), method="POST")  # type: ignore[arg-type]
     response.begin()
     try:
         body = response.read(MOST_OF_AN_ANSWER)
     except http.client.IncompleteRead as error:
         body = error.partial[:MOST_OF_AN_ANSWER]
     return Answer(response.status, response.getheader("Retry-After"), body)
+
+
+class _Final(http.client.HTTPResponse):
+    """The answer itself. Of what may come before it (RFC 9110, section 15.2) the library passes over 100 alone."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
 
 
 class _Timed(io.RawIOBase):
