@@ -18,8 +18,13 @@ _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
 
 # https://www.iana.org/assignments/iana-ipv6-special-registry and -ipv4-: what `is_global` alone lets pass.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-_SPECIAL_6 = tuple(IPv6Network(it) for it in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
-_SPECIAL_4 = (IPv4Network("192.88.99.0/24"),)
+_SPECIAL_6 = tuple(
+    IPv6Network(it) for it in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
+)
+_SPECIAL_4 = tuple(
+    IPv4Network(it)
+    for it in ("192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24")
+)
 
 
 class ForbiddenTargetError(Exception):
