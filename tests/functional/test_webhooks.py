@@ -16,7 +16,7 @@ from oms.dynamodb import client, get_item, put_item, update_item
 from oms.settings import settings
 from oms.webhooks import service, vault
 from oms.webhooks.models import Subscription, SubscriptionCount
-from tests.faults.injector import conflicted, crashes, faults, lose_answer, refuse
+from tests.faults.injector import Call, conflicted, crashes, faults, lose_answer, refuse, timed_out
 from tests.functional.auth.wire import overtaken
 from tests.functional.gateway import assert_problem, call, places
 from tests.functional.harness import Answer, Person
@@ -93,6 +93,7 @@ def test_a_webhook_is_made_with_a_secret_that_is_shown_this_once(admin: Person, 
         "version": 1,
         "created_at": made["created_at"],
         "updated_at": made["created_at"],
+        "created_by": admin.id,
     }
     shown = get(manager, made)
     assert (shown.json, shown.headers["ETag"]) == (made, '"1"')
@@ -399,6 +400,31 @@ def test_a_rotation_keeps_the_secret_before_for_a_day(admin: Person) -> None:
     left = clock.instant(answer.json["previous_valid_until"]) - clock.now()
     assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
     assert now.previous_until == clock.instant(answer.json["previous_valid_until"]).timestamp()
+
+
+@pytest.mark.parametrize("again", ["described", "rotated"])
+def test_a_rotation_whose_answer_was_lost_and_that_was_edited_since_is_one(admin: Person, again: str) -> None:
+    webhook = created(admin)
+    lost = []
+
+    def plan(asked: Call) -> Any:
+        answer = asked.send()
+        if asked.operation == "TransactWriteItems" and not lost:
+            lost.append(asked)
+            other = rotate(admin, webhook) if again == "rotated" else patch(admin, webhook, description="Other")
+            assert other.status == 200
+            lost.append(other)
+            raise timed_out(asked)
+        return answer
+
+    with faults(plan):
+        answer = rotate(admin, webhook)
+
+    now = stored(webhook)
+    secrets = [vault.unseal(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")]
+    before = lost[1].json["secret"] if again == "rotated" else None
+    assert secrets == ([before, answer.json["secret"]] if before else [answer.json["secret"], webhook["secret"]])
+    assert now.version == 3
 
 
 def test_rotated_twice_the_first_of_three_is_void_at_once(admin: Person) -> None:

@@ -150,6 +150,8 @@ def rotate_secret(subscription_id: str, *, by: By) -> tuple[Subscription, str, i
     until = int((clock.now() + OVERLAP).timestamp())
 
     def changes(seen: Subscription) -> dict[str, Any]:
+        if sealed in (seen.secret, seen.previous_secret):
+            return {}  # made by an earlier attempt whose answer was lost, and edited since
         return {"secret": sealed, "previous_secret": seen.secret, "previous_until": until}
 
     entry = by.entry("webhook.secret_rotated", subscription_id)
