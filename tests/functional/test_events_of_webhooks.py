@@ -53,7 +53,7 @@ def test_the_end_of_a_webhook_is_told_once() -> None:
 
     assert event["data"] == {
         "id": "SUB",
-        "url": "https://example.com/hook",
+        "host": "example.com",
         "events": ["order.*"],
         "description": "the books",
         "status": "disabled",

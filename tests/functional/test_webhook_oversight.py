@@ -150,7 +150,7 @@ def test_a_test_is_an_event_for_this_webhook_alone(manager: Person) -> None:
     assert event["actor"] == {"id": manager.id, "role": "manager"}
     assert event["data"] == {
         "id": subscription.id,
-        "url": subscription.url,
+        "host": "hooks.example",
         "events": ["order.shipped"],
         "description": "The warehouse",
         "status": "active",

@@ -1,6 +1,7 @@
 """What the webhook routes take and give."""
 
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     ConfigDict,
@@ -50,26 +51,48 @@ class UpdateWebhookRequest(Request):
         return self
 
 
+Status = Literal["active", "paused", "disabled"]
+DisabledReason = Annotated[Literal["failing", "gone"] | None, Field(description="`gone`: the receiver answered 410")]
+
+
 class WebhookData(Response):
+    """As events tell of a subscription: of its URL the host alone, as the path may be a secret.
+
+    `failing_since` is the first failure after the last success; five days of it disable the subscription.
+    """
+
+    id: str
+    host: str
+    events: list[str]
+    description: str | None
+    status: Status
+    disabled_reason: DisabledReason
+    failing_since: str | None
+
+    @classmethod
+    def of(cls, subscription: Subscription) -> Self:
+        shown = {name: getattr(subscription, name) for name in cls.model_fields if name != "host"}
+        return cls.model_validate(shown | {"host": urlsplit(subscription.url).hostname})
+
+
+class WebhookResponse(Response):
     """`failing_since` is the first failure after the last success; five days of it disable the subscription."""
 
     id: str
     url: str
     events: list[str]
     description: str | None
-    status: Literal["active", "paused", "disabled"]
-    disabled_reason: Literal["failing", "gone"] | None = Field(description="`gone`: the receiver answered 410")
+    status: Status
+    disabled_reason: DisabledReason
     failing_since: str | None
+    version: int
+    created_at: str
+    updated_at: str
+    created_by: str = Field(description="The user who made it. It goes on when they leave")
 
     @classmethod
     def of(cls, subscription: Subscription) -> Self:
         return cls.model_validate({name: getattr(subscription, name) for name in cls.model_fields})
-
-
-class WebhookResponse(WebhookData):
-    version: int
-    created_at: str
-    updated_at: str
 
 
 class CreatedWebhookResponse(WebhookResponse):
