@@ -9,8 +9,9 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from oms.events import PublishedEvent
 from oms.webhooks.audience import Audience, all_subscriptions
-from oms.webhooks.dispatch import Dispatch, Incoming
+from oms.webhooks.dispatch import Dispatch
 
 logger = Logger()
 tracer = Tracer()
@@ -20,7 +21,7 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 def deliver(dispatch: Dispatch, record: SQSRecord) -> None:
     try:
-        made = dispatch.of(Incoming.read(record.body))
+        made = dispatch.of(PublishedEvent.read(record.body))
     except Exception:
         logger.exception("an event was not dispatched", message_id=record.message_id)
         raise

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from oms.errors import UnavailableError
+from oms.events import PublishedEvent
 from oms.feed import service
 from tests.faults.injector import faults, lose_answer, reason_at, refuse
 from tests.functional.feeding import an_event, everything, feed_in, ids
@@ -69,7 +70,7 @@ def test_another_writer_makes_it_look_again(manager: Person, times: int) -> None
         nonlocal others_write
         if made.operation == "TransactWriteItems" and waiting and not others_write:
             others_write, other = True, waiting.pop()
-            service.append([service.Entry(other["id"], other["type"], json.dumps(other))])
+            service.append([PublishedEvent.read(json.dumps(other))])
             others_write = False
         return made.send()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oms.webhooks.dispatch import Incoming
+from oms.events import PublishedEvent
 from oms.webhooks.models import Subscription
 from tests.faults.injector import Call, Plan, failing, faults
 from tests.functional.harness import Person
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publis
 def test_each_subscription_that_wants_the_type_gets_the_very_text(world: World) -> None:
     wanting = [subscribe("order.created"), subscribe("order.*", "stock.low"), subscribe("*")]
     others = [subscribe("order.cancelled"), subscribe("stock.*")]
-    text = Incoming.read('{ "type": "order.created",  "id": "0123456789ABCDEFGHJKMNPQ", "data": "Übung" }').body
+    text = PublishedEvent.read('{ "type": "order.created",  "id": "0123456789ABCDEFGHJKMNPQ", "data": "Übung" }').body
 
     assert world.handle(DISPATCH, text) == []
 

@@ -64,6 +64,23 @@ class Event[Data: BaseModel](Response):
 
 
 @dataclass(frozen=True)
+class PublishedEvent:
+    """An event as its consumers get it: its JSON, and of that what tells it from others."""
+
+    id: str
+    type: str
+    body: str
+
+    @classmethod
+    def read(cls, body: str) -> Self:
+        """Raises ValueError, LookupError or TypeError for what is no event."""
+        content = json.loads(body)
+        if occurred_in(content["id"]) is None or not isinstance(content["type"], str):
+            raise ValueError("an event has an id that begins with its time, and a type")
+        return cls(content["id"], content["type"], body)
+
+
+@dataclass(frozen=True)
 class Internal:
     """A message from one part of the system to another. It takes the way of events, past the feed and the webhooks."""
 

@@ -1,18 +1,16 @@
 """The event feed: written by one transaction at a time, read from any place, nothing missed and nothing twice."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
 
 from pynamodb.exceptions import TransactWriteError
 
 from oms import clock
 from oms.dynamodb import batch_get, conflicted, failed, get_item, patience, retrying, transaction
 from oms.errors import GoneError, InvalidRequestError, NotFoundError
-from oms.events import occurred_in
+from oms.events import PublishedEvent, occurred_in
 from oms.feed.models import Day, Head, Marker, Row
 from oms.pages import Range, table_page
 
@@ -33,69 +31,52 @@ _READ_WHEN_FILTERING = 250
 _MOST_SHOWN = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Entry:
-    """An event to be written down: its JSON, and of that what the log is searched by."""
-
-    id: str
-    type: str
-    body: str
-
-    @classmethod
-    def of(cls, body: str) -> Self:
-        """Raises ValueError, LookupError or TypeError for what is no event."""
-        content = json.loads(body)
-        if occurred_in(content["id"]) is None or not isinstance(content["type"], str):
-            raise ValueError("an event has an id that begins with its time, and a type")
-        return cls(content["id"], content["type"], body)
-
-    @property
-    def is_forgotten(self) -> bool:
-        occurred = occurred_in(self.id)
-        return occurred is not None and occurred < clock.now() - KEPT
-
-
-def append(entries: Iterable[Entry]) -> int:
+def append(events: Iterable[PublishedEvent]) -> int:
     """Writes down the events that are not there yet, each once; how many those were. Raises UnavailableError.
 
     None that is older than the feed: it may have been there, and its marker is gone, by which it would be known.
     """
     with patience(_PATIENCE):
-        return sum(_append_in_turn(batch) for batch in _batches(it for it in entries if not it.is_forgotten))
+        return sum(_append_in_turn(batch) for batch in _batches(it for it in events if not _is_forgotten(it)))
 
 
-def _append_in_turn(entries: Sequence[Entry]) -> int:
+def _is_forgotten(event: PublishedEvent) -> bool:
+    occurred = occurred_in(event.id)
+    return occurred is not None and occurred < clock.now() - KEPT
+
+
+def _append_in_turn(events: Sequence[PublishedEvent]) -> int:
     """Whoever finds the head moved was overtaken by one who got on: so it is tried again at once, and often. With the
     pauses that are right for an overloaded table, a writer who never pauses would overtake again and again.
     """
-    while (written := retrying(lambda: _append(entries))) is None:
+    while (written := retrying(lambda: _append(events))) is None:
         pass
     return written
 
 
-def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    batch: list[Entry] = []
+def _batches(events: Iterable[PublishedEvent]) -> Iterator[list[PublishedEvent]]:
+    batch: list[PublishedEvent] = []
     size = 0
-    for entry in {it.id: it for it in entries}.values():
-        length = len(entry.body.encode())
+    for event in {it.id: it for it in events}.values():
+        length = len(event.body.encode())
         if batch and (len(batch) == MOST_AT_ONCE or size + length > _MOST_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(entry)
+        batch.append(event)
         size += length
     if batch:
         yield batch
 
 
-def _append(entries: Sequence[Entry]) -> int | None:
+def _append(events: Sequence[PublishedEvent]) -> int | None:
     """One transaction moves the head and puts the rows, on condition that the head is where it was read.
 
     None if it was not there any more, or another transaction is just moving it.
     """
     now = clock.now()
     today = now.date().isoformat()
-    known = batch_get(Marker, [Marker.key(entry.id) for entry in entries])
-    new = [entry for entry in entries if Marker.key(entry.id) not in known]
+    known = batch_get(Marker, [Marker.key(event.id) for event in events])
+    new = [event for event in events if Marker.key(event.id) not in known]
     if not new:
         return 0
     head, day = get_item(Head, Head.key()), get_item(Day, Day.key(today))
@@ -107,10 +88,10 @@ def _append(entries: Sequence[Entry]) -> int | None:
             write.save(Head(*Head.key(), position=last + len(new)), condition=unmoved)
             if day is None:
                 write.save(Day(*Day.key(today), position=last + 1, expires_at=ends), condition=Day.pk.does_not_exist())
-            for position, entry in enumerate(new, last + 1):
-                marker = Marker(*Marker.key(entry.id), position=position, expires_at=ends)
+            for position, event in enumerate(new, last + 1):
+                marker = Marker(*Marker.key(event.id), position=position, expires_at=ends)
                 write.save(marker, condition=Marker.pk.does_not_exist())
-                row = Row(*Row.key(position), event_id=entry.id, type=entry.type, body=entry.body, expires_at=ends)
+                row = Row(*Row.key(position), event_id=event.id, type=event.type, body=event.body, expires_at=ends)
                 write.save(row, condition=Row.pk.does_not_exist())
     except TransactWriteError as error:
         if any(failed(reason) or conflicted(reason) for reason in error.cancellation_reasons):

@@ -1,27 +1,9 @@
 """From one event to its deliveries: put first, then nudged, so that what was put is sent, if need be by the sweep."""
 
-import json
-from dataclasses import dataclass
-from typing import Self
-
+from oms.events import PublishedEvent
 from oms.webhooks import deliveries
 from oms.webhooks.audience import Audience
 from oms.webhooks.models import Delivery, Subscription
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """An event as the bus brought it: its JSON, and of that what it is dispatched by."""
-
-    id: str
-    type: str
-    body: str
-
-    @classmethod
-    def read(cls, body: str) -> Self:
-        """Raises ValueError, LookupError or TypeError for what is no event."""
-        content = json.loads(body)
-        return cls(str(content["id"]), str(content["type"]), body)
 
 
 class Dispatch:
@@ -33,7 +15,7 @@ class Dispatch:
         self._audience = audience
         self._failed: dict[str, Exception] = {}
 
-    def of(self, event: Incoming) -> int:
+    def of(self, event: PublishedEvent) -> int:
         """How many deliveries the event has. Dispatched again it has the same; those still pending are nudged again.
 
         Raises ExceptionGroup when it has not all of them; those that it has are on their way.
@@ -54,5 +36,5 @@ class Dispatch:
         return len(made)
 
 
-def _delivery(subscription: Subscription, event: Incoming) -> Delivery:
+def _delivery(subscription: Subscription, event: PublishedEvent) -> Delivery:
     return deliveries.create(subscription, event_id=event.id, event_type=event.type, body=event.body)
