@@ -4,7 +4,17 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    field_validator,
+)
 
 from oms.clock import timestamp
 
@@ -114,10 +124,16 @@ To = Annotated[str, _bound(past_the_day=True)]
 """Bounds of a span as timestamps: from-inclusive, to-exclusive."""
 
 
-def check_order(start: str | None, to: str | None, text: str) -> None:
-    """Refuses a span that ends before it begins; `text` is `to` as it was given.
+class Span(BaseModel):
+    """What has the fields `from_` and `to`, and refuses a `to` that ends before `from_` begins.
 
     A span of times may be empty; a day that ends where the span begins is the day before it.
     """
-    if start and to and (start > to or (start == to and len(text) == len("2026-01-31"))):
-        raise ValueError("must not be before from")
+
+    @field_validator("to", mode="wrap", check_fields=False)
+    @classmethod
+    def _in_order(cls, text: Any, bound: ValidatorFunctionWrapHandler, others: ValidationInfo) -> Any:
+        to, start = bound(text), others.data.get("from_")
+        if start and to and (start > to or (start == to and len(text) == len("2026-01-31"))):
+            raise ValueError("must not be before from")
+        return to

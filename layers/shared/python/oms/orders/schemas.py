@@ -8,15 +8,12 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    field_validator,
 )
 
 from oms.money import Money, to_text
 from oms.orders.models import HistoryEntry, Line, Order
 from oms.orders.states import Status
-from oms.schemas import From, PageQuery, ProductId, Request, Response, To, any_of, check_order
+from oms.schemas import From, PageQuery, ProductId, Request, Response, Span, To, any_of
 from oms.settings import settings
 
 if TYPE_CHECKING:
@@ -101,18 +98,11 @@ class ReturnRequest(Request):
     restock: bool = Field(True, description="Whether the units can be sold again")
 
 
-class ListOrdersQuery(PageQuery):
+class ListOrdersQuery(Span, PageQuery):
     status: any_of(*Status) | None = None  # type: ignore[valid-type]
     from_: From | None = Field(None, alias="from")
     to: To | None = None
     customer_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
-
-    @field_validator("to", mode="wrap")
-    @classmethod
-    def _in_order(cls, text: Any, bound: ValidatorFunctionWrapHandler, others: ValidationInfo) -> Any:
-        to, start = bound(text), others.data.get("from_")
-        check_order(start, to, text)
-        return to
 
 
 class LineResponse(Response):

@@ -1,19 +1,16 @@
 """What the webhook routes take and give."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    field_validator,
     model_validator,
 )
 
-from oms.schemas import From, Request, Response, To, at_second, check_order
+from oms.schemas import From, Request, Response, Span, To, at_second
 from oms.webhooks.models import Attempt, Delivery, Subscription
 
 Url = Annotated[
@@ -148,19 +145,12 @@ class DeliveryPage(Response):
     next_cursor: str | None
 
 
-class ReplayWebhookRequest(Request):
+class ReplayWebhookRequest(Span, Request):
     """Which deliveries to send again, by when their events occurred."""
 
     from_: From = Field(alias="from")
     to: To
     only_failed: bool = Field(False, description="Leaves out what was delivered")
-
-    @field_validator("to", mode="wrap")
-    @classmethod
-    def _in_order(cls, text: Any, bound: ValidatorFunctionWrapHandler, others: ValidationInfo) -> Any:
-        to, start = bound(text), others.data.get("from_")
-        check_order(start, to, text)
-        return to
 
 
 class WebhookReplayResponse(Response):
