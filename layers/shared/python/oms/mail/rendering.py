@@ -1,6 +1,7 @@
 """What a mail says, in text and in HTML, from the templates of its purpose: `<purpose>.txt` and `<purpose>.html`."""
 
 import re
+import string
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from oms import clock
 _TEMPLATES = Path(__file__).parent / "templates"
 # Of the format characters those that join letters, as in Persian names and in emoji; others turn text around.
 _JOINERS = "\u200c\u200d"
-# As in evil.example, and not as in J.R.R. or 3.5; IDNA takes the other characters for dots too (RFC 3490, 3.1).
-_DOT_OF_A_HOST = re.compile(rf"(?<=\w)[{_JOINERS}]*[.\u3002\uff0e\uff61](?=[{_JOINERS}]*[^\W\d_]{{2}})")
+# Those of IDNA (RFC 3490, 3.1), and those that normalization makes dots.
+_DOTS = ".\u3002\uff0e\uff61\u2024\ufe52"
+_DOT_WITHIN = re.compile(rf"(?<=\S)[{_DOTS}](?=([^\s{_DOTS}]+))")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,16 @@ def harmless(text: str) -> str:
     of which mail programs make a link too.
     """
     plain = "".join(" " if it in "<>/:" else it for it in one_line(text))
-    return " ".join(_DOT_OF_A_HOST.sub(r"\g<0> ", plain).split())
+    return " ".join(_DOT_WITHIN.sub(_apart, plain).split())
+
+
+def _apart(dot: re.Match[str]) -> str:
+    """A dot within a word, with a space behind it: a top-level domain may follow, in whatever script. None is of
+    one letter or of digits, as in J.R.R. and 3.5.
+    """
+    following = dot[1].strip(string.punctuation)
+    is_none = not following or following.isdecimal() or (len(following) == 1 and following.isalpha())
+    return dot[0] if is_none else f"{dot[0]} "
 
 
 def _day(timestamp: str) -> str:
