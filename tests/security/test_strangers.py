@@ -4,8 +4,9 @@ import socket
 import ssl
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from oms.webhooks.targets import parse
 
 SECONDS = 0.6
 HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 type Behave = Callable[[socket.socket], None]
 type Serve = Callable[..., str]
@@ -99,27 +101,74 @@ def test_a23_what_drips_is_cut_off_in_time(serve: Serve, behave: Behave) -> None
     assert time.monotonic() - started < SECONDS + 0.5
 
 
-@pytest.mark.parametrize("length", [b"Content-Length: 1073741824\r\n", b"", b"Transfer-Encoding: chunked\r\n"])
-def test_a23_of_a_gigabyte_16_kb_are_read(serve: Serve, length: bytes) -> None:
+X = b"x" * 65536
+BODIES = {
+    "as long as it says": (b"Content-Length: 1073741824\r\n\r\n", X),
+    "of no length": (b"\r\n", X),
+    "of a length below zero": (b"Content-Length: -1\r\n\r\n", X),
+    "in chunks": (CHUNKED, b"10000\r\n" + X + b"\r\n"),
+    "in one chunk": (CHUNKED + b"40000000\r\n", X),
+    "in a chunk of a size below zero": (CHUNKED + b"-1\r\n", X),
+    "in many of them": (CHUNKED, b"-1\r\n" * 8192),
+    "behind its end": (CHUNKED + b"0\r\n", b"X-Trailer: 1\r\n" * 4096),
+}
+
+
+@contextmanager
+def a_gigabyte(serve: Serve, first: bytes, drop: bytes) -> Iterator[str]:
+    """A server's URL that answers that much. Of it no more is taken than may be, and no more memory."""
     sent = 0
 
     def behave(connection: socket.socket) -> None:
         nonlocal sent
-        connection.sendall(HEAD + length + b"\r\n")
-        drop = b"10000\r\n" + b"x" * 65536 + b"\r\n" if b"chunked" in length else b"x" * 65536
+        connection.sendall(first)
         while sent < 1 << 30:
             connection.sendall(drop)
             sent += len(drop)
 
-    answer = send(serve(behave), seconds=5)
-
-    assert (answer.status, len(answer.body)) == (200, MOST_OF_AN_ANSWER)
+    url = serve(behave)
+    tracemalloc.start()
+    try:
+        yield url
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 4 << 20, "of memory"
     assert sent < 64 << 20, "the connection was closed, not drained"
 
 
-def test_a23_more_headers_than_any_server_sends_are_no_answer(serve: Serve) -> None:
-    with pytest.raises(NoAnswerError):
-        send(serve(endless(HEAD, drop=b"X-Many: 1\r\n" * 50, pause=0)), seconds=5)
+@pytest.mark.parametrize(("head", "drop"), BODIES.values(), ids=BODIES.keys())
+def test_a23_of_a_gigabyte_16_kb_are_read(serve: Serve, head: bytes, drop: bytes) -> None:
+    with a_gigabyte(serve, HEAD + head, drop) as url:
+        answer = send(url, seconds=5)
+
+    assert answer.status == 200
+    assert len(answer.body) <= MOST_OF_AN_ANSWER
+    if X in drop and b"chunked" not in head:
+        assert len(answer.body) == MOST_OF_AN_ANSWER
+
+
+NO_ANSWERS = {
+    "a status line": (b"", X),
+    "a header": (HEAD + b"X: ", X),
+    "long headers": (HEAD, b"X: " + b"x" * 60_000 + b"\r\n"),
+    "many headers": (HEAD, b"X-Many: 1\r\n" * 4096),
+    "what comes before an answer": (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 1000),
+    "the size of a chunk": (HEAD + CHUNKED, b"0" * 65536),
+    "a line behind the body": (HEAD + CHUNKED + b"0\r\nX: ", X),
+}
+
+
+@pytest.mark.parametrize(("first", "drop"), NO_ANSWERS.values(), ids=NO_ANSWERS.keys())
+def test_a23_what_is_longer_than_any_server_makes_it_is_no_answer(serve: Serve, first: bytes, drop: bytes) -> None:
+    with a_gigabyte(serve, first, drop) as url, pytest.raises(NoAnswerError):
+        send(url, seconds=5)
+
+
+def test_a_head_as_long_as_a_server_may_send_is_taken(serve: Serve) -> None:
+    long = b"".join(b"X-%d: " % number + b"x" * 8000 + b"\r\n" for number in range(8))
+
+    assert send(serve(answering(HEAD + long + b"Content-Length: 4\r\n\r\nfine")), seconds=5).body == b"fine"
 
 
 def test_a_request_that_is_never_read_is_cut_off_in_time() -> None:
@@ -137,6 +186,23 @@ def test_a_request_that_is_never_read_is_cut_off_in_time() -> None:
 def test_what_is_no_http_is_no_answer(serve: Serve, answer: bytes) -> None:
     with pytest.raises(NoAnswerError):
         send(serve(answering(answer)))
+
+
+def test_an_address_that_takes_no_connection_is_told_from_one_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(post, "CONNECT_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as waiting:
+        for _ in range(3):  # the backlog is full, and who knocks now hears nothing
+            knocking = waiting.enter_context(socket.socket())
+            knocking.setblocking(False)
+            knocking.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+        with pytest.raises(NoAnswerError, match=r"^no connection within 0\.3 s$"):
+            send(url, seconds=5)
+        with pytest.raises(NoAnswerError, match=r"^no answer within 0\.2 s$"):
+            send(url, seconds=0.2)
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed(serve: Serve) -> None:

@@ -21,6 +21,8 @@ SECONDS = 15.0
 # For each address of a name: one that does not answer is not to take the time of the next.
 CONNECT_SECONDS = 5.0
 MOST_OF_AN_ANSWER = 16 * 1024
+# Of all that a connection brings, whatever the library that reads it believes: the head, and marks within the body.
+_MOST_BYTES = 128 * 1024
 
 
 class NoAnswerError(Exception):
@@ -65,10 +67,14 @@ def post(
 
 def _connected(target: Target, addresses: list[str], clock: Deadline) -> socket.socket:
     """A connection to the first of the addresses that takes one."""
-    last: OSError = OSError("the name has no address")
+    last: Exception = OSError("the name has no address")
     for address in addresses:
         try:
             connection = socket.create_connection((address, target.port), timeout=min(CONNECT_SECONDS, clock.left()))
+        except TimeoutError:
+            clock.left()  # raises when it was all of the time that is over
+            last = NoAnswerError(f"no connection within {CONNECT_SECONDS:g} s")
+            continue
         except OSError as error:
             last = error
             continue
@@ -97,13 +103,17 @@ def _request(target: Target, body: bytes, headers: Mapping[str, str]) -> bytes:
 
 
 def _read(connection: socket.socket, clock: Deadline) -> Answer:
-    response = _Final(_Timed(connection, clock), method="POST")  # type: ignore[arg-type]
+    bounded = _Bounded(connection, clock)
+    response = _Final(bounded, method="POST")  # type: ignore[arg-type]
     response.begin()
+    if bounded.left == 0:
+        raise NoAnswerError(f"more than {_MOST_BYTES // 1024} KB before the answer's body")
     try:
         body = response.read(MOST_OF_AN_ANSWER)
     except http.client.IncompleteRead as error:
-        body = error.partial[:MOST_OF_AN_ANSWER]
-    return Answer(response.status, response.getheader("Retry-After"), body)
+        body = error.partial
+    # A chunk whose size is below zero makes the library read all that there is.
+    return Answer(response.status, response.getheader("Retry-After"), body[:MOST_OF_AN_ANSWER])
 
 
 class _Final(http.client.HTTPResponse):
@@ -117,12 +127,16 @@ class _Final(http.client.HTTPResponse):
             http.client.parse_headers(self.fp)
 
 
-class _Timed(io.RawIOBase):
-    """A connection whose reads all end at one moment, however slowly the bytes come."""
+class _Bounded(io.RawIOBase):
+    """A connection whose reads all end at one moment, however slowly the bytes come, and after so many of them.
+
+    `left` is how many may still come: at 0 it is at its end.
+    """
 
     def __init__(self, connection: socket.socket, clock: Deadline) -> None:
         self._connection = connection
         self._clock = clock
+        self.left = _MOST_BYTES
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         return io.BufferedReader(self)
@@ -132,4 +146,6 @@ class _Timed(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         self._connection.settimeout(self._clock.left())
-        return self._connection.recv_into(buffer)
+        read = self._connection.recv_into(memoryview(buffer)[: self.left]) if self.left else 0
+        self.left -= read
+        return read
