@@ -53,7 +53,8 @@ class Webhooks(Construct):
         data.webhooks.grant(
             functions.replayer, "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"
         )
-        data.webhooks.grant(functions.sweeper, "dynamodb:Query")
+        # It takes away replays that fail at every try.
+        data.webhooks.grant(functions.sweeper, "dynamodb:Query", "dynamodb:DeleteItem")
         # Whether a subscription's creator may see events of users.
         for function in (functions.dispatcher, functions.sender):
             data.identity.grant(function, "dynamodb:BatchGetItem")

@@ -2,19 +2,20 @@
 
 from collections import Counter
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from oms import clock
-from oms.dynamodb import update_item
+from oms.dynamodb import get_item, update_item
 from oms.errors import UnavailableError
 from oms.webhooks import overdue
 from oms.webhooks.deliveries import create, milliseconds, setting_due
-from oms.webhooks.models import Delivery, Subscription
+from oms.webhooks.models import Delivery, Replay, Subscription
 from tests.faults.injector import Call, Plan, failing, faults
-from tests.functional.webhook_world import QUICK, REPLAYS, SLOW, World, start_replay, subscribe
-from tests.functional.webhooks import an_event
+from tests.functional.webhook_world import QUICK, REPLAYS, SLOW, World, deliveries_of, start_replay, subscribe
+from tests.functional.webhooks import a_delivery, an_event
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -76,22 +77,66 @@ def test_what_has_ended_is_not_looked_at(world: World) -> None:
     assert overdue.sweep() == 0
 
 
+@pytest.mark.parametrize("how", ["deep", "at_work"])
 @pytest.mark.parametrize(("deep", "other"), [(QUICK, SLOW), (SLOW, QUICK)])
-def test_a_queue_that_is_deep_gets_the_oldest_few_of_each_subscription_and_the_other_all(
-    world: World, deep: str, other: str
+def test_a_queue_that_has_many_waiting_or_at_work_gets_the_oldest_few_of_each_subscription_and_the_other_all(
+    world: World, deep: str, other: str, how: str
 ) -> None:
-    """It may be deep with the nudges of one alone."""
+    """They may be the nudges of one alone. Those that fail are at work for minutes, and wait at no moment."""
     subscriptions = [subscribe(pace=pace) for pace in ("quick", "quick", "slow", "slow")]
     for subscription in subscriptions:
         for minutes in range(10):
             pending(subscription, overdue=timedelta(hours=1, minutes=minutes))
-    world.deep = {deep}
+    setattr(world, how, {deep})
 
     assert overdue.sweep() == 30
 
     assert sorted(Counter(it["subscription"] for it in world.messages(deep)).values()) == [5, 5]
     assert max(it["due_at"] for it in world.messages(deep)) == milliseconds(world.now - timedelta(hours=1, minutes=5))
     assert sorted(Counter(it["subscription"] for it in world.messages(other)).values()) == [10, 10]
+
+
+def piled_up(count: int) -> Subscription:
+    """A subscription with so many overdue, the first of which are the oldest."""
+    subscription = subscribe()
+    for number in range(count):
+        pending(subscription, overdue=timedelta(hours=1, seconds=count - number))
+    return subscription
+
+
+def test_what_an_outage_has_piled_up_is_nudged_page_by_page_up_to_a_limit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overdue, "PAGE", 2)
+    monkeypatch.setattr(overdue, "MOST", 5)
+    subscription = piled_up(7)
+
+    assert overdue.sweep() == 5
+
+    oldest = [it.due_at for it in sorted(deliveries_of(subscription), key=lambda it: it.due_at or 0)][:5]
+    assert [it["due_at"] for it in world.messages()] == oldest
+
+
+def test_what_all_are_nudged_for_in_one_sweep_is_shared_fairly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overdue, "PAGE", 2)
+    monkeypatch.setattr(overdue, "IN_ALL", 7)
+    busy, little, other = piled_up(9), piled_up(1), piled_up(9)
+
+    overdue.sweep()
+
+    nudged = Counter(it["subscription"] for it in world.messages())
+    assert nudged == {busy.id: 4, little.id: 1, other.id: 4}, "the round in which it is reached is ended"
+
+
+def test_no_round_begins_when_the_sweepers_time_is_nearly_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overdue, "PAGE", 2)
+    subscriptions = [piled_up(4), piled_up(4)]
+    ticks = iter([0.0, 0.0, overdue.BEGUN_WITHIN + 1])
+    monkeypatch.setattr(overdue, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+
+    assert overdue.sweep() == 4
+
+    assert Counter(it["subscription"] for it in world.messages()) == {it.id: 2 for it in subscriptions}
 
 
 def test_one_subscription_that_cannot_be_read_holds_up_no_other(world: World) -> None:
@@ -135,6 +180,54 @@ def test_a_replay_whose_message_was_lost_goes_on(world: World) -> None:
 
     assert world.messages(REPLAYS) == [message]
     assert world.messages(QUICK) == []
+
+
+def test_a_replay_that_fails_at_every_try_is_given_up_and_said_to_be(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    subscription, other = subscribe(), subscribe()
+    start_replay(subscription, world.now - timedelta(days=1), world.now)
+    world.now += timedelta(minutes=20)
+    start_replay(other, world.now - timedelta(days=1), world.now)
+    (_, message) = world.messages(REPLAYS)
+    world.queues.clear()
+    world.now += timedelta(minutes=11)
+
+    overdue.sweep()
+
+    assert world.messages(REPLAYS) == [message], "of the one that may go on yet"
+    assert get_item(Replay, Replay.key(subscription.id)) is None
+    assert get_item(Replay, Replay.key(other.id))
+    (line,) = caplog.records
+    assert (line.levelname, line.getMessage()) == ("ERROR", "a replay was given up: it has failed at every try")
+    assert vars(line)["subscription_id"] == subscription.id
+    overdue.sweep()
+    assert len(caplog.records) == 1, "once"
+
+
+def test_a_replay_that_moves_on_as_it_is_to_be_given_up_goes_on(world: World) -> None:
+    subscription = subscribe()
+    for _ in range(20):
+        a_delivery(subscription)
+    world.now += timedelta(seconds=1)
+    start_replay(subscription, world.now - timedelta(days=1), world.now)
+    (message,) = world.messages(REPLAYS)
+    world.queues.clear()
+    world.now += timedelta(minutes=31)
+
+    def plan(call: Call) -> Any:
+        if call.operation == "DeleteItem":
+            world.handle(REPLAYS, message)
+        return call.send()
+
+    with faults(plan):
+        overdue.sweep()
+
+    assert get_item(Replay, Replay.key(subscription.id)), "as of its second stretch"
+    world.run()
+    assert get_item(Replay, Replay.key(subscription.id)) is None
+    assert {it.status for it in deliveries_of(subscription)} == {"delivered"}
+    assert len(world.posts) == 20
 
 
 def test_a_replay_goes_on_whatever_is_overdue_before_it_and_however_deep_the_queues_are(

@@ -117,7 +117,9 @@ class World:
     posts: list[Post] = field(default_factory=list)
     queues: dict[str, list[Message]] = field(default_factory=lambda: defaultdict(list))
     dead: list[Message] = field(default_factory=list)
+    # Queues that have more waiting than is few; or more at work, as each of their messages fails.
     deep: set[str] = field(default_factory=set)
+    at_work: set[str] = field(default_factory=set)
     monotonic: float = 0.0
     _swept: datetime = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -133,7 +135,11 @@ class World:
         """SQS's part."""
         url = parameters["QueueUrl"]
         if operation == "GetQueueAttributes":
-            return {"Attributes": {"ApproximateNumberOfMessages": "1001" if url in self.deep else "1000"}}
+            counts = {
+                "ApproximateNumberOfMessages": "991" if url in self.deep else "990",
+                "ApproximateNumberOfMessagesNotVisible": "991" if url in self.at_work else "10",
+            }
+            return {"Attributes": {name: counts[name] for name in parameters["AttributeNames"]}}
         for entry in parameters.get("Entries", [parameters]):
             at = self.now + timedelta(seconds=entry.get("DelaySeconds", 0))
             self.queues[url].append(Message(at, entry["MessageBody"], group=entry.get("MessageGroupId")))

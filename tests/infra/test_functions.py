@@ -133,7 +133,7 @@ ALLOWED = {
     },
     "Sweeper": {
         "ExpiryQueue": SEND,
-        "DataWebhooks": {"dynamodb:Query"},
+        "DataWebhooks": {"dynamodb:Query", "dynamodb:DeleteItem"},
         "WebhooksDeliveries": SEND,
         "WebhooksSlowDeliveries": SEND,
         "WebhooksReplays": SEND,

@@ -43,10 +43,13 @@ def send_all(queue_url: str, messages: Sequence[Message]) -> None:
 
 
 def depth(queue_url: str) -> int:
-    """About how many messages wait, without those that are at work or delayed."""
-    name = "ApproximateNumberOfMessages"
-    found = _sqs().get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
-    return int(found["Attributes"][name])
+    """About how many messages wait or are at work, without those that are delayed.
+
+    What fails stays "at work", though nobody works on it, until its visibility ends.
+    """
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = _sqs().get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
+    return sum(int(found["Attributes"][name]) for name in names)
 
 
 def _entry(message: Message) -> dict[str, Any]:

@@ -3,68 +3,95 @@
 Only what is minutes overdue, as what is due now has a nudge on its way. A nudge too many does nothing.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
 from datetime import timedelta
-from functools import partial
 
 from oms import clock, queues
-from oms.pages import Entry, Range, merged_page
+from oms.dynamodb import patience
+from oms.pages import Entry, Page, Range, merged_page
 from oms.queues import Message
 from oms.settings import settings
+from oms.webhooks import replay
 from oms.webhooks.audience import all_subscriptions
 from oms.webhooks.deliveries import Nudge, milliseconds, queue_of
 from oms.webhooks.models import DUE, REPLAYS, Delivery, Replay, Subscription
+from oms.webhooks.replay import ABANDONED
 
 OVERDUE = timedelta(minutes=2)
-# Of each subscription in a sweep, the oldest first: none is in the way of another.
-MOST = 100
-# A queue with more than so many waiting has nudges enough. Whose they are it does not say, and all may be one
+# In a sweep, of each subscription and of all, the oldest of each first. They are nudged in rounds of a page of each, so
+# that none is in the way of another.
+MOST = 1000
+IN_ALL = 10_000
+PAGE = 100
+# A queue that has more than so many has nudges enough. Whose they are it does not say, and all may be one
 # subscription's: so a few of each are nudged all the same.
 DEEP = 1000
 A_FEW = 5
+# In seconds; the sweeper has 60. A round takes some 10 at most where all is well, and may end after the last begins.
+BEGUN_WITHIN = 30.0
+READ_WITHIN = 45.0
 
 
 def sweep() -> int:
     """Nudges what is overdue; how many nudges were sent. Goes on past what fails, and then raises ExceptionGroup."""
-    queue_urls = (settings().delivery_queue_url, settings().slow_delivery_queue_url)
-    most = {url: A_FEW if queues.depth(url) > DEEP else MOST for url in queue_urls}
+    end = time.monotonic() + BEGUN_WITHIN
     sent = 0
     failures: list[Exception] = []
-    steps: list[Callable[[], int]] = [_nudge_replays]
-    steps += [partial(_nudge, it, most[queue_of(it)]) for it in all_subscriptions()]
-    for nudge in steps:
-        try:
-            sent += nudge()
-        except Exception as failure:
-            failures.append(failure)
+    with patience(READ_WITHIN):
+        left = _nudging()
+        while left and sent < IN_ALL and time.monotonic() < end:
+            for nudged in tuple(left):
+                try:
+                    sent += next(nudged)
+                except StopIteration:
+                    left.remove(nudged)
+                except Exception as failure:
+                    left.remove(nudged)
+                    failures.append(failure)
     if failures:
         raise ExceptionGroup("not all that is overdue was nudged", failures)
     return sent
 
 
-def _nudge(subscription: Subscription, most: int) -> int:
-    now = clock.now()
-    nudges = [
-        Nudge(subscription.id, it["sk"].removeprefix(Delivery.key("", "")[1]), _due_at(it)).message(now)
-        for it in _overdue(subscription.id, most)
-    ]
-    queues.send_all(queue_of(subscription), nudges)
-    return len(nudges)
+def _nudging() -> list[Iterator[int]]:
+    """For the replays, and for the deliveries of each subscription: nudges page by page, and says how many."""
+    queue_urls = (settings().delivery_queue_url, settings().slow_delivery_queue_url)
+    most = {url: A_FEW if queues.depth(url) > DEEP else MOST for url in queue_urls}
+    return [_nudge_replays(), *(_nudge(it, most[queue_of(it)]) for it in all_subscriptions())]
 
 
-def _nudge_replays() -> int:
-    """Those whose message was lost. Their queue is their own, so they wait for no other."""
-    again = [
-        Message({"subscription": it["pk"].removeprefix(Replay.key("")[0]), "due_at": _due_at(it)})
-        for it in _overdue(REPLAYS, MOST)
-    ]
+def _nudge(subscription: Subscription, most: int) -> Iterator[int]:
+    left, after = most, None
+    while left:
+        page = _overdue(subscription.id, min(left, PAGE), after)
+        now = clock.now()
+        nudges = [
+            Nudge(subscription.id, it["sk"].removeprefix(Delivery.key("", "")[1]), _due_at(it)).message(now)
+            for it in page.items
+        ]
+        queues.send_all(queue_of(subscription), nudges)
+        yield len(nudges)
+        if page.position is None:
+            return
+        left, after = left - len(nudges), page.position
+
+
+def _nudge_replays() -> Iterator[int]:
+    """Those whose message was lost. Their queue is their own, so they wait for no other. Gives up the abandoned."""
+    alive = milliseconds(clock.now() - ABANDONED)
+    overdue = [(it["pk"].removeprefix(Replay.key("")[0]), _due_at(it)) for it in _overdue(REPLAYS, PAGE).items]
+    again = [Message({"subscription": it, "due_at": due_at}) for it, due_at in overdue if due_at >= alive]
     queues.send_all(settings().replay_queue_url, again)
-    return len(again)
+    yield len(again)
+    for subscription_id, due_at in overdue:
+        if due_at < alive:
+            replay.give_up(subscription_id, due_at)
 
 
-def _overdue(shard: str, most: int) -> list[Entry]:
+def _overdue(shard: str, most: int, after: str | None = None) -> Page[Entry]:
     before = f"{milliseconds(clock.now() - OVERDUE):015d}"
-    return merged_page(DUE, [shard], Range(most, high=before)).items
+    return merged_page(DUE, [shard], Range(most, high=before, after=after))
 
 
 def _due_at(entry: Entry) -> int:

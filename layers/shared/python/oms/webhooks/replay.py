@@ -3,6 +3,7 @@
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from aws_lambda_powertools import Logger
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
@@ -18,13 +19,15 @@ from oms.webhooks.deliveries import KEPT, due, milliseconds
 from oms.webhooks.events import TEST
 from oms.webhooks.models import REPLAYS, Delivery, Replay, Subscription
 
+logger = Logger(child=True)
+
 AT_ONCE = 10
 PAUSE = timedelta(seconds=1)
 # Of what is not sent again much is read at once: 1,000 deliveries, a second or two.
 _PAGE = 100
 _MOST_PAGES = 10
-# What has not moved on for so long fails at every try: it is not to keep others from being begun.
-_ABANDONED = timedelta(minutes=30)
+# What has not moved on for so long fails at every try: it is given up, and keeps no other from being begun.
+ABANDONED = timedelta(minutes=30)
 
 
 def start(
@@ -58,7 +61,7 @@ def start(
 
 
 def _put(replay: Replay, entry: AuditEntry) -> None:
-    free = Replay.pk.does_not_exist() | (Replay.due_at < milliseconds(clock.now() - _ABANDONED))
+    free = Replay.pk.does_not_exist() | (Replay.due_at < milliseconds(clock.now() - ABANDONED))
     try:
         with transaction() as writes:
             writes.save(replay, free, return_values="ALL_OLD")
@@ -146,6 +149,13 @@ def _move_on(replay: Replay, position: str) -> None:
 def _end(replay: Replay) -> None:
     with suppress(ConditionFailedError):  # it was given up, and another was begun
         delete_item(replay, Replay.id == replay.id)
+
+
+def give_up(subscription_id: str, due_at: int) -> None:
+    """Ends one that has stood still since it was due then, which was longer than `ABANDONED` ago."""
+    with suppress(ConditionFailedError):  # it has moved on, or another was begun
+        delete_item(Replay(*Replay.key(subscription_id)), Replay.due_at == due_at)
+        logger.error("a replay was given up: it has failed at every try", subscription_id=subscription_id)
 
 
 def _nudge(replay: Replay, *, delay: int) -> None:
