@@ -49,7 +49,7 @@ def test_a_writer_that_is_overtaken_again_and_again_gives_up_in_time(
 
 @pytest.mark.parametrize("times", [1, 30])
 @pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "TransactionConflict"])
-def test_a_writer_that_meets_another_tries_again_at_once_and_often(
+def test_f22_a_writer_that_meets_another_tries_again_at_once_and_often(
     manager: Person, naps: list[float], times: int, reason: str
 ) -> None:
     event = an_event()
@@ -81,7 +81,7 @@ def test_another_writer_makes_it_look_again(manager: Person, times: int) -> None
     assert len(everything(manager)) == times + 1
 
 
-def test_throttling_and_lost_answers_pass(manager: Person, naps: list[float]) -> None:
+def test_f22_throttling_and_lost_answers_pass(manager: Person, naps: list[float]) -> None:
     first, second = an_event(), an_event()
 
     with faults(refuse("TransactWriteItems", reason_at(1, "ThrottlingError"), times=3)):

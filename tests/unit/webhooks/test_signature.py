@@ -10,7 +10,11 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from oms.webhooks.signature import new_secret, signed_headers
 
 BODY = '{"type":"order.created","note":"Grüße, 你好"}'.encode()
-NOW = int(datetime.now(UTC).timestamp())
+
+
+def signed(*secrets: str) -> dict[str, str]:
+    """The headers of what is sent now: the verifier looks at the time."""
+    return signed_headers("EVENT1", int(datetime.now(UTC).timestamp()), BODY, secrets)
 
 
 def test_a22_the_golden_vector_of_the_standard() -> None:
@@ -28,39 +32,42 @@ def test_a22_the_golden_vector_of_the_standard() -> None:
 def test_a22_the_independent_verifier_takes_what_we_sign() -> None:
     secret = new_secret()
 
-    headers = signed_headers("EVENT1", NOW, BODY, [secret])
+    headers = signed(secret)
 
     assert Webhook(secret).verify(BODY, headers) == json.loads(BODY)
     assert headers["webhook-id"] == "EVENT1"
 
 
+@pytest.mark.parametrize("seconds", [1, -1, -3600])
+def test_a22_another_time_is_refused(seconds: int) -> None:
+    secret = new_secret()
+    headers = signed(secret)
+
+    later = {"webhook-timestamp": str(int(headers["webhook-timestamp"]) + seconds)}
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(BODY, headers | later)
+
+
 @pytest.mark.parametrize(
-    "change",
-    [
-        {"webhook-id": "EVENT2"},
-        {"webhook-timestamp": str(NOW + 1)},
-        {"webhook-timestamp": str(NOW - 3600)},
-        {"webhook-signature": "v1," + base64.b64encode(bytes(32)).decode()},
-    ],
-    ids=["id", "later", "earlier", "signature"],
+    "change", [{"webhook-id": "EVENT2"}, {"webhook-signature": "v1," + base64.b64encode(bytes(32)).decode()}]
 )
 def test_a22_what_is_tampered_with_is_refused(change: dict[str, str]) -> None:
     secret = new_secret()
 
     with pytest.raises(WebhookVerificationError):
-        Webhook(secret).verify(BODY, signed_headers("EVENT1", NOW, BODY, [secret]) | change)
+        Webhook(secret).verify(BODY, signed(secret) | change)
 
 
 def test_a22_a_changed_body_is_refused() -> None:
     secret = new_secret()
 
     with pytest.raises(WebhookVerificationError):
-        Webhook(secret).verify(BODY + b" ", signed_headers("EVENT1", NOW, BODY, [secret]))
+        Webhook(secret).verify(BODY + b" ", signed(secret))
 
 
 def test_a22_while_a_secret_is_rotated_either_verifies() -> None:
     new, old, stranger = (new_secret() for _ in range(3))
-    headers = signed_headers("EVENT1", NOW, BODY, [new, old])
+    headers = signed(new, old)
 
     assert all(Webhook(it).verify(BODY, headers) for it in (new, old))
     with pytest.raises(WebhookVerificationError):
