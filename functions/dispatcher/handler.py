@@ -9,9 +9,10 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from oms.dynamodb import patience
 from oms.events import PublishedEvent
 from oms.webhooks.audience import Audience, all_subscriptions
-from oms.webhooks.dispatch import Dispatch
+from oms.webhooks.dispatch import BEGUN_WITHIN, Dispatch
 
 logger = Logger()
 tracer = Tracer()
@@ -32,5 +33,6 @@ def deliver(dispatch: Dispatch, record: SQSRecord) -> None:
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """A message that fails comes back alone."""
-    deliver_to = partial(deliver, Dispatch(Audience(all_subscriptions())))
-    return process_partial_response(event=event, record_handler=deliver_to, processor=processor, context=context)
+    with patience(BEGUN_WITHIN):
+        deliver_to = partial(deliver, Dispatch(Audience(all_subscriptions())))
+        return process_partial_response(event=event, record_handler=deliver_to, processor=processor, context=context)

@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from oms.events import PublishedEvent
+from oms.webhooks import dispatch
 from oms.webhooks.models import Subscription
-from tests.faults.injector import Call, Plan, failing, faults
+from tests.faults.injector import Call, Plan, failing, faults, refuse
 from tests.functional.harness import Person
 from tests.functional.webhook_world import DISPATCH, QUICK, SLOW, World, deliveries_of, delivery_of, host, subscribe
 from tests.functional.webhooks import an_event
@@ -118,6 +120,50 @@ def test_f16_one_subscription_that_takes_no_delivery_now_holds_up_no_other(
     world.publish(*events)
     world.run()
     assert Counter(post.host for post in world.posts) == {host(first): 3, host(unwriteable): 2, host(last): 3}
+
+
+@pytest.fixture
+def ticks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What calls and waits take, in seconds; their sum is the time."""
+    passed: list[float] = []
+    monkeypatch.setattr("oms.dynamodb.time", SimpleNamespace(monotonic=lambda: sum(passed)))
+    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": passed.append})
+    return passed
+
+
+def test_f16_a_batch_ends_in_its_time_however_many_subscriptions_take_no_delivery(
+    world: World, ticks: list[float]
+) -> None:
+    """Cut off, it would report nothing, and leave to the sweep what was put."""
+    subscriptions = [subscribe() for _ in range(50)]
+    taking = min(subscriptions, key=lambda it: it.id)  # the first to be read
+
+    def plan(call: Call) -> Any:
+        if call.operation == "PutItem" and call.parameters["Item"]["pk"] != {"S": f"sub#{taking.id}"}:
+            ticks.append(0.2)
+            raise failing("ThrottlingException")(call)
+        return call.send()
+
+    with faults(plan):
+        failed = world.handle(DISPATCH, an_event(), an_event())
+
+    assert sum(ticks) < dispatch.BEGUN_WITHIN + 1
+    assert failed == ["0", "1"]
+    assert [it["subscription"] for it in world.messages()] == [it.subscription_id for it in deliveries_of(taking)]
+    assert len(deliveries_of(taking)) == 1, "no put of the second event was begun"
+
+
+def test_f16_a_queue_that_takes_no_nudges_is_waited_for_once_in_a_batch(world: World) -> None:
+    subscription, events = subscribe(), [an_event() for _ in range(3)]
+
+    with faults(refuse("SendMessageBatch", failing("ServiceUnavailable"))) as calls:
+        failed = world.handle(DISPATCH, *events)
+
+    assert failed == ["0", "1", "2"]
+    assert [it.operation for it in calls].count("SendMessageBatch") == 1
+    assert len(deliveries_of(subscription)) == 3, "for the sweep to find"
+    world.run()
+    assert len(world.posts) == 3
 
 
 def test_subscriptions_are_read_once_for_a_batch(world: World) -> None:

@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from oms import dynamodb
-from oms.webhooks import deliveries, post, sending, standing
+from oms.webhooks import deliveries, dispatch, overdue, post, sending, standing
 from tests.infra.conftest import Synthesized
 from tests.infra.test_asynchronous import all_mappings
 
 QUEUE = "AWS::SQS::Queue"
+# What a call may take that is begun in time, in seconds: to DynamoDB two connections and reads, to SQS three.
+DYNAMODB_CALL = 2 * (1 + 2)
+SQS_CALL = 3 * (1 + 5)
 DELIVERIES = ("WebhooksDeliveries", "WebhooksSlowDeliveries")
 
 
@@ -57,9 +60,16 @@ def test_no_sender_lives_longer_than_its_claim_and_each_has_time_for_its_post(pr
     assert seconds <= deliveries.CLAIM.total_seconds()
     # A call that is begun in time ends within two connections and reads. Whatever is not begun in time is not made:
     # before the claim that costs no attempt. What sets a slow one aside meanwhile ends within the time of the post.
-    call = 2 * (1 + 2)
-    assert seconds >= sending.BEGUN_WITHIN + call + post.SECONDS + sending.SETTLED_WITHIN + call
-    assert standing.QUICK + dynamodb._PATIENCE + call <= post.SECONDS
+    assert seconds >= sending.BEGUN_WITHIN + DYNAMODB_CALL + post.SECONDS + sending.SETTLED_WITHIN + DYNAMODB_CALL
+    assert standing.QUICK + dynamodb._PATIENCE + DYNAMODB_CALL <= post.SECONDS
+
+
+def test_the_dispatcher_has_time_to_nudge_what_it_has_put_and_the_sweeper_to_end_its_round(prod: Synthesized) -> None:
+    functions = prod.functions()
+
+    assert functions["Dispatcher"]["Timeout"] >= dispatch.BEGUN_WITHIN + DYNAMODB_CALL + SQS_CALL
+    assert functions["Sweeper"]["Timeout"] >= overdue.BEGUN_WITHIN + DYNAMODB_CALL + SQS_CALL
+    assert functions["Sweeper"]["Timeout"] >= overdue.READ_WITHIN + DYNAMODB_CALL
 
 
 @pytest.mark.parametrize(("queue", "hours"), [*zip(DELIVERIES, (0.25, 4), strict=True)])
