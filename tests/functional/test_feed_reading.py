@@ -11,7 +11,7 @@ import pytest
 
 from oms import clock
 from oms.dynamodb import client, get_item, put_item
-from oms.feed import models
+from oms.feed import models, service
 from oms.feed.models import Marker, Row
 from oms.identity import tokens
 from oms.identity.models import IdentityItem, Session, session_key
@@ -101,6 +101,62 @@ def test_a_row_that_is_lost_is_stepped_over_once_it_cannot_come_any_more(
     assert everything(person("manager")) == []
     time_machine(timedelta(minutes=2))
     assert everything(person("manager")) == [events[1]["id"], events[4]["id"]]
+
+
+@pytest.mark.parametrize("limit", [2, 4, 5, 100])
+@pytest.mark.parametrize("lost", [{4}, {3, 4}, {4, 5}, {2, 3, 4, 5}])
+def test_a_lost_end_of_a_partition_is_stepped_over_as_well(
+    person: Callable[..., Person],
+    time_machine: TimeMachine,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: set[int],
+    limit: int,
+) -> None:
+    monkeypatch.setattr(models, "_ROWS_OF_A_PARTITION", 6)  # the first one has the positions up to 5
+    events = [an_event() for _ in range(9)]
+    feed_in(*events)
+    remove(*(events[it] for it in lost))
+    kept = [event["id"] for number, event in enumerate(events) if number not in lost]
+
+    assert everything(person("manager"), limit=limit) == kept[: min(lost)], "it may come yet"
+    time_machine(timedelta(minutes=11))
+
+    manager = person("manager")
+    assert everything(manager, limit=limit) == kept
+    assert everything(manager, f"&after={kept[1]}", limit) == kept[2:]
+    assert everything(manager, f"&after={events[min(lost)]['id']}", limit) == kept[min(lost) :], "of a lost row's event"
+    monkeypatch.setattr(service, "MOST_AT_ONCE", 1)
+    for event in kept[-2:]:
+        with faults() as calls:
+            read(manager, f"&after={event}")
+        assert [it.operation for it in calls] == ["BatchGetItem", "GetItem", "Query"], (
+            "where it can be none, none looks"
+        )
+
+
+def test_a_reader_of_a_feed_that_just_begins_misses_nothing(manager: Person) -> None:
+    """After each of its first reads an event is written."""
+    events = [an_event() for _ in range(3)]
+    waiting = list(events)
+    is_writing = False
+
+    def plan(made: Any) -> Any:
+        nonlocal is_writing
+        answer = made.send()
+        if made.operation in ("Query", "GetItem") and waiting and not is_writing:
+            is_writing = True
+            feed_in(waiting.pop(0))
+            is_writing = False
+        return answer
+
+    seen: list[str] = []
+    cursor: str | None = None
+    with faults(plan):
+        for _ in range(5):
+            found, cursor = follow(manager, cursor)
+            seen += found
+
+    assert seen == ids(events)
 
 
 def remove(*events: Any) -> None:

@@ -43,6 +43,11 @@ class Row(FeedItem, discriminator="row"):
     def key(position: int) -> tuple[str, str]:
         return f"log#{position // _ROWS_OF_A_PARTITION:08d}", f"{position:0{_DIGITS}d}"
 
+    @staticmethod
+    def end_of_partition(position: int) -> int:
+        """The position that the partition after this one begins with."""
+        return (position // _ROWS_OF_A_PARTITION + 1) * _ROWS_OF_A_PARTITION
+
     @property
     def position(self) -> int:
         return int(self.sk)
@@ -57,6 +62,10 @@ class Marker(FeedItem, discriminator="marker"):
     @staticmethod
     def key(event_id: str) -> tuple[str, str]:
         return f"id#{event_id}", "marker"
+
+    @property
+    def event_id(self) -> str:
+        return self.pk.removeprefix("id#")
 
 
 class Day(FeedItem, discriminator="day"):

@@ -2,13 +2,25 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
 
 from oms import clock
-from oms.dynamodb import batch_get, conflicted, failed, get_item, patience, retrying, transaction
+from oms.dynamodb import (
+    ConditionFailedError,
+    batch_get,
+    conflicted,
+    failed,
+    get_item,
+    patience,
+    put_item,
+    retrying,
+    transaction,
+)
 from oms.errors import GoneError, InvalidRequestError, NotFoundError
 from oms.events import PublishedEvent, occurred_in
 from oms.feed.models import Day, Head, Marker, Row
@@ -71,33 +83,83 @@ def _batches(events: Iterable[PublishedEvent]) -> Iterator[list[PublishedEvent]]
 def _append(events: Sequence[PublishedEvent]) -> int | None:
     """One transaction moves the head and puts the rows, on condition that the head is where it was read.
 
-    None if it was not there any more, or another transaction is just moving it.
+    None if it was not there any more, or another transaction is just moving it, or a restored table was mended first.
     """
     now = clock.now()
-    today = now.date().isoformat()
     known = batch_get(Marker, [Marker.key(event.id) for event in events])
-    new = [event for event in events if Marker.key(event.id) not in known]
+    lost = _lost(known.values())
+    new = [event for event in events if Marker.key(event.id) not in known or event.id in lost]
     if not new:
         return 0
-    head, day = get_item(Head, Head.key()), get_item(Day, Day.key(today))
+    head, day = get_item(Head, Head.key()), get_item(Day, Day.key(now.date().isoformat()))
     last = head.position if head else 0
+    if day is None and _put_lost_day(last):
+        return None
     ends = int((now + _STORED).timestamp())
     try:
         with transaction() as write:
-            unmoved = Head.position == last if head else Head.pk.does_not_exist()
-            write.save(Head(*Head.key(), position=last + len(new)), condition=unmoved)
+            write.save(Head(*Head.key(), position=last + len(new)), condition=_unmoved(head))
             if day is None:
-                write.save(Day(*Day.key(today), position=last + 1, expires_at=ends), condition=Day.pk.does_not_exist())
+                day = Day(*Day.key(now.date().isoformat()), position=last + 1, expires_at=ends)
+                write.save(day, condition=Day.pk.does_not_exist())
             for position, event in enumerate(new, last + 1):
                 marker = Marker(*Marker.key(event.id), position=position, expires_at=ends)
-                write.save(marker, condition=Marker.pk.does_not_exist())
+                seen = known.get(Marker.key(event.id))
+                write.save(marker, condition=Marker.position == seen.position if seen else Marker.pk.does_not_exist())
                 row = Row(*Row.key(position), event_id=event.id, type=event.type, body=event.body, expires_at=ends)
                 write.save(row, condition=Row.pk.does_not_exist())
     except TransactWriteError as error:
-        if any(failed(reason) or conflicted(reason) for reason in error.cancellation_reasons):
-            return None
-        raise
+        if not any(failed(reason) or conflicted(reason) for reason in error.cancellation_reasons):
+            raise
+        if error.cancellation_reasons[0] is None:
+            _catch_up(head)
+        return None
     return len(new)
+
+
+def _unmoved(head: Head | None) -> Condition:
+    return Head.position == head.position if head else Head.pk.does_not_exist()
+
+
+# What follows is for a table that was restored to a moment within a transaction: it may have any part of it
+# (docs/decisions/2026-11-22-readers-wait-at-a-gap.md).
+
+
+def _lost(markers: Iterable[Marker]) -> set[str]:
+    """The events of which there is a marker and, when it should long be there, no row."""
+    settled = [marker for marker in markers if _is_settled(marker)]
+    rows = batch_get(Row, [Row.key(marker.position) for marker in settled])
+    there = {row.event_id for row in rows.values()}
+    return {marker.event_id for marker in settled} - there
+
+
+def _put_lost_day(last: int) -> bool:
+    """Whether the day of the last rows was not there, as it is where its first transaction is there in part."""
+    rows = batch_get(Row, [Row.key(it) for it in range(max(1, last - MOST_AT_ONCE + 1), last + 1)]).values()
+    if not rows:
+        return False
+    written = _written(max(rows, key=lambda row: row.position)).date()
+    if get_item(Day, Day.key(written.isoformat())):
+        return False
+    first = min((row for row in rows if _written(row).date() == written), key=lambda row: row.position)
+    with suppress(ConditionFailedError):
+        day = Day(*Day.key(written.isoformat()), position=first.position, expires_at=first.expires_at)
+        put_item(day, Day.pk.does_not_exist())
+    return True
+
+
+def _catch_up(head: Head | None) -> None:
+    """Moves the head to the rows that are ahead of it, if there are any, and gives them their markers."""
+    last = head.position if head else 0
+    rows = batch_get(Row, [Row.key(it) for it in range(last + 1, last + 1 + MOST_AT_ONCE)]).values()
+    with suppress(ConditionFailedError):  # somebody else is at it
+        known = batch_get(Marker, [Marker.key(row.event_id) for row in rows])
+        for row in rows:
+            key = Marker.key(row.event_id)
+            if key not in known:
+                put_item(Marker(*key, position=row.position, expires_at=row.expires_at), Marker.pk.does_not_exist())
+        if rows:
+            put_item(Head(*Head.key(), position=max(row.position for row in rows)), _unmoved(head))
 
 
 @dataclass(frozen=True)
@@ -119,12 +181,14 @@ def read(*, after: str | None, limit: int, position: str | None, wanted: Callabl
     Raises NotFoundError, GoneError, and InvalidRequestError for a position that is none.
     """
     if position is not None:
-        rows, ended = _rows_after(position, limit)
+        rows, onward = _rows_after(position, limit)
+    elif after is not None:
+        rows, onward = _rows_after_event(after, limit)
     else:
-        rows, ended = _rows_from(find(after).position + 1 if after else _beginning(), limit)
-    left_out = sum(not wanted(row.type) for row in rows)
-    if left_out and len(rows) == limit and not ended:
-        more, ended = _rows_from(rows[-1].position + 1, _READ_WHEN_FILTERING)
+        first = _beginning()
+        rows, onward = _rows_from(first, limit) if first else ([], None)
+    if onward and len(rows) == limit and not all(wanted(row.type) for row in rows):
+        more, onward = _rows_from(onward, _READ_WHEN_FILTERING)
         rows += more
     shown: list[Row] = []
     looked_at, size = position, 0
@@ -135,23 +199,36 @@ def read(*, after: str | None, limit: int, position: str | None, wanted: Callabl
                 return Stretch(shown, looked_at, ended=False)
             shown.append(row)
         looked_at = row.sk
-    return Stretch(shown, looked_at, ended)
+    return Stretch(shown, looked_at, ended=onward is None)
 
 
-def _rows_after(place: str, most: int) -> tuple[list[Row], bool]:
+def _rows_after(place: str, most: int) -> tuple[list[Row], int | None]:
     """As `_rows_from`, after the row at `place`: while that one is kept, nothing behind it has expired."""
     if not re.fullmatch(r"[0-9]{12}", place):
         raise InvalidRequestError.at("is not a cursor of this list", parameter="cursor")
-    rows, ended = _rows_from(int(place), most + 1)
+    rows, onward = _rows_from(int(place), most + 1)
     if not rows or rows[0].sk != place or not _is_kept(rows[0]):
         raise _gone()
-    if len(rows) == 1 and not ended:  # the last of its partition
-        return _rows_from(int(place) + 1, most)
-    return rows[1:], ended
+    return _after_first(rows, onward, most)
 
 
-def _rows_from(first: int, most: int) -> tuple[list[Row], bool]:
-    """At most so many rows of one partition, and whether none after them is to be seen yet.
+def _rows_after_event(event_id: str, most: int) -> tuple[list[Row], int | None]:
+    """As `_rows_from`. Where the event's row is lost, another may have its place, and comes after it too."""
+    place = find(event_id).position
+    rows, onward = _rows_from(place, most + 1)
+    if rows and rows[0].event_id == event_id:
+        return _after_first(rows, onward, most)
+    return (rows, onward) if len(rows) <= most else (rows[:most], rows[most].position)
+
+
+def _after_first(rows: list[Row], onward: int | None, most: int) -> tuple[list[Row], int | None]:
+    if len(rows) == 1 and onward is not None:  # the last of its partition
+        return _rows_from(onward, most)
+    return rows[1:], onward
+
+
+def _rows_from(first: int, most: int) -> tuple[list[Row], int | None]:
+    """At most so many rows of one partition, and where to go on; None where nothing after them is to be seen yet.
 
     A Query is not isolated from the transaction that it meets: it may have a row and not the one before it, which
     shows up in a moment (docs/decisions/2026-11-22-readers-wait-at-a-gap.md). So there the log ends for now.
@@ -161,12 +238,24 @@ def _rows_from(first: int, most: int) -> tuple[list[Row], bool]:
     rows: list[Row] = []
     following = first
     for row in page.items:
-        if row.position != following and _written(row) > clock.now() - _SETTLED:
-            return rows, True
+        if row.position != following and not _is_settled(row):
+            return rows, None
         rows.append(row)
         following = row.position + 1
-    is_full = Row.key(following)[0] != partition
-    return rows, not rows or (page.position is None and not is_full)
+    if rows and (page.position is not None or Row.key(following)[0] != partition):
+        return rows, following
+    beyond = _beyond_lost_end(following)
+    return (rows, beyond) if rows or beyond is None else _rows_from(beyond, most)
+
+
+def _beyond_lost_end(position: int) -> int | None:
+    """Where the partition after this one begins, if the last rows of this one, from `position` on, are lost.
+
+    No more than one transaction's can be. So a reader at the end of the log rarely has to look.
+    """
+    end = Row.end_of_partition(position)
+    following = table_page(Row, Row.key(end)[0], Range(1)).items if end - position <= MOST_AT_ONCE else []
+    return end if following and _is_settled(following[0]) else None
 
 
 def find(event_id: str) -> Marker:
@@ -183,18 +272,18 @@ def find(event_id: str) -> Marker:
 def get(event_id: str, *, wanted: Callable[[str], bool]) -> Row:
     """Raises GoneError, NotFoundError; the latter too where its type is not `wanted`."""
     row = get_item(Row, Row.key(find(event_id).position))
-    if row is None or not wanted(row.type):
+    if row is None or row.event_id != event_id or not wanted(row.type):
         raise _not_there()
     return row
 
 
-def _beginning() -> int:
-    """The position of the first row that is kept, or of one that is to come."""
+def _beginning() -> int | None:
+    """The position of the first row that is kept; None if there is none yet.
+
+    Not the head's then, which is read in another moment: it may have moved over rows that nobody has seen.
+    """
     days = table_page(Day, Day.key("")[0], Range(1, low=_kept_since().date().isoformat())).items
-    if days:
-        return days[0].position
-    head = get_item(Head, Head.key())
-    return head.position + 1 if head else 1
+    return days[0].position if days else None
 
 
 def _kept_since() -> datetime:
@@ -204,6 +293,10 @@ def _kept_since() -> datetime:
 
 def _is_kept(it: Row | Marker) -> bool:
     return _written(it) >= _kept_since()
+
+
+def _is_settled(it: Row | Marker) -> bool:
+    return _written(it) <= clock.now() - _SETTLED
 
 
 def _written(it: Row | Marker) -> datetime:

@@ -1,0 +1,110 @@
+"""A feed whose table was restored to a moment within a transaction: it has that transaction in part."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from oms.dynamodb import client
+from oms.events import PublishedEvent
+from oms.feed import models, service
+from oms.feed.models import Marker, Row
+from oms.settings import settings
+from tests.faults.injector import faults
+from tests.faults.shop import table
+from tests.functional.feeding import an_event, ids
+
+type Items = dict[tuple[str, str], dict[str, Any]]
+# From then on nobody waits for a row; no table is restored faster.
+SETTLED = timedelta(minutes=11)
+type TimeMachine = Callable[[timedelta], None]
+
+pytestmark = pytest.mark.usefixtures("cloud")
+
+
+def append(*events: Any) -> int:
+    return service.append(PublishedEvent.read(json.dumps(it)) for it in events)
+
+
+def stored() -> Items:
+    raw = (item.to_json()["Attributes"] for item in table(settings().events_table).all_items())
+    return {(it["pk"]["S"], it["sk"]["S"]): it for it in raw}
+
+
+def restore(items: Items) -> None:
+    table(settings().events_table).items.clear()
+    for item in items.values():
+        client().put_item(TableName=settings().events_table, Item=item)
+
+
+def restored(before: Items, after: Items) -> Iterator[tuple[str, Items]]:
+    """Each state that a table may be in between the two, and what it has of the later one."""
+    moved = [key for key, item in after.items() if before.get(key) != item]
+    for number in range(len(moved) + 1):
+        for there in combinations(moved, number):
+            yield str(there), before | {key: after[key] for key in there}
+
+
+def read(after: str | None = None) -> list[Row]:
+    """From there to the end, in small pages."""
+    rows: list[Row] = []
+    position = None
+    for _ in range(50):
+        stretch = service.read(after=after, limit=3, position=position, wanted=lambda _: True)
+        rows += stretch.shown
+        position = stretch.looked_at
+        if stretch.ended:
+            return rows
+    raise AssertionError("the feed does not end")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "partition", "later", "again_first"),
+    [
+        (0, 4, timedelta(days=1), True),
+        (0, 10_000, SETTLED, False),
+        (2, 4, SETTLED, False),
+    ],
+)
+def test_a_transaction_that_is_there_in_part_hinders_nobody(
+    time_machine: TimeMachine,
+    monkeypatch: pytest.MonkeyPatch,
+    earlier: int,
+    partition: int,
+    later: timedelta,
+    again_first: bool,
+) -> None:
+    """Whatever is there of the head, the day, the markers and the rows, and whatever comes then."""
+    monkeypatch.setattr(models, "_ROWS_OF_A_PARTITION", partition)
+    old, torn, new = ([an_event() for _ in range(number)] for number in (earlier, 2, 1))
+    append(*old)
+    before = stored()
+    append(*torn)
+    states = list(restored(before, stored()))
+    time_machine(later)
+
+    for state, items in states:
+        restore(items)
+        with faults() as calls:
+            append(*(torn if again_first else new))
+            append(*(new if again_first else torn))
+        time_machine(SETTLED)
+
+        assert len(calls) < 40, state
+        seen = [row.event_id for row in read()]
+        assert set(seen) == set(ids(old + torn + new)), state
+        for event in ids(old + torn + new):
+            assert service.get(event, wanted=lambda _: True).event_id == event, state
+            assert [row.event_id for row in read(event)] == seen[len(seen) - seen[::-1].index(event) :], state
+            assert seen.count(event) == 1 or has_a_row_alone(items, event), state
+        assert append(*old, *torn, *new) == 0, "all of it is known now"
+        time_machine(-SETTLED)
+
+
+def has_a_row_alone(items: Items, event: str) -> bool:
+    """Which nobody can know it by, when it comes again."""
+    rows = [it["event_id"]["S"] for (partition, _), it in items.items() if partition.startswith("log#")]
+    return event in rows and Marker.key(event) not in items
