@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 
-from oms import clock
-from oms.dynamodb import get_item
+from oms import clock, queues
+from oms.dynamodb import client, get_item
+from oms.queues import Message
 from oms.settings import settings
 from oms.webhooks.models import Attempt, Delivery, Replay, Subscription
-from tests.faults.injector import crashes
+from tests.faults.injector import Call, Failure, crashes, failing, faults, timed_out
 from tests.faults.shop import table
 from tests.functional.auth.conftest import audit_entries
 from tests.functional.gateway import assert_problem, call, places
@@ -334,3 +337,52 @@ def test_managers_are_not_shown_deliveries_of_events_that_are_for_admins(manager
     assert [it["id"] for it in listed(manager, subscription).json["items"]] == [order.id]
     assert_problem(post(manager, subscription.id, f"deliveries/{user.id}/replay"), 404, "not-found")
     assert post(admin, subscription.id, f"deliveries/{user.id}/replay").status == 202
+
+
+# ---- queues that refuse ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failure", [failing("ServiceUnavailable"), failing("AccessDenied"), timed_out])
+@pytest.mark.parametrize("asked", ["test", "replay of one", "replay of a span"])
+def test_what_was_accepted_is_answered_so_though_its_queue_refuses_the_nudge(
+    manager: Person, asked: str, failure: Failure
+) -> None:
+    """The sweep finds it. Refused, it would be asked for again: and be there twice, or running."""
+    subscription = subscribe()
+    ended = a_delivery(subscription, status="failed")
+    suffix, body = {
+        "test": ("test", None),
+        "replay of one": (f"deliveries/{ended.id}/replay", None),
+        "replay of a span": ("replay", SPAN),
+    }[asked]
+
+    def plan(call: Call) -> Any:
+        if call.service == "sqs":
+            raise failure(call)
+        return call.send()
+
+    with faults(plan) as calls:
+        answer = post(manager, subscription.id, suffix, body)
+
+    assert answer.status == 202, answer.text
+    assert [it.service for it in calls].count("sqs") == 1
+    assert overdue_at(clock.now() + timedelta(minutes=3)) == 1
+
+
+def overdue_at(moment: datetime) -> int:
+    """How much the sweep would find then."""
+    items = client().scan(TableName="webhooks")["Items"]
+    return sum("due_key" in it and int(it["due_at"]["N"]) < moment.timestamp() * 1000 - 120_000 for it in items)
+
+
+def test_a_request_waits_for_a_queue_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """API Gateway waits 30 s; what a request does before takes 19 at most."""
+    made: list[Any] = []
+    monkeypatch.setattr(queues, "_sqs", queues._sqs.__wrapped__)
+    monkeypatch.setattr(boto3, "client", lambda _, config: made.append(config) or queue_that_refuses)
+    queue_that_refuses = SimpleNamespace(send_message_batch=lambda **_: {"Failed": [{"Code": "Throttled"}]})
+
+    queues.send_if_possible(settings().delivery_queue_url, [Message({})])
+
+    (config,) = made
+    assert config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout) + 1 <= 30 - 19

@@ -7,7 +7,11 @@ from functools import cache
 from typing import Any
 
 import boto3
+from aws_lambda_powertools import Logger
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+logger = Logger(child=True)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 _MOST_AT_ONCE = 10
@@ -33,10 +37,25 @@ def send(queue_url: str, content: dict[str, Any], *, delay: int = 0) -> None:
 
 def send_all(queue_url: str, messages: Sequence[Message]) -> None:
     """As few calls as can be. Raises NotSentError and botocore's errors; then some may be sent."""
+    _send_all(_sqs(), queue_url, messages)
+
+
+def send_if_possible(queue_url: str, messages: Sequence[Message]) -> None:
+    """For who waits for an answer: in 7 s at most for each call, after the 19 s that a request may have taken before.
+
+    What is not sent is logged; somebody else must find what it was about.
+    """
+    try:
+        _send_all(_sqs(read_seconds=2, attempts=2), queue_url, messages)
+    except (NotSentError, BotoCoreError, ClientError):
+        logger.exception("messages were not sent", queue=queue_url.rpartition("/")[2], count=len(messages))
+
+
+def _send_all(sqs: Any, queue_url: str, messages: Sequence[Message]) -> None:
     for start in range(0, len(messages), _MOST_AT_ONCE):
         batch = messages[start : start + _MOST_AT_ONCE]
         entries = [{"Id": str(number), **_entry(message)} for number, message in enumerate(batch)]
-        refused = _sqs().send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
+        refused = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
         if refused:
             codes = sorted({it["Code"] for it in refused})
             raise NotSentError(f"the queue refused {len(refused)} messages: {', '.join(codes)}")
@@ -67,6 +86,8 @@ def sendable(json_text: str) -> str:
 
 
 @cache
-def _sqs() -> Any:
-    config = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+def _sqs(*, read_seconds: int = 5, attempts: int = 3) -> Any:
+    config = Config(
+        connect_timeout=1, read_timeout=read_seconds, retries={"mode": "standard", "total_max_attempts": attempts}
+    )
     return boto3.client("sqs", config=config)

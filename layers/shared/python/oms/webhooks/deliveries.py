@@ -6,7 +6,7 @@ So what happens between the write and its nudge is harmless: what nobody nudged 
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -110,7 +110,10 @@ def removing_due() -> list[Action]:
     return [Delivery.due_at.remove(), Delivery.due_shard.remove(), Delivery.due_key.remove()]
 
 
-def nudge(deliveries: Iterable[tuple[Subscription, Delivery]]) -> None:
+type Send = Callable[[str, Sequence[Message]], None]
+
+
+def nudge(deliveries: Iterable[tuple[Subscription, Delivery]], *, send: Send = queues.send_all) -> None:
     """Sends those that are pending and due within the queue's reach before the sender; the sweep sends the others."""
     now = clock.now()
     furthest = milliseconds(now) + 1000 * LONGEST_DELAY
@@ -119,7 +122,7 @@ def nudge(deliveries: Iterable[tuple[Subscription, Delivery]]) -> None:
         if delivery.status == "pending" and (delivery.due_at or 0) <= furthest:
             messages.setdefault(queue_of(subscription), []).append(Nudge.of(delivery).message(now))
     for queue, batch in messages.items():
-        queues.send_all(queue, batch)
+        send(queue, batch)
 
 
 def queue_of(subscription: Subscription) -> str:
@@ -137,7 +140,8 @@ def deliver_now(subscription: Subscription, event: Event[Any], *, record: Record
     _check_active(subscription)
     record()
     delivery = create(subscription, event_id=event.id, event_type=event.type, body=event.text())
-    nudge([(subscription, delivery)])
+    # Done and accepted, whatever becomes of its nudge.
+    nudge([(subscription, delivery)], send=queues.send_if_possible)
     return delivery
 
 
@@ -158,7 +162,8 @@ def replay_one(
     _check_active(subscription)
     record()
     delivery = schedule_now(delivery)
-    nudge([(subscription, delivery)])
+    # Done and accepted, whatever becomes of its nudge.
+    nudge([(subscription, delivery)], send=queues.send_if_possible)
     return delivery
 
 

@@ -10,7 +10,6 @@ from datetime import timedelta
 from oms import clock, queues
 from oms.dynamodb import patience
 from oms.pages import Entry, Page, Range, merged_page
-from oms.queues import Message
 from oms.settings import settings
 from oms.webhooks import replay
 from oms.webhooks.audience import all_subscriptions
@@ -81,7 +80,7 @@ def _nudge_replays() -> Iterator[int]:
     """Those whose message was lost. Their queue is their own, so they wait for no other. Gives up the abandoned."""
     alive = milliseconds(clock.now() - ABANDONED)
     overdue = [(it["pk"].removeprefix(Replay.key("")[0]), _due_at(it)) for it in _overdue(REPLAYS, PAGE).items]
-    again = [Message({"subscription": it, "due_at": due_at}) for it, due_at in overdue if due_at >= alive]
+    again = [replay.message(it, due_at) for it, due_at in overdue if due_at >= alive]
     queues.send_all(settings().replay_queue_url, again)
     yield len(again)
     for subscription_id, due_at in overdue:

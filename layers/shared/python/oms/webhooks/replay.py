@@ -13,6 +13,7 @@ from oms.dynamodb import ConditionFailedError, delete_item, failed, get_item, re
 from oms.errors import ReplayRunningError, WebhookNotActiveError
 from oms.events import MOMENT_LENGTH
 from oms.pages import Range, table_page
+from oms.queues import Message
 from oms.settings import settings
 from oms.webhooks import deliveries
 from oms.webhooks.deliveries import KEPT, due, milliseconds
@@ -56,7 +57,7 @@ def start(
         expires_at=int((now + KEPT).timestamp()),
     )
     retrying(lambda: _put(replay, entry))
-    _nudge(replay, delay=0)
+    queues.send_if_possible(settings().replay_queue_url, [_message(replay)])
     return replay
 
 
@@ -143,7 +144,7 @@ def _move_on(replay: Replay, position: str) -> None:
 
     moved = retrying(write)
     if moved is not None:
-        _nudge(moved, delay=int(PAUSE.total_seconds()))
+        queues.send_all(settings().replay_queue_url, [_message(moved, delay=int(PAUSE.total_seconds()))])
 
 
 def _end(replay: Replay) -> None:
@@ -158,9 +159,12 @@ def give_up(subscription_id: str, due_at: int) -> None:
         logger.error("a replay was given up: it has failed at every try", subscription_id=subscription_id)
 
 
-def _nudge(replay: Replay, *, delay: int) -> None:
-    subscription_id = replay.pk.removeprefix(Replay.key("")[0])
-    queues.send(settings().replay_queue_url, {"subscription": subscription_id, "due_at": replay.due_at}, delay=delay)
+def _message(replay: Replay, *, delay: int = 0) -> Message:
+    return message(replay.pk.removeprefix(Replay.key("")[0]), replay.due_at, delay=delay)
+
+
+def message(subscription_id: str, due_at: int, *, delay: int = 0) -> Message:
+    return Message({"subscription": subscription_id, "due_at": due_at}, delay)
 
 
 def _place(moment: datetime) -> str:
