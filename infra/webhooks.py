@@ -1,5 +1,6 @@
 """Webhooks: events become deliveries, and deliveries are attempted, those of slow subscribers apart from the others."""
 
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
@@ -70,6 +71,17 @@ class Webhooks(Construct):
             slow.metric_approximate_age_of_oldest_message(),
             threshold=4 * 3600,
             why="Deliveries to slow webhooks wait for four hours: too many are slow, or one has too many events.",
+        )
+        alarms.on(
+            "WebhookSecretUnopened",
+            cloudwatch.Metric(
+                namespace="Oms",
+                metric_name="WebhookSecretUnopened",
+                dimensions_map={"service": "sender"},
+                statistic=cloudwatch.Stats.SUM,
+            ),
+            threshold=1,
+            why="A webhook is sent nothing: the key that sealed its secret is gone from the secret webhook-keys.",
         )
 
     def _queue(self, name: str, function: lambda_.Function, seconds: int, concurrency: int) -> sqs.Queue:

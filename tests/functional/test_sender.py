@@ -75,18 +75,45 @@ def test_a_rotated_secret_signs_beside_the_new_one_until_its_time(world: World, 
             Webhook(old).verify(post.body, dict(post.headers))
 
 
-def test_a_secret_that_cannot_be_opened_is_a_failure_that_says_so(world: World) -> None:
-    """As when its key was taken away: until an admin rotates the secret, at the next attempt."""
-    subscription = begun(world)
+def lose_key(subscription: Subscription) -> None:
+    """As when the key that sealed its secret was taken away."""
     update_item(subscription, [Subscription.secret.set(b"9." + subscription.secret[2:])])
+
+
+def test_a_secret_that_cannot_be_opened_is_an_attempt_that_says_so_and_rings(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Until an admin rotates the secret, at the next attempt."""
+    subscription = begun(world)
+    lose_key(subscription)
 
     one_attempt(world)
 
     assert world.posts == []
-    assert [it.error for it in delivery_of(subscription).attempts] == ["the secret of the webhook cannot be opened"]
+    delivery = delivery_of(subscription)
+    assert (delivery.status, delivery.made) == ("pending", 1)
+    assert [it.error for it in delivery.attempts] == ["the secret of the webhook cannot be opened"]
+    assert re.findall(r'"WebhookSecretUnopened":\s*\[1', capsys.readouterr().out)
     update_item(subscription, [Subscription.secret.set(subscription.secret)])
     one_attempt(world)
     assert delivery_of(subscription).status == "delivered"
+
+
+@pytest.mark.parametrize("failing_since", [None, "2025-12-01T00:00:00.000Z"])
+@pytest.mark.parametrize("pace", [None, "quick", "slow"])
+def test_a_secret_that_cannot_be_opened_says_nothing_of_its_subscription(
+    world: World, failing_since: str | None, pace: str | None
+) -> None:
+    """Nothing was sent, and the fault is ours: nobody's webhook ends by it."""
+    subscription = begun(world, failing_since=failing_since, pace=pace)
+    lose_key(subscription)
+
+    world.run()
+
+    after = subscription_now(subscription)
+    assert (after.status, after.failing_since, after.pace) == ("active", failing_since, pace)
+    assert (delivery_of(subscription).status, delivery_of(subscription).made) == ("failed", 10)
+    assert world.posts == []
 
 
 def test_an_old_secret_that_cannot_be_opened_keeps_the_new_one_from_nothing(world: World) -> None:

@@ -13,6 +13,7 @@ from oms.dynamodb import update_item
 from oms.webhooks import deliveries, standing
 from oms.webhooks.deliveries import milliseconds
 from oms.webhooks.models import Subscription
+from oms.webhooks.targets import ForbiddenTargetError
 from tests.faults.injector import Call, between, faults, reason_at
 from tests.functional.auth.conftest import audit_entries
 from tests.functional.webhook_world import (
@@ -192,6 +193,20 @@ def test_a_user_event_is_kept_from_the_subscription_of_who_is_no_admin_now(world
     kept = delivery_of(subscription)
     assert (kept.status, kept.attempts) == ("paused", [])
     assert world.posts == []
+
+
+def test_a_receiver_whose_name_leads_to_no_public_address_for_five_days_is_disabled(world: World) -> None:
+    """Nothing is sent, but the fault is theirs: it is their name that leads there."""
+
+    def forbidden() -> Any:
+        raise ForbiddenTargetError("leads to an address that is not public")
+
+    subscription = begun(world, forbidden, failing_since=clock.timestamp(world.now - timedelta(days=5)))
+
+    one_attempt(world)
+
+    after = subscription_now(subscription)
+    assert (after.status, after.disabled_reason) == ("disabled", "failing")
 
 
 # ---- attempts at the same time ---------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ def test_the_bookkeeper_reads_every_change_of_a_stock_item_from_the_streams_begi
     assert pattern == {"dynamodb": {"Keys": {"sk": {"S": ["stock"]}}}}
 
 
-def test_mail_that_is_not_sent_or_of_unknown_fate_rings_and_so_does_the_first_product_that_drifts(
+def test_what_is_not_sent_or_of_unknown_fate_rings_and_so_does_the_first_product_that_drifts(
     prod: Synthesized,
 ) -> None:
     own = [alarm for alarm in prod.all(ALARM).values() if alarm.get("Namespace") == "Oms"]
@@ -166,6 +166,7 @@ def test_mail_that_is_not_sent_or_of_unknown_fate_rings_and_so_does_the_first_pr
         ("MailRefused", "notifier"),
         ("MailNotSetUp", "notifier"),
         ("MailUndeliverable", "notifier"),
+        ("WebhookSecretUnopened", "sender"),
         ("StockDrift", "verifier"),
         ("ProductsUnsettled", "verifier"),
         ("ProductsChecked", "verifier"),

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -26,11 +27,12 @@ from oms.webhooks.models import Attempt, Delivery, Subscription
 from oms.webhooks.post import NoAnswerError, post
 from oms.webhooks.schedule import DELAYS, next_attempt
 from oms.webhooks.signature import signed_headers
-from oms.webhooks.standing import QUICK, Answered
+from oms.webhooks.standing import Answered
 from oms.webhooks.targets import ForbiddenTargetError, parse
 from oms.webhooks.vault import UnopenedError
 
 logger = Logger(child=True)
+metrics = Metrics()
 
 MOST_ATTEMPTS = len(DELAYS) + 1
 # No call to DynamoDB is begun later than so many seconds after the nudge came, and after its POST has ended. One takes
@@ -72,9 +74,9 @@ def attempt(nudge: Nudge, *, slow: bool) -> Outcome:
         begun = _begin(nudge, slow=slow)
     if isinstance(begun, Outcome):
         return begun
-    answered = _send(begun)
+    answered = _send(begun) if begun.secrets else None
     with patience(SETTLED_WITHIN):
-        return _conclude(begun.subscription, begun.delivery, answered)
+        return _conclude(begun.subscription, begun.delivery, answered) if answered else _conclude_unsent(begun)
 
 
 def _begin(nudge: Nudge, *, slow: bool) -> Begun | Outcome:
@@ -167,29 +169,30 @@ def _end_exhausted(nudge: Nudge) -> Outcome:
 def _send(begun: Begun) -> Answered:
     subscription, delivery = begun.subscription, begun.delivery
     body = delivery.body.encode()
-    began, ticks = clock.now(), time.monotonic()
+    began = clock.now()
     attempt = Attempt(at=delivery.attempts[-1].at)
     private = settings().webhook_private_targets
-    retry_after = None
+    seconds, retry_after = 0.0, None
     try:
         target = parse(subscription.url, private=private)
-        headers = _headers(begun, int(began.timestamp()), body)
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": f"oms/{settings().version}",
+            **signed_headers(delivery.event_id, int(began.timestamp()), body, begun.secrets),
+        }
         with standing.noticed_when_slow(subscription):
-            answer = post(target, body, headers, private=private)
+            ticks = time.monotonic()
+            try:
+                answer = post(target, body, headers, private=private)
+            finally:
+                seconds = time.monotonic() - ticks
         attempt.status_code, retry_after = answer.status, answer.retry_after
         attempt.answer = _shown(answer.body)
-    except (ForbiddenTargetError, NoAnswerError, UnopenedError) as error:
+    # A forbidden target is the receiver's failure, though nothing is sent: it is their name that leads there.
+    except (ForbiddenTargetError, NoAnswerError) as error:
         attempt.error = str(error)[:_SHOWN_ERROR]
-    seconds = time.monotonic() - ticks
     attempt.duration_ms = round(seconds * 1000)
-    return Answered(attempt, retry_after, began, clock.now(), "quick" if seconds <= QUICK else "slow")
-
-
-def _headers(begun: Begun, timestamp: int, body: bytes) -> dict[str, str]:
-    if not begun.secrets:
-        raise UnopenedError("the secret of the webhook cannot be opened")
-    signed = signed_headers(begun.delivery.event_id, timestamp, body, begun.secrets)
-    return {"Content-Type": "application/json", "User-Agent": f"oms/{settings().version}", **signed}
+    return Answered(attempt, retry_after, began, clock.now())
 
 
 def _shown(answer: bytes) -> str:
@@ -212,6 +215,14 @@ def _conclude(subscription: Subscription, delivery: Delivery, answered: Answered
         status, outcome = ("failed", Outcome.FAILED) if answered.says_gone else ("paused", Outcome.PAUSED)
         return _settle(delivery, answered.attempt, [Delivery.status.set(status), *end], outcome)
     return _try_again(subscription, delivery, answered)
+
+
+def _conclude_unsent(begun: Begun) -> Outcome:
+    """Keeps the attempt, and rings. It says nothing of the subscription: that nothing was sent is a fault of ours."""
+    metrics.add_metric(name="WebhookSecretUnopened", unit=MetricUnit.Count, value=1)
+    attempt = Attempt(at=begun.delivery.attempts[-1].at, error="the secret of the webhook cannot be opened")
+    now = clock.now()
+    return _try_again(begun.subscription, begun.delivery, Answered(attempt, None, now, now))
 
 
 def _try_again(subscription: Subscription, delivery: Delivery, answered: Answered) -> Outcome:

@@ -26,13 +26,16 @@ _GONE = 410
 
 @dataclass(frozen=True)
 class Answered:
-    """What came of a POST."""
+    """What came of an attempt."""
 
     attempt: Attempt
     retry_after: str | None
     began: datetime
     ended: datetime
-    pace: Literal["quick", "slow"]
+
+    @property
+    def pace(self) -> Literal["quick", "slow"]:
+        return "quick" if (self.attempt.duration_ms or 0) <= 1000 * QUICK else "slow"
 
     @property
     def succeeded(self) -> bool:
