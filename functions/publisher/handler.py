@@ -15,8 +15,9 @@ metrics = Metrics()
 
 @tracer.capture_lambda_handler
 @metrics.log_metrics(capture_cold_start_metric=True)
-def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
     records = event["Records"]
     published = publishing.publish(catalogue.told_by(records))
     metrics.add_metric("EventsPublished", MetricUnit.Count, published)
     logger.info("published", records=len(records), events=published)
+    return {"published": published}

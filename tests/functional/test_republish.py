@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oms import republish, stacks
+from oms import events, republish, stacks, streams
 from oms.orders.models import Order
 from oms.republish import NotRepublishedError
 from publisher import handler as publisher
@@ -30,8 +30,8 @@ class Lambda:
         assert FunctionName == FUNCTION
         if self.failure:
             return {"FunctionError": "Unhandled", "Payload": io.BytesIO(str(self.failure).encode())}
-        publisher.lambda_handler(json.loads(Payload), Context())
-        return {"Payload": io.BytesIO(b"null")}
+        answer = publisher.lambda_handler(json.loads(Payload), Context())
+        return {"Payload": io.BytesIO(json.dumps(answer).encode())}
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def shop(customer: Person, manager: Person) -> Shop:
 def again(order_id: str) -> list[Any]:
     with bus() as taken:
         number = republish.republish(order_id, function=FUNCTION)
-    events = [json.loads(it["Detail"]) for it in taken]
-    assert number == len(events)
-    return events
+    told = [json.loads(it["Detail"]) for it in taken]
+    assert number == len(told)
+    return told
 
 
 def made(shop: Shop, moves: tuple[str, ...], time_machine: Callable[[timedelta], None]) -> tuple[str, list[Record]]:
@@ -88,12 +88,12 @@ def test_an_orders_events_come_again_as_they_were(
     first = published(records)
     assert len(first) == len(moves) + 1
 
-    events = again(order_id)
+    told = again(order_id)
 
     if moves:  # the one thing that an order forgets
         assert first[0]["data"]["expires_at"] is not None
         first[0]["data"]["expires_at"] = None
-    assert events == first
+    assert told == first
 
 
 def test_the_reason_of_a_cancel_is_that_of_its_event_alone(shop: Shop, functions: Lambda) -> None:
@@ -111,6 +111,22 @@ def test_an_order_that_there_is_not_and_a_publisher_that_fails_are_said(shop: Sh
     functions.failure = ValueError("no bus")
     with pytest.raises(NotRepublishedError, match="the publisher failed: no bus"):
         republish.republish(placed["id"], function=FUNCTION)
+
+
+def test_an_event_that_was_set_aside_is_not_said_to_be_published(
+    shop: Shop, functions: Lambda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside: list[Record] = []
+    monkeypatch.setattr(streams, "set_aside", lambda record, *_: aside.append(record))
+    placed = shop.buy({shop.product(9): 2}).json
+    created = again(placed["id"])
+    shop.post(f"/api/v1/orders/{placed['id']}/cancel", {"reason": "x" * 300})
+    monkeypatch.setattr(events, "LARGEST", len(json.dumps(created)) + 200)
+
+    with bus() as taken, pytest.raises(NotRepublishedError, match="1 of 2 events were published"):
+        republish.republish(placed["id"], function=FUNCTION)
+
+    assert (len(taken), len(aside)) == (1, 1)
 
 
 def test_the_command_finds_table_and_function_by_the_stack(

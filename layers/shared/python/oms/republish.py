@@ -26,7 +26,7 @@ class NotRepublishedError(Exception):
 
 
 def republish(order_id: str, *, function: str) -> int:
-    """How many changes the publisher was handed. Raises NotRepublishedError where there is no order, or it failed."""
+    """How many events were published. Raises NotRepublishedError where there is no order, or not all of them were."""
     order = get_item(Order, order_id)
     if order is None:
         raise NotRepublishedError(f"There is no order {order_id}.")
@@ -34,7 +34,12 @@ def republish(order_id: str, *, function: str) -> int:
     answer = _lambda().invoke(FunctionName=function, Payload=json.dumps({"Records": records}).encode())
     if "FunctionError" in answer:
         raise NotRepublishedError(f"the publisher failed: {answer['Payload'].read(500).decode(errors='replace')}")
-    return len(records)
+    published: int = json.load(answer["Payload"])["published"]
+    if published < len(records):
+        raise NotRepublishedError(
+            f"{published} of {len(records)} events were published, the others set aside: the publisher's log says why"
+        )
+    return published
 
 
 def changes(order: Order) -> Iterator[dict[str, Any]]:
