@@ -180,8 +180,10 @@ def test_an_event_holds_no_character_that_a_queue_refuses(shop: Shop) -> None:
     (entry,) = entries_of(records)
 
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html: what a body may hold.
-    assert re.fullmatch("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", entry["Detail"])
-    assert json.loads(entry["Detail"])["data"]["name"] == name
+    told = json.loads(entry["Detail"])
+    assert told["data"]["name"] == "Saw \ufffd\ufffd\x00\x1f \U0001f600"
+    for sent in (entry["Detail"], json.dumps(told, ensure_ascii=False)):  # the bus may write it anew
+        assert re.fullmatch("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", sent)
 
 
 # ---- what cannot be understood --------------------------------------------------------------------------------------

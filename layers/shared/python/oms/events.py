@@ -15,13 +15,15 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from oms import clock
-from oms.queues import sendable
+from oms.queues import UNSENDABLE
 from oms.schemas import Response
 
 MOMENT_LENGTH = 8
 _DIGEST_LENGTH = 16
 # In bytes. The bus and the queues behind it take 256 KB, and that is with what stands around the event.
 LARGEST = 240 * 1024
+
+_UNSENDABLE = dict.fromkeys(map(ord, UNSENDABLE), "\ufffd")
 
 
 class TooLargeError(Exception):
@@ -50,8 +52,8 @@ class Event[Data: BaseModel](Response):
     )
 
     def text(self) -> str:
-        """The JSON that is published, delivered and signed."""
-        return sendable(self.model_dump_json(exclude=None if self.omitted else {"omitted"}))
+        """The JSON that is published, delivered and signed, without what no queue takes: the bus may undo an escape."""
+        return self.model_dump_json(exclude=None if self.omitted else {"omitted"}).translate(_UNSENDABLE)
 
     @property
     def is_too_large(self) -> bool:

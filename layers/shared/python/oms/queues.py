@@ -16,6 +16,8 @@ logger = Logger(child=True)
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 _MOST_AT_ONCE = 10
 LONGEST_DELAY = 900
+# Characters that JSON may hold as they are, and a message may not.
+UNSENDABLE = "\ufffe\uffff"
 
 
 class NotSentError(Exception):
@@ -79,8 +81,8 @@ def _entry(message: Message) -> dict[str, Any]:
 
 
 def sendable(json_text: str) -> str:
-    """The same JSON, without the two characters that it may hold as they are and a message may not."""
-    for noncharacter in ("\ufffe", "\uffff"):
+    """The same JSON, with escapes for what a message may not hold."""
+    for noncharacter in UNSENDABLE:
         json_text = json_text.replace(noncharacter, f"\\u{ord(noncharacter):x}")
     return json_text
 
