@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -105,6 +106,33 @@ def test_what_eventbridge_could_not_deliver_goes_back_without_its_envelope(stage
     stage.redrive("Feed")
 
     assert stage.feed.bodies() == Counter([json.dumps(event), "no JSON", "[]"])
+
+
+def test_what_goes_back_holds_no_character_that_a_queue_refuses(stage: Stage) -> None:
+    stage.dead.put('{"detail-type": "order.created", "source": "oms", "detail": {"note": "\\ufffe\\uffff"}}')
+
+    stage.redrive("Feed")
+
+    (sent,) = stage.feed.bodies()
+    assert re.fullmatch("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", sent)
+    assert json.loads(sent) == {"note": "\ufffe\uffff"}
+
+
+def test_a_run_ends_though_its_messages_fail_again_at_once(stage: Stage) -> None:
+    bodies = [str(number) for number in range(15)]
+
+    def fail_again(made: Call) -> Any:
+        if made.operation == "SendMessage" and made.parameters["QueueUrl"] == stage.feed.url:
+            assert made.number < 200, "it does not end"
+            stage.dead.put(made.parameters["MessageBody"])
+        return made.send()
+
+    stage.dead.put(*bodies)
+    with faults(fail_again):
+        outcome = stage.redrive("Feed")
+
+    assert outcome == Outcome(redriven=15)
+    assert stage.dead.bodies().keys() <= set(bodies)
 
 
 def test_a_message_stays_in_its_group(stage: Stage) -> None:
@@ -216,6 +244,41 @@ def test_what_is_still_not_understood_is_set_aside_again_and_ends_the_run(
     assert len(understands) == 1
     (again,) = stage.poison.take()
     assert json.loads(again.body)["record"] == broken
+
+
+def test_no_record_is_taken_long_before_it_is_run_again(stage: Stage, product: str, understands: list[Record]) -> None:
+    """A message that is in hand for longer than the queue hides it would be run twice."""
+    kept = record(None, raw_item("inventory", *StockItem.key(product)))
+    in_hand = most = 0
+
+    def count(made: Call) -> Any:
+        nonlocal in_hand, most
+        answer = made.send()
+        in_hand += len(answer.get("Messages", [])) if made.operation == "ReceiveMessage" else 0
+        in_hand -= made.operation == "DeleteMessage"
+        most = max(most, in_hand)
+        return answer
+
+    set_aside(stage, *[kept] * 23)
+    with faults(count):
+        assert stage.redrive("Bookkeeper") == Outcome(redriven=23)
+
+    assert (in_hand, most) == (0, 10)
+
+
+def test_who_gets_no_other_try_does_not_keep_others_from_theirs(
+    stage: Stage, product: str, understands: list[Record]
+) -> None:
+    kept = record(None, raw_item("inventory", *StockItem.key(product)))
+    stage.poison.put(*[json.dumps({"DDBStreamBatchInfo": {"shardId": "1"}})] * 12)
+    set_aside(stage, *[kept] * 12)
+
+    outcome = stage.redrive("Bookkeeper")
+
+    assert (outcome.redriven, outcome.refused) == (12, 12)
+    left = stage.poison.take()
+    assert len(left) == 12
+    assert all(it.visible for it in left), "they can be looked at"
 
 
 def test_a_function_that_fails_leaves_the_record_where_it_is(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

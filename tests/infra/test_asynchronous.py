@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from oms import redrive
 from tests.infra.conftest import Synthesized
 
 ALARM = "AWS::CloudWatch::Alarm"
@@ -217,6 +218,11 @@ def test_each_stream_consumer_alone_knows_its_poison_queue(prod: Synthesized) ->
     known = {name: it["OMS_POISON_QUEUE_URL"] for name, it in environments.items() if "OMS_POISON_QUEUE_URL" in it}
     assert known.keys() == STREAMING
     assert {it["Ref"] for it in known.values()} == poison_queues(prod)
+
+
+def test_the_records_that_a_redrive_has_in_hand_are_run_again_before_another_may_take_them(prod: Synthesized) -> None:
+    for name in STREAMING:
+        assert redrive._MOST_AT_ONCE * prod.functions()[name]["Timeout"] < redrive._TAKEN
 
 
 def test_the_stock_book_is_checked_every_night_and_in_full_every_week(prod: Synthesized) -> None:

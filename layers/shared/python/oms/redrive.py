@@ -10,9 +10,9 @@ queues what it could not deliver.
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal
 
 import boto3
@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from oms import stacks
+from oms.queues import sendable
 
 type Message = dict[str, Any]
 type Kind = Literal["dead letters", "poison"]
@@ -27,9 +28,9 @@ type Kind = Literal["dead letters", "poison"]
 # How the stack's outputs name the queues where failures wait.
 _SUFFIXES: dict[str, Kind] = {"DeadLetters": "dead letters", "Poison": "poison"}
 
-# What a run takes at most from a poison queue, where what is not understood this time comes in again at the end.
-_MOST_RECORDS = 1000
-# Seconds. Nobody else sees a message meanwhile; after a run that was cut off it is back by itself.
+_MOST_AT_ONCE = 10
+# Seconds. Nobody else sees a message meanwhile, so ten have to be done by then. After a run
+# that was cut off it is back by itself.
 _TAKEN = 900
 _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
@@ -83,47 +84,52 @@ def named(stage: str, name: str) -> FailureQueue:
 
 
 def redrive(stage: str, queue: FailureQueue) -> Outcome:
+    """No more than were waiting at the beginning: what fails once more comes in again at the end."""
+    put: Callable[[Message], str | None]
     if queue.kind == "poison":
-        function = stacks.outputs_of(stage)[f"{queue.name}Function"]
-        # All of them first: what is set aside again goes to the end of the queue, and is not for this run.
-        messages = list(_received(queue.url, most=_MOST_RECORDS))
-        return _put_back(queue, messages, lambda message: _run_again(function, message))
-    target = _source_of(stage, queue)
-    return _put_back(queue, _received(queue.url), lambda message: _send_back(target, message))
-
-
-def _put_back(queue: FailureQueue, messages: Iterable[Message], put: Callable[[Message], str | None]) -> Outcome:
+        put = partial(_run_again, stacks.outputs_of(stage)[f"{queue.name}Function"])
+    else:
+        put = partial(_send_back, _source_of(stage, queue))
     outcome = Outcome()
-    for message in messages:
-        why = put(message)
-        handle = {"QueueUrl": queue.url, "ReceiptHandle": message["ReceiptHandle"]}
-        if why is None:
-            _sqs().delete_message(**handle)
-            outcome.redriven += 1
-        else:
-            _sqs().change_message_visibility(**handle, VisibilityTimeout=0)
-            outcome.refused += 1
-            outcome.why = outcome.why or why
+    staying: list[Message] = []
+    left = waiting(queue)
+    while left > 0 and (messages := _received(queue.url, min(left, _MOST_AT_ONCE))):
+        left -= len(messages)
+        for message in messages:
+            why = put(message)
+            if why is None:
+                _sqs().delete_message(QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"])
+                outcome.redriven += 1
+            else:
+                staying.append(message)
+                outcome.refused += 1
+                outcome.why = outcome.why or why
+    _show(queue.url, staying)
     return outcome
 
 
-def _received(url: str, *, most: int | None = None) -> Iterator[Message]:
-    """The messages of a queue until it is empty; each is out of others' sight for a while."""
-    number = 0
-    while most is None or number < most:
-        answer = _sqs().receive_message(
-            QueueUrl=url,
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=_TAKEN,
-            WaitTimeSeconds=1,  # asks all of SQS's servers, where a short poll may miss some
-            MessageSystemAttributeNames=["MessageGroupId"],
-            MessageAttributeNames=["All"],
-        )
-        messages = answer.get("Messages", [])
-        if not messages:
-            return
-        number += len(messages)
-        yield from messages
+def _received(url: str, most: int) -> list[Message]:
+    """Messages that are out of others' sight for a while; none where the queue is empty."""
+    answer = _sqs().receive_message(
+        QueueUrl=url,
+        MaxNumberOfMessages=most,
+        VisibilityTimeout=_TAKEN,
+        WaitTimeSeconds=1,  # asks all of SQS's servers, where a short poll may miss some
+        MessageSystemAttributeNames=["MessageGroupId"],
+        MessageAttributeNames=["All"],
+    )
+    messages: list[Message] = answer.get("Messages", [])
+    return messages
+
+
+def _show(url: str, messages: Sequence[Message]) -> None:
+    """At the end, or the run would get them again. That SQS refuses some is no harm: those are back by themselves."""
+    for start in range(0, len(messages), _MOST_AT_ONCE):
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
+            for number, message in enumerate(messages[start : start + _MOST_AT_ONCE])
+        ]
+        _sqs().change_message_visibility_batch(QueueUrl=url, Entries=entries)
 
 
 def _send_back(url: str, message: Message) -> None:
@@ -140,7 +146,7 @@ def _event_alone(body: str) -> str:
     except ValueError:
         return body
     if isinstance(content, dict) and {"detail-type", "source", "detail"} <= content.keys():
-        return json.dumps(content["detail"], ensure_ascii=False)
+        return sendable(json.dumps(content["detail"], ensure_ascii=False))
     return body
 
 
