@@ -27,7 +27,7 @@ ADMIN = "admin@demo.example"
 MOST_BYTES = 1024 * 1024
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # What people know a thing by, in the order to look for it in an event's data.
-HANDLES = ("number", "sku", "product_id", "url", "id")
+HANDLES = ("number", "sku", "product_id", "host", "id")
 
 
 class Stopped(BaseException):

@@ -26,10 +26,8 @@ from tests.functional.webhooks import an_event
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
-def filled(
-    world: World, count: int, *, status: str = "delivered", every: timedelta = timedelta(seconds=1)
-) -> Subscription:
-    """A subscription with so many deliveries of events `every` so often, all of which have ended."""
+def filled(world: World, count: int, *, status: str = "delivered") -> Subscription:
+    """A subscription with so many deliveries, of an event each second, all of which have ended."""
     subscription = subscribe()
     for _ in range(count):
         world.publish(an_event())

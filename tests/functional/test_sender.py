@@ -18,7 +18,8 @@ from oms.webhooks.deliveries import milliseconds
 from oms.webhooks.models import Subscription
 from oms.webhooks.signature import new_secret
 from oms.webhooks.targets import ForbiddenTargetError
-from tests.faults.injector import faults, lose_answer
+from tests.faults.injector import Call, failing, faults, lose_answer, refuse
+from tests.functional.harness import Person
 from tests.functional.webhook_world import (
     QUICK,
     World,
@@ -114,6 +115,45 @@ def test_a_secret_that_cannot_be_opened_says_nothing_of_its_subscription(
     assert (after.status, after.failing_since, after.pace) == ("active", failing_since, pace)
     assert (delivery_of(subscription).status, delivery_of(subscription).made) == ("failed", 10)
     assert world.posts == []
+
+
+def test_an_identity_table_that_cannot_be_read_costs_no_attempt(
+    world: World, admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says whether the subscription's creator may still see events of users."""
+    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
+    subscription = begun(world, event_type="user.locked", created_by=admin.id)
+    (nudge,) = world.messages()
+
+    with faults(refuse("BatchGetItem", failing("ThrottlingException"))):
+        assert world.handle(QUICK, nudge) == ["0"]
+
+    delivery = delivery_of(subscription)
+    assert (delivery.status, delivery.made, delivery.attempts, world.posts) == ("pending", 0, [], [])
+    world.run()
+    delivery = delivery_of(subscription)
+    assert (delivery.status, delivery.made, len(world.posts)) == ("delivered", 1, 1)
+
+
+def test_a_replay_of_what_is_given_back_begins_its_attempts_anew(
+    world: World, admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
+    subscription = begun(world, event_type="user.locked", created_by=admin.id)
+    (nudge,) = world.messages()
+
+    def plan(call: Call) -> Any:
+        if call.operation == "BatchGetItem":
+            deliveries.replay_one(subscription, delivery_of(subscription).id)
+            raise failing("ThrottlingException")(call)
+        return call.send()
+
+    with faults(plan):
+        world.handle(QUICK, nudge)
+    world.run()
+
+    delivery = delivery_of(subscription)
+    assert (delivery.status, delivery.made, len(world.posts)) == ("delivered", 1, 1)
 
 
 def test_an_old_secret_that_cannot_be_opened_keeps_the_new_one_from_nothing(world: World) -> None:

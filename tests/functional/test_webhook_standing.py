@@ -1,6 +1,7 @@
 """What attempts tell of a subscription: whether it fails, is gone, or is slow; and what that means for the next."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from oms import clock
-from oms.dynamodb import update_item
+from oms.dynamodb import retrying, update_item
+from oms.errors import UnavailableError
 from oms.webhooks import deliveries, standing
 from oms.webhooks.deliveries import milliseconds
 from oms.webhooks.models import Subscription
@@ -207,6 +209,34 @@ def test_a_receiver_whose_name_leads_to_no_public_address_for_five_days_is_disab
 
     after = subscription_now(subscription)
     assert (after.status, after.disabled_reason) == ("disabled", "failing")
+
+
+def test_what_notes_that_it_is_slow_is_no_part_of_its_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which the attempt waits for: else a throttled table would make a quick receiver slow."""
+    noting, answered = threading.Event(), threading.Event()
+
+    def slowly(write: Callable[[], Any]) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            return retrying(write)
+        noting.set()
+        assert answered.wait(5)
+        time.sleep(0.2)
+        world.monotonic += 5
+        raise UnavailableError
+
+    def answers() -> Any:
+        assert noting.wait(5)
+        answered.set()
+        return answering(200)()
+
+    monkeypatch.setattr(standing, "retrying", slowly)
+    monkeypatch.setattr(standing, "Timer", lambda _, note: threading.Timer(0, note))
+    subscription = begun(world, answers)
+
+    one_attempt(world)
+
+    assert delivery_of(subscription).attempts[0].duration_ms == 100
+    assert subscription_now(subscription).pace == "quick"
 
 
 # ---- attempts at the same time ---------------------------------------------------------------------------------------

@@ -215,12 +215,12 @@ class World:
         return start.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
-def begun(world: World, *behaviours: Behaviour, **fields: Any) -> Subscription:
+def begun(world: World, *behaviours: Behaviour, event_type: str = "order.created", **fields: Any) -> Subscription:
     """A subscription with one delivery that was put and nudged, and nothing sent."""
     subscription = subscribe(**fields)
     if behaviours:
         world.behaviours[host(subscription)] = in_turn(*behaviours)
-    event = an_event()
+    event = an_event(event_type)
     deliveries.nudge(
         [
             (

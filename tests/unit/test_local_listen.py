@@ -30,7 +30,7 @@ def signed(body: bytes, *, secret: str = SECRET, seconds: int = 0) -> dict[str, 
     [
         (event(number="20261122-ABC"), "order 20261122-ABC"),
         (event("stock.low", sku="COF-1", product_id="1"), "stock COF-1"),
-        (event("webhook.disabled", url="https://a.example/"), "webhook https://a.example/"),
+        (event("webhook.disabled", host="a.example"), "webhook a.example"),
         (event("user.registered"), "user THING1"),
     ],
 )

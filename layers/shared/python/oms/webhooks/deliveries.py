@@ -23,8 +23,8 @@ from oms.settings import settings
 from oms.webhooks.models import Delivery, Subscription
 
 KEPT = timedelta(days=30)
-# What is begun anew is kept for all of its attempts, with the waits that a receiver asks for.
-SCHEDULE = timedelta(days=5)
+# What is begun anew is kept for all of its attempts, with the waits that a receiver asks for: nine of a day each.
+SCHEDULE = timedelta(days=10)
 # How long a claim holds: the attempt has ended by then, or was cut off.
 CLAIM = timedelta(seconds=60)
 

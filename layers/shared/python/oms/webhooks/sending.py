@@ -96,7 +96,12 @@ def _begin(nudge: Nudge, *, slow: bool) -> Begun | Outcome:
     delivery = _claim(nudge)
     if isinstance(delivery, Outcome):
         return delivery
-    if not Audience([subscription]).may_have(subscription, delivery.event_type):
+    try:
+        may_have = Audience([subscription]).may_have(subscription, delivery.event_type)
+    except Exception:
+        _give_back(delivery)
+        raise
+    if not may_have:
         return _settle(delivery, None, [Delivery.status.set("paused"), *removing_due()], Outcome.PAUSED)
     return Begun(subscription, delivery, secrets)
 
@@ -153,6 +158,12 @@ def _claim(nudge: Nudge) -> Delivery | Outcome:
             return Outcome.STALE
 
     return retrying(write)
+
+
+def _give_back(delivery: Delivery) -> None:
+    """Takes back the attempt that a claim counted: nothing was tried. The delivery is due when the claim ends."""
+    with patience(SETTLED_WITHIN):
+        _written(delivery, None, [Delivery.made.set(delivery.made - 1)], Delivery.made == delivery.made)
 
 
 def _end_exhausted(nudge: Nudge) -> Outcome:
