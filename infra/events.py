@@ -80,16 +80,14 @@ class Events(Construct):
         queue, dead_letters = queue_with_dead_letters(
             self, name, seconds=seconds, tries=tries, days=14, alarms=self._alarms
         )
+        # The event alone, without the bus's envelope.
+        message = events.RuleTargetInput.from_event_path("$.detail")
         events.Rule(
             self,
             f"{name}Rule",
             event_bus=self.bus,
             event_pattern=events.EventPattern(source=[of], detail_type=list(types) or None),
-            targets=[
-                targets.SqsQueue(
-                    queue, message=events.RuleTargetInput.from_event_path("$.detail"), dead_letter_queue=dead_letters
-                )
-            ],
+            targets=[targets.SqsQueue(queue, message=message, dead_letter_queue=dead_letters)],
         )
         function.add_event_source(
             sources.SqsEventSource(

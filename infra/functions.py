@@ -30,7 +30,7 @@ BOOKKEEPER_SECONDS = 60
 PUBLISHER_SECONDS = 60
 # A batch is one transaction, made again while another writer is faster.
 FEEDER_SECONDS = 60
-# A batch of ten events, each two calls; the rest is for retries.
+# A batch of ten events, each two calls; the rest is for retries, which end in time: see aggregator.handler.
 AGGREGATOR_SECONDS = 90
 # One mail: its calls to DynamoDB and the one to SES end within 43 s.
 NOTIFIER_SECONDS = 60
@@ -114,8 +114,8 @@ class Functions(Construct):
             grant_read(data.identity, function)
         # What events say of products is completed with their stock.
         data.inventory.grant(self.publisher, "dynamodb:BatchGetItem")
-        grant_read_write(data.events, self.feeder)
-        grant_read(data.events, self.webhooks)
+        data.events.grant(self.feeder, "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem")
+        data.events.grant(self.webhooks, "dynamodb:GetItem", "dynamodb:Query")
         grant_read_write(data.webhooks, self.webhooks)
         keys.webhooks.grant_read(self.webhooks)
         for function in (self.inventory, self.orders, self.admin, self.expiry, self.verifier):

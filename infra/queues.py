@@ -8,10 +8,10 @@ from infra.alarms import Alarms
 
 
 def queue_with_dead_letters(
-    scope: Construct, name: str, *, seconds: int, tries: int, days: int, alarms: Alarms
+    scope: Construct, name: str, *, seconds: int, tries: int, days: int, alarms: Alarms, called: str | None = None
 ) -> tuple[sqs.Queue, sqs.Queue]:
     """The queue, for a function that may take so many `seconds`, and its dead-letter queue. A message is kept for so
-    many `days`, and tried so many times.
+    many `days`, and tried so many times. `called` is what alarms and people call it, if not by its name in `scope`.
     """
     dead_letters = sqs.Queue(scope, f"{name}DeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True)
     queue = sqs.Queue(
@@ -23,5 +23,5 @@ def queue_with_dead_letters(
         enforce_ssl=True,
         dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=tries),
     )
-    alarms.on_dead_letters(name, dead_letters)
+    alarms.on_dead_letters(called or name, dead_letters)
     return queue, dead_letters

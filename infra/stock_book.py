@@ -11,10 +11,9 @@ from constructs import Construct
 from infra.alarms import Alarms
 from infra.data import Data
 from infra.functions import VERIFIER_SECONDS, Functions
+from infra.queues import queue_with_dead_letters
 from infra.streams import Stream, StreamConsumer
 
-# AWS's advice for a queue behind Lambda: six times the function's time.
-VISIBILITY = 6 * VERIFIER_SECONDS
 TRIES = 3
 
 
@@ -34,14 +33,8 @@ class StockBook(Construct):
         self._check(functions, alarms)
 
     def _check(self, functions: Functions, alarms: Alarms) -> None:
-        dead_letters = sqs.Queue(self, "CheckDeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True)
-        queue = sqs.Queue(
-            self,
-            "Check",
-            visibility_timeout=cdk.Duration.seconds(VISIBILITY),
-            retention_period=cdk.Duration.days(1),
-            enforce_ssl=True,
-            dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=TRIES),
+        queue, _ = queue_with_dead_letters(
+            self, "Check", seconds=VERIFIER_SECONDS, tries=TRIES, days=1, alarms=alarms, called="StockCheck"
         )
         for function in (functions.admin, functions.verifier):
             queue.grant_send_messages(function)
@@ -52,7 +45,6 @@ class StockBook(Construct):
         # Where a run is under way still, it goes on: the nightly one is left out, and the full one follows.
         self._schedule("Nightly", queue, events.Schedule.cron(minute="30", hour="1"), start="new")
         self._schedule("Weekly", queue, events.Schedule.cron(minute="30", hour="4", week_day="SUN"), start="full")
-        alarms.on_dead_letters("StockCheck", dead_letters)
         self._ring(alarms)
 
     def _ring(self, alarms: Alarms) -> None:

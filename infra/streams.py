@@ -17,6 +17,8 @@ from infra.checks import acknowledge
 # The stream keeps a record for 24 hours: until shortly before, a batch that fails comes again, however often. A number
 # of retries could run out before.
 RETRY_HOURS = 23
+# The most that SQS takes: a record has an item of up to 400 KB as it was and as it is.
+LARGEST_RECORD = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,13 @@ class StreamConsumer(Construct):
     ) -> None:
         """The construct's name is that of its alarms."""
         super().__init__(scope, construct_id)
-        poison = sqs.Queue(self, "Poison", retention_period=cdk.Duration.days(14), enforce_ssl=True)
+        poison = sqs.Queue(
+            self,
+            "Poison",
+            retention_period=cdk.Duration.days(14),
+            max_message_size_bytes=LARGEST_RECORD,
+            enforce_ssl=True,
+        )
         acknowledge(poison, "AwsSolutions-SQS3", "It is where others' failures end: nothing consumes it.")
         poison.grant_send_messages(function)
         function.add_environment("OMS_POISON_QUEUE_URL", poison.queue_url)

@@ -47,42 +47,8 @@ class Webhooks(Construct):
             _let_send(function, "OMS_SLOW_DELIVERY_QUEUE_URL", slow)
         for function in (functions.webhooks, functions.replayer, functions.sweeper):
             _let_send(function, "OMS_REPLAY_QUEUE_URL", replays)
-        data.webhooks.grant(functions.dispatcher, "dynamodb:Query", "dynamodb:PutItem")
-        data.webhooks.grant(functions.sender, "dynamodb:GetItem", "dynamodb:UpdateItem")
-        # An end that the system makes of a subscription has its entry, in its transaction.
-        data.audit.grant(functions.sender, "dynamodb:PutItem")
-        data.webhooks.grant(
-            functions.replayer, "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"
-        )
-        # It takes away replays that fail at every try.
-        data.webhooks.grant(functions.sweeper, "dynamodb:Query", "dynamodb:DeleteItem")
-        # Whether a subscription's creator may see events of users.
-        for function in (functions.dispatcher, functions.sender):
-            data.identity.grant(function, "dynamodb:BatchGetItem")
-        keys.webhooks.grant_read(functions.sender)
-        alarms.on(
-            "DeliveriesBehind",
-            deliveries.metric_approximate_age_of_oldest_message(),
-            threshold=900,
-            why="Deliveries to webhooks that are not slow wait for 15 minutes: the sender fails, or is too few.",
-        )
-        alarms.on(
-            "SlowDeliveriesBehind",
-            slow.metric_approximate_age_of_oldest_message(),
-            threshold=4 * 3600,
-            why="Deliveries to slow webhooks wait for four hours: too many are slow, or one has too many events.",
-        )
-        alarms.on(
-            "WebhookSecretUnopened",
-            cloudwatch.Metric(
-                namespace="Oms",
-                metric_name="WebhookSecretUnopened",
-                dimensions_map={"service": "sender"},
-                statistic=cloudwatch.Stats.SUM,
-            ),
-            threshold=1,
-            why="A webhook is sent nothing: the key that sealed its secret is gone from the secret webhook-keys.",
-        )
+        _grant(functions, data, keys)
+        _ring(alarms, deliveries, slow)
 
     def _queue(self, name: str, function: lambda_.Function, seconds: int, concurrency: int) -> sqs.Queue:
         """A queue of nudges, and `concurrency` of the function at once that it feeds, with one message each."""
@@ -92,6 +58,48 @@ class Webhooks(Construct):
             sources.SqsEventSource(queue, batch_size=1, max_concurrency=concurrency, report_batch_item_failures=True)
         )
         return queue
+
+
+def _grant(functions: Functions, data: Data, keys: Keys) -> None:
+    data.webhooks.grant(functions.dispatcher, "dynamodb:Query", "dynamodb:PutItem")
+    data.webhooks.grant(functions.sender, "dynamodb:GetItem", "dynamodb:UpdateItem")
+    # An end that the system makes of a subscription has its entry, in its transaction.
+    data.audit.grant(functions.sender, "dynamodb:PutItem")
+    data.webhooks.grant(
+        functions.replayer, "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"
+    )
+    # It takes away replays that fail at every try.
+    data.webhooks.grant(functions.sweeper, "dynamodb:Query", "dynamodb:DeleteItem")
+    # Whether a subscription's creator may see events of users.
+    for function in (functions.dispatcher, functions.sender):
+        data.identity.grant(function, "dynamodb:BatchGetItem")
+    keys.webhooks.grant_read(functions.sender)
+
+
+def _ring(alarms: Alarms, deliveries: sqs.Queue, slow: sqs.Queue) -> None:
+    alarms.on(
+        "DeliveriesBehind",
+        deliveries.metric_approximate_age_of_oldest_message(),
+        threshold=900,
+        why="Deliveries to webhooks that are not slow wait for 15 minutes: the sender fails, or is too few.",
+    )
+    alarms.on(
+        "SlowDeliveriesBehind",
+        slow.metric_approximate_age_of_oldest_message(),
+        threshold=4 * 3600,
+        why="Deliveries to slow webhooks wait for four hours: too many are slow, or one has too many events.",
+    )
+    alarms.on(
+        "WebhookSecretUnopened",
+        cloudwatch.Metric(
+            namespace="Oms",
+            metric_name="WebhookSecretUnopened",
+            dimensions_map={"service": "sender"},
+            statistic=cloudwatch.Stats.SUM,
+        ),
+        threshold=1,
+        why="A webhook is sent nothing: the key that sealed its secret is gone from the secret webhook-keys.",
+    )
 
 
 def _let_send(function: lambda_.Function, setting: str, queue: sqs.Queue) -> None:

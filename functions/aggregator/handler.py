@@ -8,12 +8,16 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from oms.dynamodb import patience
 from oms.reports import open_orders
 from oms.reports.open_orders import OrderState
 
 logger = Logger()
 tracer = Tracer()
 metrics = Metrics()
+# Seconds. A call takes 6 at most, so which messages come again is reported before the aggregator's time is over.
+BEGUN_WITHIN = 80.0
+
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
@@ -27,4 +31,6 @@ def aggregate(record: SQSRecord) -> None:
 @tracer.capture_lambda_handler
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    return process_partial_response(event=event, record_handler=aggregate, processor=processor, context=context)
+    """A message that fails, or was not begun in time, comes back alone."""
+    with patience(BEGUN_WITHIN):
+        return process_partial_response(event=event, record_handler=aggregate, processor=processor, context=context)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import batched
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.dynamodb.models.dynamo_type import DynamoType
 
+from aggregator import handler
 from oms import catalogue
 from oms.dynamodb import put_item
 from oms.identity import mailed_tokens, passwords
@@ -31,6 +33,9 @@ from tests.functional.counting import Told, aggregate, counted, forget, open_now
 from tests.functional.gateway import call
 from tests.functional.harness import Person
 from tests.functional.stream import streamed
+
+# Without an answer: twice a connection and a read.
+LONGEST_CALL = 6
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -192,6 +197,24 @@ def test_f16_what_cannot_be_counted_now_or_ever_comes_back_alone(
     # Its later moves find no open order to take away: they are counted, and the creation is then an old story.
     assert back == ["0", of_the_order[0], of_the_order[1], str(len(events) + 1)]
     assert counted(shop.customer) == open_now(shop.customer)
+
+
+def test_what_is_not_begun_in_time_comes_back(
+    monkeypatch: pytest.MonkeyPatch, events: list[Told], naps: list[float]
+) -> None:
+    passed = 0.0
+
+    def plan(made: Call) -> Any:
+        nonlocal passed
+        passed += LONGEST_CALL
+        return made.send()
+
+    monkeypatch.setattr("oms.dynamodb.time", SimpleNamespace(monotonic=lambda: passed))
+    with faults(plan):
+        back = aggregate(events)
+
+    assert 0 < len(back) < len(events)
+    assert passed <= handler.BEGUN_WITHIN + LONGEST_CALL
 
 
 def test_another_batch_with_the_same_order_makes_it_look_again(shop: Shop, naps: list[float]) -> None:

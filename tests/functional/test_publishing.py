@@ -172,6 +172,19 @@ def test_f15_any_other_event_too_large_is_set_aside_and_holds_up_nothing(
     assert aside["cause"].startswith("TooLargeError: order.created ")
 
 
+def test_f15_a_change_is_set_aside_whole_though_its_item_is_as_large_as_may_be(
+    shop: Shop, poison: Callable[[], list[Any]]
+) -> None:
+    order = raw_item("orders", shop.buy({shop.product(5): 1}).json["id"])
+    huge = order | {"note": {"S": "ö" * 195 * 1024}}
+    change = record(huge, huge | {"version": {"N": "2"}}, of="orders")
+
+    assert published([change]) == []
+
+    (aside,) = poison()
+    assert aside["record"] == change
+
+
 def test_an_event_holds_no_character_that_a_queue_refuses(shop: Shop) -> None:
     name = "Saw \ufffe\uffff\x00\x1f \U0001f600"
     with streamed(*TABLES) as records:

@@ -83,6 +83,11 @@ def test_dead_letters_are_kept_for_two_weeks(prod: Synthesized) -> None:
         assert prod.all(QUEUE)[name]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
+def test_what_is_set_aside_fits_with_an_item_as_large_as_may_be_before_and_after_its_change(prod: Synthesized) -> None:
+    for name in poison_queues(prod):
+        assert prod.all(QUEUE)[name]["MaximumMessageSize"] == 1024 * 1024
+
+
 def test_every_queue_refuses_plain_http(prod: Synthesized) -> None:
     guarded = set()
     for policy in prod.all("AWS::SQS::QueuePolicy").values():

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from aggregator import handler as aggregator
 from oms.catalogue import EVENT_TYPES
 from oms.feed import service as feed
 from oms.orders import events as orders
@@ -111,6 +112,12 @@ def test_the_feeder_has_time_to_be_overtaken_until_it_gives_up(prod: Synthesized
     feeder = prod.one("AWS::Lambda::Function", "FunctionsFeeder")
 
     assert feeder["Timeout"] > feed._PATIENCE + 6, "the last call may take six seconds"
+
+
+def test_the_aggregator_ends_what_it_began_before_its_time_is_over(prod: Synthesized) -> None:
+    aggregator_seconds = prod.functions()["Aggregator"]["Timeout"]
+
+    assert aggregator_seconds >= aggregator.BEGUN_WITHIN + 6, "the last call may take six seconds"
 
 
 def test_the_aggregator_gets_what_orders_tell_and_nothing_else(prod: Synthesized) -> None:

@@ -84,7 +84,7 @@ ALLOWED = {
     },
     "Webhooks": {
         "DataIdentity": READ,
-        "DataEvents": READ,
+        "DataEvents": {"dynamodb:GetItem", "dynamodb:Query"},
         "DataWebhooks": READ | WRITE,
         "DataAudit": APPEND,
         "KeysWebhookKeys": SECRET,
@@ -104,7 +104,10 @@ ALLOWED = {
         "EventsBus": {"events:PutEvents"},
         "EventsPublisherPoison": SEND,
     },
-    "Feeder": {"DataEvents": READ | WRITE, "EventsFeed": CONSUME},
+    "Feeder": {
+        "DataEvents": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"},
+        "EventsFeed": CONSUME,
+    },
     "Aggregator": {
         "DataIdentity": {"dynamodb:UpdateItem"},
         "DataReports": {"dynamodb:GetItem", "dynamodb:PutItem"},

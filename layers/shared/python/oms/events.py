@@ -20,7 +20,7 @@ from oms.schemas import Response
 
 MOMENT_LENGTH = 8
 _DIGEST_LENGTH = 16
-# In bytes. The bus and the queues behind it take 256 KB, and that is with what stands around the event.
+# In bytes. The bus takes 256 KB, and that is with what stands around the event; the queues behind it take 1 MiB.
 LARGEST = 240 * 1024
 
 _UNSENDABLE = dict.fromkeys(map(ord, UNSENDABLE), "\ufffd")

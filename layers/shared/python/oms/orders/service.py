@@ -95,25 +95,29 @@ def place_order(request: CreateOrderRequest, *, buyer: Actor, key: str | None, o
         except TransactWriteError as error:
             order_reason, *stock_reasons = error.cancellation_reasons or [None]
             if failed(order_reason):
-                return replay(Order.from_raw_data(order_reason.raw_item or {}))
+                return replayed(Order.from_raw_data(order_reason.raw_item or {}))
             if order_reason or not any(failed(reason) for reason in stock_reasons):
                 raise  # conflict, throttling or a time-out: the retry wrapper's business
             _learn_offers(stock_reasons)
             raise refusal(zip(priced.drafts, stock_reasons, strict=True)) from error
         return Written(order, replayed=False)
 
-    def replay(stored: Order) -> Written[Order]:
-        if stored.customer_id != buyer.id:
-            # Ids are hashes over the user's id: this cannot be, and what it would show is somebody else's.
-            raise OmsError("The order could not be stored.")
-        check_same_request(stored.request_hash, origin.request_hash)
+    def replayed(stored: Order) -> Written[Order]:
+        _check_replay(stored, origin)
         return Written(stored, replayed=key is not None)
 
     def made_before() -> Written[Order] | None:
         stored = get_item(Order, order_id)
-        return replay(stored) if stored else None
+        return replayed(stored) if stored else None
 
     return settle(attempt, made_before=made_before, keyed=key is not None)
+
+
+def _check_replay(stored: Order, origin: Origin) -> None:
+    if stored.customer_id != origin.actor.id:
+        # Ids are hashes over the user's id: this cannot be, and what it would show is somebody else's.
+        raise OmsError("The order could not be stored.")
+    check_same_request(stored.request_hash, origin.request_hash)
 
 
 def _check_open_orders(buyer: Actor, open_orders: int) -> None:
