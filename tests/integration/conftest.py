@@ -8,6 +8,7 @@ import pytest
 
 from local.demo import PASSWORD
 from local.system import LocalSystem
+from tests.integration.mailbox import overhear
 
 # Limits so high that tests sign in and order as often as they need; a concurrency that none of them reaches; a check of
 # the stock book that compares what is as old as the slowest request here.
@@ -24,8 +25,8 @@ type ClientFactory = Callable[..., httpx.Client]
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs what is tested over HTTP, on one system; what changes that, as its clock, comes last."""
-    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+    """One worker runs what is tested over HTTP, on one system; what changes that, as its clock, comes later."""
+    items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("last", "alone")])
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
@@ -36,6 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def system() -> Iterator[LocalSystem]:
     """The template as deployed, seeded. Limits are raised so that tests can sign in as often as they need."""
     with LocalSystem(settings=SETTINGS) as running:
+        overhear(running)
         yield running
 
 

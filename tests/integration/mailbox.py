@@ -10,6 +10,8 @@ from local.mail import SentMail, sent
 from local.system import LocalSystem
 from tests.integration.shop import wait_until
 
+OVERHEARD = "overheard"
+
 
 def mails_to(system: LocalSystem, email: str) -> list[SentMail]:
     """Oldest first."""
@@ -28,11 +30,30 @@ def mailed_token(system: LocalSystem, email: str, page: str, *, seconds: float =
     return found[-1]
 
 
+def all_tokens(system: LocalSystem) -> set[str]:
+    """Of all links in all mails."""
+    return {token for mail in sent(system.endpoint_url) for token in re.findall(r"#token=(\S+)", mail["BodyText"])}
+
+
 def places_of(system: LocalSystem, text: str) -> set[str]:
-    """Every table, queue and log group in which a text stands; messages that are being worked on count too."""
-    found = {f"table {name}" for name, items in _tables(system) if text in items}
-    found |= {f"queue {name}" for name, bodies in _queues(system) if text in bodies}
-    return found | {f"log {name}" for name in system.deployment.functions if text in "\n".join(system.logs(name))}
+    return {name for name, written in everything_but_mails(system).items() if text in written}
+
+
+def everything_but_mails(system: LocalSystem) -> dict[str, str]:
+    """What stands in each table, queue and log group; messages that are being worked on count too."""
+    tables = {f"table {name}": items for name, items in _tables(system)}
+    queues = {f"queue {name}": bodies for name, bodies in _queues(system)}
+    return tables | queues | {f"log {name}": "\n".join(system.logs(name)) for name in system.deployment.functions}
+
+
+def overhear(system: LocalSystem) -> None:
+    """From now on a queue keeps all that goes over the bus."""
+    events, sqs = system.client("events"), system.client("sqs")
+    url = sqs.create_queue(QueueName=OVERHEARD)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    bus = system.environment("Publisher")["OMS_EVENT_BUS"]
+    events.put_rule(Name=OVERHEARD, EventBusName=bus, EventPattern='{"source": [{"prefix": "oms"}]}')
+    events.put_targets(Rule=OVERHEARD, EventBusName=bus, Targets=[{"Id": "1", "Arn": arn}])
 
 
 def _tables(system: LocalSystem) -> list[tuple[str, str]]:
