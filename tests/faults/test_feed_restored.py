@@ -69,7 +69,7 @@ def read(after: str | None = None) -> list[Row]:
         (2, 4, SETTLED, False),
     ],
 )
-def test_a_transaction_that_is_there_in_part_hinders_nobody(
+def test_f27_a_transaction_that_is_there_in_part_hinders_nobody(
     time_machine: TimeMachine,
     monkeypatch: pytest.MonkeyPatch,
     earlier: int,
