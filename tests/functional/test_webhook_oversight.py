@@ -344,7 +344,7 @@ def test_managers_are_not_shown_deliveries_of_events_that_are_for_admins(manager
 
 @pytest.mark.parametrize("failure", [failing("ServiceUnavailable"), failing("AccessDenied"), timed_out])
 @pytest.mark.parametrize("asked", ["test", "replay of one", "replay of a span"])
-def test_what_was_accepted_is_answered_so_though_its_queue_refuses_the_nudge(
+def test_f18_what_was_accepted_is_answered_so_though_its_queue_refuses_the_nudge(
     manager: Person, asked: str, failure: Failure
 ) -> None:
     """The sweep finds it. Refused, it would be asked for again: and be there twice, or running."""
