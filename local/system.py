@@ -3,15 +3,12 @@
 import contextlib
 import json
 import os
-import shutil
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +16,7 @@ from local import fixups
 from local.cloud import Cloud, run
 from local.deployment import ROOT, Assembly, Deployment, deploy
 from local.errors import LocalCloudError
+from local.folder import own_folder
 from local.front_door import FAILURE_SHOWN, Exchange, FrontDoor
 from local.logs import LogReader
 from local.sources import Snapshot, snapshot
@@ -27,16 +25,6 @@ from local.synthesis import synthesize
 WARM_UP_AT_ONCE = 2
 # Answered by the function behind the API's default route.
 DEFAULT_ROUTE_PATH = "/health"
-# Every worker unpacks its own copy of the layers, 90 MB with the archive.
-MEMORY_NEEDED = 6 * 1024**3
-
-
-def _roomy_memory() -> str | None:
-    """Memory that is used as files, where there is enough: unpacking there takes a fifth of the time of a disk."""
-    memory = Path("/dev/shm")  # noqa: S108  mkdtemp's folder in it is ours alone
-    if "TMPDIR" in os.environ or not memory.is_dir() or shutil.disk_usage(memory).free < MEMORY_NEEDED:
-        return None
-    return str(memory)
 
 
 @contextlib.contextmanager
@@ -91,8 +79,7 @@ class LocalSystem:
 
     def _start(self) -> None:
         self.front_door = self._stack.enter_context(FrontDoor(self._port, self._log))
-        self.folder = Path(tempfile.mkdtemp(prefix="oms-local-", dir=_roomy_memory()))
-        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        self.folder = self._stack.enter_context(own_folder())
         # It starts while the app is synthesized.
         self.cloud = self._stack.enter_context(Cloud(self.folder))
         self.sources = snapshot(ROOT)
