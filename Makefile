@@ -45,7 +45,9 @@ mail-preview: $(INSTALLED) ## Write each mail as its templates make it of a samp
 
 .PHONY: test
 test: $(INSTALLED_TESTS) ## Run all tests, those on the local cloud among them
-	@.venv/bin/python -m pytest --numprocesses=2 --dist=loadgroup --cov --cov-report=term --cov-fail-under=95
+	@.venv/bin/python -m pytest --ignore=tests/integration --numprocesses=2 --dist=worksteal \
+		--cov --cov-report=term --cov-fail-under=95
+	@.venv/bin/python -m pytest tests/integration
 
 .PHONY: test-unit test-functional test-infra test-integration
 test-unit test-functional test-infra test-integration: test-%: $(INSTALLED_TESTS)

@@ -123,9 +123,13 @@ def begin(world: World, scene: Scene) -> Subscription:
 
 
 def cut_short(world: World, scene: Scene, plan_at: Callable[[int], Plan]) -> Iterator[tuple[int, Subscription]]:
-    """The scene with a plan for its first, second, … call, each in a world of its own, until there is no such call."""
+    """The scene from its beginning, with a plan for its first, second, … call, until there is no such call."""
+    subscription = begin(world, scene)
+    rewind = world.rewinding()
     for number in range(1, 100):
-        subscription, asked = begin(world, scene), False
+        rewind()
+        world.behaviours[host(subscription)] = in_turn(*scene.answers)
+        asked = False
         with faults(plan_at(number)) as calls, suppress(Crash):
             scene.act(world, subscription)
             asked = True

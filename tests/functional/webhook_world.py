@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
@@ -174,6 +175,19 @@ class World:
                 self._take(url, message)
         if until is not None:
             self.now = until
+
+    def rewinding(self) -> Callable[[], None]:
+        """Takes the world back to how it is now, whenever it is called; but for what its subscribers do."""
+        items = table("webhooks").items
+        kept, queues, posts, now, swept = deepcopy(items), deepcopy(self.queues), [*self.posts], self.now, self._swept
+
+        def rewind() -> None:
+            items.clear()
+            items.update(deepcopy(kept))
+            self.queues, self.posts, self.now, self._swept = deepcopy(queues), [*posts], now, swept
+            self.dead.clear()
+
+        return rewind
 
     def sweep(self) -> None:
         sweeper.lambda_handler({}, Context())

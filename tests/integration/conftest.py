@@ -1,7 +1,6 @@
 """One deployed system for the whole run, and HTTP clients that look like clients on other machines."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -23,14 +22,9 @@ SETTINGS = {
 type ClientFactory = Callable[..., httpx.Client]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs what is tested over HTTP, on one system; what changes that, as its clock, comes later."""
+    """What changes the one system that all are run on, as its clock, comes later, and what looks at it all last."""
     items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("last", "alone")])
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.xdist_group("local-cloud"))
 
 
 @pytest.fixture(scope="session")
