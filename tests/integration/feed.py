@@ -28,14 +28,19 @@ def follow(http: httpx.Client, after: str | None) -> list[Any]:
 
 
 @contextmanager
-def following(http: httpx.Client, after: str | None) -> Iterator[list[Any]]:
-    """The events after one, read on and on meanwhile; at the end, up to the last there is."""
+def following(http: httpx.Client, after: str | None, *, pause: float = 0) -> Iterator[list[Any]]:
+    """The events after one, read on and on meanwhile, after pauses in seconds; at the end, up to the last there is.
+
+    The emulator looks at each row of a partition for each query: without a pause, a long feed leaves it no time for
+    others.
+    """
     seen: list[Any] = []
     stop = threading.Event()
 
     def read_on() -> None:
         while not stop.is_set():
             seen.extend(follow(http, seen[-1]["id"] if seen else after))
+            stop.wait(pause)
 
     reader = threading.Thread(target=read_on)
     reader.start()
