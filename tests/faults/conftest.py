@@ -1,7 +1,5 @@
 """The fixtures of the functional tests, and a system whose waits between attempts are noted instead of made."""
 
-from pathlib import Path
-
 import pytest
 
 from oms import dynamodb
@@ -11,14 +9,6 @@ from tests.functional.conftest import _aws, cloud, customer, manager, person, ti
 from tests.functional.harness import Person
 
 __all__ = ["_aws", "cloud", "customer", "manager", "person", "time_machine", "world"]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """They run the same lines thousands of times, which takes twice as long while coverage watches."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture
