@@ -66,14 +66,16 @@ def statuses(answers: Sequence[httpx.Response]) -> Counter[int]:
     return Counter(answer.status_code for answer in answers)
 
 
-def wait_until[T](look: Callable[[], T], is_there: Callable[[T], bool], seconds: float = 30) -> T:
-    """What `look` sees once it is there, or last."""
+def wait_until[T](
+    look: Callable[[], T], is_there: Callable[[T], bool], seconds: float = 30, *, pause: float = 0.2
+) -> T:
+    """What `look` sees once it is there, or last. A look that costs the emulator much needs a longer pause."""
     end = time.monotonic() + seconds
     while True:
         seen = look()
         if is_there(seen) or time.monotonic() > end:
             return seen
-        time.sleep(0.2)
+        time.sleep(pause)
 
 
 def all_items(http: httpx.Client, path: str) -> list[Any]:

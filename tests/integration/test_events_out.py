@@ -86,7 +86,7 @@ def test_f13_a_burst_of_a_thousand_orders_is_told_to_everyone_once(system: Local
     admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
     product = create_product(manager, stock=BURST)
     before, held = latest(manager), dead_letters(system)
-    with subscribed(admin, ["order.*"]) as subscriber, following(manager, before, pause=1) as seen:
+    with subscribed(admin, ["order.*"]) as subscriber, following(manager, before, pause=3) as seen:
         place = partial(alice.post, ORDERS, json=order_of((product, 1)))
         answers = at_once([place] * BURST, clients=CLIENTS)
         orders = [it.json() for it in answers]
@@ -97,7 +97,7 @@ def test_f13_a_burst_of_a_thousand_orders_is_told_to_everyone_once(system: Local
         wait_until(of_orders, lambda it: it >= BURST, 300)
         wait_until(lambda: len(subscriber.events), lambda it: it >= BURST, 300)
         numbers = {it["number"] for it in orders}
-        wait_until(lambda: len(order_mails(system, numbers)), lambda it: it >= BURST, 300)
+        wait_until(lambda: len(order_mails(system, numbers)), lambda it: it >= BURST, 300, pause=5)
         time.sleep(3)  # what comes too often would come now
         deliveries = all_items(manager, f"{subscriber.path}/deliveries")
 
