@@ -7,13 +7,26 @@ from typing import Any
 
 import httpx
 
+from local.system import LocalSystem
+from oms.feed.models import Head, Row
+
 FEED = "/api/v1/events"
 
 
-def latest(http: httpx.Client) -> str | None:
-    """The id of the last event there is."""
-    events = follow(http, None)
-    return events[-1]["id"] if events else None
+def latest(system: LocalSystem) -> str | None:
+    """The id of the last event there is for managers: from the table, as a client would read all of the feed for it."""
+    dynamodb, table = system.client("dynamodb"), system.environment("Feeder")["OMS_EVENTS_TABLE"]
+
+    def item(pk: str, sk: str) -> dict[str, Any]:
+        found = dynamodb.get_item(TableName=table, Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True)
+        return dict(found.get("Item", {}))
+
+    position = int(item(*Head.key()).get("position", {"N": "0"})["N"])
+    while row := item(*Row.key(position)):
+        if not row["type"]["S"].startswith("user."):
+            return str(row["event_id"]["S"])
+        position -= 1
+    return None
 
 
 def follow(http: httpx.Client, after: str | None) -> list[Any]:

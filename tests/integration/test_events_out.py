@@ -85,7 +85,7 @@ def dead_letters(system: LocalSystem) -> dict[str, int]:
 def test_f13_a_burst_of_a_thousand_orders_is_told_to_everyone_once(system: LocalSystem, signed_in: SignedIn) -> None:
     admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
     product = create_product(manager, stock=BURST)
-    before, held = latest(manager), dead_letters(system)
+    before, held = latest(system), dead_letters(system)
     with subscribed(admin, ["order.*"]) as subscriber, following(manager, before, pause=3) as seen:
         place = partial(alice.post, ORDERS, json=order_of((product, 1)))
         answers = at_once([place] * BURST, clients=CLIENTS)

@@ -24,7 +24,7 @@ def test_what_becomes_of_an_order_is_in_the_feed_within_seconds(
 ) -> None:
     manager, alice = signed_in("manager"), signed_in("alice")
     product = create_product(manager, stock=3)
-    start = latest(manager)
+    start = latest(system)
     path = f"/api/v1/orders/{alice.post('/api/v1/orders', json=order_of((product, 3))).json()['id']}"
     parcel = {"carrier": "DHL", "tracking_number": "1"}
     for move, body in (("confirm", None), ("ship", parcel), ("deliver", None), ("return", {})):
@@ -51,10 +51,10 @@ def test_what_becomes_of_an_order_is_in_the_feed_within_seconds(
 
 
 def test_what_becomes_of_accounts_is_in_the_feed_of_admins_alone(
-    client: Callable[..., httpx.Client], signed_in: Callable[[str], httpx.Client]
+    system: LocalSystem, client: Callable[..., httpx.Client], signed_in: Callable[[str], httpx.Client]
 ) -> None:
     admin, manager, stranger = signed_in("admin"), signed_in("manager"), client()
-    start = latest(admin)
+    start = latest(system)
     account = {"email": f"locked-{time.time_ns()}@example.com", "password": "three quiet lighthouses"}
     user = stranger.post("/api/v1/auth/register", json=account | {"first_name": "Lu"}).json()["id"]
     assert admin.patch(f"/api/v1/admin/users/{user}/role", json={"role": "manager"}).status_code == 200
@@ -75,7 +75,7 @@ def test_an_order_that_is_republished_is_in_the_feed_once(
     system: LocalSystem, signed_in: Callable[[str], httpx.Client]
 ) -> None:
     manager, alice = signed_in("manager"), signed_in("alice")
-    start = latest(manager)
+    start = latest(system)
     order = alice.post("/api/v1/orders", json=order_of((create_product(manager, stock=3), 1))).json()["id"]
     assert alice.post(f"/api/v1/orders/{order}/cancel").status_code == 200
     wait_until(lambda: of_order(manager, start, order), lambda it: len(it) == 2)
@@ -107,7 +107,7 @@ def test_f27_a_reader_who_follows_while_orders_pour_in_misses_and_doubles_nothin
 ) -> None:
     manager, alice = signed_in("manager"), signed_in("alice")
     products = [create_product(manager, stock=10_000) for _ in range(2)]
-    start = latest(manager)
+    start = latest(system)
     with following(manager, start) as seen:
         placed = at_once(
             [lambda: alice.post("/api/v1/orders", json=order_of(*((it, 1) for it in products)))] * ORDERS,

@@ -16,9 +16,8 @@ import pytest
 from local.cloud import free_port
 from local.deployment import ROOT
 from local.system import LocalSystem
+from tests.integration.feed import follow, latest
 from tests.integration.shop import create_product, order_of, wait_until
-
-FEED = "/api/v1/events"
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
 
@@ -82,34 +81,37 @@ def product(manager: httpx.Client) -> str:
     return create_product(manager, stock=100)
 
 
-def feed_of(manager: httpx.Client, order_id: str) -> list[Any]:
+@pytest.fixture
+def start(system: LocalSystem) -> str | None:
+    """The last event in the feed as a test begins."""
+    return latest(system)
+
+
+def feed_of(manager: httpx.Client, order_id: str, start: str | None) -> list[Any]:
     """The events of an order, as far as they are in the feed."""
-    found: list[Any] = []
-    query: dict[str, Any] = {"type": "order.*", "limit": 100}
-    while True:
-        page = manager.get(FEED, params=query).json()
-        found += [it for it in page["items"] if it["data"]["id"] == order_id]
-        if page["next_cursor"] is None:
-            return found
-        query["cursor"] = page["next_cursor"]
+    return [it for it in follow(manager, start) if it["data"].get("id") == order_id]
 
 
 def test_f19_dead_letters_of_the_feed_are_written_down_once(
-    system: LocalSystem, signed_in: Callable[[str], httpx.Client], manager: httpx.Client, product: str
+    system: LocalSystem,
+    signed_in: Callable[[str], httpx.Client],
+    manager: httpx.Client,
+    product: str,
+    start: str | None,
 ) -> None:
     with failing(system, "Feeder", "EventsFeed", OMS_EVENTS_TABLE="missing"):
         order = signed_in("alice").post("/api/v1/orders", json=order_of((product, 1))).json()["id"]
         assert wait_until(lambda: waiting(system, "Feed"), lambda it: it >= 1, 90) >= 1
-    assert feed_of(manager, order) == []
+    assert feed_of(manager, order, start) == []
 
     assert redriven(system, "Feed") >= 1
 
-    (event,) = wait_until(lambda: feed_of(manager, order), bool)
+    (event,) = wait_until(lambda: feed_of(manager, order, start), bool)
     assert (event["type"], event["sequence"]) == ("order.created", 1)
     put(system, "FeedDeadLetters", event)
     assert redriven(system, "feed") == 1
     time.sleep(3)
-    assert feed_of(manager, order) == [event]
+    assert feed_of(manager, order, start) == [event]
     assert waiting(system, "Feed") == 0
 
 
@@ -121,7 +123,11 @@ def open_orders(system: LocalSystem, user_id: str) -> int:
 
 
 def test_f19_dead_letters_of_the_counts_are_counted_once_though_later_ones_came_before(
-    system: LocalSystem, client: Callable[..., httpx.Client], manager: httpx.Client, product: str
+    system: LocalSystem,
+    client: Callable[..., httpx.Client],
+    manager: httpx.Client,
+    product: str,
+    start: str | None,
 ) -> None:
     http = client("127.0.0.26")
     account = {"email": f"late-{time.monotonic_ns()}@example.com", "password": "three quiet lighthouses"}
@@ -141,7 +147,7 @@ def test_f19_dead_letters_of_the_counts_are_counted_once_though_later_ones_came_
     assert wait_until(lambda: open_orders(system, user), lambda it: it == 1) == 1, (
         "the second is open, the first is not"
     )
-    created = wait_until(lambda: feed_of(manager, second), bool)
+    created = wait_until(lambda: feed_of(manager, second, start), bool)
     put(system, "AggregatesDeadLetters", created[0])
     assert redriven(system, "Aggregates") == 1
     time.sleep(3)
