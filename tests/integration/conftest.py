@@ -23,8 +23,8 @@ type ClientFactory = Callable[..., httpx.Client]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What changes the one system that all are run on, as its clock, comes later, and what looks at it all last."""
-    items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("last", "alone")])
+    """On the one system: what changes it comes later, then what makes it slower, and last what looks at it all."""
+    items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("last", "bulk", "alone")])
 
 
 @pytest.fixture(scope="session")

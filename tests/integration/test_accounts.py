@@ -16,7 +16,7 @@ from tests.integration.test_auth import PASSWORD, log_in
 ME, USERS = "/api/v1/auth/me", "/api/v1/admin/users"
 NEW = "a quite different one"
 SESSIONS = 6
-ROUNDS = 100
+ROUNDS = 40
 
 # A mail comes by stream, bus and queue, and on a busy machine the first requests wait for workers to start.
 pytestmark = pytest.mark.timeout(300)
@@ -190,7 +190,7 @@ def active_admins(system: LocalSystem) -> tuple[set[str], int]:
     return {it["id"]["S"] for it in items if it["kind"]["S"] == "user"}, count
 
 
-@pytest.mark.alone
+@pytest.mark.bulk
 def test_a30_of_two_admins_who_unmake_each_other_one_remains(
     system: LocalSystem, client: ClientFactory, admin: httpx.Client, two_admins: list[tuple[str, str]]
 ) -> None:

@@ -80,7 +80,7 @@ def dead_letters(system: LocalSystem) -> dict[str, int]:
     return {name: count for name, count in held.items() if count}
 
 
-@pytest.mark.alone
+@pytest.mark.bulk
 @pytest.mark.timeout(900)
 def test_f13_a_burst_of_a_thousand_orders_is_told_to_everyone_once(system: LocalSystem, signed_in: SignedIn) -> None:
     admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")

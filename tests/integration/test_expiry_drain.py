@@ -31,7 +31,7 @@ def hold_seconds(system: LocalSystem) -> Iterator[Callable[[int], None]]:
     system.update_environment("Expiry", OMS_SHORTEST_HOLD_SECONDS=shortest)
 
 
-@pytest.mark.alone
+@pytest.mark.bulk
 @pytest.mark.timeout(300)
 def test_f26_orders_are_placed_while_overdue_holds_are_drained_oldest_first(
     system: LocalSystem, signed_in: Callable[[str], httpx.Client], hold_seconds: Callable[[int], None]

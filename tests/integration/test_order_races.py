@@ -54,7 +54,7 @@ def _check_path(entries: list[dict[str, str | None]], begun: int) -> list[str]:
     return [target for _, target in path[begun:]]
 
 
-@pytest.mark.alone
+@pytest.mark.bulk
 @pytest.mark.timeout(600)
 def test_f07_all_moves_at_once_leave_one_legal_path_in_each_of_two_hundred_rounds(
     signed_in: Callable[[str], httpx.Client], sweep: Callable[[], object]
