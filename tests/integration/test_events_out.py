@@ -17,6 +17,8 @@ from tests.integration.subscriber import Subscriber, subscribed
 
 ORDERS = "/api/v1/orders"
 BURST = 1000
+# Seconds: what a queue's function has failed at comes again after six minutes.
+PATIENCE = 420
 PARCEL = {"carrier": "DHL", "tracking_number": "0034-7"}
 
 type SignedIn = Callable[[str], httpx.Client]
@@ -81,7 +83,7 @@ def dead_letters(system: LocalSystem) -> dict[str, int]:
 
 
 @pytest.mark.bulk
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_f13_a_burst_of_a_thousand_orders_is_told_to_everyone_once(system: LocalSystem, signed_in: SignedIn) -> None:
     admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
     product = create_product(manager, stock=BURST)
@@ -94,10 +96,10 @@ def test_f13_a_burst_of_a_thousand_orders_is_told_to_everyone_once(system: Local
         def of_orders() -> int:
             return sum(it["type"].startswith("order.") for it in list(seen))
 
-        wait_until(of_orders, lambda it: it >= BURST, 300)
-        wait_until(lambda: len(subscriber.events), lambda it: it >= BURST, 300)
+        wait_until(of_orders, lambda it: it >= BURST, PATIENCE)
+        wait_until(lambda: len(subscriber.events), lambda it: it >= BURST, PATIENCE)
         numbers = {it["number"] for it in orders}
-        wait_until(lambda: len(order_mails(system, numbers)), lambda it: it >= BURST, 300, pause=5)
+        wait_until(lambda: len(order_mails(system, numbers)), lambda it: it >= BURST, PATIENCE, pause=5)
         time.sleep(3)  # what comes too often would come now
         deliveries = all_items(manager, f"{subscriber.path}/deliveries")
 
