@@ -64,7 +64,7 @@ class Thing:
         }
         texts = shown | keys | {"pk": pk, "sk": sk, "created_at": self.created_at}
         raw = {name: {"S": text} for name, text in texts.items()} | {"price": {"N": str(self.price)}}
-        offer = {name: raw[name] for name in ("sku", "name", "price", "status")}
+        offer = {name: raw[name] for name in ("sku", "name", "category", "price", "status")}
         threshold = {} if self.threshold is None else {"low_stock_threshold": {"N": str(self.threshold)}}
         stock = {"pk": {"S": stock_pk}, "sk": {"S": stock_sk}, "product_id": raw["id"]}
         units = {name: {"N": str(self.available)} for name in ("available", "opening")}

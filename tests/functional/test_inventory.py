@@ -233,9 +233,22 @@ def test_an_order_keeps_its_lines_when_the_product_changes(manager: Person, cust
     bought = {"items": [{"product_id": sold, "quantity": 1}]}
     order = call("POST", ORDERS, bought, token=customer.token).json
 
-    replace(sold, manager, name="Mallet", price="99")
+    replace(sold, manager, name="Mallet", category="Hand Tools", price="99")
 
     assert call("GET", f"{ORDERS}/{order['id']}", token=customer.token).json == order
+
+
+def test_a_line_has_the_category_of_the_moment_it_was_ordered(manager: Person, customer: Person, product: Make) -> None:
+    sold = product(**TEXT)
+    bought = {"items": [{"product_id": sold, "quantity": 1}]}
+
+    categories = []
+    for category in ("Tools", "Garden", "Garden"):
+        assert replace(sold, manager, category=category).status == 200
+        (line,) = call("POST", ORDERS, bought, token=customer.token).json["items"]
+        categories.append(line["category"])
+
+    assert categories == ["Tools", "Garden", "Garden"], "the offer is known from before, and the category is part of it"
 
 
 # ---- stock ----------------------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ def test_an_order_reserves_what_it_takes(customer: Person, manager: Person, prod
             "product_id": bought,
             "sku": "AB-1",
             "name": "Hammer",
+            "category": "Tools",
             "quantity": 3,
             "unit_price": "19.99",
             "line_total": "59.97",

@@ -144,6 +144,7 @@ def new_product(product_id: str, request: CreateProductRequest, *, actor: Actor,
         product_id=product_id,
         sku=request.sku,
         name=request.name,
+        category=request.category,
         price=request.price,
         status="active",
         offer=1,
@@ -216,7 +217,8 @@ def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: 
     product, stock = stored
     read_version, left = product.version, _counted_in(product)
     # Compared with the product, whose version the write depends on; the stock item may have been read a moment earlier.
-    changes_offer = (product.name, product.price, product.status) != (request.name, request.price, request.status)
+    offered = (product.name, product.category, product.price, product.status)
+    changes_offer = offered != (request.name, request.category, request.price, request.status)
     product.status = request.status
     product.version = read_version + 1
     product.change = change
@@ -225,6 +227,7 @@ def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: 
     # Only what the stock item repeats of the product: its units, `version` and `last` stay as they are.
     actions: list[Action] = [
         StockItem.name.set(request.name),
+        StockItem.category.set(request.category),
         StockItem.price.set(request.price),
         StockItem.status.set(request.status),
         StockItem.low_stock_threshold.set(request.low_stock_threshold)

@@ -20,11 +20,15 @@ class Draw(EmbeddedItem):
 
 
 class Line(EmbeddedItem):
-    """What was ordered, at the offer of that moment. Amounts in minor units."""
+    """What was ordered, at the offer of that moment. Amounts in minor units.
+
+    `category` is empty on lines from before it was kept.
+    """
 
     product_id = UnicodeAttribute()
     sku = UnicodeAttribute()
     name = UnicodeAttribute()
+    category = UnicodeAttribute(default="")
     quantity = IntegerAttribute()
     unit_price = IntegerAttribute()
     drawn = ListAttribute(of=Draw)

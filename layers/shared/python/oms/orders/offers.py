@@ -18,12 +18,13 @@ class Offer:
 
     sku: str
     name: str
+    category: str
     price: int
     number: int
 
     @classmethod
     def of(cls, stock: StockItem) -> "Offer":
-        return cls(stock.sku, stock.name, stock.price, stock.offer)
+        return cls(stock.sku, stock.name, stock.category, stock.price, stock.offer)
 
 
 class OfferCache:

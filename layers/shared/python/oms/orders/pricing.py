@@ -25,6 +25,7 @@ class Draft:
             product_id=self.product_id,
             sku=self.offer.sku,
             name=self.offer.name,
+            category=self.offer.category,
             quantity=self.quantity,
             unit_price=self.offer.price,
             drawn=[Draw(shard=0, quantity=self.quantity)],

@@ -109,6 +109,7 @@ class LineResponse(Response):
     product_id: str
     sku: str
     name: str
+    category: str = Field(description="As it was when the order was placed; empty in orders from before it was kept")
     quantity: int
     unit_price: str
     line_total: str
@@ -119,6 +120,7 @@ class LineResponse(Response):
             product_id=line.product_id,
             sku=line.sku,
             name=line.name,
+            category=line.category,
             quantity=line.quantity,
             unit_price=to_text(line.unit_price),
             line_total=to_text(line.unit_price * line.quantity),
