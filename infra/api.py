@@ -72,6 +72,7 @@ class Api(Construct):
         self._group("admin", "Admin", functions.admin)
         self._group("webhooks", "Webhooks", functions.webhooks)
         self._group("events", "Events", functions.webhooks)
+        self._group("reports", "Reports", functions.reports)
         self._default_stage(stage)
         acknowledge(
             self.api,

@@ -81,6 +81,7 @@ class Functions(Construct):
         self.webhooks = self.add(
             "Webhooks", "webhooks.handler", environment={"OMS_WEBHOOK_KEYS_SECRET": keys.name(WEBHOOK_KEYS)}
         )
+        self.reports = self.add("Reports", "reports.handler")
         self.docs = self.add("Docs", "docs.handler")
 
     def _add_consumers(self, stage: Stage, keys: Keys) -> None:
@@ -110,13 +111,14 @@ class Functions(Construct):
         # It makes no user and no session: it changes users, the count of admins, and ends locks.
         data.identity.grant(self.admin, *READ, "dynamodb:UpdateItem", "dynamodb:DeleteItem")
         keys.pepper.grant_read(self.admin)
-        for function in (self.inventory, self.orders, self.webhooks):
+        for function in (self.inventory, self.orders, self.webhooks, self.reports):
             grant_read(data.identity, function)
         # What events say of products is completed with their stock.
         data.inventory.grant(self.publisher, "dynamodb:BatchGetItem")
         data.events.grant(self.feeder, "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem")
         data.events.grant(self.webhooks, "dynamodb:GetItem", "dynamodb:Query")
         grant_read_write(data.webhooks, self.webhooks)
+        grant_read(data.reports, self.reports)
         keys.webhooks.grant_read(self.webhooks)
         for function in (self.inventory, self.orders, self.admin, self.expiry, self.verifier):
             grant_read_write(data.inventory, function)
@@ -126,18 +128,19 @@ class Functions(Construct):
         data.webhooks.grant(self.notifier, "dynamodb:GetItem")
         data.inventory.grant(self.bookkeeper, "dynamodb:PutItem")
         grant_read(data.orders, self.verifier)
-        for function in (self.auth, self.passwords, self.inventory, self.orders, self.admin, self.webhooks):
-            grant_append(data.audit, function)
-            keys.origin.grant_read(function)
-        for function in (
+        served = (
             self.auth,
             self.passwords,
             self.inventory,
             self.orders,
             self.admin,
             self.webhooks,
-            self.docs,
-        ):
+            self.reports,
+        )
+        for function in served:
+            grant_append(data.audit, function)
+            keys.origin.grant_read(function)
+        for function in (*served, self.docs):
             keys.grant_public(function)
 
     def add(

@@ -9,6 +9,7 @@ from auth import passwords
 from docs import handler as docs
 from inventory import handler as inventory
 from orders import handler as orders
+from reports import handler as reports
 from tests.functional.harness import Answer, invoke
 from webhooks import handler as webhooks
 
@@ -21,6 +22,7 @@ _GROUPS = {
     "/api/v1/webhooks": webhooks,
     "/api/v1/events": webhooks,
     "/api/v1/admin": admin,
+    "/api/v1/reports": reports,
 }
 
 

@@ -20,6 +20,7 @@ from oms.identity.models import IdentityItem, User, user_key
 from oms.orders import service as order_service
 from oms.settings import settings
 from orders import handler as orders
+from reports import handler as reports
 from tests.faults.injector import faults
 from tests.faults.shop import Shop, stock_of
 from tests.functional.bookkeeping import find_drift
@@ -32,7 +33,7 @@ from tests.functional.webhooks import a_delivery, subscribe
 from webhooks import handler as webhooks
 
 PASSWORD = "correct horse battery"
-APPS = [module.app for module in (auth, password_routes, docs, inventory, orders, admin, webhooks)]
+APPS = [module.app for module in (auth, password_routes, docs, inventory, orders, admin, webhooks, reports)]
 
 numbers = count(1)
 
@@ -266,6 +267,7 @@ PRODUCTS, ORDERS, AUTH = "/api/v1/inventory/products", "/api/v1/orders", "/api/v
 USERS = "/api/v1/admin/users"
 CHECK = "/api/v1/admin/stock-check"
 FEED = "/api/v1/events"
+REPORTS = "/api/v1/reports"
 DOCS = ("/health", "/openapi.json", "/event-catalogue", "/.well-known/jwks.json")
 WEBHOOKS, WEBHOOK = "/api/v1/webhooks", "/api/v1/webhooks/<webhook_id>"
 
@@ -328,6 +330,8 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"POST {CHECK}", "", 3, lambda world: lambda: call("POST", CHECK, token=world.admin.token)),
     (f"POST {CHECK}/repair", "", 6, lambda world: repair_stock(world, dry_run=False)),
     (f"POST {CHECK}/repair", "dry run", 5, lambda world: repair_stock(world, dry_run=True)),
+    # reports
+    (f"GET {REPORTS}/inventory", "", 4, get(f"{REPORTS}/inventory")),
     # the feed
     (f"GET {FEED}", "", 3, feed(FEED)),
     (f"GET {FEED}", "after an event", 3, feed(f"{FEED}?after={{first}}")),

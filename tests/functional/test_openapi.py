@@ -17,6 +17,7 @@ from inventory import handler as inventory
 from local import openapi
 from oms import serving
 from orders import handler as orders
+from reports import handler as reports
 from tests.functional.feeding import an_event, feed_in
 from tests.functional.gateway import call, function_of
 from tests.functional.harness import Answer, Context, Person
@@ -27,7 +28,7 @@ from webhooks import handler as webhooks
 DOCUMENT = json.loads(openapi.DOCUMENT.read_text())
 MOVES = ("confirm_order", "ship_order", "deliver_order", "return_order", "cancel_order")
 OPERATIONS = list(openapi.operations(DOCUMENT))
-MODULES = [admin_routes, auth, passwords, docs, inventory, orders, webhooks]
+MODULES = [admin_routes, auth, passwords, docs, inventory, orders, webhooks, reports]
 
 
 def taking(parameter: str) -> set[str]:

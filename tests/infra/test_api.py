@@ -24,6 +24,8 @@ ROUTES = {
     "ANY /api/v1/orders/{proxy+}": "Orders",
     "ANY /api/v1/webhooks": "Webhooks",
     "ANY /api/v1/webhooks/{proxy+}": "Webhooks",
+    "ANY /api/v1/reports": "Reports",
+    "ANY /api/v1/reports/{proxy+}": "Reports",
     "ANY /api/v1/events": "Webhooks",
     "ANY /api/v1/events/{proxy+}": "Webhooks",
 }

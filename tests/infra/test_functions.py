@@ -15,6 +15,7 @@ HANDLERS = {
     "Orders": "orders.handler.lambda_handler",
     "Admin": "admin.handler.lambda_handler",
     "Webhooks": "webhooks.handler.lambda_handler",
+    "Reports": "reports.handler.lambda_handler",
     "Docs": "docs.handler.lambda_handler",
     "Publisher": "publisher.handler.lambda_handler",
     "Feeder": "feeder.handler.lambda_handler",
@@ -28,7 +29,7 @@ HANDLERS = {
     "Bookkeeper": "bookkeeper.handler.lambda_handler",
     "Verifier": "verifier.handler.lambda_handler",
 }
-HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Admin", "Webhooks", "Docs"}
+HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Admin", "Webhooks", "Reports", "Docs"}
 
 READ = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 WRITE = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}
@@ -92,6 +93,13 @@ ALLOWED = {
         "WebhooksDeliveries": SEND,
         "WebhooksSlowDeliveries": SEND,
         "WebhooksReplays": SEND,
+        "parameter": PARAMETER,
+    },
+    "Reports": {
+        "DataIdentity": READ,
+        "DataReports": READ,
+        "DataAudit": APPEND,
+        "KeysOrigin": SECRET,
         "parameter": PARAMETER,
     },
     "Docs": {"parameter": PARAMETER},

@@ -152,6 +152,8 @@ RULES: dict[str, Rule] = {
     "get_order_history": Rule("C", private=True, path=order_for("confirm")),
     "cancel_order": a_move("cancel", "C"),
     **{f"{name}_order": a_move(name, "M") for name in BEFORE if name != "cancel"},
+    # reports
+    "report_inventory": Rule("M"),
     # the feed
     "list_events": Rule("M"),
     "get_event": Rule("M", path=of_event),
