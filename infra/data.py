@@ -57,7 +57,9 @@ class Data(Construct):
         self.webhooks = self._table(
             "Webhooks", ("pk", "sk"), indexes=[_index("due", "due_shard", "due_key")], ttl="ttl"
         )
-        self.reports = self._table("Reports", ("pk", "sk"), ttl="ttl")
+        self.reports = self._table(
+            "Reports", ("pk", "sk"), indexes=[_index("listed", "listing", "created_key")], ttl="ttl"
+        )
 
     def _table(
         self,

@@ -25,6 +25,11 @@ IDENTITY = (
     # Only once there was a lock: each attempt to sign in is a change of it.
     {"dynamodb": {"NewImage": {"kind": {"S": ["counter"]}, "locked_at": {"S": [{"exists": True}]}}}},
 )
+# That an export was asked for, and its end. Its worker's checkpoints tell nothing, nor do the sums.
+REPORTS = (
+    {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["export"]}}}},
+    {"dynamodb": {"NewImage": {"kind": {"S": ["export"]}, "status": {"S": ["cancelled", "done"]}}}},
+)
 TRIES = 5
 # What one transaction of the feed takes; SQS hands over more than ten only after a window.
 FEED_BATCH = 49
@@ -53,6 +58,7 @@ class Events(Construct):
                         {"dynamodb": {"NewImage": {"kind": {"S": ["subscription"]}, "status": {"S": ["disabled"]}}}}
                     ],
                 ),
+                Stream(data.reports, filters=REPORTS),
             ],
             function=functions.publisher,
             batch_size=100,

@@ -31,8 +31,8 @@ def create_tables(prefix: str = "") -> None:
         include={"by_customer": ["status"], "by_created": ["status", "customer_id"], "open": ["expires_at"]},
     )
     _create(f"{prefix}audit", ("pk", "sk"), {})
-    for name in ("events", "reports"):
-        _create(f"{prefix}{name}", ("pk", "sk"), {})
+    _create(f"{prefix}events", ("pk", "sk"), {})
+    _create(f"{prefix}reports", ("pk", "sk"), {"listed": ("listing", "created_key")})
     _create(f"{prefix}webhooks", ("pk", "sk"), {"due": ("due_shard", "due_key")})
 
 

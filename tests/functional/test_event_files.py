@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ from oms import clock
 from oms.catalogue import EVENT_TYPES
 from oms.dynamodb import get_item, update_item
 from oms.events import Event
+from oms.exports import service as exports
+from oms.exports.models import Export
+from oms.exports.schemas import CreateExportRequest
 from oms.identity import passwords
 from oms.webhooks import events as webhook_events
 from oms.webhooks.models import Subscription
@@ -52,10 +56,11 @@ class Story:
 
     def tell(self, shop: Shop, admin: Person) -> list[Any]:
         """The events of it all."""
-        with streamed("orders", "inventory", "identity", "webhooks") as records:
+        with streamed("orders", "inventory", "identity", "webhooks", "reports") as records:
             self._sell(shop)
             self._keep_accounts(admin)
             test = self._end_a_webhook(admin)
+            self._export(shop.manager)
         return [*published(records), test]
 
     def _sell(self, shop: Shop) -> None:
@@ -104,6 +109,15 @@ class Story:
         ending |= {"updated_at": clock.timestamp(clock.now()), "updated_by": "system", "updated_by_role": "system"}
         update_item(webhook, [getattr(it, name).set(value) for name, value in ending.items()])
         return json.loads(test.text())
+
+    def _export(self, manager: Person) -> None:
+        """What became of it is written down, as by the exporter."""
+        wanted = CreateExportRequest.model_validate({"report": "orders", "from": "2026-01-01", "to": "2026-01-31"})
+        export = exports.request_export(wanted, by=manager, address="198.51.100.1").thing
+        self._pass(minutes=1)
+        done = {"status": "done", "version": 4, "rows": 3, "progress": 100, "size": 512, "ended": True}
+        done |= {"sha256": sha256(b"").hexdigest(), "finished_at": clock.timestamp(clock.now())}
+        update_item(export, [getattr(Export, name).set(value) for name, value in done.items()])
 
     def _buy(self, shop: Shop, product: str, quantity: int) -> str:
         body = {"items": [{"product_id": product, "quantity": quantity}], "shipping_cost": "4.90"}

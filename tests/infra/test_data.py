@@ -39,7 +39,7 @@ INDEXES: dict[str, dict[str, tuple[str, str, dict[str, Any]]]] = {
     "DataAudit": {},
     "DataEvents": {},
     "DataWebhooks": {"due": ("due_shard", "due_key", KEYS_ONLY)},
-    "DataReports": {},
+    "DataReports": {"listed": ("listing", "created_key", KEYS_ONLY)},
 }
 KEYS = {
     "DataIdentity": ("pk", "sk"),

@@ -47,6 +47,10 @@ def test_the_publisher_reads_what_tells_something_and_no_more(prod: Synthesized)
             {"dynamodb": {"NewImage": {"kind": {"S": ["counter"]}, "locked_at": {"S": [{"exists": True}]}}}},
         ],
         "DataWebhooks": [{"dynamodb": {"NewImage": {"kind": {"S": ["subscription"]}, "status": {"S": ["disabled"]}}}}],
+        "DataReports": [
+            {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["export"]}}}},
+            {"dynamodb": {"NewImage": {"kind": {"S": ["export"]}, "status": {"S": ["cancelled", "done"]}}}},
+        ],
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from oms import streams
 from oms.errors import InvalidRequestError
 from oms.events import Event, EventType, Internal, TooLargeError
+from oms.exports import events as exports
 from oms.identity import events as identity
 from oms.identity.models import without_hashes
 from oms.inventory import events as inventory
@@ -20,7 +21,7 @@ from oms.webhooks.models import without_secrets
 type Derived = Event[Any] | Internal | ProductChanged
 
 EVENT_TYPES: dict[str, EventType] = {
-    it.name: it for it in (*orders.EVENTS, *inventory.EVENTS, *webhooks.EVENTS, *identity.EVENTS)
+    it.name: it for it in (*orders.EVENTS, *inventory.EVENTS, *webhooks.EVENTS, *exports.EVENTS, *identity.EVENTS)
 }
 
 
@@ -66,4 +67,5 @@ _DERIVING: dict[str, Callable[[Change], Any]] = {
     settings().inventory_table: inventory.events_of,
     settings().identity_table: identity.events_of,
     settings().webhooks_table: webhooks.events_of,
+    settings().reports_table: exports.events_of,
 }

@@ -99,6 +99,10 @@ class TooManyWebhooksError(ConflictError):
     code, title = "too-many-webhooks", "Too many webhooks"
 
 
+class ExportFinishedError(ConflictError):
+    code, title = "export-finished", "Export finished"
+
+
 class GoneError(OmsError):
     """It was there, and is kept no longer."""
 

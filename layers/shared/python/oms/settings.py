@@ -47,6 +47,9 @@ class Settings:
     delivery_queue_url: str
     slow_delivery_queue_url: str
     replay_queue_url: str
+    export_queue_url: str
+    export_tries: int
+    exports_bucket: str
     currency: str
     currency_digits: int
     hold: timedelta
@@ -100,6 +103,10 @@ def read(environment: Mapping[str, str]) -> Settings:
         delivery_queue_url=environment.get("OMS_DELIVERY_QUEUE_URL", ""),
         slow_delivery_queue_url=environment.get("OMS_SLOW_DELIVERY_QUEUE_URL", ""),
         replay_queue_url=environment.get("OMS_REPLAY_QUEUE_URL", ""),
+        export_queue_url=environment.get("OMS_EXPORT_QUEUE_URL", ""),
+        # After so many tries the queue gives a message up.
+        export_tries=_at_least(1, environment.get("OMS_EXPORT_TRIES", "5")),
+        exports_bucket=environment.get("OMS_EXPORTS_BUCKET", ""),
         poison_queue_url=environment.get("OMS_POISON_QUEUE_URL", ""),
         public_url=environment.get("OMS_PUBLIC_URL", ""),
         mail_from=environment.get("OMS_MAIL_FROM", ""),

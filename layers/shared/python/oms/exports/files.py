@@ -1,0 +1,142 @@
+"""The files of exports, in S3: written as multipart uploads, read once for their digest, fetched by signed links."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from oms import clock
+from oms.exports.models import Export, Part
+from oms.settings import settings
+
+LINK_LASTS = timedelta(minutes=15)
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+MOST_PARTS = 10_000
+_PIECE = 1024 * 1024
+
+
+class UploadGoneError(Exception):
+    """The upload was aborted, or completed, by somebody else."""
+
+
+def key_of(export: Export) -> str:
+    return f"{export.id}.csv{'.gz' if export.gzip else ''}"
+
+
+def file_name(export: Export) -> str:
+    """What a browser saves it as: the report and its days, or the time of asking."""
+    parts = [export.report]
+    if export.from_ or export.to:
+        last = clock.instant(export.to) - timedelta(milliseconds=1) if export.to else clock.instant(export.created_at)
+        parts += [export.from_[:10] if export.from_ else "until", clock.timestamp(last)[:10]]
+    else:
+        parts.append(export.created_at[:19].replace(":", "") + "Z")
+    return "_".join(parts) + f".csv{'.gz' if export.gzip else ''}"
+
+
+def link(export: Export) -> str:
+    """A URL that fetches the file for 15 minutes, without any call. Whoever has it needs nothing else: see that it
+    gets to nobody but who asks.
+    """
+    return str(
+        _s3().generate_presigned_url(
+            "get_object",
+            Params={"Bucket": settings().exports_bucket, "Key": key_of(export)},
+            ExpiresIn=int(LINK_LASTS.total_seconds()),
+        )
+    )
+
+
+def begin_upload(export: Export) -> str:
+    """The id of a new upload."""
+    answer = _s3().create_multipart_upload(
+        **_place(export),
+        ContentType="application/gzip" if export.gzip else "text/csv; charset=utf-8; header=present",
+        ContentDisposition=f'attachment; filename="{file_name(export)}"',
+    )
+    return str(answer["UploadId"])
+
+
+def upload_part(export: Export, number: int, content: bytes) -> Part:
+    """Raises UploadGoneError."""
+    try:
+        answer = _s3().upload_part(**_place(export), UploadId=export.upload_id, PartNumber=number, Body=content)
+    except ClientError as error:
+        raise _told(error) from error
+    return Part(number=number, etag=answer["ETag"])
+
+
+def complete_upload(export: Export, parts: Sequence[Part]) -> None:
+    """Raises UploadGoneError."""
+    listed = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+    try:
+        _s3().complete_multipart_upload(**_place(export), UploadId=export.upload_id, MultipartUpload={"Parts": listed})
+    except ClientError as error:
+        raise _told(error) from error
+
+
+def abort_upload(export: Export, upload_id: str) -> None:
+    try:
+        _s3().abort_multipart_upload(**_place(export), UploadId=upload_id)
+    except ClientError as error:
+        if not isinstance(_told(error), UploadGoneError):
+            raise
+
+
+def uploads_of(export: Export) -> list[str]:
+    """The ids of all uploads of the file that are under way, whoever began them. A file has never a thousand."""
+    key = key_of(export)
+    answer = _s3().list_multipart_uploads(Bucket=settings().exports_bucket, Prefix=key)
+    return [it["UploadId"] for it in answer.get("Uploads", []) if it["Key"] == key]
+
+
+def exists(export: Export) -> bool:
+    try:
+        _s3().head_object(**_place(export))
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return False
+        raise
+    return True
+
+
+def delete(export: Export) -> None:
+    """That it is not there is as good."""
+    _s3().delete_object(**_place(export))
+
+
+def digest(export: Export, has_time: Callable[[], bool]) -> tuple[str, int] | None:
+    """The SHA-256 of the file, and its size; None where the time did not suffice."""
+    body = _s3().get_object(**_place(export))["Body"]
+    seen, size = hashlib.sha256(), 0
+    with body:
+        while piece := body.read(_PIECE):
+            if not has_time():
+                return None
+            seen.update(piece)
+            size += len(piece)
+    return seen.hexdigest(), size
+
+
+def _place(export: Export) -> dict[str, str]:
+    return {"Bucket": settings().exports_bucket, "Key": key_of(export)}
+
+
+def _told(error: ClientError) -> Exception:
+    return UploadGoneError() if error.response["Error"].get("Code") == "NoSuchUpload" else error
+
+
+@cache
+def _s3() -> Any:
+    config = Config(
+        signature_version="s3v4",
+        connect_timeout=2,
+        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": 4},
+    )
+    return boto3.client("s3", config=config)

@@ -1,0 +1,286 @@
+"""Exports: asked for, looked at, cancelled. The work is done elsewhere, and begins with the item: see `events`."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from pynamodb.exceptions import TransactWriteError
+
+from oms import audit, clock
+from oms.actors import Actor
+from oms.dynamodb import (
+    TryAgainError,
+    batch_get,
+    failed,
+    get_item,
+    retrying,
+    transaction,
+)
+from oms.errors import ExportFinishedError, InvalidRequestError, NotFoundError, OmsError
+from oms.exports import files
+from oms.exports.models import CANCELLED, DONE, EXPORTS, FAILED, LISTED, UNFINISHED, WAITING, Export, RecentExport
+from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery
+from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.pages import Page, Range, merged_page
+
+KEPT = timedelta(days=30)
+SHARED = timedelta(seconds=60)
+# As of the report over the same days.
+_SALES_DAYS, _MOST_SALES_DAYS = 30, 366
+
+
+# ---- asking ---------------------------------------------------------------------------------------------------------
+
+
+def request_export(request: CreateExportRequest, *, by: Actor, address: str, key: str | None = None) -> Written[Export]:
+    """Stores the wish for an export, once for each key.
+
+    Raises InvalidRequestError, IdempotencyKeyReusedError (422), UnavailableError.
+    """
+    export = new(
+        request.report,
+        export_id=keyed_id(by.id, "POST /reports/exports", key),
+        by=by,
+        from_=request.from_,
+        to=request.to,
+        statuses=request.status,
+        gzip=request.gzip,
+        asked=request_hash(request),
+    )
+    entry = _entry("export.requested", export, by, address)
+
+    def attempt() -> Written[Export]:
+        try:
+            with transaction() as write:
+                write.save(export, condition=Export.pk.does_not_exist(), return_values="ALL_OLD")
+                write.save(entry)
+        except TransactWriteError as error:
+            own, *_ = error.cancellation_reasons or [None]
+            if not failed(own):
+                raise
+            return replay(Export.from_raw_data(own.raw_item or {}))
+        return Written(export, replayed=False)
+
+    def replay(stored: Export) -> Written[Export]:
+        if stored.created_by != by.id:
+            # Ids are hashes over the user's id: this cannot be, and what it would show is somebody else's.
+            raise OmsError("The export could not be stored.")
+        check_same_request(stored.request_hash, export.request_hash)
+        return Written(stored, replayed=key is not None)
+
+    def made_before() -> Written[Export] | None:
+        stored = get_item(Export, Export.key(export.id))
+        return replay(stored) if stored else None
+
+    return settle(attempt, made_before=made_before, keyed=key is not None)
+
+
+def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export:
+    """An export of orders: the one that the same user has asked for within a minute by the same query, or a new one.
+
+    One that has failed or was cancelled is not shared. Raises UnavailableError.
+    """
+    asked = request_hash(query)
+    export = new(
+        "orders",
+        export_id=clock.random_id(),
+        by=by,
+        from_=query.from_,
+        to=query.to,
+        statuses=query.status,
+        asked=asked,
+    )
+    digest = hashlib.sha256(json.dumps([by.id, asked]).encode()).hexdigest()
+    recent = RecentExport(
+        *RecentExport.key(digest), export_id=export.id, at=export.created_at, expires_at=export.expires_at
+    )
+    entry = _entry("export.requested", export, by, address)
+    long_ago = clock.timestamp(clock.instant(export.created_at) - SHARED)
+    free = RecentExport.pk.does_not_exist() | (RecentExport.at < long_ago)
+
+    def attempt() -> Export:
+        nonlocal free
+        try:
+            with transaction() as write:
+                write.save(recent, condition=free, return_values="ALL_OLD")
+                write.save(export, condition=Export.pk.does_not_exist())
+                write.save(entry)
+        except TransactWriteError as error:
+            own, *_ = error.cancellation_reasons or [None]
+            if not failed(own):
+                raise
+            other = RecentExport.from_raw_data(own.raw_item or {}).export_id
+            found = get_item(Export, Export.key(other))
+            if found is None or found.status in (FAILED, CANCELLED):
+                free |= RecentExport.export_id == other
+                raise TryAgainError from error
+            return found  # it is ours when an earlier attempt's answer was lost
+        return export
+
+    return retrying(attempt)
+
+
+def new(
+    report: str,
+    *,
+    export_id: str,
+    by: Actor,
+    from_: str | None = None,
+    to: str | None = None,
+    statuses: Sequence[str] | None = None,
+    gzip: bool = False,
+    asked: str = "",
+) -> Export:
+    """An export that is not stored yet. Raises InvalidRequestError for filters that the report does not take."""
+    now = clock.now()
+    if report == "sales":
+        from_, to = _days(from_, to, now)
+    at = clock.timestamp(now)
+    given = {"from": from_, "to": to, "status": statuses}
+    useless = {"inventory": tuple(given), "sales": ("status",)}.get(report, ())
+    wrong = [name for name in useless if given[name] is not None]
+    if wrong:
+        raise InvalidRequestError(
+            [{"pointer": f"#/{it}", "detail": f"is not of an export of {report}"} for it in wrong]
+        )
+    return Export(
+        *Export.key(export_id),
+        id=export_id,
+        report=report,
+        status=WAITING,
+        from_=from_,
+        to=to,
+        statuses=sorted(statuses) if statuses else None,
+        gzip=gzip,
+        created_at=at,
+        created_by=by.id,
+        created_by_role=by.role,
+        request_hash=asked,
+        version=1,
+        run=0,
+        parts=[],
+        ended=False,
+        rows=0,
+        progress=0,
+        listing=EXPORTS,
+        created_key=f"{at}#{export_id}",
+        expires_at=int((now + KEPT).timestamp()),
+    )
+
+
+def _days(from_: str | None, to: str | None, now: datetime) -> tuple[str, str]:
+    """The whole days of an export of sales: by default the last thirty."""
+    end = clock.instant(to) if to else clock.midnight(now) + timedelta(days=1)
+    start = clock.instant(from_) if from_ else end - timedelta(days=_SALES_DAYS)
+    errors = [
+        {"pointer": f"#/{name}", "detail": "must be a date: sales are by the day"}
+        for name, bound in (("from", start), ("to", end))
+        if bound != clock.midnight(bound)
+    ]
+    if not errors and end - start > timedelta(days=_MOST_SALES_DAYS):
+        errors = [{"pointer": "#/from", "detail": f"must be at most {_MOST_SALES_DAYS} days before to"}]
+    if errors:
+        raise InvalidRequestError(errors)
+    return clock.timestamp(start), clock.timestamp(end)
+
+
+# ---- looking --------------------------------------------------------------------------------------------------------
+
+
+def get(export_id: str) -> Export:
+    """Raises NotFoundError, also for what is only waiting to be taken away."""
+    export = get_item(Export, Export.key(export_id))
+    if export is None or _is_over(export):
+        raise NotFoundError("There is no such export.")
+    return export
+
+
+def list_exports(*, limit: int, after: str | None) -> Page[Export]:
+    """The newest first: one Query and one BatchGet."""
+    page = merged_page(LISTED, [EXPORTS], Range(limit, descending=True, after=after))
+    found = batch_get(Export, [(entry["pk"], entry["sk"]) for entry in page.items])
+    exports = [(place, found.get((entry["pk"], entry["sk"]))) for place, entry in page.placed]
+    return Page([(place, it) for place, it in exports if it is not None and not _is_over(it)], page.position)
+
+
+def _is_over(export: Export) -> bool:
+    """DynamoDB takes days to remove what has expired."""
+    return export.expires_at <= clock.now().timestamp()
+
+
+def wait_for(
+    export: Export,
+    *,
+    until: float,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Export:
+    """The export when it is finished, or as it is `until` then."""
+    pause = 0.2
+    while export.status in UNFINISHED and now() + pause < until:
+        sleep(pause)
+        pause = min(1.0, pause * 1.5)
+        export = get(export.id)
+    return export
+
+
+def link(export: Export, *, by: Actor, address: str) -> tuple[str, str] | tuple[None, None]:
+    """A URL that fetches the file, and until when; not before it is done. Who got one stands in the audit log."""
+    if export.status != DONE:
+        return None, None
+    audit.record(_entry("export.downloaded", export, by, address))
+    until = clock.now() + files.LINK_LASTS
+    return files.link(export), clock.timestamp(until)
+
+
+# ---- cancelling -----------------------------------------------------------------------------------------------------
+
+
+def cancel(export_id: str, *, by: Actor, address: str) -> None:
+    """Nothing more is written, and what was is taken away. Cancelled twice is cancelled.
+
+    Raises NotFoundError, ExportFinishedError (409), UnavailableError.
+    """
+    export = get(export_id)
+    entry = _entry("export.cancelled", export, by, address)
+
+    def attempt() -> None:
+        try:
+            with transaction() as write:
+                write.update(
+                    export,
+                    [
+                        Export.status.set(CANCELLED),
+                        Export.finished_at.set(clock.timestamp(clock.now())),
+                        Export.version.add(1),
+                    ],
+                    Export.status.is_in(*UNFINISHED),
+                    return_values="ALL_OLD",
+                )
+                write.save(entry)
+        except TransactWriteError as error:
+            # Operations go as puts, then updates.
+            _, own, *_ = error.cancellation_reasons or [None, None]
+            if not failed(own):
+                raise
+            status = Export.from_raw_data(own.raw_item).status if own.raw_item else None
+            if status is None:
+                raise NotFoundError("There is no such export.") from error
+            if status != CANCELLED:
+                raise ExportFinishedError(f"The export is {status}.") from error
+
+    if export.status != CANCELLED:
+        retrying(attempt)
+
+
+def _entry(action: str, export: Export, by: Actor, address: str) -> audit.AuditEntry:
+    return audit.entry(
+        action,
+        actor_id=by.id,
+        actor_role=by.role,
+        address=address,
+        target=f"export#{export.id}",
+        details={"report": export.report},
+    )

@@ -1,0 +1,255 @@
+"""Exports as asked for: what is stored, what that tells, and who shares what."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from oms import clock
+from oms.dynamodb import get_item, update_item
+from oms.errors import ExportFinishedError, IdempotencyKeyReusedError, InvalidRequestError, NotFoundError
+from oms.exports import service
+from oms.exports.models import Export
+from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery
+from tests.faults.injector import faults, lose_answer
+from tests.faults.shop import table
+from tests.functional.bus import entries_of
+from tests.functional.harness import Person
+from tests.functional.stream import record, streamed
+
+ADDRESS = "198.51.100.1"
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+
+def wanted(**fields: Any) -> CreateExportRequest:
+    return CreateExportRequest.model_validate({"report": "orders", **fields})
+
+
+def asked(**fields: Any) -> ExportOrdersQuery:
+    return ExportOrdersQuery.model_validate(fields)
+
+
+def request_export(by: Person, key: str | None = None, **fields: Any) -> Export:
+    return service.request_export(wanted(**fields), by=by, address=ADDRESS, key=key).thing
+
+
+def share_export(by: Person, **query: Any) -> Export:
+    return service.share_export(asked(**query), by=by, address=ADDRESS)
+
+
+def cancel(export: Export, by: Person) -> None:
+    service.cancel(export.id, by=by, address=ADDRESS)
+
+
+def end(export: Export, status: str) -> Export:
+    at = clock.timestamp(clock.now())
+    return update_item(
+        export, [Export.status.set(status), Export.finished_at.set(at), Export.version.set(export.version + 1)]
+    )
+
+
+def stored() -> list[Export]:
+    items = [item.to_json()["Attributes"] for item in table("reports").all_items()]
+    return [Export.from_raw_data(it) for it in items if it["kind"]["S"] == "export"]
+
+
+# ---- what it tells --------------------------------------------------------------------------------------------------
+
+
+def told(records: Any) -> list[str]:
+    return [entry["DetailType"] for entry in entries_of(records)]
+
+
+def test_a_new_export_is_brought_to_its_worker_and_told_nobody_else(manager: Person) -> None:
+    with streamed("reports") as records:
+        export = request_export(manager)
+
+    (entry,) = entries_of(records)
+    assert (entry["Source"], entry["DetailType"]) == ("oms.internal", "export.look")
+    assert entry["Detail"] == f'{{"export": "{export.id}"}}'
+
+
+def test_a_checkpoint_tells_nothing_and_the_end_tells_that_the_report_is_ready_once(manager: Person) -> None:
+    export = request_export(manager)
+
+    with streamed("reports") as records:
+        update_item(export, [Export.run.add(1), Export.status.set("running"), Export.rows.set(9)])
+        done = end(export, "done")
+        update_item(done, [Export.version.add(1)])
+
+    assert told(records) == ["report.ready"]
+
+
+def test_a_cancelled_export_is_brought_to_its_worker_to_clean_up_and_a_failed_one_is_not(manager: Person) -> None:
+    cancelled, failed = request_export(manager), request_export(manager)
+
+    with streamed("reports") as records:
+        cancel(cancelled, manager)
+        end(failed, "failed")
+
+    assert told(records) == ["export.look"]
+
+
+def test_an_export_that_is_removed_tells_nothing(manager: Person) -> None:
+    request_export(manager)
+    (item,) = (it.to_json()["Attributes"] for it in table("reports").all_items())
+
+    assert told([record(item, None, of="reports")]) == []
+
+
+# ---- once for each key ----------------------------------------------------------------------------------------------
+
+
+def test_the_same_key_is_one_export_and_another_body_is_refused(manager: Person) -> None:
+    first = service.request_export(wanted(gzip=True), by=manager, address=ADDRESS, key="k")
+    again = service.request_export(wanted(gzip=True), by=manager, address=ADDRESS, key="k")
+
+    assert (first.replayed, again.replayed, again.thing.id) == (False, True, first.thing.id)
+    with pytest.raises(IdempotencyKeyReusedError):
+        service.request_export(wanted(gzip=False), by=manager, address=ADDRESS, key="k")
+    assert len(stored()) == 1
+
+
+def test_anothers_key_and_no_key_make_another_export(manager: Person, admin: Person) -> None:
+    exports = [request_export(it, key) for it, key in ((manager, "k"), (admin, "k"), (manager, None), (manager, None))]
+
+    assert len({it.id for it in exports}) == len(stored()) == 4
+
+
+def test_an_export_whose_answer_was_lost_is_made_once_and_has_one_entry(manager: Person) -> None:
+    with faults(lose_answer("TransactWriteItems")):
+        export = request_export(manager)
+
+    assert [it.id for it in stored()] == [export.id]
+    assert len(table("audit").all_items()) == 1
+
+
+# ---- what can be asked ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointers"),
+    [
+        ({"report": "inventory", "from": "2026-01-01"}, {"#/from"}),
+        ({"report": "inventory", "to": "2026-01-01", "status": "pending"}, {"#/to", "#/status"}),
+        ({"report": "sales", "status": "pending"}, {"#/status"}),
+        ({"report": "sales", "from": "2026-01-01T10:00:00Z", "to": "2026-01-02T11:00:00Z"}, {"#/from", "#/to"}),
+        ({"report": "sales", "from": "2025-01-01", "to": "2026-01-02"}, {"#/from"}),
+    ],
+)
+def test_what_a_report_does_not_take_is_refused_where_it_stands(
+    manager: Person, fields: dict[str, str], pointers: set[str]
+) -> None:
+    with pytest.raises(InvalidRequestError) as refusal:
+        request_export(manager, **fields)
+
+    assert {it["pointer"] for it in refusal.value.extra["errors"]} == pointers
+    assert stored() == []
+
+
+def test_sales_are_of_366_days_at_most_and_of_the_last_thirty_by_default(
+    manager: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: clock.instant("2026-03-01T12:00:00+00:00"))
+
+    year = request_export(manager, report="sales", **{"from": "2024-01-01", "to": "2024-12-31"})
+    month = request_export(manager, report="sales")
+
+    assert (year.from_, year.to) == ("2024-01-01T00:00:00.000Z", "2025-01-01T00:00:00.000Z"), "a leap year"
+    assert (month.from_, month.to) == ("2026-01-31T00:00:00.000Z", "2026-03-02T00:00:00.000Z")
+
+
+# ---- shared within a minute -----------------------------------------------------------------------------------------
+
+
+def test_the_same_query_within_a_minute_shares_an_export(
+    manager: Person, time_machine: Callable[[timedelta], None]
+) -> None:
+    first = share_export(manager, status="shipped")
+    time_machine(timedelta(seconds=59))
+    again = share_export(manager, status="shipped")
+    time_machine(timedelta(seconds=2))
+    later = share_export(manager, status="shipped")
+
+    assert again.id == first.id
+    assert later.id != first.id
+
+
+def test_another_query_and_another_user_have_exports_of_their_own(manager: Person, admin: Person) -> None:
+    exports = [share_export(manager), share_export(manager, status="shipped"), share_export(admin)]
+
+    assert len({it.id for it in exports}) == 3
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_what_has_failed_or_was_cancelled_is_not_shared(manager: Person, status: str) -> None:
+    end(share_export(manager), status)
+
+    second, third = share_export(manager), share_export(manager)
+
+    assert second.status == "queued"
+    assert third.id == second.id
+
+
+def test_a_shared_export_whose_answer_was_lost_is_made_once(manager: Person) -> None:
+    with faults(lose_answer("TransactWriteItems")):
+        export = share_export(manager)
+
+    assert [it.id for it in stored()] == [export.id]
+
+
+# ---- cancelled ------------------------------------------------------------------------------------------------------
+
+
+def test_an_export_is_cancelled_twice_as_well_as_once(manager: Person) -> None:
+    export = request_export(manager)
+
+    cancel(export, manager)
+    cancel(export, manager)
+
+    (it,) = stored()
+    assert (it.status, it.version) == ("cancelled", 2)
+
+
+def test_a_cancel_whose_answer_was_lost_has_succeeded(manager: Person) -> None:
+    export = request_export(manager)
+
+    with faults(lose_answer("TransactWriteItems")):
+        cancel(export, manager)
+
+    assert [it.status for it in stored()] == ["cancelled"]
+
+
+@pytest.mark.parametrize("status", ["done", "failed"])
+def test_what_is_finished_is_not_cancelled_any_more_also_when_that_is_seen_late(manager: Person, status: str) -> None:
+    export = request_export(manager)
+    end(export, status)
+    with pytest.raises(ExportFinishedError):
+        cancel(export, manager)
+    unfinished = request_export(manager)
+
+    def finish_meanwhile(call: Any) -> Any:
+        if call.operation == "TransactWriteItems":
+            end(unfinished, status)
+        return call.send()
+
+    with pytest.raises(ExportFinishedError), faults(finish_meanwhile):
+        cancel(unfinished, manager)
+
+    assert {it.status for it in stored()} == {status}
+
+
+def test_what_expired_is_not_there_before_dynamodb_has_removed_it(
+    manager: Person, time_machine: Callable[[timedelta], None]
+) -> None:
+    export = request_export(manager)
+
+    time_machine(timedelta(days=30, seconds=1))
+
+    for look in (lambda: service.get(export.id), lambda: cancel(export, manager)):
+        with pytest.raises(NotFoundError):
+            look()
+    assert service.list_exports(limit=10, after=None).items == []
+    assert get_item(Export, Export.key(export.id)) is not None
