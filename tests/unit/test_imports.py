@@ -18,7 +18,7 @@ EVENT_AND_RESPONSE = (
     "aws_lambda_powertools.utilities.typing",
 )
 # Tables without any I/O: they know nothing of the rest, so anyone may know them.
-PURE = {"oms.orders.states"}
+PURE = {"oms.orders.states", "oms.inventory.bands"}
 # What models are made of. `pages` for how an index is described.
 BENEATH_MODELS = {"oms.settings", "oms.dynamodb", "oms.pages", *PURE}
 # What schemas are made of, beside their own models. The two of identity check the form of a value.
