@@ -1,4 +1,4 @@
-"""What is added up of the orders: the aggregator, behind a queue of all that orders tell."""
+"""What is added up: the aggregator, behind a queue of all that orders tell and of the roles of users."""
 
 from aws_cdk import aws_events
 from constructs import Construct
@@ -19,8 +19,8 @@ class Aggregates(Construct):
             aggregator,
             seconds=AGGREGATOR_SECONDS,
             batch_size=10,
-            types=aws_events.Match.prefix("order."),
+            types=aws_events.Match.any_of(aws_events.Match.prefix("order."), ["user.registered", "user.role_changed"]),
         )
         # It counts on the items of users that are there, and makes none.
         data.identity.grant(aggregator, "dynamodb:UpdateItem")
-        data.reports.grant(aggregator, "dynamodb:GetItem", "dynamodb:PutItem")
+        data.reports.grant(aggregator, "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")

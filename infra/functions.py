@@ -30,7 +30,7 @@ BOOKKEEPER_SECONDS = 60
 PUBLISHER_SECONDS = 60
 # A batch is one transaction, made again while another writer is faster.
 FEEDER_SECONDS = 60
-# A batch of ten events, each two calls; the rest is for retries, which end in time: see aggregator.handler.
+# A batch's last call is begun in time to end before it: oms.reports.aggregation.
 AGGREGATOR_SECONDS = 90
 # One mail: its calls to DynamoDB and the one to SES end within 43 s.
 NOTIFIER_SECONDS = 60

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from aggregator import handler as aggregator
 from oms.catalogue import EVENT_TYPES
 from oms.feed import service as feed
 from oms.orders import events as orders
+from oms.reports import aggregation
 from tests.infra.conftest import Synthesized
 from tests.infra.test_asynchronous import MAPPING, QUEUE, all_mappings, dead_letter_queues
 
@@ -121,16 +121,18 @@ def test_the_feeder_has_time_to_be_overtaken_until_it_gives_up(prod: Synthesized
 def test_the_aggregator_ends_what_it_began_before_its_time_is_over(prod: Synthesized) -> None:
     aggregator_seconds = prod.functions()["Aggregator"]["Timeout"]
 
-    assert aggregator_seconds >= aggregator.BEGUN_WITHIN + 6, "the last call may take six seconds"
+    assert aggregator_seconds >= aggregation.BEGUN_WITHIN + 6, "the last call may take six seconds"
 
 
-def test_the_aggregator_gets_what_orders_tell_and_nothing_else(prod: Synthesized) -> None:
+def test_the_aggregator_gets_what_orders_tell_and_which_roles_users_have(prod: Synthesized) -> None:
     rule = prod.one(RULE, "EventsAggregatesRule")
-    ((prefix,),) = (pattern.values() for pattern in rule["EventPattern"]["detail-type"])
 
-    assert rule["EventPattern"]["source"] == ["oms"]
-    assert rule["EventPattern"]["detail-type"] == [{"prefix": prefix}]
-    assert {name for name in EVENT_TYPES if name.startswith(prefix)} == {it.name for it in orders.EVENTS}
+    assert rule["EventPattern"] == {
+        "source": ["oms"],
+        "detail-type": [{"prefix": "order."}, "user.registered", "user.role_changed"],
+    }
+    assert {name for name in EVENT_TYPES if name.startswith("order.")} == {it.name for it in orders.EVENTS}
+    assert {"user.registered", "user.role_changed"} <= EVENT_TYPES.keys()
     assert rule["Targets"][0]["Arn"]["Fn::GetAtt"][0][:-8] == "EventsAggregates"
     (mapping,) = (it for name, it in all_mappings(prod) if name == "Aggregator")
     assert mapping["EventSourceArn"]["Fn::GetAtt"][0][:-8] == "EventsAggregates"

@@ -118,7 +118,7 @@ ALLOWED = {
     },
     "Aggregator": {
         "DataIdentity": {"dynamodb:UpdateItem"},
-        "DataReports": {"dynamodb:GetItem", "dynamodb:PutItem"},
+        "DataReports": {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
         "EventsAggregates": CONSUME,
     },
     "Dispatcher": {

@@ -116,9 +116,9 @@ class StockItem(InventoryItem, discriminator="stock"):
     """The units of a product, and the offer that orders are computed with.
 
     Invariants: `available` and `reserved` are never negative; every write that moves them adds 1 to `version` and sets
-    `last`; every write that changes sku, name, category, price or status adds 1 to `offer` and leaves `version` and `last`. Each
-    edit of the product, which may change the threshold, adds 1 to `edits` and sets `edited`: so `version` and `edits`
-    together number all that can take the stock into another band.
+    `last`; every write that changes sku, name, category, price or status adds 1 to `offer` and leaves `version` and
+    `last`. Each edit of the product, which may change the threshold, adds 1 to `edits` and sets `edited`: so `version`
+    and `edits` together number all that can take the stock into another band.
     `opening` is what the product was created with, and stays. `category` is empty until the first edit on items from
     before it was kept.
     The key ends in a shard number, so that a hot product can be spread later without a migration.

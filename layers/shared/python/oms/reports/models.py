@@ -1,8 +1,12 @@
-"""The reports table: what was added up of orders and stock."""
+"""What the reports table holds: sums over days and over all time, and what each thing has in them.
 
-from pynamodb.attributes import BooleanAttribute, DiscriminatorAttribute, UnicodeAttribute
+`<thing>`/`applied#<chunk>`; `sales#<shard>`/<day>, `products#<day>`/<product>, `categories#<month>`/<day>#<category>,
+`totals#<shard>`/<of what>, `band#<band>`/<product>. Days are UTC's, 2026-01-31; a month is 2026-01, and the days in it are 01 to 31.
+"""
 
-from oms.dynamodb import IntegerAttribute, StoredItem
+from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
+
+from oms.dynamodb import IntegerAttribute, JsonAttribute, StoredItem
 from oms.settings import settings
 
 
@@ -16,16 +20,26 @@ class ReportItem(StoredItem):
 
 
 class Applied(ReportItem, discriminator="applied"):
-    """What of an order is in the sums, as of its `version`: `open` tells whether it counts as one of its customer's
-    open orders. It moves in the transaction that moves the sums, and never back.
+    """What a chunk of a thing has in the sums, as of the thing's `version`: by the sums' keys, what of each attribute.
+
+    It moves in the transaction that moves the sums, and never back.
     """
 
     version = IntegerAttribute()
-    open = BooleanAttribute()
+    amounts = JsonAttribute(default=dict)
 
     @staticmethod
-    def key(order_id: str) -> tuple[str, str]:
-        return f"order#{order_id}", "applied"
+    def key(thing: str, chunk: int) -> tuple[str, str]:
+        return thing, f"applied#{chunk}"
+
+
+class Sum(ReportItem, discriminator="sum"):
+    """Whole numbers that are added up, under names of their own: see `oms.reports.sums.amounts_in`.
+
+    `changes` counts the transactions that touched it, so that who reads it twice knows whether anything moved between.
+    """
+
+    changes = IntegerAttribute(default=0)
 
 
 STOCK_SHARDS = 4

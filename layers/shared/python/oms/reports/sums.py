@@ -1,0 +1,202 @@
+"""Sums that are kept as things change: an order, a user, a stock item contributes to some of them.
+
+What a thing contributes is a pure function of its state at a version. What of it stands in the sums is written down as
+applied, and one transaction moves that and adds the difference, on condition that nobody has moved it since it was
+read. So the states may come twice, late and in any order: the newest that came is in the sums, once.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from oms.dynamodb import TryAgainError, batch_get, failed, retrying, transaction
+from oms.identity.models import User, user_key
+from oms.reports.models import Applied, Sum
+
+# Operations that a transaction takes.
+MOST_AT_ONCE = 100
+# What one transaction takes of a chunk, beside what is applied of it.
+MOST_SUMS = MOST_AT_ONCE - 1
+_USERS = user_key("")[0]
+
+
+class SumKey(NamedTuple):
+    """The key of a sum: an item of the reports table, or a user's, whose attribute follows other things."""
+
+    pk: str
+    sk: str
+
+    @property
+    def is_of_user(self) -> bool:
+        return self.pk.startswith(_USERS)
+
+
+type Amounts = Mapping[SumKey, Mapping[str, int]]
+"""By sum, what there is of each of its attributes."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What a part of a thing contributes as of a version of the thing, to at most `MOST_SUMS` sums."""
+
+    thing: str
+    number: int
+    version: int
+    amounts: Amounts
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return Applied.key(self.thing, self.number)
+
+
+def chunks(thing: str, version: int, amounts: Amounts) -> list[Chunk]:
+    """A contribution in parts that fit into a transaction each.
+
+    `amounts` names the same sums in the same order at each version, with zeros where there is nothing: so a sum is
+    always in the same chunk, and each chunk goes its own way from version to version.
+    """
+    keys = list(amounts)
+    return [
+        Chunk(thing, number, version, {key: amounts[key] for key in keys[start : start + MOST_SUMS]})
+        for number, start in enumerate(range(0, len(keys), MOST_SUMS))
+    ]
+
+
+def apply(wanted: Iterable[Chunk]) -> int:
+    """Brings the sums to where they have these contributions, but for those of which newer ones are in them.
+
+    How many chunks were moved. Each is moved whole or not at all. Raises UnavailableError after contention that did
+    not pass, and botocore's errors; then some may be moved, and all may be brought again.
+    """
+    newest: dict[tuple[str, str], Chunk] = {}
+    for chunk in sorted(wanted, key=lambda it: it.version):
+        newest[chunk.key] = chunk
+    moved: set[tuple[str, str]] = set()
+    gone: set[SumKey] = set()
+
+    def attempt() -> None:
+        seen = batch_get(Applied, newest)
+        moves = [
+            Move(chunk, seen.get(key))
+            for key, chunk in newest.items()
+            if key not in seen or seen[key].version < chunk.version
+        ]
+        for group in _groups(moves):
+            _write(group, gone)
+            moved.update(it.chunk.key for it in group)
+
+    retrying(attempt)
+    return len(moved)
+
+
+@dataclass(frozen=True)
+class Move:
+    """A chunk on its way into the sums, and what is applied of it so far."""
+
+    chunk: Chunk
+    seen: Applied | None
+
+    @property
+    def difference(self) -> dict[SumKey, dict[str, int]]:
+        old = from_json(self.seen.amounts) if self.seen else {}
+        return difference(self.chunk.amounts, old)
+
+
+def _groups(moves: Sequence[Move]) -> Iterator[list[Move]]:
+    """As many moves at once as one transaction takes; sums that several move are one operation."""
+    group: list[Move] = []
+    touched: set[SumKey] = set()
+    for move in moves:
+        union = touched | move.difference.keys()
+        if group and len(group) + 1 + len(union) > MOST_AT_ONCE:
+            yield group
+            group, union = [], set(move.difference)
+        group.append(move)
+        touched = union
+    if group:
+        yield group
+
+
+def _write(group: Sequence[Move], gone: set[SumKey]) -> None:
+    """One transaction. A user who is not there any more needs no sum: who turns out to be gone is noted as such.
+
+    Raises TryAgainError then, and where somebody else was faster.
+    """
+    added = {key: amounts for key, amounts in total(it.difference for it in group).items() if key not in gone}
+    try:
+        with transaction() as write:
+            for move in group:
+                write.save(_applied(move.chunk), condition=_unmoved(move.seen))
+            for key, amounts in added.items():
+                add(write, key, amounts)
+    except TransactWriteError as error:
+        reasons = error.cancellation_reasons or []
+        # As they stand in the transaction: what is put, then what is updated.
+        gone |= {key for key, reason in zip(added, reasons[len(group) :], strict=False) if failed(reason)}
+        if any(failed(reason) for reason in reasons):
+            raise TryAgainError from error
+        raise
+
+
+def _applied(chunk: Chunk) -> Applied:
+    return Applied(*chunk.key, version=chunk.version, amounts=to_json(chunk.amounts))
+
+
+def _unmoved(seen: Applied | None) -> Condition:
+    return Applied.version == seen.version if seen else Applied.pk.does_not_exist()
+
+
+def add(write: TransactWrite, key: SumKey, amounts: Mapping[str, int]) -> None:
+    """Adds to a sum, which begins at 0 and of which one more change is counted; a user's only where the user is."""
+    actions: list[Action] = [Path(name).add({"N": str(amount)}) for name, amount in amounts.items()]
+    if key.is_of_user:
+        write.update(User(*key), actions, User.pk.exists())
+    else:
+        write.update(Sum(*key), [Sum.kind.set(Sum), Sum.changes.add(1), *actions])
+
+
+# ---- amounts --------------------------------------------------------------------------------------------------------
+
+
+def total(parts: Iterable[Amounts]) -> dict[SumKey, dict[str, int]]:
+    """All of them added up, without what comes to nothing."""
+    result: dict[SumKey, dict[str, int]] = {}
+    for part in parts:
+        for key, amounts in part.items():
+            into = result.setdefault(key, {})
+            for name, amount in amounts.items():
+                into[name] = into.get(name, 0) + amount
+    return without_zeros(result)
+
+
+def difference(new: Amounts, old: Amounts) -> dict[SumKey, dict[str, int]]:
+    """What makes `new` of `old`."""
+    return total([new, {key: {name: -amount for name, amount in amounts.items()} for key, amounts in old.items()}])
+
+
+def without_zeros(amounts: Amounts) -> dict[SumKey, dict[str, int]]:
+    kept = {key: {name: amount for name, amount in it.items() if amount} for key, it in amounts.items()}
+    return {key: it for key, it in kept.items() if it}
+
+
+def amounts_in(raw: Mapping[str, Any]) -> dict[str, int]:
+    """What a raw item of a sum has, but for the count of its changes."""
+    return {name: int(value["N"]) for name, value in raw.items() if "N" in value and name != Sum.changes.attr_name}
+
+
+def to_json(amounts: Amounts) -> dict[str, dict[str, dict[str, int]]]:
+    """partition key → sort key → attribute → amount, without zeros."""
+    result: dict[str, dict[str, dict[str, int]]] = {}
+    for key, it in without_zeros(amounts).items():
+        result.setdefault(key.pk, {})[key.sk] = it
+    return result
+
+
+def from_json(stored: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[SumKey, dict[str, int]]:
+    return {SumKey(pk, sk): dict(it) for pk, by_sort_key in stored.items() for sk, it in by_sort_key.items()}
