@@ -9,8 +9,9 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from oms.settings import settings
-from oms.webhooks import sending
+from oms.webhooks import outcomes, sending
 from oms.webhooks.deliveries import Nudge
+from oms.webhooks.models import DayOfAttempts
 
 logger = Logger()
 tracer = Tracer()
@@ -28,6 +29,8 @@ def attempt(record: SQSRecord) -> None:
         logger.exception("a delivery was not attempted", message_id=record.message_id)
         raise
     metrics.add_metric(f"Delivery{outcome}", MetricUnit.Count, 1)
+    if outcome.lower() in DayOfAttempts.OUTCOMES:
+        outcomes.count(outcome.lower())
     logger.info("attempted", outcome=outcome, subscription_id=nudge.subscription, delivery_id=nudge.delivery)
 
 

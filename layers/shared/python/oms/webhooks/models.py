@@ -1,6 +1,7 @@
 """The webhooks table: subscriptions, all in one partition, and deliveries, each subscription's in its own.
 
-Keys: `subscriptions`/<S>, `count`/`count`, `sub#S`/`delivery#D`, `sub#S`/`replay`, `sub#S`/`tests#<minute>`.
+Keys: `subscriptions`/<S>, `count`/`count`, `sub#S`/`delivery#D`, `sub#S`/`replay`, `sub#S`/`tests#<minute>`,
+`outcomes`/<day>.
 """
 
 from typing import Any
@@ -150,3 +151,19 @@ class SentTests(WebhookItem, discriminator="tests"):
     @staticmethod
     def key(subscription_id: str, minute: int) -> tuple[str, str]:
         return f"sub#{subscription_id}", f"tests#{minute}"
+
+
+class DayOfAttempts(WebhookItem, discriminator="outcomes"):
+    """How many attempts at deliveries ended how, on a day (UTC, 2026-01-31): see `oms.webhooks.outcomes`."""
+
+    delivered = IntegerAttribute(default=0)
+    retried = IntegerAttribute(default=0)
+    failed = IntegerAttribute(default=0)
+    paused = IntegerAttribute(default=0)
+    expires_at = IntegerAttribute(attr_name="ttl")
+
+    OUTCOMES = ("delivered", "retried", "failed", "paused")
+
+    @staticmethod
+    def key(day: str) -> tuple[str, str]:
+        return "outcomes", day

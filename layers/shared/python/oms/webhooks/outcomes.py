@@ -1,0 +1,43 @@
+"""How many attempts at deliveries ended how, by day.
+
+A statistic: an attempt is counted after it is settled, once at most, and nothing depends on it. What a sender that was
+cut off did not count stays uncounted.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from oms import clock
+from oms.dynamodb import batch_get, update_item
+from oms.errors import UnavailableError
+from oms.webhooks.models import DayOfAttempts
+
+logger = Logger(child=True)
+
+KEPT = timedelta(days=90)
+
+
+def count(outcome: str) -> None:
+    """Counts one of `DayOfAttempts.OUTCOMES`. Never raises for what DynamoDB does: the attempt is done, and a message
+    that came back would change nothing of it.
+    """
+    now = clock.now()
+    day = DayOfAttempts(*DayOfAttempts.key(now.date().isoformat()))
+    counted = getattr(DayOfAttempts, outcome)
+    ends = DayOfAttempts.expires_at.set(int((now + KEPT).timestamp()))
+    try:
+        update_item(day, [DayOfAttempts.kind.set(DayOfAttempts), counted.add(1), ends])
+    except (BotoCoreError, ClientError, UnavailableError):
+        logger.warning("an attempt was not counted", outcome=outcome, exc_info=True)
+
+
+def counted(days: Iterable[date]) -> Counter[str]:
+    """The attempts of these days, by outcome."""
+    total: Counter[str] = Counter(dict.fromkeys(DayOfAttempts.OUTCOMES, 0))
+    for day in batch_get(DayOfAttempts, (DayOfAttempts.key(it.isoformat()) for it in days), consistent=False).values():
+        total.update({outcome: getattr(day, outcome) for outcome in DayOfAttempts.OUTCOMES})
+    return total

@@ -1,0 +1,95 @@
+"""How attempts at deliveries ended, counted by day."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from oms.dynamodb import update_item
+from oms.webhooks import outcomes
+from oms.webhooks.models import Subscription
+from tests.faults.injector import Call, failing, faults, lose_answer
+from tests.functional.webhook_world import (
+    QUICK,
+    World,
+    answering,
+    begun,
+    delivery_of,
+    one_attempt,
+    silent,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+NONE = dict.fromkeys(("delivered", "retried", "failed", "paused"), 0)
+
+
+def counted(world: World, *, days_ago: int = 0) -> dict[str, int]:
+    return dict(outcomes.counted([world.now.date() - timedelta(days=days_ago)]))
+
+
+def test_each_attempt_is_counted_by_its_outcome(world: World) -> None:
+    begun(world, answering(500), answering(200))
+    begun(world, answering(410))
+    set_aside = begun(world)
+    update_item(set_aside, [Subscription.status.set("paused")])
+
+    world.run(world.now + timedelta(minutes=10))
+
+    assert counted(world) == {"delivered": 1, "retried": 1, "failed": 1, "paused": 1}
+
+
+def test_a_nudge_that_comes_late_twice_or_early_counts_nothing(world: World) -> None:
+    begun(world, answering(200))
+    (nudge,) = world.messages()
+    one_attempt(world)
+
+    world.handle(QUICK, nudge, nudge | {"due_at": nudge["due_at"] + 60_000})
+
+    assert counted(world) == NONE | {"delivered": 1}
+
+
+def test_it_is_the_utc_day_of_the_attempt_that_counts(world: World) -> None:
+    world.now = world.now.replace(hour=23, minute=59, second=58)
+    begun(world, silent, answering(200))
+
+    world.run(world.now + timedelta(minutes=10))
+
+    assert counted(world, days_ago=1) == NONE | {"retried": 1}
+    assert counted(world) == NONE | {"delivered": 1}
+    assert outcomes.counted([date(2025, 12, 31)]) == NONE
+    both = [world.now.date(), world.now.date() - timedelta(days=1)]
+    assert outcomes.counted(both) == NONE | {"delivered": 1, "retried": 1}
+
+
+def is_the_count(call: Call) -> bool:
+    return call.operation == "UpdateItem" and call.parameters["Key"]["pk"] == {"S": "outcomes"}
+
+
+@pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "AccessDeniedException"])
+def test_an_attempt_that_cannot_be_counted_is_done_all_the_same(world: World, code: str) -> None:
+    subscription = begun(world, answering(200))
+
+    def refuse_the_count(call: Call) -> Any:
+        if is_the_count(call):
+            raise failing(code)(call)
+        return call.send()
+
+    with faults(refuse_the_count) as calls:
+        one_attempt(world)
+
+    assert sum(map(is_the_count, calls)) == 1, "a statistic is not worth a second try"
+    assert delivery_of(subscription).status == "delivered"
+    assert counted(world) == NONE
+
+
+@pytest.mark.parametrize("answered", range(4))
+def test_an_attempt_counts_once_whichever_answer_was_lost(world: World, answered: int) -> None:
+    begun(world, answering(200))
+
+    with faults(lose_answer("UpdateItem", after=answered)) as calls:
+        one_attempt(world)
+
+    assert [it.operation for it in calls].count("UpdateItem") > answered
+
+    assert counted(world) == NONE | {"delivered": 1}
