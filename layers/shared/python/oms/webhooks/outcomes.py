@@ -1,7 +1,7 @@
 """How many attempts at deliveries ended how, by day.
 
-A statistic: an attempt is counted after it is settled, once at most, and nothing depends on it. What a sender that was
-cut off did not count stays uncounted.
+A statistic: an attempt is counted after it is settled, and nothing depends on it. What a sender that was cut off did
+not count stays uncounted, and botocore's own second try, where an answer was lost, may count it twice.
 """
 
 from collections import Counter
