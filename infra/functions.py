@@ -119,6 +119,8 @@ class Functions(Construct):
         data.events.grant(self.webhooks, "dynamodb:GetItem", "dynamodb:Query")
         grant_read_write(data.webhooks, self.webhooks)
         grant_read(data.reports, self.reports)
+        # Which products are low is kept with the sums; how low they are is read with the products.
+        data.inventory.grant(self.reports, "dynamodb:BatchGetItem")
         keys.webhooks.grant_read(self.webhooks)
         for function in (self.inventory, self.orders, self.admin, self.expiry, self.verifier):
             grant_read_write(data.inventory, function)
@@ -127,6 +129,7 @@ class Functions(Construct):
         data.identity.grant(self.notifier, "dynamodb:GetItem", *WRITE_ITEMS)
         data.webhooks.grant(self.notifier, "dynamodb:GetItem")
         data.inventory.grant(self.bookkeeper, "dynamodb:PutItem")
+        data.reports.grant(self.bookkeeper, "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
         grant_read(data.orders, self.verifier)
         served = (
             self.auth,

@@ -1,5 +1,6 @@
-"""Writes the stock book from the inventory table's stream."""
+"""Writes the stock book from the inventory table's stream, and adds up the stock."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -8,16 +9,37 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from oms import streams
 from oms.inventory import book
+from oms.inventory.models import InventoryItem, StockItem
+from oms.reports import stock_sums
+from oms.reports.sums import Chunk
+from oms.streams import Change
 
 logger = Logger()
 tracer = Tracer()
 metrics = Metrics()
 
 
+@dataclass(frozen=True)
+class Changed:
+    """What a change of a stock item writes into the book, if anything, and adds to the sums."""
+
+    entry: InventoryItem | None
+    contribution: list[Chunk]
+
+
+def understand(change: Change) -> Changed | None:
+    entry = book.entry(change)
+    if change.new is None or change.keys["sk"]["S"] != StockItem.key("")[1]:
+        return None
+    return Changed(entry, stock_sums.contribution(StockItem.from_raw_data(change.new)))
+
+
 @tracer.capture_lambda_handler
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     metrics.add_metric("StreamRecords", MetricUnit.Count, len(event["Records"]))
-    written = streams.consume(event["Records"], understand=book.entry, carry_out=book.write)
+    understood = list(streams.understood(event["Records"], understand))
+    written = streams.carry_out([(record, it.entry) for record, it in understood if it.entry], book.write)
     metrics.add_metric("BookEntries", MetricUnit.Count, written)
+    streams.carry_out_together([(record, it.contribution) for record, it in understood], stock_sums.add_up)
     logger.info("written into the stock book", records=len(event["Records"]), entries=written)

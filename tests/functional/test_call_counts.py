@@ -218,6 +218,15 @@ def list_movements(world: World) -> Ask:
     return lambda: call("GET", f"{PRODUCTS}/{world.product}/movements", token=world.shop.manager.token)
 
 
+def report_inventory(world: World) -> Ask:
+    """With a product that is out."""
+    with streamed() as records:
+        adjust_stock(world)()
+        world.shop.manage("PATCH", f"products/{world.product}/stock", {"adjustment": -51, "reason": "lost"})
+    keep_books(records)
+    return lambda: call("GET", f"{REPORTS}/inventory", token=world.shop.manager.token)
+
+
 def stock_check(world: World) -> Ask:
     find_drift(world.product)
     return lambda: call("GET", CHECK, token=world.admin.token)
@@ -331,7 +340,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"POST {CHECK}/repair", "", 6, lambda world: repair_stock(world, dry_run=False)),
     (f"POST {CHECK}/repair", "dry run", 5, lambda world: repair_stock(world, dry_run=True)),
     # reports
-    (f"GET {REPORTS}/inventory", "", 4, get(f"{REPORTS}/inventory")),
+    (f"GET {REPORTS}/inventory", "", 5, report_inventory),
     # the feed
     (f"GET {FEED}", "", 3, feed(FEED)),
     (f"GET {FEED}", "after an event", 3, feed(f"{FEED}?after={{first}}")),

@@ -332,7 +332,7 @@ def test_an_outcome_that_was_written_while_its_answer_was_lost_is_written_once(w
     with faults(lose_answer("UpdateItem", after=2)) as calls:
         one_attempt(world)
 
-    assert [it.operation for it in calls].count("UpdateItem") == 5, "claim, failing_since, the outcome twice, and its count"
+    assert [it.operation for it in calls].count("UpdateItem") == 5, "claim, failing_since, the outcome twice, its count"
     delivery = delivery_of(subscription)
     assert (delivery.made, len(delivery.attempts), delivery.attempts[0].status_code) == (1, 1, 500)
     assert [it["due_at"] for it in world.messages()] == [delivery.due_at]

@@ -98,6 +98,7 @@ ALLOWED = {
     "Reports": {
         "DataIdentity": READ,
         "DataReports": READ,
+        "DataInventory": {"dynamodb:BatchGetItem"},
         "DataAudit": APPEND,
         "KeysOrigin": SECRET,
         "parameter": PARAMETER,
@@ -163,6 +164,7 @@ ALLOWED = {
     },
     "Bookkeeper": {
         "DataInventory": {"dynamodb:PutItem"},
+        "DataReports": {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
         "DataInventoryStream": STREAM,
         "StockBookBookkeeperPoison": SEND,
     },

@@ -4,12 +4,13 @@ A consumer finishes its batch or raises, and then the batch comes again. So what
 what can never succeed must not hold up what comes after it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
+from pynamodb.exceptions import TransactWriteError
 
 from oms import queues
 from oms.settings import settings
@@ -18,6 +19,9 @@ logger = Logger(child=True)
 
 type RawItem = dict[str, Any]
 """An item as DynamoDB writes it: {"version": {"N": "3"}, …}."""
+
+type RawRecord = dict[str, Any]
+"""A record of a stream, as Lambda brings it."""
 
 
 @dataclass(frozen=True)
@@ -51,39 +55,20 @@ class HopelessError(Exception):
     """What a change asks for can never be done, however often its batch comes again."""
 
 
-def consume[T](
-    records: Iterable[dict[str, Any]],
-    *,
-    understand: Callable[[Change], T | None],
-    carry_out: Callable[[T], None],
-    shown: Callable[[RawItem], RawItem] = lambda item: item,
-) -> int:
-    """Does what the records of a stream ask for, in their order; returns how much that was.
-
-    `understand` is pure and tells what a change asks for (None: nothing). Where it raises, whatever it is, the record
-    will never be understood: it goes into the poison queue, and its neighbours go on. `carry_out` does I/O: where it
-    raises, all of the batch comes again, unless that is hopeless, or DynamoDB calls the write itself invalid.
-    `shown` is what the poison queue may hold of an item, or of its keys.
-    """
-    done = 0
-    for record, wanted in understood(records, understand, shown):
-        try:
-            carry_out(wanted)
-        except (HopelessError, ClientError) as cause:
-            if isinstance(cause, ClientError) and cause.response["Error"].get("Code") != "ValidationException":
-                raise
-            set_aside(record, cause, shown)
-        else:
-            done += 1
-    return done
+_FAILURES = (HopelessError, ClientError, TransactWriteError)
 
 
 def understood[T](
-    records: Iterable[dict[str, Any]],
+    records: Iterable[RawRecord],
     understand: Callable[[Change], T | None],
     shown: Callable[[RawItem], RawItem] = lambda item: item,
-) -> Iterator[tuple[dict[str, Any], T]]:
-    """Each record that asks for something, and what. Sets aside those that cannot be understood: see `consume`."""
+) -> Iterator[tuple[RawRecord, T]]:
+    """Each record that asks for something, and what, in their order.
+
+    `understand` is pure and tells what a change asks for (None: nothing). Where it raises, whatever it is, the record
+    will never be understood: it goes into the poison queue, and its neighbours go on. `shown` is what the poison queue
+    may hold of an item, or of its keys.
+    """
     for record in records:
         try:
             wanted = understand(Change.of(record))
@@ -94,7 +79,46 @@ def understood[T](
             yield record, wanted
 
 
-def set_aside(record: dict[str, Any], cause: Exception, shown: Callable[[RawItem], RawItem]) -> None:
+def carry_out[T](wanted: Iterable[tuple[RawRecord, T]], do: Callable[[T], object]) -> int:
+    """Does what each record asks for, in their order; returns how much that was.
+
+    `do` does I/O: where it raises, all of the batch comes again, unless that is hopeless. Then the record alone is set
+    aside.
+    """
+    done = 0
+    for record, it in wanted:
+        try:
+            do(it)
+        except _FAILURES as cause:
+            if not _is_hopeless(cause):
+                raise
+            set_aside(record, cause)
+        else:
+            done += 1
+    return done
+
+
+def carry_out_together[T](wanted: Sequence[tuple[RawRecord, T]], do: Callable[[Sequence[T]], object]) -> None:
+    """Does what the records ask for at once. Where that is hopeless, one by one: so none holds up its neighbours."""
+    try:
+        do([it for _, it in wanted])
+    except _FAILURES as cause:
+        if not _is_hopeless(cause):
+            raise
+        carry_out(wanted, lambda it: do([it]))
+
+
+def _is_hopeless(cause: Exception) -> bool:
+    """Whether it never succeeds, however often. DynamoDB calls such a write invalid, or one of a transaction's."""
+    if isinstance(cause, ClientError):
+        return cause.response["Error"].get("Code") == "ValidationException"
+    if isinstance(cause, TransactWriteError):
+        reasons = {reason.code for reason in cause.cancellation_reasons if reason}
+        return cause.cause_response_code == "ValidationException" or "ValidationError" in reasons
+    return isinstance(cause, HopelessError)
+
+
+def set_aside(record: RawRecord, cause: Exception, shown: Callable[[RawItem], RawItem] = lambda item: item) -> None:
     """Puts the record, keys and both images, into the poison queue. A queue that refuses it makes the batch come again.
 
     Not left to an on-failure destination: that would get the record's place in the stream, which forgets after a day.

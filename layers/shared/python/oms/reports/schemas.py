@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Self
 
 from oms import money
-from oms.reports.models import ScarceProduct
 from oms.schemas import Response
 from oms.settings import settings
 
 if TYPE_CHECKING:
+    from oms.inventory.models import StockItem
     from oms.reports.stock_report import StockReport
 
 
@@ -30,13 +30,13 @@ class ScarceProductResponse(Response):
     low_stock_threshold: int | None
 
     @classmethod
-    def of(cls, product: ScarceProduct) -> Self:
+    def of(cls, stock: "StockItem") -> Self:
         return cls(
-            product_id=product.product_id,
-            sku=product.sku,
-            name=product.name,
-            available=product.available,
-            low_stock_threshold=product.low_stock_threshold,
+            product_id=stock.product_id,
+            sku=stock.sku,
+            name=stock.name,
+            available=stock.available,
+            low_stock_threshold=stock.low_stock_threshold,
         )
 
 

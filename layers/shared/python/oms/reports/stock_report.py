@@ -1,35 +1,54 @@
 """What there is of the products on sale, read from sums: as many calls for ten products as for a million."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from oms.dynamodb import batch_get
-from oms.inventory.bands import Band
-from oms.pages import Range, table_page
-from oms.reports.models import STOCK_SHARDS, ScarceProduct, StockTotals
+from oms.dynamodb import Key, batch_get
+from oms.exports.models import LISTED
+from oms.inventory.bands import Band, band
+from oms.inventory.models import StockItem
+from oms.pages import Range, merged_page
+from oms.reports import stock_sums, sums
+from oms.reports.order_sums import SHARDS
 
 MOST_LISTED = 100
 
 
 @dataclass(frozen=True)
 class StockReport:
-    """`totals` are those of `StockTotals`, of all products on sale; `low` and `out` the first of each."""
+    """`totals` has the `stock_sums.SUMS`, of all products on sale; `low` and `out` are the first of each, as they are
+    now.
+    """
 
     totals: Counter[str]
-    low: list[ScarceProduct]
-    out: list[ScarceProduct]
+    low: list[StockItem]
+    out: list[StockItem]
 
 
 def stock_report() -> StockReport:
-    return StockReport(totals=stock_totals(), low=_first_in(Band.LOW), out=_first_in(Band.OUT))
+    totals = stock_totals()
+    keys = {scarce: _first_in(scarce) for scarce in stock_sums.SCARCE}
+    stock = batch_get(StockItem, [key for listed in keys.values() for key in listed])
+    low, out = (_still_in(scarce, listed, stock) for scarce, listed in keys.items())
+    return StockReport(totals, low=low, out=out)
 
 
 def stock_totals() -> Counter[str]:
-    totals: Counter[str] = Counter()
-    for part in batch_get(StockTotals, map(StockTotals.key, range(STOCK_SHARDS))).values():
-        totals.update({name: getattr(part, name) for name in StockTotals.SUMS})
+    totals = Counter(dict.fromkeys(stock_sums.SUMS, 0))
+    for amounts in sums.read(stock_sums.totals_of(shard) for shard in range(SHARDS)).values():
+        totals.update(amounts)
     return totals
 
 
-def _first_in(band: Band) -> list[ScarceProduct]:
-    return table_page(ScarceProduct, ScarceProduct.partition(band), Range(MOST_LISTED)).items
+def _first_in(scarce: Band) -> list[Key]:
+    page = merged_page(LISTED, [stock_sums.list_of(scarce)], Range(MOST_LISTED))
+    return [(entry["pk"], StockItem.key("")[1]) for entry in page.items]
+
+
+def _still_in(scarce: Band, listed: list[Key], stock: Mapping[Key, StockItem]) -> list[StockItem]:
+    """The lists lag behind the stock: what has left the band meanwhile is left out."""
+    items = [stock[key] for key in listed if key in stock]
+    return [
+        item for item in items if item.status == "active" and band(item.available, item.low_stock_threshold) == scarce
+    ]

@@ -15,7 +15,7 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from oms.dynamodb import TryAgainError, batch_get, failed, retrying, transaction
+from oms.dynamodb import TryAgainError, batch_get, batch_get_raw, failed, retrying, transaction
 from oms.identity.models import User, user_key
 from oms.reports.models import Applied, Sum
 
@@ -43,27 +43,31 @@ type Amounts = Mapping[SumKey, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Chunk:
-    """What a part of a thing contributes as of a version of the thing, to at most `MOST_SUMS` sums."""
+    """What a part of a thing contributes as of a version of the thing, to at most `MOST_SUMS` sums.
+
+    `listed` is the list of the table's index in which the thing stands, and its place there.
+    """
 
     thing: str
     number: int
     version: int
     amounts: Amounts
+    listed: tuple[str, str] | None = None
 
     @property
     def key(self) -> tuple[str, str]:
         return Applied.key(self.thing, self.number)
 
 
-def chunks(thing: str, version: int, amounts: Amounts) -> list[Chunk]:
-    """A contribution in parts that fit into a transaction each.
+def chunks(thing: str, version: int, amounts: Amounts, *, listed: tuple[str, str] | None = None) -> list[Chunk]:
+    """A contribution in parts that fit into a transaction each; all of them stand in the list, if any.
 
     `amounts` names the same sums in the same order at each version, with zeros where there is nothing: so a sum is
     always in the same chunk, and each chunk goes its own way from version to version.
     """
     keys = list(amounts)
     return [
-        Chunk(thing, number, version, {key: amounts[key] for key in keys[start : start + MOST_SUMS]})
+        Chunk(thing, number, version, {key: amounts[key] for key in keys[start : start + MOST_SUMS]}, listed)
         for number, start in enumerate(range(0, len(keys), MOST_SUMS))
     ]
 
@@ -145,7 +149,10 @@ def _write(group: Sequence[Move], gone: set[SumKey]) -> None:
 
 
 def _applied(chunk: Chunk) -> Applied:
-    return Applied(*chunk.key, version=chunk.version, amounts=to_json(chunk.amounts))
+    listing, place = chunk.listed or (None, None)
+    return Applied(
+        *chunk.key, version=chunk.version, amounts=to_json(chunk.amounts), listing=listing, created_key=place
+    )
 
 
 def _unmoved(seen: Applied | None) -> Condition:
@@ -159,6 +166,12 @@ def add(write: TransactWrite, key: SumKey, amounts: Mapping[str, int]) -> None:
         write.update(User(*key), actions, User.pk.exists())
     else:
         write.update(Sum(*key), [Sum.kind.set(Sum), Sum.changes.add(1), *actions])
+
+
+def read(keys: Iterable[SumKey]) -> dict[SumKey, dict[str, int]]:
+    """The sums that are there, as they were a moment ago: one call for 100 of them."""
+    found = batch_get_raw(Sum, keys, consistent=False)
+    return {SumKey(*key): amounts_in(raw) for key, raw in found.items()}
 
 
 # ---- amounts --------------------------------------------------------------------------------------------------------

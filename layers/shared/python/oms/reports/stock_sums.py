@@ -1,0 +1,60 @@
+"""What a product's stock contributes to the sums of all stock, and the list in which it stands when little is left.
+
+Only products on sale count. The book of the inventory table's stream brings each change of a stock item; a version of
+its own tells the newest from older ones, whatever was changed.
+"""
+
+from collections.abc import Iterable
+
+from oms.inventory.bands import Band, band
+from oms.inventory.models import StockItem
+from oms.reports import sums
+from oms.reports.order_sums import shard_of
+from oms.reports.sums import Chunk, SumKey, chunks
+from oms.streams import HopelessError
+
+SUMS = ("products", "on_hand", "reserved", "value", "low", "out")
+SCARCE = (Band.LOW, Band.OUT)
+
+
+def totals_of(shard: int) -> SumKey:
+    return SumKey(f"totals#{shard}", "stock")
+
+
+def list_of(scarce: Band) -> str:
+    """The partition of the reports' index that has the stock items of a band."""
+    return f"band#{scarce}"
+
+
+def version_of(stock: StockItem) -> int:
+    """Each write to a stock item raises one of them at least, and none ever falls."""
+    return stock.version + stock.offer + stock.edits
+
+
+def contribution(stock: StockItem) -> list[Chunk]:
+    """`value` is that of the units on hand at the product's price, in minor units."""
+    on_sale = stock.status == "active"
+    left = band(stock.available, stock.low_stock_threshold)
+    on_hand = stock.available + stock.reserved
+    amounts = {
+        "products": on_sale,
+        "on_hand": on_sale * on_hand,
+        "reserved": on_sale * stock.reserved,
+        "value": on_sale * on_hand * stock.price,
+        "low": on_sale and left == Band.LOW,
+        "out": on_sale and left == Band.OUT,
+    }
+    whole = {totals_of(shard_of(stock.product_id)): {name: int(amount) for name, amount in amounts.items()}}
+    listed = (list_of(left), stock.product_id) if on_sale and left in SCARCE else None
+    return chunks(stock.pk, version_of(stock), whole, listed=listed)
+
+
+def add_up(contributions: Iterable[Iterable[Chunk]]) -> None:
+    """Brings the sums to these contributions, in any order and however often.
+
+    Raises HopelessError where what stands in the sums of one cannot be read, and what `sums.apply` raises.
+    """
+    try:
+        sums.apply(chunk for it in contributions for chunk in it)
+    except (LookupError, TypeError, ValueError) as error:
+        raise HopelessError("what is applied of a stock item cannot be read: rebuild the reports") from error

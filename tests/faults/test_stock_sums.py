@@ -1,0 +1,240 @@
+"""F13, F14: whatever becomes of the changes of stock on their way, the sums end as the stock items are."""
+
+import random
+from collections.abc import Callable, Iterator
+from itertools import batched
+from typing import Any
+
+import pytest
+from moto.dynamodb.models.dynamo_type import DynamoType
+
+from oms import clock, streams
+from oms.inventory.models import Cause, StockItem
+from oms.reports import stock_sums
+from tests.faults.direct import past_the_protocol
+from tests.faults.injector import Call, conflicted, crashes, failing, faults, lose_answer, refuse
+from tests.faults.shop import Shop, stock_of, table
+from tests.functional.stock_sums import assert_summed_up, raw_items, totals_kept, totals_of_the_stock
+from tests.functional.stream import Record, keep_books, record, streamed
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+CHANGES = 3000
+PRODUCTS = 60
+
+
+def new_stock(chance: random.Random) -> StockItem:
+    product_id = clock.random_id()
+    return StockItem(
+        *StockItem.key(product_id),
+        product_id=product_id,
+        sku=product_id,
+        name="Saw",
+        category="Tools",
+        price=chance.randrange(10_000),
+        status="active",
+        offer=1,
+        available=(units := chance.choice((0, 3, 50))),
+        reserved=0,
+        opening=units,
+        low_stock_threshold=chance.choice((None, 0, 5)),
+        version=1,
+        last=Cause(cause="product-created", actor="somebody", ref="x", ref_version=1, at="2026-01-01T00:00:00.000Z"),
+    )
+
+
+def change(stock: StockItem, chance: random.Random) -> None:
+    """One write, as the system makes them: units are moved, or the product is edited."""
+    if chance.random() < 0.75:
+        units = chance.randint(-stock.available, 8) if chance.random() < 0.8 else -stock.available
+        held = chance.randint(-stock.reserved, 4) if chance.random() < 0.5 else 0
+        stock.available += units
+        stock.reserved += held
+        stock.version += 1
+        return
+    edited = {
+        "price": chance.randrange(10_000),
+        "status": chance.choice(("active", "active", "archived")),
+        "low_stock_threshold": chance.choice((None, 0, 5, 20)),
+    }
+    stock.offer += any(getattr(stock, name) != edited[name] for name in ("price", "status"))
+    for name, value in edited.items():
+        setattr(stock, name, value)
+    stock.edits += 1
+
+
+def a_busy_year(chance: random.Random) -> Iterator[Record]:
+    """The stream of thousands of changes; what they lead to stands in the table."""
+    stocks = [new_stock(chance) for _ in range(PRODUCTS)]
+    for stock in stocks:
+        yield record(None, stock.serialize())
+    for _ in range(CHANGES):
+        stock = chance.choice(stocks)
+        before = stock.serialize()
+        change(stock, chance)
+        yield record(before, stock.serialize())
+    for stock in stocks:
+        table("inventory").put_item(stock.serialize())
+
+
+def direct(call: Call) -> Any:
+    if call.operation == "PutItem":
+        table(call.parameters["TableName"]).put_item(call.parameters["Item"])  # the book, which is not looked at
+        return {}
+    return past_the_protocol(call)
+
+
+def test_after_thousands_of_changes_the_sums_are_those_of_the_stock_items(cloud: None) -> None:
+    chance = random.Random(7)
+    records = list(a_busy_year(chance))
+
+    with faults(direct):
+        for batch in batched(records, 100, strict=False):
+            keep_books(batch)
+
+    assert_summed_up()
+    assert all(totals_kept().values()), "the year has all of it"
+
+
+def test_f14_doubled_reordered_and_late_changes_give_the_same_sums(cloud: None) -> None:
+    chance = random.Random(8)
+    records = list(a_busy_year(chance))
+    arriving = records + chance.sample(records, len(records) // 4)
+    chance.shuffle(arriving)
+
+    with faults(direct):
+        while arriving:
+            size = chance.choice((1, 10, 100))
+            keep_books(arriving[:size])
+            del arriving[:size]
+
+    assert_summed_up()
+
+
+@pytest.fixture
+def traded(shop: Shop) -> list[Record]:
+    """The stream of products that were sold, sent back, edited and archived."""
+    with streamed() as records:
+        for number in range(4):
+            made = shop.manage(
+                "POST",
+                "products",
+                {"sku": f"S-{number}", "name": "Saw", "category": "Tools", "price": 5, "stock": 10}
+                | {"low_stock_threshold": 4},
+            )
+            product = made.json["id"]
+            path = f"/api/v1/orders/{shop.buy({product: 7 + number}).json['id']}"
+            if number % 2:
+                shop.move(path, "cancel")
+        shop.reprice(product, "7.50", status="archived")
+    return records
+
+
+def test_the_sums_follow_what_the_api_does(traded: list[Record]) -> None:
+    keep_books(traded)
+
+    assert_summed_up()
+    assert totals_kept() == {"products": 3, "on_hand": 30, "reserved": 16, "value": 15_000, "low": 2, "out": 0}
+
+
+def test_f13_a_crash_anywhere_and_the_batch_again_leave_the_same_sums(traded: list[Record]) -> None:
+    def forget() -> None:
+        table("reports").items.clear()
+        for line in raw_items("inventory", "movement"):
+            table("inventory").delete_item(DynamoType(line["pk"]), DynamoType(line["sk"]))
+
+    whole, points = totals_of_the_stock(), 0
+    changes = [it["dynamodb"] for it in traded]
+    moved = sum(it["NewImage"]["version"] != it.get("OldImage", {}).get("version") for it in changes)
+    for name, _ in crashes(forget, lambda _: keep_books(traded)):
+        points += 1
+        keep_books(traded)
+        keep_books(traded)
+        assert totals_kept() == whole, name
+
+    assert points == 2 * (moved + 2), "the writes of the book, a read and a transaction"
+
+
+@pytest.mark.parametrize("failure", [conflicted, failing("ThrottlingException")])
+def test_conflicts_with_another_bookkeeper_pass(
+    traded: list[Record], naps: list[float], failure: Callable[[Call], Exception]
+) -> None:
+    with faults(refuse("TransactWriteItems", failure, times=3)):
+        keep_books(traded)
+
+    assert_summed_up()
+    assert len(naps) == 3
+
+
+def test_a_lost_answer_adds_nothing_twice(traded: list[Record], naps: list[float]) -> None:
+    with faults(lose_answer("TransactWriteItems")):
+        keep_books(traded)
+
+    assert_summed_up()
+    assert len(naps) == 1
+
+
+def test_a_batch_that_another_bookkeeper_carries_out_meanwhile_is_added_once(
+    traded: list[Record], naps: list[float]
+) -> None:
+    waiting = [traded[:5]]
+
+    def plan(call: Call) -> Any:
+        if call.operation == "TransactWriteItems" and waiting:
+            keep_books(waiting.pop())
+        return call.send()
+
+    with faults(plan):
+        keep_books(traded)
+
+    assert_summed_up()
+
+
+def test_a_batch_is_written_in_one_transaction_whatever_it_is_of(traded: list[Record]) -> None:
+    with faults() as calls:
+        keep_books(traded)
+    with faults() as again:
+        keep_books(traded)
+
+    of_the_sums = [it.operation for it in calls if it.operation != "PutItem"]
+    assert of_the_sums == ["BatchGetItem", "TransactWriteItems"]
+    assert [it.operation for it in again if it.operation != "PutItem"] == ["BatchGetItem"]
+
+
+@pytest.fixture
+def aside(monkeypatch: pytest.MonkeyPatch) -> list[Record]:
+    """The records that were set aside."""
+    found: list[Record] = []
+    monkeypatch.setattr(streams.queues, "send", lambda _, message: found.append(message["record"]))
+    return found
+
+
+def test_f15_what_cannot_be_added_up_is_set_aside_and_holds_up_nothing(shop: Shop, aside: list[Record]) -> None:
+    with streamed() as records:
+        for _ in range(3):
+            shop.manage("POST", "products", {"sku": clock.random_id(), "name": "A", "category": "A", "price": 1})
+    broken = records[1]["dynamodb"]["Keys"]["pk"]["S"]
+    table("reports").put_item(
+        {"pk": {"S": broken}, "sk": {"S": "applied#0"}, "kind": {"S": "applied"}, "amounts": {"S": "{"}}
+    )
+
+    keep_books(records)
+
+    assert aside == [records[1]]
+    assert totals_kept()["products"] == 2
+
+
+def test_f15_a_sum_that_is_no_number_sets_aside_what_would_be_added_to_it(shop: Shop, aside: list[Record]) -> None:
+    with streamed() as records:
+        for _ in range(8):
+            shop.manage("POST", "products", {"sku": clock.random_id(), "name": "A", "category": "A", "price": 1})
+    first = stock_of(records[0]["dynamodb"]["NewImage"]["product_id"]["S"])
+    (pk, sk), *_ = stock_sums.contribution(first)[0].amounts
+    table("reports").put_item({"pk": {"S": pk}, "sk": {"S": sk}, "kind": {"S": "sum"}, "products": {"S": "many"}})
+
+    keep_books(records)
+
+    assert records[0] in aside
+    table("reports").delete_item(*(DynamoType({"S": part}) for part in (pk, sk)))
+    keep_books(aside)
+    assert_summed_up()

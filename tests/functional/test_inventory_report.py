@@ -1,0 +1,152 @@
+"""What there is of the products on sale, and what is low or out."""
+
+from typing import Any
+
+import pytest
+
+from oms.reports import stock_report
+from tests.faults.injector import faults
+from tests.faults.shop import Shop
+from tests.functional.gateway import call
+from tests.functional.harness import Person
+from tests.functional.stream import keep_books, streamed
+
+REPORT = "/api/v1/reports/inventory"
+
+
+@pytest.fixture
+def shop(customer: Person, manager: Person) -> Shop:
+    return Shop(customer, manager)
+
+
+def report(shop: Shop) -> Any:
+    answer = call("GET", REPORT, token=shop.manager.token)
+    assert answer.status == 200, answer.text
+    return answer.json
+
+
+def create(shop: Shop, sku: str, **fields: Any) -> str:
+    made = shop.manage("POST", "products", {"sku": sku, "name": f"No. {sku}", "category": "A", "price": 2} | fields)
+    assert made.status == 201, made.text
+    return str(made.json["id"])
+
+
+def edit(shop: Shop, product_id: str, sku: str, **fields: Any) -> None:
+    text = {"sku": sku, "name": f"No. {sku}", "category": "A", "price": 2, "status": "active"}
+    assert shop.manage("PUT", f"products/{product_id}", text | fields).status == 200
+
+
+def adjust(shop: Shop, product_id: str, units: int) -> None:
+    adjusted = shop.manage("PATCH", f"products/{product_id}/stock", {"adjustment": units, "reason": "counted"})
+    assert adjusted.status == 200, adjusted.text
+
+
+def skus(products: list[Any]) -> set[str]:
+    return {it["sku"] for it in products}
+
+
+def test_a_shop_without_products_has_nothing(shop: Shop) -> None:
+    nothing = {"products": 0, "on_hand": 0, "reserved": 0, "value": "0.00", "low": 0, "out": 0}
+
+    assert report(shop) == {"currency": "EUR", "totals": nothing, "low": [], "out": []}
+
+
+def test_it_counts_what_is_on_hand_with_what_is_reserved_at_the_price_of_now(shop: Shop) -> None:
+    with streamed() as records:
+        plenty = create(shop, "PLENTY", stock=10, price="19.99")
+        create(shop, "CHEAP", stock=3, price="0.01")
+        shop.buy({plenty: 4})
+        edit(shop, plenty, "PLENTY", price="10.00")
+    keep_books(records)
+
+    assert report(shop)["totals"] == {
+        "products": 2,
+        "on_hand": 13,
+        "reserved": 4,
+        "value": "100.03",
+        "low": 0,
+        "out": 0,
+    }
+
+
+def test_low_is_at_or_below_the_threshold_and_out_is_none_available_with_or_without_one(shop: Shop) -> None:
+    with streamed() as records:
+        for sku, stock in (("A", 6), ("B", 5), ("C", 1), ("D", 0)):
+            create(shop, sku, stock=stock, low_stock_threshold=5)
+        for sku, stock in (("E", 0), ("F", 1)):
+            create(shop, sku, stock=stock)
+        reserved = create(shop, "G", stock=2)
+        shop.buy({reserved: 2})
+    keep_books(records)
+
+    shown = report(shop)
+
+    assert (shown["totals"]["low"], shown["totals"]["out"]) == (2, 3)
+    assert skus(shown["low"]) == {"B", "C"}
+    assert skus(shown["out"]) == {"D", "E", "G"}
+    (low,) = [it for it in shown["low"] if it["sku"] == "B"]
+    assert low.keys() == {"product_id", "sku", "name", "available", "low_stock_threshold"}
+    assert (low["name"], low["available"], low["low_stock_threshold"]) == ("No. B", 5, 5)
+
+
+def test_what_is_archived_does_not_count_until_it_is_on_sale_again(shop: Shop) -> None:
+    with streamed() as records:
+        create(shop, "A", stock=5)
+        gone = create(shop, "B", stock=0)
+        edit(shop, gone, "B", status="archived")
+    keep_books(records)
+    archived = report(shop)
+    with streamed() as records:
+        adjust(shop, gone, 3)
+        edit(shop, gone, "B", low_stock_threshold=3)
+    keep_books(records)
+
+    assert (archived["totals"]["products"], archived["totals"]["on_hand"], archived["out"]) == (1, 5, [])
+    assert report(shop)["totals"] == archived["totals"] | {"products": 2, "on_hand": 8, "value": "16.00", "low": 1}
+
+
+def test_the_lists_show_what_is_now_and_leave_out_what_is_no_longer_in_them(shop: Shop) -> None:
+    with streamed() as records:
+        low, refilled, hidden = (create(shop, sku, stock=2, low_stock_threshold=3) for sku in "ABC")
+    keep_books(records)
+    adjust(shop, low, -1)
+    adjust(shop, refilled, 10)
+    edit(shop, hidden, "C", status="archived", low_stock_threshold=3)
+
+    shown = report(shop)
+
+    assert [(it["sku"], it["available"]) for it in shown["low"]] == [("A", 1)]
+    assert shown["totals"]["low"] == 3, "the totals lag behind by seconds"
+
+
+def test_each_list_ends_at_its_length_and_the_totals_say_how_many_there_are(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stock_report, "MOST_LISTED", 3)
+    with streamed() as records:
+        for number in range(5):
+            create(shop, f"LOW-{number}", stock=1, low_stock_threshold=1)
+            create(shop, f"OUT-{number}")
+    keep_books(records)
+
+    shown = report(shop)
+
+    assert (len(shown["low"]), shown["totals"]["low"]) == (3, 5)
+    assert (len(shown["out"]), shown["totals"]["out"]) == (3, 5)
+
+
+def test_two_full_lists_cost_six_calls(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stock_report, "MOST_LISTED", 51)
+    with streamed() as records:
+        for _ in range(51):
+            shop.product(0)
+            shop.product(1)
+        for product in shop.units:
+            edit(shop, product, product, low_stock_threshold=1)
+    keep_books(records)
+
+    with faults() as made:
+        shown = report(shop)
+
+    assert (len(shown["low"]), len(shown["out"])) == (51, 51)
+    assert [it.operation for it in made] == ["BatchGetItem"] * 2 + ["Query"] * 2 + ["BatchGetItem"] * 2
