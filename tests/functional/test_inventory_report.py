@@ -89,6 +89,21 @@ def test_low_is_at_or_below_the_threshold_and_out_is_none_available_with_or_with
     assert (low["name"], low["available"], low["low_stock_threshold"]) == ("No. B", 5, 5)
 
 
+def test_each_kind_of_change_counts_when_it_comes_alone(shop: Shop) -> None:
+    told = []
+    with streamed() as records:
+        product = create(shop, "A", stock=5)
+        edit(shop, product, "A", low_stock_threshold=5)
+        edit(shop, product, "A", low_stock_threshold=5, price=3)
+        adjust(shop, product, -5)
+    for one in records:
+        keep_books([one])
+        totals = report(shop)["totals"]
+        told.append((totals["value"], totals["low"], totals["out"]))
+
+    assert told == [("10.00", 0, 0), ("10.00", 1, 0), ("15.00", 1, 0), ("0.00", 0, 1)]
+
+
 def test_what_is_archived_does_not_count_until_it_is_on_sale_again(shop: Shop) -> None:
     with streamed() as records:
         create(shop, "A", stock=5)
