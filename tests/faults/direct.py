@@ -1,5 +1,7 @@
 """moto without its protocol: for tests of many thousand calls, all in one thread."""
 
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from moto.backends import get_backend
@@ -10,9 +12,12 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from tests.faults.injector import Call, Reason, cancelled
 from tests.faults.shop import table
 
+# An update that adds to numbers, and may set the kind of the item.
+_ADDITION = re.compile(r"(SET (#\d+) = (:\d+) )?ADD #\d+ :\d+(, #\d+ :\d+)*")
+
 
 def past_the_protocol(call: Call) -> Any:
-    """Reads by key and transactions straight on moto's tables, by its own expressions.
+    """Reads of tables and transactions straight on moto's tables, by its own expressions.
 
     Its protocol, and the copies of whole tables that it makes for each operation of a transaction, would take nine
     tenths of the time.
@@ -25,7 +30,18 @@ def past_the_protocol(call: Call) -> Any:
         ((name, asked),) = call.parameters["RequestItems"].items()
         found = [item for key in asked["Keys"] if (item := stored(name, key))]
         return {"Responses": {name: found}, "UnprocessedKeys": {}}
+    if call.operation == "Query" and "IndexName" not in call.parameters:
+        return {"Items": [*_range(call.parameters)]}
     return call.send()
+
+
+def _range(asked: Mapping[str, Any]) -> Iterator[Any]:
+    """The items of a partition between two sort keys, in order."""
+    assert asked["KeyConditionExpression"] == "#partition = :partition AND #sort BETWEEN :low AND :high"
+    bounds = asked["ExpressionAttributeValues"]
+    partition = table(asked["TableName"]).items.get(DynamoType(bounds[":partition"]), {})
+    keys = [key.value for key in partition if bounds[":low"]["S"] <= key.value <= bounds[":high"]["S"]]
+    return (partition[DynamoType({"S": key})].to_json()["Attributes"] for key in sorted(keys))
 
 
 def stored(name: str, key: dict[str, dict[str, str]]) -> Any:
@@ -57,5 +73,20 @@ def transact(operations: list[dict[str, Any]]) -> Any:
             moto.delete_item(it["TableName"], it["Key"])
         elif kind == "Update":
             names, values = it.get("ExpressionAttributeNames"), it.get("ExpressionAttributeValues")
-            moto.update_item(it["TableName"], it["Key"], it["UpdateExpression"], names, values)
+            if _ADDITION.fullmatch(it["UpdateExpression"]):
+                _add(it["TableName"], it["Key"], it["UpdateExpression"], names, values)
+            else:
+                moto.update_item(it["TableName"], it["Key"], it["UpdateExpression"], names, values)
     return {}
+
+
+def _add(name: str, key: dict[str, Any], expression: str, names: dict[str, str], values: dict[str, Any]) -> None:
+    """Moto takes 40 ms to read one of these expressions."""
+    if stored(name, key) is None:
+        table(name).put_item(key)
+    attributes = table(name).get_item(*map(DynamoType, key.values())).attrs
+    for attribute, value in re.findall(r"(#\d+) = (:\d+)", expression):
+        attributes[names[attribute]] = DynamoType(values[value])
+    for attribute, value in re.findall(r"(#\d+) (:\d+)", expression):
+        was = int(attributes[names[attribute]].value) if names[attribute] in attributes else 0
+        attributes[names[attribute]] = DynamoType({"N": str(was + int(values[value]["N"]))})

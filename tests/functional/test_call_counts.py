@@ -277,6 +277,7 @@ USERS = "/api/v1/admin/users"
 CHECK = "/api/v1/admin/stock-check"
 FEED = "/api/v1/events"
 REPORTS = "/api/v1/reports"
+YEAR, MONTH = "from=2026-01-01&to=2026-12-31", "from=2026-01-01&to=2026-01-31"
 DOCS = ("/health", "/openapi.json", "/event-catalogue", "/.well-known/jwks.json")
 WEBHOOKS, WEBHOOK = "/api/v1/webhooks", "/api/v1/webhooks/<webhook_id>"
 
@@ -341,6 +342,9 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"POST {CHECK}/repair", "dry run", 5, lambda world: repair_stock(world, dry_run=True)),
     # reports
     (f"GET {REPORTS}/inventory", "", 5, report_inventory),
+    (f"GET {REPORTS}/sales", "", 5, get(f"{REPORTS}/sales?{YEAR}")),
+    (f"GET {REPORTS}/sales", "a year by category", 17, get(f"{REPORTS}/sales?{YEAR}&group_by=category")),
+    (f"GET {REPORTS}/sales", "a month by product", 36, get(f"{REPORTS}/sales?{MONTH}&group_by=product")),
     # the feed
     (f"GET {FEED}", "", 3, feed(FEED)),
     (f"GET {FEED}", "after an event", 3, feed(f"{FEED}?after={{first}}")),

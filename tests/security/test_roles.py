@@ -154,6 +154,7 @@ RULES: dict[str, Rule] = {
     **{f"{name}_order": a_move(name, "M") for name in BEFORE if name != "cancel"},
     # reports
     "report_inventory": Rule("M"),
+    "report_sales": Rule("M"),
     # the feed
     "list_events": Rule("M"),
     "get_event": Rule("M", path=of_event),

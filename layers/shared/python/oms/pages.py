@@ -5,12 +5,10 @@ import binascii
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
-from oms.dynamodb import StoredItem, client, key_names, retrying
+from oms.dynamodb import StoredItem, client, in_parallel, key_names, retrying
 from oms.errors import InvalidRequestError
 
 # DynamoDB orders text by its UTF-8 bytes, which is the order of code points.
@@ -91,15 +89,7 @@ def merged_page(
     def read(partition: str) -> tuple[list[Entry], str | None]:
         return _query(index, partition, low, high, descending=part.descending, limit=limit)
 
-    if len(partitions) == 1:
-        answers = [read(partitions[0])]
-    else:
-        client()  # made before the threads: botocore's client creation is not thread-safe
-        with ThreadPoolExecutor(max_workers=min(len(partitions), 16)) as pool:
-            # Each with the request's context, which says how long it may take.
-            contexts = [copy_context() for _ in partitions]
-            answers = list(pool.map(lambda context, partition: context.run(read, partition), contexts, partitions))
-
+    answers = in_parallel(read, partitions)
     ends = [end for _, end in answers if end is not None]
     fence = (max(ends) if part.descending else min(ends)) if ends else None
     # What changed its partition between two of the reads is in both answers, under the same key.

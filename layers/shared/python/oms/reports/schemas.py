@@ -1,6 +1,11 @@
 """The reports as they are answered."""
 
-from typing import TYPE_CHECKING, Self
+import re
+from datetime import date
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from oms import money
 from oms.schemas import Response
@@ -8,7 +13,10 @@ from oms.settings import settings
 
 if TYPE_CHECKING:
     from oms.inventory.models import StockItem
+    from oms.reports.sales import Sales
     from oms.reports.stock_report import StockReport
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class InventoryTotals(Response):
@@ -63,4 +71,86 @@ class InventoryReport(Response):
             ),
             low=[ScarceProductResponse.of(it) for it in report.low],
             out=[ScarceProductResponse.of(it) for it in report.out],
+        )
+
+
+def _day(text: Any) -> date:
+    try:
+        # fromisoformat also takes weeks and leaves out hyphens.
+        return date.fromisoformat(text if _DATE.fullmatch(text) else "")
+    except (TypeError, ValueError):
+        raise ValueError("must be a date, such as 2026-01-31") from None
+
+
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+
+
+class SalesQuery(BaseModel):
+    """Both days are in the report. The default are the last 30."""
+
+    from_: Day | None = Field(None, alias="from")
+    to: Day | None = None
+    group_by: Literal["day", "week", "month", "product", "category"] = "day"
+
+
+class SalesTotals(Response):
+    """Of the orders that were created in the span, as they are now. `orders`, `units`, `revenue` (with shipping) and
+    `shipping` leave out those that are cancelled, expired or returned; `cancelled` counts the expired ones too.
+    """
+
+    orders: int
+    units: int
+    revenue: str
+    shipping: str
+    average_order_value: str
+    cancelled: int
+    returned: int
+    pending: int
+
+
+class SalesEntry(Response):
+    key: str = Field(
+        description="A day (2026-01-31), an ISO week (2026-W05), a month (2026-01), a product's id, or a category; "
+        "the category is empty for orders from before it was kept"
+    )
+    orders: int
+    units: int
+    revenue: str
+
+
+class SalesReport(Response):
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    from_: str = Field(alias="from")
+    to: str
+    currency: str
+    totals: SalesTotals
+    series: list[SalesEntry] = Field(
+        description="By time, with the days on which nothing was sold. By product and category most revenue first, "
+        "without shipping, and at most 10000 of them"
+    )
+
+    @classmethod
+    def of(cls, sales: "Sales") -> Self:
+        totals = sales.totals
+        # `round` takes the even one of two that are as near.
+        average = round(Fraction(totals["revenue"], totals["orders"])) if totals["orders"] else 0
+        return cls(
+            from_=sales.start.isoformat(),
+            to=sales.end.isoformat(),
+            currency=settings().currency,
+            totals=SalesTotals(
+                orders=totals["orders"],
+                units=totals["units"],
+                revenue=money.to_text(totals["revenue"]),
+                shipping=money.to_text(totals["shipping"]),
+                average_order_value=money.to_text(average),
+                cancelled=totals["cancelled"] + totals["expired"],
+                returned=totals["returned"],
+                pending=totals["pending"],
+            ),
+            series=[
+                SalesEntry(key=key, orders=it["orders"], units=it["units"], revenue=money.to_text(it["revenue"]))
+                for key, it in sales.series
+            ],
         )

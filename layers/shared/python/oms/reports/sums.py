@@ -136,7 +136,7 @@ def _write(group: Sequence[Move], gone: set[SumKey]) -> None:
     try:
         with transaction() as write:
             for move in group:
-                write.save(_applied(move.chunk), condition=_unmoved(move.seen))
+                write.save(applied(move.chunk), condition=_unmoved(move.seen))
             for key, amounts in added.items():
                 add(write, key, amounts)
     except TransactWriteError as error:
@@ -148,7 +148,7 @@ def _write(group: Sequence[Move], gone: set[SumKey]) -> None:
         raise
 
 
-def _applied(chunk: Chunk) -> Applied:
+def applied(chunk: Chunk) -> Applied:
     listing, place = chunk.listed or (None, None)
     return Applied(
         *chunk.key, version=chunk.version, amounts=to_json(chunk.amounts), listing=listing, created_key=place
@@ -161,11 +161,19 @@ def _unmoved(seen: Applied | None) -> Condition:
 
 def add(write: TransactWrite, key: SumKey, amounts: Mapping[str, int]) -> None:
     """Adds to a sum, which begins at 0 and of which one more change is counted; a user's only where the user is."""
-    actions: list[Action] = [Path(name).add({"N": str(amount)}) for name, amount in amounts.items()]
     if key.is_of_user:
-        write.update(User(*key), actions, User.pk.exists())
+        write.update(User(*key), _amounts(amounts), User.pk.exists())
     else:
-        write.update(Sum(*key), [Sum.kind.set(Sum), Sum.changes.add(1), *actions])
+        write.update(Sum(*key), additions(amounts))
+
+
+def additions(amounts: Mapping[str, int]) -> list[Action]:
+    """What adds these to a sum of the reports table."""
+    return [Sum.kind.set(Sum), Sum.changes.add(1), *_amounts(amounts)]
+
+
+def _amounts(amounts: Mapping[str, int]) -> list[Action]:
+    return [Path(name).add({"N": str(amount)}) for name, amount in amounts.items()]
 
 
 def read(keys: Iterable[SumKey]) -> dict[SumKey, dict[str, int]]:

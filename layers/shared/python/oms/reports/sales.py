@@ -1,0 +1,127 @@
+"""What was sold, read from the sums of days: a year's report reads a year of days, however many orders they had."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from oms import clock
+from oms.dynamodb import in_parallel, query_raw
+from oms.errors import InvalidRequestError
+from oms.pages import HIGHEST, LOWEST
+from oms.reports.models import Sum
+from oms.reports.order_sums import SHARDS, categories_of, category_of_day, days_of, products_of
+from oms.reports.schemas import SalesQuery
+from oms.reports.sums import amounts_in
+
+# Days, both ends counted.
+_DEFAULT, _MOST, _MOST_BY_PRODUCT = 30, 366, 31
+# Of 100 bytes each, that a function may answer 6 MB.
+_MOST_IN_SERIES = 10_000
+
+type Amounts = Counter[str]
+"""What `oms.reports.order_sums` adds up, by its names; money in minor units."""
+
+
+@dataclass(frozen=True)
+class Sales:
+    """`totals` of all days from `start` to `end`, both inclusive, and the same in parts."""
+
+    start: date
+    end: date
+    totals: Amounts
+    series: list[tuple[str, Amounts]]
+
+
+def sales(query: SalesQuery) -> Sales:
+    """Raises InvalidRequestError for a span that ends before it begins, or is too long."""
+    start, end = _span(query)
+    days = sales_by_day(start, end)
+    match query.group_by:
+        case "product":
+            series = _most_revenue_first(_by_product(start, end))
+        case "category":
+            series = _most_revenue_first(_by_category(start, end))
+        case "week":
+            series = _grouped(days, _week)
+        case "month":
+            series = _grouped(days, lambda day: day[:7])
+        case _:
+            series = list(days.items())
+    return Sales(start, end, _grouped(days, lambda _: "all")[0][1], series)
+
+
+def _span(query: SalesQuery) -> tuple[date, date]:
+    end = query.to or clock.now().date()
+    start = query.from_ or date.fromordinal(max(1, end.toordinal() - _DEFAULT + 1))
+    if start > end:
+        raise InvalidRequestError.at("must not be before from", parameter="to")
+    most = _MOST_BY_PRODUCT if query.group_by == "product" else _MOST
+    if (end - start).days >= most:
+        by_product = " by product" if query.group_by == "product" else ""
+        raise InvalidRequestError.at(f"must be at most {most} days from from, both counted{by_product}", parameter="to")
+    return start, end
+
+
+def sales_by_day(start: date, end: date) -> dict[str, Amounts]:
+    """Each day of the span, in order, with what was sold of the orders created on it. One Query a shard."""
+    days = {day: Counter[str]() for day in _days(start, end)}
+    first, last = start.isoformat(), end.isoformat()
+    for found in in_parallel(lambda shard: list(query_raw(Sum, days_of(shard), first, last)), range(SHARDS)):
+        for raw in found:
+            days[raw["sk"]["S"]].update(amounts_in(raw))
+    return days
+
+
+def _days(start: date, end: date) -> Iterator[str]:
+    return ((start + timedelta(days=number)).isoformat() for number in range((end - start).days + 1))
+
+
+def _week(day: str) -> str:
+    """ISO 8601: weeks begin on Mondays, and belong to the year that has their Thursday."""
+    year, week, _ = date.fromisoformat(day).isocalendar()
+    return f"{year:04}-W{week:02}"
+
+
+def _grouped(days: Mapping[str, Amounts], key: Callable[[str], str]) -> list[tuple[str, Amounts]]:
+    groups: dict[str, Amounts] = {}
+    for day, amounts in days.items():
+        groups.setdefault(key(day), Counter()).update(amounts)
+    return list(groups.items())
+
+
+def _by_product(start: date, end: date) -> dict[str, Amounts]:
+    """One Query a day."""
+    asked = [(products_of(day), LOWEST, HIGHEST) for day in _days(start, end)]
+    return _added_up(_read(asked))
+
+
+def _by_category(start: date, end: date) -> dict[str, Amounts]:
+    """One Query a month."""
+    months: dict[str, list[str]] = {}
+    for day in _days(start, end):
+        months.setdefault(day[:7], []).append(day)
+    asked = [
+        (categories_of(month), category_of_day(days[0], ""), category_of_day(days[-1], HIGHEST))
+        for month, days in months.items()
+    ]
+    return _added_up((sort_key.partition("#")[2], amounts) for sort_key, amounts in _read(asked))
+
+
+def _read(asked: list[tuple[str, str, str]]) -> Iterator[tuple[str, dict[str, int]]]:
+    """The sort keys of sums, and what is in them, from these partitions between these sort keys."""
+    for found in in_parallel(lambda it: list(query_raw(Sum, *it)), asked):
+        yield from ((raw["sk"]["S"], amounts_in(raw)) for raw in found)
+
+
+def _added_up(parts: Iterable[tuple[str, Mapping[str, int]]]) -> dict[str, Amounts]:
+    result: dict[str, Amounts] = {}
+    for key, amounts in parts:
+        result.setdefault(key, Counter()).update(amounts)
+    return result
+
+
+def _most_revenue_first(groups: Mapping[str, Amounts]) -> list[tuple[str, Amounts]]:
+    """Without those of which all orders have ended."""
+    sold = [it for it in groups.items() if it[1]["orders"]]
+    return sorted(sold, key=lambda it: (-it[1]["revenue"], it[0]))[:_MOST_IN_SERIES]

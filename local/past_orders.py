@@ -1,0 +1,128 @@
+"""Orders of a past that never was: over many days and in all states, with their history, written through the models.
+
+For tests and measurements of what is told of orders. Their stock was never moved, so where they stand the stock book
+does not balance: they are not for a shop that is in use.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+
+from oms import clock
+from oms.actors import System
+from oms.orders.models import HistoryEntry, Line, Order, Shipment, created_shard, open_shard
+from oms.orders.states import EXPIRE, MOVES, Status
+
+# Moments of a day at which it is easily taken for another one.
+_EDGES = (time(0), time(0, 0, 0, 1000), time(23, 59, 59, 999000))
+_MOST_LINES = 90
+
+
+@dataclass(frozen=True)
+class Product:
+    """What is ordered; the price in minor units."""
+
+    id: str
+    category: str
+    price: int
+
+
+PRODUCTS = [
+    Product(id=str(number), category=category, price=price)
+    for number, (category, price) in enumerate(
+        zip(("Coffee", "Tea", "Kitchen", "Büro & Co.", "A#1", "") * 20, range(1, 120 * 333, 333), strict=True), 1
+    )
+]
+
+
+@dataclass
+class Past:
+    """`number` orders of `customers`, spread over the `days` up to `last`; the same each time for the same `seed`."""
+
+    number: int
+    days: int
+    last: date
+    customers: Sequence[str] = ("customer-1", "customer-2", "customer-3")
+    products: Sequence[Product] = field(default_factory=lambda: PRODUCTS)
+    seed: int = 1
+
+    def orders(self) -> Iterator[Order]:
+        """By no particular order."""
+        chance = random.Random(self.seed)  # noqa: S311 - a past, not a secret
+        for number in range(self.number):
+            order = self._placed(chance, self.last - timedelta(days=number % self.days), most_lines=_lines(chance))
+            for _ in range(chance.choice((0, 1, 1, 2, 2, 3, 4))):
+                _move(order, chance)
+            yield order
+
+    def _placed(self, chance: random.Random, day: date, *, most_lines: int) -> Order:
+        moment = chance.choice((*_EDGES, time(chance.randrange(24), chance.randrange(60))))
+        created = datetime.combine(day, moment, UTC)
+        at, order_id = clock.timestamp(created), "".join(chance.choices(clock.CROCKFORD, k=20))
+        lines = [_line(it, chance) for it in chance.sample(self.products, min(most_lines, len(self.products)))]
+        subtotal = sum(line.quantity * line.unit_price for line in lines)
+        shipping = chance.choice((0, 490, 1999))
+        customer = chance.choice(self.customers)
+        return Order(
+            id=order_id,
+            number=f"{created:%Y%m%d}-{order_id[:10]}",
+            customer_id=customer,
+            status=Status.PENDING,
+            lines=lines,
+            subtotal=subtotal,
+            shipping_cost=shipping,
+            total=subtotal + shipping,
+            currency="EUR",
+            created_at=at,
+            updated_at=at,
+            expires_at=clock.timestamp(created + timedelta(minutes=30)),
+            version=1,
+            history=[_entry(None, Status.PENDING, at, order_id, actor_id=customer, role="customer")],
+            request_hash="past",
+            created_key=f"{at}#{order_id}",
+            shard=created_shard(0),
+            open_shard=open_shard(Status.PENDING, 0),
+        )
+
+
+def _lines(chance: random.Random) -> int:
+    """Mostly a few; now and then as many as an order may have."""
+    return _MOST_LINES if chance.random() < 0.005 else chance.choice((1, 1, 2, 3, 5))
+
+
+def _line(product: Product, chance: random.Random) -> Line:
+    return Line(
+        product_id=product.id,
+        sku=f"SKU-{product.id}",
+        name=f"Product {product.id}",
+        category=product.category,
+        quantity=chance.choice((1, 1, 2, 7)),
+        unit_price=product.price,
+        drawn=[],
+    )
+
+
+def _entry(source: str | None, target: str, at: str, key: str, *, actor_id: str, role: str) -> HistoryEntry:
+    return HistoryEntry(
+        from_=source, to=target, at=at, actor_id=actor_id, actor_role=role, key=key, request_hash="past"
+    )
+
+
+def _move(order: Order, chance: random.Random) -> None:
+    """One of the moves that can be made of it, some time later."""
+    possible = [move for move in MOVES if order.status in move.sources]
+    if not possible:
+        return
+    move = chance.choice(possible)
+    later = clock.instant(order.updated_at) + timedelta(seconds=chance.randrange(1, 3 * 24 * 3600))
+    at, source = clock.timestamp(later), order.status
+    actor, role = (System().id, System().role) if move is EXPIRE else ("manager-1", "manager")
+    order.status, order.updated_at, order.expires_at = move.target.value, at, None
+    order.version += 1
+    order.history.append(_entry(source, move.target, at, f"{order.id}-{order.version}", actor_id=actor, role=role))
+    order.open_shard = open_shard(order.status, 0)
+    if move.target is Status.SHIPPED:
+        order.shipment = Shipment(carrier="DHL", tracking_number="JD0140", shipped_at=at)
+    if move.target is Status.CANCELLED:
+        order.cancel_reason = "Ordered by mistake"

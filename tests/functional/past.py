@@ -1,0 +1,95 @@
+"""Orders of the past, in the tables and told to the aggregator; and what was sold, added up straight from them."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Any
+
+from oms.money import to_text
+from oms.orders.events import event_of
+from oms.orders.models import Line, Order
+from oms.orders.past import versions
+from tests.faults.shop import table
+from tests.functional.counting import Told
+
+
+def store(orders: Iterable[Order]) -> None:
+    for order in orders:
+        table("orders").put_item(order.serialize())
+
+
+def told_of(orders: Iterable[Order]) -> list[Told]:
+    """The event of each version of each order."""
+    return [json.loads(event_of(was).text()) for order in orders for was in versions(order)]
+
+
+def span(first: date, last: date) -> list[str]:
+    return [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
+
+
+class Sold:
+    """What the orders of a span say of themselves: no sum, no shard, no applied, no version."""
+
+    def __init__(self, orders: Iterable[Order], first: date, last: date) -> None:
+        self.first, self.last = first, last
+        self.orders = [it for it in orders if first.isoformat() <= it.created_at[:10] <= last.isoformat()]
+        self.good = [it for it in self.orders if it.status not in ("cancelled", "expired", "returned")]
+
+    def report(self, series: list[dict[str, Any]]) -> dict[str, Any]:
+        statuses = Counter(it.status for it in self.orders)
+        revenue = sum(it.total for it in self.good)
+        average = half_even(Fraction(revenue, len(self.good))) if self.good else 0
+        return {
+            "from": self.first.isoformat(),
+            "to": self.last.isoformat(),
+            "currency": "EUR",
+            "totals": {
+                "orders": len(self.good),
+                "units": sum(line.quantity for it in self.good for line in it.lines),
+                "revenue": to_text(revenue),
+                "shipping": to_text(sum(it.shipping_cost for it in self.good)),
+                "average_order_value": to_text(average),
+                "cancelled": statuses["cancelled"] + statuses["expired"],
+                "returned": statuses["returned"],
+                "pending": statuses["pending"],
+            },
+            "series": series,
+        }
+
+    def by_time(self, key: Callable[[str], str]) -> dict[str, Any]:
+        keys = dict.fromkeys(key(day) for day in span(self.first, self.last))
+        groups: dict[str, list[Order]] = {it: [] for it in keys}
+        for order in self.good:
+            groups[key(order.created_at[:10])].append(order)
+        return self.report(
+            [
+                entry(key, it, [line for order in it for line in order.lines], sum(order.total for order in it))
+                for key, it in groups.items()
+            ]
+        )
+
+    def by_line(self, key: Callable[[Line], str]) -> dict[str, Any]:
+        keys = {key(line) for order in self.good for line in order.lines}
+        found = []
+        for name in keys:
+            orders = [it for it in self.good if any(key(line) == name for line in it.lines)]
+            lines = [line for it in orders for line in it.lines if key(line) == name]
+            found.append((entry(name, orders, lines, amount(lines)), amount(lines)))
+        return self.report([it for it, _ in sorted(found, key=lambda it: (-it[1], it[0]["key"]))])
+
+
+def entry(key: str, orders: Sequence[Order], lines: Sequence[Line], revenue: int) -> dict[str, Any]:
+    units = sum(line.quantity for line in lines)
+    return {"key": key, "orders": len(orders), "units": units, "revenue": to_text(revenue)}
+
+
+def amount(lines: Sequence[Line]) -> int:
+    return sum(line.quantity * line.unit_price for line in lines)
+
+
+def half_even(value: Fraction) -> int:
+    whole, rest = divmod(value.numerator, value.denominator)
+    twice = 2 * rest
+    return whole + (twice > value.denominator or (twice == value.denominator and whole % 2 == 1))

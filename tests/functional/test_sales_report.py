@@ -1,0 +1,188 @@
+"""What was sold, as the report tells it from sums and as the orders say themselves."""
+
+import random
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from itertools import batched
+from typing import Any
+
+import pytest
+
+from local.past_orders import Past
+from oms import clock
+from oms.orders.models import Order
+from tests.faults.direct import past_the_protocol
+from tests.faults.injector import faults
+from tests.functional.counting import aggregate
+from tests.functional.gateway import call, places
+from tests.functional.harness import Answer, Person
+from tests.functional.past import Sold, store, told_of
+
+SALES = "/api/v1/reports/sales"
+# The last of 400 days that have a leap day, two ends of a year, and one of a week that belongs to the year before.
+LAST = date(2028, 3, 10)
+
+type Ask = Callable[..., Answer]
+
+
+@pytest.fixture
+def ask(manager: Person) -> Ask:
+    def get(**query: object) -> Answer:
+        text = "&".join(f"{name.rstrip('_')}={value}" for name, value in query.items())
+        return call("GET", f"{SALES}?{text}" if text else SALES, token=manager.token)
+
+    return get
+
+
+def summed_up(orders: list[Order], seed: int = 1) -> None:
+    """The orders are there, and the aggregator has got their events by no particular order."""
+    store(orders)
+    events = told_of(orders)
+    random.Random(seed).shuffle(events)
+    with faults(past_the_protocol):
+        for batch in batched(events, 50, strict=False):
+            assert aggregate(batch) == []
+
+
+def iso_week(day: str) -> str:
+    # Another way than the code's: the week of the Thursday, counted from its year's first day.
+    thursday = date.fromisoformat(day) + timedelta(days=3 - date.fromisoformat(day).weekday())
+    return f"{thursday.year}-W{(thursday.timetuple().tm_yday + 6) // 7:02}"
+
+
+GROUPS: dict[str, Callable[[Sold], Any]] = {
+    "day": lambda sold: sold.by_time(lambda day: day),
+    "week": lambda sold: sold.by_time(iso_week),
+    "month": lambda sold: sold.by_time(lambda day: day[:7]),
+    "category": lambda sold: sold.by_line(lambda line: line.category),
+    "product": lambda sold: sold.by_line(lambda line: line.product_id),
+}
+
+SPANS = {
+    "a year with its leap day": (date(2027, 3, 11), LAST),
+    "the leap day": (date(2028, 2, 29), date(2028, 2, 29)),
+    "around the leap day": (date(2028, 2, 28), date(2028, 3, 1)),
+    "a leap February": (date(2028, 2, 1), date(2028, 2, 29)),
+    "a February": (date(2027, 2, 5), date(2027, 2, 28)),
+    "the end of a year, whose last days are of its week": (date(2027, 12, 20), date(2028, 1, 9)),
+    "the day before the year's end": (date(2027, 12, 31), date(2027, 12, 31)),
+    "the first day of a year, in a week of the old one": (date(2028, 1, 1), date(2028, 1, 1)),
+    "a month's end": (date(2027, 4, 30), date(2027, 5, 1)),
+    "the longest by product": (date(2027, 5, 31), date(2027, 6, 30)),
+    "before there was anything": (date(2026, 1, 1), date(2026, 1, 31)),
+    "when the clocks went forward": (date(2027, 3, 28), date(2027, 3, 28)),
+}
+
+
+@pytest.mark.timeout(600)
+def test_f21_every_report_equals_a_sum_straight_from_the_orders(
+    ask: Ask, person: Callable[..., Person], subtests: pytest.Subtests
+) -> None:
+    customers = [person("customer").id for _ in range(3)]
+    orders = list(Past(number=5000, days=400, last=LAST, customers=customers).orders())
+    assert len({it.status for it in orders}) == 7, "all states"
+    summed_up(orders)
+
+    for name, (first, last) in SPANS.items():
+        sold = Sold(orders, first, last)
+        for group, expected in GROUPS.items():
+            if group == "product" and (last - first).days > 30:
+                continue
+            with subtests.test(f"{name}, by {group}"):
+                with faults(past_the_protocol):
+                    answer = ask(from_=first, to=last, group_by=group)
+                assert answer.status == 200, answer.text
+                assert answer.json == expected(sold)
+
+
+def test_an_empty_span_has_every_day_with_zeros(ask: Ask) -> None:
+    report = ask(from_="2026-02-27", to="2026-03-01").json
+
+    nothing = {"orders": 0, "units": 0, "revenue": "0.00"}
+    assert report["series"] == [{"key": day, **nothing} for day in ("2026-02-27", "2026-02-28", "2026-03-01")]
+    assert report["totals"] == {
+        **nothing,
+        "shipping": "0.00",
+        "average_order_value": "0.00",
+        "cancelled": 0,
+        "returned": 0,
+        "pending": 0,
+    }
+    assert ask(from_="2026-02-27", to="2026-03-01", group_by="product").json["series"] == []
+
+
+def test_the_default_is_the_last_thirty_days(monkeypatch: pytest.MonkeyPatch, person: Callable[..., Person]) -> None:
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 11, 23, 12, tzinfo=UTC))
+    token = person("manager").token
+
+    reports = [call("GET", f"{SALES}{query}", token=token).json for query in ("", "?to=2026-03-01", "?from=2026-11-20")]
+    asked = [(it["from"], it["to"]) for it in reports]
+
+    assert asked == [("2026-10-25", "2026-11-23"), ("2026-01-31", "2026-03-01"), ("2026-11-20", "2026-11-23")]
+
+
+@pytest.mark.parametrize(
+    ("query", "wrong"),
+    [
+        ({"from_": "2026-01-02", "to": "2026-01-01"}, "?to"),
+        ({"from_": "2026-01-01", "to": "2027-01-02"}, "?to"),
+        ({"from_": "2026-01-01", "to": "2026-02-01", "group_by": "product"}, "?to"),
+        ({"from_": "2020-01-01"}, "?to"),
+        ({"from_": "2026-1-1"}, "?from"),
+        ({"from_": "20260101"}, "?from"),
+        ({"from_": "2026-W01-1"}, "?from"),
+        ({"to": "2026-02-29"}, "?to"),
+        ({"to": "2026-01-01T00:00:00Z"}, "?to"),
+        ({"to": ""}, "?to"),
+        ({"group_by": "year"}, "?group_by"),
+        ({"group_by": "day,week"}, "?group_by"),
+        ({"page": "1"}, "?page"),
+    ],
+)
+def test_a_span_or_a_grouping_that_cannot_be_is_refused(ask: Ask, query: dict[str, str], wrong: str) -> None:
+    assert places(ask(**query)) == {wrong}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"from_": "2027-03-01", "to": "2028-02-29"},
+        {"from_": "2026-01-01", "to": "2026-01-31", "group_by": "product"},
+        {"to": "0001-01-05"},
+        {"from_": "9999-12-01", "to": "9999-12-31", "group_by": "week"},
+    ],
+)
+def test_the_longest_spans_and_the_ends_of_time_are_answered(ask: Ask, query: dict[str, str]) -> None:
+    assert ask(**query).status == 200
+
+
+def test_an_average_is_rounded_to_the_even_minor_unit(ask: Ask) -> None:
+    day = date(2026, 5, 4)
+    averages = []
+    for first, second in ((100, 101), (101, 102), (100, 102)):
+        for order, total in zip(Past(number=2, days=1, last=day).orders(), (first, second), strict=True):
+            order.total, order.id = total, f"{order.id}-{day}"
+            order.created_at = f"{day}T10:00:00.000Z"
+            order.history, order.version, order.status = order.history[:1], 1, "pending"
+            summed_up([order])
+        averages.append(ask(from_=day, to=day).json["totals"]["average_order_value"])
+        day += timedelta(days=1)
+
+    assert averages == ["1.00", "1.02", "1.01"]
+
+
+def test_an_order_moves_from_one_figure_to_another(ask: Ask) -> None:
+    """The whole order, shipping and all, is out of every sum when it is cancelled, and counted as such."""
+    (order,) = Past(number=1, days=1, last=LAST, seed=3).orders()
+    order.history = order.history[:1]
+    told = told_of([order])
+    ended = [told[0] | {"sequence": 2, "type": "order.cancelled", "data": told[0]["data"] | {"status": "cancelled"}}]
+    figures = []
+    for batch in (told, ended):
+        assert aggregate(batch) == []
+        totals = ask(from_=LAST, to=LAST).json["totals"]
+        figures.append([totals[it] for it in ("orders", "pending", "cancelled", "revenue", "shipping")])
+
+    by_category = ask(from_=LAST, to=LAST, group_by="category").json["series"]
+    assert figures == [[1, 1, 0, told[0]["data"]["total"], told[0]["data"]["shipping_cost"]], [0, 0, 1, "0.00", "0.00"]]
+    assert by_category == []
