@@ -135,6 +135,12 @@ republish: $(INSTALLED) ## Publish the events of ORDER=… again, with the ids t
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
 		$(if $(filter local,$(STAGE)),local.republish,oms.republish) --stage $(STAGE) --order "$(ORDER)"
 
+.PHONY: verify-audit
+verify-audit: $(INSTALLED) ## Check the audit log against its chain, FROM=… TO=…, and name what was changed; STAGE=… on AWS
+	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
+		$(if $(filter local,$(STAGE)),local.verify_audit,oms.auditing.verify) --stage $(STAGE) \
+		$(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)")
+
 .PHONY: deployable
 deployable:
 	@case "$(STAGE)" in dev|prod) ;; *) \

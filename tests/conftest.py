@@ -23,6 +23,8 @@ os.environ.update(
         "OMS_JWKS_PARAMETER": "/oms/test/jwks",
         "OMS_PEPPER_SECRET": "oms/test/pepper",
         "OMS_ORIGIN_SECRET": "oms/test/origin",
+        "OMS_AUDIT_KEYS_SECRET": "oms/test/audit-keys",
+        "OMS_AUDIT_BUCKET": "audit-heads",
         "OMS_STOCK_CHECK_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/stock-check",
         "OMS_WEBHOOK_KEYS_SECRET": "oms/test/webhook-keys",
         "OMS_DELIVERY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries",

@@ -16,6 +16,7 @@ from botocore.client import BaseClient
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
+from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
 from inventory import handler as inventory
@@ -30,6 +31,7 @@ from oms.settings import settings
 from oms.webhooks import sending
 from orders import handler as order_routes
 from tests.faults.shop import Shop
+from tests.functional.auditing import Log
 from tests.functional.bookkeeping import Bookkeeping
 from tests.functional.harness import Answer, Person, invoke
 from tests.functional.key_limits import send_within_limits
@@ -57,6 +59,11 @@ def _account() -> None:
     secrets.create_secret(Name=settings().pepper_secret, SecretString=json.dumps({"1": "p" * 32}))
     secrets.create_secret(Name=settings().webhook_keys_secret, SecretString=json.dumps({"1": "w" * 64}))
     secrets.create_secret(Name=settings().origin_secret, SecretString="the-front-door")
+    secrets.create_secret(Name=settings().audit_keys_secret, SecretString=json.dumps({"1": "a" * 64}))
+    region = {"LocationConstraint": boto3.Session().region_name}
+    boto3.client("s3").create_bucket(
+        Bucket=settings().audit_bucket, CreateBucketConfiguration=region, ObjectLockEnabledForBucket=True
+    )
     keys.ensure_signing_key(secret_name=settings().signing_keys_secret, parameter_name=settings().jwks_parameter)
 
 
@@ -101,6 +108,15 @@ def world(cloud: None, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(clock, "now", lambda: played.now)
     monkeypatch.setattr(sending, "post", played.post)
     monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: played.monotonic))
+    return played
+
+
+@pytest.fixture
+def log(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Log:
+    """The audit log at noon of a day, with an empty bucket: see there."""
+    s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[settings().audit_bucket].keys.clear()
+    played = Log()
+    monkeypatch.setattr(clock, "now", lambda: played.now)
     return played
 
 

@@ -64,12 +64,12 @@ def streamed(*tables: str) -> Iterator[list[Record]]:
     def noted(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
         if operation not in ("TransactWriteItems", "UpdateItem", "PutItem"):
             return real(client, operation, parameters)
-        before = {name: _items(name) for name in tables or STOCK_ALONE}
+        before = {name: items_of(name) for name in tables or STOCK_ALONE}
         try:
             return real(client, operation, parameters)
         finally:
             for name, was in before.items():
-                now = _items(name)
+                now = items_of(name)
                 changed = [key for key in was | now if was.get(key) != now.get(key)]
                 records.extend(
                     record(was.get(key), now.get(key), of=name) for key in changed if tables or key[1] == "stock"
@@ -84,6 +84,6 @@ def keep_books(records: Sequence[Record]) -> None:
     bookkeeper.lambda_handler({"Records": list(records)}, Context())
 
 
-def _items(name: str) -> dict[tuple[str, str], dict[str, Any]]:
+def items_of(name: str) -> dict[tuple[str, str], dict[str, Any]]:
     items = (item.to_json()["Attributes"] for item in table(name).all_items())
     return {(item.get("pk", item.get("id"))["S"], item.get("sk", {"S": ""})["S"]): item for item in items}

@@ -30,7 +30,12 @@ def create_tables(prefix: str = "") -> None:
         },
         include={"by_customer": ["status"], "by_created": ["status", "customer_id"], "open": ["expires_at"]},
     )
-    _create(f"{prefix}audit", ("pk", "sk"), {})
+    _create(
+        f"{prefix}audit",
+        ("pk", "sk"),
+        {"by_time": ("listing", "sk"), "by_actor": ("actor_id", "sk"), "by_action": ("action", "sk")},
+        include={"by_actor": ["action"]},
+    )
     _create(f"{prefix}events", ("pk", "sk"), {})
     _create(f"{prefix}reports", ("pk", "sk"), {"listed": ("listing", "created_key")})
     _create(f"{prefix}webhooks", ("pk", "sk"), {"due": ("due_shard", "due_key")})

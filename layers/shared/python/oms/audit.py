@@ -1,7 +1,7 @@
 """The audit log: who did what to which thing, from where, and how it ended.
 
 Entries are plain items; a request puts them inside its transaction where there is one. Details hold codes and
-digests, never an e-mail address, password or token.
+digests, never an e-mail address, password or token. None is ever changed or taken away: see `oms.auditing`.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,20 @@ from pynamodb.expressions.update import Action
 
 from oms import clock
 from oms.dynamodb import IntegerAttribute, JsonAttribute, StoredItem, put_item, retrying, update_item
+from oms.pages import Index
 from oms.settings import settings
 
 if TYPE_CHECKING:
     from oms.identity.access import CurrentUser
 
 DENIALS_PER_MINUTE = 100
+DENIED = "access.denied"
+
+# What is listed has the attribute `listing`, and stands in all three, unless it has no actor.
+BY_TIME = Index(settings().audit_table, "by_time", "listing", "sk")
+BY_ACTOR = Index(settings().audit_table, "by_actor", "actor_id", "sk")
+BY_ACTION = Index(settings().audit_table, "by_action", "action", "sk")
+LISTED = "entry"
 
 
 class AuditItem(StoredItem):
@@ -32,6 +40,7 @@ class AuditItem(StoredItem):
 class AuditEntry(AuditItem, discriminator="entry"):
     id = UnicodeAttribute()
     at = UnicodeAttribute()
+    listing = UnicodeAttribute(default=LISTED)
     action = UnicodeAttribute()
     actor_id = UnicodeAttribute(null=True)
     actor_role = UnicodeAttribute(null=True)
@@ -42,11 +51,32 @@ class AuditEntry(AuditItem, discriminator="entry"):
 
 
 class Denials(AuditItem, discriminator="denials"):
-    """How many requests of one actor were denied in one minute. Beyond 100 it stands for the entries of the rest."""
+    """How many requests of one actor were denied in one minute. Beyond 100 it is listed: it stands for the entries of
+    the rest. `at` is the minute's beginning.
+    """
 
     at = UnicodeAttribute()
-    actor_id = UnicodeAttribute()
     n = IntegerAttribute(default=0)
+    listing = UnicodeAttribute(null=True)
+    action = UnicodeAttribute(null=True)
+    actor_id = UnicodeAttribute(null=True)
+    actor_role = UnicodeAttribute(null=True)
+
+    outcome = "failure"
+    address = target = None
+
+    @property
+    def id(self) -> str:
+        return self.sk
+
+    @property
+    def unlisted(self) -> int:
+        """How many of them have no entry of their own."""
+        return max(0, self.n - DENIALS_PER_MINUTE)
+
+    @property
+    def details(self) -> dict[str, int]:
+        return {"denials": self.unlisted}
 
 
 def entry(
@@ -84,26 +114,25 @@ def record(written: AuditEntry) -> None:
 def denied(actor: "CurrentUser", *, address: str, target: str) -> None:
     """Records a refusal for lack of a role. Beyond 100 of an actor in a minute they are only counted."""
     at = clock.timestamp(clock.now())
-    minute = at[: len("2026-01-31T09:30")]
+    minute = at[: len("2026-01-31T09:30")] + ":00.000Z"
     counter = Denials(pk=_day(at), sk=f"{minute}#denials#{actor.id}")
-    actions: list[Action] = [
-        Denials.kind.set(Denials),
-        Denials.at.set(at),
-        Denials.actor_id.set(actor.id),
-        Denials.n.add(1),
-    ]
+    actions: list[Action] = [Denials.kind.set(Denials), Denials.at.set(minute), Denials.n.add(1)]
     counted = retrying(lambda: update_item(counter, actions))
-    if counted.n <= DENIALS_PER_MINUTE:
+    if not counted.unlisted:
         record(
-            entry(
-                "access.denied",
-                actor_id=actor.id,
-                actor_role=actor.role,
-                address=address,
-                target=target,
-                outcome="failure",
-            )
+            entry(DENIED, actor_id=actor.id, actor_role=actor.role, address=address, target=target, outcome="failure")
         )
+    elif counted.listing is None:
+        retrying(lambda: update_item(counter, _listed(actor)))
+
+
+def _listed(actor: "CurrentUser") -> list[Action]:
+    return [
+        Denials.listing.set(LISTED),
+        Denials.action.set(DENIED),
+        Denials.actor_id.set(actor.id),
+        Denials.actor_role.set(actor.role),
+    ]
 
 
 def _day(at: str) -> str:

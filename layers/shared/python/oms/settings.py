@@ -38,6 +38,8 @@ class Settings:
     jwks_parameter: str
     pepper_secret: str
     origin_secret: str
+    audit_keys_secret: str
+    audit_bucket: str
     expiry_queue_url: str
     poison_queue_url: str
     public_url: str
@@ -98,6 +100,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         jwks_parameter=environment.get("OMS_JWKS_PARAMETER", ""),
         pepper_secret=environment.get("OMS_PEPPER_SECRET", ""),
         origin_secret=environment.get("OMS_ORIGIN_SECRET", ""),
+        audit_keys_secret=environment.get("OMS_AUDIT_KEYS_SECRET", ""),
+        audit_bucket=environment.get("OMS_AUDIT_BUCKET", ""),
         expiry_queue_url=environment.get("OMS_EXPIRY_QUEUE_URL", ""),
         stock_check_queue_url=environment.get("OMS_STOCK_CHECK_QUEUE_URL", ""),
         delivery_queue_url=environment.get("OMS_DELIVERY_QUEUE_URL", ""),

@@ -1,0 +1,49 @@
+"""Seals the audit log from its table's stream, and each hour what the stream does not bring."""
+
+from datetime import timedelta
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from oms import streams
+from oms.auditing import sealing
+from oms.auditing.tampering import Entry, Tampering, understand
+
+logger = Logger()
+tracer = Tracer()
+metrics = Metrics()
+
+
+@tracer.capture_lambda_handler
+@metrics.log_metrics(capture_cold_start_metric=True)
+def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
+    """`{"Records": […]}` from the stream; `{"hours": n}` each hour: what was left out of the last n, and a witness."""
+    if "Records" in event:
+        sealed = _seal(event["Records"])
+    else:
+        sealed = sealing.seal_left_out(since=timedelta(hours=event["hours"]), ring=ring)
+        head = sealing.witness(ring=ring)
+        logger.info("put into the bucket", chain=head.day, position=head.position)
+    metrics.add_metric("AuditEntriesSealed", MetricUnit.Count, sealed)
+    logger.info("sealed", entries=sealed)
+
+
+def _seal(records: list[dict[str, Any]]) -> int:
+    entries = []
+    for _, told in streams.understood(records, understand):
+        if isinstance(told, Tampering):
+            _report(f"an item of the audit log was {told.how}", told.place)
+        elif isinstance(told, Entry):
+            entries.append(told.item)
+    return sealing.seal(entries, ring=ring)
+
+
+def ring(chain: str) -> None:
+    _report("the head of a chain was changed", chain)
+
+
+def _report(what: str, place: str) -> None:
+    logger.error(what, place=place)
+    metrics.add_metric("AuditTampered", MetricUnit.Count, 1)

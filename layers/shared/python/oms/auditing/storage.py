@@ -1,0 +1,68 @@
+"""Reading the chain as it is stored, by whoever wrote it: what was tampered with may be no item of ours any more."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pynamodb.attributes import Attribute, DiscriminatorAttribute
+from pynamodb.exceptions import AttributeDeserializationError
+
+from oms.audit import BY_TIME, LISTED
+from oms.auditing.models import ChainItem, Head
+from oms.dynamodb import client, query_raw, retrying
+from oms.pages import HIGHEST, LOWEST
+from oms.streams import RawItem
+
+
+def decoded[T: ChainItem](model: type[T], raw: RawItem) -> T | None:
+    """The item, if it is one, with all its attributes and each of its type."""
+    attributes: dict[str, Attribute[object]] = model.get_attributes()
+    wanted = {it.attr_name for it in attributes.values() if not it.null and not isinstance(it, DiscriminatorAttribute)}
+    if not wanted <= raw.keys():
+        return None
+    try:
+        return model.from_raw_data(raw)
+    except (AttributeDeserializationError, ValueError, TypeError):
+        return None
+
+
+def pairs(day: str, low: str = LOWEST, high: str = HIGHEST) -> Iterator[tuple[str, RawItem | None, RawItem | None]]:
+    """What stands under each sort key of a day: of the log, and of the links. In their order, page by page."""
+    entries = query_raw(ChainItem, f"day#{day}", low, high)
+    links = query_raw(ChainItem, f"links#{day}", low, high)
+    entry, link = next(entries, None), next(links, None)
+    while entry or link:
+        place = min(it["sk"]["S"] for it in (entry, link) if it)
+        has_entry, has_link = (it is not None and it["sk"]["S"] == place for it in (entry, link))
+        yield place, entry if has_entry else None, link if has_link else None
+        entry = next(entries, None) if has_entry else entry
+        link = next(links, None) if has_link else link
+
+
+def latest_raw(highest: str) -> RawItem | None:
+    """The head of the latest chain, of those whose name is not above this."""
+    answer: dict[str, Any] = retrying(
+        lambda: client().query(
+            TableName=Head.Meta.table_name,
+            KeyConditionExpression="pk = :chains AND sk <= :highest",
+            ExpressionAttributeValues={":chains": {"S": Head.PARTITION}, ":highest": {"S": highest}},
+            ConsistentRead=True,
+            ScanIndexForward=False,
+            Limit=1,
+        )
+    )
+    items: list[RawItem] = answer["Items"]
+    return items[0] if items else None
+
+
+def first_day() -> str | None:
+    """The day of the first entry that is listed."""
+    answer: dict[str, Any] = retrying(
+        lambda: client().query(
+            TableName=Head.Meta.table_name,
+            IndexName=BY_TIME.name,
+            KeyConditionExpression="listing = :listed",
+            ExpressionAttributeValues={":listed": {"S": LISTED}},
+            Limit=1,
+        )
+    )
+    return next((str(item["sk"]["S"])[: len("2026-01-31")] for item in answer["Items"]), None)

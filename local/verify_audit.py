@@ -1,0 +1,13 @@
+"""`make verify-audit` on the system that `make up` runs."""
+
+from local.running import aim_at_running_system
+from oms.auditing import verify
+
+
+def main() -> None:
+    aim_at_running_system("make verify-audit")
+    verify.main()
+
+
+if __name__ == "__main__":
+    main()

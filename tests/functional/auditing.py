@@ -1,0 +1,168 @@
+"""An audit log, its sealer fed by hand, its verifier, and somebody who tampers with all of it."""
+
+import copy
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
+
+from oms import audit, clock
+from oms.auditing import macs
+from oms.auditing.findings import Finding
+from oms.auditing.models import Head
+from oms.auditing.verification import Verification
+from oms.settings import settings
+from sealer import handler as sealer
+from tests.faults.shop import table
+from tests.functional.bookkeeping import raw_item
+from tests.functional.harness import Context
+from tests.functional.stream import Record, items_of, record
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+type Key = tuple[str, str]
+
+
+class Log:
+    """Its time is `now`."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+        self._delivered: dict[Key, dict[str, Any]] = {}
+
+    def advance(self, **time: float) -> None:
+        self.now += timedelta(**time)
+
+    @property
+    def today(self) -> str:
+        return self.now.date().isoformat()
+
+    def snapshot(self) -> Any:
+        items = items_of("audit")
+        return copy.deepcopy((self.now, self._delivered, items, dict(_bucket().keys.lists())))
+
+    def restore(self, snapshot: Any) -> None:
+        self.now, self._delivered, items, objects = copy.deepcopy(snapshot)
+        table("audit").items.clear()
+        for item in items.values():
+            table("audit").put_item(item)
+        _bucket().keys.clear()
+        for name, versions in objects.items():
+            _bucket().keys.setlist(name, versions)
+
+    # ---- what requests and the sealer do ----------------------------------------------------------------------------
+
+    def write(self, number: int = 1, *, action: str = "login", actor_id: str = "ada", **about: Any) -> list[Key]:
+        """So many entries, a millisecond apart; their keys."""
+        keys = []
+        for _ in range(number):
+            entry = audit.entry(action, actor_id=actor_id, address="198.51.100.1", target="session#1", **about)
+            audit.record(entry)
+            keys.append((entry.pk, entry.sk))
+            self.advance(milliseconds=1)
+        return keys
+
+    def deny(self, times: int, actor_id: str = "mallory") -> Key:
+        """The key of the counter."""
+        actor: Any = SimpleNamespace(id=actor_id, role="customer")
+        for _ in range(times):
+            audit.denied(actor, address="198.51.100.1", target="GET /api/v1/admin/users")
+        minute = clock.timestamp(self.now.replace(second=0, microsecond=0))
+        return f"day#{self.today}", f"{minute}#denials#{actor_id}"
+
+    def news(self) -> list[Record]:
+        """What the stream has not delivered yet; of each item one record, in the order of their keys."""
+        was, self._delivered = self._delivered, items_of("audit")
+        now = self._delivered
+        changed = sorted(key for key in was | now if was.get(key) != now.get(key))
+        return [record(was.get(key), now.get(key), of="audit") for key in changed]
+
+    def seal(self, records: Sequence[Record] | None = None) -> None:
+        """The stream delivers these records, or what it has not yet, as one batch."""
+        sealer.lambda_handler({"Records": list(self.news() if records is None else records)}, Context())
+
+    def hourly(self, hours: int = 2) -> None:
+        sealer.lambda_handler({"hours": hours}, Context())
+
+    # ---- what is there ----------------------------------------------------------------------------------------------
+
+    def verify(self, first: str = "", last: str = "") -> list[Finding]:
+        return list(self.verification(first, last).run())
+
+    @staticmethod
+    def verification(first: str = "", last: str = "") -> Verification:
+        return Verification(keys=keys(), bucket=settings().audit_bucket, first=first, last=last)
+
+    def found(self, first: str = "", last: str = "") -> list[tuple[str, str]]:
+        """What is wrong, and where."""
+        return sorted((finding.code, finding.place) for finding in self.verify(first, last))
+
+    @staticmethod
+    def stored(kind: str) -> list[dict[str, Any]]:
+        """The raw items of a kind, by their keys."""
+        items = (item.to_json()["Attributes"] for item in table("audit").all_items())
+        return sorted((it for it in items if it["kind"]["S"] == kind), key=lambda it: (it["pk"]["S"], it["sk"]["S"]))
+
+    def links(self, chain: str) -> list[dict[str, Any]]:
+        """Of a chain, by position."""
+        found = [it for it in self.stored("link") if it["chain"]["S"] == chain]
+        return sorted(found, key=lambda it: int(it["position"]["N"]))
+
+    def heads(self) -> dict[str, int]:
+        return {it["sk"]["S"]: int(it["position"]["N"]) for it in self.stored("head")}
+
+    @staticmethod
+    def objects() -> dict[str, Any]:
+        """The latest version of each object, by its name."""
+        s3, bucket = boto3.client("s3"), settings().audit_bucket
+        names = [it["Key"] for it in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+        return {name: json.loads(s3.get_object(Bucket=bucket, Key=name)["Body"].read()) for name in names}
+
+    @staticmethod
+    def versions() -> int:
+        """How many versions of objects the bucket has."""
+        return len(boto3.client("s3").list_object_versions(Bucket=settings().audit_bucket)["Versions"])
+
+    # ---- somebody who may do anything, and has no key ---------------------------------------------------------------
+
+    @staticmethod
+    def change(key: Key, /, **attributes: str | int) -> None:
+        kinds: dict[str, Any] = {
+            name: {"N": str(value)} if isinstance(value, int) else {"S": value} for name, value in attributes.items()
+        }
+        table("audit").put_item(raw_item("audit", *key) | kinds)
+
+    @staticmethod
+    def remove(*taken: Key) -> None:
+        for pk, sk in taken:
+            boto3.client("dynamodb").delete_item(TableName="audit", Key={"pk": {"S": pk}, "sk": {"S": sk}})
+
+    @staticmethod
+    def put_object(name: str, content: bytes) -> None:
+        boto3.client("s3").put_object(Bucket=settings().audit_bucket, Key=name, Body=content)
+
+    @staticmethod
+    def lose_object(name: str) -> None:
+        """In moto's memory: the lock would not let it go."""
+        _bucket().keys.pop(name)
+
+
+def _bucket() -> Any:
+    return s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[settings().audit_bucket]
+
+
+def keys() -> macs.Keys:
+    return macs.load_keys(settings().audit_keys_secret)
+
+
+def link_of(entry: Key) -> Key:
+    return entry[0].replace("day#", "links#"), entry[1]
+
+
+def head_of(chain: str) -> Key:
+    return Head.key_of(chain)
