@@ -52,7 +52,15 @@ class Data(Construct):
                 _index("open", "open_shard", "created_key", include=["expires_at"]),
             ],
         )
-        self.audit = self._table("Audit", ("pk", "sk"))
+        self.audit = self._table(
+            "Audit",
+            ("pk", "sk"),
+            indexes=[
+                _index("by_time", "listing", "sk"),
+                _index("by_actor", "actor_id", "sk", include=["action"]),
+                _index("by_action", "action", "sk"),
+            ],
+        )
         self.events = self._table("Events", ("pk", "sk"), ttl="ttl")
         self.webhooks = self._table(
             "Webhooks", ("pk", "sk"), indexes=[_index("due", "due_shard", "due_key")], ttl="ttl"
@@ -110,8 +118,14 @@ def grant_read_write(table: dynamodb.TableV2, grantee: iam.IGrantable) -> None:
     table.grant(grantee, *READ, *WRITE)
 
 
-def grant_append(table: dynamodb.TableV2, grantee: iam.IGrantable) -> None:
-    table.grant(grantee, *APPEND)
+def grant_append(table: dynamodb.TableV2, grantee: iam.IGrantable, actions: Sequence[str] = APPEND) -> None:
+    """Entries of the audit log, and no links or heads of its chain: those are the sealer's."""
+    iam.Grant.add_to_principal(
+        grantee=grantee,
+        actions=list(actions),
+        resource_arns=[table.table_arn],
+        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["day#*"]}},
+    )
 
 
 def _index(

@@ -12,7 +12,7 @@ from infra.alarms import Alarms
 from infra.assets import RUNTIME, Layers, function_code, project_version
 from infra.checks import acknowledge
 from infra.data import READ, WRITE_ITEMS, Data, grant_append, grant_read, grant_read_write
-from infra.keys import ORIGIN, PEPPER, SIGNING_KEYS, WEBHOOK_KEYS, Keys
+from infra.keys import AUDIT_KEYS, ORIGIN, PEPPER, SIGNING_KEYS, WEBHOOK_KEYS, Keys
 from infra.stages import Stage
 
 # Lambda gives one full core from here on, and bcrypt needs all of it.
@@ -39,6 +39,8 @@ DISPATCHER_SECONDS = 60
 # 15 s of a subscriber's, the rest for the calls before and after. No longer than a claim holds: see oms.webhooks.
 SENDER_SECONDS = 60
 REPLAYER_SECONDS = 60
+# A batch of the stream is ten transactions; each night it reads all entries of a day.
+SEALER_SECONDS = 300
 # As long as Lambda lets it: a check hands over shortly before, and goes on by queue.
 VERIFIER_SECONDS = 900
 
@@ -102,6 +104,12 @@ class Functions(Construct):
             timeout=SENDER_SECONDS,
         )
         self.replayer = self.add("Replayer", "sweeper.replays", timeout=REPLAYER_SECONDS)
+        self.sealer = self.add(
+            "Sealer",
+            "sealer.handler",
+            environment={"OMS_AUDIT_KEYS_SECRET": keys.name(AUDIT_KEYS)},
+            timeout=SEALER_SECONDS,
+        )
         self.verifier = self.add("Verifier", "verifier.handler", memory=FULL_CORE_MEMORY, timeout=VERIFIER_SECONDS)
 
     def _grant(self, data: Data, keys: Keys) -> None:
@@ -111,6 +119,7 @@ class Functions(Construct):
         # It makes no user and no session: it changes users, the count of admins, and ends locks.
         data.identity.grant(self.admin, *READ, "dynamodb:UpdateItem", "dynamodb:DeleteItem")
         keys.pepper.grant_read(self.admin)
+        data.audit.grant(self.admin, "dynamodb:Query", "dynamodb:BatchGetItem")
         for function in (self.inventory, self.orders, self.webhooks, self.reports):
             grant_read(data.identity, function)
         # What events say of products is completed with their stock.

@@ -15,6 +15,7 @@ SIGNING_KEYS = "signing-keys"
 PEPPER = "pepper"
 ORIGIN = "origin"
 WEBHOOK_KEYS = "webhook-keys"
+AUDIT_KEYS = "audit-keys"
 
 
 class Keys(Construct):
@@ -28,6 +29,8 @@ class Keys(Construct):
         self.origin = self._secret("Origin", ORIGIN)
         # By version as well: what the secrets of webhooks are sealed with.
         self.webhooks = self._secret("WebhookKeys", WEBHOOK_KEYS, template={}, generate="1")
+        # By version: the newest signs the chain of the audit log.
+        self.audit = self._secret("AuditKeys", AUDIT_KEYS, template={}, generate="1")
         # Written by `make keys`, not by this stack: it does not exist when the stack is first deployed.
         self.public = ssm.StringParameter.from_string_parameter_attributes(
             self, "PublicKeys", parameter_name=f"/oms/{stage.name}/jwks", force_dynamic_reference=True
@@ -36,8 +39,8 @@ class Keys(Construct):
             self,
             "AwsSolutions-SMG4",
             "Signing keys are rotated by `make keys`, which publishes before it signs; a pepper lives as long as the "
-            "password hashes made with it, as do the keys that seal webhook secrets; the origin secret changes with "
-            "the distribution that sends it.",
+            "password hashes made with it, as do the keys that seal webhook secrets and those that sign the audit log; "
+            "the origin secret changes with the distribution that sends it.",
         )
 
     def _secret(

@@ -6,6 +6,7 @@ from constructs import Construct
 from infra.aggregates import Aggregates
 from infra.alarms import Alarms
 from infra.api import Api
+from infra.audit import Audit
 from infra.data import Data
 from infra.events import Events
 from infra.expiry import Expiry
@@ -33,6 +34,7 @@ class OmsStack(cdk.Stack):
         functions = Functions(self, "Functions", stage=stage, data=data, keys=keys, alarms=alarms)
         Expiry(self, "Expiry", functions=functions, alarms=alarms)
         StockBook(self, "StockBook", data=data, functions=functions, alarms=alarms)
+        Audit(self, "Audit", stage=stage, data=data, keys=keys, functions=functions, alarms=alarms)
         events = Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
         Aggregates(self, "Aggregates", data=data, functions=functions, events=events)
         Mail(self, "Mail", stage=stage, functions=functions, events=events, alarms=alarms)

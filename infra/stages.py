@@ -62,6 +62,8 @@ class Stage(BaseModel):
     passwords_concurrency: int | None = Field(None, ge=1)
     # How many deliveries to webhooks are attempted at once, and as many again of subscribers that are slow.
     delivery_concurrency: int = Field(20, ge=2, le=1000)
+    # So long nobody can change or remove what tells how far the chain of the audit log went.
+    audit_lock_days: int = Field(365, ge=1, le=36_500)
     alarm_email: str | None = None
     # Where the links in mails lead: the shop front's pages /reset-password and /verify-email.
     public_url: str | None = None

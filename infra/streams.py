@@ -43,8 +43,11 @@ class StreamConsumer(Construct):
         function: lambda_.Function,
         batch_size: int,
         alarms: Alarms,
+        parallel: int = 4,
     ) -> None:
-        """The construct's name is that of its alarms."""
+        """The construct's name is that of its alarms. `parallel` batches of a shard are worked on at once; those of one
+        item stay in order.
+        """
         super().__init__(scope, construct_id)
         poison = sqs.Queue(
             self,
@@ -64,8 +67,7 @@ class StreamConsumer(Construct):
                     starting_position=lambda_.StartingPosition.TRIM_HORIZON,
                     batch_size=batch_size,
                     max_batching_window=cdk.Duration.seconds(stream.window) if stream.window else None,
-                    # Several batches of a shard at once; those of one item stay in order.
-                    parallelization_factor=4,
+                    parallelization_factor=parallel,
                     filters=[lambda_.FilterCriteria.filter(dict(it)) for it in stream.filters] or None,
                     bisect_batch_on_error=True,
                     max_record_age=cdk.Duration.hours(RETRY_HOURS),

@@ -7,7 +7,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.alarms import Alarms
-from infra.data import Data
+from infra.data import Data, grant_append
 from infra.events import Events
 from infra.functions import DISPATCHER_SECONDS, REPLAYER_SECONDS, SENDER_SECONDS, Functions
 from infra.keys import Keys
@@ -64,7 +64,7 @@ def _grant(functions: Functions, data: Data, keys: Keys) -> None:
     data.webhooks.grant(functions.dispatcher, "dynamodb:Query", "dynamodb:PutItem")
     data.webhooks.grant(functions.sender, "dynamodb:GetItem", "dynamodb:UpdateItem")
     # An end that the system makes of a subscription has its entry, in its transaction.
-    data.audit.grant(functions.sender, "dynamodb:PutItem")
+    grant_append(data.audit, functions.sender, ["dynamodb:PutItem"])
     data.webhooks.grant(
         functions.replayer, "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"
     )

@@ -41,9 +41,17 @@ def _reserved_concurrency(cloud: Cloud, function: str, properties: dict[str, Any
         cloud.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=limit)
 
 
+def _object_lock(cloud: Cloud, bucket: str, properties: dict[str, Any]) -> None:
+    if lock := properties.get("ObjectLockConfiguration"):
+        s3 = cloud.client("s3")
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=properties["VersioningConfiguration"])
+        s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration=lock)
+
+
 FIXUPS = (
     FixUp("AWS::DynamoDB::GlobalTable", "the emulator's GlobalTable has no time to live", _time_to_live),
     FixUp("AWS::ApiGatewayV2::Api", "the emulator's stack leaves out the API's CORS rules", _cors),
+    FixUp("AWS::S3::Bucket", "the emulator's stack leaves out Object Lock", _object_lock),
     FixUp("AWS::Lambda::Function", "the emulator's stack leaves out reserved concurrency", _reserved_concurrency),
 )
 

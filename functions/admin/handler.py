@@ -1,4 +1,4 @@
-"""Routes of admins: the users, their roles and whether they may sign in; the check of the stock book."""
+"""Routes of admins: the users, their roles and whether they may sign in; the audit log; the check of the stock book."""
 
 from typing import Annotated
 
@@ -7,6 +7,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms import api
 from oms.api import ADMIN, current_user
+from oms.auditing import listing
+from oms.auditing.schemas import AuditEntryResponse, AuditPage, ListAuditQuery
 from oms.identity import administration, lockout
 from oms.identity.schemas import ChangeRoleRequest, ChangeStatusRequest, ListUsersQuery, UserPage, UserResponse
 from oms.inventory import stock_check, stock_repair
@@ -55,6 +57,13 @@ def unlock_user(user_id: str, request: NoFields) -> Response[None]:  # noqa: ARG
     """Lifts every lock that wrong passwords put on the account."""
     lockout.unlock(user_id, by=current_user(), address=api.client_address())
     return api.no_content()
+
+
+@app.get("/api/v1/admin/audit", **ADMIN)
+def list_audit(query: Annotated[ListAuditQuery, Query()]) -> Response[AuditPage]:
+    """Who did what, from where, and how it ended; the newest first."""
+    page = listing.list_entries(query, after=api.list_position(query.cursor))
+    return api.listed(page, AuditEntryResponse.of, AuditPage)
 
 
 @app.get("/api/v1/admin/stock-check", **ADMIN)

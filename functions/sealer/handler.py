@@ -25,6 +25,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     else:
         sealed = sealing.seal_left_out(since=timedelta(hours=event["hours"]), ring=ring)
         head = sealing.witness(ring=ring)
+        metrics.add_metric("AuditWitnesses", MetricUnit.Count, 1)
         logger.info("put into the bucket", chain=head.day, position=head.position)
     metrics.add_metric("AuditEntriesSealed", MetricUnit.Count, sealed)
     logger.info("sealed", entries=sealed)

@@ -57,7 +57,7 @@ class Log:
 
     # ---- what requests and the sealer do ----------------------------------------------------------------------------
 
-    def write(self, number: int = 1, *, action: str = "login", actor_id: str = "ada", **about: Any) -> list[Key]:
+    def write(self, number: int = 1, *, action: str = "login", actor_id: str | None = "ada", **about: Any) -> list[Key]:
         """So many entries, a millisecond apart; their keys."""
         keys = []
         for _ in range(number):

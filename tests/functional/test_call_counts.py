@@ -14,6 +14,7 @@ from auth import handler as auth
 from auth import passwords as password_routes
 from docs import handler as docs
 from inventory import handler as inventory
+from oms import audit
 from oms.dynamodb import get_item, put_item
 from oms.identity import mailed_tokens, passwords
 from oms.identity.models import IdentityItem, User, user_key
@@ -173,6 +174,15 @@ def administer(method: str, suffix: str, body: Any = None) -> Callable[[World], 
     return prepare
 
 
+def audit_log(query: str) -> Callable[[World], Ask]:
+    def prepare(world: World) -> Ask:
+        for action in ("login", "logout"):
+            audit.record(audit.entry(action, actor_id="ada", address=None, target=None))
+        return lambda: call("GET", f"{AUDIT}{query}", token=world.admin.token)
+
+    return prepare
+
+
 def create_order(world: World, key: str | None = None) -> Ask:
     world.order()  # the process has seen the offer
     return lambda: world.shop.buy({world.product: 1}, key=key)
@@ -274,6 +284,7 @@ def public(path: str) -> Callable[[World], Ask]:
 
 PRODUCTS, ORDERS, AUTH = "/api/v1/inventory/products", "/api/v1/orders", "/api/v1/auth"
 USERS = "/api/v1/admin/users"
+AUDIT = "/api/v1/admin/audit"
 CHECK = "/api/v1/admin/stock-check"
 FEED = "/api/v1/events"
 REPORTS = "/api/v1/reports"
@@ -306,6 +317,9 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"PATCH {USERS}/<user_id>/role", "", 3, administer("PATCH", "/{user}/role", {"role": "admin"})),
     (f"PATCH {USERS}/<user_id>/status", "", 3, administer("PATCH", "/{user}/status", {"status": "disabled"})),
     (f"POST {USERS}/<user_id>/unlock", "", 3, administer("POST", "/{user}/unlock")),
+    (f"GET {AUDIT}", "", 3, audit_log("")),
+    (f"GET {AUDIT}", "of an actor", 3, audit_log("?actor=ada&action=login&from=2026-01-01")),
+    (f"GET {AUDIT}", "two actions", 4, audit_log("?action=login,logout")),
     # inventory: a list is who asks, a Query for each partition, a BatchGet for each 50 products
     (f"GET {PRODUCTS}", "", 3, own(PRODUCTS)),
     (f"GET {PRODUCTS}", "limit 50", 3, own(f"{PRODUCTS}?limit=50")),

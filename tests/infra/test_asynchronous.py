@@ -13,8 +13,8 @@ ALARM = "AWS::CloudWatch::Alarm"
 QUEUE = "AWS::SQS::Queue"
 MAPPING = "AWS::Lambda::EventSourceMapping"
 # Where stream consumers set aside what they cannot understand: nothing consumes these.
-STREAMING = {"Bookkeeper", "Publisher"}
-POISON = {"StockBookBookkeeperPoison", "EventsPublisherPoison"}
+STREAMING = {"Bookkeeper", "Publisher", "Sealer"}
+POISON = {"StockBookBookkeeperPoison", "EventsPublisherPoison", "AuditSealerPoison"}
 
 
 def poison_queues(prod: Synthesized) -> set[str]:
@@ -123,7 +123,7 @@ def test_every_alarm_reaches_the_topic_and_the_topic_a_person(prod: Synthesized)
 
     for alarm in prod.all(ALARM).values():
         assert alarm["AlarmActions"] == [{"Ref": topic}]
-        if alarm["MetricName"] != "ProductsChecked":
+        if alarm["MetricName"] not in ("ProductsChecked", "AuditWitnesses"):
             assert alarm["TreatMissingData"] == "notBreaching"
             assert alarm["EvaluationPeriods"] == (2 if alarm["MetricName"] == "ProductsUnsettled" else 1)
             assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
@@ -176,6 +176,8 @@ def test_what_is_not_sent_or_of_unknown_fate_rings_and_so_does_the_first_product
         ("StockDrift", "verifier"),
         ("ProductsUnsettled", "verifier"),
         ("ProductsChecked", "verifier"),
+        ("AuditTampered", "sealer"),
+        ("AuditWitnesses", "sealer"),
     }
     from_the_first_on = [alarm for alarm in own if alarm["MetricName"] != "MailUndeliverable"]
     (many,) = (alarm for alarm in own if alarm not in from_the_first_on)

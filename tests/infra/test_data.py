@@ -36,7 +36,11 @@ INDEXES: dict[str, dict[str, tuple[str, str, dict[str, Any]]]] = {
             {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["expires_at"]},
         ),
     },
-    "DataAudit": {},
+    "DataAudit": {
+        "by_time": ("listing", "sk", KEYS_ONLY),
+        "by_actor": ("actor_id", "sk", {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["action"]}),
+        "by_action": ("action", "sk", KEYS_ONLY),
+    },
     "DataEvents": {},
     "DataWebhooks": {"due": ("due_shard", "due_key", KEYS_ONLY)},
     "DataReports": {"listed": ("listing", "created_key", KEYS_ONLY)},

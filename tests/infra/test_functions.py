@@ -28,6 +28,7 @@ HANDLERS = {
     "Expiry": "sweeper.worker.lambda_handler",
     "Bookkeeper": "bookkeeper.handler.lambda_handler",
     "Verifier": "verifier.handler.lambda_handler",
+    "Sealer": "sealer.handler.lambda_handler",
 }
 HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Admin", "Webhooks", "Reports", "Docs"}
 
@@ -77,7 +78,7 @@ ALLOWED = {
     "Admin": {
         "DataIdentity": READ | {"dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "DataInventory": READ | WRITE,
-        "DataAudit": APPEND,
+        "DataAudit": APPEND | {"dynamodb:Query", "dynamodb:BatchGetItem"},
         "KeysPepper": SECRET,
         "KeysOrigin": SECRET,
         "StockBookCheck": SEND,
@@ -168,6 +169,13 @@ ALLOWED = {
         "DataInventoryStream": STREAM,
         "StockBookBookkeeperPoison": SEND,
     },
+    "Sealer": {
+        "DataAudit": {"dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:PutItem"},
+        "DataAuditStream": STREAM,
+        "AuditSealerPoison": SEND,
+        "AuditHeads/heads/*": {"s3:PutObject"},
+        "KeysAuditKeys": SECRET,
+    },
     "Verifier": {"DataInventory": READ | WRITE, "DataOrders": READ, "StockBookCheck": SEND | CONSUME},
 }
 
@@ -201,6 +209,8 @@ def resource_name(resource: Any) -> str:
     parts = resource["Fn::Join"][1]
     if parts[-1] == "/index/*":
         return resource_name(parts[0])
+    if parts[-1] == "/heads/*":
+        return resource_name(parts[0]) + parts[-1]
     if parts[-1].startswith((":identity/", ":configuration-set/")):
         return str(parts[-1]).removeprefix(":")
     assert parts[-1] == ":parameter/oms/prod/jwks", f"a resource that no test knows: {resource}"
@@ -228,6 +238,31 @@ def test_only_what_works_with_passwords_and_digests_of_addresses_can_read_the_pe
     assert readers == {"Auth", "Passwords", "Admin"}
 
 
+def test_only_the_sealer_can_read_the_key_that_signs_the_audit_log(prod: Synthesized) -> None:
+    readers = {name for name, resources in grants(prod).items() if "KeysAuditKeys" in resources}
+
+    assert readers == {"Sealer"}
+
+
+def test_only_the_sealer_can_write_anything_but_entries_into_the_audit_log(prod: Synthesized) -> None:
+    entries_alone = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["day#*"]}}
+    writers: dict[str, list[Any]] = defaultdict(list)
+    for policy in prod.all("AWS::IAM::Policy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            on_audit = any(resource_name(it) == "DataAudit" for it in listed(statement["Resource"]))
+            if on_audit and {"dynamodb:PutItem", "dynamodb:UpdateItem"} & set(listed(statement["Action"])):
+                function = policy["Roles"][0]["Ref"].removeprefix("Functions").split("Role")[0]
+                writers[function].append(statement.get("Condition"))
+
+    assert writers.pop("Sealer") == [None]
+    assert len(writers) > 5
+    assert all(conditions == [entries_alone] for conditions in writers.values())
+
+
+def test_nobody_can_take_anything_out_of_the_audit_log(prod: Synthesized) -> None:
+    assert not any("dynamodb:DeleteItem" in resources.get("DataAudit", ()) for resources in grants(prod).values())
+
+
 def test_no_function_may_scan_a_table_or_use_a_managed_policy(prod: Synthesized) -> None:
     actions = {action for resources in grants(prod).values() for granted in resources.values() for action in granted}
 
@@ -243,6 +278,7 @@ def test_secrets_are_named_by_stage_and_outlive_the_stack(prod: Synthesized) -> 
         "oms/prod/pepper",
         "oms/prod/origin",
         "oms/prod/webhook-keys",
+        "oms/prod/audit-keys",
     }
     assert all(prod.template["Resources"][name]["DeletionPolicy"] == "Retain" for name in secrets)
     assert all("SecretString" not in secret for secret in secrets.values())
@@ -307,6 +343,8 @@ def test_the_environment_names_things_and_holds_no_secret(prod: Synthesized) -> 
     assert {name for name, it in environments.items() if "OMS_EXPIRY_QUEUE_URL" in it} == {"Sweeper"}
     assert {name for name, it in environments.items() if "OMS_EVENT_BUS" in it} == {"Publisher"}
     assert {name for name, it in environments.items() if "OMS_WEBHOOK_KEYS_SECRET" in it} == {"Webhooks", "Sender"}
+    assert {name for name, it in environments.items() if "OMS_AUDIT_KEYS_SECRET" in it} == {"Sealer"}
+    assert {name for name, it in environments.items() if "OMS_AUDIT_BUCKET" in it} == {"Sealer"}
     assert {name for name, it in environments.items() if "OMS_STOCK_CHECK_QUEUE_URL" in it} == {"Admin", "Verifier"}
     for name, environment in environments.items():
         assert environment["OMS_STAGE"] == "prod"

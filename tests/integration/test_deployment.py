@@ -195,6 +195,19 @@ def test_queues_have_their_dead_letter_queues(system: LocalSystem, template: dic
             assert int(redrive["maxReceiveCount"]) == policy["maxReceiveCount"]
 
 
+def test_the_audit_bucket_is_locked_as_in_the_template(system: LocalSystem, template: dict[str, Any]) -> None:
+    locked = {
+        system.deployment.resources[logical_id]: properties["ObjectLockConfiguration"]
+        for logical_id, properties in declared(template, "AWS::S3::Bucket").items()
+        if "ObjectLockConfiguration" in properties
+    }
+    assert locked
+    for bucket, wanted in locked.items():
+        deployed = system.client("s3").get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
+        assert deployed == wanted
+        assert system.client("s3").get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+
+
 def test_rules_have_the_patterns_and_targets_of_the_template(system: LocalSystem, template: dict[str, Any]) -> None:
     events = system.client("events")
     schedules = 0
@@ -215,7 +228,7 @@ def test_rules_have_the_patterns_and_targets_of_the_template(system: LocalSystem
         assert target["Arn"].rpartition(":")[2] == wanted.rpartition("/")[2]
         assert target.get("Input") == declared_target.get("Input")
         assert target.get("InputPath") == declared_target.get("InputPath")
-    assert schedules == 3
+    assert schedules == 5
 
 
 def test_every_fix_up_says_why_and_finds_something_to_mend(template: dict[str, Any]) -> None:

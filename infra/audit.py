@@ -1,0 +1,113 @@
+"""The audit log is sealed: the sealer on its table's stream, its schedules, and the bucket that forgets nothing."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.alarms import Alarms
+from infra.checks import acknowledge
+from infra.data import Data
+from infra.functions import Functions
+from infra.keys import Keys
+from infra.stages import Stage
+from infra.streams import Stream, StreamConsumer
+
+# Ten transactions of a head and 99 links.
+BATCH = 990
+# Entries to seal, and what nobody of the system does to the table.
+WANTED = (
+    {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["entry"]}}}},
+    {"eventName": ["MODIFY"], "dynamodb": {"OldImage": {"kind": {"S": ["entry", "link"]}}}},
+    {"eventName": ["REMOVE"]},
+)
+
+
+class Audit(Construct):
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        data: Data,
+        keys: Keys,
+        functions: Functions,
+        alarms: Alarms,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        sealer = functions.sealer
+        # The head of the chain is one item: more at once would only be in each other's way.
+        StreamConsumer(
+            self,
+            "Sealer",
+            streams=[Stream(data.audit, filters=WANTED, window=1)],
+            function=sealer,
+            batch_size=BATCH,
+            alarms=alarms,
+            parallel=1,
+        )
+        data.audit.grant(sealer, "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:PutItem")
+        keys.audit.grant_read(sealer)
+        self._add_bucket(stage, sealer)
+        self._schedule("Hourly", sealer, events.Schedule.cron(minute="5"), hours=2)
+        self._schedule("Nightly", sealer, events.Schedule.cron(minute="20", hour="0"), hours=26)
+        self._ring(alarms)
+
+    def _add_bucket(self, stage: Stage, sealer: cdk.aws_lambda.Function) -> None:
+        days = cdk.Duration.days(stage.audit_lock_days)
+        # Under compliance not even the account's root can end it sooner.
+        lock = s3.ObjectLockRetention.compliance if stage.name == "prod" else s3.ObjectLockRetention.governance
+        bucket = s3.Bucket(
+            self,
+            "Heads",
+            object_lock_enabled=True,
+            object_lock_default_retention=lock(days),
+            versioned=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            removal_policy=cdk.RemovalPolicy.DESTROY if stage.is_local else cdk.RemovalPolicy.RETAIN,
+        )
+        acknowledge(bucket, "AwsSolutions-S1", "Its objects are signed and cannot change; all versions are looked at.")
+        # Nothing more than to put: grant_put would give the changing of retention and holds as well.
+        iam.Grant.add_to_principal(
+            grantee=sealer, actions=["s3:PutObject"], resource_arns=[bucket.arn_for_objects("heads/*")]
+        )
+        name = cdk.Stack.of(self).get_logical_id(bucket.node.default_child)  # type: ignore[arg-type]
+        acknowledge(
+            cdk.Stack.of(self),
+            f"AwsSolutions-IAM5[Resource::<{name}.Arn>/heads/*]",
+            "Each object has a name of its own.",
+        )
+        sealer.add_environment("OMS_AUDIT_BUCKET", bucket.bucket_name)
+        cdk.CfnOutput(cdk.Stack.of(self), "AuditBucket", value=bucket.bucket_name)
+
+    def _schedule(
+        self, construct_id: str, sealer: cdk.aws_lambda.Function, schedule: events.Schedule, *, hours: int
+    ) -> None:
+        message = events.RuleTargetInput.from_object({"hours": hours})
+        events.Rule(self, construct_id, schedule=schedule, targets=[targets.LambdaFunction(sealer, event=message)])
+
+    def _ring(self, alarms: Alarms) -> None:
+        alarms.on(
+            "AuditTampered",
+            _metric("AuditTampered", cloudwatch.Stats.SUM),
+            threshold=1,
+            why="Somebody changed or removed an item of the audit log or its chain: make verify-audit, docs/audit.md.",
+        )
+        alarms.on_silence(
+            "AuditUnwitnessed",
+            _metric("AuditWitnesses", cloudwatch.Stats.SAMPLE_COUNT),
+            hours=3,
+            why="For three hours the bucket was not told how far the audit log's chain is: the log of Sealer.",
+        )
+
+
+def _metric(name: str, statistic: str) -> cloudwatch.Metric:
+    return cloudwatch.Metric(
+        namespace="Oms", metric_name=name, dimensions_map={"service": "sealer"}, statistic=statistic
+    )
