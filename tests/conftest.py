@@ -30,6 +30,8 @@ os.environ.update(
         "OMS_DELIVERY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries",
         "OMS_SLOW_DELIVERY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/slow-deliveries",
         "OMS_REPLAY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/replays",
+        "OMS_EXPORT_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/exports",
+        "OMS_EXPORTS_BUCKET": "exports",
         "OMS_VERSION": "0.1.0",
     }
 )

@@ -22,6 +22,7 @@ from moto.sqs.models import sqs_backends
 from inventory import handler as inventory
 from oms import clock
 from oms.dynamodb import put_item
+from oms.exports import parts, reading
 from oms.identity import keys, tokens
 from oms.identity.models import Session, User, email_key, session_key, user_key
 from oms.inventory import accounts, stock_check
@@ -33,6 +34,7 @@ from orders import handler as order_routes
 from tests.faults.shop import Shop
 from tests.functional.auditing import Log
 from tests.functional.bookkeeping import Bookkeeping
+from tests.functional.exporting import as_s3_answers
 from tests.functional.harness import Answer, Person, invoke
 from tests.functional.key_limits import send_within_limits
 from tests.functional.stream import streamed
@@ -52,6 +54,9 @@ def _account() -> None:
     mock_aws().start()
     create_tables()
     boto3.client("sqs").create_queue(QueueName="stock-check")
+    boto3.client("sqs").create_queue(QueueName=settings().export_queue_url.rpartition("/")[2])
+    region = {"LocationConstraint": boto3.Session().region_name}
+    boto3.client("s3").create_bucket(Bucket=settings().exports_bucket, CreateBucketConfiguration=region)
     for url in WEBHOOK_QUEUES:
         boto3.client("sqs").create_queue(QueueName=url.rpartition("/")[2])
     secrets = boto3.client("secretsmanager")
@@ -85,12 +90,30 @@ def cloud(_aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def webhooks(cloud: None) -> None:
     """With the queues of deliveries empty."""
-    queues = sqs_backends[DEFAULT_ACCOUNT_ID][boto3.Session().region_name].queues
     for url in WEBHOOK_QUEUES:
-        # In moto's memory: SQS purges a queue once a minute.
-        queue = queues[url.rpartition("/")[2]]
-        queue._messages.clear()
-        queue.pending_messages.clear()
+        _empty(url)
+
+
+def _empty(url: str) -> None:
+    """In moto's memory: SQS purges a queue once a minute."""
+    queue = sqs_backends[DEFAULT_ACCOUNT_ID][boto3.Session().region_name].queues[url.rpartition("/")[2]]
+    queue._messages.clear()
+    queue.pending_messages.clear()
+
+
+@pytest.fixture
+def files(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exports' bucket and queue, empty; parts, pages and batches small enough that a few orders make several."""
+    s3 = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[settings().exports_bucket]
+    s3.keys.clear()
+    s3.multiparts.clear()
+    _empty(settings().export_queue_url)
+    as_s3_answers(monkeypatch)
+    monkeypatch.setattr(parts, "FULL", 1000)
+    # Read in one thread: moto does not bear several, and then the calls have an order.
+    monkeypatch.setattr(reading, "_AHEAD", 0)
+    monkeypatch.setattr(reading, "_PAGE", 4)
+    monkeypatch.setattr(reading, "_BATCH", 3)
 
 
 @pytest.fixture

@@ -42,7 +42,11 @@ def _range_message(digits: int) -> str:
 def to_text(minor_units: int) -> str:
     """The amount as a string with exactly the currency's decimals (`1050` → `10.50`)."""
     digits = settings().currency_digits
-    return f"{Decimal(minor_units).scaleb(-digits):.{digits}f}"
+    if not digits:
+        return str(minor_units)
+    # Of whole numbers alone: an export writes three for each of its lines.
+    whole, rest = divmod(abs(minor_units), 10**digits)
+    return f"{'-' if minor_units < 0 else ''}{whole}.{rest:0{digits}}"
 
 
 Money = Annotated[

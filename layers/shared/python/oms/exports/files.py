@@ -15,13 +15,11 @@ from oms.exports.models import Export, Part
 from oms.settings import settings
 
 LINK_LASTS = timedelta(minutes=15)
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
-MOST_PARTS = 10_000
 _PIECE = 1024 * 1024
 
 
 class UploadGoneError(Exception):
-    """The upload was aborted, or completed, by somebody else."""
+    """Somebody else has aborted or completed the upload, or taken the file away."""
 
 
 def key_of(export: Export) -> str:
@@ -111,8 +109,11 @@ def delete(export: Export) -> None:
 
 
 def digest(export: Export, has_time: Callable[[], bool]) -> tuple[str, int] | None:
-    """The SHA-256 of the file, and its size; None where the time did not suffice."""
-    body = _s3().get_object(**_place(export))["Body"]
+    """The SHA-256 of the file, and its size; None where the time did not suffice. Raises UploadGoneError."""
+    try:
+        body = _s3().get_object(**_place(export))["Body"]
+    except ClientError as error:
+        raise _told(error) from error
     seen, size = hashlib.sha256(), 0
     with body:
         while piece := body.read(_PIECE):
@@ -128,13 +129,15 @@ def _place(export: Export) -> dict[str, str]:
 
 
 def _told(error: ClientError) -> Exception:
-    return UploadGoneError() if error.response["Error"].get("Code") == "NoSuchUpload" else error
+    return UploadGoneError() if error.response["Error"].get("Code") in ("NoSuchUpload", "NoSuchKey") else error
 
 
 @cache
 def _s3() -> Any:
     config = Config(
         signature_version="s3v4",
+        # By the bucket's name in the region: links to the host for all regions lead nowhere in a bucket's first hours.
+        s3={"addressing_style": "virtual"},
         connect_timeout=2,
         read_timeout=30,
         retries={"mode": "standard", "total_max_attempts": 4},

@@ -1,0 +1,167 @@
+"""Reading much, in order and lean: a list over the partitions of an index, and the things that it lists.
+
+Decoded by botocore, an item of an order costs more than all else that is done with it. So this has a client of its own
+whose answers are the JSON that DynamoDB has sent, `{"id": {"S": "…"}, …}`, not gone over again.
+"""
+
+import heapq
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import batched
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.parsers import ResponseParserFactory
+
+from oms.dynamodb import TryAgainError, retrying
+from oms.pages import HIGHEST, LOWEST, Index
+
+type Raw = dict[str, Any]
+
+# Entries of one Query: those of all partitions are in memory at once.
+_PAGE = 1000
+# Things of one BatchGetItem, 100 at most; and how many of these are under way while the lines of others are made.
+_BATCH = 50
+_AHEAD = 3
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Things in the order of an index over several partitions. `key` is a thing's own, from its entry in the index;
+    `names` are the attributes of it that are read, and `wanted` tells by its entry whether it is.
+    """
+
+    index: Index
+    partitions: Sequence[str]
+    key: Callable[[Raw], Raw]
+    names: Sequence[str]
+    wanted: Callable[[Raw], bool] = field(default=lambda _: True)
+
+
+def things(listing: Listing, *, low: str | None, high: str | None, after: str | None) -> Iterator[tuple[str, Raw]]:
+    """Each thing with its sort key, from `low` on to before `high`; all that follow `after`.
+
+    A thing that was removed since it was listed is left out. Raises UnavailableError.
+    """
+    start = max(low or LOWEST, after + LOWEST if after else LOWEST)
+    listed = (it for it in _entries(listing, start, high or HIGHEST) if listing.wanted(it))
+    batches = batched(listed, _BATCH, strict=False)
+    for entries, found in _ahead(batches, lambda entries: _read(listing, entries)):
+        for entry in entries:
+            thing = found.get(_frozen(listing.key(entry)))
+            if thing is not None:
+                yield entry[listing.index.sort_key]["S"], thing
+
+
+def _entries(listing: Listing, low: str, high: str) -> Iterator[Raw]:
+    """The entries of all partitions, by sort key. What changes its partition meanwhile comes once."""
+    sort_key = listing.index.sort_key
+    last = None
+    for entry in heapq.merge(
+        *(_partition(listing.index, it, low, high) for it in listing.partitions), key=lambda it: it[sort_key]["S"]
+    ):
+        if entry[sort_key]["S"] != last:
+            last = entry[sort_key]["S"]
+            yield entry
+
+
+def _partition(index: Index, partition: str, low: str, high: str) -> Iterator[Raw]:
+    if low > high:
+        return
+    query: dict[str, Any] = {
+        "TableName": index.table,
+        "IndexName": index.name,
+        "Limit": _PAGE,
+        "KeyConditionExpression": "#partition = :partition AND #sort BETWEEN :low AND :high",
+        "ExpressionAttributeNames": {"#partition": index.partition_key, "#sort": index.sort_key},
+        "ExpressionAttributeValues": {":partition": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}},
+    }
+    while True:
+        page = retrying(lambda: _client().query(**query))
+        yield from page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return
+        query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _read(listing: Listing, entries: Sequence[Raw]) -> dict[frozenset[tuple[str, str]], Raw]:
+    """The things of these entries, by key. Unprocessed keys are read again."""
+    table, names = listing.index.table, {f"#{number}": name for number, name in enumerate(listing.names)}
+    key_names = list(listing.key(entries[0]))
+    pending = [listing.key(entry) for entry in entries]
+    found: dict[frozenset[tuple[str, str]], Raw] = {}
+
+    def read() -> None:
+        nonlocal pending
+        wanted = {"Keys": pending, "ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+        answer = _client().batch_get_item(RequestItems={table: wanted})
+        for thing in answer["Responses"].get(table, ()):
+            found[_frozen({name: thing[name] for name in key_names})] = thing
+        pending = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        if pending:
+            raise TryAgainError
+
+    retrying(read)
+    return found
+
+
+def _frozen(key: Raw) -> frozenset[tuple[str, str]]:
+    return frozenset((name, value["S"]) for name, value in key.items())
+
+
+def _ahead[A, B](inputs: Iterable[A], read: Callable[[A], B]) -> Iterator[tuple[A, B]]:
+    """What is read for each input, in their order, some being read ahead of the one that is given."""
+    if not _AHEAD:
+        yield from ((it, read(it)) for it in inputs)
+        return
+    _client()  # made before the threads: botocore's client creation is not thread-safe
+    with ThreadPoolExecutor(max_workers=_AHEAD) as pool:
+        under_way: deque[tuple[A, Future[B]]] = deque()
+        for it in inputs:
+            under_way.append((it, pool.submit(read, it)))
+            if len(under_way) > _AHEAD:
+                first, reading = under_way.popleft()
+                yield first, reading.result()
+        while under_way:
+            first, reading = under_way.popleft()
+            yield first, reading.result()
+
+
+# ---- the client -----------------------------------------------------------------------------------------------------
+
+
+@cache
+def _client() -> Any:
+    session = botocore.session.Session()
+    session.register_component("response_parser_factory", _LeanParsers())
+    config = Config(
+        connect_timeout=1,
+        read_timeout=5,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        max_pool_connections=2 + _AHEAD,
+    )
+    return session.create_client("dynamodb", config=config)
+
+
+class _LeanParsers(ResponseParserFactory):
+    def create_parser(self, protocol_name: str) -> Any:
+        return _LeanParser(super().create_parser(protocol_name))
+
+
+class _LeanParser:
+    """Takes the JSON of an answer as it is. Errors are for botocore's own parser, as its retries read them."""
+
+    def __init__(self, full: Any) -> None:
+        self._full = full
+
+    def parse(self, response: Raw, shape: Any) -> Any:
+        if response["status_code"] != 200:
+            return self._full.parse(response, shape)
+        answer = json.loads(response["body"])
+        answer["ResponseMetadata"] = {"HTTPStatusCode": 200, "HTTPHeaders": dict(response["headers"])}
+        return answer

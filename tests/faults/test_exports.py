@@ -1,0 +1,232 @@
+"""F23: an export is cut off anywhere, resumed, worked on by two, cancelled. The same bytes, and no upload is left."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from oms.errors import ExportFinishedError
+from oms.exports import service, worker
+from oms.exports.models import Export
+from tests.faults.injector import Call, Crash, between, crash_after, crash_before, crashes, faults
+from tests.functional.conftest import files
+from tests.functional.exporting import (
+    ADDRESS,
+    an_order,
+    content,
+    handed_on,
+    look,
+    look_until_it_is_done_with,
+    now,
+    request_export,
+    uploads,
+)
+from tests.functional.harness import Person
+
+__all__ = ["files"]
+
+pytestmark = [
+    pytest.mark.usefixtures("files"),
+    pytest.mark.filterwarnings("ignore:No application metrics to publish"),
+]
+
+
+@dataclass
+class Exports:
+    """Exports of the same orders, so that each is to have the same bytes."""
+
+    by: Person
+    expected: bytes = b""
+
+    def new(self) -> Export:
+        return request_export(self.by)
+
+    def cancel(self, export: Export) -> None:
+        with suppress(ExportFinishedError):
+            service.cancel(export.id, by=self.by, address=ADDRESS)
+
+    def assert_whole(self, export: Export, where: str = "") -> None:
+        assert now(export).status == "done", where
+        assert content(export) == self.expected, where
+        assert uploads() == [], where
+
+    def assert_gone(self, export: Export, where: str = "") -> None:
+        assert now(export).status == "cancelled", where
+        assert content(export) is None, where
+        assert uploads() == [], where
+
+
+@pytest.fixture
+def exports(manager: Person) -> Exports:
+    for _ in range(5):
+        an_order(4)
+    made = Exports(manager)
+    first = made.new()
+    look_until_it_is_done_with(first)
+    data = content(first)
+    assert data is not None
+    assert len(now(first).parts) == 3
+    assert data.count(b"\r\n") == 1 + 5 * 4
+    made.expected = data
+    return made
+
+
+def calls_of(act: Callable[[], object]) -> int:
+    with faults() as made:
+        act()
+    return len(made)
+
+
+def test_f23_cut_off_at_any_call_and_brought_again_the_file_is_the_same(exports: Exports) -> None:
+    seen = 0
+    for where, export in crashes(exports.new, look):
+        look_until_it_is_done_with(export)
+        exports.assert_whole(export, where)
+        seen += 1
+
+    assert seen > 30
+
+
+def test_f23_cut_off_twice_the_file_is_the_same(exports: Exports) -> None:
+    """The second time at a call that depends on where the first was: with the seed that is said."""
+    seed = random.randrange(10**6)
+    draw = random.Random(seed)
+    total = calls_of(lambda: look(exports.new()))
+    for _ in range(15):
+        export = exports.new()
+        places = [draw.choice((crash_before, crash_after))(draw.randint(1, total)) for _ in range(2)]
+        for plan in places:
+            with faults(plan), suppress(Crash):
+                look(export)
+        look_until_it_is_done_with(export)
+        exports.assert_whole(export, f"seed {seed}")
+
+
+def test_f23_with_time_for_a_few_orders_at_once_the_file_is_the_same(exports: Exports) -> None:
+    seed = random.randrange(10**6)
+    draw = random.Random(seed)
+    for _ in range(10):
+        export = exports.new()
+        for _ in range(50):
+            patience = iter(range(draw.randint(3, 8)))
+            with suppress(worker.OutOfTimeError):
+                worker.work(export.id, has_time=lambda left=patience: next(left, None) is not None)
+            if now(export).status == "done":
+                break
+        handed_on()
+        exports.assert_whole(export, f"seed {seed}")
+
+
+def places_of(exports: Exports) -> Iterator[tuple[int, bool]]:
+    """Before and after each call of a worker."""
+    total = calls_of(lambda: look(exports.new()))
+    assert total > 15
+    for number in range(1, total + 1):
+        for after in (False, True):
+            yield number, after
+
+
+def test_f23_a_second_worker_comes_at_any_moment_and_the_file_is_the_same(exports: Exports) -> None:
+    for number, after in places_of(exports):
+        export = exports.new()
+
+        with faults(between(number, lambda it=export: look(it), after=after)):
+            first = look(export)
+        if not first:
+            look_until_it_is_done_with(export)
+
+        exports.assert_whole(export, f"{number} {after}")
+
+
+def test_f23_two_workers_take_turns_and_the_file_is_the_same(exports: Exports) -> None:
+    """The second is cut off by its time in the middle, or dies there, and the first goes on believing itself alone."""
+    for number, after in places_of(exports):
+        export = exports.new()
+        orders = 3 * (number % 2)  # enough for a part, or for none
+
+        def interfere(export: Export = export, orders: int = orders) -> None:
+            left = iter(range(orders))
+            with suppress(worker.OutOfTimeError):
+                worker.work(export.id, has_time=lambda: next(left, None) is not None)
+
+        with faults(between(number, interfere, after=after)):
+            look(export)
+        handed_on()
+        look_until_it_is_done_with(export)  # the message of whichever is left
+
+        exports.assert_whole(export, f"{number} {after} {orders}")
+
+
+def test_f23_cancelled_at_any_moment_it_is_done_or_nothing_is_left(exports: Exports) -> None:
+    ends = set()
+    for number, after in places_of(exports):
+        export = exports.new()
+
+        def cancel(export: Export = export) -> None:
+            """And the message that this makes comes at once, while the worker goes on."""
+            exports.cancel(export)
+            assert look(export)
+
+        with faults(between(number, cancel, after=after)):
+            if not look(export):
+                look_until_it_is_done_with(export)
+
+        ends.add(now(export).status)
+        where = f"{number} {after}"
+        if now(export).status == "done":
+            exports.assert_whole(export, where)
+        else:
+            exports.assert_gone(export, where)
+    assert ends == {"done", "cancelled"}
+
+
+def test_f23_cancelled_while_the_worker_dies_nothing_is_left(exports: Exports) -> None:
+    """The cancel's own message was the first to come; the dead worker's comes again."""
+    total = calls_of(lambda: look(exports.new()))
+    for number in range(1, total + 1):
+        export = exports.new()
+
+        def cancel_and_die(call: Call, number: int = number, export: Export = export) -> Any:
+            if call.number != number:
+                return call.send()
+            exports.cancel(export)
+            look(export)
+            call.send()
+            raise Crash
+
+        with faults(cancel_and_die), suppress(Crash):
+            look(export)
+        assert look(export)
+
+        if now(export).status == "done":
+            exports.assert_whole(export, str(number))
+        else:
+            exports.assert_gone(export, str(number))
+
+
+def test_f23_the_end_and_the_cancel_exclude_each_other(exports: Exports) -> None:
+    export = exports.new()
+    look(export)
+
+    with pytest.raises(ExportFinishedError):
+        service.cancel(export.id, by=exports.by, address=ADDRESS)
+
+    exports.assert_whole(export)
+
+
+def test_f23_an_upload_that_was_taken_away_is_begun_anew(exports: Exports) -> None:
+    """As the bucket's rule does after a day, in which the export waited in the dead-letter queue."""
+    export = exports.new()
+    with faults(crash_after(9)), suppress(Crash):
+        look(export)
+    half = now(export)
+    assert half.upload_id is not None
+    assert len(half.parts) > 0
+    worker.files.abort_upload(half, half.upload_id)
+
+    look_until_it_is_done_with(export)
+
+    exports.assert_whole(export)

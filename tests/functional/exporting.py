@@ -1,0 +1,154 @@
+"""The exporter, fed by hand: orders to export, messages that name an export, and the file that comes of them."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import boto3
+import pytest
+from moto.s3.exceptions import NoSuchUpload
+from moto.s3.models import S3Backend
+
+from exporter import handler as exporter
+from oms import clock
+from oms.dynamodb import get_item, put_item
+from oms.exports import files, service
+from oms.exports.models import Export
+from oms.exports.schemas import CreateExportRequest
+from oms.orders.models import Draw, HistoryEntry, Line, Order, created_shard
+from oms.settings import settings
+from tests.functional.harness import Context, Person
+
+ADDRESS = "198.51.100.1"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+numbers = count(1)
+
+
+def an_order(lines: int = 2, *, shard: int = 0, status: str = "shipped", **of_line: Any) -> Order:
+    """An order in the table, an hour younger than the one made before it."""
+    number = next(numbers)
+    at, order_id = clock.timestamp(START + timedelta(hours=number)), f"ORDER{number:015d}"
+    made = [
+        Line(
+            **{
+                "product_id": f"PRODUCT{it:013d}",
+                "sku": f"SKU-{it}",
+                "name": f"Hammer, 300 g, No. {number}",
+                "category": "Tools",
+                "quantity": it,
+                "unit_price": 1999,
+                "drawn": [Draw(shard=0, quantity=it)],
+            }
+            | of_line
+        )
+        for it in range(1, lines + 1)
+    ]
+    total = sum(it.unit_price * it.quantity for it in made)
+    placed = HistoryEntry(to="pending", at=at, actor_id="C1", actor_role="customer", key="k", request_hash="h")
+    order = Order(
+        order_id,
+        number=f"20260101-{order_id[:10]}",
+        customer_id="C1",
+        status=status,
+        lines=made,
+        subtotal=total,
+        shipping_cost=490,
+        total=total + 490,
+        currency="EUR",
+        created_at=at,
+        updated_at=at,
+        version=1,
+        history=[placed],
+        request_hash="h",
+        created_key=f"{at}#{order_id}",
+        shard=created_shard(shard),
+    )
+    put_item(order)
+    return order
+
+
+def request_export(by: Person, **fields: Any) -> Export:
+    wanted = CreateExportRequest.model_validate({"report": "orders", **fields})
+    return service.request_export(wanted, by=by, address=ADDRESS).thing
+
+
+def now(export: Export) -> Export:
+    found = get_item(Export, Export.key(export.id))
+    assert found
+    return found
+
+
+def look(export: Export, *, milliseconds: int = 300_000, tries: int = 1) -> bool:
+    """The exporter gets a message for the so-manieth time, which names the export; whether it is done with that."""
+    body = json.dumps({"export": export.id})
+    message = {
+        "messageId": "1",
+        "body": body,
+        "eventSource": "aws:sqs",
+        "attributes": {"ApproximateReceiveCount": str(tries)},
+    }
+    answer = exporter.lambda_handler({"Records": [message]}, Context(milliseconds))
+    return not answer["batchItemFailures"]
+
+
+def look_until_it_is_done_with(export: Export) -> None:
+    """As the queue brings its message, and all those that the exporter sends to itself."""
+    tries = 1
+    while not look(export, tries=tries):
+        tries += 1
+    while handed_on():
+        assert look(export)
+
+
+def handed_on() -> list[Any]:
+    """The messages that the exporter has sent itself; they are taken."""
+    sqs, url = boto3.client("sqs"), settings().export_queue_url
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    for it in messages:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=it["ReceiptHandle"])
+    return [json.loads(it["Body"]) for it in messages]
+
+
+def content(export: Export) -> bytes | None:
+    """The file; None where there is none."""
+    s3 = boto3.client("s3")
+    keys = [it["Key"] for it in s3.list_objects_v2(Bucket=settings().exports_bucket).get("Contents", [])]
+    if files.key_of(export) not in keys:
+        return None
+    return bytes(s3.get_object(Bucket=settings().exports_bucket, Key=files.key_of(export))["Body"].read())
+
+
+def uploads() -> list[str]:
+    """The uploads that are under way, of any export."""
+    answer = boto3.client("s3").list_multipart_uploads(Bucket=settings().exports_bucket)
+    return [it["UploadId"] for it in answer.get("Uploads", [])]
+
+
+def rows(data: bytes | None) -> list[dict[str, str]]:
+    assert data is not None
+    return list(csv.DictReader(io.StringIO(data.decode(), newline=""), strict=True))
+
+
+def exported(by: Person, **fields: Any) -> list[dict[str, str]]:
+    export = request_export(by, **fields)
+    look_until_it_is_done_with(export)
+    assert now(export).status == "done", now(export).failure
+    return rows(content(export))
+
+
+def as_s3_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an upload that is gone moto raises a KeyError; and it minds the least size of parts, which are small here."""
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
+    for name in ("upload_part", "complete_multipart_upload"):
+        real = getattr(S3Backend, name)
+
+        def answer(backend: S3Backend, bucket: str, upload_id: str, *rest: Any, real: Any = real) -> Any:
+            if upload_id not in backend.get_bucket(bucket).multiparts:
+                raise NoSuchUpload(upload_id)
+            return real(backend, bucket, upload_id, *rest)
+
+        monkeypatch.setattr(S3Backend, name, answer)

@@ -1,0 +1,316 @@
+"""The exporter: which lines a file has, what it says of itself, and when an export is given up."""
+
+import gzip
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+
+from oms import clock
+from oms.clock import random_id
+from oms.exports import files as s3_files
+from oms.exports import parts, reports, worker
+from oms.exports.models import Export
+from oms.settings import settings
+from tests.faults.injector import failing, faults, refuse
+from tests.functional.exporting import (
+    an_order,
+    content,
+    exported,
+    handed_on,
+    look,
+    look_until_it_is_done_with,
+    now,
+    request_export,
+    uploads,
+)
+from tests.functional.harness import Person
+
+pytestmark = [
+    pytest.mark.usefixtures("files"),
+    pytest.mark.filterwarnings("ignore:No application metrics to publish"),
+]
+
+
+# ---- orders ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_line_says_what_was_ordered_and_of_which_order(manager: Person) -> None:
+    order = an_order(1, name='Säge "Fein", 2 m', quantity=3, unit_price=1050)
+
+    (row,) = exported(manager)
+
+    assert row == {
+        "order_id": order.id,
+        "order_number": order.number,
+        "status": "shipped",
+        "created_at": order.created_at,
+        "customer_id": "C1",
+        "line": "1",
+        "product_id": "PRODUCT0000000000001",
+        "sku": "SKU-1",
+        "name": 'Säge "Fein", 2 m',
+        "category": "Tools",
+        "quantity": "3",
+        "unit_price": "10.50",
+        "line_total": "31.50",
+        "shipping_cost": "4.90",
+        "order_total": "36.40",
+        "currency": "EUR",
+    }
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_the_lines_of_all_orders_come_by_their_time_over_pages_batches_and_shards(
+    manager: Person, monkeypatch: pytest.MonkeyPatch, shards: int
+) -> None:
+    monkeypatch.setattr(reports, "settings", lambda: replace(settings(), order_shards=shards))
+    orders = [an_order(3, shard=number % shards) for number in range(17)]
+
+    rows = exported(manager)
+
+    assert [(it["order_id"], it["line"]) for it in rows] == [(it.id, str(n)) for it in orders for n in (1, 2, 3)]
+
+
+def test_from_is_within_and_to_and_the_time_of_asking_are_not(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = [an_order(1) for _ in range(5)]
+    bounds = {"from": orders[1].created_at, "to": orders[4].created_at}
+
+    span = exported(manager, **bounds)
+    monkeypatch.setattr(clock, "now", lambda: clock.instant(orders[3].created_at))
+    before = exported(manager, **bounds)
+
+    assert [it["order_id"] for it in span] == [it.id for it in orders[1:4]]
+    assert [it["order_id"] for it in before] == [it.id for it in orders[1:3]]
+
+
+def test_the_status_is_the_orders_own_where_the_index_lags(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    pending, shipped, lagging = an_order(1, status="pending"), an_order(1), an_order(1)
+    real = reports.reading._read
+
+    def read(*arguments: Any) -> Any:
+        found = real(*arguments)
+        for thing in found.values():
+            thing["status"] = {"S": "delivered"} if thing["id"]["S"] == lagging.id else thing["status"]
+        return found
+
+    monkeypatch.setattr(reports.reading, "_read", read)
+
+    assert [it["order_id"] for it in exported(manager, status="shipped")] == [shipped.id]
+    assert [it["order_id"] for it in exported(manager, status="pending,shipped")] == [pending.id, shipped.id]
+
+
+def test_without_orders_there_is_a_file_with_the_head_alone(manager: Person) -> None:
+    export = request_export(manager)
+
+    look_until_it_is_done_with(export)
+
+    assert content(export) == (",".join(reports.REPORTS["orders"].columns) + "\r\n").encode()
+    assert (now(export).rows, now(export).status) == (0, "done")
+
+
+# ---- inventory ------------------------------------------------------------------------------------------------------
+
+
+def test_the_inventory_has_every_product_archived_ones_too(
+    manager: Person, product: Callable[..., str], order: Callable[..., Any], customer: Person
+) -> None:
+    first = product(stock=7, price="12.00", low_stock_threshold=3, name="Axe")
+    product(stock=0, category="Garden")
+    order(customer)
+
+    rows = exported(manager, report="inventory")
+
+    assert len(rows) == 3
+    assert rows[0] == {
+        "product_id": first,
+        "sku": "SKU-1",
+        "name": "Axe",
+        "category": "Tools",
+        "status": "active",
+        "price": "12.00",
+        "currency": "EUR",
+        "on_hand": "7",
+        "available": "7",
+        "reserved": "0",
+        "low_stock_threshold": "3",
+        "created_at": rows[0]["created_at"],
+    }
+    assert (rows[2]["on_hand"], rows[2]["available"], rows[2]["reserved"]) == ("10", "8", "2")
+    assert (rows[1]["category"], rows[1]["low_stock_threshold"]) == ("Garden", "")
+
+
+def incompressible() -> str:
+    """So much of it that zlib, which gathers, gives something out every few orders."""
+    return random_id(1500)
+
+
+# ---- the file -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_export_says_of_its_file_what_is_true(manager: Person, compressed: bool) -> None:
+    for _ in range(30):
+        an_order(3, name=incompressible())
+    export = request_export(manager, gzip=compressed)
+
+    look_until_it_is_done_with(export)
+
+    done, data = now(export), content(export)
+    assert data is not None
+    assert done.sha256 == hashlib.sha256(data).hexdigest()
+    assert (done.size, done.rows, done.progress, done.status) == (len(data), 90, 100, "done")
+    assert len(done.parts) > 1
+    assert uploads() == []
+    plain = gzip.decompress(data) if compressed else data
+    assert plain.count(b"\r\n") == 91
+
+
+def test_compressed_parts_are_members_of_one_file_that_say_no_time(manager: Person) -> None:
+    for _ in range(30):
+        an_order(3, name=incompressible())
+    export = request_export(manager, gzip=True)
+
+    look_until_it_is_done_with(export)
+
+    members = (content(export) or b"").split(b"\x1f\x8b\x08\x00\x00\x00\x00\x00")
+    assert len(members) - 1 == len(now(export).parts) > 1
+
+
+def test_the_file_is_saved_under_a_name_that_tells_what_it_is(manager: Person) -> None:
+    export = request_export(manager, gzip=True, **{"from": "2026-01-05", "to": "2026-01-31"})
+    look_until_it_is_done_with(export)
+
+    head = boto3.client("s3").head_object(Bucket=settings().exports_bucket, Key=s3_files.key_of(export))
+
+    assert head["ContentDisposition"] == 'attachment; filename="orders_2026-01-05_2026-01-31.csv.gz"'
+    assert head["ContentType"] == "application/gzip"
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({}, "orders_2026-03-01T101500Z.csv"),
+        ({"to": "2026-01-31"}, "orders_until_2026-01-31.csv"),
+        ({"from": "2026-02-01"}, "orders_2026-02-01_2026-03-01.csv"),
+        ({"to": "2026-01-31T00:00:00Z"}, "orders_until_2026-01-30.csv"),
+        ({"report": "inventory"}, "inventory_2026-03-01T101500Z.csv"),
+        ({"report": "sales", "from": "2026-02-01", "to": "2026-02-28"}, "sales_2026-02-01_2026-02-28.csv"),
+    ],
+)
+def test_the_name_has_the_days(manager: Person, monkeypatch: pytest.MonkeyPatch, fields: Any, name: str) -> None:
+    monkeypatch.setattr(clock, "now", lambda: clock.instant("2026-03-01T10:15:00+00:00"))
+
+    assert s3_files.file_name(request_export(manager, **fields)) == name
+
+
+# ---- its progress and its end ---------------------------------------------------------------------------------------
+
+
+def test_progress_is_the_share_of_the_time_that_is_written_and_never_falls(
+    manager: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = [an_order(4) for _ in range(10)]
+    monkeypatch.setattr(clock, "now", lambda: clock.instant(orders[-1].created_at))
+    export, seen = request_export(manager), []
+
+    def note(call: Any) -> Any:
+        answer = call.send()
+        seen.append(now(export).progress) if call.service == "s3" else None
+        return answer
+
+    with faults(note):
+        look(export)
+
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 2
+    assert 0 < seen[len(seen) // 2] < 99
+    assert now(export).progress == 100
+
+
+def test_when_the_time_ends_the_work_goes_on_by_queue_at_the_last_checkpoint(
+    manager: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(12):
+        an_order(3)
+    export = request_export(manager)
+    left = iter([True] * 6)
+
+    worker.work(export.id, has_time=lambda: next(left, False))
+
+    half = now(export)
+    assert half.status == "running"
+    assert 0 < half.rows < 18
+    assert handed_on() == [{"export": export.id}]
+
+
+def test_a_run_that_has_not_time_for_a_single_part_fails_instead_of_going_round_for_ever(manager: Person) -> None:
+    for _ in range(12):
+        an_order(3)
+    export = request_export(manager)
+
+    assert not look(export, milliseconds=0)
+
+    assert handed_on() == []
+    assert now(export).status == "running"
+
+
+def test_the_last_try_gives_an_export_up_says_why_and_leaves_nothing(manager: Person) -> None:
+    an_order()
+    export = request_export(manager)
+
+    with faults(refuse("UploadPart", failing("AccessDenied"))):
+        tries = [look(export, tries=number) for number in range(1, 6)]
+
+    assert tries == [False] * 4 + [True]
+    given_up = now(export)
+    assert (given_up.status, given_up.failure) == ("failed", "internal-error")
+    assert given_up.finished_at is not None
+    assert uploads() == []
+
+
+def test_what_would_have_too_many_parts_is_given_up_at_once(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_MOST_PARTS", 2)
+    for _ in range(12):
+        an_order(3)
+    export = request_export(manager)
+
+    assert look(export)
+
+    assert (now(export).status, now(export).failure) == ("failed", "too-large")
+    assert uploads() == []
+
+
+def test_what_is_done_is_left_alone_by_messages_that_come_late(manager: Person) -> None:
+    an_order()
+    export = request_export(manager)
+    look(export)
+    before, data = now(export), content(export)
+
+    assert look(export)
+    assert look(Export(*Export.key("none"), id="none"))
+
+    assert now(export).version == before.version
+    assert content(export) == data
+
+
+def test_a_part_is_closed_at_the_end_of_an_order(manager: Person) -> None:
+    for _ in range(20):
+        an_order(5)
+    export = request_export(manager)
+    sizes: list[int] = []
+
+    def note(call: Any) -> Any:
+        if call.operation == "UploadPart":
+            assert call.parameters["Body"].count(b"\r\n") % 5 == (1 if not sizes else 0)
+            sizes.append(len(call.parameters["Body"]))
+        return call.send()
+
+    with faults(note):
+        look(export)
+
+    assert all(parts.FULL <= it < parts.FULL + 1000 for it in sizes[:-1])
+    assert len(sizes) > 3
