@@ -41,6 +41,9 @@ SENDER_SECONDS = 60
 REPLAYER_SECONDS = 60
 # A batch of the stream is ten transactions; each night it reads all entries of a day.
 SEALER_SECONDS = 300
+# Time for a part of the file, which is what a run is to write at least, also of a compressed one and where reads are
+# throttled: see docs/exports.md. Longer, and what was cut off would wait longer until its message comes again.
+EXPORTER_SECONDS = 300
 # As long as Lambda lets it: a check hands over shortly before, and goes on by queue.
 VERIFIER_SECONDS = 900
 
@@ -110,6 +113,7 @@ class Functions(Construct):
             environment={"OMS_AUDIT_KEYS_SECRET": keys.name(AUDIT_KEYS)},
             timeout=SEALER_SECONDS,
         )
+        self.exporter = self.add("Exporter", "exporter.handler", memory=FULL_CORE_MEMORY, timeout=EXPORTER_SECONDS)
         self.verifier = self.add("Verifier", "verifier.handler", memory=FULL_CORE_MEMORY, timeout=VERIFIER_SECONDS)
 
     def _grant(self, data: Data, keys: Keys) -> None:

@@ -10,6 +10,7 @@ from infra.audit import Audit
 from infra.data import Data
 from infra.events import Events
 from infra.expiry import Expiry
+from infra.exports import Exports
 from infra.functions import Functions
 from infra.keys import Keys
 from infra.mail import Mail
@@ -37,6 +38,7 @@ class OmsStack(cdk.Stack):
         Audit(self, "Audit", stage=stage, data=data, keys=keys, functions=functions, alarms=alarms)
         events = Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
         Aggregates(self, "Aggregates", data=data, functions=functions, events=events)
+        Exports(self, "Exports", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
         Mail(self, "Mail", stage=stage, functions=functions, events=events, alarms=alarms)
         Webhooks(
             self,

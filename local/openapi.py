@@ -45,7 +45,7 @@ _PARAMETERS: Json = {
 }
 _HEADERS: Json = {
     "ETag": {"description": "The version, in quotes", "schema": {"type": "string"}},
-    "Location": {"description": "The path of what was created", "schema": {"type": "string"}},
+    "Location": {"description": "The path of what was created, or where to go on", "schema": {"type": "string"}},
     "Idempotency-Replayed": {
         "description": "`true` where an earlier request with the same Idempotency-Key was the one carried out",
         "schema": {"type": "string", "const": "true"},
@@ -61,6 +61,7 @@ _GIVES = {
     "replayed=": ["Idempotency-Replayed"],
     "api.show_allowance": ["RateLimit-Policy", "RateLimit"],
 }
+_SAYS = {"201": "Created", "202": "Accepted", "204": "Done", "303": "It is there"}
 
 
 def merged() -> Json:
@@ -140,7 +141,7 @@ def _complete(operation: Json, route: Route, schemas: Json) -> None:
         headers = [header for use, given in _GIVES.items() if use in used for header in given]
         if headers:
             answer["headers"] = {header: {"$ref": f"#/components/headers/{header}"} for header in headers}
-        answer["description"] = {"201": "Created", "202": "Accepted", "204": "Done"}.get(status, "The answer")
+        answer["description"] = _SAYS.get(status, "The answer")
         if answer["content"]["application/json"]["schema"].get("type") == "null":
             del answer["content"]
     operation["responses"] = success | {"default": {"$ref": "#/components/responses/Problem"}}

@@ -1,14 +1,18 @@
-"""Routes of the reports: what was added up of orders and stock, for managers."""
+"""Routes of the reports: what was added up of orders and stock, and exports of them, for managers."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms import api
-from oms.api import MANAGER
+from oms.api import MANAGER, MANAGER_WITHOUT_HEAD, current_user
+from oms.exports import service as exports
+from oms.exports.models import Export
+from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery, ExportPage, ExportResponse
 from oms.reports import sales, stock_report
 from oms.reports.schemas import InventoryReport, SalesQuery, SalesReport
+from oms.schemas import PageQuery
 from oms.serving import serve
 
 app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
@@ -26,6 +30,54 @@ def report_sales(query: Annotated[SalesQuery, Query()]) -> Response[SalesReport]
     was created, as it is now; it takes seconds until it does.
     """
     return api.ok(SalesReport.of(sales.sales(query)))
+
+
+_EITHER: dict[int, Any] = {
+    status: {"description": "", "content": {"application/json": {"model": ExportResponse}}} for status in (202, 303)
+}
+
+
+@app.get("/api/v1/reports/export/orders", status_code=303, responses=_EITHER, **MANAGER_WITHOUT_HEAD)
+def export_orders(query: Annotated[ExportOrdersQuery, Query()]) -> Response[ExportResponse]:
+    """A file of all order lines: 303 to where it is fetched when that is made within 20 seconds, else 202 with the
+    place to ask again. The same user and query within a minute share one.
+    """
+    export, (url, until) = exports.share_and_wait(query, by=current_user(), address=api.client_address())
+    if url is None:
+        return api.started(ExportResponse.of(export), location=_place(export))
+    return api.see_other(ExportResponse.of(export, url, until), location=url)
+
+
+@app.post("/api/v1/reports/exports", status_code=202, **MANAGER)
+def create_export(request: CreateExportRequest) -> Response[ExportResponse]:
+    made = exports.request_export(request, by=current_user(), address=api.client_address(), key=api.idempotency_key())
+    return api.started(ExportResponse.of(made.thing), location=_place(made.thing), replayed=made.replayed)
+
+
+@app.get("/api/v1/reports/exports", **MANAGER)
+def list_exports(query: Annotated[PageQuery, Query()]) -> Response[ExportPage]:
+    """The newest first, without URLs."""
+    page = exports.list_exports(limit=query.limit, after=api.list_position(query.cursor))
+    return api.listed(page, ExportResponse.of, ExportPage)
+
+
+@app.get("/api/v1/reports/exports/<export_id>", **MANAGER)
+def get_export(export_id: str) -> Response[ExportResponse]:
+    """When it is done, with a URL that fetches the file for 15 minutes."""
+    export = exports.get(export_id)
+    url, until = exports.link(export, by=current_user(), address=api.client_address())
+    return api.ok(ExportResponse.of(export, url, until), version=export.version)
+
+
+@app.delete("/api/v1/reports/exports/<export_id>", status_code=204, **MANAGER)
+def cancel_export(export_id: str) -> Response[None]:
+    """Nothing of it is kept."""
+    exports.cancel(export_id, by=current_user(), address=api.client_address())
+    return api.no_content()
+
+
+def _place(export: Export) -> str:
+    return f"/api/v1/reports/exports/{export.id}"
 
 
 lambda_handler = serve(app)

@@ -1,9 +1,10 @@
 """F23: an export is cut off anywhere, resumed, worked on by two, cancelled. The same bytes, and no upload is left."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -120,49 +121,52 @@ def test_f23_with_time_for_a_few_orders_at_once_the_file_is_the_same(exports: Ex
         exports.assert_whole(export, f"seed {seed}")
 
 
-def places_of(exports: Exports) -> Iterator[tuple[int, bool]]:
-    """Before and after each call of a worker."""
+def moments_of(exports: Exports) -> range:
+    """Before each call of a worker, by its number; the one after the last is after all of them."""
     total = calls_of(lambda: look(exports.new()))
     assert total > 15
-    for number in range(1, total + 1):
-        for after in (False, True):
-            yield number, after
+    return range(1, total + 2)
+
+
+def meanwhile(moment: int, interfere: Callable[[], object], act: Callable[[], bool]) -> bool:
+    with faults(between(moment, interfere, after=False)) as made:
+        done = act()
+        if len(made) < moment:
+            interfere()
+    return done
 
 
 def test_f23_a_second_worker_comes_at_any_moment_and_the_file_is_the_same(exports: Exports) -> None:
-    for number, after in places_of(exports):
+    for moment in moments_of(exports):
         export = exports.new()
 
-        with faults(between(number, lambda it=export: look(it), after=after)):
-            first = look(export)
-        if not first:
+        if not meanwhile(moment, partial(look, export), partial(look, export)):
             look_until_it_is_done_with(export)
 
-        exports.assert_whole(export, f"{number} {after}")
+        exports.assert_whole(export, f"before call {moment}")
 
 
 def test_f23_two_workers_take_turns_and_the_file_is_the_same(exports: Exports) -> None:
     """The second is cut off by its time in the middle, or dies there, and the first goes on believing itself alone."""
-    for number, after in places_of(exports):
+    for moment in moments_of(exports):
         export = exports.new()
-        orders = 3 * (number % 2)  # enough for a part, or for none
+        orders = 3 * (moment % 2)  # enough for a part, or for none
 
         def interfere(export: Export = export, orders: int = orders) -> None:
             left = iter(range(orders))
             with suppress(worker.OutOfTimeError):
                 worker.work(export.id, has_time=lambda: next(left, None) is not None)
 
-        with faults(between(number, interfere, after=after)):
-            look(export)
+        meanwhile(moment, interfere, partial(look, export))
         handed_on()
         look_until_it_is_done_with(export)  # the message of whichever is left
 
-        exports.assert_whole(export, f"{number} {after} {orders}")
+        exports.assert_whole(export, f"before call {moment}, for {orders} orders")
 
 
 def test_f23_cancelled_at_any_moment_it_is_done_or_nothing_is_left(exports: Exports) -> None:
     ends = set()
-    for number, after in places_of(exports):
+    for moment in moments_of(exports):
         export = exports.new()
 
         def cancel(export: Export = export) -> None:
@@ -170,12 +174,11 @@ def test_f23_cancelled_at_any_moment_it_is_done_or_nothing_is_left(exports: Expo
             exports.cancel(export)
             assert look(export)
 
-        with faults(between(number, cancel, after=after)):
-            if not look(export):
-                look_until_it_is_done_with(export)
+        if not meanwhile(moment, cancel, partial(look, export)):
+            look_until_it_is_done_with(export)
 
         ends.add(now(export).status)
-        where = f"{number} {after}"
+        where = f"before call {moment}"
         if now(export).status == "done":
             exports.assert_whole(export, where)
         else:

@@ -23,6 +23,7 @@ from inventory import handler as inventory
 from oms import clock
 from oms.dynamodb import put_item
 from oms.exports import parts, reading
+from oms.exports import service as exports
 from oms.identity import keys, tokens
 from oms.identity.models import Session, User, email_key, session_key, user_key
 from oms.inventory import accounts, stock_check
@@ -85,6 +86,8 @@ def cloud(_aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
         table.items.clear()
     monkeypatch.setattr(orders, "_offers", OfferCache())
     monkeypatch.setattr(BaseClient, "_make_api_call", send_within_limits)
+    # No exporter is at work: nobody waits for it.
+    monkeypatch.setattr(exports, "WAIT_SECONDS", 0)
 
 
 @pytest.fixture

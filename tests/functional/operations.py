@@ -44,6 +44,7 @@ VALID_BODIES: dict[str, dict[str, Any]] = {
     "test_webhook": {},
     "replay_delivery": {},
     "replay_webhook": {"from": "2026-01-01", "to": "2026-01-31"},
+    "create_export": {"report": "orders"},
 }
 
 

@@ -131,6 +131,9 @@ def test_a_stale_version_comes_before_a_wrong_state(customer: Person, order: Cal
         ("GET", "/api/v1/auth/login", "POST"),
         ("GET", "/api/v1/auth/refresh", "POST"),
         ("POST", "/health", "GET, HEAD"),
+        # It begins something.
+        ("HEAD", "/api/v1/reports/export/orders", "GET"),
+        ("POST", "/api/v1/reports/export/orders", "GET"),
     ],
 )
 def test_a_wrong_method_is_told_the_right_ones(method: str, path: str, allow: str) -> None:
@@ -173,7 +176,7 @@ def test_head_is_get_without_a_body(admin: Person, method: str, path: str, opera
     answer = call("HEAD", path, token=admin.token)
 
     assert answer.text == ""
-    if method == "GET":
+    if method == "GET" and operation.get("x-head", True):
         shown = call("GET", path, token=admin.token)
         assert (answer.status, answer.headers) == (shown.status, shown.headers)
         assert shown.status == 200

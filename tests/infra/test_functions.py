@@ -29,6 +29,7 @@ HANDLERS = {
     "Bookkeeper": "bookkeeper.handler.lambda_handler",
     "Verifier": "verifier.handler.lambda_handler",
     "Sealer": "sealer.handler.lambda_handler",
+    "Exporter": "exporter.handler.lambda_handler",
 }
 HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Admin", "Webhooks", "Reports", "Docs"}
 
@@ -98,7 +99,8 @@ ALLOWED = {
     },
     "Reports": {
         "DataIdentity": READ,
-        "DataReports": READ,
+        "DataReports": READ | {"dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "ExportsFiles": {"s3:GetObject"},
         "DataInventory": {"dynamodb:BatchGetItem"},
         "DataAudit": APPEND,
         "KeysOrigin": SECRET,
@@ -110,9 +112,20 @@ ALLOWED = {
         "DataInventoryStream": STREAM,
         "DataIdentityStream": STREAM,
         "DataWebhooksStream": STREAM,
+        "DataReportsStream": STREAM,
         "DataInventory": {"dynamodb:BatchGetItem"},
         "EventsBus": {"events:PutEvents"},
         "EventsPublisherPoison": SEND,
+    },
+    "Exporter": {
+        "DataOrders": {"dynamodb:Query", "dynamodb:BatchGetItem"},
+        "DataInventory": {"dynamodb:Query", "dynamodb:BatchGetItem"},
+        "DataReports": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
+        "ExportsFiles": {
+            *("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"),
+            *("s3:ListBucket", "s3:ListBucketMultipartUploads"),
+        },
+        "EventsExports": SEND | CONSUME,
     },
     "Feeder": {
         "DataEvents": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"},
@@ -207,7 +220,7 @@ def resource_name(resource: Any) -> str:
     if "Ref" in resource:
         return str(resource["Ref"])[:-8]
     parts = resource["Fn::Join"][1]
-    if parts[-1] == "/index/*":
+    if parts[-1] in ("/index/*", "/*"):  # a table's indexes, a bucket's objects
         return resource_name(parts[0])
     if parts[-1] == "/heads/*":
         return resource_name(parts[0]) + parts[-1]

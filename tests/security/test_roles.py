@@ -21,6 +21,7 @@ from tests.faults.shop import BEFORE, BODIES, Shop
 from tests.functional.auth.conftest import PASSWORD
 from tests.functional.auth.conftest import log_in as sign_in
 from tests.functional.bookkeeping import find_drift
+from tests.functional.exporting import request_export
 from tests.functional.feeding import an_event, feed_in
 from tests.functional.gateway import call
 from tests.functional.harness import Answer, Person
@@ -110,6 +111,10 @@ def of_event(_: World) -> Mapping[str, str]:
     return {"event_id": event["id"]}
 
 
+def of_export(world: World) -> Mapping[str, str]:
+    return {"export_id": request_export(world.people["manager"]).id}
+
+
 PRODUCT = {"sku": "SKU-1", "name": "Saw", "category": "Tools", "price": 5}
 RULES: dict[str, Rule] = {
     # auth
@@ -156,6 +161,11 @@ RULES: dict[str, Rule] = {
     # reports
     "report_inventory": Rule("M"),
     "report_sales": Rule("M"),
+    "export_orders": Rule("M"),
+    "create_export": Rule("M", body=lambda _: VALID_BODIES["create_export"]),
+    "list_exports": Rule("M"),
+    "get_export": Rule("M", path=of_export),
+    "cancel_export": Rule("M", path=of_export),
     # the feed
     "list_events": Rule("M"),
     "get_event": Rule("M", path=of_event),

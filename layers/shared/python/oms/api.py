@@ -34,12 +34,14 @@ _MAX_PAGE = 1024 * 1024
 _IN_URI = "~!$%&'()*+,;=:@/"
 
 
-def _access(role: Role, managers_parameters: Sequence[str] = ()) -> dict[str, Any]:
+def _access(role: Role, managers_parameters: Sequence[str] = (), *, head: bool = True) -> dict[str, Any]:
     """Options of a route decorator that say who may call it; they also stand in the OpenAPI document."""
     security: list[dict[str, list[str]]] = [] if role == "public" else [{"accessToken": []}]
     extensions: dict[str, Any] = {"x-role": role}
     if managers_parameters:
         extensions["x-manager-parameters"] = list(managers_parameters)
+    if not head:
+        extensions["x-head"] = False
     return {"openapi_extensions": extensions, "security": security}
 
 
@@ -51,6 +53,8 @@ def customer_with(*managers_parameters: str) -> dict[str, Any]:
 PUBLIC = _access("public")
 CUSTOMER = _access("customer")
 MANAGER = _access("manager")
+# For a GET that begins something and is not to be begun by a HEAD.
+MANAGER_WITHOUT_HEAD = _access("manager", head=False)
 ADMIN = _access("admin")
 
 
@@ -172,9 +176,19 @@ def created[T: BaseModel](
     return response
 
 
-def started[T: BaseModel](content: T) -> Response[T]:
+def started[T: BaseModel](content: T, *, location: str | None = None, replayed: bool = False) -> Response[T]:
     """202 with what is under way now."""
-    return _answer(202, content, None, False)
+    response = _answer(202, content, None, replayed)
+    if location is not None:
+        response.headers["Location"] = location
+    return response
+
+
+def see_other[T: BaseModel](content: T, *, location: str) -> Response[T]:
+    """303: what was asked for is there."""
+    response = _answer(303, content, None, False)
+    response.headers["Location"] = location
+    return response
 
 
 def listed[T, P: BaseModel](page: Page[T], show: Callable[[T], BaseModel], answer: type[P]) -> Response[P]:

@@ -57,7 +57,7 @@ class RequestChecks(OpenAPIRequestValidationMiddleware):
     def handler(self, app: EventHandlerInstance, next_middleware: NextMiddleware) -> Response[Any]:
         route: Route = app.context["_route"]
         # Without extensions it is the resolver's own stand-in for "no such route".
-        if route.openapi_extensions is None or route.method not in _methods(app):
+        if route.openapi_extensions is None or not {route.method, _asked_method()} <= _methods(app):
             _unknown_route(app)
         _admit(route.openapi_extensions)
         _check_query(route)
@@ -88,26 +88,30 @@ def _admit(rules: Mapping[str, Any]) -> None:
     asks_as_manager = {name for name, _ in request.query} & set(rules.get("x-manager-parameters", ()))
     needed = "manager" if asks_as_manager and role == "customer" else role
     if _RANK[user.role] < _RANK[needed]:
-        method = request.event["requestContext"]["http"]["method"]
-        audit.denied(user, address=client_address(), target=f"{method} {request.path}")
+        audit.denied(user, address=client_address(), target=f"{_asked_method()} {request.path}")
         raise ForbiddenError("This is for admins." if needed == "admin" else "This is for managers and admins.")
+
+
+def _asked_method() -> str:
+    """As it came: the resolver sees a HEAD as GET."""
+    return str(at_hand.get().event["requestContext"]["http"]["method"])
 
 
 def _unknown_route(app: EventHandlerInstance) -> NoReturn:
     methods = _methods(app)
     if not methods:
         raise NotFoundError("There is nothing at this path.")
-    if "GET" in methods:
-        methods.add("HEAD")
     raise MethodNotAllowedError("This path does not take the method.", headers={"Allow": ", ".join(sorted(methods))})
 
 
 def _methods(app: EventHandlerInstance) -> set[str]:
     """The methods of the path asked for. A fixed path (`/orders/quote`) is never meant as an id (`/orders/<id>`)."""
     for routes in (app._static_routes, app._dynamic_routes):
-        methods = {route.method for route in routes if route.rule.match(app.current_event.path)}
-        if methods:
-            return methods
+        here = [route for route in routes if route.rule.match(app.current_event.path)]
+        if here:
+            # A HEAD comes to the route of GET, unless that is no route for it.
+            heads = {"HEAD" for it in here if it.method == "GET" and (it.openapi_extensions or {}).get("x-head", True)}
+            return {route.method for route in here} | heads
     return set()
 
 

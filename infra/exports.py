@@ -1,0 +1,113 @@
+"""Exports: the bucket that has their files, and the exporter behind its queue, which it also hands work on by."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.alarms import Alarms
+from infra.checks import acknowledge
+from infra.data import Data
+from infra.events import TRIES, Events
+from infra.functions import EXPORTER_SECONDS, Functions
+from infra.mail import INTERNAL_SOURCE
+from infra.stages import Stage
+
+LOOKS = ("export.look",)
+KEPT_DAYS = 30
+# Exports being written; each takes a core, and its reads come on top of what the shop does.
+AT_ONCE = 5
+
+
+class Exports(Construct):
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        data: Data,
+        functions: Functions,
+        events: Events,
+        alarms: Alarms,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        exporter = functions.exporter
+        bucket = self._bucket(stage)
+        for function in (exporter, functions.reports):
+            function.add_environment("OMS_EXPORTS_BUCKET", bucket.bucket_name)
+        self._grant(bucket, functions, data)
+        queue = events.to_queue(
+            "Exports",
+            exporter,
+            seconds=EXPORTER_SECONDS,
+            batch_size=1,
+            types=LOOKS,
+            of=INTERNAL_SOURCE,
+            concurrency=AT_ONCE,
+        )
+        queue.grant_send_messages(exporter)
+        exporter.add_environment("OMS_EXPORT_QUEUE_URL", queue.queue_url)
+        exporter.add_environment("OMS_EXPORT_TRIES", str(TRIES))
+        alarms.on(
+            "ExportsFailed",
+            cloudwatch.Metric(
+                namespace="Oms",
+                metric_name="ExportsFailed",
+                dimensions_map={"service": "exporter"},
+                statistic=cloudwatch.Stats.SUM,
+            ),
+            threshold=1,
+            why="An export was given up after its last try: see docs/exports.md.",
+        )
+        alarms.on(
+            "ExportsBehind",
+            queue.metric_approximate_age_of_oldest_message(),
+            threshold=3600,
+            why="An export has waited for an hour: the exporter fails, or more are asked for than it can write.",
+        )
+
+    def _bucket(self, stage: Stage) -> s3.Bucket:
+        bucket = s3.Bucket(
+            self,
+            "Files",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="files-are-kept-for-30-days",
+                    expiration=cdk.Duration.days(KEPT_DAYS),
+                    # An export whose message waits in the dead-letter queue for longer begins anew.
+                    abort_incomplete_multipart_upload_after=cdk.Duration.days(1),
+                )
+            ],
+            removal_policy=cdk.RemovalPolicy.DESTROY if stage.is_local else cdk.RemovalPolicy.RETAIN,
+        )
+        acknowledge(bucket, "AwsSolutions-S1", "Who got a link to which file stands in the audit log.")
+        return bucket
+
+    def _grant(self, bucket: s3.Bucket, functions: Functions, data: Data) -> None:
+        data.reports.grant(functions.exporter, "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem")
+        for table in (data.orders, data.inventory):
+            table.grant(functions.exporter, "dynamodb:Query", "dynamodb:BatchGetItem")
+        files = bucket.arn_for_objects("*")
+        work = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+        functions.exporter.add_to_role_policy(iam.PolicyStatement(actions=list(work), resources=[files]))
+        # Without the right to list, S3 says of a file that is not there that one may not know.
+        lists = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
+        functions.exporter.add_to_role_policy(iam.PolicyStatement(actions=list(lists), resources=[bucket.bucket_arn]))
+        # It writes wishes and cancels them. A link has the rights of who has signed it.
+        data.reports.grant(functions.reports, "dynamodb:PutItem", "dynamodb:UpdateItem")
+        functions.reports.add_to_role_policy(iam.PolicyStatement(actions=["s3:GetObject"], resources=[files]))
+        stack = cdk.Stack.of(self)
+        resource = bucket.node.default_child
+        assert isinstance(resource, cdk.CfnElement)
+        acknowledge(
+            stack,
+            f"AwsSolutions-IAM5[Resource::<{stack.get_logical_id(resource)}.Arn>/*]",
+            "A file is named by its export's id; the bucket has nothing else.",
+        )

@@ -1,0 +1,71 @@
+"""Exports: where their files are, who gets at them, and what ends by itself."""
+
+import json
+
+from exporter import handler as exporter
+from tests.infra.conftest import Synthesized
+from tests.infra.test_asynchronous import QUEUE, all_mappings
+from tests.infra.test_events import rules_of_the_bus
+
+
+def test_the_files_are_private_encrypted_and_reached_by_tls_alone(prod: Synthesized) -> None:
+    bucket = prod.one("AWS::S3::Bucket", "ExportsFiles")
+    statements = prod.one("AWS::S3::BucketPolicy", "ExportsFilesPolicy")["PolicyDocument"]["Statement"]
+
+    assert bucket["PublicAccessBlockConfiguration"] == {
+        "BlockPublicAcls": True,
+        "BlockPublicPolicy": True,
+        "IgnorePublicAcls": True,
+        "RestrictPublicBuckets": True,
+    }
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert all((it["Effect"], it["Action"], it["Principal"]) == ("Deny", "s3:*", {"AWS": "*"}) for it in statements)
+    assert [it["Condition"] for it in statements] == [
+        {"Bool": {"aws:SecureTransport": "false"}},
+        {"NumericLessThan": {"s3:TlsVersion": 1.2}},
+    ]
+
+
+def test_files_end_after_thirty_days_and_uploads_that_nobody_completes_after_one(prod: Synthesized) -> None:
+    (rule,) = prod.one("AWS::S3::Bucket", "ExportsFiles")["LifecycleConfiguration"]["Rules"]
+
+    assert rule["Status"] == "Enabled"
+    assert rule["ExpirationInDays"] == 30
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert not {"Prefix", "TagFilters"} & rule.keys(), "of all files"
+
+
+def test_the_exporter_gets_the_looks_and_one_at_a_time(prod: Synthesized) -> None:
+    (rule,) = (it for name, it in rules_of_the_bus(prod).items() if name.startswith("EventsExports"))
+    (mapping,) = (it for name, it in all_mappings(prod) if name == "Exporter")
+
+    assert rule["EventPattern"] == {"source": ["oms.internal"], "detail-type": ["export.look"]}
+    assert mapping["BatchSize"] == 1
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 5}
+
+
+def test_the_exporter_knows_its_queue_and_which_try_of_it_is_the_last(prod: Synthesized) -> None:
+    exporter = prod.functions()["Exporter"]["Environment"]["Variables"]
+    queue = prod.one(QUEUE, "EventsExports")
+
+    assert exporter["OMS_EXPORT_TRIES"] == str(queue["RedrivePolicy"]["maxReceiveCount"])
+    assert exporter["OMS_EXPORT_QUEUE_URL"]["Ref"].startswith("EventsExports")
+
+
+def test_the_exporter_has_a_core_of_its_own_and_stops_long_before_its_end(prod: Synthesized) -> None:
+    function = prod.one("AWS::Lambda::Function", "FunctionsExporter")
+
+    assert function["MemorySize"] >= 1769
+    assert function["Timeout"] * 1000 >= 8 * exporter._RESERVE_MS
+
+
+def test_a_failed_export_rings_and_so_does_a_queue_of_them(prod: Synthesized) -> None:
+    alarms = {name: it for name, it in prod.all("AWS::CloudWatch::Alarm").items() if name.startswith("AlarmsExports")}
+    metrics = {it["MetricName"]: it for it in alarms.values()}
+
+    assert metrics["ExportsFailed"]["Dimensions"] == [{"Name": "service", "Value": "exporter"}]
+    assert metrics["ExportsFailed"]["Namespace"] == "Oms"
+    assert metrics["ApproximateAgeOfOldestMessage"]["Threshold"] == 3600
+    assert all(it["AlarmActions"] for it in alarms.values()), json.dumps(list(metrics))
