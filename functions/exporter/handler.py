@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from oms.exportable import REPORTS
 from oms.exports import worker
 from oms.exports.models import DONE
 from oms.exports.worker import TooLargeError
@@ -25,7 +26,9 @@ _RESERVE_MS = 30_000
 def export(record: SQSRecord, lambda_context: LambdaContext) -> None:
     export_id = str(record.json_body["export"])
     try:
-        seen = worker.work(export_id, has_time=lambda: lambda_context.get_remaining_time_in_millis() > _RESERVE_MS)
+        seen = worker.work(
+            export_id, reports=REPORTS, has_time=lambda: lambda_context.get_remaining_time_in_millis() > _RESERVE_MS
+        )
     except Exception as error:
         logger.exception("an export was cut off", export_id=export_id)
         hopeless = isinstance(error, TooLargeError)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from oms.errors import ExportFinishedError
+from oms.exportable import REPORTS
 from oms.exports import service, worker
 from oms.exports.models import Export
 from tests.faults.injector import Call, Crash, between, crash_after, crash_before, crashes, faults
@@ -114,7 +115,7 @@ def test_f23_with_time_for_a_few_orders_at_once_the_file_is_the_same(exports: Ex
         for _ in range(50):
             patience = iter(range(draw.randint(3, 8)))
             with suppress(worker.OutOfTimeError):
-                worker.work(export.id, has_time=lambda left=patience: next(left, None) is not None)
+                worker.work(export.id, reports=REPORTS, has_time=lambda left=patience: next(left, None) is not None)
             if now(export).status == "done":
                 break
         handed_on()
@@ -155,7 +156,7 @@ def test_f23_two_workers_take_turns_and_the_file_is_the_same(exports: Exports) -
         def interfere(export: Export = export, orders: int = orders) -> None:
             left = iter(range(orders))
             with suppress(worker.OutOfTimeError):
-                worker.work(export.id, has_time=lambda: next(left, None) is not None)
+                worker.work(export.id, reports=REPORTS, has_time=lambda: next(left, None) is not None)
 
         meanwhile(moment, interfere, partial(look, export))
         handed_on()

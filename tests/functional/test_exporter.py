@@ -11,11 +11,13 @@ import pytest
 
 from oms import clock
 from oms.clock import random_id
+from oms.exportable import REPORTS
 from oms.exports import files as s3_files
 from oms.exports import parts, reports, worker
 from oms.exports.models import Export
 from oms.settings import settings
 from tests.faults.injector import failing, faults, refuse
+from tests.functional.counting import aggregate, told
 from tests.functional.exporting import (
     an_order,
     content,
@@ -27,7 +29,9 @@ from tests.functional.exporting import (
     request_export,
     uploads,
 )
+from tests.functional.gateway import call
 from tests.functional.harness import Person
+from tests.functional.stream import streamed
 
 pytestmark = [
     pytest.mark.usefixtures("files"),
@@ -108,7 +112,7 @@ def test_without_orders_there_is_a_file_with_the_head_alone(manager: Person) -> 
 
     look_until_it_is_done_with(export)
 
-    assert content(export) == (",".join(reports.REPORTS["orders"].columns) + "\r\n").encode()
+    assert content(export) == (",".join(REPORTS["orders"].columns) + "\r\n").encode()
     assert (now(export).rows, now(export).status) == (0, "done")
 
 
@@ -141,6 +145,30 @@ def test_the_inventory_has_every_product_archived_ones_too(
     }
     assert (rows[2]["on_hand"], rows[2]["available"], rows[2]["reserved"]) == ("10", "8", "2")
     assert (rows[1]["category"], rows[1]["low_stock_threshold"]) == ("Garden", "")
+
+
+# ---- sales ----------------------------------------------------------------------------------------------------------
+
+
+def test_sales_have_a_line_for_each_day_as_the_report_has(
+    manager: Person, customer: Person, order: Callable[..., Any]
+) -> None:
+    with streamed("orders") as records:
+        order(customer, shipping_cost="4.90")
+        kept = order(customer).json["id"]
+    aggregate(told(records))
+    today = f"{clock.now():%Y-%m-%d}"
+
+    rows = exported(manager, report="sales")
+    report = call("GET", "/api/v1/reports/sales", token=manager.token).json
+
+    assert len(rows) == 30
+    assert [(it["date"], it["orders"], it["units"], it["revenue"]) for it in rows] == [
+        (it["key"], str(it["orders"]), str(it["units"]), it["revenue"]) for it in report["series"]
+    ]
+    (day,) = (it for it in rows if it["date"] == today)
+    assert (day["orders"], day["units"], day["revenue"], day["shipping"]) == ("2", "4", "84.86", "4.90"), kept
+    assert (day["pending"], day["cancelled"], day["returned"], day["currency"]) == ("2", "0", "0", "EUR")
 
 
 def incompressible() -> str:
@@ -239,7 +267,7 @@ def test_when_the_time_ends_the_work_goes_on_by_queue_at_the_last_checkpoint(
     export = request_export(manager)
     left = iter([True] * 6)
 
-    worker.work(export.id, has_time=lambda: next(left, False))
+    worker.work(export.id, reports=REPORTS, has_time=lambda: next(left, False))
 
     half = now(export)
     assert half.status == "running"

@@ -1,4 +1,4 @@
-"""What the lines of each export say, and of which things they are made."""
+"""What the lines of exports say, and of which things they are made."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from oms.exports import reading
 from oms.exports.cells import Cell, text
 from oms.exports.models import Export
 from oms.exports.reading import Listing, Raw
-from oms.inventory.models import BY_CREATED as PRODUCTS
+from oms.inventory.models import BY_CREATED as PRODUCTS_BY_CREATED
 from oms.inventory.models import Product, StockItem
 from oms.money import to_text
-from oms.orders.models import BY_CREATED as ORDERS
+from oms.orders.models import BY_CREATED as ORDERS_BY_CREATED
 from oms.orders.models import created_shard
 from oms.settings import settings
 
@@ -32,7 +32,7 @@ class Report:
 def _orders(export: Export, after: str | None) -> Iterator[tuple[str, Rows]]:
     statuses = frozenset(str(it) for it in export.statuses or ())
     listing = Listing(
-        ORDERS,
+        ORDERS_BY_CREATED,
         [created_shard(number) for number in range(settings().order_shards)],
         key=lambda entry: {"id": entry["id"]},
         names=(*_OF_ORDER, "lines"),
@@ -73,7 +73,7 @@ def _line(number: int, line: Raw) -> Sequence[Cell]:
 
 def _inventory(export: Export, after: str | None) -> Iterator[tuple[str, Rows]]:
     listing = Listing(
-        PRODUCTS,
+        PRODUCTS_BY_CREATED,
         ["active", "archived"],
         key=lambda entry: dict(zip(("pk", "sk"), _stock_key(entry), strict=True)),
         names=(*_OF_STOCK, "pk", "sk"),
@@ -113,20 +113,18 @@ def _end(export: Export) -> str:
     return min(export.to, export.created_at) if export.to else export.created_at
 
 
-REPORTS = {
-    "orders": Report(
-        (
-            *("order_id", "order_number", "status", "created_at", "customer_id"),
-            *("line", "product_id", "sku", "name", "category", "quantity", "unit_price", "line_total"),
-            *("shipping_cost", "order_total", "currency"),
-        ),
-        _orders,
+ORDERS = Report(
+    (
+        *("order_id", "order_number", "status", "created_at", "customer_id"),
+        *("line", "product_id", "sku", "name", "category", "quantity", "unit_price", "line_total"),
+        *("shipping_cost", "order_total", "currency"),
     ),
-    "inventory": Report(
-        (
-            *("product_id", "sku", "name", "category", "status", "price", "currency"),
-            *("on_hand", "available", "reserved", "low_stock_threshold", "created_at"),
-        ),
-        _inventory,
+    _orders,
+)
+INVENTORY = Report(
+    (
+        *("product_id", "sku", "name", "category", "status", "price", "currency"),
+        *("on_hand", "available", "reserved", "low_stock_threshold", "created_at"),
     ),
-}
+    _inventory,
+)

@@ -6,7 +6,7 @@ alone. What the elder may still upload has a number that nobody uses again (part
 younger has no less of the one, and more of the other), and the file is made of the parts that are checkpointed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pynamodb.expressions.update import Action
@@ -18,13 +18,14 @@ from oms.exports.cells import Lines
 from oms.exports.files import UploadGoneError
 from oms.exports.models import CANCELLED, DONE, FAILED, RUNNING, UNFINISHED, Export
 from oms.exports.parts import PartOfFile
-from oms.exports.reports import REPORTS
+from oms.exports.reports import Report
 from oms.settings import settings
 
 # An item holds so many of them with room to spare: 40 GB.
 _MOST_PARTS = 5000
 
 type HasTime = Callable[[], bool]
+type Reports = Mapping[str, Report]
 
 
 class LostError(Exception):
@@ -39,7 +40,7 @@ class TooLargeError(Exception):
     """The file would have more parts than there can be."""
 
 
-def work(export_id: str, *, has_time: HasTime) -> Export | None:
+def work(export_id: str, *, reports: Reports, has_time: HasTime) -> Export | None:
     """Goes on with an export while `has_time`, and ends it or hands it on. As it is then; None: it is not there.
 
     Of one that has ended it takes away what is not to stay. Whatever it raises, the export is as at its last
@@ -48,7 +49,7 @@ def work(export_id: str, *, has_time: HasTime) -> Export | None:
     export = _claim(export_id)
     if export is not None and export.status in UNFINISHED:
         try:
-            export = _advance(export, has_time)
+            export = _advance(export, reports, has_time)
         except (LostError, UploadGoneError):
             mine, export = export, get_item(Export, Export.key(export_id))
             if export is not None and export.status in UNFINISHED and export.run == mine.run:
@@ -92,11 +93,11 @@ def _tidy(export: Export) -> None:
         files.delete(export)
 
 
-def _advance(export: Export, has_time: HasTime) -> Export:
+def _advance(export: Export, reports: Reports, has_time: HasTime) -> Export:
     export, assembled = _resume(export)
     begun_at = len(export.parts)
     if not export.ended:
-        export = _write(export, has_time)
+        export = _write(export, reports[export.report], has_time)
     found = None
     if export.ended:
         if not assembled:
@@ -142,9 +143,9 @@ def _begin(export: Export) -> Export:
         raise
 
 
-def _write(export: Export, has_time: HasTime) -> Export:
+def _write(export: Export, report: Report, has_time: HasTime) -> Export:
     """Writes parts until the end, or the end of the time: what was begun of a part then is made again."""
-    report, lines = REPORTS[export.report], Lines()
+    lines = Lines()
     part = PartOfFile(gzip=export.gzip)
     if export.position is None:
         part.add(lines.of([report.columns]), 0)

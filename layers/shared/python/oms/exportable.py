@@ -1,0 +1,33 @@
+"""What can be exported: each report by its name. Of the sales it is the days, as they are added up."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from oms import clock
+from oms.exports.models import Export
+from oms.exports.reports import INVENTORY, ORDERS, Report, Rows
+from oms.money import to_text
+from oms.reports.sales import sales_by_day
+from oms.settings import settings
+
+_COUNTED = ("orders", "units")
+_MONEY = ("revenue", "shipping")
+_LEFT_OUT = ("cancelled", "returned", "pending")
+
+
+def _sales(export: Export, after: str | None) -> Iterator[tuple[str, Rows]]:
+    """A line a day, as in the report of sales: 366 of them at most, so that they are one part."""
+    start, end = (clock.instant(str(it)).date() for it in (export.from_, export.to))
+    for day, amounts in sales_by_day(start, end - timedelta(days=1)).items():
+        position = f"{day}T00:00:00.000Z"
+        if after is None or position > after:
+            counted = [amounts[name] for name in _COUNTED]
+            money = [to_text(amounts[name]) for name in _MONEY]
+            yield position, [(day, *counted, *money, *(amounts[name] for name in _LEFT_OUT), settings().currency)]
+
+
+REPORTS = {
+    "orders": ORDERS,
+    "inventory": INVENTORY,
+    "sales": Report(("date", *_COUNTED, *_MONEY, *_LEFT_OUT, "currency"), _sales),
+}
