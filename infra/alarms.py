@@ -15,6 +15,8 @@ from infra.stages import Stage
 class Alarms(Construct):
     def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
         super().__init__(scope, construct_id)
+        # By the names that `make redrive` knows them by, the queues where failures end.
+        self.failure_queues: dict[str, sqs.IQueue] = {}
         self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
         if stage.alarm_email:
             self.topic.add_subscription(subscriptions.EmailSubscription(stage.alarm_email))
@@ -53,7 +55,7 @@ class Alarms(Construct):
         self.on(f"{name}Errors", function.metric_errors(), threshold=1, why=f"The function {name} raised or timed out.")
 
     def on_dead_letters(self, name: str, queue: sqs.IQueue) -> None:
-        self._tell_redrive(f"{name}DeadLetters", queue)
+        self._tell_redrive(name, "DeadLetters", queue)
         self.on(
             f"{name}DeadLetters",
             queue.metric_approximate_number_of_messages_visible(),
@@ -62,7 +64,7 @@ class Alarms(Construct):
         )
 
     def on_poison(self, name: str, queue: sqs.IQueue) -> None:
-        self._tell_redrive(f"{name}Poison", queue)
+        self._tell_redrive(name, "Poison", queue)
         self.on(
             f"{name}Poison",
             queue.metric_approximate_number_of_messages_visible(),
@@ -78,6 +80,7 @@ class Alarms(Construct):
             why=f"The function {name} is an hour behind its stream, which keeps a record for a day.",
         )
 
-    def _tell_redrive(self, name: str, queue: sqs.IQueue) -> None:
+    def _tell_redrive(self, name: str, kind: str, queue: sqs.IQueue) -> None:
         """`make redrive` knows a queue by the name of its alarm, from the stack's outputs."""
-        cdk.CfnOutput(cdk.Stack.of(self), name, value=queue.queue_url)
+        self.failure_queues[name] = queue
+        cdk.CfnOutput(cdk.Stack.of(self), f"{name}{kind}", value=queue.queue_url)

@@ -15,6 +15,7 @@ from infra.functions import Functions
 from infra.keys import Keys
 from infra.mail import Mail
 from infra.stages import Stage
+from infra.statistics import Statistics
 from infra.stock_book import StockBook
 from infra.webhooks import Webhooks
 
@@ -50,6 +51,7 @@ class OmsStack(cdk.Stack):
             events=events,
             alarms=alarms,
         )
+        Statistics(self, "Statistics", data=data, functions=functions, alarms=alarms)
         api = Api(self, "Api", stage=stage, functions=functions, alarms=alarms)
 
         cdk.CfnOutput(self, "ApiId", value=api.api.api_id)

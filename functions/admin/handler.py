@@ -1,4 +1,4 @@
-"""Routes of admins: the users, their roles and whether they may sign in; the audit log; the check of the stock book."""
+"""Routes of admins: users, their roles and whether they may sign in; the audit log; the stock check; statistics."""
 
 from typing import Annotated
 
@@ -18,6 +18,8 @@ from oms.inventory.check_schemas import (
     StockCheckResponse,
     StockRepairResponse,
 )
+from oms.reports.statistics import statistics
+from oms.reports.statistics_schemas import StatisticsResponse
 from oms.schemas import NoFields
 from oms.serving import serve
 
@@ -84,6 +86,12 @@ def repair_stock(request: RepairStockRequest) -> Response[StockRepairResponse]:
         request.product_id, dry_run=request.dry_run, by=current_user(), address=api.client_address()
     )
     return api.ok(StockRepairResponse.of(repair, dry_run=request.dry_run))
+
+
+@app.get("/api/v1/admin/stats", **ADMIN)
+def get_stats() -> Response[StatisticsResponse]:
+    """The system at a glance. Sums lag behind by seconds, and queues are counted by SQS, which says about how many."""
+    return api.ok(StatisticsResponse.of(statistics()))
 
 
 lambda_handler = serve(app)

@@ -11,6 +11,9 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from oms.dynamodb import in_parallel
+from oms.settings import settings
+
 logger = Logger(child=True)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
@@ -63,14 +66,33 @@ def _send_all(sqs: Any, queue_url: str, messages: Sequence[Message]) -> None:
             raise NotSentError(f"the queue refused {len(refused)} messages: {', '.join(codes)}")
 
 
-def depth(queue_url: str) -> int:
-    """About how many messages wait or are at work, without those that are delayed.
+@dataclass(frozen=True)
+class Depth:
+    """About how many messages wait to be received now, without those that are delayed, and how many are at work.
 
     What fails stays "at work", though nobody works on it, until its visibility ends.
     """
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    found = _sqs().get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
-    return sum(int(found["Attributes"][name]) for name in names)
+
+    waiting: int
+    in_flight: int
+
+    @property
+    def total(self) -> int:
+        return self.waiting + self.in_flight
+
+
+def depth(queue_url: str) -> Depth:
+    counts = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    found = _sqs().get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(counts))["Attributes"]
+    return Depth(*(int(found[it]) for it in counts))
+
+
+def depths(names: Sequence[str]) -> dict[str, Depth]:
+    """Of these queues of the deployment, all asked at once."""
+    # The URLs of an account's queues differ in the name alone; this is one of them.
+    account = settings().stock_check_queue_url.rpartition("/")[0]
+    _sqs()  # made before the threads: making a client is not thread-safe
+    return dict(zip(names, in_parallel(depth, [f"{account}/{name}" for name in names]), strict=True))
 
 
 def _entry(message: Message) -> dict[str, Any]:

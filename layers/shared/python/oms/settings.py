@@ -1,5 +1,6 @@
 """The only reader of the environment: typed settings, checked once, when first asked for."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -17,6 +18,18 @@ _DECIMALS = {
     4: "CLF UYW",
 }
 _MINOR_DIGITS = {currency: digits for digits, currencies in _DECIMALS.items() for currency in currencies.split()}
+
+
+@dataclass(frozen=True)
+class WatchedQueue:
+    """The name that people know a queue by, and those that SQS does: its own and that of where its failures end.
+
+    A poison queue is of a stream, and no queue stands before it.
+    """
+
+    name: str
+    queue: str | None
+    failures: str
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,7 @@ class Settings:
     delivery_queue_url: str
     slow_delivery_queue_url: str
     replay_queue_url: str
+    queues: tuple[WatchedQueue, ...]
     export_queue_url: str
     export_tries: int
     exports_bucket: str
@@ -107,6 +121,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         delivery_queue_url=environment.get("OMS_DELIVERY_QUEUE_URL", ""),
         slow_delivery_queue_url=environment.get("OMS_SLOW_DELIVERY_QUEUE_URL", ""),
         replay_queue_url=environment.get("OMS_REPLAY_QUEUE_URL", ""),
+        queues=tuple(WatchedQueue(*it) for it in json.loads(environment.get("OMS_QUEUES", "[]"))),
         export_queue_url=environment.get("OMS_EXPORT_QUEUE_URL", ""),
         # After so many tries the queue gives a message up.
         export_tries=_at_least(1, environment.get("OMS_EXPORT_TRIES", "5")),

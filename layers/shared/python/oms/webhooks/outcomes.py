@@ -4,15 +4,13 @@ A statistic: an attempt is counted after it is settled, and nothing depends on i
 not count stays uncounted, and botocore's own second try, where an answer was lost, may count it twice.
 """
 
-from collections import Counter
-from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import timedelta
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from oms import clock
-from oms.dynamodb import batch_get, update_item
+from oms.dynamodb import update_item
 from oms.errors import UnavailableError
 from oms.webhooks.models import DayOfAttempts
 
@@ -33,11 +31,3 @@ def count(outcome: str) -> None:
         update_item(day, [DayOfAttempts.kind.set(DayOfAttempts), counted.add(1), ends])
     except (BotoCoreError, ClientError, UnavailableError):
         logger.warning("an attempt was not counted", outcome=outcome, exc_info=True)
-
-
-def counted(days: Iterable[date]) -> Counter[str]:
-    """The attempts of these days, by outcome."""
-    total: Counter[str] = Counter(dict.fromkeys(DayOfAttempts.OUTCOMES, 0))
-    for day in batch_get(DayOfAttempts, (DayOfAttempts.key(it.isoformat()) for it in days), consistent=False).values():
-        total.update({outcome: getattr(day, outcome) for outcome in DayOfAttempts.OUTCOMES})
-    return total

@@ -56,7 +56,7 @@ def sweep() -> int:
 def _nudging() -> list[Iterator[int]]:
     """For the replays, and for the deliveries of each subscription: nudges page by page, and says how many."""
     queue_urls = (settings().delivery_queue_url, settings().slow_delivery_queue_url)
-    most = {url: A_FEW if queues.depth(url) > DEEP else MOST for url in queue_urls}
+    most = {url: A_FEW if queues.depth(url).total > DEEP else MOST for url in queue_urls}
     return [_nudge_replays(), *(_nudge(it, most[queue_of(it)]) for it in all_subscriptions())]
 
 

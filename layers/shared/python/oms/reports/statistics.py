@@ -1,0 +1,98 @@
+"""What an admin sees at a glance: read from sums and counts, so it costs the same however much there is of anything."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from oms import clock, queues
+from oms.dynamodb import batch_get
+from oms.reports import order_sums, stock_sums, sums
+from oms.reports.sales import sales_by_day
+from oms.reports.user_sums import USERS
+from oms.settings import settings
+from oms.webhooks.models import DayOfAttempts
+
+WEEK, MONTH = 7, 30
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """About how many messages there are. A poison queue is of no queue: then there is nothing before the failures."""
+
+    name: str
+    waiting: int | None
+    in_flight: int | None
+    dead_letters: int
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """`revenue` by the number of days, today the last of them (UTC), in minor units; `attempts` of the last week."""
+
+    users: Mapping[str, int]
+    stock: Mapping[str, int]
+    orders: Mapping[str, int]
+    revenue: Mapping[int, int]
+    attempts: Mapping[str, int]
+    queues: Sequence[QueueState]
+
+
+def statistics() -> Statistics:
+    today = clock.now().date()
+    users, stock, orders = _totals()
+    return Statistics(
+        users=users,
+        stock=stock,
+        orders=orders,
+        revenue=_revenue(today),
+        attempts=_attempts(today),
+        queues=_queues(),
+    )
+
+
+def _totals() -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """Of the users by role, of the stock, of the orders by status."""
+    shards = range(order_sums.SHARDS)
+    of_stock = {stock_sums.totals_of(shard) for shard in shards}
+    of_orders = {order_sums.totals_of(shard) for shard in shards}
+    found = sums.read([USERS, *of_stock, *of_orders])
+    parts: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
+    for total, keys in zip(parts, ({USERS}, of_stock, of_orders), strict=True):
+        for key in keys & found.keys():
+            total.update(found[key])
+    return parts
+
+
+def _revenue(today: date) -> dict[int, int]:
+    days = sales_by_day(_ago(today, MONTH), today)
+    of_days = [amounts["revenue"] for amounts in days.values()]
+    return {number: sum(of_days[-number:]) for number in (1, WEEK, MONTH)}
+
+
+def _attempts(today: date) -> Counter[str]:
+    keys = [DayOfAttempts.key((today - timedelta(days=number)).isoformat()) for number in range(WEEK)]
+    total: Counter[str] = Counter()
+    for day in batch_get(DayOfAttempts, keys, consistent=False).values():
+        total.update({outcome: getattr(day, outcome) for outcome in DayOfAttempts.OUTCOMES})
+    return total
+
+
+def _ago(today: date, days: int) -> date:
+    """The first of so many days, of which today is the last."""
+    return today - timedelta(days=days - 1)
+
+
+def _queues() -> list[QueueState]:
+    watched = settings().queues
+    names = [name for it in watched for name in (it.queue, it.failures) if name]
+    depths = queues.depths(names)
+    return [
+        QueueState(
+            name=it.name,
+            waiting=depths[it.queue].waiting if it.queue else None,
+            in_flight=depths[it.queue].in_flight if it.queue else None,
+            dead_letters=depths[it.failures].waiting + depths[it.failures].in_flight,
+        )
+        for it in watched
+    ]
