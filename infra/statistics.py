@@ -26,7 +26,7 @@ class Statistics(Construct):
         watched = []
         for name, failures in sorted(alarms.failure_queues.items()):
             queue = before.get(failures.node.path)
-            watched.append([name, queue.queue_name if queue else None, failures.queue_name])
+            watched.append([name, queue.queue_name if queue else "", failures.queue_name])
             for it in (failures, *([queue] if queue else [])):
                 it.grant(admin, "sqs:GetQueueAttributes")
         # Names, not URLs: a function's environment is 4 KB at most.

@@ -230,6 +230,10 @@ def list_movements(world: World) -> Ask:
     return lambda: call("GET", f"{PRODUCTS}/{world.product}/movements", token=world.shop.manager.token)
 
 
+def get_stats(world: World) -> Ask:
+    return lambda: call("GET", "/api/v1/admin/stats", token=world.admin.token)
+
+
 def report_inventory(world: World) -> Ask:
     """With a product that is out."""
     with streamed() as records:
@@ -400,6 +404,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"GET {REPORTS}/exports/<export_id>", "", 2, an_export("GET", "/{id}", "queued")),
     (f"GET {REPORTS}/exports/<export_id>", "done", 3, an_export("GET", "/{id}", "done")),
     (f"DELETE {REPORTS}/exports/<export_id>", "", 3, an_export("DELETE", "/{id}", "queued")),
+    ("GET /api/v1/admin/stats", "", 7, get_stats),
     # the feed
     (f"GET {FEED}", "", 3, feed(FEED)),
     (f"GET {FEED}", "after an event", 3, feed(f"{FEED}?after={{first}}")),

@@ -1,5 +1,7 @@
 """The functions' common settings, and who may reach what."""
 
+import json
+import re
 from collections import defaultdict
 from typing import Any
 
@@ -79,6 +81,8 @@ ALLOWED = {
     "Admin": {
         "DataIdentity": READ | {"dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "DataInventory": READ | WRITE,
+        "DataReports": {"dynamodb:BatchGetItem", "dynamodb:Query"},
+        "DataWebhooks": {"dynamodb:BatchGetItem"},
         "DataAudit": APPEND | {"dynamodb:Query", "dynamodb:BatchGetItem"},
         "KeysPepper": SECRET,
         "KeysOrigin": SECRET,
@@ -193,6 +197,10 @@ ALLOWED = {
 }
 
 
+# How deep a queue is, the statistics ask of each.
+WATCH = {"sqs:GetQueueAttributes"}
+
+
 def grants(prod: Synthesized) -> dict[str, dict[str, set[str]]]:
     """function → name of the resource → actions"""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -235,8 +243,35 @@ def test_each_function_may_do_exactly_what_it_needs(prod: Synthesized) -> None:
     for function, resources in found.items():
         assert resources.pop("*") == TRACE
         assert resources.pop(f"Functions{function}Logs") == LOG
+    for queue in (name[:-8] for name in prod.all("AWS::SQS::Queue")):
+        assert found["Admin"][queue] >= WATCH
+        if found["Admin"][queue] == WATCH:
+            del found["Admin"][queue]
 
     assert found == ALLOWED
+
+
+def test_the_statistics_know_each_queue_and_where_its_failures_end(prod: Synthesized) -> None:
+    environment = prod.functions()["Admin"]["Environment"]["Variables"]
+    text = "".join(
+        part if isinstance(part, str) else f"<{part['Fn::GetAtt'][0]}>"
+        for part in environment["OMS_QUEUES"]["Fn::Join"][1]
+    )
+    queues = prod.all("AWS::SQS::Queue")
+    watched = {name for _, *pair in json.loads(text) for name in pair if name}
+    by_failures = {
+        it["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]: name
+        for name, it in queues.items()
+        if "RedrivePolicy" in it
+    }
+
+    assert watched == {f"<{name}>" for name in queues}
+    for name, queue, failures in json.loads(text):
+        before = by_failures.get(failures.strip("<>"))
+        assert queue == (f"<{before}>" if before else ""), name
+    # SQS's names are 80 characters at most; Lambda's environment takes 4 KB.
+    longest = sum(len(key) + len(value if isinstance(value, str) else "x" * 80) for key, value in environment.items())
+    assert longest - 80 + len(re.sub("<.*?>", "x" * 80, text)) < 4096
 
 
 def test_only_the_sign_in_functions_can_read_private_keys(prod: Synthesized) -> None:

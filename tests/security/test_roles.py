@@ -140,6 +140,7 @@ RULES: dict[str, Rule] = {
     "get_stock_check": Rule("A"),
     "start_stock_check": Rule("A"),
     "repair_stock": Rule("A", body=repair),
+    "get_stats": Rule("A"),
     # inventory
     "list_products": Rule("C"),
     "create_product": Rule("M", body=lambda _: PRODUCT | {"sku": "NEW-1"}),

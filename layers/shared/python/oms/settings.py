@@ -121,7 +121,10 @@ def read(environment: Mapping[str, str]) -> Settings:
         delivery_queue_url=environment.get("OMS_DELIVERY_QUEUE_URL", ""),
         slow_delivery_queue_url=environment.get("OMS_SLOW_DELIVERY_QUEUE_URL", ""),
         replay_queue_url=environment.get("OMS_REPLAY_QUEUE_URL", ""),
-        queues=tuple(WatchedQueue(*it) for it in json.loads(environment.get("OMS_QUEUES", "[]"))),
+        queues=tuple(
+            WatchedQueue(name, queue or None, failures)
+            for name, queue, failures in json.loads(environment.get("OMS_QUEUES", "[]"))
+        ),
         export_queue_url=environment.get("OMS_EXPORT_QUEUE_URL", ""),
         # After so many tries the queue gives a message up.
         export_tries=_at_least(1, environment.get("OMS_EXPORT_TRIES", "5")),

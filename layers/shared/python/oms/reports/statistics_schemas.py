@@ -59,9 +59,7 @@ class QueueResponse(Response):
 
     @classmethod
     def of(cls, queue: QueueState) -> Self:
-        return cls(
-            name=queue.name, waiting=queue.waiting, in_flight=queue.in_flight, dead_letters=queue.dead_letters
-        )
+        return cls(name=queue.name, waiting=queue.waiting, in_flight=queue.in_flight, dead_letters=queue.dead_letters)
 
 
 class StatisticsResponse(Response):
