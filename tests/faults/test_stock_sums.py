@@ -10,7 +10,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 
 from oms import clock, streams
 from oms.inventory.models import Cause, StockItem
-from oms.reports import stock_sums
+from oms.reports import order_sums, stock_sums
 from tests.faults.direct import past_the_protocol
 from tests.faults.injector import Call, conflicted, crashes, failing, faults, lose_answer, refuse
 from tests.faults.shop import Shop, stock_of, table
@@ -199,6 +199,30 @@ def test_a_batch_is_written_in_one_transaction_whatever_it_is_of(traded: list[Re
     of_the_sums = [it.operation for it in calls if it.operation != "PutItem"]
     assert of_the_sums == ["BatchGetItem", "TransactWriteItems"]
     assert [it.operation for it in again if it.operation != "PutItem"] == ["BatchGetItem"]
+
+
+def test_changes_that_cancel_each_other_out_are_a_change_of_their_sum(cloud: None) -> None:
+    """Or a check that saw what is applied of one before, and of the other after, would miss that anything moved."""
+    chance = random.Random(1)
+    stocks = [new_stock(chance) for _ in range(50)]
+    shards = [order_sums.shard_of(it.product_id) for it in stocks]
+    one, other = [it for it, shard in zip(stocks, shards, strict=True) if shard == shards[0]][:2]
+    for stock in (one, other):
+        stock.available, stock.reserved, stock.low_stock_threshold = 50, 5, None
+    keep_books([record(None, it.serialize()) for it in (one, other)])
+    (before,) = raw_items("reports", "sum")
+
+    moved = []
+    for stock, units in ((one, 1), (other, -1)):
+        was = stock.serialize()
+        stock.reserved += units
+        stock.available -= units
+        stock.version += 1
+        moved.append(record(was, stock.serialize()))
+    keep_books(moved)
+
+    (after,) = raw_items("reports", "sum")
+    assert after == before | {"changes": {"N": str(int(before["changes"]["N"]) + 1)}}
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def _write(group: Sequence[Move], gone: set[SumKey]) -> None:
 
     Raises TryAgainError then, and where somebody else was faster.
     """
-    added = {key: amounts for key, amounts in total(it.difference for it in group).items() if key not in gone}
+    added = {key: amounts for key, amounts in _additions_of(group).items() if key not in gone}
     try:
         with transaction() as write:
             for move in group:
@@ -146,6 +146,15 @@ def _write(group: Sequence[Move], gone: set[SumKey]) -> None:
         if any(failed(reason) for reason in reasons):
             raise TryAgainError from error
         raise
+
+
+def _additions_of(group: Sequence[Move]) -> dict[SumKey, dict[str, int]]:
+    """By sum, what the moves together add. Where that comes to nothing it is a change of the sum all the same: who
+    reads what is applied of one before and of the other after would not find the sum.
+    """
+    differences = [it.difference for it in group]
+    nothing: dict[SumKey, dict[str, int]] = {key: {} for it in differences for key in it if not key.is_of_user}
+    return nothing | total(differences)
 
 
 def applied(chunk: Chunk) -> Applied:
