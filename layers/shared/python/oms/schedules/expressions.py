@@ -1,0 +1,179 @@
+"""When a schedule runs: `rate(…)` and `cron(…)` as EventBridge Scheduler takes them, in UTC, hourly at most.
+
+What is taken here AWS takes too: only what it documents, since an entry that it refused would be noticed by nobody who
+asked for it. https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+"""
+
+import re
+from calendar import monthrange
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+SHORTEST, LONGEST = timedelta(hours=1), timedelta(days=366)
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_RATE = re.compile(r"rate\(([1-9][0-9]{0,5}) (minute|hour|day)(s?)\)")
+_CRON = re.compile(r"cron\((\S+) +(\S+) +(\S+) +(\S+) +(\S+) +(\S+)\)")
+
+
+class ExpressionError(ValueError):
+    """The message says what is wrong, and goes on from "the schedule …"."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    period: timedelta
+
+    def next_after(self, moment: datetime, *, since: datetime) -> datetime:
+        """The first whole number of periods after `since` that is after `moment`."""
+        return since + ((moment - since) // self.period + 1) * self.period
+
+
+@dataclass(frozen=True)
+class Cron:
+    minute: int
+    hours: frozenset[int]
+    months: frozenset[int]
+    years: frozenset[int]
+    falls_on: Callable[[date], bool]
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """None: there is no such day any more."""
+        for day in self._days(moment.date()):
+            for hour in sorted(self.hours):
+                at = datetime.combine(day, time(hour, self.minute), UTC)
+                if at > moment:
+                    return at
+        return None
+
+    def _days(self, first: date) -> Iterator[date]:
+        for year in sorted(it for it in self.years if it >= first.year):
+            for month in sorted(self.months):
+                for number in range(1, monthrange(year, month)[1] + 1):
+                    day = date(year, month, number)
+                    if day >= first and self.falls_on(day):
+                        yield day
+
+
+def parse(text: str, *, now: datetime) -> Rate | Cron:
+    """Raises ExpressionError, also for what would run more often than hourly, or never after `now`."""
+    if found := _RATE.fullmatch(text):
+        return _rate(int(found[1]), found[2], plural=found[3] == "s")
+    if found := _CRON.fullmatch(text):
+        cron = _cron(*found.groups())
+        if cron.next_after(now) is None:
+            raise ExpressionError("names no moment to come")
+        return cron
+    raise ExpressionError("must be as rate(1 day) or cron(30 6 * * ? *)")
+
+
+def _rate(value: int, unit: str, *, plural: bool) -> Rate:
+    if plural != (value > 1):
+        raise ExpressionError(f"must have the unit {unit} after 1, and {unit}s after more")
+    period = value * timedelta(**{f"{unit}s": 1})
+    if period < SHORTEST:
+        raise ExpressionError("must not run more often than hourly")
+    if period > LONGEST:
+        raise ExpressionError(f"must run every {LONGEST.days} days at least")
+    return Rate(period)
+
+
+def _cron(minutes: str, hours: str, days: str, months: str, weekdays: str, years: str) -> Cron:
+    if (days == "?") == (weekdays == "?"):
+        raise ExpressionError("must have ? for the day of the month or the day of the week, and not for both")
+    minute, *more = _MINUTES.values(minutes)
+    if more:
+        raise ExpressionError("must not run more often than hourly: it must have one minute")
+    return Cron(
+        minute,
+        _HOURS.values(hours),
+        _MONTH.values(months),
+        _YEAR.values(years),
+        _on_weekdays(weekdays) if days == "?" else _on_days(days),
+    )
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A field of cron; `names` stand for its numbers from 1 on."""
+
+    name: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+    steps: bool = True
+
+    def values(self, text: str) -> frozenset[int]:
+        """What `*`, `5`, `1-5`, `*/2`, `1/2` and `1-5/2` mean, the latter four and numbers also after commas."""
+        if text == "*":
+            return frozenset(range(self.low, self.high + 1))
+        return frozenset(number for part in text.split(",") for number in self._part(part))
+
+    def _part(self, text: str) -> range:
+        span, slash, step = text.partition("/")
+        first, dash, last = span.partition("-")
+        if slash and not (self.steps and re.fullmatch("[1-9][0-9]{0,3}", step) and int(step) <= self.high):
+            raise self._error(text)
+        if dash and first.isdigit() != last.isdigit():
+            raise self._error(text)
+        low = self.low if span == "*" and slash else self.number(first)
+        high = self.number(last) if dash else self.high if slash else low
+        if low > high:
+            raise self._error(text)
+        return range(low, high + 1, int(step or 1))
+
+    def number(self, text: str) -> int:
+        found = self.names.index(text) + 1 if text in self.names else None
+        if found is None and re.fullmatch("[0-9]{1,4}", text) and len(text) <= len(str(self.high)):
+            found = int(text)
+        if found is None or not self.low <= found <= self.high:
+            raise self._error(text)
+        return found
+
+    def _error(self, text: str) -> ExpressionError:
+        return ExpressionError(f"has {text!r}, which AWS does not know as a {self.name}")
+
+
+_MINUTES = _Field("minute", 0, 59)
+_HOURS = _Field("hour", 0, 23)
+_DAY = _Field("day of the month", 1, 31)
+_MONTH = _Field("month", 1, 12, _MONTHS)
+_WEEKDAY = _Field("day of the week", 1, 7, _WEEKDAYS, steps=False)
+_YEAR = _Field("year", 1970, 2199)
+
+
+def _on_days(text: str) -> Callable[[date], bool]:
+    if text == "L":
+        return lambda day: day.day == _last(day)
+    if text.endswith("W"):
+        number = _DAY.number(text[:-1])
+        return lambda day: number <= _last(day) and day == _nearest_workday(day.replace(day=number))
+    numbers = _DAY.values(text)
+    return lambda day: day.day in numbers
+
+
+def _on_weekdays(text: str) -> Callable[[date], bool]:
+    if found := re.fullmatch("([1-7])#([1-5])", text):
+        weekday, which = int(found[1]), int(found[2])
+        return lambda day: _weekday(day) == weekday and (day.day + 6) // 7 == which
+    if found := re.fullmatch("([1-7])L", text):
+        last = int(found[1])
+        return lambda day: _weekday(day) == last and day.day + 7 > _last(day)
+    weekdays = frozenset({7}) if text == "L" else _WEEKDAY.values(text)
+    return lambda day: _weekday(day) in weekdays
+
+
+def _last(day: date) -> int:
+    return monthrange(day.year, day.month)[1]
+
+
+def _weekday(day: date) -> int:
+    """From Sunday, 1, to Saturday, 7."""
+    return day.isoweekday() % 7 + 1
+
+
+def _nearest_workday(day: date) -> date:
+    """Of its month: from Monday to Friday."""
+    steps = {6: -1 if day.day > 1 else 2, 7: 1 if day.day < _last(day) else -2}
+    return day + timedelta(days=steps.get(day.isoweekday(), 0))
