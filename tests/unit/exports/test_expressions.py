@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from oms.schedules.expressions import Cron, ExpressionError, Rate, parse
+from oms.exports.expressions import Cron, ExpressionError, Rate, parse
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 MONTHS = [f"{date(2026, it, 1):%b}".upper() for it in range(1, 13)]
