@@ -18,6 +18,8 @@ from infra.stages import Stage
 from infra.streams import Stream, StreamConsumer
 
 SOURCE = "oms"
+# Of the system's own messages, which neither feed nor webhooks see.
+INTERNAL_SOURCE = "oms.internal"
 # Its sessions, attempts and tokens come and go with every sign-in; these are the items that tell something.
 IDENTITY = (
     {"dynamodb": {"NewImage": {"kind": {"S": ["user"]}}}},
@@ -29,6 +31,8 @@ IDENTITY = (
 REPORTS = (
     {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["export"]}}}},
     {"dynamodb": {"NewImage": {"kind": {"S": ["export"]}, "status": {"S": ["cancelled", "done"]}}}},
+    # That a schedule has come or gone; not how far its runs have come.
+    {"eventName": ["INSERT", "REMOVE"], "dynamodb": {"Keys": {"pk": {"S": ["schedules"]}}}},
 )
 TRIES = 5
 # What one transaction of the feed takes; SQS hands over more than ten only after a window.
@@ -74,13 +78,13 @@ class Events(Construct):
         seconds: int,
         batch_size: int,
         types: Sequence[str] = (),
-        of: str = SOURCE,
+        of: Sequence[str] = (SOURCE,),
         concurrency: int = 2,
         tries: int = TRIES,
     ) -> sqs.Queue:
         """A rule for events of these types (none: all), the queue that it fills, and the function that the queue feeds.
 
-        `of` is the events' source; `concurrency` is how many batches the function works on at once, 2 at least. After
+        `of` are the events' sources; `concurrency` is how many batches the function works on at once, 2 at least. After
         so many `tries`, six times `seconds` apart, a message is a dead letter.
         """
         queue, dead_letters = queue_with_dead_letters(
@@ -92,7 +96,7 @@ class Events(Construct):
             self,
             f"{name}Rule",
             event_bus=self.bus,
-            event_pattern=events.EventPattern(source=[of], detail_type=list(types) or None),
+            event_pattern=events.EventPattern(source=list(of), detail_type=list(types) or None),
             targets=[targets.SqsQueue(queue, message=message, dead_letter_queue=dead_letters)],
         )
         function.add_event_source(

@@ -44,6 +44,8 @@ SEALER_SECONDS = 300
 # Time for a part of the file, which is what a run is to write at least, also of a compressed one and where reads are
 # throttled: see docs/exports.md. Longer, and what was cut off would wait longer until its message comes again.
 EXPORTER_SECONDS = 300
+# A run is four calls, with their retries; so is a look at a schedule.
+SCHEDULER_SECONDS = 60
 # As long as Lambda lets it: a check hands over shortly before, and goes on by queue.
 VERIFIER_SECONDS = 900
 
@@ -106,6 +108,7 @@ class Functions(Construct):
             environment={"OMS_WEBHOOK_KEYS_SECRET": keys.name(WEBHOOK_KEYS)},
             timeout=SENDER_SECONDS,
         )
+        self.scheduler = self.add("Scheduler", "scheduler.handler", timeout=SCHEDULER_SECONDS)
         self.replayer = self.add("Replayer", "sweeper.replays", timeout=REPLAYER_SECONDS)
         self.sealer = self.add(
             "Sealer",
@@ -140,7 +143,8 @@ class Functions(Construct):
         for function in (self.orders, self.expiry):
             grant_read_write(data.orders, function)
         data.identity.grant(self.notifier, "dynamodb:GetItem", *WRITE_ITEMS)
-        data.webhooks.grant(self.notifier, "dynamodb:GetItem")
+        for told_of in (data.webhooks, data.reports):
+            told_of.grant(self.notifier, "dynamodb:GetItem")
         data.inventory.grant(self.bookkeeper, "dynamodb:PutItem")
         data.reports.grant(self.bookkeeper, "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
         grant_read(data.orders, self.verifier)

@@ -7,12 +7,10 @@ from aws_cdk import aws_ses as ses
 from constructs import Construct
 
 from infra.alarms import Alarms
-from infra.events import SOURCE, Events
+from infra.events import INTERNAL_SOURCE, SOURCE, Events
 from infra.functions import NOTIFIER_SECONDS, Functions
 from infra.stages import Stage
 
-# Of the system's own messages, which neither feed nor webhooks see.
-INTERNAL_SOURCE = "oms.internal"
 TYPES = (
     "order.created",
     "order.confirmed",
@@ -22,6 +20,8 @@ TYPES = (
     "user.registered",
     "user.locked",
     "webhook.disabled",
+    # To each recipient of a scheduled report: the event of it names none.
+    "report.mail",
 )
 REQUESTS = ("mail.requested",)
 # An hour: longer, nobody waits for a new password.
@@ -45,7 +45,10 @@ class Mail(Construct):
         self._functions = functions
         # Who waits for a new password is not to wait behind a day's orders. Two at once of each queue: two are about
         # the 14 mails a second that SES gives a new account, and passwords are seldom asked for.
-        for name, source, types in (("Mail", SOURCE, TYPES), ("MailRequests", INTERNAL_SOURCE, REQUESTS)):
+        for name, source, types in (
+            ("Mail", (SOURCE, INTERNAL_SOURCE), TYPES),
+            ("MailRequests", (INTERNAL_SOURCE,), REQUESTS),
+        ):
             events.to_queue(
                 name,
                 functions.notifier,

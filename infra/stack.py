@@ -14,6 +14,7 @@ from infra.exports import Exports
 from infra.functions import Functions
 from infra.keys import Keys
 from infra.mail import Mail
+from infra.schedules import Schedules
 from infra.stages import Stage
 from infra.statistics import Statistics
 from infra.stock_book import StockBook
@@ -40,6 +41,7 @@ class OmsStack(cdk.Stack):
         events = Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
         Aggregates(self, "Aggregates", data=data, functions=functions, events=events)
         Exports(self, "Exports", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
+        Schedules(self, "Schedules", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
         Mail(self, "Mail", stage=stage, functions=functions, events=events, alarms=alarms)
         Webhooks(
             self,

@@ -27,6 +27,8 @@ AMOUNT = re.compile(r"[0-9]{1,10}(\.[0-9]{1,10})?")
 ORIGIN = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?")
 PUBLIC_URL = re.compile(ORIGIN.pattern + r"(/[A-Za-z0-9._~-]+)*")
 SENDER = re.compile(r"[A-Za-z0-9._+-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+")
+# What it may be after all, the functions find out: they look the account up.
+ADDRESS = re.compile(r"[^\s,@]+@[^\s,@]+\.[^\s,@]+")
 DEVELOPERS_ORIGIN = re.compile(r"http://localhost:[0-9]{1,5}")
 
 
@@ -69,6 +71,8 @@ class Stage(BaseModel):
     public_url: str | None = None
     # The sender of all mail, verified in SES, itself or by its domain; without one no mail is sent.
     mail_from: str | None = None
+    # Managers and admins, by their addresses, who are mailed of the orders of each day.
+    daily_report_to: tuple[str, ...] = Field((), max_length=20)
     clock_offset: int | None = None
     register_limit: int | None = Field(None, ge=1)
     login_limit: int | None = Field(None, ge=1)
@@ -120,6 +124,11 @@ class Stage(BaseModel):
             raise StageError(f"The setting 'mail_from' is refused: {self.mail_from!r} is not as shop@example.com.")
         if self.mail_from and not self.public_url:
             raise StageError("The setting 'mail_from' needs 'public_url': the links in mails begin with it.")
+        if self.daily_report_to and not self.mail_from:
+            raise StageError("The setting 'daily_report_to' needs 'mail_from': without it no mail is sent.")
+        for address in self.daily_report_to:
+            if not ADDRESS.fullmatch(address):
+                raise StageError(f"The setting 'daily_report_to' is refused: {address!r} is not as ada@example.com.")
 
     def _refuse_vague_origins(self) -> None:
         for origin in self.cors_origins:

@@ -79,6 +79,16 @@ WEBHOOK = {
     "failing_since": "2026-11-17T03:12:40.000Z",
 }
 
+EXPORT = {
+    "id": "6ASQZ1Y2KSAAE0CESPPX",
+    "report": "orders",
+    "from_": "2026-11-21T00:00:00.000Z",
+    "to": "2026-11-22T00:00:00.000Z",
+    "created_at": "2026-11-22T00:45:07.120Z",
+    "rows": 1284,
+    "schedule_id": "01K9ZQ3V7T5M8N2R4X6Y",
+}
+
 
 def sample_order(**changes: Any) -> OrderResponse:
     return OrderResponse.model_validate(ORDER | changes, strict=False)
@@ -99,6 +109,7 @@ def samples() -> dict[str, dict[str, Any]]:
         "order.cancelled": {"order": sample_order(status="cancelled", cancel_reason="Ordered by mistake")},
         "order.expired": {"order": sample_order(status="expired", shipping_address=None)},
         "webhook.disabled": {"webhook": WEBHOOK},
+        "report.ready": {"export": EXPORT, "expires": "2026-12-22T00:45:12.000Z"},
     }
 
 

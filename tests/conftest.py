@@ -32,6 +32,10 @@ os.environ.update(
         "OMS_REPLAY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/replays",
         "OMS_EXPORT_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/exports",
         "OMS_EXPORTS_BUCKET": "exports",
+        "OMS_SCHEDULE_GROUP": "oms-test",
+        "OMS_SCHEDULE_ROLE": "arn:aws:iam::123456789012:role/schedules",
+        "OMS_SCHEDULE_TARGET": "arn:aws:sqs:eu-central-1:123456789012:runs",
+        "OMS_SCHEDULE_DEAD_LETTERS": "arn:aws:sqs:eu-central-1:123456789012:runs-dead-letters",
         "OMS_VERSION": "0.1.0",
     }
 )

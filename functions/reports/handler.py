@@ -5,11 +5,20 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from oms import api
+from oms import api, recipients
 from oms.api import MANAGER, MANAGER_WITHOUT_HEAD, current_user
+from oms.exports import schedules
 from oms.exports import service as exports
-from oms.exports.models import Export
-from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery, ExportPage, ExportResponse
+from oms.exports.models import Export, Schedule
+from oms.exports.schemas import (
+    CreateExportRequest,
+    CreateScheduleRequest,
+    ExportOrdersQuery,
+    ExportPage,
+    ExportResponse,
+    SchedulePage,
+    ScheduleResponse,
+)
 from oms.reports import sales, stock_report
 from oms.reports.schemas import InventoryReport, SalesQuery, SalesReport
 from oms.schemas import PageQuery
@@ -78,6 +87,31 @@ def cancel_export(export_id: str) -> Response[None]:
 
 def _place(export: Export) -> str:
     return f"/api/v1/reports/exports/{export.id}"
+
+
+@app.post("/api/v1/reports/schedules", status_code=201, **MANAGER)
+def create_schedule(request: CreateScheduleRequest) -> Response[ScheduleResponse]:
+    """An export that is made again and again, each from where the last one ended, and mailed of when it is ready."""
+    schedule, addresses = schedules.create(request, by=current_user(), address=api.client_address())
+    return api.created(ScheduleResponse.of(schedule, addresses), location=f"/api/v1/reports/schedules/{schedule.id}")
+
+
+@app.get("/api/v1/reports/schedules", **MANAGER)
+def list_schedules(query: Annotated[PageQuery, Query()]) -> Response[SchedulePage]:
+    page = schedules.list_schedules(limit=query.limit, after=api.list_position(query.cursor))
+    addresses = recipients.addresses_of({str(it) for schedule in page.items for it in schedule.recipients})
+
+    def show(schedule: Schedule) -> ScheduleResponse:
+        return ScheduleResponse.of(schedule, addresses)
+
+    return api.listed(page, show, SchedulePage)
+
+
+@app.delete("/api/v1/reports/schedules/<schedule_id>", status_code=204, **MANAGER)
+def delete_schedule(schedule_id: str) -> Response[None]:
+    """It runs no more. What a run has begun is finished."""
+    schedules.delete(schedule_id, by=current_user(), address=api.client_address())
+    return api.no_content()
 
 
 lambda_handler = serve(app)

@@ -18,7 +18,7 @@ LOCK = ROOT / "requirements" / "runtime.txt"
 PYTHON_VERSION = "3.13"
 
 # botocore ships the models of every AWS service, most of its size. Add a service here when the code first calls it.
-SERVICES_USED = ("dynamodb", "events", "s3", "secretsmanager", "sesv2", "sqs", "ssm")
+SERVICES_USED = ("dynamodb", "events", "s3", "scheduler", "secretsmanager", "sesv2", "sqs", "ssm")
 UNUSED = ("boto3/examples", "boto3/data", "bin", "**/tests", "**/*.pyi", "**/*.dist-info/RECORD")
 
 # Lambda's Python 3.13 runs on Amazon Linux 2023 (glibc 2.34), which these wheels suit.

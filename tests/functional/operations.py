@@ -38,6 +38,7 @@ VALID_BODIES: dict[str, dict[str, Any]] = {
     "unlock_user": {},
     "start_stock_check": {},
     "repair_stock": {"product_id": 1},
+    "create_schedule": {"report": "orders", "schedule": "rate(1 day)", "recipients": ["manager@example.com"]},
     "create_webhook": {"url": "https://93.184.215.14/", "events": ["*"]},
     "update_webhook": {"status": "paused"},
     "rotate_webhook_secret": {},

@@ -31,6 +31,8 @@ from tests.functional.feeding import an_event, feed_in
 from tests.functional.gateway import call
 from tests.functional.harness import Answer, Person
 from tests.functional.operations import VALID_BODIES
+from tests.functional.scheduling import SCHEDULES, addressed
+from tests.functional.scheduling import create as create_schedule
 from tests.functional.stream import keep_books, streamed
 from tests.functional.webhooks import a_delivery, subscribe
 from webhooks import handler as webhooks
@@ -315,6 +317,16 @@ def webhooks_at_all(method: str, body: Any = None) -> Callable[[World], Ask]:
     return prepare
 
 
+def scheduled(method: str, path: str = "") -> Callable[[World], Ask]:
+    def prepare(world: World) -> Ask:
+        manager = addressed(world.shop.manager, "manager@example.com")
+        made = create_schedule(manager, "manager@example.com").json
+        body = VALID_BODIES["create_schedule"] if method == "POST" else None
+        return lambda: call(method, SCHEDULES + path.format(**made), body, token=manager.token)
+
+    return prepare
+
+
 def public(path: str) -> Callable[[World], Ask]:
     return lambda _: lambda: call("GET", path)
 
@@ -405,6 +417,9 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"GET {REPORTS}/exports/<export_id>", "done", 3, an_export("GET", "/{id}", "done")),
     (f"DELETE {REPORTS}/exports/<export_id>", "", 3, an_export("DELETE", "/{id}", "queued")),
     ("GET /api/v1/admin/stats", "", 7, get_stats),
+    (f"POST {SCHEDULES}", "", 4, scheduled("POST")),
+    (f"GET {SCHEDULES}", "", 3, scheduled("GET")),
+    (f"DELETE {SCHEDULES}/<schedule_id>", "", 3, scheduled("DELETE", "/{id}")),
     # the feed
     (f"GET {FEED}", "", 3, feed(FEED)),
     (f"GET {FEED}", "after an event", 3, feed(f"{FEED}?after={{first}}")),

@@ -66,6 +66,7 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
         "alarm_email": "ops@shop.example",
         "public_url": "https://shop.example",
         "mail_from": "shop@mail.shop.example",
+        "daily_report_to": ["ada@shop.example", "bob@shop.example"],
     }
     return synthesize(tmp_path_factory.mktemp("prod"), "prod", settings)
 

@@ -73,6 +73,8 @@ def test_every_queue_has_a_dead_letter_queue_with_an_alarm(prod: Synthesized) ->
         "WebhooksDeliveries",
         "WebhooksSlowDeliveries",
         "WebhooksReplays",
+        "EventsSchedules",
+        "SchedulesScheduleRuns",
     }
     assert set(dead) | set(dead.values()) | poison_queues(prod) == set(prod.all(QUEUE))
     assert set(alarms) == set(dead.values()) | poison_queues(prod)

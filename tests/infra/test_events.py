@@ -50,6 +50,7 @@ def test_the_publisher_reads_what_tells_something_and_no_more(prod: Synthesized)
         "DataReports": [
             {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["export"]}}}},
             {"dynamodb": {"NewImage": {"kind": {"S": ["export"]}, "status": {"S": ["cancelled", "done"]}}}},
+            {"eventName": ["INSERT", "REMOVE"], "dynamodb": {"Keys": {"pk": {"S": ["schedules"]}}}},
         ],
     }
 

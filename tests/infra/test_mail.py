@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from oms import notices
+from oms.exports import events as exports
 from oms.mail import service
 from tests.infra.conftest import Synthesized
 from tests.infra.test_asynchronous import QUEUE, all_mappings
@@ -25,8 +26,8 @@ def mapping_of(prod: Synthesized, queue: str) -> dict[str, Any]:
 def test_the_notifier_gets_every_event_that_it_mails_and_no_other(prod: Synthesized) -> None:
     pattern = prod.one("AWS::Events::Rule", "EventsMailRule")["EventPattern"]
 
-    assert pattern["source"] == ["oms"]
-    assert set(pattern["detail-type"]) == notices._ASKING.keys()
+    assert pattern["source"] == ["oms", "oms.internal"]
+    assert set(pattern["detail-type"]) == notices._ASKING.keys() | {exports.MAIL}
 
 
 def test_who_asks_for_a_new_password_does_not_wait_behind_the_mails_of_orders(prod: Synthesized) -> None:

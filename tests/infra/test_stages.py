@@ -18,6 +18,7 @@ from oms import settings
 from tests.infra.conftest import Synthesized
 
 ROOT = Path(__file__).resolve().parents[2]
+MAILING = {"public_url": "https://shop.example", "mail_from": "shop@shop.example"}
 
 
 @pytest.mark.parametrize("setting", LOOSENING)
@@ -53,6 +54,11 @@ def test_a28_the_synth_ends_with_one_sentence_and_no_template(tmp_path: Path) ->
         ({"public_url": "https://shop.example", "mail_from": "Shop <shop@shop.example>"}, "mail_from"),
         ({"public_url": "https://shop.example", "mail_from": "shop"}, "mail_from"),
         ({"mail_from": "shop@shop.example"}, "'mail_from' needs 'public_url'"),
+        ({"daily_report_to": ["ada@shop.example"]}, "'daily_report_to' needs 'mail_from'"),
+        ({**MAILING, "daily_report_to": ["Ada <ada@shop.example>"]}, "daily_report_to"),
+        ({**MAILING, "daily_report_to": ["ada@shop.example,bob@shop.example"]}, "daily_report_to"),
+        ({**MAILING, "daily_report_to": ["ada"]}, "daily_report_to"),
+        ({**MAILING, "daily_report_to": [f"m{it}@shop.example" for it in range(21)]}, "daily_report_to"),
     ],
 )
 def test_mail_that_could_not_be_sent_or_followed_is_refused(settings: dict[str, Any], what: str) -> None:

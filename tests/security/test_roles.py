@@ -26,6 +26,7 @@ from tests.functional.feeding import an_event, feed_in
 from tests.functional.gateway import call
 from tests.functional.harness import Answer, Person
 from tests.functional.operations import VALID_BODIES
+from tests.functional.scheduling import addressed
 from tests.functional.webhooks import a_delivery, subscribe
 
 DOCUMENT = openapi.merged()
@@ -115,6 +116,16 @@ def of_export(world: World) -> Mapping[str, str]:
     return {"export_id": request_export(world.people["manager"]).id}
 
 
+def a_schedule(world: World) -> Any:
+    addressed(world.people["manager"], "manager@example.com")
+    return VALID_BODIES["create_schedule"]
+
+
+def of_schedule(world: World) -> Mapping[str, str]:
+    made = call("POST", "/api/v1/reports/schedules", a_schedule(world), token=world.people["manager"].token)
+    return {"schedule_id": made.json["id"]}
+
+
 PRODUCT = {"sku": "SKU-1", "name": "Saw", "category": "Tools", "price": 5}
 RULES: dict[str, Rule] = {
     # auth
@@ -167,6 +178,9 @@ RULES: dict[str, Rule] = {
     "list_exports": Rule("M"),
     "get_export": Rule("M", path=of_export),
     "cancel_export": Rule("M", path=of_export),
+    "create_schedule": Rule("M", body=a_schedule),
+    "list_schedules": Rule("M"),
+    "delete_schedule": Rule("M", path=of_schedule),
     # the feed
     "list_events": Rule("M"),
     "get_event": Rule("M", path=of_event),

@@ -103,6 +103,10 @@ class ExportFinishedError(ConflictError):
     code, title = "export-finished", "Export finished"
 
 
+class TooManySchedulesError(ConflictError):
+    code, title = "too-many-schedules", "Too many schedules"
+
+
 class GoneError(OmsError):
     """It was there, and is kept no longer."""
 

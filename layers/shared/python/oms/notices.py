@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from oms import clock
+from oms.exports import report_mails
 from oms.identity import account_mails
 from oms.mail.models import Notice
 from oms.orders import order_mails
@@ -23,6 +24,8 @@ def asked_by(body: str) -> Notice | None:
     message = json.loads(body)
     if "request" in message:
         return account_mails.reset(message["request"])
+    if "report" in message:
+        return report_mails.ready(message["report"], message["user"])
     if clock.instant(message["occurred_at"]) + AWAITED < clock.now():
         return None
     return _ASKING[message["type"]](message, body)

@@ -66,6 +66,11 @@ class Settings:
     export_queue_url: str
     export_tries: int
     exports_bucket: str
+    schedule_group: str
+    schedule_role: str
+    schedule_target: str
+    schedule_dead_letters: str
+    daily_report_to: tuple[str, ...]
     currency: str
     currency_digits: int
     hold: timedelta
@@ -129,6 +134,13 @@ def read(environment: Mapping[str, str]) -> Settings:
         # After so many tries the queue gives a message up.
         export_tries=_at_least(1, environment.get("OMS_EXPORT_TRIES", "5")),
         exports_bucket=environment.get("OMS_EXPORTS_BUCKET", ""),
+        schedule_group=environment.get("OMS_SCHEDULE_GROUP", ""),
+        # ARNs: of the role that may send to the queues, of the queue that is told of a run, and of
+        # the one for what it does not take.
+        schedule_role=environment.get("OMS_SCHEDULE_ROLE", ""),
+        schedule_target=environment.get("OMS_SCHEDULE_TARGET", ""),
+        schedule_dead_letters=environment.get("OMS_SCHEDULE_DEAD_LETTERS", ""),
+        daily_report_to=tuple(it for it in environment.get("OMS_DAILY_REPORT_TO", "").split(",") if it),
         poison_queue_url=environment.get("OMS_POISON_QUEUE_URL", ""),
         public_url=environment.get("OMS_PUBLIC_URL", ""),
         mail_from=environment.get("OMS_MAIL_FROM", ""),

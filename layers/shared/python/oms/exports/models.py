@@ -1,4 +1,7 @@
-"""Exports in the reports table. Keys: `export#E`/`export`, `recent#<hash>`/`recent`."""
+"""Exports and their schedules in the reports table.
+
+Keys: `export#E`/`export`, `recent#<hash>`/`recent`, `schedules`/<S>, `schedules#count`/`count`.
+"""
 
 from pynamodb.attributes import BooleanAttribute, DiscriminatorAttribute, ListAttribute, UnicodeAttribute
 
@@ -41,6 +44,8 @@ class Export(ExportItem, discriminator="export"):
     `position`. `ended`: there is nothing after that. `version` counts the writes, `begun_with` is the first position.
 
     queued, running → done | failed | cancelled, whichever comes first.
+
+    Of a run of a schedule: `schedule_id`, and as `recipients` the ids of the users who are mailed when it is done.
     """
 
     id = UnicodeAttribute()
@@ -67,6 +72,8 @@ class Export(ExportItem, discriminator="export"):
     sha256 = UnicodeAttribute(null=True)
     failure = UnicodeAttribute(null=True)
     finished_at = UnicodeAttribute(null=True)
+    schedule_id = UnicodeAttribute(null=True)
+    recipients = ListAttribute(of=UnicodeAttribute, null=True)
     listing = UnicodeAttribute()
     created_key = UnicodeAttribute()
     expires_at = IntegerAttribute(attr_name="ttl")
@@ -86,3 +93,36 @@ class RecentExport(ExportItem, discriminator="recent"):
     @staticmethod
     def key(digest: str) -> tuple[str, str]:
         return f"recent#{digest}", "recent"
+
+
+# The partition that has all schedules.
+SCHEDULES = "schedules"
+
+
+class Schedule(ExportItem, discriminator="schedule"):
+    """That an export is made again and again, and who is mailed of it: `recipients` are ids of users.
+
+    Each run takes up where the one before ended: `covered_until` moves in the transaction that stores a run's export.
+    """
+
+    id = UnicodeAttribute()
+    report = UnicodeAttribute()
+    expression = UnicodeAttribute()
+    recipients = ListAttribute(of=UnicodeAttribute)
+    covered_until = UnicodeAttribute()
+    created_at = UnicodeAttribute()
+    created_by = UnicodeAttribute()
+
+    @staticmethod
+    def key(schedule_id: str) -> tuple[str, str]:
+        return SCHEDULES, schedule_id
+
+
+class ScheduleCount(ExportItem, discriminator="schedule-count"):
+    """How many schedules there are: it moves with them, and never past the limit."""
+
+    n = IntegerAttribute(default=0)
+
+    @staticmethod
+    def key() -> tuple[str, str]:
+        return f"{SCHEDULES}#count", "count"

@@ -1,10 +1,12 @@
 """What the routes of exports take and give."""
 
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
-from oms.exports.models import Export
+from oms.exports.models import Export, Schedule
+from oms.identity import emails
 from oms.orders.states import Status
 from oms.schemas import From, Request, Response, Span, To, any_of
 
@@ -72,6 +74,49 @@ class ExportResponse(ReportReadyData):
 
 class ExportPage(Response):
     items: list[ExportResponse]
+    next_cursor: str | None
+
+
+Recipient = Annotated[
+    str, Field(min_length=3, max_length=254, json_schema_extra={"format": "idn-email"}), AfterValidator(emails.check)
+]
+
+
+class CreateScheduleRequest(Request):
+    report: Report
+    schedule: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
+        description="As EventBridge Scheduler has it, in UTC: rate(1 day), cron(30 6 * * ? *); hourly at most"
+    )
+    recipients: list[Recipient] = Field(
+        min_length=1, max_length=20, description="E-mail addresses of active managers and admins"
+    )
+
+
+class ScheduleResponse(Response):
+    id: str
+    report: Report
+    schedule: str
+    recipients: list[str] = Field(description="Who of them is an active manager or admin then is mailed of a run")
+    covered_until: str = Field(description="Until then the runs so far reach; the next one goes on from there")
+    created_at: str
+    created_by: str
+
+    @classmethod
+    def of(cls, schedule: Schedule, addresses: Mapping[str, str]) -> Self:
+        """`addresses` by the ids of users."""
+        return cls(
+            id=schedule.id,
+            report=cast(Report, schedule.report),
+            schedule=schedule.expression,
+            recipients=[addresses[str(it)] for it in schedule.recipients if str(it) in addresses],
+            covered_until=schedule.covered_until,
+            created_at=schedule.created_at,
+            created_by=schedule.created_by,
+        )
+
+
+class SchedulePage(Response):
+    items: list[ScheduleResponse]
     next_cursor: str | None
 
 

@@ -35,7 +35,7 @@ type Link = tuple[str, str] | tuple[None, None]
 """A URL that fetches a file, and until when it does."""
 
 # As of the report over the same days.
-_SALES_DAYS, _MOST_SALES_DAYS = 30, 366
+_SALES, MOST_SALES = timedelta(days=30), timedelta(days=366)
 
 
 # ---- asking ---------------------------------------------------------------------------------------------------------
@@ -139,6 +139,8 @@ def new(
     statuses: Sequence[str] | None = None,
     gzip: bool = False,
     asked: str = "",
+    schedule_id: str | None = None,
+    recipients: Sequence[str] = (),
 ) -> Export:
     """An export that is not stored yet. Raises InvalidRequestError for filters that the report does not take."""
     now = clock.now()
@@ -171,6 +173,8 @@ def new(
         ended=False,
         rows=0,
         progress=0,
+        schedule_id=schedule_id,
+        recipients=list(recipients) or None,
         listing=EXPORTS,
         created_key=f"{at}#{export_id}",
         expires_at=int((now + KEPT).timestamp()),
@@ -180,14 +184,14 @@ def new(
 def _days(from_: str | None, to: str | None, now: datetime) -> tuple[str, str]:
     """The whole days of an export of sales: by default the last thirty."""
     end = clock.instant(to) if to else clock.midnight(now) + timedelta(days=1)
-    start = clock.instant(from_) if from_ else end - timedelta(days=_SALES_DAYS)
+    start = clock.instant(from_) if from_ else end - _SALES
     errors = [
         {"pointer": f"#/{name}", "detail": "must be a date: sales are by the day"}
         for name, bound in (("from", start), ("to", end))
         if bound != clock.midnight(bound)
     ]
-    if not errors and end - start > timedelta(days=_MOST_SALES_DAYS):
-        errors = [{"pointer": "#/from", "detail": f"must be at most {_MOST_SALES_DAYS} days before to"}]
+    if not errors and end - start > MOST_SALES:
+        errors = [{"pointer": "#/from", "detail": f"must be at most {MOST_SALES.days} days before to"}]
     if errors:
         raise InvalidRequestError(errors)
     return clock.timestamp(start), clock.timestamp(end)

@@ -1,0 +1,118 @@
+"""Runs of schedules: each makes an export, once, and the spans of a schedule's runs meet without gap or overlap.
+
+A run is told of a quarter of an hour after its time. Whatever was made before that time, by whichever clock, is there
+to be read then.
+"""
+
+from datetime import datetime, timedelta
+
+from aws_lambda_powertools import Logger
+from pynamodb.exceptions import TransactWriteError
+
+from oms import audit, clock, recipients
+from oms.actors import System
+from oms.dynamodb import TryAgainError, failed, get_item, retrying, transaction
+from oms.exports import entries, service
+from oms.exports.models import Export, Schedule
+from oms.idempotency import keyed_id
+from oms.settings import settings
+
+logger = Logger(child=True)
+
+# The schedule that a deployment brings along: each night, the orders of the day before.
+DAILY = "daily"
+
+
+class TooEarlyError(Exception):
+    """By this clock the time of the run has not come."""
+
+
+def run(schedule_id: str, at: datetime) -> Export | None:
+    """The export of a schedule's run of this time. None where that was made before, or where nothing is left to tell
+    of, as a run that reaches as far came first. Raises TooEarlyError, UnavailableError.
+    """
+    if at > clock.now():
+        raise TooEarlyError
+    if schedule_id == DAILY:
+        return _run_daily(at)
+    return retrying(lambda: _run(schedule_id, at))
+
+
+def _run(schedule_id: str, at: datetime) -> Export | None:
+    schedule = get_item(Schedule, Schedule.key(schedule_id))
+    if schedule is None:
+        entries.reconcile(schedule_id)
+        return None
+    until = clock.midnight(at) if schedule.report == "sales" else at
+    span = clock.instant(schedule.covered_until), until
+    if span[0] >= until:
+        return None
+    export = _export(schedule_id, schedule.report, at, span, [str(it) for it in schedule.recipients])
+    covered = Schedule.covered_until.set(clock.timestamp(until))
+    try:
+        with transaction() as write:
+            write.save(export)
+            write.save(_entry(export))
+            # The span is what it is by this end of the last one.
+            unmoved = Schedule.covered_until == schedule.covered_until
+            write.update(Schedule(*Schedule.key(schedule_id)), [covered], unmoved)
+    except TransactWriteError as error:
+        *_, own = error.cancellation_reasons or [None]
+        if failed(own):
+            raise TryAgainError from error
+        raise
+    return export
+
+
+def _run_daily(at: datetime) -> Export | None:
+    """Of the UTC day before, once for a day whenever it runs."""
+    today = clock.midnight(at)
+    found = recipients.by_address(settings().daily_report_to)
+    if strangers := len(settings().daily_report_to) - len(found):
+        logger.warning("of the setting daily_report_to some are no active managers or admins", strangers=strangers)
+    span = today - timedelta(days=1), today
+    export = _export(DAILY, "orders", today, span, sorted({user.id for user in found.values()}))
+
+    def attempt() -> Export | None:
+        try:
+            with transaction() as write:
+                write.save(export, condition=Export.pk.does_not_exist())
+                write.save(_entry(export))
+        except TransactWriteError as error:
+            own, *_ = error.cancellation_reasons or [None]
+            if failed(own):
+                return None
+            raise
+        return export
+
+    return retrying(attempt)
+
+
+def _export(
+    schedule_id: str, report: str, at: datetime, span: tuple[datetime, datetime], user_ids: list[str]
+) -> Export:
+    """As it is to be stored, with an id that is the same for the same run."""
+    start, end = span
+    if report == "sales":
+        start = max(start, end - service.MOST_SALES)
+    bounds = (None, None) if report == "inventory" else (clock.timestamp(start), clock.timestamp(end))
+    return service.new(
+        report,
+        export_id=keyed_id(schedule_id, "run", clock.timestamp(at)),
+        by=System(),
+        from_=bounds[0],
+        to=bounds[1],
+        schedule_id=schedule_id,
+        recipients=user_ids,
+    )
+
+
+def _entry(export: Export) -> audit.AuditEntry:
+    return audit.entry(
+        "export.requested",
+        actor_id=System().id,
+        actor_role=System().role,
+        address=None,
+        target=f"export#{export.id}",
+        details={"report": export.report, "schedule": str(export.schedule_id)},
+    )

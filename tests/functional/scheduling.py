@@ -1,0 +1,95 @@
+"""EventBridge Scheduler, played: it keeps entries by their names, and refuses a second of a name and to take away what
+is not there. And the scheduler's function, which gets messages as its queues bring them.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from oms.dynamodb import put_item
+from oms.exports import entries
+from oms.identity.models import Claim, claim_key
+from scheduler import handler as scheduler
+from tests.faults.injector import Call, Plan, faults
+from tests.functional.gateway import call
+from tests.functional.harness import Answer, Context, Person
+
+SCHEDULES = "/api/v1/reports/schedules"
+
+type Entries = dict[str, dict[str, Any]]
+
+
+@contextmanager
+def entries_kept(plan: Plan = lambda call: call.send()) -> Iterator[Entries]:
+    """While it lasts, the entries are here; `plan` decides over every call before them."""
+    kept: Entries = {}
+
+    def take(call: Call) -> Any:
+        if call.service != "scheduler":
+            return call.send()
+        name = call.parameters["Name"]
+        if call.operation == "CreateSchedule":
+            if name in kept:
+                raise refusal("ConflictException", call)
+            kept[name] = dict(call.parameters)
+            return {"ScheduleArn": f"arn:{name}"}
+        assert call.operation == "DeleteSchedule"
+        if name not in kept:
+            raise refusal("ResourceNotFoundException", call)
+        assert kept.pop(name)["GroupName"] == call.parameters["GroupName"]
+        return {}
+
+    with faults(take), faults(plan):
+        yield kept
+
+
+def refusal(code: str, call: Call) -> Exception:
+    kind = entries._scheduler().exceptions.from_code(code)
+    error: Exception = kind({"Error": {"Code": code, "Message": "played"}}, call.operation)
+    return error
+
+
+def addressed(who: Person, email: str) -> Person:
+    """With the claim to an address by which it is found; the factory of people leaves it out."""
+    put_item(Claim(*claim_key(email), user_id=who.id))
+    return who
+
+
+def create(by: Person, *recipients: str, report: str = "orders", schedule: str = "cron(0 6 * * ? *)") -> Answer:
+    body = {"report": report, "schedule": schedule, "recipients": list(recipients)}
+    return call("POST", SCHEDULES, body, token=by.token)
+
+
+def delete(by: Person, schedule_id: str) -> Answer:
+    return call("DELETE", f"{SCHEDULES}/{schedule_id}", token=by.token)
+
+
+def looked_at(schedule_id: str) -> dict[str, Any]:
+    return {"schedule": schedule_id}
+
+
+def due(schedule_id: str, at: datetime | str) -> dict[str, Any]:
+    """As EventBridge Scheduler words the time."""
+    return {"schedule": schedule_id, "time": at if isinstance(at, str) else f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+def serve(*messages: dict[str, Any] | str, sent_at: datetime | None = None) -> list[str]:
+    """Brings the messages as one batch: the positions of those to come back."""
+    sent = str(int(sent_at.timestamp() * 1000)) if sent_at else "0"
+    records = [
+        {
+            "messageId": str(number),
+            "receiptHandle": "handle",
+            "body": message if isinstance(message, str) else json.dumps(message),
+            "attributes": {"SentTimestamp": sent},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:runs",
+            "awsRegion": "eu-central-1",
+        }
+        for number, message in enumerate(messages)
+    ]
+    answer = scheduler.lambda_handler({"Records": records}, Context())
+    return [it["itemIdentifier"] for it in answer["batchItemFailures"]]

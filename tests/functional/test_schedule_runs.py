@@ -1,0 +1,335 @@
+"""Runs of schedules: each is one export, and together they tell of every moment once."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from oms import clock
+from oms.dynamodb import get_item
+from oms.exports import runs, schedules
+from oms.exports.models import Export, Schedule
+from oms.exports.schemas import CreateScheduleRequest
+from oms.settings import settings
+from tests.faults.injector import Crash, between, crash_after, crash_before, crashes, faults, lose_answer
+from tests.faults.shop import table
+from tests.functional.bus import entries_of
+from tests.functional.harness import Person
+from tests.functional.scheduling import addressed, due, entries_kept, serve
+from tests.functional.stream import streamed
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+ADA, BOB = "ada@example.com", "bob@example.com"
+MADE = datetime(2027, 12, 30, 22, 15, 40, tzinfo=UTC)
+# So late that every run of these tests is over.
+LATER = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def ada(person: Callable[..., Person]) -> Person:
+    return addressed(person("manager", email=ADA), ADA)
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Sets the clock."""
+    return lambda moment: monkeypatch.setattr(clock, "now", lambda: moment)
+
+
+@pytest.fixture
+def schedule(ada: Person, at: Callable[[datetime], None]) -> Callable[..., Schedule]:
+    """A factory of schedules made then; afterwards it is much later."""
+
+    def make(report: str = "orders", made: datetime = MADE) -> Schedule:
+        at(made)
+        body = {"report": report, "schedule": "rate(1 hour)", "recipients": [ADA]}
+        made_schedule, _ = schedules.create(CreateScheduleRequest.model_validate(body), by=ada, address="198.51.100.1")
+        at(LATER)
+        return made_schedule
+
+    return make
+
+
+def exports() -> list[Export]:
+    """Those that are stored, by the time that they begin with."""
+    items = [item.to_json()["Attributes"] for item in table("reports").all_items()]
+    found = [Export.from_raw_data(it) for it in items if it["kind"]["S"] == "export"]
+    return sorted(found, key=lambda it: str(it.from_))
+
+
+def spans() -> list[tuple[str | None, str | None]]:
+    return [(it.from_, it.to) for it in exports()]
+
+
+def forget() -> None:
+    table("reports").items.clear()
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(f"{text}Z")
+
+
+# ---- a run ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_an_export_for_the_recipients_that_its_worker_hears_of(
+    ada: Person, schedule: Callable[..., Schedule]
+) -> None:
+    made = schedule()
+
+    with streamed("reports") as records:
+        assert serve(due(made.id, "2027-12-31T00:00:00Z")) == []
+
+    (export,) = exports()
+    assert (export.report, export.status, export.schedule_id) == ("orders", "queued", made.id)
+    assert (export.from_, export.to) == (made.created_at, "2027-12-31T00:00:00.000Z")
+    assert export.recipients == [ada.id]
+    assert (export.created_by, export.created_by_role) == ("system", "system")
+    assert [it["DetailType"] for it in entries_of(records)] == ["export.look"]
+    actions = {
+        (it["action"]["S"], it["actor_id"]["S"])
+        for it in (item.to_json()["Attributes"] for item in table("audit").all_items())
+    }
+    assert actions == {("schedule.created", ada.id), ("export.requested", "system")}
+
+
+def test_a_run_that_is_told_of_again_is_no_second_export(schedule: Callable[..., Schedule]) -> None:
+    made = schedule()
+    run = due(made.id, "2027-12-31T00:00:00Z")
+
+    assert serve(run, run) == []
+    assert serve(run) == []
+
+    assert len(exports()) == 1
+    assert len(table("audit").all_items()) == 2
+
+
+def test_f14_late_runs_have_nothing_left_to_tell_and_early_ones_wait(
+    schedule: Callable[..., Schedule], at: Callable[[datetime], None]
+) -> None:
+    made = schedule()
+    early, late = moment("2027-12-31T00:00:00"), moment("2027-12-31T01:00:00")
+    serve(due(made.id, late), due(made.id, early))
+    assert spans() == [(made.created_at, "2027-12-31T01:00:00.000Z")]
+
+    at(late - timedelta(minutes=5))
+    assert serve(due(made.id, late + timedelta(minutes=1))) == ["0"], "by this clock the time has not come"
+    assert len(exports()) == 1
+
+
+@examples(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(minutes=st.lists(st.integers(-1000, 400 * 24 * 60), min_size=1, max_size=8))
+def test_f21_the_spans_of_runs_meet_without_gap_or_overlap_in_whatever_order_and_however_often_they_come(
+    schedule: Callable[..., Schedule], minutes: list[int]
+) -> None:
+    """From before the schedule was made, over two ends of the year and a leap day."""
+    forget()
+    made = schedule()
+    times = [MADE + timedelta(minutes=it) for it in [*minutes, minutes[0]]]
+
+    for time in times:
+        assert serve(due(made.id, time)) == []
+
+    starts, ends = [str(start) for start, _ in spans()], [str(end) for _, end in spans()]
+    last = clock.timestamp(max(MADE, *times))
+    assert [*starts, last] == [clock.timestamp(MADE), *ends]
+    assert all(start < end for start, end in zip(starts, ends, strict=True))
+    stored = get_item(Schedule, Schedule.key(made.id))
+    assert stored is not None
+    assert stored.covered_until == last
+
+
+def test_a_run_of_inventory_has_no_bounds(schedule: Callable[..., Schedule]) -> None:
+    made = schedule("inventory")
+
+    serve(due(made.id, "2027-12-31T00:00:00Z"), due(made.id, "2027-12-31T01:00:00Z"))
+
+    assert spans() == [(None, None)] * 2
+
+
+def test_f21_runs_of_sales_tell_of_the_days_that_have_ended_since_over_leap_days_and_years_ends(
+    schedule: Callable[..., Schedule],
+) -> None:
+    made = schedule("sales")
+
+    for time in ("2027-12-30T23:59:00", "2027-12-31T06:00:00", "2027-12-31T07:00:00", "2028-01-01T00:00:00"):
+        assert serve(due(made.id, f"{time}Z")) == []
+    serve(due(made.id, "2028-02-29T06:00:00Z"), due(made.id, "2028-03-01T06:00:00Z"))
+
+    assert [(str(start)[:10], str(end)[:10]) for start, end in spans()] == [
+        ("2027-12-30", "2027-12-31"),
+        ("2027-12-31", "2028-01-01"),
+        ("2028-01-01", "2028-02-29"),
+        ("2028-02-29", "2028-03-01"),
+    ]
+    assert all(str(bound).endswith("T00:00:00.000Z") for span in spans() for bound in span)
+
+
+def test_sales_of_more_than_a_year_are_those_of_the_last_366_days(schedule: Callable[..., Schedule]) -> None:
+    made = schedule("sales", MADE - timedelta(days=1000))
+
+    serve(due(made.id, "2028-12-31T06:00:00Z"))
+
+    assert [(str(start)[:10], str(end)[:10]) for start, end in spans()] == [("2027-12-31", "2028-12-31")]
+
+
+def test_without_a_time_from_the_scheduler_it_is_the_minute_of_sending(schedule: Callable[..., Schedule]) -> None:
+    made = schedule()
+    sent = moment("2027-12-31T00:00:59.999")
+
+    serve(due(made.id, "<aws.scheduler.scheduled-time>"), sent_at=sent)
+    serve(due(made.id, "<aws.scheduler.scheduled-time>"), sent_at=sent - timedelta(seconds=50))
+
+    assert spans() == [(made.created_at, "2027-12-31T00:00:00.000Z")]
+
+
+def test_a_run_of_a_schedule_that_is_gone_ends_its_entry(
+    schedule: Callable[..., Schedule], ada: Person, cloud: None
+) -> None:
+    made = schedule()
+
+    with entries_kept() as kept:
+        serve({"schedule": made.id})
+        schedules.delete(made.id, by=ada, address="198.51.100.1")
+        assert kept.keys() == {made.id}
+        assert serve(due(made.id, "2027-12-31T00:00:00Z")) == []
+
+    assert (kept, exports()) == ({}, [])
+
+
+# ---- whatever fails -------------------------------------------------------------------------------------------------
+
+
+def test_f13_a_crash_at_any_call_of_a_run_and_the_run_again_is_one_export(schedule: Callable[..., Schedule]) -> None:
+    def begin() -> Schedule:
+        forget()
+        return schedule()
+
+    points = 0
+    for point, made in crashes(begin, lambda it: serve(due(it.id, "2027-12-31T00:00:00Z"))):
+        points += 1
+        assert serve(due(made.id, "2027-12-31T00:00:00Z")) == []
+        assert spans() == [(made.created_at, "2027-12-31T00:00:00.000Z")], point
+
+    assert points == 4
+
+
+def test_a_run_whose_answer_was_lost_is_one_export(schedule: Callable[..., Schedule]) -> None:
+    made = schedule()
+
+    with faults(lose_answer("TransactWriteItems")):
+        assert serve(due(made.id, "2027-12-31T00:00:00Z")) == []
+
+    assert len(exports()) == 1
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("hours", [0, 1, 2])
+def test_two_runs_at_once_share_out_what_there_is_to_tell(
+    schedule: Callable[..., Schedule], number: int, hours: int
+) -> None:
+    made = schedule()
+    run = moment("2027-12-31T01:00:00")
+    other = moment("2027-12-31T00:00:00") + timedelta(hours=hours)
+
+    with faults(between(number, lambda: serve(due(made.id, other)), after=False)):
+        assert serve(due(made.id, run)) == []
+
+    ends = [str(end) for _, end in spans()]
+    assert [start for start, _ in spans()] == [made.created_at, *ends[:-1]]
+    assert ends[-1] == clock.timestamp(max(run, other))
+
+
+def test_a_schedule_that_goes_while_it_runs_makes_no_export(schedule: Callable[..., Schedule], ada: Person) -> None:
+    made = schedule()
+
+    def go() -> None:
+        schedules.delete(made.id, by=ada, address="198.51.100.1")
+
+    with entries_kept(), faults(between(2, go, after=False)):
+        assert serve(due(made.id, "2027-12-31T00:00:00Z")) == []
+
+    assert exports() == []
+
+
+# ---- each day -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def daily(ada: Person, at: Callable[[datetime], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment that names Ada, and somebody who is no manager."""
+    at(LATER)
+    known = replace(settings(), daily_report_to=(ADA, "mallory@elsewhere.example"))
+    monkeypatch.setattr(runs, "settings", lambda: known)
+
+
+@pytest.mark.parametrize(
+    ("time", "day", "next_day"),
+    [
+        ("2028-03-01T00:30:00", "2028-02-29", "2028-03-01"),
+        ("2028-01-01T00:30:00", "2027-12-31", "2028-01-01"),
+        ("2028-03-26T00:30:00", "2028-03-25", "2028-03-26"),
+    ],
+)
+def test_f21_the_daily_run_tells_of_the_utc_day_before_once(
+    daily: None, ada: Person, time: str, day: str, next_day: str
+) -> None:
+    assert serve(due("daily", f"{time}Z"), due("daily", f"{time}Z")) == []
+    assert serve(due("daily", moment(time) + timedelta(hours=5))) == [], "later that day it is the same run"
+
+    (export,) = exports()
+    assert (export.from_, export.to) == (f"{day}T00:00:00.000Z", f"{next_day}T00:00:00.000Z")
+    assert (export.report, export.schedule_id) == ("orders", "daily")
+
+
+def test_a27_the_daily_report_is_for_managers_and_admins_whoever_the_setting_names(
+    daily: None, ada: Person, capsys: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    serve(due("daily", "2028-01-01T00:30:00Z"))
+
+    assert [it.recipients for it in exports()] == [[ada.id]]
+    printed = capsys.readouterr().out + caplog.text
+    assert "daily_report_to" in printed
+    assert "@" not in printed
+
+
+def test_without_recipients_there_is_a_daily_export_all_the_same(ada: Person, at: Callable[[datetime], None]) -> None:
+    at(LATER)
+
+    serve(due("daily", "2028-01-01T00:30:00Z"))
+
+    assert [it.recipients for it in exports()] == [None]
+
+
+@pytest.mark.parametrize("kind", [crash_before, crash_after])
+def test_f13_a_crash_at_any_call_of_the_daily_run_and_the_run_again_is_one_export(
+    daily: None, kind: Callable[[int], Any]
+) -> None:
+    run = due("daily", "2028-01-01T00:30:00Z")
+    for number in range(1, 10):
+        forget()
+        try:
+            with faults(kind(number)):
+                serve(run)
+        except Crash:
+            assert serve(run) == []
+            assert len(exports()) == 1
+        else:
+            break
+
+    assert number == 4
+
+
+def test_a_schedules_runs_are_named_by_it_and_their_time(schedule: Callable[..., Schedule]) -> None:
+    first, second = schedule(), schedule(made=MADE + timedelta(seconds=1))
+
+    for made in (first, second):
+        serve(due(made.id, "2027-12-31T00:00:00Z"), due(made.id, "2027-12-31T01:00:00Z"))
+
+    assert len({it.id for it in exports()}) == 4

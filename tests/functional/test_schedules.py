@@ -1,0 +1,281 @@
+"""Schedules by the API, and their entries in EventBridge Scheduler, which follow the items whatever fails."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from oms import clock
+from oms.dynamodb import get_item, put_item
+from oms.exports import schedules
+from oms.exports.models import Schedule, ScheduleCount
+from tests.faults.injector import between, crashes, failing, faults, lose_answer, refuse
+from tests.faults.shop import table
+from tests.functional.bus import entries_of
+from tests.functional.gateway import assert_problem, call, places
+from tests.functional.harness import Person
+from tests.functional.scheduling import SCHEDULES, addressed, create, delete, entries_kept, looked_at, serve
+from tests.functional.stream import streamed
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+ADA, BOB = "ada@example.com", "bob@example.com"
+
+
+@pytest.fixture
+def ada(person: Callable[..., Person]) -> Person:
+    return addressed(person("manager", email=ADA), ADA)
+
+
+@pytest.fixture
+def bob(person: Callable[..., Person]) -> Person:
+    return addressed(person("admin", email=BOB), BOB)
+
+
+def audited() -> list[tuple[str, str]]:
+    items = [item.to_json()["Attributes"] for item in table("audit").all_items()]
+    return sorted((it["action"]["S"], it["target"]["S"]) for it in items)
+
+
+def stored() -> list[Schedule]:
+    items = [item.to_json()["Attributes"] for item in table("reports").all_items()]
+    return [Schedule.from_raw_data(it) for it in items if it["kind"]["S"] == "schedule"]
+
+
+def counted() -> int:
+    count = get_item(ScheduleCount, ScheduleCount.key())
+    return count.n if count else 0
+
+
+# ---- the API --------------------------------------------------------------------------------------------------------
+
+
+def test_a_schedule_is_answered_as_it_was_asked_for_and_keeps_no_address(ada: Person, bob: Person) -> None:
+    answer = create(ada, BOB, ADA, schedule="rate(1 day)")
+
+    assert answer.status == 201, answer.text
+    shown = answer.json
+    assert answer.headers["Location"] == f"{SCHEDULES}/{shown['id']}"
+    assert shown == {
+        "id": shown["id"],
+        "report": "orders",
+        "schedule": "rate(1 day)",
+        "recipients": [BOB, ADA],
+        "covered_until": shown["created_at"],
+        "created_at": shown["created_at"],
+        "created_by": ada.id,
+    }
+    (item,) = stored()
+    assert item.recipients == [bob.id, ada.id]
+    assert "@" not in str([it.to_json() for name in ("reports", "audit") for it in table(name).all_items()])
+    assert audited() == [("schedule.created", f"schedule#{shown['id']}")]
+
+
+def test_one_recipient_in_two_spellings_is_one(ada: Person) -> None:
+    assert create(ada, ADA, "Ada@Example.com").json["recipients"] == [ADA]
+
+
+def test_a27_nobody_but_active_managers_and_admins_can_be_a_recipient(ada: Person, person: Any) -> None:
+    addressed(person("customer"), "customer@example.com")
+    addressed(person("manager", status="disabled"), "dismissed@example.com")
+
+    answer = create(ada, "customer@example.com", ADA, "dismissed@example.com", "mallory@elsewhere.example")
+
+    assert places(answer) == {"#/recipients/0", "#/recipients/2", "#/recipients/3"}
+    details = {it["detail"] for it in answer.json["errors"]}
+    assert details == {"is not the address of an active manager or admin"}, "nobody learns which of the three it is"
+    assert (stored(), counted(), audited()) == ([], 0, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"schedule": "at(2026-12-01T08:00:00)"}, "#/schedule"),
+        ({"schedule": "rate(30 minutes)"}, "#/schedule"),
+        ({"schedule": "cron(0 8 30 2 ? *)"}, "#/schedule"),
+        ({"schedule": ""}, "#/schedule"),
+        ({"report": "customers"}, "#/report"),
+        ({"recipients": []}, "#/recipients"),
+        ({"recipients": [f"m{it}@example.com" for it in range(21)]}, "#/recipients"),
+        ({"recipients": ["Ada <ada@example.com>"]}, "#/recipients/0"),
+        ({"url": "https://elsewhere.example"}, "#/url"),
+    ],
+)
+def test_what_cannot_be_scheduled_is_refused_at_its_place(ada: Person, change: dict[str, Any], place: str) -> None:
+    body = {"report": "orders", "schedule": "rate(1 day)", "recipients": [ADA]}
+
+    assert places(call("POST", SCHEDULES, body | change, token=ada.token)) == {place}
+
+    assert stored() == []
+
+
+def test_schedules_are_listed_newest_first_with_the_addresses_as_they_are(
+    ada: Person, bob: Person, person: Any, time_machine: Callable[[timedelta], None]
+) -> None:
+    made = []
+    for report in ("orders", "inventory", "sales"):
+        made.append(create(ada, ADA, BOB, report=report).json)
+        time_machine(timedelta(seconds=1))
+
+    first = call("GET", f"{SCHEDULES}?limit=2", token=bob.token).json
+    rest = call("GET", f"{SCHEDULES}?limit=2&cursor={first['next_cursor']}", token=bob.token).json
+
+    assert [*first["items"], *rest["items"]] == made[::-1]
+    assert rest["next_cursor"] is None
+
+
+def test_a_schedule_is_deleted_once(ada: Person, bob: Person) -> None:
+    schedule_id = create(ada, ADA).json["id"]
+
+    assert delete(bob, schedule_id).status == 204
+    assert_problem(delete(bob, schedule_id), 404, "not-found")
+
+    assert (stored(), counted()) == ([], 0)
+    assert [action for action, _ in audited()] == ["schedule.created", "schedule.deleted"]
+
+
+def test_there_are_fifty_schedules_at_most(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedules, "MOST", 2)
+    first = create(ada, ADA).json["id"]
+    assert create(ada, ADA).status == 201
+
+    assert_problem(create(ada, ADA), 409, "too-many-schedules")
+
+    assert delete(ada, first).status == 204
+    assert create(ada, ADA).status == 201
+    assert counted() == len(stored()) == 2
+
+
+def test_a_schedule_whose_answer_was_lost_is_made_once_and_gone_once(ada: Person) -> None:
+    with faults(lose_answer("TransactWriteItems")):
+        schedule_id = create(ada, ADA).json["id"]
+    assert counted() == len(stored()) == 1
+
+    with faults(lose_answer("TransactWriteItems")):
+        assert delete(ada, schedule_id).status == 204
+    assert (counted(), stored()) == (0, [])
+    assert len(audited()) == 2
+
+
+def test_that_a_schedule_has_come_or_gone_is_told_its_worker_alone(ada: Person) -> None:
+    with streamed("reports") as records:
+        schedule_id = create(ada, ADA).json["id"]
+        moved = stored()[0]
+        moved.covered_until = "2027-01-01T00:00:00.000Z"
+        put_item(moved)
+        delete(ada, schedule_id)
+
+    told = [(it["Source"], it["DetailType"], json.loads(it["Detail"])) for it in entries_of(records)]
+
+    assert told == [("oms.internal", "schedule.look", {"schedule": schedule_id})] * 2
+
+
+# ---- entries --------------------------------------------------------------------------------------------------------
+
+
+def test_the_entry_of_a_schedule_sends_its_runs_with_their_time(ada: Person) -> None:
+    schedule_id = create(ada, ADA, schedule="cron(30 6 ? * MON-FRI *)").json["id"]
+
+    with entries_kept() as kept:
+        assert serve(looked_at(schedule_id), looked_at(schedule_id)) == []
+
+    entry = kept[schedule_id]
+    assert entry["ScheduleExpression"] == "cron(30 6 ? * MON-FRI *)"
+    assert (entry["ScheduleExpressionTimezone"], entry["FlexibleTimeWindow"]) == ("UTC", {"Mode": "OFF"})
+    assert "StartDate" not in entry
+    assert json.loads(entry["Target"]["Input"]) == {"schedule": schedule_id, "time": "<aws.scheduler.scheduled-time>"}
+    assert entry["Target"]["Arn"].endswith(":runs")
+    assert entry["Target"]["DeadLetterConfig"]["Arn"].endswith(":runs-dead-letters")
+
+
+@pytest.mark.parametrize(("late", "periods"), [(0, 1), (7199, 1), (7200, 2), (3 * 7200 + 5, 4)])
+def test_a_rate_begins_a_whole_number_of_periods_after_its_making_however_late_it_is_looked_at(
+    ada: Person, late: int, periods: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = clock.now().replace(microsecond=0)
+    monkeypatch.setattr(clock, "now", lambda: made)
+    schedule_id = create(ada, ADA, schedule="rate(2 hours)").json["id"]
+    monkeypatch.setattr(clock, "now", lambda: made + timedelta(seconds=late))
+
+    with entries_kept() as kept:
+        serve(looked_at(schedule_id))
+
+    assert kept[schedule_id]["StartDate"] == made + timedelta(hours=2 * periods)
+
+
+def test_the_entry_goes_with_its_schedule_and_stays_gone(ada: Person) -> None:
+    schedule_id = create(ada, ADA).json["id"]
+
+    with entries_kept() as kept:
+        serve(looked_at(schedule_id))
+        delete(ada, schedule_id)
+        assert serve(looked_at(schedule_id), looked_at(schedule_id)) == []
+
+    assert kept == {}
+
+
+def test_a_schedule_that_goes_at_any_moment_while_it_is_looked_at_leaves_no_entry(ada: Person) -> None:
+    """Whoever is told that it has gone looks at once, and perhaps before there is an entry to take away."""
+    calls = 0
+    for number in range(1, 20):
+        schedule_id = create(ada, ADA).json["id"]
+
+        def go(gone: str = schedule_id) -> None:
+            delete(ada, gone)
+            serve(looked_at(gone))
+
+        with entries_kept() as kept, faults(between(number, go, after=False)) as made:
+            serve(looked_at(schedule_id))
+            happened = len(made) >= number
+        if not happened:
+            break
+        calls += 1
+        assert kept == {}, f"before call {number}"
+    assert calls >= 3
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_f13_a_crash_at_any_call_leaves_the_entry_as_the_schedule_says_once_it_is_looked_at_again(
+    ada: Person, gone: bool
+) -> None:
+    def begin() -> str:
+        schedule_id = str(create(ada, ADA).json["id"])
+        serve(looked_at(schedule_id))
+        if gone:
+            delete(ada, schedule_id)
+        else:
+            kept.pop(schedule_id)
+        return schedule_id
+
+    points = 0
+    with entries_kept() as kept:
+        for point, schedule_id in crashes(begin, lambda it: serve(looked_at(it))):
+            points += 1
+            assert serve(looked_at(schedule_id)) == []
+            assert (schedule_id in kept) is not gone, point
+            if not gone:
+                delete(ada, schedule_id)
+
+    assert points >= 4
+
+
+def test_what_the_scheduler_refuses_comes_back_and_its_neighbours_do_not(ada: Person) -> None:
+    first, second = (create(ada, ADA).json["id"] for _ in range(2))
+
+    with entries_kept(refuse("CreateSchedule", failing("ThrottlingException"), times=1)) as kept:
+        assert serve(looked_at(first), looked_at(second)) == ["0"]
+        assert serve(looked_at(first)) == []
+
+    assert kept.keys() == {first, second}
+
+
+@pytest.mark.parametrize("body", ["no JSON", "[]", "{}", '{"schedule": "S", "time": "noon"}'])
+def test_f16_a_message_that_is_none_comes_back_alone(ada: Person, body: str) -> None:
+    schedule_id = create(ada, ADA).json["id"]
+
+    with entries_kept() as kept:
+        assert serve(body, looked_at(schedule_id)) == ["0"]
+
+    assert kept.keys() == {schedule_id}

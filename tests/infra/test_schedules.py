@@ -1,0 +1,105 @@
+"""Schedules in the template: what sends their runs, when these are looked at, and the daily one of a deployment."""
+
+import json
+from typing import Any
+
+from oms.exports import entries, events, runs
+from tests.infra.conftest import Synthesized
+from tests.infra.test_asynchronous import QUEUE, all_mappings
+
+SCHEDULE, GROUP, ROLE = "AWS::Scheduler::Schedule", "AWS::Scheduler::ScheduleGroup", "AWS::IAM::Role"
+RUNS = "SchedulesScheduleRuns"
+LOOKS = "EventsSchedules"
+
+
+def name(reference: Any) -> str:
+    return str(reference["Fn::GetAtt"][0])[:-8]
+
+
+def settings_of(prod: Synthesized) -> dict[str, Any]:
+    return dict(prod.functions()["Scheduler"]["Environment"]["Variables"])
+
+
+def test_a_run_is_looked_at_a_quarter_of_an_hour_after_its_time(prod: Synthesized, local: Synthesized) -> None:
+    """Until then whatever was made before its time is there to be read, by the slowest clock and index."""
+    assert prod.one(QUEUE, RUNS)["DelaySeconds"] == 900
+    assert local.one(QUEUE, RUNS)["DelaySeconds"] == 5, "as the stage's settle_seconds"
+
+
+def test_runs_and_looks_come_one_by_one_and_what_fails_comes_again_alone(prod: Synthesized) -> None:
+    mappings = {it["EventSourceArn"]["Fn::GetAtt"][0][:-8]: it for of, it in all_mappings(prod) if of == "Scheduler"}
+
+    assert mappings.keys() == {RUNS, LOOKS}
+    for queue, mapping in mappings.items():
+        properties = prod.one(QUEUE, queue)
+        assert (mapping["BatchSize"], mapping["FunctionResponseTypes"]) == (1, ["ReportBatchItemFailures"])
+        assert properties["VisibilityTimeout"] >= 6 * prod.functions()["Scheduler"]["Timeout"]
+        assert properties["MessageRetentionPeriod"] == 14 * 24 * 3600
+        assert properties["RedrivePolicy"]["maxReceiveCount"] == 5
+
+
+def test_the_scheduler_hears_of_schedules_that_come_and_go(prod: Synthesized) -> None:
+    rule = prod.one("AWS::Events::Rule", "EventsSchedulesRule")
+
+    assert rule["EventPattern"] == {"source": ["oms.internal"], "detail-type": [events.SCHEDULE_LOOK]}
+    assert name(rule["Targets"][0]["Arn"]) == LOOKS
+
+
+def test_entries_are_made_with_what_the_template_has(prod: Synthesized) -> None:
+    known = settings_of(prod)
+
+    assert known["OMS_SCHEDULE_GROUP"] == prod.one(GROUP, "SchedulesGroup")["Name"] == "oms-prod"
+    assert name(known["OMS_SCHEDULE_ROLE"]) == "SchedulesRole"
+    assert name(known["OMS_SCHEDULE_TARGET"]) == RUNS
+    assert name(known["OMS_SCHEDULE_DEAD_LETTERS"]) == f"{RUNS}DeadLetters"
+
+
+def test_schedules_may_send_runs_and_nothing_else_and_only_those_of_this_group(prod: Synthesized) -> None:
+    ((statement,),) = (
+        policy["PolicyDocument"]["Statement"]
+        for policy in prod.all("AWS::IAM::Policy").values()
+        if policy["Roles"][0]["Ref"][:-8] == "SchedulesRole"
+    )
+    (trust,) = prod.one(ROLE, "SchedulesRole")["AssumeRolePolicyDocument"]["Statement"]
+
+    assert "sqs:SendMessage" in statement["Action"]
+    assert {name(it) for it in statement["Resource"]} == {RUNS, f"{RUNS}DeadLetters"}
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert name(trust["Condition"]["StringEquals"]["aws:SourceArn"]) == "SchedulesGroup"
+    assert trust["Condition"]["StringEquals"]["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
+
+
+def test_the_role_of_schedules_is_handed_to_the_service_alone(prod: Synthesized) -> None:
+    passing = [
+        statement
+        for policy in prod.all("AWS::IAM::Policy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == "iam:PassRole"
+    ]
+
+    assert [it["Condition"] for it in passing] == [{"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}]
+
+
+def test_the_daily_run_comes_after_midnight_in_utc_and_one_that_is_not_taken_is_kept(prod: Synthesized) -> None:
+    daily = prod.one(SCHEDULE, "SchedulesDaily")
+    target = daily["Target"]
+
+    assert (daily["ScheduleExpression"], daily["ScheduleExpressionTimezone"]) == ("cron(30 0 * * ? *)", "Etc/UTC")
+    assert (daily["State"], daily["FlexibleTimeWindow"], daily["GroupName"]) == ("ENABLED", {"Mode": "OFF"}, "oms-prod")
+    assert json.loads(target["Input"]) == {"schedule": runs.DAILY, "time": entries.RUNS_AT}
+    assert (name(target["Arn"]), name(target["DeadLetterConfig"]["Arn"])) == (RUNS, f"{RUNS}DeadLetters")
+    assert name(target["RoleArn"]) == "SchedulesRole"
+
+
+def test_the_group_is_there_before_what_is_in_it_and_both_go_with_the_stack(prod: Synthesized) -> None:
+    resources = prod.template["Resources"]
+    ((group, properties),) = ((it, resources[it]) for it in prod.all(GROUP))
+    (daily,) = (resources[it] for it in prod.all(SCHEDULE))
+
+    assert group in daily["DependsOn"]
+    assert properties["DeletionPolicy"] == "Delete"
+
+
+def test_the_daily_report_goes_to_whom_the_stage_names(prod: Synthesized, local: Synthesized) -> None:
+    assert settings_of(prod)["OMS_DAILY_REPORT_TO"] == "ada@shop.example,bob@shop.example"
+    assert settings_of(local)["OMS_DAILY_REPORT_TO"] == ""
