@@ -9,9 +9,8 @@ from constructs import Construct
 from infra.alarms import Alarms
 from infra.checks import acknowledge
 from infra.data import Data
-from infra.events import TRIES, Events
+from infra.events import INTERNAL_SOURCE, TRIES, Events
 from infra.functions import EXPORTER_SECONDS, Functions
-from infra.mail import INTERNAL_SOURCE
 from infra.stages import Stage
 
 LOOKS = ("export.look",)
@@ -44,7 +43,7 @@ class Exports(Construct):
             seconds=EXPORTER_SECONDS,
             batch_size=1,
             types=LOOKS,
-            of=INTERNAL_SOURCE,
+            of=(INTERNAL_SOURCE,),
             concurrency=AT_ONCE,
         )
         queue.grant_send_messages(exporter)
