@@ -45,7 +45,7 @@ def bob(person: Callable[..., Person]) -> Person:
 def export(ada: Person, bob: Person, time_machine: Callable[[timedelta], None]) -> Export:
     """Of a run of a schedule for both, being written."""
     schedule_id = create(ada, ADA, BOB).json["id"]
-    time_machine(timedelta(hours=1))
+    time_machine(timedelta(minutes=30))
     assert serve(due(schedule_id, clock.now())) == []
     (found,) = service.list_exports(limit=10, after=None).items
     return found
