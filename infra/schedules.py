@@ -10,7 +10,7 @@ from constructs import Construct
 
 from infra.alarms import Alarms
 from infra.checks import acknowledge
-from infra.data import Data
+from infra.data import Data, grant_append
 from infra.events import INTERNAL_SOURCE, Events
 from infra.functions import SCHEDULER_SECONDS, Functions
 from infra.queues import queue_with_dead_letters
@@ -126,6 +126,6 @@ def _grant(function: lambda_.Function, role: iam.Role, stage: Stage, data: Data)
         )
     )
     data.reports.grant(function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
-    data.audit.grant(function, "dynamodb:PutItem")
+    grant_append(data.audit, function, ["dynamodb:PutItem"])
     # Whose addresses the setting daily_report_to has.
     data.identity.grant(function, "dynamodb:BatchGetItem")
