@@ -58,6 +58,8 @@ class OmsStack(cdk.Stack):
 
         cdk.CfnOutput(self, "ApiId", value=api.api.api_id)
         cdk.CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
+        # For commands that read the orders' index.
+        cdk.CfnOutput(self, "OrderShards", value=str(stage.order_shards))
         if stage.public_url:
             cdk.CfnOutput(self, "PublicUrl", value=stage.public_url)
         for name, function in functions.all.items():

@@ -38,7 +38,10 @@ PRODUCTS = [
 
 @dataclass
 class Past:
-    """`number` orders of `customers`, spread over the `days` up to `last`; the same each time for the same `seed`."""
+    """`number` orders of `customers`, spread over the `days` up to `last`; the same each time for the same `seed`.
+
+    Each has as many `lines` as are said; otherwise mostly a few, and now and then as many as there may be.
+    """
 
     number: int
     days: int
@@ -46,22 +49,25 @@ class Past:
     customers: Sequence[str] = ("customer-1", "customer-2", "customer-3")
     products: Sequence[Product] = field(default_factory=lambda: PRODUCTS)
     seed: int = 1
+    lines: int | None = None
 
     def orders(self) -> Iterator[Order]:
         """By no particular order."""
         chance = random.Random(self.seed)  # noqa: S311 - a past, not a secret
         for number in range(self.number):
-            order = self._placed(chance, self.last - timedelta(days=number % self.days), most_lines=_lines(chance))
+            order = self._placed(
+                chance, self.last - timedelta(days=number % self.days), lines=self.lines or _lines(chance)
+            )
             for _ in range(chance.choice((0, 1, 1, 2, 2, 3, 4))):
                 _move(order, chance)
             yield order
 
-    def _placed(self, chance: random.Random, day: date, *, most_lines: int) -> Order:
+    def _placed(self, chance: random.Random, day: date, *, lines: int) -> Order:
         moment = chance.choice((*_EDGES, time(chance.randrange(24), chance.randrange(60))))
         created = datetime.combine(day, moment, UTC)
         at, order_id = clock.timestamp(created), "".join(chance.choices(clock.CROCKFORD, k=20))
-        lines = [_line(it, chance) for it in chance.sample(self.products, min(most_lines, len(self.products)))]
-        subtotal = sum(line.quantity * line.unit_price for line in lines)
+        ordered = [_line(it, chance) for it in chance.sample(self.products, min(lines, len(self.products)))]
+        subtotal = sum(line.quantity * line.unit_price for line in ordered)
         shipping = chance.choice((0, 490, 1999))
         customer = chance.choice(self.customers)
         return Order(
@@ -69,7 +75,7 @@ class Past:
             number=f"{created:%Y%m%d}-{order_id[:10]}",
             customer_id=customer,
             status=Status.PENDING,
-            lines=lines,
+            lines=ordered,
             subtotal=subtotal,
             shipping_cost=shipping,
             total=subtotal + shipping,
@@ -87,7 +93,6 @@ class Past:
 
 
 def _lines(chance: random.Random) -> int:
-    """Mostly a few; now and then as many as an order may have."""
     return _MOST_LINES if chance.random() < 0.005 else chance.choice((1, 1, 2, 3, 5))
 
 
