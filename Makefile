@@ -144,7 +144,7 @@ verify-audit: $(INSTALLED) ## Check the audit log against its chain, FROM=… TO
 .PHONY: rebuild-reports
 rebuild-reports: $(INSTALLED) ## Compare the reports' sums with what they are of; FROM=… TO=… for some days, FIX=1 mends them, STAGE=… on AWS
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
-		$(if $(filter local,$(STAGE)),local.rebuild,oms.rebuild) --stage $(STAGE) \
+		$(if $(filter local,$(STAGE)),local.rebuild,oms.reports.rebuild) --stage $(STAGE) \
 		$(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") $(if $(FIX),--fix)
 
 .PHONY: deployable

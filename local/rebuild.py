@@ -1,7 +1,7 @@
 """`make rebuild-reports` on the system that `make up` runs."""
 
 from local.running import aim_at_running_system
-from oms import rebuild
+from oms.reports import rebuild
 
 
 def main() -> None:

@@ -30,18 +30,38 @@ def past_the_protocol(call: Call) -> Any:
         ((name, asked),) = call.parameters["RequestItems"].items()
         found = [item for key in asked["Keys"] if (item := stored(name, key))]
         return {"Responses": {name: found}, "UnprocessedKeys": {}}
-    if call.operation == "Query" and "IndexName" not in call.parameters:
-        return {"Items": [*_range(call.parameters)]}
+    if call.operation == "Query":
+        assert call.parameters["KeyConditionExpression"] == "#partition = :partition AND #sort BETWEEN :low AND :high"
+        return _indexed(call.parameters) if "IndexName" in call.parameters else {"Items": [*_range(call.parameters)]}
     return call.send()
 
 
 def _range(asked: Mapping[str, Any]) -> Iterator[Any]:
     """The items of a partition between two sort keys, in order."""
-    assert asked["KeyConditionExpression"] == "#partition = :partition AND #sort BETWEEN :low AND :high"
     bounds = asked["ExpressionAttributeValues"]
     partition = table(asked["TableName"]).items.get(DynamoType(bounds[":partition"]), {})
     keys = [key.value for key in partition if bounds[":low"]["S"] <= key.value <= bounds[":high"]["S"]]
     return (partition[DynamoType({"S": key})].to_json()["Attributes"] for key in sorted(keys))
+
+
+def _indexed(asked: Mapping[str, Any]) -> Any:
+    """A page of an index."""
+    whole = table(asked["TableName"])
+    index = whole.get_index(asked["IndexName"])
+    partition, sort = (key["AttributeName"] for key in index.schema)
+    bounds = {name: value["S"] for name, value in asked["ExpressionAttributeValues"].items()}
+    found = [
+        it.attrs
+        for it in whole.all_items()
+        if {partition, sort} <= it.attrs.keys()
+        and it.attrs[partition].value == bounds[":partition"]
+        and bounds[":low"] <= it.attrs[sort].value <= bounds[":high"]
+    ]
+    found.sort(key=lambda it: it[sort].value, reverse=not asked["ScanIndexForward"])
+    keys = [key["AttributeName"] for key in (*whole.schema, *index.schema)]
+    shown = {*keys, *index.projection.get("NonKeyAttributes", ())}
+    page = [{name: it[name].to_json() for name in shown & it.keys()} for it in found[: asked["Limit"]]]
+    return {"Items": page} | ({"LastEvaluatedKey": page[-1]} if len(found) > len(page) else {})
 
 
 def stored(name: str, key: dict[str, dict[str, str]]) -> Any:

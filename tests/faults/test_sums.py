@@ -1,7 +1,7 @@
 """F13, F14: whatever becomes of the events on their way, the sums end as the orders and users are."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from itertools import batched
 from typing import Any
@@ -21,11 +21,18 @@ from tests.faults.injector import Call, crashes, failing, faults, lose_answer, r
 from tests.faults.shop import table
 from tests.functional.counting import Told, aggregate, counted, forget
 from tests.functional.harness import Person
-from tests.functional.past import told_of
+from tests.functional.past import told_of, widen
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 LAST = date(2028, 3, 1)
+
+
+@pytest.fixture(autouse=True)
+def direct(cloud: None) -> Iterator[None]:
+    """Beneath all that is played here, and above the tables."""
+    with faults(past_the_protocol):
+        yield
 
 
 @pytest.fixture
@@ -33,13 +40,7 @@ def orders(customer: Person, naps: list[float]) -> list[Order]:
     """A few of three days, one of them with as many products and categories as an order may have."""
     past = Past(number=9, days=3, last=LAST, customers=[customer.id], seed=7)
     found = [*past.orders()]
-    largest = max(found, key=lambda it: it.version)
-    (wide,) = Past(number=1, days=1, last=LAST, customers=[customer.id], lines=90).orders()
-    largest.lines = wide.lines
-    for number, line in enumerate(largest.lines):
-        line.category = f"Category {number}"
-    largest.subtotal = sum(line.quantity * line.unit_price for line in largest.lines)
-    largest.total = largest.subtotal + largest.shipping_cost
+    widen(max(found, key=lambda it: it.version))
     return found
 
 
@@ -59,7 +60,7 @@ def due(orders: Iterable[Order]) -> Amounts:
     return {key: it for key, it in sums.total(chunk.amounts for chunk in chunks).items() if not key.is_of_user}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_f14_doubled_shuffled_and_late_events_give_the_same_sums(
     orders: list[Order], customer: Person, data: st.DataObject
@@ -70,9 +71,8 @@ def test_f14_doubled_shuffled_and_late_events_give_the_same_sums(
     arriving = data.draw(st.permutations(events + again), label="arriving")
     size = data.draw(st.integers(1, 10), label="batch size")
 
-    with faults(past_the_protocol):
-        for batch in batched(arriving, size, strict=False):
-            assert aggregate(batch) == []
+    for batch in batched(arriving, size, strict=False):
+        assert aggregate(batch) == []
 
     assert standing() == due(orders)
     assert counted(customer) == sum(it.status in ("pending", "confirmed") for it in orders)
@@ -93,16 +93,14 @@ def test_f13_a_crash_at_any_call_and_the_batch_again_add_up_once(orders: list[Or
 
     def begin() -> list[Told]:
         forget(customer)
-        with faults(past_the_protocol):
-            assert aggregate(earlier) == []
+        assert aggregate(earlier) == []
         return latest
 
     points = 0
     for name, batch in crashes(begin, aggregate):
         points += 1
-        with faults(past_the_protocol):
-            aggregate(batch)
-            aggregate(earlier)
+        aggregate(batch)
+        aggregate(earlier)
         assert standing() == due(orders), name
     assert points >= 6, "a read and two transactions at least"
     assert standing() == due(orders), "the last run made all its calls"
@@ -195,9 +193,8 @@ def test_f14_users_count_once_with_the_role_they_have(naps: list[float], cloud: 
     events = [user_event(f"u{n}", version, role) for n, way in enumerate(ways) for version, role in enumerate(way, 1)]
     arriving = data.draw(st.permutations(events * 2), label="arriving")
 
-    with faults(past_the_protocol):
-        for batch in batched(arriving, 3, strict=False):
-            assert aggregate(batch) == []
+    for batch in batched(arriving, 3, strict=False):
+        assert aggregate(batch) == []
 
     roles = [way[-1] for way in ways]
     expected = {role: roles.count(role) for role in user_sums.ROLES if role in roles}

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
+from local.past_orders import Past
 from oms.money import to_text
 from oms.orders.events import event_of
 from oms.orders.models import Line, Order
@@ -23,6 +24,16 @@ def store(orders: Iterable[Order]) -> None:
 def told_of(orders: Iterable[Order]) -> list[Told]:
     """The event of each version of each order."""
     return [json.loads(event_of(was).text()) for order in orders for was in versions(order)]
+
+
+def widen(order: Order) -> None:
+    """Gives it as many products, and as many categories, as an order may have."""
+    (wide,) = Past(number=1, days=1, last=date(2026, 1, 1), lines=90).orders()
+    order.lines = wide.lines
+    for number, line in enumerate(order.lines):
+        line.category = f"Category {number}"
+    order.subtotal = amount(order.lines)
+    order.total = order.subtotal + order.shipping_cost
 
 
 def span(first: date, last: date) -> list[str]:

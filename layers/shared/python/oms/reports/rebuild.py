@@ -1,0 +1,291 @@
+"""Compares the reports' sums with the orders, the stock and the users themselves, names what differs, and mends it on
+request: `python -m oms.reports.rebuild --stage S [--from DAY] [--to DAY] [--fix]`.
+
+A day of orders is looked at when it is over for longer than the index of orders lags behind.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from functools import partial
+from itertools import batched
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.exceptions import PynamoDBException
+
+from oms import clock, stacks
+from oms.dynamodb import Key, StoredItem, batch_get, batch_get_raw, in_parallel, query_raw
+from oms.errors import OmsError
+from oms.identity.models import USERS, IdentityItem, User, user_key
+from oms.inventory.models import BY_CREATED as PRODUCTS
+from oms.inventory.models import InventoryItem, StockItem
+from oms.orders.models import BY_CREATED as ORDERS
+from oms.orders.models import BY_CUSTOMER, Order, created_shard
+from oms.orders.states import Status
+from oms.pages import HIGHEST, LOWEST, Entry, Index, Range, merged_page
+from oms.reports import order_sums, stock_sums, user_sums
+from oms.reports.checking import (
+    Applications,
+    Findings,
+    Look,
+    Part,
+    StoredSum,
+    Sums,
+    Thing,
+    compare,
+    parts_of,
+    read_applied,
+)
+from oms.reports.models import Applied, ReportItem, Sum
+from oms.reports.order_sums import (
+    MOST_CHUNKS,
+    SHARDS,
+    OrderState,
+    categories_of,
+    category_of_day,
+    days_of,
+    products_of,
+)
+from oms.reports.sums import Chunk, SumKey, amounts_in
+from oms.reports.user_sums import UserState
+from oms.settings import settings
+
+_PAGE = 1000
+_AT_ONCE = 100
+MODELS: dict[type[StoredItem], str] = {
+    Order: "Orders",
+    ReportItem: "Reports",
+    InventoryItem: "Inventory",
+    IdentityItem: "Identity",
+}
+"""What is read, and the domain of its table."""
+
+
+def checks(first: date | None, last: date | None, *, shards: int) -> Iterator[tuple[str, Callable[[], Findings]]]:
+    """What there is to look at, by name, and how to. Orders are looked at from the first to the last day, by default
+    from the oldest order's to the last that can be; `shards` are those of their index.
+
+    What comes later is compared with what comes before, as it was mended.
+    """
+    newest = (clock.now() - settings().settle).date() - timedelta(days=1)
+    start, end = first or _oldest_day(shards) or newest, min(last or newest, newest)
+    for number in range((end - start).days + 1):
+        day = (start + timedelta(days=number)).isoformat()
+        yield f"orders of {day}", partial(check_day, day, shards=shards)
+    for shard in range(SHARDS):
+        yield "totals of orders", partial(check_totals, shard)
+        yield "stock", partial(check_stock, shard)
+    yield "users", check_users
+    for some in batched(_entries(USERS, IdentityItem, ["user"]), _AT_ONCE, strict=False):
+        yield "open orders", partial(check_open_orders, [_id(entry) for entry in some])
+
+
+# ---- orders ---------------------------------------------------------------------------------------------------------
+
+
+def check_day(day: str, *, shards: int) -> Findings:
+    """All sums of a day, and what is applied of its orders."""
+
+    def look() -> Look:
+        entries = _entries(ORDERS, Order, _partitions(shards), low=f"{day}T", high=f"{day}T{HIGHEST}")
+        ids = [entry["id"] for entry in entries]
+        before, applied, after = _sums_of(day), _applied(map(order_sums.thing, ids), MOST_CHUNKS), _sums_of(day)
+        return Look(before, after, _parts(Order, ids, _order, applied))
+
+    def concerns(key: SumKey) -> bool:
+        of_category = key.pk == categories_of(day[:7]) and key.sk.startswith(category_of_day(day, ""))
+        return key.sk == day or key.pk == products_of(day) or of_category
+
+    return compare(look, concerns=concerns)
+
+
+def _sums_of(day: str) -> Sums:
+    asked = [
+        *((days_of(shard), day, day) for shard in range(SHARDS)),
+        (products_of(day), LOWEST, HIGHEST),
+        (categories_of(day[:7]), category_of_day(day, ""), category_of_day(day, HIGHEST)),
+    ]
+    found = in_parallel(lambda it: list(query_raw(Sum, *it)), asked)
+    return {SumKey(raw["pk"]["S"], raw["sk"]["S"]): StoredSum.of(raw) for items in found for raw in items}
+
+
+def _order(order: Order) -> Thing:
+    def at(version: int) -> list[Chunk] | None:
+        known = 1 <= version <= len(order.history)
+        return order_sums.contribution(OrderState.of(order, version=version)) if known else None
+
+    return Thing(order_sums.contribution(OrderState.of(order)), at, settled=_is_settled(order.updated_at))
+
+
+def _is_settled(at: str) -> bool:
+    return clock.instant(at) < clock.now() - settings().settle
+
+
+def _oldest_day(shards: int) -> date | None:
+    first = next(_entries(ORDERS, Order, _partitions(shards)), None)
+    return date.fromisoformat(first[ORDERS.sort_key][:10]) if first else None
+
+
+def _partitions(shards: int) -> list[str]:
+    return [created_shard(number) for number in range(shards)]
+
+
+def check_totals(shard: int) -> Findings:
+    """How many orders there are of each status, against the sums of all days."""
+    key, statuses = order_sums.totals_of(shard), frozenset(Status)
+
+    def look() -> Look:
+        before, days, after = _read([key]), list(query_raw(Sum, days_of(shard), LOWEST, HIGHEST)), _read([key])
+        counts = [{name: n for name, n in amounts_in(raw).items() if name in statuses} for raw in days]
+        return Look(before, after, [([], {key: it}) for it in counts])
+
+    return compare(look)
+
+
+# ---- stock and users ------------------------------------------------------------------------------------------------
+
+
+def check_stock(shard: int) -> Findings:
+    """The sums of the stock, and what is applied of each stock item and places it in the list of its band."""
+
+    def look() -> Look:
+        ids = [_id(entry) for entry in _entries(PRODUCTS, InventoryItem, ["active", "archived"])]
+        keys = [StockItem.key(it) for it in ids if order_sums.shard_of(it) == shard]
+        sums = [stock_sums.totals_of(shard)]
+        before, applied, after = _read(sums), _applied(pk for pk, _ in keys), _read(sums)
+        return Look(before, after, _parts(StockItem, keys, _stock, applied))
+
+    return compare(look)
+
+
+def _stock(stock: StockItem) -> Thing:
+    touched = max(stock.last.at, stock.edited.at if stock.edited else "")
+    return Thing(stock_sums.contribution(stock), _forgotten, settled=_is_settled(touched))
+
+
+def check_users() -> Findings:
+    """How many users there are of each role."""
+
+    def look() -> Look:
+        ids = [_id(entry) for entry in _entries(USERS, IdentityItem, ["user"])]
+        sums = [user_sums.USERS]
+        before, applied, after = _read(sums), _applied(map(user_sums.thing, ids)), _read(sums)
+        return Look(before, after, _parts(User, map(user_key, ids), _user, applied))
+
+    return compare(look)
+
+
+def _user(user: User) -> Thing:
+    touched = user.changed.at if user.changed else user.created_at
+    return Thing(user_sums.contribution(UserState.of(user)), _forgotten, settled=_is_settled(touched))
+
+
+def _forgotten(_version: int) -> None:
+    """Only what it is now is known of a stock item or a user."""
+
+
+def check_open_orders(users: Sequence[str]) -> Findings:
+    """Of each of these users how many orders are open, against what is applied of them."""
+
+    def look() -> Look:
+        found = in_parallel(lambda it: [entry["id"] for entry in _entries(BY_CUSTOMER, Order, [it])], users)
+        things = [order_sums.thing(it) for ids in found for it in ids]
+        before, applied, after = _open_orders(users), _applied(things), _open_orders(users)
+        return Look(before, after, [([], read_applied(raw)[1]) for raw in applied.values()])
+
+    return compare(look, concerns=lambda _: False)
+
+
+def _open_orders(users: Sequence[str]) -> Sums:
+    """As sums, of which each number is as good as a count of changes."""
+    found = batch_get(User, map(user_key, users)).values()
+    return {
+        SumKey(it.pk, it.sk): StoredSum({User.open_orders.attr_name: it.open_orders}, it.open_orders) for it in found
+    }
+
+
+# ---- reading --------------------------------------------------------------------------------------------------------
+
+
+def _applied(things: Iterable[str], chunks: int = 1) -> Applications:
+    """What is applied of them, all at once: the less time it takes, the more sums stand still meanwhile."""
+    keys = [Applied.key(it, number) for it in things for number in range(chunks)]
+    found = in_parallel(lambda some: batch_get_raw(Applied, some), list(batched(keys, _AT_ONCE, strict=False)))
+    return {key: raw for some in found for key, raw in some.items()}
+
+
+def _parts[T: StoredItem](
+    model: type[T], keys: Iterable[Key], thing: Callable[[T], Thing], applied: Applications
+) -> Iterator[Part]:
+    for some in batched(keys, _AT_ONCE, strict=False):
+        for it in batch_get(model, some).values():
+            yield from parts_of(thing(it), applied)
+
+
+def _read(keys: Iterable[SumKey]) -> Sums:
+    found = batch_get_raw(Sum, keys)
+    return {SumKey(*key): StoredSum.of(raw) for key, raw in found.items()}
+
+
+def _entries(
+    index: Index, model: type[StoredItem], partitions: Sequence[str], *, low: str = LOWEST, high: str = HIGHEST
+) -> Iterator[Entry]:
+    """What an index has between two sort keys. It is of the model's table, whose name is found out when all is read."""
+    position: str | None = None
+    while True:
+        part = Range(_PAGE, low=low, high=high, after=position)
+        page = merged_page(replace(index, table=model.Meta.table_name), partitions, part)
+        yield from page.items
+        position = page.position
+        if position is None:
+            return
+
+
+def _id(entry: Mapping[str, str]) -> str:
+    return entry["pk"].partition("#")[2]
+
+
+# ---- the command ----------------------------------------------------------------------------------------------------
+
+
+def rebuild(first: date | None, last: date | None, *, shards: int, fix: bool, say: Callable[[str], None]) -> bool:
+    """Says what differs, and mends it if asked to. Whether nothing is left to be done."""
+    left = 0
+    for name, look in checks(first, last, shards=shards):
+        found = look()
+        for it in sorted(found.differences, key=lambda it: it.counts):
+            mended = fix and it.mend()
+            left += not mended
+            moved = "; it has moved since, so look again" if fix and not mended else ""
+            say(f"{name}: {it.where} {it.what}{'; mended' if mended else moved}")
+        for where in found.moving:
+            left += 1
+            say(f"{name}: {where} was not the same at two looks, and was not compared")
+    say("All is as it should be." if not left else f"{left} findings are left.")
+    return not left
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compares the reports' sums with orders, stock and users.")
+    parser.add_argument("--stage", required=True, choices=("local", "dev", "prod"))
+    parser.add_argument("--from", dest="first", type=date.fromisoformat)
+    parser.add_argument("--to", dest="last", type=date.fromisoformat)
+    parser.add_argument("--fix", action="store_true")
+    arguments = parser.parse_args()
+    stage: str = arguments.stage
+    try:
+        # Bound to the names that functions are told; here they are found, before the first call.
+        for model, domain in MODELS.items():
+            model.Meta.table_name = stacks.table_of(stage, domain)
+        shards = int(stacks.outputs_of(stage)["OrderShards"])
+        done = rebuild(arguments.first, arguments.last, shards=shards, fix=arguments.fix, say=print)
+    except (BotoCoreError, ClientError, PynamoDBException, LookupError, OmsError) as error:
+        why = getattr(error, "cause", None) or error  # PynamoDB's own message leaves it out
+        raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {why}") from error
+    if not done:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Sums of the reports over a past, as they should be; and every way to tamper with them."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import batched
+from typing import Any
+
+from moto.dynamodb.models.dynamo_type import DynamoType
+
+from local.past_orders import Past
+from oms import clock
+from oms.identity.models import User, user_key
+from oms.inventory.models import StockItem
+from oms.orders.models import Order
+from oms.reports import rebuild, stock_sums
+from oms.reports.order_sums import SHARDS, days_of, shard_of
+from tests.faults.direct import past_the_protocol
+from tests.faults.injector import faults
+from tests.faults.shop import Shop, table
+from tests.functional.counting import aggregate, set_count
+from tests.functional.harness import Person
+from tests.functional.past import store, told_of, widen
+from tests.functional.stream import keep_books, record
+
+DAYS = 3
+
+
+@dataclass
+class Shown:
+    """The sums of a past of some days, of two users and of products, of which `low` is low and `sold_out` is out."""
+
+    orders: list[Order]
+    low: str
+    sold_out: str
+    customer: Person
+    first: date
+    last: date
+
+    def rebuild(self, *, fix: bool = False) -> list[str]:
+        """What the command says."""
+        said: list[str] = []
+        with faults(past_the_protocol):
+            done = rebuild.rebuild(self.first, self.last, shards=1, fix=fix, say=said.append)
+        assert done == (said[-1] == "All is as it should be.")
+        return said[:-1]
+
+    def order(self, *statuses: str, lines: int = 1) -> Order:
+        return next(it for it in self.orders if it.status in statuses and len(it.lines) >= lines)
+
+
+def make(customer: Person, manager: Person) -> Shown:
+    last = clock.now().date() - timedelta(days=30)
+    past = Past(number=36, days=DAYS, last=last, customers=[customer.id])
+    orders = list(past.orders())
+    widen([it for it in orders if it.status == "confirmed"][-1])
+    store(orders)
+    events = told_of(orders)
+    for who in (customer, manager):
+        user = {"id": who.id, "role": who.role, "status": "active"}
+        events.append({"type": "user.registered", "sequence": 1, "data": user})
+    random.Random(1).shuffle(events)
+    with faults(past_the_protocol):
+        for batch in batched(events, 50, strict=False):
+            assert aggregate(batch) == []
+    shop = Shop(customer, manager)
+    low, sold_out = shop.product(5), shop.product(0)
+    while len({shard_of(it) for it in shop.units}) < SHARDS:
+        shop.product(70)
+    stored_of(low).attrs["low_stock_threshold"] = DynamoType({"N": "6"})
+    keep_books([record(None, it.to_json()["Attributes"]) for it in table("inventory").all_items() if is_stock(it)])
+    return Shown(orders, low, sold_out, customer, last - timedelta(days=DAYS - 1), last)
+
+
+def is_stock(item: Any) -> bool:
+    return bool(item.to_json()["Attributes"]["sk"]["S"] == "stock")
+
+
+def items() -> dict[tuple[str, str], dict[str, Any]]:
+    """What is in the reports table, but for how often sums were changed."""
+    found = (it.to_json()["Attributes"] for it in table("reports").all_items())
+    return {
+        (it["pk"]["S"], it["sk"]["S"]): {name: value for name, value in it.items() if name != "changes"} for it in found
+    }
+
+
+def without_zeros(found: dict[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    kept = {
+        key: {name: value for name, value in it.items() if value != {"N": "0"} and name != "kind"}
+        for key, it in found.items()
+    }
+    return {key: it for key, it in kept.items() if it.keys() - {"pk", "sk"}}
+
+
+def stored(pk: str, sk: str, *, of: str = "reports") -> Any:
+    return table(of).items[DynamoType({"S": pk})][DynamoType({"S": sk})]
+
+
+def stored_of(product_id: str) -> Any:
+    return stored(*StockItem.key(product_id), of="inventory")
+
+
+def change(pk: str, sk: str, name: str, by: int) -> str:
+    """Somebody changes an attribute of a sum, and does not count it as a change; where."""
+    attributes = stored(pk, sk).attrs
+    was = int(attributes[name].value) if name in attributes else 0
+    attributes[name] = DynamoType({"N": str(was + by)})
+    return f"{pk}/{sk}"
+
+
+def remove(pk: str, sk: str) -> str:
+    del table("reports").items[DynamoType({"S": pk})][DynamoType({"S": sk})]
+    return f"{pk}/{sk}"
+
+
+def a_sum(prefix: str) -> tuple[str, str]:
+    """The key of a sum that is not zero."""
+    return next(
+        key
+        for key, it in sorted(items().items())
+        if key[0].startswith(prefix) and it.get("orders", {"N": "0"}) != {"N": "0"}
+    )
+
+
+def day_of(shown: Shown) -> tuple[str, str]:
+    order = shown.order("confirmed", "shipped", "delivered")
+    return days_of(shard_of(order.id)), order.created_at[:10]
+
+
+def applied(thing: Order | str, chunk: int = 0) -> tuple[str, str]:
+    """Of an order, or of a product."""
+    pk = StockItem.key(thing)[0] if isinstance(thing, str) else f"order#{thing.id}"
+    return pk, f"applied#{chunk}"
+
+
+def rewrite(pk: str, sk: str, **attributes: Any) -> str:
+    stored(pk, sk).attrs.update({name: DynamoType(value) for name, value in attributes.items()})
+    return f"{pk}/{sk}"
+
+
+def unlist(product_id: str) -> str:
+    pk, sk = applied(product_id)
+    del stored(pk, sk).attrs["listing"]
+    return f"{pk}/{sk}"
+
+
+def stock_sum(shown: Shown) -> tuple[str, str]:
+    return stock_sums.totals_of(shard_of(shown.low))
+
+
+def put_bogus(pk: str, sk: str) -> str:
+    table("reports").put_item(
+        {"pk": {"S": pk}, "sk": {"S": sk}, "kind": {"S": "sum"}, "changes": {"N": "1"}, "revenue": {"N": "5"}}
+    )
+    return f"{pk}/{sk}"
+
+
+def miscount(shown: Shown) -> str:
+    set_count(shown.customer, 77)
+    return "/".join(user_key(shown.customer.id))
+
+
+TAMPERING: dict[str, Callable[[Shown], str]] = {
+    "a day changed": lambda it: change(*day_of(it), "revenue", 1),
+    "a status of a day changed": lambda it: change(*day_of(it), "pending", 1),
+    "a day removed": lambda it: remove(*day_of(it)),
+    "a product's day changed": lambda _: change(*a_sum("products#"), "units", -1),
+    "a product's day removed": lambda _: remove(*a_sum("products#")),
+    "a product's day too many": lambda it: put_bogus(f"products#{it.last}", "never-sold"),
+    "a category's day changed": lambda _: change(*a_sum("categories#"), "orders", 3),
+    "a category's day too many": lambda it: put_bogus(f"categories#{it.last:%Y-%m}", f"{it.last:%d}#Never"),
+    "a total changed": lambda _: change("totals#1", "orders", "pending", 2),
+    "a total removed": lambda _: remove("totals#1", "orders"),
+    "a day is no number": lambda it: rewrite(*day_of(it), revenue={"S": "much"}),
+    "what is applied of an order changed": lambda it: rewrite(*applied(it.order("confirmed")), amounts={"S": "{}"}),
+    "what is applied of an order is newer": lambda it: rewrite(*applied(it.order("pending")), version={"N": "9"}),
+    "what is applied of an order is no JSON": lambda it: rewrite(*applied(it.order("shipped")), amounts={"S": "{"}),
+    "what is applied of a wide order removed": lambda it: remove(*applied(it.order("confirmed", lines=90), 1)),
+    "what is applied of an order removed": lambda it: remove(*applied(it.order("shipped", "delivered"))),
+    "the users of a role changed": lambda _: change("totals#0", "users", "admin", 1),
+    "the users removed": lambda _: remove("totals#0", "users"),
+    "the stock changed": lambda it: change(*stock_sum(it), "on_hand", 1),
+    "the stock removed": lambda it: remove(*stock_sum(it)),
+    "what is applied of a stock item changed": lambda it: rewrite(*applied(it.low), amounts={"S": "{}"}),
+    "what is applied of a stock item removed": lambda it: remove(*applied(it.sold_out)),
+    "a product that is low is not listed": lambda it: unlist(it.low),
+    "a product that is out is listed as low": lambda it: rewrite(*applied(it.sold_out), listing={"S": "band#low"}),
+    "what is applied of a user removed": lambda it: remove(f"user#{it.customer.id}", "applied#0"),
+    "the open orders of a user changed": miscount,
+}
+
+
+def count_of(shown: Shown) -> int:
+    pk, sk = user_key(shown.customer.id)
+    item = table("identity").items[DynamoType({"S": pk})][DynamoType({"S": sk})]
+    return User.from_raw_data(item.to_json()["Attributes"]).open_orders
