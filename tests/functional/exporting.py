@@ -28,8 +28,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 numbers = count(1)
 
 
-def an_order(lines: int = 2, *, shard: int = 0, status: str = "shipped", **of_line: Any) -> Order:
-    """An order in the table, an hour younger than the one made before it."""
+def an_order(*lines: dict[str, Any], shard: int = 0, status: str = "shipped") -> Order:
+    """An order in the table, an hour younger than the one made before it; `lines` say what is special about each."""
     number = next(numbers)
     at, order_id = clock.timestamp(START + timedelta(hours=number)), f"ORDER{number:015d}"
     made = [
@@ -43,9 +43,9 @@ def an_order(lines: int = 2, *, shard: int = 0, status: str = "shipped", **of_li
                 "unit_price": 1999,
                 "drawn": [Draw(shard=0, quantity=it)],
             }
-            | of_line
+            | line
         )
-        for it in range(1, lines + 1)
+        for it, line in enumerate(lines or ({}, {}), 1)
     ]
     total = sum(it.unit_price * it.quantity for it in made)
     placed = HistoryEntry(to="pending", at=at, actor_id="C1", actor_role="customer", key="k", request_hash="h")

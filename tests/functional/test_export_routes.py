@@ -211,7 +211,7 @@ def exporter_at_work(manager: Person, monkeypatch: pytest.MonkeyPatch) -> list[f
 
 
 def test_an_export_that_is_done_in_time_is_answered_by_its_link(manager: Person, exporter_at_work: list[float]) -> None:
-    order = an_order(1)
+    order = an_order({})
 
     answer = call("GET", EXPORT_ORDERS, token=manager.token)
 

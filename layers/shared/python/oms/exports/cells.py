@@ -7,9 +7,10 @@ from functools import lru_cache
 from types import SimpleNamespace
 
 # What a formula begins with (https://owasp.org/www-community/attacks/CSV_Injection), in all widths. Before it may stand
-# what programs pass over: white space, control and format characters.
+# what programs pass over: white space, control and format characters; and quotes, as each is written twice, which to
+# what takes another character for the separator is a quoted nothing.
 _FORMULA = (
-    r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2060\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b]"
+    r"[\s\"\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2060\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b]"
 )
 # A cell also begins after what another program, or another country's, takes for the end of one. And nothing begins with
 # a character that some programs take away before they look at what is left.

@@ -1,0 +1,149 @@
+"""A19: whatever text somebody brings into an export, no spreadsheet finds anything in it to run."""
+
+import csv
+import io
+import string
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from unicodedata import category, normalize
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from oms import clock
+from oms.exportable import REPORTS
+from oms.exports.cells import Lines, text
+from tests.functional.conftest import files, product
+from tests.functional.exporting import an_order, content, exported, look_until_it_is_done_with, request_export
+from tests.functional.harness import Person
+
+__all__ = ["files", "product"]
+
+FORMULAS = ("=1+1", "+1+1", "-1+1", "@SUM(1)", '=HYPERLINK("https://evil.example";"x")', "=cmd|'/c calc'!A1")
+WIDE = ("\uff1d1+1", "\uff0b1+1", "\uff0d1+1", "\uff20SUM(1)", "\ufe661+1")
+BEFORE = ("", "\t", "\r", "\n", "\r\n", "\0", " ", "\u00a0", "\ufeff", "\u200b", "\x0b", "\t \0")
+INSIDE = ("a;", "a\t", "a\n", "a\r\n", 'a";', "a; ", "a;\0", '"\n')
+ATTACKS = [
+    *(before + formula for before in BEFORE for formula in (*FORMULAS, *WIDE)),
+    *(inside + formula for inside in INSIDE for formula in FORMULAS),
+]
+TEXT_OF_LINES = ("product_id", "sku", "name", "category")
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+
+def runs(cell: str) -> bool:
+    """Whether some spreadsheet would take the cell for a formula, passing over what it does not show."""
+    shown = normalize("NFKC", cell).lstrip(string.whitespace)
+    while shown and (category(shown[0]) in ("Cc", "Cf") or shown[0].isspace()):
+        shown = shown[1:]
+    return shown[:1] in ("=", "+", "-", "@") and not _is_number(shown)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def cells(data: bytes) -> Iterator[str]:
+    """As programs read it that take commas for separators, and those that take semicolons or tabs, as some do."""
+    for separator in (",", ";", "\t"):
+        for row in csv.reader(io.StringIO(data.decode(), newline=""), delimiter=separator):
+            yield from row
+
+
+def test_the_judge_of_this_test_knows_a_formula() -> None:
+    assert all(runs(before + formula) for before in BEFORE for formula in FORMULAS)
+    assert not any(runs(it) for it in ("", "Hammer", "'=1+1", "-12.50", "+49", "1-1", "a=b"))
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("column", TEXT_OF_LINES)
+def test_a19_no_text_of_an_order_is_active_in_its_file(manager: Person, column: str) -> None:
+    an_order(*({column: attack} for attack in ATTACKS))
+    export = request_export(manager)
+
+    look_until_it_is_done_with(export)
+
+    data = content(export) or b""
+    assert not [cell for cell in cells(data) if runs(cell)]
+    assert len(list(csv.reader(io.StringIO(data.decode(), newline="")))) == len(ATTACKS) + 1
+
+
+@pytest.mark.usefixtures("files")
+def test_a19_no_text_of_a_product_is_active_in_its_file(
+    manager: Person, product: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [
+        product(sku="=cmd|'/c_calc'!A1", name="\t=1+1", category="\uff20SUM(1)"),
+        product(sku="a;=1+1", name='a";-1', category="\x00+1"),
+    ]
+
+    later = clock.now() + timedelta(seconds=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    rows = {row["product_id"]: row for row in exported(manager, report="inventory")}
+    first, second = (rows[it] for it in ids)
+
+    assert [first[it] for it in ("sku", "name", "category")] == ["'=cmd|'/c_calc'!A1", "'\t'=1+1", "'\uff20SUM(1)"]
+    assert [second[it] for it in ("sku", "name", "category")] == ["a;'=1+1", "a\";'-1", "'\x00+1"]
+
+
+def test_every_column_that_has_text_is_tried_here() -> None:
+    """The others have ids of the system's making, numbers, times, or words of its own."""
+    of_the_system = {"order_id", "order_number", "status", "created_at", "customer_id", "currency", "date"}
+    numbers = {"line", "quantity", "unit_price", "line_total", "shipping_cost", "order_total", "price", "on_hand"}
+    numbers |= {"available", "reserved", "low_stock_threshold", "orders", "units", "revenue", "shipping"}
+    numbers |= {"cancelled", "returned", "pending"}
+
+    columns = {column for report in REPORTS.values() for column in report.columns}
+
+    assert columns - of_the_system - numbers == set(TEXT_OF_LINES)
+
+
+NASTY = st.text(st.sampled_from([*"=+-@;,\t\r\n\0\"' a1\u00a0\ufeff\u200b\uff1d\uff0b\uff0d\uff20\ufe66"]), max_size=12)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.lists(st.one_of(NASTY, st.text()), min_size=1, max_size=4), min_size=1, max_size=4))
+@example([["a;\t=1"]])
+@example([["", ';"=']])
+@example([["\0\t=1", "\r-1"]])
+def test_a19_no_mixture_is_active_and_rows_and_cells_come_back_as_they_were_written(rows: list[list[str]]) -> None:
+    written: list[list[Any]] = [[text(cell) for cell in row] for row in rows]
+
+    data = Lines().of(written)
+
+    assert not [cell for cell in cells(data) if runs(cell)]
+    assert list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True)) == written
+    assert all(
+        cell.replace("'", "") == rows[i][j].replace("'", "")
+        for i, row in enumerate(written)
+        for j, cell in enumerate(row)
+    )
+
+
+@settings(deadline=None)
+@given(
+    st.text(
+        st.characters(
+            exclude_characters="=+-@;\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b", exclude_categories=["Cs"]
+        )
+    )
+)
+def test_what_is_no_formula_comes_back_to_the_letter(harmless: str) -> None:
+    assert text(harmless) == harmless
+
+
+def test_numbers_stay_numbers_below_zero_too() -> None:
+    assert Lines().of([[-3, "-12.50", 0]]) == b"-3,-12.50,0\r\n"
+
+
+def test_lines_are_those_of_rfc_4180() -> None:
+    made = Lines().of([["plain", 'a "quoted" one', "a, b", "two\r\nlines", "", " space "]])
+
+    assert made == b'plain,"a ""quoted"" one","a, b","two\r\nlines",, space \r\n'
