@@ -21,8 +21,8 @@ from oms.exports.parts import PartOfFile
 from oms.exports.reports import Report
 from oms.settings import settings
 
-# An item holds so many of them with room to spare: 40 GB.
-_MOST_PARTS = 5000
+# 16 GB: what one run can read for its digest, and an item holds with room to spare.
+_MOST_PARTS = 2000
 
 type HasTime = Callable[[], bool]
 type Reports = Mapping[str, Report]
