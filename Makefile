@@ -61,6 +61,10 @@ test-functional: ## Run the tests of single handlers, on moto
 test-infra: ## Run the tests of the synthesized template
 test-integration: ## Run the tests over HTTP, on the local cloud
 
+.PHONY: bench
+bench: $(INSTALLED) ## Measure an export of a million order lines, against stubs of DynamoDB and S3; minutes
+	@exec .venv/bin/python -m benchmarks.export
+
 .PHONY: lint
 lint: $(INSTALLED_TESTS) ## Check style and format
 	@.venv/bin/ruff check .

@@ -1,0 +1,211 @@
+"""What an export takes: `make bench`. Rows a second and the most memory of the exporter, against the stub. On Linux.
+
+A worker is a process of its own that imports what the Lambda function imports, and gets its message as that does.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from benchmarks.stub import Stub
+
+ROOT = Path(__file__).parents[1]
+EXPORT = "EXPORT00000000000001"
+# A run of the function has 300 s less its reserve.
+_MILLISECONDS = 300_000
+
+
+def worker(arguments: argparse.Namespace) -> None:
+    """One message, as the function gets it. Prints what it took."""
+    # One core for all of its threads, as the function has.
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    from exporter import handler
+    from oms.exports import reading
+
+    if arguments.full_decoding:
+        reading._LeanParsers = reading.ResponseParserFactory  # type: ignore[misc]
+    if arguments.ahead is not None:
+        reading._AHEAD = arguments.ahead
+    idle = _most_memory()
+    end = time.monotonic() + arguments.milliseconds / 1000
+    context = SimpleNamespace(
+        function_name="bench",
+        memory_limit_in_mb=1769,
+        invoked_function_arn="arn",
+        aws_request_id="1",
+        get_remaining_time_in_millis=lambda: int((end - time.monotonic()) * 1000),
+    )
+    record = {
+        "messageId": "1",
+        "body": json.dumps({"export": EXPORT}),
+        "eventSource": "aws:sqs",
+        "attributes": {"ApproximateReceiveCount": "1"},
+    }
+    began, cpu = time.monotonic(), time.process_time()
+    handler.lambda_handler({"Records": [record]}, context)
+    took = {"seconds": time.monotonic() - began, "cpu": time.process_time() - cpu}
+    print(json.dumps(took | {"idle_mb": idle, "most_mb": _most_memory()}))
+
+
+def _most_memory() -> float:
+    """Resident, in MB. Not `getrusage`, which begins with what the process had that started this one."""
+    (line,) = (it for it in Path("/proc/self/status").read_text().splitlines() if it.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
+def new_item(*, gzip: bool) -> dict[str, Any]:
+    """The export as it was asked for."""
+    at = "2099-01-01T00:00:00.000Z"
+    texts = {"pk": f"export#{EXPORT}", "sk": "export", "kind": "export", "id": EXPORT, "report": "orders"}
+    texts |= {"status": "queued", "created_at": at, "created_by": "U", "created_by_role": "manager"}
+    texts |= {"request_hash": "", "listing": "exports", "created_key": f"{at}#{EXPORT}"}
+    numbers = {"version": 1, "run": 0, "rows": 0, "progress": 0, "ttl": 4102444800}
+    item: dict[str, Any] = {name: {"S": value} for name, value in texts.items()}
+    item |= {name: {"N": str(value)} for name, value in numbers.items()}
+    return item | {"gzip": {"BOOL": gzip}, "ended": {"BOOL": False}, "parts": {"L": []}}
+
+
+def start(stub: Stub, *options: str) -> "subprocess.Popen[str]":
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(str(ROOT / it) for it in ("layers/shared/python", "functions", ".")),
+        **{f"AWS_ENDPOINT_URL_{it}": stub.url for it in ("DYNAMODB", "S3", "SQS")},
+        **{f"AWS_{it}": "bench" for it in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")},
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "OMS_EXPORTS_BUCKET": "exports",
+        "OMS_EXPORT_QUEUE_URL": f"{stub.url}/000000000000/exports",
+        "LAMBDA_TASK_ROOT": "/var/task",
+        "POWERTOOLS_TRACE_DISABLED": "true",
+        "POWERTOOLS_METRICS_NAMESPACE": "Oms",
+        "POWERTOOLS_SERVICE_NAME": "exporter",
+        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    }
+    command = [sys.executable, "-m", "benchmarks.export", "--worker", *options]
+    return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def run(stub: Stub, *options: str, gzip: bool = False) -> dict[str, Any]:
+    """One export, in as many runs as it takes; what they took together."""
+    stub.item = new_item(gzip=gzip)
+    total = {"seconds": 0.0, "cpu": 0.0, "idle_mb": 0.0, "most_mb": 0.0, "runs": 0}
+    while stub.item["status"]["S"] in ("queued", "running"):
+        out, _ = start(stub, *options).communicate()
+        took = json.loads(out.splitlines()[-1])
+        for name in ("seconds", "cpu"):
+            total[name] += took[name]
+        for name in ("idle_mb", "most_mb"):
+            total[name] = max(total[name], took[name])
+        total["runs"] += 1
+    assert stub.item["status"]["S"] == "done", stub.item
+    rows = int(stub.item["rows"]["N"])
+    size = int(stub.item["size"]["N"])
+    return total | {
+        "rows": rows,
+        "size": size,
+        "sha256": stub.item["sha256"]["S"],
+        "rows_a_second": rows / total["seconds"],
+    }
+
+
+def show(name: str, took: dict[str, Any]) -> None:
+    print(
+        f"{name:34} {took['rows']:>9,} rows  {took['seconds']:6.1f} s  {took['rows_a_second']:>8,.0f} rows/s"
+        f"  {took['rows'] / took['cpu']:>8,.0f} rows/s of CPU  {took['size'] / 2**20:6.1f} MB"
+        f"  memory {took['idle_mb']:.0f} → {took['most_mb']:.0f} MB  {took['runs']} run(s)",
+        flush=True,
+    )
+
+
+def disturbed(stub: Stub, seed: int) -> None:
+    """The same export while its workers are killed, run out of time, and come two at once."""
+    draw = random.Random(seed)
+    stub.item = new_item(gzip=False)
+    lives = 0
+    while stub.item["status"]["S"] in ("queued", "running"):
+        # Now and then two at once, of which each is let live for a while, or to its end.
+        workers = [
+            start(stub, "--milliseconds", str(draw.choice((33_000, 40_000, 300_000))))
+            for _ in range(draw.choice((1, 1, 2)))
+        ]
+        for it in workers:
+            lives += 1
+            try:
+                it.communicate(timeout=draw.uniform(2, 15))
+            except subprocess.TimeoutExpired:
+                it.send_signal(signal.SIGKILL)
+                it.communicate()
+    print(f"disturbed, seed {seed}: {lives} workers; {'the same' if _whole(stub) else 'ANOTHER'} file")
+
+
+def _whole(stub: Stub) -> bool:
+    data = (stub.folder / f"{EXPORT}.csv").read_bytes()
+    return hashlib.sha256(data).hexdigest() == stub.item["sha256"]["S"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--milliseconds", type=int, default=_MILLISECONDS, help=argparse.SUPPRESS)
+    parser.add_argument("--full-decoding", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--ahead", type=int, default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--lines", type=int, default=1_000_000, help="of orders, three of each")
+    arguments = parser.parse_args()
+    if arguments.worker:
+        worker(arguments)
+        return
+    orders = arguments.lines // 3
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        measure(Path(folder), orders)
+
+
+def measure(folder: Path, orders: int) -> None:
+    with served(folder / "plain", orders=orders) as stub:
+        plain = run(stub)
+        show("orders", plain)
+        show("orders, gzip", run(stub, gzip=True))
+    with served(folder / "tenth", orders=orders // 10) as stub:
+        show("a tenth of the orders", run(stub))
+        show("… decoded by botocore", run(stub, "--full-decoding"))
+    with served(folder / "slow", orders=orders // 10, latency=0.015) as stub:
+        show("… each read takes 15 ms", run(stub))
+        show("… and none is read ahead", run(stub, "--ahead", "0"))
+    with served(folder / "long", orders=orders // 30, lines=90) as stub:
+        show("orders of 90 lines", run(stub))
+    with served(folder / "disturbed", orders=orders // 2) as stub:
+        expected = run(stub)
+        disturbed(stub, seed := random.randrange(10**6))
+        same = stub.item["sha256"]["S"] == expected["sha256"]
+        left = len(stub.uploads)
+        print(f"disturbed, seed {seed}: sha256 {'equal' if same else 'DIFFERENT'}, {left} uploads left")
+        sys.exit(0 if same and not left else 1)
+
+
+class served:  # noqa: N801 - a context manager, used as a function
+    """The stub, at work in a thread of this process."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        folder.mkdir()
+        self._stub = Stub(folder, **options)
+
+    def __enter__(self) -> Stub:
+        threading.Thread(target=self._stub.serve_forever, daemon=True).start()
+        return self._stub
+
+    def __exit__(self, *_: object) -> None:
+        self._stub.shutdown()
+        self._stub.server_close()
+
+
+if __name__ == "__main__":
+    main()
