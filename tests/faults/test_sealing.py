@@ -1,0 +1,363 @@
+"""The sealer dies, is overtaken, or is refused, at any of its AWS calls: no entry is left out, none is sealed twice."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from oms import audit
+from oms.auditing import macs, sealing
+from oms.errors import UnavailableError
+from sealer import handler as sealer
+from tests.faults.direct import past_the_protocol
+from tests.faults.injector import (
+    Call,
+    between,
+    crashes,
+    failing,
+    faults,
+    lose_answer,
+    reason_at,
+    refuse,
+    timed_out,
+)
+from tests.faults.shop import table
+from tests.functional.auditing import Log, head_of, link_of
+from tests.functional.conftest import log
+from tests.functional.stream import Record, record
+
+__all__ = ["log"]
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+
+@pytest.fixture
+def few_denials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond three in a minute they are only counted."""
+    for module in (audit, sealing):
+        monkeypatch.setattr(module, "DENIALS_PER_MINUTE", 3)
+
+
+def entries_and_links(log: Log) -> tuple[list[Any], list[Any]]:
+    """The keys of both, as those of links."""
+    entries = [link_of((it["pk"]["S"], it["sk"]["S"])) for it in log.stored("entry")]
+    return sorted(entries), sorted((it["pk"]["S"], it["sk"]["S"]) for it in log.stored("link"))
+
+
+def assert_sealed(log: Log) -> None:
+    entries, links = entries_and_links(log)
+    assert entries == links, "each entry has one link, and there are no others"
+    assert sum(log.heads().values()) == len(links)
+    assert log.verify() == []
+
+
+def test_f25_a_sealer_that_dies_at_any_call_has_sealed_all_or_nothing_and_its_batch_comes_again(log: Log) -> None:
+    def begin() -> list[Record]:
+        log.write(3)
+        return log.news()
+
+    points = 0
+    for _, records in crashes(begin, log.seal):
+        points += 1
+        assert log.found() == [], "nothing seems to be tampered with"
+        log.seal(records)
+        assert_sealed(log)
+
+    assert points >= 2 * 3, "looks for the links, reads the head, writes"
+
+
+@pytest.mark.parametrize("what", ["the first entry of a day", "the run of an hour"])
+def test_f25_a_sealer_that_dies_as_it_closes_a_day_leaves_it_closed_or_open_and_in_the_bucket(
+    log: Log, what: str
+) -> None:
+    log.write(2)
+    log.seal()
+
+    before = log.snapshot()
+
+    def begin() -> list[Record]:
+        log.restore(before)
+        log.advance(days=1)
+        log.write(2)
+        return log.news()
+
+    def act(records: list[Record]) -> None:
+        log.seal(records) if what == "the first entry of a day" else log.hourly()
+
+    points = 0
+    for _, records in crashes(begin, act):
+        points += 1
+        assert log.found() == [], "a chain that is closed is in the bucket"
+        act(records)
+        log.seal(records)
+        assert_sealed(log)
+        assert len(log.heads()) == 2, "a chain for each day"
+
+    assert points >= 2 * 4, "the links or the past, the head, the bucket, and the next head"
+
+
+def test_a_run_of_an_hour_that_dies_leaves_nothing_out(log: Log, few_denials: None) -> None:
+    before = log.snapshot()
+
+    def begin() -> None:
+        log.restore(before)
+        log.write(2)
+        log.deny(4)
+        log.news()
+        log.advance(minutes=40)
+
+    points = 0
+    for _ in crashes(begin, lambda _: log.hourly()):
+        points += 1
+        log.hourly()
+        assert sum(log.heads().values()) == len(log.stored("entry")) + len(log.stored("denials"))
+        assert log.verify() == []
+
+    assert points >= 2 * 5
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("is_midnight", [False, True])
+@pytest.mark.parametrize("same", [False, True])
+def test_f25_two_sealers_who_meet_at_any_call_make_one_chain(
+    log: Log, after: bool, is_midnight: bool, same: bool
+) -> None:
+    """The other one has the same records, or others; both come to close the day, or there is none to close."""
+    log.write(1)
+    log.seal()
+    for number in range(1, 12):
+        if is_midnight:
+            log.advance(days=1)
+        log.write(2)
+        ours = log.news()
+        log.write(2)
+        theirs = ours if same else log.news()
+        with faults(between(number, lambda records=theirs: log.seal(records), after=after)) as made:  # type: ignore[misc]
+            log.seal(ours)
+        log.seal(theirs)
+        if same:
+            log.seal()
+
+        assert_sealed(log)
+        if len(made) < number:
+            return
+    raise AssertionError("the sealer does not end")
+
+
+def test_a_sealer_that_read_the_head_before_midnight_adds_nothing_to_a_chain_that_was_closed_since(log: Log) -> None:
+    log.write(1)
+    log.seal()
+    log.write(1)
+    slow = log.news()
+    before_midnight = log.now
+
+    def others_close() -> None:
+        log.advance(days=1)
+        log.hourly()
+        log.now = before_midnight
+
+    with faults(between(3, others_close, after=False)) as made:
+        log.seal(slow)
+
+    assert made[2].operation == "TransactWriteItems"
+    assert log.heads() == {"2026-01-31": 1, "2026-02-01": 1}
+    assert log.verify() == []
+
+
+@pytest.mark.parametrize("times", [1, 20])
+@pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "TransactionConflict"])
+def test_a_sealer_that_is_overtaken_tries_again_at_once(log: Log, naps: list[float], times: int, reason: str) -> None:
+    log.write(3)
+
+    with faults(refuse("TransactWriteItems", reason_at(0, reason), times=times)):
+        log.seal()
+
+    assert_sealed(log)
+    assert naps == []
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        refuse("TransactWriteItems", reason_at(1, "ThrottlingError"), times=3),
+        refuse("Query", failing("ProvisionedThroughputExceededException"), times=3),
+        refuse("BatchGetItem", failing("ThrottlingException"), times=3),
+        lose_answer("TransactWriteItems"),
+    ],
+)
+def test_throttling_and_lost_answers_pass(log: Log, naps: list[float], plan: Callable[[Call], Any]) -> None:
+    log.hourly()
+    log.write(3)
+
+    with faults(plan):
+        log.seal()
+
+    assert_sealed(log)
+    assert naps
+
+
+@pytest.mark.parametrize("failure", [failing("SlowDown"), failing("NoSuchBucket"), timed_out])
+def test_without_the_bucket_no_day_is_closed_and_the_batch_comes_again(
+    log: Log, naps: list[float], failure: Callable[[Call], Exception]
+) -> None:
+    log.write(1)
+    log.seal()
+    log.advance(days=1)
+    log.write(1)
+    records = log.news()
+
+    with faults(refuse("PutObject", failure)), pytest.raises((ClientError, UnavailableError)):
+        log.seal(records)
+    assert log.heads() == {"2026-01-31": 1}
+    log.seal(records)
+
+    assert_sealed(log)
+
+
+def test_without_its_key_nothing_is_sealed_and_the_batch_comes_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    log.write(1)
+    records = log.news()
+    macs.KEYS.forget()
+
+    with faults(refuse("GetSecretValue", failing("AccessDeniedException"))), pytest.raises(UnavailableError):
+        log.seal(records)
+    macs.KEYS.forget()
+    log.seal(records)
+
+    assert_sealed(log)
+
+
+def test_a_burst_of_thousands_is_sealed_99_at_a_time(log: Log) -> None:
+    for _ in range(3000):
+        table("audit").put_item(audit.entry("login", actor_id="ada", address=None, target=None).serialize())
+    records = log.news()
+
+    with faults(quick) as made:
+        for start in range(0, 3000, 990):
+            log.seal(records[start : start + 990])
+        found = log.verify()
+
+    sizes = [len(it.parameters["TransactItems"]) for it in made if it.operation == "TransactWriteItems"]
+    assert sizes == [1, *[100] * 30, 31], "the chain is opened; then its head and 99 links, or what is left"
+    assert log.heads() == {"2026-01-31": 3000}
+    assert found == []
+
+
+def quick(call: Call) -> Any:
+    by_range = "BETWEEN" in call.parameters.get("KeyConditionExpression", "BETWEEN")
+    return past_the_protocol(call) if by_range else call.send()
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_f14_records_that_come_doubled_in_any_order_and_days_late_are_sealed_once(
+    log: Log, data: st.DataObject
+) -> None:
+    log.restore(EMPTY)
+    written = [record for _ in range(3) for record in (log.write(2), log.news())[1]]
+    brought = data.draw(st.lists(st.sampled_from(written), max_size=12)) + data.draw(st.permutations(written))
+    while brought:
+        size = data.draw(st.integers(1, 6))
+        batch, brought = brought[:size], brought[size:]
+        log.advance(hours=data.draw(st.sampled_from([0, 0, 1, 13, 60])))
+        log.seal(batch)
+
+    assert_sealed(log)
+
+
+EMPTY = (Log().now, {}, {}, {})
+
+
+# ---- somebody else writes -------------------------------------------------------------------------------------------
+
+
+def rung(log: Log, monkeypatch: pytest.MonkeyPatch, records: list[Record] | None = None) -> list[str]:
+    """The places that the sealer raises the alarm for."""
+    places: list[str] = []
+    monkeypatch.setattr(sealer, "_report", lambda _, place: places.append(place))
+    log.seal(records)
+    return places
+
+
+def test_an_entry_or_link_that_is_changed_or_removed_rings_at_once(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = log.write(3)
+    log.seal()
+    log.news()
+
+    log.change(first, actor_id="eve")
+    log.remove(second)
+    log.change(link_of(third), mac="0")
+    log.remove(head_of(log.today))
+
+    expected = ["/".join(it) for it in (first, second, link_of(third), head_of(log.today))]
+    assert sorted(rung(log, monkeypatch)) == sorted(expected)
+
+
+def test_what_the_system_does_itself_rings_nothing(
+    log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        log.write(3)
+        log.deny(5)
+        assert rung(log, monkeypatch) == []
+        log.hourly()
+        log.advance(days=1)
+    assert rung(log, monkeypatch) == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"position": 1}, {"mac": "0"}, {"seal": "0"}, {"next": "zzz"}, {"next": "2999-01-01"}, {"kind": "link"}]
+)
+def test_on_a_head_that_somebody_wrote_nothing_is_built(
+    log: Log, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    log.write(2)
+    log.seal()
+    log.change(head_of(log.today), **change)
+    log.write(2)
+    log.news()
+
+    places = rung(log, monkeypatch, unsealed(log))
+
+    assert places == [log.today]
+    assert {name: at for name, at in log.heads().items() if name != log.today} == {f"{log.today}.001": 2}
+    log.write(1)
+    assert rung(log, monkeypatch) == [], "once"
+
+
+def unsealed(log: Log) -> list[Record]:
+    links = {(it["pk"]["S"], it["sk"]["S"]) for it in log.stored("link")}
+    entries = [it for it in log.stored("entry") if link_of((it["pk"]["S"], it["sk"]["S"])) not in links]
+    return [record(None, it, of="audit") for it in entries]
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_after_a_head_was_taken_away_sealing_goes_on(log: Log, gone: int) -> None:
+    for _ in range(3):
+        log.write(2)
+        log.seal()
+        log.advance(days=1)
+    log.advance(days=-1)
+    log.remove(head_of(list(log.heads())[gone]))
+    log.write(2)
+    log.news()
+    log.seal(unsealed(log))
+
+    entries, links = entries_and_links(log)
+    assert entries == links
+    assert ("head-removed", f"chain/2026-0{1 if gone == 0 else 2}-{(31, '01', '02')[gone]}") in log.found()
+
+
+def test_a_head_of_a_day_to_come_does_not_hold_up_the_sealer(log: Log) -> None:
+    log.write(1)
+    log.seal()
+    item = log.stored("head")[0]
+    table("audit").put_item(item | {"sk": {"S": "2999-01-01"}})
+    log.write(2)
+
+    log.seal()
+
+    assert log.heads() == {"2026-01-31": 3, "2999-01-01": 1}
