@@ -1,0 +1,140 @@
+"""The audit log from the requests that made it to its chain and bucket, and `make verify-audit` over all of it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+from local.demo import PASSWORD
+from local.deployment import ROOT
+from local.system import LocalSystem
+from tests.integration.shop import CLIENTS, at_once, wait_until
+
+AUDIT = "/api/v1/admin/audit"
+
+
+def verify(system: LocalSystem) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "PORT": str(system.front_door.port), "PYTHONPATH": f"{ROOT}/layers/shared/python"}
+    command = [sys.executable, "-m", "local.verify_audit", "--stage", "local"]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def table_of(system: LocalSystem) -> str:
+    return system.environment("Sealer")["OMS_AUDIT_TABLE"]
+
+
+def item(system: LocalSystem, entry: dict[str, Any], partition: str) -> dict[str, Any] | None:
+    key = {"pk": {"S": partition + entry["at"][:10]}, "sk": {"S": f"{entry['at']}#{entry['id']}"}}
+    found: dict[str, Any] | None = (
+        system.client("dynamodb").get_item(TableName=table_of(system), Key=key, ConsistentRead=True).get("Item")
+    )
+    return found
+
+
+def is_sealed(system: LocalSystem, entry: dict[str, Any]) -> bool:
+    return item(system, entry, "links#") is not None
+
+
+def log_in(http: httpx.Client, password: str = PASSWORD) -> int:
+    body = {"email": "bob@demo.example", "password": password}
+    return http.post("/api/v1/auth/login", json=body).status_code
+
+
+@pytest.fixture
+def tampered(system: LocalSystem, signed_in: Callable[[str], httpx.Client]) -> Iterator[tuple[str, str]]:
+    """An entry's key; somebody has made another actor of it. Put back afterwards, for the tests that follow."""
+    assert log_in(signed_in("alice")) == 200
+    (entry,) = signed_in("admin").get(f"{AUDIT}?action=login&limit=1").json()["items"]
+    wait_until(lambda: is_sealed(system, entry), bool)
+    was = item(system, entry, "day#")
+    assert was
+    client = system.client("dynamodb")
+    client.put_item(TableName=table_of(system), Item=was | {"actor_id": {"S": "somebody-else"}})
+    yield was["pk"]["S"], was["sk"]["S"]
+    client.put_item(TableName=table_of(system), Item=was)
+
+
+def test_what_people_do_is_listed_at_once_and_sealed_within_seconds(
+    system: LocalSystem, client: Callable[..., httpx.Client], signed_in: Callable[[str], httpx.Client]
+) -> None:
+    admin, alice, stranger = signed_in("admin"), signed_in("alice"), client()
+    account = {"email": f"audit-{time.time_ns()}@example.com", "password": "three quiet lighthouses"}
+    user = stranger.post("/api/v1/auth/register", json=account | {"first_name": "Lu"}).json()["id"]
+    assert admin.patch(f"/api/v1/admin/users/{user}/role", json={"role": "manager"}).status_code == 200
+    assert stranger.post("/api/v1/auth/login", json=account | {"password": "wrong"}).status_code == 401
+    tokens = stranger.post("/api/v1/auth/login", json=account).json()
+    assert stranger.post("/api/v1/auth/logout", json={"refresh_token": tokens["refresh_token"]}).status_code == 204
+    assert alice.get(AUDIT).status_code == 403
+
+    def listed() -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = admin.get(f"{AUDIT}?limit=20").json()["items"]
+        return [it for it in items if user in str(it) or it["action"] in ("login", "access.denied")]
+
+    entries = wait_until(listed, lambda it: {"user.registered", "logout", "access.denied"} <= {e["action"] for e in it})
+
+    ours = [(it["action"], it["outcome"]) for it in entries if user in str(it)]
+    assert ours[::-1] == [
+        ("user.registered", "success"),
+        ("user.role_changed", "success"),
+        ("login", "failure"),
+        ("login", "success"),
+        ("logout", "success"),
+    ]
+    assert (entries[0]["action"], entries[0]["target"]) == ("access.denied", f"GET {AUDIT}")
+    by_actor = admin.get(f"{AUDIT}?actor={user}&action=login,logout").json()["items"]
+    assert [it["action"] for it in by_actor] == ["logout", "login"]
+    sealed = wait_until(lambda: [is_sealed(system, it) for it in entries], all)
+    assert all(sealed)
+
+
+def test_the_verifier_finds_nothing_then_the_entry_that_was_changed(
+    system: LocalSystem, tampered: tuple[str, str]
+) -> None:
+    found = verify(system)
+
+    assert found.returncode == 1
+    (line,) = found.stdout.splitlines()
+    assert line.split()[:2] == ["entry-changed", "/".join(tampered) + ":"]
+    assert "1 places are not as they were sealed" in found.stderr
+
+
+def test_a_change_of_an_entry_rings_within_seconds(system: LocalSystem, tampered: tuple[str, str]) -> None:
+    place = "/".join(tampered)
+
+    lines = wait_until(lambda: [line for line in system.logs("Sealer") if place in line], bool)
+
+    assert "an item of the audit log was changed" in lines[0]
+
+
+def test_sealers_of_many_requests_at_once_make_one_chain_without_findings(
+    system: LocalSystem, signed_in: Callable[[str], httpx.Client]
+) -> None:
+    admin, alice = signed_in("admin"), signed_in("alice")
+    before = len(admin.get(f"{AUDIT}?action=access.denied&limit=100").json()["items"])
+
+    refused = at_once([lambda: alice.get(AUDIT).status_code] * 60, clients=CLIENTS)
+
+    assert set(refused) == {403}
+    entries = admin.get(f"{AUDIT}?action=access.denied&limit=100").json()["items"]
+    assert len(entries) >= min(100, before + 60)
+    wait_until(lambda: [is_sealed(system, it) for it in entries[:60]], all)
+    found = verify(system)
+    assert (found.returncode, found.stderr) == (0, ""), found.stdout
+    assert found.stdout.endswith(": nothing was changed or removed.\n")
+
+
+def test_how_far_the_chain_is_goes_into_the_bucket_and_stays_there(system: LocalSystem) -> None:
+    system.invoke("Sealer", {"hours": 2})
+
+    s3, bucket = system.client("s3"), system.deployment.outputs["AuditBucket"]
+    versions = s3.list_object_versions(Bucket=bucket, Prefix="heads/")["Versions"]
+    assert versions
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket=bucket, Key=versions[0]["Key"], VersionId=versions[0]["VersionId"])
+    assert verify(system).returncode == 0

@@ -1,0 +1,84 @@
+"""A20: what the audit log holds after every route was asked by everybody."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from oms import audit
+from oms.auditing import macs
+from oms.dynamodb import client
+from oms.identity import passwords
+from oms.webhooks import vault
+from tests.functional.gateway import call
+from tests.functional.harness import Answer, Person
+from tests.security import test_roles
+from tests.security.test_roles import RULES, World, ask, world
+
+__all__ = ["world"]
+
+pytestmark = pytest.mark.usefixtures("webhooks")
+
+SECRET_FIELDS = {"password", "new_password", "current_password", "token", "secret"}
+
+
+def secrets_in(node: Any) -> Iterator[str]:
+    """Passwords, tokens and secrets of a body or an answer; of a token also each part, of a secret its text alone."""
+    if isinstance(node, list):
+        for inner in node:
+            yield from secrets_in(inner)
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            if isinstance(value, str) and (name in SECRET_FIELDS or name.endswith("_token")):
+                yield value
+                yield value.removeprefix("whsec_")
+                yield value.rpartition(".")[2]
+            yield from secrets_in(value)
+
+
+def audit_log() -> list[dict[str, Any]]:
+    return [it for it in client().scan(TableName="audit")["Items"] if it["kind"] == {"S": "entry"}]
+
+
+def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
+    world: World, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets: set[str] = set()
+
+    def noted(method: str, path: str, body: Any = None, **options: Any) -> Answer:
+        answer = call(method, path, body, **options)
+        shown = json.loads(answer.text) if answer.text.startswith("{") else {}
+        secrets.update(secrets_in(body), secrets_in(shown), filter(None, [options.get("token")]))
+        return answer
+
+    monkeypatch.setattr(test_roles, "call", noted)
+    for name in RULES:
+        for asker in ("nobody", "owner", "manager", "admin"):
+            ask(world, name, asker)()
+
+    secrets |= {*passwords._peppers.get().values(), *macs.KEYS.get().values(), *vault._keys.get().values()}
+    entries = audit_log()
+    actions = {it["action"]["S"] for it in entries}
+    assert {"login", "access.denied", "password.changed", "password.reset", "webhook.secret_rotated"} <= actions
+    stored = json.dumps(entries, ensure_ascii=False)
+    shown = call("GET", "/api/v1/admin/audit?limit=100", token=person("admin").token).text
+    assert len(secrets) > 20
+    for place in (stored, shown):
+        assert not [secret for secret in secrets if len(secret) > 3 and secret in place]
+        assert "@" not in place, "no e-mail address"
+        assert not {"\\r", "\\n"} & {place[at : at + 2] for at in range(len(place))}
+
+
+def test_a_search_for_secrets_would_find_one(world: World) -> None:
+    (secret, *_) = secrets_in({"refresh_token": world.tokens["refresh_token"]})
+    audit.record(audit.entry("x", actor_id=None, address=None, target=None, details={"oops": secret}))
+
+    assert secret in json.dumps(audit_log())
+
+
+def test_a20_line_ends_in_a_path_are_encoded(customer: Person) -> None:
+    assert call("GET", "/api/v1/admin/users/a\r\nb", token=customer.token).status == 403
+
+    (entry,) = audit_log()
+    assert entry["target"]["S"] == "GET /api/v1/admin/users/a%0D%0Ab"
