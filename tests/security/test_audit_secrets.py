@@ -1,4 +1,4 @@
-"""A20: what the audit log holds after every route was asked by everybody."""
+"""A20: what the audit log holds after every route was asked by who may and who may not."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -20,6 +20,7 @@ __all__ = ["world"]
 
 pytestmark = pytest.mark.usefixtures("webhooks")
 
+ENDING_SESSIONS = {"change_password", "change_status", "end_session", "log_out"}
 SECRET_FIELDS = {"password", "new_password", "current_password", "token", "secret"}
 
 
@@ -53,8 +54,12 @@ def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
         return answer
 
     monkeypatch.setattr(test_roles, "call", noted)
-    for name in RULES:
-        for asker in ("nobody", "owner", "manager", "admin"):
+    # What is to be repaired is found in a book that nobody has written in yet.
+    ask(world, "repair_stock", "admin")()
+    body = {"adjustment": 1000, "reason": "for all orders to come"}
+    assert world.shop.manage("PATCH", f"products/{world.product_id}/stock", body).status == 200
+    for name in sorted(RULES.keys() - {"repair_stock"}, key=lambda it: (it in ENDING_SESSIONS, it)):
+        for asker in ("owner", "admin"):
             ask(world, name, asker)()
 
     secrets |= {*passwords._peppers.get().values(), *macs.KEYS.get().values(), *vault._keys.get().values()}
@@ -77,8 +82,9 @@ def test_a_search_for_secrets_would_find_one(world: World) -> None:
     assert secret in json.dumps(audit_log())
 
 
-def test_a20_line_ends_in_a_path_are_encoded(customer: Person) -> None:
-    assert call("GET", "/api/v1/admin/users/a\r\nb", token=customer.token).status == 403
+def test_a20_line_ends_in_a_path_reach_no_entry(customer: Person) -> None:
+    assert call("GET", "/api/v1/admin/users/a\r\nb", token=customer.token).status == 404
+    assert call("GET", "/api/v1/admin/users/a b", token=customer.token).status == 403
 
     (entry,) = audit_log()
-    assert entry["target"]["S"] == "GET /api/v1/admin/users/a%0D%0Ab"
+    assert entry["target"]["S"] == "GET /api/v1/admin/users/a%20b"

@@ -19,11 +19,12 @@ from oms.errors import OmsError
 def main() -> None:
     parser = argparse.ArgumentParser(description="Checks that nothing of the audit log was changed or removed.")
     parser.add_argument("--stage", required=True, choices=("local", "dev", "prod"))
-    parser.add_argument("--from", dest="first", type=_day, default="", help="a day, as 2026-01-31; the first there is")
-    parser.add_argument("--to", dest="last", type=_day, default="", help="a day; today")
+    parser.add_argument("--from", dest="first", type=_day, help="a day, as 2026-01-31; the first there is")
+    parser.add_argument("--to", dest="last", type=_day, help="a day; today")
     arguments = parser.parse_args()
     stage: str = arguments.stage
-    if arguments.last and arguments.first > arguments.last:
+    first, last = arguments.first or "", arguments.last or ""
+    if last and first > last:
         parser.error("--to is before --from")
     try:
         # Bound to the name that functions are told; here it is found, before the first call.
@@ -31,8 +32,8 @@ def main() -> None:
         verification = Verification(
             keys=load_keys(f"oms/{stage}/audit-keys"),
             bucket=stacks.outputs_of(stage)["AuditBucket"],
-            first=arguments.first,
-            last=arguments.last,
+            first=first,
+            last=last,
         )
         found = 0
         for finding in verification.run():
