@@ -188,6 +188,7 @@ def test_a_cancelled_export_stays_to_be_seen_and_one_that_is_done_cannot_be_canc
     assert_problem(call("DELETE", f"{EXPORTS}/{done.id}", token=manager.token), 409, "export-finished")
 
     assert call("GET", f"{EXPORTS}/{export.id}", token=manager.token).json["status"] == "cancelled"
+    assert [it for it in audited() if it[0] == "export.cancelled"] == [("export.cancelled", f"export#{export.id}")]
     assert content(done) is not None
 
 

@@ -1,7 +1,10 @@
-"""A20: what the audit log holds after every route was asked by who may and who may not."""
+"""A20: what the audit log and the functions' logs hold after every route was asked by who may and who may not."""
 
+import io
 import json
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +18,13 @@ from tests.functional.gateway import call
 from tests.functional.harness import Answer, Person
 from tests.security import test_roles
 from tests.security.test_roles import RULES, World, ask, world
+from tests.security.test_webhook_secrets import log
 
-__all__ = ["world"]
+__all__ = ["log", "world"]
 
 pytestmark = pytest.mark.usefixtures("webhooks")
 
+ROOT = Path(__file__).parents[2]
 ENDING_SESSIONS = {"change_password", "change_status", "end_session", "log_out"}
 SECRET_FIELDS = {"password", "new_password", "current_password", "token", "secret"}
 
@@ -43,8 +48,9 @@ def audit_log() -> list[dict[str, Any]]:
 
 
 def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
-    world: World, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+    world: World, person: Callable[..., Person], log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Nor does any function's log. And what is in the audit log, its page names."""
     secrets: set[str] = set()
 
     def noted(method: str, path: str, body: Any = None, **options: Any) -> Answer:
@@ -66,13 +72,29 @@ def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
     entries = audit_log()
     actions = {it["action"]["S"] for it in entries}
     assert {"login", "access.denied", "password.changed", "password.reset", "webhook.secret_rotated"} <= actions
+    assert actions <= documented()
     stored = json.dumps(entries, ensure_ascii=False)
     shown = call("GET", "/api/v1/admin/audit?limit=100", token=person("admin").token).text
     assert len(secrets) > 20
-    for place in (stored, shown):
+    logged = log.getvalue()
+    assert logged.count('"path":"/api/v1/') > len(RULES)
+    for place in (stored, shown, logged):
         assert not [secret for secret in secrets if len(secret) > 3 and secret in place]
         assert "@" not in place, "no e-mail address"
         assert not {"\\r", "\\n"} & {place[at : at + 2] for at in range(len(place))}
+
+
+def documented() -> set[str]:
+    """The actions that the first column of the table names."""
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs/audit.md").read_text(), re.MULTILINE)
+    return {action for row in rows for action in re.findall("`([a-z._-]+)`", row)}
+
+
+def test_every_action_that_the_page_names_is_held_by_a_test() -> None:
+    tests = "".join(it.read_text() for it in sorted((ROOT / "tests").rglob("test_*.py")))
+
+    assert len(documented()) > 30
+    assert {action for action in documented() if f'"{action}"' not in tests} == set()
 
 
 def test_a_search_for_secrets_would_find_one(world: World) -> None:

@@ -58,6 +58,8 @@ def test_the_link_is_good_for_half_an_hour(frozen: Clock) -> None:
     assert reset(admitted.token).status == 422
     again = admit("Olga@example.com", operator_arn=ARN)
     assert (again.done, reset(again.token).status) == ("linked", 204)
+    (entry,) = [it for it in audit_entries() if it.action == "first-admin.linked"]
+    assert (entry.actor_id, entry.target) == (ARN, f"user#{users()[0].id}")
 
 
 @pytest.mark.parametrize("attributes", [{}, {"role": "admin", "status": "disabled"}, {"status": "disabled"}])
@@ -68,6 +70,8 @@ def test_an_account_that_is_there_is_promoted(account: Callable[..., User], attr
     admitted = admit("ada@example.com", operator_arn=ARN)
 
     assert admitted.done == "promoted"
+    (entry,) = [it for it in audit_entries() if it.action == "first-admin.promoted"]
+    assert (entry.actor_id, entry.target) == (ARN, f"user#{ada.id}")
     (user,) = users()
     assert (user.id, user.role, user.status, user.version) == (ada.id, "admin", "active", 2)
     assert counted() == 1

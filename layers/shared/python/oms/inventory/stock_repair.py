@@ -185,7 +185,7 @@ def _audit_entry(planned: Repair, by: Actor, address: str) -> Any:
         actor_id=by.id,
         actor_role=by.role,
         address=address,
-        target=f"product {planned.product_id}",
+        target=f"product#{planned.product_id}",
         details={"run": planned.run_id, "available": moved.available, "reserved": moved.reserved},
     )
 

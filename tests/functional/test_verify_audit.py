@@ -1,0 +1,96 @@
+"""`make verify-audit`: what its command says, and how it ends."""
+
+from collections.abc import Callable
+
+import pytest
+
+from oms import stacks
+from oms.auditing import verify
+from oms.settings import settings
+from tests.functional.auditing import Log, keys
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
+
+type Run = Callable[..., tuple[str, str | None]]
+
+
+@pytest.fixture
+def run(log: Log, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """What it prints, and with which words it fails; None where it does not. The stack is played."""
+    monkeypatch.setattr(stacks, "table_of", lambda _stage, _domain: settings().audit_table)
+    monkeypatch.setattr(stacks, "outputs_of", lambda _stage: {"AuditBucket": settings().audit_bucket})
+    monkeypatch.setattr(verify, "load_keys", lambda name: {"oms/prod/audit-keys": keys()}[name])
+
+    def command(*arguments: str) -> tuple[str, str | None]:
+        monkeypatch.setattr("sys.argv", ["verify", "--stage", "prod", *arguments])
+        capsys.readouterr()
+        try:
+            verify.main()
+        except SystemExit as error:
+            failure = str(error.code)
+        else:
+            failure = None
+        return capsys.readouterr().out, failure
+
+    return command
+
+
+def test_a_log_as_it_was_sealed_is_said_to_be_so(log: Log, run: Run) -> None:
+    log.write(2)
+    log.seal()
+    log.hourly()
+
+    seen = "2 entries, 2 links, 1 chains and 1 objects from 2026-01-31 to 2026-01-31"
+    assert run() == (f"{seen}: nothing was changed or removed.\n", None)
+
+
+def test_an_empty_log_is_whole(run: Run) -> None:
+    assert run() == (
+        "0 entries, 0 links, 0 chains and 0 objects from 2026-01-31 to 2026-01-31: nothing was changed or removed.\n",
+        None,
+    )
+
+
+def test_each_place_has_a_line_and_the_command_fails(log: Log, run: Run) -> None:
+    first, second, _ = log.write(3)
+    log.seal()
+    log.change(first, actor_id="eve")
+    log.remove(second)
+
+    printed, failure = run()
+
+    assert [line.split()[:2] for line in printed.splitlines()] == [
+        ["entry-changed", f"{'/'.join(first)}:"],
+        ["entry-removed", f"{'/'.join(second)}:"],
+    ]
+    assert failure is not None
+    assert "2 places are not as they were sealed" in failure
+
+
+def test_the_days_that_are_asked_for_are_looked_at(log: Log, run: Run) -> None:
+    (first,) = log.write(1)
+    log.seal()
+    log.advance(days=1)
+    log.write(1)
+    log.seal()
+    log.change(first, actor_id="eve")
+
+    assert run("--from", "2026-02-01")[1] is None
+    assert run("--to", "2026-01-31")[1] is not None
+
+
+@pytest.mark.parametrize("days", [("--from", "2026-02-01", "--to", "2026-01-31"), ("--from", "yesterday")])
+def test_days_without_sense_are_refused(run: Run, days: tuple[str, ...]) -> None:
+    assert run(*days) == ("", "2")
+
+
+def test_a_stage_that_cannot_be_reached_is_told_in_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_stage: str, _domain: str) -> str:
+        raise LookupError("the stack Oms-prod has no audit table")
+
+    monkeypatch.setattr(stacks, "table_of", missing)
+
+    assert run() == (
+        "",
+        "Stage 'prod' cannot be reached (is it deployed?): the stack Oms-prod has no audit table",
+    )
