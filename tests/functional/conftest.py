@@ -20,7 +20,8 @@ from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
 from inventory import handler as inventory
-from oms import clock
+from oms import audit, clock
+from oms.auditing import sealing
 from oms.dynamodb import put_item
 from oms.exports import parts, reading
 from oms.exports import service as exports
@@ -144,6 +145,13 @@ def log(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Log:
     played = Log()
     monkeypatch.setattr(clock, "now", lambda: played.now)
     return played
+
+
+@pytest.fixture
+def few_denials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond three in a minute they are only counted."""
+    for module in (audit, sealing):
+        monkeypatch.setattr(module, "DENIALS_PER_MINUTE", 3)
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from oms import clock
+from oms import audit, clock
+from tests.faults.injector import faults
+from tests.faults.shop import table
 from tests.functional.auditing import NOON, Log
 from tests.functional.gateway import assert_problem, call, places
 from tests.functional.harness import Person
@@ -95,6 +97,27 @@ def test_filters_are_all_held(log: Log, person: Callable[..., Person], query: st
     names[sort] = "f"
 
     assert sorted(names[f"{it['at']}#{it['id']}"] for it in listed(person("admin"), query)) == list(expected)
+
+
+def test_a_page_costs_a_query_for_each_actor_however_many_entries_have_another_action(log: Log, admin: Person) -> None:
+    for _ in range(600):
+        log.advance(milliseconds=1)
+        table("audit").put_item(audit.entry("login", actor_id="ada", address=None, target=None).serialize())
+    ((_, wanted),) = log.write(1, action="logout", actor_id="ada")
+
+    found, pages, cursor = [], 0, ""
+    while cursor is not None:
+        with faults() as made:
+            query = f"?actor=ada,bob&action=logout&limit=5{cursor and '&cursor=' + cursor}"
+            page = call("GET", PATH + query, token=admin.token).json
+        operations = [it.operation for it in made if it.service == "dynamodb"]
+        assert operations.count("Query") == 2
+        assert len(operations) <= 4, "with who asks, and what is shown"
+        found += page["items"]
+        pages, cursor = pages + 1, page["next_cursor"]
+
+    assert [f"{it['at']}#{it['id']}" for it in found] == [wanted]
+    assert pages == 3, "of 250 entries that are read at most"
 
 
 def test_the_chain_and_counters_of_few_denials_are_not_listed(log: Log, admin: Person) -> None:

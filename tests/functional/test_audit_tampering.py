@@ -1,14 +1,15 @@
 """F25: what was changed, removed or added in the audit log, its chain or the bucket is found, and its place named."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from oms import audit
-from oms.auditing import findings, macs, sealing, verification
+from oms.auditing import findings, macs, verification
+from tests.faults.direct import past_the_protocol
+from tests.faults.injector import faults
 from tests.faults.shop import table
 from tests.functional.auditing import Key, Log, head_of, link_of
 from tests.functional.bookkeeping import raw_item
@@ -30,15 +31,14 @@ class Days:
 
 
 @pytest.fixture
-def days(log: Log, monkeypatch: pytest.MonkeyPatch) -> Days:
+def days(log: Log, few_denials: None) -> Iterator[Days]:
     """Made once; for each test the table, the bucket and the log are put back as they were then."""
-    for module in (audit, sealing):
-        monkeypatch.setattr(module, "DENIALS_PER_MINUTE", 3)
-    if not MADE:
-        MADE.append((make(log), log.snapshot()))
-    made, snapshot = MADE[0]
-    log.restore(snapshot)
-    return replace(made, log=log)
+    with faults(past_the_protocol):
+        if not MADE:
+            MADE.append((make(log), log.snapshot()))
+        made, snapshot = MADE[0]
+        log.restore(snapshot)
+        yield replace(made, log=log)
 
 
 MADE: list[tuple[Days, Any]] = []

@@ -1,6 +1,8 @@
 """The audit log from the requests that made it to its chain and bucket, and `make verify-audit` over all of it."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,8 +17,11 @@ from local.demo import PASSWORD
 from local.deployment import ROOT
 from local.system import LocalSystem
 from tests.integration.shop import CLIENTS, at_once, wait_until
+from tests.integration.test_auth import PASSWORD as PASSWORD_OF_AUTH
+from tests.integration.test_mail import NEW as PASSWORD_OF_MAIL
 
 AUDIT = "/api/v1/admin/audit"
+ACCOUNT_PASSWORD = "three quiet lighthouses"
 
 
 def verify(system: LocalSystem) -> "subprocess.CompletedProcess[str]":
@@ -64,7 +69,7 @@ def test_what_people_do_is_listed_at_once_and_sealed_within_seconds(
     system: LocalSystem, client: Callable[..., httpx.Client], signed_in: Callable[[str], httpx.Client]
 ) -> None:
     admin, alice, stranger = signed_in("admin"), signed_in("alice"), client()
-    account = {"email": f"audit-{time.time_ns()}@example.com", "password": "three quiet lighthouses"}
+    account = {"email": f"audit-{time.time_ns()}@example.com", "password": ACCOUNT_PASSWORD}
     user = stranger.post("/api/v1/auth/register", json=account | {"first_name": "Lu"}).json()["id"]
     assert admin.patch(f"/api/v1/admin/users/{user}/role", json={"role": "manager"}).status_code == 200
     assert stranger.post("/api/v1/auth/login", json=account | {"password": "wrong"}).status_code == 401
@@ -137,4 +142,43 @@ def test_how_far_the_chain_is_goes_into_the_bucket_and_stays_there(system: Local
     assert versions
     with pytest.raises(ClientError, match="AccessDenied"):
         s3.delete_object(Bucket=bucket, Key=versions[0]["Key"], VersionId=versions[0]["VersionId"])
-    assert verify(system).returncode == 0
+
+
+# What all that is handed out looks like: access tokens; those of refresh, devices and mails; secrets of webhooks; signed
+# URLs; and keys as text.
+FORMS = re.compile(
+    r"eyJ[\w-]+\.eyJ[\w-]+|[0-9A-Z]{20}\.[\w-]{43}\b|whsec_[\w+/]{20}|X-Amz-Signature=|-----BEGIN|[Bb]earer [\w.-]{10}"
+)
+PASSWORDS = {PASSWORD, PASSWORD_OF_AUTH, PASSWORD_OF_MAIL, ACCOUNT_PASSWORD}
+
+
+def kept_secrets(system: LocalSystem) -> set[str]:
+    """The texts of all that Secrets Manager has, as they are and as JSON would show them; without ids."""
+    secrets = system.client("secretsmanager")
+    found: set[str] = set()
+    for name in [it["Name"] for it in secrets.list_secrets()["SecretList"]]:
+        value = secrets.get_secret_value(SecretId=name)["SecretString"]
+        leaves = (
+            [value] if not value.startswith("{") else [it for it in re.findall(r'"([^"]+)"', value) if len(it) > 50]
+        )
+        found |= {line for leaf in leaves for line in leaf.split("\\n") if len(line) >= 30 and "-----" not in line}
+    return found
+
+
+@pytest.mark.last
+def test_a20_after_all_tests_no_log_holds_a_secret_and_the_audit_log_neither_and_is_whole(system: LocalSystem) -> None:
+    places = {f"log {name}": "\n".join(system.logs(name)) for name in system.deployment.functions}
+    pages = system.client("dynamodb").get_paginator("scan").paginate(TableName=table_of(system))
+    entries = [it for page in pages for it in page["Items"] if it["kind"] == {"S": "entry"}]
+    places["audit"] = json.dumps(entries, ensure_ascii=False)
+    secrets = kept_secrets(system) | PASSWORDS
+
+    assert len(secrets) > 4 + len(PASSWORDS), "each of the stack's is among them"
+    assert {place for place, text in places.items() if any(secret in text for secret in secrets)} == set()
+    assert {(place, found[0]) for place, text in places.items() if (found := FORMS.search(text))} == set()
+    assert "@" not in places["audit"]
+    # The search is not blind.
+    assert all('"path":"/api/v1/' in places[f"log {name}"] for name in ("Auth", "Passwords", "Orders", "Webhooks"))
+    assert {"login", "logout", "access.denied", "webhook.created"} <= {it["action"]["S"] for it in entries}
+    whole = verify(system)
+    assert (whole.returncode, whole.stderr) == (0, ""), whole.stdout
