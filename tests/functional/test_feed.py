@@ -59,6 +59,7 @@ def test_an_event_that_comes_again_is_written_once(manager: Person) -> None:
     assert everything(manager) == ids([first, second, third])
 
 
+@pytest.mark.uncovered
 def test_more_events_than_a_transaction_takes_are_several(manager: Person) -> None:
     many = [an_event() for _ in range(120)]
     large = [an_event(size=200_000) for _ in range(40)]

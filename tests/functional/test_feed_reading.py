@@ -55,6 +55,7 @@ def test_f27_a_reader_waits_for_a_row_that_is_not_to_be_seen_yet(manager: Person
 
 
 @pytest.mark.parametrize("seed", range(10))
+@pytest.mark.uncovered
 def test_f27_rows_that_show_up_in_any_order_are_read_in_theirs(manager: Person, seed: int) -> None:
     chance = random.Random(seed)
     hidden: list[str] = []
@@ -180,6 +181,7 @@ def delete(partition: str, sort: str) -> None:
 
 
 @pytest.mark.parametrize("taken_away", [True, False])
+@pytest.mark.uncovered
 def test_nothing_expires_that_a_reader_may_come_across(
     person: Callable[..., Person], time_machine: TimeMachine, monkeypatch: pytest.MonkeyPatch, taken_away: bool
 ) -> None:
@@ -310,6 +312,7 @@ def test_a_reader_goes_on_behind_what_it_was_not_shown(manager: Person, wanted: 
     assert calls[1].send()["Count"] == 1, "only where it stands"
 
 
+@pytest.mark.uncovered
 def test_a_rare_type_is_looked_for_in_many_rows_of_a_page(manager: Person) -> None:
     for _ in range(6):
         feed_in(*(an_event() for _ in range(49)))

@@ -316,6 +316,7 @@ def feed(manager: Person) -> list[str]:
     return [it["id"] for it in call("GET", "/api/v1/events?limit=100", token=manager.token).json["items"]]
 
 
+@pytest.mark.uncovered
 def test_f13_a_crash_before_or_after_any_call_of_the_publisher_loses_nothing_and_the_feed_has_each_once(
     shop: Shop, poison: Callable[[], list[Any]]
 ) -> None:

@@ -52,6 +52,7 @@ def start(
     return start_replay(subscription, since, until, only_failed=only_failed)
 
 
+@pytest.mark.uncovered
 def test_everything_of_the_stretch_is_sent_again_once_ten_a_second(world: World) -> None:
     subscription = filled(world, 35)
     before = {it.event_id: it.body.encode() for it in deliveries_of(subscription)}
@@ -121,6 +122,7 @@ def test_what_is_on_its_way_for_the_first_time_is_left_to_it(world: World) -> No
     assert world.messages() == []
 
 
+@pytest.mark.uncovered
 def test_much_that_is_not_wanted_is_passed_over_in_one_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "_PAGE", 4)
     subscription = filled(world, 30)

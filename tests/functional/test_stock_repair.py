@@ -157,6 +157,7 @@ def test_an_order_between_read_and_write_of_a_repair_makes_it_look_again(books: 
     assert (stock_of(first).available, stock_of(first).reserved) == (22, 3)
 
 
+@pytest.mark.uncovered
 def test_f24_a_crash_before_or_after_any_call_of_a_repair_and_the_same_again_mend_once(books: Bookkeeping) -> None:
     def begin() -> str:
         product_id = books.create()
