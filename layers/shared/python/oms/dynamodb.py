@@ -202,6 +202,16 @@ def patience(seconds: float = _REQUEST_PATIENCE) -> Iterator[None]:
         _deadline.reset(mark)
 
 
+@contextmanager
+def more_patience(seconds: float) -> Iterator[None]:
+    """Lets calls begin so much later; what a request has waited for before still counts."""
+    mark = _deadline.set(_deadline.get() + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(mark)
+
+
 def last_look() -> AbstractContextManager[None]:
     """A little time beyond the request's own, to find out what became of a write whose answer did not come."""
     return patience(_LAST_LOOK)
