@@ -3,6 +3,7 @@
 import csv
 import io
 import string
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -127,14 +128,17 @@ def test_a19_no_mixture_is_active_and_rows_and_cells_come_back_as_they_were_writ
     )
 
 
+def test_a19_whatever_character_stands_before_or_for_the_sign_of_a_formula() -> None:
+    every = [chr(code) for code in range(sys.maxunicode + 1) if category(chr(code)) != "Cs"]
+
+    assert not [char for char in every if runs(text(char + "=1")) or runs(text(char + "1"))]
+
+
+SIGNS = "=+-@\u207a\u207c\u208a\u208c\u2a75\u2a76\ufb29\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
+
+
 @settings(deadline=None)
-@given(
-    st.text(
-        st.characters(
-            exclude_characters="=+-@;\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b", exclude_categories=["Cs"]
-        )
-    )
-)
+@given(st.text(st.characters(exclude_characters=SIGNS + ";\t\r\n", exclude_categories=["Cs"])))
 def test_what_is_no_formula_comes_back_to_the_letter(harmless: str) -> None:
     assert text(harmless) == harmless
 

@@ -6,12 +6,17 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from types import SimpleNamespace
 
-# What a formula begins with (https://owasp.org/www-community/attacks/CSV_Injection), in all widths. Before it may stand
-# what programs pass over: white space, control and format characters; and quotes, as each is written twice, which to
-# what takes another character for the separator is a quoted nothing.
-_FORMULA = (
-    r"[\s\"\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2060\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b]"
+# What a formula begins with (https://owasp.org/www-community/attacks/CSV_Injection), in every form that compatibility
+# normalization takes for it. Before it may stand what programs pass over: white space, control and format characters
+# (Unicode's Cc and Cf); and quotes, as each is written twice, which to what takes another character for the separator
+# is a quoted nothing.
+_SIGNS = r"=+\-@\u207a\u207c\u208a\u208c\u2a75\u2a76\ufb29\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
+_FORMAT = (
+    r"\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
+    r"\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0001\U000e0020-\U000e007f"
 )
+_FORMULA = rf"[\s\"\x00-\x1f\x7f-\x9f{_FORMAT}]*[{_SIGNS}]"
 # A cell also begins after what another program, or another country's, takes for the end of one. And nothing begins with
 # a character that some programs take away before they look at what is left.
 _ACTIVE = re.compile(rf"\A(?=[\t\r\n])|(?:\A|(?<=[\t\r\n;]))(?={_FORMULA})")
