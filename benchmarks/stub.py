@@ -84,7 +84,8 @@ class Stub(ThreadingHTTPServer):
         first = _number_after(values[":low"]["S"])
         if "ExclusiveStartKey" in asked:
             first = max(first, int(asked["ExclusiveStartKey"]["id"]["S"][-7:]) + 1)
-        entries, size, number = [], 0, first
+        entries: list[str] = []
+        size, number = 0, first
         while number < self.orders and len(entries) < asked["Limit"] and size < _PAGE_BYTES:
             entry = (
                 f'{{"id":{{"S":"{order_id(number)}"}},"shard":{{"S":"all#0"}},"status":{{"S":"delivered"}},'
@@ -102,7 +103,8 @@ class Stub(ThreadingHTTPServer):
         assert 0 < len(keys) <= 100, "more than DynamoDB takes"
         self.reads += 1
         take = len(keys) * 4 // 5 if self.reads % 40 == 0 else len(keys)
-        things, size = [], 0
+        things: list[str] = []
+        size = 0
         while len(things) < take and size < _ANSWER_BYTES:
             number = int(keys[len(things)]["id"]["S"][-7:])
             things.append(order(number, self.rows_of(number)))

@@ -122,7 +122,7 @@ def test_a_done_export_has_a_link_that_is_good_for_a_quarter_of_an_hour_and_its_
     assert answer.json["url_expires_at"] is not None
 
 
-def test_a_link_is_signed_anew_each_time_and_who_got_it_is_on_record(
+def test_a27_a_link_is_signed_anew_each_time_and_who_got_it_is_on_record(
     manager: Person, admin: Person, time_machine: Callable[[timedelta], None]
 ) -> None:
     export = done_export(manager)
@@ -138,7 +138,7 @@ def test_a_link_is_signed_anew_each_time_and_who_got_it_is_on_record(
     ]
 
 
-def test_no_link_is_kept_anywhere(manager: Person, caplog: pytest.LogCaptureFixture) -> None:
+def test_a27_no_link_is_kept_anywhere(manager: Person, caplog: pytest.LogCaptureFixture) -> None:
     export = done_export(manager)
     url = call("GET", f"{EXPORTS}/{export.id}", token=manager.token).json["url"]
     signature = parse_qs(urlsplit(url).query)["X-Amz-Signature"][0]

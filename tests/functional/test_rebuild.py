@@ -66,7 +66,7 @@ def test_what_nobody_touched_is_as_it_should_be(shown: Shown) -> None:
 
 
 @pytest.mark.parametrize("tamper", TAMPERING.values(), ids=TAMPERING)
-def test_what_was_tampered_with_is_named_and_mended(shown: Shown, tamper: Callable[[Shown], str]) -> None:
+def test_f24_what_was_tampered_with_is_named_and_mended(shown: Shown, tamper: Callable[[Shown], str]) -> None:
     before, open_orders = items(), count_of(shown)
     where = tamper(shown)
     tampered = items(), count_of(shown)

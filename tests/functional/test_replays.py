@@ -188,6 +188,7 @@ def test_it_ends_with_its_subscription(world: World, status: str) -> None:
     assert get_item(Replay, Replay.key(subscription.id)) is None
 
 
+@pytest.mark.uncovered
 def test_a_message_that_comes_twice_takes_it_no_further(world: World) -> None:
     subscription = filled(world, 25)
     start(world, subscription)

@@ -74,6 +74,7 @@ SPANS = {
 }
 
 
+@pytest.mark.uncovered
 @pytest.mark.timeout(600)
 def test_f21_every_report_equals_a_sum_straight_from_the_orders(
     ask: Ask, person: Callable[..., Person], subtests: pytest.Subtests
