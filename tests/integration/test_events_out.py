@@ -16,7 +16,8 @@ from tests.integration.shop import CLIENTS, all_items, at_once, create_product, 
 from tests.integration.subscriber import Subscriber, subscribed
 
 ORDERS = "/api/v1/orders"
-BURST = 1000
+# A thousand take four minutes, and are told just so.
+BURST = 300
 # Seconds: what a queue's function has failed at comes again after six minutes.
 PATIENCE = 420
 PARCEL = {"carrier": "DHL", "tracking_number": "0034-7"}
@@ -83,8 +84,8 @@ def dead_letters(system: LocalSystem) -> dict[str, int]:
 
 
 @pytest.mark.bulk
-@pytest.mark.timeout(1500)
-def test_f13_a_burst_of_a_thousand_orders_is_told_to_everyone_once(system: LocalSystem, signed_in: SignedIn) -> None:
+@pytest.mark.timeout(900)
+def test_f13_a_burst_of_hundreds_of_orders_is_told_to_everyone_once(system: LocalSystem, signed_in: SignedIn) -> None:
     admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
     product = create_product(manager, stock=BURST)
     before, held = latest(system), dead_letters(system)

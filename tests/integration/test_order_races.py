@@ -11,7 +11,8 @@ from local.system import LocalSystem
 from tests.integration.shop import SWEEP, at_once, check_book, create_product, order_of, stock_of, wait_until
 from tests.unit.test_states import LEGAL
 
-ROUNDS = 200
+# Enough for each move to win, from each state to begin with; two hundred take four minutes.
+ROUNDS = 60
 LINES = ((0, 3), (1, 2))
 MOVES = ("confirm", "ship", "deliver", "return", "cancel")
 BODIES = {"ship": {"carrier": "DHL", "tracking_number": "JD0140"}}
@@ -56,7 +57,7 @@ def _check_path(entries: list[dict[str, str | None]], begun: int) -> list[str]:
 
 @pytest.mark.bulk
 @pytest.mark.timeout(600)
-def test_f07_all_moves_at_once_leave_one_legal_path_in_each_of_two_hundred_rounds(
+def test_f07_all_moves_at_once_leave_one_legal_path_in_each_of_sixty_rounds(
     signed_in: Callable[[str], httpx.Client], sweep: Callable[[], object]
 ) -> None:
     manager, alice = signed_in("manager"), signed_in("alice")
