@@ -12,6 +12,11 @@ from constructs import Construct
 from infra.stages import Stage
 
 
+def counted(name: str, *, by: str, statistic: str = cloudwatch.Stats.SUM) -> cloudwatch.Metric:
+    """What functions count themselves: `by` is the service's name as it stands in their logs and metrics."""
+    return cloudwatch.Metric(namespace="Oms", metric_name=name, dimensions_map={"service": by}, statistic=statistic)
+
+
 class Alarms(Construct):
     def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
         super().__init__(scope, construct_id)

@@ -1,14 +1,13 @@
 """The audit log is sealed: the sealer on its table's stream, its schedules, and the bucket that forgets nothing."""
 
 import aws_cdk as cdk
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.alarms import Alarms
+from infra.alarms import Alarms, counted
 from infra.checks import acknowledge
 from infra.data import Data
 from infra.functions import Functions
@@ -95,19 +94,13 @@ class Audit(Construct):
     def _ring(self, alarms: Alarms) -> None:
         alarms.on(
             "AuditTampered",
-            _metric("AuditTampered", cloudwatch.Stats.SUM),
+            counted("AuditTampered", by="sealer"),
             threshold=1,
             why="Somebody changed or removed an item of the audit log or its chain: make verify-audit, docs/audit.md.",
         )
         alarms.on_silence(
             "AuditUnwitnessed",
-            _metric("AuditWitnesses", cloudwatch.Stats.SAMPLE_COUNT),
+            counted("AuditWitnesses", by="sealer"),
             hours=3,
             why="For three hours the bucket was not told how far the audit log's chain is: the log of Sealer.",
         )
-
-
-def _metric(name: str, statistic: str) -> cloudwatch.Metric:
-    return cloudwatch.Metric(
-        namespace="Oms", metric_name=name, dimensions_map={"service": "sealer"}, statistic=statistic
-    )

@@ -1,12 +1,11 @@
 """Exports: the bucket that has their files, and the exporter behind its queue, which it also hands work on by."""
 
 import aws_cdk as cdk
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.alarms import Alarms
+from infra.alarms import Alarms, counted
 from infra.checks import acknowledge
 from infra.data import Data
 from infra.events import INTERNAL_SOURCE, TRIES, Events
@@ -51,12 +50,7 @@ class Exports(Construct):
         exporter.add_environment("OMS_EXPORT_TRIES", str(TRIES))
         alarms.on(
             "ExportsFailed",
-            cloudwatch.Metric(
-                namespace="Oms",
-                metric_name="ExportsFailed",
-                dimensions_map={"service": "exporter"},
-                statistic=cloudwatch.Stats.SUM,
-            ),
+            counted("ExportsFailed", by="exporter"),
             threshold=1,
             why="An export was given up after its last try: see docs/exports.md.",
         )

@@ -1,12 +1,11 @@
 """Mail: the notifier behind its queue, the address that it may send from, and what SES is to keep to."""
 
 import aws_cdk as cdk
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ses as ses
 from constructs import Construct
 
-from infra.alarms import Alarms
+from infra.alarms import Alarms, counted
 from infra.events import INTERNAL_SOURCE, SOURCE, Events
 from infra.functions import NOTIFIER_SECONDS, Functions
 from infra.stages import Stage
@@ -97,11 +96,6 @@ class Mail(Construct):
             ("MailNotSetUp", 1, "Mails were asked for and none is sent: the setting mail_from is empty."),
             ("MailUndeliverable", UNDELIVERABLE_AN_HOUR, "SES says of many addresses that they take no mail."),
         ):
-            metric = cloudwatch.Metric(
-                namespace="Oms",
-                metric_name=name,
-                dimensions_map={"service": "notifier"},
-                statistic=cloudwatch.Stats.SUM,
-                period=cdk.Duration.hours(1) if threshold > 1 else None,
-            )
-            alarms.on(name, metric, threshold=threshold, why=why)
+            metric = counted(name, by="notifier")
+            within = metric.with_(period=cdk.Duration.hours(1)) if threshold > 1 else metric
+            alarms.on(name, within, threshold=threshold, why=why)

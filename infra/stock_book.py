@@ -8,7 +8,7 @@ from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.alarms import Alarms
+from infra.alarms import Alarms, counted
 from infra.data import Data
 from infra.functions import VERIFIER_SECONDS, Functions
 from infra.queues import queue_with_dead_letters
@@ -50,20 +50,22 @@ class StockBook(Construct):
     def _ring(self, alarms: Alarms) -> None:
         alarms.on(
             "StockDrift",
-            _metric("StockDrift", cloudwatch.Stats.MAXIMUM),
+            counted("StockDrift", by="verifier", statistic=cloudwatch.Stats.MAXIMUM),
             threshold=1,
             why="The stock of a product does not agree with its book, orders or adjustments: see docs/stock-book.md.",
         )
         alarms.on(
             "StockUnsettled",
-            _metric("ProductsUnsettled", cloudwatch.Stats.MINIMUM).with_(period=cdk.Duration.days(1)),
+            counted("ProductsUnsettled", by="verifier", statistic=cloudwatch.Stats.MINIMUM).with_(
+                period=cdk.Duration.days(1)
+            ),
             threshold=1,
             periods=2,
             why="No check of two days could compare all products, as their movements had not come: docs/stock-book.md.",
         )
         alarms.on_silence(
             "StockUnchecked",
-            _metric("ProductsChecked", cloudwatch.Stats.SAMPLE_COUNT),
+            counted("ProductsChecked", by="verifier"),
             hours=26,
             why="No check of the stock book was done for 26 hours, and one is due each night: see docs/stock-book.md.",
         )
@@ -71,9 +73,3 @@ class StockBook(Construct):
     def _schedule(self, construct_id: str, queue: sqs.IQueue, schedule: events.Schedule, *, start: str) -> None:
         message = events.RuleTargetInput.from_object({"start": start})
         events.Rule(self, construct_id, schedule=schedule, targets=[targets.SqsQueue(queue, message=message)])
-
-
-def _metric(name: str, statistic: str) -> cloudwatch.Metric:
-    return cloudwatch.Metric(
-        namespace="Oms", metric_name=name, dimensions_map={"service": "verifier"}, statistic=statistic
-    )

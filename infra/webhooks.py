@@ -1,12 +1,11 @@
 """Webhooks: events become deliveries, and deliveries are attempted, those of slow subscribers apart from the others."""
 
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.alarms import Alarms
+from infra.alarms import Alarms, counted
 from infra.data import Data, grant_append
 from infra.events import Events
 from infra.functions import DISPATCHER_SECONDS, REPLAYER_SECONDS, SENDER_SECONDS, Functions
@@ -91,12 +90,7 @@ def _ring(alarms: Alarms, deliveries: sqs.Queue, slow: sqs.Queue) -> None:
     )
     alarms.on(
         "WebhookSecretUnopened",
-        cloudwatch.Metric(
-            namespace="Oms",
-            metric_name="WebhookSecretUnopened",
-            dimensions_map={"service": "sender"},
-            statistic=cloudwatch.Stats.SUM,
-        ),
+        counted("WebhookSecretUnopened", by="sender"),
         threshold=1,
         why="A webhook is sent nothing: the key that sealed its secret is gone from the secret webhook-keys.",
     )
