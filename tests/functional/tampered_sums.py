@@ -161,6 +161,11 @@ def miscount(shown: Shown) -> str:
     return "/".join(user_key(shown.customer.id))
 
 
+def forget_count(shown: Shown) -> str:
+    del stored(*user_key(shown.customer.id), of="identity").attrs[User.open_orders.attr_name]
+    return "/".join(user_key(shown.customer.id))
+
+
 TAMPERING: dict[str, Callable[[Shown], str]] = {
     "a day changed": lambda it: change(*day_of(it), "revenue", 1),
     "a status of a day changed": lambda it: change(*day_of(it), "pending", 1),
@@ -188,10 +193,10 @@ TAMPERING: dict[str, Callable[[Shown], str]] = {
     "a product that is out is listed as low": lambda it: rewrite(*applied(it.sold_out), listing={"S": "band#low"}),
     "what is applied of a user removed": lambda it: remove(f"user#{it.customer.id}", "applied#0"),
     "the open orders of a user changed": miscount,
+    "the open orders of a user removed": forget_count,
 }
 
 
 def count_of(shown: Shown) -> int:
-    pk, sk = user_key(shown.customer.id)
-    item = table("identity").items[DynamoType({"S": pk})][DynamoType({"S": sk})]
+    item = stored(*user_key(shown.customer.id), of="identity")
     return User.from_raw_data(item.to_json()["Attributes"]).open_orders

@@ -117,7 +117,9 @@ def _of_sum(key: SumKey, found: StoredSum, right: Mapping[str, int]) -> Differen
     )
     write: Callable[[], object]
     if key.is_of_user:
-        write = partial(update_item, User(*key), _set(due), User.open_orders == found.changes)
+        absent = User.open_orders.does_not_exist() & User.pk.exists()
+        unmoved = absent if found.changes is None else User.open_orders == found.changes
+        write = partial(update_item, User(*key), _set(due), unmoved)
     else:
         unmoved = Sum.changes.does_not_exist() if found.changes is None else Sum.changes == found.changes
         write = partial(update_item, Sum(*key), [Sum.kind.set(Sum), Sum.changes.add(1), *_set(due)], unmoved)

@@ -198,11 +198,16 @@ def check_open_orders(users: Sequence[str]) -> Findings:
 
 
 def _open_orders(users: Sequence[str]) -> Sums:
-    """As sums, of which each number is as good as a count of changes."""
-    found = batch_get(User, map(user_key, users)).values()
-    return {
-        SumKey(it.pk, it.sk): StoredSum({User.open_orders.attr_name: it.open_orders}, it.open_orders) for it in found
-    }
+    """As sums, of which each number is as good as a count of changes. Where it is gone, there is none."""
+    name = User.open_orders.attr_name
+    found = batch_get_raw(User, map(user_key, users), only=("pk", "sk", name)).items()
+    return {SumKey(*key): _open_orders_in(raw.get(name)) for key, raw in found}
+
+
+def _open_orders_in(number: Mapping[str, str] | None) -> StoredSum:
+    if number is None:
+        return StoredSum()
+    return StoredSum({User.open_orders.attr_name: int(number["N"])}, int(number["N"]))
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
