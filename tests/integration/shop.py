@@ -30,9 +30,9 @@ SWEEP = {
 }
 
 
-def create_product(manager: httpx.Client, *, stock: int, price: str = "5.00") -> str:
+def create_product(manager: httpx.Client, *, stock: int, price: str = "5.00", category: str = "Tests") -> str:
     unique = uuid4().hex[:12]
-    body = {"sku": f"TEST-{unique}", "name": f"Test {unique}", "category": "Tests", "price": price, "stock": stock}
+    body = {"sku": f"TEST-{unique}", "name": f"Test {unique}", "category": category, "price": price, "stock": stock}
     created = manager.post("/api/v1/inventory/products", json=body)
     assert created.status_code == 201, created.text
     return str(created.json()["id"])
