@@ -45,8 +45,8 @@ class User(IdentityItem, discriminator="user"):
     `changed` moves with role and status, whose events it signs; users from before it was kept have none.
     Without a password, as the first admin of a deployment begins, no password is right.
 
-    `open_orders` follows the customer's orders by seconds: see `oms.reports.open_orders`, which alone writes it. It is
-    no part of what `version` counts.
+    `open_orders` follows the customer's orders by seconds: see `oms.reports.order_sums`. It is no part of what
+    `version` counts.
     """
 
     id = UnicodeAttribute()
