@@ -63,7 +63,9 @@ class QueueResponse(Response):
 
 
 class StatisticsResponse(Response):
-    """`products` are those on sale; of them `low_stock` are at or below their threshold, and `out_of_stock` at 0."""
+    """`products` are those on sale. Of them `low_stock` have some left, but no more than their threshold, and
+    `out_of_stock` have none.
+    """
 
     users: UserCounts
     products: int
