@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.past_orders import Past
 from oms.orders.models import Order
 from oms.reports import order_sums, sums, user_sums
 from oms.reports.order_sums import OrderState
@@ -22,6 +21,7 @@ from tests.faults.shop import table
 from tests.functional.counting import Told, aggregate, counted, forget
 from tests.functional.harness import Person
 from tests.functional.past import told_of, widen
+from tests.functional.past_orders import Past
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 

@@ -7,13 +7,13 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
-from local.past_orders import Past
 from oms.money import to_text
 from oms.orders.events import event_of
 from oms.orders.models import Line, Order
 from oms.orders.past import versions
 from tests.faults.shop import table
 from tests.functional.counting import Told
+from tests.functional.past_orders import Past
 
 
 def store(orders: Iterable[Order]) -> None:

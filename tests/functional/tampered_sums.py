@@ -9,7 +9,6 @@ from typing import Any
 
 from moto.dynamodb.models.dynamo_type import DynamoType
 
-from local.past_orders import Past
 from oms import clock
 from oms.identity.models import User, user_key
 from oms.inventory.models import StockItem
@@ -22,6 +21,7 @@ from tests.faults.shop import Shop, table
 from tests.functional.counting import aggregate, set_count
 from tests.functional.harness import Person
 from tests.functional.past import store, told_of, widen
+from tests.functional.past_orders import Past
 from tests.functional.stream import keep_books, record
 
 DAYS = 3

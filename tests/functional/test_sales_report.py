@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from local.past_orders import Past
 from oms import clock
 from oms.orders.models import Order
 from tests.faults.direct import past_the_protocol
@@ -17,6 +16,7 @@ from tests.functional.counting import aggregate
 from tests.functional.gateway import call, places
 from tests.functional.harness import Answer, Person
 from tests.functional.past import Sold, store, told_of
+from tests.functional.past_orders import Past
 
 SALES = "/api/v1/reports/sales"
 # The last of 400 days that have a leap day, two ends of a year, and one of a week that belongs to the year before.

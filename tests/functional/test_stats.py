@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 import pytest
 
-from local.past_orders import Past
 from oms import clock, queues
 from oms.money import to_text
 from oms.orders.states import Status
@@ -25,6 +24,7 @@ from tests.functional.counting import aggregate, told
 from tests.functional.gateway import call
 from tests.functional.harness import Person
 from tests.functional.past import Sold, store, told_of
+from tests.functional.past_orders import Past
 from tests.functional.stream import keep_books, streamed
 
 STATS = "/api/v1/admin/stats"

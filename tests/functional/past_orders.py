@@ -1,7 +1,6 @@
-"""Orders of a past that never was: over many days and in all states, with their history, written through the models.
+"""Orders of a past that never was: over many days and in all states, with their history, as the models have them.
 
-For tests and measurements of what is told of orders. Their stock was never moved, so where they stand the stock book
-does not balance: they are not for a shop that is in use.
+They are made, and stand nowhere until somebody stores them. No stock was moved for them.
 """
 
 import random
@@ -53,7 +52,7 @@ class Past:
 
     def orders(self) -> Iterator[Order]:
         """By no particular order."""
-        chance = random.Random(self.seed)  # noqa: S311 - a past, not a secret
+        chance = random.Random(self.seed)
         for number in range(self.number):
             order = self._placed(
                 chance, self.last - timedelta(days=number % self.days), lines=self.lines or _lines(chance)
