@@ -37,7 +37,17 @@ def past_the_protocol(call: Call) -> Any:
         return {"Responses": {name: found}, "UnprocessedKeys": {}}
     if call.operation == "Query" and call.parameters["KeyConditionExpression"] == _RANGE:
         return _indexed(call.parameters) if "IndexName" in call.parameters else {"Items": [*_range(call.parameters)]}
+    if call.operation == "Scan" and "Limit" not in call.parameters:
+        return {"Items": [*_filtered(call.parameters)]}
     return call.send()
+
+
+def _filtered(asked: Mapping[str, Any]) -> Iterator[Any]:
+    """All items that a filter lets through."""
+    condition = get_filter_expression(
+        asked["FilterExpression"], asked["ExpressionAttributeNames"], asked["ExpressionAttributeValues"]
+    )
+    return (it.to_json()["Attributes"] for it in table(asked["TableName"]).all_items() if condition.expr(it))
 
 
 def _range(asked: Mapping[str, Any]) -> Iterator[Any]:

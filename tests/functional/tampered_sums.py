@@ -25,6 +25,7 @@ from tests.functional.past_orders import Past
 from tests.functional.stream import keep_books, record
 
 DAYS = 3
+DAY = timedelta(days=1)
 
 
 @dataclass
@@ -38,12 +39,12 @@ class Shown:
     first: date
     last: date
 
-    def rebuild(self, *, fix: bool = False) -> list[str]:
-        """What the command says."""
+    def rebuild(self, *, fix: bool = False, only: date | None = None) -> list[str]:
+        """What the command says, of one day or of all."""
         said: list[str] = []
         with faults(past_the_protocol):
-            done = rebuild.rebuild(self.first, self.last, shards=1, fix=fix, say=said.append)
-        assert done == (said[-1] == "All is as it should be.")
+            done = rebuild.rebuild(only, only, shards=1, fix=fix, say=said.append)
+        assert done == (said[-1] == f"{'What was looked at' if only else 'All'} is as it should be.")
         return said[:-1]
 
     def order(self, *statuses: str, lines: int = 1) -> Order:
@@ -51,7 +52,7 @@ class Shown:
 
 
 def make(customer: Person, manager: Person) -> Shown:
-    last = clock.now().date() - timedelta(days=30)
+    last = clock.now().date() - 14 * DAY  # the last of them moved at most 12 days later
     past = Past(number=36, days=DAYS, last=last, customers=[customer.id])
     orders = list(past.orders())
     widen([it for it in orders if it.status == "confirmed"][-1])
@@ -70,7 +71,7 @@ def make(customer: Person, manager: Person) -> Shown:
         shop.product(70)
     stored_of(low).attrs["low_stock_threshold"] = DynamoType({"N": "6"})
     keep_books([record(None, it.to_json()["Attributes"]) for it in table("inventory").all_items() if is_stock(it)])
-    return Shown(orders, low, sold_out, customer, last - timedelta(days=DAYS - 1), last)
+    return Shown(orders, low, sold_out, customer, last - (DAYS - 1) * DAY, last)
 
 
 def is_stock(item: Any) -> bool:
@@ -150,9 +151,8 @@ def stock_sum(shown: Shown) -> tuple[str, str]:
 
 
 def put_bogus(pk: str, sk: str) -> str:
-    table("reports").put_item(
-        {"pk": {"S": pk}, "sk": {"S": sk}, "kind": {"S": "sum"}, "changes": {"N": "1"}, "revenue": {"N": "5"}}
-    )
+    numbers = {name: {"N": str(number)} for name, number in {"changes": 1, "revenue": 5, "pending": 50}.items()}
+    table("reports").put_item({"pk": {"S": pk}, "sk": {"S": sk}, "kind": {"S": "sum"}} | numbers)
     return f"{pk}/{sk}"
 
 
@@ -175,6 +175,11 @@ TAMPERING: dict[str, Callable[[Shown], str]] = {
     "a product's day too many": lambda it: put_bogus(f"products#{it.last}", "never-sold"),
     "a category's day changed": lambda _: change(*a_sum("categories#"), "orders", 3),
     "a category's day too many": lambda it: put_bogus(f"categories#{it.last:%Y-%m}", f"{it.last:%d}#Never"),
+    "a day too many, before the oldest order": lambda it: put_bogus(days_of(0), str(it.first - 5 * DAY)),
+    "a day too many, of the future": lambda it: put_bogus(days_of(1), str(it.last + 130 * DAY)),
+    "a product's day too many, before the oldest order": lambda it: put_bogus(f"products#{it.first - DAY}", "1"),
+    "a category's day too many, of the future": lambda it: put_bogus(f"categories#{it.last.year + 1}-01", "31#Tea"),
+    "a sum of no day": lambda it: put_bogus(f"categories#{it.last:%Y-%m}", f"{it.last:%d}"),
     "a total changed": lambda _: change("totals#1", "orders", "pending", 2),
     "a total removed": lambda _: remove("totals#1", "orders"),
     "a day is no number": lambda it: rewrite(*day_of(it), revenue={"S": "much"}),

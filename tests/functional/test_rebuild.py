@@ -9,9 +9,11 @@ import pytest
 from moto.dynamodb.models.dynamo_type import DynamoType
 
 from oms import clock, stacks
+from oms.identity.models import user_key
 from oms.orders.models import HistoryEntry, Order
 from oms.reports import rebuild
 from oms.reports.order_sums import days_of, shard_of
+from oms.settings import settings
 from tests.faults.direct import past_the_protocol
 from tests.faults.injector import Call, faults
 from tests.faults.shop import stock_of, table
@@ -20,18 +22,24 @@ from tests.functional.past import store, told_of
 from tests.functional.stock_sums import assert_summed_up
 from tests.functional.stream import keep_books, record
 from tests.functional.tampered_sums import (
+    DAY,
     TAMPERING,
     Shown,
     applied,
     change,
     count_of,
     day_of,
+    forget_count,
     items,
     make,
+    put_bogus,
+    rewrite,
     stock_sum,
     stored,
     without_zeros,
 )
+
+NOT_COMPARED = "totals of orders, open orders: not compared, since not all days were looked at and are right"
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +89,30 @@ def test_f24_what_was_tampered_with_is_named_and_mended(shown: Shown, tamper: Ca
     assert (without_zeros(items()), count_of(shown)) == (without_zeros(before), open_orders)
 
 
+def test_totals_and_open_orders_are_left_alone_where_a_day_is_not_looked_at(shown: Shown) -> None:
+    pk, day = day_of(shown)
+    change(pk, day, "pending", 7)
+    rewrite(*applied(shown.order("confirmed")), amounts={"S": "{}"})
+    tampered = items(), count_of(shown)
+
+    said = shown.rebuild(only=shown.first - DAY, fix=True)
+
+    assert said == [NOT_COMPARED]
+    assert (items(), count_of(shown)) == tampered
+
+
+def test_totals_and_open_orders_are_not_compared_with_days_that_are_wrong(shown: Shown) -> None:
+    day = change(*day_of(shown), "pending", 7)
+    total = change("totals#1", "orders", "pending", 2)
+
+    said = shown.rebuild()
+    mended = shown.rebuild(fix=True)
+
+    assert [day in it for it in said] == [True, False], said
+    assert said[-1] == NOT_COMPARED
+    assert [day in mended[0], total in mended[1]] == [True, True], mended
+
+
 # ---- while orders go on ---------------------------------------------------------------------------------------------
 
 
@@ -106,10 +138,11 @@ def test_an_event_that_never_came_is_named_and_counted(shown: Shown) -> None:
     order = moved(shown.order("confirmed"), "cancelled", clock.timestamp(clock.now() - timedelta(hours=1)))
     expected = f": {'/'.join(applied(order))} is behind: version {order.version - 1} is counted, not {order.version}"
 
-    (said,) = shown.rebuild()
+    said, not_compared = shown.rebuild()
     (mended,) = shown.rebuild(fix=True)
 
     assert said.endswith(expected)
+    assert not_compared == NOT_COMPARED
     assert mended == f"{said}; mended"
     assert aggregate(told_of([order])) == [], "and should it come after all, it changes nothing"
     assert shown.rebuild() == []
@@ -127,7 +160,7 @@ def test_an_order_that_moves_while_it_is_looked_at_is_no_difference(shown: Shown
 
     said: list[str] = []
     with faults(plan):
-        rebuild.rebuild(shown.first, shown.last, shards=1, fix=True, say=said.append)
+        rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
 
     assert said == ["All is as it should be."]
     assert not waiting
@@ -145,7 +178,7 @@ def test_what_moved_since_it_was_looked_at_is_left_alone_and_said(shown: Shown) 
 
     said: list[str] = []
     with faults(plan):
-        rebuild.rebuild(shown.first, shown.last, shards=1, fix=True, say=said.append)
+        rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
 
     assert any(where in it and it.endswith("; it has moved since, so look again") for it in said), said
     assert said[-1] == "1 findings are left."
@@ -164,10 +197,11 @@ def test_what_moves_at_each_look_is_said(shown: Shown) -> None:
 
     said: list[str] = []
     with faults(plan):
-        rebuild.rebuild(shown.first, shown.last, shards=1, fix=True, say=said.append)
+        rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
 
     where = f"orders of {sk}: {pk}/{sk}"
-    assert said == [f"{where} was not the same at two looks, and was not compared", "1 findings are left."]
+    moving = f"{where} was not the same at two looks, and was not compared"
+    assert said == [moving, NOT_COMPARED, "1 findings are left."]
 
 
 def adjust(product_id: str, units: int) -> None:
@@ -194,7 +228,7 @@ def test_stock_that_is_adjusted_while_it_is_looked_at_is_compared_and_mended(sho
 
     said: list[str] = []
     with faults(plan):
-        rebuild.rebuild(shown.first, shown.last, shards=1, fix=True, say=said.append)
+        rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
 
     assert not changes
     assert [it.startswith(f"stock: {where} has: value ") for it in said] == [True, False], said
@@ -215,23 +249,81 @@ def test_what_an_index_does_not_show_yet_is_no_difference(shown: Shown) -> None:
 
     said: list[str] = []
     with faults(plan):
-        rebuild.rebuild(shown.first, shown.last, shards=1, fix=True, say=said.append)
+        rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
 
     assert said == ["All is as it should be."]
     assert not hidden
+
+
+def test_a_count_of_a_user_who_is_gone_meanwhile_is_not_written(shown: Shown) -> None:
+    where = forget_count(shown)
+    pk, sk = user_key(shown.customer.id)
+
+    def plan(call: Call) -> Any:
+        if call.operation == "UpdateItem":
+            table("identity").delete_item(DynamoType({"S": pk}), DynamoType({"S": sk}))
+        return past_the_protocol(call)
+
+    said: list[str] = []
+    with faults(plan):
+        rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
+
+    assert [where in it and it.endswith("; it has moved since, so look again") for it in said] == [True, False]
+    assert table("identity").get_item(DynamoType({"S": pk}), DynamoType({"S": sk})) is None
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------
 
 
 def test_the_command_looks_from_the_oldest_order_on_and_not_at_days_that_are_not_over(shown: Shown) -> None:
-    names = [name for name, _ in rebuild.checks(None, date(9999, 1, 1), shards=1)]
+    span = rebuild.Span.of(None, date(9999, 1, 1), shards=1)
 
-    days = [name.removeprefix("orders of ") for name in names if name.startswith("orders of ")]
-    yesterday = clock.now().date() - timedelta(days=1)
-    assert days[0] == shown.first.isoformat()
-    assert days[-1] in (yesterday.isoformat(), (yesterday - timedelta(days=1)).isoformat())
-    assert set(names) - {f"orders of {day}" for day in days} == {"totals of orders", "stock", "users", "open orders"}
+    assert span.start == shown.first
+    assert clock.now().date() - span.end in (DAY, 2 * DAY)
+    assert span.whole
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "whole"), [(0, 0, True), (-10, 0, True), (1, 0, False), (0, 1, False), (None, 1, False)]
+)
+def test_the_whole_is_all_days_from_the_oldest_order_on_that_are_over(
+    shown: Shown, after: int | None, before: int, whole: bool
+) -> None:
+    all_days = rebuild.Span.of(None, None, shards=1)
+
+    first = None if after is None else all_days.start + after * DAY
+    span = rebuild.Span.of(first, all_days.end - before * DAY, shards=1)
+
+    assert span.whole == whole
+
+
+def test_days_that_are_not_over_are_not_too_many(shown: Shown) -> None:
+    """Neither those of orders that an index does not show yet, nor those of a system whose clock is ahead."""
+    days = {(clock.now() + it).date() for it in (-settings().settle, timedelta(0), settings().settle)}
+    wheres = [put_bogus(days_of(0), str(day)) for day in days]
+
+    said = shown.rebuild()
+
+    assert not [it for it in said for where in wheres if where in it]
+
+
+def test_what_is_in_no_day_is_found_on_every_page_of_the_table(shown: Shown) -> None:
+    where = put_bogus(days_of(0), str(shown.first - DAY))
+    pages = 0
+
+    def plan(call: Call) -> Any:
+        nonlocal pages
+        if call.operation == "Scan":
+            pages += 1
+            call.parameters["Limit"] = 20
+        return past_the_protocol(call)
+
+    said: list[str] = []
+    with faults(plan):
+        rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
+
+    assert pages == len(items()) // 20 + 1
+    assert [where in it for it in said] == [True, False]
 
 
 def test_the_command_finds_its_tables_by_the_stack_and_fails_while_something_is_left(
@@ -251,4 +343,4 @@ def test_the_command_finds_its_tables_by_the_stack_and_fails_while_something_is_
 
         monkeypatch.setattr("sys.argv", [*command, "--fix"])
         rebuild.main()
-        assert capsys.readouterr().out.endswith("All is as it should be.\n")
+        assert capsys.readouterr().out.endswith(f"{NOT_COMPARED}\nWhat was looked at is as it should be.\n")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, copy_context
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeGuard
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
@@ -309,12 +309,36 @@ def query_raw(model: type[StoredItem], partition: str, low: str, high: str) -> I
         "ExpressionAttributeNames": {"#partition": partition_key, "#sort": sort_key},
         "ExpressionAttributeValues": {":partition": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}},
     }
+    yield from _all_pages(lambda start: client().query(**query, **start))
+
+
+def keys_that_begin(model: type[StoredItem], prefixes: Sequence[str]) -> Iterator[Key]:
+    """The keys of all items whose partition key begins with one of these.
+
+    It reads the whole table, so it is for commands alone: functions may not.
+    """
+    names = key_names(model)
+    values = {f":{number}": {"S": prefix} for number, prefix in enumerate(prefixes)}
+    scan: dict[str, Any] = {
+        "TableName": model.Meta.table_name,
+        "FilterExpression": " OR ".join(f"begins_with(#0, {value})" for value in values),
+        "ProjectionExpression": ", ".join(f"#{number}" for number, _ in enumerate(names)),
+        "ExpressionAttributeNames": {f"#{number}": name for number, name in enumerate(names)},
+        "ExpressionAttributeValues": values,
+    }
+    for raw in _all_pages(lambda start: client().scan(**scan, **start)):
+        yield _key_of(raw, names)
+
+
+def _all_pages(read: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The items of all pages; `read` is told where the next one starts."""
+    start: dict[str, Any] = {}
     while True:
-        response = retrying(lambda: client().query(**query))
+        response = retrying(partial(read, start))
         yield from response["Items"]
         if "LastEvaluatedKey" not in response:
             return
-        query["ExclusiveStartKey"] = response["LastEvaluatedKey"]
+        start = {"ExclusiveStartKey": response["LastEvaluatedKey"]}
 
 
 def in_parallel[Asked, Answer](read: Callable[[Asked], Answer], asked: Sequence[Asked]) -> list[Answer]:

@@ -20,6 +20,9 @@ from oms.reports.sums import Chunk, SumKey, chunks
 SHARDS = 4
 # One of 90 products in as many categories has 183 sums.
 MOST_CHUNKS = 2
+_DAYS, _PRODUCTS, _CATEGORIES = "sales#", "products#", "categories#"
+OF_DAYS = (_DAYS, _PRODUCTS, _CATEGORIES)
+"""With what the partitions of the sums of days begin."""
 ENDED = frozenset({Status.CANCELLED, Status.EXPIRED, Status.RETURNED})
 """The states in which an order counts for nothing any more."""
 
@@ -101,21 +104,29 @@ def shard_of(order_id: str) -> int:
 
 def days_of(shard: int) -> str:
     """The partition of a shard's days, by day."""
-    return f"sales#{shard}"
+    return f"{_DAYS}{shard}"
 
 
 def products_of(day: str) -> str:
     """The partition of the products that were ordered on a day."""
-    return f"products#{day}"
+    return f"{_PRODUCTS}{day}"
 
 
 def categories_of(month: str) -> str:
     """The partition of a month's categories; their sort keys begin with the day: see `category_of_day`."""
-    return f"categories#{month}"
+    return f"{_CATEGORIES}{month}"
 
 
 def category_of_day(day: str, category: str) -> str:
     return f"{day[-2:]}#{category}"
+
+
+def day_of(key: SumKey) -> str:
+    """The day of a sum of a day. Of what is not at a place for one it is text that is no day."""
+    if key.pk.startswith(_CATEGORIES):
+        day, mark = key.sk[:2], key.sk[2:3]
+        return f"{key.pk.removeprefix(_CATEGORIES)}-{day}" if mark == "#" else ""
+    return key.pk.removeprefix(_PRODUCTS) if key.pk.startswith(_PRODUCTS) else key.sk
 
 
 def totals_of(shard: int) -> SumKey:

@@ -6,16 +6,17 @@ A day of orders is looked at when it is over for longer than the index of orders
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 from itertools import batched
+from typing import Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from oms import clock, stacks
-from oms.dynamodb import Key, StoredItem, batch_get, batch_get_raw, in_parallel, query_raw
+from oms.dynamodb import Key, StoredItem, batch_get, batch_get_raw, in_parallel, keys_that_begin, query_raw
 from oms.errors import OmsError
 from oms.identity.models import USERS, IdentityItem, User, user_key
 from oms.inventory.models import BY_CREATED as PRODUCTS
@@ -40,10 +41,12 @@ from oms.reports.checking import (
 from oms.reports.models import Applied, ReportItem, Sum
 from oms.reports.order_sums import (
     MOST_CHUNKS,
+    OF_DAYS,
     SHARDS,
     OrderState,
     categories_of,
     category_of_day,
+    day_of,
     days_of,
     products_of,
 )
@@ -62,21 +65,51 @@ MODELS: dict[type[StoredItem], str] = {
 """What is read, and the domain of its table."""
 
 
-def checks(first: date | None, last: date | None, *, shards: int) -> Iterator[tuple[str, Callable[[], Findings]]]:
-    """What there is to look at, by name, and how to. Orders are looked at from the first to the last day, by default
-    from the oldest order's to the last that can be; `shards` are those of their index.
+type Check = tuple[str, Callable[[], Findings]]
+"""What there is to look at, by name, and how to."""
 
-    What comes later is compared with what comes before, as it was mended.
+
+@dataclass(frozen=True)
+class Span:
+    """The days of which orders are looked at, from the first to the last. They are the `whole` where no order is older,
+    and none is newer whose day is over.
     """
-    newest = (clock.now() - settings().settle).date() - timedelta(days=1)
-    start, end = first or _oldest_day(shards) or newest, min(last or newest, newest)
-    for number in range((end - start).days + 1):
-        day = (start + timedelta(days=number)).isoformat()
+
+    start: date
+    end: date
+    whole: bool
+
+    @classmethod
+    def of(cls, first: date | None, last: date | None, *, shards: int) -> Self:
+        """By default the whole."""
+        newest = (clock.now() - settings().settle).date() - timedelta(days=1)
+        oldest = _oldest_day(shards) or newest
+        start, end = first or oldest, min(last or newest, newest)
+        return cls(start, end, whole=start <= oldest and end == newest)
+
+
+def checks_of_days(span: Span, *, shards: int) -> Iterator[Check]:
+    """The sums of these days; and if they are the whole, those of days on which no order can be."""
+    for day in _days(span.start, span.end):
         yield f"orders of {day}", partial(check_day, day, shards=shards)
+    if span.whole:
+        # Clocks may differ: as the last days are left alone for a while, the next one is before it begins.
+        known = frozenset(_days(span.start, (clock.now() + settings().settle).date()))
+        stored = (SumKey(*key) for key in keys_that_begin(Sum, OF_DAYS))
+        for some in batched((key for key in stored if day_of(key) not in known), _AT_ONCE, strict=False):
+            yield "days without orders", partial(check_stray, some)
+
+
+def checks_of_others() -> Iterator[Check]:
     for shard in range(SHARDS):
-        yield "totals of orders", partial(check_totals, shard)
         yield "stock", partial(check_stock, shard)
     yield "users", check_users
+
+
+def checks_by_days() -> Iterator[Check]:
+    """What is compared with what the days hold and what is applied of orders: right only where these are."""
+    for shard in range(SHARDS):
+        yield "totals of orders", partial(check_totals, shard)
     for some in batched(_entries(USERS, IdentityItem, ["user"]), _AT_ONCE, strict=False):
         yield "open orders", partial(check_open_orders, [_id(entry) for entry in some])
 
@@ -129,6 +162,15 @@ def _oldest_day(shards: int) -> date | None:
 
 def _partitions(shards: int) -> list[str]:
     return [created_shard(number) for number in range(shards)]
+
+
+def _days(start: date, end: date) -> Iterator[str]:
+    return ((start + timedelta(days=number)).isoformat() for number in range((end - start).days + 1))
+
+
+def check_stray(keys: Sequence[SumKey]) -> Findings:
+    """Nothing is to be in these."""
+    return compare(lambda: Look(_read(keys), _read(keys), ()))
 
 
 def check_totals(shard: int) -> Findings:
@@ -255,9 +297,24 @@ def _id(entry: Mapping[str, str]) -> str:
 
 
 def rebuild(first: date | None, last: date | None, *, shards: int, fix: bool, say: Callable[[str], None]) -> bool:
-    """Says what differs, and mends it if asked to. Whether nothing is left to be done."""
+    """Says what differs, and mends it if asked to. Whether nothing is left to be done of what was looked at."""
+    span = Span.of(first, last, shards=shards)
+    left = _left(checks_of_days(span, shards=shards), fix=fix, say=say)
+    all_days_are_right = span.whole and not left
+    left += _left(checks_of_others(), fix=fix, say=say)
+    if all_days_are_right:
+        left += _left(checks_by_days(), fix=fix, say=say)
+    else:
+        say("totals of orders, open orders: not compared, since not all days were looked at and are right")
+    what = "All" if span.whole else "What was looked at"
+    say(f"{left} findings are left." if left else f"{what} is as it should be.")
+    return not left
+
+
+def _left(checks: Iterable[Check], *, fix: bool, say: Callable[[str], None]) -> int:
+    """How many findings of these are left. What comes later is compared with what comes before, as it was mended."""
     left = 0
-    for name, look in checks(first, last, shards=shards):
+    for name, look in checks:
         found = look()
         for it in sorted(found.differences, key=lambda it: it.counts):
             mended = fix and it.mend()
@@ -267,8 +324,7 @@ def rebuild(first: date | None, last: date | None, *, shards: int, fix: bool, sa
         for where in found.moving:
             left += 1
             say(f"{name}: {where} was not the same at two looks, and was not compared")
-    say("All is as it should be." if not left else f"{left} findings are left.")
-    return not left
+    return left
 
 
 def main() -> None:
