@@ -41,8 +41,8 @@ def _seal(records: list[dict[str, Any]]) -> int:
     return sealing.seal(entries, ring=ring)
 
 
-def ring(chain: str) -> None:
-    _report("the head of a chain was changed", chain)
+def ring(place: str) -> None:
+    _report("an item of the audit log is not as the system writes it", place)
 
 
 def _report(what: str, place: str) -> None:

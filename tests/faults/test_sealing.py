@@ -1,6 +1,7 @@
 """The sealer dies, is overtaken, or is refused, at any of its AWS calls: no entry is left out, none is sealed twice."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from tests.faults.injector import (
     timed_out,
 )
 from tests.faults.shop import table
-from tests.functional.auditing import Log, head_of, link_of
+from tests.functional.auditing import NOON, Log, head_of, link_of
 from tests.functional.conftest import few_denials, log
 from tests.functional.stream import Record, record
 
@@ -304,7 +305,16 @@ def test_what_the_system_does_itself_rings_nothing(
 
 
 @pytest.mark.parametrize(
-    "change", [{"position": 1}, {"mac": "0"}, {"seal": "0"}, {"next": "zzz"}, {"next": "2999-01-01"}, {"kind": "link"}]
+    "change",
+    [
+        {"position": 1},
+        {"mac": "0"},
+        {"seal": "0"},
+        {"next": "zzz"},
+        {"next": "2999-01-01"},
+        {"kind": "link"},
+        {"seal": None},
+    ],
 )
 def test_on_a_head_that_somebody_wrote_nothing_is_built(
     log: Log, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
@@ -317,10 +327,118 @@ def test_on_a_head_that_somebody_wrote_nothing_is_built(
 
     places = rung(log, monkeypatch, unsealed(log))
 
-    assert places == [log.today]
+    assert places == [f"chain/{log.today}"]
     assert {name: at for name, at in log.heads().items() if name != log.today} == {f"{log.today}.001": 2}
     log.write(1)
     assert rung(log, monkeypatch) == [], "once"
+
+
+FOREIGN = ["2026-01-31.abc", "2026-01-31 x", "2026-01-31~", "2026-01-31.999", "2026-01-31.1000", "2026-02-01.999"]
+
+
+def put_foreign_heads(*names: str, **attributes: Any) -> None:
+    for name in names:
+        table("audit").put_item({"pk": {"S": "chain"}, "sk": {"S": name}, "kind": {"S": "head"}} | attributes)
+
+
+@pytest.mark.parametrize("name", [*FOREIGN, "2026-01-31", "2026-02-01"])
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("is_copy", [False, True])
+def test_a_head_that_somebody_put_beside_ours_rings_and_is_stepped_over(
+    log: Log, monkeypatch: pytest.MonkeyPatch, name: str, is_first: bool, is_copy: bool
+) -> None:
+    if not is_first:
+        log.now -= timedelta(days=name == log.today)
+        log.write(1)
+        log.seal()
+    copy = log.stored("head")[0] if is_copy and not is_first else {}
+    put_foreign_heads(name, **copy | {"sk": {"S": name}})
+    log.now = NOON
+
+    rings = []
+    for _ in range(4):
+        log.write(2)
+        rings.append([*rung(log, monkeypatch)])
+        log.write(1)
+        log.hourly()
+        log.seal()
+        log.advance(days=1)
+
+    assert rings[0] == [f"chain/{name}"], "at once"
+    assert rings[-1] == [], "and not for ever"
+    entries, links = entries_and_links(log)
+    assert entries == links
+    assert log.found() == [("head-changed", f"chain/{name}")]
+    days = [f"2026-0{day}" for day in ("1-31", "2-01", "2-02", "2-03")]
+    assert {it[: len(days[0])] for it in log.heads() if it != name} >= set(days), "each day has its chain"
+
+
+@pytest.mark.parametrize("chain", [None, "open", "of yesterday"])
+def test_f25_two_sealers_who_meet_beside_foreign_heads_make_one_chain(log: Log, chain: str | None) -> None:
+    if chain:
+        log.write(1)
+        log.seal()
+    if chain == "of yesterday":
+        log.advance(days=1)
+    names = [*FOREIGN, log.today + ".001"] if chain == "open" else [*FOREIGN, log.today, log.today + ".001"]
+    for number in range(1, 12):
+        put_foreign_heads(*names)
+        log.write(2)
+        ours = log.news()
+        log.write(2)
+        theirs = log.news()
+        with faults(between(number, lambda records=theirs: log.seal(records), after=False)) as made:  # type: ignore[misc]
+            log.seal(ours)
+        log.seal(theirs)
+        log.write(1)
+        log.seal()
+        log.advance(days=chain == "of yesterday")
+
+        entries, links = entries_and_links(log)
+        assert entries == links
+        assert {place for _, place in log.found()} <= {f"chain/{name}" for name in names}
+        if len(made) < number:
+            return
+    raise AssertionError("the sealer does not end")
+
+
+def test_a_thousand_foreign_heads_are_read_once_and_ring_ten_times(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    log.write(1)
+    log.seal()
+    put_foreign_heads(*(f"{log.today} {number:03d}" for number in range(1000)))
+    log.write(1)
+
+    with faults() as made:
+        places = rung(log, monkeypatch)
+
+    assert [it.parameters["Limit"] for it in made if it.operation == "Query"] == [1, 10, 100, 1000]
+    assert len(places) == 10
+    assert log.heads()[log.today] == 2
+
+
+def test_a_day_whose_names_are_all_taken_is_sealed_under_one_of_the_next(log: Log) -> None:
+    put_foreign_heads(log.today, *(f"{log.today}.{number:03d}" for number in range(1, 1000)))
+    for _ in range(2):
+        log.write(1)
+        log.seal()
+        log.advance(days=1)
+
+    assert {name: at for name, at in log.heads().items() if at} == {"2026-02-01": 2}
+
+
+def test_where_no_name_is_free_the_batch_comes_again(log: Log) -> None:
+    days = ("2026-01-31", "2026-02-01")
+    put_foreign_heads(*days, *(f"{day}.{number:03d}" for day in days for number in range(1, 1000)))
+    log.write(1)
+    records = log.news()
+
+    with pytest.raises(UnavailableError):
+        log.seal(records)
+    log.advance(days=2)
+    log.seal(records)
+
+    entries, links = entries_and_links(log)
+    assert entries == links
 
 
 def unsealed(log: Log) -> list[Record]:

@@ -114,7 +114,8 @@ class Log:
         return sorted(found, key=lambda it: int(it["position"]["N"]))
 
     def heads(self) -> dict[str, int]:
-        return {it["sk"]["S"]: int(it["position"]["N"]) for it in self.stored("head")}
+        """The place of the last link in each chain; 0 where somebody has put what is no head."""
+        return {it["sk"]["S"]: int(it.get("position", {"N": "0"})["N"]) for it in self.stored("head")}
 
     @staticmethod
     def objects() -> dict[str, Any]:
@@ -131,9 +132,10 @@ class Log:
     # ---- somebody who may do anything, and has no key ---------------------------------------------------------------
 
     @staticmethod
-    def change(key: Key, /, **attributes: str | int) -> None:
+    def change(key: Key, /, **attributes: str | int | None) -> None:
         kinds: dict[str, Any] = {
-            name: {"N": str(value)} if isinstance(value, int) else {"S": value} for name, value in attributes.items()
+            name: {"NULL": True} if value is None else {"N": str(value)} if isinstance(value, int) else {"S": value}
+            for name, value in attributes.items()
         }
         table("audit").put_item(raw_item("audit", *key) | kinds)
 

@@ -326,6 +326,7 @@ HARMS: dict[str, Harm] = {
     "head added": add_head(f"{SECOND}.001"),
     "head of a later day added": add_head("2999-01-01"),
     "head without sense added": add_head("zzz"),
+    "head of no day added": add_head("0000-00-00"),
     "object changed": change_object,
     "object covered": cover_object(b"{}"),
     "object covered by noise": cover_object(b"\xff"),

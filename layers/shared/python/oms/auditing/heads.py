@@ -1,11 +1,12 @@
 """Which chain is open, and how one ends and the next begins.
 
 A chain has the name of the day on which it was opened (`2026-01-31`). Where somebody else has written its head, nothing
-is built on that: what follows goes into a new chain (`2026-01-31.001`), and the verifier finds the place.
+is built on that: what follows goes into a new chain (`2026-01-31.001`), and the verifier finds the place. What somebody
+has put beside the heads, under whatever name, is stepped over.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -15,13 +16,17 @@ from pynamodb.expressions.condition import Condition
 from oms import clock
 from oms.auditing import bucket, macs
 from oms.auditing.models import Head
-from oms.auditing.storage import decoded, latest_raw
+from oms.auditing.storage import decoded, latest_heads
 from oms.dynamodb import conflicted, failed, retrying, transaction
+from oms.errors import UnavailableError
 
-NAME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.(\d{3}))?", re.ASCII)
+NAME = re.compile(r"\d{4}-\d{2}-\d{2}(\.\d{3})?", re.ASCII)
+_DAY = len("2026-01-31")
+# Of a thousand, the verifier names each. They are met with every batch.
+_MOST_RUNG_FOR = 10
 
 type Ring = Callable[[str], None]
-"""Called with the name of a chain whose head somebody else has written."""
+"""Called with the key of what somebody else has written."""
 
 
 class OvertakenError(Exception):
@@ -54,16 +59,21 @@ def open_head(ring: Ring) -> Head:
     Opens it where there is none, after the one before is closed. Raises OvertakenError.
     """
     today = clock.now().date().isoformat()
-    raw = latest_raw(_tomorrow())
-    if raw is None:
-        return _begin(today, None)
-    seen = decoded(Head, raw)
-    if seen is None or not _stands(seen):
-        ring(raw["sk"]["S"])
-        return _begin(_name_after(raw["sk"]["S"], today), seen)
-    if seen.next is None and seen.day[: len(today)] >= today:
+    foreign: list[str] = []
+    seen = None
+    for name, raw in latest_heads(_tomorrow() + ".999"):
+        head = decoded(Head, raw) if NAME.fullmatch(name) else None
+        if head and _stands(head):
+            seen = head
+            break
+        foreign.append(name)
+    for name in foreign[:_MOST_RUNG_FOR]:
+        ring("/".join(Head.key_of(name)))
+    if seen is None:
+        return _begin(_free_name(today, None, foreign), None)
+    if seen.next is None and seen.day[:_DAY] >= today:
         return seen
-    return _close(seen, _name_after(max(seen.day, seen.next or ""), today))
+    return _close(seen, _free_name(today, seen, foreign))
 
 
 def is_as(seen: Head) -> Condition:
@@ -79,7 +89,7 @@ def signed(head: Head) -> Head:
 
 
 def _stands(head: Head) -> bool:
-    is_next_sane = head.next is None or (NAME.fullmatch(head.next) and head.day < head.next <= _tomorrow())
+    is_next_sane = head.next is None or (NAME.fullmatch(head.next) and head.day < head.next <= _tomorrow() + ".999")
     return bool(is_next_sane) and macs.head_stands(head, macs.KEYS.get())
 
 
@@ -107,7 +117,7 @@ def _begin(name: str, after: Head | None) -> Head:
 
 
 def _new(name: str, after: Head | None) -> Head:
-    day = name[: len("2026-01-31")]
+    day = name[:_DAY]
     head = Head(
         *Head.key_of(name),
         position=0,
@@ -121,12 +131,21 @@ def _new(name: str, after: Head | None) -> Head:
     return signed(head)
 
 
-def _name_after(name: str, today: str) -> str:
-    """The name of the chain to open after this one."""
-    day, number = name[: len(today)], name[len(today) + 1 :]
-    return today if day < today else f"{day}.{int(number or 0) + 1:03d}"
+def _free_name(today: str, after: Head | None, taken: Collection[str]) -> str:
+    """The name of the chain to open after this one: two sealers who read the same draw the same, and one of them is
+    overtaken.
+
+    Not the name of a chain that is gone, or there would be nothing to show for it. Raises UnavailableError when
+    somebody has taken all names, until a day is over.
+    """
+    last, lost = (after.day, after.next or "") if after else ("", "")
+    for day in (max(today, last[:_DAY], lost[:_DAY]), _tomorrow()):
+        for name in (day, *(f"{day}.{number:03d}" for number in range(1, 1000))):
+            if name > last and name != lost and name not in taken:
+                return name
+    raise UnavailableError
 
 
 def _tomorrow() -> str:
-    """The last name that a chain may have, by any clock. What stands above it is not ours."""
-    return (clock.now() + timedelta(days=1)).date().isoformat() + ".999"
+    """The last day whose chains may be open, by any clock. What stands above its names is not ours."""
+    return (clock.now() + timedelta(days=1)).date().isoformat()

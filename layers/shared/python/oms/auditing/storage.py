@@ -17,7 +17,7 @@ def decoded[T: ChainItem](model: type[T], raw: RawItem) -> T | None:
     """The item, if it is one, with all its attributes and each of its type."""
     attributes: dict[str, Attribute[object]] = model.get_attributes()
     wanted = {it.attr_name for it in attributes.values() if not it.null and not isinstance(it, DiscriminatorAttribute)}
-    if not wanted <= raw.keys():
+    if not wanted <= {name for name, value in raw.items() if "NULL" not in value}:
         return None
     try:
         return model.from_raw_data(raw)
@@ -38,20 +38,27 @@ def pairs(day: str, low: str = LOWEST, high: str = HIGHEST) -> Iterator[tuple[st
         link = next(links, None) if has_link else link
 
 
-def latest_raw(highest: str) -> RawItem | None:
-    """The head of the latest chain, of those whose name is not above this."""
-    answer: dict[str, Any] = retrying(
-        lambda: client().query(
-            TableName=Head.Meta.table_name,
-            KeyConditionExpression="pk = :chains AND sk <= :highest",
-            ExpressionAttributeValues={":chains": {"S": Head.PARTITION}, ":highest": {"S": highest}},
-            ConsistentRead=True,
-            ScanIndexForward=False,
-            Limit=1,
-        )
-    )
-    items: list[RawItem] = answer["Items"]
-    return items[0] if items else None
+def latest_heads(highest: str) -> Iterator[tuple[str, RawItem]]:
+    """What stands among the heads, the latest name first, from this one down.
+
+    Mostly the first is the one, so it is read alone. Each read after it takes ten times as many: what is read in vain
+    is at most ten times what somebody has put there.
+    """
+    query: dict[str, Any] = {
+        "TableName": Head.Meta.table_name,
+        "KeyConditionExpression": "pk = :chains AND sk <= :highest",
+        "ExpressionAttributeValues": {":chains": {"S": Head.PARTITION}, ":highest": {"S": highest}},
+        "ConsistentRead": True,
+        "ScanIndexForward": False,
+    }
+    limit = 1
+    while True:
+        answer: dict[str, Any] = retrying(lambda: client().query(**query, Limit=limit))  # noqa: B023 - called at once
+        yield from ((str(item["sk"]["S"]), item) for item in answer["Items"])
+        if "LastEvaluatedKey" not in answer:
+            return
+        query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        limit = min(10 * limit, 1000)
 
 
 def first_day() -> str | None:

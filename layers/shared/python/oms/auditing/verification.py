@@ -52,7 +52,9 @@ class Verification:
 
     def _walk(self) -> Iterator[Finding]:
         yield from self._read_heads()
-        self.first = self.first or min(filter(None, (first_day(), *(name[:_DAY] for name in self._heads))), default="")
+        self.first = self.first or min(
+            filter(None, (first_day(), *(name[:_DAY] for name in self._heads if self._standing(name)))), default=""
+        )
         self.last = self.last or clock.now().date().isoformat()
         yield from findings.of_heads(self._heads, self.keys)
         for day in _span(self.first, self.last):
