@@ -21,6 +21,11 @@ BATCH = 990
 WANTED = (
     {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["entry"]}}}},
     {"eventName": ["MODIFY"], "dynamodb": {"OldImage": {"kind": {"S": ["entry", "link"]}}}},
+    # A counter of denials that is listed: it only rises.
+    {
+        "eventName": ["MODIFY"],
+        "dynamodb": {"OldImage": {"kind": {"S": ["denials"]}, "listing": {"S": [{"exists": True}]}}},
+    },
     {"eventName": ["REMOVE"]},
 )
 

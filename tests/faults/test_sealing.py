@@ -27,6 +27,7 @@ from tests.faults.injector import (
 )
 from tests.faults.shop import table
 from tests.functional.auditing import NOON, Log, head_of, link_of
+from tests.functional.bookkeeping import raw_item
 from tests.functional.conftest import few_denials, log
 from tests.functional.stream import Record, record
 
@@ -292,13 +293,52 @@ def test_an_entry_or_link_that_is_changed_or_removed_rings_at_once(log: Log, mon
     assert sorted(rung(log, monkeypatch)) == sorted(expected)
 
 
+@pytest.mark.parametrize("change", [{"n": 49}, {"n": ""}, {"actor_id": "bob"}, {"note": "x"}, {"kind": "x"}])
+def test_a_counter_that_is_lowered_or_changed_before_it_is_sealed_rings_at_once(
+    log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    counter = log.deny(50)
+    log.seal()
+
+    log.change(counter, **change)
+
+    assert rung(log, monkeypatch) == ["/".join(counter)]
+
+
+def test_a_counter_that_is_listed_no_more_rings_at_once(
+    log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = log.deny(50)
+    log.seal()
+
+    counted = raw_item("audit", *counter)
+    table("audit").put_item({name: value for name, value in counted.items() if name != "listing"})
+
+    assert rung(log, monkeypatch) == ["/".join(counter)]
+
+
+def test_a_counter_that_nobody_counted_is_left_unsealed_and_rings_each_hour(
+    log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = log.deny(5)
+    log.change(counter, action="user.role_changed")
+    places = rung(log, monkeypatch, [])
+    log.advance(minutes=30)
+
+    log.hourly()
+
+    assert places == ["/".join(counter)]
+    assert log.heads() == {log.today: 3}, "each that has an entry"
+
+
 def test_what_the_system_does_itself_rings_nothing(
     log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(2):
         log.write(3)
-        log.deny(5)
-        assert rung(log, monkeypatch) == []
+        for _ in range(3):
+            log.deny(5)
+            assert rung(log, monkeypatch) == []
         log.hourly()
         log.advance(days=1)
     assert rung(log, monkeypatch) == []

@@ -21,7 +21,6 @@ from moto.sqs.models import sqs_backends
 
 from inventory import handler as inventory
 from oms import audit, clock
-from oms.auditing import sealing
 from oms.dynamodb import put_item
 from oms.exports import parts, reading
 from oms.exports import service as exports
@@ -150,8 +149,7 @@ def log(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Log:
 @pytest.fixture
 def few_denials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond three in a minute they are only counted."""
-    for module in (audit, sealing):
-        monkeypatch.setattr(module, "DENIALS_PER_MINUTE", 3)
+    monkeypatch.setattr(audit, "DENIALS_PER_MINUTE", 3)
 
 
 @pytest.fixture

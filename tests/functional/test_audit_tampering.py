@@ -100,6 +100,35 @@ def change_counter(days: Days) -> list[tuple[str, str]]:
     return [("entry-changed", place(days.counter))]
 
 
+def lower_counter(days: Days) -> list[tuple[str, str]]:
+    """To so few that none would be listed, before it is sealed."""
+    days.log.news()
+    counter = days.log.deny(50, "eve")
+    days.log.change(counter, n=3)
+    days.log.seal()
+    return later([("entry-unsealed", place(counter))], days)
+
+
+def put_counter(**attributes: str | int) -> Harm:
+    """It is listed, as who did what it says."""
+
+    def harm(days: Days) -> list[tuple[str, str]]:
+        day, sort = days.counter
+        key = day, sort + "X"
+        table("audit").put_item(copied(days.counter) | {"sk": {"S": key[1]}})
+        days.log.change(key, actor_id="bob", **attributes)
+        return later([("entry-unsealed", place(key))], days)
+
+    return harm
+
+
+def later(found: list[tuple[str, str]], days: Days) -> list[tuple[str, str]]:
+    """After the nightly run, which seals what was left out."""
+    days.log.advance(hours=4)
+    days.log.hourly(hours=100)
+    return found
+
+
 def remove_entry(days: Days) -> list[tuple[str, str]]:
     key = days.entries[SECOND][0]
     days.log.remove(key)
@@ -292,6 +321,10 @@ HARMS: dict[str, Harm] = {
     "attribute added to an entry": add_to_entry,
     "entry made a counter": hide_entry,
     "counter of denials changed": change_counter,
+    "counter of denials lowered before it is sealed": lower_counter,
+    "counter of few denials listed": put_counter(n=1),
+    "counter of another action": put_counter(action="user.role_changed"),
+    "counter of no number": put_counter(n=""),
     "entry removed": remove_entry,
     "entry added": add_entry,
     "mac of a link changed": change_link("mac", "0" * 64),

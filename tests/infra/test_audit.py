@@ -65,6 +65,10 @@ def test_the_sealer_gets_each_entry_once_and_all_that_is_changed_or_removed(prod
     assert patterns == [
         {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["entry"]}}}},
         {"eventName": ["MODIFY"], "dynamodb": {"OldImage": {"kind": {"S": ["entry", "link"]}}}},
+        {
+            "eventName": ["MODIFY"],
+            "dynamodb": {"OldImage": {"kind": {"S": ["denials"]}, "listing": {"S": [{"exists": True}]}}},
+        },
         {"eventName": ["REMOVE"]},
     ]
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from oms.auditing.counters import is_tampered
 from oms.streams import Change, RawItem
 
-# Put once, and never changed. Heads move, and counters of denials rise.
+# Put once, and never changed. Heads move.
 _LASTING = ("entry", "link")
 
 
@@ -27,6 +28,6 @@ def understand(change: Change) -> Entry | Tampering | None:
         return Tampering("removed", place)
     if change.old is None:
         return Entry(change.new) if change.new["kind"]["S"] == "entry" else None
-    if change.old["kind"]["S"] in _LASTING:
+    if change.old["kind"]["S"] in _LASTING or is_tampered(change.old, change.new):
         return Tampering("changed", place)
     return None

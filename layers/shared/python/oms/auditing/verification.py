@@ -11,11 +11,12 @@ from datetime import date, timedelta
 
 from oms import clock
 from oms.auditing import bucket, findings, macs
+from oms.auditing.counters import is_only_counted
 from oms.auditing.findings import Chain, Finding, Place, Witness
 from oms.auditing.heads import NAME
 from oms.auditing.macs import Keys
 from oms.auditing.models import ChainItem, Head, Link
-from oms.auditing.sealing import SETTLED, is_only_counted
+from oms.auditing.sealing import SETTLED
 from oms.auditing.storage import decoded, first_day, pairs
 from oms.dynamodb import batch_get_raw, query_raw
 from oms.pages import HIGHEST, LOWEST
