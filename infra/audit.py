@@ -9,7 +9,7 @@ from constructs import Construct
 
 from infra.alarms import Alarms, counted
 from infra.checks import acknowledge
-from infra.data import Data
+from infra.data import Data, grant_in
 from infra.functions import Functions
 from infra.keys import Keys
 from infra.stages import Stage
@@ -54,7 +54,8 @@ class Audit(Construct):
             alarms=alarms,
             parallel=1,
         )
-        data.audit.grant(sealer, "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:PutItem")
+        data.audit.grant(sealer, "dynamodb:Query", "dynamodb:BatchGetItem")
+        grant_in(data.audit, sealer, ["dynamodb:PutItem"], partitions=["links#*", "chain"])
         keys.audit.grant_read(sealer)
         self._add_bucket(stage, sealer)
         self._schedule("Hourly", sealer, events.Schedule.cron(minute="5"), hours=2)

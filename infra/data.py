@@ -120,11 +120,18 @@ def grant_read_write(table: dynamodb.TableV2, grantee: iam.IGrantable) -> None:
 
 def grant_append(table: dynamodb.TableV2, grantee: iam.IGrantable, actions: Sequence[str] = APPEND) -> None:
     """Entries of the audit log, and no links or heads of its chain: those are the sealer's."""
+    grant_in(table, grantee, actions, partitions=["day#*"])
+
+
+def grant_in(
+    table: dynamodb.TableV2, grantee: iam.IGrantable, actions: Sequence[str], *, partitions: Sequence[str]
+) -> None:
+    """Actions on the items of these partitions alone; `*` stands for any characters."""
     iam.Grant.add_to_principal(
         grantee=grantee,
         actions=list(actions),
         resource_arns=[table.table_arn],
-        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["day#*"]}},
+        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(partitions)}},
     )
 
 
