@@ -120,6 +120,44 @@ def test_a_page_costs_a_query_for_each_actor_however_many_entries_have_another_a
     assert pages == 3, "of 250 entries that are read at most"
 
 
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"details": "{"},
+        {"details": "1"},
+        {"details": '{"a": "\\ud800"}'},
+        {"details": "[" * 100_000},
+        {"details": 1},
+        {"id": None},
+        {"at": None},
+        {"outcome": 1},
+        {"kind": "x"},
+        {"kind": None},
+        {"kind": "denials", "n": "x"},
+    ],
+)
+def test_an_entry_that_somebody_has_spoilt_is_shown_as_that_beside_the_others(
+    log: Log, admin: Person, spoilt: dict[str, Any]
+) -> None:
+    (before,), (key,), (after,) = log.write(1), log.write(1), log.write(1)
+    log.change(key, **spoilt)
+
+    shown = listed(admin, "&actor=ada")
+
+    assert [it["id"] for it in shown] == [after[1].partition("#")[2], key[1], before[1].partition("#")[2]]
+    assert shown[1] == {
+        "id": key[1],
+        "at": key[1].partition("#")[0],
+        "action": "entry.unreadable",
+        "actor_id": None,
+        "actor_role": None,
+        "address": None,
+        "target": "/".join(key),
+        "outcome": "failure",
+        "details": None,
+    }
+
+
 def test_the_chain_and_counters_of_few_denials_are_not_listed(log: Log, admin: Person) -> None:
     log.deny(3)
     log.seal()

@@ -36,7 +36,7 @@ class ListAuditQuery(Span, PageQuery):
 class AuditEntryResponse(Response):
     id: str
     at: str
-    action: str
+    action: str = Field(description="`entry.unreadable`: what the table has under `target` was spoilt")
     actor_id: str | None
     actor_role: str | None
     address: str | None = Field(description="The client's; null for what the system or an operator did")
@@ -56,6 +56,21 @@ class AuditEntryResponse(Response):
             target=entry.target,
             outcome="success" if entry.outcome == "success" else "failure",
             details=entry.details,
+        )
+
+    @classmethod
+    def unreadable(cls, partition: str, sort: str) -> "AuditEntryResponse":
+        """What stands for an entry of which nothing but its key is to be trusted."""
+        return cls(
+            id=sort,
+            at=sort.partition("#")[0],
+            action="entry.unreadable",
+            actor_id=None,
+            actor_role=None,
+            address=None,
+            target=f"{partition}/{sort}",
+            outcome="failure",
+            details=None,
         )
 
 

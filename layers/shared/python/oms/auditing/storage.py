@@ -1,4 +1,6 @@
-"""Reading the chain as it is stored, by whoever wrote it: what was tampered with may be no item of ours any more."""
+"""Reading the log and its chain as they are stored, by whoever wrote them: what was tampered with may be no item of
+ours any more.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,12 +10,12 @@ from pynamodb.exceptions import AttributeDeserializationError
 
 from oms.audit import BY_TIME, LISTED
 from oms.auditing.models import ChainItem, Head
-from oms.dynamodb import client, query_raw, retrying
+from oms.dynamodb import StoredItem, client, query_raw, retrying
 from oms.pages import HIGHEST, LOWEST
 from oms.streams import RawItem
 
 
-def decoded[T: ChainItem](model: type[T], raw: RawItem) -> T | None:
+def decoded[T: StoredItem](model: type[T], raw: RawItem) -> T | None:
     """The item, if it is one, with all its attributes and each of its type."""
     attributes: dict[str, Attribute[object]] = model.get_attributes()
     wanted = {it.attr_name for it in attributes.values() if not it.null and not isinstance(it, DiscriminatorAttribute)}
@@ -21,7 +23,7 @@ def decoded[T: ChainItem](model: type[T], raw: RawItem) -> T | None:
         return None
     try:
         return model.from_raw_data(raw)
-    except (AttributeDeserializationError, ValueError, TypeError):
+    except (AttributeDeserializationError, ValueError, TypeError, RecursionError):
         return None
 
 
