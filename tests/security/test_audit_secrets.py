@@ -1,5 +1,6 @@
 """A20: what the audit log and the functions' logs hold after every route was asked by who may and who may not."""
 
+import ast
 import io
 import json
 import re
@@ -85,16 +86,76 @@ def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
 
 
 def documented() -> set[str]:
-    """The actions that the first column of the table names."""
-    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs/audit.md").read_text(), re.MULTILINE)
+    """The actions that the first column of the page's first table names."""
+    table = (ROOT / "docs/audit.md").read_text().partition("\n## The chain")[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
     return {action for row in rows for action in re.findall("`([a-z._-]+)`", row)}
 
 
-def test_every_action_that_the_page_names_is_held_by_a_test() -> None:
-    tests = "".join(it.read_text() for it in sorted((ROOT / "tests").rglob("test_*.py")))
+_CHANGES = "functional/test_webhook_changes.py::test_every_change_is_audited_without_what_may_be_secret"
+_DOWNLOADS = "functional/test_export_routes.py::test_a_link_is_signed_anew_each_time_and_who_got_it_is_on_record"
+_FIRST = "functional/auth/test_first_admin.py"
+_LOGINS = "functional/auth/test_login.py::test_the_audit_log_tells_success_failure_and_lock_without_the_address"
+_USERS = "functional/auth/test_admin_users.py"
+# What reads the audit log after the deed, and expects the action there. The word alone says little: many are the names
+# of events as well.
+HELD = {
+    "access.denied": "functional/test_audit.py::test_a_denied_request_leaves_an_entry_that_says_who_what_and_from_where",
+    "account.locked": _LOGINS,
+    "account.unlocked": f"{_USERS}::test_an_unlock_lifts_every_lock",
+    "email.verified": "functional/auth/test_recovery.py::test_the_same_token_verifies_again_and_again_and_writes_once",
+    "export.cancelled": "functional/test_export_routes.py"
+    "::test_a_cancelled_export_stays_to_be_seen_and_one_that_is_done_cannot_be_cancelled",
+    "export.downloaded": _DOWNLOADS,
+    "export.requested": _DOWNLOADS,
+    "first-admin.linked": f"{_FIRST}::test_the_link_is_good_for_half_an_hour",
+    "first-admin.made": f"{_FIRST}::test_the_first_admin_is_made_without_a_password_and_sets_one_by_the_link",
+    "first-admin.promoted": f"{_FIRST}::test_an_account_that_is_there_is_promoted",
+    "login": _LOGINS,
+    "logout": "functional/auth/test_sessions.py::test_logout_ends_both_tokens_of_this_session_only",
+    "password.changed": "functional/auth/test_password_change.py::test_success_is_audited_and_counted_as_a_version",
+    "password.reset": "functional/auth/test_recovery.py::test_whoever_resets_has_read_the_mail",
+    "refresh-token.replayed": "security/test_refresh.py"
+    "::test_a07_a_replay_after_the_grace_ends_the_family_and_is_audited",
+    "schedule.created": "functional/test_schedules.py"
+    "::test_a_schedule_is_answered_as_it_was_asked_for_and_keeps_no_address",
+    "schedule.deleted": "functional/test_schedules.py::test_a_schedule_is_deleted_once",
+    "session.ended": "functional/auth/test_me.py::test_an_ended_session_is_gone_at_once",
+    "signing-key.created": "functional/auth/test_keys.py::test_the_command_makes_rotates_and_audits",
+    "signing-key.rotated": "functional/auth/test_keys.py::test_the_command_makes_rotates_and_audits",
+    "stock.repaired": "functional/test_stock_repair.py"
+    "::test_f24_a_repair_mends_once_and_leaves_a_movement_and_the_next_check_is_clean",
+    "user.created": "functional/auth/test_register.py"
+    "::test_the_system_makes_users_of_any_role_whose_addresses_are_unique_too",
+    "user.registered": "functional/auth/test_register.py::test_an_answer_lost_after_the_commit_is_still_a_success",
+    "user.role_changed": f"{_USERS}::test_a_change_is_audited_with_what_was",
+    "user.status_changed": f"{_USERS}::test_a_change_is_audited_with_what_was",
+    "webhook.changed": _CHANGES,
+    "webhook.created": _CHANGES,
+    "webhook.deleted": _CHANGES,
+    "webhook.disabled": "functional/test_webhook_standing.py::ends_audited",
+    "webhook.replayed": "functional/test_webhook_oversight.py::test_what_makes_it_send_is_audited",
+    "webhook.secret_rotated": _CHANGES,
+    "webhook.tested": "functional/test_webhook_oversight.py::test_what_makes_it_send_is_audited",
+}
 
-    assert len(documented()) > 30
-    assert {action for action in documented() if f'"{action}"' not in tests} == set()
+
+def test_every_action_that_the_page_names_is_held_by_a_test() -> None:
+    assert documented() == HELD.keys()
+
+
+@pytest.mark.parametrize(("action", "place"), HELD.items(), ids=HELD.keys())
+def test_what_holds_an_action_reads_the_audit_log_and_expects_it(action: str, place: str) -> None:
+    name, _, holder = place.partition("::")
+    text = (ROOT / "tests" / name).read_text()
+    (source,) = (
+        ast.get_source_segment(text, it) or ""
+        for it in ast.walk(ast.parse(text))
+        if isinstance(it, ast.FunctionDef) and it.name == holder
+    )
+
+    assert f'"{action}"' in source
+    assert re.search(r"\b(audit_entries|audited|items|all_items)\(", source)
 
 
 def test_a_search_for_secrets_would_find_one(world: World) -> None:
