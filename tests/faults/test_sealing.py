@@ -331,6 +331,37 @@ def test_a_counter_that_nobody_counted_is_left_unsealed_and_rings_each_hour(
     assert log.heads() == {log.today: 3}, "each that has an entry"
 
 
+NOW = "2026-01-31T12:00:00.000Z#x"
+
+
+@pytest.mark.parametrize(
+    ("partition", "sort"),
+    [
+        ("day#2026-01-30", NOW),
+        ("links#2026-01-31", NOW),
+        ("x", NOW),
+        ("day#zzz", "zzz"),
+        ("day#2026-W05-6", "2026-W05-6"),
+        ("day#0001-01-01", "0001-01-01T12:00:00.000Z#x"),
+        ("day#9999-12-31", "9999-12-31T12:00:00.000Z#x"),
+    ],
+)
+def test_an_entry_under_a_key_that_none_has_rings_and_is_not_sealed_or_the_verifier_would_walk_to_its_day(
+    log: Log, monkeypatch: pytest.MonkeyPatch, partition: str, sort: str
+) -> None:
+    (key,) = log.write(1)
+    log.seal()
+    table("audit").put_item(raw_item("audit", *key) | {"pk": {"S": partition}, "sk": {"S": sort}})
+
+    places = rung(log, monkeypatch)
+
+    assert places == [f"{partition}/{sort}"]
+    assert log.heads() == {log.today: 1}
+    run = log.verification()
+    assert len(list(run.run())) == (partition == "links#2026-01-31"), "it alone is where the verifier looks"
+    assert "2020" < run.first <= log.today
+
+
 def test_what_the_system_does_itself_rings_nothing(
     log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,11 +8,15 @@ from typing import Any
 from pynamodb.attributes import Attribute, DiscriminatorAttribute
 from pynamodb.exceptions import AttributeDeserializationError
 
+from oms import clock
 from oms.audit import BY_TIME, LISTED
 from oms.auditing.models import ChainItem, Head
 from oms.dynamodb import StoredItem, client, query_raw, retrying
 from oms.pages import HIGHEST, LOWEST
 from oms.streams import RawItem
+
+# The system is younger.
+_FIRST = "2020-01-01"
 
 
 def decoded[T: StoredItem](model: type[T], raw: RawItem) -> T | None:
@@ -64,13 +68,17 @@ def latest_heads(highest: str) -> Iterator[tuple[str, RawItem]]:
 
 
 def first_day() -> str | None:
-    """The day of the first entry that is listed."""
+    """The day of the first entry that is listed, of those of the system's time."""
     answer: dict[str, Any] = retrying(
         lambda: client().query(
             TableName=Head.Meta.table_name,
             IndexName=BY_TIME.name,
-            KeyConditionExpression="listing = :listed",
-            ExpressionAttributeValues={":listed": {"S": LISTED}},
+            KeyConditionExpression="listing = :listed AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues={
+                ":listed": {"S": LISTED},
+                ":first": {"S": _FIRST},
+                ":last": {"S": clock.timestamp(clock.now())},
+            },
             Limit=1,
         )
     )
