@@ -105,6 +105,7 @@ def run(stub: Stub, *options: str, gzip: bool = False) -> dict[str, Any]:
     total = {"seconds": 0.0, "cpu": 0.0, "idle_mb": 0.0, "most_mb": 0.0, "runs": 0}
     while stub.item["status"]["S"] in ("queued", "running"):
         out, _ = start(stub, *options).communicate()
+        assert not stub.refused, stub.refused
         took = json.loads(out.splitlines()[-1])
         for name in ("seconds", "cpu"):
             total[name] += took[name]
@@ -149,6 +150,7 @@ def disturbed(stub: Stub, seed: int) -> None:
             except subprocess.TimeoutExpired:
                 it.send_signal(signal.SIGKILL)
                 it.communicate()
+        assert not stub.refused, stub.refused
     print(f"disturbed, seed {seed}: {lives} workers; {'the same' if _whole(stub) else 'ANOTHER'} file")
 
 

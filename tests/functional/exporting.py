@@ -3,14 +3,16 @@
 import csv
 import io
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import boto3
 import pytest
-from moto.s3.exceptions import NoSuchUpload
-from moto.s3.models import S3Backend
+from moto.s3.exceptions import InvalidPartOrder, NoSuchUpload
+from moto.s3.models import FakeMultipart, S3Backend
+from moto.s3.responses import S3Response
 
 from exporter import handler as exporter
 from oms import clock
@@ -141,7 +143,11 @@ def exported(by: Person, **fields: Any) -> list[dict[str, str]]:
 
 
 def as_s3_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of an upload that is gone moto raises a KeyError; and it minds the least size of parts, which are small here."""
+    """Of an upload that is gone moto raises a KeyError; and it minds the least size of parts, which are small here.
+
+    As S3, and not as moto, it refuses gaps between the numbers of parts that came with a checksum (the API reference of
+    CompletedPart).
+    """
     monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
     for name in ("upload_part", "complete_multipart_upload"):
         real = getattr(S3Backend, name)
@@ -152,3 +158,20 @@ def as_s3_answers(monkeypatch: pytest.MonkeyPatch) -> None:
             return real(backend, bucket, upload_id, *rest)
 
         monkeypatch.setattr(S3Backend, name, answer)
+
+    checked: set[str] = set()
+    upload_part, complete = S3Response.upload_part, FakeMultipart.complete
+
+    def note(response: S3Response) -> Any:
+        if any("checksum" in name.lower() or name.lower() == "x-amz-trailer" for name, _ in response.headers.items()):
+            checked.add(response._get_param("uploadId"))
+        return upload_part(response)
+
+    def without_gaps(upload: FakeMultipart, body: Iterable[tuple[int, str]]) -> Any:
+        parts = list(body)
+        if upload.id in checked and [number for number, _ in parts] != list(range(1, len(parts) + 1)):
+            raise InvalidPartOrder
+        return complete(upload, iter(parts))
+
+    monkeypatch.setattr(S3Response, "upload_part", note)
+    monkeypatch.setattr(FakeMultipart, "complete", without_gaps)

@@ -207,6 +207,23 @@ def test_compressed_parts_are_members_of_one_file_that_say_no_time(manager: Pers
     assert len(members) - 1 == len(now(export).parts) > 1
 
 
+def test_parts_are_signed_with_their_content_and_have_no_checksum_which_would_forbid_gaps(manager: Person) -> None:
+    an_order()
+    export, sent = request_export(manager), []
+    events = s3_files._s3().meta.events
+
+    def note(request: Any, **_: Any) -> None:
+        sent.append({name.lower(): value for name, value in request.headers.items()})
+
+    events.register("before-send.s3.UploadPart", note)
+    look_until_it_is_done_with(export)
+    events.unregister("before-send.s3.UploadPart", note)
+
+    (headers,) = sent
+    assert [it for it in headers if "checksum" in it or it == "x-amz-trailer"] == []
+    assert headers["x-amz-content-sha256"] == hashlib.sha256(content(export) or b"").hexdigest().encode()
+
+
 def test_the_file_is_saved_under_a_name_that_tells_what_it_is(manager: Person) -> None:
     export = request_export(manager, gzip=True, **{"from": "2026-01-05", "to": "2026-01-31"})
     look_until_it_is_done_with(export)
@@ -272,6 +289,10 @@ def test_when_the_time_ends_the_work_goes_on_by_queue_at_the_last_checkpoint(
     assert half.status == "running"
     assert 0 < half.rows <= 18, "orders of the six, of three lines"
     assert handed_on() == [{"export": export.id}]
+    look_until_it_is_done_with(export)
+    numbers = [it.number for it in now(export).parts]
+    assert numbers != list(range(1, len(numbers) + 1)), "S3 takes such as come without checksums of their own"
+    assert (now(export).status, now(export).rows) == ("done", 36)
 
 
 def test_a_run_that_has_not_time_for_a_single_part_fails_instead_of_going_round_for_ever(manager: Person) -> None:
