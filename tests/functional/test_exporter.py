@@ -11,10 +11,12 @@ import pytest
 
 from oms import clock
 from oms.clock import random_id
+from oms.dynamodb import update_item
 from oms.exportable import REPORTS
 from oms.exports import files as s3_files
 from oms.exports import parts, reports, worker
 from oms.exports.models import Export
+from oms.inventory.models import Product
 from oms.settings import settings
 from tests.faults.injector import failing, faults, refuse
 from tests.functional.counting import aggregate, told
@@ -145,6 +147,32 @@ def test_the_inventory_has_every_product_archived_ones_too(
     }
     assert (rows[2]["on_hand"], rows[2]["available"], rows[2]["reserved"]) == ("10", "8", "2")
     assert (rows[1]["category"], rows[1]["low_stock_threshold"]) == ("Garden", "")
+
+
+@pytest.mark.parametrize(("before", "after"), [("active", "archived"), ("archived", "active")])
+def test_a_product_that_changes_its_list_while_the_inventory_is_read_is_in_it_once(
+    manager: Person, product: Callable[..., str], before: str, after: str
+) -> None:
+    ids = [product() for _ in range(16)]
+    for number, it in enumerate(ids):
+        set_status(it, after if number < 2 else before)
+    moved = iter([True])
+
+    def move(call: Any) -> Any:
+        answer = call.send()
+        if call.operation == "BatchGetItem" and next(moved, False):
+            set_status(ids[-1], after)
+        return answer
+
+    with faults(move):
+        rows = exported(manager, report="inventory")
+
+    assert next(moved, None) is None
+    assert [it["product_id"] for it in rows] == ids
+
+
+def set_status(product_id: str, status: str) -> None:
+    update_item(Product(*Product.key(product_id)), [Product.status.set(status), Product.listing.set(status)])
 
 
 # ---- sales ----------------------------------------------------------------------------------------------------------

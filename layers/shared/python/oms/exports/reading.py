@@ -4,7 +4,6 @@ Decoded by botocore, an item of an order costs more than all else that is done w
 whose answers are the JSON that DynamoDB has sent, `{"id": {"S": "…"}, …}`, not gone over again.
 """
 
-import heapq
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,54 +42,73 @@ class Listing:
     wanted: Callable[[Raw], bool] = field(default=lambda _: True)
 
 
-def things(listing: Listing, *, low: str | None, high: str | None, after: str | None) -> Iterator[tuple[str, Raw]]:
-    """Each thing with its sort key, from `low` on to before `high`; all that follow `after`.
+def things(
+    listing: Listing, *, low: str | None, high: str | None, after: str | None
+) -> Iterator[tuple[str, Raw | None]]:
+    """Each thing with its sort key, from `low` on to before `high`; all that follow `after`. Raises UnavailableError.
 
-    A thing that was removed since it was listed is left out. Raises UnavailableError.
+    None stands for what is left out, once a page at least: what is not wanted, or was removed since it was listed. So
+    how far the reading is shows also where nothing is found.
     """
     start = max(low or LOWEST, after + LOWEST if after else LOWEST)
-    listed = (it for it in _entries(listing, start, high or HIGHEST) if listing.wanted(it))
-    batches = batched(listed, _BATCH, strict=False)
-    for entries, found in _ahead(batches, lambda entries: _read(listing, entries)):
+    batches = _batches(listing, start, high or HIGHEST)
+    for (end, entries), found in _ahead(batches, lambda batch: _read(listing, batch[1])):
         for entry in entries:
-            thing = found.get(_frozen(listing.key(entry)))
-            if thing is not None:
-                yield entry[listing.index.sort_key]["S"], thing
+            yield entry[listing.index.sort_key]["S"], found.get(_frozen(listing.key(entry)))
+        yield end, None
 
 
-def _entries(listing: Listing, low: str, high: str) -> Iterator[Raw]:
-    """The entries of all partitions, by sort key. What changes its partition meanwhile comes once."""
+def _batches(listing: Listing, low: str, high: str) -> Iterator[tuple[str, Sequence[Raw]]]:
+    """The wanted entries, some at a time, each with the sort key up to which it has all of them."""
     sort_key = listing.index.sort_key
-    last = None
-    for entry in heapq.merge(
-        *(_partition(listing.index, it, low, high) for it in listing.partitions), key=lambda it: it[sort_key]["S"]
-    ):
-        if entry[sort_key]["S"] != last:
-            last = entry[sort_key]["S"]
-            yield entry
+    for end, entries in _pages(listing.index, listing.partitions, low, high):
+        wanted = [it for it in entries if listing.wanted(it)]
+        for batch in batched(wanted, _BATCH, strict=False):
+            yield batch[-1][sort_key]["S"], batch
+        yield end, ()
 
 
-def _partition(index: Index, partition: str, low: str, high: str) -> Iterator[Raw]:
-    if low > high:
-        return
-    query: dict[str, Any] = {
-        "TableName": index.table,
-        "IndexName": index.name,
-        "Limit": _PAGE,
-        "KeyConditionExpression": "#partition = :partition AND #sort BETWEEN :low AND :high",
-        "ExpressionAttributeNames": {"#partition": index.partition_key, "#sort": index.sort_key},
-        "ExpressionAttributeValues": {":partition": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}},
-    }
-    while True:
-        page = retrying(lambda: _client().query(**query))
-        yield from page["Items"]
-        if "LastEvaluatedKey" not in page:
+def _pages(index: Index, partitions: Sequence[str], low: str, high: str) -> Iterator[tuple[str, Sequence[Raw]]]:
+    """The entries of all partitions by sort key, page by page, each with the sort key up to which it has all.
+
+    A page is read from all partitions at about the same time, and where the next one begins, it begins in all: an entry
+    that changes its partition is in one of them, or in both and given once. Only one that does so between the reads of
+    a page, into a partition that was read already, is missed.
+    """
+    while low <= high:
+        end, more = high, False
+        entries: dict[str, Raw] = {}
+        for partition in partitions:
+            page, stopped = _query(index, partition, low, end)
+            entries |= {it[index.sort_key]["S"]: it for it in page}
+            if stopped:
+                end, more = stopped, True
+        yield end, [entries[key] for key in sorted(entries) if key <= end]
+        if not more:
             return
-        query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        low = end + LOWEST
+
+
+def _query(index: Index, partition: str, low: str, high: str) -> tuple[list[Raw], str | None]:
+    """The entries of one Query, and the sort key it stopped at if there is more."""
+    answer = retrying(
+        lambda: _client().query(
+            TableName=index.table,
+            IndexName=index.name,
+            Limit=_PAGE,
+            KeyConditionExpression="#partition = :partition AND #sort BETWEEN :low AND :high",
+            ExpressionAttributeNames={"#partition": index.partition_key, "#sort": index.sort_key},
+            ExpressionAttributeValues={":partition": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}},
+        )
+    )
+    end = answer.get("LastEvaluatedKey")
+    return answer["Items"], end[index.sort_key]["S"] if end else None
 
 
 def _read(listing: Listing, entries: Sequence[Raw]) -> dict[frozenset[tuple[str, str]], Raw]:
     """The things of these entries, by key. Unprocessed keys are read again."""
+    if not entries:
+        return {}
     table, names = listing.index.table, {f"#{number}": name for number, name in enumerate(listing.names)}
     key_names = list(listing.key(entries[0]))
     pending = [listing.key(entry) for entry in entries]

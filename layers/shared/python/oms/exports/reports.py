@@ -22,7 +22,8 @@ type Rows = list[Sequence[Cell]]
 class Report:
     """`rows_of` gives the rows of each thing with its position, from after a position on (None: from the start).
 
-    A position begins with a timestamp, and they only grow: they say how far an export is.
+    A position begins with a timestamp, and they never fall: they say how far an export is. Of things that are left out
+    there are no rows, but positions now and then.
     """
 
     columns: Sequence[str]
@@ -40,8 +41,8 @@ def _orders(export: Export, after: str | None) -> Iterator[tuple[str, Rows]]:
         wanted=lambda entry: not statuses or entry["status"]["S"] in statuses,
     )
     for position, order in reading.things(listing, low=export.from_, high=_end(export), after=after):
-        if not statuses or order["status"]["S"] in statuses:
-            yield position, _order_rows(order)
+        is_wanted = not statuses or (order is not None and order["status"]["S"] in statuses)
+        yield position, _order_rows(order) if order and is_wanted else []
 
 
 _OF_ORDER = ("id", "number", "status", "created_at", "customer_id", "shipping_cost", "total", "currency")
@@ -79,7 +80,7 @@ def _inventory(export: Export, after: str | None) -> Iterator[tuple[str, Rows]]:
         names=(*_OF_STOCK, "pk", "sk"),
     )
     for position, stock in reading.things(listing, low=None, high=_end(export), after=after):
-        yield position, [_stock_row(position, stock)]
+        yield position, [_stock_row(position, stock)] if stock else []
 
 
 def _stock_key(entry: Raw) -> Iterator[dict[str, str]]:
