@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from oms.exportable import REPORTS
 from oms.exports import worker
 from oms.exports.models import DONE
-from oms.exports.worker import TooLargeError
+from oms.exports.worker import OutOfTimeError, TooLargeError
 from oms.settings import settings
 
 logger = Logger()
@@ -21,6 +21,8 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 # What is begun when time is up: the upload of a part, its checkpoint and the handing over, each with retries.
 _RESERVE_MS = 30_000
+
+_WHY = {TooLargeError: "too-large", OutOfTimeError: "out-of-time"}
 
 
 def export(record: SQSRecord, lambda_context: LambdaContext) -> None:
@@ -34,7 +36,7 @@ def export(record: SQSRecord, lambda_context: LambdaContext) -> None:
         hopeless = isinstance(error, TooLargeError)
         if not hopeless and int(record.attributes.approximate_receive_count) < settings().export_tries:
             raise
-        worker.fail(export_id, "too-large" if hopeless else "internal-error")
+        worker.fail(export_id, _WHY.get(type(error), "internal-error"))
         metrics.add_metric("ExportsFailed", MetricUnit.Count, 1)
         return
     if seen is not None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
+from oms.clock import random_id
 from oms.errors import ExportFinishedError
 from oms.exportable import REPORTS
 from oms.exports import service, worker
@@ -144,6 +145,39 @@ def test_f23_with_time_for_a_few_orders_at_once_the_file_is_the_same(exports: Ex
                 break
         handed_on()
         exports.assert_whole(export, f"seed {seed}")
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_f23_where_few_orders_are_wanted_and_time_is_short_the_file_is_the_same(
+    exports: Exports, compressed: bool
+) -> None:
+    seed = random.randrange(10**6)
+    draw = random.Random(seed)
+    orders = set()
+    for _ in range(12):
+        orders.add(an_order({"name": random_id(draw.choice((20, 20_000)))}, status="confirmed").created_key)
+        for _ in range(draw.randint(0, 12)):
+            an_order()
+    wanted = {"status": "confirmed", "gzip": compressed}
+    whole = request_export(exports.by, **wanted)
+    look_until_it_is_done_with(whole)
+    exports.expected = content(whole) or b""
+    stops = set()
+
+    for _ in range(8):
+        export = request_export(exports.by, **wanted)
+        for _ in range(100):
+            patience = iter(range(draw.randint(2, 40)))
+            with suppress(worker.OutOfTimeError):
+                worker.work(export.id, reports=REPORTS, has_time=lambda left=patience: next(left, None) is not None)
+            if now(export).status == "done":
+                break
+            if not now(export).ended:
+                stops.add(now(export).position)
+        handed_on()
+        exports.assert_whole(export, f"seed {seed}")
+
+    assert stops - orders - {None}, f"seed {seed}: it went on behind orders that are left out"
 
 
 def meanwhile(moment: int, interfere: Callable[[], object], act: Callable[[], bool]) -> bool:

@@ -323,15 +323,46 @@ def test_when_the_time_ends_the_work_goes_on_by_queue_at_the_last_checkpoint(
     assert (now(export).status, now(export).rows) == ("done", 36)
 
 
-def test_a_run_that_has_not_time_for_a_single_part_fails_instead_of_going_round_for_ever(manager: Person) -> None:
+def test_where_nothing_is_wanted_the_work_still_ends_in_time_and_goes_on_behind_what_it_saw(manager: Person) -> None:
+    for _ in range(30):
+        an_order()
+    export, queries = request_export(manager, status="pending"), []
+
+    while now(export).status != "done":
+        left = iter([True] * 2)
+        with faults() as calls:
+            worker.work(export.id, reports=REPORTS, has_time=lambda left=left: next(left, False))
+        queries.append([it.operation for it in calls].count("Query"))
+        assert bool(handed_on()) == (now(export).status != "done")
+
+    assert max(queries) <= 3
+    assert sum(queries) == 8, "pages of four, none of them twice"
+    assert content(export) == (",".join(REPORTS["orders"].columns) + "\r\n").encode()
+
+
+def test_where_the_rows_end_with_a_part_and_then_the_time_the_digest_is_the_next_runs(manager: Person) -> None:
+    an_order({"name": parts.FULL * "x"})
+    export = request_export(manager)
+    worker.work(export.id, reports=REPORTS, has_time=lambda: False)
+    assert (len(now(export).parts), now(export).ended, handed_on()) == (1, False, [{"export": export.id}])
+
+    worker.work(export.id, reports=REPORTS, has_time=lambda: not now(export).ended)
+
+    assert (len(now(export).parts), now(export).ended, now(export).status) == (1, True, "running")
+    look_until_it_is_done_with(export)
+    assert now(export).status == "done"
+
+
+def test_what_takes_longer_than_a_run_for_a_single_part_fails_instead_of_going_round_for_ever(manager: Person) -> None:
     for _ in range(12):
         an_order(*[{}] * 3)
     export = request_export(manager)
 
-    assert not look(export, milliseconds=0)
+    tries = [look(export, milliseconds=0, tries=number) for number in range(1, 6)]
 
+    assert tries == [False] * 4 + [True]
     assert handed_on() == []
-    assert now(export).status == "running"
+    assert (now(export).status, now(export).failure) == ("failed", "out-of-time")
 
 
 def test_the_last_try_gives_an_export_up_says_why_and_leaves_nothing(manager: Person) -> None:

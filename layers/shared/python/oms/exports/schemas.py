@@ -12,7 +12,7 @@ from oms.schemas import From, Request, Response, Span, To, any_of
 
 Report = Literal["orders", "inventory", "sales"]
 ExportStatus = Literal["queued", "running", "done", "failed", "cancelled"]
-Failure = Literal["internal-error", "too-large"]
+Failure = Literal["internal-error", "too-large", "out-of-time"]
 
 
 class CreateExportRequest(Span, Request):

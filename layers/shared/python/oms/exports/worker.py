@@ -33,7 +33,7 @@ class LostError(Exception):
 
 
 class OutOfTimeError(Exception):
-    """Not even one part was written in the time of a run: it would be so again."""
+    """The time of a run did not suffice for a part, nor to get behind what is left out: it would be so again."""
 
 
 class TooLargeError(Exception):
@@ -95,7 +95,7 @@ def _tidy(export: Export) -> None:
 
 def _advance(export: Export, reports: Reports, has_time: HasTime) -> Export:
     export, assembled = _resume(export)
-    begun_at = len(export.parts)
+    begun_at = _how_far(export)
     if not export.ended:
         export = _write(export, reports[export.report], has_time)
     found = None
@@ -105,10 +105,14 @@ def _advance(export: Export, reports: Reports, has_time: HasTime) -> Export:
         found = files.digest(export, has_time)
     if found is not None:
         return _finish(export, *found)
-    if len(export.parts) == begun_at:
+    if _how_far(export) == begun_at:
         raise OutOfTimeError
     queues.send(settings().export_queue_url, {"export": export.id})
     return export
+
+
+def _how_far(export: Export) -> tuple[object, ...]:
+    return len(export.parts), export.position, export.ended
 
 
 def _resume(export: Export) -> tuple[Export, bool]:
@@ -144,38 +148,41 @@ def _begin(export: Export) -> Export:
 
 
 def _write(export: Export, report: Report, has_time: HasTime) -> Export:
-    """Writes parts until the end, or the end of the time: what was begun of a part then is made again."""
+    """Writes parts until the end, or the end of the time: what was begun of a part then is made again.
+
+    Where that has no line yet, nothing is to be made again, and the work goes on behind what was left out.
+    """
     lines = Lines()
     part = PartOfFile(gzip=export.gzip)
-    if export.position is None:
+    if not export.parts:
         part.add(lines.of([report.columns]), 0)
-    position = export.position
+    position = passed = export.position
     for position, rows in report.rows_of(export, export.position):
         part.add(lines.of(rows), len(rows))
+        if not part.lines:
+            passed = position
         if part.is_full:
             export = _put_part(export, part, position)
-            part = PartOfFile(gzip=export.gzip)
+            part, passed = PartOfFile(gzip=export.gzip), position
         if not has_time():
-            return export
+            return _move(export, passed) if passed != export.position else export
     return _put_part(export, part, position, ended=True)
 
 
 def _put_part(export: Export, part: PartOfFile, position: str | None, *, ended: bool = False) -> Export:
-    begun_with = export.begun_with or position
     parts = list(export.parts)
     if part.lines or not parts:
         if len(parts) == _MOST_PARTS:
             raise TooLargeError
         parts.append(files.upload_part(export, len(parts) + export.run, part.close()))
-    return _checkpoint(
-        export,
-        parts=parts,
-        rows=export.rows + part.lines,
-        progress=_progress(export, begun_with, position),
-        ended=ended,
-        position=position,
-        begun_with=begun_with,
-    )
+    return _move(export, position, parts=parts, rows=export.rows + part.lines, ended=ended)
+
+
+def _move(export: Export, position: str | None, **values: Any) -> Export:
+    """A checkpoint at a position."""
+    begun_with = export.begun_with or position
+    progress = _progress(export, begun_with, position)
+    return _checkpoint(export, position=position, begun_with=begun_with, progress=progress, **values)
 
 
 def _progress(export: Export, begun_with: str | None, position: str | None) -> int:
