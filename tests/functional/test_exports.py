@@ -10,8 +10,8 @@ from oms import clock
 from oms.dynamodb import get_item, update_item
 from oms.errors import ExportFinishedError, IdempotencyKeyReusedError, InvalidRequestError, NotFoundError
 from oms.exports import service
-from oms.exports.models import Export
-from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery
+from oms.exports.models import Export, Part
+from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery, ExportResponse
 from tests.faults.injector import faults, lose_answer
 from tests.faults.shop import table
 from tests.functional.bus import entries_of
@@ -253,3 +253,25 @@ def test_what_expired_is_not_there_before_dynamodb_has_removed_it(
             look()
     assert service.list_exports(limit=10, after=None).items == []
     assert get_item(Export, Export.key(export.id)) is not None
+
+
+# ---- listed ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_shows_what_an_export_by_itself_does_and_reads_no_parts(manager: Person) -> None:
+    export = request_export(manager, status="shipped", gzip=True, **{"from": "2026-01-01"})
+    update_item(export, [Export.parts.set([Part(number=it, etag="e") for it in range(1, 4)]), Export.rows.set(9)])
+    answers = []
+
+    def note(call: Any) -> Any:
+        answers.append((call.operation, call.send()))
+        return answers[-1][1]
+
+    with faults(note):
+        (listed,) = service.list_exports(limit=10, after=None).items
+
+    ((table_read, items),) = [
+        it for name, answer in answers if name == "BatchGetItem" for it in answer["Responses"].items()
+    ]
+    assert (table_read, ["parts" in it for it in items]) == ("reports", [False])
+    assert ExportResponse.of(listed) == ExportResponse.of(service.get(export.id))
