@@ -31,6 +31,8 @@ from tests.functional.exporting import (
 )
 from tests.functional.gateway import call
 from tests.functional.harness import Person
+from tests.functional.past import told_of
+from tests.functional.past_orders import Past
 from tests.functional.stream import streamed
 
 pytestmark = [
@@ -195,6 +197,18 @@ def test_sales_have_a_line_for_each_day_as_the_report_has(
     (day,) = (it for it in rows if it["date"] == today)
     assert (day["orders"], day["units"], day["revenue"], day["shipping"]) == ("2", "4", "84.86", "4.90"), kept
     assert (day["pending"], day["cancelled"], day["returned"], day["currency"]) == ("2", "0", "0", "EUR")
+
+
+def test_sales_count_what_was_left_out_as_the_report_does_expired_orders_too(manager: Person) -> None:
+    orders = list(Past(number=60, days=20, last=clock.now().date(), customers=["C"]).orders())
+    assert {it.status for it in orders} >= {"cancelled", "expired", "returned", "pending"}
+    aggregate(told_of(orders))
+
+    rows = exported(manager, report="sales")
+    totals = call("GET", "/api/v1/reports/sales", token=manager.token).json["totals"]
+
+    for name in ("cancelled", "returned", "pending"):
+        assert sum(int(row[name]) for row in rows) == totals[name] > 0
 
 
 def ten_orders() -> None:

@@ -40,13 +40,13 @@ def test_a_log_as_it_was_sealed_is_said_to_be_so(log: Log, run: Run) -> None:
     log.seal()
     log.hourly()
 
-    seen = "2 entries, 2 links, 1 chains and 1 objects from 2026-01-31 to 2026-01-31"
+    seen = "entries 2, links 2, chains 1, objects 1, from 2026-01-31 to 2026-01-31"
     assert run() == (f"{seen}: nothing was changed or removed.\n", None)
 
 
 def test_an_empty_log_is_whole(run: Run) -> None:
     assert run() == (
-        "0 entries, 0 links, 0 chains and 0 objects from 2026-01-31 to 2026-01-31: nothing was changed or removed.\n",
+        "entries 0, links 0, chains 0, objects 0, from 2026-01-31 to 2026-01-31: nothing was changed or removed.\n",
         None,
     )
 

@@ -1,6 +1,8 @@
 """What a deployed stage is made of, for commands that an operator runs: found through its stack, by AWS credentials."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import boto3
@@ -31,6 +33,14 @@ def output_of(stage: str, name: str) -> str | None:
 def operator() -> str:
     """The ARN of whoever runs the command: the actor of its audit entries."""
     return str(boto3.client("sts").get_caller_identity()["Arn"])
+
+
+def day(text: str) -> date:
+    """A day that a command is given."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no day, as 2026-01-31 is one") from error
 
 
 def _resources(stage: str) -> Iterator[Any]:

@@ -4,7 +4,6 @@ Names each entry, link, head and object that was changed or removed, or was neve
 """
 
 import argparse
-from datetime import date
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
@@ -19,11 +18,11 @@ from oms.errors import OmsError
 def main() -> None:
     parser = argparse.ArgumentParser(description="Checks that nothing of the audit log was changed or removed.")
     parser.add_argument("--stage", required=True, choices=("local", "dev", "prod"))
-    parser.add_argument("--from", dest="first", type=_day, help="a day, as 2026-01-31; the first there is")
-    parser.add_argument("--to", dest="last", type=_day, help="a day; today")
+    parser.add_argument("--from", dest="first", type=stacks.day, help="a day, as 2026-01-31; the first there is")
+    parser.add_argument("--to", dest="last", type=stacks.day, help="a day; today")
     arguments = parser.parse_args()
     stage: str = arguments.stage
-    first, last = arguments.first or "", arguments.last or ""
+    first, last = (it.isoformat() if it else "" for it in (arguments.first, arguments.last))
     if last and first > last:
         parser.error("--to is before --from")
     try:
@@ -43,16 +42,12 @@ def main() -> None:
         why = getattr(error, "cause", None) or error  # PynamoDB's own message leaves it out
         raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {why}") from error
     seen = (
-        f"{verification.entries} entries, {verification.links} links, {verification.chains} chains and "
-        f"{verification.objects} objects from {verification.first or verification.last} to {verification.last}"
+        f"entries {verification.entries}, links {verification.links}, chains {verification.chains}, objects "
+        f"{verification.objects}, from {verification.first or verification.last} to {verification.last}"
     )
     if found:
         raise SystemExit(f"{seen}: {found} places are not as they were sealed (docs/audit.md says what each means).")
     print(f"{seen}: nothing was changed or removed.")
-
-
-def _day(text: str) -> str:
-    return date.fromisoformat(text).isoformat()
 
 
 if __name__ == "__main__":

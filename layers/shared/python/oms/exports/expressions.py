@@ -70,12 +70,12 @@ def parse(text: str, *, now: datetime) -> Rate | Cron:
 
 def _rate(value: int, unit: str, *, plural: bool) -> Rate:
     if plural != (value > 1):
-        raise ExpressionError(f"must have the unit {unit} after 1, and {unit}s after more")
+        raise ExpressionError(f"must be as rate(1 {unit}) or rate(2 {unit}s)")
     period = value * timedelta(**{f"{unit}s": 1})
     if period < SHORTEST:
         raise ExpressionError("must not run more often than hourly")
     if period > LONGEST:
-        raise ExpressionError(f"must run every {LONGEST.days} days at least")
+        raise ExpressionError(f"must run every {LONGEST.days} days or more often")
     return Rate(period)
 
 

@@ -147,7 +147,7 @@ def new(
     wrong = [name for name in useless if given[name] is not None]
     if wrong:
         raise InvalidRequestError(
-            [{"pointer": f"#/{it}", "detail": f"is not of an export of {report}"} for it in wrong]
+            [{"pointer": f"#/{it}", "detail": f"does not go with an export of {report}"} for it in wrong]
         )
     return Export(
         *Export.key(export_id),

@@ -330,11 +330,13 @@ def _left(checks: Iterable[Check], *, fix: bool, say: Callable[[str], None]) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compares the reports' sums with orders, stock and users.")
     parser.add_argument("--stage", required=True, choices=("local", "dev", "prod"))
-    parser.add_argument("--from", dest="first", type=date.fromisoformat)
-    parser.add_argument("--to", dest="last", type=date.fromisoformat)
+    parser.add_argument("--from", dest="first", type=stacks.day)
+    parser.add_argument("--to", dest="last", type=stacks.day)
     parser.add_argument("--fix", action="store_true")
     arguments = parser.parse_args()
     stage: str = arguments.stage
+    if arguments.first and arguments.last and arguments.first > arguments.last:
+        parser.error("--to is before --from")
     try:
         # Bound to the names that functions are told; here they are found, before the first call.
         for model, domain in MODELS.items():

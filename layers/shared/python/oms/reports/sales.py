@@ -58,8 +58,9 @@ def _span(query: SalesQuery) -> tuple[date, date]:
         raise InvalidRequestError.at("must not be before from", parameter="to")
     most = _MOST_BY_PRODUCT if query.group_by == "product" else _MOST
     if (end - start).days >= most:
-        by_product = " by product" if query.group_by == "product" else ""
-        raise InvalidRequestError.at(f"must be at most {most} days from from, both counted{by_product}", parameter="to")
+        by_product = ", by product" if query.group_by == "product" else ""
+        detail = f"must be within the {most} days that begin with from{by_product}"
+        raise InvalidRequestError.at(detail, parameter="to")
     return start, end
 
 
@@ -70,6 +71,9 @@ def sales_by_day(start: date, end: date) -> dict[str, Amounts]:
     for found in in_parallel(lambda shard: list(query_raw(Sum, days_of(shard), first, last)), range(SHARDS)):
         for raw in found:
             days[raw["sk"]["S"]].update(amounts_in(raw))
+    for amounts in days.values():
+        # Ended by the customer, the merchant or time: reports call them all cancelled.
+        amounts["cancelled"] += amounts.pop("expired", 0)
     return days
 
 

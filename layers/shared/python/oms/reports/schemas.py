@@ -145,7 +145,7 @@ class SalesReport(Response):
                 revenue=money.to_text(totals["revenue"]),
                 shipping=money.to_text(totals["shipping"]),
                 average_order_value=money.to_text(average),
-                cancelled=totals["cancelled"] + totals["expired"],
+                cancelled=totals["cancelled"],
                 returned=totals["returned"],
                 pending=totals["pending"],
             ),
