@@ -136,7 +136,7 @@ def test_a_page_costs_a_query_for_each_actor_however_many_entries_have_another_a
         {"kind": "denials", "n": "x"},
     ],
 )
-def test_an_entry_that_somebody_has_spoilt_is_shown_as_that_beside_the_others(
+def test_f25_an_entry_that_somebody_has_spoilt_is_shown_as_that_beside_the_others(
     log: Log, admin: Person, spoilt: dict[str, Any]
 ) -> None:
     (before,), (key,), (after,) = log.write(1), log.write(1), log.write(1)
