@@ -9,6 +9,7 @@ import hashlib
 import json
 import random
 import re
+import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -78,6 +79,10 @@ class Stub(ThreadingHTTPServer):
 
     def rows_of(self, number: int) -> int:
         return self.lines or number % 5 + 1
+
+    def handle_error(self, *about: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a worker was killed
+            super().handle_error(*about)
 
     # ---- DynamoDB and SQS
 

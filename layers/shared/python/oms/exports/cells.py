@@ -17,9 +17,10 @@ _FORMAT = (
     r"\U000e0001\U000e0020-\U000e007f"
 )
 _FORMULA = rf"[\s\"\x00-\x1f\x7f-\x9f{_FORMAT}]*[{_SIGNS}]"
-# A cell also begins after what another program, or another country's, takes for the end of one. And nothing begins with
-# a character that some programs take away before they look at what is left.
-_ACTIVE = re.compile(rf"\A(?=[\t\r\n])|(?:\A|(?<=[\t\r\n;]))(?={_FORMULA})")
+# Nothing begins with a character that some programs take away before they look at what is left.
+_FIRST = re.compile(rf"[\t\r\n]|{_FORMULA}")
+# A cell also begins after what another program, or another country's, takes for the end of one.
+_WITHIN = re.compile(rf"[\t\r\n;](?={_FORMULA})")
 
 type Cell = str | int
 
@@ -27,7 +28,8 @@ type Cell = str | int
 @lru_cache(maxsize=4096)
 def text(value: str) -> str:
     """The text with an apostrophe before whatever would be run: a spreadsheet then takes it for text."""
-    return _ACTIVE.sub("'", value)
+    made = _WITHIN.sub(r"\g<0>'", value)
+    return f"'{made}" if _FIRST.match(value) else made
 
 
 class Lines:
