@@ -62,8 +62,8 @@ test-infra: ## Run the tests of the synthesized template
 test-integration: ## Run the tests over HTTP, on the local cloud
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure an export of a million order lines, against stubs of DynamoDB and S3; minutes
-	@exec .venv/bin/python -m benchmarks.export
+bench: $(INSTALLED) ## Measure an export of a million order lines, or LINES=…, against stubs of DynamoDB and S3; minutes
+	@exec .venv/bin/python -m benchmarks.export --lines $(or $(LINES),1000000)
 
 .PHONY: lint
 lint: $(INSTALLED_TESTS) ## Check style and format
