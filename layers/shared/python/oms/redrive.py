@@ -29,9 +29,9 @@ type Kind = Literal["dead letters", "poison"]
 _SUFFIXES: dict[str, Kind] = {"DeadLetters": "dead letters", "Poison": "poison"}
 
 _MOST_AT_ONCE = 10
-# Seconds. Nobody else sees a message meanwhile, so ten have to be done by then. After a run
+# Seconds. Nobody else sees a message meanwhile, so ten have to be done by then, 300 s each at the most. After a run
 # that was cut off it is back by itself.
-_TAKEN = 900
+_TAKEN = 3600
 _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
 
