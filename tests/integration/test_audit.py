@@ -17,6 +17,7 @@ from local.demo import PASSWORD
 from local.deployment import ROOT
 from local.system import LocalSystem
 from tests.integration.shop import CLIENTS, at_once, wait_until
+from tests.integration.subscriber import subscribed
 from tests.integration.test_auth import PASSWORD as PASSWORD_OF_AUTH
 from tests.integration.test_mail import NEW as PASSWORD_OF_MAIL
 
@@ -166,7 +167,11 @@ def kept_secrets(system: LocalSystem) -> set[str]:
 
 
 @pytest.mark.last
-def test_a20_after_all_tests_no_log_holds_a_secret_and_the_audit_log_neither_and_is_whole(system: LocalSystem) -> None:
+def test_a20_after_all_tests_no_log_holds_a_secret_and_the_audit_log_neither_and_is_whole(
+    system: LocalSystem, signed_in: Callable[[str], httpx.Client]
+) -> None:
+    with subscribed(signed_in("admin"), ["order.*"]):
+        pass  # so that there is a secret of a webhook to find, also without the other tests
     places = {f"log {name}": "\n".join(system.logs(name)) for name in system.deployment.functions}
     pages = system.client("dynamodb").get_paginator("scan").paginate(TableName=table_of(system))
     entries = [it for page in pages for it in page["Items"] if it["kind"] == {"S": "entry"}]
