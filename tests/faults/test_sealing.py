@@ -1,7 +1,7 @@
 """The sealer dies, is overtaken, or is refused, at any of its AWS calls: no entry is left out, none is sealed twice."""
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from oms import audit
 from oms.auditing import macs
 from oms.errors import UnavailableError
-from sealer import handler as sealer
-from tests.faults.direct import past_the_protocol
 from tests.faults.injector import (
     Call,
     between,
@@ -26,34 +24,16 @@ from tests.faults.injector import (
     timed_out,
 )
 from tests.faults.shop import table
-from tests.functional.auditing import NOON, Log, head_of, link_of
-from tests.functional.bookkeeping import raw_item
+from tests.functional.auditing import Log, assert_sealed
 from tests.functional.conftest import few_denials, log
-from tests.functional.stream import Record, record
+from tests.functional.stream import Record
 
 __all__ = ["few_denials", "log"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
-
-
-@pytest.fixture(autouse=True)
-def _quickly(log: Log) -> Iterator[None]:
-    """After `log`, whose fixtures stand at the same place."""
-    with faults(past_the_protocol):
-        yield
-
-
-def entries_and_links(log: Log) -> tuple[list[Any], list[Any]]:
-    """The keys of both, as those of links."""
-    entries = [link_of((it["pk"]["S"], it["sk"]["S"])) for it in log.stored("entry")]
-    return sorted(entries), sorted((it["pk"]["S"], it["sk"]["S"]) for it in log.stored("link"))
-
-
-def assert_sealed(log: Log) -> None:
-    entries, links = entries_and_links(log)
-    assert entries == links, "each entry has one link, and there are no others"
-    assert sum(log.heads().values()) == len(links)
-    assert log.verify() == []
+pytestmark = [
+    pytest.mark.usefixtures("quickly"),
+    pytest.mark.filterwarnings("ignore:No application metrics to publish"),
+]
 
 
 def test_f25_a_sealer_that_dies_at_any_call_has_sealed_all_or_nothing_and_its_batch_comes_again(log: Log) -> None:
@@ -137,7 +117,7 @@ def test_f25_two_sealers_who_meet_at_any_call_make_one_chain(
         ours = log.news()
         log.write(2)
         theirs = ours if same else log.news()
-        with faults(between(number, lambda records=theirs: log.seal(records), after=after)) as made:  # type: ignore[misc]
+        with faults(between(number, partial(log.seal, theirs), after=after)) as made:
             log.seal(ours)
         log.seal(theirs)
         if same:
@@ -266,282 +246,3 @@ def test_f14_records_that_come_doubled_in_any_order_and_days_late_are_sealed_onc
 
 
 EMPTY = (Log().now, {}, {}, {})
-
-
-# ---- somebody else writes -------------------------------------------------------------------------------------------
-
-
-def rung(log: Log, monkeypatch: pytest.MonkeyPatch, records: list[Record] | None = None) -> list[str]:
-    """The places that the sealer raises the alarm for."""
-    places: list[str] = []
-    monkeypatch.setattr(sealer, "_report", lambda _, place: places.append(place))
-    log.seal(records)
-    return places
-
-
-def test_an_entry_or_link_that_is_changed_or_removed_rings_at_once(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second, third = log.write(3)
-    log.seal()
-    log.news()
-
-    log.change(first, actor_id="eve")
-    log.remove(second)
-    log.change(link_of(third), mac="0")
-    log.remove(head_of(log.today))
-
-    expected = ["/".join(it) for it in (first, second, link_of(third), head_of(log.today))]
-    assert sorted(rung(log, monkeypatch)) == sorted(expected)
-
-
-@pytest.mark.parametrize("change", [{"n": 49}, {"n": ""}, {"actor_id": "bob"}, {"note": "x"}, {"kind": "x"}])
-def test_a_counter_that_is_lowered_or_changed_before_it_is_sealed_rings_at_once(
-    log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
-) -> None:
-    counter = log.deny(50)
-    log.seal()
-
-    log.change(counter, **change)
-
-    assert rung(log, monkeypatch) == ["/".join(counter)]
-
-
-def test_a_counter_that_is_listed_no_more_rings_at_once(
-    log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counter = log.deny(50)
-    log.seal()
-
-    counted = raw_item("audit", *counter)
-    table("audit").put_item({name: value for name, value in counted.items() if name != "listing"})
-
-    assert rung(log, monkeypatch) == ["/".join(counter)]
-
-
-def test_a_counter_that_nobody_counted_is_left_unsealed_and_rings_each_hour(
-    log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counter = log.deny(5)
-    log.change(counter, action="user.role_changed")
-    places = rung(log, monkeypatch, [])
-    log.advance(minutes=30)
-
-    log.hourly()
-
-    assert places == ["/".join(counter)]
-    assert log.heads() == {log.today: 3}, "each that has an entry"
-
-
-NOW = "2026-01-31T12:00:00.000Z#x"
-
-
-@pytest.mark.parametrize(
-    ("partition", "sort"),
-    [
-        ("day#2026-01-30", NOW),
-        ("links#2026-01-31", NOW),
-        ("x", NOW),
-        ("day#zzz", "zzz"),
-        ("day#2026-W05-6", "2026-W05-6"),
-        ("day#0001-01-01", "0001-01-01T12:00:00.000Z#x"),
-        ("day#9999-12-31", "9999-12-31T12:00:00.000Z#x"),
-    ],
-)
-def test_an_entry_under_a_key_that_none_has_rings_and_is_not_sealed_or_the_verifier_would_walk_to_its_day(
-    log: Log, monkeypatch: pytest.MonkeyPatch, partition: str, sort: str
-) -> None:
-    (key,) = log.write(1)
-    log.seal()
-    table("audit").put_item(raw_item("audit", *key) | {"pk": {"S": partition}, "sk": {"S": sort}})
-
-    places = rung(log, monkeypatch)
-
-    assert places == [f"{partition}/{sort}"]
-    assert log.heads() == {log.today: 1}
-    run = log.verification()
-    assert len(list(run.run())) == (partition == "links#2026-01-31"), "it alone is where the verifier looks"
-    assert "2020" < run.first <= log.today
-
-
-def test_what_the_system_does_itself_rings_nothing(
-    log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for _ in range(2):
-        log.write(3)
-        for _ in range(3):
-            log.deny(5)
-            assert rung(log, monkeypatch) == []
-        log.hourly()
-        log.advance(days=1)
-    assert rung(log, monkeypatch) == []
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"position": 1},
-        {"mac": "0"},
-        {"seal": "0"},
-        {"next": "zzz"},
-        {"next": "2999-01-01"},
-        {"kind": "link"},
-        {"seal": None},
-    ],
-)
-def test_on_a_head_that_somebody_wrote_nothing_is_built(
-    log: Log, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
-) -> None:
-    log.write(2)
-    log.seal()
-    log.change(head_of(log.today), **change)
-    log.write(2)
-    log.news()
-
-    places = rung(log, monkeypatch, unsealed(log))
-
-    assert places == [f"chain/{log.today}"]
-    assert {name: at for name, at in log.heads().items() if name != log.today} == {f"{log.today}.001": 2}
-    log.write(1)
-    assert rung(log, monkeypatch) == [], "once"
-
-
-FOREIGN = ["2026-01-31.abc", "2026-01-31 x", "2026-01-31~", "2026-01-31.999", "2026-01-31.1000", "2026-02-01.999"]
-
-
-def put_foreign_heads(*names: str, **attributes: Any) -> None:
-    for name in names:
-        table("audit").put_item({"pk": {"S": "chain"}, "sk": {"S": name}, "kind": {"S": "head"}} | attributes)
-
-
-@pytest.mark.parametrize("name", [*FOREIGN, "2026-01-31", "2026-02-01"])
-@pytest.mark.parametrize("is_first", [False, True])
-@pytest.mark.parametrize("is_copy", [False, True])
-def test_a_head_that_somebody_put_beside_ours_rings_and_is_stepped_over(
-    log: Log, monkeypatch: pytest.MonkeyPatch, name: str, is_first: bool, is_copy: bool
-) -> None:
-    if not is_first:
-        log.now -= timedelta(days=name == log.today)
-        log.write(1)
-        log.seal()
-    copy = log.stored("head")[0] if is_copy and not is_first else {}
-    put_foreign_heads(name, **copy | {"sk": {"S": name}})
-    log.now = NOON
-
-    rings = []
-    for _ in range(4):
-        log.write(2)
-        rings.append([*rung(log, monkeypatch)])
-        log.write(1)
-        log.hourly()
-        log.seal()
-        log.advance(days=1)
-
-    assert rings[0] == [f"chain/{name}"], "at once"
-    assert rings[-1] == [], "and not for ever"
-    entries, links = entries_and_links(log)
-    assert entries == links
-    assert log.found() == [("head-changed", f"chain/{name}")]
-    days = [f"2026-0{day}" for day in ("1-31", "2-01", "2-02", "2-03")]
-    assert {it[: len(days[0])] for it in log.heads() if it != name} >= set(days), "each day has its chain"
-
-
-@pytest.mark.parametrize("chain", [None, "open", "of yesterday"])
-def test_f25_two_sealers_who_meet_beside_foreign_heads_make_one_chain(log: Log, chain: str | None) -> None:
-    if chain:
-        log.write(1)
-        log.seal()
-    if chain == "of yesterday":
-        log.advance(days=1)
-    names = [*FOREIGN, log.today + ".001"] if chain == "open" else [*FOREIGN, log.today, log.today + ".001"]
-    for number in range(1, 12):
-        put_foreign_heads(*names)
-        log.write(2)
-        ours = log.news()
-        log.write(2)
-        theirs = log.news()
-        with faults(between(number, lambda records=theirs: log.seal(records), after=False)) as made:  # type: ignore[misc]
-            log.seal(ours)
-        log.seal(theirs)
-        log.write(1)
-        log.seal()
-        log.advance(days=chain == "of yesterday")
-
-        entries, links = entries_and_links(log)
-        assert entries == links
-        assert {place for _, place in log.found()} <= {f"chain/{name}" for name in names}
-        if len(made) < number:
-            return
-    raise AssertionError("the sealer does not end")
-
-
-def test_a_thousand_foreign_heads_are_read_once_and_ring_ten_times(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    log.write(1)
-    log.seal()
-    put_foreign_heads(*(f"{log.today} {number:03d}" for number in range(1000)))
-    log.write(1)
-
-    with faults() as made:
-        places = rung(log, monkeypatch)
-
-    assert [it.parameters["Limit"] for it in made if it.operation == "Query"] == [1, 10, 100, 1000]
-    assert len(places) == 10
-    assert log.heads()[log.today] == 2
-
-
-def test_a_day_whose_names_are_all_taken_is_sealed_under_one_of_the_next(log: Log) -> None:
-    put_foreign_heads(log.today, *(f"{log.today}.{number:03d}" for number in range(1, 1000)))
-    for _ in range(2):
-        log.write(1)
-        log.seal()
-        log.advance(days=1)
-
-    assert {name: at for name, at in log.heads().items() if at} == {"2026-02-01": 2}
-
-
-def test_where_no_name_is_free_the_batch_comes_again(log: Log) -> None:
-    days = ("2026-01-31", "2026-02-01")
-    put_foreign_heads(*days, *(f"{day}.{number:03d}" for day in days for number in range(1, 1000)))
-    log.write(1)
-    records = log.news()
-
-    with pytest.raises(UnavailableError):
-        log.seal(records)
-    log.advance(days=2)
-    log.seal(records)
-
-    entries, links = entries_and_links(log)
-    assert entries == links
-
-
-def unsealed(log: Log) -> list[Record]:
-    links = {(it["pk"]["S"], it["sk"]["S"]) for it in log.stored("link")}
-    entries = [it for it in log.stored("entry") if link_of((it["pk"]["S"], it["sk"]["S"])) not in links]
-    return [record(None, it, of="audit") for it in entries]
-
-
-@pytest.mark.parametrize("gone", [0, 1, 2])
-def test_after_a_head_was_taken_away_sealing_goes_on(log: Log, gone: int) -> None:
-    for _ in range(3):
-        log.write(2)
-        log.seal()
-        log.advance(days=1)
-    log.advance(days=-1)
-    log.remove(head_of(list(log.heads())[gone]))
-    log.write(2)
-    log.news()
-    log.seal(unsealed(log))
-
-    entries, links = entries_and_links(log)
-    assert entries == links
-    assert ("head-removed", f"chain/2026-0{1 if gone == 0 else 2}-{(31, '01', '02')[gone]}") in log.found()
-
-
-def test_a_head_of_a_day_to_come_does_not_hold_up_the_sealer(log: Log) -> None:
-    log.write(1)
-    log.seal()
-    item = log.stored("head")[0]
-    table("audit").put_item(item | {"sk": {"S": "2999-01-01"}})
-    log.write(2)
-
-    log.seal()
-
-    assert log.heads() == {"2026-01-31": 3, "2999-01-01": 1}

@@ -168,3 +168,16 @@ def link_of(entry: Key) -> Key:
 
 def head_of(chain: str) -> Key:
     return Head.key_of(chain)
+
+
+def entries_and_links(log: Log) -> tuple[list[Any], list[Any]]:
+    """The keys of both, as those of links."""
+    entries = [link_of((it["pk"]["S"], it["sk"]["S"])) for it in log.stored("entry")]
+    return sorted(entries), sorted((it["pk"]["S"], it["sk"]["S"]) for it in log.stored("link"))
+
+
+def assert_sealed(log: Log) -> None:
+    entries, links = entries_and_links(log)
+    assert entries == links, "each entry has one link, and there are no others"
+    assert sum(log.heads().values()) == len(links)
+    assert log.verify() == []

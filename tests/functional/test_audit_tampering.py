@@ -66,7 +66,8 @@ def make(log: Log) -> Days:
 
 
 def copied(key: Key) -> dict[str, Any]:
-    return json.loads(json.dumps(raw_item("audit", *key)))  # type: ignore[no-any-return]
+    item: dict[str, Any] = json.loads(json.dumps(raw_item("audit", *key)))
+    return item
 
 
 def place(key: Key) -> str:

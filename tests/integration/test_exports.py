@@ -23,8 +23,8 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def finished(manager: httpx.Client, export_id: str) -> Any:
-    look = lambda: manager.get(f"{EXPORTS}/{export_id}").json()  # noqa: E731
-    return wait_until(look, lambda it: it["status"] in FINISHED, seconds=60)
+    path = f"{EXPORTS}/{export_id}"
+    return wait_until(lambda: manager.get(path).json(), lambda it: it["status"] in FINISHED, seconds=60)
 
 
 def rows_in(data: bytes) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What a deployed stage is made of, for commands that an operator runs: found through its stack, by AWS credentials."""
+"""For commands that an operator runs: what a deployed stage is made of, found through its stack by AWS credentials."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Iterator

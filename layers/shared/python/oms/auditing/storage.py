@@ -3,6 +3,7 @@ ours any more.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from pynamodb.attributes import Attribute, DiscriminatorAttribute
@@ -59,7 +60,7 @@ def latest_heads(highest: str) -> Iterator[tuple[str, RawItem]]:
     }
     limit = 1
     while True:
-        answer: dict[str, Any] = retrying(lambda: client().query(**query, Limit=limit))  # noqa: B023 - called at once
+        answer: dict[str, Any] = retrying(partial(client().query, **query, Limit=limit))
         yield from ((str(item["sk"]["S"]), item) for item in answer["Items"])
         if "LastEvaluatedKey" not in answer:
             return
