@@ -5,6 +5,7 @@ import json
 import pytest
 
 from infra.stages import Stage, StageError
+from tests.infra.arns import arn_like, written_out
 from tests.infra.conftest import ORIGINS, Synthesized
 
 ROUTES = {
@@ -42,14 +43,46 @@ def test_each_route_group_has_its_function(prod: Synthesized) -> None:
     assert routes == ROUTES
 
 
-def test_the_api_may_invoke_each_function_that_has_a_route(prod: Synthesized) -> None:
-    allowed = {
-        permission["FunctionName"]["Fn::GetAtt"][0].removeprefix("Functions")[:-8]
-        for permission in prod.all("AWS::Lambda::Permission").values()
-        if permission["Principal"] == "apigateway.amazonaws.com"
-    }
+def source_arns(api: str, stage: str, route: str) -> list[str]:
+    """What API Gateway names as the source of its call; `ANY` stands for each method, or itself.
 
-    assert allowed == set(ROUTES.values())
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+    """
+    prefix = f"arn:aws:execute-api:eu-central-1:123456789012:{api}/{stage}"
+    if route == "$default":
+        return [f"{prefix}/$default"]
+    method, path = route.split(" ")
+    return [f"{prefix}/{it}{path}" for it in (("ANY", "*", "GET", "PATCH") if method == "ANY" else (method,))]
+
+
+@pytest.mark.parametrize("stage", ["prod", "local"])
+def test_the_api_may_invoke_the_function_of_each_route(stage: str, request: pytest.FixtureRequest) -> None:
+    synthesized: Synthesized = request.getfixturevalue(stage)
+    integrations = synthesized.all("AWS::ApiGatewayV2::Integration")
+    (api,) = synthesized.all("AWS::ApiGatewayV2::Api")
+    allowed = [
+        (written_out(it["FunctionName"]), written_out(it["SourceArn"]))
+        for it in synthesized.all("AWS::Lambda::Permission").values()
+        if it["Action"] == "lambda:InvokeFunction" and it["Principal"] == "apigateway.amazonaws.com"
+    ]
+    routes = list(synthesized.all("AWS::ApiGatewayV2::Route").values())
+    names = [written_out(it["StageName"]) for it in synthesized.all("AWS::ApiGatewayV2::Stage").values()]
+
+    assert (len(routes), names) == (len(ROUTES), ["$default"])
+    for route in routes:
+        function = written_out(integrations[route["Target"]["Fn::Join"][1][1]["Ref"]]["IntegrationUri"])
+        for arn in source_arns(api, names[0], route["RouteKey"]):
+            assert [it for name, it in allowed if name == function and arn_like(it, arn)], f"{arn} may not invoke"
+
+
+def test_a_permission_is_compared_part_by_part() -> None:
+    called = "arn:aws:execute-api:eu-central-1:123456789012:abc/$default/$default"
+
+    assert arn_like("arn:aws:execute-api:eu-central-1:123456789012:abc/*/*", called)
+    assert arn_like("arn:aws:execute-api:*:123456789012:ab?/*/$default", called)
+    assert not arn_like("arn:aws:execute-api:eu-central-1:123456789012:abc/*/*/*", called)
+    assert not arn_like("arn:aws:execute-api:eu-central-1:1234567890:abc/*/*", called)
+    assert not arn_like("arn:aws:*:abc/*/*", called)
 
 
 def test_cross_origin_rules_name_each_origin_and_header(prod: Synthesized) -> None:
