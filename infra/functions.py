@@ -107,17 +107,22 @@ class Functions(Construct):
             "sender.handler",
             environment={"OMS_WEBHOOK_KEYS_SECRET": keys.name(WEBHOOK_KEYS)},
             timeout=SENDER_SECONDS,
+            loops=True,
         )
         self.scheduler = self.add("Scheduler", "scheduler.handler", timeout=SCHEDULER_SECONDS)
-        self.replayer = self.add("Replayer", "sweeper.replays", timeout=REPLAYER_SECONDS)
+        self.replayer = self.add("Replayer", "sweeper.replays", timeout=REPLAYER_SECONDS, loops=True)
         self.sealer = self.add(
             "Sealer",
             "sealer.handler",
             environment={"OMS_AUDIT_KEYS_SECRET": keys.name(AUDIT_KEYS)},
             timeout=SEALER_SECONDS,
         )
-        self.exporter = self.add("Exporter", "exporter.handler", memory=FULL_CORE_MEMORY, timeout=EXPORTER_SECONDS)
-        self.verifier = self.add("Verifier", "verifier.handler", memory=FULL_CORE_MEMORY, timeout=VERIFIER_SECONDS)
+        self.exporter = self.add(
+            "Exporter", "exporter.handler", memory=FULL_CORE_MEMORY, timeout=EXPORTER_SECONDS, loops=True
+        )
+        self.verifier = self.add(
+            "Verifier", "verifier.handler", memory=FULL_CORE_MEMORY, timeout=VERIFIER_SECONDS, loops=True
+        )
 
     def _grant(self, data: Data, keys: Keys) -> None:
         for function in (self.auth, self.passwords):
@@ -172,8 +177,13 @@ class Functions(Construct):
         memory: int = 1024,
         timeout: int = HTTP_SECONDS,
         concurrency: int | None = None,
+        loops: bool = False,
     ) -> lambda_.Function:
-        """A function with the defaults of them all. `timeout` in seconds; `concurrency` caps what runs at once."""
+        """A function with the defaults of all functions. `timeout` is in seconds; `concurrency` caps what runs at once.
+
+        One that `loops` hands work on by a queue that it reads itself. Lambda ends such a chain after 16 rounds, unless
+        it is allowed; the code ends each of them by itself.
+        """
         package = module.partition(".")[0]
         role, log_group = self._role_and_logs(construct_id)
         function = lambda_.Function(
@@ -192,6 +202,7 @@ class Functions(Construct):
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             tracing=lambda_.Tracing.ACTIVE,
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if loops else None,
         )
         acknowledge(
             function,
