@@ -17,6 +17,10 @@ EVENT_AND_RESPONSE = (
     "aws_lambda_powertools.utilities.data_classes",
     "aws_lambda_powertools.utilities.typing",
 )
+# A client made by these takes another region than AWS_REGION says; `oms.aws` has the one session for all.
+# The exporter's client reads answers without decoding them, which a session of its own is set up for.
+SESSIONS = {"oms.aws", "oms.exports.reading"}
+MAKES_CLIENTS = ("boto3", "botocore.session")
 # Tables without any I/O: they know nothing of the rest, so anyone may know them.
 PURE = {"oms.orders.states", "oms.inventory.bands"}
 # What models are made of. `pages` for how an index is described.
@@ -73,6 +77,8 @@ def violations(module: str, source: str) -> list[str]:
         found += _of_domain(module, names)
     if (top == "oms" or top in FUNCTIONS) and module != "oms.settings":
         found += _of_environment(source)
+    if top in {"oms", "infra", *FUNCTIONS} and module not in SESSIONS:
+        found += [f"makes AWS clients beside oms.aws: {name}" for name in names if name.startswith(MAKES_CLIENTS)]
     return sorted(found)
 
 
@@ -161,6 +167,10 @@ def test_the_rules_see_the_modules_they_are_about() -> None:
         ("oms.clock", "import os\nos.environ['X']"),
         ("oms.clock", "import os\nos.getenv('X')"),
         ("orders.handler", "from os import environ"),
+        ("oms.queues", "import boto3"),
+        ("oms.redrive", "def late():\n    from boto3 import client"),
+        ("sweeper.handler", "import boto3.session"),
+        ("oms.redrive", "from botocore import session"),
     ],
 )
 def test_a_violation_is_found(module: str, source: str) -> None:
@@ -175,6 +185,8 @@ def test_a_violation_is_found(module: str, source: str) -> None:
         ("oms.orders.service", "from oms import clock\nfrom aws_lambda_powertools import Logger"),
         ("oms.orders.schemas", "if TYPE_CHECKING:\n    from oms.orders.pricing import Quote"),
         ("oms.settings", "import os\nos.environ"),
+        ("oms.aws", "import boto3"),
+        ("oms.queues", "from botocore.config import Config"),
     ],
 )
 def test_what_is_allowed_is_not_taken_for_a_violation(module: str, source: str) -> None:

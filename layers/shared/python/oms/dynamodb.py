@@ -27,6 +27,7 @@ from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from oms.errors import UnavailableError
+from oms.settings import aws_region
 
 type Key = str | tuple[str, str]
 
@@ -60,6 +61,7 @@ _THREADS = 16
 def connection() -> Connection:
     """The process's one client. A request has seconds, not PynamoDB's default of 30 for each read."""
     shared = Connection(
+        region=aws_region(),  # botocore by itself does not read AWS_REGION
         connect_timeout_seconds=1,
         read_timeout_seconds=2,
         retry_configuration={"mode": "standard", "total_max_attempts": 2},

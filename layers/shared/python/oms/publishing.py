@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
+from oms import aws
 from oms.events import Event, Internal
 from oms.settings import settings
 
@@ -72,4 +72,4 @@ def _put(entries: list[dict[str, str]], sleep: Callable[[float], None]) -> None:
 @cache
 def _bus() -> Any:
     config = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-    return boto3.client("events", config=config)
+    return aws.session().client("events", config=config)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from oms import aws
 from oms.dynamodb import in_parallel
 from oms.settings import settings
 
@@ -114,4 +114,4 @@ def _sqs(*, read_seconds: int = 5, attempts: int = 3) -> Any:
     config = Config(
         connect_timeout=1, read_timeout=read_seconds, retries={"mode": "standard", "total_max_attempts": attempts}
     )
-    return boto3.client("sqs", config=config)
+    return aws.session().client("sqs", config=config)

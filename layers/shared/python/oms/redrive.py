@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Literal
 
-import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
-from oms import stacks
+from oms import aws, stacks
 from oms.queues import sendable
 
 type Message = dict[str, Any]
@@ -174,13 +172,13 @@ def _source_of(stage: str, queue: FailureQueue) -> str:
 
 @cache
 def _sqs() -> Any:
-    return boto3.client("sqs")
+    return aws.session().client("sqs")
 
 
 @cache
 def _lambda() -> Any:
     # As long as a function may take; a second call beside the first would be for nothing.
-    return boto3.client("lambda", config=Config(read_timeout=900, retries={"total_max_attempts": 1}))
+    return aws.session().client("lambda", config=Config(read_timeout=900, retries={"total_max_attempts": 1}))
 
 
 def main() -> None:
@@ -189,16 +187,15 @@ def main() -> None:
     parser.add_argument("--queue", default="", help="as its alarm is named: Feed, Publisher …")
     arguments = parser.parse_args()
     stage: str = arguments.stage
-    try:
-        if arguments.queue:
-            queue = named(stage, arguments.queue)
-            _report(redrive(stage, queue), left=waiting(queue))
-        else:
+    with stacks.acting_on(stage):
+        if not arguments.queue:
             _list(stage)
-    except UnknownQueueError as error:
-        raise SystemExit(str(error)) from error
-    except (BotoCoreError, ClientError, LookupError) as error:
-        raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {error}") from error
+            return
+        try:
+            queue = named(stage, arguments.queue)
+        except UnknownQueueError as error:
+            raise SystemExit(str(error)) from error
+        _report(redrive(stage, queue), left=waiting(queue))
 
 
 def _list(stage: str) -> None:

@@ -9,14 +9,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.exceptions import PynamoDBException
 
-from oms import clock, stacks
+from oms import aws, clock, stacks
 from oms.dynamodb import get_item
-from oms.errors import OmsError
 from oms.orders.models import Order
 from oms.orders.past import versions
 
@@ -60,7 +56,7 @@ def changes(order: Order) -> Iterator[dict[str, Any]]:
 
 def _lambda() -> Any:
     # As long as the publisher may take; another call beside the first would be for nothing.
-    return boto3.client("lambda", config=Config(read_timeout=90, retries={"total_max_attempts": 1}))
+    return aws.session().client("lambda", config=Config(read_timeout=90, retries={"total_max_attempts": 1}))
 
 
 def main() -> None:
@@ -69,15 +65,13 @@ def main() -> None:
     parser.add_argument("--order", required=True)
     arguments = parser.parse_args()
     stage: str = arguments.stage
-    try:
+    with stacks.acting_on(stage):
         # Bound to the name that functions are told; here it is found, before the first call.
         Order.Meta.table_name = stacks.table_of(stage, "Orders")
-        number = republish(arguments.order, function=stacks.outputs_of(stage)["PublisherFunction"])
-    except NotRepublishedError as error:
-        raise SystemExit(str(error)) from error
-    except (BotoCoreError, ClientError, PynamoDBException, LookupError, OmsError) as error:
-        why = getattr(error, "cause", None) or error  # PynamoDB's own message leaves it out
-        raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {why}") from error
+        try:
+            number = republish(arguments.order, function=stacks.outputs_of(stage)["PublisherFunction"])
+        except NotRepublishedError as error:
+            raise SystemExit(str(error)) from error
     print(f"{number} events of order {arguments.order} are on their way again.")
 
 

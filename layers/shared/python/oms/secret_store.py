@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from oms import clock
+from oms import aws, clock
 from oms.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -23,12 +22,12 @@ _CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard",
 
 @cache
 def secrets_client() -> "SecretsManagerClient":
-    return boto3.client("secretsmanager", config=_CONFIG)
+    return aws.session().client("secretsmanager", config=_CONFIG)
 
 
 @cache
 def parameters_client() -> "SSMClient":
-    return boto3.client("ssm", config=_CONFIG)
+    return aws.session().client("ssm", config=_CONFIG)
 
 
 def read_secret(name: str) -> str:

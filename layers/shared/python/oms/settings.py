@@ -92,6 +92,11 @@ def settings() -> Settings:
     return read(os.environ)
 
 
+def aws_region() -> str | None:
+    """The region that the environment names for AWS, not cached: tools of the local cloud set it late."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+
+
 def read(environment: Mapping[str, str]) -> Settings:
     """Settings from `environment`; raises ValueError, saying what is wrong, so that a deployment fails early."""
     currency = environment.get("OMS_CURRENCY", "EUR")

@@ -1,11 +1,40 @@
-"""For commands that an operator runs: what a deployed stage is made of, found through its stack by AWS credentials."""
+"""For commands that an operator runs: where they act, and what a deployed stage is made of, found by its stack."""
 
+import sys
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
-import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.exceptions import PynamoDBException
+
+from oms import aws
+from oms.errors import OmsError
+
+
+@contextmanager
+def acting_on(stage: str) -> Iterator[None]:
+    """Prints account, region and stage to stderr first. What AWS refuses inside ends the process with one sentence."""
+    try:
+        announce(stage)
+        yield
+    except (BotoCoreError, ClientError, PynamoDBException, LookupError, OmsError) as error:
+        why = getattr(error, "cause", None) or error  # PynamoDB's own message leaves it out
+        raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {why}") from error
+
+
+def announce(stage: str) -> tuple[str, str]:
+    """The account and the region that commands act in, printed to stderr. Ends the process where no region is set."""
+    region = aws.session().region_name
+    if not region:
+        raise SystemExit(
+            "No AWS region is set. Set AWS_REGION, as in AWS_REGION=eu-central-1, or name one in the AWS profile."
+        )
+    account = str(aws.session().client("sts").get_caller_identity()["Account"])
+    print(f"Account {account}, region {region}, stage {stage}", file=sys.stderr)
+    return account, region
 
 
 def table_of(stage: str, domain: str) -> str:
@@ -13,7 +42,7 @@ def table_of(stage: str, domain: str) -> str:
     for resource in _resources(stage):
         if "DynamoDB" in resource["ResourceType"] and domain in resource["LogicalResourceId"]:
             return str(resource["PhysicalResourceId"])
-    raise LookupError(f"the stack {_stack(stage)} has no {domain.lower()} table")
+    raise LookupError(f"the stack {stack_of(stage)} has no {domain.lower()} table")
 
 
 def queues_of(stage: str) -> list[str]:
@@ -22,7 +51,7 @@ def queues_of(stage: str) -> list[str]:
 
 
 def outputs_of(stage: str) -> dict[str, str]:
-    (stack,) = boto3.client("cloudformation").describe_stacks(StackName=_stack(stage))["Stacks"]
+    (stack,) = cloudformation().describe_stacks(StackName=stack_of(stage))["Stacks"]
     return {it["OutputKey"]: it["OutputValue"] for it in stack.get("Outputs", [])}
 
 
@@ -31,23 +60,27 @@ def output_of(stage: str, name: str) -> str | None:
 
 
 def operator() -> str:
-    """The ARN of whoever runs the command: the actor of its audit entries."""
-    return str(boto3.client("sts").get_caller_identity()["Arn"])
+    """The ARN of the caller's AWS identity: the actor of its audit entries."""
+    return str(aws.session().client("sts").get_caller_identity()["Arn"])
 
 
 def day(text: str) -> date:
-    """A day that a command is given."""
+    """A day from a command's arguments, YYYY-MM-DD."""
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is no day, as 2026-01-31 is one") from error
+        raise ArgumentTypeError(f"{text!r} is not a date; write it as 2026-01-31") from error
 
 
 def _resources(stage: str) -> Iterator[Any]:
     # Page by page: describe_stack_resources would stop at the hundredth.
-    pages = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=_stack(stage))
+    pages = cloudformation().get_paginator("list_stack_resources").paginate(StackName=stack_of(stage))
     return (resource for page in pages for resource in page["StackResourceSummaries"])
 
 
-def _stack(stage: str) -> str:
+def cloudformation() -> Any:
+    return aws.session().client("cloudformation")
+
+
+def stack_of(stage: str) -> str:
     return f"Oms-{stage}"

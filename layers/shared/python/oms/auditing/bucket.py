@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from pynamodb.exceptions import AttributeNullError
 
+from oms import aws
 from oms.auditing import macs
 from oms.auditing.models import Head
 from oms.settings import settings
@@ -59,4 +59,4 @@ def _head_in(content: bytes) -> Head | None:
 @cache
 def _s3() -> Any:
     config = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-    return boto3.client("s3", config=config)
+    return aws.session().client("s3", config=config)

@@ -5,14 +5,10 @@ Names each entry, link, head and object that was changed or removed, or was neve
 
 import argparse
 
-from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.exceptions import PynamoDBException
-
 from oms import stacks
 from oms.auditing.macs import load_keys
 from oms.auditing.models import ChainItem
 from oms.auditing.verification import Verification
-from oms.errors import OmsError
 
 
 def main() -> None:
@@ -25,7 +21,7 @@ def main() -> None:
     first, last = (it.isoformat() if it else "" for it in (arguments.first, arguments.last))
     if last and first > last:
         parser.error("--to is before --from")
-    try:
+    with stacks.acting_on(stage):
         # Bound to the name that functions are told; here it is found, before the first call.
         ChainItem.Meta.table_name = stacks.table_of(stage, "Audit")
         verification = Verification(
@@ -38,9 +34,6 @@ def main() -> None:
         for finding in verification.run():
             print(finding, flush=True)
             found += 1
-    except (BotoCoreError, ClientError, PynamoDBException, LookupError, OmsError) as error:
-        why = getattr(error, "cause", None) or error  # PynamoDB's own message leaves it out
-        raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {why}") from error
     seen = (
         f"entries {verification.entries}, links {verification.links}, chains {verification.chains}, objects "
         f"{verification.objects}, from {verification.first or verification.last} to {verification.last}"

@@ -5,10 +5,9 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
-from oms import clock
+from oms import aws, clock
 from oms.dynamodb import get_item
 from oms.exports import expressions
 from oms.exports.expressions import Rate
@@ -64,4 +63,4 @@ def _delete(schedule_id: str) -> None:
 @cache
 def _scheduler() -> Any:
     config = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-    return boto3.client("scheduler", config=config)
+    return aws.session().client("scheduler", config=config)

@@ -6,11 +6,10 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from oms import clock
+from oms import aws, clock
 from oms.exports.models import Export, Part
 from oms.settings import settings
 
@@ -145,4 +144,4 @@ def _s3() -> Any:
         # the signature is over the content, so what S3 takes is what was sent.
         request_checksum_calculation="when_required",
     )
-    return boto3.client("s3", config=config)
+    return aws.session().client("s3", config=config)

@@ -20,6 +20,7 @@ from botocore.parsers import ResponseParserFactory
 
 from oms.dynamodb import TryAgainError, retrying
 from oms.pages import HIGHEST, LOWEST, Index
+from oms.settings import aws_region
 
 type Raw = dict[str, Any]
 
@@ -96,7 +97,7 @@ def _pages(index: Index, partitions: Sequence[str], low: str, high: str) -> Iter
 def _query(index: Index, partition: str, low: str, high: str) -> tuple[list[Raw], str | None]:
     """The entries of one Query, and the sort key it stopped at if there is more."""
     answer = retrying(
-        lambda: _client().query(
+        lambda: client().query(
             TableName=index.table,
             IndexName=index.name,
             Limit=_PAGE,
@@ -121,7 +122,7 @@ def _read(listing: Listing, entries: Sequence[Raw]) -> list[bytes]:
     def read() -> None:
         nonlocal pending
         wanted = {"Keys": pending, "ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
-        answer = _client().batch_get_item(RequestItems={table: wanted})["body"]
+        answer = client().batch_get_item(RequestItems={table: wanted})["body"]
         answers.append(answer)
         if _ALL_PROCESSED in answer:
             return
@@ -157,7 +158,7 @@ def _ahead[A, B](inputs: Iterable[A], read: Callable[[A], B]) -> Iterator[tuple[
     if not _AHEAD:
         yield from ((it, read(it)) for it in inputs)
         return
-    _client()  # made before the threads: botocore's client creation is not thread-safe
+    client()  # made before the threads: botocore's client creation is not thread-safe
     with ThreadPoolExecutor(max_workers=_AHEAD) as pool:
         under_way: deque[tuple[A, Future[B]]] = deque()
         for it in inputs:
@@ -174,7 +175,7 @@ def _ahead[A, B](inputs: Iterable[A], read: Callable[[A], B]) -> Iterator[tuple[
 
 
 @cache
-def _client() -> Any:
+def client() -> Any:
     session = botocore.session.Session()
     session.register_component("response_parser_factory", _LeanParsers())
     config = Config(
@@ -183,7 +184,7 @@ def _client() -> Any:
         retries={"mode": "standard", "total_max_attempts": 2},
         max_pool_connections=2 + _AHEAD,
     )
-    return session.create_client("dynamodb", config=config)
+    return session.create_client("dynamodb", region_name=aws_region(), config=config)
 
 
 class _LeanParsers(ResponseParserFactory):

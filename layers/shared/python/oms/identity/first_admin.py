@@ -7,8 +7,7 @@ import argparse
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.exceptions import PynamoDBException, TransactWriteError
+from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
@@ -16,12 +15,11 @@ from oms import audit, clock
 from oms.actors import System
 from oms.audit import AuditItem
 from oms.dynamodb import failed, get_item, retrying, transaction
-from oms.errors import OmsError
 from oms.identity import emails
 from oms.identity.mailed_tokens import LIFE_SECONDS, link, mint
 from oms.identity.models import ADMINS_KEY, Admins, Changed, Claim, IdentityItem, User, claim_key, email_key, user_key
 from oms.identity.opaque_tokens import MailToken
-from oms.stacks import operator, output_of, table_of
+from oms.stacks import acting_on, operator, output_of, table_of
 
 
 class RefusedError(Exception):
@@ -143,7 +141,7 @@ def main() -> None:
     parser.add_argument("--email", required=True)
     arguments = parser.parse_args()
     stage: str = arguments.stage
-    try:
+    with acting_on(stage):
         public_url = output_of(stage, "PublicUrl")
         if public_url is None:
             raise SystemExit(
@@ -151,12 +149,10 @@ def main() -> None:
             )
         # Bound to the names that functions are told; here they are found, before the first call.
         IdentityItem.Meta.table_name, AuditItem.Meta.table_name = table_of(stage, "Identity"), table_of(stage, "Audit")
-        admitted = admit(arguments.email, operator_arn=operator())
-    except (BotoCoreError, ClientError, PynamoDBException, LookupError, OmsError) as error:
-        why = getattr(error, "cause", None) or error  # PynamoDB's own message leaves it out
-        raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {why}") from error
-    except (RefusedError, ValueError) as error:
-        raise SystemExit(f"{arguments.email}: {error}") from error
+        try:
+            admitted = admit(arguments.email, operator_arn=operator())
+        except (RefusedError, ValueError) as error:
+            raise SystemExit(f"{arguments.email}: {error}") from error
     what = {"made": "made an admin", "promoted": "now an admin", "linked": "an admin already; here is a new link"}
     print(f"{arguments.email}: {what[admitted.done]}")
     print(f"Set the password within {LIFE_SECONDS['reset'] // 60} minutes: {link(public_url, 'reset', admitted.token)}")

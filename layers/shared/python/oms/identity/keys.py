@@ -12,15 +12,13 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from oms import audit, clock
+from oms import audit, aws, clock
 from oms.identity.tokens import ACCESS_TOKEN_SECONDS
 from oms.secret_store import parameters_client, read_parameter, read_secret, secrets_client
-from oms.stacks import operator, table_of
+from oms.stacks import acting_on, operator, table_of
 
 PUBLISHED_BEFORE_SIGNING = 15 * 60
 # A token of the old key's last second is still good for its whole life; a minute more for clocks that differ.
@@ -143,7 +141,7 @@ def _now() -> int:
 def _audit(stage: str, action: str, kid: str) -> None:
     """Puts the entry before the key is stored: one may stand for a key that was not, but no key is without one."""
     entry = audit.entry(action, actor_id=operator(), address=None, target=kid)
-    boto3.client("dynamodb").put_item(TableName=table_of(stage, "Audit"), Item=entry.serialize())
+    aws.session().client("dynamodb").put_item(TableName=table_of(stage, "Audit"), Item=entry.serialize())
 
 
 def _names(stage: str) -> dict[str, str]:
@@ -156,12 +154,10 @@ def main() -> None:
     parser.add_argument("--rotate", action="store_true", help="publish a new key that takes over in 15 minutes")
     arguments = parser.parse_args()
     names = _names(arguments.stage)
-    try:
+    with acting_on(arguments.stage):
         before = [key["kid"] for key in _stored_keys(names["secret_name"])]
         make = rotate_signing_key if arguments.rotate else ensure_signing_key
         kid = make(**names, record=lambda action, kid: _audit(arguments.stage, action, kid))
-    except (BotoCoreError, ClientError, LookupError) as error:
-        raise SystemExit(f"Stage {arguments.stage!r} cannot be reached (is it deployed?): {error}") from error
     if kid in before:
         print(f"{kid}: there already, and published")
     elif before:

@@ -12,7 +12,6 @@ from functools import cache
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
@@ -27,7 +26,7 @@ from botocore.exceptions import (
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
-from oms import clock
+from oms import aws, clock
 from oms.dynamodb import ConditionFailedError, failed, get_item, patience, retrying, transaction, update_item
 from oms.identity.models import IdentityItem, User, user_key
 from oms.mail.addresses import on_the_wire
@@ -252,4 +251,4 @@ def _count(metric: str) -> None:
 def _ses() -> Any:
     # One attempt: whether a mail that got no answer went out, nobody knows.
     config = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
-    return boto3.client("sesv2", config=config)
+    return aws.session().client("sesv2", config=config)

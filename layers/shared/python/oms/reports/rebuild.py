@@ -12,12 +12,8 @@ from functools import partial
 from itertools import batched
 from typing import Self
 
-from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.exceptions import PynamoDBException
-
 from oms import clock, stacks
 from oms.dynamodb import Key, StoredItem, batch_get, batch_get_raw, in_parallel, keys_that_begin, query_raw
-from oms.errors import OmsError
 from oms.identity.models import USERS, IdentityItem, User, user_key
 from oms.inventory.models import BY_CREATED as PRODUCTS
 from oms.inventory.models import InventoryItem, StockItem
@@ -337,15 +333,12 @@ def main() -> None:
     stage: str = arguments.stage
     if arguments.first and arguments.last and arguments.first > arguments.last:
         parser.error("--to is before --from")
-    try:
+    with stacks.acting_on(stage):
         # Bound to the names that functions are told; here they are found, before the first call.
         for model, domain in MODELS.items():
             model.Meta.table_name = stacks.table_of(stage, domain)
         shards = int(stacks.outputs_of(stage)["OrderShards"])
         done = rebuild(arguments.first, arguments.last, shards=shards, fix=arguments.fix, say=print)
-    except (BotoCoreError, ClientError, PynamoDBException, LookupError, OmsError) as error:
-        why = getattr(error, "cause", None) or error  # PynamoDB's own message leaves it out
-        raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {why}") from error
     if not done:
         raise SystemExit(1)
 
