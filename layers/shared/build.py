@@ -14,7 +14,8 @@ def build(directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="partial-", dir=directory) as folder:
         python = Path(folder) / "python"
-        ignored = shutil.ignore_patterns("__pycache__")
+        # Commands are for operators: a change of one is no new version of every function.
+        ignored = shutil.ignore_patterns("__pycache__", "commands")
         # Editors mark an open file by a link that leads nowhere.
         shutil.copytree(SOURCE, python, ignore=ignored, ignore_dangling_symlinks=True)
         # By the copy: the sources may be edited at any moment.

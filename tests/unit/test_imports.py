@@ -73,7 +73,9 @@ def violations(module: str, source: str) -> list[str]:
     if top == "oms":
         strangers = FUNCTIONS | {"infra", "local", "tests"}
         found += [f"shared code imports {name}" for name in names if name.split(".")[0] in strangers]
-    if top == "oms" and len(rest) == 2:
+    if rest[:1] != ["commands"]:
+        found += [f"imports an operator's command: {name}" for name in names if name.startswith("oms.commands")]
+    if top == "oms" and len(rest) == 2 and rest[0] != "commands":
         found += _of_domain(module, names)
     if (top == "oms" or top in FUNCTIONS) and module != "oms.settings":
         found += _of_environment(source)
@@ -170,6 +172,8 @@ def test_the_rules_see_the_modules_they_are_about() -> None:
         ("oms.queues", "import boto3"),
         ("oms.redrive", "def late():\n    from boto3 import client"),
         ("sweeper.handler", "import boto3.session"),
+        ("orders.handler", "from oms.commands import smoke"),
+        ("oms.orders.service", "import oms.commands.smoke"),
         ("oms.redrive", "from botocore import session"),
     ],
 )
@@ -186,6 +190,8 @@ def test_a_violation_is_found(module: str, source: str) -> None:
         ("oms.orders.schemas", "if TYPE_CHECKING:\n    from oms.orders.pricing import Quote"),
         ("oms.settings", "import os\nos.environ"),
         ("oms.aws", "import boto3"),
+        ("oms.commands.smoke", "from oms.orders import service\nfrom oms.identity import service"),
+        ("oms.commands.smoke", "from oms.commands import region"),
         ("oms.queues", "from botocore.config import Config"),
     ],
 )

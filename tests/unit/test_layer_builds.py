@@ -31,6 +31,7 @@ def copy(tmp_path: Path) -> Path:
     for path, text in {
         "layers/shared/python/oms/a.py": "A = 1",
         "layers/shared/python/oms/templates/a.txt": "Hello",
+        "layers/shared/python/oms/commands/operate.py": "",
         "requirements/runtime.txt": "locked",
         "uv": UV,
     }.items():
@@ -52,6 +53,15 @@ def build(copy: Path, script: str, **variables: str) -> Path:
 def read(archive: Path, name: str) -> str:
     with zipfile.ZipFile(archive) as opened:
         return opened.read(f"python/{name}").decode().strip()
+
+
+def test_a_command_of_an_operator_is_not_in_the_layer_and_changes_no_function(copy: Path) -> None:
+    first = build(copy, SHARED)
+    (copy / "layers/shared/python/oms/commands/operate.py").write_text("CHANGED = True")
+
+    assert build(copy, SHARED) == first
+    with zipfile.ZipFile(first) as opened:
+        assert not [name for name in opened.namelist() if "commands" in name]
 
 
 @pytest.mark.parametrize("script", [SHARED, DEPENDENCIES], ids=["shared", "dependencies"])

@@ -18,23 +18,22 @@ from oms.errors import OmsError
 def acting_on(stage: str) -> Iterator[None]:
     """Prints account, region and stage to stderr first. What AWS refuses inside ends the process with one sentence."""
     try:
-        announce(stage)
+        account = aws.session().client("sts", region_name=region()).get_caller_identity()["Account"]
+        print(f"Account {account}, region {region()}, stage {stage}", file=sys.stderr)
         yield
     except (BotoCoreError, ClientError, PynamoDBException, LookupError, OmsError) as error:
         why = getattr(error, "cause", None) or error  # PynamoDB's own message leaves it out
         raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {why}") from error
 
 
-def announce(stage: str) -> tuple[str, str]:
-    """The account and the region that commands act in, printed to stderr. Ends the process where no region is set."""
-    region = aws.session().region_name
-    if not region:
+def region() -> str:
+    """The region that commands act in. Ends the process where none is set."""
+    name = aws.session().region_name
+    if not name:
         raise SystemExit(
             "No AWS region is set. Set AWS_REGION, as in AWS_REGION=eu-central-1, or name one in the AWS profile."
         )
-    account = str(aws.session().client("sts").get_caller_identity()["Account"])
-    print(f"Account {account}, region {region}, stage {stage}", file=sys.stderr)
-    return account, region
+    return name
 
 
 def table_of(stage: str, domain: str) -> str:

@@ -1,0 +1,20 @@
+"""Prints the region that commands act in, for the CDK CLI: `python -m oms.commands.region --stage S`.
+
+Without it CDK would take us-east-1 where no region is set, and the commands would refuse.
+"""
+
+import argparse
+
+from oms import stacks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Prints the AWS region that this terminal is set up for.")
+    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    stage: str = parser.parse_args().stage
+    with stacks.acting_on(stage):
+        print(stacks.region())
+
+
+if __name__ == "__main__":
+    main()
