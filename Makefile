@@ -118,7 +118,9 @@ synth: $(INSTALLED) ## Synthesize the template of STAGE=local, dev or prod into 
 
 .PHONY: deploy
 deploy: $(INSTALLED) $(CDK) deployable ## Deploy STAGE=dev or prod to the account and region of the environment; APPROVAL=never asks nothing
-	@$(REGION) && $(CDK) deploy --context stage=$(STAGE) $(if $(APPROVAL),--require-approval $(APPROVAL))
+	@$(REGION) && protected=$$($(COMMAND) oms.commands.protect --stage $(STAGE) --ask) && $(CDK) deploy \
+		--context stage=$(STAGE) --context protected=$$protected $(if $(APPROVAL),--require-approval $(APPROVAL))
+	@$(COMMAND) oms.commands.protect --stage $(STAGE)
 	@$(MAKE) --no-print-directory keys STAGE=$(STAGE)
 
 .PHONY: bootstrap

@@ -13,6 +13,7 @@ from constructs import Construct
 from infra.alarms import Alarms
 from infra.checks import acknowledge
 from infra.functions import Functions
+from infra.retention import retention
 from infra.stages import Stage
 
 BASE_PATH = "/api/v1"
@@ -98,7 +99,7 @@ class Api(Construct):
             self,
             "AccessLogs",
             retention=logs.RetentionDays[stage.log_retention],
-            removal_policy=cdk.RemovalPolicy.DESTROY if stage.is_local else cdk.RemovalPolicy.RETAIN,
+            removal_policy=retention(stage),
         )
         default = apigateway.HttpStage(
             self,

@@ -20,7 +20,8 @@ def build(context: dict[str, Any] | None = None, *, outdir: str | None = None) -
     app = cdk.App(context=committed | (context or {}), outdir=outdir)
     name = str(app.node.get_context("stage"))
     settings = app.node.try_get_context("settings") or {}
-    OmsStack(app, Stage.named(name, settings.get(name, {})))
+    protected = str(app.node.try_get_context("protected")).lower() == "true"
+    OmsStack(app, Stage.named(name, settings.get(name, {})), protected=protected)
     check(app)
     return app
 

@@ -12,6 +12,7 @@ from infra.checks import acknowledge
 from infra.data import Data, grant_in
 from infra.functions import Functions
 from infra.keys import Keys
+from infra.retention import retention
 from infra.stages import Stage
 from infra.streams import Stream, StreamConsumer
 
@@ -75,7 +76,7 @@ class Audit(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             encryption=s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
-            removal_policy=cdk.RemovalPolicy.DESTROY if stage.is_local else cdk.RemovalPolicy.RETAIN,
+            removal_policy=retention(stage),
         )
         acknowledge(bucket, "AwsSolutions-S1", "Its objects are signed and cannot change; all versions are looked at.")
         # Nothing more than to put: grant_put would give the changing of retention and holds as well.

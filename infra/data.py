@@ -93,6 +93,8 @@ class Data(Construct):
                 point_in_time_recovery_enabled=not local
             ),
             deletion_protection=not local,
+            # Kept also when its creation is rolled back: a table that refuses its deletion would end the roll-back
+            # half-way. Its name is drawn by CloudFormation, so it is in nobody's way.
             removal_policy=cdk.RemovalPolicy.DESTROY if local else cdk.RemovalPolicy.RETAIN,
         )
         if indexes:

@@ -10,6 +10,7 @@ from infra.checks import acknowledge
 from infra.data import Data
 from infra.events import INTERNAL_SOURCE, TRIES, Events
 from infra.functions import EXPORTER_SECONDS, Functions
+from infra.retention import retention
 from infra.stages import Stage
 
 LOOKS = ("export.look",)
@@ -78,7 +79,7 @@ class Exports(Construct):
                     abort_incomplete_multipart_upload_after=cdk.Duration.days(1),
                 )
             ],
-            removal_policy=cdk.RemovalPolicy.DESTROY if stage.is_local else cdk.RemovalPolicy.RETAIN,
+            removal_policy=retention(stage),
         )
         acknowledge(bucket, "AwsSolutions-S1", "Who got a link to which file stands in the audit log.")
         return bucket

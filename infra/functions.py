@@ -13,6 +13,7 @@ from infra.assets import RUNTIME, Layers, function_code, project_version
 from infra.checks import acknowledge
 from infra.data import READ, WRITE_ITEMS, Data, grant_append, grant_read, grant_read_write
 from infra.keys import AUDIT_KEYS, ORIGIN, PEPPER, SIGNING_KEYS, WEBHOOK_KEYS, Keys
+from infra.retention import retention
 from infra.stages import Stage
 
 # Lambda gives one full core from here on, and bcrypt needs all of it.
@@ -219,7 +220,7 @@ class Functions(Construct):
             self,
             f"{construct_id}Logs",
             retention=logs.RetentionDays[self._stage.log_retention],
-            removal_policy=cdk.RemovalPolicy.DESTROY if self._stage.is_local else cdk.RemovalPolicy.RETAIN,
+            removal_policy=retention(self._stage),
         )
         role = iam.Role(self, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)

@@ -2,13 +2,13 @@
 
 import json
 
-import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from infra.checks import acknowledge
+from infra.retention import retention
 from infra.stages import Stage
 
 SIGNING_KEYS = "signing-keys"
@@ -56,7 +56,7 @@ class Keys(Construct):
                 secret_string_template=None if template is None else json.dumps(template),
                 generate_string_key=generate,
             ),
-            removal_policy=cdk.RemovalPolicy.DESTROY if self._stage.is_local else cdk.RemovalPolicy.RETAIN,
+            removal_policy=retention(self._stage),
         )
 
     def name(self, part: str) -> str:

@@ -22,12 +22,13 @@ from infra.webhooks import Webhooks
 
 
 class OmsStack(cdk.Stack):
-    def __init__(self, scope: Construct, stage: Stage) -> None:
+    def __init__(self, scope: Construct, stage: Stage, *, protected: bool = False) -> None:
+        """`protected` from deletion, as it is from its first deployment on: see oms.commands.protect."""
         super().__init__(
             scope,
             f"Oms-{stage.name}",
             description=f"Secure Order Management System, stage {stage.name}",
-            termination_protection=not stage.is_local,
+            termination_protection=protected and not stage.is_local,
         )
         cdk.Tags.of(self).add("application", "oms")
         cdk.Tags.of(self).add("stage", stage.name)

@@ -17,6 +17,7 @@ OMS = Path(stacks.__file__).parent
 # Each command, with what it needs beside the stage.
 COMMANDS = {
     "oms.auditing.verify": [],
+    "oms.commands.protect": [],
     "oms.commands.region": [],
     "oms.identity.first_admin": ["--email", "olga@example.com"],
     "oms.identity.keys": [],

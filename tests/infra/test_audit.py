@@ -49,7 +49,7 @@ def test_the_bucket_is_encrypted_private_and_outlives_the_stack(prod: Synthesize
     assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert len(bucket["PublicAccessBlockConfiguration"]) == 4
-    assert prod.template["Resources"][name]["DeletionPolicy"] == "Retain"
+    assert prod.template["Resources"][name]["DeletionPolicy"] == "RetainExceptOnCreate"
     (policy,) = (it for it in prod.all("AWS::S3::BucketPolicy").values() if it["Bucket"] == {"Ref": name})
     assert [it["Effect"] for it in policy["PolicyDocument"]["Statement"]] == ["Deny"]
     assert prod.template["Outputs"]["AuditBucket"]["Value"] == {"Ref": name}

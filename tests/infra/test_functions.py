@@ -343,7 +343,7 @@ def test_secrets_are_named_by_stage_and_outlive_the_stack(prod: Synthesized) -> 
         "oms/prod/webhook-keys",
         "oms/prod/audit-keys",
     }
-    assert all(prod.template["Resources"][name]["DeletionPolicy"] == "Retain" for name in secrets)
+    assert all(prod.template["Resources"][name]["DeletionPolicy"] == "RetainExceptOnCreate" for name in secrets)
     assert all("SecretString" not in secret for secret in secrets.values())
 
 

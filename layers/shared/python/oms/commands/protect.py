@@ -1,0 +1,46 @@
+"""Protects a stage's stack from deletion: `python -m oms.commands.protect --stage S`; with `--ask` it only looks.
+
+The template does not ask for it before the first deployment has succeeded: a stack whose creation failed has to be
+deleted before it can be created again. Later deployments are told that it is set, as the CDK CLI lifts the protection
+of a stack that does not ask for it.
+"""
+
+import argparse
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from oms import stacks
+
+
+def is_protected(cloudformation: Any, stage: str) -> bool:
+    """Whether the stage's stack exists and refuses its deletion. ClientError where AWS does not say."""
+    try:
+        (stack,) = cloudformation.describe_stacks(StackName=stacks.stack_of(stage))["Stacks"]
+    except ClientError as error:
+        # CloudFormation has no code of its own for a stack that does not exist.
+        if error.response["Error"]["Message"].endswith("does not exist"):
+            return False
+        raise
+    return bool(stack.get("EnableTerminationProtection"))
+
+
+def protect(cloudformation: Any, stage: str) -> None:
+    cloudformation.update_termination_protection(StackName=stacks.stack_of(stage), EnableTerminationProtection=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Protects the stack of a stage from being deleted.")
+    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    parser.add_argument("--ask", action="store_true", help="change nothing; print true or false")
+    arguments = parser.parse_args()
+    with stacks.acting_on(arguments.stage):
+        if arguments.ask:
+            print("true" if is_protected(stacks.cloudformation(), arguments.stage) else "false")
+        else:
+            protect(stacks.cloudformation(), arguments.stage)
+            print(f"The stack {stacks.stack_of(arguments.stage)} is protected from deletion.")
+
+
+if __name__ == "__main__":
+    main()
