@@ -49,6 +49,13 @@ EXPORTER_SECONDS = 300
 SCHEDULER_SECONDS = 60
 # As long as Lambda lets it: a check hands over shortly before, and goes on by queue.
 VERIFIER_SECONDS = 900
+# Lambda's name of each of the stage's levels.
+LOG_LEVELS = {
+    "DEBUG": lambda_.ApplicationLogLevel.DEBUG,
+    "INFO": lambda_.ApplicationLogLevel.INFO,
+    "WARNING": lambda_.ApplicationLogLevel.WARN,
+    "ERROR": lambda_.ApplicationLogLevel.ERROR,
+}
 
 
 class Functions(Construct):
@@ -202,6 +209,9 @@ class Functions(Construct):
             environment=self._environment | {"POWERTOOLS_SERVICE_NAME": construct_id.lower()} | dict(environment or {}),
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
+            # With JSON logs Lambda's own level goes before Powertools', and is INFO where it is left out.
+            application_log_level_v2=LOG_LEVELS[self._stage.log_level],
+            system_log_level_v2=lambda_.SystemLogLevel.WARN,
             tracing=lambda_.Tracing.ACTIVE,
             recursive_loop=lambda_.RecursiveLoop.ALLOW if loops else None,
         )

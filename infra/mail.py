@@ -6,6 +6,7 @@ from aws_cdk import aws_ses as ses
 from constructs import Construct
 
 from infra.alarms import Alarms, counted
+from infra.checks import acknowledge
 from infra.events import INTERNAL_SOURCE, SOURCE, Events
 from infra.functions import NOTIFIER_SECONDS, Functions
 from infra.stages import Stage
@@ -57,27 +58,31 @@ class Mail(Construct):
                 of=source,
                 tries=TRIES,
             )
-        self._keep_to_suppression(stage)
+        # Some regions have no SES: https://docs.aws.amazon.com/general/latest/gr/ses.html
+        if stage.mail_from:
+            self._send_from(stage.mail_from, stage)
         self._ring(alarms)
 
-    def _keep_to_suppression(self, stage: Stage) -> None:
+    def _send_from(self, mail_from: str, stage: Stage) -> None:
         """An address that bounced or complained gets no more mail, whatever the account's own list says."""
-        name = f"oms-{stage.name}"
         kept_to = ses.ConfigurationSet(
             self,
             "Suppressing",
-            configuration_set_name=name,
+            configuration_set_name=f"oms-{stage.name}",
             suppression_reasons=ses.SuppressionReasons.BOUNCES_AND_COMPLAINTS,
         )
         self._functions.notifier.add_environment("OMS_MAIL_CONFIGURATION_SET", kept_to.configuration_set_name)
-        if stage.mail_from:
-            self._grant_send(stage.mail_from, name)
+        self._grant_send(mail_from, stage)
 
-    def _grant_send(self, mail_from: str, configuration_set: str) -> None:
+    def _grant_send(self, mail_from: str, stage: Stage) -> None:
         """SES checks the identity that is verified (the address, its domain or one above that) and the set."""
         labels = mail_from.rpartition("@")[2].split(".")
-        domains = [".".join(labels[start:]) for start in range(len(labels) - 1)]
-        granted = [("identity", name) for name in (mail_from, *domains)] + [("configuration-set", configuration_set)]
+        identities = [mail_from, *(".".join(labels[start:]) for start in range(len(labels) - 1))]
+        if stage.name == "dev":
+            # In the sandbox it also checks the identity of the recipient, which has to be verified: any of them.
+            identities = ["*"]
+            self._acknowledge_any_identity()
+        granted = [*(("identity", it) for it in identities), ("configuration-set", f"oms-{stage.name}")]
         self._functions.notifier.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["ses:SendEmail"],
@@ -87,6 +92,14 @@ class Mail(Construct):
                 ],
                 conditions={"StringEquals": {"ses:FromAddress": mail_from}},
             )
+        )
+
+    def _acknowledge_any_identity(self) -> None:
+        assert self._functions.notifier.role
+        acknowledge(
+            self._functions.notifier.role,
+            "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:identity/*]",
+            "Recipients in the sandbox of SES, each verified there; the sender is the stage's address alone.",
         )
 
     def _ring(self, alarms: Alarms) -> None:

@@ -72,6 +72,16 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
 
 
 @pytest.fixture(scope="session")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    settings: dict[str, object] = {
+        "public_url": "https://dev.shop.example",
+        "mail_from": "shop@mail.shop.example",
+        "log_level": "WARNING",
+    }
+    return synthesize(tmp_path_factory.mktemp("dev"), "dev", settings)
+
+
+@pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
     settings: dict[str, object] = {
         "clock_offset": 60,

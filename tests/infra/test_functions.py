@@ -1,10 +1,15 @@
 """The functions' common settings, and who may reach what."""
 
 import json
+import logging
 import re
 from collections import defaultdict
-from typing import Any
+from typing import Any, get_args
 
+import pytest
+
+from infra.functions import LOG_LEVELS
+from infra.stages import Stage
 from oms.inventory import stock_check
 from sweeper import worker
 from tests.infra.conftest import Synthesized
@@ -362,6 +367,32 @@ def test_every_function_has_the_common_defaults(prod: Synthesized) -> None:
         assert [layer["Ref"] for layer in function["Layers"]] == layers
         assert function["LoggingConfig"]["LogFormat"] == "JSON"
         assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
+
+
+@pytest.mark.parametrize(("stage", "level"), [("prod", "INFO"), ("dev", "WARNING"), ("local", "INFO")])
+def test_lambda_and_the_logger_hold_to_the_stages_log_level(
+    stage: str, level: str, request: pytest.FixtureRequest
+) -> None:
+    """Of a function with JSON logs, Lambda sets AWS_LAMBDA_LOG_LEVEL. It goes before Powertools' own variable, and is
+    INFO where a template does not say.
+    """
+    synthesized: Synthesized = request.getfixturevalue(stage)
+    for function in synthesized.functions().values():
+        variables = function["Environment"]["Variables"]
+        told = function["LoggingConfig"]["ApplicationLogLevel"]
+        assert logging.getLevelName(told) == logging.getLevelName(level)
+        assert variables["POWERTOOLS_LOG_LEVEL"] == level
+        assert "AWS_LAMBDA_LOG_LEVEL" not in variables
+        # Lambda's own lines about the start and the end of each run are INFO.
+        assert function["LoggingConfig"]["SystemLogLevel"] == "WARN"
+
+
+def test_each_log_level_of_a_stage_is_one_of_lambda() -> None:
+    levels = get_args(Stage.model_fields["log_level"].annotation)
+
+    assert {it: logging.getLevelName(LOG_LEVELS[it].value) for it in levels} == {
+        it: logging.getLevelName(it) for it in levels
+    }
 
 
 def test_a_request_ends_by_its_own_limits_before_lambda_or_the_gateway_end_it(prod: Synthesized) -> None:

@@ -7,6 +7,7 @@ import pytest
 from oms import notices
 from oms.exports import events as exports
 from oms.mail import service
+from tests.infra.arns import written_out
 from tests.infra.conftest import Synthesized
 from tests.infra.test_asynchronous import QUEUE, all_mappings
 
@@ -55,23 +56,43 @@ def test_one_mail_takes_less_time_than_its_function_has(prod: Synthesized) -> No
     assert prod.functions()["Notifier"]["Timeout"] <= service.AT_WORK_SECONDS, "a claim that is older is nobody's"
 
 
-def test_bounces_and_complaints_suppress(prod: Synthesized, local: Synthesized) -> None:
-    for stage in (prod, local):
-        ((name, properties),) = stage.all("AWS::SES::ConfigurationSet").items()
+def test_bounces_and_complaints_suppress(prod: Synthesized) -> None:
+    ((name, properties),) = prod.all("AWS::SES::ConfigurationSet").items()
 
-        assert properties["SuppressionOptions"] == {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]}
-        assert properties["Name"] == f"oms-{stage.stage}"
-        environment = stage.functions()["Notifier"]["Environment"]["Variables"]
-        assert environment["OMS_MAIL_CONFIGURATION_SET"] == {"Ref": name}
+    assert properties["SuppressionOptions"] == {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]}
+    assert properties["Name"] == "oms-prod"
+    assert prod.functions()["Notifier"]["Environment"]["Variables"]["OMS_MAIL_CONFIGURATION_SET"] == {"Ref": name}
 
 
-def test_the_notifier_sends_from_the_stages_address_alone(prod: Synthesized, local: Synthesized) -> None:
+def test_a_stage_without_mail_needs_no_ses_as_some_regions_have_none(local: Synthesized) -> None:
+    assert not [it for it in local.template["Resources"].values() if it["Type"].startswith("AWS::SES::")]
+    assert "OMS_MAIL_CONFIGURATION_SET" not in local.functions()["Notifier"]["Environment"]["Variables"]
+
+
+def send_statement(synthesized: Synthesized) -> dict[str, Any]:
     (statement,) = [
         statement
-        for policy in prod.all("AWS::IAM::Policy").values()
+        for policy in synthesized.all("AWS::IAM::Policy").values()
         for statement in policy["PolicyDocument"]["Statement"]
         if statement["Action"] == "ses:SendEmail"
     ]
+    return dict(statement)
+
+
+def test_dev_may_mail_to_recipients_that_the_sandbox_of_ses_knows(prod: Synthesized, dev: Synthesized) -> None:
+    """In the sandbox SES asks for a right on the identity of the recipient too. The sender stays the stage's own."""
+    statement = send_statement(dev)
+
+    assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": "shop@mail.shop.example"}}
+    assert {written_out(it).split(":", 5)[-1] for it in statement["Resource"]} == {
+        "identity/*",
+        "configuration-set/oms-dev",
+    }
+    assert "identity/*" not in str(send_statement(prod)["Resource"])
+
+
+def test_the_notifier_sends_from_the_stages_address_alone(prod: Synthesized, local: Synthesized) -> None:
+    statement = send_statement(prod)
     environment = prod.functions()["Notifier"]["Environment"]["Variables"]
 
     assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": "shop@mail.shop.example"}}
