@@ -1,0 +1,51 @@
+"""The tests' DynamoDB and moto, by the same cases; the local cloud runs them too, in the tier of integration.
+
+Where moto is not as AWS documents it, a table says so, and that it still is so is tested.
+"""
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from moto import mock_aws
+
+from tests.support.dynamodb.client import answer
+from tests.support.dynamodb.database import Database
+from tests.support.dynamodb_cases.backend import TABLES, Backend
+from tests.support.dynamodb_cases.catalogue import CASES
+from tests.support.dynamodb_cases.deviations import MOTO
+
+_send = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def ours() -> Backend:
+    database = Database()
+    client = boto3.client("dynamodb")
+    backend = Backend("ours", lambda operation, request: answer(database, client, operation, request))
+    backend.create_tables()
+    return backend
+
+
+@pytest.fixture(scope="module")
+def motos() -> Iterator[Backend]:
+    with mock_aws():
+        client = boto3.client("dynamodb")
+        backend = Backend("moto", lambda operation, request: _send(client, operation, request))
+        backend.create_tables()
+        yield backend
+        for name in TABLES:
+            _send(client, "DeleteTable", {"TableName": name})
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_tests_database_is_as_aws_documents_it(name: str, ours: Backend) -> None:
+    CASES[name](ours)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_moto_agrees_but_for_what_is_listed(name: str, motos: Backend, request: pytest.FixtureRequest) -> None:
+    if name in MOTO:
+        request.applymarker(pytest.mark.xfail(reason=MOTO[name], strict=True))
+    CASES[name](motos)

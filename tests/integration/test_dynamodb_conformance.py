@@ -1,0 +1,30 @@
+"""The local cloud's DynamoDB, by the cases that the tests' own and moto are measured with."""
+
+from collections.abc import Iterator
+
+import pytest
+from botocore import xform_name
+
+from local.system import LocalSystem
+from tests.support.dynamodb_cases.backend import TABLES, Backend
+from tests.support.dynamodb_cases.catalogue import CASES
+from tests.support.dynamodb_cases.deviations import LOCAL_CLOUD
+
+
+@pytest.fixture(scope="module")
+def backend(system: LocalSystem) -> Iterator[Backend]:
+    client = system.client("dynamodb")
+    backend = Backend("local cloud", lambda operation, request: getattr(client, xform_name(operation))(**request))
+    backend.create_tables()
+    yield backend
+    for name in TABLES:
+        client.delete_table(TableName=name)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_local_cloud_agrees_but_for_what_is_listed(
+    name: str, backend: Backend, request: pytest.FixtureRequest
+) -> None:
+    if name in LOCAL_CLOUD:
+        request.applymarker(pytest.mark.xfail(reason=LOCAL_CLOUD[name], strict=True))
+    CASES[name](backend)
