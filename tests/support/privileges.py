@@ -1,0 +1,101 @@
+"""Least privilege: the calls that the suites recorded against the policies of the template, both ways.
+
+`python -m tests.support.privileges FILE…` prints what each function used of its grants. It fails for a call that no
+policy allows, for a grant that no call used and that has no reason below, and for a reason that no grant needs.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from tests.support.policies import Call, Grant, Statement, not_allowed, statements_of, unused
+from tests.support.recorded_calls import read_calls
+from tests.support.template import FULL_SETTINGS, synthesize
+
+type Exceptions = Mapping[tuple[str, str, str], str]
+"""(function, action, resource), each with wildcards → why the grant stays though no test uses it."""
+
+UNUSED: Exceptions = {
+    ("*", "logs:*", "*"): "Lambda itself writes the log with the function's role.",
+    ("*", "xray:*", "*"): "Lambda itself writes the traces with the function's role.",
+}
+
+
+@dataclass(frozen=True)
+class Review:
+    """`table`: what each function used of its grants. `faults`: one sentence each."""
+
+    table: list[str]
+    faults: list[str]
+
+
+def review(statements: Sequence[Statement], calls: Iterable[Call], exceptions: Exceptions = UNUSED) -> Review:
+    made = set(calls)
+    idle = unused(statements, made)
+    needed = {key for key in exceptions for grant in idle if _is_of(grant, key)}
+    faults = [
+        f"not granted: {call.function} {call.action} on {_plain(call.resource)}{_context(call)}"
+        for call in not_allowed(statements, made)
+    ]
+    faults += [
+        f"granted and never used: {grant.function} {grant.action} on {_plain(grant.resource)}"
+        for grant in idle
+        if not any(_is_of(grant, key) for key in exceptions)
+    ]
+    faults += [
+        f"a reason for a grant that is not there, or is used: {' '.join(key[:2])} on {key[2]}"
+        for key in exceptions
+        if key not in needed
+    ]
+    return Review(_table(statements, idle, exceptions), faults)
+
+
+def _is_of(grant: Grant, key: tuple[str, str, str]) -> bool:
+    names = (grant.function, grant.action, _plain(grant.resource))
+    return all(fnmatchcase(name, pattern) for name, pattern in zip(names, key, strict=True))
+
+
+def _plain(resource: str) -> str:
+    """Without the eight digits that CDK appends."""
+    return re.sub(r"<(\w+?)[0-9A-F]{8}>", r"\1", resource)
+
+
+def _context(call: Call) -> str:
+    return "".join(f" with {key}={value}" for key, value in call.context)
+
+
+def _table(statements: Sequence[Statement], idle: Sequence[Grant], exceptions: Exceptions) -> list[str]:
+    """A line for each function and resource: the actions used, then in brackets those kept for a reason."""
+    unneeded = set(idle)
+    actions: dict[tuple[str, str], set[str]] = {}
+    for grant in {grant for statement in statements for grant in statement.grants()}:
+        service, _, action = grant.action.partition(":")
+        reasoned = any(_is_of(grant, key) for key in exceptions)
+        shown = action if grant not in unneeded else f"[{action}]" if reasoned else f"!{action}"
+        actions.setdefault((grant.function, f"{service} {_plain(grant.resource)}"), set()).add(shown)
+    return [
+        f"{function:<11} {resource:<44} {' '.join(sorted(shown, key=lambda it: (it[0] in '[!', it)))}"
+        for (function, resource), shown in sorted(actions.items())
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compares recorded AWS calls with the grants of the template.")
+    parser.add_argument("folder", type=Path, help="where the suites have written what they recorded")
+    folder: Path = parser.parse_args().folder
+    with tempfile.TemporaryDirectory() as out:
+        template = synthesize(Path(out), "prod", FULL_SETTINGS).template
+    calls = read_calls(folder, template)
+    found = review(statements_of(template), calls)
+    print("\n".join(found.table))
+    print(f"{len(calls)} different calls; [in brackets]: no test uses it, and its reason is in {__file__}")
+    sys.exit("\n".join(found.faults) if found.faults else 0)
+
+
+if __name__ == "__main__":
+    main()

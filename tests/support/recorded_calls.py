@@ -1,0 +1,169 @@
+"""Which function made which AWS call, as IAM would judge it: recorded while the suites run, read to be compared.
+
+A file of records has one JSON object a line: first the settings of the process, then each different call once. The
+names in it are those that the tests gave; `read_calls` finds, by the settings that hold them, the template's.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.support.policies import Call, Template, functions_of, rendered, secrets_of
+
+PARAMETER = "arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter"
+SCHEDULE = "arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule/"
+SES = "arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:"
+KEY = "dynamodb:LeadingKeys"
+
+type Parameters = Mapping[str, Any]
+type Judged = tuple[str, str, list[tuple[str, str]]]
+"""An action, what it is of (in the names of the tests), and the values of condition keys."""
+
+
+def judged(service: str, operation: str, parameters: Parameters) -> list[Judged]:
+    """What IAM is asked about a call. A name that the tests gave stands in braces: `{orders}/index/open`."""
+    rule = _RULES.get(service)
+    if rule is None:
+        return [(f"{service}:{operation}", "*", [])]
+    return list(rule(operation, parameters))
+
+
+# ---- each service ---------------------------------------------------------------------------------------------------
+
+
+def _dynamodb(operation: str, parameters: Parameters) -> Iterator[Judged]:
+    """Transactions are judged by their single operations, batches once for each table."""
+    if operation in ("TransactWriteItems", "TransactGetItems"):
+        for item in parameters["TransactItems"]:
+            ((kind, one),) = item.items()
+            yield from _dynamodb(f"{kind}Item", one)
+    elif operation == "BatchGetItem":
+        for table, asked in parameters["RequestItems"].items():
+            yield f"dynamodb:{operation}", f"{{{table}}}", [(KEY, _leading(key)) for key in asked["Keys"]]
+    elif operation == "Query":
+        index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
+        yield f"dynamodb:{operation}", f"{{{parameters['TableName']}}}{index}", [(KEY, _queried(parameters))]
+    else:
+        key = parameters.get("Key") or parameters.get("Item") or {}
+        yield f"dynamodb:{operation}", f"{{{parameters['TableName']}}}", [(KEY, _leading(key))] if key else []
+
+
+def _leading(key: Mapping[str, Any]) -> str:
+    return _kind_of(next(iter((key.get("pk") or key["id"]).values())))
+
+
+def _queried(parameters: Parameters) -> str:
+    """The partition: what the key condition holds to be equal."""
+    equal = re.search(r"[#\w]+ = (:\w+)", parameters["KeyConditionExpression"])
+    assert equal, parameters["KeyConditionExpression"]
+    return _kind_of(next(iter(parameters["ExpressionAttributeValues"][equal[1]].values())))
+
+
+def _kind_of(value: str) -> str:
+    """Of a key the part that says what it is of: there are as many keys as orders."""
+    kind, mark, _ = value.partition("#")
+    return f"{kind}#…" if mark else value if re.fullmatch("[a-z_-]+", value) else "…"
+
+
+def _sqs(operation: str, parameters: Parameters) -> Iterator[Judged]:
+    yield f"sqs:{operation.removesuffix('Batch')}", f"{{{parameters['QueueUrl']}}}", []
+
+
+_S3_ACTIONS = {
+    "HeadObject": "GetObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
+    "ListObjectsV2": "ListBucket",
+    "HeadBucket": "ListBucket",
+}
+
+
+def _s3(operation: str, parameters: Parameters) -> Iterator[Judged]:
+    key = f"/{parameters['Key']}" if "Key" in parameters else ""
+    yield f"s3:{_S3_ACTIONS.get(operation, operation)}", f"{{{parameters['Bucket']}}}{key}", []
+
+
+def _secretsmanager(operation: str, parameters: Parameters) -> Iterator[Judged]:
+    yield f"secretsmanager:{operation}", f"{{{parameters['SecretId']}}}", []
+
+
+def _ssm(operation: str, parameters: Parameters) -> Iterator[Judged]:
+    yield f"ssm:{operation}", f"{PARAMETER}{{{parameters['Name']}}}", []
+
+
+def _events(operation: str, parameters: Parameters) -> Iterator[Judged]:
+    for bus in {entry["EventBusName"] for entry in parameters["Entries"]}:
+        yield f"events:{operation}", f"{{{bus}}}", []
+
+
+def _scheduler(operation: str, parameters: Parameters) -> Iterator[Judged]:
+    yield f"scheduler:{operation}", f"{SCHEDULE}{{{parameters['GroupName']}}}/{parameters['Name']}", []
+    if "Target" in parameters:
+        passed = ("iam:PassedToService", "scheduler.amazonaws.com")
+        yield "iam:PassRole", f"{{{parameters['Target']['RoleArn']}}}", [passed]
+
+
+def _sesv2(operation: str, parameters: Parameters) -> Iterator[Judged]:
+    """SES asks for the sender's identity and for the configuration set."""
+    sender = f"{{{parameters['FromEmailAddress']}}}"
+    for resource in (f"identity/{sender}", f"configuration-set/{{{parameters['ConfigurationSetName']}}}"):
+        yield f"ses:{operation}", SES + resource, [("ses:FromAddress", sender)]
+
+
+_RULES: Mapping[str, Callable[[str, Parameters], Iterator[Judged]]] = {
+    "dynamodb": _dynamodb,
+    "sqs": _sqs,
+    "s3": _s3,
+    "secretsmanager": _secretsmanager,
+    "ssm": _ssm,
+    "events": _events,
+    "scheduler": _scheduler,
+    "sesv2": _sesv2,
+}
+
+
+# ---- files ----------------------------------------------------------------------------------------------------------
+
+
+def write_calls(path: Path, settings: Mapping[str, str], calls: Iterable[Call]) -> None:
+    """`settings`: the names that the tests gave, by the variable of a function's environment that would hold them."""
+    lines = [{"settings": dict(settings)}, *(asdict(call) for call in sorted(calls))]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def read_calls(folder: Path, template: Template) -> set[Call]:
+    """All calls of a folder's files, with the template's names; a name that no setting has stays in its braces."""
+    files = sorted(folder.glob("*.jsonl"))
+    if not files:
+        raise SystemExit(f"Nothing was recorded in {folder}.")
+    return {call for file in files for call in _read(file.read_text().splitlines(), template)}
+
+
+def _read(lines: Sequence[str], template: Template) -> Iterator[Call]:
+    settings: Mapping[str, str] = json.loads(lines[0])["settings"]
+    names = _names(settings, template)
+
+    def translated(text: str) -> str:
+        return re.sub(r"\{(.*?)\}", lambda found: names.get(found[1], found[0]), text)
+
+    for line in lines[1:]:
+        read = json.loads(line)
+        context = tuple((key, translated(value)) for key, value in read["context"])
+        yield Call(read["function"], read["action"], translated(read["resource"]), context)
+
+
+def _names(settings: Mapping[str, str], template: Template) -> dict[str, str]:
+    """A name of the tests → the template's, both held by the same setting."""
+    secrets = secrets_of(template)
+    names = {}
+    for function in functions_of(template).values():
+        for setting, value in function["Environment"]["Variables"].items():
+            if settings.get(setting):
+                text = rendered(value)
+                names[settings[setting]] = secrets.get(text, text)
+    return names
