@@ -17,6 +17,7 @@ import botocore.config
 
 from local.errors import LocalCloudError
 
+ROOT = Path(__file__).resolve().parents[1]
 REGION = "us-east-1"
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
@@ -46,7 +47,7 @@ class Cloud:
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ministack"],
+                [sys.executable, "-m", "local.emulator"],
                 env=self._environment(),
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
@@ -67,6 +68,19 @@ class Cloud:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
         return kept | CREDENTIALS | {"AWS_ENDPOINT_URL": self.endpoint_url, "TMPDIR": str(self._folder)}
 
+    def ended(self, within: float = 0) -> str | None:
+        """Why the emulator has ended by itself, now or `within` seconds, in a sentence; None while it runs."""
+        if self._process is None:
+            return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(within)
+        if (code := self._process.returncode) is None:
+            return None
+        cause = f"exit code {code}" if code >= 0 else f"signal {-code}, {signal.Signals(-code).name}"
+        if code == -signal.SIGKILL:
+            cause += ": out of memory?"
+        return f"The local cloud has ended ({cause}). Start it again with `make up`."
+
     def stop(self) -> None:
         """Ends the whole process group; a server that ignores TERM is killed."""
         if self._process is not None:
@@ -82,6 +96,7 @@ class Cloud:
         # Lambda workers inherit this environment, and point themselves at the gateway.
         del environment["AWS_ENDPOINT_URL"]
         return environment | {
+            "PYTHONPATH": str(ROOT),
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self._port),
@@ -99,7 +114,8 @@ class Cloud:
                 return
             time.sleep(0.05)
         tail = self._log.read_text(errors="replace").strip().splitlines()[-5:]
-        raise LocalCloudError("The local cloud did not start; the end of its log:\n  " + "\n  ".join(tail))
+        what = self.ended() or "The local cloud did not start."
+        raise LocalCloudError(f"{what} The end of its log:\n  " + "\n  ".join(tail))
 
 
 def client(endpoint_url: str, service: str) -> Any:

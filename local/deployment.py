@@ -12,9 +12,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local.cloud import REGION, Cloud
+from local.cloud import ROOT as ROOT
 from local.errors import LocalCloudError
 
-ROOT = Path(__file__).resolve().parents[1]
 STACK = "Oms-local"
 ACCOUNT = "000000000000"
 BOOTSTRAP = ("/cdk-bootstrap/hnb659fds/version", "21")

@@ -4,12 +4,14 @@ import errno
 import http.client
 import json
 import os
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from email.errors import MissingHeaderBodySeparatorDefect
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -17,7 +19,7 @@ from urllib.parse import urlsplit
 from local.errors import LocalCloudError
 from local.gate import Gate
 
-# API Gateway's limit for a request body; it answers 413 itself.
+# API Gateway's limit for a request body in bytes; it answers 413 itself.
 MAX_BODY = 10 * 1024 * 1024
 UPSTREAM_SECONDS = 60
 FAILURE_SHOWN = 1000
@@ -30,8 +32,12 @@ ABOUT_PATH = "/_local"
 OWN_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 # The longest that a request may take, in seconds.
 LONGEST_REQUEST = 30
+CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(;[^\r\n]*)?\r?\n")
 ORIGIN_HEADER = "X-Origin-Secret"
 VIEWER_ADDRESS = "CloudFront-Viewer-Address"
+
+# status, headers, body
+type Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,14 @@ class Exchange:
     request_id: str | None
     # The start of the answer when the system failed, None otherwise.
     failure: str | None
+
+
+class _RefusedError(Exception):
+    """The front door's own answer, after which the connection is closed."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class FrontDoor:
@@ -64,9 +78,20 @@ class FrontDoor:
         self.base_url = f"http://localhost:{self.port}"
         self._thread: threading.Thread | None = None
 
-    def open(self, endpoint_url: str, path: str, origin_secret: str, about: Mapping[str, object]) -> None:
-        """Serves the API at `path` of the emulator's gateway, and `about` to this machine's tools."""
+    def open(
+        self,
+        endpoint_url: str,
+        path: str,
+        origin_secret: str,
+        about: Mapping[str, object],
+        ended: Callable[[], str | None],
+    ) -> None:
+        """Serves the API at `path` of the emulator's gateway, and `about` to this machine's tools.
+
+        `ended` says why the emulator has ended, None while it runs.
+        """
         self._server.upstream = urlsplit(endpoint_url).netloc
+        self._server.ended = ended
         self._server.path = path
         self._server.origin_secret = origin_secret
         self._server.about = json.dumps(about).encode()
@@ -103,6 +128,7 @@ class _Server(ThreadingHTTPServer):
     path: str
     origin_secret: str
     about: bytes
+    ended: Callable[[], str | None]
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -132,21 +158,15 @@ class _Handler(BaseHTTPRequestHandler):
         # As it came: `self.path` has its leading slashes collapsed.
         target = self.requestline.split(" ")[1]
         try:
-            body = self._body()
-        except ValueError:
-            self.send_error(400)
-            return
-        if body is None:
-            # It was not read, and is no next request.
+            path = self._checked_path(target)
+            status, headers, answer = self._answer_to(path)
+        except _RefusedError as refused:
+            # The body was not read, or not to its end, and is no next request.
             self.close_connection = True
-            status, headers, answer = _too_large()
-        elif _path_of(target).partition("?")[0] == ABOUT_PATH:
-            self._answer(*self._about())
+            path, (status, headers, answer) = target, _message(refused.status, str(refused))
+        self._send(status, headers, answer)
+        if _is_about(path):
             return
-        else:
-            with self.server.gate.passing():
-                status, headers, answer = self._forward(target, body)
-        self._answer(status, headers, answer)
         request_id = next((value for name, value in headers if name.lower() == "x-request-id"), None)
         self.server.log(
             Exchange(
@@ -160,41 +180,86 @@ class _Handler(BaseHTTPRequestHandler):
             )
         )
 
+    def _checked_path(self, target: str) -> str:
+        """Path and query of what is asked. A page whose host name leads to 127.0.0.1 (DNS rebinding) asks under it."""
+        # Of lines behind one that is no header nothing would be read.
+        cut_off = any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in self.headers.defects)
+        if cut_off or not (self.requestline.isascii() and self.requestline.isprintable()):
+            raise _RefusedError(400, "Bad Request")
+        hosts = self.headers.get_all("Host", [])
+        authorities, path = {host.lower() for host in hosts}, target if target.startswith("/") else f"/{target}"
+        if target.startswith(("http://", "https://")):  # the absolute form (RFC 9112, 3.2.2)
+            authority, _, rest = target.partition("://")[2].partition("/")
+            authorities, path = authorities | {authority.lower()}, f"/{rest}"
+        port = self.server.server_address[1]
+        allowed = {name for own in OWN_HOSTS for name in (own, f"{own}:{port}")}
+        if len(hosts) != 1 or not authorities <= allowed:
+            raise _RefusedError(403, f"Forbidden: use http://localhost:{port}")
+        return path
+
+    def _answer_to(self, path: str) -> Answer:
+        try:
+            if (body := self._body()) is None:
+                raise _RefusedError(413, "Request Entity Too Large")
+            if _is_about(path):
+                return self._about()
+            with self.server.gate.passing():
+                return self._forward(path, body)
+        except ValueError as error:  # of a header or the body
+            raise _RefusedError(400, "Bad Request") from error
+
     def _body(self) -> bytes | None:
         """The request's body; None when it is over the gateway's limit. ValueError when its length makes no sense."""
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+        encodings = self.headers.get_all("Transfer-Encoding", [])
+        lengths = self.headers.get_all("Content-Length", [])
+        if encodings:
+            if lengths or [encoding.strip().lower() for encoding in encodings] != ["chunked"]:
+                raise ValueError(encodings)
             return self._chunks()
-        length = int(self.headers.get("Content-Length") or 0)
-        if length < 0:
-            raise ValueError(length)
-        return self.rfile.read(length) if length <= MAX_BODY else None
+        if not lengths:
+            return b""
+        if len(lengths) > 1 or not (lengths[0].isascii() and lengths[0].isdecimal()):
+            raise ValueError(lengths)
+        length = int(lengths[0])
+        return self._exactly(length) if length <= MAX_BODY else None
 
     def _chunks(self) -> bytes | None:
         body = bytearray()
-        while size := int(self.rfile.readline(100).split(b";")[0], 16):
+        while size := self._chunk_size():
             if len(body) + size > MAX_BODY:
                 return None
-            body += self.rfile.read(size)
-            self.rfile.readline(3)
+            body += self._exactly(size)
+            if self.rfile.readline(3) not in (b"\r\n", b"\n"):
+                raise ValueError("a chunk is longer than it says")
         while self.rfile.readline(65537).strip():
             pass  # trailers
         return bytes(body)
 
-    def _about(self) -> tuple[int, list[tuple[str, str]], bytes]:
-        # A web page whose host name was pointed at 127.0.0.1 (DNS rebinding) asks under that name.
-        hosts = self.headers.get_all("Host", [])
-        allowed = {name for own in OWN_HOSTS for name in (own, f"{own}:{self.server.server_address[1]}")}
-        if len(hosts) != 1 or hosts[0].lower() not in allowed:
-            return 403, [("Content-Type", "application/json")], b'{"message":"Forbidden"}'
+    def _chunk_size(self) -> int:
+        line = self.rfile.readline(1000)
+        if not (match := CHUNK_SIZE.fullmatch(line)):
+            raise ValueError(line)
+        return int(match[1], 16)
+
+    def _exactly(self, size: int) -> bytes:
+        read = self.rfile.read(size)
+        if len(read) < size:
+            raise ValueError("the body is shorter than it says")
+        return read
+
+    def _about(self) -> Answer:
         if self.command != "GET":
-            return 405, [("Content-Type", "application/json"), ("Allow", "GET")], b'{"message":"Method Not Allowed"}'
+            status, headers, body = _message(405, "Method Not Allowed")
+            return status, [*headers, ("Allow", "GET")], body
+        if ended := self.server.ended():
+            return _message(503, ended)
         return 200, [("Content-Type", "application/json"), ("Cache-Control", "no-store")], self.server.about
 
-    def _forward(self, target: str, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _forward(self, path: str, body: bytes) -> Answer:
         # A connection for each request: a kept one may close under a POST, which must not be sent twice.
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=UPSTREAM_SECONDS)
         try:
-            upstream.putrequest(self.command, self.server.path + _path_of(target), skip_accept_encoding=True)
+            upstream.putrequest(self.command, self.server.path + path, skip_accept_encoding=True)
             for name, value in self._request_headers(body):
                 upstream.putheader(name, value)
             upstream.endheaders(body or None)
@@ -202,7 +267,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers = [(name, value) for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP]
             return response.status, headers, response.read()
         except (OSError, http.client.HTTPException):
-            return 503, [("Content-Type", "application/json")], b'{"message":"Service Unavailable"}'
+            return _message(503, self.server.ended() or "Service Unavailable")
         finally:
             upstream.close()
 
@@ -218,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
         address, port = self.client_address[:2]
         return [*headers, (VIEWER_ADDRESS, f"{address}:{port}"), (ORIGIN_HEADER, self.server.origin_secret)]
 
-    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response_only(status)
         has_body = self.command != "HEAD" and status not in (204, 304)
         for name, value in headers:
@@ -246,13 +311,10 @@ def _unusable(port: int, reason: str) -> LocalCloudError:
     return LocalCloudError(f"Port {port} cannot be used ({reason}): choose another with `make up PORT={port + 1}`.")
 
 
-def _path_of(target: str) -> str:
-    """Path and query of a target in absolute form (RFC 9112, 3.2.2); others are passed as they are."""
-    if target.startswith(("http://", "https://")):
-        parts = urlsplit(target)
-        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return target if target.startswith("/") else f"/{target}"
+def _is_about(path: str) -> bool:
+    return path.partition("?")[0] == ABOUT_PATH
 
 
-def _too_large() -> tuple[int, list[tuple[str, str]], bytes]:
-    return 413, [("Content-Type", "application/json")], b'{"message":"Request Entity Too Large"}'
+def _message(status: int, text: str) -> Answer:
+    """As the gateway answers itself."""
+    return status, [("Content-Type", "application/json")], json.dumps({"message": text}).encode()

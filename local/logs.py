@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError
 from local.cloud import client
 from local.errors import LocalCloudError
 from local.port import port
-from local.running import about_system
+from local.running import HAS_STOPPED, about_system
 
 POLL_SECONDS = 0.5
 # Lines get their time before they are stored, and may then wait for the emulator's other threads.
@@ -102,7 +102,7 @@ def main() -> None:
     except LocalCloudError as error:
         sys.exit(str(error))
     except BotoCoreError:
-        print("The system has stopped.")
+        sys.exit(HAS_STOPPED)
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:

@@ -11,7 +11,7 @@ from typing import Any
 from local.errors import LocalCloudError
 from local.logs import harmless
 from local.port import port
-from local.running import SECONDS, about_system
+from local.running import HAS_STOPPED, SECONDS, about_system
 
 type SentMail = dict[str, Any]
 
@@ -24,7 +24,7 @@ def main() -> None:
     except LocalCloudError as error:
         sys.exit(str(error))
     except OSError:
-        sys.exit("The system has just stopped.")
+        sys.exit(HAS_STOPPED)
 
 
 def sent(endpoint_url: str, *, to: str = "") -> list[SentMail]:

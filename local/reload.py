@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from layers.archive import LayerBuildError
 from layers.shared import build as shared
 from local.deployment import ROOT
+from local.errors import LocalCloudError
 from local.sources import FUNCTIONS, Changes, Snapshot, snapshot
 from local.system import LocalSystem
 
@@ -50,7 +51,10 @@ class Reloader:
             self.step()
 
     def step(self) -> None:
+        """Raises LocalCloudError when the local cloud has ended by itself."""
         time.sleep(POLL_SECONDS)
+        if ended := self._system.ended():
+            raise LocalCloudError(ended)
         now = snapshot(ROOT)
         if now != self._tried or time.monotonic() >= self._again_at:
             self._take_in(_settled(now))

@@ -1,5 +1,6 @@
 """What the system that runs on this machine tells the tools beside it."""
 
+import http
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ from local.front_door import ABOUT_PATH
 from local.port import port as port_asked_for
 
 SECONDS = 60
+HAS_STOPPED = "The system has stopped; the terminal of `make up` says why."
 
 
 def about_system(port: int, command: str) -> dict[str, Any]:
@@ -21,7 +23,10 @@ def about_system(port: int, command: str) -> dict[str, Any]:
     try:
         with urllib.request.urlopen(address, timeout=SECONDS) as answer:
             return dict(json.load(answer))
-    except (ValueError, TypeError, urllib.error.HTTPError) as error:
+    except urllib.error.HTTPError as error:
+        with error:
+            raise LocalCloudError(_why_it_ended(error) or f"What answers on port {port} is not this system.") from error
+    except (ValueError, TypeError) as error:
         raise LocalCloudError(f"What answers on port {port} is not this system.") from error
     except OSError as error:
         raise LocalCloudError(
@@ -40,3 +45,13 @@ def aim_at_running_system(command: str) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint_url})
+
+
+def _why_it_ended(answer: urllib.error.HTTPError) -> str | None:
+    """The front door still answers for a moment when the local cloud behind it has ended."""
+    if answer.code != http.HTTPStatus.SERVICE_UNAVAILABLE:
+        return None
+    try:
+        return str(json.load(answer)["message"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,6 +1,7 @@
 """The whole system on this machine, for `make up` and for tests: cloud, template, keys, demo data, front door."""
 
 import contextlib
+import http.client
 import json
 import os
 import sys
@@ -23,6 +24,9 @@ from local.sources import Snapshot, snapshot
 from local.synthesis import synthesize
 
 WARM_UP_AT_ONCE = 2
+ANSWER_SECONDS = 60
+# Its connections break a moment before a process has ended.
+DYING_SECONDS = 0.5
 # Answered by the function behind the API's default route.
 DEFAULT_ROUTE_PATH = "/health"
 
@@ -47,6 +51,8 @@ class LocalSystem:
     deployment: Deployment
     # As they were when the start read them.
     sources: Snapshot
+    # What the functions said that did not answer when they were warmed up, by path.
+    failures: Mapping[str, str]
 
     def __init__(
         self,
@@ -67,10 +73,18 @@ class LocalSystem:
     def __enter__(self) -> Self:
         try:
             self._start()
-        except BaseException:
+        except BaseException as error:
+            # Whatever failed then failed for that reason.
+            ended = self.ended(within=DYING_SECONDS) if isinstance(error, Exception) else None
             self._stack.close()
+            if ended:
+                raise LocalCloudError(ended) from error
             raise
         return self
+
+    def ended(self, within: float = 0) -> str | None:
+        """Why the local cloud has ended by itself, now or `within` seconds, in a sentence; None while it runs."""
+        return self.cloud.ended(within) if hasattr(self, "cloud") else None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -99,7 +113,7 @@ class LocalSystem:
         with self._progress("Warm up, seed demo data" if self._seed else "Warm up"):
             self._warm_up_and_seed()
         about = {"endpoint_url": self.endpoint_url, "log_groups": self.log_groups()}
-        self.front_door.open(self.endpoint_url, self.deployment.api_path, self._origin_secret(), about)
+        self.front_door.open(self.endpoint_url, self.deployment.api_path, self._origin_secret(), about, self.ended)
 
     def _verify_sender(self) -> None:
         """As an operator does in SES, by a link that AWS mails; the emulator believes it at once."""
@@ -113,7 +127,7 @@ class LocalSystem:
         warmed = pool.submit(self.warm_up, 1)
         if self._seed:
             self._run("local.seed")
-        warmed.result()
+        self.failures = warmed.result()
 
     @property
     def base_url(self) -> str:
@@ -190,24 +204,30 @@ class LocalSystem:
                 paths.setdefault(function, DEFAULT_ROUTE_PATH if path == "$default" else path)
         return paths
 
-    def warm_up(self, workers: int, paths: Sequence[str] | None = None) -> None:
+    def warm_up(self, workers: int, paths: Sequence[str] | None = None) -> dict[str, str]:
         """Starts `workers` of the function behind each path, those of one path at the same time.
 
+        Returns what functions said that did not answer, by path.
         A worker unpacks its own layers, which takes seconds of a core: without this, a test's first burst waits.
         """
         paths = list(self.http_paths().values()) if paths is None else paths
         batches = [[path] * workers for path in paths] if workers > 1 else [list(paths)]
+        failures: dict[str, str] = {}
         with ThreadPoolExecutor(max(workers, WARM_UP_AT_ONCE)) as pool:
             for batch in batches:
-                list(pool.map(self.failure_at, batch))
+                answers = zip(batch, pool.map(self.failure_at, batch), strict=True)
+                failures |= {path: failure for path, failure in answers if failure}
+        return failures
 
     def failure_at(self, path: str) -> str | None:
         """What the emulator says when the function behind a path does not start, or fails; None when it answers."""
         try:
-            urllib.request.urlopen(self.direct_url + path, timeout=60).close()
+            urllib.request.urlopen(self.direct_url + path, timeout=ANSWER_SECONDS).close()
         except urllib.error.HTTPError as error:
             with error:
                 return error.read(FAILURE_SHOWN).decode(errors="replace") if error.code >= 500 else None
+        except (OSError, http.client.HTTPException) as error:
+            return self.ended() or f"no answer within {ANSWER_SECONDS} s ({error})"
         return None
 
     def _origin_secret(self) -> str:

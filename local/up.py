@@ -39,6 +39,8 @@ def main() -> None:
     try:
         with LocalSystem(port=port(), progress=_step, log=requests.show) as system:
             print(_welcome(system, time.monotonic() - started), flush=True)
+            for path, failure in system.failures.items():
+                _say(f"{path} does not answer: {_plain(failure)}")
             Reloader(system, say=_say, last_target=lambda: requests.last_target).run()
     except Stopped:
         # Of a closed terminal there is nobody left to tell.

@@ -41,13 +41,47 @@ def test_a_body_over_the_gateways_limit_is_refused_at_once(client: Callable[...,
     assert answer.status_code == 413
 
 
-@pytest.mark.parametrize("header", ["Content-Length: -1", "Content-Length: many", "Transfer-Encoding: chunked"])
-def test_a_length_that_makes_no_sense_is_a_bad_request(system: LocalSystem, header: str) -> None:
-    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=30) as connection:
-        connection.sendall(f"POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\nzz\r\n".encode())
-        answer = connection.recv(100)
+CHUNKED = "Transfer-Encoding: chunked"
 
-    assert answer.startswith(b"HTTP/1.1 400 ")
+
+@pytest.mark.parametrize(
+    ("target", "header", "body"),
+    [
+        ("/api/v1/orders", "Content-Length: -1", "zz"),
+        ("/api/v1/orders", "Content-Length: many", "zz"),
+        ("/api/v1/orders", "Content-Length: +2", "zz"),
+        ("/api/v1/orders", "Content-Length: 1_0", "zz"),
+        ("/api/v1/orders", "Content-Length: 2\r\nContent-Length: 3", "zz"),
+        ("/api/v1/orders", f"Content-Length: 2\r\n{CHUNKED}", "0\r\n\r\n"),
+        ("/api/v1/orders", "Transfer-Encoding: xchunked", "0\r\n\r\n"),
+        ("/api/v1/orders", "Transfer-Encoding: gzip, chunked", "0\r\n\r\n"),
+        ("/api/v1/orders", CHUNKED, "zz\r\n"),
+        ("/api/v1/orders", CHUNKED, "-1\r\n{}\r\n0\r\n\r\n"),
+        ("/api/v1/orders", CHUNKED, "0x2\r\n{}\r\n0\r\n\r\n"),
+        ("/api/v1/orders", CHUNKED, "2\r\n{}}}\r\n0\r\n\r\n"),
+        ("/api/v1/orders\xe9", "Content-Length: 0", ""),
+        ("/api/v1/orders\x7f", "Content-Length: 0", ""),
+        ("/api/v1/orders", "X-H\xe9ader: 1", ""),
+        ("http://[", "Content-Length: 0", ""),
+    ],
+)
+def test_what_is_no_proper_request_is_refused(system: LocalSystem, target: str, header: str, body: str) -> None:
+    head = f"POST {target} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n"
+    following = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=30) as connection:
+        connection.sendall(f"{head}{body}{following}".encode("latin-1"))
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert answers.split(b" ")[1] in (b"400", b"403")
+    assert answers.count(b"HTTP/1.1 ") == 1, "no part of it is taken for another request"
+
+
+def test_a_body_that_ends_early_is_refused(system: LocalSystem) -> None:
+    for head in ("Content-Length: 10\r\n\r\n{}", f"{CHUNKED}\r\n\r\nA\r\n{{}}"):
+        with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=30) as connection:
+            connection.sendall(f"POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\n{head}".encode())
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize("path", ["/api/v1/orders", "/_local"])

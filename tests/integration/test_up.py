@@ -104,6 +104,30 @@ def test_stopped_while_starting_it_leaves_no_process_and_no_folder(tmp_path: Pat
     assert processes_with(tmp_path) == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
+def test_killed_under_it_the_emulator_is_told_of_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    process = start(tmp_path, str(free_port()))
+    deadline = time.monotonic() + 30
+    while not (emulator := [it for it in processes_with(tmp_path) if "local.emulator" in command_of(it)]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    os.kill(int(emulator[0]), signal.SIGKILL)
+    _, error = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert error.strip().splitlines()[0].startswith("The local cloud has ended (signal 9, SIGKILL: out of memory?).")
+    assert list(tmp_path.iterdir()) == []
+    assert processes_with(tmp_path) == []
+
+
+def command_of(process: str) -> str:
+    try:
+        return (Path("/proc") / process / "cmdline").read_text()
+    except OSError:
+        return ""
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local import reload
+from local.errors import LocalCloudError
 from local.reload import Reloader
 from local.sources import Snapshot, snapshot
 
@@ -22,7 +23,11 @@ class System:
         self.sources = sources
         self.updated: list[str] = []
         self.refuses: list[str] = []
+        self.why_it_ended: str | None = None
         self.front_door = self
+
+    def ended(self) -> str | None:
+        return self.why_it_ended
 
     def http_paths(self) -> dict[str, str]:
         return {}
@@ -72,6 +77,14 @@ def said() -> list[str]:
 @pytest.fixture
 def reloader(system: Any, said: list[str]) -> Reloader:
     return Reloader(system, said.append, lambda: "/")
+
+
+def test_an_emulator_that_has_died_ends_it_with_the_cause(reloader: Reloader, system: System) -> None:
+    reloader.step()
+    system.why_it_ended = "The local cloud has ended (signal 9, SIGKILL: out of memory?)."
+
+    with pytest.raises(LocalCloudError, match="out of memory"):
+        reloader.step()
 
 
 def test_an_update_that_fails_is_made_again_without_another_save(

@@ -1,0 +1,1 @@
+"""The process of the emulator: ministack, with a guard before it."""

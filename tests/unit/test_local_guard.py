@@ -1,0 +1,112 @@
+"""What the guard lets through to the emulator. `tests/integration/test_other_origins.py` shows it for real."""
+
+from typing import Any
+
+import pytest
+
+from local.emulator.guard import guarded
+
+PORT = 5099
+OURS = f"127.0.0.1:{PORT}"
+LINK = "/oms-exports-1/orders.csv.gz?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0a&response-content-type=text/csv"
+API = "/_aws/execute-api/a1b2c3/$default/api/v1/orders"
+FUNCTIONS = "/2015-03-31/functions"
+EVIL = "https://evil.example"
+
+
+def status(method: str, target: str, kind: str = "http", **headers: str) -> int | str:
+    """Of the guard's own answer; "reached" when the application behind it was called."""
+    said: list[dict[str, Any]] = []
+
+    async def application(*_: object) -> None:
+        said.append({"status": "reached"})
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(message)
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError("a body that nothing may read")
+
+    path, _, query = target.partition("?")
+    scope = {
+        "type": kind,
+        "method": method,
+        "path": path,
+        "query_string": query.encode(),
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
+    }
+    # Nothing in it waits: an event loop, with its sockets, is not needed.
+    with pytest.raises(StopIteration):
+        guarded(application, PORT)(scope, receive, send).send(None)
+    found = said[0].get("status", said[0].get("code"))
+    assert isinstance(found, int | str)
+    return found
+
+
+@pytest.mark.parametrize("host", [OURS, f"localhost:{PORT}", f"[::1]:{PORT}", f"LOCALHOST:{PORT}"])
+def test_an_aws_client_of_this_machine_reaches_it(host: str) -> None:
+    assert status("POST", FUNCTIONS, host=host, authorization="AWS4-HMAC-SHA256 …") == "reached"
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", f"evil.example:{PORT}", f"localhost.evil.example:{PORT}", "localhost:80", "127.0.0.1", ""]
+)
+@pytest.mark.parametrize("target", [FUNCTIONS, LINK, API])
+def test_nothing_under_another_name_reaches_it(host: str, target: str) -> None:
+    assert status("GET", target, host=host) == 403
+
+
+def test_nothing_without_a_name_reaches_it() -> None:
+    assert status("GET", FUNCTIONS) == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": EVIL},
+        {"origin": "null"},
+        {"origin": f"http://{OURS}"},
+        {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "same-site"},
+        {"Origin": EVIL, "Sec_Fetch_Site": "cross-site"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("POST", FUNCTIONS),
+        ("POST", f"{FUNCTIONS}/evil/invocations"),
+        ("OPTIONS", "/"),
+        ("GET", "/?Action=ListUsers"),
+        ("GET", "/_ministack/ses/messages"),
+        ("POST", "/_ministack/reset"),
+        # What only looks like a link.
+        ("GET", f"{FUNCTIONS}?X-Amz-Signature=0a"),
+        ("GET", "/?Action=ListUsers&X-Amz-Signature=0a"),
+        ("GET", "/oms-exports-1?list-type=2&X-Amz-Signature=0a"),
+        ("GET", "/oms-exports-1/orders.csv?Action=ListUsers&X-Amz-Signature=0a"),
+        ("GET", "/_ministack/ses/messages?X-Amz-Signature=0a"),
+        ("PUT", LINK),
+        ("POST", LINK),
+    ],
+)
+def test_nothing_that_a_page_sends_reaches_it(method: str, target: str, headers: dict[str, str]) -> None:
+    assert status(method, target, host=OURS, **headers) == 403
+
+
+@pytest.mark.parametrize("headers", [{}, {"origin": EVIL}, {"sec_fetch_site": "cross-site"}])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_a_page_may_fetch_a_signed_link(method: str, headers: dict[str, str]) -> None:
+    assert status(method, LINK, host=OURS, **headers) == "reached"
+
+
+def test_a_signed_link_with_another_signature_is_refused_as_s3_does() -> None:
+    assert status("GET", LINK, host=OURS, authorization="Bearer token") == 400
+
+
+def test_a_page_reaches_the_api_whose_own_rules_count() -> None:
+    assert status("POST", API, host=OURS, origin="http://localhost:3000") == "reached"
+
+
+def test_web_sockets_are_closed() -> None:
+    assert status("GET", "/", kind="websocket", host=OURS) == 1008
