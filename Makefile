@@ -116,6 +116,10 @@ synth: $(INSTALLED) ## Synthesize the template of STAGE=local, dev or prod into 
 	@CDK_CONTEXT_JSON='{"stage": "$(STAGE)"}' CDK_OUTDIR=cdk.out .venv/bin/python -m infra.app
 	@echo "cdk.out/Oms-$(STAGE).template.json"
 
+.PHONY: preflight
+preflight: $(INSTALLED) deployable ## Check the account and region before STAGE=… is deployed; changes nothing
+	@$(COMMAND) oms.commands.preflight --stage $(STAGE)
+
 .PHONY: deploy
 deploy: $(INSTALLED) $(CDK) deployable ## Deploy STAGE=dev or prod to the account and region of the environment; APPROVAL=never asks nothing
 	@$(REGION) && protected=$$($(COMMAND) oms.commands.protect --stage $(STAGE) --ask) && $(CDK) deploy \

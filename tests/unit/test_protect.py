@@ -5,17 +5,19 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from oms import stacks
 from oms.commands.protect import is_protected, protect
 
 
 @pytest.fixture
-def cloudformation() -> Stubber:
+def cloudformation(monkeypatch: pytest.MonkeyPatch) -> Stubber:
     client = boto3.client(
         "cloudformation",
         region_name="eu-central-1",
         aws_access_key_id="AKIDEXAMPLE",
         aws_secret_access_key="example",
     )
+    monkeypatch.setattr(stacks, "cloudformation", lambda: client)
     return Stubber(client)
 
 
@@ -29,21 +31,21 @@ def test_a_stack_says_itself_whether_it_is_protected(cloudformation: Stubber, pr
     cloudformation.add_response("describe_stacks", described(protected=protected), {"StackName": "Oms-dev"})
 
     with cloudformation:
-        assert is_protected(cloudformation.client, "dev") is protected
+        assert is_protected("dev") is protected
 
 
 def test_a_stack_that_does_not_exist_is_not_protected(cloudformation: Stubber) -> None:
     cloudformation.add_client_error("describe_stacks", "ValidationError", "Stack with id Oms-dev does not exist")
 
     with cloudformation:
-        assert not is_protected(cloudformation.client, "dev")
+        assert not is_protected("dev")
 
 
 def test_where_aws_does_not_say_a_deployment_is_not_begun_as_if_nothing_was_protected(cloudformation: Stubber) -> None:
     cloudformation.add_client_error("describe_stacks", "AccessDenied", "not authorized to perform: DescribeStacks")
 
     with cloudformation, pytest.raises(ClientError, match="not authorized"):
-        is_protected(cloudformation.client, "dev")
+        is_protected("dev")
 
 
 def test_protecting_names_the_stack_of_the_stage(cloudformation: Stubber) -> None:
@@ -52,5 +54,5 @@ def test_protecting_names_the_stack_of_the_stage(cloudformation: Stubber) -> Non
     )
 
     with cloudformation:
-        protect(cloudformation.client, "dev")
+        protect("dev")
         cloudformation.assert_no_pending_responses()

@@ -18,12 +18,22 @@ from oms.errors import OmsError
 def acting_on(stage: str) -> Iterator[None]:
     """Prints account, region and stage to stderr first. What AWS refuses inside ends the process with one sentence."""
     try:
-        account = aws.session().client("sts", region_name=region()).get_caller_identity()["Account"]
-        print(f"Account {account}, region {region()}, stage {stage}", file=sys.stderr)
+        print(f"Account {_account()}, region {region()}, stage {stage}", file=sys.stderr)
         yield
     except (BotoCoreError, ClientError, PynamoDBException, LookupError, OmsError) as error:
         why = getattr(error, "cause", None) or error  # PynamoDB's own message leaves it out
         raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {why}") from error
+
+
+def _account() -> str:
+    try:
+        return account_of(operator())
+    except (BotoCoreError, ClientError) as error:
+        raise SystemExit(f"AWS cannot be called as this terminal is set up: {error}") from error
+
+
+def account_of(arn: str) -> str:
+    return arn.split(":")[4]
 
 
 def region() -> str:
@@ -36,6 +46,18 @@ def region() -> str:
     return name
 
 
+def find_stack(stage: str) -> Any:
+    """The stack as `describe_stacks` gives it, or None where there is none. ClientError where AWS does not say."""
+    try:
+        (stack,) = cloudformation().describe_stacks(StackName=stack_of(stage))["Stacks"]
+    except ClientError as error:
+        # CloudFormation has no code of its own for a stack that does not exist.
+        if error.response["Error"]["Message"].endswith("does not exist"):
+            return None
+        raise
+    return stack
+
+
 def table_of(stage: str, domain: str) -> str:
     """The name of the table `Identity`, `Audit` … LookupError where the stack has none."""
     for resource in _resources(stage):
@@ -46,7 +68,11 @@ def table_of(stage: str, domain: str) -> str:
 
 def queues_of(stage: str) -> list[str]:
     """The URLs of all queues."""
-    return [it["PhysicalResourceId"] for it in _resources(stage) if it["ResourceType"] == "AWS::SQS::Queue"]
+    return physical_ids(stage, "AWS::SQS::Queue")
+
+
+def physical_ids(stage: str, resource_type: str) -> list[str]:
+    return [it["PhysicalResourceId"] for it in _resources(stage) if it["ResourceType"] == resource_type]
 
 
 def outputs_of(stage: str) -> dict[str, str]:
@@ -60,7 +86,7 @@ def output_of(stage: str, name: str) -> str | None:
 
 def operator() -> str:
     """The ARN of the caller's AWS identity: the actor of its audit entries."""
-    return str(aws.session().client("sts").get_caller_identity()["Arn"])
+    return str(aws.session().client("sts", region_name=region()).get_caller_identity()["Arn"])
 
 
 def day(text: str) -> date:

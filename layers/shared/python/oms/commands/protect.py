@@ -6,27 +6,20 @@ of a stack that does not ask for it.
 """
 
 import argparse
-from typing import Any
-
-from botocore.exceptions import ClientError
 
 from oms import stacks
 
 
-def is_protected(cloudformation: Any, stage: str) -> bool:
+def is_protected(stage: str) -> bool:
     """Whether the stage's stack exists and refuses its deletion. ClientError where AWS does not say."""
-    try:
-        (stack,) = cloudformation.describe_stacks(StackName=stacks.stack_of(stage))["Stacks"]
-    except ClientError as error:
-        # CloudFormation has no code of its own for a stack that does not exist.
-        if error.response["Error"]["Message"].endswith("does not exist"):
-            return False
-        raise
-    return bool(stack.get("EnableTerminationProtection"))
+    stack = stacks.find_stack(stage)
+    return bool(stack and stack.get("EnableTerminationProtection"))
 
 
-def protect(cloudformation: Any, stage: str) -> None:
-    cloudformation.update_termination_protection(StackName=stacks.stack_of(stage), EnableTerminationProtection=True)
+def protect(stage: str, *, on: bool = True) -> None:
+    stacks.cloudformation().update_termination_protection(
+        StackName=stacks.stack_of(stage), EnableTerminationProtection=on
+    )
 
 
 def main() -> None:
@@ -36,9 +29,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with stacks.acting_on(arguments.stage):
         if arguments.ask:
-            print("true" if is_protected(stacks.cloudformation(), arguments.stage) else "false")
+            print("true" if is_protected(arguments.stage) else "false")
         else:
-            protect(stacks.cloudformation(), arguments.stage)
+            protect(arguments.stage)
             print(f"The stack {stacks.stack_of(arguments.stage)} is protected from deletion.")
 
 

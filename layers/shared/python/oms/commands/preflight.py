@@ -1,0 +1,293 @@
+"""Checks an AWS account before a deployment: `python -m oms.commands.preflight --stage S`. It changes nothing.
+
+Prints a line for each check: ok, warn or FAIL, and what to do. Exits with 1 where one is a FAIL.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from oms import aws, stacks
+from oms.commands import rights
+
+# What the synthesized stacks ask for; a test compares it with them.
+BOOTSTRAP_VERSION = 6
+BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
+# A customer's order wakes some eight functions, and webhooks and exports take more beside them.
+ENOUGH_FUNCTIONS = 100
+# Lambda lets no reservation take the rest of an account below this.
+UNRESERVED_FUNCTIONS = 100
+# The first deployment failed: the CDK CLI deletes such a stack and creates it again.
+FAILED_FIRST = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS")
+DEPLOYABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
+WAY_OUT = {
+    "UPDATE_ROLLBACK_FAILED": "aws cloudformation continue-update-rollback --stack-name {stack}",
+    "UPDATE_FAILED": "aws cloudformation rollback-stack --stack-name {stack}",
+}
+
+type Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    level: Literal["ok", "warn", "FAIL"]
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.level:<5} {self.text}"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What is to be deployed, and where."""
+
+    stage: str
+    settings: Settings
+    region: str
+    # Of the caller.
+    arn: str
+    # As CloudFormation describes it; None before the first deployment.
+    stack: Any
+
+    @property
+    def is_new(self) -> bool:
+        return self.stack is None or self.stack["StackStatus"] in FAILED_FIRST
+
+
+def check_settings(it: Deployment) -> Iterator[Finding]:
+    if it.settings.get("public_url"):
+        yield Finding("ok", f"Setting public_url: {it.settings['public_url']}")
+    else:
+        yield Finding(
+            "FAIL",
+            "Setting public_url: none, and `make admin` needs it. Set it for the stage in cdk.json",
+        )
+    if it.settings.get("alarm_email"):
+        yield Finding("ok", f"Setting alarm_email: {it.settings['alarm_email']}")
+    else:
+        level: Literal["warn", "FAIL"] = "FAIL" if it.stage == "prod" else "warn"
+        yield Finding(level, "Setting alarm_email: none, so no alarm reaches anyone. Set it for the stage in cdk.json")
+
+
+def check_bootstrap(it: Deployment) -> Iterator[Finding]:
+    what = f"CDK bootstrap in {it.region}"
+    command = f"Run `make bootstrap STAGE={it.stage}`"
+    try:
+        parameter = aws.session().client("ssm").get_parameter(Name=BOOTSTRAP_PARAMETER)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ParameterNotFound":
+            raise
+        yield Finding("FAIL", f"{what}: none. {command}")
+        return
+    version = int(parameter["Parameter"]["Value"])
+    if version < BOOTSTRAP_VERSION:
+        yield Finding("FAIL", f"{what}: version {version}, and {BOOTSTRAP_VERSION} is needed. {command}")
+    else:
+        yield Finding("ok", f"{what}: version {version}")
+
+
+def check_functions(it: Deployment) -> Iterator[Finding]:
+    """New accounts may run ten functions at once, where one order already wakes eight."""
+    limit = aws.session().client("lambda").get_account_settings()["AccountLimit"]
+    most, unreserved = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
+    if most < ENOUGH_FUNCTIONS:
+        yield Finding(
+            "FAIL" if it.stage == "prod" else "warn",
+            f"Lambda concurrency: {most} functions at once, so a few orders at a time make errors. Ask for 1000: "
+            f"`aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 "
+            f"--desired-value 1000 --region {it.region}`",
+        )
+    else:
+        yield Finding("ok", f"Lambda concurrency: {most} functions at once")
+    reserved = it.settings.get("passwords_concurrency")
+    if reserved and it.is_new and unreserved - reserved < UNRESERVED_FUNCTIONS:
+        yield Finding(
+            "FAIL",
+            f"Setting passwords_concurrency: {reserved} of {unreserved} unreserved functions leave fewer than "
+            f"{UNRESERVED_FUNCTIONS}, which Lambda refuses. Leave the setting out, or ask for a higher quota",
+        )
+
+
+def check_mail(it: Deployment) -> Iterator[Finding]:
+    sender = it.settings.get("mail_from")
+    if not sender:
+        yield Finding("warn", f"Mail: settings.{it.stage}.mail_from is not set, so no mail is sent (docs/mail.md)")
+        return
+    if it.region not in aws.session().get_available_regions("sesv2"):
+        yield Finding("FAIL", f"Mail: SES is not in {it.region}. Choose another region, or leave mail_from out")
+        return
+    ses = aws.session().client("sesv2")
+    account = ses.get_account()
+    if not account["SendingEnabled"]:
+        yield Finding("FAIL", "Mail: SES has paused the sending of this account. The SES console says why")
+    elif not account["ProductionAccessEnabled"]:
+        yield Finding(
+            "FAIL" if it.stage == "prod" else "warn",
+            "Mail: the account is in SES's sandbox, where mail goes to verified addresses only. Ask for production "
+            "access (docs/mail.md)",
+        )
+    else:
+        yield Finding("ok", f"Mail: SES sends {account['SendQuota']['Max24HourSend']:.0f} mails a day")
+    domain = sender.partition("@")[2]
+    if any(_is_verified(ses, identity) for identity in (sender, domain)):
+        yield Finding("ok", f"Mail: the sender {sender} is verified")
+    else:
+        yield Finding(
+            "FAIL",
+            f"Mail: neither {sender} nor {domain} is verified in {it.region}. Run "
+            f"`aws sesv2 create-email-identity --email-identity {domain}` and add the DNS records that it names",
+        )
+
+
+def _is_verified(ses: Any, identity: str) -> bool:
+    try:
+        return bool(ses.get_email_identity(EmailIdentity=identity)["VerifiedForSendingStatus"])
+    except ses.exceptions.NotFoundException:
+        return False
+
+
+def check_stack(it: Deployment) -> Iterator[Finding]:
+    name = stacks.stack_of(it.stage)
+    status = it.stack["StackStatus"] if it.stack else None
+    what = f"Stack {name}: {status}"
+    if status is None:
+        yield Finding("ok", f"Stack {name}: not deployed yet")
+    elif status in DEPLOYABLE:
+        yield Finding("ok", what)
+    elif status in FAILED_FIRST and not it.stack.get("EnableTerminationProtection"):
+        yield Finding("warn", f"{what}: the first deployment failed. `make deploy` deletes the stack and starts again")
+    elif status in FAILED_FIRST:
+        command = "aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name"
+        yield Finding("FAIL", f"{what}, and protected, so CDK cannot create it again. Run `{command} {name}`")
+    elif status.endswith("_IN_PROGRESS"):
+        yield Finding("FAIL", f"{what}: another deployment is running. Wait for its end")
+    else:
+        command = WAY_OUT.get(status, "aws cloudformation delete-stack --stack-name {stack}").format(stack=name)
+        yield Finding("FAIL", f"{what}: it cannot be updated. Look at its events in the console, then `{command}`")
+
+
+def check_names(it: Deployment) -> Iterator[Finding]:
+    """Names that the stack creates and that only one thing can have."""
+    if not it.is_new:
+        return
+    taken = [*_secrets(it.stage), *_others(it)]
+    for what, command in taken:
+        yield Finding("FAIL", f"Names: {what} exists and is not the stack's. Remove it: `{command}`")
+    if not taken:
+        yield Finding("ok", "Names: all that the stack needs are free")
+
+
+def _secrets(stage: str) -> Iterator[tuple[str, str]]:
+    """A deleted secret keeps its name for 7 to 30 days."""
+    pages = aws.session().client("secretsmanager").get_paginator("list_secrets")
+    filters: Any = [{"Key": "name", "Values": [f"oms/{stage}/"]}]
+    for page in pages.paginate(IncludePlannedDeletion=True, Filters=filters):
+        for secret in page["SecretList"]:
+            state = " (scheduled for deletion)" if "DeletedDate" in secret else ""
+            command = f"aws secretsmanager delete-secret --force-delete-without-recovery --secret-id {secret['Name']}"
+            yield f"the secret {secret['Name']}{state}", command
+
+
+def _others(it: Deployment) -> Iterator[tuple[str, str]]:
+    name = f"oms-{it.stage}"
+    if _exists(lambda: aws.session().client("events").describe_event_bus(Name=name)):
+        yield f"the event bus {name}", f"aws events delete-event-bus --name {name}"
+    if _exists(lambda: aws.session().client("scheduler").get_schedule_group(Name=name)):
+        yield f"the schedule group {name}", f"aws scheduler delete-schedule-group --name {name}"
+    if it.settings.get("mail_from") and _exists(
+        lambda: aws.session().client("sesv2").get_configuration_set(ConfigurationSetName=name)
+    ):
+        command = f"aws sesv2 delete-configuration-set --configuration-set-name {name}"
+        yield f"the SES configuration set {name}", command
+
+
+def _exists(look: Callable[[], object]) -> bool:
+    try:
+        look()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ResourceNotFoundException", "NotFoundException"):
+            return False
+        raise
+    return True
+
+
+def check_rights(it: Deployment) -> Iterator[Finding]:
+    try:
+        denied = rights.denied(it.arn, region=it.region, stage=it.stage)
+    except rights.UnknownError as error:
+        yield Finding("warn", f"Rights: cannot be looked up: {error}. docs/deploying.md lists what is needed")
+        return
+    for action, resource in denied:
+        yield Finding("FAIL", f"Rights: {it.arn} may not {action} on {resource} (docs/deploying.md)")
+    if not denied:
+        yield Finding("ok", "Rights: enough by IAM's simulation, which knows no permissions boundary of the CDK roles")
+
+
+def check_alarm_mail(it: Deployment) -> Iterator[Finding]:
+    """Only after the first deployment: AWS mails a link to confirm the subscription."""
+    if it.is_new or not it.settings.get("alarm_email"):
+        return
+    sns = aws.session().client("sns")
+    for topic in stacks.physical_ids(it.stage, "AWS::SNS::Topic"):
+        for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
+            if subscription["SubscriptionArn"] == "PendingConfirmation":
+                address = subscription["Endpoint"]
+                command = f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint {address}"
+                yield Finding(
+                    "warn",
+                    f"Alarm mail: {address} is not confirmed, so no alarm reaches it. Open the link in AWS's mail; "
+                    f"`{command}` sends it again",
+                )
+            else:
+                yield Finding("ok", f"Alarm mail: {subscription['Endpoint']} is confirmed")
+
+
+CHECKS: dict[str, Callable[[Deployment], Iterator[Finding]]] = {
+    "Settings": check_settings,
+    "CDK bootstrap": check_bootstrap,
+    "Lambda concurrency": check_functions,
+    "Mail": check_mail,
+    "Stack": check_stack,
+    "Names": check_names,
+    "Rights": check_rights,
+    "Alarm mail": check_alarm_mail,
+}
+
+
+def run(it: Deployment) -> Iterator[Finding]:
+    """The findings of all checks; a check that AWS refuses to answer is a warning, and does not end the others."""
+    for name, check in CHECKS.items():
+        try:
+            yield from check(it)
+        except (BotoCoreError, ClientError) as error:
+            yield Finding("warn", f"{name}: cannot be looked up: {error}")
+
+
+def settings_of(stage: str) -> Settings:
+    """As the CDK app reads them."""
+    committed = json.loads(Path("cdk.json").read_text())["context"]["settings"]
+    return dict(committed.get(stage, {}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Checks whether a stage can be deployed to this account and region.")
+    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    stage: str = parser.parse_args().stage
+    with stacks.acting_on(stage):
+        stack = stacks.find_stack(stage)
+        it = Deployment(stage, settings_of(stage), region=stacks.region(), arn=stacks.operator(), stack=stack)
+        levels = set()
+        for finding in run(it):
+            print(finding, flush=True)
+            levels.add(finding.level)
+    if "FAIL" in levels:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

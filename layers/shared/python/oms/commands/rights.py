@@ -1,0 +1,72 @@
+"""The rights that `make deploy`, `make keys` and `make admin` need, and which of them IAM says are missing."""
+
+from collections.abc import Sequence
+
+from botocore.exceptions import ClientError
+
+from oms import aws
+from oms.stacks import account_of
+
+type Right = tuple[Sequence[str], str]
+"""Actions, and the ARN of what they are needed on."""
+
+
+class UnknownError(Exception):
+    """IAM cannot say; the message says why."""
+
+
+def needed(*, account: str, region: str, stage: str) -> list[Right]:
+    """As docs/deploying.md lists them. CloudFormation itself acts by the roles that `make bootstrap` has made."""
+
+    def arn(service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{region}:{account}:{resource}"
+
+    bootstrapped = f"arn:aws:iam::{account}:role/cdk-hnb659fds"
+    return [
+        (["sts:AssumeRole"], f"{bootstrapped}-deploy-role-{account}-{region}"),
+        (["sts:AssumeRole"], f"{bootstrapped}-file-publishing-role-{account}-{region}"),
+        (
+            [
+                "cloudformation:DescribeStacks",
+                "cloudformation:ListStackResources",
+                "cloudformation:UpdateTerminationProtection",
+            ],
+            arn("cloudformation", f"stack/Oms-{stage}/*"),
+        ),
+        (
+            ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],
+            arn("secretsmanager", f"secret:oms/{stage}/signing-keys-*"),
+        ),
+        (["ssm:GetParameter", "ssm:PutParameter"], arn("ssm", f"parameter/oms/{stage}/jwks")),
+        (
+            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+            arn("dynamodb", f"table/Oms-{stage}-Data*"),
+        ),
+    ]
+
+
+def denied(caller: str, *, region: str, stage: str) -> list[tuple[str, str]]:
+    """(action, resource) of each right that the caller lacks. Raises UnknownError."""
+    iam = aws.session().client("iam")
+    try:
+        source = _policy_source(caller)
+        return [
+            (result["EvalActionName"], resource)
+            for actions, resource in needed(account=account_of(caller), region=region, stage=stage)
+            for result in iam.simulate_principal_policy(
+                PolicySourceArn=source, ActionNames=actions, ResourceArns=[resource]
+            )["EvaluationResults"]
+            if result["EvalDecision"] != "allowed"
+        ]
+    except ClientError as error:
+        raise UnknownError(error.response["Error"]["Code"]) from error
+
+
+def _policy_source(caller: str) -> str:
+    """The user or role whose policies decide. Of a session of a role, STS names the role without its path."""
+    kind, _, rest = caller.split(":", 5)[5].partition("/")
+    if kind == "assumed-role":
+        return str(aws.session().client("iam").get_role(RoleName=rest.split("/")[0])["Role"]["Arn"])
+    if kind == "user":
+        return caller
+    raise UnknownError(f"{caller} is neither a user nor a role")

@@ -1,0 +1,59 @@
+"""What is checked before a deployment is what the template asks for."""
+
+import json
+
+from oms.commands import preflight
+from tests.infra.conftest import Synthesized
+
+# Of these resources an account, or all accounts, can have one of a name. Names of inline policies, stages of an API
+# and metrics are not among them.
+NAMES = {
+    "AlarmName",
+    "BucketName",
+    "DashboardName",
+    "FunctionName",
+    "LayerName",
+    "LogGroupName",
+    "ManagedPolicyName",
+    "Name",
+    "QueueName",
+    "RoleName",
+    "TableName",
+    "TopicName",
+}
+
+
+def test_the_bootstrap_version_is_the_one_that_the_assembly_asks_for(prod: Synthesized) -> None:
+    manifest = json.loads((prod.folder / "manifest.json").read_text())
+    asked = {
+        it["properties"]["requiresBootstrapStackVersion"]
+        for it in manifest["artifacts"].values()
+        if "requiresBootstrapStackVersion" in it["properties"]
+    }
+    parameters = {
+        it["properties"]["bootstrapStackVersionSsmParameter"]
+        for it in manifest["artifacts"].values()
+        if "bootstrapStackVersionSsmParameter" in it["properties"]
+    }
+
+    assert asked == {preflight.BOOTSTRAP_VERSION}
+    assert parameters == {preflight.BOOTSTRAP_PARAMETER}
+
+
+def test_each_fixed_name_is_looked_for_before_the_first_deployment(prod: Synthesized) -> None:
+    fixed = {
+        (resource["Type"], name)
+        for resource in prod.template["Resources"].values()
+        for key, name in resource.get("Properties", {}).items()
+        if key in NAMES and isinstance(name, str)
+    }
+
+    secrets = {name for kind, name in fixed if kind == "AWS::SecretsManager::Secret"}
+    assert secrets
+    assert all(name.startswith("oms/prod/") for name in secrets)
+    assert {it for it in fixed if it[1] not in secrets} == {
+        ("AWS::Events::EventBus", "oms-prod"),
+        ("AWS::Scheduler::ScheduleGroup", "oms-prod"),
+        ("AWS::SES::ConfigurationSet", "oms-prod"),
+        ("AWS::ApiGatewayV2::Api", "Oms-prod"),  # of which there may be several
+    }

@@ -1,0 +1,317 @@
+"""What is found in an account before a deployment, each failure as AWS would answer."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from oms.commands import preflight
+from tests.support.aws_answers import Answers, AwsAnswers, RefusedError
+
+ADA = "arn:aws:iam::123456789012:user/ada"
+MAILING = {"public_url": "https://shop.example", "alarm_email": "ops@shop.example", "mail_from": "shop@shop.example"}
+
+
+def stack(status: str = "CREATE_COMPLETE", *, protected: bool = False) -> dict[str, Any]:
+    described = {"StackName": "Oms-dev", "CreationTime": "2026-01-31T00:00:00Z", "StackStatus": status}
+    return {"Stacks": [{**described, "EnableTerminationProtection": protected}]}
+
+
+def simulated(params: dict[str, Any], denied: frozenset[str] = frozenset()) -> dict[str, Any]:
+    decisions = {action: "implicitDeny" if action in denied else "allowed" for action in params["ActionNames"]}
+    return {"EvaluationResults": [{"EvalActionName": it, "EvalDecision": how} for it, how in decisions.items()]}
+
+
+def limit(most: int) -> dict[str, Any]:
+    return {"AccountLimit": {"ConcurrentExecutions": most, "UnreservedConcurrentExecutions": most}}
+
+
+def ses(*, sandbox: bool = False, sending: bool = True) -> dict[str, Any]:
+    quota = {"Max24HourSend": 50000.0}
+    return {"SendingEnabled": sending, "ProductionAccessEnabled": not sandbox, "SendQuota": quota}
+
+
+def ready() -> Answers:
+    """An account in which the first deployment will succeed."""
+    return {
+        "sts.GetCallerIdentity": {"Account": "123456789012", "Arn": ADA},
+        "cloudformation.DescribeStacks": RefusedError("ValidationError", "Stack with id Oms-dev does not exist"),
+        "ssm.GetParameter": {"Parameter": {"Name": preflight.BOOTSTRAP_PARAMETER, "Value": "25"}},
+        "lambda.GetAccountSettings": limit(1000),
+        "sesv2.GetAccount": ses(),
+        "sesv2.GetEmailIdentity": lambda it: {"VerifiedForSendingStatus": it["EmailIdentity"] == "shop.example"},
+        "secretsmanager.ListSecrets": {"SecretList": []},
+        "events.DescribeEventBus": RefusedError("ResourceNotFoundException"),
+        "scheduler.GetScheduleGroup": RefusedError("ResourceNotFoundException"),
+        "sesv2.GetConfigurationSet": RefusedError("NotFoundException"),
+        "iam.SimulatePrincipalPolicy": simulated,
+    }
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> AwsAnswers:
+    return AwsAnswers(monkeypatch, ready())
+
+
+def look(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    stage: str = "dev",
+    settings: dict[str, Any] | None = None,
+) -> tuple[int, list[str]]:
+    """The exit code, and the lines that are not ok."""
+    monkeypatch.setattr(preflight, "settings_of", lambda _: MAILING if settings is None else settings)
+    monkeypatch.setattr("sys.argv", ["preflight", "--stage", stage])
+    code = 0
+    try:
+        preflight.main()
+    except SystemExit as end:
+        code = int(str(end))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines
+    assert all(line.split()[0] in ("ok", "warn", "FAIL") for line in lines)
+    return code, [line for line in lines if not line.startswith("ok ")]
+
+
+def test_an_account_that_is_ready_has_nothing_to_do(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert look(monkeypatch, capsys) == (0, [])
+
+
+def test_nothing_is_changed(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    look(monkeypatch, capsys)
+
+    verbs = {name.split(".")[1] for name, _ in account.calls}
+    assert all(verb.startswith(("Describe", "Get", "List", "Simulate")) for verb in verbs), verbs
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"ssm.GetParameter": RefusedError("ParameterNotFound")}, "none. Run `make bootstrap STAGE=dev`"),
+        (
+            {"ssm.GetParameter": {"Parameter": {"Value": "5"}}},
+            "version 5, and 6 is needed. Run `make bootstrap STAGE=dev`",
+        ),
+        ({"sesv2.GetAccount": ses(sending=False)}, "SES has paused the sending"),
+        ({"sesv2.GetEmailIdentity": RefusedError("NotFoundException")}, "neither shop@shop.example nor shop.example"),
+        ({"sesv2.GetEmailIdentity": {"VerifiedForSendingStatus": False}}, "neither shop@shop.example nor shop.example"),
+        (
+            {"secretsmanager.ListSecrets": {"SecretList": [{"Name": "oms/dev/pepper", "DeletedDate": "2026-01-31"}]}},
+            "oms/dev/pepper (scheduled for deletion) exists and is not the stack's",
+        ),
+        ({"events.DescribeEventBus": {"Name": "oms-dev"}}, "aws events delete-event-bus --name oms-dev"),
+        ({"scheduler.GetScheduleGroup": {"Name": "oms-dev"}}, "aws scheduler delete-schedule-group --name oms-dev"),
+        ({"sesv2.GetConfigurationSet": {}}, "aws sesv2 delete-configuration-set --configuration-set-name oms-dev"),
+        ({"cloudformation.DescribeStacks": stack("UPDATE_ROLLBACK_FAILED")}, "continue-update-rollback"),
+        ({"cloudformation.DescribeStacks": stack("UPDATE_FAILED")}, "rollback-stack --stack-name Oms-dev"),
+        ({"cloudformation.DescribeStacks": stack("CREATE_FAILED")}, "delete-stack --stack-name Oms-dev"),
+        ({"cloudformation.DescribeStacks": stack("DELETE_FAILED")}, "delete-stack --stack-name Oms-dev"),
+        ({"cloudformation.DescribeStacks": stack("UPDATE_IN_PROGRESS")}, "another deployment is running"),
+        (
+            {"cloudformation.DescribeStacks": stack("ROLLBACK_COMPLETE", protected=True)},
+            "--no-enable-termination-protection",
+        ),
+        (
+            {"iam.SimulatePrincipalPolicy": lambda it: simulated(it, frozenset({"ssm:PutParameter"}))},
+            f"{ADA} may not ssm:PutParameter on arn:aws:ssm:eu-central-1:123456789012:parameter/oms/dev/jwks",
+        ),
+    ],
+)
+def test_what_would_fail_is_one_line_with_what_to_do(
+    account: AwsAnswers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changed: Answers,
+    says: str,
+) -> None:
+    account.answers |= {"sns.ListSubscriptionsByTopic": {"Subscriptions": []}, **_no_resources(), **changed}
+
+    code, lines = look(monkeypatch, capsys)
+
+    assert code == 1
+    (line,) = lines
+    assert line.startswith("FAIL ")
+    assert says in line
+
+
+def _no_resources() -> Answers:
+    return {"cloudformation.ListStackResources": {"StackResourceSummaries": []}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"lambda.GetAccountSettings": limit(10)}, "10 functions at once"),
+        ({"sesv2.GetAccount": ses(sandbox=True)}, "in SES's sandbox"),
+    ],
+)
+def test_what_a_trial_can_live_with_is_a_warning_in_dev_and_a_failure_in_prod(
+    account: AwsAnswers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changed: Answers,
+    says: str,
+) -> None:
+    account.answers |= changed
+
+    for stage, level in (("dev", "warn"), ("prod", "FAIL")):
+        code, (line,) = look(monkeypatch, capsys, stage=stage)
+        assert code == (level == "FAIL")
+        assert line.startswith(level)
+        assert says in line
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "ssm.GetParameter",
+        "lambda.GetAccountSettings",
+        "sesv2.GetAccount",
+        "secretsmanager.ListSecrets",
+        "events.DescribeEventBus",
+        "iam.SimulatePrincipalPolicy",
+    ],
+)
+@pytest.mark.parametrize(
+    "refusal", [RefusedError("AccessDeniedException"), EndpointConnectionError(endpoint_url="https://there")]
+)
+def test_what_cannot_be_looked_up_is_a_warning_and_ends_no_other_check(
+    account: AwsAnswers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    operation: str,
+    refusal: Exception,
+) -> None:
+    account.answers |= {operation: refusal}
+
+    code, (line,) = look(monkeypatch, capsys)
+
+    assert code == 0
+    assert line.startswith("warn")
+    assert "cannot be looked up" in line
+
+
+def test_a_failed_first_deployment_is_made_again(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.answers |= {"cloudformation.DescribeStacks": stack("ROLLBACK_COMPLETE")}
+
+    code, (line,) = look(monkeypatch, capsys)
+
+    assert code == 0
+    assert "`make deploy` deletes the stack and starts again" in line
+
+
+def test_names_of_the_stack_itself_are_not_taken(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.answers |= {
+        "cloudformation.DescribeStacks": stack(),
+        **_no_resources(),
+        "events.DescribeEventBus": {"Name": "oms-dev"},
+        "secretsmanager.ListSecrets": {"SecretList": [{"Name": "oms/dev/pepper"}]},
+    }
+
+    assert look(monkeypatch, capsys) == (0, [])
+
+
+@pytest.mark.parametrize(("arn", "level"), [("PendingConfirmation", "warn"), ("arn:aws:sns:x:1:alarms:2", "ok")])
+def test_an_alarm_address_that_is_not_confirmed_is_seen_after_the_first_deployment(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arn: str, level: str
+) -> None:
+    topic = {
+        "LogicalResourceId": "AlarmsTopic",
+        "PhysicalResourceId": "arn:aws:sns:eu-central-1:123456789012:alarms",
+        "ResourceType": "AWS::SNS::Topic",
+        "ResourceStatus": "CREATE_COMPLETE",
+        "LastUpdatedTimestamp": "2026-01-31T00:00:00Z",
+    }
+    account.answers |= {
+        "cloudformation.DescribeStacks": stack(),
+        "cloudformation.ListStackResources": {"StackResourceSummaries": [topic]},
+        "sns.ListSubscriptionsByTopic": {"Subscriptions": [{"Endpoint": "ops@shop.example", "SubscriptionArn": arn}]},
+    }
+
+    code, lines = look(monkeypatch, capsys)
+
+    assert code == 0
+    assert [line.split()[0] for line in lines] == [level] * (level != "ok")
+    assert all("aws sns subscribe" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("settings", "stage", "says"),
+    [
+        ({}, "dev", ["FAIL  Setting public_url", "warn  Setting alarm_email", "warn  Mail"]),
+        ({"public_url": "https://s.example"}, "prod", ["FAIL  Setting alarm_email", "warn  Mail"]),
+        ({**MAILING, "passwords_concurrency": 901}, "dev", ["FAIL  Setting passwords_concurrency"]),
+        ({**MAILING, "passwords_concurrency": 900}, "dev", []),
+    ],
+)
+def test_settings_that_hinder_a_deployment_or_its_use_are_named(
+    account: AwsAnswers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: dict[str, Any],
+    stage: str,
+    says: list[str],
+) -> None:
+    code, lines = look(monkeypatch, capsys, stage=stage, settings=settings)
+
+    assert code == any(it.startswith("FAIL") for it in says)
+    assert [line[: len(start)] for line, start in zip(lines, says, strict=True)] == says
+
+
+def test_a_region_without_ses_takes_a_stage_without_mail_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    AwsAnswers(monkeypatch, ready(), region="eu-south-2")
+
+    code, (line,) = look(monkeypatch, capsys)
+    assert code == 1
+    assert "SES is not in eu-south-2" in line
+    code, (line,) = look(monkeypatch, capsys, settings={**MAILING, "mail_from": None})
+    assert code == 0
+    assert "no mail is sent" in line
+
+
+@pytest.mark.parametrize(
+    ("caller", "source"),
+    [
+        (ADA, ADA),
+        ("arn:aws:sts::123456789012:assumed-role/Deployer/ada", "arn:aws:iam::123456789012:role/teams/Deployer"),
+        ("arn:aws:iam::123456789012:root", None),
+        ("arn:aws:sts::123456789012:federated-user/ada", None),
+    ],
+)
+def test_rights_are_those_of_the_user_or_of_the_role_of_a_session(
+    account: AwsAnswers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caller: str,
+    source: str | None,
+) -> None:
+    role = {"RoleName": "Deployer", "RoleId": "AROAEXAMPLEEXAMPLE", "Path": "/teams/", "CreateDate": "2026-01-31"}
+    account.answers |= {
+        "sts.GetCallerIdentity": {"Account": "123456789012", "Arn": caller},
+        "iam.GetRole": {"Role": {**role, "Arn": "arn:aws:iam::123456789012:role/teams/Deployer"}},
+    }
+
+    code, lines = look(monkeypatch, capsys)
+
+    assert code == 0
+    assert {it["PolicySourceArn"] for it in account.called("iam.SimulatePrincipalPolicy")} == (
+        {source} if source else set()
+    )
+    assert bool(lines) is (source is None)
+
+
+def test_the_settings_are_those_of_the_cdk_app() -> None:
+    with open("cdk.json") as file:  # noqa: PTH123
+        assert preflight.settings_of("dev") == json.load(file)["context"]["settings"]["dev"]
