@@ -3,6 +3,7 @@
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -12,19 +13,35 @@ from constructs import Construct
 from infra.stages import Stage
 
 
-def counted(name: str, *, by: str, statistic: str = cloudwatch.Stats.SUM) -> cloudwatch.Metric:
-    """What functions count themselves: `by` is the service's name as it stands in their logs and metrics."""
-    return cloudwatch.Metric(namespace="Oms", metric_name=name, dimensions_map={"service": by}, statistic=statistic)
-
-
 class Alarms(Construct):
     def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
         super().__init__(scope, construct_id)
         # By the names that `make redrive` knows them by, the queues where failures end.
         self.failure_queues: dict[str, sqs.IQueue] = {}
-        self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
-        if stage.alarm_email:
-            self.topic.add_subscription(subscriptions.EmailSubscription(stage.alarm_email))
+        self._namespace = stage.metrics_namespace
+        self.topic = self._add_topic(stage)
+
+    def _add_topic(self, stage: Stage) -> sns.Topic:
+        topic = sns.Topic(self, "Topic", enforce_ssl=True)
+        # A topic's policy replaces the default one, which lets the account's services publish:
+        # https://repost.aws/knowledge-center/cloudwatch-receive-sns-for-alarm-trigger
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}},
+            )
+        )
+        if stage.alarm_address:
+            topic.add_subscription(subscriptions.EmailSubscription(stage.alarm_address))
+        return topic
+
+    def counted(self, name: str, *, by: str, statistic: str = cloudwatch.Stats.SUM) -> cloudwatch.Metric:
+        """A metric that functions of this stage emit; `by` is the service's name in their logs and metrics."""
+        return cloudwatch.Metric(
+            namespace=self._namespace, metric_name=name, dimensions_map={"service": by}, statistic=statistic
+        )
 
     def on(
         self, construct_id: str, metric: cloudwatch.IMetric, *, threshold: float, why: str, periods: int = 1

@@ -7,7 +7,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.alarms import Alarms, counted
+from infra.alarms import Alarms
 from infra.checks import acknowledge
 from infra.data import Data, grant_in
 from infra.functions import Functions
@@ -101,13 +101,13 @@ class Audit(Construct):
     def _ring(self, alarms: Alarms) -> None:
         alarms.on(
             "AuditTampered",
-            counted("AuditTampered", by="sealer"),
+            alarms.counted("AuditTampered", by="sealer"),
             threshold=1,
             why="Somebody changed or removed an item of the audit log or its chain: make verify-audit, docs/audit.md.",
         )
         alarms.on_silence(
             "AuditUnwitnessed",
-            counted("AuditWitnesses", by="sealer"),
+            alarms.counted("AuditWitnesses", by="sealer"),
             hours=3,
             why="For three hours the bucket was not told how far the audit log's chain is: the log of Sealer.",
         )

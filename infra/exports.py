@@ -5,7 +5,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.alarms import Alarms, counted
+from infra.alarms import Alarms
 from infra.checks import acknowledge
 from infra.data import Data
 from infra.events import INTERNAL_SOURCE, TRIES, Events
@@ -51,7 +51,7 @@ class Exports(Construct):
         exporter.add_environment("OMS_EXPORT_TRIES", str(TRIES))
         alarms.on(
             "ExportsFailed",
-            counted("ExportsFailed", by="exporter"),
+            alarms.counted("ExportsFailed", by="exporter"),
             threshold=1,
             why="An export was given up after its last try: see docs/exports.md.",
         )

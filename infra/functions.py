@@ -260,7 +260,7 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "OMS_SHORTEST_HOLD_SECONDS": str(stage.shortest_hold_seconds or stage.hold_seconds),
         "OMS_ORDER_SHARDS": str(stage.order_shards),
         "OMS_SHIPPING_MAX": stage.shipping_max,
-        "POWERTOOLS_METRICS_NAMESPACE": "Oms",
+        "POWERTOOLS_METRICS_NAMESPACE": stage.metrics_namespace,
         "POWERTOOLS_LOG_LEVEL": stage.log_level,
         # The text of an exception, and what a function answers, may hold what has no business in X-Ray.
         "POWERTOOLS_TRACER_CAPTURE_ERROR": "false",

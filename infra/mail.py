@@ -5,7 +5,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ses as ses
 from constructs import Construct
 
-from infra.alarms import Alarms, counted
+from infra.alarms import Alarms
 from infra.checks import acknowledge
 from infra.events import INTERNAL_SOURCE, SOURCE, Events
 from infra.functions import NOTIFIER_SECONDS, Functions
@@ -109,6 +109,6 @@ class Mail(Construct):
             ("MailNotSetUp", 1, "Mails were asked for and none is sent: the setting mail_from is empty."),
             ("MailUndeliverable", UNDELIVERABLE_AN_HOUR, "SES says of many addresses that they take no mail."),
         ):
-            metric = counted(name, by="notifier")
+            metric = alarms.counted(name, by="notifier")
             within = metric.with_(period=cdk.Duration.hours(1)) if threshold > 1 else metric
             alarms.on(name, within, threshold=threshold, why=why)

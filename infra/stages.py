@@ -29,6 +29,7 @@ PUBLIC_URL = re.compile(ORIGIN.pattern + r"(/[A-Za-z0-9._~-]+)*")
 SENDER = re.compile(r"[A-Za-z0-9._+-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+")
 # What it may be after all, the functions find out: they look the account up.
 ADDRESS = re.compile(r"[^\s,@]+@[^\s,@]+\.[^\s,@]+")
+NOT_MAILED = "none"
 DEVELOPERS_ORIGIN = re.compile(r"http://localhost:[0-9]{1,5}")
 
 
@@ -66,6 +67,7 @@ class Stage(BaseModel):
     delivery_concurrency: int = Field(20, ge=2, le=1000)
     # So long nobody can change or remove what tells how far the chain of the audit log went.
     audit_lock_days: int = Field(365, ge=1, le=36_500)
+    # Where alarms are mailed to; "none" says that no one is mailed. `prod` has to say one of the two.
     alarm_email: str | None = None
     # Where the links in mails lead: the shop front's pages /reset-password and /verify-email.
     public_url: str | None = None
@@ -83,6 +85,15 @@ class Stage(BaseModel):
     def is_local(self) -> bool:
         return self.name == "local"
 
+    @property
+    def alarm_address(self) -> str | None:
+        return None if self.alarm_email == NOT_MAILED else self.alarm_email
+
+    @property
+    def metrics_namespace(self) -> str:
+        """Of the metrics that functions emit: two stages of one account are apart."""
+        return f"Oms/{self.name}"
+
     @classmethod
     def named(cls, name: str, settings: Mapping[str, Any]) -> Self:
         try:
@@ -95,6 +106,7 @@ class Stage(BaseModel):
         stage._refuse_unknown_money()
         stage._refuse_vague_origins()
         stage._refuse_useless_mail()
+        stage._refuse_unheard_alarms()
         return stage
 
     def _refuse_loosening(self) -> None:
@@ -129,6 +141,15 @@ class Stage(BaseModel):
         for address in self.daily_report_to:
             if not ADDRESS.fullmatch(address):
                 raise StageError(f"The setting 'daily_report_to' is refused: {address!r} is not as ada@example.com.")
+
+    def _refuse_unheard_alarms(self) -> None:
+        if self.name == "prod" and self.alarm_email is None:
+            raise StageError(
+                "The stage 'prod' needs the setting 'alarm_email': the address that alarms are mailed to, "
+                f"or {NOT_MAILED!r} to have no one mailed."
+            )
+        if self.alarm_address and not ADDRESS.fullmatch(self.alarm_address):
+            raise StageError(f"The setting 'alarm_email' is refused: {self.alarm_address!r} is not an e-mail address.")
 
     def _refuse_vague_origins(self) -> None:
         for origin in self.cors_origins:

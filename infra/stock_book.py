@@ -8,7 +8,7 @@ from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.alarms import Alarms, counted
+from infra.alarms import Alarms
 from infra.data import Data
 from infra.functions import VERIFIER_SECONDS, Functions
 from infra.queues import queue_with_dead_letters
@@ -50,13 +50,13 @@ class StockBook(Construct):
     def _ring(self, alarms: Alarms) -> None:
         alarms.on(
             "StockDrift",
-            counted("StockDrift", by="verifier", statistic=cloudwatch.Stats.MAXIMUM),
+            alarms.counted("StockDrift", by="verifier", statistic=cloudwatch.Stats.MAXIMUM),
             threshold=1,
             why="The stock of a product does not agree with its book, orders or adjustments: see docs/stock-book.md.",
         )
         alarms.on(
             "StockUnsettled",
-            counted("ProductsUnsettled", by="verifier", statistic=cloudwatch.Stats.MINIMUM).with_(
+            alarms.counted("ProductsUnsettled", by="verifier", statistic=cloudwatch.Stats.MINIMUM).with_(
                 period=cdk.Duration.days(1)
             ),
             threshold=1,
@@ -65,7 +65,7 @@ class StockBook(Construct):
         )
         alarms.on_silence(
             "StockUnchecked",
-            counted("ProductsChecked", by="verifier"),
+            alarms.counted("ProductsChecked", by="verifier"),
             hours=26,
             why="No check of the stock book was done for 26 hours, and one is due each night: see docs/stock-book.md.",
         )

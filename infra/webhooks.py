@@ -5,7 +5,7 @@ from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.alarms import Alarms, counted
+from infra.alarms import Alarms
 from infra.data import Data, grant_append
 from infra.events import Events
 from infra.functions import DISPATCHER_SECONDS, REPLAYER_SECONDS, SENDER_SECONDS, Functions
@@ -90,7 +90,7 @@ def _ring(alarms: Alarms, deliveries: sqs.Queue, slow: sqs.Queue) -> None:
     )
     alarms.on(
         "WebhookSecretUnopened",
-        counted("WebhookSecretUnopened", by="sender"),
+        alarms.counted("WebhookSecretUnopened", by="sender"),
         threshold=1,
         why="A webhook is sent nothing: the key that sealed its secret is gone from the secret webhook-keys.",
     )

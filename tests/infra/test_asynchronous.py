@@ -166,7 +166,7 @@ def test_the_bookkeeper_reads_every_change_of_a_stock_item_from_the_streams_begi
 def test_what_is_not_sent_or_of_unknown_fate_rings_and_so_does_the_first_product_that_drifts(
     prod: Synthesized,
 ) -> None:
-    own = [alarm for alarm in prod.all(ALARM).values() if alarm.get("Namespace") == "Oms"]
+    own = [alarm for alarm in prod.all(ALARM).values() if alarm.get("Namespace") == "Oms/prod"]
 
     assert {(alarm["MetricName"], *(it["Value"] for it in alarm["Dimensions"])) for alarm in own} == {
         ("MailUnknown", "notifier"),
@@ -191,7 +191,7 @@ def test_what_is_not_sent_or_of_unknown_fate_rings_and_so_does_the_first_product
 
 
 def test_a_day_without_a_check_rings_and_so_do_two_without_a_whole_one(prod: Synthesized) -> None:
-    own = {alarm["MetricName"]: alarm for alarm in prod.all(ALARM).values() if alarm.get("Namespace") == "Oms"}
+    own = {alarm["MetricName"]: alarm for alarm in prod.all(ALARM).values() if alarm.get("Namespace") == "Oms/prod"}
     silence, unsettled = own["ProductsChecked"], own["ProductsUnsettled"]
 
     assert silence["TreatMissingData"] == "breaching"

@@ -88,7 +88,9 @@ def test_each_hour_and_each_night_the_sealer_looks_for_what_was_left_out(prod: S
 
 
 def test_three_hours_without_a_witness_ring_and_so_does_the_first_tampering(prod: Synthesized) -> None:
-    own = {it["MetricName"]: it for it in prod.all("AWS::CloudWatch::Alarm").values() if it.get("Namespace") == "Oms"}
+    own = {
+        it["MetricName"]: it for it in prod.all("AWS::CloudWatch::Alarm").values() if it.get("Namespace") == "Oms/prod"
+    }
 
     silence, tampered = own["AuditWitnesses"], own["AuditTampered"]
     assert (silence["TreatMissingData"], silence["ComparisonOperator"]) == ("breaching", "LessThanThreshold")

@@ -66,6 +66,6 @@ def test_a_failed_export_rings_and_so_does_a_queue_of_them(prod: Synthesized) ->
     metrics = {it["MetricName"]: it for it in alarms.values()}
 
     assert metrics["ExportsFailed"]["Dimensions"] == [{"Name": "service", "Value": "exporter"}]
-    assert metrics["ExportsFailed"]["Namespace"] == "Oms"
+    assert metrics["ExportsFailed"]["Namespace"] == "Oms/prod"
     assert metrics["ApproximateAgeOfOldestMessage"]["Threshold"] == 3600
     assert all(it["AlarmActions"] for it in alarms.values()), json.dumps(list(metrics))

@@ -445,7 +445,7 @@ def test_the_environment_names_things_and_holds_no_secret(prod: Synthesized) -> 
         assert environment["OMS_JWKS_PARAMETER"] == "/oms/prod/jwks"
         assert environment["OMS_ORIGIN_SECRET"] == "oms/prod/origin"
         assert environment["POWERTOOLS_SERVICE_NAME"] == name.lower()
-        assert environment["POWERTOOLS_METRICS_NAMESPACE"] == "Oms"
+        assert environment["POWERTOOLS_METRICS_NAMESPACE"] == "Oms/prod"
         assert environment["POWERTOOLS_TRACER_CAPTURE_ERROR"] == "false", "an exception may name a person or a secret"
         assert environment["POWERTOOLS_TRACER_CAPTURE_RESPONSE"] == "false"
         assert "resolve:secretsmanager" not in str(environment)

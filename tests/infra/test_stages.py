@@ -18,6 +18,7 @@ from oms import settings
 from tests.infra.conftest import Synthesized
 
 ROOT = Path(__file__).resolve().parents[2]
+HEARD = {"alarm_email": "ops@shop.example"}
 MAILING = {"public_url": "https://shop.example", "mail_from": "shop@shop.example"}
 
 
@@ -67,8 +68,25 @@ def test_mail_that_could_not_be_sent_or_followed_is_refused(settings: dict[str, 
 
 
 def test_links_in_mails_may_lead_below_a_path() -> None:
-    assert Stage.named("prod", {"public_url": "https://shop.example/account"}).public_url
+    assert Stage.named("prod", {**HEARD, "public_url": "https://shop.example/account"}).public_url
     assert Stage.named("local", {"public_url": "http://localhost:5000"}).public_url
+
+
+def test_prod_says_to_whom_alarms_are_mailed_or_that_no_one_is() -> None:
+    with pytest.raises(StageError, match="'prod' needs the setting 'alarm_email'"):
+        Stage.named("prod", {})
+    with pytest.raises(StageError, match="'ops' is not an e-mail address"):
+        Stage.named("prod", {"alarm_email": "ops"})
+
+    assert Stage.named("prod", HEARD).alarm_address == "ops@shop.example"
+    assert Stage.named("prod", {"alarm_email": "none"}).alarm_address is None
+    assert Stage.named("dev", {}).alarm_address is None
+
+
+def test_no_two_stages_share_their_metrics() -> None:
+    spaces = [Stage.named(name, HEARD).metrics_namespace for name in ("local", "dev", "prod")]
+
+    assert len(set(spaces)) == 3
 
 
 def test_loosening_settings_reach_the_functions_of_the_local_stage(local: Synthesized, prod: Synthesized) -> None:
@@ -95,7 +113,7 @@ def test_the_limit_of_open_orders_is_ten_and_a_deployments_choice(prod: Synthesi
         environments = {name: it["Environment"]["Variables"] for name, it in synthesized.functions().items()}
         limits = {name: it.get("OMS_OPEN_ORDERS_LIMIT") for name, it in environments.items()}
         assert {name: limit for name, limit in limits.items() if limit} == {"Orders": "10"}
-    assert Stage.named("prod", {"open_orders_limit": 500}).open_orders_limit == 500
+    assert Stage.named("prod", {**HEARD, "open_orders_limit": 500}).open_orders_limit == 500
 
 
 @pytest.mark.parametrize(
