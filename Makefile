@@ -140,6 +140,16 @@ admin: $(INSTALLED) deployable ## Make EMAIL=… the first admin of STAGE=…, a
 	@test -n "$(EMAIL)" || { echo "Say who: make admin EMAIL=you@example.com STAGE=$(STAGE)." >&2; exit 1; }
 	@$(COMMAND) oms.identity.first_admin --stage $(STAGE) --email "$(EMAIL)"
 
+.PHONY: smoke
+smoke: $(INSTALLED) ## Try the running system, or STAGE=… with SMOKE_EMAIL and SMOKE_PASSWORD of an admin: sign in, order, clean up
+	@PORT=$(PORT) $(COMMAND) $(if $(filter local,$(STAGE)),local.smoke,oms.commands.smoke --stage $(STAGE)) \
+		$(if $(URL),--url "$(URL)")
+
+.PHONY: destroy
+destroy: $(INSTALLED) deployable ## Delete STAGE=dev with all its data, after a confirmation or CONFIRM=dev
+	@$(COMMAND) oms.commands.destroy --stage $(STAGE) $(if $(CONFIRM),--confirm "$(CONFIRM)") \
+		$(if $(filter yes,$(PROD)),--prod)
+
 .PHONY: redrive
 redrive: $(INSTALLED) ## List the queues where failures wait; QUEUE=… gives its messages another try, STAGE=… on AWS
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \

@@ -18,8 +18,10 @@ OMS = Path(stacks.__file__).parent
 COMMANDS = {
     "oms.auditing.verify": [],
     "oms.commands.protect": [],
+    "oms.commands.destroy": ["--confirm", "prod"],
     "oms.commands.preflight": [],
     "oms.commands.region": [],
+    "oms.commands.smoke": [],
     "oms.identity.first_admin": ["--email", "olga@example.com"],
     "oms.identity.keys": [],
     "oms.redrive": [],

@@ -97,6 +97,12 @@ def aws_region() -> str | None:
     return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
 
 
+def smoke_account() -> tuple[str, str] | None:
+    """E-mail and password that `make smoke` signs in with: not arguments, which all of a machine can read."""
+    account = os.environ.get("SMOKE_EMAIL", ""), os.environ.get("SMOKE_PASSWORD", "")
+    return account if all(account) else None
+
+
 def read(environment: Mapping[str, str]) -> Settings:
     """Settings from `environment`; raises ValueError, saying what is wrong, so that a deployment fails early."""
     currency = environment.get("OMS_CURRENCY", "EUR")

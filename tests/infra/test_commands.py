@@ -1,8 +1,8 @@
-"""What is checked before a deployment is what the template asks for."""
+"""What operators' commands know of the template: its bootstrap, its fixed names, and the data that it retains."""
 
 import json
 
-from oms.commands import preflight
+from oms.commands import destroy, preflight
 from tests.infra.conftest import Synthesized
 
 # Of these resources an account, or all accounts, can have one of a name. Names of inline policies, stages of an API
@@ -57,3 +57,11 @@ def test_each_fixed_name_is_looked_for_before_the_first_deployment(prod: Synthes
         ("AWS::SES::ConfigurationSet", "oms-prod"),
         ("AWS::ApiGatewayV2::Api", "Oms-prod"),  # of which there may be several
     }
+
+
+def test_each_kind_of_thing_that_the_stack_retains_is_deleted_by_the_command(prod: Synthesized) -> None:
+    resources = prod.template["Resources"].values()
+
+    kept = {it["Type"] for it in resources if it.get("DeletionPolicy", "Delete") != "Delete"}
+    assert kept
+    assert kept <= destroy.DELETE.keys()

@@ -1,0 +1,168 @@
+"""Deletes a stage with all its data: `python -m oms.commands.destroy --stage S [--confirm S] [--prod]`.
+
+The stack goes first, then what it retains: tables, buckets, secrets and log groups. They are found by the stack's
+events, which CloudFormation keeps for 90 days after it is gone. So a run that was cut off can be made again.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from oms import aws, stacks
+from oms.commands.protect import protect
+
+POLL_SECONDS = 10
+WAIT_SECONDS = 3600
+
+
+class LeftError(Exception):
+    """Something cannot be deleted; the message says what and why."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    kind: str
+    name: str
+
+
+def stack_ids(stage: str) -> list[str]:
+    """Of the stack that is there and of those of its name that were deleted, as far as CloudFormation remembers."""
+    found = [it["StackId"] for it in [stacks.find_stack(stage)] if it]
+    pages = stacks.cloudformation().get_paginator("list_stacks").paginate(StackStatusFilter=["DELETE_COMPLETE"])
+    gone = (stack for page in pages for stack in page["StackSummaries"])
+    return found + [it["StackId"] for it in gone if it["StackName"] == stacks.stack_of(stage)]
+
+
+def retained(stack_id: str) -> Iterator[Resource]:
+    """What the stack did not delete, also where an update replaced it, or where its creation was rolled back."""
+    pages = stacks.cloudformation().get_paginator("describe_stack_events").paginate(StackName=stack_id)
+    for it in (event for page in pages for event in page["StackEvents"]):
+        if it.get("ResourceStatus") == "DELETE_SKIPPED" and it["ResourceType"] in DELETE:
+            yield Resource(it["ResourceType"], it["PhysicalResourceId"])
+
+
+def delete_stack(stage: str, *, poll_seconds: float = POLL_SECONDS) -> None:
+    """And waits for its end. botocore's WaiterError where CloudFormation cannot delete something."""
+    cloudformation, stack = stacks.cloudformation(), stacks.find_stack(stage)
+    protect(stage, on=False)
+    cloudformation.delete_stack(StackName=stack["StackId"])
+    attempts = int(WAIT_SECONDS / poll_seconds)
+    waiter = cloudformation.get_waiter("stack_delete_complete")
+    waiter.wait(StackName=stack["StackId"], WaiterConfig={"Delay": poll_seconds, "MaxAttempts": attempts})
+
+
+def delete(resource: Resource) -> bool:
+    """Whether it was there. Raises LeftError where it stays."""
+    try:
+        DELETE[resource.kind](resource.name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ResourceNotFoundException", "NoSuchBucket", "ParameterNotFound"):
+            return False
+        raise LeftError(str(error)) from error
+    return True
+
+
+def _delete_table(name: str) -> None:
+    dynamodb = aws.session().client("dynamodb")
+    dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
+    dynamodb.get_waiter("table_exists").wait(TableName=name)  # a table that is being changed refuses its deletion
+    dynamodb.delete_table(TableName=name)
+
+
+def _delete_bucket(name: str) -> None:
+    s3 = aws.session().client("s3")
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+        objects = [
+            {"Key": it["Key"], "VersionId": it["VersionId"]}
+            for it in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        ]
+        if not objects:
+            continue
+        # Governance can be bypassed by who has the right to; compliance cannot, by no one.
+        answer = s3.delete_objects(Bucket=name, Delete={"Objects": objects}, BypassGovernanceRetention=True)
+        if errors := answer.get("Errors"):
+            until = _locked_until(s3, name, errors[0])
+            raise LeftError(f"{len(errors)} of its objects are locked{until}; run this again after that")
+    s3.delete_bucket(Bucket=name)
+
+
+def _locked_until(s3: Any, bucket: str, error: Any) -> str:
+    try:
+        lock = s3.get_object_retention(Bucket=bucket, Key=error["Key"], VersionId=error["VersionId"])
+    except ClientError:
+        return f" ({error['Code']})"
+    return f", the first until {lock['Retention']['RetainUntilDate']:%Y-%m-%d}"
+
+
+def _delete_secret(name: str) -> None:
+    # Else its name would stay taken for 7 days at least.
+    aws.session().client("secretsmanager").delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+
+
+def _delete_log_group(name: str) -> None:
+    aws.session().client("logs").delete_log_group(logGroupName=name)
+
+
+def _delete_parameter(name: str) -> None:
+    aws.session().client("ssm").delete_parameter(Name=name)
+
+
+DELETE: dict[str, Callable[[str], None]] = {
+    "AWS::DynamoDB::GlobalTable": _delete_table,
+    "AWS::S3::Bucket": _delete_bucket,
+    "AWS::SecretsManager::Secret": _delete_secret,
+    "AWS::Logs::LogGroup": _delete_log_group,
+    "AWS::SSM::Parameter": _delete_parameter,
+}
+
+
+def destroy(stage: str, *, say: Callable[[str], None] = print, poll_seconds: float = POLL_SECONDS) -> int:
+    """How many things are left. What has gone already is passed over."""
+    ids = stack_ids(stage)
+    if stacks.find_stack(stage):
+        say(f"Deleting the stack {stacks.stack_of(stage)}; this takes minutes …")
+        delete_stack(stage, poll_seconds=poll_seconds)
+    # The public keys are no resource of the stack: `make keys` writes them.
+    resources = [it for stack_id in ids for it in retained(stack_id)]
+    resources.append(Resource("AWS::SSM::Parameter", f"/oms/{stage}/jwks"))
+    left = 0
+    for resource in dict.fromkeys(resources):
+        try:
+            if delete(resource):
+                say(f"deleted {resource.kind} {resource.name}")
+        except LeftError as error:
+            say(f"LEFT    {resource.kind} {resource.name}: {error}")
+            left += 1
+    return left
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Deletes the stack of a stage and all data that it retains.")
+    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    parser.add_argument("--confirm", default="", help="the stage's name, instead of typing it")
+    parser.add_argument("--prod", action="store_true", help="needed for the stage prod, beside the confirmation")
+    arguments = parser.parse_args()
+    stage: str = arguments.stage
+    if stage == "prod" and not arguments.prod:
+        raise SystemExit("prod is not deleted without PROD=yes: its orders, accounts and audit log would be gone.")
+    with stacks.acting_on(stage):
+        if _confirmation(arguments.confirm, stage) != stage:
+            raise SystemExit("Nothing was deleted.")
+        left = destroy(stage)
+    if left:
+        raise SystemExit(f"{left} things are left, as said above.")
+    print(f"Nothing of the stage {stage!r} is left.")
+
+
+def _confirmation(given: str, stage: str) -> str:
+    if given or not sys.stdin.isatty():
+        return given
+    return input(f"All orders, accounts and products of {stage!r} will be deleted for good. Type {stage} to go on: ")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Deleting a stage: what is asked first. What goes, and in which order, is tested on the local cloud."""
+
+import io
+from datetime import UTC, datetime
+
+import pytest
+
+from oms.commands import destroy
+from tests.support.aws_answers import AwsAnswers, RefusedError
+
+GONE = RefusedError("ValidationError", "Stack with id Oms-dev does not exist")
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> AwsAnswers:
+    return AwsAnswers(
+        monkeypatch,
+        {
+            "sts.GetCallerIdentity": {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/ada"},
+            "cloudformation.DescribeStacks": GONE,
+            "cloudformation.ListStacks": {"StackSummaries": []},
+            "ssm.DeleteParameter": RefusedError("ParameterNotFound"),
+        },
+    )
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    monkeypatch.setattr("sys.argv", ["destroy", *arguments])
+    try:
+        destroy.main()
+    except SystemExit as end:
+        return str(end)
+    return ""
+
+
+def test_prod_is_refused_without_an_explicit_extra(account: AwsAnswers, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "PROD=yes" in run(monkeypatch, "--stage", "prod", "--confirm", "prod")
+    assert account.calls == []
+
+    assert run(monkeypatch, "--stage", "prod", "--confirm", "prod", "--prod") == ""
+
+
+@pytest.mark.parametrize("confirmation", ["", "prod", "yes"])
+def test_nothing_is_deleted_without_the_stages_name(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, confirmation: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("dev\n"))  # no terminal, so no answer to a question
+
+    assert run(monkeypatch, "--stage", "dev", "--confirm", confirmation) == "Nothing was deleted."
+
+    assert {name for name, _ in account.calls} == {"sts.GetCallerIdentity"}
+
+
+@pytest.mark.parametrize(("typed", "end"), [("dev", ""), ("de", "Nothing was deleted.")])
+def test_in_a_terminal_the_stages_name_is_asked_for(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, typed: str, end: str
+) -> None:
+    terminal = io.StringIO(f"{typed}\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+
+    assert run(monkeypatch, "--stage", "dev") == end
+
+
+def test_what_cannot_be_deleted_is_named_and_ends_no_other_deletion(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def skipped(kind: str, name: str) -> dict[str, str]:
+        return {
+            "StackId": "arn:dev",
+            "StackName": "Oms-dev",
+            "EventId": name,
+            "Timestamp": "2026-01-31T00:00:00Z",
+            "PhysicalResourceId": name,
+            "ResourceType": kind,
+            "ResourceStatus": "DELETE_SKIPPED",
+        }
+
+    gone = {"StackName": "Oms-dev", "StackStatus": "DELETE_COMPLETE", "CreationTime": "2026-01-31T00:00:00Z"}
+    other = {**gone, "StackName": "Oms-prod", "StackId": "arn:prod"}
+    account.answers |= {
+        "cloudformation.ListStacks": {"StackSummaries": [other, {**gone, "StackId": "arn:dev"}]},
+        "cloudformation.DescribeStackEvents": {
+            "StackEvents": [
+                skipped("AWS::S3::Bucket", "heads"),
+                skipped("AWS::Logs::LogGroup", "forbidden"),
+                skipped("AWS::Logs::LogGroup", "gone-already"),
+                skipped("AWS::SecretsManager::Secret", "oms/dev/pepper"),
+            ]
+        },
+        "s3.ListObjectVersions": {"Versions": [{"Key": "heads/1", "VersionId": "1"}]},
+        "s3.DeleteObjects": {"Errors": [{"Key": "heads/1", "VersionId": "1", "Code": "AccessDenied"}]},
+        "s3.GetObjectRetention": {
+            "Retention": {"Mode": "COMPLIANCE", "RetainUntilDate": datetime(2027, 11, 30, tzinfo=UTC)}
+        },
+        "logs.DeleteLogGroup": lambda it: RefusedError(
+            "ResourceNotFoundException" if it["logGroupName"] == "gone-already" else "AccessDeniedException"
+        ),
+        "secretsmanager.DeleteSecret": {},
+    }
+
+    assert run(monkeypatch, "--stage", "dev", "--confirm", "dev") == "2 things are left, as said above."
+
+    said = capsys.readouterr().out.splitlines()
+    assert [line[:7].strip() for line in said] == ["LEFT", "LEFT", "deleted"]
+    assert "1 of its objects are locked, the first until 2027-11-30" in said[0]
+    assert "AccessDeniedException" in said[1]
+    assert account.called("cloudformation.DescribeStackEvents") == [{"StackName": "arn:dev"}]
+    assert account.called("secretsmanager.DeleteSecret")[0]["ForceDeleteWithoutRecovery"] is True
