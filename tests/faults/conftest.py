@@ -4,24 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from oms import dynamodb
 from oms.identity import keyring
-from tests.faults.direct import past_the_protocol
-from tests.faults.injector import faults
-from tests.faults.shop import Shop
-from tests.functional.auditing import Log
-from tests.functional.conftest import _aws, cloud, customer, manager, person, time_machine, world
-from tests.functional.harness import Person
+from tests.support.audit_log import Log
+from tests.support.aws_calls import intercepted
+from tests.support.direct import past_the_protocol
+from tests.support.fixtures import _aws, cloud, customer, manager, person, time_machine, world
+from tests.support.invocation import Person
+from tests.support.shop import Shop
 
 __all__ = ["_aws", "cloud", "customer", "manager", "person", "time_machine", "world"]
-
-
-@pytest.fixture
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that the system would have slept, in order."""
-    slept: list[float] = []
-    monkeypatch.setitem(dynamodb.retrying.__kwdefaults__, "sleep", slept.append)
-    return slept
 
 
 @pytest.fixture
@@ -34,5 +25,5 @@ def shop(customer: Person, manager: Person) -> Shop:
 @pytest.fixture
 def quickly(log: Log) -> Iterator[None]:
     """After `log`, whose fixtures stand at the same place."""
-    with faults(past_the_protocol):
+    with intercepted(past_the_protocol):
         yield

@@ -4,29 +4,17 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, SSLError
 
-from oms import dynamodb
-from tests.faults.injector import (
-    Call,
-    Failure,
-    Plan,
-    conflicted,
-    failing,
-    faults,
-    lose_answer,
-    reason_at,
-    refuse,
-    timed_out,
-    unconnected,
-)
-from tests.faults.shop import BEFORE, Shop, orders_stored, stock_of
-from tests.functional.gateway import call as http
-from tests.functional.harness import Answer
+from oms import clock, dynamodb
+from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.faults import Failure, conflicted, failing, lose_answer, reason_at, refuse, timed_out, unconnected
+from tests.support.gateway import call as http
+from tests.support.invocation import Answer
+from tests.support.shop import BEFORE, Shop, orders_stored, stock_of
 
 ATTEMPTS = 7
 
@@ -92,51 +80,53 @@ def check_unavailable(refused: Answer) -> None:
     assert int(refused.headers["Retry-After"]) >= 1
 
 
-def check_naps(naps: list[float], attempts: int) -> None:
+def check_naps(no_sleep: list[float], attempts: int) -> None:
     """Full jitter under a ceiling that doubles from 0.1 s to 1 s."""
-    assert len(naps) == attempts - 1
-    assert all(0 <= nap <= min(1.0, 0.05 * 2**number) for number, nap in enumerate(naps, 1))
+    assert len(no_sleep) == attempts - 1
+    assert all(0 <= nap <= min(1.0, 0.05 * 2**number) for number, nap in enumerate(no_sleep, 1))
 
 
 @each_change
 @pytest.mark.parametrize("conflicts", [1, 2, ATTEMPTS - 1])
-def test_f05_conflicts_that_pass_are_not_seen(shop: Shop, naps: list[float], change: Change, conflicts: int) -> None:
+def test_f05_conflicts_that_pass_are_not_seen(
+    shop: Shop, no_sleep: list[float], change: Change, conflicts: int
+) -> None:
     subject = change.prepare(shop)
 
-    with faults(refuse(change.write, conflicted, times=conflicts)) as calls:
+    with intercepted(refuse(change.write, conflicted, times=conflicts)) as calls:
         answer = change.request(shop, subject)
 
     assert answer.status == change.success, answer.text
     assert sum(call.operation == change.write for call in calls) == conflicts + 1
-    check_naps(naps, conflicts + 1)
+    check_naps(no_sleep, conflicts + 1)
 
 
 @each_change
 @pytest.mark.parametrize("conflicts", [ATTEMPTS, ATTEMPTS + 1])
 def test_f05_conflicts_that_do_not_pass_are_unavailable(
-    shop: Shop, naps: list[float], change: Change, conflicts: int
+    shop: Shop, no_sleep: list[float], change: Change, conflicts: int
 ) -> None:
     subject = change.prepare(shop)
     before = everything(shop)
 
-    with faults(refuse(change.write, conflicted, times=conflicts)) as calls:
+    with intercepted(refuse(change.write, conflicted, times=conflicts)) as calls:
         refused = change.request(shop, subject)
 
     check_unavailable(refused)
     assert sum(call.operation == change.write for call in calls) == ATTEMPTS
-    check_naps(naps, ATTEMPTS)
+    check_naps(no_sleep, ATTEMPTS)
     assert everything(shop) == before
     assert change.request(shop, subject).status == change.success, "the key is free after a failure"
 
 
-def test_f05_waits_are_jittered(shop: Shop, naps: list[float]) -> None:
+def test_f05_waits_are_jittered(shop: Shop, no_sleep: list[float]) -> None:
     product = shop.product(1)
 
-    with faults(refuse("TransactWriteItems", conflicted)):
+    with intercepted(refuse("TransactWriteItems", conflicted)):
         for _ in range(2):
             check_unavailable(shop.buy({product: 1}))
 
-    assert naps[: ATTEMPTS - 1] != naps[ATTEMPTS - 1 :]
+    assert no_sleep[: ATTEMPTS - 1] != no_sleep[ATTEMPTS - 1 :]
 
 
 NO_ANSWER = {
@@ -176,15 +166,15 @@ IN_TRANSACTION = {
     ],
 )
 def test_f05_every_passing_failure_is_tried_again(
-    shop: Shop, naps: list[float], change: Change, failure: Failure
+    shop: Shop, no_sleep: list[float], change: Change, failure: Failure
 ) -> None:
     subject = change.prepare(shop)
     before = everything(shop)
 
-    with faults(refuse(change.write, failure)) as calls:
+    with intercepted(refuse(change.write, failure)) as calls:
         refused = change.request(shop, subject)
     unchanged = everything(shop)
-    with faults(refuse(change.write, failure, times=ATTEMPTS - 1)):
+    with intercepted(refuse(change.write, failure, times=ATTEMPTS - 1)):
         answer = change.request(shop, subject)
 
     check_unavailable(refused)
@@ -197,12 +187,12 @@ def test_f05_every_passing_failure_is_tried_again(
 @pytest.mark.parametrize("conflicts", [0, 1, ATTEMPTS - 1])
 @pytest.mark.parametrize("name", CHANGES)
 def test_f05_a_time_out_whose_write_was_made_is_a_success(
-    shop: Shop, naps: list[float], name: str, conflicts: int
+    shop: Shop, no_sleep: list[float], name: str, conflicts: int
 ) -> None:
     change = CHANGES[name]
     subject = change.prepare(shop)
 
-    with faults(lose_answer(change.write, after=conflicts, failure=conflicted)):
+    with intercepted(lose_answer(change.write, after=conflicts, failure=conflicted)):
         answer = change.request(shop, subject)
 
     assert answer.status == change.success, answer.text
@@ -215,10 +205,10 @@ def test_f05_a_time_out_whose_write_was_made_is_a_success(
         shop.check_books()
 
 
-def test_f05_a_lost_product_edit_is_not_made_twice(shop: Shop, naps: list[float]) -> None:
+def test_f05_a_lost_product_edit_is_not_made_twice(shop: Shop, no_sleep: list[float]) -> None:
     product = shop.product(1)
 
-    with faults(lose_answer("TransactWriteItems")):
+    with intercepted(lose_answer("TransactWriteItems")):
         answer = _edit(shop, product)
 
     assert (answer.status, answer.json["version"]) == (200, 2), answer.text
@@ -227,22 +217,22 @@ def test_f05_a_lost_product_edit_is_not_made_twice(shop: Shop, naps: list[float]
 
 @pytest.mark.parametrize("operation", ["BatchGetItem", "GetItem", "Query"])
 @pytest.mark.parametrize("failure", WHOLE_CALL.values(), ids=WHOLE_CALL.keys())
-def test_f05_reads_are_tried_again(shop: Shop, naps: list[float], operation: str, failure: Failure) -> None:
+def test_f05_reads_are_tried_again(shop: Shop, no_sleep: list[float], operation: str, failure: Failure) -> None:
     path = _ready_for("confirm")(shop)
 
     def read() -> Answer:
         return shop.get("/api/v1/orders" if operation == "Query" else path)
 
-    with faults(refuse(operation, failure, times=ATTEMPTS - 1)):
+    with intercepted(refuse(operation, failure, times=ATTEMPTS - 1)):
         assert read().status == 200
-    with faults(refuse(operation, failure)) as calls:
+    with intercepted(refuse(operation, failure)) as calls:
         check_unavailable(read())
     assert sum(call.operation == operation for call in calls) == ATTEMPTS
 
 
 @pytest.mark.parametrize(("times", "status"), [(1, 200), (ATTEMPTS - 1, 200), (ATTEMPTS, 503)])
 def test_f05_keys_left_unread_are_read_again_and_never_taken_for_absent(
-    shop: Shop, naps: list[float], times: int, status: int
+    shop: Shop, no_sleep: list[float], times: int, status: int
 ) -> None:
     path = _ready_for("confirm")(shop)
     left = times
@@ -254,7 +244,7 @@ def test_f05_keys_left_unread_are_read_again_and_never_taken_for_absent(
         left -= 1
         return {"Responses": {}, "UnprocessedKeys": call.parameters["RequestItems"]}
 
-    with faults(plan):
+    with intercepted(plan):
         answer = shop.get(path)
 
     assert answer.status == status, answer.text
@@ -268,7 +258,7 @@ LONGEST = 28.0
 @pytest.mark.parametrize("failures", [0, 1])
 @pytest.mark.parametrize("slow", ["BatchGetItem", "BatchGetItem GetItem", "UpdateItem TransactWriteItems"])
 def test_f05_time_outs_end_before_the_function_does(
-    shop: Shop, naps: list[float], monkeypatch: pytest.MonkeyPatch, change: Change, slow: str, failures: int
+    shop: Shop, no_sleep: list[float], monkeypatch: pytest.MonkeyPatch, change: Change, slow: str, failures: int
 ) -> None:
     """The slowest there is: reads fail just before their patience ends and succeed as late as they can; no write does,
     nor does the look at what was stored."""
@@ -289,15 +279,15 @@ def test_f05_time_outs_end_before_the_function_does(
             raise timed_out(call)
         return call.send()
 
-    monkeypatch.setattr(dynamodb, "time", SimpleNamespace(monotonic=lambda: elapsed + sum(naps)))
-    with faults(plan) as calls:
+    monkeypatch.setattr(clock, "monotonic", lambda: elapsed + sum(no_sleep))
+    with intercepted(plan) as calls:
         check_unavailable(change.request(shop, subject))
 
-    assert elapsed + sum(naps) < LONGEST, [call.operation for call in calls]
+    assert elapsed + sum(no_sleep) < LONGEST, [call.operation for call in calls]
 
 
 def test_f05_lists_over_several_partitions_end_before_the_function_does(
-    shop: Shop, naps: list[float], monkeypatch: pytest.MonkeyPatch
+    shop: Shop, no_sleep: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elapsed = 0.0
 
@@ -309,8 +299,8 @@ def test_f05_lists_over_several_partitions_end_before_the_function_does(
         elapsed += 0.5
         raise timed_out(call)
 
-    monkeypatch.setattr(dynamodb, "time", SimpleNamespace(monotonic=lambda: elapsed + sum(naps)))
-    with faults(plan) as calls:
+    monkeypatch.setattr(clock, "monotonic", lambda: elapsed + sum(no_sleep))
+    with intercepted(plan) as calls:
         check_unavailable(http("GET", "/api/v1/orders?status=pending,confirmed", token=shop.manager.token))
 
     # After 13 s no thread begins another; what is begun already may end.
@@ -318,7 +308,7 @@ def test_f05_lists_over_several_partitions_end_before_the_function_does(
 
 
 def test_f05_a_hold_in_conflict_is_left_for_the_next_sweep(
-    shop: Shop, naps: list[float], time_machine: Callable[[timedelta], None]
+    shop: Shop, no_sleep: list[float], time_machine: Callable[[timedelta], None]
 ) -> None:
     contested, free = _ready_for("confirm")(shop), _ready_for("confirm")(shop)
     time_machine(timedelta(minutes=31))
@@ -327,7 +317,7 @@ def test_f05_a_hold_in_conflict_is_left_for_the_next_sweep(
         return conflict(call) if contested[-20:] in repr(call.parameters) else call.send()
 
     conflict: Plan = refuse("TransactWriteItems", conflicted)
-    with faults(plan):
+    with intercepted(plan):
         swept = shop.sweep()
 
     assert swept == {"batchItemFailures": [{"itemIdentifier": "1"}]}, "the message comes back"

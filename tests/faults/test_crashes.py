@@ -9,8 +9,9 @@ import pytest
 
 from oms.dynamodb import get_item
 from oms.inventory.models import Category, Product
-from tests.faults.injector import crashes, faults
-from tests.faults.shop import BEFORE, Shop, new_process, orders_stored, stock_of
+from tests.support.aws_calls import intercepted
+from tests.support.faults import crashes
+from tests.support.shop import BEFORE, Shop, new_process, orders_stored, stock_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -105,7 +106,7 @@ def test_f02_a_move_without_a_key_is_made_once(shop: Shop, move: str, available:
 def test_f02_who_bought_is_read_before_the_move_is_made(shop: Shop) -> None:
     path = ready(shop, "ship")
 
-    with faults() as calls:
+    with intercepted() as calls:
         assert shop.move(path, "ship").status == 200
 
     assert [call.operation for call in calls] == ["BatchGetItem", "GetItem", "BatchGetItem", "TransactWriteItems"]

@@ -19,9 +19,10 @@ from oms.errors import ReplayRunningError
 from oms.webhooks import deliveries, replay
 from oms.webhooks.models import Delivery, Replay, Subscription
 from oms.webhooks.post import Answer
-from tests.faults.injector import Call, Crash, Plan, between, crash_after, crash_before, faults, timed_out
-from tests.faults.shop import table
-from tests.functional.webhook_world import (
+from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.faults import Crash, between, crash_after, crash_before, timed_out
+from tests.support.shop import table
+from tests.support.webhook_world import (
     DISPATCH,
     QUICK,
     REPLAYS,
@@ -35,13 +36,13 @@ from tests.functional.webhook_world import (
     start_replay,
     subscribe,
 )
-from tests.functional.webhooks import an_event, subscription_now
+from tests.support.webhooks import an_event, subscription_now
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
 @pytest.fixture(autouse=True)
-def no_jitter(monkeypatch: pytest.MonkeyPatch, naps: list[float]) -> None:
+def no_jitter(monkeypatch: pytest.MonkeyPatch, no_sleep: list[float]) -> None:
     monkeypatch.setattr("random.random", lambda: 0.0)
 
 
@@ -130,7 +131,7 @@ def cut_short(world: World, scene: Scene, plan_at: Callable[[int], Plan]) -> Ite
         rewind()
         world.behaviours[host(subscription)] = in_turn(*scene.answers)
         asked = False
-        with faults(plan_at(number)) as calls, suppress(Crash):
+        with intercepted(plan_at(number)) as calls, suppress(Crash):
             scene.act(world, subscription)
             asked = True
             with suppress(ReadTimeoutError, ExceptionGroup):  # a sweep's
@@ -274,7 +275,7 @@ def test_two_senders_with_the_same_nudge_make_one_request(world: World, number: 
     subscription, nudge = waiting(world)
     world.behaviours[host(subscription)] = answering(status)
 
-    with faults(between(number, lambda: world.handle(QUICK, nudge), after=after)):
+    with intercepted(between(number, lambda: world.handle(QUICK, nudge), after=after)):
         world.handle(QUICK, nudge)
 
     delivery = delivery_of(subscription)
@@ -289,7 +290,7 @@ def test_a_replay_that_comes_between_waits_for_whoever_is_at_work(world: World, 
     subscription, nudge = waiting(world)
     has_ended = number == 4 and after  # read, claimed, read again, settled
 
-    with faults(between(number, lambda: deliveries.replay_one(subscription, nudge["delivery"]), after=after)):
+    with intercepted(between(number, lambda: deliveries.replay_one(subscription, nudge["delivery"]), after=after)):
         world.handle(QUICK, nudge)
     world.run()
 
@@ -306,7 +307,7 @@ def test_a_subscription_paused_between_ends_delivered_or_kept(world: World, numb
     def pause_it() -> None:
         update_item(subscription, [Subscription.status.set("paused"), Subscription.version.add(1)])
 
-    with faults(between(number, pause_it, after=after)):
+    with intercepted(between(number, pause_it, after=after)):
         world.handle(QUICK, nudge)
     world.run()
 
@@ -320,7 +321,7 @@ def test_a_subscription_paused_between_ends_delivered_or_kept(world: World, numb
 def test_an_event_dispatched_twice_at_once_is_sent_once(world: World, number: int, after: bool) -> None:
     subscription, event = subscribe(), an_event()
 
-    with faults(between(number, lambda: world.handle(DISPATCH, event), after=after)):
+    with intercepted(between(number, lambda: world.handle(DISPATCH, event), after=after)):
         world.handle(DISPATCH, event)
     world.run()
 
@@ -339,7 +340,7 @@ def test_two_workers_at_one_stretch_take_up_each_delivery_once(
     (message,) = world.messages(REPLAYS)
     world.queues.clear()
 
-    with faults(between(number, lambda: world.handle(REPLAYS, message), after=after)):
+    with intercepted(between(number, lambda: world.handle(REPLAYS, message), after=after)):
         world.handle(REPLAYS, message)
     assert len({it["due_at"] for it in world.messages(REPLAYS)}) <= 1, "one goes on"
     world.run()

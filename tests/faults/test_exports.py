@@ -2,24 +2,22 @@
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 
 from oms.clock import random_id
 from oms.errors import ExportFinishedError
 from oms.exportable import REPORTS
 from oms.exports import service, worker
 from oms.exports.models import Export
-from tests.faults.direct import past_the_protocol
-from tests.faults.injector import Call, Crash, between, crash_after, crash_before, faults
-from tests.functional.conftest import files
-from tests.functional.exporting import (
+from tests.support.aws_calls import Call, intercepted
+from tests.support.direct import past_the_protocol
+from tests.support.exports import (
     ADDRESS,
     an_order,
     content,
@@ -30,7 +28,9 @@ from tests.functional.exporting import (
     request_export,
     uploads,
 )
-from tests.functional.harness import Person
+from tests.support.faults import Crash, between, crash_after, crash_before
+from tests.support.fixtures import files
+from tests.support.invocation import Person
 
 __all__ = ["files"]
 
@@ -66,19 +66,16 @@ class Exports:
 
 
 @pytest.fixture(autouse=True)
-def _past_the_protocol(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    below = BaseClient._make_api_call
-
-    def send(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
-        if operation == "Query":
-            return below(client, operation, parameters)  # page by page
-        service = client.meta.service_model.service_name
-        call = Call(0, service, operation, parameters, lambda: below(client, operation, parameters))
+def _past_the_protocol(cloud: None) -> Iterator[None]:
+    def plan(call: Call) -> Any:
+        if call.operation == "Query":
+            return call.send()  # page by page
         answer = past_the_protocol(call)
         # What is read for an export comes as it is sent.
-        return {"body": json.dumps(answer).encode()} if operation == "BatchGetItem" else answer
+        return {"body": json.dumps(answer).encode()} if call.operation == "BatchGetItem" else answer
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", send)
+    with intercepted(plan):
+        yield
 
 
 @pytest.fixture
@@ -97,7 +94,7 @@ def exports(manager: Person) -> Exports:
 
 
 def calls_of(act: Callable[[], object]) -> int:
-    with faults() as made:
+    with intercepted() as made:
         act()
     return len(made)
 
@@ -114,7 +111,7 @@ def test_f23_cut_off_at_any_call_and_brought_again_the_file_is_the_same(exports:
     for moment in moments_of(exports):
         export = exports.new()
 
-        with faults(crash_before(moment)), suppress(Crash):
+        with intercepted(crash_before(moment)), suppress(Crash):
             look(export)
         look_until_it_is_done_with(export)
 
@@ -130,7 +127,7 @@ def test_f23_cut_off_twice_the_file_is_the_same(exports: Exports) -> None:
         export = exports.new()
         places = [draw.choice((crash_before, crash_after))(draw.randint(1, total)) for _ in range(2)]
         for plan in places:
-            with faults(plan), suppress(Crash):
+            with intercepted(plan), suppress(Crash):
                 look(export)
         look_until_it_is_done_with(export)
         exports.assert_whole(export, f"seed {seed}")
@@ -185,7 +182,7 @@ def test_f23_where_few_orders_are_wanted_and_time_is_short_the_file_is_the_same(
 
 
 def meanwhile(moment: int, interfere: Callable[[], object], act: Callable[[], bool]) -> bool:
-    with faults(between(moment, interfere, after=False)) as made:
+    with intercepted(between(moment, interfere, after=False)) as made:
         done = act()
         if len(made) < moment:
             interfere()
@@ -256,7 +253,7 @@ def test_f23_cancelled_while_the_worker_dies_nothing_is_left(exports: Exports) -
             call.send()
             raise Crash
 
-        with faults(cancel_and_die), suppress(Crash):
+        with intercepted(cancel_and_die), suppress(Crash):
             look(export)
         assert look(export)
 
@@ -279,7 +276,7 @@ def test_f23_the_end_and_the_cancel_exclude_each_other(exports: Exports) -> None
 def test_f23_an_upload_that_was_taken_away_is_begun_anew(exports: Exports) -> None:
     """As the bucket's rule does after a day, in which the export waited in the dead-letter queue."""
     export = exports.new()
-    with faults(crash_after(9)), suppress(Crash):
+    with intercepted(crash_after(9)), suppress(Crash):
         look(export)
     half = now(export)
     assert half.upload_id is not None

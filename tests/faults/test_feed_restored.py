@@ -13,9 +13,9 @@ from oms.events import PublishedEvent
 from oms.feed import models, service
 from oms.feed.models import Marker, Row
 from oms.settings import settings
-from tests.faults.injector import faults
-from tests.faults.shop import table
-from tests.functional.feeding import an_event, ids
+from tests.support.aws_calls import intercepted
+from tests.support.feed import an_event, ids
+from tests.support.shop import table
 
 type Items = dict[tuple[str, str], dict[str, Any]]
 # From then on nobody waits for a row; no table is restored faster.
@@ -88,7 +88,7 @@ def test_f27_a_transaction_that_is_there_in_part_hinders_nobody(
 
     for state, items in states:
         restore(items)
-        with faults() as calls:
+        with intercepted() as calls:
             append(*(torn if again_first else new))
             append(*(new if again_first else torn))
         time_machine(SETTLED)

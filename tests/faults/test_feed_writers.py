@@ -1,17 +1,18 @@
 """Writers of the feed who meet each other at its head, and what hinders them."""
 
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from oms import clock
 from oms.errors import UnavailableError
 from oms.events import PublishedEvent
 from oms.feed import service
-from tests.faults.injector import faults, lose_answer, reason_at, refuse
-from tests.functional.feeding import an_event, everything, feed_in, ids
-from tests.functional.harness import Person
+from tests.support.aws_calls import intercepted
+from tests.support.faults import lose_answer, reason_at, refuse
+from tests.support.feed import an_event, everything, feed_in, ids
+from tests.support.invocation import Person
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:No application metrics to publish"),
@@ -24,7 +25,7 @@ LONGEST_CALL = 6
 
 @pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "TransactionConflict"])
 def test_a_writer_that_is_overtaken_again_and_again_gives_up_in_time(
-    monkeypatch: pytest.MonkeyPatch, naps: list[float], reason: str
+    monkeypatch: pytest.MonkeyPatch, no_sleep: list[float], reason: str
 ) -> None:
     """Of several transactions in one batch only the last is overtaken; each call takes a while."""
     passed = 0.0
@@ -39,8 +40,8 @@ def test_a_writer_that_is_overtaken_again_and_again_gives_up_in_time(
             passed += 10
         return made.send()
 
-    monkeypatch.setattr("oms.dynamodb.time", SimpleNamespace(monotonic=lambda: passed))
-    with pytest.raises(UnavailableError), faults(plan):
+    monkeypatch.setattr(clock, "monotonic", lambda: passed)
+    with pytest.raises(UnavailableError), intercepted(plan):
         feed_in(*events)
 
     assert passed > service._PATIENCE, "it did try"
@@ -50,15 +51,15 @@ def test_a_writer_that_is_overtaken_again_and_again_gives_up_in_time(
 @pytest.mark.parametrize("times", [1, 30])
 @pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "TransactionConflict"])
 def test_f22_a_writer_that_meets_another_tries_again_at_once_and_often(
-    manager: Person, naps: list[float], times: int, reason: str
+    manager: Person, no_sleep: list[float], times: int, reason: str
 ) -> None:
     event = an_event()
 
-    with faults(refuse("TransactWriteItems", reason_at(0, reason), times=times)):
+    with intercepted(refuse("TransactWriteItems", reason_at(0, reason), times=times)):
         feed_in(event)
 
     assert everything(manager) == [event["id"]]
-    assert naps == []
+    assert no_sleep == []
 
 
 @pytest.mark.parametrize("times", [1, 30])
@@ -74,20 +75,20 @@ def test_another_writer_makes_it_look_again(manager: Person, times: int) -> None
             others_write = False
         return made.send()
 
-    with faults(plan):
+    with intercepted(plan):
         feed_in(ours)
 
     assert sorted(everything(manager)) == sorted(ids([ours, *theirs]))
     assert len(everything(manager)) == times + 1
 
 
-def test_f22_throttling_and_lost_answers_pass(manager: Person, naps: list[float]) -> None:
+def test_f22_throttling_and_lost_answers_pass(manager: Person, no_sleep: list[float]) -> None:
     first, second = an_event(), an_event()
 
-    with faults(refuse("TransactWriteItems", reason_at(1, "ThrottlingError"), times=3)):
+    with intercepted(refuse("TransactWriteItems", reason_at(1, "ThrottlingError"), times=3)):
         feed_in(first)
-    with faults(lose_answer("TransactWriteItems")):
+    with intercepted(lose_answer("TransactWriteItems")):
         feed_in(second)
 
     assert everything(manager) == ids([first, second])
-    assert len(naps) == 4
+    assert len(no_sleep) == 4

@@ -19,10 +19,11 @@ from oms.identity.models import (
     session_key,
     user_key,
 )
-from tests.faults.injector import conflicted, crashes, faults, lose_answer, refuse
-from tests.faults.shop import table
-from tests.functional.gateway import assert_problem, call
-from tests.functional.harness import Person
+from tests.support.aws_calls import intercepted
+from tests.support.faults import conflicted, crashes, lose_answer, refuse
+from tests.support.gateway import assert_problem, call
+from tests.support.invocation import Person
+from tests.support.shop import table
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -152,23 +153,23 @@ def active_admins() -> int:
 
 @pytest.mark.parametrize("failures", [0, 1, 3])
 def test_after_conflicts_a_lost_answer_is_still_a_change_that_was_made(
-    admin: Person, account: Callable[[], Person], naps: list[float], failures: int
+    admin: Person, account: Callable[[], Person], no_sleep: list[float], failures: int
 ) -> None:
     who = account()
 
-    with faults(lose_answer("TransactWriteItems", after=failures, failure=conflicted)):
+    with intercepted(lose_answer("TransactWriteItems", after=failures, failure=conflicted)):
         answer = call("PATCH", f"{USERS}/{who.id}/role", {"role": "admin"}, token=admin.token)
 
     assert (answer.status, now(who).version, counted()) == (200, 2, 2)
-    assert len(naps) == failures + 1
+    assert len(no_sleep) == failures + 1
 
 
 def test_a_conflict_that_does_not_end_is_a_503_and_changes_nothing(
-    admin: Person, account: Callable[[], Person], naps: list[float]
+    admin: Person, account: Callable[[], Person], no_sleep: list[float]
 ) -> None:
     who = account()
 
-    with faults(refuse("TransactWriteItems", conflicted)):
+    with intercepted(refuse("TransactWriteItems", conflicted)):
         answers = [
             call("PATCH", f"{USERS}/{who.id}/role", {"role": "admin"}, token=admin.token),
             change(who),

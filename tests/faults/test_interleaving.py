@@ -17,10 +17,10 @@ from oms.orders.moves import Asked
 from oms.orders.schemas import CancelRequest, CreateOrderRequest, ReturnRequest, ShipRequest
 from oms.orders.states import Status
 from oms.schemas import NoFields
-from tests.faults.injector import Call, Plan, faults
-from tests.faults.shop import Shop, stock_of
-from tests.functional.harness import Person, invoke
-from tests.unit.test_states import LEGAL
+from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.invocation import Person, invoke
+from tests.support.order_states import LEGAL
+from tests.support.shop import Shop, stock_of
 
 type Move = Callable[[Person, str], object]
 
@@ -85,7 +85,7 @@ def pairs() -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize(("source", "late", "early"), pairs())
 def test_f07_a_move_that_came_between_leaves_one_legal_path(
-    shop: Shop, naps: list[float], source: str, late: str, early: str
+    shop: Shop, no_sleep: list[float], source: str, late: str, early: str
 ) -> None:
     bought = shop.product(5)
     order_id = shop.buy({bought: 2}).json["id"]
@@ -94,7 +94,7 @@ def test_f07_a_move_that_came_between_leaves_one_legal_path(
         step(shop.manager, order_id)
     (make, made_state), (interfere, state) = MOVES[late], MOVES[early]
 
-    with faults(just_before_the_write(lambda: interfere(shop.manager, order_id))):
+    with intercepted(just_before_the_write(lambda: interfere(shop.manager, order_id))):
         try:
             make(shop.manager, order_id)
         except InvalidTransitionError:
@@ -107,7 +107,7 @@ def test_f07_a_move_that_came_between_leaves_one_legal_path(
     assert (len(path) == 3) == ((str(state), str(made_state)) in LEGAL), "the later move is made if it still can be"
 
 
-def test_f08_the_same_move_with_the_same_key_between_read_and_write_is_one(shop: Shop, naps: list[float]) -> None:
+def test_f08_the_same_move_with_the_same_key_between_read_and_write_is_one(shop: Shop, no_sleep: list[float]) -> None:
     bought = shop.product(5)
     order_id = shop.buy({bought: 2}).json["id"]
 
@@ -115,7 +115,7 @@ def test_f08_the_same_move_with_the_same_key_between_read_and_write_is_one(shop:
         asked = Asked(shop.customer, CancelRequest(), owner=shop.customer.id, key="k")
         return moves.cancel_order(order_id, asked)
 
-    with faults(just_before_the_write(cancel_with_key)):
+    with intercepted(just_before_the_write(cancel_with_key)):
         second = cancel_with_key()
 
     assert (second.replayed, second.thing.status, second.thing.version) == (True, "cancelled", 2)
@@ -123,11 +123,11 @@ def test_f08_the_same_move_with_the_same_key_between_read_and_write_is_one(shop:
     shop.check_books()
 
 
-def test_f08_units_sold_between_the_offer_and_the_order_are_not_sold_again(shop: Shop, naps: list[float]) -> None:
+def test_f08_units_sold_between_the_offer_and_the_order_are_not_sold_again(shop: Shop, no_sleep: list[float]) -> None:
     bought = shop.product(2)
     one_unit = CreateOrderRequest.model_validate({"items": [{"product_id": bought, "quantity": 1}]})
 
-    with faults(
+    with intercepted(
         just_before_the_write(lambda: service.place_order(one_unit, buyer=shop.manager, key=None, open_orders=0))
     ):
         answer = shop.buy({bought: 2})
@@ -138,7 +138,7 @@ def test_f08_units_sold_between_the_offer_and_the_order_are_not_sold_again(shop:
 
 
 def test_f12_an_edit_that_read_the_stock_item_before_another_edit_raises_the_offer(
-    shop: Shop, naps: list[float]
+    shop: Shop, no_sleep: list[float]
 ) -> None:
     """One BatchGet reads the product after an edit to 25.00 and its stock item from before it, at 20.00."""
     bought = shop.product(5, price="20.00")
@@ -156,7 +156,7 @@ def test_f12_an_edit_that_read_the_stock_item_before_another_edit_raises_the_off
             answer["Responses"]["inventory"] = [old_stock if it["pk"] == old_stock["pk"] else it for it in items]
         return answer
 
-    with faults(torn):
+    with intercepted(torn):
         assert shop.manage("PUT", f"products/{bought}", edited).status == 200
 
     assert stock_of(bought).offer == 3

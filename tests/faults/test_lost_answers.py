@@ -10,9 +10,10 @@ from oms import clock
 from oms.dynamodb import put_item
 from oms.identity import tokens
 from oms.identity.models import Session, session_key
-from tests.faults.injector import faults, lose_answer
-from tests.faults.shop import Shop, new_process, stock_of
-from tests.functional.harness import Person
+from tests.support.aws_calls import intercepted
+from tests.support.faults import lose_answer
+from tests.support.invocation import Person
+from tests.support.shop import Shop, new_process, stock_of
 
 LATER = pytest.mark.parametrize(
     "later", [timedelta(), timedelta(minutes=11), timedelta(days=8)], ids=["at once", "11 minutes", "8 days"]
@@ -111,11 +112,11 @@ def test_f03_a_move_is_answered_by_the_order_as_it_is(
 
 @pytest.mark.parametrize("key", ["k", None])
 def test_f03_the_last_unit_is_not_out_of_stock_within_the_request(
-    shop: Shop, naps: list[float], key: str | None
+    shop: Shop, no_sleep: list[float], key: str | None
 ) -> None:
     cart = {shop.product(1): 1}
 
-    with faults(lose_answer("TransactWriteItems")):
+    with intercepted(lose_answer("TransactWriteItems")):
         placed = shop.buy(cart, key=key)
 
     assert placed.status == 201, placed.text

@@ -21,11 +21,11 @@ from oms.mail.models import Mail, MailCount, MailItem, Notice, mail_key
 from oms.mail.service import AtWorkError
 from oms.notices import asked_by
 from oms.settings import settings
-from tests.faults.injector import Call, Crash, crashes, faults, timed_out
-from tests.faults.shop import table
-from tests.functional.harness import Person
-from tests.functional.mailing import SENDER, SHOP, event, notify, order_event
-from tests.functional.test_order_mails import disabled_webhook
+from tests.support.aws_calls import Call, intercepted
+from tests.support.faults import Crash, crashes, timed_out
+from tests.support.invocation import Person
+from tests.support.mail import SENDER, SHOP, disabled_webhook, event, notify, order_event
+from tests.support.shop import table
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -107,7 +107,7 @@ def reset_request(email: str) -> str:
 
 
 def operations(asked: Asked) -> list[str]:
-    with faults() as calls:
+    with intercepted() as calls:
         assert notify(asked.body) == []
     return [call.operation for call in calls]
 
@@ -157,7 +157,7 @@ def test_f14_a_doubled_message_whose_mail_is_being_sent_comes_back_and_marks_not
                 mail.send(cast(Notice, notice))
         return call.send()
 
-    with faults(meanwhile):
+    with intercepted(meanwhile):
         assert notify(asked.body) == []
     assert notify(asked.body) == []
 
@@ -190,7 +190,7 @@ def test_f13_a_crash_around_the_release_of_a_refused_mail_sends_none_twice(
                 raise Crash
             return answer
 
-        with faults(plan), pytest.raises(Crash):
+        with intercepted(plan), pytest.raises(Crash):
             notify(asked.body)
         assert asked.sent == 0
 
@@ -210,7 +210,7 @@ def test_a_definite_refusal_brings_the_message_back_and_counts_no_mail(ask: Call
             raise throttled(call)
         return call.send()
 
-    with faults(refuse):
+    with intercepted(refuse):
         assert [notify(asked.body) for _ in range(7)] == [["0"]] * 7
     assert asked.claim is None
 
@@ -232,7 +232,7 @@ def test_an_end_without_an_answer_is_marked_and_rings_and_is_not_sent_again(
             raise timed_out(call)
         return answer
 
-    with faults(lose):
+    with intercepted(lose):
         assert notify(asked.body) == []
     notify(asked.body)
 
@@ -255,7 +255,7 @@ def test_f18_a_function_that_runs_out_of_time_half_way_sends_no_mail_of_its_batc
             raise Crash
         return answer
 
-    with faults(plan), pytest.raises(Crash):
+    with intercepted(plan), pytest.raises(Crash):
         notify(first.body, second.body, third.body)
     assert [it.sent for it in (first, second, third)] == [1, 1, 0]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from itertools import batched
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,30 +9,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.dynamodb.models.dynamo_type import DynamoType
 
-from oms import catalogue
+from oms import catalogue, clock
 from oms.dynamodb import get_item, put_item
 from oms.identity import mailed_tokens, passwords
 from oms.identity.models import ADMINS_KEY, Admins
 from oms.reports import aggregation
 from oms.reports.models import Applied
 from oms.streams import Change
-from tests.faults.direct import past_the_protocol
-from tests.faults.injector import (
-    Call,
-    Reason,
-    cancelled,
-    conflicted,
-    crashes,
-    failing,
-    faults,
-    lose_answer,
-    refuse,
-)
-from tests.faults.shop import Shop, orders_stored, table
-from tests.functional.counting import Told, aggregate, counted, forget, open_now, set_count, told, user_of
-from tests.functional.gateway import call
-from tests.functional.harness import Person
-from tests.functional.stream import streamed
+from tests.support.aws_calls import Call, intercepted
+from tests.support.direct import past_the_protocol
+from tests.support.faults import Reason, cancelled, conflicted, crashes, failing, lose_answer, refuse
+from tests.support.gateway import call
+from tests.support.invocation import Person
+from tests.support.open_order_counts import Told, aggregate, counted, forget, open_now, set_count, told, user_of
+from tests.support.shop import Shop, orders_stored, table
+from tests.support.streams import streamed
 
 # Without an answer: twice a connection and a read.
 LONGEST_CALL = 6
@@ -98,7 +88,7 @@ def test_an_event_costs_a_read_and_a_write(shop: Shop) -> None:
     events = told(records)
     made = []
     for event in (*events, events[0]):
-        with faults() as calls:
+        with intercepted() as calls:
             aggregate([event])
         made.append([it.operation for it in calls])
 
@@ -115,7 +105,7 @@ def test_f14_doubled_reordered_and_late_events_give_the_same_count(
     arriving = data.draw(st.permutations(events + again), label="arriving")
     size = data.draw(st.integers(1, 10), label="batch size")
 
-    with faults(past_the_protocol):
+    with intercepted(past_the_protocol):
         for batch in batched(arriving, size, strict=False):
             assert aggregate(batch) == []
 
@@ -160,23 +150,23 @@ def placed(shop: Shop) -> Told:
 
 @pytest.mark.parametrize("failure", [conflicted, failing("ThrottlingException")])
 def test_conflicts_with_other_writes_of_the_user_pass(
-    shop: Shop, placed: Told, naps: list[float], failure: Callable[[Call], Exception]
+    shop: Shop, placed: Told, no_sleep: list[float], failure: Callable[[Call], Exception]
 ) -> None:
-    with faults(refuse("TransactWriteItems", failure, times=3)):
+    with intercepted(refuse("TransactWriteItems", failure, times=3)):
         assert aggregate([placed]) == []
 
-    assert (counted(shop.customer), len(naps)) == (1, 3)
+    assert (counted(shop.customer), len(no_sleep)) == (1, 3)
 
 
-def test_a_lost_answer_is_no_second_count(shop: Shop, placed: Told, naps: list[float]) -> None:
-    with faults(lose_answer("TransactWriteItems")):
+def test_a_lost_answer_is_no_second_count(shop: Shop, placed: Told, no_sleep: list[float]) -> None:
+    with intercepted(lose_answer("TransactWriteItems")):
         assert aggregate([placed]) == []
 
-    assert (counted(shop.customer), len(naps)) == (1, 1)
+    assert (counted(shop.customer), len(no_sleep)) == (1, 1)
 
 
 def test_f16_what_cannot_be_counted_now_or_ever_comes_back_alone(
-    shop: Shop, events: list[Told], naps: list[float]
+    shop: Shop, events: list[Told], no_sleep: list[float]
 ) -> None:
     stubborn = events[0]["data"]["id"]
 
@@ -185,7 +175,7 @@ def test_f16_what_cannot_be_counted_now_or_ever_comes_back_alone(
             raise conflicted(made)
         return made.send()
 
-    with faults(refuse_one):
+    with intercepted(refuse_one):
         back = aggregate(["no event", *events, {"data": {}}])
 
     of_the_order = [str(place) for place, it in enumerate(events, 1) if it["data"]["id"] == stubborn]
@@ -194,7 +184,7 @@ def test_f16_what_cannot_be_counted_now_or_ever_comes_back_alone(
 
 
 def test_what_is_not_begun_in_time_comes_back(
-    monkeypatch: pytest.MonkeyPatch, events: list[Told], naps: list[float]
+    monkeypatch: pytest.MonkeyPatch, events: list[Told], no_sleep: list[float]
 ) -> None:
     """Where the batch as a whole is refused, and so each event takes calls of its own."""
     passed = 0.0
@@ -205,15 +195,15 @@ def test_what_is_not_begun_in_time_comes_back(
         passed += LONGEST_CALL
         return refuse_the_batch(made)
 
-    monkeypatch.setattr("oms.dynamodb.time", SimpleNamespace(monotonic=lambda: passed))
-    with faults(plan):
+    monkeypatch.setattr(clock, "monotonic", lambda: passed)
+    with intercepted(plan):
         back = aggregate(events)
 
     assert 0 < len(back) < len(events)
     assert passed <= aggregation.BEGUN_WITHIN + LONGEST_CALL
 
 
-def test_another_batch_with_the_same_order_makes_it_look_again(shop: Shop, naps: list[float]) -> None:
+def test_another_batch_with_the_same_order_makes_it_look_again(shop: Shop, no_sleep: list[float]) -> None:
     with streamed("orders") as records:
         path = f"/api/v1/orders/{shop.buy({shop.product(1): 1}).json['id']}"
         shop.move(path, "cancel")
@@ -225,7 +215,7 @@ def test_another_batch_with_the_same_order_makes_it_look_again(shop: Shop, naps:
             aggregate([waiting.pop()])
         return made.send()
 
-    with faults(plan):
+    with intercepted(plan):
         aggregate([placed])
 
     assert counted(shop.customer) == open_now(shop.customer) == 0
@@ -293,16 +283,16 @@ CHANGES: dict[str, Callable[[Person, Person], Any]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_of_the_user_that_meets_the_count_is_made_all_the_same_and_keeps_it(
-    customer: Person, admin: Person, naps: list[float], change: str
+    customer: Person, admin: Person, no_sleep: list[float], change: str
 ) -> None:
     set_count(customer, 3)
     met = conflicts_on(customer, times=2)
 
-    with faults(met) as calls:
+    with intercepted(met) as calls:
         answer = CHANGES[change](customer, admin)
 
     assert answer.status in (200, 204), answer.text
-    assert len(naps) == 2, [it.operation for it in calls]
+    assert len(no_sleep) == 2, [it.operation for it in calls]
     assert counted(customer) == 3
 
 

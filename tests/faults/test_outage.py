@@ -4,17 +4,17 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from oms import clock, dynamodb
+from oms import clock
 from oms.orders import expiry
 from oms.orders.expiry import Swept
 from oms.orders.models import HistoryEntry, Line, Order
-from tests.faults.injector import Call, Reason, cancelled, conflicted, faults
-from tests.functional.big_table import BigTable, RawItem
+from tests.support.aws_calls import Call, intercepted
+from tests.support.big_table import BigTable, RawItem
+from tests.support.faults import Reason, cancelled, conflicted
 
 HOLDS = 180_000
 PAGE = 100
@@ -103,7 +103,7 @@ class Outage:
         def has_time() -> bool:
             return self.made.total() + waited() * 100 < end
 
-        with faults(self.plan):
+        with intercepted(self.plan):
             return expiry.sweep(0, has_time=has_time)
 
 
@@ -138,7 +138,7 @@ def test_f26_the_drain_ends_with_the_last_hold_that_is_due(cloud: None) -> None:
 
 
 @pytest.mark.parametrize("every", [7, 150])
-def test_f26_two_workers_at_the_same_holds_end_each_once(cloud: None, naps: list[float], every: int) -> None:
+def test_f26_two_workers_at_the_same_holds_end_each_once(cloud: None, no_sleep: list[float], every: int) -> None:
     """Between two writes of the one, the other ends some: at the head of the index, which the first has read."""
     outage, other, turn = Outage(3_000), [], every
 
@@ -162,14 +162,13 @@ def test_f26_two_workers_at_the_same_holds_end_each_once(cloud: None, naps: list
 
 
 def test_f26_holds_in_contention_do_not_keep_the_others_waiting(
-    cloud: None, naps: list[float], monkeypatch: pytest.MonkeyPatch
+    cloud: None, no_sleep: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The product of the forty oldest is wanted by everybody, and no transaction with it comes through."""
     outage = Outage(5_000, contended=set(ids(40)))
-    passed = SimpleNamespace(monotonic=lambda: outage.made.total() / 100 + sum(naps))
-    monkeypatch.setattr(dynamodb, "time", passed)
+    monkeypatch.setattr(clock, "monotonic", lambda: outage.made.total() / 100 + sum(no_sleep))
 
-    swept = outage.work(5_000, waited=lambda: sum(naps))
+    swept = outage.work(5_000, waited=lambda: sum(no_sleep))
 
     assert swept.failed == 40
     assert swept.expired > 500

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.faults.reasons import LINES, PUTS, Mix, Scene, designed, mixes, stored_before
-from tests.faults.shop import Shop, orders_stored, stock_of
+from tests.support.cancellation_reasons import LINES, PUTS, Mix, Scene, designed, mixes, stored_before
+from tests.support.shop import Shop, orders_stored, stock_of
 
 both_ways = pytest.mark.parametrize("persistent", [False, True], ids=["once", "always"])
 with_and_without = pytest.mark.parametrize("keyed", [True, False], ids=["key", "no key"])
@@ -46,7 +46,7 @@ def check(shop: Shop, mix: Mix) -> None:
 @both_ways
 @pytest.mark.parametrize("put", PUTS)
 def test_f06_the_puts_reason_with_each_reason_of_a_line(
-    shop: Shop, naps: list[float], put: str, keyed: bool, persistent: bool
+    shop: Shop, no_sleep: list[float], put: str, keyed: bool, persistent: bool
 ) -> None:
     for mix in mixes([put], [(line,) for line in LINES], keyed=keyed, persistent=persistent):
         check(shop, mix)
@@ -55,7 +55,7 @@ def test_f06_the_puts_reason_with_each_reason_of_a_line(
 @with_and_without
 @both_ways
 @pytest.mark.parametrize("line", LINES)
-def test_f06_all_pairs_of_lines(shop: Shop, naps: list[float], line: str, keyed: bool, persistent: bool) -> None:
+def test_f06_all_pairs_of_lines(shop: Shop, no_sleep: list[float], line: str, keyed: bool, persistent: bool) -> None:
     pairs = [pair for pair in combinations_with_replacement(LINES, 2) if pair[0] == line]
     both_orders = sorted({order for pair in pairs for order in permutations(pair)})
     for pair in both_orders:
@@ -84,5 +84,5 @@ def any_mix(draw: st.DrawFn) -> Mix:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(mix=any_mix())
-def test_f06_any_mix(shop: Shop, naps: list[float], mix: Mix) -> None:
+def test_f06_any_mix(shop: Shop, no_sleep: list[float], mix: Mix) -> None:
     check(shop, mix)

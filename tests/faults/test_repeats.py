@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from orders import handler as orders
-from tests.faults.injector import Call, Plan, faults
-from tests.faults.shop import Shop, new_process, orders_stored, stock_of
-from tests.functional.harness import Person, invoke
+from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.invocation import Person, invoke
+from tests.support.shop import Shop, new_process, orders_stored, stock_of
 
 # ---- F8 -------------------------------------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ def test_f08_one_key_of_two_customers_is_two_orders(shop: Shop, person: Callable
 )
 @pytest.mark.parametrize("path", ["/api/v1/orders", "/api/v1/orders/quote"])
 def test_f11_too_much_is_refused_before_any_write(shop: Shop, path: str, body: Any, status: int, code: str) -> None:
-    with faults() as calls:
+    with intercepted() as calls:
         refused = invoke(orders, "POST", path, body, token=shop.customer.token)
 
     assert (refused.status, refused.json["code"]) == (status, code)
@@ -156,13 +156,13 @@ def reprice_before_each_transaction(shop: Shop, changes: list[tuple[str, str]]) 
 @pytest.mark.parametrize("key", ["k", None])
 @pytest.mark.parametrize("changes", [1, 3, 6])
 def test_f12_the_total_matches_the_lines_and_the_price_that_held(
-    shop: Shop, naps: list[float], key: str | None, changes: int
+    shop: Shop, no_sleep: list[float], key: str | None, changes: int
 ) -> None:
     moving, steady = shop.product(9, price="10.00"), shop.product(9, price="5.00")
     shop.buy({moving: 1, steady: 1})  # the process has seen both offers
     prices = [f"{11 + n}.00" for n in range(changes)]
 
-    with faults(reprice_before_each_transaction(shop, [(moving, price) for price in prices])):
+    with intercepted(reprice_before_each_transaction(shop, [(moving, price) for price in prices])):
         placed = shop.buy({moving: 2, steady: 3}, key=key)
 
     assert placed.status == 201, placed.text
@@ -172,22 +172,22 @@ def test_f12_the_total_matches_the_lines_and_the_price_that_held(
     assert order.lines[0].unit_price == stock_of(moving).price
 
 
-def test_f12_prices_of_several_lines_are_all_of_one_moment(shop: Shop, naps: list[float]) -> None:
+def test_f12_prices_of_several_lines_are_all_of_one_moment(shop: Shop, no_sleep: list[float]) -> None:
     one, two = shop.product(9, price="10.00"), shop.product(9, price="20.00")
     shop.buy({one: 1, two: 1})
 
-    with faults(reprice_before_each_transaction(shop, [(one, "11.00"), (two, "21.00"), (one, "12.00")])):
+    with intercepted(reprice_before_each_transaction(shop, [(one, "11.00"), (two, "21.00"), (one, "12.00")])):
         placed = shop.buy({one: 1, two: 1})
 
     assert [line["unit_price"] for line in placed.json["items"]] == ["12.00", "21.00"]
     assert placed.json["total"] == "33.00"
 
 
-def test_f12_a_price_that_never_rests_is_unavailable_and_stores_nothing(shop: Shop, naps: list[float]) -> None:
+def test_f12_a_price_that_never_rests_is_unavailable_and_stores_nothing(shop: Shop, no_sleep: list[float]) -> None:
     product = shop.product(9, price="10.00")
     shop.buy({product: 1})
 
-    with faults(reprice_before_each_transaction(shop, [(product, f"{11 + n}.00") for n in range(20)])):
+    with intercepted(reprice_before_each_transaction(shop, [(product, f"{11 + n}.00") for n in range(20)])):
         refused = shop.buy({product: 1})
 
     assert (refused.status, refused.json["code"]) == (503, "unavailable")
@@ -196,7 +196,7 @@ def test_f12_a_price_that_never_rests_is_unavailable_and_stores_nothing(shop: Sh
 
 
 @pytest.mark.parametrize("seen_by", ["an order", "a new process"])
-def test_f12_a_product_back_on_sale_can_be_bought_at_once(shop: Shop, naps: list[float], seen_by: str) -> None:
+def test_f12_a_product_back_on_sale_can_be_bought_at_once(shop: Shop, no_sleep: list[float], seen_by: str) -> None:
     product = shop.product(9, price="10.00")
     if seen_by == "an order":
         shop.buy({product: 1})

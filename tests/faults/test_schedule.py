@@ -9,12 +9,12 @@ import pytest
 from oms import catalogue
 from oms.streams import Change
 from oms.webhooks.models import Subscription
-from tests.faults.shop import table
-from tests.functional.gateway import call
-from tests.functional.harness import Person
-from tests.functional.stream import record
-from tests.functional.webhook_world import World, answering, deliveries_of, host, in_turn, silent, subscribe
-from tests.functional.webhooks import an_event, subscription_now
+from tests.support.gateway import call
+from tests.support.invocation import Person
+from tests.support.shop import table
+from tests.support.streams import record
+from tests.support.webhook_world import World, answering, deliveries_of, host, in_turn, silent, subscribe
+from tests.support.webhooks import an_event, subscription_now
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 

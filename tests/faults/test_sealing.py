@@ -12,21 +12,12 @@ from hypothesis import strategies as st
 from oms import audit
 from oms.auditing import macs
 from oms.errors import UnavailableError
-from tests.faults.injector import (
-    Call,
-    between,
-    crashes,
-    failing,
-    faults,
-    lose_answer,
-    reason_at,
-    refuse,
-    timed_out,
-)
-from tests.faults.shop import table
-from tests.functional.auditing import Log, assert_sealed
-from tests.functional.conftest import few_denials, log
-from tests.functional.stream import Record
+from tests.support.audit_log import Log, assert_sealed
+from tests.support.aws_calls import Call, intercepted
+from tests.support.faults import between, crashes, failing, lose_answer, reason_at, refuse, timed_out
+from tests.support.fixtures import few_denials, log
+from tests.support.shop import table
+from tests.support.streams import Record
 
 __all__ = ["few_denials", "log"]
 
@@ -117,7 +108,7 @@ def test_f25_two_sealers_who_meet_at_any_call_make_one_chain(
         ours = log.news()
         log.write(2)
         theirs = ours if same else log.news()
-        with faults(between(number, partial(log.seal, theirs), after=after)) as made:
+        with intercepted(between(number, partial(log.seal, theirs), after=after)) as made:
             log.seal(ours)
         log.seal(theirs)
         if same:
@@ -141,7 +132,7 @@ def test_a_sealer_that_read_the_head_before_midnight_adds_nothing_to_a_chain_tha
         log.hourly()
         log.now = before_midnight
 
-    with faults(between(3, others_close, after=False)) as made:
+    with intercepted(between(3, others_close, after=False)) as made:
         log.seal(slow)
 
     assert made[2].operation == "TransactWriteItems"
@@ -151,14 +142,16 @@ def test_a_sealer_that_read_the_head_before_midnight_adds_nothing_to_a_chain_tha
 
 @pytest.mark.parametrize("times", [1, 20])
 @pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "TransactionConflict"])
-def test_a_sealer_that_is_overtaken_tries_again_at_once(log: Log, naps: list[float], times: int, reason: str) -> None:
+def test_a_sealer_that_is_overtaken_tries_again_at_once(
+    log: Log, no_sleep: list[float], times: int, reason: str
+) -> None:
     log.write(3)
 
-    with faults(refuse("TransactWriteItems", reason_at(0, reason), times=times)):
+    with intercepted(refuse("TransactWriteItems", reason_at(0, reason), times=times)):
         log.seal()
 
     assert_sealed(log)
-    assert naps == []
+    assert no_sleep == []
 
 
 @pytest.mark.parametrize(
@@ -170,20 +163,20 @@ def test_a_sealer_that_is_overtaken_tries_again_at_once(log: Log, naps: list[flo
         lose_answer("TransactWriteItems"),
     ],
 )
-def test_throttling_and_lost_answers_pass(log: Log, naps: list[float], plan: Callable[[Call], Any]) -> None:
+def test_throttling_and_lost_answers_pass(log: Log, no_sleep: list[float], plan: Callable[[Call], Any]) -> None:
     log.hourly()
     log.write(3)
 
-    with faults(plan):
+    with intercepted(plan):
         log.seal()
 
     assert_sealed(log)
-    assert naps
+    assert no_sleep
 
 
 @pytest.mark.parametrize("failure", [failing("SlowDown"), failing("NoSuchBucket"), timed_out])
 def test_without_the_bucket_no_day_is_closed_and_the_batch_comes_again(
-    log: Log, naps: list[float], failure: Callable[[Call], Exception]
+    log: Log, no_sleep: list[float], failure: Callable[[Call], Exception]
 ) -> None:
     log.write(1)
     log.seal()
@@ -191,7 +184,7 @@ def test_without_the_bucket_no_day_is_closed_and_the_batch_comes_again(
     log.write(1)
     records = log.news()
 
-    with faults(refuse("PutObject", failure)), pytest.raises((ClientError, UnavailableError)):
+    with intercepted(refuse("PutObject", failure)), pytest.raises((ClientError, UnavailableError)):
         log.seal(records)
     assert log.heads() == {"2026-01-31": 1}
     log.seal(records)
@@ -204,7 +197,7 @@ def test_without_its_key_nothing_is_sealed_and_the_batch_comes_again(log: Log, m
     records = log.news()
     macs.KEYS.forget()
 
-    with faults(refuse("GetSecretValue", failing("AccessDeniedException"))), pytest.raises(UnavailableError):
+    with intercepted(refuse("GetSecretValue", failing("AccessDeniedException"))), pytest.raises(UnavailableError):
         log.seal(records)
     macs.KEYS.forget()
     log.seal(records)
@@ -217,7 +210,7 @@ def test_a_burst_is_sealed_99_at_a_time(log: Log) -> None:
         table("audit").put_item(audit.entry("login", actor_id="ada", address=None, target=None).serialize())
     records = log.news()
 
-    with faults() as made:
+    with intercepted() as made:
         for start in range(0, 1000, 990):
             log.seal(records[start : start + 990])
         found = log.verify()

@@ -8,15 +8,13 @@ import pytest
 
 from oms.errors import UnavailableError
 from sealer import handler as sealer
-from tests.faults.injector import (
-    between,
-    faults,
-)
-from tests.faults.shop import table
-from tests.functional.auditing import NOON, Log, entries_and_links, head_of, link_of
-from tests.functional.bookkeeping import raw_item
-from tests.functional.conftest import few_denials, log
-from tests.functional.stream import Record, record
+from tests.support.audit_log import NOON, Log, entries_and_links, head_of, link_of
+from tests.support.aws_calls import intercepted
+from tests.support.bookkeeping import raw_item
+from tests.support.faults import between
+from tests.support.fixtures import few_denials, log
+from tests.support.shop import table
+from tests.support.streams import Record, record
 
 __all__ = ["few_denials", "log"]
 
@@ -213,7 +211,7 @@ def test_f25_two_sealers_who_meet_beside_foreign_heads_make_one_chain(log: Log, 
         ours = log.news()
         log.write(2)
         theirs = log.news()
-        with faults(between(number, partial(log.seal, theirs), after=False)) as made:
+        with intercepted(between(number, partial(log.seal, theirs), after=False)) as made:
             log.seal(ours)
         log.seal(theirs)
         log.write(1)
@@ -234,7 +232,7 @@ def test_a_thousand_foreign_heads_are_read_once_and_ring_ten_times(log: Log, mon
     put_foreign_heads(*(f"{log.today} {number:03d}" for number in range(1000)))
     log.write(1)
 
-    with faults() as made:
+    with intercepted() as made:
         places = rung(log, monkeypatch)
 
     assert [it.parameters["Limit"] for it in made if it.operation == "Query"] == [1, 10, 100, 1000]

@@ -21,11 +21,11 @@ from oms import clock
 from oms.orders import expiry, service
 from oms.settings import settings as oms_settings
 from orders import handler as orders
-from tests.faults.direct import past_the_protocol
-from tests.faults.injector import Call, faults
-from tests.faults.model import HOLD, MOVES, Expected, Model, ModelOrder
-from tests.faults.shop import Shop, new_process, orders_stored, stock_of, table
-from tests.functional.harness import Answer, Person, invoke
+from tests.support.aws_calls import Call, intercepted
+from tests.support.direct import past_the_protocol
+from tests.support.invocation import Answer, Person, invoke
+from tests.support.shop import Shop, new_process, orders_stored, stock_of, table
+from tests.support.shop_model import HOLD, MOVES, Expected, Model, ModelOrder
 
 SEED = int(os.environ.get("STATE_MACHINE_SEED") or SystemRandom().randrange(2**32))
 STEPS, EXAMPLES = 40, 270
@@ -299,7 +299,7 @@ def test_f09_ten_thousand_steps_are_as_the_model_says(
     monkeypatch.setattr(clock, "now", lambda: OrderMachine.now)
 
     try:
-        with faults(past_the_protocol) as calls:
+        with intercepted(past_the_protocol) as calls:
             OrderMachine.calls = calls
             run_state_machine_as_test(seed(SEED)(OrderMachine), settings=LIMITS)
     finally:

@@ -11,11 +11,12 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from oms import clock, streams
 from oms.inventory.models import Cause, StockItem
 from oms.reports import order_sums, stock_sums
-from tests.faults.direct import past_the_protocol
-from tests.faults.injector import Call, conflicted, crashes, failing, faults, lose_answer, refuse
-from tests.faults.shop import Shop, stock_of, table
-from tests.functional.stock_sums import assert_summed_up, raw_items, totals_kept, totals_of_the_stock
-from tests.functional.stream import Record, keep_books, record, streamed
+from tests.support.aws_calls import Call, intercepted
+from tests.support.direct import past_the_protocol
+from tests.support.faults import conflicted, crashes, failing, lose_answer, refuse
+from tests.support.shop import Shop, stock_of, table
+from tests.support.stock_sums import assert_summed_up, raw_items, totals_kept, totals_of_the_stock
+from tests.support.streams import Record, keep_books, record, streamed
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -88,7 +89,7 @@ def test_after_thousands_of_changes_the_sums_are_those_of_the_stock_items(cloud:
     chance = random.Random(7)
     records = list(a_busy_year(chance))
 
-    with faults(direct):
+    with intercepted(direct):
         for batch in batched(records, 100, strict=False):
             keep_books(batch)
 
@@ -102,7 +103,7 @@ def test_f14_doubled_reordered_and_late_changes_give_the_same_sums(cloud: None) 
     arriving = records + chance.sample(records, len(records) // 4)
     chance.shuffle(arriving)
 
-    with faults(direct):
+    with intercepted(direct):
         while arriving:
             size = chance.choice((1, 10, 100))
             keep_books(arriving[:size])
@@ -157,25 +158,25 @@ def test_f13_a_crash_anywhere_and_the_batch_again_leave_the_same_sums(traded: li
 
 @pytest.mark.parametrize("failure", [conflicted, failing("ThrottlingException")])
 def test_conflicts_with_another_bookkeeper_pass(
-    traded: list[Record], naps: list[float], failure: Callable[[Call], Exception]
+    traded: list[Record], no_sleep: list[float], failure: Callable[[Call], Exception]
 ) -> None:
-    with faults(refuse("TransactWriteItems", failure, times=3)):
+    with intercepted(refuse("TransactWriteItems", failure, times=3)):
         keep_books(traded)
 
     assert_summed_up()
-    assert len(naps) == 3
+    assert len(no_sleep) == 3
 
 
-def test_a_lost_answer_adds_nothing_twice(traded: list[Record], naps: list[float]) -> None:
-    with faults(lose_answer("TransactWriteItems")):
+def test_a_lost_answer_adds_nothing_twice(traded: list[Record], no_sleep: list[float]) -> None:
+    with intercepted(lose_answer("TransactWriteItems")):
         keep_books(traded)
 
     assert_summed_up()
-    assert len(naps) == 1
+    assert len(no_sleep) == 1
 
 
 def test_a_batch_that_another_bookkeeper_carries_out_meanwhile_is_added_once(
-    traded: list[Record], naps: list[float]
+    traded: list[Record], no_sleep: list[float]
 ) -> None:
     waiting = [traded[:5]]
 
@@ -184,16 +185,16 @@ def test_a_batch_that_another_bookkeeper_carries_out_meanwhile_is_added_once(
             keep_books(waiting.pop())
         return call.send()
 
-    with faults(plan):
+    with intercepted(plan):
         keep_books(traded)
 
     assert_summed_up()
 
 
 def test_a_batch_is_written_in_one_transaction_whatever_it_is_of(traded: list[Record]) -> None:
-    with faults() as calls:
+    with intercepted() as calls:
         keep_books(traded)
-    with faults() as again:
+    with intercepted() as again:
         keep_books(traded)
 
     of_the_sums = [it.operation for it in calls if it.operation != "PutItem"]

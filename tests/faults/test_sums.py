@@ -15,13 +15,14 @@ from oms.reports import order_sums, sums, user_sums
 from oms.reports.order_sums import OrderState
 from oms.reports.sums import MOST_AT_ONCE, Amounts, SumKey, amounts_in
 from oms.reports.user_sums import UserState
-from tests.faults.direct import past_the_protocol
-from tests.faults.injector import Call, crashes, failing, faults, lose_answer, reason_at, refuse
-from tests.faults.shop import table
-from tests.functional.counting import Told, aggregate, counted, forget
-from tests.functional.harness import Person
-from tests.functional.past import told_of, widen
-from tests.functional.past_orders import Past
+from tests.support.aws_calls import Call, intercepted
+from tests.support.direct import past_the_protocol
+from tests.support.faults import crashes, failing, lose_answer, reason_at, refuse
+from tests.support.invocation import Person
+from tests.support.open_order_counts import Told, aggregate, counted, forget
+from tests.support.past_orders import Past
+from tests.support.past_sales import told_of, widen
+from tests.support.shop import table
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -31,12 +32,12 @@ LAST = date(2028, 3, 1)
 @pytest.fixture(autouse=True)
 def direct(cloud: None) -> Iterator[None]:
     """Beneath all that is played here, and above the tables."""
-    with faults(past_the_protocol):
+    with intercepted(past_the_protocol):
         yield
 
 
 @pytest.fixture
-def orders(customer: Person, naps: list[float]) -> list[Order]:
+def orders(customer: Person, no_sleep: list[float]) -> list[Order]:
     """A few of three days, one of them with as many products and categories as an order may have."""
     past = Past(number=9, days=3, last=LAST, customers=[customer.id], seed=7)
     found = [*past.orders()]
@@ -108,7 +109,7 @@ def test_f13_a_crash_at_any_call_and_the_batch_again_add_up_once(orders: list[Or
 
 def test_a_batch_is_one_read_and_few_transactions(orders: list[Order]) -> None:
     small = [it for it in orders if len(it.lines) < 90]
-    with faults() as calls:
+    with intercepted() as calls:
         assert aggregate(told_of(small)) == []
 
     assert [it.operation for it in calls] == ["BatchGetItem", "TransactWriteItems"]
@@ -117,7 +118,7 @@ def test_a_batch_is_one_read_and_few_transactions(orders: list[Order]) -> None:
 def test_the_widest_order_goes_in_transactions_that_dynamodb_takes(orders: list[Order]) -> None:
     wide = widest(orders)
 
-    with faults() as calls:
+    with intercepted() as calls:
         assert aggregate(told_of([wide])) == []
 
     transactions = [it.parameters["TransactItems"] for it in calls if it.operation == "TransactWriteItems"]
@@ -130,14 +131,14 @@ def test_the_widest_order_goes_in_transactions_that_dynamodb_takes(orders: list[
 
 @pytest.mark.parametrize("failure", [reason_at(1, "TransactionConflict"), failing("ThrottlingException")])
 def test_conflicts_and_throttling_pass(orders: list[Order], failure: Callable[[Call], Exception]) -> None:
-    with faults(refuse("TransactWriteItems", failure, times=3)):
+    with intercepted(refuse("TransactWriteItems", failure, times=3)):
         assert aggregate(told_of(orders)[:10]) == []
 
     assert standing()
 
 
 def test_a_lost_answer_is_not_added_again(orders: list[Order]) -> None:
-    with faults(lose_answer("TransactWriteItems")):
+    with intercepted(lose_answer("TransactWriteItems")):
         assert aggregate(told_of(orders)) == []
 
     assert standing() == due(orders)
@@ -154,7 +155,7 @@ def test_another_worker_that_was_faster_makes_it_look_again(orders: list[Order])
             assert aggregate([waiting.pop()]) == []
         return call.send()
 
-    with faults(plan):
+    with intercepted(plan):
         assert aggregate([older]) == []
 
     assert standing() == due([order])
@@ -187,7 +188,7 @@ def user_event(user_id: str, version: int, role: str) -> Told:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_f14_users_count_once_with_the_role_they_have(naps: list[float], cloud: None, data: st.DataObject) -> None:
+def test_f14_users_count_once_with_the_role_they_have(no_sleep: list[float], cloud: None, data: st.DataObject) -> None:
     forget()
     ways = data.draw(st.lists(st.lists(st.sampled_from(user_sums.ROLES), min_size=1, max_size=4), max_size=5))
     events = [user_event(f"u{n}", version, role) for n, way in enumerate(ways) for version, role in enumerate(way, 1)]

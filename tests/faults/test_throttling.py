@@ -14,12 +14,13 @@ import pytest
 
 from oms.identity import passwords
 from oms.identity.models import User
-from tests.faults.direct import past_the_protocol
-from tests.faults.injector import Call, Plan, failing, faults, reason_at
-from tests.faults.shop import Shop, stock_of
-from tests.functional.auth.conftest import account, log_in
-from tests.functional.gateway import call as http
-from tests.functional.harness import Answer
+from tests.support.accounts import account, log_in
+from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.direct import past_the_protocol
+from tests.support.faults import failing, reason_at
+from tests.support.gateway import call as http
+from tests.support.invocation import Answer
+from tests.support.shop import Shop, stock_of
 
 __all__ = ["account"]
 
@@ -56,7 +57,7 @@ class Customers:
 
     def ask(self, request: Callable[[], Answer], *allowed: int, writes: int = 1) -> Answer:
         for _ in range(50):
-            with faults(self.plan) as calls:
+            with intercepted(self.plan) as calls:
                 answer = request()
             check_attempts(calls, writes)
             self.seen[answer.status] += 1
@@ -112,7 +113,7 @@ def random(capsys: pytest.CaptureFixture[str]) -> Random:
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
 @pytest.mark.parametrize(("share", "rounds"), [(0.3, 150), (0.6, 50)])
 def test_f22_with_many_calls_throttled_the_books_balance(
-    shop: Shop, naps: list[float], random: Random, share: float, rounds: int
+    shop: Shop, no_sleep: list[float], random: Random, share: float, rounds: int
 ) -> None:
     customers = Customers(shop, random, share)
     products = [shop.product(rounds // 3) for _ in range(3)]
@@ -128,14 +129,14 @@ def test_f22_with_many_calls_throttled_the_books_balance(
     stored = shop.check_books()
     assert len({order.history[0].key for order in stored}) == len(stored) > rounds / 3, "one order for each key"
     assert any(order.status == "returned" for order in stored)
-    assert max(naps) <= 1.0
+    assert max(no_sleep) <= 1.0
     # 0.6 ** 7 is one call in forty; 0.3 ** 7 one in five thousand.
     assert customers.seen[503] > 0 if share > 0.5 else customers.seen[503] < 10
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
 def test_f22_holds_end_though_the_sweeper_is_throttled(
-    shop: Shop, naps: list[float], random: Random, time_machine: Callable[[timedelta], None]
+    shop: Shop, no_sleep: list[float], random: Random, time_machine: Callable[[timedelta], None]
 ) -> None:
     product = shop.product(40)
     for _ in range(40):
@@ -143,7 +144,7 @@ def test_f22_holds_end_though_the_sweeper_is_throttled(
     time_machine(timedelta(minutes=31))
 
     for _ in range(20):
-        with faults(throttled(random, 0.6)) as calls:
+        with intercepted(throttled(random, 0.6)) as calls:
             shop.sweep()
         tried = Counter(repr(it.parameters["TransactItems"][0]["Update"]["Key"]) for it in calls if it.writes)
         assert max(tried.values(), default=0) <= ATTEMPTS
@@ -156,7 +157,7 @@ def test_f22_holds_end_though_the_sweeper_is_throttled(
 def test_f22_sessions_live_on_though_sign_in_and_refresh_are_throttled(
     shop: Shop,
     account: Callable[..., User],
-    naps: list[float],
+    no_sleep: list[float],
     random: Random,
     time_machine: Callable[[timedelta], None],
     monkeypatch: pytest.MonkeyPatch,

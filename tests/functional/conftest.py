@@ -1,294 +1,41 @@
-"""One handler in process, on moto: single-threaded, so nothing here says anything about concurrency."""
+"""One handler in process, one thread: nothing here says anything about concurrency."""
 
-import json
-import socket
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import datetime, timedelta
-from functools import cache
-from itertools import count
-from types import SimpleNamespace
-from typing import Any
+from tests.support.fixtures import (
+    _aws,
+    admin,
+    books,
+    cloud,
+    customer,
+    few_denials,
+    files,
+    log,
+    manager,
+    names,
+    order,
+    person,
+    product,
+    settle,
+    time_machine,
+    webhooks,
+    world,
+)
 
-import boto3
-import pytest
-from botocore.client import BaseClient
-from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
-from moto.s3.models import s3_backends
-from moto.sqs.models import sqs_backends
-
-from inventory import handler as inventory
-from oms import audit, clock
-from oms.dynamodb import put_item
-from oms.exports import parts, reading
-from oms.exports import service as exports
-from oms.identity import keys, tokens
-from oms.identity.models import Session, User, email_key, session_key, user_key
-from oms.inventory import accounts, stock_check
-from oms.orders import service as orders
-from oms.orders.offers import OfferCache
-from oms.settings import settings
-from oms.webhooks import sending
-from orders import handler as order_routes
-from tests.faults.shop import Shop
-from tests.functional.auditing import Log
-from tests.functional.bookkeeping import Bookkeeping
-from tests.functional.exporting import as_s3_answers
-from tests.functional.harness import Answer, Person, invoke
-from tests.functional.key_limits import send_within_limits
-from tests.functional.stream import streamed
-from tests.functional.tables import create_tables
-from tests.functional.webhook_world import World
-from tests.functional.webhooks import PUBLIC, Names
-
-WEBHOOK_QUEUES = (settings().delivery_queue_url, settings().slow_delivery_queue_url, settings().replay_queue_url)
-
-
-@cache
-def _account() -> None:
-    """One mocked account for the whole run, never stopped: PynamoDB's client and the cached keys outlive any test.
-
-    Cached, since each folder of tests that takes over these fixtures has a copy of them.
-    """
-    mock_aws().start()
-    create_tables()
-    boto3.client("sqs").create_queue(QueueName="stock-check")
-    boto3.client("sqs").create_queue(QueueName=settings().export_queue_url.rpartition("/")[2])
-    region = {"LocationConstraint": boto3.Session().region_name}
-    boto3.client("s3").create_bucket(Bucket=settings().exports_bucket, CreateBucketConfiguration=region)
-    for url in WEBHOOK_QUEUES:
-        boto3.client("sqs").create_queue(QueueName=url.rpartition("/")[2])
-    secrets = boto3.client("secretsmanager")
-    secrets.create_secret(Name=settings().signing_keys_secret, SecretString=json.dumps({"keys": []}))
-    secrets.create_secret(Name=settings().pepper_secret, SecretString=json.dumps({"1": "p" * 32}))
-    secrets.create_secret(Name=settings().webhook_keys_secret, SecretString=json.dumps({"1": "w" * 64}))
-    secrets.create_secret(Name=settings().origin_secret, SecretString="the-front-door")
-    secrets.create_secret(Name=settings().audit_keys_secret, SecretString=json.dumps({"1": "a" * 64}))
-    region = {"LocationConstraint": boto3.Session().region_name}
-    boto3.client("s3").create_bucket(
-        Bucket=settings().audit_bucket, CreateBucketConfiguration=region, ObjectLockEnabledForBucket=True
-    )
-    keys.ensure_signing_key(secret_name=settings().signing_keys_secret, parameter_name=settings().jwks_parameter)
-
-
-@pytest.fixture(scope="session")
-def _aws() -> None:
-    _account()
-
-
-@pytest.fixture
-def cloud(_aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty tables that mind the limits on keys, and processes that have seen no offer yet."""
-    # Emptied in moto's memory: making them anew would take longer than most tests.
-    for table in dynamodb_backends[DEFAULT_ACCOUNT_ID][boto3.Session().region_name].tables.values():
-        table.items.clear()
-    monkeypatch.setattr(orders, "_offers", OfferCache())
-    monkeypatch.setattr(BaseClient, "_make_api_call", send_within_limits)
-    # No exporter is at work: nobody waits for it.
-    monkeypatch.setattr(exports, "WAIT_SECONDS", 0)
-
-
-@pytest.fixture
-def webhooks(cloud: None) -> None:
-    """With the queues of deliveries empty."""
-    for url in WEBHOOK_QUEUES:
-        _empty(url)
-
-
-def _empty(url: str) -> None:
-    """In moto's memory: SQS purges a queue once a minute."""
-    queue = sqs_backends[DEFAULT_ACCOUNT_ID][boto3.Session().region_name].queues[url.rpartition("/")[2]]
-    queue._messages.clear()
-    queue.pending_messages.clear()
-
-
-@pytest.fixture
-def files(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exports' bucket and queue, empty; parts, pages and batches small enough that a few orders make several."""
-    s3 = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[settings().exports_bucket]
-    s3.keys.clear()
-    s3.multiparts.clear()
-    _empty(settings().export_queue_url)
-    as_s3_answers(monkeypatch)
-    monkeypatch.setattr(parts, "FULL", 1000)
-    # Read in one thread: moto does not bear several, and then the calls have an order.
-    monkeypatch.setattr(reading, "_AHEAD", 0)
-    monkeypatch.setattr(reading, "_PAGE", 4)
-    monkeypatch.setattr(reading, "_BATCH", 3)
-
-
-@pytest.fixture
-def world(cloud: None, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Webhooks with a clock, queues and subscribers that are played: see there."""
-    played = World()
-    below = BaseClient._make_api_call
-
-    def routed(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
-        if client.meta.service_model.service_name == "sqs":
-            return played.answer(operation, parameters)
-        return below(client, operation, parameters)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", routed)
-    monkeypatch.setattr(clock, "now", lambda: played.now)
-    monkeypatch.setattr(sending, "post", played.post)
-    monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: played.monotonic))
-    return played
-
-
-@pytest.fixture
-def log(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Log:
-    """The audit log at noon of a day, with an empty bucket: see there."""
-    s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[settings().audit_bucket].keys.clear()
-    played = Log()
-    monkeypatch.setattr(clock, "now", lambda: played.now)
-    return played
-
-
-@pytest.fixture
-def few_denials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond three in a minute they are only counted."""
-    monkeypatch.setattr(audit, "DENIALS_PER_MINUTE", 3)
-
-
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> Names:
-    """What names resolve to; one that is not here does not."""
-    known: Names = {"hooks.example": [PUBLIC], "new.example": [PUBLIC]}
-
-    def resolve(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
-        if host not in known:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in known[host]]
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    return known
-
-
-@pytest.fixture
-def person(cloud: None) -> Callable[..., Person]:
-    """A factory of signed-in users, made without a password."""
-
-    def make(role: str = "customer", **attributes: Any) -> Person:
-        user_id, session_id, now = clock.random_id(), clock.random_id(), clock.now()
-        at = clock.timestamp(now)
-        email = attributes.pop("email", f"{user_id.lower()}@example.com")
-        put_item(
-            User(
-                *user_key(user_id),
-                id=user_id,
-                email=email,
-                email_folded=email,
-                email_key=email_key(email, user_id),
-                role=role,
-                created_at=at,
-                **{"first_name": "Test", "password_hash": "none", "pepper_version": "1"} | attributes,
-            )
-        )
-        put_item(
-            Session(
-                *session_key(user_id, session_id),
-                id=session_id,
-                user_id=user_id,
-                epoch=0,
-                current="none",
-                created_at=at,
-                refreshed_at=at,
-                address="198.51.100.1",
-                user_agent="tests",
-                expires_at=int((now + timedelta(days=7)).timestamp()),
-            )
-        )
-        token = tokens.issue(user_id=user_id, session_id=session_id, role=role, now=now)
-        return Person(user_id, role, session_id, token)
-
-    return make
-
-
-@pytest.fixture
-def customer(person: Callable[..., Person]) -> Person:
-    return person("customer")
-
-
-@pytest.fixture
-def manager(person: Callable[..., Person]) -> Person:
-    return person("manager")
-
-
-@pytest.fixture
-def admin(person: Callable[..., Person]) -> Person:
-    return person("admin")
-
-
-@pytest.fixture
-def product(manager: Person) -> Callable[..., str]:
-    """A factory of products on sale: the id of a new one."""
-    numbers = count(1)
-
-    def make(stock: int = 10, price: str = "19.99", **fields: Any) -> str:
-        number = next(numbers)
-        body = {
-            "sku": f"SKU-{number}",
-            "name": f"Product {number}",
-            "category": "Tools",
-            "price": price,
-            "stock": stock,
-        }
-        created = invoke(inventory, "POST", "/api/v1/inventory/products", body | fields, token=manager.token)
-        assert created.status == 201, created.text
-        return str(created.json["id"])
-
-    return make
-
-
-@pytest.fixture
-def order(product: Callable[..., str]) -> Callable[..., Answer]:
-    """A factory of orders: the answer to one that `buyer` places, for two units of a new product."""
-
-    def make(buyer: Person, **fields: Any) -> Answer:
-        body = {"items": [{"product_id": product(), "quantity": 2}]} | fields
-        placed = invoke(order_routes, "POST", "/api/v1/orders", body, token=buyer.token)
-        assert placed.status == 201, placed.text
-        return placed
-
-    return make
-
-
-@pytest.fixture
-def time_machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
-    """Moves the system's clock, and nothing else."""
-    offset = timedelta()
-    real_now: Callable[[], datetime] = clock.now
-
-    def move(by: timedelta) -> None:
-        nonlocal offset
-        offset += by
-
-    monkeypatch.setattr(clock, "now", lambda: real_now() + offset)
-    return move
-
-
-@pytest.fixture
-def settle(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
-    """Sets how old something must be to be compared. Below zero, all that is there is old enough."""
-
-    def set_to(time: timedelta) -> None:
-        url = stock_check.settings().stock_check_queue_url
-        changed = replace(settings(), stock_check_queue_url=url, settle=time)
-        monkeypatch.setattr(stock_check, "settings", lambda: changed)
-
-    return set_to
-
-
-@pytest.fixture
-def books(
-    customer: Person, manager: Person, settle: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Bookkeeping]:
-    url = boto3.client("sqs").create_queue(QueueName=f"check-{clock.random_id()}")["QueueUrl"]
-    changed = replace(settings(), stock_check_queue_url=url)
-    monkeypatch.setattr(stock_check, "settings", lambda: changed)
-    settle(timedelta(seconds=-60))
-    monkeypatch.setitem(accounts.settled.__kwdefaults__, "sleep", lambda _: None)
-    with streamed() as records:
-        yield Bookkeeping(Shop(customer, manager), records, url)
+__all__ = [
+    "_aws",
+    "admin",
+    "books",
+    "cloud",
+    "customer",
+    "few_denials",
+    "files",
+    "log",
+    "manager",
+    "names",
+    "order",
+    "person",
+    "product",
+    "settle",
+    "time_machine",
+    "webhooks",
+    "world",
+]

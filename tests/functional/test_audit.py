@@ -8,7 +8,7 @@ import pytest
 from inventory import handler as inventory
 from oms import audit, clock
 from oms.dynamodb import client
-from tests.functional.harness import Person, invoke
+from tests.support.invocation import Person, invoke
 
 PRODUCT = {"sku": "X", "name": "X", "category": "X", "price": "1.00"}
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from oms import audit, clock
-from tests.faults.injector import faults
-from tests.faults.shop import table
-from tests.functional.auditing import NOON, Log
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Person
+from tests.support.audit_log import NOON, Log
+from tests.support.aws_calls import intercepted
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Person
+from tests.support.shop import table
 
 PATH = "/api/v1/admin/audit"
 
@@ -107,7 +107,7 @@ def test_a_page_costs_a_query_for_each_actor_however_many_entries_have_another_a
 
     found, pages, cursor = [], 0, ""
     while cursor is not None:
-        with faults() as made:
+        with intercepted() as made:
             query = f"?actor=ada,bob&action=logout&limit=5{cursor and '&cursor=' + cursor}"
             page = call("GET", PATH + query, token=admin.token).json
         operations = [it.operation for it in made if it.service == "dynamodb"]

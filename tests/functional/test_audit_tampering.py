@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from oms.auditing import findings, macs, verification
-from tests.faults.direct import past_the_protocol
-from tests.faults.injector import faults
-from tests.faults.shop import table
-from tests.functional.auditing import Key, Log, head_of, link_of
-from tests.functional.bookkeeping import raw_item
+from tests.support.audit_log import Key, Log, head_of, link_of
+from tests.support.aws_calls import intercepted
+from tests.support.bookkeeping import raw_item
+from tests.support.direct import past_the_protocol
+from tests.support.shop import table
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -33,7 +33,7 @@ class Days:
 @pytest.fixture
 def days(log: Log, few_denials: None) -> Iterator[Days]:
     """Made once; for each test the table, the bucket and the log are put back as they were then."""
-    with faults(past_the_protocol):
+    with intercepted(past_the_protocol):
         if not MADE:
             MADE.append((make(log), log.snapshot()))
         made, snapshot = MADE[0]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Answer, Person
-from tests.functional.operations import DOCUMENT, operations
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Answer, Person
+from tests.support.operations import DOCUMENT, operations
 
 PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
 

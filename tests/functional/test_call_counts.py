@@ -23,18 +23,18 @@ from oms.orders import service as order_service
 from oms.settings import settings
 from orders import handler as orders
 from reports import handler as reports
-from tests.faults.injector import faults
-from tests.faults.shop import Shop, stock_of
-from tests.functional.bookkeeping import find_drift
-from tests.functional.exporting import request_export
-from tests.functional.feeding import an_event, feed_in
-from tests.functional.gateway import call
-from tests.functional.harness import Answer, Person
-from tests.functional.operations import VALID_BODIES
-from tests.functional.scheduling import SCHEDULES, addressed
-from tests.functional.scheduling import create as create_schedule
-from tests.functional.stream import keep_books, streamed
-from tests.functional.webhooks import a_delivery, subscribe
+from tests.support.aws_calls import intercepted
+from tests.support.bookkeeping import find_drift
+from tests.support.exports import request_export
+from tests.support.feed import an_event, feed_in
+from tests.support.gateway import call
+from tests.support.invocation import Answer, Person
+from tests.support.operations import VALID_BODIES
+from tests.support.schedules import SCHEDULES, addressed
+from tests.support.schedules import create as create_schedule
+from tests.support.shop import Shop, stock_of
+from tests.support.streams import keep_books, streamed
+from tests.support.webhooks import a_delivery, subscribe
 from webhooks import handler as webhooks
 
 PASSWORD = "correct horse battery"
@@ -469,7 +469,7 @@ def test_a_warm_request_makes_as_many_calls_as_its_budget(
 ) -> None:
     ask = prepare(world)
 
-    with faults() as made:
+    with intercepted() as made:
         answer = ask()
 
     assert answer.status < 304, answer.text
@@ -494,7 +494,7 @@ def test_a_managers_list_is_three_calls_and_one_for_each_shard(
         world.shop.post(f"{world.order()}/cancel")
         world.order()
 
-    with faults() as made:
+    with intercepted() as made:
         answer = call("GET", f"{ORDERS}{filters}", token=world.shop.manager.token)
 
     assert answer.json["items"]
@@ -506,7 +506,7 @@ def test_a_product_list_reads_fifty_products_at_a_time(world: World, limit: int,
     for _ in range(101):
         world.shop.product(1)
 
-    with faults() as made:
+    with intercepted() as made:
         answer = call("GET", f"{PRODUCTS}?limit={limit}", token=world.shop.customer.token)
 
     assert len(answer.json["items"]) == limit
@@ -514,7 +514,7 @@ def test_a_product_list_reads_fifty_products_at_a_time(world: World, limit: int,
 
 
 def test_a_wrong_password_costs_four_calls(world: World) -> None:
-    with faults() as made:
+    with intercepted() as made:
         answer = call("POST", f"{AUTH}/login", {"email": world.email, "password": "wrong"})
 
     assert answer.status == 401
@@ -525,7 +525,7 @@ def test_a_stale_offer_costs_a_transaction_and_no_read(world: World) -> None:
     world.order()
     world.shop.reprice(world.product, "11.00")
 
-    with faults() as made:
+    with intercepted() as made:
         answer = world.shop.buy({world.product: 1})
 
     assert answer.status == 201

@@ -14,8 +14,9 @@ from oms.webhooks import deliveries
 from oms.webhooks.models import Delivery
 from oms.webhooks.post import Answer
 from oms.webhooks.schedule import DELAYS, next_attempt
-from tests.faults.injector import between, faults, lose_answer
-from tests.functional.webhook_world import (
+from tests.support.aws_calls import intercepted
+from tests.support.faults import between, lose_answer
+from tests.support.webhook_world import (
     REPLAYS,
     World,
     answering,
@@ -26,7 +27,7 @@ from tests.functional.webhook_world import (
     start_replay,
     subscribe,
 )
-from tests.functional.webhooks import stored
+from tests.support.webhooks import stored
 
 
 class Ping(Response):
@@ -47,7 +48,6 @@ def ended(delivery: Delivery, status: str = "failed") -> Delivery:
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.random", lambda: 0.0)
-    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
 
 
 def test_an_event_for_one_subscription_is_stored_as_it_is_signed_and_is_due_at_once(world: World) -> None:
@@ -65,7 +65,7 @@ def test_an_event_for_one_subscription_is_stored_as_it_is_signed_and_is_due_at_o
 def test_a_delivery_that_was_made_while_its_answer_was_lost_is_one(world: World) -> None:
     subscription, event = subscribe(), a_test_event()
 
-    with faults(lose_answer("PutItem")):
+    with intercepted(lose_answer("PutItem")):
         made = deliveries.deliver_now(subscription, event)
 
     assert stored(made).due_at == made.due_at
@@ -156,7 +156,7 @@ def test_one_that_ends_as_it_is_replayed_is_begun_anew(world: World, status: str
     subscription = subscribe()
     working = deliveries.deliver_now(subscription, a_test_event())
 
-    with faults(between(2, lambda: ended(stored(working), status), after=False)):
+    with intercepted(between(2, lambda: ended(stored(working), status), after=False)):
         answer = deliveries.replay_one(subscription, working.id)
 
     now = stored(working)
@@ -168,7 +168,7 @@ def test_a_replay_whose_answer_was_lost_is_one(world: World) -> None:
     subscription = subscribe()
     made = ended(deliveries.deliver_now(subscription, a_test_event()))
 
-    with faults(lose_answer("UpdateItem")) as calls:
+    with intercepted(lose_answer("UpdateItem")) as calls:
         answer = deliveries.replay_one(subscription, made.id)
 
     assert [it.operation for it in calls].count("UpdateItem") == 2
@@ -199,7 +199,7 @@ def test_one_replay_of_a_subscription_runs_at_a_time(world: World) -> None:
     def start(of: Any) -> None:
         start_replay(of, now - timedelta(hours=1), now)
 
-    with faults(lose_answer("TransactWriteItems")):
+    with intercepted(lose_answer("TransactWriteItems")):
         start(subscription)
     with pytest.raises(ReplayRunningError):
         start(subscription)

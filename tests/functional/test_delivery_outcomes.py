@@ -7,8 +7,9 @@ import pytest
 
 from oms.dynamodb import get_item, update_item
 from oms.webhooks.models import DayOfAttempts, Subscription
-from tests.faults.injector import Call, failing, faults, lose_answer
-from tests.functional.webhook_world import (
+from tests.support.aws_calls import Call, intercepted
+from tests.support.faults import failing, lose_answer
+from tests.support.webhook_world import (
     QUICK,
     World,
     answering,
@@ -74,7 +75,7 @@ def test_an_attempt_that_cannot_be_counted_is_done_all_the_same(world: World, co
             raise failing(code)(call)
         return call.send()
 
-    with faults(refuse_the_count) as calls:
+    with intercepted(refuse_the_count) as calls:
         one_attempt(world)
 
     assert sum(map(is_the_count, calls)) == 1, "a statistic is not worth a second try"
@@ -86,7 +87,7 @@ def test_an_attempt_that_cannot_be_counted_is_done_all_the_same(world: World, co
 def test_an_attempt_counts_once_whichever_answer_was_lost(world: World, answered: int) -> None:
     begun(world, answering(200))
 
-    with faults(lose_answer("UpdateItem", after=answered)) as calls:
+    with intercepted(lose_answer("UpdateItem", after=answered)) as calls:
         one_attempt(world)
 
     assert [it.operation for it in calls].count("UpdateItem") > answered

@@ -2,18 +2,19 @@
 
 from collections import Counter
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from oms import clock
 from oms.events import PublishedEvent
 from oms.webhooks import dispatch
 from oms.webhooks.models import Subscription
-from tests.faults.injector import Call, Plan, failing, faults, refuse
-from tests.functional.harness import Person
-from tests.functional.webhook_world import DISPATCH, QUICK, SLOW, World, deliveries_of, delivery_of, host, subscribe
-from tests.functional.webhooks import an_event
+from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.faults import failing, refuse
+from tests.support.invocation import Person
+from tests.support.webhook_world import DISPATCH, QUICK, SLOW, World, deliveries_of, delivery_of, host, subscribe
+from tests.support.webhooks import an_event
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -107,11 +108,10 @@ def refused_for(subscription: Subscription) -> Plan:
 def test_f16_one_subscription_that_takes_no_delivery_now_holds_up_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
     first, unwriteable, last = subscribe(), subscribe("order.*"), subscribe()
     events = [an_event(), an_event("stock.low"), an_event()]
 
-    with faults(refused_for(unwriteable)) as calls:
+    with intercepted(refused_for(unwriteable)) as calls:
         failed = world.handle(DISPATCH, *events)
 
     assert failed == ["0", "2"], "what it does not want is done with"
@@ -126,8 +126,8 @@ def test_f16_one_subscription_that_takes_no_delivery_now_holds_up_no_other(
 def ticks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What calls and waits take, in seconds; their sum is the time."""
     passed: list[float] = []
-    monkeypatch.setattr("oms.dynamodb.time", SimpleNamespace(monotonic=lambda: sum(passed)))
-    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": passed.append})
+    monkeypatch.setattr(clock, "monotonic", lambda: sum(passed))
+    monkeypatch.setattr(clock, "sleep", passed.append)
     return passed
 
 
@@ -144,7 +144,7 @@ def test_f16_a_batch_ends_in_its_time_however_many_subscriptions_take_no_deliver
             raise failing("ThrottlingException")(call)
         return call.send()
 
-    with faults(plan):
+    with intercepted(plan):
         failed = world.handle(DISPATCH, an_event(), an_event())
 
     assert sum(ticks) < dispatch.BEGUN_WITHIN + 1
@@ -156,7 +156,7 @@ def test_f16_a_batch_ends_in_its_time_however_many_subscriptions_take_no_deliver
 def test_f16_a_queue_that_takes_no_nudges_is_waited_for_once_in_a_batch(world: World) -> None:
     subscription, events = subscribe(), [an_event() for _ in range(3)]
 
-    with faults(refuse("SendMessageBatch", failing("ServiceUnavailable"))) as calls:
+    with intercepted(refuse("SendMessageBatch", failing("ServiceUnavailable"))) as calls:
         failed = world.handle(DISPATCH, *events)
 
     assert failed == ["0", "1", "2"]
@@ -169,7 +169,7 @@ def test_f16_a_queue_that_takes_no_nudges_is_waited_for_once_in_a_batch(world: W
 def test_subscriptions_are_read_once_for_a_batch(world: World) -> None:
     subscribe()
 
-    with faults() as calls:
+    with intercepted() as calls:
         world.handle(DISPATCH, *[an_event() for _ in range(5)])
 
     assert [it.operation for it in calls] == ["Query", *["PutItem", "SendMessageBatch"] * 5]

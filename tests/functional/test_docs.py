@@ -7,8 +7,9 @@ from local import events
 from oms.catalogue import EVENT_TYPES
 from oms.identity import keyring
 from oms.secret_store import Reloaded
-from tests.faults.injector import faults, refuse, timed_out
-from tests.functional.gateway import assert_problem, call
+from tests.support.aws_calls import intercepted
+from tests.support.faults import refuse, timed_out
+from tests.support.gateway import assert_problem, call
 
 
 @pytest.mark.parametrize("base", ["", "/api/v1"])
@@ -65,7 +66,7 @@ def test_a_set_without_keys_is_not_to_be_remembered(cloud: None, monkeypatch: py
 def test_that_the_keys_cannot_be_read_is_not_to_be_remembered(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyring, "_public", Reloaded(keyring._load_public))
 
-    with faults(refuse("GetParameter", timed_out)):
+    with intercepted(refuse("GetParameter", timed_out)):
         answer = call("GET", "/.well-known/jwks.json")
 
     assert_problem(answer, 503, "unavailable")

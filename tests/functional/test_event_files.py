@@ -20,11 +20,11 @@ from oms.exports.schemas import CreateExportRequest
 from oms.identity import passwords
 from oms.webhooks import events as webhook_events
 from oms.webhooks.models import Subscription
-from tests.faults.shop import Shop
-from tests.functional.bus import published
-from tests.functional.gateway import call
-from tests.functional.harness import Answer, Person
-from tests.functional.stream import streamed
+from tests.support.event_bus import published
+from tests.support.gateway import call
+from tests.support.invocation import Answer, Person
+from tests.support.shop import Shop
+from tests.support.streams import streamed
 
 PASSWORD = "correct horse battery"
 PRODUCT = {

@@ -7,11 +7,11 @@ import pytest
 
 from oms.catalogue import EVENT_TYPES
 from oms.inventory.models import StockItem
-from tests.faults.shop import BODIES, Shop
-from tests.functional.bookkeeping import Bookkeeping, mend, raw_item
-from tests.functional.bus import published, told
-from tests.functional.harness import Person
-from tests.functional.stream import Record, record, streamed
+from tests.support.bookkeeping import Bookkeeping, mend, raw_item
+from tests.support.event_bus import published, told
+from tests.support.invocation import Person
+from tests.support.shop import BODIES, Shop
+from tests.support.streams import Record, record, streamed
 
 TABLES = ("orders", "inventory")
 

@@ -13,10 +13,10 @@ from oms.identity.models import User, user_key
 from oms.settings import settings
 from oms.webhooks.models import Subscription
 from oms.webhooks.schemas import WebhookData
-from tests.functional.bookkeeping import raw_item
-from tests.functional.bus import published
-from tests.functional.harness import Person
-from tests.functional.stream import record
+from tests.support.bookkeeping import raw_item
+from tests.support.event_bus import published
+from tests.support.invocation import Person
+from tests.support.streams import record
 
 
 def subscription(**attributes: Any) -> Subscription:

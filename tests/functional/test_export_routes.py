@@ -1,7 +1,6 @@
 """The routes of exports, as the contract says them."""
 
 import json
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -9,15 +8,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from oms import dynamodb
+from oms import clock
 from oms.dynamodb import update_item
 from oms.exports import service
 from oms.exports.models import Export
-from tests.faults.injector import faults
-from tests.faults.shop import table
-from tests.functional.exporting import an_order, content, look, now, request_export
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Person
+from tests.support.aws_calls import intercepted
+from tests.support.exports import an_order, content, look, now, request_export
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Person
+from tests.support.shop import table
 
 EXPORTS, EXPORT_ORDERS = "/api/v1/reports/exports", "/api/v1/reports/export/orders"
 
@@ -209,7 +208,7 @@ def exporter_at_work(manager: Person, monkeypatch: pytest.MonkeyPatch) -> list[f
                 look(Export.from_raw_data(item))
 
     monkeypatch.setattr(service, "WAIT_SECONDS", 20.0)
-    monkeypatch.setitem(service.share_and_wait.__kwdefaults__, "sleep", sleep)
+    monkeypatch.setattr(clock, "sleep", sleep)
     return waits
 
 
@@ -237,10 +236,10 @@ def test_one_that_is_not_is_answered_by_its_place_after_twenty_seconds(
         passed += seconds
 
     monkeypatch.setattr(service, "WAIT_SECONDS", 20.0)
-    monkeypatch.setitem(service.share_and_wait.__kwdefaults__, "sleep", sleep)
-    monkeypatch.setitem(service.share_and_wait.__kwdefaults__, "now", lambda: passed)
+    monkeypatch.setattr(clock, "sleep", sleep)
+    monkeypatch.setattr(clock, "monotonic", lambda: passed)
 
-    with faults() as made:
+    with intercepted() as made:
         answer = call("GET", f"{EXPORT_ORDERS}?status=pending", token=manager.token)
 
     assert answer.status == 202
@@ -259,13 +258,13 @@ def test_what_the_request_waited_for_before_counts_too(manager: Person, monkeypa
 
     def slow(*args: Any, **kwargs: Any) -> Any:
         wait(8)  # as for sign-in while DynamoDB throttles
-        return share_and_wait(*args, **kwargs, sleep=wait, now=lambda: passed)
+        return share_and_wait(*args, **kwargs)
 
     share_and_wait = service.share_and_wait
     monkeypatch.setattr(service, "share_and_wait", slow)
     monkeypatch.setattr(service, "WAIT_SECONDS", 20.0)
-    started = time.monotonic()
-    monkeypatch.setattr(dynamodb.time, "monotonic", lambda: started + passed)
+    monkeypatch.setattr(clock, "sleep", wait)
+    monkeypatch.setattr(clock, "monotonic", lambda: passed)
 
     answer = call("GET", EXPORT_ORDERS, token=manager.token)
 
@@ -280,7 +279,7 @@ def test_a_failed_one_is_answered_by_its_place(manager: Person, monkeypatch: pyt
                 update_item(Export.from_raw_data(item), [Export.status.set("failed")])
 
     monkeypatch.setattr(service, "WAIT_SECONDS", 20.0)
-    monkeypatch.setitem(service.share_and_wait.__kwdefaults__, "sleep", fail)
+    monkeypatch.setattr(clock, "sleep", fail)
 
     answer = call("GET", EXPORT_ORDERS, token=manager.token)
 

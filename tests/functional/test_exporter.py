@@ -17,9 +17,8 @@ from oms.exports import files as s3_files
 from oms.exports import parts, reports
 from oms.inventory.models import Product
 from oms.settings import settings
-from tests.faults.injector import faults
-from tests.functional.counting import aggregate, told
-from tests.functional.exporting import (
+from tests.support.aws_calls import intercepted
+from tests.support.exports import (
     an_order,
     content,
     exported,
@@ -29,11 +28,12 @@ from tests.functional.exporting import (
     request_export,
     uploads,
 )
-from tests.functional.gateway import call
-from tests.functional.harness import Person
-from tests.functional.past import told_of
-from tests.functional.past_orders import Past
-from tests.functional.stream import streamed
+from tests.support.gateway import call
+from tests.support.invocation import Person
+from tests.support.open_order_counts import aggregate, told
+from tests.support.past_orders import Past
+from tests.support.past_sales import told_of
+from tests.support.streams import streamed
 
 pytestmark = [
     pytest.mark.usefixtures("files"),
@@ -164,7 +164,7 @@ def test_a_product_that_changes_its_list_while_the_inventory_is_read_is_in_it_on
             set_status(ids[-1], after)
         return answer
 
-    with faults(move):
+    with intercepted(move):
         rows = exported(manager, report="inventory")
 
     assert next(moved, None) is None
@@ -303,7 +303,7 @@ def test_a_part_is_closed_at_the_end_of_an_order(manager: Person) -> None:
             sizes.append(len(call.parameters["Body"]))
         return call.send()
 
-    with faults(note):
+    with intercepted(note):
         look(export)
 
     assert all(parts.FULL <= it < parts.FULL + 1000 for it in sizes[:-1])

@@ -8,8 +8,8 @@ from oms import clock
 from oms.exportable import REPORTS
 from oms.exports import parts, worker
 from oms.exports.models import Export
-from tests.faults.injector import failing, faults, refuse
-from tests.functional.exporting import (
+from tests.support.aws_calls import intercepted
+from tests.support.exports import (
     an_order,
     content,
     handed_on,
@@ -19,7 +19,8 @@ from tests.functional.exporting import (
     request_export,
     uploads,
 )
-from tests.functional.harness import Person
+from tests.support.faults import failing, refuse
+from tests.support.invocation import Person
 
 pytestmark = [
     pytest.mark.usefixtures("files"),
@@ -39,7 +40,7 @@ def test_progress_is_the_share_of_the_time_that_is_written_and_never_falls(
         seen.append(now(export).progress) if call.service == "s3" else None
         return answer
 
-    with faults(note):
+    with intercepted(note):
         look(export)
 
     assert seen == sorted(seen)
@@ -75,7 +76,7 @@ def test_where_nothing_is_wanted_the_work_still_ends_in_time_and_goes_on_behind_
 
     while now(export).status != "done":
         left = iter([True] * 2)
-        with faults() as calls:
+        with intercepted() as calls:
             worker.work(export.id, reports=REPORTS, has_time=lambda left=left: next(left, False))
         queries.append([it.operation for it in calls].count("Query"))
         assert bool(handed_on()) == (now(export).status != "done")
@@ -114,7 +115,7 @@ def test_the_last_try_gives_an_export_up_says_why_and_leaves_nothing(manager: Pe
     an_order()
     export = request_export(manager)
 
-    with faults(refuse("UploadPart", failing("AccessDenied"))):
+    with intercepted(refuse("UploadPart", failing("AccessDenied"))):
         tries = [look(export, tries=number) for number in range(1, 6)]
 
     assert tries == [False] * 4 + [True]

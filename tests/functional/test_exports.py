@@ -12,11 +12,12 @@ from oms.errors import ExportFinishedError, IdempotencyKeyReusedError, InvalidRe
 from oms.exports import service
 from oms.exports.models import Export, Part
 from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery, ExportResponse
-from tests.faults.injector import faults, lose_answer
-from tests.faults.shop import table
-from tests.functional.bus import entries_of
-from tests.functional.harness import Person
-from tests.functional.stream import record, streamed
+from tests.support.aws_calls import intercepted
+from tests.support.event_bus import entries_of
+from tests.support.faults import lose_answer
+from tests.support.invocation import Person
+from tests.support.shop import table
+from tests.support.streams import record, streamed
 
 ADDRESS = "198.51.100.1"
 
@@ -119,7 +120,7 @@ def test_anothers_key_and_no_key_make_another_export(manager: Person, admin: Per
 
 
 def test_an_export_whose_answer_was_lost_is_made_once_and_has_one_entry(manager: Person) -> None:
-    with faults(lose_answer("TransactWriteItems")):
+    with intercepted(lose_answer("TransactWriteItems")):
         export = request_export(manager)
 
     assert [it.id for it in stored()] == [export.id]
@@ -194,7 +195,7 @@ def test_what_has_failed_or_was_cancelled_is_not_shared(manager: Person, status:
 
 
 def test_a_shared_export_whose_answer_was_lost_is_made_once(manager: Person) -> None:
-    with faults(lose_answer("TransactWriteItems")):
+    with intercepted(lose_answer("TransactWriteItems")):
         export = share_export(manager)
 
     assert [it.id for it in stored()] == [export.id]
@@ -216,7 +217,7 @@ def test_an_export_is_cancelled_twice_as_well_as_once(manager: Person) -> None:
 def test_a_cancel_whose_answer_was_lost_has_succeeded(manager: Person) -> None:
     export = request_export(manager)
 
-    with faults(lose_answer("TransactWriteItems")):
+    with intercepted(lose_answer("TransactWriteItems")):
         cancel(export, manager)
 
     assert [it.status for it in stored()] == ["cancelled"]
@@ -235,7 +236,7 @@ def test_what_is_finished_is_not_cancelled_any_more_also_when_that_is_seen_late(
             end(unfinished, status)
         return call.send()
 
-    with pytest.raises(ExportFinishedError), faults(finish_meanwhile):
+    with pytest.raises(ExportFinishedError), intercepted(finish_meanwhile):
         cancel(unfinished, manager)
 
     assert {it.status for it in stored()} == {status}
@@ -267,7 +268,7 @@ def test_the_list_shows_what_an_export_by_itself_does_and_reads_no_parts(manager
         answers.append((call.operation, call.send()))
         return answers[-1][1]
 
-    with faults(note):
+    with intercepted(note):
         (listed,) = service.list_exports(limit=10, after=None).items
 
     ((table_read, items),) = [

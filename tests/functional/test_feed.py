@@ -11,11 +11,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.faults.injector import crashes, faults
-from tests.faults.shop import table
-from tests.functional.feeding import FEED, an_event, everything, feed_in, ids, read
-from tests.functional.gateway import assert_problem, call
-from tests.functional.harness import Person
+from tests.support.aws_calls import intercepted
+from tests.support.faults import crashes
+from tests.support.feed import FEED, an_event, everything, feed_in, ids, read
+from tests.support.gateway import assert_problem, call
+from tests.support.invocation import Person
+from tests.support.shop import table
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -64,7 +65,7 @@ def test_more_events_than_a_transaction_takes_are_several(manager: Person) -> No
     many = [an_event() for _ in range(120)]
     large = [an_event(size=200_000) for _ in range(40)]
 
-    with faults() as calls:
+    with intercepted() as calls:
         feed_in(*many, *large)
 
     assert everything(manager) == ids(many + large)

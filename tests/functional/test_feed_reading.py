@@ -17,11 +17,11 @@ from oms.identity import tokens
 from oms.identity.models import IdentityItem, Session, session_key
 from oms.pages import encode_cursor
 from oms.settings import settings
-from tests.faults.injector import Plan, faults
-from tests.faults.shop import table
-from tests.functional.feeding import FEED, an_event, everything, feed_in, ids, read
-from tests.functional.gateway import assert_problem, call
-from tests.functional.harness import Person
+from tests.support.aws_calls import Plan, intercepted
+from tests.support.feed import FEED, an_event, everything, feed_in, ids, read
+from tests.support.gateway import assert_problem, call
+from tests.support.invocation import Person
+from tests.support.shop import table
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -47,7 +47,7 @@ def test_f27_a_reader_waits_for_a_row_that_is_not_to_be_seen_yet(manager: Person
     feed_in(*events[:3])
     feed_in(*events[3:])
 
-    with faults(unseen([events[it]["id"] for it in late])):
+    with intercepted(unseen([events[it]["id"] for it in late])):
         seen = everything(manager, limit=limit)
 
     assert seen == ids(events)[: min(late)]
@@ -61,7 +61,7 @@ def test_f27_rows_that_show_up_in_any_order_are_read_in_theirs(manager: Person, 
     hidden: list[str] = []
     written: list[str] = []
     seen: list[str] = []
-    with faults(unseen(hidden)):
+    with intercepted(unseen(hidden)):
         for _ in range(15):
             events = [an_event() for _ in range(chance.randrange(6))]
             hidden += ids(events)
@@ -86,7 +86,7 @@ def test_an_event_whose_row_is_not_to_be_seen_yet_is_not_there_yet(manager: Pers
         is_row = made.operation == "GetItem" and made.parameters["Key"]["pk"]["S"].startswith("log#")
         return {} if is_row else made.send()
 
-    with faults(plan):
+    with intercepted(plan):
         assert_problem(call("GET", f"{FEED}/{event['id']}", token=manager.token), 404, "not-found")
 
 
@@ -128,7 +128,7 @@ def test_a_lost_end_of_a_partition_is_stepped_over_as_well(
     assert everything(manager, f"&after={events[min(lost)]['id']}", limit) == kept[min(lost) :], "of a lost row's event"
     monkeypatch.setattr(service, "MOST_AT_ONCE", 1)
     for event in kept[-2:]:
-        with faults() as calls:
+        with intercepted() as calls:
             read(manager, f"&after={event}")
         assert [it.operation for it in calls] == ["BatchGetItem", "GetItem", "Query"], (
             "where it can be none, none looks"
@@ -152,7 +152,7 @@ def test_a_reader_of_a_feed_that_just_begins_misses_nothing(manager: Person) -> 
 
     seen: list[str] = []
     cursor: str | None = None
-    with faults(plan):
+    with intercepted(plan):
         for _ in range(5):
             found, cursor = follow(manager, cursor)
             seen += found
@@ -267,7 +267,7 @@ def test_a_page_of_large_events_reads_little_more_than_it_answers(manager: Perso
     seen: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
-        with faults(plan):
+        with intercepted(plan):
             page = read(manager, types + (f"&cursor={cursor}" if cursor else ""))
         answered += len(page.text)
         assert len(page.text) < 1 << 21
@@ -306,7 +306,7 @@ def test_a_reader_goes_on_behind_what_it_was_not_shown(manager: Person, wanted: 
         seen += found
 
         assert seen == expected
-    with faults() as calls:
+    with intercepted() as calls:
         assert follow(manager, cursor, wanted) == ([], cursor)
     assert [it.operation for it in calls] == ["BatchGetItem", "Query"]
     assert calls[1].send()["Count"] == 1, "only where it stands"
@@ -319,7 +319,7 @@ def test_a_rare_type_is_looked_for_in_many_rows_of_a_page(manager: Person) -> No
     rare = an_event("stock.low")
     feed_in(rare)
 
-    with faults() as calls:
+    with intercepted() as calls:
         seen, _ = follow(manager, None, "&type=stock.low")
 
     assert seen == [rare["id"]]

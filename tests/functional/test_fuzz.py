@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.functional.gateway import assert_problem, call
-from tests.functional.harness import Answer, Person
+from tests.support.gateway import assert_problem, call
+from tests.support.invocation import Answer, Person
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "functions/docs/openapi.json").read_text())
 OPERATIONS = [(method.upper(), path, it) for path, item in DOCUMENT["paths"].items() for method, it in item.items()]

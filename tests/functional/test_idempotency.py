@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Answer, Person
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Answer, Person
 
 PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
 TEXT = {"sku": "K-1", "name": "Key", "category": "Keys", "price": "1.00"}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Answer, Person
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Answer, Person
 
 PRODUCTS, CATEGORIES, ORDERS = "/api/v1/inventory/products", "/api/v1/inventory/categories", "/api/v1/orders"
 TEXT = {"sku": "AB-1", "name": "Hammer", "category": "Tools", "price": "19.99"}

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from oms.reports import stock_report
-from tests.faults.injector import faults
-from tests.faults.shop import Shop
-from tests.functional.gateway import call
-from tests.functional.harness import Person
-from tests.functional.stream import keep_books, streamed
+from tests.support.aws_calls import intercepted
+from tests.support.gateway import call
+from tests.support.invocation import Person
+from tests.support.shop import Shop
+from tests.support.streams import keep_books, streamed
 
 REPORT = "/api/v1/reports/inventory"
 
@@ -161,7 +161,7 @@ def test_two_full_lists_cost_six_calls(shop: Shop, monkeypatch: pytest.MonkeyPat
             edit(shop, product, product, low_stock_threshold=1)
     keep_books(records)
 
-    with faults() as made:
+    with intercepted() as made:
         shown = report(shop)
 
     assert (len(shown["low"]), len(shown["out"])) == (51, 51)

@@ -18,9 +18,11 @@ from oms.identity import keyring
 from oms.inventory import service
 from oms.inventory.schemas import ListProductsQuery
 from oms.schemas import PageQuery
-from tests.faults.injector import Call, faults
-from tests.functional.big_table import BigTable, RawItem
-from tests.functional.catalogue import (
+from tests.support.aws_calls import Call, intercepted
+from tests.support.big_table import BigTable, RawItem
+from tests.support.gateway import call, places
+from tests.support.invocation import Person
+from tests.support.product_catalogue import (
     BINDING,
     FILTERS,
     FREE_CHOICES,
@@ -33,8 +35,6 @@ from tests.functional.catalogue import (
     combinations,
     modelled,
 )
-from tests.functional.gateway import call, places
-from tests.functional.harness import Person
 
 PRODUCTS = "/api/v1/inventory/products"
 
@@ -78,7 +78,7 @@ def test_a_page_of_each_combination_costs_what_the_contract_allows(
 ) -> None:
     for free in FREE_CHOICES:
         combination = replace(asked, filters={**asked.filters, **free})
-        with faults(catalogue.table.plan) as calls:
+        with intercepted(catalogue.table.plan) as calls:
             service.list_products(combination.parsed(limit=2), after=None)
 
         assert cost(calls) == {"BatchGetItem": 1, "Query": combination.partitions}, combination.query
@@ -94,7 +94,7 @@ def test_a_page_costs_one_read_for_fifty_products(
     path = f"{PRODUCTS}?{urlencode({**asked.query, 'limit': limit})}"
     cursor = ""
     for _ in range(3):
-        with faults(catalogue.table.plan) as calls:
+        with intercepted(catalogue.table.plan) as calls:
             page = call("GET", path + cursor, token=manager.token)
 
         assert len(page.json["items"]) == limit
@@ -119,7 +119,7 @@ def walk(
     """Places and products to the end of the list, with writes between the pages, each page within its calls."""
     query = asked.parsed(limit=LIMIT)
     for _ in range(MOST):
-        with faults(catalogue.table.plan) as calls:
+        with intercepted(catalogue.table.plan) as calls:
             page = service.list_products(query, after=after)
         made = cost(calls)
         assert made["Query"] == asked.partitions
@@ -218,7 +218,7 @@ def test_what_no_longer_matches_is_left_out_though_the_index_lags(
     table = BigTable("inventory", [item for thing in things for item in thing.raw()], lag=1000)
     path = f"{PRODUCTS}?{urlencode(asked.query)}"
 
-    with faults(table.plan):
+    with intercepted(table.plan):
         before = call("GET", path, token=manager.token).json["items"]
         for item in replace(things[1], **edit).raw():
             table.put(item)

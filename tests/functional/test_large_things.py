@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from oms import api
-from tests.faults.shop import Shop, table
-from tests.functional.gateway import call
-from tests.functional.harness import Answer, Person
+from tests.support.gateway import call
+from tests.support.invocation import Answer, Person
+from tests.support.shop import Shop, table
 
 PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html

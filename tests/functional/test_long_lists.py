@@ -18,10 +18,10 @@ from oms.orders import service as order_service
 from oms.orders.models import Order, created_shard, open_shard
 from oms.orders.states import OPEN, Status
 from oms.settings import settings
-from tests.faults.injector import faults
-from tests.functional.big_table import BigTable, RawItem
-from tests.functional.gateway import call
-from tests.functional.harness import Person
+from tests.support.aws_calls import intercepted
+from tests.support.big_table import BigTable, RawItem
+from tests.support.gateway import call
+from tests.support.invocation import Person
 
 SHARDS = 3
 PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
@@ -128,7 +128,7 @@ def newest_first(orders: Iterable[Order]) -> list[str]:
 @pytest.mark.parametrize("filters", ORDER_FILTERS)
 def test_all_orders_come_newest_first_over_all_shards(orders: list[Order], manager: Person, filters: str) -> None:
     for limit, most in PAGES:
-        with faults(BigTable("orders", raw(orders), most=most).plan):
+        with intercepted(BigTable("orders", raw(orders), most=most).plan):
             found = all_pages(f"{ORDERS}?{filters}", manager, limit=limit)
 
         assert found == newest_first(filter(ORDER_FILTERS[filters], orders))
@@ -141,7 +141,7 @@ def test_the_orders_of_a_customer_come_newest_first(
     wanted = [it for it in filter(ORDER_FILTERS[filters], orders) if it.customer_id == customer.id]
     own = f"{ORDERS}?{filters}"
     for limit, most in PAGES:
-        with faults(BigTable("orders", raw(orders), most=most).plan):
+        with intercepted(BigTable("orders", raw(orders), most=most).plan):
             assert all_pages(own, customer, limit=limit) == newest_first(wanted)
             found = all_pages(f"{own}{'&' if filters else ''}customer_id={customer.id}", manager, limit=limit)
 
@@ -240,7 +240,7 @@ def test_products_come_in_the_order_that_the_filters_imply(
 ) -> None:
     field, keep = PRODUCT_FILTERS[filters]
     for (statuses, allowed), (limit, most) in zip(STATUSES.items(), PAGES, strict=True):
-        with faults(BigTable("inventory", stored(products), most=most).plan):
+        with intercepted(BigTable("inventory", stored(products), most=most).plan):
             found = all_pages(f"{PRODUCTS}?{'&'.join(filter(None, (filters, statuses)))}", manager, limit=limit)
 
         wanted = [it for it in products if it[0].status in allowed and keep(it)]
@@ -251,7 +251,7 @@ def test_products_come_in_the_order_that_the_filters_imply(
 def test_products_come_in_the_order_asked_for(products: list[Stocked], manager: Person, filters: str) -> None:
     _, keep = PRODUCT_FILTERS[filters]
     for order in _orders_asked_for(filters):
-        with faults(BigTable("inventory", stored(products)).plan):
+        with intercepted(BigTable("inventory", stored(products)).plan):
             found = all_pages(
                 f"{PRODUCTS}?{filters}{'&' if filters else ''}sort={order}&status=active,archived", manager, limit=29
             )
@@ -268,7 +268,7 @@ MOST = 20_000
 
 def calls_of(path: str, who: Person, big: BigTable) -> list[str]:
     """The operations of a list's first page, and of the page after it where there is one."""
-    with faults(big.plan) as made:
+    with intercepted(big.plan) as made:
         page = call("GET", path, token=who.token)
         assert page.status == 200, page.text
         first = [it.operation for it in made]
@@ -332,7 +332,7 @@ def test_an_order_list_costs_the_same_however_long(
 
 def test_a_search_for_what_is_not_there_ends_after_each_page(long_orders: BigTable, manager: Person) -> None:
     """It reads 250 entries of each shard, says that there is more, and goes on with the next request."""
-    with faults(long_orders.plan) as made:
+    with intercepted(long_orders.plan) as made:
         page = call("GET", f"{ORDERS}?status=returned", token=manager.token)
 
     assert (page.json["items"], page.json["next_cursor"] is not None) == ([], True)

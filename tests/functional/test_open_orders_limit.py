@@ -7,11 +7,11 @@ import pytest
 
 from oms.orders import service
 from oms.settings import settings
-from tests.faults.injector import faults
-from tests.faults.shop import Shop, orders_stored
-from tests.functional.counting import set_count
-from tests.functional.gateway import assert_problem
-from tests.functional.harness import Person
+from tests.support.aws_calls import intercepted
+from tests.support.gateway import assert_problem
+from tests.support.invocation import Person
+from tests.support.open_order_counts import set_count
+from tests.support.shop import Shop, orders_stored
 
 LIMIT = 10
 
@@ -82,9 +82,9 @@ def test_a_refusal_writes_nothing_and_leaves_its_key_free(shop: Shop) -> None:
     assert shop.buy({product: 1}).status == 201  # the process has seen the offer
     set_count(shop.customer, LIMIT)
 
-    with faults() as calls:
+    with intercepted() as calls:
         assert shop.buy({product: 1}, key="k").status == 409
-    with faults() as unkeyed:
+    with intercepted() as unkeyed:
         assert shop.buy({product: 1}).status == 409
     set_count(shop.customer, 0)
 

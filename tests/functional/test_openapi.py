@@ -18,13 +18,13 @@ from local import openapi
 from oms import serving
 from orders import handler as orders
 from reports import handler as reports
-from tests.functional.exporting import request_export
-from tests.functional.feeding import an_event, feed_in
-from tests.functional.gateway import call, function_of
-from tests.functional.harness import Answer, Context, Person
-from tests.functional.operations import VALID_BODIES
-from tests.functional.scheduling import addressed
-from tests.functional.webhooks import a_delivery, subscribe
+from tests.support.exports import request_export
+from tests.support.feed import an_event, feed_in
+from tests.support.gateway import call, function_of
+from tests.support.invocation import Answer, Context, Person
+from tests.support.operations import VALID_BODIES
+from tests.support.schedules import addressed
+from tests.support.webhooks import a_delivery, subscribe
 from webhooks import handler as webhooks
 
 DOCUMENT = json.loads(openapi.DOCUMENT.read_text())

@@ -10,9 +10,9 @@ import pytest
 
 from oms import clock
 from oms.identity import tokens
-from tests.faults.injector import Call, faults
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Answer, Person
+from tests.support.aws_calls import Call, intercepted
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Answer, Person
 
 ORDERS = "/api/v1/orders"
 type Place = Callable[..., Answer]
@@ -231,7 +231,7 @@ def test_an_order_confirmed_between_the_reads_of_two_statuses_is_shown_once(
         confirmed.set()
         return pending
 
-    with faults(plan) as calls:
+    with intercepted(plan) as calls:
         seen = listed(manager, "status=pending,confirmed")
 
     assert sum(read.operation == "Query" for read in calls) == 2

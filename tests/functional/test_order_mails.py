@@ -10,13 +10,12 @@ import pytest
 from oms import clock
 from oms.dynamodb import get_item, put_item
 from oms.identity.models import IdentityItem, user_key
-from oms.webhooks.models import Subscription
-from tests.faults.shop import Shop
-from tests.functional.bus import entries_of
-from tests.functional.gateway import call
-from tests.functional.harness import Person
-from tests.functional.mailing import SENDER, Ses, event, mails, notify, order_event, set_up, stored
-from tests.functional.stream import Record, streamed
+from tests.support.event_bus import entries_of
+from tests.support.gateway import call
+from tests.support.invocation import Person
+from tests.support.mail import SENDER, Ses, disabled_webhook, event, mails, notify, order_event, set_up, stored
+from tests.support.shop import Shop
+from tests.support.streams import Record, streamed
 
 MAILED = {"order.created", "order.confirmed", "order.shipped", "order.cancelled", "order.expired"}
 
@@ -239,29 +238,6 @@ def test_a_lock_that_is_over_is_not_mailed(ada: Person, ses: Ses, time_machine: 
 
 
 # ---- webhooks -------------------------------------------------------------------------------------------------------
-
-
-def disabled_webhook(owner: Person, **changes: Any) -> str:
-    """A subscription that was disabled; its event."""
-    subscription_id, at = clock.random_id(), clock.timestamp(clock.now())
-    attributes: dict[str, Any] = {
-        "id": subscription_id,
-        "url": "https://erp.example/hooks",
-        "events": ["order.*"],
-        "status": "disabled",
-        "disabled_reason": "failing",
-        "failing_since": "2026-11-17T03:12:40.000Z",
-        "secret": b"sealed",
-        "version": 2,
-        "created_at": at,
-        "updated_at": at,
-        "created_by": owner.id,
-        "updated_by": "system",
-        "updated_by_role": "system",
-    }
-    put_item(Subscription(*Subscription.key(subscription_id), **attributes | changes))
-    shown = ("id", "url", "events", "status", "disabled_reason", "failing_since")
-    return event("webhook.disabled", {name: attributes[name] for name in shown} | {"description": None})
 
 
 def test_the_owner_of_a_disabled_webhook_is_told(person: Callable[..., Person], ses: Ses) -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from oms.dynamodb import get_item
 from oms.identity.models import User, user_key
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Answer, Person
-from tests.functional.test_orders import ORDERS, Make, Place, post, stock
-from tests.unit.test_states import LEGAL
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Answer, Person
+from tests.support.order_states import LEGAL
+from tests.support.orders import ORDERS, Make, Place, post, stock
 
 PARCEL = {"carrier": "DHL", "tracking_number": "JD0140"}
 TARGET = {

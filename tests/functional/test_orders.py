@@ -1,7 +1,6 @@
 """Orders of one customer after the other: what is stored, what is refused, what comes back."""
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,24 +9,11 @@ import pytest
 from oms import settings
 from oms.clock import instant
 from oms.orders import pricing
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Answer, Person
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Person
+from tests.support.orders import ORDERS, PRODUCTS, Make, Place, post, stock
 
-PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
 ADDRESS = {"name": "Ada", "line1": "1 Main St", "city": "Bonn", "postal_code": "53111", "country": "DE"}
-type Make = Callable[..., str]
-type Place = Callable[..., Answer]
-
-
-def post(buyer: Person, *items: tuple[str, int], headers: dict[str, str] | None = None, **fields: Any) -> Answer:
-    lines = [{"product_id": product_id, "quantity": quantity} for product_id, quantity in items]
-    return call("POST", ORDERS, {"items": lines} | fields, token=buyer.token, headers=headers)
-
-
-def stock(product_id: str, manager: Person) -> tuple[int, int, int]:
-    """(available, reserved, on hand)"""
-    shown = call("GET", f"{PRODUCTS}/{product_id}", token=manager.token).json
-    return shown["available"], shown["reserved"], shown["on_hand"]
 
 
 # ---- placing --------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +12,10 @@ from oms.errors import UnavailableError
 from oms.webhooks import overdue
 from oms.webhooks.deliveries import create, milliseconds, setting_due
 from oms.webhooks.models import Delivery, Replay, Subscription
-from tests.faults.injector import Call, Plan, failing, faults
-from tests.functional.webhook_world import QUICK, REPLAYS, SLOW, World, deliveries_of, start_replay, subscribe
-from tests.functional.webhooks import a_delivery, an_event
+from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.faults import failing
+from tests.support.webhook_world import QUICK, REPLAYS, SLOW, World, deliveries_of, start_replay, subscribe
+from tests.support.webhooks import a_delivery, an_event
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -37,11 +37,6 @@ def throttled_for(subscription: Subscription) -> Plan:
         return call.send()
 
     return plan
-
-
-@pytest.fixture(autouse=True)
-def no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
 
 
 def test_what_is_more_than_two_minutes_overdue_is_nudged_for_its_own_time_the_oldest_first(world: World) -> None:
@@ -132,7 +127,7 @@ def test_no_round_begins_when_the_sweepers_time_is_nearly_over(world: World, mon
     monkeypatch.setattr(overdue, "PAGE", 2)
     subscriptions = [piled_up(4), piled_up(4)]
     ticks = iter([0.0, 0.0, overdue.BEGUN_WITHIN + 1])
-    monkeypatch.setattr(overdue, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    monkeypatch.setattr(clock, "monotonic", lambda: next(ticks))
 
     assert overdue.sweep() == 4
 
@@ -147,7 +142,7 @@ def test_one_subscription_that_cannot_be_read_holds_up_no_other(world: World) ->
     world.queues.clear()
     world.now += timedelta(minutes=3)
 
-    with faults(throttled_for(unreadable)), pytest.raises(ExceptionGroup) as raised:
+    with intercepted(throttled_for(unreadable)), pytest.raises(ExceptionGroup) as raised:
         overdue.sweep()
 
     assert [type(it) for it in raised.value.exceptions] == [UnavailableError]
@@ -220,7 +215,7 @@ def test_a_replay_that_moves_on_as_it_is_to_be_given_up_goes_on(world: World) ->
             world.handle(REPLAYS, message)
         return call.send()
 
-    with faults(plan):
+    with intercepted(plan):
         overdue.sweep()
 
     assert get_item(Replay, Replay.key(subscription.id)), "as of its second stretch"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.functional.gateway import call, places
-from tests.functional.harness import Person
+from tests.support.gateway import call, places
+from tests.support.invocation import Person
 
 PRODUCTS = "/api/v1/inventory/products"
 # name, SKU, price, category, stock, threshold, archived

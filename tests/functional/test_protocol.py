@@ -10,10 +10,10 @@ import pytest
 
 from oms import api
 from oms.inventory import service as inventory
-from tests.functional.auth.wire import recorded
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Answer, Person
-from tests.functional.operations import VALID_BODIES, operations
+from tests.support.aws_calls import recorded
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Answer, Person
+from tests.support.operations import VALID_BODIES, operations
 
 PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
 CATEGORIES = "/api/v1/inventory/categories"

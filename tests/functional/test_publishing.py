@@ -13,19 +13,20 @@ import boto3
 import pytest
 from moto.dynamodb.models.dynamo_type import DynamoType
 
-from oms import clock, publishing, streams
+from oms import clock, streams
 from oms.events import LARGEST
 from oms.inventory.models import StockItem
 from oms.publishing import NotPublishedError
 from oms.settings import settings
-from tests.faults.injector import Call, crashes, failing, faults, refuse
-from tests.faults.shop import Shop, table
-from tests.functional.bookkeeping import raw_item
-from tests.functional.bus import bus, entries_of, publish, published
-from tests.functional.feeding import feed_in
-from tests.functional.gateway import call
-from tests.functional.harness import Person
-from tests.functional.stream import Record, record, streamed
+from tests.support.aws_calls import Call, intercepted
+from tests.support.bookkeeping import raw_item
+from tests.support.event_bus import bus, entries_of, publish, published
+from tests.support.faults import crashes, failing, refuse
+from tests.support.feed import feed_in
+from tests.support.gateway import call
+from tests.support.invocation import Person
+from tests.support.shop import Shop, table
+from tests.support.streams import Record, record, streamed
 
 TABLES = ("orders", "inventory")
 PRODUCT = {"sku": "SKU-1", "name": "Saw", "category": "Tools", "price": 5, "stock": 20, "low_stock_threshold": 5}
@@ -36,13 +37,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publis
 @pytest.fixture
 def shop(customer: Person, manager: Person) -> Shop:
     return Shop(customer, manager)
-
-
-@pytest.fixture
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    slept: list[float] = []
-    monkeypatch.setitem(publishing.publish.__kwdefaults__, "sleep", slept.append)
-    return slept
 
 
 @pytest.fixture
@@ -75,7 +69,7 @@ def ids(entries: list[Any]) -> list[str]:
 # ---- what the bus takes ---------------------------------------------------------------------------------------------
 
 
-def test_f17_the_entries_that_the_bus_refuses_are_sent_again_and_no_others(shop: Shop, naps: list[float]) -> None:
+def test_f17_the_entries_that_the_bus_refuses_are_sent_again_and_no_others(shop: Shop, no_sleep: list[float]) -> None:
     records = trade(shop, orders=7)
     wanted = ids(entries_of(records))
     times: Counter[str] = Counter()
@@ -91,10 +85,10 @@ def test_f17_the_entries_that_the_bus_refuses_are_sent_again_and_no_others(shop:
 
     assert sorted(ids(taken)) == sorted(wanted)
     assert set(times.values()) == {1, 3}
-    assert 0 < len(naps) <= 2 * -(-len(wanted) // 10)
+    assert 0 < len(no_sleep) <= 2 * -(-len(wanted) // 10)
 
 
-def test_f17_a_bus_that_refuses_for_good_makes_the_batch_come_again(shop: Shop, naps: list[float]) -> None:
+def test_f17_a_bus_that_refuses_for_good_makes_the_batch_come_again(shop: Shop, no_sleep: list[float]) -> None:
     records = trade(shop)
     last = ids(entries_of(records))[-1]
 
@@ -102,7 +96,7 @@ def test_f17_a_bus_that_refuses_for_good_makes_the_batch_come_again(shop: Shop, 
         publish(records)
 
     assert last not in ids(taken)
-    assert len(naps) == 4
+    assert len(no_sleep) == 4
 
 
 def test_a_call_that_fails_makes_the_batch_come_again(shop: Shop) -> None:
@@ -110,7 +104,7 @@ def test_a_call_that_fails_makes_the_batch_come_again(shop: Shop) -> None:
 
     with (
         bus() as taken,
-        faults(refuse("PutEvents", failing("InternalFailure"))),
+        intercepted(refuse("PutEvents", failing("InternalFailure"))),
         pytest.raises(Exception, match="Inter"),
     ):
         publish(records)
@@ -125,14 +119,14 @@ def test_a_call_has_ten_entries_and_250_kb_at_most(shop: Shop) -> None:
             made = shop.manage("POST", "products", PRODUCT | {"sku": f"S-{number}", "attributes": attributes})
             assert made.status == 201
 
-    with bus() as taken, faults() as calls:
+    with bus() as taken, intercepted() as calls:
         publish(records)
 
     batches = [it.parameters["Entries"] for it in calls if it.operation == "PutEvents"]
     assert len(taken) == sum(len(it) for it in batches) == 23
     assert max(len(it) for it in batches) < 10, "it is the size that divides these"
     assert all(sum(len(entry["Detail"].encode()) for entry in it) <= 250 * 1024 for it in batches)
-    with bus(), faults() as calls:
+    with bus(), intercepted() as calls:
         publish(trade(shop, orders=12))
     assert [len(it.parameters["Entries"]) for it in calls if it.operation == "PutEvents"] == [10, 4]
 
@@ -279,7 +273,11 @@ def test_a_stock_that_cannot_be_read_for_now_makes_the_batch_come_again(
 ) -> None:
     records = trade(shop)
 
-    with bus() as taken, faults(refuse("BatchGetItem", failing("AccessDeniedException"))), pytest.raises(Exception):  # noqa: B017, PT011
+    with (
+        bus() as taken,
+        intercepted(refuse("BatchGetItem", failing("AccessDeniedException"))),
+        pytest.raises(Exception),  # noqa: B017, PT011
+    ):
         publish(records)
 
     assert (taken, poison()) == ([], [])
@@ -305,7 +303,7 @@ def test_a_poison_queue_that_does_not_take_a_record_makes_the_batch_come_again(
 ) -> None:
     nonsense = {"eventID": "event-0", "eventName": "MODIFY", "dynamodb": {}}
 
-    with faults(refuse("SendMessage", failing("ServiceUnavailable"))), pytest.raises(Exception, match="Service"):
+    with intercepted(refuse("SendMessage", failing("ServiceUnavailable"))), pytest.raises(Exception, match="Service"):
         entries_of([nonsense])
 
 
@@ -370,7 +368,7 @@ def test_what_is_put_by_a_call_whose_answer_is_lost_comes_twice_and_is_once_in_t
         return answer
 
     with bus() as taken:
-        with faults(lose), pytest.raises(Exception, match="InternalFailure"):
+        with intercepted(lose), pytest.raises(Exception, match="InternalFailure"):
             publish(records)
         publish(records)
     feed_in(*(it["Detail"] for it in taken))

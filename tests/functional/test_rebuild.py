@@ -14,14 +14,14 @@ from oms.orders.models import HistoryEntry, Order
 from oms.reports import rebuild
 from oms.reports.order_sums import days_of, shard_of
 from oms.settings import settings
-from tests.faults.direct import past_the_protocol
-from tests.faults.injector import Call, faults
-from tests.faults.shop import stock_of, table
-from tests.functional.counting import aggregate
-from tests.functional.past import store, told_of
-from tests.functional.stock_sums import assert_summed_up
-from tests.functional.stream import keep_books, record
-from tests.functional.tampered_sums import (
+from tests.support.aws_calls import Call, intercepted
+from tests.support.direct import past_the_protocol
+from tests.support.open_order_counts import aggregate
+from tests.support.past_sales import store, told_of
+from tests.support.shop import stock_of, table
+from tests.support.stock_sums import assert_summed_up
+from tests.support.streams import keep_books, record
+from tests.support.tampered_sums import (
     DAY,
     TAMPERING,
     Shown,
@@ -159,7 +159,7 @@ def test_an_order_that_moves_while_it_is_looked_at_is_no_difference(shown: Shown
         return past_the_protocol(call)
 
     said: list[str] = []
-    with faults(plan):
+    with intercepted(plan):
         rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
 
     assert said == ["All is as it should be."]
@@ -177,7 +177,7 @@ def test_what_moved_since_it_was_looked_at_is_left_alone_and_said(shown: Shown) 
         return past_the_protocol(call)
 
     said: list[str] = []
-    with faults(plan):
+    with intercepted(plan):
         rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
 
     assert any(where in it and it.endswith("; it has moved since, so look again") for it in said), said
@@ -196,7 +196,7 @@ def test_what_moves_at_each_look_is_said(shown: Shown) -> None:
         return past_the_protocol(call)
 
     said: list[str] = []
-    with faults(plan):
+    with intercepted(plan):
         rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
 
     where = f"orders of {sk}: {pk}/{sk}"
@@ -222,12 +222,12 @@ def test_stock_that_is_adjusted_while_it_is_looked_at_is_compared_and_mended(sho
         """Before some of the reads of what is applied, units come or go."""
         asked = call.parameters["RequestItems"].get("reports") if call.operation == "BatchGetItem" else None
         if changes and asked and asked["Keys"][0]["pk"]["S"].startswith("stock#"):
-            with faults(past_the_protocol):
+            with intercepted(past_the_protocol):
                 adjust(*changes.pop())
         return past_the_protocol(call)
 
     said: list[str] = []
-    with faults(plan):
+    with intercepted(plan):
         rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
 
     assert not changes
@@ -248,7 +248,7 @@ def test_what_an_index_does_not_show_yet_is_no_difference(shown: Shown) -> None:
         return past_the_protocol(call)
 
     said: list[str] = []
-    with faults(plan):
+    with intercepted(plan):
         rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
 
     assert said == ["All is as it should be."]
@@ -265,7 +265,7 @@ def test_a_count_of_a_user_who_is_gone_meanwhile_is_not_written(shown: Shown) ->
         return past_the_protocol(call)
 
     said: list[str] = []
-    with faults(plan):
+    with intercepted(plan):
         rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
 
     assert [where in it and it.endswith("; it has moved since, so look again") for it in said] == [True, False]
@@ -319,7 +319,7 @@ def test_what_is_in_no_day_is_found_on_every_page_of_the_table(shown: Shown) -> 
         return past_the_protocol(call)
 
     said: list[str] = []
-    with faults(plan):
+    with intercepted(plan):
         rebuild.rebuild(None, None, shards=1, fix=True, say=said.append)
 
     assert pages == len(items()) // 20 + 1
@@ -334,7 +334,7 @@ def test_the_command_finds_its_tables_by_the_stack_and_fails_while_something_is_
     monkeypatch.setattr(stacks, "outputs_of", lambda stage: {"dev": {"OrderShards": "1"}}[stage])
     command = ["rebuild", "--stage", "dev", "--from", str(shown.first), "--to", str(shown.last)]
 
-    with faults(past_the_protocol):
+    with intercepted(past_the_protocol):
         monkeypatch.setattr("sys.argv", command)
         with pytest.raises(SystemExit) as ended:
             rebuild.main()

@@ -18,11 +18,12 @@ from oms import clock, redrive, stacks, streams
 from oms.inventory.models import Movement, StockItem
 from oms.redrive import Outcome
 from oms.settings import settings
-from tests.faults.injector import Call, crashes, failing, faults, refuse
-from tests.faults.shop import Shop, table
-from tests.functional.bookkeeping import raw_item
-from tests.functional.harness import Context, Person
-from tests.functional.stream import Record, record
+from tests.support.aws_calls import Call, intercepted
+from tests.support.bookkeeping import raw_item
+from tests.support.faults import crashes, failing, refuse
+from tests.support.invocation import Context, Person
+from tests.support.shop import Shop, table
+from tests.support.streams import Record, record
 
 pytestmark = [pytest.mark.usefixtures("cloud"), pytest.mark.filterwarnings("ignore:No application metrics to publish")]
 
@@ -128,7 +129,7 @@ def test_a_run_ends_though_its_messages_fail_again_at_once(stage: Stage) -> None
         return made.send()
 
     stage.dead.put(*bodies)
-    with faults(fail_again):
+    with intercepted(fail_again):
         outcome = stage.redrive("Feed")
 
     assert outcome == Outcome(redriven=15)
@@ -143,7 +144,7 @@ def test_a_message_stays_in_its_group(stage: Stage) -> None:
         return answer
 
     stage.dead.put("one")
-    with faults(group) as calls:
+    with intercepted(group) as calls:
         stage.redrive("Feed")
 
     (sent,) = [it.parameters for it in calls if it.operation == "SendMessage"]
@@ -175,7 +176,7 @@ def test_a_queue_that_takes_nothing_back_keeps_the_message_where_it_is(
 ) -> None:
     stage.dead.put("one")
 
-    with faults(refuse("SendMessage", failing("AccessDenied"))), pytest.raises(SystemExit, match="AccessDenied"):
+    with intercepted(refuse("SendMessage", failing("AccessDenied"))), pytest.raises(SystemExit, match="AccessDenied"):
         run(monkeypatch, "--queue", "Feed")
 
     assert stage.dead.bodies() == Counter(["one"])
@@ -204,7 +205,7 @@ def understands(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
         bookkeeper.lambda_handler(event, Context())
         return {"StatusCode": 200, "Payload": io.BytesIO(b"null")}
 
-    with faults(invoked):
+    with intercepted(invoked):
         yield given
 
 
@@ -260,7 +261,7 @@ def test_no_record_is_taken_long_before_it_is_run_again(stage: Stage, product: s
         return answer
 
     set_aside(stage, *[kept] * 23)
-    with faults(count):
+    with intercepted(count):
         assert stage.redrive("Bookkeeper") == Outcome(redriven=23)
 
     assert (in_hand, most) == (0, 10)
@@ -286,7 +287,7 @@ def test_a_function_that_fails_leaves_the_record_where_it_is(stage: Stage, monke
     error = {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": io.BytesIO(b'{"errorMessage": "no table"}')}
 
     with (
-        faults(lambda made: error if made.operation == "Invoke" else made.send()),
+        intercepted(lambda made: error if made.operation == "Invoke" else made.send()),
         pytest.raises(SystemExit, match=r"1 could not get one: the function failed: .*no table"),
     ):
         run(monkeypatch, "--queue", "Bookkeeper")
@@ -338,7 +339,7 @@ def test_an_unknown_queue_is_one_clear_sentence(stage: Stage, monkeypatch: pytes
 
 def test_a_stage_that_is_not_deployed_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     with (
-        faults(refuse("DescribeStacks", failing("ValidationError"))),
+        intercepted(refuse("DescribeStacks", failing("ValidationError"))),
         pytest.raises(SystemExit, match="Stage 'dev' cannot be reached"),
     ):
         run(monkeypatch)

@@ -10,7 +10,7 @@ from oms.errors import ReplayRunningError
 from oms.webhooks import replay
 from oms.webhooks.deliveries import setting_due
 from oms.webhooks.models import Delivery, Replay, Subscription
-from tests.functional.webhook_world import (
+from tests.support.webhook_world import (
     REPLAYS,
     World,
     answering,
@@ -21,7 +21,7 @@ from tests.functional.webhook_world import (
     start_replay,
     subscribe,
 )
-from tests.functional.webhooks import an_event
+from tests.support.webhooks import an_event
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 

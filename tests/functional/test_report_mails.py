@@ -13,12 +13,12 @@ from oms.dynamodb import get_item, put_item, update_item
 from oms.exports import runs, service
 from oms.exports.models import Export
 from oms.identity.models import IdentityItem, user_key
-from tests.functional.bus import entries_of
-from tests.functional.gateway import assert_problem, call
-from tests.functional.harness import Person
-from tests.functional.mailing import Ses, mails, notify, set_up
-from tests.functional.scheduling import addressed, create, due, serve
-from tests.functional.stream import streamed
+from tests.support.event_bus import entries_of
+from tests.support.gateway import assert_problem, call
+from tests.support.invocation import Person
+from tests.support.mail import Ses, mails, notify, set_up
+from tests.support.schedules import addressed, create, due, serve
+from tests.support.streams import streamed
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 

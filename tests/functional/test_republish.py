@@ -12,10 +12,10 @@ from oms import events, republish, stacks, streams
 from oms.orders.models import Order
 from oms.republish import NotRepublishedError
 from publisher import handler as publisher
-from tests.faults.shop import Shop
-from tests.functional.bus import bus, published
-from tests.functional.harness import Context, Person
-from tests.functional.stream import Record, streamed
+from tests.support.event_bus import bus, published
+from tests.support.invocation import Context, Person
+from tests.support.shop import Shop
+from tests.support.streams import Record, streamed
 
 FUNCTION = "the-publisher"
 

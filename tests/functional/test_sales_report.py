@@ -10,13 +10,13 @@ import pytest
 
 from oms import clock
 from oms.orders.models import Order
-from tests.faults.direct import past_the_protocol
-from tests.faults.injector import faults
-from tests.functional.counting import aggregate
-from tests.functional.gateway import call, places
-from tests.functional.harness import Answer, Person
-from tests.functional.past import Sold, store, told_of
-from tests.functional.past_orders import Past
+from tests.support.aws_calls import intercepted
+from tests.support.direct import past_the_protocol
+from tests.support.gateway import call, places
+from tests.support.invocation import Answer, Person
+from tests.support.open_order_counts import aggregate
+from tests.support.past_orders import Past
+from tests.support.past_sales import Sold, store, told_of
 
 SALES = "/api/v1/reports/sales"
 # The last of 400 days that have a leap day, two ends of a year, and one of a week that belongs to the year before.
@@ -39,7 +39,7 @@ def summed_up(orders: list[Order], seed: int = 1) -> None:
     store(orders)
     events = told_of(orders)
     random.Random(seed).shuffle(events)
-    with faults(past_the_protocol):
+    with intercepted(past_the_protocol):
         for batch in batched(events, 50, strict=False):
             assert aggregate(batch) == []
 
@@ -90,7 +90,7 @@ def test_f21_every_report_equals_a_sum_straight_from_the_orders(
             if group == "product" and (last - first).days > 30:
                 continue
             with subtests.test(f"{name}, by {group}"):
-                with faults(past_the_protocol):
+                with intercepted(past_the_protocol):
                     answer = ask(from_=first, to=last, group_by=group)
                 assert answer.status == 200, answer.text
                 assert answer.json == expected(sold)

@@ -16,12 +16,13 @@ from oms.exports import runs, schedules
 from oms.exports.models import Export, Schedule
 from oms.exports.schemas import CreateScheduleRequest
 from oms.settings import settings
-from tests.faults.injector import Crash, between, crash_after, crash_before, crashes, faults, lose_answer
-from tests.faults.shop import table
-from tests.functional.bus import entries_of
-from tests.functional.harness import Person
-from tests.functional.scheduling import addressed, due, entries_kept, serve
-from tests.functional.stream import streamed
+from tests.support.aws_calls import intercepted
+from tests.support.event_bus import entries_of
+from tests.support.faults import Crash, between, crash_after, crash_before, crashes, lose_answer
+from tests.support.invocation import Person
+from tests.support.schedules import addressed, due, entries_kept, serve
+from tests.support.shop import table
+from tests.support.streams import streamed
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -223,7 +224,7 @@ def test_f13_a_crash_at_any_call_of_a_run_and_the_run_again_is_one_export(schedu
 def test_a_run_whose_answer_was_lost_is_one_export(schedule: Callable[..., Schedule]) -> None:
     made = schedule()
 
-    with faults(lose_answer("TransactWriteItems")):
+    with intercepted(lose_answer("TransactWriteItems")):
         assert serve(due(made.id, "2027-12-31T00:00:00Z")) == []
 
     assert len(exports()) == 1
@@ -238,7 +239,7 @@ def test_two_runs_at_once_share_out_what_there_is_to_tell(
     run = moment("2027-12-31T01:00:00")
     other = moment("2027-12-31T00:00:00") + timedelta(hours=hours)
 
-    with faults(between(number, lambda: serve(due(made.id, other)), after=False)):
+    with intercepted(between(number, lambda: serve(due(made.id, other)), after=False)):
         assert serve(due(made.id, run)) == []
 
     ends = [str(end) for _, end in spans()]
@@ -252,7 +253,7 @@ def test_a_schedule_that_goes_while_it_runs_makes_no_export(schedule: Callable[.
     def go() -> None:
         schedules.delete(made.id, by=ada, address="198.51.100.1")
 
-    with entries_kept(), faults(between(2, go, after=False)):
+    with entries_kept(), intercepted(between(2, go, after=False)):
         assert serve(due(made.id, "2027-12-31T00:00:00Z")) == []
 
     assert exports() == []
@@ -315,7 +316,7 @@ def test_f13_a_crash_at_any_call_of_the_daily_run_and_the_run_again_is_one_expor
     for number in range(1, 10):
         forget()
         try:
-            with faults(kind(number)):
+            with intercepted(kind(number)):
                 serve(run)
         except Crash:
             assert serve(run) == []

@@ -11,13 +11,14 @@ from oms import clock
 from oms.dynamodb import get_item, put_item
 from oms.exports import schedules
 from oms.exports.models import Schedule, ScheduleCount
-from tests.faults.injector import between, crashes, failing, faults, lose_answer, refuse
-from tests.faults.shop import table
-from tests.functional.bus import entries_of
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Person
-from tests.functional.scheduling import SCHEDULES, addressed, create, delete, entries_kept, looked_at, serve
-from tests.functional.stream import streamed
+from tests.support.aws_calls import intercepted
+from tests.support.event_bus import entries_of
+from tests.support.faults import between, crashes, failing, lose_answer, refuse
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Person
+from tests.support.schedules import SCHEDULES, addressed, create, delete, entries_kept, looked_at, serve
+from tests.support.shop import table
+from tests.support.streams import streamed
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -149,11 +150,11 @@ def test_there_are_fifty_schedules_at_most(ada: Person, monkeypatch: pytest.Monk
 
 
 def test_a_schedule_whose_answer_was_lost_is_made_once_and_gone_once(ada: Person) -> None:
-    with faults(lose_answer("TransactWriteItems")):
+    with intercepted(lose_answer("TransactWriteItems")):
         schedule_id = create(ada, ADA).json["id"]
     assert counted() == len(stored()) == 1
 
-    with faults(lose_answer("TransactWriteItems")):
+    with intercepted(lose_answer("TransactWriteItems")):
         assert delete(ada, schedule_id).status == 204
     assert (counted(), stored()) == (0, [])
     assert len(audited()) == 2
@@ -226,7 +227,7 @@ def test_a_schedule_that_goes_at_any_moment_while_it_is_looked_at_leaves_no_entr
             delete(ada, gone)
             serve(looked_at(gone))
 
-        with entries_kept() as kept, faults(between(number, go, after=False)) as made:
+        with entries_kept() as kept, intercepted(between(number, go, after=False)) as made:
             serve(looked_at(schedule_id))
             happened = len(made) >= number
         if not happened:

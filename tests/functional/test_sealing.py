@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.auditing import Log, link_of
+from tests.support.audit_log import Log, link_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 

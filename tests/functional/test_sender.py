@@ -18,9 +18,10 @@ from oms.webhooks.deliveries import milliseconds
 from oms.webhooks.models import Subscription
 from oms.webhooks.signature import new_secret
 from oms.webhooks.targets import ForbiddenTargetError
-from tests.faults.injector import Call, failing, faults, lose_answer, refuse
-from tests.functional.harness import Person
-from tests.functional.webhook_world import (
+from tests.support.aws_calls import Call, intercepted
+from tests.support.faults import failing, lose_answer, refuse
+from tests.support.invocation import Person
+from tests.support.webhook_world import (
     QUICK,
     World,
     answering,
@@ -29,7 +30,7 @@ from tests.functional.webhook_world import (
     one_attempt,
     silent,
 )
-from tests.functional.webhooks import subscription_now
+from tests.support.webhooks import subscription_now
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -121,11 +122,10 @@ def test_an_identity_table_that_cannot_be_read_costs_no_attempt(
     world: World, admin: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says whether the subscription's creator may still see events of users."""
-    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
     subscription = begun(world, event_type="user.locked", created_by=admin.id)
     (nudge,) = world.messages()
 
-    with faults(refuse("BatchGetItem", failing("ThrottlingException"))):
+    with intercepted(refuse("BatchGetItem", failing("ThrottlingException"))):
         assert world.handle(QUICK, nudge) == ["0"]
 
     delivery = delivery_of(subscription)
@@ -138,7 +138,6 @@ def test_an_identity_table_that_cannot_be_read_costs_no_attempt(
 def test_a_replay_of_what_is_given_back_begins_its_attempts_anew(
     world: World, admin: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
     subscription = begun(world, event_type="user.locked", created_by=admin.id)
     (nudge,) = world.messages()
 
@@ -148,7 +147,7 @@ def test_a_replay_of_what_is_given_back_begins_its_attempts_anew(
             raise failing("ThrottlingException")(call)
         return call.send()
 
-    with faults(plan):
+    with intercepted(plan):
         world.handle(QUICK, nudge)
     world.run()
 
@@ -319,7 +318,7 @@ def test_a_nudge_before_its_time_waits_for_it(world: World) -> None:
 def test_a_claim_that_was_made_while_its_answer_was_lost_is_ones_own(world: World) -> None:
     subscription = begun(world)
 
-    with faults(lose_answer("UpdateItem")):
+    with intercepted(lose_answer("UpdateItem")):
         one_attempt(world)
 
     assert len(world.posts) == 1
@@ -330,7 +329,7 @@ def test_a_claim_that_was_made_while_its_answer_was_lost_is_ones_own(world: Worl
 def test_an_outcome_that_was_written_while_its_answer_was_lost_is_written_once(world: World) -> None:
     subscription = begun(world, answering(500))
 
-    with faults(lose_answer("UpdateItem", after=2)) as calls:
+    with intercepted(lose_answer("UpdateItem", after=2)) as calls:
         one_attempt(world)
 
     assert [it.operation for it in calls].count("UpdateItem") == 5, "claim, failing_since, the outcome twice, its count"
@@ -386,7 +385,7 @@ def test_a_message_that_is_no_nudge_comes_back(world: World) -> None:
 def test_a_known_subscription_that_does_well_costs_two_reads_and_three_writes(world: World) -> None:
     begun(world)
 
-    with faults() as calls:
+    with intercepted() as calls:
         one_attempt(world)
 
     assert [it.operation for it in calls] == ["GetItem", "UpdateItem", "GetItem", "UpdateItem", "UpdateItem"]
@@ -397,7 +396,7 @@ def test_a_stale_nudge_costs_a_read_and_a_write(world: World) -> None:
     (nudge,) = world.messages()
     one_attempt(world)
 
-    with faults() as calls:
+    with intercepted() as calls:
         world.handle(QUICK, nudge)
 
     assert [it.operation for it in calls] == ["GetItem", "UpdateItem"]

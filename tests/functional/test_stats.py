@@ -17,15 +17,15 @@ from oms.orders.states import Status
 from oms.reports import statistics
 from oms.settings import WatchedQueue, read, settings
 from oms.webhooks import outcomes
-from tests.faults.direct import past_the_protocol
-from tests.faults.injector import faults
-from tests.faults.shop import Shop
-from tests.functional.counting import aggregate, told
-from tests.functional.gateway import call
-from tests.functional.harness import Person
-from tests.functional.past import Sold, store, told_of
-from tests.functional.past_orders import Past
-from tests.functional.stream import keep_books, streamed
+from tests.support.aws_calls import intercepted
+from tests.support.direct import past_the_protocol
+from tests.support.gateway import call
+from tests.support.invocation import Person
+from tests.support.open_order_counts import aggregate, told
+from tests.support.past_orders import Past
+from tests.support.past_sales import Sold, store, told_of
+from tests.support.shop import Shop
+from tests.support.streams import keep_books, streamed
 
 STATS = "/api/v1/admin/stats"
 
@@ -65,7 +65,7 @@ def test_orders_and_revenue_are_those_of_the_orders(stats: Callable[[], Any], no
     today = now.date()
     orders = list(Past(number=400, days=40, last=today).orders())
     store(orders)
-    with faults(past_the_protocol):
+    with intercepted(past_the_protocol):
         for batch in batched(told_of(orders), 50, strict=False):
             assert aggregate(batch) == []
 

@@ -13,11 +13,12 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 
 from oms import clock, settings, streams
 from oms.errors import UnavailableError
-from tests.faults.injector import Crash, crash_after, crash_before, failing, faults, refuse
-from tests.faults.shop import Shop, table
-from tests.functional.gateway import assert_problem, call
-from tests.functional.harness import Person
-from tests.functional.stream import Record, keep_books, streamed
+from tests.support.aws_calls import intercepted
+from tests.support.faults import Crash, crash_after, crash_before, failing, refuse
+from tests.support.gateway import assert_problem, call
+from tests.support.invocation import Person
+from tests.support.shop import Shop, table
+from tests.support.streams import Record, keep_books, streamed
 
 PRODUCTS = "/api/v1/inventory/products"
 
@@ -156,7 +157,7 @@ def test_f13_a_crash_before_or_after_any_call_of_the_bookkeeper_and_the_batch_ag
     shop: Shop,
 ) -> None:
     _, records = a_days_work(shop)
-    with faults() as calls:
+    with intercepted() as calls:
         keep_books(records)
     whole, crashed = book_entries(), 0
     for number in range(1, len(calls) + 1):
@@ -165,7 +166,7 @@ def test_f13_a_crash_before_or_after_any_call_of_the_bookkeeper_and_the_batch_ag
                 table("inventory").delete_item(DynamoType(entry["pk"]), DynamoType(entry["sk"]))
             table("reports").items.clear()
 
-            with pytest.raises(Crash), faults(plan):
+            with pytest.raises(Crash), intercepted(plan):
                 keep_books(records)
             crashed += 1
             assert len(book_entries()) < len(whole) or number >= len(records)
@@ -234,7 +235,7 @@ def test_f15_a_record_is_set_aside_whatever_characters_it_holds(shop: Shop, pois
     image = records[1]["dynamodb"]["NewImage"] | {"name": {"S": strange}, "last": {"M": {}}}
     records[1] = {**records[1], "dynamodb": {**records[1]["dynamodb"], "NewImage": image}}
 
-    with faults() as calls:
+    with intercepted() as calls:
         keep_books(records)
 
     (sent,) = [call.parameters["MessageBody"] for call in calls if call.operation == "SendMessage"]
@@ -246,7 +247,7 @@ def test_f15_a_record_is_set_aside_whatever_characters_it_holds(shop: Shop, pois
 def test_f15_a_write_that_dynamodb_calls_invalid_is_set_aside_too(shop: Shop, poison: Callable[[], list[Any]]) -> None:
     product_id, records = a_days_work(shop)
 
-    with faults(refuse("PutItem", failing("ValidationException"), times=1)):
+    with intercepted(refuse("PutItem", failing("ValidationException"), times=1)):
         keep_books(records)
 
     assert [line["version"] for line in movements(shop, product_id)] == [2, 3, 4, 5]
@@ -256,11 +257,10 @@ def test_f15_a_write_that_dynamodb_calls_invalid_is_set_aside_too(shop: Shop, po
 def test_what_fails_for_now_raises_so_that_the_batch_comes_again(
     shop: Shop, poison: Callable[[], list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
     _, records = a_days_work(shop)
 
     for failure in ("ProvisionedThroughputExceededException", "AccessDeniedException"):
-        with faults(refuse("PutItem", failing(failure))), pytest.raises(Exception) as raised:  # noqa: PT011
+        with intercepted(refuse("PutItem", failing(failure))), pytest.raises(Exception) as raised:  # noqa: PT011
             keep_books(records)
         assert isinstance(raised.value, UnavailableError) or failure in str(raised.value)
 
@@ -273,5 +273,5 @@ def test_a_poison_queue_that_does_not_take_a_record_makes_the_batch_come_again(
 ) -> None:
     _, records = a_days_work(shop)
 
-    with faults(refuse("SendMessage", failing("ServiceUnavailable"))), pytest.raises(Exception, match="Service"):
+    with intercepted(refuse("SendMessage", failing("ServiceUnavailable"))), pytest.raises(Exception, match="Service"):
         keep_books([broken(records[0])])

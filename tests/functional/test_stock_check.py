@@ -10,9 +10,9 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from oms.inventory import stock_check
 from oms.inventory.models import Adjustment, Movement, Product, StockItem
 from oms.orders import models as orders
-from tests.faults.injector import Call, faults
-from tests.faults.shop import stock_of, table
-from tests.functional.bookkeeping import Bookkeeping, codes, difference, mend, raw_item, trade
+from tests.support.aws_calls import Call, intercepted
+from tests.support.bookkeeping import Bookkeeping, codes, difference, mend, raw_item, trade
+from tests.support.shop import stock_of, table
 
 
 def test_books_that_are_right_are_found_right(books: Bookkeeping) -> None:
@@ -31,7 +31,7 @@ def test_the_next_check_reads_no_movement_again(books: Bookkeeping) -> None:
     books.adjust(first, -1)
     books.keep()
 
-    with faults() as calls:
+    with intercepted() as calls:
         assert books.check().drifted == 0
 
     read = [
@@ -265,7 +265,7 @@ def test_an_order_that_the_index_does_not_show_yet_makes_no_drift(books: Bookkee
             left -= 1
         return answer
 
-    with faults(overlook):
+    with intercepted(overlook):
         run = books.check()
 
     assert left < times

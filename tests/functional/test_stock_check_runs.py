@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from oms import dynamodb
 from oms.dynamodb import put_item
 from oms.errors import UnavailableError
 from oms.inventory import stock_check
 from oms.inventory.models import CheckProgress
-from tests.faults.injector import Call, Crash, Plan, failing, faults, lose_answer, refuse
-from tests.faults.shop import table
-from tests.functional.bookkeeping import Bookkeeping, difference, trade
+from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.bookkeeping import Bookkeeping, difference, trade
+from tests.support.faults import Crash, failing, lose_answer, refuse
+from tests.support.shop import table
 
 
 def crash_once(number: int) -> Plan:
@@ -76,7 +76,7 @@ def test_a_crash_between_any_two_calls_of_a_run_and_the_message_again_find_the_s
         waiting, crashed = books.messages(), False
         while waiting:
             try:
-                with faults(plan):
+                with intercepted(plan):
                     assert books.deliver(waiting[0], a_page_at_a_time()) == []
             except Crash:
                 crashed = True
@@ -136,7 +136,7 @@ def test_a_run_that_cannot_go_on_has_failed_and_the_next_one_may_begin(books: Bo
     (message,) = books.messages()
 
     # Aloud, so that the function's alarm rings.
-    with faults(refuse("BatchGetItem", failing("AccessDeniedException"))), pytest.raises(ClientError):
+    with intercepted(refuse("BatchGetItem", failing("AccessDeniedException"))), pytest.raises(ClientError):
         books.deliver(message)
 
     failed, _ = stock_check.last()
@@ -178,9 +178,8 @@ def test_a_run_whose_table_has_no_time_goes_on_when_its_message_comes_again(
     trade(books)
     stock_check.start()
     (message,) = books.messages()
-    monkeypatch.setitem(dynamodb.retrying.__kwdefaults__, "sleep", lambda _: None)
 
-    with faults(refuse("BatchGetItem", failing("ThrottlingException"))):
+    with intercepted(refuse("BatchGetItem", failing("ThrottlingException"))):
         assert books.deliver(message) == ["message"]
 
     run, _ = stock_check.last()
@@ -213,7 +212,7 @@ def test_a_lost_answer_to_handing_over_loses_no_time(books: Bookkeeping) -> None
     books.messages()
     looks = iter([True, False])
 
-    with faults(lose_answer("UpdateItem", after=1)):
+    with intercepted(lose_answer("UpdateItem", after=1)):
         handed = stock_check.work(run.id, 0, has_time=lambda: next(looks))
 
     assert handed

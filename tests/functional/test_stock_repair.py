@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from oms import dynamodb
+from oms import clock
 from oms.dynamodb import ConditionFailedError
 from oms.errors import ConflictError, InsufficientStockError, NotFoundError, NothingToRepairError
 from oms.inventory import stock_check
 from oms.inventory.accounts import lines_after
 from oms.inventory.models import CheckRun, Movement, StockItem
 from oms.inventory.stock_repair import Repair
-from tests.faults.injector import Call, crashes, failing, faults, refuse
-from tests.faults.shop import stock_of, table
-from tests.functional.bookkeeping import Bookkeeping, codes, difference, mend, raw_item, trade
+from tests.support.aws_calls import Call, intercepted
+from tests.support.bookkeeping import Bookkeeping, codes, difference, mend, raw_item, trade
+from tests.support.faults import crashes, failing, refuse
+from tests.support.shop import stock_of, table
 
 
 def test_f24_a_repair_mends_once_and_leaves_a_movement_and_the_next_check_is_clean(books: Bookkeeping) -> None:
@@ -94,7 +95,7 @@ def test_a_repair_waits_for_a_book_that_lags(
         naps.append(seconds)
         books.keep()
 
-    monkeypatch.setitem(dynamodb.retrying.__kwdefaults__, "sleep", nap)
+    monkeypatch.setattr(clock, "sleep", nap)
 
     assert mend(books, first).after == (22, 3)
     assert naps
@@ -149,7 +150,7 @@ def test_an_order_between_read_and_write_of_a_repair_makes_it_look_again(books: 
             books.keep()
         return call.send()
 
-    with faults(interfere):
+    with intercepted(interfere):
         made = mend(books, first)
 
     assert interfered
@@ -273,7 +274,7 @@ def test_nothing_is_repaired_while_a_check_is_under_way_or_after_it_failed(books
     with pytest.raises(ConflictError, match="under way"):
         mend(books, first)
 
-    with faults(refuse("BatchGetItem", failing("AccessDeniedException"))), pytest.raises(ClientError):
+    with intercepted(refuse("BatchGetItem", failing("AccessDeniedException"))), pytest.raises(ClientError):
         books.deliver(message)
     with pytest.raises(ConflictError, match="failed"):
         mend(books, first)
@@ -291,7 +292,7 @@ def test_a_check_that_begins_between_read_and_write_of_a_repair_stops_it(books: 
             stock_check.start()
         return call.send()
 
-    with faults(begin), pytest.raises(ConflictError, match="under way"):
+    with intercepted(begin), pytest.raises(ConflictError, match="under way"):
         mend(books, first)
 
     assert stock_of(first).available == 30, "else the check could find, after the repair, what it has mended"
@@ -319,7 +320,7 @@ def test_what_is_repaired_is_not_found_again_by_a_worker_that_comes_late(books: 
         item = raw_item("inventory", *CheckRun.key())
         table("inventory").put_item(item | {"lease_until": {"S": "2000-01-01T00:00:00.000Z"}})
 
-    with faults(overtake), pytest.raises(ConditionFailedError):
+    with intercepted(overtake), pytest.raises(ConditionFailedError):
         stock_check.work(run.id, 0, has_time=lambda: True)
 
     assert mended

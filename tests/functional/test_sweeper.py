@@ -15,9 +15,9 @@ from oms.orders import expiry, moves, service
 from oms.pages import Range
 from sweeper import handler as sweeper
 from sweeper import worker
-from tests.faults.injector import faults
-from tests.functional.gateway import call
-from tests.functional.harness import Answer, Context, Person
+from tests.support.aws_calls import intercepted
+from tests.support.gateway import call
+from tests.support.invocation import Answer, Context, Person
 
 PRODUCTS = "/api/v1/inventory/products"
 type Place = Callable[..., Answer]
@@ -192,7 +192,7 @@ def test_a_shorter_hold_from_before_is_found_by_its_own_time(
     long = order(manager)
     time_machine(timedelta(minutes=11))
 
-    with faults() as calls:
+    with intercepted() as calls:
         drain(0)
 
     assert [status(short), status(long)] == ["expired", "pending"]

@@ -7,7 +7,7 @@ import pytest
 from oms import stacks
 from oms.auditing import verify
 from oms.settings import settings
-from tests.functional.auditing import Log, keys
+from tests.support.audit_log import Log, keys
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 

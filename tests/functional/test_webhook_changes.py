@@ -10,11 +10,11 @@ from oms import clock
 from oms.dynamodb import client, put_item, update_item
 from oms.webhooks import vault
 from oms.webhooks.models import Subscription, SubscriptionCount
-from tests.faults.injector import Call, conflicted, crashes, faults, lose_answer, refuse, timed_out
-from tests.functional.auth.wire import overtaken
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Answer, Person
-from tests.functional.webhook_requests import (
+from tests.support.aws_calls import Call, intercepted, overtaken
+from tests.support.faults import conflicted, crashes, lose_answer, refuse, timed_out
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Answer, Person
+from tests.support.webhook_requests import (
     WEBHOOKS,
     audited,
     count,
@@ -26,7 +26,7 @@ from tests.functional.webhook_requests import (
     rotate,
     stored,
 )
-from tests.functional.webhooks import subscribe, subscription_now
+from tests.support.webhooks import subscribe, subscription_now
 
 pytestmark = pytest.mark.usefixtures("webhooks", "names")
 
@@ -189,7 +189,7 @@ def test_a_rotation_whose_answer_was_lost_and_that_was_edited_since_is_one(admin
             raise timed_out(asked)
         return answer
 
-    with faults(plan):
+    with intercepted(plan):
         answer = rotate(admin, webhook)
 
     now = stored(webhook)
@@ -296,11 +296,10 @@ def test_f02_a_crash_anywhere_leaves_a_change_made_or_not_and_counted(admin: Per
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_a_lost_answer_is_a_success_made_once(admin: Person, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
     webhook = created(admin)
     before = len(audited())
 
-    with faults(lose_answer("TransactWriteItems", after=1, failure=conflicted)):
+    with intercepted(lose_answer("TransactWriteItems", after=1, failure=conflicted)):
         answer = ACTIONS[name](admin, webhook)
 
     assert answer.status < 300, answer.text
@@ -313,10 +312,9 @@ def test_a_lost_answer_is_a_success_made_once(admin: Person, monkeypatch: pytest
 
 
 def test_the_fiftieth_whose_answer_was_lost_is_not_refused(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
     put_item(SubscriptionCount(*SubscriptionCount.key(), n=49))
 
-    with faults(lose_answer("TransactWriteItems")):
+    with intercepted(lose_answer("TransactWriteItems")):
         assert create(admin).status == 201
 
     assert_problem(create(admin), 409, "too-many-webhooks")
@@ -324,10 +322,9 @@ def test_the_fiftieth_whose_answer_was_lost_is_not_refused(admin: Person, monkey
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_contention_that_does_not_pass_is_a_503(admin: Person, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
     webhook = created(admin)
 
-    with faults(refuse("TransactWriteItems", conflicted)):
+    with intercepted(refuse("TransactWriteItems", conflicted)):
         assert_problem(ACTIONS[name](admin, webhook), 503, "unavailable")
 
     assert get(admin, webhook).json == {name: it for name, it in webhook.items() if name != "secret"}

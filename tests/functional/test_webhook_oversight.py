@@ -14,12 +14,13 @@ from oms.dynamodb import client, get_item
 from oms.queues import Message
 from oms.settings import settings
 from oms.webhooks.models import Attempt, Delivery, Replay, Subscription
-from tests.faults.injector import Call, Failure, crashes, failing, faults, timed_out
-from tests.faults.shop import table
-from tests.functional.auth.conftest import audit_entries
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Answer, Person
-from tests.functional.webhooks import a_delivery, nudges, stored, subscribe, taken
+from tests.support.accounts import audit_entries
+from tests.support.aws_calls import Call, intercepted
+from tests.support.faults import Failure, crashes, failing, timed_out
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Answer, Person
+from tests.support.shop import table
+from tests.support.webhooks import a_delivery, nudges, stored, subscribe, taken
 
 WEBHOOKS = "/api/v1/webhooks"
 NOWHERE = "0" * 20
@@ -361,7 +362,7 @@ def test_f18_what_was_accepted_is_answered_so_though_its_queue_refuses_the_nudge
             raise failure(call)
         return call.send()
 
-    with faults(plan) as calls:
+    with intercepted(plan) as calls:
         answer = post(manager, subscription.id, suffix, body)
 
     assert answer.status == 202, answer.text

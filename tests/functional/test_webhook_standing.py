@@ -16,9 +16,10 @@ from oms.webhooks import deliveries, standing
 from oms.webhooks.deliveries import milliseconds
 from oms.webhooks.models import Subscription
 from oms.webhooks.targets import ForbiddenTargetError
-from tests.faults.injector import Call, between, faults, reason_at
-from tests.functional.auth.conftest import audit_entries
-from tests.functional.webhook_world import (
+from tests.support.accounts import audit_entries
+from tests.support.aws_calls import Call, intercepted
+from tests.support.faults import between, reason_at
+from tests.support.webhook_world import (
     QUICK,
     SLOW,
     Behaviour,
@@ -30,18 +31,13 @@ from tests.functional.webhook_world import (
     one_attempt,
     subscribe,
 )
-from tests.functional.webhooks import an_event, subscription_now
+from tests.support.webhooks import an_event, subscription_now
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
 def ends_audited() -> list[tuple[Any, ...]]:
     return [(it.actor_id, it.target, it.details) for it in audit_entries() if it.action == "webhook.disabled"]
-
-
-@pytest.fixture(autouse=True)
-def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oms.dynamodb.retrying.__kwdefaults__", {"sleep": lambda _: None})
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +73,7 @@ def test_an_end_that_is_not_made_is_not_written_down_and_no_end_is_made_without(
         return call.send()
 
     (nudge,) = world.messages()
-    with faults(plan):
+    with intercepted(plan):
         assert world.handle(QUICK, nudge) == ["0"]
 
     assert entries == [0] * 7
@@ -280,7 +276,7 @@ def test_a_success_ends_the_failing_from_before_it_began_and_no_other(
     fail = failing_now(world, subscription)
     world.behaviours[host(subscription)] = after_a_second(world, 200)
 
-    with faults(between(number, fail, after=after)) as calls:
+    with intercepted(between(number, fail, after=after)) as calls:
         world.handle(QUICK, nudge)
 
     assert calls
@@ -335,7 +331,7 @@ def test_what_an_attempt_found_is_said_of_one_whose_description_was_changed(worl
     def describe() -> None:
         update_item(subscription, [Subscription.description.set("Other"), Subscription.version.add(1)])
 
-    with faults(between(3, describe, after=after)):
+    with intercepted(between(3, describe, after=after)):
         world.handle(SLOW, nudge.body)
 
     now = subscription_now(subscription)

@@ -12,9 +12,9 @@ import pytest
 
 from oms.settings import settings
 from oms.webhooks import service
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Person
-from tests.functional.webhook_requests import (
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Person
+from tests.support.webhook_requests import (
     URL,
     WEBHOOKS,
     count,
@@ -25,7 +25,7 @@ from tests.functional.webhook_requests import (
     patch,
     stored,
 )
-from tests.functional.webhooks import PUBLIC, Names
+from tests.support.webhooks import PUBLIC, Names
 
 pytestmark = pytest.mark.usefixtures("webhooks", "names")
 

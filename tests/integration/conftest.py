@@ -7,17 +7,8 @@ import pytest
 
 from local.demo import PASSWORD
 from local.system import LocalSystem
-from tests.integration.mailbox import overhear
-
-# Limits so high that tests sign in and order as often as they need; a concurrency that none of them reaches; a check of
-# the stock book that compares what is as old as the slowest request here.
-SETTINGS = {
-    "register_limit": 100_000,
-    "login_limit": 100_000,
-    "passwords_concurrency": 60,
-    "settle_seconds": 6,
-    "open_orders_limit": 100_000,
-}
+from tests.support.local_cloud.mailbox import overhear
+from tests.support.local_cloud.settings import SETTINGS
 
 type ClientFactory = Callable[..., httpx.Client]
 

@@ -9,12 +9,11 @@ import pytest
 
 from local.demo import PASSWORD as DEMO_PASSWORD
 from local.system import LocalSystem
-from tests.integration.mailbox import mailed_token, places_of
-from tests.integration.shop import CLIENTS, at_once, statuses
-from tests.integration.test_auth import PASSWORD, log_in
+from tests.support.local_cloud.accounts import NEW_PASSWORD, PASSWORD, log_in
+from tests.support.local_cloud.mailbox import mailed_token, places_of
+from tests.support.local_cloud.shop import CLIENTS, at_once, statuses
 
 ME, USERS = "/api/v1/auth/me", "/api/v1/admin/users"
-NEW = "a quite different one"
 SESSIONS = 6
 ROUNDS = 40
 
@@ -98,7 +97,7 @@ def test_a06_disabling_bites_on_the_next_request_of_every_session(
 def test_a06_a_password_change_ends_every_session_but_its_own(client: ClientFactory, user: tuple[str, str]) -> None:
     http, (email, _) = client(), user
     own, *others = sessions_of(http, email)
-    body = {"current_password": PASSWORD, "new_password": NEW}
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
 
     assert http.put("/api/v1/auth/password", json=body, headers=bearer(own)).status_code == 204
 
@@ -116,13 +115,13 @@ def test_a06_a_reset_by_mail_ends_every_session(
     assert http.post("/api/v1/auth/password/forgot", json={"email": email.upper()}).status_code == 202
     token = mailed_token(system, email, "reset-password")
 
-    body = {"token": token, "new_password": NEW}
+    body = {"token": token, "new_password": NEW_PASSWORD}
     answers = at_once([lambda: http.post("/api/v1/auth/password/reset", json=body)] * 4)
 
     assert statuses(answers) == {204: 1, 422: 3}
     assert set(asks(http, sessions)) == {401}
     assert set(refreshes(http, sessions)) == {401}
-    assert (log_in(http, email).status_code, log_in(http, email, NEW).status_code) == (401, 200)
+    assert (log_in(http, email).status_code, log_in(http, email, NEW_PASSWORD).status_code) == (401, 200)
     assert places_of(system, token.partition(".")[2]) == set()
 
 

@@ -16,10 +16,10 @@ from botocore.exceptions import ClientError
 from local.demo import PASSWORD
 from local.deployment import ROOT
 from local.system import LocalSystem
-from tests.integration.shop import CLIENTS, at_once, wait_until
-from tests.integration.subscriber import subscribed
-from tests.integration.test_auth import PASSWORD as PASSWORD_OF_AUTH
-from tests.integration.test_mail import NEW as PASSWORD_OF_MAIL
+from tests.support.local_cloud.accounts import NEW_PASSWORD as PASSWORD_OF_MAIL
+from tests.support.local_cloud.accounts import PASSWORD as PASSWORD_OF_AUTH
+from tests.support.local_cloud.shop import CLIENTS, at_once, wait_until
+from tests.support.local_cloud.subscriber import subscribed
 
 AUDIT = "/api/v1/admin/audit"
 ACCOUNT_PASSWORD = "three quiet lighthouses"

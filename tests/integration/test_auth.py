@@ -10,9 +10,8 @@ import jwt
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.shop import CLIENTS, at_once, statuses
-
-PASSWORD = "correct horse battery"
+from tests.support.local_cloud.accounts import PASSWORD, log_in
+from tests.support.local_cloud.shop import CLIENTS, at_once, statuses
 
 type ClientFactory = Callable[..., httpx.Client]
 
@@ -30,10 +29,6 @@ def email(client: ClientFactory) -> str:
     answer = client().post("/api/v1/auth/register", json=body)
     assert answer.status_code == 201, answer.text
     return address
-
-
-def log_in(http: httpx.Client, email: str, password: str = PASSWORD, **more: str) -> httpx.Response:
-    return http.post("/api/v1/auth/login", json={"email": email, "password": password, **more})
 
 
 def audit_entries(system: LocalSystem, **values: str) -> list[dict[str, Any]]:

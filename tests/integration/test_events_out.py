@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.feed import follow, following, latest
-from tests.integration.mailbox import mails_to
-from tests.integration.shop import CLIENTS, all_items, at_once, create_product, order_of, wait_until
-from tests.integration.subscriber import Subscriber, subscribed
+from tests.support.local_cloud.feed import follow, following, latest
+from tests.support.local_cloud.mailbox import mails_to
+from tests.support.local_cloud.shop import CLIENTS, all_items, at_once, create_product, order_of, wait_until
+from tests.support.local_cloud.subscriber import Subscriber, subscribed
 
 ORDERS = "/api/v1/orders"
 # A thousand take four minutes, and are told just so.

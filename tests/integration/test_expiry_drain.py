@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.shop import SWEEP, at_once, create_product, order_of, statuses, stock_of
+from tests.support.local_cloud.shop import SWEEP, at_once, create_product, order_of, statuses, stock_of
 
 HOLDS = 300
 CLIENTS = 4

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.shop import create_product, order_of, wait_until
+from tests.support.local_cloud.shop import create_product, order_of, wait_until
 
 EXPORTS, EXPORT_ORDERS = "/api/v1/reports/exports", "/api/v1/reports/export/orders"
 FINISHED = ("done", "failed", "cancelled")

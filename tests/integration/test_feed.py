@@ -13,8 +13,8 @@ import httpx
 
 from local.deployment import ROOT
 from local.system import LocalSystem
-from tests.integration.feed import FEED, follow, following, latest
-from tests.integration.shop import CLIENTS, at_once, create_product, order_of, wait_until
+from tests.support.local_cloud.feed import FEED, follow, following, latest
+from tests.support.local_cloud.shop import CLIENTS, at_once, create_product, order_of, wait_until
 
 ORDERS = 60
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.shop import all_items, at_once, create_product, wait_until
+from tests.support.local_cloud.shop import all_items, at_once, create_product, wait_until
 
 WEBHOOKS = "/api/v1/webhooks"
 ADJUSTMENTS = 24

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.shop import CLIENTS, at_once, create_product, order_of, statuses, stock_of
+from tests.support.local_cloud.shop import CLIENTS, at_once, create_product, order_of, statuses, stock_of
 
 
 @pytest.fixture(scope="module", autouse=True)

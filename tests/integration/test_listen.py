@@ -13,7 +13,7 @@ import httpx
 
 from local.deployment import ROOT
 from local.system import LocalSystem
-from tests.integration.shop import create_product, order_of, wait_until
+from tests.support.local_cloud.shop import create_product, order_of, wait_until
 
 LINE = re.compile(r"  \d\d:\d\d:\d\d  (\S+) +(\S+)  sequence (\d+) +order (\S+)  verified")
 

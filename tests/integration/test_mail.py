@@ -12,12 +12,18 @@ import pytest
 from local.cloud import free_port
 from local.deployment import ROOT
 from local.system import LocalSystem
-from tests.integration.mailbox import OVERHEARD, all_tokens, everything_but_mails, mailed_token, mails_to, places_of
-from tests.integration.shop import create_product, order_of, wait_until
-from tests.integration.test_auth import PASSWORD, log_in
+from tests.support.local_cloud.accounts import NEW_PASSWORD, PASSWORD, log_in
+from tests.support.local_cloud.mailbox import (
+    OVERHEARD,
+    all_tokens,
+    everything_but_mails,
+    mailed_token,
+    mails_to,
+    places_of,
+)
+from tests.support.local_cloud.shop import create_product, order_of, wait_until
 
 ORDERS = "/api/v1/orders"
-NEW = "a quite different one"
 
 # On a busy machine the first requests and messages wait for workers to start.
 pytestmark = pytest.mark.timeout(300)
@@ -77,9 +83,9 @@ def test_a29_the_tokens_of_all_mails_stand_in_the_mails_and_nowhere_else(
             for secret in (token, token.partition(".")[2]):
                 assert not [place for place, text in written.items() if secret in text]
         assert http.post("/api/v1/auth/email/verify", json={"token": tokens[0]}).status_code in (204, 422)
-        body = {"token": tokens[1], "new_password": NEW}
+        body = {"token": tokens[1], "new_password": NEW_PASSWORD}
         assert http.post("/api/v1/auth/password/reset", json=body).status_code in (204, 422)
-    assert log_in(http, email, NEW).status_code == 200
+    assert log_in(http, email, NEW_PASSWORD).status_code == 200
 
     # The search is not blind: it has both tokens, and finds in each kind of place what may be told there of their user.
     assert set(tokens) <= all_tokens(system)

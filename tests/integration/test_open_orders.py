@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.shop import create_product, order_of, wait_until
+from tests.support.local_cloud.shop import create_product, order_of, wait_until
 
 LIMIT = 10
 # How long an order may take to be counted; on the local cloud it is a second or two.

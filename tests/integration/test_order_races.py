@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.shop import SWEEP, at_once, check_book, create_product, order_of, stock_of, wait_until
-from tests.unit.test_states import LEGAL
+from tests.support.local_cloud.shop import SWEEP, at_once, check_book, create_product, order_of, stock_of, wait_until
+from tests.support.order_states import LEGAL
 
 # Each move goes ahead of the others from each state to begin with, once in time and once in place alone.
 ROUNDS = 60

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.shop import at_once, create_product, order_of, statuses, stock_of
+from tests.support.local_cloud.shop import at_once, create_product, order_of, statuses, stock_of
 
 BUYERS = 16
 UNITS = 100

@@ -16,8 +16,8 @@ import pytest
 from local.cloud import free_port
 from local.deployment import ROOT
 from local.system import LocalSystem
-from tests.integration.feed import follow, latest
-from tests.integration.shop import create_product, order_of, wait_until
+from tests.support.local_cloud.feed import follow, latest
+from tests.support.local_cloud.shop import create_product, order_of, wait_until
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.integration.shop import CLIENTS, all_items, at_once, create_product, order_of, wait_until
+from tests.support.local_cloud.shop import CLIENTS, all_items, at_once, create_product, order_of, wait_until
 
 BASE = "/api/v1"
 SHIPMENT = {"carrier": "DHL", "tracking_number": "1"}

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.mailbox import mails_to
-from tests.integration.shop import create_product, order_of, wait_until
-from tests.integration.subscriber import subscribed
-from tests.integration.test_auth import PASSWORD, log_in
+from tests.support.local_cloud.accounts import PASSWORD, log_in
+from tests.support.local_cloud.mailbox import mails_to
+from tests.support.local_cloud.shop import create_product, order_of, wait_until
+from tests.support.local_cloud.subscriber import subscribed
 
 SCHEDULES, EXPORTS = "/api/v1/reports/schedules", "/api/v1/reports/exports"
 # A run comes at a full minute, and the local cloud's scheduler looks every few seconds.

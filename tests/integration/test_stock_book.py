@@ -6,7 +6,7 @@ from itertools import cycle
 import httpx
 
 from local.system import LocalSystem
-from tests.integration.shop import CLIENTS, at_once, check_book, create_product, order_of
+from tests.support.local_cloud.shop import CLIENTS, at_once, check_book, create_product, order_of
 
 
 def test_adjustments_orders_and_moves_at_once_leave_a_gapless_book(

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.integration.conftest import SETTINGS
-from tests.integration.shop import CLIENTS, all_items, create_product, order_of, wait_until
+from tests.support.local_cloud.settings import SETTINGS
+from tests.support.local_cloud.shop import CLIENTS, all_items, create_product, order_of, wait_until
 
 # How long the shop is busy. `OMS_TEST_BUSY_SECONDS=120` is the long way.
 SECONDS = float(os.environ.get("OMS_TEST_BUSY_SECONDS", "30"))

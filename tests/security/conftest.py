@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from oms.identity.models import User
-from tests.functional.auth.conftest import _cheap_hashes, account, frozen, full_cost, log_in
-from tests.functional.conftest import _aws, cloud, customer, manager, person, webhooks
+from tests.support.accounts import _cheap_hashes, account, frozen, full_cost, log_in
+from tests.support.fixtures import _aws, cloud, customer, manager, person, webhooks
 
 __all__ = [
     "_aws",

@@ -6,9 +6,9 @@ import pytest
 
 from auth import passwords as password_routes
 from oms.dynamodb import client
-from tests.functional.auth.conftest import PASSWORD
-from tests.functional.auth.wire import recorded
-from tests.functional.harness import invoke
+from tests.support.accounts import PASSWORD
+from tests.support.aws_calls import recorded
+from tests.support.invocation import invoke
 
 ORIGIN_SECRET = "the-front-door"
 

@@ -15,11 +15,11 @@ from oms.auditing import macs
 from oms.dynamodb import client
 from oms.identity import passwords
 from oms.webhooks import vault
-from tests.functional.gateway import call
-from tests.functional.harness import Answer, Person
-from tests.security import test_roles
-from tests.security.test_roles import RULES, World, ask, world
 from tests.security.test_webhook_secrets import log
+from tests.support import roles
+from tests.support.gateway import call
+from tests.support.invocation import Answer, Person
+from tests.support.roles import RULES, World, ask, world
 
 __all__ = ["log", "world"]
 
@@ -60,7 +60,7 @@ def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
         secrets.update(secrets_in(body), secrets_in(shown), filter(None, [options.get("token")]))
         return answer
 
-    monkeypatch.setattr(test_roles, "call", noted)
+    monkeypatch.setattr(roles, "call", noted)
     # What is to be repaired is found in a book that nobody has written in yet.
     ask(world, "repair_stock", "admin")()
     body = {"adjustment": 1000, "reason": "for all orders to come"}

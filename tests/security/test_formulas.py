@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from oms import clock
 from oms.exportable import REPORTS
 from oms.exports.cells import Lines, text
-from tests.functional.conftest import files, product
-from tests.functional.exporting import an_order, content, exported, look_until_it_is_done_with, request_export
-from tests.functional.harness import Person
+from tests.support.exports import an_order, content, exported, look_until_it_is_done_with, request_export
+from tests.support.fixtures import files, product
+from tests.support.invocation import Person
 
 __all__ = ["files", "product"]
 

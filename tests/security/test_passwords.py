@@ -9,15 +9,14 @@ from unittest.mock import patch
 
 import bcrypt
 import pytest
-from botocore.client import BaseClient
 
 from auth import passwords as password_routes
 from oms.dynamodb import client
 from oms.identity import passwords, service
 from oms.identity.models import User, counter_key
-from tests.functional.auth.conftest import PASSWORD, log_in
-from tests.functional.auth.wire import recorded
-from tests.functional.harness import invoke
+from tests.support.accounts import PASSWORD, log_in
+from tests.support.aws_calls import intercepted, recorded
+from tests.support.invocation import invoke
 
 
 @pytest.fixture
@@ -69,14 +68,14 @@ def test_a09_the_time_of_an_answer_tells_no_kind_from_another(all_kinds: dict[st
 
         return call
 
-    checkpw, call_aws = timed(bcrypt.checkpw), timed(BaseClient._make_api_call)  # type: ignore[attr-defined]
+    checkpw, send = timed(bcrypt.checkpw), timed(lambda call: call.send())
     own: dict[str, list[float]] = {kind: [] for kind in all_kinds}
     for round_ in range(5):
         forget_failures(all_kinds["known"])  # or it would be locked by and by
         for kind in Random(round_).sample(sorted(all_kinds), len(all_kinds)):
             elsewhere.clear()
             started = time.process_time()
-            with patch.object(bcrypt, "checkpw", checkpw), patch.object(BaseClient, "_make_api_call", call_aws):
+            with patch.object(bcrypt, "checkpw", checkpw), intercepted(send):
                 log_in(all_kinds[kind], "wrong", address=f"192.0.2.{round_}")
             own[kind].append(time.process_time() - started - sum(elsewhere))
 

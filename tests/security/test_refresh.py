@@ -4,9 +4,9 @@ from typing import Any
 
 from auth import handler as session_routes
 from oms.identity.models import User
-from tests.functional.auth.conftest import Clock, audit_entries
-from tests.functional.harness import invoke
-from tests.security.routes import me, refresh
+from tests.support.accounts import Clock, audit_entries
+from tests.support.invocation import invoke
+from tests.support.routes import me, refresh
 
 
 def test_a07_a_replay_after_the_grace_ends_the_family_and_is_audited(

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from oms.identity import keyring
-from tests.functional.auth.conftest import Clock
-from tests.functional.auth.wire import recorded
-from tests.security.routes import me, refresh
+from tests.support.accounts import Clock
+from tests.support.aws_calls import recorded
+from tests.support.routes import me, refresh
 
 
 def encode(part: Any) -> str:

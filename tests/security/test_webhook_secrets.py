@@ -13,11 +13,11 @@ from oms.dynamodb import client, get_item, put_item
 from oms.identity.models import User, user_key
 from oms.webhooks import vault
 from oms.webhooks.models import Subscription
-from tests.functional.auth.conftest import audit_entries
-from tests.functional.gateway import assert_problem, call
-from tests.functional.harness import Person
-from tests.functional.operations import VALID_BODIES
-from tests.functional.webhooks import a_delivery, subscribe, subscription_now
+from tests.support.accounts import audit_entries
+from tests.support.gateway import assert_problem, call
+from tests.support.invocation import Person
+from tests.support.operations import VALID_BODIES
+from tests.support.webhooks import a_delivery, subscribe, subscription_now
 
 WEBHOOKS = "/api/v1/webhooks"
 TABLES = ("identity", "inventory", "orders", "audit", "events", "webhooks", "reports")

@@ -6,17 +6,7 @@ import pytest
 
 from oms.orders import states
 from oms.orders.states import MOVES, OPEN, Move, Status, StockEffect, stock_effect
-
-LEGAL = {
-    ("pending", "confirmed"),
-    ("confirmed", "shipped"),
-    ("shipped", "delivered"),
-    ("shipped", "returned"),
-    ("delivered", "returned"),
-    ("pending", "cancelled"),
-    ("confirmed", "cancelled"),
-    ("pending", "expired"),
-}
+from tests.support.order_states import LEGAL
 
 
 def test_the_moves_are_exactly_the_legal_ones() -> None:

@@ -23,11 +23,11 @@ from oms.identity import account_mails
 from oms.identity.models import MailRequest, User
 from oms.mail import service as mail
 from oms.settings import settings
-from tests.functional.auth.conftest import Clock, log_in
-from tests.functional.auth.wire import answer_lost
-from tests.functional.gateway import call
-from tests.functional.harness import Person
-from tests.functional.mailing import LINK, Ses, event, mails, notify, set_up, stored
+from tests.support.accounts import Clock, log_in
+from tests.support.aws_calls import answer_lost
+from tests.support.gateway import call
+from tests.support.invocation import Person
+from tests.support.mail import LINK, Ses, event, mails, notify, set_up, stored
 
 NEW = "a quite different one"
 

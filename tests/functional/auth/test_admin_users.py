@@ -10,12 +10,11 @@ import pytest
 from oms.dynamodb import client, get_item, put_item
 from oms.identity import administration, service
 from oms.identity.models import ADMINS_KEY, Admins, IdentityItem, User, email_key, user_key
-from tests.faults.injector import faults
-from tests.functional.auth.conftest import audit_entries, log_in
-from tests.functional.auth.wire import answer_lost, overtaken
-from tests.functional.big_table import BigTable
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Answer, Person
+from tests.support.accounts import audit_entries, log_in
+from tests.support.aws_calls import answer_lost, intercepted, overtaken
+from tests.support.big_table import BigTable
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Answer, Person
 
 USERS = "/api/v1/admin/users"
 
@@ -137,7 +136,7 @@ def test_the_few_among_a_hundred_thousand_are_found_in_few_pages(
     table = BigTable("identity", [*there, *crowd], most=5000)
 
     found, pages, cursor = [], 0, ""
-    with faults(table.plan) as calls:
+    with intercepted(table.plan) as calls:
         while cursor is not None:
             page = call("GET", f"{USERS}?{query}{cursor}", token=boss.token).json
             found += [it["id"] for it in page["items"] if it["email"].endswith("@example.com")]

@@ -10,11 +10,11 @@ from oms import clock
 from oms.dynamodb import update_item
 from oms.identity import attempts, first_admin
 from oms.identity.models import User, user_key
-from tests.functional.auth.conftest import PASSWORD, Clock, log_in
-from tests.functional.bus import entries_of, published, told
-from tests.functional.gateway import call
-from tests.functional.harness import Person
-from tests.functional.stream import streamed
+from tests.support.accounts import PASSWORD, Clock, log_in
+from tests.support.event_bus import entries_of, published, told
+from tests.support.gateway import call
+from tests.support.invocation import Person
+from tests.support.streams import streamed
 
 USERS = "/api/v1/admin/users"
 

@@ -12,12 +12,12 @@ from oms.dynamodb import client, get_item, put_item, update_item
 from oms.identity import first_admin
 from oms.identity.first_admin import RefusedError, admit
 from oms.identity.models import ADMINS_KEY, Admins, IdentityItem, User
-from tests.faults.injector import Call, failing, faults, refuse
-from tests.functional.auth.conftest import PASSWORD, Clock, audit_entries, log_in
-from tests.functional.auth.wire import answer_lost
-from tests.functional.gateway import call
-from tests.functional.harness import Answer
-from tests.functional.tables import create_tables
+from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
+from tests.support.aws_calls import Call, answer_lost, intercepted
+from tests.support.faults import failing, refuse
+from tests.support.gateway import call
+from tests.support.invocation import Answer
+from tests.support.tables import create_tables
 
 NEW, ARN = "a quite different one", "arn:aws:iam::123456789012:user/olga"
 pytestmark = pytest.mark.usefixtures("cloud")
@@ -87,7 +87,7 @@ def test_what_is_counted_of_an_account_while_it_is_promoted_stays_counted(accoun
             update_item(User(ada.pk, ada.sk), [User.open_orders.add(2)])
         return made.send()
 
-    with faults(count_first):
+    with intercepted(count_first):
         assert admit("ada@example.com", operator_arn=ARN).done == "promoted"
 
     assert users()[0].open_orders == 2
@@ -174,7 +174,10 @@ def test_the_command_prints_the_link_and_no_more(stage: str, monkeypatch: pytest
 @pytest.mark.parametrize("operation", ["GetItem", "TransactWriteItems"])
 @pytest.mark.usefixtures("stage")
 def test_the_command_says_so_where_it_may_not_write(monkeypatch: pytest.MonkeyPatch, operation: str, code: str) -> None:
-    with faults(refuse(operation, failing(code))), pytest.raises(SystemExit, match=f"'dev' cannot be reached.*{code}"):
+    with (
+        intercepted(refuse(operation, failing(code))),
+        pytest.raises(SystemExit, match=f"'dev' cannot be reached.*{code}"),
+    ):
         run(monkeypatch, "--stage", "dev", "--email", "olga@example.com")
 
 

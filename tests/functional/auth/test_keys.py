@@ -16,9 +16,9 @@ from oms.identity import keyring, keys
 from oms.identity.models import User
 from oms.secret_store import Reloaded
 from oms.settings import settings
-from tests.functional.auth.conftest import Clock, audit_entries, log_in
-from tests.functional.auth.wire import answer_lost, overtaken, recorded
-from tests.functional.harness import Answer, invoke
+from tests.support.accounts import Clock, audit_entries, log_in
+from tests.support.aws_calls import answer_lost, overtaken, recorded
+from tests.support.invocation import Answer, invoke
 
 NAMES = {"secret_name": "oms/rotated/signing-keys", "parameter_name": "/oms/rotated/jwks"}
 SOON = keys.PUBLISHED_BEFORE_SIGNING

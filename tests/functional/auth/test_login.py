@@ -10,9 +10,9 @@ from oms.dynamodb import batch_get, client
 from oms.identity import keyring, passwords
 from oms.identity.models import Counter, Device, IdentityItem, User, counter_key
 from oms.secret_store import Reloaded
-from tests.functional.auth.conftest import PASSWORD, Clock, audit_entries, log_in
-from tests.functional.auth.wire import answer_lost, overtaken, recorded
-from tests.functional.harness import Answer, invoke
+from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
+from tests.support.aws_calls import answer_lost, overtaken, recorded
+from tests.support.invocation import Answer, invoke
 
 LOCK = 15 * 60
 

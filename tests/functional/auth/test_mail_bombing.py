@@ -7,11 +7,11 @@ from itertools import count
 import pytest
 
 from local.demo import PASSWORD
-from tests.functional.auth.conftest import Clock, log_in
-from tests.functional.bus import entries_of
-from tests.functional.gateway import call
-from tests.functional.mailing import Ses, notify, set_up
-from tests.functional.stream import streamed
+from tests.support.accounts import Clock, log_in
+from tests.support.event_bus import entries_of
+from tests.support.gateway import call
+from tests.support.mail import Ses, notify, set_up
+from tests.support.streams import streamed
 
 VICTIM = "victim@example.com"
 # Days begin at midnight UTC; hours at their full.

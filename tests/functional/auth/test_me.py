@@ -9,10 +9,10 @@ from oms import clock
 from oms.dynamodb import get_item
 from oms.identity.models import IdentityItem, Session, User, session_key, user_key
 from oms.identity.opaque_tokens import RefreshToken
-from tests.functional.auth.conftest import Clock, audit_entries, log_in
-from tests.functional.auth.wire import answer_lost, overtaken, recorded
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Answer, Person
+from tests.support.accounts import Clock, audit_entries, log_in
+from tests.support.aws_calls import answer_lost, overtaken, recorded
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Answer, Person
 
 ME, SESSIONS = "/api/v1/auth/me", "/api/v1/auth/sessions"
 

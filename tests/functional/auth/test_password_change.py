@@ -8,10 +8,10 @@ import pytest
 from oms.dynamodb import get_item
 from oms.identity import attempts, passwords
 from oms.identity.models import Counter, IdentityItem, User, counter_key, user_key
-from tests.functional.auth.conftest import PASSWORD, Clock, audit_entries, log_in
-from tests.functional.auth.wire import answer_lost, overtaken, recorded
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Answer
+from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
+from tests.support.aws_calls import answer_lost, overtaken, recorded
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Answer
 
 NEW = "a quite different one"
 

@@ -9,10 +9,10 @@ from oms.dynamodb import client, get_item, put_item
 from oms.identity import mailed_tokens, passwords
 from oms.identity.mailed_tokens import Purpose
 from oms.identity.models import Counter, Device, IdentityItem, User, counter_key, device_key, user_key
-from tests.functional.auth.conftest import PASSWORD, Clock, audit_entries, log_in
-from tests.functional.auth.wire import answer_lost, overtaken, recorded
-from tests.functional.gateway import assert_problem, call, places
-from tests.functional.harness import Answer, Person
+from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
+from tests.support.aws_calls import answer_lost, overtaken, recorded
+from tests.support.gateway import assert_problem, call, places
+from tests.support.invocation import Answer, Person
 
 NEW = "a quite different one"
 type Mail = Callable[[Purpose], str]

@@ -8,9 +8,9 @@ from oms.dynamodb import client
 from oms.errors import EmailTakenError
 from oms.identity import service
 from oms.identity.models import User
-from tests.functional.auth.conftest import PASSWORD, Clock, audit_entries, log_in
-from tests.functional.auth.wire import answer_lost, recorded
-from tests.functional.harness import Answer, invoke
+from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
+from tests.support.aws_calls import answer_lost, recorded
+from tests.support.invocation import Answer, invoke
 
 pytestmark = pytest.mark.usefixtures("cloud")
 

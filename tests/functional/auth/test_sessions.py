@@ -11,9 +11,9 @@ from oms.identity import keyring
 from oms.identity.models import IdentityItem, Session, User, session_key
 from oms.identity.opaque_tokens import RefreshToken
 from oms.secret_store import Reloaded
-from tests.functional.auth.conftest import Clock, audit_entries, log_in
-from tests.functional.auth.wire import answer_lost, overtaken, recorded
-from tests.functional.harness import Answer, invoke
+from tests.support.accounts import Clock, audit_entries, log_in
+from tests.support.aws_calls import answer_lost, intercepted, overtaken, recorded
+from tests.support.invocation import Answer, invoke
 
 
 @pytest.fixture
@@ -269,7 +269,7 @@ def test_keys_that_stay_unprocessed_are_a_503_never_a_401(pair: dict[str, Any]) 
     request = {"identity": {"Keys": [{"pk": {"S": "x"}, "sk": {"S": "y"}}], "ConsistentRead": True}}
     nothing = {"Responses": {}, "UnprocessedKeys": request}
 
-    with patch.object(type(client()), "_make_api_call", lambda *_: nothing), patch("time.sleep"):
+    with intercepted(lambda _: nothing):
         answer = me(pair["access_token"])
 
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")

@@ -19,7 +19,7 @@ from oms.inventory.reconciliation import (
     reconcile,
     verify,
 )
-from tests.unit.inventory.history import NEVER, PRODUCTS, Shop, live, steps
+from tests.support.stock_history import NEVER, PRODUCTS, Shop, live, steps
 
 ALL = Window(NEVER, NEVER)
 """Leaves nothing out."""

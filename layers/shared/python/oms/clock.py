@@ -1,6 +1,7 @@
-"""Time and randomness, in one place so that tests can move the one and seed the other without patching."""
+"""Time, waiting and randomness, in one place: tests replace these functions and no others."""
 
 import secrets
+import time
 from datetime import UTC, datetime
 
 from oms.settings import settings
@@ -12,6 +13,15 @@ CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 def now() -> datetime:
     """The time of this deployment, in UTC. On the local cloud a test may have moved it."""
     return datetime.now(UTC) + settings().clock_offset
+
+
+def monotonic() -> float:
+    """Seconds of a clock that never goes back, for deadlines within this process."""
+    return time.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def timestamp(moment: datetime) -> str:

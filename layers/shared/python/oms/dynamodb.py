@@ -7,7 +7,6 @@ models, the item behind a failed single write, a batch of several kinds) is here
 import json
 import math
 import random
-import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
+from oms import clock
 from oms.errors import UnavailableError
 from oms.settings import aws_region
 
@@ -197,7 +197,7 @@ def patience(seconds: float = _REQUEST_PATIENCE) -> Iterator[None]:
     A call without an answer takes 6 s (twice a connection and a read). So the calls end before 19 s, and a last look
     at what was stored before 26 s; API Gateway waits 30.
     """
-    mark = _deadline.set(time.monotonic() + seconds)
+    mark = _deadline.set(clock.monotonic() + seconds)
     try:
         yield
     finally:
@@ -220,25 +220,25 @@ def last_look() -> AbstractContextManager[None]:
 
 
 def _check_time() -> None:
-    if time.monotonic() > _deadline.get():
+    if clock.monotonic() > _deadline.get():
         raise UnavailableError
 
 
-def retrying[T](attempt: Callable[[], T], *, sleep: Callable[[float], None] = time.sleep) -> T:
+def retrying[T](attempt: Callable[[], T]) -> T:
     """What `attempt` returns, made again while the failure is passing (conflict, throttling, time-out).
 
     An attempt must be safe to repeat after an unknown outcome. At most 7 attempts with full jitter, none begun after
     6 s (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
     Raises UnavailableError (503) after the last: contention is never reported as anything else.
     """
-    end = min(time.monotonic() + _PATIENCE, _deadline.get())
+    end = min(clock.monotonic() + _PATIENCE, _deadline.get())
     last: Exception | None = None
     for number in range(_ATTEMPTS):
         if number:
             pause = random.uniform(0, min(1.0, 0.05 * 2**number))  # noqa: S311 - jitter, not a secret
-            if time.monotonic() + pause > end:
+            if clock.monotonic() + pause > end:
                 break
-            sleep(pause)
+            clock.sleep(pause)
         try:
             return attempt()
         except TryAgainError as error:

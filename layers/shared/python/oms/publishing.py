@@ -1,14 +1,13 @@
 """Events on their way to the bus. What was derived from a stream is put there whole, or the batch comes again."""
 
 import random
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 from botocore.config import Config
 
-from oms import aws
+from oms import aws, clock
 from oms.events import Event, Internal
 from oms.settings import settings
 
@@ -23,11 +22,11 @@ class NotPublishedError(Exception):
     """The bus has refused some events again and again; those that it took may be published twice."""
 
 
-def publish(events: Iterable[Event[Any] | Internal], *, sleep: Callable[[float], None] = time.sleep) -> int:
+def publish(events: Iterable[Event[Any] | Internal]) -> int:
     """Puts the events on the bus, in their order; how many. Raises NotPublishedError and botocore's errors."""
     published = 0
     for entries in _batches([_entry(event) for event in events]):
-        _put(entries, sleep)
+        _put(entries)
         published += len(entries)
     return published
 
@@ -54,12 +53,12 @@ def _batches(entries: Sequence[dict[str, str]]) -> Iterator[list[dict[str, str]]
         yield batch
 
 
-def _put(entries: list[dict[str, str]], sleep: Callable[[float], None]) -> None:
+def _put(entries: list[dict[str, str]]) -> None:
     """The call may succeed and refuse some of its entries: those alone are put again."""
     codes: set[str] = set()
     for attempt in range(_ATTEMPTS):
         if attempt:
-            sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
+            clock.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
         answers = _bus().put_events(Entries=entries)["Entries"]
         refused = [(entry, answer) for entry, answer in zip(entries, answers, strict=True) if "ErrorCode" in answer]
         if not refused:

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -226,16 +225,14 @@ def share_and_wait(
     *,
     by: Actor,
     address: str,
-    now: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[Export, Link]:
     """As `share_export`: the export when it is finished, or as it is after 20 seconds, with its link."""
-    until, pause = now() + WAIT_SECONDS, 0.2
+    until, pause = clock.monotonic() + WAIT_SECONDS, 0.2
     export = share_export(query, by=by, address=address)
     with more_patience(_MORE_PATIENCE):
         with suppress(UnavailableError):
-            while export.status in UNFINISHED and now() + pause < until:
-                sleep(pause)
+            while export.status in UNFINISHED and clock.monotonic() + pause < until:
+                clock.sleep(pause)
                 pause = min(1.0, pause * 1.5)
                 export = get(export.id)
         return export, link(export, by=by, address=address)

@@ -1,10 +1,10 @@
 """Reading what there is about products: the stock item, its book and the adjustments behind it."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from oms import clock
 from oms.dynamodb import batch_get_raw, query_raw
 from oms.inventory.facts import UNREADABLE, Fact, Line, Units, line_of, of_adjustment
 from oms.inventory.models import (
@@ -42,16 +42,14 @@ def read_accounts(product_ids: Sequence[str], *, full: bool) -> list[Account]:
     ]
 
 
-def settled(
-    accounts: Iterable[Account], judge: Callable[[Account], Verdict], *, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[tuple[Account, Verdict]]:
+def settled(accounts: Iterable[Account], judge: Callable[[Account], Verdict]) -> Iterator[tuple[Account, Verdict]]:
     """Each account, with its lines read, and what `judge` says of it. The lines are gone when the next one is taken.
 
     An account that is unsettled is looked at again after a moment, as the stream brings the lines up to what is stored.
     """
     for pause in _PAUSES:
         if pause:
-            sleep(pause)
+            clock.sleep(pause)
         waiting = []
         for account in accounts:
             _read_lines(account)

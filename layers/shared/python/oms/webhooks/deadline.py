@@ -1,11 +1,12 @@
 """A moment by which work is to be done, for what takes no limit of its own."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Self
+
+from oms import clock
 
 
 @dataclass(frozen=True)
@@ -14,11 +15,11 @@ class Deadline:
 
     @classmethod
     def within(cls, seconds: float) -> Self:
-        return cls(time.monotonic() + seconds)
+        return cls(clock.monotonic() + seconds)
 
     def left(self) -> float:
         """Seconds, more than 0. Raises TimeoutError."""
-        left = self.end - time.monotonic()
+        left = self.end - clock.monotonic()
         if left <= 0:
             raise TimeoutError
         return left

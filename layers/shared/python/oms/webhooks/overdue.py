@@ -3,7 +3,6 @@
 Only what is minutes overdue, as what is due now has a nudge on its way. A nudge too many does nothing.
 """
 
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -34,12 +33,12 @@ READ_WITHIN = 45.0
 
 def sweep() -> int:
     """Nudges what is overdue; how many nudges were sent. Goes on past what fails, and then raises ExceptionGroup."""
-    end = time.monotonic() + BEGUN_WITHIN
+    end = clock.monotonic() + BEGUN_WITHIN
     sent = 0
     failures: list[Exception] = []
     with patience(READ_WITHIN):
         left = _nudging()
-        while left and sent < IN_ALL and time.monotonic() < end:
+        while left and sent < IN_ALL and clock.monotonic() < end:
             for nudged in tuple(left):
                 try:
                     sent += next(nudged)

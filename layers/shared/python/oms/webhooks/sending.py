@@ -5,7 +5,6 @@ that was cut off has claimed stays an attempt, and is due again when the claim e
 """
 
 import random
-import time
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
@@ -192,11 +191,11 @@ def _send(begun: Begun) -> Answered:
             **signed_headers(delivery.event_id, int(began.timestamp()), body, begun.secrets),
         }
         with standing.noticed_when_slow(subscription):
-            ticks = time.monotonic()
+            ticks = clock.monotonic()
             try:
                 answer = post(target, body, headers, private=private)
             finally:
-                seconds = time.monotonic() - ticks
+                seconds = clock.monotonic() - ticks
         attempt.status_code, retry_after = answer.status, answer.retry_after
         attempt.answer = _shown(answer.body)
     # A forbidden target is the receiver's failure, though nothing is sent: it is their name that leads there.

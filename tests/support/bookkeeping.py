@@ -12,9 +12,9 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from oms.inventory import stock_check
 from oms.inventory.models import CheckRun, Movement, ProductDrift, StockItem
 from oms.inventory.stock_repair import Repair, repair
-from tests.faults.shop import Shop, table
-from tests.functional.harness import Context
-from tests.functional.stream import Record, keep_books, record
+from tests.support.invocation import Context
+from tests.support.shop import Shop, table
+from tests.support.streams import Record, keep_books, record
 from verifier import handler as verifier
 
 

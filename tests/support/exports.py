@@ -22,7 +22,7 @@ from oms.exports.models import Export
 from oms.exports.schemas import CreateExportRequest
 from oms.orders.models import Draw, HistoryEntry, Line, Order, created_shard
 from oms.settings import settings
-from tests.functional.harness import Context, Person
+from tests.support.invocation import Context, Person
 
 ADDRESS = "198.51.100.1"
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,24 +4,22 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from tests.faults.shop import table
+from tests.support.aws_calls import Call
+from tests.support.shop import table
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html, in bytes of UTF-8.
 LIMITS = {"HASH": 2048, "RANGE": 1024}
-_send = BaseClient._make_api_call  # type: ignore[attr-defined]
 
 
-def send_within_limits(client: BaseClient, operation: str, parameters: Mapping[str, Any]) -> Any:
-    """As botocore's `_make_api_call`."""
-    if client.meta.service_model.service_name == "dynamodb":
-        for limit, value in _keys(operation, parameters):
+def within_limits(call: Call) -> Any:
+    if call.service == "dynamodb":
+        for limit, value in _keys(call.operation, call.parameters):
             if not 0 < len(value.encode()) <= limit:
                 message = f"a key of {len(value.encode())} bytes where 1 to {limit} are allowed"
-                raise ClientError({"Error": {"Code": "ValidationException", "Message": message}}, operation)
-    return _send(client, operation, parameters)
+                raise ClientError({"Error": {"Code": "ValidationException", "Message": message}}, call.operation)
+    return call.send()
 
 
 def _keys(operation: str, parameters: Mapping[str, Any]) -> Iterator[tuple[int, str]]:

@@ -11,9 +11,9 @@ from oms.events import Event
 from oms.identity.models import IdentityItem, User, user_key
 from oms.orders.states import OPEN
 from oms.streams import Change
-from tests.faults.shop import orders_stored, table
-from tests.functional.harness import Context, Person
-from tests.functional.stream import Record
+from tests.support.invocation import Context, Person
+from tests.support.shop import orders_stored, table
+from tests.support.streams import Record
 
 type Told = dict[str, Any]
 """An event, as it is in the queue."""

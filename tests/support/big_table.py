@@ -8,8 +8,8 @@ from operator import itemgetter
 from threading import Lock
 from typing import Any
 
-from tests.faults.injector import Call
-from tests.faults.shop import table
+from tests.support.aws_calls import Call
+from tests.support.shop import table
 
 type RawItem = Mapping[str, Any]
 type Entries = list[tuple[str, RawItem]]

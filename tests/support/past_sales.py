@@ -11,9 +11,9 @@ from oms.money import to_text
 from oms.orders.events import event_of
 from oms.orders.models import Line, Order
 from oms.orders.past import versions
-from tests.faults.shop import table
-from tests.functional.counting import Told
-from tests.functional.past_orders import Past
+from tests.support.open_order_counts import Told
+from tests.support.past_orders import Past
+from tests.support.shop import table
 
 
 def store(orders: Iterable[Order]) -> None:

@@ -21,7 +21,7 @@ from oms.orders.offers import OfferCache
 from oms.orders.states import OPEN, Status
 from orders import handler as orders
 from sweeper import worker
-from tests.functional.harness import Answer, Context, Person, invoke
+from tests.support.invocation import Answer, Context, Person, invoke
 
 # What a manager can do with an order, and the moves that come before.
 BEFORE: dict[str, tuple[str, ...]] = {

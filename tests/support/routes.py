@@ -1,7 +1,7 @@
 """What nearly every attack asks for in the end."""
 
 from auth import handler as session_routes
-from tests.functional.harness import Answer, invoke
+from tests.support.invocation import Answer, invoke
 
 
 def me(token: str) -> Answer:

@@ -18,10 +18,10 @@ from oms.auditing.models import Head
 from oms.auditing.verification import Verification
 from oms.settings import settings
 from sealer import handler as sealer
-from tests.faults.shop import table
-from tests.functional.bookkeeping import raw_item
-from tests.functional.harness import Context
-from tests.functional.stream import Record, items_of, record
+from tests.support.bookkeeping import raw_item
+from tests.support.invocation import Context
+from tests.support.shop import table
+from tests.support.streams import Record, items_of, record
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

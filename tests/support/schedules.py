@@ -12,9 +12,9 @@ from oms.dynamodb import put_item
 from oms.exports import entries
 from oms.identity.models import Claim, claim_key
 from scheduler import handler as scheduler
-from tests.faults.injector import Call, Plan, faults
-from tests.functional.gateway import call
-from tests.functional.harness import Answer, Context, Person
+from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.gateway import call
+from tests.support.invocation import Answer, Context, Person
 
 SCHEDULES = "/api/v1/reports/schedules"
 
@@ -41,7 +41,7 @@ def entries_kept(plan: Plan = lambda call: call.send()) -> Iterator[Entries]:
         assert kept.pop(name)["GroupName"] == call.parameters["GroupName"]
         return {}
 
-    with faults(take), faults(plan):
+    with intercepted(take), intercepted(plan):
         yield kept
 
 

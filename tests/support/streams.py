@@ -5,13 +5,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
-from unittest.mock import patch
-
-from botocore.client import BaseClient
 
 from bookkeeper import handler as bookkeeper
-from tests.faults.shop import table
-from tests.functional.harness import Context
+from tests.support.aws_calls import Call, intercepted
+from tests.support.invocation import Context
+from tests.support.shop import table
 
 type Record = dict[str, Any]
 
@@ -59,14 +57,13 @@ def streamed(*tables: str) -> Iterator[list[Record]]:
     record that it would make.
     """
     records: list[Record] = []
-    real = BaseClient._make_api_call  # type: ignore[attr-defined]
 
-    def noted(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
-        if operation not in ("TransactWriteItems", "UpdateItem", "PutItem"):
-            return real(client, operation, parameters)
+    def noted(call: Call) -> Any:
+        if call.operation not in ("TransactWriteItems", "UpdateItem", "PutItem"):
+            return call.send()
         before = {name: items_of(name) for name in tables or STOCK_ALONE}
         try:
-            return real(client, operation, parameters)
+            return call.send()
         finally:
             for name, was in before.items():
                 now = items_of(name)
@@ -75,7 +72,7 @@ def streamed(*tables: str) -> Iterator[list[Record]]:
                     record(was.get(key), now.get(key), of=name) for key in changed if tables or key[1] == "stock"
                 )
 
-    with patch.object(BaseClient, "_make_api_call", noted):
+    with intercepted(noted):
         yield records
 
 

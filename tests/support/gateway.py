@@ -10,7 +10,7 @@ from docs import handler as docs
 from inventory import handler as inventory
 from orders import handler as orders
 from reports import handler as reports
-from tests.functional.harness import Answer, invoke
+from tests.support.invocation import Answer, invoke
 from webhooks import handler as webhooks
 
 _PASSWORDS = ("register", "login", "password", "password/forgot", "password/reset")

@@ -1,16 +1,9 @@
-"""The fault injector: every AWS call of the system, in order, and a plan of what becomes of each.
-
-It stands where botocore turns an operation into a request (`BaseClient._make_api_call`), above botocore's own
-retries. So a call here is what the code asked for, and an error here is what is left when botocore has given up.
-"""
+"""Faults: plans of what becomes of each AWS call, and the errors that DynamoDB answers with."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from unittest.mock import patch
 
-from botocore.client import BaseClient
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
@@ -19,48 +12,13 @@ from botocore.exceptions import (
     SSLError,
 )
 
-READS = frozenset({"BatchGetItem", "GetItem", "GetParameter", "GetSecretValue", "Query"})
-
-
-class Crash(BaseException):
-    """The process is gone. Not an Exception, so that no code under test can catch it."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One AWS call. `number` counts from 1 since the plan began; `send` makes it for real."""
-
-    number: int
-    service: str
-    operation: str
-    parameters: Mapping[str, Any]
-    send: Callable[[], Any] = field(repr=False, compare=False)
-
-    @property
-    def writes(self) -> bool:
-        return self.operation not in READS
-
-
-type Plan = Callable[[Call], Any]
-"""What becomes of a call: its answer, or an exception."""
+from tests.support.aws_calls import Call, Plan, intercepted
 
 type Failure = Callable[[Call], Exception]
 
 
-@contextmanager
-def faults(plan: Plan = lambda call: call.send()) -> Iterator[list[Call]]:
-    """While it lasts, `plan` decides over every AWS call of the process. Gives the calls made so far."""
-    calls: list[Call] = []
-    real = BaseClient._make_api_call
-
-    def planned(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
-        service = client.meta.service_model.service_name
-        call = Call(len(calls) + 1, service, operation, parameters, lambda: real(client, operation, parameters))
-        calls.append(call)
-        return plan(call)
-
-    with patch.object(BaseClient, "_make_api_call", planned):
-        yield calls
+class Crash(BaseException):
+    """The process is gone. Not an Exception, so that no code under test can catch it."""
 
 
 # ---- plans ----------------------------------------------------------------------------------------------------------
@@ -143,7 +101,7 @@ def crashes[T](begin: Callable[[], T], act: Callable[[T], object]) -> Iterator[t
         for name, plan in (("before", crash_before(number)), ("after", crash_after(number))):
             subject = begin()
             try:
-                with faults(plan):
+                with intercepted(plan):
                     act(subject)
             except Crash:
                 yield f"{name} call {number}", subject

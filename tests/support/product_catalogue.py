@@ -14,7 +14,7 @@ from oms.inventory.models import Product, StockItem, category_listing, name_pref
 from oms.inventory.schemas import CreateProductRequest, ListProductsQuery, Sort
 from oms.inventory.service import Stocked, new_product
 from oms.pages import LOWEST
-from tests.functional.big_table import BigTable, RawItem
+from tests.support.big_table import BigTable, RawItem
 
 MOST = 100_000
 START = datetime(2026, 1, 1, tzinfo=UTC)

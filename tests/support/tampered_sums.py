@@ -15,14 +15,14 @@ from oms.inventory.models import StockItem
 from oms.orders.models import Order
 from oms.reports import rebuild, stock_sums
 from oms.reports.order_sums import SHARDS, days_of, shard_of
-from tests.faults.direct import past_the_protocol
-from tests.faults.injector import faults
-from tests.faults.shop import Shop, table
-from tests.functional.counting import aggregate, set_count
-from tests.functional.harness import Person
-from tests.functional.past import store, told_of, widen
-from tests.functional.past_orders import Past
-from tests.functional.stream import keep_books, record
+from tests.support.aws_calls import intercepted
+from tests.support.direct import past_the_protocol
+from tests.support.invocation import Person
+from tests.support.open_order_counts import aggregate, set_count
+from tests.support.past_orders import Past
+from tests.support.past_sales import store, told_of, widen
+from tests.support.shop import Shop, table
+from tests.support.streams import keep_books, record
 
 DAYS = 3
 DAY = timedelta(days=1)
@@ -42,7 +42,7 @@ class Shown:
     def rebuild(self, *, fix: bool = False, only: date | None = None) -> list[str]:
         """What the command says, of one day or of all."""
         said: list[str] = []
-        with faults(past_the_protocol):
+        with intercepted(past_the_protocol):
             done = rebuild.rebuild(only, only, shards=1, fix=fix, say=said.append)
         assert done == (said[-1] == f"{'What was looked at' if only else 'All'} is as it should be.")
         return said[:-1]
@@ -62,7 +62,7 @@ def make(customer: Person, manager: Person) -> Shown:
         user = {"id": who.id, "role": who.role, "status": "active"}
         events.append({"type": "user.registered", "sequence": 1, "data": user})
     random.Random(1).shuffle(events)
-    with faults(past_the_protocol):
+    with intercepted(past_the_protocol):
         for batch in batched(events, 50, strict=False):
             assert aggregate(batch) == []
     shop = Shop(customer, manager)

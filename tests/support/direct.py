@@ -10,8 +10,9 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.comparisons import get_filter_expression
 from moto.dynamodb.models.dynamo_type import DynamoType
 
-from tests.faults.injector import Call, Reason, cancelled
-from tests.faults.shop import table
+from tests.support.aws_calls import Call
+from tests.support.faults import Reason, cancelled
+from tests.support.shop import table
 
 _RANGE = "#partition = :partition AND #sort BETWEEN :low AND :high"
 # An update that sets, removes and adds to attributes, without arithmetic or functions.

@@ -7,9 +7,9 @@ from typing import Any
 
 from oms.publishing import SOURCE
 from publisher import handler as publisher
-from tests.faults.injector import Call, faults
-from tests.functional.harness import Context
-from tests.functional.stream import Record
+from tests.support.aws_calls import Call, intercepted
+from tests.support.invocation import Context
+from tests.support.streams import Record
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def bus(refused: Callable[[Any], bool] = lambda _: False) -> Iterator[list[Any]]
                 answers.append({"EventId": str(len(taken))})
         return {"FailedEntryCount": sum("ErrorCode" in it for it in answers), "Entries": answers}
 
-    with faults(take):
+    with intercepted(take):
         yield taken
 
 

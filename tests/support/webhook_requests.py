@@ -5,8 +5,8 @@ from typing import Any
 from oms.audit import AuditEntry
 from oms.dynamodb import client, get_item
 from oms.webhooks.models import Subscription, SubscriptionCount
-from tests.functional.gateway import call
-from tests.functional.harness import Answer, Person
+from tests.support.gateway import call
+from tests.support.invocation import Answer, Person
 
 WEBHOOKS = "/api/v1/webhooks"
 URL = "https://hooks.example/orders?key=abc"

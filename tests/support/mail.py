@@ -9,13 +9,14 @@ import pytest
 
 from notifier import handler as notifier
 from oms import clock
-from oms.dynamodb import client
+from oms.dynamodb import client, put_item
 from oms.events import event_id
 from oms.identity import account_mails
 from oms.mail import service as mail
 from oms.mail.models import Mail
 from oms.settings import settings
-from tests.functional.harness import Context
+from oms.webhooks.models import Subscription
+from tests.support.invocation import Context, Person
 
 SENDER, SHOP = "shop@shop.example", "https://shop.example"
 LINK = re.compile(r"^https://shop\.example/(reset-password|verify-email)#token=(\S+)$", re.M)
@@ -125,3 +126,26 @@ def notify(*bodies: str) -> list[str]:
     ]
     answer = notifier.lambda_handler({"Records": records}, Context())
     return [it["itemIdentifier"] for it in answer["batchItemFailures"]]
+
+
+def disabled_webhook(owner: Person, **changes: Any) -> str:
+    """A subscription that was disabled; its event."""
+    subscription_id, at = clock.random_id(), clock.timestamp(clock.now())
+    attributes: dict[str, Any] = {
+        "id": subscription_id,
+        "url": "https://erp.example/hooks",
+        "events": ["order.*"],
+        "status": "disabled",
+        "disabled_reason": "failing",
+        "failing_since": "2026-11-17T03:12:40.000Z",
+        "secret": b"sealed",
+        "version": 2,
+        "created_at": at,
+        "updated_at": at,
+        "created_by": owner.id,
+        "updated_by": "system",
+        "updated_by_role": "system",
+    }
+    put_item(Subscription(*Subscription.key(subscription_id), **attributes | changes))
+    shown = ("id", "url", "events", "status", "disabled_reason", "failing_since")
+    return event("webhook.disabled", {name: attributes[name] for name in shown} | {"description": None})

@@ -20,10 +20,10 @@ from oms.webhooks.targets import Target
 from sender import handler as sender
 from sweeper import handler as sweeper
 from sweeper import replays
-from tests.faults.shop import table
-from tests.functional import webhooks
-from tests.functional.harness import Context
-from tests.functional.webhooks import an_event
+from tests.support import webhooks
+from tests.support.invocation import Context
+from tests.support.shop import table
+from tests.support.webhooks import an_event
 
 DISPATCH = "https://sqs.eu-central-1.amazonaws.com/123456789012/dispatch"
 QUICK = settings().delivery_queue_url

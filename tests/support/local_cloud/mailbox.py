@@ -8,7 +8,7 @@ import httpx
 
 from local.mail import SentMail, sent
 from local.system import LocalSystem
-from tests.integration.shop import wait_until
+from tests.support.local_cloud.shop import wait_until
 
 OVERHEARD = "overheard"
 

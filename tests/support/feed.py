@@ -7,8 +7,8 @@ from typing import Any
 from feeder import handler as feeder
 from oms import clock
 from oms.events import event_id
-from tests.functional.gateway import call
-from tests.functional.harness import Answer, Context, Person
+from tests.support.gateway import call
+from tests.support.invocation import Answer, Context, Person
 
 FEED = "/api/v1/events"
 

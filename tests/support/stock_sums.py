@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from oms.inventory.models import StockItem
-from tests.faults.shop import table
+from tests.support.shop import table
 
 SUMS = ("products", "on_hand", "reserved", "value", "low", "out")
 

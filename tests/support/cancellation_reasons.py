@@ -10,9 +10,10 @@ from typing import Any
 
 from oms.inventory.models import StockItem
 from oms.orders import service
-from tests.faults.injector import Call, Plan, Reason, cancelled, faults, timed_out
-from tests.faults.shop import Shop, new_process, stock_of, table
-from tests.functional.harness import Answer
+from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.faults import Reason, cancelled, timed_out
+from tests.support.invocation import Answer
+from tests.support.shop import Shop, new_process, stock_of, table
 
 PUTS = ("none", "same", "other", "conflict", "throttled")
 LINES = ("none", "unknown", "inactive", "stale", "short", "conflict", "throttled")
@@ -106,7 +107,7 @@ class Scene:
             self.stored_id = self._send(quantity).json["id"]
         if self.mix.keyed:
             self._befall()
-        with faults(self._plan()):
+        with intercepted(self._plan()):
             return self._send(QUANTITY)
 
     def requested(self) -> int:

@@ -1,0 +1,85 @@
+"""Accounts with cheap password hashes, and a clock that stands still: no test depends on when in a minute it runs."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import bcrypt
+import pytest
+
+from auth import passwords as password_routes
+from oms import clock
+from oms.audit import AuditEntry
+from oms.dynamodb import client, put_item
+from oms.identity import emails, passwords
+from oms.identity.models import Claim, User, claim_key, email_key, user_key
+from tests.support.invocation import Answer, invoke
+
+PASSWORD = "correct horse battery"
+
+
+class Clock:
+    def __init__(self) -> None:
+        # In the past, so that independent verifiers, which read the real clock, take its tokens.
+        self.now = (datetime.now(UTC) - timedelta(minutes=5)).replace(second=10, microsecond=0)
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@pytest.fixture(autouse=True)
+def frozen(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    frozen = Clock()
+    monkeypatch.setattr(clock, "now", lambda: frozen.now)
+    return frozen
+
+
+@pytest.fixture(autouse=True)
+def _cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """bcrypt at its lowest cost, a hundredth of a second in all, where the cost is not what is tested."""
+    if "full_cost" not in request.fixturenames:
+        monkeypatch.setattr(passwords, "_COST", 4)
+        monkeypatch.setattr(passwords, "_NOBODY", b"$2b$04$" + passwords._NOBODY.removeprefix(b"$2b$12$"))
+
+
+@pytest.fixture
+def full_cost() -> None:
+    """For tests of what bcrypt costs."""
+
+
+@pytest.fixture
+def account(cloud: None) -> Callable[..., User]:
+    """A factory of accounts with the password PASSWORD, hashed at bcrypt's lowest cost."""
+
+    def make(email: str = "ada@example.com", **attributes: Any) -> User:
+        user_id, folded = clock.random_id(), emails.fold(email)
+        hashed = bcrypt.hashpw(passwords._peppered(PASSWORD, "1"), bcrypt.gensalt(4)).decode()
+        values = {"first_name": "Ada", "role": "customer", "password_hash": hashed, "pepper_version": "1"} | attributes
+        user = User(
+            *user_key(user_id),
+            id=user_id,
+            email=email,
+            email_folded=folded,
+            email_key=email_key(folded, user_id),
+            created_at=clock.timestamp(clock.now()),
+            **values,
+        )
+        put_item(user)
+        put_item(Claim(*claim_key(folded), user_id=user_id))
+        return user
+
+    return make
+
+
+def log_in(email: str = "ada@example.com", password: str = PASSWORD, **more: Any) -> Answer:
+    """`device_token` goes into the body, everything else to `invoke`."""
+    body = {"email": email, "password": password}
+    if "device_token" in more:
+        body["device_token"] = more.pop("device_token")
+    return invoke(password_routes, "POST", "/api/v1/auth/login", body, **more)
+
+
+def audit_entries() -> list[AuditEntry]:
+    items = client().scan(TableName="audit")["Items"]
+    entries = [AuditEntry.from_raw_data(item) for item in items if item["kind"]["S"] == "entry"]
+    return sorted(entries, key=lambda entry: str(entry.sk))
