@@ -8,11 +8,29 @@ from oms.identity import keyring
 from tests.support.audit_log import Log
 from tests.support.aws_calls import intercepted
 from tests.support.direct import past_the_protocol
-from tests.support.fixtures import _aws, cloud, customer, manager, person, time_machine, world
+from tests.support.fixtures import (
+    _aws,
+    cloud,
+    customer,
+    manager,
+    no_sleep,
+    person,
+    time_machine,
+    world,
+)
 from tests.support.invocation import Person
 from tests.support.shop import Shop
 
-__all__ = ["_aws", "cloud", "customer", "manager", "person", "time_machine", "world"]
+__all__ = [
+    "_aws",
+    "cloud",
+    "customer",
+    "manager",
+    "no_sleep",
+    "person",
+    "time_machine",
+    "world",
+]
 
 
 @pytest.fixture

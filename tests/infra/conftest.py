@@ -2,9 +2,7 @@
 
 import pytest
 
-from tests.support.template import FULL_SETTINGS, ORIGINS, Resource, Synthesized, synthesize
-
-__all__ = ["ORIGINS", "Resource", "Synthesized", "synthesize"]
+from tests.support.template import FULL_SETTINGS, Synthesized, synthesize
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.conftest import Resource, Synthesized
+from tests.support.template import Resource, Synthesized
 
 ALARM = "AWS::CloudWatch::Alarm"
 ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from infra.stages import Stage, StageError
-from tests.infra.arns import arn_like, written_out
-from tests.infra.conftest import ORIGINS, Synthesized
+from tests.support.arns import arn_like, written_out
+from tests.support.template import ORIGINS, Synthesized
 
 ROUTES = {
     "$default": "Docs",

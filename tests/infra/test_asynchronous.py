@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from oms import redrive
-from tests.infra.conftest import Synthesized
+from tests.support.template import QUEUE, Synthesized, all_mappings, dead_letter_queues, mappings
 
 ALARM = "AWS::CloudWatch::Alarm"
-QUEUE = "AWS::SQS::Queue"
-MAPPING = "AWS::Lambda::EventSourceMapping"
 # Where stream consumers set aside what they cannot understand: nothing consumes these.
 STREAMING = {"Bookkeeper", "Publisher", "Sealer"}
 POISON = {"StockBookBookkeeperPoison", "EventsPublisherPoison", "AuditSealerPoison"}
@@ -23,21 +21,6 @@ def poison_queues(prod: Synthesized) -> set[str]:
     return found
 
 
-def all_mappings(prod: Synthesized) -> list[tuple[str, dict[str, Any]]]:
-    """construct id of the function, and one of its mappings"""
-    return [
-        (mapping["FunctionName"]["Ref"].removeprefix("Functions")[:-8], mapping)
-        for mapping in prod.all(MAPPING).values()
-    ]
-
-
-def mappings(prod: Synthesized) -> dict[str, dict[str, Any]]:
-    """construct id of a function that has one mapping → the mapping"""
-    found = all_mappings(prod)
-    times = Counter(name for name, _ in found)
-    return {name: mapping for name, mapping in found if times[name] == 1}
-
-
 def alarms_on(prod: Synthesized, metric: str) -> dict[str, dict[str, Any]]:
     """The logical id that an alarm watches → the alarm"""
     found = {}
@@ -46,15 +29,6 @@ def alarms_on(prod: Synthesized, metric: str) -> dict[str, dict[str, Any]]:
             ((watched),) = (dimension["Value"] for dimension in alarm["Dimensions"])
             found[watched.get("Ref") or watched["Fn::GetAtt"][0]] = alarm
     return found
-
-
-def dead_letter_queues(prod: Synthesized) -> dict[str, str]:
-    """queue → its dead-letter queue"""
-    return {
-        name: queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
-        for name, queue in prod.all(QUEUE).items()
-        if "RedrivePolicy" in queue
-    }
 
 
 def test_every_queue_has_a_dead_letter_queue_with_an_alarm(prod: Synthesized) -> None:

@@ -6,8 +6,7 @@ import pytest
 
 from infra.stages import Stage, StageError
 from oms.auditing import sealing
-from tests.infra.conftest import Synthesized, synthesize
-from tests.infra.test_asynchronous import mappings
+from tests.support.template import Synthesized, mappings, synthesize
 
 BUCKET = "AWS::S3::Bucket"
 

@@ -3,7 +3,7 @@
 import json
 
 from oms.commands import destroy, preflight
-from tests.infra.conftest import Synthesized
+from tests.support.template import Synthesized
 
 # Of these resources an account, or all accounts, can have one of a name. Names of inline policies, stages of an API
 # and metrics are not among them.

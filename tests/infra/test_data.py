@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.infra.conftest import Synthesized
+from tests.support.template import Synthesized
 
 TABLE = "AWS::DynamoDB::GlobalTable"
 KEYS_ONLY = {"ProjectionType": "KEYS_ONLY"}

@@ -7,10 +7,7 @@ from oms.catalogue import EVENT_TYPES
 from oms.feed import service as feed
 from oms.orders import events as orders
 from oms.reports import aggregation
-from tests.infra.conftest import Synthesized
-from tests.infra.test_asynchronous import MAPPING, QUEUE, all_mappings, dead_letter_queues
-
-RULE = "AWS::Events::Rule"
+from tests.support.template import MAPPING, QUEUE, RULE, Synthesized, all_mappings, dead_letter_queues, rules_of_the_bus
 
 
 def streams(prod: Synthesized, function: str) -> dict[str, list[Any]]:
@@ -22,11 +19,6 @@ def streams(prod: Synthesized, function: str) -> dict[str, list[Any]]:
         for name, mapping in all_mappings(prod)
         if name == function
     }
-
-
-def rules_of_the_bus(prod: Synthesized) -> dict[str, Any]:
-    """logical id → each rule of the bus of our own"""
-    return {name: rule for name, rule in prod.all(RULE).items() if "EventBusName" in rule}
 
 
 def test_there_is_one_bus_named_by_its_stage(prod: Synthesized) -> None:

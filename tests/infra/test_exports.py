@@ -3,9 +3,7 @@
 import json
 
 from exporter import handler as exporter
-from tests.infra.conftest import Synthesized
-from tests.infra.test_asynchronous import QUEUE, all_mappings
-from tests.infra.test_events import rules_of_the_bus
+from tests.support.template import QUEUE, Synthesized, all_mappings, rules_of_the_bus
 
 
 def test_the_files_are_private_encrypted_and_reached_by_tls_alone(prod: Synthesized) -> None:

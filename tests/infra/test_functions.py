@@ -12,7 +12,7 @@ from infra.functions import LOG_LEVELS
 from infra.stages import Stage
 from oms.inventory import stock_check
 from sweeper import worker
-from tests.infra.conftest import Synthesized
+from tests.support.template import Synthesized
 from verifier import handler as verifier
 
 HANDLERS = {

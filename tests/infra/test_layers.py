@@ -10,7 +10,7 @@ import pytest
 from infra.assets import BUILDS
 from layers.dependencies.build import SERVICES_USED, build
 from layers.shared import build as shared
-from tests.infra.conftest import Synthesized
+from tests.support.template import Synthesized
 
 # PEP 552: hash-based, and not checked against the source.
 UNCHECKED_HASH = b"\x01\x00\x00\x00"

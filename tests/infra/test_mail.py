@@ -7,9 +7,8 @@ import pytest
 from oms import notices
 from oms.exports import events as exports
 from oms.mail import service
-from tests.infra.arns import written_out
-from tests.infra.conftest import Synthesized
-from tests.infra.test_asynchronous import QUEUE, all_mappings
+from tests.support.arns import written_out
+from tests.support.template import QUEUE, Synthesized, all_mappings
 
 QUEUES = ("EventsMail", "EventsMailRequests")
 

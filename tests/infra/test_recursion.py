@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.infra.conftest import Synthesized
 from tests.infra.test_functions import listed
+from tests.support.template import Synthesized
 
 FOLLOWED = {
     "AWS::SQS::Queue": {"sqs:SendMessage"},

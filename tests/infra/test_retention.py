@@ -6,7 +6,7 @@ from pathlib import Path
 import aws_cdk as cdk
 
 from infra.app import build
-from tests.infra.conftest import Synthesized
+from tests.support.template import Synthesized
 
 # The properties by which a template gives a resource its name. CloudFormation draws the other names.
 NAMES = ("Name", "TableName", "BucketName", "LogGroupName", "QueueName", "FunctionName", "RoleName", "TopicName")

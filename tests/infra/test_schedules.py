@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 from oms.exports import entries, events, runs
-from tests.infra.conftest import Synthesized
-from tests.infra.test_asynchronous import QUEUE, all_mappings
+from tests.support.template import QUEUE, Synthesized, all_mappings
 
 SCHEDULE, GROUP, ROLE = "AWS::Scheduler::Schedule", "AWS::Scheduler::ScheduleGroup", "AWS::IAM::Role"
 RUNS = "SchedulesScheduleRuns"

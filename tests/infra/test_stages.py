@@ -15,7 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from infra.checks import check
 from infra.stages import DECIMALS, LOOSENING, Stage, StageError
 from oms import settings
-from tests.infra.conftest import Synthesized
+from tests.support.template import Synthesized
 
 ROOT = Path(__file__).resolve().parents[2]
 HEARD = {"alarm_email": "ops@shop.example"}

@@ -6,8 +6,7 @@ import pytest
 
 from oms import dynamodb
 from oms.webhooks import deliveries, dispatch, overdue, post, sending, standing
-from tests.infra.conftest import Synthesized
-from tests.infra.test_asynchronous import all_mappings
+from tests.support.template import Synthesized, all_mappings
 
 QUEUE = "AWS::SQS::Queue"
 # What a call may take that is begun in time, in seconds: to DynamoDB two connections and reads, to SQS three.

@@ -7,7 +7,16 @@ import pytest
 
 from oms.identity.models import User
 from tests.support.accounts import _cheap_hashes, account, frozen, full_cost, log_in
-from tests.support.fixtures import _aws, cloud, customer, manager, person, webhooks
+from tests.support.fixtures import (
+    _aws,
+    cloud,
+    customer,
+    manager,
+    no_sleep,
+    person,
+    webhooks,
+)
+from tests.support.logs import log
 
 __all__ = [
     "_aws",
@@ -17,7 +26,9 @@ __all__ = [
     "customer",
     "frozen",
     "full_cost",
+    "log",
     "manager",
+    "no_sleep",
     "person",
     "webhooks",
 ]

@@ -15,13 +15,12 @@ from oms.auditing import macs
 from oms.dynamodb import client
 from oms.identity import passwords
 from oms.webhooks import vault
-from tests.security.test_webhook_secrets import log
 from tests.support import roles
 from tests.support.gateway import call
 from tests.support.invocation import Answer, Person
 from tests.support.roles import RULES, World, ask, world
 
-__all__ = ["log", "world"]
+__all__ = ["world"]
 
 pytestmark = pytest.mark.usefixtures("webhooks")
 

@@ -3,12 +3,11 @@
 import base64
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from oms import api
 from oms.dynamodb import client, get_item, put_item
 from oms.identity.models import User, user_key
 from oms.webhooks import vault
@@ -29,16 +28,6 @@ pytestmark = pytest.mark.usefixtures("webhooks")
 @pytest.fixture
 def admin(person: Callable[..., Person]) -> Person:
     return person("admin")
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """All that is logged, however little it matters."""
-    written, level = io.StringIO(), api.logger.log_level
-    monkeypatch.setattr(api.logger.registered_handler, "stream", written)
-    api.logger.setLevel("DEBUG")
-    yield written
-    api.logger.setLevel(level)
 
 
 def everything_stored() -> bytes:

@@ -1,6 +1,7 @@
 """The synthesized template of a stage: what would be deployed, resource by resource."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,9 @@ FULL_SETTINGS: Mapping[str, object] = {
     "mail_from": "shop@mail.shop.example",
     "daily_report_to": ["ada@shop.example", "bob@shop.example"],
 }
+QUEUE = "AWS::SQS::Queue"
+MAPPING = "AWS::Lambda::EventSourceMapping"
+RULE = "AWS::Events::Rule"
 
 
 @dataclass(frozen=True)
@@ -63,3 +67,32 @@ def _named(logical_id: str, prefix: str) -> bool:
 def synthesize(folder: Path, stage: str, settings: Mapping[str, object]) -> Synthesized:
     build({"stage": stage, "settings": {stage: settings}}, outdir=str(folder)).synth()
     return Synthesized(folder, stage)
+
+
+def all_mappings(prod: Synthesized) -> list[tuple[str, dict[str, Any]]]:
+    """construct id of the function, and one of its mappings"""
+    return [
+        (mapping["FunctionName"]["Ref"].removeprefix("Functions")[:-8], mapping)
+        for mapping in prod.all(MAPPING).values()
+    ]
+
+
+def mappings(prod: Synthesized) -> dict[str, dict[str, Any]]:
+    """construct id of a function that has one mapping → the mapping"""
+    found = all_mappings(prod)
+    times = Counter(name for name, _ in found)
+    return {name: mapping for name, mapping in found if times[name] == 1}
+
+
+def dead_letter_queues(prod: Synthesized) -> dict[str, str]:
+    """queue → its dead-letter queue"""
+    return {
+        name: queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        for name, queue in prod.all(QUEUE).items()
+        if "RedrivePolicy" in queue
+    }
+
+
+def rules_of_the_bus(prod: Synthesized) -> dict[str, Any]:
+    """logical id → each rule of the bus of our own"""
+    return {name: rule for name, rule in prod.all(RULE).items() if "EventBusName" in rule}

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT / "layers/shared/python"
 FUNCTIONS = {path.name for path in (ROOT / "functions").iterdir() if (path / "__init__.py").exists()}
+TIERS = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "support"} - {"__pycache__"}
 DOMAINS = {path.parent.name for path in (SHARED / "oms").glob("*/__init__.py")}
 
 EVENT_AND_RESPONSE = (
@@ -77,11 +78,27 @@ def violations(module: str, source: str) -> list[str]:
         found += [f"imports an operator's command: {name}" for name in names if name.startswith("oms.commands")]
     if top == "oms" and len(rest) == 2 and rest[0] != "commands":
         found += _of_domain(module, names)
+    if top == "tests" and rest[0] in TIERS:
+        found += [f"tests of a tier import {name}" for name in names if _is_of_tests_alone(name, tier=rest[0])]
+    if top == "tests" and rest[0] == "support":
+        found += [
+            f"helpers of tests import {name}"
+            for name in names
+            if name.split(".")[:2] in [["tests", it] for it in TIERS]
+        ]
     if (top == "oms" or top in FUNCTIONS) and module != "oms.settings":
         found += _of_environment(source)
     if top in {"oms", "infra", *FUNCTIONS} and module not in SESSIONS:
         found += [f"makes AWS clients beside oms.aws: {name}" for name in names if name.startswith(MAKES_CLIENTS)]
     return sorted(found)
+
+
+def _is_of_tests_alone(name: str, *, tier: str) -> bool:
+    """Whether it belongs to another tier of tests, or is a module of tests: what two need is in `tests.support`."""
+    top, *rest = name.split(".")
+    if top != "tests" or not rest or rest[0] == "support":
+        return False
+    return rest[0] != tier or any(part.startswith("test_") for part in rest)
 
 
 def _of_domain(module: str, names: set[str]) -> list[str]:
@@ -121,8 +138,8 @@ def _of_environment(source: str) -> list[str]:
 
 
 def modules() -> dict[str, Path]:
-    roots = [SHARED, ROOT / "functions", ROOT]
-    folders = [SHARED / "oms", ROOT / "functions", ROOT / "infra"]
+    roots = [SHARED, ROOT / "functions", ROOT, ROOT]
+    folders = [SHARED / "oms", ROOT / "functions", ROOT / "infra", ROOT / "tests"]
     return {
         ".".join(path.relative_to(root).with_suffix("").parts): path
         for root, folder in zip(roots, folders, strict=True)
@@ -175,6 +192,10 @@ def test_the_rules_see_the_modules_they_are_about() -> None:
         ("orders.handler", "from oms.commands import smoke"),
         ("oms.orders.service", "import oms.commands.smoke"),
         ("oms.redrive", "from botocore import session"),
+        ("tests.faults.test_mail", "from tests.functional.conftest import cloud"),
+        ("tests.faults.test_mail", "from tests.faults.test_crashes import crash"),
+        ("tests.faults.test_mail", "from tests.faults import test_crashes"),
+        ("tests.support.mail", "from tests.functional import conftest"),
     ],
 )
 def test_a_violation_is_found(module: str, source: str) -> None:
@@ -193,6 +214,8 @@ def test_a_violation_is_found(module: str, source: str) -> None:
         ("oms.commands.smoke", "from oms.orders import service\nfrom oms.identity import service"),
         ("oms.commands.smoke", "from oms.commands import region"),
         ("oms.queues", "from botocore.config import Config"),
+        ("tests.faults.test_mail", "from tests.support.mail import notify\nfrom tests.faults.conftest import shop"),
+        ("tests.support.mail", "from tests.support.invocation import Context"),
     ],
 )
 def test_what_is_allowed_is_not_taken_for_a_violation(module: str, source: str) -> None:

@@ -1,0 +1,18 @@
+"""What the functions log in process."""
+
+import io
+from collections.abc import Iterator
+
+import pytest
+
+from oms import api
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """All that is logged, however little it matters."""
+    written, level = io.StringIO(), api.logger.log_level
+    monkeypatch.setattr(api.logger.registered_handler, "stream", written)
+    api.logger.setLevel("DEBUG")
+    yield written
+    api.logger.setLevel(level)
