@@ -12,7 +12,7 @@ from infra.functions import LOG_LEVELS
 from infra.stages import Stage
 from oms.inventory import stock_check
 from sweeper import worker
-from tests.support.template import Synthesized
+from tests.support.template import Synthesized, listed
 from verifier import handler as verifier
 
 HANDLERS = {
@@ -231,10 +231,6 @@ def grants(prod: Synthesized) -> dict[str, dict[str, set[str]]]:
             for resource in listed(statement["Resource"]):
                 found[function][resource_name(resource)] |= set(listed(actions))
     return found
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def resource_name(resource: Any) -> str:

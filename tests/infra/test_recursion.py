@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.test_functions import listed
-from tests.support.template import Synthesized
+from tests.support.template import Synthesized, listed
 
 FOLLOWED = {
     "AWS::SQS::Queue": {"sqs:SendMessage"},

@@ -96,3 +96,7 @@ def dead_letter_queues(prod: Synthesized) -> dict[str, str]:
 def rules_of_the_bus(prod: Synthesized) -> dict[str, Any]:
     """logical id → each rule of the bus of our own"""
     return {name: rule for name, rule in prod.all(RULE).items() if "EventBusName" in rule}
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
