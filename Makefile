@@ -47,21 +47,19 @@ mail: $(INSTALLED) ## Show the mails that the running system has sent, the newes
 mail-preview: $(INSTALLED) ## Write each mail as its templates make it of a sample, as text and HTML, to build/mails/
 	@PYTHONPATH=layers/shared/python .venv/bin/python -m local.mail_preview
 
-.PHONY: test
-# First what coverage is measured by, then what it would take twice the time for; on the local cloud, with the machine
-# for itself, comes the rest.
-test: $(INSTALLED_TESTS) ## Run all tests, those on the local cloud among them
-	@.venv/bin/python -m pytest --ignore=tests/integration -m "not uncovered" $(AT_ONCE) \
-		--cov --cov-report=term --cov-fail-under=95
-	@.venv/bin/python -m pytest --ignore=tests/integration -m uncovered $(AT_ONCE)
-	@.venv/bin/python -m pytest tests/integration
-AT_ONCE = --numprocesses=2 --dist=worksteal
+.PHONY: test test-all test-rest
+test: $(INSTALLED_TESTS) ## Run the tests that matter most, on the local cloud too; about six minutes on two cores
+	@.venv/bin/python -m tests.run quick
+test-all: $(INSTALLED_TESTS) ## Run all tests, those in process under coverage; about twenty minutes on two cores
+	@.venv/bin/python -m tests.run all
+test-rest: $(INSTALLED_TESTS) ## Run what `make test-all` adds to `make test`
+	@.venv/bin/python -m tests.run rest
 
 .PHONY: test-unit test-functional test-infra test-integration
 test-unit test-functional test-infra test-integration: test-%: $(INSTALLED_TESTS)
 	@.venv/bin/python -m pytest tests/$*
 test-unit: ## Run the tests of rules, without any I/O
-test-functional: ## Run the tests of single handlers, on moto
+test-functional: ## Run the tests of single handlers, in process
 test-infra: ## Run the tests of the synthesized template
 test-integration: ## Run the tests over HTTP, on the local cloud
 

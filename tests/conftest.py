@@ -1,7 +1,6 @@
 """What every test stands on: an environment that is set before any of the system's code is imported."""
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -40,17 +39,6 @@ os.environ.update(
         "OMS_VERSION": "0.1.0",
     }
 )
-
-
-TESTS = Path(__file__).parent
-UNCOVERED = frozenset({"faults", "infra", "security"})
-
-
-@pytest.hookimpl(tryfirst=True)  # before -m selects
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.relative_to(TESTS).parts[0] in UNCOVERED:
-            item.add_marker(pytest.mark.uncovered)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

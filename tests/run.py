@@ -1,0 +1,70 @@
+"""`make test` and `make test-all`: runs the phases of the tests and prints a line for each, with its time.
+
+`quick` is what a newcomer waits for. `all` runs every test once, in-process ones under coverage. `rest` is what `all`
+adds to `quick`: CI runs `quick`, the README's command, and then `rest`. Every phase runs, whatever became of the ones
+before it; the exit code is 1 when one of them failed.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TWO_WORKERS = ("--numprocesses=2", "--dist=worksteal")
+IN_PROCESS = ("--ignore=tests/integration", *TWO_WORKERS)
+COVERAGE = ("--cov", "--cov-report=term", "--cov-fail-under=95")
+NOT_RUN = (
+    "Not run: the tests marked `full` (large lists, long walks of crashes, most of the local cloud's), Hypothesis at"
+    " full depth, and coverage.\n`make test-all` runs them; `make lint` and `make types` check the code."
+)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One run of pytest. `profile` is Hypothesis' profile, defined in tests/conftest.py."""
+
+    title: str
+    arguments: tuple[str, ...]
+    profile: str = "full"
+
+    def run(self) -> tuple[bool, float]:
+        """Whether it passed, and the seconds that it took."""
+        print(f"\n== {self.title}", flush=True)
+        started = time.monotonic()
+        command = [sys.executable, "-m", "pytest", "--quiet", *self.arguments]
+        passed = subprocess.run(command, cwd=ROOT, env=os.environ | {"HYPOTHESIS_PROFILE": self.profile}).returncode
+        return passed == 0, time.monotonic() - started
+
+
+QUICK = (
+    Phase("Rules, routes, faults, attacks and the template, in process", (*IN_PROCESS, "-m", "not full"), "quick"),
+    Phase("The order path on the local cloud", ("tests/integration", "-m", "not full")),
+)
+COVERED = Phase("All tests in process, at full depth and under coverage", (*IN_PROCESS, *COVERAGE))
+MODES = {
+    "quick": QUICK,
+    "rest": (COVERED, Phase("The other tests on the local cloud", ("tests/integration", "-m", "full"))),
+    "all": (COVERED, Phase("All tests on the local cloud", ("tests/integration",))),
+}
+
+
+def main(mode: str) -> int:
+    results = [(phase.title, *phase.run()) for phase in MODES[mode]]
+    print()
+    for title, passed, seconds in results:
+        print(f"{'passed' if passed else 'FAILED'}  {minutes(seconds):>12}  {title}")
+    print(f"{'':6}  {minutes(sum(seconds for *_, seconds in results)):>12}  in all")
+    if mode == "quick":
+        print(NOT_RUN)
+    return 0 if all(passed for _, passed, _ in results) else 1
+
+
+def minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60} min {int(seconds) % 60:02} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
