@@ -67,6 +67,10 @@ test-integration: ## Run the tests over HTTP, on the local cloud
 bench: $(INSTALLED) ## Measure an export of a million order lines, or LINES=…, against stubs of DynamoDB and S3; minutes
 	@exec .venv/bin/python -m benchmarks.export --lines $(or $(LINES),1000000)
 
+.PHONY: cfn-lint
+cfn-lint: $(INSTALLED_TESTS) ## Check the templates of dev, prod and every setting against AWS's rules, for all regions
+	@.venv/bin/python .ci/cfn_lint.py
+
 .PHONY: lint
 lint: $(INSTALLED_TESTS) ## Check style and format
 	@.venv/bin/ruff check .
