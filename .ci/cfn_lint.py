@@ -43,6 +43,7 @@ EVERY_SETTING = {
     "public_url": "https://shop.example",
     "mail_from": "shop@shop.example",
     "daily_report_to": ["ada@shop.example"],
+    "canary_minutes": 10,
 }
 
 

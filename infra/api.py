@@ -13,6 +13,7 @@ from constructs import Construct
 from infra.alarms import Alarms
 from infra.checks import acknowledge
 from infra.functions import Functions
+from infra.live import live
 from infra.retention import retention
 from infra.stages import Stage
 
@@ -64,7 +65,7 @@ class Api(Construct):
             cors_preflight=_cors(stage),
             # $default is the one route of Docs. A call of it comes from `<api>/<stage>/$default`: two parts, where the
             # permission of a whole API asks for three.
-            default_integration=integrations.HttpLambdaIntegration("Docs", functions.docs),
+            default_integration=integrations.HttpLambdaIntegration("Docs", live(functions.docs)),
         )
         self._group("auth", "Auth", functions.auth)
         passwords = _integration("Passwords", functions.passwords)
@@ -89,7 +90,7 @@ class Api(Construct):
             why="The API answered 5xx: an error that the contract does not know, or a part that is not ready.",
         )
 
-    def _group(self, name: str, construct_id: str, function: lambda_.IFunction) -> None:
+    def _group(self, name: str, construct_id: str, function: lambda_.Function) -> None:
         integration = _integration(construct_id, function)
         for path in (f"{BASE_PATH}/{name}", f"{BASE_PATH}/{name}/{{proxy+}}"):
             self.api.add_routes(path=path, integration=integration)
@@ -128,6 +129,6 @@ def _cors(stage: Stage) -> apigateway.CorsPreflightOptions | None:
     )
 
 
-def _integration(construct_id: str, function: lambda_.IFunction) -> integrations.HttpLambdaIntegration:
+def _integration(construct_id: str, function: lambda_.Function) -> integrations.HttpLambdaIntegration:
     # One permission for each function, not one for each of its routes.
-    return integrations.HttpLambdaIntegration(construct_id, function, scope_permission_to_route=False)
+    return integrations.HttpLambdaIntegration(construct_id, live(function), scope_permission_to_route=False)

@@ -12,6 +12,7 @@ from infra.checks import acknowledge
 from infra.data import Data, grant_in
 from infra.functions import Functions
 from infra.keys import Keys
+from infra.live import live
 from infra.retention import retention
 from infra.stages import Stage
 from infra.streams import Stream, StreamConsumer
@@ -96,7 +97,9 @@ class Audit(Construct):
         self, construct_id: str, sealer: cdk.aws_lambda.Function, schedule: events.Schedule, *, hours: int
     ) -> None:
         message = events.RuleTargetInput.from_object({"hours": hours})
-        events.Rule(self, construct_id, schedule=schedule, targets=[targets.LambdaFunction(sealer, event=message)])
+        events.Rule(
+            self, construct_id, schedule=schedule, targets=[targets.LambdaFunction(live(sealer), event=message)]
+        )
 
     def _ring(self, alarms: Alarms) -> None:
         alarms.on(

@@ -13,6 +13,7 @@ from constructs import Construct
 from infra.alarms import Alarms
 from infra.data import Data
 from infra.functions import FEEDER_SECONDS, Functions
+from infra.live import live
 from infra.queues import queue_with_dead_letters
 from infra.stages import Stage
 from infra.streams import Stream, StreamConsumer
@@ -99,7 +100,7 @@ class Events(Construct):
             event_pattern=events.EventPattern(source=list(of), detail_type=list(types) or None),
             targets=[targets.SqsQueue(queue, message=message, dead_letter_queue=dead_letters)],
         )
-        function.add_event_source(
+        live(function).add_event_source(
             sources.SqsEventSource(
                 queue,
                 batch_size=batch_size,

@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra.alarms import Alarms
 from infra.functions import EXPIRY_SECONDS, Functions
+from infra.live import live
 
 # AWS's advice for a queue behind Lambda: six times the function's time, so that a throttled try is not a lost one.
 VISIBILITY = 6 * EXPIRY_SECONDS
@@ -30,7 +31,7 @@ class Expiry(Construct):
         )
         self.queue.grant_send_messages(functions.sweeper)
         functions.sweeper.add_environment("OMS_EXPIRY_QUEUE_URL", self.queue.queue_url)
-        functions.expiry.add_event_source(
+        live(functions.expiry).add_event_source(
             sources.SqsEventSource(self.queue, batch_size=1, report_batch_item_failures=True)
         )
         events.Rule(
@@ -39,7 +40,7 @@ class Expiry(Construct):
             schedule=events.Schedule.rate(cdk.Duration.minutes(1)),
             targets=[
                 targets.LambdaFunction(
-                    functions.sweeper, dead_letter_queue=self.dead_letters, max_event_age=cdk.Duration.minutes(1)
+                    live(functions.sweeper), dead_letter_queue=self.dead_letters, max_event_age=cdk.Duration.minutes(1)
                 )
             ],
         )

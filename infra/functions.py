@@ -13,6 +13,7 @@ from infra.assets import RUNTIME, Layers, function_code, project_version
 from infra.checks import acknowledge
 from infra.data import READ, WRITE_ITEMS, Data, grant_append, grant_read, grant_read_write
 from infra.keys import AUDIT_KEYS, ORIGIN, PEPPER, SIGNING_KEYS, WEBHOOK_KEYS, Keys
+from infra.live import publish, version_options
 from infra.retention import retention
 from infra.stages import Stage
 
@@ -69,6 +70,7 @@ class Functions(Construct):
         self._environment = _environment(stage, data, keys)
         self.all: dict[str, lambda_.Function] = {}
         self._add_routes(stage, keys)
+        self.serving = dict(self.all)
         self._add_consumers(stage, keys)
         self._grant(data, keys)
 
@@ -214,7 +216,9 @@ class Functions(Construct):
             system_log_level_v2=lambda_.SystemLogLevel.WARN,
             tracing=lambda_.Tracing.ACTIVE,
             recursive_loop=lambda_.RecursiveLoop.ALLOW if loops else None,
+            current_version_options=version_options(self._stage),
         )
+        publish(function, self._stage)
         acknowledge(
             function,
             "AwsSolutions-L1",

@@ -13,6 +13,7 @@ from infra.checks import acknowledge
 from infra.data import Data, grant_append
 from infra.events import INTERNAL_SOURCE, Events
 from infra.functions import SCHEDULER_SECONDS, Functions
+from infra.live import live
 from infra.queues import queue_with_dead_letters
 from infra.stages import Stage
 
@@ -44,7 +45,7 @@ class Schedules(Construct):
             alarms=alarms,
             delay=min(SETTLE_SECONDS, stage.settle_seconds or SETTLE_SECONDS),
         )
-        function.add_event_source(
+        live(function).add_event_source(
             sources.SqsEventSource(queue, batch_size=1, max_concurrency=2, report_batch_item_failures=True)
         )
         events.to_queue(

@@ -13,6 +13,7 @@ from infra.expiry import Expiry
 from infra.exports import Exports
 from infra.functions import Functions
 from infra.keys import Keys
+from infra.live import Canary, live_name
 from infra.mail import Mail
 from infra.schedules import Schedules
 from infra.stages import Stage
@@ -56,6 +57,8 @@ class OmsStack(cdk.Stack):
         )
         Statistics(self, "Statistics", data=data, functions=functions, alarms=alarms)
         api = Api(self, "Api", stage=stage, functions=functions, alarms=alarms)
+        if stage.canary_minutes:
+            Canary(self, "Canary", minutes=stage.canary_minutes, functions=functions.serving, alarms=alarms)
 
         cdk.CfnOutput(self, "ApiId", value=api.api.api_id)
         cdk.CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
@@ -64,4 +67,4 @@ class OmsStack(cdk.Stack):
         if stage.public_url:
             cdk.CfnOutput(self, "PublicUrl", value=stage.public_url)
         for name, function in functions.all.items():
-            cdk.CfnOutput(self, f"{name}Function", value=function.function_name)
+            cdk.CfnOutput(self, f"{name}Function", value=live_name(function))

@@ -69,6 +69,8 @@ class Stage(BaseModel):
     audit_lock_days: int = Field(365, ge=1, le=36_500)
     # Where alarms are mailed to; "none" says that no one is mailed. `prod` has to say one of the two.
     alarm_email: str | None = None
+    # So long a new version of what answers HTTP gets a tenth of the requests before it gets all of them.
+    canary_minutes: Literal[5, 10, 15, 30] | None = None
     # Where the links in mails lead: the shop front's pages /reset-password and /verify-email.
     public_url: str | None = None
     # The sender of all mail, verified in SES, itself or by its domain; without one no mail is sent.

@@ -11,6 +11,7 @@ from constructs import Construct
 from infra.alarms import Alarms
 from infra.data import Data
 from infra.functions import VERIFIER_SECONDS, Functions
+from infra.live import live
 from infra.queues import queue_with_dead_letters
 from infra.streams import Stream, StreamConsumer
 
@@ -39,7 +40,7 @@ class StockBook(Construct):
         for function in (functions.admin, functions.verifier):
             queue.grant_send_messages(function)
             function.add_environment("OMS_STOCK_CHECK_QUEUE_URL", queue.queue_url)
-        functions.verifier.add_event_source(
+        live(functions.verifier).add_event_source(
             sources.SqsEventSource(queue, batch_size=1, report_batch_item_failures=True)
         )
         # Where a run is under way still, it goes on: the nightly one is left out, and the full one follows.

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from infra.alarms import Alarms
 from infra.checks import acknowledge
+from infra.live import live
 
 # The stream keeps a record for 24 hours: until shortly before, a batch that fails comes again, however often. A number
 # of retries could run out before.
@@ -60,7 +61,7 @@ class StreamConsumer(Construct):
         poison.grant_send_messages(function)
         function.add_environment("OMS_POISON_QUEUE_URL", poison.queue_url)
         for stream in streams:
-            function.add_event_source(
+            live(function).add_event_source(
                 sources.DynamoEventSource(
                     stream.table,
                     # From the first record: what was written before the mapping was there counts too.

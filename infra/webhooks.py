@@ -10,6 +10,7 @@ from infra.data import Data, grant_append
 from infra.events import Events
 from infra.functions import DISPATCHER_SECONDS, REPLAYER_SECONDS, SENDER_SECONDS, Functions
 from infra.keys import Keys
+from infra.live import live
 from infra.queues import queue_with_dead_letters
 from infra.stages import Stage
 
@@ -53,7 +54,7 @@ class Webhooks(Construct):
         """A queue of nudges, and `concurrency` of the function at once that it feeds, with one message each."""
         # A message only says "look now"; the sweep says it again.
         queue, _ = queue_with_dead_letters(self, name, seconds=seconds, tries=TRIES, days=1, alarms=self._alarms)
-        function.add_event_source(
+        live(function).add_event_source(
             sources.SqsEventSource(queue, batch_size=1, max_concurrency=concurrency, report_batch_item_failures=True)
         )
         return queue

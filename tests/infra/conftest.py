@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.template import FULL_SETTINGS, Synthesized, synthesize
+from tests.support.template import DEV_SETTINGS, FULL_SETTINGS, Synthesized, synthesize
 
 
 @pytest.fixture(scope="session")
@@ -12,12 +12,7 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
 
 @pytest.fixture(scope="session")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
-    settings: dict[str, object] = {
-        "public_url": "https://dev.shop.example",
-        "mail_from": "shop@mail.shop.example",
-        "log_level": "WARNING",
-    }
-    return synthesize(tmp_path_factory.mktemp("dev"), "dev", settings)
+    return synthesize(tmp_path_factory.mktemp("dev"), "dev", DEV_SETTINGS)
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def test_each_route_group_has_its_function(prod: Synthesized) -> None:
     for route in prod.all("AWS::ApiGatewayV2::Route").values():
         integration = integrations[route["Target"]["Fn::Join"][1][1]["Ref"]]
         assert integration["PayloadFormatVersion"] == "2.0"
-        routes[route["RouteKey"]] = integration["IntegrationUri"]["Fn::GetAtt"][0].removeprefix("Functions")[:-8]
+        routes[route["RouteKey"]] = prod.function_of(integration["IntegrationUri"]).removeprefix("Functions")[:-8]
 
     assert routes == ROUTES
 

@@ -123,7 +123,7 @@ def test_the_sweeper_runs_every_minute_and_a_lost_run_is_kept(prod: Synthesized)
 
     assert rule["ScheduleExpression"] == "rate(1 minute)"
     assert rule["State"] == "ENABLED"
-    assert target["Arn"]["Fn::GetAtt"][0][:-8] == "FunctionsSweeper"
+    assert prod.function_of(target["Arn"])[:-8] == "FunctionsSweeper"
     assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] in dead_letter_queues(prod).values()
 
 
@@ -244,7 +244,7 @@ def test_each_queue_where_failures_wait_is_named_for_the_command_that_redrives_i
     assert len(set(dead_letter_queues(prod).values())) == len(dead_letter_queues(prod)), "each goes back to one queue"
     for name, queue in queues.items():
         if name.endswith("Poison"):
-            function = outputs[f"{name.removesuffix('Poison')}Function"]["Value"]["Ref"]
+            function = prod.function_of(outputs[f"{name.removesuffix('Poison')}Function"]["Value"])
             environment = prod.all("AWS::Lambda::Function")[function]["Environment"]["Variables"]
             assert environment["OMS_POISON_QUEUE_URL"] == {"Ref": queue}, "that function runs it again"
     rows = [line for line in Path("docs/operations.md").read_text().splitlines() if line.startswith("| `")]

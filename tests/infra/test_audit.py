@@ -83,7 +83,7 @@ def test_each_hour_and_each_night_the_sealer_looks_for_what_was_left_out(prod: S
     }
     for rule in rules.values():
         assert rule["State"] == "ENABLED"
-        assert rule["Targets"][0]["Arn"]["Fn::GetAtt"][0][:-8] == "FunctionsSealer"
+        assert prod.function_of(rule["Targets"][0]["Arn"])[:-8] == "FunctionsSealer"
 
 
 def test_three_hours_without_a_witness_ring_and_so_does_the_first_tampering(prod: Synthesized) -> None:

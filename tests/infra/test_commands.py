@@ -45,7 +45,8 @@ def test_each_fixed_name_is_looked_for_before_the_first_deployment(prod: Synthes
         (resource["Type"], name)
         for resource in prod.template["Resources"].values()
         for key, name in resource.get("Properties", {}).items()
-        if key in NAMES and isinstance(name, str)
+        # An alias has its name within its function, and the function's name is drawn.
+        if key in NAMES and isinstance(name, str) and resource["Type"] != "AWS::Lambda::Alias"
     }
 
     secrets = {name for kind, name in fixed if kind == "AWS::SecretsManager::Secret"}
@@ -63,5 +64,6 @@ def test_each_kind_of_thing_that_the_stack_retains_is_deleted_by_the_command(pro
     resources = prod.template["Resources"].values()
 
     kept = {it["Type"] for it in resources if it.get("DeletionPolicy", "Delete") != "Delete"}
+    kept.remove("AWS::Lambda::Version")  # goes with its function
     assert kept
     assert kept <= destroy.DELETE.keys()

@@ -89,7 +89,7 @@ def test_a_queue_of_events_gives_its_function_time_to_try_again_and_two_weeks(pr
         name = mapping["EventSourceArn"]["Fn::GetAtt"][0]
         if name in queues:
             seen.add(name)
-            function = prod.all("AWS::Lambda::Function")[mapping["FunctionName"]["Ref"]]
+            function = prod.all("AWS::Lambda::Function")[prod.function_of(mapping["FunctionName"])]
             queue = prod.all(QUEUE)[name]
             assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
             assert queue["RedrivePolicy"]["maxReceiveCount"] == TRIES.get(name[:-8], 5)

@@ -12,7 +12,7 @@ from infra.functions import LOG_LEVELS
 from infra.stages import Stage
 from oms.inventory import stock_check
 from sweeper import worker
-from tests.support.template import Synthesized, listed
+from tests.support.template import HTTP, Synthesized, listed
 from verifier import handler as verifier
 
 HANDLERS = {
@@ -39,7 +39,6 @@ HANDLERS = {
     "Sealer": "sealer.handler.lambda_handler",
     "Exporter": "exporter.handler.lambda_handler",
 }
-HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Admin", "Webhooks", "Reports", "Docs"}
 
 READ = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 WRITE = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.template import Synthesized, listed
+from tests.support.template import Synthesized, listed, named_in
 
 FOLLOWED = {
     "AWS::SQS::Queue": {"sqs:SendMessage"},
@@ -22,39 +22,28 @@ FOLLOWED = {
 type Edges = dict[str, set[str]]
 
 
-def logical_ids(value: Any) -> set[str]:
-    """All resources that a part of the template names."""
-    if isinstance(value, dict):
-        if "Ref" in value:
-            return {str(value["Ref"])}
-        if "Fn::GetAtt" in value:
-            return {str(value["Fn::GetAtt"][0])}
-        return logical_ids(list(value.values()))
-    return set().union(*map(logical_ids, value)) if isinstance(value, list) else set()
-
-
 def hands_on(synthesized: Synthesized) -> Edges:
     """A function, queue, topic or bucket → what it can hand a chain of messages on to."""
     resources = synthesized.template["Resources"]
     edges: Edges = defaultdict(set)
     for function, what in synthesized.all("AWS::Lambda::Function").items():
-        roles = logical_ids(what["Role"])
+        roles = named_in(what["Role"])
         for policy in synthesized.all("AWS::IAM::Policy").values():
-            if roles & logical_ids(policy["Roles"]):
+            if roles & named_in(policy["Roles"]):
                 edges[function] |= may_send(policy, resources)
     for mapping in synthesized.all("AWS::Lambda::EventSourceMapping").values():
-        for source in logical_ids(mapping["EventSourceArn"]):
+        for source in named_in(mapping["EventSourceArn"]):
             if resources[source]["Type"] in FOLLOWED:
-                edges[source] |= logical_ids(mapping["FunctionName"])
+                edges[source] |= named_in(mapping["FunctionName"])
     for subscription in synthesized.all("AWS::SNS::Subscription").values():
-        for topic in logical_ids(subscription["TopicArn"]):
-            edges[topic] |= logical_ids(subscription["Endpoint"])
+        for topic in named_in(subscription["TopicArn"]):
+            edges[topic] |= named_in(subscription["Endpoint"])
     for kind, properties in (
         ("AWS::S3::Bucket", "NotificationConfiguration"),
         ("AWS::Lambda::Alias", "FunctionName"),
     ):
         for name, what in synthesized.all(kind).items():
-            edges[name] |= logical_ids(what.get(properties, []))
+            edges[name] |= named_in(what.get(properties, []))
     return edges
 
 
@@ -62,7 +51,7 @@ def may_send(policy: dict[str, Any], resources: dict[str, Any]) -> set[str]:
     found = set()
     for statement in policy["PolicyDocument"]["Statement"]:
         actions = set(listed(statement["Action"]))
-        for name in logical_ids(statement["Resource"]):
+        for name in named_in(statement["Resource"]):
             kind = resources.get(name, {}).get("Type")
             if {action.removesuffix("Batch") for action in actions} & FOLLOWED.get(kind, set()):
                 found.add(name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import aws_cdk as cdk
 
 from infra.app import build
-from tests.support.template import Synthesized
+from tests.support.template import FULL_SETTINGS, Synthesized
 
 # The properties by which a template gives a resource its name. CloudFormation draws the other names.
 NAMES = ("Name", "TableName", "BucketName", "LogGroupName", "QueueName", "FunctionName", "RoleName", "TopicName")
@@ -37,7 +37,8 @@ def test_a_stack_is_protected_from_deletion_once_a_deployment_of_it_succeeded(
 ) -> None:
     """A stack whose creation failed has to be deleted; the CDK CLI would protect it before it creates it."""
     first = json.loads((prod.folder / "manifest.json").read_text())["artifacts"]["Oms-prod"]["properties"]
-    later = build({"stage": "prod", "protected": "true"}, outdir=str(tmp_path)).node.find_child("Oms-prod")
+    context = {"stage": "prod", "settings": {"prod": FULL_SETTINGS}, "protected": "true"}
+    later = build(context, outdir=str(tmp_path)).node.find_child("Oms-prod")
 
     assert not first.get("terminationProtection")
     assert isinstance(later, cdk.Stack)

@@ -23,6 +23,15 @@ FULL_SETTINGS: Mapping[str, object] = {
     "mail_from": "shop@mail.shop.example",
     "daily_report_to": ["ada@shop.example", "bob@shop.example"],
 }
+# Other settings than prod's, where a part can be set to more than one thing.
+DEV_SETTINGS: Mapping[str, object] = {
+    "public_url": "https://dev.shop.example",
+    "mail_from": "shop@mail.shop.example",
+    "log_level": "WARNING",
+    "canary_minutes": 10,
+}
+# The functions behind the API.
+HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Admin", "Webhooks", "Reports", "Docs"}
 QUEUE = "AWS::SQS::Queue"
 MAPPING = "AWS::Lambda::EventSourceMapping"
 RULE = "AWS::Events::Rule"
@@ -58,6 +67,26 @@ class Synthesized:
             for logical_id, properties in self.all("AWS::Lambda::Function").items()
         }
 
+    def function_of(self, value: Any) -> str:
+        """The logical id of the function that a part of the template names, by its alias or by itself."""
+        (name,) = named_in(value)
+        resource = self.template["Resources"][name]
+        if resource["Type"] == "AWS::Lambda::Alias":
+            return self.function_of(resource["Properties"]["FunctionName"])
+        assert resource["Type"] == "AWS::Lambda::Function", f"{name} is a {resource['Type']}"
+        return name
+
+
+def named_in(value: Any) -> set[str]:
+    """The logical ids of all resources that a part of a template names."""
+    if isinstance(value, dict):
+        if "Ref" in value:
+            return {str(value["Ref"])}
+        if "Fn::GetAtt" in value:
+            return {str(value["Fn::GetAtt"][0])}
+        return named_in(list(value.values()))
+    return set().union(*map(named_in, value)) if isinstance(value, list) else set()
+
 
 def _named(logical_id: str, prefix: str) -> bool:
     # CDK appends eight hexadecimal digits to the path.
@@ -72,7 +101,7 @@ def synthesize(folder: Path, stage: str, settings: Mapping[str, object]) -> Synt
 def all_mappings(prod: Synthesized) -> list[tuple[str, dict[str, Any]]]:
     """construct id of the function, and one of its mappings"""
     return [
-        (mapping["FunctionName"]["Ref"].removeprefix("Functions")[:-8], mapping)
+        (prod.function_of(mapping["FunctionName"]).removeprefix("Functions")[:-8], mapping)
         for mapping in prod.all(MAPPING).values()
     ]
 
