@@ -19,6 +19,7 @@ class Aggregates(Construct):
             aggregator,
             seconds=AGGREGATOR_SECONDS,
             batch_size=10,
+            late_after=3600,
             types=aws_events.Match.any_of(aws_events.Match.prefix("order."), ["user.registered", "user.role_changed"]),
         )
         # It counts on the items of users that are there, and makes none.

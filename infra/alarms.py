@@ -1,4 +1,6 @@
-"""One topic for all alarms, and the alarms' common settings."""
+"""One topic for all alarms, and the alarms' common settings. docs/operations.md says what to do about each."""
+
+from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -12,16 +14,27 @@ from constructs import Construct
 
 from infra.stages import Stage
 
+RUNBOOK = "docs/operations.md"
+
 
 class Alarms(Construct):
+    """Each alarm's `see` is the anchor of its section in the runbook.
+
+    `ends` says that the alarm watches a state, whose end is mailed as well. The end of an alarm that counts events says
+    only that no more of them came.
+    """
+
     def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
         super().__init__(scope, construct_id)
         # By the names that `make redrive` knows them by, the queues where failures end.
         self.failure_queues: dict[str, sqs.IQueue] = {}
-        self._namespace = stage.metrics_namespace
-        self.topic = self._add_topic(stage)
+        # By the same names, the queues and the functions on streams that may fall behind.
+        self.queues: dict[str, sqs.IQueue] = {}
+        self.stream_functions: dict[str, lambda_.IFunction] = {}
+        self._stage = stage
+        self.topic = self._add_topic()
 
-    def _add_topic(self, stage: Stage) -> sns.Topic:
+    def _add_topic(self) -> sns.Topic:
         topic = sns.Topic(self, "Topic", enforce_ssl=True)
         # A topic's policy replaces the default one, which lets the account's services publish:
         # https://repost.aws/knowledge-center/cloudwatch-receive-sns-for-alarm-trigger
@@ -33,20 +46,33 @@ class Alarms(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}},
             )
         )
-        if stage.alarm_address:
-            topic.add_subscription(subscriptions.EmailSubscription(stage.alarm_address))
+        if self._stage.alarm_address:
+            topic.add_subscription(subscriptions.EmailSubscription(self._stage.alarm_address))
         return topic
 
     def counted(self, name: str, *, by: str, statistic: str = cloudwatch.Stats.SUM) -> cloudwatch.Metric:
         """A metric that functions of this stage emit; `by` is the service's name in their logs and metrics."""
         return cloudwatch.Metric(
-            namespace=self._namespace, metric_name=name, dimensions_map={"service": by}, statistic=statistic
+            namespace=self._stage.metrics_namespace,
+            metric_name=name,
+            dimensions_map={"service": by},
+            statistic=statistic,
         )
 
     def on(
-        self, construct_id: str, metric: cloudwatch.IMetric, *, threshold: float, why: str, periods: int = 1
+        self,
+        construct_id: str,
+        metric: cloudwatch.IMetric,
+        *,
+        threshold: float,
+        why: str,
+        see: str,
+        periods: int = 1,
+        ends: bool = False,
     ) -> None:
-        """Rings when so many periods one after the other reach the threshold; no data is good news."""
+        """An alarm when the metric reaches the threshold in `periods` consecutive periods. Missing data is not
+        breaching: most metrics have no data while nothing happens.
+        """
         alarm = cloudwatch.Alarm(
             self,
             construct_id,
@@ -55,26 +81,79 @@ class Alarms(Construct):
             evaluation_periods=periods,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            alarm_description=why,
+            # A percentile of a few samples is their maximum, which a cold start decides. Others are not percentiles.
+            evaluate_low_sample_count_percentile="ignore" if _is_percentile(metric) else None,
+            alarm_description=_described(why, see),
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
+        if ends:
+            alarm.add_ok_action(actions.SnsAction(self.topic))
 
-    def on_silence(self, construct_id: str, metric: cloudwatch.Metric, *, hours: int, why: str) -> None:
-        """Rings when the metric has had no data for so many hours."""
+    def on_silence(
+        self,
+        construct_id: str,
+        metric: cloudwatch.Metric,
+        *,
+        period: cdk.Duration,
+        periods: int,
+        why: str,
+        see: str,
+    ) -> None:
+        """Mails when the metric has had no data for `periods` periods, and again when data comes.
+
+        Missing data stays missing: after the last data the alarm goes from OK to INSUFFICIENT_DATA, which has the
+        action. A new alarm begins in that state, without a transition and so without a mail, until the first data.
+        https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+        """
         alarm = cloudwatch.Alarm(
             self,
             construct_id,
-            metric=metric.with_(period=cdk.Duration.hours(1), statistic=cloudwatch.Stats.SAMPLE_COUNT),
+            metric=metric.with_(period=period, statistic=cloudwatch.Stats.SAMPLE_COUNT),
             threshold=1,
-            evaluation_periods=hours,
+            evaluation_periods=periods,
             comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
-            alarm_description=why,
+            treat_missing_data=cloudwatch.TreatMissingData.MISSING,
+            alarm_description=_described(why, see),
         )
-        alarm.add_alarm_action(actions.SnsAction(self.topic))
+        alarm.add_insufficient_data_action(actions.SnsAction(self.topic))
+        alarm.add_ok_action(actions.SnsAction(self.topic))
+
+    def on_any(
+        self,
+        construct_id: str,
+        metric: str,
+        *,
+        namespace: str,
+        dimensions: Sequence[str],
+        among: Sequence[str],
+        threshold: float,
+        why: str,
+        see: str,
+    ) -> None:
+        """One alarm on the sum of a metric over resources, those whose first dimension is one of `among`.
+
+        For metrics that exist only once something failed: a query costs as much as an alarm for each metric it finds.
+        The local cloud refuses alarms on queries, and evaluates none.
+        """
+        if self._stage.is_local:
+            return
+        names = " OR ".join(f"{dimensions[0]} = '{name}'" for name in among)
+        schema = ", ".join([f'"{namespace}"', *dimensions])
+        query = cloudwatch.MathExpression(
+            expression=f"SELECT SUM({metric}) FROM SCHEMA({schema}) WHERE {names}",  # noqa: S608 - no data of users
+            using_metrics={},
+            period=cdk.Duration.minutes(5),
+        )
+        self.on(construct_id, query, threshold=threshold, why=why, see=see)
 
     def on_errors(self, name: str, function: lambda_.IFunction) -> None:
-        self.on(f"{name}Errors", function.metric_errors(), threshold=1, why=f"The function {name} raised or timed out.")
+        self.on(
+            f"{name}Errors",
+            function.metric_errors(),
+            threshold=1,
+            why=f"The function {name} raised or timed out.",
+            see="errors-of-a-function",
+        )
 
     def on_dead_letters(self, name: str, queue: sqs.IQueue) -> None:
         self._tell_redrive(name, "DeadLetters", queue)
@@ -82,7 +161,9 @@ class Alarms(Construct):
             f"{name}DeadLetters",
             queue.metric_approximate_number_of_messages_visible(),
             threshold=1,
-            why=f"A message of the queue {name} failed at every try and waits in its dead-letter queue.",
+            why=f"A message of the queue {name} failed at every try and is in its dead-letter queue.",
+            see="dead-letters",
+            ends=True,
         )
 
     def on_poison(self, name: str, queue: sqs.IQueue) -> None:
@@ -91,18 +172,45 @@ class Alarms(Construct):
             f"{name}Poison",
             queue.metric_approximate_number_of_messages_visible(),
             threshold=1,
-            why=f"The function {name} could not understand a record of its stream and set it aside.",
+            why=f"The function {name} could not understand a record of its stream and put it into its poison queue.",
+            see="poison-queues",
+            ends=True,
+        )
+
+    def on_queue_age(self, name: str, queue: sqs.IQueue, *, seconds: int) -> None:
+        """An alarm when the oldest message has waited for so many `seconds`: 900 at least, as the metric's periods are
+        5 minutes.
+        """
+        self.queues[name] = queue
+        self.on(
+            f"{name}Behind",
+            queue.metric_approximate_age_of_oldest_message(),
+            threshold=seconds,
+            why=f"The oldest message of the queue {name} has waited for {seconds // 60} minutes.",
+            see="queues-behind",
+            ends=True,
         )
 
     def on_stream_age(self, name: str, function: lambda_.IFunction) -> None:
+        self.stream_functions[name] = function
         self.on(
             f"{name}Behind",
             function.metric("IteratorAge", statistic=cloudwatch.Stats.MAXIMUM),
             threshold=cdk.Duration.hours(1).to_milliseconds(),
             why=f"The function {name} is an hour behind its stream, which keeps a record for a day.",
+            see="streams-behind",
+            ends=True,
         )
 
     def _tell_redrive(self, name: str, kind: str, queue: sqs.IQueue) -> None:
         """`make redrive` knows a queue by the name of its alarm, from the stack's outputs."""
         self.failure_queues[name] = queue
         cdk.CfnOutput(cdk.Stack.of(self), f"{name}{kind}", value=queue.queue_url)
+
+
+def _described(why: str, see: str) -> str:
+    return f"{why} See {RUNBOOK}#{see}"
+
+
+def _is_percentile(metric: cloudwatch.IMetric) -> bool:
+    return isinstance(metric, cloudwatch.Metric) and metric.statistic.startswith("p")

@@ -51,6 +51,11 @@ ACCESS_LOG = {
     "integration_error": "$context.integrationErrorMessage",
 }
 
+# The p99 of a healthy system is far below, also with a cold start now and then.
+SLOW_MS = 3000
+# In five minutes: limits that single clients meet are no reason to wake anyone.
+TOO_MANY = 100
+
 
 class Api(Construct):
     def __init__(
@@ -77,7 +82,7 @@ class Api(Construct):
         self._group("webhooks", "Webhooks", functions.webhooks)
         self._group("events", "Events", functions.webhooks)
         self._group("reports", "Reports", functions.reports)
-        self._default_stage(stage)
+        self.too_many_requests = _count_429(self._default_stage(stage), stage)
         acknowledge(
             self.api,
             "AwsSolutions-APIG4",
@@ -88,6 +93,24 @@ class Api(Construct):
             self.api.metric_server_error(period=cdk.Duration.minutes(5), statistic=cloudwatch.Stats.SUM),
             threshold=1,
             why="The API answered 5xx: an error that the contract does not know, or a part that is not ready.",
+            see="server-errors",
+        )
+        alarms.on(
+            "ApiSlow",
+            self.api.metric_latency(period=cdk.Duration.minutes(5), statistic=cloudwatch.Stats.percentile(99)),
+            threshold=SLOW_MS,
+            periods=3,
+            why=f"For 15 minutes one request in a hundred took {SLOW_MS // 1000} seconds or more.",
+            see="slow-answers",
+            ends=True,
+        )
+        alarms.on(
+            "ApiTooManyRequests",
+            self.too_many_requests,
+            threshold=TOO_MANY,
+            why=f"The API answered 429 {TOO_MANY} times in five minutes.",
+            see="too-many-requests",
+            ends=True,
         )
 
     def _group(self, name: str, construct_id: str, function: lambda_.Function) -> None:
@@ -95,7 +118,8 @@ class Api(Construct):
         for path in (f"{BASE_PATH}/{name}", f"{BASE_PATH}/{name}/{{proxy+}}"):
             self.api.add_routes(path=path, integration=integration)
 
-    def _default_stage(self, stage: Stage) -> None:
+    def _default_stage(self, stage: Stage) -> logs.LogGroup:
+        """Its access logs."""
         log_group = logs.LogGroup(
             self,
             "AccessLogs",
@@ -115,6 +139,22 @@ class Api(Construct):
         resource.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
             destination_arn=log_group.log_group_arn, format=json.dumps(ACCESS_LOG)
         )
+        return log_group
+
+
+def _count_429(access_logs: logs.LogGroup, stage: Stage) -> cloudwatch.Metric:
+    """The gateway's own metrics have no number of 429: those of its throttle and those of the functions' limits."""
+    # Named by its only field, so that it goes where the field is renamed.
+    (field,) = (name for name, variable in ACCESS_LOG.items() if variable == "$context.status")
+    counted = logs.MetricFilter(
+        access_logs,
+        "TooManyRequests",
+        log_group=access_logs,
+        filter_pattern=logs.FilterPattern.string_value(f"$.{field}", "=", "429"),
+        metric_namespace=stage.metrics_namespace,
+        metric_name="ApiTooManyRequests",
+    )
+    return counted.metric(statistic=cloudwatch.Stats.SUM, period=cdk.Duration.minutes(5))
 
 
 def _cors(stage: Stage) -> apigateway.CorsPreflightOptions | None:

@@ -62,7 +62,7 @@ class Audit(Construct):
         self._add_bucket(stage, sealer)
         self._schedule("Hourly", sealer, events.Schedule.cron(minute="5"), hours=2)
         self._schedule("Nightly", sealer, events.Schedule.cron(minute="20", hour="0"), hours=26)
-        self._ring(alarms)
+        self._add_alarms(alarms)
 
     def _add_bucket(self, stage: Stage, sealer: cdk.aws_lambda.Function) -> None:
         days = cdk.Duration.days(stage.audit_lock_days)
@@ -101,16 +101,19 @@ class Audit(Construct):
             self, construct_id, schedule=schedule, targets=[targets.LambdaFunction(live(sealer), event=message)]
         )
 
-    def _ring(self, alarms: Alarms) -> None:
+    def _add_alarms(self, alarms: Alarms) -> None:
         alarms.on(
             "AuditTampered",
             alarms.counted("AuditTampered", by="sealer"),
             threshold=1,
-            why="Somebody changed or removed an item of the audit log or its chain: make verify-audit, docs/audit.md.",
+            why="An item of the audit log or of its chain was changed or removed.",
+            see="audit-log-tampered",
         )
         alarms.on_silence(
             "AuditUnwitnessed",
             alarms.counted("AuditWitnesses", by="sealer"),
-            hours=3,
-            why="For three hours the bucket was not told how far the audit log's chain is: the log of Sealer.",
+            period=cdk.Duration.hours(1),
+            periods=3,
+            why="For three hours the sealer has not put the head of the audit log's chain into its bucket.",
+            see="audit-log-unwitnessed",
         )

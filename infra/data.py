@@ -34,6 +34,7 @@ class Data(Construct):
     def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
         super().__init__(scope, construct_id)
         self._stage = stage
+        self.tables: list[dynamodb.TableV2] = []
         self.identity = self._table(
             "Identity",
             ("pk", "sk"),
@@ -97,6 +98,7 @@ class Data(Construct):
             # half-way. Its name is drawn by CloudFormation, so it is in nobody's way.
             removal_policy=cdk.RemovalPolicy.DESTROY if local else cdk.RemovalPolicy.RETAIN,
         )
+        self.tables.append(table)
         if indexes:
             self._acknowledge_index_wildcard(table)
         return table

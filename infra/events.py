@@ -82,14 +82,16 @@ class Events(Construct):
         of: Sequence[str] = (SOURCE,),
         concurrency: int = 2,
         tries: int = TRIES,
+        late_after: int = 1800,
     ) -> sqs.Queue:
         """A rule for events of these types (none: all), the queue that it fills, and the function that the queue feeds.
 
         `of` are the events' sources; `concurrency` is how many batches the function works on at once, 2 at least. After
-        so many `tries`, six times `seconds` apart, a message is a dead letter.
+        so many `tries`, six times `seconds` apart, a message is a dead letter. One that waits for `late_after` seconds
+        sets off an alarm.
         """
         queue, dead_letters = queue_with_dead_letters(
-            self, name, seconds=seconds, tries=tries, days=14, alarms=self._alarms
+            self, name, seconds=seconds, tries=tries, days=14, late_after=late_after, alarms=self._alarms
         )
         # The event alone, without the bus's envelope.
         message = events.RuleTargetInput.from_event_path("$.detail")

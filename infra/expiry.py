@@ -1,6 +1,7 @@
 """Holds end on time: each minute the sweeper names the shards to look at, and a worker drains each."""
 
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda_event_sources as sources
@@ -14,6 +15,8 @@ from infra.live import live
 # AWS's advice for a queue behind Lambda: six times the function's time, so that a throttled try is not a lost one.
 VISIBILITY = 6 * EXPIRY_SECONDS
 TRIES = 3
+# Seconds that an overdue hold, or the message that asks for a look at them, may wait.
+LATE = 900
 
 
 class Expiry(Construct):
@@ -45,9 +48,21 @@ class Expiry(Construct):
             ],
         )
         alarms.on_dead_letters("Expiry", self.dead_letters)
+        alarms.on_queue_age("Expiry", self.queue, seconds=LATE)
+        # A worker whose time ends is done with its message: what it left is told by the holds alone.
         alarms.on(
-            "ExpiryBehind",
-            self.queue.metric_approximate_age_of_oldest_message(),
-            threshold=900,
-            why="Overdue orders keep their stock: the expiry worker is 15 minutes behind.",
+            "HoldsOverdue",
+            alarms.counted("OldestOverdueHold", by="expiry", statistic=cloudwatch.Stats.MAXIMUM),
+            threshold=LATE,
+            why="A hold is over for 15 minutes and its order still keeps stock.",
+            see="overdue-holds",
+            ends=True,
+        )
+        alarms.on_silence(
+            "SweeperSilent",
+            alarms.counted("SweepsAsked", by="sweeper"),
+            period=cdk.Duration.minutes(5),
+            periods=3,
+            why="The sweeper has not run for 15 minutes: no hold ends, and no overdue delivery is sent.",
+            see="sweeper",
         )

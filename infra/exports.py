@@ -17,6 +17,8 @@ LOOKS = ("export.look",)
 KEPT_DAYS = 30
 # Exports being written; each takes a core, and its reads come on top of what the shop does.
 AT_ONCE = 5
+# Seconds: one that is cut off waits half an hour for its message.
+LATE = 3600
 
 
 class Exports(Construct):
@@ -45,6 +47,7 @@ class Exports(Construct):
             types=LOOKS,
             of=(INTERNAL_SOURCE,),
             concurrency=AT_ONCE,
+            late_after=LATE,
         )
         queue.grant_send_messages(exporter)
         exporter.add_environment("OMS_EXPORT_QUEUE_URL", queue.queue_url)
@@ -53,13 +56,8 @@ class Exports(Construct):
             "ExportsFailed",
             alarms.counted("ExportsFailed", by="exporter"),
             threshold=1,
-            why="An export was given up after its last try: see docs/exports.md.",
-        )
-        alarms.on(
-            "ExportsBehind",
-            queue.metric_approximate_age_of_oldest_message(),
-            threshold=3600,
-            why="An export has waited for an hour: the exporter fails, or more are asked for than it can write.",
+            why="An export failed at its last try.",
+            see="exports-failed",
         )
 
     def _bucket(self, stage: Stage) -> s3.Bucket:

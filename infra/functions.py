@@ -73,6 +73,14 @@ class Functions(Construct):
         self.serving = dict(self.all)
         self._add_consumers(stage, keys)
         self._grant(data, keys)
+        for name in ("Auth", "Passwords"):
+            alarms.on(
+                f"{name}SigningKeyMissing",
+                alarms.counted("SigningKeyMissing", by=name.lower()),
+                threshold=1,
+                why=f"The function {name} found no signing key: no one can sign in or refresh a session.",
+                see="signing-key-missing",
+            )
 
     def _add_routes(self, stage: Stage, keys: Keys) -> None:
         """What answers HTTP."""

@@ -1,6 +1,7 @@
 """Mail: the notifier behind its queue, the address that it may send from, and what SES is to keep to."""
 
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ses as ses
 from constructs import Construct
@@ -28,6 +29,12 @@ REQUESTS = ("mail.requested",)
 TRIES = 10
 # Customers mistype their addresses now and then; so many in an hour have another cause.
 UNDELIVERABLE_AN_HOUR = 10
+# The tag that SES itself gives each message.
+CONFIGURATION_SET = "ses:configuration-set"
+# Where SES looks at an account; at the double of bounces, or five times the complaints, it may stop all mail:
+# https://docs.aws.amazon.com/ses/latest/dg/faqs-enforcement.html
+BOUNCE_RATE = 0.05
+COMPLAINT_RATE = 0.001
 
 
 class Mail(Construct):
@@ -45,9 +52,9 @@ class Mail(Construct):
         self._functions = functions
         # Who waits for a new password is not to wait behind a day's orders. Two at once of each queue: two are about
         # the 14 mails a second that SES gives a new account, and passwords are seldom asked for.
-        for name, source, types in (
-            ("Mail", (SOURCE, INTERNAL_SOURCE), TYPES),
-            ("MailRequests", (INTERNAL_SOURCE,), REQUESTS),
+        for name, source, types, late_after in (
+            ("Mail", (SOURCE, INTERNAL_SOURCE), TYPES, 1800),
+            ("MailRequests", (INTERNAL_SOURCE,), REQUESTS, 900),
         ):
             events.to_queue(
                 name,
@@ -57,22 +64,39 @@ class Mail(Construct):
                 types=types,
                 of=source,
                 tries=TRIES,
+                late_after=late_after,
             )
         # Some regions have no SES: https://docs.aws.amazon.com/general/latest/gr/ses.html
         if stage.mail_from:
-            self._send_from(stage.mail_from, stage)
-        self._ring(alarms)
+            name = self._send_from(stage.mail_from, stage)
+            _add_alarms(alarms, name)
 
-    def _send_from(self, mail_from: str, stage: Stage) -> None:
-        """An address that bounced or complained gets no more mail, whatever the account's own list says."""
+    def _send_from(self, mail_from: str, stage: Stage) -> str:
+        """The name of the configuration set, by which an address that bounced or complained gets no more mail,
+        whatever the account's own list says.
+        """
+        name = f"oms-{stage.name}"
         kept_to = ses.ConfigurationSet(
             self,
             "Suppressing",
-            configuration_set_name=f"oms-{stage.name}",
+            configuration_set_name=name,
             suppression_reasons=ses.SuppressionReasons.BOUNCES_AND_COMPLAINTS,
+            reputation_metrics=True,
+        )
+        kept_to.add_event_destination(
+            "Counts",
+            destination=ses.EventDestination.cloud_watch_dimensions(
+                [
+                    ses.CloudWatchDimension(
+                        source=ses.CloudWatchDimensionSource.MESSAGE_TAG, name=CONFIGURATION_SET, default_value=name
+                    )
+                ]
+            ),
+            events=[ses.EmailSendingEvent.BOUNCE, ses.EmailSendingEvent.COMPLAINT, ses.EmailSendingEvent.REJECT],
         )
         self._functions.notifier.add_environment("OMS_MAIL_CONFIGURATION_SET", kept_to.configuration_set_name)
         self._grant_send(mail_from, stage)
+        return name
 
     def _grant_send(self, mail_from: str, stage: Stage) -> None:
         """SES checks the identity that is verified (the address, its domain or one above that) and the set."""
@@ -102,13 +126,27 @@ class Mail(Construct):
             "Recipients in the sandbox of SES, each verified there; the sender is the stage's address alone.",
         )
 
-    def _ring(self, alarms: Alarms) -> None:
-        for name, threshold, why in (
-            ("MailUnknown", 1, "Nobody knows whether a mail went out; it is not sent again."),
-            ("MailRefused", 1, "SES refuses mails: is the sender verified, and the account out of the sandbox?"),
-            ("MailNotSetUp", 1, "Mails were asked for and none is sent: the setting mail_from is empty."),
-            ("MailUndeliverable", UNDELIVERABLE_AN_HOUR, "SES says of many addresses that they take no mail."),
-        ):
-            metric = alarms.counted(name, by="notifier")
-            within = metric.with_(period=cdk.Duration.hours(1)) if threshold > 1 else metric
-            alarms.on(name, within, threshold=threshold, why=why)
+
+def _add_alarms(alarms: Alarms, configuration_set: str) -> None:
+    """Only where mail is sent: a stage without `mail_from` has chosen to send none."""
+    for name, threshold, why in (
+        ("MailUnknown", 1, "SES gave no clear answer to a mail, so it may have gone out; it is not sent again."),
+        ("MailRefused", 1, "SES refuses mails: is the sender verified, and the account out of the sandbox?"),
+        ("MailUndeliverable", UNDELIVERABLE_AN_HOUR, "SES says of many addresses that they take no mail."),
+    ):
+        metric = alarms.counted(name, by="notifier")
+        within = metric.with_(period=cdk.Duration.hours(1)) if threshold > 1 else metric
+        alarms.on(name, within, threshold=threshold, why=why, see="mail")
+    for name, metric_name, rate, what in (
+        ("MailBounces", "Reputation.BounceRate", BOUNCE_RATE, "bounce"),
+        ("MailComplaints", "Reputation.ComplaintRate", COMPLAINT_RATE, "are marked as spam by their recipients"),
+    ):
+        metric = cloudwatch.Metric(
+            namespace="AWS/SES",
+            metric_name=metric_name,
+            dimensions_map={CONFIGURATION_SET: configuration_set},
+            statistic=cloudwatch.Stats.MAXIMUM,
+            period=cdk.Duration.hours(1),
+        )
+        why = f"{rate:.1%} of the mails {what}. SES stops accounts that go on so."
+        alarms.on(name, metric, threshold=rate, why=why, see="bounces-and-complaints", ends=True)

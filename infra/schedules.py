@@ -42,6 +42,8 @@ class Schedules(Construct):
             seconds=SCHEDULER_SECONDS,
             tries=TRIES,
             days=14,
+            # Beyond the delay, which is 15 minutes.
+            late_after=3600,
             alarms=alarms,
             delay=min(SETTLE_SECONDS, stage.settle_seconds or SETTLE_SECONDS),
         )
@@ -60,6 +62,7 @@ class Schedules(Construct):
         group = scheduler.ScheduleGroup(
             self, "Group", schedule_group_name=f"oms-{stage.name}", removal_policy=cdk.RemovalPolicy.DESTROY
         )
+        self._add_alarms(group, alarms)
         role = iam.Role(
             self,
             "Role",
@@ -103,6 +106,17 @@ class Schedules(Construct):
         _grant(function, role, stage, data)
         # Of schedules that end; what else requests do with the table is granted with the exports.
         data.reports.grant(functions.reports, "dynamodb:DeleteItem")
+
+    def _add_alarms(self, group: scheduler.IScheduleGroup, alarms: Alarms) -> None:
+        for name, metric, why in (
+            (
+                "ScheduleTargetErrors",
+                group.metric_target_errors(),
+                "failed to put runs into their queue; it tries again",
+            ),
+            ("ScheduleRunsDropped", group.metric_dropped(), "gave up runs of schedules"),
+        ):
+            alarms.on(name, metric, threshold=1, why=f"EventBridge Scheduler {why}.", see="eventbridge-scheduler")
 
 
 def _grant(function: lambda_.Function, role: iam.Role, stage: Stage, data: Data) -> None:

@@ -7,6 +7,7 @@ from infra.aggregates import Aggregates
 from infra.alarms import Alarms
 from infra.api import Api
 from infra.audit import Audit
+from infra.capacity import Capacity
 from infra.data import Data
 from infra.events import Events
 from infra.expiry import Expiry
@@ -59,6 +60,8 @@ class OmsStack(cdk.Stack):
         api = Api(self, "Api", stage=stage, functions=functions, alarms=alarms)
         if stage.canary_minutes:
             Canary(self, "Canary", minutes=stage.canary_minutes, functions=functions.serving, alarms=alarms)
+
+        Capacity(self, "Capacity", stage=stage, data=data, functions=functions, alarms=alarms)
 
         cdk.CfnOutput(self, "ApiId", value=api.api.api_id)
         cdk.CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)

@@ -63,6 +63,8 @@ class Stage(BaseModel):
     log_retention: Literal["ONE_WEEK", "ONE_MONTH", "THREE_MONTHS", "SIX_MONTHS", "ONE_YEAR"] = "ONE_MONTH"
     # Caps how many logins run at once, each a full core of bcrypt; None leaves it to the account's limit.
     passwords_concurrency: int | None = Field(None, ge=1)
+    # The account's quota of concurrent executions in the region, L-B99A9384: at 80 % of it there is an alarm.
+    lambda_concurrency: int = Field(1000, ge=10)
     # How many deliveries to webhooks are attempted at once, and as many again of subscribers that are slow.
     delivery_concurrency: int = Field(20, ge=2, le=1000)
     # So long nobody can change or remove what tells how far the chain of the audit log went.

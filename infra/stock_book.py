@@ -16,6 +16,8 @@ from infra.queues import queue_with_dead_letters
 from infra.streams import Stream, StreamConsumer
 
 TRIES = 3
+# Seconds: a run that is cut off waits 90 minutes for its message.
+LATE = 2 * 3600
 
 
 class StockBook(Construct):
@@ -35,7 +37,14 @@ class StockBook(Construct):
 
     def _check(self, functions: Functions, alarms: Alarms) -> None:
         queue, _ = queue_with_dead_letters(
-            self, "Check", seconds=VERIFIER_SECONDS, tries=TRIES, days=1, alarms=alarms, called="StockCheck"
+            self,
+            "Check",
+            seconds=VERIFIER_SECONDS,
+            tries=TRIES,
+            days=1,
+            late_after=LATE,
+            alarms=alarms,
+            called="StockCheck",
         )
         for function in (functions.admin, functions.verifier):
             queue.grant_send_messages(function)
@@ -46,14 +55,15 @@ class StockBook(Construct):
         # Where a run is under way still, it goes on: the nightly one is left out, and the full one follows.
         self._schedule("Nightly", queue, events.Schedule.cron(minute="30", hour="1"), start="new")
         self._schedule("Weekly", queue, events.Schedule.cron(minute="30", hour="4", week_day="SUN"), start="full")
-        self._ring(alarms)
+        self._add_alarms(alarms)
 
-    def _ring(self, alarms: Alarms) -> None:
+    def _add_alarms(self, alarms: Alarms) -> None:
         alarms.on(
             "StockDrift",
             alarms.counted("StockDrift", by="verifier", statistic=cloudwatch.Stats.MAXIMUM),
             threshold=1,
-            why="The stock of a product does not agree with its book, orders or adjustments: see docs/stock-book.md.",
+            why="The stock of a product does not agree with its book, orders or adjustments.",
+            see="stock-drift",
         )
         alarms.on(
             "StockUnsettled",
@@ -62,13 +72,17 @@ class StockBook(Construct):
             ),
             threshold=1,
             periods=2,
-            why="No check of two days could compare all products, as their movements had not come: docs/stock-book.md.",
+            why="No check of two days could compare all products, as their movements had not come.",
+            see="stock-check-incomplete",
+            ends=True,
         )
         alarms.on_silence(
             "StockUnchecked",
             alarms.counted("ProductsChecked", by="verifier"),
-            hours=26,
-            why="No check of the stock book was done for 26 hours, and one is due each night: see docs/stock-book.md.",
+            period=cdk.Duration.hours(1),
+            periods=26,
+            why="No check of the stock book was done for 26 hours, and one is due each night.",
+            see="stock-check-missing",
         )
 
     def _schedule(self, construct_id: str, queue: sqs.IQueue, schedule: events.Schedule, *, start: str) -> None:

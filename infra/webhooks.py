@@ -33,9 +33,11 @@ class Webhooks(Construct):
         super().__init__(scope, construct_id)
         self._alarms = alarms
         events.to_queue("Dispatch", functions.dispatcher, seconds=DISPATCHER_SECONDS, batch_size=10, concurrency=5)
-        deliveries = self._queue("Deliveries", functions.sender, SENDER_SECONDS, stage.delivery_concurrency)
-        slow = self._queue("SlowDeliveries", functions.sender, SENDER_SECONDS, stage.delivery_concurrency)
-        replays = self._queue("Replays", functions.replayer, REPLAYER_SECONDS, 2)
+        at_once = stage.delivery_concurrency
+        deliveries = self._queue("Deliveries", functions.sender, SENDER_SECONDS, at_once, late_after=900)
+        # It may be long: too many subscribers are slow, or one has too many events.
+        slow = self._queue("SlowDeliveries", functions.sender, SENDER_SECONDS, at_once, late_after=4 * 3600)
+        replays = self._queue("Replays", functions.replayer, REPLAYER_SECONDS, 2, late_after=1800)
         for function in (
             functions.webhooks,
             functions.dispatcher,
@@ -48,12 +50,22 @@ class Webhooks(Construct):
         for function in (functions.webhooks, functions.replayer, functions.sweeper):
             _let_send(function, "OMS_REPLAY_QUEUE_URL", replays)
         _grant(functions, data, keys)
-        _ring(alarms, deliveries, slow)
+        alarms.on(
+            "WebhookSecretUnopened",
+            alarms.counted("WebhookSecretUnopened", by="sender"),
+            threshold=1,
+            why="A webhook is sent nothing: the key that encrypted its secret is gone from the secret webhook-keys.",
+            see="secret-of-a-webhook",
+        )
 
-    def _queue(self, name: str, function: lambda_.Function, seconds: int, concurrency: int) -> sqs.Queue:
+    def _queue(
+        self, name: str, function: lambda_.Function, seconds: int, concurrency: int, *, late_after: int
+    ) -> sqs.Queue:
         """A queue of nudges, and `concurrency` of the function at once that it feeds, with one message each."""
         # A message only says "look now"; the sweep says it again.
-        queue, _ = queue_with_dead_letters(self, name, seconds=seconds, tries=TRIES, days=1, alarms=self._alarms)
+        queue, _ = queue_with_dead_letters(
+            self, name, seconds=seconds, tries=TRIES, days=1, late_after=late_after, alarms=self._alarms
+        )
         live(function).add_event_source(
             sources.SqsEventSource(queue, batch_size=1, max_concurrency=concurrency, report_batch_item_failures=True)
         )
@@ -74,27 +86,6 @@ def _grant(functions: Functions, data: Data, keys: Keys) -> None:
     for function in (functions.dispatcher, functions.sender):
         data.identity.grant(function, "dynamodb:BatchGetItem")
     keys.webhooks.grant_read(functions.sender)
-
-
-def _ring(alarms: Alarms, deliveries: sqs.Queue, slow: sqs.Queue) -> None:
-    alarms.on(
-        "DeliveriesBehind",
-        deliveries.metric_approximate_age_of_oldest_message(),
-        threshold=900,
-        why="Deliveries to webhooks that are not slow wait for 15 minutes: the sender fails, or is too few.",
-    )
-    alarms.on(
-        "SlowDeliveriesBehind",
-        slow.metric_approximate_age_of_oldest_message(),
-        threshold=4 * 3600,
-        why="Deliveries to slow webhooks wait for four hours: too many are slow, or one has too many events.",
-    )
-    alarms.on(
-        "WebhookSecretUnopened",
-        alarms.counted("WebhookSecretUnopened", by="sender"),
-        threshold=1,
-        why="A webhook is sent nothing: the key that sealed its secret is gone from the secret webhook-keys.",
-    )
 
 
 def _let_send(function: lambda_.Function, setting: str, queue: sqs.Queue) -> None:

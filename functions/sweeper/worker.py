@@ -25,6 +25,7 @@ def expire(record: SQSRecord, lambda_context: LambdaContext) -> None:
         has_time=lambda: lambda_context.get_remaining_time_in_millis() > _RESERVE_MS,
     )
     metrics.add_metric("HoldsExpired", MetricUnit.Count, swept.expired)
+    metrics.add_metric("OldestOverdueHold", MetricUnit.Seconds, swept.overdue_seconds)
     logger.info("swept", expired=swept.expired, failed=swept.failed)
     if swept.failed:
         # The message comes back, and after its last try stands in the dead-letter queue, which alarms.

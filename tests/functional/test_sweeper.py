@@ -16,6 +16,7 @@ from oms.pages import Range
 from sweeper import handler as sweeper
 from sweeper import worker
 from tests.support.aws_calls import intercepted
+from tests.support.faults import failing, refuse
 from tests.support.gateway import call
 from tests.support.invocation import Answer, Context, Person
 
@@ -113,7 +114,7 @@ def test_the_oldest_holds_end_first_and_what_is_left_waits(
         placed.append(order(manager))
         time_machine(timedelta(seconds=1))
     time_machine(timedelta(minutes=31))
-    left = iter([80_000, 60_000, 45_000, 29_000])  # asked before the page and before each hold
+    left = iter([60_000, 45_000, 29_000])  # asked before each hold
     context = Context()
     context.get_remaining_time_in_millis = lambda: next(left)
 
@@ -144,6 +145,68 @@ def test_a_hold_that_fails_is_reported_and_does_not_stop_the_others(
 
     assert drain(0) == ["message-0"]
     assert [status(held) for held in placed] == ["expired", "pending", "expired"]
+
+
+def age_told(capsys: pytest.CaptureFixture[str]) -> float:
+    """The last age of an overdue hold that the worker emitted, in seconds."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "OldestOverdueHold" in line]
+    (age,) = lines[-1]["OldestOverdueHold"]
+    return float(age)
+
+
+def test_a_run_that_ended_all_due_holds_tells_an_age_of_zero(
+    manager: Person, order: Place, time_machine: Move, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drain(0)
+    assert age_told(capsys) == 0
+
+    order(manager)
+    time_machine(timedelta(hours=5))
+    drain(0)
+
+    assert age_told(capsys) == 0
+
+
+@pytest.mark.parametrize("page", [100, 1])
+def test_a_run_whose_time_ends_tells_the_age_of_the_first_hold_that_it_did_not_reach(
+    manager: Person,
+    order: Place,
+    time_machine: Move,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    page: int,
+) -> None:
+    for _ in range(3):
+        order(manager)
+        time_machine(timedelta(minutes=10))
+    time_machine(timedelta(minutes=60))
+    monkeypatch.setattr(expiry, "Range", lambda _limit, **rest: Range(page, **rest))
+    left = iter([60_000, 29_000])
+    context = Context()
+    context.get_remaining_time_in_millis = lambda: next(left)
+
+    drain(0, context=context)
+
+    # The second was placed 80 minutes ago, and held for 30.
+    assert age_told(capsys) == pytest.approx(50 * 60, abs=5 * 60)
+
+
+def test_a_hold_that_could_not_be_ended_tells_its_age_though_later_ones_ended(
+    manager: Person,
+    order: Place,
+    time_machine: Move,
+    status: Callable[[Answer], str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stuck = order(manager)
+    later = order(manager)
+    time_machine(timedelta(minutes=50))
+
+    with intercepted(refuse("TransactWriteItems", failing("AccessDeniedException"), times=1)):
+        drain(0)
+
+    assert [status(it) for it in (stuck, later)] == ["pending", "expired"]
+    assert age_told(capsys) == pytest.approx(20 * 60, abs=5 * 60)
 
 
 def test_one_shards_failure_brings_its_message_back_alone(

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.alarms import ACTIONS, ALARM
 from tests.support.template import Resource, Synthesized
 
-ALARM = "AWS::CloudWatch::Alarm"
-ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 ACCOUNT = {"Ref": "AWS::AccountId"}
 # What a call of CloudWatch's brings to the policy: AWS's services speak TLS, and name the account they act for.
 REQUEST: dict[str, Any] = {"aws:SourceAccount": ACCOUNT, "aws:SecureTransport": "true"}
@@ -60,7 +59,7 @@ def test_cloudwatch_may_publish_to_every_topic_that_an_alarm_acts_on(prod: Synth
     for stage in (prod, local):
         topics = set()
         for name, alarm in stage.all(ALARM).items():
-            assert alarm["AlarmActions"] or alarm["InsufficientDataActions"], f"{name} notifies no one"
+            assert alarm.get("AlarmActions") or alarm.get("InsufficientDataActions"), f"{name} notifies no one"
             topics |= {action["Ref"] for action in actions(alarm)}
 
         assert topics == set(stage.all("AWS::SNS::Topic"))

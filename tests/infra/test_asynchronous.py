@@ -1,15 +1,13 @@
-"""Queues, schedules and alarms: a failure that nobody would hear of fails here first."""
+"""Queues and schedules: what is retried, what is kept, and what goes to a dead-letter queue."""
 
 import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from oms import redrive
 from tests.support.template import QUEUE, Synthesized, all_mappings, dead_letter_queues, mappings
 
-ALARM = "AWS::CloudWatch::Alarm"
 # Where stream consumers set aside what they cannot understand: nothing consumes these.
 STREAMING = {"Bookkeeper", "Publisher", "Sealer"}
 POISON = {"StockBookBookkeeperPoison", "EventsPublisherPoison", "AuditSealerPoison"}
@@ -21,19 +19,8 @@ def poison_queues(prod: Synthesized) -> set[str]:
     return found
 
 
-def alarms_on(prod: Synthesized, metric: str) -> dict[str, dict[str, Any]]:
-    """The logical id that an alarm watches → the alarm"""
-    found = {}
-    for alarm in prod.all(ALARM).values():
-        if alarm["MetricName"] == metric:
-            ((watched),) = (dimension["Value"] for dimension in alarm["Dimensions"])
-            found[watched.get("Ref") or watched["Fn::GetAtt"][0]] = alarm
-    return found
-
-
-def test_every_queue_has_a_dead_letter_queue_with_an_alarm(prod: Synthesized) -> None:
+def test_every_queue_has_a_dead_letter_queue(prod: Synthesized) -> None:
     dead = dead_letter_queues(prod)
-    alarms = alarms_on(prod, "ApproximateNumberOfMessagesVisible")
 
     assert {name[:-8] for name in dead} == {
         "ExpiryQueue",
@@ -51,8 +38,6 @@ def test_every_queue_has_a_dead_letter_queue_with_an_alarm(prod: Synthesized) ->
         "SchedulesScheduleRuns",
     }
     assert set(dead) | set(dead.values()) | poison_queues(prod) == set(prod.all(QUEUE))
-    assert set(alarms) == set(dead.values()) | poison_queues(prod)
-    assert all(alarm["Threshold"] == 1 for alarm in alarms.values())
 
 
 def test_dead_letters_are_kept_for_two_weeks(prod: Synthesized) -> None:
@@ -75,35 +60,6 @@ def test_every_queue_refuses_plain_http(prod: Synthesized) -> None:
                 guarded.add(queue["Ref"])
 
     assert guarded == set(prod.all(QUEUE))
-
-
-def test_every_function_has_an_alarm_on_its_first_error(prod: Synthesized) -> None:
-    alarms = alarms_on(prod, "Errors")
-
-    assert set(alarms) == set(prod.all("AWS::Lambda::Function"))
-    assert all(alarm["Threshold"] == 1 for alarm in alarms.values())
-
-
-def test_server_errors_a_slow_sweeper_and_slow_senders_ring_too(prod: Synthesized) -> None:
-    assert [name[:-8] for name in alarms_on(prod, "5xx")] == ["Api"]
-    behind = {name[:-8]: it["Threshold"] for name, it in alarms_on(prod, "ApproximateAgeOfOldestMessage").items()}
-    # The slow subscribers' queue may be long, and an export that was cut off waits half an hour for its message.
-    slow = {"WebhooksSlowDeliveries": 4 * 3600, "EventsExports": 3600}
-    assert behind == {"ExpiryQueue": 900, "WebhooksDeliveries": 900} | slow
-
-
-def test_every_alarm_reaches_the_topic_and_the_topic_a_person(prod: Synthesized) -> None:
-    ((topic, _),) = prod.all("AWS::SNS::Topic").items()
-    (subscription,) = prod.all("AWS::SNS::Subscription").values()
-
-    for alarm in prod.all(ALARM).values():
-        assert alarm["AlarmActions"] == [{"Ref": topic}]
-        if alarm["MetricName"] not in ("ProductsChecked", "AuditWitnesses"):
-            assert alarm["TreatMissingData"] == "notBreaching"
-            assert alarm["EvaluationPeriods"] == (2 if alarm["MetricName"] == "ProductsUnsettled" else 1)
-            assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
-    assert subscription["TopicArn"] == {"Ref": topic}
-    assert subscription["Endpoint"] == "ops@shop.example"
 
 
 def test_the_expiry_worker_takes_one_message_and_reports_failures_alone(prod: Synthesized) -> None:
@@ -137,44 +93,6 @@ def test_the_bookkeeper_reads_every_change_of_a_stock_item_from_the_streams_begi
     assert pattern == {"dynamodb": {"Keys": {"sk": {"S": ["stock"]}}}}
 
 
-def test_what_is_not_sent_or_of_unknown_fate_rings_and_so_does_the_first_product_that_drifts(
-    prod: Synthesized,
-) -> None:
-    own = [alarm for alarm in prod.all(ALARM).values() if alarm.get("Namespace") == "Oms/prod"]
-
-    assert {(alarm["MetricName"], *(it["Value"] for it in alarm["Dimensions"])) for alarm in own} == {
-        ("MailUnknown", "notifier"),
-        ("MailRefused", "notifier"),
-        ("MailNotSetUp", "notifier"),
-        ("MailUndeliverable", "notifier"),
-        ("WebhookSecretUnopened", "sender"),
-        ("StockDrift", "verifier"),
-        ("ProductsUnsettled", "verifier"),
-        ("ProductsChecked", "verifier"),
-        ("AuditTampered", "sealer"),
-        ("AuditWitnesses", "sealer"),
-        ("ExportsFailed", "exporter"),
-    }
-    from_the_first_on = [alarm for alarm in own if alarm["MetricName"] != "MailUndeliverable"]
-    (many,) = (alarm for alarm in own if alarm not in from_the_first_on)
-    assert {alarm["Threshold"] for alarm in from_the_first_on} == {1}
-    assert (many["Threshold"], many["Period"], many["Statistic"]) == (10, 3600, "Sum")
-    for alarm in own:
-        (dimension,) = alarm["Dimensions"]
-        assert dimension["Name"] == "service", "as the functions' metrics are named"
-
-
-def test_a_day_without_a_check_rings_and_so_do_two_without_a_whole_one(prod: Synthesized) -> None:
-    own = {alarm["MetricName"]: alarm for alarm in prod.all(ALARM).values() if alarm.get("Namespace") == "Oms/prod"}
-    silence, unsettled = own["ProductsChecked"], own["ProductsUnsettled"]
-
-    assert silence["TreatMissingData"] == "breaching"
-    assert silence["ComparisonOperator"] == "LessThanThreshold"
-    assert (silence["Statistic"], silence["Threshold"]) == ("SampleCount", 1)
-    assert 24 * 3600 < silence["Period"] * silence["EvaluationPeriods"] <= 27 * 3600
-    assert (unsettled["Statistic"], unsettled["Period"], unsettled["EvaluationPeriods"]) == ("Minimum", 24 * 3600, 2)
-
-
 def test_a_stream_batch_that_fails_comes_again_until_the_stream_forgets_it_and_is_kept_then(prod: Synthesized) -> None:
     streaming = [(name, it) for name, it in all_mappings(prod) if "StartingPosition" in it]
 
@@ -186,13 +104,6 @@ def test_a_stream_batch_that_fails_comes_again_until_the_stream_forgets_it_and_i
         assert mapping["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0] in poison_queues(prod)
         # A consumer finishes its batch or raises: partial answers would be a second way of telling the same.
         assert "FunctionResponseTypes" not in mapping
-
-
-def test_a_consumer_an_hour_behind_its_stream_rings(prod: Synthesized) -> None:
-    alarms = alarms_on(prod, "IteratorAge")
-
-    assert {name.removeprefix("Functions")[:-8] for name in alarms} == STREAMING
-    assert all(alarm["Threshold"] == 3_600_000 for alarm in alarms.values())
 
 
 def test_each_stream_consumer_alone_knows_its_poison_queue(prod: Synthesized) -> None:

@@ -86,16 +86,5 @@ def test_each_hour_and_each_night_the_sealer_looks_for_what_was_left_out(prod: S
         assert prod.function_of(rule["Targets"][0]["Arn"])[:-8] == "FunctionsSealer"
 
 
-def test_three_hours_without_a_witness_ring_and_so_does_the_first_tampering(prod: Synthesized) -> None:
-    own = {
-        it["MetricName"]: it for it in prod.all("AWS::CloudWatch::Alarm").values() if it.get("Namespace") == "Oms/prod"
-    }
-
-    silence, tampered = own["AuditWitnesses"], own["AuditTampered"]
-    assert (silence["TreatMissingData"], silence["ComparisonOperator"]) == ("breaching", "LessThanThreshold")
-    assert (silence["Period"], silence["EvaluationPeriods"]) == (3600, 3)
-    assert (tampered["Threshold"], tampered["Statistic"]) == (1, "Sum")
-
-
 def test_the_sealer_has_time_beyond_its_patience(prod: Synthesized) -> None:
     assert prod.functions()["Sealer"]["Timeout"] > sealing._PATIENCE + 30

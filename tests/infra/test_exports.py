@@ -1,7 +1,5 @@
 """Exports: where their files are, who gets at them, and what ends by itself."""
 
-import json
-
 from exporter import handler as exporter
 from tests.support.template import QUEUE, Synthesized, all_mappings, rules_of_the_bus
 
@@ -57,13 +55,3 @@ def test_the_exporter_has_a_core_of_its_own_and_stops_long_before_its_end(prod: 
 
     assert function["MemorySize"] >= 1769
     assert function["Timeout"] * 1000 >= 8 * exporter._RESERVE_MS
-
-
-def test_a_failed_export_rings_and_so_does_a_queue_of_them(prod: Synthesized) -> None:
-    alarms = {name: it for name, it in prod.all("AWS::CloudWatch::Alarm").items() if name.startswith("AlarmsExports")}
-    metrics = {it["MetricName"]: it for it in alarms.values()}
-
-    assert metrics["ExportsFailed"]["Dimensions"] == [{"Name": "service", "Value": "exporter"}]
-    assert metrics["ExportsFailed"]["Namespace"] == "Oms/prod"
-    assert metrics["ApproximateAgeOfOldestMessage"]["Threshold"] == 3600
-    assert all(it["AlarmActions"] for it in alarms.values()), json.dumps(list(metrics))

@@ -71,14 +71,6 @@ def test_the_dispatcher_has_time_to_nudge_what_it_has_put_and_the_sweeper_to_end
     assert functions["Sweeper"]["Timeout"] >= overdue.READ_WITHIN + DYNAMODB_CALL
 
 
-@pytest.mark.parametrize(("queue", "hours"), [*zip(DELIVERIES, (0.25, 4), strict=True)])
-def test_a_queue_that_falls_behind_rings_the_slow_ones_later(prod: Synthesized, queue: str, hours: float) -> None:
-    alarm = prod.one("AWS::CloudWatch::Alarm", f"Alarms{queue.removeprefix('Webhooks')}Behind")
-
-    assert (alarm["MetricName"], alarm["Threshold"]) == ("ApproximateAgeOfOldestMessage", hours * 3600)
-    assert alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0][:-8] == queue
-
-
 def test_who_speaks_of_deliveries_knows_both_queues(prod: Synthesized) -> None:
     environments = {name: function["Environment"]["Variables"] for name, function in prod.functions().items()}
 

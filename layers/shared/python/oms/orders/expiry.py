@@ -29,6 +29,16 @@ class Swept:
 
     expired: int = 0
     failed: int = 0
+    # When the first of the due holds that are still pending was over.
+    overdue_since: str | None = None
+
+    def leave(self, expires_at: str) -> None:
+        self.overdue_since = min(self.overdue_since or expires_at, expires_at)
+
+    @property
+    def overdue_seconds(self) -> float:
+        """The age of the oldest due hold that the sweep left pending; 0 when it left none."""
+        return (clock.now() - clock.instant(self.overdue_since)).total_seconds() if self.overdue_since else 0.0
 
 
 def sweep(shard: int, *, has_time: Callable[[], bool]) -> Swept:
@@ -38,7 +48,11 @@ def sweep(shard: int, *, has_time: Callable[[], bool]) -> Swept:
     """
     swept = Swept()
     for order in _due(shard, has_time):
+        expires_at = order.expires_at  # a move that fails has changed the order in memory
+        if expires_at is None:
+            continue  # ended a moment ago: the index is behind
         if not has_time():
+            swept.leave(expires_at)
             break
         try:
             with patience(_PATIENCE):
@@ -48,6 +62,7 @@ def sweep(shard: int, *, has_time: Callable[[], bool]) -> Swept:
             continue  # confirmed, cancelled or swept by another worker meanwhile
         except (OmsError, PynamoDBException, BotoCoreError, ClientError):
             logger.exception("a hold could not be ended", order_id=order.id)
+            swept.leave(expires_at)
             swept.failed += 1
     return swept
 
@@ -56,17 +71,18 @@ def _due(shard: int, has_time: Callable[[], bool]) -> Iterator[Order]:
     """The overdue orders in the index, oldest first. It is read up to the shortest hold, no further.
 
     The orders of a page come by one BatchGet: with a Get for each, a worker would end half as many holds in its time.
-    The index may still hold what was swept a moment ago; such an order is not due, and costs no call of its own.
+    The index may still hold what was swept a moment ago; such an order costs no call of its own. After a page with
+    overdue orders the next one is read also without time, so that the sweep knows the first one that it leaves.
     """
     now = clock.now()
     newest = clock.timestamp(now - settings().shortest_hold) + HIGHEST
     partition = f"{Status.PENDING}#{shard}"
     position: str | None = None
-    while has_time():
+    while True:
         page = merged_page(OPEN_ORDERS, [partition], Range(100, high=newest, after=position))
         due = [entry["id"] for entry in page.items if entry["expires_at"] <= clock.timestamp(now)]
         found = batch_get(Order, due)
         yield from (found[order_id] for order_id in due if order_id in found)
         position = page.position
-        if position is None:
+        if position is None or not (due or has_time()):
             return

@@ -1,0 +1,77 @@
+"""Which metrics the code of a function emits, read from its source: no function needs to run for it."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = (ROOT / "functions", ROOT / "layers/shared/python")
+CAMEL_CASE = re.compile(r"([A-Z][a-z]+)+")
+
+
+def emitted_by(handler: str) -> set[re.Pattern[str]]:
+    """The names, as patterns, that the handler (`auth.handler.lambda_handler`) and all that it imports may emit."""
+    return {name for path in _closure(_path(handler.rpartition(".")[0])) for name in _names(path)}
+
+
+@cache
+def _names(path: Path) -> frozenset[re.Pattern[str]]:
+    tree = ast.parse(path.read_text())
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_metric"
+    ]
+    found: set[re.Pattern[str]] = set()
+    for call in calls:
+        name = call.args[0] if call.args else next(it.value for it in call.keywords if it.arg == "name")
+        match name:
+            case ast.Constant(value=str(text)):
+                found.add(re.compile(re.escape(text)))
+            case ast.JoinedStr(values=[ast.Constant(value=str(prefix)), ast.FormattedValue()]):
+                found.add(re.compile(re.escape(prefix) + r"[A-Z]\w+"))
+            case _:  # a variable: its values are constants of the module
+                found |= {
+                    re.compile(re.escape(node.value))
+                    for node in ast.walk(tree)
+                    if isinstance(node, ast.Constant)
+                    and isinstance(node.value, str)
+                    and CAMEL_CASE.fullmatch(node.value)
+                }
+    return frozenset(found)
+
+
+@cache
+def _closure(start: Path) -> frozenset[Path]:
+    found: set[Path] = set()
+    waiting = [start]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += _imported(path)
+    return frozenset(found)
+
+
+def _imported(path: Path) -> Iterator[Path]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [it.name for it in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{it.name}" for it in node.names)]
+        yield from (found for name in names if (found := _find(name)))
+
+
+def _path(module: str) -> Path:
+    found = _find(module)
+    assert found, f"{module} is not found in functions/ or the shared layer"
+    return found
+
+
+def _find(module: str) -> Path | None:
+    parts = module.replace(".", "/")
+    candidates = [source / name for source in SOURCES for name in (f"{parts}.py", f"{parts}/__init__.py")]
+    return next((it for it in candidates if it.is_file()), None)
