@@ -82,7 +82,8 @@ class Api(Construct):
         self._group("webhooks", "Webhooks", functions.webhooks)
         self._group("events", "Events", functions.webhooks)
         self._group("reports", "Reports", functions.reports)
-        self.too_many_requests = _count_429(self._default_stage(stage), stage)
+        self.access_logs = self._default_stage(stage)
+        self.too_many_requests = _count_429(self.access_logs, stage)
         acknowledge(
             self.api,
             "AwsSolutions-APIG4",

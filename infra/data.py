@@ -35,6 +35,8 @@ class Data(Construct):
         super().__init__(scope, construct_id)
         self._stage = stage
         self.tables: list[dynamodb.TableV2] = []
+        # table's construct id → the names of its indexes
+        self.indexes: dict[str, list[str]] = {}
         self.identity = self._table(
             "Identity",
             ("pk", "sk"),
@@ -99,6 +101,7 @@ class Data(Construct):
             removal_policy=cdk.RemovalPolicy.DESTROY if local else cdk.RemovalPolicy.RETAIN,
         )
         self.tables.append(table)
+        self.indexes[construct_id] = [index.index_name for index in indexes]
         if indexes:
             self._acknowledge_index_wildcard(table)
         return table

@@ -8,6 +8,7 @@ from infra.alarms import Alarms
 from infra.api import Api
 from infra.audit import Audit
 from infra.capacity import Capacity
+from infra.dashboard import Dashboard
 from infra.data import Data
 from infra.events import Events
 from infra.expiry import Expiry
@@ -62,6 +63,7 @@ class OmsStack(cdk.Stack):
             Canary(self, "Canary", minutes=stage.canary_minutes, functions=functions.serving, alarms=alarms)
 
         Capacity(self, "Capacity", stage=stage, data=data, functions=functions, alarms=alarms)
+        Dashboard(self, "Dashboard", stage=stage, data=data, functions=functions, alarms=alarms, api=api)
 
         cdk.CfnOutput(self, "ApiId", value=api.api.api_id)
         cdk.CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)

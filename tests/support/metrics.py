@@ -33,14 +33,17 @@ def _names(path: Path) -> frozenset[re.Pattern[str]]:
             case ast.JoinedStr(values=[ast.Constant(value=str(prefix)), ast.FormattedValue()]):
                 found.add(re.compile(re.escape(prefix) + r"[A-Z]\w+"))
             case _:  # a variable: its values are constants of the module
-                found |= {
-                    re.compile(re.escape(node.value))
-                    for node in ast.walk(tree)
-                    if isinstance(node, ast.Constant)
-                    and isinstance(node.value, str)
-                    and CAMEL_CASE.fullmatch(node.value)
-                }
+                found |= {re.compile(re.escape(text)) for text in _handed_on(tree)}
     return frozenset(found)
+
+
+def _handed_on(tree: ast.Module) -> Iterator[str]:
+    """The constants that a module hands to its own functions or keeps as the values of a table."""
+    for node in ast.walk(tree):
+        values = node.args if isinstance(node, ast.Call) else node.values if isinstance(node, ast.Dict) else []
+        for value in values:
+            if isinstance(value, ast.Constant) and isinstance(value.value, str) and CAMEL_CASE.fullmatch(value.value):
+                yield value.value
 
 
 @cache
