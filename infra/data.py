@@ -72,6 +72,10 @@ class Data(Construct):
             "Reports", ("pk", "sk"), indexes=[_index("listed", "listing", "created_key")], ttl="ttl"
         )
 
+    @property
+    def all(self) -> tuple[dynamodb.TableV2, ...]:
+        return (self.identity, self.inventory, self.orders, self.audit, self.events, self.webhooks, self.reports)
+
     def _table(
         self,
         construct_id: str,

@@ -7,6 +7,7 @@ from infra.aggregates import Aggregates
 from infra.alarms import Alarms
 from infra.api import Api
 from infra.audit import Audit
+from infra.backups import Backups
 from infra.capacity import Capacity
 from infra.dashboard import Dashboard
 from infra.data import Data
@@ -37,6 +38,8 @@ class OmsStack(cdk.Stack):
         cdk.Tags.of(self).add("stage", stage.name)
         alarms = Alarms(self, "Alarms", stage)
         data = Data(self, "Data", stage)
+        if stage.backup_days is not None:
+            Backups(self, "Backups", stage=stage, data=data)
         keys = Keys(self, "Keys", stage)
         functions = Functions(self, "Functions", stage=stage, data=data, keys=keys, alarms=alarms)
         Expiry(self, "Expiry", functions=functions, alarms=alarms)

@@ -70,6 +70,10 @@ class Stage(BaseModel):
     # So long nobody can change or remove what tells how far the chain of the audit log went.
     audit_lock_days: int = Field(365, ge=1, le=36_500)
     # Where alarms are mailed to; "none" says that no one is mailed. `prod` has to say one of the two.
+    # Daily backups of all tables are kept so long; None: there are none beside point-in-time recovery.
+    backup_days: int | None = Field(None, ge=1, le=36_500)
+    # Where a copy of each of them goes, into a vault that is there: see docs/restoring.md.
+    backup_copy_region: str | None = Field(None, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
     alarm_email: str | None = None
     # So long a new version of what answers HTTP gets a tenth of the requests before it gets all of them.
     canary_minutes: Literal[5, 10, 15, 30] | None = None
@@ -110,6 +114,7 @@ class Stage(BaseModel):
         stage._refuse_unknown_money()
         stage._refuse_vague_origins()
         stage._refuse_useless_mail()
+        stage._refuse_useless_backups()
         stage._refuse_unheard_alarms()
         return stage
 
@@ -154,6 +159,12 @@ class Stage(BaseModel):
             )
         if self.alarm_address and not ADDRESS.fullmatch(self.alarm_address):
             raise StageError(f"The setting 'alarm_email' is refused: {self.alarm_address!r} is not an e-mail address.")
+
+    def _refuse_useless_backups(self) -> None:
+        if self.backup_copy_region and self.backup_days is None:
+            raise StageError("The setting 'backup_copy_region' needs 'backup_days': without it there is no backup.")
+        if self.backup_days is not None and self.is_local:
+            raise StageError("The setting 'backup_days' is refused in 'local': the local cloud has no AWS Backup.")
 
     def _refuse_vague_origins(self) -> None:
         for origin in self.cors_origins:

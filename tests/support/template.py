@@ -22,6 +22,8 @@ FULL_SETTINGS: Mapping[str, object] = {
     "public_url": "https://shop.example",
     "mail_from": "shop@mail.shop.example",
     "daily_report_to": ["ada@shop.example", "bob@shop.example"],
+    "backup_days": 90,
+    "backup_copy_region": "eu-west-1",
 }
 # Other settings than prod's, where a part can be set to more than one thing.
 DEV_SETTINGS: Mapping[str, object] = {

@@ -1,0 +1,67 @@
+"""Daily backups of all tables, copied to another region: what is left when a table or a region is lost."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_backup as backup
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.checks import acknowledge
+from infra.data import Data
+from infra.stages import Stage
+
+
+class Backups(Construct):
+    """For a stage with `backup_days`. The vault in the other region is not this stack's, which is in one region: it is
+    created once, by hand, with the same name.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, data: Data) -> None:
+        super().__init__(scope, construct_id)
+        kept = cdk.Duration.days(stage.backup_days or 0)
+        name = f"oms-{stage.name}"
+        vault = backup.BackupVault(
+            self, "Vault", backup_vault_name=name, removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+        )
+        plan = backup.BackupPlan(
+            self,
+            "Plan",
+            backup_plan_name=name,
+            backup_vault=vault,
+            backup_plan_rules=[
+                backup.BackupPlanRule(
+                    rule_name="Daily",
+                    schedule_expression=events.Schedule.cron(minute="0", hour="2"),
+                    # The tables begin close together: what lies between them is for the stock check to find.
+                    start_window=cdk.Duration.hours(1),
+                    completion_window=cdk.Duration.hours(12),
+                    delete_after=kept,
+                    copy_actions=self._copies(stage.backup_copy_region, name, kept),
+                )
+            ],
+        )
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("backup.amazonaws.com"))
+        role.add_managed_policy(
+            iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AWSBackupServiceRolePolicyForBackup")
+        )
+        acknowledge(
+            role,
+            "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup]",
+            "AWS Backup's own policy: what it needs to back up and to copy changes with the service.",
+        )
+        plan.add_selection(
+            "Tables", resources=[backup.BackupResource.from_dynamo_db_table(it) for it in data.all], role=role
+        )
+
+    def _copies(self, region: str | None, name: str, kept: cdk.Duration) -> list[backup.BackupPlanCopyActionProps]:
+        if region is None:
+            return []
+        arn = cdk.Stack.of(self).format_arn(
+            service="backup",
+            region=region,
+            resource="backup-vault",
+            resource_name=name,
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        destination = backup.BackupVault.from_backup_vault_arn(self, "Copies", arn)
+        return [backup.BackupPlanCopyActionProps(destination_backup_vault=destination, delete_after=kept)]
