@@ -163,6 +163,14 @@ republish: $(INSTALLED) ## Publish the events of ORDER=… again, with the ids t
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
 		$(if $(filter local,$(STAGE)),local.republish,oms.republish) --stage $(STAGE) --order "$(ORDER)"
 
+.PHONY: restore
+restore: $(INSTALLED) ## Compare DOMAIN=Orders with FROM_TABLE=…, which DynamoDB restored; APPLY=1 copies it back, PLAN=… some items
+	@test -n "$(DOMAIN)" -a -n "$(FROM_TABLE)" || { echo "Name both tables: make restore DOMAIN=Orders" \
+		"FROM_TABLE=orders-restored STAGE=…; docs/restoring.md has the steps." >&2; exit 1; }
+	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
+		$(if $(filter local,$(STAGE)),local.restore,oms.commands.restore) --stage $(STAGE) --domain "$(DOMAIN)" \
+		--from-table "$(FROM_TABLE)" $(if $(PLAN),--plan "$(PLAN)") $(if $(APPLY),--apply)
+
 .PHONY: verify-audit
 verify-audit: $(INSTALLED) ## Check the audit log against its chain, FROM=… TO=…, and name what was changed; STAGE=… on AWS
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \

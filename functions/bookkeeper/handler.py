@@ -28,6 +28,9 @@ class Changed:
 
 
 def understand(change: Change) -> Changed | None:
+    """Nothing of a stock item that was restored: its movements are restored with it, and the sums rebuilt."""
+    if streams.is_restored(change):
+        return None
     entry = book.entry(change)
     if change.new is None or change.keys["sk"]["S"] != StockItem.key("")[1]:
         return None

@@ -1,10 +1,7 @@
 """The audit log from the requests that made it to its chain and bucket, and `make verify-audit` over all of it."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,21 +11,15 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.demo import PASSWORD
-from local.deployment import ROOT
 from local.system import LocalSystem
 from tests.support.local_cloud.accounts import NEW_PASSWORD as PASSWORD_OF_MAIL
 from tests.support.local_cloud.accounts import PASSWORD as PASSWORD_OF_AUTH
+from tests.support.local_cloud.commands import run_command
 from tests.support.local_cloud.shop import CLIENTS, at_once, wait_until
 from tests.support.local_cloud.subscriber import subscribed
 
 AUDIT = "/api/v1/admin/audit"
 ACCOUNT_PASSWORD = "three quiet lighthouses"
-
-
-def verify(system: LocalSystem) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "PORT": str(system.front_door.port), "PYTHONPATH": f"{ROOT}/layers/shared/python"}
-    command = [sys.executable, "-m", "local.verify_audit", "--stage", "local"]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
 def table_of(system: LocalSystem) -> str:
@@ -102,7 +93,7 @@ def test_what_people_do_is_listed_at_once_and_sealed_within_seconds(
 def test_the_verifier_finds_nothing_then_the_entry_that_was_changed(
     system: LocalSystem, tampered: tuple[str, str]
 ) -> None:
-    found = verify(system)
+    found = run_command(system, "local.verify_audit")
 
     assert found.returncode == 1
     (line,) = found.stdout.splitlines()
@@ -130,7 +121,7 @@ def test_sealers_of_many_requests_at_once_make_one_chain_without_findings(
     entries = admin.get(f"{AUDIT}?action=access.denied&limit=100").json()["items"]
     assert len(entries) >= min(100, before + 60)
     wait_until(lambda: [is_sealed(system, it) for it in entries[:60]], all)
-    found = verify(system)
+    found = run_command(system, "local.verify_audit")
     assert (found.returncode, found.stderr) == (0, ""), found.stdout
     assert found.stdout.endswith(": nothing was changed or removed.\n")
 
@@ -185,5 +176,5 @@ def test_a20_after_all_tests_no_log_holds_a_secret_and_the_audit_log_neither_and
     # The search is not blind.
     assert all('"path":"/api/v1/' in places[f"log {name}"] for name in ("Auth", "Passwords", "Orders", "Webhooks"))
     assert {"login", "logout", "access.denied", "webhook.created"} <= {it["action"]["S"] for it in entries}
-    whole = verify(system)
+    whole = run_command(system, "local.verify_audit")
     assert (whole.returncode, whole.stderr) == (0, ""), whole.stdout

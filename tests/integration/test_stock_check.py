@@ -14,22 +14,12 @@ import pytest
 from local.system import LocalSystem
 from tests.support.local_cloud.settings import SETTINGS
 from tests.support.local_cloud.shop import CLIENTS, all_items, create_product, order_of, wait_until
+from tests.support.local_cloud.stock_checks import CHECK, checked
 
 # How long the shop is busy. `OMS_TEST_BUSY_SECONDS=120` is the long way.
 SECONDS = float(os.environ.get("OMS_TEST_BUSY_SECONDS", "30"))
-CHECK = "/api/v1/admin/stock-check"
 SHIPMENT = {"carrier": "DHL", "tracking_number": "1"}
 DEMO_PRODUCTS = 40
-
-
-def checked(admin: httpx.Client, *, full: bool = False) -> Any:
-    """A whole run."""
-    asked = admin.post(CHECK, json={"full": full})
-    assert asked.status_code == 202, asked.text
-    run = wait_until(lambda: admin.get(CHECK).json(), lambda it: it["status"] != "running", 60)
-    assert run["id"] == asked.json()["id"]
-    assert run["status"] == "done"
-    return run
 
 
 def trade(manager: httpx.Client, buyer: httpx.Client, products: list[str], chance: random.Random) -> None:

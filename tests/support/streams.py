@@ -59,7 +59,7 @@ def streamed(*tables: str) -> Iterator[list[Record]]:
     records: list[Record] = []
 
     def noted(call: Call) -> Any:
-        if call.operation not in ("TransactWriteItems", "UpdateItem", "PutItem"):
+        if call.operation not in ("TransactWriteItems", "UpdateItem", "PutItem", "DeleteItem"):
             return call.send()
         before = {name: items_of(name) for name in tables or STOCK_ALONE}
         try:

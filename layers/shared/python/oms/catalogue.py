@@ -37,6 +37,8 @@ def events_of(change: Change) -> list[Derived]:
     """What a change asks to be told. Raises LookupError for a table that tells nothing, and TooLargeError for what
     would be refused however often it were published.
     """
+    if streams.is_restored(change):
+        return []
     derived: list[Derived] = list(_DERIVING[change.table](change))
     for it in derived:
         if isinstance(it, Event) and it.is_too_large:

@@ -51,6 +51,23 @@ class Change:
         )
 
 
+# The attribute by which `make restore` marks what it puts back: see `is_restored`.
+RESTORED = "restored"
+# How that ends on an item which it removes next.
+REMOVED = " removed"
+
+
+def is_restored(change: Change) -> bool:
+    """Whether `make restore` made the change. What it puts back is no news: that happened, and was published, before.
+
+    A later change of such an item is news again: then both images have the mark, or the new one has none.
+    """
+    before = (change.old or {}).get(RESTORED, {}).get("S", "")
+    if change.new is None:
+        return before.endswith(REMOVED)
+    return change.new.get(RESTORED, {}).get("S", "") not in ("", before)
+
+
 class HopelessError(Exception):
     """What a change asks for can never be done, however often its batch comes again."""
 

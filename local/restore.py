@@ -1,0 +1,13 @@
+"""`make restore` on the system that `make up` runs."""
+
+from local.running import aim_at_running_system
+from oms.commands import restore
+
+
+def main() -> None:
+    aim_at_running_system("make restore")
+    restore.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""`make restore`: what it copies back, what it leaves alone, and that to the consumers of streams it is no news."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from bookkeeper import handler as bookkeeper
+from oms import catalogue
+from oms.commands.restore import RULES, NotRestoredError, Restore, Tally, read_plan, restore
+from oms.dynamodb import client
+from oms.settings import settings
+from oms.streams import RESTORED, Change
+from orders import handler as orders
+from tests.support.invocation import Answer, Person, invoke
+from tests.support.streams import streamed
+from tests.support.tables import create_tables
+
+COPIES = "restored-"
+DOMAINS = {domain: getattr(settings(), f"{domain.lower()}_table") for domain in RULES}
+
+type Items = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def _copies(_aws: None) -> Iterator[None]:
+    create_tables(COPIES)
+    yield
+    for table in DOMAINS.values():
+        boto3.client("dynamodb").delete_table(TableName=COPIES + table)
+
+
+@pytest.fixture
+def copy(cloud: None, _copies: None) -> Callable[[str], None]:
+    """`copy("Orders")`: what DynamoDB would restore to this moment."""
+
+    def take(domain: str) -> None:
+        for item in items_of(DOMAINS[domain]).values():
+            client().put_item(TableName=COPIES + DOMAINS[domain], Item=item)
+
+    return take
+
+
+def items_of(table: str) -> Items:
+    found = client().scan(TableName=table, ConsistentRead=True)["Items"]
+    return {"/".join(it[name]["S"] for name in (("pk", "sk") if "pk" in it else ("id",))): it for it in found}
+
+
+def run(domain: str, *, apply: bool = True, plan: Any = None) -> tuple[Tally, list[str]]:
+    lines: list[str] = []
+    table = DOMAINS[domain]
+    return restore(domain, COPIES + table, table, plan=plan, apply=apply, say=lines.append), lines
+
+
+def copied(domain: str) -> Items:
+    return items_of(COPIES + DOMAINS[domain])
+
+
+def live(domain: str) -> Items:
+    """Without the marks."""
+    return {
+        key: {name: value for name, value in it.items() if name != RESTORED}
+        for key, it in items_of(DOMAINS[domain]).items()
+    }
+
+
+def confirm(manager: Person, order_id: str) -> None:
+    moved = invoke(orders, "POST", f"/api/v1/orders/{order_id}/confirm", token=manager.token)
+    assert moved.status == 200, moved.text
+
+
+def put(domain: str, item: dict[str, Any], *, into_copy: bool = False) -> None:
+    client().put_item(TableName=(COPIES if into_copy else "") + DOMAINS[domain], Item=item)
+
+
+@pytest.fixture
+def broken(
+    copy: Callable[[str], None], customer: Person, manager: Person, order: Callable[..., Answer]
+) -> dict[str, str]:
+    """How each order differs from the copy of a moment ago → its id."""
+    kept, changed, missing = (str(order(customer).json["id"]) for _ in range(3))
+    copy("Orders")
+    copy("Inventory")
+    confirm(manager, changed)
+    client().delete_item(TableName=DOMAINS["Orders"], Key={"id": {"S": missing}})
+    return {"kept": kept, "changed": changed, "missing": missing, "new": str(order(customer).json["id"])}
+
+
+def test_without_apply_the_differences_are_named_and_nothing_is_written(broken: dict[str, str]) -> None:
+    before = items_of(DOMAINS["Orders"])
+
+    tally, lines = run("Orders", apply=False)
+
+    assert items_of(DOMAINS["Orders"]) == before
+    assert tally.found == {"missing": 1, "changed": 1, "new": 1}
+    assert sorted(line.split(" ")[:2] for line in lines) == [
+        ["changed", f'["{broken["changed"]}"]'],
+        ["missing", f'["{broken["missing"]}"]'],
+        ["new", f'["{broken["new"]}"]'],
+    ]
+    (changed,) = (line for line in lines if line.startswith("changed"))
+    assert {"status", "version", "history"} <= set(changed.split(" ")[2:])
+
+
+@pytest.mark.parametrize("domain", ["Orders", "Inventory"])
+def test_a_table_is_as_it_was_and_a_second_run_finds_nothing(broken: dict[str, str], domain: str) -> None:
+    assert live(domain) != copied(domain)
+
+    run(domain)
+
+    assert live(domain) == copied(domain)
+    assert run(domain)[1] == []
+
+
+def test_what_is_put_back_is_no_news_to_the_consumers_of_the_streams(broken: dict[str, str], manager: Person) -> None:
+    with streamed("orders", "inventory") as records:
+        run("Orders")
+        run("Inventory")
+    kinds = {(it["eventName"], "NewImage" in it["dynamodb"]) for it in records}
+    assert {name for name, _ in kinds} == {"INSERT", "MODIFY", "REMOVE"}
+    assert any(it["eventName"] == "REMOVE" and it["dynamodb"]["Keys"].get("sk") == {"S": "stock"} for it in records)
+
+    assert [catalogue.events_of(Change.of(it)) for it in records] == [[]] * len(records)
+    assert [bookkeeper.understand(Change.of(it)) for it in records] == [None] * len(records)
+
+    with streamed("orders") as later:
+        confirm(manager, broken["changed"])
+    (event,) = catalogue.events_of(Change.of(later[0]))
+    assert (event.type, event.sequence) == ("order.confirmed", 2)
+
+
+def test_an_item_that_changes_after_it_was_compared_is_left_as_it_is(broken: dict[str, str], manager: Person) -> None:
+    table = DOMAINS["Orders"]
+    copy_back = Restore(COPIES + table, table, RULES["Orders"], mark="now")
+    found = {it.key[0]: it for it in copy_back.differences(Tally())}
+    confirm(manager, broken["new"])
+    put("Orders", copied("Orders")[broken["missing"]] | {"status": {"S": "cancelled"}})
+    client().delete_item(TableName=table, Key={"id": {"S": broken["changed"]}})
+    before = items_of(table)
+
+    assert [copy_back.apply(found[broken[how]]) for how in ("new", "missing", "changed")] == [False] * 3
+
+    assert items_of(table) == before
+
+
+def test_a_plan_names_the_items_that_are_copied(broken: dict[str, str], tmp_path: Path) -> None:
+    _, lines = run("Orders", apply=False)
+    plan = tmp_path / "plan.txt"
+    plan.write_text("\n".join(line for line in lines if line.startswith("missing")))
+
+    tally, _ = run("Orders", plan=read_plan(plan))
+
+    assert (tally.compared, tally.found["missing"]) == (1, 1)
+    assert live("Orders")[broken["missing"]] == copied("Orders")[broken["missing"]]
+    assert live("Orders")[broken["changed"]]["status"] == {"S": "confirmed"}
+    assert broken["new"] in live("Orders")
+
+
+@pytest.mark.parametrize("line", ["", "missing", "gone [1]", "missing [1]", "missing {}", "changed ["])
+def test_a_line_that_is_none_of_a_plan_is_refused(line: str, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.txt"
+    plan.write_text(f'missing ["A"]\n{line}\n')
+
+    with pytest.raises(NotRestoredError, match="Line 2 of"):
+        read_plan(plan)
+
+
+def test_a_restored_user_is_signed_out_and_sessions_and_counts_stay(
+    copy: Callable[[str], None], person: Callable[..., Person]
+) -> None:
+    someone = person("manager")
+    key, session = f"user#{someone.id}/user", f"user#{someone.id}/session#{someone.session_id}"
+    copy("Identity")
+    user = items_of(DOMAINS["Identity"])[key]
+    now = {"auth_epoch": {"N": "4"}, "open_orders": {"N": "7"}, "role": {"S": "customer"}}
+    put("Identity", user | now)
+    put("Identity", items_of(DOMAINS["Identity"])[session] | {"revoked_at": {"S": "2026-01-01T00:00:00.000000Z"}})
+
+    run("Identity")
+
+    after = live("Identity")
+    raised = {"auth_epoch": {"N": "5"}, "devices_epoch": {"N": "1"}, "locks_epoch": {"N": "1"}}
+    assert after[key] == user | raised | {"open_orders": {"N": "7"}}
+    assert "revoked_at" in after[session]
+    assert run("Identity")[1] == []
+
+
+def test_the_audit_log_and_the_feed_are_only_added_to(copy: Callable[[str], None], manager: Person) -> None:
+    def item(pk: str, kind: str, text: str) -> dict[str, Any]:
+        return {"pk": {"S": pk}, "sk": {"S": "1"}, "kind": {"S": kind}, "text": {"S": text}}
+
+    entry, link = item("day#2026-01-01", "entry", "then"), item("links#2026-01-01", "link", "then")
+    for it in (entry, link, item("day#2026-01-02", "entry", "then")):
+        put("Audit", it, into_copy=True)
+    changed, added = item("day#2026-01-02", "entry", "now"), item("day#2026-01-03", "entry", "now")
+    put("Audit", changed)
+    put("Audit", added)
+
+    _, lines = run("Audit")
+
+    assert lines == ['missing ["links#2026-01-01", "1"]', 'missing ["day#2026-01-01", "1"]'], "the entry is sealed"
+    found = items_of(DOMAINS["Audit"])
+    assert [found[f"{it['pk']['S']}/1"] for it in (entry, link, changed, added)] == [entry, link, changed, added]
+    assert RULES["Events"].adds_only
+
+
+def test_sums_and_what_has_ended_are_not_put_back(copy: Callable[[str], None], manager: Person) -> None:
+    total = {"pk": {"S": "totals#0"}, "sk": {"S": "orders"}, "kind": {"S": "sum"}}
+    ended = {"pk": {"S": "export#1"}, "sk": {"S": "export"}, "kind": {"S": "export"}, "ttl": {"N": "1700000000"}}
+    lasting = {"pk": {"S": "export#2"}, "sk": {"S": "export"}, "kind": {"S": "export"}, "ttl": {"N": "9700000000"}}
+    for it in (total, ended, lasting):
+        put("Reports", it, into_copy=True)
+
+    run("Reports")
+
+    assert items_of(DOMAINS["Reports"]) == {"export#2/export": lasting}
+
+
+def test_what_is_no_restored_table_of_the_domain_is_refused(copy: Callable[[str], None], manager: Person) -> None:
+    orders_table = DOMAINS["Orders"]
+    for source, why in (
+        (orders_table, "the stage's own table"),
+        ("restored-nothing", "There is no table"),
+        (COPIES + DOMAINS["Identity"], "has other keys"),
+    ):
+        with pytest.raises(NotRestoredError, match=why):
+            Restore(source, orders_table, RULES["Orders"], mark="now")

@@ -1,0 +1,162 @@
+"""The rehearsal of docs/restoring.md: tables restored to different seconds go back into the running system."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from local.system import LocalSystem
+from tests.support.local_cloud.commands import run_command, run_later
+from tests.support.local_cloud.feed import follow, latest
+from tests.support.local_cloud.mailbox import mails_to
+from tests.support.local_cloud.settings import SETTINGS
+from tests.support.local_cloud.shop import all_items, create_product, order_of, stock_of, wait_until
+from tests.support.local_cloud.stock_checks import CHECK, checked
+from tests.support.local_cloud.tables import Tables
+
+pytestmark = [pytest.mark.full, pytest.mark.alone, pytest.mark.timeout(300)]
+
+SHIPMENT = {"carrier": "DHL", "tracking_number": "1"}
+
+DAY = 86_400  # days that are over are compared
+
+
+@pytest.fixture
+def tables(system: LocalSystem) -> Iterator[Tables]:
+    found = Tables(system)
+    yield found
+    for copy in found.copies:
+        system.client("dynamodb").delete_table(TableName=copy)
+
+
+def restore(system: LocalSystem, domain: str, copy: str, *arguments: str) -> list[str]:
+    """As `make restore` runs it: the lines that it prints."""
+    run = run_command(system, "local.restore", "--domain", domain, "--from-table", copy, *arguments)
+    assert run.returncode == 0, run.stdout + run.stderr
+    print(run.stderr.splitlines()[-1])
+    return run.stdout.splitlines()
+
+
+def positions(tables: Tables) -> list[int]:
+    """Of the rows that the feed has."""
+    return sorted(int(sort) for (_, sort), it in tables.of("Events").items() if it["kind"]["S"] == "row")
+
+
+class Shop:
+    def __init__(self, manager: httpx.Client, buyer: httpx.Client) -> None:
+        self.manager, self.buyer = manager, buyer
+
+    def order(self, *lines: tuple[str, int]) -> str:
+        placed = self.buyer.post("/api/v1/orders", json=order_of(*lines))
+        assert placed.status_code == 201, placed.text
+        return str(placed.json()["id"])
+
+    def move(self, order: str, move: str, body: Any = None) -> None:
+        moved = self.manager.post(f"/api/v1/orders/{order}/{move}", json=body or {})
+        assert moved.status_code == 200, moved.text
+
+
+def test_tables_restored_to_different_seconds_go_back_and_the_shop_goes_on(
+    system: LocalSystem, tables: Tables, signed_in: Callable[[str], httpx.Client]
+) -> None:
+    admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
+    shop, start = Shop(manager, alice), latest(system)
+    first, second, third = (create_product(manager, stock=50) for _ in range(3))
+    pending, confirmed, shipped = (shop.order((first, 2), (second, 1)) for _ in range(3))
+    shop.move(confirmed, "confirm")
+    shop.move(shipped, "confirm")
+    shop.move(shipped, "ship", SHIPMENT)
+    _quiet(manager, start, pending, confirmed, shipped)
+
+    copies = {"Orders": tables.restored("Orders")}  # the one second
+    between = shop.order((third, 5))
+    shop.move(pending, "cancel")
+    _quiet(manager, start, between)
+    copies |= {domain: tables.restored(domain) for domain in ("Inventory", "Events", "Audit")}  # the other
+    after = shop.order((first, 7))
+    shop.move(confirmed, "ship", SHIPMENT)
+    events = _quiet(manager, start, after)
+    mails = len(mails_to(system, "alice@demo.example"))
+    _break(tables, orders=(shipped, confirmed), product=second, stock=first)
+
+    began = time.monotonic()
+    plan = restore(system, "Orders", copies["Orders"])
+    assert {line.split(" ")[0] for line in plan} == {"missing", "changed", "new"}
+    for domain, copy in copies.items():
+        restore(system, domain, copy, "--apply")
+    print(f"restored in {time.monotonic() - began:.1f} s")
+
+    for domain in ("Orders", "Inventory"):
+        assert tables.of(domain) == tables.items(copies[domain])
+    _check_stock(admin, {first, second, third}, drifted={first, second, third})
+    _check_sums(system)
+    assert positions(tables) == list(range(1, len(positions(tables)) + 1)), "the feed has no gap"
+    assert [it["id"] for it in follow(manager, start)][: len(events)] == events
+    assert run_command(system, "local.verify_audit").returncode == 0
+    assert len(mails_to(system, "alice@demo.example")) == mails, "no mail is sent again"
+    _check_shop_goes_on(system, shop, confirmed, first, events[-1])
+
+
+def _quiet(manager: httpx.Client, start: str | None, *orders: str) -> list[str]:
+    """The ids of the feed's events, once all consumers of the streams have done what was to do of these orders."""
+
+    def told() -> list[Any]:
+        return follow(manager, start)
+
+    found = wait_until(told, lambda it: set(orders) <= {event["data"].get("id") for event in it})
+    assert set(orders) <= {event["data"].get("id") for event in found}
+    time.sleep(2)  # for the moves of the same moment, the movements and the mails
+    return [event["id"] for event in told()]
+
+
+def _break(tables: Tables, *, orders: tuple[str, ...], product: str, stock: str) -> None:
+    """What a bad command at three in the morning might do."""
+    gone, wrong = orders
+    tables.delete("Orders", (gone,))
+    tables.spoil("Orders", (wrong,), status={"S": "broken"}, lines={"L": []})
+    tables.delete("Inventory", (f"stock#{product}#0", "movement#000000000001"), (f"product#{product}", "product"))
+    tables.spoil("Inventory", (f"stock#{stock}#0", "stock"), available={"N": "999"})
+    rows = sorted(key for key, it in tables.of("Events").items() if it["kind"]["S"] == "row")
+    tables.delete("Events", *rows[-8:-4])
+    entries = sorted(key for key, it in tables.of("Audit").items() if it["kind"]["S"] == "entry")
+    tables.delete("Audit", entries[0])
+
+
+def _check_stock(admin: httpx.Client, products: set[str], *, drifted: set[str]) -> None:
+    """The check names what the seconds between the two tables have moved; repaired, all agrees."""
+    time.sleep(SETTINGS["settle_seconds"] + 1)
+    found = {it["product_id"] for it in checked(admin, full=True)["drift"]}
+    assert found & products == drifted
+    for product in found:
+        repaired = admin.post(f"{CHECK}/repair", json={"product_id": product, "dry_run": False})
+        assert repaired.status_code == 200, repaired.text
+    time.sleep(SETTINGS["settle_seconds"] + 1)
+    assert checked(admin, full=True)["drift"] == []
+
+
+def _check_sums(system: LocalSystem) -> None:
+    run_later(system, "oms.reports.rebuild", "--fix", seconds=DAY)
+    again = run_later(system, "oms.reports.rebuild", seconds=DAY)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "All is as it should be." in again.stdout
+
+
+def _check_shop_goes_on(system: LocalSystem, shop: Shop, order: str, product: str, last: str) -> None:
+    """An order that went back moves on from where it is; a new one has its events, its movements and its mails."""
+    shop.move(order, "ship", SHIPMENT)
+    new = shop.order((product, 3))
+    shop.move(new, "confirm")
+    told = wait_until(
+        lambda: [(it["type"], it["data"].get("id"), it["sequence"]) for it in follow(shop.manager, last)],
+        lambda it: ("order.confirmed", new, 2) in it,
+    )
+    assert {("order.shipped", order, 3), ("order.created", new, 1), ("order.confirmed", new, 2)} <= set(told)
+    path = f"/api/v1/inventory/products/{product}/movements"
+    book = wait_until(lambda: all_items(shop.manager, path), lambda it: bool(it) and it[0]["ref"] == new)
+    assert [it["version"] for it in book] == list(range(len(book), 0, -1)), "the movements have no gap"
+    assert tuple(book[0][kind]["after"] for kind in ("available", "reserved")) == stock_of(shop.manager, product)
+    poison = ("Publisher", "Bookkeeper", "Sealer")
+    assert [json.loads(line) for name in poison for line in system.logs(name) if "set aside" in line] == []

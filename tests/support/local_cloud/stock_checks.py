@@ -1,0 +1,19 @@
+"""Runs of the stock check on the local cloud."""
+
+from typing import Any
+
+import httpx
+
+from tests.support.local_cloud.shop import wait_until
+
+CHECK = "/api/v1/admin/stock-check"
+
+
+def checked(admin: httpx.Client, *, full: bool = False) -> Any:
+    """A whole run."""
+    asked = admin.post(CHECK, json={"full": full})
+    assert asked.status_code == 202, asked.text
+    run = wait_until(lambda: admin.get(CHECK).json(), lambda it: it["status"] != "running", 60)
+    assert run["id"] == asked.json()["id"]
+    assert run["status"] == "done"
+    return run
