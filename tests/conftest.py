@@ -1,6 +1,7 @@
 """What every test stands on: an environment that is set before any of the system's code is imported."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,13 @@ os.environ.update(
         "OMS_VERSION": "0.1.0",
     }
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "RECORD_PRIVILEGES" in os.environ:
+        from tests.support.recorder import record  # after the environment is set
+
+        record(config.pluginmanager, Path(os.environ["RECORD_PRIVILEGES"]))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -34,17 +34,28 @@ class Call:
 type Plan = Callable[[Call], Any]
 """What becomes of a call: its answer, or an exception."""
 
+type Observer = Callable[[str, str, Mapping[str, Any]], None]
+"""Is told of a call: the service, the operation and its parameters."""
+
 type _Answer = Callable[[BaseClient, str, Mapping[str, Any]], Any]
 
 # Whoever intercepts last decides first, and may pass the call on to the one before.
 _answers: list[_Answer] = [BaseClient._make_api_call]  # type: ignore[attr-defined]
+_observers: list[Observer] = []
 
 
 def _answer(client: BaseClient, operation: str, parameters: Mapping[str, Any]) -> Any:
+    for observe in _observers:
+        observe(client.meta.service_model.service_name, operation, parameters)
     return _answers[-1](client, operation, parameters)
 
 
 BaseClient._make_api_call = _answer  # type: ignore[attr-defined]
+
+
+def add_observer(observe: Observer) -> None:
+    """From now on it is told of each call, once, before anything becomes of it."""
+    _observers.append(observe)
 
 
 @contextmanager

@@ -145,25 +145,26 @@ def read_calls(folder: Path, template: Template) -> set[Call]:
 
 
 def _read(lines: Sequence[str], template: Template) -> Iterator[Call]:
-    settings: Mapping[str, str] = json.loads(lines[0])["settings"]
-    names = _names(settings, template)
+    names = _names(json.loads(lines[0])["settings"], template)
 
-    def translated(text: str) -> str:
-        return re.sub(r"\{(.*?)\}", lambda found: names.get(found[1], found[0]), text)
+    def translated(function: str, text: str) -> str:
+        return re.sub(r"\{(.*?)\}", lambda found: names[function].get(found[1], found[0]), text)
 
     for line in lines[1:]:
         read = json.loads(line)
-        context = tuple((key, translated(value)) for key, value in read["context"])
-        yield Call(read["function"], read["action"], translated(read["resource"]), context)
+        function = read["function"]
+        context = tuple((key, translated(function, value)) for key, value in read["context"])
+        yield Call(function, read["action"], translated(function, read["resource"]), context)
 
 
-def _names(settings: Mapping[str, str], template: Template) -> dict[str, str]:
-    """A name of the tests → the template's, both held by the same setting."""
+def _names(settings: Mapping[str, str], template: Template) -> dict[str, dict[str, str]]:
+    """By function: a name of the tests → the template's, both held by the same setting."""
     secrets = secrets_of(template)
-    names = {}
-    for function in functions_of(template).values():
-        for setting, value in function["Environment"]["Variables"].items():
+    names: dict[str, dict[str, str]] = {}
+    for function, properties in functions_of(template).items():
+        known = names.setdefault(function, {})
+        for setting, value in properties["Environment"]["Variables"].items():
             if settings.get(setting):
                 text = rendered(value)
-                names[settings[setting]] = secrets.get(text, text)
+                known[settings[setting]] = secrets.get(text, text)
     return names

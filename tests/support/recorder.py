@@ -1,0 +1,120 @@
+"""Notes every AWS call that a handler makes while the suites run, for `tests.support.privileges`.
+
+A plugin of pytest, there where `RECORD_PRIVILEGES` names a folder: each process writes a file into it when it ends.
+"""
+
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import partial, wraps
+from itertools import dropwhile
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from oms.settings import settings
+from tests.support.aws_calls import add_observer
+from tests.support.policies import Call
+from tests.support.recorded_calls import judged, write_calls
+
+TESTS = str(Path(__file__).parents[1])
+# By the module of the handler; that they are the template's is tested with the template.
+FUNCTIONS = {
+    "admin.handler": "Admin",
+    "aggregator.handler": "Aggregator",
+    "auth.handler": "Auth",
+    "auth.passwords": "Passwords",
+    "bookkeeper.handler": "Bookkeeper",
+    "dispatcher.handler": "Dispatcher",
+    "docs.handler": "Docs",
+    "exporter.handler": "Exporter",
+    "feeder.handler": "Feeder",
+    "inventory.handler": "Inventory",
+    "notifier.handler": "Notifier",
+    "orders.handler": "Orders",
+    "publisher.handler": "Publisher",
+    "reports.handler": "Reports",
+    "scheduler.handler": "Scheduler",
+    "sealer.handler": "Sealer",
+    "sender.handler": "Sender",
+    "sweeper.handler": "Sweeper",
+    "sweeper.replays": "Replayer",
+    "sweeper.worker": "Expiry",
+    "verifier.handler": "Verifier",
+    "webhooks.handler": "Webhooks",
+}
+
+
+class Recorder:
+    """The calls of one process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._calls: set[Call] = set()
+        self._entered: set[int] = set()
+
+    def pytest_runtest_setup(self) -> None:
+        """Marks where each function begins. Again for modules that were imported since."""
+        for module_name, function in FUNCTIONS.items():
+            module = sys.modules.get(module_name)
+            if module and id(module) not in self._entered:
+                self._entered.add(id(module))
+                handler: Any = module.lambda_handler
+                module.lambda_handler = wraps(handler)(partial(_enter, function, handler))  # type: ignore[attr-defined]
+
+    def observe(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
+        function = function_at_work()
+        if function:
+            for action, resource, context in judged(service, operation, parameters):
+                self._calls.add(Call(function, action, resource, tuple(sorted(set(context)))))
+
+    def pytest_sessionfinish(self) -> None:
+        if not self._calls:  # the controller of several workers makes none
+            return
+        known = {f"OMS_{it.name.upper()}": getattr(settings(), it.name) for it in fields(settings())}
+        names = {name: value for name, value in known.items() if isinstance(value, str)}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_calls(self._folder / f"{uuid4().hex}.jsonl", names, self._calls)
+
+
+def record(plugins: pytest.PytestPluginManager, folder: Path) -> None:
+    """From now on to the end of the process."""
+    recorder = Recorder(folder)
+    add_observer(recorder.observe)
+    plugins.register(recorder)
+
+
+def _enter(function: str, handler: Any, event: Any, context: Any) -> Any:
+    """Calls a handler; `function_at_work` reads the name of its function from this frame."""
+    return handler(event, context)
+
+
+def function_at_work() -> str | None:
+    """The function whose code makes the call at hand; None where a test makes it, also in the midst of a function.
+
+    The work of a thread that the code began is that of the function which the main thread is in.
+    """
+    for frame in _below_the_hook(sys._getframe(2)):
+        if frame.f_code is _enter.__code__:
+            return str(frame.f_locals["function"])
+        if frame.f_code.co_filename.startswith(TESTS):
+            return None
+    if threading.current_thread() is threading.main_thread():
+        return None
+    main = sys._current_frames()[threading.main_thread().ident or 0]
+    return next((str(it.f_locals["function"]) for it in _up(main) if it.f_code is _enter.__code__), None)
+
+
+def _below_the_hook(frame: FrameType) -> Iterator[FrameType]:
+    """Without what the tests have put between botocore and its callers."""
+    return dropwhile(lambda it: it.f_code.co_filename.startswith(TESTS), _up(frame))
+
+
+def _up(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame:
+        yield frame
+        frame = frame.f_back
