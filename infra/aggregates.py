@@ -3,7 +3,7 @@
 from aws_cdk import aws_events
 from constructs import Construct
 
-from infra.data import Data
+from infra.data import Data, grant
 from infra.events import Events
 from infra.functions import AGGREGATOR_SECONDS, Functions
 
@@ -23,5 +23,5 @@ class Aggregates(Construct):
             types=aws_events.Match.any_of(aws_events.Match.prefix("order."), ["user.registered", "user.role_changed"]),
         )
         # It counts on the items of users that are there, and makes none.
-        data.identity.grant(aggregator, "dynamodb:UpdateItem")
-        data.reports.grant(aggregator, "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+        grant(data.identity, aggregator, "UpdateItem")
+        grant(data.reports, aggregator, "BatchGetItem", "PutItem", "UpdateItem")

@@ -9,7 +9,7 @@ from constructs import Construct
 
 from infra.alarms import Alarms
 from infra.checks import acknowledge
-from infra.data import Data, grant_in
+from infra.data import Data, grant, grant_in
 from infra.functions import Functions
 from infra.keys import Keys
 from infra.live import live
@@ -56,9 +56,9 @@ class Audit(Construct):
             alarms=alarms,
             parallel=1,
         )
-        data.audit.grant(sealer, "dynamodb:Query", "dynamodb:BatchGetItem")
-        grant_in(data.audit, sealer, ["dynamodb:PutItem"], partitions=["links#*", "chain"])
-        keys.audit.grant_read(sealer)
+        grant(data.audit, sealer, "Query", "BatchGetItem")
+        grant_in(data.audit, sealer, ["PutItem"], partitions=["links#*", "chain"])
+        keys.grant(keys.audit, sealer)
         self._add_bucket(stage, sealer)
         self._schedule("Hourly", sealer, events.Schedule.cron(minute="5"), hours=2)
         self._schedule("Nightly", sealer, events.Schedule.cron(minute="20", hour="0"), hours=26)

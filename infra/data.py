@@ -11,11 +11,8 @@ from infra.checks import acknowledge
 from infra.stages import Stage
 
 # Never Scan: no request path and no worker reads a whole table.
-READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
-WRITE_ITEMS = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
-WRITE = (*WRITE_ITEMS, "dynamodb:ConditionCheckItem")
-# Audit entries are put and counted, never taken away.
-APPEND = ("dynamodb:PutItem", "dynamodb:UpdateItem")
+READ = ("GetItem", "BatchGetItem", "Query")
+WRITE = ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
 
 PRODUCT_INDEXES = {
     "by_name": ("listing", "name_key"),
@@ -121,26 +118,23 @@ class Data(Construct):
         )
 
 
-def grant_read(table: dynamodb.TableV2, grantee: iam.IGrantable) -> None:
-    table.grant(grantee, *READ)
+def grant(table: dynamodb.TableV2, grantee: iam.IGrantable, *operations: str) -> None:
+    """Operations on a table and its indexes, as `GetItem`."""
+    table.grant(grantee, *(f"dynamodb:{it}" for it in operations))
 
 
-def grant_read_write(table: dynamodb.TableV2, grantee: iam.IGrantable) -> None:
-    table.grant(grantee, *READ, *WRITE)
-
-
-def grant_append(table: dynamodb.TableV2, grantee: iam.IGrantable, actions: Sequence[str] = APPEND) -> None:
-    """Entries of the audit log, and no links or heads of its chain: those are the sealer's."""
-    grant_in(table, grantee, actions, partitions=["day#*"])
+def grant_append(table: dynamodb.TableV2, grantee: iam.IGrantable, operations: Sequence[str]) -> None:
+    """Entries of the audit log, put and counted and never taken away; no links or heads of its chain."""
+    grant_in(table, grantee, operations, partitions=["day#*"])
 
 
 def grant_in(
-    table: dynamodb.TableV2, grantee: iam.IGrantable, actions: Sequence[str], *, partitions: Sequence[str]
+    table: dynamodb.TableV2, grantee: iam.IGrantable, operations: Sequence[str], *, partitions: Sequence[str]
 ) -> None:
-    """Actions on the items of these partitions alone; `*` stands for any characters."""
+    """Operations on the items of these partitions alone; `*` stands for any characters."""
     iam.Grant.add_to_principal(
         grantee=grantee,
-        actions=list(actions),
+        actions=[f"dynamodb:{it}" for it in operations],
         resource_arns=[table.table_arn],
         conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(partitions)}},
     )

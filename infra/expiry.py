@@ -32,7 +32,7 @@ class Expiry(Construct):
             enforce_ssl=True,
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=TRIES),
         )
-        self.queue.grant_send_messages(functions.sweeper)
+        self.queue.grant(functions.sweeper, "sqs:SendMessage")
         functions.sweeper.add_environment("OMS_EXPIRY_QUEUE_URL", self.queue.queue_url)
         live(functions.expiry).add_event_source(
             sources.SqsEventSource(self.queue, batch_size=1, report_batch_item_failures=True)

@@ -7,7 +7,7 @@ from constructs import Construct
 
 from infra.alarms import Alarms
 from infra.checks import acknowledge
-from infra.data import Data
+from infra.data import Data, grant
 from infra.events import INTERNAL_SOURCE, TRIES, Events
 from infra.functions import EXPORTER_SECONDS, Functions
 from infra.retention import retention
@@ -49,7 +49,7 @@ class Exports(Construct):
             concurrency=AT_ONCE,
             late_after=LATE,
         )
-        queue.grant_send_messages(exporter)
+        queue.grant(exporter, "sqs:SendMessage")
         exporter.add_environment("OMS_EXPORT_QUEUE_URL", queue.queue_url)
         exporter.add_environment("OMS_EXPORT_TRIES", str(TRIES))
         alarms.on(
@@ -83,9 +83,9 @@ class Exports(Construct):
         return bucket
 
     def _grant(self, bucket: s3.Bucket, functions: Functions, data: Data) -> None:
-        data.reports.grant(functions.exporter, "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem")
+        grant(data.reports, functions.exporter, "GetItem", "Query", "UpdateItem")
         for table in (data.orders, data.inventory):
-            table.grant(functions.exporter, "dynamodb:Query", "dynamodb:BatchGetItem")
+            grant(table, functions.exporter, "Query", "BatchGetItem")
         files = bucket.arn_for_objects("*")
         work = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
         functions.exporter.add_to_role_policy(iam.PolicyStatement(actions=list(work), resources=[files]))
@@ -93,7 +93,7 @@ class Exports(Construct):
         lists = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
         functions.exporter.add_to_role_policy(iam.PolicyStatement(actions=list(lists), resources=[bucket.bucket_arn]))
         # It writes wishes and cancels them. A link has the rights of who has signed it.
-        data.reports.grant(functions.reports, "dynamodb:PutItem", "dynamodb:UpdateItem")
+        grant(data.reports, functions.reports, "PutItem", "UpdateItem")
         functions.reports.add_to_role_policy(iam.PolicyStatement(actions=["s3:GetObject"], resources=[files]))
         stack = cdk.Stack.of(self)
         resource = bucket.node.default_child

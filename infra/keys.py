@@ -63,10 +63,13 @@ class Keys(Construct):
         """Fixed names: `make keys` finds them by the stage, and functions by their environment."""
         return f"oms/{self._stage.name}/{part}"
 
-    def grant_private(self, grantee: iam.IGrantable) -> None:
-        """Minting tokens and hashing passwords: for the functions of the auth package alone."""
-        self.signing.grant_read(grantee)
-        self.pepper.grant_read(grantee)
+    def grant(self, secret: secretsmanager.Secret, grantee: iam.IGrantable) -> None:
+        """Its value alone: `grant_read` would describe it too."""
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=["secretsmanager:GetSecretValue"], resource_arns=[secret.secret_arn]
+        )
 
     def grant_public(self, grantee: iam.IGrantable) -> None:
-        self.public.grant_read(grantee)
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=["ssm:GetParameter"], resource_arns=[self.public.parameter_arn]
+        )

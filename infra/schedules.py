@@ -10,7 +10,7 @@ from constructs import Construct
 
 from infra.alarms import Alarms
 from infra.checks import acknowledge
-from infra.data import Data, grant_append
+from infra.data import Data, grant, grant_append
 from infra.events import INTERNAL_SOURCE, Events
 from infra.functions import SCHEDULER_SECONDS, Functions
 from infra.live import live
@@ -105,7 +105,7 @@ class Schedules(Construct):
             function.add_environment(setting, value)
         _grant(function, role, stage, data)
         # Of schedules that end; what else requests do with the table is granted with the exports.
-        data.reports.grant(functions.reports, "dynamodb:DeleteItem")
+        grant(data.reports, functions.reports, "DeleteItem")
 
     def _add_alarms(self, group: scheduler.IScheduleGroup, alarms: Alarms) -> None:
         for name, metric, why in (
@@ -140,7 +140,7 @@ def _grant(function: lambda_.Function, role: iam.Role, stage: Stage, data: Data)
             conditions={"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
         )
     )
-    data.reports.grant(function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
-    grant_append(data.audit, function, ["dynamodb:PutItem"])
+    grant(data.reports, function, "GetItem", "PutItem", "UpdateItem")
+    grant_append(data.audit, function, ["PutItem"])
     # Whose addresses the setting daily_report_to has.
-    data.identity.grant(function, "dynamodb:BatchGetItem")
+    grant(data.identity, function, "BatchGetItem")

@@ -5,7 +5,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.alarms import Alarms
-from infra.data import Data
+from infra.data import Data, grant
 from infra.functions import Functions
 
 
@@ -31,5 +31,5 @@ class Statistics(Construct):
                 it.grant(admin, "sqs:GetQueueAttributes")
         # Names, not URLs: a function's environment is 4 KB at most.
         admin.add_environment("OMS_QUEUES", stack.to_json_string(watched))
-        data.reports.grant(admin, "dynamodb:BatchGetItem", "dynamodb:Query")
-        data.webhooks.grant(admin, "dynamodb:BatchGetItem")
+        grant(data.reports, admin, "BatchGetItem", "Query")
+        grant(data.webhooks, admin, "BatchGetItem")

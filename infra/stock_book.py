@@ -47,7 +47,7 @@ class StockBook(Construct):
             called="StockCheck",
         )
         for function in (functions.admin, functions.verifier):
-            queue.grant_send_messages(function)
+            queue.grant(function, "sqs:SendMessage")
             function.add_environment("OMS_STOCK_CHECK_QUEUE_URL", queue.queue_url)
         live(functions.verifier).add_event_source(
             sources.SqsEventSource(queue, batch_size=1, report_batch_item_failures=True)

@@ -6,7 +6,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.alarms import Alarms
-from infra.data import Data, grant_append
+from infra.data import Data, grant, grant_append
 from infra.events import Events
 from infra.functions import DISPATCHER_SECONDS, REPLAYER_SECONDS, SENDER_SECONDS, Functions
 from infra.keys import Keys
@@ -49,6 +49,9 @@ class Webhooks(Construct):
             _let_send(function, "OMS_SLOW_DELIVERY_QUEUE_URL", slow)
         for function in (functions.webhooks, functions.replayer, functions.sweeper):
             _let_send(function, "OMS_REPLAY_QUEUE_URL", replays)
+        # How much waits already: the sweeper holds back then.
+        for queue in (deliveries, slow):
+            queue.grant(functions.sweeper, "sqs:GetQueueAttributes")
         _grant(functions, data, keys)
         alarms.on(
             "WebhookSecretUnopened",
@@ -73,21 +76,19 @@ class Webhooks(Construct):
 
 
 def _grant(functions: Functions, data: Data, keys: Keys) -> None:
-    data.webhooks.grant(functions.dispatcher, "dynamodb:Query", "dynamodb:PutItem")
-    data.webhooks.grant(functions.sender, "dynamodb:GetItem", "dynamodb:UpdateItem")
+    grant(data.webhooks, functions.dispatcher, "Query", "PutItem")
+    grant(data.webhooks, functions.sender, "GetItem", "UpdateItem")
     # An end that the system makes of a subscription has its entry, in its transaction.
-    grant_append(data.audit, functions.sender, ["dynamodb:PutItem"])
-    data.webhooks.grant(
-        functions.replayer, "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"
-    )
+    grant_append(data.audit, functions.sender, ["PutItem"])
+    grant(data.webhooks, functions.replayer, "GetItem", "Query", "UpdateItem", "DeleteItem")
     # It takes away replays that fail at every try.
-    data.webhooks.grant(functions.sweeper, "dynamodb:Query", "dynamodb:DeleteItem")
+    grant(data.webhooks, functions.sweeper, "Query", "DeleteItem")
     # Whether a subscription's creator may see events of users.
     for function in (functions.dispatcher, functions.sender):
-        data.identity.grant(function, "dynamodb:BatchGetItem")
-    keys.webhooks.grant_read(functions.sender)
+        grant(data.identity, function, "BatchGetItem")
+    keys.grant(keys.webhooks, functions.sender)
 
 
 def _let_send(function: lambda_.Function, setting: str, queue: sqs.Queue) -> None:
-    queue.grant_send_messages(function)
+    queue.grant(function, "sqs:SendMessage")
     function.add_environment(setting, queue.queue_url)

@@ -42,10 +42,13 @@ HANDLERS = {
 
 READ = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 WRITE = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"}
-APPEND = {"dynamodb:PutItem", "dynamodb:UpdateItem"}
-SECRET = {"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"}
-PARAMETER = {"ssm:DescribeParameters", "ssm:GetParameters", "ssm:GetParameter", "ssm:GetParameterHistory"}
-SEND = {"sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
+PUT = {"dynamodb:PutItem", "dynamodb:UpdateItem"}
+APPEND = PUT
+SECRET = {"secretsmanager:GetSecretValue"}
+PARAMETER = {"ssm:GetParameter"}
+SEND = {"sqs:SendMessage"}
+# What CDK gives Lambda, which sends there what a batch of a stream fails with.
+FAIL = SEND | {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
 CONSUME = {
     "sqs:ReceiveMessage",
     "sqs:ChangeMessageVisibility",
@@ -56,48 +59,54 @@ CONSUME = {
 STREAM = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
 TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
-SIGN_IN = {
-    "DataIdentity": READ | WRITE,
-    "DataAudit": APPEND,
-    "KeysSigningKeys": SECRET,
-    "KeysPepper": SECRET,
-    "KeysOrigin": SECRET,
-    "parameter": PARAMETER,
-}
+WHO = {"dynamodb:BatchGetItem"}
 # Everything that each function may do, beside its own logs and traces. What is not here is not granted.
 ALLOWED = {
-    "Auth": SIGN_IN,
-    "Passwords": SIGN_IN,
+    "Auth": {
+        "DataIdentity": {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
+        "DataAudit": {"dynamodb:PutItem"},
+        "KeysSigningKeys": SECRET,
+        "KeysOrigin": SECRET,
+        "parameter": PARAMETER,
+    },
+    "Passwords": {
+        "DataIdentity": {"dynamodb:BatchGetItem", "dynamodb:GetItem"} | WRITE,
+        "DataAudit": {"dynamodb:PutItem"},
+        "KeysSigningKeys": SECRET,
+        "KeysPepper": SECRET,
+        "KeysOrigin": SECRET,
+        "parameter": PARAMETER,
+    },
     "Inventory": {
-        "DataIdentity": READ,
-        "DataInventory": READ | WRITE,
+        "DataIdentity": WHO,
+        "DataInventory": READ | PUT,
         "DataAudit": APPEND,
         "KeysOrigin": SECRET,
         "parameter": PARAMETER,
     },
     "Orders": {
-        "DataIdentity": READ,
-        "DataInventory": READ | WRITE,
-        "DataOrders": READ | WRITE,
+        "DataIdentity": WHO,
+        "DataInventory": {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"},
+        "DataOrders": READ | PUT,
         "DataAudit": APPEND,
         "KeysOrigin": SECRET,
         "parameter": PARAMETER,
     },
     "Admin": {
         "DataIdentity": READ | {"dynamodb:UpdateItem", "dynamodb:DeleteItem"},
-        "DataInventory": READ | WRITE,
+        "DataInventory": READ | PUT | {"dynamodb:ConditionCheckItem"},
         "DataReports": {"dynamodb:BatchGetItem", "dynamodb:Query"},
         "DataWebhooks": {"dynamodb:BatchGetItem"},
         "DataAudit": APPEND | {"dynamodb:Query", "dynamodb:BatchGetItem"},
         "KeysPepper": SECRET,
         "KeysOrigin": SECRET,
-        "StockBookCheck": SEND,
+        "StockBookCheck": SEND | {"sqs:GetQueueAttributes"},
         "parameter": PARAMETER,
     },
     "Webhooks": {
-        "DataIdentity": READ,
+        "DataIdentity": WHO,
         "DataEvents": {"dynamodb:GetItem", "dynamodb:Query"},
-        "DataWebhooks": READ | WRITE,
+        "DataWebhooks": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:DeleteItem"} | PUT,
         "DataAudit": APPEND,
         "KeysWebhookKeys": SECRET,
         "KeysOrigin": SECRET,
@@ -107,7 +116,7 @@ ALLOWED = {
         "parameter": PARAMETER,
     },
     "Reports": {
-        "DataIdentity": READ,
+        "DataIdentity": WHO,
         "DataReports": READ | {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "ExportsFiles": {"s3:GetObject"},
         "DataInventory": {"dynamodb:BatchGetItem"},
@@ -124,7 +133,7 @@ ALLOWED = {
         "DataReportsStream": STREAM,
         "DataInventory": {"dynamodb:BatchGetItem"},
         "EventsBus": {"events:PutEvents"},
-        "EventsPublisherPoison": SEND,
+        "EventsPublisherPoison": FAIL,
     },
     "Exporter": {
         "DataOrders": {"dynamodb:Query", "dynamodb:BatchGetItem"},
@@ -169,11 +178,15 @@ ALLOWED = {
     "Sweeper": {
         "ExpiryQueue": SEND,
         "DataWebhooks": {"dynamodb:Query", "dynamodb:DeleteItem"},
-        "WebhooksDeliveries": SEND,
-        "WebhooksSlowDeliveries": SEND,
+        "WebhooksDeliveries": SEND | {"sqs:GetQueueAttributes"},
+        "WebhooksSlowDeliveries": SEND | {"sqs:GetQueueAttributes"},
         "WebhooksReplays": SEND,
     },
-    "Expiry": {"DataInventory": READ | WRITE, "DataOrders": READ | WRITE, "ExpiryQueue": CONSUME},
+    "Expiry": {
+        "DataInventory": {"dynamodb:UpdateItem"},
+        "DataOrders": READ | {"dynamodb:UpdateItem"},
+        "ExpiryQueue": CONSUME,
+    },
     "Notifier": {
         "DataIdentity": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
         "EventsMail": CONSUME,
@@ -190,12 +203,12 @@ ALLOWED = {
         "DataInventory": {"dynamodb:PutItem"},
         "DataReports": {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
         "DataInventoryStream": STREAM,
-        "StockBookBookkeeperPoison": SEND,
+        "StockBookBookkeeperPoison": FAIL,
     },
     "Sealer": {
         "DataAudit": {"dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:PutItem"},
         "DataAuditStream": STREAM,
-        "AuditSealerPoison": SEND,
+        "AuditSealerPoison": FAIL,
         "AuditHeads/heads/*": {"s3:PutObject"},
         "KeysAuditKeys": SECRET,
     },
@@ -208,7 +221,11 @@ ALLOWED = {
         "schedule/oms-prod/*": {"scheduler:CreateSchedule", "scheduler:DeleteSchedule"},
         "SchedulesRole": {"iam:PassRole"},
     },
-    "Verifier": {"DataInventory": READ | WRITE, "DataOrders": READ, "StockBookCheck": SEND | CONSUME},
+    "Verifier": {
+        "DataInventory": READ | PUT | {"dynamodb:DeleteItem"},
+        "DataOrders": {"dynamodb:BatchGetItem", "dynamodb:Query"},
+        "StockBookCheck": SEND | CONSUME,
+    },
 }
 
 
@@ -296,7 +313,7 @@ def test_only_the_sign_in_functions_can_read_private_keys(prod: Synthesized) -> 
 def test_only_what_works_with_passwords_and_digests_of_addresses_can_read_the_pepper(prod: Synthesized) -> None:
     readers = {name for name, resources in grants(prod).items() if "KeysPepper" in resources}
 
-    assert readers == {"Auth", "Passwords", "Admin"}
+    assert readers == {"Passwords", "Admin"}
 
 
 def test_only_the_sealer_can_read_the_key_that_signs_the_audit_log(prod: Synthesized) -> None:
@@ -429,7 +446,7 @@ def test_passwords_get_a_full_core_and_can_be_capped(prod: Synthesized, local: S
 def test_the_environment_names_things_and_holds_no_secret(prod: Synthesized) -> None:
     environments = {name: function["Environment"]["Variables"] for name, function in prod.functions().items()}
 
-    assert {name for name, it in environments.items() if "OMS_PEPPER_SECRET" in it} == {"Auth", "Passwords", "Admin"}
+    assert {name for name, it in environments.items() if "OMS_PEPPER_SECRET" in it} == {"Passwords", "Admin"}
     assert {name for name, it in environments.items() if "OMS_SIGNING_KEYS_SECRET" in it} == {"Auth", "Passwords"}
     assert {name for name, it in environments.items() if "OMS_EXPIRY_QUEUE_URL" in it} == {"Sweeper"}
     assert {name for name, it in environments.items() if "OMS_EVENT_BUS" in it} == {"Publisher"}
