@@ -15,8 +15,6 @@ from infra.stages import Stage
 
 LOOKS = ("export.look",)
 KEPT_DAYS = 30
-# Exports being written; each takes a core, and its reads come on top of what the shop does.
-AT_ONCE = 5
 # Seconds: one that is cut off waits half an hour for its message.
 LATE = 3600
 
@@ -46,7 +44,7 @@ class Exports(Construct):
             batch_size=1,
             types=LOOKS,
             of=(INTERNAL_SOURCE,),
-            concurrency=AT_ONCE,
+            concurrency=stage.export_concurrency,
             late_after=LATE,
         )
         queue.grant(exporter, "sqs:SendMessage")

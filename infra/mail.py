@@ -50,11 +50,10 @@ class Mail(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._functions = functions
-        # Who waits for a new password is not to wait behind a day's orders. Two at once of each queue: two are about
-        # the 14 mails a second that SES gives a new account, and passwords are seldom asked for.
-        for name, source, types, late_after in (
-            ("Mail", (SOURCE, INTERNAL_SOURCE), TYPES, 1800),
-            ("MailRequests", (INTERNAL_SOURCE,), REQUESTS, 900),
+        # A new password does not wait behind the mails of a day's orders. They are seldom asked for: two at once do.
+        for name, source, types, concurrency, late_after in (
+            ("Mail", (SOURCE, INTERNAL_SOURCE), TYPES, stage.mail_concurrency, 1800),
+            ("MailRequests", (INTERNAL_SOURCE,), REQUESTS, 2, 900),
         ):
             events.to_queue(
                 name,
@@ -63,6 +62,7 @@ class Mail(Construct):
                 batch_size=1,  # what fails comes again by its own time
                 types=types,
                 of=source,
+                concurrency=concurrency,
                 tries=TRIES,
                 late_after=late_after,
             )

@@ -65,6 +65,15 @@ class Stage(BaseModel):
     passwords_concurrency: int | None = Field(None, ge=1)
     # The account's quota of concurrent executions in the region, L-B99A9384: at 80 % of it there is an alarm.
     lambda_concurrency: int = Field(1000, ge=10)
+    # How many batches of a queue are worked on at once: docs/capacity.md says what each bears. SQS takes 2 to 1,000.
+    # Mails, one each: two are about the 14 a second that SES gives a new account.
+    mail_concurrency: int = Field(2, ge=2, le=1000)
+    # Ten events each, to become deliveries.
+    dispatch_concurrency: int = Field(5, ge=2, le=1000)
+    # Replays of webhooks, each with ten deliveries a second.
+    replay_concurrency: int = Field(2, ge=2, le=1000)
+    # Exports that are written at once; each takes a core, and its reads come on top of what the shop does.
+    export_concurrency: int = Field(5, ge=2, le=1000)
     # How many deliveries to webhooks are attempted at once, and as many again of subscribers that are slow.
     delivery_concurrency: int = Field(20, ge=2, le=1000)
     # So long nobody can change or remove what tells how far the chain of the audit log went.

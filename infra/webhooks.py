@@ -32,12 +32,18 @@ class Webhooks(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._alarms = alarms
-        events.to_queue("Dispatch", functions.dispatcher, seconds=DISPATCHER_SECONDS, batch_size=10, concurrency=5)
-        at_once = stage.delivery_concurrency
+        events.to_queue(
+            "Dispatch",
+            functions.dispatcher,
+            seconds=DISPATCHER_SECONDS,
+            batch_size=10,
+            concurrency=stage.dispatch_concurrency,
+        )
+        at_once, replayed = stage.delivery_concurrency, stage.replay_concurrency
         deliveries = self._queue("Deliveries", functions.sender, SENDER_SECONDS, at_once, late_after=900)
         # It may be long: too many subscribers are slow, or one has too many events.
         slow = self._queue("SlowDeliveries", functions.sender, SENDER_SECONDS, at_once, late_after=4 * 3600)
-        replays = self._queue("Replays", functions.replayer, REPLAYER_SECONDS, 2, late_after=1800)
+        replays = self._queue("Replays", functions.replayer, REPLAYER_SECONDS, replayed, late_after=1800)
         for function in (
             functions.webhooks,
             functions.dispatcher,

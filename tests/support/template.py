@@ -31,6 +31,12 @@ DEV_SETTINGS: Mapping[str, object] = {
     "mail_from": "shop@mail.shop.example",
     "log_level": "WARNING",
     "canary_minutes": 10,
+    "mail_concurrency": 8,
+    "delivery_concurrency": 30,
+    "dispatch_concurrency": 9,
+    "replay_concurrency": 4,
+    "export_concurrency": 6,
+    "order_shards": 3,
 }
 # The functions behind the API.
 HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Admin", "Webhooks", "Reports", "Docs"}
