@@ -21,6 +21,7 @@ COMMANDS = {
     "oms.commands.destroy": ["--confirm", "prod"],
     "oms.commands.preflight": [],
     "oms.commands.region": [],
+    "oms.commands.restore": ["--domain", "Orders", "--from-table", "restored"],
     "oms.commands.smoke": [],
     "oms.identity.first_admin": ["--email", "olga@example.com"],
     "oms.identity.keys": [],
