@@ -78,11 +78,11 @@ class Stage(BaseModel):
     delivery_concurrency: int = Field(20, ge=2, le=1000)
     # So long nobody can change or remove what tells how far the chain of the audit log went.
     audit_lock_days: int = Field(365, ge=1, le=36_500)
-    # Where alarms are mailed to; "none" says that no one is mailed. `prod` has to say one of the two.
     # Daily backups of all tables are kept so long; None: there are none beside point-in-time recovery.
     backup_days: int | None = Field(None, ge=1, le=36_500)
     # Where a copy of each of them goes, into a vault that is there: see docs/restoring.md.
     backup_copy_region: str | None = Field(None, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
+    # Where alarms are mailed to; "none" says that no one is mailed. `prod` has to say one of the two.
     alarm_email: str | None = None
     # So long a new version of what answers HTTP gets a tenth of the requests before it gets all of them.
     canary_minutes: Literal[5, 10, 15, 30] | None = None

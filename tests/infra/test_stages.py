@@ -15,7 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from infra.checks import check
 from infra.stages import DECIMALS, LOOSENING, Stage, StageError
 from oms import settings
-from tests.support.template import Synthesized
+from tests.support.template import EVERY_SETTING, Synthesized
 
 ROOT = Path(__file__).resolve().parents[2]
 HEARD = {"alarm_email": "ops@shop.example"}
@@ -65,6 +65,11 @@ def test_a28_the_synth_ends_with_one_sentence_and_no_template(tmp_path: Path) ->
 def test_mail_that_could_not_be_sent_or_followed_is_refused(settings: dict[str, Any], what: str) -> None:
     with pytest.raises(StageError, match=what):
         Stage.named("prod", settings)
+
+
+def test_cfn_lint_checks_a_template_with_every_setting() -> None:
+    assert EVERY_SETTING.keys() == Stage.model_fields.keys() - {"name", *LOOSENING}
+    assert Stage.named("prod", EVERY_SETTING)
 
 
 def test_links_in_mails_may_lead_below_a_path() -> None:

@@ -38,6 +38,36 @@ DEV_SETTINGS: Mapping[str, object] = {
     "export_concurrency": 6,
     "order_shards": 3,
 }
+# For cfn-lint: each setting that a stage on AWS can have, mostly not as it is by default.
+EVERY_SETTING: Mapping[str, object] = {
+    "alarm_email": "ops@shop.example",
+    "currency": "EUR",
+    "hold_seconds": 3600,
+    "shortest_hold_seconds": 1800,
+    "open_orders_limit": 100,
+    "order_shards": 4,
+    "shipping_max": "500.00",
+    "shipping_flat": "4.90",
+    "cors_origins": ["https://shop.example"],
+    "throttle_rate": 500,
+    "throttle_burst": 1000,
+    "log_level": "WARNING",
+    "log_retention": "ONE_YEAR",
+    "passwords_concurrency": 20,
+    "delivery_concurrency": 40,
+    "mail_concurrency": 10,
+    "dispatch_concurrency": 10,
+    "replay_concurrency": 4,
+    "export_concurrency": 10,
+    "lambda_concurrency": 2000,
+    "audit_lock_days": 400,
+    "public_url": "https://shop.example",
+    "mail_from": "shop@shop.example",
+    "daily_report_to": ["ada@shop.example"],
+    "canary_minutes": 10,
+    "backup_days": 35,
+    "backup_copy_region": "eu-west-1",
+}
 # The functions behind the API.
 HTTP = {"Auth", "Passwords", "Inventory", "Orders", "Admin", "Webhooks", "Reports", "Docs"}
 QUEUE = "AWS::SQS::Queue"
