@@ -55,7 +55,7 @@ def source_arns(api: str, stage: str, route: str) -> list[str]:
     return [f"{prefix}/{it}{path}" for it in (("ANY", "*", "GET", "PATCH") if method == "ANY" else (method,))]
 
 
-@pytest.mark.parametrize("stage", ["prod", "local"])
+@pytest.mark.parametrize("stage", ["prod", "dev", "local"])
 def test_the_api_may_invoke_the_function_of_each_route(stage: str, request: pytest.FixtureRequest) -> None:
     synthesized: Synthesized = request.getfixturevalue(stage)
     integrations = synthesized.all("AWS::ApiGatewayV2::Integration")

@@ -69,7 +69,7 @@ def reached_from(start: str, edges: Edges) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("stage", ["prod", "local"])
+@pytest.mark.parametrize("stage", ["prod", "dev", "local"])
 def test_lambda_lets_a_chain_of_messages_come_back_to_the_functions_that_hand_on_to_themselves(
     stage: str, request: pytest.FixtureRequest
 ) -> None:
