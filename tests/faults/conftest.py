@@ -1,13 +1,8 @@
 """The fixtures of the functional tests, and a system whose waits between attempts are noted instead of made."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from oms.identity import keyring
-from tests.support.audit_log import Log
-from tests.support.aws_calls import intercepted
-from tests.support.direct import past_the_protocol
 from tests.support.fixtures import (
     _aws,
     cloud,
@@ -38,10 +33,3 @@ def shop(customer: Person, manager: Person) -> Shop:
     """With the verification keys loaded: what crashes or is refused here is the order path."""
     keyring.public_jwks()
     return Shop(customer, manager)
-
-
-@pytest.fixture
-def quickly(log: Log) -> Iterator[None]:
-    """After `log`, whose fixtures stand at the same place."""
-    with intercepted(past_the_protocol):
-        yield

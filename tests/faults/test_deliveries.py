@@ -20,8 +20,8 @@ from oms.webhooks import deliveries, replay
 from oms.webhooks.models import Delivery, Replay, Subscription
 from oms.webhooks.post import Answer
 from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.database import table
 from tests.support.faults import Crash, between, crash_after, crash_before, timed_out
-from tests.support.shop import table
 from tests.support.webhook_world import (
     DISPATCH,
     QUICK,
@@ -107,7 +107,7 @@ SCENES: dict[str, Scene] = {
 
 def begin(world: World, scene: Scene) -> Subscription:
     """The scene's beginning, in a world where nothing else is."""
-    table("webhooks").items.clear()
+    table("webhooks").clear()
     world.queues.clear()
     world.posts.clear()
     world.dead.clear()

@@ -1,8 +1,7 @@
 """F23: an export is cut off anywhere, resumed, worked on by two, cancelled. The same bytes, and no upload is left."""
 
-import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,6 @@ from oms.exportable import REPORTS
 from oms.exports import service, worker
 from oms.exports.models import Export
 from tests.support.aws_calls import Call, intercepted
-from tests.support.direct import past_the_protocol
 from tests.support.exports import (
     ADDRESS,
     an_order,
@@ -63,19 +61,6 @@ class Exports:
         assert now(export).status == "cancelled", where
         assert content(export) is None, where
         assert uploads() == [], where
-
-
-@pytest.fixture(autouse=True)
-def _past_the_protocol(cloud: None) -> Iterator[None]:
-    def plan(call: Call) -> Any:
-        if call.operation == "Query":
-            return call.send()  # page by page
-        answer = past_the_protocol(call)
-        # What is read for an export comes as it is sent.
-        return {"body": json.dumps(answer).encode()} if call.operation == "BatchGetItem" else answer
-
-    with intercepted(plan):
-        yield
 
 
 @pytest.fixture

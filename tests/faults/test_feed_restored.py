@@ -14,8 +14,8 @@ from oms.feed import models, service
 from oms.feed.models import Marker, Row
 from oms.settings import settings
 from tests.support.aws_calls import intercepted
+from tests.support.database import table
 from tests.support.feed import an_event, ids
-from tests.support.shop import table
 
 type Items = dict[tuple[str, str], dict[str, Any]]
 # From then on nobody waits for a row; no table is restored faster.
@@ -30,12 +30,12 @@ def append(*events: Any) -> int:
 
 
 def stored() -> Items:
-    raw = (item.to_json()["Attributes"] for item in table(settings().events_table).all_items())
+    raw = table(settings().events_table).items()
     return {(it["pk"]["S"], it["sk"]["S"]): it for it in raw}
 
 
 def restore(items: Items) -> None:
-    table(settings().events_table).items.clear()
+    table(settings().events_table).clear()
     for item in items.values():
         client().put_item(TableName=settings().events_table, Item=item)
 

@@ -20,10 +20,10 @@ from oms.identity.models import (
     user_key,
 )
 from tests.support.aws_calls import intercepted
+from tests.support.database import table
 from tests.support.faults import conflicted, crashes, lose_answer, refuse
 from tests.support.gateway import assert_problem, call
 from tests.support.invocation import Person
-from tests.support.shop import table
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -69,7 +69,7 @@ def has_password(who: Person, password: str) -> bool:
 
 def entries(who: Person, action: str) -> int:
     """How many successes the audit has of an action on this user."""
-    found = [item.to_json()["Attributes"] for item in table("audit").all_items()]
+    found = table("audit").items()
     return sum(
         it["action"]["S"] == action and it["target"]["S"] == f"user#{who.id}" and it["outcome"]["S"] == "success"
         for it in found
@@ -147,7 +147,7 @@ def counted() -> int:
 
 
 def active_admins() -> int:
-    items = [item.to_json()["Attributes"] for item in table("identity").all_items()]
+    items = table("identity").items()
     return sum(User.from_raw_data(it).is_active_admin for it in items if it["kind"]["S"] == "user")
 
 

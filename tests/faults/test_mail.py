@@ -22,10 +22,10 @@ from oms.mail.service import AtWorkError
 from oms.notices import asked_by
 from oms.settings import settings
 from tests.support.aws_calls import Call, intercepted
+from tests.support.database import table
 from tests.support.faults import Crash, crashes, timed_out
 from tests.support.invocation import Person
 from tests.support.mail import SENDER, SHOP, disabled_webhook, event, notify, order_event
-from tests.support.shop import table
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -217,7 +217,7 @@ def test_a_definite_refusal_brings_the_message_back_and_counts_no_mail(ask: Call
     assert notify(asked.body) == []
 
     assert asked.sent == 1
-    counted = [it.to_json()["Attributes"] for it in table("identity").all_items()]
+    counted = table("identity").items()
     assert [MailCount.from_raw_data(it).n for it in counted if it["kind"]["S"] == "mail-count"] == [1, 1]
 
 

@@ -9,9 +9,9 @@ import pytest
 from oms import catalogue
 from oms.streams import Change
 from oms.webhooks.models import Subscription
+from tests.support.database import table
 from tests.support.gateway import call
 from tests.support.invocation import Person
-from tests.support.shop import table
 from tests.support.streams import record
 from tests.support.webhook_world import World, answering, deliveries_of, host, in_turn, silent, subscribe
 from tests.support.webhooks import an_event, subscription_now
@@ -40,7 +40,7 @@ def attempts_of(first: datetime) -> list[datetime]:
 
 
 def raw(subscription: Subscription) -> dict[str, Any]:
-    items = (item.to_json()["Attributes"] for item in table("webhooks").all_items())
+    items = table("webhooks").items()
     return next(it for it in items if it["sk"]["S"] == subscription.id)
 
 
@@ -128,5 +128,5 @@ def test_f20_jitter_makes_a_wait_longer_by_a_tenth_at_most(world: World, monkeyp
 
 
 def _due(_: World) -> list[datetime]:
-    items = (item.to_json()["Attributes"] for item in table("webhooks").all_items())
+    items = table("webhooks").items()
     return [datetime.fromtimestamp(int(it["due_at"]["N"]) / 1000, UTC) for it in items if "due_at" in it]

@@ -14,15 +14,14 @@ from oms.auditing import macs
 from oms.errors import UnavailableError
 from tests.support.audit_log import Log, assert_sealed
 from tests.support.aws_calls import Call, intercepted
+from tests.support.database import table
 from tests.support.faults import between, crashes, failing, lose_answer, reason_at, refuse, timed_out
 from tests.support.fixtures import few_denials, log
-from tests.support.shop import table
 from tests.support.streams import Record
 
 __all__ = ["few_denials", "log"]
 
 pytestmark = [
-    pytest.mark.usefixtures("quickly"),
     pytest.mark.filterwarnings("ignore:No application metrics to publish"),
 ]
 
@@ -207,7 +206,7 @@ def test_without_its_key_nothing_is_sealed_and_the_batch_comes_again(log: Log, m
 
 def test_a_burst_is_sealed_99_at_a_time(log: Log) -> None:
     for _ in range(1000):
-        table("audit").put_item(audit.entry("login", actor_id="ada", address=None, target=None).serialize())
+        table("audit").put(audit.entry("login", actor_id="ada", address=None, target=None).serialize())
     records = log.news()
 
     with intercepted() as made:

@@ -11,15 +11,14 @@ from sealer import handler as sealer
 from tests.support.audit_log import NOON, Log, entries_and_links, head_of, link_of
 from tests.support.aws_calls import intercepted
 from tests.support.bookkeeping import raw_item
+from tests.support.database import table
 from tests.support.faults import between
 from tests.support.fixtures import few_denials, log
-from tests.support.shop import table
 from tests.support.streams import Record, record
 
 __all__ = ["few_denials", "log"]
 
 pytestmark = [
-    pytest.mark.usefixtures("quickly"),
     pytest.mark.filterwarnings("ignore:No application metrics to publish"),
 ]
 
@@ -65,7 +64,7 @@ def test_a_counter_that_is_listed_no_more_rings_at_once(
     log.seal()
 
     counted = raw_item("audit", *counter)
-    table("audit").put_item({name: value for name, value in counted.items() if name != "listing"})
+    table("audit").put({name: value for name, value in counted.items() if name != "listing"})
 
     assert rung(log, monkeypatch) == ["/".join(counter)]
 
@@ -104,7 +103,7 @@ def test_an_entry_under_a_key_that_none_has_rings_and_is_not_sealed_or_the_verif
 ) -> None:
     (key,) = log.write(1)
     log.seal()
-    table("audit").put_item(raw_item("audit", *key) | {"pk": {"S": partition}, "sk": {"S": sort}})
+    table("audit").put(raw_item("audit", *key) | {"pk": {"S": partition}, "sk": {"S": sort}})
 
     places = rung(log, monkeypatch)
 
@@ -162,7 +161,7 @@ FOREIGN = ["2026-01-31.abc", "2026-01-31 x", "2026-01-31~", "2026-01-31.999", "2
 
 def put_foreign_heads(*names: str, **attributes: Any) -> None:
     for name in names:
-        table("audit").put_item({"pk": {"S": "chain"}, "sk": {"S": name}, "kind": {"S": "head"}} | attributes)
+        table("audit").put({"pk": {"S": "chain"}, "sk": {"S": name}, "kind": {"S": "head"}} | attributes)
 
 
 @pytest.mark.parametrize("name", [*FOREIGN, "2026-01-31", "2026-02-01"])
@@ -292,7 +291,7 @@ def test_a_head_of_a_day_to_come_does_not_hold_up_the_sealer(log: Log) -> None:
     log.write(1)
     log.seal()
     item = log.stored("head")[0]
-    table("audit").put_item(item | {"sk": {"S": "2999-01-01"}})
+    table("audit").put(item | {"sk": {"S": "2999-01-01"}})
     log.write(2)
 
     log.seal()

@@ -22,9 +22,9 @@ from oms.orders import expiry, service
 from oms.settings import settings as oms_settings
 from orders import handler as orders
 from tests.support.aws_calls import Call, intercepted
-from tests.support.direct import past_the_protocol
+from tests.support.database import table
 from tests.support.invocation import Answer, Person, invoke
-from tests.support.shop import Shop, new_process, orders_stored, stock_of, table
+from tests.support.shop import Shop, new_process, orders_stored, stock_of
 from tests.support.shop_model import HOLD, MOVES, Expected, Model, ModelOrder
 
 SEED = int(os.environ.get("STATE_MACHINE_SEED") or SystemRandom().randrange(2**32))
@@ -57,7 +57,7 @@ class OrderMachine(RuleBasedStateMachine):
         self.model = Model()
         self.again: list[Callable[[], None]] = []
         for name in ("orders", "inventory"):
-            table(name).items.clear()
+            table(name).clear()
         self.calls.clear()
         new_process()
         self.shop = Shop(self.people["alice"], self.people["manager"])
@@ -299,7 +299,7 @@ def test_f09_ten_thousand_steps_are_as_the_model_says(
     monkeypatch.setattr(clock, "now", lambda: OrderMachine.now)
 
     try:
-        with intercepted(past_the_protocol) as calls:
+        with intercepted() as calls:
             OrderMachine.calls = calls
             run_state_machine_as_test(seed(SEED)(OrderMachine), settings=LIMITS)
     finally:

@@ -1,7 +1,7 @@
 """F13, F14: whatever becomes of the events on their way, the sums end as the orders and users are."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import date
 from itertools import batched
 from typing import Any
@@ -16,24 +16,16 @@ from oms.reports.order_sums import OrderState
 from oms.reports.sums import MOST_AT_ONCE, Amounts, SumKey, amounts_in
 from oms.reports.user_sums import UserState
 from tests.support.aws_calls import Call, intercepted
-from tests.support.direct import past_the_protocol
+from tests.support.database import table
 from tests.support.faults import crashes, failing, lose_answer, reason_at, refuse
 from tests.support.invocation import Person
 from tests.support.open_order_counts import Told, aggregate, counted, forget
 from tests.support.past_orders import Past
 from tests.support.past_sales import told_of, widen
-from tests.support.shop import table
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 LAST = date(2028, 3, 1)
-
-
-@pytest.fixture(autouse=True)
-def direct(cloud: None) -> Iterator[None]:
-    """Beneath all that is played here, and above the tables."""
-    with intercepted(past_the_protocol):
-        yield
 
 
 @pytest.fixture
@@ -51,7 +43,7 @@ def widest(orders: list[Order]) -> Order:
 
 def standing() -> Amounts:
     """The sums that are stored, without those of users."""
-    found = (it.to_json()["Attributes"] for it in table("reports").all_items())
+    found = table("reports").items()
     raw = {SumKey(it["pk"]["S"], it["sk"]["S"]): amounts_in(it) for it in found if it["kind"]["S"] == "sum"}
     return sums.without_zeros(raw)
 

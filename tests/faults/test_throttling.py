@@ -16,7 +16,6 @@ from oms.identity import passwords
 from oms.identity.models import User
 from tests.support.accounts import account, log_in
 from tests.support.aws_calls import Call, Plan, intercepted
-from tests.support.direct import past_the_protocol
 from tests.support.faults import failing, reason_at
 from tests.support.gateway import call as http
 from tests.support.invocation import Answer
@@ -40,7 +39,7 @@ def throttled(random: Random, share: float) -> Plan:
 
     def plan(call: Call) -> Any:
         if random.random() >= share:
-            return past_the_protocol(call)
+            return call.send()
         ways = THROTTLED + (IN_TRANSACTION if call.operation == "TransactWriteItems" else ())
         raise random.choice(ways)(call)
 

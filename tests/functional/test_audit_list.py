@@ -9,9 +9,9 @@ import pytest
 from oms import audit, clock
 from tests.support.audit_log import NOON, Log
 from tests.support.aws_calls import intercepted
+from tests.support.database import table
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Person
-from tests.support.shop import table
 
 PATH = "/api/v1/admin/audit"
 
@@ -102,7 +102,7 @@ def test_filters_are_all_held(log: Log, person: Callable[..., Person], query: st
 def test_a_page_costs_a_query_for_each_actor_however_many_entries_have_another_action(log: Log, admin: Person) -> None:
     for _ in range(600):
         log.advance(milliseconds=1)
-        table("audit").put_item(audit.entry("login", actor_id="ada", address=None, target=None).serialize())
+        table("audit").put(audit.entry("login", actor_id="ada", address=None, target=None).serialize())
     ((_, wanted),) = log.write(1, action="logout", actor_id="ada")
 
     found, pages, cursor = [], 0, ""

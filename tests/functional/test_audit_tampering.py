@@ -1,7 +1,7 @@
 """F25: what was changed, removed or added in the audit log, its chain or the bucket is found, and its place named."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,10 +9,8 @@ import pytest
 
 from oms.auditing import findings, macs, verification
 from tests.support.audit_log import Key, Log, head_of, link_of
-from tests.support.aws_calls import intercepted
 from tests.support.bookkeeping import raw_item
-from tests.support.direct import past_the_protocol
-from tests.support.shop import table
+from tests.support.database import table
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -31,14 +29,13 @@ class Days:
 
 
 @pytest.fixture
-def days(log: Log, few_denials: None) -> Iterator[Days]:
+def days(log: Log, few_denials: None) -> Days:
     """Made once; for each test the table, the bucket and the log are put back as they were then."""
-    with intercepted(past_the_protocol):
-        if not MADE:
-            MADE.append((make(log), log.snapshot()))
-        made, snapshot = MADE[0]
-        log.restore(snapshot)
-        yield replace(made, log=log)
+    if not MADE:
+        MADE.append((make(log), log.snapshot()))
+    made, snapshot = MADE[0]
+    log.restore(snapshot)
+    return replace(made, log=log)
 
 
 MADE: list[tuple[Days, Any]] = []
@@ -116,7 +113,7 @@ def put_counter(**attributes: str | int) -> Harm:
     def harm(days: Days) -> list[tuple[str, str]]:
         day, sort = days.counter
         key = day, sort + "X"
-        table("audit").put_item(copied(days.counter) | {"sk": {"S": key[1]}})
+        table("audit").put(copied(days.counter) | {"sk": {"S": key[1]}})
         days.log.change(key, actor_id="bob", **attributes)
         return later([("entry-unsealed", place(key))], days)
 
@@ -138,7 +135,7 @@ def remove_entry(days: Days) -> list[tuple[str, str]]:
 
 def add_entry(days: Days) -> list[tuple[str, str]]:
     day, sort = days.entries[FIRST][0]
-    table("audit").put_item(copied((day, sort)) | {"sk": {"S": sort + "X"}})
+    table("audit").put(copied((day, sort)) | {"sk": {"S": sort + "X"}})
     return [("entry-unsealed", f"{day}/{sort}X")]
 
 
@@ -174,7 +171,7 @@ def sign_with_an_own_key(days: Days) -> list[tuple[str, str]]:
 
 def spoil_link(days: Days) -> list[tuple[str, str]]:
     key = link_of(days.entries[FIRST][2])
-    table("audit").put_item({name: copied(key)[name] for name in ("pk", "sk", "kind")})
+    table("audit").put({name: copied(key)[name] for name in ("pk", "sk", "kind")})
     return [("link-changed", place(key)), ("link-removed", f"{FIRST}#3")]
 
 
@@ -187,8 +184,8 @@ def remove_link(days: Days) -> list[tuple[str, str]]:
 def swap_links(days: Days) -> list[tuple[str, str]]:
     first, second = (link_of(it) for it in days.entries[FIRST][1:3])
     was = copied(first)
-    table("audit").put_item(copied(second) | {"sk": was["sk"]})
-    table("audit").put_item(was | {"sk": copied(second)["sk"]})
+    table("audit").put(copied(second) | {"sk": was["sk"]})
+    table("audit").put(was | {"sk": copied(second)["sk"]})
     return sorted([("link-changed", place(first)), ("link-changed", place(second))])
 
 
@@ -211,7 +208,7 @@ def roll_back(days: Days) -> list[tuple[str, str]]:
     days.log.seal()
     days.log.hourly()
     days.log.remove(*new, *map(link_of, new))
-    table("audit").put_item(before)
+    table("audit").put(before)
     return [("link-removed", f"{THIRD}#6-7")]
 
 
@@ -227,7 +224,7 @@ def put_an_older_head_back(days: Days) -> list[tuple[str, str]]:
     before = copied(head_of(THIRD))
     days.log.write(2)
     days.log.seal()
-    table("audit").put_item(before)
+    table("audit").put(before)
     return [("head-changed", place(head_of(THIRD)))]
 
 
@@ -253,14 +250,14 @@ def change_the_open_head(days: Days) -> list[tuple[str, str]]:
 
 def spoil_head(days: Days) -> list[tuple[str, str]]:
     key = head_of(SECOND)
-    table("audit").put_item({name: copied(key)[name] for name in ("pk", "sk", "kind")})
+    table("audit").put({name: copied(key)[name] for name in ("pk", "sk", "kind")})
     return [("head-changed", place(key))]
 
 
 def reopen(days: Days) -> list[tuple[str, str]]:
     raw = copied(head_of(SECOND))
     del raw["next"]
-    table("audit").put_item(raw)
+    table("audit").put(raw)
     return [("head-changed", place(head_of(SECOND)))]
 
 
@@ -286,7 +283,7 @@ def remove_a_day(days: Days) -> list[tuple[str, str]]:
 
 def add_head(name: str) -> Harm:
     def harm(days: Days) -> list[tuple[str, str]]:
-        table("audit").put_item(copied(head_of(SECOND)) | {"sk": {"S": name}})
+        table("audit").put(copied(head_of(SECOND)) | {"sk": {"S": name}})
         return [("head-changed", place(head_of(name)))]
 
     return harm

@@ -7,16 +7,14 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-from botocore.client import BaseClient
 from moto import mock_aws
 
+from tests.support.aws_calls import to_botocore
 from tests.support.dynamodb.client import answer
 from tests.support.dynamodb.database import Database
 from tests.support.dynamodb_cases.backend import TABLES, Backend
 from tests.support.dynamodb_cases.catalogue import CASES
 from tests.support.dynamodb_cases.deviations import MOTO
-
-_send = BaseClient._make_api_call  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +30,11 @@ def ours() -> Backend:
 def motos() -> Iterator[Backend]:
     with mock_aws():
         client = boto3.client("dynamodb")
-        backend = Backend("moto", lambda operation, request: _send(client, operation, request))
+        backend = Backend("moto", lambda operation, request: to_botocore(client, operation, request))
         backend.create_tables()
         yield backend
         for name in TABLES:
-            _send(client, "DeleteTable", {"TableName": name})
+            to_botocore(client, "DeleteTable", {"TableName": name})
 
 
 @pytest.mark.parametrize("name", CASES)

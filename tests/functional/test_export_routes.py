@@ -13,10 +13,10 @@ from oms.dynamodb import update_item
 from oms.exports import service
 from oms.exports.models import Export
 from tests.support.aws_calls import intercepted
+from tests.support.database import table
 from tests.support.exports import an_order, content, look, now, request_export
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Person
-from tests.support.shop import table
 
 EXPORTS, EXPORT_ORDERS = "/api/v1/reports/exports", "/api/v1/reports/export/orders"
 
@@ -27,7 +27,7 @@ pytestmark = [
 
 
 def audited() -> list[tuple[str, str]]:
-    items = [item.to_json()["Attributes"] for item in table("audit").all_items()]
+    items = table("audit").items()
     return sorted((it["action"]["S"], it["target"]["S"]) for it in items if it["kind"]["S"] == "entry")
 
 
@@ -101,7 +101,7 @@ def test_a_replay_shows_the_export_as_it_is_now(manager: Person) -> None:
 def test_a_wrong_body_is_refused_at_its_place_and_nothing_is_stored(manager: Person, body: Any, where: Any) -> None:
     assert places(call("POST", EXPORTS, body, token=manager.token)) == where
 
-    assert list(table("reports").all_items()) == []
+    assert list(table("reports").items()) == []
 
 
 # ---- GET ------------------------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def test_a27_no_link_is_kept_anywhere(manager: Person, caplog: pytest.LogCapture
     url = call("GET", f"{EXPORTS}/{export.id}", token=manager.token).json["url"]
     signature = parse_qs(urlsplit(url).query)["X-Amz-Signature"][0]
 
-    kept = [json.dumps(it.to_json()) for name in ("reports", "audit") for it in table(name).all_items()]
+    kept = [json.dumps(it) for name in ("reports", "audit") for it in table(name).items()]
 
     assert kept
     assert not any(signature in it for it in (*kept, caplog.text))
@@ -203,7 +203,7 @@ def exporter_at_work(manager: Person, monkeypatch: pytest.MonkeyPatch) -> list[f
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
-        for item in [it.to_json()["Attributes"] for it in table("reports").all_items()]:
+        for item in table("reports").items():
             if item["kind"]["S"] == "export":
                 look(Export.from_raw_data(item))
 
@@ -274,7 +274,7 @@ def test_what_the_request_waited_for_before_counts_too(manager: Person, monkeypa
 
 def test_a_failed_one_is_answered_by_its_place(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: float) -> None:
-        for item in [it.to_json()["Attributes"] for it in table("reports").all_items()]:
+        for item in table("reports").items():
             if item["kind"]["S"] == "export":
                 update_item(Export.from_raw_data(item), [Export.status.set("failed")])
 

@@ -13,10 +13,10 @@ from oms.exports import service
 from oms.exports.models import Export, Part
 from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery, ExportResponse
 from tests.support.aws_calls import intercepted
+from tests.support.database import table
 from tests.support.event_bus import entries_of
 from tests.support.faults import lose_answer
 from tests.support.invocation import Person
-from tests.support.shop import table
 from tests.support.streams import record, streamed
 
 ADDRESS = "198.51.100.1"
@@ -52,7 +52,7 @@ def end(export: Export, status: str) -> Export:
 
 
 def stored() -> list[Export]:
-    items = [item.to_json()["Attributes"] for item in table("reports").all_items()]
+    items = table("reports").items()
     return [Export.from_raw_data(it) for it in items if it["kind"]["S"] == "export"]
 
 
@@ -95,7 +95,7 @@ def test_a_cancelled_export_is_brought_to_its_worker_to_clean_up_and_a_failed_on
 
 def test_an_export_that_is_removed_tells_nothing(manager: Person) -> None:
     request_export(manager)
-    (item,) = (it.to_json()["Attributes"] for it in table("reports").all_items())
+    (item,) = table("reports").items()
 
     assert told([record(item, None, of="reports")]) == []
 
@@ -124,7 +124,7 @@ def test_an_export_whose_answer_was_lost_is_made_once_and_has_one_entry(manager:
         export = request_export(manager)
 
     assert [it.id for it in stored()] == [export.id]
-    assert len(table("audit").all_items()) == 1
+    assert len(table("audit").items()) == 1
 
 
 # ---- what can be asked ----------------------------------------------------------------------------------------------

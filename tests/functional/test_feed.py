@@ -12,11 +12,11 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.support.aws_calls import intercepted
+from tests.support.database import table
 from tests.support.faults import crashes
 from tests.support.feed import FEED, an_event, everything, feed_in, ids, read
 from tests.support.gateway import assert_problem, call
 from tests.support.invocation import Person
-from tests.support.shop import table
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -60,7 +60,6 @@ def test_an_event_that_comes_again_is_written_once(manager: Person) -> None:
     assert everything(manager) == ids([first, second, third])
 
 
-@pytest.mark.uncovered
 def test_more_events_than_a_transaction_takes_are_several(manager: Person) -> None:
     many = [an_event() for _ in range(120)]
     large = [an_event(size=200_000) for _ in range(40)]
@@ -145,7 +144,7 @@ def test_an_event_that_the_feed_has_forgotten_is_not_written_down_again(
     feed_in(old)
     time_machine(timedelta(days=89))
     late = an_event()
-    table("events").items.clear()  # what there was has expired, markers and all
+    table("events").clear()  # what there was has expired, markers and all
     time_machine(timedelta(days=2))
     manager = person("manager")
 

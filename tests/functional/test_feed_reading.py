@@ -18,10 +18,10 @@ from oms.identity.models import IdentityItem, Session, session_key
 from oms.pages import encode_cursor
 from oms.settings import settings
 from tests.support.aws_calls import Plan, intercepted
+from tests.support.database import table
 from tests.support.feed import FEED, an_event, everything, feed_in, ids, read
 from tests.support.gateway import assert_problem, call
 from tests.support.invocation import Person
-from tests.support.shop import table
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -55,7 +55,6 @@ def test_f27_a_reader_waits_for_a_row_that_is_not_to_be_seen_yet(manager: Person
 
 
 @pytest.mark.parametrize("seed", range(10))
-@pytest.mark.uncovered
 def test_f27_rows_that_show_up_in_any_order_are_read_in_theirs(manager: Person, seed: int) -> None:
     chance = random.Random(seed)
     hidden: list[str] = []
@@ -170,8 +169,8 @@ def remove(*events: Any) -> None:
 
 def expire() -> None:
     """What time to live may have taken away by now, all of it."""
-    for item in list(table(settings().events_table).all_items()):
-        raw = item.to_json()["Attributes"]
+    for item in list(table(settings().events_table).items()):
+        raw = item
         if int(raw.get("ttl", {"N": "9" * 12})["N"]) < clock.now().timestamp():
             delete(raw["pk"]["S"], raw["sk"]["S"])
 
@@ -181,7 +180,6 @@ def delete(partition: str, sort: str) -> None:
 
 
 @pytest.mark.parametrize("taken_away", [True, False])
-@pytest.mark.uncovered
 def test_nothing_expires_that_a_reader_may_come_across(
     person: Callable[..., Person], time_machine: TimeMachine, monkeypatch: pytest.MonkeyPatch, taken_away: bool
 ) -> None:
@@ -312,7 +310,6 @@ def test_a_reader_goes_on_behind_what_it_was_not_shown(manager: Person, wanted: 
     assert calls[1].send()["Count"] == 1, "only where it stands"
 
 
-@pytest.mark.uncovered
 def test_a_rare_type_is_looked_for_in_many_rows_of_a_page(manager: Person) -> None:
     for _ in range(6):
         feed_in(*(an_event() for _ in range(49)))

@@ -102,7 +102,6 @@ def requests(draw: st.DrawFn) -> tuple[str, str, Any, str, dict[str, str]]:
     st.sampled_from(["none", "customer", "customer", "manager", "manager", "manager"]),
     TEXT | st.just("mine") | st.just("mine"),
 )
-@pytest.mark.uncovered
 def test_a18_any_request_gets_an_answer_of_the_contract(
     ids: dict[str, str],
     tokens: dict[str, str | None],

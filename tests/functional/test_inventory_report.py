@@ -150,7 +150,6 @@ def test_each_list_ends_at_its_length_and_the_totals_say_how_many_there_are(
     assert (len(shown["out"]), shown["totals"]["out"]) == (3, 5)
 
 
-@pytest.mark.uncovered
 def test_two_full_lists_cost_six_calls(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stock_report, "MOST_LISTED", 51)
     with streamed() as records:

@@ -72,7 +72,6 @@ def test_a_combination_that_no_index_serves_is_refused_by_name(manager: Person) 
 
 
 @pytest.mark.parametrize("asked", combinations(BINDING, served=True), ids=lambda it: "&".join(it.query))
-@pytest.mark.uncovered
 def test_a_page_of_each_combination_costs_what_the_contract_allows(
     catalogue: Catalogue, cloud: None, asked: Combination
 ) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from oms import api
+from tests.support.database import table
 from tests.support.gateway import call
 from tests.support.invocation import Answer, Person
-from tests.support.shop import Shop, table
+from tests.support.shop import Shop
 
 PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -36,7 +37,7 @@ def as_text(body: Any) -> str:
 
 
 def stored_sizes(name: str) -> list[int]:
-    return [item.size() for item in table(name).all_items()]
+    return table(name).sizes()
 
 
 def walk(path: str, who: Person) -> list[list[str]]:

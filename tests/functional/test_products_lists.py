@@ -132,7 +132,6 @@ def test_what_no_index_serves_or_no_product_has_is_refused(manager: Person, subt
             assert places(call("GET", f"{PRODUCTS}?{query}", token=manager.token)) == {place}
 
 
-@pytest.mark.uncovered
 def test_pages_make_up_the_list(shelf: None, customer: Person, subtests: pytest.Subtests) -> None:
     queries = ["", "sort=-name", "category=Fruit,Bakery", "category=Fruit,Bakery&sort=-price", "in_stock=true"]
     for query, limit in product_of(queries, [1, 2, 5]):

@@ -20,9 +20,10 @@ from oms.redrive import Outcome
 from oms.settings import settings
 from tests.support.aws_calls import Call, intercepted
 from tests.support.bookkeeping import raw_item
+from tests.support.database import table
 from tests.support.faults import crashes, failing, refuse
 from tests.support.invocation import Context, Person
-from tests.support.shop import Shop, table
+from tests.support.shop import Shop
 from tests.support.streams import Record, record
 
 pytestmark = [pytest.mark.usefixtures("cloud"), pytest.mark.filterwarnings("ignore:No application metrics to publish")]
@@ -215,7 +216,7 @@ def set_aside(stage: Stage, *records: Record) -> None:
 
 def book_of(product: str) -> list[Any]:
     key = StockItem.key(product)[0]
-    items = [it.to_json()["Attributes"] for it in table("inventory").all_items()]
+    items = table("inventory").items()
     return [it for it in items if it["pk"]["S"] == key and it["sk"]["S"].startswith("movement#")]
 
 

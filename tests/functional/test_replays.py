@@ -52,7 +52,6 @@ def start(
     return start_replay(subscription, since, until, only_failed=only_failed)
 
 
-@pytest.mark.uncovered
 def test_everything_of_the_stretch_is_sent_again_once_ten_a_second(world: World) -> None:
     subscription = filled(world, 35)
     before = {it.event_id: it.body.encode() for it in deliveries_of(subscription)}
@@ -122,7 +121,6 @@ def test_what_is_on_its_way_for_the_first_time_is_left_to_it(world: World) -> No
     assert world.messages() == []
 
 
-@pytest.mark.uncovered
 def test_much_that_is_not_wanted_is_passed_over_in_one_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "_PAGE", 4)
     subscription = filled(world, 30)
@@ -188,7 +186,6 @@ def test_it_ends_with_its_subscription(world: World, status: str) -> None:
     assert get_item(Replay, Replay.key(subscription.id)) is None
 
 
-@pytest.mark.uncovered
 def test_a_message_that_comes_twice_takes_it_no_further(world: World) -> None:
     subscription = filled(world, 25)
     start(world, subscription)

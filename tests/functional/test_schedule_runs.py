@@ -17,11 +17,11 @@ from oms.exports.models import Export, Schedule
 from oms.exports.schemas import CreateScheduleRequest
 from oms.settings import settings
 from tests.support.aws_calls import intercepted
+from tests.support.database import table
 from tests.support.event_bus import entries_of
 from tests.support.faults import Crash, between, crash_after, crash_before, crashes, lose_answer
 from tests.support.invocation import Person
 from tests.support.schedules import addressed, due, entries_kept, serve
-from tests.support.shop import table
 from tests.support.streams import streamed
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -59,7 +59,7 @@ def schedule(ada: Person, at: Callable[[datetime], None]) -> Callable[..., Sched
 
 def exports() -> list[Export]:
     """Those that are stored, by the time that they begin with."""
-    items = [item.to_json()["Attributes"] for item in table("reports").all_items()]
+    items = table("reports").items()
     found = [Export.from_raw_data(it) for it in items if it["kind"]["S"] == "export"]
     return sorted(found, key=lambda it: str(it.from_))
 
@@ -69,7 +69,7 @@ def spans() -> list[tuple[str | None, str | None]]:
 
 
 def forget() -> None:
-    table("reports").items.clear()
+    table("reports").clear()
 
 
 def moment(text: str) -> datetime:
@@ -93,10 +93,7 @@ def test_a_run_is_an_export_for_the_recipients_that_its_worker_hears_of(
     assert export.recipients == [ada.id]
     assert (export.created_by, export.created_by_role) == ("system", "system")
     assert [it["DetailType"] for it in entries_of(records)] == ["export.look"]
-    actions = {
-        (it["action"]["S"], it["actor_id"]["S"])
-        for it in (item.to_json()["Attributes"] for item in table("audit").all_items())
-    }
+    actions = {(it["action"]["S"], it["actor_id"]["S"]) for it in table("audit").items()}
     assert actions == {("schedule.created", ada.id), ("export.requested", "system")}
 
 
@@ -108,7 +105,7 @@ def test_a_run_that_is_told_of_again_is_no_second_export(schedule: Callable[...,
     assert serve(run) == []
 
     assert len(exports()) == 1
-    assert len(table("audit").all_items()) == 2
+    assert len(table("audit").items()) == 2
 
 
 def test_f14_late_runs_have_nothing_left_to_tell_and_early_ones_wait(

@@ -12,12 +12,12 @@ from oms.dynamodb import get_item, put_item
 from oms.exports import schedules
 from oms.exports.models import Schedule, ScheduleCount
 from tests.support.aws_calls import intercepted
+from tests.support.database import table
 from tests.support.event_bus import entries_of
 from tests.support.faults import between, crashes, failing, lose_answer, refuse
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Person
 from tests.support.schedules import SCHEDULES, addressed, create, delete, entries_kept, looked_at, serve
-from tests.support.shop import table
 from tests.support.streams import streamed
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -36,12 +36,12 @@ def bob(person: Callable[..., Person]) -> Person:
 
 
 def audited() -> list[tuple[str, str]]:
-    items = [item.to_json()["Attributes"] for item in table("audit").all_items()]
+    items = table("audit").items()
     return sorted((it["action"]["S"], it["target"]["S"]) for it in items)
 
 
 def stored() -> list[Schedule]:
-    items = [item.to_json()["Attributes"] for item in table("reports").all_items()]
+    items = table("reports").items()
     return [Schedule.from_raw_data(it) for it in items if it["kind"]["S"] == "schedule"]
 
 
@@ -70,7 +70,7 @@ def test_a_schedule_is_answered_as_it_was_asked_for_and_keeps_no_address(ada: Pe
     }
     (item,) = stored()
     assert item.recipients == [bob.id, ada.id]
-    assert "@" not in str([it.to_json() for name in ("reports", "audit") for it in table(name).all_items()])
+    assert "@" not in str([table(name).items() for name in ("reports", "audit")])
     assert audited() == [("schedule.created", f"schedule#{shown['id']}")]
 
 

@@ -266,7 +266,6 @@ def test_the_answer_is_kept_as_far_as_it_is_shown(world: World) -> None:
     assert [it.answer for it in delivery_of(subscription).attempts] == ["é" * 1000, "��"]
 
 
-@pytest.mark.uncovered
 def test_the_latest_twenty_attempts_are_kept(world: World) -> None:
     subscription = begun(world, answering(500))
     for _ in range(3):

@@ -9,15 +9,15 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.dynamodb.models.dynamo_type import DynamoType
 
 from oms import clock, settings, streams
 from oms.errors import UnavailableError
 from tests.support.aws_calls import intercepted
+from tests.support.database import table
 from tests.support.faults import Crash, crash_after, crash_before, failing, refuse
 from tests.support.gateway import assert_problem, call
 from tests.support.invocation import Person
-from tests.support.shop import Shop, table
+from tests.support.shop import Shop
 from tests.support.streams import Record, keep_books, streamed
 
 PRODUCTS = "/api/v1/inventory/products"
@@ -50,7 +50,7 @@ def movements(shop: Shop, product_id: str) -> list[Any]:
 
 
 def book_entries() -> list[Any]:
-    items = [item.to_json()["Attributes"] for item in table("inventory").all_items()]
+    items = table("inventory").items()
     return sorted(
         (it for it in items if it["kind"]["S"] in ("movement", "crossing")),
         key=lambda it: (it["pk"]["S"], it["sk"]["S"]),
@@ -163,8 +163,8 @@ def test_f13_a_crash_before_or_after_any_call_of_the_bookkeeper_and_the_batch_ag
     for number in range(1, len(calls) + 1):
         for plan in (crash_before(number), crash_after(number)):
             for entry in book_entries():
-                table("inventory").delete_item(DynamoType(entry["pk"]), DynamoType(entry["sk"]))
-            table("reports").items.clear()
+                table("inventory").delete(entry["pk"]["S"], entry["sk"]["S"])
+            table("reports").clear()
 
             with pytest.raises(Crash), intercepted(plan):
                 keep_books(records)

@@ -5,14 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from moto.dynamodb.models.dynamo_type import DynamoType
 
 from oms.inventory import stock_check
 from oms.inventory.models import Adjustment, Movement, Product, StockItem
 from oms.orders import models as orders
 from tests.support.aws_calls import Call, intercepted
 from tests.support.bookkeeping import Bookkeeping, codes, difference, mend, raw_item, trade
-from tests.support.shop import stock_of, table
+from tests.support.database import table
+from tests.support.shop import stock_of
 
 
 def test_books_that_are_right_are_found_right(books: Bookkeeping) -> None:
@@ -91,9 +91,7 @@ def test_f24_a_movement_that_was_tampered_with_is_named_and_a_closed_one_by_a_fu
 def test_f24_a_movement_that_was_removed_is_named_and_the_stock_is_right(books: Bookkeeping) -> None:
     first, second = trade(books)
     for product_id, version in ((first, 2), (second, 1)):
-        table("inventory").delete_item(
-            DynamoType({"S": StockItem.key(product_id)[0]}), DynamoType({"S": Movement.sort_key(version)})
-        )
+        table("inventory").delete(StockItem.key(product_id)[0], Movement.sort_key(version))
 
     books.check()
 
@@ -107,7 +105,7 @@ def test_f24_a_movement_that_was_removed_is_named_and_the_stock_is_right(books: 
 def test_f24_an_adjustment_that_was_tampered_with_is_named_with_the_difference(books: Bookkeeping) -> None:
     first, _ = trade(books)
     ref = raw_item("inventory", StockItem.key(first)[0], Movement.sort_key(2))["ref"]["S"]
-    table("inventory").put_item(raw_item("inventory", *Adjustment.key(ref)) | {"adjustment": {"N": "9"}})
+    table("inventory").put(raw_item("inventory", *Adjustment.key(ref)) | {"adjustment": {"N": "9"}})
 
     books.check()
 
@@ -121,10 +119,10 @@ def test_an_order_or_an_item_that_cannot_be_read_is_named_and_stops_nothing(book
     books.keep()
     broken = raw_item("orders", order)
     del broken["lines"]
-    table("orders").put_item(broken)
+    table("orders").put(broken)
     stock = raw_item("inventory", *StockItem.key(second))
     del stock["version"]
-    table("inventory").put_item(stock)
+    table("inventory").put(stock)
 
     run = books.check()
 
@@ -203,7 +201,7 @@ def test_a_time_in_the_future_hides_nothing(books: Bookkeeping, settle: Callable
     item = raw_item("inventory", *StockItem.key(second))
     item["last"]["M"]["at"] = {"S": "9999-01-01T00:00:00.000Z"}
     item["version"] = {"N": "10000000"}
-    table("inventory").put_item(item)
+    table("inventory").put(item)
 
     run = books.check()
 
@@ -219,7 +217,7 @@ def test_a_product_that_is_gone_is_named_when_orders_name_it(books: Bookkeeping,
     first, second = trade(books)
     keys = [Product.key(first)] if with_stock else [Product.key(first), StockItem.key(first)]
     for partition, sort in keys:
-        table("inventory").delete_item(DynamoType({"S": partition}), DynamoType({"S": sort}))
+        table("inventory").delete(partition, sort)
 
     run = books.check()
 
@@ -238,7 +236,7 @@ def test_an_adjustment_put_there_past_the_api_is_named_by_a_full_check_and_puts_
     ref = raw_item("inventory", StockItem.key(first)[0], Movement.sort_key(2))["ref"]["S"]
     made = raw_item("inventory", *Adjustment.key(ref))
     put = {"pk": {"S": "adjustment#forged"}, "id": {"S": "forged"}, "adjustment": {"N": "50"}}
-    table("inventory").put_item(made | put)
+    table("inventory").put(made | put)
 
     assert books.check().drifted == 0
     assert books.check(full=True).drifted == 1

@@ -13,8 +13,8 @@ from oms.inventory import stock_check
 from oms.inventory.models import CheckProgress
 from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.bookkeeping import Bookkeeping, difference, trade
+from tests.support.database import table
 from tests.support.faults import Crash, failing, lose_answer, refuse
-from tests.support.shop import table
 
 
 def crash_once(number: int) -> Plan:
@@ -42,7 +42,7 @@ def test_a_run_that_gets_a_page_or_a_product_at_a_time_finds_the_same(books: Boo
 
     assert (run.status, run.step, run.orders, run.products, run.drifted) == ("done", 3, 3, 2, 1)
     assert difference(books.drifts()[first]) == (7, 0)
-    left = [it.to_json()["Attributes"]["sk"]["S"] for it in table("inventory").all_items()]
+    left = [it["sk"]["S"] for it in table("inventory").items()]
     assert not [sort_key for sort_key in left if sort_key.startswith("progress#")]
 
 
@@ -60,7 +60,6 @@ def test_time_that_ends_inside_a_page_is_minded_after_the_next_product(books: Bo
 
 
 @pytest.mark.timeout(400)  # a whole run for each of its calls
-@pytest.mark.uncovered
 def test_a_crash_between_any_two_calls_of_a_run_and_the_message_again_find_the_same(
     books: Bookkeeping, time_machine: Callable[[timedelta], None]
 ) -> None:
@@ -228,5 +227,5 @@ def test_a_run_removes_what_older_ones_have_left(books: Bookkeeping) -> None:
 
     new = books.check()
 
-    left = [it.to_json()["Attributes"]["sk"]["S"] for it in table("inventory").all_items()]
+    left = [it["sk"]["S"] for it in table("inventory").items()]
     assert [it for it in left if it.startswith(("drift#", "progress#"))] == [f"drift#{new.id}#{first}"]

@@ -6,20 +6,19 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 
-from oms import clock, queues
+from oms import aws, clock, queues
 from oms.dynamodb import client, get_item
 from oms.queues import Message
 from oms.settings import settings
 from oms.webhooks.models import Attempt, Delivery, Replay, Subscription
 from tests.support.accounts import audit_entries
 from tests.support.aws_calls import Call, intercepted
+from tests.support.database import table
 from tests.support.faults import Failure, crashes, failing, timed_out
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
-from tests.support.shop import table
 from tests.support.webhooks import a_delivery, nudges, stored, subscribe, taken
 
 WEBHOOKS = "/api/v1/webhooks"
@@ -321,7 +320,7 @@ def test_nothing_is_sent_that_was_not_written_down(manager: Person, name: str) -
         post(manager, subscription.id, *ASKED[name](delivery))
 
     for where, (subscription, delivery) in crashes(begin, ask):
-        items = [it.to_json()["Attributes"] for it in table("webhooks").all_items()]
+        items = table("webhooks").items()
         own = [it for it in items if it["pk"]["S"] == f"sub#{subscription.id}" and it["kind"]["S"] != "tests"]
         happened = len(own) > 1 or stored(delivery).status == "pending"
         written = [it for it in audit_entries() if it.target == f"webhook#{subscription.id}"]
@@ -380,7 +379,8 @@ def test_a_request_waits_for_a_queue_no_longer_than_it_may(monkeypatch: pytest.M
     """API Gateway waits 30 s; what a request does before takes 19 at most."""
     made: list[Any] = []
     monkeypatch.setattr(queues, "_sqs", queues._sqs.__wrapped__)
-    monkeypatch.setattr(boto3, "client", lambda _, config: made.append(config) or queue_that_refuses)
+    refusing = SimpleNamespace(client=lambda _, config: made.append(config) or queue_that_refuses)
+    monkeypatch.setattr(aws, "session", lambda: refusing)
     queue_that_refuses = SimpleNamespace(send_message_batch=lambda **_: {"Failed": [{"Code": "Throttled"}]})
 
     queues.send_if_possible(settings().delivery_queue_url, [Message({})])

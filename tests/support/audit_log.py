@@ -19,8 +19,8 @@ from oms.auditing.verification import Verification
 from oms.settings import settings
 from sealer import handler as sealer
 from tests.support.bookkeeping import raw_item
+from tests.support.database import table
 from tests.support.invocation import Context
-from tests.support.shop import table
 from tests.support.streams import Record, items_of, record
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -43,14 +43,13 @@ class Log:
         return self.now.date().isoformat()
 
     def snapshot(self) -> Any:
-        items = items_of("audit")
-        return copy.deepcopy((self.now, self._delivered, items, dict(_bucket().keys.lists())))
+        return copy.deepcopy((self.now, self._delivered, table("audit").items(), dict(_bucket().keys.lists())))
 
     def restore(self, snapshot: Any) -> None:
         self.now, self._delivered, items, objects = copy.deepcopy(snapshot)
-        table("audit").items.clear()
-        for item in items.values():
-            table("audit").put_item(item)
+        table("audit").clear()
+        for item in items:
+            table("audit").put(item)
         _bucket().keys.clear()
         for name, versions in objects.items():
             _bucket().keys.setlist(name, versions)
@@ -105,7 +104,7 @@ class Log:
     @staticmethod
     def stored(kind: str) -> list[dict[str, Any]]:
         """The raw items of a kind, by their keys."""
-        items = (item.to_json()["Attributes"] for item in table("audit").all_items())
+        items = table("audit").items()
         return sorted((it for it in items if it["kind"]["S"] == kind), key=lambda it: (it["pk"]["S"], it["sk"]["S"]))
 
     def links(self, chain: str) -> list[dict[str, Any]]:
@@ -137,7 +136,7 @@ class Log:
             name: {"NULL": True} if value is None else {"N": str(value)} if isinstance(value, int) else {"S": value}
             for name, value in attributes.items()
         }
-        table("audit").put_item(raw_item("audit", *key) | kinds)
+        table("audit").put(raw_item("audit", *key) | kinds)
 
     @staticmethod
     def remove(*taken: Key) -> None:

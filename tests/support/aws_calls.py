@@ -39,8 +39,9 @@ type Observer = Callable[[str, str, Mapping[str, Any]], None]
 
 type _Answer = Callable[[BaseClient, str, Mapping[str, Any]], Any]
 
+_botocore: _Answer = BaseClient._make_api_call  # type: ignore[attr-defined]
 # Whoever intercepts last decides first, and may pass the call on to the one before.
-_answers: list[_Answer] = [BaseClient._make_api_call]  # type: ignore[attr-defined]
+_answers: list[_Answer] = [_botocore]
 _observers: list[Observer] = []
 
 
@@ -56,6 +57,24 @@ BaseClient._make_api_call = _answer  # type: ignore[attr-defined]
 def add_observer(observe: Observer) -> None:
     """From now on it is told of each call, once, before anything becomes of it."""
     _observers.append(observe)
+
+
+def to_botocore(client: BaseClient, operation: str, parameters: Mapping[str, Any]) -> Any:
+    """The call as botocore makes it, past all that is here."""
+    return _botocore(client, operation, parameters)
+
+
+def serve(service: str, answer: _Answer) -> None:
+    """From now on `answer` gets, below all plans, the calls of a service that would go to AWS; not to a local cloud."""
+    below = _answers[0]
+
+    def served(client: BaseClient, operation: str, parameters: Mapping[str, Any]) -> Any:
+        meta = client.meta
+        if meta.service_model.service_name == service and meta.endpoint_url.endswith(".amazonaws.com"):
+            return answer(client, operation, parameters)
+        return below(client, operation, parameters)
+
+    _answers[0] = served
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 from tests.support.aws_calls import Call
-from tests.support.shop import table
+from tests.support.database import table
 
 type RawItem = Mapping[str, Any]
 type Entries = list[tuple[str, RawItem]]
@@ -38,7 +38,7 @@ class BigTable:
 
     @cached_property
     def _keys(self) -> list[str]:
-        return [key["AttributeName"] for key in table(self._name).schema]
+        return table(self._name).schema.names
 
     @cached_property
     def _by_key(self) -> dict[tuple[str, ...], RawItem]:
@@ -79,8 +79,8 @@ class BigTable:
 
     def _query(self, asked: Mapping[str, Any]) -> Any:
         assert asked["KeyConditionExpression"] == "#partition = :partition AND #sort BETWEEN :low AND :high"
-        index = table(self._name).get_index(asked["IndexName"])
-        partition_key, sort_key = (key["AttributeName"] for key in index.schema)
+        index = table(self._name).index(asked["IndexName"])
+        partition_key, sort_key = index.schema.names
         assert list(asked["ExpressionAttributeNames"].values()) == [partition_key, sort_key]
         values = {name: value["S"] for name, value in asked["ExpressionAttributeValues"].items()}
         entries = self._index(partition_key, sort_key)[values[":partition"]]
@@ -90,8 +90,7 @@ class BigTable:
         found = entries[start : min(end, start + most)]
         if not asked["ScanIndexForward"]:
             found = entries[max(start, end - most) : end][::-1]
-        projected = {partition_key, sort_key, *self._keys, *index.projection.get("NonKeyAttributes", [])}
-        items = [{name: raw[name] for name in projected if name in raw} for _, raw in found]
+        items = [{name: raw[name] for name in index.attributes if name in raw} for _, raw in found]
         # DynamoDB names a last key wherever it stopped at the limit, even if nothing follows.
         return {"Items": items} | ({"LastEvaluatedKey": items[-1]} if len(items) == most else {})
 

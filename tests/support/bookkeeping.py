@@ -7,13 +7,13 @@ from functools import cache
 from typing import Any
 
 import boto3
-from moto.dynamodb.models.dynamo_type import DynamoType
 
 from oms.inventory import stock_check
 from oms.inventory.models import CheckRun, Movement, ProductDrift, StockItem
 from oms.inventory.stock_repair import Repair, repair
+from tests.support.database import table
 from tests.support.invocation import Context
-from tests.support.shop import Shop, table
+from tests.support.shop import Shop
 from tests.support.streams import Record, keep_books, record
 from verifier import handler as verifier
 
@@ -99,19 +99,19 @@ class Bookkeeping:
         item = raw_item("inventory", *StockItem.key(product_id))
         for name, units in (("available", available), ("reserved", reserved)):
             item[name] = {"N": str(int(item[name]["N"]) + units)}
-        table("inventory").put_item(item)
+        table("inventory").put(item)
 
     @staticmethod
     def tamper_movement(product_id: str, version: int, **attributes: str) -> None:
         item = raw_item("inventory", StockItem.key(product_id)[0], Movement.sort_key(version))
-        table("inventory").put_item(item | {name: {"S": value} for name, value in attributes.items()})
+        table("inventory").put(item | {name: {"S": value} for name, value in attributes.items()})
 
     @staticmethod
     def tamper_order(order_id: str, quantity: int) -> None:
         """As if the first line had drawn another quantity."""
         item = raw_item("orders", order_id)
         item["lines"]["L"][0]["M"]["drawn"]["L"][0]["M"]["quantity"] = {"N": str(quantity)}
-        table("orders").put_item(item)
+        table("orders").put(item)
 
 
 @cache
@@ -120,11 +120,9 @@ def _sqs() -> Any:
 
 
 def raw_item(name: str, *key: str) -> dict[str, Any]:
-    partition, *sort = (DynamoType({"S": part}) for part in key)
-    found = table(name).items[partition]
-    item: Any = found[sort[0]] if sort else found
-    raw: dict[str, Any] = json.loads(json.dumps(item.to_json()["Attributes"]))
-    return raw
+    item = table(name).get(*key)
+    assert item
+    return item
 
 
 def find_drift(product_id: str) -> None:

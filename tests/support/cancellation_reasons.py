@@ -11,9 +11,10 @@ from typing import Any
 from oms.inventory.models import StockItem
 from oms.orders import service
 from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.database import table
 from tests.support.faults import Reason, cancelled, timed_out
 from tests.support.invocation import Answer
-from tests.support.shop import Shop, new_process, stock_of, table
+from tests.support.shop import Shop, new_process, stock_of
 
 PUTS = ("none", "same", "other", "conflict", "throttled")
 LINES = ("none", "unknown", "inactive", "stale", "short", "conflict", "throttled")
@@ -96,7 +97,7 @@ class Scene:
 
     def play(self) -> Answer:
         for name in ("orders", "inventory"):
-            table(name).items.clear()  # moto's transactions take time with the size of the tables
+            table(name).clear()
         self.shop.units.clear()
         new_process()
         self.products = [self.shop.product(10) for _ in self.mix.lines]
@@ -156,15 +157,15 @@ class Scene:
                 stock.price, stock.offer = stock.price + 100, stock.offer + 1
             elif line == "short":
                 stock.available = self.requested() - 1
-            table("inventory").put_item(stock.serialize())
+            table("inventory").put(stock.serialize())
 
     def _reasons(self) -> list[Reason]:
         return [self._put_reason(), *map(self._line_reason, self.products, self.mix.lines)]
 
     def _put_reason(self) -> Reason:
         if self.mix.put in ("same", "other"):
-            (item,) = table("orders").all_items()
-            return Reason("ConditionalCheckFailed", item.to_json()["Attributes"])
+            (item,) = table("orders").items()
+            return Reason("ConditionalCheckFailed", item)
         return Reason(_PASSING.get(self.mix.put, "None"))
 
     def _line_reason(self, product: str, line: str) -> Reason:

@@ -1,4 +1,4 @@
-"""One handler in process, on moto: single-threaded, so nothing here says anything about concurrency."""
+"""One handler in process, on the tests' DynamoDB; moto plays all other services of AWS, for one thread at a time."""
 
 import json
 import socket
@@ -13,7 +13,6 @@ import boto3
 import pytest
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
@@ -33,9 +32,9 @@ from orders import handler as order_routes
 from tests.support.audit_log import Log
 from tests.support.aws_calls import Call, intercepted
 from tests.support.bookkeeping import Bookkeeping
+from tests.support.database import DATABASE
 from tests.support.exports import as_s3_answers
 from tests.support.invocation import Answer, Person, invoke
-from tests.support.key_limits import within_limits
 from tests.support.shop import Shop
 from tests.support.streams import streamed
 from tests.support.tables import create_tables
@@ -78,16 +77,12 @@ def _aws() -> None:
 
 
 @pytest.fixture
-def cloud(_aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Empty tables that mind the limits on keys, and processes that have seen no offer yet."""
-    # Emptied in moto's memory: making them anew would take longer than most tests.
-    for table in dynamodb_backends[DEFAULT_ACCOUNT_ID][boto3.Session().region_name].tables.values():
-        table.items.clear()
+def cloud(_aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty tables, and processes that have seen no offer yet."""
+    DATABASE.clear()
     monkeypatch.setattr(orders, "_offers", OfferCache())
     # No exporter is at work: nobody waits for it.
     monkeypatch.setattr(exports, "WAIT_SECONDS", 0)
-    with intercepted(within_limits):
-        yield
 
 
 @pytest.fixture(autouse=True)

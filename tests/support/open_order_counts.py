@@ -11,8 +11,9 @@ from oms.events import Event
 from oms.identity.models import IdentityItem, User, user_key
 from oms.orders.states import OPEN
 from oms.streams import Change
+from tests.support.database import table
 from tests.support.invocation import Context, Person
-from tests.support.shop import orders_stored, table
+from tests.support.shop import orders_stored
 from tests.support.streams import Record
 
 type Told = dict[str, Any]
@@ -50,7 +51,7 @@ def open_now(person: Person) -> int:
 
 def forget(*people: Person) -> None:
     """As before the first event."""
-    table("reports").items.clear()
+    table("reports").clear()
     for person in people:
         set_count(person, 0)
 

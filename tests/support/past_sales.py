@@ -11,14 +11,14 @@ from oms.money import to_text
 from oms.orders.events import event_of
 from oms.orders.models import Line, Order
 from oms.orders.past import versions
+from tests.support.database import table
 from tests.support.open_order_counts import Told
 from tests.support.past_orders import Past
-from tests.support.shop import table
 
 
 def store(orders: Iterable[Order]) -> None:
     for order in orders:
-        table("orders").put_item(order.serialize())
+        table("orders").put(order.serialize())
 
 
 def told_of(orders: Iterable[Order]) -> list[Told]:

@@ -4,13 +4,13 @@ from collections import Counter
 from typing import Any
 
 from oms.inventory.models import StockItem
-from tests.support.shop import table
+from tests.support.database import table
 
 SUMS = ("products", "on_hand", "reserved", "value", "low", "out")
 
 
 def raw_items(name: str, kind: str) -> list[dict[str, Any]]:
-    items = (item.to_json()["Attributes"] for item in table(name).all_items())
+    items = table(name).items()
     return [item for item in items if item["kind"]["S"] == kind]
 
 

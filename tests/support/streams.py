@@ -1,78 +1,45 @@
-"""The tables' streams, played: a record for each write to an item, as Lambda would bring it."""
+"""The tables' streams: a record for each write to an item, as Lambda would bring it."""
 
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
 from typing import Any
 
 from bookkeeper import handler as bookkeeper
-from tests.support.aws_calls import Call, intercepted
+from tests.support.database import DATABASE, table
+from tests.support.dynamodb import streams
+from tests.support.dynamodb.streams import Record
+from tests.support.dynamodb.tables import Change, Row
 from tests.support.invocation import Context
-from tests.support.shop import table
 
-type Record = dict[str, Any]
+# When all changes were made, in seconds: no test is to depend on the time of day.
+AT = 1763830000.0
 
-# The books are kept from the changes of stock items; nothing else of the inventory makes an entry.
-STOCK_ALONE = ("inventory",)
-
-_sequences = count(100000000000000000001)
+__all__ = ["Record", "items_of", "keep_books", "record", "streamed"]
 
 
 def record(old: dict[str, Any] | None, new: dict[str, Any] | None, *, of: str = "inventory") -> Record:
-    """A write that turned the raw item `old` of a table into `new`."""
-    item = new or old
-    assert item
-    number = next(_sequences)
-    change: dict[str, Any] = {
-        "ApproximateCreationDateTime": 1763830000.0,
-        "Keys": {name: item[name] for name in ("id",) if of == "orders"} or {"pk": item["pk"], "sk": item["sk"]},
-        "SequenceNumber": str(number),
-        "SizeBytes": 500,
-        "StreamViewType": "NEW_AND_OLD_IMAGES",
-    }
-    change |= {"OldImage": _as_json(old)} if old else {}
-    change |= {"NewImage": _as_json(new)} if new else {}
-    name = "MODIFY" if old and new else "INSERT" if new else "REMOVE"
-    return {
-        "eventID": f"event-{number}",
-        "eventName": name,
-        "eventSource": "aws:dynamodb",
-        "eventSourceARN": f"arn:aws:dynamodb:eu-central-1:123456789012:table/{of}/stream/2026-01-01T00:00:00.000",
-        "dynamodb": change,
-    }
+    """What a write would make that turned the raw item `old` of a table into `new`."""
+    images = [Row.of(item) if item else None for item in (old, new)]
+    sequence, _ = DATABASE.stamp()
+    return _record(Change(sequence, 0, of, (), *images, of_a_request=True))
 
 
-def _as_json(item: dict[str, Any]) -> dict[str, Any]:
-    """Bytes come as base64."""
-    return {
-        name: {"B": b64encode(value["B"]).decode()} if isinstance(value.get("B"), bytes) else value
-        for name, value in item.items()
-    }
+def _record(change: Change) -> Record:
+    return streams.record(change._replace(at=AT), table(change.table).schema.names)
 
 
 @contextmanager
 def streamed(*tables: str) -> Iterator[list[Record]]:
-    """While it lasts, every write of the process to a stock item, or to an item of the tables named, is noted as the
-    record that it would make.
-    """
+    """While it lasts, requests that write to a stock item, or to an item of the tables named, add their records."""
     records: list[Record] = []
 
-    def noted(call: Call) -> Any:
-        if call.operation not in ("TransactWriteItems", "UpdateItem", "PutItem", "DeleteItem"):
-            return call.send()
-        before = {name: items_of(name) for name in tables or STOCK_ALONE}
-        try:
-            return call.send()
-        finally:
-            for name, was in before.items():
-                now = items_of(name)
-                changed = [key for key in was | now if was.get(key) != now.get(key)]
-                records.extend(
-                    record(was.get(key), now.get(key), of=name) for key in changed if tables or key[1] == "stock"
-                )
+    def note(change: Change) -> None:
+        # The books are kept from the changes of stock items; nothing else of the inventory makes an entry.
+        wanted = change.table in tables if tables else change.table == "inventory" and change.key[1] == "stock"
+        if wanted and change.of_a_request:
+            records.append(_record(change))
 
-    with intercepted(noted):
+    with DATABASE.observed(note):
         yield records
 
 
@@ -82,5 +49,5 @@ def keep_books(records: Sequence[Record]) -> None:
 
 
 def items_of(name: str) -> dict[tuple[str, str], dict[str, Any]]:
-    items = (item.to_json()["Attributes"] for item in table(name).all_items())
+    items = table(name).items()
     return {(item.get("pk", item.get("id"))["S"], item.get("sk", {"S": ""})["S"]): item for item in items}

@@ -7,21 +7,18 @@ from datetime import date, timedelta
 from itertools import batched
 from typing import Any
 
-from moto.dynamodb.models.dynamo_type import DynamoType
-
 from oms import clock
 from oms.identity.models import User, user_key
 from oms.inventory.models import StockItem
 from oms.orders.models import Order
 from oms.reports import rebuild, stock_sums
 from oms.reports.order_sums import SHARDS, days_of, shard_of
-from tests.support.aws_calls import intercepted
-from tests.support.direct import past_the_protocol
+from tests.support.database import table
 from tests.support.invocation import Person
 from tests.support.open_order_counts import aggregate, set_count
 from tests.support.past_orders import Past
 from tests.support.past_sales import store, told_of, widen
-from tests.support.shop import Shop, table
+from tests.support.shop import Shop
 from tests.support.streams import keep_books, record
 
 DAYS = 3
@@ -42,8 +39,7 @@ class Shown:
     def rebuild(self, *, fix: bool = False, only: date | None = None) -> list[str]:
         """What the command says, of one day or of all."""
         said: list[str] = []
-        with intercepted(past_the_protocol):
-            done = rebuild.rebuild(only, only, shards=1, fix=fix, say=said.append)
+        done = rebuild.rebuild(only, only, shards=1, fix=fix, say=said.append)
         assert done == (said[-1] == f"{'What was looked at' if only else 'All'} is as it should be.")
         return said[:-1]
 
@@ -62,25 +58,20 @@ def make(customer: Person, manager: Person) -> Shown:
         user = {"id": who.id, "role": who.role, "status": "active"}
         events.append({"type": "user.registered", "sequence": 1, "data": user})
     random.Random(1).shuffle(events)
-    with intercepted(past_the_protocol):
-        for batch in batched(events, 50, strict=False):
-            assert aggregate(batch) == []
+    for batch in batched(events, 50, strict=False):
+        assert aggregate(batch) == []
     shop = Shop(customer, manager)
     low, sold_out = shop.product(5), shop.product(0)
     while len({shard_of(it) for it in shop.units}) < SHARDS:
         shop.product(70)
-    stored_of(low).attrs["low_stock_threshold"] = DynamoType({"N": "6"})
-    keep_books([record(None, it.to_json()["Attributes"]) for it in table("inventory").all_items() if is_stock(it)])
+    table("inventory").change(*StockItem.key(low), low_stock_threshold={"N": "6"})
+    keep_books([record(None, it) for it in table("inventory").items() if it["sk"]["S"] == "stock"])
     return Shown(orders, low, sold_out, customer, last - (DAYS - 1) * DAY, last)
-
-
-def is_stock(item: Any) -> bool:
-    return bool(item.to_json()["Attributes"]["sk"]["S"] == "stock")
 
 
 def items() -> dict[tuple[str, str], dict[str, Any]]:
     """What is in the reports table, but for how often sums were changed."""
-    found = (it.to_json()["Attributes"] for it in table("reports").all_items())
+    found = table("reports").items()
     return {
         (it["pk"]["S"], it["sk"]["S"]): {name: value for name, value in it.items() if name != "changes"} for it in found
     }
@@ -94,24 +85,16 @@ def without_zeros(found: dict[tuple[str, str], dict[str, Any]]) -> dict[tuple[st
     return {key: it for key, it in kept.items() if it.keys() - {"pk", "sk"}}
 
 
-def stored(pk: str, sk: str, *, of: str = "reports") -> Any:
-    return table(of).items[DynamoType({"S": pk})][DynamoType({"S": sk})]
-
-
-def stored_of(product_id: str) -> Any:
-    return stored(*StockItem.key(product_id), of="inventory")
-
-
 def change(pk: str, sk: str, name: str, by: int) -> str:
     """Somebody changes an attribute of a sum, and does not count it as a change; where."""
-    attributes = stored(pk, sk).attrs
-    was = int(attributes[name].value) if name in attributes else 0
-    attributes[name] = DynamoType({"N": str(was + by)})
+    item = table("reports").get(pk, sk)
+    assert item
+    table("reports").change(pk, sk, **{name: {"N": str(int(item.get(name, {"N": "0"})["N"]) + by)}})
     return f"{pk}/{sk}"
 
 
 def remove(pk: str, sk: str) -> str:
-    del table("reports").items[DynamoType({"S": pk})][DynamoType({"S": sk})]
+    table("reports").delete(pk, sk)
     return f"{pk}/{sk}"
 
 
@@ -136,13 +119,13 @@ def applied(thing: Order | str, chunk: int = 0) -> tuple[str, str]:
 
 
 def rewrite(pk: str, sk: str, **attributes: Any) -> str:
-    stored(pk, sk).attrs.update({name: DynamoType(value) for name, value in attributes.items()})
+    table("reports").change(pk, sk, **attributes)
     return f"{pk}/{sk}"
 
 
 def unlist(product_id: str) -> str:
     pk, sk = applied(product_id)
-    del stored(pk, sk).attrs["listing"]
+    table("reports").change(pk, sk, listing=None)
     return f"{pk}/{sk}"
 
 
@@ -152,7 +135,7 @@ def stock_sum(shown: Shown) -> tuple[str, str]:
 
 def put_bogus(pk: str, sk: str) -> str:
     numbers = {name: {"N": str(number)} for name, number in {"changes": 1, "revenue": 5, "pending": 50}.items()}
-    table("reports").put_item({"pk": {"S": pk}, "sk": {"S": sk}, "kind": {"S": "sum"}} | numbers)
+    table("reports").put({"pk": {"S": pk}, "sk": {"S": sk}, "kind": {"S": "sum"}} | numbers)
     return f"{pk}/{sk}"
 
 
@@ -162,7 +145,7 @@ def miscount(shown: Shown) -> str:
 
 
 def forget_count(shown: Shown) -> str:
-    del stored(*user_key(shown.customer.id), of="identity").attrs[User.open_orders.attr_name]
+    table("identity").change(*user_key(shown.customer.id), **{User.open_orders.attr_name: None})
     return "/".join(user_key(shown.customer.id))
 
 
@@ -203,5 +186,6 @@ TAMPERING: dict[str, Callable[[Shown], str]] = {
 
 
 def count_of(shown: Shown) -> int:
-    item = stored(*user_key(shown.customer.id), of="identity")
-    return User.from_raw_data(item.to_json()["Attributes"]).open_orders
+    item = table("identity").get(*user_key(shown.customer.id))
+    assert item
+    return User.from_raw_data(item).open_orders

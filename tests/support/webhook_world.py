@@ -21,8 +21,8 @@ from sender import handler as sender
 from sweeper import handler as sweeper
 from sweeper import replays
 from tests.support import webhooks
+from tests.support.database import DATABASE, table
 from tests.support.invocation import Context
-from tests.support.shop import table
 from tests.support.webhooks import an_event
 
 DISPATCH = "https://sqs.eu-central-1.amazonaws.com/123456789012/dispatch"
@@ -44,7 +44,7 @@ def host(subscription: Subscription) -> str:
 
 
 def raw_webhook_items() -> list[dict[str, Any]]:
-    return [item.to_json()["Attributes"] for item in table("webhooks").all_items()]
+    return table("webhooks").items()
 
 
 def deliveries_of(subscription: Subscription) -> list[Delivery]:
@@ -178,12 +178,16 @@ class World:
 
     def rewinding(self) -> Callable[[], None]:
         """Takes the world back to how it is now, whenever it is called; but for what its subscribers do."""
-        items = table("webhooks").items
-        kept, queues, posts, now, swept = deepcopy(items), deepcopy(self.queues), [*self.posts], self.now, self._swept
+        mark, queues, posts, now, swept = (
+            DATABASE.snapshot(),
+            deepcopy(self.queues),
+            [*self.posts],
+            self.now,
+            self._swept,
+        )
 
         def rewind() -> None:
-            items.clear()
-            items.update(deepcopy(kept))
+            DATABASE.restore(mark)
             self.queues, self.posts, self.now, self._swept = deepcopy(queues), [*posts], now, swept
             self.dead.clear()
 
@@ -220,8 +224,8 @@ class World:
 
     def _next_sweep(self) -> datetime | None:
         """The first full minute, after the last sweep, at which something is more than two minutes overdue."""
-        items = (item.attrs for item in table("webhooks").all_items())
-        due = min((int(it["due_at"].value) for it in items if "due_at" in it), default=None)
+        items = table("webhooks").items()
+        due = min((int(it["due_at"]["N"]) for it in items if "due_at" in it), default=None)
         if due is None:
             return None
         overdue = datetime.fromtimestamp(due / 1000, UTC) + timedelta(minutes=2)

@@ -307,7 +307,6 @@ def test_a26_an_account_gets_three_reset_mails_an_hour(
     assert len(ses.sent) == 5
 
 
-@pytest.mark.uncovered
 def test_a26_an_unverified_address_gets_five_mails_a_day_of_all_kinds(
     ada: User, account: Callable[..., User], ses: Ses, frozen: Clock
 ) -> None:

@@ -119,7 +119,6 @@ def test_a_beginning_longer_than_any_address_finds_none(boss: Person, account: C
 
 
 @pytest.mark.parametrize("rare", [{"role": "admin"}, {"status": "disabled"}], ids=["admins", "disabled"])
-@pytest.mark.uncovered
 def test_the_few_among_a_hundred_thousand_are_found_in_few_pages(
     boss: Person, account: Callable[..., User], rare: dict[str, str]
 ) -> None:
@@ -278,7 +277,6 @@ def test_a30_an_admin_unmade_while_unmaking_the_other_does_not(
     assert (active_admins(), counted()) == (1, 1)
 
 
-@pytest.mark.uncovered
 def test_the_count_follows_every_change(admins: Callable[[int], list[Person]], ada: User) -> None:
     boss = admins(1)[0]
     steps = [("role", "admin"), ("status", "disabled"), ("role", "customer"), ("status", "active"), ("role", "manager")]

@@ -64,7 +64,6 @@ def buy(token: str, product_id: str) -> None:
     assert cancel.status == 200, cancel.text
 
 
-@pytest.mark.uncovered
 def test_a26_whatever_is_done_with_a_strangers_address_is_five_mails_a_day(
     ses: Ses, frozen: Clock, product: Callable[..., str]
 ) -> None:
@@ -105,7 +104,6 @@ def test_a_new_password_can_be_asked_for_whatever_else_was_mailed(ses: Ses, prod
     assert [subject for subject in ses.subjects if "password" in subject] == ["Set a new password"]
 
 
-@pytest.mark.uncovered
 def test_a26_a_verified_address_is_bounded_in_what_strangers_can_cause(ses: Ses, frozen: Clock) -> None:
     with mailed():
         register()

@@ -162,7 +162,6 @@ def test_a12_a_device_that_signs_in_after_a_reset_is_known_again(ada: User, mail
     assert log_in(password=NEW, address="203.0.115.2", device_token=known).status == 200
 
 
-@pytest.mark.uncovered
 def test_a_reset_takes_as_long_for_a_thousand_devices(ada: User, mail: Mail) -> None:
     for number in range(1000):
         put_item(Device(*device_key(ada.id, f"{number:064}"), user_id=ada.id, expires_at=2**31, locked_until=2**31))

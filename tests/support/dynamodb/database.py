@@ -5,7 +5,8 @@ Every request goes through `Database.execute`, one at a time. Reads of indexes s
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from threading import RLock
 from typing import Any
@@ -18,6 +19,8 @@ from tests.support.dynamodb.writes import write_one
 
 type Request = Mapping[str, Any]
 type Answer = dict[str, Any]
+type State = Mapping[str, Any]
+"""Of whole tables, to be handed back unread."""
 
 
 class Database:
@@ -26,6 +29,7 @@ class Database:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._tables: dict[str, Table] = {}
         self._changes: list[Change] = []
+        self._observers: list[Callable[[Change], None]] = []
         self._sequences = count(100000000000000000001)
         self._clock = clock
         self._one_at_a_time = RLock()
@@ -76,6 +80,39 @@ class Database:
                 change = self._changes.pop()
                 self._tables[change.table].undo(change)
 
+    def clear(self) -> None:
+        """Takes all items from all tables, without a trace: marks set before are void."""
+        with self._one_at_a_time:
+            for table in self._tables.values():
+                table.drop()
+            self._changes.clear()
+
+    def state(self) -> State:
+        """All items of all tables as they are, for `become` at any later time."""
+        with self._one_at_a_time:
+            return {name: table.state() for name, table in self._tables.items()}
+
+    def become(self, state: State) -> None:
+        """As `clear`, and then puts all items back as they were: time grows with their number, a little."""
+        with self._one_at_a_time:
+            self.clear()
+            for name, its in state.items():
+                self._tables[name].become(its)
+
+    @contextmanager
+    def observed(self, observer: Callable[[Change], None]) -> Iterator[None]:
+        """While it lasts, each change is shown as it is made; what a restore takes back is not."""
+        self._observers.append(observer)
+        try:
+            yield
+        finally:
+            self._observers.remove(observer)
+
+    def _note(self, change: Change) -> None:
+        self._changes.append(change)
+        for observer in self._observers:
+            observer(change)
+
     def records(self, since: int = 0) -> list[Record]:
         """What the streams of all tables have brought since a mark, in order."""
         return [
@@ -86,7 +123,8 @@ class Database:
 
     # ---- tables -----------------------------------------------------------------------------------------------------
 
-    def _stamp(self) -> tuple[int, float]:
+    def stamp(self) -> tuple[int, float]:
+        """The next sequence number, and the time."""
         return next(self._sequences), self._clock()
 
     def _create_table(self, request: Request) -> Answer:
@@ -94,7 +132,7 @@ class Database:
         if name in self._tables:
             raise RefusedError("ResourceInUseException", f"Table already exists: {name}")
         description = administration.described(request)
-        self._tables[name] = Table(description, self._changes.append, self._stamp)
+        self._tables[name] = Table(description, self._note, self.stamp)
         return {"TableDescription": administration.shown(description, 0)}
 
     def _delete_table(self, request: Request) -> Answer:

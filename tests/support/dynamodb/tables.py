@@ -22,6 +22,10 @@ class Row(NamedTuple):
     item: Item
     size: int
 
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> "Row":
+        return cls(*admit_item(item))
+
 
 class Change(NamedTuple):
     """One write to one item. `of_a_request` is false for what a test put there behind the API."""
@@ -58,8 +62,15 @@ class Ordered:
             del self._partitions[partition]
             self._scan_order = None
 
-    def clear(self) -> None:
-        self._partitions.clear()
+    def forget(self) -> None:
+        self.take({})
+
+    def partitions(self) -> dict[Any, list[Entry]]:
+        return {partition: entries.copy() for partition, entries in self._partitions.items()}
+
+    def take(self, partitions: Mapping[Any, list[Entry]]) -> None:
+        """Has a copy of these instead of its own."""
+        self._partitions = {partition: entries.copy() for partition, entries in partitions.items()}
         self._scan_order = None
 
     def between(self, wanted: Range, *, forward: bool, after: Entry | None) -> Iterator[Entry]:
@@ -224,14 +235,14 @@ class Table(Ordered):
         row = self.rows.get(key)
         return copied(row.item) if row else None
 
-    def size(self, *key: Any) -> int:
-        """In bytes, as DynamoDB measures an item."""
-        return self.rows[key].size
+    def sizes(self) -> list[int]:
+        """Of all items, in bytes as DynamoDB measures them, in the order of their keys."""
+        return [self.rows[key].size for key in sorted(self.rows)]
 
     def put(self, item: Mapping[str, Any]) -> None:
         """Puts an item, of whatever size."""
-        admitted, size = admit_item(item)
-        self.write(self.schema.of_item(admitted), Row(admitted, size), of_a_request=False)
+        row = Row.of(item)
+        self.write(self.schema.of_item(row.item), row, of_a_request=False)
 
     def delete(self, *key: Any) -> None:
         """Raises KeyError where there is no such item."""
@@ -239,6 +250,27 @@ class Table(Ordered):
             raise KeyError(key)
         self.write(key, None, of_a_request=False)
 
+    def change(self, *key: Any, **attributes: Mapping[str, Any] | None) -> None:
+        """Puts attributes in an item that is there, or takes those away that are None."""
+        item = {**self.rows[key].item, **attributes}
+        self.put({name: value for name, value in item.items() if value is not None})
+
     def clear(self) -> None:
         for key in [*self.rows]:
             self.write(key, None, of_a_request=False)
+
+    def state(self) -> Any:
+        """What `become` takes. Rows never change, so they are not copied."""
+        return dict(self.rows), [rows.partitions() for rows in (self, *self.indexes.values())]
+
+    def become(self, state: Any) -> None:
+        rows, partitions = state
+        self.rows = dict(rows)
+        for ordered, its in zip((self, *self.indexes.values()), partitions, strict=True):
+            ordered.take(its)
+
+    def drop(self) -> None:
+        """As `clear`, at once and without a trace."""
+        self.rows.clear()
+        for rows in (self, *self.indexes.values()):
+            rows.forget()

@@ -51,7 +51,7 @@ def admit(value: Mapping[str, Any], depth: int = 1) -> tuple[Value, int]:
         )
     ((kind, content),) = value.items()
     if kind == "S":
-        _require(content, str)
+        content = _text(content)
         return {"S": content}, len(content) if content.isascii() else len(content.encode())
     if kind == "N":
         number = normal_number(content)
@@ -105,9 +105,7 @@ def _admit_set(kind: str, content: Any) -> tuple[Value, int]:
         elements = sorted(map(_binary, elements))
         size = sum(map(len, elements))
     else:
-        for element in elements:
-            _require(element, str)
-        elements.sort()
+        elements = sorted(map(_text, elements))
         size = sum(len(it.encode()) for it in elements)
     if len(set(elements)) < len(elements):
         raise invalid_parameter(f"Input collection {elements} contains duplicates.")
@@ -125,6 +123,12 @@ def _require(content: Any, kind: Any) -> None:
         raise TypeError(f"an attribute value of {type(content).__name__}: {content!r:.100}")
 
 
+def _text(content: Any) -> str:
+    """Members of enumerations go over the wire as plain text."""
+    _require(content, str)
+    return content if type(content) is str else str.__str__(content)
+
+
 def _binary(content: Any) -> bytes:
     if isinstance(content, str):
         return content.encode()
@@ -139,10 +143,10 @@ def _name_size(name: str) -> int:
     return size
 
 
-def normal_number(text: Any) -> str:
-    _require(text, str)
+def normal_number(text: str) -> str:
+    text = _text(text)
     if _PLAIN_NUMBER.fullmatch(text):
-        return str(text)
+        return text
     if not _NUMBER.fullmatch(text):
         raise invalid(f"The parameter cannot be converted to a numeric value: {text}")
     return number_text(Decimal(text))

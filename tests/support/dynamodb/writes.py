@@ -12,7 +12,7 @@ from tests.support.dynamodb.errors import InvalidItemError, RefusedError, condit
 from tests.support.dynamodb.expressions import Expressions
 from tests.support.dynamodb.tables import Row, Table
 from tests.support.dynamodb.updates import Update
-from tests.support.dynamodb.values import admit, admit_item, copied, depth_of, size_of_item
+from tests.support.dynamodb.values import admit, copied, depth_of, size_of_item
 
 _EXPRESSIONS = frozenset({"TableName", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"})
 _SHOWN = frozenset({"ReturnValuesOnConditionCheckFailure"})
@@ -47,7 +47,7 @@ class Write:
         self._shows = _shows_item(request)
         self._put: Row | None = None
         if kind == "Put":
-            self._put = Row(*admit_item(request["Item"]))
+            self._put = Row.of(request["Item"])
             self.key = table.schema.of_item(self._put.item)
         else:
             self.key = table.schema.of_key(request["Key"])

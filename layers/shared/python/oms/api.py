@@ -28,7 +28,7 @@ logger = Logger()
 type Role = Literal["public", "customer", "manager", "admin"]
 _TAG = re.compile(r'"[\x21\x23-\x7e]*"')
 _TAGS = re.compile(rf"(W/)?{_TAG.pattern}(\s*,\s*(W/)?{_TAG.pattern})*")
-# Of a page's items, as characters of JSON. Four times that still fits where all of it has to be escaped.
+# Of a page's items, in bytes of their JSON. Three times that still fits where all of it has to be escaped.
 _MAX_PAGE = 1024 * 1024
 # What a URI may hold unescaped, and the sign of what is escaped already (RFC 3986).
 _IN_URI = "~!$%&'()*+,;=:@/"
@@ -197,7 +197,7 @@ def listed[T, P: BaseModel](page: Page[T], show: Callable[[T], BaseModel], answe
     size, position = 0, page.position
     for number, (_, thing) in enumerate(page.placed):
         item = show(thing)
-        size += len(item.model_dump_json())
+        size += len(item.model_dump_json().encode())
         if items and size > _MAX_PAGE:
             position = page.placed[number - 1][0]
             break
