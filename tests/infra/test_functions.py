@@ -1,15 +1,10 @@
 """The functions' common settings, and who may reach what."""
 
 import json
-import logging
 import re
 from collections import defaultdict
-from typing import Any, get_args
+from typing import Any
 
-import pytest
-
-from infra.functions import LOG_LEVELS
-from infra.stages import Stage
 from oms.inventory import stock_check
 from sweeper import worker
 from tests.support.template import HTTP, Synthesized, listed
@@ -383,32 +378,6 @@ def test_every_function_has_the_common_defaults(prod: Synthesized) -> None:
         assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups
 
 
-@pytest.mark.parametrize(("stage", "level"), [("prod", "INFO"), ("dev", "WARNING"), ("local", "INFO")])
-def test_lambda_and_the_logger_hold_to_the_stages_log_level(
-    stage: str, level: str, request: pytest.FixtureRequest
-) -> None:
-    """Of a function with JSON logs, Lambda sets AWS_LAMBDA_LOG_LEVEL. It goes before Powertools' own variable, and is
-    INFO where a template does not say.
-    """
-    synthesized: Synthesized = request.getfixturevalue(stage)
-    for function in synthesized.functions().values():
-        variables = function["Environment"]["Variables"]
-        told = function["LoggingConfig"]["ApplicationLogLevel"]
-        assert logging.getLevelName(told) == logging.getLevelName(level)
-        assert variables["POWERTOOLS_LOG_LEVEL"] == level
-        assert "AWS_LAMBDA_LOG_LEVEL" not in variables
-        # Lambda's own lines about the start and the end of each run are INFO.
-        assert function["LoggingConfig"]["SystemLogLevel"] == "WARN"
-
-
-def test_each_log_level_of_a_stage_is_one_of_lambda() -> None:
-    levels = get_args(Stage.model_fields["log_level"].annotation)
-
-    assert {it: logging.getLevelName(LOG_LEVELS[it].value) for it in levels} == {
-        it: logging.getLevelName(it) for it in levels
-    }
-
-
 def test_a_request_ends_by_its_own_limits_before_lambda_or_the_gateway_end_it(prod: Synthesized) -> None:
     """28 s are the most that the code's own limits allow; the HTTP API gives up after 30 s."""
     timeouts = {name: function["Timeout"] for name, function in prod.functions().items() if name in HTTP}
@@ -427,14 +396,6 @@ def test_the_verifier_has_the_core_and_the_time_that_lambda_gives(prod: Synthesi
     assert (function["MemorySize"], function["Timeout"]) == (1769, 900)
     assert function["Timeout"] * 1000 >= 2 * verifier._RESERVE_MS
     assert stock_check._WORKING.total_seconds() > function["Timeout"]
-
-
-def test_every_log_group_ends_its_lines(prod: Synthesized) -> None:
-    groups = prod.all("AWS::Logs::LogGroup")
-
-    # One for each function, and the access log.
-    assert len(groups) == len(HANDLERS) + 1
-    assert all(group["RetentionInDays"] == 30 for group in groups.values())
 
 
 def test_passwords_get_a_full_core_and_can_be_capped(prod: Synthesized, local: Synthesized) -> None:
