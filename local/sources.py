@@ -1,7 +1,8 @@
 """The files that a running system is made of, looked at again and again: what has changed, and whether it compiles."""
 
+import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -47,28 +48,35 @@ class Changes:
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, int]]:
-    found = {}
+    found: dict[str, tuple[int, int]] = {}
     for name in WATCHED:
-        for path in _files(root / name):
-            try:
-                stat = path.stat()
-            except OSError:
-                continue  # gone since it was listed
-            found[path.relative_to(root).as_posix()] = (stat.st_mtime_ns, stat.st_size)
+        path = root / name
+        if path.is_dir():
+            _look_into(path, name, found)
+            continue
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+            found[name] = (stat.st_mtime_ns, stat.st_size)
     return found
 
 
-def _files(path: Path) -> Iterator[Path]:
-    """A file itself, or a folder's files without caches and what editors put beside a file while it is open.
+def _look_into(folder: Path | str, name: str, found: dict[str, tuple[int, int]]) -> None:
+    """A folder's files without caches and what editors put beside a file while it is open, by `name`/…
 
-    Of a folder behind a link the link alone.
+    Of a folder behind a link the link alone. Five times a second, so by the quickest means.
     """
-    if path.is_file():
-        yield path
-    for folder, folders, files in os.walk(path):
-        folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
-        yield from (Path(folder, name) for name in folders if Path(folder, name).is_symlink())
-        yield from (Path(folder, name) for name in files if not name.startswith((".", "#")) and not name.endswith("~"))
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return  # gone since it was listed
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            if entry.name != "__pycache__" and not entry.name.startswith("."):
+                _look_into(entry.path, f"{name}/{entry.name}", found)
+        elif not entry.name.startswith((".", "#")) and not entry.name.endswith("~"):
+            with contextlib.suppress(OSError):
+                stat = entry.stat()
+                found[f"{name}/{entry.name}"] = (stat.st_mtime_ns, stat.st_size)
 
 
 def refused_link(root: Path, path: str) -> str | None:

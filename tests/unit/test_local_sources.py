@@ -103,6 +103,16 @@ def test_a_link_is_a_mistake_until_it_is_gone(tmp_path: Path) -> None:
     assert snapshot(tmp_path) == before
 
 
+def test_a_link_that_leads_nowhere_hides_no_other_file(tmp_path: Path) -> None:
+    """An editor's mark, of a file that is open and not yet saved."""
+    write(tmp_path, "functions/orders/handler.py")
+    before = snapshot(tmp_path)
+
+    (tmp_path / "functions" / "orders" / "lock").symlink_to("user@host.1234")
+
+    assert snapshot(tmp_path) == before
+
+
 def test_a_changed_template_of_a_mail_is_shared_code() -> None:
     changes = changed("layers/shared/python/oms/mail/templates/verify.txt")
 
