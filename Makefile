@@ -118,6 +118,10 @@ synth: $(INSTALLED) ## Synthesize the template of STAGE=local, dev or prod into 
 	@CDK_CONTEXT_JSON='{"stage": "$(STAGE)"}' CDK_OUTDIR=cdk.out .venv/bin/python -m infra.app
 	@echo "cdk.out/Oms-$(STAGE).template.json"
 
+.PHONY: rehearse
+rehearse: $(INSTALLED) $(CDK) ## Go through docs/deploying.md with the real CDK against an emulator: deploy, order, remove
+	@exec .venv/bin/python -m local.rehearse
+
 .PHONY: preflight
 preflight: $(INSTALLED) deployable ## Check the account and region before STAGE=… is deployed; changes nothing
 	@$(COMMAND) oms.commands.preflight --stage $(STAGE)
@@ -142,10 +146,14 @@ admin: $(INSTALLED) deployable ## Make EMAIL=… the first admin of STAGE=…, a
 	@test -n "$(EMAIL)" || { echo "Say who: make admin EMAIL=you@example.com STAGE=$(STAGE)." >&2; exit 1; }
 	@$(COMMAND) oms.identity.first_admin --stage $(STAGE) --email "$(EMAIL)"
 
+.PHONY: url
+url: $(INSTALLED) deployable ## Print where the API of STAGE=… is
+	@$(if $(URL),echo '$(value URL)',$(COMMAND) oms.commands.url --stage $(STAGE))
+
 .PHONY: smoke
 smoke: $(INSTALLED) ## Try the running system, or STAGE=… with SMOKE_EMAIL and SMOKE_PASSWORD of an admin: sign in, order, clean up
 	@PORT=$(PORT) $(COMMAND) $(if $(filter local,$(STAGE)),local.smoke,oms.commands.smoke --stage $(STAGE)) \
-		$(if $(URL),--url "$(URL)")
+		$(if $(URL),--url '$(value URL)')
 
 .PHONY: destroy
 destroy: $(INSTALLED) deployable ## Delete STAGE=dev with all its data, after a confirmation or CONFIRM=dev

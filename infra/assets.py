@@ -41,10 +41,9 @@ class Layers(Construct):
 
 
 def _architecture(stage: Stage) -> lambda_.Architecture:
-    """arm64 on AWS: cheaper for the same work. Locally the functions are processes of this machine."""
-    if stage.is_local and platform.machine() not in ("arm64", "aarch64"):
-        return lambda_.Architecture.X86_64
-    return lambda_.Architecture.ARM_64
+    """Locally the functions are processes of this machine."""
+    arm = platform.machine() in ("arm64", "aarch64") if stage.is_local else stage.architecture == "arm64"
+    return lambda_.Architecture.ARM_64 if arm else lambda_.Architecture.X86_64
 
 
 def function_code(package: str) -> lambda_.Code:

@@ -58,6 +58,8 @@ class Stage(BaseModel):
     # Requests a second over the whole API, and the burst above it; more is the gateway's 429.
     throttle_rate: int = Field(200, ge=1)
     throttle_burst: int = Field(400, ge=1)
+    # Of the functions. arm64 is cheaper for the same work; the local stage has that of the machine.
+    architecture: Literal["arm64", "x86_64"] = "arm64"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     # A name of CDK's RetentionDays.
     log_retention: Literal["ONE_WEEK", "ONE_MONTH", "THREE_MONTHS", "SIX_MONTHS", "ONE_YEAR"] = "ONE_MONTH"

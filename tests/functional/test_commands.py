@@ -23,6 +23,7 @@ COMMANDS = {
     "oms.commands.region": [],
     "oms.commands.restore": ["--domain", "Orders", "--from-table", "restored"],
     "oms.commands.smoke": [],
+    "oms.commands.url": [],
     "oms.identity.first_admin": ["--email", "olga@example.com"],
     "oms.identity.keys": [],
     "oms.redrive": [],

@@ -250,6 +250,7 @@ def test_an_alarm_address_that_is_not_confirmed_is_seen_after_the_first_deployme
     [
         ({}, "dev", ["FAIL  Setting public_url", "warn  Setting alarm_email", "warn  Mail"]),
         ({"public_url": "https://s.example"}, "prod", ["FAIL  Setting alarm_email", "warn  Mail"]),
+        ({**MAILING, "alarm_email": "none"}, "prod", ["warn  Setting alarm_email"]),
         ({**MAILING, "passwords_concurrency": 901}, "dev", ["FAIL  Setting passwords_concurrency"]),
         ({**MAILING, "passwords_concurrency": 900}, "dev", []),
     ],

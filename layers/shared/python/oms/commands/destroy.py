@@ -76,7 +76,7 @@ def _delete_table(name: str) -> None:
 def _delete_bucket(name: str) -> None:
     s3 = aws.session().client("s3")
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
-        objects = [
+        objects: list[Any] = [
             {"Key": it["Key"], "VersionId": it["VersionId"]}
             for it in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         ]

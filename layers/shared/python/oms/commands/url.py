@@ -1,0 +1,17 @@
+"""Prints where a stage's API is: `python -m oms.commands.url --stage S`."""
+
+import argparse
+
+from oms import stacks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Prints the address of a stage's API.")
+    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    stage: str = parser.parse_args().stage
+    with stacks.acting_on(stage):
+        print(stacks.outputs_of(stage)["ApiUrl"])
+
+
+if __name__ == "__main__":
+    main()
