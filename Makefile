@@ -151,7 +151,7 @@ url: $(INSTALLED) deployable ## Print where the API of STAGE=… is
 	@$(if $(URL),echo '$(value URL)',$(COMMAND) oms.commands.url --stage $(STAGE))
 
 .PHONY: smoke
-smoke: $(INSTALLED) ## Try the running system, or STAGE=… with SMOKE_EMAIL and SMOKE_PASSWORD of an admin: sign in, order, clean up
+smoke: $(INSTALLED) ## Sign in to the running system, order and clean up; on AWS STAGE=…, SMOKE_EMAIL=…, SMOKE_PASSWORD=…
 	@PORT=$(PORT) $(COMMAND) $(if $(filter local,$(STAGE)),local.smoke,oms.commands.smoke --stage $(STAGE)) \
 		$(if $(URL),--url '$(value URL)')
 
@@ -161,7 +161,7 @@ destroy: $(INSTALLED) deployable ## Delete STAGE=dev with all its data, after a 
 		$(if $(filter yes,$(PROD)),--prod)
 
 .PHONY: redrive
-redrive: $(INSTALLED) ## List the queues where failures wait; QUEUE=… gives its messages another try, STAGE=… on AWS
+redrive: $(INSTALLED) ## List the queues where failures wait; QUEUE=… retries its messages, STAGE=… on AWS
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
 		$(if $(filter local,$(STAGE)),local.redrive,oms.redrive) --stage $(STAGE) $(if $(QUEUE),--queue "$(QUEUE)")
 
@@ -186,7 +186,7 @@ verify-audit: $(INSTALLED) ## Check the audit log against its chain, FROM=… TO
 		$(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)")
 
 .PHONY: rebuild-reports
-rebuild-reports: $(INSTALLED) ## Compare the reports' sums with what they are of; FROM=… TO=… for some days, FIX=1 mends them, STAGE=… on AWS
+rebuild-reports: $(INSTALLED) ## Compare the reports' sums with the orders; FROM=… TO=… for some days, FIX=1 repairs them, STAGE=… on AWS
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
 		$(if $(filter local,$(STAGE)),local.rebuild,oms.reports.rebuild) --stage $(STAGE) \
 		$(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") $(if $(FIX),--fix)

@@ -9,6 +9,7 @@ from tests.support.template import Synthesized
 # and metrics are not among them.
 NAMES = {
     "AlarmName",
+    "BackupVaultName",
     "BucketName",
     "DashboardName",
     "FunctionName",
@@ -56,6 +57,7 @@ def test_each_fixed_name_is_looked_for_before_the_first_deployment(prod: Synthes
         ("AWS::Events::EventBus", "oms-prod"),
         ("AWS::Scheduler::ScheduleGroup", "oms-prod"),
         ("AWS::SES::ConfigurationSet", "oms-prod"),
+        ("AWS::Backup::BackupVault", "oms-prod"),
         ("AWS::CloudWatch::Dashboard", "Oms-prod"),  # written over one of that name
         ("AWS::ApiGatewayV2::Api", "Oms-prod"),  # of which there may be several
     }

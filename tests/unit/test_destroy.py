@@ -86,6 +86,8 @@ def test_what_cannot_be_deleted_is_named_and_ends_no_other_deletion(
                 skipped("AWS::Logs::LogGroup", "forbidden"),
                 skipped("AWS::Logs::LogGroup", "gone-already"),
                 skipped("AWS::SecretsManager::Secret", "oms/dev/pepper"),
+                skipped("AWS::Backup::BackupVault", "full"),
+                skipped("AWS::Backup::BackupVault", "empty"),
             ]
         },
         "s3.ListObjectVersions": {"Versions": [{"Key": "heads/1", "VersionId": "1"}]},
@@ -97,13 +99,19 @@ def test_what_cannot_be_deleted_is_named_and_ends_no_other_deletion(
             "ResourceNotFoundException" if it["logGroupName"] == "gone-already" else "AccessDeniedException"
         ),
         "secretsmanager.DeleteSecret": {},
+        "backup.ListRecoveryPointsByBackupVault": lambda it: {
+            "RecoveryPoints": [{"RecoveryPointArn": "arn:1"}] if it["BackupVaultName"] == "full" else []
+        },
+        "backup.DeleteRecoveryPoint": {},
+        "backup.DeleteBackupVault": {},
     }
 
-    assert run(monkeypatch, "--stage", "dev", "--confirm", "dev") == "2 things are left, as said above."
+    assert run(monkeypatch, "--stage", "dev", "--confirm", "dev") == "3 things are left, as said above."
 
     said = capsys.readouterr().out.splitlines()
-    assert [line[:7].strip() for line in said] == ["LEFT", "LEFT", "deleted"]
+    assert [line[:7].strip() for line in said] == ["LEFT", "LEFT", "deleted", "LEFT", "deleted"]
     assert "1 of its objects are locked, the first until 2027-11-30" in said[0]
     assert "AccessDeniedException" in said[1]
+    assert "its 1 backups are being deleted; run this again" in said[3]
     assert account.called("cloudformation.DescribeStackEvents") == [{"StackName": "arn:dev"}]
     assert account.called("secretsmanager.DeleteSecret")[0]["ForceDeleteWithoutRecovery"] is True

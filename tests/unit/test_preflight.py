@@ -10,7 +10,11 @@ from oms.commands import preflight
 from tests.support.aws_answers import Answers, AwsAnswers, RefusedError
 
 ADA = "arn:aws:iam::123456789012:user/ada"
-MAILING = {"public_url": "https://shop.example", "alarm_email": "ops@shop.example", "mail_from": "shop@shop.example"}
+MAILING = {
+    "public_url": "https://shop.example",
+    "alarm_email": "ops@shop.example",
+    "mail_from": "shop@shop.example",
+}
 
 
 def stack(status: str = "CREATE_COMPLETE", *, protected: bool = False) -> dict[str, Any]:
@@ -45,6 +49,7 @@ def ready() -> Answers:
         "events.DescribeEventBus": RefusedError("ResourceNotFoundException"),
         "scheduler.GetScheduleGroup": RefusedError("ResourceNotFoundException"),
         "sesv2.GetConfigurationSet": RefusedError("NotFoundException"),
+        "backup.ListBackupVaults": {"BackupVaultList": [{"BackupVaultName": "Default"}]},
         "iam.SimulatePrincipalPolicy": simulated,
     }
 
@@ -107,6 +112,10 @@ def test_nothing_is_changed(
         ),
         ({"events.DescribeEventBus": {"Name": "oms-dev"}}, "aws events delete-event-bus --name oms-dev"),
         ({"scheduler.GetScheduleGroup": {"Name": "oms-dev"}}, "aws scheduler delete-schedule-group --name oms-dev"),
+        (
+            {"backup.ListBackupVaults": {"BackupVaultList": [{"BackupVaultName": "oms-dev"}]}},
+            "aws backup delete-backup-vault --backup-vault-name oms-dev",
+        ),
         ({"sesv2.GetConfigurationSet": {}}, "aws sesv2 delete-configuration-set --configuration-set-name oms-dev"),
         ({"cloudformation.DescribeStacks": stack("UPDATE_ROLLBACK_FAILED")}, "continue-update-rollback"),
         ({"cloudformation.DescribeStacks": stack("UPDATE_FAILED")}, "rollback-stack --stack-name Oms-dev"),

@@ -107,6 +107,18 @@ def _delete_log_group(name: str) -> None:
     aws.session().client("logs").delete_log_group(logGroupName=name)
 
 
+def _delete_vault(name: str) -> None:
+    """With its backups, whose deletion takes AWS Backup a while. Copies in another region are not looked for."""
+    backup = aws.session().client("backup")
+    pages = backup.get_paginator("list_recovery_points_by_backup_vault").paginate(BackupVaultName=name)
+    points = [it["RecoveryPointArn"] for page in pages for it in page["RecoveryPoints"]]
+    for point in points:
+        backup.delete_recovery_point(BackupVaultName=name, RecoveryPointArn=point)
+    if points:
+        raise LeftError(f"its {len(points)} backups are being deleted; run this again in some minutes")
+    backup.delete_backup_vault(BackupVaultName=name)
+
+
 def _delete_parameter(name: str) -> None:
     aws.session().client("ssm").delete_parameter(Name=name)
 
@@ -117,6 +129,7 @@ DELETE: dict[str, Callable[[str], None]] = {
     "AWS::SecretsManager::Secret": _delete_secret,
     "AWS::Logs::LogGroup": _delete_log_group,
     "AWS::SSM::Parameter": _delete_parameter,
+    "AWS::Backup::BackupVault": _delete_vault,
 }
 
 

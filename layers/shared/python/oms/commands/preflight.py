@@ -209,6 +209,11 @@ def _others(it: Deployment) -> Iterator[tuple[str, str]]:
         command = f"aws sesv2 delete-configuration-set --configuration-set-name {name}"
         yield f"the SES configuration set {name}", command
 
+    # By the list: to describe a vault that does not exist is answered like a lack of rights.
+    pages = aws.session().client("backup").get_paginator("list_backup_vaults").paginate()
+    if any(vault["BackupVaultName"] == name for page in pages for vault in page["BackupVaultList"]):
+        yield f"the backup vault {name}", f"aws backup delete-backup-vault --backup-vault-name {name}"
+
 
 def _exists(look: Callable[[], object]) -> bool:
     try:
