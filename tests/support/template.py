@@ -40,6 +40,7 @@ DEV_SETTINGS: Mapping[str, object] = {
 }
 # For cfn-lint: each setting that a stage on AWS can have, mostly not as it is by default.
 EVERY_SETTING: Mapping[str, object] = {
+    "architecture": "arm64",
     "alarm_email": "ops@shop.example",
     "currency": "EUR",
     "hold_seconds": 3600,
