@@ -9,13 +9,20 @@ from local.demo import PASSWORD
 from local.system import LocalSystem
 from tests.support.local_cloud.mailbox import overhear
 from tests.support.local_cloud.settings import SETTINGS
+from tests.support.local_cloud.shop import PATIENCE
 
 type ClientFactory = Callable[..., httpx.Client]
+
+# For a test that hangs: its own waits end before, with what they saw.
+TEST_SECONDS = 900
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """On the one system: what changes it comes later, then what makes it slower, and last what looks at it all."""
     items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("last", "bulk", "alone")])
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +42,7 @@ def client(system: LocalSystem) -> Iterator[ClientFactory]:
         http = httpx.Client(
             base_url=f"http://127.0.0.1:{system.front_door.port}",
             transport=httpx.HTTPTransport(local_address=address, retries=0),
-            timeout=60,
+            timeout=PATIENCE,
             trust_env=False,
         )
         opened.append(http)

@@ -12,6 +12,8 @@ from oms import aws
 from oms.commands import destroy
 from oms.commands.protect import protect
 
+pytestmark = pytest.mark.full
+
 TEMPLATE: dict[str, Any] = {
     "Resources": {
         "Orders": {

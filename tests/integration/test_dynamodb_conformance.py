@@ -10,6 +10,8 @@ from tests.support.dynamodb_cases.backend import TABLES, Backend
 from tests.support.dynamodb_cases.catalogue import CASES
 from tests.support.dynamodb_cases.deviations import LOCAL_CLOUD
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(scope="module")
 def backend(system: LocalSystem) -> Iterator[Backend]:

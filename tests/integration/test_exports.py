@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.support.local_cloud.shop import create_product, order_of, wait_until
+from tests.support.local_cloud.shop import create_product, order_of, read, wait_until
 
 EXPORTS, EXPORT_ORDERS = "/api/v1/reports/exports", "/api/v1/reports/export/orders"
 FINISHED = ("done", "failed", "cancelled")
@@ -24,7 +24,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 def finished(manager: httpx.Client, export_id: str) -> Any:
     path = f"{EXPORTS}/{export_id}"
-    return wait_until(lambda: manager.get(path).json(), lambda it: it["status"] in FINISHED, seconds=60)
+    return wait_until(lambda: read(manager, path), lambda it: it["status"] in FINISHED)
 
 
 def rows_in(data: bytes) -> list[dict[str, str]]:
@@ -37,7 +37,7 @@ def fetch(url: str) -> httpx.Response:
 
 
 def told_of(manager: httpx.Client, export_id: str) -> list[Any]:
-    events = manager.get("/api/v1/events?type=report.ready&limit=100").json()["items"]
+    events = read(manager, "/api/v1/events", type="report.ready", limit=100)["items"]
     return [it for it in events if it["data"]["id"] == export_id]
 
 
@@ -62,7 +62,7 @@ def test_curl_gets_the_orders_by_the_line_that_the_readme_has(
         return (tmp_path / "orders.csv").read_bytes()
 
     # Where other tests have ordered much it may take longer than 20 s: who asks again shares what was begun.
-    data = wait_until(ask, lambda it: not it.startswith(b"{"), seconds=50)
+    data = wait_until(ask, lambda it: not it.startswith(b"{"))
 
     assert line in (README.parent / "docs" / "exports.md").read_text()
     rows = [it for it in rows_in(data) if it["order_id"] in {order["id"] for order in orders}]
@@ -92,10 +92,11 @@ def test_an_export_is_done_within_seconds_its_file_is_what_it_says_and_the_feed_
     rows = rows_in(gzip.decompress(answer.content))
     assert len(rows) == done["rows"]
     assert {order["id"] for order in orders} <= {it["order_id"] for it in rows}
-    (event,) = wait_until(lambda: told_of(manager, done["id"]), bool, seconds=60)
+    (event,) = wait_until(lambda: told_of(manager, done["id"]), bool)
     assert event["data"] == {name: value for name, value in done.items() if not name.startswith("url")}
 
 
+@pytest.mark.full
 def test_the_other_reports_come_too(signed_in: Callable[[str], httpx.Client]) -> None:
     manager = signed_in("manager")
     asked = [manager.post(EXPORTS, json={"report": report}).json()["id"] for report in ("inventory", "sales")]
@@ -104,6 +105,7 @@ def test_the_other_reports_come_too(signed_in: Callable[[str], httpx.Client]) ->
         assert len(rows_in(fetch(done["url"]).content)) == done["rows"] > 0
 
 
+@pytest.mark.full
 def test_a_head_is_refused_and_begins_nothing(signed_in: Callable[[str], httpx.Client]) -> None:
     manager = signed_in("manager")
     before = manager.get(EXPORTS).json()["items"][:1]

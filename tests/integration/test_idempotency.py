@@ -1,19 +1,12 @@
 """One key, one effect, however often and however closely a request is repeated."""
 
-import time
 from collections.abc import Callable
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from local.system import LocalSystem
-from tests.support.local_cloud.shop import CLIENTS, at_once, create_product, order_of, statuses, stock_of
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _enough_workers(system: LocalSystem) -> None:
-    system.warm_up(CLIENTS, ("/api/v1/orders", "/api/v1/inventory/products"))
+from tests.support.local_cloud.shop import CLIENTS, at_once, create_product, order_of, statuses, stock_of, wait_until
 
 
 def test_f04_fifty_posts_with_one_key_leave_one_order(signed_in: Callable[[str], httpx.Client]) -> None:
@@ -43,10 +36,8 @@ def test_f03_the_last_unit_bought_and_its_answer_lost_is_answered_by_that_order(
         # Sent whole, and gone before the answer is there.
         alice.post("/api/v1/orders", json=order_of((product, 1)), headers=key, timeout=httpx.Timeout(30, read=0.0005))
 
-    end = time.monotonic() + 30
-    while stock_of(manager, product) != (0, 1):  # only then is it known that what was lost is an order's answer
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    # Only then is it known that what was lost is an order's answer.
+    assert wait_until(lambda: stock_of(manager, product), lambda it: it == (0, 1)) == (0, 1)
 
     repeated = alice.post("/api/v1/orders", json=order_of((product, 1)), headers=key)
     another = alice.post("/api/v1/orders", json=order_of((product, 1)))

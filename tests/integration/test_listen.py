@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
+import pytest
 
 from local.deployment import ROOT
 from local.system import LocalSystem
 from tests.support.local_cloud.shop import create_product, order_of, wait_until
+
+pytestmark = pytest.mark.full
 
 LINE = re.compile(r"  \d\d:\d\d:\d\d  (\S+) +(\S+)  sequence (\d+) +order (\S+)  verified")
 

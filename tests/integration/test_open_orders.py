@@ -7,16 +7,13 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.support.local_cloud.shop import create_product, order_of, wait_until
+from tests.support.local_cloud.counts import open_orders, wait_until_counted
+from tests.support.local_cloud.shop import create_product, order_of, read, wait_until
 
 LIMIT = 10
-# How long an order may take to be counted; on the local cloud it is a second or two.
-LAG_SECONDS = 20
-# After so long what was done before is counted, so that what is asked then is no matter of luck.
-SETTLED = 4
 PARCEL = {"carrier": "DHL", "tracking_number": "1"}
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.full]
 
 
 @pytest.fixture
@@ -39,29 +36,8 @@ def hoarder(client: Callable[..., httpx.Client]) -> httpx.Client:
     return http
 
 
-class Cart:
-    """One order after the other, each of one unit."""
-
-    def __init__(self, http: httpx.Client, product: str) -> None:
-        self._http = http
-        self._body = order_of((product, 1))
-        self.open: list[str] = []
-
-    def place(self, **headers: str) -> httpx.Response:
-        answer = self._http.post("/api/v1/orders", json=self._body, headers=headers)
-        if answer.status_code == 201:
-            self.open.append(f"/api/v1/orders/{answer.json()['id']}")
-        return answer
-
-    def place_until(self, status: int) -> httpx.Response:
-        answer = wait_until(self.place, lambda it: it.status_code == status, LAG_SECONDS)
-        assert answer.status_code == status, answer.text
-        return answer
-
-    def close(self, end: Callable[[str], None], left: int) -> None:
-        """Ends the oldest orders until so many are open."""
-        while len(self.open) > left:
-            end(self.open.pop(0))
+def place(http: httpx.Client, product: str, **headers: str) -> httpx.Response:
+    return http.post("/api/v1/orders", json=order_of((product, 1)), headers=headers)
 
 
 @pytest.fixture
@@ -69,48 +45,66 @@ def product(signed_in: Callable[[str], httpx.Client]) -> str:
     return create_product(signed_in("manager"), stock=1000)
 
 
+def wait_for_count(system: LocalSystem, http: httpx.Client, count: int) -> None:
+    """Waits until so many open orders of this customer are counted."""
+    user = read(http, "/api/v1/auth/me")["id"]
+    assert wait_until(lambda: open_orders(system, user), lambda it: it == count) == count
+
+
 def test_a25_who_opens_order_after_order_is_refused_until_a_place_is_free(
-    limited: None, signed_in: Callable[[str], httpx.Client], hoarder: httpx.Client, product: str
+    system: LocalSystem,
+    limited: None,
+    signed_in: Callable[[str], httpx.Client],
+    hoarder: httpx.Client,
+    product: str,
 ) -> None:
-    manager, cart = signed_in("manager"), Cart(hoarder, product)
+    manager, placed = signed_in("manager"), []
 
-    def cancel(path: str) -> None:
-        assert hoarder.post(f"{path}/cancel").status_code == 200
+    def cancel(order: str) -> None:
+        assert hoarder.post(f"/api/v1/orders/{order}/cancel").status_code == 200
 
-    def ship(path: str) -> None:
-        assert manager.post(f"{path}/confirm").status_code == 200
-        time.sleep(SETTLED)
-        assert cart.place().status_code == 409, "a confirmed order holds its stock as well"
-        assert manager.post(f"{path}/ship", json=PARCEL).status_code == 200
+    def ship(order: str) -> None:
+        assert manager.post(f"/api/v1/orders/{order}/confirm").status_code == 200
+        wait_until_counted(system, order, 2)
+        assert place(hoarder, product).status_code == 409, "a confirmed order holds its stock as well"
+        assert manager.post(f"/api/v1/orders/{order}/ship", json=PARCEL).status_code == 200
 
     for _ in range(LIMIT):
-        assert cart.place().status_code == 201, "up to the limit nothing is refused"
-    problem = cart.place_until(409).json()
+        answer = place(hoarder, product)
+        assert answer.status_code == 201, "up to the limit nothing is refused"
+        placed.append(answer.json()["id"])
+    wait_for_count(system, hoarder, LIMIT)
+    problem = place(hoarder, product).json()
     assert problem["code"] == "too-many-open-orders"
     assert f"{LIMIT} open orders" in problem["detail"]
 
     for end in (cancel, ship):
-        cart.close(end, left=LIMIT)  # what came through while the tenth was not counted yet
-        time.sleep(SETTLED)
-        assert cart.place().status_code == 409, "ten are still open"
-        cart.close(end, left=LIMIT - 1)
-        cart.place_until(201)
-        cart.place_until(409)
+        end(placed.pop())
+        wait_for_count(system, hoarder, LIMIT - 1)
+        assert place(hoarder, product).status_code == 201, "a place is free"
+        wait_for_count(system, hoarder, LIMIT)
+        assert place(hoarder, product).status_code == 409, "ten are open again"
 
 
 def test_a25_at_the_limit_the_rest_goes_on(
-    limited: None, signed_in: Callable[[str], httpx.Client], hoarder: httpx.Client, product: str
+    system: LocalSystem,
+    limited: None,
+    signed_in: Callable[[str], httpx.Client],
+    hoarder: httpx.Client,
+    product: str,
 ) -> None:
-    cart, first = Cart(hoarder, product), {"Idempotency-Key": "the-first"}
-    placed = cart.place(**first)
-    cart.place_until(409)
+    manager, first = signed_in("manager"), {"Idempotency-Key": "the-first"}
+    placed = place(hoarder, product, **first)
+    assert {place(hoarder, product).status_code for _ in range(LIMIT - 1)} == {201}
+    wait_for_count(system, hoarder, LIMIT)
+    assert place(hoarder, product).status_code == 409
 
-    again = cart.place(**first)
+    again = place(hoarder, product, **first)
     quote = hoarder.post("/api/v1/orders/quote", json=order_of((product, 1)))
-    managers = Cart(signed_in("manager"), product)
 
     assert (again.status_code, again.json()) == (201, placed.json()), "a repeated request is answered by its order"
     assert quote.status_code == 200
-    assert {managers.place().status_code for _ in range(LIMIT + 5)} == {201}
-    time.sleep(SETTLED)
-    assert managers.place().status_code == 201, "who works there is exempt"
+    user = read(manager, "/api/v1/auth/me")["id"]
+    ordered = {place(manager, product).status_code for _ in range(LIMIT)}
+    assert wait_until(lambda: open_orders(system, user), lambda it: it >= LIMIT) >= LIMIT
+    assert ordered | {place(manager, product).status_code} == {201}, "a manager is exempt"

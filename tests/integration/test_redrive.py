@@ -16,10 +16,12 @@ import pytest
 from local.cloud import free_port
 from local.deployment import ROOT
 from local.system import LocalSystem
-from tests.support.local_cloud.feed import follow, latest
-from tests.support.local_cloud.shop import create_product, order_of, wait_until
+from tests.support.local_cloud.counts import open_orders, wait_until_counted
+from tests.support.local_cloud.feed import about, follow, latest
+from tests.support.local_cloud.queues import resource, wait_until_at_rest
+from tests.support.local_cloud.shop import create_product, order_of, read, wait_until
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.full]
 
 
 def redrive(port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -46,15 +48,10 @@ def waiting(system: LocalSystem, queue: str) -> int:
     return int(counts[queue])
 
 
-def queue_url(system: LocalSystem, construct: str) -> str:
-    (url,) = (url for name, url in system.deployment.resources.items() if name[:-8] == construct)
-    return url
-
-
 @contextmanager
 def failing(system: LocalSystem, function: str, queue: str, **environment: str) -> Iterator[None]:
     """While it lasts the function fails, and what it got comes back within a second."""
-    before, url = system.environment(function), queue_url(system, queue)
+    before, url = system.environment(function), resource(system, queue)
     sqs = system.client("sqs")
     timeout = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "1"})
@@ -89,7 +86,7 @@ def start(system: LocalSystem) -> str | None:
 
 def feed_of(manager: httpx.Client, order_id: str, start: str | None) -> list[Any]:
     """The events of an order, as far as they are in the feed."""
-    return [it for it in follow(manager, start) if it["data"].get("id") == order_id]
+    return about(follow(manager, start), order_id)
 
 
 def test_f19_dead_letters_of_the_feed_are_written_down_once(
@@ -101,7 +98,7 @@ def test_f19_dead_letters_of_the_feed_are_written_down_once(
 ) -> None:
     with failing(system, "Feeder", "EventsFeed", OMS_EVENTS_TABLE="missing"):
         order = signed_in("alice").post("/api/v1/orders", json=order_of((product, 1))).json()["id"]
-        assert wait_until(lambda: waiting(system, "Feed"), lambda it: it >= 1, 90) >= 1
+        assert wait_until(lambda: waiting(system, "Feed"), lambda it: it >= 1) >= 1
     assert feed_of(manager, order, start) == []
 
     assert redriven(system, "Feed") >= 1
@@ -110,16 +107,9 @@ def test_f19_dead_letters_of_the_feed_are_written_down_once(
     assert (event["type"], event["sequence"]) == ("order.created", 1)
     put(system, "FeedDeadLetters", event)
     assert redriven(system, "feed") == 1
-    time.sleep(3)
+    wait_until_at_rest(system, "EventsFeed")
     assert feed_of(manager, order, start) == [event]
     assert waiting(system, "Feed") == 0
-
-
-def open_orders(system: LocalSystem, user_id: str) -> int:
-    key = {"pk": {"S": f"user#{user_id}"}, "sk": {"S": "user"}}
-    table = system.environment("Orders")["OMS_IDENTITY_TABLE"]
-    item = system.client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
-    return int(item["open_orders"]["N"])
 
 
 def test_f19_dead_letters_of_the_counts_are_counted_once_though_later_ones_came_before(
@@ -137,9 +127,9 @@ def test_f19_dead_letters_of_the_counts_are_counted_once_though_later_ones_came_
 
     with failing(system, "Aggregator", "EventsAggregates", OMS_REPORTS_TABLE="missing"):
         first, second = (http.post("/api/v1/orders", json=order_of((product, 1))).json()["id"] for _ in range(2))
-        assert wait_until(lambda: waiting(system, "Aggregates"), lambda it: it >= 2, 90) >= 2
+        assert wait_until(lambda: waiting(system, "Aggregates"), lambda it: it >= 2) >= 2
     assert http.post(f"/api/v1/orders/{first}/cancel").status_code == 200
-    time.sleep(3)
+    wait_until_counted(system, first, 2)
     assert open_orders(system, user) == 0
 
     assert redriven(system, "Aggregates") >= 2
@@ -150,7 +140,7 @@ def test_f19_dead_letters_of_the_counts_are_counted_once_though_later_ones_came_
     created = wait_until(lambda: feed_of(manager, second, start), bool)
     put(system, "AggregatesDeadLetters", created[0])
     assert redriven(system, "Aggregates") == 1
-    time.sleep(3)
+    wait_until_at_rest(system, "EventsAggregates")
     assert open_orders(system, user) == 1
     assert waiting(system, "Aggregates") == 0
 
@@ -159,7 +149,7 @@ def test_f19_a_record_of_the_stock_books_poison_queue_is_written_down_once(
     system: LocalSystem, manager: httpx.Client, product: str
 ) -> None:
     def book() -> list[Any]:
-        return list(manager.get(f"/api/v1/inventory/products/{product}/movements").json()["items"])
+        return list(read(manager, f"/api/v1/inventory/products/{product}/movements")["items"])
 
     table, dynamodb = system.environment("Orders")["OMS_INVENTORY_TABLE"], system.client("dynamodb")
     (movement,) = wait_until(book, bool)

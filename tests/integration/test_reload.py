@@ -18,7 +18,7 @@ from local.cloud import end_group, free_port
 from local.deployment import ROOT
 from local.sources import WATCHED
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.full]
 
 HEALTH = "functions/docs/handler.py"
 ERRORS = "layers/shared/python/oms/errors.py"

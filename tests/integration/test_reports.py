@@ -11,8 +11,11 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from tests.support.local_cloud.shop import CLIENTS, all_items, at_once, create_product, order_of, wait_until
+
+pytestmark = pytest.mark.full
 
 BASE = "/api/v1"
 SHIPMENT = {"carrier": "DHL", "tracking_number": "1"}

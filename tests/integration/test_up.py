@@ -11,6 +11,8 @@ from uuid import uuid4
 
 import pytest
 
+pytestmark = pytest.mark.full
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

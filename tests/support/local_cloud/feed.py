@@ -1,7 +1,8 @@
 """Reading the feed as a client does."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 
 from local.system import LocalSystem
 from oms.feed.models import Head, Row
+from tests.support.local_cloud.shop import read
 
 FEED = "/api/v1/events"
 
@@ -31,13 +33,18 @@ def latest(system: LocalSystem) -> str | None:
 
 def follow(http: httpx.Client, after: str | None) -> list[Any]:
     """All events after one, page by page."""
-    query = {"limit": 100} | ({"after": after} if after else {})
-    page = http.get(FEED, params=query).json()
+    query = {"after": after} if after else {}
+    page = read(http, FEED, limit=100, **query)
     found: list[Any] = page["items"]
     while page["next_cursor"]:
-        page = http.get(FEED, params=query | {"cursor": page["next_cursor"]}).json()
+        page = read(http, FEED, limit=100, **query, cursor=page["next_cursor"])
         found += page["items"]
     return found
+
+
+def about(events: Iterable[Any], *ids: str) -> list[Any]:
+    """Those of these orders, products or users. Others may come late from the tests before."""
+    return [it for it in events if {it["data"].get("id"), it["data"].get("product_id")} & set(ids)]
 
 
 @contextmanager
@@ -55,11 +62,11 @@ def following(http: httpx.Client, after: str | None, *, pause: float = 0) -> Ite
             seen.extend(follow(http, seen[-1]["id"] if seen else after))
             stop.wait(pause)
 
-    reader = threading.Thread(target=read_on)
-    reader.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        reader.join()
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read_on)
+        try:
+            yield seen
+        finally:
+            stop.set()
+    reader.result()  # raises what ended the reader
     seen.extend(follow(http, seen[-1]["id"] if seen else after))

@@ -18,14 +18,14 @@ def mails_to(system: LocalSystem, email: str) -> list[SentMail]:
     return sent(system.endpoint_url, to=email)
 
 
-def mailed_token(system: LocalSystem, email: str, page: str, *, seconds: float = 60) -> str:
+def mailed_token(system: LocalSystem, email: str, page: str) -> str:
     """The token of the newest mail to an address whose link leads to `page`."""
 
     def tokens() -> list[str]:
         texts = [mail["BodyText"] for mail in mails_to(system, email)]
         return [token for text in texts for token in re.findall(rf"/{page}#token=(\S+)", text)]
 
-    found = wait_until(tokens, bool, seconds)
+    found = wait_until(tokens, bool)
     assert found, f"no mail with {page} for {email}"
     return found[-1]
 

@@ -6,6 +6,6 @@ SETTINGS = {
     "register_limit": 100_000,
     "login_limit": 100_000,
     "passwords_concurrency": 60,
-    "settle_seconds": 6,
+    "settle_seconds": 10,
     "open_orders_limit": 100_000,
 }

@@ -12,6 +12,10 @@ import httpx
 
 # As many as the local cloud keeps warm; more would only wait for workers to start.
 CLIENTS = 8
+# Seconds after which a wait is given up: no measure of anything, so long that only what never comes fails.
+PATIENCE = 300
+# Seconds after which a reader who was refused for now asks again, where the answer does not say.
+ASK_AGAIN = 0.2
 
 # What the queue brings the expiry worker: a message that names the first shard.
 SWEEP = {
@@ -38,9 +42,17 @@ def create_product(manager: httpx.Client, *, stock: int, price: str = "5.00", ca
     return str(created.json()["id"])
 
 
+def read(http: httpx.Client, path: str, **query: str | int) -> Any:
+    """What a GET answers, as JSON; asks again, as clients do, while a busy system says 429 or 503."""
+    asked = lambda: http.get(path, params=query or None)  # noqa: E731
+    answer = wait_until(asked, lambda it: it.status_code not in (429, 503), pause=ASK_AGAIN)
+    assert answer.status_code == 200, f"GET {path}: {answer.status_code} {answer.text}"
+    return answer.json()
+
+
 def stock_of(manager: httpx.Client, product_id: str) -> tuple[int, int]:
     """(available, reserved)"""
-    shown = manager.get(f"/api/v1/inventory/products/{product_id}").json()
+    shown = read(manager, f"/api/v1/inventory/products/{product_id}")
     return shown["available"], shown["reserved"]
 
 
@@ -66,11 +78,12 @@ def statuses(answers: Sequence[httpx.Response]) -> Counter[int]:
     return Counter(answer.status_code for answer in answers)
 
 
-def wait_until[T](
-    look: Callable[[], T], is_there: Callable[[T], bool], seconds: float = 30, *, pause: float = 0.2
-) -> T:
-    """What `look` sees once it is there, or last. A look that costs the emulator much needs a longer pause."""
-    end = time.monotonic() + seconds
+def wait_until[T](look: Callable[[], T], is_there: Callable[[T], bool], *, pause: float = 0.2) -> T:
+    """What `look` sees once it is there, or last, which the test then refuses.
+
+    A look that costs the emulator much needs a longer pause, in seconds.
+    """
+    end = time.monotonic() + PATIENCE
     while True:
         seen = look()
         if is_there(seen) or time.monotonic() > end:
@@ -78,16 +91,16 @@ def wait_until[T](
         time.sleep(pause)
 
 
-def all_items(http: httpx.Client, path: str) -> list[Any]:
+def all_items(http: httpx.Client, path: str, **query: str) -> list[Any]:
     """A whole list, page by page."""
     items: list[Any] = []
-    cursor = ""
+    cursor: dict[str, str] = {}
     while True:
-        page = http.get(f"{path}?limit=100{cursor}").json()
+        page = read(http, path, limit=100, **query, **cursor)
         items += page["items"]
         if page["next_cursor"] is None:
             return items
-        cursor = f"&cursor={page['next_cursor']}"
+        cursor = {"cursor": page["next_cursor"]}
 
 
 def check_book(manager: httpx.Client, product_id: str, movements: int) -> list[Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.local_cloud.shop import wait_until
+from tests.support.local_cloud.shop import read, wait_until
 
 CHECK = "/api/v1/admin/stock-check"
 
@@ -13,7 +13,7 @@ def checked(admin: httpx.Client, *, full: bool = False) -> Any:
     """A whole run."""
     asked = admin.post(CHECK, json={"full": full})
     assert asked.status_code == 202, asked.text
-    run = wait_until(lambda: admin.get(CHECK).json(), lambda it: it["status"] != "running", 60)
+    run = wait_until(lambda: read(admin, CHECK), lambda it: it["status"] != "running")
     assert run["id"] == asked.json()["id"]
     assert run["status"] == "done"
     return run
