@@ -3,7 +3,7 @@
 import os
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import count
@@ -15,7 +15,7 @@ import pytest
 from local.system import LocalSystem
 from tests.support.local_cloud.settings import SETTINGS
 from tests.support.local_cloud.shop import CLIENTS, all_items, create_product, order_of, wait_until
-from tests.support.local_cloud.stock_checks import CHECK, checked
+from tests.support.local_cloud.stock_checks import CHECK, checked, nothing_under_way, settled
 
 pytestmark = pytest.mark.full
 
@@ -59,23 +59,8 @@ def tamper(system: LocalSystem, table: str, key: dict[str, Any], change: str, va
     )
 
 
-def settled(admin: httpx.Client) -> Any:
-    """A run that has compared all that was done until now, as nothing is under way."""
-    run = wait_until(lambda: checked(admin), lambda it: it["unsettled"] == 0)
-    assert run["unsettled"] == 0
-    return run
-
-
-@pytest.fixture
-def nothing_is_under_way(system: LocalSystem) -> Iterator[Callable[[], None]]:
-    """Called, it lets checks compare what was done up to now, instead of leaving out what is young."""
-    settle = system.environment("Admin")["OMS_SETTLE_SECONDS"]
-    yield lambda: system.update_environment("Admin", OMS_SETTLE_SECONDS="0")
-    system.update_environment("Admin", OMS_SETTLE_SECONDS=settle)
-
-
 def test_f24_a_busy_shop_raises_no_false_alarm_and_what_was_tampered_with_is_named_and_mended_once(
-    system: LocalSystem, signed_in: Callable[[str], httpx.Client], nothing_is_under_way: Callable[[], None]
+    system: LocalSystem, signed_in: Callable[[str], httpx.Client]
 ) -> None:
     admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
     products = [create_product(manager, stock=100_000) for _ in range(4)]
@@ -104,15 +89,15 @@ def test_f24_a_busy_shop_raises_no_false_alarm_and_what_was_tampered_with_is_nam
         finally:
             closing.set()
         orders = 1 + sum(it.result() for it in busy)
-    nothing_is_under_way()
-    runs.append(settled(admin))
-    print(f"{orders} orders while {len(runs)} runs, unsettled {[run['unsettled'] for run in runs]}")
+    with nothing_under_way(system):
+        runs.append(settled(admin))
+        print(f"{orders} orders while {len(runs)} runs, unsettled {[run['unsettled'] for run in runs]}")
 
-    assert has_compared(runs[:-1])
-    assert [run["drift"] for run in runs] == [[]] * len(runs)
-    assert all(run["checked"] >= DEMO_PRODUCTS + len(products) for run in runs)
-    assert runs[-1]["orders_checked"] >= orders
-    check_tampering(system, admin, manager, alice, products)
+        assert has_compared(runs[:-1])
+        assert [run["drift"] for run in runs] == [[]] * len(runs)
+        assert all(run["checked"] >= DEMO_PRODUCTS + len(products) for run in runs)
+        assert runs[-1]["orders_checked"] >= orders
+        check_tampering(system, admin, manager, alice, products)
 
 
 def tamper_with_all(system: LocalSystem, stock: str, movement: str, order: str) -> None:

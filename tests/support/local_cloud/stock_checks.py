@@ -1,9 +1,12 @@
 """Runs of the stock check on the local cloud."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
+from local.system import LocalSystem
 from tests.support.local_cloud.shop import read, wait_until
 
 CHECK = "/api/v1/admin/stock-check"
@@ -16,4 +19,20 @@ def checked(admin: httpx.Client, *, full: bool = False) -> Any:
     run = wait_until(lambda: read(admin, CHECK), lambda it: it["status"] != "running")
     assert run["id"] == asked.json()["id"]
     assert run["status"] == "done"
+    return run
+
+
+@contextmanager
+def nothing_under_way(system: LocalSystem) -> Iterator[None]:
+    """Checks compare all that was done up to now; else they leave out what is young, as it may still be under way."""
+    settle = system.environment("Admin")["OMS_SETTLE_SECONDS"]
+    system.update_environment("Admin", OMS_SETTLE_SECONDS="0")
+    yield
+    system.update_environment("Admin", OMS_SETTLE_SECONDS=settle)
+
+
+def settled(admin: httpx.Client, *, full: bool = False) -> Any:
+    """A run that has compared every product."""
+    run = wait_until(lambda: checked(admin, full=full), lambda it: it["unsettled"] == 0)
+    assert run["unsettled"] == 0
     return run
