@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.support.local_cloud.shop import create_product, order_of, read, wait_until
+from tests.support.local_cloud.shop import PATIENCE, create_product, order_of, read, wait_until
 
 EXPORTS, EXPORT_ORDERS = "/api/v1/reports/exports", "/api/v1/reports/export/orders"
 FINISHED = ("done", "failed", "cancelled")
@@ -33,7 +33,7 @@ def rows_in(data: bytes) -> list[dict[str, str]]:
 
 def fetch(url: str) -> httpx.Response:
     """As somebody who has nothing but the link."""
-    return httpx.get(url, trust_env=False, timeout=60)
+    return httpx.get(url, trust_env=False, timeout=PATIENCE)
 
 
 def told_of(manager: httpx.Client, export_id: str) -> list[Any]:

@@ -1,9 +1,6 @@
 """Events from the request that caused them to the feed, through streams, bus and queue, and readers who follow it."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from local.deployment import ROOT
 from local.system import LocalSystem
+from tests.support.local_cloud.commands import run_command
 from tests.support.local_cloud.feed import FEED, about, follow, following, latest
 from tests.support.local_cloud.shop import CLIENTS, at_once, create_product, order_of, wait_until
 
@@ -83,10 +80,8 @@ def test_an_order_that_is_republished_is_in_the_feed_once(
     assert alice.post(f"/api/v1/orders/{order}/cancel").status_code == 200
     wait_until(lambda: of_order(manager, start, order), lambda it: len(it) == 2)
     before = published(system)
-    environment = {**os.environ, "PORT": str(system.front_door.port), "PYTHONPATH": f"{ROOT}/layers/shared/python"}
-    command = [sys.executable, "-m", "local.republish", "--stage", "local", "--order", order]
 
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    result = run_command(system, "local.republish", "--order", order)
 
     assert result.stdout == f"2 events of order {order} are on their way again.\n", result.stderr
     wait_until(lambda: published(system), lambda it: it >= before + 2)

@@ -11,10 +11,11 @@ import pytest
 from local.front_door import MAX_BODY
 from local.system import LocalSystem
 from tests.support.local_cloud.limits import remaining, within_a_window
+from tests.support.local_cloud.shop import PATIENCE
 
 
 def test_a_connection_is_kept_and_head_has_no_body(system: LocalSystem) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", system.front_door.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", system.front_door.port, timeout=PATIENCE)
     connection.request("GET", "/health")
     body = connection.getresponse().read()
     kept = connection.sock
@@ -69,7 +70,7 @@ CHUNKED = "Transfer-Encoding: chunked"
 def test_what_is_no_proper_request_is_refused(system: LocalSystem, target: str, header: str, body: str) -> None:
     head = f"POST {target} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n"
     following = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=PATIENCE) as connection:
         connection.sendall(f"{head}{body}{following}".encode("latin-1"))
         answers = b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -79,7 +80,7 @@ def test_what_is_no_proper_request_is_refused(system: LocalSystem, target: str, 
 
 def test_a_body_that_ends_early_is_refused(system: LocalSystem) -> None:
     for head in ("Content-Length: 10\r\n\r\n{}", f"{CHUNKED}\r\n\r\nA\r\n{{}}"):
-        with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=PATIENCE) as connection:
             connection.sendall(f"POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\n{head}".encode())
             connection.shutdown(socket.SHUT_WR)
             assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
@@ -89,7 +90,7 @@ def test_a_body_that_ends_early_is_refused(system: LocalSystem) -> None:
 def test_no_part_of_a_body_that_is_refused_is_taken_for_a_request(system: LocalSystem, path: str) -> None:
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {MAX_BODY + 1}\r\n\r\n"
     taken = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=PATIENCE) as connection:
         connection.sendall(f"{head}{taken}".encode())
         answers = b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -149,7 +150,7 @@ def test_what_it_tells_is_no_part_of_the_api(system: LocalSystem, client: Callab
 
 
 def told(system: LocalSystem, headers: str) -> http.client.HTTPResponse:
-    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=PATIENCE) as connection:
         head = "\r\n".join(filter(None, ("GET /_local HTTP/1.1", headers, "Connection: close")))
         connection.sendall(f"{head}\r\n\r\n".encode())
         answer = http.client.HTTPResponse(connection)

@@ -14,7 +14,7 @@ import pytest
 
 from local.deployment import ROOT
 from local.system import LocalSystem
-from tests.support.local_cloud.shop import create_product, order_of, wait_until
+from tests.support.local_cloud.shop import PATIENCE, create_product, order_of, wait_until
 
 pytestmark = pytest.mark.full
 
@@ -43,7 +43,7 @@ def listening(system: LocalSystem) -> Iterator[list[str]]:
         yield lines
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(PATIENCE)
         reader.join()
         output.close()
 

@@ -12,8 +12,7 @@ import httpx
 from local.cloud import free_port
 from local.deployment import ROOT
 from local.system import LocalSystem
-
-SECONDS = 30
+from tests.support.local_cloud.shop import PATIENCE
 
 
 def logs(port: int, function: str = "") -> subprocess.Popen[str]:
@@ -30,7 +29,7 @@ def logs(port: int, function: str = "") -> subprocess.Popen[str]:
 @contextmanager
 def following(port: int, function: str = "") -> Iterator[Iterator[str]]:
     process = logs(port, function)
-    late = threading.Timer(SECONDS, process.kill)
+    late = threading.Timer(PATIENCE, process.kill)
     late.start()
     try:
         assert process.stdout is not None
@@ -71,7 +70,7 @@ def test_one_function_alone_can_be_followed(system: LocalSystem, client: Callabl
 
 def test_a_function_that_is_not_there_is_told_with_those_that_are(system: LocalSystem) -> None:
     process = logs(system.front_door.port, "order")
-    _, error = process.communicate(timeout=SECONDS)
+    _, error = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
     names = ", ".join(sorted(system.log_groups()))
@@ -81,7 +80,7 @@ def test_a_function_that_is_not_there_is_told_with_those_that_are(system: LocalS
 def test_a_system_that_does_not_run_is_told_in_one_sentence() -> None:
     port = free_port()
     process = logs(port)
-    output, error = process.communicate(timeout=SECONDS)
+    output, error = process.communicate(timeout=PATIENCE)
 
     assert (process.returncode, output) == (1, "")
     assert error.strip() == (

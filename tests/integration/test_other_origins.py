@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
+from tests.support.local_cloud.shop import PATIENCE
 
 PAGE = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Content-Type": "text/plain"}
 NEW_FUNCTION = {
@@ -30,7 +31,7 @@ class Answer(NamedTuple):
 
 def ask(url: str, method: str, target: str, body: str, headers: dict[str, str]) -> Answer:
     """As it is written here: an HTTP library would correct it."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
     connection.putrequest(method, target, skip_host="Host" in headers, skip_accept_encoding=True)
     for name, value in ({"Content-Length": str(len(body))} | headers).items():
         connection.putheader(name, value)

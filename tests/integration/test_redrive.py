@@ -19,7 +19,7 @@ from local.system import LocalSystem
 from tests.support.local_cloud.counts import open_orders, wait_until_counted
 from tests.support.local_cloud.feed import about, follow, latest
 from tests.support.local_cloud.queues import resource, wait_until_at_rest
-from tests.support.local_cloud.shop import create_product, order_of, read, wait_until
+from tests.support.local_cloud.shop import PATIENCE, create_product, order_of, read, wait_until
 
 pytestmark = [pytest.mark.alone, pytest.mark.full]
 
@@ -30,7 +30,9 @@ def redrive(port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     # Another account's, which the command is not to use.
     environment |= {"AWS_PROFILE": "prod", "AWS_REGION": "us-east-1"}
     command = [sys.executable, "-m", "local.redrive", "--stage", "local", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 def redriven(system: LocalSystem, queue: str) -> int:

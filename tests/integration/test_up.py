@@ -5,11 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+
+from tests.support.local_cloud.shop import PATIENCE, wait_until
 
 pytestmark = pytest.mark.full
 
@@ -69,7 +70,7 @@ def test_a_taken_port_is_told_at_once_with_the_way_out(
         taken.listen()
         port = taken.getsockname()[1]
         process = start(tmp_path, str(port))
-        _, error = process.communicate(timeout=30)
+        _, error = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
     assert error.strip().splitlines() == [
@@ -79,7 +80,7 @@ def test_a_taken_port_is_told_at_once_with_the_way_out(
 
 def test_a_port_that_is_no_number_is_told(tmp_path: Path) -> None:
     process = start(tmp_path, "http")
-    _, error = process.communicate(timeout=30)
+    _, error = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
     assert error.strip() == "PORT=http is not a port: give a number from 1 to 65535."
@@ -91,14 +92,13 @@ def test_stopped_while_starting_it_leaves_no_process_and_no_folder(tmp_path: Pat
     # A variable of CDK that no synthesis has seen before: none that was kept is taken.
     process = start(tmp_path, str(free_port()), CDK_RUN=uuid4().hex)
     # Itself, the local cloud, and the synthesis with its JavaScript process.
-    deadline = time.monotonic() + 30
-    while len(processes_with(tmp_path)) < 4:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(
+        lambda: (len(processes_with(tmp_path)), process.poll()), lambda it: it[0] >= 4 or it[1] is not None, pause=0.05
+    )
+    assert process.poll() is None
 
     os.killpg(process.pid, number)
-    rest, error = process.communicate(timeout=30)
+    rest, error = process.communicate(timeout=PATIENCE)
 
     assert (process.returncode, error) == (0, "")
     assert rest.strip().endswith("Stopped; nothing is left behind.")
@@ -109,13 +109,12 @@ def test_stopped_while_starting_it_leaves_no_process_and_no_folder(tmp_path: Pat
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 def test_killed_under_it_the_emulator_is_told_of_and_nothing_is_left_behind(tmp_path: Path) -> None:
     process = start(tmp_path, str(free_port()))
-    deadline = time.monotonic() + 30
-    while not (emulator := [it for it in processes_with(tmp_path) if "local.emulator" in command_of(it)]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    emulator, *_ = wait_until(
+        lambda: [it for it in processes_with(tmp_path) if "local.emulator" in command_of(it)], bool, pause=0.05
+    )
 
-    os.kill(int(emulator[0]), signal.SIGKILL)
-    _, error = process.communicate(timeout=60)
+    os.kill(int(emulator), signal.SIGKILL)
+    _, error = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
     assert error.strip().splitlines()[0].startswith("The local cloud has ended (signal 9, SIGKILL: out of memory?).")

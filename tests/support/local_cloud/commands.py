@@ -6,6 +6,7 @@ import sys
 
 from local.deployment import ROOT
 from local.system import LocalSystem
+from tests.support.local_cloud.shop import PATIENCE
 
 type Run = subprocess.CompletedProcess[str]
 
@@ -29,4 +30,6 @@ def run_later(system: LocalSystem, module: str, *arguments: str, seconds: int) -
 
 def _run(module: str, arguments: tuple[str, ...], environment: dict[str, str]) -> Run:
     command = [sys.executable, "-m", module, "--stage", "local", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
