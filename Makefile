@@ -55,6 +55,10 @@ test-all: $(INSTALLED_TESTS) ## Run all tests, those in process under coverage; 
 test-rest: $(INSTALLED_TESTS) ## Run what `make test-all` adds to `make test`
 	@.venv/bin/python -m tests.run rest
 
+.PHONY: privileges
+privileges: $(INSTALLED_TESTS) ## Compare what the functions may do with what they did in the last `make test-all`
+	@.venv/bin/python -m tests.support.privileges build/recorded-calls
+
 .PHONY: test-unit test-functional test-infra test-integration
 test-unit test-functional test-infra test-integration: test-%: $(INSTALLED_TESTS)
 	@.venv/bin/python -m pytest tests/$*

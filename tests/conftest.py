@@ -28,6 +28,7 @@ os.environ.update(
         "OMS_AUDIT_BUCKET": "audit-heads",
         "OMS_STOCK_CHECK_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/stock-check",
         "OMS_WEBHOOK_KEYS_SECRET": "oms/test/webhook-keys",
+        "OMS_EXPIRY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/expiry",
         "OMS_DELIVERY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/deliveries",
         "OMS_SLOW_DELIVERY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/slow-deliveries",
         "OMS_REPLAY_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/replays",
@@ -44,9 +45,9 @@ os.environ.update(
 
 def pytest_configure(config: pytest.Config) -> None:
     if "RECORD_PRIVILEGES" in os.environ:
-        from tests.support.recorder import record  # after the environment is set
+        from tests.support.recorder import Recording  # after the environment is set
 
-        record(config.pluginmanager, Path(os.environ["RECORD_PRIVILEGES"]))
+        config.pluginmanager.register(Recording(Path(os.environ["RECORD_PRIVILEGES"])))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

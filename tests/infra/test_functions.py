@@ -7,6 +7,7 @@ from typing import Any
 
 from oms.inventory import stock_check
 from sweeper import worker
+from tests.support.recorder import FUNCTIONS
 from tests.support.template import HTTP, Synthesized, listed
 from verifier import handler as verifier
 
@@ -363,6 +364,7 @@ def test_secrets_are_named_by_stage_and_outlive_the_stack(prod: Synthesized) -> 
 
 def test_the_handlers_are_the_contract(prod: Synthesized) -> None:
     assert {name: function["Handler"] for name, function in prod.functions().items()} == HANDLERS
+    assert {name: f"{module}.lambda_handler" for module, name in FUNCTIONS.items()} == HANDLERS
 
 
 def test_every_function_has_the_common_defaults(prod: Synthesized) -> None:

@@ -54,9 +54,14 @@ def _answer(client: BaseClient, operation: str, parameters: Mapping[str, Any]) -
 BaseClient._make_api_call = _answer  # type: ignore[attr-defined]
 
 
-def add_observer(observe: Observer) -> None:
-    """From now on it is told of each call, once, before anything becomes of it."""
+@contextmanager
+def observed(observe: Observer) -> Iterator[None]:
+    """While it lasts, `observe` is told of each call, once, before anything becomes of it."""
     _observers.append(observe)
+    try:
+        yield
+    finally:
+        _observers.remove(observe)
 
 
 def to_botocore(client: BaseClient, operation: str, parameters: Mapping[str, Any]) -> Any:

@@ -1,6 +1,6 @@
 """Least privilege: the calls that the suites recorded against the policies of the template, both ways.
 
-`python -m tests.support.privileges FILE…` prints what each function used of its grants. It fails for a call that no
+`python -m tests.support.privileges FOLDER` prints what each function used of its grants. It fails for a call that no
 policy allows, for a grant that no call used and that has no reason below, and for a reason that no grant needs.
 """
 
@@ -20,9 +20,25 @@ from tests.support.template import FULL_SETTINGS, synthesize
 type Exceptions = Mapping[tuple[str, str, str], str]
 """(function, action, resource), each with wildcards → why the grant stays though no test uses it."""
 
+_BY_LAMBDA = "Lambda itself does it, with the function's role: "
 UNUSED: Exceptions = {
-    ("*", "logs:*", "*"): "Lambda itself writes the log with the function's role.",
-    ("*", "xray:*", "*"): "Lambda itself writes the traces with the function's role.",
+    ("*", "logs:*", "*"): _BY_LAMBDA + "it writes the log.",
+    ("*", "xray:*", "*"): _BY_LAMBDA + "it writes the traces.",
+    ("*", "sqs:ReceiveMessage", "*"): _BY_LAMBDA + "it reads the function's queue.",
+    ("*", "sqs:DeleteMessage", "*"): _BY_LAMBDA + "it reads the function's queue.",
+    ("*", "sqs:ChangeMessageVisibility", "*"): _BY_LAMBDA + "it reads the function's queue.",
+    ("*", "sqs:GetQueueUrl", "*"): _BY_LAMBDA + "CDK grants it with the reading of a queue.",
+    ("*", "sqs:GetQueueAttributes", "*"): _BY_LAMBDA + "CDK grants it with the reading of a queue. And Admin asks for "
+    "the depth of every queue of OMS_QUEUES, of which the tests name three.",
+    ("*", "dynamodb:DescribeStream", "*/stream"): _BY_LAMBDA + "it reads the stream.",
+    ("*", "dynamodb:GetRecords", "*/stream"): _BY_LAMBDA + "it reads the stream.",
+    ("*", "dynamodb:GetShardIterator", "*/stream"): _BY_LAMBDA + "it reads the stream.",
+    ("*", "dynamodb:ListStreams", "*/stream"): _BY_LAMBDA + "it reads the stream.",
+    ("Sealer", "sqs:SendMessage", "AuditSealerPoison"): "What the sealer cannot decode: no test has such a record.",
+    ("Exporter", "s3:ListBucket", "ExportsFiles"): "Without it S3 answers 403, not 404, for a file that is not there.",
+    ("Reports", "s3:GetObject", "ExportsFiles/*"): "A signed link has the rights of the function that signed it.",
+    ("Notifier", "ses:SendEmail", "*"): "The tests in process play SES; the local cloud's send mails. SES asks for the "
+    "address or a domain above it, whichever is verified, and for the configuration set.",
 }
 
 
@@ -61,8 +77,9 @@ def _is_of(grant: Grant, key: tuple[str, str, str]) -> bool:
 
 
 def _plain(resource: str) -> str:
-    """Without the eight digits that CDK appends."""
-    return re.sub(r"<(\w+?)[0-9A-F]{8}>", r"\1", resource)
+    """Without the eight digits that CDK appends, and of an ARN what comes after region and account."""
+    named = re.sub(r"<(\w+?)[0-9A-F]{8}>", r"\1", resource)
+    return re.sub(r"arn:<AWS::Partition>:\w+:<AWS::Region>:<AWS::AccountId>:", "", named)
 
 
 def _context(call: Call) -> str:

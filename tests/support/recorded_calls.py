@@ -7,7 +7,7 @@ names in it are those that the tests gave; `read_calls` finds, by the settings t
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,18 @@ PARAMETER = "arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter"
 SCHEDULE = "arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule/"
 SES = "arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:"
 KEY = "dynamodb:LeadingKeys"
+
+# Names that single tests make up, and the setting that holds the real one.
+MADE_UP = (
+    (r".*/check-[0-9A-Z]{20}", "OMS_STOCK_CHECK_QUEUE_URL"),
+    (r".*/(poison-)?[0-9A-Z]{20}", "OMS_POISON_QUEUE_URL"),
+    # Queues that the statistics watch: each stands for any of them.
+    (r".*/[abc]-[0-9A-Z]{20}", "OMS_STOCK_CHECK_QUEUE_URL"),
+    (r"oms/rotated/signing-keys", "OMS_SIGNING_KEYS_SECRET"),
+    (r"/oms/rotated/jwks", "OMS_JWKS_PARAMETER"),
+    (r"Oms-dev-[0-9A-Z]{20}-identity", "OMS_IDENTITY_TABLE"),
+    (r"Oms-dev-[0-9A-Z]{20}-audit", "OMS_AUDIT_TABLE"),
+)
 
 type Parameters = Mapping[str, Any]
 type Judged = tuple[str, str, list[tuple[str, str]]]
@@ -130,6 +142,14 @@ _RULES: Mapping[str, Callable[[str, Parameters], Iterator[Judged]]] = {
 # ---- files ----------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Names:
+    """The template's names of what a function's settings name, by the setting, and by the name that tests give it."""
+
+    of_settings: Mapping[str, str]
+    of_tests: Mapping[str, str]
+
+
 def write_calls(path: Path, settings: Mapping[str, str], calls: Iterable[Call]) -> None:
     """`settings`: the names that the tests gave, by the variable of a function's environment that would hold them."""
     lines = [{"settings": dict(settings)}, *(asdict(call) for call in sorted(calls))]
@@ -148,7 +168,7 @@ def _read(lines: Sequence[str], template: Template) -> Iterator[Call]:
     names = _names(json.loads(lines[0])["settings"], template)
 
     def translated(function: str, text: str) -> str:
-        return re.sub(r"\{(.*?)\}", lambda found: names[function].get(found[1], found[0]), text)
+        return re.sub(r"\{(.*?)\}", lambda found: _real(found[1], names[function]) or found[0], text)
 
     for line in lines[1:]:
         read = json.loads(line)
@@ -157,14 +177,19 @@ def _read(lines: Sequence[str], template: Template) -> Iterator[Call]:
         yield Call(function, read["action"], translated(function, read["resource"]), context)
 
 
-def _names(settings: Mapping[str, str], template: Template) -> dict[str, dict[str, str]]:
-    """By function: a name of the tests → the template's, both held by the same setting."""
+def _real(name: str, names: Names) -> str | None:
+    return names.of_tests.get(name) or next(
+        (names.of_settings.get(setting) for pattern, setting in MADE_UP if re.fullmatch(pattern, name)), None
+    )
+
+
+def _names(settings: Mapping[str, str], template: Template) -> dict[str, Names]:
+    """By function."""
     secrets = secrets_of(template)
-    names: dict[str, dict[str, str]] = {}
+    found = {}
     for function, properties in functions_of(template).items():
-        known = names.setdefault(function, {})
-        for setting, value in properties["Environment"]["Variables"].items():
-            if settings.get(setting):
-                text = rendered(value)
-                known[settings[setting]] = secrets.get(text, text)
-    return names
+        variables = {it: rendered(value) for it, value in properties["Environment"]["Variables"].items()}
+        of_settings = {it: secrets.get(value, value) for it, value in variables.items()}
+        of_tests = {settings[it]: value for it, value in of_settings.items() if settings.get(it)}
+        found[function] = Names(of_settings, of_tests)
+    return found

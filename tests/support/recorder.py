@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 
 from oms.settings import settings
-from tests.support.aws_calls import add_observer
+from tests.support.aws_calls import observed
 from tests.support.policies import Call
 from tests.support.recorded_calls import judged, write_calls
 
@@ -52,43 +52,51 @@ FUNCTIONS = {
 class Recorder:
     """The calls of one process."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._calls: set[Call] = set()
+    def __init__(self) -> None:
+        self.calls: set[Call] = set()
         self._entered: set[int] = set()
 
-    def pytest_runtest_setup(self) -> None:
+    def mark_functions(self) -> None:
         """Marks where each function begins. Again for modules that were imported since."""
         for module_name, function in FUNCTIONS.items():
             module = sys.modules.get(module_name)
             if module and id(module) not in self._entered:
                 self._entered.add(id(module))
                 handler: Any = module.lambda_handler
-                module.lambda_handler = wraps(handler)(partial(_enter, function, handler))  # type: ignore[attr-defined]
+                module.lambda_handler = wraps(handler)(partial(enter, function, handler))  # type: ignore[attr-defined]
 
     def observe(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
         function = function_at_work()
         if function:
             for action, resource, context in judged(service, operation, parameters):
-                self._calls.add(Call(function, action, resource, tuple(sorted(set(context)))))
+                self.calls.add(Call(function, action, resource, tuple(sorted(set(context)))))
+
+
+class Recording:
+    """The plugin of pytest: one recorder for the whole process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._recorder = Recorder()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Iterator[None]:
+        with observed(self._recorder.observe):
+            return (yield)
+
+    def pytest_runtest_setup(self) -> None:
+        self._recorder.mark_functions()
 
     def pytest_sessionfinish(self) -> None:
-        if not self._calls:  # the controller of several workers makes none
+        if not self._recorder.calls:  # the controller of several workers makes none
             return
         known = {f"OMS_{it.name.upper()}": getattr(settings(), it.name) for it in fields(settings())}
         names = {name: value for name, value in known.items() if isinstance(value, str)}
         self._folder.mkdir(parents=True, exist_ok=True)
-        write_calls(self._folder / f"{uuid4().hex}.jsonl", names, self._calls)
+        write_calls(self._folder / f"{uuid4().hex}.jsonl", names, self._recorder.calls)
 
 
-def record(plugins: pytest.PytestPluginManager, folder: Path) -> None:
-    """From now on to the end of the process."""
-    recorder = Recorder(folder)
-    add_observer(recorder.observe)
-    plugins.register(recorder)
-
-
-def _enter(function: str, handler: Any, event: Any, context: Any) -> Any:
+def enter(function: str, handler: Any, event: Any, context: Any) -> Any:
     """Calls a handler; `function_at_work` reads the name of its function from this frame."""
     return handler(event, context)
 
@@ -99,14 +107,14 @@ def function_at_work() -> str | None:
     The work of a thread that the code began is that of the function which the main thread is in.
     """
     for frame in _below_the_hook(sys._getframe(2)):
-        if frame.f_code is _enter.__code__:
+        if frame.f_code is enter.__code__:
             return str(frame.f_locals["function"])
         if frame.f_code.co_filename.startswith(TESTS):
             return None
     if threading.current_thread() is threading.main_thread():
         return None
     main = sys._current_frames()[threading.main_thread().ident or 0]
-    return next((str(it.f_locals["function"]) for it in _up(main) if it.f_code is _enter.__code__), None)
+    return next((str(it.f_locals["function"]) for it in _up(main) if it.f_code is enter.__code__), None)
 
 
 def _below_the_hook(frame: FrameType) -> Iterator[FrameType]:

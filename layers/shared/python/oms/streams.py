@@ -62,7 +62,7 @@ def is_restored(change: Change) -> bool:
 
     A later change of such an item is news again: then both images have the mark, or the new one has none.
     """
-    before = (change.old or {}).get(RESTORED, {}).get("S", "")
+    before = str((change.old or {}).get(RESTORED, {}).get("S", ""))
     if change.new is None:
         return before.endswith(REMOVED)
     return change.new.get(RESTORED, {}).get("S", "") not in ("", before)
