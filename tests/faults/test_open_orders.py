@@ -17,6 +17,7 @@ from oms.reports.models import Applied
 from oms.streams import Change
 from tests.support.aws_calls import Call, intercepted
 from tests.support.database import table
+from tests.support.examples import examples
 from tests.support.faults import Reason, cancelled, conflicted, crashes, failing, lose_answer, refuse
 from tests.support.gateway import call
 from tests.support.invocation import Person
@@ -94,7 +95,7 @@ def test_an_event_costs_a_read_and_a_write(shop: Shop) -> None:
     assert made == [["BatchGetItem", "TransactWriteItems"]] * 4 + [["BatchGetItem"]]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_f14_doubled_reordered_and_late_events_give_the_same_count(
     shop: Shop, other: Person, events: list[Told], data: st.DataObject

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.cancellation_reasons import LINES, PUTS, Mix, Scene, designed, mixes, stored_before
+from tests.support.examples import examples
 from tests.support.shop import Shop, orders_stored, stock_of
 
 both_ways = pytest.mark.parametrize("persistent", [False, True], ids=["once", "always"])
@@ -77,8 +78,7 @@ def any_mix(draw: st.DrawFn) -> Mix:
 
 
 @settings(
-    max_examples=60,
-    deadline=None,
+    max_examples=examples(60),
     print_blob=True,
     # Each scene clears the tables itself.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -15,6 +15,7 @@ from oms.errors import UnavailableError
 from tests.support.audit_log import Log, assert_sealed
 from tests.support.aws_calls import Call, intercepted
 from tests.support.database import table
+from tests.support.examples import examples
 from tests.support.faults import between, crashes, failing, lose_answer, reason_at, refuse, timed_out
 from tests.support.fixtures import few_denials, log
 from tests.support.streams import Record
@@ -220,7 +221,7 @@ def test_a_burst_is_sealed_99_at_a_time(log: Log) -> None:
     assert found == []
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_f14_records_that_come_doubled_in_any_order_and_days_late_are_sealed_once(
     log: Log, data: st.DataObject

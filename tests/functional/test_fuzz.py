@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.gateway import assert_problem, call
 from tests.support.invocation import Answer, Person
 
@@ -92,8 +93,7 @@ def requests(draw: st.DrawFn) -> tuple[str, str, Any, str, dict[str, str]]:
 
 # Derandomized, so that a run fails for what was changed and not by luck; raise max_examples to search.
 @hypothesis_settings(
-    max_examples=250,
-    deadline=None,
+    max_examples=examples(250),
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from oms import clock
@@ -19,6 +19,7 @@ from oms.settings import settings
 from tests.support.aws_calls import intercepted
 from tests.support.database import table
 from tests.support.event_bus import entries_of
+from tests.support.examples import examples
 from tests.support.faults import Crash, between, crash_after, crash_before, crashes, lose_answer
 from tests.support.invocation import Person
 from tests.support.schedules import addressed, due, entries_kept, serve
@@ -121,7 +122,7 @@ def test_f14_late_runs_have_nothing_left_to_tell_and_early_ones_wait(
     assert len(exports()) == 1
 
 
-@examples(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(minutes=st.lists(st.integers(-1000, 400 * 24 * 60), min_size=1, max_size=8))
 def test_f21_the_spans_of_runs_meet_without_gap_or_overlap_in_whatever_order_and_however_often_they_come(
     schedule: Callable[..., Schedule], minutes: list[int]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from oms import clock
 from oms.exportable import REPORTS
 from oms.exports.cells import Lines, text
+from tests.support.examples import examples
 from tests.support.exports import an_order, content, exported, look_until_it_is_done_with, request_export
 from tests.support.fixtures import files, product
 from tests.support.invocation import Person
@@ -109,7 +110,7 @@ def test_every_column_that_has_text_is_tried_here() -> None:
 NASTY = st.text(st.sampled_from([*"=+-@;,\t\r\n\0\"' a1\u00a0\ufeff\u200b\uff1d\uff0b\uff0d\uff20\ufe66"]), max_size=12)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500))
 @given(st.lists(st.lists(st.one_of(NASTY, st.text()), min_size=1, max_size=4), min_size=1, max_size=4))
 @example([["a;\t=1"]])
 @example([["", ';"=']])

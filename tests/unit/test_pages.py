@@ -81,7 +81,7 @@ def keys(page: Page[Entry]) -> list[str]:
     return [entry["key"] for entry in page.items]
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(KEYS, unique=True, max_size=30),
     st.lists(st.integers(0, 3), min_size=30, max_size=30),
@@ -125,7 +125,7 @@ class Thing(StoredItem):
     key = UnicodeAttribute(range_key=True)
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(KEYS, unique=True, max_size=30),
     st.integers(1, 7),

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from oms.exports.expressions import Cron, ExpressionError, Rate, parse
+from tests.support.examples import examples
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 MONTHS = [f"{date(2026, it, 1):%b}".upper() for it in range(1, 13)]
@@ -137,7 +138,7 @@ def refusal(text: str) -> str | None:
 # ---- what is taken, and when it runs --------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(crons(), st.timedeltas(timedelta(days=30), timedelta(days=3000)).map(lambda it: NOW + it))
 def test_every_documented_cron_is_taken_and_runs_when_the_model_does(modelled: Modelled, moment: datetime) -> None:
     if why := refusal(modelled.text):
@@ -188,7 +189,7 @@ def documented(text: str) -> bool:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(crons(), st.data())
 def test_what_the_grammar_does_not_have_is_refused(modelled: Modelled, data: st.DataObject) -> None:
     """A valid expression with some of its characters replaced, taken away or added."""
