@@ -1,9 +1,13 @@
-"""docs/deploying.md says what the commands do: its policy, its lines for make, and those that are rehearsed."""
+"""The first day on AWS: what docs/deploying.md says is so, and CDK acts where the other commands do."""
 
 import json
+import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from local.rehearse import MARKED, script
 from oms.commands import rights
@@ -36,3 +40,45 @@ def test_each_target_of_make_that_docs_name_is_there() -> None:
 def test_the_lines_that_are_rehearsed_are_a_script() -> None:
     assert len(MARKED.findall(PAGE)) >= 6
     subprocess.run(["bash", "-n"], input=script(PAGE), text=True, check=True)  # noqa: S607
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Runs a target with a CDK and with commands that only say how they were called."""
+    cdk, command = tmp_path / "cdk", tmp_path / "command"
+    cdk.write_text('#!/bin/sh\necho "cdk in ${AWS_REGION:-no region}: $*"\n')
+    cdk.chmod(0o700)
+    command.write_text('test "$1" != oms.commands.region || { echo "$REGION_FOUND"; test -n "$REGION_FOUND"; }\n')
+
+    def run(target: str, region: str) -> "subprocess.CompletedProcess[str]":
+        installed = [it for name in (".venv/.installed", str(cdk)) for it in ("-o", name)]
+        variables = [f"CDK={cdk}", f"COMMAND=sh {command}", "STAGE=dev"]
+        return subprocess.run(
+            ["make", "--no-print-directory", *installed, target, *variables],  # noqa: S607
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "us-west-1", "REGION_FOUND": region},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("target", ["bootstrap", "deploy"])
+def test_cdk_acts_in_the_region_of_the_commands(
+    make: Callable[..., "subprocess.CompletedProcess[str]"], target: str
+) -> None:
+    result = make(target, "eu-north-1")
+
+    assert f"cdk in eu-north-1: {target} --context stage=dev" in result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("target", ["bootstrap", "deploy"])
+def test_cdk_is_not_called_where_the_commands_find_no_region(
+    make: Callable[..., "subprocess.CompletedProcess[str]"], target: str
+) -> None:
+    result = make(target, "")
+
+    assert result.returncode != 0
+    assert "cdk in" not in result.stdout
