@@ -12,7 +12,7 @@ from botocore.validate import ParamValidator
 from oms import aws
 
 type Answer = Mapping[str, Any]
-type Answers = dict[str, Answer | Exception | Callable[[dict[str, Any]], Answer]]
+type Answers = dict[str, Answer | Exception | Callable[[dict[str, Any]], Answer | Exception]]
 """By `service.Operation`: an answer, an error to raise, or what makes either from the call's parameters."""
 
 

@@ -1,6 +1,7 @@
 """Deleting a stage: what is asked first. What goes, and in which order, is tested on the local cloud."""
 
 import io
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -22,6 +23,18 @@ def account(monkeypatch: pytest.MonkeyPatch) -> AwsAnswers:
             "ssm.DeleteParameter": RefusedError("ParameterNotFound"),
         },
     )
+
+
+def skipped(kind: str, name: str) -> dict[str, str]:
+    return {
+        "StackId": "arn:dev",
+        "StackName": "Oms-dev",
+        "EventId": name,
+        "Timestamp": "2026-01-31T00:00:00Z",
+        "PhysicalResourceId": name,
+        "ResourceType": kind,
+        "ResourceStatus": "DELETE_SKIPPED",
+    }
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
@@ -65,17 +78,6 @@ def test_in_a_terminal_the_stages_name_is_asked_for(
 def test_what_cannot_be_deleted_is_named_and_ends_no_other_deletion(
     account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def skipped(kind: str, name: str) -> dict[str, str]:
-        return {
-            "StackId": "arn:dev",
-            "StackName": "Oms-dev",
-            "EventId": name,
-            "Timestamp": "2026-01-31T00:00:00Z",
-            "PhysicalResourceId": name,
-            "ResourceType": kind,
-            "ResourceStatus": "DELETE_SKIPPED",
-        }
-
     gone = {"StackName": "Oms-dev", "StackStatus": "DELETE_COMPLETE", "CreationTime": "2026-01-31T00:00:00Z"}
     other = {**gone, "StackName": "Oms-prod", "StackId": "arn:prod"}
     account.answers |= {
@@ -115,3 +117,53 @@ def test_what_cannot_be_deleted_is_named_and_ends_no_other_deletion(
     assert "its 1 backups are being deleted; run this again" in said[3]
     assert account.called("cloudformation.DescribeStackEvents") == [{"StackName": "arn:dev"}]
     assert account.called("secretsmanager.DeleteSecret")[0]["ForceDeleteWithoutRecovery"] is True
+
+
+def test_the_stack_goes_first_and_its_data_when_nothing_uses_them_any_more(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = {"StackName": "Oms-dev", "StackId": "arn:dev", "CreationTime": "2026-01-31T00:00:00Z"}
+    live, gone = {**stack, "StackStatus": "CREATE_COMPLETE"}, {**stack, "StackStatus": "DELETE_COMPLETE"}
+
+    def describe(params: dict[str, str]) -> dict[str, list[dict[str, str]]] | RefusedError:
+        deleted = account.called("cloudformation.DeleteStack")
+        if deleted and params["StackName"] == "Oms-dev":
+            return GONE
+        return {"Stacks": [gone if deleted else live]}
+
+    account.answers |= {
+        "cloudformation.DescribeStacks": describe,
+        "cloudformation.UpdateTerminationProtection": {},
+        "cloudformation.DeleteStack": {},
+        "cloudformation.DescribeStackEvents": {
+            "StackEvents": [
+                skipped("AWS::DynamoDB::GlobalTable", "orders"),
+                skipped("AWS::S3::Bucket", "exports"),
+                skipped("AWS::S3::Bucket", "exports"),
+                skipped("AWS::SNS::Topic", "not-ours-to-delete"),
+            ]
+        },
+        "dynamodb.UpdateTable": {},
+        "dynamodb.DescribeTable": {"Table": {"TableStatus": "ACTIVE"}},
+        "dynamodb.DeleteTable": {},
+        "s3.ListObjectVersions": {"DeleteMarkers": [{"Key": "a.csv", "VersionId": "2"}]},
+        "s3.DeleteObjects": {},
+        "s3.DeleteBucket": {},
+        "ssm.DeleteParameter": {},
+    }
+
+    assert run(monkeypatch, "--stage", "dev", "--confirm", "dev") == ""
+
+    changes = [name.split(".")[1] for name, _ in account.calls if re.search(r"\.(Update|Delete)", name)]
+    assert changes == [
+        "UpdateTerminationProtection",
+        "DeleteStack",
+        "UpdateTable",
+        "DeleteTable",
+        "DeleteObjects",
+        "DeleteBucket",
+        "DeleteParameter",
+    ]
+    assert account.called("cloudformation.UpdateTerminationProtection")[0]["EnableTerminationProtection"] is False
+    assert account.called("dynamodb.UpdateTable")[0]["DeletionProtectionEnabled"] is False
+    assert "Nothing of the stage 'dev' is left." in capsys.readouterr().out
