@@ -19,7 +19,7 @@ from infra.streams import Stream, StreamConsumer
 
 # Ten transactions of a head and 99 links.
 BATCH = 990
-# Entries to seal, and what nobody of the system does to the table.
+# Entries to seal, and changes that no part of the system makes.
 WANTED = (
     {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["entry"]}}}},
     {"eventName": ["MODIFY"], "dynamodb": {"OldImage": {"kind": {"S": ["entry", "link"]}}}},

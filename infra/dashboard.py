@@ -19,7 +19,7 @@ PERIOD = cdk.Duration.minutes(5)
 # Of 24 columns: three graphs in a row.
 WIDTH, HEIGHT = 8, 6
 # By the service that emits them. Those that have alarms are here too: a graph says how long it has been so.
-EMITTED = {
+EMITTED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Orders": {"publisher": ("OrdersCreated", "OrdersConfirmed", "OrdersShipped", "OrdersCancelled", "OrdersExpired")},
     "Holds": {"expiry": ("HoldsExpired",), "sweeper": ("SweepsAsked",)},
     "Events": {

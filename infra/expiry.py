@@ -49,7 +49,7 @@ class Expiry(Construct):
         )
         alarms.on_dead_letters("Expiry", self.dead_letters)
         alarms.on_queue_age("Expiry", self.queue, seconds=LATE)
-        # A worker whose time ends is done with its message: what it left is told by the holds alone.
+        # A worker that runs out of time succeeds, and its message is gone: only the holds show what it left.
         alarms.on(
             "HoldsOverdue",
             alarms.counted("OldestOverdueHold", by="expiry", statistic=cloudwatch.Stats.MAXIMUM),

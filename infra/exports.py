@@ -71,7 +71,7 @@ class Exports(Construct):
                 s3.LifecycleRule(
                     id="files-are-kept-for-30-days",
                     expiration=cdk.Duration.days(KEPT_DAYS),
-                    # An export whose message waits in the dead-letter queue for longer begins anew.
+                    # An export whose message waits in the dead-letter queue for longer starts again.
                     abort_incomplete_multipart_upload_after=cdk.Duration.days(1),
                 )
             ],

@@ -25,7 +25,7 @@ TYPES = (
     "report.mail",
 )
 REQUESTS = ("mail.requested",)
-# An hour: longer, nobody waits for a new password.
+# An hour: no customer waits longer for a new password.
 TRIES = 10
 # Customers mistype their addresses now and then; so many in an hour have another cause.
 UNDELIVERABLE_AN_HOUR = 10

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,13 @@ def test_every_function_has_an_alarm_on_its_first_error(stage: Synthesized) -> N
 
     assert set(found) == set(stage.all(FUNCTION))
     assert {alarm["Threshold"] for alarm in found.values()} == {1}
+
+
+def service_behind(stage: Synthesized, target: dict[str, Any]) -> str:
+    """Of the function that a rule's target is, or that the target's queue feeds."""
+    fed = {referred(mapping["EventSourceArn"]): function for function, mapping in all_mappings(stage)}
+    behind_queue = fed.get(referred(target["Arn"]))
+    return (behind_queue or stage.function_of(target["Arn"]).removeprefix("Functions")[:-8]).lower()
 
 
 def consumed(stage: Synthesized) -> set[str]:
@@ -160,16 +168,23 @@ def test_every_function_that_signs_tokens_has_an_alarm_on_a_missing_key(stage: S
 
 
 def test_every_job_of_a_timetable_has_an_alarm_on_its_silence(stage: Synthesized) -> None:
-    fed = {referred(mapping["EventSourceArn"]): function for function, mapping in all_mappings(stage)}
-    jobs = set()
-    for rule in stage.all(RULE).values():
-        if "ScheduleExpression" in rule:
-            for target in rule["Targets"]:
-                fed_by = fed.get(referred(target["Arn"]))
-                function = fed_by or stage.function_of(target["Arn"]).removeprefix("Functions")[:-8]
-                jobs.add(function.lower())
+    jobs = {
+        service_behind(stage, target)
+        for rule in stage.all(RULE).values()
+        if "ScheduleExpression" in rule
+        for target in rule["Targets"]
+    }
 
     assert {it["service"] for it in silences(stage).values()} == jobs == {"sweeper", "verifier", "sealer"}
+
+
+def test_what_a_rule_cannot_deliver_is_kept_or_its_job_is_missed(stage: Synthesized) -> None:
+    watched_jobs = {it["service"] for it in silences(stage).values()}
+
+    for name, rule in stage.all(RULE).items():
+        for target in rule["Targets"]:
+            if "DeadLetterConfig" not in target:
+                assert service_behind(stage, target) in watched_jobs, f"{name} may fail without an alarm"
 
 
 def test_no_alarm_is_red_before_anything_has_happened(stage: Synthesized) -> None:
