@@ -112,6 +112,19 @@ def test_a_call_that_fails_makes_the_batch_come_again(shop: Shop) -> None:
     assert taken == []
 
 
+def test_the_orders_that_were_created_and_moved_are_counted(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    records = trade(shop, orders=3)
+    capsys.readouterr()
+
+    with bus() as taken:
+        publish(records)
+
+    (line,) = (json.loads(it) for it in capsys.readouterr().out.splitlines() if '"EventsPublished"' in it)
+    assert (line["OrdersCreated"], line["OrdersCancelled"]) == ([3.0], [1.0])
+    assert line["EventsPublished"] == [len(taken)]
+    assert "OrdersConfirmed" not in line, "what did not happen makes no metric, which would cost"
+
+
 def test_a_call_has_ten_entries_and_250_kb_at_most(shop: Shop) -> None:
     attributes = {f"{number:03d}": "x" * 500 for number in range(50)}
     with streamed(*TABLES) as records:
