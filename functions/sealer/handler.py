@@ -35,16 +35,16 @@ def _seal(records: list[dict[str, Any]]) -> int:
     entries = []
     for _, told in streams.understood(records, understand):
         if isinstance(told, Tampering):
-            _report(f"an item of the audit log was {told.how}", told.place)
+            report_tampering(f"an item of the audit log was {told.how}", told.place)
         elif isinstance(told, Entry):
             entries.append(told.item)
     return sealing.seal(entries, ring=ring)
 
 
 def ring(place: str) -> None:
-    _report("an item of the audit log is not as the system writes it", place)
+    report_tampering("an item of the audit log is not as the system writes it", place)
 
 
-def _report(what: str, place: str) -> None:
+def report_tampering(what: str, place: str) -> None:
     logger.error(what, place=place)
     metrics.add_metric("AuditTampered", MetricUnit.Count, 1)

@@ -78,7 +78,7 @@ def test_f27_a_transaction_that_is_there_in_part_hinders_nobody(
     again_first: bool,
 ) -> None:
     """Whatever is there of the head, the day, the markers and the rows, and whatever comes then."""
-    monkeypatch.setattr(models, "_ROWS_OF_A_PARTITION", partition)
+    monkeypatch.setattr(models, "ROWS_PER_PARTITION", partition)
     old, torn, new = ([an_event() for _ in range(number)] for number in (earlier, 2, 1))
     append(*old)
     before = stored()

@@ -33,7 +33,7 @@ AUTH, USERS = "/api/v1/auth", "/api/v1/admin/users"
 
 @pytest.fixture(autouse=True)
 def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "_COST", 4)
+    monkeypatch.setattr(passwords, "COST", 4)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def account(person: Callable[..., Person]) -> Callable[[], Person]:
     """A factory of signed-in users with the password OLD."""
 
     def make() -> Person:
-        hashed = bcrypt.hashpw(passwords._peppered(OLD, "1"), bcrypt.gensalt(4)).decode()
+        hashed = bcrypt.hashpw(passwords.peppered(OLD, "1"), bcrypt.gensalt(4)).decode()
         who = person()
         user = now(who)
         user.password_hash = hashed
@@ -64,7 +64,7 @@ def now(who: Person) -> User:
 
 def has_password(who: Person, password: str) -> bool:
     user = now(who)
-    return bcrypt.checkpw(passwords._peppered(password, "1"), user.password_hash.encode())
+    return bcrypt.checkpw(passwords.peppered(password, "1"), user.password_hash.encode())
 
 
 def entries(who: Person, action: str) -> int:

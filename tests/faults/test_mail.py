@@ -36,7 +36,7 @@ CLAIM, SEND, MARK = "TransactWriteItems", "SendEmail", "UpdateItem"
 @pytest.fixture(autouse=True)
 def _ses(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """An SES in which the sender is verified, asked by the client that the system itself makes."""
-    mail._ses.cache_clear()
+    mail.ses_client.cache_clear()
     ses = boto3.client("sesv2")
     if SENDER not in {it["IdentityName"] for it in ses.list_email_identities()["EmailIdentities"]}:
         ses.create_email_identity(EmailIdentity=SENDER)

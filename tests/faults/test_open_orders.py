@@ -250,7 +250,7 @@ def test_a_count_is_no_change_of_the_user(shop: Shop, placed: Told) -> None:
 
 @pytest.fixture
 def admin(person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch) -> Person:
-    monkeypatch.setattr(passwords, "_COST", 4)
+    monkeypatch.setattr(passwords, "COST", 4)
     put_item(Admins(*ADMINS_KEY, n=1))
     return person("admin")
 

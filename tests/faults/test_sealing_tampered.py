@@ -26,7 +26,7 @@ pytestmark = [
 def rung(log: Log, monkeypatch: pytest.MonkeyPatch, records: list[Record] | None = None) -> list[str]:
     """The places that the sealer raises the alarm for."""
     places: list[str] = []
-    monkeypatch.setattr(sealer, "_report", lambda _, place: places.append(place))
+    monkeypatch.setattr(sealer, "report_tampering", lambda _, place: places.append(place))
     log.seal(records)
     return places
 

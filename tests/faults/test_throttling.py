@@ -171,7 +171,7 @@ def test_f22_sessions_live_on_though_sign_in_and_refresh_are_throttled(
     time_machine: Callable[[timedelta], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(passwords, "_COST", 4)
+    monkeypatch.setattr(passwords, "COST", 4)
     account("ada@example.com")
     customers = Customers(shop, random, 0.3)
 

@@ -195,7 +195,7 @@ def create_order(world: World, key: str | None = None) -> Ask:
 def create_large_order(world: World) -> Ask:
     cart = {world.shop.product(5): 1 for _ in range(90)}
     for product in cart:
-        order_service._offers.learn(stock_of(product))
+        order_service.OFFERS.learn(stock_of(product))
     return lambda: world.shop.buy(cart)
 
 
@@ -446,7 +446,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
 @pytest.fixture
 def world(customer: Person, manager: Person, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch) -> World:
     """Warm: keys and secrets are loaded, the offer of the product is known, an account exists."""
-    monkeypatch.setattr(passwords, "_COST", 4)  # what bcrypt costs is not counted here
+    monkeypatch.setattr(passwords, "COST", 4)  # what bcrypt costs is not counted here
     shop = Shop(customer, manager)
     body = {"sku": "SKU-0", "name": "Hammer", "category": "Tools", "price": 10, "stock": 50}
     made = shop.manage("POST", "products", body)

@@ -55,7 +55,7 @@ def test_the_public_keys_may_be_cached(cloud: None, base: str) -> None:
 
 @pytest.mark.parametrize("base", ["", "/api/v1"])
 def test_a_set_without_keys_is_not_to_be_remembered(cloud: None, monkeypatch: pytest.MonkeyPatch, base: str) -> None:
-    monkeypatch.setattr(keyring, "_public", Reloaded(dict))
+    monkeypatch.setattr(keyring, "PUBLIC", Reloaded(dict))
 
     answer = call("GET", f"{base}/.well-known/jwks.json")
 
@@ -64,7 +64,7 @@ def test_a_set_without_keys_is_not_to_be_remembered(cloud: None, monkeypatch: py
 
 
 def test_that_the_keys_cannot_be_read_is_not_to_be_remembered(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keyring, "_public", Reloaded(keyring._load_public))
+    monkeypatch.setattr(keyring, "PUBLIC", Reloaded(keyring.load_public))
 
     with intercepted(refuse("GetParameter", timed_out)):
         answer = call("GET", "/.well-known/jwks.json")

@@ -52,7 +52,7 @@ class Story:
         self._now = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
         monkeypatch.setattr(clock, "now", lambda: self._now)
         monkeypatch.setattr(clock.secrets, "choice", random.Random(1).choice)
-        monkeypatch.setattr(passwords, "_COST", 4)
+        monkeypatch.setattr(passwords, "COST", 4)
 
     def tell(self, shop: Shop, admin: Person) -> list[Any]:
         """The events of it all."""

@@ -95,7 +95,7 @@ def test_from_is_within_and_to_and_the_time_of_asking_are_not(manager: Person, m
 
 def test_the_status_is_the_orders_own_where_the_index_lags(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     pending, shipped, lagging = an_order({}, status="pending"), an_order({}), an_order({})
-    real = reports.reading._found
+    real = reports.reading.decode_found
 
     def decoded(*arguments: Any) -> Any:
         found = real(*arguments)
@@ -103,7 +103,7 @@ def test_the_status_is_the_orders_own_where_the_index_lags(manager: Person, monk
             thing["status"] = {"S": "delivered"} if thing["id"]["S"] == lagging.id else thing["status"]
         return found
 
-    monkeypatch.setattr(reports.reading, "_found", decoded)
+    monkeypatch.setattr(reports.reading, "decode_found", decoded)
 
     assert [it["order_id"] for it in exported(manager, status="shipped")] == [shipped.id]
     assert [it["order_id"] for it in exported(manager, status="pending,shipped")] == [pending.id, shipped.id]

@@ -126,7 +126,7 @@ def test_the_last_try_gives_an_export_up_says_why_and_leaves_nothing(manager: Pe
 
 
 def test_what_would_have_too_many_parts_is_given_up_at_once(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_MOST_PARTS", 2)
+    monkeypatch.setattr(worker, "MAX_PARTS", 2)
     for _ in range(12):
         an_order(*[{}] * 3)
     export = request_export(manager)

@@ -112,7 +112,7 @@ def test_a_lost_end_of_a_partition_is_stepped_over_as_well(
     lost: set[int],
     limit: int,
 ) -> None:
-    monkeypatch.setattr(models, "_ROWS_OF_A_PARTITION", 6)  # the first one has the positions up to 5
+    monkeypatch.setattr(models, "ROWS_PER_PARTITION", 6)  # the first one has the positions up to 5
     events = [an_event() for _ in range(9)]
     feed_in(*events)
     remove(*(events[it] for it in lost))
@@ -184,7 +184,7 @@ def test_nothing_expires_that_a_reader_may_come_across(
     person: Callable[..., Person], time_machine: TimeMachine, monkeypatch: pytest.MonkeyPatch, taken_away: bool
 ) -> None:
     """Whether or not DynamoDB has taken away what is over its time: that comes in any order, days late."""
-    monkeypatch.setattr(models, "_ROWS_OF_A_PARTITION", 5)
+    monkeypatch.setattr(models, "ROWS_PER_PARTITION", 5)
     start, written = clock.now(), list[tuple[datetime, str]]()
     for day in (*range(8), 85, 86):
         time_machine(start + timedelta(days=day) - clock.now())

@@ -122,7 +122,7 @@ def test_what_is_on_its_way_for_the_first_time_is_left_to_it(world: World) -> No
 
 
 def test_much_that_is_not_wanted_is_passed_over_in_one_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "_PAGE", 4)
+    monkeypatch.setattr(replay, "PAGE", 4)
     subscription = filled(world, 30)
     last = deliveries_of(subscription)[-1]
     update_item(last, [Delivery.status.set("failed")])
@@ -134,8 +134,8 @@ def test_much_that_is_not_wanted_is_passed_over_in_one_go(world: World, monkeypa
 
 
 def test_it_goes_no_further_in_one_go_than_its_time_allows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "_PAGE", 2)
-    monkeypatch.setattr(replay, "_MOST_PAGES", 3)
+    monkeypatch.setattr(replay, "PAGE", 2)
+    monkeypatch.setattr(replay, "MAX_PAGES", 3)
     subscription = filled(world, 20)
     update_item(deliveries_of(subscription)[-1], [Delivery.status.set("failed")])
 

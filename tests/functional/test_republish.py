@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from oms import events, republish, stacks, streams
 from oms.orders.models import Order
 from oms.republish import NotRepublishedError
 from publisher import handler as publisher
+from tests.support.aws_calls import intercepted
 from tests.support.event_bus import bus, published
 from tests.support.invocation import Context, Person
 from tests.support.shop import Shop
@@ -35,10 +36,10 @@ class Lambda:
 
 
 @pytest.fixture
-def functions(monkeypatch: pytest.MonkeyPatch) -> Lambda:
+def functions() -> Iterator[Lambda]:
     functions = Lambda()
-    monkeypatch.setattr(republish, "_lambda", lambda: functions)
-    return functions
+    with intercepted(lambda call: functions.invoke(**call.parameters) if call.service == "lambda" else call.send()):
+        yield functions
 
 
 @pytest.fixture

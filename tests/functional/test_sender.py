@@ -170,7 +170,7 @@ def test_keys_that_cannot_be_had_now_cost_no_attempt(world: World, monkeypatch: 
 
     subscription = begun(world)
     (nudge,) = world.messages()
-    monkeypatch.setattr(vault, "_keys", Reloaded(no_keys))
+    monkeypatch.setattr(vault, "KEYS", Reloaded(no_keys))
 
     assert world.handle(QUICK, nudge) == ["0"]
     assert delivery_of(subscription).made == 0

@@ -28,7 +28,7 @@ class Refusal(io.BytesIO):
 def refuse(request, **_):
     return AWSResponse(request.url, 400, {"x-amzn-ErrorType": "MessageRejected"}, Refusal())
 
-ses = service._ses()
+ses = service.ses_client()
 ses.meta.events.register("before-send.sesv2.SendEmail", refuse)
 handler.notices.asked_by = lambda _: ses.send_email(Content={}, Destination={"ToAddresses": ["ada@example.com"]})
 record = {"messageId": "1", "body": "{}", "eventSource": "aws:sqs"}

@@ -197,7 +197,7 @@ def test_a_name_without_an_address_is_a_clear_422(admin: Person) -> None:
 
 
 def test_a_name_server_that_does_not_answer_holds_nobody_up(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "_RESOLVING_SECONDS", 0.1)
+    monkeypatch.setattr(service, "RESOLVING_SECONDS", 0.1)
     over = threading.Event()
     answered: list[bool] = []
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.append(over.wait(60)) or [])

@@ -48,7 +48,7 @@ def test_a_mail_is_tried_for_an_hour_each_time_in_its_own_time(prod: Synthesized
 
 def test_one_mail_takes_less_time_than_its_function_has(prod: Synthesized) -> None:
     """Reads and claim end within 19 s, SES gives up after 12, and what became of it is written down within 12."""
-    config = service._ses().meta.config
+    config = service.ses_client().meta.config
 
     assert (config.connect_timeout + config.read_timeout, config.retries["total_max_attempts"]) == (12, 1)
     assert prod.functions()["Notifier"]["Timeout"] > 19 + 12 + service._SETTLING_SECONDS + 6

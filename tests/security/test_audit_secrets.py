@@ -68,7 +68,7 @@ def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
         for asker in ("owner", "admin"):
             ask(world, name, asker)()
 
-    secrets |= {*passwords._peppers.get().values(), *macs.KEYS.get().values(), *vault._keys.get().values()}
+    secrets |= {*passwords.PEPPERS.get().values(), *macs.KEYS.get().values(), *vault.KEYS.get().values()}
     entries = audit_log()
     actions = {it["action"]["S"] for it in entries}
     assert {"login", "access.denied", "password.changed", "password.reset", "webhook.secret_rotated"} <= actions

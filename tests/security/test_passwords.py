@@ -105,7 +105,7 @@ def test_a10_composed_and_decomposed_input_is_one_password(cloud: None) -> None:
 
 def test_a10_what_bcrypt_sees_is_short_and_free_of_nul(cloud: None) -> None:
     for password in ("p" * 1000, "\x00" * 100, "\U0001f511" * 128):
-        peppered = passwords._peppered(password, "1")
+        peppered = passwords.peppered(password, "1")
         assert len(peppered) == 64
         assert b"\x00" not in peppered
 

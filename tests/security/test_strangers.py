@@ -289,7 +289,7 @@ def test_only_a_certificate_of_that_name_that_somebody_vouches_for_gets_the_requ
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate)
     client = ssl.create_default_context(cafile=str(certificate) if trusted else None)
-    monkeypatch.setattr(post, "_tls", lambda: client)
+    monkeypatch.setattr(post, "tls_context", lambda: client)
     url = serve(answering(HEAD + b"Content-Length: 0\r\n\r\n"), server)
 
     if trusted:
@@ -302,5 +302,5 @@ def test_only_a_certificate_of_that_name_that_somebody_vouches_for_gets_the_requ
 
 
 def test_certificates_and_names_are_checked_by_default() -> None:
-    assert post._tls().verify_mode == ssl.CERT_REQUIRED
-    assert post._tls().check_hostname
+    assert post.tls_context().verify_mode == ssl.CERT_REQUIRED
+    assert post.tls_context().check_hostname

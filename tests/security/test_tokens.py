@@ -73,7 +73,7 @@ def test_a01_unsigned_tokens_are_refused(forge: Forge) -> None:
 
 
 def test_a01_the_public_key_is_no_shared_secret(forge: Forge) -> None:
-    public = next(iter(keyring._public.get().values()))
+    public = next(iter(keyring.PUBLIC.get().values()))
     secrets = {
         "pem": public.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         "der": public.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),

@@ -85,7 +85,7 @@ def test_a20_a_secret_stands_in_the_answer_that_shows_it_and_nowhere_else(
 
 
 def stored_key() -> bytes:
-    (key,) = vault._keys.get().values()
+    (key,) = vault.KEYS.get().values()
     return key.encode()
 
 

@@ -38,8 +38,8 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def _cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """bcrypt at its lowest cost, a hundredth of a second in all, where the cost is not what is tested."""
     if "full_cost" not in request.fixturenames:
-        monkeypatch.setattr(passwords, "_COST", 4)
-        monkeypatch.setattr(passwords, "_NOBODY", b"$2b$04$" + passwords._NOBODY.removeprefix(b"$2b$12$"))
+        monkeypatch.setattr(passwords, "COST", 4)
+        monkeypatch.setattr(passwords, "UNKNOWN_HASH", b"$2b$04$" + passwords.UNKNOWN_HASH.removeprefix(b"$2b$12$"))
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def account(cloud: None) -> Callable[..., User]:
 
     def make(email: str = "ada@example.com", **attributes: Any) -> User:
         user_id, folded = clock.random_id(), emails.fold(email)
-        hashed = bcrypt.hashpw(passwords._peppered(PASSWORD, "1"), bcrypt.gensalt(4)).decode()
+        hashed = bcrypt.hashpw(passwords.peppered(PASSWORD, "1"), bcrypt.gensalt(4)).decode()
         values = {"first_name": "Ada", "role": "customer", "password_hash": hashed, "pepper_version": "1"} | attributes
         user = User(
             *user_key(user_id),

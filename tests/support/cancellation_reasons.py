@@ -102,7 +102,7 @@ class Scene:
         new_process()
         self.products = [self.shop.product(10) for _ in self.mix.lines]
         for product in self.products:
-            service._offers.learn(stock_of(product))
+            service.OFFERS.learn(stock_of(product))
         if self.mix.keyed and self.mix.stored:
             quantity = QUANTITY if self.mix.stored == "same" else 1
             self.stored_id = self._send(quantity).json["id"]

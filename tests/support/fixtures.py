@@ -80,7 +80,7 @@ def _aws() -> None:
 def cloud(_aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty tables, and processes that have seen no offer yet."""
     DATABASE.clear()
-    monkeypatch.setattr(orders, "_offers", OfferCache())
+    monkeypatch.setattr(orders, "OFFERS", OfferCache())
     # No exporter is at work: nobody waits for it.
     monkeypatch.setattr(exports, "WAIT_SECONDS", 0)
 
@@ -117,9 +117,9 @@ def files(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     as_s3_answers(monkeypatch)
     monkeypatch.setattr(parts, "FULL", 1000)
     # Read in one thread: moto does not bear several, and then the calls have an order.
-    monkeypatch.setattr(reading, "_AHEAD", 0)
-    monkeypatch.setattr(reading, "_PAGE", 4)
-    monkeypatch.setattr(reading, "_BATCH", 3)
+    monkeypatch.setattr(reading, "READ_AHEAD", 0)
+    monkeypatch.setattr(reading, "PAGE", 4)
+    monkeypatch.setattr(reading, "BATCH", 3)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def set_up(monkeypatch: pytest.MonkeyPatch) -> Ses:
     """Mail as a stage sets it up, and the SES that takes it."""
     ses = Ses()
     known = replace(settings(), mail_from=SENDER, public_url=SHOP)
-    monkeypatch.setattr(mail, "_ses", lambda: ses)
+    monkeypatch.setattr(mail, "ses_client", lambda: ses)
     monkeypatch.setattr(mail, "settings", lambda: known)
     monkeypatch.setattr(account_mails, "settings", lambda: known)
     return ses

@@ -32,7 +32,7 @@ BODIES = {"ship": {"carrier": "DHL", "tracking_number": "JD0140"}}
 
 def new_process() -> None:
     """What a process knows from earlier requests is gone, as after a crash."""
-    service._offers = OfferCache()
+    service.OFFERS = OfferCache()
 
 
 def orders_stored() -> list[Order]:

@@ -34,8 +34,8 @@ def _own_keys(account: Callable[..., User], monkeypatch: pytest.MonkeyPatch) -> 
     )
     own = replace(settings(), signing_keys_secret=NAMES["secret_name"], jwks_parameter=NAMES["parameter_name"])
     monkeypatch.setattr(keyring, "settings", lambda: own)
-    monkeypatch.setattr(keyring, "_signing", Reloaded(keyring._load_signing))
-    monkeypatch.setattr(keyring, "_public", Reloaded(keyring._load_public))
+    monkeypatch.setattr(keyring, "SIGNING", Reloaded(keyring.load_signing))
+    monkeypatch.setattr(keyring, "PUBLIC", Reloaded(keyring.load_public))
     yield
     boto3.client("secretsmanager").delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
     boto3.client("ssm").delete_parameters(Names=[NAMES["parameter_name"]])
@@ -148,11 +148,11 @@ def test_a_rotation_publishes_first_signs_later_and_ends_the_old_key_after_its_t
 def test_a_key_past_its_time_verifies_nothing(frozen: Clock) -> None:
     old = keys.ensure_signing_key(**NAMES)
     token = log_in().json["access_token"]
-    public = keyring._public.get()[old]
+    public = keyring.PUBLIC.get()[old]
 
     for ends_in, status in ((1, 200), (0, 401)):
         ending = replace(public, valid_until=int(frozen.now.timestamp()) + ends_in)
-        with patch.object(keyring, "_public", Reloaded(lambda ending=ending: {old: ending})):
+        with patch.object(keyring, "PUBLIC", Reloaded(lambda ending=ending: {old: ending})):
             assert me(token).status == status
 
 
@@ -206,7 +206,7 @@ def test_while_the_keys_cannot_be_read_the_loaded_ones_stay(frozen: Clock) -> No
 def test_the_command_makes_rotates_and_audits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], frozen: Clock
 ) -> None:
-    monkeypatch.setattr(keys, "_names", lambda _stage: NAMES)
+    monkeypatch.setattr(keys, "names_of", lambda _stage: NAMES)
     monkeypatch.setattr(keys, "table_of", lambda _stage, _domain: "audit")
 
     def run(*arguments: str) -> str:
@@ -229,7 +229,7 @@ def test_the_command_makes_rotates_and_audits(
 def test_a_key_whose_audit_entry_cannot_be_put_is_not_stored(
     monkeypatch: pytest.MonkeyPatch, frozen: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(keys, "_names", lambda _stage: NAMES)
+    monkeypatch.setattr(keys, "names_of", lambda _stage: NAMES)
     monkeypatch.setattr(keys, "table_of", lambda _stage, _domain: "audit")
     for arguments in ([], ["--rotate"]):
         before = stored()

@@ -199,7 +199,7 @@ def test_a_disabled_account_is_closed(account: Callable[..., User]) -> None:
 
 
 def test_without_a_signing_key_it_is_unavailable_and_nothing_is_counted() -> None:
-    with patch.object(keyring, "_signing", Reloaded(lambda: ())), recorded() as calls:
+    with patch.object(keyring, "SIGNING", Reloaded(lambda: ())), recorded() as calls:
         answer = log_in()
 
     assert (answer.status, answer.headers["Retry-After"]) == (503, "60")

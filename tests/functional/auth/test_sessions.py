@@ -174,7 +174,7 @@ def test_a_token_of_the_wrong_type_is_a_422(cloud: None, token: Any) -> None:
 
 
 def test_without_a_signing_key_no_token_is_used_up(pair: dict[str, Any]) -> None:
-    with patch.object(keyring, "_signing", Reloaded(lambda: ())):
+    with patch.object(keyring, "SIGNING", Reloaded(lambda: ())):
         assert refresh(pair["refresh_token"]).status == 503
 
     assert refresh(pair["refresh_token"]).status == 200

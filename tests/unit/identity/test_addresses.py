@@ -17,7 +17,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         fetches.append("fetch")
         return "s3cret"
 
-    monkeypatch.setattr(addresses, "_origin_secret", Reloaded(fetch))
+    monkeypatch.setattr(addresses, "ORIGIN_SECRET", Reloaded(fetch))
     return fetches
 
 

@@ -11,7 +11,7 @@ from oms.secret_store import Reloaded
 
 @pytest.fixture(autouse=True)
 def _peppers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "_peppers", Reloaded(lambda: {"1": "old", "2": "newer", "10": "newest"}))
+    monkeypatch.setattr(passwords, "PEPPERS", Reloaded(lambda: {"1": "old", "2": "newer", "10": "newest"}))
 
 
 def test_new_hashes_use_the_newest_pepper_and_cost_12() -> None:
@@ -24,7 +24,7 @@ def test_new_hashes_use_the_newest_pepper_and_cost_12() -> None:
 
 
 def test_a_hash_is_worth_nothing_without_its_own_pepper() -> None:
-    old = PasswordHash(bcrypt.hashpw(passwords._peppered("correct horse", "1"), bcrypt.gensalt(4)).decode(), "1")
+    old = PasswordHash(bcrypt.hashpw(passwords.peppered("correct horse", "1"), bcrypt.gensalt(4)).decode(), "1")
 
     assert passwords.matches("correct horse", old)
     assert not passwords.matches("correct horse", PasswordHash(old.text, "2"))
@@ -42,7 +42,7 @@ def test_comparing_with_nothing_takes_one_bcrypt_of_the_same_cost_and_is_never_t
 
 
 def test_the_stand_in_is_a_hash_that_bcrypt_takes() -> None:
-    assert not bcrypt.checkpw(b"x", passwords._NOBODY)
+    assert not bcrypt.checkpw(b"x", passwords.UNKNOWN_HASH)
 
 
 @pytest.mark.parametrize("password", ["12345670", "x" * 128, "päßwört!", "        ", "\x00" * 8])
@@ -75,5 +75,5 @@ def test_the_digest_of_an_address_needs_the_pepper() -> None:
 
     assert digest == passwords.email_digest("ada@example.org")
     assert digest != passwords.email_digest("ada@example.com")
-    with patch.object(passwords, "_peppers", Reloaded(lambda: {"1": "other"})):
+    with patch.object(passwords, "PEPPERS", Reloaded(lambda: {"1": "other"})):
         assert digest != passwords.email_digest("ada@example.org")

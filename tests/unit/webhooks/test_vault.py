@@ -16,7 +16,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Sets which keys there are, by version; at first one."""
 
     def put(**versions: str) -> None:
-        monkeypatch.setattr(vault, "_keys", Reloaded(lambda: {it.removeprefix("v"): versions[it] for it in versions}))
+        monkeypatch.setattr(vault, "KEYS", Reloaded(lambda: {it.removeprefix("v"): versions[it] for it in versions}))
 
     put(v1="a" * 64)
     return put

@@ -29,7 +29,7 @@ type Role = Literal["public", "customer", "manager", "admin"]
 _TAG = re.compile(r'"[\x21\x23-\x7e]*"')
 _TAGS = re.compile(rf"(W/)?{_TAG.pattern}(\s*,\s*(W/)?{_TAG.pattern})*")
 # Of a page's items, in bytes of their JSON. Three times that still fits where all of it has to be escaped.
-_MAX_PAGE = 1024 * 1024
+MAX_PAGE = 1024 * 1024
 # What a URI may hold unescaped, and the sign of what is escaped already (RFC 3986).
 _IN_URI = "~!$%&'()*+,;=:@/"
 
@@ -198,7 +198,7 @@ def listed[T, P: BaseModel](page: Page[T], show: Callable[[T], BaseModel], answe
     for number, (_, thing) in enumerate(page.placed):
         item = show(thing)
         size += len(item.model_dump_json().encode())
-        if items and size > _MAX_PAGE:
+        if items and size > MAX_PAGE:
             position = page.placed[number - 1][0]
             break
         items.append(item)

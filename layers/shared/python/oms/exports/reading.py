@@ -25,10 +25,10 @@ from oms.settings import aws_region
 type Raw = dict[str, Any]
 
 # Entries of one Query: those of all partitions are in memory at once.
-_PAGE = 1000
+PAGE = 1000
 # Things of one BatchGetItem, 100 at most; and how many of these are under way while the lines of others are made.
-_BATCH = 50
-_AHEAD = 3
+BATCH = 50
+READ_AHEAD = 3
 # Within a text the quotes would stand behind backslashes.
 _ALL_PROCESSED = b'"UnprocessedKeys":{}'
 
@@ -57,7 +57,7 @@ def things(
     start = max(low or LOWEST, after + LOWEST if after else LOWEST)
     batches = _batches(listing, start, high or HIGHEST)
     for (end, entries), answers in _ahead(batches, lambda batch: _read(listing, batch[1])):
-        found = _found(listing, entries, answers)
+        found = decode_found(listing, entries, answers)
         for entry in entries:
             yield entry[listing.index.sort_key]["S"], found.pop(_frozen(listing.key(entry)), None)
         yield end, None
@@ -68,7 +68,7 @@ def _batches(listing: Listing, low: str, high: str) -> Iterator[tuple[str, Seque
     sort_key = listing.index.sort_key
     for end, entries in _pages(listing.index, listing.partitions, low, high):
         wanted = [it for it in entries if listing.wanted(it)]
-        for batch in batched(wanted, _BATCH, strict=False):
+        for batch in batched(wanted, BATCH, strict=False):
             yield batch[-1][sort_key]["S"], batch
         yield end, ()
 
@@ -100,7 +100,7 @@ def _query(index: Index, partition: str, low: str, high: str) -> tuple[list[Raw]
         lambda: client().query(
             TableName=index.table,
             IndexName=index.name,
-            Limit=_PAGE,
+            Limit=PAGE,
             KeyConditionExpression="#partition = :partition AND #sort BETWEEN :low AND :high",
             ExpressionAttributeNames={"#partition": index.partition_key, "#sort": index.sort_key},
             ExpressionAttributeValues={":partition": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}},
@@ -134,7 +134,9 @@ def _read(listing: Listing, entries: Sequence[Raw]) -> list[bytes]:
     return answers
 
 
-def _found(listing: Listing, entries: Sequence[Raw], answers: Iterable[bytes]) -> dict[frozenset[tuple[str, str]], Raw]:
+def decode_found(
+    listing: Listing, entries: Sequence[Raw], answers: Iterable[bytes]
+) -> dict[frozenset[tuple[str, str]], Raw]:
     """The things of these entries, by key."""
     key_names = list(listing.key(entries[0])) if entries else []
     return {
@@ -155,15 +157,15 @@ def _frozen(key: Raw) -> frozenset[tuple[str, str]]:
 
 def _ahead[A, B](inputs: Iterable[A], read: Callable[[A], B]) -> Iterator[tuple[A, B]]:
     """What is read for each input, in their order, some being read ahead of the one that is given."""
-    if not _AHEAD:
+    if not READ_AHEAD:
         yield from ((it, read(it)) for it in inputs)
         return
     client()  # made before the threads: botocore's client creation is not thread-safe
-    with ThreadPoolExecutor(max_workers=_AHEAD) as pool:
+    with ThreadPoolExecutor(max_workers=READ_AHEAD) as pool:
         under_way: deque[tuple[A, Future[B]]] = deque()
         for it in inputs:
             under_way.append((it, pool.submit(read, it)))
-            if len(under_way) > _AHEAD:
+            if len(under_way) > READ_AHEAD:
                 first, reading = under_way.popleft()
                 yield first, reading.result()
         while under_way:
@@ -182,7 +184,7 @@ def client() -> Any:
         connect_timeout=1,
         read_timeout=5,
         retries={"mode": "standard", "total_max_attempts": 2},
-        max_pool_connections=2 + _AHEAD,
+        max_pool_connections=2 + READ_AHEAD,
     )
     return session.create_client("dynamodb", region_name=aws_region(), config=config)
 

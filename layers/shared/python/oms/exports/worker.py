@@ -22,7 +22,7 @@ from oms.exports.reports import Report
 from oms.settings import settings
 
 # 16 GB: what one run can read for its digest, and an item holds with room to spare.
-_MOST_PARTS = 2000
+MAX_PARTS = 2000
 
 type HasTime = Callable[[], bool]
 type Reports = Mapping[str, Report]
@@ -172,7 +172,7 @@ def _write(export: Export, report: Report, has_time: HasTime) -> Export:
 def _put_part(export: Export, part: PartOfFile, position: str | None, *, ended: bool = False) -> Export:
     parts = list(export.parts)
     if part.lines or not parts:
-        if len(parts) == _MOST_PARTS:
+        if len(parts) == MAX_PARTS:
             raise TooLargeError
         parts.append(files.upload_part(export, len(parts) + export.run, part.close()))
     return _move(export, position, parts=parts, rows=export.rows + part.lines, ended=ended)

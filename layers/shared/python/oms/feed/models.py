@@ -8,7 +8,7 @@ from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
 from oms.dynamodb import IntegerAttribute, StoredItem
 from oms.settings import settings
 
-_ROWS_OF_A_PARTITION = 10_000
+ROWS_PER_PARTITION = 10_000
 _DIGITS = 12
 
 
@@ -41,12 +41,12 @@ class Row(FeedItem, discriminator="row"):
 
     @staticmethod
     def key(position: int) -> tuple[str, str]:
-        return f"log#{position // _ROWS_OF_A_PARTITION:08d}", f"{position:0{_DIGITS}d}"
+        return f"log#{position // ROWS_PER_PARTITION:08d}", f"{position:0{_DIGITS}d}"
 
     @staticmethod
     def end_of_partition(position: int) -> int:
         """The position that the partition after this one begins with."""
-        return (position // _ROWS_OF_A_PARTITION + 1) * _ROWS_OF_A_PARTITION
+        return (position // ROWS_PER_PARTITION + 1) * ROWS_PER_PARTITION
 
     @property
     def position(self) -> int:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from oms.secret_store import Reloaded, read_secret
 from oms.settings import settings
 
-_origin_secret = Reloaded(lambda: read_secret(settings().origin_secret))
+ORIGIN_SECRET = Reloaded(lambda: read_secret(settings().origin_secret))
 
 
 def client_address(source_ip: str, headers: Mapping[str, str]) -> str:
@@ -23,7 +23,7 @@ def _viewer(headers: Mapping[str, str]) -> str | None:
     presented = headers.get("x-origin-secret")
     if not presented or not settings().origin_secret:
         return None
-    if not hmac.compare_digest(presented.encode("utf-8", "replace"), _origin_secret.get().encode()):
+    if not hmac.compare_digest(presented.encode("utf-8", "replace"), ORIGIN_SECRET.get().encode()):
         return None
     # `ip:port`, with IPv6 addresses bare or in brackets.
     viewer = headers.get("cloudfront-viewer-address", "").rpartition(":")[0].strip("[]")

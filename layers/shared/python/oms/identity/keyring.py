@@ -42,7 +42,7 @@ class PublicKey:
         return self.valid_until is None or clock.now().timestamp() < self.valid_until
 
 
-def _load_signing() -> tuple[SigningKey, ...]:
+def load_signing() -> tuple[SigningKey, ...]:
     stored = json.loads(read_secret(settings().signing_keys_secret))
     return tuple(SigningKey(key["kid"], _private_key(key["private_pem"]), key["signs_from"]) for key in stored["keys"])
 
@@ -54,7 +54,7 @@ def _private_key(pem: str) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-def _load_public() -> dict[str, PublicKey]:
+def load_public() -> dict[str, PublicKey]:
     stored = json.loads(read_parameter(settings().jwks_parameter) or '{"keys": []}')
     return {key["kid"]: _public_key(key) for key in stored["keys"]}
 
@@ -65,14 +65,14 @@ def _public_key(stored: dict[str, Any]) -> PublicKey:
     return PublicKey(jwk, ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key(), stored["valid_until"])
 
 
-_signing = Reloaded(_load_signing)
-_public = Reloaded(_load_public)
+SIGNING = Reloaded(load_signing)
+PUBLIC = Reloaded(load_public)
 
 
 def signing_key() -> SigningKey:
     """The newest key whose time to sign has come. UnavailableError, counted for an alarm, when there is none."""
     now = clock.now().timestamp()
-    ready = [key for key in _signing.get() if key.signs_from <= now]
+    ready = [key for key in SIGNING.get() if key.signs_from <= now]
     if not ready:
         logger.error("there is no signing key: run `make keys`")
         metrics.add_metric(name="SigningKeyMissing", unit=MetricUnit.Count, value=1)
@@ -81,10 +81,10 @@ def signing_key() -> SigningKey:
 
 
 def verification_key(kid: str) -> ec.EllipticCurvePublicKey | None:
-    public = _public.get().get(kid)
+    public = PUBLIC.get().get(kid)
     return public.key if public and public.is_valid else None
 
 
 def public_jwks() -> dict[str, list[dict[str, str]]]:
     """The JWK Set (RFC 7517) that others verify access tokens with; without private parts by construction."""
-    return {"keys": [public.jwk for public in _public.get().values() if public.is_valid]}
+    return {"keys": [public.jwk for public in PUBLIC.get().values() if public.is_valid]}

@@ -144,7 +144,7 @@ def _audit(stage: str, action: str, kid: str) -> None:
     aws.session().client("dynamodb").put_item(TableName=table_of(stage, "Audit"), Item=entry.serialize())
 
 
-def _names(stage: str) -> dict[str, str]:
+def names_of(stage: str) -> dict[str, str]:
     return {"secret_name": f"oms/{stage}/signing-keys", "parameter_name": f"/oms/{stage}/jwks"}
 
 
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--stage", required=True, choices=("local", "dev", "prod"))
     parser.add_argument("--rotate", action="store_true", help="publish a new key that takes over in 15 minutes")
     arguments = parser.parse_args()
-    names = _names(arguments.stage)
+    names = names_of(arguments.stage)
     with acting_on(arguments.stage):
         before = [key["kid"] for key in _stored_keys(names["secret_name"])]
         make = rotate_signing_key if arguments.rotate else ensure_signing_key

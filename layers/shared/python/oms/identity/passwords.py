@@ -14,9 +14,9 @@ from oms.settings import settings
 
 MIN_LENGTH = 8
 MAX_LENGTH = 128
-_COST = 12
+COST = 12
 # A hash of a password that nobody knows, at the same cost: what is compared when there is nothing to compare with.
-_NOBODY = b"$2b$12$i0/8k1vOjpMUhF8u5iHPoONGfOAQAyy54u3g87Du9pJ0amRnRCplu"
+UNKNOWN_HASH = b"$2b$12$i0/8k1vOjpMUhF8u5iHPoONGfOAQAyy54u3g87Du9pJ0amRnRCplu"
 
 # The passwords of at least 8 characters that head the public lists of leaked ones.
 # fmt: off
@@ -49,7 +49,7 @@ def _load_peppers() -> dict[str, str]:
     return stored
 
 
-_peppers = Reloaded(_load_peppers)
+PEPPERS = Reloaded(_load_peppers)
 
 
 def normalized(password: str) -> str:
@@ -68,15 +68,15 @@ def check_new(password: str) -> str:
 
 def make_hash(password: str) -> PasswordHash:
     version = _newest()
-    return PasswordHash(bcrypt.hashpw(_peppered(password, version), bcrypt.gensalt(_COST)).decode(), version)
+    return PasswordHash(bcrypt.hashpw(peppered(password, version), bcrypt.gensalt(COST)).decode(), version)
 
 
 def matches(password: str, stored: PasswordHash | None) -> bool:
     """Whether this is the password of the hash. Without a hash it takes as long, and is never true."""
     if stored is None:
-        bcrypt.checkpw(_peppered(password, _newest()), _NOBODY)
+        bcrypt.checkpw(peppered(password, _newest()), UNKNOWN_HASH)
         return False
-    return bcrypt.checkpw(_peppered(password, stored.pepper_version), stored.text.encode())
+    return bcrypt.checkpw(peppered(password, stored.pepper_version), stored.text.encode())
 
 
 def email_digest(email_folded: str) -> str:
@@ -85,16 +85,16 @@ def email_digest(email_folded: str) -> str:
 
 
 def _newest() -> str:
-    return max(_peppers.get(), key=int)
+    return max(PEPPERS.get(), key=int)
 
 
 def _pepper(version: str) -> bytes:
-    peppers = _peppers.get()
+    peppers = PEPPERS.get()
     if version not in peppers:
         raise UnavailableError from LookupError(f"there is no pepper {version}")
     return peppers[version].encode()
 
 
-def _peppered(password: str, version: str) -> bytes:
+def peppered(password: str, version: str) -> bytes:
     # 64 characters of base64: under bcrypt's 72 bytes and free of NUL, whatever the password is.
     return base64.b64encode(hmac.digest(_pepper(version), normalized(password).encode(), "sha384"))

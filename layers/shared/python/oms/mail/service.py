@@ -109,7 +109,7 @@ def send_once(cause: str, letter: Letter) -> None:
 
     Raises what SES refuses for now, AtWorkError, and UnavailableError.
     """
-    to, ses = on_the_wire(letter.to), _ses()
+    to, ses = on_the_wire(letter.to), ses_client()
     claim, counts = _claim_of(cause, letter), [_count_of(letter, bound) for bound in letter.bounds]
     if not _claim(claim, letter, list(zip(counts, letter.bounds, strict=True))):
         return
@@ -248,7 +248,7 @@ def _count(metric: str) -> None:
 
 
 @cache
-def _ses() -> Any:
+def ses_client() -> Any:
     # One attempt: whether a mail that got no answer went out, nobody knows.
     config = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
     return aws.session().client("sesv2", config=config)

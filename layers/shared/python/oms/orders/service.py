@@ -21,7 +21,7 @@ from oms.orders.transitions import Origin, cause_of, stock_actions
 from oms.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
 from oms.settings import settings
 
-_offers = OfferCache()
+OFFERS = OfferCache()
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def place_order(request: CreateOrderRequest, *, buyer: Actor, key: str | None, o
     origin = Origin(buyer, clock.random_id(), request_hash(request))
 
     def attempt() -> Written[Order]:
-        priced = price(request, _offers.of(merge(request.items)), buyer_role=buyer.role)
+        priced = price(request, OFFERS.of(merge(request.items)), buyer_role=buyer.role)
         _check_open_orders(buyer, open_orders)
         order = _new_order(order_id, request, priced, origin)
         try:
@@ -177,4 +177,4 @@ def _reserve(order: Order, drafts: Sequence[Draft]) -> None:
 def _learn_offers(reasons: Sequence[CancellationReason | None]) -> None:
     for reason in reasons:
         if reason and reason.raw_item:
-            _offers.learn(StockItem.from_raw_data(reason.raw_item))
+            OFFERS.learn(StockItem.from_raw_data(reason.raw_item))

@@ -82,7 +82,7 @@ def _connected(target: Target, addresses: list[str], clock: Deadline) -> socket.
             return connection
         try:
             connection.settimeout(clock.left())
-            return _tls().wrap_socket(connection, server_hostname=target.host)
+            return tls_context().wrap_socket(connection, server_hostname=target.host)
         except BaseException:
             connection.close()
             raise
@@ -90,7 +90,7 @@ def _connected(target: Target, addresses: list[str], clock: Deadline) -> socket.
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

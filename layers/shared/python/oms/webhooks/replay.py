@@ -25,8 +25,8 @@ logger = Logger(child=True)
 AT_ONCE = 10
 PAUSE = timedelta(seconds=1)
 # Of what is not sent again much is read at once: 1,000 deliveries, a second or two.
-_PAGE = 100
-_MOST_PAGES = 10
+PAGE = 100
+MAX_PAGES = 10
 # What has not moved on for so long fails at every try: it is given up, and keeps no other from being begun.
 ABANDONED = timedelta(minutes=30)
 
@@ -103,8 +103,8 @@ def _stretch(replay: Replay) -> tuple[list[Delivery], str | None]:
     """The next ten deliveries to send, and where to go on; None at the end. It looks at so many, and no more."""
     wanted: list[Delivery] = []
     position: str | None = replay.position
-    for _ in range(_MOST_PAGES):
-        page = table_page(Delivery, replay.pk, Range(_PAGE, high=replay.last, after=position))
+    for _ in range(MAX_PAGES):
+        page = table_page(Delivery, replay.pk, Range(PAGE, high=replay.last, after=position))
         for place, delivery in page.placed:
             if _is_wanted(delivery, replay):
                 wanted.append(delivery)

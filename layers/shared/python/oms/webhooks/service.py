@@ -26,7 +26,7 @@ MOST = 50
 # How long the secret before the last rotation signs too.
 OVERLAP = timedelta(hours=24)
 # Of the name's look-up at registration. That of a delivery is within the delivery's own time.
-_RESOLVING_SECONDS = 3.0
+RESOLVING_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def _checked_target(url: str) -> Target:
     private = settings().webhook_private_targets
     try:
         target = targets.parse(url, private=private)
-        addresses = Deadline.within(_RESOLVING_SECONDS).bound(lambda: targets.addresses_of(target, private=private))
+        addresses = Deadline.within(RESOLVING_SECONDS).bound(lambda: targets.addresses_of(target, private=private))
     except ForbiddenTargetError as error:
         raise _forbidden(str(error)) from error
     except TimeoutError as error:

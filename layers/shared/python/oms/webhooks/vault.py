@@ -26,12 +26,12 @@ def _load_keys() -> dict[str, str]:
     return keys
 
 
-_keys = Reloaded(_load_keys)
+KEYS = Reloaded(_load_keys)
 
 
 def seal(secret: str, *, subscription_id: str) -> bytes:
     """`<version>.<nonce><ciphertext>`, under the newest key."""
-    version = max(_keys.get(), key=int)
+    version = max(KEYS.get(), key=int)
     nonce = os.urandom(_NONCE_BYTES)
     return version.encode() + b"." + nonce + _cipher(version).encrypt(nonce, secret.encode(), subscription_id.encode())
 
@@ -47,4 +47,4 @@ def unseal(sealed: bytes, *, subscription_id: str) -> str:
 
 
 def _cipher(version: str) -> AESGCM:
-    return AESGCM(hmac.digest(_keys.get()[version].encode(), b"oms webhook secrets", "sha256"))
+    return AESGCM(hmac.digest(KEYS.get()[version].encode(), b"oms webhook secrets", "sha256"))
