@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from oms import aws, stacks
+from oms.commands import preflight
 from oms.dynamodb import connection
 from oms.exports import reading
 
@@ -74,6 +75,7 @@ def test_a_command_says_account_region_and_stage_before_it_acts(
     monkeypatch.setenv("AWS_REGION", "ap-southeast-2")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setattr(stacks, "cloudformation", _no_answer)
+    monkeypatch.setattr(preflight, "CHECKS", {})  # of services that moto does not have
 
     run(monkeypatch, command)
 

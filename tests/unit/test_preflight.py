@@ -206,6 +206,21 @@ def test_what_cannot_be_looked_up_is_a_warning_and_ends_no_other_check(
     assert "cannot be looked up" in line
 
 
+def test_a_stack_that_cannot_be_looked_up_ends_no_check_and_its_names_are_not_taken_for_others(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.answers |= {
+        "cloudformation.DescribeStacks": RefusedError("AccessDenied", "not authorized"),
+        "cloudformation.ListStackResources": RefusedError("AccessDenied", "not authorized"),
+        "events.DescribeEventBus": {"Name": "oms-dev"},
+    }
+
+    code, lines = look(monkeypatch, capsys)
+
+    assert code == 0
+    assert [line.partition(": ")[0] for line in lines] == ["warn  Stack Oms-dev", "warn  Alarm mail"]
+
+
 def test_a_failed_first_deployment_is_made_again(
     account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,7 +53,7 @@ class Deployment:
     region: str
     # Of the caller.
     arn: str
-    # As CloudFormation describes it; None before the first deployment.
+    # As CloudFormation describes it, or with a status that says why it does not; None before the first deployment.
     stack: Any
 
     @property
@@ -163,6 +163,8 @@ def check_stack(it: Deployment) -> Iterator[Finding]:
         yield Finding("ok", f"Stack {name}: not deployed yet")
     elif status in DEPLOYABLE:
         yield Finding("ok", what)
+    elif status.startswith("cannot be looked up"):
+        yield Finding("warn", what)
     elif status in FAILED_FIRST and not it.stack.get("EnableTerminationProtection"):
         yield Finding("warn", f"{what}: the first deployment failed. `make deploy` deletes the stack and starts again")
     elif status in FAILED_FIRST:
@@ -288,7 +290,10 @@ def main() -> None:
     parser.add_argument("--stage", required=True, choices=("dev", "prod"))
     stage: str = parser.parse_args().stage
     with stacks.acting_on(stage):
-        stack = stacks.find_stack(stage)
+        try:
+            stack = stacks.find_stack(stage)
+        except ClientError as error:
+            stack = {"StackStatus": f"cannot be looked up: {error}"}
         it = Deployment(stage, settings_of(stage), region=stacks.region(), arn=stacks.operator(), stack=stack)
         levels = set()
         for finding in run(it):
