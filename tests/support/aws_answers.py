@@ -1,7 +1,7 @@
 """AWS as a test says it answers: each call and each answer is checked against botocore's own model of the service."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,7 +39,8 @@ class _Session:
         session.events.register("before-call", lambda **it: self.answer(**it))
         self.region_name = region
         self.get_available_regions = session.get_available_regions
-        self.client = cache(session.client)
+        # Not AWS's own address, which the tests' DynamoDB would answer.
+        self.client = cache(partial(session.client, endpoint_url="https://answers.test"))
 
 
 _session = cache(_Session)
