@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -22,6 +21,7 @@ from oms.mail.service import AtWorkError
 from oms.notices import asked_by
 from oms.settings import settings
 from tests.support.aws_calls import Call, intercepted
+from tests.support.aws_client import REGION, aws_client
 from tests.support.database import table
 from tests.support.faults import Crash, crashes, timed_out
 from tests.support.invocation import Person
@@ -37,7 +37,7 @@ CLAIM, SEND, MARK = "TransactWriteItems", "SendEmail", "UpdateItem"
 def _ses(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """An SES in which the sender is verified, asked by the client that the system itself makes."""
     mail.ses_client.cache_clear()
-    ses = boto3.client("sesv2")
+    ses = aws_client("sesv2")
     if SENDER not in {it["IdentityName"] for it in ses.list_email_identities()["EmailIdentities"]}:
         ses.create_email_identity(EmailIdentity=SENDER)
     known = replace(settings(), mail_from=SENDER, public_url=SHOP, mail_configuration_set="oms-test")
@@ -47,7 +47,7 @@ def _ses(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sent_to(email: str) -> int:
     """How many mails SES took for an address."""
-    backend = ses_backends[DEFAULT_ACCOUNT_ID][boto3.Session().region_name]
+    backend = ses_backends[DEFAULT_ACCOUNT_ID][REGION]
     return sum(email in it.destinations["ToAddresses"] for it in backend.sent_messages)
 
 

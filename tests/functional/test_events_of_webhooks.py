@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 
 from oms import clock, streams
@@ -13,6 +12,7 @@ from oms.identity.models import User, user_key
 from oms.settings import settings
 from oms.webhooks.models import Subscription
 from oms.webhooks.schemas import WebhookData
+from tests.support.aws_client import aws_client
 from tests.support.bookkeeping import raw_item
 from tests.support.event_bus import published
 from tests.support.invocation import Person
@@ -67,7 +67,7 @@ def test_the_end_of_a_webhook_is_told_once() -> None:
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
     """What is in the publisher's poison queue."""
-    sqs = boto3.client("sqs")
+    sqs = aws_client("sqs")
     url = sqs.create_queue(QueueName=f"poison-{clock.random_id()}")["QueueUrl"]
     monkeypatch.setattr(streams, "settings", lambda: replace(settings(), poison_queue_url=url))
 

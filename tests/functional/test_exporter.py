@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 
 from oms import clock
@@ -18,6 +17,7 @@ from oms.exports import parts, reports
 from oms.inventory.models import Product
 from oms.settings import settings
 from tests.support.aws_calls import intercepted
+from tests.support.aws_client import aws_client
 from tests.support.exports import (
     an_order,
     content,
@@ -268,7 +268,7 @@ def test_the_file_is_saved_under_a_name_that_tells_what_it_is(manager: Person) -
     export = request_export(manager, gzip=True, **{"from": "2026-01-05", "to": "2026-01-31"})
     look_until_it_is_done_with(export)
 
-    head = boto3.client("s3").head_object(Bucket=settings().exports_bucket, Key=s3_files.key_of(export))
+    head = aws_client("s3").head_object(Bucket=settings().exports_bucket, Key=s3_files.key_of(export))
 
     assert head["ContentDisposition"] == 'attachment; filename="orders_2026-01-05_2026-01-31.csv.gz"'
     assert head["ContentType"] == "application/gzip"

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
 
 from oms import clock, streams
@@ -18,6 +17,7 @@ from oms.inventory.models import StockItem
 from oms.publishing import NotPublishedError
 from oms.settings import settings
 from tests.support.aws_calls import Call, intercepted
+from tests.support.aws_client import aws_client
 from tests.support.bookkeeping import raw_item
 from tests.support.database import table
 from tests.support.event_bus import bus, entries_of, publish, published
@@ -41,7 +41,7 @@ def shop(customer: Person, manager: Person) -> Shop:
 
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Any]]:
-    sqs = boto3.client("sqs")
+    sqs = aws_client("sqs")
     url = sqs.create_queue(QueueName=f"poison-{clock.random_id()}")["QueueUrl"]
     monkeypatch.setattr(streams, "settings", lambda: replace(settings(), poison_queue_url=url))
 

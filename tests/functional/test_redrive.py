@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import boto3
 import pytest
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -19,6 +18,7 @@ from oms.inventory.models import Movement, StockItem
 from oms.redrive import Outcome
 from oms.settings import settings
 from tests.support.aws_calls import Call, intercepted
+from tests.support.aws_client import aws_client
 from tests.support.bookkeeping import raw_item
 from tests.support.database import table
 from tests.support.faults import crashes, failing, refuse
@@ -36,13 +36,13 @@ class Queue:
 
     @classmethod
     def make(cls, **attributes: str) -> "Queue":
-        sqs = boto3.client("sqs")
+        sqs = aws_client("sqs")
         url = sqs.create_queue(QueueName=clock.random_id(), Attributes=attributes)["QueueUrl"]
         return cls(url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
 
     def put(self, *bodies: str, **options: Any) -> None:
         for body in bodies:
-            boto3.client("sqs").send_message(QueueUrl=self.url, MessageBody=body, **options)
+            aws_client("sqs").send_message(QueueUrl=self.url, MessageBody=body, **options)
 
     def take(self) -> list[Any]:
         """All that is in it, also what somebody has in hand."""

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any
 
-import boto3
 import pytest
 
 from oms import clock, queues
@@ -17,6 +16,7 @@ from oms.orders.states import Status
 from oms.reports import statistics
 from oms.settings import WatchedQueue, read, settings
 from oms.webhooks import outcomes
+from tests.support.aws_client import aws_client
 from tests.support.gateway import call
 from tests.support.invocation import Person
 from tests.support.open_order_counts import aggregate, told
@@ -121,7 +121,7 @@ def test_deliveries_are_those_of_seven_days(
 def test_queues_show_what_waits_what_is_at_work_and_what_failed(
     stats: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sqs = boto3.client("sqs")
+    sqs = aws_client("sqs")
     urls = {name: sqs.create_queue(QueueName=f"{name}-{clock.random_id()}")["QueueUrl"] for name in ("a", "b", "c")}
     for name, messages in {"a": 4, "b": 2, "c": 1}.items():
         for _ in range(messages):

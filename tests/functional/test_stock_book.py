@@ -7,12 +7,12 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import boto3
 import pytest
 
 from oms import clock, settings, streams
 from oms.errors import UnavailableError
 from tests.support.aws_calls import intercepted
+from tests.support.aws_client import aws_client
 from tests.support.database import table
 from tests.support.faults import Crash, crash_after, crash_before, failing, refuse
 from tests.support.gateway import assert_problem, call
@@ -31,7 +31,7 @@ def shop(customer: Person, manager: Person) -> Shop:
 @pytest.fixture
 def poison(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Any]]:
     """The messages that wait in the poison queue."""
-    sqs = boto3.client("sqs")
+    sqs = aws_client("sqs")
     url = sqs.create_queue(QueueName=f"poison-{clock.random_id()}")["QueueUrl"]
     monkeypatch.setattr(streams, "settings", lambda: replace(settings.settings(), poison_queue_url=url))
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -16,6 +15,7 @@ from oms.pages import Range
 from sweeper import handler as sweeper
 from sweeper import worker
 from tests.support.aws_calls import intercepted
+from tests.support.aws_client import aws_client
 from tests.support.faults import failing, refuse
 from tests.support.gateway import call
 from tests.support.invocation import Answer, Context, Person
@@ -264,11 +264,11 @@ def test_a_shorter_hold_from_before_is_found_by_its_own_time(
 
 
 def test_each_minute_asks_for_every_shard(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    queue = boto3.client("sqs").create_queue(QueueName="expiry")["QueueUrl"]
+    queue = aws_client("sqs").create_queue(QueueName="expiry")["QueueUrl"]
     now = settings.settings()
     monkeypatch.setattr(sweeper, "settings", lambda: replace(now, order_shards=3, expiry_queue_url=queue))
 
     sweeper.lambda_handler({}, Context())
 
-    messages = boto3.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    messages = aws_client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
     assert sorted(json.loads(message["Body"])["shard"] for message in messages) == [0, 1, 2]

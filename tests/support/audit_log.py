@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
@@ -18,6 +17,7 @@ from oms.auditing.models import Head
 from oms.auditing.verification import Verification
 from oms.settings import settings
 from sealer import handler as sealer
+from tests.support.aws_client import aws_client
 from tests.support.bookkeeping import raw_item
 from tests.support.database import table
 from tests.support.invocation import Context
@@ -119,14 +119,14 @@ class Log:
     @staticmethod
     def objects() -> dict[str, Any]:
         """The latest version of each object, by its name."""
-        s3, bucket = boto3.client("s3"), settings().audit_bucket
+        s3, bucket = aws_client("s3"), settings().audit_bucket
         names = [it["Key"] for it in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
         return {name: json.loads(s3.get_object(Bucket=bucket, Key=name)["Body"].read()) for name in names}
 
     @staticmethod
     def versions() -> int:
         """How many versions of objects the bucket has."""
-        return len(boto3.client("s3").list_object_versions(Bucket=settings().audit_bucket)["Versions"])
+        return len(aws_client("s3").list_object_versions(Bucket=settings().audit_bucket)["Versions"])
 
     # ---- somebody who may do anything, and has no key ---------------------------------------------------------------
 
@@ -141,11 +141,11 @@ class Log:
     @staticmethod
     def remove(*taken: Key) -> None:
         for pk, sk in taken:
-            boto3.client("dynamodb").delete_item(TableName="audit", Key={"pk": {"S": pk}, "sk": {"S": sk}})
+            aws_client("dynamodb").delete_item(TableName="audit", Key={"pk": {"S": pk}, "sk": {"S": sk}})
 
     @staticmethod
     def put_object(name: str, content: bytes) -> None:
-        boto3.client("s3").put_object(Bucket=settings().audit_bucket, Key=name, Body=content)
+        aws_client("s3").put_object(Bucket=settings().audit_bucket, Key=name, Body=content)
 
     @staticmethod
     def lose_object(name: str) -> None:

@@ -3,14 +3,12 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
-
-import boto3
 
 from oms.inventory import stock_check
 from oms.inventory.models import CheckRun, Movement, ProductDrift, StockItem
 from oms.inventory.stock_repair import Repair, repair
+from tests.support.aws_client import aws_client
 from tests.support.database import table
 from tests.support.invocation import Context
 from tests.support.shop import Shop
@@ -74,7 +72,7 @@ class Bookkeeping:
 
     def messages(self) -> list[Any]:
         """Takes what is in the queue."""
-        sqs = _sqs()
+        sqs = aws_client("sqs")
         found = sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", [])
         for message in found:
             sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
@@ -112,11 +110,6 @@ class Bookkeeping:
         item = raw_item("orders", order_id)
         item["lines"]["L"][0]["M"]["drawn"]["L"][0]["M"]["quantity"] = {"N": str(quantity)}
         table("orders").put(item)
-
-
-@cache
-def _sqs() -> Any:
-    return boto3.client("sqs")
 
 
 def raw_item(name: str, *key: str) -> dict[str, Any]:

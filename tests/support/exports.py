@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-import boto3
 import pytest
 from moto.s3.exceptions import InvalidPartOrder, NoSuchUpload
 from moto.s3.models import FakeMultipart, S3Backend
@@ -22,6 +21,7 @@ from oms.exports.models import Export
 from oms.exports.schemas import CreateExportRequest
 from oms.orders.models import Draw, HistoryEntry, Line, Order, created_shard
 from oms.settings import settings
+from tests.support.aws_client import aws_client
 from tests.support.invocation import Context, Person
 
 ADDRESS = "198.51.100.1"
@@ -108,7 +108,7 @@ def look_until_it_is_done_with(export: Export) -> None:
 
 def handed_on() -> list[Any]:
     """The messages that the exporter has sent itself; they are taken."""
-    sqs, url = boto3.client("sqs"), settings().export_queue_url
+    sqs, url = aws_client("sqs"), settings().export_queue_url
     messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     for it in messages:
         sqs.delete_message(QueueUrl=url, ReceiptHandle=it["ReceiptHandle"])
@@ -117,7 +117,7 @@ def handed_on() -> list[Any]:
 
 def content(export: Export) -> bytes | None:
     """The file; None where there is none."""
-    s3 = boto3.client("s3")
+    s3 = aws_client("s3")
     keys = [it["Key"] for it in s3.list_objects_v2(Bucket=settings().exports_bucket).get("Contents", [])]
     if files.key_of(export) not in keys:
         return None
@@ -126,7 +126,7 @@ def content(export: Export) -> bytes | None:
 
 def uploads() -> list[str]:
     """The uploads that are under way, of any export."""
-    answer = boto3.client("s3").list_multipart_uploads(Bucket=settings().exports_bucket)
+    answer = aws_client("s3").list_multipart_uploads(Bucket=settings().exports_bucket)
     return [it["UploadId"] for it in answer.get("Uploads", [])]
 
 

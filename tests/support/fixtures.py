@@ -9,7 +9,6 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -31,6 +30,7 @@ from oms.webhooks import sending
 from orders import handler as order_routes
 from tests.support.audit_log import Log
 from tests.support.aws_calls import Call, intercepted
+from tests.support.aws_client import REGION, aws_client
 from tests.support.bookkeeping import Bookkeeping
 from tests.support.database import DATABASE
 from tests.support.exports import as_s3_answers
@@ -52,20 +52,20 @@ def _account() -> None:
     """
     mock_aws().start()
     create_tables()
-    boto3.client("sqs").create_queue(QueueName="stock-check")
-    boto3.client("sqs").create_queue(QueueName=settings().export_queue_url.rpartition("/")[2])
-    region = {"LocationConstraint": boto3.Session().region_name}
-    boto3.client("s3").create_bucket(Bucket=settings().exports_bucket, CreateBucketConfiguration=region)
+    aws_client("sqs").create_queue(QueueName="stock-check")
+    aws_client("sqs").create_queue(QueueName=settings().export_queue_url.rpartition("/")[2])
+    region = {"LocationConstraint": REGION}
+    aws_client("s3").create_bucket(Bucket=settings().exports_bucket, CreateBucketConfiguration=region)
     for url in WEBHOOK_QUEUES:
-        boto3.client("sqs").create_queue(QueueName=url.rpartition("/")[2])
-    secrets = boto3.client("secretsmanager")
+        aws_client("sqs").create_queue(QueueName=url.rpartition("/")[2])
+    secrets = aws_client("secretsmanager")
     secrets.create_secret(Name=settings().signing_keys_secret, SecretString=json.dumps({"keys": []}))
     secrets.create_secret(Name=settings().pepper_secret, SecretString=json.dumps({"1": "p" * 32}))
     secrets.create_secret(Name=settings().webhook_keys_secret, SecretString=json.dumps({"1": "w" * 64}))
     secrets.create_secret(Name=settings().origin_secret, SecretString="the-front-door")
     secrets.create_secret(Name=settings().audit_keys_secret, SecretString=json.dumps({"1": "a" * 64}))
-    region = {"LocationConstraint": boto3.Session().region_name}
-    boto3.client("s3").create_bucket(
+    region = {"LocationConstraint": REGION}
+    aws_client("s3").create_bucket(
         Bucket=settings().audit_bucket, CreateBucketConfiguration=region, ObjectLockEnabledForBucket=True
     )
     keys.ensure_signing_key(secret_name=settings().signing_keys_secret, parameter_name=settings().jwks_parameter)
@@ -102,7 +102,7 @@ def webhooks(cloud: None) -> None:
 
 def _empty(url: str) -> None:
     """In moto's memory: SQS purges a queue once a minute."""
-    queue = sqs_backends[DEFAULT_ACCOUNT_ID][boto3.Session().region_name].queues[url.rpartition("/")[2]]
+    queue = sqs_backends[DEFAULT_ACCOUNT_ID][REGION].queues[url.rpartition("/")[2]]
     queue._messages.clear()
     queue.pending_messages.clear()
 
@@ -274,20 +274,16 @@ def settle(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
     """Sets how old something must be to be compared. Below zero, all that is there is old enough."""
 
     def set_to(time: timedelta) -> None:
-        url = stock_check.settings().stock_check_queue_url
-        changed = replace(settings(), stock_check_queue_url=url, settle=time)
+        changed = replace(settings(), settle=time)
         monkeypatch.setattr(stock_check, "settings", lambda: changed)
 
     return set_to
 
 
 @pytest.fixture
-def books(
-    customer: Person, manager: Person, settle: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Bookkeeping]:
-    url = boto3.client("sqs").create_queue(QueueName=f"check-{clock.random_id()}")["QueueUrl"]
-    changed = replace(settings(), stock_check_queue_url=url)
-    monkeypatch.setattr(stock_check, "settings", lambda: changed)
+def books(customer: Person, manager: Person, settle: Callable[[timedelta], None]) -> Iterator[Bookkeeping]:
+    url = settings().stock_check_queue_url
+    _empty(url)
     settle(timedelta(seconds=-60))
     with streamed() as records:
         yield Bookkeeping(Shop(customer, manager), records, url)

@@ -1,8 +1,8 @@
-"""The tables as the template makes them, for moto. That both agree is shown on the local cloud."""
+"""The tables as the template makes them, for the tests' DynamoDB. The local cloud shows that both agree."""
 
 from typing import Any
 
-import boto3
+from tests.support.aws_client import aws_client
 
 _PRODUCT_INDEXES = {
     "by_name": ("listing", "name_key"),
@@ -65,7 +65,7 @@ def _create(
             }
             for index, pair in indexes.items()
         ]
-    boto3.client("dynamodb").create_table(**arguments)
+    aws_client("dynamodb").create_table(**arguments)
 
 
 def _schema(keys: tuple[str, ...]) -> list[dict[str, str]]:

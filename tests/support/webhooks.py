@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-import boto3
-
 from oms import clock
 from oms.dynamodb import get_item, put_item
 from oms.events import event_id
@@ -12,6 +10,7 @@ from oms.settings import settings
 from oms.webhooks import deliveries, vault
 from oms.webhooks.models import Attempt, Delivery, Subscription
 from oms.webhooks.signature import new_secret
+from tests.support.aws_client import aws_client
 
 PUBLIC = "93.184.215.14"
 
@@ -96,7 +95,7 @@ def subscription_now(subscription: Subscription) -> Subscription:
 
 def taken(queue_url: str) -> list[dict[str, Any]]:
     """The messages that are in a queue now, which has them no longer."""
-    sqs = boto3.client("sqs")
+    sqs = aws_client("sqs")
     found: list[dict[str, Any]] = []
     while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
         for message in messages:

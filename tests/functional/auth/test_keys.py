@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-import boto3
 import jwt
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -18,6 +17,7 @@ from oms.secret_store import Reloaded
 from oms.settings import settings
 from tests.support.accounts import Clock, audit_entries, log_in
 from tests.support.aws_calls import answer_lost, overtaken, recorded
+from tests.support.aws_client import aws_client
 from tests.support.invocation import Answer, invoke
 
 NAMES = {"secret_name": "oms/rotated/signing-keys", "parameter_name": "/oms/rotated/jwks"}
@@ -29,7 +29,7 @@ HOUR = 3600
 def _own_keys(account: Callable[..., User], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty secret and no parameter, as the stack leaves them, and functions that have loaded nothing yet."""
     account("ada@example.com")
-    secret = boto3.client("secretsmanager").create_secret(
+    secret = aws_client("secretsmanager").create_secret(
         Name=NAMES["secret_name"], SecretString=json.dumps({"keys": [], "unused": "generated"})
     )
     own = replace(settings(), signing_keys_secret=NAMES["secret_name"], jwks_parameter=NAMES["parameter_name"])
@@ -37,8 +37,8 @@ def _own_keys(account: Callable[..., User], monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(keyring, "SIGNING", Reloaded(keyring.load_signing))
     monkeypatch.setattr(keyring, "PUBLIC", Reloaded(keyring.load_public))
     yield
-    boto3.client("secretsmanager").delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
-    boto3.client("ssm").delete_parameters(Names=[NAMES["parameter_name"]])
+    aws_client("secretsmanager").delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
+    aws_client("ssm").delete_parameters(Names=[NAMES["parameter_name"]])
 
 
 def me(token: str) -> Answer:
@@ -98,7 +98,7 @@ def test_making_it_again_changes_nothing() -> None:
 
 def test_a_lost_parameter_is_published_again() -> None:
     kid = keys.ensure_signing_key(**NAMES)
-    boto3.client("ssm").delete_parameter(Name=NAMES["parameter_name"])
+    aws_client("ssm").delete_parameter(Name=NAMES["parameter_name"])
 
     assert keys.ensure_signing_key(**NAMES) == kid
     assert served() == [kid]
@@ -194,7 +194,7 @@ def test_while_the_keys_cannot_be_read_the_loaded_ones_stay(frozen: Clock) -> No
     keys.ensure_signing_key(**NAMES)
     token = log_in().json["access_token"]
     me(token)
-    boto3.client("ssm").delete_parameters(Names=[NAMES["parameter_name"]])
+    aws_client("ssm").delete_parameters(Names=[NAMES["parameter_name"]])
     frozen.advance(minutes=6)
 
     with patch.object(secret_store, "parameters_client", side_effect=secret_store.BotoCoreError), recorded() as calls:

@@ -1,0 +1,14 @@
+"""Clients of the AWS that moto plays. Each is made once: that takes longer than most tests."""
+
+from functools import cache
+from typing import Any
+
+import boto3
+
+REGION = "eu-central-1"  # of tests/conftest.py
+
+
+@cache
+def aws_client(service: str) -> Any:
+    make: Any = boto3.client  # its stubs know a service only as a literal
+    return make(service)
