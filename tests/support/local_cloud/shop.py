@@ -14,8 +14,6 @@ import httpx
 CLIENTS = 8
 # Seconds after which a wait is given up: no measure of anything, so long that only what never comes fails.
 PATIENCE = 300
-# Seconds after which a reader who was refused for now asks again, where the answer does not say.
-ASK_AGAIN = 0.2
 
 # What the queue brings the expiry worker: a message that names the first shard.
 SWEEP = {
@@ -44,8 +42,7 @@ def create_product(manager: httpx.Client, *, stock: int, price: str = "5.00", ca
 
 def read(http: httpx.Client, path: str, **query: str | int) -> Any:
     """What a GET answers, as JSON; asks again, as clients do, while a busy system says 429 or 503."""
-    asked = lambda: http.get(path, params=query or None)  # noqa: E731
-    answer = wait_until(asked, lambda it: it.status_code not in (429, 503), pause=ASK_AGAIN)
+    answer = wait_until(lambda: http.get(path, params=query or None), lambda it: it.status_code not in (429, 503))
     assert answer.status_code == 200, f"GET {path}: {answer.status_code} {answer.text}"
     return answer.json()
 
