@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.support.local_cloud.shop import CLIENTS, all_items, at_once, create_product, order_of, wait_until
+from tests.support.local_cloud.shop import CLIENTS, all_items, at_once, create_product, order_of, read, wait_until
 
 pytestmark = pytest.mark.full
 
@@ -69,21 +69,22 @@ def test_report_and_statistics_follow_what_is_sold_at_once(signed_in: Callable[[
     last = alice.post(f"{BASE}/orders", json=order_of((products[0], 20)))
     assert last.status_code == 201, last.text
 
-    stock = of_the_products(manager)
-    report = wait_until(
-        lambda: manager.get(f"{BASE}/reports/inventory").json(),
-        lambda it: it["totals"] == stock and products[0] in {out["product_id"] for out in it["out"]},
+    # Both are asked for each time, as what other tests did may still be counted.
+    def reported() -> tuple[Any, Any]:
+        return read(manager, f"{BASE}/reports/inventory"), of_the_products(manager)
+
+    def counted() -> tuple[Any, Any]:
+        orders = Counter(it["status"] for it in all_items(manager, f"{BASE}/orders"))
+        users = Counter(it["role"] for it in all_items(admin, f"{BASE}/admin/users"))
+        return read(admin, f"{BASE}/admin/stats"), (orders, users)
+
+    report, stock = wait_until(
+        reported, lambda it: it[0]["totals"] == it[1] and products[0] in {out["product_id"] for out in it[0]["out"]}
     )
     assert report["totals"] == stock
     assert products[0] in {it["product_id"] for it in report["out"]}
-    orders = Counter(it["status"] for it in all_items(manager, f"{BASE}/orders"))
-    users = Counter(it["role"] for it in all_items(admin, f"{BASE}/admin/users"))
-    stats = wait_until(
-        lambda: admin.get(f"{BASE}/admin/stats").json(),
-        lambda it: Counter(it["orders"]) == orders and Counter(it["users"]) == users,
-    )
-    assert Counter(stats["orders"]) == orders
-    assert Counter(stats["users"]) == users
+    stats, counts = wait_until(counted, lambda it: (Counter(it[0]["orders"]), Counter(it[0]["users"])) == it[1])
+    assert (Counter(stats["orders"]), Counter(stats["users"])) == counts
     assert (stats["products"], stats["low_stock"], stats["out_of_stock"]) == tuple(
         stock[name] for name in ("products", "low", "out")
     )
