@@ -87,7 +87,6 @@ def test_a06_disabling_bites_on_the_next_request_of_every_session(
     assert log_in(http, email).status_code == 200
 
 
-@pytest.mark.full
 def test_a06_a_password_change_ends_every_session_but_its_own(client: ClientFactory, user: tuple[str, str]) -> None:
     http, (email, _) = client(), user
     own, *others = sessions_of(http, email)
@@ -101,7 +100,6 @@ def test_a06_a_password_change_ends_every_session_but_its_own(client: ClientFact
     assert refreshes(http, [own]) == [200]
 
 
-@pytest.mark.full
 def test_a06_a_reset_by_mail_ends_every_session(
     system: LocalSystem, client: ClientFactory, user: tuple[str, str]
 ) -> None:

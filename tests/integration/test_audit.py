@@ -90,7 +90,6 @@ def test_what_people_do_is_listed_at_once_and_sealed_within_seconds(
     assert all(sealed)
 
 
-@pytest.mark.full
 def test_the_verifier_finds_nothing_then_the_entry_that_was_changed(
     system: LocalSystem, tampered: tuple[str, str]
 ) -> None:

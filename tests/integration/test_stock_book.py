@@ -4,12 +4,9 @@ from collections.abc import Callable
 from itertools import cycle
 
 import httpx
-import pytest
 
 from local.system import LocalSystem
 from tests.support.local_cloud.shop import CLIENTS, at_once, check_book, create_product, order_of
-
-pytestmark = pytest.mark.full
 
 
 def test_adjustments_orders_and_moves_at_once_leave_a_gapless_book(
