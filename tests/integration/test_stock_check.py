@@ -14,7 +14,7 @@ import pytest
 
 from local.system import LocalSystem
 from tests.support.local_cloud.settings import SETTINGS
-from tests.support.local_cloud.shop import CLIENTS, all_items, create_product, order_of, wait_until
+from tests.support.local_cloud.shop import CLIENTS, all_items, create_product, order_of, read, wait_until
 from tests.support.local_cloud.stock_checks import CHECK, checked, nothing_under_way, settled
 
 pytestmark = pytest.mark.full
@@ -28,7 +28,10 @@ DEMO_PRODUCTS = 40
 
 
 def trade(manager: httpx.Client, buyer: httpx.Client, products: list[str], chance: random.Random) -> None:
-    """One order of one or two products, which then goes one of the ways that an order can go."""
+    """One order of one or two products, which then goes one of the ways that an order can go.
+
+    It ends when its first movement is in the stock book: so the book follows within seconds, however slow the machine.
+    """
     lines = [(product, chance.randint(1, 3)) for product in chance.sample(products, chance.randint(1, 2))]
     placed = buyer.post("/api/v1/orders", json=order_of(*lines))
     assert placed.status_code == 201, placed.text
@@ -44,6 +47,8 @@ def trade(manager: httpx.Client, buyer: httpx.Client, products: list[str], chanc
     for move, body in chance.choice(ways):
         moved = manager.post(f"{path}/{move}", json=body)
         assert moved.status_code == 200, moved.text
+    book = f"/api/v1/inventory/products/{lines[0][0]}/movements"
+    wait_until(lambda: read(manager, book, limit=1)["items"], lambda it: it[0]["at"] >= placed.json()["created_at"])
 
 
 def tamper(system: LocalSystem, table: str, key: dict[str, Any], change: str, values: dict[str, Any]) -> None:
