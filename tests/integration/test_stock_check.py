@@ -17,7 +17,7 @@ from tests.support.local_cloud.settings import SETTINGS
 from tests.support.local_cloud.shop import CLIENTS, all_items, create_product, order_of, read, wait_until
 from tests.support.local_cloud.stock_checks import CHECK, checked, nothing_under_way, settled
 
-pytestmark = pytest.mark.full
+pytestmark = [pytest.mark.full, pytest.mark.bulk]
 
 # So long is what is compared while the shop is busy: `OMS_TEST_BUSY_SECONDS=120` is the long way.
 COMPARED = timedelta(seconds=float(os.environ.get("OMS_TEST_BUSY_SECONDS", "5")))
