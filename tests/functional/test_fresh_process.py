@@ -37,7 +37,7 @@ REQUESTS: dict[str, tuple[ModuleType, str, str, str, object, set[str]]] = {
 def test_a_function_reads_its_own_secrets_and_keys(function: str, person: Callable[..., Person]) -> None:
     handler, role, method, path, body, expected = REQUESTS[function]
     someone = person(role, password_hash=None)
-    for known in (addresses._origin_secret, keyring._public, passwords._peppers):
+    for known in (addresses.ORIGIN_SECRET, keyring.PUBLIC, passwords.PEPPERS):
         known.forget()
 
     with intercepted() as calls:
