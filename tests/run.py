@@ -6,6 +6,7 @@ before it; the exit code is 1 when one of them failed.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TWO_WORKERS = ("--numprocesses=2", "--dist=worksteal")
-IN_PROCESS = ("--ignore=tests/integration", *TWO_WORKERS)
+IN_PROCESS = ("--quiet", "--ignore=tests/integration", *TWO_WORKERS)
+# Where the processes of the suites write which AWS calls the functions made: see tests/support/recorder.py.
+RECORDED = ROOT / "build/recorded-calls"
 COVERAGE = ("--cov", "--cov-report=term", "--cov-fail-under=95")
 NOT_RUN = (
     "Not run: the tests marked `full` (large lists, long walks of crashes, most of the local cloud's), Hypothesis at"
@@ -24,30 +27,47 @@ NOT_RUN = (
 
 @dataclass(frozen=True)
 class Phase:
-    """One run of pytest. `profile` is Hypothesis' profile, defined in tests/conftest.py."""
+    """One run of pytest, or of another module. `profile` is Hypothesis' profile, defined in tests/conftest.py.
+
+    `records`: the AWS calls of the functions are recorded.
+    """
 
     title: str
     arguments: tuple[str, ...]
     profile: str = "full"
+    module: str = "pytest"
+    records: bool = False
 
     def run(self) -> tuple[bool, float]:
         """Whether it passed, and the seconds that it took."""
         print(f"\n== {self.title}", flush=True)
         started = time.monotonic()
-        command = [sys.executable, "-m", "pytest", "--quiet", *self.arguments]
-        passed = subprocess.run(command, cwd=ROOT, env=os.environ | {"HYPOTHESIS_PROFILE": self.profile}).returncode
+        environment = os.environ | {"HYPOTHESIS_PROFILE": self.profile}
+        if self.records:
+            shutil.rmtree(RECORDED, ignore_errors=True)
+            environment["RECORD_PRIVILEGES"] = str(RECORDED)
+        passed = subprocess.run(
+            [sys.executable, "-m", self.module, *self.arguments], cwd=ROOT, env=environment
+        ).returncode
         return passed == 0, time.monotonic() - started
 
 
 QUICK = (
     Phase("Rules, routes, faults, attacks and the template, in process", (*IN_PROCESS, "-m", "not full"), "quick"),
-    Phase("The order path on the local cloud", ("tests/integration", "-m", "not full")),
+    Phase("The order path on the local cloud", ("--quiet", "tests/integration", "-m", "not full")),
 )
-COVERED = Phase("All tests in process, at full depth and under coverage", (*IN_PROCESS, *COVERAGE))
+COVERED = Phase("All tests in process, at full depth and under coverage", (*IN_PROCESS, *COVERAGE), records=True)
+PRIVILEGES = Phase(
+    "What the functions may do, against what they did", (str(RECORDED),), module="tests.support.privileges"
+)
 MODES = {
     "quick": QUICK,
-    "rest": (COVERED, Phase("The other tests on the local cloud", ("tests/integration", "-m", "full"))),
-    "all": (COVERED, Phase("All tests on the local cloud", ("tests/integration",))),
+    "rest": (
+        COVERED,
+        PRIVILEGES,
+        Phase("The other tests on the local cloud", ("--quiet", "tests/integration", "-m", "full")),
+    ),
+    "all": (COVERED, PRIVILEGES, Phase("All tests on the local cloud", ("--quiet", "tests/integration"))),
 }
 
 

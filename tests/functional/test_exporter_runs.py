@@ -57,7 +57,7 @@ def test_when_the_time_ends_the_work_goes_on_by_queue_at_the_last_checkpoint(
     export = request_export(manager)
     left = iter([True] * 6)
 
-    worker.work(export.id, reports=REPORTS, has_time=lambda: next(left, False))
+    assert look(export, has_time=lambda: next(left, False))
 
     half = now(export)
     assert half.status == "running"

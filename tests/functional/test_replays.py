@@ -11,7 +11,9 @@ from oms.webhooks import replay
 from oms.webhooks.deliveries import setting_due
 from oms.webhooks.models import Delivery, Replay, Subscription
 from tests.support.webhook_world import (
+    QUICK,
     REPLAYS,
+    SLOW,
     World,
     answering,
     deliveries_of,
@@ -65,6 +67,17 @@ def test_everything_of_the_stretch_is_sent_again_once_ten_a_second(world: World)
     assert Counter((post.at - begun).total_seconds() for post in world.posts) == {0: 10, 1: 10, 2: 10, 3: 5}
     assert [post.id for post in world.posts] == [it.event_id for it in deliveries_of(subscription)], "the oldest first"
     assert get_item(Replay, Replay.key(subscription.id)) is None
+
+
+def test_the_stretch_of_a_slow_webhook_goes_by_the_queue_of_the_slow(world: World) -> None:
+    subscription = filled(world, 3)
+    update_item(subscription, [Subscription.pace.set("slow")])
+
+    start(world, subscription)
+    world.handle(REPLAYS, *world.messages(REPLAYS))
+
+    assert [it["delivery"] for it in world.messages(SLOW)] == [it.id for it in deliveries_of(subscription)]
+    assert world.messages(QUICK) == []
 
 
 def test_the_stretch_is_from_a_second_on_until_before_another(world: World) -> None:

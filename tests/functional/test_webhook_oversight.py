@@ -217,6 +217,16 @@ def test_one_delivery_is_sent_again_at_once(manager: Person, status: str) -> Non
     assert nudges() == [{"subscription": subscription.id, "delivery": delivery.id, "due_at": now.due_at}]
 
 
+def test_a_delivery_of_a_slow_webhook_is_sent_again_by_the_queue_of_the_slow(manager: Person) -> None:
+    subscription = subscribe(pace="slow")
+    delivery = a_delivery(subscription, status="failed")
+
+    assert post(manager, subscription.id, f"deliveries/{delivery.id}/replay").status == 202
+
+    assert [it["delivery"] for it in taken(settings().slow_delivery_queue_url)] == [delivery.id]
+    assert nudges() == []
+
+
 def test_a_span_is_replayed_by_a_worker(manager: Person) -> None:
     subscription = subscribe()
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -84,8 +84,13 @@ def now(export: Export) -> Export:
     return found
 
 
-def look(export: Export, *, milliseconds: int = 300_000, tries: int = 1) -> bool:
-    """The exporter gets a message for the so-manieth time, which names the export; whether it is done with that."""
+def look(
+    export: Export, *, milliseconds: int = 300_000, tries: int = 1, has_time: Callable[[], bool] = lambda: True
+) -> bool:
+    """The exporter gets a message for the so-manieth time, which names the export; whether it is done with that.
+
+    Its invocation has so many milliseconds left, as often as it asks while it `has_time`, and then none.
+    """
     body = json.dumps({"export": export.id})
     message = {
         "messageId": "1",
@@ -93,7 +98,9 @@ def look(export: Export, *, milliseconds: int = 300_000, tries: int = 1) -> bool
         "eventSource": "aws:sqs",
         "attributes": {"ApproximateReceiveCount": str(tries)},
     }
-    answer = exporter.lambda_handler({"Records": [message]}, Context(milliseconds))
+    context = Context(milliseconds)
+    context.get_remaining_time_in_millis = lambda: milliseconds if has_time() else 0
+    answer = exporter.lambda_handler({"Records": [message]}, context)
     return not answer["batchItemFailures"]
 
 

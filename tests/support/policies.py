@@ -108,9 +108,11 @@ def functions_of(template: Template) -> dict[str, Any]:
     return {_construct(name): it for name, it in _all(template, "AWS::Lambda::Function").items() if _is_ours(name)}
 
 
-def secrets_of(template: Template) -> dict[str, str]:
-    """name → resource"""
-    return {it["Name"]: f"<{name}>" for name, it in _all(template, "AWS::SecretsManager::Secret").items()}
+def other_names(template: Template) -> dict[str, str]:
+    """What a setting calls a resource → what the policies call it, where they differ."""
+    secrets = {it["Name"]: f"<{name}>" for name, it in _all(template, "AWS::SecretsManager::Secret").items()}
+    mailed_by = {f"<{name}>": it["Name"] for name, it in _all(template, "AWS::SES::ConfigurationSet").items()}
+    return secrets | mailed_by
 
 
 def rendered(value: Any) -> str:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.policies import Call, Template, functions_of, rendered, secrets_of
+from tests.support.policies import Call, Template, functions_of, other_names, rendered
 
 PARAMETER = "arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter"
 SCHEDULE = "arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule/"
@@ -24,6 +24,8 @@ MADE_UP = (
     (r".*/(poison-)?[0-9A-Z]{20}", "OMS_POISON_QUEUE_URL"),
     # Queues that the statistics watch: each stands for any of them.
     (r".*/[abc]-[0-9A-Z]{20}", "OMS_STOCK_CHECK_QUEUE_URL"),
+    (r"shop@shop\.example", "OMS_MAIL_FROM"),
+    (r"oms-test", "OMS_MAIL_CONFIGURATION_SET"),
     (r"oms/rotated/signing-keys", "OMS_SIGNING_KEYS_SECRET"),
     (r"/oms/rotated/jwks", "OMS_JWKS_PARAMETER"),
     (r"Oms-dev-[0-9A-Z]{20}-identity", "OMS_IDENTITY_TABLE"),
@@ -96,7 +98,8 @@ _S3_ACTIONS = {
 
 
 def _s3(operation: str, parameters: Parameters) -> Iterator[Judged]:
-    key = f"/{parameters['Key']}" if "Key" in parameters else ""
+    folder, _, _ = str(parameters.get("Key", "")).rpartition("/")  # there are as many names as files
+    key = f"/{folder}/…".replace("//", "/") if "Key" in parameters else ""
     yield f"s3:{_S3_ACTIONS.get(operation, operation)}", f"{{{parameters['Bucket']}}}{key}", []
 
 
@@ -185,11 +188,11 @@ def _real(name: str, names: Names) -> str | None:
 
 def _names(settings: Mapping[str, str], template: Template) -> dict[str, Names]:
     """By function."""
-    secrets = secrets_of(template)
+    others = other_names(template)
     found = {}
     for function, properties in functions_of(template).items():
         variables = {it: rendered(value) for it, value in properties["Environment"]["Variables"].items()}
-        of_settings = {it: secrets.get(value, value) for it, value in variables.items()}
+        of_settings = {it: others.get(value, value) for it, value in variables.items()}
         of_tests = {settings[it]: value for it, value in of_settings.items() if settings.get(it)}
         found[function] = Names(of_settings, of_tests)
     return found
