@@ -12,6 +12,7 @@ from oms.identity import service as identity
 from oms.identity.models import User
 from oms.inventory import service as inventory
 from oms.inventory.schemas import CreateProductRequest
+from oms.money import to_text
 from oms.orders import moves
 from oms.orders import service as orders
 from oms.orders.moves import Asked
@@ -78,7 +79,7 @@ def _product(product_id: str, category: str, product: demo.DemoProduct, manager:
             "sku": product.sku,
             "name": product.name,
             "category": category,
-            "price": product.price,
+            "price": _amount(product.price),
             "stock": product.stock,
             "low_stock_threshold": LOW_STOCK_THRESHOLD,
         }
@@ -88,11 +89,16 @@ def _product(product_id: str, category: str, product: demo.DemoProduct, manager:
     inventory.put_new_product(*stocked)
 
 
+def _amount(text: str) -> str:
+    """In the stage's currency, as many of its minor units: 24.90 in euros is 2490 in yen."""
+    return to_text(int(text.replace(".", "")))
+
+
 def _order(customer: User, manager: User, quantities: dict[str, int], shipping_cost: str, state: str) -> None:
     request = CreateOrderRequest.model_validate(
         {
             "items": [{"product_id": product_id, "quantity": units} for product_id, units in quantities.items()],
-            "shipping_cost": shipping_cost,
+            "shipping_cost": _amount(shipping_cost),
             "shipping_address": ADDRESSES[customer.email],
         }
     )
