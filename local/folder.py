@@ -53,7 +53,7 @@ def free_memory(root: Path) -> float:
         available = int(re.search(r"^MemAvailable: +(\d+) kB$", meminfo, re.MULTILINE)[1]) * 1024  # type: ignore[index]
     except (OSError, TypeError):
         return 0
-    free = [available]
+    free: list[float] = [available]
     for version in CGROUPS:
         mounted = root / version.mounted
         for path in re.findall(version.own, own, re.MULTILINE):

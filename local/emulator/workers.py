@@ -38,6 +38,8 @@ def share(folder: Path) -> None:
     unpacked = Unpacked(folder)
 
     class SharingWorker(lambda_runtime.Worker):  # type: ignore[misc]
+        config: dict[str, Any]
+
         def _spawn(self) -> None:
             zips = [lambda_svc._resolve_layer_zip(layer) for layer in self.config.get("Layers", [])]
             folders = [str(unpacked.folder_of(data)) for data in zips if data]
@@ -62,16 +64,23 @@ class Unpacked:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
+        # By the identity of a zip, which the emulator keeps in memory anyway: to hash 50 MB takes 0.1 s.
+        self._known: dict[int, tuple[bytes, Path]] = {}
 
     def folder_of(self, data: bytes) -> Path:
         with self._lock:
-            folder = self._folder / hashlib.sha256(data).hexdigest()[:20]
-            if not folder.exists():
-                partial = folder.with_suffix(".partial")
-                with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                    archive.extractall(partial)
-                partial.rename(folder)
-            return folder
+            if id(data) not in self._known:
+                self._known[id(data)] = (data, self._unpack(data))
+            return self._known[id(data)][1]
+
+    def _unpack(self, data: bytes) -> Path:
+        folder = self._folder / hashlib.sha256(data).hexdigest()[:20]
+        if not folder.exists():
+            partial = folder.with_suffix(".partial")
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                archive.extractall(partial)
+            partial.rename(folder)
+        return folder
 
 
 class _Forking:

@@ -82,10 +82,10 @@ def _load_models(services: list[str]) -> None:
     read = botocore.loaders.JSONFileLoader().load_file
 
     @functools.cache
-    def load_file(path: str) -> Any:
-        return read(path)
+    def load_file(file_path: str) -> Any:
+        return read(file_path)
 
-    botocore.loaders.JSONFileLoader.load_file = lambda _, path: load_file(path)
+    setattr(botocore.loaders.JSONFileLoader, "load_file", staticmethod(load_file))  # noqa: B010  as mypy wants it
     session = botocore.session.Session()
     for service in services:
         # With it comes what a client imports only when it is made.
