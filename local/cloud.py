@@ -2,34 +2,23 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
-import boto3
-import botocore.config
-
+from local.access import Access
 from local.errors import LocalCloudError
 
 ROOT = Path(__file__).resolve().parents[1]
-REGION = "us-east-1"
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 # The emulator waits for its workers and connections; nothing that it holds is kept.
 CLOUD_STOP_SECONDS = 1.0
-# Read by every AWS client; the emulator takes any. The developer's own credentials and profiles are kept out.
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": REGION,
-    "AWS_REGION": REGION,
-}
 
 
 class Cloud:
@@ -42,7 +31,8 @@ class Cloud:
         self._folder = folder
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self.endpoint_url = f"http://127.0.0.1:{self._port}"
+        self.access = Access(f"http://127.0.0.1:{self._port}", secrets.token_hex(20))
+        self.endpoint_url = self.access.endpoint_url
 
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
@@ -61,12 +51,12 @@ class Cloud:
         self.stop()
 
     def client(self, service: str) -> Any:
-        return client(self.endpoint_url, service)
+        return self.access.client(service)
 
     def child_environment(self) -> dict[str, str]:
         """For processes that call this cloud: nothing of the developer's AWS set-up, temporary files in our folder."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
-        return kept | CREDENTIALS | {"AWS_ENDPOINT_URL": self.endpoint_url, "TMPDIR": str(self._folder)}
+        return kept | self.access.environment() | {"TMPDIR": str(self._folder)}
 
     def ended(self, within: float = 0) -> str | None:
         """Why the emulator has ended by itself, now or `within` seconds, in a sentence; None while it runs."""
@@ -103,32 +93,21 @@ class Cloud:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "LAMBDA_EXECUTOR": "local",
+            # Checks signatures, and each caller's policies.
+            "AUTH": "true",
             "LOG_LEVEL": "WARNING",
         }
 
     def wait_until_healthy(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while self._process and self._process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(urllib.error.URLError, OSError):
-                urllib.request.urlopen(f"{self.endpoint_url}/_ministack/health", timeout=2).close()
+            with contextlib.suppress(OSError):
+                self.access.read("/_ministack/health")
                 return
             time.sleep(0.05)
         tail = self._log.read_text(errors="replace").strip().splitlines()[-5:]
         what = self.ended() or "The local cloud did not start."
         raise LocalCloudError(f"{what} The end of its log:\n  " + "\n  ".join(tail))
-
-
-def client(endpoint_url: str, service: str) -> Any:
-    """A boto3 client of the local cloud at `endpoint_url`."""
-    make: Any = boto3.client  # its stubs know a service only as a literal
-    return make(
-        service,
-        endpoint_url=endpoint_url,
-        region_name=REGION,
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        config=botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=120),
-    )
 
 
 def end_group(process: subprocess.Popen[Any], seconds: float = STOP_SECONDS) -> None:

@@ -11,12 +11,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.cloud import REGION, Cloud
+from local.access import ACCOUNT, REGION
 from local.cloud import ROOT as ROOT
+from local.cloud import Cloud
+from local.emulator.permissions import correct_template
 from local.errors import LocalCloudError
 
 STACK = "Oms-local"
-ACCOUNT = "000000000000"
 BOOTSTRAP = ("/cdk-bootstrap/hnb659fds/version", "21")
 DEPLOY_SECONDS = 120.0
 WAY_OUT = "`make synth` writes the template to cdk.out/; what the emulator lacks is in docs/local-cloud.md."
@@ -44,7 +45,10 @@ class Assembly:
         buckets: set[str] = set()
         for asset in manifest["files"].values():
             source = self.folder / asset["source"]["path"]
-            body = zipped(source) if asset["source"]["packaging"] == "zip" else source.read_bytes()
+            if asset["source"]["path"] == self._template_file:
+                body = json.dumps(correct_template(self.template)).encode()
+            else:
+                body = zipped(source) if asset["source"]["packaging"] == "zip" else source.read_bytes()
             for destination in asset["destinations"].values():
                 bucket = _fill_in(destination["bucketName"])
                 if bucket not in buckets:

@@ -172,8 +172,10 @@ def _call(method: str, url: str, body: object, token: str | None = None) -> Any:
 
 def _detail(error: urllib.error.HTTPError) -> str:
     try:
-        return harmless(str(json.load(error)["detail"]))
-    except (ValueError, KeyError, TypeError):
+        answer = json.load(error)
+        # `message` is of the front door and the gateway, as when the local cloud has ended.
+        return harmless(str(answer.get("detail") or answer["message"]))
+    except (ValueError, KeyError, AttributeError):
         return error.reason
 
 

@@ -12,10 +12,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
-from local.cloud import client
 from local.errors import LocalCloudError
 from local.port import port
-from local.running import HAS_STOPPED, about_system
+from local.running import HAS_STOPPED, about_system, access_to
 
 POLL_SECONDS = 0.5
 # Lines get their time before they are stored, and may then wait for the emulator's other threads.
@@ -93,7 +92,7 @@ def main() -> None:
     try:
         about = about_system(port(), "make logs")
         groups = _narrowed(about["log_groups"], os.environ.get("FUNCTION", ""))
-        reader = LogReader(client(about["endpoint_url"], "logs"), groups)
+        reader = LogReader(access_to(about).client("logs"), groups)
         while True:
             for line in reader.read():
                 if shown := readable(line, colour=sys.stdout.isatty()):

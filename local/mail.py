@@ -1,25 +1,23 @@
 """`make mail`: the mails that the local cloud holds, as their readers get them, the newest last."""
 
-import json
 import os
 import sys
-import urllib.request
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from local.access import Access
 from local.errors import LocalCloudError
 from local.logs import harmless
 from local.port import port
-from local.running import HAS_STOPPED, SECONDS, about_system
+from local.running import HAS_STOPPED, about_system, access_to
 
 type SentMail = dict[str, Any]
 
 
 def main() -> None:
     try:
-        endpoint_url = about_system(port(), "make mail")["endpoint_url"]
-        mails = sent(endpoint_url, to=os.environ.get("TO", ""))
+        mails = sent(access_to(about_system(port(), "make mail")), to=os.environ.get("TO", ""))
         print("\n".join(readable(mails)))
     except LocalCloudError as error:
         sys.exit(str(error))
@@ -27,10 +25,9 @@ def main() -> None:
         sys.exit(HAS_STOPPED)
 
 
-def sent(endpoint_url: str, *, to: str = "") -> list[SentMail]:
+def sent(access: Access, *, to: str = "") -> list[SentMail]:
     """What the emulated SES has taken, oldest first; `to` is a part of the address."""
-    with urllib.request.urlopen(f"{endpoint_url}/_ministack/ses/messages", timeout=SECONDS) as answer:
-        accounts = json.load(answer)["messages"]
+    accounts = access.read("/_ministack/ses/messages")["messages"]
     mails = [mail for of_account in accounts.values() for mail in of_account]
     wanted = [mail for mail in mails if any(to.lower() in address.lower() for address in mail["To"])]
     return sorted(wanted, key=lambda mail: float(mail["Timestamp"]))

@@ -6,9 +6,10 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
-from local.cloud import CREDENTIALS
+from local.access import Access
 from local.errors import LocalCloudError
 from local.front_door import ABOUT_PATH
 from local.port import port as port_asked_for
@@ -34,17 +35,25 @@ def about_system(port: int, command: str) -> dict[str, Any]:
         ) from error
 
 
+def access_to(about: dict[str, Any]) -> Access:
+    """To the local cloud behind the front door that told this. Raises LocalCloudError for another user's."""
+    try:
+        return Access(about["endpoint_url"], Path(about["secret_file"]).read_text())
+    except (OSError, KeyError) as error:
+        raise LocalCloudError("The running system cannot be used: another user's, or one that is ending.") from error
+
+
 def aim_at_running_system(command: str) -> None:
     """From here on this process's AWS clients lead to the system that runs, and not to whatever account the terminal
     is set up for. Ends the process where none does.
     """
     try:
-        endpoint_url: str = about_system(port_asked_for(), command)["endpoint_url"]
+        access = access_to(about_system(port_asked_for(), command))
     except LocalCloudError as error:
         sys.exit(str(error))
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    os.environ.update(CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint_url})
+    os.environ.update(access.environment())
 
 
 def _why_it_ended(answer: urllib.error.HTTPError) -> str | None:

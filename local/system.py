@@ -10,10 +10,12 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from local import fixups
+from local.access import Access
 from local.cloud import Cloud, run
 from local.deployment import ROOT, Assembly, Deployment, deploy
 from local.errors import LocalCloudError
@@ -112,8 +114,18 @@ class LocalSystem:
         # After the key: a worker that finds none looks again only seconds later.
         with self._progress("Warm up, seed demo data" if self._seed else "Warm up"):
             self._warm_up_and_seed()
-        about = {"endpoint_url": self.endpoint_url, "log_groups": self.log_groups()}
+        about = {
+            "endpoint_url": self.endpoint_url,
+            "secret_file": str(self._secret_file()),
+            "log_groups": self.log_groups(),
+        }
         self.front_door.open(self.endpoint_url, self.deployment.api_path, self._origin_secret(), about, self.ended)
+
+    def _secret_file(self) -> Path:
+        """For the tools beside this system. None but this user may look into the folder."""
+        file = self.folder / "secret"
+        file.write_text(self.cloud.access.secret)
+        return file
 
     def _verify_sender(self) -> None:
         """As an operator does in SES, by a link that AWS mails; the emulator believes it at once."""
@@ -137,6 +149,10 @@ class LocalSystem:
     @property
     def endpoint_url(self) -> str:
         return self.cloud.endpoint_url
+
+    @property
+    def access(self) -> Access:
+        return self.cloud.access
 
     @property
     def direct_url(self) -> str:

@@ -5,14 +5,17 @@ from pathlib import Path
 
 from ministack import app as ministack
 
-from local.emulator import workers
+from local.emulator import permissions, workers
 from local.emulator.guard import guarded
 
 
 def main() -> None:
     # It leads to this module. Lambda workers inherit the environment, and must not find our modules.
     os.environ.pop("PYTHONPATH", None)
-    ministack.app = guarded(ministack.app, int(os.environ["GATEWAY_PORT"]))
+    port, secret = int(os.environ["GATEWAY_PORT"]), os.environ["AWS_SECRET_ACCESS_KEY"]
+    ministack.app = guarded(ministack.app, port, secret)
+    permissions.correct()
+    permissions.draw_credentials()
     workers.share(Path("unpacked").absolute())
     ministack.main()
 

@@ -1,10 +1,11 @@
-"""Refuses what a web page may have sent, before the emulator sees it.
+"""Refuses what strangers may have sent, before the emulator sees it: web pages, and other users of this machine.
 
-The emulator gives each caller all of AWS, Lambda functions that run as the developer among it, and lets each origin
-read its answers. A page that the developer visits can reach loopback too, by its address or, with DNS rebinding, under
-the page's own host name.
+The emulator gives its callers all of AWS, Lambda functions that run as the developer among it. A page that the
+developer visits can reach loopback, by its address or, with DNS rebinding, under the page's own host name; so can other
+users of the machine. The emulator checks signatures, but serves S3, and what it answers beside AWS, without one.
 """
 
+import hmac
 import json
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -13,19 +14,26 @@ from urllib.parse import parse_qs
 
 from ministack.core.router import detect_service
 
+from local.access import SECRET_HEADER
+
 type Scope = Mapping[str, Any]
 type Message = dict[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
 type Send = Callable[[Message], Awaitable[None]]
 type Application = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
+# What the emulator answers beside AWS: mails that were sent, queues, health, and a reset of all.
+BESIDE_AWS = "/_ministack/"
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 # Browsers send one of them with each request that a page of another origin makes; no AWS client sends any.
 OF_A_PAGE = (b"origin", b"sec-fetch-site")
 # API Gateway's part of the emulator: its rules for other origins (CORS) are the API's, as on AWS.
 API_PREFIX = "/_aws/execute-api/"
+SIGNED = re.compile(r"AWS4-HMAC-SHA256 +Credential=([^/]+)/")
 BUCKET_AND_KEY = re.compile(r"/[a-z0-9][a-z0-9.-]{2,62}/.")
-OF_A_LINK = ("x-amz-", "response-", "x-id")
+OF_A_LINK = ("X-Amz-", "response-", "x-id")
+# Of a role's session, whose signature the emulator checks. Others, as `test`, it takes for its root, unchecked.
+SESSION_KEY = re.compile(r"A[A-Z0-9]{15,127}")
 
 
 class Refusal(NamedTuple):
@@ -37,7 +45,7 @@ class Refusal(NamedTuple):
 FORBIDDEN = Refusal(
     403,
     "application/json",
-    json.dumps({"message": "Forbidden: the local cloud takes no requests from web pages or under other host names."}),
+    json.dumps({"message": "Forbidden: only signed requests are taken, none of web pages or under other host names."}),
 )
 TWO_SIGNATURES = Refusal(
     400,
@@ -48,43 +56,65 @@ TWO_SIGNATURES = Refusal(
 )
 
 
-def guarded(application: Application, port: int) -> Application:
-    """The ASGI application of the emulator at `port`, behind the guard. Its WebSockets are closed to all."""
+def guarded(application: Application, port: int, secret: str) -> Application:
+    """The ASGI application of the emulator at `port`, behind the guard. Its WebSockets are closed to all.
+
+    What the emulator answers beside AWS needs the secret in a header.
+    """
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
-        elif scope["type"] == "http" and (refused := refusal(scope, port)):
+        elif scope["type"] == "http" and (refused := refusal(scope, port, secret)):
             await _answer(refused, send)
         else:
-            await application(scope, receive, send)
+            await application(_over_tls(scope), receive, send)
 
     return guard
 
 
-def refusal(scope: Scope, port: int) -> Refusal | None:
+def refusal(scope: Scope, port: int, secret: str) -> Refusal | None:
     """The answer to a request that the emulator must not see, None for others."""
     headers: list[tuple[bytes, bytes]] = [(name.lower(), value) for name, value in scope["headers"]]
     hosts = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
+    signatures = [value for name, value in headers if name == b"authorization"]
     if hosts not in [[f"{name}:{port}"] for name in LOOPBACK]:
         return FORBIDDEN
-    link = _is_signed_link(scope)
-    if link and any(name == b"authorization" for name, _ in headers):
-        return TWO_SIGNATURES
-    from_a_page = any(name in OF_A_PAGE for name, _ in headers)
-    if from_a_page and not link and not scope["path"].startswith(API_PREFIX):
+    if scope["path"].startswith(API_PREFIX):
+        return None
+    if _is_signed_link(scope, secret):
+        return TWO_SIGNATURES if signatures else None
+    if any(name in OF_A_PAGE for name, _ in headers):
         return FORBIDDEN
-    return None
+    if scope["path"].startswith(BESIDE_AWS):
+        known = [value for name, value in headers if name == SECRET_HEADER.lower().encode()]
+        return None if known and hmac.compare_digest(known[0], secret.encode()) else FORBIDDEN
+    if len(signatures) == 1 and (signed := SIGNED.match(signatures[0].decode("latin-1"))):
+        return None if _may_sign(signed[1], secret) else FORBIDDEN
+    return FORBIDDEN
 
 
-def _is_signed_link(scope: Scope) -> bool:
+def _may_sign(key: str, secret: str) -> bool:
+    return SESSION_KEY.fullmatch(key) is not None or hmac.compare_digest(key.encode(), secret.encode())
+
+
+def _over_tls(scope: Scope) -> Scope:
+    """As AWS is called: policies deny what comes without TLS."""
+    if scope["type"] != "http":
+        return scope
+    headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"x-forwarded-proto"]
+    return {**scope, "headers": [*headers, (b"x-forwarded-proto", b"https")]}
+
+
+def _is_signed_link(scope: Scope, secret: str) -> bool:
     """A signed link of an object in S3, as exports have; or the question whether a page may fetch it (preflight)."""
     query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     path = scope["path"]
     return (
         scope["method"] in ("GET", "HEAD", "OPTIONS")
         and "X-Amz-Signature" in query
-        and all(name.lower().startswith(OF_A_LINK) for name in query)
+        and all(name.startswith(OF_A_LINK) and len(values) == 1 for name, values in query.items())
+        and _may_sign(query.get("X-Amz-Credential", [""])[0].partition("/")[0], secret)
         and BUCKET_AND_KEY.match(path) is not None
         and detect_service("GET", path, {}, query) == "s3"
     )

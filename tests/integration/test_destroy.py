@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.cloud import CREDENTIALS, Cloud
+from local.cloud import Cloud
 from oms import aws
 from oms.commands import destroy
 from oms.commands.protect import protect
@@ -51,7 +51,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """With the stack Oms-dev, its bucket in use, and another stage's things beside it."""
     with Cloud(tmp_path) as running:
         running.wait_until_healthy()
-        for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": running.endpoint_url}).items():
+        for name, value in running.access.environment().items():
             monkeypatch.setenv(name, value)
         aws.session.cache_clear()
         running.client("secretsmanager").create_secret(Name="oms/prod/pepper", SecretString="salt")

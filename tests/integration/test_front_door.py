@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -129,7 +130,11 @@ def test_it_tells_this_machines_tools_about_the_system(system: LocalSystem, host
     about = told(system, f"Host: {host}:{system.front_door.port}")
 
     assert about.status == 200
-    assert json.loads(about.read()) == {"endpoint_url": system.endpoint_url, "log_groups": system.log_groups()}
+    told_of = json.loads(about.read())
+    secret_file = Path(told_of.pop("secret_file"))
+    assert told_of == {"endpoint_url": system.endpoint_url, "log_groups": system.log_groups()}
+    assert secret_file.read_text() == system.access.secret
+    assert secret_file.parent.stat().st_mode & 0o077 == 0, "no other user may read it"
 
 
 @pytest.mark.parametrize("headers", ["Host: evil.example", "Host: localhost.evil.example", "Host: localhost:80", ""])

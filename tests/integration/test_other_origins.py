@@ -1,15 +1,19 @@
-"""A page of another origin, open in the developer's browser while the system runs, gets nothing and does nothing."""
+"""Strangers get nothing and do nothing: a page in the developer's browser, and another user of the machine."""
 
 import http.client
 import json
+import re
 from collections.abc import Callable
 from contextlib import closing
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import boto3
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
+from local.access import ACCOUNT, REGION
 from local.system import LocalSystem
 from tests.support.local_cloud.shop import PATIENCE
 
@@ -102,3 +106,43 @@ def test_a_page_may_fetch_the_link_of_an_export(system: LocalSystem, signed_in: 
     refused = ask(link, "GET", target, "", {"Authorization": "Bearer sent-again-by-wget"})
     assert refused.status == 400, "S3 refuses two signatures"
     assert b"Only one auth mechanism allowed" in refused.body
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/{bucket}", "/2015-03-31/functions/", "/health", "/_ministack/ses/messages", "/_ministack/sqs/messages"],
+)
+def test_another_user_of_the_machine_cannot_use_the_cloud_unsigned(system: LocalSystem, path: str) -> None:
+    bucket = system.environment("Exporter")["OMS_EXPORTS_BUCKET"]
+
+    assert ask(system.endpoint_url, "GET", path.format(bucket=bucket), "", {}).status == 403
+
+
+@pytest.mark.parametrize("key", ["test", ACCOUNT, "AKIAIOSFODNN7EXAMPLE", "ASIAIOSFODNN7EXAMPLE"])
+def test_another_user_of_the_machine_cannot_guess_a_signature(system: LocalSystem, key: str) -> None:
+    for service, call in (("lambda", "list_functions"), ("s3", "list_buckets"), ("sqs", "list_queues")):
+        client = boto3.client(  # type: ignore[call-overload]  # known to its stubs as literals
+            service,
+            endpoint_url=system.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id=key,
+            aws_secret_access_key="test",
+        )
+        with pytest.raises(ClientError) as refused:
+            getattr(client, call)()
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 401, 403)
+
+
+def test_the_link_of_an_export_needs_its_signature(
+    system: LocalSystem, signed_in: Callable[[str], httpx.Client]
+) -> None:
+    link = signed_in("manager").get("/api/v1/reports/export/orders", follow_redirects=False).headers["Location"]
+    target = link.removeprefix(system.endpoint_url)
+    path, _, query = target.partition("?")
+    other = re.sub("X-Amz-Signature=.", "X-Amz-Signature=x", query)
+    root = re.sub("X-Amz-Credential=[^%]*", "X-Amz-Credential=test", query)
+
+    assert ask(link, "GET", path, "", {}).status == 403
+    assert ask(link, "GET", f"{path}?{other}", "", {}).status == 403
+    assert ask(link, "GET", f"{path}?{root}", "", {}).status == 403
+    assert ask(link, "GET", target, "", {}).status == 200

@@ -8,10 +8,17 @@ from local.emulator.guard import guarded
 
 PORT = 5099
 OURS = f"127.0.0.1:{PORT}"
-LINK = "/oms-exports-1/orders.csv.gz?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0a&response-content-type=text/csv"
+FILE = "/oms-exports-1/orders.csv.gz"
+QUERY = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}/20261130/us-east-1/s3/aws4_request&X-Amz-Signature=0a"
+LINK = f"{FILE}?{QUERY.format('ASIAIOSFODNN7EXAMPLE')}&response-content-type=text/csv"
 API = "/_aws/execute-api/a1b2c3/$default/api/v1/orders"
 FUNCTIONS = "/2015-03-31/functions"
 EVIL = "https://evil.example"
+SECRET = "0123456789abcdef"
+HEADER = "AWS4-HMAC-SHA256 Credential={}/20261130/us-east-1/lambda/aws4_request, …"
+SIGNED = {"authorization": HEADER.format(SECRET)}
+# The emulator takes them for its root, and looks at no signature.
+ROOTS = ["test", "000000000000", "123456789012", "", SECRET[:-1], f"{SECRET}0"]
 
 
 def status(method: str, target: str, kind: str = "http", **headers: str) -> int | str:
@@ -37,7 +44,7 @@ def status(method: str, target: str, kind: str = "http", **headers: str) -> int 
     }
     # Nothing in it waits: an event loop, with its sockets, is not needed.
     with pytest.raises(StopIteration):
-        guarded(application, PORT)(scope, receive, send).send(None)
+        guarded(application, PORT, SECRET)(scope, receive, send).send(None)
     found = said[0].get("status", said[0].get("code"))
     assert isinstance(found, int | str)
     return found
@@ -45,7 +52,7 @@ def status(method: str, target: str, kind: str = "http", **headers: str) -> int 
 
 @pytest.mark.parametrize("host", [OURS, f"localhost:{PORT}", f"[::1]:{PORT}", f"LOCALHOST:{PORT}"])
 def test_an_aws_client_of_this_machine_reaches_it(host: str) -> None:
-    assert status("POST", FUNCTIONS, host=host, authorization="AWS4-HMAC-SHA256 …") == "reached"
+    assert status("POST", FUNCTIONS, host=host, **SIGNED) == "reached"
 
 
 @pytest.mark.parametrize(
@@ -53,11 +60,44 @@ def test_an_aws_client_of_this_machine_reaches_it(host: str) -> None:
 )
 @pytest.mark.parametrize("target", [FUNCTIONS, LINK, API])
 def test_nothing_under_another_name_reaches_it(host: str, target: str) -> None:
-    assert status("GET", target, host=host) == 403
+    assert status("GET", target, host=host, **SIGNED) == 403
 
 
 def test_nothing_without_a_name_reaches_it() -> None:
-    assert status("GET", FUNCTIONS) == 403
+    assert status("GET", FUNCTIONS, **SIGNED) == 403
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Basic dXNlcjpwYXNz"}, {"authorization": "AWS test:0a"}])
+@pytest.mark.parametrize(
+    "target", ["/", "/oms-exports-1", "/oms-exports-1/orders.csv", FUNCTIONS, "/health", "/?Action=ListUsers"]
+)
+def test_nothing_unsigned_reaches_it(target: str, headers: dict[str, str]) -> None:
+    """The emulator serves S3 without a signature. Whether one is right it finds out itself."""
+    assert status("GET", target, host=OURS, **headers) == 403
+
+
+@pytest.mark.parametrize("key", ROOTS)
+def test_a_root_that_does_not_know_the_secret_does_not_reach_it(key: str) -> None:
+    assert status("GET", FUNCTIONS, host=OURS, authorization=HEADER.format(key)) == 403
+    assert status("GET", f"{FILE}?{QUERY.format(key)}", host=OURS) == 403
+    # The emulator reads one of them, which need not be the one that was looked at.
+    session = "ASIAIOSFODNN7EXAMPLE"
+    assert status("GET", f"{LINK}&X-Amz-Credential={key}/20261130/us-east-1/s3/aws4_request", host=OURS) == 403
+    assert status("GET", f"{LINK}&x-amz-credential={key}/20261130/us-east-1/s3/aws4_request", host=OURS) == 403
+    assert status("GET", f"{LINK}&AWSAccessKeyId={key}", host=OURS) == 403
+    assert status("GET", FUNCTIONS, host=OURS, authorization=HEADER.format(session), Authorization=SECRET) == 403
+
+
+def test_a_session_reaches_it_whose_signature_the_emulator_checks() -> None:
+    assert status("GET", FUNCTIONS, host=OURS, authorization=HEADER.format("ASIAIOSFODNN7EXAMPLE")) == "reached"
+
+
+@pytest.mark.parametrize(
+    ("secret", "answer"), [(SECRET, "reached"), ("", 403), (SECRET[:-1], 403), (f"{SECRET}0", 403)]
+)
+def test_what_it_answers_beside_aws_needs_the_secret(secret: str, answer: int | str) -> None:
+    assert status("POST", "/_ministack/reset", host=OURS, x_local_secret=secret) == answer
+    assert status("POST", "/_ministack/reset", host=OURS, **SIGNED) == 403
 
 
 @pytest.mark.parametrize(
@@ -91,7 +131,7 @@ def test_nothing_without_a_name_reaches_it() -> None:
     ],
 )
 def test_nothing_that_a_page_sends_reaches_it(method: str, target: str, headers: dict[str, str]) -> None:
-    assert status(method, target, host=OURS, **headers) == 403
+    assert status(method, target, host=OURS, x_local_secret=SECRET, **SIGNED, **headers) == 403
 
 
 @pytest.mark.parametrize("headers", [{}, {"origin": EVIL}, {"sec_fetch_site": "cross-site"}])

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from local import mail
+from local.access import Access
+
+ACCESS = Access("http://127.0.0.1:1", "secret")
 
 
 def a_mail(to: str, at: float, subject: str = "Hello", text: str = "One\nTwo\n") -> dict[str, Any]:
@@ -26,7 +29,7 @@ def test_mails_are_shown_as_they_are_read_the_newest_last(holds: dict[str, list[
     holds["1"] = [a_mail("bob@example.com", 86_403, "Later"), a_mail("ada@example.com", 86_401)]
     holds["2"] = [a_mail("eve@example.com", 86_402)]
 
-    shown = "\n".join(mail.readable(mail.sent("http://127.0.0.1:1")))
+    shown = "\n".join(mail.readable(mail.sent(ACCESS)))
 
     assert [line for line in shown.splitlines() if "to " in line] == [
         "00:00:01  to ada@example.com",
@@ -39,14 +42,14 @@ def test_mails_are_shown_as_they_are_read_the_newest_last(holds: dict[str, list[
 def test_those_to_one_address_alone_can_be_shown(holds: dict[str, list[dict[str, Any]]]) -> None:
     holds["1"] = [a_mail("bob@example.com", 1), a_mail("Alice@demo.example", 2)]
 
-    assert [it["To"] for it in mail.sent("http://127.0.0.1:1", to="alice")] == [["Alice@demo.example"]]
-    assert list(mail.readable(mail.sent("http://127.0.0.1:1", to="carol"))) == ["No mail yet."]
+    assert [it["To"] for it in mail.sent(ACCESS, to="alice")] == [["Alice@demo.example"]]
+    assert list(mail.readable(mail.sent(ACCESS, to="carol"))) == ["No mail yet."]
 
 
 def test_what_a_client_made_a_mail_say_moves_no_cursor(holds: dict[str, list[dict[str, Any]]]) -> None:
     holds["1"] = [a_mail("bob@example.com", 1, "\x1b[31mred", "\x1b[2J\x07\n")]
 
-    assert "\x1b" not in "".join(mail.readable(mail.sent("http://127.0.0.1:1")))
+    assert "\x1b" not in "".join(mail.readable(mail.sent(ACCESS)))
 
 
 def test_without_a_system_it_says_how_to_start_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,6 @@ import json
 import re
 from typing import Any
 
-import httpx
-
 from local.mail import SentMail, sent
 from local.system import LocalSystem
 from tests.support.local_cloud.shop import wait_until
@@ -15,7 +13,7 @@ OVERHEARD = "overheard"
 
 def mails_to(system: LocalSystem, email: str) -> list[SentMail]:
     """Oldest first."""
-    return sent(system.endpoint_url, to=email)
+    return sent(system.access, to=email)
 
 
 def mailed_token(system: LocalSystem, email: str, page: str) -> str:
@@ -32,7 +30,7 @@ def mailed_token(system: LocalSystem, email: str, page: str) -> str:
 
 def all_tokens(system: LocalSystem) -> set[str]:
     """Of all links in all mails."""
-    return {token for mail in sent(system.endpoint_url) for token in re.findall(r"#token=(\S+)", mail["BodyText"])}
+    return {token for mail in sent(system.access) for token in re.findall(r"#token=(\S+)", mail["BodyText"])}
 
 
 def places_of(system: LocalSystem, text: str) -> set[str]:
@@ -67,8 +65,7 @@ def _tables(system: LocalSystem) -> list[tuple[str, str]]:
 
 def _queues(system: LocalSystem) -> list[tuple[str, str]]:
     """Read by the emulator's own way, which takes no message from anybody."""
-    with httpx.Client(trust_env=False) as http:
-        accounts: dict[str, Any] = http.get(f"{system.endpoint_url}/_ministack/sqs/messages").json()["messages"]
+    accounts: dict[str, Any] = system.access.read("/_ministack/sqs/messages")["messages"]
     return [
         (url.rpartition("/")[2], json.dumps(messages))
         for regions in accounts.values()

@@ -1,0 +1,57 @@
+"""How this machine's tools reach the local cloud: its address, and the secret that all calls need."""
+
+import json
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+# What the emulator answers beside AWS, under /_ministack, needs the secret in this header.
+SECRET_HEADER = "X-Local-Secret"  # noqa: S105  a header's name
+TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Access:
+    """`secret` is another one for each start: other users of this machine, who can connect too, do not know it.
+
+    The emulator does not check what its root signs with, so the key's id is the secret.
+    """
+
+    endpoint_url: str
+    secret: str
+
+    def client(self, service: str) -> Any:
+        """A boto3 client that may do everything."""
+        # Not at the top: the emulator, which makes no client, reads this module too.
+        import boto3
+        import botocore.config
+
+        make: Any = boto3.client  # its stubs know a service only as a literal
+        return make(
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id=self.secret,
+            aws_secret_access_key=self.secret,
+            config=botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=120),
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Read by every AWS client; the developer's own credentials and profiles are to be kept out."""
+        return self.credentials() | {"AWS_ENDPOINT_URL": self.endpoint_url}
+
+    def credentials(self) -> dict[str, str]:
+        return {
+            "AWS_ACCESS_KEY_ID": self.secret,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+        }
+
+    def read(self, path: str) -> Any:
+        """The JSON that the emulator answers at a path of its own, as /_ministack/health. Raises OSError."""
+        request = urllib.request.Request(self.endpoint_url + path, headers={SECRET_HEADER: self.secret})
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
+            return json.load(answer)
