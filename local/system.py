@@ -76,22 +76,25 @@ class LocalSystem:
         try:
             self._start()
         except BaseException as error:
-            # Whatever failed then failed for that reason.
-            ended = self.ended(within=DYING_SECONDS) if isinstance(error, Exception) else None
-            self._stack.close()
-            if ended:
-                raise LocalCloudError(ended) from error
+            self._close(error)
             raise
         return self
-
-    def ended(self, within: float = 0) -> str | None:
-        """Why the local cloud has ended by itself, now or `within` seconds, in a sentence; None while it runs."""
-        return self.cloud.ended(within) if hasattr(self, "cloud") else None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close(error)
+
+    def _close(self, error: BaseException | None) -> None:
+        """Whatever failed when the local cloud has ended by itself, failed for that reason: LocalCloudError."""
+        ended = self.ended(within=DYING_SECONDS) if isinstance(error, Exception) else None
         self._stack.close()
+        if ended:
+            raise LocalCloudError(ended) from error
+
+    def ended(self, within: float = 0) -> str | None:
+        """Why the local cloud has ended by itself, now or `within` seconds, in a sentence; None while it runs."""
+        return self.cloud.ended(within) if hasattr(self, "cloud") else None
 
     def _start(self) -> None:
         self.front_door = self._stack.enter_context(FrontDoor(self._port, self._log))

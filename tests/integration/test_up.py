@@ -107,8 +107,12 @@ def test_stopped_while_starting_it_leaves_no_process_and_no_folder(tmp_path: Pat
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
-def test_killed_under_it_the_emulator_is_told_of_and_nothing_is_left_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["while it starts", pytest.param("once it is ready", marks=pytest.mark.full)])
+def test_killed_under_it_the_emulator_is_told_of_and_nothing_is_left_behind(tmp_path: Path, when: str) -> None:
     process = start(tmp_path, str(free_port()))
+    assert process.stdout
+    if when == "once it is ready":
+        assert any("Requests:" in line for line in process.stdout)
     emulator, *_ = wait_until(
         lambda: [it for it in processes_with(tmp_path) if "local.emulator" in command_of(it)], bool, pause=0.05
     )
