@@ -101,8 +101,9 @@ def test_a_page_may_fetch_the_link_of_an_export(system: LocalSystem, signed_in: 
     target = link.removeprefix(system.endpoint_url)
 
     assert answer.status_code == 303
-    fetched = ask(link, "GET", target, "", {"Sec-Fetch-Site": "cross-site"})
+    fetched = ask(link, "GET", target, "", {"Origin": PAGE["Origin"], "Sec-Fetch-Site": "cross-site"})
     assert (fetched.status, fetched.body[:9]) == (200, b"order_id,"), "the file"
+    assert fetched.headers["Access-Control-Allow-Origin"] is None, "the bucket's own rules, which name no such origin"
     refused = ask(link, "GET", target, "", {"Authorization": "Bearer sent-again-by-wget"})
     assert refused.status == 400, "S3 refuses two signatures"
     assert b"Only one auth mechanism allowed" in refused.body
