@@ -227,7 +227,7 @@ class LocalSystem:
         """Starts `workers` of the function behind each path, those of one path at the same time.
 
         Returns what functions said that did not answer, by path.
-        A worker unpacks its own layers, which takes seconds of a core: without this, a test's first burst waits.
+        Each takes 0.2 s of a core to start: without this, a test's first burst waits.
         """
         paths = list(self.http_paths().values()) if paths is None else paths
         batches = [[path] * workers for path in paths] if workers > 1 else [list(paths)]

@@ -39,7 +39,7 @@ def build(architecture: str, *, native: bool, directory: Path) -> Path:
             _install(lock, layer / "python", None if native else LAMBDA_PLATFORMS[architecture])
             _trim(layer / "python")
             compile_bytecode(layer / "python")
-            # Every worker of the local cloud unpacks its own copy: stored is larger, and three times as quick.
+            # Each start of the local cloud unpacks it: stored is larger, and three times as quick.
             write_zip(layer, archive, compress=not native)
     return archive
 
