@@ -167,3 +167,18 @@ def test_the_stack_goes_first_and_its_data_when_nothing_uses_them_any_more(
     assert account.called("cloudformation.UpdateTerminationProtection")[0]["EnableTerminationProtection"] is False
     assert account.called("dynamodb.UpdateTable")[0]["DeletionProtectionEnabled"] is False
     assert "Nothing of the stage 'dev' is left." in capsys.readouterr().out
+
+
+def test_a_stack_that_cannot_be_deleted_is_said_and_its_data_stay(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = {"StackName": "Oms-dev", "StackId": "arn:dev", "CreationTime": "2026-01-31T00:00:00Z"}
+    account.answers |= {
+        "cloudformation.DescribeStacks": {"Stacks": [{**stack, "StackStatus": "DELETE_FAILED"}]},
+        "cloudformation.UpdateTerminationProtection": {},
+        "cloudformation.DeleteStack": {},
+    }
+
+    assert "The stack Oms-dev is not deleted" in run(monkeypatch, "--stage", "dev", "--confirm", "dev")
+
+    assert account.calls[-1][0] == "cloudformation.DescribeStacks"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from oms import aws, stacks
 from oms.commands.protect import protect
@@ -46,13 +46,19 @@ def retained(stack_id: str) -> Iterator[Resource]:
 
 
 def delete_stack(stage: str, *, poll_seconds: float = POLL_SECONDS) -> None:
-    """And waits for its end. botocore's WaiterError where CloudFormation cannot delete something."""
+    """And waits for its end. Ends the process where CloudFormation cannot delete something."""
     cloudformation, stack = stacks.cloudformation(), stacks.find_stack(stage)
     protect(stage, on=False)
     cloudformation.delete_stack(StackName=stack["StackId"])
     attempts = int(WAIT_SECONDS / poll_seconds)
     waiter = cloudformation.get_waiter("stack_delete_complete")
-    waiter.wait(StackName=stack["StackId"], WaiterConfig={"Delay": poll_seconds, "MaxAttempts": attempts})
+    try:
+        waiter.wait(StackName=stack["StackId"], WaiterConfig={"Delay": poll_seconds, "MaxAttempts": attempts})
+    except WaiterError as error:
+        raise SystemExit(
+            f"The stack {stacks.stack_of(stage)} is not deleted: {error}. Its events in the CloudFormation console say "
+            "which resource is in the way. Then run this again."
+        ) from error
 
 
 def delete(resource: Resource) -> bool:
