@@ -48,7 +48,9 @@ def script(page: str) -> str:
 
 
 def repository(folder: Path, settings: dict[str, Any]) -> Path:
-    """The repository by links, but for its cdk.json, in which the stage has these settings beside its own."""
+    """The repository by links, but for its cdk.json: the stage has these settings beside its own, and the emulator
+    is given what it can take.
+    """
     copy = folder / "repository"
     copy.mkdir()
     for path in ROOT.iterdir():
@@ -56,6 +58,7 @@ def repository(folder: Path, settings: dict[str, Any]) -> Path:
             (copy / path.name).symlink_to(path)
     context = json.loads((ROOT / "cdk.json").read_text())
     context["context"]["settings"][STAGE] |= settings
+    context["app"] = "python -m local.rehearsed_app"
     (copy / "cdk.json").write_text(json.dumps(context))
     return copy
 

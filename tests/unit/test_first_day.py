@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.rehearse import MARKED, script
+from local.rehearsed_app import without_math
 from oms.commands import rights
 
 ROOT = Path(__file__).parents[2]
@@ -82,3 +83,15 @@ def test_cdk_is_not_called_where_the_commands_find_no_region(
 
     assert result.returncode != 0
     assert "cdk in" not in result.stdout
+
+
+def test_the_rehearsal_leaves_out_alarms_on_expressions_alone() -> None:
+    alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"MetricName": "5xx"}}
+    on_expression = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": [{"Expression": "SELECT …"}]}}
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {}}
+    template = {"Resources": {"Alarm": alarm, "OnExpression": on_expression, "Queue": queue}, "Outputs": {}}
+
+    assert json.loads(without_math(json.dumps(template))) == {
+        "Resources": {"Alarm": alarm, "Queue": queue},
+        "Outputs": {},
+    }
