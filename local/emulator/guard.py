@@ -28,7 +28,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 # Browsers send one of them with each request that a page of another origin makes; no AWS client sends any.
 OF_A_PAGE = (b"origin", b"sec-fetch-site")
 # API Gateway's part of the emulator: its rules for other origins (CORS) are the API's, as on AWS.
-API_PREFIX = "/_aws/execute-api/"
+API = re.compile(r"/_aws/execute-api/[^/]+/\$default(/.*)?", re.DOTALL)
 SIGNED = re.compile(r"AWS4-HMAC-SHA256 +Credential=([^/]+)/")
 BUCKET_AND_KEY = re.compile(r"/[a-z0-9][a-z0-9.-]{2,62}/.")
 OF_A_LINK = ("X-Amz-", "response-", "x-id")
@@ -80,7 +80,7 @@ def refusal(scope: Scope, port: int, secret: str) -> Refusal | None:
     signatures = [value for name, value in headers if name == b"authorization"]
     if hosts not in [[f"{name}:{port}"] for name in LOOPBACK]:
         return FORBIDDEN
-    if scope["path"].startswith(API_PREFIX):
+    if API.fullmatch(scope["path"]) and not _names_a_key(scope, signatures):
         return None
     if _is_signed_link(scope, secret):
         return TWO_SIGNATURES if signatures else None
@@ -92,6 +92,13 @@ def refusal(scope: Scope, port: int, secret: str) -> Refusal | None:
     if len(signatures) == 1 and (signed := SIGNED.match(signatures[0].decode("latin-1"))):
         return None if _may_sign(signed[1], secret) else FORBIDDEN
     return FORBIDDEN
+
+
+def _names_a_key(scope: Scope, signatures: list[bytes]) -> bool:
+    """The emulator takes a key from the header or the query, and some for its root without a look at the signature."""
+    query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    named = {"x-amz-credential", "awsaccesskeyid"} & {name.lower() for name in query}
+    return bool(named) or any(value.lower().lstrip().startswith(b"aws") for value in signatures)
 
 
 def _may_sign(key: str, secret: str) -> bool:

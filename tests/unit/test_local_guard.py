@@ -148,5 +148,28 @@ def test_a_page_reaches_the_api_whose_own_rules_count() -> None:
     assert status("POST", API, host=OURS, origin="http://localhost:3000") == "reached"
 
 
+@pytest.mark.parametrize("bearer", ["Bearer token", "bearer AWS4-HMAC-SHA256"])
+def test_the_api_takes_its_own_tokens(bearer: str) -> None:
+    assert status("POST", API, host=OURS, authorization=bearer) == "reached"
+
+
+@pytest.mark.parametrize(
+    ("target", "authorization"),
+    [
+        (f"{API}?X-Amz-Credential=test/20261130/us-east-1/iam/aws4_request&Action=ListUsers", ""),
+        (f"{API}?AWSAccessKeyId=test", ""),
+        (API, HEADER.format("test")),
+        (API, "AWS test:0a"),
+        ("/_aws/execute-api/a1b2c3", ""),
+        ("/_aws/execute-api/a1b2c3/prod/api/v1/orders", ""),
+        ("/_aws/execute-api//$default/", ""),
+        ("/_aws/execute-api/a1b2c3?Action=ListUsers", ""),
+        ("/_aws/lambda-url/a1b2c3/", ""),
+    ],
+)
+def test_what_only_looks_like_a_call_of_the_api_does_not_reach_it(target: str, authorization: str) -> None:
+    assert status("POST", target, host=OURS, authorization=authorization) == 403
+
+
 def test_web_sockets_are_closed() -> None:
     assert status("GET", "/", kind="websocket", host=OURS) == 1008
