@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,7 @@ def _of_environment(source: str) -> list[str]:
     ]
 
 
+@cache
 def modules() -> dict[str, Path]:
     roots = [SHARED, ROOT / "functions", ROOT, ROOT]
     folders = [SHARED / "oms", ROOT / "functions", ROOT / "infra", ROOT / "tests"]
