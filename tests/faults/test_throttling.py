@@ -17,6 +17,7 @@ from oms.identity import passwords
 from oms.identity.models import User
 from tests.support.accounts import account, log_in
 from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.examples import examples
 from tests.support.faults import failing, reason_at
 from tests.support.gateway import call as http
 from tests.support.invocation import Answer
@@ -129,7 +130,7 @@ def test_f22_with_many_calls_throttled_the_books_balance(
 
     for number in itertools.count():
         # It goes on until chance has brought all that is to be seen.
-        if number >= rounds and (share < 0.5 or customers.seen[503]) and "returned" in statuses():
+        if number >= examples(rounds) and (share < 0.5 or customers.seen[503]) and "returned" in statuses():
             break
         one_life(customers, products, number)
         if number % 5 == 0:

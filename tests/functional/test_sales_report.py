@@ -10,6 +10,7 @@ import pytest
 
 from oms import clock
 from oms.orders.models import Order
+from tests.support.examples import examples
 from tests.support.gateway import call, places
 from tests.support.invocation import Answer, Person
 from tests.support.open_order_counts import aggregate
@@ -76,7 +77,7 @@ def test_f21_every_report_equals_a_sum_straight_from_the_orders(
     ask: Ask, person: Callable[..., Person], subtests: pytest.Subtests
 ) -> None:
     customers = [person("customer").id for _ in range(3)]
-    orders = list(Past(number=5000, days=400, last=LAST, customers=customers).orders())
+    orders = list(Past(number=examples(5000), days=400, last=LAST, customers=customers).orders())
     assert len({it.status for it in orders}) == 7, "all states"
     summed_up(orders)
 
