@@ -113,7 +113,7 @@ def main() -> None:
     calls = read_calls(folder, template)
     found = review(statements_of(template), calls)
     print("\n".join(found.table))
-    print(f"{len(calls)} different calls; [in brackets]: no test uses it, and its reason is in {__file__}")
+    print(f"{len(calls)} different calls. [In brackets]: no test uses it; why it stays: tests/support/privileges.py")
     sys.exit("\n".join(found.faults) if found.faults else 0)
 
 
