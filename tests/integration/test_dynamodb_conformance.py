@@ -7,7 +7,7 @@ from botocore import xform_name
 
 from local.system import LocalSystem
 from tests.support.dynamodb_cases.backend import TABLES, Backend
-from tests.support.dynamodb_cases.catalogue import CASES
+from tests.support.dynamodb_cases.catalogue import CASES, check
 from tests.support.dynamodb_cases.deviations import LOCAL_CLOUD
 
 pytestmark = pytest.mark.full
@@ -24,9 +24,5 @@ def backend(system: LocalSystem) -> Iterator[Backend]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_local_cloud_agrees_but_for_what_is_listed(
-    name: str, backend: Backend, request: pytest.FixtureRequest
-) -> None:
-    if name in LOCAL_CLOUD:
-        request.applymarker(pytest.mark.xfail(reason=LOCAL_CLOUD[name], strict=True))
-    CASES[name](backend)
+def test_the_local_cloud_agrees_but_for_what_is_listed(name: str, backend: Backend) -> None:
+    check(name, backend, LOCAL_CLOUD)
