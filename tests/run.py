@@ -1,8 +1,8 @@
 """`make test` and `make test-all`: runs the phases of the tests and prints a line for each, with its time.
 
 `quick` is what a newcomer waits for. `all` runs every test once, in-process ones under coverage. `rest` is what `all`
-adds to `quick`: CI runs `quick`, the README's command, and then `rest`. Every phase runs, whatever became of the ones
-before it; the exit code is 1 when one of them failed.
+adds to `quick`: CI runs `quick`, the README's command, and then `rest`. Each phase runs, also after one that
+failed; the exit code is 1 when one of them did.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The synthesis runs on the node that is locked with the other packages, whatever the machine has."""
+"""The synthesis runs on the node that is locked with the other packages, never on the machine's own."""
 
 import os
 import subprocess

@@ -35,12 +35,12 @@ type Plan = Callable[[Call], Any]
 """What becomes of a call: its answer, or an exception."""
 
 type Observer = Callable[[str, str, Mapping[str, Any]], None]
-"""Is told of a call: the service, the operation and its parameters."""
+"""Gets each call: the service, the operation and its parameters."""
 
 type _Answer = Callable[[BaseClient, str, Mapping[str, Any]], Any]
 
 _botocore: _Answer = BaseClient._make_api_call  # type: ignore[attr-defined]
-# Whoever intercepts last decides first, and may pass the call on to the one before.
+# The last to intercept decides first, and may pass the call on to the one before.
 _answers: list[_Answer] = [_botocore]
 _observers: list[Observer] = []
 
@@ -56,7 +56,7 @@ BaseClient._make_api_call = _answer  # type: ignore[attr-defined]
 
 @contextmanager
 def observed(observe: Observer) -> Iterator[None]:
-    """While it lasts, `observe` is told of each call, once, before anything becomes of it."""
+    """While it lasts, `observe` gets each call, once, before anything becomes of it."""
     _observers.append(observe)
     try:
         yield
