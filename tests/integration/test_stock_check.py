@@ -48,7 +48,10 @@ def trade(manager: httpx.Client, buyer: httpx.Client, products: list[str], chanc
         moved = manager.post(f"{path}/{move}", json=body)
         assert moved.status_code == 200, moved.text
     book = f"/api/v1/inventory/products/{lines[0][0]}/movements"
-    wait_until(lambda: read(manager, book, limit=1)["items"], lambda it: it[0]["at"] >= placed.json()["created_at"])
+    wait_until(
+        lambda: read(manager, book, limit=1)["items"],
+        lambda it: bool(it) and it[0]["at"] >= placed.json()["created_at"],
+    )
 
 
 def tamper(system: LocalSystem, table: str, key: dict[str, Any], change: str, values: dict[str, Any]) -> None:
