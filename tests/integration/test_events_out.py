@@ -16,7 +16,7 @@ from tests.support.local_cloud.shop import CLIENTS, all_items, at_once, create_p
 from tests.support.local_cloud.subscriber import Subscriber, subscribed
 
 ORDERS = "/api/v1/orders"
-BURST = 120
+BURST = 300
 # What an event goes through.
 QUEUES = ("EventsFeed", "EventsMail", "EventsDispatch", "WebhooksDeliveries", "WebhooksSlowDeliveries")
 PARCEL = {"carrier": "DHL", "tracking_number": "0034-7"}
@@ -76,7 +76,7 @@ def dead_letters(system: LocalSystem) -> dict[str, int]:
 
 @pytest.mark.full
 @pytest.mark.bulk
-def test_f13_a_burst_of_orders_is_told_to_everyone_once(system: LocalSystem, signed_in: SignedIn) -> None:
+def test_f13_a_burst_of_hundreds_of_orders_is_told_to_everyone_once(system: LocalSystem, signed_in: SignedIn) -> None:
     admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
     product = create_product(manager, stock=BURST)
     before, held = latest(system), dead_letters(system)
