@@ -1,7 +1,7 @@
-"""Upgrades without a gap: whatever calls a function calls its alias `live`, which is moved from version to version.
+"""Upgrades without a gap: each caller of a function calls its alias `live`, which moves from version to version.
 
 Lambda takes a function's code and its layers by two calls, and between them runs new layers with old code. A version
-has both, and nobody calls it before the alias points to it.
+has both, and is not called before the alias points to it.
 """
 
 from collections.abc import Mapping

@@ -27,7 +27,7 @@ TYPES = (
 REQUESTS = ("mail.requested",)
 # An hour: no customer waits longer for a new password.
 TRIES = 10
-# Customers mistype their addresses now and then; so many in an hour have another cause.
+# Customers mistype their addresses now and then; this number in an hour has another cause.
 UNDELIVERABLE_AN_HOUR = 10
 # The tag that SES itself gives each message.
 CONFIGURATION_SET = "ses:configuration-set"

@@ -15,6 +15,10 @@ class Gate:
     def idle(self) -> bool:
         return not self._passing
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
     @contextlib.contextmanager
     def passing(self) -> Iterator[None]:
         """Waits while the gate is closed."""

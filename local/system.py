@@ -86,7 +86,7 @@ class LocalSystem:
         self._close(error)
 
     def _close(self, error: BaseException | None) -> None:
-        """Whatever failed when the local cloud has ended by itself, failed for that reason: LocalCloudError."""
+        """A failure after the local cloud has ended by itself is raised as that: LocalCloudError."""
         ended = self.ended(within=DYING_SECONDS) if isinstance(error, Exception) else None
         self._stack.close()
         if ended:

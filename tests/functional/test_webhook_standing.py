@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -19,6 +18,7 @@ from oms.webhooks.targets import ForbiddenTargetError
 from tests.support.accounts import audit_entries
 from tests.support.aws_calls import Call, intercepted
 from tests.support.faults import between, reason_at
+from tests.support.local_cloud.shop import wait_until
 from tests.support.webhook_world import (
     QUICK,
     SLOW,
@@ -209,24 +209,27 @@ def test_a_receiver_whose_name_leads_to_no_public_address_for_five_days_is_disab
 
 def test_what_notes_that_it_is_slow_is_no_part_of_its_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which the attempt waits for: else a throttled table would make a quick receiver slow."""
-    noting, answered = threading.Event(), threading.Event()
+    noting, measured = threading.Event(), threading.Event()
+
+    class Noting(threading.Timer):
+        def cancel(self) -> None:
+            """When the attempt has taken its time."""
+            measured.set()
 
     def slowly(write: Callable[[], Any]) -> Any:
         if threading.current_thread() is threading.main_thread():
             return retrying(write)
         noting.set()
-        assert answered.wait(5)
-        time.sleep(0.2)
+        assert measured.wait(60)
         world.monotonic += 5
         raise UnavailableError
 
     def answers() -> Any:
-        assert noting.wait(5)
-        answered.set()
+        assert noting.wait(60)
         return answering(200)()
 
     monkeypatch.setattr(standing, "retrying", slowly)
-    monkeypatch.setattr(standing, "Timer", lambda _, note: threading.Timer(0, note))
+    monkeypatch.setattr(standing, "Timer", lambda _, note: Noting(0, note))
     subscription = begun(world, answers)
 
     one_attempt(world)
@@ -364,8 +367,7 @@ def test_a_subscription_is_set_aside_while_its_slow_attempt_is_under_way(
     meanwhile = []
 
     def slow() -> Any:
-        time.sleep(0.5)
-        meanwhile.append(subscription_now(subscription).pace)
+        meanwhile.append(wait_until(lambda: subscription_now(subscription).pace, lambda it: it == "slow"))
         return answering(200)()
 
     world.behaviours[host(subscription)] = slow

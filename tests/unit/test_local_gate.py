@@ -31,10 +31,12 @@ def test_the_gate_closes_when_the_last_request_has_passed_and_others_wait() -> N
     threads = [threading.Thread(target=slow)]
     threads[0].start()
     inside.wait(PATIENCE)
-    for action in (exchange, late):
-        threads.append(threading.Thread(target=action))
-        threads[-1].start()
-        time.sleep(0.05)
+    threads.append(threading.Thread(target=exchange))
+    threads[-1].start()
+    while not gate.is_closed:
+        time.sleep(0.01)
+    threads.append(threading.Thread(target=late))
+    threads[-1].start()
     leave.set()
     for thread in threads:
         thread.join(PATIENCE)
