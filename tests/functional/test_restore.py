@@ -1,5 +1,6 @@
 """`make restore`: what it copies back, what it leaves alone, and that to the consumers of streams it is no news."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,16 @@ import pytest
 from bookkeeper import handler as bookkeeper
 from oms import catalogue
 from oms.commands.restore import RULES, NotRestoredError, Restore, Tally, read_plan, restore
-from oms.dynamodb import client
+from oms.dynamodb import client, put_item
+from oms.exports.models import Schedule, ScheduleCount
 from oms.settings import settings
 from oms.streams import RESTORED, Change
+from oms.webhooks.models import Replay, Subscription, SubscriptionCount
 from orders import handler as orders
 from tests.support.invocation import Answer, Person, invoke
 from tests.support.streams import streamed
 from tests.support.tables import create_tables
+from tests.support.webhooks import a_delivery, subscribe, subscription_now
 
 COPIES = "restored-"
 DOMAINS = {domain: getattr(settings(), f"{domain.lower()}_table") for domain in RULES}
@@ -206,16 +210,144 @@ def test_the_audit_log_and_the_feed_are_only_added_to(copy: Callable[[str], None
     assert RULES["Events"].adds_only
 
 
-def test_sums_and_what_has_ended_are_not_put_back(copy: Callable[[str], None], manager: Person) -> None:
-    total = {"pk": {"S": "totals#0"}, "sk": {"S": "orders"}, "kind": {"S": "sum"}}
-    ended = {"pk": {"S": "export#1"}, "sk": {"S": "export"}, "kind": {"S": "export"}, "ttl": {"N": "1700000000"}}
-    lasting = {"pk": {"S": "export#2"}, "sk": {"S": "export"}, "kind": {"S": "export"}, "ttl": {"N": "9700000000"}}
-    for it in (total, ended, lasting):
-        put("Reports", it, into_copy=True)
+def a_replay(subscription: Subscription, position: str) -> Replay:
+    due = {"due_at": 1, "due_shard": "replays", "due_key": "1"}
+    times = {"started_at": "2026-01-01T00:00:00.000000Z", "expires_at": 9_700_000_000}
+    replay = Replay(
+        *Replay.key(subscription.id), id="R1", position=position, last="delivery#9", only_failed=False, **due, **times
+    )
+    put_item(replay)
+    return replay
 
-    run("Reports")
 
-    assert items_of(DOMAINS["Reports"]) == {"export#2/export": lasting}
+def remove(item: Any) -> None:
+    client().delete_item(TableName=DOMAINS["Webhooks"], Key={name: {"S": getattr(item, name)} for name in ("pk", "sk")})
+
+
+def test_subscriptions_go_back_and_deliveries_and_replays_stay(copy: Callable[[str], None], manager: Person) -> None:
+    kept, gone = subscribe("order.*"), subscribe("user.*")
+    put_item(SubscriptionCount(*SubscriptionCount.key(), n=2))
+    waiting = {"status": "pending", "due_at": 1, "due_shard": "shard", "due_key": "key"}
+    delivered, removed = a_delivery(kept, **waiting), a_delivery(kept, **waiting)
+    a_replay(kept, "delivery#1")
+    a_replay(gone, "delivery#1")
+    copy("Webhooks")
+    put_item(Subscription(**subscription_now(kept).attribute_values | {"events": ["product.*"], "version": 2}))
+    remove(gone)
+    made = subscribe("stock.*")
+    put_item(SubscriptionCount(*SubscriptionCount.key(), n=7))
+    for name in ("due_at", "due_shard", "due_key"):
+        setattr(delivered, name, None)
+    delivered.status = "delivered"
+    put_item(delivered)
+    remove(removed)
+    a_delivery(kept, **waiting)
+    a_delivery(made)
+    a_replay(kept, "delivery#5")
+    remove(a_replay(gone, "delivery#5"))
+    before = {key: it for key, it in live("Webhooks").items() if key.startswith("sub#")}
+
+    _, lines = run("Webhooks")
+
+    after = live("Webhooks")
+    assert {key: it for key, it in after.items() if key.startswith("sub#")} == before
+    back = {"pace"}  # an attempt finds it out again
+    assert {key: it for key, it in after.items() if key not in before} == {
+        key: {name: value for name, value in it.items() if name not in back}
+        for key, it in copied("Webhooks").items()
+        if not key.startswith("sub#")
+    }
+    assert sorted(line.split(" ")[0] for line in lines) == ["changed", "changed", "missing", "new"]
+    assert run("Webhooks")[1] == []
+
+
+def test_a_subscription_goes_back_without_what_attempts_have_found(copy: Callable[[str], None], cloud: None) -> None:
+    failing = {"failing_since": "2025-01-01T00:00:00.000000Z", "pace": "slow", "probed_until": 5}
+    same, changed, gone = (subscribe(**failing) for _ in range(3))
+    copy("Webhooks")
+    put_item(Subscription(**same.attribute_values | {"pace": "quick", "failing_since": None}))
+    put_item(Subscription(**changed.attribute_values | {"url": "https://wrong.example", "pace": "quick"}))
+    remove(gone)
+
+    _, lines = run("Webhooks")
+
+    assert sorted(line.split(" ")[0] for line in lines) == ["changed", "missing"]
+    assert subscription_now(same).pace == "quick"
+    for it in (changed, gone):
+        after = subscription_now(it)
+        assert (after.url, after.failing_since, after.pace, after.probed_until) == (it.url, None, None, None)
+
+
+def test_a_subscription_that_goes_back_to_disabled_is_no_news(copy: Callable[[str], None], cloud: None) -> None:
+    disabled, gone = (subscribe(status="disabled", disabled_reason="gone") for _ in range(2))
+    copy("Webhooks")
+    put_item(Subscription(**disabled.attribute_values | {"status": "active", "version": 2}))
+    remove(gone)
+    subscribe()
+
+    with streamed("webhooks") as records:
+        run("Webhooks")
+
+    assert {it["eventName"] for it in records} == {"INSERT", "MODIFY", "REMOVE"}
+    assert [catalogue.events_of(Change.of(it)) for it in records] == [[]] * len(records)
+
+
+def a_schedule(schedule_id: str, covered_until: str = "2026-01-01T00:00:00.000000Z", **fields: Any) -> Schedule:
+    values = {"id": schedule_id, "report": "sales", "expression": "rate(1 day)", "recipients": ["M1"]} | fields
+    at = "2026-01-01T00:00:00.000000Z"
+    schedule = Schedule(
+        *Schedule.key(schedule_id), **values, covered_until=covered_until, created_at=at, created_by="M1"
+    )
+    put_item(schedule)
+    return schedule
+
+
+def test_of_the_reports_schedules_go_back_and_exports_and_sums_stay(copy: Callable[[str], None], cloud: None) -> None:
+    def item(pk: str, kind: str, status: str) -> dict[str, Any]:
+        return {"pk": {"S": pk}, "sk": {"S": kind}, "kind": {"S": kind}, "status": {"S": status}}
+
+    a_schedule("same")
+    a_schedule("wrong")
+    gone = a_schedule("gone")
+    put_item(ScheduleCount(*ScheduleCount.key(), n=3))
+    for kind in ("export", "recent", "sum"):
+        put("Reports", item(f"{kind}#missing", kind, "running"), into_copy=True)
+        put("Reports", item(f"{kind}#changed", kind, "running"), into_copy=True)
+    copy("Reports")
+    others = [item(f"{kind}#{it}", kind, "done") for kind in ("export", "recent", "sum") for it in ("changed", "new")]
+    for it in others:
+        put("Reports", it)
+    client().delete_item(TableName=DOMAINS["Reports"], Key={"pk": {"S": gone.pk}, "sk": {"S": gone.sk}})
+    later = "2026-02-01T00:00:00.000000Z"
+    a_schedule("same", later)
+    a_schedule("wrong", later, expression="rate(1 hour)")
+    a_schedule("new")
+
+    with streamed("reports") as records:
+        _, lines = run("Reports")
+
+    assert sorted(line.split(" ")[0] for line in lines) == ["changed", "missing", "new"]
+    after = live("Reports")
+    assert {key: after.pop(key) for key in [key for key in after if not key.startswith("schedules")]} == {
+        f"{it['pk']['S']}/{it['sk']['S']}": it for it in others
+    }
+    expected = copied("Reports")
+    for name in ("same", "wrong"):
+        expected[f"schedules/{name}"]["covered_until"] = {"S": later}  # the days of a run are not reported twice
+    assert after == {key: it for key, it in expected.items() if key.startswith("schedules")}
+    looks = [json.loads(it.text()) for record in records for it in catalogue.events_of(Change.of(record))]
+    assert sorted(it["schedule"] for it in looks) == ["gone", "new"]
+
+
+def test_what_has_ended_is_not_put_back(copy: Callable[[str], None], cloud: None) -> None:
+    ended = {"pk": {"S": "day#1"}, "sk": {"S": "1"}, "kind": {"S": "row"}, "ttl": {"N": "1700000000"}}
+    lasting = {"pk": {"S": "day#2"}, "sk": {"S": "1"}, "kind": {"S": "row"}, "ttl": {"N": "9700000000"}}
+    for it in (ended, lasting):
+        put("Events", it, into_copy=True)
+
+    run("Events")
+
+    assert items_of(DOMAINS["Events"]) == {"day#2/1": lasting}
 
 
 def test_what_is_no_restored_table_of_the_domain_is_refused(copy: Callable[[str], None], manager: Person) -> None:

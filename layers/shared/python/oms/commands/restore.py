@@ -38,7 +38,8 @@ class Rule:
 
     `kinds`: of items; none: all. `adds_only`: nothing is changed or removed. `announced`: kinds of which a change is
     news to the consumers of the stream, and which therefore carry a mark that it is not; None: all.
-    `live`: attributes that keep their present value. `raised`: numbers that rise above both values instead.
+    `live`: attributes that keep their present value. `dropped`: attributes that are not put back, nor kept.
+    `raised`: numbers that rise above both values instead.
     `last`: the kind that is put after all others.
     """
 
@@ -46,6 +47,7 @@ class Rule:
     adds_only: bool = False
     announced: frozenset[str] | None = frozenset()
     live: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
     raised: tuple[str, ...] = ()
     last: str | None = None
 
@@ -61,10 +63,18 @@ RULES: Mapping[str, Rule] = {
         live=("open_orders",),
         raised=("auth_epoch", "devices_epoch", "locks_epoch"),
     ),
-    "Webhooks": Rule(announced=frozenset({"subscription"})),
-    # Sums are computed again from what they are of: `make rebuild-reports`. An export or a schedule that is back is
-    # looked at by its worker, as its stream asks.
-    "Reports": Rule(kinds=frozenset({"export", "recent", "schedule", "schedule-count"})),
+    # A delivery that was pending then may be delivered by now: put back, it would be sent again. So deliveries and
+    # replays stay. What attempts found out is dropped, as on an edit: a failing of long ago would disable at once.
+    "Webhooks": Rule(
+        kinds=frozenset({"subscription", "count"}),
+        announced=frozenset({"subscription"}),
+        dropped=("failing_since", "pace", "probed_until"),
+    ),
+    # Sums are computed again from what they are of: `make rebuild-reports`. No worker looks at an export that goes back
+    # to running, and one that becomes done again would be announced again: so exports stay. A schedule that comes or
+    # goes is looked at by its worker, as its stream asks; one that is there keeps its place, so that no day is reported
+    # twice.
+    "Reports": Rule(kinds=frozenset({"schedule", "schedule-count"}), live=("covered_until",)),
     # A log whose readers hold their places, and one that is sealed: neither goes back.
     "Events": Rule(adds_only=True),
     "Audit": Rule(adds_only=True, last="entry"),
@@ -152,7 +162,7 @@ class Restore:
         if (rule.kinds and kind not in rule.kinds) or (then and _has_ended(then)):
             return None
         if then and now:
-            ignored = {RESTORED, *rule.live, *rule.raised}
+            ignored = {RESTORED, *rule.live, *rule.dropped, *rule.raised}
             same = _without(now, ignored) == _without(then, ignored)
             return None if same or rule.adds_only else Difference("changed", key, now, then)
         if then:
@@ -210,7 +220,7 @@ class Restore:
         return self._remove(difference)
 
     def _put(self, difference: Difference) -> bool:
-        item = dict(difference.then or {})
+        item = _without(difference.then or {}, set(self._rule.dropped))
         now = difference.now or {}
         for name in self._rule.live:
             item |= {name: now[name]} if name in now else {}
