@@ -21,6 +21,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> AwsAnswers:
             "cloudformation.DescribeStacks": GONE,
             "cloudformation.ListStacks": {"StackSummaries": []},
             "ssm.DeleteParameter": RefusedError("ParameterNotFound"),
+            "s3.GetObjectLockConfiguration": RefusedError("ObjectLockConfigurationNotFoundError"),
         },
     )
 
@@ -86,12 +87,14 @@ def test_what_cannot_be_deleted_is_named_and_ends_no_other_deletion(
             "StackEvents": [
                 skipped("AWS::S3::Bucket", "heads"),
                 skipped("AWS::Logs::LogGroup", "forbidden"),
+                skipped("AWS::DynamoDB::GlobalTable", "unseen"),
                 skipped("AWS::Logs::LogGroup", "gone-already"),
                 skipped("AWS::SecretsManager::Secret", "oms/dev/pepper"),
                 skipped("AWS::Backup::BackupVault", "full"),
                 skipped("AWS::Backup::BackupVault", "empty"),
             ]
         },
+        "s3.GetObjectLockConfiguration": {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}},
         "s3.ListObjectVersions": {"Versions": [{"Key": "heads/1", "VersionId": "1"}]},
         "s3.DeleteObjects": {"Errors": [{"Key": "heads/1", "VersionId": "1", "Code": "AccessDenied"}]},
         "s3.GetObjectRetention": {
@@ -100,6 +103,8 @@ def test_what_cannot_be_deleted_is_named_and_ends_no_other_deletion(
         "logs.DeleteLogGroup": lambda it: RefusedError(
             "ResourceNotFoundException" if it["logGroupName"] == "gone-already" else "AccessDeniedException"
         ),
+        "dynamodb.UpdateTable": {},
+        "dynamodb.DescribeTable": RefusedError("AccessDeniedException"),
         "secretsmanager.DeleteSecret": {},
         "backup.ListRecoveryPointsByBackupVault": lambda it: {
             "RecoveryPoints": [{"RecoveryPointArn": "arn:1"}] if it["BackupVaultName"] == "full" else []
@@ -108,13 +113,14 @@ def test_what_cannot_be_deleted_is_named_and_ends_no_other_deletion(
         "backup.DeleteBackupVault": {},
     }
 
-    assert run(monkeypatch, "--stage", "dev", "--confirm", "dev") == "3 things are left, as said above."
+    assert run(monkeypatch, "--stage", "dev", "--confirm", "dev") == "4 things are left, as said above."
 
     said = capsys.readouterr().out.splitlines()
-    assert [line[:7].strip() for line in said] == ["LEFT", "LEFT", "deleted", "LEFT", "deleted"]
+    assert [line[:7].strip() for line in said] == ["LEFT", "LEFT", "LEFT", "deleted", "LEFT", "deleted"]
     assert "1 of its objects are locked, the first until 2027-11-30" in said[0]
     assert "AccessDeniedException" in said[1]
-    assert "its 1 backups are being deleted; run this again" in said[3]
+    assert "Waiter TableExists failed" in said[2]
+    assert "its 1 backups are being deleted; run this again" in said[4]
     assert account.called("cloudformation.DescribeStackEvents") == [{"StackName": "arn:dev"}]
     assert account.called("secretsmanager.DeleteSecret")[0]["ForceDeleteWithoutRecovery"] is True
 
@@ -182,3 +188,34 @@ def test_a_stack_that_cannot_be_deleted_is_said_and_its_data_stay(
     assert "The stack Oms-dev is not deleted" in run(monkeypatch, "--stage", "dev", "--confirm", "dev")
 
     assert account.calls[-1][0] == "cloudformation.DescribeStacks"
+
+
+def test_the_lock_of_objects_is_bypassed_only_in_a_bucket_that_has_one(account: AwsAnswers) -> None:
+    """S3 refuses the header for a bucket without Object Lock."""
+    account.answers |= {
+        "s3.GetObjectLockConfiguration": lambda it: (
+            {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}}
+            if it["Bucket"] == "heads"
+            else RefusedError("ObjectLockConfigurationNotFoundError")
+        ),
+        "s3.ListObjectVersions": {"Versions": [{"Key": "a", "VersionId": "1"}]},
+        "s3.DeleteObjects": lambda it: (
+            RefusedError("InvalidArgument") if it["Bucket"] == "exports" and "BypassGovernanceRetention" in it else {}
+        ),
+        "s3.DeleteBucket": {},
+    }
+
+    assert destroy.delete(destroy.Resource("AWS::S3::Bucket", "exports"))
+    assert destroy.delete(destroy.Resource("AWS::S3::Bucket", "heads"))
+
+    bypassed = {it["Bucket"]: it.get("BypassGovernanceRetention") for it in account.called("s3.DeleteObjects")}
+    assert bypassed == {"exports": None, "heads": True}
+
+
+def test_a_bucket_whose_lock_cannot_be_looked_up_is_left(account: AwsAnswers) -> None:
+    account.answers |= {"s3.GetObjectLockConfiguration": RefusedError("AccessDenied")}
+
+    with pytest.raises(destroy.LeftError, match="AccessDenied"):
+        destroy.delete(destroy.Resource("AWS::S3::Bucket", "exports"))
+
+    assert not account.called("s3.DeleteObjects")

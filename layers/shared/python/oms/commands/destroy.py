@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from oms import aws, stacks
 from oms.commands.protect import protect
@@ -69,6 +69,8 @@ def delete(resource: Resource) -> bool:
         if error.response["Error"]["Code"] in ("ResourceNotFoundException", "NoSuchBucket", "ParameterNotFound"):
             return False
         raise LeftError(str(error)) from error
+    except BotoCoreError as error:  # also that of a waiter
+        raise LeftError(str(error)) from error
     return True
 
 
@@ -81,6 +83,8 @@ def _delete_table(name: str) -> None:
 
 def _delete_bucket(name: str) -> None:
     s3 = aws.session().client("s3")
+    # A caller with the right can bypass a lock in governance mode, and no caller one in compliance mode.
+    bypass: Any = {"BypassGovernanceRetention": True} if _has_locks(s3, name) else {}
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
         objects: list[Any] = [
             {"Key": it["Key"], "VersionId": it["VersionId"]}
@@ -88,12 +92,22 @@ def _delete_bucket(name: str) -> None:
         ]
         if not objects:
             continue
-        # Governance can be bypassed by who has the right to; compliance cannot, by no one.
-        answer = s3.delete_objects(Bucket=name, Delete={"Objects": objects}, BypassGovernanceRetention=True)
+        answer = s3.delete_objects(Bucket=name, Delete={"Objects": objects}, **bypass)
         if errors := answer.get("Errors"):
             until = _locked_until(s3, name, errors[0])
             raise LeftError(f"{len(errors)} of its objects are locked{until}; run this again after that")
     s3.delete_bucket(Bucket=name)
+
+
+def _has_locks(s3: Any, bucket: str) -> bool:
+    """Whether the bucket has Object Lock. S3 refuses to bypass the locks of a bucket that has none."""
+    try:
+        s3.get_object_lock_configuration(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ObjectLockConfigurationNotFoundError":
+            return False
+        raise
+    return True
 
 
 def _locked_until(s3: Any, bucket: str, error: Any) -> str:
