@@ -126,6 +126,7 @@ class Stage(BaseModel):
         stage._refuse_vague_origins()
         stage._refuse_useless_mail()
         stage._refuse_useless_backups()
+        stage._refuse_local_canary()
         stage._refuse_unheard_alarms()
         return stage
 
@@ -176,6 +177,10 @@ class Stage(BaseModel):
             raise StageError("The setting 'backup_copy_region' needs 'backup_days': without it there is no backup.")
         if self.backup_days is not None and self.is_local:
             raise StageError("The setting 'backup_days' is refused in 'local': the local cloud has no AWS Backup.")
+
+    def _refuse_local_canary(self) -> None:
+        if self.canary_minutes is not None and self.is_local:
+            raise StageError("The setting 'canary_minutes' is refused in 'local': the local stage has no versions.")
 
     def _refuse_vague_origins(self) -> None:
         for origin in self.cors_origins:

@@ -137,6 +137,7 @@ def test_the_limit_of_open_orders_is_ten_and_a_deployments_choice(prod: Synthesi
         ("dev", {"shipping_flat": ""}, "'shipping_flat'"),
         ("dev", {"currency": "JPY", "shipping_flat": "4.90"}, "'shipping_flat'"),
         ("dev", {"log_retention": "FOREVER"}, "'log_retention'"),
+        ("local", {"canary_minutes": 10}, "'canary_minutes' is refused in 'local'"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_named(stage: str, settings: dict[str, Any], told: str) -> None:
