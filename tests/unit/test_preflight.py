@@ -1,20 +1,35 @@
 """What is found in an account before a deployment, each failure as AWS would answer."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from infra.stages import Stage
 from oms.commands import preflight
 from tests.support.aws_answers import Answers, AwsAnswers, RefusedError
 
 ADA = "arn:aws:iam::123456789012:user/ada"
+SESSION = "arn:aws:sts::123456789012:assumed-role/Deployer/ada"
+ROLE = {
+    "Role": {
+        "RoleName": "Deployer",
+        "RoleId": "AROAEXAMPLEEXAMPLE",
+        "Path": "/teams/",
+        "CreateDate": "2026-01-31",
+        "Arn": "arn:aws:iam::123456789012:role/teams/Deployer",
+    }
+}
+SUBSCRIBED = "arn:aws:sns:eu-central-1:123456789012:alarms:2"
 MAILING = {
     "public_url": "https://shop.example",
     "alarm_email": "ops@shop.example",
     "mail_from": "shop@shop.example",
 }
+BACKED_UP = {**MAILING, "backup_days": 35}
 
 
 def stack(status: str = "CREATE_COMPLETE", *, protected: bool = False) -> dict[str, Any]:
@@ -141,7 +156,7 @@ def test_what_would_fail_is_one_line_with_what_to_do(
 ) -> None:
     account.answers |= {"sns.ListSubscriptionsByTopic": {"Subscriptions": []}, **_no_resources(), **changed}
 
-    code, lines = look(monkeypatch, capsys)
+    code, lines = look(monkeypatch, capsys, settings=BACKED_UP)
 
     assert code == 1
     (line,) = lines
@@ -168,9 +183,10 @@ def test_what_a_trial_can_live_with_is_a_warning_in_dev_and_a_failure_in_prod(
     says: str,
 ) -> None:
     account.answers |= changed
+    quota = 10 if "lambda.GetAccountSettings" in changed else 1000
 
     for stage, level in (("dev", "warn"), ("prod", "FAIL")):
-        code, (line,) = look(monkeypatch, capsys, stage=stage)
+        code, (line,) = look(monkeypatch, capsys, stage=stage, settings={**MAILING, "lambda_concurrency": quota})
         assert code == (level == "FAIL")
         assert line.startswith(level)
         assert says in line
@@ -182,8 +198,12 @@ def test_what_a_trial_can_live_with_is_a_warning_in_dev_and_a_failure_in_prod(
         "ssm.GetParameter",
         "lambda.GetAccountSettings",
         "sesv2.GetAccount",
+        "sesv2.GetEmailIdentity",
         "secretsmanager.ListSecrets",
         "events.DescribeEventBus",
+        "scheduler.GetScheduleGroup",
+        "sesv2.GetConfigurationSet",
+        "backup.ListBackupVaults",
         "iam.SimulatePrincipalPolicy",
     ],
 )
@@ -199,11 +219,70 @@ def test_what_cannot_be_looked_up_is_a_warning_and_ends_no_other_check(
 ) -> None:
     account.answers |= {operation: refusal}
 
-    code, (line,) = look(monkeypatch, capsys)
+    code, (line,) = look(monkeypatch, capsys, settings=BACKED_UP)
 
     assert code == 0
     assert line.startswith("warn")
     assert "cannot be looked up" in line
+
+
+NAMES: Answers = {
+    "secretsmanager.ListSecrets": {"SecretList": [{"Name": "oms/dev/pepper"}]},
+    "events.DescribeEventBus": {"Name": "oms-dev"},
+    "scheduler.GetScheduleGroup": {"Name": "oms-dev"},
+    "sesv2.GetConfigurationSet": {},
+    "backup.ListBackupVaults": {"BackupVaultList": [{"BackupVaultName": "oms-dev"}]},
+}
+
+
+@pytest.mark.parametrize("denied", NAMES)
+def test_a_kind_of_name_that_cannot_be_looked_up_hides_no_other_that_is_taken(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], denied: str
+) -> None:
+    account.answers |= {**NAMES, denied: RefusedError("AccessDeniedException")}
+
+    code, lines = look(monkeypatch, capsys, settings=BACKED_UP)
+
+    assert code == 1
+    at = list(NAMES).index(denied)
+    assert [line.split()[0] for line in lines] == ["warn" if it == at else "FAIL" for it in range(len(NAMES))]
+    assert "cannot be looked up" in lines[at]
+
+
+def test_a_mail_account_that_cannot_be_looked_up_hides_no_sender_that_is_not_verified(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.answers |= {
+        "sesv2.GetAccount": RefusedError("AccessDeniedException"),
+        "sesv2.GetEmailIdentity": {"VerifiedForSendingStatus": False},
+    }
+
+    code, lines = look(monkeypatch, capsys)
+
+    assert code == 1
+    assert [line.split()[0] for line in lines] == ["warn", "FAIL"]
+
+
+def test_a_stage_without_backups_asks_for_no_vault(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.answers |= {"backup.ListBackupVaults": RefusedError("AccessDeniedException")}
+
+    assert look(monkeypatch, capsys) == (0, [])
+
+
+def test_the_rights_of_the_preflight_that_docs_list_are_those_of_its_calls(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    look(monkeypatch, capsys, settings=BACKED_UP)
+    account.answers |= _deployed([{"Endpoint": "ops@shop.example", "SubscriptionArn": SUBSCRIBED}])
+    account.answers |= {"sts.GetCallerIdentity": {"Account": "123456789012", "Arn": SESSION}, "iam.GetRole": ROLE}
+    look(monkeypatch, capsys, settings=BACKED_UP)
+
+    page = Path("docs/deploying.md").read_text()
+    (listed,) = re.findall(r"^<!-- rights of the preflight.*?-->\n```\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    called = {re.sub(r"^sesv2\.", "ses.", name).replace(".", ":") for name, _ in account.calls}
+    assert set(listed.split()) == called - {"sts:GetCallerIdentity"}  # which needs no right
 
 
 def test_a_stack_that_cannot_be_looked_up_ends_no_check_and_its_names_are_not_taken_for_others(
@@ -245,10 +324,45 @@ def test_names_of_the_stack_itself_are_not_taken(
     assert look(monkeypatch, capsys) == (0, [])
 
 
-@pytest.mark.parametrize(("arn", "level"), [("PendingConfirmation", "warn"), ("arn:aws:sns:x:1:alarms:2", "ok")])
-def test_an_alarm_address_that_is_not_confirmed_is_seen_after_the_first_deployment(
-    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arn: str, level: str
+@pytest.mark.parametrize(
+    ("subscriptions", "says"),
+    [
+        ([("ops@shop.example", SUBSCRIBED)], []),
+        ([("ops@shop.example", "PendingConfirmation")], ["ops@shop.example is not confirmed"]),
+        ([("ops@shop.example", "Deleted")], ["ops@shop.example was unsubscribed"]),
+        ([("ops@shop.example", SUBSCRIBED), ("ops@shop.example", "Deleted")], []),
+        ([("ops@shop.example", SUBSCRIBED), ("old@shop.example", "Deleted")], []),
+        ([], ["ops@shop.example is not subscribed"]),
+        ([("old@shop.example", SUBSCRIBED)], ["ops@shop.example is not subscribed"]),
+    ],
+)
+def test_an_alarm_address_that_gets_no_mail_is_seen_after_the_first_deployment(
+    account: AwsAnswers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    subscriptions: list[tuple[str, str]],
+    says: list[str],
 ) -> None:
+    account.answers |= _deployed([{"Endpoint": it, "SubscriptionArn": arn} for it, arn in subscriptions])
+
+    code, lines = look(monkeypatch, capsys)
+
+    assert code == 0
+    assert [line.partition(",")[0] for line in lines] == [f"warn  Alarm mail: {it}" for it in says]
+    assert all("aws sns subscribe" in line and "ops@shop.example" in line for line in lines)
+
+
+def test_a_stage_that_mails_no_alarms_needs_no_subscription(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.answers |= _deployed([])
+
+    _, (line,) = look(monkeypatch, capsys, settings={**MAILING, "alarm_email": "none"})
+
+    assert line.startswith("warn  Setting alarm_email")
+
+
+def _deployed(subscriptions: list[dict[str, str]]) -> Answers:
     topic = {
         "LogicalResourceId": "AlarmsTopic",
         "PhysicalResourceId": "arn:aws:sns:eu-central-1:123456789012:alarms",
@@ -256,17 +370,11 @@ def test_an_alarm_address_that_is_not_confirmed_is_seen_after_the_first_deployme
         "ResourceStatus": "CREATE_COMPLETE",
         "LastUpdatedTimestamp": "2026-01-31T00:00:00Z",
     }
-    account.answers |= {
+    return {
         "cloudformation.DescribeStacks": stack(),
         "cloudformation.ListStackResources": {"StackResourceSummaries": [topic]},
-        "sns.ListSubscriptionsByTopic": {"Subscriptions": [{"Endpoint": "ops@shop.example", "SubscriptionArn": arn}]},
+        "sns.ListSubscriptionsByTopic": {"Subscriptions": subscriptions},
     }
-
-    code, lines = look(monkeypatch, capsys)
-
-    assert code == 0
-    assert [line.split()[0] for line in lines] == [level] * (level != "ok")
-    assert all("aws sns subscribe" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -277,6 +385,7 @@ def test_an_alarm_address_that_is_not_confirmed_is_seen_after_the_first_deployme
         ({**MAILING, "alarm_email": "none"}, "prod", ["warn  Setting alarm_email"]),
         ({**MAILING, "passwords_concurrency": 901}, "dev", ["FAIL  Setting passwords_concurrency"]),
         ({**MAILING, "passwords_concurrency": 900}, "dev", []),
+        ({**MAILING, "lambda_concurrency": 500}, "dev", ["warn  Setting lambda_concurrency: 500"]),
     ],
 )
 def test_settings_that_hinder_a_deployment_or_its_use_are_named(
@@ -291,6 +400,22 @@ def test_settings_that_hinder_a_deployment_or_its_use_are_named(
 
     assert code == any(it.startswith("FAIL") for it in says)
     assert [line[: len(start)] for line, start in zip(lines, says, strict=True)] == says
+
+
+def test_the_default_of_lambda_concurrency_is_the_stages() -> None:
+    assert Stage.model_fields["lambda_concurrency"].default == preflight.LAMBDA_CONCURRENCY
+
+
+def test_a_quota_that_the_concurrency_alarm_does_not_know_is_named_with_what_to_set(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.answers |= {"lambda.GetAccountSettings": limit(400)}
+
+    code, (line,) = look(monkeypatch, capsys)
+
+    assert code == 0
+    assert line.startswith("warn  Setting lambda_concurrency: 1000")
+    assert "Set it to 400" in line
 
 
 def test_a_region_without_ses_takes_a_stage_without_mail_alone(
@@ -310,7 +435,7 @@ def test_a_region_without_ses_takes_a_stage_without_mail_alone(
     ("caller", "source"),
     [
         (ADA, ADA),
-        ("arn:aws:sts::123456789012:assumed-role/Deployer/ada", "arn:aws:iam::123456789012:role/teams/Deployer"),
+        (SESSION, "arn:aws:iam::123456789012:role/teams/Deployer"),
         ("arn:aws:iam::123456789012:root", None),
         ("arn:aws:sts::123456789012:federated-user/ada", None),
     ],
@@ -322,11 +447,7 @@ def test_rights_are_those_of_the_user_or_of_the_role_of_a_session(
     caller: str,
     source: str | None,
 ) -> None:
-    role = {"RoleName": "Deployer", "RoleId": "AROAEXAMPLEEXAMPLE", "Path": "/teams/", "CreateDate": "2026-01-31"}
-    account.answers |= {
-        "sts.GetCallerIdentity": {"Account": "123456789012", "Arn": caller},
-        "iam.GetRole": {"Role": {**role, "Arn": "arn:aws:iam::123456789012:role/teams/Deployer"}},
-    }
+    account.answers |= {"sts.GetCallerIdentity": {"Account": "123456789012", "Arn": caller}, "iam.GetRole": ROLE}
 
     code, lines = look(monkeypatch, capsys)
 

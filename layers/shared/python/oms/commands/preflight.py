@@ -7,6 +7,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
 ENOUGH_FUNCTIONS = 100
 # Lambda lets no reservation take the rest of an account below this.
 UNRESERVED_FUNCTIONS = 100
+# The setting's default; a test compares it with the stage's.
+LAMBDA_CONCURRENCY = 1000
 # The setting's value where no one is to be mailed.
 NOT_MAILED = "none"
 # The first deployment failed: the CDK CLI deletes such a stack and creates it again.
@@ -33,6 +36,8 @@ WAY_OUT = {
 }
 
 type Settings = Mapping[str, Any]
+type Taken = tuple[str, str]
+"""What has a name that the stack needs, and the command that removes it."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,13 @@ def check_functions(it: Deployment) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", f"Lambda concurrency: {most} functions at once")
+    told = it.settings.get("lambda_concurrency", LAMBDA_CONCURRENCY)
+    if told != most:
+        yield Finding(
+            "warn",
+            f"Setting lambda_concurrency: {told}, and the account's quota is {most}. The alarm goes off at 80 % of the "
+            f"setting, so never or too early. Set it to {most} for the stage in cdk.json",
+        )
     reserved = it.settings.get("passwords_concurrency")
     if reserved and it.is_new and unreserved - reserved < UNRESERVED_FUNCTIONS:
         yield Finding(
@@ -118,15 +130,13 @@ def check_functions(it: Deployment) -> Iterator[Finding]:
 
 
 def check_mail(it: Deployment) -> Iterator[Finding]:
-    sender = it.settings.get("mail_from")
-    if not sender:
+    if not it.settings.get("mail_from"):
         yield Finding("warn", f"Mail: settings.{it.stage}.mail_from is not set, so no mail is sent (docs/mail.md)")
         return
-    if it.region not in aws.session().get_available_regions("sesv2"):
+    if not _has_ses(it.region):
         yield Finding("FAIL", f"Mail: SES is not in {it.region}. Choose another region, or leave mail_from out")
         return
-    ses = aws.session().client("sesv2")
-    account = ses.get_account()
+    account = aws.session().client("sesv2").get_account()
     if not account["SendingEnabled"]:
         yield Finding("FAIL", "Mail: SES has paused the sending of this account. The SES console says why")
     elif not account["ProductionAccessEnabled"]:
@@ -137,6 +147,13 @@ def check_mail(it: Deployment) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", f"Mail: SES sends {account['SendQuota']['Max24HourSend']:.0f} mails a day")
+
+
+def check_sender(it: Deployment) -> Iterator[Finding]:
+    sender = it.settings.get("mail_from")
+    if not sender or not _has_ses(it.region):
+        return
+    ses = aws.session().client("sesv2")
     domain = sender.partition("@")[2]
     if any(_is_verified(ses, identity) for identity in (sender, domain)):
         yield Finding("ok", f"Mail: the sender {sender} is verified")
@@ -146,6 +163,10 @@ def check_mail(it: Deployment) -> Iterator[Finding]:
             f"Mail: neither {sender} nor {domain} is verified in {it.region}. Run "
             f"`aws sesv2 create-email-identity --email-identity {domain}` and add the DNS records that it names",
         )
+
+
+def _has_ses(region: str) -> bool:
+    return region in aws.session().get_available_regions("sesv2")
 
 
 def _is_verified(ses: Any, identity: str) -> bool:
@@ -181,17 +202,24 @@ def check_names(it: Deployment) -> Iterator[Finding]:
     """Names that the stack creates and that only one thing can have."""
     if not it.is_new:
         return
-    taken = [*_secrets(it.stage), *_others(it)]
-    for what, command in taken:
-        yield Finding("FAIL", f"Names: {what} exists and is not the stack's. Remove it: `{command}`")
-    if not taken:
+    free = True
+    for kind, look in NAMES.items():
+        for finding in _answered(f"Names: {kind}", partial(_taken, it, look)):
+            free = False
+            yield finding
+    if free:
         yield Finding("ok", "Names: all that the stack needs are free")
 
 
-def _secrets(stage: str) -> Iterator[tuple[str, str]]:
+def _taken(it: Deployment, look: Callable[[Deployment], Iterator[Taken]]) -> Iterator[Finding]:
+    for what, command in look(it):
+        yield Finding("FAIL", f"Names: {what} exists and is not the stack's. Remove it: `{command}`")
+
+
+def _secrets(it: Deployment) -> Iterator[Taken]:
     """A deleted secret keeps its name for 7 to 30 days."""
     pages = aws.session().client("secretsmanager").get_paginator("list_secrets")
-    filters: Any = [{"Key": "name", "Values": [f"oms/{stage}/"]}]
+    filters: Any = [{"Key": "name", "Values": [f"oms/{it.stage}/"]}]
     for page in pages.paginate(IncludePlannedDeletion=True, Filters=filters):
         for secret in page["SecretList"]:
             state = " (scheduled for deletion)" if "DeletedDate" in secret else ""
@@ -199,22 +227,44 @@ def _secrets(stage: str) -> Iterator[tuple[str, str]]:
             yield f"the secret {secret['Name']}{state}", command
 
 
-def _others(it: Deployment) -> Iterator[tuple[str, str]]:
+def _event_bus(it: Deployment) -> Iterator[Taken]:
     name = f"oms-{it.stage}"
     if _exists(lambda: aws.session().client("events").describe_event_bus(Name=name)):
         yield f"the event bus {name}", f"aws events delete-event-bus --name {name}"
+
+
+def _schedule_group(it: Deployment) -> Iterator[Taken]:
+    name = f"oms-{it.stage}"
     if _exists(lambda: aws.session().client("scheduler").get_schedule_group(Name=name)):
         yield f"the schedule group {name}", f"aws scheduler delete-schedule-group --name {name}"
+
+
+def _configuration_set(it: Deployment) -> Iterator[Taken]:
+    name = f"oms-{it.stage}"
     if it.settings.get("mail_from") and _exists(
         lambda: aws.session().client("sesv2").get_configuration_set(ConfigurationSetName=name)
     ):
         command = f"aws sesv2 delete-configuration-set --configuration-set-name {name}"
         yield f"the SES configuration set {name}", command
 
+
+def _backup_vault(it: Deployment) -> Iterator[Taken]:
+    name = f"oms-{it.stage}"
+    if it.settings.get("backup_days") is None:
+        return
     # By the list: to describe a vault that does not exist is answered like a lack of rights.
     pages = aws.session().client("backup").get_paginator("list_backup_vaults").paginate()
     if any(vault["BackupVaultName"] == name for page in pages for vault in page["BackupVaultList"]):
         yield f"the backup vault {name}", f"aws backup delete-backup-vault --backup-vault-name {name}"
+
+
+NAMES: dict[str, Callable[[Deployment], Iterator[Taken]]] = {
+    "secrets": _secrets,
+    "event bus": _event_bus,
+    "schedule group": _schedule_group,
+    "SES configuration set": _configuration_set,
+    "backup vault": _backup_vault,
+}
 
 
 def _exists(look: Callable[[], object]) -> bool:
@@ -244,18 +294,30 @@ def check_alarm_mail(it: Deployment) -> Iterator[Finding]:
     if it.is_new:
         return
     sns = aws.session().client("sns")
+    wanted = it.settings.get("alarm_email")
     for topic in stacks.physical_ids(it.stage, "AWS::SNS::Topic"):
-        for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
-            if subscription["SubscriptionArn"] == "PendingConfirmation":
-                address = subscription["Endpoint"]
-                command = f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint {address}"
-                yield Finding(
-                    "warn",
-                    f"Alarm mail: {address} is not confirmed, so no alarm reaches it. Open the link in AWS's mail; "
-                    f"`{command}` sends it again",
-                )
-            else:
-                yield Finding("ok", f"Alarm mail: {subscription['Endpoint']} is confirmed")
+        pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+        listed = [(one["Endpoint"], one["SubscriptionArn"]) for page in pages for one in page["Subscriptions"]]
+        # Of one address, a confirmed subscription goes before one that was deleted.
+        found = dict(sorted(listed, key=lambda one: one[1].startswith("arn:")))
+        if wanted and wanted != NOT_MAILED:
+            # SNS forgets an address that is not confirmed within days.
+            found.setdefault(wanted, "")
+        for address, arn in found.items():
+            if arn != "Deleted" or address == wanted:
+                yield _subscription(topic, address, arn)
+
+
+def _subscription(topic: str, address: str, arn: str) -> Finding:
+    if arn.startswith("arn:"):
+        return Finding("ok", f"Alarm mail: {address} is confirmed")
+    command = f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint {address}"
+    if arn == "PendingConfirmation":
+        todo = f"is not confirmed, so no alarm reaches it. Open the link in AWS's mail; `{command}` sends it again"
+    else:
+        state = "was unsubscribed" if arn else "is not subscribed"
+        todo = f"{state}, so no alarm reaches it. Run `{command}` and open the link in AWS's mail"
+    return Finding("warn", f"Alarm mail: {address} {todo}")
 
 
 CHECKS: dict[str, Callable[[Deployment], Iterator[Finding]]] = {
@@ -263,6 +325,7 @@ CHECKS: dict[str, Callable[[Deployment], Iterator[Finding]]] = {
     "CDK bootstrap": check_bootstrap,
     "Lambda concurrency": check_functions,
     "Mail": check_mail,
+    "Mail sender": check_sender,
     "Stack": check_stack,
     "Names": check_names,
     "Rights": check_rights,
@@ -273,10 +336,15 @@ CHECKS: dict[str, Callable[[Deployment], Iterator[Finding]]] = {
 def run(it: Deployment) -> Iterator[Finding]:
     """The findings of all checks; a check that AWS refuses to answer is a warning, and does not end the others."""
     for name, check in CHECKS.items():
-        try:
-            yield from check(it)
-        except (BotoCoreError, ClientError) as error:
-            yield Finding("warn", f"{name}: cannot be looked up: {error}")
+        yield from _answered(name, partial(check, it))
+
+
+def _answered(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """The findings, and a warning in place of those that AWS refuses to answer."""
+    try:
+        yield from look()
+    except (BotoCoreError, ClientError) as error:
+        yield Finding("warn", f"{what}: cannot be looked up: {error}")
 
 
 def settings_of(stage: str) -> Settings:
