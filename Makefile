@@ -207,19 +207,19 @@ clean: ## Remove what was installed and built
 	@rm -rf .venv .uv node_modules build cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 
 $(INSTALLED): $(RUNTIME) $(INFRASTRUCTURE) | .venv/bin/python
-	@echo "Installing the locked packages …"
+	@echo "Installing the locked packages …" >&2
 	@$(UV) pip sync --quiet --require-hashes --python .venv/bin/python $(RUNTIME) $(INFRASTRUCTURE)
 	@rm -f $(INSTALLED_TESTS)
 	@touch $@
 
 $(INSTALLED_TESTS): $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) | .venv/bin/python
-	@echo "Installing the locked packages, with those for tests …"
+	@echo "Installing the locked packages, with those for tests …" >&2
 	@$(UV) pip sync --quiet --require-hashes --python .venv/bin/python $(RUNTIME) $(INFRASTRUCTURE) $(TESTS)
 	@touch $(INSTALLED) $@
 
 # The lock has the hash of each package; .npmrc says that none may run a script.
 $(CDK): package.json package-lock.json | $(INSTALLED)
-	@echo "Installing the CDK command line …"
+	@echo "Installing the CDK command line …" >&2
 	@npm ci --ignore-scripts --loglevel=error
 	@touch $@
 
@@ -231,5 +231,5 @@ $(CDK): package.json package-lock.json | $(INSTALLED)
 .uv.checked:
 	@test -x "$(UV)" || test -n "$(PYTHON)" || { echo "Python 3.13 is missing: install it from python.org, or uv" \
 		"(docs.astral.sh/uv), which brings it, and run make again." >&2; exit 1; }
-	@test -x "$(UV)" || { echo "Installing uv into .uv/ …" && "$(PYTHON)" -m venv .uv && \
+	@test -x "$(UV)" || { echo "Installing uv into .uv/ …" >&2 && "$(PYTHON)" -m venv .uv && \
 		.uv/bin/python -m pip install --quiet --require-hashes -r $(INSTALLER); }
