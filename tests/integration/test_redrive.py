@@ -72,6 +72,8 @@ def failing(system: LocalSystem, function: str, queue: str, **environment: str) 
         yield
     finally:
         system.update_environment(function, **{name: before[name] for name in environment})
+        # An update ends the function's workers: what one of them had comes back by the queue's time, and soon only now.
+        wait_until_at_rest(system, queue)
         sqs.set_queue_attributes(QueueUrl=url, Attributes=timeout)
 
 
