@@ -16,7 +16,7 @@ from tests.support.local_cloud.shop import CLIENTS, all_items, at_once, create_p
 from tests.support.local_cloud.subscriber import Subscriber, subscribed
 
 ORDERS = "/api/v1/orders"
-BURST = 300
+BURST = 200
 # What an event goes through.
 QUEUES = ("EventsFeed", "EventsMail", "EventsDispatch", "WebhooksDeliveries", "WebhooksSlowDeliveries")
 PARCEL = {"carrier": "DHL", "tracking_number": "0034-7"}
