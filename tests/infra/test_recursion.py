@@ -1,6 +1,6 @@
 """Loops that Lambda would end: it counts how often a chain of messages comes back to the same function.
 
-It follows Lambda, SQS, SNS and S3, and neither streams nor EventBridge, which pass the count on to nobody:
+It follows Lambda, SQS, SNS and S3, and neither streams nor EventBridge, which do not pass the count on:
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 """
 
