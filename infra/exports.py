@@ -15,6 +15,8 @@ from infra.stages import Stage
 
 LOOKS = ("export.look",)
 KEPT_DAYS = 30
+# Beside those that every page may read: Content-Length, Content-Type, Last-Modified.
+EXPOSED_HEADERS = ("Content-Disposition", "ETag")
 # Seconds: one that is cut off waits half an hour for its message.
 LATE = 3600
 
@@ -75,6 +77,7 @@ class Exports(Construct):
                     abort_incomplete_multipart_upload_after=cdk.Duration.days(1),
                 )
             ],
+            cors=_cors(stage),
             removal_policy=retention(stage),
         )
         acknowledge(bucket, "AwsSolutions-S1", "Who got a link to which file stands in the audit log.")
@@ -101,3 +104,17 @@ class Exports(Construct):
             f"AwsSolutions-IAM5[Resource::<{stack.get_logical_id(resource)}.Arn>/*]",
             "A file is named by its export's id; the bucket has nothing else.",
         )
+
+
+def _cors(stage: Stage) -> list[s3.CorsRule] | None:
+    """Pages of the stage's origins may read a file by its link, without request headers of their own."""
+    if not stage.cors_origins:
+        return None
+    return [
+        s3.CorsRule(
+            allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD],
+            allowed_origins=list(stage.cors_origins),
+            exposed_headers=list(EXPOSED_HEADERS),
+            max_age=int(cdk.Duration.hours(1).to_seconds()),
+        )
+    ]

@@ -1,7 +1,7 @@
 """Exports: where their files are, who gets at them, and what ends by itself."""
 
 from exporter import handler as exporter
-from tests.support.template import QUEUE, Synthesized, all_mappings, rules_of_the_bus
+from tests.support.template import ORIGINS, QUEUE, Synthesized, all_mappings, rules_of_the_bus
 
 
 def test_the_files_are_private_encrypted_and_reached_by_tls_alone(prod: Synthesized) -> None:
@@ -22,6 +22,16 @@ def test_the_files_are_private_encrypted_and_reached_by_tls_alone(prod: Synthesi
         {"Bool": {"aws:SecureTransport": "false"}},
         {"NumericLessThan": {"s3:TlsVersion": 1.2}},
     ]
+
+
+def test_pages_of_the_stages_origins_may_read_files_and_no_others(prod: Synthesized, dev: Synthesized) -> None:
+    (rule,) = prod.one("AWS::S3::Bucket", "ExportsFiles")["CorsConfiguration"]["CorsRules"]
+
+    assert rule["AllowedOrigins"] == ORIGINS
+    assert set(rule["AllowedMethods"]) == {"GET", "HEAD"}
+    assert set(rule["ExposedHeaders"]) == {"Content-Disposition", "ETag"}
+    assert "AllowedHeaders" not in rule, "S3 refuses a link that comes with Authorization"
+    assert "CorsConfiguration" not in dev.one("AWS::S3::Bucket", "ExportsFiles"), "a stage without origins"
 
 
 def test_files_end_after_thirty_days_and_uploads_that_nobody_completes_after_one(prod: Synthesized) -> None:

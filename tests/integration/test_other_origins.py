@@ -104,6 +104,11 @@ def test_a_page_may_fetch_the_link_of_an_export(system: LocalSystem, signed_in: 
     fetched = ask(link, "GET", target, "", {"Origin": PAGE["Origin"], "Sec-Fetch-Site": "cross-site"})
     assert (fetched.status, fetched.body[:9]) == (200, b"order_id,"), "the file"
     assert fetched.headers["Access-Control-Allow-Origin"] is None, "the bucket's own rules, which name no such origin"
+    ours = ask(link, "GET", target, "", {"Origin": "http://localhost:3000", "Sec-Fetch-Site": "cross-site"})
+    assert (ours.status, ours.headers["Access-Control-Allow-Origin"]) == (200, "http://localhost:3000")
+    assert "Content-Disposition" in ours.headers["Access-Control-Expose-Headers"]
+    after_a_redirect = ask(link, "GET", target, "", {"Origin": "null", "Sec-Fetch-Site": "cross-site"})
+    assert after_a_redirect.headers["Access-Control-Allow-Origin"] is None, "why pages fetch the link by itself"
     refused = ask(link, "GET", target, "", {"Authorization": "Bearer sent-again-by-wget"})
     assert refused.status == 400, "S3 refuses two signatures"
     assert b"Only one auth mechanism allowed" in refused.body
