@@ -1,6 +1,7 @@
 """The routes that make or compare password hashes: a function of their own, with a whole core for bcrypt."""
 
 from dataclasses import asdict
+from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
@@ -12,9 +13,10 @@ from oms.identity.schemas import (
     ForgotPasswordRequest,
     LoginRequest,
     LoginResponse,
+    RegisteredUserResponse,
     RegisterRequest,
     ResetPasswordRequest,
-    UserResponse,
+    ResetPasswordResponse,
 )
 from oms.serving import serve
 
@@ -22,10 +24,11 @@ app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_h
 
 
 @app.post("/api/v1/auth/register", status_code=201, **PUBLIC)
-def register(request: RegisterRequest) -> Response[UserResponse]:
-    user = service.register(request, address=api.client_address(), report=api.show_allowance)
-    api.acting_as(user.id)
-    return api.created(UserResponse.of(user), location="/api/v1/auth/me", version=user.version)
+def register(request: RegisterRequest) -> Response[RegisteredUserResponse]:
+    made = service.register(request, address=api.client_address(), report=api.show_allowance)
+    api.acting_as(made.user.id)
+    shown = RegisteredUserResponse.registered(made.user, made.device_token)
+    return api.created(shown, location="/api/v1/auth/me", version=made.user.version)
 
 
 @app.post("/api/v1/auth/login", **PUBLIC)
@@ -55,10 +58,25 @@ def forgot_password(request: ForgotPasswordRequest) -> Response[None]:
     return api.accepted()
 
 
-@app.post("/api/v1/auth/password/reset", status_code=204, **PUBLIC)
-def reset_password(request: ResetPasswordRequest) -> Response[None]:
-    api.acting_as(recovery.reset_password(request, address=api.client_address()))
-    return api.no_content()
+_WITH_DEVICE_OR_NOT: dict[int, Any] = {
+    200: {"description": "", "content": {"application/json": {"model": ResetPasswordResponse}}},
+    204: {"description": "", "content": {"application/json": {"schema": {"type": "null"}}}},
+}
+
+
+@app.post("/api/v1/auth/password/reset", status_code=204, responses=_WITH_DEVICE_OR_NOT, **PUBLIC)
+def reset_password(request: ResetPasswordRequest) -> Response[ResetPasswordResponse | None]:
+    """Set a new password with the token of a mail
+
+    Ends all sessions, forgets all known devices and lifts every lock of the account. The token is good once. The answer
+    is 204, or with `remember_device` 200 with a `device_token`.
+    """
+    done = recovery.reset_password(request, address=api.client_address())
+    api.acting_as(done.user_id)
+    answer: Response[Any] = api.no_content()
+    if done.device_token is not None:
+        answer = api.ok(ResetPasswordResponse(device_token=done.device_token))
+    return answer
 
 
 lambda_handler = serve(app)

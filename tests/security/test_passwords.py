@@ -7,8 +7,8 @@ import bcrypt
 import pytest
 
 from auth import passwords as password_routes
-from oms.dynamodb import client
-from oms.identity import passwords, service
+from oms.dynamodb import client, put_item
+from oms.identity import mailed_tokens, passwords, service
 from oms.identity.models import User, counter_key
 from tests.support.accounts import PASSWORD, log_in
 from tests.support.aws_calls import intercepted, recorded
@@ -117,3 +117,54 @@ def test_a12_a_stranger_cannot_lock_the_owner_out(ada: User) -> None:
 
     assert log_in(address="198.51.100.2").status == 401
     assert log_in(address="198.51.100.2", device_token=device_token).status == 200
+
+
+def keep_locked(email: str = "ada@example.com", network: str = "203.0.113") -> None:
+    """As a stranger does who knows no more than the address: five wrong passwords, each from an address of its own."""
+    for number in range(5):
+        log_in(email, "wrong", address=f"{network}.{number}")
+
+
+@pytest.mark.parametrize("role", ["customer", "admin"])  # the admin is the only one
+def test_a12_a_stranger_cannot_lock_the_owner_out_again_after_the_reset(
+    account: Callable[..., User], role: str
+) -> None:
+    ada = account("ada@example.com", role=role)
+    keep_locked()
+    stored, token = mailed_tokens.mint(ada, "reset")
+    put_item(stored)
+    new = "three quiet lighthouses"
+
+    done = invoke(
+        password_routes,
+        "POST",
+        "/api/v1/auth/password/reset",
+        {"token": str(token), "new_password": new, "remember_device": True},
+    )
+    keep_locked(network="192.0.2")
+
+    assert (done.status, list(done.json)) == (200, ["device_token"])
+    assert log_in(password=new, address="198.51.100.2").status == 401
+    assert log_in(password=new, address="198.51.100.2", device_token=done.json["device_token"]).status == 200
+
+
+def test_a12_a_stranger_cannot_lock_out_a_user_who_has_never_signed_in(cloud: None) -> None:
+    body = {"email": "ada@example.com", "password": PASSWORD, "first_name": "Ada"}
+    registered = invoke(password_routes, "POST", "/api/v1/auth/register", body)
+    keep_locked()
+
+    assert log_in(address="198.51.100.2").status == 401
+    assert log_in(address="198.51.100.2", device_token=registered.json["device_token"]).status == 200
+
+
+def test_a12_the_device_of_a_reset_counts_its_own_failures(ada: User) -> None:
+    stored, token = mailed_tokens.mint(ada, "reset")
+    put_item(stored)
+    body = {"token": str(token), "new_password": PASSWORD, "remember_device": True}
+    device_token = invoke(password_routes, "POST", "/api/v1/auth/password/reset", body).json["device_token"]
+
+    for number in range(5):
+        log_in(password="wrong", address=f"203.0.113.{number}", device_token=device_token)
+
+    assert log_in(address="198.51.100.2", device_token=device_token).status == 401
+    assert log_in(address="198.51.100.2").status == 200

@@ -1,15 +1,16 @@
-"""PUT /auth/password: for who knows the old one, counted like a login, and the end of all other sessions."""
+"""PUT /auth/password: for a session whose user shows the old one, counted on it, and the end of all other sessions."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from oms.dynamodb import get_item
-from oms.identity import attempts, passwords
-from oms.identity.models import Counter, IdentityItem, User, counter_key, user_key
+from oms.dynamodb import client, get_item
+from oms.identity import passwords
+from oms.identity.models import Counter, IdentityItem, Session, User, counter_key, user_key
+from oms.identity.passwords import PasswordHash
 from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
-from tests.support.aws_calls import answer_lost, overtaken, recorded
+from tests.support.aws_calls import answer_lost, intercepted, overtaken
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer
 
@@ -28,9 +29,14 @@ def own(ada: User) -> dict[str, Any]:
 
 
 def change(
-    token: str, current: str = PASSWORD, new: str = NEW, address: str = "203.0.113.201", **headers: str
+    token: str,
+    current: str = PASSWORD,
+    new: str = NEW,
+    address: str = "203.0.113.201",
+    more: dict[str, Any] | None = None,
+    **headers: str,
 ) -> Answer:
-    body = {"current_password": current, "new_password": new}
+    body = {"current_password": current, "new_password": new, **(more or {})}
     sent = {name.replace("_", "-"): it for name, it in headers.items()}
     return call("PUT", "/api/v1/auth/password", body, token=token, address=address, headers=sent)
 
@@ -66,32 +72,90 @@ def test_a06_the_session_that_asks_lives_on_and_all_others_end(ada: User, own: d
         assert call("POST", "/api/v1/auth/refresh", {"refresh_token": other["refresh_token"]}).status == 401
 
 
-def test_a_wrong_current_password_changes_nothing_and_is_counted(ada: User, own: dict[str, Any]) -> None:
+def session_of(user: User) -> Session:
+    (item,) = [it for it in client().scan(TableName="identity")["Items"] if it["sk"]["S"].startswith("session#")]
+    return Session.from_raw_data(item)
+
+
+def test_a_wrong_current_password_changes_nothing_and_is_counted_on_the_session(ada: User, own: dict[str, Any]) -> None:
     answer = change(own["access_token"], current="wrong")
 
     assert_problem(answer, 401, "invalid-credentials")
     assert answer.headers["RateLimit"].startswith('"login";r=4')
-    counted = counter()
-    assert counted is not None
-    assert counted.failures == 1
+    assert session_of(ada).failures == 1
+    assert counter() is None
     assert is_alive(own)
     assert log_in(password=PASSWORD).status == 200
     failures = [it for it in audit_entries() if it.action == "password.changed"]
-    assert [(it.outcome, it.actor_id, it.details["reason"]) for it in failures] == [
-        ("failure", ada.id, "wrong-password")
+    assert [(it.outcome, it.actor_id, it.details) for it in failures] == [
+        ("failure", ada.id, {"counted_on": "session", "reason": "wrong-password"})
     ]
 
 
-def test_five_wrong_ones_lock_it_for_the_right_one_as_well(own: dict[str, Any]) -> None:
-    for number in range(5):
+def test_the_fifth_wrong_one_ends_the_session_and_locks_nobody_out(ada: User, own: dict[str, Any]) -> None:
+    answers = [change(own["access_token"], current="wrong", address=f"203.0.113.{number}") for number in range(5)]
+
+    assert {(it.status, it.json["code"]) for it in answers} == {(401, "invalid-credentials")}
+    assert "has ended" in answers[4].json["detail"]
+    assert not is_alive(own)
+    assert_problem(change(own["access_token"]), 401, "unauthenticated")
+    assert call("POST", "/api/v1/auth/refresh", {"refresh_token": own["refresh_token"]}).status == 401
+    (entry,) = [it for it in audit_entries() if it.action == "session.ended"]
+    assert (entry.outcome, entry.actor_id, entry.details) == ("failure", ada.id, {"reason": "wrong-passwords"})
+    assert log_in(password=PASSWORD).status == 200
+
+
+def test_no_more_than_five_are_compared_however_many_run_at_once(
+    own: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fifth is cut off after it was counted, so that nothing ends the session; the sixth has the right password."""
+    compared: list[str] = []
+    real = passwords.matches
+
+    def cut_off(password: str, stored: PasswordHash | None) -> bool:
+        compared.append(password)
+        if len(compared) == 5:
+            raise RuntimeError("cut off")
+        return real(password, stored)
+
+    monkeypatch.setattr(passwords, "matches", cut_off)
+    for number in range(4):
         change(own["access_token"], current="wrong", address=f"203.0.113.{number}")
+    with pytest.raises(RuntimeError, match="cut off"):
+        change(own["access_token"])
 
-    wrong = change(own["access_token"], current="wrong")
-    right = change(own["access_token"])
+    assert_problem(change(own["access_token"]), 401, "invalid-credentials")
+    assert len(compared) == 5
 
-    assert_problem(right, 401, "invalid-credentials")
-    assert right.json["detail"] == wrong.json["detail"]
-    assert log_in(password=PASSWORD).status == 401
+
+def test_a12_the_owner_changes_the_password_while_a_stranger_keeps_the_account_locked(own: dict[str, Any]) -> None:
+    for number in range(5):
+        log_in(password="wrong", address=f"198.51.100.{number}")
+    assert log_in(address="198.51.100.9").status == 401
+
+    assert change(own["access_token"]).status == 204
+
+    assert log_in(password=NEW, address="198.51.100.9").status == 200
+
+
+def test_the_device_of_the_session_stays_known_and_all_others_are_forgotten(own: dict[str, Any]) -> None:
+    other = log_in(address="203.0.113.7").json["device_token"]
+    change(own["access_token"])
+    for number in range(5):
+        log_in(password="wrong", address=f"198.51.100.{number}")
+
+    assert log_in(password=NEW, address="198.51.100.8", device_token=other).status == 401
+    assert log_in(password=NEW, address="198.51.100.9", device_token=own["device_token"]).status == 200
+
+
+def test_this_session_ends_too_where_the_request_says_so(own: dict[str, Any]) -> None:
+    assert change(own["access_token"], more={"end_this_session": True}).status == 204
+
+    assert not is_alive(own)
+    assert call("POST", "/api/v1/auth/refresh", {"refresh_token": own["refresh_token"]}).status == 401
+    assert log_in(password=NEW).status == 200
+    (entry,) = [it for it in audit_entries() if it.action == "password.changed"]
+    assert entry.details == {"this_session": "ended"}
 
 
 def test_it_shares_the_five_a_minute_of_an_address_with_the_login(own: dict[str, Any]) -> None:
@@ -105,12 +169,14 @@ def test_it_shares_the_five_a_minute_of_an_address_with_the_login(own: dict[str,
     assert log_in(password=PASSWORD).status == 200
 
 
-def test_success_forgets_the_failures_before_it(own: dict[str, Any]) -> None:
+def test_success_forgets_the_failures_before_it(ada: User, own: dict[str, Any]) -> None:
+    log_in(password="wrong")
     change(own["access_token"], current="wrong")
 
     change(own["access_token"])
 
     assert counter() is None
+    assert session_of(ada).failures == 0
 
 
 def test_a_password_that_is_not_good_enough_is_refused_before_anything_is_counted(own: dict[str, Any]) -> None:
@@ -135,10 +201,10 @@ def test_a_change_that_a_new_name_overtook_is_made_unless_it_was_meant_for_the_v
     def rename(name: str) -> None:
         assert call("PATCH", "/api/v1/auth/me", {"first_name": name}, token=own["access_token"]).status == 200
 
-    with overtaken("TransactWriteItems", lambda: rename("Augusta"), nth=2):
+    with overtaken("TransactWriteItems", lambda: rename("Augusta")):
         assert_problem(change(own["access_token"], If_Match='"1"'), 412, "stale-version")
     assert log_in(password=PASSWORD).status == 200
-    with overtaken("TransactWriteItems", lambda: rename("Byron"), nth=2):
+    with overtaken("TransactWriteItems", lambda: rename("Byron")):
         changed = change(own["access_token"])
 
     assert (changed.status, changed.headers["ETag"]) == (204, '"4"')
@@ -162,27 +228,24 @@ def test_the_slots_are_taken_before_the_password_is_compared(
     real = passwords.matches
     monkeypatch.setattr(passwords, "matches", lambda *it: order.append("compared") or real(*it))
 
-    with recorded() as calls:
-        monkeypatch.setattr(attempts, "count", _noting(order))
+    with intercepted(lambda call: order.append(call.operation) or call.send()):
         change(own["access_token"])
 
-    assert order == ["counted", "compared"]
-    assert len(calls) == 4
+    assert order == ["BatchGetItem", "UpdateItem", "UpdateItem", "compared", "TransactWriteItems"]
 
 
-def _noting(order: list[str]) -> Any:
-    real = attempts.count
+@pytest.mark.parametrize("nth", [1, 2])
+def test_an_attempt_is_counted_once_though_its_answer_is_lost(ada: User, own: dict[str, Any], nth: int) -> None:
+    with answer_lost("UpdateItem", nth=nth):
+        answer = change(own["access_token"], current="wrong")
 
-    def count(*arguments: Any) -> Any:
-        counted = real(*arguments)
-        order.append("counted")
-        return counted
-
-    return count
+    assert_problem(answer, 401, "invalid-credentials")
+    assert answer.headers["RateLimit"].startswith('"login";r=4')
+    assert session_of(ada).failures == 1
 
 
 def test_a_change_whose_answer_is_lost_is_made_once(ada: User, own: dict[str, Any]) -> None:
-    with answer_lost("TransactWriteItems", nth=2):
+    with answer_lost("TransactWriteItems"):
         answer = change(own["access_token"])
 
     assert answer.status == 204
@@ -195,7 +258,7 @@ def test_a_change_whose_answer_is_lost_is_made_once(ada: User, own: dict[str, An
 def test_of_two_changes_on_the_same_password_one_is_made(own: dict[str, Any], frozen: Clock) -> None:
     other = log_in().json
 
-    with overtaken("TransactWriteItems", lambda: change(other["access_token"], new="the other one"), nth=2):
+    with overtaken("TransactWriteItems", lambda: change(other["access_token"], new="the other one")):
         answer = change(own["access_token"])
 
     assert_problem(answer, 401, "unauthenticated")
@@ -208,7 +271,7 @@ def test_a_session_that_ends_meanwhile_changes_nothing(own: dict[str, Any]) -> N
     def log_out() -> None:
         call("POST", "/api/v1/auth/logout", token=own["access_token"])
 
-    with overtaken("TransactWriteItems", log_out, nth=2):
+    with overtaken("TransactWriteItems", log_out):
         answer = change(own["access_token"])
 
     assert_problem(answer, 401, "unauthenticated")

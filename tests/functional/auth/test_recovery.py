@@ -137,6 +137,18 @@ def test_a12_a_reset_lifts_the_lock_of_the_account_and_of_a_known_device(ada: Us
     assert log_in(password=NEW, address="203.0.113.9").status == 200
 
 
+def test_a_reset_with_a_device_whose_answer_is_lost_is_made_once(ada: User, mail: Mail) -> None:
+    body = {"token": mail("reset"), "new_password": NEW, "remember_device": True}
+
+    with answer_lost("TransactWriteItems"):
+        answer = call("POST", "/api/v1/auth/password/reset", body)
+
+    assert (answer.status, now(ada).version, now(ada).devices_epoch) == (200, 2, 1)
+    assert_refused(call("POST", "/api/v1/auth/password/reset", body))
+    lock()
+    assert log_in(password=NEW, address="203.0.113.9", device_token=answer.json["device_token"]).status == 200
+
+
 def lock(email: str = "ada@example.com", network: str = "203.0.113") -> None:
     """As a stranger does who knows no more than the address."""
     for number in range(5):

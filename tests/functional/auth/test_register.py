@@ -31,7 +31,7 @@ def test_registering_opens_an_account_with_the_role_customer() -> None:
 
     assert answer.status == 201
     user = answer.json
-    assert (user.pop("id"), user.pop("created_at")) != (None, None)
+    assert (user.pop("id"), user.pop("created_at"), user.pop("device_token")) != (None, None, None)
     assert user == {
         "email": "Ada@Example.org",
         "email_verified": False,
@@ -69,7 +69,7 @@ def test_an_address_that_differs_in_case_or_width_only_is_taken(email: str) -> N
 
     assert (answer.status, answer.json["code"]) == (409, "email-taken")
     assert answer.headers["RateLimit"].startswith('"register";r=3;')
-    assert stored_kinds() == ["claim", "slot", "user"]
+    assert stored_kinds() == ["claim", "device", "slot", "user"]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_an_answer_lost_after_the_commit_is_still_a_success() -> None:
         answer = register()
 
     assert answer.status == 201
-    assert stored_kinds() == ["claim", "slot", "user"]
+    assert stored_kinds() == ["claim", "device", "slot", "user"]
     assert [entry.action for entry in audit_entries()] == ["user.registered"]
     assert audit_entries()[0].target == f"user#{answer.json['id']}"
 

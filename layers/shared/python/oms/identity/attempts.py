@@ -1,4 +1,4 @@
-"""Attempts to show a password, of a login or a change of password, counted before the password is compared.
+"""Attempts to log in, counted before the password is compared.
 
 The slots of the address and of the account (or the known device) are taken in one transaction on condition of what was
 read. So however many attempts run at once, no more than the limit are compared. An unknown, locked or disabled account
@@ -37,17 +37,12 @@ from oms.settings import settings
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try with a password. Its id lets a repeated write find out that it was made before.
+    """One try with a password. Its id lets a repeated write find out that it was made before."""
 
-    `action` is what the audit calls it; `actor_id` who makes it, where that is known beforehand.
-    """
-
-    action: str
     email_folded: str
     email_digest: str
     address: str
     device_token: DeviceToken | None = None
-    actor_id: str | None = None
     id: str = field(default_factory=clock.random_id)
 
 
@@ -169,8 +164,8 @@ def record_failure(attempt: Attempt, counted: Count, user: User | None) -> None:
     about = {"email": attempt.email_digest, "counted_on": "device" if isinstance(counted.on, Device) else "account"}
     target = f"user#{user.id}" if user else None
     failure = audit.entry(
-        attempt.action,
-        actor_id=attempt.actor_id,
+        "login",
+        actor_id=None,
         address=attempt.address,
         target=target,
         outcome="failure",

@@ -3,18 +3,16 @@
 from dataclasses import dataclass
 from typing import cast
 
-from oms import audit, clock
+from oms import audit
 from oms.dynamodb import get_item, retrying, transaction
 from oms.errors import InvalidCredentialsError
-from oms.identity import attempts, emails, keyring, passwords
+from oms.identity import attempts, devices, emails, keyring, passwords
 from oms.identity.attempts import Attempt, Count
-from oms.identity.models import Counter, Device, IdentityItem, User, device_key, user_key
-from oms.identity.opaque_tokens import DeviceToken, hashed, new_secret
+from oms.identity.models import Counter, Device, IdentityItem, User, user_key
+from oms.identity.opaque_tokens import DeviceToken, hashed
 from oms.identity.schemas import LoginRequest
 from oms.identity.sessions import Tokens, start_session
 from oms.rate_limits import Report
-
-DEVICE_SECONDS = 180 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,6 @@ def log_in(request: LoginRequest, *, address: str, user_agent: str, report: Repo
     keyring.signing_key()  # without one nobody can sign in, and nothing shall be counted
     email_folded = emails.fold(request.email)
     attempt = Attempt(
-        action="login",
         email_folded=email_folded,
         email_digest=passwords.email_digest(email_folded),
         device_token=DeviceToken.parse(request.device_token or ""),
@@ -44,19 +41,10 @@ def log_in(request: LoginRequest, *, address: str, user_agent: str, report: Repo
 
 
 def _sign_in(user: User, attempt: Attempt, counted: Count, user_agent: str) -> Login:
-    session, tokens = start_session(user, address=attempt.address, user_agent=user_agent)
     token = attempt.device_token if isinstance(counted.on, Device) else None
-    device_token = token or DeviceToken(user.id, new_secret())
-    pk, sk = device_key(user.id, hashed(device_token.secret))
-    expires_at = int(clock.now().timestamp()) + DEVICE_SECONDS
-    device = Device(
-        pk=pk,
-        sk=sk,
-        user_id=user.id,
-        epoch=user.devices_epoch,
-        locks_epoch=user.locks_epoch,
-        expires_at=expires_at,
-    )
+    device_token = token or devices.new_token(user)
+    device = devices.device_of(user, hashed(device_token.secret), epoch=user.devices_epoch)
+    session, tokens = start_session(user, device, address=attempt.address, user_agent=user_agent)
     entry = audit.entry(
         "login",
         actor_id=user.id,

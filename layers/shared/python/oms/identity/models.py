@@ -91,6 +91,9 @@ class Session(IdentityItem, discriminator="session"):
 
     `current` is good for one refresh. `previous` is good for seconds after `rotated_at`, for the same successor,
     which only the holder of the previous token can decrypt. Refreshes are counted per minute in `window`.
+
+    `failures` counts the attempts to change the password that did not succeed; `attempt` names the latest. `device` is
+    the hash of the token of the known device that signed in; sessions from before it was kept have none.
     """
 
     id = UnicodeAttribute()
@@ -102,11 +105,14 @@ class Session(IdentityItem, discriminator="session"):
     rotated_at = NumberAttribute(null=True)
     window = IntegerAttribute(default=0)
     window_count = IntegerAttribute(default=0)
+    failures = IntegerAttribute(default=0)
+    attempt = UnicodeAttribute(null=True)
     revoked_at = UnicodeAttribute(null=True)
     created_at = UnicodeAttribute()
     refreshed_at = UnicodeAttribute()
     address = UnicodeAttribute()
     user_agent = UnicodeAttribute()
+    device = UnicodeAttribute(null=True)
     expires_at = IntegerAttribute(attr_name="ttl")
 
 
@@ -136,7 +142,8 @@ class Counter(Counted, discriminator="counter"):
 
 
 class Device(Counted, discriminator="device"):
-    """A client that has signed in before. It counts its own attempts, so no stranger can lock it out.
+    """A client that has signed in before, registered the account or reset its password. It counts its own attempts, so
+    no stranger can lock it out.
 
     It is known while `epoch` is its user's `devices_epoch`; `locks_epoch` is the user's as the latest attempt was made.
     """
@@ -144,6 +151,10 @@ class Device(Counted, discriminator="device"):
     user_id = UnicodeAttribute()
     epoch = IntegerAttribute(default=0)
     locks_epoch = IntegerAttribute(default=0)
+
+    @property
+    def secret_hash(self) -> str:
+        return self.sk.removeprefix("device#")
 
 
 class Slot(IdentityItem, discriminator="slot"):
@@ -175,7 +186,7 @@ class MailRequest(IdentityItem, discriminator="mail-request"):
 
 
 ADMINS_KEY = ("admins", "count")
-_HASHES = ("password_hash", "current", "previous", "successor")
+_HASHES = ("password_hash", "current", "previous", "successor", "device")
 _HASHED_KEYS = ("device#", "token#")
 
 

@@ -1,6 +1,7 @@
 """What the reader of a mail can do without signing in: set a new password, and show that the address is theirs."""
 
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pynamodb.exceptions import TransactWriteError
@@ -8,9 +9,10 @@ from pynamodb.exceptions import TransactWriteError
 from oms import audit, clock
 from oms.dynamodb import failed, put_item, retrying, transaction
 from oms.errors import TooManyRequestsError
-from oms.identity import emails, mailed_tokens, passwords
+from oms.identity import devices, emails, mailed_tokens, passwords
 from oms.identity.limits import take_slot
 from oms.identity.models import Counter, MailedToken, MailRequest, User, counter_key, mail_request_key, user_key
+from oms.identity.opaque_tokens import DeviceToken, hashed
 from oms.identity.passwords import PasswordHash
 from oms.identity.schemas import ResetPasswordRequest
 from oms.rate_limits import Window
@@ -47,8 +49,16 @@ def _put_request(email_folded: str, now: datetime, address: str) -> None:
     retrying(lambda: put_item(request))
 
 
-def reset_password(request: ResetPasswordRequest, *, address: str) -> str:
-    """Sets a new password by a mailed token; the user's id. Ends all sessions and known devices, and lifts the lock.
+@dataclass(frozen=True)
+class Reset:
+    user_id: str
+    device_token: str | None = field(repr=False)
+
+
+def reset_password(request: ResetPasswordRequest, *, address: str) -> Reset:
+    """Sets a new password by a mailed token. Ends all sessions and known devices, and lifts the lock. The client that
+    shows the token is a known device from then on if it wants to be: it has read the mail, which proves more than a
+    password.
 
     Raises InvalidTokenError. An account that was disabled stays so: its tokens ended with its epoch.
     """
@@ -59,12 +69,16 @@ def reset_password(request: ResetPasswordRequest, *, address: str) -> str:
     entry = audit.entry(
         "password.reset", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
     )
-    retrying(lambda: _store_reset(user, token, new, entry))
-    return user.id
+    device_token = devices.new_token(user) if request.remember_device else None
+    retrying(lambda: _store_reset(user, token, new, entry, device_token))
+    return Reset(user.id, str(device_token) if device_token else None)
 
 
-def _store_reset(user: User, token: MailedToken, new: PasswordHash, entry: audit.AuditEntry) -> None:
+def _store_reset(
+    user: User, token: MailedToken, new: PasswordHash, entry: audit.AuditEntry, device_token: DeviceToken | None
+) -> None:
     counter = Counter(*counter_key(passwords.email_digest(user.email_folded)))
+    devices_epoch = user.devices_epoch + 1
     try:
         with transaction() as writes:
             writes.delete(token, MailedToken.pk.exists())
@@ -76,16 +90,20 @@ def _store_reset(user: User, token: MailedToken, new: PasswordHash, entry: audit
                     User.password_hash.set(new.text),
                     User.pepper_version.set(new.pepper_version),
                     User.auth_epoch.set(user.auth_epoch + 1),
-                    User.devices_epoch.set(user.devices_epoch + 1),
+                    User.devices_epoch.set(devices_epoch),
                     User.version.set(User.version + 1),
                     User.email_verified.set(True),
                 ],
+                # The epoch of the devices moves only together with that of the sessions.
                 (User.auth_epoch == user.auth_epoch) & (User.status == "active"),
                 return_values="ALL_OLD",
             )
+            if device_token:
+                writes.save(devices.device_of(user, hashed(device_token.secret), epoch=devices_epoch))
     except TransactWriteError as error:
-        reasons = error.cancellation_reasons or [None] * 4
-        stored = reasons[3] if failed(reasons[3]) else None
+        # PynamoDB puts deletions first and updates last.
+        reasons = error.cancellation_reasons or [None]
+        stored = reasons[-1] if failed(reasons[-1]) else None
         if stored and stored.raw_item and User.from_raw_data(stored.raw_item).password_hash == new.text:
             return  # made by an earlier attempt whose answer was lost: no two hashes are the same
         if stored or failed(reasons[0]):

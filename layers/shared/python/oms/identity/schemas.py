@@ -43,7 +43,9 @@ class LoginRequest(Request):
 
     email: str = Field(max_length=254)
     password: str = Field(max_length=1024, json_schema_extra={"format": "password"})
-    device_token: str | None = Field(None, max_length=256, description="From an earlier login with this account")
+    device_token: str | None = Field(
+        None, max_length=256, description="From an earlier login, the registration or the reset of this account"
+    )
 
 
 class RefreshRequest(Request):
@@ -74,6 +76,11 @@ class UpdateMeRequest(Request):
 class ChangePasswordRequest(Request):
     current_password: str = Field(max_length=1024, json_schema_extra={"format": "password"})
     new_password: NewPassword
+    end_this_session: bool = Field(
+        False,
+        description="Whether the session of the access token ends as well. All other sessions always end.",
+        examples=[True],
+    )
 
 
 class ForgotPasswordRequest(Request):
@@ -88,6 +95,18 @@ MailedTokenText = Annotated[str, Field(max_length=256, description="From the lin
 class ResetPasswordRequest(Request):
     token: MailedTokenText
     new_password: NewPassword
+    remember_device: bool = Field(
+        False,
+        description="With `true` the answer is 200 with a `device_token`, as that of a login has. Send the token with "
+        "the next login: a stranger's wrong passwords cannot lock it out. Without it the answer is 204.",
+        examples=[True],
+    )
+
+
+class ResetPasswordResponse(Response):
+    device_token: str = Field(
+        description="Send it with the next login, and a stranger's wrong passwords cannot lock you out"
+    )
 
 
 class VerifyEmailRequest(Request):
@@ -123,6 +142,16 @@ class UserResponse(Response):
     @classmethod
     def of(cls, user: User) -> Self:
         return cls.model_validate({name: getattr(user, name) for name in cls.model_fields})
+
+
+class RegisteredUserResponse(UserResponse):
+    device_token: str = Field(
+        description="Send it with the first login, and a stranger's wrong passwords cannot lock you out"
+    )
+
+    @classmethod
+    def registered(cls, user: User, device_token: str) -> Self:
+        return cls(**UserResponse.of(user).model_dump(), device_token=device_token)
 
 
 class UserPage(Response):

@@ -1,6 +1,7 @@
 """Accounts: opening one, by its owner or by the system."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from pynamodb.exceptions import TransactWriteError
 
@@ -8,18 +9,26 @@ from oms import audit, clock
 from oms.actors import Actor, System
 from oms.dynamodb import ConditionFailedError, TryAgainError, retrying, transaction, update_item
 from oms.errors import EmailTakenError
-from oms.identity import emails, passwords
+from oms.identity import devices, emails, passwords
 from oms.identity.access import UserRole
 from oms.identity.administration import count_admins
 from oms.identity.limits import take_slot
-from oms.identity.models import Changed, Claim, User, claim_key, email_key, user_key
+from oms.identity.models import Changed, Claim, Device, User, claim_key, email_key, user_key
+from oms.identity.opaque_tokens import hashed
 from oms.identity.schemas import RegisterRequest, UpdateMeRequest
 from oms.rate_limits import Report, Window
 from oms.settings import settings
 
 
-def register(request: RegisterRequest, *, address: str, report: Report) -> User:
-    """A new customer. Raises EmailTakenError, TooManyRequestsError (by address), UnavailableError."""
+@dataclass(frozen=True)
+class Registration:
+    user: User
+    device_token: str = field(repr=False)
+
+
+def register(request: RegisterRequest, *, address: str, report: Report) -> Registration:
+    """A new customer, and the client that registers as their first known device: nobody can lock out an owner who has
+    not signed in yet. Raises EmailTakenError, TooManyRequestsError (by address), UnavailableError."""
     window = Window("register", settings().register_limit, int(clock.now().timestamp()))
     take_slot(window, address, report)
     user = _new_user(
@@ -33,8 +42,9 @@ def register(request: RegisterRequest, *, address: str, report: Report) -> User:
     entry = audit.entry(
         "user.registered", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
     )
-    _store(user, entry)
-    return user
+    device_token = devices.new_token(user)
+    _store(user, entry, devices.device_of(user, hashed(device_token.secret), epoch=user.devices_epoch))
+    return Registration(user, str(device_token))
 
 
 def rename(user: User, request: UpdateMeRequest, *, check: Callable[[User], None]) -> User:
@@ -130,8 +140,8 @@ def _new_user(
     )
 
 
-def _store(user: User, entry: audit.AuditEntry) -> None:
-    """Puts user, claim and entry, and counts an admin, or none of it. Raises EmailTakenError.
+def _store(user: User, entry: audit.AuditEntry, device: Device | None = None) -> None:
+    """Puts user, claim, entry and device, and counts an admin, or none of it. Raises EmailTakenError.
 
     The claim comes first in the transaction, so its reason comes first. A claim that names this very user was made
     by an earlier attempt whose answer was lost.
@@ -145,6 +155,8 @@ def _store(user: User, entry: audit.AuditEntry) -> None:
                 writes.save(claim, Claim.pk.does_not_exist(), return_values="ALL_OLD")
                 writes.save(user, User.pk.does_not_exist())
                 writes.save(entry)
+                if device:
+                    writes.save(device)
                 count_admins(writes, int(user.is_active_admin))
         except TransactWriteError as error:
             reason = error.cancellation_reasons[0] if error.cancellation_reasons else None

@@ -14,7 +14,7 @@ from oms.errors import NotFoundError, UnauthenticatedError
 from oms.identity import tokens
 from oms.identity.access import CurrentUser, is_live, read_session
 from oms.identity.limits import REFRESHES_PER_WINDOW
-from oms.identity.models import Session, User, session_key
+from oms.identity.models import Device, Session, User, session_key
 from oms.identity.opaque_tokens import RefreshToken, hashed, new_secret, open_successor, seal_successor
 from oms.pages import HIGHEST, Page, Range, table_page
 from oms.rate_limits import Report, Window
@@ -35,8 +35,8 @@ class Tokens:
     refresh_expires_in: int
 
 
-def start_session(user: User, *, address: str, user_agent: str) -> tuple[Session, Tokens]:
-    """A new session, to be put into the caller's transaction, and its first pair of tokens."""
+def start_session(user: User, device: Device, *, address: str, user_agent: str) -> tuple[Session, Tokens]:
+    """A new session of a known device, to be put into the caller's transaction, and its first pair of tokens."""
     now = clock.now()
     session_id, secret = clock.timed_id(now), new_secret()
     pk, sk = session_key(user.id, session_id)
@@ -51,6 +51,7 @@ def start_session(user: User, *, address: str, user_agent: str) -> tuple[Session
         refreshed_at=clock.timestamp(now),
         address=address,
         user_agent=user_agent,
+        device=device.secret_hash,
         expires_at=int(now.timestamp()) + FAMILY_SECONDS,
     )
     return session, _pair(session, user, secret, now)
