@@ -22,6 +22,7 @@ from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, Licen
 from pydantic import BaseModel
 
 from oms.errors import OmsError
+from oms.powertools import routes_of
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "functions" / "docs" / "openapi.json"
@@ -86,7 +87,7 @@ def merged() -> Json:
     document: Json = json.loads(merge.get_openapi_json_schema())
     components = document["components"]
     for app in apps:
-        for route in app._static_routes + app._dynamic_routes:
+        for route in routes_of(app):
             _complete(document["paths"][route.openapi_path][route.method.lower()], route, components["schemas"])
     _require_unique([operation["operationId"] for _, _, operation in operations(document)])
     _prune(document)

@@ -21,9 +21,9 @@ from oms.inventory.check_schemas import (
 from oms.reports.statistics import statistics
 from oms.reports.statistics_schemas import StatisticsResponse
 from oms.schemas import NoFields
-from oms.serving import serve
+from oms.serving import RESOLVER_OPTIONS, serve
 
-app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 
 @app.get("/api/v1/admin/users", **ADMIN)

@@ -21,9 +21,9 @@ from oms.identity.schemas import (
     VerifyEmailRequest,
 )
 from oms.schemas import PageQuery
-from oms.serving import serve
+from oms.serving import RESOLVER_OPTIONS, serve
 
-app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 
 @app.post("/api/v1/auth/refresh", **PUBLIC)

@@ -18,9 +18,9 @@ from oms.identity.schemas import (
     ResetPasswordRequest,
     ResetPasswordResponse,
 )
-from oms.serving import serve
+from oms.serving import RESOLVER_OPTIONS, serve
 
-app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 
 @app.post("/api/v1/auth/register", status_code=201, **PUBLIC)

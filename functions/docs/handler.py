@@ -10,10 +10,10 @@ from oms import api
 from oms.api import PUBLIC
 from oms.identity import keyring
 from oms.schemas import Response as ResponseSchema
-from oms.serving import serve
+from oms.serving import RESOLVER_OPTIONS, serve
 from oms.settings import settings
 
-app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 _OPENAPI = Path(__file__).with_name("openapi.json")
 _EVENTS = Path(__file__).with_name("event-catalogue.json")

@@ -25,9 +25,9 @@ from oms.inventory.schemas import (
     product_response,
 )
 from oms.schemas import PageQuery
-from oms.serving import serve
+from oms.serving import RESOLVER_OPTIONS, serve
 
-app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 
 @app.get("/api/v1/inventory/products", **api.customer_with("low_stock", "status"))

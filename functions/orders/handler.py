@@ -27,9 +27,9 @@ from oms.orders.schemas import (
 )
 from oms.orders.views import View
 from oms.schemas import NoFields, Request
-from oms.serving import serve
+from oms.serving import RESOLVER_OPTIONS, serve
 
-app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 
 @app.get("/api/v1/orders", **api.customer_with("customer_id"))

@@ -22,9 +22,9 @@ from oms.exports.schemas import (
 from oms.reports import sales, stock_report
 from oms.reports.schemas import InventoryReport, SalesQuery, SalesReport
 from oms.schemas import PageQuery
-from oms.serving import serve
+from oms.serving import RESOLVER_OPTIONS, serve
 
-app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 
 @app.get("/api/v1/reports/inventory", **MANAGER)

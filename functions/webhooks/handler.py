@@ -14,7 +14,7 @@ from oms.feed.models import Row
 from oms.feed.schemas import EventPage, EventResponse, ListEventsQuery
 from oms.patterns import matches
 from oms.schemas import NoFields, PageQuery, at_second
-from oms.serving import serve
+from oms.serving import RESOLVER_OPTIONS, serve
 from oms.webhooks import oversight, service
 from oms.webhooks.schemas import (
     CreatedWebhookResponse,
@@ -30,7 +30,7 @@ from oms.webhooks.schemas import (
 )
 from oms.webhooks.service import By
 
-app = APIGatewayHttpResolver(enable_validation=True, response_validation_error_http_code=500)
+app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 
 @app.post("/api/v1/webhooks", status_code=201, **ADMIN)

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
-from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIRequestValidationMiddleware
 
 from admin import handler as admin_routes
 from auth import handler as auth
@@ -15,13 +13,13 @@ from auth import passwords
 from docs import handler as docs
 from inventory import handler as inventory
 from local import openapi
-from oms import serving
+from oms.powertools import routes_of
 from orders import handler as orders
 from reports import handler as reports
 from tests.support.exports import request_export
 from tests.support.feed import an_event, feed_in
 from tests.support.gateway import call, function_of
-from tests.support.invocation import Answer, Context, Person
+from tests.support.invocation import Answer, Person
 from tests.support.operations import VALID_BODIES
 from tests.support.schedules import addressed
 from tests.support.webhooks import a_delivery, subscribe
@@ -52,11 +50,7 @@ def test_the_committed_document_is_what_the_routes_say() -> None:
 
 
 def test_every_route_of_every_function_is_in_it() -> None:
-    routes = {
-        (route.openapi_path, route.method.lower())
-        for module in MODULES
-        for route in module.app._static_routes + module.app._dynamic_routes
-    }
+    routes = {(route.openapi_path, route.method.lower()) for module in MODULES for route in routes_of(module.app)}
 
     assert {(path, method) for path, method, _ in OPERATIONS} == routes
 
@@ -222,42 +216,6 @@ def test_a_stale_document_fails_the_check(tmp_path: Any, monkeypatch: pytest.Mon
 
     with pytest.raises(SystemExit, match="stale"):
         openapi.main()
-
-
-# ---- what the protocol takes for granted of Powertools --------------------------------------------------------------
-
-
-def test_powertools_validates_requests_by_the_middleware_that_the_protocol_replaces() -> None:
-    """The attribute is private: if it is renamed, every check of the protocol would silently be gone."""
-    seen: list[str] = []
-
-    class Noticed(OpenAPIRequestValidationMiddleware):
-        def handler(self, app: Any, next_middleware: Any) -> Any:
-            seen.append("validation")
-            return super().handler(app, next_middleware)
-
-    app = APIGatewayHttpResolver(enable_validation=True)
-    assert isinstance(app._request_validation_middleware, OpenAPIRequestValidationMiddleware)
-    app._request_validation_middleware = Noticed()  # type: ignore[no-untyped-call]
-
-    @app.get("/x")
-    def route() -> dict[str, str]:
-        seen.append("route")
-        return {}
-
-    event = {
-        "version": "2.0",
-        "rawPath": "/x",
-        "headers": {},
-        "requestContext": {"http": {"method": "GET", "path": "/x"}, "stage": "$default"},
-    }
-    assert app.resolve(event, Context())["statusCode"] == 200
-    assert seen == ["validation", "route"]
-
-
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_every_function_checks_requests_by_the_protocol(module: Any) -> None:
-    assert isinstance(module.app._request_validation_middleware, serving.RequestChecks)
 
 
 def test_the_gateways_routes_lead_to_these_functions() -> None:

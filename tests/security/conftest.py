@@ -9,6 +9,7 @@ from oms.identity.models import User
 from tests.support.accounts import _cheap_hashes, account, frozen, full_cost, log_in
 from tests.support.fixtures import (
     _aws,
+    admin,
     cloud,
     customer,
     manager,
@@ -22,6 +23,7 @@ __all__ = [
     "_aws",
     "_cheap_hashes",
     "account",
+    "admin",
     "cloud",
     "customer",
     "frozen",

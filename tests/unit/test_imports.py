@@ -114,7 +114,7 @@ def _of_domain(module: str, names: set[str]) -> list[str]:
     foreign = [
         it for it in ours if it.split(".")[1] in DOMAINS - {domain} and not it.endswith(".models") and it not in PURE
     ]
-    http = [it for it in names if it.startswith(EVENT_AND_RESPONSE) or it in ("oms.api", "oms.serving")]
+    http = [it for it in names if it.startswith(EVENT_AND_RESPONSE) or it in ("oms.admission", "oms.api", "oms.serving")]
     return [f"service imports {it}" for it in (*foreign, *http)]
 
 

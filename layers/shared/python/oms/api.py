@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl, quote
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
+from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler, NextMiddleware
 from pydantic import BaseModel
 
 from oms.errors import (
@@ -34,28 +35,49 @@ MAX_PAGE = 1024 * 1024
 _IN_URI = "~!$%&'()*+,;=:@/"
 
 
-def _access(role: Role, managers_parameters: Sequence[str] = (), *, head: bool = True) -> dict[str, Any]:
-    """Options of a route decorator that say who may call it; they also stand in the OpenAPI document."""
-    security: list[dict[str, list[str]]] = [] if role == "public" else [{"accessToken": []}]
-    extensions: dict[str, Any] = {"x-role": role}
-    if managers_parameters:
-        extensions["x-manager-parameters"] = list(managers_parameters)
-    if not head:
-        extensions["x-head"] = False
-    return {"openapi_extensions": extensions, "security": security}
+class NotAdmittedError(Exception):
+    """A route was reached by a request that its access rule did not admit: a fault of the program, never answered."""
+
+
+class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
+    """Who may call a route. As the route's own middleware it ends every request that was not admitted by it.
+
+    `oms.admission` admits requests before the resolver sees them, so neither depends on validation.
+    """
+
+    def __init__(self, role: Role, manager_parameters: Sequence[str] = (), *, head: bool = True) -> None:
+        self.role = role
+        self.manager_parameters = frozenset(manager_parameters)
+        self.head = head
+        self.security: list[dict[str, list[str]]] = [] if role == "public" else [{"accessToken": []}]
+        self.extensions: dict[str, Any] = {"x-role": role}
+        if manager_parameters:
+            self.extensions["x-manager-parameters"] = list(manager_parameters)
+        if not head:
+            self.extensions["x-head"] = False
+
+    def handler(self, app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
+        if at_hand.get().admitted_by is not self:
+            raise NotAdmittedError
+        return next_middleware(app)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of a route's decorator: the rule itself, and what the OpenAPI document says of it."""
+        return {"middlewares": [self], "openapi_extensions": self.extensions, "security": self.security}
 
 
 def customer_with(*managers_parameters: str) -> dict[str, Any]:
     """As CUSTOMER, for a list some of whose filters are for managers only."""
-    return _access("customer", managers_parameters)
+    return AccessRule("customer", managers_parameters).options
 
 
-PUBLIC = _access("public")
-CUSTOMER = _access("customer")
-MANAGER = _access("manager")
-# For a GET that begins something and is not to be begun by a HEAD.
-MANAGER_WITHOUT_HEAD = _access("manager", head=False)
-ADMIN = _access("admin")
+PUBLIC = AccessRule("public").options
+CUSTOMER = AccessRule("customer").options
+MANAGER = AccessRule("manager").options
+# For a GET that has side effects: HEAD is not allowed.
+MANAGER_WITHOUT_HEAD = AccessRule("manager", head=False).options
+ADMIN = AccessRule("admin").options
 
 
 # ---- the request at hand --------------------------------------------------------------------------------------------
@@ -68,11 +90,21 @@ class RequestAtHand:
     event: Mapping[str, Any]
     headers: Mapping[str, str]
     user: CurrentUser | None = None
+    # Set by `oms.admission` alone.
+    admitted_by: AccessRule | None = None
+    # The variables in the path and the parsed body, once the request is admitted.
+    variables: Mapping[str, str] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)
     answer_headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         return str(self.event["requestContext"]["requestId"])
+
+    @property
+    def method(self) -> str:
+        """As the client sent it: the resolver sees a HEAD as GET."""
+        return str(self.event["requestContext"]["http"]["method"])
 
     @property
     def path(self) -> str:

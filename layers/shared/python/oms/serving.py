@@ -1,118 +1,49 @@
 """The HTTP protocol around every route: the checks before it, and the Lambda handler of a route group.
 
-A handler module makes its resolver and calls `serve`. Powertools validates requests before any middleware runs, so
-the checks that come first in the contract (401, 403, then the body's form) sit in front of its own validation.
+A handler module makes its resolver with RESOLVER_OPTIONS and calls `serve`. A request is admitted (401, 403) and its
+body parsed before the resolver sees it; the resolver then checks the form of both (422) and calls the route.
 """
 
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NoReturn, cast
+from typing import Any
 from urllib.parse import quote
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Route
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError as RouteNotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
-from aws_lambda_powertools.event_handler.middlewares.openapi_validation import OpenAPIRequestValidationMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError, ResponseValidationError
-from aws_lambda_powertools.event_handler.types import EventHandlerInstance
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
-from oms import audit, body
-from oms.api import RequestAtHand, acting_as, at_hand, bearer_token, client_address, problem
+from oms import body
+from oms.admission import admit, require_rules
+from oms.api import RequestAtHand, at_hand, problem
 from oms.dynamodb import patience
-from oms.errors import (
-    ForbiddenError,
-    InvalidRequestError,
-    MethodNotAllowedError,
-    NotFoundError,
-    OmsError,
-    UnauthenticatedError,
-)
-from oms.identity.access import authenticate
+from oms.errors import InvalidRequestError, NotFoundError, OmsError
 
 logger = Logger()
 tracer = Tracer()
 metrics = Metrics()
 
-_RANK = {"customer": 1, "manager": 2, "admin": 3}
 _ID = re.compile(r"[\x21-\x7e]{1,128}")
+
+RESOLVER_OPTIONS: dict[str, Any] = {
+    "enable_validation": True,
+    "response_validation_error_http_code": 500,
+    # The body as `oms.body` has parsed it, whatever Powertools has read.
+    "json_body_deserializer": lambda _: at_hand.get().body,
+    # Text as it is: escaped to ASCII it can be six times as long, and answers are limited in size.
+    "serializer": partial(json.dumps, separators=(",", ":"), ensure_ascii=False),
+}
 
 
 # ---- the checks before a route --------------------------------------------------------------------------------------
-
-
-class RequestChecks(OpenAPIRequestValidationMiddleware):
-    """Everything that is checked before a route runs, in the contract's order; Powertools' validation comes last."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-
-    def handler(self, app: EventHandlerInstance, next_middleware: NextMiddleware) -> Response[Any]:
-        route: Route = app.context["_route"]
-        # Without extensions it is the resolver's own stand-in for "no such route".
-        if route.openapi_extensions is None or not {route.method, _asked_method()} <= _methods(app):
-            _unknown_route(app)
-        _admit(route.openapi_extensions)
-        _check_query(route)
-        plausible = all(_ID.fullmatch(value) for value in app.context["_route_args"].values())
-
-        def run(app: EventHandlerInstance) -> Response[Any]:
-            if not plausible:
-                raise NotFoundError("There is no such thing.")
-            return next_middleware(app)
-
-        return super().handler(app, cast(NextMiddleware, run))
-
-    def _get_body(self, app: EventHandlerInstance) -> dict[str, Any]:  # noqa: ARG002 - the signature is Powertools'
-        request = at_hand.get()
-        return body.parse(request.event, request.headers)
-
-
-def _admit(rules: Mapping[str, Any]) -> None:
-    role = rules["x-role"]
-    if role == "public":
-        return
-    token = bearer_token()
-    if token is None:
-        raise UnauthenticatedError
-    request = at_hand.get()
-    request.user = user = authenticate(token)
-    acting_as(user.id)
-    asks_as_manager = {name for name, _ in request.query} & set(rules.get("x-manager-parameters", ()))
-    needed = "manager" if asks_as_manager and role == "customer" else role
-    if _RANK[user.role] < _RANK[needed]:
-        audit.denied(user, address=client_address(), target=f"{_asked_method()} {request.path}")
-        raise ForbiddenError("This is for admins." if needed == "admin" else "This is for managers and admins.")
-
-
-def _asked_method() -> str:
-    """As it came: the resolver sees a HEAD as GET."""
-    return str(at_hand.get().event["requestContext"]["http"]["method"])
-
-
-def _unknown_route(app: EventHandlerInstance) -> NoReturn:
-    methods = _methods(app)
-    if not methods:
-        raise NotFoundError("There is nothing at this path.")
-    raise MethodNotAllowedError("This path does not take the method.", headers={"Allow": ", ".join(sorted(methods))})
-
-
-def _methods(app: EventHandlerInstance) -> set[str]:
-    """The methods of the path asked for. A fixed path (`/orders/quote`) is never meant as an id (`/orders/<id>`)."""
-    for routes in (app._static_routes, app._dynamic_routes):
-        here = [route for route in routes if route.rule.match(app.current_event.path)]
-        if here:
-            # A HEAD comes to the route of GET, unless that is no route for it.
-            heads = {"HEAD" for it in here if it.method == "GET" and (it.openapi_extensions or {}).get("x-head", True)}
-            return {route.method for route in here} | heads
-    return set()
 
 
 def _check_query(route: Route) -> None:
@@ -129,6 +60,13 @@ def _check_query(route: Route) -> None:
     wrong |= {name: "is not a parameter of this route" for name in names if name not in known}
     if wrong:
         raise InvalidRequestError([{"parameter": name, "detail": detail} for name, detail in wrong.items()])
+
+
+def _check_ids(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    """A middleware, so that it comes after validation (422): an id that cannot exist is not looked up."""
+    if not all(_ID.fullmatch(value) for value in at_hand.get().variables.values()):
+        raise NotFoundError("There is no such thing.")
+    return next_middleware(app)
 
 
 def _as_invalid_request(error: RequestValidationError) -> InvalidRequestError:
@@ -152,13 +90,11 @@ def _located(place: Sequence[str | int], message: str) -> dict[str, str]:
 
 def serve(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
     """The Lambda handler of a route group: the resolver with the protocol around it."""
-    app._request_validation_middleware = RequestChecks()
-    # Text as it is: escaped to ASCII it can be six times as long, and answers are limited in size.
-    app._serializer = partial(json.dumps, separators=(",", ":"), ensure_ascii=False)
+    require_rules(app)
+    app.use([_check_ids])
     app.exception_handler(OmsError)(_refused)
     app.exception_handler(RequestValidationError)(lambda error: problem(_as_invalid_request(error)))
     app.exception_handler(ResponseValidationError)(_broken_response)
-    app.exception_handler(RouteNotFoundError)(lambda _: problem(NotFoundError("There is nothing at this path.")))
 
     @tracer.capture_lambda_handler(capture_response=False)
     @metrics.log_metrics(capture_cold_start_metric=True)
@@ -166,7 +102,7 @@ def serve(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], LambdaContex
         started = time.perf_counter()
         headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
         request = RequestAtHand(event, headers)
-        line = {"method": event["requestContext"]["http"]["method"], "path": request.path}
+        line: dict[str, Any] = {"method": request.method, "path": request.path}
         logger.clear_state()
         logger.append_keys(request_id=request.id)
         try:
@@ -185,24 +121,41 @@ def serve(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], LambdaContex
 
 
 def _answer(app: APIGatewayHttpResolver, request: RequestAtHand, context: LambdaContext) -> dict[str, Any]:
-    method = request.event["requestContext"]["http"]["method"]
-    asked = dict(request.event) if method != "HEAD" else _with_method(request.event, "GET")
     mark = at_hand.set(request)
     try:
         with patience():
-            answer = app.resolve(asked, context)
+            answer = _admitted_answer(app, request, context)
     finally:
         at_hand.reset(mark)
     for name, value in _standing_headers(request).items():
         answer["headers"].setdefault(name, value)
-    if method == "HEAD" or answer.get("body") is None:  # a 204 has none; the local cloud's gateway wants text
+    if request.method == "HEAD" or answer.get("body") is None:  # a 204 has none; the local cloud's gateway wants text
         answer["body"] = ""
     return answer
 
 
-def _with_method(event: Mapping[str, Any], method: str) -> dict[str, Any]:
-    context = event["requestContext"]
-    return {**event, "requestContext": {**context, "http": {**context["http"], "method": method}}}
+def _admitted_answer(app: APIGatewayHttpResolver, request: RequestAtHand, context: LambdaContext) -> dict[str, Any]:
+    try:
+        match = admit(app, request)
+        request.variables = match.variables
+        _check_query(match.route)
+        if match.route.dependant.body_params:
+            request.body = body.parse(request.event, request.headers)
+    except OmsError as error:
+        refusal = _refused(error)
+        return {"statusCode": refusal.status_code, "headers": refusal.headers, "body": refusal.body, "cookies": []}
+    return app.resolve(_checked_event(request, match.route), context)
+
+
+def _checked_event(request: RequestAtHand, route: Route) -> dict[str, Any]:
+    """The event for the resolver: of the route's method, and with a body that it takes for JSON."""
+    context = request.event["requestContext"]
+    return {
+        **request.event,
+        "requestContext": {**context, "http": {**context["http"], "method": route.method}},
+        "headers": {**request.headers, "content-type": "application/json"},
+        "body": request.event.get("body") or "{}",
+    }
 
 
 def _refused(error: OmsError) -> Response[str]:
