@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from oms import events, republish, stacks, streams
-from oms.orders.models import Order
 from oms.republish import NotRepublishedError
 from publisher import handler as publisher
 from tests.support.aws_calls import intercepted
@@ -136,7 +135,6 @@ def test_the_command_finds_table_and_function_by_the_stack(
     placed = shop.buy({shop.product(9): 2}).json
     monkeypatch.setattr(stacks, "table_of", lambda stage, domain: {("dev", "Orders"): "orders"}[stage, domain])
     monkeypatch.setattr(stacks, "outputs_of", lambda stage: {"dev": {"PublisherFunction": FUNCTION}}[stage])
-    monkeypatch.setattr(Order.Meta, "table_name", Order.Meta.table_name)
     monkeypatch.setattr("sys.argv", ["republish", "--stage", "dev", "--order", placed["id"]])
 
     with bus() as taken:

@@ -1,25 +1,28 @@
 """Access to DynamoDB: one client for all tables, retries that are ours, and conditional writes.
 
 PynamoDB describes the items and writes the expressions; what it does not give (one client for several
-models, the item behind a failed single write, a batch of several kinds) is here and nowhere else.
+models, the item behind a failed single write, a batch of several kinds) is here and nowhere else. One private name of
+PynamoDB is used, here alone: `Model._get_connection`. `tests/unit/test_private_names.py` says what depends on it.
 """
 
 import json
 import math
 import random
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, copy_context
 from functools import cache, partial
+from types import MappingProxyType
 from typing import Any, TypeGuard
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 from pynamodb.attributes import Attribute, JSONAttribute, MapAttribute
 from pynamodb.connection import Connection, TableConnection
-from pynamodb.constants import NUMBER
-from pynamodb.exceptions import CancellationReason, PynamoDBException, TransactWriteError
+from pynamodb.connection.base import MetaTable
+from pynamodb.constants import NUMBER, TABLE_NAME
+from pynamodb.exceptions import CancellationReason, PynamoDBException, TableError, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
@@ -111,13 +114,37 @@ class StoredItem(Model):
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
-        table: TableConnection = super()._get_connection()
-        shared = connection()
-        if table.connection is not shared:
-            if table.table_name not in shared._tables:
-                shared.add_meta_table(table.get_meta_table())
-            table.connection = shared
+        name, shared = table_name(cls), connection()
+        try:
+            shared.get_meta_table(name)
+        except TableError:
+            described = super()._get_connection().get_meta_table()
+            shared.add_meta_table(MetaTable(described.data | {TABLE_NAME: name}))
+        table = _table_connection(name)
+        table.connection = shared
         return table
+
+
+_table_connection = cache(TableConnection)
+_table_names: ContextVar[Mapping[type[StoredItem], str]] = ContextVar("table names", default=MappingProxyType({}))
+
+
+@contextmanager
+def tables_named(names: Mapping[type[StoredItem], str]) -> Iterator[None]:
+    """Within it the items of these models, and of their subclasses, are in the tables of these names.
+
+    For commands: a function knows its tables' names from its environment, a command looks up those of a stage.
+    """
+    mark = _table_names.set({**_table_names.get(), **names})
+    try:
+        yield
+    finally:
+        _table_names.reset(mark)
+
+
+def table_name(model: type[StoredItem]) -> str:
+    names = _table_names.get()
+    return next((names[it] for it in model.__mro__ if it in names), str(model.Meta.table_name))
 
 
 class ConditionFailedError(Exception):
@@ -143,10 +170,7 @@ def conflicted(reason: CancellationReason | None) -> bool:
 
 
 def transaction() -> TransactWrite:
-    """A transaction on the shared client. Its operations go as checks, deletes, puts, updates, each in order.
-
-    Raises UnavailableError as `client` does.
-    """
+    """A transaction on the shared client: checks, deletes, puts, updates, in this order. Raises as `client` does."""
     _check_time()
     return TransactWrite(connection=connection())
 
@@ -263,7 +287,7 @@ def is_transient(error: Exception) -> bool:
 def get_item[T: StoredItem](model: type[T], key: Key) -> T | None:
     """The item as it is now (a consistent read), or None."""
     names = key_names(model)
-    arguments = {"TableName": model.Meta.table_name, "Key": _raw_key(names, key), "ConsistentRead": True}
+    arguments = {"TableName": table_name(model), "Key": _raw_key(names, key), "ConsistentRead": True}
     response = retrying(lambda: client().get_item(**arguments))
     raw = response.get("Item")
     return model.from_raw_data(raw) if raw else None
@@ -279,7 +303,7 @@ def batch_get_raw(
 ) -> dict[Key, dict[str, Any]]:
     """As `batch_get`, undecoded: a twentieth of the time. `only` names the attributes to read, the keys among them."""
     names = key_names(model)
-    table = model.Meta.table_name
+    table = table_name(model)
     wanted = list(dict.fromkeys(keys))
     options: dict[str, Any] = {"ConsistentRead": consistent}
     if only:
@@ -305,7 +329,7 @@ def query_raw(model: type[StoredItem], partition: str, low: str, high: str) -> I
     """All items of a partition between two sort keys, both inclusive, as they are now; undecoded, page by page."""
     partition_key, sort_key = key_names(model)
     query: dict[str, Any] = {
-        "TableName": model.Meta.table_name,
+        "TableName": table_name(model),
         "ConsistentRead": True,
         "KeyConditionExpression": "#partition = :partition AND #sort BETWEEN :low AND :high",
         "ExpressionAttributeNames": {"#partition": partition_key, "#sort": sort_key},
@@ -322,7 +346,7 @@ def keys_that_begin(model: type[StoredItem], prefixes: Sequence[str]) -> Iterato
     names = key_names(model)
     values = {f":{number}": {"S": prefix} for number, prefix in enumerate(prefixes)}
     scan: dict[str, Any] = {
-        "TableName": model.Meta.table_name,
+        "TableName": table_name(model),
         "FilterExpression": " OR ".join(f"begins_with(#0, {value})" for value in values),
         "ProjectionExpression": ", ".join(f"#{number}" for number, _ in enumerate(names)),
         "ExpressionAttributeNames": {f"#{number}": name for number, name in enumerate(names)},
@@ -359,14 +383,18 @@ def redacted(value: dict[str, Any]) -> dict[str, Any]:
     return {"B": b64encode(b"redacted").decode()} if "B" in value else {"S": "redacted"}
 
 
-def key_names(model: type[StoredItem]) -> list[str]:
-    return [name for name in (model._hash_keyname, model._range_keyname) if name]
+@cache
+def key_names(model: type[StoredItem]) -> tuple[str, ...]:
+    """The names of the partition key and, where the table has one, of the sort key."""
+    attributes = model.get_attributes().values()
+    partition = [it.attr_name for it in attributes if it.is_hash_key]
+    return (*partition, *(it.attr_name for it in attributes if it.is_range_key))
 
 
-def _key_of(raw: dict[str, Any], names: list[str]) -> Key:
+def _key_of(raw: dict[str, Any], names: Sequence[str]) -> Key:
     partition, *sort = (str(raw[name]["S"]) for name in names)
     return (partition, sort[0]) if sort else partition
 
 
-def _raw_key(names: list[str], key: Key) -> dict[str, dict[str, str]]:
+def _raw_key(names: Sequence[str], key: Key) -> dict[str, dict[str, str]]:
     return {name: {"S": value} for name, value in zip(names, (key,) if isinstance(key, str) else key, strict=True)}

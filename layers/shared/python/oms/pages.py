@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from oms.dynamodb import StoredItem, client, in_parallel, key_names, retrying
+from oms.dynamodb import StoredItem, client, in_parallel, key_names, retrying, table_name
 from oms.errors import InvalidRequestError
 
 # DynamoDB orders text by its UTF-8 bytes, which is the order of code points.
@@ -128,7 +128,7 @@ def table_page[T: StoredItem](model: type[T], partition: str, part: Range) -> Pa
     partition_key, sort_key = key_names(model)
     items, end = _read_range(
         {
-            "TableName": model.Meta.table_name,
+            "TableName": table_name(model),
             "ConsistentRead": True,
             "ScanIndexForward": not part.descending,
             "Limit": part.limit + 1,  # as in `merged_page`

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.config import Config
 
 from oms import aws, clock, stacks
-from oms.dynamodb import get_item
+from oms.dynamodb import get_item, table_name, tables_named
 from oms.orders.models import Order
 from oms.orders.past import versions
 
@@ -44,7 +44,7 @@ def changes(order: Order) -> Iterator[dict[str, Any]]:
         yield {
             "eventID": f"republished-{order.id}-{was.version}",
             "eventName": "INSERT" if was.version == 1 else "MODIFY",
-            "eventSourceARN": f"arn:aws:dynamodb:republished:0:table/{Order.Meta.table_name}/stream/republished",
+            "eventSourceARN": f"arn:aws:dynamodb:republished:0:table/{table_name(Order)}/stream/republished",
             "dynamodb": {
                 "ApproximateCreationDateTime": clock.instant(was.updated_at).timestamp(),
                 "Keys": {"id": {"S": order.id}},
@@ -66,10 +66,10 @@ def main() -> None:
     arguments = parser.parse_args()
     stage: str = arguments.stage
     with stacks.acting_on(stage):
-        # Bound to the name that functions are told; here it is found, before the first call.
-        Order.Meta.table_name = stacks.table_of(stage, "Orders")
+        function = stacks.outputs_of(stage)["PublisherFunction"]
         try:
-            number = republish(arguments.order, function=stacks.outputs_of(stage)["PublisherFunction"])
+            with tables_named({Order: stacks.table_of(stage, "Orders")}):
+                number = republish(arguments.order, function=function)
         except NotRepublishedError as error:
             raise SystemExit(str(error)) from error
     print(f"{number} events of order {arguments.order} are on their way again.")

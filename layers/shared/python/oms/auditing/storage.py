@@ -12,7 +12,7 @@ from pynamodb.exceptions import AttributeDeserializationError
 from oms import clock
 from oms.audit import BY_TIME, LISTED
 from oms.auditing.models import ChainItem, Head
-from oms.dynamodb import StoredItem, client, query_raw, retrying
+from oms.dynamodb import StoredItem, client, query_raw, retrying, table_name
 from oms.pages import HIGHEST, LOWEST
 from oms.streams import RawItem
 
@@ -52,7 +52,7 @@ def latest_heads(highest: str) -> Iterator[tuple[str, RawItem]]:
     is at most ten times what somebody has put there.
     """
     query: dict[str, Any] = {
-        "TableName": Head.Meta.table_name,
+        "TableName": table_name(Head),
         "KeyConditionExpression": "pk = :chains AND sk <= :highest",
         "ExpressionAttributeValues": {":chains": {"S": Head.PARTITION}, ":highest": {"S": highest}},
         "ConsistentRead": True,
@@ -72,7 +72,7 @@ def first_day() -> str | None:
     """The day of the first entry that is listed, of those of the system's time."""
     answer: dict[str, Any] = retrying(
         lambda: client().query(
-            TableName=Head.Meta.table_name,
+            TableName=table_name(Head),
             IndexName=BY_TIME.name,
             KeyConditionExpression="listing = :listed AND sk BETWEEN :first AND :last",
             ExpressionAttributeValues={

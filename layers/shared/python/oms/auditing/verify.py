@@ -9,6 +9,7 @@ from oms import stacks
 from oms.auditing.macs import load_keys
 from oms.auditing.models import ChainItem
 from oms.auditing.verification import Verification
+from oms.dynamodb import tables_named
 
 
 def main() -> None:
@@ -22,8 +23,6 @@ def main() -> None:
     if last and first > last:
         parser.error("--to is before --from")
     with stacks.acting_on(stage):
-        # Bound to the name that functions are told; here it is found, before the first call.
-        ChainItem.Meta.table_name = stacks.table_of(stage, "Audit")
         verification = Verification(
             keys=load_keys(f"oms/{stage}/audit-keys"),
             bucket=stacks.outputs_of(stage)["AuditBucket"],
@@ -31,9 +30,10 @@ def main() -> None:
             last=last,
         )
         found = 0
-        for finding in verification.run():
-            print(finding, flush=True)
-            found += 1
+        with tables_named({ChainItem: stacks.table_of(stage, "Audit")}):
+            for finding in verification.run():
+                print(finding, flush=True)
+                found += 1
     seen = (
         f"entries {verification.entries}, links {verification.links}, chains {verification.chains}, objects "
         f"{verification.objects}, from {verification.first or verification.last} to {verification.last}"

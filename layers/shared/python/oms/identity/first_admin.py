@@ -14,7 +14,7 @@ from pynamodb.transactions import TransactWrite
 from oms import audit, clock
 from oms.actors import System
 from oms.audit import AuditItem
-from oms.dynamodb import failed, get_item, retrying, transaction
+from oms.dynamodb import failed, get_item, retrying, tables_named, transaction
 from oms.identity import emails
 from oms.identity.mailed_tokens import LIFE_SECONDS, link, mint
 from oms.identity.models import ADMINS_KEY, Admins, Changed, Claim, IdentityItem, User, claim_key, email_key, user_key
@@ -147,10 +147,10 @@ def main() -> None:
             raise SystemExit(
                 f"Set public_url of the stage {stage!r} in cdk.json and deploy it: the link begins with it."
             )
-        # Bound to the names that functions are told; here they are found, before the first call.
-        IdentityItem.Meta.table_name, AuditItem.Meta.table_name = table_of(stage, "Identity"), table_of(stage, "Audit")
+        names = {IdentityItem: table_of(stage, "Identity"), AuditItem: table_of(stage, "Audit")}
         try:
-            admitted = admit(arguments.email, operator_arn=operator())
+            with tables_named(names):
+                admitted = admit(arguments.email, operator_arn=operator())
         except (RefusedError, ValueError) as error:
             raise SystemExit(f"{arguments.email}: {error}") from error
     what = {"made": "made an admin", "promoted": "now an admin", "linked": "an admin already; here is a new link"}

@@ -13,7 +13,17 @@ from itertools import batched
 from typing import Self
 
 from oms import clock, stacks
-from oms.dynamodb import Key, StoredItem, batch_get, batch_get_raw, in_parallel, keys_that_begin, query_raw
+from oms.dynamodb import (
+    Key,
+    StoredItem,
+    batch_get,
+    batch_get_raw,
+    in_parallel,
+    keys_that_begin,
+    query_raw,
+    table_name,
+    tables_named,
+)
 from oms.identity.models import USERS, IdentityItem, User, user_key
 from oms.inventory.models import BY_CREATED as PRODUCTS
 from oms.inventory.models import InventoryItem, StockItem
@@ -278,7 +288,7 @@ def _entries(
     position: str | None = None
     while True:
         part = Range(_PAGE, low=low, high=high, after=position)
-        page = merged_page(replace(index, table=model.Meta.table_name), partitions, part)
+        page = merged_page(replace(index, table=table_name(model)), partitions, part)
         yield from page.items
         position = page.position
         if position is None:
@@ -334,11 +344,9 @@ def main() -> None:
     if arguments.first and arguments.last and arguments.first > arguments.last:
         parser.error("--to is before --from")
     with stacks.acting_on(stage):
-        # Bound to the names that functions are told; here they are found, before the first call.
-        for model, domain in MODELS.items():
-            model.Meta.table_name = stacks.table_of(stage, domain)
         shards = int(stacks.outputs_of(stage)["OrderShards"])
-        done = rebuild(arguments.first, arguments.last, shards=shards, fix=arguments.fix, say=print)
+        with tables_named({model: stacks.table_of(stage, domain) for model, domain in MODELS.items()}):
+            done = rebuild(arguments.first, arguments.last, shards=shards, fix=arguments.fix, say=print)
     if not done:
         raise SystemExit(1)
 

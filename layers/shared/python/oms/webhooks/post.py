@@ -117,7 +117,10 @@ def _read(connection: socket.socket, clock: Deadline) -> Answer:
 
 
 class _Final(http.client.HTTPResponse):
-    """The answer itself. Of what may come before it (RFC 9110, section 15.2) the library passes over 100 alone."""
+    """The answer itself. Of what may come before it (RFC 9110, section 15.2) the library passes over 100 alone.
+
+    It has no public name for that: `_read_status` is private, and `tests/unit/test_private_names.py` tests it.
+    """
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:
