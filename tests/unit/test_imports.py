@@ -19,6 +19,7 @@ EVENT_AND_RESPONSE = (
     "aws_lambda_powertools.utilities.data_classes",
     "aws_lambda_powertools.utilities.typing",
 )
+HTTP = ("oms.admission", "oms.api", "oms.serving")
 # A client made by these takes another region than AWS_REGION says; `oms.aws` has the one session for all.
 # The exporter's client reads answers without decoding them, which a session of its own is set up for.
 SESSIONS = {"oms.aws", "oms.exports.reading"}
@@ -114,7 +115,7 @@ def _of_domain(module: str, names: set[str]) -> list[str]:
     foreign = [
         it for it in ours if it.split(".")[1] in DOMAINS - {domain} and not it.endswith(".models") and it not in PURE
     ]
-    http = [it for it in names if it.startswith(EVENT_AND_RESPONSE) or it in ("oms.admission", "oms.api", "oms.serving")]
+    http = [it for it in names if it.startswith(EVENT_AND_RESPONSE) or it in HTTP]
     return [f"service imports {it}" for it in (*foreign, *http)]
 
 
