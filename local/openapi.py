@@ -87,7 +87,7 @@ def merged() -> Json:
     document: Json = json.loads(merge.get_openapi_json_schema())
     components = document["components"]
     for app in apps:
-        for route in routes_of(app):
+        for route in documented(app):
             _complete(document["paths"][route.openapi_path][route.method.lower()], route, components["schemas"])
     _require_unique([operation["operationId"] for _, _, operation in operations(document)])
     _prune(document)
@@ -99,6 +99,11 @@ def merged() -> Json:
     }
     components["schemas"]["Problem"] = _problem_schema()
     return document
+
+
+def documented(app: APIGatewayHttpResolver) -> list[Route]:
+    """Its routes without the pages for people."""
+    return [route for route in routes_of(app) if route.include_in_schema]
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:

@@ -79,6 +79,8 @@ def _welcome(system: LocalSystem, seconds: float) -> str:
     return f"""
 Ready in {seconds:.1f} s: {url}
 
+  {url}/docs shows the API in the browser and calls it from there.
+
   Demo accounts, password {PASSWORD}
 {accounts}
 

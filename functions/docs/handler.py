@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
+from docs import pages
 from oms import api
 from oms.api import PUBLIC
 from oms.identity import keyring
@@ -50,6 +51,28 @@ def get_jwks() -> Response[dict[str, Any]]:
     if jwks["keys"]:  # that there is none yet is not to be remembered
         api.answer_header("Cache-Control", "public, max-age=300")
     return Response(200, "application/json", jwks)
+
+
+# Pages for people are no operations: the document leaves them out.
+_PAGE: dict[str, Any] = {**PUBLIC, "include_in_schema": False}
+
+
+@app.get("/docs", **_PAGE)
+@app.get("/api/v1/docs", **_PAGE)
+def get_reference_page() -> Response[str]:
+    return pages.reference()
+
+
+@app.get("/docs/errors", **_PAGE)
+@app.get("/api/v1/docs/errors", **_PAGE)
+def get_error_page() -> Response[str]:
+    return pages.errors()
+
+
+@app.get("/docs/<name>", **_PAGE)
+@app.get("/api/v1/docs/<name>", **_PAGE)
+def get_page_file(name: str) -> Response[str]:
+    return pages.file(name)
 
 
 lambda_handler = serve(app)

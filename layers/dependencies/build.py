@@ -19,7 +19,11 @@ PYTHON_VERSION = "3.13"
 
 # botocore ships the models of every AWS service, most of its size. Add a service here when the code first calls it.
 SERVICES_USED = ("dynamodb", "events", "s3", "scheduler", "secretsmanager", "sesv2", "sqs", "ssm")
-UNUSED = ("boto3/examples", "boto3/data", "bin", "**/tests", "**/*.pyi", "**/*.dist-info/RECORD")
+UNUSED = (
+    *("boto3/examples", "boto3/data", "bin", "**/tests", "**/*.pyi", "**/*.dist-info/RECORD"),
+    # Of Swagger UI the reference page needs the bundle and its style sheet.
+    *("flask_swagger_ui/templates", "flask_swagger_ui/dist/swagger-ui.js", "flask_swagger_ui/dist/*-standalone-*"),
+)
 
 # Lambda's Python 3.13 runs on Amazon Linux 2023 (glibc 2.34), which these wheels suit.
 LAMBDA_PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}

@@ -339,7 +339,7 @@ CHECK = "/api/v1/admin/stock-check"
 FEED = "/api/v1/events"
 REPORTS = "/api/v1/reports"
 YEAR, MONTH = "from=2026-01-01&to=2026-12-31", "from=2026-01-01&to=2026-01-31"
-DOCS = ("/health", "/openapi.json", "/event-catalogue", "/.well-known/jwks.json")
+DOCS = ("/health", "/openapi.json", "/event-catalogue", "/.well-known/jwks.json", "/docs", "/docs/errors")
 WEBHOOKS, WEBHOOK = "/api/v1/webhooks", "/api/v1/webhooks/<webhook_id>"
 
 BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
@@ -441,6 +441,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     # docs
     *((f"GET {path}", "", 0, public(path)) for path in DOCS),
     *((f"GET /api/v1{path}", "", 0, public(f"/api/v1{path}")) for path in DOCS),
+    *((f"GET {base}/docs/<name>", "", 0, public(f"{base}/docs/page.css")) for base in ("", "/api/v1")),
 ]
 
 

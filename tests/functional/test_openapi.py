@@ -13,7 +13,6 @@ from auth import passwords
 from docs import handler as docs
 from inventory import handler as inventory
 from local import openapi
-from oms.powertools import routes_of
 from orders import handler as orders
 from reports import handler as reports
 from tests.support.exports import request_export
@@ -50,7 +49,9 @@ def test_the_committed_document_is_what_the_routes_say() -> None:
 
 
 def test_every_route_of_every_function_is_in_it() -> None:
-    routes = {(route.openapi_path, route.method.lower()) for module in MODULES for route in routes_of(module.app)}
+    routes = {
+        (route.openapi_path, route.method.lower()) for module in MODULES for route in openapi.documented(module.app)
+    }
 
     assert {(path, method) for path, method, _ in OPERATIONS} == routes
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +43,19 @@ def test_a_body_over_the_gateways_limit_is_refused_at_once(client: Callable[...,
     answer = client().post("/api/v1/orders", content=b"x" * (MAX_BODY + 1))
 
     assert answer.status_code == 413
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("base", ["", "/api/v1"])
+def test_the_reference_page_and_all_that_it_loads_are_served(client: Callable[..., httpx.Client], base: str) -> None:
+    page = client().get(f"{base}/docs")
+
+    loaded = re.findall(r'(?:src|rel="stylesheet" href)="(docs/[^"]+)"', page.text)
+    answers = [client().get(f"{base}/{path}") for path in [*loaded, "openapi.json", "docs/errors"]]
+    assert len(loaded) == 4
+    assert "script-src 'self';" in page.headers["Content-Security-Policy"]
+    assert [answer.status_code for answer in [page, *answers]] == [200] * 7
+    assert "SwaggerUIBundle" in next(it.text for it in answers if it.url.path.endswith("-bundle.js"))
 
 
 CHUNKED = "Transfer-Encoding: chunked"

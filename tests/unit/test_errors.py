@@ -6,7 +6,7 @@ import pytest
 from oms import errors
 from oms.errors import InvalidRequestError, OmsError, UnavailableError
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "errors.md"
+DOCUMENT = Path(__file__).parents[2] / "functions/docs/errors.md"
 ERRORS = [it for it in vars(errors).values() if isinstance(it, type) and issubclass(it, OmsError)]
 
 

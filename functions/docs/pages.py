@@ -1,0 +1,97 @@
+"""Pages for people: the API reference, which is Swagger UI on openapi.json, and the page of errors.
+
+All that a page loads comes from this function: its policy allows no other host, and no inline script or style.
+"""
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Template
+
+from aws_lambda_powertools.event_handler import Response
+from markdown_it import MarkdownIt
+
+from oms import api
+from oms.errors import NotFoundError
+
+_HERE = Path(__file__).parent
+_ERRORS = _HERE / "errors.md"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_MAX_AGE_SECONDS = 300
+_MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+_OWN_FILES = ("page.css", "page.js")
+_RENDERER_FILES = ("swagger-ui.css", "swagger-ui-bundle.js")
+
+
+@dataclass(frozen=True)
+class _Content:
+    media_type: str
+    text: str
+    etag: str
+
+    @classmethod
+    def of(cls, suffix: str, text: str) -> "_Content":
+        digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+        return cls(f"{_MEDIA_TYPES[suffix]}; charset=utf-8", text, f'"{digest}"')
+
+
+def reference() -> Response[str]:
+    return _answer(_file("reference.html"))
+
+
+def errors() -> Response[str]:
+    return _answer(_errors())
+
+
+def file(name: str) -> Response[str]:
+    """A script or style sheet of the pages. Raises NotFoundError for any other name."""
+    if name not in _OWN_FILES + _RENDERER_FILES:
+        raise NotFoundError("There is nothing at this path.")
+    return _answer(_file(name))
+
+
+def _answer(content: _Content) -> Response[str]:
+    """The content, or 304 where the client names its tag in If-None-Match."""
+    api.answer_header("Cache-Control", f"public, max-age={_MAX_AGE_SECONDS}")
+    api.answer_header("Content-Security-Policy", _POLICY)
+    api.answer_header("Referrer-Policy", "no-referrer")
+    api.answer_header("ETag", content.etag)
+    known = api.at_hand.get().headers.get("if-none-match", "").split(",")
+    if content.etag in (tag.strip().removeprefix("W/") for tag in known):
+        return Response(304, content.media_type, "")
+    return Response(200, content.media_type, content.text)
+
+
+@cache
+def _file(name: str) -> _Content:
+    folder = _renderer() if name in _RENDERER_FILES else _HERE / "page"
+    return _Content.of(Path(name).suffix, (folder / name).read_text("utf-8"))
+
+
+def _renderer() -> Path:
+    """Where the package flask-swagger-ui has Swagger UI's files. The package itself, which needs Flask, is not run."""
+    found = importlib.util.find_spec("flask_swagger_ui")
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError("The package flask-swagger-ui is missing: see requirements/runtime.txt.")
+    return Path(found.submodule_search_locations[0]) / "dist"
+
+
+@cache
+def _errors() -> _Content:
+    template = Template((_HERE / "page" / "errors.html").read_text("utf-8"))
+    return _Content.of(".html", template.substitute(content=_html(_ERRORS.read_text("utf-8"))))
+
+
+def _html(markdown: str) -> str:
+    """The page's content; each row of a table that begins with a code has this code as its id."""
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = parser.parse(markdown)
+    for row, _, first in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if row.type == "tr_open" and first.children and first.children[0].type == "code_inline":
+            row.attrSet("id", first.children[0].content)
+    return str(parser.renderer.render(tokens, parser.options, {}))
