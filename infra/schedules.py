@@ -140,7 +140,7 @@ def _grant(function: lambda_.Function, role: iam.Role, stage: Stage, data: Data)
             conditions={"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
         )
     )
-    grant(data.reports, function, "GetItem", "PutItem", "UpdateItem")
+    grant(data.reports, function, "GetItem", "BatchGetItem", "PutItem", "UpdateItem")
     grant_append(data.audit, function, ["PutItem"])
     # Whose addresses the setting daily_report_to has.
     grant(data.identity, function, "BatchGetItem")

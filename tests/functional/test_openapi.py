@@ -182,7 +182,8 @@ def test_answers_carry_the_headers_that_are_documented(
             continue  # there is nothing to repair
         target = path.replace("{order_id}", order_ids.get(name, order_id)).replace("{product_id}", product_id)
         target = target.replace("{user_id}", customer.id).replace("{event_id}", event["id"])
-        target = target.replace("{export_id}", request_export(admin).id)
+        if "{export_id}" in target:
+            target = target.replace("{export_id}", request_export(admin).id)
         webhook, target = subscribe(), target.replace("{schedule_id}", schedule_id)
         target = target.replace("{webhook_id}", webhook.id).replace("{delivery_id}", a_delivery(webhook).id)
         for replayed in (False, True):

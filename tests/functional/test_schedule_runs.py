@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from oms import clock
-from oms.dynamodb import get_item
+from oms.dynamodb import get_item, update_item
 from oms.exports import runs, schedules
 from oms.exports.models import Export, Schedule
 from oms.exports.schemas import CreateScheduleRequest
@@ -20,6 +20,7 @@ from tests.support.aws_calls import intercepted
 from tests.support.database import table
 from tests.support.event_bus import entries_of
 from tests.support.examples import examples
+from tests.support.exports import request_export
 from tests.support.faults import Crash, between, crash_after, crash_before, crashes, lose_answer
 from tests.support.invocation import Person
 from tests.support.schedules import addressed, due, entries_kept, serve
@@ -71,6 +72,11 @@ def spans() -> list[tuple[str | None, str | None]]:
 
 def forget() -> None:
     table("reports").clear()
+
+
+def finish() -> None:
+    for it in exports():
+        update_item(it, [Export.status.set("done")])
 
 
 def moment(text: str) -> datetime:
@@ -134,6 +140,7 @@ def test_f21_the_spans_of_runs_meet_without_gap_or_overlap_in_whatever_order_and
 
     for time in times:
         assert serve(due(made.id, time)) == []
+        finish()
 
     starts, ends = [str(start) for start, _ in spans()], [str(end) for _, end in spans()]
     last = clock.timestamp(max(MADE, *times))
@@ -142,6 +149,24 @@ def test_f21_the_spans_of_runs_meet_without_gap_or_overlap_in_whatever_order_and
     stored = get_item(Schedule, Schedule.key(made.id))
     assert stored is not None
     assert stored.covered_until == last
+
+
+def test_while_four_exports_of_a_schedule_are_unfinished_its_runs_are_left_to_the_next_one(
+    schedule: Callable[..., Schedule], ada: Person
+) -> None:
+    made, another = schedule(), schedule()
+    hours = [MADE + timedelta(hours=it) for it in range(1, 8)]
+    for at in hours[:-1]:
+        assert serve(due(made.id, at)) == []
+    assert [it.to for it in exports()] == [clock.timestamp(it) for it in hours[:4]]
+    assert serve(due(another.id, hours[0])) == [], "each schedule has places"
+    request_export(ada)
+
+    finish()
+    assert serve(due(made.id, hours[-1])) == []
+
+    of_it = [(it.from_, it.to) for it in exports() if it.schedule_id == made.id]
+    assert of_it[-1] == (clock.timestamp(hours[3]), clock.timestamp(hours[-1])), "from where the fourth ended"
 
 
 def test_a_run_of_inventory_has_no_bounds(schedule: Callable[..., Schedule]) -> None:

@@ -103,6 +103,10 @@ class ExportFinishedError(ConflictError):
     code, title = "export-finished", "Export finished"
 
 
+class TooManyExportsError(ConflictError):
+    code, title = "too-many-exports", "Too many unfinished exports"
+
+
 class TooManySchedulesError(ConflictError):
     code, title = "too-many-schedules", "Too many schedules"
 

@@ -1,9 +1,16 @@
 """Exports and their schedules in the reports table.
 
-Keys: `export#E`/`export`, `recent#<hash>`/`recent`, `schedules`/<S>, `schedules#count`/`count`.
+Keys: `export#E`/`export`, `recent#<hash>`/`recent`, `unfinished#<owner>`/`unfinished`, `schedules`/<S>,
+`schedules#count`/`count`.
 """
 
-from pynamodb.attributes import BooleanAttribute, DiscriminatorAttribute, ListAttribute, UnicodeAttribute
+from pynamodb.attributes import (
+    BooleanAttribute,
+    DiscriminatorAttribute,
+    ListAttribute,
+    UnicodeAttribute,
+    UnicodeSetAttribute,
+)
 
 from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem
 from oms.pages import Index
@@ -93,6 +100,17 @@ class RecentExport(ExportItem, discriminator="recent"):
     @staticmethod
     def key(digest: str) -> tuple[str, str]:
         return f"recent#{digest}", "recent"
+
+
+class UnfinishedExports(ExportItem, discriminator="unfinished"):
+    """The ids of an owner's exports that were unfinished when last looked at: see `oms.exports.unfinished`."""
+
+    ids = UnicodeSetAttribute(null=True)
+    expires_at = IntegerAttribute(attr_name="ttl")
+
+    @staticmethod
+    def key(owner: str) -> tuple[str, str]:
+        return f"unfinished#{owner}", "unfinished"
 
 
 # The partition that has all schedules.

@@ -12,7 +12,8 @@ from pynamodb.exceptions import TransactWriteError
 from oms import audit, clock, recipients
 from oms.actors import System
 from oms.dynamodb import TryAgainError, failed, get_item, retrying, transaction
-from oms.exports import entries, service
+from oms.errors import TooManyExportsError
+from oms.exports import entries, service, unfinished
 from oms.exports.models import Export, Schedule
 from oms.idempotency import keyed_id
 from oms.settings import settings
@@ -29,13 +30,18 @@ class TooEarlyError(Exception):
 
 def run(schedule_id: str, at: datetime) -> Export | None:
     """The export of a schedule's run of this time. None where that was made before, or where nothing is left to tell
-    of, as a run that reaches as far came first. Raises TooEarlyError, UnavailableError.
+    of, as a run that reaches as far came first; and where too many earlier exports of the schedule are not finished:
+    the next run has this one's span as well. Raises TooEarlyError, UnavailableError.
     """
     if at > clock.now():
         raise TooEarlyError
     if schedule_id == DAILY:
         return _run_daily(at)
-    return retrying(lambda: _run(schedule_id, at))
+    try:
+        return retrying(lambda: _run(schedule_id, at))
+    except TooManyExportsError:
+        logger.warning("earlier exports of the schedule are not finished: left to its next run", schedule=schedule_id)
+        return None
 
 
 def _run(schedule_id: str, at: datetime) -> Export | None:
@@ -56,9 +62,13 @@ def _run(schedule_id: str, at: datetime) -> Export | None:
             # The span is what it is by this end of the last one.
             unmoved = Schedule.covered_until == schedule.covered_until
             write.update(Schedule(*Schedule.key(schedule_id)), [covered], unmoved)
+            unfinished.take_place(write, export)
     except TransactWriteError as error:
-        *_, own = error.cancellation_reasons or [None]
+        *_, own, room = error.cancellation_reasons or [None, None]
         if failed(own):
+            raise TryAgainError from error
+        if failed(room):
+            unfinished.make_room(export, room.raw_item)
             raise TryAgainError from error
         raise
     return export

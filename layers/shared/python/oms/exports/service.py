@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from pynamodb.exceptions import TransactWriteError
+from pynamodb.exceptions import CancellationReason, TransactWriteError
 
 from oms import audit, clock
 from oms.actors import Actor
 from oms.dynamodb import TryAgainError, batch_get_raw, failed, get_item, more_patience, retrying, transaction
 from oms.errors import ExportFinishedError, InvalidRequestError, NotFoundError, OmsError, UnavailableError
-from oms.exports import files
+from oms.exports import files, unfinished
 from oms.exports.models import CANCELLED, DONE, EXPORTS, FAILED, LISTED, UNFINISHED, WAITING, Export, RecentExport
 from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
@@ -38,7 +38,7 @@ _SALES, MOST_SALES = timedelta(days=30), timedelta(days=366)
 def request_export(request: CreateExportRequest, *, by: Actor, address: str, key: str | None = None) -> Written[Export]:
     """Stores the wish for an export, once for each key.
 
-    Raises InvalidRequestError, IdempotencyKeyReusedError (422), UnavailableError.
+    Raises InvalidRequestError, IdempotencyKeyReusedError (422), TooManyExportsError (409), UnavailableError.
     """
     export = new(
         request.report,
@@ -57,9 +57,11 @@ def request_export(request: CreateExportRequest, *, by: Actor, address: str, key
             with transaction() as write:
                 write.save(export, condition=Export.pk.does_not_exist(), return_values="ALL_OLD")
                 write.save(entry)
+                unfinished.take_place(write, export)
         except TransactWriteError as error:
-            own, *_ = error.cancellation_reasons or [None]
+            own, _, room = error.cancellation_reasons or [None] * 3
             if not failed(own):
+                _try_again_with_room(export, room, error)
                 raise
             return replay(Export.from_raw_data(own.raw_item or {}))
         return Written(export, replayed=False)
@@ -81,7 +83,7 @@ def request_export(request: CreateExportRequest, *, by: Actor, address: str, key
 def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export:
     """An export of orders: the one that the same user has asked for within a minute by the same query, or a new one.
 
-    One that has failed or was cancelled is not shared. Raises UnavailableError.
+    One that has failed or was cancelled is not shared. Raises TooManyExportsError (409), UnavailableError.
     """
     asked = request_hash(query)
     export = new(
@@ -108,9 +110,11 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
                 write.save(recent, condition=free, return_values="ALL_OLD")
                 write.save(export, condition=Export.pk.does_not_exist())
                 write.save(entry)
+                unfinished.take_place(write, export)
         except TransactWriteError as error:
-            own, *_ = error.cancellation_reasons or [None]
+            own, _, _, room = error.cancellation_reasons or [None] * 4
             if not failed(own):
+                _try_again_with_room(export, room, error)
                 raise
             other = RecentExport.from_raw_data(own.raw_item or {}).export_id
             found = get_item(Export, Export.key(other))
@@ -121,6 +125,13 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
         return export
 
     return retrying(attempt)
+
+
+def _try_again_with_room(export: Export, room: CancellationReason | None, cause: Exception) -> None:
+    """Raises TryAgainError where room was all that was missing and could be made, TooManyExportsError where not."""
+    if failed(room):
+        unfinished.make_room(export, room.raw_item)
+        raise TryAgainError from cause
 
 
 def new(
