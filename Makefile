@@ -152,6 +152,10 @@ admin: $(INSTALLED) deployable ## Make EMAIL=… the first admin of STAGE=…, a
 	@test -n "$(EMAIL)" || { echo "Say who: make admin EMAIL=you@example.com STAGE=$(STAGE)." >&2; exit 1; }
 	@$(COMMAND) oms.identity.first_admin --stage $(STAGE) --email "$(EMAIL)"
 
+.PHONY: addresses
+addresses: $(INSTALLED) deployable ## List accounts of STAGE=… with an e-mail address of an old form; APPLY=1 or RELEASE=id
+	@$(COMMAND) oms.commands.addresses --stage $(STAGE) $(if $(APPLY),--apply) $(if $(RELEASE),--release "$(RELEASE)")
+
 .PHONY: url
 url: $(INSTALLED) deployable ## Print where the API of STAGE=… is
 	@$(if $(URL),echo '$(value URL)',$(COMMAND) oms.commands.url --stage $(STAGE))

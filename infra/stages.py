@@ -26,9 +26,10 @@ AMOUNT = re.compile(r"[0-9]{1,10}(\.[0-9]{1,10})?")
 # As browsers send it: in lower case, without a path, not even a slash.
 ORIGIN = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?")
 PUBLIC_URL = re.compile(ORIGIN.pattern + r"(/[A-Za-z0-9._~-]+)*")
-SENDER = re.compile(r"[A-Za-z0-9._+-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+")
-# What it may be after all, the functions find out: they look the account up.
-ADDRESS = re.compile(r"[^\s,@]+@[^\s,@]+\.[^\s,@]+")
+_DOMAIN = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+"
+SENDER = re.compile(r"[A-Za-z0-9._+-]{1,64}@" + _DOMAIN.replace("A-Z", ""))
+# In ASCII: SES and SNS take no other, and an account has its address in this form.
+ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@" + _DOMAIN)
 NOT_MAILED = "none"
 DEVELOPERS_ORIGIN = re.compile(r"http://localhost:[0-9]{1,5}")
 
@@ -161,7 +162,10 @@ class Stage(BaseModel):
             raise StageError("The setting 'daily_report_to' needs 'mail_from': without it no mail is sent.")
         for address in self.daily_report_to:
             if not ADDRESS.fullmatch(address):
-                raise StageError(f"The setting 'daily_report_to' is refused: {address!r} is not as ada@example.com.")
+                raise StageError(
+                    f"The setting 'daily_report_to' is refused: {address!r} is not as ada@example.com. "
+                    "Write an international domain in ASCII, as xn--bcher-kva.example."
+                )
 
     def _refuse_unheard_alarms(self) -> None:
         if self.name == "prod" and self.alarm_email is None:
@@ -170,7 +174,9 @@ class Stage(BaseModel):
                 f"or {NOT_MAILED!r} to have no one mailed."
             )
         if self.alarm_address and not ADDRESS.fullmatch(self.alarm_address):
-            raise StageError(f"The setting 'alarm_email' is refused: {self.alarm_address!r} is not an e-mail address.")
+            raise StageError(
+                f"The setting 'alarm_email' is refused: {self.alarm_address!r} is not an e-mail address in ASCII."
+            )
 
     def _refuse_useless_backups(self) -> None:
         if self.backup_copy_region and self.backup_days is None:

@@ -18,6 +18,7 @@ OMS = Path(stacks.__file__).parent
 # Each command, with what it needs beside the stage.
 COMMANDS = {
     "oms.auditing.verify": [],
+    "oms.commands.addresses": [],
     "oms.commands.protect": [],
     "oms.commands.destroy": ["--confirm", "prod"],
     "oms.commands.preflight": [],

@@ -59,6 +59,10 @@ def test_a28_the_synth_ends_with_one_sentence_and_no_template(tmp_path: Path) ->
         ({**MAILING, "daily_report_to": ["Ada <ada@shop.example>"]}, "daily_report_to"),
         ({**MAILING, "daily_report_to": ["ada@shop.example,bob@shop.example"]}, "daily_report_to"),
         ({**MAILING, "daily_report_to": ["ada"]}, "daily_report_to"),
+        ({**MAILING, "daily_report_to": ["\u212aim@shop.example"]}, "daily_report_to"),
+        ({**MAILING, "daily_report_to": ["ada@bücher.example"]}, "in ASCII, as xn--"),
+        ({**MAILING, "mail_from": "shop@bücher.example"}, "mail_from"),
+        ({"alarm_email": "ops@bücher.example"}, "alarm_email"),
         ({**MAILING, "daily_report_to": [f"m{it}@shop.example" for it in range(21)]}, "daily_report_to"),
     ],
 )

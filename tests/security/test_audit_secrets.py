@@ -93,6 +93,7 @@ def documented() -> set[str]:
 
 _CHANGES = "functional/test_webhook_changes.py::test_every_change_is_audited_without_what_may_be_secret"
 _DOWNLOADS = "functional/test_export_routes.py::test_a27_a_link_is_signed_anew_each_time_and_who_got_it_is_on_record"
+_FORMS = "functional/auth/test_addresses_command.py"
 _FIRST = "functional/auth/test_first_admin.py"
 _LOGINS = "functional/auth/test_login.py"
 _USERS = "functional/auth/test_admin_users.py"
@@ -103,6 +104,9 @@ HELD = {
     "::test_a_denied_request_leaves_an_entry_that_says_who_what_and_from_where",
     "account.locked": f"{_LOGINS}::test_the_audit_log_tells_success_failure_and_lock_without_the_address",
     "account.unlocked": f"{_USERS}::test_an_unlock_lifts_every_lock",
+    "email.claimed": f"{_FORMS}::test_an_international_address_moves_to_its_key_in_two_runs",
+    "email.moved": f"{_FORMS}::test_an_international_address_moves_to_its_key_in_two_runs",
+    "email.released": f"{_FORMS}::test_a_look_alike_is_released_and_its_victim_can_register",
     "email.verified": "functional/auth/test_recovery.py::test_the_same_token_verifies_again_and_again_and_writes_once",
     "export.cancelled": "functional/test_export_routes.py"
     "::test_a_cancelled_export_stays_to_be_seen_and_one_that_is_done_cannot_be_cancelled",

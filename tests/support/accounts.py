@@ -8,10 +8,10 @@ import bcrypt
 import pytest
 
 from auth import passwords as password_routes
-from oms import clock
+from oms import clock, emails
 from oms.audit import AuditEntry
 from oms.dynamodb import client, put_item
-from oms.identity import emails, passwords
+from oms.identity import passwords
 from oms.identity.models import Claim, User, claim_key, email_key, user_key
 from tests.support.invocation import Answer, invoke
 
@@ -49,16 +49,19 @@ def full_cost() -> None:
 
 @pytest.fixture
 def account(cloud: None) -> Callable[..., User]:
-    """A factory of accounts with the password PASSWORD, hashed at bcrypt's lowest cost."""
+    """A factory of accounts with the password PASSWORD, hashed at bcrypt's lowest cost.
+
+    With `email_folded` the account and its claim are as a version before `emails.canonical` stored them.
+    """
 
     def make(email: str = "ada@example.com", **attributes: Any) -> User:
-        user_id, folded = clock.random_id(), emails.fold(email)
+        user_id, folded = clock.random_id(), attributes.pop("email_folded", emails.fold(email))
         hashed = bcrypt.hashpw(passwords.peppered(PASSWORD, "1"), bcrypt.gensalt(4)).decode()
         values = {"first_name": "Ada", "role": "customer", "password_hash": hashed, "pepper_version": "1"} | attributes
         user = User(
             *user_key(user_id),
             id=user_id,
-            email=email,
+            email=email if folded != emails.fold(email) else emails.deliverable(email) or email,
             email_folded=folded,
             email_key=email_key(folded, user_id),
             created_at=clock.timestamp(clock.now()),

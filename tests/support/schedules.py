@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from oms.dynamodb import put_item
+from oms.dynamodb import put_item, update_item
 from oms.exports import entries
-from oms.identity.models import Claim, claim_key
+from oms.identity.models import Claim, User, claim_key, user_key
 from scheduler import handler as scheduler
 from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.gateway import call
@@ -52,7 +52,8 @@ def refusal(code: str, call: Call) -> Exception:
 
 
 def addressed(who: Person, email: str) -> Person:
-    """With the claim to an address by which it is found; the factory of people leaves it out."""
+    """With an address, and the claim to it by which it is found; the factory of people leaves it out."""
+    update_item(User(*user_key(who.id)), [User.email.set(email), User.email_folded.set(email)])
     put_item(Claim(*claim_key(email), user_id=who.id))
     return who
 

@@ -34,7 +34,7 @@ BENEATH_SCHEMAS = {
     "oms.schemas",
     "oms.settings",
     "oms.orders.states",
-    "oms.identity.emails",
+    "oms.emails",
     "oms.identity.passwords",
 }
 

@@ -85,7 +85,7 @@ def test_who_forgot_a_password_gets_a_link_that_sets_one(ada: User, ses: Ses) ->
 
     (sent,) = ses.sent
     assert sent["FromEmailAddress"] == "shop@shop.example"
-    assert sent["Destination"] == {"ToAddresses": ["Ada@Example.com"]}
+    assert sent["Destination"] == {"ToAddresses": ["Ada@example.com"]}
     assert LINK.findall(ses.texts[0])[0][0] == "reset-password"
     assert reset(ses.tokens()[0]) == 204
     assert log_in(password=NEW).status == 200
@@ -273,12 +273,12 @@ def test_the_domain_of_an_address_is_sent_to_in_ascii(account: Callable[..., Use
 def test_what_ses_takes_no_mail_for_is_marked_and_does_not_hold_up_others(
     account: Callable[..., User], ses: Ses, email: str, capsys: Any
 ) -> None:
-    account(email)
+    """Of accounts from before addresses had one form."""
+    former = registered(account(email, email_folded=email.casefold()))
     account("bob@example.com")
-    asked = forget(email)
 
-    notify(asked, forget("bob@example.com"))
-    notify(asked)
+    notify(former, forget("bob@example.com"))
+    notify(former)
 
     assert [it["Destination"]["ToAddresses"] for it in ses.sent] == [["bob@example.com"]]
     assert sorted(it.state for it in mails()) == ["sent", "undeliverable"]

@@ -33,7 +33,7 @@ def test_registering_opens_an_account_with_the_role_customer() -> None:
     user = answer.json
     assert (user.pop("id"), user.pop("created_at"), user.pop("device_token")) != (None, None, None)
     assert user == {
-        "email": "Ada@Example.org",
+        "email": "Ada@example.org",
         "email_verified": False,
         "first_name": "Ada",
         "last_name": "Lovelace",
@@ -61,8 +61,8 @@ def test_no_password_is_stored_or_answered() -> None:
     assert PASSWORD not in str(client().scan(TableName="identity")["Items"])
 
 
-@pytest.mark.parametrize("email", ["ada@example.org", "ADA@EXAMPLE.ORG", "ａda@example.org"])
-def test_an_address_that_differs_in_case_or_width_only_is_taken(email: str) -> None:
+@pytest.mark.parametrize("email", ["ada@example.org", "ADA@EXAMPLE.ORG", " ada@example.org\n", "ada@ｅxample。org"])
+def test_an_address_with_the_same_canonical_form_is_taken(email: str) -> None:
     register()
 
     answer = register(email=email)
@@ -114,12 +114,6 @@ def test_what_is_left_out_is_named_but_the_last_name() -> None:
     assert answer.status == 422
     assert {error["pointer"] for error in answer.json["errors"]} == {"#/email", "#/password", "#/first_name"}
     assert register(last_name=None).json["last_name"] is None
-
-
-def test_an_international_address_is_kept_as_it_is() -> None:
-    answer = register(email="jörg@bücher.example")
-
-    assert (answer.status, answer.json["email"]) == (201, "jörg@bücher.example")
 
 
 def test_the_sixth_in_a_minute_is_refused_until_the_next(frozen: Clock) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import cast
 
+from oms import emails
 from oms.dynamodb import batch_get
-from oms.identity import emails
 from oms.identity.models import Claim, IdentityItem, User, claim_key, user_key
 
 
@@ -13,13 +13,21 @@ def may_get_reports(user: User | None) -> bool:
 
 
 def by_address(addresses: Sequence[str]) -> dict[str, User]:
-    """Who may get reports of those with these addresses: two reads."""
+    """Who may get reports of those with these addresses: two reads.
+
+    A claim of an account whose own address is another one, as look-alikes had it before `oms.emails.canonical`, is
+    no claim.
+    """
     keys = {address: claim_key(emails.fold(address)) for address in addresses}
     claims = batch_get(IdentityItem, keys.values())
     owners = {address: cast(Claim, claims[key]).user_id for address, key in keys.items() if key in claims}
     users = _users(set(owners.values()))
     found = {address: users.get(user_id) for address, user_id in owners.items()}
-    return {address: user for address, user in found.items() if user is not None and may_get_reports(user)}
+    return {
+        address: user
+        for address, user in found.items()
+        if user is not None and may_get_reports(user) and emails.fold(user.email) == emails.fold(address)
+    }
 
 
 def addresses_of(user_ids: Collection[str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,6 +17,7 @@ from pydantic import (
     field_validator,
 )
 
+from oms import emails
 from oms.clock import timestamp
 
 
@@ -37,6 +39,14 @@ ProductId = Annotated[
     BeforeValidator(_as_text),
     WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": 128}, {"type": "integer"}]}),
 ]
+
+
+EmailAddress = Annotated[
+    str,
+    Field(min_length=3, max_length=254, json_schema_extra={"format": "idn-email"}),
+    AfterValidator(emails.canonical),
+]
+"""In its canonical form once it is read: see `oms.emails`."""
 
 
 class NoFields(Request):

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from oms.exports.models import Export, Schedule
-from oms.identity import emails
 from oms.orders.states import Status
-from oms.schemas import From, Request, Response, Span, To, any_of
+from oms.schemas import EmailAddress, From, Request, Response, Span, To, any_of
 
 Report = Literal["orders", "inventory", "sales"]
 ExportStatus = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -77,17 +76,12 @@ class ExportPage(Response):
     next_cursor: str | None
 
 
-Recipient = Annotated[
-    str, Field(min_length=3, max_length=254, json_schema_extra={"format": "idn-email"}), AfterValidator(emails.check)
-]
-
-
 class CreateScheduleRequest(Request):
     report: Report
     schedule: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
         description="As EventBridge Scheduler has it, in UTC: rate(1 day), cron(30 6 * * ? *); hourly at most"
     )
-    recipients: list[Recipient] = Field(
+    recipients: list[EmailAddress] = Field(
         min_length=1, max_length=20, description="E-mail addresses of active managers and admins"
     )
 

@@ -7,10 +7,9 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from oms import audit, clock
+from oms import audit, clock, emails
 from oms.dynamodb import TryAgainError, batch_get, failed, get_item, retrying, transaction
 from oms.errors import LastAdminError, NotFoundError, OwnAccountError
-from oms.identity import emails
 from oms.identity.access import CurrentUser
 from oms.identity.models import ADMINS_KEY, USERS, Admins, Changed, IdentityItem, User, user_key
 from oms.identity.schemas import ListUsersQuery
@@ -24,7 +23,7 @@ _READ_FOR_MANY, _READ_FOR_FEW = 250, 10_000
 
 def list_users(query: ListUsersQuery, *, after: str | None) -> Page[User]:
     """A page of users by e-mail address: one Query and one BatchGet."""
-    prefix = emails.fold(query.q or "")
+    prefix = emails.fold_prefix(query.q or "")
     low = prefix.encode()[:_MAX_EMAIL_BYTES].decode(errors="ignore")
 
     def has_words(role: str, status: str) -> bool:

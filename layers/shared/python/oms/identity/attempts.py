@@ -12,9 +12,9 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from oms import audit, clock
+from oms import audit, clock, emails
 from oms.dynamodb import TryAgainError, batch_get, failed, retrying, transaction
-from oms.identity import emails, passwords
+from oms.identity import passwords
 from oms.identity.limits import Standing, slot_of, taking
 from oms.identity.models import (
     Claim,

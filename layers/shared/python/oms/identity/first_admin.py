@@ -11,11 +11,10 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from oms import audit, clock
+from oms import audit, clock, emails
 from oms.actors import System
 from oms.audit import AuditItem
 from oms.dynamodb import failed, get_item, retrying, tables_named, transaction
-from oms.identity import emails
 from oms.identity.mailed_tokens import LIFE_SECONDS, link, mint
 from oms.identity.models import ADMINS_KEY, Admins, Changed, Claim, IdentityItem, User, claim_key, email_key, user_key
 from oms.identity.opaque_tokens import MailToken
@@ -23,7 +22,7 @@ from oms.stacks import acting_on, operator, output_of, table_of
 
 
 class RefusedError(Exception):
-    """There is an active admin already; the message says what they can do."""
+    """There is an active admin, or an account that only looks as if it had the address; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,8 @@ class Admitted:
 
 def admit(email: str, *, operator_arn: str) -> Admitted:
     """Raises RefusedError where another admin is active, and ValueError for what is no address."""
-    return retrying(lambda: _admit(emails.check(email), operator_arn))
+    address = emails.canonical(email)
+    return retrying(lambda: _admit(address, operator_arn))
 
 
 def _admit(email: str, operator_arn: str) -> Admitted:
@@ -44,6 +44,8 @@ def _admit(email: str, operator_arn: str) -> Admitted:
     claim = cast(Claim | None, get_item(IdentityItem, claim_key(folded)))
     user = cast(User | None, get_item(IdentityItem, user_key(claim.user_id))) if claim else None
     done: Literal["made", "promoted", "linked"]
+    if user and emails.fold(user.email) != folded:
+        raise RefusedError(f"Another address holds this one: see `make addresses`, user {user.id}.")
     if user is None:
         done, changed = "made", _password_less(email, folded)
     elif user.is_active_admin:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import cast
 
-from oms import audit
+from oms import audit, emails
 from oms.dynamodb import get_item, retrying, transaction
 from oms.errors import InvalidCredentialsError
-from oms.identity import attempts, devices, emails, keyring, passwords
+from oms.identity import attempts, devices, keyring, passwords
 from oms.identity.attempts import Attempt, Count
 from oms.identity.models import Counter, Device, IdentityItem, User, user_key
 from oms.identity.opaque_tokens import DeviceToken, hashed

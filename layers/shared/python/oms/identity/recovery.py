@@ -6,10 +6,10 @@ from datetime import datetime
 
 from pynamodb.exceptions import TransactWriteError
 
-from oms import audit, clock
+from oms import audit, clock, emails
 from oms.dynamodb import failed, put_item, retrying, transaction
 from oms.errors import TooManyRequestsError
-from oms.identity import devices, emails, mailed_tokens, passwords
+from oms.identity import devices, mailed_tokens, passwords
 from oms.identity.limits import take_slot
 from oms.identity.models import Counter, MailedToken, MailRequest, User, counter_key, mail_request_key, user_key
 from oms.identity.opaque_tokens import DeviceToken, hashed

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from oms.identity import emails, passwords
+from oms.identity import passwords
 from oms.identity.models import Session, User
-from oms.schemas import PageQuery, Request, Response, any_of, at_second
+from oms.schemas import EmailAddress, PageQuery, Request, Response, any_of, at_second
 
 
 def _name(text: str) -> str:
@@ -17,9 +17,6 @@ def _name(text: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_name)]
-Email = Annotated[
-    str, Field(min_length=3, max_length=254, json_schema_extra={"format": "idn-email"}), AfterValidator(emails.check)
-]
 NewPassword = Annotated[
     str,
     Field(
@@ -32,7 +29,7 @@ NewPassword = Annotated[
 
 
 class RegisterRequest(Request):
-    email: Email
+    email: EmailAddress
     password: NewPassword
     first_name: Name
     last_name: Name | None = None

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from pynamodb.exceptions import TransactWriteError
 
-from oms import audit, clock
+from oms import audit, clock, emails
 from oms.actors import Actor, System
 from oms.dynamodb import ConditionFailedError, TryAgainError, retrying, transaction, update_item
 from oms.errors import EmailTakenError
-from oms.identity import devices, emails, passwords
+from oms.identity import devices, passwords
 from oms.identity.access import UserRole
 from oms.identity.administration import count_admins
 from oms.identity.limits import take_slot
@@ -88,7 +88,7 @@ def create_user(
 ) -> User:
     """A user of any role, made by the system and not by a request. Raises EmailTakenError; ValueError for bad input."""
     user = _new_user(
-        email=emails.check(email),
+        email=emails.canonical(email),
         password=passwords.check_new(password),
         first_name=first_name,
         last_name=last_name,

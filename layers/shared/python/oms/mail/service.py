@@ -26,10 +26,9 @@ from botocore.exceptions import (
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
-from oms import aws, clock
+from oms import aws, clock, emails
 from oms.dynamodb import ConditionFailedError, failed, get_item, patience, retrying, transaction, update_item
 from oms.identity.models import IdentityItem, User, user_key
-from oms.mail.addresses import on_the_wire
 from oms.mail.models import Bound, Letter, Mail, MailCount, Notice, mail_count_key, mail_key
 from oms.mail.rendering import render
 from oms.settings import settings
@@ -109,7 +108,7 @@ def send_once(cause: str, letter: Letter) -> None:
 
     Raises what SES refuses for now, AtWorkError, and UnavailableError.
     """
-    to, ses = on_the_wire(letter.to), ses_client()
+    to, ses = emails.deliverable(letter.to), ses_client()
     claim, counts = _claim_of(cause, letter), [_count_of(letter, bound) for bound in letter.bounds]
     if not _claim(claim, letter, list(zip(counts, letter.bounds, strict=True))):
         return
