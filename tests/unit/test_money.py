@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from oms import money, settings
-from oms.money import MAX_MINOR_UNITS, to_minor_units, to_text
+from oms.money import MAX_MINOR_UNITS, from_text, to_minor_units, to_text
 
 DIGITS = {"JPY": 0, "EUR": 2, "KWD": 3}
 # The currency is set once for all examples.
@@ -40,6 +40,20 @@ def test_what_goes_out_comes_back_in_as_it_was(digits: int, minor_units: int) ->
 
     assert to_minor_units(shown) == to_minor_units(Decimal(shown)) == minor_units
     assert len(shown.partition(".")[2]) == digits
+
+
+@per_currency
+@given(st.integers() | st.integers(-(10**40), 10**40))
+def test_the_systems_own_text_is_read_back_whatever_the_amount(digits: int, minor_units: int) -> None:
+    assert from_text(to_text(minor_units)) == minor_units
+
+
+@pytest.mark.parametrize("text", ["", "10", "10.0", "10.000", ".00", "10.", "1e2", "+1.00", " 1.00", "1.00\n", "１.00"])
+def test_text_that_the_system_does_not_write_is_no_amount(use: Callable[[str], None], text: str) -> None:
+    use("EUR")
+
+    with pytest.raises(ValueError, match="is not an amount with 2 decimals"):
+        from_text(text)
 
 
 @per_currency

@@ -9,12 +9,21 @@ from pydantic import BeforeValidator, WithJsonSchema
 from oms.settings import settings
 
 MAX_MINOR_UNITS = 10**12
+"""The most that a price or another single amount of a request may be."""
+MAX_TOTAL_MINOR_UNITS = 10**15
+"""The most that an order may cost. It is below 2**53, so a client that reads amounts as doubles has them exactly, and
+far above what is sold in the currencies of the smallest unit: 10**13 rials, rupiahs or Lebanese pounds.
+"""
+_OWN = re.compile(r"-?\d+(?:\.(\d+))?", re.ASCII)
 _PLAIN = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
 _WIDE = Context(prec=60, traps=[InvalidOperation])
 
 
-def to_minor_units(amount: Any) -> int:
-    """Minor units of a JSON number (int or Decimal) or a plain decimal string. Raises ValueError otherwise."""
+def to_minor_units(amount: Any, *, most: int = MAX_MINOR_UNITS) -> int:
+    """Minor units of an amount in a request: a JSON number (int or Decimal) or a plain decimal string, up to `most`.
+
+    Raises ValueError otherwise. Text that the system wrote itself has no such limit: see `from_text`.
+    """
     if isinstance(amount, str) and _PLAIN.fullmatch(amount):
         amount = Decimal(amount)
     if isinstance(amount, bool) or not isinstance(amount, int | Decimal):
@@ -25,18 +34,18 @@ def to_minor_units(amount: Any) -> int:
     digits = settings().currency_digits
     # The exponent is looked at before any arithmetic, so that 1e999999 costs nothing.
     if value < 0 or value.adjusted() > 20:
-        raise ValueError(_range_message(digits))
+        raise ValueError(_range_message(most))
     minor = value.scaleb(digits, _WIDE)
     whole = minor.quantize(Decimal(1), ROUND_DOWN, _WIDE)
-    if whole > MAX_MINOR_UNITS:
-        raise ValueError(_range_message(digits))
+    if whole > most:
+        raise ValueError(_range_message(most))
     if value != whole.scaleb(-digits, _WIDE):
         raise ValueError(f"has more than {digits} decimals")
     return int(whole)
 
 
-def _range_message(digits: int) -> str:
-    return f"must be between 0 and {Decimal(MAX_MINOR_UNITS).scaleb(-digits):f}"
+def _range_message(most: int) -> str:
+    return f"must be between 0 and {to_text(most)}"
 
 
 def to_text(minor_units: int) -> str:
@@ -47,6 +56,15 @@ def to_text(minor_units: int) -> str:
     # Of whole numbers alone: an export writes three for each of its lines.
     whole, rest = divmod(abs(minor_units), 10**digits)
     return f"{'-' if minor_units < 0 else ''}{whole}.{rest:0{digits}}"
+
+
+def from_text(text: str) -> int:
+    """The minor units of text that `to_text` wrote, whatever the amount. Raises ValueError for any other text."""
+    digits = settings().currency_digits
+    written = _OWN.fullmatch(text)
+    if written is None or len(written[1] or "") != digits:
+        raise ValueError(f"{text[:60]!r} is not an amount with {digits} decimals")
+    return int(text.replace(".", ""))
 
 
 Money = Annotated[

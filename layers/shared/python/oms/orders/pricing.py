@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from oms.errors import InvalidRequestError, UnknownProductError
-from oms.money import to_text
+from oms.money import MAX_TOTAL_MINOR_UNITS, to_text
 from oms.orders.models import Draw, Line
 from oms.orders.offers import Offer
 from oms.orders.schemas import CreateOrderRequest, OrderItem
@@ -68,7 +68,8 @@ def merge(items: Sequence[OrderItem]) -> dict[str, tuple[int, int]]:
 def price(request: CreateOrderRequest, offers: Mapping[str, Offer], *, buyer_role: str) -> Priced:
     """The request at `offers`, which are those of its products that are on sale.
 
-    Raises InvalidRequestError, and UnknownProductError naming the products that have no offer.
+    Raises InvalidRequestError, also for a total above the limit, and UnknownProductError naming the products that have
+    no offer.
     """
     shipping_cost = _shipping_cost(request, buyer_role)
     merged = merge(request.items)
@@ -76,7 +77,12 @@ def price(request: CreateOrderRequest, offers: Mapping[str, Offer], *, buyer_rol
     if missing:
         raise unknown_products(missing)
     drafts = [Draft(product_id, units, first, offers[product_id]) for product_id, (first, units) in merged.items()]
-    return Priced(drafts, shipping_cost)
+    priced = Priced(drafts, shipping_cost)
+    if priced.total > MAX_TOTAL_MINOR_UNITS:
+        most, total = (f"{to_text(amount)} {settings().currency}" for amount in (MAX_TOTAL_MINOR_UNITS, priced.total))
+        detail = f"must cost at most {most} together with the shipping, and cost {total}; split the order"
+        raise InvalidRequestError.at(detail, pointer="#/items")
+    return priced
 
 
 def unknown_products(products: Sequence[tuple[int, str]]) -> UnknownProductError:

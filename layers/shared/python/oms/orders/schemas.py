@@ -61,7 +61,10 @@ class OrderItem(Request):
 
 
 class CreateOrderRequest(Request):
-    """Also the body of a quote. Items of one product are merged at its first position."""
+    """Also the body of a quote. Items of one product are merged at its first position.
+
+    The total with shipping may be at most 10^15 minor units of the currency.
+    """
 
     items: Annotated[list[OrderItem], Field(min_length=1, max_length=MAX_LINES)]
     shipping_cost: Money = 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from oms.identity.models import User, user_key
-from oms.money import to_minor_units
+from oms.money import from_text
 from oms.orders.models import Order
 from oms.orders.states import OPEN, Status
 from oms.reports.sums import Chunk, SumKey, chunks
@@ -59,13 +59,11 @@ class OrderState:
             version=int(event["sequence"]),
             status=Status(order["status"]),
             day=_day(order["created_at"]),
-            total=to_minor_units(order["total"]),
-            shipping=to_minor_units(order["shipping_cost"]),
+            total=from_text(order["total"]),
+            shipping=from_text(order["shipping_cost"]),
             lines=[
                 # An event from before the category was told has none.
-                OrderedLine(
-                    it["product_id"], it.get("category", ""), int(it["quantity"]), to_minor_units(it["line_total"])
-                )
+                OrderedLine(it["product_id"], it.get("category", ""), int(it["quantity"]), from_text(it["line_total"]))
                 for it in order["items"]
             ],
         )

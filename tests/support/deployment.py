@@ -1,0 +1,22 @@
+"""What a deployment decides, for a while: the code reads its settings from the environment again."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+from oms.settings import settings
+
+# By how many decimals an amount has.
+CURRENCIES = {"JPY": 0, "EUR": 2, "KWD": 3, "CLF": 4}
+
+
+@contextmanager
+def deployed_with(**environment: str) -> Iterator[None]:
+    """As a deployment whose functions have these variables, each without its prefix `OMS_`: `CURRENCY="JPY"`."""
+    try:
+        with patch.dict(os.environ, {f"OMS_{name}": value for name, value in environment.items()}):
+            settings.cache_clear()
+            yield
+    finally:
+        settings.cache_clear()
