@@ -11,7 +11,7 @@ from constructs import Construct
 from infra.alarms import Alarms
 from infra.assets import RUNTIME, Layers, function_code, project_version
 from infra.checks import acknowledge
-from infra.data import READ, WRITE, Data, grant, grant_append
+from infra.data import READ, WRITE, Data, grant, grant_append, grant_in
 from infra.keys import AUDIT_KEYS, ORIGIN, PEPPER, SIGNING_KEYS, WEBHOOK_KEYS, Keys
 from infra.live import publish, version_options
 from infra.retention import retention
@@ -98,9 +98,7 @@ class Functions(Construct):
             concurrency=stage.passwords_concurrency,
         )
         self.inventory = self.add("Inventory", "inventory.handler")
-        self.orders = self.add(
-            "Orders", "orders.handler", environment={"OMS_OPEN_ORDERS_LIMIT": str(stage.open_orders_limit)}
-        )
+        self.orders = self.add("Orders", "orders.handler", environment=order_limits(stage))
         # The pepper is for the digests that stand for addresses; no password is compared here.
         self.admin = self.add("Admin", "admin.handler", environment=pepper)
         self.webhooks = self.add(
@@ -152,6 +150,8 @@ class Functions(Construct):
         # Who asks: their session and user, by their keys.
         for function in (self.inventory, self.orders, self.webhooks, self.reports):
             grant(data.identity, function, "BatchGetItem")
+        # The orders that a customer with an unverified address placed in a minute.
+        grant_in(data.identity, self.orders, ["UpdateItem"], partitions=["slot#orders#*"])
 
         grant(data.inventory, self.inventory, *READ, "PutItem", "UpdateItem")
         grant(data.inventory, self.admin, *READ, "PutItem", "UpdateItem", "ConditionCheckItem")
@@ -286,6 +286,8 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "POWERTOOLS_TRACER_CAPTURE_ERROR": "false",
         "POWERTOOLS_TRACER_CAPTURE_RESPONSE": "false",
     }
+    if stage.unverified_hold_seconds is not None:
+        environment["OMS_UNVERIFIED_HOLD_SECONDS"] = str(stage.unverified_hold_seconds)
     if stage.shipping_flat is not None:
         environment["OMS_SHIPPING_FLAT"] = stage.shipping_flat
     if stage.clock_offset is not None:
@@ -298,6 +300,20 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         # No X-Ray daemon listens here, and patching botocore for it costs every cold start.
         environment["POWERTOOLS_TRACE_DISABLED"] = "true"
     return environment
+
+
+def order_limits(stage: Stage) -> dict[str, str]:
+    limits = {
+        "OMS_OPEN_ORDERS_LIMIT": stage.open_orders_limit,
+        "OMS_ORDER_UNITS_LIMIT": stage.order_units_limit,
+        "OMS_STOCK_SHARE_LIMIT": stage.stock_share_limit,
+        "OMS_ORDER_VALUE_LIMIT": stage.order_value_limit,
+        "OMS_UNVERIFIED_OPEN_ORDERS_LIMIT": stage.unverified_open_orders_limit,
+        "OMS_UNVERIFIED_ORDER_UNITS_LIMIT": stage.unverified_order_units_limit,
+        "OMS_UNVERIFIED_STOCK_SHARE_LIMIT": stage.unverified_stock_share_limit,
+        "OMS_UNVERIFIED_ORDER_VALUE_LIMIT": stage.unverified_order_value_limit,
+    }
+    return {name: str(value) for name, value in limits.items() if value is not None}
 
 
 def _auth_limits(stage: Stage) -> dict[str, str]:

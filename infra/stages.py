@@ -48,8 +48,19 @@ class Stage(BaseModel):
     hold_seconds: int = Field(1800, ge=1)
     # The sweeper looks no later than this after an order's creation: set it before the hold is made longer.
     shortest_hold_seconds: int | None = Field(None, ge=1)
-    # Of a customer, at once: those that hold stock, pending or confirmed. Against hoarding.
+    # Limits of a customer, against hoarding; managers and admins have none. Open orders are those that hold stock,
+    # pending or confirmed; the units are those of an order, the share is of a product's available stock in percent,
+    # the value is that of an order's goods. Customers whose e-mail address is not verified have the lower ones.
     open_orders_limit: int = Field(10, ge=1)
+    order_units_limit: int = Field(1000, ge=1)
+    stock_share_limit: int = Field(100, ge=1, le=100)
+    order_value_limit: str | None = None
+    unverified_open_orders_limit: int = Field(3, ge=0)
+    unverified_order_units_limit: int = Field(50, ge=1)
+    unverified_stock_share_limit: int = Field(25, ge=1, le=100)
+    unverified_order_value_limit: str | None = None
+    # How long their pending orders hold stock; None is as long as all others.
+    unverified_hold_seconds: int | None = Field(None, ge=1)
     # Only ever grows: a smaller number would hide the orders of the shards that are left out.
     order_shards: int = Field(1, ge=1)
     shipping_max: str = "1000.00"
@@ -128,6 +139,7 @@ class Stage(BaseModel):
         stage._refuse_useless_mail()
         stage._refuse_useless_backups()
         stage._refuse_local_canary()
+        stage._refuse_longer_unverified_hold()
         stage._refuse_unheard_alarms()
         return stage
 
@@ -141,7 +153,7 @@ class Stage(BaseModel):
         if self.currency not in DECIMALS:
             raise StageError(f"The setting 'currency' is refused: {self.currency!r} is not an ISO 4217 code as EUR.")
         digits = DECIMALS[self.currency]
-        for setting in ("shipping_max", "shipping_flat"):
+        for setting in ("shipping_max", "shipping_flat", "order_value_limit", "unverified_order_value_limit"):
             amount = getattr(self, setting)
             if amount is not None and not (AMOUNT.fullmatch(amount) and Decimal(amount).scaleb(digits) % 1 == 0):
                 raise StageError(
@@ -177,6 +189,10 @@ class Stage(BaseModel):
             raise StageError(
                 f"The setting 'alarm_email' is refused: {self.alarm_address!r} is not an e-mail address in ASCII."
             )
+
+    def _refuse_longer_unverified_hold(self) -> None:
+        if self.unverified_hold_seconds and self.unverified_hold_seconds > self.hold_seconds:
+            raise StageError("The setting 'unverified_hold_seconds' is refused: it is longer than 'hold_seconds'.")
 
     def _refuse_useless_backups(self) -> None:
         if self.backup_copy_region and self.backup_days is None:

@@ -102,7 +102,7 @@ def _order(customer: User, manager: User, quantities: dict[str, int], shipping_c
             "shipping_address": ADDRESSES[customer.email],
         }
     )
-    order = orders.place_order(request, buyer=customer, key=None, open_orders=0).thing
+    order = orders.place_order(request, buyer=customer, key=None).thing
     if state == "confirmed":
         moves.confirm_order(order.id, Asked(manager, NoFields()))
     elif state == "cancelled":

@@ -42,8 +42,7 @@ def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPag
 
 @app.post("/api/v1/orders", status_code=201, **CUSTOMER)
 def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse | OrderResponse]:
-    buyer = current_user()
-    placed = service.place_order(request, buyer=buyer, key=api.idempotency_key(), open_orders=buyer.user.open_orders)
+    placed = service.place_order(request, buyer=current_user().user, key=api.idempotency_key())
     order = placed.thing
     return api.created(
         _view().show(order),
@@ -55,7 +54,7 @@ def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse |
 
 @app.post("/api/v1/orders/quote", **CUSTOMER)
 def quote_order(request: CreateOrderRequest) -> Response[QuoteResponse]:
-    return api.ok(QuoteResponse.of(service.quote_order(request, buyer=current_user())))
+    return api.ok(QuoteResponse.of(service.quote_order(request, buyer=current_user().user)))
 
 
 @app.get("/api/v1/orders/<order_id>", **CUSTOMER)

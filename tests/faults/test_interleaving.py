@@ -19,6 +19,7 @@ from oms.orders.states import Status
 from oms.schemas import NoFields
 from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.invocation import Person, invoke
+from tests.support.open_order_counts import user_of
 from tests.support.order_states import LEGAL
 from tests.support.shop import Shop, stock_of
 
@@ -127,9 +128,9 @@ def test_f08_units_sold_between_the_offer_and_the_order_are_not_sold_again(shop:
     bought = shop.product(2)
     one_unit = CreateOrderRequest.model_validate({"items": [{"product_id": bought, "quantity": 1}]})
 
-    with intercepted(
-        just_before_the_write(lambda: service.place_order(one_unit, buyer=shop.manager, key=None, open_orders=0))
-    ):
+    buyer = user_of(shop.manager)
+
+    with intercepted(just_before_the_write(lambda: service.place_order(one_unit, buyer=buyer, key=None))):
         answer = shop.buy({bought: 2})
 
     assert (answer.status, answer.json["code"]) == (409, "insufficient-stock")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from oms.orders import service
+from oms.orders import limits
 from oms.settings import settings
 from tests.support.aws_calls import intercepted
 from tests.support.gateway import assert_problem
@@ -53,7 +53,11 @@ def test_a25_the_back_office_is_exempt(shop: Shop, person: Callable[..., Person]
 
 @pytest.mark.parametrize("limit", [1, 25])
 def test_the_limit_is_the_deployments(shop: Shop, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
-    monkeypatch.setattr(service, "settings", lambda: replace(settings(), open_orders_limit=limit))
+    monkeypatch.setattr(
+        limits,
+        "settings",
+        lambda: replace(settings(), order_limits=replace(settings().order_limits, open_orders=limit)),
+    )
     product = shop.product(100)
 
     answers = []

@@ -81,7 +81,7 @@ ALLOWED = {
         "parameter": PARAMETER,
     },
     "Orders": {
-        "DataIdentity": WHO,
+        "DataIdentity": WHO | {"dynamodb:UpdateItem"},
         "DataInventory": {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"},
         "DataOrders": READ | PUT,
         "DataAudit": APPEND,
@@ -316,6 +316,19 @@ def test_only_the_sealer_can_read_the_key_that_signs_the_audit_log(prod: Synthes
     readers = {name for name, resources in grants(prod).items() if "KeysAuditKeys" in resources}
 
     assert readers == {"Sealer"}
+
+
+def test_only_the_count_of_a_minutes_orders_can_be_written_with_an_order(prod: Synthesized) -> None:
+    conditions = [
+        statement.get("Condition")
+        for policy in prod.all("AWS::IAM::Policy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if policy["Roles"][0]["Ref"].startswith("FunctionsOrdersRole")
+        and any(resource_name(it) == "DataIdentity" for it in listed(statement["Resource"]))
+        and "dynamodb:UpdateItem" in listed(statement["Action"])
+    ]
+
+    assert conditions == [{"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["slot#orders#*"]}}]
 
 
 def test_only_the_sealer_can_write_anything_but_entries_into_the_audit_log(prod: Synthesized) -> None:

@@ -13,6 +13,7 @@ import pytest
 from aws_cdk import aws_sqs as sqs
 
 from infra.checks import check
+from infra.functions import order_limits
 from infra.stages import DECIMALS, LOOSENING, Stage, StageError
 from oms import settings
 from tests.support.template import EVERY_SETTING, Synthesized
@@ -125,6 +126,22 @@ def test_the_limit_of_open_orders_is_ten_and_a_deployments_choice(prod: Synthesi
     assert Stage.named("prod", {**HEARD, "open_orders_limit": 500}).open_orders_limit == 500
 
 
+def test_each_limit_of_orders_is_a_deployments_choice() -> None:
+    chosen = {**HEARD, **{name: value for name, value in EVERY_SETTING.items() if name.endswith("_limit")}}
+    stage = Stage.named("prod", chosen)
+
+    environment = {name: str(value) for name, value in order_limits(stage).items()}
+    read = settings.read(environment)
+
+    assert len(environment) == 8, "each setting is given to the function"
+    assert read.order_limits == settings.OrderLimits(100, None, 500, 50, 500_000)
+    assert read.unverified_order_limits == settings.OrderLimits(1, 1, 20, 10, 25_000)
+
+
+def test_the_functions_limits_are_the_stages_by_default() -> None:
+    assert settings.read(order_limits(Stage.named("prod", HEARD))) == settings.read({})
+
+
 @pytest.mark.parametrize(
     ("stage", "settings", "told"),
     [
@@ -132,6 +149,11 @@ def test_the_limit_of_open_orders_is_ten_and_a_deployments_choice(prod: Synthesi
         ("dev", {"curency": "EUR"}, "'curency'"),
         ("dev", {"order_shards": 0}, "'order_shards'"),
         ("dev", {"open_orders_limit": 0}, "'open_orders_limit'"),
+        ("dev", {"unverified_open_orders_limit": -1}, "'unverified_open_orders_limit'"),
+        ("dev", {"stock_share_limit": 101}, "'stock_share_limit'"),
+        ("dev", {"order_value_limit": "10.005"}, "'order_value_limit'"),
+        ("dev", {"unverified_order_value_limit": "none"}, "'unverified_order_value_limit'"),
+        ("dev", {"unverified_hold_seconds": 3600}, "'unverified_hold_seconds'"),
         ("dev", {"currency": "Euro"}, "'currency'"),
         ("dev", {"currency": "XXX"}, "'currency'"),
         ("dev", {"shipping_max": "1e3"}, "'shipping_max'"),

@@ -183,7 +183,8 @@ def person(cloud: None) -> Callable[..., Person]:
                 email_key=email_key(email, user_id),
                 role=role,
                 created_at=at,
-                **{"first_name": "Test", "password_hash": "none", "pepper_version": "1"} | attributes,
+                **{"first_name": "Test", "password_hash": "none", "pepper_version": "1", "email_verified": True}
+                | attributes,
             )
         )
         put_item(

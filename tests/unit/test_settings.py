@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -61,6 +62,14 @@ def test_a28_loosening_settings_are_ignored_anywhere_else(endpoint: str | None) 
         ("OMS_SHORTEST_HOLD_SECONDS", "0"),
         ("OMS_ORDER_SHARDS", "0"),
         ("OMS_OPEN_ORDERS_LIMIT", "0"),
+        ("OMS_ORDER_UNITS_LIMIT", "0"),
+        ("OMS_STOCK_SHARE_LIMIT", "0"),
+        ("OMS_ORDER_VALUE_LIMIT", "1.005"),
+        ("OMS_UNVERIFIED_OPEN_ORDERS_LIMIT", "-1"),
+        ("OMS_UNVERIFIED_ORDER_UNITS_LIMIT", "0"),
+        ("OMS_UNVERIFIED_STOCK_SHARE_LIMIT", "0"),
+        ("OMS_UNVERIFIED_ORDER_VALUE_LIMIT", "-1"),
+        ("OMS_UNVERIFIED_HOLD_SECONDS", "0"),
         ("OMS_ORDER_SHARDS", "1.5"),
         ("OMS_SHIPPING_MAX", "-1"),
         ("OMS_SHIPPING_MAX", "10.001"),
@@ -97,6 +106,21 @@ def test_amounts_are_in_the_currencys_minor_units(currency: str, digits: int, mi
 def test_shipping_is_free_to_choose_unless_it_is_set() -> None:
     assert read({}).shipping_flat is None
     assert read({"OMS_SHIPPING_FLAT": "0"}).shipping_flat == 0
+
+
+def test_the_sweeper_looks_at_the_shorter_holds_of_unverified_customers() -> None:
+    chosen = read({"OMS_HOLD_SECONDS": "600", "OMS_UNVERIFIED_HOLD_SECONDS": "120"})
+
+    assert (chosen.hold, chosen.unverified_hold) == (timedelta(minutes=10), timedelta(minutes=2))
+    assert chosen.shortest_hold == chosen.unverified_hold
+    assert read({"OMS_UNVERIFIED_HOLD_SECONDS": "86400"}).unverified_hold == timedelta(minutes=30)
+
+
+def test_unverified_customers_never_have_higher_limits() -> None:
+    low = {"OMS_OPEN_ORDERS_LIMIT": "1", "OMS_ORDER_UNITS_LIMIT": "5", "OMS_STOCK_SHARE_LIMIT": "2"}
+    chosen = read(low | {"OMS_ORDER_VALUE_LIMIT": "9.00"})
+
+    assert chosen.unverified_order_limits == replace(chosen.order_limits, per_minute=3)
 
 
 def test_the_shortest_hold_is_never_longer_than_the_hold() -> None:

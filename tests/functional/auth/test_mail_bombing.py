@@ -73,7 +73,7 @@ def test_a26_whatever_is_done_with_a_strangers_address_is_five_mails_a_day(
         for _ in range(6):
             forget()
         lock()
-        for _ in range(4):
+        for _ in range(3):
             buy(token, product_id)
 
     assert len(ses.sent) == 5
@@ -93,7 +93,7 @@ def test_a_new_password_can_be_asked_for_whatever_else_was_mailed(ses: Ses, prod
     product_id = product(stock=50)
     with mailed():
         token = register()
-        for _ in range(4):
+        for _ in range(3):
             buy(token, product_id)
     assert len(ses.sent) == 4
 

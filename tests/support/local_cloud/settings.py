@@ -10,4 +10,8 @@ SETTINGS = {
     "settle_seconds": 10,
     "mail_concurrency": 8,
     "open_orders_limit": 100_000,
+    "order_units_limit": 1_000_000,
+    "unverified_open_orders_limit": 100_000,
+    "unverified_order_units_limit": 1_000_000,
+    "unverified_stock_share_limit": 100,
 }

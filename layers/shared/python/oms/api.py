@@ -22,7 +22,7 @@ from oms.errors import (
 from oms.identity.access import CurrentUser
 from oms.identity.addresses import client_address as address_of
 from oms.pages import Page, decode_cursor, encode_cursor
-from oms.rate_limits import WINDOW_SECONDS, Allowance
+from oms.rate_limits import Allowance
 
 logger = Logger()
 
@@ -183,9 +183,9 @@ def _list_scope() -> list[object]:
 
 
 def show_allowance(allowance: Allowance) -> None:
-    """Puts it on this request's answer, however that ends (draft-ietf-httpapi-ratelimit-headers)."""
-    answer_header("RateLimit-Policy", f'"{allowance.policy}";q={allowance.limit};w={WINDOW_SECONDS}')
-    answer_header("RateLimit", f'"{allowance.policy}";r={allowance.remaining};t={allowance.resets_in}')
+    """Puts it on this request's answer, however that ends."""
+    for name, value in allowance.headers.items():
+        answer_header(name, value)
 
 
 def answer_header(name: str, value: str) -> None:

@@ -83,6 +83,12 @@ class TooManyOpenOrdersError(ConflictError):
     code, title = "too-many-open-orders", "Too many open orders"
 
 
+class OrderLimitError(ConflictError):
+    """More than a customer may order at once: see `oms.orders.limits`."""
+
+    code, title = "order-limit-exceeded", "Order limit exceeded"
+
+
 class NothingToRepairError(ConflictError):
     code, title = "nothing-to-repair", "Nothing to repair"
 

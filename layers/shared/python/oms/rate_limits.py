@@ -17,6 +17,14 @@ class Allowance:
     remaining: int
     resets_in: int
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """As draft-ietf-httpapi-ratelimit-headers names them."""
+        return {
+            "RateLimit-Policy": f'"{self.policy}";q={self.limit};w={WINDOW_SECONDS}',
+            "RateLimit": f'"{self.policy}";r={self.remaining};t={self.resets_in}',
+        }
+
 
 type Report = Callable[[Allowance], None]
 """Told as soon as a call was counted, so that its answer shows the allowance however it ends."""
@@ -48,5 +56,6 @@ class Window:
 
     def refusal(self) -> TooManyRequestsError:
         return TooManyRequestsError(
-            f"At most {self.limit} calls a minute. Please wait.", headers={"Retry-After": str(self.resets_in)}
+            f"At most {self.limit} calls a minute. Please wait.",
+            headers={"Retry-After": str(self.resets_in), **self.allowance(self.limit).headers},
         )

@@ -33,6 +33,19 @@ class WatchedQueue:
 
 
 @dataclass(frozen=True)
+class OrderLimits:
+    """What a customer may hold by orders. `stock_share` is in percent of a product's available units; `value` is of
+    one order's goods, in minor units. None is no limit.
+    """
+
+    open_orders: int
+    per_minute: int | None
+    units: int
+    stock_share: int
+    value: int | None
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a deployment decides. Money is in minor units of `currency`."""
 
@@ -74,11 +87,13 @@ class Settings:
     currency: str
     currency_digits: int
     hold: timedelta
+    unverified_hold: timedelta
     shortest_hold: timedelta
     order_shards: int
     shipping_max: int
     shipping_flat: int | None
-    open_orders_limit: int
+    order_limits: OrderLimits
+    unverified_order_limits: OrderLimits
     clock_offset: timedelta
     settle: timedelta
     register_limit: int
@@ -112,6 +127,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     loosened = environment if _is_loopback(environment.get("AWS_ENDPOINT_URL", "")) else {}
     flat = environment.get("OMS_SHIPPING_FLAT")
     hold = _at_least(1, environment.get("OMS_HOLD_SECONDS", "1800"))
+    unverified_hold = min(hold, _at_least(1, environment.get("OMS_UNVERIFIED_HOLD_SECONDS", str(hold))))
     # While orders with a shorter hold from before are open, this names it: the sweeper looks at orders that old.
     shortest_hold = _at_least(1, environment.get("OMS_SHORTEST_HOLD_SECONDS", str(hold)))
     return Settings(
@@ -159,11 +175,13 @@ def read(environment: Mapping[str, str]) -> Settings:
         currency=currency,
         currency_digits=digits,
         hold=timedelta(seconds=hold),
-        shortest_hold=timedelta(seconds=min(hold, shortest_hold)),
+        unverified_hold=timedelta(seconds=unverified_hold),
+        shortest_hold=timedelta(seconds=min(unverified_hold, shortest_hold)),
         order_shards=_at_least(1, environment.get("OMS_ORDER_SHARDS", "1")),
         shipping_max=_minor_units(environment.get("OMS_SHIPPING_MAX", "1000.00"), digits),
         shipping_flat=_minor_units(flat, digits) if flat else None,
-        open_orders_limit=_at_least(1, environment.get("OMS_OPEN_ORDERS_LIMIT", "10")),
+        order_limits=_order_limits(environment, digits),
+        unverified_order_limits=_unverified_order_limits(environment, digits),
         # After so long nothing of a request is under way, and the stream and the indexes have caught up.
         settle=timedelta(seconds=float(loosened.get("OMS_SETTLE_SECONDS", "900"))),
         clock_offset=timedelta(seconds=float(loosened.get("OMS_CLOCK_OFFSET", "0"))),
@@ -189,6 +207,32 @@ def _at_least(least: int, text: str) -> int:
     if number < least:
         raise ValueError(f"a setting must be at least {least}, not {number}")
     return number
+
+
+def _order_limits(environment: Mapping[str, str], digits: int) -> OrderLimits:
+    value = environment.get("OMS_ORDER_VALUE_LIMIT")
+    return OrderLimits(
+        open_orders=_at_least(1, environment.get("OMS_OPEN_ORDERS_LIMIT", "10")),
+        per_minute=None,
+        units=_at_least(1, environment.get("OMS_ORDER_UNITS_LIMIT", "1000")),
+        stock_share=_at_least(1, environment.get("OMS_STOCK_SHARE_LIMIT", "100")),
+        value=_minor_units(value, digits) if value else None,
+    )
+
+
+def _unverified_order_limits(environment: Mapping[str, str], digits: int) -> OrderLimits:
+    """Never higher than those of other customers. As many orders can be placed in a minute as can be open."""
+    most = _order_limits(environment, digits)
+    open_orders = _at_least(0, environment.get("OMS_UNVERIFIED_OPEN_ORDERS_LIMIT", "3"))
+    value = environment.get("OMS_UNVERIFIED_ORDER_VALUE_LIMIT")
+    values = [most.value, _minor_units(value, digits) if value else None]
+    return OrderLimits(
+        open_orders=min(most.open_orders, open_orders),
+        per_minute=open_orders,
+        units=min(most.units, _at_least(1, environment.get("OMS_UNVERIFIED_ORDER_UNITS_LIMIT", "50"))),
+        stock_share=min(most.stock_share, _at_least(1, environment.get("OMS_UNVERIFIED_STOCK_SHARE_LIMIT", "25"))),
+        value=min((it for it in values if it is not None), default=None),
+    )
 
 
 def _minor_units(amount: str, digits: int) -> int:

@@ -7,7 +7,7 @@ from pynamodb.expressions.update import Action
 
 from oms import clock
 from oms.dynamodb import ConditionFailedError, retrying, update_item
-from oms.identity.models import Counted, Slot, slot_key
+from oms.identity.models import Counted, Slot
 from oms.rate_limits import Report, Window
 
 REFRESHES_PER_WINDOW = 30
@@ -18,20 +18,12 @@ FORGOTTEN_AFTER_SECONDS = 24 * 3600
 
 
 def slot_of(window: Window, address: str) -> Slot:
-    pk, sk = slot_key(window.policy, address, window.number)
-    return Slot(pk=pk, sk=sk)
+    return Slot.of(window.policy, address, window.number)
 
 
 def taking(window: Window, attempt: str) -> tuple[list[Action], Condition]:
     """The update of a slot that takes one, once for each attempt."""
-    actions: list[Action] = [
-        Slot.kind.set(Slot),
-        Slot.n.add(1),
-        Slot.attempt.set(attempt),
-        Slot.expires_at.set(window.forgotten_at),
-    ]
-    condition: Condition = Slot.n.does_not_exist() | ((Slot.n < window.limit) & (Slot.attempt != attempt))
-    return actions, condition
+    return Slot.taking(window.limit, attempt, window.forgotten_at)
 
 
 def take_slot(window: Window, address: str, report: Report) -> None:

@@ -12,6 +12,8 @@ from pynamodb.attributes import (
     NumberAttribute,
     UnicodeAttribute,
 )
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem, redacted
 from oms.pages import LOWEST, Index
@@ -158,11 +160,28 @@ class Device(Counted, discriminator="device"):
 
 
 class Slot(IdentityItem, discriminator="slot"):
-    """How often an address called a limited route in a minute."""
+    """How often one subject, an address or a user, did what a policy limits in a minute."""
 
     n = IntegerAttribute(default=0)
     attempt = UnicodeAttribute(null=True)
     expires_at = IntegerAttribute(attr_name="ttl")
+
+    @classmethod
+    def of(cls, policy: str, subject: str, minute: int) -> "Slot":
+        pk, sk = slot_key(policy, subject, minute)
+        return cls(pk=pk, sk=sk)
+
+    @classmethod
+    def taking(cls, limit: int, attempt: str, forgotten_at: int) -> tuple[list[Action], Condition]:
+        """The update that takes one of `limit`, once for each attempt."""
+        actions: list[Action] = [
+            cls.kind.set(cls),
+            cls.n.add(1),
+            cls.attempt.set(attempt),
+            cls.expires_at.set(forgotten_at),
+        ]
+        condition: Condition = cls.n.does_not_exist() | ((cls.n < limit) & (cls.attempt != attempt))
+        return actions, condition
 
 
 class MailedToken(IdentityItem, discriminator="mailed-token"):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from oms.errors import InvalidRequestError, UnknownProductError
 from oms.money import MAX_TOTAL_MINOR_UNITS, to_text
+from oms.orders.limits import Excess
 from oms.orders.models import Draw, Line
 from oms.orders.offers import Offer
 from oms.orders.schemas import CreateOrderRequest, OrderItem
@@ -40,6 +41,10 @@ class Priced:
     shipping_cost: int
 
     @property
+    def units(self) -> int:
+        return sum(draft.quantity for draft in self.drafts)
+
+    @property
     def subtotal(self) -> int:
         return sum(draft.quantity * draft.offer.price for draft in self.drafts)
 
@@ -50,10 +55,13 @@ class Priced:
 
 @dataclass(frozen=True)
 class Quote:
-    """What an order would cost now, and which lines are short: (line, units available)."""
+    """What an order would cost now, which lines are short, as (line, units available), and what is over the buyer's
+    limits.
+    """
 
     priced: Priced
     short: Sequence[tuple[Draft, int]]
+    excess: Excess
 
 
 def merge(items: Sequence[OrderItem]) -> dict[str, tuple[int, int]]:

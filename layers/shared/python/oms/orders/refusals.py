@@ -7,6 +7,7 @@ from pynamodb.exceptions import CancellationReason
 from oms.dynamodb import TryAgainError, failed
 from oms.errors import InsufficientStockError, OmsError
 from oms.inventory.models import StockItem
+from oms.orders.limits import BuyerLimits, Excess
 from oms.orders.pricing import Draft, unknown_products
 
 
@@ -18,14 +19,16 @@ def shortfalls(short: Iterable[tuple[Draft, int]]) -> list[dict[str, str | int]]
     ]
 
 
-def refusal(lines: Iterable[tuple[Draft, CancellationReason | None]]) -> OmsError | TryAgainError:
-    """What the failed lines mean together: unknown or inactive (422), then short (409), then worth another attempt.
+def refusal(lines: Iterable[tuple[Draft, CancellationReason | None]], limits: BuyerLimits) -> OmsError | TryAgainError:
+    """What the failed lines mean together: unknown or inactive (422), short (409), over the buyer's share of the stock
+    (409), or worth another attempt, in this order.
 
     Each failed line is judged by the stock item that came back with its reason. Lines that met a conflict say nothing,
     so a list of shortfalls may be incomplete.
     """
     unknown: list[Draft] = []
     short: list[tuple[Draft, int]] = []
+    over = Excess()
     for draft, reason in lines:
         if not failed(reason):
             continue
@@ -34,9 +37,13 @@ def refusal(lines: Iterable[tuple[Draft, CancellationReason | None]]) -> OmsErro
             unknown.append(draft)
         elif stock.available < draft.quantity:
             short.append((draft, stock.available))
+        else:
+            over.lines.extend(limits.excess_of_line(draft.product_id, draft.quantity, stock.available))
     if unknown:
         return unknown_products([(draft.position, draft.product_id) for draft in unknown])
     if short:
         names = ", ".join(draft.product_id for draft, _ in short)
         return InsufficientStockError(f"Not enough stock of {names}.", extra={"shortfalls": shortfalls(short)})
+    if over:
+        return limits.refusal(over)
     return TryAgainError("an offer has changed, or a line was in conflict")

@@ -226,6 +226,24 @@ class ShortfallResponse(Response):
     available: int
 
 
+class LineLimitResponse(Response):
+    """A line with more units than this customer may order of a product."""
+
+    product_id: str = Field(examples=["7"])
+    requested: int = Field(description="Units in the request", examples=[40])
+    allowed: int = Field(description="Units that the customer may order now", examples=[5])
+
+
+class UnitsLimitResponse(Response):
+    requested: int = Field(description="Units of all lines together", examples=[320])
+    allowed: int = Field(description="Units that the customer may have in one order", examples=[50])
+
+
+class ValueLimitResponse(Response):
+    requested: str = Field(description="The goods of the request, without shipping", examples=["310338.10"])
+    allowed: str = Field(description="The goods that the customer may have in one order", examples=["500.00"])
+
+
 class QuoteResponse(Response):
     items: list[LineResponse]
     subtotal: str
@@ -233,6 +251,15 @@ class QuoteResponse(Response):
     total: str
     currency: str
     shortfalls: list[ShortfallResponse]
+    limits: list[LineLimitResponse] = Field(
+        description="Lines over the customer's share of a product's stock; an order with them is refused"
+    )
+    order_units: UnitsLimitResponse | None = Field(
+        description="Set where the order has more units than the customer may order at once"
+    )
+    order_value: ValueLimitResponse | None = Field(
+        description="Set where the goods are worth more than the customer may order at once"
+    )
 
     @classmethod
     def of(cls, quote: "Quote") -> "QuoteResponse":
@@ -246,6 +273,7 @@ class QuoteResponse(Response):
                 ShortfallResponse(product_id=draft.product_id, requested=draft.quantity, available=available)
                 for draft, available in quote.short
             ],
+            **quote.excess.members(),
         )
 
 

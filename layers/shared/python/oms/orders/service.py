@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pynamodb.exceptions import CancellationReason, TransactWriteError
 
 from oms import clock
-from oms.actors import Actor
 from oms.dynamodb import batch_get, failed, get_item, transaction
-from oms.errors import NotFoundError, OmsError, TooManyOpenOrdersError
+from oms.errors import NotFoundError, OmsError
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.identity.models import Slot
 from oms.inventory.models import StockItem
+from oms.orders.limits import Buyer, BuyerLimits
 from oms.orders.models import BY_CREATED, BY_CUSTOMER, OPEN_ORDERS, Order, created_shard, open_shard
 from oms.orders.offers import Offer, OfferCache
 from oms.orders.pricing import Draft, Priced, Quote, merge, price
@@ -19,6 +20,7 @@ from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery
 from oms.orders.states import OPEN, Status, stock_effect
 from oms.orders.transitions import Origin, cause_of, stock_actions
 from oms.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
+from oms.rate_limits import Window
 from oms.settings import settings
 
 OFFERS = OfferCache()
@@ -59,47 +61,57 @@ def list_orders(query: ListOrdersQuery, *, owner: str | None, after: str | None)
     return Page([it for it in orders if not wanted or Status(it[1].status) in wanted], page.position)
 
 
-def quote_order(request: CreateOrderRequest, *, buyer: Actor) -> Quote:
-    """The price of a request and its shortfalls, from the stock as it is now. Writes nothing."""
+def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
+    """The price of a request, its shortfalls and what is over the buyer's limits, from the stock as it is now.
+
+    Writes nothing.
+    """
     merged = merge(request.items)
     stock = {item.product_id: item for item in batch_get(StockItem, [StockItem.key(it) for it in merged]).values()}
     on_sale = {product_id: Offer.of(item) for product_id, item in stock.items() if item.status == "active"}
     priced = price(request, on_sale, buyer_role=buyer.role)
     available = {product_id: item.available for product_id, item in stock.items()}
     short = [(draft, available[draft.product_id]) for draft in priced.drafts]
-    return Quote(priced, [(draft, units) for draft, units in short if units < draft.quantity])
+    limits = BuyerLimits.of(buyer)
+    excess = limits.excess_of_order(priced.units, priced.subtotal)
+    for draft, units in short:
+        excess.lines.extend(limits.excess_of_line(draft.product_id, draft.quantity, units))
+    return Quote(priced, [(draft, units) for draft, units in short if units < draft.quantity], excess)
 
 
 # ---- placing --------------------------------------------------------------------------------------------------------
 
 
-def place_order(request: CreateOrderRequest, *, buyer: Actor, key: str | None, open_orders: int) -> Written[Order]:
+def place_order(request: CreateOrderRequest, *, buyer: Buyer, key: str | None) -> Written[Order]:
     """Stores the order and reserves its stock, all or nothing, once for each key.
 
-    `open_orders` is how many the buyer has, as far as they are counted.
-
-    Raises UnknownProductError (422), TooManyOpenOrdersError and InsufficientStockError (409),
-    IdempotencyKeyReusedError (422), and UnavailableError (503) after contention that did not pass. None of them is the
-    answer for an order that exists.
+    Raises UnknownProductError (422), TooManyOpenOrdersError, OrderLimitError and InsufficientStockError (409),
+    TooManyRequestsError (429), IdempotencyKeyReusedError (422), and UnavailableError (503) after contention that did
+    not pass. None of them is the answer for an order that exists.
     """
     order_id = keyed_id(buyer.id, "POST /orders", key)
+    limits = BuyerLimits.of(buyer)
     # The first entry needs no key of its own: the order's id is drawn from it.
     origin = Origin(buyer, clock.random_id(), request_hash(request))
 
     def attempt() -> Written[Order]:
         priced = price(request, OFFERS.of(merge(request.items)), buyer_role=buyer.role)
-        _check_open_orders(buyer, open_orders)
-        order = _new_order(order_id, request, priced, origin)
+        limits.check(buyer.open_orders, priced.units, priced.subtotal)
+        order = _new_order(order_id, request, priced, origin, verified=limits.verified)
+        slots = _slots(limits)
         try:
-            _reserve(order, priced.drafts)
+            _reserve(order, priced.drafts, limits, slots)
         except TransactWriteError as error:
-            order_reason, *stock_reasons = error.cancellation_reasons or [None]
+            order_reason, *reasons = error.cancellation_reasons or [None]
             if failed(order_reason):
                 return replayed(Order.from_raw_data(order_reason.raw_item or {}))
-            if order_reason or not any(failed(reason) for reason in stock_reasons):
+            if order_reason or not any(failed(reason) for reason in reasons):
                 raise  # conflict, throttling or a time-out: the retry wrapper's business
+            stock_reasons = reasons[: len(priced.drafts)]
+            if slots and not any(failed(reason) for reason in stock_reasons):
+                raise slots.refusal() from error
             _learn_offers(stock_reasons)
-            raise refusal(zip(priced.drafts, stock_reasons, strict=True)) from error
+            raise refusal(zip(priced.drafts, stock_reasons, strict=True), limits) from error
         return Written(order, replayed=False)
 
     def replayed(stored: Order) -> Written[Order]:
@@ -120,20 +132,18 @@ def _check_replay(stored: Order, origin: Origin) -> None:
     check_same_request(stored.request_hash, origin.request_hash)
 
 
-def _check_open_orders(buyer: Actor, open_orders: int) -> None:
-    """Against hoarding: each open order holds stock. A soft limit: it is seconds until an order is counted."""
-    limit = settings().open_orders_limit
-    if buyer.role == "customer" and open_orders >= limit:
-        raise TooManyOpenOrdersError(
-            f"A customer may have {limit} open orders at once, pending or confirmed, and you have {open_orders}."
-        )
+def _slots(limits: BuyerLimits) -> Window | None:
+    """The minute in which a buyer with an unverified address may place so many orders."""
+    most = limits.orders_per_minute
+    return None if most is None else Window("orders", most, int(clock.now().timestamp()))
 
 
-def _new_order(order_id: str, request: CreateOrderRequest, priced: Priced, origin: Origin) -> Order:
+def _new_order(order_id: str, request: CreateOrderRequest, priced: Priced, origin: Origin, *, verified: bool) -> Order:
     now = clock.now()
     at = clock.timestamp(now)
     shard = int.from_bytes(hashlib.sha256(order_id.encode()).digest()[:4]) % settings().order_shards
     address = request.shipping_address
+    hold = settings().hold if verified else settings().unverified_hold
     return Order(
         id=order_id,
         number=f"{now:%Y%m%d}-{order_id[:10]}",
@@ -148,7 +158,7 @@ def _new_order(order_id: str, request: CreateOrderRequest, priced: Priced, origi
         note=request.note,
         created_at=at,
         updated_at=at,
-        expires_at=clock.timestamp(now + settings().hold),
+        expires_at=clock.timestamp(now + hold),
         version=1,
         history=[origin.entry(None, Status.PENDING, at)],
         request_hash=origin.request_hash,
@@ -158,8 +168,10 @@ def _new_order(order_id: str, request: CreateOrderRequest, priced: Priced, origi
     )
 
 
-def _reserve(order: Order, drafts: Sequence[Draft]) -> None:
-    """One transaction: the order if it is new, and each product's units if the offer stands and enough are left."""
+def _reserve(order: Order, drafts: Sequence[Draft], limits: BuyerLimits, slots: Window | None) -> None:
+    """One transaction: the order if it is new, each product's units if its offer is the same and enough are left, and
+    one of the buyer's slots where these are counted.
+    """
     cause, effect = cause_of(order, "created"), stock_effect(Status.PENDING)
     with transaction() as write:
         write.save(order, condition=Order.id.does_not_exist(), return_values="ALL_OLD")
@@ -169,9 +181,13 @@ def _reserve(order: Order, drafts: Sequence[Draft]) -> None:
                 actions=stock_actions(effect, draft.quantity, cause),
                 condition=(StockItem.offer == draft.offer.number)
                 & (StockItem.status == "active")
-                & (StockItem.available >= draft.quantity),
+                & (StockItem.available >= limits.stock_needed(draft.quantity)),
                 return_values="ALL_OLD",
             )
+        if slots:
+            slot = Slot.of(slots.policy, order.customer_id, slots.number)
+            actions, condition = Slot.taking(slots.limit, order.id, slots.forgotten_at)
+            write.update(slot, actions=actions, condition=condition)
 
 
 def _learn_offers(reasons: Sequence[CancellationReason | None]) -> None:
