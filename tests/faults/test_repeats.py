@@ -210,3 +210,41 @@ def test_f12_a_product_back_on_sale_can_be_bought_at_once(shop: Shop, no_sleep: 
 
     assert (gone.status, gone.json["code"]) == (422, "unknown-product")
     assert (placed.status, placed.json["total"]) == (201, "12.00")
+
+
+@pytest.mark.parametrize("key", ["k", None])
+@pytest.mark.parametrize(
+    ("prices", "total"),
+    [(["10.01"], None), (["9.00", "10.01"], None), (["9.99"], "19.98"), (["11.00", "10.00"], None), ([], "20.00")],
+    ids=["dearer", "cheaper, then dearer", "cheaper", "dearer, and back too late", "as it was"],
+)
+def test_f12_an_order_never_costs_more_than_expected_whenever_the_price_changes(
+    shop: Shop, no_sleep: list[float], prices: list[str], total: str | None, key: str | None
+) -> None:
+    """The prices change after the process has priced the order, before its transaction is decided."""
+    product = shop.product(9, price="10.00")
+    shop.buy({product: 1})  # the process has seen the offer
+    body = {"items": [{"product_id": product, "quantity": 2}], "expected_total": "20.00"}
+
+    with intercepted(reprice_before_each_transaction(shop, [(product, price) for price in prices])):
+        answer = shop.post("/api/v1/orders", body, key=key)
+
+    if total is None:
+        assert (answer.status, answer.json["code"]) == (409, "price-changed")
+        assert float(answer.json["quote"]["total"]) > 20
+    else:
+        assert (answer.status, answer.json["total"]) == (201, total)
+    assert len(shop.check_books()) == 1 + (total is not None)
+
+
+def test_f12_a_price_that_rises_after_a_lost_answer_does_not_refuse_the_order_that_exists(shop: Shop) -> None:
+    product = shop.product(9, price="10.00")
+    body = {"items": [{"product_id": product, "quantity": 2}], "expected_total": "20.00"}
+    shop.post("/api/v1/orders", body, key="k")  # its answer is lost
+    shop.reprice(product, "12.00")
+    new_process()
+
+    again = shop.post("/api/v1/orders", body, key="k")
+
+    assert (again.status, again.json["total"]) == (201, "20.00")
+    assert len(shop.check_books()) == 1

@@ -75,6 +75,12 @@ class InsufficientStockError(ConflictError):
     code, title = "insufficient-stock", "Not enough stock"
 
 
+class PriceChangedError(ConflictError):
+    """The order would cost more than the client expects."""
+
+    code, title = "price-changed", "Price changed"
+
+
 class InvalidTransitionError(ConflictError):
     code, title = "invalid-transition", "Invalid transition"
 

@@ -2,6 +2,7 @@
 
 import re
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -67,15 +68,14 @@ def from_text(text: str) -> int:
     return int(text.replace(".", ""))
 
 
-Money = Annotated[
-    int,
-    BeforeValidator(to_minor_units),
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?$"}],
-            "description": "A decimal amount in the deployment's currency, as a number or a plain string",
-            "examples": ["10.00"],
-        }
-    ),
-]
+_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?$"}],
+        "description": "A decimal amount in the deployment's currency, as a number or a plain string",
+        "examples": ["10.00"],
+    }
+)
+Money = Annotated[int, BeforeValidator(to_minor_units), _SCHEMA]
 """A request's amount of money: accepted as a number or a plain string, kept as minor units."""
+TotalMoney = Annotated[int, BeforeValidator(partial(to_minor_units, most=MAX_TOTAL_MINOR_UNITS)), _SCHEMA]
+"""As `Money`, up to what an order may cost."""

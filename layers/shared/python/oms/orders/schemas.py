@@ -10,7 +10,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from oms.money import Money, to_text
+from oms.money import Money, TotalMoney, to_text
 from oms.orders.models import HistoryEntry, Line, Order
 from oms.orders.states import Status
 from oms.schemas import From, PageQuery, ProductId, Request, Response, Span, To, any_of
@@ -70,6 +70,12 @@ class CreateOrderRequest(Request):
     shipping_cost: Money = 0
     shipping_address: ShippingAddress | None = None
     note: Text | None = None
+    expected_total: TotalMoney | None = Field(
+        None,
+        description="The total that the customer has seen. An order that would cost more is refused with "
+        "`price-changed` and the new quote; one that costs less is placed. A quote ignores it.",
+        examples=["58.90"],
+    )
 
 
 class CancelRequest(Request):

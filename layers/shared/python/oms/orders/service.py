@@ -7,16 +7,17 @@ from pynamodb.exceptions import CancellationReason, TransactWriteError
 
 from oms import clock
 from oms.dynamodb import batch_get, failed, get_item, transaction
-from oms.errors import NotFoundError, OmsError
+from oms.errors import NotFoundError, OmsError, PriceChangedError
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
 from oms.identity.models import Slot
 from oms.inventory.models import StockItem
+from oms.money import to_text
 from oms.orders.limits import Buyer, BuyerLimits
 from oms.orders.models import BY_CREATED, BY_CUSTOMER, OPEN_ORDERS, Order, created_shard, open_shard
 from oms.orders.offers import Offer, OfferCache
 from oms.orders.pricing import Draft, Priced, Quote, merge, price
 from oms.orders.refusals import refusal
-from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery
+from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery, QuoteResponse
 from oms.orders.states import OPEN, Status, stock_effect
 from oms.orders.transitions import Origin, cause_of, stock_actions
 from oms.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
@@ -68,6 +69,8 @@ def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
     """
     merged = merge(request.items)
     stock = {item.product_id: item for item in batch_get(StockItem, [StockItem.key(it) for it in merged]).values()}
+    for item in stock.values():
+        OFFERS.learn(item)
     on_sale = {product_id: Offer.of(item) for product_id, item in stock.items() if item.status == "active"}
     priced = price(request, on_sale, buyer_role=buyer.role)
     available = {product_id: item.available for product_id, item in stock.items()}
@@ -85,9 +88,9 @@ def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
 def place_order(request: CreateOrderRequest, *, buyer: Buyer, key: str | None) -> Written[Order]:
     """Stores the order and reserves its stock, all or nothing, once for each key.
 
-    Raises UnknownProductError (422), TooManyOpenOrdersError, OrderLimitError and InsufficientStockError (409),
-    TooManyRequestsError (429), IdempotencyKeyReusedError (422), and UnavailableError (503) after contention that did
-    not pass. None of them is the answer for an order that exists.
+    Raises UnknownProductError and IdempotencyKeyReusedError (422), PriceChangedError, TooManyOpenOrdersError,
+    OrderLimitError and InsufficientStockError (409), TooManyRequestsError (429), and UnavailableError (503) after
+    contention that did not pass. None of them is the answer for an order that exists.
     """
     order_id = keyed_id(buyer.id, "POST /orders", key)
     limits = BuyerLimits.of(buyer)
@@ -96,6 +99,7 @@ def place_order(request: CreateOrderRequest, *, buyer: Buyer, key: str | None) -
 
     def attempt() -> Written[Order]:
         priced = price(request, OFFERS.of(merge(request.items)), buyer_role=buyer.role)
+        priced = _within_expected_total(priced, request, buyer)
         limits.check(buyer.open_orders, priced.units, priced.subtotal)
         order = _new_order(order_id, request, priced, origin, verified=limits.verified)
         slots = _slots(limits)
@@ -136,6 +140,26 @@ def _slots(limits: BuyerLimits) -> Window | None:
     """The minute in which a buyer with an unverified address may place so many orders."""
     most = limits.orders_per_minute
     return None if most is None else Window("orders", most, int(clock.now().timestamp()))
+
+
+def _within_expected_total(priced: Priced, request: CreateOrderRequest, buyer: Buyer) -> Priced:
+    """The order as priced, if it costs no more than the request expects.
+
+    If it does, the remembered offers may be old, so the present ones are read before it is refused. An order that is
+    cheap enough needs no read: its transaction holds only at the offers that it was priced with.
+    """
+    expected = request.expected_total
+    if expected is None or priced.total <= expected:
+        return priced
+    quote = quote_order(request, buyer=buyer)
+    if quote.priced.total <= expected:
+        return quote.priced
+    now, seen = (f"{to_text(amount)} {settings().currency}" for amount in (quote.priced.total, expected))
+    raise PriceChangedError(
+        f"The order costs {now} now, and expected_total is {seen}. Show the customer the new quote, and order again "
+        "with its total.",
+        extra={"quote": QuoteResponse.of(quote).model_dump(mode="json")},
+    )
 
 
 def _new_order(order_id: str, request: CreateOrderRequest, priced: Priced, origin: Origin, *, verified: bool) -> Order:
