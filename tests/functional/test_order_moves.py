@@ -46,6 +46,17 @@ def moved_to(way: tuple[str, ...], order_id: str, manager: Person) -> str:
     return order_id
 
 
+@pytest.mark.parametrize("blank", [" ", "\u200b", "\u3164", "\n"], ids=ascii)
+def test_a_parcel_that_says_nothing_is_refused(customer: Person, manager: Person, product: Make, blank: str) -> None:
+    order_id = moved_to(("confirm",), post(customer, (product(), 1)).json["id"], manager)
+
+    refused = move(order_id, "ship", manager, {"carrier": blank, "tracking_number": blank})
+    assert places(refused) == {"#/carrier", "#/tracking_number"}
+    shipped = move(order_id, "ship", manager, {"carrier": " DHL ", "tracking_number": "JD0140\n"})
+    assert (shipped.status, shipped.json["shipment"]["carrier"]) == (200, "DHL")
+    assert shipped.json["shipment"]["tracking_number"] == "JD0140"
+
+
 def test_a_confirmed_order_keeps_its_stock_and_a_cancelled_one_gives_it_back(
     customer: Person, manager: Person, product: Make
 ) -> None:

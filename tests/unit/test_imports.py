@@ -35,6 +35,7 @@ BENEATH_SCHEMAS = {
     "oms.settings",
     "oms.orders.states",
     "oms.emails",
+    "oms.texts",
     "oms.identity.passwords",
 }
 

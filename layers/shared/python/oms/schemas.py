@@ -1,9 +1,12 @@
 """Building blocks that the schemas of several domains share."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
+from annotated_types import GroupedMetadata
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -17,7 +20,7 @@ from pydantic import (
     field_validator,
 )
 
-from oms import emails
+from oms import emails, texts
 from oms.clock import timestamp
 
 
@@ -47,6 +50,29 @@ EmailAddress = Annotated[
     AfterValidator(emails.canonical),
 ]
 """In its canonical form once it is read: see `oms.emails`."""
+
+
+@dataclass(frozen=True)
+class VisibleText(GroupedMetadata):
+    """Of a text: one line that people read, with a visible character, and without white space at its ends."""
+
+    max_length: int
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from StringConstraints(strip_whitespace=True, min_length=1, max_length=self.max_length)
+        yield AfterValidator(texts.visible)
+        yield Field(json_schema_extra={"pattern": r"\S"})
+
+
+@dataclass(frozen=True)
+class KeyName(GroupedMetadata):
+    """Of a name by which things are found: as `VisibleText`, in the one form of `oms.texts.key_name`."""
+
+    max_length: int
+
+    def __iter__(self) -> Iterator[Any]:
+        yield BeforeValidator(lambda text: texts.key_name(text) if isinstance(text, str) else text)
+        yield from VisibleText(self.max_length)
 
 
 class NoFields(Request):

@@ -1,22 +1,14 @@
 """The bodies of the auth routes."""
 
-import unicodedata
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from oms.identity import passwords
 from oms.identity.models import Session, User
-from oms.schemas import EmailAddress, PageQuery, Request, Response, any_of, at_second
+from oms.schemas import EmailAddress, PageQuery, Request, Response, VisibleText, any_of, at_second
 
-
-def _name(text: str) -> str:
-    if not text.strip() or any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
-        raise ValueError("must have visible characters and no control characters")
-    return text
-
-
-Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_name)]
+Name = Annotated[str, VisibleText(100)]
 NewPassword = Annotated[
     str,
     Field(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from oms import texts
 from oms.errors import InvalidRequestError
 from oms.inventory import models
 from oms.inventory.models import category_listing, name_prefix, price_prefix
@@ -74,8 +75,12 @@ def _order(query: ListProductsQuery) -> str:
 
 
 def _categories(text: str) -> list[str]:
-    """The categories meant by a filter: its parts at the commas, and the whole, since a name may hold a comma."""
-    return list(dict.fromkeys([part for part in text.split(",") if part] + [text]))
+    """The categories meant by a filter: its parts at the commas, and the whole, since a name may hold a comma.
+
+    Each in the form that names have, and as it was given: products from before names had one form keep theirs.
+    """
+    given = [*(part for part in text.split(",") if part), text]
+    return list(dict.fromkeys(form for name in given for form in (texts.key_name(name), name) if form))
 
 
 def _bounds(query: ListProductsQuery) -> tuple[str, str]:

@@ -4,19 +4,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
+from oms import texts
 from oms.inventory.models import Movement, Product, StockItem
 from oms.money import Money, to_text
-from oms.schemas import Flag, PageQuery, Request, Response, any_of
+from oms.schemas import Flag, KeyName, PageQuery, Request, Response, VisibleText, any_of
 from oms.settings import settings
 
 MAX_UNITS = 10**9
 
 Sku = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"\S")]
-CategoryName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"\S")]
+Name = Annotated[str, VisibleText(200)]
+CategoryName = Annotated[str, KeyName(100)]
 Description = Annotated[str, StringConstraints(max_length=5000)]
 AttributeText = Annotated[str, StringConstraints(max_length=500)]
-AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+# As it is: two names that only a change makes one would be one value less.
+AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(texts.visible)]
 Attributes = Annotated[dict[AttributeName, AttributeText], Field(max_length=50)]
 Units = Annotated[int, Field(ge=0, le=MAX_UNITS)]
 Sort = Literal["name", "-name", "price", "-price", "created_at", "-created_at"]
@@ -50,12 +52,12 @@ def _not_zero(adjustment: int) -> int:
 
 class AdjustStockRequest(Request):
     adjustment: Annotated[int, Field(ge=-MAX_UNITS, le=MAX_UNITS), AfterValidator(_not_zero)]
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    reason: Annotated[str, VisibleText(500)]
 
 
 class ListProductsQuery(PageQuery):
     category: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
-        None, description="The exact name; several are separated by commas"
+        None, description="The name, in any form of blanks and accents; several are separated by commas"
     )
     q: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None, description="How the name begins, whatever the case; sorts by name"

@@ -13,10 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from oms import clock
+from oms.texts import JOINERS
 
 _TEMPLATES = Path(__file__).parent / "templates"
-# Of the format characters those that join letters, as in Persian names and in emoji; others turn text around.
-_JOINERS = "\u200c\u200d"
 # Those of IDNA (RFC 3490, 3.1), and those that normalization makes dots.
 _DOTS = ".\u3002\uff0e\uff61\u2024\ufe52"
 _DOT_WITHIN = re.compile(rf"(?<=\S)[{_DOTS}](?=([^\s{_DOTS}]+))")
@@ -58,7 +57,7 @@ def _one_line(value: Any) -> Any:
 
 def one_line(text: str) -> str:
     """Without line breaks, control characters, and what turns the direction of writing around."""
-    return "".join(" " if _breaks(it) else it for it in text if unicodedata.category(it) != "Cf" or it in _JOINERS)
+    return "".join(" " if _breaks(it) else it for it in text if unicodedata.category(it) != "Cf" or it in JOINERS)
 
 
 def _breaks(character: str) -> bool:

@@ -10,10 +10,11 @@ from pydantic import (
     StringConstraints,
 )
 
+from oms import texts
 from oms.money import Money, TotalMoney, to_text
 from oms.orders.models import HistoryEntry, Line, Order
 from oms.orders.states import Status
-from oms.schemas import From, PageQuery, ProductId, Request, Response, Span, To, any_of
+from oms.schemas import From, PageQuery, ProductId, Request, Response, Span, To, VisibleText, any_of
 from oms.settings import settings
 
 if TYPE_CHECKING:
@@ -42,16 +43,17 @@ def _country(code: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(max_length=500)]
-RequiredText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+RequiredText = Annotated[str, VisibleText(500)]
+OptionalLine = Annotated[Text, AfterValidator(texts.one_line)]
 
 
 class ShippingAddress(Request):
     name: RequiredText
     line1: RequiredText
-    line2: Text | None = None
+    line2: OptionalLine | None = None
     city: RequiredText
     postal_code: RequiredText
-    region: Text | None = None
+    region: OptionalLine | None = None
     country: Annotated[str, AfterValidator(_country), Field(description="ISO 3166-1 alpha-2", examples=["DE"])]
 
 

@@ -1,0 +1,166 @@
+"""What people are to read is visible, in every request; names that are keys have one form."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+import oms
+from oms import texts
+from oms.schemas import KeyName, Request, VisibleText
+
+INVISIBLE = [
+    "",
+    " ",
+    "\t",
+    "\n",
+    "\u00a0\u3000",
+    "\u00ad",
+    "\u034f",
+    "\u115f\u1160",
+    "\u17b4",
+    "\u200b",
+    "\u200d",
+    "\u2060",
+    "\u2028",
+    "\u2800",
+    "\u3164",
+    "\ufe0f",
+    "\ufeff",
+    "\uffa0",
+    "\U0001d159",
+    "\U000e0041",
+    " \u200b\u3164 ",
+]
+# May be empty, so there is nothing that a reader misses.
+MAY_BE_EMPTY = {"note", "line2", "region", "reason?", "description", "attributes[value]"}
+# Names something that exists, or has a grammar: another check refuses all else.
+LOOKED_UP = {"product_id", "url", "events", "schedule", "status"}
+# Compared with what is stored, and shown to no one.
+NOT_SHOWN = {
+    "LoginRequest.email",
+    "ForgotPasswordRequest.email",
+    "current_password",
+    "new_password",
+    "password",
+    "device_token",
+    "refresh_token",
+    "token",
+}
+
+
+def requests() -> list[type[Request]]:
+    """Every body of a route: the subclasses of Request, once all schemas are imported."""
+    for module in pkgutil.walk_packages(oms.__path__, "oms."):
+        if module.name.rpartition(".")[2].endswith("schemas"):
+            importlib.import_module(module.name)
+    found: list[type[Request]] = []
+    waiting = Request.__subclasses__()
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        waiting += one.__subclasses__()
+    return found
+
+
+def strings(kind: Any, metadata: tuple[Any, ...] = (), place: str = "") -> Iterator[tuple[str, Any]]:
+    """The text types within a field's type, each with what constrains it."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        yield from strings(arguments[0], (*arguments[1:], *metadata), place)
+    elif origin in (Union, UnionType):
+        rest = [it for it in arguments if it is not type(None)]
+        yield from (leaf for it in rest for leaf in strings(it, metadata if len(rest) == 1 else (), place))
+    elif origin is dict:
+        yield from strings(arguments[0], (), f"{place}[name]")
+        yield from strings(arguments[1], (), f"{place}[value]")
+    elif origin in (list, tuple):
+        yield from (leaf for it in arguments if it is not ... for leaf in strings(it, (), place))
+    elif kind is str:
+        yield place, Annotated[str, *metadata] if metadata else str
+    else:
+        known = origin is Literal or kind in (int, bool) or (isinstance(kind, type) and issubclass(kind, BaseModel))
+        assert known, f"{place}: what texts are in {kind}?"
+
+
+def texts_of_requests() -> list[tuple[str, Any]]:
+    found = []
+    for model in requests():
+        for name, field in model.model_fields.items():
+            optional = "?" if field.default is None else ""
+            for place, kind in strings(field.annotation, tuple(field.metadata), name):
+                excused = {place, f"{place}{optional}", f"{model.__name__}.{place}"} & (
+                    MAY_BE_EMPTY | LOOKED_UP | NOT_SHOWN
+                )
+                if not excused:
+                    found.append((f"{model.__name__}.{place}", kind))
+    return found
+
+
+def test_the_walk_meets_the_texts_of_each_domain() -> None:
+    places = {place for place, _ in texts_of_requests()}
+    assert {
+        "ShipRequest.carrier",
+        "ShippingAddress.city",
+        "CreateProductRequest.category",
+        "CreateProductRequest.attributes[name]",
+        "AdjustStockRequest.reason",
+        "RegisterRequest.last_name",
+        "UpdateMeRequest.first_name",
+        "CreateScheduleRequest.recipients",
+    } <= places
+
+
+@pytest.mark.parametrize(("place", "kind"), texts_of_requests())
+def test_no_text_that_is_to_be_read_is_invisible(place: str, kind: Any) -> None:
+    adapter = TypeAdapter(kind)
+    accepted = []
+    for text in INVISIBLE:
+        try:
+            adapter.validate_python(text, strict=True)
+        except ValidationError:
+            continue
+        accepted.append(text)
+    assert accepted == [], f"{place} takes texts that show nothing"
+
+
+LINE: TypeAdapter[str] = TypeAdapter(Annotated[str, VisibleText(5)])
+KEY: TypeAdapter[str] = TypeAdapter(Annotated[str, KeyName(5)])
+
+
+@pytest.mark.parametrize("text", ["A", "-", "7", "ا", "한", "🙂", "e\u0301", "\u3164A", "می\u200cشد"])
+def test_text_with_anything_visible_is_kept(text: str) -> None:
+    assert LINE.validate_python(f" \u00a0{text}\n") == text
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\rb", "a\x00b", "a\u2028b", "a\x85b", "\x1ba"])
+def test_a_line_has_no_line_breaks_or_control_characters(text: str) -> None:
+    for adapter in (LINE, KEY):
+        with pytest.raises(ValidationError, match="must be one line"):
+            adapter.validate_python(text)
+
+
+def test_a_length_is_counted_without_the_blanks_around_it() -> None:
+    assert LINE.validate_python("  abcde  ") == "abcde"
+    with pytest.raises(ValidationError, match="at most 5 characters"):
+        LINE.validate_python("abcdef")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Café x", "Cafe\u0301 x", " Café  x ", "Ca\u200bfé x", "\ufeffCafé\u00a0x", "Caf\u00ad\u00e9\u3000 x\u2060"],
+)
+def test_a_name_that_is_a_key_has_one_form(text: str) -> None:
+    assert texts.key_name(text) == "Café x"
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8")))
+def test_the_form_of_a_name_is_found_once_and_for_all(text: str) -> None:
+    form = texts.key_name(text)
+    assert texts.key_name(form) == form
