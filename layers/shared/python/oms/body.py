@@ -11,6 +11,9 @@ from oms.errors import BodyTooLargeError, InvalidRequestError, MalformedJsonErro
 MAX_BYTES = 256 * 1024
 _MAX_INTEGER_DIGITS = 40
 _MAX_DEPTH = 32
+# Names and values in objects and arrays, at all levels: several times what the largest valid body has. Validation makes
+# an error of each that is wrong.
+MAX_PARTS = 2000
 
 
 def parse(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
@@ -53,7 +56,7 @@ def _decode(raw: bytes) -> Any:
             parse_constant=_not_json,
             object_pairs_hook=_object,
         )
-        _check(value, _MAX_DEPTH)
+        _check(value)
     except (ValueError, InvalidOperation, RecursionError) as error:
         raise MalformedJsonError("The body is not valid JSON.") from error
     return value
@@ -76,12 +79,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _check(value: Any, levels: int) -> None:
-    """Refuses deep nesting, and strings that are no text: an escape can spell half of a surrogate pair."""
-    if isinstance(value, str):
-        value.encode()
-    elif isinstance(value, dict | list):
-        if levels == 0:
-            raise MalformedJsonError(f"The body is nested more than {_MAX_DEPTH} levels deep.")
-        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
-            _check(inner, levels - 1)
+def _check(value: Any) -> None:
+    """Refuses deep nesting, many parts, and strings that are no text: an escape can spell half of a surrogate pair."""
+    level, depth, parts = [value], 0, 0
+    while level:
+        parts += len(level)
+        if parts > MAX_PARTS:
+            raise InvalidRequestError.at(f"has more than {MAX_PARTS} names and values", pointer="#")
+        below: list[Any] = []
+        for part in level:
+            if isinstance(part, str):
+                part.encode()
+            elif isinstance(part, dict | list):
+                below += (*part, *part.values()) if isinstance(part, dict) else part
+                if depth == _MAX_DEPTH:
+                    raise MalformedJsonError(f"The body is nested more than {_MAX_DEPTH} levels deep.")
+        level, depth = below, depth + 1

@@ -4,6 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
+def shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
 class OmsError(Exception):
     """A refusal with a stable `code`. `extra` are the problem's further members, `headers` those of the answer."""
 
@@ -141,13 +145,36 @@ class UnsupportedMediaTypeError(OmsError):
     status, code, title = 415, "unsupported-media-type", "Unsupported media type"
 
 
+MAX_ERRORS = 20
+MAX_ERROR_TEXT = 300
+
+
 class InvalidRequestError(OmsError):
-    """A 422 with a list of what is wrong: each `{pointer | parameter | header, detail}`."""
+    """A 422 with a list of what is wrong: each `{pointer | parameter | header, detail}`.
+
+    The first 20 are listed, and no text in them is long, so that a request of many errors has a small answer.
+    `total` is how many there are, where `errors` are not all of them.
+    """
 
     status, code, title = 422, "validation-failed", "Invalid request"
 
-    def __init__(self, errors: Sequence[Mapping[str, str]], detail: str = "The request has invalid values.") -> None:
-        super().__init__(detail, extra={"errors": [dict(error) for error in errors]})
+    def __init__(
+        self,
+        errors: Sequence[Mapping[str, str]],
+        detail: str = "The request has invalid values.",
+        *,
+        total: int | None = None,
+    ) -> None:
+        listed = [
+            {name: shortened(text, MAX_ERROR_TEXT) if name != "pointer" else text for name, text in error.items()}
+            for error in errors[:MAX_ERRORS]
+        ]
+        extra: dict[str, Any] = {"errors": listed}
+        omitted = (len(errors) if total is None else total) - len(listed)
+        if omitted > 0:
+            detail += f" The first {len(listed)} are listed, and there are {omitted} more."
+            extra["omitted_errors"] = omitted
+        super().__init__(detail, extra=extra)
 
     @classmethod
     def at(cls, detail: str, **where: str) -> "InvalidRequestError":

@@ -7,6 +7,7 @@ body parsed before the resolver sees it; the resolver then checks the form of bo
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -25,13 +26,15 @@ from oms import body
 from oms.admission import admit, require_rules
 from oms.api import RequestAtHand, at_hand, problem
 from oms.dynamodb import patience
-from oms.errors import InvalidRequestError, NotFoundError, OmsError
+from oms.errors import MAX_ERRORS, InvalidRequestError, NotFoundError, OmsError, shortened
 
 logger = Logger()
 tracer = Tracer()
 metrics = Metrics()
 
 _ID = re.compile(r"[\x21-\x7e]{1,128}")
+# Of a field's name in a pointer: a client may send names as long as its body.
+MAX_NAME = 100
 
 RESOLVER_OPTIONS: dict[str, Any] = {
     "enable_validation": True,
@@ -55,8 +58,8 @@ def _check_query(route: Route) -> None:
             known.update(entry.alias or name for name, entry in annotation.model_fields.items())
         else:
             known.add(parameter.alias)
-    names = [name for name, _ in at_hand.get().query]
-    wrong = {name: "is repeated" for name in names if names.count(name) > 1}
+    names = Counter(name for name, _ in at_hand.get().query)
+    wrong = {name: "is repeated" for name, times in names.items() if times > 1}
     wrong |= {name: "is not a parameter of this route" for name in names if name not in known}
     if wrong:
         raise InvalidRequestError([{"parameter": name, "detail": detail} for name, detail in wrong.items()])
@@ -70,19 +73,21 @@ def _check_ids(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> 
 
 
 def _as_invalid_request(error: RequestValidationError) -> InvalidRequestError:
-    return InvalidRequestError([_located(found["loc"], found["msg"]) for found in error.errors()])
+    found = error.errors()
+    return InvalidRequestError([_located(it["loc"], it["msg"]) for it in found[:MAX_ERRORS]], total=len(found))
 
 
 def _located(place: Sequence[str | int], message: str) -> dict[str, str]:
     detail = message.removeprefix("Value error, ")
     source, *path = place
     if source == "body":
+        names = [shortened(str(part), MAX_NAME) for part in path]
         pointer = "".join(
-            "/" + quote(str(part).replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@") for part in path
+            "/" + quote(name.replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@") for name in names
         )
         return {"pointer": f"#{pointer}", "detail": detail}
-    names = [part for part in path if isinstance(part, str)]
-    return {"parameter": names[-1] if names else str(source), "detail": detail}
+    parameters = [part for part in path if isinstance(part, str)]
+    return {"parameter": parameters[-1] if parameters else str(source), "detail": detail}
 
 
 # ---- the function ---------------------------------------------------------------------------------------------------
