@@ -43,10 +43,17 @@ _PARAMETERS: Json = {
         "description": "The ETag of the version that is to be changed; any other is refused with 412.",
         "schema": {"type": "string"},
     },
+    "IfNoneMatch": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "The ETag of the document that the client has: while it is the current one, the answer is 304.",
+        "schema": {"type": "string"},
+    },
 }
 _HEADERS: Json = {
     "ETag": {"description": "The version, in quotes", "schema": {"type": "string"}},
     "Location": {"description": "The path of what was created, or where to go on", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds after which to look or try again", "schema": {"type": "integer"}},
     "Idempotency-Replayed": {
         "description": "`true` where an earlier request with the same Idempotency-Key was the one carried out",
         "schema": {"type": "string", "const": "true"},
@@ -55,11 +62,17 @@ _HEADERS: Json = {
     "RateLimit": {"description": 'Such as `"login";r=4;t=37`', "schema": {"type": "string"}},
 }
 # What a route uses of the protocol → what the document says of it.
-_TAKES = {"api.idempotency_key": "IdempotencyKey", "api.version_check": "IfMatch"}
+_TAKES = {
+    "api.idempotency_key": "IdempotencyKey",
+    "api.version_check": "IfMatch",
+    "api.public_document": "IfNoneMatch",
+}
 _GIVES = {
     "version=": ["ETag"],
     "location=": ["Location"],
     "replayed=": ["Idempotency-Replayed"],
+    "retry_after=": ["Retry-After"],
+    "api.public_document": ["ETag"],
     "api.show_allowance": ["RateLimit-Policy", "RateLimit"],
 }
 _SAYS = {"201": "Created", "202": "Accepted", "204": "Done", "303": "It is there"}
@@ -150,6 +163,9 @@ def _complete(operation: Json, route: Route, schemas: Json) -> None:
         answer["description"] = _SAYS.get(status, "The answer")
         if answer["content"]["application/json"]["schema"].get("type") == "null":
             del answer["content"]
+    if "api.public_document" in used:
+        tag = {"ETag": {"$ref": "#/components/headers/ETag"}}
+        success["304"] = {"description": "The client has the current document", "headers": tag}
     operation["responses"] = success | {"default": {"$ref": "#/components/responses/Problem"}}
 
 
@@ -261,7 +277,11 @@ def _problem_schema() -> Json:
     }
     codes = sorted({error.code for error in error_types()})
     properties: Json = {
-        "type": {"type": "string", "format": "uri"},
+        "type": {
+            "type": "string",
+            "format": "uri-reference",
+            "description": "Where the problem is explained: a page of this API. Tell problems apart by `code`.",
+        },
         "title": text,
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": text,

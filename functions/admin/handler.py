@@ -25,6 +25,9 @@ from oms.serving import RESOLVER_OPTIONS, serve
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
+# When to look again at a check of the stock that is not done yet.
+_LOOK_AGAIN_SECONDS = 30
+
 
 @app.get("/api/v1/admin/users", **ADMIN)
 def list_users(query: Annotated[ListUsersQuery, Query()]) -> Response[UserPage]:
@@ -76,7 +79,8 @@ def get_stock_check() -> Response[StockCheckResponse]:
 @app.post("/api/v1/admin/stock-check", status_code=202, **ADMIN)
 def start_stock_check(request: StartStockCheckRequest) -> Response[StockCheckResponse]:
     """A new run, or the one that is under way."""
-    return api.started(StockCheckResponse.of(stock_check.start(full=request.full), []))
+    started = StockCheckResponse.of(stock_check.start(full=request.full), [])
+    return api.started(started, location="/api/v1/admin/stock-check", retry_after=_LOOK_AGAIN_SECONDS)
 
 
 @app.post("/api/v1/admin/stock-check/repair", **ADMIN)

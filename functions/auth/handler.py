@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms import api
 from oms.api import CUSTOMER, PUBLIC
+from oms.errors import UnauthenticatedError
 from oms.identity import recovery, service, sessions
 from oms.identity.access import authenticate
 from oms.identity.schemas import (
@@ -39,7 +40,10 @@ def log_out(request: LogoutRequest) -> Response[None]:
     if request.refresh_token is not None:
         api.acting_as(sessions.log_out_by_token(request.refresh_token, address=api.client_address()))
     else:
-        user = authenticate(api.bearer_token() or "")
+        token = api.bearer_token()
+        if token is None:
+            raise UnauthenticatedError
+        user = authenticate(token)
         api.acting_as(user.id)
         sessions.log_out(user, address=api.client_address())
     return api.no_content()

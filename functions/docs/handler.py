@@ -17,6 +17,8 @@ from oms.settings import settings
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 _OPENAPI = Path(__file__).with_name("openapi.json")
+# Seconds for which caches may keep the public documents.
+_MAX_AGE = 300
 _EVENTS = Path(__file__).with_name("event-catalogue.json")
 
 
@@ -34,23 +36,22 @@ def get_health() -> Response[HealthResponse]:
 @app.get("/openapi.json", **PUBLIC)
 @app.get("/api/v1/openapi.json", **PUBLIC)
 def get_openapi() -> Response[dict[str, Any]]:
-    return Response(200, "application/json", json.loads(_OPENAPI.read_text()))
+    return api.public_document(json.loads(_OPENAPI.read_text()), max_age=_MAX_AGE)
 
 
 @app.get("/event-catalogue", **PUBLIC)
 @app.get("/api/v1/event-catalogue", **PUBLIC)
 def get_event_catalogue() -> Response[dict[str, Any]]:
     """Each type of event: what it says, who may have it, its JSON Schema, and a sample."""
-    return Response(200, "application/json", json.loads(_EVENTS.read_text()))
+    return api.public_document(json.loads(_EVENTS.read_text()), max_age=_MAX_AGE)
 
 
 @app.get("/.well-known/jwks.json", **PUBLIC)
 @app.get("/api/v1/.well-known/jwks.json", **PUBLIC)
 def get_jwks() -> Response[dict[str, Any]]:
     jwks = keyring.public_jwks()
-    if jwks["keys"]:  # that there is none yet is not to be remembered
-        api.answer_header("Cache-Control", "public, max-age=300")
-    return Response(200, "application/json", jwks)
+    # That there is none yet is not to be remembered.
+    return api.public_document(jwks, max_age=_MAX_AGE if jwks["keys"] else None)
 
 
 # Pages for people are no operations: the document leaves them out.

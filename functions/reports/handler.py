@@ -26,6 +26,9 @@ from oms.serving import RESOLVER_OPTIONS, serve
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
+# When to look again at an export that is not there yet. Most take seconds.
+_LOOK_AGAIN_SECONDS = 5
+
 
 @app.get("/api/v1/reports/inventory", **MANAGER)
 def report_inventory() -> Response[InventoryReport]:
@@ -53,14 +56,19 @@ def export_orders(query: Annotated[ExportOrdersQuery, Query()]) -> Response[Expo
     """
     export, (url, until) = exports.share_and_wait(query, by=current_user(), address=api.client_address())
     if url is None:
-        return api.started(ExportResponse.of(export), location=_place(export))
+        return api.started(ExportResponse.of(export), location=_place(export), retry_after=_LOOK_AGAIN_SECONDS)
     return api.see_other(ExportResponse.of(export, url, until), location=url)
 
 
 @app.post("/api/v1/reports/exports", status_code=202, **MANAGER)
 def create_export(request: CreateExportRequest) -> Response[ExportResponse]:
     made = exports.request_export(request, by=current_user(), address=api.client_address(), key=api.idempotency_key())
-    return api.started(ExportResponse.of(made.thing), location=_place(made.thing), replayed=made.replayed)
+    return api.started(
+        ExportResponse.of(made.thing),
+        location=_place(made.thing),
+        replayed=made.replayed,
+        retry_after=_LOOK_AGAIN_SECONDS,
+    )
 
 
 @app.get("/api/v1/reports/exports", **MANAGER)

@@ -102,16 +102,16 @@ def test_a_page_may_be_cached_and_has_a_tag_of_its_content(cloud: None, path: st
     first, again = call("GET", path), call("GET", path)
 
     assert first.headers["Cache-Control"] == "public, max-age=300"
-    assert re.fullmatch(r'"[0-9a-f]{32}"', first.headers["ETag"])
+    assert re.fullmatch(r'W/"[0-9a-f]{32}"', first.headers["ETag"])
     assert again.headers["ETag"] == first.headers["ETag"]
     assert len(first.text) < 4_000_000  # Lambda answers at most 6 MB of JSON
 
 
-@pytest.mark.parametrize("known", ["{}", "W/{}", '"other", {}'])
+@pytest.mark.parametrize("known", ["W/{}", "{}", '"other", W/{}'])
 def test_a_page_that_the_client_has_is_not_sent_again(cloud: None, known: str) -> None:
     tag = call("GET", "/docs").headers["ETag"]
 
-    again = call("GET", "/docs", headers={"If-None-Match": known.format(tag)})
+    again = call("GET", "/docs", headers={"If-None-Match": known.format(tag.removeprefix("W/"))})
     other = call("GET", "/docs", headers={"If-None-Match": '"other"'})
 
     assert (again.status, again.text, again.headers["ETag"]) == (304, "", tag)

@@ -45,7 +45,7 @@ def assert_problem(answer: Answer, status: int, code: str) -> Any:
     problem = answer.json
     assert problem["code"] == code, answer.text
     assert problem["status"] == status
-    assert problem["type"] == f"urn:oms:problem:{code}"
+    assert problem["type"] == f"/docs/errors#{code}"
     assert problem["request_id"] == answer.headers["X-Request-Id"]
     assert problem["title"]
     assert problem["detail"]

@@ -1,5 +1,6 @@
 """Requests to one handler in process, as API Gateway's HTTP API (payload 2.0) would bring them."""
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,13 @@ from urllib.parse import parse_qsl, urlencode
 class Answer:
     status: int
     headers: Mapping[str, str]
-    text: str
+    content: bytes
+    # What Content-Length says.
+    length: int
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
 
     @property
     def json(self) -> Any:
@@ -73,7 +80,11 @@ def invoke(
     if folded:
         event["queryStringParameters"] = {name: ",".join(values) for name, values in folded.items()}
     answer = handler.lambda_handler(event, Context())
-    return Answer(answer["statusCode"], answer["headers"], answer.get("body") or "")
+    content = (answer.get("body") or "").encode()
+    if answer.get("isBase64Encoded"):
+        content = base64.b64decode(content, validate=True)
+    # The gateway answers a HEAD with the length of the body alone.
+    return Answer(answer["statusCode"], answer["headers"], b"" if method == "HEAD" else content, len(content))
 
 
 @dataclass(frozen=True)

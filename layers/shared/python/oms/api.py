@@ -1,5 +1,6 @@
 """What routes speak HTTP with: who may call them, what they may ask of the request, how they answer."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,8 @@ _TAG = re.compile(r'"[\x21\x23-\x7e]*"')
 _TAGS = re.compile(rf"(W/)?{_TAG.pattern}(\s*,\s*(W/)?{_TAG.pattern})*")
 # Of a page's items, in bytes of their JSON. Three times that still fits where all of it has to be escaped.
 MAX_PAGE = 1024 * 1024
+# The page that explains each code at an anchor of its name.
+ERROR_PAGE = "/docs/errors"
 # What a URI may hold unescaped, and the sign of what is escaped already (RFC 3986).
 _IN_URI = "~!$%&'()*+,;=:@/"
 
@@ -134,7 +137,7 @@ def acting_as(user_id: str) -> None:
 def bearer_token() -> str | None:
     """The access token in the Authorization header, unchecked."""
     scheme, _, token = at_hand.get().headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 def client_address() -> str:
@@ -208,9 +211,13 @@ def created[T: BaseModel](
     return response
 
 
-def started[T: BaseModel](content: T, *, location: str | None = None, replayed: bool = False) -> Response[T]:
-    """202 with what is under way now."""
+def started[T: BaseModel](
+    content: T, *, location: str | None = None, replayed: bool = False, retry_after: int | None = None
+) -> Response[T]:
+    """202 with what is under way now. `retry_after` is the seconds after which to look again."""
     response = _answer(202, content, None, replayed)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
     if location is not None:
         response.headers["Location"] = location
     return response
@@ -247,6 +254,21 @@ def list_position(cursor: str | None) -> str | None:
     return decode_cursor(cursor, _list_scope())
 
 
+def public_document(content: Any, *, max_age: int | None) -> Response[Any]:
+    """JSON that anyone may read, and keep for `max_age` seconds, with a tag of what it says.
+
+    Where API Gateway has CORS rules of its own, it puts them in the place of Access-Control-Allow-Origin.
+    """
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
+    headers: dict[str, str | list[str]] = {
+        # Weak: the same for the plain and the compressed form.
+        "ETag": f'W/"{digest}"',
+        "Cache-Control": "no-store" if max_age is None else f"public, max-age={max_age}",
+        "Access-Control-Allow-Origin": "*",
+    }
+    return Response(200, "application/json", content, headers)
+
+
 def accepted() -> Response[None]:
     """What was asked for is done later, if at all; nothing is said of it."""
     return Response(status_code=202)
@@ -269,7 +291,7 @@ def problem(error: OmsError) -> Response[str]:
     """The answer to a refusal (RFC 9457). `instance` is the path; `request_id` finds the log lines."""
     request = at_hand.get()
     content = {
-        "type": f"urn:oms:problem:{error.code}",
+        "type": f"{ERROR_PAGE}#{error.code}",
         "title": error.title,
         "status": error.status,
         "detail": str(error),

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from email.message import Message
 from typing import Any, NoReturn
 
 from oms.errors import BodyTooLargeError, InvalidRequestError, MalformedJsonError, UnsupportedMediaTypeError
@@ -28,13 +29,21 @@ def parse(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any
         return {}
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise UnsupportedMediaTypeError("Content-Encoding is not supported.")
-    media_type = headers.get("content-type", "application/json").split(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaTypeError("The body must be application/json.")
+    _check_media_type(headers.get("content-type", "application/json"))
     value = _decode(raw)
     if not isinstance(value, dict):
         raise InvalidRequestError.at("must be a JSON object", pointer="#")
     return value
+
+
+def _check_media_type(content_type: str) -> None:
+    header = Message()
+    header["Content-Type"] = content_type
+    if content_type.split(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMediaTypeError("The body must be application/json.")
+    charset = str(header.get_param("charset", "utf-8")).strip().lower()
+    if charset not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedMediaTypeError("The body must be in UTF-8 (RFC 8259): leave charset out, or say utf-8.")
 
 
 def _bytes(event: Mapping[str, Any]) -> bytes:

@@ -31,9 +31,9 @@ class Request(BaseModel):
 
 
 def _as_text(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("must be a string or an integer")  # noqa: TRY004 - pydantic takes ValueError alone
+    return str(value)
 
 
 ProductId = Annotated[
@@ -73,6 +73,23 @@ class KeyName(GroupedMetadata):
     def __iter__(self) -> Iterator[Any]:
         yield BeforeValidator(lambda text: texts.key_name(text) if isinstance(text, str) else text)
         yield from VisibleText(self.max_length)
+
+
+@dataclass(frozen=True)
+class Form(GroupedMetadata):
+    """Of a text: that the whole of it matches a pattern. The document has the pattern, errors have the words."""
+
+    pattern: str
+    words: str
+
+    def __iter__(self) -> Iterator[Any]:
+        yield AfterValidator(self._check)
+        yield Field(json_schema_extra={"pattern": f"^{self.pattern}$"})
+
+    def _check(self, text: str) -> str:
+        if not re.fullmatch(self.pattern, text):
+            raise ValueError(self.words)
+        return text
 
 
 class NoFields(Request):
@@ -150,9 +167,16 @@ def _bound(*, past_the_day: bool) -> BeforeValidator:
         try:
             return _moment(text, past_the_day=past_the_day)
         except (TypeError, ValueError, OverflowError):
-            raise ValueError("must be a date (2026-01-31) or an RFC 3339 time (2026-01-31T09:30:00Z)") from None
+            hint = " (the + of its offset has become a blank: write it as %2B)" if _has_lost_plus(text) else ""
+            words = "must be a date (2026-01-31) or an RFC 3339 time (2026-01-31T09:30:00Z)"
+            raise ValueError(f"{words}{hint}") from None
 
     return BeforeValidator(parse)
+
+
+def _has_lost_plus(text: Any) -> bool:
+    """Whether it is a time whose `+` was not escaped in a query, where it means a blank."""
+    return isinstance(text, str) and " " in text and _TIME.fullmatch(text.replace(" ", "+")) is not None
 
 
 From = Annotated[str, _bound(past_the_day=False)]

@@ -27,6 +27,7 @@ from oms.admission import admit, require_rules
 from oms.api import RequestAtHand, at_hand, problem
 from oms.dynamodb import patience
 from oms.errors import MAX_ERRORS, InvalidRequestError, NotFoundError, OmsError, shortened
+from oms.representation import complete
 
 logger = Logger()
 tracer = Tracer()
@@ -134,9 +135,7 @@ def _answer(app: APIGatewayHttpResolver, request: RequestAtHand, context: Lambda
         at_hand.reset(mark)
     for name, value in _standing_headers(request).items():
         answer["headers"].setdefault(name, value)
-    if request.method == "HEAD" or answer.get("body") is None:  # a 204 has none; the local cloud's gateway wants text
-        answer["body"] = ""
-    return answer
+    return complete(answer, request.headers, request.method)
 
 
 def _admitted_answer(app: APIGatewayHttpResolver, request: RequestAtHand, context: LambdaContext) -> dict[str, Any]:

@@ -4,14 +4,16 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from oms.schemas import PageQuery, Response
+from oms.schemas import Form, PageQuery, Response
+
+_TYPES = Form(r"[a-z_.*,]{1,1000}", "must be event types such as order.*, separated by commas")
 
 
 class ListEventsQuery(PageQuery):
     after: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = Field(
         None, description="The id of the last event that was read"
     )
-    type: Annotated[str, StringConstraints(pattern=r"^[a-z_.*,]{1,1000}$")] | None = Field(
+    type: Annotated[str, _TYPES] | None = Field(
         None, description="Types such as order.created or order.*, separated by commas"
     )
 

@@ -7,12 +7,12 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, f
 from oms import texts
 from oms.inventory.models import Movement, Product, StockItem
 from oms.money import Money, to_text
-from oms.schemas import Flag, KeyName, PageQuery, Request, Response, VisibleText, any_of
+from oms.schemas import Flag, Form, KeyName, PageQuery, Request, Response, VisibleText, any_of
 from oms.settings import settings
 
 MAX_UNITS = 10**9
 
-Sku = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
+Sku = Annotated[str, Form(r"[\x21-\x7e]{1,64}", "must be 1 to 64 visible ASCII characters, without blanks")]
 Name = Annotated[str, VisibleText(200)]
 CategoryName = Annotated[str, KeyName(100)]
 Description = Annotated[str, StringConstraints(max_length=5000)]
@@ -62,9 +62,7 @@ class ListProductsQuery(PageQuery):
     q: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
         None, description="How the name begins, whatever the case; sorts by name"
     )
-    sku: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")] | None = Field(
-        None, description="How the SKU begins, whatever the case; sorts by SKU"
-    )
+    sku: Sku | None = Field(None, description="How the SKU begins, whatever the case; sorts by SKU")
     min_price: Money | None = Field(None, description="Sorts by price")
     max_price: Money | None = Field(None, description="Sorts by price")
     in_stock: Flag | None = Field(None, description="Whether units are available")
