@@ -279,7 +279,6 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "OMS_HOLD_SECONDS": str(stage.hold_seconds),
         "OMS_SHORTEST_HOLD_SECONDS": str(stage.shortest_hold_seconds or stage.hold_seconds),
         "OMS_ORDER_SHARDS": str(stage.order_shards),
-        "OMS_SHIPPING_MAX": stage.shipping_max,
         "POWERTOOLS_METRICS_NAMESPACE": stage.metrics_namespace,
         "POWERTOOLS_LOG_LEVEL": stage.log_level,
         # The text of an exception, and what a function answers, may hold what has no business in X-Ray.
@@ -288,6 +287,8 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
     }
     if stage.unverified_hold_seconds is not None:
         environment["OMS_UNVERIFIED_HOLD_SECONDS"] = str(stage.unverified_hold_seconds)
+    if stage.shipping_bound is not None:
+        environment["OMS_SHIPPING_MAX"] = stage.shipping_bound
     if stage.shipping_flat is not None:
         environment["OMS_SHIPPING_FLAT"] = stage.shipping_flat
     if stage.clock_offset is not None:

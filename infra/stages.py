@@ -22,7 +22,12 @@ CURRENCIES = {
     4: "CLF UYW",
 }
 DECIMALS = {currency: digits for digits, currencies in CURRENCIES.items() for currency in currencies.split()}
-AMOUNT = re.compile(r"[0-9]{1,10}(\.[0-9]{1,10})?")
+AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,10})?")
+# The most that an amount may be, in minor units: the API takes no more (`oms.money`).
+MAX_MINOR_UNITS = 10**12
+# A bound on shipping that only fits currencies whose unit is worth about a euro; others have none until it is set.
+DEFAULT_SHIPPING_MAX = "1000.00"
+NEAR_EURO = frozenset(["EUR", "USD", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD"])
 # As browsers send it: in lower case, without a path, not even a slash.
 ORIGIN = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?")
 PUBLIC_URL = re.compile(ORIGIN.pattern + r"(/[A-Za-z0-9._~-]+)*")
@@ -63,7 +68,8 @@ class Stage(BaseModel):
     unverified_hold_seconds: int | None = Field(None, ge=1)
     # Only ever grows: a smaller number would hide the orders of the shards that are left out.
     order_shards: int = Field(1, ge=1)
-    shipping_max: str = "1000.00"
+    # None is `DEFAULT_SHIPPING_MAX` in a currency near the euro, and no bound in any other: see `shipping_bound`.
+    shipping_max: str | None = None
     shipping_flat: str | None = None
     # http://localhost:PORT is for a developer's shop front, before the local stage or dev.
     cors_origins: tuple[str, ...] = ()
@@ -121,6 +127,11 @@ class Stage(BaseModel):
         return None if self.alarm_email == NOT_MAILED else self.alarm_email
 
     @property
+    def shipping_bound(self) -> str | None:
+        """The most that a customer may say the shipping costs."""
+        return self.shipping_max or (DEFAULT_SHIPPING_MAX if self.currency in NEAR_EURO else None)
+
+    @property
     def metrics_namespace(self) -> str:
         """Of the metrics that functions emit: two stages of one account are apart."""
         return f"Oms/{self.name}"
@@ -155,11 +166,17 @@ class Stage(BaseModel):
         digits = DECIMALS[self.currency]
         for setting in ("shipping_max", "shipping_flat", "order_value_limit", "unverified_order_value_limit"):
             amount = getattr(self, setting)
-            if amount is not None and not (AMOUNT.fullmatch(amount) and Decimal(amount).scaleb(digits) % 1 == 0):
+            if amount is None:
+                continue
+            minor = Decimal(amount).scaleb(digits) if AMOUNT.fullmatch(amount) else None
+            if minor is None or minor % 1:
                 raise StageError(
                     f"The setting {setting!r} is refused: {amount!r} is not an amount of {self.currency}, "
                     f"which has {digits} decimals."
                 )
+            if minor > MAX_MINOR_UNITS:
+                most = Decimal(MAX_MINOR_UNITS).scaleb(-digits)
+                raise StageError(f"The setting {setting!r} is refused: {amount} is more than {most:f} {self.currency}.")
 
     def _refuse_useless_mail(self) -> None:
         if self.public_url is not None:

@@ -1,5 +1,6 @@
 """The demo data of the local stage: accounts, and forty products with the ids 1 to 40 in six categories."""
 
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal, NamedTuple
 
 type Role = Literal["customer", "manager", "admin"]
@@ -14,7 +15,30 @@ ACCOUNTS: dict[str, tuple[Role, str, str]] = {
 }
 
 
+# About how many units of a currency a euro is worth, as a power of ten, where that is not 10**0.
+_POWERS = {
+    -2: "CLF UYW",
+    1: "AED BOB BRL BWP BYN CNY CUP CZK DKK ERN GEL GHS GTQ HKD HNL ILS LSL LYD MAD MDL MOP MVR MXN MYR NAD NOK PEN "
+    "PGK PLN QAR RON SAR SBD SCR SEK SLE STN SVC SZL TJS TMT TND TTD UYI WST ZAR ZMW ZWG",
+    2: "AFN ALL BDT BTN CVE DJF DOP DZD EGP ETB GMD GYD HTG INR ISK JMD JPY KES KGS LRD MKD MRU MUR MZN NIO NPR PHP "
+    "RSD RUB SRD THB TRY TWD UAH UYU VES VUV XPF YER",
+    3: "AMD AOA ARS CDF CLP CRC HUF IQD KMF KPW KRW KZT LKR MMK MWK NGN PKR RWF SDG SOS TZS XAF XOF",
+    4: "BIF COP GNF IDR KHR LAK MGA MNT PYG SSP SYP UGX UZS VND",
+    5: "LBP",
+    6: "IRR",
+}
+_POWER_OF = {currency: power for power, currencies in _POWERS.items() for currency in currencies.split()}
+
+
+def amount_in(currency: str, digits: int, euros: str) -> str:
+    """About as much in a currency with so many decimals: 24.90 euros are 2490 yen and 24.900 Kuwaiti dinars."""
+    amount = Decimal(euros).scaleb(_POWER_OF.get(currency, 0))
+    return f"{amount.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):f}"
+
+
 class DemoProduct(NamedTuple):
+    """`price` is in euros: see `amount_in`."""
+
     sku: str
     name: str
     price: str

@@ -12,7 +12,6 @@ from oms.identity import service as identity
 from oms.identity.models import User
 from oms.inventory import service as inventory
 from oms.inventory.schemas import CreateProductRequest
-from oms.money import to_text
 from oms.orders import moves
 from oms.orders import service as orders
 from oms.orders.moves import Asked
@@ -90,8 +89,8 @@ def _product(product_id: str, category: str, product: demo.DemoProduct, manager:
 
 
 def _amount(text: str) -> str:
-    """In the stage's currency, as many of its minor units: 24.90 in euros is 2490 in yen."""
-    return to_text(int(text.replace(".", "")))
+    """What an amount of the demo data, in euros, is in the stage's currency."""
+    return demo.amount_in(settings().currency, settings().currency_digits, text)
 
 
 def _order(customer: User, manager: User, quantities: dict[str, int], shipping_cost: str, state: str) -> None:

@@ -1,25 +1,42 @@
-"""The demo data of the local stage can be made in each currency."""
-
-from collections.abc import Iterator
+"""The demo data of the local stage can be made in each currency, at prices that make sense in it."""
 
 import pytest
 
-from local import seed
-from oms import settings
+from infra.stages import DECIMALS, Stage
+from local import demo, seed
 from oms.inventory import service as inventory
+from oms.money import from_text
+from tests.support.deployment import deployed_with
+from tests.support.shop import orders_stored
 
 
-@pytest.fixture(params=["JPY", "KWD"])
-def price(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Of product 1, in minor units; with the stage's settings for that currency."""
-    monkeypatch.setenv("OMS_CURRENCY", request.param)
-    monkeypatch.setenv("OMS_SHIPPING_MAX", "1000")
-    settings.settings.cache_clear()
-    yield 2490
-    settings.settings.cache_clear()
+@pytest.mark.parametrize(
+    ("currency", "price", "total"),
+    [
+        ("EUR", "24.90", "74.30"),
+        ("JPY", "2490", "7430"),
+        ("KWD", "24.900", "74.300"),
+        ("IDR", "249000.00", "743000.00"),
+    ],
+)
+def test_the_demo_data_are_made_in_the_stages_currency(cloud: None, currency: str, price: str, total: str) -> None:
+    most = Stage.named("local", {"currency": currency}).shipping_bound
+    with deployed_with(CURRENCY=currency, SHIPPING_MAX=most or ""):
+        seed.seed()
+
+        assert inventory.get_product("1", archived_too=False).product.price == from_text(price)
+        assert from_text(total) in {order.total for order in orders_stored()}, (
+            "two of it, one of 14.50, 10.00 of shipping"
+        )
 
 
-def test_the_demo_data_are_made_in_the_stages_currency(cloud: None, price: int) -> None:
-    seed.seed()
+@pytest.mark.parametrize("currency", DECIMALS)
+def test_every_demo_amount_is_an_amount_of_every_currency(currency: str) -> None:
+    prices = [product.price for products in demo.CATALOGUE.values() for product in products]
+    shipping = [cost for _, _, cost, _ in seed.ORDERS]
 
-    assert inventory.get_product("1", archived_too=False).product.price == price
+    with deployed_with(CURRENCY=currency):
+        made = [from_text(demo.amount_in(currency, DECIMALS[currency], euros)) for euros in (*prices, *shipping)]
+
+    assert all(amount > 0 for amount in made)
+    assert len(set(made[: len(prices)])) == len(set(prices)), "none is rounded to another one"

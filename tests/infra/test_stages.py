@@ -14,7 +14,7 @@ from aws_cdk import aws_sqs as sqs
 
 from infra.checks import check
 from infra.functions import order_limits
-from infra.stages import DECIMALS, LOOSENING, Stage, StageError
+from infra.stages import DECIMALS, LOOSENING, NEAR_EURO, Stage, StageError
 from oms import settings
 from tests.support.template import EVERY_SETTING, Synthesized
 
@@ -162,6 +162,11 @@ def test_the_functions_limits_are_the_stages_by_default() -> None:
         ("dev", {"shipping_flat": "4,90"}, "'shipping_flat'"),
         ("dev", {"shipping_flat": ""}, "'shipping_flat'"),
         ("dev", {"currency": "JPY", "shipping_flat": "4.90"}, "'shipping_flat'"),
+        ("dev", {"currency": "JPY", "shipping_max": "0.5"}, "'shipping_max'.* has 0 decimals"),
+        ("dev", {"currency": "JPY", "order_value_limit": "0.5"}, "'order_value_limit'.* has 0 decimals"),
+        ("dev", {"currency": "KWD", "unverified_order_value_limit": "0.0005"}, "'unverified_order_value_limit'"),
+        ("dev", {"currency": "KWD", "shipping_flat": "1000000000.001"}, "more than 1000000000.000 KWD"),
+        ("dev", {"currency": "JPY", "shipping_max": "1000000000001"}, "more than 1000000000000 JPY"),
         ("dev", {"log_retention": "FOREVER"}, "'log_retention'"),
         ("local", {"canary_minutes": 10}, "'canary_minutes' is refused in 'local'"),
     ],
@@ -184,9 +189,16 @@ def test_an_amount_has_at_most_the_currencys_decimals(currency: str, amount: str
 def test_the_functions_read_every_currency_as_the_stage_does(currency: str) -> None:
     stage = Stage.named("dev", {"currency": currency})
 
-    read = settings.read({"OMS_CURRENCY": stage.currency, "OMS_SHIPPING_MAX": stage.shipping_max})
+    read = settings.read({"OMS_CURRENCY": stage.currency, "OMS_SHIPPING_MAX": stage.shipping_bound or ""})
 
     assert read.currency_digits == DECIMALS[currency]
+    assert (read.shipping_max is None) == (currency not in NEAR_EURO)
+
+
+@pytest.mark.parametrize(("currency", "bound"), [("EUR", "1000.00"), ("USD", "1000.00"), ("JPY", None), ("KWD", None)])
+def test_shipping_is_bounded_by_default_only_where_the_bound_makes_sense(currency: str, bound: str | None) -> None:
+    assert Stage.named("dev", {"currency": currency}).shipping_bound == bound
+    assert Stage.named("dev", {"currency": currency, "shipping_max": "7000"}).shipping_bound == "7000"
 
 
 @pytest.mark.parametrize(

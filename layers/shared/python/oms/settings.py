@@ -90,7 +90,7 @@ class Settings:
     unverified_hold: timedelta
     shortest_hold: timedelta
     order_shards: int
-    shipping_max: int
+    shipping_max: int | None
     shipping_flat: int | None
     order_limits: OrderLimits
     unverified_order_limits: OrderLimits
@@ -125,7 +125,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         raise ValueError(f"{currency!r} is not an ISO 4217 code such as EUR")
     digits = _MINOR_DIGITS.get(currency, 2)
     loosened = environment if _is_loopback(environment.get("AWS_ENDPOINT_URL", "")) else {}
-    flat = environment.get("OMS_SHIPPING_FLAT")
+    most_shipping, flat = environment.get("OMS_SHIPPING_MAX"), environment.get("OMS_SHIPPING_FLAT")
     hold = _at_least(1, environment.get("OMS_HOLD_SECONDS", "1800"))
     unverified_hold = min(hold, _at_least(1, environment.get("OMS_UNVERIFIED_HOLD_SECONDS", str(hold))))
     # While orders with a shorter hold from before are open, this names it: the sweeper looks at orders that old.
@@ -178,7 +178,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         unverified_hold=timedelta(seconds=unverified_hold),
         shortest_hold=timedelta(seconds=min(unverified_hold, shortest_hold)),
         order_shards=_at_least(1, environment.get("OMS_ORDER_SHARDS", "1")),
-        shipping_max=_minor_units(environment.get("OMS_SHIPPING_MAX", "1000.00"), digits),
+        shipping_max=_minor_units(most_shipping, digits) if most_shipping else None,
         shipping_flat=_minor_units(flat, digits) if flat else None,
         order_limits=_order_limits(environment, digits),
         unverified_order_limits=_unverified_order_limits(environment, digits),
