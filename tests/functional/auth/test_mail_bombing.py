@@ -141,4 +141,4 @@ def test_a26_an_attackers_words_reach_a_stranger_as_words_alone(ses: Ses) -> Non
     for body in simple["Body"].values():
         assert "http://evil" not in body["Data"]
         assert "<b>" not in body["Data"]
-    assert "Hello You won b http evil. example b,\n" in simple["Body"]["Text"]["Data"]
+    assert "Hello You won b http: / /evil. example /b,\n" in simple["Body"]["Text"]["Data"]

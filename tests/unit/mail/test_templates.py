@@ -5,10 +5,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from jinja2 import UndefinedError
+from linkify_it import LinkifyIt
 
 from local.mail_preview import preview, sample_order, samples
-from oms.mail.rendering import render
+from oms.mail.rendering import harmless, render
+from oms.orders.schemas import OrderResponse
 
 GOLDEN = Path(__file__).parent / "golden"
 PURPOSES = sorted(samples())
@@ -128,10 +132,111 @@ def test_a26_of_a_name_and_an_address_no_url_is_left() -> None:
 
     mail = preview("order.cancelled", name="http://evil.example", order=order)
 
-    assert "Hello http evil. example," in mail.text
-    assert "Reason: https evil. example win\n" in mail.text
-    assert "://" not in mail.text
+    assert "Hello http: / /evil. example," in mail.text
+    assert "Reason: https: / /evil. example/win\n" in mail.text
+    assert "//" not in mail.text
     assert Page(mail.html).links == []
+
+
+def written_by_customers(order: OrderResponse, text: str) -> OrderResponse:
+    """The order with this text in each place that its customer may have written."""
+    address = order.shipping_address and order.shipping_address.model_copy(
+        update=dict.fromkeys(("name", "line1", "line2", "city", "postal_code", "region", "country"), text)
+    )
+    return order.model_copy(update={"shipping_address": address, "cancel_reason": text, "note": text})
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+@pytest.mark.parametrize(
+    "link",
+    ["https://evil.example/pay", "evil.example", "www.evil.example/x", "mailto:eve@evil.example", "//evil.example:80/"],
+)
+def test_a26_a_link_that_a_customer_wrote_is_one_in_no_mail(purpose: str, link: str) -> None:
+    """Whatever of theirs a mail says. One that says none of it has no link beside its own either."""
+    values = samples()[purpose]
+    if "order" in values:
+        values = values | {"order": written_by_customers(values["order"], link)}
+
+    plain, mail = preview(purpose), preview(purpose, name=link, **values)
+
+    assert links_in(mail.subject + "\n" + mail.text) == links_in(plain.subject + "\n" + plain.text)
+    seen = Page(mail.html)
+    assert seen.links == Page(plain.html).links
+    assert links_in(seen.seen) == links_in(Page(plain.html).seen)
+
+
+@pytest.mark.parametrize("blank", [" ", "\u200b", "\n"], ids=ascii)
+def test_a_reason_or_a_line_that_shows_nothing_is_left_out(blank: str) -> None:
+    order = sample_order(cancel_reason=blank)
+    assert order.shipping_address is not None
+    without = order.shipping_address.model_copy(update={"line2": None, "region": None})
+    blanks = order.shipping_address.model_copy(update={"line2": blank, "region": blank})
+
+    said = preview("order.cancelled", order=order.model_copy(update={"shipping_address": blanks})).text
+
+    plain = order.model_copy(update={"shipping_address": without, "cancel_reason": None})
+    assert said == preview("order.cancelled", order=plain).text
+
+
+# What mail programs make links of, by the rules of a detector that takes host names without a scheme too.
+LINKIFIER = LinkifyIt().tlds(["example"], keep_old=True)
+PIECES = st.sampled_from(
+    [
+        *(
+            "http",
+            "https",
+            "ftp",
+            "mailto",
+            "tel",
+            "www",
+            "evil",
+            "example",
+            "com",
+            "de",
+            "xn--p1ai",
+            "рф",
+            "localhost",
+        ),
+        *(":", "/", "//", "\\", ".", "\u3002", "\uff0e", "@", " ", "-", "?", "#", "<", ">", "(", ")", "[", "]", "&"),
+        *("1", "10.0.0.1", "8080", "x", "\u200d", "\u200b", "\u00ad", "'", '"', ","),
+    ]
+)
+
+
+def links_in(text: str) -> list[str]:
+    return [it.text for it in LINKIFIER.match(text) or []]
+
+
+def test_the_detector_finds_what_is_to_be_found() -> None:
+    for link in ("http://evil.example/x", "www.evil.example", "evil.example", "//evil.com", "eve@evil.example"):
+        assert links_in(f"Hello {link},") == [link]
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_a26_nothing_that_is_left_of_a_text_is_a_link(text: str) -> None:
+    left = harmless(text)
+    assert links_in(left) == []
+    assert not re.search(r"//|\\\\|[a-zA-Z]:\S", left)
+    assert harmless(left) == left
+
+
+NUMBER, WORD = st.integers(1, 999).map(str), st.sampled_from(["Hauptstraße", "Collins Street", "Top", "Wien", "Box"])
+HOUSE = st.lists(NUMBER, min_size=1, max_size=3).map("/".join)
+ADDRESS_LINES = st.one_of(
+    st.tuples(HOUSE, WORD).map(" ".join),
+    st.tuples(WORD, HOUSE).map(" ".join),
+    st.tuples(st.sampled_from(["c/o", "p/a", "Flat 3/F,", "A/B", "(M/L)", "Tel:", "No:", "Nr.", "St."]), WORD).map(
+        " ".join
+    ),
+    st.tuples(st.sampled_from(["Hauptstr.", "Nr.", "Tel: +43 ", "Block A:"]), HOUSE).map("".join),
+    st.tuples(NUMBER, NUMBER).map(lambda it: f"between {it[0]}:{it[1]} and {it[1]}.{it[0]}"),
+)
+
+
+@given(ADDRESS_LINES)
+def test_what_addresses_are_written_with_stays_as_it_is(line: str) -> None:
+    assume(not re.search(r"[^\W\d]:\d", line))
+    assert harmless(line) == line
 
 
 @pytest.mark.parametrize(
@@ -140,6 +245,15 @@ def test_a26_of_a_name_and_an_address_no_url_is_left() -> None:
         *("www.evil.co.uk", "evil.xn--p1ai", "eve@evil.example", "a.\u200dio", "evil.example!"),
         # Letters that need their marks, and what is no letter.
         *("evil.भारत", "evil.कॉम", "हिन्दी.com", "पैसा.net", "win❤.ws", "win.❤", "evil.\u034fcom", "a.é\u0301"),
+        # With what goes before or behind a name of a host.
+        *(
+            "evil.example/x",
+            "x/evil.example",
+            "evil.example:8080",
+            "(evil.example)",
+            "evil.example?q",
+            "//evil.example/x",
+        ),
         *(f"evil{dot}example" for dot in "\u2024\ufe52\uff0e\u3002\uff61"),
     ],
 )
@@ -152,7 +266,19 @@ def test_a26_no_name_of_a_host_is_left_that_a_mail_program_would_make_a_link_of(
 
 @pytest.mark.parametrize(
     "name",
-    ["Zoë Ångström", "山田 太郎", "می‌خواهم", "O'Brien & Söhne", "J.R.R. Tolkien Jr.", "No. 3.5", "Jr., 3.5, etc..."],
+    [
+        *(
+            "Zoë Ångström",
+            "山田 太郎",
+            "می‌خواهم",
+            "O'Brien & Söhne",
+            "J.R.R. Tolkien Jr.",
+            "No. 3.5",
+            "Jr., 3.5, etc...",
+        ),
+        *("c/o Ada Lovelace (3/F)", "12/3 Collins Street", "Stiege 2/Top 14, Tel: +43 1 234", "A/B", "size (M/L)"),
+        *("Hauptstr.4/1/12", "between 9:00 and 12:30", "3.5/2"),
+    ],
 )
 def test_names_of_all_the_world_stay_as_they_are(name: str) -> None:
     mail = preview("order.confirmed", name=name)

@@ -13,12 +13,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from oms import clock
-from oms.texts import JOINERS
+from oms.texts import JOINERS, is_visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # Those of IDNA (RFC 3490, 3.1), and those that normalization makes dots.
 _DOTS = ".\u3002\uff0e\uff61\u2024\ufe52"
-_DOT_WITHIN = re.compile(rf"(?<=\S)[{_DOTS}](?=([^\s{_DOTS}]+))")
+_DOT_WITHIN = re.compile(rf"(?<=\S)[{_DOTS}](?=([^\s{_DOTS}/:\\]+))")
+# RFC 3986, section 3.1, with letters of all scripts.
+_SCHEME = re.compile(r"([^\W\d_][\w+.-]*):(?=\S)")
+# Between two of them: two begin a host, or a share of Windows.
+_SLASHES = re.compile(r"(?<=[/\\])(?=[/\\])")
+_BEHIND_DIGITS = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})[/:](?=\S)")
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,15 @@ def _breaks(character: str) -> bool:
 
 
 def harmless(text: str) -> str:
-    """What a customer wrote, for a mail that may go to a stranger's address: no mark-up, no URL, and no name of a host,
-    of which mail programs make a link too.
+    """What a customer wrote, for a mail: without what a mail program makes a link or mark-up of, and else as it is.
+
+    Broken by a blank are `scheme:` before a word, slashes in a row, dots within a name of a host, and the path or port
+    behind an address in digits. `12/3`, `c/o`, `Tel:` and `12:30` stay.
     """
-    plain = "".join(" " if it in "<>/:" else it for it in one_line(text))
-    return " ".join(_DOT_WITHIN.sub(_apart, plain).split())
+    plain = "".join(" " if it in "<>" else it for it in one_line(text))
+    for pattern, broken in ((_SCHEME, r"\1: "), (_SLASHES, " "), (_DOT_WITHIN, _apart), (_BEHIND_DIGITS, r"\1 ")):
+        plain = pattern.sub(broken, plain)
+    return " ".join(plain.split())
 
 
 def _apart(dot: re.Match[str]) -> str:
@@ -101,5 +110,5 @@ def _address_lines(address: Any) -> Iterator[str]:
         address.region,
         address.country,
     ):
-        if line:
+        if line and is_visible(line):
             yield line
