@@ -9,10 +9,9 @@ from typing import NoReturn
 import pytest
 from botocore.exceptions import ClientError
 
-from oms import aws, stacks
+from oms import aws, json_reads, stacks
 from oms.commands import preflight
 from oms.dynamodb import connection
-from oms.exports import reading
 
 OMS = Path(stacks.__file__).parent
 # Each command, with what it needs beside the stage.
@@ -108,4 +107,4 @@ def test_the_region_is_that_of_cdk(
     assert aws.session().client("sqs").meta.region_name == region
     # These two are of sessions of their own.
     assert connection.__wrapped__().client.meta.region_name == region
-    assert reading.client.__wrapped__().meta.region_name == region
+    assert json_reads.client.__wrapped__().meta.region_name == region

@@ -67,6 +67,7 @@ class Sold:
                 "pending": statuses["pending"],
             },
             "series": series,
+            "next_cursor": None,
         }
 
     def by_time(self, key: Callable[[str], str]) -> dict[str, Any]:

@@ -21,8 +21,8 @@ EVENT_AND_RESPONSE = (
 )
 HTTP = ("oms.admission", "oms.api", "oms.serving")
 # A client made by these takes another region than AWS_REGION says; `oms.aws` has the one session for all.
-# The exporter's client reads answers without decoding them, which a session of its own is set up for.
-SESSIONS = {"oms.aws", "oms.exports.reading"}
+# The client for reading much takes answers without decoding them, which a session of its own is set up for.
+SESSIONS = {"oms.aws", "oms.json_reads"}
 MAKES_CLIENTS = ("boto3", "botocore.session")
 # Tables without any I/O: they know nothing of the rest, so anyone may know them.
 PURE = {"oms.orders.states", "oms.inventory.bands"}

@@ -79,7 +79,7 @@ def client() -> Any:
 
     Raises UnavailableError when the request's time for calls is over: see `patience`.
     """
-    _check_time()
+    check_time()
     return connection().client
 
 
@@ -171,7 +171,7 @@ def conflicted(reason: CancellationReason | None) -> bool:
 
 def transaction() -> TransactWrite:
     """A transaction on the shared client: checks, deletes, puts, updates, in this order. Raises as `client` does."""
-    _check_time()
+    check_time()
     return TransactWrite(connection=connection())
 
 
@@ -243,7 +243,8 @@ def last_look() -> AbstractContextManager[None]:
     return patience(_LAST_LOOK)
 
 
-def _check_time() -> None:
+def check_time() -> None:
+    """Raises UnavailableError when the request's time for calls is over: see `patience`."""
     if clock.monotonic() > _deadline.get():
         raise UnavailableError
 

@@ -1,26 +1,16 @@
-"""Reading much, in order and lean: a list over the partitions of an index, and the things that it lists.
-
-Decoded by botocore, an item of an order costs more than all else that is done with it. So this has a client of its own
-whose answers are the JSON that DynamoDB has sent, `{"id": {"S": "…"}, …}`, not gone over again. It is decoded
-where it is needed: what is read ahead is text, a tenth of what it takes as objects.
-"""
+"""Reading much, in order and lean: a list over the partitions of an index, and the things that it lists."""
 
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import batched
 from typing import Any
 
-import botocore.session
-from botocore.config import Config
-from botocore.parsers import ResponseParserFactory
-
 from oms.dynamodb import TryAgainError, retrying
+from oms.json_reads import client, query_json
 from oms.pages import HIGHEST, LOWEST, Index
-from oms.settings import aws_region
 
 type Raw = dict[str, Any]
 
@@ -96,17 +86,8 @@ def _pages(index: Index, partitions: Sequence[str], low: str, high: str) -> Iter
 
 def _query(index: Index, partition: str, low: str, high: str) -> tuple[list[Raw], str | None]:
     """The entries of one Query, and the sort key it stopped at if there is more."""
-    answer = retrying(
-        lambda: client().query(
-            TableName=index.table,
-            IndexName=index.name,
-            Limit=PAGE,
-            KeyConditionExpression="#partition = :partition AND #sort BETWEEN :low AND :high",
-            ExpressionAttributeNames={"#partition": index.partition_key, "#sort": index.sort_key},
-            ExpressionAttributeValues={":partition": {"S": partition}, ":low": {"S": low}, ":high": {"S": high}},
-        )
-    )
-    page = json.loads(answer["body"])
+    keys = (index.partition_key, partition), (index.sort_key, low, high)
+    page = json.loads(query_json(index.table, *keys, IndexName=index.name, Limit=PAGE))
     end = page.get("LastEvaluatedKey")
     return page["Items"], end[index.sort_key]["S"] if end else None
 
@@ -171,37 +152,3 @@ def _ahead[A, B](inputs: Iterable[A], read: Callable[[A], B]) -> Iterator[tuple[
         while under_way:
             first, reading = under_way.popleft()
             yield first, reading.result()
-
-
-# ---- the client -----------------------------------------------------------------------------------------------------
-
-
-@cache
-def client() -> Any:
-    session = botocore.session.Session()
-    session.register_component("response_parser_factory", _LeanParsers())
-    config = Config(
-        connect_timeout=1,
-        read_timeout=5,
-        retries={"mode": "standard", "total_max_attempts": 2},
-        max_pool_connections=2 + READ_AHEAD,
-    )
-    return session.create_client("dynamodb", region_name=aws_region(), config=config)
-
-
-class _LeanParsers(ResponseParserFactory):
-    def create_parser(self, protocol_name: str) -> Any:
-        return _LeanParser(super().create_parser(protocol_name))
-
-
-class _LeanParser:
-    """Leaves the JSON of an answer as it came, in `body`. Errors are for botocore, whose retries read them."""
-
-    def __init__(self, full: Any) -> None:
-        self._full = full
-
-    def parse(self, response: Raw, shape: Any) -> Any:
-        if response["status_code"] != 200:
-            return self._full.parse(response, shape)
-        about = {"HTTPStatusCode": 200, "HTTPHeaders": dict(response["headers"])}
-        return {"body": response["body"], "ResponseMetadata": about}

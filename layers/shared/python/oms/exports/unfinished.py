@@ -8,6 +8,7 @@ at when the item is full. So there is no end, crash or lost answer by which a pl
 from typing import Any
 
 from pynamodb.expressions.condition import size
+from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from oms.dynamodb import batch_get_raw, update_item
@@ -22,7 +23,7 @@ _LOOKED_AT = ("pk", "sk", "status", "ttl")
 def take_place(write: TransactWrite, export: Export) -> None:
     """Adds the export to its owner's unfinished ones: an update, whose condition fails where there is no room."""
     room = UnfinishedExports.ids.does_not_exist() | (size(UnfinishedExports.ids) < MAX_UNFINISHED)
-    actions = [
+    actions: list[Action] = [
         UnfinishedExports.kind.set(UnfinishedExports),
         UnfinishedExports.ids.add({export.id}),
         UnfinishedExports.expires_at.set(export.expires_at),

@@ -1,7 +1,7 @@
 """What was sold, read from the sums of days: a year's report reads a year of days, however many orders they had."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -9,9 +9,11 @@ from oms import clock
 from oms.dynamodb import in_parallel, query_raw
 from oms.errors import InvalidRequestError
 from oms.pages import HIGHEST, LOWEST
+from oms.reports import sold
 from oms.reports.models import Sum
 from oms.reports.order_sums import SHARDS, categories_of, category_of_day, days_of, products_of
 from oms.reports.schemas import SalesQuery
+from oms.reports.sold import TooManySumsError
 from oms.reports.sums import amounts_in
 
 # Days, both ends counted.
@@ -21,34 +23,44 @@ _MOST_IN_SERIES = 10_000
 
 type Amounts = Counter[str]
 """What `oms.reports.order_sums` adds up, by its names; money in minor units."""
+type Series = list[tuple[str, Amounts]]
 
 
 @dataclass(frozen=True)
 class Sales:
-    """`totals` of all days from `start` to `end`, both inclusive, and the same in parts."""
+    """`totals` of all days from `start` to `end`, both inclusive, and the same in parts.
+
+    `position` is the one to go on after where the parts are a page; None where there are no more.
+    """
 
     start: date
     end: date
     totals: Amounts
-    series: list[tuple[str, Amounts]]
+    series: Series
+    position: str | None = None
 
 
-def sales(query: SalesQuery) -> Sales:
-    """Raises InvalidRequestError for a span that ends before it begins, or is too long."""
+def sales(query: SalesQuery, *, after: str | None = None) -> Sales:
+    """Raises InvalidRequestError for a span that ends before it begins, is too long or has too much in it."""
     start, end = _span(query)
+    if query.limit is not None and query.group_by != "product":
+        raise InvalidRequestError.at("goes with group_by=product alone: the other series come whole", parameter="limit")
+    if query.cursor is not None and query.limit is None:
+        raise InvalidRequestError.at("must be there with a cursor", parameter="limit")
     days = sales_by_day(start, end)
+    position = None
     match query.group_by:
         case "product":
-            series = _most_revenue_first(_by_product(start, end))
+            series, position = _by_product(start, end, query.limit, after)
         case "category":
-            series = _most_revenue_first(_by_category(start, end))
+            series = _by_category(start, end)
         case "week":
             series = _grouped(days, _week)
         case "month":
             series = _grouped(days, lambda day: day[:7])
         case _:
             series = list(days.items())
-    return Sales(start, end, _grouped(days, lambda _: "all")[0][1], series)
+    return Sales(start, end, _grouped(days, lambda _: "all")[0][1], series, position)
 
 
 def _span(query: SalesQuery) -> tuple[date, date]:
@@ -87,45 +99,43 @@ def _week(day: str) -> str:
     return f"{year:04}-W{week:02}"
 
 
-def _grouped(days: Mapping[str, Amounts], key: Callable[[str], str]) -> list[tuple[str, Amounts]]:
+def _grouped(days: Mapping[str, Amounts], key: Callable[[str], str]) -> Series:
     groups: dict[str, Amounts] = {}
     for day, amounts in days.items():
         groups.setdefault(key(day), Counter()).update(amounts)
     return list(groups.items())
 
 
-def _by_product(start: date, end: date) -> dict[str, Amounts]:
-    """One Query a day."""
-    asked = [(products_of(day), LOWEST, HIGHEST) for day in _days(start, end)]
-    return _added_up(_read(asked))
+def _by_product(start: date, end: date, limit: int | None, after: str | None) -> tuple[Series, str | None]:
+    """One Query a day, and one for each further MB of it; a page is one Query a day."""
+    partitions = [products_of(day) for day in _days(start, end)]
+    if limit is not None:
+        page, position = sold.page_by_key(partitions, limit=limit, after=after)
+        return [it for it in page if it[1]["orders"]], position
+    try:
+        return _most_revenue_first(sold.added_up((it, LOWEST, HIGHEST) for it in partitions)), None
+    except TooManySumsError as error:
+        detail = "must be there: one answer cannot have so many products. Read pages by limit and cursor"
+        raise InvalidRequestError.at(detail, parameter="limit") from error
 
 
-def _by_category(start: date, end: date) -> dict[str, Amounts]:
-    """One Query a month."""
+def _by_category(start: date, end: date) -> Series:
+    """One Query a month, and one for each further MB of it."""
     months: dict[str, list[str]] = {}
     for day in _days(start, end):
         months.setdefault(day[:7], []).append(day)
-    asked = [
+    spans = [
         (categories_of(month), category_of_day(days[0], ""), category_of_day(days[-1], HIGHEST))
         for month, days in months.items()
     ]
-    return _added_up((sort_key.partition("#")[2], amounts) for sort_key, amounts in _read(asked))
+    try:
+        return _most_revenue_first(sold.added_up(spans, lambda sort_key: sort_key.partition("#")[2]))
+    except TooManySumsError as error:
+        detail = "must be nearer to from: one answer cannot have the categories of so many days"
+        raise InvalidRequestError.at(detail, parameter="to") from error
 
 
-def _read(asked: list[tuple[str, str, str]]) -> Iterator[tuple[str, dict[str, int]]]:
-    """The sort keys of sums, and what is in them, from these partitions between these sort keys."""
-    for found in in_parallel(lambda it: list(query_raw(Sum, *it)), asked):
-        yield from ((raw["sk"]["S"], amounts_in(raw)) for raw in found)
-
-
-def _added_up(parts: Iterable[tuple[str, Mapping[str, int]]]) -> dict[str, Amounts]:
-    result: dict[str, Amounts] = {}
-    for key, amounts in parts:
-        result.setdefault(key, Counter()).update(amounts)
-    return result
-
-
-def _most_revenue_first(groups: Mapping[str, Amounts]) -> list[tuple[str, Amounts]]:
+def _most_revenue_first(groups: Mapping[str, Amounts]) -> Series:
     """Without those of which all orders have ended."""
-    sold = [it for it in groups.items() if it[1]["orders"]]
-    return sorted(sold, key=lambda it: (-it[1]["revenue"], it[0]))[:_MOST_IN_SERIES]
+    counted = [it for it in groups.items() if it[1]["orders"]]
+    return sorted(counted, key=lambda it: (-it[1]["revenue"], it[0]))[:_MOST_IN_SERIES]

@@ -91,6 +91,14 @@ class SalesQuery(BaseModel):
     from_: Day | None = Field(None, alias="from")
     to: Day | None = None
     group_by: Literal["day", "week", "month", "product", "category"] = "day"
+    limit: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="By product: a page of at most so many products, in the order of their ids. Without it the answer "
+        "has all products, most revenue first; where they are too many for one answer it is a 422",
+    )
+    cursor: str | None = Field(None, description="`next_cursor` of the page before, with the same `limit`")
 
 
 class SalesTotals(Response):
@@ -127,11 +135,12 @@ class SalesReport(Response):
     totals: SalesTotals
     series: list[SalesEntry] = Field(
         description="By time, with the days on which nothing was sold. By product and category most revenue first, "
-        "without shipping, and at most 10000 of them"
+        "without shipping, and at most 10000 of them. By product with a `limit` by the products' ids"
     )
+    next_cursor: str | None = Field(description="By product with a `limit`: leads to the next page; null at the end")
 
     @classmethod
-    def of(cls, sales: "Sales") -> Self:
+    def of(cls, sales: "Sales", next_cursor: str | None) -> Self:
         totals = sales.totals
         # `round` takes the even one of two that are as near.
         average = round(Fraction(totals["revenue"], totals["orders"])) if totals["orders"] else 0
@@ -153,4 +162,5 @@ class SalesReport(Response):
                 SalesEntry(key=key, orders=it["orders"], units=it["units"], revenue=money.to_text(it["revenue"]))
                 for key, it in sales.series
             ],
+            next_cursor=next_cursor,
         )
