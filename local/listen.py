@@ -1,5 +1,6 @@
 """`make listen`: a subscriber on this machine, which shows what a running system sends it, signatures verified."""
 
+import base64
 import json
 import os
 import signal
@@ -23,6 +24,9 @@ from local.running import SECONDS, about_system
 
 DEFAULT_LISTEN = 9000
 ADMIN = "admin@demo.example"
+# Of Standard Webhooks 1.0: the prefix, and how many bytes a secret has.
+PREFIX = "whsec_"
+SECRET_BYTES = range(24, 65)
 # More than any event: what is longer is not read.
 MOST_BYTES = 1024 * 1024
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -68,12 +72,25 @@ class Receiver(ThreadingHTTPServer):
 
     def listen(self, secret: str) -> NoReturn:
         """Answers until it is stopped. Raises LocalCloudError for what is no secret."""
-        try:
-            self.webhook = Webhook(secret)
-        except (ValueError, RuntimeError) as error:
-            raise LocalCloudError("That is no webhook secret: it begins with whsec_, and base64 follows.") from error
+        self.webhook = Webhook(signing_key(secret))
         self.serve_forever()
         raise Stopped
+
+
+def signing_key(secret: str) -> bytes:
+    """The key that a webhook's secret is the base64 of. Raises LocalCloudError for what is no secret."""
+    encoded = secret.removeprefix(PREFIX)
+    try:
+        # The library would drop what is no base64, and verify with another key than the one that signs.
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except ValueError:
+        key = b""
+    if encoded == secret or len(key) not in SECRET_BYTES:
+        raise LocalCloudError(
+            f"SECRET is not a webhook secret: it must be {PREFIX} followed by the base64 of"
+            f" {SECRET_BYTES[0]} to {SECRET_BYTES[-1]} bytes. Copy it as POST /webhooks answered it."
+        )
+    return key
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -9,6 +9,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from local import listen
+from local.errors import LocalCloudError
 from oms.webhooks.signature import new_secret, signed_headers
 
 SECRET = new_secret()
@@ -46,6 +47,22 @@ def test_the_names_of_headers_have_no_case() -> None:
     body = event()
 
     assert listen.verdict(WEBHOOK, {name.title(): it for name, it in signed(body).items()}, body)[0] == 204
+
+
+@pytest.mark.parametrize("secret", [SECRET, SECRET.rstrip("=")], ids=["padded", "without padding"])
+def test_a_secret_is_the_base64_of_the_key(secret: str) -> None:
+    body = event()
+
+    assert listen.verdict(Webhook(listen.signing_key(secret)), signed(body), body)[0] == 204
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["whsec_!!!", "whsec_", SECRET.removeprefix("whsec_"), f"{SECRET}!", f"whsec_ {SECRET[6:]}", "whsec_c2hvcnQ=", "é"],
+)
+def test_what_is_no_secret_is_refused(secret: str) -> None:
+    with pytest.raises(LocalCloudError, match="SECRET is not a webhook secret"):
+        listen.signing_key(secret)
 
 
 type Sent = tuple[dict[str, str], bytes]

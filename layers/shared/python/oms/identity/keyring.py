@@ -61,7 +61,7 @@ def load_public() -> dict[str, PublicKey]:
 
 def _public_key(stored: dict[str, Any]) -> PublicKey:
     jwk = {name: value for name, value in stored.items() if name != "valid_until"}
-    x, y = (int.from_bytes(base64.urlsafe_b64decode(jwk[name] + "=")) for name in ("x", "y"))
+    x, y = (int.from_bytes(base64.b64decode(jwk[name] + "=", altchars=b"-_", validate=True)) for name in ("x", "y"))
     return PublicKey(jwk, ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key(), stored["valid_until"])
 
 

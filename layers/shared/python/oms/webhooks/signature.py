@@ -24,5 +24,5 @@ def signed_headers(message_id: str, timestamp: int, body: bytes, secrets: Sequen
 
 
 def _signature(secret: str, content: bytes) -> str:
-    key = base64.b64decode(secret.removeprefix(_PREFIX))
+    key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
     return "v1," + base64.b64encode(hmac.digest(key, content, "sha256")).decode()
