@@ -1,12 +1,14 @@
 """One deployed system for the whole run, and HTTP clients that look like clients on other machines."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import httpx
 import pytest
 
 from local.demo import PASSWORD
 from local.system import LocalSystem
+from tests.support import contract
 from tests.support.local_cloud.mailbox import overhear
 from tests.support.local_cloud.settings import SETTINGS
 from tests.support.local_cloud.shop import PATIENCE
@@ -44,6 +46,7 @@ def client(system: LocalSystem) -> Iterator[ClientFactory]:
             transport=httpx.HTTPTransport(local_address=address, retries=0),
             timeout=PATIENCE,
             trust_env=False,
+            event_hooks={"response": [partial(_check, system.front_door.port)]},
         )
         opened.append(http)
         return http
@@ -51,6 +54,14 @@ def client(system: LocalSystem) -> Iterator[ClientFactory]:
     yield connect
     for http in opened:
         http.close()
+
+
+def _check(port: int, response: httpx.Response) -> None:
+    """Holds an answer of the API against the OpenAPI document. Redirects lead to other servers."""
+    request = response.request
+    if request.url.port == port and request.method != "OPTIONS" and not request.url.path.startswith("/_"):
+        response.read()
+        contract.check(request.method, request.url.path, response.status_code, response.headers, response.text)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,15 @@
 """Requests to one handler in process, as API Gateway's HTTP API (payload 2.0) would bring them."""
 
 import base64
+import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
+
+from tests.support import contract
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,10 @@ def invoke(
     if answer.get("isBase64Encoded"):
         content = base64.b64decode(content, validate=True)
     # The gateway answers a HEAD with the length of the body alone.
-    return Answer(answer["statusCode"], answer["headers"], b"" if method == "HEAD" else content, len(content))
+    seen = Answer(answer["statusCode"], answer["headers"], b"" if method == "HEAD" else content, len(content))
+    plain = gzip.decompress(seen.content) if seen.headers.get("Content-Encoding") == "gzip" else seen.content
+    contract.check(method, path, seen.status, seen.headers, plain.decode())
+    return seen
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,25 @@
+"""`python -m local.openapi` writes the document, `--check` compares it."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.openapi.paths import DOCUMENT, FUNCTIONS, ROOT
+
+
+def main(arguments: Sequence[str] | None = None, *, document: Path = DOCUMENT) -> None:
+    sys.path.append(str(FUNCTIONS))  # the handlers' packages, as pytest's and Lambda's paths have them
+    from local.openapi.document import text  # after the path is set, as it imports them
+
+    parser = argparse.ArgumentParser(description="Writes the merged OpenAPI document from the routes.")
+    parser.add_argument("--check", action="store_true", help="only compare; fail where the committed one is stale")
+    if not parser.parse_args(arguments).check:
+        document.write_text(text())
+        print(f"{document.relative_to(ROOT)} is written")
+    elif document.read_text() != text():
+        raise SystemExit("The OpenAPI document is stale: run `make openapi` and commit it.")
+
+
+if __name__ == "__main__":
+    main()

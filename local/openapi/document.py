@@ -1,0 +1,133 @@
+"""The document as a whole: merged from the resolvers' own, completed, in a sensible order, and as text."""
+
+import importlib
+import json
+import tomllib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.event_handler.api_gateway import Route
+from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
+from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
+
+from local.openapi import events, schemas
+from local.openapi.operations import PARAMETERS, complete, tag_of
+from local.openapi.paths import FUNCTIONS, ROOT, Json
+from local.openapi.responses import HEADERS, components
+from oms.powertools import routes_of
+
+_OVERVIEW = ROOT / "local" / "openapi" / "overview.md"
+_SECURITY = {
+    "accessToken": HTTPBearer(
+        bearerFormat="JWT",
+        description="The `access_token` of `POST /api/v1/auth/login`, valid for `expires_in` seconds.",
+    )
+}
+_INFO: Json = {
+    "title": "Secure Order Management System",
+    "summary": "Orders, and stock that is never sold twice.",
+    "contact": {"name": "The operator of this deployment", "url": "/docs"},
+    "license": {"name": "MIT", "identifier": "MIT"},
+}
+_SERVERS = [
+    {"url": "/", "description": "The deployment that serves this document."},
+    {"url": "http://localhost:5000", "description": "The local cloud, as `make up` starts it."},
+]
+# In the order in which a reader meets them.
+TAGS = {
+    "auth": "Accounts and sessions: register, sign in, refresh and revoke tokens, recover a password.",
+    "inventory": "Products, their stock, and the categories they are sorted into.",
+    "orders": "Orders: price, place and read them, and move them from `pending` to `delivered` or `cancelled`.",
+    "reports": "Sales and inventory figures, CSV exports of them, and exports that are mailed on a schedule.",
+    "webhooks": "Subscriptions that receive events by HTTP, their deliveries, and replays.",
+    "events": "The event feed: the same events as webhooks deliver, read in order for 90 days.",
+    "admin": "For admins: users and their roles, the audit log, the stock check, statistics.",
+    "docs": "What the deployment says of itself: health, this document, the event catalogue, the public keys.",
+}
+
+
+def merged() -> Json:
+    """The document. Raises ValueError where two routes or two schemas of one name contradict each other."""
+    merge = OpenAPIMerge(title=_INFO["title"], version="", security_schemes=_SECURITY, on_conflict="error")
+    files = merge.discover(FUNCTIONS, ["handler.py", "passwords.py"], recursive=True)
+    apps: list[APIGatewayHttpResolver] = [
+        importlib.import_module(f"{file.parent.name}.{file.stem}").app for file in files
+    ]
+    for app in apps:
+        app.configure_openapi(security_schemes=_SECURITY)
+    check_schema_names(json.loads(app.get_openapi_json_schema())["components"]["schemas"] for app in apps)
+    found: Json = json.loads(merge.get_openapi_json_schema())
+    routes = sorted((route for app in apps for route in documented(app)), key=_order)
+    paths: Json = {}
+    for route in routes:
+        operation = found["paths"][route.openapi_path][route.method.lower()]
+        complete(operation, route, found["components"]["schemas"])
+        paths.setdefault(route.openapi_path, {})[route.method.lower()] = operation
+    document: Json = {
+        "openapi": found["openapi"],
+        "info": _info(),
+        "servers": _SERVERS,
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": found["components"]["schemas"],
+            "parameters": PARAMETERS,
+            "headers": HEADERS,
+            "securitySchemes": found["components"]["securitySchemes"],
+        },
+    }
+    _require_unique([operation["operationId"] for _, _, operation in operations(document)])
+    components(document)
+    schemas.complete(document)
+    events.add(document)
+    return document
+
+
+def documented(app: APIGatewayHttpResolver) -> list[Route]:
+    """Its routes without the pages for people."""
+    return [route for route in routes_of(app) if route.include_in_schema]
+
+
+def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    """Each (path, method, operation)."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def check_schema_names(documents: Iterable[Json]) -> None:
+    """Refuses a name that means two things: merging would keep the last and say nothing."""
+    seen: Json = {}
+    for found in documents:
+        for name, schema in found.items():
+            if seen.setdefault(name, schema) != schema:
+                raise ValueError(f"the schema name {name} has two meanings")
+
+
+def references(node: Any) -> set[str]:
+    """Every `$ref` in a part of the document."""
+    return schemas.references(node)
+
+
+def text() -> str:
+    return json.dumps(merged(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _info() -> Json:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    return _INFO | {"description": _OVERVIEW.read_text(), "version": version}
+
+
+def _order(route: Route) -> tuple[Any, ...]:
+    """By tag, then as the routes follow each other in their modules. Those at the root come last."""
+    module = route.func.__module__
+    tag = list(TAGS).index(tag_of(route.openapi_path))
+    at_root = not route.openapi_path.startswith("/api/")
+    return tag, module != "auth.passwords", at_root, route.func.__code__.co_firstlineno
+
+
+def _require_unique(names: list[str]) -> None:
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise ValueError(f"route functions share the names {sorted(repeated)}")

@@ -1,0 +1,83 @@
+"""`webhooks` of OpenAPI 3.1: what a subscriber receives, from the schemas of the events."""
+
+from typing import Any
+
+from local import events
+from local.openapi.paths import Json
+from local.openapi.schemas import without_titles
+from oms.catalogue import EVENT_TYPES
+from oms.events import EventType
+
+_HEADERS = {
+    "webhook-id": ("The event's id: the same at every attempt and replay.", "01JE5K7M2Q9R4T6V8X0Z"),
+    "webhook-timestamp": ("When the attempt was made, in Unix seconds.", "1767225600"),
+    "webhook-signature": (
+        "Space-separated `v1,<base64>` HMAC-SHA256 signatures of `id.timestamp.body` (Standard Webhooks); one fits.",
+        "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
+    ),
+}
+_RESPONSES = {
+    "2XX": {"description": "Received: the event is delivered."},
+    "410": {"description": "Gone: the webhook is disabled, and receives no more events."},
+    "default": {"description": "Failed: the delivery is tried again, 9 times within about three days."},
+}
+
+
+def add(document: Json) -> None:
+    """Adds a webhook for each type of event, and the schemas of their bodies."""
+    schemas = document["components"]["schemas"]
+    document["webhooks"] = {name: {"post": _webhook(it, schemas)} for name, it in EVENT_TYPES.items()}
+    document["components"]["schemas"] = dict(sorted(schemas.items()))
+
+
+def _webhook(event_type: EventType, schemas: Json) -> Json:
+    body = events.schema(event_type)
+    for name, definition in body.pop("$defs", {}).items():
+        _share(_names_of_definitions(name), _referring(definition), schemas)
+    name = "".join(part.capitalize() for part in event_type.name.replace(".", "_").split("_")) + "Event"
+    schemas[name] = _referring({key: it for key, it in body.items() if key not in ("$schema", "title")})
+    for_whom = "admins" if event_type.for_admins else "managers and admins"
+    return {
+        "operationId": f"on_{event_type.name.replace('.', '_')}",
+        "summary": event_type.name,
+        "description": f"{event_type.says}. For webhooks of {for_whom}.",
+        "tags": ["webhooks"],
+        "security": [],
+        "parameters": [
+            {
+                "name": header,
+                "in": "header",
+                "required": True,
+                "description": description,
+                "schema": {"type": "string"},
+                "example": example,
+            }
+            for header, (description, example) in _HEADERS.items()
+        ],
+        "requestBody": {
+            "description": "The event.",
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}},
+        },
+        "responses": _RESPONSES,
+    }
+
+
+def _share(name: str, definition: Json, schemas: Json) -> None:
+    """Raises ValueError where the document has something else of that name."""
+    if schemas.setdefault(name, definition) != definition:
+        raise ValueError(f"the schema name {name} has two meanings, one of them in events")
+
+
+def _names_of_definitions(name: str) -> str:
+    return name
+
+
+def _referring(node: Any) -> Any:
+    """With references to the document's schemas in place of the file's own definitions."""
+    if isinstance(node, dict):
+        return {
+            key: it.replace("#/$defs/", "#/components/schemas/") if key == "$ref" else _referring(it)
+            for key, it in node.items()
+        }
+    return [_referring(it) for it in node] if isinstance(node, list) else without_titles(node)

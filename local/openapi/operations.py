@@ -1,0 +1,191 @@
+"""What is said of a route: its texts, who may call it, what it takes and gives."""
+
+import ast
+import inspect
+from types import FunctionType
+from typing import cast
+
+from aws_lambda_powertools.event_handler.api_gateway import Route
+from pydantic import BaseModel
+
+from local.openapi import responses
+from local.openapi.paths import Json
+from local.openapi.schemas import never_null
+
+BASE_PATH = "/api/v1"
+PARAMETERS: Json = {
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Makes repetition safe: requests with the same key and the same body are carried out once. "
+        "A repetition is answered with the first status and `Idempotency-Replayed: true`. "
+        "Use a new random key for each new request.",
+        "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
+        "example": "7c0e5d6a-2b9f-4d0e-9a41-5f6f3f0a8b11",
+    },
+    "IfMatch": {
+        "name": "If-Match",
+        "in": "header",
+        "description": "The `ETag` of the version that the change is based on. If the resource has another version by "
+        "now, nothing is changed and the answer is 412. Without the header any version is changed.",
+        "schema": {"type": "string", "pattern": r'^\s*(\*|(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*)\s*$'},
+        "examples": {
+            "version": {"summary": "The version that was read", "value": '"1"'},
+            "any": {"summary": "Any version", "value": "*"},
+        },
+    },
+    "IfNoneMatch": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "The `ETag` of the document that the client has. While it is current, the answer is 304.",
+        "schema": {"type": "string", "examples": ['W/"5d41402abc4b2a76b9719d911017c592"']},
+    },
+}
+# What a route's code uses of the protocol → what the document says of it.
+_TAKES = {
+    "api.idempotency_key": "IdempotencyKey",
+    "api.version_check": "IfMatch",
+    "api.public_document": "IfNoneMatch",
+}
+_GIVES = {
+    "version=": ["ETag"],
+    "location=": ["Location"],
+    "replayed=": ["Idempotency-Replayed"],
+    "retry_after=": ["Retry-After"],
+    "api.public_document": ["ETag"],
+    "api.show_allowance": ["RateLimit-Policy", "RateLimit"],
+}
+_SUCCESS = {
+    "200": "The result.",
+    "201": "Created: the new resource, with its path in `Location`.",
+    "202": "Accepted: the work is under way.",
+    "204": "Done; there is no body.",
+    "303": "Ready: `Location` is where to fetch it.",
+}
+_MAY_CALL = {
+    "public": "**Access:** anyone, without a token.",
+    "customer": "**Access:** every signed-in user.",
+    "manager": "**Access:** managers and admins.",
+    "admin": "**Access:** admins.",
+}
+_TOKEN_OR_BODY = "**Access:** the user of the session, by its access token or by a refresh token in the body."  # noqa: S105
+
+
+def tag_of(path: str) -> str:
+    """The group of a route: the first part of its path. What has no group of its own is about the system itself."""
+    group = path.removeprefix(BASE_PATH).split("/")[1]
+    return group if group in ("auth", "inventory", "orders", "reports", "webhooks", "events", "admin") else "docs"
+
+
+def complete(operation: Json, route: Route, schemas: Json) -> None:
+    """Adds to a route's operation what its code says and Powertools does not see."""
+    function = cast(FunctionType, route.func)
+    used = protocol_used(function)
+    by_token_or_body = "api.bearer_token" in used
+    summary, description = _texts(function)
+    at_root = not route.openapi_path.startswith(f"{BASE_PATH}/")
+    if at_root:
+        description = f"The same as `{route.method} {BASE_PATH}{route.openapi_path}`.\n\n{description}"
+    operation["operationId"] = f"{function.__name__}_at_root" if at_root else function.__name__
+    operation["summary"] = f"{summary} (at the root)" if at_root else summary
+    access = _TOKEN_OR_BODY if by_token_or_body else _may_call(route)
+    operation["description"] = "\n\n".join(part for part in (description.strip(), access) if part)
+    operation["tags"] = [tag_of(route.openapi_path)]
+    operation["security"] = [{"accessToken": []}, {}] if by_token_or_body else list(route.security or [])
+
+    parameters = _described(operation.get("parameters", []), route, schemas)
+    parameters += [{"$ref": f"#/components/parameters/{name}"} for use, name in _TAKES.items() if use in used]
+    if parameters:
+        operation["parameters"] = parameters
+    if body := operation.get("requestBody"):
+        body["required"] = bool(schemas[_referred(body)].get("required"))
+    operation["responses"] = _successes(operation, used) | responses.failures(operation, route, used)
+
+
+def protocol_used(function: FunctionType) -> set[str]:
+    """What a route's code uses of the protocol, itself or through functions of its module.
+
+    `api.version_check` for a name, `version=` for a keyword of an answer.
+    """
+    used: set[str] = set()
+    for node in ast.walk(ast.parse(inspect.getsource(function))):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name("api")), keywords=keywords):
+                used |= {f"{keyword.arg}=" for keyword in keywords}
+            case ast.Attribute(value=ast.Name(module), attr=name):
+                used.add(f"{module}.{name}")
+            case ast.Name(name):
+                other = function.__globals__.get(name)
+                if isinstance(other, FunctionType) and other.__module__ == function.__module__:
+                    used |= protocol_used(other)
+    return used
+
+
+def _texts(function: FunctionType) -> tuple[str, str]:
+    """The first line of the route's docstring is its summary, the rest its description."""
+    said = inspect.getdoc(function) or function.__name__.replace("_", " ").capitalize()
+    summary, _, description = said.partition("\n")
+    return summary.strip().removesuffix("."), description.strip()
+
+
+def _may_call(route: Route) -> str:
+    """Who may call it, in words, from its access rule."""
+    rule = route.openapi_extensions or {}
+    names = " and ".join(f"`{name}`" for name in rule.get("x-manager-parameters", ()))
+    return _MAY_CALL[rule["x-role"]] + (f" Only managers and admins may filter by {names}." if names else "")
+
+
+def _described(parameters: list[Json], route: Route, schemas: Json) -> list[Json]:
+    """Powertools gives the fields of a query model their basic types; the model's schema says all of it."""
+    models = [parameter.field_info.annotation for parameter in route.dependant.query_params]
+    fields: Json = {}
+    for model in models:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            fields |= schemas[model.__name__]["properties"]
+    for_managers = (route.openapi_extensions or {}).get("x-manager-parameters", ())
+    return [_parameter(parameter, fields, parameter["name"] in for_managers) for parameter in parameters]
+
+
+def _parameter(parameter: Json, fields: Json, for_managers: bool) -> Json:
+    name = parameter["name"]
+    schema = dict(never_null(fields.get(name, parameter["schema"])))
+    said = schema.pop("description", "") or _PATH_PARAMETERS.get(name, "")
+    described: Json = {"name": name, "in": parameter["in"], "required": parameter["required"]}
+    if said or for_managers:
+        described["description"] = f"{said} For managers and admins.".strip() if for_managers else said
+    if schema.get("type") == "array":
+        described |= {"style": "form", "explode": False}
+    if name in _PATH_PARAMETERS:
+        schema |= {"minLength": 1, "maxLength": 128}
+    return described | {"schema": schema}
+
+
+_PATH_PARAMETERS = {
+    "product_id": "The id of the product.",
+    "order_id": "The `id` of the order; its `number` is not an id.",
+    "user_id": "The id of the user.",
+    "session_id": "The id of the session, from the list of sessions.",
+    "webhook_id": "The id of the webhook.",
+    "delivery_id": "The id of the delivery, from the webhook's list of deliveries.",
+    "event_id": "The id of the event: `webhook-id` of its deliveries.",
+    "export_id": "The id of the export.",
+    "schedule_id": "The id of the schedule.",
+}
+
+
+def _successes(operation: Json, used: set[str]) -> Json:
+    # Powertools' own answers to invalid requests and responses are left out: here they are problems like all others.
+    found = {status: answer for status, answer in operation["responses"].items() if status < "400"}
+    for status, answer in found.items():
+        headers = ["X-Request-Id", *(header for use, given in _GIVES.items() if use in used for header in given)]
+        answer["headers"] = {header: {"$ref": f"#/components/headers/{header}"} for header in headers}
+        answer["description"] = _SUCCESS[status]
+        if answer["content"]["application/json"]["schema"].get("type") == "null":
+            del answer["content"]
+    if "api.public_document" in used:
+        found["304"] = {"description": "The client has the current document.", "headers": answer["headers"]}
+    return found
+
+
+def _referred(body: Json) -> str:
+    return str(body["content"]["application/json"]["schema"]["$ref"]).rpartition("/")[2]

@@ -1,0 +1,134 @@
+"""The schemas of a refusal: a problem (RFC 9457) with the members that errors add, and the gateway's own message."""
+
+from local.openapi.paths import Json
+from oms.errors import OmsError
+
+
+def error_types(root: type[OmsError] = OmsError) -> list[type[OmsError]]:
+    """The whole tree of errors."""
+    return [root, *(found for child in root.__subclasses__() for found in error_types(child))]
+
+
+_GATEWAY_PROBLEM: Json = {
+    "type": "object",
+    "description": "What API Gateway itself answers when a request did not get to a function or a function failed.",
+    "properties": {
+        "message": {"type": "string", "description": "A text for people.", "examples": ["Too Many Requests"]}
+    },
+    "required": ["message"],
+}
+
+
+def schemas() -> Json:
+    return {"Problem": _problem(), "GatewayProblem": _GATEWAY_PROBLEM}
+
+
+def _problem() -> Json:
+    place = {"type": "string", "description": "A query parameter with a wrong value.", "examples": ["limit"]}
+    error = {
+        "type": "object",
+        "description": "What is wrong, and where: exactly one of `pointer`, `parameter` and `header` is there.",
+        "properties": {
+            "pointer": {
+                "type": "string",
+                "description": "A place in the body, as a URI fragment (RFC 6901); `#` is the body itself.",
+                "examples": ["#/items/0/quantity"],
+            },
+            "parameter": place,
+            "header": place | {"description": "A header with a wrong value.", "examples": ["If-Match"]},
+            "detail": {
+                "type": "string",
+                "description": "What the value must be, for people.",
+                "examples": ["Input should be greater than or equal to 1"],
+            },
+        },
+        "required": ["detail"],
+        "minProperties": 2,
+        "maxProperties": 2,
+    }
+    properties = _always_there() | _members(error)
+    return {
+        "type": "object",
+        "description": "Why a request was refused (RFC 9457). The members that are not required depend on `code`.",
+        "properties": properties,
+        "required": list(_always_there()),
+    }
+
+
+def _members(error: Json) -> Json:
+    """What the `extra` of errors adds."""
+    return {
+        "errors": {"type": "array", "minItems": 1, "items": error, "description": "For 422: the first wrong values."},
+        "omitted_errors": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "For 422: how many more wrong values there are than `errors` lists.",
+            "examples": [15],
+        },
+        "shortfalls": _listed("ShortfallResponse", "For `insufficient-stock` of an order: products that are short."),
+        "from": _text("For `invalid-transition`: the order's status.", "shipped"),
+        "to": _text("For `invalid-transition`: the status that the move leads to.", "cancelled"),
+        "limits": _listed("LineLimitResponse", "For `order-limit-exceeded`: lines with too many units."),
+        "order_units": _one("UnitsLimitResponse", "For `order-limit-exceeded`: set if the order has too many units."),
+        "order_value": _one("ValueLimitResponse", "For `order-limit-exceeded`: set if the goods are worth too much."),
+        "quote": _one("QuoteResponse", "For `price-changed`: what the order costs now."),
+    }
+
+
+def _text(description: str, example: str) -> Json:
+    return {"type": "string", "description": description, "examples": [example]}
+
+
+def _listed(name: str, description: str) -> Json:
+    return {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}, "description": description}
+
+
+def _one(name: str, description: str) -> Json:
+    return {"anyOf": [{"$ref": f"#/components/schemas/{name}"}, {"type": "null"}], "description": description}
+
+
+def _always_there() -> Json:
+    codes = sorted({error.code for error in error_types()})
+    return {
+        "type": {
+            "type": "string",
+            "format": "uri-reference",
+            "description": "The page of this API that explains the problem. Tell problems apart by `code`.",
+            "examples": ["/docs/errors#insufficient-stock"],
+        },
+        "title": {
+            "type": "string",
+            "description": "The kind of problem, for people.",
+            "examples": ["Not enough stock"],
+        },
+        "status": {
+            "type": "integer",
+            "minimum": 400,
+            "maximum": 599,
+            "description": "The HTTP status, as in the status line.",
+            "examples": [409],
+        },
+        "detail": {
+            "type": "string",
+            "description": "What is wrong with this request, for people; its wording may change.",
+            "examples": ["Not enough stock of 7."],
+        },
+        "instance": {
+            "type": "string",
+            "format": "uri-reference",
+            "description": "The path of the request.",
+            "examples": ["/api/v1/orders"],
+        },
+        "code": {
+            "type": "string",
+            "description": "Tell problems apart by it: it never changes its meaning. The known codes are listed in "
+            "`x-extensible-enum`; treat an unknown one by its status, since later versions may add codes.",
+            "examples": ["insufficient-stock"],
+            "x-extensible-enum": codes,
+        },
+        "request_id": {
+            "type": "string",
+            "description": "The request's id in the logs, as in `X-Request-Id`.",
+            "examples": ["JKJaXmPLvHcESHA="],
+        },
+    }

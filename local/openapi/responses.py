@@ -1,0 +1,171 @@
+"""The answers to failures: which a route gives, their headers, and the problem that each of them is (RFC 9457)."""
+
+import re
+from functools import cache
+from types import FunctionType
+from typing import cast
+
+from aws_lambda_powertools.event_handler.api_gateway import Route
+
+from local.openapi import problem
+from local.openapi.failures import errors_of
+from local.openapi.paths import ROOT, Json
+from local.openapi.problem import error_types
+from oms.errors import (
+    BodyTooLargeError,
+    ForbiddenError,
+    InvalidRequestError,
+    MalformedJsonError,
+    NotFoundError,
+    OmsError,
+    TooManyRequestsError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnsupportedMediaTypeError,
+)
+
+HEADERS: Json = {
+    "X-Request-Id": {
+        "description": "Identifies the request in the logs. Quote it when you ask for help.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "JKJaXmPLvHcESHA=",
+    },
+    "ETag": {
+        "description": "The version of the resource, for `If-Match` of a later change. "
+        "Public documents have a weak tag, for `If-None-Match`.",
+        "required": True,
+        "schema": {"type": "string", "pattern": '^(W/)?"[^"]+"$'},
+        "example": '"1"',
+    },
+    "Location": {
+        "description": "The path of the resource that was created or has the result, or the URL of a file.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+        "example": "/api/v1/orders/0C8Z4V6T2R9QKX1M5N7P",
+    },
+    "Idempotency-Replayed": {
+        "description": "`true` if an earlier request with this Idempotency-Key was carried out, not this one.",
+        "schema": {"type": "string", "const": "true"},
+        "example": "true",
+    },
+    "RateLimit-Policy": {
+        "description": "The limit that the call counts against: its name, `q` calls in `w` seconds.",
+        "schema": {"type": "string"},
+        "example": '"login";q=5;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left of the limit: `r` calls, until it is full again in `t` seconds.",
+        "schema": {"type": "string"},
+        "example": '"login";r=4;t=37',
+    },
+    "Retry-After": {
+        "description": "How many seconds to wait before the request is repeated, or the result is asked for.",
+        "schema": {"type": "integer", "minimum": 0},
+        "example": 1,
+    },
+    "WWW-Authenticate": {
+        "description": "The authentication that the route takes: a bearer token.",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "Bearer",
+    },
+    "Allow": {
+        "description": "The methods that this path takes, separated by commas; on 405.",
+        "schema": {"type": "string"},
+        "example": "GET, HEAD, POST",
+    },
+}
+_LIMITED = ("RateLimit-Policy", "RateLimit")
+_OF_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After", *_LIMITED), 503: ("Retry-After",)}
+_OF_CODE = {"too-many-exports": ("Retry-After",)}
+_BY_GATEWAY = {
+    429: "`too-many-requests`, or the gateway's own answer: too many requests at once.",
+    500: "`internal-error`, or the gateway's own answer: a fault of the system, which has raised an alarm.",
+    503: "`unavailable`, or the gateway's own answer: nothing was decided. Repeat with the same `Idempotency-Key`.",
+}
+
+
+def failures(operation: Json, route: Route, used: set[str]) -> Json:
+    """The responses of a route to what it cannot do, by status, and `default` for all others."""
+    by_status: dict[int, set[str]] = {}
+    for error in _errors(operation, route):
+        by_status.setdefault(error.status, set()).add(error.code)
+    limited = "api.show_allowance" in used
+    answers = {str(status): _response(status, codes, limited) for status, codes in sorted(by_status.items())}
+    return answers | {"default": {"$ref": "#/components/responses/Problem"}}
+
+
+def _errors(operation: Json, route: Route) -> set[type[OmsError]]:
+    """Those of the protocol around the route and those of its own code."""
+    rule = route.openapi_extensions or {}
+    found = set(errors_of(cast(FunctionType, route.func))) | {InvalidRequestError, OmsError, UnavailableError}
+    found.add(TooManyRequestsError)
+    if rule["x-role"] != "public":
+        found.add(UnauthenticatedError)
+    if rule["x-role"] in ("manager", "admin") or "x-manager-parameters" in rule:
+        found.add(ForbiddenError)
+    if "requestBody" in operation:
+        found |= {MalformedJsonError, BodyTooLargeError, UnsupportedMediaTypeError}
+    if "{" in route.openapi_path:
+        found.add(NotFoundError)
+    return found
+
+
+def _response(status: int, codes: set[str], limited: bool) -> Json:
+    """A reference to a shared response where one code is all that there is to say."""
+    if len(codes) == 1 and not limited:
+        (code,) = codes
+        return {"$ref": f"#/components/responses/{_component(code)}"}
+    return _described(status, codes, _LIMITED if limited else ())
+
+
+def _component(code: str) -> str:
+    return "".join(part.capitalize() for part in code.split("-"))
+
+
+def _described(status: int, codes: set[str], more_headers: tuple[str, ...] = ()) -> Json:
+    of_codes = [name for code in sorted(codes) for name in _OF_CODE.get(code, ())]
+    headers = dict.fromkeys((*_OF_STATUS.get(status, ()), *of_codes, *more_headers))
+    content: Json = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    listed = "\n".join(f"- `{code}`: {meanings()[code]}" for code in sorted(codes))
+    response: Json = {
+        "description": _BY_GATEWAY.get(status, listed),
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *headers)},
+        "content": content,
+    }
+    if status in _BY_GATEWAY:
+        content["application/json"] = {"schema": {"$ref": "#/components/schemas/GatewayProblem"}}
+        # The gateway names its requests in a header of its own.
+        response["headers"]["X-Request-Id"] = HEADERS["X-Request-Id"] | {"required": False}
+    return response
+
+
+def components(document: Json) -> None:
+    """Adds the responses that operations share, and the schemas of a problem."""
+    by_component = {_component(error.code): error for error in error_types()}
+    used = {
+        str(answer["$ref"]).rpartition("/")[2]
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for answer in operation["responses"].values()
+        if "$ref" in answer
+    } - {"Problem"}
+    shared = {name: _described(by_component[name].status, {by_component[name].code}) for name in sorted(used)}
+    other = {
+        "description": "Any other problem, such as `method-not-allowed` (405) with `Allow`. "
+        "A later version may add codes and statuses.",
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", "Allow")},
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    document["components"]["responses"] = {"Problem": other, **shared}
+    document["components"]["schemas"] |= problem.schemas()
+
+
+@cache
+def meanings() -> dict[str, str]:
+    """What each code means, from the table in functions/docs/errors.md."""
+    rows = re.findall(
+        r"^\| `([a-z-]+)` \| \d{3} \| ([^|]+) \|", (ROOT / "functions/docs/errors.md").read_text(), re.MULTILINE
+    )
+    return dict(rows)

@@ -1,0 +1,105 @@
+"""What pydantic's schemas lack, or say too much of, for readers outside."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from local.openapi.paths import Json
+from oms.schemas import Response
+
+
+def complete(document: Json) -> None:
+    """Completes all schemas in place, and leaves out those that nothing leads to."""
+    found = document["components"]["schemas"]
+    _fill_responses(document)
+    for name, schema in found.items():
+        found[name] = without_titles(schema)
+    document["paths"] = without_titles(document["paths"])
+    reached = reached_from([document["paths"], document["components"]["responses"]], found)
+    for name in reached_from(_bodies(document), found):
+        _without_defaults(found[name])
+    document["components"]["schemas"] = {name: found[name] for name in sorted(reached)}
+
+
+def references(node: Any) -> set[str]:
+    """Every `$ref` in a part of the document."""
+    if isinstance(node, dict):
+        own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
+        return own.union(*(references(inner) for inner in node.values()))
+    return set().union(*(references(inner) for inner in node)) if isinstance(node, list) else set()
+
+
+def reached_from(start: Any, schemas: Json) -> set[str]:
+    """Names of the schemas that a part of the document leads to."""
+    found: set[str] = set()
+    pending = references(start)
+    while pending:
+        name = pending.pop().rpartition("/")[2]
+        if name in schemas and name not in found:
+            found.add(name)
+            pending |= references(schemas[name])
+    return found
+
+
+def never_null(schema: Json) -> Json:
+    """The schema of a value that is absent, not null."""
+    if "anyOf" not in schema:
+        return schema
+    kept = [choice for choice in schema["anyOf"] if choice != {"type": "null"}]
+    rest = {name: it for name, it in schema.items() if name != "anyOf" and it is not None}
+    rest.pop("default", None) if schema.get("default", ...) is None else None
+    return kept[0] | rest if len(kept) == 1 else rest | {"anyOf": kept}
+
+
+def without_titles(node: Any) -> Any:
+    """Without the titles that pydantic makes of names."""
+    if isinstance(node, list):
+        return [without_titles(it) for it in node]
+    if not isinstance(node, dict):
+        return node
+    named = node.get("properties")
+    plain = {
+        name: it if name in ("example", "examples", "default", "const", "enum") else without_titles(it)
+        for name, it in node.items()
+        if name not in ("title", "properties")
+    }
+    if isinstance(named, dict):
+        plain["properties"] = {name: without_titles(it) for name, it in named.items()}
+    return {name: plain[name] for name in node if name in plain}
+
+
+def _fill_responses(document: Json) -> None:
+    """Every documented field of an answer is always there, defaults or not: but for those with `exclude_if`.
+
+    Such a field is left out where it would be null.
+    """
+    schemas = document["components"]["schemas"]
+    answers = [operation["responses"] for methods in document["paths"].values() for operation in methods.values()]
+    left_out = {model.__name__: _fields_left_out(model) for model in _subclasses(Response)}
+    for name in reached_from(answers, schemas) & left_out.keys():
+        properties = schemas[name]["properties"]
+        schemas[name]["required"] = [field for field in properties if field not in left_out[name]]
+        for field in left_out[name]:
+            properties[field] = never_null(properties[field])
+        _without_defaults(schemas[name])
+
+
+def _without_defaults(schema: Json) -> None:
+    """A default would make generated clients send what was not asked for, or take for optional what is always there."""
+    for field in schema.get("properties", {}).values():
+        field.pop("default", None)
+
+
+def _bodies(document: Json) -> list[Json]:
+    return [
+        it["requestBody"] for methods in document["paths"].values() for it in methods.values() if "requestBody" in it
+    ]
+
+
+def _fields_left_out(model: type[BaseModel]) -> set[str]:
+    """The names, as they are in an answer, of fields that an answer may lack."""
+    return {field.alias or name for name, field in model.model_fields.items() if field.exclude_if is not None}
+
+
+def _subclasses[T](root: type[T]) -> list[type[T]]:
+    return [root, *(found for child in root.__subclasses__() for found in _subclasses(child))]

@@ -1,0 +1,160 @@
+"""Holds each answer that a test sees against the served OpenAPI document: its status, its headers and its body.
+
+`tests.support.invocation` calls it for every request to a handler, and the integration tests' HTTP clients for every
+response of the local cloud. The document is read more strictly than clients should read it: an object has the fields
+that are documented and no others, a header that is not listed in `_UNDOCUMENTED` has to be declared.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jsonschema_rs
+
+DOCUMENT = Path(__file__).parents[2] / "functions/docs/openapi.json"
+_BASE = "urn:openapi"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+# What every server answers with, and no client of the API has to know.
+_UNDOCUMENTED = re.compile(
+    "cache-control|connection|content-.*|date|keep-alive|server|strict-transport-security|transfer-encoding|vary|"
+    "x-content-type-options|access-control-.*|apigw-.*|x-amz.*"
+)
+# Pages for people are no operations.
+_PAGES = re.compile("(/api/v1)?/docs(/.*)?")
+
+type Json = dict[str, Any]
+
+# The statuses that were answered, by operation.
+seen: dict[str, set[int]] = {}
+
+
+def check(method: str, path: str, status: int, headers: Mapping[str, str], text: str) -> None:
+    """Raises AssertionError where the answer to a request is not one that the document describes."""
+    if _PAGES.fullmatch(path):
+        return
+    faults = list(_faults(method, path, status, {name.lower(): value for name, value in headers.items()}, text))
+    assert not faults, f"{method} {path} → {status} is not as documented: {'; '.join(faults)}\n{text[:2000]}"
+
+
+def _faults(method: str, path: str, status: int, headers: Mapping[str, str], text: str) -> Iterator[str]:
+    place, response = _documented(method, path, status)
+    if response is None:
+        yield "the status is not declared"
+        return
+    declared = {name.lower(): _resolved(header) for name, header in response.get("headers", {}).items()}
+    for name in headers.keys() - declared.keys():
+        if not _UNDOCUMENTED.fullmatch(name):
+            yield f"the header {name} is not declared"
+    for name, header in declared.items():
+        if name in headers:
+            yield from (f"the header {name}: {it}" for it in _faults_of_header(headers[name], header["schema"]))
+        elif header.get("required"):
+            yield f"the header {name} is missing"
+    if method == "HEAD":
+        if text:
+            yield "there is a body"
+        return
+    yield from _faults_of_body(place, response.get("content", {}), headers.get("content-type"), text)
+
+
+def _faults_of_body(place: str, content: Json, content_type: str | None, text: str) -> Iterator[str]:
+    if not content:
+        if text:
+            yield "there is a body, and none is declared"
+        return
+    media_type = (content_type or "").partition(";")[0].strip()
+    if media_type not in content:
+        yield f"the content type {content_type} is not declared"
+        return
+    validator = _validator(f"{place}/content/{_escaped(media_type)}/schema")
+    try:
+        body = json.loads(text)
+    except ValueError as error:
+        yield f"the body is not JSON: {error}"
+        return
+    if not validator.is_valid(body):
+        for error in validator.iter_errors(body):
+            yield f"#/{'/'.join(map(str, error.instance_path))}: {error.message}"
+
+
+def _documented(method: str, path: str, status: int) -> tuple[str, Json | None]:
+    """The response object and the pointer to it. Where no operation is meant, `default` says how it is refused."""
+    name = "get" if method == "HEAD" else method.lower()
+    template = next((template for template, pattern in _paths() if pattern.fullmatch(path)), None)
+    if template is not None:
+        operation = _document()["paths"][template].get(name)
+        if operation and not (method == "HEAD" and operation.get("x-head") is False):
+            seen.setdefault(operation["operationId"], set()).add(status)
+            place = f"#/paths/{_escaped(template)}/{name}/responses/{status}"
+            return _followed(place, operation["responses"].get(str(status)))
+    return _followed("", {"$ref": "#/components/responses/Problem"})
+
+
+def _followed(place: str, response: Json | None) -> tuple[str, Json | None]:
+    if response and "$ref" in response:
+        return response["$ref"], _resolved(response)
+    return place, response
+
+
+def _resolved(node: Json) -> Json:
+    """The node that a reference leads to."""
+    if "$ref" not in node:
+        return node
+    place: Any = _document()
+    for part in node["$ref"].removeprefix("#/").split("/"):
+        place = place[part]
+    return place
+
+
+@cache
+def _paths() -> list[tuple[str, re.Pattern[str]]]:
+    """Fixed paths first, as they are never meant as an id."""
+    templates = sorted(_document()["paths"], key=lambda template: ("{" in template, template))
+    return [(template, re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)))) for template in templates]
+
+
+@cache
+def _document() -> Json:
+    return _closed(json.loads(DOCUMENT.read_text()))
+
+
+def _closed(node: Any) -> Any:
+    """With objects that have no other fields than the documented ones."""
+    if isinstance(node, list):
+        return [_closed(it) for it in node]
+    if not isinstance(node, dict):
+        return node
+    closed = {name: _closed(it) for name, it in node.items()}
+    if isinstance(node.get("properties"), dict) and node.get("type") == "object":
+        closed.setdefault("additionalProperties", False)
+    return closed
+
+
+def _escaped(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
+
+
+@cache
+def _registry() -> Any:
+    return jsonschema_rs.Registry([(_BASE, {"$schema": _DIALECT, **_document()})])
+
+
+@cache
+def _validator(pointer: str) -> Any:
+    """Of a schema in the document; compiled once."""
+    schema = {"$ref": f"{_BASE}{quote(pointer, safe='#/~')}"}
+    return jsonschema_rs.Draft202012Validator(schema, registry=_registry(), validate_formats=True)
+
+
+@cache
+def _header_validator(schema: str) -> Any:
+    return jsonschema_rs.Draft202012Validator(json.loads(schema), validate_formats=True)
+
+
+def _faults_of_header(value: str, schema: Json) -> Iterator[str]:
+    read: str | int = int(value) if schema["type"] == "integer" and value.isdecimal() else value
+    yield from (error.message for error in _header_validator(json.dumps(schema)).iter_errors(read))
