@@ -93,7 +93,7 @@ class Functions(Construct):
         self.passwords = self.add(
             "Passwords",
             "auth.passwords",
-            environment=signing | pepper | _auth_limits(stage),
+            environment=signing | pepper | _mail_settings(stage) | _auth_limits(stage),
             memory=FULL_CORE_MEMORY,
             concurrency=stage.passwords_concurrency,
         )
@@ -112,8 +112,9 @@ class Functions(Construct):
         self.sweeper = self.add("Sweeper", "sweeper.handler", timeout=SWEEPER_SECONDS)
         self.expiry = self.add("Expiry", "sweeper.worker", timeout=EXPIRY_SECONDS)
         self.bookkeeper = self.add("Bookkeeper", "bookkeeper.handler", timeout=BOOKKEEPER_SECONDS)
-        mails = {"OMS_MAIL_FROM": stage.mail_from or "", "OMS_PUBLIC_URL": stage.public_url or ""}
-        self.notifier = self.add("Notifier", "notifier.handler", environment=mails, timeout=NOTIFIER_SECONDS)
+        self.notifier = self.add(
+            "Notifier", "notifier.handler", environment=_mail_settings(stage), timeout=NOTIFIER_SECONDS
+        )
         self.publisher = self.add("Publisher", "publisher.handler", timeout=PUBLISHER_SECONDS)
         self.feeder = self.add("Feeder", "feeder.handler", timeout=FEEDER_SECONDS)
         self.aggregator = self.add("Aggregator", "aggregator.handler", timeout=AGGREGATOR_SECONDS)
@@ -279,6 +280,8 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "OMS_HOLD_SECONDS": str(stage.hold_seconds),
         "OMS_SHORTEST_HOLD_SECONDS": str(stage.shortest_hold_seconds or stage.hold_seconds),
         "OMS_ORDER_SHARDS": str(stage.order_shards),
+        "OMS_PASSWORD_MIN_LENGTH": str(stage.password_min_length),
+        "OMS_STAFF_PASSWORD_MIN_LENGTH": str(stage.staff_password_min_length),
         "POWERTOOLS_METRICS_NAMESPACE": stage.metrics_namespace,
         "POWERTOOLS_LOG_LEVEL": stage.log_level,
         # The text of an exception, and what a function answers, may hold what has no business in X-Ray.
@@ -315,6 +318,11 @@ def order_limits(stage: Stage) -> dict[str, str]:
         "OMS_UNVERIFIED_ORDER_VALUE_LIMIT": stage.unverified_order_value_limit,
     }
     return {name: str(value) for name, value in limits.items() if value is not None}
+
+
+def _mail_settings(stage: Stage) -> dict[str, str]:
+    """Of mails; a new password may not be made of the names in them."""
+    return {"OMS_MAIL_FROM": stage.mail_from or "", "OMS_PUBLIC_URL": stage.public_url or ""}
 
 
 def _auth_limits(stage: Stage) -> dict[str, str]:

@@ -20,6 +20,9 @@ TYPES = (
     "order.expired",
     "user.registered",
     "user.locked",
+    "user.role_changed",
+    # That a password is another one: no event, since no other system is to hear of it.
+    "password.mail",
     "webhook.disabled",
     # To each recipient of a scheduled report: the event of it names none.
     "report.mail",

@@ -35,6 +35,8 @@ _DOMAIN = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A
 SENDER = re.compile(r"[A-Za-z0-9._+-]{1,64}@" + _DOMAIN.replace("A-Z", ""))
 # In ASCII: SES and SNS take no other, and an account has its address in this form.
 ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@" + _DOMAIN)
+# The least for managers and admins, who sign in with a password alone (NIST SP 800-63B-4).
+STAFF_PASSWORD = 15
 NOT_MAILED = "none"
 DEVELOPERS_ORIGIN = re.compile(r"http://localhost:[0-9]{1,5}")
 
@@ -113,6 +115,10 @@ class Stage(BaseModel):
     # Managers and admins, by their addresses, who are mailed of the orders of each day.
     daily_report_to: tuple[str, ...] = Field((), max_length=20)
     clock_offset: int | None = None
+    # Of new passwords, in characters; 15 and more for managers and admins everywhere but in the local stage, whose demo
+    # accounts have shorter ones.
+    password_min_length: int = Field(8, ge=8, le=64)
+    staff_password_min_length: int = Field(15, ge=8, le=64)
     register_limit: int | None = Field(None, ge=1)
     login_limit: int | None = Field(None, ge=1)
     settle_seconds: int | None = Field(None, ge=1)
@@ -145,6 +151,7 @@ class Stage(BaseModel):
             setting = ".".join(str(part) for part in first["loc"])
             raise StageError(f"The setting {setting!r} of the stage {name!r} is refused: {first['msg']}.") from error
         stage._refuse_loosening()
+        stage._refuse_short_passwords()
         stage._refuse_unknown_money()
         stage._refuse_vague_origins()
         stage._refuse_useless_mail()
@@ -158,6 +165,13 @@ class Stage(BaseModel):
         for setting in LOOSENING:
             if not self.is_local and getattr(self, setting) is not None:
                 raise StageError(f"The setting {setting!r} is refused in {self.name!r}: it is for the stage 'local'.")
+
+    def _refuse_short_passwords(self) -> None:
+        if not self.is_local and self.staff_password_min_length < STAFF_PASSWORD:
+            raise StageError(
+                f"The setting 'staff_password_min_length' is refused in {self.name!r}: it must be at least "
+                f"{STAFF_PASSWORD}. A shorter one is for the stage 'local'."
+            )
 
     def _refuse_unknown_money(self) -> None:
         """What the functions would refuse too, but only when they start, and then each of their answers is a 500."""

@@ -100,6 +100,8 @@ def samples() -> dict[str, dict[str, Any]]:
         "verify": {"link": f"https://shop.example/verify-email#token={TOKEN}"},
         "reset": {"link": f"https://shop.example/reset-password#token={TOKEN}"},
         "locked": {"locked_until": "2026-11-22T10:00:00.000Z"},
+        "password.changed": {"at": "2026-11-22T09:41:07.000Z"},
+        "role.changed": {"role": "manager", "has_password": False},
         "order.created": {
             "order": sample_order(expires_at="2026-11-22T10:11:07.120Z"),
             "reserved_until": "2026-11-22T10:11:07.120Z",

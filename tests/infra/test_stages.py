@@ -30,6 +30,17 @@ def test_a28_a_loosening_setting_is_refused_outside_the_local_stage(stage: str, 
         Stage.named(stage, {setting: 1})
 
 
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_a28_short_passwords_of_managers_and_admins_are_for_the_local_stage(stage: str) -> None:
+    with pytest.raises(
+        StageError, match=f"'staff_password_min_length' is refused in '{stage}': it must be at least 15"
+    ):
+        Stage.named(stage, {**HEARD, "staff_password_min_length": 14})
+
+    assert Stage.named(stage, {**HEARD, "staff_password_min_length": 15})
+    assert Stage.named("local", {"staff_password_min_length": 8})
+
+
 def test_a28_the_synth_ends_with_one_sentence_and_no_template(tmp_path: Path) -> None:
     context = {"stage": "prod", "settings": {"prod": {"clock_offset": 3600}}}
     result = subprocess.run(

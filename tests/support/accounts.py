@@ -57,7 +57,13 @@ def account(cloud: None) -> Callable[..., User]:
     def make(email: str = "ada@example.com", **attributes: Any) -> User:
         user_id, folded = clock.random_id(), attributes.pop("email_folded", emails.fold(email))
         hashed = bcrypt.hashpw(passwords.peppered(PASSWORD, "1"), bcrypt.gensalt(4)).decode()
-        values = {"first_name": "Ada", "role": "customer", "password_hash": hashed, "pepper_version": "1"} | attributes
+        values = {
+            "first_name": "Ada",
+            "role": "customer",
+            "password_hash": hashed,
+            "pepper_version": "1",
+            "password_min_length": 15,
+        } | attributes
         user = User(
             *user_key(user_id),
             id=user_id,

@@ -183,7 +183,13 @@ def person(cloud: None) -> Callable[..., Person]:
                 email_key=email_key(email, user_id),
                 role=role,
                 created_at=at,
-                **{"first_name": "Test", "password_hash": "none", "pepper_version": "1", "email_verified": True}
+                **{
+                    "first_name": "Test",
+                    "password_hash": "none",
+                    "pepper_version": "1",
+                    "password_min_length": 15,
+                    "email_verified": True,
+                }
                 | attributes,
             )
         )

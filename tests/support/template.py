@@ -54,6 +54,8 @@ EVERY_SETTING: Mapping[str, object] = {
     "unverified_stock_share_limit": 10,
     "unverified_order_value_limit": "250.00",
     "unverified_hold_seconds": 900,
+    "password_min_length": 10,
+    "staff_password_min_length": 20,
     "order_shards": 4,
     "shipping_max": "500.00",
     "shipping_flat": "4.90",

@@ -36,7 +36,7 @@ BENEATH_SCHEMAS = {
     "oms.orders.states",
     "oms.emails",
     "oms.texts",
-    "oms.identity.passwords",
+    "oms.identity.password_rules",
 }
 
 

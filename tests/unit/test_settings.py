@@ -10,6 +10,7 @@ LOOSENING = {
     "OMS_REGISTER_LIMIT": "1000",
     "OMS_LOGIN_LIMIT": "2000",
     "OMS_SETTLE_SECONDS": "5",
+    "OMS_STAFF_PASSWORD_MIN_LENGTH": "8",
     "OMS_WEBHOOK_PRIVATE_TARGETS": "true",
 }
 
@@ -24,6 +25,7 @@ def test_loosening_settings_count_on_loopback(endpoint: str) -> None:
     assert loosened.settle == timedelta(seconds=5)
     assert loosened.clock_offset == timedelta(hours=1)
     assert (loosened.register_limit, loosened.login_limit) == (1000, 2000)
+    assert loosened.staff_password_min_length == 8
     assert loosened.webhook_private_targets
 
 
@@ -50,6 +52,7 @@ def test_a28_loosening_settings_are_ignored_anywhere_else(endpoint: str | None) 
 
     assert (kept.clock_offset, kept.settle) == (timedelta(0), timedelta(minutes=15))
     assert (kept.register_limit, kept.login_limit) == (5, 5)
+    assert kept.staff_password_min_length == 15
     assert not kept.webhook_private_targets
 
 
@@ -57,6 +60,7 @@ def test_a28_loosening_settings_are_ignored_anywhere_else(endpoint: str | None) 
     ("name", "value"),
     [
         ("OMS_HOLD_SECONDS", "0"),
+        ("OMS_PASSWORD_MIN_LENGTH", "7"),
         ("OMS_HOLD_SECONDS", "-1"),
         ("OMS_HOLD_SECONDS", "half an hour"),
         ("OMS_SHORTEST_HOLD_SECONDS", "0"),

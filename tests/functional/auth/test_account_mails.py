@@ -115,6 +115,33 @@ def test_nobody_gets_a_mail_for_an_address_without_an_active_account(
     assert mails() == []
 
 
+def test_the_owner_hears_of_a_new_password_once(ada: User, ses: Ses) -> None:
+    message = json.dumps({"password_of": ada.id, "version": "2", "at": "2026-11-22T09:41:07.000Z"})
+
+    notify(message, message)
+
+    assert (ses.subjects, ses.recipients) == (["Your password was changed"], [ada.email])
+    assert "22 November 2026, 09:41 UTC" in ses.texts[0]
+
+
+def test_the_owner_hears_of_another_role_and_that_the_password_is_removed(ada: User, ses: Ses) -> None:
+    ada.role, ada.password_hash = "manager", None
+    put_item(ada)
+    message = event("user.role_changed", {"id": ada.id, "role": "manager", "status": "active"}, of=ada.id)
+
+    notify(message, message)
+
+    assert ses.subjects == ["Your role was changed"]
+    assert "It is now: manager." in ses.texts[0]
+    assert "your old one is removed" in ses.texts[0]
+
+
+def test_a_role_that_has_changed_again_is_not_mailed(ada: User, ses: Ses) -> None:
+    notify(event("user.role_changed", {"id": ada.id, "role": "manager", "status": "active"}, of=ada.id))
+
+    assert ses.sent == []
+
+
 def test_who_has_verified_the_address_meanwhile_gets_no_link_for_it(ada: User, ses: Ses) -> None:
     ada.email_verified = True
     put_item(ada)

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from oms.dynamodb import client, get_item, put_item
-from oms.identity import administration, service
+from oms.identity import administration, mailed_tokens, service
 from oms.identity.models import ADMINS_KEY, Admins, IdentityItem, User, email_key, user_key
 from tests.support.accounts import audit_entries, log_in
 from tests.support.aws_calls import answer_lost, intercepted, overtaken
@@ -200,6 +200,48 @@ def test_a06_a_role_counts_from_the_next_request_on_with_the_old_token(
     assert call("POST", path, {}, token=customer.token).status == 422
     patch(boss, customer.id, "role", "customer")
     assert call("POST", path, {}, token=customer.token).status == 403
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "known_length", "kept"),
+    [
+        ("customer", "manager", 15, True),
+        ("customer", "manager", 8, False),
+        ("customer", "admin", 0, False),  # set before lengths were noted
+        ("manager", "admin", 0, False),
+        ("admin", "manager", 0, True),
+        ("manager", "customer", 0, True),
+    ],
+)
+def test_a_promotion_removes_a_password_that_is_too_short_for_the_new_role(
+    boss: Person, account: Callable[..., User], old: str, new: str, known_length: int, kept: bool
+) -> None:
+    user = account("eve@example.com", role=old, password_min_length=known_length)
+    tokens = log_in("eve@example.com").json
+
+    assert patch(boss, user.id, "role", new).status == 200
+
+    assert (call("GET", "/api/v1/auth/me", token=tokens["access_token"]).status == 200) == kept
+    assert (log_in("eve@example.com").status == 200) == kept
+    (entry,) = [it for it in audit_entries() if it.action == "user.role_changed"]
+    assert entry.details == {"old": old, "new": new, **({} if kept else {"password": "removed"})}
+
+
+def test_a_promoted_user_without_a_password_sets_one_that_is_long_enough(
+    boss: Person, account: Callable[..., User]
+) -> None:
+    user = account("eve@example.com", password_min_length=8)
+    patch(boss, user.id, "role", "manager")
+    stored, token = mailed_tokens.mint(now(user.id), "reset")
+    put_item(stored)
+
+    def reset(password: str) -> Answer:
+        return call("POST", "/api/v1/auth/password/reset", {"token": str(token), "new_password": password})
+
+    assert places(reset("kx7#Qm2v-kx7#Q")) == {"#/new_password"}
+    assert reset("kx7#Qm2v-kx7#Qm").status == 204
+    assert log_in("eve@example.com", "kx7#Qm2v-kx7#Qm").status == 200
+    assert now(user.id).password_min_length == 15
 
 
 def test_a06_disabling_ends_every_session_for_good(boss: Person, ada: User) -> None:

@@ -74,7 +74,19 @@ def test_what_else_changes_of_an_account_tells_nothing(ada: User) -> None:
         update_item(User(*user_key(ada.id)), [User.email_verified.set(True), User.locks_epoch.add(1)])
 
     assert len(records) > 5
-    assert entries_of(records) == []
+    assert published(records) == []
+
+
+def test_a_new_password_asks_for_a_mail_and_is_no_event(ada: User) -> None:
+    with streamed("identity") as records:
+        token = log_in().json["access_token"]
+        body = {"current_password": PASSWORD, "new_password": f"{PASSWORD}!"}
+        assert call("PUT", "/api/v1/auth/password", body, token=token).status == 204
+
+    (entry,) = entries_of(records)
+
+    assert (entry["Source"], entry["DetailType"]) == ("oms.internal", "password.mail")
+    assert json.loads(entry["Detail"]) == {"password_of": ada.id, "version": "2", "at": "2025-11-22T16:46:40.000Z"}
 
 
 def test_an_operators_name_is_not_told(cloud: None) -> None:

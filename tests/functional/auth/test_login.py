@@ -41,6 +41,13 @@ def fail(times: int, **more: Any) -> Answer:
     return answer
 
 
+def test_a_password_that_is_set_already_signs_in_though_a_new_one_may_not_be_so(account: Callable[..., User]) -> None:
+    hashed = passwords.make_hash("password")
+    account("eve@example.com", role="admin", password_hash=hashed.text, pepper_version=hashed.pepper_version)
+
+    assert log_in("eve@example.com", "password").status == 200
+
+
 def test_it_answers_tokens_that_work() -> None:
     answer = log_in()
 

@@ -85,6 +85,8 @@ def test_an_address_with_the_same_canonical_form_is_taken(email: str) -> None:
         ({"password": "x" * 129}, "#/password"),
         ({"password": "password123"}, "#/password"),
         ({"password": "e\u0301" * 4}, "#/password"),
+        ({"password": "Ada@Example.org"}, "#/password"),
+        ({"password": "LOVELACE1"}, "#/password"),
         ({"first_name": ""}, "#/first_name"),
         ({"first_name": "  "}, "#/first_name"),
         ({"first_name": "A\nB"}, "#/first_name"),

@@ -26,6 +26,8 @@ def asked_by(body: str) -> Notice | None:
         return account_mails.reset(message["request"])
     if "report" in message:
         return report_mails.ready(message["report"], message["user"])
+    if "password_of" in message:
+        return account_mails.password_changed(message["password_of"], message["version"], message["at"])
     if clock.instant(message["occurred_at"]) + AWAITED < clock.now():
         return None
     return _ASKING[message["type"]](message, body)
@@ -35,5 +37,8 @@ _ASKING: dict[str, Callable[[Message, str], Notice | None]] = {
     **dict.fromkeys(order_mails.MAILED, lambda _, body: order_mails.notice(body)),
     "user.registered": lambda event, _: account_mails.verification(event["data"]["id"]),
     "user.locked": lambda event, _: account_mails.lock(event["id"], event["data"]["id"], event["data"]["locked_until"]),
+    "user.role_changed": lambda event, _: account_mails.role_changed(
+        event["id"], event["data"]["id"], event["data"]["role"]
+    ),
     "webhook.disabled": lambda event, _: webhook_mails.disabled(event["id"], event["data"]["id"]),
 }

@@ -98,6 +98,8 @@ class Settings:
     settle: timedelta
     register_limit: int
     login_limit: int
+    password_min_length: int
+    staff_password_min_length: int
     webhook_private_targets: bool
 
 
@@ -187,6 +189,11 @@ def read(environment: Mapping[str, str]) -> Settings:
         clock_offset=timedelta(seconds=float(loosened.get("OMS_CLOCK_OFFSET", "0"))),
         register_limit=_at_least(1, loosened.get("OMS_REGISTER_LIMIT", "5")),
         login_limit=_at_least(1, loosened.get("OMS_LOGIN_LIMIT", "5")),
+        password_min_length=_at_least(8, environment.get("OMS_PASSWORD_MIN_LENGTH", "8")),
+        # Where a password is all that they sign in with (NIST SP 800-63B-4, 3.1.1.2).
+        staff_password_min_length=max(
+            8 if loosened else 15, _at_least(8, environment.get("OMS_STAFF_PASSWORD_MIN_LENGTH", "15"))
+        ),
         # Receivers on this machine: plain http, any port, and addresses that are not public.
         webhook_private_targets=loosened.get("OMS_WEBHOOK_PRIVATE_TARGETS") == "true",
     )

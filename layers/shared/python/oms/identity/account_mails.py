@@ -15,6 +15,7 @@ from oms.settings import settings
 
 RESETS = Bound("reset", 3, 3600)
 LOCKS = Bound("locked", 1, 24 * 3600)
+PASSWORDS = Bound("password", 5, 24 * 3600)
 # Later, a mail about what nobody remembers asking for would only alarm.
 _RESET_IS_AWAITED = timedelta(hours=1)
 
@@ -58,6 +59,28 @@ def lock(event_id: str, user_id: str, locked_until: str) -> Notice:
         return None if is_over else Content({"locked_until": locked_until})
 
     return Notice(event_id, "locked", user_id, content, bounds=(LOCKS,))
+
+
+def password_changed(user_id: str, version: str, at: str) -> Notice:
+    """For a user whose password is another one since `at`: by a change or a reset, which may not have been theirs."""
+    return Notice(
+        f"password#{user_id}#{version}",
+        "password.changed",
+        user_id,
+        content=lambda _: Content({"at": at}),
+        bounds=(PASSWORDS,),
+    )
+
+
+def role_changed(event_id: str, user_id: str, role: str) -> Notice:
+    """For a user who has another role, and perhaps no password any more: the new role needs a longer one."""
+
+    def content(user: User) -> Content | None:
+        if user.role != role:
+            return None  # it has changed again, and that is another mail
+        return Content({"role": role, "has_password": user.password_hash is not None})
+
+    return Notice(event_id, "role.changed", user_id, content)
 
 
 def _with_link(user: User, purpose: Purpose) -> Content:

@@ -10,8 +10,10 @@ from pynamodb.transactions import TransactWrite
 from oms import audit, clock, emails
 from oms.dynamodb import TryAgainError, batch_get, failed, get_item, retrying, transaction
 from oms.errors import LastAdminError, NotFoundError, OwnAccountError
+from oms.identity import passwords
 from oms.identity.access import CurrentUser
 from oms.identity.models import ADMINS_KEY, USERS, Admins, Changed, IdentityItem, User, user_key
+from oms.identity.password_rules import shortest_for
 from oms.identity.schemas import ListUsersQuery
 from oms.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
 
@@ -59,12 +61,18 @@ def get_user(user_id: str) -> User:
     return user
 
 
+_RANK = {"customer": 1, "manager": 2, "admin": 3}
+
 type Check = Callable[[User], None]
 """Refuses a version that is not the one meant."""
 
 
 def change_role(user_id: str, role: str, *, by: CurrentUser, address: str, check: Check) -> User:
-    """As `_change`. Sessions go on, with the new role from their next request on."""
+    """As `_change`. Sessions go on, with the new role from their next request on.
+
+    Who rises to a role that needs a longer password than theirs is known to be has none from then on: all sessions end,
+    and a reset by mail sets one.
+    """
     return _change(user_id, "role", role, by=by, address=address, check=check)
 
 
@@ -94,7 +102,11 @@ def _change(user_id: str, name: str, value: str, *, by: CurrentUser, address: st
             actor_role=by.role,
             address=address,
             target=f"user#{user_id}",
-            details={"old": getattr(seen, name), "new": value},
+            details={
+                "old": getattr(seen, name),
+                "new": value,
+                **({"password": "removed"} if _loses_password(seen, changed) else {}),
+            },
         )
         stored = _store(seen, changed, entry)
         if stored.version == changed.version and getattr(stored, name) == value:
@@ -130,7 +142,15 @@ def _changed(user: User, name: str, value: str, by: CurrentUser) -> User:
     changed.changed = Changed(actor_id=by.id, actor_role=by.role, at=at, version=changed.version)
     if value == "disabled":
         changed.auth_epoch = user.auth_epoch + 1
+    if _RANK[changed.role] > _RANK[user.role] and user.password_min_length < shortest_for(changed.role):
+        changed.password_hash = changed.pepper_version = None
+        changed.password_min_length = 0
+        changed.auth_epoch = user.auth_epoch + 1
     return changed
+
+
+def _loses_password(seen: User, changed: User) -> bool:
+    return seen.password_hash is not None and changed.password_hash is None
 
 
 def _update(writes: TransactWrite, seen: User, changed: User) -> None:
@@ -140,6 +160,7 @@ def _update(writes: TransactWrite, seen: User, changed: User) -> None:
         User.auth_epoch.set(changed.auth_epoch),
         User.version.set(changed.version),
         User.changed.set(changed.changed),
+        *(passwords.removing() if _loses_password(seen, changed) else []),
     ]
     writes.update(User(*user_key(seen.id)), actions, User.version == seen.version, return_values="ALL_OLD")
 

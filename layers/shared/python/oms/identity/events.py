@@ -26,6 +26,7 @@ LOCKED = EventType("user.locked", UserLockedData, "An account was locked, after 
 EVENTS = [REGISTERED, ROLE_CHANGED, STATUS_CHANGED, LOCKED]
 
 MAIL_REQUESTED = "mail.requested"
+PASSWORD_MAIL = "password.mail"  # noqa: S105 - the type of a message
 
 
 def events_of(change: Change) -> list[Event[UserEventData] | Event[UserLockedData] | Internal]:
@@ -34,7 +35,8 @@ def events_of(change: Change) -> list[Event[UserEventData] | Event[UserLockedDat
         return []
     match change.new["kind"]["S"]:
         case "user":
-            return [*_user_events(change, User.from_raw_data(change.new))]
+            user = User.from_raw_data(change.new)
+            return [*_user_events(change, user), *_password_mails(change, user)]
         case "counter":
             return [*_lock_events(change, Counter.from_raw_data(change.new))]
         case "mail-request":
@@ -67,6 +69,15 @@ def _user_events(change: Change, user: User) -> list[Event[UserEventData]]:
         )
         for it in types
     ]
+
+
+def _password_mails(change: Change, user: User) -> list[Internal]:
+    """That the password is another one. No two hashes are the same, so a change to the same password counts as well."""
+    old = User.from_raw_data(change.old) if change.old else None
+    if old is None or user.password_hash is None or old.password_hash == user.password_hash:
+        return []
+    at = clock.timestamp(clock.from_seconds(change.at))
+    return [Internal(PASSWORD_MAIL, {"password_of": user.id, "version": str(user.version), "at": at})]
 
 
 def _changed_by(change: Change, user: User) -> Changed:

@@ -15,8 +15,19 @@ from oms import audit, clock, emails
 from oms.actors import System
 from oms.audit import AuditItem
 from oms.dynamodb import failed, get_item, retrying, tables_named, transaction
+from oms.identity import passwords
 from oms.identity.mailed_tokens import LIFE_SECONDS, link, mint
-from oms.identity.models import ADMINS_KEY, Admins, Changed, Claim, IdentityItem, User, claim_key, email_key, user_key
+from oms.identity.models import (
+    ADMINS_KEY,
+    Admins,
+    Changed,
+    Claim,
+    IdentityItem,
+    User,
+    claim_key,
+    email_key,
+    user_key,
+)
 from oms.identity.opaque_tokens import MailToken
 from oms.stacks import acting_on, operator, output_of, table_of
 
@@ -101,6 +112,7 @@ def _promoted(user: User) -> User:
     changed = User.from_raw_data(user.serialize())
     changed.role, changed.status, changed.email_verified = "admin", "active", True
     changed.password_hash = changed.pepper_version = None
+    changed.password_min_length = 0
     changed.auth_epoch, changed.version = user.auth_epoch + 1, user.version + 1
     changed.devices_epoch = user.devices_epoch + 1
     changed.changed = _by_operator(changed.version)
@@ -113,8 +125,7 @@ def _promote(writes: TransactWrite, user: User, changed: User) -> None:
         User.role.set(changed.role),
         User.status.set(changed.status),
         User.email_verified.set(changed.email_verified),
-        User.password_hash.remove(),
-        User.pepper_version.remove(),
+        *passwords.removing(),
         User.auth_epoch.set(changed.auth_epoch),
         User.devices_epoch.set(changed.devices_epoch),
         User.version.set(changed.version),

@@ -45,7 +45,8 @@ class User(IdentityItem, discriminator="user"):
     device unknown once `devices_epoch` has; the failures of a device are forgotten once `locks_epoch` has.
 
     `changed` moves with role and status, whose events it signs; users from before it was kept have none.
-    Without a password, as the first admin of a deployment begins, no password is right.
+    Without a password, as the first admin of a deployment begins, no password is right. `password_min_length` is the
+    greatest minimum length of the settings that the password was found to have, 0 where it was never measured.
 
     `open_orders` follows the customer's orders by seconds: see `oms.reports.order_sums`. It is no part of what
     `version` counts.
@@ -63,6 +64,7 @@ class User(IdentityItem, discriminator="user"):
     status = UnicodeAttribute(default="active")
     password_hash = UnicodeAttribute(null=True)
     pepper_version = UnicodeAttribute(null=True)
+    password_min_length = IntegerAttribute(default=0)
     auth_epoch = IntegerAttribute(default=0)
     devices_epoch = IntegerAttribute(default=0)
     locks_epoch = IntegerAttribute(default=0)

@@ -13,10 +13,11 @@ from pynamodb.expressions.update import Action
 from oms import audit, clock
 from oms.dynamodb import ConditionFailedError, TryAgainError, failed, retrying, transaction, update_item
 from oms.errors import InvalidCredentialsError, UnauthenticatedError
-from oms.identity import devices, passwords
+from oms.identity import devices, password_rules, passwords
 from oms.identity.access import CurrentUser
 from oms.identity.limits import take_slot
 from oms.identity.models import Counter, Session, User, counter_key, session_key, user_key
+from oms.identity.password_rules import Owner
 from oms.identity.passwords import PasswordHash
 from oms.identity.schemas import ChangePasswordRequest
 from oms.rate_limits import Report, Window
@@ -34,10 +35,11 @@ def change_password(
     """The user's new version. All other sessions end, this one too if the request says so, and all other devices are
     forgotten. `check` refuses a version that is not the one meant, before anything is counted.
 
-    Raises InvalidCredentialsError, TooManyRequestsError (by address); UnauthenticatedError when the session ended
-    meanwhile; UnavailableError.
+    Raises InvalidRequestError for a password that is not good enough, InvalidCredentialsError, TooManyRequestsError (by
+    address); UnauthenticatedError when the session ended meanwhile; UnavailableError.
     """
     check(who.user)
+    password_rules.require(Owner.of(who.user), request.new_password, pointer="#/new_password")
     session = _count(who, address, report)
     stored_hash = who.user.password_hash
     present = PasswordHash(stored_hash, who.user.pepper_version or "") if stored_hash else None
@@ -127,8 +129,7 @@ def _store(user: User, session: Session, new: PasswordHash, entry: audit.AuditEn
             writes.update(
                 User(*user_key(user.id)),
                 [
-                    User.password_hash.set(new.text),
-                    User.pepper_version.set(new.pepper_version),
+                    *passwords.setting(new),
                     User.auth_epoch.set(epoch),
                     User.devices_epoch.set(devices_epoch),
                     User.version.set(user.version + 1),

@@ -9,10 +9,19 @@ from pynamodb.exceptions import TransactWriteError
 from oms import audit, clock, emails
 from oms.dynamodb import failed, put_item, retrying, transaction
 from oms.errors import TooManyRequestsError
-from oms.identity import devices, mailed_tokens, passwords
+from oms.identity import devices, mailed_tokens, password_rules, passwords
 from oms.identity.limits import take_slot
-from oms.identity.models import Counter, MailedToken, MailRequest, User, counter_key, mail_request_key, user_key
+from oms.identity.models import (
+    Counter,
+    MailedToken,
+    MailRequest,
+    User,
+    counter_key,
+    mail_request_key,
+    user_key,
+)
 from oms.identity.opaque_tokens import DeviceToken, hashed
+from oms.identity.password_rules import Owner
 from oms.identity.passwords import PasswordHash
 from oms.identity.schemas import ResetPasswordRequest
 from oms.rate_limits import Window
@@ -60,11 +69,13 @@ def reset_password(request: ResetPasswordRequest, *, address: str) -> Reset:
     shows the token is a known device from then on if it wants to be: it has read the mail, which proves more than a
     password.
 
-    Raises InvalidTokenError. An account that was disabled stays so: its tokens ended with its epoch.
+    Raises InvalidTokenError, and InvalidRequestError for a password that is not good enough, which leaves the token
+    good. An account that was disabled stays so: its tokens ended with its epoch.
     """
     user, token = mailed_tokens.read(request.token, "reset")
     if token.epoch != user.auth_epoch or user.status != "active":
         raise mailed_tokens.refusal()
+    password_rules.require(Owner.of(user), request.new_password, pointer="#/new_password")
     new = passwords.make_hash(request.new_password)
     entry = audit.entry(
         "password.reset", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
@@ -87,8 +98,7 @@ def _store_reset(
             writes.update(
                 User(*user_key(user.id)),
                 [
-                    User.password_hash.set(new.text),
-                    User.pepper_version.set(new.pepper_version),
+                    *passwords.setting(new),
                     User.auth_epoch.set(user.auth_epoch + 1),
                     User.devices_epoch.set(devices_epoch),
                     User.version.set(User.version + 1),

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from oms.identity import passwords
+from oms.identity import password_rules
 from oms.identity.models import Session, User
 from oms.schemas import EmailAddress, PageQuery, Request, Response, VisibleText, any_of, at_second
 
@@ -12,11 +12,14 @@ Name = Annotated[str, VisibleText(100)]
 NewPassword = Annotated[
     str,
     Field(
-        min_length=passwords.MIN_LENGTH,
-        max_length=passwords.MAX_LENGTH,
+        min_length=password_rules.MIN_LENGTH,
+        max_length=password_rules.MAX_LENGTH,
         json_schema_extra={"format": "password"},
+        description="No common password, and not made of the user's e-mail address or name. Managers and admins need "
+        "15 characters, or as many as the deployment asks for.",
+        examples=["three quiet lighthouses"],
     ),
-    AfterValidator(passwords.check_new),
+    AfterValidator(password_rules.check_new),
 ]
 
 

@@ -9,12 +9,13 @@ from oms import audit, clock, emails
 from oms.actors import Actor, System
 from oms.dynamodb import ConditionFailedError, TryAgainError, retrying, transaction, update_item
 from oms.errors import EmailTakenError
-from oms.identity import devices, passwords
+from oms.identity import devices, password_rules, passwords
 from oms.identity.access import UserRole
 from oms.identity.administration import count_admins
 from oms.identity.limits import take_slot
 from oms.identity.models import Changed, Claim, Device, User, claim_key, email_key, user_key
 from oms.identity.opaque_tokens import hashed
+from oms.identity.password_rules import Owner
 from oms.identity.schemas import RegisterRequest, UpdateMeRequest
 from oms.rate_limits import Report, Window
 from oms.settings import settings
@@ -29,6 +30,8 @@ class Registration:
 def register(request: RegisterRequest, *, address: str, report: Report) -> Registration:
     """A new customer, and the client that registers as their first known device: nobody can lock out an owner who has
     not signed in yet. Raises EmailTakenError, TooManyRequestsError (by address), UnavailableError."""
+    owner = Owner("customer", request.email, request.first_name, request.last_name)
+    password_rules.require(owner, request.password, pointer="#/password")
     window = Window("register", settings().register_limit, int(clock.now().timestamp()))
     take_slot(window, address, report)
     user = _new_user(
@@ -87,9 +90,10 @@ def create_user(
     email_verified: bool = False,
 ) -> User:
     """A user of any role, made by the system and not by a request. Raises EmailTakenError; ValueError for bad input."""
+    password_rules.check_of(Owner(role, email, first_name, last_name), password)
     user = _new_user(
         email=emails.canonical(email),
-        password=passwords.check_new(password),
+        password=password_rules.check_new(password),
         first_name=first_name,
         last_name=last_name,
         role=role,
@@ -135,6 +139,7 @@ def _new_user(
         role=role,
         password_hash=password_hash.text,
         pepper_version=password_hash.pepper_version,
+        password_min_length=password_hash.min_length,
         created_at=at,
         changed=Changed(actor_id=by.id if by else user_id, actor_role=by.role if by else role, at=at, version=1),
     )
