@@ -155,6 +155,8 @@ class Functions(Construct):
         grant_in(data.identity, self.orders, ["UpdateItem"], partitions=["slot#orders#*"])
 
         grant(data.inventory, self.inventory, *READ, "PutItem", "UpdateItem")
+        # A category that has no products left.
+        grant_in(data.inventory, self.inventory, ["DeleteItem"], partitions=["categories"])
         grant(data.inventory, self.admin, *READ, "PutItem", "UpdateItem", "ConditionCheckItem")
         grant(data.inventory, self.verifier, *READ, "PutItem", "UpdateItem", "DeleteItem")
         grant(data.inventory, self.orders, "BatchGetItem", "UpdateItem")

@@ -7,12 +7,13 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms import api
 from oms.api import CUSTOMER, MANAGER, current_user
-from oms.inventory import book, service
+from oms.inventory import book, categories, service
 from oms.inventory.schemas import (
     AdjustStockRequest,
     CategoryList,
     CategoryResponse,
     CreateProductRequest,
+    ListCategoriesQuery,
     ListProductsQuery,
     ManagedProductResponse,
     MovementPage,
@@ -76,9 +77,9 @@ def list_movements(product_id: str, query: Annotated[PageQuery, Query()]) -> Res
 
 
 @app.get("/api/v1/inventory/categories", **CUSTOMER)
-def list_categories() -> Response[CategoryList]:
-    categories = service.list_categories()
-    return api.ok(CategoryList(items=[CategoryResponse(name=it.sk, product_count=it.products) for it in categories]))
+def list_categories(query: Annotated[ListCategoriesQuery, Query()]) -> Response[CategoryList]:
+    page = categories.list_categories(limit=query.limit, after=api.list_position(query.cursor))
+    return api.listed(page, lambda it: CategoryResponse(name=it.sk, product_count=it.products), CategoryList)
 
 
 lambda_handler = serve(app)

@@ -215,9 +215,9 @@ def create_product(world: World) -> Ask:
     return lambda: world.shop.manage("POST", "products", body)
 
 
-def replace_product(world: World) -> Ask:
-    body = {"sku": "SKU-0", "name": "Saw", "category": "Garden", "price": 6, "status": "archived"}
-    return lambda: world.shop.manage("PUT", f"products/{world.product}", body)
+def replace_product(category: str) -> Callable[[World], Ask]:
+    body = {"sku": "SKU-0", "name": "Saw", "category": category, "price": 6, "status": "active"}
+    return lambda world: lambda: world.shop.manage("PUT", f"products/{world.product}", body)
 
 
 def adjust_stock(world: World) -> Ask:
@@ -378,7 +378,8 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"GET {PRODUCTS}", "two statuses", 4, get(f"{PRODUCTS}?status=active,archived")),
     (f"POST {PRODUCTS}", "", 2, create_product),
     (f"GET {PRODUCTS}/<product_id>", "", 2, get(f"{PRODUCTS}/{{product}}")),
-    (f"PUT {PRODUCTS}/<product_id>", "", 3, replace_product),
+    (f"PUT {PRODUCTS}/<product_id>", "", 3, replace_product("Tools")),
+    (f"PUT {PRODUCTS}/<product_id>", "out of its category", 4, replace_product("Garden")),
     (f"PATCH {PRODUCTS}/<product_id>/stock", "", 3, adjust_stock),
     (f"GET {PRODUCTS}/<product_id>/movements", "", 2, list_movements),
     ("GET /api/v1/inventory/categories", "", 2, own("/api/v1/inventory/categories")),

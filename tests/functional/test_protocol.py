@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from oms import api
+from oms.inventory import categories
 from oms.inventory import service as inventory
 from tests.support.aws_calls import recorded
 from tests.support.gateway import assert_problem, call, places
@@ -241,8 +242,9 @@ def test_an_unknown_failure_is_logged_with_its_request_and_not_answered(
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("the unknown")
 
-    for name in ("list_products", "get_product", "list_categories"):
+    for name in ("list_products", "get_product"):
         monkeypatch.setattr(inventory, name, fail)
+    monkeypatch.setattr(categories, "list_categories", fail)
     log = io.StringIO()
     monkeypatch.setattr(api.logger.registered_handler, "stream", log)
 

@@ -75,7 +75,7 @@ ALLOWED = {
     },
     "Inventory": {
         "DataIdentity": WHO,
-        "DataInventory": READ | PUT,
+        "DataInventory": READ | PUT | {"dynamodb:DeleteItem"},
         "DataAudit": APPEND,
         "KeysOrigin": SECRET,
         "parameter": PARAMETER,

@@ -100,7 +100,7 @@ class Response(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
-def _whole_number(text: Any) -> Any:
+def whole_number(text: Any) -> Any:
     if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 9:
         return int(text)
     if isinstance(text, int):
@@ -122,7 +122,7 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 class PageQuery(BaseModel):
     """The parameters of every list."""
 
-    limit: Annotated[int, BeforeValidator(_whole_number)] = Field(20, ge=1, le=100)
+    limit: Annotated[int, BeforeValidator(whole_number)] = Field(20, ge=1, le=100)
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
 
 

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from oms import texts
 from oms.inventory.models import Movement, Product, StockItem
 from oms.money import Money, to_text
-from oms.schemas import Flag, Form, KeyName, PageQuery, Request, Response, VisibleText, any_of
+from oms.schemas import Flag, Form, KeyName, PageQuery, Request, Response, VisibleText, any_of, whole_number
 from oms.settings import settings
 
 MAX_UNITS = 10**9
@@ -190,6 +190,12 @@ class MovementPage(Response):
     next_cursor: str | None
 
 
+class ListCategoriesQuery(PageQuery):
+    """Pages are as long as they can be by default: few shops have more categories."""
+
+    limit: Annotated[int, BeforeValidator(whole_number)] = Field(100, ge=1, le=100)
+
+
 class CategoryResponse(Response):
     name: str
     product_count: int
@@ -197,4 +203,4 @@ class CategoryResponse(Response):
 
 class CategoryList(Response):
     items: list[CategoryResponse]
-    next_cursor: None = None
+    next_cursor: str | None

@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
-from pynamodb.transactions import TransactWrite
 
 from oms import clock
 from oms.actors import Actor
-from oms.dynamodb import TryAgainError, batch_get, client, failed, get_item, retrying, transaction
+from oms.dynamodb import TryAgainError, batch_get, failed, get_item, transaction
 from oms.errors import InsufficientStockError, InvalidRequestError, NotFoundError, SkuTakenError
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.inventory.categories import count_products, remove_if_empty
 from oms.inventory.listings import listing
-from oms.inventory.models import Adjustment, Category, Cause, Edit, InventoryItem, Product, SkuClaim, StockItem
+from oms.inventory.models import Adjustment, Cause, Edit, InventoryItem, Product, SkuClaim, StockItem
 from oms.inventory.schemas import (
     AdjustStockRequest,
     CreateProductRequest,
@@ -23,7 +23,6 @@ from oms.inventory.schemas import (
     ReplaceProductRequest,
 )
 from oms.pages import Page, merged_page
-from oms.settings import settings
 
 
 class Stocked(NamedTuple):
@@ -75,22 +74,6 @@ def _read(product_ids: Iterable[str]) -> dict[str, Stocked]:
         if isinstance(product, Product) and isinstance(stock, StockItem):
             found[product_id] = Stocked(product, stock)
     return found
-
-
-def list_categories() -> list[Category]:
-    """The categories that have active products, by name."""
-    query = {
-        "TableName": settings().inventory_table,
-        "KeyConditionExpression": "pk = :categories",
-        "ExpressionAttributeValues": {":categories": {"S": Category.key("")[0]}},
-    }
-    categories: list[Category] = []
-    while True:
-        response = retrying(lambda: client().query(**query))
-        categories += [Category.from_raw_data(item) for item in response["Items"]]
-        if "LastEvaluatedKey" not in response:
-            return [category for category in categories if category.products > 0]
-        query["ExclusiveStartKey"] = response["LastEvaluatedKey"]
 
 
 # ---- products -------------------------------------------------------------------------------------------------------
@@ -178,7 +161,7 @@ def put_new_product(product: Product, stock: StockItem) -> None:
         claim = SkuClaim(*SkuClaim.key(product.sku), product_id=product.id)
         write.save(claim, condition=SkuClaim.pk.does_not_exist())
         write.save(stock, condition=StockItem.pk.does_not_exist())
-        _count(write, product.category, 1)
+        count_products(write, product.category, 1)
 
 
 def replace_product(
@@ -244,15 +227,11 @@ def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: 
         if left != entered:
             for category, units in ((left, -1), (entered, 1)):
                 if category is not None:
-                    _count(write, category, units)
+                    count_products(write, category, units)
+    if left is not None and left != entered:
+        remove_if_empty(left)
     stock.low_stock_threshold = request.low_stock_threshold
     return stored
-
-
-def _count(write: TransactWrite, category: str, products: int) -> None:
-    write.update(
-        Category(*Category.key(category)), actions=[Category.kind.set(Category), Category.products.add(products)]
-    )
 
 
 def _counted_in(product: Product) -> str | None:
