@@ -8,10 +8,14 @@ import pytest
 
 from oms import settings
 from oms.clock import instant
+from oms.dynamodb import get_item
 from oms.orders import pricing
+from oms.orders.models import Order
+from tests.support.event_bus import published
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Person
 from tests.support.orders import ORDERS, PRODUCTS, Make, Place, post, stock
+from tests.support.streams import streamed
 
 ADDRESS = {"name": "Ada", "line1": "1 Main St", "city": "Bonn", "postal_code": "53111", "country": "DE"}
 
@@ -69,6 +73,32 @@ def test_every_documented_field_is_there_when_unset(customer: Person, order: Pla
 
     assert placed["shipping_cost"] == "0.00"
     assert [placed[name] for name in ("shipping_address", "note", "shipment", "cancel_reason")] == [None] * 4
+
+
+@pytest.mark.parametrize("code", [{}, {"postal_code": None}], ids=["left out", "null"])
+def test_an_address_without_a_postal_code_has_null_in_answers_events_and_mails(
+    customer: Person, product: Make, code: dict[str, None]
+) -> None:
+    address = {"name": "Lee", "line1": "12/F Nathan Rd", "city": "Hong Kong", "country": "HK"} | code
+    with streamed("orders") as records:
+        placed = post(customer, (product(), 1), shipping_address=address)
+
+    assert placed.status == 201, placed.text
+    shown = call("GET", placed.headers["Location"], token=customer.token).json
+    (event,) = published(records)
+    for order in (placed.json, shown, event["data"]):
+        assert order["shipping_address"] == address | {"postal_code": None, "line2": None, "region": None}
+    # What a version that required one can read, when the deployment is taken back.
+    stored = get_item(Order, shown["id"])
+    assert stored is not None
+    assert stored.shipping_address["postal_code"] == ""
+
+
+@pytest.mark.parametrize("code", ["", " ", "\u200b", "1\n2", 53111])
+def test_a_postal_code_that_says_nothing_is_refused(customer: Person, product: Make, code: Any) -> None:
+    answer = post(customer, (product(), 1), shipping_address=ADDRESS | {"postal_code": code})
+
+    assert places(answer) == {"#/shipping_address/postal_code"}
 
 
 def test_an_integer_product_id_is_its_decimal_string(customer: Person) -> None:

@@ -287,6 +287,18 @@ def test_names_of_all_the_world_stay_as_they_are(name: str) -> None:
     assert f"Hello {name}," in Page(mail.html).seen
 
 
+def test_a_city_stands_alone_where_there_is_no_postal_code() -> None:
+    order = sample_order()
+    assert order.shipping_address is not None
+    address = order.shipping_address.model_copy(update={"postal_code": None, "city": "Hong Kong"})
+
+    mail = preview("order.created", order=order.model_copy(update={"shipping_address": address}))
+
+    assert "\n    Hong Kong\n" in mail.text
+    for said in (mail.text, mail.html):
+        assert "None" not in said
+
+
 def test_without_a_name_that_is_left_nobody_is_greeted_by_one() -> None:
     mail = preview("verify", name="")
 

@@ -106,7 +106,7 @@ def _address_lines(address: Any) -> Iterator[str]:
         address.name,
         address.line1,
         address.line2,
-        f"{address.postal_code} {address.city}",
+        " ".join(it for it in (address.postal_code, address.city) if it),
         address.region,
         address.country,
     ):

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -52,9 +53,17 @@ class ShippingAddress(Request):
     line1: RequiredText
     line2: OptionalLine | None = None
     city: RequiredText
-    postal_code: RequiredText
+    postal_code: RequiredText | None = Field(
+        None, description="Left out in countries that have none, such as HK or AE", examples=["10625"]
+    )
     region: OptionalLine | None = None
     country: Annotated[str, AfterValidator(_country), Field(description="ISO 3166-1 alpha-2", examples=["DE"])]
+
+    def stored(self) -> dict[str, str | None]:
+        """As an order keeps it. A postal code that there is none of is empty: versions from when it was required read
+        no null.
+        """
+        return self.model_dump() | {"postal_code": self.postal_code or ""}
 
 
 class OrderItem(Request):
@@ -143,7 +152,7 @@ class AddressResponse(Response):
     line1: str
     line2: str | None
     city: str
-    postal_code: str
+    postal_code: Annotated[str | None, BeforeValidator(lambda code: code or None)]
     region: str | None
     country: str
 

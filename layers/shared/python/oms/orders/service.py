@@ -178,7 +178,7 @@ def _new_order(order_id: str, request: CreateOrderRequest, priced: Priced, origi
         shipping_cost=priced.shipping_cost,
         total=priced.total,
         currency=settings().currency,
-        shipping_address=address.model_dump() if address else None,
+        shipping_address=address.stored() if address else None,
         note=request.note,
         created_at=at,
         updated_at=at,
