@@ -42,6 +42,7 @@ def get_user(user_id: str) -> Response[UserResponse]:
 
 
 @app.patch("/api/v1/admin/users/<user_id>/role", **ADMIN)
+@api.versioned
 def change_role(user_id: str, request: ChangeRoleRequest) -> Response[UserResponse]:
     user = administration.change_role(
         user_id, request.role, by=current_user(), address=api.client_address(), check=api.version_check()
@@ -50,6 +51,7 @@ def change_role(user_id: str, request: ChangeRoleRequest) -> Response[UserRespon
 
 
 @app.patch("/api/v1/admin/users/<user_id>/status", **ADMIN)
+@api.versioned
 def change_status(user_id: str, request: ChangeStatusRequest) -> Response[UserResponse]:
     user = administration.change_status(
         user_id, request.status, by=current_user(), address=api.client_address(), check=api.version_check()

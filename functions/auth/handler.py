@@ -56,6 +56,7 @@ def get_me() -> Response[UserResponse]:
 
 
 @app.patch("/api/v1/auth/me", **CUSTOMER)
+@api.versioned
 def update_me(request: UpdateMeRequest) -> Response[UserResponse]:
     user = service.rename(api.current_user().user, request, check=api.version_check())
     return api.ok(UserResponse.of(user), version=user.version)

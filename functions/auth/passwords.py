@@ -41,6 +41,7 @@ def log_in(request: LoginRequest) -> Response[LoginResponse]:
 
 
 @app.put("/api/v1/auth/password", status_code=204, **CUSTOMER)
+@api.versioned
 def change_password(request: ChangePasswordRequest) -> Response[None]:
     version = password_change.change_password(
         api.current_user(),

@@ -59,6 +59,7 @@ def get_product(product_id: str) -> Response[ManagedProductResponse | ProductRes
 
 
 @app.put("/api/v1/inventory/products/<product_id>", **MANAGER)
+@api.versioned
 def replace_product(product_id: str, request: ReplaceProductRequest) -> Response[ManagedProductResponse]:
     product, stock = service.replace_product(product_id, request, actor=current_user(), check=api.version_check())
     return api.ok(managed_product_response(product, stock), version=product.version)

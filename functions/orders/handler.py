@@ -70,26 +70,31 @@ def get_order_history(order_id: str) -> Response[OrderHistory]:
 
 
 @app.post("/api/v1/orders/<order_id>/cancel", **CUSTOMER)
+@api.versioned
 def cancel_order(order_id: str, request: CancelRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     return _moved(moves.cancel_order, order_id, request)
 
 
 @app.post("/api/v1/orders/<order_id>/confirm", **MANAGER)
+@api.versioned
 def confirm_order(order_id: str, request: NoFields) -> Response[ManagedOrderResponse | OrderResponse]:
     return _moved(moves.confirm_order, order_id, request)
 
 
 @app.post("/api/v1/orders/<order_id>/ship", **MANAGER)
+@api.versioned
 def ship_order(order_id: str, request: ShipRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     return _moved(moves.ship_order, order_id, request)
 
 
 @app.post("/api/v1/orders/<order_id>/deliver", **MANAGER)
+@api.versioned
 def deliver_order(order_id: str, request: NoFields) -> Response[ManagedOrderResponse | OrderResponse]:
     return _moved(moves.deliver_order, order_id, request)
 
 
 @app.post("/api/v1/orders/<order_id>/return", **MANAGER)
+@api.versioned
 def return_order(order_id: str, request: ReturnRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     return _moved(moves.return_order, order_id, request)
 

@@ -89,9 +89,10 @@ def get_export(export_id: str) -> Response[ExportResponse]:
 
 
 @app.delete("/api/v1/reports/exports/<export_id>", status_code=204, **MANAGER)
+@api.versioned
 def cancel_export(export_id: str) -> Response[None]:
     """Nothing of it is kept."""
-    exports.cancel(export_id, by=current_user(), address=api.client_address())
+    exports.cancel(export_id, by=current_user(), address=api.client_address(), check=api.version_check())
     return api.no_content()
 
 

@@ -57,22 +57,25 @@ def get_webhook(webhook_id: str) -> Response[WebhookResponse]:
 
 
 @app.patch("/api/v1/webhooks/<webhook_id>", **ADMIN)
+@api.versioned
 def update_webhook(webhook_id: str, request: UpdateWebhookRequest) -> Response[WebhookResponse]:
     subscription = service.update(webhook_id, request, by=_by(), check=api.version_check())
     return api.ok(WebhookResponse.of(subscription), version=subscription.version)
 
 
 @app.delete("/api/v1/webhooks/<webhook_id>", status_code=204, **ADMIN)
+@api.versioned
 def delete_webhook(webhook_id: str) -> Response[None]:
     """Nothing more is sent to it."""
-    service.delete(webhook_id, by=_by())
+    service.delete(webhook_id, by=_by(), check=api.version_check())
     return api.no_content()
 
 
 @app.post("/api/v1/webhooks/<webhook_id>/rotate-secret", **ADMIN)
+@api.versioned
 def rotate_webhook_secret(webhook_id: str, request: NoFields) -> Response[RotatedSecretResponse]:  # noqa: ARG001
     """For 24 hours deliveries are signed with the old secret too. Rotated twice, the first of three is void at once."""
-    subscription, secret, previous_until = service.rotate_secret(webhook_id, by=_by())
+    subscription, secret, previous_until = service.rotate_secret(webhook_id, by=_by(), check=api.version_check())
     answer = RotatedSecretResponse(secret=secret, previous_valid_until=at_second(previous_until))
     return api.ok(answer, version=subscription.version)
 

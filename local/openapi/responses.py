@@ -65,10 +65,11 @@ HEADERS: Json = {
         "example": 1,
     },
     "WWW-Authenticate": {
-        "description": "The authentication that the route takes: a bearer token.",
+        "description": 'The authentication that the route takes: a bearer token. `error="invalid_token"` says that the '
+        "one that was sent is malformed, expired or revoked.",
         "required": True,
         "schema": {"type": "string"},
-        "example": "Bearer",
+        "example": 'Bearer error="invalid_token"',
     },
     "Allow": {
         "description": "The methods that this path takes, separated by commas; on 405.",
@@ -77,7 +78,7 @@ HEADERS: Json = {
     },
 }
 _LIMITED = ("RateLimit-Policy", "RateLimit")
-_OF_STATUS = {401: ("WWW-Authenticate",), 429: ("Retry-After", *_LIMITED), 503: ("Retry-After",)}
+_OF_STATUS = {401: ("WWW-Authenticate",), 412: ("ETag",), 429: ("Retry-After", *_LIMITED), 503: ("Retry-After",)}
 _OF_CODE = {"too-many-exports": ("Retry-After",)}
 _BY_GATEWAY = {
     429: "`too-many-requests`, or the gateway's own answer: too many requests at once.",

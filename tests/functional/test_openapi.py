@@ -185,6 +185,9 @@ def test_the_protocols_parameters_stand_where_they_count() -> None:
         "change_role",
         "change_status",
         "update_webhook",
+        "delete_webhook",
+        "rotate_webhook_secret",
+        "cancel_export",
     }
 
 

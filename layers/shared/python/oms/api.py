@@ -156,6 +156,29 @@ def idempotency_key() -> str | None:
     return key
 
 
+_versioned: set[Callable[..., Any]] = set()
+
+
+def versioned[F: Callable[..., Any]](function: F) -> F:
+    """Marks the function of a route that honours If-Match, by `version_check`. Every other one refuses the header."""
+    _versioned.add(function)
+    return function
+
+
+def check_conditions(function: Callable[..., Any]) -> None:
+    """Refuses (422) conditions that a route would pass over: its client would think itself protected (RFC 9110, 13.1).
+
+    `If-Match: *` asks that the thing exists, which a 404 answers.
+    """
+    request = at_hand.get()
+    refused = ["If-None-Match"] if "if-none-match" in request.headers else []
+    if function not in _versioned and request.headers.get("if-match", "*").strip() != "*":
+        refused.append("If-Match")
+    if refused and request.method not in ("GET", "HEAD"):
+        detail = "is not honoured here: leave it out"
+        raise InvalidRequestError([{"header": name, "detail": detail} for name in refused])
+
+
 class _Versioned(Protocol):
     @property
     def version(self) -> int: ...
@@ -173,7 +196,7 @@ def version_check() -> Callable[[_Versioned], None]:
 
     def check(thing: _Versioned) -> None:
         if header != "*" and f'"{thing.version}"' not in tags:
-            raise StaleVersionError(f"The current version is {thing.version}.")
+            raise StaleVersionError(f"The current version is {thing.version}.", headers={"ETag": f'"{thing.version}"'})
 
     return check
 

@@ -24,7 +24,7 @@ from pydantic import BaseModel
 
 from oms import body
 from oms.admission import admit, require_rules
-from oms.api import RequestAtHand, at_hand, problem
+from oms.api import RequestAtHand, at_hand, check_conditions, problem
 from oms.dynamodb import patience
 from oms.errors import MAX_ERRORS, InvalidRequestError, NotFoundError, OmsError, shortened
 from oms.representation import complete
@@ -143,6 +143,7 @@ def _admitted_answer(app: APIGatewayHttpResolver, request: RequestAtHand, contex
         match = admit(app, request)
         request.variables = match.variables
         _check_query(match.route)
+        check_conditions(match.route.func)
         if match.route.dependant.body_params:
             request.body = body.parse(request.event, request.headers)
     except OmsError as error:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -261,15 +261,17 @@ def link(export: Export, *, by: Actor, address: str) -> Link:
 # ---- cancelling -----------------------------------------------------------------------------------------------------
 
 
-def cancel(export_id: str, *, by: Actor, address: str) -> None:
-    """Nothing more is written, and what was is taken away. Cancelled twice is cancelled.
+def cancel(export_id: str, *, by: Actor, address: str, check: Callable[[Export], None] = lambda _: None) -> None:
+    """Nothing more is written, and what was is deleted. An export that is cancelled already stays so.
 
-    Raises NotFoundError, ExportFinishedError (409), UnavailableError.
+    `check` raises if it refuses the export as it is. Raises NotFoundError, ExportFinishedError (409), UnavailableError.
     """
     export = get(export_id)
     entry = _entry("export.cancelled", export, by, address)
+    check(export)
 
     def attempt() -> None:
+        nonlocal export
         try:
             with transaction() as write:
                 write.update(
@@ -279,7 +281,7 @@ def cancel(export_id: str, *, by: Actor, address: str) -> None:
                         Export.finished_at.set(clock.timestamp(clock.now())),
                         Export.version.add(1),
                     ],
-                    Export.status.is_in(*UNFINISHED),
+                    Export.status.is_in(*UNFINISHED) & (Export.version == export.version),
                     return_values="ALL_OLD",
                 )
                 write.save(entry)
@@ -288,11 +290,15 @@ def cancel(export_id: str, *, by: Actor, address: str) -> None:
             _, own, *_ = error.cancellation_reasons or [None, None]
             if not failed(own):
                 raise
-            status = Export.from_raw_data(own.raw_item).status if own.raw_item else None
-            if status is None:
+            if not own.raw_item:
                 raise NotFoundError("There is no such export.") from error
-            if status != CANCELLED:
-                raise ExportFinishedError(f"The export is {status}.") from error
+            export = Export.from_raw_data(own.raw_item)
+            if export.status == CANCELLED:
+                return
+            check(export)
+            if export.status not in UNFINISHED:
+                raise ExportFinishedError(f"The export is {export.status}.") from error
+            raise TryAgainError from error  # it has moved on since it was read
 
     if export.status != CANCELLED:
         retrying(attempt)

@@ -140,10 +140,10 @@ def update(subscription_id: str, request: UpdateWebhookRequest, *, by: By, check
     return _edit(subscription_id, changes, by.entry("webhook.changed", subscription_id, details), by=by, check=check)
 
 
-def rotate_secret(subscription_id: str, *, by: By) -> tuple[Subscription, str, int]:
+def rotate_secret(subscription_id: str, *, by: By, check: Check) -> tuple[Subscription, str, int]:
     """The subscription, its new secret in the clear, and until when (in epoch seconds) the one that it had signs too.
 
-    Raises NotFoundError, UnavailableError.
+    Raises NotFoundError, StaleVersionError, UnavailableError.
     """
     secret = signature.new_secret()
     sealed = vault.seal(secret, subscription_id=subscription_id)
@@ -155,24 +155,32 @@ def rotate_secret(subscription_id: str, *, by: By) -> tuple[Subscription, str, i
         return {"secret": sealed, "previous_secret": seen.secret, "previous_until": until}
 
     entry = by.entry("webhook.secret_rotated", subscription_id)
-    return _edit(subscription_id, changes, entry, by=by, check=lambda _: None), secret, until
+    return _edit(subscription_id, changes, entry, by=by, check=check), secret, until
 
 
-def delete(subscription_id: str, *, by: By) -> None:
-    """Its deliveries are attempted no more, and end by their time to live. Raises NotFoundError, UnavailableError."""
-    get(subscription_id)
+def delete(subscription_id: str, *, by: By, check: Check) -> None:
+    """Its deliveries are attempted no more, and end by their time to live.
+
+    Raises NotFoundError, StaleVersionError, UnavailableError.
+    """
+    seen: Subscription | None = get(subscription_id)
     entry = by.entry("webhook.deleted", subscription_id)
 
     def write() -> None:
+        nonlocal seen
+        if seen is None:
+            return  # deleted by an earlier attempt whose answer was lost, or by another request
+        check(seen)
         try:
             with transaction() as writes:
-                writes.delete(Subscription(*Subscription.key(subscription_id)), condition=Subscription.pk.exists())
+                writes.delete(seen, condition=Subscription.version == seen.version)
                 writes.save(entry)
                 _count(writes, -1)
         except TransactWriteError as error:
             if not failed(_reasons(error)[0]):
                 raise
-            # Gone: by an earlier attempt whose answer was lost, or by somebody else at the same time.
+            seen = get_item(Subscription, Subscription.key(subscription_id))
+            raise TryAgainError from error
 
     retrying(write)
 
