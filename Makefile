@@ -20,6 +20,8 @@ INSTALLER := requirements/uv.txt
 INSTALLED := .venv/.installed
 INSTALLED_TESTS := .venv/.installed-tests
 CDK := node_modules/.bin/cdk
+# Linters of the OpenAPI document and a generator of clients, apart from what a deployment installs. npm writes it last.
+API_TOOLS := tests/clients/node_modules/.package-lock.json
 COMMAND = PYTHONPATH=layers/shared/python .venv/bin/python -m
 # CDK acts in the region of the other commands, which ends everything where none is set.
 REGION = AWS_REGION=$$($(COMMAND) oms.commands.region --stage $(STAGE)) && export AWS_REGION
@@ -82,6 +84,13 @@ lint: $(INSTALLED_TESTS) ## Check style and format
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 
+.PHONY: lint-api
+lint-api: $(API_TOOLS) ## Check the OpenAPI document by the rules that Redocly and Spectral recommend
+	@cd tests/clients && REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true node_modules/.bin/redocly lint \
+		--config redocly.yaml ../../functions/docs/openapi.json
+	@cd tests/clients && node_modules/.bin/spectral lint --ruleset .spectral.yaml --fail-severity hint \
+		../../functions/docs/openapi.json
+
 .PHONY: format
 format: $(INSTALLED_TESTS) ## Put style and format right, where a tool can
 	@.venv/bin/ruff check --fix .
@@ -106,6 +115,7 @@ lock: .uv.checked $(INSTALLED) ## Resolve the requirements again, keeping what s
 	@$(COMPILE) -c build/common.txt $(if $(UPGRADE),--upgrade) --group tests -o $(TESTS)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --group uv -o $(INSTALLER)
 	@$(if $(UPGRADE),npm install --package-lock-only --save-dev aws-cdk@2 --loglevel=error,npm install --package-lock-only --loglevel=error)
+	@npm install --prefix tests/clients --package-lock-only --loglevel=error
 # One resolution for all packages that are used together, then a file for each purpose, held to it.
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --no-annotate
 
@@ -208,7 +218,7 @@ deployable:
 
 .PHONY: clean
 clean: ## Remove what was installed and built
-	@rm -rf .venv .uv node_modules build cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@rm -rf .venv .uv node_modules tests/clients/node_modules tests/clients/generated build cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 
 $(INSTALLED): $(RUNTIME) $(INFRASTRUCTURE) | .venv/bin/python
 	@echo "Installing the locked packages …" >&2
@@ -225,6 +235,11 @@ $(INSTALLED_TESTS): $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) | .venv/bin/python
 $(CDK): package.json package-lock.json | $(INSTALLED)
 	@echo "Installing the CDK command line …" >&2
 	@npm ci --ignore-scripts --loglevel=error
+	@touch $@
+
+$(API_TOOLS): tests/clients/package.json tests/clients/package-lock.json | $(INSTALLED)
+	@echo "Installing the linters of the API …" >&2
+	@npm ci --prefix tests/clients --ignore-scripts --loglevel=error
 	@touch $@
 
 .venv/bin/python: | .uv.checked

@@ -27,7 +27,7 @@ _SECURITY = {
 _INFO: Json = {
     "title": "Secure Order Management System",
     "summary": "Orders, and stock that is never sold twice.",
-    "contact": {"name": "The operator of this deployment", "url": "/docs"},
+    "contact": {"name": "The operator of this deployment"},
     "license": {"name": "MIT", "identifier": "MIT"},
 }
 _SERVERS = [
