@@ -22,6 +22,7 @@ from oms.inventory.schemas import (
     ProductResponse,
     ReplaceProductRequest,
     StockResponse,
+    UpdateProductRequest,
     managed_product_response,
     product_response,
 )
@@ -62,6 +63,17 @@ def get_product(product_id: str) -> Response[ManagedProductResponse | ProductRes
 @api.versioned
 def replace_product(product_id: str, request: ReplaceProductRequest) -> Response[ManagedProductResponse]:
     product, stock = service.replace_product(product_id, request, actor=current_user(), check=api.version_check())
+    return api.ok(managed_product_response(product, stock), version=product.version)
+
+
+@app.patch("/api/v1/inventory/products/<product_id>", **MANAGER)
+@api.versioned
+def update_product(product_id: str, request: UpdateProductRequest) -> Response[ManagedProductResponse]:
+    """Update a product
+
+    Changes the fields that are sent, such as the price alone. Orders keep the prices that they were placed at.
+    """
+    product, stock = service.update_product(product_id, request, actor=current_user(), check=api.version_check())
     return api.ok(managed_product_response(product, stock), version=product.version)
 
 

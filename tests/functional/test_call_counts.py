@@ -220,6 +220,10 @@ def replace_product(category: str) -> Callable[[World], Ask]:
     return lambda world: lambda: world.shop.manage("PUT", f"products/{world.product}", body)
 
 
+def update_product(category: str) -> Callable[[World], Ask]:
+    return lambda world: lambda: world.shop.manage("PATCH", f"products/{world.product}", {"category": category})
+
+
 def adjust_stock(world: World) -> Ask:
     return lambda: world.shop.manage(
         "PATCH", f"products/{world.product}/stock", {"adjustment": 1, "reason": "found"}, key="k"
@@ -380,6 +384,8 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"GET {PRODUCTS}/<product_id>", "", 2, get(f"{PRODUCTS}/{{product}}")),
     (f"PUT {PRODUCTS}/<product_id>", "", 3, replace_product("Tools")),
     (f"PUT {PRODUCTS}/<product_id>", "out of its category", 4, replace_product("Garden")),
+    (f"PATCH {PRODUCTS}/<product_id>", "", 3, update_product("Tools")),
+    (f"PATCH {PRODUCTS}/<product_id>", "out of its category", 4, update_product("Garden")),
     (f"PATCH {PRODUCTS}/<product_id>/stock", "", 3, adjust_stock),
     (f"GET {PRODUCTS}/<product_id>/movements", "", 2, list_movements),
     ("GET /api/v1/inventory/categories", "", 2, own("/api/v1/inventory/categories")),

@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
+from oms.dynamodb import update_item
+from oms.inventory.models import StockItem
+from tests.support.aws_calls import Call, intercepted
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
+from tests.support.streams import streamed
 
 PRODUCTS, CATEGORIES, ORDERS = "/api/v1/inventory/products", "/api/v1/inventory/categories", "/api/v1/orders"
 TEXT = {"sku": "AB-1", "name": "Hammer", "category": "Tools", "price": "19.99"}
@@ -154,6 +158,118 @@ def test_a_field_at_its_bound_is_kept_as_it_was_given(manager: Person, fields: d
     assert {name: kept[name] for name in fields if name != "price"} == {
         name: value for name, value in fields.items() if name != "price"
     }
+
+
+# ---- updating -------------------------------------------------------------------------------------------------------
+
+
+def update(product_id: str, who: Person, if_match: str = "*", **fields: Any) -> Answer:
+    return call("PATCH", f"{PRODUCTS}/{product_id}", fields, token=who.token, headers={"If-Match": if_match})
+
+
+WHOLE = {
+    "name": "Hammer",
+    "description": "Old",
+    "category": "Tools",
+    "price": "19.99",
+    "low_stock_threshold": 3,
+    "attributes": {"a": "b"},
+    "status": "active",
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "Mallet"),
+        ("description", "New"),
+        ("description", None),
+        ("category", "Wood"),
+        ("price", "5.00"),
+        ("low_stock_threshold", 0),
+        ("low_stock_threshold", None),
+        ("attributes", {"c": "d"}),
+        ("attributes", None),
+        ("status", "archived"),
+    ],
+)
+def test_updating_changes_the_fields_that_are_sent(manager: Person, product: Make, field: str, value: Any) -> None:
+    edited = product(stock=7, **{name: it for name, it in WHOLE.items() if name != "status"})
+
+    answer = update(edited, manager, **{field: value})
+
+    assert (answer.status, answer.headers["ETag"]) == (200, '"2"')
+    after = answer.json
+    stored = {} if value is None and field == "attributes" else value
+    assert {name: after[name] for name in WHOLE} == WHOLE | {field: stored}
+    assert (after["available"], after["version"]) == (7, 2)
+    assert shown(edited, manager) == after
+
+
+def test_updating_is_the_same_write_as_replacing(manager: Person, customer: Person, product: Make) -> None:
+    """The offer, the category's count, and the event that both make."""
+    one, other = product(sku="AB-1", **TEXT_ONLY), product(sku="AB-2", **TEXT_ONLY)
+
+    with streamed() as by_put:
+        replace(one, manager, price="5", category="Wood", description="New")
+    with streamed() as by_patch:
+        update(other, manager, price="5", category="Wood", description="New")
+
+    assert [images(it) for it in by_patch] == [images(it) for it in by_put]
+    assert categories(customer) == {"Wood": 2}
+    bought = call("POST", ORDERS, {"items": [{"product_id": other, "quantity": 1}]}, token=customer.token)
+    assert bought.json["items"][0]["unit_price"] == "5.00"
+
+
+TEXT_ONLY = {name: value for name, value in TEXT.items() if name != "sku"}
+_OWN = {"pk", "sk", "sku", "id", "product_id", "change", "at", "updated_at", "created_at", "request_hash"}
+
+
+def images(record: Any) -> Any:
+    """What a record of the stream changed, without what names its item or moment."""
+    return {
+        name: value
+        for name, value in record["dynamodb"].get("NewImage", {}).items()
+        if not {name} & _OWN and "M" not in value
+    }
+
+
+def test_an_update_of_the_price_does_not_write_the_threshold_that_it_has_read(manager: Person, product: Make) -> None:
+    """Product and stock are read by one BatchGet, which is no snapshot of both."""
+    edited = product(sku="AB-1", low_stock_threshold=3)
+
+    def raised_meanwhile(it: Call) -> Any:
+        if it.operation == "TransactWriteItems":
+            update_item(StockItem(*StockItem.key(edited)), [StockItem.low_stock_threshold.set(9)])
+        return it.send()
+
+    with intercepted(raised_meanwhile):
+        assert update(edited, manager, price=5).status == 200
+
+    assert shown(edited, manager)["low_stock_threshold"] == 9
+
+
+def test_an_update_needs_a_field_and_takes_no_other(manager: Person, product: Make) -> None:
+    edited = product(sku="AB-1")
+
+    assert places(update(edited, manager)) == {"#"}
+    for field, value in (("sku", "AB-2"), ("stock", 5), ("version", 2), ("available", 2)):
+        assert places(update(edited, manager, **{field: value})) == {f"#/{field}"}
+    for field in ("name", "category", "price", "status"):
+        assert places(update(edited, manager, **{field: None})) == {f"#/{field}"}
+    assert shown(edited, manager)["version"] == 1
+
+
+def test_a_stale_update_changes_nothing(manager: Person, product: Make) -> None:
+    edited = product(sku="AB-1")
+    assert update(edited, manager, if_match='"1"', price=5).status == 200
+
+    stale = update(edited, manager, if_match='"1"', price=6)
+
+    assert_problem(stale, 412, "stale-version")
+    assert stale.headers["ETag"] == '"2"'
+    assert shown(edited, manager)["price"] == "5.00"
+    assert_problem(update("none", manager, price=6), 404, "not-found")
 
 
 # ---- replacing ------------------------------------------------------------------------------------------------------

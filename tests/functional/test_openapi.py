@@ -180,6 +180,7 @@ def test_the_protocols_parameters_stand_where_they_count() -> None:
     assert taking("IdempotencyKey") == moves | {"create_order", "create_product", "adjust_stock", "create_export"}
     assert taking("IfMatch") == moves | {
         "replace_product",
+        "update_product",
         "update_me",
         "change_password",
         "change_role",
@@ -195,7 +196,7 @@ def test_the_protocols_headers_stand_where_they_are_given() -> None:
     created = {"create_order", "create_product", "register", "create_webhook"}
     # These are made without a version, or not yet.
     unversioned = {"create_schedule", "create_export", "export_orders", "start_stock_check"}
-    single = {"get_order", "get_product", "replace_product", "get_me", *MOVES}
+    single = {"get_order", "get_product", "replace_product", "update_product", "get_me", *MOVES}
     single |= {"update_me", "change_password", "get_user", "change_role", "change_status"}
     single |= {"get_webhook", "update_webhook", "rotate_webhook_secret", "get_export"}
     limited = {"register", "log_in", "refresh", "change_password", "test_webhook"}

@@ -16,6 +16,7 @@ OPERATIONS = [
 VALID_BODIES: dict[str, dict[str, Any]] = {
     "create_product": {"sku": "A", "name": "A", "category": "A", "price": 1},
     "replace_product": {"sku": "A", "name": "A", "category": "A", "price": 1, "status": "active"},
+    "update_product": {"price": 1},
     "adjust_stock": {"adjustment": 1, "reason": "counted"},
     "create_order": {"items": [{"product_id": 1, "quantity": 1}]},
     "quote_order": {"items": [{"product_id": 1, "quantity": 1}]},

@@ -153,6 +153,7 @@ RULES: dict[str, Rule] = {
     "replace_product": Rule(
         "M", path=of_product, body=lambda world: PRODUCT | {"sku": world.product_id, "status": "active"}
     ),
+    "update_product": Rule("M", path=of_product, body=lambda _: {"price": 6}),
     "adjust_stock": Rule("M", path=of_product, body=lambda _: {"adjustment": 1, "reason": "found"}),
     "list_movements": Rule("M", path=of_product),
     "list_categories": Rule("C"),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from annotated_types import GroupedMetadata
 from pydantic import (
@@ -18,6 +18,7 @@ from pydantic import (
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 
 from oms import emails, texts
@@ -28,6 +29,18 @@ class Request(BaseModel):
     """A body: typed strictly, and nothing in it that is not documented."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class PartialRequest(Request):
+    """The body of a PATCH: the fields to change, at least one. `model_fields_set` says which."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    @model_validator(mode="after")
+    def _has_a_field(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("must have at least one field")
+        return self
 
 
 def _as_text(value: Any) -> Any:

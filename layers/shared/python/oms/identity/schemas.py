@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints
 
 from oms.identity import password_rules
 from oms.identity.models import Session, User
-from oms.schemas import EmailAddress, PageQuery, Request, Response, VisibleText, any_of, at_second
+from oms.schemas import EmailAddress, PageQuery, PartialRequest, Request, Response, VisibleText, any_of, at_second
 
 Name = Annotated[str, VisibleText(100)]
 NewPassword = Annotated[
@@ -50,19 +50,11 @@ class LogoutRequest(Request):
     refresh_token: str | None = Field(None, max_length=256)
 
 
-class UpdateMeRequest(Request):
+class UpdateMeRequest(PartialRequest):
     """What is left out stays; `last_name: null` takes it away."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     first_name: Name = Field(default_factory=str)
     last_name: Name | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError("must have at least one field")
-        return self
 
 
 class ChangePasswordRequest(Request):

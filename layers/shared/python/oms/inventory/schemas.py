@@ -7,7 +7,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from oms import texts
 from oms.inventory.models import Movement, Product, StockItem
 from oms.money import Money, to_text
-from oms.schemas import Flag, Form, KeyName, PageQuery, Request, Response, VisibleText, any_of, whole_number
+from oms.schemas import (
+    Flag,
+    Form,
+    KeyName,
+    PageQuery,
+    PartialRequest,
+    Request,
+    Response,
+    VisibleText,
+    any_of,
+    whole_number,
+)
 from oms.settings import settings
 
 MAX_UNITS = 10**9
@@ -42,6 +53,18 @@ class CreateProductRequest(ProductText):
 
 class ReplaceProductRequest(ProductText):
     status: Literal["active", "archived"]
+
+
+class UpdateProductRequest(PartialRequest):
+    """What is left out stays; null clears the description, the low-stock threshold and the attributes."""
+
+    name: Name = Field(default_factory=str)
+    description: Description | None = None
+    category: CategoryName = Field(default_factory=str)
+    price: Money = Field(default_factory=int)
+    low_stock_threshold: Units | None = None
+    attributes: Attributes | None = Field(None, description="All of them: those left out are removed")
+    status: Literal["active", "archived"] = Field(default_factory=lambda: "active")
 
 
 def _not_zero(adjustment: int) -> int:

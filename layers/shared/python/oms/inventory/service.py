@@ -21,6 +21,7 @@ from oms.inventory.schemas import (
     ListProductsQuery,
     ProductText,
     ReplaceProductRequest,
+    UpdateProductRequest,
 )
 from oms.pages import Page, merged_page
 
@@ -172,17 +173,52 @@ def replace_product(
     `check` raises if it refuses the product as it is. Raises NotFoundError, and InvalidRequestError when
     the SKU would change.
     """
+
+    def replacement(stored: Stocked) -> ReplaceProductRequest:
+        if request.sku != stored.product.sku:
+            raise InvalidRequestError.at("cannot be changed", pointer="#/sku")
+        return request
+
+    return _edit(product_id, replacement, sets_threshold=True, actor=actor, check=check)
+
+
+def update_product(
+    product_id: str, request: UpdateProductRequest, *, actor: Actor, check: Callable[[Product], None]
+) -> Stocked:
+    """As `replace_product`, with what the product has in the place of the fields that the request leaves out."""
+    changes = {name: getattr(request, name) for name in request.model_fields_set}
+    if changes.get("attributes", {}) is None:
+        changes["attributes"] = {}
+
+    def replacement(stored: Stocked) -> ReplaceProductRequest:
+        names = ReplaceProductRequest.model_fields.keys() - {"low_stock_threshold"}
+        current = {name: getattr(stored.product, name) for name in names}
+        current["low_stock_threshold"] = stored.stock.low_stock_threshold
+        # What is stored is not validated: the limits of a request may have changed since.
+        return ReplaceProductRequest.model_construct(**current | changes)
+
+    sets_threshold = "low_stock_threshold" in changes
+    return _edit(product_id, replacement, sets_threshold=sets_threshold, actor=actor, check=check)
+
+
+def _edit(
+    product_id: str,
+    replacement: Callable[[Stocked], ReplaceProductRequest],
+    *,
+    sets_threshold: bool,
+    actor: Actor,
+    check: Callable[[Product], None],
+) -> Stocked:
     change = clock.random_id()
 
     def attempt() -> Stocked:
         stored = get_product(product_id, archived_too=True)
         if stored.product.change == change:
             return stored  # an attempt whose answer was lost
-        if request.sku != stored.product.sku:
-            raise InvalidRequestError.at("cannot be changed", pointer="#/sku")
+        wanted = replacement(stored)
         check(stored.product)
         try:
-            return _put_replacement(stored, request, actor=actor, change=change)
+            return _put_replacement(stored, wanted, sets_threshold=sets_threshold, actor=actor, change=change)
         except TransactWriteError as error:
             product_reason, *_ = (*error.cancellation_reasons, None)
             if failed(product_reason):
@@ -196,7 +232,10 @@ def replace_product(
     return settle(attempt, made_before=made_before, keyed=False)
 
 
-def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: Actor, change: str) -> Stocked:
+def _put_replacement(
+    stored: Stocked, request: ReplaceProductRequest, *, sets_threshold: bool, actor: Actor, change: str
+) -> Stocked:
+    """Without `sets_threshold` the threshold stays: the stock item, which alone has it, may have been read earlier."""
     product, stock = stored
     read_version, left = product.version, _counted_in(product)
     # Compared with the product, whose version the write depends on; the stock item may have been read a moment earlier.
@@ -213,14 +252,15 @@ def _put_replacement(stored: Stocked, request: ReplaceProductRequest, *, actor: 
         StockItem.category.set(request.category),
         StockItem.price.set(request.price),
         StockItem.status.set(request.status),
-        StockItem.low_stock_threshold.set(request.low_stock_threshold)
-        if request.low_stock_threshold is not None
-        else StockItem.low_stock_threshold.remove(),
         StockItem.edits.add(1),
         StockItem.edited.set(Edit(actor=actor.id, actor_role=actor.role, at=product.updated_at)),
     ]
     if changes_offer:
         actions.append(StockItem.offer.add(1))
+    if sets_threshold:
+        threshold = request.low_stock_threshold
+        attribute = StockItem.low_stock_threshold
+        actions.append(attribute.remove() if threshold is None else attribute.set(threshold))
     with transaction() as write:
         write.save(product, condition=Product.version == read_version)
         write.update(stock, actions=actions, condition=StockItem.pk.exists())

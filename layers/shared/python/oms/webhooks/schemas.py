@@ -7,10 +7,9 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    model_validator,
 )
 
-from oms.schemas import From, Request, Response, Span, To, at_second
+from oms.schemas import From, PartialRequest, Request, Response, Span, To, at_second
 from oms.webhooks.models import Attempt, Delivery, Subscription
 
 Url = Annotated[
@@ -31,21 +30,13 @@ class CreateWebhookRequest(Request):
     description: Description | None = None
 
 
-class UpdateWebhookRequest(Request):
+class UpdateWebhookRequest(PartialRequest):
     """What is left out stays; `description: null` takes it away. `active` also enables one that was disabled."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     url: Url = Field(default_factory=str)
     events: Patterns = Field(default_factory=list)
     description: Description | None = None
     status: Literal["active", "paused"] = Field(default_factory=lambda: "active")
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError("must have at least one field")
-        return self
 
 
 Status = Literal["active", "paused", "disabled"]
