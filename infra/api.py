@@ -1,6 +1,7 @@
 """The HTTP API: one route group for each function, and $default for everything else."""
 
 import json
+from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as apigateway
@@ -67,22 +68,23 @@ class Api(Construct):
             "Api",
             api_name=f"Oms-{stage.name}",
             create_default_stage=False,
+            disable_execute_api_endpoint=not stage.default_endpoint or None,
             cors_preflight=_cors(stage),
             # $default is the one route of Docs. A call of it comes from `<api>/<stage>/$default`: two parts, where the
             # permission of a whole API asks for three.
             default_integration=integrations.HttpLambdaIntegration("Docs", live(functions.docs)),
         )
-        self._group("auth", "Auth", functions.auth)
+        public = self._group("auth", "Auth", functions.auth)
         passwords = _integration("Passwords", functions.passwords)
         for route in ("register", "login", "password", "password/forgot", "password/reset"):
-            self.api.add_routes(path=f"{BASE_PATH}/auth/{route}", integration=passwords)
+            public += self.api.add_routes(path=f"{BASE_PATH}/auth/{route}", integration=passwords)
         self._group("inventory", "Inventory", functions.inventory)
         self._group("orders", "Orders", functions.orders)
         self._group("admin", "Admin", functions.admin)
         self._group("webhooks", "Webhooks", functions.webhooks)
         self._group("events", "Events", functions.webhooks)
         self._group("reports", "Reports", functions.reports)
-        self.access_logs = self._default_stage(stage)
+        self.access_logs = self._default_stage(stage, public)
         self.too_many_requests = _count_429(self.access_logs, stage)
         acknowledge(
             self.api,
@@ -114,13 +116,13 @@ class Api(Construct):
             ends=True,
         )
 
-    def _group(self, name: str, construct_id: str, function: lambda_.Function) -> None:
+    def _group(self, name: str, construct_id: str, function: lambda_.Function) -> list[apigateway.HttpRoute]:
         integration = _integration(construct_id, function)
-        for path in (f"{BASE_PATH}/{name}", f"{BASE_PATH}/{name}/{{proxy+}}"):
-            self.api.add_routes(path=path, integration=integration)
+        paths = (f"{BASE_PATH}/{name}", f"{BASE_PATH}/{name}/{{proxy+}}")
+        return [route for path in paths for route in self.api.add_routes(path=path, integration=integration)]
 
-    def _default_stage(self, stage: Stage) -> logs.LogGroup:
-        """Its access logs."""
+    def _default_stage(self, stage: Stage, public: Sequence[apigateway.HttpRoute]) -> logs.LogGroup:
+        """Its access logs. The routes of `public`, and the default one, have a throttle of their own."""
         log_group = logs.LogGroup(
             self,
             "AccessLogs",
@@ -140,7 +142,21 @@ class Api(Construct):
         resource.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
             destination_arn=log_group.log_group_arn, format=json.dumps(ACCESS_LOG)
         )
+        throttle = {
+            "ThrottlingRateLimit": stage.public_throttle_rate,
+            "ThrottlingBurstLimit": stage.public_throttle_burst,
+        }
+        default_route = self.api.node.find_child("DefaultRoute")
+        resource.route_settings = dict.fromkeys(["$default", *(_key_of(route) for route in public)], throttle)
+        # A stage can name only routes that are there.
+        default.node.add_dependency(default_route, *public)
         return log_group
+
+
+def _key_of(route: apigateway.HttpRoute) -> str:
+    resource = route.node.default_child
+    assert isinstance(resource, apigateway.CfnRoute)
+    return resource.route_key
 
 
 def _count_429(access_logs: logs.LogGroup, stage: Stage) -> cloudwatch.Metric:

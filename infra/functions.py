@@ -89,22 +89,26 @@ class Functions(Construct):
     def _add_routes(self, stage: Stage, keys: Keys) -> None:
         """What answers HTTP."""
         signing, pepper = ({it: keys.name(name)} for it, name in PRIVATE.items())
-        self.auth = self.add("Auth", "auth.handler", environment=signing | _auth_limits(stage))
+        requests = {
+            "OMS_CUSTOMER_REQUESTS": str(stage.customer_requests_per_minute),
+            "OMS_MANAGER_REQUESTS": str(stage.manager_requests_per_minute),
+        }
+        self.auth = self.add("Auth", "auth.handler", environment=requests | signing | _auth_limits(stage))
         self.passwords = self.add(
             "Passwords",
             "auth.passwords",
-            environment=signing | pepper | _mail_settings(stage) | _auth_limits(stage),
+            environment=requests | signing | pepper | _mail_settings(stage) | _auth_limits(stage),
             memory=FULL_CORE_MEMORY,
             concurrency=stage.passwords_concurrency,
         )
-        self.inventory = self.add("Inventory", "inventory.handler")
-        self.orders = self.add("Orders", "orders.handler", environment=order_limits(stage))
+        self.inventory = self.add("Inventory", "inventory.handler", environment=requests)
+        self.orders = self.add("Orders", "orders.handler", environment=requests | order_limits(stage))
         # The pepper is for the digests that stand for addresses; no password is compared here.
-        self.admin = self.add("Admin", "admin.handler", environment=pepper)
+        self.admin = self.add("Admin", "admin.handler", environment=requests | pepper)
         self.webhooks = self.add(
-            "Webhooks", "webhooks.handler", environment={"OMS_WEBHOOK_KEYS_SECRET": keys.name(WEBHOOK_KEYS)}
+            "Webhooks", "webhooks.handler", environment=requests | {"OMS_WEBHOOK_KEYS_SECRET": keys.name(WEBHOOK_KEYS)}
         )
-        self.reports = self.add("Reports", "reports.handler")
+        self.reports = self.add("Reports", "reports.handler", environment=requests)
         self.docs = self.add("Docs", "docs.handler")
 
     def _add_consumers(self, stage: Stage, keys: Keys) -> None:
@@ -151,8 +155,10 @@ class Functions(Construct):
         # Who asks: their session and user, by their keys.
         for function in (self.inventory, self.orders, self.webhooks, self.reports):
             grant(data.identity, function, "BatchGetItem")
-        # The orders that a customer with an unverified address placed in a minute.
-        grant_in(data.identity, self.orders, ["UpdateItem"], partitions=["slot#orders#*"])
+        # The requests of a user in a minute; the orders of a customer with an unverified address.
+        for function in (self.inventory, self.webhooks, self.reports):
+            grant_in(data.identity, function, ["UpdateItem"], partitions=["slot#user#*"])
+        grant_in(data.identity, self.orders, ["UpdateItem"], partitions=["slot#user#*", "slot#orders#*"])
 
         grant(data.inventory, self.inventory, *READ, "PutItem", "UpdateItem")
         # A category that has no products left.

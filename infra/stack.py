@@ -69,7 +69,8 @@ class OmsStack(cdk.Stack):
         Dashboard(self, "Dashboard", stage=stage, data=data, functions=functions, alarms=alarms, api=api)
 
         cdk.CfnOutput(self, "ApiId", value=api.api.api_id)
-        cdk.CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
+        if stage.default_endpoint:
+            cdk.CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
         # For commands that read the orders' index.
         cdk.CfnOutput(self, "OrderShards", value=str(stage.order_shards))
         if stage.public_url:

@@ -78,6 +78,16 @@ class Stage(BaseModel):
     # Requests a second over the whole API, and the burst above it; more is the gateway's 429.
     throttle_rate: int = Field(200, ge=1)
     throttle_burst: int = Field(400, ge=1)
+    # The same for each route that needs no sign-in: those of /auth, and $default with the documents and /health. So
+    # clients that are not signed in do not use up what the others need.
+    public_throttle_rate: int = Field(50, ge=1)
+    public_throttle_burst: int = Field(100, ge=1)
+    # Whether the API answers at API Gateway's own address too. Without, there has to be a domain of one's own.
+    default_endpoint: bool = True
+    # Requests of one signed-in user in a minute over the whole API, of a customer and of a manager or admin; 0 is no
+    # limit. They are counted in tens.
+    customer_requests_per_minute: int = Field(600, ge=0, multiple_of=10)
+    manager_requests_per_minute: int = Field(6000, ge=0, multiple_of=10)
     # Of the functions. arm64 is cheaper for the same work; the local stage has that of the machine.
     architecture: Literal["arm64", "x86_64"] = "arm64"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -157,6 +167,7 @@ class Stage(BaseModel):
         stage._refuse_useless_mail()
         stage._refuse_useless_backups()
         stage._refuse_local_canary()
+        stage._refuse_local_without_endpoint()
         stage._refuse_longer_unverified_hold()
         stage._refuse_unheard_alarms()
         return stage
@@ -220,6 +231,10 @@ class Stage(BaseModel):
             raise StageError(
                 f"The setting 'alarm_email' is refused: {self.alarm_address!r} is not an e-mail address in ASCII."
             )
+
+    def _refuse_local_without_endpoint(self) -> None:
+        if self.is_local and not self.default_endpoint:
+            raise StageError("The setting 'default_endpoint' is refused in 'local': the local cloud has no domains.")
 
     def _refuse_longer_unverified_hold(self) -> None:
         if self.unverified_hold_seconds and self.unverified_hold_seconds > self.hold_seconds:

@@ -46,6 +46,9 @@ os.environ.update(
         "OMS_SCHEDULE_TARGET": "arn:aws:sqs:eu-central-1:123456789012:runs",
         "OMS_SCHEDULE_DEAD_LETTERS": "arn:aws:sqs:eu-central-1:123456789012:runs-dead-letters",
         "OMS_VERSION": "0.1.0",
+        # Tests of it set one: else each user's first request of a test would make a call more.
+        "OMS_CUSTOMER_REQUESTS": "0",
+        "OMS_MANAGER_REQUESTS": "0",
         "OMS_SHIPPING_MAX": "1000.00",
     }
 )

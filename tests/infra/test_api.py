@@ -115,6 +115,24 @@ def test_requests_are_throttled(prod: Synthesized) -> None:
     assert settings == {"ThrottlingRateLimit": 200, "ThrottlingBurstLimit": 400}
 
 
+def test_routes_that_need_no_sign_in_have_a_throttle_of_their_own(prod: Synthesized) -> None:
+    throttled = prod.one("AWS::ApiGatewayV2::Stage", "ApiStage")["RouteSettings"]
+    routes = {route["RouteKey"]: name for name, route in prod.all("AWS::ApiGatewayV2::Route").items()}
+
+    assert set(throttled) == {"$default"} | {key for key in routes if key.startswith("ANY /api/v1/auth")}
+    assert len(throttled) == 8
+    assert all(it == {"ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100} for it in throttled.values())
+    (stage,) = (it for it in prod.template["Resources"].values() if it["Type"] == "AWS::ApiGatewayV2::Stage")
+    assert {routes[key] for key in throttled} <= set(stage["DependsOn"]), "they are there before the stage names them"
+
+
+def test_the_address_of_the_gateway_can_be_switched_off(prod: Synthesized, dev: Synthesized) -> None:
+    (switched_on,), (switched_off,) = (it.all("AWS::ApiGatewayV2::Api").values() for it in (prod, dev))
+
+    assert "DisableExecuteApiEndpoint" not in switched_on
+    assert switched_off["DisableExecuteApiEndpoint"] is True
+
+
 def test_the_access_log_has_no_query_and_no_header(prod: Synthesized) -> None:
     settings = prod.one("AWS::ApiGatewayV2::Stage", "ApiStage")["AccessLogSettings"]
     logged = json.loads(settings["Format"]).values()

@@ -55,7 +55,8 @@ CONSUME = {
 STREAM = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
 TRACE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
-WHO = {"dynamodb:BatchGetItem"}
+# Session and user of who asks, and the counts of a minute: see the tests of the counts.
+WHO = {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"}
 # Everything that each function may do, beside its own logs and traces. What is not here is not granted.
 ALLOWED = {
     "Auth": {
@@ -81,7 +82,7 @@ ALLOWED = {
         "parameter": PARAMETER,
     },
     "Orders": {
-        "DataIdentity": WHO | {"dynamodb:UpdateItem"},
+        "DataIdentity": WHO,
         "DataInventory": {"dynamodb:BatchGetItem", "dynamodb:UpdateItem"},
         "DataOrders": READ | PUT,
         "DataAudit": APPEND,
@@ -318,30 +319,31 @@ def test_only_the_sealer_can_read_the_key_that_signs_the_audit_log(prod: Synthes
     assert readers == {"Sealer"}
 
 
-def test_only_the_count_of_a_minutes_orders_can_be_written_with_an_order(prod: Synthesized) -> None:
-    conditions = [
-        statement.get("Condition")
-        for policy in prod.all("AWS::IAM::Policy").values()
-        for statement in policy["PolicyDocument"]["Statement"]
-        if policy["Roles"][0]["Ref"].startswith("FunctionsOrdersRole")
-        and any(resource_name(it) == "DataIdentity" for it in listed(statement["Resource"]))
-        and "dynamodb:UpdateItem" in listed(statement["Action"])
-    ]
+def conditions_of_writes(synthesized: Synthesized, table: str) -> dict[str, list[Any]]:
+    """Function → the condition of each statement that lets it put or update items of the table."""
+    found: dict[str, list[Any]] = defaultdict(list)
+    for policy in synthesized.all("AWS::IAM::Policy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            on_table = any(resource_name(it) == table for it in listed(statement["Resource"]))
+            if on_table and {"dynamodb:PutItem", "dynamodb:UpdateItem"} & set(listed(statement["Action"])):
+                function = policy["Roles"][0]["Ref"].removeprefix("Functions").split("Role")[0]
+                found[function].append(statement.get("Condition"))
+    return found
 
-    assert conditions == [{"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["slot#orders#*"]}}]
+
+def only(*partitions: str) -> dict[str, Any]:
+    return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(partitions)}}
+
+
+def test_functions_that_work_for_users_can_write_nothing_of_users_but_their_counts(prod: Synthesized) -> None:
+    writers = conditions_of_writes(prod, "DataIdentity")
+
+    assert writers["Orders"] == [only("slot#user#*", "slot#orders#*")]
+    assert [writers[name] for name in ("Inventory", "Webhooks", "Reports")] == [[only("slot#user#*")]] * 3
 
 
 def test_only_the_sealer_can_write_anything_but_entries_into_the_audit_log(prod: Synthesized) -> None:
-    def only(*partitions: str) -> dict[str, Any]:
-        return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(partitions)}}
-
-    writers: dict[str, list[Any]] = defaultdict(list)
-    for policy in prod.all("AWS::IAM::Policy").values():
-        for statement in policy["PolicyDocument"]["Statement"]:
-            on_audit = any(resource_name(it) == "DataAudit" for it in listed(statement["Resource"]))
-            if on_audit and {"dynamodb:PutItem", "dynamodb:UpdateItem"} & set(listed(statement["Action"])):
-                function = policy["Roles"][0]["Ref"].removeprefix("Functions").split("Role")[0]
-                writers[function].append(statement.get("Condition"))
+    writers = conditions_of_writes(prod, "DataAudit")
 
     assert writers.pop("Sealer") == [only("links#*", "chain")], "and it no entries"
     assert len(writers) > 5

@@ -9,6 +9,8 @@ SETTINGS = {
     "passwords_concurrency": 60,
     "settle_seconds": 10,
     "mail_concurrency": 8,
+    "customer_requests_per_minute": 1_000_000,
+    "manager_requests_per_minute": 1_000_000,
     "open_orders_limit": 100_000,
     "order_units_limit": 1_000_000,
     "unverified_open_orders_limit": 100_000,

@@ -16,6 +16,7 @@ from oms import audit
 from oms.api import AccessRule, RequestAtHand, acting_as, bearer_token, client_address
 from oms.errors import ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthenticatedError
 from oms.identity.access import authenticate
+from oms.identity.request_limits import limit_requests
 from oms.powertools import routes_by_precedence, routes_of
 
 _RANK = {"customer": 1, "manager": 2, "admin": 3}
@@ -98,6 +99,7 @@ def _authorize(rule: AccessRule, request: RequestAtHand) -> None:
         raise UnauthenticatedError
     request.user = user = authenticate(token)
     acting_as(user.id)
+    limit_requests(user.id, user.role)
     has_manager_parameters = any(name in rule.manager_parameters for name, _ in request.query)
     needed = "manager" if has_manager_parameters and rule.role == "customer" else rule.role
     if _RANK[user.role] < _RANK[needed]:

@@ -96,6 +96,8 @@ class Settings:
     unverified_order_limits: OrderLimits
     clock_offset: timedelta
     settle: timedelta
+    customer_requests: int
+    manager_requests: int
     register_limit: int
     login_limit: int
     password_min_length: int
@@ -187,6 +189,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         # After so long nothing of a request is under way, and the stream and the indexes have caught up.
         settle=timedelta(seconds=float(loosened.get("OMS_SETTLE_SECONDS", "900"))),
         clock_offset=timedelta(seconds=float(loosened.get("OMS_CLOCK_OFFSET", "0"))),
+        # Of one user in a minute, over the whole API; 0 is no limit.
+        customer_requests=_at_least(0, environment.get("OMS_CUSTOMER_REQUESTS", "600")),
+        manager_requests=_at_least(0, environment.get("OMS_MANAGER_REQUESTS", "6000")),
         register_limit=_at_least(1, loosened.get("OMS_REGISTER_LIMIT", "5")),
         login_limit=_at_least(1, loosened.get("OMS_LOGIN_LIMIT", "5")),
         password_min_length=_at_least(8, environment.get("OMS_PASSWORD_MIN_LENGTH", "8")),

@@ -80,6 +80,17 @@ def outputs_of(stage: str) -> dict[str, str]:
     return {it["OutputKey"]: it["OutputValue"] for it in stack.get("Outputs", [])}
 
 
+def api_url(stage: str) -> str:
+    """API Gateway's own address of the stage. Ends the process where it is switched off."""
+    url = outputs_of(stage).get("ApiUrl")
+    if url is None:
+        raise SystemExit(
+            f"The stage {stage!r} has no address of API Gateway (its setting default_endpoint is false). "
+            "Name your own, as in URL=https://api.shop.example."
+        )
+    return url
+
+
 def output_of(stage: str, name: str) -> str | None:
     return outputs_of(stage).get(name)
 

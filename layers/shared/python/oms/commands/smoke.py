@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--url", default="", help="where the API is; by default the stack's own address")
     arguments = parser.parse_args()
     with stacks.acting_on(arguments.stage):
-        url = arguments.url or stacks.outputs_of(arguments.stage)["ApiUrl"]
+        url = arguments.url or stacks.api_url(arguments.stage)
     account = smoke_account()
     if account is None:
         raise SystemExit("Set SMOKE_EMAIL and SMOKE_PASSWORD to those of an admin or manager of the stage.")

@@ -10,7 +10,7 @@ def main() -> None:
     parser.add_argument("--stage", required=True, choices=("dev", "prod"))
     stage: str = parser.parse_args().stage
     with stacks.acting_on(stage):
-        print(stacks.outputs_of(stage)["ApiUrl"])
+        print(stacks.api_url(stage))
 
 
 if __name__ == "__main__":
