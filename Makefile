@@ -180,6 +180,11 @@ destroy: $(INSTALLED) deployable ## Delete STAGE=dev with all its data, after a 
 	@$(COMMAND) oms.commands.destroy --stage $(STAGE) $(if $(CONFIRM),--confirm "$(CONFIRM)") \
 		$(if $(filter yes,$(PROD)),--prod)
 
+.PHONY: forget-addresses
+forget-addresses: $(INSTALLED) deployable ## Destroy the key of YEAR=…'s addresses in the audit log of STAGE=…; CONFIRM=… is the year again
+	@test -n "$(YEAR)" || { echo "Say which year: make forget-addresses YEAR=2025 STAGE=$(STAGE)." >&2; exit 1; }
+	@$(COMMAND) oms.commands.forget_addresses --stage $(STAGE) --year "$(YEAR)" $(if $(CONFIRM),--confirm "$(CONFIRM)")
+
 .PHONY: redrive
 redrive: $(INSTALLED) ## List the queues where failures wait; QUEUE=… retries its messages, STAGE=… on AWS
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \

@@ -12,7 +12,7 @@ from infra.alarms import Alarms
 from infra.assets import RUNTIME, Layers, function_code, project_version
 from infra.checks import acknowledge
 from infra.data import READ, WRITE, Data, grant, grant_append, grant_in
-from infra.keys import AUDIT_KEYS, ORIGIN, PEPPER, SIGNING_KEYS, WEBHOOK_KEYS, Keys
+from infra.keys import ADDRESS_KEYS, AUDIT_KEYS, ORIGIN, PEPPER, SIGNING_KEYS, WEBHOOK_KEYS, Keys
 from infra.live import publish, version_options
 from infra.retention import retention
 from infra.stages import Stage
@@ -202,6 +202,8 @@ class Functions(Construct):
             keys.grant_public(function)
             if function is not self.docs:
                 keys.grant(keys.origin, function)
+                # Whatever answers a route may write an audit entry: a denial at least.
+                keys.grant(keys.addresses, function)
 
     def add(
         self,
@@ -284,6 +286,7 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "OMS_REPORTS_TABLE": data.reports.table_name,
         "OMS_JWKS_PARAMETER": keys.public.parameter_name,
         "OMS_ORIGIN_SECRET": keys.name(ORIGIN),
+        "OMS_ADDRESS_KEYS_SECRET": keys.name(ADDRESS_KEYS),
         "OMS_CURRENCY": stage.currency,
         "OMS_HOLD_SECONDS": str(stage.hold_seconds),
         "OMS_SHORTEST_HOLD_SECONDS": str(stage.shortest_hold_seconds or stage.hold_seconds),

@@ -16,6 +16,7 @@ PEPPER = "pepper"
 ORIGIN = "origin"
 WEBHOOK_KEYS = "webhook-keys"
 AUDIT_KEYS = "audit-keys"
+ADDRESS_KEYS = "address-keys"
 
 
 class Keys(Construct):
@@ -31,6 +32,8 @@ class Keys(Construct):
         self.webhooks = self._secret("WebhookKeys", WEBHOOK_KEYS, template={}, generate="1")
         # By version: the newest signs the chain of the audit log.
         self.audit = self._secret("AuditKeys", AUDIT_KEYS, template={}, generate="1")
+        # By year, made by `make keys`: they hide the addresses in the audit log, and a past one can be destroyed.
+        self.addresses = self._secret("AddressKeys", ADDRESS_KEYS, template={}, generate="unused")
         # Written by `make keys`, not by this stack: it does not exist when the stack is first deployed.
         self.public = ssm.StringParameter.from_string_parameter_attributes(
             self, "PublicKeys", parameter_name=f"/oms/{stage.name}/jwks", force_dynamic_reference=True
@@ -39,7 +42,8 @@ class Keys(Construct):
             self,
             "AwsSolutions-SMG4",
             "Signing keys are rotated by `make keys`, which publishes before it signs; a pepper lives as long as the "
-            "password hashes made with it, as do the keys that seal webhook secrets and those that sign the audit log; "
+            "password hashes made with it, as do the keys that seal webhook secrets and those that sign the audit log "
+            "and hide its addresses; "
             "the origin secret changes with the distribution that sends it.",
         )
 

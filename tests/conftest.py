@@ -32,6 +32,7 @@ os.environ.update(
         "OMS_PEPPER_SECRET": "oms/test/pepper",
         "OMS_ORIGIN_SECRET": "oms/test/origin",
         "OMS_AUDIT_KEYS_SECRET": "oms/test/audit-keys",
+        "OMS_ADDRESS_KEYS_SECRET": "oms/test/address-keys",
         "OMS_AUDIT_BUCKET": "audit-heads",
         "OMS_STOCK_CHECK_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/stock-check",
         "OMS_WEBHOOK_KEYS_SECRET": "oms/test/webhook-keys",

@@ -8,6 +8,7 @@ import pytest
 from inventory import handler as inventory
 from oms import audit, clock
 from oms.dynamodb import client
+from tests.support.audit_addresses import hidden
 from tests.support.invocation import Person, invoke
 
 PRODUCT = {"sku": "X", "name": "X", "category": "X", "price": "1.00"}
@@ -50,7 +51,7 @@ def test_a_denied_request_leaves_an_entry_that_says_who_what_and_from_where(cust
         "outcome": "failure",
         "actor_id": customer.id,
         "actor_role": "customer",
-        "address": "198.51.100.1",
+        "address": hidden("198.51.100.1", entry["at"]),
         "target": f"POST {path}",
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from oms import audit, clock
+from tests.support.audit_addresses import hidden
 from tests.support.audit_log import NOON, Log
 from tests.support.aws_calls import intercepted
 from tests.support.database import table
@@ -40,7 +41,7 @@ def test_an_entry_says_who_did_what_to_which_thing_from_where_and_how_it_ended(l
             "action": "login",
             "actor_id": "ada",
             "actor_role": "customer",
-            "address": "198.51.100.1",
+            "address": hidden("198.51.100.1", at),
             "target": "session#1",
             "outcome": "success",
             "details": {"device": "new"},

@@ -10,6 +10,7 @@ from auth import handler as auth
 from auth import passwords as auth_passwords
 from docs import handler as docs
 from inventory import handler as inventory
+from oms import pseudonyms
 from oms.identity import addresses, keyring, passwords
 from oms.settings import settings
 from orders import handler as orders
@@ -19,16 +20,24 @@ from tests.support.invocation import Person, invoke
 from webhooks import handler as webhooks
 
 ORIGIN, PUBLIC, PEPPER = settings().origin_secret, settings().jwks_parameter, settings().pepper_secret
+ADDRESSES = settings().address_keys_secret
 NEW_PASSWORD = {"current_password": "what it was", "new_password": "three quiet lighthouses"}
-# By function a request that has to know the client's address; by a role that may not, it is a denial, which is counted.
+# By function a request that is audited with the client's address; by a role that may not, it is a denial.
 REQUESTS: dict[str, tuple[ModuleType, str, str, str, object, set[str]]] = {
-    "Auth": (auth, "customer", "POST", "/api/v1/auth/logout", {}, {ORIGIN, PUBLIC}),
-    "Passwords": (auth_passwords, "customer", "PUT", "/api/v1/auth/password", NEW_PASSWORD, {ORIGIN, PUBLIC, PEPPER}),
-    "Inventory": (inventory, "customer", "POST", "/api/v1/inventory/products", {}, {ORIGIN, PUBLIC}),
-    "Orders": (orders, "customer", "POST", "/api/v1/orders/none/confirm", {}, {ORIGIN, PUBLIC}),
-    "Admin": (admin, "admin", "POST", "/api/v1/admin/users/{id}/unlock", {}, {ORIGIN, PUBLIC, PEPPER}),
-    "Webhooks": (webhooks, "customer", "GET", "/api/v1/webhooks", None, {ORIGIN, PUBLIC}),
-    "Reports": (reports, "customer", "GET", "/api/v1/reports/sales", None, {ORIGIN, PUBLIC}),
+    "Auth": (auth, "customer", "POST", "/api/v1/auth/logout", {}, {ORIGIN, PUBLIC, ADDRESSES}),
+    "Passwords": (
+        auth_passwords,
+        "customer",
+        "PUT",
+        "/api/v1/auth/password",
+        NEW_PASSWORD,
+        {ORIGIN, PUBLIC, PEPPER, ADDRESSES},
+    ),
+    "Inventory": (inventory, "customer", "POST", "/api/v1/inventory/products", {}, {ORIGIN, PUBLIC, ADDRESSES}),
+    "Orders": (orders, "customer", "POST", "/api/v1/orders/none/confirm", {}, {ORIGIN, PUBLIC, ADDRESSES}),
+    "Admin": (admin, "admin", "POST", "/api/v1/admin/users/{id}/unlock", {}, {ORIGIN, PUBLIC, PEPPER, ADDRESSES}),
+    "Webhooks": (webhooks, "customer", "GET", "/api/v1/webhooks", None, {ORIGIN, PUBLIC, ADDRESSES}),
+    "Reports": (reports, "customer", "GET", "/api/v1/reports/sales", None, {ORIGIN, PUBLIC, ADDRESSES}),
     "Docs": (docs, "customer", "GET", "/.well-known/jwks.json", None, {PUBLIC}),
 }
 
@@ -37,7 +46,7 @@ REQUESTS: dict[str, tuple[ModuleType, str, str, str, object, set[str]]] = {
 def test_a_function_reads_its_own_secrets_and_keys(function: str, person: Callable[..., Person]) -> None:
     handler, role, method, path, body, expected = REQUESTS[function]
     someone = person(role, password_hash=None)
-    for known in (addresses.ORIGIN_SECRET, keyring.PUBLIC, passwords.PEPPERS):
+    for known in (addresses.ORIGIN_SECRET, keyring.PUBLIC, passwords.PEPPERS, pseudonyms.KEYS):
         known.forget()
 
     with intercepted() as calls:

@@ -64,6 +64,7 @@ ALLOWED = {
         "DataAudit": {"dynamodb:PutItem"},
         "KeysSigningKeys": SECRET,
         "KeysOrigin": SECRET,
+        "KeysAddressKeys": SECRET,
         "parameter": PARAMETER,
     },
     "Passwords": {
@@ -72,6 +73,7 @@ ALLOWED = {
         "KeysSigningKeys": SECRET,
         "KeysPepper": SECRET,
         "KeysOrigin": SECRET,
+        "KeysAddressKeys": SECRET,
         "parameter": PARAMETER,
     },
     "Inventory": {
@@ -79,6 +81,7 @@ ALLOWED = {
         "DataInventory": READ | PUT | {"dynamodb:DeleteItem"},
         "DataAudit": APPEND,
         "KeysOrigin": SECRET,
+        "KeysAddressKeys": SECRET,
         "parameter": PARAMETER,
     },
     "Orders": {
@@ -87,6 +90,7 @@ ALLOWED = {
         "DataOrders": READ | PUT,
         "DataAudit": APPEND,
         "KeysOrigin": SECRET,
+        "KeysAddressKeys": SECRET,
         "parameter": PARAMETER,
     },
     "Admin": {
@@ -97,6 +101,7 @@ ALLOWED = {
         "DataAudit": APPEND | {"dynamodb:Query", "dynamodb:BatchGetItem"},
         "KeysPepper": SECRET,
         "KeysOrigin": SECRET,
+        "KeysAddressKeys": SECRET,
         "StockBookCheck": SEND | {"sqs:GetQueueAttributes"},
         "parameter": PARAMETER,
     },
@@ -107,6 +112,7 @@ ALLOWED = {
         "DataAudit": APPEND,
         "KeysWebhookKeys": SECRET,
         "KeysOrigin": SECRET,
+        "KeysAddressKeys": SECRET,
         "WebhooksDeliveries": SEND,
         "WebhooksSlowDeliveries": SEND,
         "WebhooksReplays": SEND,
@@ -119,6 +125,7 @@ ALLOWED = {
         "DataInventory": {"dynamodb:BatchGetItem"},
         "DataAudit": APPEND,
         "KeysOrigin": SECRET,
+        "KeysAddressKeys": SECRET,
         "parameter": PARAMETER,
     },
     "Docs": {"parameter": PARAMETER},
@@ -372,6 +379,7 @@ def test_secrets_are_named_by_stage_and_outlive_the_stack(prod: Synthesized) -> 
         "oms/prod/origin",
         "oms/prod/webhook-keys",
         "oms/prod/audit-keys",
+        "oms/prod/address-keys",
     }
     assert all(prod.template["Resources"][name]["DeletionPolicy"] == "RetainExceptOnCreate" for name in secrets)
     assert all("SecretString" not in secret for secret in secrets.values())
@@ -436,6 +444,7 @@ def test_the_environment_names_things_and_holds_no_secret(prod: Synthesized) -> 
         assert environment["OMS_STAGE"] == "prod"
         assert environment["OMS_JWKS_PARAMETER"] == "/oms/prod/jwks"
         assert environment["OMS_ORIGIN_SECRET"] == "oms/prod/origin"
+        assert environment["OMS_ADDRESS_KEYS_SECRET"] == "oms/prod/address-keys"
         assert environment["POWERTOOLS_SERVICE_NAME"] == name.lower()
         assert environment["POWERTOOLS_METRICS_NAMESPACE"] == "Oms/prod"
         assert environment["POWERTOOLS_TRACER_CAPTURE_ERROR"] == "false", "an exception may name a person or a secret"

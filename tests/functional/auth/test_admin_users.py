@@ -11,6 +11,7 @@ from oms.dynamodb import client, get_item, put_item
 from oms.identity import administration, mailed_tokens, service
 from oms.identity.models import ADMINS_KEY, Admins, IdentityItem, User, email_key, user_key
 from tests.support.accounts import audit_entries, log_in
+from tests.support.audit_addresses import hidden
 from tests.support.aws_calls import answer_lost, intercepted, overtaken
 from tests.support.big_table import BigTable
 from tests.support.gateway import assert_problem, call, places
@@ -277,7 +278,7 @@ def test_a_change_is_audited_with_what_was(boss: Person, ada: User) -> None:
         ("user.status_changed", "active", "disabled"),
     }
     assert {(it.actor_id, it.actor_role, it.target, it.address) for it in entries} == {
-        (boss.id, "admin", f"user#{ada.id}", "198.51.100.1")
+        (boss.id, "admin", f"user#{ada.id}", hidden("198.51.100.1", entries[0].at))
     }
 
 

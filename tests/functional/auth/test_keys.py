@@ -208,6 +208,9 @@ def test_the_command_makes_rotates_and_audits(
 ) -> None:
     monkeypatch.setattr(keys, "names_of", lambda _stage: NAMES)
     monkeypatch.setattr(keys, "table_of", lambda _stage, _domain: "audit")
+    monkeypatch.setattr(keys, "address_keys_of", lambda _stage: "oms/test-keys/address-keys")
+    aws_client("secretsmanager").create_secret(Name="oms/test-keys/address-keys", SecretString='{"unused": "x"}')
+    year = frozen.now.year
 
     def run(*arguments: str) -> str:
         monkeypatch.setattr("sys.argv", ["keys", "--stage", "local", *arguments])
@@ -215,11 +218,12 @@ def test_the_command_makes_rotates_and_audits(
         frozen.advance(seconds=1)
         return capsys.readouterr().out
 
-    assert "it signs from now on" in run()
+    assert f"{year} to {year + 10}: keys for the addresses" in run()
     assert "there already" in run()
     assert "in 15 minutes" in run("--rotate")
     assert "there already" in run("--rotate")
-    assert [(entry.action, entry.target) for entry in audit_entries()] == [
+    assert sorted((entry.action, entry.target) for entry in audit_entries()) == [
+        ("address-keys.created", f"{year}-{year + 10}"),
         ("signing-key.created", stored()[0]),
         ("signing-key.rotated", stored()[1]),
     ]
@@ -231,6 +235,7 @@ def test_a_key_whose_audit_entry_cannot_be_put_is_not_stored(
 ) -> None:
     monkeypatch.setattr(keys, "names_of", lambda _stage: NAMES)
     monkeypatch.setattr(keys, "table_of", lambda _stage, _domain: "audit")
+    monkeypatch.setattr(keys, "address_keys_of", lambda _stage: settings().address_keys_secret)
     for arguments in ([], ["--rotate"]):
         before = stored()
         monkeypatch.setattr("sys.argv", ["keys", "--stage", "local", *arguments])

@@ -11,6 +11,7 @@ from oms.identity import keyring, passwords
 from oms.identity.models import Counter, Device, IdentityItem, User, counter_key
 from oms.secret_store import Reloaded
 from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
+from tests.support.audit_addresses import hidden
 from tests.support.aws_calls import answer_lost, overtaken, recorded
 from tests.support.invocation import Answer, invoke
 
@@ -281,7 +282,8 @@ def test_the_audit_log_tells_success_failure_and_lock_without_the_address(ada: U
     assert told[:2] == [("login", "success", None), ("login", "failure", "unknown")]
     assert Counts(told[2:-1]) == {("login", "failure", "wrong-password"): 5, ("account.locked", "success", None): 1}
     assert told[-1] == ("login", "failure", "locked")
-    assert (entries[0].actor_id, entries[0].actor_role, entries[0].address) == (ada.id, "customer", "198.51.100.1")
+    login = entries[0]
+    assert (login.actor_id, login.actor_role, login.address) == (ada.id, "customer", hidden("198.51.100.1", login.at))
     assert entries[-1].target == f"user#{ada.id}"
     assert "example.com" not in str(client().scan(TableName="audit")["Items"])
 

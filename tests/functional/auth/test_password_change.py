@@ -10,6 +10,7 @@ from oms.identity import passwords
 from oms.identity.models import Counter, IdentityItem, Session, User, counter_key, user_key
 from oms.identity.passwords import PasswordHash
 from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
+from tests.support.audit_addresses import hidden
 from tests.support.aws_calls import answer_lost, intercepted, overtaken
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer
@@ -222,7 +223,7 @@ def test_success_is_audited_and_counted_as_a_version(ada: User, own: dict[str, A
     assert isinstance(stored, User)
     assert (stored.version, stored.auth_epoch) == (2, 1)
     (entry,) = [it for it in audit_entries() if it.action == "password.changed"]
-    assert (entry.outcome, entry.actor_id, entry.address) == ("success", ada.id, "203.0.113.201")
+    assert (entry.outcome, entry.actor_id, entry.address) == ("success", ada.id, hidden("203.0.113.201", entry.at))
 
 
 def test_the_slots_are_taken_before_the_password_is_compared(

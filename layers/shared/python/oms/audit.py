@@ -1,7 +1,8 @@
 """The audit log: who did what to which thing, from where, and how it ended.
 
 Entries are plain items; a request puts them inside its transaction where there is one. Details hold codes and
-digests, never an e-mail address, password or token. None is ever changed or taken away: see `oms.auditing`.
+digests, never an e-mail address, password or token; of a client address an entry has its hash (see `oms.pseudonyms`).
+None is ever changed or taken away: see `oms.auditing`.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 
-from oms import clock
+from oms import aws, clock, pseudonyms
 from oms.dynamodb import IntegerAttribute, JsonAttribute, StoredItem, put_item, retrying, update_item
 from oms.pages import Index
 from oms.settings import settings
@@ -89,7 +90,9 @@ def entry(
     outcome: Literal["success", "failure"] = "success",
     details: Mapping[str, str | int] | None = None,
 ) -> AuditEntry:
-    """An entry of this moment, for a transaction's `save`. Putting it twice leaves one."""
+    """An entry of this moment, for a transaction's `save`. Putting it twice leaves one. `address` is the client's, of
+    which the entry gets the hash.
+    """
     at, entry_id = clock.timestamp(clock.now()), clock.random_id()
     return AuditEntry(
         pk=_day(at),
@@ -99,7 +102,7 @@ def entry(
         action=action,
         actor_id=actor_id,
         actor_role=actor_role,
-        address=address,
+        address=pseudonyms.pseudonym("address", address, at) if address else None,
         target=target,
         outcome=outcome,
         details=dict(details) if details else None,
@@ -109,6 +112,11 @@ def entry(
 def record(written: AuditEntry) -> None:
     """Puts an entry that belongs to no transaction."""
     retrying(lambda: put_item(written))
+
+
+def record_in(table: str, written: AuditEntry) -> None:
+    """Puts an entry into the table of this name: for commands, which find the table only as they run."""
+    aws.session().client("dynamodb").put_item(TableName=table, Item=written.serialize())
 
 
 def denied(actor: "CurrentUser", *, address: str, target: str) -> None:

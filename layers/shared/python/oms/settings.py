@@ -65,6 +65,7 @@ class Settings:
     pepper_secret: str
     origin_secret: str
     audit_keys_secret: str
+    address_keys_secret: str
     audit_bucket: str
     expiry_queue_url: str
     poison_queue_url: str
@@ -151,6 +152,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         pepper_secret=environment.get("OMS_PEPPER_SECRET", ""),
         origin_secret=environment.get("OMS_ORIGIN_SECRET", ""),
         audit_keys_secret=environment.get("OMS_AUDIT_KEYS_SECRET", ""),
+        address_keys_secret=environment.get("OMS_ADDRESS_KEYS_SECRET", ""),
         audit_bucket=environment.get("OMS_AUDIT_BUCKET", ""),
         expiry_queue_url=environment.get("OMS_EXPIRY_QUEUE_URL", ""),
         stock_check_queue_url=environment.get("OMS_STOCK_CHECK_QUEUE_URL", ""),

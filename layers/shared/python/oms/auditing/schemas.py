@@ -39,7 +39,12 @@ class AuditEntryResponse(Response):
     action: str = Field(description="`entry.unreadable`: what the table has under `target` was spoilt")
     actor_id: str | None
     actor_role: str | None
-    address: str | None = Field(description="The client's; null for what the system or an operator did")
+    address: str | None = Field(
+        description="The client's address as a keyed hash: the same address has the same hash within the year that it "
+        "begins with. Entries from before hashes were kept have the address itself; null for what the system or an "
+        "operator did",
+        examples=["2026:4b1f0c3a9d7e5f6082c4d1e3a5b79680"],
+    )
     target: str | None
     outcome: Literal["success", "failure"]
     details: dict[str, Any] | None = Field(description="Codes and digests. `denials`: so many more of that minute")

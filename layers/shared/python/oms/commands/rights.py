@@ -37,6 +37,10 @@ def needed(*, account: str, region: str, stage: str) -> list[Right]:
             ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],
             arn("secretsmanager", f"secret:oms/{stage}/signing-keys-*"),
         ),
+        (
+            ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"],
+            arn("secretsmanager", f"secret:oms/{stage}/address-keys-*"),
+        ),
         (["ssm:GetParameter", "ssm:PutParameter"], arn("ssm", f"parameter/oms/{stage}/jwks")),
         (
             ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],

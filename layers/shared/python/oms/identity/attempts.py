@@ -12,7 +12,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from oms import audit, clock, emails
+from oms import audit, clock, emails, pseudonyms
 from oms.dynamodb import TryAgainError, batch_get, failed, retrying, transaction
 from oms.identity import passwords
 from oms.identity.limits import Standing, slot_of, taking
@@ -161,7 +161,9 @@ def record_failure(attempt: Attempt, counted: Count, user: User | None) -> None:
         reason = "locked"
     else:
         reason = "wrong-password" if user.status == "active" else "disabled"
-    about = {"email": attempt.email_digest, "counted_on": "device" if isinstance(counted.on, Device) else "account"}
+    about = {"counted_on": "device" if isinstance(counted.on, Device) else "account"}
+    if email := pseudonyms.pseudonym("e-mail", attempt.email_folded, clock.timestamp(clock.now())):
+        about["email"] = email
     target = f"user#{user.id}" if user else None
     failure = audit.entry(
         "login",

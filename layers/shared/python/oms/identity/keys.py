@@ -1,4 +1,5 @@
-"""Makes, publishes and rotates the signing key: `python -m oms.identity.keys --stage S [--rotate]`.
+"""Makes, publishes and rotates the signing key: `python -m oms.identity.keys --stage S [--rotate]`. It also makes the
+keys that hide addresses in the audit log.
 
 The secret holds `{"keys": [{kid, private_pem, signs_from}]}`, the parameter the public halves as JWKs, each with
 `valid_until`. The parameter follows from the secret alone, so a run that was cut off is mended by the next.
@@ -15,7 +16,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from oms import audit, aws, clock
+from oms import audit, clock, pseudonyms
 from oms.identity.tokens import ACCESS_TOKEN_SECONDS
 from oms.secret_store import parameters_client, read_parameter, read_secret, secrets_client
 from oms.stacks import acting_on, operator, table_of
@@ -140,12 +141,16 @@ def _now() -> int:
 
 def _audit(stage: str, action: str, kid: str) -> None:
     """Puts the entry before the key is stored: one may stand for a key that was not, but no key is without one."""
-    entry = audit.entry(action, actor_id=operator(), address=None, target=kid)
-    aws.session().client("dynamodb").put_item(TableName=table_of(stage, "Audit"), Item=entry.serialize())
+    audit.record_in(table_of(stage, "Audit"), audit.entry(action, actor_id=operator(), address=None, target=kid))
 
 
 def names_of(stage: str) -> dict[str, str]:
     return {"secret_name": f"oms/{stage}/signing-keys", "parameter_name": f"/oms/{stage}/jwks"}
+
+
+def address_keys_of(stage: str) -> str:
+    """The secret of the keys that hide the addresses in the audit log."""
+    return f"oms/{stage}/address-keys"
 
 
 def main() -> None:
@@ -158,6 +163,12 @@ def main() -> None:
         before = [key["kid"] for key in _stored_keys(names["secret_name"])]
         make = rotate_signing_key if arguments.rotate else ensure_signing_key
         kid = make(**names, record=lambda action, kid: _audit(arguments.stage, action, kid))
+        years = pseudonyms.ensure_keys(
+            secret_name=address_keys_of(arguments.stage),
+            record=lambda action, years: _audit(arguments.stage, action, years),
+        )
+    if years:
+        print(f"{years[0]} to {years[-1]}: keys for the addresses of the audit log made")
     if kid in before:
         print(f"{kid}: there already, and published")
     elif before:
