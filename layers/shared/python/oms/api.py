@@ -36,6 +36,7 @@ MAX_PAGE = 1024 * 1024
 ERROR_PAGE = "/docs/errors"
 # What a URI may hold unescaped, and the sign of what is escaped already (RFC 3986).
 _IN_URI = "~!$%&'()*+,;=:@/"
+_BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 class NotAdmittedError(Exception):
@@ -111,7 +112,7 @@ class RequestAtHand:
 
     @property
     def path(self) -> str:
-        return quote(str(self.event["rawPath"]), safe=_IN_URI, errors="replace")
+        return _BARE_PERCENT.sub("%25", quote(str(self.event["rawPath"]), safe=_IN_URI, errors="replace"))
 
     @property
     def query(self) -> list[tuple[str, str]]:
