@@ -66,7 +66,7 @@ const products = data(
   await customer.GET("/api/v1/inventory/products", { params: { query: { in_stock: true, limit: 3 } } }),
   200,
 ).items;
-console.log("products", products.map((product) => product.name));
+console.log("products", products.map((product) => product.name).join(", "));
 const product = products[0];
 assert.ok(product);
 
