@@ -117,7 +117,10 @@ class Functions(Construct):
         self.expiry = self.add("Expiry", "sweeper.worker", timeout=EXPIRY_SECONDS)
         self.bookkeeper = self.add("Bookkeeper", "bookkeeper.handler", timeout=BOOKKEEPER_SECONDS)
         self.notifier = self.add(
-            "Notifier", "notifier.handler", environment=_mail_settings(stage), timeout=NOTIFIER_SECONDS
+            "Notifier",
+            "notifier.handler",
+            environment=_mail_settings(stage) | _mail_limits(stage),
+            timeout=NOTIFIER_SECONDS,
         )
         self.publisher = self.add("Publisher", "publisher.handler", timeout=PUBLISHER_SECONDS)
         self.feeder = self.add("Feeder", "feeder.handler", timeout=FEEDER_SECONDS)
@@ -334,6 +337,10 @@ def order_limits(stage: Stage) -> dict[str, str]:
 def _mail_settings(stage: Stage) -> dict[str, str]:
     """Of mails; a new password may not be made of the names in them."""
     return {"OMS_MAIL_FROM": stage.mail_from or "", "OMS_PUBLIC_URL": stage.public_url or ""}
+
+
+def _mail_limits(stage: Stage) -> dict[str, str]:
+    return {"OMS_UNVERIFIED_MAILS_PER_DAY": str(stage.unverified_mails_per_day)}
 
 
 def _auth_limits(stage: Stage) -> dict[str, str]:

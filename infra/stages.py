@@ -122,6 +122,8 @@ class Stage(BaseModel):
     public_url: str | None = None
     # The sender of all mail, verified in SES, itself or by its domain; without one no mail is sent.
     mail_from: str | None = None
+    # To addresses that are not verified, of all users together; what is over it is not sent.
+    unverified_mails_per_day: int = Field(2000, ge=1)
     # Managers and admins, by their addresses, who are mailed of the orders of each day.
     daily_report_to: tuple[str, ...] = Field((), max_length=20)
     clock_offset: int | None = None

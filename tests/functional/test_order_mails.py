@@ -193,7 +193,7 @@ def test_a_mail_is_remembered_for_longer_than_its_event_is_mailed(ada: Person, s
 def test_a26_an_unverified_address_gets_four_mails_a_day_of_orders_and_the_like(
     ada: Person, person: Callable[..., Person], ses: Ses
 ) -> None:
-    stranger = person(email="stranger@example.com")
+    stranger = person(email="stranger@example.com", email_verified=False)
 
     notify(event("user.registered", {"id": stranger.id, "role": "customer", "status": "active"}))
     notify(*(order_event(who.id) for who in (stranger, ada) for _ in range(8)))

@@ -98,5 +98,6 @@ def test_the_notifier_sends_from_the_stages_address_alone(prod: Synthesized, loc
     assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": "shop@mail.shop.example"}}
     assert environment["OMS_MAIL_FROM"] == "shop@mail.shop.example"
     assert environment["OMS_PUBLIC_URL"] == "https://shop.example"
+    assert environment["OMS_UNVERIFIED_MAILS_PER_DAY"] == "2000"
     assert local.functions()["Notifier"]["Environment"]["Variables"]["OMS_MAIL_FROM"] == ""
     assert "ses:" not in str(local.all("AWS::IAM::Policy"))

@@ -80,6 +80,7 @@ EVERY_SETTING: Mapping[str, object] = {
     "audit_lock_days": 400,
     "public_url": "https://shop.example",
     "mail_from": "shop@shop.example",
+    "unverified_mails_per_day": 500,
     "daily_report_to": ["ada@shop.example"],
     "canary_minutes": 10,
     "backup_days": 35,

@@ -120,6 +120,19 @@ def test_keys_in_ascii_are_what_they_were_before_there_was_one_form(email: str) 
 
 
 @pytest.mark.parametrize(
+    ("email", "mailbox"),
+    [
+        ("Ada+Orders@example.org", "ada@example.org"),
+        ("ada+1+2@example.org", "ada@example.org"),
+        ("ada@example.org", "ada@example.org"),
+        ("+ada@example.org", "+ada@example.org"),
+    ],
+)
+def test_a_tag_is_no_mailbox_of_its_own(email: str, mailbox: str) -> None:
+    assert emails.mailbox(emails.fold(email)) == mailbox
+
+
+@pytest.mark.parametrize(
     ("beginning", "folded"),
     [
         ("ADA", "ada"),

@@ -74,6 +74,7 @@ def test_a28_loosening_settings_are_ignored_anywhere_else(endpoint: str | None) 
         ("OMS_UNVERIFIED_STOCK_SHARE_LIMIT", "0"),
         ("OMS_UNVERIFIED_ORDER_VALUE_LIMIT", "-1"),
         ("OMS_UNVERIFIED_HOLD_SECONDS", "0"),
+        ("OMS_UNVERIFIED_MAILS_PER_DAY", "0"),
         ("OMS_ORDER_SHARDS", "1.5"),
         ("OMS_SHIPPING_MAX", "-1"),
         ("OMS_SHIPPING_MAX", "10.001"),

@@ -2,11 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from local.demo import PASSWORD
+from oms.identity.models import User
+from oms.mail import bounds
+from oms.mail.models import Notice
+from oms.settings import settings
 from tests.support.accounts import Clock, log_in
 from tests.support.event_bus import entries_of
 from tests.support.gateway import call
@@ -39,15 +46,15 @@ def mailed() -> Iterator[None]:
 UNMAILED = {"user.role_changed", "user.status_changed", "order.delivered", "order.returned"}
 
 
-def register(**names: str) -> str:
-    body = {"email": VICTIM, "password": PASSWORD, "first_name": "Vic"} | names
+def register(**fields: str) -> str:
+    body = {"email": VICTIM, "password": PASSWORD, "first_name": "Vic"} | fields
     answer = call("POST", "/api/v1/auth/register", body, address=next(addresses))
     assert answer.status == 201, answer.text
-    return str(log_in(VICTIM, PASSWORD, address=next(addresses)).json["access_token"])
+    return str(log_in(body["email"], PASSWORD, address=next(addresses)).json["access_token"])
 
 
-def forget() -> None:
-    answer = call("POST", "/api/v1/auth/password/forgot", {"email": VICTIM}, address=next(addresses))
+def forget(email: str = VICTIM) -> None:
+    answer = call("POST", "/api/v1/auth/password/forgot", {"email": email}, address=next(addresses))
     assert answer.status == 202
 
 
@@ -131,14 +138,125 @@ def test_a26_to_an_address_without_an_account_nothing_is_sent(ses: Ses) -> None:
     assert ses.sent == []
 
 
-def test_a26_an_attackers_words_reach_a_stranger_as_words_alone(ses: Ses) -> None:
-    with mailed():
-        register(first_name="You won <b>http://evil.example</b>")
+WORDS = "Call 555 0199 now"
 
-    (sent,) = ses.sent
+
+def place_with_words(token: str, product_id: str) -> str:
+    address = dict.fromkeys(("name", "line1", "line2", "city", "postal_code", "region"), WORDS) | {"country": "US"}
+    body = {"items": [{"product_id": product_id, "quantity": 1}], "shipping_address": address, "note": WORDS}
+    placed = call("POST", "/api/v1/orders", body, token=token)
+    assert placed.status == 201, placed.text
+    return str(placed.json["id"])
+
+
+def cancel_with_words(token: str, order_id: str) -> None:
+    assert call("POST", f"/api/v1/orders/{order_id}/cancel", {"reason": WORDS}, token=token).status == 200
+
+
+def said(sent: Any) -> str:
     simple = sent["Content"]["Simple"]
-    assert simple["Subject"]["Data"] == "Confirm your e-mail address"
-    for body in simple["Body"].values():
-        assert "http://evil" not in body["Data"]
-        assert "<b>" not in body["Data"]
-    assert "Hello You won b http: / /evil. example /b,\n" in simple["Body"]["Text"]["Data"]
+    return "".join([simple["Subject"]["Data"], *(it["Data"] for it in simple["Body"].values())])
+
+
+def test_a26_nothing_that_a_customer_wrote_reaches_an_address_before_it_is_verified(
+    ses: Ses, product: Callable[..., str]
+) -> None:
+    product_id = product(stock=50)
+    with mailed():
+        token = register(first_name=WORDS, last_name=WORDS)
+    with mailed():
+        cancel_with_words(token, place_with_words(token, product_id))
+    with mailed():
+        forget()
+
+    assert ses.subjects[0] == "Confirm your e-mail address"
+    assert len(ses.sent) == 4
+    assert not [mail for mail in map(said, ses.sent) if "555" in mail]
+
+    assert call("POST", "/api/v1/auth/email/verify", {"token": ses.tokens()[0]}).status == 204
+    ses.sent.clear()
+    with mailed():
+        cancel_with_words(token, place_with_words(token, product_id))
+    created, cancelled = map(said, ses.sent)
+    assert f"Hello {WORDS}," in created, "their own mails say it all"
+    assert created.count(WORDS) > 10
+    assert f"Reason: {WORDS}" in cancelled
+
+
+def tagged(tag: Any) -> str:
+    name, _, domain = VICTIM.partition("@")
+    return f"{name}+{tag}@{domain}"
+
+
+def test_a26_tagged_addresses_are_one_mailbox_with_room_left_for_the_plain_one(ses: Ses) -> None:
+    with mailed():
+        for tag in range(5):
+            register(email=tagged(tag))
+    assert len(ses.sent) == 3, "not five, and two are left"
+
+    with mailed():
+        register()
+        forget()
+    assert ses.recipients[3:] == [VICTIM, VICTIM]
+    assert ses.subjects[3:] == ["Confirm your e-mail address", "Set a new password"]
+
+    with mailed():
+        for tag in range(5):
+            forget(tagged(tag))
+        forget()
+    assert len(ses.sent) == 5
+
+
+def test_a26_a_mailbox_gets_five_tagged_accounts_a_day_and_the_plain_one_at_any_time(ses: Ses, frozen: Clock) -> None:
+    for tag in range(5):
+        register(email=tagged(tag))
+
+    body = {"email": tagged("x").upper(), "password": PASSWORD, "first_name": "Vic"}
+    refused = call("POST", "/api/v1/auth/register", body, address=next(addresses))
+    assert (refused.status, refused.json["code"]) == (429, "too-many-requests")
+    assert int(refused.headers["Retry-After"]) == 16 * 3600 - frozen.now.second
+    again = call("POST", "/api/v1/auth/register", body | {"email": tagged(0)}, address=next(addresses))
+    assert again.json["code"] == "email-taken"
+    register()
+    register(email="someone+else@example.com")
+
+    frozen.advance(days=1)
+    register(email=tagged("x"))
+
+
+def test_a26_all_mails_to_addresses_that_are_not_verified_have_a_limit_of_the_day(
+    ses: Ses, frozen: Clock, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(bounds, "settings", lambda: replace(settings(), unverified_mails_per_day=3))
+    with mailed():
+        for number in range(3):
+            register(email=f"stranger{number}@example.com")
+    assert len(ses.sent) == 3
+    verified = ses.tokens()[0]
+
+    with mailed():
+        register()
+    assert len(ses.sent) == 3
+    printed = capsys.readouterr().out
+    assert '"UnverifiedMailsAtLimit":[1.0' in printed
+
+    # Verified addresses are not counted, and the next day is another one.
+    assert call("POST", "/api/v1/auth/email/verify", {"token": verified}).status == 204
+    with mailed():
+        forget("stranger0@example.com")
+    assert len(ses.sent) == 4
+    frozen.advance(days=1)
+    with mailed():
+        forget()
+    assert len(ses.sent) == 5
+
+
+def test_the_limit_of_the_day_is_counted_in_several_places_and_is_never_passed() -> None:
+    """Where it is high: so mails that are sent at once do not wait for one another."""
+    user = User(email="ada@example.com")
+    for most, shards in ((1, 1), (150, 1), (250, 2), (2000, 10), (1_000_005, 10)):
+        with patch.object(bounds, "settings", lambda most=most: replace(settings(), unverified_mails_per_day=most)):
+            notices = [Notice(str(number), "verify", "u", lambda _: None) for number in range(400)]
+            found = {bounds.bounds_of_unverified(notice, user)[-1] for notice in notices}
+        assert len({bound.of for bound in found}) == shards
+        assert most - shards < sum(bound.most for bound in found) <= most

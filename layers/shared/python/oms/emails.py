@@ -61,6 +61,12 @@ def fold_prefix(beginning: str) -> str:
     return _fold_wide(f"{local}{at}{domain}")
 
 
+def mailbox(folded: str) -> str:
+    """The key without its tag: what is mailed to `ada+orders@…` is in the mailbox of `ada@…` at most providers."""
+    local, at, domain = folded.rpartition("@")
+    return f"{local.partition('+')[0] or local}{at}{domain}"
+
+
 def is_plausible(folded: str) -> bool:
     """Whether an account may have this key. Wider than `canonical`: keys are as old as their accounts."""
     if not folded.isascii() or _FORBIDDEN.search(folded) or not folded.isprintable():

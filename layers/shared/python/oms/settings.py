@@ -72,6 +72,7 @@ class Settings:
     public_url: str
     mail_from: str
     mail_configuration_set: str
+    unverified_mails_per_day: int
     stock_check_queue_url: str
     delivery_queue_url: str
     slow_delivery_queue_url: str
@@ -178,6 +179,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         public_url=environment.get("OMS_PUBLIC_URL", ""),
         mail_from=environment.get("OMS_MAIL_FROM", ""),
         mail_configuration_set=environment.get("OMS_MAIL_CONFIGURATION_SET", ""),
+        unverified_mails_per_day=_at_least(1, environment.get("OMS_UNVERIFIED_MAILS_PER_DAY", "2000")),
         currency=currency,
         currency_digits=digits,
         hold=timedelta(seconds=hold),

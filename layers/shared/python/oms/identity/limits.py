@@ -1,12 +1,14 @@
-"""How often: calls per address and minute, and failed logins in a row per account or device."""
+"""How often: calls per address and minute, accounts per mailbox and day, failed logins per account or device."""
 
 from dataclasses import dataclass
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from oms import clock
+from oms import clock, emails
 from oms.dynamodb import ConditionFailedError, retrying, update_item
+from oms.errors import TooManyRequestsError
+from oms.identity import passwords
 from oms.identity.models import Counted, Slot
 from oms.rate_limits import Report, Window
 
@@ -15,6 +17,8 @@ FAILURES_BEFORE_LOCK = 5
 FIRST_LOCK_SECONDS = 15 * 60
 LONGEST_LOCK_SECONDS = 24 * 3600
 FORGOTTEN_AFTER_SECONDS = 24 * 3600
+DAY_SECONDS = 24 * 3600
+TAGGED_ACCOUNTS_PER_DAY = 5
 
 
 def slot_of(window: Window, address: str) -> Slot:
@@ -24,6 +28,26 @@ def slot_of(window: Window, address: str) -> Slot:
 def taking(window: Window, attempt: str) -> tuple[list[Action], Condition]:
     """The update of a slot that takes one, once for each attempt."""
     return Slot.taking(window.limit, attempt, window.forgotten_at)
+
+
+def mailbox_slot(email_folded: str, attempt: str, now: int) -> tuple[Slot, list[Action], Condition] | None:
+    """The update that counts an account whose address has a tag (`ada+1@…`) with those of its mailbox that day.
+
+    None without a tag: such an address is one account for good, and no stranger uses up its place.
+    """
+    mailbox = emails.mailbox(email_folded)
+    if mailbox == email_folded:
+        return None
+    day = now // DAY_SECONDS
+    slot = Slot.of("mailbox", passwords.email_digest(mailbox), day)
+    return slot, *Slot.taking(TAGGED_ACCOUNTS_PER_DAY, attempt, (day + 2) * DAY_SECONDS)
+
+
+def mailbox_refusal(now: int) -> TooManyRequestsError:
+    return TooManyRequestsError(
+        f"{TAGGED_ACCOUNTS_PER_DAY} accounts were opened for this mailbox today. Please wait until tomorrow.",
+        headers={"Retry-After": str(DAY_SECONDS - now % DAY_SECONDS)},
+    )
 
 
 def take_slot(window: Window, address: str, report: Report) -> None:

@@ -4,16 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from oms import audit, clock, emails
 from oms.actors import Actor, System
-from oms.dynamodb import ConditionFailedError, TryAgainError, retrying, transaction, update_item
+from oms.dynamodb import ConditionFailedError, TryAgainError, failed, retrying, transaction, update_item
 from oms.errors import EmailTakenError
 from oms.identity import devices, password_rules, passwords
 from oms.identity.access import UserRole
 from oms.identity.administration import count_admins
-from oms.identity.limits import take_slot
-from oms.identity.models import Changed, Claim, Device, User, claim_key, email_key, user_key
+from oms.identity.limits import mailbox_refusal, mailbox_slot, take_slot
+from oms.identity.models import Changed, Claim, Device, Slot, User, claim_key, email_key, user_key
 from oms.identity.opaque_tokens import hashed
 from oms.identity.password_rules import Owner
 from oms.identity.schemas import RegisterRequest, UpdateMeRequest
@@ -29,7 +31,8 @@ class Registration:
 
 def register(request: RegisterRequest, *, address: str, report: Report) -> Registration:
     """A new customer, and the client that registers as their first known device: nobody can lock out an owner who has
-    not signed in yet. Raises EmailTakenError, TooManyRequestsError (by address), UnavailableError."""
+    not signed in yet. Raises EmailTakenError, TooManyRequestsError (by client address, and by
+    mailbox), UnavailableError."""
     owner = Owner("customer", request.email, request.first_name, request.last_name)
     password_rules.require(owner, request.password, pointer="#/password")
     window = Window("register", settings().register_limit, int(clock.now().timestamp()))
@@ -46,7 +49,8 @@ def register(request: RegisterRequest, *, address: str, report: Report) -> Regis
         "user.registered", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
     )
     device_token = devices.new_token(user)
-    _store(user, entry, devices.device_of(user, hashed(device_token.secret), epoch=user.devices_epoch))
+    device = devices.device_of(user, hashed(device_token.secret), epoch=user.devices_epoch)
+    _store(user, entry, device, mailbox_slot(user.email_folded, user.id, window.now))
     return Registration(user, str(device_token))
 
 
@@ -145,8 +149,14 @@ def _new_user(
     )
 
 
-def _store(user: User, entry: audit.AuditEntry, device: Device | None = None) -> None:
-    """Puts user, claim, entry and device, and counts an admin, or none of it. Raises EmailTakenError.
+def _store(
+    user: User,
+    entry: audit.AuditEntry,
+    device: Device | None = None,
+    slot: tuple[Slot, list[Action], Condition] | None = None,
+) -> None:
+    """Puts user, claim, entry and device, takes the slot, and counts an admin, or none of it. Raises EmailTakenError,
+    TooManyRequestsError.
 
     The claim comes first in the transaction, so its reason comes first. A claim that names this very user was made
     by an earlier attempt whose answer was lost.
@@ -162,10 +172,15 @@ def _store(user: User, entry: audit.AuditEntry, device: Device | None = None) ->
                 writes.save(entry)
                 if device:
                     writes.save(device)
+                if slot:
+                    writes.update(*slot)
                 count_admins(writes, int(user.is_active_admin))
         except TransactWriteError as error:
-            reason = error.cancellation_reasons[0] if error.cancellation_reasons else None
-            if reason is None or reason.code != "ConditionalCheckFailed":
+            reasons = error.cancellation_reasons or [None]
+            reason = reasons[0]
+            if slot and not failed(reason) and failed(reasons[-1]):  # of a customer: no admin is counted
+                raise mailbox_refusal(int(clock.now().timestamp())) from error
+            if not failed(reason):
                 raise
             if reason.raw_item is None or Claim.from_raw_data(reason.raw_item).user_id != user.id:
                 raise EmailTakenError("There is an account with this e-mail address.") from error

@@ -29,11 +29,15 @@ class Content:
 
 @dataclass(frozen=True)
 class Bound:
-    """At most `most` mails to a user, of those that count under `name`, in each period of `seconds` since the epoch."""
+    """At most `most` mails, of those that count under `name`, in each period of `seconds` since the epoch.
+
+    They are counted in the partition `of`; None: in the user's, so they are mails to one user.
+    """
 
     name: str
     most: int
     seconds: int
+    of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class Mail(MailItem, discriminator="mail"):
 
 
 class MailCount(MailItem, discriminator="mail-count"):
-    """How many mails a user was sent in one period of a bound."""
+    """How many mails were sent in one period of a bound."""
 
     n = IntegerAttribute(default=0)
     expires_at = IntegerAttribute(attr_name="ttl")
@@ -104,5 +108,5 @@ def mail_key(cause: str) -> tuple[str, str]:
     return f"mail#{cause}", "mail"
 
 
-def mail_count_key(user_id: str, bound: str, period: int) -> tuple[str, str]:
-    return f"user#{user_id}", f"mails#{bound}#{period}"
+def mail_count_key(partition: str, bound: str, period: int) -> tuple[str, str]:
+    return partition, f"mails#{bound}#{period}"

@@ -29,6 +29,7 @@ from pynamodb.expressions.update import Action
 from oms import aws, clock, emails
 from oms.dynamodb import ConditionFailedError, failed, get_item, patience, retrying, transaction, update_item
 from oms.identity.models import IdentityItem, User, user_key
+from oms.mail.bounds import UNVERIFIED_OF_ALL, bounds_of_unverified
 from oms.mail.models import Bound, Letter, Mail, MailCount, Notice, mail_count_key, mail_key
 from oms.mail.rendering import render
 from oms.settings import settings
@@ -39,10 +40,6 @@ metrics = Metrics()
 # As long as the notifier may run: whoever made a claim that is older is gone.
 AT_WORK_SECONDS = 60
 REMEMBERED_SECONDS = 30 * 24 * 3600
-# Whoever an address belongs to that nobody has verified did not ask for any of it.
-UNVERIFIED = Bound("unverified", 5, 24 * 3600)
-# One of them is kept for a new password, which verifies the address too.
-UNVERIFIED_BUT_RESETS = Bound("unverified-but-resets", 4, 24 * 3600)
 # What became of a mail is written down even where reading and claiming took all the time there was.
 _SETTLING_SECONDS = 6
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html. The first is what SES says of a sender that
@@ -85,7 +82,9 @@ def _letter(notice: Notice, user: User) -> Letter | None:
     if content is None:
         return None
     public_url = settings().public_url
-    about = {"name": user.first_name, "public_url": public_url, "shop": urlsplit(public_url).netloc}
+    # Nothing that a customer wrote goes to an address that may be a stranger's.
+    name = user.first_name if user.email_verified else ""
+    about = {"name": name, "public_url": public_url, "shop": urlsplit(public_url).netloc}
     rendered = render(notice.purpose, about | dict(content.values))
     return Letter(
         user_id=user.id,
@@ -95,12 +94,8 @@ def _letter(notice: Notice, user: User) -> Letter | None:
         text=rendered.text,
         html=rendered.html,
         stored=content.stored,
-        bounds=(*notice.bounds, *(() if user.email_verified else _bounds_of_unverified(notice.purpose))),
+        bounds=(*notice.bounds, *(() if user.email_verified else bounds_of_unverified(notice, user))),
     )
-
-
-def _bounds_of_unverified(purpose: str) -> tuple[Bound, ...]:
-    return (UNVERIFIED,) if purpose == "reset" else (UNVERIFIED, UNVERIFIED_BUT_RESETS)
 
 
 def send_once(cause: str, letter: Letter) -> None:
@@ -159,7 +154,10 @@ def _claim_of(cause: str, letter: Letter) -> Mail:
 
 def _count_of(letter: Letter, bound: Bound) -> MailCount:
     period = int(clock.now().timestamp()) // bound.seconds
-    return MailCount(*mail_count_key(letter.user_id, bound.name, period), expires_at=(period + 2) * bound.seconds)
+    return MailCount(
+        *mail_count_key(bound.of or f"user#{letter.user_id}", bound.name, period),
+        expires_at=(period + 2) * bound.seconds,
+    )
 
 
 def _counting(count: MailCount, by: int) -> list[Action]:
@@ -182,14 +180,22 @@ def _claim(claim: Mail, letter: Letter, counts: Sequence[tuple[MailCount, Bound]
             reasons = error.cancellation_reasons or [None]
             if failed(reasons[0]) and reasons[0].raw_item:
                 return _is_ours(claim, Mail.from_raw_data(reasons[0].raw_item))
-            if any(failed(reason) for reason in reasons[1:]):
-                logger.info("a mail was held back", purpose=letter.purpose, mail_user_id=letter.user_id)
-                _count("MailHeldBack")
-                return False
-            raise
+            # The counts come last: updates come after puts.
+            full = [bound.name for (_, bound), why in zip(counts[::-1], reasons[::-1], strict=False) if failed(why)]
+            if not full:
+                raise
+            _held_back(letter, full)
+            return False
         return True
 
     return retrying(write)
+
+
+def _held_back(letter: Letter, full: Sequence[str]) -> None:
+    logger.info("a mail was held back", purpose=letter.purpose, mail_user_id=letter.user_id, bounds=full)
+    _count("MailHeldBack")
+    if UNVERIFIED_OF_ALL in full:
+        _count("UnverifiedMailsAtLimit")
 
 
 def _is_ours(claim: Mail, stored: Mail) -> bool:

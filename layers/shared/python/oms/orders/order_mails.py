@@ -8,6 +8,8 @@ from oms.orders.schemas import OrderResponse
 
 # Of the other moves the customer knows without a mail.
 MAILED = ("order.created", "order.confirmed", "order.shipped", "order.cancelled", "order.expired")
+# Left out of mails to an address that is not verified: it may be a stranger's.
+_WRITTEN_BY_CUSTOMERS = {"shipping_address": None, "note": None, "cancel_reason": None}
 
 
 def notice(body: str) -> Notice:
@@ -15,8 +17,9 @@ def notice(body: str) -> Notice:
     event = Event[OrderResponse].model_validate_json(body)
     order = event.data
 
-    def content(_user: User) -> Content:
+    def content(user: User) -> Content:
         is_held = order.expires_at is not None and clock.now() < clock.instant(order.expires_at)
-        return Content({"order": order, "reserved_until": order.expires_at if is_held else None})
+        shown = order if user.email_verified else order.model_copy(update=_WRITTEN_BY_CUSTOMERS)
+        return Content({"order": shown, "reserved_until": order.expires_at if is_held else None})
 
     return Notice(event.id, event.type, order.customer_id, content)

@@ -1,0 +1,42 @@
+"""How many mails go to addresses that are not verified: whoever such an address belongs to asked for none of them."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+from oms import emails
+from oms.identity.models import User
+from oms.mail.models import Bound, Notice
+from oms.settings import settings
+
+_DAY = 24 * 3600
+UNVERIFIED = Bound("unverified", 5, _DAY)
+# One of them is kept for a new password, which verifies the address too.
+UNVERIFIED_BUT_RESETS = Bound("unverified-but-resets", 4, _DAY)
+# Two of them are kept for the address without a tag: a stranger who registers tagged ones cannot use up its day.
+UNVERIFIED_TAGGED = Bound("unverified-tagged", 3, _DAY)
+# The name of the bound that all of a deployment share.
+UNVERIFIED_OF_ALL = "unverified-of-all"
+# Mails that are sent at once would wait for each other at one item: from 100 a day on it is several.
+_MAX_SHARDS, _PER_SHARD = 10, 100
+
+
+def bounds_of_unverified(notice: Notice, user: User) -> tuple[Bound, ...]:
+    """Those of the user's mailbox, tags left out, and the deployment's."""
+    folded = emails.fold(user.email)
+    mailbox = emails.mailbox(folded)
+    of_mailbox = [UNVERIFIED]
+    if notice.purpose != "reset":
+        of_mailbox.append(UNVERIFIED_BUT_RESETS)
+    if mailbox != folded:
+        of_mailbox.append(UNVERIFIED_TAGGED)
+    # A digest: no item of a mail holds an address.
+    partition = f"mailbox#{sha256(mailbox.encode()).hexdigest()}"
+    return (*(replace(bound, of=partition) for bound in of_mailbox), _of_all(notice.cause))
+
+
+def _of_all(cause: str) -> Bound:
+    """The deployment's, as one of the items that share it. So all of them stop a little below it, and none above."""
+    most = settings().unverified_mails_per_day
+    shards = max(1, min(_MAX_SHARDS, most // _PER_SHARD))
+    shard = int.from_bytes(sha256(cause.encode()).digest()[:4]) % shards
+    return Bound(UNVERIFIED_OF_ALL, most // shards, _DAY, of=f"unverified-mails#{shard}")
