@@ -29,7 +29,12 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 @app.post("/api/v1/auth/refresh", **PUBLIC)
 def refresh(request: RefreshRequest) -> Response[TokensResponse]:
-    pair = sessions.refresh(request.refresh_token, address=api.client_address(), report=api.show_allowance)
+    pair = sessions.refresh(
+        request.refresh_token,
+        received_at=api.received_at(),
+        address=api.client_address(),
+        report=api.show_allowance,
+    )
     api.acting_as(pair.user_id)
     return api.ok(TokensResponse(**asdict(pair)))
 
@@ -38,7 +43,10 @@ def refresh(request: RefreshRequest) -> Response[TokensResponse]:
 def log_out(request: LogoutRequest) -> Response[None]:
     """A refresh token goes before the access token, which may have ended by now."""
     if request.refresh_token is not None:
-        api.acting_as(sessions.log_out_by_token(request.refresh_token, address=api.client_address()))
+        user_id = sessions.log_out_by_token(
+            request.refresh_token, received_at=api.received_at(), address=api.client_address()
+        )
+        api.acting_as(user_id)
     else:
         token = api.bearer_token()
         if token is None:

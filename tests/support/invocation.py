@@ -5,6 +5,7 @@ import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -52,6 +53,7 @@ def invoke(
     query: Mapping[str, str] | str = "",
     headers: Mapping[str, str] | None = None,
     address: str = "198.51.100.1",
+    received_at: datetime | None = None,
 ) -> Answer:
     """The answer of a handler module to one request, as HTTP API (payload 2.0) would bring it. `str` bodies go raw."""
     sent = {name.lower(): value for name, value in (headers or {}).items()}
@@ -77,6 +79,8 @@ def invoke(
         "body": body,
         "isBase64Encoded": False,
     }
+    if received_at is not None:
+        event["requestContext"]["timeEpoch"] = int(received_at.timestamp() * 1000)
     folded: dict[str, list[str]] = {}
     for name, value in parse_qsl(raw_query, keep_blank_values=True):
         folded.setdefault(name, []).append(value)

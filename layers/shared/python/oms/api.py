@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl, quote
 
@@ -14,6 +15,7 @@ from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler, NextMiddleware
 from pydantic import BaseModel
 
+from oms import clock
 from oms.errors import (
     InvalidRequestError,
     OmsError,
@@ -34,6 +36,8 @@ _TAGS = re.compile(rf"(W/)?{_TAG.pattern}(\s*,\s*(W/)?{_TAG.pattern})*")
 MAX_PAGE = 1024 * 1024
 # The page that explains each code at an anchor of its name.
 ERROR_PAGE = "/docs/errors"
+# API Gateway ends a request after 30 seconds.
+_LONGEST_REQUEST = timedelta(seconds=30)
 # What a URI may hold unescaped, and the sign of what is escaped already (RFC 3986).
 _IN_URI = "~!$%&'()*+,;=:@/"
 _BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
@@ -144,6 +148,18 @@ def bearer_token() -> str | None:
 def client_address() -> str:
     request = at_hand.get()
     return address_of(request.event["requestContext"]["http"]["sourceIp"], request.headers)
+
+
+def received_at() -> datetime:
+    """When the request reached API Gateway, which alone sets this; a cold function gets to it seconds later. Now where
+    that is not said, or is no time within the 30 seconds that a request can take.
+    """
+    now, milliseconds = clock.now(), at_hand.get().event["requestContext"].get("timeEpoch")
+    if isinstance(milliseconds, int) and not isinstance(milliseconds, bool):
+        received = clock.outside(clock.from_seconds(milliseconds / 1000))
+        if now - _LONGEST_REQUEST <= received <= now:
+            return received
+    return now
 
 
 def user_agent() -> str:

@@ -44,6 +44,11 @@ def from_seconds(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def outside(moment: datetime) -> datetime:
+    """The time of this deployment at a moment that AWS's clocks have noted, which no test moves."""
+    return moment + settings().clock_offset
+
+
 def timed_id(moment: datetime) -> str:
     """An id that sorts by its second: 8 characters of time, 12 (60 bits) that keep those of one second apart."""
     return encoded(int(moment.timestamp()), 8) + random_id(12)

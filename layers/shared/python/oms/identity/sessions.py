@@ -57,8 +57,12 @@ def start_session(user: User, device: Device, *, address: str, user_agent: str) 
     return session, _pair(session, user, secret, now)
 
 
-def refresh(refresh_token: str, *, address: str, report: Report) -> Tokens:
-    """The next pair. Raises UnauthenticatedError, TooManyRequestsError (by session)."""
+def refresh(refresh_token: str, *, received_at: datetime, address: str, report: Report) -> Tokens:
+    """The next pair. `received_at` is when the request reached the system: a client that sends several at once has them
+    all within the grace, however late a function gets to some of them.
+
+    Raises UnauthenticatedError, TooManyRequestsError (by session).
+    """
     presented = _parsed(refresh_token)
     now = clock.now()
     user, session = _live(presented, now)
@@ -77,7 +81,7 @@ def refresh(refresh_token: str, *, address: str, report: Report) -> Tokens:
             return pair
         session = stored
     report(window.allowance(used))
-    return _pair(session, user, _repeated(session, presented, now, address), now)
+    return _pair(session, user, _repeated(session, presented, received_at, address), now)
 
 
 def list_sessions(who: CurrentUser, *, limit: int, after: str | None) -> Page[Session]:
@@ -120,13 +124,13 @@ def log_out(who: CurrentUser, *, address: str) -> None:
     _revoke(who.id, who.session_id, "logout", address)
 
 
-def log_out_by_token(refresh_token: str, *, address: str) -> str:
+def log_out_by_token(refresh_token: str, *, received_at: datetime, address: str) -> str:
     """Ends the session of a refresh token that is good now; the user's id. Raises UnauthenticatedError."""
     presented = _parsed(refresh_token)
     now = clock.now()
     _, session = _live(presented, now)
     if hashed(presented.secret) != session.current:
-        _repeated(session, presented, now, address)
+        _repeated(session, presented, received_at, address)
     _revoke(presented.user_id, presented.session_id, "logout", address)
     return presented.user_id
 
@@ -172,12 +176,14 @@ def _rotate(
     return None
 
 
-def _repeated(session: Session, presented: RefreshToken, now: datetime, address: str) -> str:
-    """The secret that this token was exchanged for, seconds ago. Any other old token is a replay and ends the family:
-    either its holder or whoever holds the newer one has stolen it (RFC 9700, section 4.14.2).
+def _repeated(session: Session, presented: RefreshToken, received_at: datetime, address: str) -> str:
+    """The secret that this token was exchanged for, at most seconds before the request was received. Any other old
+    token is a replay and ends the family: either its holder or whoever holds the newer one has stolen it (RFC 9700,
+    section 4.14.2).
     """
     if session.revoked_at is None:
-        if session.previous == hashed(presented.secret) and now.timestamp() < (session.rotated_at or 0) + GRACE_SECONDS:
+        ends = (session.rotated_at or 0) + GRACE_SECONDS
+        if session.previous == hashed(presented.secret) and received_at.timestamp() < ends:
             successor = open_successor(session.successor or b"", presented=presented.secret)
             if successor is not None:
                 return successor
