@@ -102,6 +102,7 @@ def test_users_are_listed_by_folded_address(crowd: Person) -> None:
         ("&role=manager,admin&q=m", ["mara@example.com", "max@example.com"]),
         ("&q=ADA", ["ada.b@example.com", "ada@example.com", "adam@example.com"]),
         ("&q=z", ["Zoe@example.com"]),
+        ("&q=%20zoe@", ["Zoe@example.com"]),
         ("&q=%C3%A5SA", ["Åsa@example.com"]),
         ("&q=nobody", []),
         (f"&q={'%EF%B7%BA' * 254}", []),  # one character that folds to eighteen
@@ -109,6 +110,19 @@ def test_users_are_listed_by_folded_address(crowd: Person) -> None:
 )
 def test_filters_narrow_it(crowd: Person, query: str, found: list[str]) -> None:
     assert emails_of(crowd, query) == found
+
+
+def test_a_beginning_of_blanks_is_refused_and_finds_not_everybody(crowd: Person) -> None:
+    refused = call("GET", "/api/v1/admin/users?q=%20", token=crowd.token)
+
+    assert (refused.status, refused.json["errors"][0]["parameter"]) == (422, "q")
+
+
+def test_an_international_domain_is_found_by_any_form(boss: Person, account: Callable[..., User]) -> None:
+    account("post@bücher.example")
+
+    for beginning in ("post@b%C3%BCcher.exa", "POST@xn--bcher-kva", "post@b%C3%BCcher"):
+        assert emails_of(boss, f"&q={beginning}") == ["post@xn--bcher-kva.example"], beginning
 
 
 def test_a_beginning_longer_than_any_address_finds_none(boss: Person, account: Callable[..., User]) -> None:

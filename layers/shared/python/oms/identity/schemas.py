@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from oms.identity import password_rules
 from oms.identity.models import Session, User
@@ -100,7 +100,7 @@ class VerifyEmailRequest(Request):
 class ListUsersQuery(PageQuery):
     role: any_of("customer", "manager", "admin") | None = None  # type: ignore[valid-type]
     status: any_of("active", "disabled") | None = None  # type: ignore[valid-type]
-    q: Annotated[str, StringConstraints(min_length=1, max_length=254)] | None = Field(
+    q: Annotated[str, VisibleText(254)] | None = Field(
         None, description="The beginning of the e-mail address; case does not count"
     )
 
