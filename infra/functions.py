@@ -291,6 +291,7 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "OMS_ORIGIN_SECRET": keys.name(ORIGIN),
         "OMS_ADDRESS_KEYS_SECRET": keys.name(ADDRESS_KEYS),
         "OMS_CURRENCY": stage.currency,
+        "OMS_TIME_ZONE": stage.time_zone,
         "OMS_HOLD_SECONDS": str(stage.hold_seconds),
         "OMS_SHORTEST_HOLD_SECONDS": str(stage.shortest_hold_seconds or stage.hold_seconds),
         "OMS_ORDER_SHARDS": str(stage.order_shards),

@@ -22,6 +22,13 @@ TRIES = 5
 SETTLE_SECONDS = 900
 
 
+def daily_at(time_zone: str) -> scheduler.ScheduleExpression:
+    """After the end of each day of the zone. Where clocks change they skip a time before four, and a run at it."""
+    if time_zone == "UTC":
+        return scheduler.ScheduleExpression.cron(minute="30", hour="0", time_zone=cdk.TimeZone.ETC_UTC)
+    return scheduler.ScheduleExpression.cron(minute="30", hour="4", time_zone=cdk.TimeZone.of(time_zone))
+
+
 class Schedules(Construct):
     def __init__(
         self,
@@ -83,7 +90,7 @@ class Schedules(Construct):
             self,
             "Daily",
             description="The orders of the day before",
-            schedule=scheduler.ScheduleExpression.cron(minute="30", hour="0", time_zone=cdk.TimeZone.ETC_UTC),
+            schedule=daily_at(stage.time_zone),
             schedule_group=group,
             target=targets.SqsSendMessage(
                 queue,

@@ -71,8 +71,9 @@ class OmsStack(cdk.Stack):
         cdk.CfnOutput(self, "ApiId", value=api.api.api_id)
         if stage.default_endpoint:
             cdk.CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
-        # For commands that read the orders' index.
+        # For commands that read the orders' index, by the days of the shop.
         cdk.CfnOutput(self, "OrderShards", value=str(stage.order_shards))
+        cdk.CfnOutput(self, "TimeZone", value=stage.time_zone)
         if stage.public_url:
             cdk.CfnOutput(self, "PublicUrl", value=stage.public_url)
         for name, function in functions.all.items():

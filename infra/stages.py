@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from importlib.resources import files
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -52,6 +53,8 @@ class Stage(BaseModel):
 
     name: Literal["local", "dev", "prod"]
     currency: str = "EUR"
+    # A name of the IANA database: where the days of reports, exports, order numbers and mails begin.
+    time_zone: str = "UTC"
     hold_seconds: int = Field(1800, ge=1)
     # The sweeper looks no later than this after an order's creation: set it before the hold is made longer.
     shortest_hold_seconds: int | None = Field(None, ge=1)
@@ -165,6 +168,7 @@ class Stage(BaseModel):
         stage._refuse_loosening()
         stage._refuse_short_passwords()
         stage._refuse_unknown_money()
+        stage._refuse_unknown_time_zone()
         stage._refuse_vague_origins()
         stage._refuse_useless_mail()
         stage._refuse_useless_backups()
@@ -204,6 +208,14 @@ class Stage(BaseModel):
             if minor > MAX_MINOR_UNITS:
                 most = Decimal(MAX_MINOR_UNITS).scaleb(-digits)
                 raise StageError(f"The setting {setting!r} is refused: {amount} is more than {most:f} {self.currency}.")
+
+    def _refuse_unknown_time_zone(self) -> None:
+        # Of the package whose rules the functions have.
+        if self.time_zone not in files("tzdata").joinpath("zones").read_text().split():
+            raise StageError(
+                f"The setting 'time_zone' is refused: {self.time_zone!r} is not a name of the IANA database; "
+                "write it as Europe/Berlin."
+            )
 
     def _refuse_useless_mail(self) -> None:
         if self.public_url is not None:

@@ -1,8 +1,12 @@
 """Schedules in the template: what sends their runs, when these are looked at, and the daily one of a deployment."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from infra.schedules import daily_at
 from oms.exports import entries, events, runs
 from tests.support.template import QUEUE, Synthesized, all_mappings
 
@@ -88,6 +92,35 @@ def test_the_daily_run_comes_after_midnight_in_utc_and_one_that_is_not_taken_is_
     assert json.loads(target["Input"]) == {"schedule": runs.DAILY, "time": entries.RUNS_AT}
     assert (name(target["Arn"]), name(target["DeadLetterConfig"]["Arn"])) == (RUNS, f"{RUNS}DeadLetters")
     assert name(target["RoleArn"]) == "SchedulesRole"
+
+
+def test_the_daily_run_is_at_half_past_four_in_the_shops_zone() -> None:
+    daily = daily_at("America/Santiago")
+
+    assert daily.expression_string == "cron(30 4 * * ? *)"
+    assert daily.time_zone
+    assert daily.time_zone.timezone_name == "America/Santiago"
+
+
+def test_half_past_four_comes_on_every_day_of_every_zone() -> None:
+    """EventBridge Scheduler leaves a run out whose time the clocks skip."""
+    run = datetime(2026, 1, 1, 4, 30)  # noqa: DTZ001
+    moments = [run + timedelta(days=day) for day in range(2 * 366)]
+
+    for name in files("tzdata").joinpath("zones").read_text().split():
+        zone = ZoneInfo(name)
+        skipped = [it for it in moments if it.replace(tzinfo=zone).utcoffset() != _offset_at(it, zone)]
+        assert not skipped, name
+
+
+def _offset_at(local: datetime, zone: ZoneInfo) -> timedelta | None:
+    """As the zone has it at the moment that its clocks show so: another one where they never do."""
+    moment = local.replace(tzinfo=zone).astimezone(UTC)
+    return moment.astimezone(zone).utcoffset()
+
+
+def test_the_zone_is_told_to_the_functions_and_to_commands(prod: Synthesized) -> None:
+    assert settings_of(prod)["OMS_TIME_ZONE"] == prod.template["Outputs"]["TimeZone"]["Value"] == "UTC"
 
 
 def test_the_group_is_there_before_what_is_in_it_and_both_go_with_the_stack(prod: Synthesized) -> None:

@@ -6,7 +6,7 @@ They are made, and stand nowhere until somebody stores them. No stock was moved 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from oms import clock
 from oms.actors import System
@@ -37,7 +37,8 @@ PRODUCTS = [
 
 @dataclass
 class Past:
-    """`number` orders of `customers`, spread over the `days` up to `last`; the same each time for the same `seed`.
+    """`number` orders of `customers`, spread over the `days` of `zone` up to `last`; the same each time for the same
+    `seed`.
 
     Each has as many `lines` as are said; otherwise mostly a few, and now and then as many as there may be.
     """
@@ -49,6 +50,7 @@ class Past:
     products: Sequence[Product] = field(default_factory=lambda: PRODUCTS)
     seed: int = 1
     lines: int | None = None
+    zone: tzinfo = UTC
 
     def orders(self) -> Iterator[Order]:
         """By no particular order."""
@@ -63,7 +65,7 @@ class Past:
 
     def _placed(self, chance: random.Random, day: date, *, lines: int) -> Order:
         moment = chance.choice((*_EDGES, time(chance.randrange(24), chance.randrange(60))))
-        created = datetime.combine(day, moment, UTC)
+        created = datetime.combine(day, moment, self.zone).astimezone(UTC)
         at, order_id = clock.timestamp(created), "".join(chance.choices(clock.CROCKFORD, k=20))
         ordered = [_line(it, chance) for it in chance.sample(self.products, min(lines, len(self.products)))]
         subtotal = sum(line.quantity * line.unit_price for line in ordered)

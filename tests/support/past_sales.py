@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from fractions import Fraction
 from typing import Any
 
@@ -43,10 +43,13 @@ def span(first: date, last: date) -> list[str]:
 class Sold:
     """What the orders of a span say of themselves: no sum, no shard, no applied, no version."""
 
-    def __init__(self, orders: Iterable[Order], first: date, last: date) -> None:
-        self.first, self.last = first, last
-        self.orders = [it for it in orders if first.isoformat() <= it.created_at[:10] <= last.isoformat()]
+    def __init__(self, orders: Iterable[Order], first: date, last: date, *, zone: tzinfo = UTC) -> None:
+        self.first, self.last, self.zone = first, last, zone
+        self.orders = [it for it in orders if first <= self._day(it) <= last]
         self.good = [it for it in self.orders if it.status not in ("cancelled", "expired", "returned")]
+
+    def _day(self, order: Order) -> date:
+        return datetime.fromisoformat(order.created_at).astimezone(self.zone).date()
 
     def report(self, series: list[dict[str, Any]]) -> dict[str, Any]:
         statuses = Counter(it.status for it in self.orders)
@@ -74,7 +77,7 @@ class Sold:
         keys = dict.fromkeys(key(day) for day in span(self.first, self.last))
         groups: dict[str, list[Order]] = {it: [] for it in keys}
         for order in self.good:
-            groups[key(order.created_at[:10])].append(order)
+            groups[key(self._day(order).isoformat())].append(order)
         return self.report(
             [
                 entry(key, it, [line for order in it for line in order.lines], sum(order.total for order in it))

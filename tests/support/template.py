@@ -44,6 +44,7 @@ EVERY_SETTING: Mapping[str, object] = {
     "architecture": "arm64",
     "alarm_email": "ops@shop.example",
     "currency": "EUR",
+    "time_zone": "Europe/Berlin",
     "hold_seconds": 3600,
     "shortest_hold_seconds": 1800,
     "public_throttle_rate": 20,

@@ -2,7 +2,8 @@
 
 import secrets
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 
 from oms.settings import settings
 
@@ -34,8 +35,34 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def local(moment: datetime) -> datetime:
+    """The moment in the shop's time zone."""
+    return moment.astimezone(settings().time_zone)
+
+
+def today() -> date:
+    """The shop's day."""
+    return day_of(now())
+
+
+def day_of(moment: datetime) -> date:
+    """The shop's day that a moment is in. The ends of the calendar are days of UTC: they have no neighbours."""
+    try:
+        return local(moment).date()
+    except OverflowError:
+        return moment.date()
+
+
+def start_of(day: date) -> datetime:
+    """The first moment of a day of the shop, in UTC. Where clocks skip midnight, it is the moment at which they do."""
+    try:
+        return datetime.combine(day, time_of_day.min, settings().time_zone).astimezone(UTC)
+    except OverflowError:
+        return datetime.combine(day, time_of_day.min, UTC)
+
+
 def midnight(moment: datetime) -> datetime:
-    """The beginning of its day, in UTC."""
+    """The beginning of its day in UTC, as the system's own records are kept; of the shop's day see `start_of`."""
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 

@@ -1,7 +1,7 @@
 """What can be exported: each report by its name. Of the sales it is the days, as they are added up."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 from oms import clock
 from oms.exports.models import Export
@@ -17,9 +17,9 @@ _LEFT_OUT = ("cancelled", "returned", "pending")
 
 def _sales(export: Export, after: str | None) -> Iterator[tuple[str, Rows]]:
     """A line a day, as in the report of sales: 366 of them at most, so that they are one part."""
-    start, end = (clock.instant(str(it)).date() for it in (export.from_, export.to))
+    start, end = (clock.day_of(clock.instant(str(it))) for it in (export.from_, export.to))
     for day, amounts in sales_by_day(start, end - timedelta(days=1)).items():
-        position = f"{day}T00:00:00.000Z"
+        position = clock.timestamp(clock.start_of(date.fromisoformat(day)))
         if after is None or position > after:
             counted = [amounts[name] for name in _COUNTED]
             money = [to_text(amounts[name]) for name in _MONEY]

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from oms import emails, texts
-from oms.clock import timestamp
+from oms.clock import start_of, timestamp
 
 
 class Request(BaseModel):
@@ -164,7 +164,7 @@ _TIME = re.compile(_DATE.pattern + r"[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2
 
 
 def _moment(text: str, *, past_the_day: bool) -> str:
-    """The bound as a timestamp. A date stands for its whole UTC day."""
+    """The bound as a timestamp. A date stands for the whole day in the shop's time zone."""
     if _TIME.fullmatch(text):
         return timestamp(datetime.fromisoformat(text.upper()))
     if not _DATE.fullmatch(text):
@@ -172,7 +172,7 @@ def _moment(text: str, *, past_the_day: bool) -> str:
     day = date.fromisoformat(text)
     if past_the_day and day == date.max:
         return timestamp(datetime.combine(day, time.max, UTC))
-    return timestamp(datetime.combine(day + timedelta(days=past_the_day), time.min, UTC))
+    return timestamp(start_of(day + timedelta(days=past_the_day)))
 
 
 def _bound(*, past_the_day: bool) -> BeforeValidator:

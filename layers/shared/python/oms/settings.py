@@ -5,11 +5,13 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache
+from importlib.resources import files
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 # ISO 4217: the currencies whose minor unit is not a hundredth, by how many decimals they have.
 _DECIMALS = {
@@ -88,6 +90,7 @@ class Settings:
     daily_report_to: tuple[str, ...]
     currency: str
     currency_digits: int
+    time_zone: tzinfo
     hold: timedelta
     unverified_hold: timedelta
     shortest_hold: timedelta
@@ -111,6 +114,12 @@ class Settings:
 def settings() -> Settings:
     """The settings of this process. Loosening ones count only while the AWS endpoint is on loopback."""
     return read(os.environ)
+
+
+def adopt(**environment: str) -> None:
+    """For commands, which run outside the functions: takes over variables that the stage's functions have."""
+    os.environ.update(environment)
+    settings.cache_clear()
 
 
 def aws_region() -> str | None:
@@ -182,6 +191,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         unverified_mails_per_day=_at_least(1, environment.get("OMS_UNVERIFIED_MAILS_PER_DAY", "2000")),
         currency=currency,
         currency_digits=digits,
+        time_zone=_time_zone(environment.get("OMS_TIME_ZONE", "UTC")),
         hold=timedelta(seconds=hold),
         unverified_hold=timedelta(seconds=unverified_hold),
         shortest_hold=timedelta(seconds=min(unverified_hold, shortest_hold)),
@@ -206,6 +216,16 @@ def read(environment: Mapping[str, str]) -> Settings:
         # Receivers on this machine: plain http, any port, and addresses that are not public.
         webhook_private_targets=loosened.get("OMS_WEBHOOK_PRIVATE_TARGETS") == "true",
     )
+
+
+def _time_zone(name: str) -> tzinfo:
+    """From the package tzdata alone, so that functions, commands and the synth have the same rules for a day."""
+    if name == "UTC":
+        return UTC
+    if name not in files("tzdata").joinpath("zones").read_text().split():
+        raise ValueError(f"{name!r} is not a time zone of the IANA database such as Europe/Berlin")
+    with files("tzdata.zoneinfo").joinpath(*name.split("/")).open("rb") as rules:
+        return ZoneInfo.from_file(rules, key=name)
 
 
 def _is_loopback(url: str) -> bool:

@@ -30,7 +30,8 @@ def file_name(export: Export) -> str:
     parts = [export.report]
     if export.from_ or export.to:
         last = clock.instant(export.to) - timedelta(milliseconds=1) if export.to else clock.instant(export.created_at)
-        parts += [export.from_[:10] if export.from_ else "until", clock.timestamp(last)[:10]]
+        first = clock.day_of(clock.instant(export.from_)).isoformat() if export.from_ else "until"
+        parts += [first, clock.day_of(last).isoformat()]
     else:
         parts.append(export.created_at[:19].replace(":", "") + "Z")
     return "_".join(parts) + f".csv{'.gz' if export.gzip else ''}"

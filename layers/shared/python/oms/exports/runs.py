@@ -49,7 +49,7 @@ def _run(schedule_id: str, at: datetime) -> Export | None:
     if schedule is None:
         entries.reconcile(schedule_id)
         return None
-    until = clock.midnight(at) if schedule.report == "sales" else at
+    until = clock.start_of(clock.day_of(at)) if schedule.report == "sales" else at
     span = clock.instant(schedule.covered_until), until
     if span[0] >= until:
         return None
@@ -75,13 +75,13 @@ def _run(schedule_id: str, at: datetime) -> Export | None:
 
 
 def _run_daily(at: datetime) -> Export | None:
-    """Of the UTC day before, once for a day whenever it runs."""
-    today = clock.midnight(at)
+    """Of the shop's day before, once for a day whenever it runs."""
+    day = clock.day_of(at)
+    yesterday, today = (clock.start_of(it) for it in (day - timedelta(days=1), day))
     found = recipients.by_address(settings().daily_report_to)
     if strangers := len(settings().daily_report_to) - len(found):
         logger.warning("of the setting daily_report_to some are no active managers or admins", strangers=strangers)
-    span = today - timedelta(days=1), today
-    export = _export(DAILY, "orders", today, span, sorted({user.id for user in found.values()}))
+    export = _export(DAILY, "orders", today, (yesterday, today), sorted({user.id for user in found.values()}))
 
     def attempt() -> Export | None:
         try:
@@ -104,7 +104,9 @@ def _export(
     """As it is to be stored, with an id that is the same for the same run."""
     start, end = span
     if report == "sales":
-        start = max(start, end - service.MOST_SALES)
+        # Whole days, also where an earlier run ended at a day's end of another time zone.
+        first = max(clock.day_of(start), clock.day_of(end) - service.MOST_SALES)
+        start = clock.start_of(first)
     bounds = (None, None) if report == "inventory" else (clock.timestamp(start), clock.timestamp(end))
     return service.new(
         report,

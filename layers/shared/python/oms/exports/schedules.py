@@ -37,7 +37,7 @@ def create(request: CreateScheduleRequest, *, by: Actor, address: str) -> tuple[
         expression=request.schedule,
         recipients=list(users),
         # Sales are by the day: the first run begins with this one.
-        covered_until=clock.timestamp(clock.midnight(now)) if request.report == "sales" else at,
+        covered_until=clock.timestamp(clock.start_of(clock.day_of(now))) if request.report == "sales" else at,
         created_at=at,
         created_by=by.id,
     )

@@ -187,15 +187,15 @@ def new(
 
 
 def _days(from_: str | None, to: str | None, now: datetime) -> tuple[str, str]:
-    """The whole days of an export of sales: by default the last thirty."""
-    end = clock.instant(to) if to else clock.midnight(now) + timedelta(days=1)
-    start = clock.instant(from_) if from_ else end - _SALES
+    """The whole days of an export of sales, in the shop's time zone: by default the last thirty."""
+    end = clock.instant(to) if to else clock.start_of(clock.day_of(now) + timedelta(days=1))
+    start = clock.instant(from_) if from_ else clock.start_of(clock.day_of(end) - _SALES)
     errors = [
         {"pointer": f"#/{name}", "detail": "must be a date: sales are by the day"}
         for name, bound in (("from", start), ("to", end))
-        if bound != clock.midnight(bound)
+        if bound != clock.start_of(clock.day_of(bound))
     ]
-    if not errors and end - start > MOST_SALES:
+    if not errors and clock.day_of(end) - clock.day_of(start) > MOST_SALES:
         errors = [{"pointer": "#/from", "detail": f"must be at most {MOST_SALES.days} days before to"}]
     if errors:
         raise InvalidRequestError(errors)

@@ -5,6 +5,7 @@ import string
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -91,13 +92,19 @@ def _apart(dot: re.Match[str]) -> str:
 
 
 def _day(timestamp: str) -> str:
-    moment = clock.instant(timestamp)
+    moment = clock.local(clock.instant(timestamp))
     return f"{moment.day} {moment:%B %Y}"
 
 
 def _moment(timestamp: str) -> str:
-    moment = clock.instant(timestamp)
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+    moment = clock.local(clock.instant(timestamp))
+    return f"{moment.day} {moment:%B %Y, %H:%M} {_zone(moment)}"
+
+
+def _zone(moment: datetime) -> str:
+    """Its abbreviation, such as CET; where the zone has none, how far it is from UTC."""
+    name = moment.tzname() or ""
+    return name if name.isalpha() else f"UTC{moment:%:z}"
 
 
 def _address_lines(address: Any) -> Iterator[str]:

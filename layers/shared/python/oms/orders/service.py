@@ -170,7 +170,7 @@ def _new_order(order_id: str, request: CreateOrderRequest, priced: Priced, origi
     hold = settings().hold if verified else settings().unverified_hold
     return Order(
         id=order_id,
-        number=f"{now:%Y%m%d}-{order_id[:10]}",
+        number=f"{clock.day_of(now):%Y%m%d}-{order_id[:10]}",
         customer_id=origin.actor.id,
         status=Status.PENDING,
         lines=[draft.line() for draft in priced.drafts],

@@ -1,7 +1,7 @@
 """What the reports table holds: sums over days and over all time, and what each thing has in them.
 
 `<thing>`/`applied#<chunk>`; `sales#<shard>`/<day>, `products#<day>`/<product>, `categories#<month>`/<day>#<category>,
-`totals#<shard>`/<of what>. Days are UTC's, 2026-01-31; a month is 2026-01, and the days in it are 01 to 31.
+`totals#<shard>`/<of what>. Days are the shop's, 2026-01-31; a month is 2026-01, and the days in it are 01 to 31.
 """
 
 from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute

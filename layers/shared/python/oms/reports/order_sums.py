@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+from oms import clock
 from oms.identity.models import User, user_key
 from oms.money import from_text
 from oms.orders.models import Order
@@ -86,7 +87,8 @@ class OrderState:
 
 
 def _day(created_at: str) -> str:
-    return created_at[:10]
+    """In the shop's time zone."""
+    return clock.day_of(clock.instant(created_at)).isoformat()
 
 
 # ---- where the sums are ---------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ from oms.reports.order_sums import (
 )
 from oms.reports.sums import Chunk, SumKey, amounts_in
 from oms.reports.user_sums import UserState
-from oms.settings import settings
+from oms.settings import adopt, settings
 
 _PAGE = 1000
 _AT_ONCE = 100
@@ -88,7 +88,7 @@ class Span:
     @classmethod
     def of(cls, first: date | None, last: date | None, *, shards: int) -> Self:
         """By default the whole."""
-        newest = (clock.now() - settings().settle).date() - timedelta(days=1)
+        newest = clock.day_of(clock.now() - settings().settle) - timedelta(days=1)
         oldest = _oldest_day(shards) or newest
         start, end = first or oldest, min(last or newest, newest)
         return cls(start, end, whole=start <= oldest and end == newest)
@@ -100,7 +100,7 @@ def checks_of_days(span: Span, *, shards: int) -> Iterator[Check]:
         yield f"orders of {day}", partial(check_day, day, shards=shards)
     if span.whole:
         # Clocks may differ: as the last days are left alone for a while, the next one is before it begins.
-        known = frozenset(_days(span.start, (clock.now() + settings().settle).date()))
+        known = frozenset(_days(span.start, clock.day_of(clock.now() + settings().settle)))
         stored = (SumKey(*key) for key in keys_that_begin(Sum, OF_DAYS))
         for some in batched((key for key in stored if day_of(key) not in known), _AT_ONCE, strict=False):
             yield "days without orders", partial(check_stray, some)
@@ -125,9 +125,11 @@ def checks_by_days() -> Iterator[Check]:
 
 def check_day(day: str, *, shards: int) -> Findings:
     """All sums of a day, and what is applied of its orders."""
+    # Sort keys of orders begin with their time, so those of `end` itself come after it.
+    start, end = (clock.timestamp(clock.start_of(date.fromisoformat(day) + timedelta(days=n))) for n in (0, 1))
 
     def look() -> Look:
-        entries = _entries(ORDERS, Order, _partitions(shards), low=f"{day}T", high=f"{day}T{HIGHEST}")
+        entries = _entries(ORDERS, Order, _partitions(shards), low=start, high=end)
         ids = [entry["id"] for entry in entries]
         before, applied, after = _sums_of(day), _applied(map(order_sums.thing, ids), MOST_CHUNKS), _sums_of(day)
         return Look(before, after, _parts(Order, ids, _order, applied))
@@ -163,7 +165,7 @@ def _is_settled(at: str) -> bool:
 
 def _oldest_day(shards: int) -> date | None:
     first = next(_entries(ORDERS, Order, _partitions(shards)), None)
-    return date.fromisoformat(first[ORDERS.sort_key][:10]) if first else None
+    return clock.day_of(clock.instant(first[ORDERS.sort_key].partition("#")[0])) if first else None
 
 
 def _partitions(shards: int) -> list[str]:
@@ -344,7 +346,10 @@ def main() -> None:
     if arguments.first and arguments.last and arguments.first > arguments.last:
         parser.error("--to is before --from")
     with stacks.acting_on(stage):
-        shards = int(stacks.outputs_of(stage)["OrderShards"])
+        outputs = stacks.outputs_of(stage)
+        shards = int(outputs["OrderShards"])
+        # A stage that was deployed by an older version has days of UTC.
+        adopt(OMS_TIME_ZONE=outputs.get("TimeZone", "UTC"))
         with tables_named({model: stacks.table_of(stage, domain) for model, domain in MODELS.items()}):
             done = rebuild(arguments.first, arguments.last, shards=shards, fix=arguments.fix, say=print)
     if not done:

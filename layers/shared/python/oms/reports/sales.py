@@ -64,7 +64,7 @@ def sales(query: SalesQuery, *, after: str | None = None) -> Sales:
 
 
 def _span(query: SalesQuery) -> tuple[date, date]:
-    end = query.to or clock.now().date()
+    end = query.to or clock.today()
     start = query.from_ or date.fromordinal(max(1, end.toordinal() - _DEFAULT + 1))
     if start > end:
         raise InvalidRequestError.at("must not be before from", parameter="to")

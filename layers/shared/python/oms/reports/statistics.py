@@ -28,7 +28,7 @@ class QueueState:
 
 @dataclass(frozen=True)
 class Statistics:
-    """`revenue` by the number of days, today the last of them (UTC), in minor units; `attempts` of the last week."""
+    """`revenue` in minor units, by the number of the shop's days up to today; `attempts` of the last week."""
 
     users: Mapping[str, int]
     stock: Mapping[str, int]
@@ -39,7 +39,7 @@ class Statistics:
 
 
 def statistics() -> Statistics:
-    today = clock.now().date()
+    today = clock.today()
     users, stock, orders = _totals()
     return Statistics(
         users=users,

@@ -28,8 +28,8 @@ class OrderCounts(Response):
 
 
 class Revenue(Response):
-    """Of the orders created on these days (UTC, today the last of them), but for those that are cancelled, expired or
-    returned by now; with shipping.
+    """Of the orders created on these days of the shop's time zone, today the last of them, but for those that are
+    cancelled, expired or returned by now; with shipping.
     """
 
     currency: str
@@ -39,8 +39,8 @@ class Revenue(Response):
 
 
 class DeliveryCounts(Response):
-    """Of the last seven days (UTC, with today): attempts that succeeded, after which there is another or none, and that
-    were not made, since the webhook was not active.
+    """Of the last seven days of the shop's time zone, with today: attempts that succeeded, after which there is another
+    or none, and that were not made, since the webhook was not active.
     """
 
     delivered: int

@@ -154,7 +154,7 @@ class SentTests(WebhookItem, discriminator="tests"):
 
 
 class DayOfAttempts(WebhookItem, discriminator="outcomes"):
-    """How many attempts at deliveries ended how, on a day (UTC, 2026-01-31): see `oms.webhooks.outcomes`."""
+    """How many attempts at deliveries ended how, on a day (the shop's, 2026-01-31): see `oms.webhooks.outcomes`."""
 
     delivered = IntegerAttribute(default=0)
     retried = IntegerAttribute(default=0)

@@ -24,7 +24,7 @@ def count(outcome: str) -> None:
     that came back would change nothing of it.
     """
     now = clock.now()
-    day = DayOfAttempts(*DayOfAttempts.key(now.date().isoformat()))
+    day = DayOfAttempts(*DayOfAttempts.key(clock.day_of(now).isoformat()))
     counted = getattr(DayOfAttempts, outcome)
     ends = DayOfAttempts.expires_at.set(int((now + KEPT).timestamp()))
     try:
