@@ -1,6 +1,7 @@
 """Routes of webhooks, and of the feed that has the same events."""
 
 import json
+from collections.abc import Sequence
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -16,6 +17,8 @@ from oms.patterns import matches
 from oms.schemas import NoFields, PageQuery, at_second
 from oms.serving import RESOLVER_OPTIONS, serve
 from oms.webhooks import oversight, service
+from oms.webhooks.audience import active_admins
+from oms.webhooks.models import Subscription
 from oms.webhooks.schemas import (
     CreatedWebhookResponse,
     CreateWebhookRequest,
@@ -36,7 +39,7 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 @app.post("/api/v1/webhooks", status_code=201, **ADMIN)
 def create_webhook(request: CreateWebhookRequest) -> Response[CreatedWebhookResponse]:
     subscription, secret = service.create(request, by=_by())
-    shown = WebhookResponse.of(subscription)
+    (shown,) = _shown([subscription])
     return api.created(
         CreatedWebhookResponse(**shown.model_dump(), secret=secret),
         location=f"/api/v1/webhooks/{subscription.id}",
@@ -47,20 +50,23 @@ def create_webhook(request: CreateWebhookRequest) -> Response[CreatedWebhookResp
 @app.get("/api/v1/webhooks", **MANAGER)
 def list_webhooks(query: Annotated[PageQuery, Query()]) -> Response[WebhookPage]:
     page = service.list_subscriptions(limit=query.limit, after=api.list_position(query.cursor))
-    return api.listed(page, WebhookResponse.of, WebhookPage)
+    shown = dict(zip((it.id for it in page.items), _shown(page.items), strict=True))
+    return api.listed(page, lambda it: shown[it.id], WebhookPage)
 
 
 @app.get("/api/v1/webhooks/<webhook_id>", **MANAGER)
 def get_webhook(webhook_id: str) -> Response[WebhookResponse]:
     subscription = service.get(webhook_id)
-    return api.ok(WebhookResponse.of(subscription), version=subscription.version)
+    (shown,) = _shown([subscription])
+    return api.ok(shown, version=subscription.version)
 
 
 @app.patch("/api/v1/webhooks/<webhook_id>", **ADMIN)
 @api.versioned
 def update_webhook(webhook_id: str, request: UpdateWebhookRequest) -> Response[WebhookResponse]:
     subscription = service.update(webhook_id, request, by=_by(), check=api.version_check())
-    return api.ok(WebhookResponse.of(subscription), version=subscription.version)
+    (shown,) = _shown([subscription])
+    return api.ok(shown, version=subscription.version)
 
 
 @app.delete("/api/v1/webhooks/<webhook_id>", status_code=204, **ADMIN)
@@ -155,6 +161,15 @@ def _may_see(event_type: str) -> bool:
 
 def _event(row: Row) -> EventResponse:
     return EventResponse(**json.loads(row.body))
+
+
+def _shown(subscriptions: Sequence[Subscription]) -> list[WebhookResponse]:
+    """As the user may read them. Creators are looked up in one call, but the user themselves."""
+    user = current_user()
+    admins = {user.id} if user.role == "admin" else set()
+    if others := {str(it.created_by) for it in subscriptions} - {user.id}:
+        admins |= active_admins(others)
+    return [WebhookResponse.of(it, admins=admins, for_admin=user.role == "admin") for it in subscriptions]
 
 
 lambda_handler = serve(app)

@@ -436,9 +436,9 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"GET {FEED}/<event_id>", "", 3, feed(f"{FEED}/{{first}}")),
     # webhooks
     (f"POST {WEBHOOKS}", "", 2, webhooks_at_all("POST", VALID_BODIES["create_webhook"])),
-    (f"GET {WEBHOOKS}", "", 2, webhooks_at_all("GET")),
-    (f"GET {WEBHOOK}", "", 2, webhook("GET")),
-    (f"PATCH {WEBHOOK}", "", 3, webhook("PATCH", body={"status": "paused"})),
+    (f"GET {WEBHOOKS}", "", 3, webhooks_at_all("GET")),
+    (f"GET {WEBHOOK}", "", 3, webhook("GET")),
+    (f"PATCH {WEBHOOK}", "", 4, webhook("PATCH", body={"status": "paused"})),
     (f"DELETE {WEBHOOK}", "", 3, webhook("DELETE")),
     (f"POST {WEBHOOK}/rotate-secret", "", 3, webhook("POST", "/rotate-secret")),
     (f"POST {WEBHOOK}/test", "", 6, webhook("POST", "/test")),

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from oms.dynamodb import get_item, put_item
+from oms.identity.models import IdentityItem, user_key
 from oms.settings import settings
 from oms.webhooks import service
 from tests.support.gateway import assert_problem, call, places
@@ -53,11 +55,46 @@ def test_a_webhook_is_made_with_a_secret_that_is_shown_this_once(admin: Person, 
         "created_at": made["created_at"],
         "updated_at": made["created_at"],
         "created_by": admin.id,
+        "creator_is_admin": True,
     }
-    shown = get(manager, made)
+    shown = get(admin, made)
     assert (shown.json, shown.headers["ETag"]) == (made, '"1"')
-    assert call("GET", WEBHOOKS, token=manager.token).json == {"items": [made], "next_cursor": None}
+    assert call("GET", WEBHOOKS, token=admin.token).json == {"items": [made], "next_cursor": None}
     assert secret not in shown.text
+
+
+@pytest.mark.parametrize(
+    ("url", "as_managers_read_it"),
+    [
+        ("https://hooks.example/in/T0-secret?key=x", "https://hooks.example/redacted"),
+        ("https://hooks.example/?key=x", "https://hooks.example/redacted"),
+        ("https://hooks.example/", "https://hooks.example/"),
+        ("https://hooks.example", "https://hooks.example"),
+    ],
+)
+def test_a20_managers_read_no_path_of_a_url(admin: Person, manager: Person, url: str, as_managers_read_it: str) -> None:
+    made = created(admin, url=url)
+
+    for who, read in ((admin, url), (manager, as_managers_read_it)):
+        assert get(who, made).json["url"] == read
+        assert [it["url"] for it in call("GET", WEBHOOKS, token=who.token).json["items"]] == [read]
+
+
+@pytest.mark.parametrize("change", [{"role": "manager"}, {"status": "disabled"}])
+def test_a27_admins_see_that_the_creator_of_a_webhook_is_no_admin_now(
+    admin: Person, person: Callable[..., Person], change: dict[str, str]
+) -> None:
+    own, others = created(admin), created(person("admin"))
+    user = get_item(IdentityItem, user_key(others["created_by"]))
+    for name, value in change.items():
+        setattr(user, name, value)
+    put_item(user)
+
+    listed = call("GET", WEBHOOKS, token=admin.token).json["items"]
+
+    assert {it["id"]: it["creator_is_admin"] for it in listed} == {own["id"]: True, others["id"]: False}
+    assert not get(admin, others).json["creator_is_admin"]
+    assert not patch(admin, others, description="still wanted").json["creator_is_admin"]
 
 
 def test_a_pattern_that_is_given_twice_counts_once_at_its_first_place(admin: Person) -> None:

@@ -1,6 +1,6 @@
 """Who is told of an event: the subscriptions that want its type and may have it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from oms.catalogue import EVENT_TYPES
@@ -14,6 +14,12 @@ from oms.webhooks.models import Subscription
 def all_subscriptions() -> list[Subscription]:
     partition, _ = Subscription.key("")
     return [Subscription.from_raw_data(raw) for raw in query_raw(Subscription, partition, LOWEST, HIGHEST)]
+
+
+def active_admins(user_ids: Iterable[str]) -> set[str]:
+    """Which of these users are active admins now."""
+    users = batch_get(User, [user_key(user_id) for user_id in set(user_ids)])
+    return {user.id for user in users.values() if user.is_active_admin}
 
 
 class Audience:
@@ -37,5 +43,4 @@ class Audience:
 
     @cached_property
     def _admins(self) -> set[str]:
-        creators = batch_get(User, [user_key(it.created_by) for it in self._subscriptions])
-        return {user.id for user in creators.values() if user.is_active_admin}
+        return active_admins(it.created_by for it in self._subscriptions)

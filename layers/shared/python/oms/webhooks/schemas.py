@@ -1,5 +1,6 @@
 """What the webhook routes take and give."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -11,6 +12,9 @@ from pydantic import (
 
 from oms.schemas import From, PartialRequest, Request, Response, Span, To, at_second
 from oms.webhooks.models import Attempt, Delivery, Subscription
+
+# What managers read for the path of a webhook's URL.
+REDACTED_PATH = "/redacted"
 
 Url = Annotated[
     str,
@@ -63,11 +67,20 @@ class WebhookData(Response):
         return cls.model_validate(shown | {"host": urlsplit(subscription.url).hostname})
 
 
+def _without_path(url: str) -> str:
+    """The URL without what may be a secret: its path and its query."""
+    parts = urlsplit(url)
+    return url if parts.path in ("", "/") and not parts.query else f"{parts.scheme}://{parts.netloc}{REDACTED_PATH}"
+
+
 class WebhookResponse(Response):
     """`failing_since` is the first failure after the last success; five days of it disable the subscription."""
 
     id: str
-    url: str
+    url: str = Field(
+        description=f"Managers read the path as `{REDACTED_PATH}`: path and query may be a secret of the receiver",
+        examples=["https://erp.example/hooks/orders"],
+    )
     events: list[str]
     description: str | None
     status: Status
@@ -77,10 +90,18 @@ class WebhookResponse(Response):
     created_at: str
     updated_at: str
     created_by: str = Field(description="The user who made it. It goes on when they leave")
+    creator_is_admin: bool = Field(
+        description="Whether that user is an active admin now. If not, check who reads what the webhook sends",
+        examples=[True],
+    )
 
     @classmethod
-    def of(cls, subscription: Subscription) -> Self:
-        return cls.model_validate({name: getattr(subscription, name) for name in cls.model_fields})
+    def of(cls, subscription: Subscription, *, admins: Collection[str], for_admin: bool) -> Self:
+        """`admins` has the creator if they are an active admin."""
+        shown = {name: getattr(subscription, name) for name in cls.model_fields if name != "creator_is_admin"}
+        if not for_admin:
+            shown["url"] = _without_path(subscription.url)
+        return cls.model_validate(shown | {"creator_is_admin": subscription.created_by in admins})
 
 
 class CreatedWebhookResponse(WebhookResponse):
