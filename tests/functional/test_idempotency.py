@@ -1,10 +1,17 @@
 """The same request again, with its key: carried out once, and answered as the first time."""
 
+import hashlib
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from oms.dynamodb import update_item
+from oms.orders import pricing
+from oms.orders.models import Order
+from oms.settings import settings
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
 
@@ -74,6 +81,50 @@ def test_a_key_with_another_body_is_refused(customer: Person, product: Make, cha
     # The fields are validated before the key is looked at.
     code = "validation-failed" if {"items", "extra"} & changes.keys() else "idempotency-key-reused"
     assert_problem(answer, 422, code)
+
+
+def test_a_default_spelled_out_is_the_same_request(
+    manager: Person, product: Make, order: Callable[..., Answer]
+) -> None:
+    bought, placed = product(), order(manager).json["id"]
+    requests: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+        (ORDERS, ordering(bought), {"shipping_cost": 0, "note": None, "shipping_address": None}),
+        (f"{ORDERS}/{placed}/cancel", {}, {"reason": None}),
+        (PRODUCTS, TEXT, {"stock": 0, "attributes": {}, "description": None}),
+        ("/api/v1/reports/exports", {"report": "orders"}, {"gzip": False, "from": None}),
+    ]
+
+    for path, body, defaults in requests:
+        first, again = (keyed("POST", path, it, manager) for it in (body, body | defaults))
+        assert (is_replay(first), is_replay(again)) == (False, True), again.text
+        assert again.json["id"] == first.json["id"]
+
+
+def test_an_order_from_before_the_upgrade_is_replayed(customer: Person, product: Make) -> None:
+    """Its hash is of the scheme v1: of the fields that were sent."""
+    body = ordering(product())
+    placed = keyed("POST", ORDERS, body, customer).json
+    sent = json.dumps({"items": [body["items"][0]]}, sort_keys=True, separators=(",", ":"))
+    old = f"v1:{hashlib.sha256(sent.encode()).hexdigest()[:40]}"
+    update_item(Order(placed["id"]), [Order.request_hash.set(old)])
+
+    for same in (body, body | {"note": None, "shipping_cost": 0}):
+        assert keyed("POST", ORDERS, same, customer).json["id"] == placed["id"]
+    assert_problem(keyed("POST", ORDERS, body | {"note": "x"}, customer), 422, "idempotency-key-reused")
+
+
+def test_with_a_flat_price_an_order_that_leaves_it_out_has_it(
+    customer: Person, product: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pricing, "settings", lambda: replace(settings(), shipping_flat=490))
+    bought = product()
+    first = keyed("POST", ORDERS, ordering(bought), customer)
+
+    again = keyed("POST", ORDERS, ordering(bought, shipping_cost="4.90"), customer)
+    other = keyed("POST", ORDERS, ordering(bought, shipping_cost=0), customer)
+
+    assert (first.json["shipping_cost"], is_replay(again)) == ("4.90", True)
+    assert_problem(other, 422, "idempotency-key-reused")
 
 
 def test_a_body_is_compared_by_its_meaning(customer: Person, product: Make) -> None:

@@ -9,15 +9,27 @@ from pydantic import ValidationError
 
 from oms.clock import CROCKFORD
 from oms.errors import IdempotencyKeyReusedError, NotFoundError, OmsError, UnavailableError
-from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.idempotency import RequestHash, Written, check_same_request, keyed_id, request_hash, settle
 from oms.inventory.schemas import CreateProductRequest
 from oms.orders.schemas import CancelRequest, CreateOrderRequest
 
 ORDER = {"items": [{"product_id": "1", "quantity": 2}], "shipping_cost": "10.00"}
 
 
-def order(**changes: Any) -> str:
+def order(**changes: Any) -> RequestHash:
     return request_hash(CreateOrderRequest.model_validate(ORDER | changes))
+
+
+def least(flat: int | None = None, **fields: Any) -> RequestHash:
+    """An order with no more than its items and these fields, where shipping has a flat price or none."""
+    implied = {"shipping_cost": flat} if flat else {}
+    return request_hash(CreateOrderRequest.model_validate({"items": ORDER["items"]} | fields), implied=implied)
+
+
+def old_hash(supplied: dict[str, Any]) -> str:
+    """As the version before wrote it."""
+    canonical = json.dumps(supplied, sort_keys=True, separators=(",", ":"))
+    return "v1:" + hashlib.sha256(canonical.encode()).hexdigest()[:40]
 
 
 @pytest.mark.parametrize(
@@ -53,8 +65,12 @@ def test_without_a_key_every_request_has_its_own_id() -> None:
 
 def test_the_hash_of_a_request_has_a_scheme_and_stays_as_it_is() -> None:
     supplied = '{"items":[{"product_id":"1","quantity":2}],"shipping_cost":1000}'
+    digest = hashlib.sha256(supplied.encode()).hexdigest()[:40]
 
-    assert order() == "v1:" + hashlib.sha256(supplied.encode()).hexdigest()[:40]
+    assert order().stored == f"v1:{digest}"
+    assert order(note=None).stored.split(":")[::2] == ["v2", digest]
+    assert not order().matches(f"v1:{digest[:-1]}")
+    assert not any(order().matches(it) for it in ("", "seed", "v1", "v1:", "v2:", "v2::", f"v3:{digest}:{digest}"))
 
 
 @pytest.mark.parametrize("cost", ["10", "10.000", 10])
@@ -70,8 +86,9 @@ def test_a_product_id_is_the_same_as_a_number() -> None:
     "changes",
     [
         {"shipping_cost": "10.01"},
-        {"note": None},
+        {"shipping_cost": 0},
         {"note": ""},
+        {"shipping_address": {"name": "A", "line1": "B", "city": "C", "country": "DE"}},
         {"items": [{"product_id": "1", "quantity": 3}]},
         {"items": [{"product_id": "01", "quantity": 2}]},
         {"items": [{"product_id": "1", "quantity": 1}, {"product_id": "1", "quantity": 1}]},
@@ -79,16 +96,49 @@ def test_a_product_id_is_the_same_as_a_number() -> None:
     ids=str,
 )
 def test_anything_else_makes_another_request(changes: dict[str, Any]) -> None:
-    assert order(**changes) != order()
+    assert not order(**changes).matches(order().stored)
+    assert not order(**changes).matches(old_hash({"items": ORDER["items"], "shipping_cost": 1000}))
 
 
-def test_only_what_was_supplied_counts() -> None:
-    with_default = ORDER | {"shipping_cost": 0}
-    without = {"items": ORDER["items"]}
+ADDRESS = {"name": "A", "line1": "B", "city": "C", "postal_code": "1", "country": "DE"}
 
-    assert request_hash(CreateOrderRequest.model_validate(with_default)) != request_hash(
-        CreateOrderRequest.model_validate(without)
-    )
+
+@pytest.mark.parametrize(
+    ("fields", "spelled_out"),
+    [
+        ({}, {"shipping_cost": 0}),
+        ({}, {"shipping_cost": "0.00", "note": None, "shipping_address": None}),
+        ({"note": "x"}, {"note": "x", "shipping_cost": 0}),
+        ({"shipping_address": ADDRESS}, {"shipping_address": ADDRESS | {"line2": None, "region": None}}),
+    ],
+)
+def test_a_default_spelled_out_makes_the_same_request(fields: dict[str, Any], spelled_out: dict[str, Any]) -> None:
+    assert least(**spelled_out).matches(least(**fields).stored)
+    assert least(**fields).matches(least(**spelled_out).stored)
+
+
+def test_a_request_from_before_the_upgrade_is_the_same_with_a_default_spelled_out() -> None:
+    stored = old_hash({"items": ORDER["items"]})
+
+    assert least().matches(stored)
+    assert least(shipping_cost=0, note=None).matches(stored)
+    assert not least(note="x").matches(stored)
+
+
+@pytest.mark.parametrize("flat", [490, None])
+def test_what_was_sent_once_is_the_same_request_whatever_it_means_now(flat: int | None) -> None:
+    for fields in ({}, {"shipping_cost": 0}, {"shipping_cost": "4.90"}):
+        for before in (490, None):
+            assert least(flat, **fields).matches(least(before, **fields).stored)
+
+
+def test_with_a_flat_price_not_sent_is_that_price_and_not_the_default() -> None:
+    flat, old = 490, old_hash({"items": ORDER["items"]})
+
+    for stored in (least(flat).stored, old):
+        assert least(flat, shipping_cost="4.90").matches(stored)
+        assert not least(flat, shipping_cost=0).matches(stored)
+        assert not least(flat, shipping_cost=5).matches(stored)
 
 
 def test_a_map_is_the_same_in_any_order() -> None:
@@ -99,19 +149,26 @@ def test_a_map_is_the_same_in_any_order() -> None:
     assert request_hash(one) == request_hash(other)
 
 
+def test_an_empty_map_is_the_same_as_none() -> None:
+    product = {"sku": "A", "name": "A", "category": "A", "price": 1}
+    one, other = (CreateProductRequest.model_validate(it) for it in (product, product | {"attributes": {}, "stock": 0}))
+
+    assert request_hash(one).matches(request_hash(other).stored)
+
+
 @given(st.text(max_size=50))
 def test_any_text_can_be_hashed(reason: str) -> None:
     try:
         request = CancelRequest(reason=reason)
     except ValidationError:
         return
-    assert request_hash(request).startswith("v1:")
+    assert request_hash(request).matches(request_hash(request).stored)
 
 
 def test_another_body_under_the_same_key_is_refused() -> None:
-    check_same_request("v1:a", "v1:a")
+    check_same_request(order().stored, order())
     with pytest.raises(IdempotencyKeyReusedError):
-        check_same_request("v1:a", "v1:b")
+        check_same_request(order().stored, order(note="x"))
 
 
 EARLIER = Written("made before", replayed=True)

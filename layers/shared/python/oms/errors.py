@@ -33,15 +33,11 @@ class UnauthenticatedError(OmsError):
     def __init__(self, detail: str = "A valid access token is required.", *, challenge: str = "Bearer") -> None:
         super().__init__(detail, headers={"WWW-Authenticate": challenge})
 
-
-class InvalidAccessTokenError(UnauthenticatedError):
-    """An access token was sent, and it is malformed, expired or revoked (RFC 6750, section 3.1)."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The access token is invalid or has expired. Sign in again, or refresh the session.",
-            challenge='Bearer error="invalid_token"',
-        )
+    @classmethod
+    def by_token(cls) -> "UnauthenticatedError":
+        """An access token was sent, and it is malformed, expired or revoked (RFC 6750, section 3.1)."""
+        detail = "The access token is invalid or has expired. Sign in again, or refresh the session."
+        return cls(detail, challenge='Bearer error="invalid_token"')
 
 
 class InvalidCredentialsError(UnauthenticatedError):

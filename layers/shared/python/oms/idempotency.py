@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -31,18 +32,51 @@ def keyed_id(user_id: str, route: str, key: str | None) -> str:
     return encoded(int.from_bytes(digest) >> 156, 20)
 
 
-def request_hash(request: BaseModel) -> str:
-    """A hash of what the client supplied, in canonical form: `10.00` and `"10.00"` are one amount after validation.
+@dataclass(frozen=True)
+class RequestHash:
+    """Tells whether a request is the same as one that was carried out: `stored` is kept with what that one made.
 
-    The tag in front names the scheme, so that a later one can live beside hashes already stored.
+    `sent` is of what the client sent, `sparse` of the least that means the same: without fields that only spell out a
+    default. Stored is `v1:<sent>` where both are one, as the versions before wrote it of every request, and
+    `v2:<sent>:<sparse>` otherwise. What was sent once stays the same request when defaults and settings change.
     """
-    supplied = request.model_dump(mode="json", exclude_unset=True)
-    canonical = json.dumps(supplied, sort_keys=True, separators=(",", ":"))
-    return "v1:" + hashlib.sha256(canonical.encode()).hexdigest()[:40]
+
+    sent: str
+    sparse: str
+
+    @property
+    def stored(self) -> str:
+        return f"v1:{self.sent}" if self.sent == self.sparse else f"v2:{self.sent}:{self.sparse}"
+
+    def matches(self, stored: str) -> bool:
+        scheme, _, hashes = stored.partition(":")
+        if scheme == "v1":
+            return hashes in (self.sent, self.sparse)
+        sent, _, sparse = hashes.partition(":")
+        return scheme == "v2" and (sent == self.sent or sparse == self.sparse)
 
 
-def check_same_request(stored_hash: str, presented_hash: str) -> None:
-    if stored_hash != presented_hash:
+def request_hash(request: BaseModel, *, implied: Mapping[str, Any] | None = None) -> RequestHash:
+    """The hash of a validated request: `10.00` and `"10.00"` are one amount by then.
+
+    `implied` has the values that fields have if they are not sent, where these are not the fields' defaults.
+    """
+    sent = request.model_dump(mode="json", exclude_unset=True)
+    sparse = request.model_dump(mode="json", exclude_unset=True, exclude_defaults=True)
+    for name in (implied or {}).keys() & request.model_fields_set:
+        sparse[name] = sent[name]
+        if sparse[name] == (implied or {})[name]:
+            del sparse[name]
+    return RequestHash(_digest(sent), _digest(sparse))
+
+
+def _digest(content: dict[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:40]
+
+
+def check_same_request(stored: str, presented: RequestHash) -> None:
+    if not presented.matches(stored):
         raise IdempotencyKeyReusedError
 
 

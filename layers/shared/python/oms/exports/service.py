@@ -40,6 +40,7 @@ def request_export(request: CreateExportRequest, *, by: Actor, address: str, key
 
     Raises InvalidRequestError, IdempotencyKeyReusedError (422), TooManyExportsError (409), UnavailableError.
     """
+    fingerprint = request_hash(request)
     export = new(
         request.report,
         export_id=keyed_id(by.id, "POST /reports/exports", key),
@@ -48,7 +49,7 @@ def request_export(request: CreateExportRequest, *, by: Actor, address: str, key
         to=request.to,
         statuses=request.status,
         gzip=request.gzip,
-        asked=request_hash(request),
+        asked=fingerprint.stored,
     )
     entry = _entry("export.requested", export, by, address)
 
@@ -70,7 +71,7 @@ def request_export(request: CreateExportRequest, *, by: Actor, address: str, key
         if stored.created_by != by.id:
             # Ids are hashes over the user's id: this cannot be, and what it would show is somebody else's.
             raise OmsError("The export could not be stored.")
-        check_same_request(stored.request_hash, export.request_hash)
+        check_same_request(stored.request_hash, fingerprint)
         return Written(stored, replayed=key is not None)
 
     def made_before() -> Written[Export] | None:
@@ -85,7 +86,7 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
 
     One that has failed or was cancelled is not shared. Raises TooManyExportsError (409), UnavailableError.
     """
-    asked = request_hash(query)
+    asked = request_hash(query).stored
     export = new(
         "orders",
         export_id=clock.random_id(),

@@ -6,7 +6,7 @@ from typing import Literal, cast
 
 from oms import clock
 from oms.dynamodb import batch_get
-from oms.errors import InvalidAccessTokenError
+from oms.errors import UnauthenticatedError
 from oms.identity import tokens
 from oms.identity.models import IdentityItem, Session, User, session_key, user_key
 
@@ -27,12 +27,12 @@ class CurrentUser:
 
 
 def authenticate(token: str) -> CurrentUser:
-    """The user behind an access token, by one consistent read. Raises InvalidAccessTokenError, or UnavailableError."""
+    """The user behind an access token, by one consistent read. Raises UnauthenticatedError, or UnavailableError."""
     now = clock.now()
     claims = tokens.verify(token, now=now)
     user, session = read_session(claims.user_id, claims.session_id)
     if user is None or session is None or not is_live(session, user, now):
-        raise InvalidAccessTokenError
+        raise UnauthenticatedError.by_token()
     return CurrentUser(id=user.id, role=cast(UserRole, user.role), session_id=session.id, user=user)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import jwt
 
 from oms import clock
-from oms.errors import InvalidAccessTokenError
+from oms.errors import UnauthenticatedError
 from oms.identity import keyring
 from oms.settings import settings
 
@@ -53,20 +53,20 @@ def issue(*, user_id: str, session_id: str, role: str, now: datetime) -> str:
 
 
 def verify(token: str, *, now: datetime) -> Claims:
-    """The claims of a good token; InvalidAccessTokenError for everything else. Makes no call because of the token."""
+    """The claims of a good token; UnauthenticatedError for everything else. Makes no call because of the token."""
     if not _FORM.fullmatch(token):
-        raise InvalidAccessTokenError
+        raise UnauthenticatedError.by_token()
     try:
         header = _json_object(token.partition(".")[0])
         key = keyring.verification_key(header["kid"]) if _is_ours(header) else None
         if key is None:
-            raise InvalidAccessTokenError
+            raise UnauthenticatedError.by_token()
         jwt.PyJWS().decode(token, key, algorithms=["ES256"])
         claims = _json_object(token.split(".")[1])
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
-        raise InvalidAccessTokenError from error
+        raise UnauthenticatedError.by_token() from error
     if not (_names_us(claims) and _is_current(claims, now.timestamp())):
-        raise InvalidAccessTokenError
+        raise UnauthenticatedError.by_token()
     return Claims(user_id=claims["sub"], session_id=claims["sid"])
 
 

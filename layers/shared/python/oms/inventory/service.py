@@ -84,7 +84,7 @@ def create_product(request: CreateProductRequest, *, actor: Actor, key: str | No
     """A new product with its first stock, in one transaction with the claim on its SKU. Raises SkuTakenError."""
     product_id = keyed_id(actor.id, "POST /inventory/products", key)
     fingerprint = request_hash(request)
-    product, stock = new_product(product_id, request, actor=actor, fingerprint=fingerprint)
+    product, stock = new_product(product_id, request, actor=actor, fingerprint=fingerprint.stored)
 
     def attempt() -> Written[Stocked]:
         try:
@@ -296,7 +296,7 @@ def adjust_stock(product_id: str, request: AdjustStockRequest, *, actor: Actor, 
         reason=request.reason,
         actor=actor.id,
         at=clock.timestamp(clock.now()),
-        request_hash=fingerprint,
+        request_hash=fingerprint.stored,
     ).place()
 
     def attempt() -> Written[StockItem]:

@@ -104,6 +104,12 @@ def unknown_products(products: Sequence[tuple[int, str]]) -> UnknownProductError
     )
 
 
+def implied_by_settings() -> dict[str, int]:
+    """What a request for an order means by leaving a field out, where that is not the field's default."""
+    flat = settings().shipping_flat
+    return {"shipping_cost": flat} if flat else {}
+
+
 def _shipping_cost(request: CreateOrderRequest, buyer_role: str) -> int:
     flat, most = settings().shipping_flat, settings().shipping_max
     if flat is not None:

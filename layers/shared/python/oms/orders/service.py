@@ -15,7 +15,7 @@ from oms.money import to_text
 from oms.orders.limits import Buyer, BuyerLimits
 from oms.orders.models import BY_CREATED, BY_CUSTOMER, OPEN_ORDERS, Order, created_shard, open_shard
 from oms.orders.offers import Offer, OfferCache
-from oms.orders.pricing import Draft, Priced, Quote, merge, price
+from oms.orders.pricing import Draft, Priced, Quote, implied_by_settings, merge, price
 from oms.orders.refusals import refusal
 from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery, QuoteResponse
 from oms.orders.states import OPEN, Status, stock_effect
@@ -95,7 +95,7 @@ def place_order(request: CreateOrderRequest, *, buyer: Buyer, key: str | None) -
     order_id = keyed_id(buyer.id, "POST /orders", key)
     limits = BuyerLimits.of(buyer)
     # The first entry needs no key of its own: the order's id is drawn from it.
-    origin = Origin(buyer, clock.random_id(), request_hash(request))
+    origin = Origin(buyer, clock.random_id(), request_hash(request, implied=implied_by_settings()))
 
     def attempt() -> Written[Order]:
         priced = price(request, OFFERS.of(merge(request.items)), buyer_role=buyer.role)
@@ -185,7 +185,7 @@ def _new_order(order_id: str, request: CreateOrderRequest, priced: Priced, origi
         expires_at=clock.timestamp(now + hold),
         version=1,
         history=[origin.entry(None, Status.PENDING, at)],
-        request_hash=origin.request_hash,
+        request_hash=origin.request_hash.stored,
         created_key=f"{at}#{order_id}",
         shard=created_shard(shard),
         open_shard=open_shard(Status.PENDING, shard),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pynamodb.expressions.update import Action
 
 from oms.actors import Actor
+from oms.idempotency import RequestHash
 from oms.inventory.models import Cause, StockItem
 from oms.orders.models import HistoryEntry, Order
 from oms.orders.states import StockEffect
@@ -16,7 +17,7 @@ class Origin:
 
     actor: Actor
     key: str
-    request_hash: str
+    request_hash: RequestHash
 
     def entry(
         self, source: str | None, target: str, at: str, *, reason: str | None = None, restocked: bool | None = None
@@ -30,7 +31,7 @@ class Origin:
             reason=reason,
             restocked=restocked,
             key=self.key,
-            request_hash=self.request_hash,
+            request_hash=self.request_hash.stored,
         )
 
 
