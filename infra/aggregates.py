@@ -3,9 +3,9 @@
 from aws_cdk import aws_events
 from constructs import Construct
 
-from infra.data import Data, grant
+from infra.data import Data, grant, grant_in
 from infra.events import Events
-from infra.functions import AGGREGATOR_SECONDS, Functions
+from infra.functions import AGGREGATOR_SECONDS, USERS, Functions
 
 
 class Aggregates(Construct):
@@ -22,6 +22,6 @@ class Aggregates(Construct):
             late_after=3600,
             types=aws_events.Match.any_of(aws_events.Match.prefix("order."), ["user.registered", "user.role_changed"]),
         )
-        # It counts on the items of users that are there, and makes none.
-        grant(data.identity, aggregator, "UpdateItem")
+        # It counts on the items of users that are there: one attribute of them.
+        grant_in(data.identity, aggregator, ["UpdateItem"], partitions=[USERS], attributes=["pk", "sk", "open_orders"])
         grant(data.reports, aggregator, "BatchGetItem", "PutItem", "UpdateItem")

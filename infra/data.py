@@ -124,19 +124,39 @@ def grant(table: dynamodb.TableV2, grantee: iam.IGrantable, *operations: str) ->
 
 
 def grant_append(table: dynamodb.TableV2, grantee: iam.IGrantable, operations: Sequence[str]) -> None:
-    """Entries of the audit log, put and counted and never taken away; no links or heads of its chain."""
+    """Entries of the audit log, put and counted and never taken away; no links or heads of its chain.
+
+    IAM cannot tell a new entry from one that replaces another: no condition key knows whether the item exists. The code
+    puts an entry on condition that there is none, and the sealer finds one that was changed after it was sealed.
+    """
     grant_in(table, grantee, operations, partitions=["day#*"])
 
 
 def grant_in(
-    table: dynamodb.TableV2, grantee: iam.IGrantable, operations: Sequence[str], *, partitions: Sequence[str]
+    table: dynamodb.TableV2,
+    grantee: iam.IGrantable,
+    operations: Sequence[str],
+    *,
+    partitions: Sequence[str],
+    attributes: Sequence[str] = (),
 ) -> None:
-    """Operations on the items of these partitions alone; `*` stands for any characters."""
+    """Operations on the items of these partitions alone, and not on indexes; `*` stands for any characters.
+
+    With `attributes`, an update and its condition may name these alone, the keys among them. What the update returns is
+    limited too, since it could be the whole item:
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    """
+    conditions: dict[str, dict[str, list[str]]] = {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(partitions)}
+    }
+    if attributes:
+        conditions["ForAllValues:StringEquals"] = {"dynamodb:Attributes": list(attributes)}
+        conditions["StringEqualsIfExists"] = {"dynamodb:ReturnValues": ["NONE", "UPDATED_OLD", "UPDATED_NEW"]}
     iam.Grant.add_to_principal(
         grantee=grantee,
         actions=[f"dynamodb:{it}" for it in operations],
         resource_arns=[table.table_arn],
-        conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(partitions)}},
+        conditions=conditions,
     )
 
 

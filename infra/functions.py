@@ -59,6 +59,8 @@ LOG_LEVELS = {
 }
 
 
+# The partitions of users, with their sessions, devices and mailed tokens.
+USERS = "user#*"
 PRIVATE = {"OMS_SIGNING_KEYS_SECRET": SIGNING_KEYS, "OMS_PEPPER_SECRET": PEPPER}
 
 
@@ -150,14 +152,24 @@ class Functions(Construct):
 
     def _grant_tables(self, data: Data) -> None:
         """What each function does with items, and nothing beside it: `make privileges` compares it with the calls."""
-        grant(data.identity, self.auth, "BatchGetItem", "Query", "UpdateItem")
+        grant(data.identity, self.auth, "BatchGetItem", "UpdateItem")
+        # A user's own sessions; not the index of users.
+        grant_in(data.identity, self.auth, ["Query"], partitions=[USERS])
         grant(data.identity, self.passwords, "BatchGetItem", "GetItem", *WRITE)
         # It makes no user and no session: it changes users, the count of admins, and ends locks.
         grant(data.identity, self.admin, *READ, "UpdateItem", "DeleteItem")
-        grant(data.identity, self.notifier, "GetItem", "PutItem", "UpdateItem", "DeleteItem")
-        # Who asks: their session and user, by their keys.
-        for function in (self.inventory, self.orders, self.webhooks, self.reports):
-            grant(data.identity, function, "BatchGetItem")
+        # Users and their mailed tokens, what is known of each mail, and requests for one by an address.
+        grant_in(
+            data.identity,
+            self.notifier,
+            ["GetItem", "PutItem", "UpdateItem", "DeleteItem"],
+            partitions=[USERS, "mail#*", "mail-request#*", "email#*"],
+        )
+        # Session and user of a request, by their keys; and the users whose orders are shown.
+        for function in (self.inventory, self.orders, self.webhooks):
+            grant_in(data.identity, function, ["BatchGetItem"], partitions=[USERS])
+        # And the recipients of scheduled reports, by their addresses.
+        grant_in(data.identity, self.reports, ["BatchGetItem"], partitions=[USERS, "email#*"])
         # The requests of a user in a minute; the orders of a customer with an unverified address.
         for function in (self.inventory, self.webhooks, self.reports):
             grant_in(data.identity, function, ["UpdateItem"], partitions=["slot#user#*"])

@@ -10,9 +10,9 @@ from constructs import Construct
 
 from infra.alarms import Alarms
 from infra.checks import acknowledge
-from infra.data import Data, grant, grant_append
+from infra.data import Data, grant, grant_append, grant_in
 from infra.events import INTERNAL_SOURCE, Events
-from infra.functions import SCHEDULER_SECONDS, Functions
+from infra.functions import SCHEDULER_SECONDS, USERS, Functions
 from infra.live import live
 from infra.queues import queue_with_dead_letters
 from infra.stages import Stage
@@ -150,4 +150,4 @@ def _grant(function: lambda_.Function, role: iam.Role, stage: Stage, data: Data)
     grant(data.reports, function, "GetItem", "BatchGetItem", "PutItem", "UpdateItem")
     grant_append(data.audit, function, ["PutItem"])
     # Whose addresses the setting daily_report_to has.
-    grant(data.identity, function, "BatchGetItem")
+    grant_in(data.identity, function, ["BatchGetItem"], partitions=[USERS, "email#*"])

@@ -6,9 +6,9 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.alarms import Alarms
-from infra.data import Data, grant, grant_append
+from infra.data import Data, grant, grant_append, grant_in
 from infra.events import Events
-from infra.functions import DISPATCHER_SECONDS, REPLAYER_SECONDS, SENDER_SECONDS, Functions
+from infra.functions import DISPATCHER_SECONDS, REPLAYER_SECONDS, SENDER_SECONDS, USERS, Functions
 from infra.keys import Keys
 from infra.live import live
 from infra.queues import queue_with_dead_letters
@@ -91,7 +91,7 @@ def _grant(functions: Functions, data: Data, keys: Keys) -> None:
     grant(data.webhooks, functions.sweeper, "Query", "DeleteItem")
     # Whether a subscription's creator may see events of users.
     for function in (functions.dispatcher, functions.sender):
-        grant(data.identity, function, "BatchGetItem")
+        grant_in(data.identity, function, ["BatchGetItem"], partitions=[USERS])
     keys.grant(keys.webhooks, functions.sender)
 
 

@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from typing import Any
 
+from oms.identity.models import User
 from oms.inventory import stock_check
 from sweeper import worker
 from tests.support.recorder import FUNCTIONS
@@ -217,7 +218,7 @@ ALLOWED = {
         "KeysAuditKeys": SECRET,
     },
     "Scheduler": {
-        "DataReports": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "DataReports": {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
         "DataAudit": {"dynamodb:PutItem"},
         "DataIdentity": {"dynamodb:BatchGetItem"},
         "EventsSchedules": CONSUME,
@@ -326,13 +327,13 @@ def test_only_the_sealer_can_read_the_key_that_signs_the_audit_log(prod: Synthes
     assert readers == {"Sealer"}
 
 
-def conditions_of_writes(synthesized: Synthesized, table: str) -> dict[str, list[Any]]:
-    """Function → the condition of each statement that lets it put or update items of the table."""
+def conditions_on(synthesized: Synthesized, table: str, *actions: str) -> dict[str, list[Any]]:
+    """Function → the condition of each statement that lets it do one of these with items of the table."""
     found: dict[str, list[Any]] = defaultdict(list)
     for policy in synthesized.all("AWS::IAM::Policy").values():
         for statement in policy["PolicyDocument"]["Statement"]:
             on_table = any(resource_name(it) == table for it in listed(statement["Resource"]))
-            if on_table and {"dynamodb:PutItem", "dynamodb:UpdateItem"} & set(listed(statement["Action"])):
+            if on_table and {f"dynamodb:{it}" for it in actions} & set(listed(statement["Action"])):
                 function = policy["Roles"][0]["Ref"].removeprefix("Functions").split("Role")[0]
                 found[function].append(statement.get("Condition"))
     return found
@@ -343,14 +344,51 @@ def only(*partitions: str) -> dict[str, Any]:
 
 
 def test_functions_that_work_for_users_can_write_nothing_of_users_but_their_counts(prod: Synthesized) -> None:
-    writers = conditions_of_writes(prod, "DataIdentity")
+    writers = conditions_on(prod, "DataIdentity", "PutItem", "UpdateItem")
 
     assert writers["Orders"] == [only("slot#user#*", "slot#orders#*")]
     assert [writers[name] for name in ("Inventory", "Webhooks", "Reports")] == [[only("slot#user#*")]] * 3
 
 
+def test_only_who_keeps_accounts_reads_more_than_users_by_their_keys(prod: Synthesized) -> None:
+    readers = conditions_on(prod, "DataIdentity", "GetItem", "BatchGetItem", "Query")
+    everything = {name for name, conditions in readers.items() if None in conditions}
+
+    assert everything == {"Auth", "Passwords", "Admin"}
+    assert readers["Auth"].count(None) == 1, "its Query has a condition"
+    assert readers["Notifier"] == [only("user#*", "mail#*", "mail-request#*", "email#*")]
+    assert [readers[name] for name in ("Reports", "Scheduler")] == [[only("user#*", "email#*")]] * 2
+    others = set(readers) - everything - {"Notifier", "Reports", "Scheduler"}
+    assert others == {"Inventory", "Orders", "Webhooks", "Dispatcher", "Sender"}
+    assert all(readers[name] == [only("user#*")] for name in others)
+
+
+def test_only_admins_functions_reads_the_index_of_users(prod: Synthesized) -> None:
+    readers = {
+        policy["Roles"][0]["Ref"].removeprefix("Functions").split("Role")[0]
+        for policy in prod.all("AWS::IAM::Policy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "dynamodb:Query" in listed(statement["Action"])
+        and any(
+            "/index/" in json.dumps(it) and "DataIdentity" in json.dumps(it) for it in listed(statement["Resource"])
+        )
+    }
+
+    assert readers == {"Admin"}
+
+
+def test_the_aggregator_can_count_open_orders_and_change_nothing_else_of_a_user(prod: Synthesized) -> None:
+    assert conditions_on(prod, "DataIdentity", "UpdateItem", "PutItem")["Aggregator"] == [
+        only("user#*")
+        | {
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", User.open_orders.attr_name]},
+            "StringEqualsIfExists": {"dynamodb:ReturnValues": ["NONE", "UPDATED_OLD", "UPDATED_NEW"]},
+        }
+    ]
+
+
 def test_only_the_sealer_can_write_anything_but_entries_into_the_audit_log(prod: Synthesized) -> None:
-    writers = conditions_of_writes(prod, "DataAudit")
+    writers = conditions_on(prod, "DataAudit", "PutItem", "UpdateItem")
 
     assert writers.pop("Sealer") == [only("links#*", "chain")], "and it no entries"
     assert len(writers) > 5

@@ -68,6 +68,8 @@ def _holds(operator: str, key: str, values: tuple[str, ...], call: Call) -> bool
     match operator:
         case "StringEquals":
             return bool(found) and all(it in values for it in found)
+        case "StringEqualsIfExists":
+            return all(it in values for it in found)
         case "ForAllValues:StringEquals":  # holds too where the call has no such key
             return all(it in values for it in found)
         case "ForAllValues:StringLike":

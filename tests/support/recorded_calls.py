@@ -17,6 +17,8 @@ PARAMETER = "arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter"
 SCHEDULE = "arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule/"
 SES = "arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:"
 KEY = "dynamodb:LeadingKeys"
+ATTRIBUTE = "dynamodb:Attributes"
+RETURNED = "dynamodb:ReturnValues"
 
 # Names that single tests make up, and the setting that holds the real one.
 MADE_UP = (
@@ -62,7 +64,13 @@ def _dynamodb(operation: str, parameters: Parameters) -> Iterator[Judged]:
         yield f"dynamodb:{operation}", f"{{{parameters['TableName']}}}{index}", [(KEY, _queried(parameters))]
     else:
         key = parameters.get("Key") or parameters.get("Item") or {}
-        yield f"dynamodb:{operation}", f"{{{parameters['TableName']}}}", [(KEY, _leading(key))] if key else []
+        context = [(KEY, _leading(key))] if key else []
+        if operation == "UpdateItem":
+            # Those that an expression names; all of ours name them by placeholders.
+            names = parameters.get("ExpressionAttributeNames", {}).values()
+            context += [(ATTRIBUTE, name) for name in sorted({*names, *key})]
+            context += [(RETURNED, parameters["ReturnValues"])] if "ReturnValues" in parameters else []
+        yield f"dynamodb:{operation}", f"{{{parameters['TableName']}}}", context
 
 
 def _leading(key: Mapping[str, Any]) -> str:
@@ -78,7 +86,9 @@ def _queried(parameters: Parameters) -> str:
 
 def _kind_of(value: str) -> str:
     """Of a key the part that says what it is of: there are as many keys as orders."""
-    kind, mark, _ = value.partition("#")
+    kind, mark, rest = value.partition("#")
+    if kind == "slot":  # of a policy
+        kind = f"slot#{rest.partition('#')[0]}"
     return f"{kind}#…" if mark else value if re.fullmatch("[a-z_-]+", value) else "…"
 
 
