@@ -160,7 +160,34 @@ def test_a_name_that_is_a_key_has_one_form(text: str) -> None:
     assert texts.key_name(text) == "Café x"
 
 
-@given(st.text(alphabet=st.characters(codec="utf-8")))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\nBugs\t",
+        "Bugs\u200d",
+        "Bu\u200cgs",
+        "Bugs\ufe0f",
+        "\u034fBugs",
+        "Bugs\u3164",
+        "\u2800 Bugs",
+        "Bugs\ufe0f\u200d",
+    ],
+    ids=ascii,
+)
+def test_nothing_that_is_not_seen_makes_a_name_another_one(text: str) -> None:
+    assert texts.key_name(text) == "Bugs"
+    assert TypeAdapter(Annotated[str, KeyName(5)]).validate_python(text) == "Bugs"
+
+
+@pytest.mark.parametrize("text", ["می\u200cخواهم", "क\u094d\u200dष", "❤\ufe0f\u200d🔥 Gifts", "ᠠ\u180b"], ids=ascii)
+def test_what_changes_the_look_of_a_name_stays(text: str) -> None:
+    assert texts.key_name(text) == text
+
+
+@given(
+    st.text(st.characters(codec="utf-8"))
+    | st.text(st.sampled_from([*"aé \n", "\u0301", "❤", "م", *"".join(INVISIBLE)]))
+)
 def test_the_form_of_a_name_is_found_once_and_for_all(text: str) -> None:
     form = texts.key_name(text)
     assert texts.key_name(form) == form

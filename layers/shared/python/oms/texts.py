@@ -1,5 +1,6 @@
 """Texts that people read: what is visible in them, and the one form of a name that is a key."""
 
+import re
 import unicodedata
 
 # Letters and symbols that are drawn as nothing: the Hangul fillers, braille without a dot, the null notehead, and two
@@ -8,6 +9,9 @@ _DRAWN_AS_NOTHING = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159\U0001344
 # Of the format characters those that join letters, as in Persian names and in emoji. The others show nothing, or turn
 # text around.
 JOINERS = "\u200c\u200d"
+# With variation selectors and their like: they change the look of symbols and of letters of some scripts, and elsewhere
+# nothing.
+_SHAPING = re.compile(f"[{JOINERS}\u034f\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
 
 
 def is_visible(text: str) -> bool:
@@ -30,10 +34,25 @@ def visible(text: str) -> str:
 
 
 def key_name(text: str) -> str:
-    """The one form of a name that is a key: NFC, no format characters but joiners, no blanks but one between words.
+    """The one form of a name that is a key: NFC, nothing in it that is not seen, no blanks but one between words.
 
-    Other white space stays: it is in no name, see `visible`.
+    Line breaks within it stay: they are in no name, see `visible`.
     """
     shown = "".join(it for it in text if unicodedata.category(it) != "Cf" or it in JOINERS)
-    blanks = "".join(" " if unicodedata.category(it) == "Zs" else it for it in shown)
-    return unicodedata.normalize("NFC", " ".join(word for word in blanks.split(" ") if word))
+    blanks = "".join(" " if unicodedata.category(it) == "Zs" or it in _DRAWN_AS_NOTHING else it for it in shown)
+    words = _SHAPING.sub(_needed, unicodedata.normalize("NFC", blanks)).strip().split(" ")
+    return unicodedata.normalize("NFC", " ".join(word for word in words if word))
+
+
+def _needed(run: re.Match[str]) -> str:
+    """What stays of characters that shape others: all between such, no joiner at their end, nothing elsewhere."""
+    if not _is_shaped(run.string[run.start() - 1 : run.start()]):
+        return ""
+    if _is_shaped(run.string[run.end() : run.end() + 1]):
+        return run[0]
+    return "".join(it for it in run[0] if it not in JOINERS)
+
+
+def _is_shaped(character: str) -> bool:
+    """Whether it is a symbol, or of a script from Hebrew on: neither Latin, Greek nor Cyrillic."""
+    return "\u0590" <= character < "\u2000" or character >= "\u2100"
