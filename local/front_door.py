@@ -155,8 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _exchange(self) -> None:
         started = time.monotonic()
-        # As it came: `self.path` has its leading slashes collapsed.
-        target = self.requestline.split(" ")[1]
+        # As it came: `self.path` has its leading slashes collapsed, and http.server also splits at other white space.
+        words = self.requestline.split(" ")
+        target = words[1] if len(words) == 3 else self.requestline
         try:
             path = self._checked_path(target)
             status, headers, answer = self._answer_to(path)
@@ -184,7 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Path and query of what is asked. A page whose host name leads to 127.0.0.1 (DNS rebinding) asks under it."""
         # Of lines behind one that is no header nothing would be read.
         cut_off = any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in self.headers.defects)
-        if cut_off or not (self.requestline.isascii() and self.requestline.isprintable()):
+        line = self.requestline
+        if cut_off or not (line.isascii() and line.isprintable() and line.count(" ") == 2):
             raise _RefusedError(400, "Bad Request")
         hosts = self.headers.get_all("Host", [])
         authorities, path = {host.lower() for host in hosts}, target if target.startswith("/") else f"/{target}"
@@ -286,8 +288,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response_only(status)
         has_body = self.command != "HEAD" and status not in (204, 304)
+        # A HEAD keeps the length that the system says. The emulator gives every other empty answer a type and a length.
+        own = set() if self.command == "HEAD" else {"content-length"} if body else {"content-length", "content-type"}
         for name, value in headers:
-            if name.lower() != "content-length" or not has_body:
+            if name.lower() not in own:
                 self.send_header(name, value)
         if has_body:
             self.send_header("Content-Length", str(len(body)))

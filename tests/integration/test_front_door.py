@@ -93,6 +93,31 @@ def test_what_is_no_proper_request_is_refused(system: LocalSystem, target: str, 
     assert answers.count(b"HTTP/1.1 ") == 1, "no part of it is taken for another request"
 
 
+@pytest.mark.parametrize("line", [b"GET\xa0/health\xa0HTTP/1.1", b"GET\t/health\tHTTP/1.1", b"G\xcbT /health HTTP/1.1"])
+def test_a_request_line_with_other_white_space_or_bytes_is_answered_with_400(system: LocalSystem, line: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=PATIENCE) as connection:
+        connection.sendall(line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_head_has_the_length_of_get_and_an_empty_answer_no_type(client: Callable[..., httpx.Client]) -> None:
+    for path in ("/health", "/api/v1/openapi.json"):
+        shown, head = (
+            client().request(method, path, headers={"Accept-Encoding": "gzip"}) for method in ("GET", "HEAD")
+        )
+        assert head.headers["Content-Length"] == shown.headers["Content-Length"] != "0"
+        assert (head.content, head.headers.get("Content-Encoding")) == (b"", shown.headers.get("Content-Encoding"))
+    known = client().get("/openapi.json", headers={"If-None-Match": shown.headers["ETag"]})
+    empty = client().post("/api/v1/auth/password/forgot", json={"email": "nobody@demo.example"})
+
+    assert (known.status_code, empty.status_code) == (304, 202)
+    for answer in (known, empty):
+        assert answer.content == b""
+        assert "Content-Type" not in answer.headers
+
+
 def test_a_body_that_ends_early_is_refused(system: LocalSystem) -> None:
     for head in ("Content-Length: 10\r\n\r\n{}", f"{CHUNKED}\r\n\r\nA\r\n{{}}"):
         with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=PATIENCE) as connection:
