@@ -291,7 +291,7 @@ def test_runs_of_sales_have_each_day_of_the_shop_once(
 # ---- another zone for a deployed shop -------------------------------------------------------------------------------
 
 
-def test_sums_are_counted_anew_by_a_rebuild_after_the_zone_has_changed(
+def test_a_rebuild_counts_every_order_on_its_new_day_after_the_zone_has_changed(
     change: Change, person: Callable[..., Person], at: Callable[[datetime], None]
 ) -> None:
     manager = person("manager")

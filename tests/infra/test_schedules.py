@@ -119,7 +119,7 @@ def _offset_at(local: datetime, zone: ZoneInfo) -> timedelta | None:
     return moment.astimezone(zone).utcoffset()
 
 
-def test_the_zone_is_told_to_the_functions_and_to_commands(prod: Synthesized) -> None:
+def test_functions_and_commands_have_the_zone_of_the_stage(prod: Synthesized) -> None:
     assert settings_of(prod)["OMS_TIME_ZONE"] == prod.template["Outputs"]["TimeZone"]["Value"] == "UTC"
 
 

@@ -192,8 +192,16 @@ def _has_lost_plus(text: Any) -> bool:
     return isinstance(text, str) and " " in text and _TIME.fullmatch(text.replace(" ", "+")) is not None
 
 
-From = Annotated[str, _bound(past_the_day=False)]
-To = Annotated[str, _bound(past_the_day=True)]
+From = Annotated[
+    str,
+    _bound(past_the_day=False),
+    Field(description="The first day in the shop's time zone (2026-01-31), or the earliest time (RFC 3339)."),
+]
+To = Annotated[
+    str,
+    _bound(past_the_day=True),
+    Field(description="The last day in the shop's time zone (2026-01-31), or the time (RFC 3339) that ends the span."),
+]
 """Bounds of a span as timestamps: from-inclusive, to-exclusive."""
 
 

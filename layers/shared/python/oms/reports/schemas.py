@@ -82,7 +82,12 @@ def _day(text: Any) -> date:
         raise ValueError("must be a date, such as 2026-01-31") from None
 
 
-Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Day = Annotated[
+    date,
+    BeforeValidator(_day),
+    WithJsonSchema({"type": "string", "format": "date"}),
+    Field(description="A day in the shop's time zone: 2026-01-31."),
+]
 
 
 class SalesQuery(BaseModel):
