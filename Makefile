@@ -129,7 +129,7 @@ events: $(INSTALLED_TESTS) ## Write the schemas, samples and catalogue of the ev
 	@echo "events/ and functions/docs/event-catalogue.json are written"
 
 .PHONY: synth
-synth: $(INSTALLED) ## Synthesize the template of STAGE=local, dev or prod into cdk.out/
+synth: known-stage $(INSTALLED) ## Synthesize the template of STAGE=local, dev or prod into cdk.out/
 	@rm -rf cdk.out
 	@CDK_CONTEXT_JSON='{"stage": "$(STAGE)"}' CDK_OUTDIR=cdk.out .venv/bin/python -m infra.app
 	@echo "cdk.out/Oms-$(STAGE).template.json"
@@ -139,65 +139,65 @@ rehearse: $(INSTALLED) $(CDK) ## Go through docs/deploying.md with the real CDK 
 	@exec .venv/bin/python -m local.rehearse
 
 .PHONY: preflight
-preflight: $(INSTALLED) deployable ## Check the account and region before STAGE=… is deployed; changes nothing
+preflight: deployable $(INSTALLED) ## Check the account and region before STAGE=… is deployed; changes nothing
 	@$(COMMAND) oms.commands.preflight --stage $(STAGE)
 
 .PHONY: deploy
-deploy: $(INSTALLED) $(CDK) deployable ## Deploy STAGE=dev or prod to the account and region of the environment; APPROVAL=never asks nothing
+deploy: deployable $(INSTALLED) $(CDK) ## Deploy STAGE=dev or prod to the account and region of the environment; APPROVAL=never asks nothing
 	@$(REGION) && protected=$$($(COMMAND) oms.commands.protect --stage $(STAGE) --ask) && $(CDK) deploy \
 		--context stage=$(STAGE) --context protected=$$protected $(if $(APPROVAL),--require-approval $(APPROVAL))
 	@$(COMMAND) oms.commands.protect --stage $(STAGE)
 	@$(MAKE) --no-print-directory keys STAGE=$(STAGE)
 
 .PHONY: bootstrap
-bootstrap: $(INSTALLED) $(CDK) deployable ## Prepare the account and region of the environment for CDK, once
+bootstrap: deployable $(INSTALLED) $(CDK) ## Prepare the account and region of the environment for CDK, once
 	@$(REGION) && $(CDK) bootstrap --context stage=$(STAGE)
 
 .PHONY: keys
-keys: $(INSTALLED) deployable ## Make and publish the signing key of STAGE=… when it has none; ROTATE=1 makes the next
+keys: deployable $(INSTALLED) ## Make and publish the signing key of STAGE=… when it has none; ROTATE=1 makes the next
 	@$(COMMAND) oms.identity.keys --stage $(STAGE) $(if $(ROTATE),--rotate)
 
 .PHONY: admin
-admin: $(INSTALLED) deployable ## Make EMAIL=… the first admin of STAGE=…, and print a link to set the password
+admin: deployable $(INSTALLED) ## Make EMAIL=… the first admin of STAGE=…, and print a link to set the password
 	@test -n "$(EMAIL)" || { echo "Say who: make admin EMAIL=you@example.com STAGE=$(STAGE)." >&2; exit 1; }
 	@$(COMMAND) oms.identity.first_admin --stage $(STAGE) --email "$(EMAIL)"
 
 .PHONY: addresses
-addresses: $(INSTALLED) deployable ## List accounts of STAGE=… with an e-mail address of an old form; APPLY=1 or RELEASE=id
+addresses: deployable $(INSTALLED) ## List accounts of STAGE=… with an e-mail address of an old form; APPLY=1 or RELEASE=id
 	@$(COMMAND) oms.commands.addresses --stage $(STAGE) $(if $(APPLY),--apply) $(if $(RELEASE),--release "$(RELEASE)")
 
 .PHONY: url
-url: $(INSTALLED) deployable ## Print where the API of STAGE=… is
+url: deployable $(INSTALLED) ## Print where the API of STAGE=… is
 	@$(if $(URL),echo '$(value URL)',$(COMMAND) oms.commands.url --stage $(STAGE))
 
 .PHONY: smoke
-smoke: $(INSTALLED) ## Sign in to the running system, order and clean up; on AWS STAGE=…, SMOKE_EMAIL=…, SMOKE_PASSWORD=…
+smoke: known-stage $(INSTALLED) ## Sign in to the running system, order and clean up; on AWS STAGE=…, SMOKE_EMAIL=…, SMOKE_PASSWORD=…
 	@PORT=$(PORT) $(COMMAND) $(if $(filter local,$(STAGE)),local.smoke,oms.commands.smoke --stage $(STAGE)) \
 		$(if $(URL),--url '$(value URL)')
 
 .PHONY: destroy
-destroy: $(INSTALLED) deployable ## Delete STAGE=dev with all its data, after a confirmation or CONFIRM=dev
+destroy: deployable $(INSTALLED) ## Delete STAGE=dev with all its data, after a confirmation or CONFIRM=dev
 	@$(COMMAND) oms.commands.destroy --stage $(STAGE) $(if $(CONFIRM),--confirm "$(CONFIRM)") \
 		$(if $(filter yes,$(PROD)),--prod)
 
 .PHONY: forget-addresses
-forget-addresses: $(INSTALLED) deployable ## Destroy the key of YEAR=…'s addresses in the audit log of STAGE=…; CONFIRM=… is the year again
+forget-addresses: deployable $(INSTALLED) ## Destroy the key of YEAR=…'s addresses in the audit log of STAGE=…; CONFIRM=… is the year again
 	@test -n "$(YEAR)" || { echo "Say which year: make forget-addresses YEAR=2025 STAGE=$(STAGE)." >&2; exit 1; }
 	@$(COMMAND) oms.commands.forget_addresses --stage $(STAGE) --year "$(YEAR)" $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 .PHONY: redrive
-redrive: $(INSTALLED) ## List the queues where failures wait; QUEUE=… retries its messages, STAGE=… on AWS
+redrive: known-stage $(INSTALLED) ## List the queues where failures wait; QUEUE=… retries its messages, STAGE=… on AWS
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
 		$(if $(filter local,$(STAGE)),local.redrive,oms.redrive) --stage $(STAGE) $(if $(QUEUE),--queue "$(QUEUE)")
 
 .PHONY: republish
-republish: $(INSTALLED) ## Publish the events of ORDER=… again, with the ids that they had; STAGE=… on AWS
+republish: known-stage $(INSTALLED) ## Publish the events of ORDER=… again, with the ids that they had; STAGE=… on AWS
 	@test -n "$(ORDER)" || { echo "Say of which order: make republish ORDER=…, with its id." >&2; exit 1; }
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
 		$(if $(filter local,$(STAGE)),local.republish,oms.republish) --stage $(STAGE) --order "$(ORDER)"
 
 .PHONY: restore
-restore: $(INSTALLED) ## Compare DOMAIN=Orders with FROM_TABLE=…, which DynamoDB restored; APPLY=1 copies it back, PLAN=… some items
+restore: known-stage $(INSTALLED) ## Compare DOMAIN=Orders with FROM_TABLE=…, which DynamoDB restored; APPLY=1 copies it back, PLAN=… some items
 	@test -n "$(DOMAIN)" -a -n "$(FROM_TABLE)" || { echo "Name both tables: make restore DOMAIN=Orders" \
 		"FROM_TABLE=orders-restored STAGE=…; docs/restoring.md has the steps." >&2; exit 1; }
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
@@ -205,13 +205,13 @@ restore: $(INSTALLED) ## Compare DOMAIN=Orders with FROM_TABLE=…, which Dynamo
 		--from-table "$(FROM_TABLE)" $(if $(PLAN),--plan "$(PLAN)") $(if $(APPLY),--apply)
 
 .PHONY: verify-audit
-verify-audit: $(INSTALLED) ## Check the audit log against its chain, FROM=… TO=…, and name what was changed; STAGE=… on AWS
+verify-audit: known-stage $(INSTALLED) ## Check the audit log against its chain, FROM=… TO=…, and name what was changed; STAGE=… on AWS
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
 		$(if $(filter local,$(STAGE)),local.verify_audit,oms.auditing.verify) --stage $(STAGE) \
 		$(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)")
 
 .PHONY: rebuild-reports
-rebuild-reports: $(INSTALLED) ## Compare the reports' sums with the orders; FROM=… TO=… for some days, FIX=1 repairs them, STAGE=… on AWS
+rebuild-reports: known-stage $(INSTALLED) ## Compare the reports' sums with the orders; FROM=… TO=… for some days, FIX=1 repairs them, STAGE=… on AWS
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
 		$(if $(filter local,$(STAGE)),local.rebuild,oms.reports.rebuild) --stage $(STAGE) \
 		$(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") $(if $(FIX),--fix)
@@ -220,6 +220,11 @@ rebuild-reports: $(INSTALLED) ## Compare the reports' sums with the orders; FROM
 deployable:
 	@case "$(STAGE)" in dev|prod) ;; *) \
 		echo "Say which stage: STAGE=dev or STAGE=prod. The local one is run by 'make up'." >&2; exit 1;; esac
+
+.PHONY: known-stage
+known-stage:
+	@case "$(STAGE)" in local|dev|prod) ;; *) \
+		echo "There is no stage '$(STAGE)': say STAGE=dev or STAGE=prod, or none for the local one." >&2; exit 1;; esac
 
 .PHONY: clean
 clean: ## Remove what was installed and built

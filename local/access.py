@@ -1,9 +1,11 @@
 """How this machine's tools reach the local cloud: its address, and the secret that all calls need."""
 
-import json
+import http
 import urllib.request
 from dataclasses import dataclass
 from typing import Any
+
+from local.answers import ask
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -53,5 +55,11 @@ class Access:
     def read(self, path: str) -> Any:
         """The JSON that the emulator answers at a path of its own, as /_ministack/health. Raises OSError."""
         request = urllib.request.Request(self.endpoint_url + path, headers={SECRET_HEADER: self.secret})
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
-            return json.load(answer)
+        answer = ask(request, seconds=TIMEOUT_SECONDS)
+        try:
+            content = answer.content
+        except ValueError as error:
+            raise OSError(f"{path} answered no JSON") from error
+        if answer.status != http.HTTPStatus.OK:
+            raise OSError(f"{path} answered {answer.status}")
+        return content

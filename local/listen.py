@@ -1,11 +1,12 @@
 """`make listen`: a subscriber on this machine, which shows what a running system sends it, signatures verified."""
 
 import base64
+import http
 import json
 import os
 import signal
 import sys
-import urllib.error
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any, NoReturn
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from local.answers import Answer, ask
 from local.demo import PASSWORD
 from local.errors import LocalCloudError
 from local.logs import harmless
@@ -47,7 +49,7 @@ def main() -> None:
             if secret := os.environ.get("SECRET"):
                 _say(f"Listening on {url}, verifying with SECRET. Ctrl-C ends it.")
                 server.listen(secret)
-            with _registered(f"http://127.0.0.1:{port()}/api/v1", url) as (webhook_id, secret):
+            with registered(f"http://127.0.0.1:{port()}/api/v1", url) as (webhook_id, secret):
                 _say(f"Listening on {url} to every event, as the webhook {webhook_id}. Ctrl-C deletes that and ends.")
                 server.listen(secret)
     except Stopped:
@@ -150,7 +152,7 @@ def _server() -> Iterator[Receiver]:
 
 
 @contextmanager
-def _registered(api: str, url: str) -> Iterator[tuple[str, str]]:
+def registered(api: str, url: str) -> Iterator[tuple[str, str]]:
     """A webhook for every event, and its secret; deleted in the end."""
     about_system(port(), "make listen")
     made = _call("POST", f"{api}/webhooks", {"url": url, "events": ["*"], "description": "make listen"}, _sign_in(api))
@@ -168,8 +170,21 @@ def _delete(api: str, webhook_id: str) -> None:
         _say(f"The webhook {webhook_id} was not deleted: {error}")
 
 
+class _TooManyRequestsError(LocalCloudError):
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"too many requests: possible again in {seconds} s.")
+        self.seconds = seconds
+
+
 def _sign_in(api: str) -> str:
-    answer = _call("POST", f"{api}/auth/login", {"email": ADMIN, "password": PASSWORD})
+    """Waits for the next minute where the sign-ins of this one are used up, as after the lines of the README."""
+    credentials = {"email": ADMIN, "password": PASSWORD}
+    try:
+        answer = _call("POST", f"{api}/auth/login", credentials)
+    except _TooManyRequestsError as error:
+        _say(f"This machine has used up the sign-ins of this minute: waiting {error.seconds} s for the next.")
+        time.sleep(error.seconds)
+        answer = _call("POST", f"{api}/auth/login", credentials)
     return str(answer["access_token"])
 
 
@@ -178,22 +193,23 @@ def _call(method: str, url: str, body: object, token: str | None = None) -> Any:
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, content, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-            return json.loads(answer.read() or b"null")
-    except urllib.error.HTTPError as error:
-        with error:
-            raise LocalCloudError(f"{method} {url} was refused ({error.code}): {_detail(error)}") from error
-    except OSError as error:
+        answer = ask(request, seconds=SECONDS)
+        if answer.status < http.HTTPStatus.BAD_REQUEST:
+            return answer.content
+    except (OSError, ValueError) as error:
         raise LocalCloudError(f"the system has stopped ({error}).") from error
+    if answer.status == http.HTTPStatus.TOO_MANY_REQUESTS:
+        raise _TooManyRequestsError(int(answer.headers.get("Retry-After") or 1))
+    raise LocalCloudError(f"{method} {url} was refused ({answer.status}): {_detail(answer)}")
 
 
-def _detail(error: urllib.error.HTTPError) -> str:
+def _detail(answer: Answer) -> str:
     try:
-        answer = json.load(error)
+        content = answer.content
         # `message` is of the front door and the gateway, as when the local cloud has ended.
-        return harmless(str(answer.get("detail") or answer["message"]))
+        return harmless(str(content.get("detail") or content["message"]))
     except (ValueError, KeyError, AttributeError):
-        return error.reason
+        return http.HTTPStatus(answer.status).phrase
 
 
 def _say(text: str) -> None:

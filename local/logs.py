@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.errors import LocalCloudError
 from local.port import port
@@ -100,7 +100,7 @@ def main() -> None:
             time.sleep(POLL_SECONDS)
     except LocalCloudError as error:
         sys.exit(str(error))
-    except BotoCoreError:
+    except (BotoCoreError, ClientError):
         sys.exit(HAS_STOPPED)
     except KeyboardInterrupt:
         pass

@@ -1,15 +1,14 @@
 """What the system that runs on this machine tells the tools beside it."""
 
 import http
-import json
 import os
 import sys
-import urllib.error
-import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from local.access import Access
+from local.answers import Answer, ask
 from local.errors import LocalCloudError
 from local.front_door import ABOUT_PATH
 from local.port import port as port_asked_for
@@ -22,17 +21,15 @@ def about_system(port: int, command: str) -> dict[str, Any]:
     """What the front door at the port tells of the system behind it. Raises LocalCloudError, for who ran `command`."""
     address = f"http://127.0.0.1:{port}{ABOUT_PATH}"
     try:
-        with urllib.request.urlopen(address, timeout=SECONDS) as answer:
-            return dict(json.load(answer))
-    except urllib.error.HTTPError as error:
-        with error:
-            raise LocalCloudError(_why_it_ended(error) or f"What answers on port {port} is not this system.") from error
-    except (ValueError, TypeError) as error:
-        raise LocalCloudError(f"What answers on port {port} is not this system.") from error
+        answer = ask(address, seconds=SECONDS)
     except OSError as error:
         raise LocalCloudError(
             f"No system is running on port {port}: start it with `make up`, or name its port with `{command} PORT=…`."
         ) from error
+    if answer.status == http.HTTPStatus.OK:
+        with suppress(ValueError, TypeError):
+            return dict(answer.content)
+    raise LocalCloudError(_why_it_ended(answer) or f"What answers on port {port} is not this system.")
 
 
 def access_to(about: dict[str, Any]) -> Access:
@@ -56,11 +53,11 @@ def aim_at_running_system(command: str) -> None:
     os.environ.update(access.environment())
 
 
-def _why_it_ended(answer: urllib.error.HTTPError) -> str | None:
+def _why_it_ended(answer: Answer) -> str | None:
     """The front door still answers for a moment when the local cloud behind it has ended."""
-    if answer.code != http.HTTPStatus.SERVICE_UNAVAILABLE:
+    if answer.status != http.HTTPStatus.SERVICE_UNAVAILABLE:
         return None
     try:
-        return str(json.load(answer)["message"])
+        return str(answer.content["message"])
     except (ValueError, KeyError, TypeError):
         return None

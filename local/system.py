@@ -1,12 +1,9 @@
 """The whole system on this machine, for `make up` and for tests: cloud, template, keys, demo data, front door."""
 
 import contextlib
-import http.client
 import json
 import os
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -16,6 +13,7 @@ from typing import Any, Self
 
 from local import fixups
 from local.access import Access
+from local.answers import ask
 from local.cloud import Cloud, run
 from local.deployment import ROOT, Assembly, Deployment, deploy
 from local.errors import LocalCloudError
@@ -241,13 +239,10 @@ class LocalSystem:
     def failure_at(self, path: str) -> str | None:
         """What the emulator says when the function behind a path does not start, or fails; None when it answers."""
         try:
-            urllib.request.urlopen(self.direct_url + path, timeout=ANSWER_SECONDS).close()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.read(FAILURE_SHOWN).decode(errors="replace") if error.code >= 500 else None
-        except (OSError, http.client.HTTPException) as error:
+            answer = ask(self.direct_url + path, seconds=ANSWER_SECONDS)
+        except OSError as error:
             return self.ended() or f"no answer within {ANSWER_SECONDS} s ({error})"
-        return None
+        return answer.body[:FAILURE_SHOWN].decode(errors="replace") if answer.status >= 500 else None
 
     def _origin_secret(self) -> str:
         name = self.environment("Docs")["OMS_ORIGIN_SECRET"]

@@ -50,6 +50,8 @@ def main() -> None:
         sys.exit(f"\n{error}")
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"\nThe local cloud did not do what was asked: {str(error)[:500]}\nTry once more; {SEE_ALSO}")
+    except OSError as error:
+        sys.exit(f"\nThis machine did not do what was asked: {error}\n{SEE_ALSO}")
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:

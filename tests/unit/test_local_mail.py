@@ -1,14 +1,13 @@
 """`make mail`: what it shows of what was sent. `tests/integration/test_mail.py` asks a running system."""
 
-import io
 import json
-import urllib.request
 from typing import Any
 
 import pytest
 
-from local import mail
+from local import access, mail, running
 from local.access import Access
+from local.answers import Answer
 
 ACCESS = Access("http://127.0.0.1:1", "secret")
 
@@ -21,7 +20,7 @@ def a_mail(to: str, at: float, subject: str = "Hello", text: str = "One\nTwo\n")
 def holds(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[dict[str, Any]]]:
     """What the emulated SES holds, by account."""
     held: dict[str, list[dict[str, Any]]] = {}
-    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(json.dumps({"messages": held}).encode()))
+    monkeypatch.setattr(access, "ask", lambda *_, **__: Answer(200, {}, json.dumps({"messages": held}).encode()))
     return held
 
 
@@ -58,7 +57,7 @@ def test_without_a_system_it_says_how_to_start_one(monkeypatch: pytest.MonkeyPat
     def refused(*_: Any, **__: Any) -> None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(urllib.request, "urlopen", refused)
+    monkeypatch.setattr(running, "ask", refused)
     with pytest.raises(SystemExit) as ended:
         mail.main()
 

@@ -1,27 +1,27 @@
 """What the tools beside a running system say when it cannot be used."""
 
-import io
 import json
-import urllib.error
-from email.message import Message
 
 import pytest
 
 from local import running
+from local.answers import Answer
 from local.errors import LocalCloudError
 
 ENDED = "The local cloud has ended (signal 9, SIGKILL: out of memory?). Start it again with `make up`."
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
-    def urlopen(*_: object, **__: object) -> None:
-        raise error
+def answering(monkeypatch: pytest.MonkeyPatch, answer: Answer | OSError) -> None:
+    def ask(*_: object, **__: object) -> Answer:
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
 
-    monkeypatch.setattr(running.urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(running, "ask", ask)
 
 
-def refused(status: int, body: str) -> urllib.error.HTTPError:
-    return urllib.error.HTTPError("http://127.0.0.1:5000/_local", status, "", Message(), io.BytesIO(body.encode()))
+def refused(status: int, body: str) -> Answer:
+    return Answer(status, {}, body.encode())
 
 
 @pytest.mark.parametrize(
@@ -30,13 +30,17 @@ def refused(status: int, body: str) -> urllib.error.HTTPError:
         (refused(503, json.dumps({"message": ENDED})), ENDED),
         (refused(503, "<html>"), "What answers on port 5000 is not this system."),
         (refused(404, json.dumps({"message": "Not Found"})), "What answers on port 5000 is not this system."),
+        (refused(200, "hello"), "What answers on port 5000 is not this system."),
+        (refused(200, "5"), "What answers on port 5000 is not this system."),
         (
             ConnectionRefusedError(),
             "No system is running on port 5000: start it with `make up`, or name its port with `make mail PORT=…`.",
         ),
     ],
 )
-def test_a_tool_says_why_there_is_no_system(monkeypatch: pytest.MonkeyPatch, error: OSError, said: str) -> None:
+def test_a_tool_says_why_there_is_no_system(
+    monkeypatch: pytest.MonkeyPatch, error: Answer | OSError, said: str
+) -> None:
     answering(monkeypatch, error)
 
     with pytest.raises(LocalCloudError) as raised:

@@ -175,3 +175,13 @@ def test_the_account_comes_from_the_environment(
         monkeypatch.setenv(name, value)
 
     assert settings.smoke_account() == account
+
+
+def test_a_limit_that_is_used_up_says_when_it_is_free_again() -> None:
+    limited = SimpleNamespace(status=429, headers={"Retry-After": "34"}, data=b"{}")
+    pool = SimpleNamespace(request=lambda *_, **__: limited)
+
+    with pytest.raises(SmokeError) as raised:
+        Client("https://api.example", pool=cast(urllib3.PoolManager, pool)).call("POST", "/api/v1/auth/login", {})
+
+    assert str(raised.value) == ("POST /api/v1/auth/login is limited, and the limit is used up: try again in 34 s")

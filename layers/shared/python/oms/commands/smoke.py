@@ -64,6 +64,9 @@ class Client:
             timeout=SECONDS,
             retries=False,
         )
+        if answer.status == 429:
+            seconds = answer.headers.get("Retry-After", "60")
+            raise SmokeError(f"{method} {path} is limited, and the limit is used up: try again in {seconds} s")
         if not 200 <= answer.status < 300:
             raise SmokeError(f"{method} {path} answered {answer.status} {answer.data[:500].decode(errors='replace')}")
         return json.loads(answer.data) if answer.data else None

@@ -1,0 +1,36 @@
+"""HTTP answers for the local cloud's tools: whatever goes wrong below HTTP is an OSError, and nothing else."""
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Of any status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def content(self) -> Any:
+        """The JSON of the body, None where it is empty. Raises ValueError."""
+        return json.loads(self.body or b"null")
+
+
+def ask(request: urllib.request.Request | str, *, seconds: float) -> Answer:
+    """The answer to one request. Raises OSError where there is none, only a part, or one that is not HTTP."""
+    try:
+        try:
+            answer = urllib.request.urlopen(request, timeout=seconds)
+        except urllib.error.HTTPError as refusal:
+            answer = refusal  # a status of 400 or more is an answer like any other
+        with answer:
+            return Answer(answer.status, answer.headers, answer.read())
+    except http.client.HTTPException as error:
+        raise OSError(f"not an answer in HTTP: {error!r}") from error
