@@ -40,12 +40,20 @@ def customer(client: ClientFactory) -> tuple[httpx.Client, str, str]:
     return http, email, user_id
 
 
+def verify(system: LocalSystem, http: httpx.Client, email: str) -> None:
+    """Before it nothing that a customer wrote is mailed, their name neither."""
+    token = mailed_token(system, email, "verify-email")
+    assert not any("Grace" in it["BodyText"] + it["BodyHtml"] for it in mails_to(system, email))
+    assert http.post("/api/v1/auth/email/verify", json={"token": token}).status_code == 204
+
+
 def test_an_orders_mails_come_once_each_with_its_lines(
     system: LocalSystem, signed_in: SignedIn, customer: tuple[httpx.Client, str, str]
 ) -> None:
     http, email, _ = customer
     manager = signed_in("manager")
     product = create_product(manager, stock=10, price="12.50")
+    verify(system, http, email)
 
     placed = http.post(ORDERS, json=order_of((product, 3)) | {"shipping_cost": "4.90"}).json()
     path = f"{ORDERS}/{placed['id']}"
