@@ -59,7 +59,13 @@ ProductId = Annotated[
 
 EmailAddress = Annotated[
     str,
-    Field(min_length=3, max_length=254, json_schema_extra={"format": "idn-email"}),
+    Field(
+        min_length=3,
+        max_length=254,
+        description="ASCII before the @. An international domain is taken in either form, and answered as an A-label",
+        examples=["ada@example.org"],
+        json_schema_extra={"format": "idn-email"},
+    ),
     AfterValidator(emails.canonical),
 ]
 """In its canonical form once it is read: see `oms.emails`."""
