@@ -26,7 +26,7 @@ def schema(event_type: EventType) -> Json:
     made = _required(_plain(made))
     made["required"].remove("omitted")
     properties = made["properties"]
-    properties["type"] = {"const": event_type.name}
+    properties["type"] = {"const": event_type.name, "description": properties["type"]["description"]}
     properties["version"] |= {"const": properties["version"].pop("default")}
     properties["omitted"] = {
         "type": "array",

@@ -16,7 +16,7 @@ from oms.orders import moves
 from oms.orders import service as orders
 from oms.orders.moves import Asked
 from oms.orders.schemas import CancelRequest, CreateOrderRequest
-from oms.schemas import NoFields
+from oms.schemas import EmptyRequest
 from oms.settings import settings
 
 LOW_STOCK_THRESHOLD = 5
@@ -103,7 +103,7 @@ def _order(customer: User, manager: User, quantities: dict[str, int], shipping_c
     )
     order = orders.place_order(request, buyer=customer, key=None).thing
     if state == "confirmed":
-        moves.confirm_order(order.id, Asked(manager, NoFields()))
+        moves.confirm_order(order.id, Asked(manager, EmptyRequest()))
     elif state == "cancelled":
         moves.cancel_order(order.id, Asked(customer, CancelRequest(reason="Ordered by mistake"), owner=customer.id))
     elif state == "expired":

@@ -20,7 +20,7 @@ from oms.inventory.check_schemas import (
 )
 from oms.reports.statistics import statistics
 from oms.reports.statistics_schemas import StatisticsResponse
-from oms.schemas import NoFields
+from oms.schemas import EmptyRequest
 from oms.serving import RESOLVER_OPTIONS, serve
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
@@ -31,12 +31,20 @@ _LOOK_AGAIN_SECONDS = 30
 
 @app.get("/api/v1/admin/users", **ADMIN)
 def list_users(query: Annotated[ListUsersQuery, Query()]) -> Response[UserPage]:
+    """List users.
+
+    Sorted by e-mail address.
+    """
     page = administration.list_users(query, after=api.list_position(query.cursor))
     return api.listed(page, UserResponse.of, UserPage)
 
 
 @app.get("/api/v1/admin/users/<user_id>", **ADMIN)
 def get_user(user_id: str) -> Response[UserResponse]:
+    """Get a user.
+
+    With role and status.
+    """
     user = administration.get_user(user_id)
     return api.ok(UserResponse.of(user), version=user.version)
 
@@ -44,6 +52,11 @@ def get_user(user_id: str) -> Response[UserResponse]:
 @app.patch("/api/v1/admin/users/<user_id>/role", **ADMIN)
 @api.versioned
 def change_role(user_id: str, request: ChangeRoleRequest) -> Response[UserResponse]:
+    """Change a user's role.
+
+    It takes effect with the user's next request. The last active admin cannot be demoted, and nobody can change
+    their own role.
+    """
     user = administration.change_role(
         user_id, request.role, by=current_user(), address=api.client_address(), check=api.version_check()
     )
@@ -53,6 +66,11 @@ def change_role(user_id: str, request: ChangeRoleRequest) -> Response[UserRespon
 @app.patch("/api/v1/admin/users/<user_id>/status", **ADMIN)
 @api.versioned
 def change_status(user_id: str, request: ChangeStatusRequest) -> Response[UserResponse]:
+    """Disable a user, or enable one again.
+
+    Disabling ends all sessions of the user at once. The last active admin cannot be disabled, and nobody can change
+    their own status.
+    """
     user = administration.change_status(
         user_id, request.status, by=current_user(), address=api.client_address(), check=api.version_check()
     )
@@ -60,34 +78,51 @@ def change_status(user_id: str, request: ChangeStatusRequest) -> Response[UserRe
 
 
 @app.post("/api/v1/admin/users/<user_id>/unlock", status_code=204, **ADMIN)
-def unlock_user(user_id: str, request: NoFields) -> Response[None]:  # noqa: ARG001 - that the body is empty is checked
-    """Lifts every lock that wrong passwords put on the account."""
+def unlock_user(user_id: str, request: EmptyRequest) -> Response[None]:  # noqa: ARG001 - that the body is empty is checked
+    """Unlock a user.
+
+    Lifts every lock that wrong passwords put on the account.
+    """
     lockout.unlock(user_id, by=current_user(), address=api.client_address())
     return api.no_content()
 
 
 @app.get("/api/v1/admin/audit", **ADMIN)
 def list_audit(query: Annotated[ListAuditQuery, Query()]) -> Response[AuditPage]:
-    """Who did what, from where, and how it ended; the newest first."""
+    """List the audit log.
+
+    Who did what, from where, and how it ended; newest first.
+    """
     page = listing.list_entries(query, after=api.list_position(query.cursor))
     return api.listed(page, lambda row: row, AuditPage)
 
 
 @app.get("/api/v1/admin/stock-check", **ADMIN)
 def get_stock_check() -> Response[StockCheckResponse]:
+    """Get the latest stock check.
+
+    Whether stock, movements, orders and adjustments agree.
+    """
     return api.ok(StockCheckResponse.of(*stock_check.last()))
 
 
 @app.post("/api/v1/admin/stock-check", status_code=202, **ADMIN)
 def start_stock_check(request: StartStockCheckRequest) -> Response[StockCheckResponse]:
-    """A new run, or the one that is under way."""
+    """Start a stock check.
+
+    Answers the new run, or the one that is already running.
+    """
     started = StockCheckResponse.of(stock_check.start(full=request.full), [])
     return api.started(started, location="/api/v1/admin/stock-check", retry_after=_LOOK_AGAIN_SECONDS)
 
 
 @app.post("/api/v1/admin/stock-check/repair", **ADMIN)
 def repair_stock(request: RepairStockRequest) -> Response[StockRepairResponse]:
-    """Mends what the last run found of a product, once."""
+    """Repair a product's stock.
+
+    Uses the latest check's findings. Idempotent: a repaired product is not repaired again. With `dry_run`, which is
+    the default, nothing is changed.
+    """
     repair = stock_repair.repair(
         request.product_id, dry_run=request.dry_run, by=current_user(), address=api.client_address()
     )
@@ -96,7 +131,10 @@ def repair_stock(request: RepairStockRequest) -> Response[StockRepairResponse]:
 
 @app.get("/api/v1/admin/stats", **ADMIN)
 def get_stats() -> Response[StatisticsResponse]:
-    """The system at a glance. Sums lag behind by seconds, and queues are counted by SQS, which says about how many."""
+    """Get statistics.
+
+    Totals lag by seconds; queue depths are SQS's approximate counts.
+    """
     return api.ok(StatisticsResponse.of(statistics()))
 
 

@@ -29,6 +29,10 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 @app.post("/api/v1/auth/refresh", **PUBLIC)
 def refresh(request: RefreshRequest) -> Response[TokensResponse]:
+    """Exchange a refresh token for a new pair of tokens.
+
+    Each refresh token works once. If one is used a second time, the session ends, since somebody else may have it.
+    """
     pair = sessions.refresh(
         request.refresh_token,
         received_at=api.received_at(),
@@ -41,7 +45,11 @@ def refresh(request: RefreshRequest) -> Response[TokensResponse]:
 
 @app.post("/api/v1/auth/logout", status_code=204, **PUBLIC)
 def log_out(request: LogoutRequest) -> Response[None]:
-    """A refresh token goes before the access token, which may have ended by now."""
+    """End the session.
+
+    Both tokens of the session end at once. If a refresh token is in the body, its session ends, since the access
+    token may have expired.
+    """
     if request.refresh_token is not None:
         user_id = sessions.log_out_by_token(
             request.refresh_token, received_at=api.received_at(), address=api.client_address()
@@ -59,6 +67,10 @@ def log_out(request: LogoutRequest) -> Response[None]:
 
 @app.get("/api/v1/auth/me", **CUSTOMER)
 def get_me() -> Response[UserResponse]:
+    """Get the own account.
+
+    The user whose access token it is.
+    """
     user = api.current_user().user
     return api.ok(UserResponse.of(user), version=user.version)
 
@@ -66,12 +78,20 @@ def get_me() -> Response[UserResponse]:
 @app.patch("/api/v1/auth/me", **CUSTOMER)
 @api.versioned
 def update_me(request: UpdateMeRequest) -> Response[UserResponse]:
+    """Change the own names.
+
+    A field that is not sent stays as it is. The e-mail address cannot be changed.
+    """
     user = service.rename(api.current_user().user, request, check=api.version_check())
     return api.ok(UserResponse.of(user), version=user.version)
 
 
 @app.get("/api/v1/auth/sessions", **CUSTOMER)
 def list_sessions(query: Annotated[PageQuery, Query()]) -> Response[SessionPage]:
+    """List the own sessions.
+
+    One for each login that has not ended.
+    """
     user = api.current_user()
     page = sessions.list_sessions(user, limit=query.limit, after=api.list_position(query.cursor))
     return api.listed(page, lambda it: SessionResponse.of(it, current=it.id == user.session_id), SessionPage)
@@ -79,12 +99,20 @@ def list_sessions(query: Annotated[PageQuery, Query()]) -> Response[SessionPage]
 
 @app.delete("/api/v1/auth/sessions/<session_id>", status_code=204, **CUSTOMER)
 def end_session(session_id: str) -> Response[None]:
+    """End one of the own sessions.
+
+    Its tokens end at once.
+    """
     sessions.end_session(api.current_user(), session_id, address=api.client_address())
     return api.no_content()
 
 
 @app.post("/api/v1/auth/email/verify", status_code=204, **PUBLIC)
 def verify_email(request: VerifyEmailRequest) -> Response[None]:
+    """Verify an e-mail address with the token of a mail.
+
+    Repeating it is fine.
+    """
     api.acting_as(recovery.verify_email(request.token, address=api.client_address()))
     return api.no_content()
 

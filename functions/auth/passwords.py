@@ -25,6 +25,10 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 @app.post("/api/v1/auth/register", status_code=201, **PUBLIC)
 def register(request: RegisterRequest) -> Response[RegisteredUserResponse]:
+    """Create an account.
+
+    The account is a customer's, and it can log in at once. A mail with a link to verify the address is sent to it.
+    """
     made = service.register(request, address=api.client_address(), report=api.show_allowance)
     api.acting_as(made.user.id)
     shown = RegisteredUserResponse.registered(made.user, made.device_token)
@@ -33,6 +37,12 @@ def register(request: RegisterRequest) -> Response[RegisteredUserResponse]:
 
 @app.post("/api/v1/auth/login", **PUBLIC)
 def log_in(request: LoginRequest) -> Response[LoginResponse]:
+    """Log in.
+
+    Answers a pair of tokens: the access token for the `Authorization` header, the refresh token for `POST
+    /api/v1/auth/refresh`. Wrong passwords lock the account for a while; a wrong password, an unknown address, a
+    locked and a disabled account get the same answer.
+    """
     signed_in = login.log_in(
         request, address=api.client_address(), user_agent=api.user_agent(), report=api.show_allowance
     )
@@ -43,6 +53,10 @@ def log_in(request: LoginRequest) -> Response[LoginResponse]:
 @app.put("/api/v1/auth/password", status_code=204, **CUSTOMER)
 @api.versioned
 def change_password(request: ChangePasswordRequest) -> Response[None]:
+    """Change the password.
+
+    Ends all other sessions of the user.
+    """
     version = password_change.change_password(
         api.current_user(),
         request,
@@ -55,6 +69,10 @@ def change_password(request: ChangePasswordRequest) -> Response[None]:
 
 @app.post("/api/v1/auth/password/forgot", status_code=202, **PUBLIC)
 def forgot_password(request: ForgotPasswordRequest) -> Response[None]:
+    """Request a mail to reset the password.
+
+    The answer is the same if there is no such account. The link in the mail works once, for 30 minutes.
+    """
     recovery.ask_for_reset(request.email, address=api.client_address())
     return api.accepted()
 
@@ -67,10 +85,9 @@ _WITH_DEVICE_OR_NOT: dict[int, Any] = {
 
 @app.post("/api/v1/auth/password/reset", status_code=204, responses=_WITH_DEVICE_OR_NOT, **PUBLIC)
 def reset_password(request: ResetPasswordRequest) -> Response[ResetPasswordResponse | None]:
-    """Set a new password with the token of a mail
+    """Set a new password with the token of a mail.
 
-    Ends all sessions, forgets all known devices and lifts every lock of the account. The token is good once. The answer
-    is 204, or with `remember_device` 200 with a `device_token`.
+    Ends all sessions of the user, lifts locks, and verifies the address. The token works once.
     """
     done = recovery.reset_password(request, address=api.client_address())
     api.acting_as(done.user_id)

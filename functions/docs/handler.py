@@ -2,14 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from pydantic import ConfigDict, Field
 
 from docs import pages
 from oms import api
 from oms.api import PUBLIC
 from oms.identity import keyring
+from oms.schemas import NextCursor
 from oms.schemas import Response as ResponseSchema
 from oms.serving import RESOLVER_OPTIONS, serve
 from oms.settings import settings
@@ -23,32 +25,92 @@ _EVENTS = Path(__file__).with_name("event-catalogue.json")
 
 
 class HealthResponse(ResponseSchema):
-    status: str
-    version: str
+    """That the API answers."""
+
+    status: Literal["ok"] = Field(description="Always `ok`.")
+    version: str = Field(description="The version that is deployed.", examples=["0.1.0"])
+
+
+class JsonWebKey(ResponseSchema):
+    """A public key on an elliptic curve (RFC 7517)."""
+
+    kty: Literal["EC"] = Field(description="The kind of key.")
+    crv: Literal["P-256"] = Field(description="The curve.")
+    x: str = Field(
+        description="The x coordinate, in base64url.", examples=["f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"]
+    )
+    y: str = Field(
+        description="The y coordinate, in base64url.", examples=["x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"]
+    )
+    kid: str = Field(description="The id of the key, as in the header of a token.", examples=["2026-01-31-a"])
+    use: Literal["sig"] = Field(description="What the key is for: signatures.")
+    alg: Literal["ES256"] = Field(description="The algorithm of the signatures.")
+
+
+class JsonWebKeySet(ResponseSchema):
+    """The public keys (RFC 7517)."""
+
+    keys: list[JsonWebKey] = Field(description="The keys that sign access tokens now, did before, or will next.")
+
+
+class EventTypeResponse(ResponseSchema):
+    """A type of event."""
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    type: str = Field(description="The name of the type.", examples=["order.created"])
+    description: str = Field(description="When it is published.", examples=["An order was placed."])
+    role: Literal["manager", "admin"] = Field(description="The least role that may receive it.")
+    schema_: dict[str, Any] = Field(
+        alias="schema", description="The JSON Schema of its events.", examples=[{"type": "object"}]
+    )
+    sample: dict[str, Any] = Field(description="An event of this type.", examples=[{"type": "order.created"}])
+
+
+class EventCatalogue(ResponseSchema):
+    """All types of events."""
+
+    items: list[EventTypeResponse] = Field(description="The types.")
+    next_cursor: NextCursor
 
 
 @app.get("/health", **PUBLIC)
 @app.get("/api/v1/health", **PUBLIC)
 def get_health() -> Response[HealthResponse]:
+    """Get the health.
+
+    Answers if the API is up.
+    """
     return api.ok(HealthResponse(status="ok", version=settings().version))
 
 
 @app.get("/openapi.json", **PUBLIC)
 @app.get("/api/v1/openapi.json", **PUBLIC)
 def get_openapi() -> Response[dict[str, Any]]:
+    """Get this document.
+
+    The OpenAPI document of the whole API.
+    """
     return api.public_document(json.loads(_OPENAPI.read_text()), max_age=_MAX_AGE)
 
 
 @app.get("/event-catalogue", **PUBLIC)
 @app.get("/api/v1/event-catalogue", **PUBLIC)
-def get_event_catalogue() -> Response[dict[str, Any]]:
-    """Each type of event: what it says, who may have it, its JSON Schema, and a sample."""
+def get_event_catalogue() -> Response[EventCatalogue]:
+    """Get the event catalogue.
+
+    Each type of event: its description, who may receive it, its JSON Schema, and a sample.
+    """
     return api.public_document(json.loads(_EVENTS.read_text()), max_age=_MAX_AGE)
 
 
 @app.get("/.well-known/jwks.json", **PUBLIC)
 @app.get("/api/v1/.well-known/jwks.json", **PUBLIC)
-def get_jwks() -> Response[dict[str, Any]]:
+def get_jwks() -> Response[JsonWebKeySet]:
+    """Get the public keys.
+
+    The keys that verify access tokens (RFC 7517).
+    """
     jwks = keyring.public_jwks()
     # That there is none yet is not to be remembered.
     return api.public_document(jwks, max_age=_MAX_AGE if jwks["keys"] else None)

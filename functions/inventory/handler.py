@@ -34,6 +34,10 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 @app.get("/api/v1/inventory/products", **api.customer_with("low_stock", "status"))
 def list_products(query: Annotated[ListProductsQuery, Query()]) -> Response[ProductPage]:
+    """List products.
+
+    Products on sale, by name unless another order is asked for. Managers and admins see their stock in full.
+    """
     page = service.list_products(query, after=api.list_position(query.cursor))
     shown = managed_product_response if current_user().is_manager else product_response
     return api.listed(page, lambda stocked: shown(*stocked), ProductPage)
@@ -41,6 +45,10 @@ def list_products(query: Annotated[ListProductsQuery, Query()]) -> Response[Prod
 
 @app.post("/api/v1/inventory/products", status_code=201, **MANAGER)
 def create_product(request: CreateProductRequest) -> Response[ManagedProductResponse]:
+    """Create a product.
+
+    It is on sale at once.
+    """
     written = service.create_product(request, actor=current_user(), key=api.idempotency_key())
     product, stock = written.thing
     return api.created(
@@ -53,6 +61,10 @@ def create_product(request: CreateProductRequest) -> Response[ManagedProductResp
 
 @app.get("/api/v1/inventory/products/<product_id>", **CUSTOMER)
 def get_product(product_id: str) -> Response[ManagedProductResponse | ProductResponse]:
+    """Get a product.
+
+    Archived products are shown to managers and admins only.
+    """
     is_manager = current_user().is_manager
     product, stock = service.get_product(product_id, archived_too=is_manager)
     shown = managed_product_response if is_manager else product_response
@@ -62,6 +74,10 @@ def get_product(product_id: str) -> Response[ManagedProductResponse | ProductRes
 @app.put("/api/v1/inventory/products/<product_id>", **MANAGER)
 @api.versioned
 def replace_product(product_id: str, request: ReplaceProductRequest) -> Response[ManagedProductResponse]:
+    """Replace a product's fields.
+
+    An optional field that is not sent is reset. Orders that exist are not changed.
+    """
     product, stock = service.replace_product(product_id, request, actor=current_user(), check=api.version_check())
     return api.ok(managed_product_response(product, stock), version=product.version)
 
@@ -69,9 +85,9 @@ def replace_product(product_id: str, request: ReplaceProductRequest) -> Response
 @app.patch("/api/v1/inventory/products/<product_id>", **MANAGER)
 @api.versioned
 def update_product(product_id: str, request: UpdateProductRequest) -> Response[ManagedProductResponse]:
-    """Update a product
+    """Change some of a product's fields.
 
-    Changes the fields that are sent, such as the price alone. Orders keep the prices that they were placed at.
+    A field that is not sent stays as it is. Orders that exist are not changed.
     """
     product, stock = service.update_product(product_id, request, actor=current_user(), check=api.version_check())
     return api.ok(managed_product_response(product, stock), version=product.version)
@@ -79,18 +95,31 @@ def update_product(product_id: str, request: UpdateProductRequest) -> Response[M
 
 @app.patch("/api/v1/inventory/products/<product_id>/stock", **MANAGER)
 def adjust_stock(product_id: str, request: AdjustStockRequest) -> Response[StockResponse]:
+    """Adjust a product's stock.
+
+    Adds units to those on hand or takes them away. More than are available cannot be taken: those of open orders
+    are reserved.
+    """
     written = service.adjust_stock(product_id, request, actor=current_user(), key=api.idempotency_key())
     return api.ok(StockResponse.of(written.thing), replayed=written.replayed)
 
 
 @app.get("/api/v1/inventory/products/<product_id>/movements", **MANAGER)
 def list_movements(product_id: str, query: Annotated[PageQuery, Query()]) -> Response[MovementPage]:
+    """List a product's stock movements.
+
+    Each change of its stock, newest first. New movements appear after seconds.
+    """
     page = book.list_movements(product_id, limit=query.limit, after=api.list_position(query.cursor))
     return api.listed(page, MovementResponse.of, MovementPage)
 
 
 @app.get("/api/v1/inventory/categories", **CUSTOMER)
 def list_categories(query: Annotated[ListCategoriesQuery, Query()]) -> Response[CategoryList]:
+    """List the categories.
+
+    Those with products on sale, by name.
+    """
     page = categories.list_categories(limit=query.limit, after=api.list_position(query.cursor))
     return api.listed(page, lambda it: CategoryResponse(name=it.sk, product_count=it.products), CategoryList)
 

@@ -26,7 +26,7 @@ from oms.orders.schemas import (
     ShipRequest,
 )
 from oms.orders.views import View
-from oms.schemas import NoFields, Request
+from oms.schemas import EmptyRequest, Request
 from oms.serving import RESOLVER_OPTIONS, serve
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
@@ -34,6 +34,10 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 @app.get("/api/v1/orders", **api.customer_with("customer_id"))
 def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPage]:
+    """List orders.
+
+    Newest first. Customers see their own, managers and admins all.
+    """
     page = service.list_orders(query, owner=_owner(), after=api.list_position(query.cursor))
     view = _view()
     view.look_up(page.items)
@@ -42,6 +46,11 @@ def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPag
 
 @app.post("/api/v1/orders", status_code=201, **CUSTOMER)
 def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse | OrderResponse]:
+    """Place an order.
+
+    Reserves the stock of all lines, or of none. The order is `pending` until a manager confirms it; if nobody does
+    in time it expires and the stock is released.
+    """
     placed = service.place_order(request, buyer=current_user().user, key=api.idempotency_key())
     order = placed.thing
     return api.created(
@@ -54,17 +63,29 @@ def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse |
 
 @app.post("/api/v1/orders/quote", **CUSTOMER)
 def quote_order(request: CreateOrderRequest) -> Response[QuoteResponse]:
+    """Price an order without placing it.
+
+    Answers what the same body would cost as an order, and what would be short. Nothing is reserved.
+    """
     return api.ok(QuoteResponse.of(service.quote_order(request, buyer=current_user().user)))
 
 
 @app.get("/api/v1/orders/<order_id>", **CUSTOMER)
 def get_order(order_id: str) -> Response[ManagedOrderResponse | OrderResponse]:
+    """Get an order.
+
+    Another customer's order is answered as if it did not exist.
+    """
     order = service.get_order(order_id, owner=_owner())
     return api.ok(_view().show(order), version=order.version)
 
 
 @app.get("/api/v1/orders/<order_id>/history", **CUSTOMER)
 def get_order_history(order_id: str) -> Response[OrderHistory]:
+    """Get an order's history.
+
+    Each change of its status, oldest first.
+    """
     order = service.get_order(order_id, owner=_owner())
     return api.ok(OrderHistory(items=[HistoryEntryResponse.of(entry) for entry in order.history]))
 
@@ -72,30 +93,50 @@ def get_order_history(order_id: str) -> Response[OrderHistory]:
 @app.post("/api/v1/orders/<order_id>/cancel", **CUSTOMER)
 @api.versioned
 def cancel_order(order_id: str, request: CancelRequest) -> Response[ManagedOrderResponse | OrderResponse]:
+    """Cancel an order.
+
+    From `pending` or `confirmed`. Its stock is released, and the customer gets a mail.
+    """
     return _moved(moves.cancel_order, order_id, request)
 
 
 @app.post("/api/v1/orders/<order_id>/confirm", **MANAGER)
 @api.versioned
-def confirm_order(order_id: str, request: NoFields) -> Response[ManagedOrderResponse | OrderResponse]:
+def confirm_order(order_id: str, request: EmptyRequest) -> Response[ManagedOrderResponse | OrderResponse]:
+    """Confirm an order.
+
+    From `pending`: the merchant accepts it, usually when it is paid. The customer gets a mail.
+    """
     return _moved(moves.confirm_order, order_id, request)
 
 
 @app.post("/api/v1/orders/<order_id>/ship", **MANAGER)
 @api.versioned
 def ship_order(order_id: str, request: ShipRequest) -> Response[ManagedOrderResponse | OrderResponse]:
+    """Mark an order as shipped.
+
+    From `confirmed`. The units leave the stock, and the customer gets a mail with the tracking number.
+    """
     return _moved(moves.ship_order, order_id, request)
 
 
 @app.post("/api/v1/orders/<order_id>/deliver", **MANAGER)
 @api.versioned
-def deliver_order(order_id: str, request: NoFields) -> Response[ManagedOrderResponse | OrderResponse]:
+def deliver_order(order_id: str, request: EmptyRequest) -> Response[ManagedOrderResponse | OrderResponse]:
+    """Mark an order as delivered.
+
+    From `shipped`.
+    """
     return _moved(moves.deliver_order, order_id, request)
 
 
 @app.post("/api/v1/orders/<order_id>/return", **MANAGER)
 @api.versioned
 def return_order(order_id: str, request: ReturnRequest) -> Response[ManagedOrderResponse | OrderResponse]:
+    """Take an order back.
+
+    From `shipped` or `delivered`. The units can be sold again unless `restock` is false.
+    """
     return _moved(moves.return_order, order_id, request)
 
 

@@ -32,15 +32,19 @@ _LOOK_AGAIN_SECONDS = 5
 
 @app.get("/api/v1/reports/inventory", **MANAGER)
 def report_inventory() -> Response[InventoryReport]:
-    """What there is of the products on sale, and which are low or out: at most 100 of each."""
+    """Get the inventory report.
+
+    The stock of the products on sale, and which of them are low or out: at most 100 of each.
+    """
     return api.ok(InventoryReport.of(stock_report.stock_report()))
 
 
 @app.get("/api/v1/reports/sales", **MANAGER)
 def report_sales(query: Annotated[SalesQuery, Query()]) -> Response[SalesReport]:
-    """What was sold on the days of a span, 366 of them at most (31 by product). An order counts on the day on which it
-    was created, as it is now; it takes seconds until it does. With very many products
-    a `limit` gives them page by page.
+    """Get the sales report.
+
+    Sales of up to 366 days (31 by product). An order counts on the day it was created, by its status now; new
+    orders count after seconds.
     """
     report = sales.sales(query, after=api.list_position(query.cursor))
     return api.ok(SalesReport.of(report, api.list_cursor(report.position)))
@@ -53,8 +57,11 @@ _EITHER: dict[int, Any] = {
 
 @app.get("/api/v1/reports/export/orders", status_code=303, responses=_EITHER, **MANAGER_WITHOUT_HEAD)
 def export_orders(query: Annotated[ExportOrdersQuery, Query()]) -> Response[ExportResponse]:
-    """A file of all order lines: 303 to where it is fetched when that is made within 20 seconds, else 202 with the
-    place to ask again. The same user and query within a minute share one.
+    """Download all order lines as CSV.
+
+    Redirects (303) to the file if it is ready within 20 seconds; otherwise 202 with the export's path in
+    `Location`. The same user and query within a minute share one export. Do not send the access token to the file's
+    URL: browsers and `curl -L` leave it out, other clients better use `POST /api/v1/reports/exports`.
     """
     export, (url, until) = exports.share_and_wait(query, by=current_user(), address=api.client_address())
     if url is None:
@@ -64,6 +71,11 @@ def export_orders(query: Annotated[ExportOrdersQuery, Query()]) -> Response[Expo
 
 @app.post("/api/v1/reports/exports", status_code=202, **MANAGER)
 def create_export(request: CreateExportRequest) -> Response[ExportResponse]:
+    """Create an export.
+
+    Builds a CSV file in the background. Get the export until it is `done`; then `url` is where to download the
+    file.
+    """
     made = exports.request_export(request, by=current_user(), address=api.client_address(), key=api.idempotency_key())
     return api.started(
         ExportResponse.of(made.thing),
@@ -75,14 +87,20 @@ def create_export(request: CreateExportRequest) -> Response[ExportResponse]:
 
 @app.get("/api/v1/reports/exports", **MANAGER)
 def list_exports(query: Annotated[PageQuery, Query()]) -> Response[ExportPage]:
-    """The newest first, without URLs."""
+    """List exports.
+
+    Newest first, without URLs.
+    """
     page = exports.list_exports(limit=query.limit, after=api.list_position(query.cursor))
     return api.listed(page, ExportResponse.of, ExportPage)
 
 
 @app.get("/api/v1/reports/exports/<export_id>", **MANAGER)
 def get_export(export_id: str) -> Response[ExportResponse]:
-    """When it is done, with a URL that fetches the file for 15 minutes."""
+    """Get an export.
+
+    When it is done, with a URL that downloads the file for 15 minutes.
+    """
     export = exports.get(export_id)
     url, until = exports.link(export, by=current_user(), address=api.client_address())
     return api.ok(ExportResponse.of(export, url, until), version=export.version)
@@ -91,7 +109,10 @@ def get_export(export_id: str) -> Response[ExportResponse]:
 @app.delete("/api/v1/reports/exports/<export_id>", status_code=204, **MANAGER)
 @api.versioned
 def cancel_export(export_id: str) -> Response[None]:
-    """Nothing of it is kept."""
+    """Cancel an export.
+
+    Deletes what there is of the file. An export that is done or has failed cannot be cancelled.
+    """
     exports.cancel(export_id, by=current_user(), address=api.client_address(), check=api.version_check())
     return api.no_content()
 
@@ -102,13 +123,20 @@ def _place(export: Export) -> str:
 
 @app.post("/api/v1/reports/schedules", status_code=201, **MANAGER)
 def create_schedule(request: CreateScheduleRequest) -> Response[ScheduleResponse]:
-    """An export that is made again and again, each from where the last one ended, and mailed of when it is ready."""
+    """Create a schedule of exports.
+
+    Each export continues where the previous one ended; the recipients get a mail when it is ready.
+    """
     schedule, addresses = schedules.create(request, by=current_user(), address=api.client_address())
     return api.created(ScheduleResponse.of(schedule, addresses), location=f"/api/v1/reports/schedules/{schedule.id}")
 
 
 @app.get("/api/v1/reports/schedules", **MANAGER)
 def list_schedules(query: Annotated[PageQuery, Query()]) -> Response[SchedulePage]:
+    """List the schedules of exports.
+
+    Those of all users, with their recipients.
+    """
     page = schedules.list_schedules(limit=query.limit, after=api.list_position(query.cursor))
     addresses = recipients.addresses_of({str(it) for schedule in page.items for it in schedule.recipients})
 
@@ -120,7 +148,10 @@ def list_schedules(query: Annotated[PageQuery, Query()]) -> Response[SchedulePag
 
 @app.delete("/api/v1/reports/schedules/<schedule_id>", status_code=204, **MANAGER)
 def delete_schedule(schedule_id: str) -> Response[None]:
-    """It runs no more. What a run has begun is finished."""
+    """Delete a schedule of exports.
+
+    It does not run again. An export that has started is finished.
+    """
     schedules.delete(schedule_id, by=current_user(), address=api.client_address())
     return api.no_content()
 

@@ -14,7 +14,7 @@ from oms.feed import service as feed
 from oms.feed.models import Row
 from oms.feed.schemas import EventPage, EventResponse, ListEventsQuery
 from oms.patterns import matches
-from oms.schemas import NoFields, PageQuery, at_second
+from oms.schemas import EmptyRequest, PageQuery, at_second
 from oms.serving import RESOLVER_OPTIONS, serve
 from oms.webhooks import oversight, service
 from oms.webhooks.audience import active_admins
@@ -38,6 +38,10 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 @app.post("/api/v1/webhooks", status_code=201, **ADMIN)
 def create_webhook(request: CreateWebhookRequest) -> Response[CreatedWebhookResponse]:
+    """Create a webhook.
+
+    Its deliveries are signed with the `secret` of the answer (Standard Webhooks), which is shown this once.
+    """
     subscription, secret = service.create(request, by=_by())
     (shown,) = _shown([subscription])
     return api.created(
@@ -49,6 +53,10 @@ def create_webhook(request: CreateWebhookRequest) -> Response[CreatedWebhookResp
 
 @app.get("/api/v1/webhooks", **MANAGER)
 def list_webhooks(query: Annotated[PageQuery, Query()]) -> Response[WebhookPage]:
+    """List webhooks.
+
+    All webhooks of the shop, without their secrets.
+    """
     page = service.list_subscriptions(limit=query.limit, after=api.list_position(query.cursor))
     shown = dict(zip((it.id for it in page.items), _shown(page.items), strict=True))
     return api.listed(page, lambda it: shown[it.id], WebhookPage)
@@ -56,6 +64,10 @@ def list_webhooks(query: Annotated[PageQuery, Query()]) -> Response[WebhookPage]
 
 @app.get("/api/v1/webhooks/<webhook_id>", **MANAGER)
 def get_webhook(webhook_id: str) -> Response[WebhookResponse]:
+    """Get a webhook.
+
+    Without its secret.
+    """
     subscription = service.get(webhook_id)
     (shown,) = _shown([subscription])
     return api.ok(shown, version=subscription.version)
@@ -64,6 +76,10 @@ def get_webhook(webhook_id: str) -> Response[WebhookResponse]:
 @app.patch("/api/v1/webhooks/<webhook_id>", **ADMIN)
 @api.versioned
 def update_webhook(webhook_id: str, request: UpdateWebhookRequest) -> Response[WebhookResponse]:
+    """Change a webhook.
+
+    A field that is not sent stays as it is.
+    """
     subscription = service.update(webhook_id, request, by=_by(), check=api.version_check())
     (shown,) = _shown([subscription])
     return api.ok(shown, version=subscription.version)
@@ -72,29 +88,43 @@ def update_webhook(webhook_id: str, request: UpdateWebhookRequest) -> Response[W
 @app.delete("/api/v1/webhooks/<webhook_id>", status_code=204, **ADMIN)
 @api.versioned
 def delete_webhook(webhook_id: str) -> Response[None]:
-    """Nothing more is sent to it."""
+    """Delete a webhook.
+
+    Nothing more is sent to it.
+    """
     service.delete(webhook_id, by=_by(), check=api.version_check())
     return api.no_content()
 
 
 @app.post("/api/v1/webhooks/<webhook_id>/rotate-secret", **ADMIN)
 @api.versioned
-def rotate_webhook_secret(webhook_id: str, request: NoFields) -> Response[RotatedSecretResponse]:  # noqa: ARG001
-    """For 24 hours deliveries are signed with the old secret too. Rotated twice, the first of three is void at once."""
+def rotate_webhook_secret(webhook_id: str, request: EmptyRequest) -> Response[RotatedSecretResponse]:  # noqa: ARG001
+    """Replace a webhook's secret.
+
+    For 24 hours deliveries are signed with the previous secret too. A second rotation within that time revokes the
+    oldest secret immediately.
+    """
     subscription, secret, previous_until = service.rotate_secret(webhook_id, by=_by(), check=api.version_check())
     answer = RotatedSecretResponse(secret=secret, previous_valid_until=at_second(previous_until))
     return api.ok(answer, version=subscription.version)
 
 
 @app.post("/api/v1/webhooks/<webhook_id>/test", status_code=202, **MANAGER)
-def test_webhook(webhook_id: str, request: NoFields) -> Response[DeliveryResponse]:  # noqa: ARG001
-    """Sends an event of the type webhook.test to this one alone."""
+def test_webhook(webhook_id: str, request: EmptyRequest) -> Response[DeliveryResponse]:  # noqa: ARG001
+    """Send a test event.
+
+    Sends a `webhook.test` event to this webhook only.
+    """
     sent = oversight.send_test(webhook_id, by=_by(), report=api.show_allowance)
     return api.started(DeliveryResponse.of(sent))
 
 
 @app.get("/api/v1/webhooks/<webhook_id>/deliveries", **MANAGER)
 def list_deliveries(webhook_id: str, query: Annotated[PageQuery, Query()]) -> Response[DeliveryPage]:
+    """List a webhook's deliveries.
+
+    Newest first, with all attempts.
+    """
     page = oversight.list_deliveries(
         webhook_id, limit=query.limit, after=api.list_position(query.cursor), wanted=_may_see
     )
@@ -102,15 +132,21 @@ def list_deliveries(webhook_id: str, query: Annotated[PageQuery, Query()]) -> Re
 
 
 @app.post("/api/v1/webhooks/<webhook_id>/deliveries/<delivery_id>/replay", status_code=202, **MANAGER)
-def replay_delivery(webhook_id: str, delivery_id: str, request: NoFields) -> Response[DeliveryResponse]:  # noqa: ARG001
-    """Sends an event again, at once, and goes on trying as with a new one."""
+def replay_delivery(webhook_id: str, delivery_id: str, request: EmptyRequest) -> Response[DeliveryResponse]:  # noqa: ARG001
+    """Send a delivery again.
+
+    At once; if it fails, it is retried like a new one.
+    """
     delivery = oversight.replay_delivery(webhook_id, delivery_id, by=_by(), wanted=_may_see)
     return api.started(DeliveryResponse.of(delivery))
 
 
 @app.post("/api/v1/webhooks/<webhook_id>/replay", status_code=202, **MANAGER)
 def replay_webhook(webhook_id: str, request: ReplayWebhookRequest) -> Response[WebhookReplayResponse]:
-    """Sends the events of a span of time again, ten a second."""
+    """Send the events of a time span again.
+
+    Ten events a second, one replay at a time.
+    """
     replay = oversight.replay_span(
         webhook_id,
         since=clock.instant(request.from_),
@@ -131,6 +167,11 @@ def _by() -> By:
 
 @app.get("/api/v1/events", **MANAGER)
 def list_events(query: Annotated[ListEventsQuery, Query()]) -> Response[EventPage]:
+    """List events.
+
+    Oldest first, kept for 90 days. Events of users are for admins only. To follow the feed, send `resume_cursor` as
+    `cursor`, or the last id as `after`.
+    """
     patterns = check_patterns(query.type.split(",") if query.type else ["*"], parameter="type")
     stretch = feed.read(
         after=query.after,
@@ -150,6 +191,10 @@ def list_events(query: Annotated[ListEventsQuery, Query()]) -> Response[EventPag
 
 @app.get("/api/v1/events/<event_id>", **MANAGER)
 def get_event(event_id: str) -> Response[EventResponse]:
+    """Get an event.
+
+    The same as webhooks deliver.
+    """
     return api.ok(_event(feed.get(event_id, wanted=_may_see)))
 
 

@@ -15,7 +15,7 @@ from the routes' own code where it can be.
 from local.openapi.document import check_schema_names, documented, merged, operations, references, text
 from local.openapi.operations import protocol_used
 from local.openapi.paths import DOCUMENT
-from local.openapi.responses import error_types
+from local.openapi.problem import error_types
 
 __all__ = [
     "DOCUMENT",

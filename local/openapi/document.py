@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
-from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
+from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, SecurityScheme
 
 from local.openapi import events, schemas
 from local.openapi.operations import PARAMETERS, complete, tag_of
@@ -18,7 +18,7 @@ from local.openapi.responses import HEADERS, components
 from oms.powertools import routes_of
 
 _OVERVIEW = ROOT / "local" / "openapi" / "overview.md"
-_SECURITY = {
+_SECURITY: dict[str, SecurityScheme] = {
     "accessToken": HTTPBearer(
         bearerFormat="JWT",
         description="The `access_token` of `POST /api/v1/auth/login`, valid for `expires_in` seconds.",

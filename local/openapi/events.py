@@ -9,7 +9,7 @@ from oms.catalogue import EVENT_TYPES
 from oms.events import EventType
 
 _HEADERS = {
-    "webhook-id": ("The event's id: the same at every attempt and replay.", "01JE5K7M2Q9R4T6V8X0Z"),
+    "webhook-id": ("The event's id: the same at every attempt and replay.", "1JE5K7M20C8Z4V6T2R9QKX1M"),
     "webhook-timestamp": ("When the attempt was made, in Unix seconds.", "1767225600"),
     "webhook-signature": (
         "Space-separated `v1,<base64>` HMAC-SHA256 signatures of `id.timestamp.body` (Standard Webhooks); one fits.",

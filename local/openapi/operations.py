@@ -20,18 +20,21 @@ PARAMETERS: Json = {
         "description": "Makes repetition safe: requests with the same key and the same body are carried out once. "
         "A repetition is answered with the first status and `Idempotency-Replayed: true`. "
         "Use a new random key for each new request.",
-        "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
-        "example": "7c0e5d6a-2b9f-4d0e-9a41-5f6f3f0a8b11",
+        "schema": {
+            "type": "string",
+            "pattern": "^[\\x21-\\x7e]{1,255}$",
+            "examples": ["7c0e5d6a-2b9f-4d0e-9a41-5f6f3f0a8b11"],
+        },
     },
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
         "description": "The `ETag` of the version that the change is based on. If the resource has another version by "
         "now, nothing is changed and the answer is 412. Without the header any version is changed.",
-        "schema": {"type": "string", "pattern": r'^\s*(\*|(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*)\s*$'},
-        "examples": {
-            "version": {"summary": "The version that was read", "value": '"1"'},
-            "any": {"summary": "Any version", "value": "*"},
+        "schema": {
+            "type": "string",
+            "pattern": r'^\s*(\*|(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*)\s*$',
+            "examples": ['"1"', "*"],
         },
     },
     "IfNoneMatch": {
@@ -148,7 +151,7 @@ def _described(parameters: list[Json], route: Route, schemas: Json) -> list[Json
 
 def _parameter(parameter: Json, fields: Json, for_managers: bool) -> Json:
     name = parameter["name"]
-    schema = dict(never_null(fields.get(name, parameter["schema"])))
+    schema: Json = dict(never_null(fields[name] if name in fields else parameter["schema"]))
     said = schema.pop("description", "") or _PATH_PARAMETERS.get(name, "")
     described: Json = {"name": name, "in": parameter["in"], "required": parameter["required"]}
     if said or for_managers:

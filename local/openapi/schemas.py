@@ -12,12 +12,14 @@ def complete(document: Json) -> None:
     """Completes all schemas in place, and leaves out those that nothing leads to."""
     found = document["components"]["schemas"]
     _fill_responses(document)
+    enums = {tuple(schema["enum"]): name for name, schema in found.items() if "enum" in schema}
     for name, schema in found.items():
-        found[name] = without_titles(schema)
-    document["paths"] = without_titles(document["paths"])
+        found[name] = _plain(schema, enums) if "enum" not in schema else without_titles(schema)
+    document["paths"] = _plain(document["paths"], enums)
     reached = reached_from([document["paths"], document["components"]["responses"]], found)
     for name in reached_from(_bodies(document), found):
         _without_defaults(found[name])
+        _without_fractions(found[name])
     document["components"]["schemas"] = {name: found[name] for name in sorted(reached)}
 
 
@@ -39,6 +41,38 @@ def reached_from(start: Any, schemas: Json) -> set[str]:
             found.add(name)
             pending |= references(schemas[name])
     return found
+
+
+def _plain(node: Any, enums: dict[tuple[str, ...], str]) -> Any:
+    """Without titles, with named enums by their names, and with choices of choices in one list."""
+    return _flat(_named(without_titles(node), enums))
+
+
+def _named(node: Any, enums: dict[tuple[str, ...], str]) -> Any:
+    """With a reference to the named enum of the same values in place of a list of values."""
+    if isinstance(node, list):
+        return [_named(it, enums) for it in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(node.get("enum"), list) and (name := enums.get(tuple(node["enum"]))):
+        return {"$ref": f"#/components/schemas/{name}"} | {
+            key: it for key, it in node.items() if key not in ("enum", "type")
+        }
+    return {key: _named(it, enums) for key, it in node.items()}
+
+
+def _flat(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_flat(it) for it in node]
+    if not isinstance(node, dict):
+        return node
+    flat = {key: _flat(it) for key, it in node.items()}
+    if isinstance(choices := flat.get("anyOf"), list):
+        inner = [it for it in choices if "anyOf" in it]
+        flat["anyOf"] = [choice for it in choices for choice in it.get("anyOf", [it])]
+        if len(inner) == 1:
+            flat = {key: it for key, it in inner[0].items() if key != "anyOf"} | flat
+    return flat
 
 
 def never_null(schema: Json) -> Json:
@@ -88,6 +122,15 @@ def _without_defaults(schema: Json) -> None:
     """A default would make generated clients send what was not asked for, or take for optional what is always there."""
     for field in schema.get("properties", {}).values():
         field.pop("default", None)
+
+
+def _without_fractions(schema: Json) -> None:
+    """JSON Schema takes 2.0 for an integer; a body is typed more strictly."""
+    for field in schema.get("properties", {}).values():
+        if any(choice.get("type") == "integer" for choice in (field, *field.get("anyOf", []))):
+            field["description"] = (
+                f"{field.get('description', '')} Written without a fraction: `2.0` is refused.".strip()
+            )
 
 
 def _bodies(document: Json) -> list[Json]:

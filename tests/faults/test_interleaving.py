@@ -15,8 +15,8 @@ from oms.orders import moves, service
 from oms.orders.models import Order
 from oms.orders.moves import Asked
 from oms.orders.schemas import CancelRequest, CreateOrderRequest, ReturnRequest, ShipRequest
-from oms.orders.states import Status
-from oms.schemas import NoFields
+from oms.orders.states import OrderStatus
+from oms.schemas import EmptyRequest
 from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.invocation import Person, invoke
 from tests.support.open_order_counts import user_of
@@ -27,7 +27,7 @@ type Move = Callable[[Person, str], object]
 
 
 def confirm(manager: Person, order_id: str) -> object:
-    return moves.confirm_order(order_id, Asked(manager, NoFields()))
+    return moves.confirm_order(order_id, Asked(manager, EmptyRequest()))
 
 
 def cancel(manager: Person, order_id: str) -> object:
@@ -39,7 +39,7 @@ def ship(manager: Person, order_id: str) -> object:
 
 
 def deliver(manager: Person, order_id: str) -> object:
-    return moves.deliver_order(order_id, Asked(manager, NoFields()))
+    return moves.deliver_order(order_id, Asked(manager, EmptyRequest()))
 
 
 def give_back(manager: Person, order_id: str) -> object:
@@ -50,13 +50,13 @@ def expire(_: Person, order_id: str) -> object:
     return moves.expire_order(order_id, now=clock.now() + timedelta(minutes=31))
 
 
-MOVES: dict[str, tuple[Move, Status]] = {
-    "confirm": (confirm, Status.CONFIRMED),
-    "cancel": (cancel, Status.CANCELLED),
-    "expire": (expire, Status.EXPIRED),
-    "ship": (ship, Status.SHIPPED),
-    "deliver": (deliver, Status.DELIVERED),
-    "return": (give_back, Status.RETURNED),
+MOVES: dict[str, tuple[Move, OrderStatus]] = {
+    "confirm": (confirm, OrderStatus.CONFIRMED),
+    "cancel": (cancel, OrderStatus.CANCELLED),
+    "expire": (expire, OrderStatus.EXPIRED),
+    "ship": (ship, OrderStatus.SHIPPED),
+    "deliver": (deliver, OrderStatus.DELIVERED),
+    "return": (give_back, OrderStatus.RETURNED),
 }
 
 

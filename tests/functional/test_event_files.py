@@ -171,4 +171,4 @@ def test_a_schema_names_every_field_of_its_sample_and_requires_it(name: str) -> 
 
     assert list(sample) == schema["required"]
     assert list(sample["data"]) == data["required"] == list(data["properties"])
-    assert (schema["title"], schema["properties"]["type"]) == (name, {"const": name})
+    assert (schema["title"], schema["properties"]["type"]["const"]) == (name, name)

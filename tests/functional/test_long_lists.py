@@ -16,7 +16,7 @@ from oms.inventory.schemas import CreateProductRequest
 from oms.inventory.service import new_product
 from oms.orders import service as order_service
 from oms.orders.models import Order, created_shard, open_shard
-from oms.orders.states import OPEN, Status
+from oms.orders.states import OPEN, OrderStatus
 from oms.settings import settings
 from tests.support.aws_calls import intercepted
 from tests.support.big_table import BigTable, RawItem
@@ -99,7 +99,7 @@ def orders(customer: Person) -> list[Order]:
     for number in range(90):
         at = f"2026-01-{random.randint(1, 9):02d}T{random.choice(('00', '12', '23'))}:00:00.{random.randint(0, 2):03d}Z"
         buyer = customer.id if random.random() < 0.5 else random.choice(("someone", "someone-else"))
-        made.append(an_order(number, at, random.choice(list(Status)), buyer))
+        made.append(an_order(number, at, random.choice(list(OrderStatus)), buyer))
     return made
 
 

@@ -6,7 +6,7 @@ from infra.stages import DECIMALS, Stage
 from local import demo, seed
 from oms.inventory import service as inventory
 from oms.money import from_text
-from tests.support.deployment import deployed_with
+from tests.support.deployment import deployed_locally, deployed_with
 from tests.support.shop import orders_stored
 
 
@@ -25,7 +25,7 @@ def test_the_demo_data_are_made_in_the_stages_currency(
     # The demo accounts' own is short: only the local cloud takes it.
     monkeypatch.setattr(demo, "PASSWORD", "a password that is long enough")
     most = Stage.named("local", {"currency": currency}).shipping_bound
-    with deployed_with(CURRENCY=currency, SHIPPING_MAX=most or ""):
+    with deployed_locally(CURRENCY=currency, SHIPPING_MAX=most or ""):
         seed.seed()
 
         assert inventory.get_product("1", archived_too=False).product.price == from_text(price)

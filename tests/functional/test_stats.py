@@ -12,7 +12,7 @@ import pytest
 
 from oms import clock, queues
 from oms.money import to_text
-from oms.orders.states import Status
+from oms.orders.states import OrderStatus
 from oms.reports import statistics
 from oms.settings import WatchedQueue, read, settings
 from oms.webhooks import outcomes
@@ -52,7 +52,7 @@ def test_of_a_new_system_everything_is_there_and_nothing_counted(stats: Callable
         "products": 0,
         "low_stock": 0,
         "out_of_stock": 0,
-        "orders": {status.value: 0 for status in Status},
+        "orders": {status.value: 0 for status in OrderStatus},
         "revenue": {"currency": "EUR", "today": "0.00", "last_7_days": "0.00", "last_30_days": "0.00"},
         "deliveries": {"delivered": 0, "failed": 0, "paused": 0, "retried": 0},
         "queues": [],
@@ -68,7 +68,7 @@ def test_orders_and_revenue_are_those_of_the_orders(stats: Callable[[], Any], no
 
     shown = stats()
 
-    assert shown["orders"] == dict.fromkeys(map(str, Status), 0) | Counter(order.status for order in orders)
+    assert shown["orders"] == dict.fromkeys(map(str, OrderStatus), 0) | Counter(order.status for order in orders)
     assert all(shown["orders"].values()), "there are some of each"
     for name, days in (("today", 1), ("last_7_days", 7), ("last_30_days", 30)):
         sold = Sold(orders, today - timedelta(days=days - 1), today).good

@@ -12,6 +12,16 @@ CURRENCIES = {"JPY": 0, "EUR": 2, "KWD": 3, "CLF": 4}
 
 
 @contextmanager
+def deployed_locally(**environment: str) -> Iterator[None]:
+    """As `deployed_with`, on the local stage: the demo accounts have one short password, whatever their role."""
+    with deployed_with(STAFF_PASSWORD_MIN_LENGTH="8", **environment):
+        # Only the settings are read with it: clients of AWS are the tests' own.
+        with patch.dict(os.environ, {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}):
+            settings()
+        yield
+
+
+@contextmanager
 def deployed_with(**environment: str) -> Iterator[None]:
     """As a deployment whose functions have these variables, each without its prefix `OMS_`: `CURRENCY="JPY"`."""
     try:

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from oms import clock
 from oms.actors import System
 from oms.orders.models import HistoryEntry, Line, Order, Shipment, created_shard, open_shard
-from oms.orders.states import EXPIRE, MOVES, Status
+from oms.orders.states import EXPIRE, MOVES, OrderStatus
 
 # Moments of a day at which it is easily taken for another one.
 _EDGES = (time(0), time(0, 0, 0, 1000), time(23, 59, 59, 999000))
@@ -75,7 +75,7 @@ class Past:
             id=order_id,
             number=f"{created:%Y%m%d}-{order_id[:10]}",
             customer_id=customer,
-            status=Status.PENDING,
+            status=OrderStatus.PENDING,
             lines=ordered,
             subtotal=subtotal,
             shipping_cost=shipping,
@@ -85,11 +85,11 @@ class Past:
             updated_at=at,
             expires_at=clock.timestamp(created + timedelta(minutes=30)),
             version=1,
-            history=[_entry(None, Status.PENDING, at, order_id, actor_id=customer, role="customer")],
+            history=[_entry(None, OrderStatus.PENDING, at, order_id, actor_id=customer, role="customer")],
             request_hash="past",
             created_key=f"{at}#{order_id}",
             shard=created_shard(0),
-            open_shard=open_shard(Status.PENDING, 0),
+            open_shard=open_shard(OrderStatus.PENDING, 0),
         )
 
 
@@ -128,7 +128,7 @@ def _move(order: Order, chance: random.Random) -> None:
     order.version += 1
     order.history.append(_entry(source, move.target, at, f"{order.id}-{order.version}", actor_id=actor, role=role))
     order.open_shard = open_shard(order.status, 0)
-    if move.target is Status.SHIPPED:
+    if move.target is OrderStatus.SHIPPED:
         order.shipment = Shipment(carrier="DHL", tracking_number="JD0140", shipped_at=at)
-    if move.target is Status.CANCELLED:
+    if move.target is OrderStatus.CANCELLED:
         order.cancel_reason = "Ordered by mistake"

@@ -13,7 +13,7 @@ from oms.inventory.service import new_product
 from oms.orders import service
 from oms.orders.models import HistoryEntry, Order
 from oms.orders.offers import OfferCache
-from oms.orders.states import OPEN, Status
+from oms.orders.states import OPEN, OrderStatus
 from orders import handler as orders
 from sweeper import worker
 from tests.support.database import table
@@ -119,7 +119,7 @@ class Shop:
             assert order.total == sum(line.unit_price * line.quantity for line in order.lines) + order.shipping_cost
             is_gone = order.status in ("shipped", "delivered") or entries[-1].restocked is False
             for line in order.lines:
-                reserved[line.product_id] += line.quantity if Status(order.status) in OPEN else 0
+                reserved[line.product_id] += line.quantity if OrderStatus(order.status) in OPEN else 0
                 gone[line.product_id] += line.quantity if is_gone else 0
                 moves[line.product_id] += sum(_moves_stock(entry) for entry in entries)
         for product_id, units in self.units.items():

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from oms.orders import states
-from oms.orders.states import MOVES, OPEN, Move, Status, StockEffect, stock_effect
+from oms.orders.states import MOVES, OPEN, Move, OrderStatus, StockEffect, stock_effect
 from tests.support.order_states import LEGAL
 
 
@@ -24,9 +24,9 @@ def test_open_orders_are_those_that_hold_stock() -> None:
 @pytest.mark.parametrize("restocked", [True, False])
 @pytest.mark.parametrize(("source", "target"), sorted(LEGAL))
 def test_reserved_units_are_those_of_open_orders(source: str, target: str, restocked: bool) -> None:
-    before, after = (int(Status(status) in OPEN) for status in (source, target))
+    before, after = (int(OrderStatus(status) in OPEN) for status in (source, target))
 
-    assert stock_effect(Status(target), restocked=restocked).reserved == after - before
+    assert stock_effect(OrderStatus(target), restocked=restocked).reserved == after - before
 
 
 def paths() -> list[list[str]]:
@@ -41,7 +41,7 @@ def paths() -> list[list[str]]:
 
 @pytest.mark.parametrize(("way", "restocked"), list(product(paths(), [True, False])), ids=str)
 def test_an_order_takes_a_unit_once_and_gives_it_back_at_most_once(way: list[str], restocked: bool) -> None:
-    effects = [stock_effect(Status(status), restocked=restocked) for status in way]
+    effects = [stock_effect(OrderStatus(status), restocked=restocked) for status in way]
 
     available, reserved = sum(it.available for it in effects), sum(it.reserved for it in effects)
 
@@ -51,14 +51,14 @@ def test_an_order_takes_a_unit_once_and_gives_it_back_at_most_once(way: list[str
 
 
 def test_a_move_without_an_effect_leaves_the_stock_alone() -> None:
-    assert not stock_effect(Status.CONFIRMED)
-    assert not stock_effect(Status.DELIVERED)
-    assert not stock_effect(Status.RETURNED, restocked=False)
-    assert stock_effect(Status.SHIPPED) == StockEffect(reserved=-1)
+    assert not stock_effect(OrderStatus.CONFIRMED)
+    assert not stock_effect(OrderStatus.DELIVERED)
+    assert not stock_effect(OrderStatus.RETURNED, restocked=False)
+    assert stock_effect(OrderStatus.SHIPPED) == StockEffect(reserved=-1)
 
 
 def test_the_states_are_the_contracts() -> None:
-    assert [str(status) for status in Status] == [
+    assert [str(status) for status in OrderStatus] == [
         "pending",
         "confirmed",
         "shipped",

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_origin
 
 import pytest
 from hypothesis import given
@@ -71,6 +71,8 @@ def requests() -> list[type[Request]]:
 
 def strings(kind: Any, metadata: tuple[Any, ...] = (), place: str = "") -> Iterator[tuple[str, Any]]:
     """The text types within a field's type, each with what constrains it."""
+    if isinstance(kind, TypeAliasType):
+        kind = kind.__value__
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         yield from strings(arguments[0], (*arguments[1:], *metadata), place)

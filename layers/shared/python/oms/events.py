@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from oms import clock
 from oms.queues import UNSENDABLE
-from oms.schemas import Response
+from oms.schemas import Response, Timestamp
 
 MOMENT_LENGTH = 8
 _DIGEST_LENGTH = 16
@@ -31,24 +31,30 @@ class TooLargeError(Exception):
 
 
 class EventActor(Response):
-    """Who did it. `system` did what nobody asked for."""
+    """Who did it."""
 
-    id: str
-    role: str
+    id: str = Field(description="The id of the user, or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    role: str = Field(description="The user's role, or `system`.", examples=["customer"])
 
 
 class Event[Data: BaseModel](Response):
-    """`data` is the thing as GET shows it to a manager. `sequence` orders the events of one thing."""
+    """A change that happened."""
 
-    id: str = Field(description="The same however often the event is delivered")
-    type: str
-    version: int = Field(1, description="Of this type's schema")
-    occurred_at: str
-    sequence: int
-    actor: EventActor
-    data: Data
+    id: str = Field(
+        description="The id of the event. It is the same however often the event is delivered.",
+        examples=["1JE5K7M20C8Z4V6T2R9QKX1M"],
+    )
+    type: str = Field(description="The type of the event.", examples=["order.created"])
+    version: int = Field(1, description="The version of the type's schema.")
+    occurred_at: Timestamp = Field(description="When it happened.")
+    sequence: int = Field(description="Orders the events of one order or product.", examples=[1])
+    actor: EventActor = Field(description="Who made the change.")
+    data: Data = Field(description="The resource after the event.")
     omitted: list[str] | None = Field(
-        None, description="Fields of `data` that are empty here because the event would be too large; else not there"
+        None,
+        description="Fields of `data` that are empty because the event would be too large; not there if there are "
+        "none.",
+        examples=[["items"]],
     )
 
     def text(self) -> str:

@@ -5,7 +5,7 @@ from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from oms.settings import settings
 
@@ -70,12 +70,23 @@ def from_text(text: str) -> int:
 
 _SCHEMA = WithJsonSchema(
     {
-        "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?$"}],
-        "description": "A decimal amount in the deployment's currency, as a number or a plain string",
-        "examples": ["10.00"],
+        # A client that is generated takes the first: a string keeps every digit.
+        "anyOf": [{"type": "string", "pattern": r"^\d{1,40}(\.\d{1,40})?$"}, {"type": "number", "minimum": 0}],
+        "description": "An amount in the shop's currency, as a decimal string or number, with no more decimals than "
+        "the currency has.",
+        "examples": ["24.90"],
     }
 )
 Money = Annotated[int, BeforeValidator(to_minor_units), _SCHEMA]
 """A request's amount of money: accepted as a number or a plain string, kept as minor units."""
 TotalMoney = Annotated[int, BeforeValidator(partial(to_minor_units, most=MAX_TOTAL_MINOR_UNITS)), _SCHEMA]
 """As `Money`, up to what an order may cost."""
+
+MoneyText = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d+)?$", "examples": ["24.90"]})]
+"""An answer's amount of money: decimal text with exactly the currency's decimals, as `to_text` writes it."""
+
+CurrencyCode = Annotated[
+    str,
+    WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["EUR"]}),
+    Field(description="The currency of all amounts of this deployment (ISO 4217)."),
+]

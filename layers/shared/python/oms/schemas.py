@@ -53,7 +53,13 @@ ProductId = Annotated[
     str,
     StringConstraints(min_length=1, max_length=128),
     BeforeValidator(_as_text),
-    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": 128}, {"type": "integer"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "minLength": 1, "maxLength": 128}, {"type": "integer"}],
+            "description": "The id of a product. An integer is read as its decimal string.",
+            "examples": ["1"],
+        }
+    ),
 ]
 
 
@@ -111,8 +117,8 @@ class Form(GroupedMetadata):
         return text
 
 
-class NoFields(Request):
-    """The body of a route that takes none."""
+class EmptyRequest(Request):
+    """A body without fields. It may be left out."""
 
 
 class Response(BaseModel):
@@ -141,8 +147,23 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 class PageQuery(BaseModel):
     """The parameters of every list."""
 
-    limit: Annotated[int, BeforeValidator(whole_number)] = Field(20, ge=1, le=100)
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
+    limit: Annotated[int, BeforeValidator(whole_number)] = Field(
+        20, ge=1, le=100, description="How many items a page has at most."
+    )
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = Field(
+        None,
+        description="`next_cursor` of the page before; without it the first page. It fits this list and user only.",
+    )
+
+
+NextCursor = Annotated[
+    str | None,
+    Field(description="Send it as `cursor` to get the next page. Only null ends a list: a page may be short or empty."),
+]
+Timestamp = Annotated[
+    str, WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T09:30:00.000Z"]})
+]
+"""A time in an answer: RFC 3339 in UTC, with milliseconds."""
 
 
 def at_second(epoch_seconds: float) -> str:
@@ -150,7 +171,7 @@ def at_second(epoch_seconds: float) -> str:
 
 
 def any_of(*allowed: str) -> Any:
-    """A query parameter that takes several of these, separated by commas."""
+    """Several of these: in a query separated by commas, in a body as an array or as such a text."""
 
     def choose(text: Any) -> Any:
         # Powertools splits a parameter at its commas when the field is a sequence.
@@ -160,7 +181,7 @@ def any_of(*allowed: str) -> Any:
             raise ValueError(f"must be any of {', '.join(allowed)}, separated by commas")
         return tuple(dict.fromkeys(parts))
 
-    schema = {"type": "string", "description": f"Any of {', '.join(allowed)}, separated by commas"}
+    schema = {"type": "array", "items": {"type": "string", "enum": list(allowed)}, "minItems": 1}
     return Annotated[tuple[str, ...], BeforeValidator(choose), WithJsonSchema(schema)]
 
 
@@ -198,16 +219,11 @@ def _has_lost_plus(text: Any) -> bool:
     return isinstance(text, str) and " " in text and _TIME.fullmatch(text.replace(" ", "+")) is not None
 
 
-From = Annotated[
-    str,
-    _bound(past_the_day=False),
-    Field(description="The first day in the shop's time zone (2026-01-31), or the earliest time (RFC 3339)."),
-]
-To = Annotated[
-    str,
-    _bound(past_the_day=True),
-    Field(description="The last day in the shop's time zone (2026-01-31), or the time (RFC 3339) that ends the span."),
-]
+_DATE_OR_TIME = {
+    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}],
+}
+From = Annotated[str, _bound(past_the_day=False), WithJsonSchema(_DATE_OR_TIME | {"examples": ["2026-01-01"]})]
+To = Annotated[str, _bound(past_the_day=True), WithJsonSchema(_DATE_OR_TIME | {"examples": ["2026-12-31"]})]
 """Bounds of a span as timestamps: from-inclusive, to-exclusive."""
 
 

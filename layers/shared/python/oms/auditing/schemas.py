@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from oms.schemas import From, PageQuery, Response, Span, To
+from oms.schemas import From, NextCursor, PageQuery, Response, Span, Timestamp, To
 
 if TYPE_CHECKING:
     from oms.audit import AuditEntry, Denials
@@ -21,33 +21,56 @@ def _words(text: Any) -> Any:
     return tuple(dict.fromkeys(words))
 
 
-def _any_word(what: str) -> Any:
-    schema = {"type": "string", "description": f"Any of up to {_MOST_WORDS} {what}, separated by commas"}
+def _any_word(example: str) -> Any:
+    schema = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 256}, "minItems": 1}
+    schema |= {"maxItems": _MOST_WORDS, "examples": [[example]]}
     return Annotated[tuple[str, ...], BeforeValidator(_words), WithJsonSchema(schema)]
 
 
 class ListAuditQuery(Span, PageQuery):
-    actor: _any_word("ids of users, or names of operators in AWS") | None = None  # type: ignore[valid-type]
-    action: _any_word("actions, as login") | None = None  # type: ignore[valid-type]
-    from_: From | None = Field(None, alias="from")
-    to: To | None = None
+    actor: _any_word("YVT65M7QNAW9TXAQ7PHA") | None = Field(  # type: ignore[valid-type]
+        None,
+        description="Entries of these users, by id, or of these operators, by their names in AWS.",
+    )
+    action: _any_word("login") | None = Field(  # type: ignore[valid-type]
+        None,
+        description="Entries of these actions.",
+    )
+    from_: From | None = Field(
+        None,
+        alias="from",
+        description="Entries of this time or later; a date means the beginning of that day in the shop's time zone.",
+    )
+    to: To | None = Field(
+        None, description="Entries before this time; a date includes that whole day in the shop's time zone."
+    )
 
 
 class AuditEntryResponse(Response):
-    id: str
-    at: str
-    action: str = Field(description="`entry.unreadable`: what the table has under `target` was spoilt")
-    actor_id: str | None
-    actor_role: str | None
+    """An entry of the audit log."""
+
+    id: str = Field(description="The id of the entry.", examples=["2026-01-31T09:30:00.000Z#0C8Z4V6T"])
+    at: Timestamp = Field(description="When it happened.")
+    action: str = Field(
+        description="What was done. `entry.unreadable`: the stored entry at `target` is unreadable.", examples=["login"]
+    )
+    actor_id: str | None = Field(
+        description="Who did it: a user's id, or an operator's name in AWS; null if unknown.",
+        examples=["YVT65M7QNAW9TXAQ7PHA"],
+    )
+    actor_role: str | None = Field(description="The role in which they did it.", examples=["customer"])
     address: str | None = Field(
         description="The client's address as a keyed hash: the same address has the same hash within the year that it "
         "begins with. Entries from before hashes were kept have the address itself; null for what the system or an "
-        "operator did",
+        "operator did.",
         examples=["2026:4b1f0c3a9d7e5f6082c4d1e3a5b79680"],
     )
-    target: str | None
-    outcome: Literal["success", "failure"]
-    details: dict[str, Any] | None = Field(description="Codes and digests. `denials`: so many more of that minute")
+    target: str | None = Field(description="What it was done to.", examples=["session#0C8Z4V6T2R9QKX1M5N7P"])
+    outcome: Literal["success", "failure"] = Field(description="Whether it succeeded.")
+    details: dict[str, Any] | None = Field(
+        description="Codes and digests, depending on the action. `denials`: further denials within the same minute.",
+        examples=[{"denials": 3}],
+    )
 
     @classmethod
     def of(cls, entry: "AuditEntry | Denials") -> "AuditEntryResponse":
@@ -80,5 +103,7 @@ class AuditEntryResponse(Response):
 
 
 class AuditPage(Response):
-    items: list[AuditEntryResponse]
-    next_cursor: str | None
+    """A page of the audit log, newest first."""
+
+    items: list[AuditEntryResponse] = Field(description="The entries of this page.")
+    next_cursor: NextCursor

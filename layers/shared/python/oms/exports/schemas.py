@@ -6,54 +6,95 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import ConfigDict, Field, StringConstraints
 
 from oms.exports.models import Export, Schedule
-from oms.orders.states import Status
-from oms.schemas import EmailAddress, From, Request, Response, Span, To, any_of
+from oms.orders.states import OrderStatus
+from oms.schemas import EmailAddress, From, NextCursor, Request, Response, Span, Timestamp, To, any_of
 
-Report = Literal["orders", "inventory", "sales"]
-ExportStatus = Literal["queued", "running", "done", "failed", "cancelled"]
-Failure = Literal["internal-error", "too-large", "out-of-time"]
+type ExportReport = Annotated[
+    Literal["orders", "inventory", "sales"],
+    Field(description="What an export has: order lines, products with their stock, or daily sales."),
+]
+type ExportStatus = Annotated[
+    Literal["queued", "running", "done", "failed", "cancelled"], Field(description="How far an export is.")
+]
+type ExportFailure = Annotated[
+    Literal["internal-error", "too-large", "out-of-time"], Field(description="Why an export failed.")
+]
 
 
 class CreateExportRequest(Span, Request):
-    report: Report
-    from_: From | None = Field(None, alias="from", description="Orders and sales: from this day or time on")
-    to: To | None = Field(None, description="Orders and sales: up to this day, or before this time")
-    status: any_of(*Status) | None = Field(None, description="Orders: those that are one of these now")  # type: ignore[valid-type]
-    gzip: bool = False
+    """An export to make."""
+
+    report: ExportReport = Field(
+        description="What to export: order lines, products with their stock, or daily sales.", examples=["orders"]
+    )
+    from_: From | None = Field(
+        None,
+        alias="from",
+        description="Of orders and sales, what was created at this time or later; a date means the beginning of that"
+        " day in UTC.",
+    )
+    to: To | None = Field(
+        None,
+        description="Of orders and sales, what was created before this time; a date includes that "
+        "whole day in the shop's time zone.",
+    )
+    status: any_of(*OrderStatus) | None = Field(  # type: ignore[valid-type]
+        None,
+        description="Of orders, those that have one of these statuses now. A text with commas is accepted too.",
+        examples=[["confirmed", "shipped"]],
+    )
+    gzip: bool = Field(
+        False, description="Whether the file is compressed. If it is not sent, it is plain CSV.", examples=[False]
+    )
 
 
 class ExportOrdersQuery(Span):
-    from_: From | None = Field(None, alias="from")
-    to: To | None = None
-    status: any_of(*Status) | None = None  # type: ignore[valid-type]
+    from_: From | None = Field(
+        None,
+        alias="from",
+        description="Orders created at this time or later; a date means the beginning of that day in "
+        "the shop's time zone.",
+    )
+    to: To | None = Field(
+        None, description="Orders created before this time; a date includes that whole day in the shop's time zone."
+    )
+    status: any_of(*OrderStatus) | None = Field(  # type: ignore[valid-type]
+        None,
+        description="Orders that have one of these statuses now.",
+    )
 
 
 class ExportFilters(Response):
-    """What was asked for: from-inclusive, to-exclusive."""
+    """What is exported."""
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
-    from_: str | None = Field(alias="from")
-    to: str | None
-    status: list[Status] | None
+    from_: Timestamp | None = Field(
+        alias="from", description="Created at this time or later; null: from the beginning."
+    )
+    to: Timestamp | None = Field(description="Created before this time.")
+    status: list[OrderStatus] | None = Field(description="With one of these statuses; null: with any.")
 
 
 class ReportReadyData(Response):
-    """An export as events tell of it: as GET shows it, without a URL."""
+    """An export as events show it: without a URL."""
 
-    id: str
-    report: Report
-    status: ExportStatus
-    filters: ExportFilters
-    gzip: bool
-    rows: int = Field(description="Lines of the file so far, without the head")
-    progress: int = Field(description="Percent: of the span of time, so it may move unevenly")
-    sha256: str | None = Field(description="Of the file, in hexadecimal digits")
-    size: int | None = Field(description="Of the file, in bytes")
-    failure: Failure | None
-    created_at: str
-    created_by: str
-    finished_at: str | None
+    id: str = Field(description="The id of the export.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
+    report: ExportReport = Field(description="What is exported.")
+    status: ExportStatus = Field(description="How far it is.")
+    filters: ExportFilters = Field(description="Which part is exported.")
+    gzip: bool = Field(description="Whether the file is compressed.", examples=[False])
+    rows: int = Field(description="Lines of the file so far, without the header.", examples=[43])
+    progress: int = Field(description="Percent done, by the span of time, so it may move unevenly.", examples=[100])
+    sha256: str | None = Field(
+        description="The file's SHA-256 in hexadecimal digits; null until it is done.",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    )
+    size: int | None = Field(description="The file's size in bytes; null until it is done.", examples=[6321])
+    failure: ExportFailure | None = Field(description="Why it failed; null if it did not.")
+    created_at: Timestamp = Field(description="When it was requested.")
+    created_by: str = Field(description="The user who requested it.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    finished_at: Timestamp | None = Field(description="When it was done, failed or cancelled.")
 
     @classmethod
     def of(cls, export: Export) -> Self:
@@ -61,10 +102,14 @@ class ReportReadyData(Response):
 
 
 class ExportResponse(ReportReadyData):
-    """`url` is there when the export is done and was asked for by itself; it is good until `url_expires_at`."""
+    """An export."""
 
-    url: str | None
-    url_expires_at: str | None
+    url: str | None = Field(
+        description="Where to download the file, without a token. Only in an answer about this export alone, and "
+        "when it is done.",
+        examples=["https://example-bucket.s3.eu-central-1.amazonaws.com/export.csv"],
+    )
+    url_expires_at: Timestamp | None = Field(description="Until when `url` works; get the export again for a new one.")
 
     @classmethod
     def of(cls, export: Export, url: str | None = None, url_expires_at: str | None = None) -> Self:
@@ -72,35 +117,49 @@ class ExportResponse(ReportReadyData):
 
 
 class ExportPage(Response):
-    items: list[ExportResponse]
-    next_cursor: str | None
+    """A page of exports, newest first."""
+
+    items: list[ExportResponse] = Field(description="The exports of this page, without URLs.")
+    next_cursor: NextCursor
 
 
 class CreateScheduleRequest(Request):
-    report: Report
+    """An export to make regularly."""
+
+    report: ExportReport = Field(description="What to export.", examples=["sales"])
     schedule: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
-        description="As EventBridge Scheduler has it, in UTC: rate(1 day), cron(30 6 * * ? *); hourly at most"
+        description="When to run, in UTC: `rate(1 day)` or `cron(30 6 * * ? *)` as in EventBridge Scheduler, at most"
+        " once an hour.",
+        examples=["rate(1 day)"],
     )
     recipients: list[EmailAddress] = Field(
-        min_length=1, max_length=20, description="E-mail addresses of active managers and admins"
+        min_length=1,
+        max_length=20,
+        description="The e-mail addresses of managers and admins who are mailed when an export is ready.",
+        examples=[["manager@demo.example"]],
     )
 
 
 class ScheduleResponse(Response):
-    id: str
-    report: Report
-    schedule: str
-    recipients: list[str] = Field(description="Who of them is an active manager or admin then is mailed of a run")
-    covered_until: str = Field(description="Until then the runs so far reach; the next one goes on from there")
-    created_at: str
-    created_by: str
+    """An export that is made regularly."""
+
+    id: str = Field(description="The id of the schedule.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
+    report: ExportReport = Field(description="What is exported.")
+    schedule: str = Field(description="When it runs, in UTC.", examples=["rate(1 day)"])
+    recipients: list[str] = Field(
+        description="Who is mailed: those who are active managers or admins when an export is ready.",
+        examples=[["manager@demo.example"]],
+    )
+    covered_until: Timestamp = Field(description="The end of the latest export; the next one continues from there.")
+    created_at: Timestamp = Field(description="When it was created.")
+    created_by: str = Field(description="The user who created it.", examples=["YVT65M7QNAW9TXAQ7PHA"])
 
     @classmethod
     def of(cls, schedule: Schedule, addresses: Mapping[str, str]) -> Self:
         """`addresses` by the ids of users."""
         return cls(
             id=schedule.id,
-            report=cast(Report, schedule.report),
+            report=cast(ExportReport, schedule.report),
             schedule=schedule.expression,
             recipients=[addresses[str(it)] for it in schedule.recipients if str(it) in addresses],
             covered_until=schedule.covered_until,
@@ -110,12 +169,14 @@ class ScheduleResponse(Response):
 
 
 class SchedulePage(Response):
-    items: list[ScheduleResponse]
-    next_cursor: str | None
+    """A page of schedules."""
+
+    items: list[ScheduleResponse] = Field(description="The schedules of this page.")
+    next_cursor: NextCursor
 
 
 def _shown(export: Export) -> dict[str, Any]:
-    statuses = [Status(str(it)) for it in export.statuses] if export.statuses else None
+    statuses = [OrderStatus(str(it)) for it in export.statuses] if export.statuses else None
     return {
         "id": export.id,
         "report": export.report,

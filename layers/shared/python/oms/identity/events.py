@@ -1,22 +1,28 @@
 """What other systems learn of accounts: ids, roles and locks, and never an address or a name."""
 
+from pydantic import Field
+
 from oms import clock
 from oms.actors import System
 from oms.events import Event, EventActor, EventType, Internal, event_id
 from oms.identity.models import Changed, Counter, MailRequest, User
-from oms.schemas import Response, at_second
+from oms.schemas import Response, Timestamp, at_second
 from oms.streams import Change
 
 
 class UserEventData(Response):
-    id: str
-    role: str
-    status: str
+    """A user, without personal data."""
+
+    id: str = Field(description="The id of the user.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    role: str = Field(description="The user's role.", examples=["customer"])
+    status: str = Field(description="`active` or `disabled`.", examples=["active"])
 
 
 class UserLockedData(Response):
-    id: str
-    locked_until: str
+    """A user whose account is locked."""
+
+    id: str = Field(description="The id of the user.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    locked_until: Timestamp = Field(description="When the account can log in again.")
 
 
 REGISTERED = EventType("user.registered", UserEventData, "An account was opened", for_admins=True)

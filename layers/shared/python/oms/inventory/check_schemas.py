@@ -1,63 +1,82 @@
 """What the routes of the stock check take and give."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
 from oms.inventory.facts import Units
 from oms.inventory.models import CheckRun, ProductDrift
-from oms.inventory.schemas import UnitsMoved
+from oms.inventory.schemas import UnitsChange
 from oms.inventory.stock_repair import Repair
-from oms.schemas import ProductId, Request, Response
+from oms.schemas import ProductId, Request, Response, Timestamp
 
-RunStatus = Literal["running", "done", "failed"]
+type StockCheckStatus = Annotated[Literal["running", "done", "failed"], Field(description="How far a stock check is.")]
 
 
 class StartStockCheckRequest(Request):
+    """What to check."""
+
     full: bool = Field(
-        False, description="Begin at the beginning of each product's book, not at its last closed balance"
+        False,
+        description="Recheck each product's full history instead of resuming from the last checkpoint. If it is not "
+        "sent, the check resumes.",
+        examples=[False],
     )
 
 
 class RepairStockRequest(Request):
+    """Which product's stock to repair."""
+
     product_id: ProductId
-    dry_run: bool = True
+    dry_run: bool = Field(
+        True,
+        description="Only answer what a repair would do. If it is not sent, nothing is repaired: send `false` to "
+        "repair.",
+        examples=[True],
+    )
 
 
 class UnitsDrift(Response):
-    stored: int
-    expected: int
-    difference: int
+    """The difference between stored and expected units."""
+
+    stored: int = Field(description="Units that are stored.", examples=[12])
+    expected: int = Field(description="Units by the movements, orders and adjustments.", examples=[10])
+    difference: int = Field(description="`stored` - `expected`.", examples=[2])
 
 
 class UnitCounts(Response):
-    available: int
-    reserved: int
+    """Units of a product."""
+
+    available: int = Field(description="Units that can be ordered.", examples=[10])
+    reserved: int = Field(description="Units in orders that are not shipped yet.", examples=[2])
 
 
 class StockFinding(Response):
-    """One thing that is wrong. `version` names a movement, `ref` and `ref_version` an order's or adjustment's doing.
+    """One inconsistency that the check found."""
 
-    `last_version` is set where several versions from `version` on are missing.
-    """
-
-    code: str
-    version: int | None
-    last_version: int | None = None
-    ref: str | None
-    ref_version: int | None
-    recorded: UnitCounts | None
-    expected: UnitCounts | None
+    code: str = Field(description="The kind of inconsistency.", examples=["missing-movement"])
+    version: int | None = Field(description="The version of the movement that it is about, if any.", examples=[7])
+    last_version: int | None = Field(
+        None, description="The last of several missing versions that begin at `version`; else null.", examples=[9]
+    )
+    ref: str | None = Field(
+        description="The id of the order or adjustment that it is about, if any.", examples=["0C8Z4V6T2R9QKX1M5N7P"]
+    )
+    ref_version: int | None = Field(description="The version of that order or adjustment.", examples=[2])
+    recorded: UnitCounts | None = Field(description="What the movement says, if there is one.")
+    expected: UnitCounts | None = Field(description="What it should say.")
 
 
 class StockDrift(Response):
-    product_id: str
-    available: UnitsDrift
-    reserved: UnitsDrift
-    findings: list[StockFinding]
-    findings_count: int
-    repaired_at: str | None
+    """A product whose stock is inconsistent."""
+
+    product_id: str = Field(description="The id of the product.", examples=["7"])
+    available: UnitsDrift = Field(description="The units that can be ordered.")
+    reserved: UnitsDrift = Field(description="The units in orders.")
+    findings: list[StockFinding] = Field(description="The first inconsistencies.")
+    findings_count: int = Field(description="How many inconsistencies there are.", examples=[1])
+    repaired_at: Timestamp | None = Field(description="When the product was repaired; null if it was not.")
 
     @classmethod
     def of(cls, drift: ProductDrift) -> "StockDrift":
@@ -72,18 +91,22 @@ class StockDrift(Response):
 
 
 class StockCheckResponse(Response):
-    """The last run; all null before the first. `drift` are the first 100 of `drift_count` products."""
+    """The latest run of the stock check; its fields are null before the first."""
 
-    id: str | None
-    status: RunStatus | None
-    full: bool | None
-    started_at: str | None
-    finished_at: str | None
-    checked: int | None
-    orders_checked: int | None
-    unsettled: int | None
-    drift_count: int | None
-    drift: list[StockDrift]
+    id: str | None = Field(description="The run's id.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
+    status: StockCheckStatus | None = Field(description="How far the run is.")
+    full: bool | None = Field(description="Whether it rechecks full histories.", examples=[False])
+    started_at: Timestamp | None = Field(description="When it started.")
+    finished_at: Timestamp | None = Field(description="When it finished; null while it runs.")
+    checked: int | None = Field(description="How many products were checked.", examples=[40])
+    orders_checked: int | None = Field(description="How many orders were checked.", examples=[7])
+    unsettled: int | None = Field(
+        description="How many products changed during the check, so that their latest movements are left to the next"
+        " run.",
+        examples=[0],
+    )
+    drift_count: int | None = Field(description="How many products are inconsistent.", examples=[0])
+    drift: list[StockDrift] = Field(description="The first 100 inconsistent products.")
 
     @classmethod
     def of(cls, run: CheckRun | None, drifts: Sequence[ProductDrift]) -> "StockCheckResponse":
@@ -91,7 +114,7 @@ class StockCheckResponse(Response):
             return cls.model_validate(dict.fromkeys(cls.model_fields) | {"drift": []})
         return cls(
             id=run.id,
-            status=cast(RunStatus, run.status),
+            status=cast(StockCheckStatus, run.status),
             full=run.full,
             started_at=run.started_at,
             finished_at=run.finished_at,
@@ -104,15 +127,15 @@ class StockCheckResponse(Response):
 
 
 class StockRepairResponse(Response):
-    """What a repair does (`repaired_at` is null) or did. `version` is that of its movement in the stock book."""
+    """What a repair did, or with `dry_run` would do."""
 
-    product_id: str
-    check_id: str
-    dry_run: bool
-    version: int
-    available: UnitsMoved
-    reserved: UnitsMoved
-    repaired_at: str | None
+    product_id: str = Field(description="The id of the product.", examples=["7"])
+    check_id: str = Field(description="The run whose findings are repaired.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
+    dry_run: bool = Field(description="Whether nothing was changed.", examples=[True])
+    version: int = Field(description="The version of the repair's own movement.", examples=[8])
+    available: UnitsChange = Field(description="The units that can be ordered.")
+    reserved: UnitsChange = Field(description="The units in orders.")
+    repaired_at: Timestamp | None = Field(description="When it was repaired; null with `dry_run`.")
 
     @classmethod
     def of(cls, repair: Repair, *, dry_run: bool) -> "StockRepairResponse":
@@ -121,8 +144,8 @@ class StockRepairResponse(Response):
             check_id=repair.run_id,
             dry_run=dry_run,
             version=repair.version,
-            available=UnitsMoved(before=repair.before.available, after=repair.after.available),
-            reserved=UnitsMoved(before=repair.before.reserved, after=repair.after.reserved),
+            available=UnitsChange(before=repair.before.available, after=repair.after.available),
+            reserved=UnitsChange(before=repair.before.reserved, after=repair.after.reserved),
             repaired_at=repair.repaired_at,
         )
 

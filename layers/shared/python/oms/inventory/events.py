@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import Field
+
 from oms.actors import System
 from oms.dynamodb import Key, batch_get_raw
 from oms.events import Event, EventActor, EventType, event_id
@@ -20,18 +22,22 @@ _CORRECTIONS = ("adjusted", "repaired")
 class StockEventData(Response):
     """A product's stock after the change."""
 
-    product_id: str
-    sku: str
-    name: str
-    available: int
-    reserved: int
-    on_hand: int
-    low_stock_threshold: int | None
+    product_id: str = Field(description="The id of the product.", examples=["1"])
+    sku: str = Field(description="The product's SKU.", examples=["COF-ESP-1000"])
+    name: str = Field(description="The product's name.", examples=["Espresso Beans Monte Chiaro, 1 kg"])
+    available: int = Field(description="Units that can be ordered.", examples=[4])
+    reserved: int = Field(description="Units in orders that are not shipped yet.", examples=[2])
+    on_hand: int = Field(description="`available` + `reserved`.", examples=[6])
+    low_stock_threshold: int | None = Field(
+        description="At this number of available units or fewer the product is low; null: never.", examples=[5]
+    )
 
 
 class StockAdjustedData(StockEventData):
-    adjustment: int
-    cause: str
+    """A product's stock after a correction."""
+
+    adjustment: int = Field(description="Units that were added, or, below zero, taken away.", examples=[10])
+    cause: str = Field(description="`adjusted` by a manager, or `repaired` after a stock check.", examples=["adjusted"])
 
 
 EVENTS = [

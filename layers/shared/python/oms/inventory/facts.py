@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from oms.inventory.models import StockItem
-from oms.orders.states import Status, stock_effect
+from oms.orders.states import OrderStatus, stock_effect
 
 type RawItem = Mapping[str, Any]
 
@@ -85,11 +85,11 @@ def of_order(order: RawItem) -> Iterator[Fact]:
             drawn[stock] = drawn.get(stock, 0) + int(draw["M"]["quantity"]["N"])
     for number, item in enumerate(order["history"]["L"], 1):
         entry = item["M"]
-        status = Status(entry["to"]["S"])
+        status = OrderStatus(entry["to"]["S"])
         effect = stock_effect(status, restocked=bool(entry.get("restocked", {}).get("BOOL")))
         if not effect:
             continue
-        name = "created" if status is Status.PENDING else status
+        name = "created" if status is OrderStatus.PENDING else status
         for stock, units in drawn.items():
             yield Fact(
                 stock=stock,

@@ -6,15 +6,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from oms import texts
 from oms.inventory.models import Movement, Product, StockItem
-from oms.money import Money, to_text
+from oms.money import CurrencyCode, Money, MoneyText, to_text
 from oms.schemas import (
     Flag,
     Form,
     KeyName,
+    NextCursor,
     PageQuery,
     PartialRequest,
     Request,
     Response,
+    Timestamp,
     VisibleText,
     any_of,
     whole_number,
@@ -32,39 +34,98 @@ AttributeText = Annotated[str, StringConstraints(max_length=500)]
 AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(texts.visible)]
 Attributes = Annotated[dict[AttributeName, AttributeText], Field(max_length=50)]
 Units = Annotated[int, Field(ge=0, le=MAX_UNITS)]
-Sort = Literal["name", "-name", "price", "-price", "created_at", "-created_at"]
+type ProductStatus = Annotated[
+    Literal["active", "archived"],
+    Field(description="`active`: on sale; `archived`: hidden from customers, and cannot be ordered."),
+]
+type ProductSort = Annotated[
+    Literal["name", "-name", "price", "-price", "created_at", "-created_at"],
+    Field(description="An order of products; descending with `-`."),
+]
 
 
 class ProductText(Request):
     """What creating and replacing a product have in common."""
 
-    sku: Sku
-    name: Name
-    description: Description | None = None
-    category: CategoryName
-    price: Money
-    low_stock_threshold: Units | None = None
-    attributes: Attributes = Field(default_factory=dict)
+    sku: Sku = Field(
+        description="The shop's own key of the product. Unique; upper and lower case do not make a difference. It "
+        "cannot be changed later.",
+        examples=["COF-TRY-0250"],
+    )
+    name: Name = Field(description="The product's name.", examples=["Espresso Beans Sampler, 250 g"])
+    description: Description | None = Field(
+        None, description="What a customer should know about the product.", examples=["Three roasts to try."]
+    )
+    category: CategoryName = Field(
+        description="The category, created with its first product. Products of the same name of a category belong "
+        "together.",
+        examples=["Coffee"],
+    )
+    price: Money = Field(
+        description="The price of one unit. Orders that exist keep the price they were placed at.", examples=["9.90"]
+    )
+    low_stock_threshold: Units | None = Field(
+        None,
+        description="At this number of available units or fewer the product is low, and `stock.low` is published. If"
+        " it is null or not sent, it is never low.",
+        examples=[5],
+    )
+    attributes: Attributes = Field(
+        default_factory=dict, description="Names and values of your own, at most 50.", examples=[{"roast": "medium"}]
+    )
 
 
 class CreateProductRequest(ProductText):
-    stock: Units = 0
+    """A product to create."""
+
+    stock: Units = Field(0, description="How many units are on hand at first. If it is not sent, none.", examples=[100])
 
 
 class ReplaceProductRequest(ProductText):
-    status: Literal["active", "archived"]
+    """All editable fields of a product: an optional field that is not sent is reset."""
+
+    status: ProductStatus = Field(
+        description="`archived` takes the product off sale: customers do not see it, and it cannot be ordered.",
+        examples=["active"],
+    )
 
 
 class UpdateProductRequest(PartialRequest):
-    """What is left out stays; null clears the description, the low-stock threshold and the attributes."""
+    """Fields to change. A field that is not sent stays as it is; null clears it."""
 
-    name: Name = Field(default_factory=str)
-    description: Description | None = None
-    category: CategoryName = Field(default_factory=str)
-    price: Money = Field(default_factory=int)
-    low_stock_threshold: Units | None = None
-    attributes: Attributes | None = Field(None, description="All of them: those left out are removed")
-    status: Literal["active", "archived"] = Field(default_factory=lambda: "active")
+    name: Name = Field(
+        default_factory=str, description="The product's name.", examples=["Espresso Beans Sampler, 250 g"]
+    )
+    description: Description | None = Field(
+        None,
+        description="What a customer should know about the product; null clears it.",
+        examples=["Three roasts to try."],
+    )
+    category: CategoryName = Field(
+        default_factory=str, description="The category, created with its first product.", examples=["Coffee"]
+    )
+    price: Money = Field(
+        default_factory=int,
+        description="The price of one unit. Orders that exist keep the price they were placed at.",
+        examples=["9.90"],
+    )
+    low_stock_threshold: Units | None = Field(
+        None,
+        description="At this number of available units or fewer the product is low, and `stock.low` is published; "
+        "null: never.",
+        examples=[5],
+    )
+    attributes: Attributes | None = Field(
+        None,
+        description="All names and values of your own, at most 50: those that are left out are removed, null removes"
+        " all.",
+        examples=[{"roast": "medium"}],
+    )
+    status: ProductStatus = Field(
+        default_factory=lambda: "active",
+        description="`archived` takes the product off sale: customers do not see it, and it cannot be ordered.",
+        examples=["active"],
+    )
 
 
 def _not_zero(adjustment: int) -> int:
@@ -74,24 +135,57 @@ def _not_zero(adjustment: int) -> int:
 
 
 class AdjustStockRequest(Request):
-    adjustment: Annotated[int, Field(ge=-MAX_UNITS, le=MAX_UNITS), AfterValidator(_not_zero)]
-    reason: Annotated[str, VisibleText(500)]
+    """A change of the units on hand."""
+
+    adjustment: Annotated[int, Field(ge=-MAX_UNITS, le=MAX_UNITS), AfterValidator(_not_zero)] = Field(
+        description="How many units to add, or, below zero, to take away. Not 0.", examples=[10]
+    )
+    reason: Annotated[str, VisibleText(500)] = Field(
+        description="Why, for the product's movements.", examples=["Delivery from the supplier"]
+    )
 
 
 class ListProductsQuery(PageQuery):
     category: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
-        None, description="The name, in any form of blanks and accents; several are separated by commas"
+        None,
+        description="Products of this category, in any form of blanks and accents; of several, separated by commas.",
+        examples=["Coffee"],
     )
     q: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
-        None, description="How the name begins, whatever the case; sorts by name"
+        None,
+        description="Products whose name begins with this text, in upper or lower case. Sorts by name.",
+        examples=["espresso"],
     )
-    sku: Sku | None = Field(None, description="How the SKU begins, whatever the case; sorts by SKU")
-    min_price: Money | None = Field(None, description="Sorts by price")
-    max_price: Money | None = Field(None, description="Sorts by price")
-    in_stock: Flag | None = Field(None, description="Whether units are available")
-    low_stock: Flag | None = Field(None, description="Whether no more than the low-stock threshold are available")
-    status: any_of("active", "archived") | None = None  # type: ignore[valid-type]
-    sort: Sort | None = None
+    sku: Sku | None = Field(
+        None,
+        description="Products whose SKU begins with this text, in upper or lower case. Sorts by SKU.",
+        examples=["COF-"],
+    )
+    min_price: Money | None = Field(
+        None, description="Products of this price or more. Sorts by price.", examples=["10"]
+    )
+    max_price: Money | None = Field(
+        None, description="Products of this price or less. Sorts by price.", examples=["50"]
+    )
+    in_stock: Flag | None = Field(
+        None, description="`true`: products with available units; `false`: products without.", examples=[True]
+    )
+    low_stock: Flag | None = Field(
+        None,
+        description="`true`: products with no more available units than their low-stock threshold; `false`: all "
+        "others.",
+        examples=[True],
+    )
+    status: any_of("active", "archived") | None = Field(  # type: ignore[valid-type]
+        None,
+        description="Products that are on sale, archived, or either. Without it, those on sale.",
+    )
+    sort: ProductSort | None = Field(
+        None,
+        description="The order of the list, descending with `-`. Some combinations with filters have no index: the "
+        "answer is a 422 that says which.",
+        examples=["price"],
+    )
 
     @field_validator("max_price")
     @classmethod
@@ -103,27 +197,35 @@ class ListProductsQuery(PageQuery):
 
 
 class ProductResponse(Response):
-    id: str
-    sku: str
-    name: str
-    description: str | None
-    category: str
-    price: str
-    currency: str
-    attributes: dict[str, str]
-    status: Literal["active", "archived"]
-    available: int
-    version: int
-    created_at: str
-    updated_at: str
+    """A product as customers see it."""
+
+    id: str = Field(description="The id of the product.", examples=["1"])
+    sku: str = Field(description="The shop's own key of the product.", examples=["COF-ESP-1000"])
+    name: str = Field(description="The product's name.", examples=["Espresso Beans Monte Chiaro, 1 kg"])
+    description: str | None = Field(
+        description="What a customer should know about the product.", examples=["Three roasts to try."]
+    )
+    category: str = Field(description="The product's category.", examples=["Coffee"])
+    price: MoneyText = Field(description="The price of one unit.")
+    currency: CurrencyCode
+    attributes: dict[str, str] = Field(description="The shop's own names and values.", examples=[{"roast": "medium"}])
+    status: ProductStatus = Field(description="`active` if the product is on sale.")
+    available: int = Field(description="Units that can be ordered now.", examples=[4998])
+    version: int = Field(
+        description="Raised by each change of the editable fields, not by stock; also in the `ETag`.", examples=[1]
+    )
+    created_at: Timestamp = Field(description="When the product was created.")
+    updated_at: Timestamp = Field(description="When its editable fields changed last.")
 
 
 class ManagedProductResponse(ProductResponse):
     """A product as managers and admins see it."""
 
-    reserved: int
-    on_hand: int
-    low_stock_threshold: int | None
+    reserved: int = Field(description="Units in orders that are not shipped yet.", examples=[2])
+    on_hand: int = Field(description="`available` + `reserved`.", examples=[5000])
+    low_stock_threshold: int | None = Field(
+        description="At this number of available units or fewer the product is low; null: never.", examples=[5]
+    )
 
 
 def product_response(product: Product, stock: StockItem) -> ProductResponse:
@@ -159,15 +261,21 @@ def _seen_by_all(product: Product, stock: StockItem) -> dict[str, Any]:
 
 
 class ProductPage(Response):
-    items: list[ManagedProductResponse | ProductResponse]
-    next_cursor: str | None
+    """A page of products."""
+
+    items: list[ManagedProductResponse | ProductResponse] = Field(
+        description="The products of this page. Managers and admins see their stock in full."
+    )
+    next_cursor: NextCursor
 
 
 class StockResponse(Response):
-    product_id: str
-    on_hand: int
-    available: int
-    reserved: int
+    """A product's stock after an adjustment."""
+
+    product_id: str = Field(description="The id of the product.", examples=["1"])
+    on_hand: int = Field(description="`available` + `reserved`.", examples=[5010])
+    available: int = Field(description="Units that can be ordered now.", examples=[5008])
+    reserved: int = Field(description="Units in orders that are not shipped yet.", examples=[2])
 
     @classmethod
     def of(cls, stock: StockItem) -> "StockResponse":
@@ -179,21 +287,28 @@ class StockResponse(Response):
         )
 
 
-class UnitsMoved(Response):
-    before: int
-    after: int
+class UnitsChange(Response):
+    """A number of units before and after a movement."""
+
+    before: int = Field(description="Units before.", examples=[10])
+    after: int = Field(description="Units after.", examples=[8])
 
 
 class MovementResponse(Response):
-    """One line of the stock book. `version` is the stock item's after it; `ref` names the order or adjustment."""
+    """One change of a product's stock."""
 
-    version: int
-    at: str
-    cause: str
-    actor: str
-    ref: str
-    available: UnitsMoved
-    reserved: UnitsMoved
+    version: int = Field(
+        description="The stock's version after the movement: 1, 2, 3 and so on without gaps.", examples=[2]
+    )
+    at: Timestamp = Field(description="When it happened.")
+    cause: str = Field(
+        description="What changed the stock, such as `order-created`, `order-shipped` or `adjusted`.",
+        examples=["order-created"],
+    )
+    actor: str = Field(description="The user who did it, or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    ref: str = Field(description="The id of the order or adjustment behind it.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
+    available: UnitsChange = Field(description="Units that can be ordered.")
+    reserved: UnitsChange = Field(description="Units in orders that are not shipped yet.")
 
     @classmethod
     def of(cls, movement: Movement) -> "MovementResponse":
@@ -203,27 +318,35 @@ class MovementResponse(Response):
             cause=movement.cause,
             actor=movement.actor,
             ref=movement.ref,
-            available=UnitsMoved(before=movement.available_before, after=movement.available_after),
-            reserved=UnitsMoved(before=movement.reserved_before, after=movement.reserved_after),
+            available=UnitsChange(before=movement.available_before, after=movement.available_after),
+            reserved=UnitsChange(before=movement.reserved_before, after=movement.reserved_after),
         )
 
 
 class MovementPage(Response):
-    items: list[MovementResponse]
-    next_cursor: str | None
+    """A page of movements, newest first."""
+
+    items: list[MovementResponse] = Field(description="The movements of this page.")
+    next_cursor: NextCursor
 
 
 class ListCategoriesQuery(PageQuery):
     """Pages are as long as they can be by default: few shops have more categories."""
 
-    limit: Annotated[int, BeforeValidator(whole_number)] = Field(100, ge=1, le=100)
+    limit: Annotated[int, BeforeValidator(whole_number)] = Field(
+        100, ge=1, le=100, description="How many items a page has at most."
+    )
 
 
 class CategoryResponse(Response):
-    name: str
-    product_count: int
+    """A category of products."""
+
+    name: str = Field(description="The category's name.", examples=["Coffee"])
+    product_count: int = Field(description="How many products on sale it has.", examples=[7])
 
 
 class CategoryList(Response):
-    items: list[CategoryResponse]
-    next_cursor: str | None
+    """A page of categories."""
+
+    items: list[CategoryResponse] = Field(description="The categories of this page, by name.")
+    next_cursor: NextCursor

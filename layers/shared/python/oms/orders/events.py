@@ -3,17 +3,17 @@
 from oms.events import Event, EventActor, EventType, event_id
 from oms.orders.models import Order
 from oms.orders.schemas import OrderResponse, order_response
-from oms.orders.states import Status
+from oms.orders.states import OrderStatus
 from oms.streams import Change
 
 _SAYS = {
-    Status.PENDING: ("created", "An order was placed; its stock is reserved"),
-    Status.CONFIRMED: ("confirmed", "The merchant has confirmed an order"),
-    Status.SHIPPED: ("shipped", "An order has left the house"),
-    Status.DELIVERED: ("delivered", "An order has reached its customer"),
-    Status.CANCELLED: ("cancelled", "An order was cancelled; its stock is available again"),
-    Status.EXPIRED: ("expired", "A pending order was not confirmed in time; its stock is available again"),
-    Status.RETURNED: ("returned", "An order has come back"),
+    OrderStatus.PENDING: ("created", "An order was placed; its stock is reserved"),
+    OrderStatus.CONFIRMED: ("confirmed", "The merchant has confirmed an order"),
+    OrderStatus.SHIPPED: ("shipped", "An order has left the house"),
+    OrderStatus.DELIVERED: ("delivered", "An order has reached its customer"),
+    OrderStatus.CANCELLED: ("cancelled", "An order was cancelled; its stock is available again"),
+    OrderStatus.EXPIRED: ("expired", "A pending order was not confirmed in time; its stock is available again"),
+    OrderStatus.RETURNED: ("returned", "An order has come back"),
 }
 _NAMES = {status: f"order.{word}" for status, (word, _) in _SAYS.items()}
 EVENTS = [EventType(_NAMES[status], OrderResponse, says) for status, (_, says) in _SAYS.items()]
@@ -32,7 +32,7 @@ def events_of(change: Change) -> list[Event[OrderResponse]]:
 def event_of(order: Order) -> Event[OrderResponse]:
     """The event of an order's latest transition."""
     entry = order.history[-1]
-    name = _NAMES[Status(entry.to)]
+    name = _NAMES[OrderStatus(entry.to)]
     return Event(
         id=event_id(name, entry.at, order.id, order.version),
         type=name,

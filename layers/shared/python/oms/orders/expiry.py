@@ -12,7 +12,7 @@ from oms.dynamodb import batch_get, patience
 from oms.errors import InvalidTransitionError, OmsError
 from oms.orders import moves
 from oms.orders.models import OPEN_ORDERS, Order
-from oms.orders.states import Status
+from oms.orders.states import OrderStatus
 from oms.pages import HIGHEST, Range, merged_page
 from oms.settings import settings
 
@@ -76,7 +76,7 @@ def _due(shard: int, has_time: Callable[[], bool]) -> Iterator[Order]:
     """
     now = clock.now()
     newest = clock.timestamp(now - settings().shortest_hold) + HIGHEST
-    partition = f"{Status.PENDING}#{shard}"
+    partition = f"{OrderStatus.PENDING}#{shard}"
     position: str | None = None
     while True:
         page = merged_page(OPEN_ORDERS, [partition], Range(100, high=newest, after=position))

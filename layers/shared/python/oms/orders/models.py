@@ -3,7 +3,7 @@
 from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute
 
 from oms.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
-from oms.orders.states import OPEN, Status
+from oms.orders.states import OPEN, OrderStatus
 from oms.pages import Index
 from oms.settings import settings
 
@@ -102,7 +102,7 @@ def created_shard(number: int) -> str:
 
 def open_shard(status: str, number: int) -> str | None:
     """Where an order of this status stands in the index of open orders, if it does."""
-    return f"{status}#{number}" if Status(status) in OPEN else None
+    return f"{status}#{number}" if OrderStatus(status) in OPEN else None
 
 
 def shard_number(order: Order) -> int:

@@ -25,12 +25,12 @@ from oms.orders.states import (
     RETURN,
     SHIP,
     Move,
-    Status,
+    OrderStatus,
     StockEffect,
     stock_effect,
 )
 from oms.orders.transitions import Origin, cause_of, stock_actions
-from oms.schemas import NoFields, Request
+from oms.schemas import EmptyRequest, Request
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Asked[Body: Request]:
     check: Callable[[Order], None] = lambda _: None
 
 
-def confirm_order(order_id: str, asked: Asked[NoFields]) -> Written[Order]:
+def confirm_order(order_id: str, asked: Asked[EmptyRequest]) -> Written[Order]:
     return _move(order_id, CONFIRM, asked)
 
 
@@ -58,7 +58,7 @@ def ship_order(order_id: str, asked: Asked[ShipRequest]) -> Written[Order]:
     return _move(order_id, SHIP, asked, parcel=asked.body)
 
 
-def deliver_order(order_id: str, asked: Asked[NoFields]) -> Written[Order]:
+def deliver_order(order_id: str, asked: Asked[EmptyRequest]) -> Written[Order]:
     return _move(order_id, DELIVER, asked)
 
 
@@ -77,7 +77,7 @@ def expire_order(order_id: str, *, now: datetime, seen: Order | None = None) -> 
         if order.expires_at is None or clock.instant(order.expires_at) > now:
             raise InvalidTransitionError("The order is not due.")
 
-    return _move(order_id, EXPIRE, Asked(System(), NoFields(), check=is_due), seen=seen)
+    return _move(order_id, EXPIRE, Asked(System(), EmptyRequest(), check=is_due), seen=seen)
 
 
 def _move[Body: Request](
@@ -124,7 +124,7 @@ def _write(order: Order, entry: HistoryEntry, parcel: ShipRequest | None) -> Ord
     """Writes the transition if the order is still as it was read; TryAgainError if it is not."""
     unchanged = (Order.status == order.status) & (Order.version == order.version)
     actions = _enter(order, entry, parcel)
-    effect = stock_effect(Status(entry.to), restocked=bool(entry.restocked))
+    effect = stock_effect(OrderStatus(entry.to), restocked=bool(entry.restocked))
     try:
         if effect:
             _write_with_stock(order, actions, unchanged, effect)
@@ -144,7 +144,7 @@ def _write(order: Order, entry: HistoryEntry, parcel: ShipRequest | None) -> Ord
 
 def _enter(order: Order, entry: HistoryEntry, parcel: ShipRequest | None) -> list[Action]:
     """Puts the order into the entry's state, in memory, and returns the actions that do the same in the table."""
-    target = Status(entry.to)
+    target = OrderStatus(entry.to)
     order.status = target
     order.version += 1
     order.updated_at = entry.at
@@ -162,7 +162,7 @@ def _enter(order: Order, entry: HistoryEntry, parcel: ShipRequest | None) -> lis
     if parcel is not None:
         order.shipment = Shipment(**parcel.model_dump(), shipped_at=entry.at)
         actions.append(Order.shipment.set(order.shipment))
-    if target is Status.CANCELLED and entry.reason is not None:
+    if target is OrderStatus.CANCELLED and entry.reason is not None:
         order.cancel_reason = entry.reason
         actions.append(Order.cancel_reason.set(entry.reason))
     return actions

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from oms.orders.models import Order
-from oms.orders.states import Status
+from oms.orders.states import OrderStatus
 
 
 def versions(order: Order) -> Iterator[Order]:
@@ -15,8 +15,8 @@ def versions(order: Order) -> Iterator[Order]:
         was = Order.from_raw_data(order.serialize())
         was.history = order.history[:number]
         was.version, was.status, was.updated_at = number, entry.to, entry.at
-        if all(it.to != Status.SHIPPED for it in was.history):
+        if all(it.to != OrderStatus.SHIPPED for it in was.history):
             was.shipment = None
-        if entry.to != Status.CANCELLED:
+        if entry.to != OrderStatus.CANCELLED:
             was.cancel_reason = None
         yield was

@@ -12,10 +12,22 @@ from pydantic import (
 )
 
 from oms import texts
-from oms.money import Money, TotalMoney, to_text
+from oms.money import CurrencyCode, Money, MoneyText, TotalMoney, to_text
 from oms.orders.models import HistoryEntry, Line, Order
-from oms.orders.states import Status
-from oms.schemas import From, PageQuery, ProductId, Request, Response, Span, To, VisibleText, any_of
+from oms.orders.states import OrderStatus
+from oms.schemas import (
+    From,
+    NextCursor,
+    PageQuery,
+    ProductId,
+    Request,
+    Response,
+    Span,
+    Timestamp,
+    To,
+    VisibleText,
+    any_of,
+)
 from oms.settings import settings
 
 if TYPE_CHECKING:
@@ -49,15 +61,25 @@ OptionalLine = Annotated[Text, AfterValidator(texts.one_line)]
 
 
 class ShippingAddress(Request):
-    name: RequiredText
-    line1: RequiredText
-    line2: OptionalLine | None = None
-    city: RequiredText
-    postal_code: RequiredText | None = Field(
-        None, description="Left out in countries that have none, such as HK or AE", examples=["10625"]
+    """Where to send an order."""
+
+    name: RequiredText = Field(description="The recipient: a person or a company.", examples=["Alice Moreau"])
+    line1: RequiredText = Field(description="Street and number, or a post office box.", examples=["12 Rue des Lilas"])
+    line2: OptionalLine | None = Field(
+        None, description="Anything that `line1` does not hold: building, floor, care of.", examples=["Bâtiment B"]
     )
-    region: OptionalLine | None = None
-    country: Annotated[str, AfterValidator(_country), Field(description="ISO 3166-1 alpha-2", examples=["DE"])]
+    city: RequiredText = Field(description="The city or town.", examples=["Lyon"])
+    postal_code: RequiredText | None = Field(
+        None, description="The postal code. Left out in countries that have none, such as HK or AE.", examples=["69003"]
+    )
+    region: OptionalLine | None = Field(
+        None,
+        description="State, province or county, where the country uses one in addresses.",
+        examples=["Auvergne-Rhône-Alpes"],
+    )
+    country: Annotated[str, AfterValidator(_country)] = Field(
+        description="The country's ISO 3166-1 alpha-2 code, in capitals.", examples=["FR"]
+    )
 
     def stored(self) -> dict[str, str | None]:
         """As an order keeps it. A postal code that there is none of is empty: versions from when it was required read
@@ -67,30 +89,45 @@ class ShippingAddress(Request):
 
 
 class OrderItem(Request):
+    """Units of one product."""
+
     product_id: ProductId
-    quantity: Annotated[int, Field(ge=1, le=10_000)]
+    quantity: Annotated[int, Field(ge=1, le=10_000)] = Field(description="How many units to order.", examples=[2])
 
 
 class CreateOrderRequest(Request):
-    """Also the body of a quote. Items of one product are merged at its first position.
+    """What to order, and where to send it. Its total may be at most 10^15 minor units of the currency."""
 
-    The total with shipping may be at most 10^15 minor units of the currency.
-    """
-
-    items: Annotated[list[OrderItem], Field(min_length=1, max_length=MAX_LINES)]
-    shipping_cost: Money = 0
-    shipping_address: ShippingAddress | None = None
-    note: Text | None = None
+    items: Annotated[list[OrderItem], Field(min_length=1, max_length=MAX_LINES)] = Field(
+        description="What to order. Items of the same product are merged at the position of the first."
+    )
+    shipping_cost: Money = Field(
+        0,
+        description="What the customer pays for shipping. If it is not sent, it is the shop's flat rate if there is "
+        "one, else 0. A customer may not send more than the shop's maximum, nor anything else than its "
+        "flat rate.",
+        examples=["4.90"],
+    )
+    shipping_address: ShippingAddress | None = Field(
+        None, description="Where to send the order; null or not sent if nothing is shipped."
+    )
+    note: Text | None = Field(None, description="A note of the customer to the shop.", examples=["Please ring twice."])
     expected_total: TotalMoney | None = Field(
         None,
-        description="The total that the customer has seen. An order that would cost more is refused with "
-        "`price-changed` and the new quote; one that costs less is placed. A quote ignores it.",
-        examples=["58.90"],
+        description="The total that the customer has seen. An order that would cost more is refused with `price-"
+        "changed` and the new quote; one that costs less is placed. A quote ignores it.",
+        examples=["1000.00"],
     )
 
 
 class CancelRequest(Request):
-    reason: Text | None = None
+    """Why an order is cancelled."""
+
+    reason: Text | None = Field(
+        None,
+        description="Shown in the order and its history, and mailed to the customer.",
+        examples=["Ordered by mistake"],
+    )
 
 
 def _https(url: str) -> str:
@@ -108,31 +145,59 @@ def _https(url: str) -> str:
 
 
 class ShipRequest(Request):
-    carrier: RequiredText
-    tracking_number: RequiredText
-    tracking_url: Annotated[Text, AfterValidator(_https)] | None = None
+    """How an order was sent."""
+
+    carrier: RequiredText = Field(description="The carrier's name.", examples=["DHL"])
+    tracking_number: RequiredText = Field(
+        description="The carrier's number of the parcel.", examples=["00340434161094042557"]
+    )
+    tracking_url: Annotated[Text, AfterValidator(_https)] | None = Field(
+        None,
+        description="Where the customer can follow the parcel: an https URL. It is mailed to the customer.",
+        examples=["https://www.dhl.de/en/privatkunden.html?piececode=00340434161094042557"],
+    )
 
 
 class ReturnRequest(Request):
-    reason: Text | None = None
-    restock: bool = Field(True, description="Whether the units can be sold again")
+    """What becomes of the goods that came back."""
+
+    reason: Text | None = Field(None, description="Why the goods came back.", examples=["Wrong size"])
+    restock: bool = Field(
+        True, description="Whether the units can be sold again. If it is not sent, they can.", examples=[True]
+    )
 
 
 class ListOrdersQuery(Span, PageQuery):
-    status: any_of(*Status) | None = None  # type: ignore[valid-type]
-    from_: From | None = Field(None, alias="from")
-    to: To | None = None
-    customer_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    status: any_of(*OrderStatus) | None = Field(  # type: ignore[valid-type]
+        None,
+        description="Orders that have one of these statuses now.",
+    )
+    from_: From | None = Field(
+        None,
+        alias="from",
+        description="Orders created at this time or later; a date means the beginning of that day in "
+        "the shop's time zone.",
+    )
+    to: To | None = Field(
+        None, description="Orders created before this time; a date includes that whole day in the shop's time zone."
+    )
+    customer_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = Field(
+        None, description="Orders of this customer.", examples=["0C8Z4V6T2R9QKX1M5N7P"]
+    )
 
 
 class LineResponse(Response):
-    product_id: str
-    sku: str
-    name: str
-    category: str = Field(description="As it was when the order was placed; empty in orders from before it was kept")
-    quantity: int
-    unit_price: str
-    line_total: str
+    """A line of an order or a quote, with the product as it was then."""
+
+    product_id: str = Field(description="The id of the product.", examples=["1"])
+    sku: str = Field(description="The product's SKU.", examples=["COF-ESP-1000"])
+    name: str = Field(description="The product's name.", examples=["Espresso Beans Monte Chiaro, 1 kg"])
+    category: str = Field(
+        description="The product's category. It is empty in orders that are older than this field.", examples=["Coffee"]
+    )
+    quantity: int = Field(description="How many units.", examples=[2])
+    unit_price: MoneyText = Field(description="The price of one unit.")
+    line_total: MoneyText = Field(description="`quantity` × `unit_price`.", examples=["49.80"])
 
     @classmethod
     def of(cls, line: Line) -> "LineResponse":
@@ -148,52 +213,72 @@ class LineResponse(Response):
 
 
 class AddressResponse(Response):
-    name: str
-    line1: str
-    line2: str | None
-    city: str
-    postal_code: Annotated[str | None, BeforeValidator(lambda code: code or None)]
-    region: str | None
-    country: str
+    """Where an order is sent."""
+
+    name: str = Field(description="The recipient.", examples=["Alice Moreau"])
+    line1: str = Field(description="Street and number, or a post office box.", examples=["12 Rue des Lilas"])
+    line2: str | None = Field(description="Building, floor or care of.", examples=["Bâtiment B"])
+    city: str = Field(description="The city or town.", examples=["Lyon"])
+    postal_code: Annotated[str | None, BeforeValidator(lambda code: code or None)] = Field(
+        description="The postal code; null in countries that have none.", examples=["69003"]
+    )
+    region: str | None = Field(description="State, province or county.", examples=["Auvergne-Rhône-Alpes"])
+    country: str = Field(description="The country's ISO 3166-1 alpha-2 code.", examples=["FR"])
 
 
 class ShipmentResponse(Response):
-    carrier: str
-    tracking_number: str
-    tracking_url: str | None
-    shipped_at: str
+    """How an order was sent."""
+
+    carrier: str = Field(description="The carrier's name.", examples=["DHL"])
+    tracking_number: str = Field(description="The carrier's number of the parcel.", examples=["00340434161094042557"])
+    tracking_url: str | None = Field(
+        description="Where to follow the parcel, if the shop named a page.",
+        examples=["https://www.dhl.de/en/privatkunden.html?piececode=00340434161094042557"],
+    )
+    shipped_at: Timestamp = Field(description="When the order was marked as shipped.")
 
 
 class OrderResponse(Response):
-    id: str
-    number: str
-    status: Status
-    customer_id: str
-    items: list[LineResponse]
-    subtotal: str
-    shipping_cost: str
-    total: str
-    currency: str
-    shipping_address: AddressResponse | None
-    note: str | None
-    created_at: str
-    updated_at: str
-    expires_at: str | None
-    version: int
-    shipment: ShipmentResponse | None
-    cancel_reason: str | None
+    """An order as its customer sees it."""
+
+    id: str = Field(description="The order's id, for paths.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
+    number: str = Field(
+        description="The order's number, for people: its date and ten characters of its id.",
+        examples=["20260131-0C8Z4V6T2R"],
+    )
+    status: OrderStatus = Field(description="Where the order is now.")
+    customer_id: str = Field(description="The user who placed it.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    items: list[LineResponse] = Field(description="Its lines, at most one for each product.")
+    subtotal: MoneyText = Field(description="The sum of its lines.", examples=["49.80"])
+    shipping_cost: MoneyText = Field(description="What the customer pays for shipping.", examples=["4.90"])
+    total: MoneyText = Field(description="`subtotal` + `shipping_cost`.", examples=["54.70"])
+    currency: CurrencyCode
+    shipping_address: AddressResponse | None = Field(description="Where it is sent; null if nothing is shipped.")
+    note: str | None = Field(description="The customer's note.", examples=["Please ring twice."])
+    created_at: Timestamp = Field(description="When it was placed.")
+    updated_at: Timestamp = Field(description="When it changed last.")
+    expires_at: Timestamp | None = Field(
+        description="Until when its stock is reserved if it is not confirmed; null once it is no longer pending."
+    )
+    version: int = Field(description="Raised by each change; also in the `ETag`.", examples=[1])
+    shipment: ShipmentResponse | None = Field(description="How it was sent; null before that.")
+    cancel_reason: str | None = Field(
+        description="Why it was cancelled, if a reason was given.", examples=["Ordered by mistake"]
+    )
 
 
 class CustomerResponse(Response):
-    email: str
-    first_name: str
-    last_name: str | None
+    """The customer of an order."""
+
+    email: str = Field(description="The customer's e-mail address.", examples=["alice@demo.example"])
+    first_name: str = Field(description="The customer's first name.", examples=["Alice"])
+    last_name: str | None = Field(description="The customer's last name.", examples=["Moreau"])
 
 
 class ManagedOrderResponse(OrderResponse):
     """An order as managers and admins see it."""
 
-    customer: CustomerResponse | None
+    customer: CustomerResponse | None = Field(description="Who placed it; null if the account no longer exists.")
 
 
 def order_response(order: Order) -> OrderResponse:
@@ -214,7 +299,7 @@ def _seen_by_all(order: Order) -> dict[str, Any]:
     return {
         "id": order.id,
         "number": order.number,
-        "status": Status(order.status),
+        "status": OrderStatus(order.status),
         "customer_id": order.customer_id,
         "items": [LineResponse.of(line) for line in order.lines],
         "subtotal": to_text(order.subtotal),
@@ -233,49 +318,65 @@ def _seen_by_all(order: Order) -> dict[str, Any]:
 
 
 class OrderPage(Response):
-    items: list[ManagedOrderResponse | OrderResponse]
-    next_cursor: str | None
+    """A page of orders, newest first."""
+
+    items: list[ManagedOrderResponse | OrderResponse] = Field(
+        description="The orders of this page. Managers and admins see the customer too."
+    )
+    next_cursor: NextCursor
 
 
 class ShortfallResponse(Response):
-    product_id: str
-    requested: int
-    available: int
+    """A product of which fewer units are available than requested."""
+
+    product_id: str = Field(description="The id of the product.", examples=["14"])
+    requested: int = Field(description="Units in the request.", examples=[2])
+    available: int = Field(description="Units that are available.", examples=[0])
 
 
 class LineLimitResponse(Response):
     """A line with more units than this customer may order of a product."""
 
-    product_id: str = Field(examples=["7"])
-    requested: int = Field(description="Units in the request", examples=[40])
-    allowed: int = Field(description="Units that the customer may order now", examples=[5])
+    product_id: str = Field(description="The id of the product.", examples=["7"])
+    requested: int = Field(description="Units in the request.", examples=[40])
+    allowed: int = Field(description="Units that the customer may order now.", examples=[5])
 
 
 class UnitsLimitResponse(Response):
-    requested: int = Field(description="Units of all lines together", examples=[320])
-    allowed: int = Field(description="Units that the customer may have in one order", examples=[50])
+    """More units than this customer may order at once."""
+
+    requested: int = Field(description="Units of all lines together.", examples=[320])
+    allowed: int = Field(description="Units that the customer may have in one order.", examples=[50])
 
 
 class ValueLimitResponse(Response):
-    requested: str = Field(description="The goods of the request, without shipping", examples=["310338.10"])
-    allowed: str = Field(description="The goods that the customer may have in one order", examples=["500.00"])
+    """Goods of more value than this customer may order at once."""
+
+    requested: MoneyText = Field(
+        description="The value of the goods in the request, without shipping.", examples=["310338.10"]
+    )
+    allowed: MoneyText = Field(description="The value that the goods of one order may have.", examples=["500.00"])
 
 
 class QuoteResponse(Response):
-    items: list[LineResponse]
-    subtotal: str
-    shipping_cost: str
-    total: str
-    currency: str
-    shortfalls: list[ShortfallResponse]
+    """What an order would cost now. Nothing is reserved, and prices may change before it is placed."""
+
+    items: list[LineResponse] = Field(description="The priced lines.")
+    subtotal: MoneyText = Field(description="The sum of the lines.", examples=["49.80"])
+    shipping_cost: MoneyText = Field(description="What the customer pays for shipping.", examples=["4.90"])
+    total: MoneyText = Field(description="`subtotal` + `shipping_cost`.", examples=["54.70"])
+    currency: CurrencyCode
+    shortfalls: list[ShortfallResponse] = Field(
+        description="Products that are short; an order of them would be refused. Empty if all are available."
+    )
     limits: list[LineLimitResponse] = Field(
-        description="Lines over the customer's share of a product's stock; an order with them is refused"
+        description="Lines over the customer's share of a product's stock; an order with them is refused."
     )
     order_units: UnitsLimitResponse | None = Field(
-        description="Set where the order has more units than the customer may order at once"
+        description="Set if there are more units than the customer may order at once."
     )
     order_value: ValueLimitResponse | None = Field(
-        description="Set where the goods are worth more than the customer may order at once"
+        description="Set if the goods are worth more than the customer may order at once."
     )
 
     @classmethod
@@ -295,20 +396,26 @@ class QuoteResponse(Response):
 
 
 class HistoryEntryResponse(Response):
+    """A change of an order's status."""
+
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
-    from_: Status | None = Field(alias="from")
-    to: Status
-    at: str
-    actor_id: str
-    actor_role: str
-    reason: str | None
+    from_: OrderStatus | None = Field(
+        alias="from", description="The status before; null for the entry that created the order."
+    )
+    to: OrderStatus = Field(description="The status after it.")
+    at: Timestamp = Field(description="When it happened.")
+    actor_id: str = Field(description="The user who did it, or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    actor_role: str = Field(
+        description="The role in which they did it: `customer`, `manager`, `admin` or `system`.", examples=["customer"]
+    )
+    reason: str | None = Field(description="The reason that was given, if any.", examples=["Ordered by mistake"])
 
     @classmethod
     def of(cls, entry: HistoryEntry) -> "HistoryEntryResponse":
         return cls(
-            from_=Status(entry.from_) if entry.from_ else None,
-            to=Status(entry.to),
+            from_=OrderStatus(entry.from_) if entry.from_ else None,
+            to=OrderStatus(entry.to),
             at=entry.at,
             actor_id=entry.actor_id,
             actor_role=entry.actor_role,
@@ -317,5 +424,7 @@ class HistoryEntryResponse(Response):
 
 
 class OrderHistory(Response):
-    items: list[HistoryEntryResponse]
-    next_cursor: None = None
+    """All changes of an order's status."""
+
+    items: list[HistoryEntryResponse] = Field(description="The changes, oldest first.")
+    next_cursor: NextCursor = None

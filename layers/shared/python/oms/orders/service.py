@@ -18,7 +18,7 @@ from oms.orders.offers import Offer, OfferCache
 from oms.orders.pricing import Draft, Priced, Quote, implied_by_settings, merge, price
 from oms.orders.refusals import refusal
 from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery, QuoteResponse
-from oms.orders.states import OPEN, Status, stock_effect
+from oms.orders.states import OPEN, OrderStatus, stock_effect
 from oms.orders.transitions import Origin, cause_of, stock_actions
 from oms.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
 from oms.rate_limits import Window
@@ -40,7 +40,7 @@ def get_order(order_id: str, *, owner: str | None) -> Order:
 
 def list_orders(query: ListOrdersQuery, *, owner: str | None, after: str | None) -> Page[Order]:
     """A page of `owner`'s orders (None: everyone's), newest first: one Query a partition and one BatchGet."""
-    wanted = {Status(status) for status in query.status or ()}
+    wanted = {OrderStatus(status) for status in query.status or ()}
     customer = owner or query.customer_id
     shards = range(settings().order_shards)
     part = Range(query.limit, descending=True, low=query.from_ or LOWEST, high=query.to or HIGHEST, after=after)
@@ -59,7 +59,7 @@ def list_orders(query: ListOrdersQuery, *, owner: str | None, after: str | None)
     found = batch_get(Order, [entry["id"] for entry in page.items])
     orders = [(place, found[entry["id"]]) for place, entry in page.placed if entry["id"] in found]
     # The index lags behind the orders, so the status is looked at again.
-    return Page([it for it in orders if not wanted or Status(it[1].status) in wanted], page.position)
+    return Page([it for it in orders if not wanted or OrderStatus(it[1].status) in wanted], page.position)
 
 
 def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
@@ -172,7 +172,7 @@ def _new_order(order_id: str, request: CreateOrderRequest, priced: Priced, origi
         id=order_id,
         number=f"{clock.day_of(now):%Y%m%d}-{order_id[:10]}",
         customer_id=origin.actor.id,
-        status=Status.PENDING,
+        status=OrderStatus.PENDING,
         lines=[draft.line() for draft in priced.drafts],
         subtotal=priced.subtotal,
         shipping_cost=priced.shipping_cost,
@@ -184,11 +184,11 @@ def _new_order(order_id: str, request: CreateOrderRequest, priced: Priced, origi
         updated_at=at,
         expires_at=clock.timestamp(now + hold),
         version=1,
-        history=[origin.entry(None, Status.PENDING, at)],
+        history=[origin.entry(None, OrderStatus.PENDING, at)],
         request_hash=origin.request_hash.stored,
         created_key=f"{at}#{order_id}",
         shard=created_shard(shard),
-        open_shard=open_shard(Status.PENDING, shard),
+        open_shard=open_shard(OrderStatus.PENDING, shard),
     )
 
 
@@ -196,7 +196,7 @@ def _reserve(order: Order, drafts: Sequence[Draft], limits: BuyerLimits, slots: 
     """One transaction: the order if it is new, each product's units if its offer is the same and enough are left, and
     one of the buyer's slots where these are counted.
     """
-    cause, effect = cause_of(order, "created"), stock_effect(Status.PENDING)
+    cause, effect = cause_of(order, "created"), stock_effect(OrderStatus.PENDING)
     with transaction() as write:
         write.save(order, condition=Order.id.does_not_exist(), return_values="ALL_OLD")
         for draft in drafts:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Status(StrEnum):
+class OrderStatus(StrEnum):
+    """Where an order is: `pending` until it is confirmed, cancelled or expired."""
+
     PENDING = "pending"
     CONFIRMED = "confirmed"
     SHIPPED = "shipped"
@@ -14,7 +16,7 @@ class Status(StrEnum):
     EXPIRED = "expired"
 
 
-OPEN = frozenset({Status.PENDING, Status.CONFIRMED})
+OPEN = frozenset({OrderStatus.PENDING, OrderStatus.CONFIRMED})
 """The states in which an order holds stock, and stands in the index of open orders."""
 
 
@@ -23,16 +25,16 @@ class Move:
     """A way from one state to another."""
 
     name: str
-    sources: frozenset[Status]
-    target: Status
+    sources: frozenset[OrderStatus]
+    target: OrderStatus
 
 
-CONFIRM = Move("confirm", frozenset({Status.PENDING}), Status.CONFIRMED)
-CANCEL = Move("cancel", OPEN, Status.CANCELLED)
-EXPIRE = Move("expire", frozenset({Status.PENDING}), Status.EXPIRED)
-SHIP = Move("ship", frozenset({Status.CONFIRMED}), Status.SHIPPED)
-DELIVER = Move("deliver", frozenset({Status.SHIPPED}), Status.DELIVERED)
-RETURN = Move("return", frozenset({Status.SHIPPED, Status.DELIVERED}), Status.RETURNED)
+CONFIRM = Move("confirm", frozenset({OrderStatus.PENDING}), OrderStatus.CONFIRMED)
+CANCEL = Move("cancel", OPEN, OrderStatus.CANCELLED)
+EXPIRE = Move("expire", frozenset({OrderStatus.PENDING}), OrderStatus.EXPIRED)
+SHIP = Move("ship", frozenset({OrderStatus.CONFIRMED}), OrderStatus.SHIPPED)
+DELIVER = Move("deliver", frozenset({OrderStatus.SHIPPED}), OrderStatus.DELIVERED)
+RETURN = Move("return", frozenset({OrderStatus.SHIPPED, OrderStatus.DELIVERED}), OrderStatus.RETURNED)
 MOVES = (CONFIRM, CANCEL, EXPIRE, SHIP, DELIVER, RETURN)
 
 
@@ -47,14 +49,14 @@ class StockEffect:
         return (self.available, self.reserved) != (0, 0)
 
 
-def stock_effect(target: Status, *, restocked: bool = False) -> StockEffect:
+def stock_effect(target: OrderStatus, *, restocked: bool = False) -> StockEffect:
     """What entering `target` does to the stock; `restocked` tells whether returned units can be sold again."""
-    if target is Status.PENDING:
+    if target is OrderStatus.PENDING:
         return StockEffect(available=-1, reserved=1)
-    if target in (Status.CANCELLED, Status.EXPIRED):
+    if target in (OrderStatus.CANCELLED, OrderStatus.EXPIRED):
         return StockEffect(available=1, reserved=-1)
-    if target is Status.SHIPPED:
+    if target is OrderStatus.SHIPPED:
         return StockEffect(reserved=-1)
-    if target is Status.RETURNED and restocked:
+    if target is OrderStatus.RETURNED and restocked:
         return StockEffect(available=1)
     return StockEffect()

@@ -14,7 +14,7 @@ from oms import clock
 from oms.identity.models import User, user_key
 from oms.money import from_text
 from oms.orders.models import Order
-from oms.orders.states import OPEN, Status
+from oms.orders.states import OPEN, OrderStatus
 from oms.reports.sums import Chunk, SumKey, chunks
 
 # Into so many items what is added to by every order is spread. It must not change while sums are there.
@@ -24,7 +24,7 @@ MOST_CHUNKS = 2
 _DAYS, _PRODUCTS, _CATEGORIES = "sales#", "products#", "categories#"
 OF_DAYS = (_DAYS, _PRODUCTS, _CATEGORIES)
 """With what the partitions of the sums of days begin."""
-ENDED = frozenset({Status.CANCELLED, Status.EXPIRED, Status.RETURNED})
+ENDED = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.RETURNED})
 """The states in which an order counts for nothing any more."""
 
 
@@ -44,7 +44,7 @@ class OrderState:
     id: str
     customer_id: str
     version: int
-    status: Status
+    status: OrderStatus
     day: str
     total: int
     shipping: int
@@ -58,7 +58,7 @@ class OrderState:
             id=str(order["id"]),
             customer_id=str(order["customer_id"]),
             version=int(event["sequence"]),
-            status=Status(order["status"]),
+            status=OrderStatus(order["status"]),
             day=_day(order["created_at"]),
             total=from_text(order["total"]),
             shipping=from_text(order["shipping_cost"]),
@@ -76,7 +76,7 @@ class OrderState:
             id=order.id,
             customer_id=order.customer_id,
             version=version or order.version,
-            status=Status(order.history[version - 1].to if version else order.status),
+            status=OrderStatus(order.history[version - 1].to if version else order.status),
             day=_day(order.created_at),
             total=order.total,
             shipping=order.shipping_cost,

@@ -29,7 +29,7 @@ from oms.inventory.models import BY_CREATED as PRODUCTS
 from oms.inventory.models import InventoryItem, StockItem
 from oms.orders.models import BY_CREATED as ORDERS
 from oms.orders.models import BY_CUSTOMER, Order, created_shard
-from oms.orders.states import Status
+from oms.orders.states import OrderStatus
 from oms.pages import HIGHEST, LOWEST, Entry, Index, Range, merged_page
 from oms.reports import order_sums, stock_sums, user_sums
 from oms.reports.checking import (
@@ -183,7 +183,7 @@ def check_stray(keys: Sequence[SumKey]) -> Findings:
 
 def check_totals(shard: int) -> Findings:
     """How many orders there are of each status, against the sums of all days."""
-    key, statuses = order_sums.totals_of(shard), frozenset(Status)
+    key, statuses = order_sums.totals_of(shard), frozenset(OrderStatus)
 
     def look() -> Look:
         before, days, after = _read([key]), list(query_raw(Sum, days_of(shard), LOWEST, HIGHEST)), _read([key])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from oms import money
-from oms.schemas import Response
+from oms.money import CurrencyCode, MoneyText
+from oms.schemas import NextCursor, Response
 from oms.settings import settings
 
 if TYPE_CHECKING:
@@ -20,22 +21,24 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class InventoryTotals(Response):
-    """Of the products on sale; `value` is that of the units on hand at today's prices."""
+    """Of all products on sale."""
 
-    products: int
-    on_hand: int
-    reserved: int
-    value: str
-    low: int
-    out: int
+    products: int = Field(description="How many products.", examples=[40])
+    on_hand: int = Field(description="Units on hand.", examples=[18000])
+    reserved: int = Field(description="Units in orders that are not shipped yet.", examples=[20])
+    value: MoneyText = Field(description="The units on hand at today's prices.", examples=["412345.60"])
+    low: int = Field(description="Products with available units, but no more than their threshold.", examples=[4])
+    out: int = Field(description="Products without available units.", examples=[2])
 
 
 class ScarceProductResponse(Response):
-    product_id: str
-    sku: str
-    name: str
-    available: int
-    low_stock_threshold: int | None
+    """A product that is low or out."""
+
+    product_id: str = Field(description="The id of the product.", examples=["7"])
+    sku: str = Field(description="The product's SKU.", examples=["COF-KET-GOOS"])
+    name: str = Field(description="The product's name.", examples=["Gooseneck Kettle, 0.9 l"])
+    available: int = Field(description="Units that can be ordered.", examples=[3])
+    low_stock_threshold: int | None = Field(description="At this number of units or fewer it is low.", examples=[5])
 
     @classmethod
     def of(cls, stock: "StockItem") -> Self:
@@ -49,12 +52,12 @@ class ScarceProductResponse(Response):
 
 
 class InventoryReport(Response):
-    """`low` and `out` name at most 100 products each; the totals say how many there are."""
+    """The stock of the products on sale."""
 
-    currency: str
-    totals: InventoryTotals
-    low: list[ScarceProductResponse]
-    out: list[ScarceProductResponse]
+    currency: CurrencyCode
+    totals: InventoryTotals = Field(description="Sums over all products on sale.")
+    low: list[ScarceProductResponse] = Field(description="At most 100 products that are low; `totals` counts all.")
+    out: list[ScarceProductResponse] = Field(description="At most 100 products that are out; `totals` counts all.")
 
     @classmethod
     def of(cls, report: "StockReport") -> Self:
@@ -82,67 +85,91 @@ def _day(text: Any) -> date:
         raise ValueError("must be a date, such as 2026-01-31") from None
 
 
+type SalesGrouping = Annotated[
+    Literal["day", "week", "month", "product", "category"], Field(description="What the entries of a sales report are.")
+]
+DayText = Annotated[str, WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-01-31"]})]
 Day = Annotated[
-    date,
-    BeforeValidator(_day),
-    WithJsonSchema({"type": "string", "format": "date"}),
-    Field(description="A day in the shop's time zone: 2026-01-31."),
+    date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-01-31"]})
 ]
 
 
 class SalesQuery(BaseModel):
     """Both days are in the report. The default are the last 30."""
 
-    from_: Day | None = Field(None, alias="from")
-    to: Day | None = None
-    group_by: Literal["day", "week", "month", "product", "category"] = "day"
+    from_: Day | None = Field(
+        None,
+        alias="from",
+        description="The first day of the report, in the shop's time zone. Without it, 30 days are reported.",
+    )
+    to: Day | None = Field(None, description="The last day of the report, in the shop's time zone. Without it, today.")
+    group_by: SalesGrouping = Field(
+        "day",
+        description="What an entry of `series` is. By product a report spans at most 31 days, else 366.",
+        examples=["week"],
+    )
     limit: int | None = Field(
         None,
         ge=1,
         le=1000,
-        description="By product: a page of at most so many products, in the order of their ids. Without it the answer "
-        "has all products, most revenue first; where they are too many for one answer it is a 422",
+        description="By product: how many products a page has at most, in the order of their ids. Without it the "
+        "answer has all products, most revenue first; if they are too many for one answer it is a 422.",
+        examples=[100],
     )
-    cursor: str | None = Field(None, description="`next_cursor` of the page before, with the same `limit`")
+    cursor: str | None = Field(
+        None,
+        description="By product: `next_cursor` of the page before, with the same `limit`.",
+        examples=["eyJwIjoiNyJ9"],
+    )
 
 
 class SalesTotals(Response):
-    """Of the orders that were created in the span, as they are now. `orders`, `units`, `revenue` (with shipping) and
-    `shipping` leave out those that are cancelled, expired or returned; `cancelled` counts the expired ones too.
-    """
+    """Sums over the orders that were created in the span, by their status now."""
 
-    orders: int
-    units: int
-    revenue: str
-    shipping: str
-    average_order_value: str
-    cancelled: int
-    returned: int
-    pending: int
+    orders: int = Field(description="Orders that are not cancelled, expired or returned.", examples=[12])
+    units: int = Field(description="Units in these orders.", examples=[31])
+    revenue: MoneyText = Field(description="Totals of these orders, with shipping.", examples=["812.40"])
+    shipping: MoneyText = Field(description="Shipping in these orders.", examples=["58.80"])
+    average_order_value: MoneyText = Field(
+        description="`revenue` ÷ `orders`, rounded half to even.", examples=["67.70"]
+    )
+    cancelled: int = Field(description="Orders that were cancelled or expired.", examples=[2])
+    returned: int = Field(description="Orders that were returned.", examples=[1])
+    pending: int = Field(description="Orders that are not confirmed yet; they count as `orders` too.", examples=[3])
 
 
 class SalesEntry(Response):
+    """Sales of a period, product or category."""
+
     key: str = Field(
-        description="A day (2026-01-31), an ISO week (2026-W05), a month (2026-01), a product's id, or a category; "
-        "the category is empty for orders from before it was kept"
+        description="A day (`2026-01-31`), an ISO week (`2026-W05`), a month (`2026-01`), a product's id, or a "
+        "category, which is empty for orders that are older than this field.",
+        examples=["2026-W05"],
     )
-    orders: int
-    units: int
-    revenue: str
+    orders: int = Field(description="Orders that are not cancelled, expired or returned.", examples=[4])
+    units: int = Field(description="Units in these orders.", examples=[9])
+    revenue: MoneyText = Field(
+        description="Their revenue: by period with shipping, by product and category without.", examples=["240.10"]
+    )
 
 
 class SalesReport(Response):
+    """Sales of a span of days."""
+
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
-    from_: str = Field(alias="from")
-    to: str
-    currency: str
-    totals: SalesTotals
+    from_: DayText = Field(alias="from", description="The first day, in the shop's time zone.")
+    to: DayText = Field(description="The last day, in the shop's time zone.")
+    currency: CurrencyCode
+    totals: SalesTotals = Field(description="Sums over the whole span.")
     series: list[SalesEntry] = Field(
-        description="By time, with the days on which nothing was sold. By product and category most revenue first, "
-        "without shipping, and at most 10000 of them. By product with a `limit` by the products' ids"
+        description="By time, with days without sales. By product and category, most revenue first, at most 10,000; "
+        "by product with a `limit`, by the products' ids."
     )
-    next_cursor: str | None = Field(description="By product with a `limit`: leads to the next page; null at the end")
+    next_cursor: NextCursor = Field(
+        description="By product with a `limit`: send it as `cursor` to get the next page; null at the end.",
+        examples=["eyJwIjoiNyJ9"],
+    )
 
     @classmethod
     def of(cls, sales: "Sales", next_cursor: str | None) -> Self:

@@ -3,59 +3,63 @@
 from collections.abc import Mapping
 from typing import Self
 
+from pydantic import Field
+
 from oms import money
+from oms.money import CurrencyCode, MoneyText
 from oms.reports.statistics import MONTH, WEEK, QueueState, Statistics
 from oms.schemas import Response
 from oms.settings import settings
 
 
 class UserCounts(Response):
-    customer: int
-    manager: int
-    admin: int
+    """Users by role."""
+
+    customer: int = Field(description="Customers.", examples=[120])
+    manager: int = Field(description="Managers.", examples=[3])
+    admin: int = Field(description="Admins.", examples=[1])
 
 
 class OrderCounts(Response):
-    """Of all orders, by their status now."""
+    """All orders by their status now."""
 
-    pending: int
-    confirmed: int
-    shipped: int
-    delivered: int
-    returned: int
-    cancelled: int
-    expired: int
+    pending: int = Field(description="Orders that are pending now.", examples=[2])
+    confirmed: int = Field(description="Orders that are confirmed now.", examples=[2])
+    shipped: int = Field(description="Orders that are shipped now.", examples=[8])
+    delivered: int = Field(description="Orders that are delivered now.", examples=[90])
+    returned: int = Field(description="Orders that are returned now.", examples=[1])
+    cancelled: int = Field(description="Orders that are cancelled now.", examples=[4])
+    expired: int = Field(description="Orders that are expired now.", examples=[6])
 
 
-class Revenue(Response):
-    """Of the orders created on these days of the shop's time zone, today the last of them, but for those that are
-    cancelled, expired or returned by now; with shipping.
+class RevenueTotals(Response):
+    """Totals with shipping of the orders of these days that are not cancelled, expired or returned now.
+
+    Days are those of the shop's time zone.
     """
 
-    currency: str
-    today: str
-    last_7_days: str
-    last_30_days: str
+    currency: CurrencyCode
+    today: MoneyText = Field(description="Of today.", examples=["54.70"])
+    last_7_days: MoneyText = Field(description="Of the last seven days, today included.", examples=["812.40"])
+    last_30_days: MoneyText = Field(description="Of the last thirty days, today included.", examples=["3120.90"])
 
 
 class DeliveryCounts(Response):
-    """Of the last seven days of the shop's time zone, with today: attempts that succeeded, after which there is another
-    or none, and that were not made, since the webhook was not active.
-    """
+    """Attempts to deliver events in the last seven days of the shop's time zone, today included."""
 
-    delivered: int
-    failed: int
-    paused: int
-    retried: int
+    delivered: int = Field(description="Attempts that succeeded.", examples=[230])
+    failed: int = Field(description="Deliveries given up after their last attempt.", examples=[1])
+    paused: int = Field(description="Deliveries that were skipped, since the webhook was not active.", examples=[0])
+    retried: int = Field(description="Failed attempts after which another follows.", examples=[4])
 
 
 class QueueResponse(Response):
-    """A poison queue has dead letters alone."""
+    """A queue of the system, by SQS's approximate counts."""
 
-    name: str
-    waiting: int | None
-    in_flight: int | None
-    dead_letters: int
+    name: str = Field(description="The queue's name.", examples=["deliveries"])
+    waiting: int | None = Field(description="Messages that wait; null for a poison queue.", examples=[0])
+    in_flight: int | None = Field(description="Messages in processing; null for a poison queue.", examples=[0])
+    dead_letters: int = Field(description="Messages that failed for good and wait for an operator.", examples=[0])
 
     @classmethod
     def of(cls, queue: QueueState) -> Self:
@@ -63,18 +67,16 @@ class QueueResponse(Response):
 
 
 class StatisticsResponse(Response):
-    """`products` are those on sale. Of them `low_stock` have some left, but no more than their threshold, and
-    `out_of_stock` have none.
-    """
+    """Figures of the whole system. Totals lag by seconds."""
 
-    users: UserCounts
-    products: int
-    low_stock: int
-    out_of_stock: int
-    orders: OrderCounts
-    revenue: Revenue
-    deliveries: DeliveryCounts
-    queues: list[QueueResponse]
+    users: UserCounts = Field(description="How many users there are of each role.")
+    products: int = Field(description="Products on sale.", examples=[40])
+    low_stock: int = Field(description="Products with available units, but no more than their threshold.", examples=[4])
+    out_of_stock: int = Field(description="Products without available units.", examples=[2])
+    orders: OrderCounts = Field(description="Orders by status.")
+    revenue: RevenueTotals = Field(description="Revenue of the last days.")
+    deliveries: DeliveryCounts = Field(description="Attempts to deliver events.")
+    queues: list[QueueResponse] = Field(description="The queues, by name.")
 
     @classmethod
     def of(cls, statistics: Statistics) -> Self:
@@ -85,7 +87,7 @@ class StatisticsResponse(Response):
             low_stock=statistics.stock.get("low", 0),
             out_of_stock=statistics.stock.get("out", 0),
             orders=OrderCounts(**_counts(OrderCounts, statistics.orders)),
-            revenue=Revenue(
+            revenue=RevenueTotals(
                 currency=settings().currency,
                 today=revenue[1],
                 last_7_days=revenue[WEEK],

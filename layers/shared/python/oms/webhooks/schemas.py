@@ -10,7 +10,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from oms.schemas import From, PartialRequest, Request, Response, Span, To, at_second
+from oms.schemas import From, NextCursor, PartialRequest, Request, Response, Span, Timestamp, To, at_second
 from oms.webhooks.models import Attempt, Delivery, Subscription
 
 # What managers read for the path of a webhook's URL.
@@ -19,47 +19,74 @@ REDACTED_PATH = "/redacted"
 Url = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2000),
-    Field(description="https, on port 443, at a public address"),
+    Field(
+        description="Where to send events: https, on port 443, at a public address.",
+        examples=["https://example.com/hooks/orders"],
+    ),
 ]
 Patterns = Annotated[
     list[Annotated[str, StringConstraints(min_length=1, max_length=100)]],
-    Field(min_length=1, max_length=50, description="Types such as order.created, order.* or *; see /event-catalogue"),
+    Field(
+        min_length=1,
+        max_length=50,
+        description="Types of events to send, such as `order.created`, `order.*` or `*`; "
+        "`GET /api/v1/event-catalogue` lists them.",
+        examples=[["order.*", "stock.low"]],
+    ),
 ]
 Description = Annotated[str, StringConstraints(max_length=500)]
 
 
 class CreateWebhookRequest(Request):
+    """A subscription to events."""
+
     url: Url
     events: Patterns
-    description: Description | None = None
+    description: Description | None = Field(
+        None, description="What the webhook is for.", examples=["Sends orders to the warehouse"]
+    )
 
 
 class UpdateWebhookRequest(PartialRequest):
-    """What is left out stays; `description: null` takes it away. `active` also enables one that was disabled."""
+    """Fields to change. A field that is not sent stays as it is; null clears the description."""
 
     url: Url = Field(default_factory=str)
     events: Patterns = Field(default_factory=list)
-    description: Description | None = None
-    status: Literal["active", "paused"] = Field(default_factory=lambda: "active")
+    description: Description | None = Field(
+        None, description="What the webhook is for; null clears it.", examples=["Sends orders to the warehouse"]
+    )
+    status: Literal["active", "paused"] = Field(
+        default_factory=lambda: "active",
+        description="`paused` keeps events for a replay; `active` also enables a disabled webhook.",
+        examples=["paused"],
+    )
 
 
-Status = Literal["active", "paused", "disabled"]
-DisabledReason = Annotated[Literal["failing", "gone"] | None, Field(description="`gone`: the receiver answered 410")]
+type WebhookStatus = Annotated[
+    Literal["active", "paused", "disabled"], Field(description="`paused` by an admin, or `disabled` by failures.")
+]
+type WebhookDisabledReason = Annotated[Literal["failing", "gone"], Field(description="Why a webhook was disabled.")]
+type DeliveryStatus = Annotated[
+    Literal["pending", "delivered", "failed", "paused"], Field(description="How far a delivery is.")
+]
 
 
 class WebhookData(Response):
-    """As events tell of a subscription: of its URL the host alone, as the path may be a secret.
+    """A webhook as events show it: only the host of its URL, since the path may be a secret."""
 
-    `failing_since` is the first failure after the last success; five days of it disable the subscription.
-    """
-
-    id: str
-    host: str
-    events: list[str]
-    description: str | None
-    status: Status
-    disabled_reason: DisabledReason
-    failing_since: str | None
+    id: str = Field(description="The id of the webhook.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
+    host: str = Field(description="The host of its URL.", examples=["example.com"])
+    events: list[str] = Field(description="The types of events that are sent.", examples=[["order.*"]])
+    description: str | None = Field(description="What the webhook is for.", examples=["Sends orders to the warehouse"])
+    status: WebhookStatus = Field(description="Whether events are sent.")
+    disabled_reason: WebhookDisabledReason | None = Field(
+        description="Why it was disabled: `failing` for five days, or `gone`: the receiver answered 410. Null if it "
+        "is not disabled."
+    )
+    failing_since: Timestamp | None = Field(
+        description="When the first failure after the last success was. After five days of failures the webhook is "
+        "disabled."
+    )
 
     @classmethod
     def of(cls, subscription: Subscription) -> Self:
@@ -74,24 +101,35 @@ def _without_path(url: str) -> str:
 
 
 class WebhookResponse(Response):
-    """`failing_since` is the first failure after the last success; five days of it disable the subscription."""
+    """A subscription to events."""
 
-    id: str
+    id: str = Field(description="The id of the webhook.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
     url: str = Field(
-        description=f"Managers read the path as `{REDACTED_PATH}`: path and query may be a secret of the receiver",
-        examples=["https://erp.example/hooks/orders"],
+        description=f"Where events are sent. Managers read the path as `{REDACTED_PATH}`: path and "
+        "query may be a secret "
+        "of the receiver.",
+        examples=["https://example.com/hooks/orders"],
     )
-    events: list[str]
-    description: str | None
-    status: Status
-    disabled_reason: DisabledReason
-    failing_since: str | None
-    version: int
-    created_at: str
-    updated_at: str
-    created_by: str = Field(description="The user who made it. It goes on when they leave")
+    events: list[str] = Field(description="The types of events that are sent.", examples=[["order.*", "stock.low"]])
+    description: str | None = Field(description="What the webhook is for.", examples=["Sends orders to the warehouse"])
+    status: WebhookStatus = Field(description="Whether events are sent.")
+    disabled_reason: WebhookDisabledReason | None = Field(
+        description="Why it was disabled: `failing` for five days, or `gone`: the receiver answered 410. Null if it "
+        "is not disabled."
+    )
+    failing_since: Timestamp | None = Field(
+        description="When the first failure after the last success was. After five days of failures the webhook is "
+        "disabled."
+    )
+    version: int = Field(description="Raised by each change; also in the `ETag`.", examples=[1])
+    created_at: Timestamp = Field(description="When it was created.")
+    updated_at: Timestamp = Field(description="When it changed last.")
+    created_by: str = Field(
+        description="The user who created it. The webhook keeps working if the account is disabled.",
+        examples=["YVT65M7QNAW9TXAQ7PHA"],
+    )
     creator_is_admin: bool = Field(
-        description="Whether that user is an active admin now. If not, check who reads what the webhook sends",
+        description="Whether that user is an active admin now. If not, check who reads what the webhook sends.",
         examples=[True],
     )
 
@@ -105,25 +143,43 @@ class WebhookResponse(Response):
 
 
 class CreatedWebhookResponse(WebhookResponse):
-    secret: str = Field(description="Shown this once: deliveries are signed with it")
+    """The new webhook with its secret."""
+
+    secret: str = Field(
+        description="Signs deliveries (Standard Webhooks). It is shown this once.",
+        examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    )
 
 
 class RotatedSecretResponse(Response):
-    secret: str = Field(description="Shown this once: deliveries are signed with it from now on")
-    previous_valid_until: str = Field(description="Until then deliveries are signed with the old secret too")
+    """The new secret of a webhook."""
+
+    secret: str = Field(
+        description="Signs deliveries from now on. It is shown this once.",
+        examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    )
+    previous_valid_until: Timestamp = Field(
+        description="Until then deliveries are also signed with the previous secret."
+    )
 
 
 class WebhookPage(Response):
-    items: list[WebhookResponse]
-    next_cursor: str | None
+    """A page of webhooks."""
+
+    items: list[WebhookResponse] = Field(description="The webhooks of this page.")
+    next_cursor: NextCursor
 
 
 class AttemptResponse(Response):
-    at: str
-    status_code: int | None
-    duration_ms: int | None
-    error: str | None = Field(description="Why there was no answer")
-    answer: str | None = Field(description="The beginning of the answer's body")
+    """One attempt to deliver an event."""
+
+    at: Timestamp = Field(description="When it was made.")
+    status_code: int | None = Field(
+        description="The status that the receiver answered; null without an answer.", examples=[204]
+    )
+    duration_ms: int | None = Field(description="How many milliseconds it took.", examples=[120])
+    error: str | None = Field(description="Why there was no answer.", examples=["timeout"])
+    answer: str | None = Field(description="The beginning of the answer's body.", examples=["ok"])
 
     @classmethod
     def of(cls, attempt: Attempt) -> Self:
@@ -131,15 +187,17 @@ class AttemptResponse(Response):
 
 
 class DeliveryResponse(Response):
-    """`paused`: kept for a replay, as the subscription was not active when it was due."""
+    """The delivery of one event to one webhook."""
 
-    id: str
-    event_id: str
-    event_type: str
-    status: Literal["pending", "delivered", "failed", "paused"]
-    attempts: list[AttemptResponse]
-    next_attempt_at: str | None
-    created_at: str
+    id: str = Field(description="The id of the delivery.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
+    event_id: str = Field(description="The id of the event, as in `webhook-id`.", examples=["1JE5K7M20C8Z4V6T2R9QKX1M"])
+    event_type: str = Field(description="The type of the event.", examples=["order.created"])
+    status: DeliveryStatus = Field(
+        description="How far it is. `paused`: it is kept for a replay, since the webhook was not active."
+    )
+    attempts: list[AttemptResponse] = Field(description="The attempts so far, oldest first.")
+    next_attempt_at: Timestamp | None = Field(description="When it is tried next; null if it is not.")
+    created_at: Timestamp = Field(description="When it was created.")
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
@@ -153,22 +211,33 @@ class DeliveryResponse(Response):
 
 
 class DeliveryPage(Response):
-    items: list[DeliveryResponse]
-    next_cursor: str | None
+    """A page of deliveries, newest first."""
+
+    items: list[DeliveryResponse] = Field(description="The deliveries of this page.")
+    next_cursor: NextCursor
 
 
 class ReplayWebhookRequest(Span, Request):
-    """Which deliveries to send again, by when their events occurred."""
+    """Which events to send again, by when they occurred."""
 
-    from_: From = Field(alias="from")
-    to: To
-    only_failed: bool = Field(False, description="Leaves out what was delivered")
+    from_: From = Field(
+        alias="from",
+        description="Events at this time or later; a date means the beginning of that day in the shop's time zone.",
+    )
+    to: To = Field(description="Events before this time; a date includes that whole day in the shop's time zone.")
+    only_failed: bool = Field(
+        False,
+        description="`true` leaves out events that were delivered. If it is not sent, all are sent again.",
+        examples=[True],
+    )
 
 
 class WebhookReplayResponse(Response):
+    """A replay that is under way."""
+
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
-    from_: str = Field(alias="from")
-    to: str
-    only_failed: bool
-    started_at: str
+    from_: Timestamp = Field(alias="from", description="Events at this time or later.")
+    to: Timestamp = Field(description="Events before this time.")
+    only_failed: bool = Field(description="Whether events that were delivered are left out.", examples=[True])
+    started_at: Timestamp = Field(description="When the replay started.")

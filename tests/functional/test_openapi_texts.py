@@ -1,0 +1,189 @@
+"""What readers and generators of clients need of the OpenAPI document: texts, examples, types."""
+
+import importlib
+import re
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from local import demo, seed
+from local.openapi.schemas import reached_from
+from oms.schemas import Request
+from tests.support.deployment import deployed_locally
+from tests.support.documented import BODIES, DOCUMENT, OPERATIONS, SCHEMAS, body_of, resolved, schemas_within
+from tests.support.gateway import call
+
+for _module in ("orders", "inventory", "identity", "webhooks", "exports"):
+    importlib.import_module(f"oms.{_module}.schemas")
+
+
+def _models(root: type[BaseModel] = Request) -> dict[str, type[BaseModel]]:
+    return {root.__name__: root} | {
+        name: model for child in root.__subclasses__() for name, model in _models(child).items()
+    }
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_each_operation_its_parameters_and_responses_have_texts(name: str) -> None:
+    operation = OPERATIONS[name]
+    first, _, _ = operation["description"].partition("\n\n**Access:**")
+
+    assert re.fullmatch(r"[A-Z].*[^.]", operation["summary"])
+    assert len(first) > 10, "beside who may call it"
+    for parameter in map(resolved, operation.get("parameters", [])):
+        assert parameter["description"].strip().endswith("."), parameter["name"]
+    for status, response in operation["responses"].items():
+        assert resolved(response)["description"], status
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
+def test_each_schema_and_field_has_a_text(name: str) -> None:
+    assert SCHEMAS[name]["description"]
+    for field, schema in SCHEMAS[name].get("properties", {}).items():
+        assert schema["description"], field
+
+
+def test_tags_have_texts_and_each_operation_has_one_of_them() -> None:
+    tags = {tag["name"]: tag["description"] for tag in DOCUMENT["tags"]}
+
+    assert all(tags.values())
+    assert list(tags)[:3] == ["auth", "inventory", "orders"]
+    for operation in (*OPERATIONS.values(), *(it["post"] for it in DOCUMENT["webhooks"].values())):
+        assert len(operation["tags"]) == 1
+        assert set(operation["tags"]) <= tags.keys()
+
+
+def test_collections_come_before_their_items() -> None:
+    paths = list(DOCUMENT["paths"])
+
+    assert paths.index("/api/v1/orders") < paths.index("/api/v1/orders/{order_id}")
+    assert [OPERATIONS[name]["tags"][0] for name in OPERATIONS] == sorted(
+        (operation["tags"][0] for operation in OPERATIONS.values()),
+        key=[tag["name"] for tag in DOCUMENT["tags"]].index,
+    )
+
+
+def test_the_overview_says_the_protocol() -> None:
+    headings = re.findall("^## (.+)$", DOCUMENT["info"]["description"], re.MULTILINE)
+
+    assert headings == [
+        *("Sign in", "Values", "Lists", "Idempotency", "Versions", "Rate limits", "Errors", "Events"),
+        "Changes within v1",
+    ]
+    for email in demo.ACCOUNTS:
+        assert email in DOCUMENT["info"]["description"]
+    assert demo.PASSWORD in DOCUMENT["info"]["description"]
+
+
+def test_no_field_of_a_request_has_a_default() -> None:
+    """A generated client would send it: then "not sent" cannot mean anything else, as with a flat rate of shipping."""
+    for name in reached_from(list(BODIES.values()), SCHEMAS):
+        for field, schema in SCHEMAS[name].get("properties", {}).items():
+            assert not any("default" in it for it in schemas_within(schema)), f"{name}.{field}"
+
+
+def test_no_title_repeats_a_name() -> None:
+    assert [it["title"] for it in schemas_within(DOCUMENT["paths"]) if "title" in it] == []
+    assert [it["title"] for it in schemas_within(SCHEMAS) if isinstance(it.get("title"), str)] == []
+
+
+def test_times_are_times_and_amounts_are_amounts() -> None:
+    times = re.compile("(at|.*_at|.*_until|failing_since|started_at)")
+    amounts = re.compile("total|subtotal|line_total|unit_price|price|shipping_cost|revenue|value|average_order_value")
+    for name, schema in SCHEMAS.items():
+        for field, found in schema.get("properties", {}).items():
+            first = found["anyOf"][0] if "anyOf" in found else found
+            if times.fullmatch(field):
+                assert first["format"] == "date-time", f"{name}.{field}"
+            if amounts.fullmatch(field) and "$ref" not in first:
+                assert (first["type"], "pattern" in first) == ("string", True), f"{name}.{field}"
+
+
+def test_what_managers_see_comes_first_of_two_forms() -> None:
+    """Generated clients take the first that fits, and what managers see has all that customers see."""
+    found = [it["anyOf"] for it in schemas_within(DOCUMENT) if "anyOf" in it]
+    names = [[choice.get("$ref", "").rpartition("/")[2] for choice in choices] for choices in found]
+
+    for general in ("OrderResponse", "ProductResponse"):
+        pairs = [it for it in names if general in it and len(it) == 2]
+        assert pairs
+        assert all(it == [f"Managed{general}", general] for it in pairs)
+
+
+def test_lists_of_words_are_arrays_with_commas() -> None:
+    parameters = [it for operation in OPERATIONS.values() for it in operation.get("parameters", []) if "$ref" not in it]
+    several = {it["name"] for it in parameters if it["schema"].get("type") == "array"}
+
+    assert several == {"status", "role", "actor", "action"}
+    for parameter in parameters:
+        if parameter["schema"].get("type") == "array":
+            assert (parameter["style"], parameter["explode"]) == ("form", False)
+
+
+def test_enums_are_named_once() -> None:
+    """A list of values within another schema gets a name of the generator's own."""
+    shared = {tuple(schema["enum"]) for schema in SCHEMAS.values() if "enum" in schema}
+    inner = [
+        tuple(it["enum"])
+        for schema in (DOCUMENT["paths"], *(it for it in SCHEMAS.values() if "enum" not in it))
+        for it in schemas_within(schema)
+        if isinstance(it.get("enum"), list)
+    ]
+
+    assert {"OrderStatus", "UserRole", "WebhookDisabledReason"} <= SCHEMAS.keys()
+    assert not shared & set(inner)
+
+
+def test_integers_of_bodies_say_that_a_fraction_is_refused() -> None:
+    assert "`2.0` is refused" in SCHEMAS["OrderItem"]["properties"]["quantity"]["description"]
+    assert "`2.0` is refused" in SCHEMAS["AdjustStockRequest"]["properties"]["adjustment"]["description"]
+
+
+def test_each_type_of_event_is_a_webhook() -> None:
+    from oms.catalogue import EVENT_TYPES
+
+    assert list(DOCUMENT["webhooks"]) == list(EVENT_TYPES)
+    for name, webhook in DOCUMENT["webhooks"].items():
+        body = resolved(webhook["post"]["requestBody"]["content"]["application/json"]["schema"])
+        assert body["properties"]["type"]["const"] == name
+        assert {it["name"] for it in webhook["post"]["parameters"]} == {
+            *("webhook-id", "webhook-timestamp", "webhook-signature")
+        }
+
+
+@pytest.mark.parametrize("name", sorted(BODIES))
+def test_the_ready_made_body_of_each_operation_is_one_that_it_takes(cloud: None, name: str) -> None:
+    model = _models()[BODIES[name]["$ref"].rpartition("/")[2]]
+
+    model.model_validate(body_of(name))
+
+
+def test_the_ready_made_bodies_work_on_the_demo_shop(cloud: None) -> None:
+    """As a reader sends them who changes nothing but who signs in."""
+    with deployed_locally():
+        seed.seed()
+
+    def token(email: str) -> Any:
+        answer = call("POST", "/api/v1/auth/login", body_of("log_in") | {"email": email})
+        assert answer.status == 200, answer.text
+        return answer.json["access_token"]
+
+    alice, manager, admin = (token(f"{name}@demo.example") for name in ("alice", "manager", "admin"))
+    assert call("POST", "/api/v1/auth/login", body_of("log_in")).status == 200
+    assert call("POST", "/api/v1/auth/register", body_of("register")).status == 201
+    assert call("POST", "/api/v1/orders/quote", body_of("quote_order"), token=alice).status == 200
+    placed = call("POST", "/api/v1/orders", body_of("create_order"), token=alice)
+    assert placed.status == 201, placed.text
+    for move in ("confirm", "ship", "deliver", "return"):
+        path = f"/api/v1/orders/{placed.json['id']}/{move}"
+        answer = call("POST", path, body_of(f"{move}_order"), token=manager)
+        assert answer.status == 200, answer.text
+    for name, method, path in (
+        ("create_product", "POST", "/api/v1/inventory/products"),
+        ("adjust_stock", "PATCH", "/api/v1/inventory/products/1/stock"),
+        ("update_me", "PATCH", "/api/v1/auth/me"),
+        ("start_stock_check", "POST", "/api/v1/admin/stock-check"),
+    ):
+        answer = call(method, path, body_of(name), token=admin)
+        assert answer.status in (200, 201, 202), answer.text
