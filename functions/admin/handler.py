@@ -5,7 +5,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from oms import api
+from oms import api, audit
 from oms.api import ADMIN, current_user
 from oms.auditing import listing
 from oms.auditing.schemas import AuditPage, ListAuditQuery
@@ -35,6 +35,7 @@ def list_users(query: Annotated[ListUsersQuery, Query()]) -> Response[UserPage]:
 
     Sorted by e-mail address.
     """
+    audit.read_in_bulk(current_user(), address=api.client_address(), target="users")
     page = administration.list_users(query, after=api.list_position(query.cursor))
     return api.listed(page, UserResponse.of, UserPage)
 

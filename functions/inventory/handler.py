@@ -78,7 +78,9 @@ def replace_product(product_id: str, request: ReplaceProductRequest) -> Response
 
     An optional field that is not sent is reset. Orders that exist are not changed.
     """
-    product, stock = service.replace_product(product_id, request, actor=current_user(), check=api.version_check())
+    product, stock = service.replace_product(
+        product_id, request, actor=current_user(), address=api.client_address(), check=api.version_check()
+    )
     return api.ok(managed_product_response(product, stock), version=product.version)
 
 
@@ -89,7 +91,9 @@ def update_product(product_id: str, request: UpdateProductRequest) -> Response[M
 
     A field that is not sent stays as it is. Orders that exist are not changed.
     """
-    product, stock = service.update_product(product_id, request, actor=current_user(), check=api.version_check())
+    product, stock = service.update_product(
+        product_id, request, actor=current_user(), address=api.client_address(), check=api.version_check()
+    )
     return api.ok(managed_product_response(product, stock), version=product.version)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from oms import api
+from oms import api, audit
 from oms.api import CUSTOMER, MANAGER, current_user
 from oms.idempotency import Written
 from oms.orders import moves, service
@@ -38,6 +38,8 @@ def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPag
 
     Newest first. Customers see their own, managers and admins all.
     """
+    if current_user().is_manager:
+        audit.read_in_bulk(current_user(), address=api.client_address(), target="orders")
     page = service.list_orders(query, owner=_owner(), after=api.list_position(query.cursor))
     view = _view()
     view.look_up(page.items)

@@ -7,7 +7,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from oms import api, clock
+from oms import api, audit, clock
 from oms.api import ADMIN, MANAGER, current_user
 from oms.catalogue import EVENT_TYPES, check_patterns
 from oms.feed import service as feed
@@ -172,6 +172,7 @@ def list_events(query: Annotated[ListEventsQuery, Query()]) -> Response[EventPag
     Oldest first, kept for 90 days. Events of users are for admins only. To follow the feed, send `resume_cursor` as
     `cursor`, or the last id as `after`.
     """
+    audit.read_in_bulk(current_user(), address=api.client_address(), target="events")
     patterns = check_patterns(query.type.split(",") if query.type else ["*"], parameter="type")
     stretch = feed.read(
         after=query.after,

@@ -4,11 +4,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from inventory import handler as inventory
 from oms import audit, clock
 from oms.dynamodb import client
 from tests.support.audit_addresses import hidden
+from tests.support.aws_calls import Call, intercepted
+from tests.support.gateway import call
 from tests.support.invocation import Person, invoke
 
 PRODUCT = {"sku": "X", "name": "X", "category": "X", "price": "1.00"}
@@ -54,6 +57,49 @@ def test_a_denied_request_leaves_an_entry_that_says_who_what_and_from_where(cust
         "address": hidden("198.51.100.1", entry["at"]),
         "target": f"POST {path}",
     }
+
+
+def test_reading_persons_in_bulk_is_on_record_once_an_hour(
+    person: Callable[..., Person], advance: Callable[[float], None]
+) -> None:
+    manager, admin, customer = (person(role) for role in ("manager", "admin", "customer"))
+
+    def read(path: str, who: Person) -> None:
+        for _ in range(3):
+            assert call("GET", f"/api/v1/{path}", token=who.token).status == 200
+
+    read("orders", customer)
+    assert items("entry") == []
+    for path in ("orders", "events"):
+        read(path, manager)
+    for path in ("orders?status=pending", "admin/users"):
+        read(path, admin)
+    advance(60 * (60 - clock.now().minute))
+    read("orders", manager)
+
+    entries = [it for it in items("entry") if it["action"] == "persons.read"]
+    assert sorted((it["actor_id"], it["target"]) for it in entries) == sorted(
+        [
+            (manager.id, "orders"),
+            (manager.id, "orders"),
+            (manager.id, "events"),
+            (admin.id, "orders"),
+            (admin.id, "users"),
+        ]
+    )
+    assert {it["address"] for it in entries} == {hidden("198.51.100.1", entries[0]["at"])}
+
+
+def test_nothing_is_read_in_bulk_that_cannot_be_put_on_record(manager: Person) -> None:
+    def refuse(made: Call) -> Any:
+        if made.operation == "PutItem":
+            raise ReadTimeoutError(endpoint_url="https://dynamodb")
+        return made.send()
+
+    with intercepted(refuse) as calls:
+        assert call("GET", "/api/v1/orders", token=manager.token).status == 503
+
+    assert "Query" not in [made.operation for made in calls]
 
 
 def test_beyond_a_hundred_a_minute_denials_are_counted_in_one_item(advance: Callable[[float], None]) -> None:

@@ -24,6 +24,7 @@ from oms.powertools import routes_of
 from oms.settings import settings
 from orders import handler as orders
 from reports import handler as reports
+from tests.support.audit_addresses import known_readers
 from tests.support.aws_calls import intercepted
 from tests.support.bookkeeping import find_drift
 from tests.support.exports import request_export
@@ -454,7 +455,9 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
 
 @pytest.fixture
 def world(customer: Person, manager: Person, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch) -> World:
-    """Warm: keys and secrets are loaded, the offer of the product is known, an account exists."""
+    """Warm: keys and secrets are loaded, the offer of the product is known, an account exists, and the audit log has
+    who reads lists in this hour.
+    """
     monkeypatch.setattr(passwords, "COST", 4)  # what bcrypt costs is not counted here
     shop = Shop(customer, manager)
     body = {"sku": "SKU-0", "name": "Hammer", "category": "Tools", "price": 10, "stock": 50}
@@ -466,6 +469,7 @@ def world(customer: Person, manager: Person, person: Callable[..., Person], monk
     assert registered.status == 201, registered.text
     call("POST", f"{AUTH}/login", account | {"password": "wrong"}, address="198.51.100.9")
     world.sign_in()
+    known_readers(world.admin, shop.manager)
     return world
 
 

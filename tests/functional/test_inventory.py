@@ -7,7 +7,9 @@ import pytest
 
 from oms.dynamodb import update_item
 from oms.inventory.models import StockItem
-from tests.support.aws_calls import Call, intercepted
+from tests.support.accounts import audit_entries
+from tests.support.audit_addresses import hidden
+from tests.support.aws_calls import Call, answer_lost, intercepted
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
 from tests.support.streams import streamed
@@ -295,6 +297,32 @@ def test_a_sku_cannot_be_changed(manager: Person, product: Make) -> None:
 
     assert places(replace(edited, manager, sku="AB-2")) == {"#/sku"}
     assert places(replace(edited, manager, sku="ab-1")) == {"#/sku"}
+
+
+def test_a_change_of_price_is_audited_and_no_other_edit(manager: Person) -> None:
+    product_id = create(manager, stock=5).json["id"]
+    replace(product_id, manager, name="Sledgehammer")
+    assert audit_entries() == []
+
+    replace(product_id, manager, name="Sledgehammer", price="0.01")
+    change = {"price": "19.99"}
+    assert call("PATCH", f"{PRODUCTS}/{product_id}", change, token=manager.token).status == 200
+
+    entries = audit_entries()
+    assert [(it.action, it.actor_id, it.target) for it in entries] == [
+        ("product.price_changed", manager.id, f"product#{product_id}")
+    ] * 2
+    assert sorted((it.details["old"], it.details["new"]) for it in entries) == [("0.01", "19.99"), ("19.99", "0.01")]
+    assert {it.address for it in entries} == {hidden("198.51.100.1", entries[0].at)}
+
+
+def test_a_price_change_whose_answer_is_lost_is_audited_once(manager: Person) -> None:
+    product_id = create(manager).json["id"]
+
+    with answer_lost("TransactWriteItems"):
+        assert replace(product_id, manager, price="18.00").status == 200
+
+    assert [it.action for it in audit_entries()] == ["product.price_changed"]
 
 
 @pytest.mark.parametrize("missing", ["sku", "name", "category", "price", "status"])

@@ -18,6 +18,7 @@ from oms.orders import service as order_service
 from oms.orders.models import Order, created_shard, open_shard
 from oms.orders.states import OPEN, OrderStatus
 from oms.settings import settings
+from tests.support.audit_addresses import known_readers
 from tests.support.aws_calls import intercepted
 from tests.support.big_table import BigTable, RawItem
 from tests.support.gateway import call
@@ -322,6 +323,7 @@ def test_an_order_list_costs_the_same_however_long(
     many_orders: list[RawItem], long_orders: BigTable, manager: Person, filters: str, queries: int, limit: str
 ) -> None:
     path = f"{ORDERS}?{'&'.join(filter(None, (filters, limit)))}"
+    known_readers(manager)
 
     short = calls_of(path, manager, BigTable("orders", many_orders[3690:3710]))
     long = calls_of(path, manager, long_orders)
@@ -332,6 +334,7 @@ def test_an_order_list_costs_the_same_however_long(
 
 def test_a_search_for_what_is_not_there_ends_after_each_page(long_orders: BigTable, manager: Person) -> None:
     """It reads 250 entries of each shard, says that there is more, and goes on with the next request."""
+    known_readers(manager)
     with intercepted(long_orders.plan) as made:
         page = call("GET", f"{ORDERS}?status=returned", token=manager.token)
 

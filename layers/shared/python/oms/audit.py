@@ -12,6 +12,7 @@ from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 
 from oms import aws, clock, pseudonyms
+from oms.actors import Actor
 from oms.dynamodb import IntegerAttribute, JsonAttribute, StoredItem, put_item, retrying, update_item
 from oms.pages import Index
 from oms.settings import settings
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 DENIALS_PER_MINUTE = 100
 DENIED = "access.denied"
+READ = "persons.read"
+# (actor, list) -> the hour of the latest entry of this process.
+_READ: dict[tuple[str, str], str] = {}
+_MOST_READERS = 1000
 
 # What is listed has the attribute `listing`, and stands in all three, unless it has no actor.
 BY_TIME = Index(settings().audit_table, "by_time", "listing", "sk")
@@ -132,6 +137,19 @@ def denied(actor: "CurrentUser", *, address: str, target: str) -> None:
         )
     elif counted.listing is None:
         retrying(lambda: update_item(counter, _listed(actor)))
+
+
+def read_in_bulk(actor: Actor, *, address: str, target: str) -> None:
+    """Records that somebody reads a list with data of many persons, before they do: once for each actor, list and hour
+    in a process. Each page of such a list would be an entry otherwise.
+    """
+    hour = clock.timestamp(clock.now())[: len("2026-01-31T09")]
+    if _READ.get((actor.id, target)) == hour:
+        return
+    record(entry(READ, actor_id=actor.id, actor_role=actor.role, address=address, target=target))
+    if len(_READ) >= _MOST_READERS:
+        _READ.clear()
+    _READ[actor.id, target] = hour
 
 
 def _listed(actor: "CurrentUser") -> list[Action]:

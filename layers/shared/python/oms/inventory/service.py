@@ -7,7 +7,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from oms import clock
+from oms import audit, clock
 from oms.actors import Actor
 from oms.dynamodb import TryAgainError, batch_get, failed, get_item, transaction
 from oms.errors import InsufficientStockError, InvalidRequestError, NotFoundError, SkuTakenError
@@ -23,6 +23,7 @@ from oms.inventory.schemas import (
     ReplaceProductRequest,
     UpdateProductRequest,
 )
+from oms.money import to_text
 from oms.pages import Page, merged_page
 
 
@@ -166,7 +167,7 @@ def put_new_product(product: Product, stock: StockItem) -> None:
 
 
 def replace_product(
-    product_id: str, request: ReplaceProductRequest, *, actor: Actor, check: Callable[[Product], None]
+    product_id: str, request: ReplaceProductRequest, *, actor: Actor, address: str, check: Callable[[Product], None]
 ) -> Stocked:
     """The product with its editable fields replaced; the offer moves on when what orders are computed with changes.
 
@@ -179,11 +180,11 @@ def replace_product(
             raise InvalidRequestError.at("cannot be changed", pointer="#/sku")
         return request
 
-    return _edit(product_id, replacement, sets_threshold=True, actor=actor, check=check)
+    return _edit(product_id, replacement, sets_threshold=True, actor=actor, address=address, check=check)
 
 
 def update_product(
-    product_id: str, request: UpdateProductRequest, *, actor: Actor, check: Callable[[Product], None]
+    product_id: str, request: UpdateProductRequest, *, actor: Actor, address: str, check: Callable[[Product], None]
 ) -> Stocked:
     """As `replace_product`, with what the product has in the place of the fields that the request leaves out."""
     changes = {name: getattr(request, name) for name in request.model_fields_set}
@@ -198,7 +199,7 @@ def update_product(
         return ReplaceProductRequest.model_construct(**current | changes)
 
     sets_threshold = "low_stock_threshold" in changes
-    return _edit(product_id, replacement, sets_threshold=sets_threshold, actor=actor, check=check)
+    return _edit(product_id, replacement, sets_threshold=sets_threshold, actor=actor, address=address, check=check)
 
 
 def _edit(
@@ -207,6 +208,7 @@ def _edit(
     *,
     sets_threshold: bool,
     actor: Actor,
+    address: str,
     check: Callable[[Product], None],
 ) -> Stocked:
     change = clock.random_id()
@@ -218,7 +220,10 @@ def _edit(
         wanted = replacement(stored)
         check(stored.product)
         try:
-            return _put_replacement(stored, wanted, sets_threshold=sets_threshold, actor=actor, change=change)
+            entry = _price_entry(stored.product, wanted, actor=actor, address=address)
+            return _put_replacement(
+                stored, wanted, sets_threshold=sets_threshold, actor=actor, change=change, entry=entry
+            )
         except TransactWriteError as error:
             product_reason, *_ = (*error.cancellation_reasons, None)
             if failed(product_reason):
@@ -232,8 +237,30 @@ def _edit(
     return settle(attempt, made_before=made_before, keyed=False)
 
 
+def _price_entry(
+    product: Product, request: ReplaceProductRequest, *, actor: Actor, address: str
+) -> audit.AuditEntry | None:
+    """For the audit log, where the price changes: a price may be lowered for one order, and put back."""
+    if product.price == request.price:
+        return None
+    return audit.entry(
+        "product.price_changed",
+        actor_id=actor.id,
+        actor_role=actor.role,
+        address=address,
+        target=f"product#{product.id}",
+        details={"old": to_text(product.price), "new": to_text(request.price)},
+    )
+
+
 def _put_replacement(
-    stored: Stocked, request: ReplaceProductRequest, *, sets_threshold: bool, actor: Actor, change: str
+    stored: Stocked,
+    request: ReplaceProductRequest,
+    *,
+    sets_threshold: bool,
+    actor: Actor,
+    change: str,
+    entry: audit.AuditEntry | None,
 ) -> Stocked:
     """Without `sets_threshold` the threshold stays: the stock item, which alone has it, may have been read earlier."""
     product, stock = stored
@@ -263,6 +290,8 @@ def _put_replacement(
         actions.append(attribute.remove() if threshold is None else attribute.set(threshold))
     with transaction() as write:
         write.save(product, condition=Product.version == read_version)
+        if entry:
+            write.save(entry)
         write.update(stock, actions=actions, condition=StockItem.pk.exists())
         if left != entered:
             for category, units in ((left, -1), (entered, 1)):
