@@ -31,7 +31,7 @@ class CreateExportRequest(Span, Request):
         None,
         alias="from",
         description="Of orders and sales, what was created at this time or later; a date means the beginning of that"
-        " day in UTC.",
+        " day in the shop's time zone.",
     )
     to: To | None = Field(
         None,
