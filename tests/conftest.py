@@ -60,6 +60,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from tests.support.recorder import Recording  # after the environment is set
 
         config.pluginmanager.register(Recording(Path(os.environ["RECORD_PRIVILEGES"])))
+    if "RECORD_ANSWERS" in os.environ:
+        from tests.support.contract import RecordedAnswers
+
+        config.pluginmanager.register(RecordedAnswers(Path(os.environ["RECORD_ANSWERS"])))
 
 
 def pytest_collection_finish() -> None:

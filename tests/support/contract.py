@@ -3,10 +3,16 @@
 `tests.support.invocation` calls it for every request to a handler, and the integration tests' HTTP clients for every
 response of the local cloud. The document is read more strictly than clients should read it: an object has the fields
 that are documented and no others, a header that is not listed in `_UNDOCUMENTED` has to be declared.
+
+Whether the document promises too much is a report, as no suite makes each queue or key store fail behind each route:
+`RECORD_ANSWERS=<folder>` keeps what a run has seen, `python -m tests.support.contract <folder>` lists the statuses that
+are declared and were not seen.
 """
 
 import json
+import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -158,3 +164,36 @@ def _header_validator(schema: str) -> Any:
 def _faults_of_header(value: str, schema: Json) -> Iterator[str]:
     read: str | int = int(value) if schema["type"] == "integer" and value.isdecimal() else value
     yield from (error.message for error in _header_validator(json.dumps(schema)).iter_errors(read))
+
+
+class RecordedAnswers:
+    """A plugin of pytest that keeps, for each process of a run, the statuses that were seen."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def pytest_sessionfinish(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._folder / f"{os.getpid()}.json"
+        file.write_text(json.dumps({name: sorted(statuses) for name, statuses in seen.items()}))
+
+
+def unseen(folder: Path) -> dict[str, list[str]]:
+    """By operation, the statuses that are declared and that no process of the run has seen."""
+    found: dict[str, set[str]] = {}
+    for file in folder.glob("*.json"):
+        for name, statuses in json.loads(file.read_text()).items():
+            found.setdefault(name, set()).update(map(str, statuses))
+    operations = [it for methods in _document()["paths"].values() for it in methods.values()]
+    # 429 and 5xx are also the gateway's own.
+    declared = {it["operationId"]: [status for status in it["responses"] if status.isdecimal()] for it in operations}
+    return {
+        name: left
+        for name, statuses in declared.items()
+        if (left := [it for it in statuses if it not in found.get(name, set()) | {"429", "500", "503"}])
+    }
+
+
+if __name__ == "__main__":
+    for name, statuses in unseen(Path(sys.argv[1])).items():
+        print(f"{name}: {', '.join(statuses)}")
