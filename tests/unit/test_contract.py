@@ -1,0 +1,77 @@
+"""The fixture that holds every answer against the OpenAPI document sees each kind of fault."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support import contract
+from tests.support.documented import SCHEMAS, example
+
+IDS = {"X-Request-Id": "request-1", "Content-Type": "application/json"}
+PROBLEM = IDS | {"Content-Type": "application/problem+json"}
+ORDER = "/api/v1/orders/0C8Z4V6T2R9QKX1M5N7P"
+REFUSAL = {
+    "type": "/docs/errors#not-found",
+    "title": "Not found",
+    "status": 404,
+    "detail": "There is no such thing.",
+    "instance": ORDER,
+    "code": "not-found",
+    "request_id": "request-1",
+}
+
+
+def an_order(**changes: Any) -> str:
+    return json.dumps(example(SCHEMAS["OrderResponse"]) | changes)
+
+
+def test_a_documented_answer_passes() -> None:
+    contract.check("GET", ORDER, 200, IDS | {"ETag": '"1"'}, an_order())
+    contract.check("HEAD", ORDER, 200, IDS | {"ETag": '"1"'}, "")
+    contract.check("GET", ORDER, 404, PROBLEM, json.dumps(REFUSAL))
+    contract.check("GET", ORDER, 503, {"Content-Type": "application/json"}, '{"message":"Service Unavailable"}')
+
+
+@pytest.mark.parametrize(
+    ("fault", "method", "path", "status", "headers", "text"),
+    [
+        ("the status is not declared", "GET", ORDER, 409, PROBLEM, json.dumps(REFUSAL)),
+        ("the status is not declared", "PUT", "/api/v1/auth/password", 200, IDS, "{}"),
+        ("the header location is not declared", "GET", ORDER, 200, IDS | {"ETag": '"1"', "Location": "/"}, an_order()),
+        ("the header etag is missing", "GET", ORDER, 200, IDS, an_order()),
+        ("the header x-request-id is missing", "GET", ORDER, 404, {"Content-Type": "application/problem+json"}, "{}"),
+        ("the header etag: ", "GET", ORDER, 200, IDS | {"ETag": "1"}, an_order()),
+        ("the content type text/html", "GET", ORDER, 404, PROBLEM | {"Content-Type": "text/html"}, "{}"),
+        ("the body is not JSON", "GET", ORDER, 404, PROBLEM, "<html>"),
+        ("there is a body", "HEAD", ORDER, 200, IDS | {"ETag": '"1"'}, an_order()),
+        ("there is a body", "DELETE", "/api/v1/auth/sessions/1", 204, {"X-Request-Id": "1"}, "{}"),
+        ("('surprise' was unexpected)", "GET", "/health", 200, IDS, '{"status":"ok","version":"1","surprise":1}'),
+        ("is not valid under any", "GET", ORDER, 200, IDS | {"ETag": '"1"'}, an_order(surprise=1)),
+        ("is not valid under any", "GET", ORDER, 200, IDS | {"ETag": '"1"'}, an_order(created_at="yesterday")),
+        ("is not valid under any", "GET", ORDER, 200, IDS | {"ETag": '"1"'}, an_order(total=54.7)),
+        (
+            '"code" is a required',
+            "GET",
+            ORDER,
+            404,
+            PROBLEM,
+            json.dumps({k: REFUSAL[k] for k in REFUSAL if k != "code"}),
+        ),
+        ('"code" is a required', "GET", "/nowhere", 404, PROBLEM, "{}"),
+    ],
+)
+def test_each_kind_of_fault_is_seen(
+    fault: str, method: str, path: str, status: int, headers: dict[str, str], text: str
+) -> None:
+    with pytest.raises(AssertionError, match="is not as documented") as refused:
+        contract.check(method, path, status, headers, text)
+
+    assert fault in str(refused.value)
+
+
+def test_a_fixed_path_is_never_meant_as_an_id() -> None:
+    """GET /orders/quote is a method that the path does not take."""
+    headers = PROBLEM | {"Allow": "POST"}
+
+    contract.check("GET", "/api/v1/orders/quote", 405, headers, json.dumps(REFUSAL | {"status": 405}))
