@@ -59,6 +59,7 @@ def test_a_secret_is_the_base64_of_the_key(secret: str) -> None:
 @pytest.mark.parametrize(
     "secret",
     ["whsec_!!!", "whsec_", SECRET.removeprefix("whsec_"), f"{SECRET}!", f"whsec_ {SECRET[6:]}", "whsec_c2hvcnQ=", "é"],
+    ids=["no base64", "empty", "no prefix", "a mark behind", "a blank within", "short", "not ASCII"],
 )
 def test_what_is_no_secret_is_refused(secret: str) -> None:
     with pytest.raises(LocalCloudError, match="SECRET is not a webhook secret"):

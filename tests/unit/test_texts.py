@@ -102,7 +102,7 @@ def texts_of_requests() -> list[tuple[str, Any]]:
                 )
                 if not excused:
                     found.append((f"{model.__name__}.{place}", kind))
-    return found
+    return sorted(found, key=lambda it: it[0])  # workers of xdist import in orders of their own
 
 
 def test_the_walk_meets_the_texts_of_each_domain() -> None:
