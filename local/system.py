@@ -20,6 +20,7 @@ from local.errors import LocalCloudError
 from local.folder import own_folder
 from local.front_door import FAILURE_SHOWN, Exchange, FrontDoor
 from local.logs import LogReader
+from local.port import DEFAULT_PORT
 from local.sources import Snapshot, snapshot
 from local.synthesis import synthesize
 
@@ -110,6 +111,7 @@ class LocalSystem:
             self.deployment = deploy(self.assembly, self.cloud)
             fixups.apply(self.cloud, self.assembly, self.deployment)
             self._verify_sender()
+            self.lead_links_here()
         with self._progress("Make the signing key"):
             self._run("oms.identity.keys", "--stage", "local")
         # After the key: a worker that finds none looks again only seconds later.
@@ -132,6 +134,15 @@ class LocalSystem:
         """As an operator does in SES, by a link that AWS mails; the emulator believes it at once."""
         if sender := self.environment("Notifier")["OMS_MAIL_FROM"]:
             self.client("sesv2").create_email_identity(EmailIdentity=sender)
+
+    def lead_links_here(self) -> None:
+        """The links in mails lead to the default port, and a second system beside the first has another."""
+        if self._port in (0, DEFAULT_PORT):
+            return
+        for name, function in self.functions().items():
+            url = function.get("Environment", {}).get("Variables", {}).get("OMS_PUBLIC_URL")
+            if url == f"http://localhost:{DEFAULT_PORT}":
+                self.update_environment(name, OMS_PUBLIC_URL=f"http://localhost:{self._port}")
 
     def _warm_up_and_seed(self) -> None:
         pool = ThreadPoolExecutor(1)

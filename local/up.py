@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.demo import ACCOUNTS, PASSWORD
 from local.errors import LocalCloudError
 from local.front_door import Exchange
-from local.port import port
+from local.port import DEFAULT_PORT, port
 from local.reload import Reloader
 from local.system import LocalSystem
 
@@ -77,6 +77,7 @@ def _welcome(system: LocalSystem, seconds: float) -> str:
     url = system.base_url
     login = json.dumps({"email": "alice@demo.example", "password": PASSWORD})
     order = json.dumps({"items": [{"product_id": 1, "quantity": 2}, {"product_id": 2, "quantity": 1}]})
+    other = "" if port() == DEFAULT_PORT else f" PORT={port()}"
     accounts = "\n".join(f"    {account}" for account in ACCOUNTS)
     return f"""
 Ready in {seconds:.1f} s: {url}
@@ -91,7 +92,8 @@ Ready in {seconds:.1f} s: {url}
     curl -s '{url}/api/v1/inventory/products?limit=3' -H "Authorization: Bearer $TOKEN"
     curl -s {url}/api/v1/orders -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{order}'
 
-Changed code is taken in when it is saved; `make logs` shows what the functions log, `make mail` what was mailed.
+Changed code is taken in when it is saved; `make logs{other}` shows what the functions log, `make mail{other}` what was
+mailed.
 Ctrl-C stops it and leaves nothing behind. Requests:
 """
 

@@ -388,7 +388,7 @@ def overdue_at(moment: datetime) -> int:
 def test_a_request_waits_for_a_queue_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     """API Gateway waits 30 s; what a request does before takes 19 at most."""
     made: list[Any] = []
-    monkeypatch.setattr(queues, "_sqs", queues._sqs.__wrapped__)
+    monkeypatch.setattr(queues, "sqs_client", queues.sqs_client.__wrapped__)
     refusing = SimpleNamespace(client=lambda _, config: made.append(config) or queue_that_refuses)
     monkeypatch.setattr(aws, "session", lambda: refusing)
     queue_that_refuses = SimpleNamespace(send_message_batch=lambda **_: {"Failed": [{"Code": "Throttled"}]})

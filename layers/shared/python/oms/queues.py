@@ -37,12 +37,12 @@ class Message:
 
 
 def send(queue_url: str, content: dict[str, Any], *, delay: int = 0) -> None:
-    _sqs().send_message(QueueUrl=queue_url, **_entry(Message(content, delay)))
+    sqs_client().send_message(QueueUrl=queue_url, **_entry(Message(content, delay)))
 
 
 def send_all(queue_url: str, messages: Sequence[Message]) -> None:
     """As few calls as can be. Raises NotSentError and botocore's errors; then some may be sent."""
-    _send_all(_sqs(), queue_url, messages)
+    _send_all(sqs_client(), queue_url, messages)
 
 
 def send_if_possible(queue_url: str, messages: Sequence[Message]) -> None:
@@ -51,7 +51,7 @@ def send_if_possible(queue_url: str, messages: Sequence[Message]) -> None:
     What is not sent is logged; somebody else must find what it was about.
     """
     try:
-        _send_all(_sqs(read_seconds=2, attempts=2), queue_url, messages)
+        _send_all(sqs_client(read_seconds=2, attempts=2), queue_url, messages)
     except (NotSentError, BotoCoreError, ClientError):
         logger.exception("messages were not sent", queue=queue_url.rpartition("/")[2], count=len(messages))
 
@@ -83,7 +83,7 @@ class Depth:
 
 def depth(queue_url: str) -> Depth:
     counts = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-    found = _sqs().get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(counts))["Attributes"]
+    found = sqs_client().get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(counts))["Attributes"]
     return Depth(*(int(found[it]) for it in counts))
 
 
@@ -91,7 +91,7 @@ def depths(names: Sequence[str]) -> dict[str, Depth]:
     """Of these queues of the deployment, all asked at once."""
     # The URLs of an account's queues differ in the name alone; this is one of them.
     account = settings().stock_check_queue_url.rpartition("/")[0]
-    _sqs()  # made before the threads: making a client is not thread-safe
+    sqs_client()  # made before the threads: making a client is not thread-safe
     return dict(zip(names, in_parallel(depth, [f"{account}/{name}" for name in names]), strict=True))
 
 
@@ -110,7 +110,7 @@ def sendable(json_text: str) -> str:
 
 
 @cache
-def _sqs(*, read_seconds: int = 5, attempts: int = 3) -> Any:
+def sqs_client(*, read_seconds: int = 5, attempts: int = 3) -> Any:
     config = Config(
         connect_timeout=1, read_timeout=read_seconds, retries={"mode": "standard", "total_max_attempts": attempts}
     )
