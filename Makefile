@@ -71,6 +71,10 @@ test-functional: ## Run the tests of single handlers, in process
 test-infra: ## Run the tests of the synthesized template
 test-integration: ## Run the tests over HTTP, on the local cloud
 
+.PHONY: fuzz
+fuzz: $(INSTALLED_TESTS) ## Send CASES=5000 random requests to the running system and compare its answers with the document
+	@PORT=$(PORT) exec .venv/bin/python -m tests.fuzz $(or $(CASES),5000)
+
 .PHONY: bench
 bench: $(INSTALLED) ## Measure an export of a million order lines, or LINES=…, against stubs of DynamoDB and S3; minutes
 	@exec .venv/bin/python -m benchmarks.export --lines $(or $(LINES),1000000)

@@ -1,0 +1,60 @@
+"""Schemathesis' hooks for this API: which requests that fit their schema it may refuse, and why."""
+
+import re
+
+import requests
+import schemathesis
+from schemathesis import Case, CheckContext
+
+# Refusals that depend on what there is and not on the form of the request: no schema knows it.
+STATE = {401, 403, 404, 409, 410, 412, 429}
+# The codes of a 422 that depend on it.
+STATE_CODES = {
+    "unknown-product": "which products are on sale",
+    "invalid-token": "which tokens were mailed, and when",
+    "idempotency-key-reused": "what was sent before with this key",
+    "webhook-url-forbidden": "where a name leads, and that its address is public",
+}
+# What is said of a value that fits its schema and is refused all the same → why no schema says it.
+RULES = {
+    # A value depends on another one of the same request.
+    "must not be before from|must be within the 366 days": "a period has an end after its beginning, and a length",
+    "must not be below min_price": "so have prices",
+    "does not go with an export of": "not each report has each filter",
+    "cannot be combined with": "indexes serve some combinations of filters",
+    "goes with group_by=product alone|must be there with a cursor": "one of the series has pages",
+    # A value depends on what there is.
+    "is not a cursor of this list": "the system seals cursors",
+    "is not the address of an active manager or admin": "which users there are",
+    "cannot be changed": "the SKU of the product",
+    "has more than .* decimals|must be at most [\\d.]+$|must be between 0 and": "the currency and the settings",
+    # A value has a form that schemas have no portable word for.
+    'must be an entity tag such as "3"': "Schemathesis sends headers that do not match their pattern as valid, too",
+    "must be one line|must have a visible character": "Unicode's categories",
+    "must be an e-mail address": "mail can be sent to fewer addresses than `format: email` allows",
+    "must begin with https://|must be a URL that begins with": "`format: uri` allows any scheme",
+    "must be as rate": "AWS's grammar of schedules, with bounds",
+    "must be an ISO 3166-1": "a list that changes",
+    "is no type of event": "a list that grows, which the document does not close",
+    "must be a whole number|valid integer": "2.0 is an integer to JSON Schema",
+    "is guessed early|is made of your|characters for a manager": "lists of passwords, and who the user is",
+}
+
+
+@schemathesis.check
+def refuses_valid_data_for_a_known_reason(ctx: CheckContext, response: requests.Response, case: Case) -> None:
+    """A 4xx for a request that fits its schema: only for state, or for a rule that is listed here."""
+    status = response.status_code
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    if not 400 <= status < 500 or status in STATE:
+        return
+    problem = response.json()
+    if status == 422 and problem["code"] in STATE_CODES:
+        return
+    unknown = [
+        error
+        for error in problem.get("errors", [problem])
+        if not any(re.search(rule, error["detail"]) for rule in RULES)
+    ]
+    assert not unknown, f"valid data was refused with {status}: {unknown}"
