@@ -79,12 +79,13 @@ def _most_memory() -> float:
     return int(line.split()[1]) / 1024
 
 
-def new_item(*, gzip: bool) -> dict[str, Any]:
+def new_item(*, gzip: bool, xlsx: bool = False) -> dict[str, Any]:
     """The export as it was asked for."""
     at = "2099-01-01T00:00:00.000Z"
     texts = {"pk": f"export#{EXPORT}", "sk": "export", "kind": "export", "id": EXPORT, "report": "orders"}
     texts |= {"status": "queued", "created_at": at, "created_by": "U", "created_by_role": "manager"}
     texts |= {"request_hash": "", "listing": "exports", "created_key": f"{at}#{EXPORT}"}
+    texts |= {"format": "xlsx"} if xlsx else {}
     numbers = {"version": 1, "run": 0, "rows": 0, "progress": 0, "ttl": 4102444800}
     item: dict[str, Any] = {name: {"S": value} for name, value in texts.items()}
     item |= {name: {"N": str(value)} for name, value in numbers.items()}
@@ -112,9 +113,9 @@ def start(stub: Stub, *options: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def run(stub: Stub, *options: str, gzip: bool = False) -> dict[str, Any]:
+def run(stub: Stub, *options: str, gzip: bool = False, xlsx: bool = False) -> dict[str, Any]:
     """One export, in as many runs as it takes; what they took together."""
-    stub.item = new_item(gzip=gzip)
+    stub.item = new_item(gzip=gzip, xlsx=xlsx)
     total = {"seconds": 0.0, "cpu": 0.0, "idle_mb": 0.0, "most_mb": 0.0, "runs": 0}
     while stub.item["status"]["S"] in ("queued", "running"):
         out, _ = start(stub, *options).communicate()
@@ -145,12 +146,12 @@ def show(name: str, took: dict[str, Any]) -> None:
     )
 
 
-def disturbed(stub: Stub, seed: int) -> bool:
+def disturbed(stub: Stub, seed: int, *, xlsx: bool) -> bool:
     """The same export while its workers are killed, run out of time, and come two at once. Whether the file is as the
     item says.
     """
     draw = random.Random(seed)
-    stub.item = new_item(gzip=False)
+    stub.item = new_item(gzip=False, xlsx=xlsx)
     lives = 0
     while stub.item["status"]["S"] in ("queued", "running"):
         # Now and then two at once, of which each is let live for a while, or to its end.
@@ -166,13 +167,13 @@ def disturbed(stub: Stub, seed: int) -> bool:
                 it.send_signal(signal.SIGKILL)
                 it.communicate()
         assert not stub.refused, stub.refused
-    whole = _whole(stub)
+    whole = _whole(stub, "xlsx" if xlsx else "csv")
     print(f"disturbed, seed {seed}: {lives} workers; {'the' if whole else 'NOT THE'} file that the item tells of")
     return whole
 
 
-def _whole(stub: Stub) -> bool:
-    data = (stub.folder / f"{EXPORT}.csv").read_bytes()
+def _whole(stub: Stub, extension: str) -> bool:
+    data = (stub.folder / f"{EXPORT}.{extension}").read_bytes()
     return bool(hashlib.sha256(data).hexdigest() == stub.item["sha256"]["S"])
 
 
@@ -197,6 +198,7 @@ def measure(folder: Path, orders: int) -> None:
         plain = run(stub)
         show("orders", plain)
         show("orders, gzip", zipped := run(stub, gzip=True))
+        show("orders, xlsx", book := run(stub, xlsx=True))
     with served(folder / "tenth", orders=orders // 10) as stub:
         show("a tenth of the orders", run(stub))
         show("… decoded by botocore", run(stub, "--full-decoding"))
@@ -206,14 +208,19 @@ def measure(folder: Path, orders: int) -> None:
     with served(folder / "long", orders=orders // 30, lines=90) as stub:
         show("orders of 90 lines", long := run(stub))
     with served(folder / "disturbed", orders=orders // 2) as stub:
-        expected = run(stub)
-        whole = disturbed(stub, seed := random.randrange(10**6))
-        same = whole and stub.item["sha256"]["S"] == expected["sha256"]
-        left = len(stub.uploads)
-        print(f"disturbed, seed {seed}: sha256 {'equal' if same else 'DIFFERENT'}, {left} uploads left")
-    most = max(it["most_mb"] for it in (plain, zipped, long))
+        right = all(_the_same(stub, xlsx=xlsx) for xlsx in (False, True))
+    most = max(it["most_mb"] for it in (plain, zipped, book, long))
     print(f"the most memory: {most:.0f} MB, of {_MOST_MB}")
-    sys.exit(0 if same and not left and most < _MOST_MB else 1)
+    sys.exit(0 if right and most < _MOST_MB else 1)
+
+
+def _the_same(stub: Stub, *, xlsx: bool) -> bool:
+    """Whether a disturbed export has the bytes of one that was left alone, and leaves no upload."""
+    expected = run(stub, xlsx=xlsx)
+    whole = disturbed(stub, seed := random.randrange(10**6), xlsx=xlsx)
+    same, left = whole and stub.item["sha256"]["S"] == expected["sha256"], len(stub.uploads)
+    print(f"disturbed, seed {seed}: sha256 {'equal' if same else 'DIFFERENT'}, {left} uploads left")
+    return same and not left
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from oms.exportable import REPORTS
 from oms.exports import worker
 from oms.exports.models import DONE
-from oms.exports.worker import OutOfTimeError, TooLargeError
+from oms.exports.parts import TooLargeError
+from oms.exports.worker import OutOfTimeError
 from oms.settings import settings
 
 logger = Logger()

@@ -11,6 +11,7 @@ import pytest
 from oms import clock
 from oms.dynamodb import update_item
 from oms.exports import service
+from oms.exports.columns import COLUMNS
 from oms.exports.models import Export
 from tests.support.aws_calls import intercepted
 from tests.support.database import table
@@ -58,7 +59,10 @@ def test_a_new_export_is_accepted_with_its_place_and_has_every_field(manager: Pe
             "to": "2026-02-01T00:00:00.000Z",
             "status": ["pending", "shipped"],
         },
+        "format": "csv",
         "gzip": True,
+        "bom": False,
+        "columns": list(COLUMNS["orders"].default),
         "rows": 0,
         "progress": 0,
         "sha256": None,

@@ -11,9 +11,9 @@ import pytest
 from oms import clock
 from oms.clock import random_id
 from oms.dynamodb import update_item
-from oms.exportable import REPORTS
 from oms.exports import files as s3_files
 from oms.exports import parts, reports
+from oms.exports.columns import COLUMNS
 from oms.inventory.models import Product
 from oms.settings import settings
 from tests.support.aws_calls import intercepted
@@ -114,7 +114,7 @@ def test_without_orders_there_is_a_file_with_the_head_alone(manager: Person) -> 
 
     look_until_it_is_done_with(export)
 
-    assert content(export) == (",".join(REPORTS["orders"].columns) + "\r\n").encode()
+    assert content(export) == (",".join(COLUMNS["orders"].default) + "\r\n").encode()
     assert (now(export).rows, now(export).status) == (0, "done")
 
 

@@ -7,6 +7,7 @@ import pytest
 from oms import clock
 from oms.exportable import REPORTS
 from oms.exports import parts, worker
+from oms.exports.columns import COLUMNS
 from oms.exports.models import Export
 from tests.support.aws_calls import intercepted
 from tests.support.exports import (
@@ -83,7 +84,7 @@ def test_where_nothing_is_wanted_the_work_still_ends_in_time_and_goes_on_behind_
 
     assert max(queries) <= 3
     assert sum(queries) == 8, "pages of four, none of them twice"
-    assert content(export) == (",".join(REPORTS["orders"].columns) + "\r\n").encode()
+    assert content(export) == (",".join(COLUMNS["orders"].default) + "\r\n").encode()
 
 
 def test_where_the_rows_end_with_a_part_and_then_the_time_the_digest_is_the_next_runs(manager: Person) -> None:

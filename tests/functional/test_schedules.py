@@ -10,6 +10,7 @@ import pytest
 from oms import clock
 from oms.dynamodb import get_item, put_item
 from oms.exports import schedules
+from oms.exports.columns import COLUMNS
 from oms.exports.models import Schedule, ScheduleCount
 from tests.support.aws_calls import intercepted
 from tests.support.database import table
@@ -64,6 +65,9 @@ def test_a_schedule_is_answered_as_it_was_asked_for_and_keeps_no_address(ada: Pe
         "report": "orders",
         "schedule": "rate(1 day)",
         "recipients": [BOB, ADA],
+        "format": "csv",
+        "bom": False,
+        "columns": list(COLUMNS["orders"].default),
         "covered_until": shown["created_at"],
         "created_at": shown["created_at"],
         "created_by": ada.id,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+import openpyxl
 import pytest
 from moto.s3.exceptions import InvalidPartOrder, NoSuchUpload
 from moto.s3.models import FakeMultipart, S3Backend
@@ -135,6 +136,17 @@ def uploads() -> list[str]:
     """The uploads that are under way, of any export."""
     answer = aws_client("s3").list_multipart_uploads(Bucket=settings().exports_bucket)
     return [it["UploadId"] for it in answer.get("Uploads", [])]
+
+
+def rows_of(data: bytes) -> list[list[Any]]:
+    """All rows of a file, the head among them: of a CSV, or of all sheets of a workbook."""
+    if data.startswith(b"PK"):
+        # As any other program does that reads workbooks.
+        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True)
+        found = [list(row) for sheet in book.worksheets for row in sheet.iter_rows(values_only=True)]
+        book.close()
+        return found
+    return list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
 
 
 def rows(data: bytes | None) -> list[dict[str, str]]:

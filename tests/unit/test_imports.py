@@ -25,7 +25,7 @@ HTTP = ("oms.admission", "oms.api", "oms.serving")
 SESSIONS = {"oms.aws", "oms.json_reads"}
 MAKES_CLIENTS = ("boto3", "botocore.session")
 # Tables without any I/O: they know nothing of the rest, so anyone may know them.
-PURE = {"oms.orders.states", "oms.inventory.bands"}
+PURE = {"oms.orders.states", "oms.inventory.bands", "oms.exports.columns"}
 # What models are made of. `pages` for how an index is described.
 BENEATH_MODELS = {"oms.settings", "oms.dynamodb", "oms.pages", *PURE}
 # What schemas are made of, beside their own models. The two of identity check the form of a value.
@@ -34,6 +34,7 @@ BENEATH_SCHEMAS = {
     "oms.schemas",
     "oms.settings",
     "oms.orders.states",
+    "oms.exports.columns",
     "oms.emails",
     "oms.texts",
     "oms.identity.password_rules",

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 from oms import clock
 from oms.exports.models import Export
-from oms.exports.reports import INVENTORY, ORDERS, Report, Rows
-from oms.money import to_text
+from oms.exports.parts import Cells, Rows
+from oms.exports.reports import INVENTORY, ORDERS, Report, pick
 from oms.reports.sales import sales_by_day
 from oms.settings import settings
 
@@ -15,19 +15,17 @@ _MONEY = ("revenue", "shipping")
 _LEFT_OUT = ("cancelled", "returned", "pending")
 
 
-def _sales(export: Export, after: str | None) -> Iterator[tuple[str, Rows]]:
+def _sales(export: Export, after: str | None, cells: Cells) -> Iterator[tuple[str, Rows]]:
     """A line a day, as in the report of sales: 366 of them at most, so that they are one part."""
     start, end = (clock.day_of(clock.instant(str(it))) for it in (export.from_, export.to))
+    chosen = pick(export)
     for day, amounts in sales_by_day(start, end - timedelta(days=1)).items():
         position = clock.timestamp(clock.start_of(date.fromisoformat(day)))
         if after is None or position > after:
-            counted = [amounts[name] for name in _COUNTED]
-            money = [to_text(amounts[name]) for name in _MONEY]
-            yield position, [(day, *counted, *money, *(amounts[name] for name in _LEFT_OUT), settings().currency)]
+            counted = [cells.number(amounts[name]) for name in _COUNTED]
+            money = [cells.money(amounts[name]) for name in _MONEY]
+            left_out = [cells.number(amounts[name]) for name in _LEFT_OUT]
+            yield position, chosen([(cells.day(day), *counted, *money, *left_out, cells.text(settings().currency))])
 
 
-REPORTS = {
-    "orders": ORDERS,
-    "inventory": INVENTORY,
-    "sales": Report(("date", *_COUNTED, *_MONEY, *_LEFT_OUT, "currency"), _sales),
-}
+REPORTS = {"orders": ORDERS, "inventory": INVENTORY, "sales": Report(_sales)}

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from types import SimpleNamespace
 
+from oms.exports.parts import Cell
+
 # What a formula begins with (https://owasp.org/www-community/attacks/CSV_Injection), in every form that compatibility
 # normalization takes for it. Before it may stand what programs pass over: white space, control and format characters
 # (Unicode's Cc and Cf); and quotes, as each is written twice, which to what takes another character for the separator
@@ -17,17 +19,19 @@ _FORMAT = (
     r"\U000e0001\U000e0020-\U000e007f"
 )
 _FORMULA = rf"[\s\"\x00-\x1f\x7f-\x9f{_FORMAT}]*[{_SIGNS}]"
-# Nothing begins with a character that some programs take away before they look at what is left.
-_FIRST = re.compile(rf"[\t\r\n]|{_FORMULA}")
+# Nothing begins with a character that some programs take away before they look at what is left. And a text's own
+# apostrophe gets one too: so each that comes first was put there, and taking it away gives the text.
+_FIRST = re.compile(rf"[\t\r\n']|{_FORMULA}")
 # A cell also begins after what another program, or another country's, takes for the end of one.
-_WITHIN = re.compile(rf"[\t\r\n;](?={_FORMULA})")
-
-type Cell = str | int
+_WITHIN = re.compile(rf"[\t\r\n;](?='|{_FORMULA})")
 
 
 @lru_cache(maxsize=4096)
 def text(value: str) -> str:
-    """The text with an apostrophe before whatever would be run: a spreadsheet then takes it for text."""
+    """The text with an apostrophe before all that would be run: a spreadsheet then takes it for text.
+
+    Taking away one apostrophe at the beginning, and one after each TAB, CR, LF and semicolon, gives the text again.
+    """
     made = _WITHIN.sub(r"\g<0>'", value)
     return f"'{made}" if _FIRST.match(value) else made
 

@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from oms import aws, clock
+from oms.exports import formats
 from oms.exports.models import Export, Part
 from oms.settings import settings
 
@@ -22,7 +23,7 @@ class UploadGoneError(Exception):
 
 
 def key_of(export: Export) -> str:
-    return f"{export.id}.csv{'.gz' if export.gzip else ''}"
+    return f"{export.id}.{formats.extension_of(export)}"
 
 
 def file_name(export: Export) -> str:
@@ -34,7 +35,7 @@ def file_name(export: Export) -> str:
         parts += [first, clock.day_of(last).isoformat()]
     else:
         parts.append(export.created_at[:19].replace(":", "") + "Z")
-    return "_".join(parts) + f".csv{'.gz' if export.gzip else ''}"
+    return f"{'_'.join(parts)}.{formats.extension_of(export)}"
 
 
 def link(export: Export) -> str:
@@ -54,7 +55,7 @@ def begin_upload(export: Export) -> str:
     """The id of a new upload."""
     answer = _s3().create_multipart_upload(
         **_place(export),
-        ContentType="application/gzip" if export.gzip else "text/csv; charset=utf-8; header=present",
+        ContentType=formats.media_type_of(export),
         ContentDisposition=f'attachment; filename="{file_name(export)}"',
     )
     return str(answer["UploadId"])

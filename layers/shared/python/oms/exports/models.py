@@ -12,7 +12,7 @@ from pynamodb.attributes import (
     UnicodeSetAttribute,
 )
 
-from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem
+from oms.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
 from oms.pages import Index
 from oms.settings import settings
 
@@ -44,11 +44,12 @@ class Export(ExportItem, discriminator="export"):
     """A report being written into a file, or written.
 
     What is asked for: `from_` (inclusive) and `to` (exclusive) as timestamps, of which the file has what was there
-    before `created_at`; `statuses` of orders.
+    before `created_at`; `statuses` of orders; `columns`, those by default without any; `format`, CSV without any.
 
     How far it is: a worker's claim raises `run`, and whatever a worker writes here is on condition that it is still at
     its own: so of two workers the older one writes nothing more. What is in `parts` stays; it ends with the thing at
-    `position`. `ended`: there is nothing after that. `version` counts the writes, `begun_with` is the first position.
+    `position`, and `state` is what the next part has to know of those before. `ended`: there is nothing after that.
+    `version` counts the writes, `begun_with` is the first position.
 
     queued, running → done | failed | cancelled, whichever comes first.
 
@@ -62,6 +63,9 @@ class Export(ExportItem, discriminator="export"):
     to = UnicodeAttribute(null=True)
     statuses = ListAttribute(of=UnicodeAttribute, null=True)
     gzip = BooleanAttribute()
+    format = UnicodeAttribute(null=True)
+    bom = BooleanAttribute(null=True)
+    columns = ListAttribute(of=UnicodeAttribute, null=True)
     created_at = UnicodeAttribute()
     created_by = UnicodeAttribute()
     created_by_role = UnicodeAttribute()
@@ -70,6 +74,7 @@ class Export(ExportItem, discriminator="export"):
     run = IntegerAttribute()
     upload_id = UnicodeAttribute(null=True)
     parts = ListAttribute(of=Part)
+    state = JsonAttribute(null=True)
     position = UnicodeAttribute(null=True)
     begun_with = UnicodeAttribute(null=True)
     ended = BooleanAttribute()
@@ -127,6 +132,9 @@ class Schedule(ExportItem, discriminator="schedule"):
     report = UnicodeAttribute()
     expression = UnicodeAttribute()
     recipients = ListAttribute(of=UnicodeAttribute)
+    format = UnicodeAttribute(null=True)
+    bom = BooleanAttribute(null=True)
+    columns = ListAttribute(of=UnicodeAttribute, null=True)
     covered_until = UnicodeAttribute()
     created_at = UnicodeAttribute()
     created_by = UnicodeAttribute()

@@ -14,6 +14,9 @@ from oms.pages import HIGHEST, LOWEST, Index
 
 type Raw = dict[str, Any]
 
+# Under this name a thing has what was read beside it.
+ALSO = "#also"
+
 # Entries of one Query: those of all partitions are in memory at once.
 PAGE = 1000
 # Things of one BatchGetItem, 100 at most; and how many of these are under way while the lines of others are made.
@@ -24,9 +27,19 @@ _ALL_PROCESSED = b'"UnprocessedKeys":{}'
 
 
 @dataclass(frozen=True)
+class Also:
+    """Items of another table that are read beside the things, by a key from a thing's entry in the index."""
+
+    table: str
+    key: Callable[[Raw], Raw]
+    names: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Listing:
     """Things in the order of an index over several partitions. `key` is a thing's own, from its entry in the index;
-    `names` are the attributes of it that are read, and `wanted` tells by its entry whether it is.
+    `names` are the attributes of it that are read, `wanted` tells by its entry whether it is, and `also` what each
+    thing gets of another table as `ALSO`.
     """
 
     index: Index
@@ -34,6 +47,7 @@ class Listing:
     key: Callable[[Raw], Raw]
     names: Sequence[str]
     wanted: Callable[[Raw], bool] = field(default=lambda _: True)
+    also: Also | None = None
 
 
 def things(
@@ -46,10 +60,14 @@ def things(
     """
     start = max(low or LOWEST, after + LOWEST if after else LOWEST)
     batches = _batches(listing, start, high or HIGHEST)
-    for (end, entries), answers in _ahead(batches, lambda batch: _read(listing, batch[1])):
-        found = decode_found(listing, entries, answers)
+    for (end, entries), (answers, more) in _ahead(batches, lambda batch: _read_batch(listing, batch[1])):
+        found = decode_found(listing.index.table, [listing.key(it) for it in entries], answers)
+        beside = decode_found(also.table, [also.key(it) for it in entries], more) if (also := listing.also) else {}
         for entry in entries:
-            yield entry[listing.index.sort_key]["S"], found.pop(_frozen(listing.key(entry)), None)
+            thing = found.pop(_frozen(listing.key(entry)), None)
+            if thing is not None and also:
+                thing[ALSO] = beside.get(_frozen(also.key(entry)))
+            yield entry[listing.index.sort_key]["S"], thing
         yield end, None
 
 
@@ -92,12 +110,21 @@ def _query(index: Index, partition: str, low: str, high: str) -> tuple[list[Raw]
     return page["Items"], end[index.sort_key]["S"] if end else None
 
 
-def _read(listing: Listing, entries: Sequence[Raw]) -> list[bytes]:
-    """The answers that have the things of these entries. Unprocessed keys are read again."""
-    if not entries:
+def _read_batch(listing: Listing, entries: Sequence[Raw]) -> tuple[list[bytes], list[bytes]]:
+    """The answers that have the things of these entries, and those that have what is read beside them."""
+    found = _read(listing.index.table, [listing.key(it) for it in entries], listing.names)
+    if (also := listing.also) is None:
+        return found, []
+    keys = {_frozen(key): key for key in map(also.key, entries)}
+    return found, _read(also.table, list(keys.values()), [*also.names, "pk", "sk"])
+
+
+def _read(table: str, keys: Sequence[Raw], attributes: Sequence[str]) -> list[bytes]:
+    """The answers that have the items of these keys. Unprocessed keys are read again."""
+    if not keys:
         return []
-    table, names = listing.index.table, {f"#{number}": name for number, name in enumerate(listing.names)}
-    pending = [listing.key(entry) for entry in entries]
+    names = {f"#{number}": name for number, name in enumerate(attributes)}
+    pending = list(keys)
     answers: list[bytes] = []
 
     def read() -> None:
@@ -115,15 +142,13 @@ def _read(listing: Listing, entries: Sequence[Raw]) -> list[bytes]:
     return answers
 
 
-def decode_found(
-    listing: Listing, entries: Sequence[Raw], answers: Iterable[bytes]
-) -> dict[frozenset[tuple[str, str]], Raw]:
-    """The things of these entries, by key."""
-    key_names = list(listing.key(entries[0])) if entries else []
+def decode_found(table: str, keys: Sequence[Raw], answers: Iterable[bytes]) -> dict[frozenset[tuple[str, str]], Raw]:
+    """The items of these keys, by key."""
+    key_names = list(keys[0]) if keys else []
     return {
         _frozen({name: thing[name] for name in key_names}): thing
         for answer in answers
-        for thing in _decoded(answer)["Responses"].get(listing.index.table, ())
+        for thing in _decoded(answer)["Responses"].get(table, ())
     }
 
 

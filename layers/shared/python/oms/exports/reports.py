@@ -1,86 +1,138 @@
 """What the lines of exports say, and of which things they are made."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from oms.exports import reading
-from oms.exports.cells import Cell, text
+from oms.exports.columns import COLUMNS
 from oms.exports.models import Export
-from oms.exports.reading import Listing, Raw
+from oms.exports.parts import Cell, Cells, Rows
+from oms.exports.reading import Also, Listing, Raw
+from oms.identity.models import User, user_key
 from oms.inventory.models import BY_CREATED as PRODUCTS_BY_CREATED
 from oms.inventory.models import Product, StockItem
-from oms.money import to_text
 from oms.orders.models import BY_CREATED as ORDERS_BY_CREATED
 from oms.orders.models import created_shard
 from oms.settings import settings
 
-type Rows = list[Sequence[Cell]]
+type Row = Sequence[Cell]
+type Pick = Callable[[list[Row]], list[Row]]
 
 
 @dataclass(frozen=True)
 class Report:
-    """`rows_of` gives the rows of each thing with its position, from after a position on (None: from the start).
+    """`rows_of` gives the rows of each thing with its position, from after a position on (None: from the start), with
+    their cells as a format writes them.
 
     A position begins with a timestamp, and they never fall: they say how far an export is. Of things that are left out
     there are no rows, but positions now and then.
     """
 
-    columns: Sequence[str]
-    rows_of: Callable[[Export, str | None], Iterator[tuple[str, Rows]]]
+    rows_of: Callable[[Export, str | None, Cells], Iterator[tuple[str, Rows]]]
 
 
-def _orders(export: Export, after: str | None) -> Iterator[tuple[str, Rows]]:
+def pick(export: Export) -> Pick:
+    """Takes the columns of the export from rows that have at least its report's columns up to these."""
+    columns = COLUMNS[export.report]
+    if not export.columns:
+        return lambda rows: rows
+    places = [columns.all.index(str(it)) for it in export.columns]
+    return lambda rows: [[row[place] for place in places] for row in rows]
+
+
+def _orders(export: Export, after: str | None, cells: Cells) -> Iterator[tuple[str, Rows]]:
     statuses = frozenset(str(it) for it in export.statuses or ())
+    asked = {str(it) for it in export.columns or ()}
+    further = bool(asked & set(COLUMNS["orders"].further))
     listing = Listing(
         ORDERS_BY_CREATED,
         [created_shard(number) for number in range(settings().order_shards)],
         key=lambda entry: {"id": entry["id"]},
-        names=(*_OF_ORDER, "lines"),
+        names=(*_OF_ORDER, "lines", *(_FURTHER if further else ())),
         # The index has the status too. It lags, so the order's own is looked at again.
         wanted=lambda entry: not statuses or entry["status"]["S"] in statuses,
+        also=_CUSTOMERS if "customer_email" in asked else None,
     )
+    chosen = pick(export)
     for position, order in reading.things(listing, low=export.from_, high=_end(export), after=after):
-        is_wanted = not statuses or (order is not None and order["status"]["S"] in statuses)
-        yield position, _order_rows(order) if order and is_wanted else []
+        is_wanted = order is not None and (not statuses or order["status"]["S"] in statuses)
+        yield position, chosen(_order_rows(order, cells, further=further)) if order and is_wanted else []
 
 
 _OF_ORDER = ("id", "number", "status", "created_at", "customer_id", "shipping_cost", "total", "currency")
+_FURTHER = ("shipping_address", "note", "shipment")
+_ADDRESS = ("name", "line1", "line2", "city", "postal_code", "region", "country")
+_SHIPMENT = ("carrier", "tracking_number", "tracking_url")
 
 
-def _order_rows(order: Raw) -> Rows:
-    values = [_value(order[name]) for name in _OF_ORDER[:5]]
-    shipping, total = (to_text(int(order[name]["N"])) for name in ("shipping_cost", "total"))
-    currency = order["currency"]["S"]
-    return [
-        (*values, *_line(number, it["M"]), shipping, total, currency)
-        for number, it in enumerate(order["lines"]["L"], 1)
-    ]
+def _customer_key(entry: Raw) -> Raw:
+    return {name: {"S": part} for name, part in zip(("pk", "sk"), user_key(entry["customer_id"]["S"]), strict=True)}
 
 
-def _line(number: int, line: Raw) -> Sequence[Cell]:
+# As managers see it in the list of orders.
+_CUSTOMERS = Also(User.Meta.table_name, _customer_key, ("email",))
+
+
+def _order_rows(order: Raw, cells: Cells, *, further: bool) -> list[Row]:
+    text = cells.text
+    values = (
+        text(order["id"]["S"]),
+        text(order["number"]["S"]),
+        text(order["status"]["S"]),
+        cells.time(order["created_at"]["S"]),
+        text(order["customer_id"]["S"]),
+    )
+    shipping, total = (cells.money(int(order[name]["N"])) for name in ("shipping_cost", "total"))
+    last = (shipping, total, text(order["currency"]["S"]), *(_further(order, cells) if further else ()))
+    return [(*values, *_line(number, it["M"], cells), *last) for number, it in enumerate(order["lines"]["L"], 1)]
+
+
+def _line(number: int, line: Raw, cells: Cells) -> Row:
     quantity, price = int(line["quantity"]["N"]), int(line["unit_price"]["N"])
+    text = cells.text
     return (
-        number,
+        cells.number(number),
         text(line["product_id"]["S"]),
         text(line["sku"]["S"]),
         text(line["name"]["S"]),
-        text(line["category"]["S"]) if "category" in line else "",
-        quantity,
-        to_text(price),
-        to_text(price * quantity),
+        text(line["category"]["S"]) if "category" in line else text(""),
+        cells.number(quantity),
+        cells.money(price),
+        cells.money(price * quantity),
     )
 
 
-def _inventory(export: Export, after: str | None) -> Iterator[tuple[str, Rows]]:
+def _further(order: Raw, cells: Cells) -> Row:
+    """What fulfilment needs: each empty where there is none."""
+    address: dict[str, Any] = json.loads(order["shipping_address"]["S"]) if "shipping_address" in order else {}
+    shipment: Raw = order["shipment"]["M"] if "shipment" in order else {}
+    customer: Raw = order.get(reading.ALSO) or {}
+    at = shipment.get("shipped_at")
+    return (
+        cells.text(_text(customer, "email")),
+        *(cells.text(address.get(name) or "") for name in _ADDRESS),
+        cells.text(_text(order, "note")),
+        *(cells.text(_text(shipment, name)) for name in _SHIPMENT),
+        cells.time(at["S"]) if at else cells.text(""),
+    )
+
+
+def _text(raw: Raw, name: str) -> str:
+    return str(raw[name].get("S", "")) if name in raw else ""
+
+
+def _inventory(export: Export, after: str | None, cells: Cells) -> Iterator[tuple[str, Rows]]:
     listing = Listing(
         PRODUCTS_BY_CREATED,
         ["active", "archived"],
         key=lambda entry: dict(zip(("pk", "sk"), _stock_key(entry), strict=True)),
         names=(*_OF_STOCK, "pk", "sk"),
     )
+    chosen = pick(export)
     for position, stock in reading.things(listing, low=None, high=_end(export), after=after):
-        yield position, [_stock_row(position, stock)] if stock else []
+        yield position, chosen([_stock_row(position, stock, cells)]) if stock else []
 
 
 def _stock_key(entry: Raw) -> Iterator[dict[str, str]]:
@@ -91,22 +143,17 @@ def _stock_key(entry: Raw) -> Iterator[dict[str, str]]:
 _OF_STOCK = ("product_id", "sku", "name", "category", "status", "price", "available", "reserved", "low_stock_threshold")
 
 
-def _stock_row(position: str, stock: Raw) -> Sequence[Cell]:
+def _stock_row(position: str, stock: Raw, cells: Cells) -> Row:
     available, reserved = int(stock["available"]["N"]), int(stock["reserved"]["N"])
+    threshold = stock.get("low_stock_threshold")
     return (
-        *(_value(stock[name]) if name in stock else "" for name in _OF_STOCK[:5]),
-        to_text(int(stock["price"]["N"])),
-        settings().currency,
-        available + reserved,
-        available,
-        reserved,
-        stock["low_stock_threshold"]["N"] if "low_stock_threshold" in stock else "",
-        position.partition("#")[0],
+        *(cells.text(_text(stock, name)) for name in _OF_STOCK[:5]),
+        cells.money(int(stock["price"]["N"])),
+        cells.text(settings().currency),
+        *(cells.number(it) for it in (available + reserved, available, reserved)),
+        cells.number(int(threshold["N"])) if threshold and "N" in threshold else cells.text(""),
+        cells.time(position.partition("#")[0]),
     )
-
-
-def _value(attribute: dict[str, Any]) -> str:
-    return text(attribute["S"])
 
 
 def _end(export: Export) -> str:
@@ -114,18 +161,4 @@ def _end(export: Export) -> str:
     return min(export.to, export.created_at) if export.to else export.created_at
 
 
-ORDERS = Report(
-    (
-        *("order_id", "order_number", "status", "created_at", "customer_id"),
-        *("line", "product_id", "sku", "name", "category", "quantity", "unit_price", "line_total"),
-        *("shipping_cost", "order_total", "currency"),
-    ),
-    _orders,
-)
-INVENTORY = Report(
-    (
-        *("product_id", "sku", "name", "category", "status", "price", "currency"),
-        *("on_hand", "available", "reserved", "low_stock_threshold", "created_at"),
-    ),
-    _inventory,
-)
+ORDERS, INVENTORY = Report(_orders), Report(_inventory)

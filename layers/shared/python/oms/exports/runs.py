@@ -15,6 +15,7 @@ from oms.dynamodb import TryAgainError, failed, get_item, retrying, transaction
 from oms.errors import TooManyExportsError
 from oms.exports import entries, service, unfinished
 from oms.exports.models import Export, Schedule
+from oms.exports.service import Shape
 from oms.idempotency import keyed_id
 from oms.settings import settings
 
@@ -53,7 +54,9 @@ def _run(schedule_id: str, at: datetime) -> Export | None:
     span = clock.instant(schedule.covered_until), until
     if span[0] >= until:
         return None
-    export = _export(schedule_id, schedule.report, at, span, [str(it) for it in schedule.recipients])
+    columns = [str(it) for it in schedule.columns] if schedule.columns else None
+    shape = Shape(format=schedule.format, bom=schedule.bom, columns=columns)
+    export = _export(schedule_id, schedule.report, at, span, [str(it) for it in schedule.recipients], shape)
     covered = Schedule.covered_until.set(clock.timestamp(until))
     try:
         with transaction() as write:
@@ -99,7 +102,12 @@ def _run_daily(at: datetime) -> Export | None:
 
 
 def _export(
-    schedule_id: str, report: str, at: datetime, span: tuple[datetime, datetime], user_ids: list[str]
+    schedule_id: str,
+    report: str,
+    at: datetime,
+    span: tuple[datetime, datetime],
+    user_ids: list[str],
+    shape: Shape | None = None,
 ) -> Export:
     """As it is to be stored, with an id that is the same for the same run."""
     start, end = span
@@ -114,6 +122,7 @@ def _export(
         by=System(),
         from_=bounds[0],
         to=bounds[1],
+        shape=shape or Shape(),
         schedule_id=schedule_id,
         recipients=user_ids,
     )

@@ -13,6 +13,7 @@ from oms.exports import expressions
 from oms.exports.expressions import ExpressionError
 from oms.exports.models import SCHEDULES, Schedule, ScheduleCount
 from oms.exports.schemas import CreateScheduleRequest
+from oms.exports.service import Shape
 from oms.pages import Page, Range, table_page
 
 MOST = 50
@@ -28,6 +29,8 @@ def create(request: CreateScheduleRequest, *, by: Actor, address: str) -> tuple[
         expressions.parse(request.schedule, now=now)
     except ExpressionError as error:
         raise InvalidRequestError.at(str(error), pointer="#/schedule") from error
+    shape = Shape.of(request)
+    shape.check(request.report)
     users = _recipients(request)
     at, schedule_id = clock.timestamp(now), clock.timed_id(now)
     schedule = Schedule(
@@ -36,6 +39,9 @@ def create(request: CreateScheduleRequest, *, by: Actor, address: str) -> tuple[
         report=request.report,
         expression=request.schedule,
         recipients=list(users),
+        format=shape.format,
+        bom=shape.bom,
+        columns=list(shape.columns) if shape.columns else None,
         # Sales are by the day: the first run begins with this one.
         covered_until=clock.timestamp(clock.start_of(clock.day_of(now))) if request.report == "sales" else at,
         created_at=at,

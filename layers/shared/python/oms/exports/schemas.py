@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from oms.exports.columns import COLUMNS
 from oms.exports.models import Export, Schedule
 from oms.orders.states import OrderStatus
 from oms.schemas import EmailAddress, From, NextCursor, Request, Response, Span, Timestamp, To, any_of
@@ -19,6 +20,32 @@ type ExportStatus = Annotated[
 type ExportFailure = Annotated[
     Literal["internal-error", "too-large", "out-of-time"], Field(description="Why an export failed.")
 ]
+
+
+def _columns(text: Any) -> tuple[str, ...]:
+    # Powertools splits a parameter at its commas when the field is a sequence.
+    names = tuple(text) if isinstance(text, list | tuple) else tuple(str(text).split(","))
+    unknown = [it for it in names if it not in _KNOWN]
+    if unknown or len(set(names)) < len(names):
+        raise ValueError("must be names of columns, each once, separated by commas: see docs/exports.md")
+    return names
+
+
+_KNOWN = {name for columns in COLUMNS.values() for name in columns.all}
+ColumnNames = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_columns),
+    WithJsonSchema({"type": "string", "examples": ["order_number,customer_email,shipping_name,tracking_number"]}),
+]
+type Format = Annotated[
+    Literal["csv", "xlsx"], Field(description="The format of a file: CSV, or a workbook with typed cells.")
+]
+_FORMAT = "The format of the file: `xlsx` is a workbook with typed cells. If it is not sent, the file is CSV."
+_BOM = "Whether a CSV begins with a byte-order mark, which Excel needs to read UTF-8. If it is not sent, it has none."
+_COLUMNS = (
+    "The columns of the file in this order, separated by commas. If it is not sent, they are the report's default. "
+    "Orders have more of them on request, for fulfilment: e-mail, shipping address, note, carrier and tracking."
+)
 
 
 class CreateExportRequest(Span, Request):
@@ -46,6 +73,9 @@ class CreateExportRequest(Span, Request):
     gzip: bool = Field(
         False, description="Whether the file is compressed. If it is not sent, it is plain CSV.", examples=[False]
     )
+    format: Format | None = Field(None, description=_FORMAT, examples=["xlsx"])
+    bom: bool | None = Field(None, description=_BOM, examples=[False])
+    columns: ColumnNames | None = Field(None, description=_COLUMNS)
 
 
 class ExportOrdersQuery(Span):
@@ -62,6 +92,9 @@ class ExportOrdersQuery(Span):
         None,
         description="Orders that have one of these statuses now.",
     )
+    format: Format | None = Field(None, description=_FORMAT, examples=["xlsx"])
+    bom: bool | None = Field(None, description=_BOM, examples=[False])
+    columns: ColumnNames | None = Field(None, description=_COLUMNS)
 
 
 class ExportFilters(Response):
@@ -83,7 +116,10 @@ class ReportReadyData(Response):
     report: ExportReport = Field(description="What is exported.")
     status: ExportStatus = Field(description="How far it is.")
     filters: ExportFilters = Field(description="Which part is exported.")
+    format: Format = Field(description="The format of the file.")
     gzip: bool = Field(description="Whether the file is compressed.", examples=[False])
+    bom: bool = Field(description="Whether a CSV begins with a byte-order mark.", examples=[False])
+    columns: list[str] = Field(description="The columns of the file.", examples=[["order_number", "sku", "quantity"]])
     rows: int = Field(description="Lines of the file so far, without the header.", examples=[43])
     progress: int = Field(description="Percent done, by the span of time, so it may move unevenly.", examples=[100])
     sha256: str | None = Field(
@@ -138,6 +174,9 @@ class CreateScheduleRequest(Request):
         description="The e-mail addresses of managers and admins who are mailed when an export is ready.",
         examples=[["manager@demo.example"]],
     )
+    format: Format | None = Field(None, description=_FORMAT)
+    bom: bool | None = Field(None, description=_BOM)
+    columns: ColumnNames | None = Field(None, description=_COLUMNS)
 
 
 class ScheduleResponse(Response):
@@ -150,6 +189,9 @@ class ScheduleResponse(Response):
         description="Who is mailed: those who are active managers or admins when an export is ready.",
         examples=[["manager@demo.example"]],
     )
+    format: Format = Field(description="The format of the files.")
+    bom: bool = Field(description="Whether a CSV begins with a byte-order mark.", examples=[False])
+    columns: list[str] = Field(description="The columns of the files.", examples=[["order_number", "sku", "quantity"]])
     covered_until: Timestamp = Field(description="The end of the latest export; the next one continues from there.")
     created_at: Timestamp = Field(description="When it was created.")
     created_by: str = Field(description="The user who created it.", examples=["YVT65M7QNAW9TXAQ7PHA"])
@@ -162,6 +204,9 @@ class ScheduleResponse(Response):
             report=cast(ExportReport, schedule.report),
             schedule=schedule.expression,
             recipients=[addresses[str(it)] for it in schedule.recipients if str(it) in addresses],
+            format=cast(Format, schedule.format or "csv"),
+            bom=bool(schedule.bom),
+            columns=COLUMNS[schedule.report].chosen(schedule.columns),
             covered_until=schedule.covered_until,
             created_at=schedule.created_at,
             created_by=schedule.created_by,
@@ -182,7 +227,10 @@ def _shown(export: Export) -> dict[str, Any]:
         "report": export.report,
         "status": export.status,
         "filters": ExportFilters(from_=export.from_, to=export.to, status=statuses),
+        "format": export.format or "csv",
         "gzip": export.gzip,
+        "bom": bool(export.bom),
+        "columns": COLUMNS[export.report].chosen(export.columns),
         "rows": export.rows,
         "progress": export.progress,
         "sha256": export.sha256,

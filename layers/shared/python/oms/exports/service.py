@@ -4,7 +4,9 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 
 from pynamodb.exceptions import CancellationReason, TransactWriteError
 
@@ -13,8 +15,10 @@ from oms.actors import Actor
 from oms.dynamodb import TryAgainError, batch_get_raw, failed, get_item, more_patience, retrying, transaction
 from oms.errors import ExportFinishedError, InvalidRequestError, NotFoundError, OmsError, UnavailableError
 from oms.exports import files, unfinished
+from oms.exports.columns import COLUMNS
+from oms.exports.formats import XLSX
 from oms.exports.models import CANCELLED, DONE, EXPORTS, FAILED, LISTED, UNFINISHED, WAITING, Export, RecentExport
-from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery
+from oms.exports.schemas import CreateExportRequest, CreateScheduleRequest, ExportOrdersQuery
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
 from oms.pages import Page, Range, merged_page
 
@@ -30,6 +34,39 @@ type Link = tuple[str, str] | tuple[None, None]
 
 # As of the report over the same days.
 _SALES, MOST_SALES = timedelta(days=30), timedelta(days=366)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the file of an export is to be: its format, and which columns it has; None stands for the default."""
+
+    gzip: bool = False
+    format: str | None = None
+    bom: bool | None = None
+    columns: Sequence[str] | None = None
+
+    @classmethod
+    def of(cls, request: CreateExportRequest | ExportOrdersQuery | CreateScheduleRequest) -> Self:
+        """Exports of GET and of schedules are not compressed."""
+        gzip = request.gzip if isinstance(request, CreateExportRequest) else False
+        return cls(gzip, request.format, request.bom, request.columns)
+
+    def check(self, report: str, *, where: str = "pointer", named: str = "#/{}") -> None:
+        """Raises InvalidRequestError for what does not go together, at its place in the request."""
+        wrong: dict[str, str] = {}
+        if self.format == XLSX:
+            detail = "does not go with xlsx: {}"
+            wrong |= {"gzip": detail.format("it is compressed already")} if self.gzip else {}
+            wrong |= {"bom": detail.format("it has its own encoding")} if self.bom else {}
+        known = COLUMNS[report].all
+        if unknown := [it for it in self.columns or () if it not in known]:
+            others = f"has {', '.join(unknown)}, which {report} do not have. Their columns are {', '.join(known)}"
+            wrong["columns"] = others
+        if wrong:
+            raise InvalidRequestError([{where: named.format(it), "detail": detail} for it, detail in wrong.items()])
+
+
+_PLAIN = Shape()
 
 
 # ---- asking ---------------------------------------------------------------------------------------------------------
@@ -48,7 +85,7 @@ def request_export(request: CreateExportRequest, *, by: Actor, address: str, key
         from_=request.from_,
         to=request.to,
         statuses=request.status,
-        gzip=request.gzip,
+        shape=Shape.of(request),
         asked=fingerprint.stored,
     )
     entry = _entry("export.requested", export, by, address)
@@ -86,7 +123,8 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
 
     One that has failed or was cancelled is not shared. Raises TooManyExportsError (409), UnavailableError.
     """
-    asked = request_hash(query).stored
+    asked, shape = request_hash(query).stored, Shape.of(query)
+    shape.check("orders", where="parameter", named="{}")
     export = new(
         "orders",
         export_id=clock.random_id(),
@@ -94,6 +132,7 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
         from_=query.from_,
         to=query.to,
         statuses=query.status,
+        shape=shape,
         asked=asked,
     )
     digest = hashlib.sha256(json.dumps([by.id, asked]).encode()).hexdigest()
@@ -143,7 +182,7 @@ def new(
     from_: str | None = None,
     to: str | None = None,
     statuses: Sequence[str] | None = None,
-    gzip: bool = False,
+    shape: Shape = _PLAIN,
     asked: str = "",
     schedule_id: str | None = None,
     recipients: Sequence[str] = (),
@@ -160,6 +199,7 @@ def new(
         raise InvalidRequestError(
             [{"pointer": f"#/{it}", "detail": f"does not go with an export of {report}"} for it in wrong]
         )
+    shape.check(report)
     return Export(
         *Export.key(export_id),
         id=export_id,
@@ -168,7 +208,10 @@ def new(
         from_=from_,
         to=to,
         statuses=sorted(statuses) if statuses else None,
-        gzip=gzip,
+        gzip=shape.gzip,
+        format=shape.format,
+        bom=shape.bom,
+        columns=list(shape.columns) if shape.columns else None,
         created_at=at,
         created_by=by.id,
         created_by_role=by.role,

@@ -14,10 +14,10 @@ from pynamodb.expressions.update import Action
 from oms import clock, queues
 from oms.dynamodb import ConditionFailedError, get_item, retrying, update_item
 from oms.exports import files
-from oms.exports.cells import Lines
 from oms.exports.files import UploadGoneError
+from oms.exports.formats import file_of
 from oms.exports.models import CANCELLED, DONE, FAILED, RUNNING, UNFINISHED, Export
-from oms.exports.parts import PartOfFile
+from oms.exports.parts import Part, TooLargeError
 from oms.exports.reports import Report
 from oms.settings import settings
 
@@ -34,10 +34,6 @@ class LostError(Exception):
 
 class OutOfTimeError(Exception):
     """The time of a run did not suffice for a part, nor to get behind what is left out: it would be so again."""
-
-
-class TooLargeError(Exception):
-    """The file would have more parts than there can be."""
 
 
 def work(export_id: str, *, reports: Reports, has_time: HasTime) -> Export | None:
@@ -136,6 +132,7 @@ def _begin(export: Export) -> Export:
             export,
             upload_id=upload_id,
             parts=[],
+            state=None,
             rows=0,
             progress=0,
             ended=False,
@@ -152,30 +149,32 @@ def _write(export: Export, report: Report, has_time: HasTime) -> Export:
 
     Where that has no line yet, nothing is to be made again, and the work goes on behind what was left out.
     """
-    lines = Lines()
-    part = PartOfFile(gzip=export.gzip)
-    if not export.parts:
-        part.add(lines.of([report.columns]), 0)
+    file = file_of(export)
+    part = file.part(first=not export.parts, state=export.state)
     position = passed = export.position
-    for position, rows in report.rows_of(export, export.position):
-        part.add(lines.of(rows), len(rows))
+    for position, rows in report.rows_of(export, export.position, file):
+        part.add(rows)
         if not part.lines:
             passed = position
         if part.is_full:
             export = _put_part(export, part, position)
-            part, passed = PartOfFile(gzip=export.gzip), position
+            part, passed = file.part(first=False, state=export.state), position
         if not has_time():
             return _move(export, passed) if passed != export.position else export
-    return _put_part(export, part, position, ended=True)
+    return _put_part(export, part, position, ended=True, is_needed=file.has_end)
 
 
-def _put_part(export: Export, part: PartOfFile, position: str | None, *, ended: bool = False) -> Export:
-    parts = list(export.parts)
-    if part.lines or not parts:
+def _put_part(
+    export: Export, part: Part, position: str | None, *, ended: bool = False, is_needed: bool = False
+) -> Export:
+    """Uploads the part, and puts it on record. A last one without rows only where there is no other or `is_needed`."""
+    parts, state = list(export.parts), export.state
+    if part.lines or not parts or is_needed:
         if len(parts) == MAX_PARTS:
             raise TooLargeError
-        parts.append(files.upload_part(export, len(parts) + export.run, part.close()))
-    return _move(export, position, parts=parts, rows=export.rows + part.lines, ended=ended)
+        content, state = part.close(last=ended)
+        parts.append(files.upload_part(export, len(parts) + export.run, content))
+    return _move(export, position, parts=parts, state=state, rows=export.rows + part.lines, ended=ended)
 
 
 def _move(export: Export, position: str | None, **values: Any) -> Export:

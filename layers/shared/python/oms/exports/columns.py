@@ -1,0 +1,45 @@
+"""The columns of each report by name: those that a file has by default, and those that it has on request alone."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Columns:
+    """`further` are for the fulfilment of orders: personal data among them, and so in no file that did not ask."""
+
+    default: Sequence[str]
+    further: Sequence[str] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (*self.default, *self.further)
+
+    def chosen(self, names: Iterable[object] | None) -> list[str]:
+        """These, or those by default."""
+        return [str(it) for it in names or self.default]
+
+
+COLUMNS: Mapping[str, Columns] = {
+    "orders": Columns(
+        (
+            *("order_id", "order_number", "status", "created_at", "customer_id"),
+            *("line", "product_id", "sku", "name", "category", "quantity", "unit_price", "line_total"),
+            *("shipping_cost", "order_total", "currency"),
+        ),
+        (
+            *("customer_email", "shipping_name", "shipping_line1", "shipping_line2", "shipping_city"),
+            *("shipping_postal_code", "shipping_region", "shipping_country", "note"),
+            *("carrier", "tracking_number", "tracking_url", "shipped_at"),
+        ),
+    ),
+    "inventory": Columns(
+        (
+            *("product_id", "sku", "name", "category", "status", "price", "currency"),
+            *("on_hand", "available", "reserved", "low_stock_threshold", "created_at"),
+        )
+    ),
+    "sales": Columns(
+        ("date", "orders", "units", "revenue", "shipping", "cancelled", "returned", "pending", "currency"),
+    ),
+}

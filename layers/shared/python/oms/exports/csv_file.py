@@ -1,0 +1,56 @@
+"""An export as CSV (RFC 4180), compressed or not."""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from oms.exports import cells, parts
+from oms.exports.cells import Lines
+from oms.exports.parts import Pieces, Rows
+from oms.money import to_text
+
+_GZIP = 16 + zlib.MAX_WBITS
+_BYTE_ORDER_MARK = "\ufeff".encode()
+
+
+class CsvFile:
+    has_end = False
+    text = staticmethod(cells.text)
+    number = int  # as it is
+    money = staticmethod(to_text)
+    time = day = str  # as they are
+
+    def __init__(self, columns: Sequence[str], *, gzip: bool, bom: bool) -> None:
+        self._columns, self._gzip, self._bom = columns, gzip, bom
+
+    def part(self, *, first: bool, state: Any) -> "CsvPart":  # noqa: ARG002 - a part needs nothing of the one before
+        mark = _BYTE_ORDER_MARK if self._bom else b""
+        return CsvPart(gzip=self._gzip, head=mark + Lines().of([self._columns]) if first else b"")
+
+
+class CsvPart:
+    """Of a compressed file each part is a gzip member: one after another they are one file (RFC 1952, section 2.2)."""
+
+    def __init__(self, *, gzip: bool, head: bytes = b"") -> None:
+        # zlib writes the head with no time and no name.
+        self._compressor = zlib.compressobj(wbits=_GZIP) if gzip else None
+        self._lines = Lines()
+        self._pieces = Pieces()
+        self.lines = 0
+        self._write(head)
+
+    def add(self, rows: Rows) -> None:
+        self._write(self._lines.of(rows))
+        self.lines += len(rows)
+
+    def _write(self, made: bytes) -> None:
+        self._pieces.add(self._compressor.compress(made) if self._compressor else made)
+
+    @property
+    def is_full(self) -> bool:
+        return self._pieces.size >= parts.FULL
+
+    def close(self, *, last: bool) -> tuple[bytes, None]:  # noqa: ARG002 - it ends with its last row
+        if self._compressor:
+            self._pieces.add(self._compressor.flush())
+        return self._pieces.whole(), None

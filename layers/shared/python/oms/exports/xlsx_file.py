@@ -1,0 +1,258 @@
+"""An export as a workbook (ECMA-376, Office Open XML): typed cells, text that stays text, and no formulas.
+
+A workbook is a ZIP archive whose sheets are XML. It is written front to back, so the sheets come first, their sizes
+and checksums behind them (APPNOTE.TXT 4.3.9), and the list of the sheets at the end. A part ends on the boundary of a
+byte by a full flush of deflate (RFC 1951), after which nothing refers back: the next part begins with a compressor of
+its own, in any process, and all that it has to know of the parts before are the few numbers of `Book`.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from xml.sax.saxutils import escape
+
+from oms.exports import parts
+from oms.exports.parts import Cell, Pieces, Rows, TooLargeError
+from oms.money import to_text
+from oms.settings import settings
+
+# https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
+MAX_ROWS = 1_048_576
+MAX_CHARACTERS = 32_767
+# An archive and each of its members end before 4 GB: beyond, not every program opens it (ZIP64).
+MAX_SHEET_BYTES = 2_000_000_000
+MAX_BYTES = 4_000_000_000
+
+_MONEY, _TIME, _DAY, _TEXT = 1, 2, 3, 4
+_SHEET = (
+    '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetViews><sheetView '
+    'workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView>'
+    '</sheetViews><cols><col min="1" max="{columns}" width="20" customWidth="1"/></cols><sheetData>'
+)
+_SHEET_END = b"</sheetData></worksheet>"
+# What XML cannot have or reads as another character, and what looks like such an escape (ECMA-376, 22.9.2.19).
+_ESCAPED = re.compile(r"[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+# Day 0 of a spreadsheet, as it counts the days from March 1900 on.
+_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
+_DAY_LENGTH = timedelta(days=1)
+
+
+class XlsxFile:
+    has_end = True
+
+    def __init__(self, report: str, columns: Sequence[str]) -> None:
+        self._report, self._columns = report, columns
+
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def text(value: str, /) -> Cell:
+        """Raises TooLargeError for more than a cell can have, counted as spreadsheets do, in units of UTF-16."""
+        if not value:
+            return "<c/>"
+        if len(value.encode("utf-16-le", "surrogatepass")) // 2 > MAX_CHARACTERS:
+            raise TooLargeError
+        said = escape(_ESCAPED.sub(lambda it: f"_x{ord(it[0]):04X}_", value))
+        return f'<c s="{_TEXT}" t="inlineStr"><is><t xml:space="preserve">{said}</t></is></c>'
+
+    def number(self, value: int, /) -> Cell:
+        return f"<c><v>{value}</v></c>"
+
+    def money(self, minor_units: int, /) -> Cell:
+        return f'<c s="{_MONEY}"><v>{to_text(minor_units)}</v></c>'
+
+    @staticmethod
+    @lru_cache(maxsize=128)
+    def time(timestamp: str, /) -> Cell:
+        """In UTC, as the timestamp is: spreadsheets know no zones."""
+        days = (datetime.fromisoformat(timestamp) - _EPOCH) / _DAY_LENGTH
+        return f'<c s="{_TIME}"><v>{days:.9f}</v></c>'
+
+    def day(self, date: str, /) -> Cell:
+        return f'<c s="{_DAY}"><v>{(datetime.fromisoformat(date).replace(tzinfo=UTC) - _EPOCH).days}</v></c>'
+
+    def part(self, *, first: bool, state: Any) -> "XlsxPart":
+        book = Book() if first else Book(state["offset"], [Member(**it) for it in state["members"]])
+        return XlsxPart(self._report, "".join(str(self.text(it)) for it in self._columns), len(self._columns), book)
+
+
+@dataclass
+class Member:
+    """A file in the archive: where it begins, how long it is and its checksum, so far or in the end."""
+
+    name: str
+    offset: int
+    crc: int = 0
+    compressed: int = 0
+    size: int = 0
+    rows: int = 0
+
+
+@dataclass
+class Book:
+    """An archive as far as it is written. The last member is the sheet that is under way."""
+
+    offset: int = 0
+    members: list[Member] = field(default_factory=list)
+
+
+class XlsxPart:
+    def __init__(self, report: str, head: str, columns: int, book: Book) -> None:
+        self._report, self._head, self._columns, self._book = report, head, columns, book
+        self._pieces = Pieces()
+        self._compressor = _compressor()
+        self.lines = 0
+        if not book.members:
+            self._begin_sheet()
+
+    @property
+    def is_full(self) -> bool:
+        return self._pieces.size >= parts.FULL
+
+    def add(self, rows: Rows) -> None:
+        sheet = self._book.members[-1]
+        if sheet.rows + len(rows) > MAX_ROWS or sheet.size > MAX_SHEET_BYTES:
+            self._end_sheet()
+            self._begin_sheet()
+        self._write_rows(rows)
+        self.lines += len(rows)
+
+    def close(self, *, last: bool) -> tuple[bytes, dict[str, Any] | None]:
+        if last:
+            self._end_sheet()
+            self._end_book()
+        else:
+            self._put(self._compressor.flush(zlib.Z_FULL_FLUSH))
+        if self._book.offset > MAX_BYTES:
+            raise TooLargeError
+        return self._pieces.whole(), None if last else asdict(self._book)
+
+    def _begin_sheet(self) -> None:
+        self._begin(f"xl/worksheets/sheet{len(self._book.members) + 1}.xml")
+        self._write(_SHEET.format(columns=self._columns).encode())
+        self._write_rows([(self._head,)])
+
+    def _end_sheet(self) -> None:
+        self._write(_SHEET_END)
+        self._end()
+
+    def _write_rows(self, rows: Rows) -> None:
+        self._write("".join([f"<row>{''.join(map(str, row))}</row>" for row in rows]).encode())
+        self._book.members[-1].rows += len(rows)
+
+    def _end_book(self) -> None:
+        sheets = len(self._book.members)
+        for name, content in _about(self._report, sheets):
+            self._begin(name)
+            self._write(content.encode())
+            self._end()
+        start = self._book.offset
+        for member in self._book.members:
+            self._add(_listed(member))
+        count = len(self._book.members)
+        self._add(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, self._book.offset - start, start, 0))
+
+    # ---- members of the archive (APPNOTE.TXT, 4.3) --------------------------------------------------------------
+
+    def _begin(self, name: str) -> None:
+        self._book.members.append(Member(name, self._book.offset))
+        self._compressor = _compressor()
+        self._add(struct.pack("<4s5H3L2H", b"PK\3\4", *_KIND, 0, 0, 0, len(name), 0) + name.encode())
+
+    def _write(self, content: bytes) -> None:
+        member = self._book.members[-1]
+        member.crc, member.size = zlib.crc32(content, member.crc), member.size + len(content)
+        self._put(self._compressor.compress(content))
+
+    def _end(self) -> None:
+        self._put(self._compressor.flush())
+        member = self._book.members[-1]
+        self._add(struct.pack("<4s3L", b"PK\7\10", member.crc, member.compressed, member.size))
+
+    def _put(self, compressed: bytes) -> None:
+        self._book.members[-1].compressed += len(compressed)
+        self._add(compressed)
+
+    def _add(self, piece: bytes) -> None:
+        self._pieces.add(piece)
+        self._book.offset += len(piece)
+
+
+# Version 2.0; sizes and checksum follow the content; deflate; 1980-01-01, the earliest time there is.
+_KIND = (20, 8, 8, 0, 0x21)
+
+
+def _compressor() -> Any:
+    return zlib.compressobj(wbits=-zlib.MAX_WBITS)
+
+
+def _listed(member: Member) -> bytes:
+    """A member's entry in the central directory."""
+    sizes = (member.crc, member.compressed, member.size, len(member.name), 0, 0, 0, 0, 0, member.offset)
+    return struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, *_KIND, *sizes) + member.name.encode()
+
+
+# ---- what the sheets belong to --------------------------------------------------------------------------------------
+
+_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+
+
+def _about(report: str, sheets: int) -> Iterator[tuple[str, str]]:
+    numbers = range(1, sheets + 1)
+    listed = "".join(
+        f'<sheet name="{report}{f" {it}" if it > 1 else ""}" sheetId="{it}" r:id="rId{it}"/>' for it in numbers
+    )
+    yield "xl/workbook.xml", f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{listed}</sheets></workbook>'
+    related = "".join(
+        f'<Relationship Id="rId{it}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{it}.xml"/>' for it in numbers
+    )
+    related += f'<Relationship Id="rId{sheets + 1}" Type="{_OFFICE}/styles" Target="styles.xml"/>'
+    yield "xl/_rels/workbook.xml.rels", _relationships(related)
+    yield "xl/styles.xml", _styles()
+    book = f'<Relationship Id="rId1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
+    yield "_rels/.rels", _relationships(book)
+    types = "".join(
+        f'<Override PartName="/xl/worksheets/sheet{it}.xml" ContentType="{_TYPE}.worksheet+xml"/>' for it in numbers
+    )
+    yield (
+        "[Content_Types].xml",
+        f'{_XML}<Types xmlns="{_PACKAGE}/content-types"><Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{_TYPE}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/styles.xml" ContentType="{_TYPE}.styles+xml"/>{types}</Types>',
+    )
+
+
+def _relationships(content: str) -> str:
+    return f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">{content}</Relationships>'
+
+
+def _styles() -> str:
+    """The formats of cells in the order of their numbers: any, money, time, day, text."""
+    digits = settings().currency_digits
+    money = f"0.{'0' * digits}" if digits else "0"
+    codes = {164: money, 165: "yyyy\\-mm\\-dd\\ hh:mm:ss", 166: "yyyy\\-mm\\-dd"}
+    formats = "".join(f'<numFmt numFmtId="{number}" formatCode="{code}"/>' for number, code in codes.items())
+    cells = "".join(
+        f'<xf numFmtId="{it}" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
+        for it in (0, *codes, 49)
+    )
+    return (
+        f'{_XML}<styleSheet xmlns="{_MAIN}"><numFmts count="{len(codes)}">{formats}</numFmts>'
+        '<fonts count="1"><font><sz val="11"/><name val="Calibri"/></font></fonts>'
+        '<fills count="2"><fill><patternFill patternType="none"/></fill>'
+        '<fill><patternFill patternType="gray125"/></fill></fills>'
+        '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
+        '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
+        f'<cellXfs count="5">{cells}</cellXfs>'
+        '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
+    )
