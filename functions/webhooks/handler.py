@@ -16,9 +16,9 @@ from oms.feed.schemas import EventPage, EventResponse, ListEventsQuery
 from oms.patterns import matches
 from oms.schemas import EmptyRequest, PageQuery, at_second
 from oms.serving import RESOLVER_OPTIONS, serve
-from oms.webhooks import oversight, service
+from oms.webhooks import deliveries, oversight, service
 from oms.webhooks.audience import active_admins
-from oms.webhooks.models import Subscription
+from oms.webhooks.models import Delivery, Subscription
 from oms.webhooks.schemas import (
     CreatedWebhookResponse,
     CreateWebhookRequest,
@@ -116,7 +116,7 @@ def test_webhook(webhook_id: str, request: EmptyRequest) -> Response[DeliveryRes
     Sends a `webhook.test` event to this webhook only.
     """
     sent = oversight.send_test(webhook_id, by=_by(), report=api.show_allowance)
-    return api.started(DeliveryResponse.of(sent))
+    return api.started(_delivery(sent))
 
 
 @app.get("/api/v1/webhooks/<webhook_id>/deliveries", **MANAGER)
@@ -128,7 +128,7 @@ def list_deliveries(webhook_id: str, query: Annotated[PageQuery, Query()]) -> Re
     page = oversight.list_deliveries(
         webhook_id, limit=query.limit, after=api.list_position(query.cursor), wanted=_may_see
     )
-    return api.listed(page, DeliveryResponse.of, DeliveryPage)
+    return api.listed(page, _delivery, DeliveryPage)
 
 
 @app.post("/api/v1/webhooks/<webhook_id>/deliveries/<delivery_id>/replay", status_code=202, **MANAGER)
@@ -138,7 +138,7 @@ def replay_delivery(webhook_id: str, delivery_id: str, request: EmptyRequest) ->
     At once; if it fails, it is retried like a new one.
     """
     delivery = oversight.replay_delivery(webhook_id, delivery_id, by=_by(), wanted=_may_see)
-    return api.started(DeliveryResponse.of(delivery))
+    return api.started(_delivery(delivery))
 
 
 @app.post("/api/v1/webhooks/<webhook_id>/replay", status_code=202, **MANAGER)
@@ -203,6 +203,10 @@ def _may_see(event_type: str) -> bool:
     """Events of users are for admins."""
     known = EVENT_TYPES.get(event_type)
     return current_user().role == "admin" or (known is not None and not known.for_admins)
+
+
+def _delivery(delivery: Delivery) -> DeliveryResponse:
+    return DeliveryResponse.of(delivery, in_progress=deliveries.is_in_progress(delivery))
 
 
 def _event(row: Row) -> EventResponse:

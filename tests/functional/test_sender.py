@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from oms.secret_store import Reloaded
 from oms.webhooks import deliveries, vault
 from oms.webhooks.deliveries import milliseconds
 from oms.webhooks.models import Subscription
+from oms.webhooks.schemas import DeliveryResponse
 from oms.webhooks.signature import new_secret
 from oms.webhooks.targets import ForbiddenTargetError
 from tests.support.aws_calls import Call, intercepted
@@ -335,6 +337,58 @@ def test_an_outcome_that_was_written_while_its_answer_was_lost_is_written_once(w
     delivery = delivery_of(subscription)
     assert (delivery.made, len(delivery.attempts), delivery.attempts[0].status_code) == (1, 1, 500)
     assert [it["due_at"] for it in world.messages()] == [delivery.due_at]
+
+
+def test_an_attempt_reads_in_progress_while_it_is_made_and_then_as_it_ended(world: World) -> None:
+    seen: list[Any] = []
+
+    def look_meanwhile(status: int) -> Callable[[], Any]:
+        def answer() -> Any:
+            seen.append(shown(subscription))
+            return answering(status)()
+
+        return answer
+
+    subscription = begun(world, look_meanwhile(500), look_meanwhile(204))
+    world.run()
+
+    first, second = seen
+    assert first["attempts"][-1] | {"at": ""} == {
+        "at": "",
+        "status": "in_progress",
+        "status_code": None,
+        "duration_ms": None,
+        "error": None,
+        "answer": None,
+    }
+    assert (first["status"], first["next_attempt_at"]) == ("pending", None)
+    assert [it["status"] for it in second["attempts"]] == ["failed", "in_progress"]
+    assert [it["status"] for it in shown(subscription)["attempts"]] == ["failed", "succeeded"]
+
+
+def test_f18_an_attempt_that_was_cut_off_reads_interrupted_once_its_claim_is_over(world: World) -> None:
+    class TimedOut(BaseException):
+        """Lambda ends the process."""
+
+    def cut_off() -> Any:
+        raise TimedOut
+
+    subscription = begun(world, cut_off, answering(200))
+    with pytest.raises(TimedOut):
+        world.run()
+    within = shown(subscription)
+    world.now += timedelta(seconds=61)
+    after = shown(subscription)
+
+    assert (within["attempts"][0]["status"], within["attempts"][0]["error"]) == ("in_progress", None)
+    assert (after["attempts"][0]["status"], after["attempts"][0]["error"]) == ("interrupted", "interrupted")
+    assert after["next_attempt_at"] is not None
+
+
+def shown(subscription: Subscription) -> Any:
+    """The only delivery of a webhook, as routes show it."""
+    delivery = delivery_of(subscription)
+    return DeliveryResponse.of(delivery, in_progress=deliveries.is_in_progress(delivery)).model_dump()
 
 
 def test_f18_an_attempt_that_was_cut_off_counts_and_the_next_follows_after_its_claim(world: World) -> None:

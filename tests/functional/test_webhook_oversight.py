@@ -64,6 +64,7 @@ def test_a_delivery_is_shown_with_its_attempts_and_what_comes_next(manager: Pers
                 "attempts": [
                     {
                         "at": "2026-01-31T09:30:00.000Z",
+                        "status": "failed",
                         "status_code": 503,
                         "duration_ms": 31,
                         "error": None,
@@ -71,6 +72,7 @@ def test_a_delivery_is_shown_with_its_attempts_and_what_comes_next(manager: Pers
                     },
                     {
                         "at": "2026-01-31T09:30:05.000Z",
+                        "status": "failed",
                         "status_code": None,
                         "duration_ms": 15000,
                         "error": "no answer within 15 s",
@@ -78,6 +80,7 @@ def test_a_delivery_is_shown_with_its_attempts_and_what_comes_next(manager: Pers
                     },
                     {
                         "at": "2026-01-31T09:35:05.000Z",
+                        "status": "interrupted",
                         "status_code": None,
                         "duration_ms": None,
                         "error": "interrupted",
@@ -90,6 +93,18 @@ def test_a_delivery_is_shown_with_its_attempts_and_what_comes_next(manager: Pers
         ],
         "next_cursor": None,
     }
+
+
+def test_an_attempt_that_is_being_made_reads_in_progress_and_not_interrupted(manager: Person) -> None:
+    running = Attempt(at=clock.timestamp(clock.now()), error="interrupted")
+    due_at = int((clock.now() + timedelta(seconds=60)).timestamp() * 1000)
+    subscription = subscribe()
+    a_delivery(subscription, status="pending", attempts=[running], made=1, due_at=due_at)
+
+    (shown,) = listed(manager, subscription).json["items"]
+
+    (attempt,) = shown["attempts"]
+    assert (attempt["status"], attempt["error"], shown["next_attempt_at"]) == ("in_progress", None, None)
 
 
 @pytest.mark.parametrize("status", ["delivered", "failed", "paused"])

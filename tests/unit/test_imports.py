@@ -25,7 +25,7 @@ HTTP = ("oms.admission", "oms.api", "oms.serving")
 SESSIONS = {"oms.aws", "oms.json_reads"}
 MAKES_CLIENTS = ("boto3", "botocore.session")
 # Tables without any I/O: they know nothing of the rest, so anyone may know them.
-PURE = {"oms.orders.states", "oms.inventory.bands", "oms.exports.columns"}
+PURE = {"oms.orders.states", "oms.inventory.bands"}
 # What models are made of. `pages` for how an index is described.
 BENEATH_MODELS = {"oms.settings", "oms.dynamodb", "oms.pages", *PURE}
 # What schemas are made of, beside their own models. The two of identity check the form of a value.

@@ -20,7 +20,7 @@ from oms.errors import NotFoundError, WebhookNotActiveError
 from oms.events import MOMENT_LENGTH, Event
 from oms.queues import LONGEST_DELAY, Message
 from oms.settings import settings
-from oms.webhooks.models import Delivery, Subscription
+from oms.webhooks.models import INTERRUPTED, Delivery, Subscription
 
 KEPT = timedelta(days=30)
 # What is begun anew is kept for all of its attempts, with the waits that a receiver asks for: nine of a day each.
@@ -190,6 +190,13 @@ def schedule_now(delivery: Delivery, *, replay: str | None = None) -> Delivery:
             raise TryAgainError from error
 
     return retrying(write)
+
+
+def is_in_progress(delivery: Delivery) -> bool:
+    """Whether the latest attempt is being made. One that was cut off is so until its claim is over."""
+    if delivery.status != "pending" or not delivery.attempts or delivery.attempts[-1].error != INTERRUPTED:
+        return False
+    return clock.now() < clock.instant(delivery.attempts[-1].at) + CLAIM
 
 
 def _scheduling(delivery: Delivery, now: datetime, replay: str | None) -> tuple[list[Action], Condition]:

@@ -80,6 +80,10 @@ class SubscriptionCount(WebhookItem, discriminator="count"):
         return "count", "count"
 
 
+# The error of an attempt from its beginning: it is true of one that is cut off, and replaced at the end of any other.
+INTERRUPTED = "interrupted"
+
+
 class Attempt(EmbeddedItem):
     """One POST and what came of it. `answer` is the beginning of what was answered, `error` why nothing was."""
 

@@ -11,7 +11,7 @@ from pydantic import (
 )
 
 from oms.schemas import From, NextCursor, PartialRequest, Request, Response, Span, Timestamp, To, at_second
-from oms.webhooks.models import Attempt, Delivery, Subscription
+from oms.webhooks.models import INTERRUPTED, Attempt, Delivery, Subscription
 
 # What managers read for the path of a webhook's URL.
 REDACTED_PATH = "/redacted"
@@ -170,10 +170,20 @@ class WebhookPage(Response):
     next_cursor: NextCursor
 
 
+type AttemptStatus = Annotated[
+    Literal["in_progress", "succeeded", "failed", "interrupted"], Field(description="How an attempt ended, if it has.")
+]
+
+
 class AttemptResponse(Response):
     """One attempt to deliver an event."""
 
     at: Timestamp = Field(description="When it was made.")
+    status: AttemptStatus = Field(
+        description="How it ended. `in_progress`: it is being made. `interrupted`: the sender was cut off, so it is "
+        "not known whether the receiver got it.",
+        examples=["succeeded"],
+    )
     status_code: int | None = Field(
         description="The status that the receiver answered; null without an answer.", examples=[204]
     )
@@ -182,8 +192,21 @@ class AttemptResponse(Response):
     answer: str | None = Field(description="The beginning of the answer's body.", examples=["ok"])
 
     @classmethod
-    def of(cls, attempt: Attempt) -> Self:
-        return cls.model_validate({name: getattr(attempt, name) for name in cls.model_fields})
+    def of(cls, attempt: Attempt, *, in_progress: bool) -> Self:
+        return cls(
+            at=attempt.at,
+            status="in_progress" if in_progress else _status_of(attempt),
+            status_code=attempt.status_code,
+            duration_ms=attempt.duration_ms,
+            error=None if in_progress else attempt.error,
+            answer=attempt.answer,
+        )
+
+
+def _status_of(attempt: Attempt) -> Literal["succeeded", "failed", "interrupted"]:
+    if attempt.error == INTERRUPTED:
+        return "interrupted"
+    return "succeeded" if attempt.status_code is not None and 200 <= attempt.status_code < 300 else "failed"
 
 
 class DeliveryResponse(Response):
@@ -196,16 +219,24 @@ class DeliveryResponse(Response):
         description="How far it is. `paused`: it is kept for a replay, since the webhook was not active."
     )
     attempts: list[AttemptResponse] = Field(description="The attempts so far, oldest first.")
-    next_attempt_at: Timestamp | None = Field(description="When it is tried next; null if it is not.")
+    next_attempt_at: Timestamp | None = Field(
+        description="When it is tried next; null if it is not, and while an attempt is in progress."
+    )
     created_at: Timestamp = Field(description="When it was created.")
 
     @classmethod
-    def of(cls, delivery: Delivery) -> Self:
+    def of(cls, delivery: Delivery, *, in_progress: bool) -> Self:
+        """`in_progress`: whether its latest attempt is."""
+        has_next = delivery.due_at is not None and not in_progress
+        latest = len(delivery.attempts) - 1
         return cls.model_validate(
             {
                 **{name: getattr(delivery, name) for name in ("id", "event_id", "event_type", "status", "created_at")},
-                "attempts": [AttemptResponse.of(it) for it in delivery.attempts],
-                "next_attempt_at": None if delivery.due_at is None else at_second(delivery.due_at / 1000),
+                "attempts": [
+                    AttemptResponse.of(it, in_progress=in_progress and number == latest)
+                    for number, it in enumerate(delivery.attempts)
+                ],
+                "next_attempt_at": at_second((delivery.due_at or 0) / 1000) if has_next else None,
             }
         )
 

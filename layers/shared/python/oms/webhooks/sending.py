@@ -22,7 +22,7 @@ from oms.settings import settings
 from oms.webhooks import deliveries, standing, vault
 from oms.webhooks.audience import Audience
 from oms.webhooks.deliveries import CLAIM, Nudge, milliseconds, removing_due, setting_due
-from oms.webhooks.models import Attempt, Delivery, Subscription
+from oms.webhooks.models import INTERRUPTED, Attempt, Delivery, Subscription
 from oms.webhooks.post import NoAnswerError, post
 from oms.webhooks.schedule import DELAYS, next_attempt
 from oms.webhooks.signature import signed_headers
@@ -136,7 +136,7 @@ def _secrets(subscription: Subscription, now: datetime) -> list[str]:
 def _claim(nudge: Nudge) -> Delivery | Outcome:
     """The delivery, claimed; or what became of one that is not as the nudge says, or has had all of its attempts."""
     now, claim = clock.now(), clock.random_id()
-    begun = Attempt(at=clock.timestamp(now), error="interrupted")
+    begun = Attempt(at=clock.timestamp(now), error=INTERRUPTED)
     actions = [
         Delivery.made.add(1),
         Delivery.claim.set(claim),
