@@ -69,7 +69,7 @@ def currency(cloud: None, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.timeout(600)
-def test_every_order_that_is_accepted_is_counted_in_every_report(
+def test_f21_every_order_that_is_accepted_is_counted_in_every_report(
     currency: str, files: None, customer: Person, manager: Person, admin: Person
 ) -> None:
     empty = DATABASE.state()

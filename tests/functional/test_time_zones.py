@@ -103,7 +103,7 @@ def iso_week(day: str) -> str:
 # ---- reports --------------------------------------------------------------------------------------------------------
 
 
-def test_every_report_equals_a_sum_straight_from_the_orders_of_its_days(
+def test_f21_every_report_equals_a_sum_straight_from_the_orders_of_its_days(
     change: Change, manager: Person, subtests: pytest.Subtests
 ) -> None:
     orders = change.orders()
