@@ -33,7 +33,7 @@ def secret() -> Response[str]:
 def served(app: APIGatewayHttpResolver) -> Group:
     """Requests to the routes of a resolver."""
     handler: Any = SimpleNamespace(lambda_handler=serve(app))
-    return lambda method, path, **options: invoke(handler, method, path, **options)
+    return lambda method, path, **options: invoke(handler, method, path, documented=False, **options)
 
 
 def refused(ask: Callable[[], Answer]) -> bool:
@@ -139,7 +139,7 @@ def test_a14_a_resolver_called_past_admission_answers_nothing(cloud: None) -> No
     serve(app)
     handler: Any = SimpleNamespace(lambda_handler=app.resolve)
 
-    assert refused(lambda: invoke(handler, "GET", "/secret"))
+    assert refused(lambda: invoke(handler, "GET", "/secret", documented=False))
 
 
 def test_a14_a_failure_while_admitting_is_no_admission(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:

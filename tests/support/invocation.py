@@ -54,8 +54,12 @@ def invoke(
     headers: Mapping[str, str] | None = None,
     address: str = "198.51.100.1",
     received_at: datetime | None = None,
+    documented: bool = True,
 ) -> Answer:
-    """The answer of a handler module to one request, as HTTP API (payload 2.0) would bring it. `str` bodies go raw."""
+    """The answer of a handler module to one request, as HTTP API (payload 2.0) would bring it. `str` bodies go raw.
+
+    `documented` is False for routes that a test has made, which are not in the document.
+    """
     sent = {name.lower(): value for name, value in (headers or {}).items()}
     if token is not None:
         sent["authorization"] = f"Bearer {token}"
@@ -93,7 +97,8 @@ def invoke(
     # The gateway answers a HEAD with the length of the body alone.
     seen = Answer(answer["statusCode"], answer["headers"], b"" if method == "HEAD" else content, len(content))
     plain = gzip.decompress(seen.content) if seen.headers.get("Content-Encoding") == "gzip" else seen.content
-    contract.check(method, path, seen.status, seen.headers, plain.decode())
+    if documented:
+        contract.check(method, path, seen.status, seen.headers, plain.decode())
     return seen
 
 
