@@ -59,7 +59,7 @@ def test_a_denied_request_leaves_an_entry_that_says_who_what_and_from_where(cust
     }
 
 
-def test_reading_persons_in_bulk_is_on_record_once_an_hour(
+def test_a27_reading_persons_in_bulk_is_on_record_once_an_hour(
     person: Callable[..., Person], advance: Callable[[float], None]
 ) -> None:
     manager, admin, customer = (person(role) for role in ("manager", "admin", "customer"))

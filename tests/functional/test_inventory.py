@@ -299,7 +299,7 @@ def test_a_sku_cannot_be_changed(manager: Person, product: Make) -> None:
     assert places(replace(edited, manager, sku="ab-1")) == {"#/sku"}
 
 
-def test_a_change_of_price_is_audited_and_no_other_edit(manager: Person) -> None:
+def test_a27_a_change_of_price_is_audited_and_no_other_edit(manager: Person) -> None:
     product_id = create(manager, stock=5).json["id"]
     replace(product_id, manager, name="Sledgehammer")
     assert audit_entries() == []

@@ -128,8 +128,8 @@ HELD = {
     "password.reset": "functional/auth/test_recovery.py::test_whoever_resets_has_read_the_mail",
     "refresh-token.replayed": "security/test_refresh.py"
     "::test_a07_a_replay_after_the_grace_ends_the_family_and_is_audited",
-    "persons.read": "functional/test_audit.py::test_reading_persons_in_bulk_is_on_record_once_an_hour",
-    "product.price_changed": "functional/test_inventory.py::test_a_change_of_price_is_audited_and_no_other_edit",
+    "persons.read": "functional/test_audit.py::test_a27_reading_persons_in_bulk_is_on_record_once_an_hour",
+    "product.price_changed": "functional/test_inventory.py::test_a27_a_change_of_price_is_audited_and_no_other_edit",
     "schedule.created": "functional/test_schedules.py"
     "::test_a_schedule_is_answered_as_it_was_asked_for_and_keeps_no_address",
     "schedule.deleted": "functional/test_schedules.py::test_a_schedule_is_deleted_once",
