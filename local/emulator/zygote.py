@@ -37,12 +37,14 @@ PRELOADED = (
     "csv",
     "jinja2",
     "jwt",
+    "markdown_it",
     "pkgutil",
     "pydantic",
     "pynamodb.models",
     "pynamodb.transactions",
     "unicodedata",
     "wrapt",
+    "xml.sax.saxutils",
 )
 
 

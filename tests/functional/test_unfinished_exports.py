@@ -38,7 +38,7 @@ def fill(by: Person) -> list[Export]:
     return [request_export(by) for _ in range(MAX_UNFINISHED)]
 
 
-def test_one_more_is_refused_by_either_route_and_nothing_is_stored(manager: Person, admin: Person) -> None:
+def test_a25_one_more_is_refused_by_either_route_and_nothing_is_stored(manager: Person, admin: Person) -> None:
     fill(manager)
 
     by_post = call("POST", EXPORTS, {"report": "inventory"}, token=manager.token)

@@ -113,7 +113,7 @@ HELD = {
     "account.unlocked": f"{_USERS}::test_an_unlock_lifts_every_lock",
     "email.claimed": f"{_FORMS}::test_an_international_address_moves_to_its_key_in_two_runs",
     "email.moved": f"{_FORMS}::test_an_international_address_moves_to_its_key_in_two_runs",
-    "email.released": f"{_FORMS}::test_a_look_alike_is_released_and_its_victim_can_register",
+    "email.released": f"{_FORMS}::test_a26_a_look_alike_is_released_and_its_victim_can_register",
     "email.verified": "functional/auth/test_recovery.py::test_the_same_token_verifies_again_and_again_and_writes_once",
     "export.cancelled": "functional/test_export_routes.py"
     "::test_a_cancelled_export_stays_to_be_seen_and_one_that_is_done_cannot_be_cancelled",

@@ -41,7 +41,7 @@ INVISIBLE = [
 # May be empty, so there is nothing that a reader misses.
 MAY_BE_EMPTY = {"note", "line2", "region", "reason?", "description", "attributes[value]"}
 # Names something that exists, or has a grammar: another check refuses all else.
-LOOKED_UP = {"product_id", "url", "events", "schedule", "status"}
+LOOKED_UP = {"product_id", "url", "events", "schedule", "status", "columns"}
 # Compared with what is stored, and shown to no one.
 NOT_SHOWN = {
     "LoginRequest.email",

@@ -33,7 +33,7 @@ def claims() -> set[str]:
 
 
 @pytest.mark.parametrize("email", LOOK_ALIKES)
-def test_nobody_takes_an_address_with_one_that_looks_like_it(email: str) -> None:
+def test_a26_nobody_takes_an_address_with_one_that_looks_like_it(email: str) -> None:
     refused = register(email)
 
     assert (refused.status, refused.json["errors"][0]["pointer"]) == (422, "#/email")
@@ -42,7 +42,7 @@ def test_nobody_takes_an_address_with_one_that_looks_like_it(email: str) -> None
     assert register("kim@shop.example").status == 201
 
 
-def test_one_mailbox_is_one_account_and_two_domains_are_two() -> None:
+def test_a26_one_mailbox_is_one_account_and_two_domains_are_two() -> None:
     first = register(" Post@bücher.example ")
     assert first.json["email"] == "Post@xn--bcher-kva.example"
     assert register("post@xn--bcher-kva.example").json["code"] == "email-taken"
@@ -95,7 +95,9 @@ def test_the_first_admin_has_an_address_that_mail_reaches(email: str) -> None:
     assert claims() == {"olga@xn--bcher-kva.example"}
 
 
-def test_an_account_of_before_that_only_looks_like_it_gets_nothing_by_an_address(account: Callable[..., User]) -> None:
+def test_a26_a_look_alike_of_before_gets_nothing_by_an_address(
+    account: Callable[..., User],
+) -> None:
     account("\u212aim@shop.example", email_folded="kim@shop.example", role="manager")
 
     assert by_address(["kim@shop.example"]) == {}

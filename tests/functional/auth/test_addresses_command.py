@@ -44,7 +44,7 @@ def apply_all() -> list[bool]:
 
 
 def audited() -> list[tuple[str, str | None, str | None]]:
-    return [(it.action, it.actor_id, it.target) for it in audit_entries() if it.action.startswith("email.")]
+    return sorted((it.action, it.actor_id, it.target) for it in audit_entries() if it.action.startswith("email."))
 
 
 def test_addresses_in_ascii_are_as_they_were(account: Callable[..., User], former: Callable[..., User]) -> None:
@@ -91,7 +91,7 @@ def test_an_address_whose_mail_went_to_another_domain_is_no_longer_verified(form
 LOOK_ALIKE = "\u212aim@shop.example"
 
 
-def test_a_look_alike_is_released_and_its_victim_can_register(former: Callable[..., User]) -> None:
+def test_a26_a_look_alike_is_released_and_its_victim_can_register(former: Callable[..., User]) -> None:
     user = former(LOOK_ALIKE)
     token = log_in("kim@shop.example").json["access_token"]
     body = {"email": "kim@shop.example", "password": PASSWORD, "first_name": "Kim"}
