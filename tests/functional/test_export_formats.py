@@ -114,6 +114,17 @@ def test_text_stays_text_to_the_letter_and_nothing_is_a_formula(manager: Person)
         assert b"<f" not in archive.read("xl/worksheets/sheet1.xml")
 
 
+def test_a_time_has_all_digits_of_the_number_that_a_spreadsheet_makes_of_it(manager: Person) -> None:
+    """With fewer, LibreOffice shows the second before."""
+    order = an_order({})
+
+    with zipfile.ZipFile(io.BytesIO(file_of(manager, format="xlsx", columns="created_at"))) as archive:
+        (written,) = re.findall("<v>([^<]*)</v>", archive.read("xl/worksheets/sheet1.xml").decode())
+
+    days = (datetime.fromisoformat(order.created_at) - datetime.fromisoformat("1899-12-30T00:00:00Z")).total_seconds()
+    assert float(written) == days / 86_400
+
+
 def test_the_other_reports_are_workbooks_too(manager: Person, product: Callable[..., str]) -> None:
     made = product(sku="007", stock=5)
 

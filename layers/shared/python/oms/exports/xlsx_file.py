@@ -69,9 +69,12 @@ class XlsxFile:
     @staticmethod
     @lru_cache(maxsize=128)
     def time(timestamp: str, /) -> Cell:
-        """In UTC, as the timestamp is: spreadsheets know no zones."""
+        """In UTC, as the timestamp is: spreadsheets know no zones.
+
+        With all digits of the number: LibreOffice cuts fractions of a second off, and shows 9:29:59 for a bit less.
+        """
         days = (datetime.fromisoformat(timestamp) - _EPOCH) / _DAY_LENGTH
-        return f'<c s="{_TIME}"><v>{days:.9f}</v></c>'
+        return f'<c s="{_TIME}"><v>{days!r}</v></c>'
 
     def day(self, date: str, /) -> Cell:
         return f'<c s="{_DAY}"><v>{(datetime.fromisoformat(date).replace(tzinfo=UTC) - _EPOCH).days}</v></c>'
