@@ -20,6 +20,7 @@ COMMANDS = {
     "oms.commands.addresses": [],
     "oms.commands.protect": [],
     "oms.commands.destroy": ["--confirm", "prod"],
+    "oms.commands.forget_addresses": ["--year", "2025", "--confirm", "2025"],
     "oms.commands.preflight": [],
     "oms.commands.region": [],
     "oms.commands.restore": ["--domain", "Orders", "--from-table", "restored"],
