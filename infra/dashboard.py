@@ -39,7 +39,7 @@ EMITTED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Mail": {
         "notifier": (
             *("MailsAsked", "MailSent", "MailHeldBack", "MailUnknown", "MailRefused", "MailUndeliverable"),
-            *("MailNotSetUp", "UnverifiedMailsAtLimit"),
+            *("MailNotSetUp", "MailUnverifiedAtLimit"),
         )
     },
     "Exports": {"exporter": ("ExportsDone", "ExportsFailed"), "scheduler": ("ScheduledExports",)},

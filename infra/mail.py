@@ -135,7 +135,7 @@ def _add_alarms(alarms: Alarms, configuration_set: str) -> None:
     for name, threshold, why in (
         ("MailUnknown", 1, "SES gave no clear answer to a mail, so it may have gone out; it is not sent again."),
         ("MailRefused", 1, "SES refuses mails: is the sender verified, and the account out of the sandbox?"),
-        ("UnverifiedMailsAtLimit", 1, "Mails to addresses that are not verified reached the day's limit of all users."),
+        ("MailUnverifiedAtLimit", 1, "Mails to addresses that are not verified reached the day's limit of all users."),
         ("MailUndeliverable", UNDELIVERABLE_AN_HOUR, "SES says of many addresses that they take no mail."),
     ):
         metric = alarms.counted(name, by="notifier")

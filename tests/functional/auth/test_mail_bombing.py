@@ -238,7 +238,7 @@ def test_a26_all_mails_to_addresses_that_are_not_verified_have_a_limit_of_the_da
         register()
     assert len(ses.sent) == 3
     printed = capsys.readouterr().out
-    assert '"UnverifiedMailsAtLimit":[1.0' in printed
+    assert '"MailUnverifiedAtLimit":[1.0' in printed
 
     # Verified addresses are not counted, and the next day is another one.
     assert call("POST", "/api/v1/auth/email/verify", {"token": verified}).status == 204

@@ -195,7 +195,7 @@ def _held_back(letter: Letter, full: Sequence[str]) -> None:
     logger.info("a mail was held back", purpose=letter.purpose, mail_user_id=letter.user_id, bounds=full)
     _count("MailHeldBack")
     if UNVERIFIED_OF_ALL in full:
-        _count("UnverifiedMailsAtLimit")
+        _count("MailUnverifiedAtLimit")
 
 
 def _is_ours(claim: Mail, stored: Mail) -> bool:
