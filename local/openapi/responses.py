@@ -81,6 +81,7 @@ _LIMITED = ("RateLimit-Policy", "RateLimit")
 _OF_STATUS = {401: ("WWW-Authenticate",), 412: ("ETag",), 429: ("Retry-After", *_LIMITED), 503: ("Retry-After",)}
 _OF_CODE = {"too-many-exports": ("Retry-After",)}
 _BY_GATEWAY = {
+    413: "`body-too-large`, or the gateway's own answer for a body of over 10 MB: send less.",
     429: "`too-many-requests`, or the gateway's own answer: too many requests at once.",
     500: "`internal-error`, or the gateway's own answer: a fault of the system, which has raised an alarm.",
     503: "`unavailable`, or the gateway's own answer: nothing was decided. Repeat with the same `Idempotency-Key`.",
