@@ -83,7 +83,7 @@ def test_f08_an_adjustment_that_emptied_the_stock_is_not_refused_when_repeated(s
     assert (another.status, another.json["code"]) == (409, "insufficient-stock")
 
 
-def test_f08_a_key_is_bound_to_what_was_asked(shop: Shop) -> None:
+def test_f04_a_key_is_bound_to_what_was_asked(shop: Shop) -> None:
     product = shop.product(5)
     path = f"products/{product}/stock"
     shop.manage("PATCH", path, {"adjustment": 1, "reason": "found"}, key="k")

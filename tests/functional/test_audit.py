@@ -102,7 +102,7 @@ def test_nothing_is_read_in_bulk_that_cannot_be_put_on_record(manager: Person) -
     assert "Query" not in [made.operation for made in calls]
 
 
-def test_beyond_a_hundred_a_minute_denials_are_counted_in_one_item(advance: Callable[[float], None]) -> None:
+def test_a20_beyond_a_hundred_a_minute_denials_are_counted_in_one_item(advance: Callable[[float], None]) -> None:
     deny("mallory", 103)
     deny("trent", 1)
     advance(60)

@@ -167,7 +167,7 @@ def test_the_chain_and_counters_of_few_denials_are_not_listed(log: Log, admin: P
     assert [it["action"] for it in listed(admin)] == ["access.denied"] * 3
 
 
-def test_denials_beyond_a_hundred_are_one_entry_that_counts_them(log: Log, admin: Person) -> None:
+def test_a20_denials_beyond_a_hundred_are_one_entry_that_counts_them(log: Log, admin: Person) -> None:
     _, sort = log.deny(105, "mallory")
 
     for query in ("", "&actor=mallory", "&action=access.denied", "&actor=mallory&action=access.denied"):

@@ -50,7 +50,7 @@ def test_progress_is_the_share_of_the_time_that_is_written_and_never_falls(
     assert now(export).progress == 100
 
 
-def test_when_the_time_ends_the_work_goes_on_by_queue_at_the_last_checkpoint(
+def test_f23_when_the_time_ends_the_work_goes_on_by_queue_at_the_last_checkpoint(
     manager: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(12):

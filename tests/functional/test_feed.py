@@ -51,7 +51,7 @@ def test_an_event_too_large_for_the_bus_is_shown_as_it_was_sent(manager: Person)
     assert call("GET", f"{FEED}/{sent['id']}", token=manager.token).json == sent
 
 
-def test_an_event_that_comes_again_is_written_once(manager: Person) -> None:
+def test_f14_an_event_that_comes_again_is_written_once(manager: Person) -> None:
     first, second, third = (an_event() for _ in range(3))
 
     feed_in(first, second, first)
@@ -137,7 +137,7 @@ def test_what_has_expired_is_gone_and_what_never_was_is_not_found(
     assert everything(manager) == [new["id"]], "a reader without a place begins with what is kept"
 
 
-def test_an_event_that_the_feed_has_forgotten_is_not_written_down_again(
+def test_f14_an_event_that_the_feed_has_forgotten_is_not_written_down_again(
     person: Callable[..., Person], time_machine: Callable[[timedelta], None]
 ) -> None:
     old = an_event()
@@ -153,7 +153,7 @@ def test_an_event_that_the_feed_has_forgotten_is_not_written_down_again(
     assert everything(manager) == [late["id"]]
 
 
-def test_the_recipe_of_the_docs_reads_all_of_it_and_nothing_twice(manager: Person) -> None:
+def test_f27_the_recipe_of_the_docs_reads_all_of_it_and_nothing_twice(manager: Person) -> None:
     (recipe,) = re.findall(r"<!-- recipe.*?-->\n```python\n(.*?)```", Path("docs/events.md").read_text(), re.DOTALL)
     rounds = [[an_event()], [], [an_event("user.registered") for _ in range(120)], [an_event(), an_event()], [], []]
     seen: list[str] = []

@@ -99,7 +99,7 @@ def piled_up(count: int) -> Subscription:
     return subscription
 
 
-def test_what_an_outage_has_piled_up_is_nudged_page_by_page_up_to_a_limit(
+def test_f20_what_an_outage_has_piled_up_is_nudged_page_by_page_up_to_a_limit(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(overdue, "PAGE", 2)

@@ -54,7 +54,7 @@ def start(
     return start_replay(subscription, since, until, only_failed=only_failed)
 
 
-def test_everything_of_the_stretch_is_sent_again_once_ten_a_second(world: World) -> None:
+def test_f20_everything_of_the_stretch_is_sent_again_once_ten_a_second(world: World) -> None:
     subscription = filled(world, 35)
     before = {it.event_id: it.body.encode() for it in deliveries_of(subscription)}
 

@@ -151,7 +151,7 @@ def test_f21_the_spans_of_runs_meet_without_gap_or_overlap_in_whatever_order_and
     assert stored.covered_until == last
 
 
-def test_while_four_exports_of_a_schedule_are_unfinished_its_runs_are_left_to_the_next_one(
+def test_a25_while_four_exports_of_a_schedule_are_unfinished_its_runs_are_left_to_the_next_one(
     schedule: Callable[..., Schedule], ada: Person
 ) -> None:
     made, another = schedule(), schedule()

@@ -115,7 +115,7 @@ def test_a_quiet_day_has_a_chain_too(log: Log) -> None:
     assert log.verify() == []
 
 
-def test_each_hour_what_the_stream_lost_is_sealed_once_it_has_settled(log: Log) -> None:
+def test_f25_each_hour_what_the_stream_lost_is_sealed_once_it_has_settled(log: Log) -> None:
     log.write(2)
     log.news()
     log.hourly()

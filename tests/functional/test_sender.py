@@ -208,7 +208,7 @@ def test_anything_else_is_tried_again_after_five_seconds(world: World, status: i
     assert delivery.attempts[0].status_code == status
 
 
-def test_no_answer_and_a_forbidden_address_are_failures_that_say_why(world: World) -> None:
+def test_a21_no_answer_and_a_forbidden_address_are_failures_that_say_why(world: World) -> None:
     def forbidden() -> Any:
         raise ForbiddenTargetError("leads to an address that is not public")
 
@@ -247,7 +247,7 @@ def test_retry_after_is_honoured_where_it_asks_for_more(world: World, retry_afte
     assert [it.at for it in world.queues[QUICK]] == ([due] if seconds <= 900 else []), "the sweep's, beyond that"
 
 
-def test_ten_attempts_are_made_and_no_more(world: World) -> None:
+def test_f20_ten_attempts_are_made_and_no_more(world: World) -> None:
     subscription = begun(world, answering(500))
 
     world.run()

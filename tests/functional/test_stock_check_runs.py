@@ -60,7 +60,7 @@ def test_time_that_ends_inside_a_page_is_minded_after_the_next_product(books: Bo
 
 
 @pytest.mark.timeout(400)  # a whole run for each of its calls
-def test_a_crash_between_any_two_calls_of_a_run_and_the_message_again_find_the_same(
+def test_f24_a_crash_between_any_two_calls_of_a_run_and_the_message_again_find_the_same(
     books: Bookkeeping, time_machine: Callable[[timedelta], None]
 ) -> None:
     first, _ = trade(books)

@@ -91,7 +91,7 @@ def _crashed_at_its_end(export: Export, by: Person) -> None:
 
 
 @pytest.mark.parametrize("end", [_done, _failed, _cancelled, _crashed_at_its_end])
-def test_each_end_gives_its_place_back(manager: Person, end: Callable[[Export, Person], None]) -> None:
+def test_a25_each_end_gives_its_place_back(manager: Person, end: Callable[[Export, Person], None]) -> None:
     an_order()
     first, *_ = fill(manager)
     with pytest.raises(TooManyExportsError):
@@ -112,7 +112,7 @@ def test_a_worker_that_died_has_not_finished(manager: Person) -> None:
         request_export(manager)
 
 
-def test_requests_at_the_same_time_do_not_get_past_the_bound(manager: Person) -> None:
+def test_a25_requests_at_the_same_time_do_not_get_past_the_bound(manager: Person) -> None:
     """Others take all places between what a request has read and what it writes."""
     an_order()
     for export in fill(manager):

@@ -354,7 +354,7 @@ def test_nothing_is_sent_that_was_not_written_down(manager: Person, name: str) -
         assert name != "span" or bool(written) == happened, where
 
 
-def test_managers_are_not_shown_deliveries_of_events_that_are_for_admins(manager: Person, admin: Person) -> None:
+def test_a27_managers_are_not_shown_deliveries_of_events_that_are_for_admins(manager: Person, admin: Person) -> None:
     subscription = subscribe()
     order, user = a_delivery(subscription), a_delivery(subscription, "user.registered")
 

@@ -48,7 +48,7 @@ def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- the subscription's state ---------------------------------------------------------------------------------------
 
 
-def test_410_disables_at_once(world: World) -> None:
+def test_f20_410_disables_at_once(world: World) -> None:
     subscription = begun(world, answering(410))
 
     one_attempt(world)
@@ -130,7 +130,7 @@ def test_the_first_failure_is_remembered_until_the_next_success(world: World) ->
 
 
 @pytest.mark.parametrize(("failing_for", "status"), [(timedelta(days=5), "disabled"), (timedelta(days=4.99), "active")])
-def test_five_days_of_failing_disable(world: World, failing_for: timedelta, status: str) -> None:
+def test_f20_five_days_of_failing_disable(world: World, failing_for: timedelta, status: str) -> None:
     since = clock.timestamp(world.now - failing_for)
     subscription = begun(world, answering(500), failing_since=since)
 
@@ -180,7 +180,7 @@ def test_a_subscription_that_was_deleted_gets_nothing_more(world: World) -> None
     assert delivery_of(subscription).status == "paused"
 
 
-def test_a_user_event_is_kept_from_the_subscription_of_who_is_no_admin_now(world: World) -> None:
+def test_a27_a_user_event_is_kept_from_the_subscription_of_who_is_no_admin_now(world: World) -> None:
     """A27: also where it is replayed, or was pending as they were dismissed."""
     subscription, event = subscribe(), an_event("user.locked")
     made = deliveries.create(subscription, event_id=event["id"], event_type="user.locked", body=json.dumps(event))

@@ -31,7 +31,7 @@ def silences(stage: Synthesized) -> dict[str, dict[str, str]]:
     }
 
 
-def test_every_function_has_an_alarm_on_its_first_error(stage: Synthesized) -> None:
+def test_f28_every_function_has_an_alarm_on_its_first_error(stage: Synthesized) -> None:
     found = watched(stage, "AWS/Lambda", "Errors")
 
     assert set(found) == set(stage.all(FUNCTION))
@@ -52,7 +52,7 @@ def consumed(stage: Synthesized) -> set[str]:
     }
 
 
-def test_every_queue_of_failures_has_an_alarm_on_its_first_message(stage: Synthesized) -> None:
+def test_f28_every_queue_of_failures_has_an_alarm_on_its_first_message(stage: Synthesized) -> None:
     found = watched(stage, "AWS/SQS", "ApproximateNumberOfMessagesVisible")
 
     # Nothing takes messages from those: they are where failures end.
@@ -60,7 +60,7 @@ def test_every_queue_of_failures_has_an_alarm_on_its_first_message(stage: Synthe
     assert {alarm["Threshold"] for alarm in found.values()} == {1}
 
 
-def test_every_queue_with_a_consumer_has_an_alarm_on_its_oldest_message(stage: Synthesized) -> None:
+def test_f28_every_queue_with_a_consumer_has_an_alarm_on_its_oldest_message(stage: Synthesized) -> None:
     found = watched(stage, "AWS/SQS", "ApproximateAgeOfOldestMessage")
 
     assert set(found) == consumed(stage)

@@ -85,7 +85,7 @@ def test_a_permission_is_compared_part_by_part() -> None:
     assert not arn_like("arn:aws:*:abc/*/*", called)
 
 
-def test_cross_origin_rules_name_each_origin_and_header(prod: Synthesized) -> None:
+def test_a17_cross_origin_rules_name_each_origin_and_header(prod: Synthesized) -> None:
     cors = prod.one("AWS::ApiGatewayV2::Api", "Api")["CorsConfiguration"]
 
     assert cors["AllowOrigins"] == ORIGINS
@@ -104,12 +104,12 @@ def test_cross_origin_rules_name_each_origin_and_header(prod: Synthesized) -> No
 
 
 @pytest.mark.parametrize("origin", ["*", "https://*.shop.example", "http://shop.example", "shop.example", "null"])
-def test_a_vague_origin_is_refused(origin: str) -> None:
+def test_a17_a_vague_origin_is_refused(origin: str) -> None:
     with pytest.raises(StageError, match="CORS origin"):
         Stage.named("prod", {"cors_origins": [origin]})
 
 
-def test_requests_are_throttled(prod: Synthesized) -> None:
+def test_f28_requests_are_throttled(prod: Synthesized) -> None:
     settings = prod.one("AWS::ApiGatewayV2::Stage", "ApiStage")["DefaultRouteSettings"]
 
     assert settings == {"ThrottlingRateLimit": 200, "ThrottlingBurstLimit": 400}

@@ -19,7 +19,7 @@ def poison_queues(prod: Synthesized) -> set[str]:
     return found
 
 
-def test_every_queue_has_a_dead_letter_queue(prod: Synthesized) -> None:
+def test_f28_every_queue_has_a_dead_letter_queue(prod: Synthesized) -> None:
     dead = dead_letter_queues(prod)
 
     assert {name[:-8] for name in dead} == {
@@ -40,7 +40,7 @@ def test_every_queue_has_a_dead_letter_queue(prod: Synthesized) -> None:
     assert set(dead) | set(dead.values()) | poison_queues(prod) == set(prod.all(QUEUE))
 
 
-def test_dead_letters_are_kept_for_two_weeks(prod: Synthesized) -> None:
+def test_f28_dead_letters_are_kept_for_two_weeks(prod: Synthesized) -> None:
     for name in {*dead_letter_queues(prod).values(), *poison_queues(prod)}:
         assert prod.all(QUEUE)[name]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
@@ -50,7 +50,7 @@ def test_what_is_set_aside_fits_with_an_item_as_large_as_may_be_before_and_after
         assert prod.all(QUEUE)[name]["MaximumMessageSize"] == 1024 * 1024
 
 
-def test_every_queue_refuses_plain_http(prod: Synthesized) -> None:
+def test_f28_every_queue_refuses_plain_http(prod: Synthesized) -> None:
     guarded = set()
     for policy in prod.all("AWS::SQS::QueuePolicy").values():
         (queue,) = policy["Queues"]

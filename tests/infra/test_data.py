@@ -79,7 +79,7 @@ def test_every_table_streams_old_and_new_images(prod: Synthesized) -> None:
         assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
 
 
-def test_what_is_not_for_ever_ends_by_its_time_to_live_and_stock_never_does(prod: Synthesized) -> None:
+def test_f28_what_is_not_for_ever_ends_by_its_time_to_live_and_stock_never_does(prod: Synthesized) -> None:
     ttl = {name: prod.one(TABLE, name).get("TimeToLiveSpecification") for name in KEYS}
 
     ending = {"AttributeName": "ttl", "Enabled": True}
@@ -94,7 +94,7 @@ def test_what_is_not_for_ever_ends_by_its_time_to_live_and_stock_never_does(prod
     }
 
 
-def test_every_table_can_be_restored_and_is_not_deleted_outside_the_local_stage(prod: Synthesized) -> None:
+def test_f28_every_table_can_be_restored_and_is_not_deleted_outside_the_local_stage(prod: Synthesized) -> None:
     for logical_id, table in prod.all(TABLE).items():
         (replica,) = table["Replicas"]
         assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}

@@ -24,7 +24,7 @@ def test_the_files_are_private_encrypted_and_reached_by_tls_alone(prod: Synthesi
     ]
 
 
-def test_pages_of_the_stages_origins_may_read_files_and_no_others(prod: Synthesized, dev: Synthesized) -> None:
+def test_a17_pages_of_the_stages_origins_may_read_files_and_no_others(prod: Synthesized, dev: Synthesized) -> None:
     (rule,) = prod.one("AWS::S3::Bucket", "ExportsFiles")["CorsConfiguration"]["CorsRules"]
 
     assert rule["AllowedOrigins"] == ORIGINS

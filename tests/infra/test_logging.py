@@ -36,7 +36,7 @@ def test_each_log_level_of_a_stage_is_one_of_lambda() -> None:
     }
 
 
-def test_every_log_group_ends_its_lines(prod: Synthesized) -> None:
+def test_f28_every_log_group_ends_its_lines(prod: Synthesized) -> None:
     groups = prod.all("AWS::Logs::LogGroup")
 
     # One for each function, and the access log.

@@ -34,7 +34,7 @@ def let_in(synthesized: Synthesized) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("stage", ["prod", "dev", "local"])
-def test_each_target_of_a_rule_lets_exactly_that_rule_in(stage: str, request: pytest.FixtureRequest) -> None:
+def test_f28_each_target_of_a_rule_lets_exactly_that_rule_in(stage: str, request: pytest.FixtureRequest) -> None:
     synthesized: Synthesized = request.getfixturevalue(stage)
     called = set(targets(synthesized))
 

@@ -13,7 +13,7 @@ NAMES = ("Name", "TableName", "BucketName", "LogGroupName", "QueueName", "Functi
 KEPT = {"AWS::DynamoDB::GlobalTable", "AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::SecretsManager::Secret"}
 
 
-def test_all_that_holds_data_outlives_the_stack_and_a_replacement(prod: Synthesized) -> None:
+def test_f28_all_that_holds_data_outlives_the_stack_and_a_replacement(prod: Synthesized) -> None:
     for name, resource in prod.template["Resources"].items():
         if resource["Type"] in KEPT:
             assert resource["DeletionPolicy"] in ("Retain", "RetainExceptOnCreate"), name

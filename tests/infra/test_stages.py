@@ -237,7 +237,7 @@ def test_shipping_is_bounded_by_default_only_where_the_bound_makes_sense(currenc
         "http://localhost:3000.evil.example",
     ],
 )
-def test_an_origin_that_is_not_exact_is_refused(origin: str) -> None:
+def test_a17_an_origin_that_is_not_exact_is_refused(origin: str) -> None:
     with pytest.raises(StageError, match=re.escape(repr(origin))):
         Stage.named("dev", {"cors_origins": [origin]})
 

@@ -92,7 +92,7 @@ def test_what_people_do_is_listed_at_once_and_sealed_within_seconds(
     assert all(sealed)
 
 
-def test_the_verifier_finds_nothing_then_the_entry_that_was_changed(
+def test_f25_the_verifier_finds_nothing_then_the_entry_that_was_changed(
     system: LocalSystem, tampered: tuple[str, str]
 ) -> None:
     found = run_command(system, "local.verify_audit")

@@ -139,7 +139,7 @@ def test_anyone_can_verify_an_access_token_with_the_published_keys(client: Clien
     assert (me.status_code, me.json()["id"], me.json()["email"]) == (200, claims["sub"], email)
 
 
-def test_a_logout_is_felt_by_every_function_at_once(client: ClientFactory, email: str) -> None:
+def test_a06_a_logout_is_felt_by_every_function_at_once(client: ClientFactory, email: str) -> None:
     http = client()
     bearer = {"Authorization": f"Bearer {log_in(http, email).json()['access_token']}"}
     paths = ("/api/v1/auth/me", "/api/v1/orders", "/api/v1/inventory/products")

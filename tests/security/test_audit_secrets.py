@@ -107,7 +107,7 @@ _USERS = "functional/auth/test_admin_users.py"
 HELD = {
     "access.denied": "functional/test_audit.py"
     "::test_a_denied_request_leaves_an_entry_that_says_who_what_and_from_where",
-    "account.locked": f"{_LOGINS}::test_the_audit_log_tells_success_failure_and_lock_without_the_address",
+    "account.locked": f"{_LOGINS}::test_a20_the_audit_log_tells_success_failure_and_lock_without_the_address",
     "address-key.destroyed": "functional/test_pseudonyms.py::test_the_command_destroys_a_past_year_alone_and_audits_it",
     "address-keys.created": "functional/auth/test_keys.py::test_the_command_makes_rotates_and_audits",
     "account.unlocked": f"{_USERS}::test_an_unlock_lifts_every_lock",
@@ -122,7 +122,7 @@ HELD = {
     "first-admin.linked": f"{_FIRST}::test_the_link_is_good_for_half_an_hour",
     "first-admin.made": f"{_FIRST}::test_the_first_admin_is_made_without_a_password_and_sets_one_by_the_link",
     "first-admin.promoted": f"{_FIRST}::test_an_account_that_is_there_is_promoted",
-    "login": f"{_LOGINS}::test_the_audit_log_tells_success_failure_and_lock_without_the_address",
+    "login": f"{_LOGINS}::test_a20_the_audit_log_tells_success_failure_and_lock_without_the_address",
     "logout": "functional/auth/test_sessions.py::test_logout_ends_both_tokens_of_this_session_only",
     "password.changed": "functional/auth/test_password_change.py::test_success_is_audited_and_counted_as_a_version",
     "password.reset": "functional/auth/test_recovery.py::test_whoever_resets_has_read_the_mail",

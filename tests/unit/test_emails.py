@@ -87,7 +87,7 @@ LOOK_ALIKES = [
 
 
 @pytest.mark.parametrize("email", LOOK_ALIKES)
-def test_a_local_part_that_no_mail_can_be_sent_to_is_refused_and_is_nobodys_key(email: str) -> None:
+def test_a26_a_local_part_that_no_mail_can_be_sent_to_is_refused_and_is_nobodys_key(email: str) -> None:
     with pytest.raises(ValueError, match="with ASCII characters only"):
         emails.canonical(email)
     assert emails.deliverable(email) is None
@@ -128,7 +128,7 @@ def test_keys_in_ascii_are_what_they_were_before_there_was_one_form(email: str) 
         ("+ada@example.org", "+ada@example.org"),
     ],
 )
-def test_a_tag_is_no_mailbox_of_its_own(email: str, mailbox: str) -> None:
+def test_a26_a_tag_is_no_mailbox_of_its_own(email: str, mailbox: str) -> None:
     assert emails.mailbox(emails.fold(email)) == mailbox
 
 

@@ -36,7 +36,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("zone", "day", "start", "hours"), CHANGES, ids=[f"{it[0]} {it[1]}" for it in CHANGES])
-def test_a_day_begins_at_its_first_moment_however_long_it_is(zone: str, day: str, start: str, hours: float) -> None:
+def test_f21_a_day_begins_at_its_first_moment_however_long_it_is(zone: str, day: str, start: str, hours: float) -> None:
     with deployed_with(TIME_ZONE=zone):
         first, next_ = (clock.start_of(date.fromisoformat(day) + timedelta(days=n)) for n in (0, 1))
         edges = [clock.day_of(first - timedelta(milliseconds=1)), clock.day_of(first)]

@@ -228,7 +228,7 @@ def test_a06_a_role_counts_from_the_next_request_on_with_the_old_token(
         ("manager", "customer", 0, True),
     ],
 )
-def test_a_promotion_removes_a_password_that_is_too_short_for_the_new_role(
+def test_a10_a_promotion_removes_a_password_that_is_too_short_for_the_new_role(
     boss: Person, account: Callable[..., User], old: str, new: str, known_length: int, kept: bool
 ) -> None:
     user = account("eve@example.com", role=old, password_min_length=known_length)

@@ -11,7 +11,8 @@ from botocore.exceptions import ReadTimeoutError
 from auth import handler as session_routes
 from docs import handler as docs
 from oms import secret_store
-from oms.identity import keyring, keys
+from oms.errors import UnauthenticatedError
+from oms.identity import keyring, keys, tokens
 from oms.identity.models import User
 from oms.secret_store import Reloaded
 from oms.settings import settings
@@ -123,7 +124,7 @@ def test_a_missing_key_is_counted_for_the_alarm() -> None:
     assert counted.call_args.kwargs["name"] == "SigningKeyMissing"
 
 
-def test_a_rotation_publishes_first_signs_later_and_ends_the_old_key_after_its_tokens(frozen: Clock) -> None:
+def test_a08_a_rotation_publishes_first_signs_later_and_ends_the_old_key_after_its_tokens(frozen: Clock) -> None:
     old = keys.ensure_signing_key(**NAMES)
     log_in()
 
@@ -145,7 +146,38 @@ def test_a_rotation_publishes_first_signs_later_and_ends_the_old_key_after_its_t
     assert stored() == [new]
 
 
-def test_a_key_past_its_time_verifies_nothing(frozen: Clock) -> None:
+def test_a08_no_worker_refuses_a_token_of_another_while_the_key_is_rotated(
+    frozen: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three workers load the keys at different moments. Each verifies new tokens of all, and some that expire next."""
+    step = 100  # A worker keeps its keys for three steps.
+    workers = [(Reloaded(keyring.load_signing), Reloaded(keyring.load_public)) for _ in range(3)]
+    issued: list[str] = []
+
+    def request(signing: Reloaded[Any], public: Reloaded[Any]) -> None:
+        monkeypatch.setattr(keyring, "SIGNING", signing)
+        monkeypatch.setattr(keyring, "PUBLIC", public)
+        issued.append(tokens.issue(user_id="ada", session_id="s", role="customer", now=frozen.now))
+        for token in (*issued[-3:], *issued[-3 * (HOUR // step - 1) :][:3]):
+            assert tokens.verify(token, now=frozen.now).user_id == "ada"
+
+    old = keys.ensure_signing_key(**NAMES)
+    for signing, public in workers:
+        assert signing.get()
+        assert public.get()
+        frozen.advance(seconds=step)
+    new = keys.rotate_signing_key(**NAMES)
+    for _ in range((SOON + HOUR) // step + 5):
+        for worker in workers:
+            request(*worker)
+        frozen.advance(seconds=step)
+
+    assert (kid_of(issued[0]), kid_of(issued[-1])) == (old, new)
+    with pytest.raises(UnauthenticatedError):
+        tokens.verify(next(it for it in reversed(issued) if kid_of(it) == old), now=frozen.now)
+
+
+def test_a08_a_key_past_its_time_verifies_nothing(frozen: Clock) -> None:
     old = keys.ensure_signing_key(**NAMES)
     token = log_in().json["access_token"]
     public = keyring.PUBLIC.get()[old]
@@ -190,7 +222,7 @@ def test_a_rotation_cut_off_anywhere_fails_no_token_and_is_mended_by_the_next(
         assert me(log_in().json["access_token"]).status == 200
 
 
-def test_while_the_keys_cannot_be_read_the_loaded_ones_stay(frozen: Clock) -> None:
+def test_a08_while_the_keys_cannot_be_read_the_loaded_ones_stay(frozen: Clock) -> None:
     keys.ensure_signing_key(**NAMES)
     token = log_in().json["access_token"]
     me(token)

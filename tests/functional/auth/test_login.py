@@ -272,7 +272,7 @@ def test_a_missing_pepper_is_unavailable_not_a_wrong_password(account: Callable[
     assert log_in("grace@example.com").status == 503
 
 
-def test_the_audit_log_tells_success_failure_and_lock_without_the_address(ada: User, frozen: Clock) -> None:
+def test_a20_the_audit_log_tells_success_failure_and_lock_without_the_address(ada: User, frozen: Clock) -> None:
     for attempt in (log_in, lambda: log_in("nobody@example.com"), lambda: fail(5), lambda: fail(1)):
         attempt()
         frozen.advance(seconds=1)

@@ -93,7 +93,7 @@ def test_a_wrong_current_password_changes_nothing_and_is_counted_on_the_session(
     ]
 
 
-def test_the_fifth_wrong_one_ends_the_session_and_locks_nobody_out(ada: User, own: dict[str, Any]) -> None:
+def test_a11_the_fifth_wrong_one_ends_the_session_and_locks_nobody_out(ada: User, own: dict[str, Any]) -> None:
     answers = [change(own["access_token"], current="wrong", address=f"203.0.113.{number}") for number in range(5)]
 
     assert {(it.status, it.json["code"]) for it in answers} == {(401, "invalid-credentials")}
@@ -106,7 +106,7 @@ def test_the_fifth_wrong_one_ends_the_session_and_locks_nobody_out(ada: User, ow
     assert log_in(password=PASSWORD).status == 200
 
 
-def test_no_more_than_five_are_compared_however_many_run_at_once(
+def test_a11_no_more_than_five_are_compared_however_many_run_at_once(
     own: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fifth is cut off after it was counted, so that nothing ends the session; the sixth has the right password."""

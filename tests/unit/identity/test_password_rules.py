@@ -76,7 +76,7 @@ def test_one_pattern_that_covers_all_of_it_is_refused(password: str) -> None:
         check_new(password)
 
 
-def test_the_3000_most_common_passwords_are_refused_in_any_case() -> None:
+def test_a10_the_3000_most_common_passwords_are_refused_in_any_case() -> None:
     """ASVS 5.0 6.2.4. The library's data has more than three times as many that fit."""
     assert len(LEAKED) > 10_000
     for password in LEAKED[:3000:10]:
@@ -109,7 +109,7 @@ def test_every_password_of_the_list_is_refused() -> None:
         "Steepers",
     ],
 )
-def test_what_others_know_of_the_owner_and_the_shop_is_refused(password: str) -> None:
+def test_a10_what_others_know_of_the_owner_and_the_shop_is_refused(password: str) -> None:
     with pytest.raises(ValueError, match=r"your e-mail address, your name or the shop's name.* Choose several words"):
         check_of(ADA, password)
 
@@ -120,7 +120,7 @@ def test_a_name_may_be_a_part_of_it(password: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["manager", "admin"])
-def test_managers_and_admins_need_15_characters(role: str) -> None:
+def test_a10_managers_and_admins_need_15_characters(role: str) -> None:
     check_of(replace(ADA, role=role), "kx7#Qm2v-kx7#Qm")
 
     with pytest.raises(ValueError, match="15 to 128 characters for a manager or an admin"):

@@ -64,7 +64,7 @@ def test_what_was_not_tampered_with_is_never_named_whatever_the_cut(parts: list[
 
 
 @given(steps, st.data())
-def test_a_stock_item_that_was_changed_is_named_with_the_difference(history: Any, data: st.DataObject) -> None:
+def test_f24_a_stock_item_that_was_changed_is_named_with_the_difference(history: Any, data: st.DataObject) -> None:
     shop = live(Shop.opened(), history)
     bases = data.draw(st.sampled_from([{}, close(shop, {}, NEVER)]))
     product = data.draw(st.sampled_from(PRODUCTS))

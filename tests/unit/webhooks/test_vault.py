@@ -28,14 +28,14 @@ def test_what_is_sealed_opens_for_its_subscription() -> None:
     assert vault.unseal(sealed, subscription_id="S") == SECRET
 
 
-def test_sealed_it_shows_nothing_and_is_another_each_time() -> None:
+def test_a20_sealed_it_shows_nothing_and_is_another_each_time() -> None:
     first, second = (vault.seal(SECRET, subscription_id="S") for _ in range(2))
 
     assert first != second
     assert all(text.encode() not in first for text in (SECRET, SECRET.removeprefix("whsec_"), "whsec_"))
 
 
-def test_copied_to_another_subscription_it_does_not_open() -> None:
+def test_a20_copied_to_another_subscription_it_does_not_open() -> None:
     sealed = vault.seal(SECRET, subscription_id="S")
 
     with pytest.raises(vault.UnopenedError):
