@@ -7,9 +7,9 @@ from constructs import Construct
 
 from infra.alarms import Alarms
 from infra.checks import acknowledge
-from infra.data import Data, grant
+from infra.data import Data, grant, grant_in
 from infra.events import INTERNAL_SOURCE, TRIES, Events
-from infra.functions import EXPORTER_SECONDS, Functions
+from infra.functions import EXPORTER_SECONDS, USERS, Functions
 from infra.retention import retention
 from infra.stages import Stage
 
@@ -88,7 +88,7 @@ class Exports(Construct):
         for table in (data.orders, data.inventory):
             grant(table, functions.exporter, "Query", "BatchGetItem")
         # Whose order it is, where the column is asked for: the key is read out of the order.
-        grant(data.identity, functions.exporter, "BatchGetItem")
+        grant_in(data.identity, functions.exporter, ["BatchGetItem"], partitions=[USERS])
         files = bucket.arn_for_objects("*")
         work = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
         functions.exporter.add_to_role_policy(iam.PolicyStatement(actions=list(work), resources=[files]))

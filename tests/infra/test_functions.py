@@ -144,6 +144,7 @@ ALLOWED = {
         "DataOrders": {"dynamodb:Query", "dynamodb:BatchGetItem"},
         "DataInventory": {"dynamodb:Query", "dynamodb:BatchGetItem"},
         "DataReports": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
+        "DataIdentity": {"dynamodb:BatchGetItem"},
         "ExportsFiles": {
             *("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"),
             *("s3:ListBucket", "s3:ListBucketMultipartUploads"),
@@ -359,7 +360,7 @@ def test_only_who_keeps_accounts_reads_more_than_users_by_their_keys(prod: Synth
     assert readers["Notifier"] == [only("user#*", "mail#*", "mail-request#*", "email#*")]
     assert [readers[name] for name in ("Reports", "Scheduler")] == [[only("user#*", "email#*")]] * 2
     others = set(readers) - everything - {"Notifier", "Reports", "Scheduler"}
-    assert others == {"Inventory", "Orders", "Webhooks", "Dispatcher", "Sender"}
+    assert others == {"Inventory", "Orders", "Webhooks", "Dispatcher", "Sender", "Exporter"}
     assert all(readers[name] == [only("user#*")] for name in others)
 
 
