@@ -54,6 +54,7 @@ SECRETS = {
     "KeysOriginC1AB9E50": GENERATED,
     "KeysWebhookKeys25D40FA7": GENERATED | {"GenerateStringKey": "1", "SecretStringTemplate": "{}"},
     "KeysAuditKeys32830F59": GENERATED | {"GenerateStringKey": "1", "SecretStringTemplate": "{}"},
+    "KeysAddressKeys94127E5B": GENERATED | {"GenerateStringKey": "unused", "SecretStringTemplate": "{}"},
 }
 DATA = {
     "AuditHeads27EF8852",

@@ -187,10 +187,14 @@ class Combination:
 
     @property
     def partitions(self) -> int:
-        """One for each status, and for each category that the text may mean: its parts, and the whole."""
+        """One for each status, and for each category that the text may mean: its parts, and the whole.
+
+        A part with a blank before it is looked for with the blank and without.
+        """
         statuses = self.filters["status"].value.count(",") + 1 if "status" in self.filters else 1
-        commas = self.filters["category"].value.count(",") if "category" in self.filters else 0
-        return statuses * (commas + 2 if commas else 1)
+        text = self.filters["category"].value if "category" in self.filters else ""
+        categories = text.count(",") + 2 + text.count(", ") if "," in text else 1
+        return statuses * categories
 
 
 def combinations(names: Iterable[str], *, served: bool) -> list[Combination]:

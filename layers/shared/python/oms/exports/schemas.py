@@ -174,8 +174,8 @@ class CreateScheduleRequest(Request):
         description="The e-mail addresses of managers and admins who are mailed when an export is ready.",
         examples=[["manager@demo.example"]],
     )
-    format: Format | None = Field(None, description=_FORMAT)
-    bom: bool | None = Field(None, description=_BOM)
+    format: Format | None = Field(None, description=_FORMAT, examples=["xlsx"])
+    bom: bool | None = Field(None, description=_BOM, examples=[False])
     columns: ColumnNames | None = Field(None, description=_COLUMNS)
 
 

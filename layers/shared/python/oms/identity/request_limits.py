@@ -9,6 +9,8 @@ fewer requests pass and never more.
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from pynamodb.expressions.update import Action
+
 from oms import clock
 from oms.dynamodb import ConditionFailedError, retrying, update_item
 from oms.identity.models import Slot
@@ -62,7 +64,7 @@ def limit_requests(user_id: str, role: str) -> None:
 def _take(subject: str, window: Window) -> _Lease:
     """An attempt whose answer was lost counts as well: the minute then has fewer requests."""
     slot = Slot.of(window.policy, subject, window.number)
-    actions = [Slot.kind.set(Slot), Slot.n.add(LEASE_SIZE), Slot.expires_at.set(window.forgotten_at)]
+    actions: list[Action] = [Slot.kind.set(Slot), Slot.n.add(LEASE_SIZE), Slot.expires_at.set(window.forgotten_at)]
     condition = Slot.n.does_not_exist() | (Slot.n <= window.limit - LEASE_SIZE)
     try:
         retrying(lambda: update_item(slot, actions, condition))
