@@ -71,6 +71,10 @@ test-functional: ## Run the tests of single handlers, in process
 test-infra: ## Run the tests of the synthesized template
 test-integration: ## Run the tests over HTTP, on the local cloud
 
+.PHONY: guards
+guards: $(INSTALLED_TESTS) ## Remove each guard of docs/guards.md in turn and show the test that fails without it; ROW=A13 for one row
+	@.venv/bin/python -m tests.guards $(ROW)
+
 .PHONY: fuzz
 fuzz: $(INSTALLED_TESTS) ## Send CASES=5000 random requests to the running system and compare its answers with the document
 	@PORT=$(PORT) exec .venv/bin/python -m tests.fuzz $(or $(CASES),5000)

@@ -239,6 +239,25 @@ def test_f18_a_sender_that_outlives_its_claim_changes_nothing_of_what_another_fo
     assert [it.error or it.status_code for it in delivery.attempts] == ["interrupted", 200]
 
 
+def test_f18_a_late_success_does_not_replace_what_another_attempt_found(world: World) -> None:
+    subscription, nudge = waiting(world)
+    found = []
+
+    def stalls() -> Answer:
+        world.now += timedelta(minutes=4)
+        world.behaviours[host(subscription)] = answering(500)
+        world.sweep()
+        world.run(world.now)
+        found.append(delivery_of(subscription).serialize())
+        return answering(200)()
+
+    world.behaviours[host(subscription)] = stalls
+    world.handle(QUICK, nudge)
+
+    assert delivery_of(subscription).serialize() == found[0]
+    assert (delivery_of(subscription).status, delivery_of(subscription).made) == ("pending", 2)
+
+
 def test_f19_dead_letters_that_are_redriven_do_nothing_twice(world: World) -> None:
     subscription = subscribe()
     event = an_event()

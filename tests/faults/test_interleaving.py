@@ -1,4 +1,4 @@
-"""F7 and F8 at the closest: another move is made between an operation's read of the order and its write."""
+"""F1, F7, F8 and F10 in one thread: another request is served between an operation's read and its write."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,6 +18,7 @@ from oms.orders.schemas import CancelRequest, CreateOrderRequest, ReturnRequest,
 from oms.orders.states import OrderStatus
 from oms.schemas import EmptyRequest
 from tests.support.aws_calls import Call, Plan, intercepted
+from tests.support.faults import reason_at, refuse
 from tests.support.invocation import Person, invoke
 from tests.support.open_order_counts import user_of
 from tests.support.order_states import LEGAL
@@ -124,7 +125,7 @@ def test_f08_the_same_move_with_the_same_key_between_read_and_write_is_one(shop:
     shop.check_books()
 
 
-def test_f08_units_sold_between_the_offer_and_the_order_are_not_sold_again(shop: Shop, no_sleep: list[float]) -> None:
+def test_f01_units_sold_between_the_offer_and_the_order_are_not_sold_again(shop: Shop, no_sleep: list[float]) -> None:
     bought = shop.product(2)
     one_unit = CreateOrderRequest.model_validate({"items": [{"product_id": bought, "quantity": 1}]})
 
@@ -136,6 +137,20 @@ def test_f08_units_sold_between_the_offer_and_the_order_are_not_sold_again(shop:
     assert (answer.status, answer.json["code"]) == (409, "insufficient-stock")
     assert answer.json["shortfalls"] == [{"product_id": bought, "requested": 2, "available": 1}]
     assert len(shop.check_books()) == 1
+
+
+@pytest.mark.parametrize("line", [1, 2])
+def test_f10_carts_in_opposite_orders_make_progress_and_reserve_nothing_by_half(
+    shop: Shop, no_sleep: list[float], line: int
+) -> None:
+    one, two = shop.product(2), shop.product(2)
+
+    with intercepted(refuse("TransactWriteItems", reason_at(line, "TransactionConflict"), times=3)):
+        answers = [shop.buy({one: 1, two: 1}), shop.buy({two: 1, one: 1}), shop.buy({two: 1, one: 1})]
+
+    assert [it.status for it in answers] == [201, 201, 409]
+    assert (stock_of(one).available, stock_of(two).available) == (0, 0)
+    assert len(shop.check_books()) == 2
 
 
 def test_f12_an_edit_that_read_the_stock_item_before_another_edit_raises_the_offer(

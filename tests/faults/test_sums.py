@@ -137,7 +137,7 @@ def test_a_lost_answer_is_not_added_again(orders: list[Order]) -> None:
     assert standing() == due(orders)
 
 
-def test_another_worker_that_was_faster_makes_it_look_again(orders: list[Order]) -> None:
+def test_f13_another_worker_that_was_faster_makes_it_look_again(orders: list[Order]) -> None:
     order = widest(orders)
     assert order.version > 1
     older, newer = told_of([order])[0], told_of([order])[-1]

@@ -111,7 +111,7 @@ def test_a_wrong_body_is_refused_at_its_place_and_nothing_is_stored(manager: Per
 # ---- GET ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_done_export_has_a_link_that_is_good_for_a_quarter_of_an_hour_and_its_etag(manager: Person) -> None:
+def test_a27_a_done_export_has_a_link_that_is_good_for_a_quarter_of_an_hour_and_its_etag(manager: Person) -> None:
     export = done_export(manager)
 
     answer = call("GET", f"{EXPORTS}/{export.id}", token=manager.token)

@@ -89,7 +89,7 @@ def test_an_event_whose_row_is_not_to_be_seen_yet_is_not_there_yet(manager: Pers
         assert_problem(call("GET", f"{FEED}/{event['id']}", token=manager.token), 404, "not-found")
 
 
-def test_a_row_that_is_lost_is_stepped_over_once_it_cannot_come_any_more(
+def test_f27_a_row_that_is_lost_is_stepped_over_once_it_cannot_come_any_more(
     person: Callable[..., Person], time_machine: TimeMachine
 ) -> None:
     events = [an_event() for _ in range(5)]

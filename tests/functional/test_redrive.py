@@ -268,7 +268,7 @@ def test_no_record_is_taken_long_before_it_is_run_again(stage: Stage, product: s
     assert (in_hand, most) == (0, 10)
 
 
-def test_who_gets_no_other_try_does_not_keep_others_from_theirs(
+def test_f19_who_gets_no_other_try_does_not_keep_others_from_theirs(
     stage: Stage, product: str, understands: list[Record]
 ) -> None:
     kept = record(None, raw_item("inventory", *StockItem.key(product)))

@@ -61,7 +61,7 @@ def test_what_is_sent_is_signed_as_the_standard_says(world: World) -> None:
 
 
 @pytest.mark.parametrize(("left", "signatures"), [(10, 2), (-10, 1)])
-def test_a_rotated_secret_signs_beside_the_new_one_until_its_time(world: World, left: int, signatures: int) -> None:
+def test_a22_a_rotated_secret_signs_beside_the_new_one_until_its_time(world: World, left: int, signatures: int) -> None:
     subscription, old = begun(world), new_secret()
     world.now = clock.from_seconds(time.time())
     sealed = vault.seal(old, subscription_id=subscription.id)

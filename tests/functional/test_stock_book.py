@@ -138,7 +138,7 @@ def test_a_batch_that_comes_again_in_whatever_order_changes_nothing(shop: Shop) 
     assert book_entries() == first
 
 
-def test_what_is_written_stays_and_another_entry_of_its_version_is_set_aside(
+def test_f14_what_is_written_stays_and_another_entry_of_its_version_is_set_aside(
     shop: Shop, poison: Callable[[], list[Any]]
 ) -> None:
     _, records = a_days_work(shop)

@@ -42,7 +42,7 @@ def test_one_delivery_is_attempted_at_a_time_by_so_many_senders_for_each_queue(p
 @pytest.mark.parametrize(
     ("queue", "function"), [*((it, "Sender") for it in DELIVERIES), ("WebhooksReplays", "Replayer")]
 )
-def test_a_nudge_comes_again_after_its_function_is_gone_and_is_kept_for_a_day(
+def test_f28_a_nudge_comes_again_after_its_function_is_gone_and_is_kept_for_a_day(
     prod: Synthesized, queue: str, function: str
 ) -> None:
     nudges = prod.one(QUEUE, queue)

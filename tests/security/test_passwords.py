@@ -42,6 +42,17 @@ def test_a09_every_kind_of_failure_answers_alike_and_costs_one_bcrypt(all_kinds:
     assert answers["known"][0] == 401
 
 
+def test_a09_every_kind_of_failure_makes_transactions_of_the_same_size(all_kinds: dict[str, str]) -> None:
+    sizes = {}
+    for kind, email in all_kinds.items():
+        with intercepted(lambda call: call.send()) as calls:
+            log_in(email, "wrong", address="203.0.113.71")
+        sizes[kind] = tuple(len(it.parameters["TransactItems"]) for it in calls if it.operation == "TransactWriteItems")
+
+    assert len(set(sizes.values())) == 1, sizes
+    assert len(sizes["known"]) == 2
+
+
 def test_a09_the_right_password_of_a_locked_or_disabled_account_changes_nothing(all_kinds: dict[str, str]) -> None:
     wrong = log_in(all_kinds["unknown"], PASSWORD, address="203.0.113.50")
 

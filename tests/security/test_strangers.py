@@ -8,6 +8,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from oms import clock
 from oms.webhooks import post
 from oms.webhooks.post import MOST_OF_AN_ANSWER, Answer, NoAnswerError
 from oms.webhooks.targets import parse
@@ -95,6 +97,18 @@ DRIPS = {
 def test_a23_what_drips_is_cut_off_in_time(serve: Serve, behave: Behave) -> None:
     with pytest.raises(NoAnswerError):
         send(serve(behave), seconds=SECONDS)
+
+
+def test_a23_an_attempt_has_15_seconds_for_everything(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes on by a second each time that somebody reads it."""
+    ticks = count()
+    monkeypatch.setattr(clock, "monotonic", lambda: float(next(ticks)))
+    target = parse(serve(endless(HEAD, drop=b"X-Drip: 1\r\n", pause=0.01)), private=True)
+
+    with pytest.raises(NoAnswerError, match="no answer within 15 s"):
+        post.post(target, b"{}", {}, private=True)
+
+    assert next(ticks) <= 20
 
 
 X = b"x" * 65536

@@ -104,7 +104,7 @@ def test_any_body_is_parsed_or_refused(noise: str | bytes) -> None:
     assert isinstance(outcome, dict) or outcome in (400, 422)
 
 
-def test_a_body_may_be_256_kb_and_no_more() -> None:
+def test_a18_a_body_may_be_256_kb_and_no_more() -> None:
     fits = '{"a":"' + "x" * (256 * 1024 - 8) + '"}'
 
     assert len(parse(fits)["a"]) == 256 * 1024 - 8

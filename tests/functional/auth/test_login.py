@@ -245,7 +245,7 @@ def test_a_lost_answer_at_the_end_leaves_one_session() -> None:
     assert len(sessions) == 1
 
 
-def test_an_attempt_that_comes_between_is_counted_too() -> None:
+def test_a11_an_attempt_that_comes_between_is_counted_too() -> None:
     with overtaken("TransactWriteItems", by=lambda: fail(1)):
         log_in(password="wrong")
 

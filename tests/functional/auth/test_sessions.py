@@ -150,7 +150,7 @@ def test_a_family_ends_after_seven_days_however_often_it_was_refreshed(pair: dic
 
 
 @pytest.mark.parametrize("attributes", [{"status": "disabled"}, {"auth_epoch": 1}])
-def test_a_disabled_user_or_a_raised_epoch_ends_every_session(
+def test_a06_a_disabled_user_or_a_raised_epoch_ends_every_session(
     ada: User, pair: dict[str, Any], attributes: dict[str, Any]
 ) -> None:
     change(ada, **attributes)

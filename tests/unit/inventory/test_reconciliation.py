@@ -119,6 +119,18 @@ def test_a_movement_that_was_changed_or_removed_is_named_and_the_stock_is_right(
     assert named & {line.version, line.version + 1}
 
 
+def test_f24_a_movement_whose_both_ends_were_changed_alike_breaks_the_chain_before_and_behind_it() -> None:
+    shop = Shop.opened(20)
+    shop.adjust("A", 5)
+    shop.adjust("A", 2)
+    shop.lines["A"][1] = tampered(shop.lines["A"][1], "both ends")
+
+    drift = check(shop)["A"]
+
+    assert drift.difference == NOTHING
+    assert [(finding.code, finding.version) for finding in drift.findings] == [("broken-chain", 2), ("broken-chain", 3)]
+
+
 @given(steps, st.data())
 def test_an_order_that_was_changed_is_named_with_the_difference(history: Any, data: st.DataObject) -> None:
     shop = live(Shop.opened(), history)

@@ -1,0 +1,159 @@
+"""Guards of webhooks: targets, signatures, hostile subscribers, who gets what, attempts (A20 to A23, A27, F18, F20)."""
+
+from tests.support.guards.guard import LIBRARY, Guard
+
+_SENDING = f"{LIBRARY}/webhooks/sending.py"
+_TARGETS = f"{LIBRARY}/webhooks/targets.py"
+_POST = f"{LIBRARY}/webhooks/post.py"
+_STRANGERS = "tests/security/test_strangers.py"
+
+GUARDS = (
+    Guard(
+        "A20",
+        "managers do not see the path of a webhook's URL",
+        f"{LIBRARY}/webhooks/schemas.py",
+        '            shown["url"] = _without_path(subscription.url)\n',
+        "            pass\n",
+        "tests/functional/test_webhooks.py::test_a20_managers_read_no_path_of_a_url",
+    ),
+    Guard(
+        "A21",
+        "each address of a name has to be public",
+        _TARGETS,
+        "        if not (is_public(address) or private):\n",
+        "        if False:\n",
+        "tests/security/test_targets.py::test_a21_a_name_that_leads_to_a_forbidden_address_opens_no_socket",
+    ),
+    Guard(
+        "A21",
+        "multicast addresses are not public",
+        _TARGETS,
+        " or ip.is_multicast",
+        "",
+        "tests/security/test_targets.py::test_a21_a_name_that_leads_to_a_forbidden_address_opens_no_socket",
+    ),
+    Guard(
+        "A21",
+        "a target is on port 443",
+        _TARGETS,
+        "    if not private and port not in (None, 443):\n",
+        "    if False:\n",
+        "tests/security/test_targets.py::test_a21_a_url_that_is_not_plainly_https_is_refused",
+    ),
+    Guard(
+        "A21",
+        "the sender checks the address of each attempt",
+        _SENDING,
+        "answer = post(target, body, headers, private=private)",
+        "answer = post(target, body, headers, private=True)",
+        "tests/functional/test_sender.py::test_a21_no_answer_and_a_forbidden_address_are_failures_that_say_why",
+    ),
+    Guard(
+        "A22",
+        "the signature covers the time",
+        f"{LIBRARY}/webhooks/signature.py",
+        '    content = f"{message_id}.{timestamp}.".encode() + body\n',
+        '    content = f"{message_id}.".encode() + body\n',
+        "tests/unit/webhooks/test_signature.py::test_a22_the_golden_vector_of_the_standard",
+    ),
+    Guard(
+        "A22",
+        "the previous secret signs beside the new one",
+        _SENDING,
+        "    if subscription.previous_secret and (subscription.previous_until or 0) > now.timestamp():\n",
+        "    if False:\n",
+        "tests/functional/test_sender.py::test_a22_a_rotated_secret_signs_beside_the_new_one_until_its_time",
+    ),
+    Guard(
+        "A23",
+        "an attempt ends after 15 s",
+        _POST,
+        "SECONDS = 15.0\n",
+        "SECONDS = 450.0\n",
+        f"{_STRANGERS}::test_a23_an_attempt_has_15_seconds_for_everything",
+    ),
+    Guard(
+        "A23",
+        "each read of an answer has the time that is left",
+        _POST,
+        "        self._connection.settimeout(self._clock.left())\n        read =",
+        "        read =",
+        f"{_STRANGERS}::test_a23_what_drips_is_cut_off_in_time",
+    ),
+    Guard(
+        "A23",
+        "an answer has at most 128 KB in all",
+        _POST,
+        "        self.left -= read\n",
+        "",
+        f"{_STRANGERS}::test_a23_of_a_gigabyte_16_kb_are_read",
+    ),
+    Guard(
+        "A27",
+        "the sender keeps events of users from a former admin's subscription",
+        _SENDING,
+        "    if not may_have:\n",
+        "    if False:\n",
+        "tests/functional/test_webhook_standing.py::"
+        "test_a27_a_user_event_is_kept_from_the_subscription_of_who_is_no_admin_now",
+    ),
+    Guard(
+        "A27",
+        "the dispatcher keeps events of users from a former admin's subscription",
+        f"{LIBRARY}/webhooks/audience.py",
+        "matches(map(str, it.events), event_type) and self.may_have(it, event_type)",
+        "matches(map(str, it.events), event_type)",
+        "tests/functional/test_dispatcher.py::"
+        "test_a27_events_of_users_go_to_subscriptions_of_who_is_an_active_admin_now",
+    ),
+    Guard(
+        "A27",
+        "managers do not see deliveries of events for admins",
+        f"{LIBRARY}/webhooks/oversight.py",
+        "[(place, it) for place, it in page.placed if wanted(it.event_type)]",
+        "page.placed",
+        "tests/functional/test_webhook_oversight.py::"
+        "test_a27_managers_are_not_shown_deliveries_of_events_that_are_for_admins",
+    ),
+    Guard(
+        "A27",
+        "the mail of a disabled webhook does not go to a customer",
+        f"{LIBRARY}/webhooks/webhook_mails.py",
+        'None if owner.role == "customer" else Content({"webhook": subscription})',
+        'Content({"webhook": subscription})',
+        "tests/functional/test_order_mails.py::test_a27_who_may_not_see_webhooks_any_more_is_told_of_none",
+    ),
+    Guard(
+        "F18",
+        "a sender that outlived its claim writes no outcome",
+        _SENDING,
+        "    ours: Condition = (Delivery.claim == delivery.claim) & (Delivery.due_at == delivery.due_at)\n",
+        "    ours: Condition = Delivery.pk.exists()\n",
+        "tests/faults/test_deliveries.py::test_f18_a_late_success_does_not_replace_what_another_attempt_found",
+    ),
+    Guard(
+        "F18",
+        "an attempt is counted before it is made",
+        _SENDING,
+        "        Delivery.made.add(1),\n",
+        "",
+        "tests/functional/test_sender.py::"
+        "test_f18_an_attempt_that_was_cut_off_counts_and_the_next_follows_after_its_claim",
+    ),
+    Guard(
+        "F20",
+        "the waits between attempts",
+        f"{LIBRARY}/webhooks/schedule.py",
+        "    timedelta(hours=20),\n",
+        "",
+        "tests/faults/test_schedule.py::test_f20_each_attempt_comes_at_its_time_to_the_second",
+    ),
+    Guard(
+        "F20",
+        "a subscription is disabled after five days",
+        f"{LIBRARY}/webhooks/schedule.py",
+        "DISABLED_AFTER = timedelta(days=5)",
+        "DISABLED_AFTER = timedelta(days=50)",
+        "tests/functional/test_webhook_standing.py::test_f20_five_days_of_failing_disable",
+    ),
+)
