@@ -46,12 +46,21 @@ class Running:
         return self.output.read_text()
 
 
+def allow_any_health(root: Path) -> None:
+    """The schema of the health route says `ok` alone; the tests let it answer other words."""
+    file = root / HEALTH
+    source = file.read_text()
+    assert 'Literal["ok"]' in source
+    file.write_text(source.replace('Literal["ok"]', "str"))
+
+
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     root = tmp_path_factory.mktemp("copy")
     for name in WATCHED:
         copy: Callable[..., Any] = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, root / name)
+    allow_any_health(root)
     # The layer of third-party packages is the same, and takes a minute to build.
     (ROOT / "build").mkdir(exist_ok=True)
     (root / "build").symlink_to(ROOT / "build")
@@ -80,6 +89,7 @@ def running(started: Running) -> Iterator[Running]:
     yield started
     shutil.rmtree(started.root / "functions/docs")
     shutil.copytree(ROOT / "functions/docs", started.root / "functions/docs")
+    allow_any_health(started.root)
     shutil.copyfile(ROOT / ERRORS, started.root / ERRORS)
     within(lambda: '"status":"ok"' in started.http.get("/health").text)
     within(lambda: "Not found" in started.http.get("/nowhere").text)
@@ -175,8 +185,8 @@ def test_new_and_renamed_modules_are_taken_along(running: Running) -> None:
 
 def test_a_function_that_does_not_start_is_told_with_the_reason(running: Running) -> None:
     running.edit(HEALTH, "import json\n", "import json\nimport no_such_module\n")
-    within(lambda: "Docs does not answer: " in running.said())
-    assert "No module named 'no_such_module'" in running.said()
+    within(lambda: "No module named 'no_such_module'" in running.said())
+    assert "Docs does not answer: " in running.said()
 
 
 def test_a_request_under_way_is_answered_by_the_code_that_took_it(running: Running) -> None:
