@@ -158,12 +158,13 @@ class Functions(Construct):
         grant(data.identity, self.passwords, "BatchGetItem", "GetItem", *WRITE)
         # It makes no user and no session: it changes users, the count of admins, and ends locks.
         grant(data.identity, self.admin, *READ, "UpdateItem", "DeleteItem")
-        # Users and their mailed tokens, what is known of each mail, and requests for one by an address.
+        # Users and their mailed tokens, what is known of each mail, requests for one by an address, and how many mails
+        # went to each mailbox and to all unverified ones.
         grant_in(
             data.identity,
             self.notifier,
             ["GetItem", "PutItem", "UpdateItem", "DeleteItem"],
-            partitions=[USERS, "mail#*", "mail-request#*", "email#*"],
+            partitions=[USERS, "mail#*", "mail-request#*", "email#*", "mailbox#*", "unverified-mails#*"],
         )
         # Session and user of a request, by their keys; and the users whose orders are shown.
         for function in (self.inventory, self.orders, self.webhooks):

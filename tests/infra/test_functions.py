@@ -357,7 +357,8 @@ def test_only_who_keeps_accounts_reads_more_than_users_by_their_keys(prod: Synth
 
     assert everything == {"Auth", "Passwords", "Admin"}
     assert readers["Auth"].count(None) == 1, "its Query has a condition"
-    assert readers["Notifier"] == [only("user#*", "mail#*", "mail-request#*", "email#*")]
+    mails = ("mail#*", "mail-request#*", "email#*", "mailbox#*", "unverified-mails#*")
+    assert readers["Notifier"] == [only("user#*", *mails)]
     assert [readers[name] for name in ("Reports", "Scheduler")] == [[only("user#*", "email#*")]] * 2
     others = set(readers) - everything - {"Notifier", "Reports", "Scheduler"}
     assert others == {"Inventory", "Orders", "Webhooks", "Dispatcher", "Sender", "Exporter"}

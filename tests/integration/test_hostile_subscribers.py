@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -172,7 +173,8 @@ def test_a23_hostile_subscribers_end_as_designed_and_the_healthy_one_notices_not
             subscriptions.enter_context(subscription(admin, hostile.url(it))) for it in ("well", "turning")
         )
         adjust(manager, product)
-        wait_until(lambda: hostile.arrived("well"), bool)
+        for path in (healthy, turning):
+            wait_until(partial(deliveries_of, manager, path), lambda it: [one["status"] for one in it] == ["delivered"])
         hostile.turned.set()
         paths = {it: subscriptions.enter_context(subscription(admin, hostile.url(it))) for it in HOSTILE}
         for _ in range(BURST):

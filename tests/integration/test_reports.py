@@ -154,7 +154,7 @@ def reported_and_listed(manager: httpx.Client, own: Mapping[str, Collection[str]
         reports[group]["series"] = [it for it in reports[group]["series"] if it["key"] in keys]
     series = {group: sold.by_time(name) for group, name in TIMES.items()}
     series |= {group: sold.by_line(LINES[group], keys) for group, keys in own.items()}
-    whole = {"from": str(days[0]), "to": str(today), "currency": "EUR", "totals": sold.totals()}
+    whole = {"from": str(days[0]), "to": str(today), "currency": "EUR", "totals": sold.totals(), "next_cursor": None}
     return reports, {group: whole | {"series": it} for group, it in series.items()}
 
 

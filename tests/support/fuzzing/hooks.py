@@ -20,7 +20,8 @@ RULES = {
     # A value depends on another one of the same request.
     "must not be before from|must be within the 366 days": "a period has an end after its beginning, and a length",
     "must not be below min_price": "so have prices",
-    "does not go with an export of": "not each report has each filter",
+    "does not go with an export of|does not go with xlsx": "not each report and format has each option",
+    "^has .*, which .* do not have": "each report has columns of its own",
     "cannot be combined with": "indexes serve some combinations of filters",
     "goes with group_by=product alone|must be there with a cursor": "one of the series has pages",
     # A value depends on what there is.

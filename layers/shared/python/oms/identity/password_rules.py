@@ -80,12 +80,16 @@ def _is_common(password: str) -> bool:
     names), also reversed or in l33t, a walk over the keyboard, a repetition, a sequence or a date. Case does not count,
     nor do signs around it.
     """
-    from zxcvbn.matching import omnimatch  # it loads 95,000 words, which a login does not need
-
     folded = normalized(password).casefold()
     core = folded[_first_of(folded) : len(folded) - _first_of(folded[::-1])] or folded
-    examined = core[:_EXAMINED]
-    return any(match["i"] == 0 and match["j"] == len(examined) - 1 for match in omnimatch(examined))
+    # With its signs too: a few leaked passwords have some at their ends.
+    return any(_is_one_pattern(it[:_EXAMINED]) for it in {folded, core})
+
+
+def _is_one_pattern(text: str) -> bool:
+    from zxcvbn.matching import omnimatch  # it loads 95,000 words, which a login does not need
+
+    return any(match["i"] == 0 and match["j"] == len(text) - 1 for match in omnimatch(text))
 
 
 def _first_of(text: str) -> int:
