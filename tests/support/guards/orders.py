@@ -147,14 +147,6 @@ GUARDS = (
         "tests/faults/test_state_machine.py::test_f09_ten_thousand_steps_are_as_the_model_says",
     ),
     Guard(
-        "F9",
-        "a pending order cannot be shipped",
-        f"{LIBRARY}/orders/states.py",
-        'SHIP = Move("ship", frozenset({OrderStatus.CONFIRMED}), OrderStatus.SHIPPED)',
-        'SHIP = Move("ship", OPEN, OrderStatus.SHIPPED)',
-        "tests/faults/test_state_machine.py::test_f09_ten_thousand_steps_are_as_the_model_says",
-    ),
-    Guard(
         "F10",
         "a conflict on one line of a cart is retried",
         _DYNAMODB,
