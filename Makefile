@@ -255,7 +255,7 @@ $(CDK): package.json package-lock.json | $(INSTALLED)
 	@npm ci --ignore-scripts --loglevel=error
 	@touch $@
 
-$(API_TOOLS): tests/clients/package.json tests/clients/package-lock.json | $(INSTALLED)
+$(API_TOOLS): tests/clients/package.json tests/clients/package-lock.json | $(INSTALLED_TESTS)
 	@echo "Installing the linters of the API …" >&2
 	@npm ci --prefix tests/clients --ignore-scripts --loglevel=error
 	@touch $@
