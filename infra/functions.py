@@ -218,7 +218,7 @@ class Functions(Construct):
             keys.grant_public(function)
             if function is not self.docs:
                 keys.grant(keys.origin, function)
-                # Whatever answers a route may write an audit entry: a denial at least.
+                # Every function with routes may write an audit entry: a denial at least.
                 keys.grant(keys.addresses, function)
 
     def add(

@@ -1,4 +1,4 @@
-"""HTTP answers for the local cloud's tools: whatever goes wrong below HTTP is an OSError, and nothing else."""
+"""HTTP answers for the local cloud's tools. Every failure below HTTP is an OSError."""
 
 import http.client
 import json

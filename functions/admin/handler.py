@@ -55,8 +55,8 @@ def get_user(user_id: str) -> Response[UserResponse]:
 def change_role(user_id: str, request: ChangeRoleRequest) -> Response[UserResponse]:
     """Change a user's role.
 
-    It takes effect with the user's next request. The last active admin cannot be demoted, and nobody can change
-    their own role.
+    It takes effect with the user's next request. The last active admin cannot be demoted, and admins
+    cannot change their own role.
     """
     user = administration.change_role(
         user_id, request.role, by=current_user(), address=api.client_address(), check=api.version_check()
@@ -69,8 +69,8 @@ def change_role(user_id: str, request: ChangeRoleRequest) -> Response[UserRespon
 def change_status(user_id: str, request: ChangeStatusRequest) -> Response[UserResponse]:
     """Disable a user, or enable one again.
 
-    Disabling ends all sessions of the user at once. The last active admin cannot be disabled, and nobody can change
-    their own status.
+    Disabling ends all sessions of the user at once. The last active admin cannot be disabled, and admins
+    cannot change their own status.
     """
     user = administration.change_status(
         user_id, request.status, by=current_user(), address=api.client_address(), check=api.version_check()

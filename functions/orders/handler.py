@@ -50,8 +50,8 @@ def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPag
 def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     """Place an order.
 
-    Reserves the stock of all lines, or of none. The order is `pending` until a manager confirms it; if nobody does
-    in time it expires and the stock is released.
+    Reserves the stock of all lines, or of none. The order is `pending` until a manager confirms it; if none
+    does in time, the order expires and the stock is released.
     """
     placed = service.place_order(request, buyer=current_user().user, key=api.idempotency_key())
     order = placed.thing

@@ -165,7 +165,7 @@ GUARDS = (
     ),
     Guard(
         "F23",
-        "uploads that nobody completes are aborted",
+        "uploads that are not completed are aborted",
         _WORKER,
         "    for upload_id in files.uploads_of(export):\n        files.abort_upload(export, upload_id)\n    if",
         "    if",

@@ -60,7 +60,7 @@ def to_text(minor_units: int) -> str:
 
 
 def from_text(text: str) -> int:
-    """The minor units of text that `to_text` wrote, whatever the amount. Raises ValueError for any other text."""
+    """The minor units of text that `to_text` wrote, of any amount. Raises ValueError for any other text."""
     digits = settings().currency_digits
     written = _OWN.fullmatch(text)
     if written is None or len(written[1] or "") != digits:

@@ -1,7 +1,7 @@
 """What stands for client addresses and e-mail addresses in the audit log: keyed hashes, with a key for each year.
 
 The secret holds `{"2026": "…", "2027": "…"}`. The same address has the same hash within a year. Once the key of a year
-is destroyed nobody can tell the addresses of its entries, and the entries stay as they were sealed.
+is destroyed, the addresses of its entries cannot be recovered, and the entries stay as they were sealed.
 """
 
 import hmac

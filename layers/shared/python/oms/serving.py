@@ -40,7 +40,7 @@ MAX_NAME = 100
 RESOLVER_OPTIONS: dict[str, Any] = {
     "enable_validation": True,
     "response_validation_error_http_code": 500,
-    # The body as `oms.body` has parsed it, whatever Powertools has read.
+    # The body as `oms.body` has parsed it, not as Powertools has.
     "json_body_deserializer": lambda _: at_hand.get().body,
     # Text as it is: escaped to ASCII it can be six times as long, and answers are limited in size.
     "serializer": partial(json.dumps, separators=(",", ":"), ensure_ascii=False),

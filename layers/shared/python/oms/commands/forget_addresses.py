@@ -1,6 +1,6 @@
 """Destroys the key of a year that is over: `python -m oms.commands.forget_addresses --stage S --year Y [--confirm Y]`.
 
-From then on nobody can tell whose addresses the audit log has hashes of in that year. The log stays whole and verifies.
+From then on the hashes of that year in the audit log cannot be assigned to addresses. The log still verifies.
 """
 
 import argparse

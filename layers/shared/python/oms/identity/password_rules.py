@@ -44,7 +44,7 @@ def shortest_for(role: str) -> int:
 
 
 def check_new(password: str) -> str:
-    """The password; ValueError, saying why, if it is good for nobody."""
+    """The password; ValueError with the reason if no user may have it."""
     _check_length(password, shortest_for("customer"), "")
     if _is_common(password):
         raise ValueError(_COMMON + _ADVICE)

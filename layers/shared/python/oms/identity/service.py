@@ -30,9 +30,11 @@ class Registration:
 
 
 def register(request: RegisterRequest, *, address: str, report: Report) -> Registration:
-    """A new customer, and the client that registers as their first known device: nobody can lock out an owner who has
-    not signed in yet. Raises EmailTakenError, TooManyRequestsError (by client address, and by
-    mailbox), UnavailableError."""
+    """A new customer, with the client that registers as their first known device.
+
+    So failed logins of others do not lock out an owner who has not signed in yet. Raises EmailTakenError,
+    TooManyRequestsError (by client address, and by mailbox), UnavailableError.
+    """
     owner = Owner("customer", request.email, request.first_name, request.last_name)
     password_rules.require(owner, request.password, pointer="#/password")
     window = Window("register", settings().register_limit, int(clock.now().timestamp()))

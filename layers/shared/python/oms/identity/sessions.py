@@ -178,7 +178,7 @@ def _rotate(
 
 def _repeated(session: Session, presented: RefreshToken, received_at: datetime, address: str) -> str:
     """The secret that this token was exchanged for, at most seconds before the request was received. Any other old
-    token is a replay and ends the family: either its holder or whoever holds the newer one has stolen it (RFC 9700,
+    token is a replay and ends the family: one of the two holders has stolen it (RFC 9700,
     section 4.14.2).
     """
     if session.revoked_at is None:

@@ -1,4 +1,4 @@
-"""How many mails go to addresses that are not verified: whoever such an address belongs to asked for none of them."""
+"""Limits on mails to unverified addresses, whose owners may never have asked for any."""
 
 from dataclasses import replace
 from hashlib import sha256

@@ -13,7 +13,7 @@ from oms.errors import OrderLimitError, TooManyOpenOrdersError
 from oms.money import to_text
 from oms.settings import OrderLimits, settings
 
-# Whatever its share of the stock is, a customer may order so many units of a product.
+# A customer may order this many units of a product even where they are more than the share of its stock.
 ALWAYS_ALLOWED_UNITS = 2
 
 
