@@ -18,6 +18,7 @@ from oms.errors import NotFoundError
 
 _HERE = Path(__file__).parent
 _ERRORS = _HERE / "errors.md"
+_OWN = _HERE / "page"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -41,7 +42,7 @@ class _Content:
 
 
 def reference() -> Response[str]:
-    return _answer(_file("reference.html"))
+    return _answer(_reference())
 
 
 def errors() -> Response[str]:
@@ -65,7 +66,7 @@ def _answer(content: _Content) -> Response[str]:
 
 @cache
 def _file(name: str) -> _Content:
-    folder = _renderer() if name in _RENDERER_FILES else _HERE / "page"
+    folder = _renderer() if name in _RENDERER_FILES else _OWN
     return _Content.of(Path(name).suffix, (folder / name).read_text("utf-8"))
 
 
@@ -78,9 +79,32 @@ def _renderer() -> Path:
 
 
 @cache
+def _reference() -> _Content:
+    return _page(
+        title="API reference",
+        on_reference=_CURRENT,
+        root="",
+        docs="docs/",
+        # Before page.css, which changes some of it.
+        more_styles='<link rel="stylesheet" href="docs/swagger-ui.css">\n',
+        content=(_OWN / "reference.html").read_text("utf-8"),
+    )
+
+
+@cache
 def _errors() -> _Content:
-    template = Template((_HERE / "page" / "errors.html").read_text("utf-8"))
-    return _Content.of(".html", template.substitute(content=_html(_ERRORS.read_text("utf-8"))))
+    content = f'<div class="text">\n{_html(_ERRORS.read_text("utf-8"))}</div>'
+    return _page(title="Errors", on_errors=_CURRENT, root="../", docs="", content=content)
+
+
+_CURRENT = ' aria-current="page"'
+_LAYOUT_DEFAULTS = {"on_reference": "", "on_errors": "", "more_styles": ""}
+
+
+def _page(**parts: str) -> _Content:
+    """A page in the common layout. `root` and `docs` lead from its path to the API's root and to the pages' files."""
+    layout = Template((_OWN / "layout.html").read_text("utf-8"))
+    return _Content.of(".html", layout.substitute(_LAYOUT_DEFAULTS, **parts))
 
 
 def _html(markdown: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from urllib.parse import urljoin
 
 import pytest
 
@@ -62,6 +63,20 @@ def test_what_a_page_loads_is_there(cloud: None, base: str, path: str) -> None:
         if not address.startswith("data:"):
             file = call("GET", f"{folder}/{address}")
             assert (file.status, file.headers["Content-Type"]) == (200, MEDIA_TYPES[address.rpartition(".")[2]])
+
+
+@BASES
+@pytest.mark.parametrize("path", PAGES)
+def test_the_head_of_a_page_leads_to_all_documents_and_marks_its_own(cloud: None, base: str, path: str) -> None:
+    answer = call("GET", f"{base}{path}")
+
+    links = [attributes for tag, attributes in elements(answer) if tag == "a" and attributes["href"][0] != "#"]
+    targets = [urljoin(f"{base}{path}", link["href"]) for link in links[:4]]
+    documents = [f"{base}{it}" for it in ("/docs", "/docs/errors", "/openapi.json", "/event-catalogue")]
+    assert targets == documents
+    assert all(call("GET", target).status == 200 for target in targets)
+    assert [target for target, link in zip(targets, links, strict=False) if "aria-current" in link] == [f"{base}{path}"]
+    assert "$" not in answer.text
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -126,6 +141,6 @@ def test_each_error_code_has_its_place_on_the_page_of_errors(cloud: None) -> Non
 
 
 @BASES
-@pytest.mark.parametrize("name", ["reference.html", "handler.py", "openapi.json", "..", "VERSION", "swagger-ui.js"])
+@pytest.mark.parametrize("name", ["layout.html", "reference.html", "handler.py", "openapi.json", "..", "VERSION"])
 def test_no_other_file_is_served(cloud: None, base: str, name: str) -> None:
     assert_problem(call("GET", f"{base}/docs/{name}"), 404, "not-found")
