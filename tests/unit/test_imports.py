@@ -33,6 +33,7 @@ BENEATH_SCHEMAS = {
     "oms.money",
     "oms.schemas",
     "oms.settings",
+    "oms.orders.filters",
     "oms.orders.states",
     "oms.exports.columns",
     "oms.emails",

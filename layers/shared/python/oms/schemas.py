@@ -170,19 +170,24 @@ def at_second(epoch_seconds: float) -> str:
     return timestamp(datetime.fromtimestamp(epoch_seconds, UTC))
 
 
-def any_of(*allowed: str) -> Any:
-    """Several of these: in a query separated by commas, in a body as an array or as such a text."""
+@dataclass(frozen=True)
+class AnyOf(GroupedMetadata):
+    """Of a tuple of strings: some of these values. A query has them between commas, a body as an array or such text."""
 
-    def choose(text: Any) -> Any:
+    allowed: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[Any]:
+        yield BeforeValidator(self._choose)
+        values = {"type": "string", "enum": list(self.allowed)}
+        yield WithJsonSchema({"type": "array", "items": values, "minItems": 1})
+
+    def _choose(self, text: Any) -> tuple[str, ...]:
         # Powertools splits a parameter at its commas when the field is a sequence.
         parts = text if isinstance(text, list | tuple) else str(text).split(",")
-        wrong = [part for part in parts if part not in allowed]
+        wrong = [part for part in parts if part not in self.allowed]
         if wrong:
-            raise ValueError(f"must be any of {', '.join(allowed)}, separated by commas")
+            raise ValueError(f"must be any of {', '.join(self.allowed)}, separated by commas")
         return tuple(dict.fromkeys(parts))
-
-    schema = {"type": "array", "items": {"type": "string", "enum": list(allowed)}, "minItems": 1}
-    return Annotated[tuple[str, ...], BeforeValidator(choose), WithJsonSchema(schema)]
 
 
 # RFC 3339, section 5.6: fromisoformat also takes weeks, missing seconds, commas and any separator.
@@ -225,6 +230,9 @@ _DATE_OR_TIME = {
 From = Annotated[str, _bound(past_the_day=False), WithJsonSchema(_DATE_OR_TIME | {"examples": ["2026-01-01"]})]
 To = Annotated[str, _bound(past_the_day=True), WithJsonSchema(_DATE_OR_TIME | {"examples": ["2026-12-31"]})]
 """Bounds of a span as timestamps: from-inclusive, to-exclusive."""
+# What the descriptions of the bounds end with.
+SINCE = "at this time or later; a date means the beginning of that day in the shop's time zone."
+BEFORE = "before this time; a date includes that whole day in the shop's time zone."
 
 
 class Span(BaseModel):

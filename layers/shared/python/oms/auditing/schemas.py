@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from oms.schemas import From, NextCursor, PageQuery, Response, Span, Timestamp, To
+from oms.schemas import BEFORE, SINCE, From, NextCursor, PageQuery, Response, Span, Timestamp, To
 
 if TYPE_CHECKING:
     from oms.audit import AuditEntry, Denials
@@ -21,29 +21,23 @@ def _words(text: Any) -> Any:
     return tuple(dict.fromkeys(words))
 
 
-def _any_word(example: str) -> Any:
-    schema = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 256}, "minItems": 1}
-    schema |= {"maxItems": _MOST_WORDS, "examples": [[example]]}
-    return Annotated[tuple[str, ...], BeforeValidator(_words), WithJsonSchema(schema)]
+_WORD = {"type": "string", "minLength": 1, "maxLength": 256}
+Words = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_words),
+    WithJsonSchema({"type": "array", "items": _WORD, "minItems": 1, "maxItems": _MOST_WORDS}),
+]
 
 
 class ListAuditQuery(Span, PageQuery):
-    actor: _any_word("YVT65M7QNAW9TXAQ7PHA") | None = Field(  # type: ignore[valid-type]
+    actor: Words | None = Field(
         None,
         description="Entries of these users, by id, or of these operators, by their names in AWS.",
+        examples=[["YVT65M7QNAW9TXAQ7PHA"]],
     )
-    action: _any_word("login") | None = Field(  # type: ignore[valid-type]
-        None,
-        description="Entries of these actions.",
-    )
-    from_: From | None = Field(
-        None,
-        alias="from",
-        description="Entries of this time or later; a date means the beginning of that day in the shop's time zone.",
-    )
-    to: To | None = Field(
-        None, description="Entries before this time; a date includes that whole day in the shop's time zone."
-    )
+    action: Words | None = Field(None, description="Entries of these actions.", examples=[["login"]])
+    from_: From | None = Field(None, alias="from", description=f"Entries {SINCE}")
+    to: To | None = Field(None, description=f"Entries {BEFORE}")
 
 
 class AuditEntryResponse(Response):

@@ -7,8 +7,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, With
 
 from oms.exports.columns import COLUMNS
 from oms.exports.models import Export, Schedule
+from oms.orders.filters import OrderFilters, OrderStatuses
 from oms.orders.states import OrderStatus
-from oms.schemas import EmailAddress, From, NextCursor, Request, Response, Span, Timestamp, To, any_of
+from oms.schemas import BEFORE, SINCE, EmailAddress, From, NextCursor, Request, Response, Span, Timestamp, To
 
 type ExportReport = Annotated[
     Literal["orders", "inventory", "sales"],
@@ -54,18 +55,9 @@ class CreateExportRequest(Span, Request):
     report: ExportReport = Field(
         description="What to export: order lines, products with their stock, or daily sales.", examples=["orders"]
     )
-    from_: From | None = Field(
-        None,
-        alias="from",
-        description="Of orders and sales, what was created at this time or later; a date means the beginning of that"
-        " day in the shop's time zone.",
-    )
-    to: To | None = Field(
-        None,
-        description="Of orders and sales, what was created before this time; a date includes that "
-        "whole day in the shop's time zone.",
-    )
-    status: any_of(*OrderStatus) | None = Field(  # type: ignore[valid-type]
+    from_: From | None = Field(None, alias="from", description=f"Of orders and sales, what was created {SINCE}")
+    to: To | None = Field(None, description=f"Of orders and sales, what was created {BEFORE}")
+    status: OrderStatuses | None = Field(
         None,
         description="Of orders, those that have one of these statuses now. A text with commas is accepted too.",
         examples=[["confirmed", "shipped"]],
@@ -78,20 +70,7 @@ class CreateExportRequest(Span, Request):
     columns: ColumnNames | None = Field(None, description=_COLUMNS)
 
 
-class ExportOrdersQuery(Span):
-    from_: From | None = Field(
-        None,
-        alias="from",
-        description="Orders created at this time or later; a date means the beginning of that day in "
-        "the shop's time zone.",
-    )
-    to: To | None = Field(
-        None, description="Orders created before this time; a date includes that whole day in the shop's time zone."
-    )
-    status: any_of(*OrderStatus) | None = Field(  # type: ignore[valid-type]
-        None,
-        description="Orders that have one of these statuses now.",
-    )
+class ExportOrdersQuery(OrderFilters):
     format: Format | None = Field(None, description=_FORMAT, examples=["xlsx"])
     bom: bool | None = Field(None, description=_BOM, examples=[False])
     columns: ColumnNames | None = Field(None, description=_COLUMNS)

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from oms.identity import password_rules
 from oms.identity.models import Session, User
 from oms.schemas import (
+    AnyOf,
     EmailAddress,
     NextCursor,
     PageQuery,
@@ -15,7 +16,6 @@ from oms.schemas import (
     Response,
     Timestamp,
     VisibleText,
-    any_of,
     at_second,
 )
 
@@ -39,6 +39,8 @@ type UserRole = Annotated[
     Field(description="What a user may do. Managers may do all that customers may, admins all that managers may."),
 ]
 type UserStatus = Annotated[Literal["active", "disabled"], Field(description="Whether a user can log in.")]
+Roles = Annotated[tuple[str, ...], AnyOf(("customer", "manager", "admin"))]
+UserStatuses = Annotated[tuple[str, ...], AnyOf(("active", "disabled"))]
 
 
 class RegisterRequest(Request):
@@ -162,14 +164,8 @@ class VerifyEmailRequest(Request):
 
 
 class ListUsersQuery(PageQuery):
-    role: any_of("customer", "manager", "admin") | None = Field(  # type: ignore[valid-type]
-        None,
-        description="Users with one of these roles.",
-    )
-    status: any_of("active", "disabled") | None = Field(  # type: ignore[valid-type]
-        None,
-        description="Users with one of these statuses.",
-    )
+    role: Roles | None = Field(None, description="Users with one of these roles.")
+    status: UserStatuses | None = Field(None, description="Users with one of these statuses.")
     q: Annotated[str, VisibleText(254)] | None = Field(
         None,
         description="Users whose e-mail address begins with this text, in upper or lower case.",

@@ -8,6 +8,7 @@ from oms import texts
 from oms.inventory.models import Movement, Product, StockItem
 from oms.money import CurrencyCode, Money, MoneyText, to_text
 from oms.schemas import (
+    AnyOf,
     Flag,
     Form,
     KeyName,
@@ -18,7 +19,6 @@ from oms.schemas import (
     Response,
     Timestamp,
     VisibleText,
-    any_of,
     whole_number,
 )
 from oms.settings import settings
@@ -38,6 +38,7 @@ type ProductStatus = Annotated[
     Literal["active", "archived"],
     Field(description="`active`: on sale; `archived`: hidden from customers, and cannot be ordered."),
 ]
+ProductStatuses = Annotated[tuple[str, ...], AnyOf(("active", "archived"))]
 type ProductSort = Annotated[
     Literal["name", "-name", "price", "-price", "created_at", "-created_at"],
     Field(description="An order of products; descending with `-`."),
@@ -176,9 +177,8 @@ class ListProductsQuery(PageQuery):
         "others.",
         examples=[True],
     )
-    status: any_of("active", "archived") | None = Field(  # type: ignore[valid-type]
-        None,
-        description="Products that are on sale, archived, or either. Without it, those on sale.",
+    status: ProductStatuses | None = Field(
+        None, description="Products that are on sale, archived, or either. Without it, those on sale."
     )
     sort: ProductSort | None = Field(
         None,

@@ -13,20 +13,17 @@ from pydantic import (
 
 from oms import texts
 from oms.money import CurrencyCode, Money, MoneyText, TotalMoney, to_text
+from oms.orders.filters import OrderFilters
 from oms.orders.models import HistoryEntry, Line, Order
 from oms.orders.states import OrderStatus
 from oms.schemas import (
-    From,
     NextCursor,
     PageQuery,
     ProductId,
     Request,
     Response,
-    Span,
     Timestamp,
-    To,
     VisibleText,
-    any_of,
 )
 from oms.settings import settings
 
@@ -167,20 +164,7 @@ class ReturnRequest(Request):
     )
 
 
-class ListOrdersQuery(Span, PageQuery):
-    status: any_of(*OrderStatus) | None = Field(  # type: ignore[valid-type]
-        None,
-        description="Orders that have one of these statuses now.",
-    )
-    from_: From | None = Field(
-        None,
-        alias="from",
-        description="Orders created at this time or later; a date means the beginning of that day in "
-        "the shop's time zone.",
-    )
-    to: To | None = Field(
-        None, description="Orders created before this time; a date includes that whole day in the shop's time zone."
-    )
+class ListOrdersQuery(OrderFilters, PageQuery):
     customer_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = Field(
         None, description="Orders of this customer.", examples=["0C8Z4V6T2R9QKX1M5N7P"]
     )

@@ -10,7 +10,19 @@ from pydantic import (
     StringConstraints,
 )
 
-from oms.schemas import From, NextCursor, PartialRequest, Request, Response, Span, Timestamp, To, at_second
+from oms.schemas import (
+    BEFORE,
+    SINCE,
+    From,
+    NextCursor,
+    PartialRequest,
+    Request,
+    Response,
+    Span,
+    Timestamp,
+    To,
+    at_second,
+)
 from oms.webhooks.models import INTERRUPTED, Attempt, Delivery, Subscription
 
 # What managers read for the path of a webhook's URL.
@@ -251,11 +263,8 @@ class DeliveryPage(Response):
 class ReplayWebhookRequest(Span, Request):
     """Which events to send again, by when they occurred."""
 
-    from_: From = Field(
-        alias="from",
-        description="Events at this time or later; a date means the beginning of that day in the shop's time zone.",
-    )
-    to: To = Field(description="Events before this time; a date includes that whole day in the shop's time zone.")
+    from_: From = Field(alias="from", description=f"Events {SINCE}")
+    to: To = Field(description=f"Events {BEFORE}")
     only_failed: bool = Field(
         False,
         description="`true` leaves out events that were delivered. If it is not sent, all are sent again.",

@@ -1,0 +1,18 @@
+"""The parameters that choose orders, for lists and exports of them."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from oms.orders.states import OrderStatus
+from oms.schemas import BEFORE, SINCE, AnyOf, From, Span, To
+
+OrderStatuses = Annotated[tuple[str, ...], AnyOf(tuple(OrderStatus))]
+
+
+class OrderFilters(Span):
+    """Of orders: the statuses that they have now, and when they were created."""
+
+    status: OrderStatuses | None = Field(None, description="Orders that have one of these statuses now.")
+    from_: From | None = Field(None, alias="from", description=f"Orders created {SINCE}")
+    to: To | None = Field(None, description=f"Orders created {BEFORE}")
