@@ -38,6 +38,16 @@ def test_a_body_that_is_no_json_object_is_refused(
         assert_problem(answer, status, code)
 
 
+@operations(taking="requestBody")
+def test_every_route_refuses_a_body_that_it_cannot_read(admin: Person, method: str, path: str, operation: Any) -> None:
+    def send(body: str, content_type: str = "application/json") -> Answer:
+        return call(method, path, body, token=admin.token, headers={"Content-Type": content_type})
+
+    assert_problem(send("{"), 400, "malformed-json")
+    assert_problem(send("x" * (256 * 1024 + 1)), 413, "body-too-large")
+    assert_problem(send("{}", "text/plain"), 415, "unsupported-media-type")
+
+
 def test_a_content_encoding_is_refused(customer: Person) -> None:
     answer = call("POST", ORDERS, "{}", token=customer.token, headers={"Content-Encoding": "gzip"})
 

@@ -5,8 +5,8 @@ response of the local cloud. The document is read more strictly than clients sho
 that are documented and no others, a header that is not listed in `_UNDOCUMENTED` has to be declared.
 
 Whether the document promises too much is a report, as no suite makes each queue or key store fail behind each route:
-`RECORD_ANSWERS=<folder>` keeps what a run has seen, `python -m tests.support.contract <folder>` lists the statuses that
-are declared and were not seen.
+`RECORD_ANSWERS=<folder>` keeps what a run has seen, `python -m tests.support.contract <folder>` lists the statuses and
+the codes of problems that are declared and were not seen.
 """
 
 import json
@@ -34,8 +34,8 @@ _PAGES = re.compile("(/api/v1)?/docs(/.*)?")
 
 type Json = dict[str, Any]
 
-# The statuses that were answered, by operation.
-seen: dict[str, set[int]] = {}
+# The statuses that were answered, with the codes of problems, by operation: `200`, `409 insufficient-stock`.
+seen: dict[str, set[str]] = {}
 
 
 def check(method: str, path: str, status: int, headers: Mapping[str, str], text: str) -> None:
@@ -47,7 +47,7 @@ def check(method: str, path: str, status: int, headers: Mapping[str, str], text:
 
 
 def _faults(method: str, path: str, status: int, headers: Mapping[str, str], text: str) -> Iterator[str]:
-    place, response = _documented(method, path, status)
+    place, response = _documented(method, path, status, _code(text))
     if response is None:
         yield "the status is not declared"
         return
@@ -87,14 +87,20 @@ def _faults_of_body(place: str, content: Json, content_type: str | None, text: s
             yield f"#/{'/'.join(map(str, error.instance_path))}: {error.message}"
 
 
-def _documented(method: str, path: str, status: int) -> tuple[str, Json | None]:
+def _code(text: str) -> str | None:
+    """The code of the problem that a body is."""
+    found = re.search(r'"code": ?"([a-z-]+)"', text) if text.startswith("{") else None
+    return found and found[1]
+
+
+def _documented(method: str, path: str, status: int, code: str | None) -> tuple[str, Json | None]:
     """The response object and the pointer to it. Where no operation is meant, `default` says how it is refused."""
     name = "get" if method == "HEAD" else method.lower()
     template = next((template for template, pattern in _paths() if pattern.fullmatch(path)), None)
     if template is not None:
         operation = _document()["paths"][template].get(name)
         if operation and not (method == "HEAD" and operation.get("x-head") is False):
-            seen.setdefault(operation["operationId"], set()).add(status)
+            seen.setdefault(operation["operationId"], set()).add(_label(status, code if status >= 400 else None))
             place = f"#/paths/{_escaped(template)}/{name}/responses/{status}"
             return _followed(place, operation["responses"].get(str(status)))
     return _followed("", {"$ref": "#/components/responses/Problem"})
@@ -175,25 +181,36 @@ class RecordedAnswers:
     def pytest_sessionfinish(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / f"{os.getpid()}.json"
-        file.write_text(json.dumps({name: sorted(statuses) for name, statuses in seen.items()}))
+        file.write_text(json.dumps({name: sorted(answers) for name, answers in seen.items()}))
 
 
 def unseen(folder: Path) -> dict[str, list[str]]:
-    """By operation, the statuses that are declared and that no process of the run has seen."""
+    """By operation, the statuses with their codes that are declared and that no process of the run has seen."""
     found: dict[str, set[str]] = {}
     for file in folder.glob("*.json"):
-        for name, statuses in json.loads(file.read_text()).items():
-            found.setdefault(name, set()).update(map(str, statuses))
+        for name, answers in json.loads(file.read_text()).items():
+            found.setdefault(name, set()).update(answers)
     operations = [it for methods in _document()["paths"].values() for it in methods.values()]
-    # 429 and 5xx are also the gateway's own.
-    declared = {it["operationId"]: [status for status in it["responses"] if status.isdecimal()] for it in operations}
+    declared = {it["operationId"]: list(_declared(it)) for it in operations}
     return {
         name: left
-        for name, statuses in declared.items()
-        if (left := [it for it in statuses if it not in found.get(name, set()) | {"429", "500", "503"}])
+        for name, answers in declared.items()
+        if (left := [it for it in answers if it not in found.get(name, ())])
     }
 
 
+def _declared(operation: Json) -> Iterator[str]:
+    """The answers of an operation but for 429 and 5xx, which are also the gateway's own."""
+    for status, response in operation["responses"].items():
+        if status.isdecimal() and status not in ("429", "500", "503"):
+            codes = re.findall(r"^(?:- )?`([a-z-]+)`[:,]", _resolved(response)["description"], re.MULTILINE)
+            yield from (_label(int(status), code) for code in codes or [None])
+
+
+def _label(status: int, code: str | None) -> str:
+    return f"{status} {code}" if code else str(status)
+
+
 if __name__ == "__main__":
-    for name, statuses in unseen(Path(sys.argv[1])).items():
-        print(f"{name}: {', '.join(statuses)}")
+    for name, answers in unseen(Path(sys.argv[1])).items():
+        print(f"{name}: {', '.join(answers)}")

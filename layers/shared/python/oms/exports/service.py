@@ -289,7 +289,8 @@ def share_and_wait(
             while export.status in UNFINISHED and clock.monotonic() + pause < until:
                 clock.sleep(pause)
                 pause = min(1.0, pause * 1.5)
-                export = get(export.id)
+                # It is seconds old, so it has not expired.
+                export = get_item(Export, Export.key(export.id)) or export
         return export, link(export, by=by, address=address)
 
 

@@ -101,7 +101,8 @@ def create_product(request: CreateProductRequest, *, actor: Actor, key: str | No
 
     def replay(stored: Product) -> Written[Stocked]:
         check_same_request(stored.request_hash, fingerprint)
-        return Written(get_product(product_id, archived_too=True), replayed=key is not None)
+        # Product and stock are stored together, and neither is ever deleted.
+        return Written(_read([product_id])[product_id], replayed=key is not None)
 
     def made_before() -> Written[Stocked] | None:
         stored = get_item(Product, Product.key(product_id))
