@@ -6,6 +6,7 @@ from types import FunctionType
 from typing import cast
 
 from aws_lambda_powertools.event_handler.api_gateway import Route
+from pydantic import BaseModel
 
 from local.openapi import problem
 from local.openapi.failures import errors_of
@@ -14,6 +15,7 @@ from local.openapi.problem import error_types
 from oms.errors import (
     BodyTooLargeError,
     ForbiddenError,
+    IdempotencyKeyReusedError,
     InvalidRequestError,
     MalformedJsonError,
     NotFoundError,
@@ -109,9 +111,17 @@ def _errors(operation: Json, route: Route) -> set[type[OmsError]]:
         found.add(ForbiddenError)
     if "requestBody" in operation:
         found |= {MalformedJsonError, BodyTooLargeError, UnsupportedMediaTypeError}
+        if not _has_fields(route):  # another request under the same key cannot differ
+            found.discard(IdempotencyKeyReusedError)
     if "{" in route.openapi_path:
         found.add(NotFoundError)
     return found
+
+
+def _has_fields(route: Route) -> bool:
+    """Whether the model of the route's body has any."""
+    models = [parameter.field_info.annotation for parameter in route.dependant.body_params]
+    return any(isinstance(model, type) and issubclass(model, BaseModel) and model.model_fields for model in models)
 
 
 def _response(status: int, codes: set[str], limited: bool) -> Json:

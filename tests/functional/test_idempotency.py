@@ -234,6 +234,17 @@ def test_a_move_sent_again_moves_nothing(manager: Person, product: Make) -> None
     assert len(call("GET", f"{path}/history", token=manager.token).json["items"]) == 2
 
 
+def test_a_return_under_the_key_of_another_is_refused(manager: Person, product: Make) -> None:
+    path = f"{ORDERS}/{call('POST', ORDERS, ordering(product()), token=manager.token).json['id']}"
+    call("POST", f"{path}/confirm", token=manager.token)
+    call("POST", f"{path}/ship", {"carrier": "DHL", "tracking_number": "1"}, token=manager.token)
+    assert keyed("POST", f"{path}/return", {"reason": "late"}, manager).status == 200
+
+    other = keyed("POST", f"{path}/return", {"reason": "late", "restock": False}, manager)
+
+    assert_problem(other, 422, "idempotency-key-reused")
+
+
 def test_a_move_sent_again_shows_the_order_as_it_is_now(manager: Person, product: Make) -> None:
     path = f"{ORDERS}/{call('POST', ORDERS, ordering(product()), token=manager.token).json['id']}"
     keyed("POST", f"{path}/confirm", None, manager)

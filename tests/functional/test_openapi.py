@@ -150,6 +150,9 @@ def test_what_a_route_may_refuse_is_read_from_its_code() -> None:
     assert codes("log_in", "401") == {"invalid-credentials"}
     assert codes("create_webhook", "422") == {"validation-failed", "webhook-url-forbidden"}
     assert codes("get_event", "410") == set()
+    assert codes("cancel_order", "422") == {"validation-failed", "idempotency-key-reused"}
+    assert codes("confirm_order", "422") == {"validation-failed"}, "without a body no other request has the same key"
+    assert "404" not in by_name["create_product"]["responses"]
     assert "409" not in by_name["quote_order"]["responses"], "a quote says what is short in its body"
     assert "403" not in by_name["get_order"]["responses"], "another's order is not there"
 

@@ -19,6 +19,8 @@ from tests.support.aws_calls import Call, intercepted
 from tests.support.bookkeeping import Bookkeeping, codes, difference, mend, raw_item, trade
 from tests.support.database import table
 from tests.support.faults import crashes, failing, refuse
+from tests.support.gateway import assert_problem, call
+from tests.support.invocation import Answer, Person
 from tests.support.shop import stock_of
 
 
@@ -123,6 +125,21 @@ def test_units_that_never_were_and_are_sold_are_not_repaired_below_zero(books: B
 
     with pytest.raises(InsufficientStockError, match="leave -2 available"):
         mend(books, first)
+
+
+def test_a_repair_that_cannot_be_is_refused_with_its_reason(books: Bookkeeping, admin: Person) -> None:
+    def ask(product_id: str) -> Answer:
+        return call("POST", "/api/v1/admin/stock-check/repair", {"product_id": product_id}, token=admin.token)
+
+    first, second = trade(books)
+    books.tamper_stock(first, available=7)
+    books.check()
+    books.order(**{first: 25})
+    books.keep()
+
+    assert_problem(ask(first), 409, "insufficient-stock")
+    assert_problem(ask(second), 409, "nothing-to-repair")
+    assert_problem(ask("nothing"), 404, "not-found")
 
 
 def test_a_stock_that_was_tampered_with_again_is_checked_again_before_it_is_repaired(books: Bookkeeping) -> None:
