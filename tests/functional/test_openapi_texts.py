@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from local import demo, seed
 from local.openapi.schemas import reached_from
 from oms.schemas import Request
-from tests.support.deployment import deployed_locally
+from tests.support.deployment import deployed_locally, deployed_with
 from tests.support.documented import BODIES, DOCUMENT, OPERATIONS, SCHEMAS, body_of, resolved, schemas_within
 from tests.support.gateway import call
 
@@ -156,14 +156,20 @@ def test_each_type_of_event_is_a_webhook() -> None:
 def test_the_ready_made_body_of_each_operation_is_one_that_it_takes(cloud: None, name: str) -> None:
     model = _models()[BODIES[name]["$ref"].rpartition("/")[2]]
 
-    model.model_validate(body_of(name))
+    for currency in ("EUR", "JPY"):  # which has no decimals
+        with deployed_with(CURRENCY=currency):
+            model.model_validate(body_of(name))
 
 
-def test_the_ready_made_bodies_work_on_the_demo_shop(cloud: None) -> None:
+@pytest.mark.parametrize("currency", ["EUR", "JPY"])
+def test_the_ready_made_bodies_work_on_the_demo_shop(cloud: None, currency: str) -> None:
     """As a reader sends them who changes nothing but who signs in."""
-    with deployed_locally():
+    with deployed_locally(CURRENCY=currency):
         seed.seed()
+        _send_ready_made_bodies()
 
+
+def _send_ready_made_bodies() -> None:
     def token(email: str) -> Any:
         answer = call("POST", "/api/v1/auth/login", body_of("log_in") | {"email": email})
         assert answer.status == 200, answer.text

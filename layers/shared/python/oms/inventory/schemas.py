@@ -63,7 +63,7 @@ class ProductText(Request):
         examples=["Coffee"],
     )
     price: Money = Field(
-        description="The price of one unit. Orders that exist keep the price they were placed at.", examples=["9.90"]
+        description="The price of one unit. Orders that exist keep the price they were placed at.", examples=["10"]
     )
     low_stock_threshold: Units | None = Field(
         None,
@@ -108,7 +108,7 @@ class UpdateProductRequest(PartialRequest):
     price: Money = Field(
         default_factory=int,
         description="The price of one unit. Orders that exist keep the price they were placed at.",
-        examples=["9.90"],
+        examples=["10"],
     )
     low_stock_threshold: Units | None = Field(
         None,

@@ -103,7 +103,7 @@ class CreateOrderRequest(Request):
         description="What the customer pays for shipping. If it is not sent, it is the shop's flat rate if there is "
         "one, else 0. A customer may not send more than the shop's maximum, nor anything else than its "
         "flat rate.",
-        examples=["4.90"],
+        examples=["5"],
     )
     shipping_address: ShippingAddress | None = Field(
         None, description="Where to send the order; null or not sent if nothing is shipped."
@@ -113,7 +113,7 @@ class CreateOrderRequest(Request):
         None,
         description="The total that the customer has seen. An order that would cost more is refused with `price-"
         "changed` and the new quote; one that costs less is placed. A quote ignores it.",
-        examples=["1000.00"],
+        examples=["10000"],
     )
 
 
