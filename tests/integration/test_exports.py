@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openpyxl
 import pytest
 
 from local.system import LocalSystem
@@ -94,6 +95,27 @@ def test_an_export_is_done_within_seconds_its_file_is_what_it_says_and_the_feed_
     assert {order["id"] for order in orders} <= {it["order_id"] for it in rows}
     (event,) = wait_until(lambda: told_of(manager, done["id"]), bool)
     assert event["data"] == {name: value for name, value in done.items() if not name.startswith("url")}
+
+
+@pytest.mark.full
+def test_a_workbook_has_the_columns_that_were_asked_for(
+    signed_in: Callable[[str], httpx.Client], orders: list[Any]
+) -> None:
+    manager = signed_in("manager")
+    body = {"report": "orders", "format": "xlsx", "columns": "order_id,sku,customer_email,line_total"}
+    done = finished(manager, manager.post(EXPORTS, json=body).json()["id"])
+
+    answer = fetch(done["url"])
+
+    assert answer.headers["Content-Type"] == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    head, *rows = openpyxl.load_workbook(io.BytesIO(answer.content)).active.iter_rows(values_only=True)
+    assert list(head) == body["columns"].split(",")
+    assert len(rows) == done["rows"]
+    assert {
+        (order["id"], item["sku"], "alice@demo.example", float(item["line_total"]))
+        for order in orders
+        for item in order["items"]
+    } <= set(rows)
 
 
 @pytest.mark.full
