@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from oms.catalogue import EVENT_TYPES
-from oms.events import Event, EventType
+from oms.catalogue import PAYLOADS
+from oms.event_types import EVENT_TYPES, EventType
+from oms.events import Event
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "events"
@@ -21,7 +22,7 @@ type Json = dict[str, Any]
 
 def schema(event_type: EventType) -> Json:
     """Of the events of one type. What it does not name may come in a later version: readers pass over it."""
-    made = Event[event_type.data].model_json_schema(mode="serialization")  # type: ignore[name-defined]
+    made = Event[PAYLOADS[event_type.name]].model_json_schema(mode="serialization")  # type: ignore[valid-type, name-defined]
     definitions = {name: _required(_plain(it)) for name, it in sorted(made.pop("$defs", {}).items())}
     made = _required(_plain(made))
     made["required"].remove("omitted")
@@ -36,7 +37,7 @@ def schema(event_type: EventType) -> Json:
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": event_type.name,
-        "description": f"{event_type.says}.",
+        "description": f"{event_type.description}.",
     }
     return {**head, **{name: made[name] for name in ("type", "properties", "required")}, "$defs": definitions}
 
@@ -60,7 +61,7 @@ def catalogue(samples: Mapping[str, Json]) -> Json:
     items = [
         {
             "type": name,
-            "description": f"{it.says}.",
+            "description": f"{it.description}.",
             "role": "admin" if it.for_admins else "manager",
             "schema": schema(it),
             "sample": samples[name],

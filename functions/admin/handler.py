@@ -18,8 +18,10 @@ from oms.inventory.check_schemas import (
     StockCheckResponse,
     StockRepairResponse,
 )
+from oms.inventory.check_views import repair_response
 from oms.reports.statistics import statistics
 from oms.reports.statistics_schemas import StatisticsResponse
+from oms.reports.views import statistics_response
 from oms.schemas import EmptyRequest
 from oms.serving import RESOLVER_OPTIONS, serve
 
@@ -127,7 +129,7 @@ def repair_stock(request: RepairStockRequest) -> Response[StockRepairResponse]:
     repair = stock_repair.repair(
         request.product_id, dry_run=request.dry_run, by=current_user(), address=api.client_address()
     )
-    return api.ok(StockRepairResponse.of(repair, dry_run=request.dry_run))
+    return api.ok(repair_response(repair, dry_run=request.dry_run))
 
 
 @app.get("/api/v1/admin/stats", **ADMIN)
@@ -136,7 +138,7 @@ def get_stats() -> Response[StatisticsResponse]:
 
     Totals lag by seconds; queue depths are SQS's approximate counts.
     """
-    return api.ok(StatisticsResponse.of(statistics()))
+    return api.ok(statistics_response(statistics()))
 
 
 lambda_handler = serve(app)

@@ -23,9 +23,8 @@ from oms.inventory.schemas import (
     ReplaceProductRequest,
     StockResponse,
     UpdateProductRequest,
-    managed_product_response,
-    product_response,
 )
+from oms.inventory.views import managed_product_response, product_response
 from oms.schemas import PageQuery
 from oms.serving import RESOLVER_OPTIONS, serve
 

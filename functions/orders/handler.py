@@ -25,7 +25,7 @@ from oms.orders.schemas import (
     ReturnRequest,
     ShipRequest,
 )
-from oms.orders.views import View
+from oms.orders.views import View, quote_response
 from oms.schemas import EmptyRequest, Request
 from oms.serving import RESOLVER_OPTIONS, serve
 
@@ -69,7 +69,7 @@ def quote_order(request: CreateOrderRequest) -> Response[QuoteResponse]:
 
     Answers what the same body would cost as an order, and what would be short. Nothing is reserved.
     """
-    return api.ok(QuoteResponse.of(service.quote_order(request, buyer=current_user().user)))
+    return api.ok(quote_response(service.quote_order(request, buyer=current_user().user)))
 
 
 @app.get("/api/v1/orders/<order_id>", **CUSTOMER)

@@ -9,18 +9,13 @@ from oms import api, recipients
 from oms.api import MANAGER, MANAGER_WITHOUT_HEAD, current_user
 from oms.exports import schedules
 from oms.exports import service as exports
-from oms.exports.models import Export, Schedule
-from oms.exports.schemas import (
-    CreateExportRequest,
-    CreateScheduleRequest,
-    ExportOrdersQuery,
-    ExportPage,
-    ExportResponse,
-    SchedulePage,
-    ScheduleResponse,
-)
+from oms.exports.models import Export
+from oms.exports.schedule_models import Schedule
+from oms.exports.schedule_schemas import CreateScheduleRequest, SchedulePage, ScheduleResponse
+from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery, ExportPage, ExportResponse
 from oms.reports import sales, stock_report
 from oms.reports.schemas import InventoryReport, SalesQuery, SalesReport
+from oms.reports.views import inventory_report, sales_report
 from oms.schemas import PageQuery
 from oms.serving import RESOLVER_OPTIONS, serve
 
@@ -36,7 +31,7 @@ def report_inventory() -> Response[InventoryReport]:
 
     The stock of the products on sale, and which of them are low or out: at most 100 of each.
     """
-    return api.ok(InventoryReport.of(stock_report.stock_report()))
+    return api.ok(inventory_report(stock_report.stock_report()))
 
 
 @app.get("/api/v1/reports/sales", **MANAGER)
@@ -47,7 +42,7 @@ def report_sales(query: Annotated[SalesQuery, Query()]) -> Response[SalesReport]
     orders count after seconds.
     """
     report = sales.sales(query, after=api.list_position(query.cursor))
-    return api.ok(SalesReport.of(report, api.list_cursor(report.position)))
+    return api.ok(sales_report(report, api.list_cursor(report.position)))
 
 
 _EITHER: dict[int, Any] = {

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms import api, audit, clock
 from oms.api import ADMIN, MANAGER, current_user
-from oms.catalogue import EVENT_TYPES, check_patterns
+from oms.event_types import EVENT_TYPES, check_patterns
 from oms.feed import service as feed
 from oms.feed.models import Row
 from oms.feed.schemas import EventPage, EventResponse, ListEventsQuery

@@ -5,8 +5,7 @@ from typing import Any
 from local import events
 from local.openapi.paths import Json
 from local.openapi.schemas import without_titles
-from oms.catalogue import EVENT_TYPES
-from oms.events import EventType
+from oms.event_types import EVENT_TYPES, EventType
 
 _HEADERS = {
     "webhook-id": ("The event's id: the same at every attempt and replay.", "1JE5K7M20C8Z4V6T2R9QKX1M"),
@@ -40,7 +39,7 @@ def _webhook(event_type: EventType, schemas: Json) -> Json:
     return {
         "operationId": f"on_{event_type.name.replace('.', '_')}",
         "summary": event_type.name,
-        "description": f"{event_type.says}. For webhooks of {for_whom}.",
+        "description": f"{event_type.description}. For webhooks of {for_whom}.",
         "tags": ["webhooks"],
         "security": [],
         "parameters": [

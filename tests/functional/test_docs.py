@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from local import events
-from oms.catalogue import EVENT_TYPES
+from oms.event_types import EVENT_TYPES
 from oms.identity import keyring
 from oms.secret_store import Reloaded
 from tests.support.aws_calls import intercepted

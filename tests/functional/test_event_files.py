@@ -11,8 +11,9 @@ import pytest
 
 from local import events
 from oms import clock
-from oms.catalogue import EVENT_TYPES
+from oms.catalogue import PAYLOADS
 from oms.dynamodb import get_item, update_item
+from oms.event_types import EVENT_TYPES
 from oms.events import Event
 from oms.exports import service as exports
 from oms.exports.models import Export
@@ -159,7 +160,7 @@ def test_the_files_are_what_models_and_system_make(samples: dict[str, Any], pyte
 @pytest.mark.parametrize("name", EVENT_TYPES)
 def test_a_sample_is_its_model_to_the_letter(name: str) -> None:
     sample = json.loads((events.FOLDER / f"{name}.sample.json").read_text())
-    model = Event[EVENT_TYPES[name].data]  # type: ignore[name-defined]
+    model = Event[PAYLOADS[name]]  # type: ignore[name-defined]
 
     assert json.loads(model.model_validate_json(json.dumps(sample)).text()) == sample
 

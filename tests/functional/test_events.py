@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from oms.catalogue import EVENT_TYPES
+from oms.catalogue import PAYLOADS
+from oms.event_types import EVENT_TYPES
 from oms.inventory.models import StockItem
 from tests.support.bookkeeping import Bookkeeping, mend, raw_item
 from tests.support.event_bus import published, told
@@ -222,4 +223,6 @@ def test_the_same_change_is_the_same_event_however_often_it_comes(shop: Shop) ->
 
 
 def test_every_type_has_a_schema_that_its_data_fits() -> None:
-    assert all(it.data.model_json_schema()["type"] == "object" and it.says for it in EVENT_TYPES.values())
+    assert PAYLOADS.keys() == EVENT_TYPES.keys()
+    assert all(it.model_json_schema()["type"] == "object" for it in PAYLOADS.values())
+    assert all(it.description for it in EVENT_TYPES.values())

@@ -15,8 +15,10 @@ from oms.dynamodb import get_item, put_item, update_item
 from oms.exports import files as s3_files
 from oms.exports import runs, schedules, service, xlsx_file
 from oms.exports.columns import COLUMNS
-from oms.exports.models import Export, Schedule
-from oms.exports.schemas import CreateScheduleRequest, ExportOrdersQuery
+from oms.exports.models import Export
+from oms.exports.schedule_models import Schedule
+from oms.exports.schedule_schemas import CreateScheduleRequest
+from oms.exports.schemas import ExportOrdersQuery
 from oms.orders.models import Order, Shipment
 from oms.settings import settings
 from tests.support.aws_client import aws_client

@@ -141,7 +141,7 @@ def test_integers_of_bodies_say_that_a_fraction_is_refused() -> None:
 
 
 def test_each_type_of_event_is_a_webhook() -> None:
-    from oms.catalogue import EVENT_TYPES
+    from oms.event_types import EVENT_TYPES
 
     assert list(DOCUMENT["webhooks"]) == list(EVENT_TYPES)
     for name, webhook in DOCUMENT["webhooks"].items():

@@ -12,7 +12,7 @@ from bookkeeper import handler as bookkeeper
 from oms import catalogue
 from oms.commands.restore import RULES, NotRestoredError, Restore, Tally, read_plan, restore
 from oms.dynamodb import client, put_item
-from oms.exports.models import Schedule, ScheduleCount
+from oms.exports.schedule_models import Schedule, ScheduleCount
 from oms.settings import settings
 from oms.streams import RESTORED, Change
 from oms.webhooks.models import Replay, Subscription, SubscriptionCount

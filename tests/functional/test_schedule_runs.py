@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from oms import clock
 from oms.dynamodb import get_item, update_item
 from oms.exports import runs, schedules
-from oms.exports.models import Export, Schedule
-from oms.exports.schemas import CreateScheduleRequest
+from oms.exports.models import Export
+from oms.exports.schedule_models import Schedule
+from oms.exports.schedule_schemas import CreateScheduleRequest
 from oms.settings import settings
 from tests.support.aws_calls import intercepted
 from tests.support.database import table

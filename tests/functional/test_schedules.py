@@ -11,7 +11,7 @@ from oms import clock
 from oms.dynamodb import get_item, put_item
 from oms.exports import schedules
 from oms.exports.columns import COLUMNS
-from oms.exports.models import Schedule, ScheduleCount
+from oms.exports.schedule_models import Schedule, ScheduleCount
 from tests.support.aws_calls import intercepted
 from tests.support.database import table
 from tests.support.event_bus import entries_of

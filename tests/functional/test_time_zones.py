@@ -11,8 +11,8 @@ import pytest
 
 from oms import clock, stacks
 from oms.exports import runs, schedules
-from oms.exports.models import Schedule
-from oms.exports.schemas import CreateScheduleRequest
+from oms.exports.schedule_models import Schedule
+from oms.exports.schedule_schemas import CreateScheduleRequest
 from oms.orders.models import Order
 from oms.reports import rebuild
 from oms.settings import settings

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from oms.catalogue import EVENT_TYPES
+from oms.event_types import EVENT_TYPES
 from oms.feed import service as feed
 from oms.orders import events as orders
 from oms.reports import aggregation
@@ -124,7 +124,7 @@ def test_the_aggregator_gets_what_orders_tell_and_which_roles_users_have(prod: S
         "source": ["oms"],
         "detail-type": [{"prefix": "order."}, "user.registered", "user.role_changed"],
     }
-    assert {name for name in EVENT_TYPES if name.startswith("order.")} == {it.name for it in orders.EVENTS}
+    assert {name for name in EVENT_TYPES if name.startswith("order.")} == orders.PAYLOADS.keys()
     assert {"user.registered", "user.role_changed"} <= EVENT_TYPES.keys()
     assert rule["Targets"][0]["Arn"]["Fn::GetAtt"][0][:-8] == "EventsAggregates"
     (mapping,) = (it for name, it in all_mappings(prod) if name == "Aggregator")

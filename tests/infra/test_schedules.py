@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from infra.schedules import daily_at
-from oms.exports import entries, events, runs
+from oms.exports import entries, runs, schedule_events
 from tests.support.template import QUEUE, Synthesized, all_mappings
 
 SCHEDULE, GROUP, ROLE = "AWS::Scheduler::Schedule", "AWS::Scheduler::ScheduleGroup", "AWS::IAM::Role"
@@ -44,7 +44,7 @@ def test_runs_and_looks_come_one_by_one_and_what_fails_comes_again_alone(prod: S
 def test_the_scheduler_hears_of_schedules_that_come_and_go(prod: Synthesized) -> None:
     rule = prod.one("AWS::Events::Rule", "EventsSchedulesRule")
 
-    assert rule["EventPattern"] == {"source": ["oms.internal"], "detail-type": [events.SCHEDULE_LOOK]}
+    assert rule["EventPattern"] == {"source": ["oms.internal"], "detail-type": [schedule_events.LOOK]}
     assert name(rule["Targets"][0]["Arn"]) == LOOKS
 
 

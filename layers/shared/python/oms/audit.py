@@ -6,7 +6,7 @@ None is ever changed or taken away: see `oms.auditing`.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
@@ -16,9 +16,6 @@ from oms.actors import Actor
 from oms.dynamodb import IntegerAttribute, JsonAttribute, StoredItem, put_item, retrying, update_item
 from oms.pages import Index
 from oms.settings import settings
-
-if TYPE_CHECKING:
-    from oms.identity.access import CurrentUser
 
 DENIALS_PER_MINUTE = 100
 DENIED = "access.denied"
@@ -124,7 +121,7 @@ def record_in(table: str, written: AuditEntry) -> None:
     aws.session().client("dynamodb").put_item(TableName=table, Item=written.serialize())
 
 
-def denied(actor: "CurrentUser", *, address: str, target: str) -> None:
+def denied(actor: Actor, *, address: str, target: str) -> None:
     """Records a refusal for lack of a role. Beyond 100 of an actor in a minute they are only counted."""
     at = clock.timestamp(clock.now())
     minute = at[: len("2026-01-31T09:30")] + ":00.000Z"
@@ -152,7 +149,7 @@ def read_in_bulk(actor: Actor, *, address: str, target: str) -> None:
     _READ[actor.id, target] = hour
 
 
-def _listed(actor: "CurrentUser") -> list[Action]:
+def _listed(actor: Actor) -> list[Action]:
     return [
         Denials.listing.set(LISTED),
         Denials.action.set(DENIED),

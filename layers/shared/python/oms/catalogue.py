@@ -1,18 +1,20 @@
-"""All types of events, and which domain derives them from a change of its table."""
+"""Which domain derives events from a change of its table, and what each type of event carries."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from oms import streams
-from oms.errors import InvalidRequestError
-from oms.events import Event, EventType, Internal, TooLargeError
+from oms.events import Event, Internal, TooLargeError
 from oms.exports import events as exports
+from oms.exports import schedule_events
 from oms.identity import events as identity
 from oms.identity.models import without_hashes
 from oms.inventory import events as inventory
+from oms.inventory import stock_events
 from oms.inventory.events import ProductChanged
 from oms.orders import events as orders
-from oms.patterns import matches
 from oms.settings import settings
 from oms.streams import Change, RawItem
 from oms.webhooks import events as webhooks
@@ -20,17 +22,15 @@ from oms.webhooks.models import without_secrets
 
 type Derived = Event[Any] | Internal | ProductChanged
 
-EVENT_TYPES: dict[str, EventType] = {
-    it.name: it for it in (*orders.EVENTS, *inventory.EVENTS, *webhooks.EVENTS, *exports.EVENTS, *identity.EVENTS)
+# Of each type, by its name in `oms.event_types`: what an event of it carries as `data`.
+PAYLOADS: dict[str, type[BaseModel]] = {
+    **orders.PAYLOADS,
+    **inventory.PAYLOADS,
+    **stock_events.PAYLOADS,
+    **webhooks.PAYLOADS,
+    **exports.PAYLOADS,
+    **identity.PAYLOADS,
 }
-
-
-def check_patterns(patterns: Sequence[str], **where: str) -> Sequence[str]:
-    """The patterns, if each means a type that there is. Raises InvalidRequestError at `where`."""
-    for pattern in patterns:
-        if not any(matches([pattern], name) for name in EVENT_TYPES):
-            raise InvalidRequestError.at(f"{pattern!r} is no type of event; see /event-catalogue", **where)
-    return patterns
 
 
 def events_of(change: Change) -> list[Derived]:
@@ -66,8 +66,8 @@ def shown(raw: RawItem) -> RawItem:
 
 _DERIVING: dict[str, Callable[[Change], Any]] = {
     settings().orders_table: orders.events_of,
-    settings().inventory_table: inventory.events_of,
+    settings().inventory_table: lambda change: [*inventory.events_of(change), *stock_events.events_of(change)],
     settings().identity_table: identity.events_of,
     settings().webhooks_table: webhooks.events_of,
-    settings().reports_table: exports.events_of,
+    settings().reports_table: lambda change: [*exports.events_of(change), *schedule_events.events_of(change)],
 }

@@ -99,16 +99,6 @@ class Internal:
         return json.dumps(dict(self.content))
 
 
-@dataclass(frozen=True)
-class EventType:
-    """A kind of event. `says` is for those who choose what to subscribe to."""
-
-    name: str
-    data: type[BaseModel]
-    says: str
-    for_admins: bool = False
-
-
 def event_id(event_type: str, occurred_at: str, *origin: str | int) -> str:
     """24 characters: 8 for the second in which it occurred, 16 of a hash of what it was derived from and its type.
 

@@ -11,7 +11,7 @@ from oms import aws, clock
 from oms.dynamodb import get_item
 from oms.exports import expressions
 from oms.exports.expressions import Rate
-from oms.exports.models import Schedule
+from oms.exports.schedule_models import Schedule
 from oms.settings import settings
 
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html

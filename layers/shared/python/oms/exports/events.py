@@ -1,27 +1,23 @@
 """What is told of exports: to their worker that there is something to do, to everybody that one is ready, to the
-notifier whom to mail of it. And of schedules: to their worker that one has come or gone.
+notifier whom to mail of it.
 """
 
-from oms.events import Event, EventActor, EventType, Internal, event_id
+from oms.events import Event, EventActor, Internal, event_id
 from oms.exports.models import CANCELLED, DONE, Export
 from oms.exports.schemas import ReportReadyData
 from oms.streams import Change
 
-READY = EventType("report.ready", ReportReadyData, "An export is done, and its file can be fetched")
-EVENTS = [READY]
+READY = "report.ready"
+PAYLOADS = {READY: ReportReadyData}
 
 # To the worker: look at this export. What there is to do, the export itself says.
 LOOK = "export.look"
-# To the worker of schedules: look at this one. And to the notifier: that a user is to be told of an export.
-SCHEDULE_LOOK, MAIL = "schedule.look", "report.mail"
+# To the notifier: that a user is to be told of an export.
+MAIL = "report.mail"
 
 
 def events_of(change: Change) -> list[Event[ReportReadyData] | Internal]:
-    """What a change of the reports table asks to be told."""
-    if (change.new or change.old or {})["kind"]["S"] == "schedule":
-        # What a run moves in it is nobody's business.
-        is_edge = change.new is None or change.old is None
-        return [Internal(SCHEDULE_LOOK, {"schedule": change.keys["sk"]["S"]})] if is_edge else []
+    """What a change of an export asks to be told."""
     if change.new is None or change.new["kind"]["S"] != "export":
         return []
     export = Export.from_raw_data(change.new)
@@ -36,8 +32,8 @@ def events_of(change: Change) -> list[Event[ReportReadyData] | Internal]:
 def _ready(export: Export) -> Event[ReportReadyData]:
     at = str(export.finished_at)
     return Event(
-        id=event_id(READY.name, at, export.id, export.version),
-        type=READY.name,
+        id=event_id(READY, at, export.id, export.version),
+        type=READY,
         occurred_at=at,
         sequence=export.version,
         actor=EventActor(id=export.created_by, role=export.created_by_role),

@@ -1,7 +1,6 @@
-"""Exports and their schedules in the reports table.
+"""Exports in the reports table.
 
-Keys: `export#E`/`export`, `recent#<hash>`/`recent`, `unfinished#<owner>`/`unfinished`, `schedules`/<S>,
-`schedules#count`/`count`.
+Keys: `export#E`/`export`, `recent#<hash>`/`recent`, `unfinished#<owner>`/`unfinished`.
 """
 
 from pynamodb.attributes import (
@@ -116,39 +115,3 @@ class UnfinishedExports(ExportItem, discriminator="unfinished"):
     @staticmethod
     def key(owner: str) -> tuple[str, str]:
         return f"unfinished#{owner}", "unfinished"
-
-
-# The partition that has all schedules.
-SCHEDULES = "schedules"
-
-
-class Schedule(ExportItem, discriminator="schedule"):
-    """That an export is made again and again, and who is mailed of it: `recipients` are ids of users.
-
-    Each run takes up where the one before ended: `covered_until` moves in the transaction that stores a run's export.
-    """
-
-    id = UnicodeAttribute()
-    report = UnicodeAttribute()
-    expression = UnicodeAttribute()
-    recipients = ListAttribute(of=UnicodeAttribute)
-    format = UnicodeAttribute(null=True)
-    bom = BooleanAttribute(null=True)
-    columns = ListAttribute(of=UnicodeAttribute, null=True)
-    covered_until = UnicodeAttribute()
-    created_at = UnicodeAttribute()
-    created_by = UnicodeAttribute()
-
-    @staticmethod
-    def key(schedule_id: str) -> tuple[str, str]:
-        return SCHEDULES, schedule_id
-
-
-class ScheduleCount(ExportItem, discriminator="schedule-count"):
-    """How many schedules there are: it moves with them, and never past the limit."""
-
-    n = IntegerAttribute(default=0)
-
-    @staticmethod
-    def key() -> tuple[str, str]:
-        return f"{SCHEDULES}#count", "count"

@@ -14,7 +14,8 @@ from oms.actors import System
 from oms.dynamodb import TryAgainError, failed, get_item, retrying, transaction
 from oms.errors import TooManyExportsError
 from oms.exports import entries, service, unfinished
-from oms.exports.models import Export, Schedule
+from oms.exports.models import Export
+from oms.exports.schedule_models import Schedule
 from oms.exports.service import Shape
 from oms.idempotency import keyed_id
 from oms.settings import settings

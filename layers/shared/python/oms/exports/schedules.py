@@ -11,8 +11,8 @@ from oms.dynamodb import failed, get_item, retrying, transaction
 from oms.errors import InvalidRequestError, NotFoundError, TooManySchedulesError
 from oms.exports import expressions
 from oms.exports.expressions import ExpressionError
-from oms.exports.models import SCHEDULES, Schedule, ScheduleCount
-from oms.exports.schemas import CreateScheduleRequest
+from oms.exports.schedule_models import SCHEDULES, Schedule, ScheduleCount
+from oms.exports.schedule_schemas import CreateScheduleRequest
 from oms.exports.service import Shape
 from oms.pages import Page, Range, table_page
 

@@ -1,15 +1,14 @@
 """What the routes of exports take and give."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from oms.exports.columns import COLUMNS
-from oms.exports.models import Export, Schedule
+from oms.exports.models import Export
 from oms.orders.filters import OrderFilters, OrderStatuses
 from oms.orders.states import OrderStatus
-from oms.schemas import BEFORE, SINCE, EmailAddress, From, NextCursor, Request, Response, Span, Timestamp, To
+from oms.schemas import BEFORE, SINCE, From, NextCursor, Request, Response, Span, Timestamp, To
 
 type ExportReport = Annotated[
     Literal["orders", "inventory", "sales"],
@@ -41,9 +40,11 @@ ColumnNames = Annotated[
 type Format = Annotated[
     Literal["csv", "xlsx"], Field(description="The format of a file: CSV, or a workbook with typed cells.")
 ]
-_FORMAT = "The format of the file: `xlsx` is a workbook with typed cells. If it is not sent, the file is CSV."
-_BOM = "Whether a CSV begins with a byte-order mark, which Excel needs to read UTF-8. If it is not sent, it has none."
-_COLUMNS = (
+FORMAT_TEXT = "The format of the file: `xlsx` is a workbook with typed cells. If it is not sent, the file is CSV."
+BOM_TEXT = (
+    "Whether a CSV begins with a byte-order mark, which Excel needs to read UTF-8. If it is not sent, it has none."
+)
+COLUMNS_TEXT = (
     "The columns of the file in this order, separated by commas. If it is not sent, they are the report's default. "
     "Orders have more of them on request, for fulfilment: e-mail, shipping address, note, carrier and tracking."
 )
@@ -65,15 +66,15 @@ class CreateExportRequest(Span, Request):
     gzip: bool = Field(
         False, description="Whether the file is compressed. If it is not sent, it is plain CSV.", examples=[False]
     )
-    format: Format | None = Field(None, description=_FORMAT, examples=["xlsx"])
-    bom: bool | None = Field(None, description=_BOM, examples=[False])
-    columns: ColumnNames | None = Field(None, description=_COLUMNS)
+    format: Format | None = Field(None, description=FORMAT_TEXT, examples=["xlsx"])
+    bom: bool | None = Field(None, description=BOM_TEXT, examples=[False])
+    columns: ColumnNames | None = Field(None, description=COLUMNS_TEXT)
 
 
 class ExportOrdersQuery(OrderFilters):
-    format: Format | None = Field(None, description=_FORMAT, examples=["xlsx"])
-    bom: bool | None = Field(None, description=_BOM, examples=[False])
-    columns: ColumnNames | None = Field(None, description=_COLUMNS)
+    format: Format | None = Field(None, description=FORMAT_TEXT, examples=["xlsx"])
+    bom: bool | None = Field(None, description=BOM_TEXT, examples=[False])
+    columns: ColumnNames | None = Field(None, description=COLUMNS_TEXT)
 
 
 class ExportFilters(Response):
@@ -135,67 +136,6 @@ class ExportPage(Response):
     """A page of exports, newest first."""
 
     items: list[ExportResponse] = Field(description="The exports of this page, without URLs.")
-    next_cursor: NextCursor
-
-
-class CreateScheduleRequest(Request):
-    """An export to make regularly."""
-
-    report: ExportReport = Field(description="What to export.", examples=["sales"])
-    schedule: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
-        description="When to run, in UTC: `rate(1 day)` or `cron(30 6 * * ? *)` as in EventBridge Scheduler, at most"
-        " once an hour.",
-        examples=["rate(1 day)"],
-    )
-    recipients: list[EmailAddress] = Field(
-        min_length=1,
-        max_length=20,
-        description="The e-mail addresses of managers and admins who are mailed when an export is ready.",
-        examples=[["manager@demo.example"]],
-    )
-    format: Format | None = Field(None, description=_FORMAT, examples=["xlsx"])
-    bom: bool | None = Field(None, description=_BOM, examples=[False])
-    columns: ColumnNames | None = Field(None, description=_COLUMNS)
-
-
-class ScheduleResponse(Response):
-    """An export that is made regularly."""
-
-    id: str = Field(description="The id of the schedule.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
-    report: ExportReport = Field(description="What is exported.")
-    schedule: str = Field(description="When it runs, in UTC.", examples=["rate(1 day)"])
-    recipients: list[str] = Field(
-        description="Who is mailed: those who are active managers or admins when an export is ready.",
-        examples=[["manager@demo.example"]],
-    )
-    format: Format = Field(description="The format of the files.")
-    bom: bool = Field(description="Whether a CSV begins with a byte-order mark.", examples=[False])
-    columns: list[str] = Field(description="The columns of the files.", examples=[["order_number", "sku", "quantity"]])
-    covered_until: Timestamp = Field(description="The end of the latest export; the next one continues from there.")
-    created_at: Timestamp = Field(description="When it was created.")
-    created_by: str = Field(description="The user who created it.", examples=["YVT65M7QNAW9TXAQ7PHA"])
-
-    @classmethod
-    def of(cls, schedule: Schedule, addresses: Mapping[str, str]) -> Self:
-        """`addresses` by the ids of users."""
-        return cls(
-            id=schedule.id,
-            report=cast(ExportReport, schedule.report),
-            schedule=schedule.expression,
-            recipients=[addresses[str(it)] for it in schedule.recipients if str(it) in addresses],
-            format=cast(Format, schedule.format or "csv"),
-            bom=bool(schedule.bom),
-            columns=COLUMNS[schedule.report].chosen(schedule.columns),
-            covered_until=schedule.covered_until,
-            created_at=schedule.created_at,
-            created_by=schedule.created_by,
-        )
-
-
-class SchedulePage(Response):
-    """A page of schedules."""
-
-    items: list[ScheduleResponse] = Field(description="The schedules of this page.")
     next_cursor: NextCursor
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Protocol, Self
 
 from pynamodb.exceptions import CancellationReason, TransactWriteError
 
@@ -18,7 +18,7 @@ from oms.exports import files, unfinished
 from oms.exports.columns import COLUMNS
 from oms.exports.formats import XLSX
 from oms.exports.models import CANCELLED, DONE, EXPORTS, FAILED, LISTED, UNFINISHED, WAITING, Export, RecentExport
-from oms.exports.schemas import CreateExportRequest, CreateScheduleRequest, ExportOrdersQuery
+from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery
 from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
 from oms.pages import Page, Range, merged_page
 
@@ -36,6 +36,17 @@ type Link = tuple[str, str] | tuple[None, None]
 _SALES, MOST_SALES = timedelta(days=30), timedelta(days=366)
 
 
+class FileOptions(Protocol):
+    """What a request says of the file that it wants."""
+
+    @property
+    def format(self) -> str | None: ...
+    @property
+    def bom(self) -> bool | None: ...
+    @property
+    def columns(self) -> Sequence[str] | None: ...
+
+
 @dataclass(frozen=True)
 class Shape:
     """How the file of an export is to be: its format, and which columns it has; None stands for the default."""
@@ -46,7 +57,7 @@ class Shape:
     columns: Sequence[str] | None = None
 
     @classmethod
-    def of(cls, request: CreateExportRequest | ExportOrdersQuery | CreateScheduleRequest) -> Self:
+    def of(cls, request: FileOptions) -> Self:
         """Exports of GET and of schedules are not compressed."""
         gzip = request.gzip if isinstance(request, CreateExportRequest) else False
         return cls(gzip, request.format, request.bom, request.columns)

@@ -1,10 +1,10 @@
 """What other systems learn of accounts: ids, roles and locks, and never an address or a name."""
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from oms import clock
 from oms.actors import System
-from oms.events import Event, EventActor, EventType, Internal, event_id
+from oms.events import Event, EventActor, Internal, event_id
 from oms.identity.models import Changed, Counter, MailRequest, User
 from oms.schemas import Response, Timestamp, at_second
 from oms.streams import Change
@@ -25,11 +25,14 @@ class UserLockedData(Response):
     locked_until: Timestamp = Field(description="When the account can log in again.")
 
 
-REGISTERED = EventType("user.registered", UserEventData, "An account was opened", for_admins=True)
-ROLE_CHANGED = EventType("user.role_changed", UserEventData, "A user has another role", for_admins=True)
-STATUS_CHANGED = EventType("user.status_changed", UserEventData, "A user was disabled or enabled", for_admins=True)
-LOCKED = EventType("user.locked", UserLockedData, "An account was locked, after wrong passwords", for_admins=True)
-EVENTS = [REGISTERED, ROLE_CHANGED, STATUS_CHANGED, LOCKED]
+REGISTERED, ROLE_CHANGED, STATUS_CHANGED = "user.registered", "user.role_changed", "user.status_changed"
+LOCKED = "user.locked"
+PAYLOADS: dict[str, type[BaseModel]] = {
+    REGISTERED: UserEventData,
+    ROLE_CHANGED: UserEventData,
+    STATUS_CHANGED: UserEventData,
+    LOCKED: UserLockedData,
+}
 
 MAIL_REQUESTED = "mail.requested"
 PASSWORD_MAIL = "password.mail"  # noqa: S105 - the type of a message
@@ -66,8 +69,8 @@ def _user_events(change: Change, user: User) -> list[Event[UserEventData]]:
     by = _changed_by(change, user)
     return [
         Event(
-            id=event_id(it.name, by.at, user.pk, user.version),
-            type=it.name,
+            id=event_id(it, by.at, user.pk, user.version),
+            type=it,
             occurred_at=by.at,
             sequence=user.version,
             actor=EventActor(id=by.actor_id, role=by.actor_role),
@@ -101,8 +104,8 @@ def _lock_events(change: Change, counter: Counter) -> list[Event[UserLockedData]
         return []
     return [
         Event(
-            id=event_id(LOCKED.name, counter.locked_at, counter.pk, counter.locked_until),
-            type=LOCKED.name,
+            id=event_id(LOCKED, counter.locked_at, counter.pk, counter.locked_until),
+            type=LOCKED,
             occurred_at=counter.locked_at,
             sequence=counter.locked_until,
             actor=EventActor(id=System().id, role=System().role),

@@ -8,7 +8,6 @@ from pydantic import Field
 from oms.inventory.facts import Units
 from oms.inventory.models import CheckRun, ProductDrift
 from oms.inventory.schemas import UnitsChange
-from oms.inventory.stock_repair import Repair
 from oms.schemas import ProductId, Request, Response, Timestamp
 
 type StockCheckStatus = Annotated[Literal["running", "done", "failed"], Field(description="How far a stock check is.")]
@@ -136,18 +135,6 @@ class StockRepairResponse(Response):
     available: UnitsChange = Field(description="The units that can be ordered.")
     reserved: UnitsChange = Field(description="The units in orders.")
     repaired_at: Timestamp | None = Field(description="When it was repaired; null with `dry_run`.")
-
-    @classmethod
-    def of(cls, repair: Repair, *, dry_run: bool) -> "StockRepairResponse":
-        return cls(
-            product_id=repair.product_id,
-            check_id=repair.run_id,
-            dry_run=dry_run,
-            version=repair.version,
-            available=UnitsChange(before=repair.before.available, after=repair.after.available),
-            reserved=UnitsChange(before=repair.before.reserved, after=repair.after.reserved),
-            repaired_at=repair.repaired_at,
-        )
 
 
 def _units_drift(stored: int, expected: int) -> UnitsDrift:

@@ -1,12 +1,12 @@
 """What inventory routes take and give."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from oms import texts
-from oms.inventory.models import Movement, Product, StockItem
-from oms.money import CurrencyCode, Money, MoneyText, to_text
+from oms.inventory.models import Movement, StockItem
+from oms.money import CurrencyCode, Money, MoneyText
 from oms.schemas import (
     AnyOf,
     Flag,
@@ -21,7 +21,6 @@ from oms.schemas import (
     VisibleText,
     whole_number,
 )
-from oms.settings import settings
 
 MAX_UNITS = 10**9
 
@@ -226,38 +225,6 @@ class ManagedProductResponse(ProductResponse):
     low_stock_threshold: int | None = Field(
         description="At this number of available units or fewer the product is low; null: never.", examples=[5]
     )
-
-
-def product_response(product: Product, stock: StockItem) -> ProductResponse:
-    """A product as customers see it."""
-    return ProductResponse(**_seen_by_all(product, stock))
-
-
-def managed_product_response(product: Product, stock: StockItem) -> ManagedProductResponse:
-    return ManagedProductResponse(
-        **_seen_by_all(product, stock),
-        reserved=stock.reserved,
-        on_hand=stock.available + stock.reserved,
-        low_stock_threshold=stock.low_stock_threshold,
-    )
-
-
-def _seen_by_all(product: Product, stock: StockItem) -> dict[str, Any]:
-    return {
-        "id": product.id,
-        "sku": product.sku,
-        "name": product.name,
-        "description": product.description,
-        "category": product.category,
-        "price": to_text(product.price),
-        "currency": settings().currency,
-        "attributes": product.attributes,
-        "status": product.status,
-        "available": stock.available,
-        "version": product.version,
-        "created_at": product.created_at,
-        "updated_at": product.updated_at,
-    }
 
 
 class ProductPage(Response):

@@ -5,15 +5,13 @@ No item holds what a mail says, or where it went.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
 
 from oms.dynamodb import IntegerAttribute, StoredItem
+from oms.identity.models import User
 from oms.settings import settings
-
-if TYPE_CHECKING:
-    from oms.identity.models import User
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Notice:
     cause: str
     purpose: str
     user_id: str
-    content: "Callable[[User], Content | None]" = field(repr=False)
+    content: Callable[[User], Content | None] = field(repr=False)
     bounds: tuple[Bound, ...] = ()
 
 

@@ -1,22 +1,22 @@
 """What other systems learn of an order: that it was placed, and each move."""
 
-from oms.events import Event, EventActor, EventType, event_id
+from oms.events import Event, EventActor, event_id
 from oms.orders.models import Order
-from oms.orders.schemas import OrderResponse, order_response
+from oms.orders.schemas import OrderResponse
 from oms.orders.states import OrderStatus
+from oms.orders.views import order_response
 from oms.streams import Change
 
-_SAYS = {
-    OrderStatus.PENDING: ("created", "An order was placed; its stock is reserved"),
-    OrderStatus.CONFIRMED: ("confirmed", "The merchant has confirmed an order"),
-    OrderStatus.SHIPPED: ("shipped", "An order has left the house"),
-    OrderStatus.DELIVERED: ("delivered", "An order has reached its customer"),
-    OrderStatus.CANCELLED: ("cancelled", "An order was cancelled; its stock is available again"),
-    OrderStatus.EXPIRED: ("expired", "A pending order was not confirmed in time; its stock is available again"),
-    OrderStatus.RETURNED: ("returned", "An order has come back"),
+_NAMES = {
+    OrderStatus.PENDING: "order.created",
+    OrderStatus.CONFIRMED: "order.confirmed",
+    OrderStatus.SHIPPED: "order.shipped",
+    OrderStatus.DELIVERED: "order.delivered",
+    OrderStatus.CANCELLED: "order.cancelled",
+    OrderStatus.EXPIRED: "order.expired",
+    OrderStatus.RETURNED: "order.returned",
 }
-_NAMES = {status: f"order.{word}" for status, (word, _) in _SAYS.items()}
-EVENTS = [EventType(_NAMES[status], OrderResponse, says) for status, (_, says) in _SAYS.items()]
+PAYLOADS = dict.fromkeys(_NAMES.values(), OrderResponse)
 
 
 def events_of(change: Change) -> list[Event[OrderResponse]]:

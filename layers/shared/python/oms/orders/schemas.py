@@ -1,6 +1,6 @@
 """What order routes take and give."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -14,7 +14,7 @@ from pydantic import (
 from oms import texts
 from oms.money import CurrencyCode, Money, MoneyText, TotalMoney, to_text
 from oms.orders.filters import OrderFilters
-from oms.orders.models import HistoryEntry, Line, Order
+from oms.orders.models import HistoryEntry, Line
 from oms.orders.states import OrderStatus
 from oms.schemas import (
     NextCursor,
@@ -25,11 +25,6 @@ from oms.schemas import (
     Timestamp,
     VisibleText,
 )
-from oms.settings import settings
-
-if TYPE_CHECKING:
-    from oms.identity.models import User
-    from oms.orders.pricing import Quote
 
 MAX_LINES = 90
 
@@ -265,42 +260,6 @@ class ManagedOrderResponse(OrderResponse):
     customer: CustomerResponse | None = Field(description="Who placed it; null if the account no longer exists.")
 
 
-def order_response(order: Order) -> OrderResponse:
-    """An order as its customer sees it."""
-    return OrderResponse(**_seen_by_all(order))
-
-
-def managed_order_response(order: Order, customer: "User | None") -> ManagedOrderResponse:
-    shown = (
-        CustomerResponse(email=customer.email, first_name=customer.first_name, last_name=customer.last_name)
-        if customer
-        else None
-    )
-    return ManagedOrderResponse(**_seen_by_all(order), customer=shown)
-
-
-def _seen_by_all(order: Order) -> dict[str, Any]:
-    return {
-        "id": order.id,
-        "number": order.number,
-        "status": OrderStatus(order.status),
-        "customer_id": order.customer_id,
-        "items": [LineResponse.of(line) for line in order.lines],
-        "subtotal": to_text(order.subtotal),
-        "shipping_cost": to_text(order.shipping_cost),
-        "total": to_text(order.total),
-        "currency": order.currency,
-        "shipping_address": AddressResponse(**order.shipping_address) if order.shipping_address else None,
-        "note": order.note,
-        "created_at": order.created_at,
-        "updated_at": order.updated_at,
-        "expires_at": order.expires_at,
-        "version": order.version,
-        "shipment": ShipmentResponse.model_validate(order.shipment, from_attributes=True) if order.shipment else None,
-        "cancel_reason": order.cancel_reason,
-    }
-
-
 class OrderPage(Response):
     """A page of orders, newest first."""
 
@@ -362,21 +321,6 @@ class QuoteResponse(Response):
     order_value: ValueLimitResponse | None = Field(
         description="Set if the goods are worth more than the customer may order at once."
     )
-
-    @classmethod
-    def of(cls, quote: "Quote") -> "QuoteResponse":
-        return cls(
-            items=[LineResponse.of(draft.line()) for draft in quote.priced.drafts],
-            subtotal=to_text(quote.priced.subtotal),
-            shipping_cost=to_text(quote.priced.shipping_cost),
-            total=to_text(quote.priced.total),
-            currency=settings().currency,
-            shortfalls=[
-                ShortfallResponse(product_id=draft.product_id, requested=draft.quantity, available=available)
-                for draft, available in quote.short
-            ],
-            **quote.excess.members(),
-        )
 
 
 class HistoryEntryResponse(Response):

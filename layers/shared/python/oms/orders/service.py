@@ -17,9 +17,10 @@ from oms.orders.models import BY_CREATED, BY_CUSTOMER, OPEN_ORDERS, Order, creat
 from oms.orders.offers import Offer, OfferCache
 from oms.orders.pricing import Draft, Priced, Quote, implied_by_settings, merge, price
 from oms.orders.refusals import refusal
-from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery, QuoteResponse
+from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery
 from oms.orders.states import OPEN, OrderStatus, stock_effect
 from oms.orders.transitions import Origin, cause_of, stock_actions
+from oms.orders.views import quote_response
 from oms.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
 from oms.rate_limits import Window
 from oms.settings import settings
@@ -158,7 +159,7 @@ def _within_expected_total(priced: Priced, request: CreateOrderRequest, buyer: B
     raise PriceChangedError(
         f"The order costs {now} now, and expected_total is {seen}. Show the customer the new quote, and order again "
         "with its total.",
-        extra={"quote": QuoteResponse.of(quote).model_dump(mode="json")},
+        extra={"quote": quote_response(quote).model_dump(mode="json")},
     )
 
 

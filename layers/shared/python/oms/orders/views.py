@@ -1,11 +1,25 @@
-"""How orders are shown: customers see their own, managers and admins also who bought."""
+"""How orders and quotes are shown: customers see their own, managers and admins also who bought."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from oms.dynamodb import batch_get
 from oms.identity.models import User, user_key
+from oms.money import to_text
 from oms.orders.models import Order
-from oms.orders.schemas import OrderResponse, managed_order_response, order_response
+from oms.orders.pricing import Quote
+from oms.orders.schemas import (
+    AddressResponse,
+    CustomerResponse,
+    LineResponse,
+    ManagedOrderResponse,
+    OrderResponse,
+    QuoteResponse,
+    ShipmentResponse,
+    ShortfallResponse,
+)
+from oms.orders.states import OrderStatus
+from oms.settings import settings
 
 
 class View:
@@ -31,3 +45,54 @@ class View:
             return order_response(order)
         self.look_up([order])
         return managed_order_response(order, self._customers[order.customer_id])
+
+
+def order_response(order: Order) -> OrderResponse:
+    """An order as its customer sees it."""
+    return OrderResponse(**_seen_by_all(order))
+
+
+def managed_order_response(order: Order, customer: User | None) -> ManagedOrderResponse:
+    shown = (
+        CustomerResponse(email=customer.email, first_name=customer.first_name, last_name=customer.last_name)
+        if customer
+        else None
+    )
+    return ManagedOrderResponse(**_seen_by_all(order), customer=shown)
+
+
+def _seen_by_all(order: Order) -> dict[str, Any]:
+    return {
+        "id": order.id,
+        "number": order.number,
+        "status": OrderStatus(order.status),
+        "customer_id": order.customer_id,
+        "items": [LineResponse.of(line) for line in order.lines],
+        "subtotal": to_text(order.subtotal),
+        "shipping_cost": to_text(order.shipping_cost),
+        "total": to_text(order.total),
+        "currency": order.currency,
+        "shipping_address": AddressResponse(**order.shipping_address) if order.shipping_address else None,
+        "note": order.note,
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+        "expires_at": order.expires_at,
+        "version": order.version,
+        "shipment": ShipmentResponse.model_validate(order.shipment, from_attributes=True) if order.shipment else None,
+        "cancel_reason": order.cancel_reason,
+    }
+
+
+def quote_response(quote: Quote) -> QuoteResponse:
+    return QuoteResponse(
+        items=[LineResponse.of(draft.line()) for draft in quote.priced.drafts],
+        subtotal=to_text(quote.priced.subtotal),
+        shipping_cost=to_text(quote.priced.shipping_cost),
+        total=to_text(quote.priced.total),
+        currency=settings().currency,
+        shortfalls=[
+            ShortfallResponse(product_id=draft.product_id, requested=draft.quantity, available=available)
+            for draft, available in quote.short
+        ],
+        **quote.excess.members(),
+    )

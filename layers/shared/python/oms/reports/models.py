@@ -7,7 +7,10 @@
 from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
 
 from oms.dynamodb import IntegerAttribute, JsonAttribute, StoredItem
+from oms.pages import Index
 from oms.settings import settings
+
+LISTED = Index(settings().reports_table, "listed", "listing", "created_key")
 
 
 class ReportItem(StoredItem):

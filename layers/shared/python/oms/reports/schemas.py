@@ -2,20 +2,12 @@
 
 import re
 from datetime import date
-from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from oms import money
 from oms.money import CurrencyCode, MoneyText
 from oms.schemas import NextCursor, Response
-from oms.settings import settings
-
-if TYPE_CHECKING:
-    from oms.inventory.models import StockItem
-    from oms.reports.sales import Sales
-    from oms.reports.stock_report import StockReport
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -40,16 +32,6 @@ class ScarceProductResponse(Response):
     available: int = Field(description="Units that can be ordered.", examples=[3])
     low_stock_threshold: int | None = Field(description="At this number of units or fewer it is low.", examples=[5])
 
-    @classmethod
-    def of(cls, stock: "StockItem") -> Self:
-        return cls(
-            product_id=stock.product_id,
-            sku=stock.sku,
-            name=stock.name,
-            available=stock.available,
-            low_stock_threshold=stock.low_stock_threshold,
-        )
-
 
 class InventoryReport(Response):
     """The stock of the products on sale."""
@@ -58,23 +40,6 @@ class InventoryReport(Response):
     totals: InventoryTotals = Field(description="Sums over all products on sale.")
     low: list[ScarceProductResponse] = Field(description="At most 100 products that are low; `totals` counts all.")
     out: list[ScarceProductResponse] = Field(description="At most 100 products that are out; `totals` counts all.")
-
-    @classmethod
-    def of(cls, report: "StockReport") -> Self:
-        totals = report.totals
-        return cls(
-            currency=settings().currency,
-            totals=InventoryTotals(
-                products=totals["products"],
-                on_hand=totals["on_hand"],
-                reserved=totals["reserved"],
-                value=money.to_text(totals["value"]),
-                low=totals["low"],
-                out=totals["out"],
-            ),
-            low=[ScarceProductResponse.of(it) for it in report.low],
-            out=[ScarceProductResponse.of(it) for it in report.out],
-        )
 
 
 def _day(text: Any) -> date:
@@ -170,29 +135,3 @@ class SalesReport(Response):
         description="By product with a `limit`: send it as `cursor` to get the next page; null at the end.",
         examples=["eyJwIjoiNyJ9"],
     )
-
-    @classmethod
-    def of(cls, sales: "Sales", next_cursor: str | None) -> Self:
-        totals = sales.totals
-        # `round` takes the even one of two that are as near.
-        average = round(Fraction(totals["revenue"], totals["orders"])) if totals["orders"] else 0
-        return cls(
-            from_=sales.start.isoformat(),
-            to=sales.end.isoformat(),
-            currency=settings().currency,
-            totals=SalesTotals(
-                orders=totals["orders"],
-                units=totals["units"],
-                revenue=money.to_text(totals["revenue"]),
-                shipping=money.to_text(totals["shipping"]),
-                average_order_value=money.to_text(average),
-                cancelled=totals["cancelled"],
-                returned=totals["returned"],
-                pending=totals["pending"],
-            ),
-            series=[
-                SalesEntry(key=key, orders=it["orders"], units=it["units"], revenue=money.to_text(it["revenue"]))
-                for key, it in sales.series
-            ],
-            next_cursor=next_cursor,
-        )

@@ -1,15 +1,9 @@
 """The statistics as they are answered."""
 
-from collections.abc import Mapping
-from typing import Self
-
 from pydantic import Field
 
-from oms import money
 from oms.money import CurrencyCode, MoneyText
-from oms.reports.statistics import MONTH, WEEK, QueueState, Statistics
 from oms.schemas import Response
-from oms.settings import settings
 
 
 class UserCounts(Response):
@@ -61,10 +55,6 @@ class QueueResponse(Response):
     in_flight: int | None = Field(description="Messages in processing; null for a poison queue.", examples=[0])
     dead_letters: int = Field(description="Messages that failed for good and wait for an operator.", examples=[0])
 
-    @classmethod
-    def of(cls, queue: QueueState) -> Self:
-        return cls(name=queue.name, waiting=queue.waiting, in_flight=queue.in_flight, dead_letters=queue.dead_letters)
-
 
 class StatisticsResponse(Response):
     """Figures of the whole system. Totals lag by seconds."""
@@ -77,27 +67,3 @@ class StatisticsResponse(Response):
     revenue: RevenueTotals = Field(description="Revenue of the last days.")
     deliveries: DeliveryCounts = Field(description="Attempts to deliver events.")
     queues: list[QueueResponse] = Field(description="The queues, by name.")
-
-    @classmethod
-    def of(cls, statistics: Statistics) -> Self:
-        revenue = {days: money.to_text(amount) for days, amount in statistics.revenue.items()}
-        return cls(
-            users=UserCounts(**_counts(UserCounts, statistics.users)),
-            products=statistics.stock.get("products", 0),
-            low_stock=statistics.stock.get("low", 0),
-            out_of_stock=statistics.stock.get("out", 0),
-            orders=OrderCounts(**_counts(OrderCounts, statistics.orders)),
-            revenue=RevenueTotals(
-                currency=settings().currency,
-                today=revenue[1],
-                last_7_days=revenue[WEEK],
-                last_30_days=revenue[MONTH],
-            ),
-            deliveries=DeliveryCounts(**_counts(DeliveryCounts, statistics.attempts)),
-            queues=[QueueResponse.of(it) for it in statistics.queues],
-        )
-
-
-def _counts(model: type[Response], found: Mapping[str, int]) -> dict[str, int]:
-    """What there is none of may be missing in what was found."""
-    return {name: found.get(name, 0) for name in model.model_fields}

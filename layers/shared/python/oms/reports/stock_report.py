@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from oms.dynamodb import Key, batch_get
-from oms.exports.models import LISTED
 from oms.inventory.bands import Band, band
 from oms.inventory.models import StockItem
 from oms.pages import Range, merged_page
 from oms.reports import stock_sums, sums
+from oms.reports.models import LISTED
 from oms.reports.order_sums import SHARDS
 
 MOST_LISTED = 100

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from oms.catalogue import EVENT_TYPES
 from oms.dynamodb import batch_get, query_raw
+from oms.event_types import EVENT_TYPES
 from oms.identity.models import User, user_key
 from oms.pages import HIGHEST, LOWEST
 from oms.patterns import matches

@@ -2,14 +2,13 @@
 
 from oms import clock
 from oms.actors import Actor
-from oms.events import Event, EventActor, EventType, event_id
+from oms.events import Event, EventActor, event_id
 from oms.streams import Change
 from oms.webhooks.models import Subscription
 from oms.webhooks.schemas import WebhookData
 
-DISABLED = EventType("webhook.disabled", WebhookData, "A webhook failed for days, or its receiver answered 410")
-TEST = EventType("webhook.test", WebhookData, "Somebody asked for it, to see it arrive; sent to that webhook alone")
-EVENTS = [DISABLED, TEST]
+DISABLED, TEST = "webhook.disabled", "webhook.test"
+PAYLOADS = {DISABLED: WebhookData, TEST: WebhookData}
 
 
 def events_of(change: Change) -> list[Event[WebhookData]]:
@@ -22,8 +21,8 @@ def events_of(change: Change) -> list[Event[WebhookData]]:
         return []
     return [
         Event(
-            id=event_id(DISABLED.name, subscription.updated_at, subscription.id, subscription.version),
-            type=DISABLED.name,
+            id=event_id(DISABLED, subscription.updated_at, subscription.id, subscription.version),
+            type=DISABLED,
             occurred_at=subscription.updated_at,
             sequence=subscription.version,
             actor=EventActor(id=subscription.updated_by, role=subscription.updated_by_role),
@@ -36,8 +35,8 @@ def new_test(subscription: Subscription, *, by: Actor) -> Event[WebhookData]:
     """An event of its own for each time that it is asked for."""
     at = clock.timestamp(clock.now())
     return Event(
-        id=event_id(TEST.name, at, subscription.id, clock.random_id()),
-        type=TEST.name,
+        id=event_id(TEST, at, subscription.id, clock.random_id()),
+        type=TEST,
         occurred_at=at,
         sequence=subscription.version,
         actor=EventActor(id=by.id, role=by.role),

@@ -118,7 +118,7 @@ def _stretch(replay: Replay) -> tuple[list[Delivery], str | None]:
 
 def _is_wanted(delivery: Delivery, replay: Replay) -> bool:
     """What is pending and was not attempted yet is on its way anyway. A test was of its moment."""
-    if delivery.event_type == TEST.name:
+    if delivery.event_type == TEST:
         return False
     if delivery.status == "pending":
         return delivery.made > 0

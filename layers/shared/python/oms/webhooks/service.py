@@ -11,9 +11,9 @@ from pynamodb.expressions.update import Action
 
 from oms import audit, clock
 from oms.actors import Actor
-from oms.catalogue import check_patterns
 from oms.dynamodb import TryAgainError, failed, get_item, retrying, transaction
 from oms.errors import NotFoundError, TooManyWebhooksError, WebhookUrlForbiddenError
+from oms.event_types import check_patterns
 from oms.pages import Page, Range, table_page
 from oms.settings import settings
 from oms.webhooks import signature, targets, vault

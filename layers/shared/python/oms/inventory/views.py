@@ -1,0 +1,40 @@
+"""How products are shown: to customers, and with their stock to managers and admins."""
+
+from typing import Any
+
+from oms.inventory.models import Product, StockItem
+from oms.inventory.schemas import ManagedProductResponse, ProductResponse
+from oms.money import to_text
+from oms.settings import settings
+
+
+def product_response(product: Product, stock: StockItem) -> ProductResponse:
+    """A product as customers see it."""
+    return ProductResponse(**_seen_by_all(product, stock))
+
+
+def managed_product_response(product: Product, stock: StockItem) -> ManagedProductResponse:
+    return ManagedProductResponse(
+        **_seen_by_all(product, stock),
+        reserved=stock.reserved,
+        on_hand=stock.available + stock.reserved,
+        low_stock_threshold=stock.low_stock_threshold,
+    )
+
+
+def _seen_by_all(product: Product, stock: StockItem) -> dict[str, Any]:
+    return {
+        "id": product.id,
+        "sku": product.sku,
+        "name": product.name,
+        "description": product.description,
+        "category": product.category,
+        "price": to_text(product.price),
+        "currency": settings().currency,
+        "attributes": product.attributes,
+        "status": product.status,
+        "available": stock.available,
+        "version": product.version,
+        "created_at": product.created_at,
+        "updated_at": product.updated_at,
+    }

@@ -1,0 +1,111 @@
+"""How reports and statistics are shown."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+from oms import money
+from oms.inventory.models import StockItem
+from oms.reports.sales import Sales
+from oms.reports.schemas import (
+    InventoryReport,
+    InventoryTotals,
+    SalesEntry,
+    SalesReport,
+    SalesTotals,
+    ScarceProductResponse,
+)
+from oms.reports.statistics import MONTH, WEEK, QueueState, Statistics
+from oms.reports.statistics_schemas import (
+    DeliveryCounts,
+    OrderCounts,
+    QueueResponse,
+    RevenueTotals,
+    StatisticsResponse,
+    UserCounts,
+)
+from oms.reports.stock_report import StockReport
+from oms.schemas import Response
+from oms.settings import settings
+
+
+def inventory_report(report: StockReport) -> InventoryReport:
+    totals = report.totals
+    return InventoryReport(
+        currency=settings().currency,
+        totals=InventoryTotals(
+            products=totals["products"],
+            on_hand=totals["on_hand"],
+            reserved=totals["reserved"],
+            value=money.to_text(totals["value"]),
+            low=totals["low"],
+            out=totals["out"],
+        ),
+        low=[_scarce_product(it) for it in report.low],
+        out=[_scarce_product(it) for it in report.out],
+    )
+
+
+def sales_report(sales: Sales, next_cursor: str | None) -> SalesReport:
+    totals = sales.totals
+    # `round` takes the even one of two that are as near.
+    average = round(Fraction(totals["revenue"], totals["orders"])) if totals["orders"] else 0
+    return SalesReport(
+        from_=sales.start.isoformat(),
+        to=sales.end.isoformat(),
+        currency=settings().currency,
+        totals=SalesTotals(
+            orders=totals["orders"],
+            units=totals["units"],
+            revenue=money.to_text(totals["revenue"]),
+            shipping=money.to_text(totals["shipping"]),
+            average_order_value=money.to_text(average),
+            cancelled=totals["cancelled"],
+            returned=totals["returned"],
+            pending=totals["pending"],
+        ),
+        series=[
+            SalesEntry(key=key, orders=it["orders"], units=it["units"], revenue=money.to_text(it["revenue"]))
+            for key, it in sales.series
+        ],
+        next_cursor=next_cursor,
+    )
+
+
+def statistics_response(statistics: Statistics) -> StatisticsResponse:
+    revenue = {days: money.to_text(amount) for days, amount in statistics.revenue.items()}
+    return StatisticsResponse(
+        users=UserCounts(**_counts(UserCounts, statistics.users)),
+        products=statistics.stock.get("products", 0),
+        low_stock=statistics.stock.get("low", 0),
+        out_of_stock=statistics.stock.get("out", 0),
+        orders=OrderCounts(**_counts(OrderCounts, statistics.orders)),
+        revenue=RevenueTotals(
+            currency=settings().currency,
+            today=revenue[1],
+            last_7_days=revenue[WEEK],
+            last_30_days=revenue[MONTH],
+        ),
+        deliveries=DeliveryCounts(**_counts(DeliveryCounts, statistics.attempts)),
+        queues=[_queue(it) for it in statistics.queues],
+    )
+
+
+def _scarce_product(stock: StockItem) -> ScarceProductResponse:
+    return ScarceProductResponse(
+        product_id=stock.product_id,
+        sku=stock.sku,
+        name=stock.name,
+        available=stock.available,
+        low_stock_threshold=stock.low_stock_threshold,
+    )
+
+
+def _queue(queue: QueueState) -> QueueResponse:
+    return QueueResponse(
+        name=queue.name, waiting=queue.waiting, in_flight=queue.in_flight, dead_letters=queue.dead_letters
+    )
+
+
+def _counts(model: type[Response], found: Mapping[str, int]) -> dict[str, int]:
+    """What there is none of may be missing in what was found."""
+    return {name: found.get(name, 0) for name in model.model_fields}
