@@ -163,16 +163,16 @@ bootstrap: deployable $(INSTALLED) $(CDK) ## Prepare the account and region of t
 
 .PHONY: keys
 keys: deployable $(INSTALLED) ## Make and publish the signing key of STAGE=… when it has none; ROTATE=1 makes the next
-	@$(COMMAND) oms.identity.keys --stage $(STAGE) $(if $(ROTATE),--rotate)
+	@$(COMMAND) oms.commands.signing_keys --stage $(STAGE) $(if $(ROTATE),--rotate)
 
 .PHONY: admin
 admin: deployable $(INSTALLED) ## Make EMAIL=… the first admin of STAGE=…, and print a link to set the password
 	@test -n "$(EMAIL)" || { echo "Say who: make admin EMAIL=you@example.com STAGE=$(STAGE)." >&2; exit 1; }
-	@$(COMMAND) oms.identity.first_admin --stage $(STAGE) --email "$(EMAIL)"
+	@$(COMMAND) oms.commands.first_admin --stage $(STAGE) --email "$(EMAIL)"
 
 .PHONY: addresses
 addresses: deployable $(INSTALLED) ## List accounts of STAGE=… with an e-mail address of an old form; APPLY=1 or RELEASE=id
-	@$(COMMAND) oms.commands.addresses --stage $(STAGE) $(if $(APPLY),--apply) $(if $(RELEASE),--release "$(RELEASE)")
+	@$(COMMAND) oms.commands.normalize_addresses --stage $(STAGE) $(if $(APPLY),--apply) $(if $(RELEASE),--release "$(RELEASE)")
 
 .PHONY: url
 url: deployable $(INSTALLED) ## Print where the API of STAGE=… is
@@ -191,18 +191,18 @@ destroy: deployable $(INSTALLED) ## Delete STAGE=dev with all its data, after a 
 .PHONY: forget-addresses
 forget-addresses: deployable $(INSTALLED) ## Destroy the key of YEAR=…'s addresses in the audit log of STAGE=…; CONFIRM=… is the year again
 	@test -n "$(YEAR)" || { echo "Say which year: make forget-addresses YEAR=2025 STAGE=$(STAGE)." >&2; exit 1; }
-	@$(COMMAND) oms.commands.forget_addresses --stage $(STAGE) --year "$(YEAR)" $(if $(CONFIRM),--confirm "$(CONFIRM)")
+	@$(COMMAND) oms.commands.forget_address_keys --stage $(STAGE) --year "$(YEAR)" $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 .PHONY: redrive
 redrive: known-stage $(INSTALLED) ## List the queues where failures wait; QUEUE=… retries its messages, STAGE=… on AWS
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
-		$(if $(filter local,$(STAGE)),local.redrive,oms.redrive) --stage $(STAGE) $(if $(QUEUE),--queue "$(QUEUE)")
+		$(if $(filter local,$(STAGE)),local.redrive,oms.commands.redrive) --stage $(STAGE) $(if $(QUEUE),--queue "$(QUEUE)")
 
 .PHONY: republish
 republish: known-stage $(INSTALLED) ## Publish the events of ORDER=… again, with the ids that they had; STAGE=… on AWS
 	@test -n "$(ORDER)" || { echo "Say of which order: make republish ORDER=…, with its id." >&2; exit 1; }
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
-		$(if $(filter local,$(STAGE)),local.republish,oms.republish) --stage $(STAGE) --order "$(ORDER)"
+		$(if $(filter local,$(STAGE)),local.republish,oms.commands.republish) --stage $(STAGE) --order "$(ORDER)"
 
 .PHONY: restore
 restore: known-stage $(INSTALLED) ## Compare DOMAIN=Orders with FROM_TABLE=…, which DynamoDB restored; APPLY=1 copies it back, PLAN=… some items
@@ -215,13 +215,13 @@ restore: known-stage $(INSTALLED) ## Compare DOMAIN=Orders with FROM_TABLE=…, 
 .PHONY: verify-audit
 verify-audit: known-stage $(INSTALLED) ## Check the audit log against its chain, FROM=… TO=…, and name what was changed; STAGE=… on AWS
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
-		$(if $(filter local,$(STAGE)),local.verify_audit,oms.auditing.verify) --stage $(STAGE) \
+		$(if $(filter local,$(STAGE)),local.verify_audit,oms.commands.verify_audit) --stage $(STAGE) \
 		$(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)")
 
 .PHONY: rebuild-reports
 rebuild-reports: known-stage $(INSTALLED) ## Compare the reports' sums with the orders; FROM=… TO=… for some days, FIX=1 repairs them, STAGE=… on AWS
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
-		$(if $(filter local,$(STAGE)),local.rebuild,oms.reports.rebuild) --stage $(STAGE) \
+		$(if $(filter local,$(STAGE)),local.rebuild,oms.commands.rebuild_reports) --stage $(STAGE) \
 		$(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") $(if $(FIX),--fix)
 
 .PHONY: deployable

@@ -24,7 +24,7 @@ CURRENCIES = {
 }
 DECIMALS = {currency: digits for digits, currencies in CURRENCIES.items() for currency in currencies.split()}
 AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,10})?")
-# The most that an amount may be, in minor units: the API takes no more (`oms.money`).
+# The most that an amount may be, in minor units: the API takes no more (`oms.core.money`).
 MAX_MINOR_UNITS = 10**12
 # A bound on shipping that only fits currencies whose unit is worth about a euro; others have none until it is set.
 DEFAULT_SHIPPING_MAX = "1000.00"

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from oms.catalogue import PAYLOADS
-from oms.event_types import EVENT_TYPES, EventType
-from oms.events import Event
+from oms.events.envelope import Event
+from oms.events.types import EVENT_TYPES, EventType
+from oms.publishing.registry import PAYLOADS
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "events"

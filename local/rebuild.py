@@ -1,12 +1,12 @@
 """`make rebuild-reports` on the system that `make up` runs."""
 
 from local.running import aim_at_running_system
-from oms.reports import rebuild
+from oms.commands import rebuild_reports
 
 
 def main() -> None:
     aim_at_running_system("make rebuild-reports")
-    rebuild.main()
+    rebuild_reports.main()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`make redrive` on the system that `make up` runs."""
 
 from local.running import aim_at_running_system
-from oms import redrive
+from oms.commands import redrive
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """`make republish` on the system that `make up` runs."""
 
 from local.running import aim_at_running_system
-from oms import republish
+from oms.commands import republish
 
 
 def main() -> None:

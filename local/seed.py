@@ -7,7 +7,9 @@ no request may.
 from datetime import timedelta
 
 from local import demo
-from oms import clock
+from oms.core import clock
+from oms.core.schemas import EmptyRequest
+from oms.core.settings import settings
 from oms.identity import service as identity
 from oms.identity.models import User
 from oms.inventory import service as inventory
@@ -16,8 +18,6 @@ from oms.orders import moves
 from oms.orders import service as orders
 from oms.orders.moves import Asked
 from oms.orders.schemas import CancelRequest, CreateOrderRequest
-from oms.schemas import EmptyRequest
-from oms.settings import settings
 
 LOW_STOCK_THRESHOLD = 5
 ADDRESSES = {

@@ -113,7 +113,7 @@ class LocalSystem:
             self._verify_sender()
             self.lead_links_here()
         with self._progress("Make the signing key"):
-            self._run("oms.identity.keys", "--stage", "local")
+            self._run("oms.commands.signing_keys", "--stage", "local")
         # After the key: a worker that finds none looks again only seconds later.
         with self._progress("Warm up, seed demo data" if self._seed else "Warm up"):
             self._warm_up_and_seed()

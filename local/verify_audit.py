@@ -1,12 +1,12 @@
 """`make verify-audit` on the system that `make up` runs."""
 
 from local.running import aim_at_running_system
-from oms.auditing import verify
+from oms.commands import verify_audit
 
 
 def main() -> None:
     aim_at_running_system("make verify-audit")
-    verify.main()
+    verify_audit.main()
 
 
 if __name__ == "__main__":

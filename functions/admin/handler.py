@@ -5,25 +5,21 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from oms import api, audit
-from oms.api import ADMIN, current_user
-from oms.auditing import listing
-from oms.auditing.schemas import AuditPage, ListAuditQuery
+from oms.audit import audit_log, listing
+from oms.audit.schemas import AuditPage, ListAuditQuery
+from oms.core.schemas import EmptyRequest
+from oms.http import api
+from oms.http.api import ADMIN, current_user
+from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity import administration, lockout
 from oms.identity.schemas import ChangeRoleRequest, ChangeStatusRequest, ListUsersQuery, UserPage, UserResponse
-from oms.inventory import stock_check, stock_repair
-from oms.inventory.check_schemas import (
-    RepairStockRequest,
-    StartStockCheckRequest,
-    StockCheckResponse,
-    StockRepairResponse,
-)
-from oms.inventory.check_views import repair_response
 from oms.reports.statistics import statistics
 from oms.reports.statistics_schemas import StatisticsResponse
 from oms.reports.views import statistics_response
-from oms.schemas import EmptyRequest
-from oms.serving import RESOLVER_OPTIONS, serve
+from oms.stock_ledger import check as stock_check
+from oms.stock_ledger import repair as stock_repair
+from oms.stock_ledger.schemas import RepairStockRequest, StartStockCheckRequest, StockCheckResponse, StockRepairResponse
+from oms.stock_ledger.views import repair_response
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
@@ -37,7 +33,7 @@ def list_users(query: Annotated[ListUsersQuery, Query()]) -> Response[UserPage]:
 
     Sorted by e-mail address.
     """
-    audit.read_in_bulk(current_user(), address=api.client_address(), target="users")
+    audit_log.read_in_bulk(current_user(), address=api.client_address(), target="users")
     page = administration.list_users(query, after=api.list_position(query.cursor))
     return api.listed(page, UserResponse.of, UserPage)
 

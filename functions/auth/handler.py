@@ -6,9 +6,11 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from oms import api
-from oms.api import CUSTOMER, PUBLIC
-from oms.errors import UnauthenticatedError
+from oms.core.errors import UnauthenticatedError
+from oms.core.schemas import PageQuery
+from oms.http import api
+from oms.http.api import CUSTOMER, PUBLIC
+from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity import recovery, service, sessions
 from oms.identity.access import authenticate
 from oms.identity.schemas import (
@@ -21,8 +23,6 @@ from oms.identity.schemas import (
     UserResponse,
     VerifyEmailRequest,
 )
-from oms.schemas import PageQuery
-from oms.serving import RESOLVER_OPTIONS, serve
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from oms import api
-from oms.api import CUSTOMER, PUBLIC
+from oms.http import api
+from oms.http.api import CUSTOMER, PUBLIC
+from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity import login, password_change, recovery, service
 from oms.identity.schemas import (
     ChangePasswordRequest,
@@ -18,7 +19,6 @@ from oms.identity.schemas import (
     ResetPasswordRequest,
     ResetPasswordResponse,
 )
-from oms.serving import RESOLVER_OPTIONS, serve
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 

@@ -9,10 +9,10 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from oms.dynamodb import patience
-from oms.events import PublishedEvent
-from oms.webhooks.audience import Audience, all_subscriptions
+from oms.core.dynamodb import patience
+from oms.events.envelope import PublishedEvent
 from oms.webhooks.dispatch import BEGUN_WITHIN, Dispatch
+from oms.webhooks.matcher import Audience, all_subscriptions
 
 logger = Logger()
 tracer = Tracer()

@@ -8,13 +8,13 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from pydantic import ConfigDict, Field
 
 from docs import pages
-from oms import api
-from oms.api import PUBLIC
+from oms.core.schemas import NextCursor
+from oms.core.schemas import Response as ResponseSchema
+from oms.core.settings import settings
+from oms.http import api
+from oms.http.api import PUBLIC
+from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity import keyring
-from oms.schemas import NextCursor
-from oms.schemas import Response as ResponseSchema
-from oms.serving import RESOLVER_OPTIONS, serve
-from oms.settings import settings
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 

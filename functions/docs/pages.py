@@ -13,8 +13,8 @@ from string import Template
 from aws_lambda_powertools.event_handler import Response
 from markdown_it import MarkdownIt
 
-from oms import api
-from oms.errors import NotFoundError
+from oms.core.errors import NotFoundError
+from oms.http import api
 
 _HERE = Path(__file__).parent
 _ERRORS = _HERE / "errors.md"

@@ -8,12 +8,12 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from oms.exportable import REPORTS
+from oms.core.settings import settings
 from oms.exports import worker
 from oms.exports.models import DONE
 from oms.exports.parts import TooLargeError
+from oms.exports.registry import REPORTS
 from oms.exports.worker import OutOfTimeError
-from oms.settings import settings
 
 logger = Logger()
 tracer = Tracer()

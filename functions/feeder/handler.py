@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from oms.events import PublishedEvent
+from oms.events.envelope import PublishedEvent
 from oms.feed import service
 
 logger = Logger()

@@ -5,9 +5,11 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from oms import api
-from oms.api import CUSTOMER, MANAGER, current_user
-from oms.inventory import book, categories, service
+from oms.core.schemas import PageQuery
+from oms.http import api
+from oms.http.api import CUSTOMER, MANAGER, current_user
+from oms.http.serving import RESOLVER_OPTIONS, serve
+from oms.inventory import categories, service
 from oms.inventory.schemas import (
     AdjustStockRequest,
     CategoryList,
@@ -16,8 +18,6 @@ from oms.inventory.schemas import (
     ListCategoriesQuery,
     ListProductsQuery,
     ManagedProductResponse,
-    MovementPage,
-    MovementResponse,
     ProductPage,
     ProductResponse,
     ReplaceProductRequest,
@@ -25,8 +25,8 @@ from oms.inventory.schemas import (
     UpdateProductRequest,
 )
 from oms.inventory.views import managed_product_response, product_response
-from oms.schemas import PageQuery
-from oms.serving import RESOLVER_OPTIONS, serve
+from oms.stock_ledger import ledger
+from oms.stock_ledger.schemas import MovementPage, MovementResponse
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
@@ -113,7 +113,7 @@ def list_movements(product_id: str, query: Annotated[PageQuery, Query()]) -> Res
 
     Each change of its stock, newest first. New movements appear after seconds.
     """
-    page = book.list_movements(product_id, limit=query.limit, after=api.list_position(query.cursor))
+    page = ledger.list_movements(product_id, limit=query.limit, after=api.list_position(query.cursor))
     return api.listed(page, MovementResponse.of, MovementPage)
 
 

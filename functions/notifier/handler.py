@@ -9,8 +9,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from oms import notices
-from oms.dynamodb import patience
+from oms.core.dynamodb import patience
+from oms.mail import notifications
 from oms.mail import service as mail
 
 logger = Logger()
@@ -27,7 +27,7 @@ def notify(record: SQSRecord) -> None:
     """
     try:
         with patience():
-            notice = notices.asked_by(record.body)
+            notice = notifications.asked_by(record.body)
             if notice is not None and mail.is_set_up():
                 mail.send(notice)
     except Exception as error:

@@ -6,9 +6,12 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from oms import api, audit
-from oms.api import CUSTOMER, MANAGER, current_user
-from oms.idempotency import Written
+from oms.audit import audit_log
+from oms.core.idempotency import Written
+from oms.core.schemas import EmptyRequest, Request
+from oms.http import api
+from oms.http.api import CUSTOMER, MANAGER, current_user
+from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.orders import moves, service
 from oms.orders.models import Order
 from oms.orders.moves import Asked
@@ -26,8 +29,6 @@ from oms.orders.schemas import (
     ShipRequest,
 )
 from oms.orders.views import View, quote_response
-from oms.schemas import EmptyRequest, Request
-from oms.serving import RESOLVER_OPTIONS, serve
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
@@ -39,7 +40,7 @@ def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPag
     Newest first. Customers see their own, managers and admins all.
     """
     if current_user().is_manager:
-        audit.read_in_bulk(current_user(), address=api.client_address(), target="orders")
+        audit_log.read_in_bulk(current_user(), address=api.client_address(), target="orders")
     page = service.list_orders(query, owner=_owner(), after=api.list_position(query.cursor))
     view = _view()
     view.look_up(page.items)

@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from oms import catalogue, publishing
+from oms.publishing import bus, registry
 
 logger = Logger()
 tracer = Tracer()
@@ -27,8 +27,8 @@ COUNTED = {
 @metrics.log_metrics(capture_cold_start_metric=True)
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
     records = event["Records"]
-    told = catalogue.told_by(records)
-    published = publishing.publish(told)
+    told = registry.told_by(records)
+    published = bus.publish(told)
     metrics.add_metric("EventsPublished", MetricUnit.Count, published)
     for event_type, count in Counter(it.type for it in told if it.type in COUNTED).items():
         metrics.add_metric(COUNTED[event_type], MetricUnit.Count, count)

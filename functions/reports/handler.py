@@ -5,19 +5,20 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from oms import api, recipients
-from oms.api import MANAGER, MANAGER_WITHOUT_HEAD, current_user
-from oms.exports import schedules
+from oms.core.schemas import PageQuery
+from oms.exports import report_recipients
 from oms.exports import service as exports
 from oms.exports.models import Export
-from oms.exports.schedule_models import Schedule
-from oms.exports.schedule_schemas import CreateScheduleRequest, SchedulePage, ScheduleResponse
 from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery, ExportPage, ExportResponse
+from oms.http import api
+from oms.http.api import MANAGER, MANAGER_WITHOUT_HEAD, current_user
+from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.reports import sales, stock_report
 from oms.reports.schemas import InventoryReport, SalesQuery, SalesReport
 from oms.reports.views import inventory_report, sales_report
-from oms.schemas import PageQuery
-from oms.serving import RESOLVER_OPTIONS, serve
+from oms.schedules import service as schedules
+from oms.schedules.models import Schedule
+from oms.schedules.schemas import CreateScheduleRequest, SchedulePage, ScheduleResponse
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
@@ -133,7 +134,7 @@ def list_schedules(query: Annotated[PageQuery, Query()]) -> Response[SchedulePag
     Those of all users, with their recipients.
     """
     page = schedules.list_schedules(limit=query.limit, after=api.list_position(query.cursor))
-    addresses = recipients.addresses_of({str(it) for schedule in page.items for it in schedule.recipients})
+    addresses = report_recipients.addresses_of({str(it) for schedule in page.items for it in schedule.recipients})
 
     def show(schedule: Schedule) -> ScheduleResponse:
         return ScheduleResponse.of(schedule, addresses)

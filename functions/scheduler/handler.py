@@ -9,8 +9,8 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from oms import clock
-from oms.exports import entries, runs
+from oms.core import clock
+from oms.schedules import runs, scheduler_entries
 
 logger = Logger()
 tracer = Tracer()
@@ -24,7 +24,7 @@ def serve(record: SQSRecord) -> None:
         message = record.json_body
         schedule_id = str(message["schedule"])
         if "time" not in message:
-            entries.reconcile(schedule_id)
+            scheduler_entries.reconcile(schedule_id)
             return
         export = runs.run(schedule_id, _time_of(message["time"], record))
     except Exception:
@@ -36,7 +36,7 @@ def serve(record: SQSRecord) -> None:
 
 def _time_of(text: str, record: SQSRecord) -> datetime:
     """When the run was due. Where nobody has put that in, as on the local cloud: the minute in which it was sent."""
-    if text != entries.RUNS_AT:
+    if text != scheduler_entries.RUNS_AT:
         return clock.instant(text)
     sent = int(record.attributes["SentTimestamp"]) // 60_000 * 60
     return clock.from_seconds(sent)

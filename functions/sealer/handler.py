@@ -7,9 +7,9 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from oms import streams
-from oms.auditing import sealing
-from oms.auditing.tampering import Entry, Tampering, understand
+from oms.audit import sealing
+from oms.audit.tampering import Entry, Tampering, understand
+from oms.events import streams
 
 logger = Logger()
 tracer = Tracer()

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from oms.settings import settings
+from oms.core.settings import settings
 from oms.webhooks import outcomes, sending
 from oms.webhooks.deliveries import Nudge
 from oms.webhooks.models import DayOfAttempts

@@ -8,8 +8,8 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from oms import queues
-from oms.settings import settings
+from oms.core import queues
+from oms.core.settings import settings
 from oms.webhooks import overdue
 
 logger = Logger()

@@ -7,8 +7,8 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from oms.errors import UnavailableError
-from oms.inventory import stock_check
+from oms.core.errors import UnavailableError
+from oms.stock_ledger import check as stock_check
 
 logger = Logger()
 tracer = Tracer()

@@ -7,17 +7,19 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from oms import api, audit, clock
-from oms.api import ADMIN, MANAGER, current_user
-from oms.event_types import EVENT_TYPES, check_patterns
+from oms.audit import audit_log
+from oms.core import clock
+from oms.core.schemas import EmptyRequest, PageQuery, at_second
+from oms.events.patterns import matches
+from oms.events.types import EVENT_TYPES, check_patterns
 from oms.feed import service as feed
 from oms.feed.models import Row
 from oms.feed.schemas import EventPage, EventResponse, ListEventsQuery
-from oms.patterns import matches
-from oms.schemas import EmptyRequest, PageQuery, at_second
-from oms.serving import RESOLVER_OPTIONS, serve
-from oms.webhooks import deliveries, oversight, service
-from oms.webhooks.audience import active_admins
+from oms.http import api
+from oms.http.api import ADMIN, MANAGER, current_user
+from oms.http.serving import RESOLVER_OPTIONS, serve
+from oms.webhooks import deliveries, delivery_admin, service
+from oms.webhooks.matcher import active_admins
 from oms.webhooks.models import Delivery, Subscription
 from oms.webhooks.schemas import (
     CreatedWebhookResponse,
@@ -115,7 +117,7 @@ def test_webhook(webhook_id: str, request: EmptyRequest) -> Response[DeliveryRes
 
     Sends a `webhook.test` event to this webhook only.
     """
-    sent = oversight.send_test(webhook_id, by=_by(), report=api.show_allowance)
+    sent = delivery_admin.send_test(webhook_id, by=_by(), report=api.show_allowance)
     return api.started(_delivery(sent))
 
 
@@ -125,7 +127,7 @@ def list_deliveries(webhook_id: str, query: Annotated[PageQuery, Query()]) -> Re
 
     Newest first, with all attempts.
     """
-    page = oversight.list_deliveries(
+    page = delivery_admin.list_deliveries(
         webhook_id, limit=query.limit, after=api.list_position(query.cursor), wanted=_may_see
     )
     return api.listed(page, _delivery, DeliveryPage)
@@ -137,7 +139,7 @@ def replay_delivery(webhook_id: str, delivery_id: str, request: EmptyRequest) ->
 
     At once; if it fails, it is retried like a new one.
     """
-    delivery = oversight.replay_delivery(webhook_id, delivery_id, by=_by(), wanted=_may_see)
+    delivery = delivery_admin.replay_delivery(webhook_id, delivery_id, by=_by(), wanted=_may_see)
     return api.started(_delivery(delivery))
 
 
@@ -147,7 +149,7 @@ def replay_webhook(webhook_id: str, request: ReplayWebhookRequest) -> Response[W
 
     Ten events a second, one replay at a time.
     """
-    replay = oversight.replay_span(
+    replay = delivery_admin.replay_span(
         webhook_id,
         since=clock.instant(request.from_),
         until=clock.instant(request.to),
@@ -172,7 +174,7 @@ def list_events(query: Annotated[ListEventsQuery, Query()]) -> Response[EventPag
     Oldest first, kept for 90 days. Events of users are for admins only. To follow the feed, send `resume_cursor` as
     `cursor`, or the last id as `after`.
     """
-    audit.read_in_bulk(current_user(), address=api.client_address(), target="events")
+    audit_log.read_in_bulk(current_user(), address=api.client_address(), target="events")
     patterns = check_patterns(query.type.split(",") if query.type else ["*"], parameter="type")
     stretch = feed.read(
         after=query.after,

@@ -15,7 +15,7 @@ from local.openapi import events, schemas
 from local.openapi.operations import PARAMETERS, complete, tag_of
 from local.openapi.paths import FUNCTIONS, ROOT, Json
 from local.openapi.responses import HEADERS, components
-from oms.powertools import routes_of
+from oms.http.powertools import routes_of
 
 _OVERVIEW = ROOT / "local" / "openapi" / "overview.md"
 _SECURITY: dict[str, SecurityScheme] = {

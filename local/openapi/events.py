@@ -5,7 +5,7 @@ from typing import Any
 from local import events
 from local.openapi.paths import Json
 from local.openapi.schemas import without_titles
-from oms.event_types import EVENT_TYPES, EventType
+from oms.events.types import EVENT_TYPES, EventType
 
 _HEADERS = {
     "webhook-id": ("The event's id: the same at every attempt and replay.", "1JE5K7M20C8Z4V6T2R9QKX1M"),

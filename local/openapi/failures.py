@@ -14,7 +14,7 @@ from functools import cache, partial
 from types import FunctionType, ModuleType
 from typing import Any
 
-from oms.errors import OmsError
+from oms.core.errors import OmsError
 
 type Errors = frozenset[type[OmsError]]
 

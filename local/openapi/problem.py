@@ -1,7 +1,7 @@
 """The schemas of a refusal: a problem (RFC 9457) with the members that errors add, and the gateway's own message."""
 
 from local.openapi.paths import Json
-from oms.errors import OmsError
+from oms.core.errors import OmsError
 
 
 def error_types(root: type[OmsError] = OmsError) -> list[type[OmsError]]:

@@ -12,7 +12,7 @@ from local.openapi import problem
 from local.openapi.failures import errors_of
 from local.openapi.paths import ROOT, Json
 from local.openapi.problem import error_types
-from oms.errors import (
+from oms.core.errors import (
     BodyTooLargeError,
     ForbiddenError,
     IdempotencyKeyReusedError,

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from local.openapi.paths import Json
-from oms.schemas import Response
+from oms.core.schemas import Response
 
 
 def complete(document: Json) -> None:

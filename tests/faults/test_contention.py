@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, SSLError
 
-from oms import clock, dynamodb
+from oms.core import clock, dynamodb
 from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.faults import Failure, conflicted, failing, lose_answer, reason_at, refuse, timed_out, unconnected
 from tests.support.gateway import call as http

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oms.dynamodb import get_item
+from oms.core.dynamodb import get_item
 from oms.inventory.models import Category, Product
 from tests.support.aws_calls import intercepted
 from tests.support.faults import crashes

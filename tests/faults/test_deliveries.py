@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from oms import clock
-from oms.dynamodb import get_item, update_item
-from oms.errors import ReplayRunningError
+from oms.core import clock
+from oms.core.dynamodb import get_item, update_item
+from oms.core.errors import ReplayRunningError
 from oms.webhooks import deliveries, replay
 from oms.webhooks.models import Delivery, Replay, Subscription
 from oms.webhooks.post import Answer

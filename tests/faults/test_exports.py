@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from oms.clock import random_id
-from oms.errors import ExportFinishedError
-from oms.exportable import REPORTS
+from oms.core.clock import random_id
+from oms.core.errors import ExportFinishedError
 from oms.exports import service, worker
 from oms.exports.models import Export
+from oms.exports.registry import REPORTS
 from tests.support.aws_calls import Call, intercepted
 from tests.support.exports import (
     ADDRESS,

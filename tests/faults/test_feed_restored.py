@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from oms.dynamodb import client
-from oms.events import PublishedEvent
+from oms.core.dynamodb import client
+from oms.core.settings import settings
+from oms.events.envelope import PublishedEvent
 from oms.feed import models, service
 from oms.feed.models import Marker, Row
-from oms.settings import settings
 from tests.support.aws_calls import intercepted
 from tests.support.database import table
 from tests.support.feed import an_event, ids

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.errors import UnavailableError
-from oms.events import PublishedEvent
+from oms.core import clock
+from oms.core.errors import UnavailableError
+from oms.events.envelope import PublishedEvent
 from oms.feed import service
 from tests.support.aws_calls import intercepted
 from tests.support.faults import lose_answer, reason_at, refuse

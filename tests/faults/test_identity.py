@@ -6,7 +6,7 @@ from typing import Any, cast
 import bcrypt
 import pytest
 
-from oms.dynamodb import get_item, put_item
+from oms.core.dynamodb import get_item, put_item
 from oms.identity import mailed_tokens, passwords
 from oms.identity.models import (
     ADMINS_KEY,

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from inventory import handler as inventory
-from oms import clock
-from oms.errors import InvalidTransitionError
-from oms.idempotency import Written
+from oms.core import clock
+from oms.core.errors import InvalidTransitionError
+from oms.core.idempotency import Written
+from oms.core.schemas import EmptyRequest
 from oms.orders import moves, service
 from oms.orders.models import Order
 from oms.orders.moves import Asked
 from oms.orders.schemas import CancelRequest, CreateOrderRequest, ReturnRequest, ShipRequest
 from oms.orders.states import OrderStatus
-from oms.schemas import EmptyRequest
 from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.faults import reason_at, refuse
 from tests.support.invocation import Person, invoke

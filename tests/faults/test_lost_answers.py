@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from oms import clock
-from oms.dynamodb import put_item
+from oms.core import clock
+from oms.core.dynamodb import put_item
 from oms.identity import tokens
 from oms.identity.models import Session, session_key
 from tests.support.aws_calls import intercepted

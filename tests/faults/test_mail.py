@@ -11,15 +11,16 @@ from botocore.exceptions import ClientError
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
-from oms import clock
-from oms.dynamodb import get_item, put_item
-from oms.identity import account_mails
+from oms.core import clock
+from oms.core.dynamodb import get_item, put_item
+from oms.core.settings import settings
 from oms.identity.models import Claim, MailRequest, claim_key, mail_request_key
 from oms.mail import service as mail
-from oms.mail.models import Mail, MailCount, MailItem, Notice, mail_key
+from oms.mail.content import accounts as account_mails
+from oms.mail.messages import Notice
+from oms.mail.models import Mail, MailCount, MailItem, mail_key
+from oms.mail.notifications import asked_by
 from oms.mail.service import AtWorkError
-from oms.notices import asked_by
-from oms.settings import settings
 from tests.support.aws_calls import Call, intercepted
 from tests.support.aws_client import REGION, aws_client
 from tests.support.database import table

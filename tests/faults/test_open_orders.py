@@ -8,13 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oms import catalogue, clock
-from oms.dynamodb import get_item, put_item, update_item
+from oms.core import clock
+from oms.core.dynamodb import get_item, put_item, update_item
+from oms.events.streams import Change
 from oms.identity import mailed_tokens, passwords
 from oms.identity.models import ADMINS_KEY, Admins, User, user_key
+from oms.publishing import registry
 from oms.reports import aggregation
 from oms.reports.models import Applied
-from oms.streams import Change
 from tests.support.aws_calls import Call, intercepted
 from tests.support.database import table
 from tests.support.examples import examples
@@ -242,7 +243,7 @@ def test_a_count_is_no_change_of_the_user(shop: Shop, placed: Told) -> None:
     after = user_of(shop.customer).serialize()
     assert after == before | {"open_orders": {"N": "1"}}
     assert len(records) == 1
-    assert catalogue.events_of(Change.of(records[0])) == [], "the stream of the users tells nobody of it"
+    assert registry.events_of(Change.of(records[0])) == [], "the stream of the users tells nobody of it"
 
 
 # ---- the other side: those who change users -------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oms import clock
+from oms.core import clock
 from oms.orders import expiry
 from oms.orders.expiry import Swept
 from oms.orders.models import HistoryEntry, Line, Order

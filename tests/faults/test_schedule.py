@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from oms import catalogue
-from oms.streams import Change
+from oms.events.streams import Change
+from oms.publishing import registry
 from oms.webhooks.models import Subscription
 from tests.support.database import table
 from tests.support.gateway import call
@@ -79,7 +79,7 @@ def test_f20_six_days_of_events_to_a_subscriber_who_is_down_for_five_and_replaye
     end = next(it for it in tries if it >= START + timedelta(days=5))
     assert tries[-1] == end, "and nothing was sent to it after that"
     assert after.updated_at == f"{end:%Y-%m-%dT%H:%M:%S}.000Z"
-    (told,) = catalogue.events_of(Change.of(record(before, raw(subscription), of="webhooks")))
+    (told,) = registry.events_of(Change.of(record(before, raw(subscription), of="webhooks")))
     assert (told.type, told.sequence, told.data.disabled_reason) == ("webhook.disabled", 2, "failing")  # type: ignore[union-attr]
     kept = deliveries_of(subscription)
     assert [it.event_id for it in kept] == sorted(it["id"] for it in events)

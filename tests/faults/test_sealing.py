@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oms import audit
-from oms.auditing import macs
-from oms.errors import UnavailableError
+from oms.audit import audit_log as audit
+from oms.audit import macs
+from oms.core.errors import UnavailableError
 from tests.support.audit_log import Log, assert_sealed
 from tests.support.aws_calls import Call, intercepted
 from tests.support.database import table

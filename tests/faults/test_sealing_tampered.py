@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oms.errors import UnavailableError
+from oms.core.errors import UnavailableError
 from sealer import handler as sealer
 from tests.support.audit_log import NOON, Log, entries_and_links, head_of, link_of
 from tests.support.aws_calls import intercepted

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from inventory import handler as inventory
-from oms import clock
+from oms.core import clock
+from oms.core.settings import settings as oms_settings
 from oms.orders import expiry, service
-from oms.settings import settings as oms_settings
 from orders import handler as orders
 from tests.support.aws_calls import Call, intercepted
 from tests.support.database import table

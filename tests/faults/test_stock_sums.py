@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from oms import clock, streams
+from oms.core import clock
+from oms.events import streams
 from oms.inventory.models import Cause, StockItem
 from oms.reports import order_sums, stock_sums
 from tests.support.aws_calls import Call, intercepted

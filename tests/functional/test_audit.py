@@ -7,8 +7,9 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from inventory import handler as inventory
-from oms import audit, clock
-from oms.dynamodb import client
+from oms.audit import audit_log as audit
+from oms.core import clock
+from oms.core.dynamodb import client
 from tests.support.audit_addresses import hidden
 from tests.support.aws_calls import Call, intercepted
 from tests.support.gateway import call

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from oms import audit, clock
+from oms.audit import audit_log as audit
+from oms.core import clock
 from tests.support.audit_addresses import hidden
 from tests.support.audit_log import NOON, Log
 from tests.support.aws_calls import intercepted

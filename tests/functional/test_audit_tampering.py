@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oms.auditing import findings, macs, verification
+from oms.audit import findings, macs, verification
 from tests.support.audit_log import Key, Log, head_of, link_of
 from tests.support.bookkeeping import raw_item
 from tests.support.database import table

@@ -15,14 +15,15 @@ from auth import handler as auth
 from auth import passwords as password_routes
 from docs import handler as docs
 from inventory import handler as inventory
-from oms import audit, clock
-from oms.dynamodb import get_item, put_item, update_item
+from oms.audit import audit_log as audit
+from oms.core import clock
+from oms.core.dynamodb import get_item, put_item, update_item
+from oms.core.settings import settings
 from oms.exports.models import Export
+from oms.http.powertools import routes_of
 from oms.identity import mailed_tokens, passwords
 from oms.identity.models import IdentityItem, User, user_key
 from oms.orders import service as order_service
-from oms.powertools import routes_of
-from oms.settings import settings
 from orders import handler as orders
 from reports import handler as reports
 from tests.support.audit_addresses import known_readers

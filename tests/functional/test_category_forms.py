@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from oms.dynamodb import get_item, put_item
+from oms.core.dynamodb import get_item, put_item
 from oms.inventory.models import Category, Product
 from tests.support.gateway import call
 from tests.support.invocation import Person

@@ -9,28 +9,28 @@ from typing import NoReturn
 import pytest
 from botocore.exceptions import ClientError
 
-from oms import aws, json_reads, stacks
-from oms.commands import preflight
-from oms.dynamodb import connection
+from oms.commands import preflight, stacks
+from oms.core import aws, json_reads
+from oms.core.dynamodb import connection
 
 OMS = Path(stacks.__file__).parent
 # Each command, with what it needs beside the stage.
 COMMANDS = {
-    "oms.auditing.verify": [],
-    "oms.commands.addresses": [],
+    "oms.commands.verify_audit": [],
+    "oms.commands.normalize_addresses": [],
     "oms.commands.protect": [],
     "oms.commands.destroy": ["--confirm", "prod"],
-    "oms.commands.forget_addresses": ["--year", "2025", "--confirm", "2025"],
+    "oms.commands.forget_address_keys": ["--year", "2025", "--confirm", "2025"],
     "oms.commands.preflight": [],
     "oms.commands.region": [],
     "oms.commands.restore": ["--domain", "Orders", "--from-table", "restored"],
     "oms.commands.smoke": [],
     "oms.commands.url": [],
-    "oms.identity.first_admin": ["--email", "olga@example.com"],
-    "oms.identity.keys": [],
-    "oms.redrive": [],
-    "oms.reports.rebuild": [],
-    "oms.republish": ["--order", "01234567890123456789"],
+    "oms.commands.first_admin": ["--email", "olga@example.com"],
+    "oms.commands.signing_keys": [],
+    "oms.commands.redrive": [],
+    "oms.commands.rebuild_reports": [],
+    "oms.commands.republish": ["--order", "01234567890123456789"],
 }
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.dynamodb import update_item
-from oms.errors import NotFoundError, ReplayRunningError, WebhookNotActiveError
-from oms.events import Event, EventActor
-from oms.schemas import Response
+from oms.core import clock
+from oms.core.dynamodb import update_item
+from oms.core.errors import NotFoundError, ReplayRunningError, WebhookNotActiveError
+from oms.core.schemas import Response
+from oms.events.envelope import Event, EventActor
 from oms.webhooks import deliveries
 from oms.webhooks.models import Delivery
 from oms.webhooks.post import Answer

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from oms.dynamodb import get_item, update_item
+from oms.core.dynamodb import get_item, update_item
 from oms.webhooks.models import DayOfAttempts, Subscription
 from tests.support.aws_calls import Call, intercepted
 from tests.support.faults import failing, lose_answer

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.events import PublishedEvent
+from oms.core import clock
+from oms.events.envelope import PublishedEvent
 from oms.webhooks import dispatch
 from oms.webhooks.models import Subscription
 from tests.support.aws_calls import Call, Plan, intercepted

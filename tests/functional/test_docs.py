@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from local import events
-from oms.event_types import EVENT_TYPES
+from oms.core.secret_store import Reloaded
+from oms.events.types import EVENT_TYPES
 from oms.identity import keyring
-from oms.secret_store import Reloaded
 from tests.support.aws_calls import intercepted
 from tests.support.faults import refuse, timed_out
 from tests.support.gateway import assert_problem, call

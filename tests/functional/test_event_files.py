@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from local import events
-from oms import clock
-from oms.catalogue import PAYLOADS
-from oms.dynamodb import get_item, update_item
-from oms.event_types import EVENT_TYPES
-from oms.events import Event
+from oms.core import clock
+from oms.core.dynamodb import get_item, update_item
+from oms.events.envelope import Event
+from oms.events.types import EVENT_TYPES
 from oms.exports import service as exports
 from oms.exports.models import Export
 from oms.exports.schemas import CreateExportRequest
 from oms.identity import passwords
+from oms.publishing.registry import PAYLOADS
 from oms.webhooks import events as webhook_events
 from oms.webhooks.models import Subscription
 from tests.support.event_bus import published

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from oms.catalogue import PAYLOADS
-from oms.event_types import EVENT_TYPES
+from oms.events.types import EVENT_TYPES
 from oms.inventory.models import StockItem
+from oms.publishing.registry import PAYLOADS
 from tests.support.bookkeeping import Bookkeeping, mend, raw_item
 from tests.support.event_bus import published, told
 from tests.support.invocation import Person

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from oms import clock, streams
+from oms.core import clock
+from oms.core.settings import settings
+from oms.events import streams
 from oms.identity.models import User, user_key
-from oms.settings import settings
 from oms.webhooks.models import Subscription
 from oms.webhooks.schemas import WebhookData
 from tests.support.aws_client import aws_client

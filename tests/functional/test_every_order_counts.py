@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from oms import clock
-from oms.money import MAX_MINOR_UNITS, MAX_TOTAL_MINOR_UNITS, from_text, to_text
+from oms.commands import rebuild_reports as rebuild
+from oms.core import clock
+from oms.core.money import MAX_MINOR_UNITS, MAX_TOTAL_MINOR_UNITS, from_text, to_text
 from oms.orders.schemas import MAX_LINES
-from oms.reports import rebuild
 from tests.support.database import DATABASE
 from tests.support.deployment import CURRENCIES, deployed_with
 from tests.support.examples import examples

@@ -11,16 +11,18 @@ from typing import Any
 import openpyxl
 import pytest
 
-from oms.dynamodb import get_item, put_item, update_item
+from oms.core.dynamodb import get_item, put_item, update_item
+from oms.core.settings import settings
 from oms.exports import files as s3_files
-from oms.exports import runs, schedules, service, xlsx_file
+from oms.exports import service, xlsx_file
 from oms.exports.columns import COLUMNS
 from oms.exports.models import Export
-from oms.exports.schedule_models import Schedule
-from oms.exports.schedule_schemas import CreateScheduleRequest
 from oms.exports.schemas import ExportOrdersQuery
 from oms.orders.models import Order, Shipment
-from oms.settings import settings
+from oms.schedules import runs
+from oms.schedules import service as schedules
+from oms.schedules.models import Schedule
+from oms.schedules.schemas import CreateScheduleRequest
 from tests.support.aws_client import aws_client
 from tests.support.exports import (
     ADDRESS,

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from oms import clock
-from oms.dynamodb import update_item
+from oms.core import clock
+from oms.core.dynamodb import update_item
 from oms.exports import service
 from oms.exports.columns import COLUMNS
 from oms.exports.models import Export

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.clock import random_id
-from oms.dynamodb import update_item
+from oms.core import clock
+from oms.core.clock import random_id
+from oms.core.dynamodb import update_item
+from oms.core.settings import settings
 from oms.exports import files as s3_files
 from oms.exports import parts, reports
 from oms.exports.columns import COLUMNS
 from oms.inventory.models import Product
-from oms.settings import settings
 from tests.support.aws_calls import intercepted
 from tests.support.aws_client import aws_client
 from tests.support.exports import (

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.exportable import REPORTS
+from oms.core import clock
 from oms.exports import parts, worker
 from oms.exports.columns import COLUMNS
 from oms.exports.models import Export
+from oms.exports.registry import REPORTS
 from tests.support.aws_calls import intercepted
 from tests.support.exports import (
     an_order,

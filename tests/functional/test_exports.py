@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.dynamodb import get_item, update_item
-from oms.errors import ExportFinishedError, IdempotencyKeyReusedError, InvalidRequestError, NotFoundError
+from oms.core import clock
+from oms.core.dynamodb import get_item, update_item
+from oms.core.errors import ExportFinishedError, IdempotencyKeyReusedError, InvalidRequestError, NotFoundError
 from oms.exports import service
 from oms.exports.models import Export, Part
 from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery, ExportResponse

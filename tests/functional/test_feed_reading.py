@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from oms import clock
-from oms.dynamodb import client, get_item, put_item
+from oms.core import clock
+from oms.core.dynamodb import client, get_item, put_item
+from oms.core.pages import encode_cursor
+from oms.core.settings import settings
 from oms.feed import models, service
 from oms.feed.models import Marker, Row
 from oms.identity import tokens
 from oms.identity.models import IdentityItem, Session, session_key
-from oms.pages import encode_cursor
-from oms.settings import settings
 from tests.support.aws_calls import Plan, intercepted
 from tests.support.database import table
 from tests.support.feed import FEED, an_event, everything, feed_in, ids, read

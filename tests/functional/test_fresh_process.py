@@ -10,9 +10,10 @@ from auth import handler as auth
 from auth import passwords as auth_passwords
 from docs import handler as docs
 from inventory import handler as inventory
-from oms import pseudonyms
-from oms.identity import addresses, keyring, passwords
-from oms.settings import settings
+from oms.core import pseudonyms
+from oms.core.settings import settings
+from oms.http import client_address as addresses
+from oms.identity import keyring, passwords
 from orders import handler as orders
 from reports import handler as reports
 from tests.support.aws_calls import intercepted

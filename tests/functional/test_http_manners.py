@@ -13,11 +13,11 @@ from auth import handler as auth
 from auth import passwords
 from docs import handler as docs
 from inventory import handler as inventory
-from oms import representation
-from oms.body import parse
-from oms.clock import random_id
-from oms.errors import UnsupportedMediaTypeError
-from oms.powertools import routes_of
+from oms.core.clock import random_id
+from oms.core.errors import UnsupportedMediaTypeError
+from oms.http import representation
+from oms.http.body import parse
+from oms.http.powertools import routes_of
 from orders import handler as orders
 from reports import handler as reports
 from tests.support.gateway import assert_problem, call
@@ -230,7 +230,7 @@ MODELS = {
 
 @pytest.mark.parametrize("model", sorted(MODELS, key=lambda it: it.__name__))
 def test_no_error_shows_a_regular_expression(model: type[BaseModel]) -> None:
-    """Pydantic puts a pattern into its message: `oms.schemas.Form` has words in its place."""
+    """Pydantic puts a pattern into its message: `oms.core.schemas.Form` has words in its place."""
 
     def patterns(schema: Any) -> list[str]:
         if isinstance(schema, dict):

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from oms.dynamodb import update_item
+from oms.core.dynamodb import update_item
+from oms.core.settings import settings
 from oms.orders import pricing
 from oms.orders.models import Order
-from oms.settings import settings
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from oms.dynamodb import update_item
+from oms.core.dynamodb import update_item
 from oms.inventory.models import StockItem
 from tests.support.accounts import audit_entries
 from tests.support.audit_addresses import hidden

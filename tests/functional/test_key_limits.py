@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from oms.dynamodb import client
+from oms.core.dynamodb import client
 
 LONG_PARTITION, LONG_SORT = {"S": "é" * 1024 + "x"}, {"S": "é" * 512 + "x"}
 FITS = {"pk": {"S": "é" * 1024}, "sk": {"S": "é" * 512}}

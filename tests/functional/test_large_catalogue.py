@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 
 import pytest
 
+from oms.core.schemas import PageQuery
 from oms.identity import keyring
 from oms.inventory import service
 from oms.inventory.schemas import ListProductsQuery
-from oms.schemas import PageQuery
 from tests.support.aws_calls import Call, intercepted
 from tests.support.big_table import BigTable, RawItem
 from tests.support.gateway import call, places

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oms import api
+from oms.http import api
 from tests.support.database import table
 from tests.support.gateway import call
 from tests.support.invocation import Answer, Person

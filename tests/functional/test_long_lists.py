@@ -9,15 +9,15 @@ from unicodedata import normalize
 
 import pytest
 
-from oms.actors import System
-from oms.dynamodb import StoredItem
+from oms.core.actors import System
+from oms.core.dynamodb import StoredItem
+from oms.core.settings import settings
 from oms.inventory.models import Product, StockItem
 from oms.inventory.schemas import CreateProductRequest
 from oms.inventory.service import new_product
 from oms.orders import service as order_service
 from oms.orders.models import Order, created_shard, open_shard
 from oms.orders.states import OPEN, OrderStatus
-from oms.settings import settings
 from tests.support.audit_addresses import known_readers
 from tests.support.aws_calls import intercepted
 from tests.support.big_table import BigTable, RawItem

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from oms.core.settings import settings
 from oms.orders import limits
-from oms.settings import settings
 from tests.support.aws_calls import intercepted
 from tests.support.gateway import assert_problem
 from tests.support.invocation import Person

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from local import demo, seed
 from local.openapi.schemas import reached_from
-from oms.schemas import Request
+from oms.core.schemas import Request
 from tests.support.deployment import deployed_locally, deployed_with
 from tests.support.documented import BODIES, DOCUMENT, OPERATIONS, SCHEMAS, body_of, resolved, schemas_within
 from tests.support.gateway import call
@@ -141,7 +141,7 @@ def test_integers_of_bodies_say_that_a_fraction_is_refused() -> None:
 
 
 def test_each_type_of_event_is_a_webhook() -> None:
-    from oms.event_types import EVENT_TYPES
+    from oms.events.types import EVENT_TYPES
 
     assert list(DOCUMENT["webhooks"]) == list(EVENT_TYPES)
     for name, webhook in DOCUMENT["webhooks"].items():

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from oms import clock
+from oms.core import clock
+from oms.core.settings import OrderLimits, settings
 from oms.inventory.models import StockItem
 from oms.orders import limits, service
-from oms.settings import OrderLimits, settings
 from tests.support.aws_calls import intercepted
 from tests.support.database import table
 from tests.support.gateway import assert_problem, call

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oms import clock
+from oms.core import clock
 from oms.identity import tokens
 from tests.support.aws_calls import Call, intercepted
 from tests.support.gateway import assert_problem, call, places

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.dynamodb import get_item, put_item
+from oms.core import clock
+from oms.core.dynamodb import get_item, put_item
 from oms.identity.models import IdentityItem, user_key
 from tests.support.event_bus import entries_of
 from tests.support.gateway import call

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oms.dynamodb import get_item
+from oms.core.dynamodb import get_item
 from oms.identity.models import User, user_key
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person

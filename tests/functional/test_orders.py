@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from oms import settings
-from oms.clock import instant
-from oms.dynamodb import get_item
+from oms.core import settings
+from oms.core.clock import instant
+from oms.core.dynamodb import get_item
 from oms.orders import pricing
 from oms.orders.models import Order
 from tests.support.event_bus import published

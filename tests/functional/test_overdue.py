@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.dynamodb import get_item, update_item
-from oms.errors import UnavailableError
+from oms.core import clock
+from oms.core.dynamodb import get_item, update_item
+from oms.core.errors import UnavailableError
 from oms.webhooks import overdue
 from oms.webhooks.deliveries import create, milliseconds, setting_due
 from oms.webhooks.models import Delivery, Replay, Subscription

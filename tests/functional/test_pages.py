@@ -6,8 +6,8 @@ from urllib.parse import urljoin
 
 import pytest
 
-from oms import errors
-from oms.errors import OmsError
+from oms.core import errors
+from oms.core.errors import OmsError
 from tests.support.gateway import assert_problem, call
 from tests.support.invocation import Answer
 

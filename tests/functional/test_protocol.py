@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oms import api
+from oms.http import api
 from oms.inventory import categories
 from oms.inventory import service as inventory
 from tests.support.aws_calls import recorded

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from oms import audit, clock, pseudonyms
-from oms.auditing import macs
-from oms.commands import forget_addresses
-from oms.dynamodb import client
-from oms.pseudonyms import pseudonym
-from oms.secret_store import Reloaded, secrets_client
+from oms.audit import audit_log as audit
+from oms.audit import macs
+from oms.commands import forget_address_keys
+from oms.core import clock, pseudonyms
+from oms.core.dynamodb import client
+from oms.core.pseudonyms import pseudonym
+from oms.core.secret_store import Reloaded, secrets_client
 from tests.support.aws_calls import recorded
 from tests.support.gateway import call
 from tests.support.invocation import Person
@@ -90,10 +91,10 @@ def test_keys_are_made_for_ten_years_more_once(secret: str, in_2026: None) -> No
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     monkeypatch.setattr("sys.argv", ["forget", "--stage", "prod", *arguments])
-    monkeypatch.setattr(forget_addresses, "acting_on", lambda _stage: nullcontext())
-    monkeypatch.setattr(forget_addresses, "operator", lambda: "arn:aws:iam::123456789012:user/ops")
-    monkeypatch.setattr(forget_addresses, "table_of", lambda _stage, _domain: "audit")
-    forget_addresses.main()
+    monkeypatch.setattr(forget_address_keys, "acting_on", lambda _stage: nullcontext())
+    monkeypatch.setattr(forget_address_keys, "operator", lambda: "arn:aws:iam::123456789012:user/ops")
+    monkeypatch.setattr(forget_address_keys, "table_of", lambda _stage, _domain: "audit")
+    forget_address_keys.main()
 
 
 def items() -> list[dict[str, Any]]:

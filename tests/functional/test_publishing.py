@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from oms import clock, streams
-from oms.events import LARGEST
+from oms.core import clock
+from oms.core.settings import settings
+from oms.events import streams
+from oms.events.envelope import LARGEST
 from oms.inventory.models import StockItem
-from oms.publishing import NotPublishedError
-from oms.settings import settings
+from oms.publishing.bus import NotPublishedError
 from tests.support.aws_calls import Call, intercepted
 from tests.support.aws_client import aws_client
 from tests.support.bookkeeping import raw_item

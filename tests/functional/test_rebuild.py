@@ -6,12 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from oms import clock, stacks
+from oms.commands import rebuild_reports as rebuild
+from oms.commands import stacks
+from oms.core import clock
+from oms.core.settings import settings
 from oms.identity.models import user_key
 from oms.orders.models import HistoryEntry, Order
-from oms.reports import rebuild
 from oms.reports.order_sums import days_of, shard_of
-from oms.settings import settings
 from tests.support.aws_calls import Call, intercepted
 from tests.support.database import DATABASE, table
 from tests.support.open_order_counts import aggregate

@@ -6,9 +6,9 @@ from typing import Any
 import boto3
 import pytest
 
-from oms.dynamodb import in_parallel
-from oms.secret_store import read_secret
-from oms.settings import settings
+from oms.core.dynamodb import in_parallel
+from oms.core.secret_store import read_secret
+from oms.core.settings import settings
 from orders import handler as orders
 from tests.support.aws_calls import Call, intercepted, observed
 from tests.support.invocation import Person, invoke

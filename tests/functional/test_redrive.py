@@ -13,10 +13,13 @@ from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from bookkeeper import handler as bookkeeper
-from oms import clock, redrive, stacks, streams
-from oms.inventory.models import Movement, StockItem
-from oms.redrive import Outcome
-from oms.settings import settings
+from oms.commands import redrive, stacks
+from oms.commands.redrive import Outcome
+from oms.core import clock
+from oms.core.settings import settings
+from oms.events import streams
+from oms.inventory.models import StockItem
+from oms.stock_ledger.models import Movement
 from tests.support.aws_calls import Call, intercepted
 from tests.support.aws_client import aws_client
 from tests.support.bookkeeping import raw_item

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from oms.dynamodb import get_item, update_item
-from oms.errors import ReplayRunningError
+from oms.core.dynamodb import get_item, update_item
+from oms.core.errors import ReplayRunningError
 from oms.webhooks import replay
 from oms.webhooks.deliveries import setting_due
 from oms.webhooks.models import Delivery, Replay, Subscription

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.dynamodb import get_item, put_item, update_item
-from oms.exports import runs, service
+from oms.core import clock
+from oms.core.dynamodb import get_item, put_item, update_item
+from oms.exports import service
 from oms.exports.models import Export
 from oms.identity.models import IdentityItem, user_key
+from oms.schedules import runs
 from tests.support.event_bus import entries_of
 from tests.support.gateway import assert_problem, call
 from tests.support.invocation import Person

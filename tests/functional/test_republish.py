@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from oms import events, republish, stacks, streams
-from oms.republish import NotRepublishedError
+from oms.commands import republish, stacks
+from oms.commands.republish import NotRepublishedError
+from oms.events import envelope, streams
 from publisher import handler as publisher
 from tests.support.aws_calls import intercepted
 from tests.support.event_bus import bus, published
@@ -121,7 +122,7 @@ def test_an_event_that_was_set_aside_is_not_said_to_be_published(
     placed = shop.buy({shop.product(9): 2}).json
     created = again(placed["id"])
     shop.post(f"/api/v1/orders/{placed['id']}/cancel", {"reason": "x" * 300})
-    monkeypatch.setattr(events, "LARGEST", len(json.dumps(created)) + 200)
+    monkeypatch.setattr(envelope, "LARGEST", len(json.dumps(created)) + 200)
 
     with bus() as taken, pytest.raises(NotRepublishedError, match="1 of 2 events were published"):
         republish.republish(placed["id"], function=FUNCTION)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oms import clock
-from oms.errors import TooManyRequestsError
+from oms.core import clock
+from oms.core.errors import TooManyRequestsError
+from oms.core.settings import read, settings
 from oms.identity import request_limits
 from oms.identity.request_limits import LEASE_SECONDS, LEASE_SIZE, Leases
-from oms.settings import read, settings
 from tests.support.aws_calls import intercepted
 from tests.support.database import DATABASE, table
 from tests.support.gateway import assert_problem, call

@@ -9,12 +9,12 @@ import boto3
 import pytest
 
 from bookkeeper import handler as bookkeeper
-from oms import catalogue
 from oms.commands.restore import RULES, NotRestoredError, Restore, Tally, read_plan, restore
-from oms.dynamodb import client, put_item
-from oms.exports.schedule_models import Schedule, ScheduleCount
-from oms.settings import settings
-from oms.streams import RESTORED, Change
+from oms.core.dynamodb import client, put_item
+from oms.core.settings import settings
+from oms.events.streams import RESTORED, Change
+from oms.publishing import registry
+from oms.schedules.models import Schedule, ScheduleCount
 from oms.webhooks.models import Replay, Subscription, SubscriptionCount
 from orders import handler as orders
 from tests.support.invocation import Answer, Person, invoke
@@ -126,12 +126,12 @@ def test_what_is_put_back_is_no_news_to_the_consumers_of_the_streams(broken: dic
     assert {name for name, _ in kinds} == {"INSERT", "MODIFY", "REMOVE"}
     assert any(it["eventName"] == "REMOVE" and it["dynamodb"]["Keys"].get("sk") == {"S": "stock"} for it in records)
 
-    assert [catalogue.events_of(Change.of(it)) for it in records] == [[]] * len(records)
+    assert [registry.events_of(Change.of(it)) for it in records] == [[]] * len(records)
     assert [bookkeeper.understand(Change.of(it)) for it in records] == [None] * len(records)
 
     with streamed("orders") as later:
         confirm(manager, broken["changed"])
-    (event,) = catalogue.events_of(Change.of(later[0]))
+    (event,) = registry.events_of(Change.of(later[0]))
     assert (event.type, event.sequence) == ("order.confirmed", 2)
 
 
@@ -289,7 +289,7 @@ def test_a_subscription_that_goes_back_to_disabled_is_no_news(copy: Callable[[st
         run("Webhooks")
 
     assert {it["eventName"] for it in records} == {"INSERT", "MODIFY", "REMOVE"}
-    assert [catalogue.events_of(Change.of(it)) for it in records] == [[]] * len(records)
+    assert [registry.events_of(Change.of(it)) for it in records] == [[]] * len(records)
 
 
 def a_schedule(schedule_id: str, covered_until: str = "2026-01-01T00:00:00.000000Z", **fields: Any) -> Schedule:
@@ -335,7 +335,7 @@ def test_of_the_reports_schedules_go_back_and_exports_and_sums_stay(copy: Callab
     for name in ("same", "wrong"):
         expected[f"schedules/{name}"]["covered_until"] = {"S": later}  # the days of a run are not reported twice
     assert after == {key: it for key, it in expected.items() if key.startswith("schedules")}
-    looks = [json.loads(it.text()) for record in records for it in catalogue.events_of(Change.of(record))]
+    looks = [json.loads(it.text()) for record in records for it in registry.events_of(Change.of(record))]
     assert sorted(it["schedule"] for it in looks) == ["gone", "new"]
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.money import to_text
+from oms.core import clock
+from oms.core.money import to_text
 from oms.reports.order_sums import SHARDS
 from oms.reports.sold import MAX_CALLS
 from tests.support.aws_calls import Call, intercepted

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oms import clock
+from oms.core import clock
 from oms.orders.models import Order
 from tests.support.examples import examples
 from tests.support.gateway import call, places

@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from oms import clock
-from oms.dynamodb import get_item, update_item
-from oms.exports import runs, schedules
+from oms.core import clock
+from oms.core.dynamodb import get_item, update_item
+from oms.core.settings import settings
 from oms.exports.models import Export
-from oms.exports.schedule_models import Schedule
-from oms.exports.schedule_schemas import CreateScheduleRequest
-from oms.settings import settings
+from oms.schedules import runs
+from oms.schedules import service as schedules
+from oms.schedules.models import Schedule
+from oms.schedules.schemas import CreateScheduleRequest
 from tests.support.aws_calls import intercepted
 from tests.support.database import table
 from tests.support.event_bus import entries_of

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.dynamodb import get_item, put_item
-from oms.exports import schedules
+from oms.core import clock
+from oms.core.dynamodb import get_item, put_item
 from oms.exports.columns import COLUMNS
-from oms.exports.schedule_models import Schedule, ScheduleCount
+from oms.schedules import service as schedules
+from oms.schedules.models import Schedule, ScheduleCount
 from tests.support.aws_calls import intercepted
 from tests.support.database import table
 from tests.support.event_bus import entries_of

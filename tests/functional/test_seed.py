@@ -4,8 +4,8 @@ import pytest
 
 from infra.stages import DECIMALS, Stage
 from local import demo, seed
+from oms.core.money import from_text
 from oms.inventory import service as inventory
-from oms.money import from_text
 from tests.support.deployment import deployed_locally, deployed_with
 from tests.support.shop import orders_stored
 

@@ -11,10 +11,10 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from oms import clock
-from oms.dynamodb import update_item
-from oms.secret_store import Reloaded
-from oms.webhooks import deliveries, vault
+from oms.core import clock
+from oms.core.dynamodb import update_item
+from oms.core.secret_store import Reloaded
+from oms.webhooks import deliveries, secret_encryption
 from oms.webhooks.deliveries import milliseconds
 from oms.webhooks.models import Subscription
 from oms.webhooks.schemas import DeliveryResponse
@@ -53,7 +53,7 @@ def test_what_is_sent_is_signed_as_the_standard_says(world: World) -> None:
     world.run(world.now)
 
     (post,) = world.posts_to(subscription)
-    secret = vault.unseal(subscription.secret, subscription_id=subscription.id)
+    secret = secret_encryption.unseal(subscription.secret, subscription_id=subscription.id)
     assert Webhook(secret).verify(post.body, dict(post.headers)) == json.loads(delivery.body)
     assert post.id == delivery.event_id
     assert post.headers["Content-Type"] == "application/json"
@@ -64,7 +64,7 @@ def test_what_is_sent_is_signed_as_the_standard_says(world: World) -> None:
 def test_a22_a_rotated_secret_signs_beside_the_new_one_until_its_time(world: World, left: int, signatures: int) -> None:
     subscription, old = begun(world), new_secret()
     world.now = clock.from_seconds(time.time())
-    sealed = vault.seal(old, subscription_id=subscription.id)
+    sealed = secret_encryption.seal(old, subscription_id=subscription.id)
     until = int(world.now.timestamp()) + left
     update_item(subscription, [Subscription.previous_secret.set(sealed), Subscription.previous_until.set(until)])
 
@@ -172,7 +172,7 @@ def test_keys_that_cannot_be_had_now_cost_no_attempt(world: World, monkeypatch: 
 
     subscription = begun(world)
     (nudge,) = world.messages()
-    monkeypatch.setattr(vault, "KEYS", Reloaded(no_keys))
+    monkeypatch.setattr(secret_encryption, "KEYS", Reloaded(no_keys))
 
     assert world.handle(QUICK, nudge) == ["0"]
     assert delivery_of(subscription).made == 0

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from oms import clock, queues
-from oms.money import to_text
+from oms.core import clock, queues
+from oms.core.money import to_text
+from oms.core.settings import WatchedQueue, read, settings
 from oms.orders.states import OrderStatus
 from oms.reports import statistics
-from oms.settings import WatchedQueue, read, settings
 from oms.webhooks import outcomes
 from tests.support.aws_client import aws_client
 from tests.support.gateway import call

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from oms import clock, settings, streams
-from oms.errors import UnavailableError
+from oms.core import clock, settings
+from oms.core.errors import UnavailableError
+from oms.events import streams
 from tests.support.aws_calls import intercepted
 from tests.support.aws_client import aws_client
 from tests.support.database import table

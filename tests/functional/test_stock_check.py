@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from oms.inventory import stock_check
-from oms.inventory.models import Adjustment, Movement, Product, StockItem
+from oms.inventory.models import Adjustment, Product, StockItem
 from oms.orders import models as orders
+from oms.stock_ledger import check as stock_check
+from oms.stock_ledger.models import Movement
 from tests.support.aws_calls import Call, intercepted
 from tests.support.bookkeeping import Bookkeeping, codes, difference, mend, raw_item, trade
 from tests.support.database import table

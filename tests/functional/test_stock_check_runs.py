@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from oms.dynamodb import put_item
-from oms.errors import UnavailableError
-from oms.inventory import stock_check
-from oms.inventory.models import CheckProgress
+from oms.core.dynamodb import put_item
+from oms.core.errors import UnavailableError
+from oms.stock_ledger import check as stock_check
+from oms.stock_ledger.models import CheckProgress
 from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.bookkeeping import Bookkeeping, difference, trade
 from tests.support.database import table

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from oms import clock
-from oms.dynamodb import ConditionFailedError
-from oms.errors import ConflictError, InsufficientStockError, NotFoundError, NothingToRepairError
-from oms.inventory import stock_check
-from oms.inventory.accounts import lines_after
-from oms.inventory.models import CheckRun, Movement, StockItem
-from oms.inventory.stock_repair import Repair
+from oms.core import clock
+from oms.core.dynamodb import ConditionFailedError
+from oms.core.errors import ConflictError, InsufficientStockError, NotFoundError, NothingToRepairError
+from oms.inventory.models import StockItem
+from oms.stock_ledger import check as stock_check
+from oms.stock_ledger.models import CheckRun, Movement
+from oms.stock_ledger.reader import lines_after
+from oms.stock_ledger.repair import Repair
 from tests.support.aws_calls import Call, intercepted
 from tests.support.bookkeeping import Bookkeeping, codes, difference, mend, raw_item, trade
 from tests.support.database import table

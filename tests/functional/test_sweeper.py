@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from oms import settings
+from oms.core import settings
+from oms.core.pages import Range
 from oms.orders import expiry, moves, service
-from oms.pages import Range
 from sweeper import handler as sweeper
 from sweeper import worker
 from tests.support.aws_calls import intercepted

@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from oms import clock, stacks
-from oms.exports import runs, schedules
-from oms.exports.schedule_models import Schedule
-from oms.exports.schedule_schemas import CreateScheduleRequest
+from oms.commands import rebuild_reports as rebuild
+from oms.commands import stacks
+from oms.core import clock
+from oms.core.settings import settings
 from oms.orders.models import Order
-from oms.reports import rebuild
-from oms.settings import settings
+from oms.schedules import runs
+from oms.schedules import service as schedules
+from oms.schedules.models import Schedule
+from oms.schedules.schemas import CreateScheduleRequest
 from oms.webhooks import outcomes
 from tests.support.deployment import deployed_with
 from tests.support.event_bus import published

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from oms.dynamodb import update_item
-from oms.errors import TooManyExportsError
+from oms.core.dynamodb import update_item
+from oms.core.errors import TooManyExportsError
 from oms.exports import service, worker
 from oms.exports.models import Export
 from oms.exports.schemas import ExportOrdersQuery

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from oms import stacks
-from oms.auditing import verify
-from oms.settings import settings
+from oms.commands import stacks, verify_audit
+from oms.core.settings import settings
 from tests.support.audit_log import Log, keys
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -19,13 +18,13 @@ def run(log: Log, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     """What it prints, and with which words it fails; None where it does not. The stack is played."""
     monkeypatch.setattr(stacks, "table_of", lambda _stage, _domain: settings().audit_table)
     monkeypatch.setattr(stacks, "outputs_of", lambda _stage: {"AuditBucket": settings().audit_bucket})
-    monkeypatch.setattr(verify, "load_keys", lambda name: {"oms/prod/audit-keys": keys()}[name])
+    monkeypatch.setattr(verify_audit, "load_keys", lambda name: {"oms/prod/audit-keys": keys()}[name])
 
     def command(*arguments: str) -> tuple[str, str | None]:
         monkeypatch.setattr("sys.argv", ["verify", "--stage", "prod", *arguments])
         capsys.readouterr()
         try:
-            verify.main()
+            verify_audit.main()
         except SystemExit as error:
             failure = str(error.code)
         else:

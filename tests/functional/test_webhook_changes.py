@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.dynamodb import client, put_item, update_item
-from oms.webhooks import vault
+from oms.core import clock
+from oms.core.dynamodb import client, put_item, update_item
+from oms.webhooks import secret_encryption
 from oms.webhooks.models import Subscription, SubscriptionCount
 from tests.support.audit_addresses import hidden
 from tests.support.aws_calls import Call, intercepted, overtaken
@@ -168,7 +168,7 @@ def test_a_rotation_keeps_the_secret_before_for_a_day(admin: Person) -> None:
     assert answer.status == 200
     assert answer.headers["ETag"] == '"2"'
     assert answer.json.keys() == {"secret", "previous_valid_until"}
-    secrets = [vault.unseal(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")]
+    secrets = [secret_encryption.unseal(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")]
     assert secrets == [answer.json["secret"], webhook["secret"]]
     left = clock.instant(answer.json["previous_valid_until"]) - clock.now()
     assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
@@ -194,7 +194,7 @@ def test_a_rotation_whose_answer_was_lost_and_that_was_edited_since_is_one(admin
         answer = rotate(admin, webhook)
 
     now = stored(webhook)
-    secrets = [vault.unseal(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")]
+    secrets = [secret_encryption.unseal(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")]
     before = lost[1].json["secret"] if again == "rotated" else None
     assert secrets == ([before, answer.json["secret"]] if before else [answer.json["secret"], webhook["secret"]])
     assert now.version == 3
@@ -206,7 +206,7 @@ def test_rotated_twice_the_first_of_three_is_void_at_once(admin: Person) -> None
     second, third = (rotate(admin, webhook).json["secret"] for _ in range(2))
 
     now = stored(webhook)
-    kept = {vault.unseal(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")}
+    kept = {secret_encryption.unseal(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")}
     assert kept == {second, third}
 
 
@@ -308,9 +308,9 @@ def test_a_lost_answer_is_a_success_made_once(admin: Person, monkeypatch: pytest
     assert len(audited()) == before + 1
     assert count() == {"create": 2, "delete": 0}.get(name, 1)
     if name == "rotate":
-        assert vault.unseal(stored(webhook).secret, subscription_id=webhook["id"]) == answer.json["secret"]
+        assert secret_encryption.unseal(stored(webhook).secret, subscription_id=webhook["id"]) == answer.json["secret"]
         previous = stored(webhook).previous_secret or b""
-        assert vault.unseal(previous, subscription_id=webhook["id"]) == webhook["secret"]
+        assert secret_encryption.unseal(previous, subscription_id=webhook["id"]) == webhook["secret"]
 
 
 def test_the_fiftieth_whose_answer_was_lost_is_not_refused(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:

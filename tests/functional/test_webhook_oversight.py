@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from oms import aws, clock, queues
-from oms.dynamodb import client, get_item
-from oms.queues import Message
-from oms.settings import settings
+from oms.core import aws, clock, queues
+from oms.core.dynamodb import client, get_item
+from oms.core.queues import Message
+from oms.core.settings import settings
 from oms.webhooks.models import Attempt, Delivery, Replay, Subscription
 from tests.support.accounts import audit_entries
 from tests.support.aws_calls import Call, intercepted

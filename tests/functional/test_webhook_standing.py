@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.dynamodb import retrying, update_item
-from oms.errors import UnavailableError
-from oms.webhooks import deliveries, standing
+from oms.core import clock
+from oms.core.dynamodb import retrying, update_item
+from oms.core.errors import UnavailableError
+from oms.webhooks import deliveries, health
 from oms.webhooks.deliveries import milliseconds
 from oms.webhooks.models import Subscription
 from oms.webhooks.targets import ForbiddenTargetError
@@ -228,8 +228,8 @@ def test_what_notes_that_it_is_slow_is_no_part_of_its_time(world: World, monkeyp
         assert noting.wait(60)
         return answering(200)()
 
-    monkeypatch.setattr(standing, "retrying", slowly)
-    monkeypatch.setattr(standing, "Timer", lambda _, note: Noting(0, note))
+    monkeypatch.setattr(health, "retrying", slowly)
+    monkeypatch.setattr(health, "Timer", lambda _, note: Noting(0, note))
     subscription = begun(world, answers)
 
     one_attempt(world)
@@ -362,7 +362,7 @@ def test_a_slow_answer_moves_a_subscription_aside_and_a_quick_one_brings_it_back
 def test_a_subscription_is_set_aside_while_its_slow_attempt_is_under_way(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standing, "QUICK", 0.05)
+    monkeypatch.setattr(health, "QUICK", 0.05)
     subscription = begun(world)
     meanwhile = []
 

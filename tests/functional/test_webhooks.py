@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from oms.dynamodb import get_item, put_item
+from oms.core.dynamodb import get_item, put_item
+from oms.core.settings import settings
 from oms.identity.models import IdentityItem, user_key
-from oms.settings import settings
 from oms.webhooks import service
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Person

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from oms import redrive
+from oms.commands import redrive
 from tests.support.template import QUEUE, Synthesized, all_mappings, dead_letter_queues, mappings
 
 # Where stream consumers set aside what they cannot understand: nothing consumes these.

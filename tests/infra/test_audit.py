@@ -5,7 +5,7 @@ import json
 import pytest
 
 from infra.stages import Stage, StageError
-from oms.auditing import sealing
+from oms.audit import sealing
 from tests.support.template import Synthesized, mappings, synthesize
 
 BUCKET = "AWS::S3::Bucket"

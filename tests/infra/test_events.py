@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from oms.event_types import EVENT_TYPES
+from oms.events.types import EVENT_TYPES
 from oms.feed import service as feed
 from oms.orders import events as orders
 from oms.reports import aggregation

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from oms.identity.models import User
-from oms.inventory import stock_check
+from oms.stock_ledger import check as stock_check
 from sweeper import worker
 from tests.support.recorder import FUNCTIONS
 from tests.support.template import HTTP, Synthesized, listed

@@ -47,7 +47,7 @@ def test_the_layers_alone_are_enough_to_import_every_handlers_modules(native: Pa
     )
 
     assert result.returncode == 0, result.stderr
-    assert "oms.settings" in modules
+    assert "oms.core.settings" in modules
 
 
 def test_on_aws_the_layer_is_for_arm64(arm64: Path) -> None:

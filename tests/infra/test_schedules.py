@@ -7,7 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from infra.schedules import daily_at
-from oms.exports import entries, runs, schedule_events
+from oms.schedules import events as schedule_events
+from oms.schedules import runs, scheduler_entries
 from tests.support.template import QUEUE, Synthesized, all_mappings
 
 SCHEDULE, GROUP, ROLE = "AWS::Scheduler::Schedule", "AWS::Scheduler::ScheduleGroup", "AWS::IAM::Role"
@@ -89,7 +90,7 @@ def test_the_daily_run_comes_after_midnight_in_utc_and_one_that_is_not_taken_is_
 
     assert (daily["ScheduleExpression"], daily["ScheduleExpressionTimezone"]) == ("cron(30 0 * * ? *)", "Etc/UTC")
     assert (daily["State"], daily["FlexibleTimeWindow"], daily["GroupName"]) == ("ENABLED", {"Mode": "OFF"}, "oms-prod")
-    assert json.loads(target["Input"]) == {"schedule": runs.DAILY, "time": entries.RUNS_AT}
+    assert json.loads(target["Input"]) == {"schedule": runs.DAILY, "time": scheduler_entries.RUNS_AT}
     assert (name(target["Arn"]), name(target["DeadLetterConfig"]["Arn"])) == (RUNS, f"{RUNS}DeadLetters")
     assert name(target["RoleArn"]) == "SchedulesRole"
 

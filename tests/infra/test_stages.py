@@ -15,7 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from infra.checks import check
 from infra.functions import order_limits
 from infra.stages import DECIMALS, LOOSENING, NEAR_EURO, Stage, StageError
-from oms import settings
+from oms.core import settings
 from tests.support.template import EVERY_SETTING, Synthesized
 
 ROOT = Path(__file__).resolve().parents[2]

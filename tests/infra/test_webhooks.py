@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from oms import dynamodb
-from oms.webhooks import deliveries, dispatch, overdue, post, sending, standing
+from oms.core import dynamodb
+from oms.webhooks import deliveries, dispatch, health, overdue, post, sending
 from tests.support.template import Synthesized, all_mappings
 
 QUEUE = "AWS::SQS::Queue"
@@ -60,7 +60,7 @@ def test_no_sender_lives_longer_than_its_claim_and_each_has_time_for_its_post(pr
     # A call that is begun in time ends within two connections and reads. Whatever is not begun in time is not made:
     # before the claim that costs no attempt. What sets a slow one aside meanwhile ends within the time of the post.
     assert seconds >= sending.BEGUN_WITHIN + DYNAMODB_CALL + post.SECONDS + sending.SETTLED_WITHIN + DYNAMODB_CALL
-    assert standing.QUICK + dynamodb._PATIENCE + DYNAMODB_CALL <= post.SECONDS
+    assert health.QUICK + dynamodb._PATIENCE + DYNAMODB_CALL <= post.SECONDS
 
 
 def test_the_dispatcher_has_time_to_nudge_what_it_has_put_and_the_sweeper_to_end_its_round(prod: Synthesized) -> None:

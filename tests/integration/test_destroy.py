@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from local.cloud import Cloud
-from oms import aws
 from oms.commands import destroy
 from oms.commands.protect import protect
+from oms.core import aws
 
 pytestmark = pytest.mark.full
 

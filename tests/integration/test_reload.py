@@ -22,7 +22,7 @@ from tests.support.local_cloud.shop import PATIENCE, wait_until
 pytestmark = [pytest.mark.alone, pytest.mark.full]
 
 HEALTH = "functions/docs/handler.py"
-ERRORS = "layers/shared/python/oms/errors.py"
+ERRORS = "layers/shared/python/oms/core/errors.py"
 
 
 @dataclass
@@ -121,7 +121,7 @@ def within(holds: Callable[[], bool]) -> float:
 
 
 # A function that says that it was called, and answers when it may go.
-HELD = """from oms import api
+HELD = """from oms.http import api
 import pathlib, time
 def held() -> str:
     pathlib.Path({begun!r}).touch()
@@ -174,7 +174,7 @@ def test_new_and_renamed_modules_are_taken_along(running: Running) -> None:
 
     word.write_text('WORD = "new"\n')
     running.edit(HEALTH, 'status="ok"', "status=WORD")
-    running.edit(HEALTH, "from oms import api\n", "from docs.word import WORD\nfrom oms import api\n")
+    running.edit(HEALTH, "from oms.http import api\n", "from docs.word import WORD\nfrom oms import api\n")
     within(lambda: running.health() == "new")
 
     word.rename(word.with_name("words.py"))
@@ -192,7 +192,7 @@ def test_a_function_that_does_not_start_is_told_with_the_reason(running: Running
 def test_a_request_under_way_is_answered_by_the_code_that_took_it(running: Running) -> None:
     answers: list[httpx.Response] = []
     begun, go = running.root / "begun", running.root / "go"
-    running.edit(HEALTH, "from oms import api\n", HELD.format(begun=str(begun), go=str(go)))
+    running.edit(HEALTH, "from oms.http import api\n", HELD.format(begun=str(begun), go=str(go)))
     running.edit(HEALTH, 'status="ok"', "status=held()")
     go.touch()
     within(lambda: running.health() == "held")

@@ -182,8 +182,8 @@ def _check_stock(admin: httpx.Client, products: set[str], *, drifted: set[str]) 
 
 
 def _check_sums(system: LocalSystem) -> None:
-    run_later(system, "oms.reports.rebuild", "--fix", seconds=DAY)
-    again = run_later(system, "oms.reports.rebuild", seconds=DAY)
+    run_later(system, "oms.commands.rebuild_reports", "--fix", seconds=DAY)
+    again = run_later(system, "oms.commands.rebuild_reports", seconds=DAY)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "All is as it should be." in again.stdout
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from oms.exports.entries import RUNS_AT
+from oms.schedules.scheduler_entries import RUNS_AT
 from tests.support.local_cloud.accounts import PASSWORD, log_in
 from tests.support.local_cloud.mailbox import mails_to
 from tests.support.local_cloud.queues import wait_until_at_rest

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from auth import passwords as password_routes
-from oms.dynamodb import client
+from oms.core.dynamodb import client
 from tests.support.accounts import PASSWORD
 from tests.support.aws_calls import recorded
 from tests.support.invocation import invoke

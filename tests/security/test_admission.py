@@ -10,9 +10,9 @@ import pytest
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from oms import admission, api
-from oms.api import ADMIN, CUSTOMER, MANAGER, PUBLIC
-from oms.serving import serve
+from oms.http import admission, api
+from oms.http.api import ADMIN, CUSTOMER, MANAGER, PUBLIC
+from oms.http.serving import serve
 from tests.support.gateway import assert_problem
 from tests.support.invocation import Answer, Person, invoke
 

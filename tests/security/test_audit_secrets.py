@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from oms import audit, pseudonyms
-from oms.auditing import macs
-from oms.dynamodb import client
+from oms.audit import audit_log as audit
+from oms.audit import macs
+from oms.core import pseudonyms
+from oms.core.dynamodb import client
 from oms.identity import passwords
-from oms.webhooks import vault
+from oms.webhooks import secret_encryption
 from tests.support import roles
 from tests.support.gateway import call
 from tests.support.invocation import Answer, Person
@@ -71,7 +72,7 @@ def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
     # Whose failed login it was, and from where, is for nobody to read.
     noted("POST", "/api/v1/auth/login", {"email": "ada@example.com", "password": "not the one"}, address="203.0.113.77")
 
-    for keys in (passwords.PEPPERS, macs.KEYS, pseudonyms.KEYS, vault.KEYS):
+    for keys in (passwords.PEPPERS, macs.KEYS, pseudonyms.KEYS, secret_encryption.KEYS):
         secrets |= set(keys.get().values())
     entries = audit_log()
     actions = {it["action"]["S"] for it in entries}

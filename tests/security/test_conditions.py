@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from oms.settings import settings
+from oms.core.settings import settings
 from tests.support.aws_calls import Call, intercepted
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from oms import clock
-from oms.dynamodb import get_item, put_item, update_item
-from oms.exportable import REPORTS
+from oms.core import clock
+from oms.core.dynamodb import get_item, put_item, update_item
 from oms.exports.cells import Lines, text
 from oms.exports.columns import COLUMNS
+from oms.exports.registry import REPORTS
 from oms.inventory.models import StockItem
 from oms.orders.models import Shipment
 from tests.support.examples import examples

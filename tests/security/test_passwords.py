@@ -7,7 +7,7 @@ import bcrypt
 import pytest
 
 from auth import passwords as password_routes
-from oms.dynamodb import client, put_item
+from oms.core.dynamodb import client, put_item
 from oms.identity import mailed_tokens, passwords, service
 from oms.identity.models import User, counter_key
 from tests.support.accounts import PASSWORD, log_in

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from auth import handler as session_routes
-from oms import clock
+from oms.core import clock
+from oms.core.settings import settings
 from oms.identity.models import User
-from oms.settings import settings
 from tests.support.accounts import Clock, audit_entries
 from tests.support.audit_addresses import hidden
 from tests.support.invocation import invoke

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oms.settings import settings
+from oms.core.settings import settings
 from tests.support.aws_calls import Call, intercepted
 from tests.support.gateway import call
 from tests.support.roles import ASKERS, DOCUMENT, OPERATIONS, RULES, World, ask, world

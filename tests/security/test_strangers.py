@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from oms import clock
+from oms.core import clock
 from oms.webhooks import post
 from oms.webhooks.post import MOST_OF_AN_ANSWER, Answer, NoAnswerError
 from oms.webhooks.targets import parse

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from oms.dynamodb import client, get_item, put_item
+from oms.core.dynamodb import client, get_item, put_item
 from oms.identity.models import User, user_key
-from oms.webhooks import vault
+from oms.webhooks import secret_encryption
 from oms.webhooks.models import Subscription
 from tests.support.accounts import audit_entries
 from tests.support.gateway import assert_problem, call
@@ -85,7 +85,7 @@ def test_a20_a_secret_stands_in_the_answer_that_shows_it_and_nowhere_else(
 
 
 def stored_key() -> bytes:
-    (key,) = vault.KEYS.get().values()
+    (key,) = secret_encryption.KEYS.get().values()
     return key.encode()
 
 
@@ -110,9 +110,9 @@ def test_a_sealed_secret_copied_to_another_subscription_opens_nowhere(admin: Per
     item.secret = stolen
     put_item(item)
 
-    with pytest.raises(vault.UnopenedError):
-        vault.unseal(subscription_now(own).secret, subscription_id=own.id)
-    assert vault.unseal(stolen, subscription_id=victim.id).startswith("whsec_")
+    with pytest.raises(secret_encryption.UnopenedError):
+        secret_encryption.unseal(subscription_now(own).secret, subscription_id=own.id)
+    assert secret_encryption.unseal(stolen, subscription_id=victim.id).startswith("whsec_")
 
 
 def test_rotation_reads_no_secret_to_keep_it(admin: Person) -> None:

@@ -8,9 +8,9 @@ import bcrypt
 import pytest
 
 from auth import passwords as password_routes
-from oms import clock, emails
-from oms.audit import AuditEntry
-from oms.dynamodb import client, put_item
+from oms.audit.models import AuditEntry
+from oms.core import clock, email_addresses
+from oms.core.dynamodb import client, put_item
 from oms.identity import passwords
 from oms.identity.models import Claim, User, claim_key, email_key, user_key
 from tests.support.invocation import Answer, invoke
@@ -55,7 +55,7 @@ def account(cloud: None) -> Callable[..., User]:
     """
 
     def make(email: str = "ada@example.com", **attributes: Any) -> User:
-        user_id, folded = clock.random_id(), attributes.pop("email_folded", emails.fold(email))
+        user_id, folded = clock.random_id(), attributes.pop("email_folded", email_addresses.fold(email))
         hashed = bcrypt.hashpw(passwords.peppered(PASSWORD, "1"), bcrypt.gensalt(4)).decode()
         values = {
             "first_name": "Ada",
@@ -67,7 +67,7 @@ def account(cloud: None) -> Callable[..., User]:
         user = User(
             *user_key(user_id),
             id=user_id,
-            email=email if folded != emails.fold(email) else emails.deliverable(email) or email,
+            email=email if folded != email_addresses.fold(email) else email_addresses.deliverable(email) or email,
             email_folded=folded,
             email_key=email_key(folded, user_id),
             created_at=clock.timestamp(clock.now()),

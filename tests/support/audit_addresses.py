@@ -1,8 +1,8 @@
 """What the audit log keeps of clients and readers, for tests that are not about it."""
 
-from oms import audit
-from oms.actors import Actor
-from oms.pseudonyms import pseudonym
+from oms.audit import audit_log as audit
+from oms.core.actors import Actor
+from oms.core.pseudonyms import pseudonym
 
 
 def hidden(address: str, at: str) -> str:

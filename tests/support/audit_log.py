@@ -10,12 +10,13 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
-from oms import audit, clock
-from oms.auditing import macs
-from oms.auditing.findings import Finding
-from oms.auditing.models import Head
-from oms.auditing.verification import Verification
-from oms.settings import settings
+from oms.audit import audit_log as audit
+from oms.audit import macs
+from oms.audit.findings import Finding
+from oms.audit.models import Head
+from oms.audit.verification import Verification
+from oms.core import clock
+from oms.core.settings import settings
 from sealer import handler as sealer
 from tests.support.aws_client import aws_client
 from tests.support.bookkeeping import raw_item

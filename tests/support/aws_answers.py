@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.validate import ParamValidator
 
-from oms import aws
+from oms.core import aws
 
 type Answer = Mapping[str, Any]
 type Answers = dict[str, Answer | Exception | Callable[[dict[str, Any]], Answer | Exception]]

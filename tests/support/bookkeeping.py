@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from oms.inventory import stock_check
-from oms.inventory.models import CheckRun, Movement, ProductDrift, StockItem
-from oms.inventory.stock_repair import Repair, repair
+from oms.inventory.models import StockItem
+from oms.stock_ledger import check as stock_check
+from oms.stock_ledger.models import CheckRun, Movement, ProductDrift
+from oms.stock_ledger.repair import Repair, repair
 from tests.support.aws_client import aws_client
 from tests.support.database import table
 from tests.support.invocation import Context

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
-from oms.settings import settings
+from oms.core.settings import settings
 
 # By how many decimals an amount has.
 CURRENCIES = {"JPY": 0, "EUR": 2, "KWD": 3, "CLF": 4}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from oms.publishing import SOURCE
+from oms.publishing.bus import SOURCE
 from publisher import handler as publisher
 from tests.support.aws_calls import Call, intercepted
 from tests.support.invocation import Context

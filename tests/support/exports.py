@@ -15,13 +15,13 @@ from moto.s3.models import FakeMultipart, S3Backend
 from moto.s3.responses import S3Response
 
 from exporter import handler as exporter
-from oms import clock
-from oms.dynamodb import get_item, put_item
+from oms.core import clock
+from oms.core.dynamodb import get_item, put_item
+from oms.core.settings import settings
 from oms.exports import files, service
 from oms.exports.models import Export
 from oms.exports.schemas import CreateExportRequest
 from oms.orders.models import Draw, HistoryEntry, Line, Order, created_shard
-from oms.settings import settings
 from tests.support.aws_client import aws_client
 from tests.support.invocation import Context, Person
 

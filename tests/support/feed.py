@@ -5,8 +5,8 @@ from itertools import count
 from typing import Any
 
 from feeder import handler as feeder
-from oms import clock
-from oms.events import event_id
+from oms.core import clock
+from oms.events.envelope import event_id
 from tests.support.gateway import call
 from tests.support.invocation import Answer, Context, Person
 

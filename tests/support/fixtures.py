@@ -16,16 +16,18 @@ from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
 from inventory import handler as inventory
-from oms import audit, clock
-from oms.dynamodb import put_item
+from oms.audit import models
+from oms.commands import signing_keys as keys
+from oms.core import clock
+from oms.core.dynamodb import put_item
+from oms.core.settings import settings
 from oms.exports import parts, reading
 from oms.exports import service as exports
-from oms.identity import keys, tokens
+from oms.identity import tokens
 from oms.identity.models import Session, User, email_key, session_key, user_key
-from oms.inventory import stock_check
 from oms.orders import service as orders
 from oms.orders.offers import OfferCache
-from oms.settings import settings
+from oms.stock_ledger import check as stock_check
 from oms.webhooks import sending
 from orders import handler as order_routes
 from tests.support.audit_log import Log
@@ -151,7 +153,7 @@ def log(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Log:
 @pytest.fixture
 def few_denials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond three in a minute they are only counted."""
-    monkeypatch.setattr(audit, "DENIALS_PER_MINUTE", 3)
+    monkeypatch.setattr(models, "DENIALS_PER_MINUTE", 3)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from oms import api
+from oms.http import api
 
 
 @pytest.fixture

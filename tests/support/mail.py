@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from notifier import handler as notifier
-from oms import clock
-from oms.dynamodb import client, put_item
-from oms.events import event_id
-from oms.identity import account_mails
+from oms.core import clock
+from oms.core.dynamodb import client, put_item
+from oms.core.settings import settings
+from oms.events.envelope import event_id
 from oms.mail import service as mail
+from oms.mail.content import accounts as account_mails
 from oms.mail.models import Mail
-from oms.settings import settings
 from oms.webhooks.models import Subscription
 from tests.support.invocation import Context, Person
 

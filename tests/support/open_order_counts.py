@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from aggregator import handler as aggregator
-from oms import catalogue
-from oms.dynamodb import get_item, update_item
-from oms.events import Event
+from oms.core.dynamodb import get_item, update_item
+from oms.events.envelope import Event
+from oms.events.streams import Change
 from oms.identity.models import IdentityItem, User, user_key
 from oms.orders.states import OPEN
-from oms.streams import Change
+from oms.publishing import registry
 from tests.support.database import table
 from tests.support.invocation import Context, Person
 from tests.support.shop import orders_stored
@@ -22,7 +22,7 @@ type Told = dict[str, Any]
 
 def told(records: Sequence[Record]) -> list[Told]:
     """The events of the orders in these records of a stream."""
-    events = [event for record in records for event in catalogue.events_of(Change.of(record))]
+    events = [event for record in records for event in registry.events_of(Change.of(record))]
     return [json.loads(event.text()) for event in events if isinstance(event, Event)]
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from oms import clock
-from oms.actors import System
+from oms.core import clock
+from oms.core.actors import System
 from oms.orders.models import HistoryEntry, Line, Order, Shipment, created_shard, open_shard
 from oms.orders.states import EXPIRE, MOVES, OrderStatus
 

@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from fractions import Fraction
 from typing import Any
 
-from oms.money import to_text
+from oms.core.money import to_text
 from oms.orders.events import event_of
+from oms.orders.history import versions
 from oms.orders.models import Line, Order
-from oms.orders.past import versions
 from tests.support.database import table
 from tests.support.open_order_counts import Told
 from tests.support.past_orders import Past

@@ -8,12 +8,12 @@ from random import Random
 from typing import Any
 from unicodedata import normalize
 
-from oms import clock
-from oms.actors import System
+from oms.core import clock
+from oms.core.actors import System
+from oms.core.pages import LOWEST
 from oms.inventory.models import Product, StockItem, category_listing, name_prefix, price_prefix
 from oms.inventory.schemas import CreateProductRequest, ListProductsQuery
 from oms.inventory.service import Stocked, new_product
-from oms.pages import LOWEST
 from tests.support.big_table import BigTable, RawItem
 
 MOST = 100_000

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import pytest
 
-from oms.settings import settings
+from oms.core.settings import settings
 from tests.support.aws_calls import observed
 from tests.support.policies import Call
 from tests.support.recorded_calls import judged, write_calls

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local import openapi
-from oms.dynamodb import put_item
+from oms.core.dynamodb import put_item
 from oms.identity import mailed_tokens
 from oms.identity.mailed_tokens import Purpose
 from oms.identity.models import User

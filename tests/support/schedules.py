@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from oms.dynamodb import put_item, update_item
-from oms.exports import entries
+from oms.core.dynamodb import put_item, update_item
 from oms.identity.models import Claim, User, claim_key, user_key
+from oms.schedules import scheduler_entries
 from scheduler import handler as scheduler
 from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.gateway import call
@@ -46,7 +46,7 @@ def entries_kept(plan: Plan = lambda call: call.send()) -> Iterator[Entries]:
 
 
 def refusal(code: str, call: Call) -> Exception:
-    kind = entries._scheduler().exceptions.from_code(code)
+    kind = scheduler_entries._scheduler().exceptions.from_code(code)
     error: Exception = kind({"Error": {"Code": code, "Message": "played"}}, call.operation)
     return error
 

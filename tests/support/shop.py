@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inventory import handler as inventory
-from oms import clock
-from oms.actors import System
+from oms.core import clock
+from oms.core.actors import System
 from oms.inventory.models import StockItem
 from oms.inventory.schemas import CreateProductRequest
 from oms.inventory.service import new_product

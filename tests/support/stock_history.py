@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from oms.inventory.facts import NOTHING, Fact, Line, Units, of_order
-from oms.inventory.reconciliation import BEGINNING, Account, Balance, Stored, Window, digest_of
+from oms.stock_ledger.effects import NOTHING, Fact, Line, Units, of_order
+from oms.stock_ledger.reconciliation import BEGINNING, Account, Balance, Stored, Window, digest_of
 
 PRODUCTS = ("A", "B", "C")
 NEVER = "~"

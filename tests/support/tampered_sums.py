@@ -7,11 +7,12 @@ from datetime import date, timedelta
 from itertools import batched
 from typing import Any
 
-from oms import clock
+from oms.commands import rebuild_reports as rebuild
+from oms.core import clock
 from oms.identity.models import User, user_key
 from oms.inventory.models import StockItem
 from oms.orders.models import Order
-from oms.reports import rebuild, stock_sums
+from oms.reports import stock_sums
 from oms.reports.order_sums import SHARDS, days_of, shard_of
 from tests.support.database import table
 from tests.support.invocation import Person

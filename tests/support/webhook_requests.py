@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from oms.audit import AuditEntry
-from oms.dynamodb import client, get_item
+from oms.audit.models import AuditEntry
+from oms.core.dynamodb import client, get_item
 from oms.webhooks.models import Subscription, SubscriptionCount
 from tests.support.gateway import call
 from tests.support.invocation import Answer, Person

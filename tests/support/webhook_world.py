@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dispatcher import handler as dispatcher
-from oms import audit, clock
-from oms.settings import settings
+from oms.audit import audit_log as audit
+from oms.core import clock
+from oms.core.settings import settings
 from oms.webhooks import deliveries, replay
 from oms.webhooks.models import Delivery, Replay, Subscription
 from oms.webhooks.post import Answer, NoAnswerError

@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from oms import clock
-from oms.dynamodb import get_item, put_item
-from oms.events import event_id
-from oms.settings import settings
-from oms.webhooks import deliveries, vault
+from oms.core import clock
+from oms.core.dynamodb import get_item, put_item
+from oms.core.settings import settings
+from oms.events.envelope import event_id
+from oms.webhooks import deliveries, secret_encryption
 from oms.webhooks.models import Attempt, Delivery, Subscription
 from oms.webhooks.signature import new_secret
 from tests.support.aws_client import aws_client
@@ -29,7 +29,7 @@ def subscribe(*events: str, **fields: Any) -> Subscription:
             "pace": "quick",
             "events": list(events or ("*",)),
             "status": "active",
-            "secret": vault.seal(new_secret(), subscription_id=key),
+            "secret": secret_encryption.seal(new_secret(), subscription_id=key),
             "version": 1,
             "created_at": at,
             "updated_at": at,

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oms import body
-from oms.errors import (
+from oms.core.errors import (
     BodyTooLargeError,
     InvalidRequestError,
     MalformedJsonError,
     OmsError,
     UnsupportedMediaTypeError,
 )
+from oms.http import body
 from tests.support.work import counted
 
 

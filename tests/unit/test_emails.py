@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oms import emails
+from oms.core import email_addresses
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,10 @@ from oms import emails
     ],
 )
 def test_an_address_has_one_form(given_as: str, form: str) -> None:
-    assert emails.canonical(given_as) == form
-    assert emails.canonical(form) == form
-    assert emails.deliverable(given_as) == form
-    assert emails.fold(given_as) == emails.fold(form) == form.lower()
+    assert email_addresses.canonical(given_as) == form
+    assert email_addresses.canonical(form) == form
+    assert email_addresses.deliverable(given_as) == form
+    assert email_addresses.fold(given_as) == email_addresses.fold(form) == form.lower()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_an_address_has_one_form(given_as: str, form: str) -> None:
 )
 def test_everything_else_is_refused(email: str) -> None:
     with pytest.raises(ValueError, match="must be an e-mail address"):
-        emails.canonical(email)
+        email_addresses.canonical(email)
 
 
 LOOK_ALIKES = [
@@ -89,23 +89,23 @@ LOOK_ALIKES = [
 @pytest.mark.parametrize("email", LOOK_ALIKES)
 def test_a26_a_local_part_that_no_mail_can_be_sent_to_is_refused_and_is_nobodys_key(email: str) -> None:
     with pytest.raises(ValueError, match="with ASCII characters only"):
-        emails.canonical(email)
-    assert emails.deliverable(email) is None
-    assert not emails.is_plausible(emails.fold(email))
+        email_addresses.canonical(email)
+    assert email_addresses.deliverable(email) is None
+    assert not email_addresses.is_plausible(email_addresses.fold(email))
 
 
 @given(st.text(max_size=40))
 def test_folding_is_done_once_and_for_all(text: str) -> None:
-    assert emails.fold(emails.fold(text)) == emails.fold(text)
+    assert email_addresses.fold(email_addresses.fold(text)) == email_addresses.fold(text)
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_who_shares_a_key_is_sent_mail_at_one_mailbox(local: str, domain: str) -> None:
     """What can be a key is ASCII, and differs from the form that is mailed to by case alone."""
     email = f"{local}@{domain}.example"
-    folded = emails.fold(email)
-    if emails.is_plausible(folded):
-        sent_to = emails.deliverable(email.strip())
+    folded = email_addresses.fold(email)
+    if email_addresses.is_plausible(folded):
+        sent_to = email_addresses.deliverable(email.strip())
         assert sent_to is not None
         assert sent_to.isascii()
         assert sent_to.lower() == folded
@@ -114,9 +114,9 @@ def test_who_shares_a_key_is_sent_mail_at_one_mailbox(local: str, domain: str) -
 @pytest.mark.parametrize("email", ["a@exam_ple.org", "A_B@X_y.example"])
 def test_keys_in_ascii_are_what_they_were_before_there_was_one_form(email: str) -> None:
     """So accounts with addresses that are refused by now can still be signed in to."""
-    assert emails.fold(email) == email.lower()
-    assert emails.is_plausible(emails.fold(email))
-    assert emails.deliverable(email) == email
+    assert email_addresses.fold(email) == email.lower()
+    assert email_addresses.is_plausible(email_addresses.fold(email))
+    assert email_addresses.deliverable(email) == email
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_keys_in_ascii_are_what_they_were_before_there_was_one_form(email: str) 
     ],
 )
 def test_a26_a_tag_is_no_mailbox_of_its_own(email: str, mailbox: str) -> None:
-    assert emails.mailbox(emails.fold(email)) == mailbox
+    assert email_addresses.mailbox(email_addresses.fold(email)) == mailbox
 
 
 @pytest.mark.parametrize(
@@ -145,4 +145,4 @@ def test_a26_a_tag_is_no_mailbox_of_its_own(email: str, mailbox: str) -> None:
     ],
 )
 def test_the_beginning_of_an_address_is_folded_as_addresses_are(beginning: str, folded: str) -> None:
-    assert emails.fold_prefix(beginning) == folded
+    assert email_addresses.fold_prefix(beginning) == folded

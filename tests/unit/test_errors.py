@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from oms import errors
-from oms.errors import InvalidRequestError, OmsError, UnavailableError
+from oms.core import errors
+from oms.core.errors import InvalidRequestError, OmsError, UnavailableError
 
 DOCUMENT = Path(__file__).parents[2] / "functions/docs/errors.md"
 ERRORS = [it for it in vars(errors).values() if isinstance(it, type) and issubclass(it, OmsError)]

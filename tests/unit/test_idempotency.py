@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from oms.clock import CROCKFORD
-from oms.errors import IdempotencyKeyReusedError, NotFoundError, OmsError, UnavailableError
-from oms.idempotency import RequestHash, Written, check_same_request, keyed_id, request_hash, settle
+from oms.core.clock import CROCKFORD
+from oms.core.errors import IdempotencyKeyReusedError, NotFoundError, OmsError, UnavailableError
+from oms.core.idempotency import RequestHash, Written, check_same_request, keyed_id, request_hash, settle
 from oms.inventory.schemas import CreateProductRequest
 from oms.orders.schemas import CancelRequest, CreateOrderRequest
 

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,47 +12,60 @@ ROOT = Path(__file__).parents[2]
 SHARED = ROOT / "layers/shared/python"
 FUNCTIONS = {path.name for path in (ROOT / "functions").iterdir() if (path / "__init__.py").exists()}
 TIERS = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "support"} - {"__pycache__"}
-DOMAINS = {path.parent.name for path in (SHARED / "oms").glob("*/__init__.py")}
 
+# The packages of `oms`, the lowest first: a package imports those above it in this list, and no others.
+LAYERS = (
+    "core",
+    "events",
+    "audit",
+    "feed",
+    "inventory",
+    "identity",
+    "http",
+    "orders",
+    "webhooks",
+    "stock_ledger",
+    "reports",
+    "exports",
+    "schedules",
+    "mail",
+    "publishing",
+    "commands",
+)
+# They know each other by their models alone, and by pure tables.
+DOMAINS = ("feed", "inventory", "identity", "orders", "webhooks")
+
+# Of these `oms.http` alone may know.
 EVENT_AND_RESPONSE = (
     "aws_lambda_powertools.event_handler",
     "aws_lambda_powertools.utilities.batch",
     "aws_lambda_powertools.utilities.data_classes",
     "aws_lambda_powertools.utilities.typing",
 )
-HTTP = ("oms.admission", "oms.api", "oms.serving")
-# A client made by these takes another region than AWS_REGION says; `oms.aws` has the one session for all.
+# A client made by these takes another region than AWS_REGION says; `oms.core.aws` has the one session for all.
 # The client for reading much takes answers without decoding them, which a session of its own is set up for.
-SESSIONS = {"oms.aws", "oms.json_reads"}
+SESSIONS = {"oms.core.aws", "oms.core.json_reads"}
 MAKES_CLIENTS = ("boto3", "botocore.session")
 # Tables without any I/O: they know nothing of the rest, so anyone may know them.
-PURE = {"oms.orders.states", "oms.inventory.bands"}
-# What models are made of. `pages` for how an index is described.
-BENEATH_MODELS = {"oms.settings", "oms.dynamodb", "oms.pages", *PURE}
-# What schemas are made of, beside their own models. The two of identity check the form of a value.
+PURE = {"oms.orders.states", "oms.inventory.stock_levels"}
+# What schemas are made of, beside `oms.core`, pure tables and their own models. Other schemas, where one is part of
+# another; and two modules that check the form of a value.
 BENEATH_SCHEMAS = {
-    "oms.money",
-    "oms.schemas",
-    "oms.settings",
     "oms.orders.filters",
-    "oms.orders.states",
     "oms.exports.columns",
-    "oms.emails",
-    "oms.texts",
+    "oms.exports.schemas",
     "oms.identity.password_rules",
+    "oms.inventory.schemas",
+    "oms.stock_ledger.effects",
 }
 
 
 def imported(module: str, source: str) -> Iterator[str]:
-    """Every module that a source text imports, names taken from a package included: `oms`, `oms.clock`, …
+    """Every module that a source text imports, names taken from a package included: `oms`, `oms.core.clock`, …
 
-    What is imported for the type checker alone does not count.
+    What is imported for the type checker alone counts too.
     """
-    tree = ast.parse(source)
-    for_types = {id(node) for block in ast.walk(tree) if _is_for_types(block) for node in ast.walk(block)}
-    for node in ast.walk(tree):
-        if id(node) in for_types:
-            continue
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -59,10 +73,6 @@ def imported(module: str, source: str) -> Iterator[str]:
             origin = ".".join(part for part in (package, node.module) if part)
             yield origin
             yield from (f"{origin}.{alias.name}" for alias in node.names)
-
-
-def _is_for_types(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def violations(module: str, source: str) -> list[str]:
@@ -76,13 +86,15 @@ def violations(module: str, source: str) -> list[str]:
     if top == "infra":
         strangers = FUNCTIONS | {"oms", "local", "tests"}
         found += [f"infrastructure imports {name}" for name in names if name.split(".")[0] in strangers]
+    if top == "local":
+        strangers = FUNCTIONS | {"tests"}
+        found += [f"the local cloud imports {name}" for name in names if name.split(".")[0] in strangers]
     if top == "oms":
         strangers = FUNCTIONS | {"infra", "local", "tests"}
         found += [f"shared code imports {name}" for name in names if name.split(".")[0] in strangers]
-    if top != "tests" and rest[:1] != ["commands"]:
+        found += _of_layers(module, names)
+    if top in FUNCTIONS | {"infra"}:
         found += [f"imports an operator's command: {name}" for name in names if name.startswith("oms.commands")]
-    if top == "oms" and len(rest) == 2 and rest[0] != "commands":
-        found += _of_domain(module, names)
     if top == "tests" and rest[0] in TIERS:
         found += [f"tests of a tier import {name}" for name in names if _is_of_tests_alone(name, tier=rest[0])]
     if top == "tests" and rest[0] == "support":
@@ -91,10 +103,10 @@ def violations(module: str, source: str) -> list[str]:
             for name in names
             if name.split(".")[:2] in [["tests", it] for it in TIERS]
         ]
-    if (top == "oms" or top in FUNCTIONS) and module != "oms.settings":
+    if (top == "oms" or top in FUNCTIONS) and module != "oms.core.settings":
         found += _of_environment(source)
     if top in {"oms", "infra", *FUNCTIONS} and module not in SESSIONS:
-        found += [f"makes AWS clients beside oms.aws: {name}" for name in names if name.startswith(MAKES_CLIENTS)]
+        found += [f"makes AWS clients beside oms.core.aws: {name}" for name in names if name.startswith(MAKES_CLIENTS)]
     return sorted(found)
 
 
@@ -106,20 +118,44 @@ def _is_of_tests_alone(name: str, *, tier: str) -> bool:
     return rest[0] != tier or any(part.startswith("test_") for part in rest)
 
 
-def _of_domain(module: str, names: set[str]) -> list[str]:
-    _, domain, name = module.split(".")
-    ours = {it for it in (".".join(full.split(".")[:3]) for full in names) if it.startswith("oms.") and _is_module(it)}
+def _of_layers(module: str, names: set[str]) -> list[str]:
+    """What breaks the order of the packages, or the rules for a kind of module in them."""
+    ours = {it for it in (_module_of(name) for name in names) if it and it != module}
+    if module.count(".") < 2:
+        return [f"the package imports {it}" for it in ours]
+    package, name = _package(module), module.rpartition(".")[2]
     if module in PURE:
         return [f"pure table imports {it}" for it in names if it.split(".")[0] not in ("dataclasses", "enum")]
+    found = [f"{package} imports {it}, of a later package" for it in ours if _level(it) > _level(module)]
     if name == "models":
-        return [f"models import {it}" for it in ours - BENEATH_MODELS]
-    if name == "schemas":
-        return [f"schemas import {it}" for it in ours - BENEATH_SCHEMAS - {f"oms.{domain}.models"}]
-    foreign = [
-        it for it in ours if it.split(".")[1] in DOMAINS - {domain} and not it.endswith(".models") and it not in PURE
-    ]
-    http = [it for it in names if it.startswith(EVENT_AND_RESPONSE) or it in HTTP]
-    return [f"service imports {it}" for it in (*foreign, *http)]
+        return found + [f"models import {it}" for it in ours - PURE if _package(it) != "core"]
+    if name.endswith("schemas") and package != "core":
+        allowed = BENEATH_SCHEMAS | PURE | {f"oms.{package}.models"}
+        return found + [f"schemas import {it}" for it in ours - allowed if _package(it) != "core"]
+    if package in DOMAINS:
+        strange = [it for it in ours - PURE if _package(it) in DOMAINS and _package(it) != package]
+        found += [f"{package} imports {it}" for it in strange if not it.endswith(".models")]
+    if package != "http":
+        found += [f"imports {it}" for it in names if it.startswith((*EVENT_AND_RESPONSE, "oms.http"))]
+    return found
+
+
+def _package(module: str) -> str:
+    return module.split(".")[1]
+
+
+def _level(module: str) -> int:
+    return LAYERS.index(_package(module))
+
+
+def _module_of(name: str) -> str | None:
+    """The module of `oms` that has this name, or has a name in it; None for all else, and for packages."""
+    parts = name.split(".")
+    while len(parts) > 1 and parts[0] == "oms":
+        if _is_module(".".join(parts)):
+            return ".".join(parts)
+        parts.pop()
+    return None
 
 
 def _is_module(name: str) -> bool:
@@ -144,8 +180,8 @@ def _of_environment(source: str) -> list[str]:
 
 @cache
 def modules() -> dict[str, Path]:
-    roots = [SHARED, ROOT / "functions", ROOT, ROOT]
-    folders = [SHARED / "oms", ROOT / "functions", ROOT / "infra", ROOT / "tests"]
+    roots = [SHARED, ROOT / "functions", ROOT, ROOT, ROOT]
+    folders = [SHARED / "oms", ROOT / "functions", ROOT / "infra", ROOT / "local", ROOT / "tests"]
     return {
         ".".join(path.relative_to(root).with_suffix("").parts): path
         for root, folder in zip(roots, folders, strict=True)
@@ -159,7 +195,29 @@ def test_a_module_imports_only_what_it_may(module: str) -> None:
 
 
 def test_the_rules_see_the_modules_they_are_about() -> None:
-    assert {"oms.orders.service", "orders.handler", "infra.app", "oms.settings", *PURE} <= modules().keys()
+    assert {"oms.orders.service", "orders.handler", "infra.app", "local.up", "oms.core.settings"} <= modules().keys()
+    assert modules().keys() >= PURE | BENEATH_SCHEMAS
+    assert set(LAYERS) == {path.parent.name for path in (SHARED / "oms").glob("*/__init__.py")}
+
+
+def test_each_package_says_what_lives_in_it() -> None:
+    packages = list((SHARED / "oms").rglob("__init__.py"))
+    assert [path for path in packages if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+def test_no_modules_import_each_other() -> None:
+    """Also not by way of others. The order of the packages holds between them; this holds within each."""
+    needs = {
+        module: {it for it in (_module_of(name) for name in imported(module, path.read_text())) if it} - {module}
+        for module, path in modules().items()
+        if module.startswith("oms.")
+    }
+    TopologicalSorter(needs).prepare()  # raises CycleError, which names the circle
+
+
+def test_a_circle_of_modules_is_found() -> None:
+    with pytest.raises(CycleError):
+        TopologicalSorter({"a": {"b"}, "b": {"c"}, "c": {"a"}}).prepare()
 
 
 @pytest.mark.parametrize(
@@ -172,32 +230,38 @@ def test_the_rules_see_the_modules_they_are_about() -> None:
         ("oms.orders.service", "from oms.identity.service import register"),
         ("oms.orders.service", "from oms.inventory import service"),
         ("oms.orders.service", "from oms.inventory.schemas import ProductResponse"),
-        ("oms.orders.service", "from oms.api import current_user"),
-        ("oms.orders.service", "from oms import api"),
-        ("oms.orders.service", "from oms.serving import serve"),
+        ("oms.orders.service", "from oms.http.api import current_user"),
+        ("oms.orders.service", "from oms.http import api"),
+        ("oms.orders.service", "from oms.http.serving import serve"),
         ("oms.orders.service", "from aws_lambda_powertools.event_handler import Response"),
         ("oms.orders.expiry", "from aws_lambda_powertools.utilities.typing import LambdaContext"),
         ("oms.orders.service", "from orders.handler import app"),
         ("oms.orders.models", "from oms.orders import service"),
-        ("oms.orders.models", "from oms.money import to_text"),
+        ("oms.orders.models", "from oms.inventory.models import Product"),
         ("oms.orders.models", "from . import service"),
-        ("oms.orders.models", "from ..money import to_text"),
+        ("oms.orders.models", "from ..inventory.models import Product"),
         ("oms.orders.schemas", "from oms.orders.service import place_order"),
-        ("oms.orders.schemas", "from oms.dynamodb import client"),
+        ("oms.orders.schemas", "if TYPE_CHECKING:\n    from oms.orders.pricing import Quote"),
         ("oms.orders.schemas", "from oms.inventory.models import Product"),
-        ("oms.orders.states", "from oms import clock"),
+        ("oms.orders.states", "from oms.core import clock"),
         ("oms.orders.states", "import datetime"),
-        ("infra.stack", "from oms.settings import settings"),
+        ("infra.stack", "from oms.core.settings import settings"),
         ("infra.stack", "from orders import handler"),
-        ("oms.clock", "import os\nos.environ['X']"),
-        ("oms.clock", "import os\nos.getenv('X')"),
+        ("oms.core.clock", "import os\nos.environ['X']"),
+        ("oms.core.clock", "import os\nos.getenv('X')"),
         ("orders.handler", "from os import environ"),
-        ("oms.queues", "import boto3"),
-        ("oms.redrive", "def late():\n    from boto3 import client"),
+        ("oms.core.queues", "import boto3"),
+        ("oms.commands.redrive", "def late():\n    from boto3 import client"),
         ("sweeper.handler", "import boto3.session"),
         ("orders.handler", "from oms.commands import smoke"),
         ("oms.orders.service", "import oms.commands.smoke"),
-        ("oms.redrive", "from botocore import session"),
+        ("oms.core.dynamodb", "from oms.events import streams"),
+        ("oms.audit.audit_log", "if TYPE_CHECKING:\n    from oms.identity.access import CurrentUser"),
+        ("oms.inventory.events", "from oms.stock_ledger import ledger"),
+        ("oms.core", "from oms.core.clock import now"),
+        ("local.seed", "from tests.support.orders import order"),
+        ("local.seed", "from orders.handler import app"),
+        ("oms.commands.redrive", "from botocore import session"),
         ("tests.faults.test_mail", "from tests.functional.conftest import cloud"),
         ("tests.faults.test_mail", "from tests.faults.test_crashes import crash"),
         ("tests.faults.test_mail", "from tests.faults import test_crashes"),
@@ -213,13 +277,16 @@ def test_a_violation_is_found(module: str, source: str) -> None:
     [
         ("orders.handler", "from oms.orders import service\nfrom orders import handler"),
         ("oms.orders.service", "from oms.inventory.models import StockItem\nfrom oms.orders.schemas import OrderPage"),
-        ("oms.orders.service", "from oms import clock\nfrom aws_lambda_powertools import Logger"),
-        ("oms.orders.schemas", "if TYPE_CHECKING:\n    from oms.orders.pricing import Quote"),
-        ("oms.settings", "import os\nos.environ"),
-        ("oms.aws", "import boto3"),
+        ("oms.orders.service", "from oms.core import clock\nfrom aws_lambda_powertools import Logger"),
+        ("oms.orders.models", "from oms.core.money import to_text"),
+        ("oms.http.api", "from oms.identity.access import CurrentUser"),
+        ("oms.stock_ledger.check", "from oms.inventory.stock_levels import level"),
+        ("oms.core.settings", "import os\nos.environ"),
+        ("oms.core.aws", "import boto3"),
+        ("local.up", "from oms.commands.smoke import try_stage\nfrom infra.app import app"),
         ("oms.commands.smoke", "from oms.orders import service\nfrom oms.identity import service"),
         ("oms.commands.smoke", "from oms.commands import region"),
-        ("oms.queues", "from botocore.config import Config"),
+        ("oms.core.queues", "from botocore.config import Config"),
         ("tests.faults.test_mail", "from tests.support.mail import notify\nfrom tests.faults.conftest import shop"),
         ("tests.support.mail", "from tests.support.invocation import Context"),
     ],

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from oms.errors import InvalidRequestError
+from oms.core.errors import InvalidRequestError
+from oms.core.pages import HIGHEST, LOWEST
 from oms.inventory.listings import Listing, listing
 from oms.inventory.schemas import ListProductsQuery
-from oms.pages import HIGHEST, LOWEST
 
 SORTS = [None, "name", "-name", "price", "-price", "created_at", "-created_at"]
 IMPLIED = {"q": ("App", "name"), "sku": ("AB-", "sku"), "min_price": ("1.50", "price"), "max_price": ("20", "price")}

@@ -57,7 +57,7 @@ def test_a_package_the_shared_code_and_the_rest_are_told_apart() -> None:
         "functions/orders/handler.py",
         "functions/docs/openapi.json",
         "functions/README.md",
-        "layers/shared/python/oms/api.py",
+        "layers/shared/python/oms/http/api.py",
         "layers/shared/build.py",
         "infra/stack.py",
     )
@@ -69,7 +69,7 @@ def test_a_package_the_shared_code_and_the_rest_are_told_apart() -> None:
 
 
 def test_what_does_not_compile_is_named_with_its_line(tmp_path: Path) -> None:
-    paths = ["functions/orders/handler.py", "layers/shared/python/oms/api.py", "functions/docs/openapi.json"]
+    paths = ["functions/orders/handler.py", "layers/shared/python/oms/http/api.py", "functions/docs/openapi.json"]
     write(tmp_path, paths[0], "def f():\n    return (\n")
     write(tmp_path, paths[1], "x = 1\ny = = 2\n")
     write(tmp_path, paths[2], "{ not Python")
@@ -78,7 +78,7 @@ def test_what_does_not_compile_is_named_with_its_line(tmp_path: Path) -> None:
 
     assert mistakes == [
         "functions/orders/handler.py:2: '(' was never closed",
-        "layers/shared/python/oms/api.py:2: invalid syntax",
+        "layers/shared/python/oms/http/api.py:2: invalid syntax",
     ]
 
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from oms import money, settings
-from oms.money import MAX_MINOR_UNITS, from_text, to_minor_units, to_text
+from oms.core import money, settings
+from oms.core.money import MAX_MINOR_UNITS, from_text, to_minor_units, to_text
 
 DIGITS = {"JPY": 0, "EUR": 2, "KWD": 3}
 # The currency is set once for all examples.

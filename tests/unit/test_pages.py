@@ -9,10 +9,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pynamodb.attributes import UnicodeAttribute
 
-from oms import pages
-from oms.dynamodb import StoredItem
-from oms.errors import InvalidRequestError
-from oms.pages import (
+from oms.core import pages
+from oms.core.dynamodb import StoredItem
+from oms.core.errors import InvalidRequestError
+from oms.core.pages import (
     HIGHEST,
     LOWEST,
     Entry,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from oms.dynamodb import EmbeddedItem, StoredItem
+from oms.core.dynamodb import EmbeddedItem, StoredItem
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT / "layers/shared/python"

@@ -19,15 +19,15 @@ from pynamodb.attributes import UnicodeAttribute
 from pynamodb.models import Model
 
 import oms
-from oms.powertools import routes_by_precedence, routes_of
+from oms.http.powertools import routes_by_precedence, routes_of
 from tests.support.invocation import Context
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("layers", "functions", "infra", "local")
 # The modules that may use private names of a library, and which.
 ALLOWED = {
-    "layers/shared/python/oms/powertools.py": {"_static_routes", "_dynamic_routes"},
-    "layers/shared/python/oms/dynamodb.py": {"_get_connection"},
+    "layers/shared/python/oms/http/powertools.py": {"_static_routes", "_dynamic_routes"},
+    "layers/shared/python/oms/core/dynamodb.py": {"_get_connection"},
     "layers/shared/python/oms/webhooks/post.py": {"_read_status"},
     "local/emulator/workers.py": {"_resolve_layer_zip", "_spawn", "_LAMBDA_LAYERS_DIRS"},
 }
@@ -166,13 +166,13 @@ def test_powertools_keeps_all_routes_in_two_lists_and_tries_those_without_variab
 
     fixed, variable = routes_by_precedence(app)
 
-    why = "oms.powertools no longer sees the routes: admission would take every path for unknown (404)"
+    why = "oms.http.powertools no longer sees the routes: admission would take every path for unknown (404)"
     assert [(it.method, it.path) for it in fixed] == [("POST", "/fixed"), ("GET", "/fixed")], why
     assert [(it.method, it.path) for it in variable] == [("GET", "/<name>"), ("GET", "/<a>/<b>")], why
     assert routes_of(app) == [*fixed, *variable]
     answers = [app.resolve(event("GET", path), Context())["body"] for path in ("/fixed", "/x", "/x/y")]
     assert answers == ["fixed", "x", "xy"], (
-        "Powertools chooses another route than oms.admission: requests would end in NotAdmittedError"
+        "Powertools chooses another route than oms.http.admission: requests would end in NotAdmittedError"
     )
 
 
@@ -188,7 +188,9 @@ def test_powertools_calls_a_routes_middlewares_whatever_is_validated() -> None:
         app.get("/x", middlewares=[noticed])(lambda: {})
         app.resolve(event("GET", "/x"), Context())
 
-    assert seen == ["/x", "/x"], "an access rule is a route's middleware (oms.api.AccessRule): it would not be enforced"
+    assert seen == ["/x", "/x"], (
+        "an access rule is a route's middleware (oms.http.api.AccessRule): it would not be enforced"
+    )
 
 
 # ---- PynamoDB -------------------------------------------------------------------------------------------------------
@@ -211,7 +213,7 @@ def test_pynamodb_asks_a_model_for_its_connection_by_one_name() -> None:
     arguments = Thing("a").get_save_kwargs_from_instance()
 
     assert arguments["TableName"] == "things"
-    assert asked, "oms.dynamodb.StoredItem would no longer share one client, nor find the tables of a stage"
+    assert asked, "oms.core.dynamodb.StoredItem would no longer share one client, nor find the tables of a stage"
 
 
 # ---- http.client ----------------------------------------------------------------------------------------------------

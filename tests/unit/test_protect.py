@@ -5,7 +5,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from oms import stacks
+from oms.commands import stacks
 from oms.commands.protect import is_protected, protect
 
 

@@ -3,7 +3,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from oms.schemas import AnyOf, Flag, From, PageQuery, To
+from oms.core.schemas import AnyOf, Flag, From, PageQuery, To
 
 FROM, TO = TypeAdapter(From), TypeAdapter(To)
 

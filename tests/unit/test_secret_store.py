@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from oms import clock
-from oms.errors import UnavailableError
-from oms.secret_store import Reloaded
+from oms.core import clock
+from oms.core.errors import UnavailableError
+from oms.core.secret_store import Reloaded
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from oms.settings import read
+from oms.core.settings import read
 
 LOOSENING = {
     "OMS_CLOCK_OFFSET": "3600",

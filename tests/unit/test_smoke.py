@@ -9,8 +9,8 @@ import pytest
 import urllib3
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from oms import settings
 from oms.commands.smoke import Client, SmokeError, run, try_stage
+from oms.core import settings
 
 PRODUCT = "/api/v1/inventory/products/41"
 

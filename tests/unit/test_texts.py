@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import oms
-from oms import texts
-from oms.schemas import KeyName, Request, VisibleText
+from oms.core import texts
+from oms.core.schemas import KeyName, Request, VisibleText
 
 INVISIBLE = [
     "",

@@ -18,11 +18,11 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from oms.dynamodb import client, put_item
-from oms.identity import account_mails
+from oms.core.dynamodb import client, put_item
+from oms.core.settings import settings
 from oms.identity.models import MailRequest, User
 from oms.mail import service as mail
-from oms.settings import settings
+from oms.mail.content import accounts as account_mails
 from tests.support.accounts import Clock, log_in
 from tests.support.aws_calls import answer_lost
 from tests.support.gateway import call

@@ -7,11 +7,11 @@ from unittest.mock import patch
 import bcrypt
 import pytest
 
-from oms.dynamodb import client
-from oms.identity import first_admin
-from oms.identity.first_admin import RefusedError
+from oms.commands import first_admin
+from oms.commands.first_admin import RefusedError
+from oms.core.dynamodb import client
+from oms.exports.report_recipients import by_address
 from oms.identity.models import User
-from oms.recipients import by_address
 from tests.support.accounts import PASSWORD, log_in
 from tests.support.aws_calls import recorded
 from tests.support.gateway import call

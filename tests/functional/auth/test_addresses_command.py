@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from oms.commands import addresses
-from oms.commands.addresses import RefusedError, apply, find, release
-from oms.dynamodb import client, get_item
+from oms.commands import normalize_addresses as addresses
+from oms.commands.normalize_addresses import RefusedError, apply, find, release
+from oms.core.dynamodb import client, get_item
 from oms.identity.models import IdentityItem, User, user_key
 from tests.support.accounts import PASSWORD, audit_entries, log_in
 from tests.support.gateway import call

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from oms.dynamodb import client, get_item, put_item
+from oms.core.dynamodb import client, get_item, put_item
 from oms.identity import administration, mailed_tokens, service
 from oms.identity.models import ADMINS_KEY, Admins, IdentityItem, User, email_key, user_key
 from tests.support.accounts import audit_entries, log_in

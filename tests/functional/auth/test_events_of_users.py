@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.dynamodb import update_item
-from oms.identity import attempts, first_admin
+from oms.commands import first_admin
+from oms.core import clock
+from oms.core.dynamodb import update_item
+from oms.identity import attempts
 from oms.identity.models import User, user_key
 from tests.support.accounts import PASSWORD, Clock, log_in
 from tests.support.event_bus import entries_of, published, told

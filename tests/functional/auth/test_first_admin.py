@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.audit import AuditItem
-from oms.dynamodb import client, get_item, put_item, table_name, tables_named, update_item
-from oms.identity import first_admin
-from oms.identity.first_admin import RefusedError, admit
+from oms.audit.models import AuditItem
+from oms.commands import first_admin
+from oms.commands.first_admin import RefusedError, admit
+from oms.core import clock
+from oms.core.dynamodb import client, get_item, put_item, table_name, tables_named, update_item
 from oms.identity.models import ADMINS_KEY, Admins, IdentityItem, User
 from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
 from tests.support.aws_calls import Call, answer_lost, intercepted

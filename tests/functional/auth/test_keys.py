@@ -10,12 +10,13 @@ from botocore.exceptions import ReadTimeoutError
 
 from auth import handler as session_routes
 from docs import handler as docs
-from oms import secret_store
-from oms.errors import UnauthenticatedError
-from oms.identity import keyring, keys, tokens
+from oms.commands import signing_keys as keys
+from oms.core import secret_store
+from oms.core.errors import UnauthenticatedError
+from oms.core.secret_store import Reloaded
+from oms.core.settings import settings
+from oms.identity import keyring, tokens
 from oms.identity.models import User
-from oms.secret_store import Reloaded
-from oms.settings import settings
 from tests.support.accounts import Clock, audit_entries, log_in
 from tests.support.aws_calls import answer_lost, overtaken, recorded
 from tests.support.aws_client import aws_client

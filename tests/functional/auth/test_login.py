@@ -6,10 +6,10 @@ from unittest.mock import patch
 import pytest
 
 from auth import handler as session_routes
-from oms.dynamodb import batch_get, client
+from oms.core.dynamodb import batch_get, client
+from oms.core.secret_store import Reloaded
 from oms.identity import keyring, passwords
 from oms.identity.models import Counter, Device, IdentityItem, User, counter_key
-from oms.secret_store import Reloaded
 from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
 from tests.support.audit_addresses import hidden
 from tests.support.aws_calls import answer_lost, overtaken, recorded

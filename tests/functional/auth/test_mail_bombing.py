@@ -10,10 +10,10 @@ from unittest.mock import patch
 import pytest
 
 from local.demo import PASSWORD
+from oms.core.settings import settings
 from oms.identity.models import User
 from oms.mail import bounds
-from oms.mail.models import Notice
-from oms.settings import settings
+from oms.mail.messages import Notice
 from tests.support.accounts import Clock, log_in
 from tests.support.event_bus import entries_of
 from tests.support.gateway import call

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from oms import clock
-from oms.dynamodb import get_item
+from oms.core import clock
+from oms.core.dynamodb import get_item
 from oms.identity.models import IdentityItem, Session, User, session_key, user_key
 from oms.identity.opaque_tokens import RefreshToken
 from tests.support.accounts import Clock, audit_entries, log_in

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from oms.dynamodb import client, get_item
+from oms.core.dynamodb import client, get_item
 from oms.identity import passwords
 from oms.identity.models import Counter, IdentityItem, Session, User, counter_key, user_key
 from oms.identity.passwords import PasswordHash

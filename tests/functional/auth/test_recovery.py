@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from oms.dynamodb import client, get_item, put_item
+from oms.core.dynamodb import client, get_item, put_item
 from oms.identity import mailed_tokens, passwords
 from oms.identity.mailed_tokens import Purpose
 from oms.identity.models import Counter, Device, IdentityItem, User, counter_key, device_key, user_key

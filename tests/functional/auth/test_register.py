@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from auth import passwords as password_routes
-from oms.dynamodb import client
-from oms.errors import EmailTakenError
+from oms.core.dynamodb import client
+from oms.core.errors import EmailTakenError
 from oms.identity import service
 from oms.identity.models import User
 from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in

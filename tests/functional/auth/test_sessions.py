@@ -6,11 +6,11 @@ import pytest
 
 from auth import handler as session_routes
 from auth import passwords as password_routes
-from oms.dynamodb import batch_get, client, put_item
+from oms.core.dynamodb import batch_get, client, put_item
+from oms.core.secret_store import Reloaded
 from oms.identity import keyring
 from oms.identity.models import IdentityItem, Session, User, session_key
 from oms.identity.opaque_tokens import RefreshToken
-from oms.secret_store import Reloaded
 from tests.support.accounts import Clock, audit_entries, log_in
 from tests.support.aws_calls import answer_lost, intercepted, overtaken, recorded
 from tests.support.invocation import Answer, invoke

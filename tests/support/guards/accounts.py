@@ -99,7 +99,7 @@ GUARDS = (
     Guard(
         "A8",
         "a new key is published before it signs",
-        f"{LIBRARY}/identity/keys.py",
+        f"{LIBRARY}/commands/signing_keys.py",
         "PUBLISHED_BEFORE_SIGNING = 15 * 60",
         "PUBLISHED_BEFORE_SIGNING = 60",
         "tests/functional/auth/test_keys.py::test_a08_no_worker_refuses_a_token_of_another_while_the_key_is_rotated",
@@ -195,7 +195,7 @@ GUARDS = (
     Guard(
         "A13",
         "the viewer's address counts beside the origin secret only",
-        f"{LIBRARY}/identity/addresses.py",
+        f"{LIBRARY}/http/client_address.py",
         '    if not hmac.compare_digest(presented.encode("utf-8", "replace"), ORIGIN_SECRET.get().encode()):\n'
         "        return None\n",
         "",
@@ -204,7 +204,7 @@ GUARDS = (
     Guard(
         "A13",
         "an IPv6 client counts by its /64",
-        f"{LIBRARY}/identity/addresses.py",
+        f"{LIBRARY}/http/client_address.py",
         "        return str(IPv6Network((int(ip), 64), strict=False))\n",
         "        return str(ip)\n",
         "tests/security/test_addresses.py::test_a13_an_ipv6_client_counts_by_its_64",
@@ -220,7 +220,7 @@ GUARDS = (
     Guard(
         "A20",
         "an entry has the hash of the client's address",
-        f"{LIBRARY}/audit.py",
+        f"{LIBRARY}/audit/audit_log.py",
         'address=pseudonyms.pseudonym("address", address, at) if address else None,',
         "address=address,",
         "tests/security/test_audit_secrets.py::test_a20_it_holds_no_password_token_secret_pepper_key_or_address",
@@ -228,7 +228,7 @@ GUARDS = (
     Guard(
         "A20",
         "denials beyond a hundred a minute are counted in one entry",
-        f"{LIBRARY}/audit.py",
+        f"{LIBRARY}/audit/audit_log.py",
         "    if not counted.unlisted:\n",
         "    if True:\n",
         "tests/functional/test_audit.py::test_a20_beyond_a_hundred_a_minute_denials_are_counted_in_one_item",
@@ -246,7 +246,7 @@ GUARDS = (
         "A26",
         "addresses with tags count as one mailbox",
         f"{LIBRARY}/mail/bounds.py",
-        "    mailbox = emails.mailbox(folded)\n",
+        "    mailbox = email_addresses.mailbox(folded)\n",
         "    mailbox = folded\n",
         f"{_BOMBING}::test_a26_tagged_addresses_are_one_mailbox_with_room_left_for_the_plain_one",
     ),
@@ -286,7 +286,7 @@ GUARDS = (
     Guard(
         "A28",
         "loosening settings count on the local cloud only",
-        f"{LIBRARY}/settings.py",
+        f"{LIBRARY}/core/settings.py",
         'loosened = environment if _is_loopback(environment.get("AWS_ENDPOINT_URL", "")) else {}',
         "loosened = environment",
         "tests/unit/test_settings.py::test_a28_loosening_settings_are_ignored_anywhere_else",
@@ -295,8 +295,8 @@ GUARDS = (
         "A29",
         "the log of a mail names no address",
         f"{LIBRARY}/mail/service.py",
-        "    to, ses = emails.deliverable(letter.to), ses_client()\n",
-        '    to, ses = emails.deliverable(letter.to), ses_client()\n    logger.info("a mail", to=letter.to)\n',
+        "    to, ses = email_addresses.deliverable(letter.to), ses_client()\n",
+        '    to, ses = email_addresses.deliverable(letter.to), ses_client()\n    logger.info("a mail", to=letter.to)\n',
         "tests/functional/auth/test_account_mails.py::test_a29_the_token_stands_in_the_mail_and_nowhere_else",
     ),
     Guard(

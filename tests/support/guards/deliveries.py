@@ -100,7 +100,7 @@ GUARDS = (
     Guard(
         "A27",
         "the dispatcher keeps events of users from a former admin's subscription",
-        f"{LIBRARY}/webhooks/audience.py",
+        f"{LIBRARY}/webhooks/matcher.py",
         "matches(map(str, it.events), event_type) and self.may_have(it, event_type)",
         "matches(map(str, it.events), event_type)",
         "tests/functional/test_dispatcher.py::"
@@ -109,7 +109,7 @@ GUARDS = (
     Guard(
         "A27",
         "managers do not see deliveries of events for admins",
-        f"{LIBRARY}/webhooks/oversight.py",
+        f"{LIBRARY}/webhooks/delivery_admin.py",
         "[(place, it) for place, it in page.placed if wanted(it.event_type)]",
         "page.placed",
         "tests/functional/test_webhook_oversight.py::"
@@ -118,7 +118,7 @@ GUARDS = (
     Guard(
         "A27",
         "the mail of a disabled webhook does not go to a customer",
-        f"{LIBRARY}/webhooks/webhook_mails.py",
+        f"{LIBRARY}/mail/content/webhooks.py",
         'None if owner.role == "customer" else Content({"webhook": subscription})',
         'Content({"webhook": subscription})',
         "tests/functional/test_order_mails.py::test_a27_who_may_not_see_webhooks_any_more_is_told_of_none",

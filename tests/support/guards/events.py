@@ -4,7 +4,7 @@ from tests.support.guards.guard import LIBRARY, Guard
 
 _FEED = f"{LIBRARY}/feed/service.py"
 _SUMS = f"{LIBRARY}/reports/sums.py"
-_STREAMS = f"{LIBRARY}/streams.py"
+_STREAMS = f"{LIBRARY}/events/streams.py"
 _WORKER = f"{LIBRARY}/exports/worker.py"
 
 GUARDS = (
@@ -43,8 +43,8 @@ GUARDS = (
     Guard(
         "F14",
         "an entry of the stock ledger stays as it was first written",
-        f"{LIBRARY}/inventory/book.py",
-        "            put_item(written, InventoryItem.pk.does_not_exist())\n",
+        f"{LIBRARY}/stock_ledger/ledger.py",
+        "            put_item(written, LedgerItem.pk.does_not_exist())\n",
         "            put_item(written)\n",
         "tests/functional/test_stock_book.py::"
         "test_f14_what_is_written_stays_and_another_entry_of_its_version_is_set_aside",
@@ -93,7 +93,7 @@ GUARDS = (
     Guard(
         "F17",
         "only the entries that the bus refused are put again",
-        f"{LIBRARY}/publishing.py",
+        f"{LIBRARY}/publishing/bus.py",
         "        entries = [entry for entry, _ in refused]\n",
         "",
         "tests/functional/test_publishing.py::test_f17_the_entries_that_the_bus_refuses_are_sent_again_and_no_others",
@@ -101,7 +101,7 @@ GUARDS = (
     Guard(
         "F17",
         "entries that the bus refuses for good make the batch come again",
-        f"{LIBRARY}/publishing.py",
+        f"{LIBRARY}/publishing/bus.py",
         "    raise NotPublishedError(f\"the bus refused {len(entries)} events: {', '.join(sorted(codes))}\")\n",
         "",
         "tests/functional/test_publishing.py::test_f17_a_bus_that_refuses_for_good_makes_the_batch_come_again",
@@ -118,7 +118,7 @@ GUARDS = (
     Guard(
         "F19",
         "a redriven message leaves its queue only when it is done",
-        f"{LIBRARY}/redrive.py",
+        f"{LIBRARY}/commands/redrive.py",
         "            if why is None:\n",
         "            if True:\n",
         "tests/functional/test_redrive.py::test_f19_who_gets_no_other_try_does_not_keep_others_from_theirs",
@@ -126,7 +126,7 @@ GUARDS = (
     Guard(
         "F19",
         "a dead letter is sent to the queue that it came from",
-        f"{LIBRARY}/redrive.py",
+        f"{LIBRARY}/commands/redrive.py",
         "        put = partial(_send_back, _source_of(stage, queue))\n",
         "        put = partial(_send_back, queue.url)\n",
         "tests/functional/test_redrive.py::test_f19_a_run_that_is_cut_off_anywhere_loses_nothing",
@@ -142,7 +142,7 @@ GUARDS = (
     Guard(
         "F21",
         "a day of the shop begins at its local midnight",
-        f"{LIBRARY}/clock.py",
+        f"{LIBRARY}/core/clock.py",
         "datetime.combine(day, time_of_day.min, settings().time_zone).astimezone(UTC)",
         "datetime.combine(day, time_of_day.min, UTC)",
         "tests/unit/test_shop_days.py::test_f21_a_day_begins_at_its_first_moment_however_long_it_is",
@@ -174,7 +174,7 @@ GUARDS = (
     Guard(
         "F24",
         "a movement begins with what the one before it ended with",
-        f"{LIBRARY}/inventory/reconciliation.py",
+        f"{LIBRARY}/stock_ledger/reconciliation.py",
         "        if line.before != before:\n",
         "        if False:\n",
         "tests/unit/inventory/test_reconciliation.py::"
@@ -183,7 +183,7 @@ GUARDS = (
     Guard(
         "F24",
         "a stock item is as its last movement",
-        f"{LIBRARY}/inventory/reconciliation.py",
+        f"{LIBRARY}/stock_ledger/reconciliation.py",
         "    if stored.units != before or (lines",
         "    if (lines",
         "tests/functional/test_stock_check.py::"
@@ -192,7 +192,7 @@ GUARDS = (
     Guard(
         "F24",
         "a finding is repaired once",
-        f"{LIBRARY}/inventory/stock_repair.py",
+        f"{LIBRARY}/stock_ledger/repair.py",
         "        if drift.repaired_at is not None:\n",
         "        if False:\n",
         "tests/functional/test_stock_repair.py::"
@@ -201,7 +201,7 @@ GUARDS = (
     Guard(
         "F25",
         "an entry without a link is a finding",
-        f"{LIBRARY}/auditing/verification.py",
+        f"{LIBRARY}/audit/verification.py",
         "                yield findings.of_unsealed(key)\n",
         "                pass\n",
         "tests/functional/test_audit_tampering.py::test_f25_what_was_tampered_with_is_found_and_its_place_named",
@@ -209,7 +209,7 @@ GUARDS = (
     Guard(
         "F25",
         "an entry is compared with the digest of its link",
-        f"{LIBRARY}/auditing/verification.py",
+        f"{LIBRARY}/audit/verification.py",
         "        yield from findings.of_pair(key, entry or _look_again(key), link, self.keys)\n",
         "",
         "tests/functional/test_audit_tampering.py::test_f25_what_was_tampered_with_is_found_and_its_place_named",
@@ -217,7 +217,7 @@ GUARDS = (
     Guard(
         "F25",
         "a sealer that was overtaken writes no link",
-        f"{LIBRARY}/auditing/sealing.py",
+        f"{LIBRARY}/audit/sealing.py",
         "write.save(signed(head), condition=is_as(seen))",
         "write.save(signed(head))",
         "tests/faults/test_sealing.py::test_f25_two_sealers_who_meet_at_any_call_make_one_chain",

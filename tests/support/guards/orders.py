@@ -5,7 +5,7 @@ from tests.support.guards.guard import LIBRARY, Guard
 _PLACING = f"{LIBRARY}/orders/service.py"
 _MOVES = f"{LIBRARY}/orders/moves.py"
 _LIMITS = f"{LIBRARY}/orders/limits.py"
-_DYNAMODB = f"{LIBRARY}/dynamodb.py"
+_DYNAMODB = f"{LIBRARY}/core/dynamodb.py"
 
 GUARDS = (
     Guard(
@@ -77,7 +77,7 @@ GUARDS = (
     Guard(
         "F3",
         "before a refusal, the order of the same key is looked for",
-        f"{LIBRARY}/idempotency.py",
+        f"{LIBRARY}/core/idempotency.py",
         "            if earlier is not None:\n                return earlier\n",
         "",
         "tests/faults/test_lost_answers.py::test_f03_what_became_of_the_product_does_not_matter",
@@ -85,7 +85,7 @@ GUARDS = (
     Guard(
         "F4",
         "one key with another body is refused",
-        f"{LIBRARY}/idempotency.py",
+        f"{LIBRARY}/core/idempotency.py",
         "    if not presented.matches(stored):\n        raise IdempotencyKeyReusedError\n",
         "    pass\n",
         "tests/faults/test_repeats.py::test_f04_a_key_is_bound_to_what_was_asked",

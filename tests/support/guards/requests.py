@@ -2,8 +2,8 @@
 
 from tests.support.guards.guard import LIBRARY, Guard
 
-_ADMISSION = f"{LIBRARY}/admission.py"
-_BODY = f"{LIBRARY}/body.py"
+_ADMISSION = f"{LIBRARY}/http/admission.py"
+_BODY = f"{LIBRARY}/http/body.py"
 
 GUARDS = (
     Guard(
@@ -33,7 +33,7 @@ GUARDS = (
     Guard(
         "A15",
         "unknown fields of a body are refused",
-        f"{LIBRARY}/schemas.py",
+        f"{LIBRARY}/core/schemas.py",
         'ConfigDict(strict=True, extra="forbid", frozen=True)',
         "ConfigDict(strict=True, frozen=True)",
         "tests/functional/test_orders.py::test_a15_a_field_that_is_wrong_or_not_ones_own_changes_nothing",
@@ -41,7 +41,7 @@ GUARDS = (
     Guard(
         "A16",
         "a cursor is sealed for its user and query",
-        f"{LIBRARY}/pages.py",
+        f"{LIBRARY}/core/pages.py",
         "        or seal != _seal(position, scope)\n",
         "",
         "tests/unit/test_pages.py::test_a16_a_cursor_is_good_for_its_own_user_and_query_alone",
@@ -49,7 +49,7 @@ GUARDS = (
     Guard(
         "A16",
         "an order's id depends on the user of its key",
-        f"{LIBRARY}/idempotency.py",
+        f"{LIBRARY}/core/idempotency.py",
         "json.dumps([user_id, route, key])",
         "json.dumps([route, key])",
         "tests/functional/test_idempotency.py::test_a16_anothers_key_gives_nothing_away",
@@ -121,7 +121,7 @@ GUARDS = (
     Guard(
         "A27",
         "a recipient of reports is an active manager or admin",
-        f"{LIBRARY}/recipients.py",
+        f"{LIBRARY}/exports/report_recipients.py",
         'return user is not None and user.status == "active" and user.role != "customer"',
         "return user is not None",
         "tests/functional/test_schedules.py::test_a27_nobody_but_active_managers_and_admins_can_be_a_recipient",
@@ -129,8 +129,8 @@ GUARDS = (
     Guard(
         "A27",
         "a mail of a report goes to recipients of the moment",
-        f"{LIBRARY}/exports/report_mails.py",
-        "        if not recipients.may_get_reports(user):\n",
+        f"{LIBRARY}/mail/content/reports.py",
+        "        if not report_recipients.may_get_reports(user):\n",
         "        if False:\n",
         "tests/functional/test_report_mails.py::test_a27_a_recipient_who_is_a_customer_by_then_gets_nothing",
     ),
@@ -146,7 +146,7 @@ GUARDS = (
     Guard(
         "A27",
         "reading lists of persons is audited",
-        f"{LIBRARY}/audit.py",
+        f"{LIBRARY}/audit/audit_log.py",
         "    record(entry(READ, actor_id=actor.id, actor_role=actor.role, address=address, target=target))\n",
         "",
         "tests/functional/test_audit.py::test_a27_reading_persons_in_bulk_is_on_record_once_an_hour",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from oms.exports.expressions import Cron, ExpressionError, Rate, parse
+from oms.schedules.expressions import Cron, ExpressionError, Rate, parse
 from tests.support.examples import examples
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from oms.identity import addresses
-from oms.identity.addresses import client_address
-from oms.secret_store import Reloaded
-from oms.settings import settings
+from oms.core.secret_store import Reloaded
+from oms.core.settings import settings
+from oms.http import client_address as addresses
+from oms.http.client_address import client_address
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
+from oms.core.rate_limits import Window
 from oms.identity.limits import Standing
 from oms.identity.models import Counter
-from oms.rate_limits import Window
 
 NOW = 1_800_000_000
 MINUTE = 60

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from oms.errors import InvalidRequestError
+from oms.core.errors import InvalidRequestError
+from oms.core.settings import settings
 from oms.identity import password_rules
 from oms.identity.password_rules import Owner, check_new, check_of
-from oms.settings import settings
 
 ADA = Owner("customer", "countess@engines.example", "Ada", "Lovelace")
 # By how often they are in leaks.

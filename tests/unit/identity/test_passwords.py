@@ -3,10 +3,10 @@ from unittest.mock import patch
 import bcrypt
 import pytest
 
-from oms.errors import UnavailableError
+from oms.core.errors import UnavailableError
+from oms.core.secret_store import Reloaded
 from oms.identity import passwords
 from oms.identity.passwords import PasswordHash
-from oms.secret_store import Reloaded
 
 
 @pytest.fixture(autouse=True)

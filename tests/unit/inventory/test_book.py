@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oms.inventory import book
-from oms.inventory.bands import Band, band, crossed
-from oms.inventory.models import Cause, Crossing, Movement, StockItem
-from oms.settings import settings
-from oms.streams import Change
+from oms.core.settings import settings
+from oms.events.streams import Change
+from oms.inventory.models import Cause, StockItem
+from oms.inventory.stock_levels import Band, band, crossed
+from oms.stock_ledger import ledger
+from oms.stock_ledger.models import Crossing, Movement
 
 ENTERED = {"low": Band.LOW, "out": Band.OUT, "replenished": Band.OK}
 sequences = count(1)
@@ -51,7 +52,7 @@ def change(old: StockItem | None, new: StockItem | None) -> Change:
 
 
 def test_a_change_of_version_is_a_movement_with_its_cause_and_what_it_did() -> None:
-    written = book.entry(change(stock(10, reserved=1, version=4), stock(7, reserved=4, version=5)))
+    written = ledger.entry(change(stock(10, reserved=1, version=4), stock(7, reserved=4, version=5)))
 
     assert isinstance(written, Movement)
     assert (written.pk, written.sk, written.version) == ("stock#P#0", "movement#000000000005", 5)
@@ -63,7 +64,7 @@ def test_a_change_of_version_is_a_movement_with_its_cause_and_what_it_did() -> N
 
 @pytest.mark.parametrize("available", [0, 3, 10])
 def test_a_new_product_moves_from_nothing_and_crosses_nothing(available: int) -> None:
-    written = book.entry(change(None, stock(available, 5)))
+    written = ledger.entry(change(None, stock(available, 5)))
 
     assert isinstance(written, Movement)
     assert (written.available_before, written.available_after) == (0, available)
@@ -71,29 +72,29 @@ def test_a_new_product_moves_from_nothing_and_crosses_nothing(available: int) ->
 
 
 def test_another_price_is_no_movement() -> None:
-    assert book.entry(change(stock(10), stock(10))) is None
+    assert ledger.entry(change(stock(10), stock(10))) is None
 
 
 def test_an_item_that_is_no_stock_writes_nothing() -> None:
     keys = {"pk": {"S": "product#P"}, "sk": {"S": "product"}}
 
-    assert book.entry(Change("inventory", keys, None, {"anything": {"S": "at all"}}, "1", 0.0)) is None
+    assert ledger.entry(Change("inventory", keys, None, {"anything": {"S": "at all"}}, "1", 0.0)) is None
 
 
 def test_a_stock_item_that_was_removed_is_not_understood() -> None:
     with pytest.raises(ValueError, match="removed"):
-        book.entry(change(stock(10), None))
+        ledger.entry(change(stock(10), None))
 
 
 def test_a_threshold_edited_past_what_is_available_is_a_crossing_of_its_own() -> None:
     edited = change(stock(10, 5), stock(10, 20))
 
-    written = book.entry(edited)
+    written = ledger.entry(edited)
 
     assert isinstance(written, Crossing)
     assert written.sk == f"crossing#{edited.sequence.zfill(40)}"
     assert (written.crossing, written.at) == ("low", "2026-01-31T09:30:00.000Z")
-    assert book.entry(change(stock(10, 5), stock(10, 6))) is None
+    assert ledger.entry(change(stock(10, 5), stock(10, 6))) is None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_each_crossing_leaves_the_band_that_the_last_one_entered(
         else:
             now = stock(before.available, next_threshold, version=before.version)
         bands.append(band(now.available, now.low_stock_threshold))
-        written = book.entry(change(before, now))
+        written = ledger.entry(change(before, now))
         assert isinstance(written, Movement) == (what == "move")
         if written is not None and written.crossing:
             crossings.append(written.crossing)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from oms.inventory.facts import NOTHING, Fact, Line, Units
-from oms.inventory.reconciliation import (
+from oms.stock_ledger.effects import NOTHING, Fact, Line, Units
+from oms.stock_ledger.reconciliation import (
     BEGINNING,
     Balance,
     Drift,

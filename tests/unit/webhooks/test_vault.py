@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from oms.secret_store import Reloaded
-from oms.webhooks import vault
+from oms.core.secret_store import Reloaded
+from oms.webhooks import secret_encryption
 from oms.webhooks.signature import new_secret
 
 SECRET = new_secret()
@@ -16,65 +16,67 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Sets which keys there are, by version; at first one."""
 
     def put(**versions: str) -> None:
-        monkeypatch.setattr(vault, "KEYS", Reloaded(lambda: {it.removeprefix("v"): versions[it] for it in versions}))
+        monkeypatch.setattr(
+            secret_encryption, "KEYS", Reloaded(lambda: {it.removeprefix("v"): versions[it] for it in versions})
+        )
 
     put(v1="a" * 64)
     return put
 
 
 def test_what_is_sealed_opens_for_its_subscription() -> None:
-    sealed = vault.seal(SECRET, subscription_id="S")
+    sealed = secret_encryption.seal(SECRET, subscription_id="S")
 
-    assert vault.unseal(sealed, subscription_id="S") == SECRET
+    assert secret_encryption.unseal(sealed, subscription_id="S") == SECRET
 
 
 def test_a20_sealed_it_shows_nothing_and_is_another_each_time() -> None:
-    first, second = (vault.seal(SECRET, subscription_id="S") for _ in range(2))
+    first, second = (secret_encryption.seal(SECRET, subscription_id="S") for _ in range(2))
 
     assert first != second
     assert all(text.encode() not in first for text in (SECRET, SECRET.removeprefix("whsec_"), "whsec_"))
 
 
 def test_a20_copied_to_another_subscription_it_does_not_open() -> None:
-    sealed = vault.seal(SECRET, subscription_id="S")
+    sealed = secret_encryption.seal(SECRET, subscription_id="S")
 
-    with pytest.raises(vault.UnopenedError):
-        vault.unseal(sealed, subscription_id="T")
+    with pytest.raises(secret_encryption.UnopenedError):
+        secret_encryption.unseal(sealed, subscription_id="T")
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, 13, 14, -1])
 def test_a_changed_byte_does_not_open(place: int) -> None:
-    changed = bytearray(vault.seal(SECRET, subscription_id="S"))
+    changed = bytearray(secret_encryption.seal(SECRET, subscription_id="S"))
     changed[place] ^= 1
 
-    with pytest.raises(vault.UnopenedError):
-        vault.unseal(bytes(changed), subscription_id="S")
+    with pytest.raises(secret_encryption.UnopenedError):
+        secret_encryption.unseal(bytes(changed), subscription_id="S")
 
 
 @pytest.mark.parametrize("sealed", [b"", b"1", b"1.", b"1.short", b"\xff.", b"whsec_AAAA"])
 def test_what_is_no_sealed_secret_does_not_open(sealed: bytes) -> None:
-    with pytest.raises(vault.UnopenedError):
-        vault.unseal(sealed, subscription_id="S")
+    with pytest.raises(secret_encryption.UnopenedError):
+        secret_encryption.unseal(sealed, subscription_id="S")
 
 
 def test_the_newest_key_seals_and_the_old_ones_open_what_they_sealed(keys: Callable[..., None]) -> None:
     keys(v9="a" * 64)
-    old = vault.seal(SECRET, subscription_id="S")
+    old = secret_encryption.seal(SECRET, subscription_id="S")
 
     keys(v9="a" * 64, v10="b" * 64)
-    new = vault.seal(SECRET, subscription_id="S")
+    new = secret_encryption.seal(SECRET, subscription_id="S")
 
     assert (old[:2], new[:3]) == (b"9.", b"10.")
-    assert [vault.unseal(it, subscription_id="S") for it in (old, new)] == [SECRET, SECRET]
+    assert [secret_encryption.unseal(it, subscription_id="S") for it in (old, new)] == [SECRET, SECRET]
 
 
 def test_without_its_key_nothing_opens(keys: Callable[..., None]) -> None:
-    sealed = vault.seal(SECRET, subscription_id="S")
+    sealed = secret_encryption.seal(SECRET, subscription_id="S")
 
     keys(v2="a" * 64)
 
-    with pytest.raises(vault.UnopenedError):
-        vault.unseal(sealed, subscription_id="S")
+    with pytest.raises(secret_encryption.UnopenedError):
+        secret_encryption.unseal(sealed, subscription_id="S")
     keys(v1="b" * 64)
-    with pytest.raises(vault.UnopenedError):
-        vault.unseal(sealed, subscription_id="S")
+    with pytest.raises(secret_encryption.UnopenedError):
+        secret_encryption.unseal(sealed, subscription_id="S")

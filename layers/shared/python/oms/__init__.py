@@ -1,1 +1,1 @@
-"""The shared code of the order management system: a package per domain, and small modules for what they share."""
+"""The shared code of all functions. Packages are listed from the bottom up in `tests/unit/test_imports.py`."""

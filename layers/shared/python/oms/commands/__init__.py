@@ -1,1 +1,1 @@
-"""What an operator runs, one module for each command. Not in Lambda's layer: no function imports them."""
+"""Commands of an operator, each run as `python -m oms.commands.<name>`. No function imports them."""

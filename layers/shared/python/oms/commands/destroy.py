@@ -12,8 +12,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from oms import aws, stacks
+from oms.commands import stacks
 from oms.commands.protect import protect
+from oms.core import aws
 
 POLL_SECONDS = 10
 WAIT_SECONDS = 3600

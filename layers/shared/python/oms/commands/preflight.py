@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from oms import aws, stacks
-from oms.commands import rights
+from oms.commands import rights, stacks
+from oms.core import aws
 
 # What the synthesized stacks ask for; a test compares it with them.
 BOOTSTRAP_VERSION = 6

@@ -7,7 +7,7 @@ of a stack that does not ask for it.
 
 import argparse
 
-from oms import stacks
+from oms.commands import stacks
 
 
 def is_protected(stage: str) -> bool:

@@ -5,7 +5,7 @@ Without it CDK would take us-east-1 where no region is set, and the commands wou
 
 import argparse
 
-from oms import stacks
+from oms.commands import stacks
 
 
 def main() -> None:

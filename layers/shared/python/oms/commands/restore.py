@@ -19,9 +19,10 @@ from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
-from oms import clock, stacks
-from oms.dynamodb import TryAgainError, client, retrying
-from oms.streams import REMOVED, RESTORED
+from oms.commands import stacks
+from oms.core import clock
+from oms.core.dynamodb import TryAgainError, client, retrying
+from oms.events.streams import REMOVED, RESTORED
 
 type RawItem = dict[str, Any]
 type Key = tuple[str, ...]

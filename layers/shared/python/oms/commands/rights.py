@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from botocore.exceptions import ClientError
 
-from oms import aws
-from oms.stacks import account_of
+from oms.commands.stacks import account_of
+from oms.core import aws
 
 type Right = tuple[Sequence[str], str]
 """Actions, and the ARN of what they are needed on."""

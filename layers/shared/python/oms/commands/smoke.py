@@ -15,8 +15,9 @@ from typing import Any
 import jwt
 import urllib3
 
-from oms import clock, stacks
-from oms.settings import smoke_account
+from oms.commands import stacks
+from oms.core import clock
+from oms.core.settings import smoke_account
 
 SECONDS = 30
 # A stream, a function and a write behind the request; a function that starts cold takes seconds.

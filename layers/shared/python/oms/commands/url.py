@@ -2,7 +2,7 @@
 
 import argparse
 
-from oms import stacks
+from oms.commands import stacks
 
 
 def main() -> None:

@@ -4,10 +4,10 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+from oms.core.money import to_text
 from oms.exports import cells, parts
 from oms.exports.cells import Lines
 from oms.exports.parts import Pieces, Rows
-from oms.money import to_text
 
 _GZIP = 16 + zlib.MAX_WBITS
 _BYTE_ORDER_MARK = "\ufeff".encode()

@@ -2,10 +2,10 @@
 notifier whom to mail of it.
 """
 
-from oms.events import Event, EventActor, Internal, event_id
+from oms.events.envelope import Event, EventActor, Internal, event_id
+from oms.events.streams import Change
 from oms.exports.models import CANCELLED, DONE, Export
 from oms.exports.schemas import ReportReadyData
-from oms.streams import Change
 
 READY = "report.ready"
 PAYLOADS = {READY: ReportReadyData}

@@ -9,10 +9,10 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from oms import aws, clock
+from oms.core import aws, clock
+from oms.core.settings import settings
 from oms.exports import formats
 from oms.exports.models import Export, Part
-from oms.settings import settings
 
 LINK_LASTS = timedelta(minutes=15)
 _PIECE = 1024 * 1024

@@ -11,9 +11,9 @@ from pynamodb.attributes import (
     UnicodeSetAttribute,
 )
 
-from oms.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
-from oms.pages import Index
-from oms.settings import settings
+from oms.core.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
+from oms.core.pages import Index
+from oms.core.settings import settings
 
 LISTED = Index(settings().reports_table, "listed", "listing", "created_key")
 # The partition of that index that has the exports.

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any
 
-from oms.dynamodb import TryAgainError, retrying
-from oms.json_reads import client, query_json
-from oms.pages import HIGHEST, LOWEST, Index
+from oms.core.dynamodb import TryAgainError, retrying
+from oms.core.json_reads import client, query_json
+from oms.core.pages import HIGHEST, LOWEST, Index
 
 type Raw = dict[str, Any]
 

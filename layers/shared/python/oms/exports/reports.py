@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oms.core.settings import settings
 from oms.exports import reading
 from oms.exports.columns import COLUMNS
 from oms.exports.models import Export
@@ -15,7 +16,6 @@ from oms.inventory.models import BY_CREATED as PRODUCTS_BY_CREATED
 from oms.inventory.models import Product, StockItem
 from oms.orders.models import BY_CREATED as ORDERS_BY_CREATED
 from oms.orders.models import created_shard
-from oms.settings import settings
 
 type Row = Sequence[Cell]
 type Pick = Callable[[list[Row]], list[Row]]

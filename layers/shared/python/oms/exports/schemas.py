@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from oms.core.schemas import BEFORE, SINCE, From, NextCursor, Request, Response, Span, Timestamp, To
 from oms.exports.columns import COLUMNS
 from oms.exports.models import Export
 from oms.orders.filters import OrderFilters, OrderStatuses
 from oms.orders.states import OrderStatus
-from oms.schemas import BEFORE, SINCE, From, NextCursor, Request, Response, Span, Timestamp, To
 
 type ExportReport = Annotated[
     Literal["orders", "inventory", "sales"],

@@ -10,17 +10,19 @@ from typing import Protocol, Self
 
 from pynamodb.exceptions import CancellationReason, TransactWriteError
 
-from oms import audit, clock
-from oms.actors import Actor
-from oms.dynamodb import TryAgainError, batch_get_raw, failed, get_item, more_patience, retrying, transaction
-from oms.errors import ExportFinishedError, InvalidRequestError, NotFoundError, OmsError, UnavailableError
+from oms.audit import audit_log
+from oms.audit.models import AuditEntry
+from oms.core import clock
+from oms.core.actors import Actor
+from oms.core.dynamodb import TryAgainError, batch_get_raw, failed, get_item, more_patience, retrying, transaction
+from oms.core.errors import ExportFinishedError, InvalidRequestError, NotFoundError, OmsError, UnavailableError
+from oms.core.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.core.pages import Page, Range, merged_page
 from oms.exports import files, unfinished
 from oms.exports.columns import COLUMNS
 from oms.exports.formats import XLSX
 from oms.exports.models import CANCELLED, DONE, EXPORTS, FAILED, LISTED, UNFINISHED, WAITING, Export, RecentExport
 from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery
-from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
-from oms.pages import Page, Range, merged_page
 
 KEPT = timedelta(days=30)
 SHARED = timedelta(seconds=60)
@@ -309,7 +311,7 @@ def link(export: Export, *, by: Actor, address: str) -> Link:
     """A URL that fetches the file, and until when; not before it is done. Who got one stands in the audit log."""
     if export.status != DONE:
         return None, None
-    audit.record(_entry("export.downloaded", export, by, address))
+    audit_log.record(_entry("export.downloaded", export, by, address))
     until = clock.now() + files.LINK_LASTS
     return files.link(export), clock.timestamp(until)
 
@@ -360,8 +362,8 @@ def cancel(export_id: str, *, by: Actor, address: str, check: Callable[[Export],
         retrying(attempt)
 
 
-def _entry(action: str, export: Export, by: Actor, address: str) -> audit.AuditEntry:
-    return audit.entry(
+def _entry(action: str, export: Export, by: Actor, address: str) -> AuditEntry:
+    return audit_log.entry(
         action,
         actor_id=by.id,
         actor_role=by.role,

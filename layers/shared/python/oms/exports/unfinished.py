@@ -11,8 +11,8 @@ from pynamodb.expressions.condition import size
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from oms.dynamodb import batch_get_raw, update_item
-from oms.errors import TooManyExportsError
+from oms.core.dynamodb import batch_get_raw, update_item
+from oms.core.errors import TooManyExportsError
 from oms.exports.models import UNFINISHED, Export, UnfinishedExports
 
 # One less than work at a time by default: one user alone does not hold up all others.

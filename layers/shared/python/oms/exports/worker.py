@@ -11,15 +11,15 @@ from typing import Any
 
 from pynamodb.expressions.update import Action
 
-from oms import clock, queues
-from oms.dynamodb import ConditionFailedError, get_item, retrying, update_item
+from oms.core import clock, queues
+from oms.core.dynamodb import ConditionFailedError, get_item, retrying, update_item
+from oms.core.settings import settings
 from oms.exports import files
 from oms.exports.files import UploadGoneError
 from oms.exports.formats import file_of
 from oms.exports.models import CANCELLED, DONE, FAILED, RUNNING, UNFINISHED, Export
 from oms.exports.parts import Part, TooLargeError
 from oms.exports.reports import Report
-from oms.settings import settings
 
 # 16 GB: what one run can read for its digest, and an item holds with room to spare.
 MAX_PARTS = 2000

@@ -16,10 +16,10 @@ from functools import lru_cache
 from typing import Any
 from xml.sax.saxutils import escape
 
+from oms.core.money import to_text
+from oms.core.settings import settings
 from oms.exports import parts
 from oms.exports.parts import Cell, Pieces, Rows, TooLargeError
-from oms.money import to_text
-from oms.settings import settings
 
 # https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
 MAX_ROWS = 1_048_576

@@ -5,8 +5,8 @@ Keys: `head`/`head`, `log#<position // 10,000>`/<position>, `id#<event>`/`marker
 
 from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
 
-from oms.dynamodb import IntegerAttribute, StoredItem
-from oms.settings import settings
+from oms.core.dynamodb import IntegerAttribute, StoredItem
+from oms.core.settings import settings
 
 ROWS_PER_PARTITION = 10_000
 _DIGITS = 12

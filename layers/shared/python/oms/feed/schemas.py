@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from oms.schemas import Form, NextCursor, PageQuery, Response, Timestamp
+from oms.core.schemas import Form, NextCursor, PageQuery, Response, Timestamp
 
 _TYPES = Form(r"[a-z_.*,]{1,1000}", "must be event types such as order.*, separated by commas")
 

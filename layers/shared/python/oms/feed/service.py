@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
-from oms import clock
-from oms.dynamodb import (
+from oms.core import clock
+from oms.core.dynamodb import (
     ConditionFailedError,
     batch_get,
     conflicted,
@@ -21,10 +21,10 @@ from oms.dynamodb import (
     retrying,
     transaction,
 )
-from oms.errors import GoneError, InvalidRequestError, NotFoundError
-from oms.events import PublishedEvent, occurred_in
+from oms.core.errors import GoneError, InvalidRequestError, NotFoundError
+from oms.core.pages import Range, table_page
+from oms.events.envelope import PublishedEvent, occurred_in
 from oms.feed.models import Day, Head, Marker, Row
-from oms.pages import Range, table_page
 
 KEPT = timedelta(days=90)
 # Longer than it is shown, by a day for whole days and one for clocks that differ. So what DynamoDB takes away, which it

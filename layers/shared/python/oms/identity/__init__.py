@@ -1,0 +1,1 @@
+"""Users, sessions, tokens, passwords, and the limits on attempts and requests."""

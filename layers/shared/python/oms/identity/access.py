@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
 
-from oms import clock
-from oms.dynamodb import batch_get
-from oms.errors import UnauthenticatedError
+from oms.core import clock
+from oms.core.dynamodb import batch_get
+from oms.core.errors import UnauthenticatedError
 from oms.identity import tokens
 from oms.identity.models import IdentityItem, Session, User, session_key, user_key
 

@@ -7,15 +7,17 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from oms import audit, clock, emails
-from oms.dynamodb import TryAgainError, batch_get, failed, get_item, retrying, transaction
-from oms.errors import LastAdminError, NotFoundError, OwnAccountError
+from oms.audit import audit_log
+from oms.audit.models import AuditEntry
+from oms.core import clock, email_addresses
+from oms.core.dynamodb import TryAgainError, batch_get, failed, get_item, retrying, transaction
+from oms.core.errors import LastAdminError, NotFoundError, OwnAccountError
+from oms.core.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
 from oms.identity import passwords
 from oms.identity.access import CurrentUser
 from oms.identity.models import ADMINS_KEY, USERS, Admins, Changed, IdentityItem, User, user_key
 from oms.identity.password_rules import shortest_for
 from oms.identity.schemas import ListUsersQuery
-from oms.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
 
 # What the longest address takes; a longer beginning is the beginning of none.
 _MAX_EMAIL_BYTES = 254
@@ -25,7 +27,7 @@ _READ_FOR_MANY, _READ_FOR_FEW = 250, 10_000
 
 def list_users(query: ListUsersQuery, *, after: str | None) -> Page[User]:
     """A page of users by e-mail address: one Query and one BatchGet."""
-    prefix = emails.fold_prefix(query.q or "")
+    prefix = email_addresses.fold_prefix(query.q or "")
     low = prefix.encode()[:_MAX_EMAIL_BYTES].decode(errors="ignore")
 
     def has_words(role: str, status: str) -> bool:
@@ -96,7 +98,7 @@ def _change(user_id: str, name: str, value: str, *, by: CurrentUser, address: st
         if getattr(seen, name) == value:
             return seen
         changed = _changed(seen, name, value, by)
-        entry = audit.entry(
+        entry = audit_log.entry(
             f"user.{name}_changed",
             actor_id=by.id,
             actor_role=by.role,
@@ -117,7 +119,7 @@ def _change(user_id: str, name: str, value: str, *, by: CurrentUser, address: st
     return retrying(write)
 
 
-def _store(seen: User, changed: User, entry: audit.AuditEntry) -> User:
+def _store(seen: User, changed: User, entry: AuditEntry) -> User:
     """The user as stored, which is `changed` unless it was not as seen. Raises LastAdminError."""
     try:
         with transaction() as writes:

@@ -12,8 +12,11 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from oms import audit, clock, emails, pseudonyms
-from oms.dynamodb import TryAgainError, batch_get, failed, retrying, transaction
+from oms.audit import audit_log
+from oms.core import clock, email_addresses, pseudonyms
+from oms.core.dynamodb import TryAgainError, batch_get, failed, retrying, transaction
+from oms.core.rate_limits import Report, Window
+from oms.core.settings import settings
 from oms.identity import passwords
 from oms.identity.limits import Standing, slot_of, taking
 from oms.identity.models import (
@@ -31,8 +34,6 @@ from oms.identity.models import (
 )
 from oms.identity.opaque_tokens import DeviceToken, hashed
 from oms.identity.passwords import PasswordHash
-from oms.rate_limits import Report, Window
-from oms.settings import settings
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _count(attempt: Attempt, report: Report) -> Count:
 def _read(attempt: Attempt, window: Window) -> tuple[Slot, str | None, Counter | Device]:
     """The address's slot, the account's user, and what counts the attempt, as they are stored or would begin."""
     # What cannot be an address is looked for all the same, under a name that nobody can claim and a key can hold.
-    claimed = attempt.email_folded if emails.is_plausible(attempt.email_folded) else attempt.email_digest
+    claimed = attempt.email_folded if email_addresses.is_plausible(attempt.email_folded) else attempt.email_digest
     claim_at, counter_at = claim_key(claimed), counter_key(attempt.email_digest)
     slot_at = slot_key(window.policy, attempt.address, window.number)
     token = attempt.device_token
@@ -165,7 +166,7 @@ def record_failure(attempt: Attempt, counted: Count, user: User | None) -> None:
     if email := pseudonyms.pseudonym("e-mail", attempt.email_folded, clock.timestamp(clock.now())):
         about["email"] = email
     target = f"user#{user.id}" if user else None
-    failure = audit.entry(
+    failure = audit_log.entry(
         "login",
         actor_id=None,
         address=attempt.address,
@@ -173,7 +174,7 @@ def record_failure(attempt: Attempt, counted: Count, user: User | None) -> None:
         outcome="failure",
         details={**about, "reason": reason},
     )
-    lock = audit.entry("account.locked", actor_id=None, address=attempt.address, target=target, details=about)
+    lock = audit_log.entry("account.locked", actor_id=None, address=attempt.address, target=target, details=about)
     at, tells = clock.timestamp(clock.now()), counted.locks and isinstance(counted.on, Counter)
 
     def write() -> None:

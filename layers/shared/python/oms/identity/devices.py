@@ -1,6 +1,6 @@
 """Known devices: clients that have shown the account's password, or a token from a mail to its owner."""
 
-from oms import clock
+from oms.core import clock
 from oms.identity.models import Device, User, device_key
 from oms.identity.opaque_tokens import DeviceToken, new_secret
 

@@ -2,12 +2,12 @@
 
 from pydantic import BaseModel, Field
 
-from oms import clock
-from oms.actors import System
-from oms.events import Event, EventActor, Internal, event_id
+from oms.core import clock
+from oms.core.actors import System
+from oms.core.schemas import Response, Timestamp, at_second
+from oms.events.envelope import Event, EventActor, Internal, event_id
+from oms.events.streams import Change
 from oms.identity.models import Changed, Counter, MailRequest, User
-from oms.schemas import Response, Timestamp, at_second
-from oms.streams import Change
 
 
 class UserEventData(Response):

@@ -13,10 +13,10 @@ from aws_lambda_powertools.metrics import MetricUnit
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from oms import clock
-from oms.errors import UnavailableError
-from oms.secret_store import Reloaded, read_parameter, read_secret
-from oms.settings import settings
+from oms.core import clock
+from oms.core.errors import UnavailableError
+from oms.core.secret_store import Reloaded, read_parameter, read_secret
+from oms.core.settings import settings
 
 logger = Logger(child=True)
 metrics = Metrics()

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from oms import clock, emails
-from oms.dynamodb import ConditionFailedError, retrying, update_item
-from oms.errors import TooManyRequestsError
+from oms.core import clock, email_addresses
+from oms.core.dynamodb import ConditionFailedError, retrying, update_item
+from oms.core.errors import TooManyRequestsError
+from oms.core.rate_limits import Report, Window
 from oms.identity import passwords
 from oms.identity.models import Counted, Slot
-from oms.rate_limits import Report, Window
 
 REFRESHES_PER_WINDOW = 30
 FAILURES_BEFORE_LOCK = 5
@@ -35,7 +35,7 @@ def mailbox_slot(email_folded: str, attempt: str, now: int) -> tuple[Slot, list[
 
     None without a tag: such an address is one account for good, and no stranger uses up its place.
     """
-    mailbox = emails.mailbox(email_folded)
+    mailbox = email_addresses.mailbox(email_folded)
     if mailbox == email_folded:
         return None
     day = now // DAY_SECONDS

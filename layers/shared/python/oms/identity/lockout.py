@@ -1,8 +1,8 @@
 """Locks on an account, lifted by an admin."""
 
-from oms import audit
-from oms.dynamodb import get_item, retrying, transaction
-from oms.errors import NotFoundError
+from oms.audit import audit_log
+from oms.core.dynamodb import get_item, retrying, transaction
+from oms.core.errors import NotFoundError
 from oms.identity import passwords
 from oms.identity.access import CurrentUser
 from oms.identity.models import Counter, IdentityItem, User, counter_key, user_key
@@ -14,7 +14,7 @@ def unlock(user_id: str, *, by: CurrentUser, address: str) -> None:
     if not isinstance(user, User):
         raise NotFoundError("There is no such user.")
     counter = Counter(*counter_key(passwords.email_digest(user.email_folded)))
-    entry = audit.entry(
+    entry = audit_log.entry(
         "account.unlocked", actor_id=by.id, actor_role=by.role, address=address, target=f"user#{user.id}"
     )
 

@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from typing import cast
 
-from oms import audit, emails
-from oms.dynamodb import get_item, retrying, transaction
-from oms.errors import InvalidCredentialsError
+from oms.audit import audit_log
+from oms.core import email_addresses
+from oms.core.dynamodb import get_item, retrying, transaction
+from oms.core.errors import InvalidCredentialsError
+from oms.core.rate_limits import Report
 from oms.identity import attempts, devices, keyring, passwords
 from oms.identity.attempts import Attempt, Count
 from oms.identity.models import Counter, Device, IdentityItem, User, user_key
 from oms.identity.opaque_tokens import DeviceToken, hashed
 from oms.identity.schemas import LoginRequest
 from oms.identity.sessions import Tokens, start_session
-from oms.rate_limits import Report
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Login:
 def log_in(request: LoginRequest, *, address: str, user_agent: str, report: Report) -> Login:
     """Raises InvalidCredentialsError, TooManyRequestsError (by address), UnavailableError."""
     keyring.signing_key()  # without one nobody can sign in, and nothing shall be counted
-    email_folded = emails.fold(request.email)
+    email_folded = email_addresses.fold(request.email)
     attempt = Attempt(
         email_folded=email_folded,
         email_digest=passwords.email_digest(email_folded),
@@ -45,7 +46,7 @@ def _sign_in(user: User, attempt: Attempt, counted: Count, user_agent: str) -> L
     device_token = token or devices.new_token(user)
     device = devices.device_of(user, hashed(device_token.secret), epoch=user.devices_epoch)
     session, tokens = start_session(user, device, address=attempt.address, user_agent=user_agent)
-    entry = audit.entry(
+    entry = audit_log.entry(
         "login",
         actor_id=user.id,
         actor_role=user.role,

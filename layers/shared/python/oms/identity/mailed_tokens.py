@@ -2,9 +2,9 @@
 
 from typing import Literal, cast
 
-from oms import clock
-from oms.dynamodb import batch_get
-from oms.errors import InvalidTokenError
+from oms.core import clock
+from oms.core.dynamodb import batch_get
+from oms.core.errors import InvalidTokenError
 from oms.identity.models import IdentityItem, MailedToken, User, mailed_token_key, user_key
 from oms.identity.opaque_tokens import MailToken, hashed, new_secret
 

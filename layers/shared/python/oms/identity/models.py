@@ -15,9 +15,9 @@ from pynamodb.attributes import (
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem, redacted
-from oms.pages import LOWEST, Index
-from oms.settings import settings
+from oms.core.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem, redacted
+from oms.core.pages import LOWEST, Index
+from oms.core.settings import settings
 
 USERS = Index(settings().identity_table, "users", "listing", "email_key")
 

@@ -10,9 +10,13 @@ from typing import Any
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
-from oms import audit, clock
-from oms.dynamodb import ConditionFailedError, TryAgainError, failed, retrying, transaction, update_item
-from oms.errors import InvalidCredentialsError, UnauthenticatedError
+from oms.audit import audit_log
+from oms.audit.models import AuditEntry
+from oms.core import clock
+from oms.core.dynamodb import ConditionFailedError, TryAgainError, failed, retrying, transaction, update_item
+from oms.core.errors import InvalidCredentialsError, UnauthenticatedError
+from oms.core.rate_limits import Report, Window
+from oms.core.settings import settings
 from oms.identity import devices, password_rules, passwords
 from oms.identity.access import CurrentUser
 from oms.identity.limits import take_slot
@@ -20,8 +24,6 @@ from oms.identity.models import Counter, Session, User, counter_key, session_key
 from oms.identity.password_rules import Owner
 from oms.identity.passwords import PasswordHash
 from oms.identity.schemas import ChangePasswordRequest
-from oms.rate_limits import Report, Window
-from oms.settings import settings
 
 ATTEMPTS_PER_SESSION = 5
 _WRONG = "The current password is not right."
@@ -46,7 +48,7 @@ def change_password(
     if not passwords.matches(request.current_password, present):
         raise _failure(who, session, address)
     new = passwords.make_hash(request.new_password)
-    entry = audit.entry(
+    entry = audit_log.entry(
         "password.changed",
         actor_id=who.id,
         actor_role=who.role,
@@ -100,11 +102,13 @@ def _failure(who: CurrentUser, session: Session, address: str) -> InvalidCredent
     """Notes that the password was wrong, and ends a session that has no attempt left."""
     about: dict[str, Any] = {"actor_id": who.id, "actor_role": who.role, "address": address, "outcome": "failure"}
     details = {"counted_on": "session", "reason": "wrong-password"}
-    failure = audit.entry("password.changed", target=f"user#{who.id}", details=details, **about)
+    failure = audit_log.entry("password.changed", target=f"user#{who.id}", details=details, **about)
     if session.failures < ATTEMPTS_PER_SESSION:
-        audit.record(failure)
+        audit_log.record(failure)
         return InvalidCredentialsError(_WRONG)
-    ended = audit.entry("session.ended", target=f"session#{session.id}", details={"reason": "wrong-passwords"}, **about)
+    ended = audit_log.entry(
+        "session.ended", target=f"session#{session.id}", details={"reason": "wrong-passwords"}, **about
+    )
 
     def write() -> None:
         with transaction() as writes:
@@ -117,7 +121,7 @@ def _failure(who: CurrentUser, session: Session, address: str) -> InvalidCredent
     return InvalidCredentialsError(_ENDED)
 
 
-def _store(user: User, session: Session, new: PasswordHash, entry: audit.AuditEntry, *, ends: bool) -> User | None:
+def _store(user: User, session: Session, new: PasswordHash, entry: AuditEntry, *, ends: bool) -> User | None:
     """All of it, if the user is as seen. If not, the user as stored. Raises UnauthenticatedError without a session."""
     epoch, devices_epoch = user.auth_epoch + 1, user.devices_epoch + 1
     going_on: list[Action] = [Session.epoch.set(epoch), Session.failures.set(0)]

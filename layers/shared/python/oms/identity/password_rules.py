@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from oms.errors import InvalidRequestError
+from oms.core.errors import InvalidRequestError
+from oms.core.settings import settings
 from oms.identity.models import User
 from oms.identity.passwords import normalized
-from oms.settings import settings
 
 MIN_LENGTH = 8
 MAX_LENGTH = 128

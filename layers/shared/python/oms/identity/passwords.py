@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import bcrypt
 from pynamodb.expressions.update import Action
 
-from oms.errors import UnavailableError
+from oms.core.errors import UnavailableError
+from oms.core.secret_store import Reloaded, read_secret
+from oms.core.settings import settings
 from oms.identity.models import User
-from oms.secret_store import Reloaded, read_secret
-from oms.settings import settings
 
 COST = 12
 # A hash of a password that nobody knows, at the same cost: what is compared when there is nothing to compare with.

@@ -6,9 +6,12 @@ from datetime import datetime
 
 from pynamodb.exceptions import TransactWriteError
 
-from oms import audit, clock, emails
-from oms.dynamodb import failed, put_item, retrying, transaction
-from oms.errors import TooManyRequestsError
+from oms.audit import audit_log
+from oms.audit.models import AuditEntry
+from oms.core import clock, email_addresses
+from oms.core.dynamodb import failed, put_item, retrying, transaction
+from oms.core.errors import TooManyRequestsError
+from oms.core.rate_limits import Window
 from oms.identity import devices, mailed_tokens, password_rules, passwords
 from oms.identity.limits import take_slot
 from oms.identity.models import (
@@ -24,7 +27,6 @@ from oms.identity.opaque_tokens import DeviceToken, hashed
 from oms.identity.password_rules import Owner
 from oms.identity.passwords import PasswordHash
 from oms.identity.schemas import ResetPasswordRequest
-from oms.rate_limits import Window
 
 REQUEST_SECONDS = 24 * 3600
 REQUESTS_PER_MINUTE = 20
@@ -35,7 +37,7 @@ def ask_for_reset(email: str, *, address: str) -> None:
 
     Beyond what a client address may ask for in a minute nothing is done, and that is answered alike.
     """
-    email_folded, now = emails.fold(email), clock.now()
+    email_folded, now = email_addresses.fold(email), clock.now()
     window = Window("forgot", REQUESTS_PER_MINUTE, int(now.timestamp()))
     with suppress(TooManyRequestsError):
         take_slot(window, address, lambda _: None)
@@ -50,7 +52,7 @@ def _put_request(email_folded: str, now: datetime, address: str) -> None:
         sk=sk,
         id=request_id,
         purpose="reset",
-        email_folded=email_folded if emails.is_plausible(email_folded) else None,
+        email_folded=email_folded if email_addresses.is_plausible(email_folded) else None,
         address=address,
         at=clock.timestamp(now),
         expires_at=int(now.timestamp()) + REQUEST_SECONDS,
@@ -77,7 +79,7 @@ def reset_password(request: ResetPasswordRequest, *, address: str) -> Reset:
         raise mailed_tokens.refusal()
     password_rules.require(Owner.of(user), request.new_password, pointer="#/new_password")
     new = passwords.make_hash(request.new_password)
-    entry = audit.entry(
+    entry = audit_log.entry(
         "password.reset", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
     )
     device_token = devices.new_token(user) if request.remember_device else None
@@ -86,7 +88,7 @@ def reset_password(request: ResetPasswordRequest, *, address: str) -> Reset:
 
 
 def _store_reset(
-    user: User, token: MailedToken, new: PasswordHash, entry: audit.AuditEntry, device_token: DeviceToken | None
+    user: User, token: MailedToken, new: PasswordHash, entry: AuditEntry, device_token: DeviceToken | None
 ) -> None:
     counter = Counter(*counter_key(passwords.email_digest(user.email_folded)))
     devices_epoch = user.devices_epoch + 1
@@ -125,14 +127,14 @@ def verify_email(text: str, *, address: str) -> str:
     """Marks the address as its user's own; the user's id. The same token again changes nothing. InvalidTokenError."""
     user, _ = mailed_tokens.read(text, "verify")
     if not user.email_verified:
-        entry = audit.entry(
+        entry = audit_log.entry(
             "email.verified", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
         )
         retrying(lambda: _store_verified(user, entry))
     return user.id
 
 
-def _store_verified(user: User, entry: audit.AuditEntry) -> None:
+def _store_verified(user: User, entry: AuditEntry) -> None:
     try:
         with transaction() as writes:
             writes.save(entry)

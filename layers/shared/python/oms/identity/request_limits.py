@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from pynamodb.expressions.update import Action
 
-from oms import clock
-from oms.dynamodb import ConditionFailedError, retrying, update_item
+from oms.core import clock
+from oms.core.dynamodb import ConditionFailedError, retrying, update_item
+from oms.core.rate_limits import Window
+from oms.core.settings import settings
 from oms.identity.models import Slot
-from oms.rate_limits import Window
-from oms.settings import settings
 
 LEASE_SIZE = 10
 LEASE_SECONDS = 15 * 60

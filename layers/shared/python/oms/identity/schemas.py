@@ -4,9 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
-from oms.identity import password_rules
-from oms.identity.models import Session, User
-from oms.schemas import (
+from oms.core.schemas import (
     AnyOf,
     EmailAddress,
     NextCursor,
@@ -18,6 +16,8 @@ from oms.schemas import (
     VisibleText,
     at_second,
 )
+from oms.identity import password_rules
+from oms.identity.models import Session, User
 
 Name = Annotated[str, VisibleText(100)]
 NewPassword = Annotated[

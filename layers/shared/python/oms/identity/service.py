@@ -7,10 +7,14 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from oms import audit, clock, emails
-from oms.actors import Actor, System
-from oms.dynamodb import ConditionFailedError, TryAgainError, failed, retrying, transaction, update_item
-from oms.errors import EmailTakenError
+from oms.audit import audit_log
+from oms.audit.models import AuditEntry
+from oms.core import clock, email_addresses
+from oms.core.actors import Actor, System
+from oms.core.dynamodb import ConditionFailedError, TryAgainError, failed, retrying, transaction, update_item
+from oms.core.errors import EmailTakenError
+from oms.core.rate_limits import Report, Window
+from oms.core.settings import settings
 from oms.identity import devices, password_rules, passwords
 from oms.identity.access import UserRole
 from oms.identity.administration import count_admins
@@ -19,8 +23,6 @@ from oms.identity.models import Changed, Claim, Device, Slot, User, claim_key, e
 from oms.identity.opaque_tokens import hashed
 from oms.identity.password_rules import Owner
 from oms.identity.schemas import RegisterRequest, UpdateMeRequest
-from oms.rate_limits import Report, Window
-from oms.settings import settings
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def register(request: RegisterRequest, *, address: str, report: Report) -> Regis
         role="customer",
         by=None,
     )
-    entry = audit.entry(
+    entry = audit_log.entry(
         "user.registered", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
     )
     device_token = devices.new_token(user)
@@ -98,7 +100,7 @@ def create_user(
     """A user of any role, made by the system and not by a request. Raises EmailTakenError; ValueError for bad input."""
     password_rules.check_of(Owner(role, email, first_name, last_name), password)
     user = _new_user(
-        email=emails.canonical(email),
+        email=email_addresses.canonical(email),
         password=password_rules.check_new(password),
         first_name=first_name,
         last_name=last_name,
@@ -106,7 +108,7 @@ def create_user(
         email_verified=email_verified,
         by=System(),
     )
-    entry = audit.entry(
+    entry = audit_log.entry(
         "user.created",
         actor_id=None,
         actor_role="system",
@@ -137,8 +139,8 @@ def _new_user(
         sk=sk,
         id=user_id,
         email=email,
-        email_folded=emails.fold(email),
-        email_key=email_key(emails.fold(email), user_id),
+        email_folded=email_addresses.fold(email),
+        email_key=email_key(email_addresses.fold(email), user_id),
         email_verified=email_verified,
         first_name=first_name,
         last_name=last_name,
@@ -153,7 +155,7 @@ def _new_user(
 
 def _store(
     user: User,
-    entry: audit.AuditEntry,
+    entry: AuditEntry,
     device: Device | None = None,
     slot: tuple[Slot, list[Action], Condition] | None = None,
 ) -> None:

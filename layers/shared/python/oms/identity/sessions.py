@@ -8,16 +8,18 @@ from typing import Literal
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
-from oms import audit, clock
-from oms.dynamodb import ConditionFailedError, failed, retrying, transaction, update_item
-from oms.errors import NotFoundError, UnauthenticatedError
+from oms.audit import audit_log
+from oms.audit.models import AuditEntry
+from oms.core import clock
+from oms.core.dynamodb import ConditionFailedError, failed, retrying, transaction, update_item
+from oms.core.errors import NotFoundError, UnauthenticatedError
+from oms.core.pages import HIGHEST, Page, Range, table_page
+from oms.core.rate_limits import Report, Window
 from oms.identity import tokens
 from oms.identity.access import CurrentUser, is_live, read_session
 from oms.identity.limits import REFRESHES_PER_WINDOW
 from oms.identity.models import Device, Session, User, session_key
 from oms.identity.opaque_tokens import RefreshToken, hashed, new_secret, open_successor, seal_successor
-from oms.pages import HIGHEST, Page, Range, table_page
-from oms.rate_limits import Report, Window
 
 FAMILY_SECONDS = 7 * 24 * 3600
 GRACE_SECONDS = 10
@@ -209,8 +211,8 @@ def _revoke(user_id: str, session_id: str, action: str, address: str) -> None:
 
 def _ended(
     user_id: str, session_id: str, action: str, address: str, outcome: Literal["success", "failure"] = "success"
-) -> audit.AuditEntry:
-    return audit.entry(action, actor_id=user_id, address=address, target=f"session#{session_id}", outcome=outcome)
+) -> AuditEntry:
+    return audit_log.entry(action, actor_id=user_id, address=address, target=f"session#{session_id}", outcome=outcome)
 
 
 def _pair(session: Session, user: User, secret: str, now: datetime) -> Tokens:

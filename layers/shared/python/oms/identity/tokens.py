@@ -13,10 +13,10 @@ from typing import Any
 
 import jwt
 
-from oms import clock
-from oms.errors import UnauthenticatedError
+from oms.core import clock
+from oms.core.errors import UnauthenticatedError
+from oms.core.settings import settings
 from oms.identity import keyring
-from oms.settings import settings
 
 ACCESS_TOKEN_SECONDS = 3600
 _TYPE = "at+jwt"

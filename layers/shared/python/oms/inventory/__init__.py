@@ -1,0 +1,1 @@
+"""Products, their stock items, and categories."""

@@ -4,10 +4,10 @@ from contextlib import suppress
 
 from pynamodb.transactions import TransactWrite
 
-from oms.dynamodb import ConditionFailedError, delete_item
-from oms.errors import UnavailableError
+from oms.core.dynamodb import ConditionFailedError, delete_item
+from oms.core.errors import UnavailableError
+from oms.core.pages import Page, Range, table_page
 from oms.inventory.models import Category
-from oms.pages import Page, Range, table_page
 
 # A position in a list ends in an ASCII character, which a name may not.
 _END = "."

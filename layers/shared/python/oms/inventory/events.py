@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from oms.dynamodb import Key, batch_get_raw
-from oms.events import Event, EventActor, event_id
+from oms.core.dynamodb import Key, batch_get_raw
+from oms.events.envelope import Event, EventActor, event_id
+from oms.events.streams import Change, RawItem
 from oms.inventory.models import Product, StockItem
 from oms.inventory.schemas import ManagedProductResponse
 from oms.inventory.views import managed_product_response
-from oms.streams import Change, RawItem
 
 PAYLOADS = dict.fromkeys(("product.created", "product.updated", "product.archived"), ManagedProductResponse)
 

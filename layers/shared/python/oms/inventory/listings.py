@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from oms import texts
-from oms.errors import InvalidRequestError
+from oms.core import texts
+from oms.core.errors import InvalidRequestError
+from oms.core.pages import HIGHEST, LOWEST, Index, Range
 from oms.inventory import models
 from oms.inventory.models import category_listing, name_prefix, price_prefix
 from oms.inventory.schemas import ListProductsQuery
-from oms.pages import HIGHEST, LOWEST, Index, Range
 
 _LISTING = {"name": models.BY_NAME, "price": models.BY_PRICE, "created_at": models.BY_CREATED, "sku": models.BY_SKU}
 _CATEGORY = {

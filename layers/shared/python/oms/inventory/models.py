@@ -1,14 +1,13 @@
 """What the inventory table holds. Keys: `product#P`/`product`, `stock#P#0`/`stock`, `adjustment#A`/`adjustment`,
-`sku#<folded>`/`claim`, `categories`/<name>; the stock book `stock#P#0`/`movement#<version>`, `…/crossing#…` and
-`…/balance`; its check `stock-check`/`run`, `…/progress#…` and `…/drift#…`."""
+`sku#<folded>`/`claim`, `categories`/<name>. The stock ledger has items here too: see `oms.stock_ledger.models`."""
 
 from unicodedata import normalize
 
-from pynamodb.attributes import BinaryAttribute, BooleanAttribute, DiscriminatorAttribute, UnicodeAttribute
+from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
 
-from oms.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
-from oms.pages import LOWEST, Index
-from oms.settings import settings
+from oms.core.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
+from oms.core.pages import LOWEST, Index
+from oms.core.settings import settings
 
 
 def _index(name: str, partition_key: str, sort_key: str) -> Index:
@@ -145,45 +144,6 @@ class StockItem(InventoryItem, discriminator="stock"):
         return f"stock#{product_id}#{shard}", "stock"
 
 
-class Movement(InventoryItem, discriminator="movement"):
-    """One line of the stock book: what the write that made this `version` of a stock item did to its units, and why.
-
-    Written once, from the stream, never changed. `crossing` is set when it took `available` into another band.
-    """
-
-    version = IntegerAttribute()
-    at = UnicodeAttribute()
-    cause = UnicodeAttribute()
-    actor = UnicodeAttribute()
-    ref = UnicodeAttribute()
-    ref_version = IntegerAttribute()
-    available_before = IntegerAttribute()
-    available_after = IntegerAttribute()
-    reserved_before = IntegerAttribute()
-    reserved_after = IntegerAttribute()
-    crossing = UnicodeAttribute(null=True)
-
-    @staticmethod
-    def sort_key(version: int) -> str:
-        return f"{MOVEMENTS}{version:012d}"
-
-
-MOVEMENTS = "movement#"
-
-
-class Crossing(InventoryItem, discriminator="crossing"):
-    """The band of a stock item changed without a movement: its low-stock threshold was edited."""
-
-    at = UnicodeAttribute()
-    crossing = UnicodeAttribute()
-    sequence = UnicodeAttribute()
-
-    @staticmethod
-    def sort_key(sequence: str) -> str:
-        """`sequence` is the stream's, at most 40 digits."""
-        return f"crossing#{sequence.zfill(40)}"
-
-
 class Adjustment(InventoryItem, discriminator="adjustment"):
     """A manager's correction of stock, written with the movement it makes; `adjustment` are the available units.
 
@@ -216,93 +176,6 @@ class Adjustment(InventoryItem, discriminator="adjustment"):
 def adjustments_of(product_id: str) -> str:
     """The partition of the index by creation that lists a product's adjustments."""
     return f"adjustments#{product_id}"
-
-
-class ClosedBalance(InventoryItem, discriminator="balance"):
-    """Up to where a product's book was found right: see `reconciliation.Balance`.
-
-    There are two of a stock item: the newest, and the last that a repair left, where a full check begins. Adjustments
-    older than `at` were judged when the repair was made.
-    """
-
-    version = IntegerAttribute()
-    available = IntegerAttribute()
-    reserved = IntegerAttribute()
-    digest = IntegerAttribute()
-    digest_version = IntegerAttribute()
-    at = UnicodeAttribute(null=True)
-
-    NEWEST = "balance"
-    REPAIRED = "balance#repaired"
-
-
-CHECKS = "stock-check"
-PROGRESS = "progress#"
-DRIFTS = "drift#"
-
-
-class CheckRun(InventoryItem, discriminator="check-run"):
-    """The last check of the stock book, at work or finished; the next one takes its place.
-
-    A worker may go on with it that knows `step` and finds no other at work (`lease_until`). `cut` divides what is
-    compared from what is too new. `chunks` are the items of its progress.
-    """
-
-    id = UnicodeAttribute()
-    status = UnicodeAttribute()
-    full = BooleanAttribute()
-    cut = UnicodeAttribute()
-    started_at = UnicodeAttribute()
-    finished_at = UnicodeAttribute(null=True)
-    step = IntegerAttribute()
-    worker = UnicodeAttribute(null=True)
-    lease_until = UnicodeAttribute()
-    chunks = IntegerAttribute()
-    products = IntegerAttribute()
-    orders = IntegerAttribute()
-    unsettled = IntegerAttribute()
-    drifted = IntegerAttribute()
-
-    @staticmethod
-    def key() -> tuple[str, str]:
-        return CHECKS, "run"
-
-
-class CheckProgress(InventoryItem, discriminator="check-progress"):
-    """A piece of what a run has gathered so far, handed on from one worker to the next."""
-
-    data = BinaryAttribute(legacy_encoding=False)
-
-    @staticmethod
-    def key(run_id: str, step: int, number: int) -> tuple[str, str]:
-        return CHECKS, f"{PROGRESS}{run_id}#{step:06d}#{number:06d}"
-
-
-class ProductDrift(InventoryItem, discriminator="drift"):
-    """What a run found wrong about one product. `findings` are the first of them, as JSON; `found` is their number."""
-
-    run_id = UnicodeAttribute()
-    product_id = UnicodeAttribute()
-    version = IntegerAttribute()
-    available = IntegerAttribute()
-    reserved = IntegerAttribute()
-    expected_available = IntegerAttribute()
-    expected_reserved = IntegerAttribute()
-    findings = JsonAttribute()
-    found = IntegerAttribute()
-    digest = IntegerAttribute()
-    digest_version = IntegerAttribute()
-    repaired_at = UnicodeAttribute(null=True)
-    repair = UnicodeAttribute(null=True)
-
-    @staticmethod
-    def key(run_id: str, product_id: str) -> tuple[str, str]:
-        return CHECKS, f"{drifts_of(run_id)}{product_id}"
-
-
-def drifts_of(run_id: str) -> str:
-    """How the sort keys of a run's drifts begin."""
-    return f"{DRIFTS}{run_id}#"
 
 
 class SkuClaim(InventoryItem, discriminator="sku"):

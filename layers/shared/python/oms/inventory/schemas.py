@@ -4,10 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 
-from oms import texts
-from oms.inventory.models import Movement, StockItem
-from oms.money import CurrencyCode, Money, MoneyText
-from oms.schemas import (
+from oms.core import texts
+from oms.core.money import CurrencyCode, Money, MoneyText
+from oms.core.schemas import (
     AnyOf,
     Flag,
     Form,
@@ -21,6 +20,7 @@ from oms.schemas import (
     VisibleText,
     whole_number,
 )
+from oms.inventory.models import StockItem
 
 MAX_UNITS = 10**9
 
@@ -259,42 +259,6 @@ class UnitsChange(Response):
 
     before: int = Field(description="Units before.", examples=[10])
     after: int = Field(description="Units after.", examples=[8])
-
-
-class MovementResponse(Response):
-    """One change of a product's stock."""
-
-    version: int = Field(
-        description="The stock's version after the movement: 1, 2, 3 and so on without gaps.", examples=[2]
-    )
-    at: Timestamp = Field(description="When it happened.")
-    cause: str = Field(
-        description="What changed the stock, such as `order-created`, `order-shipped` or `adjusted`.",
-        examples=["order-created"],
-    )
-    actor: str = Field(description="The user who did it, or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"])
-    ref: str = Field(description="The id of the order or adjustment behind it.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
-    available: UnitsChange = Field(description="Units that can be ordered.")
-    reserved: UnitsChange = Field(description="Units in orders that are not shipped yet.")
-
-    @classmethod
-    def of(cls, movement: Movement) -> "MovementResponse":
-        return cls(
-            version=movement.version,
-            at=movement.at,
-            cause=movement.cause,
-            actor=movement.actor,
-            ref=movement.ref,
-            available=UnitsChange(before=movement.available_before, after=movement.available_after),
-            reserved=UnitsChange(before=movement.reserved_before, after=movement.reserved_after),
-        )
-
-
-class MovementPage(Response):
-    """A page of movements, newest first."""
-
-    items: list[MovementResponse] = Field(description="The movements of this page.")
-    next_cursor: NextCursor
 
 
 class ListCategoriesQuery(PageQuery):

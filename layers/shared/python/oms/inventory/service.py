@@ -7,11 +7,15 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from oms import audit, clock
-from oms.actors import Actor
-from oms.dynamodb import TryAgainError, batch_get, failed, get_item, transaction
-from oms.errors import InsufficientStockError, InvalidRequestError, NotFoundError, SkuTakenError
-from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.audit import audit_log
+from oms.audit.models import AuditEntry
+from oms.core import clock
+from oms.core.actors import Actor
+from oms.core.dynamodb import TryAgainError, batch_get, failed, get_item, transaction
+from oms.core.errors import InsufficientStockError, InvalidRequestError, NotFoundError, SkuTakenError
+from oms.core.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.core.money import to_text
+from oms.core.pages import Page, merged_page
 from oms.inventory.categories import count_products, remove_if_empty
 from oms.inventory.listings import listing
 from oms.inventory.models import Adjustment, Cause, Edit, InventoryItem, Product, SkuClaim, StockItem
@@ -23,8 +27,6 @@ from oms.inventory.schemas import (
     ReplaceProductRequest,
     UpdateProductRequest,
 )
-from oms.money import to_text
-from oms.pages import Page, merged_page
 
 
 class Stocked(NamedTuple):
@@ -238,13 +240,11 @@ def _edit(
     return settle(attempt, made_before=made_before, keyed=False)
 
 
-def _price_entry(
-    product: Product, request: ReplaceProductRequest, *, actor: Actor, address: str
-) -> audit.AuditEntry | None:
+def _price_entry(product: Product, request: ReplaceProductRequest, *, actor: Actor, address: str) -> AuditEntry | None:
     """For the audit log, where the price changes: a price may be lowered for one order, and put back."""
     if product.price == request.price:
         return None
-    return audit.entry(
+    return audit_log.entry(
         "product.price_changed",
         actor_id=actor.id,
         actor_role=actor.role,
@@ -261,7 +261,7 @@ def _put_replacement(
     sets_threshold: bool,
     actor: Actor,
     change: str,
-    entry: audit.AuditEntry | None,
+    entry: AuditEntry | None,
 ) -> Stocked:
     """Without `sets_threshold` the threshold stays: the stock item, which alone has it, may have been read earlier."""
     product, stock = stored

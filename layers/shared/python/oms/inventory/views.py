@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from oms.core.money import to_text
+from oms.core.settings import settings
 from oms.inventory.models import Product, StockItem
 from oms.inventory.schemas import ManagedProductResponse, ProductResponse
-from oms.money import to_text
-from oms.settings import settings
 
 
 def product_response(product: Product, stock: StockItem) -> ProductResponse:

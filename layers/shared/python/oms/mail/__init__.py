@@ -1,0 +1,1 @@
+"""Mails: which event causes one, what it says, and sending it at most once."""

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from hashlib import sha256
 
-from oms import emails
+from oms.core import email_addresses
+from oms.core.settings import settings
 from oms.identity.models import User
-from oms.mail.models import Bound, Notice
-from oms.settings import settings
+from oms.mail.messages import Bound, Notice
 
 _DAY = 24 * 3600
 UNVERIFIED = Bound("unverified", 5, _DAY)
@@ -22,8 +22,8 @@ _MAX_SHARDS, _PER_SHARD = 10, 100
 
 def bounds_of_unverified(notice: Notice, user: User) -> tuple[Bound, ...]:
     """Those of the user's mailbox, tags left out, and the deployment's."""
-    folded = emails.fold(user.email)
-    mailbox = emails.mailbox(folded)
+    folded = email_addresses.fold(user.email)
+    mailbox = email_addresses.mailbox(folded)
     of_mailbox = [UNVERIFIED]
     if notice.purpose != "reset":
         of_mailbox.append(UNVERIFIED_BUT_RESETS)

@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from oms import clock
-from oms.texts import JOINERS, is_visible
+from oms.core import clock
+from oms.core.texts import JOINERS, is_visible
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # Those of IDNA (RFC 3490, 3.1), and those that normalization makes dots.

@@ -26,13 +26,14 @@ from botocore.exceptions import (
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
-from oms import aws, clock, emails
-from oms.dynamodb import ConditionFailedError, failed, get_item, patience, retrying, transaction, update_item
+from oms.core import aws, clock, email_addresses
+from oms.core.dynamodb import ConditionFailedError, failed, get_item, patience, retrying, transaction, update_item
+from oms.core.settings import settings
 from oms.identity.models import IdentityItem, User, user_key
 from oms.mail.bounds import UNVERIFIED_OF_ALL, bounds_of_unverified
-from oms.mail.models import Bound, Letter, Mail, MailCount, Notice, mail_count_key, mail_key
+from oms.mail.messages import Bound, Letter, Notice
+from oms.mail.models import Mail, MailCount, mail_count_key, mail_key
 from oms.mail.rendering import render
-from oms.settings import settings
 
 logger = Logger(child=True)
 metrics = Metrics()
@@ -103,7 +104,7 @@ def send_once(cause: str, letter: Letter) -> None:
 
     Raises what SES refuses for now, AtWorkError, and UnavailableError.
     """
-    to, ses = emails.deliverable(letter.to), ses_client()
+    to, ses = email_addresses.deliverable(letter.to), ses_client()
     claim, counts = _claim_of(cause, letter), [_count_of(letter, bound) for bound in letter.bounds]
     if not _claim(claim, letter, list(zip(counts, letter.bounds, strict=True))):
         return

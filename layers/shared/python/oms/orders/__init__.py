@@ -1,0 +1,1 @@
+"""Orders: pricing, placing, and moving them from one status to the next."""

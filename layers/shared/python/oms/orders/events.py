@@ -1,11 +1,11 @@
 """What other systems learn of an order: that it was placed, and each move."""
 
-from oms.events import Event, EventActor, event_id
+from oms.events.envelope import Event, EventActor, event_id
+from oms.events.streams import Change
 from oms.orders.models import Order
 from oms.orders.schemas import OrderResponse
 from oms.orders.states import OrderStatus
 from oms.orders.views import order_response
-from oms.streams import Change
 
 _NAMES = {
     OrderStatus.PENDING: "order.created",

@@ -7,14 +7,14 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from oms import clock
-from oms.dynamodb import batch_get, patience
-from oms.errors import InvalidTransitionError, OmsError
+from oms.core import clock
+from oms.core.dynamodb import batch_get, patience
+from oms.core.errors import InvalidTransitionError, OmsError
+from oms.core.pages import HIGHEST, Range, merged_page
+from oms.core.settings import settings
 from oms.orders import moves
 from oms.orders.models import OPEN_ORDERS, Order
 from oms.orders.states import OrderStatus
-from oms.pages import HIGHEST, Range, merged_page
-from oms.settings import settings
 
 logger = Logger(child=True)
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from oms.core.schemas import BEFORE, SINCE, AnyOf, From, Span, To
 from oms.orders.states import OrderStatus
-from oms.schemas import BEFORE, SINCE, AnyOf, From, Span, To
 
 OrderStatuses = Annotated[tuple[str, ...], AnyOf(tuple(OrderStatus))]
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from oms.actors import Actor
-from oms.errors import OrderLimitError, TooManyOpenOrdersError
-from oms.money import to_text
-from oms.settings import OrderLimits, settings
+from oms.core.actors import Actor
+from oms.core.errors import OrderLimitError, TooManyOpenOrdersError
+from oms.core.money import to_text
+from oms.core.settings import OrderLimits, settings
 
 # A customer may order this many units of a product even where they are more than the share of its stock.
 ALWAYS_ALLOWED_UNITS = 2

@@ -2,10 +2,10 @@
 
 from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute
 
-from oms.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
+from oms.core.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
+from oms.core.pages import Index
+from oms.core.settings import settings
 from oms.orders.states import OPEN, OrderStatus
-from oms.pages import Index
-from oms.settings import settings
 
 BY_CUSTOMER = Index(settings().orders_table, "by_customer", "customer_id", "created_key")
 BY_CREATED = Index(settings().orders_table, "by_created", "shard", "created_key")

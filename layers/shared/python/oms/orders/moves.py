@@ -8,11 +8,12 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from oms import clock
-from oms.actors import Actor, System
-from oms.dynamodb import ConditionFailedError, TryAgainError, failed, transaction, update_item
-from oms.errors import InvalidTransitionError, OmsError
-from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.core import clock
+from oms.core.actors import Actor, System
+from oms.core.dynamodb import ConditionFailedError, TryAgainError, failed, transaction, update_item
+from oms.core.errors import InvalidTransitionError, OmsError
+from oms.core.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.core.schemas import EmptyRequest, Request
 from oms.inventory.models import StockItem
 from oms.orders.models import HistoryEntry, Order, Shipment, open_shard, shard_number
 from oms.orders.schemas import CancelRequest, ReturnRequest, ShipRequest
@@ -30,7 +31,6 @@ from oms.orders.states import (
     stock_effect,
 )
 from oms.orders.transitions import Origin, cause_of, stock_actions
-from oms.schemas import EmptyRequest, Request
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from oms.dynamodb import batch_get
+from oms.core.dynamodb import batch_get
 from oms.inventory.models import StockItem
 
 

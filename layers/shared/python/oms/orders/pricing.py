@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from oms.errors import InvalidRequestError, UnknownProductError
-from oms.money import MAX_TOTAL_MINOR_UNITS, to_text
+from oms.core.errors import InvalidRequestError, UnknownProductError
+from oms.core.money import MAX_TOTAL_MINOR_UNITS, to_text
+from oms.core.settings import settings
 from oms.orders.limits import Excess
 from oms.orders.models import Draw, Line
 from oms.orders.offers import Offer
 from oms.orders.schemas import CreateOrderRequest, OrderItem
-from oms.settings import settings
 
 
 @dataclass(frozen=True)

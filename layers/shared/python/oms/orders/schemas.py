@@ -11,12 +11,9 @@ from pydantic import (
     StringConstraints,
 )
 
-from oms import texts
-from oms.money import CurrencyCode, Money, MoneyText, TotalMoney, to_text
-from oms.orders.filters import OrderFilters
-from oms.orders.models import HistoryEntry, Line
-from oms.orders.states import OrderStatus
-from oms.schemas import (
+from oms.core import texts
+from oms.core.money import CurrencyCode, Money, MoneyText, TotalMoney, to_text
+from oms.core.schemas import (
     NextCursor,
     PageQuery,
     ProductId,
@@ -25,6 +22,9 @@ from oms.schemas import (
     Timestamp,
     VisibleText,
 )
+from oms.orders.filters import OrderFilters
+from oms.orders.models import HistoryEntry, Line
+from oms.orders.states import OrderStatus
 
 MAX_LINES = 90
 

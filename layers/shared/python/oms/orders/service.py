@@ -5,25 +5,25 @@ from collections.abc import Sequence
 
 from pynamodb.exceptions import CancellationReason, TransactWriteError
 
-from oms import clock
-from oms.dynamodb import batch_get, failed, get_item, transaction
-from oms.errors import NotFoundError, OmsError, PriceChangedError
-from oms.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.core import clock
+from oms.core.dynamodb import batch_get, failed, get_item, transaction
+from oms.core.errors import NotFoundError, OmsError, PriceChangedError
+from oms.core.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.core.money import to_text
+from oms.core.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
+from oms.core.rate_limits import Window
+from oms.core.settings import settings
 from oms.identity.models import Slot
 from oms.inventory.models import StockItem
-from oms.money import to_text
 from oms.orders.limits import Buyer, BuyerLimits
 from oms.orders.models import BY_CREATED, BY_CUSTOMER, OPEN_ORDERS, Order, created_shard, open_shard
 from oms.orders.offers import Offer, OfferCache
 from oms.orders.pricing import Draft, Priced, Quote, implied_by_settings, merge, price
-from oms.orders.refusals import refusal
+from oms.orders.rejections import refusal
 from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery
 from oms.orders.states import OPEN, OrderStatus, stock_effect
 from oms.orders.transitions import Origin, cause_of, stock_actions
 from oms.orders.views import quote_response
-from oms.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
-from oms.rate_limits import Window
-from oms.settings import settings
 
 OFFERS = OfferCache()
 

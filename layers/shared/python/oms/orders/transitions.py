@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from pynamodb.expressions.update import Action
 
-from oms.actors import Actor
-from oms.idempotency import RequestHash
+from oms.core.actors import Actor
+from oms.core.idempotency import RequestHash
 from oms.inventory.models import Cause, StockItem
 from oms.orders.models import HistoryEntry, Order
 from oms.orders.states import StockEffect

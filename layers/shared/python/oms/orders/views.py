@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from oms.dynamodb import batch_get
+from oms.core.dynamodb import batch_get
+from oms.core.money import to_text
+from oms.core.settings import settings
 from oms.identity.models import User, user_key
-from oms.money import to_text
 from oms.orders.models import Order
 from oms.orders.pricing import Quote
 from oms.orders.schemas import (
@@ -19,7 +20,6 @@ from oms.orders.schemas import (
     ShortfallResponse,
 )
 from oms.orders.states import OrderStatus
-from oms.settings import settings
 
 
 class View:

@@ -1,0 +1,1 @@
+"""Reports: sums that follow each change, and what is answered from them."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from oms.dynamodb import patience
+from oms.core.dynamodb import patience
 from oms.reports import order_sums, sums, user_sums
 from oms.reports.order_sums import OrderState
 from oms.reports.sums import Chunk

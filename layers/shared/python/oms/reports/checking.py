@@ -17,7 +17,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
-from oms.dynamodb import ConditionFailedError, Key, put_item, retrying, update_item
+from oms.core.dynamodb import ConditionFailedError, Key, put_item, retrying, update_item
 from oms.identity.models import User
 from oms.reports import sums
 from oms.reports.models import Applied, Sum

@@ -6,9 +6,9 @@
 
 from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
 
-from oms.dynamodb import IntegerAttribute, JsonAttribute, StoredItem
-from oms.pages import Index
-from oms.settings import settings
+from oms.core.dynamodb import IntegerAttribute, JsonAttribute, StoredItem
+from oms.core.pages import Index
+from oms.core.settings import settings
 
 LISTED = Index(settings().reports_table, "listed", "listing", "created_key")
 

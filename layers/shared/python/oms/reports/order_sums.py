@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from oms import clock
+from oms.core import clock
+from oms.core.money import from_text
 from oms.identity.models import User, user_key
-from oms.money import from_text
 from oms.orders.models import Order
 from oms.orders.states import OPEN, OrderStatus
 from oms.reports.sums import Chunk, SumKey, chunks

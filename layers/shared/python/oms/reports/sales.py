@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from oms import clock
-from oms.dynamodb import in_parallel, query_raw
-from oms.errors import InvalidRequestError
-from oms.pages import HIGHEST, LOWEST
+from oms.core import clock
+from oms.core.dynamodb import in_parallel, query_raw
+from oms.core.errors import InvalidRequestError
+from oms.core.pages import HIGHEST, LOWEST
 from oms.reports import sold
 from oms.reports.models import Sum
 from oms.reports.order_sums import SHARDS, categories_of, category_of_day, days_of, products_of

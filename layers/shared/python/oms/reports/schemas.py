@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from oms.money import CurrencyCode, MoneyText
-from oms.schemas import NextCursor, Response
+from oms.core.money import CurrencyCode, MoneyText
+from oms.core.schemas import NextCursor, Response
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 

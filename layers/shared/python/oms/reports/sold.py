@@ -9,9 +9,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from oms.dynamodb import in_parallel
-from oms.json_reads import client, query_json
-from oms.pages import HIGHEST, LOWEST
+from oms.core.dynamodb import in_parallel
+from oms.core.json_reads import client, query_json
+from oms.core.pages import HIGHEST, LOWEST
 from oms.reports.models import Sum
 
 # Of 1 MB each, some 10,000 sums: 31 days of 15,000 products. A function adds them up in seconds.
@@ -54,8 +54,8 @@ def page_by_key(
 ) -> tuple[list[tuple[str, Sold]], str | None]:
     """The next `limit` sort keys of all partitions in order, with what was sold of each; and where to go on after.
 
-    One Query a partition. As in `oms.pages.merged_page` the page ends at the nearest key at which a partition was not
-    read to its end: what follows there it has told nothing of.
+    One Query a partition. As in `oms.core.pages.merged_page`, the page ends at the smallest key up to which every
+    partition was read.
     """
     low = after + LOWEST if after else LOWEST
     client()  # made before the threads

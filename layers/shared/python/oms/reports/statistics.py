@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from oms import clock, queues
-from oms.dynamodb import batch_get
+from oms.core import clock, queues
+from oms.core.dynamodb import batch_get
+from oms.core.settings import settings
 from oms.reports import order_sums, stock_sums, sums
 from oms.reports.sales import sales_by_day
 from oms.reports.user_sums import USERS
-from oms.settings import settings
 from oms.webhooks.models import DayOfAttempts
 
 WEEK, MONTH = 7, 30

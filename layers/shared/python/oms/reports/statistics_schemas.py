@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from oms.money import CurrencyCode, MoneyText
-from oms.schemas import Response
+from oms.core.money import CurrencyCode, MoneyText
+from oms.core.schemas import Response
 
 
 class UserCounts(Response):

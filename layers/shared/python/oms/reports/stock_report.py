@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from oms.dynamodb import Key, batch_get
-from oms.inventory.bands import Band, band
+from oms.core.dynamodb import Key, batch_get
+from oms.core.pages import Range, merged_page
 from oms.inventory.models import StockItem
-from oms.pages import Range, merged_page
+from oms.inventory.stock_levels import Band, band
 from oms.reports import stock_sums, sums
 from oms.reports.models import LISTED
 from oms.reports.order_sums import SHARDS

@@ -6,12 +6,12 @@ its own tells the newest from older ones, whatever was changed.
 
 from collections.abc import Iterable
 
-from oms.inventory.bands import Band, band
+from oms.events.streams import HopelessError
 from oms.inventory.models import StockItem
+from oms.inventory.stock_levels import Band, band
 from oms.reports import sums
 from oms.reports.order_sums import shard_of
 from oms.reports.sums import Chunk, SumKey, chunks
-from oms.streams import HopelessError
 
 SUMS = ("products", "on_hand", "reserved", "value", "low", "out")
 SCARCE = (Band.LOW, Band.OUT)

@@ -15,7 +15,7 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from oms.dynamodb import TryAgainError, batch_get, batch_get_raw, failed, retrying, transaction
+from oms.core.dynamodb import TryAgainError, batch_get, batch_get_raw, failed, retrying, transaction
 from oms.identity.models import User, user_key
 from oms.reports.models import Applied, Sum
 

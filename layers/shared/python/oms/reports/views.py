@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from fractions import Fraction
 
-from oms import money
+from oms.core import money
+from oms.core.schemas import Response
+from oms.core.settings import settings
 from oms.inventory.models import StockItem
 from oms.reports.sales import Sales
 from oms.reports.schemas import (
@@ -24,8 +26,6 @@ from oms.reports.statistics_schemas import (
     UserCounts,
 )
 from oms.reports.stock_report import StockReport
-from oms.schemas import Response
-from oms.settings import settings
 
 
 def inventory_report(report: StockReport) -> InventoryReport:

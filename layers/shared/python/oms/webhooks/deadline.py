@@ -6,7 +6,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Self
 
-from oms import clock
+from oms.core import clock
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from typing import Any, Self
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from oms import clock, queues
-from oms.dynamodb import ConditionFailedError, TryAgainError, get_item, put_item, retrying, update_item
-from oms.errors import NotFoundError, WebhookNotActiveError
-from oms.events import MOMENT_LENGTH, Event
-from oms.queues import LONGEST_DELAY, Message
-from oms.settings import settings
+from oms.core import clock, queues
+from oms.core.dynamodb import ConditionFailedError, TryAgainError, get_item, put_item, retrying, update_item
+from oms.core.errors import NotFoundError, WebhookNotActiveError
+from oms.core.queues import LONGEST_DELAY, Message
+from oms.core.settings import settings
+from oms.events.envelope import MOMENT_LENGTH, Event
 from oms.webhooks.models import INTERRUPTED, Delivery, Subscription
 
 KEPT = timedelta(days=30)

@@ -1,8 +1,8 @@
 """From one event to its deliveries: put first, then nudged, so that what was put is sent, if need be by the sweep."""
 
-from oms.events import PublishedEvent
+from oms.events.envelope import PublishedEvent
 from oms.webhooks import deliveries
-from oms.webhooks.audience import Audience
+from oms.webhooks.matcher import Audience
 from oms.webhooks.models import Delivery, Subscription
 
 # No delivery of a batch is put later than so many seconds after it began. A put takes 6 s at most, and nudges 18 more:

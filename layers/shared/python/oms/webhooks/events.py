@@ -1,9 +1,9 @@
 """What subscribers and the feed learn of subscriptions themselves."""
 
-from oms import clock
-from oms.actors import Actor
-from oms.events import Event, EventActor, event_id
-from oms.streams import Change
+from oms.core import clock
+from oms.core.actors import Actor
+from oms.events.envelope import Event, EventActor, event_id
+from oms.events.streams import Change
 from oms.webhooks.models import Subscription
 from oms.webhooks.schemas import WebhookData
 

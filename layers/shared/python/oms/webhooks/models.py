@@ -14,9 +14,9 @@ from pynamodb.attributes import (
     UnicodeAttribute,
 )
 
-from oms.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem, redacted
-from oms.pages import Index
-from oms.settings import settings
+from oms.core.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem, redacted
+from oms.core.pages import Index
+from oms.core.settings import settings
 
 DUE = Index(settings().webhooks_table, "due", "due_shard", "due_key")
 # The partition of the index that has the range replays of all subscriptions. That of a delivery is its subscription.
@@ -35,7 +35,7 @@ class WebhookItem(StoredItem):
 class Subscription(WebhookItem, discriminator="subscription"):
     """Who is told of what. `version` counts its edits and its end; `failing_since` is set from the first failure to the
     next success. `pace` is quick or slow, as the last attempt was, and None before the first, which is under way until
-    `probed_until` (Unix milliseconds). The secrets are sealed: see `oms.webhooks.vault`.
+    `probed_until` (Unix milliseconds). The secrets are sealed: see `oms.webhooks.secret_encryption`.
     """
 
     id = UnicodeAttribute()

@@ -9,9 +9,9 @@ from datetime import timedelta
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from oms import clock
-from oms.dynamodb import update_item
-from oms.errors import UnavailableError
+from oms.core import clock
+from oms.core.dynamodb import update_item
+from oms.core.errors import UnavailableError
 from oms.webhooks.models import DayOfAttempts
 
 logger = Logger(child=True)

@@ -6,13 +6,13 @@ Only what is minutes overdue, as what is due now has a nudge on its way. A nudge
 from collections.abc import Iterator
 from datetime import timedelta
 
-from oms import clock, queues
-from oms.dynamodb import patience
-from oms.pages import Entry, Page, Range, merged_page
-from oms.settings import settings
+from oms.core import clock, queues
+from oms.core.dynamodb import patience
+from oms.core.pages import Entry, Page, Range, merged_page
+from oms.core.settings import settings
 from oms.webhooks import replay
-from oms.webhooks.audience import all_subscriptions
 from oms.webhooks.deliveries import Nudge, milliseconds, queue_of
+from oms.webhooks.matcher import all_subscriptions
 from oms.webhooks.models import DUE, REPLAYS, Delivery, Replay, Subscription
 from oms.webhooks.replay import ABANDONED
 

@@ -7,14 +7,14 @@ from aws_lambda_powertools import Logger
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
-from oms import clock, queues
-from oms.audit import AuditEntry
-from oms.dynamodb import ConditionFailedError, delete_item, failed, get_item, retrying, transaction, update_item
-from oms.errors import ReplayRunningError, WebhookNotActiveError
-from oms.events import MOMENT_LENGTH
-from oms.pages import Range, table_page
-from oms.queues import Message
-from oms.settings import settings
+from oms.audit.models import AuditEntry
+from oms.core import clock, queues
+from oms.core.dynamodb import ConditionFailedError, delete_item, failed, get_item, retrying, transaction, update_item
+from oms.core.errors import ReplayRunningError, WebhookNotActiveError
+from oms.core.pages import Range, table_page
+from oms.core.queues import Message
+from oms.core.settings import settings
+from oms.events.envelope import MOMENT_LENGTH
 from oms.webhooks import deliveries
 from oms.webhooks.deliveries import KEPT, due, milliseconds
 from oms.webhooks.events import TEST

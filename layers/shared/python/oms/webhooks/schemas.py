@@ -10,7 +10,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from oms.schemas import (
+from oms.core.schemas import (
     BEFORE,
     SINCE,
     From,

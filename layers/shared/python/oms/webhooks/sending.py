@@ -16,19 +16,19 @@ from aws_lambda_powertools.metrics import MetricUnit
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from oms import clock, queues
-from oms.dynamodb import ConditionFailedError, get_item, patience, retrying, update_item
-from oms.settings import settings
-from oms.webhooks import deliveries, standing, vault
-from oms.webhooks.audience import Audience
+from oms.core import clock, queues
+from oms.core.dynamodb import ConditionFailedError, get_item, patience, retrying, update_item
+from oms.core.settings import settings
+from oms.webhooks import deliveries, health, secret_encryption
 from oms.webhooks.deliveries import CLAIM, Nudge, milliseconds, removing_due, setting_due
+from oms.webhooks.health import Answered
+from oms.webhooks.matcher import Audience
 from oms.webhooks.models import INTERRUPTED, Attempt, Delivery, Subscription
 from oms.webhooks.post import NoAnswerError, post
 from oms.webhooks.schedule import DELAYS, next_attempt
+from oms.webhooks.secret_encryption import UnopenedError
 from oms.webhooks.signature import signed_headers
-from oms.webhooks.standing import Answered
 from oms.webhooks.targets import ForbiddenTargetError, parse
-from oms.webhooks.vault import UnopenedError
 
 logger = Logger(child=True)
 metrics = Metrics()
@@ -88,7 +88,7 @@ def _begin(nudge: Nudge, *, slow: bool) -> Begun | Outcome:
     subscription = get_item(Subscription, Subscription.key(nudge.subscription))
     if subscription is None or subscription.status != "active":
         return _set_aside(nudge)
-    if not slow and not standing.is_for_all(subscription, now):
+    if not slow and not health.is_for_all(subscription, now):
         queues.send_all(settings().slow_delivery_queue_url, [nudge.message(now)])
         return Outcome.MOVED
     secrets = _secrets(subscription, now)
@@ -123,13 +123,13 @@ def _as_seen(nudge: Nudge) -> Condition:
 def _secrets(subscription: Subscription, now: datetime) -> list[str]:
     """The secrets that sign, the newest first; none when that one cannot be opened."""
     try:
-        secrets = [vault.unseal(subscription.secret, subscription_id=subscription.id)]
+        secrets = [secret_encryption.unseal(subscription.secret, subscription_id=subscription.id)]
     except UnopenedError:
         logger.exception("the secret of a webhook cannot be opened", subscription_id=subscription.id)
         return []
     if subscription.previous_secret and (subscription.previous_until or 0) > now.timestamp():
         with suppress(UnopenedError):
-            secrets.append(vault.unseal(subscription.previous_secret, subscription_id=subscription.id))
+            secrets.append(secret_encryption.unseal(subscription.previous_secret, subscription_id=subscription.id))
     return secrets
 
 
@@ -190,7 +190,7 @@ def _send(begun: Begun) -> Answered:
             "User-Agent": f"oms/{settings().version}",
             **signed_headers(delivery.event_id, int(began.timestamp()), body, begun.secrets),
         }
-        with standing.noticed_when_slow(subscription):
+        with health.noticed_when_slow(subscription):
             ticks = clock.monotonic()
             try:
                 answer = post(target, body, headers, private=private)
@@ -216,7 +216,7 @@ def _conclude(subscription: Subscription, delivery: Delivery, answered: Answered
 
     In this order, since a sender cut off between the two makes the attempt again: what was concluded is concluded then.
     """
-    is_disabled = standing.note(subscription, answered)
+    is_disabled = health.note(subscription, answered)
     subscription.pace = answered.pace
     end: list[Action] = removing_due()
     if answered.succeeded:

@@ -9,14 +9,16 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from oms import audit, clock
-from oms.actors import Actor
-from oms.dynamodb import TryAgainError, failed, get_item, retrying, transaction
-from oms.errors import NotFoundError, TooManyWebhooksError, WebhookUrlForbiddenError
-from oms.event_types import check_patterns
-from oms.pages import Page, Range, table_page
-from oms.settings import settings
-from oms.webhooks import signature, targets, vault
+from oms.audit import audit_log
+from oms.audit.models import AuditEntry
+from oms.core import clock
+from oms.core.actors import Actor
+from oms.core.dynamodb import TryAgainError, failed, get_item, retrying, transaction
+from oms.core.errors import NotFoundError, TooManyWebhooksError, WebhookUrlForbiddenError
+from oms.core.pages import Page, Range, table_page
+from oms.core.settings import settings
+from oms.events.types import check_patterns
+from oms.webhooks import secret_encryption, signature, targets
 from oms.webhooks.deadline import Deadline
 from oms.webhooks.models import Subscription, SubscriptionCount
 from oms.webhooks.schemas import CreateWebhookRequest, UpdateWebhookRequest
@@ -37,7 +39,7 @@ class By:
     address: str
 
     def entry(self, action: str, subscription_id: str, details: Mapping[str, str | int] | None = None) -> Any:
-        return audit.entry(
+        return audit_log.entry(
             action,
             actor_id=self.actor.id,
             actor_role=self.actor.role,
@@ -81,7 +83,7 @@ def create(request: CreateWebhookRequest, *, by: By) -> tuple[Subscription, str]
         events=wanted,
         description=request.description,
         status="active",
-        secret=vault.seal(secret, subscription_id=subscription_id),
+        secret=secret_encryption.seal(secret, subscription_id=subscription_id),
         version=1,
         created_at=at,
         updated_at=at,
@@ -95,7 +97,7 @@ def create(request: CreateWebhookRequest, *, by: By) -> tuple[Subscription, str]
     return subscription, secret
 
 
-def _put(subscription: Subscription, entry: audit.AuditEntry) -> None:
+def _put(subscription: Subscription, entry: AuditEntry) -> None:
     try:
         with transaction() as writes:
             writes.save(entry)
@@ -146,7 +148,7 @@ def rotate_secret(subscription_id: str, *, by: By, check: Check) -> tuple[Subscr
     Raises NotFoundError, StaleVersionError, UnavailableError.
     """
     secret = signature.new_secret()
-    sealed = vault.seal(secret, subscription_id=subscription_id)
+    sealed = secret_encryption.seal(secret, subscription_id=subscription_id)
     until = int((clock.now() + OVERLAP).timestamp())
 
     def changes(seen: Subscription) -> dict[str, Any]:
@@ -229,7 +231,7 @@ def _not_there() -> NotFoundError:
 def _edit(
     subscription_id: str,
     changes: Callable[[Subscription], dict[str, Any]],
-    entry: audit.AuditEntry,
+    entry: AuditEntry,
     *,
     by: By,
     check: Check,
@@ -255,7 +257,7 @@ def _edit(
     return retrying(write)
 
 
-def _store(seen: Subscription, changed: Mapping[str, Any], entry: audit.AuditEntry) -> Subscription:
+def _store(seen: Subscription, changed: Mapping[str, Any], entry: AuditEntry) -> Subscription:
     """The subscription as stored: changed, unless its version was not as seen. Touches nothing else of it, since the
     sender writes `failing_since` beside. Raises NotFoundError.
     """

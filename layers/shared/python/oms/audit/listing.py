@@ -1,0 +1,46 @@
+"""The audit log as admins read it, newest first."""
+
+from aws_lambda_powertools import Logger
+
+from oms.audit.models import BY_ACTION, BY_ACTOR, BY_TIME, LISTED, AuditEntry, AuditItem, Denials
+from oms.audit.schemas import AuditEntryResponse, ListAuditQuery
+from oms.audit.storage import decoded
+from oms.core.dynamodb import batch_get_raw
+from oms.core.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
+from oms.events.streams import RawItem
+
+logger = Logger(child=True)
+
+
+def list_entries(query: ListAuditQuery, *, after: str | None) -> Page[AuditEntryResponse]:
+    """A page: one Query for each actor or action that is asked for, and one BatchGet."""
+    part = Range(query.limit, descending=True, low=query.from_ or LOWEST, high=query.to or HIGHEST, after=after)
+    actions = set(query.action or ())
+
+    def has_action(entry: Entry) -> bool:
+        return entry["action"] in actions
+
+    if query.actor is not None:
+        page = merged_page(BY_ACTOR, query.actor, part, keep=has_action if actions else None)
+    elif query.action is not None:
+        page = merged_page(BY_ACTION, query.action, part)
+    else:
+        page = merged_page(BY_TIME, [LISTED], part)
+    found = batch_get_raw(AuditItem, [(entry["pk"], entry["sk"]) for entry in page.items])
+    placed = [(place, found.get((entry["pk"], entry["sk"]))) for place, entry in page.placed]
+    return Page([(place, _row(raw)) for place, raw in placed if raw], page.position)
+
+
+def _row(raw: RawItem) -> AuditEntryResponse:
+    """One that somebody has spoilt is a row too: left out, it would be hidden by that, and its page refused by it."""
+    entry = decoded(AuditEntry, raw) or decoded(Denials, raw)
+    try:
+        if entry:
+            row = AuditEntryResponse.of(entry)
+            row.model_dump_json()  # text that is no Unicode fails here
+            return row
+    except ValueError:
+        pass
+    partition, sort = raw["pk"]["S"], raw["sk"]["S"]
+    logger.error("an entry of the audit log cannot be read", place=f"{partition}/{sort}")
+    return AuditEntryResponse.unreadable(partition, sort)

@@ -1,0 +1,103 @@
+"""What the route of the audit log takes and gives."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from oms.core.schemas import BEFORE, SINCE, From, NextCursor, PageQuery, Response, Span, Timestamp, To
+
+if TYPE_CHECKING:
+    from oms.audit.models import AuditEntry, Denials
+
+# Each is a Query of its own.
+_MOST_WORDS = 10
+
+
+def _words(text: Any) -> Any:
+    # Powertools splits a parameter at its commas when the field is a sequence.
+    words = text if isinstance(text, list | tuple) else str(text).split(",")
+    if len(words) > _MOST_WORDS or not all(0 < len(word) <= 256 for word in words):
+        raise ValueError(f"must be up to {_MOST_WORDS} words, separated by commas")
+    return tuple(dict.fromkeys(words))
+
+
+_WORD = {"type": "string", "minLength": 1, "maxLength": 256}
+Words = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_words),
+    WithJsonSchema({"type": "array", "items": _WORD, "minItems": 1, "maxItems": _MOST_WORDS}),
+]
+
+
+class ListAuditQuery(Span, PageQuery):
+    actor: Words | None = Field(
+        None,
+        description="Entries of these users, by id, or of these operators, by their names in AWS.",
+        examples=[["YVT65M7QNAW9TXAQ7PHA"]],
+    )
+    action: Words | None = Field(None, description="Entries of these actions.", examples=[["login"]])
+    from_: From | None = Field(None, alias="from", description=f"Entries {SINCE}")
+    to: To | None = Field(None, description=f"Entries {BEFORE}")
+
+
+class AuditEntryResponse(Response):
+    """An entry of the audit log."""
+
+    id: str = Field(description="The id of the entry.", examples=["2026-01-31T09:30:00.000Z#0C8Z4V6T"])
+    at: Timestamp = Field(description="When it happened.")
+    action: str = Field(
+        description="What was done. `entry.unreadable`: the stored entry at `target` is unreadable.", examples=["login"]
+    )
+    actor_id: str | None = Field(
+        description="Who did it: a user's id, or an operator's name in AWS; null if unknown.",
+        examples=["YVT65M7QNAW9TXAQ7PHA"],
+    )
+    actor_role: str | None = Field(description="The role in which they did it.", examples=["customer"])
+    address: str | None = Field(
+        description="The client's address as a keyed hash: the same address has the same hash within the year that it "
+        "begins with. Entries from before hashes were kept have the address itself; null for what the system or an "
+        "operator did.",
+        examples=["2026:4b1f0c3a9d7e5f6082c4d1e3a5b79680"],
+    )
+    target: str | None = Field(description="What it was done to.", examples=["session#0C8Z4V6T2R9QKX1M5N7P"])
+    outcome: Literal["success", "failure"] = Field(description="Whether it succeeded.")
+    details: dict[str, Any] | None = Field(
+        description="Codes and digests, depending on the action. `denials`: further denials within the same minute.",
+        examples=[{"denials": 3}],
+    )
+
+    @classmethod
+    def of(cls, entry: "AuditEntry | Denials") -> "AuditEntryResponse":
+        return cls(
+            id=entry.id,
+            at=entry.at,
+            action=entry.action or "",
+            actor_id=entry.actor_id,
+            actor_role=entry.actor_role,
+            address=entry.address,
+            target=entry.target,
+            outcome="success" if entry.outcome == "success" else "failure",
+            details=entry.details,
+        )
+
+    @classmethod
+    def unreadable(cls, partition: str, sort: str) -> "AuditEntryResponse":
+        """What stands for an entry of which nothing but its key is to be trusted."""
+        return cls(
+            id=sort,
+            at=sort.partition("#")[0],
+            action="entry.unreadable",
+            actor_id=None,
+            actor_role=None,
+            address=None,
+            target=f"{partition}/{sort}",
+            outcome="failure",
+            details=None,
+        )
+
+
+class AuditPage(Response):
+    """A page of the audit log, newest first."""
+
+    items: list[AuditEntryResponse] = Field(description="The entries of this page.")
+    next_cursor: NextCursor

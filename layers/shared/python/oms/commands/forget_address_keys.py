@@ -1,0 +1,49 @@
+"""Destroys the address key of a past year: `python -m oms.commands.forget_address_keys --stage S --year Y`.
+
+From then on the hashes of that year in the audit log cannot be assigned to addresses. The log still verifies.
+"""
+
+import argparse
+import sys
+
+from oms.audit import audit_log
+from oms.commands.signing_keys import address_keys_of
+from oms.commands.stacks import acting_on, operator, table_of
+from oms.core import pseudonyms
+
+
+def forget(stage: str, year: str) -> bool:
+    """Whether there was a key. Raises ValueError for a year that is not over."""
+
+    def record(action: str, target: str) -> None:
+        audit_log.record_in(
+            table_of(stage, "Audit"), audit_log.entry(action, actor_id=operator(), address=None, target=target)
+        )
+
+    return pseudonyms.destroy_key(year, secret_name=address_keys_of(stage), record=record)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Destroys the key of the audit log's addresses of a past year.")
+    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    parser.add_argument("--year", required=True)
+    parser.add_argument("--confirm", default="", help="the year again, instead of typing it")
+    arguments = parser.parse_args()
+    with acting_on(arguments.stage):
+        if _confirmation(arguments.confirm, arguments.year) != arguments.year:
+            raise SystemExit("Nothing was destroyed.")
+        try:
+            was_there = forget(arguments.stage, arguments.year)
+        except ValueError as error:
+            raise SystemExit(f"{error}: the keys of this year and later ones are in use.") from error
+    print(f"{arguments.year}: " + ("the key is destroyed" if was_there else "there is no key"))
+
+
+def _confirmation(given: str, year: str) -> str:
+    if given or not sys.stdin.isatty():
+        return given
+    return input(f"Addresses in the audit log of {year} can never be compared again. Type {year} to go on: ")
+
+
+if __name__ == "__main__":
+    main()

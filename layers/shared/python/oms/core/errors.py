@@ -1,0 +1,224 @@
+"""The one tree of errors a request can end with. `oms.http.api` turns each into a problem answer (RFC 9457)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+class OmsError(Exception):
+    """A refusal with a stable `code`. `extra` are the problem's further members, `headers` those of the answer."""
+
+    status = 500
+    code = "internal-error"
+    title = "Internal error"
+
+    def __init__(
+        self, detail: str, *, extra: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.extra = dict(extra or {})
+        self.headers = dict(headers or {})
+
+
+class MalformedJsonError(OmsError):
+    status, code, title = 400, "malformed-json", "Malformed JSON"
+
+
+class UnauthenticatedError(OmsError):
+    status, code, title = 401, "unauthenticated", "Authentication required"
+
+    def __init__(self, detail: str = "A valid access token is required.", *, challenge: str = "Bearer") -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": challenge})
+
+    @classmethod
+    def by_token(cls) -> "UnauthenticatedError":
+        """An access token was sent, and it is malformed, expired or revoked (RFC 6750, section 3.1)."""
+        detail = "The access token is invalid or has expired. Sign in again, or refresh the session."
+        return cls(detail, challenge='Bearer error="invalid_token"')
+
+
+class InvalidCredentialsError(UnauthenticatedError):
+    """Wrong, unknown, locked and disabled are one answer, so that none can be told from another."""
+
+    code, title = "invalid-credentials", "Invalid credentials"
+
+    def __init__(self, detail: str = "The e-mail address or the password is not right.") -> None:
+        super().__init__(detail)
+
+
+class ForbiddenError(OmsError):
+    status, code, title = 403, "forbidden", "Not allowed for this role"
+
+
+class NotFoundError(OmsError):
+    status, code, title = 404, "not-found", "Not found"
+
+
+class MethodNotAllowedError(OmsError):
+    status, code, title = 405, "method-not-allowed", "Method not allowed"
+
+
+class ConflictError(OmsError):
+    status, code, title = 409, "conflict", "Conflict"
+
+
+class EmailTakenError(ConflictError):
+    code, title = "email-taken", "E-mail address taken"
+
+
+class OwnAccountError(ConflictError):
+    code, title = "own-account", "One's own account"
+
+
+class LastAdminError(ConflictError):
+    code, title = "last-admin", "Last admin"
+
+
+class SkuTakenError(ConflictError):
+    code, title = "sku-taken", "SKU taken"
+
+
+class InsufficientStockError(ConflictError):
+    code, title = "insufficient-stock", "Not enough stock"
+
+
+class PriceChangedError(ConflictError):
+    """The order would cost more than the client expects."""
+
+    code, title = "price-changed", "Price changed"
+
+
+class InvalidTransitionError(ConflictError):
+    code, title = "invalid-transition", "Invalid transition"
+
+
+class TooManyOpenOrdersError(ConflictError):
+    code, title = "too-many-open-orders", "Too many open orders"
+
+
+class OrderLimitError(ConflictError):
+    """More than a customer may order at once: see `oms.orders.limits`."""
+
+    code, title = "order-limit-exceeded", "Order limit exceeded"
+
+
+class NothingToRepairError(ConflictError):
+    code, title = "nothing-to-repair", "Nothing to repair"
+
+
+class WebhookNotActiveError(ConflictError):
+    code, title = "webhook-not-active", "Webhook not active"
+
+
+class ReplayRunningError(ConflictError):
+    code, title = "replay-running", "Replay running"
+
+
+class TooManyWebhooksError(ConflictError):
+    code, title = "too-many-webhooks", "Too many webhooks"
+
+
+class ExportFinishedError(ConflictError):
+    code, title = "export-finished", "Export finished"
+
+
+class TooManyExportsError(ConflictError):
+    code, title = "too-many-exports", "Too many unfinished exports"
+
+
+class TooManySchedulesError(ConflictError):
+    code, title = "too-many-schedules", "Too many schedules"
+
+
+class GoneError(OmsError):
+    """It was there, and is kept no longer."""
+
+    status, code, title = 410, "gone", "No longer kept"
+
+
+class StaleVersionError(OmsError):
+    status, code, title = 412, "stale-version", "Stale version"
+
+
+class BodyTooLargeError(OmsError):
+    status, code, title = 413, "body-too-large", "Body too large"
+
+
+class UnsupportedMediaTypeError(OmsError):
+    status, code, title = 415, "unsupported-media-type", "Unsupported media type"
+
+
+MAX_ERRORS = 20
+MAX_ERROR_TEXT = 300
+
+
+class InvalidRequestError(OmsError):
+    """A 422 with a list of what is wrong: each `{pointer | parameter | header, detail}`.
+
+    The first 20 are listed, and no text in them is long, so that a request of many errors has a small answer.
+    `total` is how many there are, where `errors` are not all of them.
+    """
+
+    status, code, title = 422, "validation-failed", "Invalid request"
+
+    def __init__(
+        self,
+        errors: Sequence[Mapping[str, str]],
+        detail: str = "The request has invalid values.",
+        *,
+        total: int | None = None,
+    ) -> None:
+        listed = [
+            {name: shortened(text, MAX_ERROR_TEXT) if name != "pointer" else text for name, text in error.items()}
+            for error in errors[:MAX_ERRORS]
+        ]
+        extra: dict[str, Any] = {"errors": listed}
+        omitted = (len(errors) if total is None else total) - len(listed)
+        if omitted > 0:
+            detail += f" The first {len(listed)} are listed, and there are {omitted} more."
+            extra["omitted_errors"] = omitted
+        super().__init__(detail, extra=extra)
+
+    @classmethod
+    def at(cls, detail: str, **where: str) -> "InvalidRequestError":
+        """One wrong value: `at("must be …", pointer="#/name")`, or `parameter=` or `header=`."""
+        return cls([{**where, "detail": detail}])
+
+
+class WebhookUrlForbiddenError(InvalidRequestError):
+    """The URL, or where it leads, is not one that webhooks go to."""
+
+    code, title = "webhook-url-forbidden", "Webhook URL forbidden"
+
+
+class UnknownProductError(InvalidRequestError):
+    code, title = "unknown-product", "Unknown product"
+
+
+class InvalidTokenError(InvalidRequestError):
+    """Wrong, expired and used are one answer."""
+
+    code, title = "invalid-token", "Invalid token"
+
+
+class IdempotencyKeyReusedError(OmsError):
+    status, code, title = 422, "idempotency-key-reused", "Idempotency key reused"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used before with another body.")
+
+
+class TooManyRequestsError(OmsError):
+    status, code, title = 429, "too-many-requests", "Too many requests"
+
+
+class UnavailableError(OmsError):
+    """Contention, throttling or a missing part: nothing was decided, and the same request may be sent again."""
+
+    status, code, title = 503, "unavailable", "Temporarily unavailable"
+
+    def __init__(self, detail: str = "The system is busy. Please try again.", *, retry_after: int = 1) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})

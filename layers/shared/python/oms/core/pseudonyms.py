@@ -1,0 +1,77 @@
+"""What stands for client addresses and e-mail addresses in the audit log: keyed hashes, with a key for each year.
+
+The secret holds `{"2026": "…", "2027": "…"}`. The same address has the same hash within a year. Once the key of a year
+is destroyed, the addresses of its entries cannot be recovered, and the entries stay as they were sealed.
+"""
+
+import hmac
+import json
+import secrets
+from collections.abc import Callable
+from typing import Literal
+
+from aws_lambda_powertools import Logger
+
+from oms.core import clock
+from oms.core.secret_store import Reloaded, read_secret, secrets_client
+from oms.core.settings import settings
+
+logger = Logger(child=True)
+
+# So many years can pass without a `make keys`.
+YEARS_AHEAD = 10
+_HEX_DIGITS = 32
+
+type Keys = dict[str, str]
+type Record = Callable[[str, str], None]
+"""Called with an action and the years that it is about before anything is stored. Raising, it prevents that."""
+
+
+def load_keys(secret_name: str) -> Keys:
+    """By year."""
+    stored: Keys = json.loads(read_secret(secret_name))
+    return {year: key for year, key in stored.items() if year.isdigit()}
+
+
+KEYS: Reloaded[Keys] = Reloaded(lambda: load_keys(settings().address_keys_secret))
+
+
+def pseudonym(kind: Literal["address", "e-mail"], text: str, at: str) -> str | None:
+    """`2026:` and 32 hexadecimal digits, by the year of the timestamp `at`; None where that year has no key.
+    Raises UnavailableError where the keys cannot be read.
+    """
+    year = at[:4]
+    key = KEYS.get().get(year)
+    if key is None:
+        logger.error("there is no key for the addresses of the audit log: run `make keys`", year=year)
+        return None
+    return f"{year}:{hmac.digest(key.encode(), f'{kind}:{text}'.encode(), 'sha256').hex()[:_HEX_DIGITS]}"
+
+
+def ensure_keys(*, secret_name: str, record: Record) -> list[str]:
+    """Makes the keys of this year and of the next ten that are not there; their years."""
+    keys, this_year = load_keys(secret_name), clock.now().year
+    missing = [str(year) for year in range(this_year, this_year + YEARS_AHEAD + 1) if str(year) not in keys]
+    if missing:
+        record("address-keys.created", f"{missing[0]}-{missing[-1]}")
+        _store(keys | {year: secrets.token_hex(32) for year in missing}, secret_name)
+    return missing
+
+
+def destroy_key(year: str, *, secret_name: str, record: Record) -> bool:
+    """Whether there was one. Raises ValueError for this year's and later ones: entries are still written with them."""
+    if not year.isdigit() or int(year) >= clock.now().year:
+        raise ValueError(f"{year} is not a year that is over")
+    keys = load_keys(secret_name)
+    if year not in keys:
+        return False
+    record("address-key.destroyed", year)
+    kept = {name: key for name, key in keys.items() if name != year}
+    # Twice: Secrets Manager keeps the version before the current one.
+    _store(kept, secret_name)
+    _store(kept, secret_name)
+    return True
+
+
+def _store(keys: Keys, secret_name: str) -> None:
+    secrets_client().put_secret_value(SecretId=secret_name, SecretString=json.dumps(dict(sorted(keys.items()))))

@@ -1,0 +1,61 @@
+"""How often: calls in fixed windows of a minute, and what of them is left."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from oms.core.errors import TooManyRequestsError
+
+WINDOW_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What is left to a client: `remaining` calls of `limit` in a window that ends in `resets_in` seconds."""
+
+    policy: str
+    limit: int
+    remaining: int
+    resets_in: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """As draft-ietf-httpapi-ratelimit-headers names them."""
+        return {
+            "RateLimit-Policy": f'"{self.policy}";q={self.limit};w={WINDOW_SECONDS}',
+            "RateLimit": f'"{self.policy}";r={self.remaining};t={self.resets_in}',
+        }
+
+
+type Report = Callable[[Allowance], None]
+"""Told as soon as a call was counted, so that its answer shows the allowance however it ends."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The fixed window of `WINDOW_SECONDS` around an epoch second."""
+
+    policy: str
+    limit: int
+    now: int
+
+    @property
+    def number(self) -> int:
+        return self.now // WINDOW_SECONDS
+
+    @property
+    def resets_in(self) -> int:
+        return WINDOW_SECONDS - self.now % WINDOW_SECONDS
+
+    @property
+    def forgotten_at(self) -> int:
+        """When what was counted in it may be taken away."""
+        return self.now + 2 * WINDOW_SECONDS
+
+    def allowance(self, taken: int) -> Allowance:
+        return Allowance(self.policy, self.limit, max(0, self.limit - taken), self.resets_in)
+
+    def refusal(self) -> TooManyRequestsError:
+        return TooManyRequestsError(
+            f"At most {self.limit} calls a minute. Please wait.",
+            headers={"Retry-After": str(self.resets_in), **self.allowance(self.limit).headers},
+        )

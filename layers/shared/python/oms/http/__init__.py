@@ -1,0 +1,1 @@
+"""The HTTP protocol of all routes: admission, bodies, headers, answers, problems."""

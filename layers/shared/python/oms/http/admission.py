@@ -1,0 +1,107 @@
+"""Admission: finds the route of a request, and admits the request if the route's access rule does.
+
+It runs before the resolver and does not depend on it or on validation. A route's rule is one of its own middlewares,
+so a request that was not admitted by that rule does not reach the route's function (`oms.http.api.AccessRule`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from aws_lambda_powertools.event_handler.api_gateway import Route
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+
+from oms.audit import audit_log
+from oms.core.errors import ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthenticatedError
+from oms.http.api import AccessRule, RequestAtHand, acting_as, bearer_token, client_address
+from oms.http.powertools import routes_by_precedence, routes_of
+from oms.identity.access import authenticate
+from oms.identity.request_limits import limit_requests
+
+_RANK = {"customer": 1, "manager": 2, "admin": 3}
+
+
+@dataclass(frozen=True)
+class Match:
+    """A request's route, and the values of the variables in its path."""
+
+    route: Route
+    variables: Mapping[str, str]
+
+
+def admit(app: APIGatewayHttpResolver, request: RequestAtHand) -> Match:
+    """The route of the request, whose caller may call it.
+
+    Raises the contract's errors in its order: 404 for an unknown path, 405 with `Allow`, 401, 403.
+    """
+    match = _find(app, request)
+    rule = _rule_of(match.route)
+    _authorize(rule, request)
+    request.admitted_by = rule
+    return match
+
+
+def require_rules(app: APIGatewayHttpResolver) -> None:
+    """Raises TypeError for a route without exactly one access rule."""
+    for route in routes_of(app):
+        _rule_of(route)
+
+
+def _rule_of(route: Route) -> AccessRule:
+    rules = [it for it in route.middlewares if isinstance(it, AccessRule)]
+    if len(rules) != 1:
+        raise TypeError(
+            f"{_name(route)} has {len(rules)} access rules and needs one: "
+            "pass **PUBLIC, **CUSTOMER, **MANAGER or **ADMIN of oms.http.api to its decorator"
+        )
+    (rule,) = rules
+    if route.openapi_extensions != rule.extensions or list(route.security or []) != rule.security:
+        raise TypeError(f"{_name(route)} has another access rule than the OpenAPI document would say")
+    return rule
+
+
+def _name(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def _find(app: APIGatewayHttpResolver, request: RequestAtHand) -> Match:
+    """A fixed path (`/orders/quote`) is never read as an id (`/orders/<id>`), whatever the method."""
+    path = APIGatewayProxyEventV2(dict(request.event)).path
+    for routes in routes_by_precedence(app):
+        matches = [Match(it, found.groupdict()) for it in routes if (found := it.rule.match(path))]
+        if matches:
+            return _of_method(matches, request.method)
+    raise NotFoundError("There is nothing at this path.")
+
+
+def _of_method(matches: list[Match], method: str) -> Match:
+    allowed: dict[str, Match] = {}
+    for match in matches:  # the resolver, too, takes the first
+        allowed.setdefault(match.route.method, match)
+    # A HEAD is answered by the route of GET, unless its rule says otherwise.
+    if "GET" in allowed and _rule_of(allowed["GET"].route).head:
+        allowed.setdefault("HEAD", allowed["GET"])
+    if method not in allowed:
+        _refuse_method(sorted(allowed))
+    return allowed[method]
+
+
+def _refuse_method(allowed: list[str]) -> NoReturn:
+    raise MethodNotAllowedError("This path does not take the method.", headers={"Allow": ", ".join(allowed)})
+
+
+def _authorize(rule: AccessRule, request: RequestAtHand) -> None:
+    if rule.role == "public":
+        return
+    token = bearer_token()
+    if token is None:
+        raise UnauthenticatedError
+    request.user = user = authenticate(token)
+    acting_as(user.id)
+    limit_requests(user.id, user.role)
+    has_manager_parameters = any(name in rule.manager_parameters for name, _ in request.query)
+    needed = "manager" if has_manager_parameters and rule.role == "customer" else rule.role
+    if _RANK[user.role] < _RANK[needed]:
+        audit_log.denied(user, address=client_address(), target=f"{request.method} {request.path}")
+        raise ForbiddenError("This is for admins." if needed == "admin" else "This is for managers and admins.")

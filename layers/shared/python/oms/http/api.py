@@ -1,0 +1,338 @@
+"""What routes speak HTTP with: who may call them, what they may ask of the request, how they answer."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, Protocol
+from urllib.parse import parse_qsl, quote
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
+from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler, NextMiddleware
+from pydantic import BaseModel
+
+from oms.core import clock
+from oms.core.errors import InvalidRequestError, OmsError, StaleVersionError, UnauthenticatedError
+from oms.core.pages import Page, decode_cursor, encode_cursor
+from oms.core.rate_limits import Allowance
+from oms.http.client_address import client_address as address_of
+from oms.identity.access import CurrentUser
+
+logger = Logger()
+
+type Role = Literal["public", "customer", "manager", "admin"]
+_TAG = re.compile(r'"[\x21\x23-\x7e]*"')
+_TAGS = re.compile(rf"(W/)?{_TAG.pattern}(\s*,\s*(W/)?{_TAG.pattern})*")
+# Of a page's items, in bytes of their JSON. Three times that still fits where all of it has to be escaped.
+MAX_PAGE = 1024 * 1024
+# The page that explains each code at an anchor of its name.
+ERROR_PAGE = "/docs/errors"
+# API Gateway ends a request after 30 seconds.
+_LONGEST_REQUEST = timedelta(seconds=30)
+# What a URI may hold unescaped, and the sign of what is escaped already (RFC 3986).
+_IN_URI = "~!$%&'()*+,;=:@/"
+_BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+
+
+class NotAdmittedError(Exception):
+    """A route was reached by a request that its access rule did not admit: a fault of the program, never answered."""
+
+
+class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
+    """Who may call a route. As the route's own middleware it ends every request that was not admitted by it.
+
+    `oms.http.admission` admits requests before the resolver sees them, so neither depends on validation.
+    """
+
+    def __init__(self, role: Role, manager_parameters: Sequence[str] = (), *, head: bool = True) -> None:
+        self.role = role
+        self.manager_parameters = frozenset(manager_parameters)
+        self.head = head
+        self.security: list[dict[str, list[str]]] = [] if role == "public" else [{"accessToken": []}]
+        self.extensions: dict[str, Any] = {"x-role": role}
+        if manager_parameters:
+            self.extensions["x-manager-parameters"] = list(manager_parameters)
+        if not head:
+            self.extensions["x-head"] = False
+
+    def handler(self, app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
+        if at_hand.get().admitted_by is not self:
+            raise NotAdmittedError
+        return next_middleware(app)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of a route's decorator: the rule itself, and what the OpenAPI document says of it."""
+        return {"middlewares": [self], "openapi_extensions": self.extensions, "security": self.security}
+
+
+def customer_with(*managers_parameters: str) -> dict[str, Any]:
+    """As CUSTOMER, for a list some of whose filters are for managers only."""
+    return AccessRule("customer", managers_parameters).options
+
+
+PUBLIC = AccessRule("public").options
+CUSTOMER = AccessRule("customer").options
+MANAGER = AccessRule("manager").options
+# For a GET that has side effects: HEAD is not allowed.
+MANAGER_WITHOUT_HEAD = AccessRule("manager", head=False).options
+ADMIN = AccessRule("admin").options
+
+
+# ---- the request at hand --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class RequestAtHand:
+    """What the routes may ask of the request being served; Lambda serves one at a time in a process."""
+
+    event: Mapping[str, Any]
+    headers: Mapping[str, str]
+    user: CurrentUser | None = None
+    # Set by `oms.http.admission` alone.
+    admitted_by: AccessRule | None = None
+    # The variables in the path and the parsed body, once the request is admitted.
+    variables: Mapping[str, str] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)
+    answer_headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return str(self.event["requestContext"]["requestId"])
+
+    @property
+    def method(self) -> str:
+        """As the client sent it: the resolver sees a HEAD as GET."""
+        return str(self.event["requestContext"]["http"]["method"])
+
+    @property
+    def path(self) -> str:
+        return _BARE_PERCENT.sub("%25", quote(str(self.event["rawPath"]), safe=_IN_URI, errors="replace"))
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        return parse_qsl(self.event.get("rawQueryString") or "", keep_blank_values=True)
+
+
+at_hand: ContextVar[RequestAtHand] = ContextVar("request")
+
+
+def current_user() -> CurrentUser:
+    """Who asks. Only routes that are not public have one."""
+    user = at_hand.get().user
+    if user is None:
+        raise UnauthenticatedError
+    return user
+
+
+def acting_as(user_id: str) -> None:
+    """Names the user on the log lines of a route that finds out itself who asks."""
+    logger.append_keys(user_id=user_id)
+
+
+def bearer_token() -> str | None:
+    """The access token in the Authorization header, unchecked."""
+    scheme, _, token = at_hand.get().headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def client_address() -> str:
+    request = at_hand.get()
+    return address_of(request.event["requestContext"]["http"]["sourceIp"], request.headers)
+
+
+def received_at() -> datetime:
+    """When the request reached API Gateway, which alone sets this; a cold function gets to it seconds later. Now where
+    that is not said, or is no time within the 30 seconds that a request can take.
+    """
+    now, milliseconds = clock.now(), at_hand.get().event["requestContext"].get("timeEpoch")
+    if isinstance(milliseconds, int) and not isinstance(milliseconds, bool):
+        received = clock.outside(clock.from_seconds(milliseconds / 1000))
+        if now - _LONGEST_REQUEST <= received <= now:
+            return received
+    return now
+
+
+def user_agent() -> str:
+    return at_hand.get().headers.get("user-agent", "")[:256]
+
+
+def idempotency_key() -> str | None:
+    key = at_hand.get().headers.get("idempotency-key")
+    if key is not None and not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+        raise InvalidRequestError.at("must be 1 to 255 visible ASCII characters", header="Idempotency-Key")
+    return key
+
+
+_versioned: set[Callable[..., Any]] = set()
+
+
+def versioned[F: Callable[..., Any]](function: F) -> F:
+    """Marks the function of a route that honours If-Match, by `version_check`. Every other one refuses the header."""
+    _versioned.add(function)
+    return function
+
+
+def check_conditions(function: Callable[..., Any]) -> None:
+    """Refuses (422) conditions that a route would pass over: its client would think itself protected (RFC 9110, 13.1).
+
+    `If-Match: *` asks that the thing exists, which a 404 answers.
+    """
+    request = at_hand.get()
+    refused = ["If-None-Match"] if "if-none-match" in request.headers else []
+    if function not in _versioned and request.headers.get("if-match", "*").strip() != "*":
+        refused.append("If-Match")
+    if refused and request.method not in ("GET", "HEAD"):
+        detail = "is not honoured here: leave it out"
+        raise InvalidRequestError([{"header": name, "detail": detail} for name in refused])
+
+
+class _Versioned(Protocol):
+    @property
+    def version(self) -> int: ...
+
+
+def version_check() -> Callable[[_Versioned], None]:
+    """What refuses (412) a thing whose version If-Match does not name. Weak tags count as strong ones.
+
+    The header's form is checked here (422), so that it comes before anything that depends on the thing itself.
+    """
+    header = at_hand.get().headers.get("if-match", "*").strip()
+    if header != "*" and not _TAGS.fullmatch(header):
+        raise InvalidRequestError.at('must be an entity tag such as "3"', header="If-Match")
+    tags = _TAG.findall(header)
+
+    def check(thing: _Versioned) -> None:
+        if header != "*" and f'"{thing.version}"' not in tags:
+            raise StaleVersionError(f"The current version is {thing.version}.", headers={"ETag": f'"{thing.version}"'})
+
+    return check
+
+
+def _list_scope() -> list[object]:
+    """What a list's cursor is bound to: the user, the path, and the query without the page's own parameters."""
+    request = at_hand.get()
+    query = [pair for pair in request.query if pair[0] not in ("cursor", "limit")]
+    return [current_user().id, request.path, sorted(query)]
+
+
+def show_allowance(allowance: Allowance) -> None:
+    """Puts it on this request's answer, however that ends."""
+    for name, value in allowance.headers.items():
+        answer_header(name, value)
+
+
+def answer_header(name: str, value: str) -> None:
+    """Adds a header to this request's answer, also when it ends as an error."""
+    at_hand.get().answer_headers[name] = value
+
+
+# ---- answers --------------------------------------------------------------------------------------------------------
+
+
+def ok[T: BaseModel](content: T, *, version: int | None = None, replayed: bool = False) -> Response[T]:
+    return _answer(200, content, version, replayed)
+
+
+def created[T: BaseModel](
+    content: T, *, location: str, version: int | None = None, replayed: bool = False
+) -> Response[T]:
+    response = _answer(201, content, version, replayed)
+    response.headers["Location"] = location
+    return response
+
+
+def started[T: BaseModel](
+    content: T, *, location: str | None = None, replayed: bool = False, retry_after: int | None = None
+) -> Response[T]:
+    """202 with what is under way now. `retry_after` is the seconds after which to look again."""
+    response = _answer(202, content, None, replayed)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    if location is not None:
+        response.headers["Location"] = location
+    return response
+
+
+def see_other[T: BaseModel](content: T, *, location: str) -> Response[T]:
+    """303: what was asked for is there."""
+    response = _answer(303, content, None, False)
+    response.headers["Location"] = location
+    return response
+
+
+def listed[T, P: BaseModel](page: Page[T], show: Callable[[T], BaseModel], answer: type[P]) -> Response[P]:
+    """A page as `answer(items=…, next_cursor=…)`. It ends early where items are large: Lambda answers 6 MB."""
+    items: list[BaseModel] = []
+    size, position = 0, page.position
+    for number, (_, thing) in enumerate(page.placed):
+        item = show(thing)
+        size += len(item.model_dump_json().encode())
+        if items and size > MAX_PAGE:
+            position = page.placed[number - 1][0]
+            break
+        items.append(item)
+    return ok(answer(items=items, next_cursor=list_cursor(position)))
+
+
+def list_cursor(position: str | None) -> str | None:
+    """What leads this request's list on after `position`."""
+    return encode_cursor(position, _list_scope())
+
+
+def list_position(cursor: str | None) -> str | None:
+    """Where this request's list is to go on."""
+    return decode_cursor(cursor, _list_scope())
+
+
+def public_document(content: Any, *, max_age: int | None) -> Response[Any]:
+    """JSON that anyone may read, and keep for `max_age` seconds, with a tag of what it says.
+
+    Where API Gateway has CORS rules of its own, it puts them in the place of Access-Control-Allow-Origin.
+    """
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
+    headers: dict[str, str | list[str]] = {
+        # Weak: the same for the plain and the compressed form.
+        "ETag": f'W/"{digest}"',
+        "Cache-Control": "no-store" if max_age is None else f"public, max-age={max_age}",
+        "Access-Control-Allow-Origin": "*",
+    }
+    return Response(200, "application/json", content, headers)
+
+
+def accepted() -> Response[None]:
+    """What was asked for is done later, if at all; nothing is said of it."""
+    return Response(status_code=202)
+
+
+def no_content(*, version: int | None = None) -> Response[None]:
+    return Response(status_code=204, headers={} if version is None else {"ETag": f'"{version}"'})
+
+
+def _answer[T: BaseModel](status: int, content: T, version: int | None, replayed: bool) -> Response[T]:
+    headers: dict[str, str | list[str]] = {}
+    if version is not None:
+        headers["ETag"] = f'"{version}"'
+    if replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(status_code=status, content_type="application/json", body=content, headers=headers)
+
+
+def problem(error: OmsError) -> Response[str]:
+    """The answer to a refusal (RFC 9457). `instance` is the path; `request_id` finds the log lines."""
+    request = at_hand.get()
+    content = {
+        "type": f"{ERROR_PAGE}#{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": str(error),
+        "instance": request.path,
+        "code": error.code,
+        "request_id": request.id,
+        **error.extra,
+    }
+    return Response(error.status, "application/problem+json", json.dumps(content), dict(error.headers))

@@ -1,0 +1,106 @@
+"""The one parser of request bodies: strict JSON, money-safe numbers, and bounds on everything a sender controls."""
+
+import base64
+import json
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from email.message import Message
+from typing import Any, NoReturn
+
+from oms.core.errors import BodyTooLargeError, InvalidRequestError, MalformedJsonError, UnsupportedMediaTypeError
+
+MAX_BYTES = 256 * 1024
+_MAX_INTEGER_DIGITS = 40
+_MAX_DEPTH = 32
+# Names and values in objects and arrays, at all levels: several times what the largest valid body has. Validation makes
+# an error of each that is wrong.
+MAX_PARTS = 2000
+
+
+def parse(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    """The JSON object in an HTTP API event's body; {} where there is none. Header names are lower-case.
+
+    Floats come as Decimal. Raises the contract's 413, 415, 400, and 422 for a body that is JSON but no object.
+    """
+    raw = _bytes(event)
+    if len(raw) > MAX_BYTES:
+        raise BodyTooLargeError(f"The body is larger than {MAX_BYTES // 1024} KB.")
+    if not raw:
+        return {}
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaTypeError("Content-Encoding is not supported.")
+    _check_media_type(headers.get("content-type", "application/json"))
+    value = _decode(raw)
+    if not isinstance(value, dict):
+        raise InvalidRequestError.at("must be a JSON object", pointer="#")
+    return value
+
+
+def _check_media_type(content_type: str) -> None:
+    header = Message()
+    header["Content-Type"] = content_type
+    if content_type.split(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMediaTypeError("The body must be application/json.")
+    charset = str(header.get_param("charset", "utf-8")).strip().lower()
+    if charset not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedMediaTypeError("The body must be in UTF-8 (RFC 8259): leave charset out, or say utf-8.")
+
+
+def _bytes(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    try:
+        return base64.b64decode(body, validate=True)
+    except ValueError as error:
+        raise MalformedJsonError("The body is not valid base64.") from error
+
+
+def _decode(raw: bytes) -> Any:
+    try:
+        value = json.loads(
+            raw.decode("utf-8"),
+            parse_float=Decimal,
+            parse_int=_integer,
+            parse_constant=_not_json,
+            object_pairs_hook=_object,
+        )
+        _check(value)
+    except (ValueError, InvalidOperation, RecursionError) as error:
+        raise MalformedJsonError("The body is not valid JSON.") from error
+    return value
+
+
+def _integer(digits: str) -> int | Decimal:
+    # int() of thousands of digits is slow or refused; as a Decimal it meets the field's own range check.
+    return int(digits) if len(digits) <= _MAX_INTEGER_DIGITS else Decimal(digits)
+
+
+def _not_json(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON (RFC 8259, section 6)")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # RFC 8259 leaves the meaning of a repeated name open, so two readers could see two orders in one body.
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("an object repeats a name")
+    return fields
+
+
+def _check(value: Any) -> None:
+    """Refuses deep nesting, many parts, and strings that are no text: an escape can spell half of a surrogate pair."""
+    level, depth, parts = [value], 0, 0
+    while level:
+        parts += len(level)
+        if parts > MAX_PARTS:
+            raise InvalidRequestError.at(f"has more than {MAX_PARTS} names and values", pointer="#")
+        below: list[Any] = []
+        for part in level:
+            if isinstance(part, str):
+                part.encode()
+            elif isinstance(part, dict | list):
+                below += (*part, *part.values()) if isinstance(part, dict) else part
+                if depth == _MAX_DEPTH:
+                    raise MalformedJsonError(f"The body is nested more than {_MAX_DEPTH} levels deep.")
+        level, depth = below, depth + 1

@@ -1,0 +1,1 @@
+"""Schedules: exports that are created regularly, and mailed."""

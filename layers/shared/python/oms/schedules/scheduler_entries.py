@@ -1,0 +1,66 @@
+"""Entries of EventBridge Scheduler: one for each schedule that is there, named by its id, and none beside."""
+
+import json
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+from botocore.config import Config
+
+from oms.core import aws, clock
+from oms.core.dynamodb import get_item
+from oms.core.settings import settings
+from oms.schedules import expressions
+from oms.schedules.expressions import Rate
+from oms.schedules.models import Schedule
+
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+RUNS_AT = "<aws.scheduler.scheduled-time>"
+
+
+def reconcile(schedule_id: str) -> None:
+    """Makes the entry as it is to be. Safe at any time, in any order, and beside another; raises botocore's errors."""
+    if schedule := get_item(Schedule, Schedule.key(schedule_id)):
+        _create(schedule)
+    # Looked at again: whoever was told that it has gone may have found no entry yet.
+    if get_item(Schedule, Schedule.key(schedule_id)) is None:
+        _delete(schedule_id)
+
+
+def _create(schedule: Schedule) -> None:
+    """An entry never changes: that there is one is as good."""
+    entries, known = _scheduler(), settings()
+    with suppress(entries.exceptions.ConflictException):
+        entries.create_schedule(
+            Name=schedule.id,
+            GroupName=known.schedule_group,
+            ScheduleExpression=schedule.expression,
+            ScheduleExpressionTimezone="UTC",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={
+                "Arn": known.schedule_target,
+                "RoleArn": known.schedule_role,
+                "Input": json.dumps({"schedule": schedule.id, "time": RUNS_AT}),
+                "DeadLetterConfig": {"Arn": known.schedule_dead_letters},
+            },
+            **_start(schedule),
+        )
+
+
+def _start(schedule: Schedule) -> dict[str, Any]:
+    """A rate without a beginning would run at once, when there is nothing to tell of yet."""
+    now, since = clock.now(), clock.instant(schedule.created_at)
+    expression = expressions.parse(schedule.expression, now=since)
+    return {"StartDate": expression.next_after(now, since=since)} if isinstance(expression, Rate) else {}
+
+
+def _delete(schedule_id: str) -> None:
+    entries = _scheduler()
+    with suppress(entries.exceptions.ResourceNotFoundException):
+        entries.delete_schedule(Name=schedule_id, GroupName=settings().schedule_group)
+
+
+@cache
+def _scheduler() -> Any:
+    config = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+    return aws.session().client("scheduler", config=config)

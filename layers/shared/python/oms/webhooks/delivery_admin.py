@@ -1,0 +1,71 @@
+"""What managers may ask of a webhook: to see its deliveries, to try it, to send again what it has missed."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from pynamodb.expressions.update import Action
+
+from oms.audit import audit_log
+from oms.core import clock
+from oms.core.dynamodb import ConditionFailedError, retrying, update_item
+from oms.core.pages import HIGHEST, Page, Range, table_page
+from oms.core.rate_limits import Report, Window
+from oms.webhooks import deliveries, events, replay
+from oms.webhooks.models import Delivery, Replay, SentTests, Subscription
+from oms.webhooks.service import By, get
+
+TESTS_PER_MINUTE = 5
+
+type Wanted = Callable[[str], bool]
+"""Whether who asks may know of events of a type."""
+
+
+def list_deliveries(subscription_id: str, *, limit: int, after: str | None, wanted: Wanted) -> Page[Delivery]:
+    """The newest events first. A page may be short, even empty. Raises NotFoundError."""
+    get(subscription_id)
+    partition, low = Delivery.key(subscription_id, "")
+    page = table_page(Delivery, partition, Range(limit, descending=True, low=low, high=low + HIGHEST, after=after))
+    return Page([(place, it) for place, it in page.placed if wanted(it.event_type)], page.position)
+
+
+def send_test(subscription_id: str, *, by: By, report: Report) -> Delivery:
+    """A delivery of an event made for this alone. Raises NotFoundError, TooManyRequestsError, WebhookNotActiveError."""
+    subscription = get(subscription_id)
+    _take_test(subscription, report)
+    event = events.new_test(subscription, by=by.actor)
+    details = {"delivery": deliveries.delivery_id(subscription.id, event.id)}
+    entry = by.entry("webhook.tested", subscription_id, details)
+    return deliveries.deliver_now(subscription, event, record=lambda: audit_log.record(entry))
+
+
+def _take_test(subscription: Subscription, report: Report) -> None:
+    window = Window("webhook-test", TESTS_PER_MINUTE, int(clock.now().timestamp()))
+    counter = SentTests(*SentTests.key(subscription.id, window.number))
+    actions: list[Action] = [
+        SentTests.kind.set(SentTests),
+        SentTests.n.add(1),
+        SentTests.expires_at.set(window.forgotten_at),
+    ]
+    has_room = SentTests.n.does_not_exist() | (SentTests.n < window.limit)
+    try:
+        # Made again after an unknown outcome it counts twice, which costs a test and breaks nothing.
+        counted = retrying(lambda: update_item(counter, actions, has_room))
+    except ConditionFailedError as error:
+        report(window.allowance(window.limit))
+        raise window.refusal() from error
+    report(window.allowance(counted.n))
+
+
+def replay_delivery(subscription_id: str, delivery_id: str, *, by: By, wanted: Wanted) -> Delivery:
+    """Begins its attempts anew. Raises NotFoundError, WebhookNotActiveError."""
+    entry = by.entry("webhook.replayed", subscription_id, {"delivery": delivery_id})
+    return deliveries.replay_one(
+        get(subscription_id), delivery_id, wanted=wanted, record=lambda: audit_log.record(entry)
+    )
+
+
+def replay_span(subscription_id: str, *, since: datetime, until: datetime, only_failed: bool, by: By) -> Replay:
+    """Begins to send a span again, by and by. Raises NotFoundError, WebhookNotActiveError, ReplayRunningError."""
+    span: dict[str, str | int] = {"from": clock.timestamp(since), "to": clock.timestamp(until)}
+    entry = by.entry("webhook.replayed", subscription_id, span | {"only_failed": int(only_failed)})
+    return replay.start(get(subscription_id), since=since, until=until, only_failed=only_failed, entry=entry)
