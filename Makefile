@@ -72,7 +72,7 @@ test-infra: ## Run the tests of the synthesized template
 test-integration: ## Run the tests over HTTP, on the local cloud
 
 .PHONY: guards
-guards: $(INSTALLED_TESTS) ## Remove each guard of docs/guards.md in turn and show the test that fails without it; ROW=A13 for one row
+guards: $(INSTALLED_TESTS) ## Remove each guard of docs/develop/guards.md in turn and show the test that fails without it; ROW=A13 for one row
 	@.venv/bin/python -m tests.guards $(ROW)
 
 .PHONY: fuzz
@@ -143,7 +143,7 @@ synth: known-stage $(INSTALLED) ## Synthesize the template of STAGE=local, dev o
 	@echo "cdk.out/Oms-$(STAGE).template.json"
 
 .PHONY: rehearse
-rehearse: $(INSTALLED) $(CDK) ## Go through docs/deploying.md with the real CDK against an emulator: deploy, order, remove
+rehearse: $(INSTALLED) $(CDK) ## Go through docs/operate/deploying.md with the real CDK against an emulator: deploy, order, remove
 	@exec .venv/bin/python -m local.rehearse
 
 .PHONY: preflight
@@ -207,7 +207,7 @@ republish: known-stage $(INSTALLED) ## Publish the events of ORDER=… again, wi
 .PHONY: restore
 restore: known-stage $(INSTALLED) ## Compare DOMAIN=Orders with FROM_TABLE=…, which DynamoDB restored; APPLY=1 copies it back, PLAN=… some items
 	@test -n "$(DOMAIN)" -a -n "$(FROM_TABLE)" || { echo "Name both tables: make restore DOMAIN=Orders" \
-		"FROM_TABLE=orders-restored STAGE=…; docs/restoring.md has the steps." >&2; exit 1; }
+		"FROM_TABLE=orders-restored STAGE=…; docs/operate/restoring.md has the steps." >&2; exit 1; }
 	@PORT=$(PORT) PYTHONPATH=layers/shared/python .venv/bin/python -m \
 		$(if $(filter local,$(STAGE)),local.restore,oms.commands.restore) --stage $(STAGE) --domain "$(DOMAIN)" \
 		--from-table "$(FROM_TABLE)" $(if $(PLAN),--plan "$(PLAN)") $(if $(APPLY),--apply)

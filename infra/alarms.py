@@ -1,4 +1,4 @@
-"""One topic for all alarms, and the alarms' common settings. docs/operations.md says what to do about each."""
+"""One topic for all alarms, and the alarms' common settings. docs/operate/operations.md says what to do about each."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from constructs import Construct
 
 from infra.stages import Stage
 
-RUNBOOK = "docs/operations.md"
+RUNBOOK = "docs/operate/operations.md"
 
 
 class Alarms(Construct):

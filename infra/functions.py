@@ -44,7 +44,7 @@ REPLAYER_SECONDS = 60
 # A batch of the stream is ten transactions; each night it reads all entries of a day.
 SEALER_SECONDS = 300
 # Time for a part of the file, which is what a run is to write at least, also of a compressed one and where reads are
-# throttled: see docs/exports.md. Longer, and what was cut off would wait longer until its message comes again.
+# throttled: see docs/integrate/exports.md. With a longer limit, a run that was cut off would be retried later.
 EXPORTER_SECONDS = 300
 # A run is four calls, with their retries; so is a look at a schedule.
 SCHEDULER_SECONDS = 60

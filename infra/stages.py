@@ -100,7 +100,7 @@ class Stage(BaseModel):
     passwords_concurrency: int | None = Field(None, ge=1)
     # The account's quota of concurrent executions in the region, L-B99A9384: at 80 % of it there is an alarm.
     lambda_concurrency: int = Field(1000, ge=10)
-    # How many batches of a queue are worked on at once: docs/capacity.md says what each bears. SQS takes 2 to 1,000.
+    # How many batches of a queue are processed at once: see docs/operate/capacity.md. SQS takes 2 to 1,000.
     # Mails, one each: two are about the 14 a second that SES gives a new account.
     mail_concurrency: int = Field(2, ge=2, le=1000)
     # Ten events each, to become deliveries.
@@ -115,7 +115,7 @@ class Stage(BaseModel):
     audit_lock_days: int = Field(365, ge=1, le=36_500)
     # Daily backups of all tables are kept so long; None: there are none beside point-in-time recovery.
     backup_days: int | None = Field(None, ge=1, le=36_500)
-    # Where a copy of each of them goes, into a vault that is there: see docs/restoring.md.
+    # Where a copy of each of them goes, into a vault that is there: see docs/operate/restoring.md.
     backup_copy_region: str | None = Field(None, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
     # Where alarms are mailed to; "none" says that no one is mailed. `prod` has to say one of the two.
     alarm_email: str | None = None

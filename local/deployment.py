@@ -20,7 +20,7 @@ from local.errors import LocalCloudError
 STACK = "Oms-local"
 BOOTSTRAP = ("/cdk-bootstrap/hnb659fds/version", "21")
 DEPLOY_SECONDS = 120.0
-WAY_OUT = "`make synth` writes the template to cdk.out/; what the emulator lacks is in docs/local-cloud.md."
+WAY_OUT = "`make synth` writes the template to cdk.out/; what the emulator lacks is in docs/develop/local-cloud.md."
 
 
 @dataclass(frozen=True)

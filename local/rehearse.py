@@ -1,4 +1,4 @@
-"""`make rehearse`: goes through docs/deploying.md with the real CDK command line, against an emulator on this machine.
+"""`make rehearse`: goes through docs/operate/deploying.md with the real CDK command line and a local emulator.
 
 The lines that are marked there run as they stand, in their order. On Linux only: the functions are those of AWS.
 """
@@ -17,7 +17,7 @@ from local.errors import LocalCloudError
 from local.folder import own_folder
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "deploying.md"
+PAGE = ROOT / "docs" / "operate" / "deploying.md"
 STAGE = "dev"
 MARKED = re.compile(r"^<!-- rehearsed(?P<how>[^>]*) -->\n```sh\n(?P<lines>.*?)^```$", re.MULTILINE | re.DOTALL)
 # What the emulator makes otherwise than AWS: its APIs have no host of their own, so once the stack is there, the
@@ -84,7 +84,7 @@ def main() -> None:
         sys.exit(str(error))
     if ended.returncode:
         sys.exit("The rehearsal failed: the last line above is the one that did.")
-    print("\nThe rehearsal is over: deployed, tried and removed, as docs/deploying.md says.")
+    print("\nThe rehearsal is over: deployed, tried and removed, as docs/operate/deploying.md says.")
 
 
 if __name__ == "__main__":

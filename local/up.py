@@ -21,7 +21,7 @@ from local.system import LocalSystem
 
 # Ctrl-C, an orderly end, and a terminal that is closed.
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SEE_ALSO = "docs/local-cloud.md says how it is started, step by step."
+SEE_ALSO = "docs/develop/local-cloud.md says how it is started, step by step."
 # Takes the access token out of the login's answer with sed, which every machine has.
 SED = r"""sed 's/.*"access_token": *"\([^"]*\)".*/\1/'"""
 

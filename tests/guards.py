@@ -77,7 +77,7 @@ def verdict(root: Path, guard: Guard) -> tuple[bool, str]:
 def main(row: str) -> int:
     guards = catalogue.of_row(row)
     if not guards:
-        print(f"There is no row {row!r}: docs/guards.md lists the guards of each row.")
+        print(f"There is no row {row!r}: docs/develop/guards.md lists the guards of each row.")
         return 1
     with tempfile.TemporaryDirectory(prefix="oms-guards-") as folder:
         root = Path(folder)
@@ -97,7 +97,7 @@ def main(row: str) -> int:
             )
     print(f"{len(guards) - missed} of {len(guards)} guards are caught.")
     if not missed:
-        (ROOT / "docs/guards.md").write_text(catalogue.page())
+        (ROOT / "docs/develop/guards.md").write_text(catalogue.page())
     return 1 if missed else 0
 
 

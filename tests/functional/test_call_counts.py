@@ -557,7 +557,8 @@ def test_a_stale_offer_costs_a_transaction_and_no_read(world: World) -> None:
 
 
 def test_the_table_in_the_docs_has_these_budgets() -> None:
-    documented = re.findall(r"^\| (\w+ /\S+)(?: \((.*)\))? \| (\d+) \|", Path("docs/costs.md").read_text(), re.M)
+    page = Path("docs/operate/costs.md").read_text()
+    documented = re.findall(r"^\| (\w+ /\S+)(?: \((.*)\))? \| (\d+) \|", page, re.M)
     budgets = {
         (re.sub("<.*?>", "{}", route.replace("/api/v1", "")), variant): calls for route, variant, calls, _ in BUDGETS
     }

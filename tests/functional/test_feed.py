@@ -154,7 +154,8 @@ def test_f14_an_event_that_the_feed_has_forgotten_is_not_written_down_again(
 
 
 def test_f27_the_recipe_of_the_docs_reads_all_of_it_and_nothing_twice(manager: Person) -> None:
-    (recipe,) = re.findall(r"<!-- recipe.*?-->\n```python\n(.*?)```", Path("docs/events.md").read_text(), re.DOTALL)
+    page = Path("docs/integrate/events.md").read_text()
+    (recipe,) = re.findall(r"<!-- recipe.*?-->\n```python\n(.*?)```", page, re.DOTALL)
     rounds = [[an_event()], [], [an_event("user.registered") for _ in range(120)], [an_event(), an_event()], [], []]
     seen: list[str] = []
     kept: list[str | None] = [None]

@@ -1,4 +1,4 @@
-"""A22: what docs/webhooks.md tells people to run does what it says, with what is really sent."""
+"""A22: what docs/integrate/webhooks.md tells people to run does what it says, with what is really sent."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from oms.webhooks.schedule import DELAYS, DISABLED_AFTER
 from oms.webhooks.signature import new_secret, signed_headers
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/webhooks.md").read_text()
+PAGE = (ROOT / "docs/integrate/webhooks.md").read_text()
 SNIPPETS = dict(re.findall(r"<!-- snippet: (\w+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL))
 NODE = ROOT / ".venv/bin/node"
 

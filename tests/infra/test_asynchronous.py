@@ -158,7 +158,7 @@ def test_each_queue_where_failures_wait_is_named_for_the_command_that_redrives_i
             function = prod.function_of(outputs[f"{name.removesuffix('Poison')}Function"]["Value"])
             environment = prod.all("AWS::Lambda::Function")[function]["Environment"]["Variables"]
             assert environment["OMS_POISON_QUEUE_URL"] == {"Ref": queue}, "that function runs it again"
-    _, _, section = Path("docs/operations.md").read_text().partition("\n## Each queue\n")
+    _, _, section = Path("docs/operate/operations.md").read_text().partition("\n## Each queue\n")
     rows = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("| `")]
     documented = {name.lower() for row in rows for name in re.findall("`(.*?)`", row.split("|")[1])}
     assert documented == set(names)

@@ -1,4 +1,4 @@
-"""Capacity: docs/capacity.md has the figures that follow from the template."""
+"""Capacity: docs/operate/capacity.md has the figures that follow from the template."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import pytest
 from infra.stages import Stage
 from tests.support.template import DEV_SETTINGS, MAPPING, QUEUE, Synthesized
 
-PAGE = Path("docs/capacity.md")
+PAGE = Path("docs/operate/capacity.md")
 QUEUES = {
     "Mail": "EventsMail",
     "MailRequests": "EventsMailRequests",

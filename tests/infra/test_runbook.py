@@ -1,4 +1,4 @@
-"""docs/operations.md and the alarms agree: each alarm has its section, each section its alarm, and the figures hold."""
+"""docs/operate/operations.md has a section for each alarm, with true figures, and no other."""
 
 import re
 
@@ -8,8 +8,8 @@ from tests.support.alarms import alarms
 from tests.support.metrics import ROOT
 from tests.support.template import Synthesized
 
-RUNBOOK = (ROOT / "docs/operations.md").read_text()
-SEE = re.compile(r"[.?] See docs/operations\.md#([a-z-]+)$")
+RUNBOOK = (ROOT / "docs/operate/operations.md").read_text()
+SEE = re.compile(r"[.?] See docs/operate/operations\.md#([a-z-]+)$")
 ROW = re.compile(r"^\| ((?:`\w+Behind`(?:, )?)+) \| ([^|]+) \|", re.MULTILINE)
 SECONDS = {"min": 60, "h": 3600}
 

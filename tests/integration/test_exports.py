@@ -65,7 +65,7 @@ def test_curl_gets_the_orders_by_the_line_that_the_readme_has(
     # Where other tests have ordered much it may take longer than 20 s: who asks again shares what was begun.
     data = wait_until(ask, lambda it: not it.startswith(b"{"))
 
-    assert line in (README.parent / "docs" / "exports.md").read_text()
+    assert line in (README.parent / "docs" / "integrate" / "exports.md").read_text()
     rows = [it for it in rows_in(data) if it["order_id"] in {order["id"] for order in orders}]
     assert [(it["order_id"], it["sku"], it["quantity"], it["line_total"], it["order_total"]) for it in rows] == [
         (order["id"], item["sku"], str(item["quantity"]), item["line_total"], order["total"])

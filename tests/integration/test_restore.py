@@ -1,4 +1,4 @@
-"""The rehearsal of docs/restoring.md: tables restored to different seconds go back into the running system."""
+"""The rehearsal of docs/operate/restoring.md: tables restored to different seconds go back into the running system."""
 
 import json
 import time

@@ -92,7 +92,7 @@ def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
 
 def documented() -> set[str]:
     """The actions that the first column of the page's first table names."""
-    table = (ROOT / "docs/audit.md").read_text().partition("\n## The chain")[0]
+    table = (ROOT / "docs/operate/audit.md").read_text().partition("\n## The chain")[0]
     rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
     return {action for row in rows for action in re.findall("`([a-z._-]+)`", row)}
 

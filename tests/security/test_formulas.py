@@ -42,7 +42,7 @@ TEXT_OF_LINES = ("product_id", "sku", "name", "category")
 TEXT_OF_ADDRESSES = ("name", "line1", "line2", "city", "postal_code", "region", "country")
 TEXT_OF_SHIPMENTS = ("carrier", "tracking_number", "tracking_url")
 
-DOCS = Path(__file__).parents[2] / "docs" / "exports.md"
+DOCS = Path(__file__).parents[2] / "docs" / "integrate" / "exports.md"
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -184,7 +184,7 @@ def test_a19_no_mixture_is_active_and_rows_and_cells_come_back_as_they_were_writ
 
 
 def as_it_was(cell: str) -> str:
-    """The way back that docs/exports.md names."""
+    """The way back that docs/integrate/exports.md names."""
     return re.sub(r"(\A|[\t\r\n;])'", r"\1", cell)
 
 

@@ -1,4 +1,4 @@
-"""The first day on AWS: what docs/deploying.md says is so, and CDK acts where the other commands do."""
+"""The first day on AWS: what docs/operate/deploying.md says is so, and CDK acts where the other commands do."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from local.rehearsed_app import as_the_emulator_takes_it
 from oms.commands import rights
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "deploying.md").read_text()
+PAGE = (ROOT / "docs" / "operate" / "deploying.md").read_text()
 
 
 def test_the_policy_of_the_page_is_the_one_that_is_checked() -> None:
@@ -29,7 +29,7 @@ def test_the_policy_of_the_page_is_the_one_that_is_checked() -> None:
 def test_each_target_of_make_that_docs_name_is_there() -> None:
     targets = set(re.findall(r"^([a-z-]+(?: [a-z-]+)*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     there = {name for line in targets for name in line.split()}
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
 
     named = {
         name for page in pages for name in re.findall(r"(?:`|^)make (?:-s )?([a-z][a-z-]*)", page.read_text(), re.M)

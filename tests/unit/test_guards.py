@@ -1,4 +1,4 @@
-"""The catalogue of guards: each is still in its file, each row has one, and docs/guards.md lists the same."""
+"""The catalogue of guards: each is still in its file, each row has one, and docs/develop/guards.md lists the same."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_each_row_has_a_guard_and_each_guard_is_named_once() -> None:
 
 
 def test_the_page_lists_the_same_guards() -> None:
-    assert (ROOT / "docs/guards.md").read_text() == page(), "make guards writes it"
+    assert (ROOT / "docs/develop/guards.md").read_text() == page(), "make guards writes it"
 
 
 def test_a_guard_is_removed_from_a_copy_and_put_back(tmp_path: Path) -> None:

@@ -133,6 +133,6 @@ def test_grants_name_a_secret_by_its_arn() -> None:
 
 
 def test_the_document_names_each_correction_and_what_is_not_judged() -> None:
-    document = (ROOT / "docs/local-cloud.md").read_text()
+    document = (ROOT / "docs/develop/local-cloud.md").read_text()
 
     assert [name for name in (*CORRECTED, *NOT_JUDGED) if f"`{name}`" not in document] == []

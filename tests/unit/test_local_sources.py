@@ -43,7 +43,7 @@ def test_changed_new_and_removed_files_are_found(tmp_path: Path) -> None:
         "functions/orders/handler.py~",
         "functions/orders/#handler.py#",
         "tests/unit/test_money.py",
-        "docs/events.md",
+        "docs/integrate/events.md",
     ],
 )
 def test_what_no_function_runs_is_no_change(tmp_path: Path, path: str) -> None:

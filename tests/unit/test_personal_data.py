@@ -1,4 +1,4 @@
-"""docs/personal-data.md says of each attribute of each stored item whether it is about a person."""
+"""docs/operate/personal-data.md says of each attribute of each stored item whether it is about a person."""
 
 import importlib
 import re
@@ -9,7 +9,7 @@ from oms.core.dynamodb import EmbeddedItem, StoredItem
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT / "layers/shared/python"
-PAGE = ROOT / "docs/personal-data.md"
+PAGE = ROOT / "docs/operate/personal-data.md"
 
 
 def models() -> Iterator[type[StoredItem] | type[EmbeddedItem]]:

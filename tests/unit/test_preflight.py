@@ -279,7 +279,7 @@ def test_the_rights_of_the_preflight_that_docs_list_are_those_of_its_calls(
     account.answers |= {"sts.GetCallerIdentity": {"Account": "123456789012", "Arn": SESSION}, "iam.GetRole": ROLE}
     look(monkeypatch, capsys, settings=BACKED_UP)
 
-    page = Path("docs/deploying.md").read_text()
+    page = Path("docs/operate/deploying.md").read_text()
     (listed,) = re.findall(r"^<!-- rights of the preflight.*?-->\n```\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     called = {re.sub(r"^sesv2\.", "ses.", name).replace(".", ":") for name, _ in account.calls}
     assert set(listed.split()) == called - {"sts:GetCallerIdentity"}  # which needs no right

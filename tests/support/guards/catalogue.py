@@ -17,7 +17,7 @@ def of_row(row: str) -> tuple[Guard, ...]:
 
 
 def page() -> str:
-    """docs/guards.md."""
+    """docs/develop/guards.md."""
     lines = [
         "# Guards, and the tests that fail without them",
         "",

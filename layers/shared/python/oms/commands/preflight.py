@@ -131,7 +131,7 @@ def check_functions(it: Deployment) -> Iterator[Finding]:
 
 def check_mail(it: Deployment) -> Iterator[Finding]:
     if not it.settings.get("mail_from"):
-        yield Finding("warn", f"Mail: settings.{it.stage}.mail_from is not set, so no mail is sent (docs/mail.md)")
+        yield Finding("warn", f"Mail: settings.{it.stage}.mail_from is not set: no mail is sent (docs/operate/mail.md)")
         return
     if not _has_ses(it.region):
         yield Finding("FAIL", f"Mail: SES is not in {it.region}. Choose another region, or leave mail_from out")
@@ -143,7 +143,7 @@ def check_mail(it: Deployment) -> Iterator[Finding]:
         yield Finding(
             "FAIL" if it.stage == "prod" else "warn",
             "Mail: the account is in SES's sandbox, where mail goes to verified addresses only. Ask for production "
-            "access (docs/mail.md)",
+            "access (docs/operate/mail.md)",
         )
     else:
         yield Finding("ok", f"Mail: SES sends {account['SendQuota']['Max24HourSend']:.0f} mails a day")
@@ -281,10 +281,10 @@ def check_rights(it: Deployment) -> Iterator[Finding]:
     try:
         denied = rights.denied(it.arn, region=it.region, stage=it.stage)
     except rights.UnknownError as error:
-        yield Finding("warn", f"Rights: cannot be looked up: {error}. docs/deploying.md lists what is needed")
+        yield Finding("warn", f"Rights: cannot be looked up: {error}. docs/operate/deploying.md lists what is needed")
         return
     for action, resource in denied:
-        yield Finding("FAIL", f"Rights: {it.arn} may not {action} on {resource} (docs/deploying.md)")
+        yield Finding("FAIL", f"Rights: {it.arn} may not {action} on {resource} (docs/operate/deploying.md)")
     if not denied:
         yield Finding("ok", "Rights: enough by IAM's simulation, which knows no permissions boundary of the CDK roles")
 

@@ -156,7 +156,7 @@ def _run_again(function: str, message: Message) -> str | None:
     try:
         record = json.loads(message["Body"])["record"]
     except (ValueError, LookupError, TypeError):
-        return "only a place in the stream was kept, not the record: see docs/operations.md"
+        return "only a place in the stream was kept, not the record: see docs/operate/operations.md"
     answer = _lambda().invoke(FunctionName=function, Payload=json.dumps({"Records": [record]}).encode())
     if "FunctionError" in answer:
         return f"the function failed: {answer['Payload'].read(500).decode(errors='replace')}"
@@ -205,7 +205,7 @@ def _list(stage: str) -> None:
     print("Messages that failed, by queue:")
     for queue in failure_queues(stage).values():
         print(f"  {queue.name:<16}{queue.kind:<14}{waiting(queue):>6}")
-    print("QUEUE=NAME gives those of one queue another try; docs/operations.md says what each means.")
+    print("QUEUE=NAME gives those of one queue another try; docs/operate/operations.md says what each means.")
 
 
 def _report(outcome: Outcome, *, left: int) -> None:

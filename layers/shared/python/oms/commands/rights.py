@@ -16,7 +16,7 @@ class UnknownError(Exception):
 
 
 def needed(*, account: str, region: str, stage: str) -> list[Right]:
-    """As docs/deploying.md lists them. CloudFormation itself acts by the roles that `make bootstrap` has made."""
+    """As docs/operate/deploying.md lists them. CloudFormation itself acts by the roles of `make bootstrap`."""
 
     def arn(service: str, resource: str) -> str:
         return f"arn:aws:{service}:{region}:{account}:{resource}"

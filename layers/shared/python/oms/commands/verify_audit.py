@@ -39,7 +39,7 @@ def main() -> None:
         f"{verification.objects}, from {verification.first or verification.last} to {verification.last}"
     )
     if found:
-        raise SystemExit(f"{seen}: {found} places are not as they were sealed (docs/audit.md says what each means).")
+        raise SystemExit(f"{seen}: {found} places are not as they were sealed (see docs/operate/audit.md).")
     print(f"{seen}: nothing was changed or removed.")
 
 

@@ -27,7 +27,7 @@ def _columns(text: Any) -> tuple[str, ...]:
     names = tuple(text) if isinstance(text, list | tuple) else tuple(str(text).split(","))
     unknown = [it for it in names if it not in _KNOWN]
     if unknown or len(set(names)) < len(names):
-        raise ValueError("must be names of columns, each once, separated by commas: see docs/exports.md")
+        raise ValueError("must be names of columns, each once, separated by commas: see docs/integrate/exports.md")
     return names
 
 
