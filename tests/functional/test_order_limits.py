@@ -76,9 +76,15 @@ def test_a25_an_unverified_customer_gets_a_share_of_what_is_available(shop: Shop
 
 
 @pytest.mark.parametrize(
-    ("available", "allowed"), [(1, 1), (2, 2), (7, 2), (8, 2), (11, 2), (12, 3), (15, 3), (16, 4), (199, 49)]
+    ("share", "available", "allowed"),
+    [(25, *pair) for pair in [(1, 1), (2, 2), (7, 2), (8, 2), (11, 2), (12, 3), (15, 3), (16, 4), (199, 49)]]
+    # A share that does not divide 100: the stock that so many units need is no whole number.
+    + [(30, *pair) for pair in [(9, 2), (10, 3), (13, 3), (14, 4), (16, 4), (17, 5), (20, 6), (103, 30), (104, 31)]],
 )
-def test_the_allowed_units_are_exact(shop: Shop, available: int, allowed: int) -> None:
+def test_the_allowed_units_are_exact(
+    shop: Shop, limit: Callable[..., None], share: int, available: int, allowed: int
+) -> None:
+    limit(stock_share=share)
     product = shop.product(available)
 
     if allowed < available:
