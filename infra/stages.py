@@ -8,6 +8,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from infra.email_addresses import is_address
+
 # These weaken a protection so that tests can move time, skip a limit or a wait. Only the local cloud may have them.
 LOOSENING = ("clock_offset", "register_limit", "login_limit", "settle_seconds", "webhook_private_targets")
 
@@ -23,23 +25,33 @@ CURRENCIES = {
     4: "CLF UYW",
 }
 DECIMALS = {currency: digits for digits, currencies in CURRENCIES.items() for currency in currencies.split()}
-AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,10})?")
-# The most that an amount may be, in minor units: the API takes no more (`oms.core.money`).
+AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,10})?")
+# The most that an amount and that an order may be, in minor units: the API takes no more (`oms.core.money`).
 MAX_MINOR_UNITS = 10**12
+MAX_TOTAL_MINOR_UNITS = 10**15
+AMOUNTS = {
+    "shipping_max": MAX_MINOR_UNITS,
+    "shipping_flat": MAX_MINOR_UNITS,
+    "order_value_limit": MAX_TOTAL_MINOR_UNITS,
+    "unverified_order_value_limit": MAX_TOTAL_MINOR_UNITS,
+}
 # A bound on shipping that only fits currencies whose unit is worth about a euro; others have none until it is set.
 DEFAULT_SHIPPING_MAX = "1000.00"
 NEAR_EURO = frozenset(["EUR", "USD", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD"])
 # As browsers send it: in lower case, without a path, not even a slash.
 ORIGIN = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?")
 PUBLIC_URL = re.compile(ORIGIN.pattern + r"(/[A-Za-z0-9._~-]+)*")
-_DOMAIN = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+"
-SENDER = re.compile(r"[A-Za-z0-9._+-]{1,64}@" + _DOMAIN.replace("A-Z", ""))
-# In ASCII: SES and SNS take no other, and an account has its address in this form.
-ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@" + _DOMAIN)
 # The least for managers and admins, who sign in with a password alone (NIST SP 800-63B-4).
 STAFF_PASSWORD = 15
 NOT_MAILED = "none"
+_IN_ASCII = "Write an international domain in ASCII, as xn--bcher-kva.example."
+# Of what an address may have, what needs no quoting in the header From, and a domain as SES has it verified.
+_SENDER = re.compile(r"[A-Za-z0-9._+-]+@[^A-Z]+")
 DEVELOPERS_ORIGIN = re.compile(r"http://localhost:[0-9]{1,5}")
+
+
+def _is_sender(address: str) -> bool:
+    return _SENDER.fullmatch(address) is not None and is_address(address)
 
 
 class StageError(Exception):
@@ -195,7 +207,7 @@ class Stage(BaseModel):
         if self.currency not in DECIMALS:
             raise StageError(f"The setting 'currency' is refused: {self.currency!r} is not an ISO 4217 code as EUR.")
         digits = DECIMALS[self.currency]
-        for setting in ("shipping_max", "shipping_flat", "order_value_limit", "unverified_order_value_limit"):
+        for setting, most in AMOUNTS.items():
             amount = getattr(self, setting)
             if amount is None:
                 continue
@@ -205,9 +217,11 @@ class Stage(BaseModel):
                     f"The setting {setting!r} is refused: {amount!r} is not an amount of {self.currency}, "
                     f"which has {digits} decimals."
                 )
-            if minor > MAX_MINOR_UNITS:
-                most = Decimal(MAX_MINOR_UNITS).scaleb(-digits)
-                raise StageError(f"The setting {setting!r} is refused: {amount} is more than {most:f} {self.currency}.")
+            if minor > most:
+                raise StageError(
+                    f"The setting {setting!r} is refused: {amount} is more than "
+                    f"{Decimal(most).scaleb(-digits):f} {self.currency}."
+                )
 
     def _refuse_unknown_time_zone(self) -> None:
         # Of the package whose rules the functions have.
@@ -222,17 +236,18 @@ class Stage(BaseModel):
             local = self.name != "prod" and DEVELOPERS_ORIGIN.fullmatch(self.public_url)
             if not local and not PUBLIC_URL.fullmatch(self.public_url):
                 raise StageError(f"The setting 'public_url' is refused: {self.public_url!r} is not as https://host.")
-        if self.mail_from is not None and not SENDER.fullmatch(self.mail_from):
-            raise StageError(f"The setting 'mail_from' is refused: {self.mail_from!r} is not as shop@example.com.")
+        if self.mail_from is not None and not _is_sender(self.mail_from):
+            raise StageError(
+                f"The setting 'mail_from' is refused: {self.mail_from!r} is not as shop@example.com. {_IN_ASCII}"
+            )
         if self.mail_from and not self.public_url:
             raise StageError("The setting 'mail_from' needs 'public_url': the links in mails begin with it.")
         if self.daily_report_to and not self.mail_from:
             raise StageError("The setting 'daily_report_to' needs 'mail_from': without it no mail is sent.")
         for address in self.daily_report_to:
-            if not ADDRESS.fullmatch(address):
+            if not is_address(address):
                 raise StageError(
-                    f"The setting 'daily_report_to' is refused: {address!r} is not as ada@example.com. "
-                    "Write an international domain in ASCII, as xn--bcher-kva.example."
+                    f"The setting 'daily_report_to' is refused: {address!r} is not as ada@example.com. {_IN_ASCII}"
                 )
 
     def _refuse_unheard_alarms(self) -> None:
@@ -241,9 +256,9 @@ class Stage(BaseModel):
                 "The stage 'prod' needs the setting 'alarm_email': the address that alarms are mailed to, "
                 f"or {NOT_MAILED!r} to have no one mailed."
             )
-        if self.alarm_address and not ADDRESS.fullmatch(self.alarm_address):
+        if self.alarm_address is not None and not is_address(self.alarm_address):
             raise StageError(
-                f"The setting 'alarm_email' is refused: {self.alarm_address!r} is not an e-mail address in ASCII."
+                f"The setting 'alarm_email' is refused: {self.alarm_address!r} is not an e-mail address. {_IN_ASCII}"
             )
 
     def _refuse_local_without_endpoint(self) -> None:

@@ -11,11 +11,15 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_sqs as sqs
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from infra.checks import check
+from infra.email_addresses import is_address
 from infra.functions import order_limits
-from infra.stages import DECIMALS, LOOSENING, NEAR_EURO, Stage, StageError
-from oms.core import settings
+from infra.stages import DECIMALS, LOOSENING, MAX_MINOR_UNITS, MAX_TOTAL_MINOR_UNITS, NEAR_EURO, Stage, StageError
+from oms.core import email_addresses, money, settings
+from tests.support.deployment import deployed_with
 from tests.support.template import EVERY_SETTING, Synthesized
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,12 +79,55 @@ def test_a28_the_synth_ends_with_one_sentence_and_no_template(tmp_path: Path) ->
         ({**MAILING, "daily_report_to": ["ada@bücher.example"]}, "in ASCII, as xn--"),
         ({**MAILING, "mail_from": "shop@bücher.example"}, "mail_from"),
         ({"alarm_email": "ops@bücher.example"}, "alarm_email"),
+        ({**MAILING, "daily_report_to": ["a..b@shop.example"]}, "'a..b@shop.example' is not as ada@example.com"),
+        ({**MAILING, "daily_report_to": [".ada@shop.example"]}, "daily_report_to"),
+        ({**MAILING, "daily_report_to": ["ada.@shop.example"]}, "daily_report_to"),
+        ({**MAILING, "daily_report_to": ["ada@xn--a.example"]}, "daily_report_to"),
+        ({**MAILING, "daily_report_to": [f"ada@{'e' * 64}.example"]}, "daily_report_to"),
+        ({**MAILING, "daily_report_to": [f"ada@{'.'.join(['e' * 60] * 5)}"]}, "daily_report_to"),
+        ({**MAILING, "mail_from": "a..b@shop.example"}, "mail_from"),
+        ({**MAILING, "mail_from": "shop@xn--a.example"}, "mail_from"),
+        ({**MAILING, "mail_from": f"shop@{'e' * 64}.example"}, "mail_from"),
+        ({**MAILING, "mail_from": "o'brien@shop.example"}, "mail_from"),
+        ({**MAILING, "mail_from": "shop@Shop.example"}, "mail_from"),
+        ({"alarm_email": "a..b@shop.example"}, "'alarm_email' is refused: 'a..b@shop.example' is not an e-mail"),
+        ({"alarm_email": ".ops@shop.example"}, "alarm_email"),
+        ({"alarm_email": "ops@xn--a.example"}, "alarm_email"),
+        ({"alarm_email": f"ops@{'e' * 64}.example"}, "alarm_email"),
+        ({"alarm_email": ""}, "alarm_email"),
         ({**MAILING, "daily_report_to": [f"m{it}@shop.example" for it in range(21)]}, "daily_report_to"),
     ],
 )
 def test_mail_that_could_not_be_sent_or_followed_is_refused(settings: dict[str, Any], what: str) -> None:
     with pytest.raises(StageError, match=what):
         Stage.named("prod", settings)
+
+
+def _is_canonical(text: str) -> bool:
+    """Whether the functions take it, and need not change more of it than upper case in its domain."""
+    try:
+        form = email_addresses.canonical(text)
+    except ValueError:
+        return False
+    local, _, domain = text.rpartition("@")
+    return form == f"{local}@{domain.lower()}"
+
+
+_PARTS = st.sampled_from(
+    [*"aZ0.-_+'@ ", "..", "xn--", "xn--bcher-kva", "XN--STRAE-OQA", "a--b", "ü", "\u0131", "e" * 62]
+)
+_SIDES = st.lists(_PARTS, max_size=6).map("".join)
+
+
+@given(_SIDES, _SIDES, st.sampled_from(["", ".example", "."]))
+@example("ada", "xn--bcher-kva", ".example")
+@example("ada", "xn--a", ".example")
+@example("a" * 64, "shop", ".example")
+@example("a" * 65, "shop", ".example")
+def test_an_address_of_the_settings_is_one_that_the_functions_take(local: str, domain: str, end: str) -> None:
+    text = f"{local}@{domain}{end}"
+
+    assert is_address(text) == _is_canonical(text)
 
 
 def test_cfn_lint_checks_a_template_with_every_setting() -> None:
@@ -186,6 +233,9 @@ def test_the_functions_limits_are_the_stages_by_default() -> None:
         ("dev", {"currency": "KWD", "unverified_order_value_limit": "0.0005"}, "'unverified_order_value_limit'"),
         ("dev", {"currency": "KWD", "shipping_flat": "1000000000.001"}, "more than 1000000000.000 KWD"),
         ("dev", {"currency": "JPY", "shipping_max": "1000000000001"}, "more than 1000000000000 JPY"),
+        ("dev", {"currency": "IRR", "shipping_max": "10000000000.01"}, "more than 10000000000.00 IRR"),
+        ("dev", {"currency": "IRR", "order_value_limit": "10000000000000.01"}, "more than 10000000000000.00 IRR"),
+        ("dev", {"currency": "JPY", "unverified_order_value_limit": "1000000000000001"}, "than 1000000000000000 JPY"),
         ("dev", {"log_retention": "FOREVER"}, "'log_retention'"),
         ("local", {"canary_minutes": 10}, "'canary_minutes' is refused in 'local'"),
     ],
@@ -202,6 +252,22 @@ def test_an_amount_has_at_most_the_currencys_decimals(currency: str, amount: str
     stage = Stage.named("dev", {"currency": currency, "shipping_max": amount, "shipping_flat": amount})
 
     assert (stage.shipping_max, stage.shipping_flat) == (amount, amount)
+
+
+@pytest.mark.parametrize("currency", DECIMALS)
+def test_the_value_of_orders_may_be_limited_to_all_that_an_order_may_cost(currency: str) -> None:
+    with deployed_with(CURRENCY=currency):
+        most = money.to_text(money.MAX_TOTAL_MINOR_UNITS)
+    limits = {"order_value_limit": most, "unverified_order_value_limit": most}
+
+    stage = Stage.named("dev", {"currency": currency, **limits})
+
+    read = settings.read({"OMS_CURRENCY": currency, **order_limits(stage)})
+    assert (read.order_limits.value, read.unverified_order_limits.value) == (money.MAX_TOTAL_MINOR_UNITS,) * 2
+
+
+def test_amounts_are_bounded_as_those_of_requests_and_orders() -> None:
+    assert (MAX_MINOR_UNITS, MAX_TOTAL_MINOR_UNITS) == (money.MAX_MINOR_UNITS, money.MAX_TOTAL_MINOR_UNITS)
 
 
 @pytest.mark.parametrize("currency", DECIMALS)
