@@ -116,6 +116,17 @@ def test_a_stale_version_comes_before_a_wrong_state(customer: Person, order: Cal
 # ---- paths and methods ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("behind", ["\n", "\r", "\r\n", "\x00", "\u2028"])
+def test_a_control_character_behind_an_id_makes_it_another_path(
+    customer: Person, order: Callable[..., Answer], behind: str
+) -> None:
+    path = f"{ORDERS}/{order(customer).json['id']}"
+
+    assert call("GET", path, token=customer.token).status == 200
+    assert_problem(call("GET", f"{path}{behind}", token=customer.token), 404, "not-found")
+    assert_problem(call("POST", f"{path}/cancel{behind}", token=customer.token), 404, "not-found")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [

@@ -66,10 +66,13 @@ def _name(route: Route) -> str:
 
 
 def _find(app: APIGatewayHttpResolver, request: RequestAtHand) -> Match:
-    """A fixed path (`/orders/quote`) is never read as an id (`/orders/<id>`), whatever the method."""
+    """A fixed path (`/orders/quote`) is never read as an id (`/orders/<id>`), whatever the method.
+
+    The whole path has to match: the `$` of a route's pattern lets a line end follow.
+    """
     path = APIGatewayProxyEventV2(dict(request.event)).path
     for routes in routes_by_precedence(app):
-        matches = [Match(it, found.groupdict()) for it in routes if (found := it.rule.match(path))]
+        matches = [Match(it, found.groupdict()) for it in routes if (found := it.rule.fullmatch(path))]
         if matches:
             return _of_method(matches, request.method)
     raise NotFoundError("There is nothing at this path.")
