@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from tests.support import contract
+from tests.support import contract, pointers
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,8 @@ def invoke(
     plain = gzip.decompress(seen.content) if seen.headers.get("Content-Encoding") == "gzip" else seen.content
     if documented:
         contract.check(method, path, seen.status, seen.headers, plain.decode())
+    if seen.status == 422 and method != "HEAD" and body is not None:
+        pointers.check(body, json.loads(plain))
     return seen
 
 

@@ -75,20 +75,38 @@ def _check_ids(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> 
 
 def _as_invalid_request(error: RequestValidationError) -> InvalidRequestError:
     found = error.errors()
-    return InvalidRequestError([_located(it["loc"], it["msg"]) for it in found[:MAX_ERRORS]], total=len(found))
+    located = [_located(it["loc"], it["msg"], it["type"]) for it in found[:MAX_ERRORS]]
+    return InvalidRequestError(located, total=len(found))
 
 
-def _located(place: Sequence[str | int], message: str) -> dict[str, str]:
+def _located(place: Sequence[str | int], message: str, kind: str) -> dict[str, str]:
     detail = message.removeprefix("Value error, ")
     source, *path = place
     if source == "body":
-        names = [shortened(str(part), MAX_NAME) for part in path]
+        names = [shortened(str(part), MAX_NAME) for part in _in_body(path, is_missing=kind == "missing")]
         pointer = "".join(
             "/" + quote(name.replace("~", "~0").replace("/", "~1"), safe="~!$&'()*+,;=:@") for name in names
         )
         return {"pointer": f"#{pointer}", "detail": detail}
     parameters = [part for part in path if isinstance(part, str)]
     return {"parameter": parameters[-1] if parameters else str(source), "detail": detail}
+
+
+def _in_body(path: Sequence[str | int], *, is_missing: bool) -> Sequence[str | int]:
+    """As far as a path leads in the body, and to the name that is missing there.
+
+    Pydantic's places have steps of its own: `[key]` for the name of a member, or which choice of a union it tried.
+    """
+    value: Any = at_hand.get().body
+    for steps, part in enumerate(path):
+        if not (part in value if isinstance(value, dict) else _is_index(part, value)):
+            return path[: steps + is_missing]
+        value = value[part]
+    return path
+
+
+def _is_index(part: str | int, value: Any) -> bool:
+    return isinstance(value, list) and isinstance(part, int) and part < len(value)
 
 
 # ---- the function ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,36 @@
+"""Whether the pointers of a refusal (RFC 6901, as URI fragments) lead somewhere in the body that was sent."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from oms.http.serving import MAX_NAME
+
+
+def check(sent: Any, problem: Any) -> None:
+    """Raises AssertionError for a pointer that leads nowhere; what is missing may be the last name of one."""
+    body = json.loads(sent) if isinstance(sent, str) else sent
+    nowhere = [it for it in _pointers(problem) if not leads_somewhere(it, body or {})]
+    assert nowhere == [], f"pointers that lead nowhere in {str(sent)[:2000]}"
+
+
+def leads_somewhere(pointer: str, body: Any) -> bool:
+    place, names = body, [it.replace("~1", "/").replace("~0", "~") for it in unquote(pointer).split("/")[1:]]
+    for number, name in enumerate(names):
+        if isinstance(place, dict) and name in place:
+            place = place[name]
+        elif isinstance(place, list) and name.isdecimal() and int(name) < len(place):
+            place = place[int(name)]
+        else:
+            is_last = number == len(names) - 1
+            return isinstance(place, dict) and (is_last or _is_shortened(name))
+    return True
+
+
+def _is_shortened(name: str) -> bool:
+    return len(name) == MAX_NAME + 1 and name.endswith("…")
+
+
+def _pointers(problem: Any) -> Iterator[str]:
+    return (it["pointer"] for it in problem.get("errors", ()) if "pointer" in it)
