@@ -101,7 +101,9 @@ def complete(operation: Json, route: Route, schemas: Json) -> None:
     if parameters:
         operation["parameters"] = parameters
     if body := operation.get("requestBody"):
-        body["required"] = bool(schemas[_referred(body)].get("required"))
+        # An absent body is read as {}.
+        model = schemas[_referred(body)]
+        body["required"] = bool(model.get("required") or model.get("minProperties"))
     operation["responses"] = _successes(operation, used) | responses.failures(operation, route, used)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from admin import handler as admin_routes
 from auth import handler as auth
@@ -193,6 +194,27 @@ def test_the_protocols_parameters_stand_where_they_count() -> None:
         "rotate_webhook_secret",
         "cancel_export",
     }
+
+
+def test_a_body_is_optional_where_an_empty_one_is_valid() -> None:
+    """An absent body is read as `{}`. Whether `{}` is valid is what the route's own model says."""
+    required = {(path, method): it["requestBody"]["required"] for path, method, it in OPERATIONS if "requestBody" in it}
+    models = {
+        (route.openapi_path, route.method.lower()): route.dependant.body_params[0].field_info.annotation
+        for module in MODULES
+        for route in openapi.documented(module.app)
+        if route.dependant.body_params
+    }
+
+    assert required == {place: not _is_valid(model, {}) for place, model in models.items()}
+
+
+def _is_valid(model: Any, body: dict[str, Any]) -> bool:
+    try:
+        model.model_validate(body)
+    except ValidationError:
+        return False
+    return True
 
 
 def test_the_protocols_headers_stand_where_they_are_given() -> None:
