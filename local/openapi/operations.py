@@ -33,7 +33,7 @@ PARAMETERS: Json = {
         "now, nothing is changed and the answer is 412. Without the header any version is changed.",
         "schema": {
             "type": "string",
-            "pattern": r'^\s*(\*|(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*)\s*$',
+            "pattern": r'^(\s*\*\s*|[\s,]*(W/)?"[^"]*"(\s*,[\s,]*(W/)?"[^"]*")*[\s,]*)$',
             "examples": ['"1"', "*"],
         },
     },

@@ -26,7 +26,8 @@ logger = Logger()
 
 type Role = Literal["public", "customer", "manager", "admin"]
 _TAG = re.compile(r'"[\x21\x23-\x7e]*"')
-_TAGS = re.compile(rf"(W/)?{_TAG.pattern}(\s*,\s*(W/)?{_TAG.pattern})*")
+# A list may have empty elements (RFC 9110, section 5.6.1.2).
+_TAGS = re.compile(rf"[\s,]*(W/)?{_TAG.pattern}(\s*,[\s,]*(W/)?{_TAG.pattern})*[\s,]*")
 # Of a page's items, in bytes of their JSON. Three times that still fits where all of it has to be escaped.
 MAX_PAGE = 1024 * 1024
 # The page that explains each code at an anchor of its name.

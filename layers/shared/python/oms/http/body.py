@@ -41,8 +41,9 @@ def _check_media_type(content_type: str) -> None:
     header["Content-Type"] = content_type
     if content_type.split(";")[0].strip().lower() != "application/json":
         raise UnsupportedMediaTypeError("The body must be application/json.")
-    charset = str(header.get_param("charset", "utf-8")).strip().lower()
-    if charset not in ("utf-8", "utf8", "us-ascii"):
+    # Every one that is named: readers differ in which they take. RFC 2231's forms come as tuples, which are refused.
+    charsets = {str(value).strip().lower() for name, value in header.get_params([]) if name.lower() == "charset"}
+    if not charsets <= {"utf-8", "utf8", "us-ascii"}:
         raise UnsupportedMediaTypeError("The body must be in UTF-8 (RFC 8259): leave charset out, or say utf-8.")
 
 

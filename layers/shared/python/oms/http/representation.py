@@ -23,17 +23,19 @@ def complete(answer: dict[str, Any], request_headers: Mapping[str, str], method:
     """
     headers = answer["headers"]
     is_read = method in ("GET", "HEAD") and answer["statusCode"] == 200
+    text = answer.get("body") or ""
+    is_long = is_read and len(text) >= _WORTH_COMPRESSING
+    if is_long:
+        headers["Vary"] = "Accept-Encoding"
+    # A 304 has the Vary, ETag and Cache-Control of the 200 (section 15.4.5).
     if is_read and _is_document(headers) and _names(request_headers.get("if-none-match", ""), headers["ETag"]):
         return {**answer, "statusCode": 304, "headers": _without(headers, "Content-Type"), "body": ""}
-    text = answer.get("body") or ""
     if not text or answer["statusCode"] in (204, 304):
         return {**answer, "headers": _without(headers, "Content-Type"), "body": ""}
-    if is_read and len(text) >= _WORTH_COMPRESSING:
-        headers["Vary"] = "Accept-Encoding"
-        if accepts_gzip(request_headers.get("accept-encoding", "")):
-            headers["Content-Encoding"] = "gzip"
-            pack = _packed_document if _is_document(headers) else _packed
-            return {**answer, "body": pack(text), "isBase64Encoded": True}
+    if is_long and accepts_gzip(request_headers.get("accept-encoding", "")):
+        headers["Content-Encoding"] = "gzip"
+        pack = _packed_document if _is_document(headers) else _packed
+        return {**answer, "body": pack(text), "isBase64Encoded": True}
     return answer
 
 
