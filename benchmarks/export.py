@@ -44,7 +44,7 @@ def worker(arguments: argparse.Namespace) -> None:
         reading.READ_AHEAD = arguments.ahead
     idle = _most_memory()
     end = time.monotonic() + arguments.milliseconds / 1000
-    context = SimpleNamespace(
+    context: Any = SimpleNamespace(
         function_name="bench",
         memory_limit_in_mb=1769,
         invoked_function_arn="arn",

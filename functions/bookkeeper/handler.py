@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from oms.events import streams
+from oms.events.consumers import observed
 from oms.events.streams import Change
 from oms.inventory.models import StockItem
 from oms.reports import stock_sums
@@ -16,7 +17,6 @@ from oms.stock_ledger import ledger
 from oms.stock_ledger.models import LedgerItem
 
 logger = Logger()
-tracer = Tracer()
 metrics = Metrics()
 
 
@@ -38,8 +38,7 @@ def understand(change: Change) -> Changed | None:
     return Changed(entry, stock_sums.contribution(StockItem.from_raw_data(change.new)))
 
 
-@tracer.capture_lambda_handler
-@metrics.log_metrics(capture_cold_start_metric=True)
+@observed
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     metrics.add_metric("StreamRecords", MetricUnit.Count, len(event["Records"]))
     understood = list(streams.understood(event["Records"], understand))

@@ -3,14 +3,14 @@
 from collections import Counter
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from oms.events.consumers import observed
 from oms.publishing import bus, registry
 
 logger = Logger()
-tracer = Tracer()
 metrics = Metrics()
 
 # For the dashboard. A batch that comes again counts again.
@@ -23,8 +23,7 @@ COUNTED = {
 }
 
 
-@tracer.capture_lambda_handler
-@metrics.log_metrics(capture_cold_start_metric=True)
+@observed
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
     records = event["Records"]
     told = registry.told_by(records)

@@ -3,21 +3,20 @@
 from datetime import timedelta
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from oms.audit import sealing
 from oms.audit.tampering import Entry, Tampering, understand
 from oms.events import streams
+from oms.events.consumers import observed
 
 logger = Logger()
-tracer = Tracer()
 metrics = Metrics()
 
 
-@tracer.capture_lambda_handler
-@metrics.log_metrics(capture_cold_start_metric=True)
+@observed
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     """`{"Records": […]}` from the stream; `{"hours": n}` each hour: what was left out of the last n, and a witness."""
     if "Records" in event:

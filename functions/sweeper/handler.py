@@ -4,21 +4,20 @@ overdue of deliveries and replays.
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from oms.core import queues
 from oms.core.settings import settings
+from oms.events.consumers import observed
 from oms.webhooks import overdue
 
 logger = Logger()
-tracer = Tracer()
 metrics = Metrics()
 
 
-@tracer.capture_lambda_handler
-@metrics.log_metrics(capture_cold_start_metric=True)
+@observed
 def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> None:
     for shard in range(settings().order_shards):
         queues.send(settings().expiry_queue_url, {"shard": shard})

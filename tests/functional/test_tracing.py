@@ -53,4 +53,5 @@ def test_a29_what_ses_says_of_an_address_is_in_no_trace() -> None:
     lines: list[Any] = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
     traced = [line for line in lines if "trace_id" in line]
     assert "## lambda_handler" in [it["name"] for it in traced], "it is traced, as far as that goes"
+    assert "a mail was not sent" in ran.stdout, "it is logged, also by a function without a logger of its own"
     assert "ada@example.com" not in ran.stdout

@@ -64,4 +64,4 @@ def test_the_exporter_has_a_core_of_its_own_and_stops_long_before_its_end(prod: 
     function = prod.one("AWS::Lambda::Function", "FunctionsExporter")
 
     assert function["MemorySize"] >= 1769
-    assert function["Timeout"] * 1000 >= 8 * exporter._RESERVE_MS
+    assert function["Timeout"] >= 8 * exporter.RESERVE_SECONDS

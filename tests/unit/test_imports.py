@@ -35,7 +35,7 @@ LAYERS = (
 # They know each other by their models alone, and by pure tables.
 DOMAINS = ("feed", "inventory", "identity", "orders", "webhooks")
 
-# Of these `oms.http` alone may know.
+# Of these only `oms.http` may know, and `oms.events.consumers`.
 EVENT_AND_RESPONSE = (
     "aws_lambda_powertools.event_handler",
     "aws_lambda_powertools.utilities.batch",
@@ -136,7 +136,8 @@ def _of_layers(module: str, names: set[str]) -> list[str]:
         strange = [it for it in ours - PURE if _package(it) in DOMAINS and _package(it) != package]
         found += [f"{package} imports {it}" for it in strange if not it.endswith(".models")]
     if package != "http":
-        found += [f"imports {it}" for it in names if it.startswith((*EVENT_AND_RESPONSE, "oms.http"))]
+        mine = (*EVENT_AND_RESPONSE, "oms.http") if module != "oms.events.consumers" else ("oms.http",)
+        found += [f"imports {it}" for it in names if it.startswith(mine)]
     return found
 
 

@@ -302,7 +302,7 @@ GUARDS = (
     Guard(
         "A29",
         "the log of a mail that was not sent has no text of the error",
-        "functions/notifier/handler.py",
+        f"{LIBRARY}/events/consumers.py",
         "cause=type(error).__name__, code=code",
         "cause=str(error), code=code",
         "tests/functional/test_tracing.py::test_a29_what_ses_says_of_an_address_is_in_no_trace",

@@ -77,8 +77,8 @@ GUARDS = (
     Guard(
         "F16",
         "a message of the feeder that is no event comes back alone",
-        "functions/feeder/handler.py",
-        '            failed.append({"itemIdentifier": record["messageId"]})\n',
+        f"{LIBRARY}/events/consumers.py",
+        "            failed.append(message.id)\n",
         "            raise\n",
         "tests/functional/test_feed.py::test_f16_what_is_no_event_comes_back_alone",
     ),
