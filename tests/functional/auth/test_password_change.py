@@ -13,7 +13,7 @@ from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
 from tests.support.audit_addresses import hidden
 from tests.support.aws_calls import answer_lost, intercepted, overtaken
 from tests.support.gateway import assert_problem, call, places
-from tests.support.invocation import Answer
+from tests.support.invocation import Answer, Person
 
 NEW = "a quite different one"
 
@@ -214,6 +214,36 @@ def test_a_change_that_a_new_name_overtook_is_made_unless_it_was_meant_for_the_v
 
     assert (changed.status, changed.headers["ETag"]) == (204, '"4"')
     assert log_in(password=NEW).status == 200
+
+
+def test_a10_a_promotion_during_a_change_leaves_no_short_password(
+    account: Callable[..., User], person: Callable[..., Person]
+) -> None:
+    grace, boss = account("grace@example.com", password_min_length=15), person("admin")
+    own = log_in("grace@example.com").json
+    path = f"/api/v1/admin/users/{grace.id}/role"
+
+    def promote() -> None:
+        assert call("PATCH", path, {"role": "manager"}, token=boss.token).status == 200
+
+    with overtaken("TransactWriteItems", promote):
+        answer = change(own["access_token"], new="kx7#Qm2v")
+
+    assert places(answer) == {"#/new_password"}
+    assert "15 to 128" in answer.json["errors"][0]["detail"]
+    assert is_alive(own)
+    assert log_in("grace@example.com", PASSWORD).status == 200
+
+
+def test_a_new_name_during_a_change_is_compared_too(own: dict[str, Any]) -> None:
+    def rename() -> None:
+        assert call("PATCH", "/api/v1/auth/me", {"last_name": "Zyrblinkov"}, token=own["access_token"]).status == 200
+
+    with overtaken("TransactWriteItems", rename):
+        answer = change(own["access_token"], new="zyrblinkov")
+
+    assert places(answer) == {"#/new_password"}
+    assert log_in(password=PASSWORD).status == 200
 
 
 def test_success_is_audited_and_counted_as_a_version(ada: User, own: dict[str, Any]) -> None:

@@ -303,6 +303,57 @@ def test_an_account_disabled_meanwhile_keeps_its_password(ada: User, mail: Mail,
     assert now(ada).password_hash == ada.password_hash
 
 
+@pytest.fixture
+def long_password(account: Callable[..., User]) -> User:
+    """An account whose password is known to be long enough for a manager, so that a promotion ends nothing."""
+    return account("grace@example.com", password_min_length=15)
+
+
+def mint_for(user: User) -> str:
+    stored, token = mailed_tokens.mint(user, "reset")
+    put_item(stored)
+    return str(token)
+
+
+def test_a10_a_promotion_during_a_reset_leaves_no_short_password(
+    long_password: User, person: Callable[..., Person]
+) -> None:
+    token, boss = mint_for(long_password), person("admin")
+    path = f"/api/v1/admin/users/{long_password.id}/role"
+
+    def promote() -> None:
+        assert call("PATCH", path, {"role": "manager"}, token=boss.token).status == 200
+
+    with overtaken("TransactWriteItems", promote):
+        answer = reset(token, "kx7#Qm2v")
+
+    assert places(answer) == {"#/new_password"}
+    assert "15 to 128" in answer.json["errors"][0]["detail"]
+    stored = now(long_password)
+    assert (stored.role, stored.password_hash) == ("manager", long_password.password_hash)
+    assert reset(token, "kx7#Qm2v-kx7#Qm").status == 204, "the token stays good"
+    assert now(long_password).password_min_length == 15
+
+
+def test_a_new_name_during_a_reset_is_compared_too(long_password: User, mail: Mail) -> None:
+    tokens = log_in("grace@example.com").json
+    token = mint_for(long_password)
+
+    def rename(name: str) -> None:
+        changed = call("PATCH", "/api/v1/auth/me", {"last_name": name}, token=tokens["access_token"])
+        assert changed.status == 200
+
+    with overtaken("TransactWriteItems", lambda: rename("Zyrblinkov")):
+        assert places(reset(token, "zyrblinkov")) == {"#/new_password"}
+    with overtaken("TransactWriteItems", lambda: rename("Hopper")):
+        assert reset(token, "kx7#Qm2v").status == 204
+
+    stored = now(long_password)
+    assert (stored.version, stored.email_verified, stored.last_name) == (4, True, "Hopper")
+    entries = [it for it in audit_entries() if it.action == "password.reset"]
+    assert len(entries) == 1
+
+
 def test_a_lock_without_an_account_is_nobodys_to_lift(ada: User, mail: Mail) -> None:
     log_in("bob@example.com", "wrong")
 

@@ -161,6 +161,14 @@ GUARDS = (
         "tests/unit/identity/test_password_rules.py::test_a10_what_others_know_of_the_owner_and_the_shop_is_refused",
     ),
     Guard(
+        "A10",
+        "a promotion meanwhile has the password checked again",
+        f"{LIBRARY}/identity/password_storage.py",
+        "        _require(stored, password, pointer)\n",
+        "",
+        "tests/functional/auth/test_recovery.py::test_a10_a_promotion_during_a_reset_leaves_no_short_password",
+    ),
+    Guard(
         "A11",
         "an attempt is counted on what it has read",
         f"{LIBRARY}/identity/attempts.py",
@@ -187,8 +195,8 @@ GUARDS = (
     Guard(
         "A12",
         "a reset lifts the lock of the account",
-        f"{LIBRARY}/identity/recovery.py",
-        "            writes.delete(counter)\n",
+        f"{LIBRARY}/identity/password_storage.py",
+        "            writes.delete(Counter(*counter_key(passwords.email_digest(user.email_folded))))\n",
         "",
         "tests/functional/auth/test_recovery.py::test_a12_a_reset_lifts_the_lock_of_the_account_and_of_a_known_device",
     ),

@@ -7,21 +7,21 @@ change, and a stolen session tries five passwords and ends.
 from collections.abc import Callable
 from typing import Any
 
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
 
 from oms.audit import audit_log
-from oms.audit.models import AuditEntry
 from oms.core import clock
-from oms.core.dynamodb import ConditionFailedError, TryAgainError, failed, retrying, transaction, update_item
+from oms.core.dynamodb import ConditionFailedError, retrying, transaction, update_item
 from oms.core.errors import InvalidCredentialsError, UnauthenticatedError
 from oms.core.rate_limits import Report, Window
 from oms.core.settings import settings
 from oms.identity import devices, password_rules, passwords
 from oms.identity.access import CurrentUser
 from oms.identity.limits import take_slot
-from oms.identity.models import Counter, Session, User, counter_key, session_key, user_key
+from oms.identity.models import Session, User, session_key
 from oms.identity.password_rules import Owner
+from oms.identity.password_storage import store_password
 from oms.identity.passwords import PasswordHash
 from oms.identity.schemas import ChangePasswordRequest
 
@@ -47,31 +47,39 @@ def change_password(
     present = PasswordHash(stored_hash, who.user.pepper_version or "") if stored_hash else None
     if not passwords.matches(request.current_password, present):
         raise _failure(who, session, address)
-    new = passwords.make_hash(request.new_password)
-    entry = audit_log.entry(
-        "password.changed",
-        actor_id=who.id,
-        actor_role=who.role,
-        address=address,
-        target=f"user#{who.id}",
-        details={"this_session": "ended"} if request.end_this_session else None,
+
+    def add_writes(writes: TransactWrite, seen: User) -> None:
+        entry = audit_log.entry(
+            "password.changed",
+            actor_id=seen.id,
+            actor_role=seen.role,
+            address=address,
+            target=f"user#{seen.id}",
+            details={"this_session": "ended"} if request.end_this_session else None,
+        )
+        writes.save(entry)
+        _go_on(writes, seen, session, ended_at=entry.at if request.end_this_session else None)
+
+    return store_password(
+        who.user,
+        request.new_password,
+        pointer="#/new_password",
+        add_writes=add_writes,
+        refusal=UnauthenticatedError,
+        check=check,
     )
-    seen = who.user
 
-    def write() -> int:
-        nonlocal seen
-        check(seen)
-        stored = _store(seen, session, new, entry, ends=request.end_this_session)
-        if stored is None:
-            return seen.version + 1
-        if stored.password_hash == new.text:
-            return stored.version  # made by an earlier attempt whose answer was lost: no two hashes are the same
-        if (stored.auth_epoch, stored.password_hash) != (seen.auth_epoch, seen.password_hash):
-            raise UnauthenticatedError  # it is no longer what the attempt was made on
-        seen = stored
-        raise TryAgainError
 
-    return retrying(write)
+def _go_on(writes: TransactWrite, user: User, session: Session, *, ended_at: str | None) -> None:
+    """Takes session and device over to the user's next epochs, or ends the session; if it has not ended meanwhile."""
+    going_on: list[Action] = [Session.epoch.set(user.auth_epoch + 1), Session.failures.set(0)]
+    writes.update(
+        Session(session.pk, session.sk),
+        [Session.revoked_at.set(ended_at)] if ended_at else going_on,
+        Session.pk.exists() & Session.revoked_at.does_not_exist(),
+    )
+    if session.device:
+        writes.save(devices.device_of(user, session.device, epoch=user.devices_epoch + 1))
 
 
 def _count(who: CurrentUser, address: str, report: Report) -> Session:
@@ -119,41 +127,3 @@ def _failure(who: CurrentUser, session: Session, address: str) -> InvalidCredent
 
     retrying(write)
     return InvalidCredentialsError(_ENDED)
-
-
-def _store(user: User, session: Session, new: PasswordHash, entry: AuditEntry, *, ends: bool) -> User | None:
-    """All of it, if the user is as seen. If not, the user as stored. Raises UnauthenticatedError without a session."""
-    epoch, devices_epoch = user.auth_epoch + 1, user.devices_epoch + 1
-    going_on: list[Action] = [Session.epoch.set(epoch), Session.failures.set(0)]
-    try:
-        with transaction() as writes:
-            # The failures were about the old password.
-            writes.delete(Counter(*counter_key(passwords.email_digest(user.email_folded))))
-            writes.save(entry)
-            writes.update(
-                User(*user_key(user.id)),
-                [
-                    *passwords.setting(new),
-                    User.auth_epoch.set(epoch),
-                    User.devices_epoch.set(devices_epoch),
-                    User.version.set(user.version + 1),
-                ],
-                User.version == user.version,
-                return_values="ALL_OLD",
-            )
-            writes.update(
-                Session(session.pk, session.sk),
-                [Session.revoked_at.set(entry.at)] if ends else going_on,
-                Session.pk.exists() & Session.revoked_at.does_not_exist(),
-            )
-            if session.device:
-                writes.save(devices.device_of(user, session.device, epoch=devices_epoch))
-    except TransactWriteError as error:
-        # PynamoDB puts the updates last.
-        *_, of_user, of_session = error.cancellation_reasons or [None] * 2
-        if failed(of_user) and of_user.raw_item:
-            return User.from_raw_data(of_user.raw_item)
-        if failed(of_user) or failed(of_session):
-            raise UnauthenticatedError from error
-        raise
-    return None

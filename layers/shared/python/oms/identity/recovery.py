@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pynamodb.exceptions import TransactWriteError
+from pynamodb.transactions import TransactWrite
 
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
@@ -12,20 +13,11 @@ from oms.core import clock, email_addresses
 from oms.core.dynamodb import failed, put_item, retrying, transaction
 from oms.core.errors import TooManyRequestsError
 from oms.core.rate_limits import Window
-from oms.identity import devices, mailed_tokens, password_rules, passwords
+from oms.identity import devices, mailed_tokens
 from oms.identity.limits import take_slot
-from oms.identity.models import (
-    Counter,
-    MailedToken,
-    MailRequest,
-    User,
-    counter_key,
-    mail_request_key,
-    user_key,
-)
-from oms.identity.opaque_tokens import DeviceToken, hashed
-from oms.identity.password_rules import Owner
-from oms.identity.passwords import PasswordHash
+from oms.identity.models import MailedToken, MailRequest, User, mail_request_key, user_key
+from oms.identity.opaque_tokens import hashed
+from oms.identity.password_storage import store_password
 from oms.identity.schemas import ResetPasswordRequest
 
 REQUEST_SECONDS = 24 * 3600
@@ -77,50 +69,27 @@ def reset_password(request: ResetPasswordRequest, *, address: str) -> Reset:
     user, token = mailed_tokens.read(request.token, "reset")
     if token.epoch != user.auth_epoch or user.status != "active":
         raise mailed_tokens.refusal()
-    password_rules.require(Owner.of(user), request.new_password, pointer="#/new_password")
-    new = passwords.make_hash(request.new_password)
-    entry = audit_log.entry(
-        "password.reset", actor_id=user.id, actor_role=user.role, address=address, target=f"user#{user.id}"
-    )
     device_token = devices.new_token(user) if request.remember_device else None
-    retrying(lambda: _store_reset(user, token, new, entry, device_token))
-    return Reset(user.id, str(device_token) if device_token else None)
 
-
-def _store_reset(
-    user: User, token: MailedToken, new: PasswordHash, entry: AuditEntry, device_token: DeviceToken | None
-) -> None:
-    counter = Counter(*counter_key(passwords.email_digest(user.email_folded)))
-    devices_epoch = user.devices_epoch + 1
-    try:
-        with transaction() as writes:
-            writes.delete(token, MailedToken.pk.exists())
-            writes.delete(counter)
-            writes.save(entry)
-            writes.update(
-                User(*user_key(user.id)),
-                [
-                    *passwords.setting(new),
-                    User.auth_epoch.set(user.auth_epoch + 1),
-                    User.devices_epoch.set(devices_epoch),
-                    User.version.set(User.version + 1),
-                    User.email_verified.set(True),
-                ],
-                # The epoch of the devices moves only together with that of the sessions.
-                (User.auth_epoch == user.auth_epoch) & (User.status == "active"),
-                return_values="ALL_OLD",
+    def add_writes(writes: TransactWrite, seen: User) -> None:
+        writes.delete(token, MailedToken.pk.exists())
+        writes.save(
+            audit_log.entry(
+                "password.reset", actor_id=seen.id, actor_role=seen.role, address=address, target=f"user#{seen.id}"
             )
-            if device_token:
-                writes.save(devices.device_of(user, hashed(device_token.secret), epoch=devices_epoch))
-    except TransactWriteError as error:
-        # PynamoDB puts deletions first and updates last.
-        reasons = error.cancellation_reasons or [None]
-        stored = reasons[-1] if failed(reasons[-1]) else None
-        if stored and stored.raw_item and User.from_raw_data(stored.raw_item).password_hash == new.text:
-            return  # made by an earlier attempt whose answer was lost: no two hashes are the same
-        if stored or failed(reasons[0]):
-            raise mailed_tokens.refusal() from error
-        raise
+        )
+        if device_token:
+            writes.save(devices.device_of(seen, hashed(device_token.secret), epoch=seen.devices_epoch + 1))
+
+    store_password(
+        user,
+        request.new_password,
+        pointer="#/new_password",
+        add_writes=add_writes,
+        refusal=mailed_tokens.refusal,
+        sets=(User.email_verified.set(True),),
+    )
+    return Reset(user.id, str(device_token) if device_token else None)
 
 
 def verify_email(text: str, *, address: str) -> str:

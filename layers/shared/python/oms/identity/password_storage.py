@@ -1,0 +1,96 @@
+"""Stores a new password, only for the user as they were when the password was checked against the rules."""
+
+from collections.abc import Callable
+
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from oms.core.dynamodb import TryAgainError, failed, retrying, transaction
+from oms.identity import password_rules, passwords
+from oms.identity.models import Counter, User, counter_key, user_key
+from oms.identity.password_rules import Owner
+from oms.identity.passwords import PasswordHash
+
+type AddWrites = Callable[[TransactWrite, User], None]
+"""Adds the writes that belong to the new password: the audit entry, and what else changes in the same transaction."""
+
+
+def store_password(
+    user: User,
+    password: str,
+    *,
+    pointer: str,
+    add_writes: AddWrites,
+    refusal: Callable[[], Exception],
+    check: Callable[[User], None] = lambda _: None,
+    sets: tuple[Action, ...] = (),
+) -> int:
+    """Sets the password, ends all sessions and known devices, and forgets the failed logins; the user's new version.
+
+    The write is conditional on the version, which moves with everything that the rules depend on: role, names and
+    address. If it has moved, the password is checked against the user as stored, and written on that version. `sets`
+    are further changes of the user. `check` refuses a version that is not the one meant.
+
+    Raises InvalidRequestError, with `pointer`, for a password that this user may not have; what `check` raises;
+    `refusal()` where the account was disabled or its password set meanwhile, or a condition of `add_writes` does not
+    hold; UnavailableError.
+    """
+    _require(user, password, pointer)
+    new, seen = passwords.make_hash(password), user
+
+    def write() -> int:
+        nonlocal seen
+        check(seen)
+        stored = _store(seen, new, add_writes, sets, refusal)
+        if stored is None:
+            return seen.version + 1
+        if stored.password_hash == new.text:
+            return stored.version  # made by an earlier attempt whose answer was lost: no two hashes are the same
+        if stored.auth_epoch != seen.auth_epoch or stored.status != "active":
+            raise refusal()
+        _require(stored, password, pointer)
+        seen = stored
+        raise TryAgainError
+
+    return retrying(write)
+
+
+def _require(user: User, password: str, pointer: str) -> None:
+    password_rules.require(Owner.of(user), password, pointer=pointer)
+
+
+def _store(
+    user: User,
+    new: PasswordHash,
+    add_writes: AddWrites,
+    sets: tuple[Action, ...],
+    refusal: Callable[[], Exception],
+) -> User | None:
+    """All of it, if the user is as seen. If not, the user as stored. Raises `refusal()` for another condition."""
+    try:
+        with transaction() as writes:
+            # The failures were about the old password.
+            writes.delete(Counter(*counter_key(passwords.email_digest(user.email_folded))))
+            add_writes(writes, user)
+            writes.update(
+                User(*user_key(user.id)),
+                [
+                    *passwords.setting(new),
+                    User.auth_epoch.set(user.auth_epoch + 1),
+                    User.devices_epoch.set(user.devices_epoch + 1),
+                    User.version.set(user.version + 1),
+                    *sets,
+                ],
+                User.version == user.version,
+                return_values="ALL_OLD",
+            )
+    except TransactWriteError as error:
+        # PynamoDB puts the updates last, and the user's is the last of them.
+        *_, of_user = reasons = error.cancellation_reasons or [None]
+        if failed(of_user) and of_user.raw_item:
+            return User.from_raw_data(of_user.raw_item)
+        if any(failed(reason) for reason in reasons):
+            raise refusal() from error
+        raise
+    return None
