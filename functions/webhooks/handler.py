@@ -125,7 +125,7 @@ def test_webhook(webhook_id: str, request: EmptyRequest) -> Response[DeliveryRes
 def list_deliveries(webhook_id: str, query: Annotated[PageQuery, Query()]) -> Response[DeliveryPage]:
     """List a webhook's deliveries.
 
-    Newest first, with all attempts.
+    Newest first, with all attempts. What the receiver answered is for admins.
     """
     page = delivery_admin.list_deliveries(
         webhook_id, limit=query.limit, after=api.list_position(query.cursor), wanted=_may_see
@@ -208,7 +208,7 @@ def _may_see(event_type: str) -> bool:
 
 
 def _delivery(delivery: Delivery) -> DeliveryResponse:
-    return DeliveryResponse.of(delivery, in_progress=deliveries.is_in_progress(delivery))
+    return DeliveryResponse.of(delivery, in_progress=deliveries.is_in_progress(delivery), reader=current_user().role)
 
 
 def _event(row: Row) -> EventResponse:
@@ -221,7 +221,7 @@ def _shown(subscriptions: Sequence[Subscription]) -> list[WebhookResponse]:
     admins = {user.id} if user.role == "admin" else set()
     if others := {str(it.created_by) for it in subscriptions} - {user.id}:
         admins |= active_admins(others)
-    return [WebhookResponse.of(it, admins=admins, for_admin=user.role == "admin") for it in subscriptions]
+    return [WebhookResponse.of(it, admins=admins, reader=user.role) for it in subscriptions]
 
 
 lambda_handler = serve(app)

@@ -251,6 +251,20 @@ def test_the_owner_of_a_disabled_webhook_is_told(person: Callable[..., Person], 
     assert "sealed" not in str(ses.sent)
 
 
+@pytest.mark.parametrize("url", ["https://erp.example/hooks/T0-secret", "https://erp.example/?key=T0-secret"])
+def test_a20_who_is_a_manager_by_now_is_mailed_no_path_of_a_url(
+    person: Callable[..., Person], ses: Ses, url: str
+) -> None:
+    demoted, owner = person("manager"), person("admin")
+
+    assert notify(disabled_webhook(demoted, url=url), disabled_webhook(owner, url=url)) == []
+
+    redacted, whole = (json.dumps(it, ensure_ascii=False) for it in ses.sent)
+    assert redacted.count("https://erp.example/redacted") == 2, "in text and in HTML"
+    assert "secret" not in redacted
+    assert whole.count("T0-secret") == 2
+
+
 def test_a27_who_may_not_see_webhooks_any_more_is_told_of_none(person: Callable[..., Person], ses: Ses) -> None:
     dismissed, demoted = person("admin", status="disabled"), person("customer")
 

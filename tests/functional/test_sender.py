@@ -386,9 +386,10 @@ def test_f18_an_attempt_that_was_cut_off_reads_interrupted_once_its_claim_is_ove
 
 
 def shown(subscription: Subscription) -> Any:
-    """The only delivery of a webhook, as routes show it."""
+    """The only delivery of a webhook, as routes show it to admins."""
     delivery = delivery_of(subscription)
-    return DeliveryResponse.of(delivery, in_progress=deliveries.is_in_progress(delivery)).model_dump()
+    in_progress = deliveries.is_in_progress(delivery)
+    return DeliveryResponse.of(delivery, in_progress=in_progress, reader="admin").model_dump()
 
 
 def test_f18_an_attempt_that_was_cut_off_counts_and_the_next_follows_after_its_claim(world: World) -> None:

@@ -42,7 +42,7 @@ def audited(action: str) -> list[tuple[Any, ...]]:
 # ---- deliveries -----------------------------------------------------------------------------------------------------
 
 
-def test_a_delivery_is_shown_with_its_attempts_and_what_comes_next(manager: Person) -> None:
+def test_a_delivery_is_shown_with_its_attempts_and_what_comes_next(admin: Person) -> None:
     subscription, due = subscribe(), clock.now() + timedelta(seconds=5)
     attempts = [
         Attempt(at="2026-01-31T09:30:00.000Z", status_code=503, duration_ms=31, answer="busy"),
@@ -52,7 +52,7 @@ def test_a_delivery_is_shown_with_its_attempts_and_what_comes_next(manager: Pers
     due_at = int(due.timestamp() * 1000)
     delivery = a_delivery(subscription, status="pending", attempts=attempts, made=3, due_at=due_at)
 
-    answer = listed(manager, subscription)
+    answer = listed(admin, subscription)
 
     assert answer.json == {
         "items": [
@@ -93,6 +93,28 @@ def test_a_delivery_is_shown_with_its_attempts_and_what_comes_next(manager: Pers
         ],
         "next_cursor": None,
     }
+
+
+@pytest.mark.parametrize(
+    "said", ["Cannot POST /hooks/T0-secret", "/hooks/T0%2Dsecret", "/hooks/T0&#45;secret", "POST /hooks/T0-sec"]
+)
+def test_a20_managers_do_not_read_what_a_receiver_answered(manager: Person, admin: Person, said: str) -> None:
+    """It repeats the path in whatever form, and maybe a part of it."""
+    subscription = subscribe(url="https://hooks.example/hooks/T0-secret")
+    attempts = [Attempt(at="2026-01-31T09:30:00.000Z", status_code=404, duration_ms=31, answer=said)]
+    delivery = a_delivery(subscription, status="failed", attempts=attempts)
+
+    shown = {
+        who.id: [
+            listed(who, subscription).json["items"][0]["attempts"],
+            post(who, subscription.id, f"deliveries/{delivery.id}/replay").json["attempts"],
+        ]
+        for who in (manager, admin)
+    }
+
+    read = attempts[0].attribute_values | {"status": "failed", "error": None}
+    assert shown[admin.id] == [[read], [read]]
+    assert shown[manager.id] == [[read | {"answer": None}]] * 2
 
 
 def test_an_attempt_that_is_being_made_reads_in_progress_and_not_interrupted(manager: Person) -> None:

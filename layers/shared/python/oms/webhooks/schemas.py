@@ -25,8 +25,16 @@ from oms.core.schemas import (
 )
 from oms.webhooks.models import INTERRUPTED, Attempt, Delivery, Subscription
 
-# What managers read for the path of a webhook's URL.
+# What all but admins read for the path of a webhook's URL.
 REDACTED_PATH = "/redacted"
+
+
+def _may_read_secrets(role: str) -> bool:
+    """Whether a role may read what a receiver keeps secret: the path and query of a URL, and what it answers, which
+    often repeats them.
+    """
+    return role == "admin"
+
 
 Url = Annotated[
     str,
@@ -146,10 +154,10 @@ class WebhookResponse(Response):
     )
 
     @classmethod
-    def of(cls, subscription: Subscription, *, admins: Collection[str], for_admin: bool) -> Self:
-        """`admins` has the creator if they are an active admin."""
+    def of(cls, subscription: Subscription, *, admins: Collection[str], reader: str) -> Self:
+        """For a reader of that role, of an answer or a mail. `admins` has the creator if they are an active admin."""
         shown = {name: getattr(subscription, name) for name in cls.model_fields if name != "creator_is_admin"}
-        if not for_admin:
+        if not _may_read_secrets(reader):
             shown["url"] = _without_path(subscription.url)
         return cls.model_validate(shown | {"creator_is_admin": subscription.created_by in admins})
 
@@ -201,17 +209,24 @@ class AttemptResponse(Response):
     )
     duration_ms: int | None = Field(description="How many milliseconds it took.", examples=[120])
     error: str | None = Field(description="Why there was no answer.", examples=["timeout"])
-    answer: str | None = Field(description="The beginning of the answer's body.", examples=["ok"])
+    answer: str | None = Field(
+        description="The beginning of the answer's body, for admins. Managers read null: receivers often repeat the "
+        "path of the webhook's URL in it.",
+        examples=["ok"],
+    )
 
     @classmethod
-    def of(cls, attempt: Attempt, *, in_progress: bool) -> Self:
+    def of(cls, attempt: Attempt, *, in_progress: bool, reader: str) -> Self:
+        """For a reader of that role. The answer is left out as a whole for others than admins: what a receiver repeats
+        of its URL may be decoded, escaped or cut off, so that no search finds all of it.
+        """
         return cls(
             at=attempt.at,
             status="in_progress" if in_progress else _status_of(attempt),
             status_code=attempt.status_code,
             duration_ms=attempt.duration_ms,
             error=None if in_progress else attempt.error,
-            answer=attempt.answer,
+            answer=attempt.answer if _may_read_secrets(reader) else None,
         )
 
 
@@ -237,15 +252,15 @@ class DeliveryResponse(Response):
     created_at: Timestamp = Field(description="When it was created.")
 
     @classmethod
-    def of(cls, delivery: Delivery, *, in_progress: bool) -> Self:
-        """`in_progress`: whether its latest attempt is."""
+    def of(cls, delivery: Delivery, *, in_progress: bool, reader: str) -> Self:
+        """For a reader of that role. `in_progress`: whether its latest attempt is."""
         has_next = delivery.due_at is not None and not in_progress
         latest = len(delivery.attempts) - 1
         return cls.model_validate(
             {
                 **{name: getattr(delivery, name) for name in ("id", "event_id", "event_type", "status", "created_at")},
                 "attempts": [
-                    AttemptResponse.of(it, in_progress=in_progress and number == latest)
+                    AttemptResponse.of(it, in_progress=in_progress and number == latest, reader=reader)
                     for number, it in enumerate(delivery.attempts)
                 ],
                 "next_attempt_at": at_second((delivery.due_at or 0) / 1000) if has_next else None,
