@@ -88,9 +88,14 @@ cfn-lint: $(INSTALLED_TESTS) ## Check the templates of dev, prod and every setti
 	@.venv/bin/python .ci/cfn_lint.py
 
 .PHONY: lint
-lint: $(INSTALLED_TESTS) ## Check style and format
+lint: $(INSTALLED_TESTS) ## Check style, format and words
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
+	@.venv/bin/python -m tests.support.words
+
+.PHONY: words
+words: $(INSTALLED_TESTS) ## Count in each folder the words that have a plainer replacement; IN=… lists those of a folder
+	@.venv/bin/python -m tests.support.words $(or $(IN),--count)
 
 .PHONY: lint-api
 lint-api: $(API_TOOLS) ## Check the OpenAPI document by the rules that Redocly and Spectral recommend

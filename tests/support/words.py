@@ -1,0 +1,169 @@
+"""The word lint: finds words that have a plainer replacement, in comments, docstrings, messages and documents.
+
+`python -m tests.support.words` lists the hits in the paths that are `done`, by `words.toml`, and fails if it has any.
+`--count` prints the number of hits in each folder. `PATH…` lists all hits under these paths, done or not.
+"""
+
+import argparse
+import ast
+import io
+import re
+import subprocess
+import sys
+import tokenize
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).parents[2]
+LIST = Path(__file__).with_suffix(".toml")
+PROSE_SUFFIXES = {".md", ".txt", ".html", ".yaml", ".js", ".ts", ".css"}
+SUFFIXES = PROSE_SUFFIXES | {".py", ".json"}
+PROSE_FILES = {"Makefile", "pyproject.toml", ".ci/run"}
+# Replaces code, character by character, so that lines stay where they are. No pattern matches it.
+GAP = "\N{MIDDLE DOT}"
+FENCE_OR_MARKUP = re.compile(r"^```.*?^```|\{\{.*?\}\}|\{%.*?%\}|</?\w[^>]*>", re.MULTILINE | re.DOTALL)
+# Code in backticks, names of files, targets of links.
+CODE = re.compile(r"`[^`\n]+`|(?<=\]\()[^)\s]+|[\w./-]+\.(?:md|py|json|html|txt|toml|yaml)\b|https?://\S+")
+JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+type Text = tuple[int, str]
+"""The number of its first line, from 1, and the text."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """`words`: (pattern, replacement). `allowed`: (files with wildcards, phrase). `done`: paths without hits."""
+
+    words: list[tuple[re.Pattern[str], str]]
+    allowed: list[tuple[str, re.Pattern[str]]]
+    done: tuple[str, ...]
+
+
+def read_rules(path: Path = LIST) -> Rules:
+    content = tomllib.loads(path.read_text())
+    return Rules(
+        [(phrase(it["pattern"]), it["use"]) for it in content["word"]],
+        [(it["file"], phrase(re.escape(it["phrase"]))) for it in content["allowed"]],
+        tuple(content["done"]),
+    )
+
+
+def phrase(pattern: str) -> re.Pattern[str]:
+    """The pattern without regard to case, a space of which matches a line break too."""
+    return re.compile(re.sub(r"\\? ", r"\\s+", pattern), re.IGNORECASE)
+
+
+def find_hits(file: str, source: str, rules: Rules) -> list[str]:
+    """A message for each hit, by line."""
+    hits: list[tuple[int, str]] = []
+    for first_line, text in texts_of(file, source):
+        for pattern in (CODE, *(allowed for files, allowed in rules.allowed if fnmatchcase(file, files))):
+            text = pattern.sub(_gap, text)
+        for pattern, use in rules.words:
+            for match in pattern.finditer(text):
+                line = first_line + text.count("\n", 0, match.start(pattern.groups))
+                found = " ".join(match[pattern.groups].split())
+                hits.append((line, f"instead of “{found}” write {use}"))
+    return [f"{file}:{line}: {message}" for line, message in sorted(hits)]
+
+
+def unused_allowances(sources: Iterable[tuple[str, str]], rules: Rules) -> list[str]:
+    texts = [(file, text) for file, source in sources for _, text in texts_of(file, source)]
+    return [
+        f"{LIST.name} allows “{pattern.pattern}” in {files}, where it is not found"
+        for files, pattern in rules.allowed
+        if not any(fnmatchcase(file, files) and pattern.search(text) for file, text in texts)
+    ]
+
+
+def texts_of(file: str, source: str) -> Iterator[Text]:
+    """The texts of a file that people read; none of a file of another kind."""
+    suffix = PurePosixPath(file).suffix
+    if suffix == ".py":
+        yield from _comments(source)
+        yield from _strings(ast.parse(source))
+    elif suffix == ".json":
+        for number, line in enumerate(source.splitlines(), 1):
+            strings = (match[0][1:-1] for match in JSON_STRING.finditer(line))
+            yield from ((number, re.sub(r"\\n", "  ", text)) for text in strings if " " in text)
+    elif suffix in PROSE_SUFFIXES or file in PROSE_FILES:
+        yield 1, FENCE_OR_MARKUP.sub(_gap, source)
+
+
+def _comments(source: str) -> Iterator[Text]:
+    """Comments in consecutive lines are one text."""
+    first_line, lines = 0, list[str]()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            if token.start[0] != first_line + len(lines):
+                yield first_line, "\n".join(lines)
+                first_line, lines = token.start[0], []
+            lines.append(token.string.lstrip("#! "))
+    yield first_line, "\n".join(lines)
+
+
+def _strings(node: ast.AST) -> Iterator[Text]:
+    """Strings of two words or more: others are names. In an f-string a gap replaces each value."""
+    values = []
+    match node:
+        case ast.Constant(value=str(text)):
+            parts = [text]
+        case ast.JoinedStr():
+            values = [it for it in node.values if not isinstance(it, ast.Constant)]
+            parts = [str(it.value) if isinstance(it, ast.Constant) else GAP for it in node.values]
+        case _:
+            parts, values = [], list(ast.iter_child_nodes(node))
+    text = "".join(parts)
+    if isinstance(node, ast.expr) and " " in text.strip():
+        lines = (node.end_lineno or node.lineno) - node.lineno
+        # Line breaks that are written as \n do not begin a line of the file.
+        yield node.lineno, text if text.count("\n") == lines else text.replace("\n", "  ")
+    for value in values:
+        yield from _strings(value)
+
+
+def _gap(match: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", GAP, match[0])
+
+
+def folder_of(file: str) -> str:
+    """The folder that a hit is counted for: a package of `oms`, a function, a tier of the tests, else the folder."""
+    return "/".join(PurePosixPath(file.replace("layers/shared/python/", "")).parent.parts[:2]) or file
+
+
+def files_of_the_repository() -> list[tuple[str, str]]:
+    """Path and content of the files that can have texts."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    names = (name for name in listed if PurePosixPath(name).suffix in SUFFIXES or name in PROSE_FILES)
+    return [(name, (ROOT / name).read_text()) for name in sorted(names) if (ROOT / name).is_file()]
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.support.words")
+    parser.add_argument("--count", action="store_true", help="print the number of hits in each folder")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="list all hits under these paths of the repository")
+    options = parser.parse_args(arguments)
+    rules, files = read_rules(), files_of_the_repository()
+    hits = {file: find_hits(file, source, rules) for file, source in files}
+    if options.count:
+        counts = Counter[str]()
+        for file, found in hits.items():
+            counts[folder_of(file)] += len(found)
+        print("\n".join(f"{count:6}  {folder}" for folder, count in sorted(counts.items())))
+        print(f"{counts.total():6}  in total")
+        return 0
+    listed = [
+        hit for file, found in hits.items() if file.startswith(tuple(options.paths) or rules.done) for hit in found
+    ]
+    faults = [*listed, *unused_allowances(files, rules)]
+    print("\n".join(faults) or "The word lint found nothing.")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
