@@ -159,7 +159,8 @@ def _parameter(parameter: Json, fields: Json, for_managers: bool) -> Json:
     if said or for_managers:
         described["description"] = f"{said} For managers and admins.".strip() if for_managers else said
     if schema.get("type") == "array":
-        described |= {"style": "form", "explode": False}
+        # The server takes commas too, but many clients send nothing else than repeated parameters.
+        described |= {"style": "form", "explode": True}
     if name in _PATH_PARAMETERS:
         schema |= {"minLength": 1, "maxLength": 128}
     return described | {"schema": schema}

@@ -13,13 +13,14 @@ from oms_client import AuthenticatedClient, Client
 from oms_client.api.auth import log_in, register
 from oms_client.api.events import get_event, list_events
 from oms_client.api.inventory import list_products
-from oms_client.api.orders import cancel_order, create_order, get_order, quote_order
+from oms_client.api.orders import cancel_order, create_order, get_order, list_orders, quote_order
 from oms_client.models import (
     CancelRequest,
     CreateOrderRequest,
     GatewayProblem,
     LoginRequest,
     OrderItem,
+    OrderStatus,
     Problem,
     RegisterRequest,
 )
@@ -54,6 +55,11 @@ def main(base_url: str) -> None:
     assert parsed(again, HTTPStatus.CREATED).id == order.id
     assert again.headers["Idempotency-Replayed"] == "true"
     print("ordered", order.number, order.total, order.currency, order.created_at)
+
+    several = [OrderStatus.PENDING, OrderStatus.SHIPPED]
+    listed = parsed(list_orders.sync_detailed(client=customer, status=several), HTTPStatus.OK).items
+    assert [it.id for it in listed] == [order.id]
+    print("listed", [it.status.value for it in listed])
 
     shown = get_order.sync_detailed(order.id, client=customer)
     assert parsed(shown, HTTPStatus.OK).status == "pending"

@@ -80,6 +80,11 @@ assert.equal(data(again, 201).id, order.id);
 assert.equal(again.response.headers.get("Idempotency-Replayed"), "true");
 console.log("ordered", order.number, order.total, order.currency, order.created_at);
 
+const several = { status: ["pending", "shipped"] satisfies components["schemas"]["OrderStatus"][] };
+const listed = data(await customer.GET("/api/v1/orders", { params: { query: several } }), 200).items;
+assert.deepEqual(listed.map((it) => it.id), [order.id]);
+console.log("listed", listed.map((it) => it.status).join(", "));
+
 const path = { order_id: order.id };
 const shown = await customer.GET("/api/v1/orders/{order_id}", { params: { path } });
 assert.equal(data(shown, 200).status, "pending");

@@ -12,11 +12,18 @@ from oms.http import api
 from oms.inventory import categories
 from oms.inventory import service as inventory
 from tests.support.aws_calls import recorded
+from tests.support.documented import DOCUMENT, resolved
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
 from tests.support.operations import VALID_BODIES, operations
 
 PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
+LISTS = [
+    pytest.param(path, parameter, id=f"{path} {parameter['name']}")
+    for path, methods in DOCUMENT["paths"].items()
+    for parameter in methods.get("get", {}).get("parameters", [])
+    if parameter.get("schema", {}).get("type") == "array"
+]
 CATEGORIES = "/api/v1/inventory/categories"
 
 
@@ -226,6 +233,27 @@ def test_an_unknown_or_repeated_parameter_is_refused(admin: Person, method: str,
 def test_a_repeated_parameter_is_refused_even_when_it_says_the_same(customer: Person, query: str) -> None:
     for path in (PRODUCTS, ORDERS):
         assert places(call("GET", f"{path}?{query}", token=customer.token)) == {"?limit"}
+
+
+@pytest.mark.parametrize(("path", "parameter"), LISTS)
+@pytest.mark.usefixtures("files")
+def test_a_list_is_a_repeated_parameter_or_has_commas(
+    manager: Person, admin: Person, path: str, parameter: Any
+) -> None:
+    """The document says the first, which is all that many clients can send."""
+    asked, items = parameter["name"], resolved(parameter["schema"]["items"])
+    values = items.get("enum", ["login", "logout"])[:2]
+    token = admin.token if "/admin/" in path else manager.token
+
+    repeated, with_commas = (
+        call("GET", f"{path}?{query}", token=token)
+        for query in ("&".join(f"{asked}={it}" for it in values), f"{asked}={','.join(values)}")
+    )
+
+    assert (parameter["style"], parameter["explode"]) == ("form", True)
+    assert repeated.status in (200, 202, 303), repeated.text
+    assert repeated.json == with_commas.json
+    assert places(call("GET", f"{path}?{asked}={values[0]}&{asked}=", token=token)) == {f"?{asked}"}
 
 
 # ---- what comes back ------------------------------------------------------------------------------------------------

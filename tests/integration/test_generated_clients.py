@@ -20,7 +20,7 @@ pytestmark = pytest.mark.full
 DOCUMENT = ROOT / "functions" / "docs" / "openapi.json"
 CLIENTS = ROOT / "tests" / "clients"
 GENERATED = CLIENTS / "generated"
-STEPS = ("registered", "products", "ordered", "cancelled", "409", "422", "409", "feed")
+STEPS = ("registered", "products", "ordered", "listed", "cancelled", "409", "422", "409", "feed")
 # What npm says when it reaches no registry.
 UNREACHED = ("EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ENETUNREACH", "ENOTFOUND", "ETIMEDOUT")
 BIN = Path(sys.executable).parent

@@ -10,7 +10,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, TypeAliasType, Union, get_args, get_origin
 from urllib.parse import quote
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -51,19 +52,32 @@ RESOLVER_OPTIONS: dict[str, Any] = {
 
 
 def _check_query(route: Route) -> None:
-    """Refuses unknown and repeated parameters, which API Gateway and Powertools would fold into one."""
-    known: set[str] = set()
+    """Refuses unknown parameters, and repeated ones but lists.
+
+    API Gateway folds what is repeated into one text with commas: in a list that is what it means.
+    """
+    known: dict[str, Any] = {}
     for parameter in route.dependant.query_params:
         annotation = parameter.field_info.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            known.update(entry.alias or name for name, entry in annotation.model_fields.items())
+            known |= {entry.alias or name: entry.annotation for name, entry in annotation.model_fields.items()}
         else:
-            known.add(parameter.alias)
+            known[parameter.alias] = annotation
     names = Counter(name for name, _ in at_hand.get().query)
-    wrong = {name: "is repeated" for name, times in names.items() if times > 1}
+    wrong = {name: "is repeated" for name, times in names.items() if times > 1 and not _is_list(known.get(name))}
     wrong |= {name: "is not a parameter of this route" for name in names if name not in known}
     if wrong:
         raise InvalidRequestError([{"parameter": name, "detail": detail} for name, detail in wrong.items()])
+
+
+def _is_list(annotation: Any) -> bool:
+    """Whether it is a sequence, or may be one."""
+    if isinstance(annotation, TypeAliasType):
+        return _is_list(annotation.__value__)
+    origin = get_origin(annotation)
+    if isinstance(origin, type) and issubclass(origin, list | tuple):
+        return True
+    return origin in (Annotated, Union, UnionType) and any(map(_is_list, get_args(annotation)))
 
 
 def _check_ids(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
@@ -171,13 +185,18 @@ def _admitted_answer(app: APIGatewayHttpResolver, request: RequestAtHand, contex
 
 
 def _checked_event(request: RequestAtHand, route: Route) -> dict[str, Any]:
-    """The event for the resolver: of the route's method, and with a body that it takes for JSON."""
+    """The event for the resolver: of the route's method, and with a body that it takes for JSON.
+
+    Without the query as it was sent, in which Powertools finds what is repeated, and then keeps the first of a list
+    whose type it does not see through. The gateway's folded parameters stay.
+    """
     context = request.event["requestContext"]
     return {
         **request.event,
         "requestContext": {**context, "http": {**context["http"], "method": route.method}},
         "headers": {**request.headers, "content-type": "application/json"},
         "body": request.event.get("body") or "{}",
+        "rawQueryString": "",
     }
 
 
