@@ -79,6 +79,7 @@ HEADERS: Json = {
         "example": "GET, HEAD, POST",
     },
 }
+_PROBLEM: Json = {"$ref": "#/components/schemas/Problem"}
 _LIMITED = ("RateLimit-Policy", "RateLimit")
 _OF_STATUS = {401: ("WWW-Authenticate",), 412: ("ETag",), 429: ("Retry-After", *_LIMITED), 503: ("Retry-After",)}
 _OF_CODE = {"too-many-exports": ("Retry-After",)}
@@ -139,18 +140,24 @@ def _component(code: str) -> str:
 def _described(status: int, codes: set[str], more_headers: tuple[str, ...] = ()) -> Json:
     of_codes = [name for code in sorted(codes) for name in _OF_CODE.get(code, ())]
     headers = dict.fromkeys((*_OF_STATUS.get(status, ()), *of_codes, *more_headers))
-    content: Json = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     listed = "\n".join(f"- `{code}`: {meanings()[code]}" for code in sorted(codes))
     response: Json = {
         "description": _BY_GATEWAY.get(status, listed),
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *headers)},
-        "content": content,
+        "content": {"application/problem+json": {"schema": _PROBLEM}},
     }
-    if status in _BY_GATEWAY:
-        content["application/json"] = {"schema": {"$ref": "#/components/schemas/GatewayProblem"}}
+    return response | _or_by_gateway(response) if status in _BY_GATEWAY else response
+
+
+def _or_by_gateway(response: Json) -> Json:
+    """The headers and the content of a response that the gateway may answer in the place of the function."""
+    # One schema for both media types: generators of clients read that of one media type, and take it for any answer.
+    schema = {"anyOf": [_PROBLEM, {"$ref": "#/components/schemas/GatewayProblem"}]}
+    return {
         # The gateway names its requests in a header of its own.
-        response["headers"]["X-Request-Id"] = HEADERS["X-Request-Id"] | {"required": False}
-    return response
+        "headers": response["headers"] | {"X-Request-Id": HEADERS["X-Request-Id"] | {"required": False}},
+        "content": {it: {"schema": schema} for it in ("application/problem+json", "application/json")},
+    }
 
 
 def components(document: Json) -> None:
@@ -165,12 +172,11 @@ def components(document: Json) -> None:
     } - {"Problem"}
     shared = {name: _described(by_component[name].status, {by_component[name].code}) for name in sorted(used)}
     other = {
-        "description": "Any other problem, such as `method-not-allowed` (405) with `Allow`. "
-        "A later version may add codes and statuses.",
+        "description": "Any other problem, such as `method-not-allowed` (405) with `Allow`, or another answer of the "
+        "gateway's own, such as 431. A later version may add codes and statuses.",
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", "Allow")},
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    document["components"]["responses"] = {"Problem": other, **shared}
+    document["components"]["responses"] = {"Problem": other | _or_by_gateway(other), **shared}
     document["components"]["schemas"] |= problem.schemas()
 
 

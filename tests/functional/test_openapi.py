@@ -123,7 +123,7 @@ def test_each_refusal_is_a_problem_and_the_gateways_own_a_message() -> None:
         for status, response in answers.items():
             if status >= "400":
                 content = resolved(response)["content"]
-                by_gateway = ["application/json"] if status in ("413", "429", "500", "503") else []
+                by_gateway = ["application/json"] if status in ("413", "429", "500", "503", "default") else []
                 assert list(content) == ["application/problem+json", *by_gateway]
 
 
