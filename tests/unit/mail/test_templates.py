@@ -254,6 +254,8 @@ def test_what_addresses_are_written_with_stays_as_it_is(line: str) -> None:
             "evil.example?q",
             "//evil.example/x",
         ),
+        # What looks ordinary, but could be a name of a host.
+        *("evil.x-y", "3.st", "co.kg", "g.москва", "evil.xn--p1ai-x"),
         *(f"evil{dot}example" for dot in "\u2024\ufe52\uff0e\u3002\uff61"),
     ],
 )
@@ -278,6 +280,13 @@ def test_a26_no_name_of_a_host_is_left_that_a_mail_program_would_make_a_link_of(
         ),
         *("c/o Ada Lovelace (3/F)", "12/3 Collins Street", "Stiege 2/Top 14, Tel: +43 1 234", "A/B", "size (M/L)"),
         *("Hauptstr.4/1/12", "between 9:00 and 12:30", "3.5/2"),
+        # A mark or a digit behind the dot: titles, saints, company forms, houses, phones, times, amounts.
+        *("Prof.-Dr. Huber", "Dipl.-Ing. Dr.-Ing. J.-Ph. Rameau", "St.-Georgs-Str. 5", "Bad St.-Leonhard"),
+        *("Bd. St.\u2010Michel", "Co.,Ltd.", "Huber Inc.(USA)", "S.A.&Co. KG", 'Fa."Adler"', "Apt.#5B", "S.p.A.-N.V."),
+        *("Hauptstr.12a", "Hauptstr.4-6", "Apt.5B", "кв.12б", "Nr.3½", "No.７ａ"),
+        *("Tel.(01)234", "Tel.+43-1-234", "0664.123-456", "044.668.18.18"),
+        *("10.00-12.00", "9.30h", "31.12.2026(Do)", "1.234,50€", "1.234.567,50 EUR", "3.5kg", "v2.0b"),
+        *("Ges.m.b.H.", "e.V.", "S.à.r.l.", "A.Ş.", "ش.م.م", "N.º 5, 1.ª", "Ph.D."),
     ],
 )
 def test_names_of_all_the_world_stay_as_they_are(name: str) -> None:

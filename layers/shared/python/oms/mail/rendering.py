@@ -83,11 +83,13 @@ def harmless(text: str) -> str:
 
 
 def _apart(dot: re.Match[str]) -> str:
-    """A dot within a word, with a space behind it: a top-level domain may follow, in whatever script. None is of
-    one letter or of digits, as in J.R.R. and 3.5.
+    """A dot within a word, with a space behind it: a top-level domain may follow, in whatever script.
+
+    None begins with a digit or a mark, as in 9.30h, Prof.-Dr. and Co.,Ltd., and none is of one letter, as in J.R.R.
     """
-    following = dot[1].strip(string.punctuation)
-    is_none = not following or following.isdecimal() or (len(following) == 1 and following.isalpha())
+    first, following = dot[1][0], dot[1].rstrip(string.punctuation)
+    begins_none = first.isdecimal() or first in string.punctuation or unicodedata.category(first)[0] == "P"
+    is_none = begins_none or (len(following) == 1 and following.isalpha())
     return dot[0] if is_none else f"{dot[0]} "
 
 
