@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from local.openapi import responses
 from local.openapi.paths import Json
 from local.openapi.schemas import never_null
+from oms.http.api import is_versioned
 
 BASE_PATH = "/api/v1"
 PARAMETERS: Json = {
@@ -29,8 +30,8 @@ PARAMETERS: Json = {
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
-        "description": "The `ETag` of the version that the change is based on. If the resource has another version by "
-        "now, nothing is changed and the answer is 412. Without the header any version is changed.",
+        "description": "The `ETag` of the version that the request is about. If the resource has another version by "
+        "now, nothing is changed or shown and the answer is 412. Without the header any version will do.",
         "schema": {
             "type": "string",
             "pattern": r'^(\s*\*\s*|[\s,]*(W/)?"[^"]*"(\s*,[\s,]*(W/)?"[^"]*")*[\s,]*)$',
@@ -47,7 +48,6 @@ PARAMETERS: Json = {
 # What a route's code uses of the protocol → what the document says of it.
 _TAKES = {
     "api.idempotency_key": "IdempotencyKey",
-    "api.version_check": "IfMatch",
     "api.public_document": "IfNoneMatch",
 }
 _GIVES = {
@@ -97,7 +97,10 @@ def complete(operation: Json, route: Route, schemas: Json) -> None:
     operation["security"] = [{"accessToken": []}, {}] if by_token_or_body else list(route.security or [])
 
     parameters = _described(operation.get("parameters", []), route, schemas)
-    parameters += [{"$ref": f"#/components/parameters/{name}"} for use, name in _TAKES.items() if use in used]
+    takes = {name for use, name in _TAKES.items() if use in used}
+    if is_versioned(function) or responses.shows_version(route, used):
+        takes.add("IfMatch")
+    parameters += [{"$ref": f"#/components/parameters/{name}"} for name in PARAMETERS if name in takes]
     if parameters:
         operation["parameters"] = parameters
     if body := operation.get("requestBody"):

@@ -20,6 +20,7 @@ from oms.core.errors import (
     MalformedJsonError,
     NotFoundError,
     OmsError,
+    StaleVersionError,
     TooManyRequestsError,
     UnauthenticatedError,
     UnavailableError,
@@ -91,17 +92,22 @@ _BY_GATEWAY = {
 }
 
 
+def shows_version(route: Route, used: set[str]) -> bool:
+    """Whether the route reads a thing with an ETag, and so honours If-Match (`oms.http.api.check_shown`)."""
+    return route.method == "GET" and not used.isdisjoint({"version=", "api.public_document"})
+
+
 def failures(operation: Json, route: Route, used: set[str]) -> Json:
     """The responses of a route to what it cannot do, by status, and `default` for all others."""
     by_status: dict[int, set[str]] = {}
-    for error in _errors(operation, route):
+    for error in _errors(operation, route, used):
         by_status.setdefault(error.status, set()).add(error.code)
     limited = "api.show_allowance" in used
     answers = {str(status): _response(status, codes, limited) for status, codes in sorted(by_status.items())}
     return answers | {"default": {"$ref": "#/components/responses/Problem"}}
 
 
-def _errors(operation: Json, route: Route) -> set[type[OmsError]]:
+def _errors(operation: Json, route: Route, used: set[str]) -> set[type[OmsError]]:
     """Those of the protocol around the route and those of its own code."""
     rule = route.openapi_extensions or {}
     found = set(errors_of(cast(FunctionType, route.func))) | {InvalidRequestError, OmsError, UnavailableError}
@@ -116,6 +122,8 @@ def _errors(operation: Json, route: Route) -> set[type[OmsError]]:
             found.discard(IdempotencyKeyReusedError)
     if "{" in route.openapi_path:
         found.add(NotFoundError)
+    if shows_version(route, used):
+        found.add(StaleVersionError)
     return found
 
 

@@ -182,7 +182,9 @@ def test_the_protocols_parameters_stand_where_they_count() -> None:
     moves = set(MOVES)
 
     assert taking("IdempotencyKey") == moves | {"create_order", "create_product", "adjust_stock", "create_export"}
-    assert taking("IfMatch") == moves | {
+    reads = {it["operationId"] for _, method, it in OPERATIONS if method == "get"} & giving("ETag")
+    assert {"get_order", "get_product", "get_me", "get_openapi"} < reads
+    assert taking("IfMatch") == reads | moves | {
         "replace_product",
         "update_product",
         "update_me",

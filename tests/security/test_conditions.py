@@ -1,10 +1,16 @@
 """A client that protects a change by a condition is protected: each route honours the condition or refuses it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
+from oms.core.schemas import EmptyRequest
 from oms.core.settings import settings
+from oms.http import api
+from oms.http.api import PUBLIC
+from oms.http.serving import RESOLVER_OPTIONS, serve
 from tests.support.aws_calls import Call, intercepted
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer
@@ -59,6 +65,114 @@ def test_a_condition_that_would_be_passed_over_is_refused(world: World, name: st
 
     assert places(answer) == {"If-Match:"}
     assert writes == []
+
+
+READS = [
+    name for name, (_, method, operation) in OPERATIONS.items() if method == "GET" and operation.get("x-head", True)
+]
+
+
+def reader(world: World, name: str) -> Callable[..., Answer]:
+    """Reads one thing again and again, under other conditions."""
+    path, _, _ = OPERATIONS[name]
+    rule = RULES[name]
+    filled, token = path.format(**rule.path(world)), world.people[ASKERS[rule.who]].token
+    return lambda method, **headers: call(
+        method, filled, token=token, headers={it.replace("_", "-"): value for it, value in headers.items()}
+    )
+
+
+def shows_version(name: str) -> bool:
+    return "ETag" in OPERATIONS[name][2]["responses"]["200"]["headers"]
+
+
+@pytest.mark.parametrize("name", [name for name in READS if shows_version(name)])
+def test_a_read_of_another_version_is_refused_with_the_current_one(world: World, name: str) -> None:
+    read = reader(world, name)
+    etag = read("GET").headers["ETag"]
+
+    for method in ("GET", "HEAD"):
+        stale = read(method, If_Match='"other", "999"')
+        assert (stale.status, stale.headers["ETag"]) == (412, etag)
+        assert stale.headers["Cache-Control"] == "no-store"
+        for condition in ("*", etag, f'"other",, {etag}'):
+            assert read(method, If_Match=condition).status == 200
+        both = read(method, If_Match='"999"', If_None_Match=etag)
+        assert both.status == 412, "If-Match comes first (RFC 9110, 13.2.2)"
+    assert_problem(read("GET", If_Match='"999"'), 412, "stale-version")
+    assert places(read("GET", If_Match="999")) == {"If-Match:"}
+
+
+@pytest.mark.parametrize("name", [name for name in READS if not shows_version(name)])
+def test_a_read_of_what_has_no_version_refuses_the_condition(world: World, name: str) -> None:
+    read = reader(world, name)
+
+    assert places(read("GET", If_Match='"1"')) == {"If-Match:"}
+    assert read("GET", If_Match="*").status == 200
+
+
+def test_a_get_that_starts_something_refuses_the_condition_before(world: World) -> None:
+    answer, writes = change(world, "export_orders", {"If-Match": '"1"'})
+
+    assert places(answer) == {"If-Match:"}
+    assert writes == []
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/errors", "/docs/page.css"])
+def test_a_page_is_read_under_the_condition_too(world: World, path: str) -> None:
+    etag = call("GET", path).headers["ETag"]
+
+    stale = call("GET", path, headers={"If-Match": '"other"'})
+
+    assert_problem(stale, 412, "stale-version")
+    assert (stale.headers["ETag"], stale.headers["Cache-Control"]) == (etag, "no-store")
+    assert call("GET", path, headers={"If-Match": etag}).status == 200
+
+
+# ---- what the document says and what the route does -----------------------------------------------------------------
+
+
+def honest(request: EmptyRequest) -> Response[None]:
+    api.version_check()
+    return api.no_content()
+
+
+def through_another(request: EmptyRequest) -> Response[None]:
+    return honest(request)
+
+
+def in_a_lambda(request: EmptyRequest) -> Response[None]:
+    (lambda: api.version_check())()
+    return api.no_content()
+
+
+def without_check(request: EmptyRequest) -> Response[None]:
+    return api.no_content()
+
+
+@pytest.mark.parametrize("function", [honest, through_another, in_a_lambda])
+def test_a_route_that_checks_versions_without_saying_so_fails_the_import(function: Any) -> None:
+    app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
+    app.post("/x", **PUBLIC)(function)
+
+    with pytest.raises(TypeError, match=r"POST /x .*@api\.versioned"):
+        serve(app)
+
+
+def test_a_route_that_promises_to_check_versions_and_does_not_fails_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_versioned", set())
+    app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
+    app.post("/x", **PUBLIC)(api.versioned(without_check))
+
+    with pytest.raises(TypeError, match=r"POST /x .*version_check"):
+        serve(app)
+
+
+def test_what_is_marked_is_what_the_document_offers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "_versioned", set())
+
+    assert not api.is_versioned(honest)
+    assert api.is_versioned(api.versioned(honest))
 
 
 @pytest.mark.parametrize("name", ["delete_webhook", "create_order", "update_me"])

@@ -6,7 +6,8 @@ so a request that was not admitted by that rule does not reach the route's funct
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from types import FunctionType
+from typing import NoReturn, cast
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.api_gateway import Route
@@ -14,7 +15,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 from oms.audit import audit_log
 from oms.core.errors import ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthenticatedError
-from oms.http.api import AccessRule, RequestAtHand, acting_as, bearer_token, client_address
+from oms.http.api import AccessRule, RequestAtHand, acting_as, bearer_token, client_address, require_honest_mark
 from oms.http.powertools import routes_by_precedence, routes_of
 from oms.identity.access import authenticate
 from oms.identity.request_limits import limit_requests
@@ -43,9 +44,13 @@ def admit(app: APIGatewayHttpResolver, request: RequestAtHand) -> Match:
 
 
 def require_rules(app: APIGatewayHttpResolver) -> None:
-    """Raises TypeError for a route without exactly one access rule."""
+    """Raises TypeError for a route without exactly one access rule, or whose mark for If-Match its code belies."""
     for route in routes_of(app):
         _rule_of(route)
+        try:
+            require_honest_mark(cast(FunctionType, route.func))
+        except TypeError as error:
+            raise TypeError(f"{_name(route)} {error}") from None
 
 
 def _rule_of(route: Route) -> AccessRule:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import CodeType, FunctionType
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl, quote
 
@@ -169,27 +170,88 @@ def idempotency_key() -> str | None:
     return key
 
 
+_NOT_HONOURED = "is not honoured here: leave it out"
 _versioned: set[Callable[..., Any]] = set()
 
 
 def versioned[F: Callable[..., Any]](function: F) -> F:
-    """Marks the function of a route that honours If-Match, by `version_check`. Every other one refuses the header."""
+    """Marks the function of a change that honours If-Match, by `version_check`. Every other one refuses the header."""
     _versioned.add(function)
     return function
 
 
-def check_conditions(function: Callable[..., Any]) -> None:
-    """Refuses (422) conditions that a route would pass over: its client would think itself protected (RFC 9110, 13.1).
+def is_versioned(function: Callable[..., Any]) -> bool:
+    return function in _versioned
 
-    `If-Match: *` asks that the thing exists, which a 404 answers.
+
+def require_honest_mark(function: FunctionType) -> None:
+    """Raises TypeError for a function that is marked `versioned` without calling `version_check`, or the reverse."""
+    calls = "version_check" in _names_used(function)
+    if calls != is_versioned(function):
+        lacks = "the mark @api.versioned" if calls else "a call of api.version_check"
+        raise TypeError(f"lacks {lacks}: If-Match would be refused, or passed over")
+
+
+def _names_used(function: FunctionType) -> set[str]:
+    """The names in a function's code, and in that of the functions of its module which it uses."""
+    found: set[str] = set()
+    codes, followed = [function.__code__], {function}
+    while codes:
+        code = codes.pop()
+        codes += [it for it in code.co_consts if isinstance(it, CodeType)]
+        for name in code.co_names:
+            used = function.__globals__.get(name)
+            if isinstance(used, FunctionType) and used.__module__ == function.__module__ and used not in followed:
+                followed.add(used)
+                codes.append(used.__code__)
+        found |= set(code.co_names)
+    return found
+
+
+def check_conditions(function: Callable[..., Any]) -> None:
+    """Refuses (422) conditions that a change would pass over: its client would think itself protected (RFC 9110, 13.1).
+
+    `If-Match: *` asks that the thing exists, which a 404 answers. That of a read is looked at by `check_shown`.
     """
     request = at_hand.get()
-    refused = ["If-None-Match"] if "if-none-match" in request.headers else []
-    if function not in _versioned and request.headers.get("if-match", "*").strip() != "*":
+    if is_read():
+        _named_tags()
+        return
+    refused = ["If-None-Match"] if "if-none-match" in request.headers and request.method != "GET" else []
+    if not is_versioned(function) and request.headers.get("if-match", "*").strip() != "*":
         refused.append("If-Match")
-    if refused and request.method not in ("GET", "HEAD"):
-        detail = "is not honoured here: leave it out"
-        raise InvalidRequestError([{"header": name, "detail": detail} for name in refused])
+    if refused:
+        raise InvalidRequestError([{"header": name, "detail": _NOT_HONOURED} for name in refused])
+
+
+def is_read() -> bool:
+    """Whether the request only reads. There is a GET that starts something: see `MANAGER_WITHOUT_HEAD`."""
+    request = at_hand.get()
+    return request.method in ("GET", "HEAD") and request.admitted_by is not None and request.admitted_by.head
+
+
+def check_shown(etag: str | None) -> None:
+    """Refuses a read: with 412 where If-Match does not name what is shown, with 422 where this has no version."""
+    tags = _named_tags()
+    if tags is None:
+        return
+    if etag is None:
+        raise InvalidRequestError.at(_NOT_HONOURED, header="If-Match")
+    if etag.removeprefix("W/") not in tags:
+        raise StaleVersionError(f"The current ETag is {etag}.", headers={"ETag": etag})
+
+
+def _named_tags() -> list[str] | None:
+    """The tags that If-Match names; None where every version will do. Weak tags count as strong ones.
+
+    Raises InvalidRequestError where the header is malformed.
+    """
+    header = at_hand.get().headers.get("if-match", "*").strip()
+    if header == "*":
+        return None
+    if not _TAGS.fullmatch(header):
+        raise InvalidRequestError.at('must be an entity tag such as "3"', header="If-Match")
+    return [found[0] for found in _TAG.finditer(header)]
 
 
 class _Versioned(Protocol):
@@ -198,17 +260,14 @@ class _Versioned(Protocol):
 
 
 def version_check() -> Callable[[_Versioned], None]:
-    """What refuses (412) a thing whose version If-Match does not name. Weak tags count as strong ones.
+    """What refuses (412) a thing whose version If-Match does not name.
 
     The header's form is checked here (422), so that it comes before anything that depends on the thing itself.
     """
-    header = at_hand.get().headers.get("if-match", "*").strip()
-    if header != "*" and not _TAGS.fullmatch(header):
-        raise InvalidRequestError.at('must be an entity tag such as "3"', header="If-Match")
-    tags = _TAG.findall(header)
+    tags = _named_tags()
 
     def check(thing: _Versioned) -> None:
-        if header != "*" and f'"{thing.version}"' not in tags:
+        if tags is not None and f'"{thing.version}"' not in tags:
             raise StaleVersionError(f"The current version is {thing.version}.", headers={"ETag": f'"{thing.version}"'})
 
     return check

@@ -27,7 +27,7 @@ from oms.core.dynamodb import patience
 from oms.core.errors import MAX_ERRORS, InvalidRequestError, NotFoundError, OmsError, shortened
 from oms.http import body
 from oms.http.admission import admit, require_rules
-from oms.http.api import RequestAtHand, at_hand, check_conditions, problem
+from oms.http.api import RequestAtHand, at_hand, check_conditions, check_shown, is_read, problem
 from oms.http.representation import complete
 
 logger = Logger()
@@ -162,12 +162,28 @@ def _answer(app: APIGatewayHttpResolver, request: RequestAtHand, context: Lambda
     mark = at_hand.set(request)
     try:
         with patience():
-            answer = _admitted_answer(app, request, context)
+            answer = _conditional_answer(app, request, context)
     finally:
         at_hand.reset(mark)
+    return complete(answer, request.headers, request.method)
+
+
+def _conditional_answer(app: APIGatewayHttpResolver, request: RequestAtHand, context: LambdaContext) -> dict[str, Any]:
+    """The answer, or the refusal of a read whose If-Match names another version than is shown."""
+    answer = _with_headers(_admitted_answer(app, request, context), request)
+    try:
+        if answer["statusCode"] == 200 and is_read():
+            check_shown(answer["headers"].get("ETag"))
+    except OmsError as error:
+        request.answer_headers.clear()  # they are about what is not shown now, as for how long it may be kept
+        return _with_headers(_as_answer(error), request)
+    return answer
+
+
+def _with_headers(answer: dict[str, Any], request: RequestAtHand) -> dict[str, Any]:
     for name, value in _standing_headers(request).items():
         answer["headers"].setdefault(name, value)
-    return complete(answer, request.headers, request.method)
+    return answer
 
 
 def _admitted_answer(app: APIGatewayHttpResolver, request: RequestAtHand, context: LambdaContext) -> dict[str, Any]:
@@ -179,8 +195,7 @@ def _admitted_answer(app: APIGatewayHttpResolver, request: RequestAtHand, contex
         if match.route.dependant.body_params:
             request.body = body.parse(request.event, request.headers)
     except OmsError as error:
-        refusal = _refused(error)
-        return {"statusCode": refusal.status_code, "headers": refusal.headers, "body": refusal.body, "cookies": []}
+        return _as_answer(error)
     return app.resolve(_checked_event(request, match.route), context)
 
 
@@ -198,6 +213,12 @@ def _checked_event(request: RequestAtHand, route: Route) -> dict[str, Any]:
         "body": request.event.get("body") or "{}",
         "rawQueryString": "",
     }
+
+
+def _as_answer(error: OmsError) -> dict[str, Any]:
+    """A refusal that the resolver does not see."""
+    refusal = _refused(error)
+    return {"statusCode": refusal.status_code, "headers": refusal.headers, "body": refusal.body, "cookies": []}
 
 
 def _refused(error: OmsError) -> Response[str]:
