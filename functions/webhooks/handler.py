@@ -1,4 +1,4 @@
-"""Routes of webhooks, and of the feed that has the same events."""
+"""Routes of webhooks, and of the feed of events."""
 
 import json
 from collections.abc import Sequence

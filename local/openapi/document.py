@@ -41,7 +41,7 @@ TAGS = {
     "orders": "Orders: price, place and read them, and move them from `pending` to `delivered` or `cancelled`.",
     "reports": "Sales and inventory figures, CSV exports of them, and exports that are mailed on a schedule.",
     "webhooks": "Subscriptions that receive events by HTTP, their deliveries, and replays.",
-    "events": "The event feed: the same events as webhooks deliver, read in order for 90 days.",
+    "events": "The event feed: what webhooks deliver, but for `webhook.test`, read in order for 90 days.",
     "admin": "For admins: users and their roles, the audit log, the stock check, statistics.",
     "docs": "What the deployment says of itself: health, this document, the event catalogue, the public keys.",
 }

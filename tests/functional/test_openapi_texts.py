@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from pydantic import BaseModel
 from local import demo, seed
 from local.openapi.schemas import reached_from
 from oms.core.schemas import Request
+from oms.events.types import EVENT_TYPES
 from tests.support.deployment import deployed_locally, deployed_with
 from tests.support.documented import BODIES, DOCUMENT, OPERATIONS, SCHEMAS, body_of, resolved, schemas_within
 from tests.support.gateway import call
+from tests.support.invocation import Answer, Person
 
 for _module in ("orders", "inventory", "identity", "webhooks", "exports"):
     importlib.import_module(f"oms.{_module}.schemas")
@@ -74,6 +77,64 @@ def test_the_overview_says_the_protocol() -> None:
     for email in demo.ACCOUNTS:
         assert email in DOCUMENT["info"]["description"]
     assert demo.PASSWORD in DOCUMENT["info"]["description"]
+
+
+def overview(heading: str) -> str:
+    """A part of the overview, on one line."""
+    (found,) = re.findall(
+        rf"^## {heading}\n+(.+?)(?=^## |\Z)", DOCUMENT["info"]["description"], re.MULTILINE | re.DOTALL
+    )
+    return " ".join(found.split())
+
+
+def test_the_overview_names_what_an_answer_may_lack() -> None:
+    """An answer's other fields are always there. What is also a request's is there too, or null."""
+    answers = [it["responses"] for it in OPERATIONS.values()]
+    of_requests = reached_from(list(BODIES.values()), SCHEMAS)
+    optional = {
+        (name, field)
+        for name in reached_from([answers, DOCUMENT["components"]["responses"]], SCHEMAS) - of_requests
+        for field in SCHEMAS[name].get("properties", {}).keys() - set(SCHEMAS[name].get("required", ()))
+    }
+    fields = {field for name, field in optional if name != "Problem"}
+    places = SCHEMAS["Problem"]["properties"]["errors"]["items"]
+
+    assert fields == {"omitted"}
+    assert "Problem" in {name for name, _ in optional}
+    for word in (*fields, *(places["properties"].keys() - set(places["required"]))):
+        assert f"`{word}`" in overview("Values"), word
+    assert "members of a problem" in overview("Values")
+
+
+def test_the_overview_does_not_promise_a_version_of_each_thing() -> None:
+    takes = {"$ref": "#/components/parameters/IfMatch"}
+
+    for name in ("adjust_stock", "end_session", "delete_schedule"):
+        assert takes not in OPERATIONS[name].get("parameters", [])
+    assert "where an operation takes `If-Match`" in overview("Versions")
+    assert "every other operation refuses" in overview("Versions")
+
+
+def test_the_overview_does_not_promise_an_event_of_each_change() -> None:
+    (bus_less,) = [name for name, it in EVENT_TYPES.items() if "to that webhook alone" in it.description]
+
+    assert bus_less == "webhook.test"
+    assert "each change" not in overview("Events").lower()
+    for text in (overview("Events"), next(it["description"] for it in DOCUMENT["tags"] if it["name"] == "events")):
+        assert f"`{bus_less}`" in text
+
+
+def test_a_bound_that_is_a_day_is_said_in_one_way(customer: Person, order: Callable[..., Answer]) -> None:
+    placed = order(customer).json
+    day = placed["created_at"][:10]
+
+    def found(**bounds: str) -> int:
+        return len(call("GET", "/api/v1/orders", token=customer.token, query=bounds).json["items"])
+
+    assert "a date as `to` includes that day" in overview("Values")
+    assert found(to=day) == found(**{"from": day}) == 1
+    assert found(to=placed["created_at"]) == 0
+    assert found(**{"from": placed["created_at"]}) == 1
 
 
 def test_no_field_of_a_request_has_a_default() -> None:
