@@ -125,7 +125,7 @@ def test_webhook(webhook_id: str, request: EmptyRequest) -> Response[DeliveryRes
 def list_deliveries(webhook_id: str, query: Annotated[PageQuery, Query()]) -> Response[DeliveryPage]:
     """List a webhook's deliveries.
 
-    Newest first, with all attempts. What the receiver answered is for admins.
+    Newest first, with all attempts. Only admins see the text of the responses.
     """
     page = delivery_admin.list_deliveries(
         webhook_id, limit=query.limit, after=api.list_position(query.cursor), wanted=_may_see
