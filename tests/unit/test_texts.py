@@ -7,6 +7,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_origin
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -36,6 +37,9 @@ INVISIBLE = [
     "\uffa0",
     "\U0001d159",
     "\U000e0041",
+    "\u2065",
+    "\ufff0",
+    "\U000e0080",
     " \u200b\u3164 ",
 ]
 # May be empty, so there is nothing that a reader misses.
@@ -179,6 +183,26 @@ def test_a_name_that_is_a_key_has_one_form(text: str) -> None:
 def test_nothing_that_is_not_seen_makes_a_name_another_one(text: str) -> None:
     assert texts.key_name(text) == "Bugs"
     assert TypeAdapter(Annotated[str, KeyName(5)]).validate_python(text) == "Bugs"
+
+
+IGNORABLE: list[str] = regex.findall(r"\p{Default_Ignorable_Code_Point}", "".join(map(chr, range(0x110000))))
+
+
+def test_no_code_point_that_is_drawn_as_nothing_makes_a_name_another_one() -> None:
+    """Those that are not assigned too, such as U+2065."""
+    assert len(IGNORABLE) > 4000
+
+    assert {texts.key_name(form) for it in IGNORABLE for form in (f"Bugs{it}", f"{it}Bugs", f"Bugs {it}")} == {"Bugs"}
+    assert [ascii(it) for it in IGNORABLE if texts.is_visible(it)] == []
+
+
+def test_within_a_name_what_is_drawn_as_nothing_is_a_blank_or_nothing() -> None:
+    forms = {texts.key_name(f"Bu{it}gs") for it in IGNORABLE}
+
+    assert forms == {"Bugs", "Bu gs"}
+    assert {ascii(it) for it in IGNORABLE if texts.key_name(f"Bu{it}gs") == "Bu gs"} == set(
+        map(ascii, "\u115f\u1160\u3164\uffa0")
+    ), "the fillers of Hangul, which are as wide as a letter"
 
 
 @pytest.mark.parametrize("text", ["می\u200cخواهم", "क\u094d\u200dष", "❤\ufe0f\u200d🔥 Gifts", "ᠠ\u180b"], ids=ascii)

@@ -17,7 +17,7 @@ from oms.orders.schemas import OrderResponse
 GOLDEN = Path(__file__).parent / "golden"
 PURPOSES = sorted(samples())
 # Control characters, a line break of another name, what turns the direction of writing around, mark-up, a link.
-EVIL = "\x00\r\nBcc: eve@evil.example\u2028\u202e<a href='https://evil.example'>win</a>&"
+EVIL = "\x00\r\nBcc: eve@evil.example\u2028\u202e\u2065<a href='https://evil.example'>win</a>&"
 
 
 class Page(HTMLParser):
@@ -120,7 +120,7 @@ def test_a26_what_people_wrote_adds_no_line_no_mark_up_and_no_link(purpose: str)
     assert evil.subject == plain.subject
     assert len(evil.text.splitlines()) == len(plain.text.splitlines())
     assert Page(evil.html).tags == Page(plain.html).tags
-    for character in "\x00\r\u2028\u202e":
+    for character in "\x00\r\u2028\u202e\u2065":
         assert character not in evil.subject + evil.text + evil.html
 
 

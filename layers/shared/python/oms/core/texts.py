@@ -11,7 +11,14 @@ _DRAWN_AS_NOTHING = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159\U0001344
 JOINERS = "\u200c\u200d"
 # With variation selectors and their like: they change the look of symbols and of letters of some scripts, and elsewhere
 # nothing.
-_SHAPING = re.compile(f"[{JOINERS}\u034f\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
+_SHAPES = f"{JOINERS}\u034f\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_SHAPING = re.compile(f"[{_SHAPES}]+")
+# Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt without the fillers and without what shapes. Most
+# are format characters; the others are not assigned, and drawn as nothing so that they can be one day.
+_IGNORED = re.compile(
+    "[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufff8\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
+)
 
 
 def is_visible(text: str) -> bool:
@@ -33,12 +40,20 @@ def visible(text: str) -> str:
     return text
 
 
+def without_ignored(text: str) -> str:
+    """The text without the characters that show nothing and change the look of no other: format characters, and code
+    points that are drawn as nothing.
+    """
+    kept = (it for it in text if unicodedata.category(it) != "Cf" or it in JOINERS)
+    return _IGNORED.sub("", "".join(kept))
+
+
 def key_name(text: str) -> str:
     """The one form of a name that is a key: NFC, nothing in it that is not seen, no blanks but one between words.
 
     Line breaks within it stay: they are in no name, see `visible`.
     """
-    shown = "".join(it for it in text if unicodedata.category(it) != "Cf" or it in JOINERS)
+    shown = without_ignored(text)
     blanks = "".join(" " if unicodedata.category(it) == "Zs" or it in _DRAWN_AS_NOTHING else it for it in shown)
     words = _SHAPING.sub(_needed, unicodedata.normalize("NFC", blanks)).strip().split(" ")
     return unicodedata.normalize("NFC", " ".join(word for word in words if word))

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from oms.core import clock
-from oms.core.texts import JOINERS, is_visible
+from oms.core.texts import is_visible, without_ignored
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # Those of IDNA (RFC 3490, 3.1), and those that normalization makes dots.
@@ -62,8 +62,8 @@ def _one_line(value: Any) -> Any:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks, control characters, and what turns the direction of writing around."""
-    return "".join(" " if _breaks(it) else it for it in text if unicodedata.category(it) != "Cf" or it in JOINERS)
+    """Without line breaks, control characters, what turns the direction of writing around, and what shows nothing."""
+    return "".join(" " if _breaks(it) else it for it in without_ignored(text))
 
 
 def _breaks(character: str) -> bool:
