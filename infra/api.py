@@ -19,16 +19,22 @@ from infra.retention import retention
 from infra.stages import Stage
 
 BASE_PATH = "/api/v1"
+# Those that the OpenAPI document names, and those of docs/integrate/versioning.md: a page's script sees no others.
 EXPOSED_HEADERS = [
+    "Allow",
+    "Deprecation",
     "ETag",
+    "Link",
     "Location",
     "Retry-After",
     "RateLimit",
     "RateLimit-Policy",
     "X-Request-Id",
     "Idempotency-Replayed",
+    "Sunset",
+    "WWW-Authenticate",
 ]
-ALLOWED_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match"]
+ALLOWED_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"]
 METHODS = [
     apigateway.CorsHttpMethod.GET,
     apigateway.CorsHttpMethod.HEAD,
@@ -175,6 +181,7 @@ def _count_429(access_logs: logs.LogGroup, stage: Stage) -> cloudwatch.Metric:
 
 
 def _cors(stage: Stage) -> apigateway.CorsPreflightOptions | None:
+    """None where no origin is named: with rules here, API Gateway would ignore those of the public documents, `*`."""
     if not stage.cors_origins:
         return None
     return apigateway.CorsPreflightOptions(

@@ -1,13 +1,19 @@
 """The HTTP API: routes, cross-origin rules, throttling, access log."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from infra.stages import Stage, StageError
+from local.openapi.operations import PARAMETERS
+from local.openapi.responses import HEADERS
 from tests.support.arns import arn_like, written_out
 from tests.support.template import ORIGINS, Synthesized
 
+ROOT = Path(__file__).parents[2]
+CDK, VERSIONING = ROOT / "cdk.json", ROOT / "docs/integrate/versioning.md"
 ROUTES = {
     "$default": "Docs",
     "ANY /api/v1/auth": "Auth",
@@ -89,18 +95,36 @@ def test_a17_cross_origin_rules_name_each_origin_and_header(prod: Synthesized) -
     cors = prod.one("AWS::ApiGatewayV2::Api", "Api")["CorsConfiguration"]
 
     assert cors["AllowOrigins"] == ORIGINS
-    assert set(cors["AllowHeaders"]) == {"Authorization", "Content-Type", "Idempotency-Key", "If-Match"}
-    assert set(cors["ExposeHeaders"]) == {
-        "ETag",
-        "Location",
-        "Retry-After",
-        "RateLimit",
-        "RateLimit-Policy",
-        "X-Request-Id",
-        "Idempotency-Replayed",
-    }
+    assert set(cors["AllowHeaders"]) == {"Authorization", "Content-Type", *headers_of_requests()}
+    assert set(cors["ExposeHeaders"]) == headers_of_answers()
     assert set(cors["AllowMethods"]) == {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
     assert "AllowCredentials" not in cors
+
+
+def headers_of_requests() -> set[str]:
+    """Those that the document offers to clients."""
+    return {it["name"] for it in PARAMETERS.values() if it["in"] == "header"}
+
+
+def headers_of_answers() -> set[str]:
+    """Those that the document names, and those of a deprecation."""
+    named = set(re.findall(r"`([A-Z][a-z]+): [^`]+`", VERSIONING.read_text()))
+    assert named == {"Deprecation", "Sunset", "Link"}
+    return {*HEADERS, *named}
+
+
+def test_without_origins_of_a_stage_the_functions_answer_any_origin(dev: Synthesized) -> None:
+    """Where an API has CORS rules, API Gateway puts them in the place of a function's own header, also for `*`."""
+    (api,) = dev.all("AWS::ApiGatewayV2::Api").values()
+
+    assert "CorsConfiguration" not in api
+
+
+def test_no_stage_on_aws_is_shipped_with_origins() -> None:
+    shipped = json.loads(CDK.read_text())["context"]["settings"]
+
+    assert {"dev", "prod"} <= shipped.keys()
+    assert [name for name, settings in shipped.items() if settings.get("cors_origins")] == ["local"]
 
 
 @pytest.mark.parametrize("origin", ["*", "https://*.shop.example", "http://shop.example", "shop.example", "null"])
