@@ -89,7 +89,7 @@ def reset_password(request: ResetPasswordRequest) -> Response[ResetPasswordRespo
 
     Ends all sessions of the user, lifts locks, and verifies the address. The token works once.
     """
-    done = recovery.reset_password(request, address=api.client_address())
+    done = recovery.reset_password(request, address=api.client_address(), report=api.show_allowance)
     api.acting_as(done.user_id)
     answer: Response[Any] = api.no_content()
     if done.device_token is not None:

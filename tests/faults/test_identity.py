@@ -120,7 +120,7 @@ def test_a_password_reset_is_whole_or_not_at_all(account: Callable[[], Person]) 
         again = reset((who, token))
         assert again.status == (422 if made else 204), name
         assert has_password(who, NEW)
-    assert points == 4
+    assert points == 6
 
 
 @pytest.mark.parametrize(("member", "value"), [("role", "admin"), ("status", "disabled")])

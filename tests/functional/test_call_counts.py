@@ -365,7 +365,7 @@ BUDGETS: list[tuple[str, str, int, Callable[[World], Ask]]] = [
     (f"POST {AUTH}/password/forgot", "", 2, forgot_password("ada@example.com")),
     (f"POST {AUTH}/password/forgot", "unknown", 2, forgot_password("nobody@example.com")),
     (f"POST {AUTH}/password/forgot", "no address", 2, forgot_password("nobody")),
-    (f"POST {AUTH}/password/reset", "", 2, reset_password),
+    (f"POST {AUTH}/password/reset", "", 3, reset_password),
     (f"POST {AUTH}/email/verify", "", 2, verify_email),
     # admin
     (f"GET {USERS}", "", 3, administer("GET", "")),

@@ -226,7 +226,7 @@ def test_the_protocols_headers_stand_where_they_are_given() -> None:
     single = {"get_order", "get_product", "replace_product", "update_product", "get_me", *MOVES}
     single |= {"update_me", "change_password", "get_user", "change_role", "change_status"}
     single |= {"get_webhook", "update_webhook", "rotate_webhook_secret", "get_export"}
-    limited = {"register", "log_in", "refresh", "change_password", "test_webhook"}
+    limited = {"register", "log_in", "refresh", "change_password", "reset_password", "test_webhook"}
 
     assert giving("Location") == created | unversioned
     assert giving("ETag") == created | single | taking("IfNoneMatch")

@@ -180,11 +180,13 @@ def test_success_forgets_the_failures_before_it(ada: User, own: dict[str, Any]) 
     assert session_of(ada).failures == 0
 
 
-def test_a_password_that_is_not_good_enough_is_refused_before_anything_is_counted(
+def test_a_password_that_is_not_good_enough_counts_for_the_address_and_not_for_the_session(
     ada: User, own: dict[str, Any]
 ) -> None:
     for new in ("short", "password123", "ada@example.com"):
-        assert places(change(own["access_token"], new=new)) == {"#/new_password"}
+        answer = change(own["access_token"], new=new)
+        assert places(answer) == {"#/new_password"}
+    assert answer.headers["RateLimit"].startswith('"login";r=3'), "of those that have the right length"
 
     assert session_of(ada).failures == 0
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from oms.core.dynamodb import client, get_item, put_item
-from oms.identity import mailed_tokens, passwords
+from oms.identity import mailed_tokens, password_rules, passwords
 from oms.identity.mailed_tokens import Purpose
 from oms.identity.models import Counter, Device, IdentityItem, User, counter_key, device_key, user_key
 from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
@@ -182,7 +182,7 @@ def test_a_reset_takes_as_long_for_a_thousand_devices(ada: User, mail: Mail) -> 
     with recorded() as calls:
         assert reset(token).status == 204
 
-    assert calls == ["dynamodb.BatchGetItem", "dynamodb.TransactWriteItems"]
+    assert calls == ["dynamodb.UpdateItem", "dynamodb.BatchGetItem", "dynamodb.TransactWriteItems"]
 
 
 def test_a_token_is_good_once(ada: User, mail: Mail) -> None:
@@ -269,10 +269,32 @@ def test_the_table_holds_no_mailed_token(mail: Mail) -> None:
     assert all(token.partition(".")[2] not in stored for token in tokens)
 
 
+def test_a10_a_client_address_makes_twenty_resets_a_minute_and_no_password_is_checked_before(
+    mail: Mail, frozen: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+    real = password_rules.check_new
+    monkeypatch.setattr(password_rules, "check_new", lambda it: checked.append(it) or real(it))
+
+    for number in range(20):
+        answer = reset("no token")
+        assert_refused(answer)
+        assert answer.headers["RateLimit"].startswith(f'"reset";r={19 - number};')
+    token = mail("reset")
+    refused = reset(token)
+
+    assert_problem(refused, 429, "too-many-requests")
+    assert checked == [], "not even once: no token was good"
+    frozen.advance(minutes=1)
+    assert reset(token).status == 204
+    assert checked == [NEW]
+
+
 def test_a_weak_password_leaves_the_token_good(ada: User, mail: Mail) -> None:
     token = mail("reset")
 
-    assert places(reset(token, "short")) == {"#/new_password"}
+    for weak in ("short", "password123", "ada@example.com"):
+        assert places(reset(token, weak)) == {"#/new_password"}
     assert reset(token).status == 204
 
 

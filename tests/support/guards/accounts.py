@@ -162,6 +162,15 @@ GUARDS = (
     ),
     Guard(
         "A10",
+        "a reset counts the client address before it does anything else",
+        f"{LIBRARY}/identity/recovery.py",
+        '    take_slot(Window("reset", RESETS_PER_MINUTE, int(clock.now().timestamp())), address, report)\n',
+        "",
+        "tests/functional/auth/test_recovery.py::"
+        "test_a10_a_client_address_makes_twenty_resets_a_minute_and_no_password_is_checked_before",
+    ),
+    Guard(
+        "A10",
         "a promotion meanwhile has the password checked again",
         f"{LIBRARY}/identity/password_storage.py",
         "        _require(stored, password, pointer)\n",

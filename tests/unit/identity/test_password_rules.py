@@ -1,9 +1,15 @@
 """What a new password has to be (ASVS 5.0 6.2.1 to 6.2.11, NIST SP 800-63B-4)."""
 
+import time
+from contextlib import suppress
 from dataclasses import replace
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
+from zxcvbn.matching import L33T_TABLE, omnimatch
 
 from oms.core.errors import InvalidRequestError
 from oms.core.settings import settings
@@ -69,6 +75,9 @@ def test_the_length_is_counted_in_characters_as_they_are_composed(password: str)
         "Jennifer",
         "basketball",
         "!!letmein!!",
+        "abc" * 30,
+        "dr0wss4p",
+        "b4$k3tba11",
     ],
 )
 def test_one_pattern_that_covers_all_of_it_is_refused(password: str) -> None:
@@ -90,6 +99,33 @@ def test_every_password_of_the_list_is_refused() -> None:
     for password in LEAKED:
         with pytest.raises(ValueError, match="guessed early"):
             check_new(password)
+
+
+# Signs that zxcvbn reads as letters, each of them: it tries hundreds of ways to read the text.
+L33T = "1l|!i7+t$s5z2x%0o9g6b8a4@e3({c[<"
+
+
+@pytest.mark.parametrize("password", [f"{L33T}{'a' * 8}", L33T * 4, "4@" * 64, "()" * 64, "\ufdfa" * 128, "1/" * 64])
+def test_a10_no_password_costs_much_cpu_to_check(password: str) -> None:
+    with suppress(ValueError):
+        check_new("the lists are loaded")
+    began = time.process_time()
+
+    for _ in range(10):
+        with suppress(ValueError):
+            check_new(password)
+
+    assert time.process_time() - began < 0.3, "of ten; it was a second of each"
+
+
+@given(st.sampled_from(LEAKED), st.randoms(use_true_random=False))
+def test_what_zxcvbn_finds_to_be_one_pattern_is_refused(word: str, random: Random) -> None:
+    signs = {letter: random.choice(signs) for letter, signs in L33T_TABLE.items() if random.random() < 0.5}
+    text = "".join(signs.get(it, it) for it in random.choice((word, word[::-1], word + word, word[:4] * 2)))
+
+    if any(match["i"] == 0 and match["j"] == len(text) - 1 for match in omnimatch(text[:40])):
+        with pytest.raises(ValueError, match="guessed early"):
+            check_new(text)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +174,7 @@ def test_the_lengths_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_request_is_told_where_and_why() -> None:
     with pytest.raises(InvalidRequestError) as refused:
-        password_rules.require(ADA, "Lovelace", pointer="#/new_password")
+        password_rules.require(ADA, "countess1815!", pointer="#/new_password")
 
     (error,) = refused.value.extra["errors"]
     assert error["pointer"] == "#/new_password"

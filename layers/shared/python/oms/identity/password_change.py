@@ -41,8 +41,9 @@ def change_password(
     address); UnauthenticatedError when the session ended meanwhile; UnavailableError.
     """
     check(who.user)
+    take_slot(Window("login", settings().login_limit, int(clock.now().timestamp())), address, report)
     password_rules.require(Owner.of(who.user), request.new_password, pointer="#/new_password")
-    session = _count(who, address, report)
+    session = _count(who)
     stored_hash = who.user.password_hash
     present = PasswordHash(stored_hash, who.user.pepper_version or "") if stored_hash else None
     if not passwords.matches(request.current_password, present):
@@ -82,11 +83,10 @@ def _go_on(writes: TransactWrite, user: User, session: Session, *, ended_at: str
         writes.save(devices.device_of(user, session.device, epoch=user.devices_epoch + 1))
 
 
-def _count(who: CurrentUser, address: str, report: Report) -> Session:
+def _count(who: CurrentUser) -> Session:
     """The session, with this attempt counted as a failure until it has succeeded: however many run at once, no more
     than the limit are compared. Raises InvalidCredentialsError if it has none left.
     """
-    take_slot(Window("login", settings().login_limit, int(clock.now().timestamp())), address, report)
     attempt = clock.random_id()
     has_one_left = (
         Session.pk.exists()

@@ -12,7 +12,7 @@ from oms.audit.models import AuditEntry
 from oms.core import clock, email_addresses
 from oms.core.dynamodb import failed, put_item, retrying, transaction
 from oms.core.errors import TooManyRequestsError
-from oms.core.rate_limits import Window
+from oms.core.rate_limits import Report, Window
 from oms.identity import devices, mailed_tokens
 from oms.identity.limits import take_slot
 from oms.identity.models import MailedToken, MailRequest, User, mail_request_key, user_key
@@ -22,6 +22,7 @@ from oms.identity.schemas import ResetPasswordRequest
 
 REQUEST_SECONDS = 24 * 3600
 REQUESTS_PER_MINUTE = 20
+RESETS_PER_MINUTE = 20
 
 
 def ask_for_reset(email: str, *, address: str) -> None:
@@ -58,14 +59,16 @@ class Reset:
     device_token: str | None = field(repr=False)
 
 
-def reset_password(request: ResetPasswordRequest, *, address: str) -> Reset:
+def reset_password(request: ResetPasswordRequest, *, address: str, report: Report) -> Reset:
     """Sets a new password by a mailed token. Ends all sessions and known devices, and lifts the lock. The client that
     shows the token is a known device from then on if it wants to be: it has read the mail, which proves more than a
     password.
 
-    Raises InvalidTokenError, and InvalidRequestError for a password that is not good enough, which leaves the token
-    good. An account that was disabled stays so: its tokens ended with its epoch.
+    Raises TooManyRequestsError (by client address, which is counted first), InvalidTokenError, and InvalidRequestError
+    for a password that is not good enough, which leaves the token good. An account that was disabled stays so: its
+    tokens ended with its epoch.
     """
+    take_slot(Window("reset", RESETS_PER_MINUTE, int(clock.now().timestamp())), address, report)
     user, token = mailed_tokens.read(request.token, "reset")
     if token.epoch != user.auth_epoch or user.status != "active":
         raise mailed_tokens.refusal()

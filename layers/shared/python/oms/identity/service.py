@@ -34,13 +34,14 @@ class Registration:
 def register(request: RegisterRequest, *, address: str, report: Report) -> Registration:
     """A new customer, with the client that registers as their first known device.
 
-    So failed logins of others do not lock out an owner who has not signed in yet. Raises EmailTakenError,
-    TooManyRequestsError (by client address, and by mailbox), UnavailableError.
+    So failed logins of others do not lock out an owner who has not signed in yet. The client address is counted before
+    anything that takes time. Raises TooManyRequestsError (by client address, and by mailbox), InvalidRequestError for
+    a password that is not good enough, EmailTakenError, UnavailableError.
     """
-    owner = Owner("customer", request.email, request.first_name, request.last_name)
-    password_rules.require(owner, request.password, pointer="#/password")
     window = Window("register", settings().register_limit, int(clock.now().timestamp()))
     take_slot(window, address, report)
+    owner = Owner("customer", request.email, request.first_name, request.last_name)
+    password_rules.require(owner, request.password, pointer="#/password")
     user = _new_user(
         email=request.email,
         password=request.password,
