@@ -285,6 +285,9 @@ def test_without_a_request_no_file_has_an_address(manager: Person) -> None:
         ({"columns": "sku,password"}, {"#/columns"}),
         ({"columns": "sku,sku"}, {"#/columns"}),
         ({"columns": ""}, {"#/columns"}),
+        ({"columns": []}, {"#/columns"}),
+        ({"columns": ["sku", "sku"]}, {"#/columns"}),
+        ({"columns": ["sku", "password", 1]}, {"#/columns/1", "#/columns/2"}),
         ({"report": "inventory", "columns": "sku,customer_email"}, {"#/columns"}),
         ({"report": "sales", "columns": "sku"}, {"#/columns"}),
     ],
@@ -299,6 +302,8 @@ def test_what_does_not_go_together_is_refused_at_its_place(manager: Person, fiel
         ("format=xlsx&bom=true", "?bom"),
         ("columns=on_hand", "?columns"),
         ("columns=x", "?columns"),
+        ("columns=sku&columns=sku", "?columns"),
+        ("columns=", "?columns"),
         ("format=", "?format"),
     ],
 )
@@ -306,8 +311,9 @@ def test_so_it_is_in_a_query(manager: Person, query: str, wrong: str) -> None:
     assert places(call("GET", f"{EXPORT_ORDERS}?{query}", token=manager.token)) == {wrong}
 
 
-def test_an_export_says_what_its_file_is(manager: Person) -> None:
-    body = {"report": "orders", "format": "xlsx", "columns": "sku,note"}
+@pytest.mark.parametrize("columns", ["sku,note", ["sku", "note"]], ids=type)
+def test_an_export_says_what_its_file_is(manager: Person, columns: Any) -> None:
+    body = {"report": "orders", "format": "xlsx", "columns": columns}
 
     made = call("POST", EXPORTS, body, token=manager.token).json
     plain = call("POST", EXPORTS, {"report": "sales"}, token=manager.token).json
@@ -343,7 +349,8 @@ def test_the_runs_of_a_schedule_have_its_format_and_columns(person: Callable[...
     assert (export.format, list(export.columns or ())) == ("xlsx", ["sku", "customer_email"])
     assert (shown["format"], shown["bom"], shown["columns"]) == ("xlsx", False, ["sku", "customer_email"])
     wrong = body | {"report": "inventory", "columns": "customer_email"}
-    assert places(call("POST", "/api/v1/reports/schedules", wrong, token=ada.token)) == {"#/columns"}
+    for refused in (wrong, body | {"columns": []}, body | {"columns": ["sku", "sku"]}):
+        assert places(call("POST", "/api/v1/reports/schedules", refused, token=ada.token)) == {"#/columns"}
 
 
 def test_an_export_from_before_there_were_formats_is_read_and_written_as_csv(manager: Person) -> None:

@@ -96,6 +96,8 @@ def test_a_replay_shows_the_export_as_it_is_now(manager: Person) -> None:
         ({"report": "users"}, {"#/report"}),
         ({"report": "orders", "status": "lost"}, {"#/status"}),
         ({"report": "orders", "status": 7}, {"#/status"}),
+        ({"report": "orders", "status": []}, {"#/status"}),
+        ({"report": "orders", "status": ["lost", "shipped", "x"]}, {"#/status/0", "#/status/2"}),
         ({"report": "orders", "from": "2026-02-01", "to": "2026-01-31"}, {"#/to"}),
         ({"report": "orders", "gzip": "yes"}, {"#/gzip"}),
         ({"report": "orders", "created_by": "x"}, {"#/created_by"}),
@@ -106,6 +108,14 @@ def test_a_wrong_body_is_refused_at_its_place_and_nothing_is_stored(manager: Per
     assert places(call("POST", EXPORTS, body, token=manager.token)) == where
 
     assert list(table("reports").items()) == []
+
+
+def test_commas_are_spoken_of_where_they_were_sent(manager: Person) -> None:
+    def detail(status: Any) -> Any:
+        answer = call("POST", EXPORTS, {"report": "orders", "status": status}, token=manager.token)
+        return answer.json["errors"][0]["detail"]
+
+    assert detail(["lost"]) + ", separated by commas" == detail("lost")
 
 
 # ---- GET ------------------------------------------------------------------------------------------------------------

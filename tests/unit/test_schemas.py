@@ -1,9 +1,10 @@
+import re
 from typing import Annotated, Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from oms.core.schemas import AnyOf, Flag, From, PageQuery, To
+from oms.core.schemas import Flag, From, OneOf, PageQuery, Several, To
 
 FROM, TO = TypeAdapter(From), TypeAdapter(To)
 
@@ -92,12 +93,51 @@ def test_a_flag_is_true_or_false_and_nothing_like_it() -> None:
             flag.validate_python(wrong)
 
 
-def test_a_comma_means_any_of() -> None:
-    status: TypeAdapter[Any] = TypeAdapter(Annotated[tuple[str, ...], AnyOf(("a", "b"))])
+STATUSES = Annotated[tuple[Annotated[str, OneOf(("a", "b"))], ...], Several(("a", "b"))]
+
+
+def test_a_list_is_an_array_or_a_text_with_commas() -> None:
+    status: TypeAdapter[Any] = TypeAdapter(STATUSES)
 
     assert status.validate_python("a") == ("a",)
     assert status.validate_python("b,a,b") == ("b", "a")
-    assert status.validate_python(["b", "a"]) == ("b", "a")
+    assert status.validate_python(["b", "a", "b"], strict=True) == ("b", "a")
     for wrong in ("", "c", "a,", ",a", "a,c", "A", "a, b"):
-        with pytest.raises(ValidationError, match="any of a, b"):
+        with pytest.raises(ValidationError, match="must be any of a, b, separated by commas") as refused:
             status.validate_python(wrong)
+        assert [it["loc"] for it in refused.value.errors()] == [()]
+    for other in (7, None, {"a": 1}, True):
+        with pytest.raises(ValidationError, match="must be an array of strings"):
+            status.validate_python(other)
+
+
+def test_a_wrong_item_of_an_array_is_refused_at_its_place() -> None:
+    status: TypeAdapter[Any] = TypeAdapter(STATUSES)
+
+    with pytest.raises(ValidationError) as refused:
+        status.validate_python(["a", "c", 7], strict=True)
+
+    found = {it["loc"]: it["msg"] for it in refused.value.errors()}
+    assert found == {(1,): "Value error, must be any of a, b", (2,): "Input should be a valid string"}
+
+
+def test_a_list_is_not_empty_and_within_its_bounds() -> None:
+    words: TypeAdapter[Any] = TypeAdapter(Annotated[tuple[str, ...], Several(most=2, each_once=True)])
+
+    for wrong, why in (([], "not be empty"), (["a", "b", "c"], "at most 2"), (["a", "a"], "once"), ("a,a", "once")):
+        with pytest.raises(ValidationError, match=why):
+            words.validate_python(wrong)
+    assert words.json_schema() == {
+        "type": "array",
+        "items": {"type": "string"},
+        "minItems": 1,
+        "maxItems": 2,
+        "uniqueItems": True,
+    }
+
+
+def test_the_schema_of_a_list_has_each_form_that_is_taken() -> None:
+    array, text = TypeAdapter(STATUSES).json_schema()["anyOf"]
+
+    assert array == {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}, "minItems": 1}
+    assert [it for it in ("a", "b,a", "", "a,", "ab", "a,c") if re.search(text["pattern"], it)] == ["a", "b,a"]

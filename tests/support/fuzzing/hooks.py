@@ -22,6 +22,7 @@ RULES = {
     "must not be below min_price": "so have prices",
     "does not go with an export of|does not go with xlsx": "not each report and format has each option",
     "^has .*, which .* do not have": "each report has columns of its own",
+    "must be a date: sales are by the day|must be at most .* days before to": "sales have days, other reports times",
     "cannot be combined with": "indexes serve some combinations of filters",
     "goes with group_by=product alone|must be there with a cursor": "one of the series has pages",
     # A value depends on what there is.
@@ -31,6 +32,7 @@ RULES = {
     "has more than .* decimals|must be at most [\\d.]+$|must be between 0 and": "the currency and the settings",
     # A value has a form that schemas have no portable word for.
     'must be an entity tag such as "3"': "Schemathesis sends headers that do not match their pattern as valid, too",
+    "must have each value once": "a pattern of a text with commas; of an array the schema says it",
     "must be one line|must have a visible character": "Unicode's categories",
     "must be an e-mail address": "mail can be sent to fewer addresses than `format: email` allows",
     "must begin with https://|must be a URL that begins with": "`format: uri` allows any scheme",

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field, StringConstraints
 
-from oms.core.schemas import BEFORE, SINCE, From, NextCursor, PageQuery, Response, Span, Timestamp, To
+from oms.core.schemas import BEFORE, SINCE, From, NextCursor, PageQuery, Response, Several, Span, Timestamp, To
 
 if TYPE_CHECKING:
     from oms.audit.models import AuditEntry, Denials
@@ -13,19 +13,8 @@ if TYPE_CHECKING:
 _MOST_WORDS = 10
 
 
-def _words(text: Any) -> Any:
-    # Powertools splits a parameter at its commas when the field is a sequence.
-    words = text if isinstance(text, list | tuple) else str(text).split(",")
-    if len(words) > _MOST_WORDS or not all(0 < len(word) <= 256 for word in words):
-        raise ValueError(f"must be up to {_MOST_WORDS} words, separated by commas")
-    return tuple(dict.fromkeys(words))
-
-
-_WORD = {"type": "string", "minLength": 1, "maxLength": 256}
 Words = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_words),
-    WithJsonSchema({"type": "array", "items": _WORD, "minItems": 1, "maxItems": _MOST_WORDS}),
+    tuple[Annotated[str, StringConstraints(min_length=1, max_length=256)], ...], Several(most=_MOST_WORDS)
 ]
 
 

@@ -14,9 +14,11 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -171,23 +173,72 @@ def at_second(epoch_seconds: float) -> str:
 
 
 @dataclass(frozen=True)
-class AnyOf(GroupedMetadata):
-    """Of a tuple of strings: some of these values. A query has them between commas, a body as an array or such text."""
+class OneOf(GroupedMetadata):
+    """Of a string: one of these values."""
 
     allowed: tuple[str, ...]
 
     def __iter__(self) -> Iterator[Any]:
-        yield BeforeValidator(self._choose)
-        values = {"type": "string", "enum": list(self.allowed)}
-        yield WithJsonSchema({"type": "array", "items": values, "minItems": 1})
+        yield AfterValidator(self._check)
+        yield Field(json_schema_extra={"enum": list(self.allowed)})
 
-    def _choose(self, text: Any) -> tuple[str, ...]:
-        # Powertools splits a parameter at its commas when the field is a sequence.
-        parts = text if isinstance(text, list | tuple) else str(text).split(",")
-        wrong = [part for part in parts if part not in self.allowed]
-        if wrong:
-            raise ValueError(f"must be any of {', '.join(self.allowed)}, separated by commas")
-        return tuple(dict.fromkeys(parts))
+    def _check(self, text: str) -> str:
+        if text not in self.allowed:
+            raise ValueError(f"must be any of {', '.join(self.allowed)}")
+        return text
+
+
+@dataclass(frozen=True)
+class Several(GroupedMetadata):
+    """Of a tuple of strings: at least one of them. Repeated ones count once, or are refused where `each_once`.
+
+    A query repeats the parameter or has commas. A body has an array; `or_text_of` has the values that an item may have,
+    for fields whose schema says that a text with commas is taken as well.
+    """
+
+    or_text_of: tuple[str, ...] = ()
+    most: int | None = None
+    each_once: bool = False
+
+    def __iter__(self) -> Iterator[Any]:
+        yield WrapValidator(self._read)
+        yield Field(json_schema_extra=self._describe)
+
+    def _read(self, given: Any, as_tuple: ValidatorFunctionWrapHandler) -> tuple[str, ...]:
+        if isinstance(given, str):
+            try:
+                return self._checked(as_tuple(tuple(given.split(","))))
+            except ValidationError as error:
+                # Its items are no places that a client knows.
+                raise ValueError(
+                    f"{error.errors()[0]['msg'].removeprefix('Value error, ')}, separated by commas"
+                ) from None
+        if not isinstance(given, list | tuple):
+            raise ValueError("must be an array of strings")  # noqa: TRY004 - pydantic takes ValueError alone
+        return self._checked(as_tuple(tuple(given)))
+
+    def _checked(self, values: tuple[str, ...]) -> tuple[str, ...]:
+        if not values:
+            raise ValueError("must not be empty")
+        different = tuple(dict.fromkeys(values))
+        if self.each_once and len(different) < len(values):
+            raise ValueError("must have each value once")
+        if self.most and len(values) > self.most:
+            raise ValueError(f"must have at most {self.most} values")
+        return different
+
+    def _describe(self, schema: dict[str, Any]) -> None:
+        array = schema | {"minItems": 1}
+        if self.most:
+            array["maxItems"] = self.most
+        if self.each_once:
+            array["uniqueItems"] = True
+        schema.clear()
+        if not self.or_text_of:
+            schema.update(array)
+            return
+        value = f"({'|'.join(self.or_text_of)})"
+        schema["anyOf"] = [array, {"type": "string", "pattern": f"^{value}(,{value})*$"}]
 
 
 # RFC 3339, section 5.6: fromisoformat also takes weeks, missing seconds, commas and any separator.

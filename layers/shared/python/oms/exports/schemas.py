@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field
 
-from oms.core.schemas import BEFORE, SINCE, From, NextCursor, Request, Response, Span, Timestamp, To
+from oms.core.schemas import BEFORE, SINCE, From, NextCursor, OneOf, Request, Response, Several, Span, Timestamp, To
 from oms.exports.columns import COLUMNS
 from oms.exports.models import Export
-from oms.orders.filters import OrderFilters, OrderStatuses
+from oms.orders.filters import OrderFilters, OrderStatusesOrText
 from oms.orders.states import OrderStatus
 
 type ExportReport = Annotated[
@@ -22,21 +22,13 @@ type ExportFailure = Annotated[
 ]
 
 
-def _columns(text: Any) -> tuple[str, ...]:
-    # Powertools splits a parameter at its commas when the field is a sequence.
-    names = tuple(text) if isinstance(text, list | tuple) else tuple(str(text).split(","))
-    unknown = [it for it in names if it not in _KNOWN]
-    if unknown or len(set(names)) < len(names):
-        raise ValueError("must be names of columns, each once, separated by commas: see docs/integrate/exports.md")
-    return names
-
-
-_KNOWN = {name for columns in COLUMNS.values() for name in columns.all}
-ColumnNames = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_columns),
-    WithJsonSchema({"type": "string", "examples": ["order_number,customer_email,shipping_name,tracking_number"]}),
+_COLUMNS = tuple(dict.fromkeys(name for columns in COLUMNS.values() for name in columns.all))
+type ExportColumn = Annotated[
+    str, OneOf(_COLUMNS), Field(description="A column of a file. Each report has some of them: see docs/exports.md.")
 ]
+ColumnNames = Annotated[tuple[ExportColumn, ...], Several(each_once=True)]
+ColumnNamesOrText = Annotated[tuple[ExportColumn, ...], Several(_COLUMNS, each_once=True)]
+"""As a body has them."""
 type Format = Annotated[
     Literal["csv", "xlsx"], Field(description="The format of a file: CSV, or a workbook with typed cells.")
 ]
@@ -45,9 +37,11 @@ BOM_TEXT = (
     "Whether a CSV begins with a byte-order mark, which Excel needs to read UTF-8. If it is not sent, it has none."
 )
 COLUMNS_TEXT = (
-    "The columns of the file in this order, separated by commas. If it is not sent, they are the report's default. "
+    "The columns of the file in this order, each once. If it is not sent, they are the report's default. "
     "Orders have more of them on request, for fulfilment: e-mail, shipping address, note, carrier and tracking."
 )
+COLUMNS_EXAMPLES = [["order_number", "sku", "quantity"]]
+TEXT_TOO = "A text with commas is accepted too."
 
 
 class CreateExportRequest(Span, Request):
@@ -58,9 +52,9 @@ class CreateExportRequest(Span, Request):
     )
     from_: From | None = Field(None, alias="from", description=f"Of orders and sales, what was created {SINCE}")
     to: To | None = Field(None, description=f"Of orders and sales, what was created {BEFORE}")
-    status: OrderStatuses | None = Field(
+    status: OrderStatusesOrText | None = Field(
         None,
-        description="Of orders, those that have one of these statuses now. A text with commas is accepted too.",
+        description=f"Of orders, those that have one of these statuses now. {TEXT_TOO}",
         examples=[["confirmed", "shipped"]],
     )
     gzip: bool = Field(
@@ -68,13 +62,13 @@ class CreateExportRequest(Span, Request):
     )
     format: Format | None = Field(None, description=FORMAT_TEXT, examples=["xlsx"])
     bom: bool | None = Field(None, description=BOM_TEXT, examples=[False])
-    columns: ColumnNames | None = Field(None, description=COLUMNS_TEXT)
+    columns: ColumnNamesOrText | None = Field(None, description=f"{COLUMNS_TEXT} {TEXT_TOO}", examples=COLUMNS_EXAMPLES)
 
 
 class ExportOrdersQuery(OrderFilters):
     format: Format | None = Field(None, description=FORMAT_TEXT, examples=["xlsx"])
     bom: bool | None = Field(None, description=BOM_TEXT, examples=[False])
-    columns: ColumnNames | None = Field(None, description=COLUMNS_TEXT)
+    columns: ColumnNames | None = Field(None, description=COLUMNS_TEXT, examples=COLUMNS_EXAMPLES)
 
 
 class ExportFilters(Response):

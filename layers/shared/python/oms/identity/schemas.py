@@ -5,13 +5,14 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field
 
 from oms.core.schemas import (
-    AnyOf,
     EmailAddress,
     NextCursor,
+    OneOf,
     PageQuery,
     PartialRequest,
     Request,
     Response,
+    Several,
     Timestamp,
     VisibleText,
     at_second,
@@ -40,8 +41,8 @@ type UserRole = Annotated[
     Field(description="What a user may do. Managers may do all that customers may, admins all that managers may."),
 ]
 type UserStatus = Annotated[Literal["active", "disabled"], Field(description="Whether a user can log in.")]
-Roles = Annotated[tuple[str, ...], AnyOf(("customer", "manager", "admin"))]
-UserStatuses = Annotated[tuple[str, ...], AnyOf(("active", "disabled"))]
+Roles = Annotated[tuple[Annotated[str, OneOf(("customer", "manager", "admin"))], ...], Several()]
+UserStatuses = Annotated[tuple[Annotated[str, OneOf(("active", "disabled"))], ...], Several()]
 
 
 class RegisterRequest(Request):

@@ -7,15 +7,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from oms.core import texts
 from oms.core.money import CurrencyCode, Money, MoneyText
 from oms.core.schemas import (
-    AnyOf,
     Flag,
     Form,
     KeyName,
     NextCursor,
+    OneOf,
     PageQuery,
     PartialRequest,
     Request,
     Response,
+    Several,
     Timestamp,
     VisibleText,
     whole_number,
@@ -37,7 +38,7 @@ type ProductStatus = Annotated[
     Literal["active", "archived"],
     Field(description="`active`: on sale; `archived`: hidden from customers, and cannot be ordered."),
 ]
-ProductStatuses = Annotated[tuple[str, ...], AnyOf(("active", "archived"))]
+ProductStatuses = Annotated[tuple[Annotated[str, OneOf(("active", "archived"))], ...], Several()]
 type ProductSort = Annotated[
     Literal["name", "-name", "price", "-price", "created_at", "-created_at"],
     Field(description="An order of products; descending with `-`."),

@@ -4,10 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from oms.core.schemas import BEFORE, SINCE, AnyOf, From, Span, To
+from oms.core.schemas import BEFORE, SINCE, From, OneOf, Several, Span, To
 from oms.orders.states import OrderStatus
 
-OrderStatuses = Annotated[tuple[str, ...], AnyOf(tuple(OrderStatus))]
+_STATUSES = tuple(OrderStatus)
+_Status = Annotated[str, OneOf(_STATUSES)]
+OrderStatuses = Annotated[tuple[_Status, ...], Several()]
+OrderStatusesOrText = Annotated[tuple[_Status, ...], Several(_STATUSES)]
+"""As a body has them."""
 
 
 class OrderFilters(Span):

@@ -7,7 +7,16 @@ from pydantic import Field, StringConstraints
 
 from oms.core.schemas import EmailAddress, NextCursor, Request, Response, Timestamp
 from oms.exports.columns import COLUMNS
-from oms.exports.schemas import BOM_TEXT, COLUMNS_TEXT, FORMAT_TEXT, ColumnNames, ExportReport, Format
+from oms.exports.schemas import (
+    BOM_TEXT,
+    COLUMNS_EXAMPLES,
+    COLUMNS_TEXT,
+    FORMAT_TEXT,
+    TEXT_TOO,
+    ColumnNamesOrText,
+    ExportReport,
+    Format,
+)
 from oms.schedules.models import Schedule
 
 
@@ -28,7 +37,7 @@ class CreateScheduleRequest(Request):
     )
     format: Format | None = Field(None, description=FORMAT_TEXT, examples=["xlsx"])
     bom: bool | None = Field(None, description=BOM_TEXT, examples=[False])
-    columns: ColumnNames | None = Field(None, description=COLUMNS_TEXT)
+    columns: ColumnNamesOrText | None = Field(None, description=f"{COLUMNS_TEXT} {TEXT_TOO}", examples=COLUMNS_EXAMPLES)
 
 
 class ScheduleResponse(Response):
