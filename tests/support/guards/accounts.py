@@ -162,6 +162,14 @@ GUARDS = (
     ),
     Guard(
         "A10",
+        "the mailbox of the own address is refused as a password",
+        f"{LIBRARY}/identity/password_rules.py",
+        "    for address in (email, email_addresses.mailbox(email)):\n",
+        "    for address in (email,):\n",
+        "tests/unit/identity/test_password_rules.py::test_a10_the_own_address_is_refused_in_each_of_its_forms",
+    ),
+    Guard(
+        "A10",
         "a reset counts the client address before it does anything else",
         f"{LIBRARY}/identity/recovery.py",
         '    take_slot(Window("reset", RESETS_PER_MINUTE, int(clock.now().timestamp())), address, report)\n',

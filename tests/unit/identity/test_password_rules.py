@@ -150,6 +150,43 @@ def test_a10_what_others_know_of_the_owner_and_the_shop_is_refused(password: str
         check_of(ADA, password)
 
 
+OTHER_FORMS = {
+    "ada.lovelace+shop@example.org": [
+        "ada.lovelace+shop@example.org",
+        "ada.lovelace@example.org",
+        "ada.lovelace",
+        "Ada.Lovelace2026",
+        "ada.lovelace+shop",
+    ],
+    "analyst1815@example.org": ["analyst1815", "analyst", "analyst2", "1analyst1815"],
+    "post@xn--bcher-kva.example": ["post@xn--bcher-kva.example", "post@bücher.example", "POST@BU\u0308CHER.example"],
+    "post@bücher.example": ["post@xn--bcher-kva.example", "post@bücher.example"],
+    "post@xn--a.example": ["post@xn--a.example"],
+}
+
+
+@pytest.mark.parametrize(("email", "password"), [(email, it) for email, all in OTHER_FORMS.items() for it in all])
+def test_a10_the_own_address_is_refused_in_each_of_its_forms(email: str, password: str) -> None:
+    with pytest.raises(ValueError, match="your e-mail address"):
+        check_of(replace(ADA, email=email, last_name=None), password)
+
+
+@pytest.mark.parametrize("host", ["www.xn--bcherstube-9db.example", "www.bücherstube.example"])
+@pytest.mark.parametrize(
+    "password", ["Bücherstube", "bücherstube2026", "xn--bcherstube-9db", "www.bücherstube.example"]
+)
+@pytest.mark.parametrize("setting", ["public_url", "mail_from"])
+def test_a10_the_shops_hosts_are_refused_in_each_of_their_forms(
+    monkeypatch: pytest.MonkeyPatch, setting: str, host: str, password: str
+) -> None:
+    value = {"public_url": f"https://{host}/shop", "mail_from": f"orders@{host}"}[setting]
+    shop = replace(settings(), **{setting: value})
+    monkeypatch.setattr(password_rules, "settings", lambda: shop)
+
+    with pytest.raises(ValueError, match="the shop's name"):
+        check_of(ADA, password)
+
+
 @pytest.mark.parametrize("password", ["ada83749273", "lovelace takes tea", "a countess at sea", "83749273"])
 def test_a_name_may_be_a_part_of_it(password: str) -> None:
     check_of(ADA, password)

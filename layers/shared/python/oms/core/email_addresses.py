@@ -14,6 +14,8 @@ _MAX_LABEL = 63
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _FORBIDDEN = re.compile(r'[\s"(),:;<>\[\]\\]')
+# What an international label begins with (RFC 5890, section 2.3.2.1).
+_A_LABEL = "xn--"
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 _REFUSAL = "must be an e-mail address, such as ada@example.org"
@@ -65,6 +67,22 @@ def mailbox(folded: str) -> str:
     return f"{local.partition('+')[0] or local}{at}{domain}"
 
 
+def domain_forms(domain: str) -> set[str]:
+    """The domain as it is written, with international labels as A-labels, and with them in letters; where it has these
+    forms. A domain of ASCII without such labels has one.
+    """
+    if domain.isascii() and _A_LABEL not in domain.lower():
+        return {domain}
+    import idna  # as in `_encoded`
+
+    forms = {domain}
+    with suppress(ValueError):
+        forms.add(_encoded(domain))
+    with suppress(UnicodeError):
+        forms.add(idna.decode(domain, uts46=True))
+    return forms
+
+
 def is_plausible(folded: str) -> bool:
     """Whether an account may have this key. Wider than `canonical`: keys are as old as their accounts."""
     if not folded.isascii() or _FORBIDDEN.search(folded) or not folded.isprintable():
@@ -97,7 +115,7 @@ def _in_ascii(domain: str) -> str:
     # UTS #46 drops some invisible characters; nobody who types one sees which domain it leaves.
     if any(unicodedata.category(character)[0] in "CZ" for character in domain):
         raise ValueError(_REFUSAL)
-    is_plain = domain.isascii() and "xn--" not in domain.lower()
+    is_plain = domain.isascii() and _A_LABEL not in domain.lower()
     form = domain.lower() if is_plain else _encoded(domain)
     labels = form.split(".")
     if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):

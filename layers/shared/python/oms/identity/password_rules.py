@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
 
+from oms.core import email_addresses
 from oms.core.errors import InvalidRequestError
 from oms.core.settings import settings
 from oms.identity.models import User
@@ -21,6 +22,7 @@ _EXAMINED = MAX_LENGTH
 _LONGEST_DATE = 10
 # A shorter name may be a part of any password.
 _SHORTEST_NAME = 4
+_DIGITS = "0123456789"
 _COMMON = "is guessed early: it is one common password, word, name, date, keyboard row, sequence or repetition. "
 _OWN = "is made of your e-mail address, your name or the shop's name. "
 _ADVICE = "Choose several words that do not belong together."
@@ -65,9 +67,9 @@ def check_of(owner: Owner, password: str) -> None:
     if owner.role != "customer":
         _check_length(password, shortest_for(owner.role), " for a manager or an admin")
     text = _compact(password)
-    core = text.strip("0123456789")
+    core = text.strip(_DIGITS)
     names = set(_names(owner))
-    if text in names or (len(core) >= _SHORTEST_NAME and core in names):
+    if text in names or (len(core) >= _SHORTEST_NAME and core in names | {name.strip(_DIGITS) for name in names}):
         raise ValueError(_OWN + _ADVICE)
 
 
@@ -143,12 +145,21 @@ def _first_of(text: str) -> int:
 def _names(owner: Owner) -> Iterator[str]:
     """What is known of the owner to others, and the shop's names: letters and digits alone, in lower case."""
     first, last = owner.first_name, owner.last_name or ""
-    yield from (_compact(it) for it in (owner.email, owner.email.partition("@")[0], first, last))
-    yield from (_compact(first + last), _compact(last + first))
+    known = (first, last, first + last, last + first, *_forms_of_address(owner.email))
     hosts = (urlsplit(settings().public_url).hostname or "", settings().mail_from.rpartition("@")[2])
-    for host in hosts:
-        yield _compact(host)
-        yield from (_compact(label) for label in host.split(".")[:-1])
+    forms = [form for host in hosts for form in email_addresses.domain_forms(host)]
+    labels = [label for form in forms for label in form.split(".")[:-1]]
+    yield from map(_compact, (*known, *forms, *labels))
+
+
+def _forms_of_address(email: str) -> Iterator[str]:
+    """As it is written, and as its mailbox, which has no tag: whole, with the domain in letters or as A-labels, and the
+    local part alone.
+    """
+    for address in (email, email_addresses.mailbox(email)):
+        local, _, domain = address.rpartition("@")
+        yield local
+        yield from (f"{local}@{form}" for form in email_addresses.domain_forms(domain))
 
 
 def _compact(text: str) -> str:
