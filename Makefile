@@ -104,6 +104,12 @@ lint-api: $(API_TOOLS) ## Check the OpenAPI document by the rules that Redocly a
 	@cd tests/clients && node_modules/.bin/spectral lint --ruleset .spectral.yaml --fail-severity hint \
 		../../functions/docs/openapi.json
 
+.PHONY: docs
+docs: $(INSTALLED_TESTS) ## Build the site of docs/ into build/docs; a broken link or anchor fails it
+	@# Not --quiet, which would count no warnings.
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
+	@echo "build/docs/index.html"
+
 .PHONY: format
 format: $(INSTALLED_TESTS) ## Put style and format right, where a tool can
 	@.venv/bin/ruff check --fix .
