@@ -72,7 +72,8 @@ def find_hits(file: str, source: str, rules: Rules) -> list[str]:
 
 
 def unused_allowances(sources: Iterable[tuple[str, str]], rules: Rules) -> list[str]:
-    texts = [(file, text) for file, source in sources for _, text in texts_of(file, source)]
+    named = [(file, source) for file, source in sources if any(fnmatchcase(file, files) for files, _ in rules.allowed)]
+    texts = [(file, text) for file, source in named for _, text in texts_of(file, source)]
     return [
         f"{LIST.name} allows “{pattern.pattern}” in {files}, where it is not found"
         for files, pattern in rules.allowed
@@ -149,17 +150,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="list all hits under these paths of the repository")
     options = parser.parse_args(arguments)
     rules, files = read_rules(), files_of_the_repository()
-    hits = {file: find_hits(file, source, rules) for file, source in files}
     if options.count:
         counts = Counter[str]()
-        for file, found in hits.items():
-            counts[folder_of(file)] += len(found)
+        for file, source in files:
+            counts[folder_of(file)] += len(find_hits(file, source, rules))
         print("\n".join(f"{count:6}  {folder}" for folder, count in sorted(counts.items())))
         print(f"{counts.total():6}  in total")
         return 0
-    listed = [
-        hit for file, found in hits.items() if file.startswith(tuple(options.paths) or rules.done) for hit in found
-    ]
+    wanted = [(file, source) for file, source in files if file.startswith(tuple(options.paths) or rules.done)]
+    listed = [hit for file, source in wanted for hit in find_hits(file, source, rules)]
     faults = [*listed, *unused_allowances(files, rules)]
     print("\n".join(faults) or "The word lint found nothing.")
     return 1 if faults else 0
