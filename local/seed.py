@@ -16,8 +16,9 @@ from oms.inventory import service as inventory
 from oms.inventory.schemas import CreateProductRequest
 from oms.orders import moves
 from oms.orders import service as orders
-from oms.orders.moves import Asked
+from oms.orders.moves import MoveRequest
 from oms.orders.schemas import CancelRequest, CreateOrderRequest
+from oms.orders.scopes import Scope
 
 LOW_STOCK_THRESHOLD = 5
 ADDRESSES = {
@@ -101,11 +102,13 @@ def _order(customer: User, manager: User, quantities: dict[str, int], shipping_c
             "shipping_address": ADDRESSES[customer.email],
         }
     )
-    order = orders.place_order(request, buyer=customer, key=None).thing
+    order = orders.place_order(request, buyer=customer, key=None).value
     if state == "confirmed":
-        moves.confirm_order(order.id, Asked(manager, EmptyRequest()))
+        moves.confirm_order(order.id, MoveRequest(manager, EmptyRequest()))
     elif state == "cancelled":
-        moves.cancel_order(order.id, Asked(customer, CancelRequest(reason="Ordered by mistake"), owner=customer.id))
+        moves.cancel_order(
+            order.id, MoveRequest(customer, CancelRequest(reason="Ordered by mistake"), scope=Scope.of(customer))
+        )
     elif state == "expired":
         moves.expire_order(order.id, now=clock.now() + settings().hold + timedelta(seconds=1))
 

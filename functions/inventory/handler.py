@@ -49,7 +49,7 @@ def create_product(request: CreateProductRequest) -> Response[ManagedProductResp
     It is on sale at once.
     """
     written = service.create_product(request, actor=current_user(), key=api.idempotency_key())
-    product, stock = written.thing
+    product, stock = written.value
     return api.created(
         managed_product_response(product, stock),
         location=f"/api/v1/inventory/products/{product.id}",
@@ -104,7 +104,7 @@ def adjust_stock(product_id: str, request: AdjustStockRequest) -> Response[Stock
     are reserved.
     """
     written = service.adjust_stock(product_id, request, actor=current_user(), key=api.idempotency_key())
-    return api.ok(StockResponse.of(written.thing), replayed=written.replayed)
+    return api.ok(StockResponse.of(written.value), replayed=written.replayed)
 
 
 @app.get("/api/v1/inventory/products/<product_id>/movements", **MANAGER)

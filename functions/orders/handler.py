@@ -7,14 +7,14 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms.audit import audit_log
-from oms.core.idempotency import Written
+from oms.core.idempotency import IdempotentResult
 from oms.core.schemas import EmptyRequest, Request
 from oms.http import api
 from oms.http.api import CUSTOMER, MANAGER, current_user
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.orders import moves, service
 from oms.orders.models import Order
-from oms.orders.moves import Asked
+from oms.orders.moves import MoveRequest
 from oms.orders.schemas import (
     CancelRequest,
     CreateOrderRequest,
@@ -28,6 +28,7 @@ from oms.orders.schemas import (
     ReturnRequest,
     ShipRequest,
 )
+from oms.orders.scopes import Scope
 from oms.orders.views import View, quote_response
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
@@ -41,9 +42,9 @@ def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPag
     """
     if current_user().is_manager:
         audit_log.read_in_bulk(current_user(), address=api.client_address(), target="orders")
-    page = service.list_orders(query, owner=_owner(), after=api.list_position(query.cursor))
+    page = service.list_orders(query, scope=_scope(), after=api.list_position(query.cursor))
     view = _view()
-    view.look_up(page.items)
+    view.load_customers(page.items)
     return api.listed(page, view.show, OrderPage)
 
 
@@ -55,7 +56,7 @@ def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse |
     does in time, the order expires and the stock is released.
     """
     placed = service.place_order(request, buyer=current_user().user, key=api.idempotency_key())
-    order = placed.thing
+    order = placed.value
     return api.created(
         _view().show(order),
         location=f"/api/v1/orders/{order.id}",
@@ -79,7 +80,7 @@ def get_order(order_id: str) -> Response[ManagedOrderResponse | OrderResponse]:
 
     Another customer's order is answered as if it did not exist.
     """
-    order = service.get_order(order_id, owner=_owner())
+    order = service.get_order(order_id, scope=_scope())
     return api.ok(_view().show(order), version=order.version)
 
 
@@ -89,7 +90,7 @@ def get_order_history(order_id: str) -> Response[OrderHistory]:
 
     Each change of its status, oldest first.
     """
-    order = service.get_order(order_id, owner=_owner())
+    order = service.get_order(order_id, scope=_scope())
     return api.ok(OrderHistory(items=[HistoryEntryResponse.of(entry) for entry in order.history]))
 
 
@@ -143,10 +144,8 @@ def return_order(order_id: str, request: ReturnRequest) -> Response[ManagedOrder
     return _moved(moves.return_order, order_id, request)
 
 
-def _owner() -> str | None:
-    """Whose orders the user may see: customers their own, managers everyone's."""
-    user = current_user()
-    return None if user.is_manager else user.id
+def _scope() -> Scope:
+    return Scope.of(current_user())
 
 
 def _view() -> View:
@@ -155,17 +154,17 @@ def _view() -> View:
 
 
 def _moved[Body: Request](
-    move: Callable[[str, Asked[Body]], Written[Order]], order_id: str, body: Body
+    move: Callable[[str, MoveRequest[Body]], IdempotentResult[Order]], order_id: str, body: Body
 ) -> Response[ManagedOrderResponse | OrderResponse]:
     view, check_version = _view(), api.version_check()
 
     def check(order: Order) -> None:
         check_version(order)
-        view.look_up([order])
+        view.load_customers([order])
 
-    written = move(order_id, Asked(current_user(), body, owner=_owner(), key=api.idempotency_key(), check=check))
-    order = written.thing
-    return api.ok(view.show(order), version=order.version, replayed=written.replayed)
+    moved = move(order_id, MoveRequest(current_user(), body, scope=_scope(), key=api.idempotency_key(), check=check))
+    order = moved.value
+    return api.ok(view.show(order), version=order.version, replayed=moved.replayed)
 
 
 lambda_handler = serve(app)

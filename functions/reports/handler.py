@@ -74,8 +74,8 @@ def create_export(request: CreateExportRequest) -> Response[ExportResponse]:
     """
     made = exports.request_export(request, by=current_user(), address=api.client_address(), key=api.idempotency_key())
     return api.started(
-        ExportResponse.of(made.thing),
-        location=_place(made.thing),
+        ExportResponse.of(made.value),
+        location=_place(made.value),
         replayed=made.replayed,
         retry_after=_LOOK_AGAIN_SECONDS,
     )

@@ -10,12 +10,13 @@ import pytest
 from inventory import handler as inventory
 from oms.core import clock
 from oms.core.errors import InvalidTransitionError
-from oms.core.idempotency import Written
+from oms.core.idempotency import IdempotentResult
 from oms.core.schemas import EmptyRequest
 from oms.orders import moves, service
 from oms.orders.models import Order
-from oms.orders.moves import Asked
+from oms.orders.moves import MoveRequest
 from oms.orders.schemas import CancelRequest, CreateOrderRequest, ReturnRequest, ShipRequest
+from oms.orders.scopes import Scope
 from oms.orders.states import OrderStatus
 from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.faults import reason_at, refuse
@@ -28,23 +29,23 @@ type Move = Callable[[Person, str], object]
 
 
 def confirm(manager: Person, order_id: str) -> object:
-    return moves.confirm_order(order_id, Asked(manager, EmptyRequest()))
+    return moves.confirm_order(order_id, MoveRequest(manager, EmptyRequest()))
 
 
 def cancel(manager: Person, order_id: str) -> object:
-    return moves.cancel_order(order_id, Asked(manager, CancelRequest()))
+    return moves.cancel_order(order_id, MoveRequest(manager, CancelRequest()))
 
 
 def ship(manager: Person, order_id: str) -> object:
-    return moves.ship_order(order_id, Asked(manager, ShipRequest(carrier="DHL", tracking_number="1")))
+    return moves.ship_order(order_id, MoveRequest(manager, ShipRequest(carrier="DHL", tracking_number="1")))
 
 
 def deliver(manager: Person, order_id: str) -> object:
-    return moves.deliver_order(order_id, Asked(manager, EmptyRequest()))
+    return moves.deliver_order(order_id, MoveRequest(manager, EmptyRequest()))
 
 
 def give_back(manager: Person, order_id: str) -> object:
-    return moves.return_order(order_id, Asked(manager, ReturnRequest()))
+    return moves.return_order(order_id, MoveRequest(manager, ReturnRequest()))
 
 
 def expire(_: Person, order_id: str) -> object:
@@ -113,14 +114,14 @@ def test_f08_the_same_move_with_the_same_key_between_read_and_write_is_one(shop:
     bought = shop.product(5)
     order_id = shop.buy({bought: 2}).json["id"]
 
-    def cancel_with_key() -> Written[Order]:
-        asked = Asked(shop.customer, CancelRequest(), owner=shop.customer.id, key="k")
+    def cancel_with_key() -> IdempotentResult[Order]:
+        asked = MoveRequest(shop.customer, CancelRequest(), scope=Scope.of(shop.customer), key="k")
         return moves.cancel_order(order_id, asked)
 
     with intercepted(just_before_the_write(cancel_with_key)):
         second = cancel_with_key()
 
-    assert (second.replayed, second.thing.status, second.thing.version) == (True, "cancelled", 2)
+    assert (second.replayed, second.value.status, second.value.version) == (True, "cancelled", 2)
     assert stock_of(bought).available == 5
     shop.check_books()
 

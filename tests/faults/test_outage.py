@@ -11,7 +11,7 @@ import pytest
 from oms.core import clock
 from oms.orders import expiry
 from oms.orders.expiry import Swept
-from oms.orders.models import HistoryEntry, Line, Order
+from oms.orders.models import HistoryEntry, Order, OrderLine
 from tests.support.aws_calls import Call, intercepted
 from tests.support.big_table import BigTable, RawItem
 from tests.support.faults import Reason, cancelled, conflicted
@@ -44,7 +44,7 @@ def an_order() -> Order:
         number="-",
         customer_id="c",
         status="pending",
-        lines=[Line(**line, drawn=[{"shard": 0, "quantity": 1}])],
+        lines=[OrderLine(**line, drawn=[{"shard": 0, "quantity": 1}])],
         subtotal=5,
         shipping_cost=0,
         total=5,

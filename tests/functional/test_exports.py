@@ -33,7 +33,7 @@ def asked(**fields: Any) -> ExportOrdersQuery:
 
 
 def request_export(by: Person, key: str | None = None, **fields: Any) -> Export:
-    return service.request_export(wanted(**fields), by=by, address=ADDRESS, key=key).thing
+    return service.request_export(wanted(**fields), by=by, address=ADDRESS, key=key).value
 
 
 def share_export(by: Person, **query: Any) -> Export:
@@ -107,7 +107,7 @@ def test_the_same_key_is_one_export_and_another_body_is_refused(manager: Person)
     first = service.request_export(wanted(gzip=True), by=manager, address=ADDRESS, key="k")
     again = service.request_export(wanted(gzip=True), by=manager, address=ADDRESS, key="k")
 
-    assert (first.replayed, again.replayed, again.thing.id) == (False, True, first.thing.id)
+    assert (first.replayed, again.replayed, again.value.id) == (False, True, first.value.id)
     with pytest.raises(IdempotencyKeyReusedError):
         service.request_export(wanted(gzip=False), by=manager, address=ADDRESS, key="k")
     assert len(stored()) == 1

@@ -21,7 +21,7 @@ from oms.core.settings import settings
 from oms.exports import files, service
 from oms.exports.models import Export
 from oms.exports.schemas import CreateExportRequest
-from oms.orders.models import Draw, HistoryEntry, Line, Order, created_shard
+from oms.orders.models import Allocation, HistoryEntry, Order, OrderLine, created_shard
 from tests.support.aws_client import aws_client
 from tests.support.invocation import Context, Person
 
@@ -36,7 +36,7 @@ def an_order(*lines: dict[str, Any], shard: int = 0, status: str = "shipped") ->
     number = next(numbers)
     at, order_id = clock.timestamp(START + timedelta(hours=number)), f"ORDER{number:015d}"
     made = [
-        Line(
+        OrderLine(
             **{
                 "product_id": f"PRODUCT{it:013d}",
                 "sku": f"SKU-{it}",
@@ -44,7 +44,7 @@ def an_order(*lines: dict[str, Any], shard: int = 0, status: str = "shipped") ->
                 "category": "Tools",
                 "quantity": it,
                 "unit_price": 1999,
-                "drawn": [Draw(shard=0, quantity=it)],
+                "drawn": [Allocation(shard=0, quantity=it)],
             }
             | line
         )
@@ -76,7 +76,7 @@ def an_order(*lines: dict[str, Any], shard: int = 0, status: str = "shipped") ->
 
 def request_export(by: Person, **fields: Any) -> Export:
     wanted = CreateExportRequest.model_validate({"report": "orders", **fields})
-    return service.request_export(wanted, by=by, address=ADDRESS).thing
+    return service.request_export(wanted, by=by, address=ADDRESS).value
 
 
 def now(export: Export) -> Export:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from oms.core import clock
 from oms.core.actors import System
-from oms.orders.models import HistoryEntry, Line, Order, Shipment, created_shard, open_shard
+from oms.orders.models import HistoryEntry, Order, OrderLine, Shipment, created_shard, open_shard
 from oms.orders.states import EXPIRE, MOVES, OrderStatus
 
 # Moments of a day at which it is easily taken for another one.
@@ -97,8 +97,8 @@ def _lines(chance: random.Random) -> int:
     return _MOST_LINES if chance.random() < 0.005 else chance.choice((1, 1, 2, 3, 5))
 
 
-def _line(product: Product, chance: random.Random) -> Line:
-    return Line(
+def _line(product: Product, chance: random.Random) -> OrderLine:
+    return OrderLine(
         product_id=product.id,
         sku=f"SKU-{product.id}",
         name=f"Product {product.id}",

@@ -10,7 +10,7 @@ from typing import Any
 from oms.core.money import to_text
 from oms.orders.events import event_of
 from oms.orders.history import versions
-from oms.orders.models import Line, Order
+from oms.orders.models import Order, OrderLine
 from tests.support.database import table
 from tests.support.open_order_counts import Told
 from tests.support.past_orders import Past
@@ -85,7 +85,7 @@ class Sold:
             ]
         )
 
-    def by_line(self, key: Callable[[Line], str]) -> dict[str, Any]:
+    def by_line(self, key: Callable[[OrderLine], str]) -> dict[str, Any]:
         keys = {key(line) for order in self.good for line in order.lines}
         found = []
         for name in keys:
@@ -95,12 +95,12 @@ class Sold:
         return self.report([it for it, _ in sorted(found, key=lambda it: (-it[1], it[0]["key"]))])
 
 
-def entry(key: str, orders: Sequence[Order], lines: Sequence[Line], revenue: int) -> dict[str, Any]:
+def entry(key: str, orders: Sequence[Order], lines: Sequence[OrderLine], revenue: int) -> dict[str, Any]:
     units = sum(line.quantity for line in lines)
     return {"key": key, "orders": len(orders), "units": units, "revenue": to_text(revenue)}
 
 
-def amount(lines: Sequence[Line]) -> int:
+def amount(lines: Sequence[OrderLine]) -> int:
     return sum(line.quantity * line.unit_price for line in lines)
 
 

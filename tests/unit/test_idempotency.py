@@ -9,7 +9,14 @@ from pydantic import ValidationError
 
 from oms.core.clock import CROCKFORD
 from oms.core.errors import IdempotencyKeyReusedError, NotFoundError, OmsError, UnavailableError
-from oms.core.idempotency import RequestHash, Written, check_same_request, keyed_id, request_hash, settle
+from oms.core.idempotency import (
+    IdempotentResult,
+    RequestHash,
+    check_same_request,
+    keyed_id,
+    request_hash,
+    run_idempotent,
+)
 from oms.inventory.schemas import CreateProductRequest
 from oms.orders.schemas import CancelRequest, CreateOrderRequest
 
@@ -171,35 +178,35 @@ def test_another_body_under_the_same_key_is_refused() -> None:
         check_same_request(order().stored, order(note="x"))
 
 
-EARLIER = Written("made before", replayed=True)
+EARLIER = IdempotentResult("made before", replayed=True)
 
 
 def refuse(error: OmsError) -> Any:
-    def attempt() -> Written[str]:
+    def attempt() -> IdempotentResult[str]:
         raise error
 
     return attempt
 
 
 def test_a_refusal_is_not_the_answer_for_what_was_made_before() -> None:
-    assert settle(refuse(NotFoundError("gone")), made_before=lambda: EARLIER, keyed=True) is EARLIER
+    assert run_idempotent(refuse(NotFoundError("gone")), find_previous=lambda: EARLIER, keyed=True) is EARLIER
 
 
 def test_a_refusal_stands_when_nothing_was_made() -> None:
     with pytest.raises(NotFoundError):
-        settle(refuse(NotFoundError("gone")), made_before=lambda: None, keyed=True)
+        run_idempotent(refuse(NotFoundError("gone")), find_previous=lambda: None, keyed=True)
 
 
 def test_without_a_key_only_an_unknown_outcome_is_looked_into() -> None:
     with pytest.raises(NotFoundError):
-        settle(refuse(NotFoundError("gone")), made_before=lambda: EARLIER, keyed=False)
+        run_idempotent(refuse(NotFoundError("gone")), find_previous=lambda: EARLIER, keyed=False)
 
-    assert settle(refuse(UnavailableError()), made_before=lambda: EARLIER, keyed=False) is EARLIER
+    assert run_idempotent(refuse(UnavailableError()), find_previous=lambda: EARLIER, keyed=False) is EARLIER
 
 
 def test_a_key_used_for_another_body_is_refused_without_a_look() -> None:
     looked = []
 
     with pytest.raises(IdempotencyKeyReusedError):
-        settle(refuse(IdempotencyKeyReusedError()), made_before=lambda: looked.append(1), keyed=True)
+        run_idempotent(refuse(IdempotencyKeyReusedError()), find_previous=lambda: looked.append(1), keyed=True)
     assert looked == []

@@ -17,7 +17,7 @@ from oms.audit.models import AuditEntry, AuditItem
 from oms.commands.stacks import acting_on, operator, table_of
 from oms.core import clock, email_addresses
 from oms.core.actors import System
-from oms.core.dynamodb import batch_get, keys_that_begin, retrying, tables_named, transaction
+from oms.core.dynamodb import batch_get, retrying, scan_keys_with_prefix, tables_named, transaction
 from oms.identity.models import Changed, Claim, IdentityItem, User, claim_key, email_key, user_key
 
 _CLAIM = "email#"
@@ -65,7 +65,7 @@ class Finding:
 
 def find() -> Iterator[Finding]:
     """All of them. It reads the whole table."""
-    claims = cast(dict[tuple[str, str], Claim], batch_get(IdentityItem, keys_that_begin(IdentityItem, [_CLAIM])))
+    claims = cast(dict[tuple[str, str], Claim], batch_get(IdentityItem, scan_keys_with_prefix(IdentityItem, [_CLAIM])))
     holders = {pk.removeprefix(_CLAIM): claim.user_id for (pk, _), claim in claims.items()}
     keys: dict[str, set[str]] = defaultdict(set)
     for claimed, holder in holders.items():

@@ -20,8 +20,8 @@ from oms.core.dynamodb import (
     batch_get,
     batch_get_raw,
     in_parallel,
-    keys_that_begin,
     query_raw,
+    scan_keys_with_prefix,
     table_name,
     tables_named,
 )
@@ -102,7 +102,7 @@ def checks_of_days(span: Span, *, shards: int) -> Iterator[Check]:
     if span.whole:
         # Clocks may differ: as the last days are left alone for a while, the next one is before it begins.
         known = frozenset(_days(span.start, clock.day_of(clock.now() + settings().settle)))
-        stored = (SumKey(*key) for key in keys_that_begin(Sum, OF_DAYS))
+        stored = (SumKey(*key) for key in scan_keys_with_prefix(Sum, OF_DAYS))
         for some in batched((key for key in stored if day_of(key) not in known), _AT_ONCE, strict=False):
             yield "days without orders", partial(check_stray, some)
 

@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from oms.commands import stacks
 from oms.core import clock
-from oms.core.dynamodb import TryAgainError, client, retrying
+from oms.core.dynamodb import ConcurrentUpdateError, client, retrying
 from oms.events.streams import REMOVED, RESTORED
 
 type RawItem = dict[str, Any]
@@ -201,7 +201,7 @@ class Restore:
             found.update((self._key(item), item) for item in answer["Responses"].get(table, []))
             pending = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
             if pending:
-                raise TryAgainError
+                raise ConcurrentUpdateError
 
         retrying(read)
         return found

@@ -155,7 +155,7 @@ class ConditionFailedError(Exception):
         self.item = item
 
 
-class TryAgainError(Exception):
+class ConcurrentUpdateError(Exception):
     """An attempt that learned something (a new price, a new version) and is worth making again at once."""
 
 
@@ -266,7 +266,7 @@ def retrying[T](attempt: Callable[[], T]) -> T:
             clock.sleep(pause)
         try:
             return attempt()
-        except TryAgainError as error:
+        except ConcurrentUpdateError as error:
             last = error
         except (PynamoDBException, ClientError, *_NO_ANSWER) as error:
             if not is_transient(error):
@@ -320,7 +320,7 @@ def batch_get_raw(
             found.update((_key_of(raw, names), raw) for raw in response["Responses"].get(table, []))
             pending = response.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
             if pending:
-                raise TryAgainError
+                raise ConcurrentUpdateError
 
         retrying(read)
     return found
@@ -339,7 +339,7 @@ def query_raw(model: type[StoredItem], partition: str, low: str, high: str) -> I
     yield from _all_pages(lambda start: client().query(**query, **start))
 
 
-def keys_that_begin(model: type[StoredItem], prefixes: Sequence[str]) -> Iterator[Key]:
+def scan_keys_with_prefix(model: type[StoredItem], prefixes: Sequence[str]) -> Iterator[Key]:
     """The keys of all items whose partition key begins with one of these.
 
     It reads the whole table, so it is for commands alone: functions may not.

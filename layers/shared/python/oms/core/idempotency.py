@@ -1,4 +1,4 @@
-"""Idempotency: ids drawn from keys, the hash that tells whether a request is the same, the look before a refusal."""
+"""Idempotency: ids derived from keys, hashes that compare requests, and the look for an earlier write."""
 
 import hashlib
 import json
@@ -14,10 +14,10 @@ from oms.core.errors import IdempotencyKeyReusedError, OmsError, UnavailableErro
 
 
 @dataclass(frozen=True)
-class Written[T]:
-    """What a write left, and whether an earlier request with the same key had made it."""
+class IdempotentResult[T]:
+    """What a request wrote; `replayed` if an earlier request with the same key wrote it."""
 
-    thing: T
+    value: T
     replayed: bool
 
 
@@ -80,12 +80,12 @@ def check_same_request(stored: str, presented: RequestHash) -> None:
         raise IdempotencyKeyReusedError
 
 
-def settle[T](attempt: Callable[[], T], *, made_before: Callable[[], T | None], keyed: bool) -> T:
-    """What `attempt` returns, retried while contention passes.
+def run_idempotent[T](attempt: Callable[[], T], *, find_previous: Callable[[], T | None], keyed: bool) -> T:
+    """Returns the result of `attempt`, retried while contention passes.
 
-    Before a refusal goes out, `made_before` looks (one consistent read) whether this request has succeeded earlier: an
-    answer that was lost must not become "out of stock" or "taken" when the client asks again. Without a key that can
-    only be so after a failure whose outcome is unknown.
+    Before a refusal is answered, `find_previous` looks (one consistent read) for what this request wrote earlier: an
+    answer that was lost must not become "out of stock" or "taken" when the client retries. Without a key (`keyed`) an
+    earlier write is possible only after a failure whose outcome is unknown.
     """
     try:
         return retrying(attempt)
@@ -94,7 +94,7 @@ def settle[T](attempt: Callable[[], T], *, made_before: Callable[[], T | None], 
     except OmsError as refusal:
         if keyed or isinstance(refusal, UnavailableError):
             with last_look():
-                earlier = made_before()
-            if earlier is not None:
-                return earlier
+                previous = find_previous()
+            if previous is not None:
+                return previous
         raise

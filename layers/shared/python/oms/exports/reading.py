@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any
 
-from oms.core.dynamodb import TryAgainError, retrying
+from oms.core.dynamodb import ConcurrentUpdateError, retrying
 from oms.core.json_reads import client, query_json
 from oms.core.pages import HIGHEST, LOWEST, Index
 
@@ -136,7 +136,7 @@ def _read(table: str, keys: Sequence[Raw], attributes: Sequence[str]) -> list[by
             return
         pending = json.loads(answer).get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
         if pending:
-            raise TryAgainError
+            raise ConcurrentUpdateError
 
     retrying(read)
     return answers

@@ -14,9 +14,17 @@ from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import Actor
-from oms.core.dynamodb import TryAgainError, batch_get_raw, failed, get_item, more_patience, retrying, transaction
+from oms.core.dynamodb import (
+    ConcurrentUpdateError,
+    batch_get_raw,
+    failed,
+    get_item,
+    more_patience,
+    retrying,
+    transaction,
+)
 from oms.core.errors import ExportFinishedError, InvalidRequestError, NotFoundError, OmsError, UnavailableError
-from oms.core.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
 from oms.core.pages import Page, Range, merged_page
 from oms.exports import files, unfinished
 from oms.exports.columns import COLUMNS
@@ -85,7 +93,9 @@ _PLAIN = Shape()
 # ---- asking ---------------------------------------------------------------------------------------------------------
 
 
-def request_export(request: CreateExportRequest, *, by: Actor, address: str, key: str | None = None) -> Written[Export]:
+def request_export(
+    request: CreateExportRequest, *, by: Actor, address: str, key: str | None = None
+) -> IdempotentResult[Export]:
     """Stores the wish for an export, once for each key.
 
     Raises InvalidRequestError, IdempotencyKeyReusedError (422), TooManyExportsError (409), UnavailableError.
@@ -103,7 +113,7 @@ def request_export(request: CreateExportRequest, *, by: Actor, address: str, key
     )
     entry = _entry("export.requested", export, by, address)
 
-    def attempt() -> Written[Export]:
+    def attempt() -> IdempotentResult[Export]:
         try:
             with transaction() as write:
                 write.save(export, condition=Export.pk.does_not_exist(), return_values="ALL_OLD")
@@ -115,20 +125,20 @@ def request_export(request: CreateExportRequest, *, by: Actor, address: str, key
                 _try_again_with_room(export, room, error)
                 raise
             return replay(Export.from_raw_data(own.raw_item or {}))
-        return Written(export, replayed=False)
+        return IdempotentResult(export, replayed=False)
 
-    def replay(stored: Export) -> Written[Export]:
+    def replay(stored: Export) -> IdempotentResult[Export]:
         if stored.created_by != by.id:
             # Ids are hashes over the user's id: this cannot be, and what it would show is somebody else's.
             raise OmsError("The export could not be stored.")
         check_same_request(stored.request_hash, fingerprint)
-        return Written(stored, replayed=key is not None)
+        return IdempotentResult(stored, replayed=key is not None)
 
-    def made_before() -> Written[Export] | None:
+    def find_previous() -> IdempotentResult[Export] | None:
         stored = get_item(Export, Export.key(export.id))
         return replay(stored) if stored else None
 
-    return settle(attempt, made_before=made_before, keyed=key is not None)
+    return run_idempotent(attempt, find_previous=find_previous, keyed=key is not None)
 
 
 def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export:
@@ -173,7 +183,7 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
             found = get_item(Export, Export.key(other))
             if found is None or found.status in (FAILED, CANCELLED):
                 free |= RecentExport.export_id == other
-                raise TryAgainError from error
+                raise ConcurrentUpdateError from error
             return found  # it is ours when an earlier attempt's answer was lost
         return export
 
@@ -181,10 +191,10 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
 
 
 def _try_again_with_room(export: Export, room: CancellationReason | None, cause: Exception) -> None:
-    """Raises TryAgainError where room was all that was missing and could be made, TooManyExportsError where not."""
+    """Raises ConcurrentUpdateError where only room was missing and could be made, else TooManyExportsError."""
     if failed(room):
         unfinished.make_room(export, room.raw_item)
-        raise TryAgainError from cause
+        raise ConcurrentUpdateError from cause
 
 
 def new(
@@ -356,7 +366,7 @@ def cancel(export_id: str, *, by: Actor, address: str, check: Callable[[Export],
             check(export)
             if export.status not in UNFINISHED:
                 raise ExportFinishedError(f"The export is {export.status}.") from error
-            raise TryAgainError from error  # it has moved on since it was read
+            raise ConcurrentUpdateError from error  # it has moved on since it was read
 
     if export.status != CANCELLED:
         retrying(attempt)

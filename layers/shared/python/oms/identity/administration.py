@@ -10,7 +10,7 @@ from pynamodb.transactions import TransactWrite
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock, email_addresses
-from oms.core.dynamodb import TryAgainError, batch_get, failed, get_item, retrying, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, batch_get, failed, get_item, retrying, transaction
 from oms.core.errors import LastAdminError, NotFoundError, OwnAccountError
 from oms.core.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
 from oms.identity import passwords
@@ -114,7 +114,7 @@ def _change(user_id: str, name: str, value: str, *, by: CurrentUser, address: st
         if stored.version == changed.version and getattr(stored, name) == value:
             return stored  # if not by this attempt, by an earlier one whose answer was lost
         seen = stored
-        raise TryAgainError
+        raise ConcurrentUpdateError
 
     return retrying(write)
 

@@ -14,7 +14,7 @@ from pynamodb.expressions.update import Action
 
 from oms.audit import audit_log
 from oms.core import clock, email_addresses, pseudonyms
-from oms.core.dynamodb import TryAgainError, batch_get, failed, retrying, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, batch_get, failed, retrying, transaction
 from oms.core.rate_limits import Report, Window
 from oms.core.settings import settings
 from oms.identity import passwords
@@ -70,7 +70,7 @@ def is_right(password: str, user: User | None, counted: Count) -> bool:
 
 
 def _count(attempt: Attempt, report: Report) -> Count:
-    """Raises TryAgainError when another attempt came between."""
+    """Raises ConcurrentUpdateError when another attempt came between."""
     now = int(clock.now().timestamp())
     window = Window("login", settings().login_limit, now)
     slot, user_id, on = _read(attempt, window)
@@ -93,7 +93,7 @@ def _count(attempt: Attempt, report: Report) -> Count:
                 writes.condition_check(type(on), on.pk, on.sk, condition=type(on).attempt == on.attempt)
     except TransactWriteError as error:
         if any(failed(reason) for reason in error.cancellation_reasons):
-            raise TryAgainError from error
+            raise ConcurrentUpdateError from error
         raise
     report(window.allowance(slot.n + 1))
     return Count(user_id, on, compares, locks=compares and counted.locks)
@@ -191,6 +191,6 @@ def record_failure(attempt: Attempt, counted: Count, user: User | None) -> None:
             if not (tells and failed(error.cancellation_reasons[-1])):
                 raise
             tells = False  # the lock was lifted meanwhile
-            raise TryAgainError from error
+            raise ConcurrentUpdateError from error
 
     retrying(write)

@@ -6,7 +6,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from oms.core.dynamodb import TryAgainError, failed, retrying, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, failed, retrying, transaction
 from oms.identity import password_rules, passwords
 from oms.identity.models import Counter, User, counter_key, user_key
 from oms.identity.password_rules import Owner
@@ -51,7 +51,7 @@ def store_password(
             raise refusal()
         _require(stored, password, pointer)
         seen = stored
-        raise TryAgainError
+        raise ConcurrentUpdateError
 
     return retrying(write)
 

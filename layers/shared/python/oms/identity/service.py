@@ -11,7 +11,7 @@ from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock, email_addresses
 from oms.core.actors import Actor, System
-from oms.core.dynamodb import ConditionFailedError, TryAgainError, failed, retrying, transaction, update_item
+from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, failed, retrying, transaction, update_item
 from oms.core.errors import EmailTakenError
 from oms.core.rate_limits import Report, Window
 from oms.core.settings import settings
@@ -84,7 +84,7 @@ def rename(user: User, request: UpdateMeRequest, *, check: Callable[[User], None
             if stored.version == seen.version + 1 and is_so(stored):
                 return stored  # made by an earlier attempt whose answer was lost
             seen = stored
-            raise TryAgainError from error
+            raise ConcurrentUpdateError from error
 
     return retrying(write)
 

@@ -11,9 +11,9 @@ from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import Actor
-from oms.core.dynamodb import TryAgainError, batch_get, failed, get_item, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, batch_get, failed, get_item, transaction
 from oms.core.errors import InsufficientStockError, InvalidRequestError, NotFoundError, SkuTakenError
-from oms.core.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
 from oms.core.money import to_text
 from oms.core.pages import Page, merged_page
 from oms.inventory.categories import count_products, remove_if_empty
@@ -83,13 +83,13 @@ def _read(product_ids: Iterable[str]) -> dict[str, Stocked]:
 # ---- products -------------------------------------------------------------------------------------------------------
 
 
-def create_product(request: CreateProductRequest, *, actor: Actor, key: str | None) -> Written[Stocked]:
+def create_product(request: CreateProductRequest, *, actor: Actor, key: str | None) -> IdempotentResult[Stocked]:
     """A new product with its first stock, in one transaction with the claim on its SKU. Raises SkuTakenError."""
     product_id = keyed_id(actor.id, "POST /inventory/products", key)
     fingerprint = request_hash(request)
     product, stock = new_product(product_id, request, actor=actor, fingerprint=fingerprint.stored)
 
-    def attempt() -> Written[Stocked]:
+    def attempt() -> IdempotentResult[Stocked]:
         try:
             put_new_product(product, stock)
         except TransactWriteError as error:
@@ -99,18 +99,18 @@ def create_product(request: CreateProductRequest, *, actor: Actor, key: str | No
             if product_reason is None and failed(claim_reason):
                 raise SkuTakenError(f"The SKU {request.sku} belongs to another product.") from error
             raise
-        return Written(Stocked(product, stock), replayed=False)
+        return IdempotentResult(Stocked(product, stock), replayed=False)
 
-    def replay(stored: Product) -> Written[Stocked]:
+    def replay(stored: Product) -> IdempotentResult[Stocked]:
         check_same_request(stored.request_hash, fingerprint)
         # Product and stock are stored together, and neither is ever deleted.
-        return Written(_read([product_id])[product_id], replayed=key is not None)
+        return IdempotentResult(_read([product_id])[product_id], replayed=key is not None)
 
-    def made_before() -> Written[Stocked] | None:
+    def find_previous() -> IdempotentResult[Stocked] | None:
         stored = get_item(Product, Product.key(product_id))
         return replay(stored) if stored else None
 
-    return settle(attempt, made_before=made_before, keyed=key is not None)
+    return run_idempotent(attempt, find_previous=find_previous, keyed=key is not None)
 
 
 def new_product(product_id: str, request: CreateProductRequest, *, actor: Actor, fingerprint: str) -> Stocked:
@@ -230,14 +230,14 @@ def _edit(
         except TransactWriteError as error:
             product_reason, *_ = (*error.cancellation_reasons, None)
             if failed(product_reason):
-                raise TryAgainError from error
+                raise ConcurrentUpdateError from error
             raise
 
-    def made_before() -> Stocked | None:
+    def find_previous() -> Stocked | None:
         stored = get_product(product_id, archived_too=True)
         return stored if stored.product.change == change else None
 
-    return settle(attempt, made_before=made_before, keyed=False)
+    return run_idempotent(attempt, find_previous=find_previous, keyed=False)
 
 
 def _price_entry(product: Product, request: ReplaceProductRequest, *, actor: Actor, address: str) -> AuditEntry | None:
@@ -312,7 +312,9 @@ def _counted_in(product: Product) -> str | None:
 # ---- stock ----------------------------------------------------------------------------------------------------------
 
 
-def adjust_stock(product_id: str, request: AdjustStockRequest, *, actor: Actor, key: str | None) -> Written[StockItem]:
+def adjust_stock(
+    product_id: str, request: AdjustStockRequest, *, actor: Actor, key: str | None
+) -> IdempotentResult[StockItem]:
     """The stock after moving what is available by `request.adjustment`, once for each key.
 
     Raises NotFoundError, and InsufficientStockError where it would fall below zero.
@@ -329,7 +331,7 @@ def adjust_stock(product_id: str, request: AdjustStockRequest, *, actor: Actor, 
         request_hash=fingerprint.stored,
     ).place()
 
-    def attempt() -> Written[StockItem]:
+    def attempt() -> IdempotentResult[StockItem]:
         try:
             _put_adjustment(adjustment, actor.role)
         except TransactWriteError as error:
@@ -339,17 +341,17 @@ def adjust_stock(product_id: str, request: AdjustStockRequest, *, actor: Actor, 
             if adjustment_reason is None and failed(stock_reason):
                 raise _cannot_adjust(stock_reason.raw_item, request.adjustment) from error
             raise
-        return Written(_stock(product_id), replayed=False)
+        return IdempotentResult(_stock(product_id), replayed=False)
 
-    def replay(stored: Adjustment) -> Written[StockItem]:
+    def replay(stored: Adjustment) -> IdempotentResult[StockItem]:
         check_same_request(stored.request_hash, fingerprint)
-        return Written(_stock(product_id), replayed=key is not None)
+        return IdempotentResult(_stock(product_id), replayed=key is not None)
 
-    def made_before() -> Written[StockItem] | None:
+    def find_previous() -> IdempotentResult[StockItem] | None:
         stored = get_item(Adjustment, Adjustment.key(adjustment_id))
         return replay(stored) if stored else None
 
-    return settle(attempt, made_before=made_before, keyed=key is not None)
+    return run_idempotent(attempt, find_previous=find_previous, keyed=key is not None)
 
 
 def _put_adjustment(adjustment: Adjustment, actor_role: str) -> None:

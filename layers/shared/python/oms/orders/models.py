@@ -12,14 +12,14 @@ BY_CREATED = Index(settings().orders_table, "by_created", "shard", "created_key"
 OPEN_ORDERS = Index(settings().orders_table, "open", "open_shard", "created_key")
 
 
-class Draw(EmbeddedItem):
+class Allocation(EmbeddedItem):
     """How many units of a line were drawn from which shard of the product's stock."""
 
     shard = IntegerAttribute()
     quantity = IntegerAttribute()
 
 
-class Line(EmbeddedItem):
+class OrderLine(EmbeddedItem):
     """What was ordered, at the offer of that moment. Amounts in minor units.
 
     `category` is empty on lines from before it was kept.
@@ -31,7 +31,7 @@ class Line(EmbeddedItem):
     category = UnicodeAttribute(default="")
     quantity = IntegerAttribute()
     unit_price = IntegerAttribute()
-    drawn = ListAttribute(of=Draw)
+    drawn = ListAttribute(of=Allocation)
 
 
 class HistoryEntry(EmbeddedItem):
@@ -72,7 +72,7 @@ class Order(StoredItem):
     number = UnicodeAttribute()
     customer_id = UnicodeAttribute()
     status = UnicodeAttribute()
-    lines = ListAttribute(of=Line)
+    lines = ListAttribute(of=OrderLine)
     subtotal = IntegerAttribute()
     shipping_cost = IntegerAttribute()
     total = IntegerAttribute()

@@ -1,22 +1,27 @@
-"""Orders on their way: each move is one transaction over the order and the stock that it moves."""
+"""Orders on their way: each move is one write, or one transaction over the order and the stock that it moves.
+
+A move decides what the transition is, applies it to the order in memory, and writes both on condition that the order
+is still as it was read.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms.core import clock
 from oms.core.actors import Actor, System
-from oms.core.dynamodb import ConditionFailedError, TryAgainError, failed, transaction, update_item
+from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, update_item
 from oms.core.errors import InvalidTransitionError, OmsError
-from oms.core.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
 from oms.core.schemas import EmptyRequest, Request
+from oms.core.transactions import TransactionError, transaction
 from oms.inventory.models import StockItem
 from oms.orders.models import HistoryEntry, Order, Shipment, open_shard, shard_number
 from oms.orders.schemas import CancelRequest, ReturnRequest, ShipRequest
+from oms.orders.scopes import ALL_ORDERS, Scope
 from oms.orders.service import get_order
 from oms.orders.states import (
     CANCEL,
@@ -30,45 +35,57 @@ from oms.orders.states import (
     StockEffect,
     stock_effect,
 )
-from oms.orders.transitions import Origin, cause_of, stock_actions
+from oms.orders.transitions import RequestOrigin, cause_of, stock_actions
 
 
 @dataclass(frozen=True)
-class Asked[Body: Request]:
-    """A request for a move. `owner` keeps it to that customer's orders; `check` may refuse the order as it is."""
+class MoveRequest[Body: Request]:
+    """A request for a move, of an order in `scope`. `check` may refuse the order as it is."""
 
     actor: Actor
     body: Body
-    owner: str | None = None
+    scope: Scope = ALL_ORDERS
     key: str | None = None
     check: Callable[[Order], None] = lambda _: None
 
 
-def confirm_order(order_id: str, asked: Asked[EmptyRequest]) -> Written[Order]:
-    return _move(order_id, CONFIRM, asked)
+@dataclass(frozen=True)
+class Transition:
+    """What a move changes: its entry in the history, and the shipment if there is one."""
+
+    entry: HistoryEntry
+    shipment: Shipment | None = None
+
+    @property
+    def target(self) -> OrderStatus:
+        return OrderStatus(self.entry.to)
 
 
-def cancel_order(order_id: str, asked: Asked[CancelRequest]) -> Written[Order]:
+def confirm_order(order_id: str, request: MoveRequest[EmptyRequest]) -> IdempotentResult[Order]:
+    return _move(order_id, CONFIRM, request)
+
+
+def cancel_order(order_id: str, request: MoveRequest[CancelRequest]) -> IdempotentResult[Order]:
     """Gives the reserved units back."""
-    return _move(order_id, CANCEL, asked, reason=asked.body.reason)
+    return _move(order_id, CANCEL, request, reason=request.body.reason)
 
 
-def ship_order(order_id: str, asked: Asked[ShipRequest]) -> Written[Order]:
-    """The reserved units leave the house."""
-    return _move(order_id, SHIP, asked, parcel=asked.body)
+def ship_order(order_id: str, request: MoveRequest[ShipRequest]) -> IdempotentResult[Order]:
+    """The reserved units leave the stock."""
+    return _move(order_id, SHIP, request, shipped=request.body)
 
 
-def deliver_order(order_id: str, asked: Asked[EmptyRequest]) -> Written[Order]:
-    return _move(order_id, DELIVER, asked)
+def deliver_order(order_id: str, request: MoveRequest[EmptyRequest]) -> IdempotentResult[Order]:
+    return _move(order_id, DELIVER, request)
 
 
-def return_order(order_id: str, asked: Asked[ReturnRequest]) -> Written[Order]:
+def return_order(order_id: str, request: MoveRequest[ReturnRequest]) -> IdempotentResult[Order]:
     """Puts the units back on sale, unless they are not to be restocked."""
-    return _move(order_id, RETURN, asked, reason=asked.body.reason, restocked=asked.body.restock)
+    return _move(order_id, RETURN, request, reason=request.body.reason, restocked=request.body.restock)
 
 
-def expire_order(order_id: str, *, now: datetime, seen: Order | None = None) -> Written[Order]:
-    """Ends a hold that is due at `now`. A confirm that came first wins: then this is an InvalidTransitionError.
+def expire_order(order_id: str, *, now: datetime, seen: Order | None = None) -> IdempotentResult[Order]:
+    """Expires an order that is due at `now`. A confirm that came first wins: then this is an InvalidTransitionError.
 
     `seen` is the order as it was read lately; where it has changed since, it is read again.
     """
@@ -77,94 +94,98 @@ def expire_order(order_id: str, *, now: datetime, seen: Order | None = None) -> 
         if order.expires_at is None or clock.instant(order.expires_at) > now:
             raise InvalidTransitionError("The order is not due.")
 
-    return _move(order_id, EXPIRE, Asked(System(), EmptyRequest(), check=is_due), seen=seen)
+    return _move(order_id, EXPIRE, MoveRequest(System(), EmptyRequest(), check=is_due), seen=seen)
 
 
 def _move[Body: Request](
     order_id: str,
     move: Move,
-    asked: Asked[Body],
+    request: MoveRequest[Body],
     *,
     reason: str | None = None,
     restocked: bool | None = None,
-    parcel: ShipRequest | None = None,
+    shipped: ShipRequest | None = None,
     seen: Order | None = None,
-) -> Written[Order]:
-    key = keyed_id(asked.actor.id, f"POST /orders/{order_id}/{move.name}", asked.key)
-    origin = Origin(asked.actor, key, request_hash(asked.body))
+) -> IdempotentResult[Order]:
+    key = keyed_id(request.actor.id, f"POST /orders/{order_id}/{move.name}", request.key)
+    origin = RequestOrigin(request.actor, key, request_hash(request.body))
 
-    def made_before(order: Order) -> Written[Order] | None:
+    def read() -> Order:
+        return get_order(order_id, scope=request.scope)
+
+    def find_previous(order: Order) -> IdempotentResult[Order] | None:
         entry = order.entry(origin.key)
         if entry is None:
             return None
         check_same_request(entry.request_hash, origin.request_hash)
-        return Written(order, replayed=asked.key is not None)
+        return IdempotentResult(order, replayed=request.key is not None)
 
-    def attempt() -> Written[Order]:
+    def attempt() -> IdempotentResult[Order]:
         nonlocal seen
-        order, seen = seen or get_order(order_id, owner=asked.owner), None
-        earlier = made_before(order)
-        if earlier is not None:
-            return earlier
-        asked.check(order)
-        if order.status not in move.sources:
-            raise InvalidTransitionError(
-                f"An order that is {order.status} cannot become {move.target}.",
-                extra={"from": order.status, "to": move.target},
-            )
+        order, seen = seen or read(), None
+        if previous := find_previous(order):
+            return previous
+        request.check(order)
         at = clock.timestamp(clock.now())
-        entry = origin.entry(order.status, move.target, at, reason=reason, restocked=restocked)
-        return Written(_write(order, entry, parcel), replayed=False)
+        entry = origin.entry(_source(order, move), move.target, at, reason=reason, restocked=restocked)
+        shipment = Shipment(**shipped.model_dump(), shipped_at=at) if shipped else None
+        _write(order, Transition(entry, shipment))
+        return IdempotentResult(order, replayed=False)
 
     # An attempt starts by reading the order, so only one whose outcome is unknown needs another look.
-    return settle(attempt, made_before=lambda: made_before(get_order(order_id, owner=asked.owner)), keyed=False)
+    return run_idempotent(attempt, find_previous=lambda: find_previous(read()), keyed=False)
 
 
-def _write(order: Order, entry: HistoryEntry, parcel: ShipRequest | None) -> Order:
-    """Writes the transition if the order is still as it was read; TryAgainError if it is not."""
+def _source(order: Order, move: Move) -> OrderStatus:
+    """The status that the move leaves. Raises InvalidTransitionError for one that it cannot leave."""
+    if order.status not in move.sources:
+        raise InvalidTransitionError(
+            f"An order that is {order.status} cannot become {move.target}.",
+            extra={"from": order.status, "to": move.target},
+        )
+    return OrderStatus(order.status)
+
+
+def _write(order: Order, transition: Transition) -> None:
+    """Applies the transition and writes it. Raises ConcurrentUpdateError if the order is not as it was read."""
     unchanged = (Order.status == order.status) & (Order.version == order.version)
-    actions = _enter(order, entry, parcel)
-    effect = stock_effect(OrderStatus(entry.to), restocked=bool(entry.restocked))
+    actions = _apply_transition(order, transition)
+    effect = stock_effect(transition.target, restocked=bool(transition.entry.restocked))
     try:
         if effect:
             _write_with_stock(order, actions, unchanged, effect)
         else:
             update_item(Order(order.id), actions, unchanged)
     except ConditionFailedError as error:
-        raise TryAgainError from error
-    except TransactWriteError as error:
-        order_reason, *stock_reasons = error.cancellation_reasons or [None]
-        if failed(order_reason):
-            raise TryAgainError from error
-        if order_reason is None and any(failed(reason) for reason in stock_reasons):
+        raise ConcurrentUpdateError from error
+    except TransactionError as error:
+        if error.failed(order):
+            raise ConcurrentUpdateError from error
+        if error.any_failed and not error.has_reason(order):
             raise OmsError("The stock of this order does not add up.") from error
         raise
-    return order
 
 
-def _enter(order: Order, entry: HistoryEntry, parcel: ShipRequest | None) -> list[Action]:
-    """Puts the order into the entry's state, in memory, and returns the actions that do the same in the table."""
-    target = OrderStatus(entry.to)
-    order.status = target
-    order.version += 1
-    order.updated_at = entry.at
-    order.history.append(entry)
-    order.open_shard = open_shard(target, shard_number(order))
-    order.expires_at = None
-    actions: list[Action] = [
-        Order.status.set(order.status),
-        Order.version.set(order.version),
-        Order.updated_at.set(order.updated_at),
-        Order.history.set(Order.history.append([entry])),
-        Order.open_shard.set(order.open_shard) if order.open_shard else Order.open_shard.remove(),
-        Order.expires_at.remove(),
-    ]
-    if parcel is not None:
-        order.shipment = Shipment(**parcel.model_dump(), shipped_at=entry.at)
-        actions.append(Order.shipment.set(order.shipment))
+def _apply_transition(order: Order, transition: Transition) -> list[Action]:
+    """Changes the order in memory, and returns the actions that do the same in the table."""
+    entry, target = transition.entry, transition.target
+    changes = {
+        "status": target,
+        "version": order.version + 1,
+        "updated_at": entry.at,
+        "open_shard": open_shard(target, shard_number(order)),
+        "expires_at": None,
+    }
+    if transition.shipment is not None:
+        changes["shipment"] = transition.shipment
     if target is OrderStatus.CANCELLED and entry.reason is not None:
-        order.cancel_reason = entry.reason
-        actions.append(Order.cancel_reason.set(entry.reason))
+        changes["cancel_reason"] = entry.reason
+    order.history.append(entry)
+    actions: list[Action] = [Order.history.set(Order.history.append([entry]))]
+    for name, value in changes.items():
+        setattr(order, name, value)
+        attribute = getattr(Order, name)
+        actions.append(attribute.remove() if value is None else attribute.set(value))
     return actions
 
 
@@ -174,10 +195,11 @@ def _write_with_stock(order: Order, actions: Sequence[Action], unchanged: Condit
     with transaction() as write:
         write.update(Order(order.id), actions=list(actions), condition=unchanged, return_values="ALL_OLD")
         for line in order.lines:
-            for draw in line.drawn:
-                enough = StockItem.reserved >= draw.quantity if effect.reserved < 0 else StockItem.pk.exists()
+            for allocation in line.drawn:
+                units = allocation.quantity
+                enough = StockItem.reserved >= units if effect.reserved < 0 else StockItem.pk.exists()
                 write.update(
-                    StockItem(*StockItem.key(line.product_id, draw.shard)),
-                    actions=stock_actions(effect, draw.quantity, cause),
+                    StockItem(*StockItem.key(line.product_id, allocation.shard)),
+                    actions=stock_actions(effect, units, cause),
                     condition=enough,
                 )

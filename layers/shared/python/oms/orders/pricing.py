@@ -6,47 +6,53 @@ from dataclasses import dataclass
 from oms.core.errors import InvalidRequestError, UnknownProductError
 from oms.core.money import MAX_TOTAL_MINOR_UNITS, to_text
 from oms.core.settings import settings
+from oms.inventory.models import StockItem
 from oms.orders.limits import Excess
-from oms.orders.models import Draw, Line
+from oms.orders.models import Allocation, OrderLine
 from oms.orders.offers import Offer
 from oms.orders.schemas import CreateOrderRequest, OrderItem
 
 
 @dataclass(frozen=True)
-class Draft:
-    """A line of an order that is not stored yet. `position` is where the product first stood in the request."""
+class PricedLine:
+    """A line of an order that is not stored yet. `position` is the first one of the product in the request."""
 
     product_id: str
     quantity: int
     position: int
     offer: Offer
 
-    def line(self) -> Line:
-        return Line(
+    @property
+    def stock_item(self) -> StockItem:
+        """The key of the item from which the units are taken."""
+        return StockItem(*StockItem.key(self.product_id))
+
+    def stored(self) -> OrderLine:
+        return OrderLine(
             product_id=self.product_id,
             sku=self.offer.sku,
             name=self.offer.name,
             category=self.offer.category,
             quantity=self.quantity,
             unit_price=self.offer.price,
-            drawn=[Draw(shard=0, quantity=self.quantity)],
+            drawn=[Allocation(shard=0, quantity=self.quantity)],
         )
 
 
 @dataclass(frozen=True)
-class Priced:
+class PricedOrder:
     """A request's lines at the offers of one moment. Amounts in minor units."""
 
-    drafts: Sequence[Draft]
+    lines: Sequence[PricedLine]
     shipping_cost: int
 
     @property
     def units(self) -> int:
-        return sum(draft.quantity for draft in self.drafts)
+        return sum(line.quantity for line in self.lines)
 
     @property
     def subtotal(self) -> int:
-        return sum(draft.quantity * draft.offer.price for draft in self.drafts)
+        return sum(line.quantity * line.offer.price for line in self.lines)
 
     @property
     def total(self) -> int:
@@ -59,8 +65,8 @@ class Quote:
     limits.
     """
 
-    priced: Priced
-    short: Sequence[tuple[Draft, int]]
+    priced: PricedOrder
+    short: Sequence[tuple[PricedLine, int]]
     excess: Excess
 
 
@@ -73,7 +79,7 @@ def merge(items: Sequence[OrderItem]) -> dict[str, tuple[int, int]]:
     return merged
 
 
-def price(request: CreateOrderRequest, offers: Mapping[str, Offer], *, buyer_role: str) -> Priced:
+def price(request: CreateOrderRequest, offers: Mapping[str, Offer], *, buyer_role: str) -> PricedOrder:
     """The request at `offers`, which are those of its products that are on sale.
 
     Raises InvalidRequestError, also for a total above the limit, and UnknownProductError naming the products that have
@@ -84,8 +90,8 @@ def price(request: CreateOrderRequest, offers: Mapping[str, Offer], *, buyer_rol
     missing = [(first, product_id) for product_id, (first, _) in merged.items() if product_id not in offers]
     if missing:
         raise unknown_products(missing)
-    drafts = [Draft(product_id, units, first, offers[product_id]) for product_id, (first, units) in merged.items()]
-    priced = Priced(drafts, shipping_cost)
+    lines = [PricedLine(product_id, units, first, offers[product_id]) for product_id, (first, units) in merged.items()]
+    priced = PricedOrder(lines, shipping_cost)
     if priced.total > MAX_TOTAL_MINOR_UNITS:
         most, total = (f"{to_text(amount)} {settings().currency}" for amount in (MAX_TOTAL_MINOR_UNITS, priced.total))
         detail = f"must cost at most {most} together with the shipping, and cost {total}; split the order"

@@ -1,49 +1,48 @@
-"""Why a transaction that would create an order was cancelled. Pure: reasons in, the designed error out."""
+"""Why a transaction that would create an order was cancelled, as the error that the client gets. Pure."""
 
 from collections.abc import Iterable
 
-from pynamodb.exceptions import CancellationReason
-
-from oms.core.dynamodb import TryAgainError, failed
+from oms.core.dynamodb import ConcurrentUpdateError
 from oms.core.errors import InsufficientStockError, OmsError
+from oms.core.transactions import TransactionError
 from oms.inventory.models import StockItem
 from oms.orders.limits import BuyerLimits, Excess
-from oms.orders.pricing import Draft, unknown_products
+from oms.orders.pricing import PricedLine, PricedOrder, unknown_products
 
 
-def shortfalls(short: Iterable[tuple[Draft, int]]) -> list[dict[str, str | int]]:
+def shortfalls(short: Iterable[tuple[PricedLine, int]]) -> list[dict[str, str | int]]:
     """From (line, units available)."""
     return [
-        {"product_id": draft.product_id, "requested": draft.quantity, "available": available}
-        for draft, available in short
+        {"product_id": line.product_id, "requested": line.quantity, "available": available} for line, available in short
     ]
 
 
-def refusal(lines: Iterable[tuple[Draft, CancellationReason | None]], limits: BuyerLimits) -> OmsError | TryAgainError:
-    """What the failed lines mean together: unknown or inactive (422), short (409), over the buyer's share of the stock
-    (409), or worth another attempt, in this order.
+def rejection(error: TransactionError, priced: PricedOrder, limits: BuyerLimits) -> OmsError | ConcurrentUpdateError:
+    """The error for the failed lines together: unknown or inactive (422), short (409), over the buyer's share of the
+    stock (409), or worth another attempt, in this order.
 
-    Each failed line is judged by the stock item that came back with its reason. Lines that met a conflict say nothing,
+    Each failed line is judged by the stock item that came back with its reason. Lines that met a conflict have none,
     so a list of shortfalls may be incomplete.
     """
-    unknown: list[Draft] = []
-    short: list[tuple[Draft, int]] = []
+    unknown: list[PricedLine] = []
+    short: list[tuple[PricedLine, int]] = []
     over = Excess()
-    for draft, reason in lines:
-        if not failed(reason):
+    for line in priced.lines:
+        if not error.failed(line.stock_item):
             continue
-        stock = StockItem.from_raw_data(reason.raw_item) if reason.raw_item else None
+        raw = error.stored(line.stock_item)
+        stock = StockItem.from_raw_data(raw) if raw else None
         if stock is None or stock.status != "active":
-            unknown.append(draft)
-        elif stock.available < draft.quantity:
-            short.append((draft, stock.available))
+            unknown.append(line)
+        elif stock.available < line.quantity:
+            short.append((line, stock.available))
         else:
-            over.lines.extend(limits.excess_of_line(draft.product_id, draft.quantity, stock.available))
+            over.lines.extend(limits.excess_of_line(line.product_id, line.quantity, stock.available))
     if unknown:
-        return unknown_products([(draft.position, draft.product_id) for draft in unknown])
+        return unknown_products([(line.position, line.product_id) for line in unknown])
     if short:
-        names = ", ".join(draft.product_id for draft, _ in short)
+        names = ", ".join(line.product_id for line, _ in short)
         return InsufficientStockError(f"Not enough stock of {names}.", extra={"shortfalls": shortfalls(short)})
     if over:
         return limits.refusal(over)
-    return TryAgainError("an offer has changed, or a line was in conflict")
+    return ConcurrentUpdateError("an offer has changed, or a line was in conflict")

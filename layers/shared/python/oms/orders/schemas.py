@@ -23,7 +23,7 @@ from oms.core.schemas import (
     VisibleText,
 )
 from oms.orders.filters import OrderFilters
-from oms.orders.models import HistoryEntry, Line
+from oms.orders.models import HistoryEntry, OrderLine
 from oms.orders.states import OrderStatus
 
 MAX_LINES = 90
@@ -179,7 +179,7 @@ class LineResponse(Response):
     line_total: MoneyText = Field(description="`quantity` × `unit_price`.", examples=["49.80"])
 
     @classmethod
-    def of(cls, line: Line) -> "LineResponse":
+    def of(cls, line: OrderLine) -> "LineResponse":
         return cls(
             product_id=line.product_id,
             sku=line.sku,

@@ -1,28 +1,28 @@
 """Orders: read, priced and placed. Placing is one transaction, and the order is its own idempotency record."""
 
 import hashlib
-from collections.abc import Sequence
-
-from pynamodb.exceptions import CancellationReason, TransactWriteError
+from dataclasses import dataclass
 
 from oms.core import clock
-from oms.core.dynamodb import batch_get, failed, get_item, transaction
+from oms.core.dynamodb import batch_get, get_item
 from oms.core.errors import NotFoundError, OmsError, PriceChangedError
-from oms.core.idempotency import Written, check_same_request, keyed_id, request_hash, settle
+from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
 from oms.core.money import to_text
 from oms.core.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
 from oms.core.rate_limits import Window
 from oms.core.settings import settings
+from oms.core.transactions import TransactionError, transaction
 from oms.identity.models import Slot
 from oms.inventory.models import StockItem
 from oms.orders.limits import Buyer, BuyerLimits
 from oms.orders.models import BY_CREATED, BY_CUSTOMER, OPEN_ORDERS, Order, created_shard, open_shard
 from oms.orders.offers import Offer, OfferCache
-from oms.orders.pricing import Draft, Priced, Quote, implied_by_settings, merge, price
-from oms.orders.rejections import refusal
+from oms.orders.pricing import PricedOrder, Quote, implied_by_settings, merge, price
+from oms.orders.rejections import rejection
 from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery
+from oms.orders.scopes import Scope
 from oms.orders.states import OPEN, OrderStatus, stock_effect
-from oms.orders.transitions import Origin, cause_of, stock_actions
+from oms.orders.transitions import RequestOrigin, cause_of, stock_actions
 from oms.orders.views import quote_response
 
 OFFERS = OfferCache()
@@ -31,18 +31,18 @@ OFFERS = OfferCache()
 # ---- reading --------------------------------------------------------------------------------------------------------
 
 
-def get_order(order_id: str, *, owner: str | None) -> Order:
-    """The order, if it is `owner`'s (None: anyone's). Another customer's is not there."""
+def get_order(order_id: str, *, scope: Scope) -> Order:
+    """Raises NotFoundError, also for an order outside the scope: it does not show that it exists."""
     order = get_item(Order, order_id)
-    if order is None or owner not in (None, order.customer_id):
+    if order is None or not scope.includes(order):
         raise NotFoundError("There is no such order.")
     return order
 
 
-def list_orders(query: ListOrdersQuery, *, owner: str | None, after: str | None) -> Page[Order]:
-    """A page of `owner`'s orders (None: everyone's), newest first: one Query a partition and one BatchGet."""
+def list_orders(query: ListOrdersQuery, *, scope: Scope, after: str | None) -> Page[Order]:
+    """A page of the scope's orders, newest first: one Query for each partition, and one BatchGet."""
     wanted = {OrderStatus(status) for status in query.status or ()}
-    customer = owner or query.customer_id
+    customer = scope.customer_id or query.customer_id
     shards = range(settings().order_shards)
     part = Range(query.limit, descending=True, low=query.from_ or LOWEST, high=query.to or HIGHEST, after=after)
 
@@ -75,80 +75,92 @@ def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
     on_sale = {product_id: Offer.of(item) for product_id, item in stock.items() if item.status == "active"}
     priced = price(request, on_sale, buyer_role=buyer.role)
     available = {product_id: item.available for product_id, item in stock.items()}
-    short = [(draft, available[draft.product_id]) for draft in priced.drafts]
+    short = [(line, available[line.product_id]) for line in priced.lines]
     limits = BuyerLimits.of(buyer)
     excess = limits.excess_of_order(priced.units, priced.subtotal)
-    for draft, units in short:
-        excess.lines.extend(limits.excess_of_line(draft.product_id, draft.quantity, units))
-    return Quote(priced, [(draft, units) for draft, units in short if units < draft.quantity], excess)
+    for line, units in short:
+        excess.lines.extend(limits.excess_of_line(line.product_id, line.quantity, units))
+    return Quote(priced, [(line, units) for line, units in short if units < line.quantity], excess)
 
 
 # ---- placing --------------------------------------------------------------------------------------------------------
 
 
-def place_order(request: CreateOrderRequest, *, buyer: Buyer, key: str | None) -> Written[Order]:
+@dataclass(frozen=True)
+class Placement:
+    """A request for an order. The order's id is derived from the idempotency key, so a retry finds the same order."""
+
+    order_id: str
+    request: CreateOrderRequest
+    buyer: Buyer
+    limits: BuyerLimits
+    origin: RequestOrigin
+    keyed: bool
+
+
+def place_order(request: CreateOrderRequest, *, buyer: Buyer, key: str | None) -> IdempotentResult[Order]:
     """Stores the order and reserves its stock, all or nothing, once for each key.
 
     Raises UnknownProductError and IdempotencyKeyReusedError (422), PriceChangedError, TooManyOpenOrdersError,
     OrderLimitError and InsufficientStockError (409), TooManyRequestsError (429), and UnavailableError (503) after
     contention that did not pass. None of them is the answer for an order that exists.
     """
-    order_id = keyed_id(buyer.id, "POST /orders", key)
-    limits = BuyerLimits.of(buyer)
-    # The first entry needs no key of its own: the order's id is drawn from it.
-    origin = Origin(buyer, clock.random_id(), request_hash(request, implied=implied_by_settings()))
-
-    def attempt() -> Written[Order]:
-        priced = price(request, OFFERS.of(merge(request.items)), buyer_role=buyer.role)
-        priced = _within_expected_total(priced, request, buyer)
-        limits.check(buyer.open_orders, priced.units, priced.subtotal)
-        order = _new_order(order_id, request, priced, origin, verified=limits.verified)
-        slots = _slots(limits)
-        try:
-            _reserve(order, priced.drafts, limits, slots)
-        except TransactWriteError as error:
-            order_reason, *reasons = error.cancellation_reasons or [None]
-            if failed(order_reason):
-                return replayed(Order.from_raw_data(order_reason.raw_item or {}))
-            if order_reason or not any(failed(reason) for reason in reasons):
-                raise  # conflict, throttling or a time-out: the retry wrapper's business
-            stock_reasons = reasons[: len(priced.drafts)]
-            if slots and not any(failed(reason) for reason in stock_reasons):
-                raise slots.refusal() from error
-            _learn_offers(stock_reasons)
-            raise refusal(zip(priced.drafts, stock_reasons, strict=True), limits) from error
-        return Written(order, replayed=False)
-
-    def replayed(stored: Order) -> Written[Order]:
-        _check_replay(stored, origin)
-        return Written(stored, replayed=key is not None)
-
-    def made_before() -> Written[Order] | None:
-        stored = get_item(Order, order_id)
-        return replayed(stored) if stored else None
-
-    return settle(attempt, made_before=made_before, keyed=key is not None)
+    placement = Placement(
+        order_id=keyed_id(buyer.id, "POST /orders", key),
+        request=request,
+        buyer=buyer,
+        limits=BuyerLimits.of(buyer),
+        # The first entry needs no key of its own: the order's id is derived from it.
+        origin=RequestOrigin(buyer, clock.random_id(), request_hash(request, implied=implied_by_settings())),
+        keyed=key is not None,
+    )
+    return run_idempotent(
+        lambda: _try_to_place(placement), find_previous=lambda: _find_placed(placement), keyed=placement.keyed
+    )
 
 
-def _check_replay(stored: Order, origin: Origin) -> None:
-    if stored.customer_id != origin.actor.id:
-        # Ids are hashes over the user's id: this cannot be, and what it would show is somebody else's.
+def _try_to_place(placement: Placement) -> IdempotentResult[Order]:
+    """One attempt. Raises ConcurrentUpdateError if an offer has changed meanwhile, and otherwise as `place_order`."""
+    priced = _price(placement)
+    placement.limits.check(placement.buyer.open_orders, priced.units, priced.subtotal)
+    order = _new_order(placement, priced)
+    window = _order_window(placement.limits)
+    try:
+        _reserve(order, priced, placement.limits, window)
+    except TransactionError as error:
+        if error.failed(order):
+            return _replayed(Order.from_raw_data(error.stored(order)), placement)
+        if error.has_reason(order) or not error.any_failed:
+            raise  # a conflict, throttling or a time-out, which `retrying` decides about
+        if window and not error.failed(*(line.stock_item for line in priced.lines)):
+            raise window.refusal() from error
+        _learn_offers(error, priced)
+        raise rejection(error, priced, placement.limits) from error
+    return IdempotentResult(order, replayed=False)
+
+
+def _find_placed(placement: Placement) -> IdempotentResult[Order] | None:
+    stored = get_item(Order, placement.order_id)
+    return _replayed(stored, placement) if stored else None
+
+
+def _replayed(stored: Order, placement: Placement) -> IdempotentResult[Order]:
+    """The order that an earlier request stored, if that was the same request."""
+    if stored.customer_id != placement.buyer.id:
+        # Ids are hashes over the user's id, so this cannot be; the order would be another customer's.
         raise OmsError("The order could not be stored.")
-    check_same_request(stored.request_hash, origin.request_hash)
+    check_same_request(stored.request_hash, placement.origin.request_hash)
+    return IdempotentResult(stored, replayed=placement.keyed)
 
 
-def _slots(limits: BuyerLimits) -> Window | None:
-    """The minute in which a buyer with an unverified address may place so many orders."""
-    most = limits.orders_per_minute
-    return None if most is None else Window("orders", most, int(clock.now().timestamp()))
+def _price(placement: Placement) -> PricedOrder:
+    """Raises PriceChangedError if the order costs more than the request expects.
 
-
-def _within_expected_total(priced: Priced, request: CreateOrderRequest, buyer: Buyer) -> Priced:
-    """The order as priced, if it costs no more than the request expects.
-
-    If it does, the remembered offers may be old, so the present ones are read before it is refused. An order that is
-    cheap enough needs no read: its transaction holds only at the offers that it was priced with.
+    Remembered offers may be old, so an order that is too dear is priced again from the present ones. One that is cheap
+    enough needs no read: its transaction succeeds only at the offers with which it was priced.
     """
+    request, buyer = placement.request, placement.buyer
+    priced = price(request, OFFERS.of(merge(request.items)), buyer_role=buyer.role)
     expected = request.expected_total
     if expected is None or priced.total <= expected:
         return priced
@@ -163,18 +175,25 @@ def _within_expected_total(priced: Priced, request: CreateOrderRequest, buyer: B
     )
 
 
-def _new_order(order_id: str, request: CreateOrderRequest, priced: Priced, origin: Origin, *, verified: bool) -> Order:
+def _order_window(limits: BuyerLimits) -> Window | None:
+    """The minute in which a buyer with an unverified address may place a limited number of orders."""
+    limit = limits.orders_per_minute
+    return None if limit is None else Window("orders", limit, int(clock.now().timestamp()))
+
+
+def _new_order(placement: Placement, priced: PricedOrder) -> Order:
+    order_id, request, origin = placement.order_id, placement.request, placement.origin
     now = clock.now()
     at = clock.timestamp(now)
     shard = int.from_bytes(hashlib.sha256(order_id.encode()).digest()[:4]) % settings().order_shards
     address = request.shipping_address
-    hold = settings().hold if verified else settings().unverified_hold
+    hold = settings().hold if placement.limits.verified else settings().unverified_hold
     return Order(
         id=order_id,
         number=f"{clock.day_of(now):%Y%m%d}-{order_id[:10]}",
-        customer_id=origin.actor.id,
+        customer_id=placement.buyer.id,
         status=OrderStatus.PENDING,
-        lines=[draft.line() for draft in priced.drafts],
+        lines=[line.stored() for line in priced.lines],
         subtotal=priced.subtotal,
         shipping_cost=priced.shipping_cost,
         total=priced.total,
@@ -193,29 +212,30 @@ def _new_order(order_id: str, request: CreateOrderRequest, priced: Priced, origi
     )
 
 
-def _reserve(order: Order, drafts: Sequence[Draft], limits: BuyerLimits, slots: Window | None) -> None:
-    """One transaction: the order if it is new, each product's units if its offer is the same and enough are left, and
-    one of the buyer's slots where these are counted.
+def _reserve(order: Order, priced: PricedOrder, limits: BuyerLimits, window: Window | None) -> None:
+    """One transaction: the order if it is new; the units of each product if its offer is the same and enough are left;
+    and, where the buyer's orders are counted, one of the window.
     """
     cause, effect = cause_of(order, "created"), stock_effect(OrderStatus.PENDING)
     with transaction() as write:
         write.save(order, condition=Order.id.does_not_exist(), return_values="ALL_OLD")
-        for draft in drafts:
+        for line in priced.lines:
             write.update(
-                StockItem(*StockItem.key(draft.product_id)),
-                actions=stock_actions(effect, draft.quantity, cause),
-                condition=(StockItem.offer == draft.offer.number)
+                line.stock_item,
+                actions=stock_actions(effect, line.quantity, cause),
+                condition=(StockItem.offer == line.offer.number)
                 & (StockItem.status == "active")
-                & (StockItem.available >= limits.stock_needed(draft.quantity)),
+                & (StockItem.available >= limits.stock_needed(line.quantity)),
                 return_values="ALL_OLD",
             )
-        if slots:
-            slot = Slot.of(slots.policy, order.customer_id, slots.number)
-            actions, condition = Slot.taking(slots.limit, order.id, slots.forgotten_at)
+        if window:
+            slot = Slot.of(window.policy, order.customer_id, window.number)
+            actions, condition = Slot.taking(window.limit, order.id, window.forgotten_at)
             write.update(slot, actions=actions, condition=condition)
 
 
-def _learn_offers(reasons: Sequence[CancellationReason | None]) -> None:
-    for reason in reasons:
-        if reason and reason.raw_item:
-            OFFERS.learn(StockItem.from_raw_data(reason.raw_item))
+def _learn_offers(error: TransactionError, priced: PricedOrder) -> None:
+    """From the stock items that came back with the reasons."""
+    for line in priced.lines:
+        if raw := error.stored(line.stock_item):
+            OFFERS.learn(StockItem.from_raw_data(raw))

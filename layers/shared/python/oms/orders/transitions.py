@@ -12,7 +12,7 @@ from oms.orders.states import StockEffect
 
 
 @dataclass(frozen=True)
-class Origin:
+class RequestOrigin:
     """The request behind a transition, as the history keeps it: see `HistoryEntry`."""
 
     actor: Actor

@@ -29,7 +29,7 @@ class View:
         self._managed = managed
         self._customers: dict[str, User | None] = {user.id: user}
 
-    def look_up(self, orders: Iterable[Order]) -> None:
+    def load_customers(self, orders: Iterable[Order]) -> None:
         """Reads who bought these, in one BatchGet, if it is to be shown and not known yet.
 
         A move calls it before it writes: after the write no failure may stand in for the answer.
@@ -43,7 +43,7 @@ class View:
     def show(self, order: Order) -> OrderResponse:
         if not self._managed:
             return order_response(order)
-        self.look_up([order])
+        self.load_customers([order])
         return managed_order_response(order, self._customers[order.customer_id])
 
 
@@ -85,14 +85,14 @@ def _seen_by_all(order: Order) -> dict[str, Any]:
 
 def quote_response(quote: Quote) -> QuoteResponse:
     return QuoteResponse(
-        items=[LineResponse.of(draft.line()) for draft in quote.priced.drafts],
+        items=[LineResponse.of(line.stored()) for line in quote.priced.lines],
         subtotal=to_text(quote.priced.subtotal),
         shipping_cost=to_text(quote.priced.shipping_cost),
         total=to_text(quote.priced.total),
         currency=settings().currency,
         shortfalls=[
-            ShortfallResponse(product_id=draft.product_id, requested=draft.quantity, available=available)
-            for draft, available in quote.short
+            ShortfallResponse(product_id=line.product_id, requested=line.quantity, available=available)
+            for line, available in quote.short
         ],
         **quote.excess.members(),
     )

@@ -15,7 +15,7 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from oms.core.dynamodb import TryAgainError, batch_get, batch_get_raw, failed, retrying, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, batch_get, batch_get_raw, failed, retrying, transaction
 from oms.identity.models import User, user_key
 from oms.reports.models import Applied, Sum
 
@@ -130,7 +130,7 @@ def _groups(moves: Sequence[Move]) -> Iterator[list[Move]]:
 def _write(group: Sequence[Move], gone: set[SumKey]) -> None:
     """One transaction. A user who is not there any more needs no sum: who turns out to be gone is noted as such.
 
-    Raises TryAgainError then, and where somebody else was faster.
+    Raises ConcurrentUpdateError then, and where somebody else was faster.
     """
     added = {key: amounts for key, amounts in _additions_of(group).items() if key not in gone}
     try:
@@ -144,7 +144,7 @@ def _write(group: Sequence[Move], gone: set[SumKey]) -> None:
         # As they stand in the transaction: what is put, then what is updated.
         gone |= {key for key, reason in zip(added, reasons[len(group) :], strict=False) if failed(reason)}
         if any(failed(reason) for reason in reasons):
-            raise TryAgainError from error
+            raise ConcurrentUpdateError from error
         raise
 
 

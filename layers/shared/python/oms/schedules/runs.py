@@ -13,7 +13,7 @@ from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import System
-from oms.core.dynamodb import TryAgainError, failed, get_item, retrying, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, failed, get_item, retrying, transaction
 from oms.core.errors import TooManyExportsError
 from oms.core.idempotency import keyed_id
 from oms.core.settings import settings
@@ -73,10 +73,10 @@ def _run(schedule_id: str, at: datetime) -> Export | None:
     except TransactWriteError as error:
         *_, own, room = error.cancellation_reasons or [None, None]
         if failed(own):
-            raise TryAgainError from error
+            raise ConcurrentUpdateError from error
         if failed(room):
             unfinished.make_room(export, room.raw_item)
-            raise TryAgainError from error
+            raise ConcurrentUpdateError from error
         raise
     return export
 

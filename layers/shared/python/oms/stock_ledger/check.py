@@ -10,8 +10,8 @@ from pynamodb.expressions.update import Action
 
 from oms.core import clock, queues
 from oms.core.dynamodb import (
+    ConcurrentUpdateError,
     ConditionFailedError,
-    TryAgainError,
     delete_item,
     get_item,
     put_item,
@@ -74,7 +74,7 @@ def _replace_last(run: CheckRun) -> CheckRun:
         if last.status == "running" and last.lease_until >= run.started_at:
             return last
         run.cut = last.cut
-        raise TryAgainError from error
+        raise ConcurrentUpdateError from error
     return run
 
 

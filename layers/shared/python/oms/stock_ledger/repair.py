@@ -10,9 +10,9 @@ from pynamodb.exceptions import TransactWriteError
 from oms.audit import audit_log
 from oms.core import clock
 from oms.core.actors import Actor
-from oms.core.dynamodb import TryAgainError, failed, get_item, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, failed, get_item, transaction
 from oms.core.errors import ConflictError, InsufficientStockError, NotFoundError, NothingToRepairError
-from oms.core.idempotency import settle
+from oms.core.idempotency import run_idempotent
 from oms.inventory.models import Adjustment, Cause, Product, StockItem
 from oms.stock_ledger.effects import Units
 from oms.stock_ledger.models import CheckRun, ClosedBalance, ProductDrift
@@ -47,7 +47,7 @@ def repair(product_id: str, *, dry_run: bool, by: Actor, address: str) -> Repair
     repair_id = clock.random_id()
     planned: Repair | None = None
 
-    def made_before() -> Repair | None:
+    def find_previous() -> Repair | None:
         """What an attempt whose answer was lost has made."""
         drift = _drift(product_id)
         return replace(planned, repaired_at=drift.repaired_at) if planned and drift.repair == repair_id else None
@@ -63,7 +63,7 @@ def repair(product_id: str, *, dry_run: bool, by: Actor, address: str) -> Repair
         planned = _plan(drift, stored.units, version)
         return planned if dry_run else _write(planned, drift, stored, repair_id, by=by, address=address)
 
-    return settle(attempt, made_before=made_before, keyed=False)
+    return run_idempotent(attempt, find_previous=find_previous, keyed=False)
 
 
 def _drift(product_id: str) -> ProductDrift:
@@ -94,7 +94,7 @@ def _stock_as_its_book_says(drift: ProductDrift) -> tuple[Stored, int]:
     missing = list(gaps(lines, stored, drift.version))
     late = [gap for gap in missing if gap.last == stored.version and stored.at > clock.timestamp(clock.now() - _LATE)]
     if missing != late:
-        raise TryAgainError  # the book lags
+        raise ConcurrentUpdateError  # the book lags
     found = breaks(lines, Units(drift.available, drift.reserved), stored)
     if any(it.code == "broken-chain" or not late for it in found):
         raise ConflictError("The stock was changed past its book since the check: run the check again.")
@@ -148,7 +148,7 @@ def _write(planned: Repair, drift: ProductDrift, stored: Stored, repair_id: str,
             )
     except TransactWriteError as error:
         if any(failed(reason) for reason in error.cancellation_reasons):
-            raise TryAgainError from error  # an order came in, or another repair or run: the next attempt sees which
+            raise ConcurrentUpdateError from error  # by an order, a repair or a check run: the next attempt sees which
         raise
     return replace(planned, repaired_at=at)
 

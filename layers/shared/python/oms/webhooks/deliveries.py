@@ -15,7 +15,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms.core import clock, queues
-from oms.core.dynamodb import ConditionFailedError, TryAgainError, get_item, put_item, retrying, update_item
+from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, get_item, put_item, retrying, update_item
 from oms.core.errors import NotFoundError, WebhookNotActiveError
 from oms.core.queues import LONGEST_DELAY, Message
 from oms.core.settings import settings
@@ -187,7 +187,7 @@ def schedule_now(delivery: Delivery, *, replay: str | None = None) -> Delivery:
             seen = Delivery.from_raw_data(error.item)
             if (replay is not None and seen.replay == replay) or (seen.status, seen.due_at) == ("pending", at):
                 return seen  # by an earlier attempt whose answer was lost, or somebody who asked for the same
-            raise TryAgainError from error
+            raise ConcurrentUpdateError from error
 
     return retrying(write)
 

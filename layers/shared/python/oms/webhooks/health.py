@@ -14,7 +14,15 @@ from pynamodb.expressions.update import Action
 from oms.audit import audit_log
 from oms.core import clock
 from oms.core.actors import System
-from oms.core.dynamodb import ConditionFailedError, TryAgainError, failed, get_item, retrying, transaction, update_item
+from oms.core.dynamodb import (
+    ConcurrentUpdateError,
+    ConditionFailedError,
+    failed,
+    get_item,
+    retrying,
+    transaction,
+    update_item,
+)
 from oms.core.errors import OmsError
 from oms.webhooks.deliveries import CLAIM, milliseconds
 from oms.webhooks.models import Attempt, Subscription
@@ -103,7 +111,7 @@ def note(subscription: Subscription, answered: Answered) -> bool:
         try:
             return _noted(now, answered)
         except ConditionFailedError as error:
-            raise TryAgainError from error
+            raise ConcurrentUpdateError from error
 
     return retrying(write)
 
@@ -135,7 +143,7 @@ def _as_read(subscription: Subscription) -> Condition:
 
 
 def _disable(subscription: Subscription, reason: str, at: datetime) -> bool:
-    """True. Raises TryAgainError for one that was edited, or begun anew, meanwhile."""
+    """True. Raises ConcurrentUpdateError for one that was edited, or begun anew, meanwhile."""
     system = System()
     actions: list[Action] = [
         Subscription.status.set("disabled"),
@@ -159,6 +167,6 @@ def _disable(subscription: Subscription, reason: str, at: datetime) -> bool:
             writes.update(Subscription(*Subscription.key(subscription.id)), actions, _as_read(subscription))
     except TransactWriteError as error:
         if any(failed(it) for it in error.cancellation_reasons or []):
-            raise TryAgainError from error
+            raise ConcurrentUpdateError from error
         raise
     return True

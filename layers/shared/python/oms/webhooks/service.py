@@ -13,7 +13,7 @@ from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import Actor
-from oms.core.dynamodb import TryAgainError, failed, get_item, retrying, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, failed, get_item, retrying, transaction
 from oms.core.errors import NotFoundError, TooManyWebhooksError, WebhookUrlForbiddenError
 from oms.core.pages import Page, Range, table_page
 from oms.core.settings import settings
@@ -182,7 +182,7 @@ def delete(subscription_id: str, *, by: By, check: Check) -> None:
             if not failed(_reasons(error)[0]):
                 raise
             seen = get_item(Subscription, Subscription.key(subscription_id))
-            raise TryAgainError from error
+            raise ConcurrentUpdateError from error
 
     retrying(write)
 
@@ -252,7 +252,7 @@ def _edit(
         if all(getattr(stored, name) == value for name, value in changed.items()):
             return stored  # if not by this attempt, by an earlier one whose answer was lost
         seen = stored
-        raise TryAgainError
+        raise ConcurrentUpdateError
 
     return retrying(write)
 

@@ -1,0 +1,123 @@
+"""Transactions, and why one did not take place: the reason of each operation, by the item that it writes.
+
+PynamoDB lists the reasons in its own order of operations (checks, deletes, puts, updates). A transaction has at most
+one operation on an item (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html),
+so here the item names the operation.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from pynamodb.exceptions import CancellationReason, TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from oms.core.dynamodb import StoredItem, check_time, connection, key_names, table_name
+
+
+class Operation(NamedTuple):
+    """The item that an operation is about."""
+
+    table: str
+    key: tuple[str, ...]
+
+
+class TransactionError(TransactWriteError):
+    """A transaction that did not take place, or from which no answer came: then no operation has a reason."""
+
+    def __init__(self, operations: list[Operation], error: TransactWriteError) -> None:
+        super().__init__(error.msg, error.cause)
+        reasons = error.cancellation_reasons
+        self._reasons = dict(zip(operations, reasons, strict=True)) if reasons else {}
+
+    def has_reason(self, item: StoredItem) -> bool:
+        """Whether the operation on this item is one of the causes, whichever: condition, conflict, throttling."""
+        return self._reasons.get(_operation(item)) is not None
+
+    def failed(self, *items: StoredItem) -> bool:
+        """Whether the condition on one of these items did not hold."""
+        return any(_is_failed(self._reasons.get(_operation(item))) for item in items)
+
+    def stored(self, item: StoredItem) -> dict[str, Any]:
+        """The item as it is stored, raw, where its condition did not hold and the operation asked for `ALL_OLD`.
+
+        Empty where nothing is stored under this key.
+        """
+        reason = self._reasons.get(_operation(item))
+        return (reason.raw_item if reason else None) or {}
+
+    @property
+    def any_failed(self) -> bool:
+        """Whether any condition did not hold."""
+        return any(_is_failed(reason) for reason in self._reasons.values())
+
+    @property
+    def any_conflicted(self) -> bool:
+        """Whether another transaction was writing one of the items."""
+        return any(reason is not None and reason.code == "TransactionConflict" for reason in self._reasons.values())
+
+
+class Transaction:
+    """The operations of a transaction, at most one on an item, and 100 in all."""
+
+    def __init__(self, write: TransactWrite) -> None:
+        self._write = write
+        self._checks: list[Operation] = []
+        self._deletes: list[Operation] = []
+        self._puts: list[Operation] = []
+        self._updates: list[Operation] = []
+
+    @property
+    def operations(self) -> list[Operation]:
+        """In the order in which PynamoDB sends them."""
+        return [*self._checks, *self._deletes, *self._puts, *self._updates]
+
+    def check(self, item: StoredItem, condition: Condition) -> None:
+        """Writes nothing, and cancels the transaction if the condition does not hold for the stored item."""
+        operation = _operation(item)
+        self._checks.append(operation)
+        partition, sort = (*operation.key, None)[:2]
+        self._write.condition_check(type(item), partition, sort, condition=condition)
+
+    def delete(self, item: StoredItem, condition: Condition | None = None) -> None:
+        self._deletes.append(_operation(item))
+        self._write.delete(item, condition)
+
+    def save(self, item: StoredItem, condition: Condition | None = None, return_values: str | None = None) -> None:
+        self._puts.append(_operation(item))
+        self._write.save(item, condition, return_values)
+
+    def update(
+        self,
+        item: StoredItem,
+        actions: list[Action],
+        condition: Condition | None = None,
+        return_values: str | None = None,
+    ) -> None:
+        """`return_values`: `ALL_OLD` brings the stored item back if the condition does not hold."""
+        self._updates.append(_operation(item))
+        self._write.update(item, actions, condition, return_values)
+
+
+@contextmanager
+def transaction() -> Iterator[Transaction]:
+    """A transaction on the shared client. Raises TransactionError, and UnavailableError as `client` does."""
+    check_time()
+    operations: list[Operation] = []
+    try:
+        with TransactWrite(connection=connection()) as write:
+            planned = Transaction(write)
+            yield planned
+            operations = planned.operations
+    except TransactWriteError as error:
+        raise TransactionError(operations, error) from error
+
+
+def _is_failed(reason: CancellationReason | None) -> bool:
+    return reason is not None and reason.code == "ConditionalCheckFailed"
+
+
+def _operation(item: StoredItem) -> Operation:
+    return Operation(table_name(type(item)), tuple(getattr(item, name) for name in key_names(type(item))))

@@ -1,0 +1,25 @@
+"""Whose orders a caller may see."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from oms.core.actors import Actor
+from oms.orders.models import Order
+
+
+@dataclass(frozen=True)
+class Scope:
+    """All orders, or those of one customer."""
+
+    customer_id: str | None
+
+    @classmethod
+    def of(cls, caller: Actor) -> Self:
+        """Customers see their own orders; managers, admins and the system see all."""
+        return cls(caller.id if caller.role == "customer" else None)
+
+    def includes(self, order: Order) -> bool:
+        return self.customer_id in (None, order.customer_id)
+
+
+ALL_ORDERS = Scope(None)
