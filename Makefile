@@ -20,7 +20,7 @@ INSTALLER := requirements/uv.txt
 INSTALLED := .venv/.installed
 INSTALLED_TESTS := .venv/.installed-tests
 CDK := node_modules/.bin/cdk
-# Linters of the OpenAPI document and a generator of clients, apart from what a deployment installs. npm writes it last.
+# Linters of the OpenAPI document and a generator of clients, which no deployment installs. npm writes this file last.
 API_TOOLS := tests/clients/node_modules/.package-lock.json
 COMMAND = PYTHONPATH=layers/shared/python .venv/bin/python -m
 # CDK acts in the region of the other commands, which ends everything where none is set.
@@ -40,7 +40,7 @@ logs: $(INSTALLED) ## Show what the functions of the running system log, as it c
 	@PORT=$(PORT) FUNCTION=$(FUNCTION) exec .venv/bin/python -m local.logs
 
 .PHONY: listen
-listen: $(INSTALLED) ## Subscribe to the running system and show each event, verified; SECRET=… for a webhook of one's own
+listen: $(INSTALLED) ## Subscribe to the running system and show each event, verified; SECRET=… for your own webhook
 	@PORT=$(PORT) LISTEN="$(LISTEN)" SECRET="$(SECRET)" exec .venv/bin/python -m local.listen
 
 .PHONY: mail mail-preview
@@ -58,7 +58,7 @@ test-rest: $(INSTALLED_TESTS) ## Run what `make test-all` adds to `make test`
 	@.venv/bin/python -m tests.run rest
 
 .PHONY: privileges
-privileges: $(INSTALLED_TESTS) ## Compare what the functions may do with what they did in the last `make test-all`
+privileges: $(INSTALLED_TESTS) ## Compare the permissions of the functions with their calls in the last `make test-all`
 	@.venv/bin/python -m tests.support.privileges build/recorded-calls
 
 .PHONY: test-unit test-functional test-infra test-integration

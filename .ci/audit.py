@@ -10,7 +10,7 @@ from pathlib import Path
 
 NOT_DONE = 3
 COMMAND = ("pip-audit", "--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json")
-# What pip-audit and its HTTP library say without a connection.
+# Messages of pip-audit and its HTTP library when there is no connection.
 UNREACHABLE = ("Could not connect to PyPI", "PyPI is not redirecting", "requests.exceptions.Connect")
 
 

@@ -1,7 +1,7 @@
 """Checks the templates of dev, of prod and of prod with every setting by cfn-lint, for all regions: any finding fails.
 
-What a region does not have may only be in a template by a setting: with every setting, the regions that lack one of
-BY_SETTING's types are left out, and listed.
+Only settings may add resource types that some regions lack. The template with every setting is not checked for the
+regions that lack one of BY_SETTING's types; these regions are listed.
 """
 
 import subprocess

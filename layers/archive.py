@@ -1,4 +1,4 @@
-"""Reproducible zips with bytecode, for both layers, named by what they are made of."""
+"""Reproducible zips with bytecode, for both layers, named by a hash of their inputs."""
 
 import hashlib
 import os
@@ -16,7 +16,10 @@ class LayerBuildError(Exception):
 
 
 def name_of(*inputs: bytes) -> str:
-    """For what this module and this Python make of the inputs; a builder's own source is one of them."""
+    """The name of an archive: a hash of its inputs, of this module and of the Python version.
+
+    A builder passes its own source as one of the inputs.
+    """
     digest = hashlib.sha256()
     for part in (sys.version.encode(), Path(__file__).read_bytes(), *inputs):
         digest.update(hashlib.sha256(part).digest())

@@ -14,7 +14,7 @@ def build(directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="partial-", dir=directory) as folder:
         python = Path(folder) / "python"
-        # Commands are for operators: a change of one is no new version of every function.
+        # Only operators run commands: a change of a command must not change the version of every function.
         ignored = shutil.ignore_patterns("__pycache__", "commands")
         # Editors mark an open file by a link that leads nowhere.
         shutil.copytree(SOURCE, python, ignore=ignored, ignore_dangling_symlinks=True)
