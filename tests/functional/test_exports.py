@@ -178,6 +178,18 @@ def test_the_same_query_within_a_minute_shares_an_export(
     assert later.id != first.id
 
 
+def test_a_query_that_says_the_same_in_another_way_shares_it_too(manager: Person) -> None:
+    """Each field that may be left out, with what the export shows where it is."""
+    plain = share_export(manager)
+    shown = ExportResponse.of(plain).model_dump()
+    fields = {name: shown[name] for name in ("format", "bom", "columns")}
+    assert fields.keys() == ExportOrdersQuery.model_fields.keys() - {"from_", "to", "status"}, "which are filters"
+
+    assert {share_export(manager, **{name: it}).id for name, it in fields.items()} == {plain.id}
+    assert share_export(manager, **fields).id == plain.id
+    assert share_export(manager, status="shipped,pending").id == share_export(manager, status="pending,shipped").id
+
+
 def test_another_query_and_another_user_have_exports_of_their_own(manager: Person, admin: Person) -> None:
     exports = [share_export(manager), share_export(manager, status="shipped"), share_export(admin)]
 

@@ -7,15 +7,22 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from oms.core.dynamodb import update_item
+from oms.core.schemas import Request
 from oms.core.settings import settings
+from oms.exports.columns import COLUMNS
+from oms.exports.models import Export
 from oms.orders import pricing
 from oms.orders.models import Order
+from tests.support.documented import BODIES, DOCUMENT, OPERATIONS
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
+from tests.support.operations import VALID_BODIES
 
 PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
+EXPORTS = "/api/v1/reports/exports"
 TEXT = {"sku": "K-1", "name": "Key", "category": "Keys", "price": "1.00"}
 type Make = Callable[..., str]
 
@@ -83,21 +90,104 @@ def test_a_key_with_another_body_is_refused(customer: Person, product: Make, cha
     assert_problem(answer, 422, code)
 
 
-def test_a_default_spelled_out_is_the_same_request(
-    manager: Person, product: Make, order: Callable[..., Answer]
-) -> None:
-    bought, placed = product(), order(manager).json["id"]
-    requests: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-        (ORDERS, ordering(bought), {"shipping_cost": 0, "note": None, "shipping_address": None}),
-        (f"{ORDERS}/{placed}/cancel", {}, {"reason": None}),
-        (PRODUCTS, TEXT, {"stock": 0, "attributes": {}, "description": None}),
-        ("/api/v1/reports/exports", {"report": "orders"}, {"gzip": False, "from": None}),
-    ]
+MODELS = {model.__name__: model for model in Request.__subclasses__()} | {
+    model.__name__: model for child in Request.__subclasses__() for model in child.__subclasses__()
+}
+KEYED = [
+    pytest.param(name, report, id=f"{name} {report}".strip())
+    for name, operation in OPERATIONS.items()
+    if {"$ref": "#/components/parameters/IdempotencyKey"} in operation.get("parameters", [])
+    for report in (COLUMNS if name == "create_export" else [""])
+]
+# What has to happen to an order before each move.
+BEFORE = {
+    "confirm_order": [],
+    "cancel_order": [],
+    "ship_order": ["confirm"],
+    "deliver_order": ["confirm", "ship"],
+    "return_order": ["confirm", "ship"],
+}
 
-    for path, body, defaults in requests:
-        first, again = (keyed("POST", path, it, manager) for it in (body, body | defaults))
-        assert (is_replay(first), is_replay(again)) == (False, True), again.text
-        assert again.json["id"] == first.json["id"]
+
+def spelled_out(model: type[BaseModel], made: Any) -> list[dict[str, Any]]:
+    """What each optional field means if it is not sent: what is shown of the thing that was made, or the default.
+
+    What an export filters by has a null for no filter; that of sales shows the days that this came to.
+    """
+    optional = {it.alias or name: it for name, it in model.model_fields.items() if not it.is_required()}
+    defaults = {name: it.get_default(call_default_factory=True, validated_data={}) for name, it in optional.items()}
+    shown = {name: it for name, it in made.items() if name not in made.get("filters", {})}
+    meant = {name: shown.get(name, default) for name, default in defaults.items()}
+    nulls = [{name: None} for name, default in defaults.items() if default is None]
+    return [*({name: value} for name, value in meant.items()), *nulls, meant]
+
+
+@pytest.mark.parametrize(("name", "report"), KEYED)
+def test_a_default_spelled_out_is_the_same_request(
+    manager: Person, product: Make, order: Callable[..., Answer], name: str, report: str
+) -> None:
+    """Of each route that honours a key, and each field that it may be sent without."""
+    bought = product()
+    body = VALID_BODIES[name] | ({"report": report} if report else {})
+    if name == "create_order":
+        body = ordering(bought)
+    path = next(
+        path for path, methods in DOCUMENT["paths"].items() for it in methods.values() if it == OPERATIONS[name]
+    )
+    method = next(method for method, it in DOCUMENT["paths"][path].items() if it == OPERATIONS[name]).upper()
+    if name in BEFORE:
+        placed = order(manager).json["id"]
+        for move in BEFORE[name]:
+            moved = call("POST", f"{ORDERS}/{placed}/{move}", VALID_BODIES[f"{move}_order"], token=manager.token)
+            assert moved.status == 200
+        path = path.replace("{order_id}", placed)
+    path = path.replace("{product_id}", bought)
+    first = keyed(method, path, body, manager)
+    assert is_replay(first) is False
+
+    model = MODELS[BODIES[name]["$ref"].rpartition("/")[2]]
+    for same in spelled_out(model, first.json):
+        again = keyed(method, path, body | same, manager)
+        assert again.status == first.status, f"{same}: {again.text}"
+        assert is_replay(again)
+        assert again.json == first.json
+
+
+def test_a_filter_in_another_order_is_the_same_request(manager: Person) -> None:
+    body = {"report": "orders", "status": ["shipped", "confirmed"]}
+    first = keyed("POST", EXPORTS, body, manager)
+
+    for same in (["confirmed", "shipped"], "shipped,confirmed,shipped", body["status"]):
+        again = keyed("POST", EXPORTS, body | {"status": same}, manager)
+        assert (again.status, is_replay(again), again.json["id"]) == (202, True, first.json["id"]), again.text
+    for other in ({"status": ["shipped"]}, {"columns": ["sku"]}, {"format": "xlsx"}, {"bom": True}, {"gzip": True}):
+        assert_problem(keyed("POST", EXPORTS, body | other, manager), 422, "idempotency-key-reused")
+
+
+def test_columns_in_another_order_are_another_file(manager: Person) -> None:
+    columns = list(COLUMNS["sales"].default)
+    keyed("POST", EXPORTS, {"report": "sales"}, manager)
+
+    again = keyed("POST", EXPORTS, {"report": "sales", "columns": columns[::-1]}, manager)
+
+    assert_problem(again, 422, "idempotency-key-reused")
+
+
+def test_an_export_from_before_the_upgrade_is_replayed(manager: Person) -> None:
+    """Its hash is of what was sent, with statuses in that order and defaults that were spelled out."""
+    requests: dict[str, dict[str, Any]] = {
+        "k-1": {"report": "orders", "status": ["shipped", "confirmed"]},
+        "k-2": {"report": "orders", "format": "csv"},
+    }
+    for key, body in requests.items():
+        made = keyed("POST", EXPORTS, body, manager, key).json
+        sent = json.dumps(body, sort_keys=True, separators=(",", ":"))
+        old = f"v1:{hashlib.sha256(sent.encode()).hexdigest()[:40]}"
+        update_item(Export(*Export.key(made["id"])), [Export.request_hash.set(old)])
+
+        again = keyed("POST", EXPORTS, body, manager, key)
+
+        assert (is_replay(again), again.json["id"]) == (True, made["id"])
 
 
 def test_an_order_from_before_the_upgrade_is_replayed(customer: Person, product: Make) -> None:

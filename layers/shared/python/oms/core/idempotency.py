@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +37,9 @@ class RequestHash:
     """Tells whether a request is the same as one that was carried out: `stored` is kept with what that one made.
 
     `sent` is of what the client sent, `sparse` of the least that means the same: without fields that only spell out a
-    default. Stored is `v1:<sent>` where both are one, as the versions before wrote it of every request, and
-    `v2:<sent>:<sparse>` otherwise. What was sent once stays the same request when defaults and settings change.
+    default, and with what has no order in one. Stored is `v1:<sent>` where both are one, as the versions before wrote
+    it of every request, and `v2:<sent>:<sparse>` otherwise. What was sent once stays the same request when defaults
+    and settings change.
     """
 
     sent: str
@@ -56,17 +57,22 @@ class RequestHash:
         return scheme == "v2" and (sent == self.sent or sparse == self.sparse)
 
 
-def request_hash(request: BaseModel, *, implied: Mapping[str, Any] | None = None) -> RequestHash:
+def request_hash(
+    request: BaseModel, *, implied: Mapping[str, Any] | None = None, unordered: Collection[str] = ()
+) -> RequestHash:
     """The hash of a validated request: `10.00` and `"10.00"` are one amount by then.
 
-    `implied` has the values that fields have if they are not sent, where these are not the fields' defaults.
+    `implied` has the values that fields have if they are not sent, where these are not the fields' defaults;
+    `unordered` names the lists whose order means nothing.
     """
     sent = request.model_dump(mode="json", exclude_unset=True)
     sparse = request.model_dump(mode="json", exclude_unset=True, exclude_defaults=True)
     for name in (implied or {}).keys() & request.model_fields_set:
         sparse[name] = sent[name]
-        if sparse[name] == (implied or {})[name]:
+        if sparse[name] in (None, (implied or {})[name]):
             del sparse[name]
+    for name in sparse.keys() & set(unordered):
+        sparse[name] = sorted(sparse[name])
     return RequestHash(_digest(sent), _digest(sparse))
 
 

@@ -24,11 +24,18 @@ from oms.core.dynamodb import (
     transaction,
 )
 from oms.core.errors import ExportFinishedError, InvalidRequestError, NotFoundError, OmsError, UnavailableError
-from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
+from oms.core.idempotency import (
+    IdempotentResult,
+    RequestHash,
+    check_same_request,
+    keyed_id,
+    request_hash,
+    run_idempotent,
+)
 from oms.core.pages import Page, Range, merged_page
 from oms.exports import files, unfinished
 from oms.exports.columns import COLUMNS
-from oms.exports.formats import XLSX
+from oms.exports.formats import CSV, XLSX
 from oms.exports.models import CANCELLED, DONE, EXPORTS, FAILED, LISTED, UNFINISHED, WAITING, Export, RecentExport
 from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery
 
@@ -100,7 +107,7 @@ def request_export(
 
     Raises InvalidRequestError, IdempotencyKeyReusedError (422), TooManyExportsError (409), UnavailableError.
     """
-    fingerprint = request_hash(request)
+    fingerprint = _fingerprint(request, request.report)
     export = new(
         request.report,
         export_id=keyed_id(by.id, "POST /reports/exports", key),
@@ -142,11 +149,11 @@ def request_export(
 
 
 def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export:
-    """An export of orders: the one that the same user has asked for within a minute by the same query, or a new one.
+    """An export of orders: the one that the same user has asked for within a minute, in whatever words, or a new one.
 
     One that has failed or was cancelled is not shared. Raises TooManyExportsError (409), UnavailableError.
     """
-    asked, shape = request_hash(query).stored, Shape.of(query)
+    fingerprint, shape = _fingerprint(query, "orders"), Shape.of(query)
     shape.check("orders", where="parameter", named="{}")
     export = new(
         "orders",
@@ -156,9 +163,9 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
         to=query.to,
         statuses=query.status,
         shape=shape,
-        asked=asked,
+        asked=fingerprint.stored,
     )
-    digest = hashlib.sha256(json.dumps([by.id, asked]).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([by.id, fingerprint.sparse]).encode()).hexdigest()
     recent = RecentExport(
         *RecentExport.key(digest), export_id=export.id, at=export.created_at, expires_at=export.expires_at
     )
@@ -188,6 +195,11 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
         return export
 
     return retrying(attempt)
+
+
+def _fingerprint(request: CreateExportRequest | ExportOrdersQuery, report: str) -> RequestHash:
+    implied = {"format": CSV, "bom": False, "columns": COLUMNS[report].chosen(None)}
+    return request_hash(request, implied=implied, unordered=["status"])
 
 
 def _try_again_with_room(export: Export, room: CancellationReason | None, cause: Exception) -> None:
