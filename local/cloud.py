@@ -40,7 +40,8 @@ class Cloud:
                 [sys.executable, "-m", "local.emulator"],
                 env=self._environment(),
                 cwd=self._folder,
-                stdin=subprocess.DEVNULL,
+                # Nothing is written to it: the emulator ends when this process has gone and it is closed.
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -75,6 +76,8 @@ class Cloud:
         """Ends the whole process group; a server that ignores TERM is killed."""
         if self._process is not None:
             end_group(self._process, CLOUD_STOP_SECONDS)
+            if self._process.stdin:
+                self._process.stdin.close()
             self._process = None
 
     @property
@@ -87,6 +90,9 @@ class Cloud:
         del environment["AWS_ENDPOINT_URL"]
         return environment | {
             "PYTHONPATH": str(ROOT),
+            # Beside TMPDIR, what it keeps elsewhere by default: keys, and objects of buckets.
+            "STATE_DIR": str(self._folder / "state"),
+            "S3_DATA_DIR": str(self._folder / "objects"),
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self._port),

@@ -7,9 +7,11 @@ from ministack import app as ministack
 
 from local.emulator import permissions, workers
 from local.emulator.guard import guarded
+from local.emulator.parent import end_with_parent
 
 
 def main() -> None:
+    end_with_parent()
     # It leads to this module. Lambda workers inherit the environment, and must not find our modules.
     os.environ.pop("PYTHONPATH", None)
     port, secret = int(os.environ["GATEWAY_PORT"]), os.environ["AWS_SECRET_ACCESS_KEY"]

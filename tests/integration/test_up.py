@@ -126,6 +126,22 @@ def test_killed_under_it_the_emulator_is_told_of_and_nothing_is_left_behind(tmp_
     assert processes_with(tmp_path) == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
+def test_killed_itself_it_leaves_no_emulator(tmp_path: Path) -> None:
+    process = start(tmp_path, str(free_port()))
+    wait_until(lambda: [it for it in processes_with(tmp_path) if "local.emulator" in command_of(it)], bool, pause=0.05)
+
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+
+    left = wait_until(
+        lambda: [it for it in processes_with(tmp_path) if "local.emulator" in command_of(it)],
+        lambda it: not it,
+        pause=0.05,
+    )
+    assert left == []
+
+
 def command_of(process: str) -> str:
     try:
         return (Path("/proc") / process / "cmdline").read_text()
