@@ -37,15 +37,15 @@ up: $(INSTALLED) ## Run the whole system on this machine, on port 5000 or PORT=�
 
 .PHONY: logs
 logs: $(INSTALLED) ## Show what the functions of the running system log, as it comes; FUNCTION=orders for one
-	@PORT=$(PORT) FUNCTION=$(FUNCTION) exec .venv/bin/python -m local.logs
+	@PORT=$(PORT) FUNCTION=$(FUNCTION) PYTHONPATH=layers/shared/python exec .venv/bin/python -m local.logs
 
 .PHONY: listen
 listen: $(INSTALLED) ## Subscribe to the running system and show each event, verified; SECRET=… for your own webhook
-	@PORT=$(PORT) LISTEN="$(LISTEN)" SECRET="$(SECRET)" exec .venv/bin/python -m local.listen
+	@PORT=$(PORT) LISTEN="$(LISTEN)" SECRET="$(SECRET)" PYTHONPATH=layers/shared/python exec .venv/bin/python -m local.listen
 
 .PHONY: mail mail-preview
 mail: $(INSTALLED) ## Show the mails that the running system has sent, the newest last; TO=alice for hers
-	@PORT=$(PORT) TO="$(TO)" exec .venv/bin/python -m local.mail
+	@PORT=$(PORT) TO="$(TO)" PYTHONPATH=layers/shared/python exec .venv/bin/python -m local.mail
 mail-preview: $(INSTALLED) ## Write each mail as its templates make it of a sample, as text and HTML, to build/mails/
 	@PYTHONPATH=layers/shared/python .venv/bin/python -m local.mail_preview
 
@@ -155,7 +155,7 @@ synth: known-stage $(INSTALLED) ## Synthesize the template of STAGE=local, dev o
 
 .PHONY: rehearse
 rehearse: $(INSTALLED) $(CDK) ## Go through docs/operate/deploying.md with the real CDK against an emulator: deploy, order, remove
-	@exec .venv/bin/python -m local.rehearse
+	@PYTHONPATH=layers/shared/python exec .venv/bin/python -m local.rehearse
 
 .PHONY: preflight
 preflight: deployable $(INSTALLED) ## Check the account and region before STAGE=… is deployed; changes nothing

@@ -23,6 +23,7 @@ from local.errors import LocalCloudError
 from local.logs import harmless
 from local.port import port
 from local.running import SECONDS, about_system
+from oms.commands.closed_pipe import run_until_unread
 
 DEFAULT_LISTEN = 9000
 ADMIN = "admin@demo.example"
@@ -106,7 +107,11 @@ class Handler(BaseHTTPRequestHandler):
             return
         status, line = verdict(self.server.webhook, dict(self.headers), self.rfile.read(int(length)))
         self._answer(status)
-        _say(f"  {datetime.now(UTC):%H:%M:%S}  {line}")
+        try:
+            _say(f"  {datetime.now(UTC):%H:%M:%S}  {line}")
+        except BrokenPipeError:
+            # Nobody reads on: an ending for the main thread, which deletes the webhook.
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _answer(self, status: int) -> None:
         self.send_response(status)
@@ -217,4 +222,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main, status=0)

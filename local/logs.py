@@ -4,21 +4,20 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.errors import LocalCloudError
+from local.log_reader import Line, LogReader
 from local.port import port
 from local.running import HAS_STOPPED, about_system, access_to
+from oms.commands.closed_pipe import run_until_unread
 
 POLL_SECONDS = 0.5
-# Lines get their time before they are stored, and may then wait for the emulator's other threads.
-LATE_MILLISECONDS = 2000
 # Of the runtime: when an invocation began and ended. Metrics are lines too (EMF).
 NOISE = ("START RequestId: ", "END RequestId: ", "REPORT RequestId: ", '{"_aws":')
 # Shown in columns of their own, or said by another field.
@@ -44,50 +43,6 @@ COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31m"}
 DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 
 
-@dataclass(frozen=True)
-class Line:
-    function: str
-    # When its invocation ended, in milliseconds since 1970.
-    at: int
-    text: str
-
-
-class LogReader:
-    """Reads log groups of the local cloud, by function; each line is read once.
-
-    The emulator makes a stream for each invocation and stores its lines together, as the invocation ends.
-    """
-
-    def __init__(self, logs: Any, groups: Mapping[str, str]) -> None:
-        self._logs = logs
-        self._groups = groups
-        self._since = dict.fromkeys(groups, 0)
-        # function → (stream → how many of its lines were read), of streams that may be met again
-        self._read: dict[str, dict[str, int]] = {function: {} for function in groups}
-
-    def read(self) -> list[Line]:
-        """The lines that are new, in the order in which the invocations ended."""
-        lines = [line for function in self._groups for line in self._new(function)]
-        return sorted(lines, key=lambda line: line.at)
-
-    def _new(self, function: str) -> Iterator[Line]:
-        # An answer ends at 10,000 lines, and the emulator gives no token for the next.
-        while lines := list(self._page(function)):
-            yield from lines
-
-    def _page(self, function: str) -> Iterator[Line]:
-        since = max(0, self._since[function] - LATE_MILLISECONDS)
-        answer = self._logs.filter_log_events(logGroupName=self._groups[function], startTime=since)
-        already, met = self._read[function], dict[str, int]()
-        for event in answer["events"]:
-            stream = event["logStreamName"]
-            met[stream] = met.get(stream, 0) + 1
-            if met[stream] > already.get(stream, 0):
-                self._since[function] = max(self._since[function], event["timestamp"])
-                yield Line(function, event["timestamp"], event["message"])
-        self._read[function] = met
-
-
 def main() -> None:
     try:
         about = about_system(port(), "make logs")
@@ -104,9 +59,6 @@ def main() -> None:
         sys.exit(HAS_STOPPED)
     except KeyboardInterrupt:
         pass
-    except BrokenPipeError:
-        # The reader, as `head`, has seen enough: nothing may be written to it at the exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _narrowed(groups: Mapping[str, str], wanted: str) -> dict[str, str]:
@@ -166,4 +118,4 @@ def harmless(text: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main, status=0)

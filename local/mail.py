@@ -11,6 +11,7 @@ from local.errors import LocalCloudError
 from local.logs import harmless
 from local.port import port
 from local.running import HAS_STOPPED, about_system, access_to
+from oms.commands.closed_pipe import run_until_unread
 
 type SentMail = dict[str, Any]
 
@@ -18,11 +19,11 @@ type SentMail = dict[str, Any]
 def main() -> None:
     try:
         mails = sent(access_to(about_system(port(), "make mail")), to=os.environ.get("TO", ""))
-        print("\n".join(readable(mails)))
     except LocalCloudError as error:
         sys.exit(str(error))
     except OSError:
         sys.exit(HAS_STOPPED)
+    print("\n".join(readable(mails)))
 
 
 def sent(access: Access, *, to: str = "") -> list[SentMail]:
@@ -46,4 +47,4 @@ def readable(mails: Sequence[SentMail]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main, status=0)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from oms.commands.closed_pipe import run_until_unread
 from oms.mail.rendering import Rendered, render
 from oms.orders.schemas import OrderResponse
 
@@ -129,4 +130,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main, status=0)

@@ -15,6 +15,7 @@ from typing import Any
 from local.cloud import Cloud
 from local.errors import LocalCloudError
 from local.folder import own_folder
+from oms.commands.closed_pipe import run_until_unread
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "operate" / "deploying.md"
@@ -88,4 +89,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

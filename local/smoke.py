@@ -7,6 +7,7 @@ from local.errors import LocalCloudError
 from local.listen import ADMIN
 from local.port import port
 from local.running import about_system
+from oms.commands.closed_pipe import run_until_unread
 from oms.commands.smoke import try_stage
 
 
@@ -20,4 +21,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

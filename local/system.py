@@ -19,7 +19,7 @@ from local.deployment import ROOT, Assembly, Deployment, deploy
 from local.errors import LocalCloudError
 from local.folder import own_folder
 from local.front_door import FAILURE_SHOWN, Exchange, FrontDoor
-from local.logs import LogReader
+from local.log_reader import LogReader
 from local.port import DEFAULT_PORT
 from local.sources import Snapshot, snapshot
 from local.synthesis import synthesize

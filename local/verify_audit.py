@@ -2,6 +2,7 @@
 
 from local.running import aim_at_running_system
 from oms.commands import verify_audit
+from oms.commands.closed_pipe import run_until_unread
 
 
 def main() -> None:
@@ -10,4 +11,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local.openapi.paths import DOCUMENT, FUNCTIONS, ROOT
+from oms.commands.closed_pipe import run_until_unread
 
 
 def main(arguments: Sequence[str] | None = None, *, document: Path = DOCUMENT) -> None:
@@ -22,4 +23,4 @@ def main(arguments: Sequence[str] | None = None, *, document: Path = DOCUMENT) -
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

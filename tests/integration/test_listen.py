@@ -24,7 +24,13 @@ LINE = re.compile(r"  \d\d:\d\d:\d\d  (\S+) +(\S+)  sequence (\d+) +order (\S+) 
 @contextmanager
 def listening(system: LocalSystem) -> Iterator[list[str]]:
     """The lines that it has printed so far, of which the first says where it listens. Ctrl-C in the end."""
-    environment = {**os.environ, "PORT": str(system.front_door.port), "LISTEN": "0", "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": "layers/shared/python",
+        "PORT": str(system.front_door.port),
+        "LISTEN": "0",
+        "PYTHONUNBUFFERED": "1",
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "local.listen"],
         cwd=ROOT,

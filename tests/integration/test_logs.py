@@ -19,7 +19,7 @@ def logs(port: int, function: str = "") -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "local.logs"],
         cwd=ROOT,
-        env={**os.environ, "PORT": str(port), "FUNCTION": function},
+        env={**os.environ, "PYTHONPATH": "layers/shared/python", "PORT": str(port), "FUNCTION": function},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -104,7 +104,7 @@ def make_mail(port: int, to: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "local.mail"],
         cwd=ROOT,
-        env={**os.environ, "PORT": str(port), "TO": to},
+        env={**os.environ, "PYTHONPATH": "layers/shared/python", "PORT": str(port), "TO": to},
         capture_output=True,
         text=True,
         check=False,

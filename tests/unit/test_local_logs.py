@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.logs import Line, LogReader, readable
+from local.log_reader import Line, LogReader
+from local.logs import readable
 
 PREFIX = "2026/11/22/[$LATEST]"
 AT = 1_795_369_647_020  # 17:47:27.020 UTC

@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from oms.commands import stacks
+from oms.commands.closed_pipe import run_until_unread
 from oms.commands.protect import protect
 from oms.core import aws
 
@@ -199,4 +200,4 @@ def _confirmation(given: str, stage: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

@@ -13,6 +13,7 @@ from pynamodb.transactions import TransactWrite
 
 from oms.audit import audit_log
 from oms.audit.models import AuditItem
+from oms.commands.closed_pipe import run_until_unread
 from oms.commands.stacks import acting_on, operator, output_of, table_of
 from oms.core import clock, email_addresses
 from oms.core.actors import System
@@ -173,4 +174,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

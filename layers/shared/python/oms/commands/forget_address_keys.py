@@ -7,6 +7,7 @@ import argparse
 import sys
 
 from oms.audit import audit_log
+from oms.commands.closed_pipe import run_until_unread
 from oms.commands.signing_keys import address_keys_of
 from oms.commands.stacks import acting_on, operator, table_of
 from oms.core import pseudonyms
@@ -46,4 +47,4 @@ def _confirmation(given: str, year: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

@@ -14,6 +14,7 @@ from typing import Literal, cast
 
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry, AuditItem
+from oms.commands.closed_pipe import run_until_unread
 from oms.commands.stacks import acting_on, operator, table_of
 from oms.core import clock, email_addresses
 from oms.core.actors import System
@@ -184,4 +185,4 @@ def _act(*, apply_all: bool, released: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from oms.commands import rights, stacks
+from oms.commands.closed_pipe import run_until_unread
 from oms.core import aws
 
 # What the synthesized stacks ask for; a test compares it with them.
@@ -372,4 +373,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

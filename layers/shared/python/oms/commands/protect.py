@@ -8,6 +8,7 @@ of a stack that does not ask for it.
 import argparse
 
 from oms.commands import stacks
+from oms.commands.closed_pipe import run_until_unread
 
 
 def is_protected(stage: str) -> bool:
@@ -36,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

@@ -13,6 +13,7 @@ from itertools import batched
 from typing import Self
 
 from oms.commands import stacks
+from oms.commands.closed_pipe import run_until_unread
 from oms.core import clock
 from oms.core.dynamodb import (
     Key,
@@ -358,4 +359,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

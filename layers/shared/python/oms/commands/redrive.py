@@ -20,6 +20,7 @@ from typing import Any, Literal
 from botocore.config import Config
 
 from oms.commands import stacks
+from oms.commands.closed_pipe import run_until_unread
 from oms.core import aws
 from oms.core.queues import sendable
 
@@ -215,4 +216,4 @@ def _report(outcome: Outcome, *, left: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

@@ -6,6 +6,7 @@ Without it CDK would take us-east-1 where no region is set, and the commands wou
 import argparse
 
 from oms.commands import stacks
+from oms.commands.closed_pipe import run_until_unread
 
 
 def main() -> None:
@@ -17,4 +18,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

@@ -12,6 +12,7 @@ from typing import Any
 from botocore.config import Config
 
 from oms.commands import stacks
+from oms.commands.closed_pipe import run_until_unread
 from oms.core import aws, clock
 from oms.core.dynamodb import get_item, table_name, tables_named
 from oms.orders.history import versions
@@ -77,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError
 
 from oms.commands import stacks
+from oms.commands.closed_pipe import run_until_unread
 from oms.core import clock
 from oms.core.dynamodb import ConcurrentUpdateError, client, retrying
 from oms.events.streams import REMOVED, RESTORED
@@ -358,6 +359,9 @@ def main() -> None:
     with stacks.acting_on(arguments.stage):
         try:
             plan = read_plan(arguments.plan) if arguments.plan else None
+        except (NotRestoredError, OSError) as error:
+            raise SystemExit(str(error)) from error
+        try:
             tally = restore(
                 arguments.domain,
                 arguments.from_table,
@@ -367,7 +371,7 @@ def main() -> None:
                 say=print,
                 progress=partial(print, file=sys.stderr),
             )
-        except (NotRestoredError, OSError) as error:
+        except NotRestoredError as error:
             raise SystemExit(str(error)) from error
     if tally.moved:
         raise SystemExit(f"{tally.moved} items changed meanwhile and were left as they are: run it again.")
@@ -376,4 +380,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from oms.audit import audit_log
+from oms.commands.closed_pipe import run_until_unread
 from oms.commands.stacks import acting_on, operator, table_of
 from oms.core import clock, pseudonyms
 from oms.core.secret_store import parameters_client, read_parameter, read_secret, secrets_client
@@ -182,4 +183,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

@@ -16,6 +16,7 @@ import jwt
 import urllib3
 
 from oms.commands import stacks
+from oms.commands.closed_pipe import run_until_unread
 from oms.core import clock
 from oms.core.settings import smoke_account
 
@@ -182,4 +183,4 @@ def try_stage(url: str, *, email: str, password: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

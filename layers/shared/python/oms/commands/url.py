@@ -3,6 +3,7 @@
 import argparse
 
 from oms.commands import stacks
+from oms.commands.closed_pipe import run_until_unread
 
 
 def main() -> None:
@@ -14,4 +15,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)

@@ -9,6 +9,7 @@ from oms.audit.macs import load_keys
 from oms.audit.models import ChainItem
 from oms.audit.verification import Verification
 from oms.commands import stacks
+from oms.commands.closed_pipe import run_until_unread
 from oms.core.dynamodb import tables_named
 
 
@@ -44,4 +45,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_until_unread(main)
