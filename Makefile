@@ -76,7 +76,7 @@ guards: $(INSTALLED_TESTS) ## Remove each guard of docs/develop/guards.md in tur
 	@.venv/bin/python -m tests.guards $(ROW)
 
 .PHONY: fuzz
-fuzz: $(INSTALLED_TESTS) ## Send CASES=5000 random requests to the running system and compare its answers with the document
+fuzz: $(INSTALLED_TESTS) ## Compare the running system's answers with the document: each schema's bounds, CASES=5000 random ones; fills it
 	@PORT=$(PORT) exec .venv/bin/python -m tests.fuzz $(or $(CASES),5000)
 
 .PHONY: bench
@@ -148,7 +148,7 @@ events: $(INSTALLED_TESTS) ## Write the schemas, samples and catalogue of the ev
 	@echo "events/ and functions/docs/event-catalogue.json are written"
 
 .PHONY: synth
-synth: known-stage $(INSTALLED) ## Synthesize the template of STAGE=local, dev or prod into cdk.out/
+synth: known-stage $(INSTALLED) ## Synthesize the template of STAGE=local, dev or, once cdk.json has its alarm_email, prod into cdk.out/
 	@rm -rf cdk.out
 	@CDK_CONTEXT_JSON='{"stage": "$(STAGE)"}' CDK_OUTDIR=cdk.out .venv/bin/python -m infra.app
 	@echo "cdk.out/Oms-$(STAGE).template.json"
@@ -247,12 +247,16 @@ known-stage:
 
 .PHONY: clean
 clean: ## Remove what was installed and built
-	@rm -rf .venv .uv node_modules tests/clients/node_modules tests/clients/generated build cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@rm -rf .venv .uv node_modules tests/clients/node_modules tests/clients/generated build cdk.out htmlcov .coverage .coverage.* \
+		.pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	@find . \( -name __pycache__ -o -name '*.egg-info' -o -name '*.pyc' \) -prune -exec rm -rf {} +
 
 $(INSTALLED): $(RUNTIME) $(INFRASTRUCTURE) | .venv/bin/python
 	@echo "Installing the locked packages …" >&2
-	@$(UV) pip sync --quiet --require-hashes --python .venv/bin/python $(RUNTIME) $(INFRASTRUCTURE)
-	@rm -f $(INSTALLED_TESTS)
+# The test packages stay once they are there: pre-commit's hooks and a running pytest need them.
+	@more=; test ! -e $(INSTALLED_TESTS) || more="$(TESTS)"; \
+		$(UV) pip sync --quiet --require-hashes --python .venv/bin/python $(RUNTIME) $(INFRASTRUCTURE) $$more
+	@test ! -e $(INSTALLED_TESTS) || touch $(INSTALLED_TESTS)
 	@touch $@
 
 $(INSTALLED_TESTS): $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) | .venv/bin/python

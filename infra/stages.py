@@ -253,7 +253,7 @@ class Stage(BaseModel):
     def _refuse_unheard_alarms(self) -> None:
         if self.name == "prod" and self.alarm_email is None:
             raise StageError(
-                "The stage 'prod' needs the setting 'alarm_email': the address that alarms are mailed to, "
+                "The stage 'prod' needs the setting 'alarm_email' in cdk.json: the address that alarms are mailed to, "
                 f"or {NOT_MAILED!r} to have no one mailed."
             )
         if self.alarm_address is not None and not is_address(self.alarm_address):

@@ -141,7 +141,7 @@ def test_links_in_mails_may_lead_below_a_path() -> None:
 
 
 def test_prod_says_to_whom_alarms_are_mailed_or_that_no_one_is() -> None:
-    with pytest.raises(StageError, match="'prod' needs the setting 'alarm_email'"):
+    with pytest.raises(StageError, match=r"'prod' needs the setting 'alarm_email' in cdk\.json"):
         Stage.named("prod", {})
     with pytest.raises(StageError, match="'ops' is not an e-mail address"):
         Stage.named("prod", {"alarm_email": "ops"})

@@ -14,6 +14,7 @@ from local.rehearsed_app import as_the_emulator_takes_it
 from oms.commands import rights
 
 ROOT = Path(__file__).parents[2]
+LOCKS = ("runtime", "infrastructure", "tests", "uv")
 PAGE = (ROOT / "docs" / "operate" / "deploying.md").read_text()
 
 
@@ -83,6 +84,74 @@ def test_cdk_is_not_called_where_the_commands_find_no_region(
 
     assert result.returncode != 0
     assert "cdk in" not in result.stdout
+
+
+class Checkout:
+    """The Makefile and the locks in a folder of their own, with an installer that only notes what it was to install."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "Makefile").write_text((ROOT / "Makefile").read_text())
+        for name in LOCKS:
+            self.change(f"requirements/{name}.txt", seconds=-60)
+        self.change(".venv/bin/python", seconds=-60)
+        self._installer = folder / "installer"
+        self._installer.write_text(f'#!/bin/sh\necho "$@" >>{folder / "calls"}\n')
+        self._installer.chmod(0o700)
+
+    def change(self, name: str, seconds: int = 60) -> None:
+        """Makes a file, of an age before now (below 0) or after what is installed by then."""
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+        now = file.stat().st_mtime
+        os.utime(file, (now + seconds, now + seconds))
+
+    def make(self, target: str) -> list[str]:
+        """The names of the locks that were installed, if any."""
+        calls = self.folder / "calls"
+        calls.unlink(missing_ok=True)
+        command = ["make", "--no-print-directory", f"UV={self._installer}", target]
+        subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
+        return re.findall(r"requirements/(\w+)\.txt", calls.read_text()) if calls.exists() else []
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+def test_test_packages_are_not_installed_to_run_the_system(checkout: Checkout) -> None:
+    assert checkout.make(".venv/.installed") == ["runtime", "infrastructure"]
+    assert checkout.make(".venv/.installed") == []
+
+
+def test_test_packages_that_are_there_stay_and_follow_their_lock(checkout: Checkout) -> None:
+    assert checkout.make(".venv/.installed-tests") == ["runtime", "infrastructure", "tests"]
+    checkout.change("requirements/runtime.txt")
+
+    assert checkout.make(".venv/.installed") == ["runtime", "infrastructure", "tests"]
+
+
+def test_clean_removes_all_that_git_ignores(checkout: Checkout) -> None:
+    kept = ["infra/app.py", ".gitignore"]
+    ignored = (ROOT / ".gitignore").read_text().split()
+    # Some are made in the folders of those that use them.
+    placed = {"generated": "tests/clients/generated", "__pycache__/": "infra/__pycache__", "*.pyc": "infra/*.pyc"}
+    for pattern in ignored:
+        checkout.change(
+            f"{placed.get(pattern, pattern).rstrip('/').replace('*', 'one')}{'' if '.' in pattern[1:] else '/file'}"
+        )
+    for name in kept:
+        checkout.change(name)
+    before = {str(it.relative_to(checkout.folder)) for it in checkout.folder.rglob("*") if it.is_file()}
+    assert {".schemathesis/file", "infra/__pycache__/file", ".coverage.one"} <= before
+
+    checkout.make("clean")
+
+    left = {str(it.relative_to(checkout.folder)) for it in checkout.folder.rglob("*") if it.is_file()}
+    assert left - {*kept, "Makefile", "installer"} == {f"requirements/{name}.txt" for name in LOCKS}
+    assert set(kept) <= left
 
 
 def test_the_rehearsal_leaves_out_alarms_on_expressions_alone() -> None:
