@@ -152,6 +152,19 @@ def test_a_reason_has_a_bound(customer: Person, order: Place) -> None:
     assert move(order_id, "cancel", customer, {"reason": None}).json["cancel_reason"] is None
 
 
+@pytest.mark.parametrize("nothing", ["", "   ", "\u3164", "\u2800", "\u200b\n"], ids=ascii)
+def test_a_reason_that_shows_nothing_is_none_and_the_same_request_as_none(
+    customer: Person, order: Place, nothing: str
+) -> None:
+    order_id = order(customer).json["id"]
+
+    cancelled = move(order_id, "cancel", customer, {"reason": nothing}, Idempotency_Key="a")
+    again = move(order_id, "cancel", customer, {"reason": None}, Idempotency_Key="a")
+
+    assert (cancelled.status, cancelled.json["cancel_reason"]) == (200, None)
+    assert (again.status, again.json, again.headers["Idempotency-Replayed"]) == (200, cancelled.json, "true")
+
+
 def test_a_hold_that_is_overdue_can_be_confirmed_until_it_is_swept(
     manager: Person, order: Place, time_machine: Callable[[timedelta], None]
 ) -> None:

@@ -75,13 +75,15 @@ def test_every_documented_field_is_there_when_unset(customer: Person, order: Pla
     assert [placed[name] for name in ("shipping_address", "note", "shipment", "cancel_reason")] == [None] * 4
 
 
-@pytest.mark.parametrize("code", [{}, {"postal_code": None}], ids=["left out", "null"])
+@pytest.mark.parametrize(
+    "code", [{}, {"postal_code": None}, {"postal_code": " "}, {"postal_code": "\u200b"}], ids=ascii
+)
 def test_an_address_without_a_postal_code_has_null_in_answers_events_and_mails(
-    customer: Person, product: Make, code: dict[str, None]
+    customer: Person, product: Make, code: dict[str, str | None]
 ) -> None:
-    address = {"name": "Lee", "line1": "12/F Nathan Rd", "city": "Hong Kong", "country": "HK"} | code
+    address = {"name": "Lee", "line1": "12/F Nathan Rd", "city": "Hong Kong", "country": "HK"}
     with streamed("orders") as records:
-        placed = post(customer, (product(), 1), shipping_address=address)
+        placed = post(customer, (product(), 1), shipping_address=address | code)
 
     assert placed.status == 201, placed.text
     shown = call("GET", placed.headers["Location"], token=customer.token).json
@@ -94,8 +96,8 @@ def test_an_address_without_a_postal_code_has_null_in_answers_events_and_mails(
     assert stored.shipping_address["postal_code"] == ""
 
 
-@pytest.mark.parametrize("code", ["", " ", "\u200b", "1\n2", 53111])
-def test_a_postal_code_that_says_nothing_is_refused(customer: Person, product: Make, code: Any) -> None:
+@pytest.mark.parametrize("code", ["1\n2", 53111, "1" * 501])
+def test_a_postal_code_that_is_no_line_of_text_is_refused(customer: Person, product: Make, code: Any) -> None:
     answer = post(customer, (product(), 1), shipping_address=ADDRESS | {"postal_code": code})
 
     assert places(answer) == {"#/shipping_address/postal_code"}

@@ -94,7 +94,7 @@ def test_a_product_id_is_the_same_as_a_number() -> None:
     [
         {"shipping_cost": "10.01"},
         {"shipping_cost": 0},
-        {"note": ""},
+        {"note": "-"},
         {"shipping_address": {"name": "A", "line1": "B", "city": "C", "country": "DE"}},
         {"items": [{"product_id": "1", "quantity": 3}]},
         {"items": [{"product_id": "01", "quantity": 2}]},
@@ -116,6 +116,10 @@ ADDRESS = {"name": "A", "line1": "B", "city": "C", "postal_code": "1", "country"
         ({}, {"shipping_cost": 0}),
         ({}, {"shipping_cost": "0.00", "note": None, "shipping_address": None}),
         ({"note": "x"}, {"note": "x", "shipping_cost": 0}),
+        ({}, {"note": ""}),
+        ({"note": None}, {"note": " \u3164\u2800"}),
+        ({"note": "x"}, {"note": " x\n"}),
+        ({"shipping_address": ADDRESS}, {"shipping_address": ADDRESS | {"line2": " ", "region": "\u200b"}}),
         ({"shipping_address": ADDRESS}, {"shipping_address": ADDRESS | {"line2": None, "region": None}}),
     ],
 )

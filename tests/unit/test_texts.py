@@ -43,7 +43,9 @@ INVISIBLE = [
     " \u200b\u3164 ",
 ]
 # May be empty, so there is nothing that a reader misses.
-MAY_BE_EMPTY = {"note", "line2", "region", "reason?", "description", "attributes[value]"}
+MAY_BE_EMPTY = {"attributes[value]"}
+# Have a form, so they are never invisible: an https URL, and times.
+NO_PROSE = {"tracking_url", "from_", "to"}
 # Names something that exists, or has a grammar: another check refuses all else.
 LOOKED_UP = {"product_id", "url", "events", "schedule", "status", "columns"}
 # Compared with what is stored, and shown to no one.
@@ -99,11 +101,8 @@ def texts_of_requests() -> list[tuple[str, Any]]:
     found = []
     for model in requests():
         for name, field in model.model_fields.items():
-            optional = "?" if field.default is None else ""
             for place, kind in strings(field.annotation, tuple(field.metadata), name):
-                excused = {place, f"{place}{optional}", f"{model.__name__}.{place}"} & (
-                    MAY_BE_EMPTY | LOOKED_UP | NOT_SHOWN
-                )
+                excused = {place, f"{model.__name__}.{place}"} & (MAY_BE_EMPTY | LOOKED_UP | NOT_SHOWN)
                 if not excused:
                     found.append((f"{model.__name__}.{place}", kind))
     return sorted(found, key=lambda it: it[0])  # workers of xdist import in orders of their own
@@ -134,6 +133,49 @@ def test_no_text_that_is_to_be_read_is_invisible(place: str, kind: Any) -> None:
             continue
         accepted.append(text)
     assert accepted == [], f"{place} takes texts that show nothing"
+
+
+def optional_texts() -> list[tuple[str, Any]]:
+    found = [
+        (f"{model.__name__}.{name}", Annotated[field.annotation, "as the field has it", *field.metadata])
+        for model in requests()
+        for name, field in model.model_fields.items()
+        if field.default is None
+        and name not in LOOKED_UP | NOT_SHOWN | NO_PROSE
+        and get_origin(field.annotation) in (Union, UnionType)
+        and [place for place, _ in strings(field.annotation, (), name)] == [name]
+    ]
+    return sorted(found, key=lambda it: it[0])
+
+
+def test_the_walk_meets_all_optional_texts() -> None:
+    assert {place for place, _ in optional_texts()} == {
+        "CancelRequest.reason",
+        "CreateOrderRequest.note",
+        "CreateProductRequest.description",
+        "CreateWebhookRequest.description",
+        "ProductText.description",
+        "RegisterRequest.last_name",
+        "ReplaceProductRequest.description",
+        "ReturnRequest.reason",
+        "ShippingAddress.line2",
+        "ShippingAddress.postal_code",
+        "ShippingAddress.region",
+        "UpdateMeRequest.last_name",
+        "UpdateProductRequest.description",
+        "UpdateWebhookRequest.description",
+    }
+
+
+@pytest.mark.parametrize(("place", "kind"), optional_texts())
+def test_an_optional_text_that_shows_nothing_is_null(place: str, kind: Any) -> None:
+    adapter = TypeAdapter(kind)
+
+    assert {ascii(it): adapter.validate_python(it, strict=True) for it in INVISIBLE} == dict.fromkeys(
+        map(ascii, INVISIBLE)
+    )
+    assert adapter.validate_python(" \u00a0a b\n", strict=True) == "a b", place
+    assert adapter.validate_python(None, strict=True) is None
 
 
 LINE: TypeAdapter[str] = TypeAdapter(Annotated[str, VisibleText(5)])

@@ -165,7 +165,7 @@ def test_a26_a_link_that_a_customer_wrote_is_one_in_no_mail(purpose: str, link: 
     assert links_in(seen.seen) == links_in(Page(plain.html).seen)
 
 
-@pytest.mark.parametrize("blank", [" ", "\u200b", "\n"], ids=ascii)
+@pytest.mark.parametrize("blank", [" ", "\u200b", "\n", "\u3164", " \u2800 ", "\u2065", "<>"], ids=ascii)
 def test_a_reason_or_a_line_that_shows_nothing_is_left_out(blank: str) -> None:
     order = sample_order(cancel_reason=blank)
     assert order.shipping_address is not None
@@ -306,6 +306,18 @@ def test_a_city_stands_alone_where_there_is_no_postal_code() -> None:
     assert "\n    Hong Kong\n" in mail.text
     for said in (mail.text, mail.html):
         assert "None" not in said
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u3164", "\u2800"], ids=ascii)
+def test_a_name_or_a_description_that_shows_nothing_is_left_out(blank: str) -> None:
+    """Such as older versions stored."""
+    webhook = samples()["webhook.disabled"]["webhook"]
+
+    mail = preview("webhook.disabled", name=blank, webhook=webhook | {"description": blank})
+
+    assert mail == preview("webhook.disabled", name="", webhook=webhook | {"description": None})
+    assert mail.text.startswith("Hello,\n")
+    assert "About" not in Page(mail.html).seen
 
 
 def test_without_a_name_that_is_left_nobody_is_greeted_by_one() -> None:

@@ -92,6 +92,23 @@ class VisibleText(GroupedMetadata):
 
 
 @dataclass(frozen=True)
+class Prose(GroupedMetadata):
+    """Of a text: what people read, in lines or in one, without white space at its ends."""
+
+    max_length: int
+    one_line: bool = False
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from StringConstraints(strip_whitespace=True, max_length=self.max_length)
+        if self.one_line:
+            yield AfterValidator(texts.one_line)
+
+
+INVISIBLE_IS_NULL = BeforeValidator(lambda text: None if isinstance(text, str) and not texts.is_visible(text) else text)
+"""Of an optional text: one that shows nothing is null, as if none was sent."""
+
+
+@dataclass(frozen=True)
 class KeyName(GroupedMetadata):
     """Of a name by which things are found: as `VisibleText`, in the one form of `oms.core.texts.key_name`."""
 

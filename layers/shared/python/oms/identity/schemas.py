@@ -5,11 +5,13 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field
 
 from oms.core.schemas import (
+    INVISIBLE_IS_NULL,
     EmailAddress,
     NextCursor,
     OneOf,
     PageQuery,
     PartialRequest,
+    Prose,
     Request,
     Response,
     Several,
@@ -21,6 +23,7 @@ from oms.identity import password_rules
 from oms.identity.models import Session, User
 
 Name = Annotated[str, VisibleText(100)]
+OptionalName = Annotated[Annotated[str, Prose(100, one_line=True)] | None, INVISIBLE_IS_NULL]
 NewPassword = Annotated[
     str,
     Field(
@@ -55,7 +58,7 @@ class RegisterRequest(Request):
         description="The password. Common passwords are refused.", examples=["correct-horse-battery"]
     )
     first_name: Name = Field(description="The first name.", examples=["Carol"])
-    last_name: Name | None = Field(None, description="The last name.", examples=["Silva"])
+    last_name: OptionalName = Field(None, description="The last name.", examples=["Silva"])
 
 
 class LoginRequest(Request):
@@ -102,7 +105,7 @@ class UpdateMeRequest(PartialRequest):
     """Fields to change. A field that is not sent stays as it is; null clears the last name."""
 
     first_name: Name = Field(default_factory=str, description="The first name.", examples=["Alice"])
-    last_name: Name | None = Field(None, description="The last name; null clears it.", examples=["Moreau"])
+    last_name: OptionalName = Field(None, description="The last name; null clears it.", examples=["Moreau"])
 
 
 class ChangePasswordRequest(Request):

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from oms.core import texts
 from oms.core.money import CurrencyCode, Money, MoneyText
 from oms.core.schemas import (
+    INVISIBLE_IS_NULL,
     Flag,
     Form,
     KeyName,
@@ -14,6 +15,7 @@ from oms.core.schemas import (
     OneOf,
     PageQuery,
     PartialRequest,
+    Prose,
     Request,
     Response,
     Several,
@@ -28,7 +30,7 @@ MAX_UNITS = 10**9
 Sku = Annotated[str, Form(r"[\x21-\x7e]{1,64}", "must be 1 to 64 visible ASCII characters, without blanks")]
 Name = Annotated[str, VisibleText(200)]
 CategoryName = Annotated[str, KeyName(100)]
-Description = Annotated[str, StringConstraints(max_length=5000)]
+Description = Annotated[Annotated[str, Prose(5000)] | None, INVISIBLE_IS_NULL]
 AttributeText = Annotated[str, StringConstraints(max_length=500)]
 # As it is: two names that only a change makes one would be one value less.
 AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(texts.visible)]
@@ -54,7 +56,7 @@ class ProductText(Request):
         examples=["COF-TRY-0250"],
     )
     name: Name = Field(description="The product's name.", examples=["Espresso Beans Sampler, 250 g"])
-    description: Description | None = Field(
+    description: Description = Field(
         None, description="What a customer should know about the product.", examples=["Three roasts to try."]
     )
     category: CategoryName = Field(
@@ -97,7 +99,7 @@ class UpdateProductRequest(PartialRequest):
     name: Name = Field(
         default_factory=str, description="The product's name.", examples=["Espresso Beans Sampler, 250 g"]
     )
-    description: Description | None = Field(
+    description: Description = Field(
         None,
         description="What a customer should know about the product; null clears it.",
         examples=["Three roasts to try."],

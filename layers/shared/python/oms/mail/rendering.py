@@ -52,6 +52,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.tests["visible"] = lambda text: text is not None and is_visible(text)
     environment.filters |= {"harmless": harmless, "day": _day, "moment": _moment, "address_lines": _address_lines}
     return environment
 
@@ -74,12 +75,13 @@ def harmless(text: str) -> str:
     """What a customer wrote, for a mail: without what a mail program makes a link or mark-up of, and else as it is.
 
     Broken by a blank are `scheme:` before a word, slashes in a row, dots within a name of a host, and the path or port
-    behind an address in digits. `12/3`, `c/o`, `Tel:` and `12:30` stay.
+    behind an address in digits. `12/3`, `c/o`, `Tel:` and `12:30` stay. Empty where nothing visible is left.
     """
     plain = "".join(" " if it in "<>" else it for it in one_line(text))
     for pattern, broken in ((_SCHEME, r"\1: "), (_SLASHES, " "), (_DOT_WITHIN, _apart), (_BEHIND_DIGITS, r"\1 ")):
         plain = pattern.sub(broken, plain)
-    return " ".join(plain.split())
+    left = " ".join(plain.split())
+    return left if is_visible(left) else ""
 
 
 def _apart(dot: re.Match[str]) -> str:
@@ -119,5 +121,5 @@ def _address_lines(address: Any) -> Iterator[str]:
         address.region,
         address.country,
     ):
-        if line and is_visible(line):
+        if line and harmless(line):
             yield line

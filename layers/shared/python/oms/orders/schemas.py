@@ -11,12 +11,13 @@ from pydantic import (
     StringConstraints,
 )
 
-from oms.core import texts
 from oms.core.money import CurrencyCode, Money, MoneyText, TotalMoney, to_text
 from oms.core.schemas import (
+    INVISIBLE_IS_NULL,
     NextCursor,
     PageQuery,
     ProductId,
+    Prose,
     Request,
     Response,
     Timestamp,
@@ -47,9 +48,9 @@ def _country(code: str) -> str:
     return code
 
 
-Text = Annotated[str, StringConstraints(max_length=500)]
 RequiredText = Annotated[str, VisibleText(500)]
-OptionalLine = Annotated[Text, AfterValidator(texts.one_line)]
+OptionalText = Annotated[Annotated[str, Prose(500)] | None, INVISIBLE_IS_NULL]
+OptionalLine = Annotated[Annotated[str, Prose(500, one_line=True)] | None, INVISIBLE_IS_NULL]
 
 
 class ShippingAddress(Request):
@@ -57,14 +58,14 @@ class ShippingAddress(Request):
 
     name: RequiredText = Field(description="The recipient: a person or a company.", examples=["Alice Moreau"])
     line1: RequiredText = Field(description="Street and number, or a post office box.", examples=["12 Rue des Lilas"])
-    line2: OptionalLine | None = Field(
+    line2: OptionalLine = Field(
         None, description="Anything that `line1` does not hold: building, floor, care of.", examples=["Bâtiment B"]
     )
     city: RequiredText = Field(description="The city or town.", examples=["Lyon"])
-    postal_code: RequiredText | None = Field(
+    postal_code: OptionalLine = Field(
         None, description="The postal code. Left out in countries that have none, such as HK or AE.", examples=["69003"]
     )
-    region: OptionalLine | None = Field(
+    region: OptionalLine = Field(
         None,
         description="State, province or county, where the country uses one in addresses.",
         examples=["Auvergne-Rhône-Alpes"],
@@ -103,7 +104,7 @@ class CreateOrderRequest(Request):
     shipping_address: ShippingAddress | None = Field(
         None, description="Where to send the order; null or not sent if nothing is shipped."
     )
-    note: Text | None = Field(None, description="A note of the customer to the shop.", examples=["Please ring twice."])
+    note: OptionalText = Field(None, description="A note of the customer to the shop.", examples=["Please ring twice."])
     expected_total: TotalMoney | None = Field(
         None,
         description="The total that the customer has seen. An order that would cost more is refused with `price-"
@@ -115,7 +116,7 @@ class CreateOrderRequest(Request):
 class CancelRequest(Request):
     """Why an order is cancelled."""
 
-    reason: Text | None = Field(
+    reason: OptionalText = Field(
         None,
         description="Shown in the order and its history, and mailed to the customer.",
         examples=["Ordered by mistake"],
@@ -143,7 +144,7 @@ class ShipRequest(Request):
     tracking_number: RequiredText = Field(
         description="The carrier's number of the parcel.", examples=["00340434161094042557"]
     )
-    tracking_url: Annotated[Text, AfterValidator(_https)] | None = Field(
+    tracking_url: Annotated[str, StringConstraints(max_length=500), AfterValidator(_https)] | None = Field(
         None,
         description="Where the customer can follow the parcel: an https URL. It is mailed to the customer.",
         examples=["https://www.dhl.de/en/privatkunden.html?piececode=00340434161094042557"],
@@ -153,7 +154,7 @@ class ShipRequest(Request):
 class ReturnRequest(Request):
     """What becomes of the goods that came back."""
 
-    reason: Text | None = Field(None, description="Why the goods came back.", examples=["Wrong size"])
+    reason: OptionalText = Field(None, description="Why the goods came back.", examples=["Wrong size"])
     restock: bool = Field(
         True, description="Whether the units can be sold again. If it is not sent, they can.", examples=[True]
     )

@@ -12,10 +12,12 @@ from pydantic import (
 
 from oms.core.schemas import (
     BEFORE,
+    INVISIBLE_IS_NULL,
     SINCE,
     From,
     NextCursor,
     PartialRequest,
+    Prose,
     Request,
     Response,
     Span,
@@ -54,7 +56,7 @@ Patterns = Annotated[
         examples=[["order.*", "stock.low"]],
     ),
 ]
-Description = Annotated[str, StringConstraints(max_length=500)]
+Description = Annotated[Annotated[str, Prose(500)] | None, INVISIBLE_IS_NULL]
 
 
 class CreateWebhookRequest(Request):
@@ -62,7 +64,7 @@ class CreateWebhookRequest(Request):
 
     url: Url
     events: Patterns
-    description: Description | None = Field(
+    description: Description = Field(
         None, description="What the webhook is for.", examples=["Sends orders to the warehouse"]
     )
 
@@ -72,7 +74,7 @@ class UpdateWebhookRequest(PartialRequest):
 
     url: Url = Field(default_factory=str)
     events: Patterns = Field(default_factory=list)
-    description: Description | None = Field(
+    description: Description = Field(
         None, description="What the webhook is for; null clears it.", examples=["Sends orders to the warehouse"]
     )
     status: Literal["active", "paused"] = Field(
