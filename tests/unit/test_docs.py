@@ -213,3 +213,10 @@ def test_the_table_of_routes_has_those_of_the_document() -> None:
         return re.sub(r"\{.*?\}", "{}", operation)
 
     assert {shape(it) for it in listed} == {shape(it) for it in operations}
+
+
+def test_the_architecture_lists_the_packages_in_their_order() -> None:
+    listed = re.findall(r"^\| `oms/(\w+)` \|", (ROOT / "docs/develop/architecture.md").read_text(), re.MULTILINE)
+    (layers,) = re.findall(r"^LAYERS = \((.*?)^\)", (ROOT / "tests/unit/test_imports.py").read_text(), re.M | re.S)
+
+    assert listed == re.findall(r'"(\w+)"', layers)
