@@ -129,3 +129,22 @@ def test_a_product_id_is_text_or_an_integer(customer: Person, wrong: Any) -> Non
         assert_problem(answer, 422, "unknown-product")
     else:
         assert places(answer) == {"#/items/0/product_id"}
+
+
+@pytest.mark.parametrize("digits", [39, 41, 128, 129, 5_000])
+def test_an_integer_is_one_however_many_digits_it_has(manager: Person, digits: int) -> None:
+    """It is refused for its size, where that has a bound."""
+    number = "9" * digits
+    item = f'{{"items": [{{"product_id": {number}, "quantity": 1}}]}}'
+    stock = f'{{"sku": "S", "name": "Cup", "category": "Cups", "price": 1, "stock": {number}}}'
+
+    ordered = call("POST", "/api/v1/orders/quote", item, token=manager.token)
+    created = call("POST", "/api/v1/inventory/products", stock, token=manager.token)
+
+    if digits <= 128:
+        assert_problem(ordered, 422, "unknown-product")
+    else:
+        assert places(ordered) == {"#/items/0/product_id"}
+        assert "at most 128" in ordered.json["errors"][0]["detail"]
+    assert places(created) == {"#/stock"}
+    assert "less than or equal to" in created.json["errors"][0]["detail"]

@@ -10,7 +10,9 @@ from typing import Any, NoReturn
 from oms.core.errors import BodyTooLargeError, InvalidRequestError, MalformedJsonError, UnsupportedMediaTypeError
 
 MAX_BYTES = 256 * 1024
-_MAX_INTEGER_DIGITS = 40
+# As many as Python turns from text into a number and back.
+_MAX_INTEGER_DIGITS = 4_300
+_OUT_OF_EVERY_RANGE = 10 ** (_MAX_INTEGER_DIGITS - 1)
 _MAX_DEPTH = 32
 # Names and values in objects and arrays, at all levels: several times what the largest valid body has. Validation makes
 # an error of each that is wrong.
@@ -72,9 +74,11 @@ def _decode(raw: bytes) -> Any:
     return value
 
 
-def _integer(digits: str) -> int | Decimal:
-    # int() of thousands of digits is slow or refused; as a Decimal it meets the field's own range check.
-    return int(digits) if len(digits) <= _MAX_INTEGER_DIGITS else Decimal(digits)
+def _integer(digits: str) -> int:
+    # Of more digits none is in the range of a field, and so another such number is refused for the same reason.
+    if len(digits.removeprefix("-")) > _MAX_INTEGER_DIGITS:
+        return -_OUT_OF_EVERY_RANGE if digits.startswith("-") else _OUT_OF_EVERY_RANGE
+    return int(digits)
 
 
 def _not_json(name: str) -> NoReturn:
