@@ -45,6 +45,26 @@ def test_the_forms_of_a_name_are_one_category(manager: Person) -> None:
     assert len(skus(manager, f"Other,{FORMS[1]}")) == len(FORMS)
 
 
+@pytest.mark.parametrize("field", ["category", "name"])
+@pytest.mark.parametrize("text", ["\u200b", "\u200b\u3164", " \u2060 "], ids=ascii)
+def test_a_text_that_shows_nothing_is_said_to_show_nothing(manager: Person, field: str, text: str) -> None:
+    body = {"sku": "S", "name": "Cup", "category": CAFE, "price": "1"} | {field: text}
+
+    refused = call("POST", PRODUCTS, body, token=manager.token)
+
+    assert refused.json["errors"] == [{"pointer": f"#/{field}", "detail": "must have a visible character"}]
+
+
+@pytest.mark.parametrize("text", ["", " ", "x" * 101], ids=len)
+def test_a_category_of_no_or_too_many_characters_is_refused_as_a_text(manager: Person, text: str) -> None:
+    body = {"sku": "S", "name": "Cup", "category": text, "price": "1"}
+
+    refused = call("POST", PRODUCTS, body, token=manager.token)
+
+    assert [it["pointer"] for it in refused.json["errors"]] == ["#/category"]
+    assert "item" not in refused.json["errors"][0]["detail"]
+
+
 @pytest.mark.parametrize("form", FORMS[1:], ids=ascii)
 def test_a_category_of_before_is_found_by_its_own_form_until_the_product_is_edited(manager: Person, form: str) -> None:
     product = get_item(Product, Product.key(create(manager, "OLD", CAFE)["id"]))

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -8,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from oms.core import money, settings
-from oms.core.money import MAX_MINOR_UNITS, from_text, to_minor_units, to_text
+from oms.core.money import MAX_MINOR_UNITS, Money, from_text, to_minor_units, to_text
 
 DIGITS = {"JPY": 0, "EUR": 2, "KWD": 3}
 # The currency is set once for all examples.
@@ -84,6 +86,14 @@ def test_no_text_does_more_than_be_refused(digits: int, text: str) -> None:
     units = taken(text)
 
     assert units is None or Fraction(text) * 10**digits == units
+
+
+@pytest.mark.parametrize("text", ["-0", "-0.00", "0", "007.50", "-0.01", "-1", "1.", ".5", "+1", "1e1", "", "-", "1\n"])
+def test_the_documented_pattern_is_of_the_texts_that_are_taken(use: Callable[[str], None], text: str) -> None:
+    use("EUR")
+    pattern = next(it["pattern"] for it in TypeAdapter(Money).json_schema()["anyOf"] if "pattern" in it)
+
+    assert bool(re.fullmatch(pattern, text, re.ASCII)) == (taken(text) is not None)
 
 
 def taken(amount: Any) -> int | None:

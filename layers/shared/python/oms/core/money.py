@@ -71,7 +71,10 @@ def from_text(text: str) -> int:
 _SCHEMA = WithJsonSchema(
     {
         # A client that is generated takes the first: a string keeps every digit. The example fits every currency.
-        "anyOf": [{"type": "string", "pattern": r"^\d{1,40}(\.\d{1,40})?$"}, {"type": "number", "minimum": 0}],
+        "anyOf": [
+            {"type": "string", "pattern": r"^(\d{1,40}(\.\d{1,40})?|-0{1,40}(\.0{1,40})?)$"},
+            {"type": "number", "minimum": 0},
+        ],
         "description": "An amount in the shop's currency, as a decimal string or number, with no more decimals than "
         "the currency has.",
         "examples": ["25"],

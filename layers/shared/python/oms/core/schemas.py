@@ -115,8 +115,17 @@ class KeyName(GroupedMetadata):
     max_length: int
 
     def __iter__(self) -> Iterator[Any]:
-        yield BeforeValidator(lambda text: texts.key_name(text) if isinstance(text, str) else text)
         yield from VisibleText(self.max_length)
+        yield BeforeValidator(self._in_one_form)
+
+    @staticmethod
+    def _in_one_form(text: Any) -> Any:
+        if not isinstance(text, str):
+            return text
+        name = texts.key_name(text)
+        if text and not name:
+            raise ValueError(texts.NOTHING_VISIBLE)
+        return name
 
 
 @dataclass(frozen=True)

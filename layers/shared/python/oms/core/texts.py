@@ -20,6 +20,8 @@ _IGNORED = re.compile(
     "\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
 )
 
+NOTHING_VISIBLE = "must have a visible character"
+
 
 def is_visible(text: str) -> bool:
     """Whether a reader sees anything of it: a letter, digit, punctuation mark or symbol."""
@@ -36,7 +38,7 @@ def one_line(text: str) -> str:
 def visible(text: str) -> str:
     """The text. ValueError unless it is one line of which something is visible."""
     if not is_visible(one_line(text)):
-        raise ValueError("must have a visible character")
+        raise ValueError(NOTHING_VISIBLE)
     return text
 
 
