@@ -220,3 +220,10 @@ def test_the_architecture_lists_the_packages_in_their_order() -> None:
     (layers,) = re.findall(r"^LAYERS = \((.*?)^\)", (ROOT / "tests/unit/test_imports.py").read_text(), re.M | re.S)
 
     assert listed == re.findall(r'"(\w+)"', layers)
+
+
+def test_the_changelog_has_versions_by_the_names_of_their_tags() -> None:
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert headings[0] == "Unreleased"
+    assert [it for it in headings[1:] if not re.fullmatch(r"v\d+\.\d+\.\d+, \d{4}-\d\d-\d\d", it)] == []
