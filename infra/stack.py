@@ -21,7 +21,7 @@ from infra.mail import Mail
 from infra.schedules import Schedules
 from infra.stages import Stage
 from infra.statistics import Statistics
-from infra.stock_book import StockBook
+from infra.stock_ledger import StockLedger
 from infra.webhooks import Webhooks
 
 
@@ -43,7 +43,7 @@ class OmsStack(cdk.Stack):
         keys = Keys(self, "Keys", stage)
         functions = Functions(self, "Functions", stage=stage, data=data, keys=keys, alarms=alarms)
         Expiry(self, "Expiry", functions=functions, alarms=alarms)
-        StockBook(self, "StockBook", data=data, functions=functions, alarms=alarms)
+        StockLedger(self, "StockBook", data=data, functions=functions, alarms=alarms)
         Audit(self, "Audit", stage=stage, data=data, keys=keys, functions=functions, alarms=alarms)
         events = Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
         Aggregates(self, "Aggregates", data=data, functions=functions, events=events)

@@ -181,7 +181,7 @@ def test_f05_every_passing_failure_is_tried_again(
     assert sum(call.operation == change.write for call in calls) == ATTEMPTS
     assert unchanged == before
     assert answer.status == change.success, answer.text
-    shop.check_books()
+    shop.check_stock()
 
 
 @pytest.mark.parametrize("conflicts", [0, 1, ATTEMPTS - 1])
@@ -197,12 +197,12 @@ def test_f05_a_time_out_whose_write_was_made_is_a_success(
 
     assert answer.status == change.success, answer.text
     if name.startswith("create"):
-        assert [order.id for order in shop.check_books()] == [answer.json["id"]]
+        assert [order.id for order in shop.check_stock()] == [answer.json["id"]]
     elif name == "stock adjustment":
         assert (stock_of(subject).available, stock_of(subject).version) == (0, 2)
     elif name in BEFORE:
         assert answer.json["version"] == len(BEFORE[name]) + 2
-        shop.check_books()
+        shop.check_stock()
 
 
 def test_f05_a_lost_product_edit_is_not_made_twice(shop: Shop, no_sleep: list[float]) -> None:
@@ -321,9 +321,9 @@ def test_f05_a_hold_in_conflict_is_left_for_the_next_sweep(
         swept = shop.sweep()
 
     assert swept == {"batchItemFailures": [{"itemIdentifier": "1"}]}, "the message comes back"
-    assert {order.id: order.status for order in shop.check_books()} == {
+    assert {order.id: order.status for order in shop.check_stock()} == {
         contested[-20:]: "pending",
         free[-20:]: "expired",
     }
     assert shop.sweep() == {"batchItemFailures": []}
-    assert {order.status for order in shop.check_books()} == {"expired"}
+    assert {order.status for order in shop.check_stock()} == {"expired"}

@@ -21,12 +21,12 @@ numbers = count(1)
 def crashed[T](
     shop: Shop, begin: Callable[[], T], act: Callable[[T], object], *, calls: int
 ) -> Iterator[tuple[str, T]]:
-    """Each crash of an operation that makes this many calls at least, with the books checked and a new process up."""
+    """Each crash of an operation of at least `calls` calls. Checks the stock and starts a new process after each."""
     points = 0
     for name, subject in crashes(begin, act):
         points += 1
         new_process()
-        shop.check_books()
+        shop.check_stock()
         yield name, subject
     assert points >= 2 * calls, "fewer places to crash at than calls"
 
@@ -55,7 +55,7 @@ def test_f02_create_with_a_key_leaves_one_order(shop: Shop) -> None:
         again = shop.buy(cart, key=key)
 
         assert again.status == 201, name
-        assert [order.id for order in shop.check_books() if order.lines[0].product_id in cart] == [again.json["id"]]
+        assert [order.id for order in shop.check_stock() if order.lines[0].product_id in cart] == [again.json["id"]]
         assert [stock_of(product).available for product in cart] == [7, 9], name
         assert ("Idempotency-Replayed" in again.headers) == (name == "after call 3"), name
 
@@ -69,7 +69,7 @@ def test_f02_create_without_a_key_leaves_no_half_order(shop: Shop) -> None:
         again = shop.buy(cart)
 
         # Nothing tells the second request from another order of the same: that is what the key is for.
-        orders = [order for order in shop.check_books() if order.lines[0].product_id in cart]
+        orders = [order for order in shop.check_stock() if order.lines[0].product_id in cart]
         assert again.status == 201, name
         assert len(orders) == (2 if name == "after call 3" else 1), name
 
@@ -88,7 +88,7 @@ def test_f02_a_move_with_a_key_is_made_once(shop: Shop, move: str, available: in
         assert len(order.history) == order.version, name
         assert stock_of(order.lines[0].product_id).available == available, name
         assert ("Idempotency-Replayed" in again.headers) == (name == WRITTEN), name
-        shop.check_books()
+        shop.check_stock()
 
 
 @pytest.mark.parametrize(("move", "available"), AVAILABLE.items())
@@ -100,7 +100,7 @@ def test_f02_a_move_without_a_key_is_made_once(shop: Shop, move: str, available:
         order = order_at(path)
         assert len(order.history) == len(BEFORE[move]) + 2, name
         assert stock_of(order.lines[0].product_id).available == available, name
-        shop.check_books()
+        shop.check_stock()
 
 
 def test_f02_who_bought_is_read_before_the_move_is_made(shop: Shop) -> None:
@@ -124,7 +124,7 @@ def test_f02_a_hold_expires_once(shop: Shop, time_machine: Callable[[timedelta],
         order = order_at(path)
         assert [entry.to for entry in order.history] == ["pending", "expired"], name
         assert stock_of(order.lines[0].product_id).available == 10, name
-        shop.check_books()
+        shop.check_stock()
         time_machine(timedelta(minutes=-31))
 
 
@@ -148,7 +148,7 @@ def test_f02_a_product_is_created_once(shop: Shop) -> None:
 def test_f02_a_stock_adjustment_with_a_key_moves_once(shop: Shop) -> None:
     def begin() -> str:
         product = shop.product(10)
-        del shop.units[product]  # its units change, so the books of orders do not cover it
+        del shop.units[product]  # its units change, so `check_stock` cannot cover it
         return product
 
     def act(product: str) -> Any:
@@ -181,4 +181,4 @@ def test_f02_a_product_edit_is_whole(shop: Shop) -> None:
 
         assert (again.status, again.json["price"], again.json["version"]) == (200, "25.00", 3 if was_made else 2), name
         assert stock_of(product_id).offer == 2, "an edit that changes nothing of the offer leaves its number"
-        shop.check_books()
+        shop.check_stock()

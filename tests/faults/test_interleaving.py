@@ -105,7 +105,7 @@ def test_f07_a_move_that_came_between_leaves_one_legal_path(
         else:
             path = [source, state, made_state]
 
-    (order,) = shop.check_books()
+    (order,) = shop.check_stock()
     assert [entry.to for entry in order.history][-len(path) :] == path
     assert (len(path) == 3) == ((str(state), str(made_state)) in LEGAL), "the later move is made if it still can be"
 
@@ -123,7 +123,7 @@ def test_f08_the_same_move_with_the_same_key_between_read_and_write_is_one(shop:
 
     assert (second.replayed, second.value.status, second.value.version) == (True, "cancelled", 2)
     assert stock_of(bought).available == 5
-    shop.check_books()
+    shop.check_stock()
 
 
 def test_f01_units_sold_between_the_offer_and_the_order_are_not_sold_again(shop: Shop, no_sleep: list[float]) -> None:
@@ -137,7 +137,7 @@ def test_f01_units_sold_between_the_offer_and_the_order_are_not_sold_again(shop:
 
     assert (answer.status, answer.json["code"]) == (409, "insufficient-stock")
     assert answer.json["shortfalls"] == [{"product_id": bought, "requested": 2, "available": 1}]
-    assert len(shop.check_books()) == 1
+    assert len(shop.check_stock()) == 1
 
 
 @pytest.mark.parametrize("line", [1, 2])
@@ -151,7 +151,7 @@ def test_f10_carts_in_opposite_orders_make_progress_and_reserve_nothing_by_half(
 
     assert [it.status for it in answers] == [201, 201, 409]
     assert (stock_of(one).available, stock_of(two).available) == (0, 0)
-    assert len(shop.check_books()) == 2
+    assert len(shop.check_stock()) == 2
 
 
 def test_f12_an_edit_that_read_the_stock_item_before_another_edit_raises_the_offer(

@@ -10,10 +10,10 @@ from oms.core.errors import UnavailableError
 from sealer import handler as sealer
 from tests.support.audit_log import NOON, Log, entries_and_links, head_of, link_of
 from tests.support.aws_calls import intercepted
-from tests.support.bookkeeping import raw_item
 from tests.support.database import table
 from tests.support.faults import between
 from tests.support.fixtures import few_denials, log
+from tests.support.ledger_shop import raw_item
 from tests.support.streams import Record, record
 
 __all__ = ["few_denials", "log"]

@@ -16,7 +16,7 @@ from tests.support.database import table
 from tests.support.faults import conflicted, crashes, failing, lose_answer, refuse
 from tests.support.shop import Shop, stock_of
 from tests.support.stock_sums import assert_summed_up, raw_items, totals_kept, totals_of_the_stock
-from tests.support.streams import Record, keep_books, record, streamed
+from tests.support.streams import Record, record, run_bookkeeper, streamed
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -83,7 +83,7 @@ def test_after_thousands_of_changes_the_sums_are_those_of_the_stock_items(cloud:
     records = list(a_busy_year(chance))
 
     for batch in batched(records, 100, strict=False):
-        keep_books(batch)
+        run_bookkeeper(batch)
 
     assert_summed_up()
     assert all(totals_kept().values()), "the year has all of it"
@@ -97,7 +97,7 @@ def test_f14_doubled_reordered_and_late_changes_give_the_same_sums(cloud: None) 
 
     while arriving:
         size = chance.choice((1, 10, 100))
-        keep_books(arriving[:size])
+        run_bookkeeper(arriving[:size])
         del arriving[:size]
 
     assert_summed_up()
@@ -123,7 +123,7 @@ def traded(shop: Shop) -> list[Record]:
 
 
 def test_the_sums_follow_what_the_api_does(traded: list[Record]) -> None:
-    keep_books(traded)
+    run_bookkeeper(traded)
 
     assert_summed_up()
     assert totals_kept() == {"products": 3, "on_hand": 30, "reserved": 16, "value": 15_000, "low": 2, "out": 0}
@@ -138,13 +138,13 @@ def test_f13_a_crash_anywhere_and_the_batch_again_leave_the_same_sums(traded: li
     whole, points = totals_of_the_stock(), 0
     changes = [it["dynamodb"] for it in traded]
     moved = sum(it["NewImage"]["version"] != it.get("OldImage", {}).get("version") for it in changes)
-    for name, _ in crashes(forget, lambda _: keep_books(traded)):
+    for name, _ in crashes(forget, lambda _: run_bookkeeper(traded)):
         points += 1
-        keep_books(traded)
-        keep_books(traded)
+        run_bookkeeper(traded)
+        run_bookkeeper(traded)
         assert totals_kept() == whole, name
 
-    assert points == 2 * (moved + 2), "the writes of the book, a read and a transaction"
+    assert points == 2 * (moved + 2), "the writes of the ledger, a read and a transaction"
 
 
 @pytest.mark.parametrize("failure", [conflicted, failing("ThrottlingException")])
@@ -152,7 +152,7 @@ def test_conflicts_with_another_bookkeeper_pass(
     traded: list[Record], no_sleep: list[float], failure: Callable[[Call], Exception]
 ) -> None:
     with intercepted(refuse("TransactWriteItems", failure, times=3)):
-        keep_books(traded)
+        run_bookkeeper(traded)
 
     assert_summed_up()
     assert len(no_sleep) == 3
@@ -160,7 +160,7 @@ def test_conflicts_with_another_bookkeeper_pass(
 
 def test_a_lost_answer_adds_nothing_twice(traded: list[Record], no_sleep: list[float]) -> None:
     with intercepted(lose_answer("TransactWriteItems")):
-        keep_books(traded)
+        run_bookkeeper(traded)
 
     assert_summed_up()
     assert len(no_sleep) == 1
@@ -173,20 +173,20 @@ def test_a_batch_that_another_bookkeeper_carries_out_meanwhile_is_added_once(
 
     def plan(call: Call) -> Any:
         if call.operation == "TransactWriteItems" and waiting:
-            keep_books(waiting.pop())
+            run_bookkeeper(waiting.pop())
         return call.send()
 
     with intercepted(plan):
-        keep_books(traded)
+        run_bookkeeper(traded)
 
     assert_summed_up()
 
 
 def test_a_batch_is_written_in_one_transaction_whatever_it_is_of(traded: list[Record]) -> None:
     with intercepted() as calls:
-        keep_books(traded)
+        run_bookkeeper(traded)
     with intercepted() as again:
-        keep_books(traded)
+        run_bookkeeper(traded)
 
     of_the_sums = [it.operation for it in calls if it.operation != "PutItem"]
     assert of_the_sums == ["BatchGetItem", "TransactWriteItems"]
@@ -201,7 +201,7 @@ def test_changes_that_cancel_each_other_out_are_a_change_of_their_sum(cloud: Non
     one, other = [it for it, shard in zip(stocks, shards, strict=True) if shard == shards[0]][:2]
     for stock in (one, other):
         stock.available, stock.reserved, stock.low_stock_threshold = 50, 5, None
-    keep_books([record(None, it.serialize()) for it in (one, other)])
+    run_bookkeeper([record(None, it.serialize()) for it in (one, other)])
     (before,) = raw_items("reports", "sum")
 
     moved = []
@@ -211,7 +211,7 @@ def test_changes_that_cancel_each_other_out_are_a_change_of_their_sum(cloud: Non
         stock.available -= units
         stock.version += 1
         moved.append(record(was, stock.serialize()))
-    keep_books(moved)
+    run_bookkeeper(moved)
 
     (after,) = raw_items("reports", "sum")
     assert after == before | {"changes": {"N": str(int(before["changes"]["N"]) + 1)}}
@@ -234,7 +234,7 @@ def test_f15_what_cannot_be_added_up_is_set_aside_and_holds_up_nothing(shop: Sho
         {"pk": {"S": broken}, "sk": {"S": "applied#0"}, "kind": {"S": "applied"}, "amounts": {"S": "{"}}
     )
 
-    keep_books(records)
+    run_bookkeeper(records)
 
     assert aside == [records[1]]
     assert totals_kept()["products"] == 2
@@ -248,9 +248,9 @@ def test_f15_a_sum_that_is_no_number_sets_aside_what_would_be_added_to_it(shop: 
     (pk, sk), *_ = stock_sums.contribution(first)[0].amounts
     table("reports").put({"pk": {"S": pk}, "sk": {"S": sk}, "kind": {"S": "sum"}, "products": {"S": "many"}})
 
-    keep_books(records)
+    run_bookkeeper(records)
 
     assert records[0] in aside
     table("reports").delete(*(part for part in (pk, sk)))
-    keep_books(aside)
+    run_bookkeeper(aside)
     assert_summed_up()

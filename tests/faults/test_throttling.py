@@ -123,7 +123,7 @@ def random(capsys: pytest.CaptureFixture[str]) -> Random:
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
 @pytest.mark.parametrize(("share", "rounds"), [(0.3, 150), (0.6, 50)])
-def test_f22_with_many_calls_throttled_the_books_balance(
+def test_f22_with_many_calls_throttled_the_stock_adds_up(
     shop: Shop, no_sleep: list[float], random: Random, share: float, rounds: int
 ) -> None:
     customers = Customers(shop, random, share)
@@ -140,7 +140,7 @@ def test_f22_with_many_calls_throttled_the_books_balance(
             shop.units[product] += 5
             shop.adjusted[product] += 1
 
-    stored = shop.check_books()
+    stored = shop.check_stock()
     assert len({order.history[0].key for order in stored}) == len(stored), "one order for each key"
     assert max(no_sleep) <= 1.0
 
@@ -160,7 +160,7 @@ def test_f22_holds_end_though_the_sweeper_is_throttled(
         tried = Counter(repr(it.parameters["TransactItems"][0]["Update"]["Key"]) for it in calls if it.writes)
         assert max(tried.values(), default=0) <= ATTEMPTS
 
-    assert {order.status for order in shop.check_books()} == {"expired"}
+    assert {order.status for order in shop.check_stock()} == {"expired"}
     assert stock_of(product).available == 40
 
 

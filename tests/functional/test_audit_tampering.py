@@ -9,8 +9,8 @@ import pytest
 
 from oms.audit import findings, macs, verification
 from tests.support.audit_log import Key, Log, head_of, link_of
-from tests.support.bookkeeping import raw_item
 from tests.support.database import table
+from tests.support.ledger_shop import raw_item
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 

@@ -28,16 +28,16 @@ from orders import handler as orders
 from reports import handler as reports
 from tests.support.audit_addresses import known_readers
 from tests.support.aws_calls import intercepted
-from tests.support.bookkeeping import find_drift
 from tests.support.exports import request_export
 from tests.support.feed import an_event, feed_in
 from tests.support.gateway import call
 from tests.support.invocation import Answer, Person
+from tests.support.ledger_shop import find_drift
 from tests.support.operations import VALID_BODIES
 from tests.support.schedules import SCHEDULES, addressed
 from tests.support.schedules import create as create_schedule
 from tests.support.shop import Shop, stock_of
-from tests.support.streams import keep_books, streamed
+from tests.support.streams import run_bookkeeper, streamed
 from tests.support.webhooks import a_delivery, subscribe
 from webhooks import handler as webhooks
 
@@ -236,7 +236,7 @@ def adjust_stock(world: World) -> Ask:
 def list_movements(world: World) -> Ask:
     with streamed() as records:
         adjust_stock(world)()
-    keep_books(records)
+    run_bookkeeper(records)
     return lambda: call("GET", f"{PRODUCTS}/{world.product}/movements", token=world.shop.manager.token)
 
 
@@ -249,7 +249,7 @@ def report_inventory(world: World) -> Ask:
     with streamed() as records:
         adjust_stock(world)()
         world.shop.manage("PATCH", f"products/{world.product}/stock", {"adjustment": -51, "reason": "lost"})
-    keep_books(records)
+    run_bookkeeper(records)
     return lambda: call("GET", f"{REPORTS}/inventory", token=world.shop.manager.token)
 
 

@@ -15,7 +15,7 @@ from tests.support.mail import Ses, notify, set_up
 from tests.support.open_order_counts import aggregate
 from tests.support.orders import ORDERS, PRODUCTS
 from tests.support.shop import Shop
-from tests.support.streams import keep_books, streamed
+from tests.support.streams import run_bookkeeper, streamed
 
 REPORTS = "/api/v1/reports"
 
@@ -128,7 +128,7 @@ def test_reports_and_exports_count_in_the_currency(shop: Shop, money: Amounts, f
         cancelled = shop.post(ORDERS, one_unit).json
         call("POST", f"{ORDERS}/{cancelled['id']}/cancel", token=shop.customer.token)
     assert aggregate(published(changes)) == []
-    keep_books(stock_changes)
+    run_bookkeeper(stock_changes)
 
     sales = call("GET", f"{REPORTS}/sales?group_by=product", token=shop.manager.token).json
     stock = call("GET", f"{REPORTS}/inventory", token=shop.manager.token).json

@@ -8,9 +8,9 @@ import pytest
 from oms.events.types import EVENT_TYPES
 from oms.inventory.models import StockItem
 from oms.publishing.registry import PAYLOADS
-from tests.support.bookkeeping import Bookkeeping, mend, raw_item
 from tests.support.event_bus import published, told
 from tests.support.invocation import Person
+from tests.support.ledger_shop import LedgerShop, raw_item, repair_stock
 from tests.support.shop import BODIES, Shop
 from tests.support.streams import Record, record, streamed
 
@@ -176,13 +176,13 @@ def test_a_crossing_by_what_nobody_signed_is_the_systems(shop: Shop) -> None:
     assert event["actor"] == {"id": "system", "role": "system"}
 
 
-def test_a_repair_is_told_as_an_adjustment(books: Bookkeeping) -> None:
-    product = books.create(stock=20)
-    books.keep()
-    books.tamper_stock(product, available=-20)
-    books.check()
+def test_a_repair_is_told_as_an_adjustment(ledger_shop: LedgerShop) -> None:
+    product = ledger_shop.create(stock=20)
+    ledger_shop.run_bookkeeper()
+    ledger_shop.tamper_stock(product, available=-20)
+    ledger_shop.check()
     with streamed(*TABLES) as records:
-        mend(books, product)
+        repair_stock(ledger_shop, product)
 
     assert stock_told(records) == [("stock.adjusted", "manager", 20), ("stock.replenished", "manager", 20)]
     assert [it["data"]["cause"] for it in published(records)[:1]] == ["repaired"]

@@ -14,9 +14,9 @@ from oms.identity.models import User, user_key
 from oms.webhooks.models import Subscription
 from oms.webhooks.schemas import WebhookData
 from tests.support.aws_client import aws_client
-from tests.support.bookkeeping import raw_item
 from tests.support.event_bus import published
 from tests.support.invocation import Person
+from tests.support.ledger_shop import raw_item
 from tests.support.streams import record
 
 

@@ -22,7 +22,7 @@ from tests.support.open_order_counts import aggregate, counted, told
 from tests.support.orders import ORDERS, post
 from tests.support.shop import Shop, new_process
 from tests.support.stock_sums import totals_of_the_stock
-from tests.support.streams import keep_books, streamed
+from tests.support.streams import run_bookkeeper, streamed
 
 SALES, STATS = "/api/v1/reports/sales", "/api/v1/admin/stats"
 MOST_UNITS = 10_000
@@ -88,7 +88,7 @@ def test_f21_every_order_that_is_accepted_is_counted_in_every_report(
         with streamed("orders") as changes, streamed() as stock_changes:
             made = [it for it in orders if _accepted(shop, it)]
         assert aggregate(told(changes)) == [], "none comes back"
-        keep_books(stock_changes)
+        run_bookkeeper(stock_changes)
         assert made == [it for it in orders if it.total <= MAX_TOTAL_MINOR_UNITS]
         _assert_counted(made, manager, admin)
 

@@ -9,7 +9,7 @@ from tests.support.aws_calls import intercepted
 from tests.support.gateway import call
 from tests.support.invocation import Person
 from tests.support.shop import Shop
-from tests.support.streams import keep_books, streamed
+from tests.support.streams import run_bookkeeper, streamed
 
 REPORT = "/api/v1/reports/inventory"
 
@@ -57,7 +57,7 @@ def test_it_counts_what_is_on_hand_with_what_is_reserved_at_the_price_of_now(sho
         create(shop, "CHEAP", stock=3, price="0.01")
         shop.buy({plenty: 4})
         edit(shop, plenty, "PLENTY", price="10.00")
-    keep_books(records)
+    run_bookkeeper(records)
 
     assert report(shop)["totals"] == {
         "products": 2,
@@ -77,7 +77,7 @@ def test_low_is_at_or_below_the_threshold_and_out_is_none_available_with_or_with
             create(shop, sku, stock=stock)
         reserved = create(shop, "G", stock=2)
         shop.buy({reserved: 2})
-    keep_books(records)
+    run_bookkeeper(records)
 
     shown = report(shop)
 
@@ -97,7 +97,7 @@ def test_each_kind_of_change_counts_when_it_comes_alone(shop: Shop) -> None:
         edit(shop, product, "A", low_stock_threshold=5, price=3)
         adjust(shop, product, -5)
     for one in records:
-        keep_books([one])
+        run_bookkeeper([one])
         totals = report(shop)["totals"]
         told.append((totals["value"], totals["low"], totals["out"]))
 
@@ -109,12 +109,12 @@ def test_what_is_archived_does_not_count_until_it_is_on_sale_again(shop: Shop) -
         create(shop, "A", stock=5)
         gone = create(shop, "B", stock=0)
         edit(shop, gone, "B", status="archived")
-    keep_books(records)
+    run_bookkeeper(records)
     archived = report(shop)
     with streamed() as records:
         adjust(shop, gone, 3)
         edit(shop, gone, "B", low_stock_threshold=3)
-    keep_books(records)
+    run_bookkeeper(records)
 
     assert (archived["totals"]["products"], archived["totals"]["on_hand"], archived["out"]) == (1, 5, [])
     assert report(shop)["totals"] == archived["totals"] | {"products": 2, "on_hand": 8, "value": "16.00", "low": 1}
@@ -123,7 +123,7 @@ def test_what_is_archived_does_not_count_until_it_is_on_sale_again(shop: Shop) -
 def test_the_lists_show_what_is_now_and_leave_out_what_is_no_longer_in_them(shop: Shop) -> None:
     with streamed() as records:
         low, refilled, hidden = (create(shop, sku, stock=2, low_stock_threshold=3) for sku in "ABC")
-    keep_books(records)
+    run_bookkeeper(records)
     adjust(shop, low, -1)
     adjust(shop, refilled, 10)
     edit(shop, hidden, "C", status="archived", low_stock_threshold=3)
@@ -142,7 +142,7 @@ def test_each_list_ends_at_its_length_and_the_totals_say_how_many_there_are(
         for number in range(5):
             create(shop, f"LOW-{number}", stock=1, low_stock_threshold=1)
             create(shop, f"OUT-{number}")
-    keep_books(records)
+    run_bookkeeper(records)
 
     shown = report(shop)
 
@@ -158,7 +158,7 @@ def test_two_full_lists_cost_six_calls(shop: Shop, monkeypatch: pytest.MonkeyPat
             shop.product(1)
         for product in shop.units:
             edit(shop, product, product, low_stock_threshold=1)
-    keep_books(records)
+    run_bookkeeper(records)
 
     with intercepted() as made:
         shown = report(shop)

@@ -31,7 +31,7 @@ def test_a25_a_customer_at_the_limit_opens_no_more_and_is_told_the_limit(shop: S
 
     assert f"{LIMIT} open orders" in refused["detail"]
     assert len(orders_stored()) == 1
-    shop.check_books()
+    shop.check_stock()
 
 
 def test_a25_a_place_is_free_again_below_the_limit(shop: Shop) -> None:

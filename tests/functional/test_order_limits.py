@@ -147,7 +147,7 @@ def test_a25_one_unverified_account_does_not_reserve_the_shop(shop: Shop) -> Non
 
     assert answers == [201] * 3 + [429] * 5
     assert sum(stock_of(product).reserved for product in stock) <= 3 * 50
-    shop.check_books()
+    shop.check_stock()
 
 
 def test_a25_orders_at_once_pass_the_limit_by_no_more_than_its_minute(

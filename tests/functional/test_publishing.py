@@ -19,13 +19,13 @@ from oms.inventory.models import StockItem
 from oms.publishing.bus import NotPublishedError
 from tests.support.aws_calls import Call, intercepted
 from tests.support.aws_client import aws_client
-from tests.support.bookkeeping import raw_item
 from tests.support.database import table
 from tests.support.event_bus import bus, entries_of, publish, published
 from tests.support.faults import crashes, failing, refuse
 from tests.support.feed import feed_in
 from tests.support.gateway import call
 from tests.support.invocation import Person
+from tests.support.ledger_shop import raw_item
 from tests.support.shop import Shop
 from tests.support.streams import Record, record, streamed
 

@@ -19,7 +19,7 @@ from tests.support.open_order_counts import aggregate
 from tests.support.past_sales import store, told_of
 from tests.support.shop import stock_of
 from tests.support.stock_sums import assert_summed_up
-from tests.support.streams import keep_books, record
+from tests.support.streams import record, run_bookkeeper
 from tests.support.tampered_sums import (
     DAY,
     TAMPERING,
@@ -200,13 +200,13 @@ def test_what_moves_at_each_look_is_said(shown: Shown) -> None:
 
 
 def adjust(product_id: str, units: int) -> None:
-    """And the book of the stock is kept."""
+    """The bookkeeper processes the change too."""
     stock = stock_of(product_id)
     before = stock.serialize()
     stock.available += units
     stock.version, stock.last.at = stock.version + 1, clock.timestamp(clock.now())
     table("inventory").put(stock.serialize())
-    keep_books([record(before, stock.serialize())])
+    run_bookkeeper([record(before, stock.serialize())])
 
 
 def test_stock_that_is_adjusted_while_it_is_looked_at_is_compared_and_mended(shown: Shown) -> None:

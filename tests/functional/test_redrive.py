@@ -22,10 +22,10 @@ from oms.inventory.models import StockItem
 from oms.stock_ledger.models import Movement
 from tests.support.aws_calls import Call, intercepted
 from tests.support.aws_client import aws_client
-from tests.support.bookkeeping import raw_item
 from tests.support.database import table
 from tests.support.faults import crashes, failing, refuse
 from tests.support.invocation import Context, Person
+from tests.support.ledger_shop import raw_item
 from tests.support.shop import Shop
 from tests.support.streams import Record, record
 
@@ -217,7 +217,7 @@ def set_aside(stage: Stage, *records: Record) -> None:
     stage.poison.put(*(json.dumps({"cause": "KeyError: 'last'", "record": it}) for it in records))
 
 
-def book_of(product: str) -> list[Any]:
+def movements_of(product: str) -> list[Any]:
     key = StockItem.key(product)[0]
     items = table("inventory").items()
     return [it for it in items if it["pk"]["S"] == key and it["sk"]["S"].startswith("movement#")]
@@ -232,7 +232,7 @@ def test_f19_what_a_stream_consumer_set_aside_is_its_to_do_again_and_once(
     assert stage.redrive("bookkeeper") == Outcome(redriven=2)
 
     assert understands == [kept, kept]
-    (movement,) = book_of(product)
+    (movement,) = movements_of(product)
     assert movement["sk"]["S"] == Movement.sort_key(1)
     assert not stage.poison.take()
 

@@ -23,7 +23,7 @@ from tests.support.open_order_counts import aggregate, told
 from tests.support.past_orders import Past
 from tests.support.past_sales import Sold, store, told_of
 from tests.support.shop import Shop
-from tests.support.streams import keep_books, streamed
+from tests.support.streams import run_bookkeeper, streamed
 
 STATS = "/api/v1/admin/stats"
 
@@ -96,7 +96,7 @@ def test_products_are_those_on_sale(stats: Callable[[], Any], customer: Person, 
         for number, stock in enumerate((0, 1, 2, 9)):
             text = {"sku": f"SKU-{number}", "name": "A", "category": "A", "price": 1, "low_stock_threshold": 2}
             shop.manage("POST", "products", text | {"stock": stock})
-    keep_books(records)
+    run_bookkeeper(records)
 
     shown = stats()
 

@@ -1,4 +1,4 @@
-"""A check in stretches: handed on, cut off, asked for twice, and never without a word."""
+"""A check over several workers: handed over, cut off and requested twice, without losing a result."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,9 +12,9 @@ from oms.core.errors import UnavailableError
 from oms.stock_ledger import check as stock_check
 from oms.stock_ledger.models import CheckProgress
 from tests.support.aws_calls import Call, Plan, intercepted
-from tests.support.bookkeeping import Bookkeeping, difference, trade
 from tests.support.database import table
 from tests.support.faults import Crash, failing, lose_answer, refuse
+from tests.support.ledger_shop import LedgerShop, difference, trade
 
 
 def crash_once(number: int) -> Plan:
@@ -33,21 +33,21 @@ def crash_once(number: int) -> Plan:
     return plan
 
 
-def test_a_run_that_gets_a_page_or_a_product_at_a_time_finds_the_same(books: Bookkeeping) -> None:
-    first, _ = trade(books)
-    books.tamper_stock(first, available=7)
+def test_a_run_that_gets_a_page_or_a_product_at_a_time_finds_the_same(ledger_shop: LedgerShop) -> None:
+    first, _ = trade(ledger_shop)
+    ledger_shop.tamper_stock(first, available=7)
     looks = iter(range(10_000))
 
-    run = books.check(time_left=lambda: 900_000 if next(looks) % 2 == 0 else 0)
+    run = ledger_shop.check(time_left=lambda: 900_000 if next(looks) % 2 == 0 else 0)
 
     assert (run.status, run.step, run.orders, run.products, run.drifted) == ("done", 3, 3, 2, 1)
-    assert difference(books.drifts()[first]) == (7, 0)
+    assert difference(ledger_shop.drifts()[first]) == (7, 0)
     left = [it["sk"]["S"] for it in table("inventory").items()]
     assert not [sort_key for sort_key in left if sort_key.startswith("progress#")]
 
 
-def test_time_that_ends_inside_a_page_is_minded_after_the_next_product(books: Bookkeeping) -> None:
-    trade(books)
+def test_time_that_ends_inside_a_page_is_minded_after_the_next_product(ledger_shop: LedgerShop) -> None:
+    trade(ledger_shop)
     run = stock_check.start()
     looks = iter([True, True, False, False])
 
@@ -55,16 +55,16 @@ def test_time_that_ends_inside_a_page_is_minded_after_the_next_product(books: Bo
 
     assert handed
     assert (handed.step, handed.orders, handed.products) == (1, 3, 1)
-    books.drain()
+    ledger_shop.drain()
     assert stock_check.last()[0].products == 2  # type: ignore[union-attr]
 
 
 @pytest.mark.timeout(400)  # a whole run for each of its calls
 def test_f24_a_crash_between_any_two_calls_of_a_run_and_the_message_again_find_the_same(
-    books: Bookkeeping, time_machine: Callable[[timedelta], None]
+    ledger_shop: LedgerShop, time_machine: Callable[[timedelta], None]
 ) -> None:
-    first, _ = trade(books)
-    books.tamper_stock(first, available=7)
+    first, _ = trade(ledger_shop)
+    ledger_shop.tamper_stock(first, available=7)
 
     def a_page_at_a_time() -> Callable[[], int]:
         looks = iter(range(10_000))
@@ -72,17 +72,17 @@ def test_f24_a_crash_between_any_two_calls_of_a_run_and_the_message_again_find_t
 
     def work_through(plan: Plan) -> bool:
         """Whether there was a crash. A message that is not finished comes again, once its worker's lease is over."""
-        waiting, crashed = books.messages(), False
+        waiting, crashed = ledger_shop.messages(), False
         while waiting:
             try:
                 with intercepted(plan):
-                    assert books.deliver(waiting[0], a_page_at_a_time()) == []
+                    assert ledger_shop.deliver(waiting[0], a_page_at_a_time()) == []
             except Crash:
                 crashed = True
                 time_machine(timedelta(minutes=17))
             else:
                 del waiting[0]
-            waiting += books.messages()
+            waiting += ledger_shop.messages()
         return crashed
 
     for number in range(1, 100):
@@ -94,27 +94,27 @@ def test_f24_a_crash_between_any_two_calls_of_a_run_and_the_message_again_find_t
         run, _ = stock_check.last()
         assert run
         assert (run.status, run.orders, run.products, run.drifted) == ("done", 3, 2, 1)
-        assert {it: difference(drift) for it, drift in books.drifts().items()} == {first: (7, 0)}
+        assert {it: difference(drift) for it, drift in ledger_shop.drifts().items()} == {first: (7, 0)}
     raise AssertionError("the run does not end")
 
 
-def test_one_run_at_a_time(books: Bookkeeping, time_machine: Callable[[timedelta], None]) -> None:
-    trade(books)
+def test_one_run_at_a_time(ledger_shop: LedgerShop, time_machine: Callable[[timedelta], None]) -> None:
+    trade(ledger_shop)
     run = stock_check.start()
 
     again = stock_check.start()
 
     assert again.id == run.id
-    assert [message["run"] for message in books.messages()] == [run.id, run.id], "nobody has the first message yet"
+    assert [message["run"] for message in ledger_shop.messages()] == [run.id, run.id], "the first is not received yet"
     time_machine(timedelta(minutes=21))
     replaced = stock_check.start()
     assert replaced.id != run.id
-    assert books.deliver({"run": run.id, "step": 0}) == []
+    assert ledger_shop.deliver({"run": run.id, "step": 0}) == []
     assert stock_check.last()[0].status == "running", "the message of the abandoned run does nothing"  # type: ignore[union-attr]
 
 
-def test_a_message_that_comes_twice_at_once_comes_back_while_the_first_is_at_work(books: Bookkeeping) -> None:
-    trade(books)
+def test_a_message_that_comes_twice_at_once_comes_back_while_the_first_is_at_work(ledger_shop: LedgerShop) -> None:
+    trade(ledger_shop)
     run = stock_check.start()
     message = {"run": run.id, "step": 0}
 
@@ -126,89 +126,89 @@ def test_a_message_that_comes_twice_at_once_comes_back_while_the_first_is_at_wor
     stock_check.work(run.id, 0, has_time=meanwhile)
 
     assert stock_check.last()[0].status == "done"  # type: ignore[union-attr]
-    assert books.deliver(message) == [], "the same message once more does nothing"
+    assert ledger_shop.deliver(message) == [], "the same message once more does nothing"
 
 
-def test_a_run_that_cannot_go_on_has_failed_and_the_next_one_may_begin(books: Bookkeeping) -> None:
-    trade(books)
+def test_a_run_that_cannot_go_on_has_failed_and_the_next_one_may_begin(ledger_shop: LedgerShop) -> None:
+    trade(ledger_shop)
     run = stock_check.start()
-    (message,) = books.messages()
+    (message,) = ledger_shop.messages()
 
     # Aloud, so that the function's alarm rings.
     with intercepted(refuse("BatchGetItem", failing("AccessDeniedException"))), pytest.raises(ClientError):
-        books.deliver(message)
+        ledger_shop.deliver(message)
 
     failed, _ = stock_check.last()
     assert failed
     assert (failed.id, failed.status) == (run.id, "failed")
-    assert books.deliver(message) == []
-    assert books.check().status == "done"
+    assert ledger_shop.deliver(message) == []
+    assert ledger_shop.check().status == "done"
 
 
-def test_the_schedule_asks_for_a_run(books: Bookkeeping) -> None:
-    trade(books)
+def test_the_schedule_asks_for_a_run(ledger_shop: LedgerShop) -> None:
+    trade(ledger_shop)
 
     for start, full in (("new", False), ("full", True)):
-        assert books.deliver({"start": start}) == []
-        books.drain()
+        assert ledger_shop.deliver({"start": start}) == []
+        ledger_shop.drain()
 
         run, _ = stock_check.last()
         assert run
         assert (run.status, run.full, run.products) == ("done", full, 2)
 
 
-def test_a_full_check_that_meets_another_at_work_follows_it(books: Bookkeeping) -> None:
-    trade(books)
+def test_a_full_check_that_meets_another_at_work_follows_it(ledger_shop: LedgerShop) -> None:
+    trade(ledger_shop)
     stock_check.start()
 
-    assert books.deliver({"start": "full"}) == ["message"], "it comes again"
+    assert ledger_shop.deliver({"start": "full"}) == ["message"], "it comes again"
 
-    books.drain()
-    assert books.deliver({"start": "full"}) == []
-    books.drain()
+    ledger_shop.drain()
+    assert ledger_shop.deliver({"start": "full"}) == []
+    ledger_shop.drain()
     run, _ = stock_check.last()
     assert run
     assert (run.status, run.full) == ("done", True)
 
 
 def test_a_run_whose_table_has_no_time_goes_on_when_its_message_comes_again(
-    books: Bookkeeping, monkeypatch: pytest.MonkeyPatch
+    ledger_shop: LedgerShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trade(books)
+    trade(ledger_shop)
     stock_check.start()
-    (message,) = books.messages()
+    (message,) = ledger_shop.messages()
 
     with intercepted(refuse("BatchGetItem", failing("ThrottlingException"))):
-        assert books.deliver(message) == ["message"]
+        assert ledger_shop.deliver(message) == ["message"]
 
     run, _ = stock_check.last()
     assert run
     assert run.status == "running"
     assert run.worker is None
-    assert books.deliver(message) == []
+    assert ledger_shop.deliver(message) == []
     run, _ = stock_check.last()
     assert run
     assert (run.status, run.orders, run.products) == ("done", 3, 2)
 
 
 def test_what_a_run_found_is_told_again_when_its_last_message_comes_again(
-    books: Bookkeeping, capsys: pytest.CaptureFixture[str]
+    ledger_shop: LedgerShop, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, _ = trade(books)
-    books.tamper_stock(first, available=7)
+    first, _ = trade(ledger_shop)
+    ledger_shop.tamper_stock(first, available=7)
     run = stock_check.start()
     stock_check.work(run.id, 0, has_time=lambda: True)  # and its worker crashes before the metrics go out
     capsys.readouterr()
 
-    assert books.deliver({"run": run.id, "step": 0}) == []
+    assert ledger_shop.deliver({"run": run.id, "step": 0}) == []
 
     assert '"StockDrift":[1.0]' in capsys.readouterr().out
 
 
-def test_a_lost_answer_to_handing_over_loses_no_time(books: Bookkeeping) -> None:
-    trade(books)
+def test_a_lost_answer_to_handing_over_loses_no_time(ledger_shop: LedgerShop) -> None:
+    trade(ledger_shop)
     run = stock_check.start()
-    books.messages()
+    ledger_shop.messages()
     looks = iter([True, False])
 
     with intercepted(lose_answer("UpdateItem", after=1)):
@@ -216,16 +216,16 @@ def test_a_lost_answer_to_handing_over_loses_no_time(books: Bookkeeping) -> None
 
     assert handed
     assert (handed.status, handed.step) == ("running", 1)
-    assert books.messages() == [{"run": run.id, "step": 1}]
+    assert ledger_shop.messages() == [{"run": run.id, "step": 1}]
 
 
-def test_a_run_removes_what_older_ones_have_left(books: Bookkeeping) -> None:
-    first, _ = trade(books)
-    books.tamper_stock(first, available=7)
-    old = books.check()
+def test_a_run_removes_what_older_ones_have_left(ledger_shop: LedgerShop) -> None:
+    first, _ = trade(ledger_shop)
+    ledger_shop.tamper_stock(first, available=7)
+    old = ledger_shop.check()
     put_item(CheckProgress(*CheckProgress.key(old.id, 3, 0), data=b"left by a crash"))
 
-    new = books.check()
+    new = ledger_shop.check()
 
     left = [it["sk"]["S"] for it in table("inventory").items()]
     assert [it for it in left if it.startswith(("drift#", "progress#"))] == [f"drift#{new.id}#{first}"]

@@ -119,7 +119,7 @@ def test_the_records_that_a_redrive_has_in_hand_are_run_again_before_another_may
         assert redrive._MOST_AT_ONCE * prod.functions()[name]["Timeout"] < redrive._TAKEN
 
 
-def test_the_stock_book_is_checked_every_night_and_in_full_every_week(prod: Synthesized) -> None:
+def test_the_stock_ledger_is_checked_every_night_and_in_full_every_week(prod: Synthesized) -> None:
     rules = {name: prod.one("AWS::Events::Rule", f"StockBook{name}") for name in ("Nightly", "Weekly")}
     targets = {name: rule["Targets"][0] for name, rule in rules.items()}
 

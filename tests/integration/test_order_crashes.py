@@ -7,7 +7,7 @@ import httpx
 
 from local.system import LocalSystem
 from tests.support.local_cloud.crash_walk import crash_walk
-from tests.support.local_cloud.shop import check_book, create_product, order_of, stock_of
+from tests.support.local_cloud.shop import check_movements, create_product, order_of, stock_of
 
 ORDERS = "/api/v1/orders"
 UNITS, EACH = 100, 2
@@ -38,4 +38,4 @@ def test_f02_a_create_that_died_at_any_aws_call_is_one_order_after_the_retry(
     placed = len(crashes) + 1  # and the one that no crash stopped
     assert len(orders) == len(crashes)
     assert stock_of(manager, product) == (UNITS - EACH * placed, EACH * placed)
-    check_book(manager, product, placed + 1)
+    check_movements(manager, product, placed + 1)

@@ -11,7 +11,7 @@ from tests.support.local_cloud.queues import resource, wait_until_at_rest
 from tests.support.local_cloud.shop import (
     SWEEP,
     at_once,
-    check_book,
+    check_movements,
     create_product,
     order_of,
     read,
@@ -64,7 +64,7 @@ def sweep(system: LocalSystem) -> Iterator[Sweep]:
 
 
 class Race:
-    """Orders of the same two products, on each of which all moves meet, and what the stock and its book must be."""
+    """Orders of the same two products, each with all moves at the same time, and their expected stock."""
 
     def __init__(self, manager: httpx.Client, alice: httpx.Client, sweep: Sweep) -> None:
         self._people = {"manager": manager, "alice": alice}
@@ -115,10 +115,10 @@ class Race:
             assert left == (1000 + units * available, units * reserved)
         return added
 
-    def check_books(self) -> None:
+    def check_stock(self) -> None:
         for product in self._products:
-            book = check_book(self._people["manager"], product, self._movements)
-            assert len({(it["cause"], it["ref"]) for it in book}) == self._movements, "no transition is in it twice"
+            movements = check_movements(self._people["manager"], product, self._movements)
+            assert len({(it["cause"], it["ref"]) for it in movements}) == self._movements, "no transition has two"
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_f07_each_move_wins_where_it_goes_first_and_the_others_meet_what_it_left
         codes = [first(), *at_once(others)]
 
         assert race.check(path, state, codes)[0] == target
-    race.check_books()
+    race.check_stock()
 
 
 @pytest.mark.alone
@@ -149,7 +149,7 @@ def test_f07_all_moves_at_once_leave_one_legal_path_in_each_round(race: Race, ro
         codes = at_once(race.moves(path)[at:] + race.moves(path)[:at])
 
         race.check(path, state, codes)
-    race.check_books()
+    race.check_stock()
 
 
 @pytest.mark.alone

@@ -158,14 +158,14 @@ def test_f19_dead_letters_of_the_counts_are_counted_once_though_later_ones_came_
     assert redriven_until(system, "Aggregates", lambda: waiting(system, "Aggregates"), lambda it: it == 0) == 0
 
 
-def test_f19_a_record_of_the_stock_books_poison_queue_is_written_down_once(
+def test_f19_a_record_of_the_bookkeepers_poison_queue_is_written_down_once(
     system: LocalSystem, manager: httpx.Client, product: str
 ) -> None:
-    def book() -> list[Any]:
+    def movements() -> list[Any]:
         return list(read(manager, f"/api/v1/inventory/products/{product}/movements")["items"])
 
     table, dynamodb = system.environment("Orders")["OMS_INVENTORY_TABLE"], system.client("dynamodb")
-    (movement,) = wait_until(book, bool)
+    (movement,) = wait_until(movements, bool)
     keys = {"pk": {"S": f"stock#{product}#0"}, "sk": {"S": "stock"}}
     item = dynamodb.get_item(TableName=table, Key=keys)["Item"]
     record = {
@@ -186,14 +186,14 @@ def test_f19_a_record_of_the_stock_books_poison_queue_is_written_down_once(
     )["Items"]
     assert len(entries) == 1
     dynamodb.delete_item(TableName=table, Key={"pk": entries[0]["pk"], "sk": entries[0]["sk"]})
-    assert book() == []
+    assert movements() == []
     for _ in range(2):
         put(system, "BookkeeperPoison", {"cause": "KeyError: 'last'", "record": record})
     assert waiting(system, "Bookkeeper") == 2
 
     assert redriven(system, "Bookkeeper") == 2
 
-    assert book() == [movement]
+    assert movements() == [movement]
     assert waiting(system, "Bookkeeper") == 0
 
 

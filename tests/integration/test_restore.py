@@ -199,8 +199,8 @@ def _check_shop_goes_on(system: LocalSystem, shop: Shop, order: str, product: st
     )
     assert {("order.shipped", order, 3), ("order.created", new, 1), ("order.confirmed", new, 2)} <= set(told)
     path = f"/api/v1/inventory/products/{product}/movements"
-    book = wait_until(lambda: all_items(shop.manager, path), lambda it: bool(it) and it[0]["ref"] == new)
-    assert [it["version"] for it in book] == list(range(len(book), 0, -1)), "the movements have no gap"
-    assert tuple(book[0][kind]["after"] for kind in ("available", "reserved")) == stock_of(shop.manager, product)
+    movements = wait_until(lambda: all_items(shop.manager, path), lambda it: bool(it) and it[0]["ref"] == new)
+    assert [it["version"] for it in movements] == list(range(len(movements), 0, -1)), "the movements have no gap"
+    assert tuple(movements[0][kind]["after"] for kind in ("available", "reserved")) == stock_of(shop.manager, product)
     poison = ("Publisher", "Bookkeeper", "Sealer")
     assert [json.loads(line) for name in poison for line in system.logs(name) if "set aside" in line] == []

@@ -1,4 +1,4 @@
-"""The check of the stock book on the running system: silent about what is right, clear about what is not."""
+"""The stock check on the running system: no finding for consistent stock, and exact findings for the rest."""
 
 import os
 import random
@@ -30,7 +30,7 @@ DEMO_PRODUCTS = 40
 def trade(manager: httpx.Client, buyer: httpx.Client, products: list[str], chance: random.Random) -> None:
     """One order of one or two products, which then goes one of the ways that an order can go.
 
-    It ends when its first movement is in the stock book: so the book follows within seconds, however slow the machine.
+    It ends when its first movement is in the stock ledger, so the ledger is seconds behind on any machine.
     """
     lines = [(product, chance.randint(1, 3)) for product in chance.sample(products, chance.randint(1, 2))]
     placed = buyer.post("/api/v1/orders", json=order_of(*lines))
@@ -47,9 +47,9 @@ def trade(manager: httpx.Client, buyer: httpx.Client, products: list[str], chanc
     for move, body in chance.choice(ways):
         moved = manager.post(f"{path}/{move}", json=body)
         assert moved.status_code == 200, moved.text
-    book = f"/api/v1/inventory/products/{lines[0][0]}/movements"
+    path = f"/api/v1/inventory/products/{lines[0][0]}/movements"
     wait_until(
-        lambda: read(manager, book, limit=1)["items"],
+        lambda: read(manager, path, limit=1)["items"],
         lambda it: bool(it) and it[0]["at"] >= placed.json()["created_at"],
     )
 
@@ -85,7 +85,7 @@ def test_f24_a_busy_shop_raises_no_false_alarm_and_what_was_tampered_with_is_nam
         return 0
 
     def has_compared(runs: list[Any]) -> bool:
-        """One of them the products while they were busy, and one from the beginning of their books."""
+        """One of them the products while they were busy, and one from the beginning of their ledgers."""
         while_busy = [it for it in runs if datetime.fromisoformat(it["started_at"]) >= busy_until]
         return any(it["unsettled"] == 0 for it in while_busy) and len(runs) >= 3
 

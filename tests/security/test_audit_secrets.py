@@ -61,7 +61,7 @@ def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
         return answer
 
     monkeypatch.setattr(roles, "call", noted)
-    # What is to be repaired is found in a book that nobody has written in yet.
+    # The check must find drift, in a ledger without movements.
     ask(world, "repair_stock", "admin")()
     body = {"adjustment": 1000, "reason": "for all orders to come"}
     assert world.shop.manage("PATCH", f"products/{world.product_id}/stock", body).status == 200

@@ -19,9 +19,9 @@ from oms.core import clock
 from oms.core.settings import settings
 from sealer import handler as sealer
 from tests.support.aws_client import aws_client
-from tests.support.bookkeeping import raw_item
 from tests.support.database import table
 from tests.support.invocation import Context
+from tests.support.ledger_shop import raw_item
 from tests.support.streams import Record, items_of, record
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

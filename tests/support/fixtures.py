@@ -33,10 +33,10 @@ from orders import handler as order_routes
 from tests.support.audit_log import Log
 from tests.support.aws_calls import Call, intercepted
 from tests.support.aws_client import REGION, aws_client
-from tests.support.bookkeeping import Bookkeeping
 from tests.support.database import DATABASE
 from tests.support.exports import as_s3_answers
 from tests.support.invocation import Answer, Person, invoke
+from tests.support.ledger_shop import LedgerShop
 from tests.support.shop import Shop
 from tests.support.streams import streamed
 from tests.support.tables import create_tables
@@ -292,9 +292,9 @@ def settle(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
 
 
 @pytest.fixture
-def books(customer: Person, manager: Person, settle: Callable[[timedelta], None]) -> Iterator[Bookkeeping]:
+def ledger_shop(customer: Person, manager: Person, settle: Callable[[timedelta], None]) -> Iterator[LedgerShop]:
     url = settings().stock_check_queue_url
     _empty(url)
     settle(timedelta(seconds=-60))
     with streamed() as records:
-        yield Bookkeeping(Shop(customer, manager), records, url)
+        yield LedgerShop(Shop(customer, manager), records, url)

@@ -13,11 +13,11 @@ from oms.identity.mailed_tokens import Purpose
 from oms.identity.models import User
 from tests.support.accounts import PASSWORD
 from tests.support.accounts import log_in as sign_in
-from tests.support.bookkeeping import find_drift
 from tests.support.exports import request_export
 from tests.support.feed import an_event, feed_in
 from tests.support.gateway import call
 from tests.support.invocation import Answer, Person
+from tests.support.ledger_shop import find_drift
 from tests.support.operations import VALID_BODIES
 from tests.support.schedules import addressed
 from tests.support.shop import BEFORE, BODIES, Shop

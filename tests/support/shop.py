@@ -1,4 +1,4 @@
-"""A shop to do harm to: products straight into the tables, requests, and the books that must balance after all."""
+"""A shop to do harm to: products straight into the tables, requests, and the check that no unit was lost."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -107,7 +107,7 @@ class Shop:
             handler, method, path, body, token=by.token, headers={"Idempotency-Key": key} if key is not None else None
         )
 
-    def check_books(self) -> list[Order]:
+    def check_stock(self) -> list[Order]:
         """Asserts that no unit appeared or vanished, none is held twice, and no move was made by halves or twice."""
         stored = orders_stored()
         reserved, gone, moves = Counter[str](), Counter[str](), Counter[str]()

@@ -1,4 +1,4 @@
-"""Random histories of a small shop: stock items, their books, and the orders and adjustments behind them."""
+"""Random histories of a small shop: stock items, their movements, and the orders and adjustments behind them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ NEVER = "~"
 
 @dataclass
 class Shop:
-    """The moments are numbered; each write of stock makes a line in the book, as the bookkeeper does.
+    """The moments are numbered; each write of stock adds a movement, as the bookkeeper does.
 
     `skew` is by how much the clock of the machine is wrong that writes now.
     """

@@ -14,7 +14,7 @@ from tests.support.invocation import Context
 # When all changes were made, in seconds: no test is to depend on the time of day.
 AT = 1763830000.0
 
-__all__ = ["Record", "items_of", "keep_books", "record", "streamed"]
+__all__ = ["Record", "items_of", "record", "run_bookkeeper", "streamed"]
 
 
 def record(old: dict[str, Any] | None, new: dict[str, Any] | None, *, of: str = "inventory") -> Record:
@@ -34,7 +34,7 @@ def streamed(*tables: str) -> Iterator[list[Record]]:
     records: list[Record] = []
 
     def note(change: Change) -> None:
-        # The books are kept from the changes of stock items; nothing else of the inventory makes an entry.
+        # The stream of the bookkeeper has only the changes of stock items.
         wanted = change.table in tables if tables else change.table == "inventory" and change.key[1] == "stock"
         if wanted and change.of_a_request:
             records.append(_record(change))
@@ -43,8 +43,8 @@ def streamed(*tables: str) -> Iterator[list[Record]]:
         yield records
 
 
-def keep_books(records: Sequence[Record]) -> None:
-    """The bookkeeper gets these records, as one batch."""
+def run_bookkeeper(records: Sequence[Record]) -> None:
+    """Gives the bookkeeper these records, as one batch."""
     bookkeeper.lambda_handler({"Records": list(records)}, Context())
 
 

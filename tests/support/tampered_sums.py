@@ -20,7 +20,7 @@ from tests.support.open_order_counts import aggregate, set_count
 from tests.support.past_orders import Past
 from tests.support.past_sales import store, told_of, widen
 from tests.support.shop import Shop
-from tests.support.streams import keep_books, record
+from tests.support.streams import record, run_bookkeeper
 
 DAYS = 3
 DAY = timedelta(days=1)
@@ -66,7 +66,7 @@ def make(customer: Person, manager: Person) -> Shown:
     while len({shard_of(it) for it in shop.units}) < SHARDS:
         shop.product(70)
     table("inventory").change(*StockItem.key(low), low_stock_threshold={"N": "6"})
-    keep_books([record(None, it) for it in table("inventory").items() if it["sk"]["S"] == "stock"])
+    run_bookkeeper([record(None, it) for it in table("inventory").items() if it["sk"]["S"] == "stock"])
     return Shown(orders, low, sold_out, customer, last - (DAYS - 1) * DAY, last)
 
 

@@ -46,7 +46,7 @@ GUARDS = (
         f"{LIBRARY}/stock_ledger/ledger.py",
         "            put_item(written, LedgerItem.pk.does_not_exist())\n",
         "            put_item(written)\n",
-        "tests/functional/test_stock_book.py::"
+        "tests/functional/test_stock_ledger.py::"
         "test_f14_what_is_written_stays_and_another_entry_of_its_version_is_set_aside",
     ),
     Guard(
@@ -55,7 +55,7 @@ GUARDS = (
         _STREAMS,
         "            set_aside(record, cause, shown)\n            continue\n",
         "            continue\n",
-        "tests/functional/test_stock_book.py::"
+        "tests/functional/test_stock_ledger.py::"
         "test_f15_a_record_that_is_not_understood_is_set_aside_whole_and_its_neighbours_are_written",
     ),
     Guard(
@@ -72,7 +72,7 @@ GUARDS = (
         _STREAMS,
         '        return cause.response["Error"].get("Code") == "ValidationException"\n',
         "        return False\n",
-        "tests/functional/test_stock_book.py::test_f15_a_write_that_dynamodb_calls_invalid_is_set_aside_too",
+        "tests/functional/test_stock_ledger.py::test_f15_a_write_that_dynamodb_calls_invalid_is_set_aside_too",
     ),
     Guard(
         "F16",
@@ -177,7 +177,7 @@ GUARDS = (
         f"{LIBRARY}/stock_ledger/reconciliation.py",
         "        if line.before != before:\n",
         "        if False:\n",
-        "tests/unit/inventory/test_reconciliation.py::"
+        "tests/unit/stock_ledger/test_reconciliation.py::"
         "test_f24_a_movement_whose_both_ends_were_changed_alike_breaks_the_chain_before_and_behind_it",
     ),
     Guard(

@@ -185,7 +185,7 @@ GUARDS = (
         _DYNAMODB,
         '    "ThrottlingException",\n',
         "",
-        "tests/faults/test_throttling.py::test_f22_with_many_calls_throttled_the_books_balance",
+        "tests/faults/test_throttling.py::test_f22_with_many_calls_throttled_the_stock_adds_up",
     ),
     Guard(
         "F26",

@@ -1,7 +1,7 @@
 """The settings of the stage that the integration tests deploy."""
 
 # Limits so high that tests sign in and order as often as they need; a concurrency that none of them reaches; a check of
-# the stock book that compares what is as old as the slowest request here; mails at once, so that none waits minutes
+# the stock check that compares what is as old as the slowest request here; mails at once, so that none waits minutes
 # behind those of the tests before.
 SETTINGS = {
     "register_limit": 100_000,

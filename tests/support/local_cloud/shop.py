@@ -100,14 +100,14 @@ def all_items(http: httpx.Client, path: str, **query: str) -> list[Any]:
         cursor = {"cursor": page["next_cursor"]}
 
 
-def check_book(manager: httpx.Client, product_id: str, movements: int) -> list[Any]:
-    """Asserts that the stock book of a product is complete and gapless: each movement goes on where the one before
+def check_movements(manager: httpx.Client, product_id: str, movements: int) -> list[Any]:
+    """Asserts that a product's movements are complete and gapless: each movement begins where the one before
     ended, and the last ends at the stock as it is. Gives the movements, oldest first."""
     path = f"/api/v1/inventory/products/{product_id}/movements"
-    book = wait_until(lambda: all_items(manager, path), lambda it: len(it) >= movements)[::-1]
-    assert [it["version"] for it in book] == list(range(1, movements + 1))
-    assert book[0]["cause"] == "product-created"
+    found = wait_until(lambda: all_items(manager, path), lambda it: len(it) >= movements)[::-1]
+    assert [it["version"] for it in found] == list(range(1, movements + 1))
+    assert found[0]["cause"] == "product-created"
     for kind, left in zip(("available", "reserved"), stock_of(manager, product_id), strict=True):
-        assert [it[kind]["before"] for it in book] == [0, *(it[kind]["after"] for it in book[:-1])]
-        assert book[-1][kind]["after"] == left
-    return book
+        assert [it[kind]["before"] for it in found] == [0, *(it[kind]["after"] for it in found[:-1])]
+        assert found[-1][kind]["after"] == left
+    return found

@@ -1,4 +1,4 @@
-"""What a change of a stock item writes into the book, and that its crossings always alternate."""
+"""The ledger item that a change of a stock item causes; crossings of one stock item always alternate."""
 
 from itertools import count, pairwise
 from typing import Any

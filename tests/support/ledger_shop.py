@@ -1,4 +1,4 @@
-"""A shop whose books are kept: the stream goes to the bookkeeper, the check's queue to the verifier."""
+"""A shop with a stock ledger: the stream goes to the bookkeeper, the check's queue to the verifier."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -13,22 +13,22 @@ from tests.support.aws_client import aws_client
 from tests.support.database import table
 from tests.support.invocation import Context
 from tests.support.shop import Shop
-from tests.support.streams import Record, keep_books, record
+from tests.support.streams import Record, record, run_bookkeeper
 from verifier import handler as verifier
 
 
 @dataclass
-class Bookkeeping:
+class LedgerShop:
     shop: Shop
     records: list[Record]
     queue_url: str
-    kept: int = 0
+    processed: int = 0
     products: list[str] = field(default_factory=list)
 
-    def keep(self) -> None:
-        """The bookkeeper gets what it has not had yet."""
-        keep_books(self.records[self.kept :])
-        self.kept = len(self.records)
+    def run_bookkeeper(self) -> None:
+        """Gives the bookkeeper the records that are new since the last call."""
+        run_bookkeeper(self.records[self.processed :])
+        self.processed = len(self.records)
 
     def create(self, stock: int = 20) -> str:
         body = {"sku": f"SKU-{len(self.products)}", "name": "Saw", "category": "Tools", "price": 5, "stock": stock}
@@ -121,8 +121,8 @@ def raw_item(name: str, *key: str) -> dict[str, Any]:
 
 def find_drift(product_id: str) -> None:
     """A new product whose stock was tampered with is found by a check."""
-    keep_books([record(None, raw_item("inventory", *StockItem.key(product_id)))])
-    Bookkeeping.tamper_stock(product_id, available=1)
+    run_bookkeeper([record(None, raw_item("inventory", *StockItem.key(product_id)))])
+    LedgerShop.tamper_stock(product_id, available=1)
     run = stock_check.start()
     stock_check.work(run.id, run.step, has_time=lambda: True)
 
@@ -135,16 +135,16 @@ def difference(drift: ProductDrift) -> Sequence[int]:
     return (drift.available - drift.expected_available, drift.reserved - drift.expected_reserved)
 
 
-def trade(books: Bookkeeping) -> tuple[str, str]:
-    """Two products that were adjusted, ordered, cancelled, shipped and returned; their book is kept."""
-    first, second = books.create(), books.create()
-    books.adjust(first, 5)
-    books.order(**{first: 2, second: 1})
-    books.order("cancel", **{first: 3})
-    books.order("confirm", "ship", "deliver", "return", **{second: 4})
-    books.keep()
+def trade(ledger_shop: LedgerShop) -> tuple[str, str]:
+    """Two products that were adjusted, ordered, cancelled, shipped and returned; their movements are in the ledger."""
+    first, second = ledger_shop.create(), ledger_shop.create()
+    ledger_shop.adjust(first, 5)
+    ledger_shop.order(**{first: 2, second: 1})
+    ledger_shop.order("cancel", **{first: 3})
+    ledger_shop.order("confirm", "ship", "deliver", "return", **{second: 4})
+    ledger_shop.run_bookkeeper()
     return first, second
 
 
-def mend(books: Bookkeeping, product_id: str, *, dry_run: bool = False) -> Repair:
-    return repair(product_id, dry_run=dry_run, by=books.shop.manager, address="198.51.100.1")
+def repair_stock(ledger_shop: LedgerShop, product_id: str, *, dry_run: bool = False) -> Repair:
+    return repair(product_id, dry_run=dry_run, by=ledger_shop.shop.manager, address="198.51.100.1")

@@ -1,4 +1,4 @@
-"""The stock book: the bookkeeper on the inventory table's stream, and the check that it and the stock agree."""
+"""The stock ledger: the bookkeeper on the inventory table's stream, and the regular stock check."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -20,7 +20,7 @@ TRIES = 3
 LATE = 2 * 3600
 
 
-class StockBook(Construct):
+class StockLedger(Construct):
     def __init__(
         self, scope: Construct, construct_id: str, *, data: Data, functions: Functions, alarms: Alarms
     ) -> None:
@@ -62,7 +62,7 @@ class StockBook(Construct):
             "StockDrift",
             alarms.counted("StockDrift", by="verifier", statistic=cloudwatch.Stats.MAXIMUM),
             threshold=1,
-            why="The stock of a product does not agree with its book, orders or adjustments.",
+            why="The stock of a product does not agree with its stock ledger, orders or adjustments.",
             see="stock-drift",
         )
         alarms.on(
@@ -81,7 +81,7 @@ class StockBook(Construct):
             alarms.counted("ProductsChecked", by="verifier"),
             period=cdk.Duration.hours(1),
             periods=26,
-            why="No check of the stock book was done for 26 hours, and one is due each night.",
+            why="No stock check finished for 26 hours, and one is due each night.",
             see="stock-check-missing",
         )
 

@@ -1,4 +1,4 @@
-"""The stock book behind the whole system: complete and gapless within seconds, whatever moved the stock at once."""
+"""The stock ledger of the running system: complete and gapless within seconds after concurrent changes."""
 
 from collections.abc import Callable
 from itertools import cycle
@@ -6,10 +6,10 @@ from itertools import cycle
 import httpx
 
 from local.system import LocalSystem
-from tests.support.local_cloud.shop import CLIENTS, at_once, check_book, create_product, order_of
+from tests.support.local_cloud.shop import CLIENTS, at_once, check_movements, create_product, order_of
 
 
-def test_adjustments_orders_and_moves_at_once_leave_a_gapless_book(
+def test_adjustments_orders_and_moves_at_once_leave_a_gapless_ledger(
     system: LocalSystem, signed_in: Callable[[str], httpx.Client]
 ) -> None:
     manager, alice = signed_in("manager"), signed_in("alice")
@@ -43,5 +43,5 @@ def test_adjustments_orders_and_moves_at_once_leave_a_gapless_book(
             moved[product] += 1
 
     for product in products:
-        check_book(manager, product, moved[product])
+        check_movements(manager, product, moved[product])
     assert [line for line in system.logs("Bookkeeper") if "set aside" in line] == []

@@ -1,4 +1,4 @@
-"""The stock book: what the bookkeeper makes of the stream, and how it is read."""
+"""The stock ledger: what the bookkeeper writes from the stream, and how managers read it."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from tests.support.faults import Crash, crash_after, crash_before, failing, refu
 from tests.support.gateway import assert_problem, call
 from tests.support.invocation import Person
 from tests.support.shop import Shop
-from tests.support.streams import Record, keep_books, streamed
+from tests.support.streams import Record, run_bookkeeper, streamed
 
 PRODUCTS = "/api/v1/inventory/products"
 
@@ -50,7 +50,7 @@ def movements(shop: Shop, product_id: str) -> list[Any]:
     return list(reversed(shown.json["items"]))
 
 
-def book_entries() -> list[Any]:
+def ledger_items() -> list[Any]:
     items = table("inventory").items()
     return sorted(
         (it for it in items if it["kind"]["S"] in ("movement", "crossing")),
@@ -81,10 +81,10 @@ def a_days_work(shop: Shop) -> tuple[str, list[Record]]:
     return product_id, records
 
 
-def test_the_book_says_what_moved_why_and_from_where_to_where(shop: Shop) -> None:
+def test_the_ledger_says_what_moved_why_and_from_where_to_where(shop: Shop) -> None:
     product_id, records = a_days_work(shop)
 
-    keep_books(records)
+    run_bookkeeper(records)
 
     lines = movements(shop, product_id)
     assert [line["version"] for line in lines] == [1, 2, 3, 4, 5]
@@ -106,7 +106,7 @@ def test_the_book_says_what_moved_why_and_from_where_to_where(shop: Shop) -> Non
 
 def test_newest_first_page_by_page(shop: Shop) -> None:
     product_id, records = a_days_work(shop)
-    keep_books(records)
+    run_bookkeeper(records)
 
     versions, path = [], f"{PRODUCTS}/{product_id}/movements?limit=2"
     cursor = None
@@ -120,7 +120,7 @@ def test_newest_first_page_by_page(shop: Shop) -> None:
     assert versions == [5, 4, 3, 2, 1]
 
 
-def test_a_product_whose_book_has_not_arrived_has_an_empty_one_and_an_unknown_product_none(shop: Shop) -> None:
+def test_a_product_without_movements_yet_has_an_empty_list_and_an_unknown_product_is_not_found(shop: Shop) -> None:
     product_id = create(shop)
 
     assert movements(shop, product_id) == []
@@ -129,56 +129,56 @@ def test_a_product_whose_book_has_not_arrived_has_an_empty_one_and_an_unknown_pr
 
 def test_a_batch_that_comes_again_in_whatever_order_changes_nothing(shop: Shop) -> None:
     _, records = a_days_work(shop)
-    keep_books(records)
-    first = book_entries()
+    run_bookkeeper(records)
+    first = ledger_items()
 
-    keep_books(records)
+    run_bookkeeper(records)
     for one in reversed(records):
-        keep_books([one])
+        run_bookkeeper([one])
 
-    assert book_entries() == first
+    assert ledger_items() == first
 
 
 def test_f14_what_is_written_stays_and_another_entry_of_its_version_is_set_aside(
     shop: Shop, poison: Callable[[], list[Any]]
 ) -> None:
     _, records = a_days_work(shop)
-    keep_books(records)
-    first = book_entries()
+    run_bookkeeper(records)
+    first = ledger_items()
     image = records[1]["dynamodb"]["NewImage"] | {"available": {"N": "99"}}
     other = {**records[1], "dynamodb": {**records[1]["dynamodb"], "NewImage": image}}
 
-    keep_books([records[1], other, records[2]])
+    run_bookkeeper([records[1], other, records[2]])
 
-    assert book_entries() == first
+    assert ledger_items() == first
     assert [message["record"] for message in poison()] == [other]
 
 
-def test_f13_a_crash_before_or_after_any_call_of_the_bookkeeper_and_the_batch_again_give_the_same_book(
+def test_f13_a_crash_before_or_after_any_call_of_the_bookkeeper_and_the_batch_again_give_the_same_ledger(
     shop: Shop,
 ) -> None:
     _, records = a_days_work(shop)
     with intercepted() as calls:
-        keep_books(records)
-    whole, crashed = book_entries(), 0
+        run_bookkeeper(records)
+    whole, crashed = ledger_items(), 0
     for number in range(1, len(calls) + 1):
         for plan in (crash_before(number), crash_after(number)):
-            for entry in book_entries():
+            for entry in ledger_items():
                 table("inventory").delete(entry["pk"]["S"], entry["sk"]["S"])
             table("reports").clear()
 
             with pytest.raises(Crash), intercepted(plan):
-                keep_books(records)
+                run_bookkeeper(records)
             crashed += 1
-            assert len(book_entries()) < len(whole) or number >= len(records)
-            keep_books(records)
+            assert len(ledger_items()) < len(whole) or number >= len(records)
+            run_bookkeeper(records)
 
-            assert book_entries() == whole
+            assert ledger_items() == whole
 
     assert crashed == 2 * (len(records) + 2) == 14, "and the read and the transaction of the sums"
 
 
-def test_the_crossings_of_the_threshold_are_in_the_book(shop: Shop) -> None:
+def test_the_crossings_of_the_threshold_are_in_the_ledger(shop: Shop) -> None:
     with streamed() as records:
         product_id = create(shop, stock=10, threshold=3)
         for units in (-6, -1, -1, -2, 1, 8):
@@ -187,11 +187,11 @@ def test_the_crossings_of_the_threshold_are_in_the_book(shop: Shop) -> None:
         for threshold in (20, 30, 2):
             shop.manage("PUT", f"products/{product_id}", text | {"low_stock_threshold": threshold})
 
-    keep_books(records)
+    run_bookkeeper(records)
 
-    of_movements = [it.get("crossing", {}).get("S") for it in book_entries() if it["kind"]["S"] == "movement"]
+    of_movements = [it.get("crossing", {}).get("S") for it in ledger_items() if it["kind"]["S"] == "movement"]
     assert of_movements == [None, None, "low", None, "out", "low", "replenished"]
-    of_edits = [it["crossing"]["S"] for it in book_entries() if it["kind"]["S"] == "crossing"]
+    of_edits = [it["crossing"]["S"] for it in ledger_items() if it["kind"]["S"] == "crossing"]
     assert of_edits == ["low", "replenished"]
 
 
@@ -207,7 +207,7 @@ def test_f15_a_record_that_is_not_understood_is_set_aside_whole_and_its_neighbou
     records[1] = broken(records[1])
     nonsense = {"eventID": "event-0", "eventName": "MODIFY", "dynamodb": {}}
 
-    keep_books([nonsense, *records])
+    run_bookkeeper([nonsense, *records])
 
     assert [line["version"] for line in movements(shop, product_id)] == [1, 3, 4, 5]
     aside = poison()
@@ -224,7 +224,7 @@ def test_f15_a_movement_that_lacks_something_is_set_aside_and_does_not_hold_up_t
     image = records[1]["dynamodb"]["NewImage"] | {"last": {"M": last}}
     records[1] = {**records[1], "dynamodb": {**records[1]["dynamodb"], "NewImage": image}}
 
-    keep_books(records)
+    run_bookkeeper(records)
 
     assert [line["version"] for line in movements(shop, product_id)] == [1, 3, 4, 5]
     assert [message["record"] for message in poison()] == [records[1]]
@@ -237,7 +237,7 @@ def test_f15_a_record_is_set_aside_whatever_characters_it_holds(shop: Shop, pois
     records[1] = {**records[1], "dynamodb": {**records[1]["dynamodb"], "NewImage": image}}
 
     with intercepted() as calls:
-        keep_books(records)
+        run_bookkeeper(records)
 
     (sent,) = [call.parameters["MessageBody"] for call in calls if call.operation == "SendMessage"]
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html: what a body may hold.
@@ -249,7 +249,7 @@ def test_f15_a_write_that_dynamodb_calls_invalid_is_set_aside_too(shop: Shop, po
     product_id, records = a_days_work(shop)
 
     with intercepted(refuse("PutItem", failing("ValidationException"), times=1)):
-        keep_books(records)
+        run_bookkeeper(records)
 
     assert [line["version"] for line in movements(shop, product_id)] == [2, 3, 4, 5]
     assert [message["record"] for message in poison()] == [records[0]]
@@ -262,10 +262,10 @@ def test_what_fails_for_now_raises_so_that_the_batch_comes_again(
 
     for failure in ("ProvisionedThroughputExceededException", "AccessDeniedException"):
         with intercepted(refuse("PutItem", failing(failure))), pytest.raises(Exception) as raised:  # noqa: PT011
-            keep_books(records)
+            run_bookkeeper(records)
         assert isinstance(raised.value, UnavailableError) or failure in str(raised.value)
 
-    assert book_entries() == []
+    assert ledger_items() == []
     assert poison() == []
 
 
@@ -275,4 +275,4 @@ def test_a_poison_queue_that_does_not_take_a_record_makes_the_batch_come_again(
     _, records = a_days_work(shop)
 
     with intercepted(refuse("SendMessage", failing("ServiceUnavailable"))), pytest.raises(Exception, match="Service"):
-        keep_books([broken(records[0])])
+        run_bookkeeper([broken(records[0])])

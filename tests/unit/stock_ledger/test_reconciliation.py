@@ -1,4 +1,4 @@
-"""The check of the stock book, as rules: nothing is ever named that was not tampered with, and all that was is."""
+"""The stock check as rules: it names everything that was tampered with, and nothing else."""
 
 import copy
 from typing import Any
@@ -33,7 +33,7 @@ def check(
     for product in PRODUCTS:
         account, window = shop.account(product, (bases or {}).get(product, BEGINNING), full=full), Window(cut, NEVER)
         verdict = verify(account, shop.entered(product, window), window)
-        assert verdict is not Verdict.UNSETTLED, "the book is complete"
+        assert verdict is not Verdict.UNSETTLED, "the ledger is complete"
         if verdict is Verdict.SUSPECT:
             found[product] = reconcile(shop.account(product), shop.facts(product), window)
     return found
