@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from infra.stages import DECIMALS
 from local import demo, seed
 from local.openapi.schemas import reached_from
 from oms.core.schemas import Request
@@ -217,7 +218,7 @@ def test_each_type_of_event_is_a_webhook() -> None:
 def test_the_ready_made_body_of_each_operation_is_one_that_it_takes(cloud: None, name: str) -> None:
     model = _models()[BODIES[name]["$ref"].rpartition("/")[2]]
 
-    for currency in ("EUR", "JPY"):  # which has no decimals
+    for currency in DECIMALS:
         with deployed_with(CURRENCY=currency):
             model.model_validate(body_of(name))
 
@@ -228,6 +229,35 @@ def test_the_ready_made_bodies_work_on_the_demo_shop(cloud: None, currency: str)
     with deployed_locally(CURRENCY=currency):
         seed.seed()
         _send_ready_made_bodies()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        # The units that are worth most and least.
+        *({"CURRENCY": "CLF", "SHIPPING_MAX": ""}, {"CURRENCY": "IRR", "SHIPPING_MAX": ""}),
+        *({"SHIPPING_FLAT": "4.90"}, {"SHIPPING_MAX": "1.00"}),
+    ],
+    ids=str,
+)
+def test_the_ready_made_order_is_placed_in_every_currency_and_whatever_shipping_costs(
+    cloud: None, setting: dict[str, str]
+) -> None:
+    with deployed_locally(**setting | {"SHIPPING_MAX": "", "SHIPPING_FLAT": ""}):
+        seed.seed()
+    with deployed_locally(**setting):
+        account = {"email": "alice@demo.example", "password": demo.PASSWORD}
+        alice = call("POST", "/api/v1/auth/login", account).json["access_token"]
+
+        placed = call("POST", "/api/v1/orders", body_of("create_order"), token=alice)
+
+    assert placed.status == 201, placed.text
+
+
+def test_the_ready_made_order_expects_no_total() -> None:
+    """What the products cost is known to the shop alone."""
+    for name in ("create_order", "quote_order"):
+        assert not {"expected_total", "shipping_cost"} & body_of(name).keys()
 
 
 def _send_ready_made_bodies() -> None:

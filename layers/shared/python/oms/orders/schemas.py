@@ -91,6 +91,28 @@ class OrderItem(Request):
 class CreateOrderRequest(Request):
     """What to order, and where to send it. Its total may be at most 10^15 minor units of the currency."""
 
+    # Viewers of the document send it as it is. So it has no amount: what the products cost, and what may be asked for
+    # shipping, is the shop's.
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [{"product_id": "1", "quantity": 2}],
+                    "shipping_address": {
+                        "name": "Alice Moreau",
+                        "line1": "12 Rue des Lilas",
+                        "line2": "Bâtiment B",
+                        "city": "Lyon",
+                        "postal_code": "69003",
+                        "region": "Auvergne-Rhône-Alpes",
+                        "country": "FR",
+                    },
+                    "note": "Please ring twice.",
+                }
+            ]
+        }
+    )
+
     items: Annotated[list[OrderItem], Field(min_length=1, max_length=MAX_LINES)] = Field(
         description="What to order. Items of the same product are merged at the position of the first."
     )
@@ -107,9 +129,9 @@ class CreateOrderRequest(Request):
     note: OptionalText = Field(None, description="A note of the customer to the shop.", examples=["Please ring twice."])
     expected_total: TotalMoney | None = Field(
         None,
-        description="The total that the customer has seen. An order that would cost more is refused with `price-"
-        "changed` and the new quote; one that costs less is placed. A quote ignores it.",
-        examples=["10000"],
+        description="The total that the customer has seen: `total` of a quote. An order that would cost more is "
+        "refused with `price-changed` and the new quote; one that costs less is placed. If it is not sent, the order "
+        "is placed at the prices of the moment. A quote ignores it.",
     )
 
 
