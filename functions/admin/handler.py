@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from oms.audit import audit_log, listing
 from oms.audit.schemas import AuditPage, ListAuditQuery
 from oms.core.schemas import EmptyRequest
+from oms.core.settings import require
 from oms.http import api
 from oms.http.api import ADMIN, current_user
 from oms.http.serving import RESOLVER_OPTIONS, serve
@@ -20,6 +21,8 @@ from oms.stock_ledger import check as stock_check
 from oms.stock_ledger import repair as stock_repair
 from oms.stock_ledger.schemas import RepairStockRequest, StartStockCheckRequest, StockCheckResponse, StockRepairResponse
 from oms.stock_ledger.views import repair_response
+
+require("pepper_secret", "stock_check_queue_url")
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 

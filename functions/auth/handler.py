@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms.core.errors import UnauthenticatedError
 from oms.core.schemas import PageQuery
+from oms.core.settings import require
 from oms.http import api
 from oms.http.api import CUSTOMER, PUBLIC
 from oms.http.serving import RESOLVER_OPTIONS, serve
@@ -23,6 +24,8 @@ from oms.identity.schemas import (
     UserResponse,
     VerifyEmailRequest,
 )
+
+require("signing_keys_secret")
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
+from oms.core.settings import require
 from oms.http import api
 from oms.http.api import CUSTOMER, PUBLIC
 from oms.http.serving import RESOLVER_OPTIONS, serve
@@ -19,6 +20,8 @@ from oms.identity.schemas import (
     ResetPasswordRequest,
     ResetPasswordResponse,
 )
+
+require("pepper_secret", "signing_keys_secret")
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 

@@ -7,6 +7,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from oms.core.settings import require
 from oms.events import streams
 from oms.events.consumers import observed
 from oms.events.streams import Change
@@ -15,6 +16,8 @@ from oms.reports import stock_sums
 from oms.reports.sums import Chunk
 from oms.stock_ledger import ledger
 from oms.stock_ledger.models import LedgerItem
+
+require("poison_queue_url")
 
 logger = Logger()
 metrics = Metrics()

@@ -6,10 +6,13 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from oms.core.dynamodb import patience
+from oms.core.settings import require
 from oms.events.consumers import Message, one_by_one, queue_consumer
 from oms.events.envelope import PublishedEvent
 from oms.webhooks.dispatch import BEGUN_WITHIN, Dispatch
 from oms.webhooks.matcher import Audience, all_subscriptions
+
+require("delivery_queue_url", "slow_delivery_queue_url")
 
 metrics = Metrics()
 

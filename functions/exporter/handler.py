@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from oms.core.settings import settings
+from oms.core.settings import require, settings
 from oms.events.consumers import Message, one_by_one, queue_consumer
 from oms.exports import worker
 from oms.exports.models import DONE
 from oms.exports.parts import TooLargeError
 from oms.exports.registry import REPORTS
 from oms.exports.worker import OutOfTimeError
+
+require("export_queue_url", "exports_bucket")
 
 logger = Logger()
 metrics = Metrics()

@@ -7,8 +7,11 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from oms.core.settings import require
 from oms.events.consumers import observed
 from oms.publishing import bus, registry
+
+require("poison_queue_url")
 
 logger = Logger()
 metrics = Metrics()

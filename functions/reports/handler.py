@@ -6,6 +6,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms.core.schemas import PageQuery
+from oms.core.settings import require
 from oms.exports import report_recipients
 from oms.exports import service as exports
 from oms.exports.models import Export
@@ -19,6 +20,8 @@ from oms.reports.views import inventory_report, sales_report
 from oms.schedules import service as schedules
 from oms.schedules.models import Schedule
 from oms.schedules.schemas import CreateScheduleRequest, SchedulePage, ScheduleResponse
+
+require("exports_bucket")
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 

@@ -7,8 +7,11 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from oms.core import clock
+from oms.core.settings import require
 from oms.events.consumers import Message, one_by_one, queue_consumer
 from oms.schedules import runs, scheduler_entries
+
+require("schedule_dead_letters", "schedule_group", "schedule_role", "schedule_target")
 
 logger = Logger()
 metrics = Metrics()

@@ -9,8 +9,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from oms.audit import sealing
 from oms.audit.tampering import Entry, Tampering, understand
+from oms.core.settings import require
 from oms.events import streams
 from oms.events.consumers import observed
+
+require("audit_bucket", "audit_keys_secret", "poison_queue_url")
 
 logger = Logger()
 metrics = Metrics()

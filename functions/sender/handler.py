@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from oms.core.settings import settings
+from oms.core.settings import require, settings
 from oms.events.consumers import Message, one_by_one, queue_consumer
 from oms.webhooks import outcomes, sending
 from oms.webhooks.deliveries import Nudge
 from oms.webhooks.models import DayOfAttempts
+
+require("delivery_queue_url", "slow_delivery_queue_url", "webhook_keys_secret")
 
 logger = Logger()
 metrics = Metrics()

@@ -9,9 +9,11 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from oms.core import queues
-from oms.core.settings import settings
+from oms.core.settings import require, settings
 from oms.events.consumers import observed
 from oms.webhooks import overdue
+
+require("delivery_queue_url", "expiry_queue_url", "replay_queue_url", "slow_delivery_queue_url")
 
 logger = Logger()
 metrics = Metrics()

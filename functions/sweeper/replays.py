@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from oms.core.settings import require
 from oms.events.consumers import Message, one_by_one, queue_consumer
 from oms.webhooks import replay
+
+require("delivery_queue_url", "replay_queue_url", "slow_delivery_queue_url")
 
 metrics = Metrics()
 

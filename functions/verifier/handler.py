@@ -6,8 +6,11 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from oms.core.errors import UnavailableError
+from oms.core.settings import require
 from oms.events.consumers import Message, queue_consumer
 from oms.stock_ledger import check as stock_check
+
+require("stock_check_queue_url")
 
 logger = Logger()
 metrics = Metrics()

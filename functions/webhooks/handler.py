@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from oms.audit import audit_log
 from oms.core import clock
 from oms.core.schemas import EmptyRequest, PageQuery, at_second
+from oms.core.settings import require
 from oms.events.patterns import matches
 from oms.events.types import EVENT_TYPES, check_patterns
 from oms.feed import service as feed
@@ -34,6 +35,8 @@ from oms.webhooks.schemas import (
     WebhookResponse,
 )
 from oms.webhooks.service import By
+
+require("delivery_queue_url", "replay_queue_url", "slow_delivery_queue_url", "webhook_keys_secret")
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 

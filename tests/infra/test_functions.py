@@ -1,16 +1,22 @@
 """The functions' common settings, and who may reach what."""
 
+import ast
 import json
 import re
 from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from oms.core.settings import read
 from oms.identity.models import User
 from oms.stock_ledger import check as stock_check
 from sweeper import worker
 from tests.support.recorder import FUNCTIONS
-from tests.support.template import HTTP, Synthesized, listed
+from tests.support.template import HTTP, Resource, Synthesized, listed
 from verifier import handler as verifier
+
+ROOT = Path(__file__).parents[2]
 
 HANDLERS = {
     "Auth": "auth.handler.lambda_handler",
@@ -490,3 +496,30 @@ def test_the_environment_names_things_and_holds_no_secret(prod: Synthesized) -> 
         assert environment["POWERTOOLS_TRACER_CAPTURE_ERROR"] == "false", "an exception may name a person or a secret"
         assert environment["POWERTOOLS_TRACER_CAPTURE_RESPONSE"] == "false"
         assert "resolve:secretsmanager" not in str(environment)
+
+
+# Set only where a stage sends mail, or asks for a daily report.
+_MAY_BE_EMPTY = {"mail_from", "public_url", "mail_configuration_set"}
+
+
+def test_a_function_requires_exactly_the_settings_without_default_that_it_is_given(prod: Synthesized) -> None:
+    without_default = {name for name, value in asdict(read({})).items() if value == ""} - _MAY_BE_EMPTY
+    for name, function in prod.functions().items():
+        given = {it.removeprefix("OMS_").lower() for it in _environment_of(function)} & without_default
+        required = _required_by(function["Handler"])
+        assert given - _FOR_ROUTES == required, name
+
+
+# `serve` requires these for each function of routes; the others are given them too.
+_FOR_ROUTES = {"address_keys_secret", "jwks_parameter", "origin_secret"}
+
+
+def _environment_of(function: Resource) -> dict[str, Any]:
+    return dict(function.get("Environment", {}).get("Variables", {}))
+
+
+def _required_by(handler: str) -> set[str]:
+    """From the calls of `require` in the module of the handler."""
+    source = (ROOT / "functions" / (handler.rpartition(".")[0].replace(".", "/") + ".py")).read_text()
+    calls = [it for it in ast.walk(ast.parse(source)) if isinstance(it, ast.Call) and ast.unparse(it.func) == "require"]
+    return {ast.literal_eval(argument) for call in calls for argument in call.args}

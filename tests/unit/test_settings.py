@@ -3,7 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from oms.core.settings import read
+from oms.core.settings import MissingSettingError, read, require
+from tests.support.deployment import deployed_with
 
 LOOSENING = {
     "OMS_CLOCK_OFFSET": "3600",
@@ -133,3 +134,14 @@ def test_the_shortest_hold_is_never_longer_than_the_hold() -> None:
 
     assert shortened.shortest_hold == shortened.hold == timedelta(minutes=10)
     assert read({"OMS_SHORTEST_HOLD_SECONDS": "60"}).shortest_hold == timedelta(minutes=1)
+
+
+def test_a_function_without_a_setting_that_it_needs_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"EXPORT_QUEUE_URL": "", "EXPORTS_BUCKET": "", "POISON_QUEUE_URL": "https://queue"}
+    with deployed_with(**names):
+        require("export_queue_url")  # outside Lambda nothing is checked
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "exporter")
+
+        require("poison_queue_url")
+        with pytest.raises(MissingSettingError, match="OMS_EXPORT_QUEUE_URL, OMS_EXPORTS_BUCKET"):
+            require("export_queue_url", "exports_bucket", "poison_queue_url")

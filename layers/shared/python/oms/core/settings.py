@@ -116,6 +116,23 @@ def settings() -> Settings:
     return read(os.environ)
 
 
+class MissingSettingError(Exception):
+    """A function was deployed without a setting that it needs."""
+
+
+def require(*names: str) -> None:
+    """Called by each function as it starts, with the names of the settings that it needs and that have no default.
+
+    Raises MissingSettingError for those that are not set: the function then fails to start, and not at a request.
+    Outside Lambda it checks nothing, since tools import handlers to read their routes.
+    """
+    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+        return
+    missing = [f"OMS_{name.upper()}" for name in names if not getattr(settings(), name)]
+    if missing:
+        raise MissingSettingError(f"not set: {', '.join(missing)}")
+
+
 def adopt(**environment: str) -> None:
     """For commands, which run outside the functions: takes over variables that the stage's functions have."""
     os.environ.update(environment)

@@ -25,6 +25,7 @@ from pydantic import BaseModel
 
 from oms.core.dynamodb import patience
 from oms.core.errors import MAX_ERRORS, InvalidRequestError, NotFoundError, OmsError, shortened
+from oms.core.settings import require
 from oms.http import body
 from oms.http.admission import admit, require_rules
 from oms.http.api import RequestAtHand, at_hand, check_conditions, check_shown, is_read, problem
@@ -129,6 +130,7 @@ def _is_index(part: str | int, value: Any) -> bool:
 def serve(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
     """The Lambda handler of a route group: the resolver with the protocol around it."""
     require_rules(app)
+    require("address_keys_secret", "jwks_parameter", "origin_secret")
     app.use([_check_ids])
     app.exception_handler(OmsError)(_refused)
     app.exception_handler(RequestValidationError)(lambda error: problem(_as_invalid_request(error)))
