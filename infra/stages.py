@@ -100,7 +100,7 @@ class Stage(BaseModel):
     # Whether the API answers at API Gateway's own address too. Without, there has to be a domain of one's own.
     default_endpoint: bool = True
     # Requests of one signed-in user in a minute over the whole API, of a customer and of a manager or admin; 0 is no
-    # limit. They are counted in tens.
+    # limit. Up to a quarter more pass: see docs/decisions/2026-11-30-requests-are-leased-in-tens.md.
     customer_requests_per_minute: int = Field(600, ge=0, multiple_of=10)
     manager_requests_per_minute: int = Field(6000, ge=0, multiple_of=10)
     # Of the functions. arm64 is cheaper for the same work; the local stage has that of the machine.

@@ -344,8 +344,25 @@ GUARDS = (
         "A31",
         "the minute of a user has a limit",
         f"{LIBRARY}/identity/request_limits.py",
-        "    condition = Slot.n.does_not_exist() | (Slot.n <= window.limit - LEASE_SIZE)\n",
-        "    condition = None\n",
+        " & (RequestCount.used <= left - size)\n",
+        "\n",
+        "tests/functional/test_request_limits.py::test_a31_a_worker_that_saw_the_limit_far_away_is_refused_beyond_it",
+    ),
+    Guard(
+        "A31",
+        "all leases of a user are a quarter of the limit",
+        f"{LIBRARY}/identity/request_limits.py",
+        "    most = window.limit // LEASED_SHARE + lease.leased\n",
+        "    most = window.limit * LEASED_SHARE + lease.leased\n",
+        "tests/functional/test_request_limits.py::"
+        "test_a31_leases_collected_over_many_minutes_let_a_quarter_more_pass_at_most",
+    ),
+    Guard(
+        "A31",
+        "a request beyond the limit of the minute is refused",
+        f"{LIBRARY}/http/admission.py",
+        "    limit_requests(user.id, user.role)\n",
+        "",
         "tests/functional/test_request_limits.py::test_a31_a_user_over_the_limit_is_told_when_to_come_again",
     ),
 )

@@ -162,7 +162,7 @@ class Device(Counted, discriminator="device"):
 
 
 class Slot(IdentityItem, discriminator="slot"):
-    """How often one subject, an address or a user, did what a policy limits in a minute."""
+    """How often one subject, such as an address, did what a policy limits in a minute."""
 
     n = IntegerAttribute(default=0)
     attempt = UnicodeAttribute(null=True)
@@ -184,6 +184,22 @@ class Slot(IdentityItem, discriminator="slot"):
         ]
         condition: Condition = cls.n.does_not_exist() | ((cls.n < limit) & (cls.attempt != attempt))
         return actions, condition
+
+
+class RequestCount(IdentityItem, discriminator="request-count"):
+    """The requests of a user, over a period of minutes: `used` were made in `minute`, the latest that has any. `leased`
+    are those that workers may let pass beyond them, in any minute of the period: see `oms.identity.request_limits`.
+    """
+
+    minute = IntegerAttribute(default=0)
+    used = IntegerAttribute(default=0)
+    leased = IntegerAttribute(default=0)
+    expires_at = IntegerAttribute(attr_name="ttl")
+
+    @classmethod
+    def of(cls, subject: str, period: int) -> "RequestCount":
+        pk, sk = slot_key("user", subject, period)
+        return cls(pk=pk, sk=sk)
 
 
 class MailedToken(IdentityItem, discriminator="mailed-token"):

@@ -1,33 +1,55 @@
 """How many requests a user may make in a minute, over all functions and workers of the API.
 
-A worker leases ten requests of the minute by one conditional write and uses them for the requests that reach it, so a
-user costs a tenth of a write a request. A lease is used up after its minute too, since a user's requests may be spread
-over many workers: each would else take ten for one. A worker that ends loses what is left of its leases, which lets
-fewer requests pass and never more.
+A worker counts a request by one conditional write, and leases nine more with it, which it lets pass without a write.
+With its next write it reports how many of them it used in the current minute. A lease may be used until its period of
+15 minutes ends, so a user whose requests are spread over many workers costs a tenth of a write a request too.
+
+Two bounds hold in each minute, for any number of workers:
+
+- At most a quarter more than the limit pass. The requests that were reported are at most the limit, and those that
+  were not are leased ones: all leases of a user that may still be used are at most a quarter of the limit together.
+  Beyond it a worker leases fewer, or counts each request.
+- No request is refused before as many as the limit were made in that minute; but a write whose answer was lost may
+  count twice. A worker that ends loses what is left of its lease, which counts as leased until the period ends.
+
+Minutes are those of the workers' clocks.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms.core import clock
-from oms.core.dynamodb import ConditionFailedError, retrying, update_item
-from oms.core.rate_limits import Window
+from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, retrying, update_item
+from oms.core.rate_limits import WINDOW_SECONDS, Window
 from oms.core.settings import settings
-from oms.identity.models import Slot
+from oms.identity.models import RequestCount
 
 LEASE_SIZE = 10
-LEASE_SECONDS = 15 * 60
+PERIOD_SECONDS = 15 * WINDOW_SECONDS
+# Of the limit: how many requests may be leased at once beyond those that are counted.
+LEASED_SHARE = 4
+# Without a pause, as each has seen what the one before did not know: the minute of the count, and what is left of it.
+_TRIES = 3
 
 
 @dataclass
 class _Lease:
-    """`remaining` requests until the epoch second `ends_at`. Where it was refused there are none until then."""
+    """What a worker may let pass in a period: `remaining` of the `leased` requests that it took beyond the one counted.
 
-    remaining: int
-    ends_at: int
-    refused: bool = False
+    `unreported` of them were used in the minute `used_in`; in the minute `refused_in` no more is let pass. `seen` is
+    the count as the worker last saw it.
+    """
+
+    period: int
+    leased: int = 0
+    remaining: int = 0
+    used_in: int = 0
+    unreported: int = 0
+    refused_in: int = 0
+    seen: RequestCount = field(default_factory=RequestCount)
 
 
 class Leases:
@@ -40,15 +62,23 @@ class Leases:
     def use(self, subject: str, limit: int) -> None:
         """Lets one request of the subject pass. Raises TooManyRequestsError, UnavailableError."""
         window = Window("user", limit, int(clock.now().timestamp()))
+        period, minute = window.now // PERIOD_SECONDS, window.number
         lease = self._leases.get(subject)
-        if lease is None or lease.ends_at <= window.now or not (lease.remaining or lease.refused):
-            lease = self._leases[subject] = _take(subject, window)
+        if lease is None or lease.period != period:
+            lease = _Lease(period)
+        if lease.used_in != minute:
+            lease.used_in, lease.unreported = minute, 0
+        if lease.refused_in != minute and lease.remaining:
+            lease.remaining -= 1
+            lease.unreported += 1
+            return
+        if lease.refused_in != minute:
+            self._leases[subject] = lease = _count(subject, window, lease)
             self._leases.move_to_end(subject)
             while len(self._leases) > self._size:
                 self._leases.popitem(last=False)
-        if lease.refused:
+        if lease.refused_in == minute:
             raise window.refusal()
-        lease.remaining -= 1
 
 
 LEASES = Leases()
@@ -61,14 +91,55 @@ def limit_requests(user_id: str, role: str) -> None:
         LEASES.use(user_id, limit)
 
 
-def _take(subject: str, window: Window) -> _Lease:
-    """An attempt whose answer was lost counts as well: the minute then has fewer requests."""
-    slot = Slot.of(window.policy, subject, window.number)
-    actions: list[Action] = [Slot.kind.set(Slot), Slot.n.add(LEASE_SIZE), Slot.expires_at.set(window.forgotten_at)]
-    condition = Slot.n.does_not_exist() | (Slot.n <= window.limit - LEASE_SIZE)
-    try:
-        retrying(lambda: update_item(slot, actions, condition))
-    except ConditionFailedError:
-        # Remembered for the rest of the minute: a client that goes on costs no write.
-        return _Lease(0, window.now + window.resets_in, refused=True)
-    return _Lease(LEASE_SIZE, window.now + LEASE_SECONDS)
+def _count(subject: str, window: Window, lease: _Lease) -> _Lease:
+    """Counts one request with those that `lease` has not reported, and takes the next lease in its place.
+
+    A refused one is remembered for the rest of the minute: a client that goes on costs no write.
+    """
+    before = lease
+
+    def write() -> _Lease:
+        nonlocal before
+        # An attempt whose outcome is unknown may have given the lease back, which must not happen twice.
+        current, before = before, _Lease(lease.period, seen=before.seen)
+        for _ in range(_TRIES):
+            try:
+                return _write(subject, window, current)
+            except ConditionFailedError as error:
+                current.seen = RequestCount.from_raw_data(error.item) if error.item else RequestCount()
+        before = current
+        raise ConcurrentUpdateError
+
+    return retrying(write)
+
+
+def _write(subject: str, window: Window, lease: _Lease) -> _Lease:
+    """The next lease, or this one, refused. Raises ConditionFailedError if the count has moved on from `lease.seen` and
+    does not allow what that one does.
+    """
+    seen, is_new = lease.seen, lease.seen.minute < window.number
+    left = window.limit - lease.unreported - 1
+    most = window.limit // LEASED_SHARE + lease.leased
+    left_as_seen = left if is_new else left - seen.used
+    if left_as_seen < 0:
+        lease.refused_in = window.number
+        return lease
+    size = max(0, min(LEASE_SIZE - 1, left_as_seen, most - seen.leased))
+    actions: list[Action] = [
+        RequestCount.kind.set(RequestCount),
+        RequestCount.leased.add(size - lease.leased),
+        RequestCount.expires_at.set((lease.period + 2) * PERIOD_SECONDS),
+    ]
+    condition: Condition
+    if is_new:
+        actions += [RequestCount.minute.set(window.number), RequestCount.used.set(lease.unreported + 1)]
+        condition = RequestCount.minute < window.number
+    else:
+        actions.append(RequestCount.used.add(lease.unreported + 1))
+        condition = (RequestCount.minute == seen.minute) & (RequestCount.used <= left - size)
+    if size:
+        condition &= RequestCount.leased <= most - size
+    if is_new:
+        condition = RequestCount.pk.does_not_exist() | condition
+    counted = update_item(RequestCount.of(subject, lease.period), actions, condition)
+    return _Lease(lease.period, leased=size, remaining=size, used_in=window.number, seen=counted)
