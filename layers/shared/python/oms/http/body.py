@@ -12,7 +12,7 @@ from oms.core.errors import BodyTooLargeError, InvalidRequestError, MalformedJso
 MAX_BYTES = 256 * 1024
 # As many as Python turns from text into a number and back.
 _MAX_INTEGER_DIGITS = 4_300
-_OUT_OF_EVERY_RANGE = 10 ** (_MAX_INTEGER_DIGITS - 1)
+_OUT_OF_EVERY_RANGE: int = 10 ** (_MAX_INTEGER_DIGITS - 1)
 _MAX_DEPTH = 32
 # Names and values in objects and arrays, at all levels: several times what the largest valid body has. Validation makes
 # an error of each that is wrong.
