@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -47,3 +47,17 @@ def test_random_ids_are_long_distinct_and_easy_to_read_aloud() -> None:
     assert len(ids) == 1000
     assert {len(it) for it in ids} == {20}
     assert set("".join(ids)) == set("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "days"),
+    [
+        (date(2024, 2, 28), date(2024, 3, 1), ["2024-02-28", "2024-02-29", "2024-03-01"]),
+        (date(2026, 1, 31), date(2026, 1, 31), ["2026-01-31"]),
+        (date(2026, 1, 31), date(2026, 1, 30), []),
+        (date(9999, 12, 30), date.max, ["9999-12-30", "9999-12-31"]),
+        (date.min, date(1, 1, 2), ["0001-01-01", "0001-01-02"]),
+    ],
+)
+def test_days_are_listed_from_the_first_to_the_last(first: date, last: date, days: list[str]) -> None:
+    assert list(clock.days(first, last)) == days

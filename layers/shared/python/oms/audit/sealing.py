@@ -42,7 +42,8 @@ def seal_left_out(*, since: timedelta, ring: Ring) -> int:
     """Seals what is not older than so long and has no link: denials that are only counted, and what the stream lost."""
     end = clock.now() - SETTLED
     start = clock.now() - since
-    return seal((entry for day in _days(start, end) for entry in _without_link(day, start, end, ring)), ring=ring)
+    days = clock.days(start.date(), end.date())
+    return seal((entry for day in days for entry in _without_link(day, start, end, ring)), ring=ring)
 
 
 def witness(*, ring: Ring) -> Head:
@@ -61,13 +62,6 @@ def _without_link(day: str, start: datetime, end: datetime, ring: Ring) -> Itera
             ring(f"day#{day}/{place}")
         else:
             yield entry
-
-
-def _days(start: datetime, end: datetime) -> Iterator[str]:
-    day = clock.midnight(start)
-    while day <= end:
-        yield day.date().isoformat()
-        day += timedelta(days=1)
 
 
 def _seal(digests: Mapping[Key, str], ring: Ring) -> int:

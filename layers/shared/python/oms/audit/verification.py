@@ -149,10 +149,8 @@ class Verification:
 
 
 def _span(first: str, last: str) -> Iterator[str]:
-    """The days from the first to the last; none where there is no first."""
-    while first and first <= last:
-        yield first
-        first = (date.fromisoformat(first) + timedelta(days=1)).isoformat()
+    """The days from the first to the last. None if there is no first one, as in an empty log."""
+    return clock.days(date.fromisoformat(first), date.fromisoformat(last)) if first else iter(())
 
 
 def _look_again(key: tuple[str, str]) -> RawItem | None:

@@ -98,11 +98,11 @@ class Span:
 
 def checks_of_days(span: Span, *, shards: int) -> Iterator[Check]:
     """The sums of these days; and if they are the whole, those of days on which no order can be."""
-    for day in _days(span.start, span.end):
+    for day in clock.days(span.start, span.end):
         yield f"orders of {day}", partial(check_day, day, shards=shards)
     if span.whole:
         # Clocks may differ: as the last days are left alone for a while, the next one is before it begins.
-        known = frozenset(_days(span.start, clock.day_of(clock.now() + settings().settle)))
+        known = frozenset(clock.days(span.start, clock.day_of(clock.now() + settings().settle)))
         stored = (SumKey(*key) for key in scan_keys_with_prefix(Sum, OF_DAYS))
         for some in batched((key for key in stored if day_of(key) not in known), _AT_ONCE, strict=False):
             yield "days without orders", partial(check_stray, some)
@@ -172,10 +172,6 @@ def _oldest_day(shards: int) -> date | None:
 
 def _partitions(shards: int) -> list[str]:
     return [created_shard(number) for number in range(shards)]
-
-
-def _days(start: date, end: date) -> Iterator[str]:
-    return ((start + timedelta(days=number)).isoformat() for number in range((end - start).days + 1))
 
 
 def check_stray(keys: Sequence[SumKey]) -> Findings:

@@ -2,7 +2,8 @@
 
 import secrets
 import time
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 
 from oms.core.settings import settings
@@ -64,6 +65,11 @@ def start_of(day: date) -> datetime:
 def midnight(moment: datetime) -> datetime:
     """The beginning of its day in UTC, as the system's own records are kept; of the shop's day see `start_of`."""
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def days(first: date, last: date) -> Iterator[str]:
+    """The days from the first to the last, both included, as `2026-01-31`. None if the last is before the first."""
+    return ((first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1))
 
 
 def from_seconds(seconds: float) -> datetime:

@@ -1,9 +1,9 @@
 """What was sold, read from the sums of days: a year's report reads a year of days, however many orders they had."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from oms.core import clock
 from oms.core.dynamodb import in_parallel, query_raw
@@ -78,7 +78,7 @@ def _span(query: SalesQuery) -> tuple[date, date]:
 
 def sales_by_day(start: date, end: date) -> dict[str, Amounts]:
     """Each day of the span, in order, with what was sold of the orders created on it. One Query a shard."""
-    days = {day: Counter[str]() for day in _days(start, end)}
+    days = {day: Counter[str]() for day in clock.days(start, end)}
     first, last = start.isoformat(), end.isoformat()
     for found in in_parallel(lambda shard: list(query_raw(Sum, days_of(shard), first, last)), range(SHARDS)):
         for raw in found:
@@ -87,10 +87,6 @@ def sales_by_day(start: date, end: date) -> dict[str, Amounts]:
         # Ended by the customer, the merchant or time: reports call them all cancelled.
         amounts["cancelled"] += amounts.pop("expired", 0)
     return days
-
-
-def _days(start: date, end: date) -> Iterator[str]:
-    return ((start + timedelta(days=number)).isoformat() for number in range((end - start).days + 1))
 
 
 def _week(day: str) -> str:
@@ -108,7 +104,7 @@ def _grouped(days: Mapping[str, Amounts], key: Callable[[str], str]) -> Series:
 
 def _by_product(start: date, end: date, limit: int | None, after: str | None) -> tuple[Series, str | None]:
     """One Query a day, and one for each further MB of it; a page is one Query a day."""
-    partitions = [products_of(day) for day in _days(start, end)]
+    partitions = [products_of(day) for day in clock.days(start, end)]
     if limit is not None:
         page, position = sold.page_by_key(partitions, limit=limit, after=after)
         return [it for it in page if it[1]["orders"]], position
@@ -122,7 +118,7 @@ def _by_product(start: date, end: date, limit: int | None, after: str | None) ->
 def _by_category(start: date, end: date) -> Series:
     """One Query a month, and one for each further MB of it."""
     months: dict[str, list[str]] = {}
-    for day in _days(start, end):
+    for day in clock.days(start, end):
         months.setdefault(day[:7], []).append(day)
     spans = [
         (categories_of(month), category_of_day(days[0], ""), category_of_day(days[-1], HIGHEST))
