@@ -13,7 +13,7 @@ from oms.commands import preflight, stacks
 from oms.core import aws, json_reads
 from oms.core.dynamodb import connection
 
-OMS = Path(stacks.__file__).parent
+OMS = Path(stacks.__file__).parents[1]
 # Each command, with what it needs beside the stage.
 COMMANDS = {
     "oms.commands.verify_audit": [],

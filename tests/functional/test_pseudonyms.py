@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from oms.audit import audit_log as audit
 from oms.audit import macs
-from oms.commands import forget_address_keys
+from oms.commands import forget_address_keys, stacks
 from oms.core import clock, pseudonyms
 from oms.core.dynamodb import client
 from oms.core.pseudonyms import pseudonym
@@ -91,9 +90,8 @@ def test_keys_are_made_for_ten_years_more_once(secret: str, in_2026: None) -> No
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     monkeypatch.setattr("sys.argv", ["forget", "--stage", "prod", *arguments])
-    monkeypatch.setattr(forget_address_keys, "acting_on", lambda _stage: nullcontext())
     monkeypatch.setattr(forget_address_keys, "operator", lambda: "arn:aws:iam::123456789012:user/ops")
-    monkeypatch.setattr(forget_address_keys, "table_of", lambda _stage, _domain: "audit")
+    monkeypatch.setattr(stacks, "table_of", lambda _stage, _domain: "audit")
     forget_address_keys.main()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from oms.commands import normalize_addresses as addresses
+from oms.commands import stacks
 from oms.commands.normalize_addresses import RefusedError, apply, find, release
 from oms.core.dynamodb import client, get_item
 from oms.identity.models import IdentityItem, User, user_key
@@ -139,7 +140,7 @@ def test_the_command_lists_and_changes_nothing_unless_it_is_asked(
     former: Callable[..., User], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     user, lost = former("post@bücher.example"), former("ıda@example.org")
-    monkeypatch.setattr(addresses, "table_of", lambda _stage, domain: domain.lower())
+    monkeypatch.setattr(stacks, "table_of", lambda _stage, domain: domain.lower())
     monkeypatch.setattr(addresses, "operator", lambda: ARN)
 
     def run(*arguments: str) -> str:

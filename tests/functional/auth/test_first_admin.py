@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oms.audit.models import AuditItem
-from oms.commands import first_admin
+from oms.commands import first_admin, stacks
 from oms.commands.first_admin import RefusedError, admit
 from oms.core import clock
 from oms.core.dynamodb import client, get_item, put_item, table_name, tables_named, update_item
@@ -144,7 +144,7 @@ def stage(cloud: None, monkeypatch: pytest.MonkeyPatch) -> str:
     """What begins the names of a deployed stage's tables, which are not those that the process began with."""
     prefix = f"Oms-dev-{clock.random_id()}-"
     create_tables(prefix)
-    monkeypatch.setattr(first_admin, "table_of", lambda _stage, domain: f"{prefix}{domain.lower()}")
+    monkeypatch.setattr(stacks, "table_of", lambda _stage, domain: f"{prefix}{domain.lower()}")
     return prefix
 
 

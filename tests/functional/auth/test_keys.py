@@ -6,11 +6,12 @@ from unittest.mock import patch
 
 import jwt
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from auth import handler as session_routes
 from docs import handler as docs
 from oms.commands import signing_keys as keys
+from oms.commands import stacks
 from oms.core import secret_store
 from oms.core.errors import UnauthenticatedError
 from oms.core.secret_store import Reloaded
@@ -240,7 +241,7 @@ def test_the_command_makes_rotates_and_audits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], frozen: Clock
 ) -> None:
     monkeypatch.setattr(keys, "names_of", lambda _stage: NAMES)
-    monkeypatch.setattr(keys, "table_of", lambda _stage, _domain: "audit")
+    monkeypatch.setattr(stacks, "table_of", lambda _stage, _domain: "audit")
     monkeypatch.setattr(keys, "address_keys_of", lambda _stage: "oms/test-keys/address-keys")
     aws_client("secretsmanager").create_secret(Name="oms/test-keys/address-keys", SecretString='{"unused": "x"}')
     year = frozen.now.year
@@ -267,7 +268,7 @@ def test_a_key_whose_audit_entry_cannot_be_put_is_not_stored(
     monkeypatch: pytest.MonkeyPatch, frozen: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(keys, "names_of", lambda _stage: NAMES)
-    monkeypatch.setattr(keys, "table_of", lambda _stage, _domain: "audit")
+    monkeypatch.setattr(stacks, "table_of", lambda _stage, _domain: "audit")
     monkeypatch.setattr(keys, "address_keys_of", lambda _stage: settings().address_keys_secret)
     for arguments in ([], ["--rotate"]):
         before = stored()
@@ -284,10 +285,11 @@ def test_a_key_whose_audit_entry_cannot_be_put_is_not_stored(
 
 
 def _refuse() -> None:
-    raise ReadTimeoutError(endpoint_url="https://dynamodb")
+    raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}, "PutItem")
 
 
 def test_the_command_says_in_a_sentence_what_it_cannot_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stacks, "table_of", lambda _stage, _domain: "audit")
     monkeypatch.setattr("sys.argv", ["keys", "--stage", "prod"])
 
     with pytest.raises(SystemExit, match=r"Stage 'prod' cannot be reached \(is it deployed\?\)"):

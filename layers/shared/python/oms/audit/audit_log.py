@@ -11,7 +11,7 @@ from typing import Literal
 from pynamodb.expressions.update import Action
 
 from oms.audit.models import LISTED, AuditEntry, Denials
-from oms.core import aws, clock, pseudonyms
+from oms.core import clock, pseudonyms
 from oms.core.actors import Actor
 from oms.core.dynamodb import put_item, retrying, update_item
 
@@ -54,11 +54,6 @@ def entry(
 def record(written: AuditEntry) -> None:
     """Puts an entry that belongs to no transaction."""
     retrying(lambda: put_item(written))
-
-
-def record_in(table: str, written: AuditEntry) -> None:
-    """Puts an entry into the table of this name: for commands, which find the table only as they run."""
-    aws.session().client("dynamodb").put_item(TableName=table, Item=written.serialize())
 
 
 def denied(actor: Actor, *, address: str, target: str) -> None:

@@ -4,7 +4,6 @@ The stack goes first, then what it retains: tables, buckets, secrets and log gro
 events, which CloudFormation keeps for 90 days after it is gone. So a run that was cut off can be made again.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -176,8 +175,7 @@ def destroy(stage: str, *, say: Callable[[str], None] = print, poll_seconds: flo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Deletes the stack of a stage and all data that it retains.")
-    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    parser = stacks.stage_parser("Deletes the stack of a stage and all data that it retains.")
     parser.add_argument("--confirm", default="", help="the stage's name, instead of typing it")
     parser.add_argument("--prod", action="store_true", help="needed for the stage prod, beside the confirmation")
     arguments = parser.parse_args()

@@ -3,7 +3,6 @@
 Prints a link with which the admin sets a password. Whoever may write to the stage's tables may do this; no route does.
 """
 
-import argparse
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -14,10 +13,10 @@ from pynamodb.transactions import TransactWrite
 from oms.audit import audit_log
 from oms.audit.models import AuditItem
 from oms.commands.closed_pipe import run_until_unread
-from oms.commands.stacks import acting_on, operator, output_of, table_of
+from oms.commands.stacks import acting_on, operator, output_of, stage_parser
 from oms.core import clock, email_addresses
 from oms.core.actors import System
-from oms.core.dynamodb import failed, get_item, retrying, tables_named, transaction
+from oms.core.dynamodb import failed, get_item, retrying, transaction
 from oms.identity import passwords
 from oms.identity.mailed_tokens import LIFE_SECONDS, link, mint
 from oms.identity.models import (
@@ -151,21 +150,18 @@ def _count_first(writes: TransactWrite) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Makes the first admin of a stage and prints a link for a password.")
-    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    parser = stage_parser("Makes the first admin of a stage and prints a link for a password.")
     parser.add_argument("--email", required=True)
     arguments = parser.parse_args()
     stage: str = arguments.stage
-    with acting_on(stage):
+    with acting_on(stage, {IdentityItem: "Identity", AuditItem: "Audit"}):
         public_url = output_of(stage, "PublicUrl")
         if public_url is None:
             raise SystemExit(
                 f"Set public_url of the stage {stage!r} in cdk.json and deploy it: the link begins with it."
             )
-        names = {IdentityItem: table_of(stage, "Identity"), AuditItem: table_of(stage, "Audit")}
         try:
-            with tables_named(names):
-                admitted = admit(arguments.email, operator_arn=operator())
+            admitted = admit(arguments.email, operator_arn=operator())
         except (RefusedError, ValueError) as error:
             raise SystemExit(f"{arguments.email}: {error}") from error
     what = {"made": "made an admin", "promoted": "now an admin", "linked": "an admin already; here is a new link"}

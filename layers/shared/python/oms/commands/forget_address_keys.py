@@ -3,13 +3,13 @@
 From then on the hashes of that year in the audit log cannot be assigned to addresses. The log still verifies.
 """
 
-import argparse
 import sys
 
 from oms.audit import audit_log
+from oms.audit.models import AuditItem
 from oms.commands.closed_pipe import run_until_unread
 from oms.commands.signing_keys import address_keys_of
-from oms.commands.stacks import acting_on, operator, table_of
+from oms.commands.stacks import acting_on, operator, stage_parser
 from oms.core import pseudonyms
 
 
@@ -17,20 +17,17 @@ def forget(stage: str, year: str) -> bool:
     """Whether there was a key. Raises ValueError for a year that is not over."""
 
     def record(action: str, target: str) -> None:
-        audit_log.record_in(
-            table_of(stage, "Audit"), audit_log.entry(action, actor_id=operator(), address=None, target=target)
-        )
+        audit_log.record(audit_log.entry(action, actor_id=operator(), address=None, target=target))
 
     return pseudonyms.destroy_key(year, secret_name=address_keys_of(stage), record=record)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Destroys the key of the audit log's addresses of a past year.")
-    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    parser = stage_parser("Destroys the key of the audit log's addresses of a past year.")
     parser.add_argument("--year", required=True)
     parser.add_argument("--confirm", default="", help="the year again, instead of typing it")
     arguments = parser.parse_args()
-    with acting_on(arguments.stage):
+    with acting_on(arguments.stage, {AuditItem: "Audit"}):
         if _confirmation(arguments.confirm, arguments.year) != arguments.year:
             raise SystemExit("Nothing was destroyed.")
         try:

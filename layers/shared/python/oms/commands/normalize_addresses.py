@@ -6,7 +6,6 @@ by which new code finds the account, the second takes the old claim away. So it 
 new code and once after. With `--release USER` it gives up the claim of an account that it lists, and disables it.
 """
 
-import argparse
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ from typing import Literal, cast
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry, AuditItem
 from oms.commands.closed_pipe import run_until_unread
-from oms.commands.stacks import acting_on, operator, table_of
+from oms.commands.stacks import acting_on, operator, stage_parser
 from oms.core import clock, email_addresses
 from oms.core.actors import System
-from oms.core.dynamodb import batch_get, retrying, scan_keys_with_prefix, tables_named, transaction
+from oms.core.dynamodb import batch_get, retrying, scan_keys_with_prefix, transaction
 from oms.identity.models import Changed, Claim, IdentityItem, User, claim_key, email_key, user_key
 
 _CLAIM = "email#"
@@ -158,16 +157,13 @@ def _entry(action: str, found: Finding, operator_arn: str) -> AuditEntry:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Lists accounts whose e-mail address has a form from before.")
-    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    parser = stage_parser("Lists accounts whose e-mail address has a form from before.")
     parser.add_argument("--apply", action="store_true", help="move those whose mailbox is theirs alone")
     parser.add_argument("--release", default="", help="the id of a listed user, who loses the address")
     arguments = parser.parse_args()
     stage: str = arguments.stage
-    with acting_on(stage):
-        names = {IdentityItem: table_of(stage, "Identity"), AuditItem: table_of(stage, "Audit")}
-        with tables_named(names):
-            _act(apply_all=arguments.apply, released=arguments.release)
+    with acting_on(stage, {IdentityItem: "Identity", AuditItem: "Audit"}):
+        _act(apply_all=arguments.apply, released=arguments.release)
 
 
 def _act(*, apply_all: bool, released: str) -> None:

@@ -3,7 +3,6 @@
 Prints a line for each check: ok, warn or FAIL, and what to do. Exits with 1 where one is a FAIL.
 """
 
-import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -355,8 +354,7 @@ def settings_of(stage: str) -> Settings:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Checks whether a stage can be deployed to this account and region.")
-    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    parser = stacks.stage_parser("Checks whether a stage can be deployed to this account and region.")
     stage: str = parser.parse_args().stage
     with stacks.acting_on(stage):
         try:

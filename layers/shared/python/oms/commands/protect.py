@@ -5,8 +5,6 @@ deleted before it can be created again. Later deployments are told that it is se
 of a stack that does not ask for it.
 """
 
-import argparse
-
 from oms.commands import stacks
 from oms.commands.closed_pipe import run_until_unread
 
@@ -24,8 +22,7 @@ def protect(stage: str, *, on: bool = True) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Protects the stack of a stage from being deleted.")
-    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    parser = stacks.stage_parser("Protects the stack of a stage from being deleted.")
     parser.add_argument("--ask", action="store_true", help="change nothing; print true or false")
     arguments = parser.parse_args()
     with stacks.acting_on(arguments.stage):

@@ -4,7 +4,6 @@ request: `python -m oms.commands.rebuild_reports --stage S [--from DAY] [--to DA
 A day of orders is looked at when it is over for longer than the index of orders lags behind.
 """
 
-import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -24,7 +23,6 @@ from oms.core.dynamodb import (
     query_raw,
     scan_keys_with_prefix,
     table_name,
-    tables_named,
 )
 from oms.core.pages import HIGHEST, LOWEST, Entry, Index, Range, merged_page
 from oms.core.settings import adopt, settings
@@ -334,22 +332,16 @@ def _left(checks: Iterable[Check], *, fix: bool, say: Callable[[str], None]) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compares the reports' sums with orders, stock and users.")
-    parser.add_argument("--stage", required=True, choices=("local", "dev", "prod"))
-    parser.add_argument("--from", dest="first", type=stacks.day)
-    parser.add_argument("--to", dest="last", type=stacks.day)
+    parser = stacks.stage_parser("Compares the reports' sums with orders, stock and users.", stages=stacks.ALL_STAGES)
     parser.add_argument("--fix", action="store_true")
-    arguments = parser.parse_args()
+    arguments = stacks.parse_with_days(parser)
     stage: str = arguments.stage
-    if arguments.first and arguments.last and arguments.first > arguments.last:
-        parser.error("--to is before --from")
-    with stacks.acting_on(stage):
+    with stacks.acting_on(stage, MODELS):
         outputs = stacks.outputs_of(stage)
         shards = int(outputs["OrderShards"])
         # A stage that was deployed by an older version has days of UTC.
         adopt(OMS_TIME_ZONE=outputs.get("TimeZone", "UTC"))
-        with tables_named({model: stacks.table_of(stage, domain) for model, domain in MODELS.items()}):
-            done = rebuild(arguments.first, arguments.last, shards=shards, fix=arguments.fix, say=print)
+        done = rebuild(arguments.first, arguments.last, shards=shards, fix=arguments.fix, say=print)
     if not done:
         raise SystemExit(1)
 

@@ -10,7 +10,6 @@ Not by SQS's own StartMessageMoveTask: it moves what came from a queue, and Even
 queues what it could not deliver.
 """
 
-import argparse
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -186,8 +185,9 @@ def _lambda() -> Any:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Gives failed messages another try, or lists where they are.")
-    parser.add_argument("--stage", required=True, choices=("local", "dev", "prod"))
+    parser = stacks.stage_parser(
+        "Gives failed messages another try, or lists where they are.", stages=stacks.ALL_STAGES
+    )
     parser.add_argument("--queue", default="", help="as its alarm is named: Feed, Publisher …")
     arguments = parser.parse_args()
     stage: str = arguments.stage

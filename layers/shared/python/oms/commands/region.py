@@ -3,15 +3,12 @@
 Without it CDK would take us-east-1 where no region is set, and the commands would refuse.
 """
 
-import argparse
-
 from oms.commands import stacks
 from oms.commands.closed_pipe import run_until_unread
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Prints the AWS region that this terminal is set up for.")
-    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    parser = stacks.stage_parser("Prints the AWS region that this terminal is set up for.")
     stage: str = parser.parse_args().stage
     with stacks.acting_on(stage):
         print(stacks.region())

@@ -4,7 +4,6 @@ They are derived anew from the order's history and handed to the publisher as th
 the ids of the first time: who has had one already can tell, and the feed, the webhooks, the mails and the counts do.
 """
 
-import argparse
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +13,7 @@ from botocore.config import Config
 from oms.commands import stacks
 from oms.commands.closed_pipe import run_until_unread
 from oms.core import aws, clock
-from oms.core.dynamodb import get_item, table_name, tables_named
+from oms.core.dynamodb import get_item, table_name
 from oms.orders.history import versions
 from oms.orders.models import Order
 
@@ -62,16 +61,16 @@ def _lambda() -> Any:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Publishes the events of an order again, with the ids that they had.")
-    parser.add_argument("--stage", required=True, choices=("local", "dev", "prod"))
+    parser = stacks.stage_parser(
+        "Publishes the events of an order again, with the ids that they had.", stages=stacks.ALL_STAGES
+    )
     parser.add_argument("--order", required=True)
     arguments = parser.parse_args()
     stage: str = arguments.stage
-    with stacks.acting_on(stage):
+    with stacks.acting_on(stage, {Order: "Orders"}):
         function = stacks.outputs_of(stage)["PublisherFunction"]
         try:
-            with tables_named({Order: stacks.table_of(stage, "Orders")}):
-                number = republish(arguments.order, function=function)
+            number = republish(arguments.order, function=function)
         except NotRepublishedError as error:
             raise SystemExit(str(error)) from error
     print(f"{number} events of order {arguments.order} are on their way again.")

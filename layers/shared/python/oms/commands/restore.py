@@ -7,7 +7,6 @@ Each write is on condition that the item is as it was when it was compared, so n
 A run that is cut off is started again: it finds what is left to do.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -349,8 +348,7 @@ def read_plan(path: Path) -> list[Key]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Copies a restored table back into the stage's own table.")
-    parser.add_argument("--stage", required=True, choices=("local", "dev", "prod"))
+    parser = stacks.stage_parser("Copies a restored table back into the stage's own table.", stages=stacks.ALL_STAGES)
     parser.add_argument("--domain", required=True, choices=tuple(RULES))
     parser.add_argument("--from-table", required=True, help="the table that DynamoDB restored")
     parser.add_argument("--plan", type=Path, help="copy these items alone: lines that this command has printed")

@@ -6,7 +6,6 @@ The secret holds `{"keys": [{kid, private_pem, signs_from}]}`, the parameter the
 `valid_until`. The parameter follows from the secret alone, so a run that was cut off is mended by the next.
 """
 
-import argparse
 import base64
 import hashlib
 import json
@@ -18,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from oms.audit import audit_log
+from oms.audit.models import AuditItem
 from oms.commands.closed_pipe import run_until_unread
-from oms.commands.stacks import acting_on, operator, table_of
+from oms.commands.stacks import ALL_STAGES, acting_on, operator, stage_parser
 from oms.core import clock, pseudonyms
 from oms.core.secret_store import parameters_client, read_parameter, read_secret, secrets_client
 from oms.identity.tokens import ACCESS_TOKEN_SECONDS
@@ -142,11 +142,11 @@ def _now() -> int:
     return int(clock.now().timestamp())
 
 
-def _audit(stage: str, action: str, kid: str) -> None:
-    """Puts the entry before the key is stored: one may stand for a key that was not, but no key is without one."""
-    audit_log.record_in(
-        table_of(stage, "Audit"), audit_log.entry(action, actor_id=operator(), address=None, target=kid)
-    )
+def _record(action: str, target: str) -> None:
+    """Puts the entry before the key is stored: an entry may be about a key that was never stored, but each stored key
+    has an entry.
+    """
+    audit_log.record(audit_log.entry(action, actor_id=operator(), address=None, target=target))
 
 
 def names_of(stage: str) -> dict[str, str]:
@@ -159,19 +159,15 @@ def address_keys_of(stage: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Makes or rotates the key that signs access tokens.")
-    parser.add_argument("--stage", required=True, choices=("local", "dev", "prod"))
+    parser = stage_parser("Makes or rotates the key that signs access tokens.", stages=ALL_STAGES)
     parser.add_argument("--rotate", action="store_true", help="publish a new key that takes over in 15 minutes")
     arguments = parser.parse_args()
     names = names_of(arguments.stage)
-    with acting_on(arguments.stage):
+    with acting_on(arguments.stage, {AuditItem: "Audit"}):
         before = [key["kid"] for key in _stored_keys(names["secret_name"])]
         make = rotate_signing_key if arguments.rotate else ensure_signing_key
-        kid = make(**names, record=lambda action, kid: _audit(arguments.stage, action, kid))
-        years = pseudonyms.ensure_keys(
-            secret_name=address_keys_of(arguments.stage),
-            record=lambda action, years: _audit(arguments.stage, action, years),
-        )
+        kid = make(**names, record=_record)
+        years = pseudonyms.ensure_keys(secret_name=address_keys_of(arguments.stage), record=_record)
     if years:
         print(f"{years[0]} to {years[-1]}: keys for the addresses of the audit log made")
     if kid in before:

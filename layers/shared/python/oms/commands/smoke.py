@@ -4,7 +4,6 @@ Signs in with the admin account of SMOKE_EMAIL and SMOKE_PASSWORD, makes a produ
 and archives it. Prints a line for each step. Exits with 1 at the first that fails, after it has cleaned up.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -159,8 +158,7 @@ def _wait_for_movement(client: Client, path: str, sleep: Callable[[float], None]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Signs in to a stage, orders a product made for it, and cleans up.")
-    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    parser = stacks.stage_parser("Signs in to a stage, orders a product made for it, and cleans up.")
     parser.add_argument("--url", default="", help="where the API is; by default the stack's own address")
     arguments = parser.parse_args()
     with stacks.acting_on(arguments.stage):

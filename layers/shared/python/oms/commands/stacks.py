@@ -1,8 +1,8 @@
-"""For commands that an operator runs: where they act, and what a deployed stage is made of, found by its stack."""
+"""The stage that a command acts on: its arguments, its tables, and the resources of its CloudFormation stack."""
 
 import sys
-from argparse import ArgumentTypeError
-from collections.abc import Iterator
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
@@ -11,15 +11,41 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from oms.core import aws
+from oms.core.dynamodb import StoredItem, tables_named
 from oms.core.errors import OmsError
+
+DEPLOYED_STAGES = ("dev", "prod")
+ALL_STAGES = ("local", *DEPLOYED_STAGES)
+
+
+def stage_parser(description: str, *, stages: Sequence[str] = DEPLOYED_STAGES) -> ArgumentParser:
+    """A parser for a command's arguments, with the required option `--stage`."""
+    parser = ArgumentParser(description=description)
+    parser.add_argument("--stage", required=True, choices=stages)
+    return parser
+
+
+def parse_with_days(parser: ArgumentParser) -> Namespace:
+    """Parses the options of the parser, and `--from` and `--to` into `first` and `last`: dates, or None if omitted."""
+    parser.add_argument("--from", dest="first", type=day, help="first day, as 2026-01-31; default: the oldest")
+    parser.add_argument("--to", dest="last", type=day, help="last day; default: the latest")
+    arguments = parser.parse_args()
+    if arguments.first and arguments.last and arguments.first > arguments.last:
+        parser.error("--to is before --from")
+    return arguments
 
 
 @contextmanager
-def acting_on(stage: str) -> Iterator[None]:
-    """Prints account, region and stage to stderr first. What AWS refuses inside ends the process with one sentence."""
+def acting_on(stage: str, tables: Mapping[type[StoredItem], str] | None = None) -> Iterator[None]:
+    """Prints account, region and stage to stderr, then binds each model to the stage's table of a domain.
+
+    `tables`: the domain of each model, as `{Order: "Orders"}`. An error of AWS inside ends the process with one
+    sentence.
+    """
     try:
         print(f"Account {_account()}, region {region()}, stage {stage}", file=sys.stderr)
-        yield
+        with tables_named({model: table_of(stage, domain) for model, domain in (tables or {}).items()}):
+            yield
     except (BotoCoreError, ClientError, PynamoDBException, LookupError, OmsError) as error:
         why = getattr(error, "cause", None) or error  # PynamoDB's own message leaves it out
         raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {why}") from error

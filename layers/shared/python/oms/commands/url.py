@@ -1,14 +1,11 @@
 """Prints where a stage's API is: `python -m oms.commands.url --stage S`."""
 
-import argparse
-
 from oms.commands import stacks
 from oms.commands.closed_pipe import run_until_unread
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Prints the address of a stage's API.")
-    parser.add_argument("--stage", required=True, choices=("dev", "prod"))
+    parser = stacks.stage_parser("Prints the address of a stage's API.")
     stage: str = parser.parse_args().stage
     with stacks.acting_on(stage):
         print(stacks.api_url(stage))

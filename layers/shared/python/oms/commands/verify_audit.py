@@ -3,27 +3,21 @@
 Names each entry, link, head and object that was changed or removed, or was never sealed. If there is one, it fails.
 """
 
-import argparse
-
 from oms.audit.macs import load_keys
 from oms.audit.models import ChainItem
 from oms.audit.verification import Verification
 from oms.commands import stacks
 from oms.commands.closed_pipe import run_until_unread
-from oms.core.dynamodb import tables_named
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Checks that nothing of the audit log was changed or removed.")
-    parser.add_argument("--stage", required=True, choices=("local", "dev", "prod"))
-    parser.add_argument("--from", dest="first", type=stacks.day, help="a day, as 2026-01-31; the first there is")
-    parser.add_argument("--to", dest="last", type=stacks.day, help="a day; today")
-    arguments = parser.parse_args()
+    parser = stacks.stage_parser(
+        "Checks that nothing of the audit log was changed or removed.", stages=stacks.ALL_STAGES
+    )
+    arguments = stacks.parse_with_days(parser)
     stage: str = arguments.stage
     first, last = (it.isoformat() if it else "" for it in (arguments.first, arguments.last))
-    if last and first > last:
-        parser.error("--to is before --from")
-    with stacks.acting_on(stage):
+    with stacks.acting_on(stage, {ChainItem: "Audit"}):
         verification = Verification(
             keys=load_keys(f"oms/{stage}/audit-keys"),
             bucket=stacks.outputs_of(stage)["AuditBucket"],
@@ -31,10 +25,9 @@ def main() -> None:
             last=last,
         )
         found = 0
-        with tables_named({ChainItem: stacks.table_of(stage, "Audit")}):
-            for finding in verification.run():
-                print(finding, flush=True)
-                found += 1
+        for finding in verification.run():
+            print(finding, flush=True)
+            found += 1
     seen = (
         f"entries {verification.entries}, links {verification.links}, chains {verification.chains}, objects "
         f"{verification.objects}, from {verification.first or verification.last} to {verification.last}"
