@@ -1,28 +1,26 @@
 """The event feed: written by one transaction at a time, read from any place, nothing missed and nothing twice."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
 from oms.core import clock
+from oms.core.batches import packed
 from oms.core.dynamodb import (
     ConditionFailedError,
     batch_get,
-    conflicted,
-    failed,
     get_item,
     patience,
     put_item,
     retrying,
-    transaction,
 )
 from oms.core.errors import GoneError, InvalidRequestError, NotFoundError
 from oms.core.pages import Range, table_page
+from oms.core.transactions import TransactionError, transaction
 from oms.events.envelope import PublishedEvent, occurred_in
 from oms.feed.models import Day, Head, Marker, Row
 
@@ -49,7 +47,9 @@ def append(events: Iterable[PublishedEvent]) -> int:
     None that is older than the feed: it may have been there, and its marker is gone, by which it would be known.
     """
     with patience(_PATIENCE):
-        return sum(_append_in_turn(batch) for batch in _batches(it for it in events if not _is_forgotten(it)))
+        kept = {it.id: it for it in events if not _is_forgotten(it)}.values()
+        batches = packed(kept, lambda it: len(it.body.encode()), max_items=MOST_AT_ONCE, max_bytes=_MOST_BYTES)
+        return sum(map(_append_in_turn, batches))
 
 
 def _is_forgotten(event: PublishedEvent) -> bool:
@@ -64,20 +64,6 @@ def _append_in_turn(events: Sequence[PublishedEvent]) -> int:
     while (written := retrying(lambda: _append(events))) is None:
         pass
     return written
-
-
-def _batches(events: Iterable[PublishedEvent]) -> Iterator[list[PublishedEvent]]:
-    batch: list[PublishedEvent] = []
-    size = 0
-    for event in {it.id: it for it in events}.values():
-        length = len(event.body.encode())
-        if batch and (len(batch) == MOST_AT_ONCE or size + length > _MOST_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(event)
-        size += length
-    if batch:
-        yield batch
 
 
 def _append(events: Sequence[PublishedEvent]) -> int | None:
@@ -96,9 +82,10 @@ def _append(events: Sequence[PublishedEvent]) -> int | None:
     if day is None and _put_lost_day(last):
         return None
     ends = int((now + _STORED).timestamp())
+    moved = Head(*Head.key(), position=last + len(new))
     try:
         with transaction() as write:
-            write.save(Head(*Head.key(), position=last + len(new)), condition=_unmoved(head))
+            write.save(moved, condition=_unmoved(head))
             if day is None:
                 day = Day(*Day.key(now.date().isoformat()), position=last + 1, expires_at=ends)
                 write.save(day, condition=Day.pk.does_not_exist())
@@ -108,10 +95,10 @@ def _append(events: Sequence[PublishedEvent]) -> int | None:
                 write.save(marker, condition=Marker.position == seen.position if seen else Marker.pk.does_not_exist())
                 row = Row(*Row.key(position), event_id=event.id, type=event.type, body=event.body, expires_at=ends)
                 write.save(row, condition=Row.pk.does_not_exist())
-    except TransactWriteError as error:
-        if not any(failed(reason) or conflicted(reason) for reason in error.cancellation_reasons):
+    except TransactionError as error:
+        if not (error.any_failed or error.any_conflicted):
             raise
-        if error.cancellation_reasons[0] is None:
+        if not error.has_reason(moved):
             _catch_up(head)
         return None
     return len(new)

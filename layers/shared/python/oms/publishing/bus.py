@@ -1,31 +1,32 @@
-"""Events on their way to the bus. What was derived from a stream is put there whole, or the batch comes again."""
+"""Publishing events to EventBridge: all events of a stream's batch, or the batch is retried."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 from botocore.config import Config
 
 from oms.core import aws, clock
+from oms.core.batches import packed
 from oms.core.settings import settings
 from oms.events.envelope import Event, Internal
 
 SOURCE, INTERNAL_SOURCE = "oms", "oms.internal"
 # What PutEvents takes at once: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
-_MOST_ENTRIES = 10
-_MOST_BYTES = 250 * 1024
+_MAX_ENTRIES = 10
+_MAX_BYTES = 250 * 1024
 _ATTEMPTS = 5
 
 
 class NotPublishedError(Exception):
-    """The bus has refused some events again and again; those that it took may be published twice."""
+    """The bus refused some events at every attempt. Lambda retries the batch, so the others are published twice."""
 
 
 def publish(events: Iterable[Event[Any] | Internal]) -> int:
-    """Puts the events on the bus, in their order; how many. Raises NotPublishedError and botocore's errors."""
+    """Publishes the events in order, and returns their number. Raises NotPublishedError and botocore's errors."""
     published = 0
-    for entries in _batches([_entry(event) for event in events]):
+    for entries in packed(map(_entry, events), _size_bytes, max_items=_MAX_ENTRIES, max_bytes=_MAX_BYTES):
         _put(entries)
         published += len(entries)
     return published
@@ -36,25 +37,12 @@ def _entry(event: Event[Any] | Internal) -> dict[str, str]:
     return {"Source": source, "DetailType": event.type, "Detail": event.text(), "EventBusName": settings().event_bus}
 
 
-def _size(entry: dict[str, str]) -> int:
+def _size_bytes(entry: dict[str, str]) -> int:
     return sum(len(text.encode()) for text in entry.values())
 
 
-def _batches(entries: Sequence[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
-    batch: list[dict[str, str]] = []
-    size = 0
-    for entry in entries:
-        if batch and (len(batch) == _MOST_ENTRIES or size + _size(entry) > _MOST_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(entry)
-        size += _size(entry)
-    if batch:
-        yield batch
-
-
 def _put(entries: list[dict[str, str]]) -> None:
-    """The call may succeed and refuse some of its entries: those alone are put again."""
+    """A call can succeed and refuse some of its entries: only those are sent again."""
     codes: set[str] = set()
     for attempt in range(_ATTEMPTS):
         if attempt:
