@@ -13,7 +13,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,22 @@ _UNDOCUMENTED = re.compile(
     "cache-control|connection|content-.*|date|keep-alive|server|strict-transport-security|transfer-encoding|vary|"
     "x-content-type-options|access-control-.*|apigw-.*|x-amz.*"
 )
-# Pages for people are no operations.
-_PAGES = re.compile("(/api/v1)?/docs(/.*)?")
+# Pages for people, and what they load, are no operations.
+_PAGES = re.compile("(/api/v1)?/docs(/[^/]+)?")
+_OF_PAGES = re.compile("text/(html|css|javascript)(;.*)?")
+_PROBLEM = "application/problem+json"
+# A refusal is either our own or the gateway's, which the document has in one schema for generators of clients.
+_REFUSALS = {_PROBLEM: "#/components/schemas/Problem", "application/json": "#/components/schemas/GatewayProblem"}
+# The codes of refusals where no operation is meant.
+_GENERIC = {
+    404: {"not-found"},
+    405: {"method-not-allowed"},
+    422: {"validation-failed"},  # a query of a page
+    429: {"too-many-requests"},
+    500: {"internal-error"},
+    503: {"unavailable"},
+}
+_NEEDED = {405: "allow", 429: "retry-after", 503: "retry-after"}
 
 type Json = dict[str, Any]
 
@@ -40,10 +54,15 @@ seen: dict[str, set[str]] = {}
 
 def check(method: str, path: str, status: int, headers: Mapping[str, str], text: str) -> None:
     """Raises AssertionError where the answer to a request is not one that the document describes."""
-    if _PAGES.fullmatch(path):
-        return
-    faults = list(_faults(method, path, status, {name.lower(): value for name, value in headers.items()}, text))
+    named = {name.lower(): value for name, value in headers.items()}
+    page = _PAGES.fullmatch(path) and status in (200, 304)
+    faults = list(_faults_of_page(status, named) if page else _faults(method, path, status, named, text))
     assert not faults, f"{method} {path} → {status} is not as documented: {'; '.join(faults)}\n{text[:2000]}"
+
+
+def _faults_of_page(status: int, headers: Mapping[str, str]) -> Iterator[str]:
+    if status == 200 and not _OF_PAGES.fullmatch(headers.get("content-type", "")):
+        yield f"the content type {headers.get('content-type')} is none of a page"
 
 
 def _faults(method: str, path: str, status: int, headers: Mapping[str, str], text: str) -> Iterator[str]:
@@ -60,23 +79,41 @@ def _faults(method: str, path: str, status: int, headers: Mapping[str, str], tex
             yield from (f"the header {name}: {it}" for it in _faults_of_header(headers[name], header["schema"]))
         elif header.get("required"):
             yield f"the header {name} is missing"
+    media_type = headers.get("content-type", "").partition(";")[0].strip()
+    if media_type == _PROBLEM:
+        for name in ("x-request-id", *([_NEEDED[status]] if status in _NEEDED else [])):
+            if name not in headers:
+                yield f"the header {name} is missing"
     if method == "HEAD":
         if text:
             yield "there is a body"
         return
-    yield from _faults_of_body(place, response.get("content", {}), headers.get("content-type"), text)
+    yield from _faults_of_body(place, status, response.get("content", {}), media_type, text)
+    if media_type == _PROBLEM:
+        yield from _faults_of_problem(status, _codes(response) or _GENERIC.get(status, set()), text)
 
 
-def _faults_of_body(place: str, content: Json, content_type: str | None, text: str) -> Iterator[str]:
+def _faults_of_problem(status: int, codes: Collection[str], text: str) -> Iterator[str]:
+    try:
+        problem = json.loads(text)
+    except ValueError:
+        return  # seen already
+    if "code" in problem and problem["code"] not in codes:
+        yield f"the code {problem['code']} is none of {', '.join(sorted(codes)) or 'this status'}"
+    if "status" in problem and problem["status"] != status:
+        yield f"the body says the status {problem['status']}"
+
+
+def _faults_of_body(place: str, status: int, content: Json, media_type: str, text: str) -> Iterator[str]:
     if not content:
         if text:
             yield "there is a body, and none is declared"
         return
-    media_type = (content_type or "").partition(";")[0].strip()
     if media_type not in content:
-        yield f"the content type {content_type} is not declared"
+        yield f"the content type {media_type} is not declared"
         return
-    validator = _validator(f"{place}/content/{_escaped(media_type)}/schema")
+    schema = f"{place}/content/{_escaped(media_type)}/schema"
+    validator = _validator(_REFUSALS[media_type] if status >= 400 else schema)
     try:
         body = json.loads(text)
     except ValueError as error:
@@ -94,7 +131,7 @@ def _code(text: str) -> str | None:
 
 
 def _documented(method: str, path: str, status: int, code: str | None) -> tuple[str, Json | None]:
-    """The response object and the pointer to it. Where no operation is meant, `default` says how it is refused."""
+    """The response object and the pointer to it. Where no operation is meant, `default` says how that is refused."""
     name = "get" if method == "HEAD" else method.lower()
     template = next((template for template, pattern in _paths() if pattern.fullmatch(path)), None)
     if template is not None:
@@ -103,7 +140,9 @@ def _documented(method: str, path: str, status: int, code: str | None) -> tuple[
             seen.setdefault(operation["operationId"], set()).add(_label(status, code if status >= 400 else None))
             place = f"#/paths/{_escaped(template)}/{name}/responses/{status}"
             return _followed(place, operation["responses"].get(str(status)))
-    return _followed("", {"$ref": "#/components/responses/Problem"})
+    if status == 412 and _PAGES.fullmatch(path):
+        return _followed("", {"$ref": "#/components/responses/StaleVersion"})
+    return _followed("", {"$ref": "#/components/responses/Problem"} if status >= 400 else None)
 
 
 def _followed(place: str, response: Json | None) -> tuple[str, Json | None]:
@@ -203,8 +242,12 @@ def _declared(operation: Json) -> Iterator[str]:
     """The answers of an operation but for 429 and 5xx, which are also the gateway's own."""
     for status, response in operation["responses"].items():
         if status.isdecimal() and status not in ("429", "500", "503"):
-            codes = re.findall(r"^(?:- )?`([a-z-]+)`[:,]", _resolved(response)["description"], re.MULTILINE)
-            yield from (_label(int(status), code) for code in codes or [None])
+            yield from (_label(int(status), code) for code in _codes(_resolved(response)) or [None])
+
+
+def _codes(response: Json) -> list[str]:
+    """The codes of problems that a response lists, in its description; none for what `default` says."""
+    return re.findall(r"^(?:- )?`([a-z-]+)`[:,]", response["description"], re.MULTILINE)
 
 
 def _label(status: int, code: str | None) -> str:

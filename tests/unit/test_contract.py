@@ -22,6 +22,14 @@ REFUSAL = {
 }
 
 
+CANCEL = f"{ORDER}/cancel"
+GATEWAY = {"Content-Type": "application/json"}
+
+
+def a_refusal(**changes: Any) -> str:
+    return json.dumps(REFUSAL | changes)
+
+
 def an_order(**changes: Any) -> str:
     return json.dumps(example(SCHEMAS["OrderResponse"]) | changes)
 
@@ -30,7 +38,16 @@ def test_a_documented_answer_passes() -> None:
     contract.check("GET", ORDER, 200, IDS | {"ETag": '"1"'}, an_order())
     contract.check("HEAD", ORDER, 200, IDS | {"ETag": '"1"'}, "")
     contract.check("GET", ORDER, 404, PROBLEM, json.dumps(REFUSAL))
-    contract.check("GET", ORDER, 503, {"Content-Type": "application/json"}, '{"message":"Service Unavailable"}')
+    contract.check("GET", ORDER, 503, GATEWAY, '{"message":"Service Unavailable"}')
+    contract.check("GET", "/nowhere", 429, GATEWAY, '{"message":"Too Many Requests"}')
+    contract.check("GET", ORDER, 503, PROBLEM | {"Retry-After": "1"}, a_refusal(status=503, code="unavailable"))
+    contract.check("POST", CANCEL, 409, PROBLEM, a_refusal(status=409, code="invalid-transition"))
+    contract.check("GET", "/nowhere", 404, PROBLEM, a_refusal())
+    contract.check("PUT", ORDER, 405, PROBLEM | {"Allow": "GET"}, a_refusal(status=405, code="method-not-allowed"))
+    contract.check("GET", "/docs/none", 404, PROBLEM, a_refusal())
+    for page, media_type in (("/docs", "text/html; charset=utf-8"), ("/api/v1/docs/page.css", "text/css")):
+        contract.check("GET", page, 200, {"Content-Type": media_type}, "…")
+        contract.check("GET", page, 304, {"ETag": 'W/"1"'}, "")
 
 
 @pytest.mark.parametrize(
@@ -59,6 +76,33 @@ def test_a_documented_answer_passes() -> None:
             json.dumps({k: REFUSAL[k] for k in REFUSAL if k != "code"}),
         ),
         ('"code" is a required', "GET", "/nowhere", 404, PROBLEM, "{}"),
+        ("the code email-taken", "POST", CANCEL, 409, PROBLEM, a_refusal(status=409, code="email-taken")),
+        ("the code nonsense", "GET", ORDER, 404, PROBLEM, a_refusal(code="nonsense")),
+        ("the code nonsense", "GET", "/nowhere", 404, PROBLEM, a_refusal(code="nonsense")),
+        ("the code not-found", "PUT", ORDER, 405, PROBLEM | {"Allow": "GET"}, a_refusal(status=405)),
+        ("the code gone", "GET", "/nowhere", 410, PROBLEM, a_refusal(status=410, code="gone")),
+        ("the body says the status 409", "GET", ORDER, 404, PROBLEM, a_refusal(status=409)),
+        ("the header retry-after is missing", "GET", ORDER, 503, PROBLEM, a_refusal(status=503, code="unavailable")),
+        ("the header retry-after is missing", "HEAD", ORDER, 503, PROBLEM, ""),
+        (
+            "the header retry-after is missing",
+            *("GET", ORDER, 429, PROBLEM, a_refusal(status=429, code="too-many-requests")),
+        ),
+        (
+            "the header allow is missing",
+            *("PUT", ORDER, 405, PROBLEM, a_refusal(status=405, code="method-not-allowed")),
+        ),
+        (
+            "the header x-request-id is missing",
+            *("GET", "/nowhere", 404, {"Content-Type": "application/problem+json"}, a_refusal()),
+        ),
+        ('"message" is a required', "GET", ORDER, 503, GATEWAY, a_refusal(status=503, code="unavailable")),
+        ('"code" is a required', "GET", ORDER, 503, PROBLEM | {"Retry-After": "1"}, '{"message":"x"}'),
+        ("the content type application/json", "GET", "/docs", 200, GATEWAY, "{}"),
+        ("the code nonsense", "GET", "/docs/none", 404, PROBLEM, a_refusal(code="nonsense")),
+        ('"message" is a required', "GET", "/docs", 500, GATEWAY, "{}"),
+        ("the status is not declared", "GET", "/docs/a/b", 200, {"Content-Type": "text/html"}, "…"),
+        ("the status is not declared", "GET", "/nowhere", 200, GATEWAY, "{}"),
     ],
 )
 def test_each_kind_of_fault_is_seen(
@@ -74,4 +118,4 @@ def test_a_fixed_path_is_never_meant_as_an_id() -> None:
     """GET /orders/quote is a method that the path does not take."""
     headers = PROBLEM | {"Allow": "POST"}
 
-    contract.check("GET", "/api/v1/orders/quote", 405, headers, json.dumps(REFUSAL | {"status": 405}))
+    contract.check("GET", "/api/v1/orders/quote", 405, headers, a_refusal(status=405, code="method-not-allowed"))
