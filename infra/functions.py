@@ -214,6 +214,8 @@ class Functions(Construct):
         for function in (self.passwords, self.admin):
             keys.grant(keys.pepper, function)
         keys.grant(keys.webhooks, self.webhooks)
+        # It counts mails by mailbox. Not under the pepper: it can read the hashes of passwords.
+        keys.grant(keys.addresses, self.notifier)
         for function in self.serving.values():
             keys.grant_public(function)
             if function is not self.docs:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
-from oms.core import clock
+from oms.core import clock, pseudonyms
 from oms.core.dynamodb import get_item, put_item
 from oms.core.settings import settings
 from oms.identity.models import Claim, MailRequest, claim_key, mail_request_key
@@ -107,9 +107,15 @@ def reset_request(email: str) -> str:
     return request_id
 
 
+def notify_cold(body: str) -> list[str]:
+    """As in a new process: the keys that hide addresses are read, so that each run makes the same calls."""
+    pseudonyms.KEYS.forget()
+    return notify(body)
+
+
 def operations(asked: Asked) -> list[str]:
     with intercepted() as calls:
-        assert notify(asked.body) == []
+        assert notify_cold(asked.body) == []
     return [call.operation for call in calls]
 
 
@@ -122,7 +128,7 @@ def test_f13_a_crash_anywhere_and_the_message_again_is_one_mail_at_most(
     claimed = len(order) - 2
     points = 0
 
-    for name, asked in crashes(lambda: ask(kind), lambda it: notify(it.body)):
+    for name, asked in crashes(lambda: ask(kind), lambda it: notify_cold(it.body)):
         points += 1
         when, _, number = name.split()
         was_claimed = int(number) > claimed or (when == "after" and int(number) == claimed)
@@ -133,11 +139,13 @@ def test_f13_a_crash_anywhere_and_the_message_again_is_one_mail_at_most(
         # What was claimed and is not marked has an end that nobody knows: it rings, once, and is not sent again.
         is_unknown = was_claimed and not was_marked
 
-        assert notify(asked.body) == (["0"] if is_unknown else []), f"{name}: for all that is known, one is at work"
+        assert notify_cold(asked.body) == (["0"] if is_unknown else []), (
+            f"{name}: for all that is known, one is at work"
+        )
         assert '"MailUnknown"' not in capsys.readouterr().out, name
         time_machine(A_FUNCTIONS_TIME)
         for _ in range(2):
-            assert notify(asked.body) == [], name
+            assert notify_cold(asked.body) == [], name
 
         assert asked.sent == (was_sent or not was_claimed), name
         assert asked.claim is not None

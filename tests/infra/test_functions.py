@@ -201,6 +201,7 @@ ALLOWED = {
     },
     "Notifier": {
         "DataIdentity": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"},
+        "KeysAddressKeys": SECRET,
         "EventsMail": CONSUME,
         "EventsMailRequests": CONSUME,
         "DataWebhooks": {"dynamodb:GetItem"},

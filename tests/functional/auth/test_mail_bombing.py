@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import sha256
 from itertools import count
 from typing import Any
 from unittest.mock import patch
@@ -10,11 +11,14 @@ from unittest.mock import patch
 import pytest
 
 from local.demo import PASSWORD
+from oms.core import pseudonyms
+from oms.core.secret_store import Reloaded
 from oms.core.settings import settings
 from oms.identity.models import User
 from oms.mail import bounds
 from oms.mail.messages import Notice
 from tests.support.accounts import Clock, log_in
+from tests.support.database import table
 from tests.support.event_bus import entries_of
 from tests.support.gateway import call
 from tests.support.mail import Ses, notify, set_up
@@ -205,6 +209,40 @@ def test_a26_tagged_addresses_are_one_mailbox_with_room_left_for_the_plain_one(s
             forget(tagged(tag))
         forget()
     assert len(ses.sent) == 5
+
+
+def test_a26_who_reads_the_table_cannot_test_addresses_against_the_counts(
+    ses: Ses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted() -> set[str]:
+        keys = {str(it["pk"]["S"]) for it in table("identity").items() if it["kind"]["S"] == "mail-count"}
+        return {key for key in keys if key.startswith("mailbox#")}
+
+    with mailed():
+        register(email=tagged("x"))
+    (before,) = counted()
+    assert sha256(VICTIM.encode()).hexdigest() not in before
+
+    years = pseudonyms.KEYS.get()
+    monkeypatch.setattr(pseudonyms, "KEYS", Reloaded(lambda: {year: f"other {key}" for year, key in years.items()}))
+    with mailed():
+        forget(tagged("x"))
+    assert len(counted()) == 2, "another key has another hash"
+
+
+def test_without_a_key_for_them_no_mail_is_claimed_and_it_comes_again(
+    ses: Ses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with streamed("identity") as records:
+        register()
+    entries = [it["Detail"] for it in entries_of(records)]
+    with monkeypatch.context() as without:
+        without.setattr(pseudonyms, "KEYS", Reloaded(lambda: {"1999": "key"}))
+        assert notify(*entries) != []
+    assert ses.sent == []
+
+    assert notify(*entries) == []
+    assert ses.subjects == ["Confirm your e-mail address"]
 
 
 def test_a26_a_mailbox_gets_five_tagged_accounts_a_day_and_the_plain_one_at_any_time(ses: Ses, frozen: Clock) -> None:

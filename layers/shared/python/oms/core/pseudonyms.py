@@ -1,4 +1,4 @@
-"""What stands for client addresses and e-mail addresses in the audit log: keyed hashes, with a key for each year.
+"""Keyed hashes of client and e-mail addresses, with a key for each year: for the audit log, and for counts of mails.
 
 The secret holds `{"2026": "…", "2027": "…"}`. The same address has the same hash within a year. Once the key of a year
 is destroyed, the addresses of its entries cannot be recovered, and the entries stay as they were sealed.
@@ -36,14 +36,14 @@ def load_keys(secret_name: str) -> Keys:
 KEYS: Reloaded[Keys] = Reloaded(lambda: load_keys(settings().address_keys_secret))
 
 
-def pseudonym(kind: Literal["address", "e-mail"], text: str, at: str) -> str | None:
+def pseudonym(kind: Literal["address", "e-mail", "mailbox"], text: str, at: str) -> str | None:
     """`2026:` and 32 hexadecimal digits, by the year of the timestamp `at`; None where that year has no key.
     Raises UnavailableError where the keys cannot be read.
     """
     year = at[:4]
     key = KEYS.get().get(year)
     if key is None:
-        logger.error("there is no key for the addresses of the audit log: run `make keys`", year=year)
+        logger.error("there is no key that hides addresses: run `make keys`", year=year)
         return None
     return f"{year}:{hmac.digest(key.encode(), f'{kind}:{text}'.encode(), 'sha256').hex()[:_HEX_DIGITS]}"
 

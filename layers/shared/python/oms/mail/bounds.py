@@ -3,7 +3,8 @@
 from dataclasses import replace
 from hashlib import sha256
 
-from oms.core import email_addresses
+from oms.core import clock, email_addresses, pseudonyms
+from oms.core.errors import UnavailableError
 from oms.core.settings import settings
 from oms.identity.models import User
 from oms.mail.messages import Bound, Notice
@@ -21,7 +22,9 @@ _MAX_SHARDS, _PER_SHARD = 10, 100
 
 
 def bounds_of_unverified(notice: Notice, user: User) -> tuple[Bound, ...]:
-    """Those of the user's mailbox, tags left out, and the deployment's."""
+    """Those of the user's mailbox, tags left out, and the deployment's. Raises UnavailableError where there is no
+    key to hide the mailbox with, so that the mail is tried again.
+    """
     folded = email_addresses.fold(user.email)
     mailbox = email_addresses.mailbox(folded)
     of_mailbox = [UNVERIFIED]
@@ -29,8 +32,11 @@ def bounds_of_unverified(notice: Notice, user: User) -> tuple[Bound, ...]:
         of_mailbox.append(UNVERIFIED_BUT_RESETS)
     if mailbox != folded:
         of_mailbox.append(UNVERIFIED_TAGGED)
-    # A digest: no item of a mail holds an address.
-    partition = f"mailbox#{sha256(mailbox.encode()).hexdigest()}"
+    # No item of a mail holds an address, nor what a list of addresses could be tested against.
+    hidden = pseudonyms.pseudonym("mailbox", mailbox, clock.timestamp(clock.now()))
+    if hidden is None:
+        raise UnavailableError
+    partition = f"mailbox#{hidden}"
     return (*(replace(bound, of=partition) for bound in of_mailbox), _of_all(notice.cause))
 
 
