@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.guards import verdicts
 from tests.support.guards.catalogue import GUARDS, page
 from tests.support.guards.guard import ROOT, Guard
 
@@ -39,3 +40,14 @@ def test_a_guard_is_removed_from_a_copy_and_put_back(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="0 times"), guard.removed_from(tmp_path):
             pass
     assert path.read_text() == "PORT ?= 5000\n"
+
+
+@pytest.mark.parametrize("error", ["AttributeError", "TypeError", "NameError", "ImportError"])
+def test_a_replacement_that_breaks_the_code_is_not_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    (tmp_path / "Makefile").write_text("PORT ?= 5000\n")
+    guard = Guard("A1", "the port", "Makefile", "5000", "5001", "tests/unit/test_guards.py")
+    monkeypatch.setattr(verdicts, "failures", lambda *_: {"test_it": f"{error}: 'x'"})
+
+    assert verdicts.verdict(tmp_path, guard) == (False, f"the replacement breaks the code: {error}: 'x'")

@@ -1,0 +1,55 @@
+"""Whether the test of a guard fails once the guard is removed from a copy of the tree."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tests.support.guards.guard import Guard
+
+# A test that ends like this has not judged anything: the guard was removed in a way that breaks the module.
+BROKEN = (
+    "AttributeError",
+    "ImportError",
+    "IndentationError",
+    "ModuleNotFoundError",
+    "NameError",
+    "SyntaxError",
+    "TypeError",
+    "UnboundLocalError",
+)
+
+
+def failures(root: Path, tests: Sequence[str]) -> dict[str, str]:
+    """The first test that fails, and its error's first line; none if all pass. ValueError if they cannot be run."""
+    report = root / "guards-report.xml"
+    report.unlink(missing_ok=True)
+    options = ("-x", "-q", "-p", "no:cacheprovider", f"--junitxml={report}")
+    # Without bytecode: a file that is changed twice in a second and keeps its size would be taken for the older one.
+    environment = os.environ | {"HYPOTHESIS_PROFILE": "quick", "PYTHONDONTWRITEBYTECODE": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *tests], cwd=root, env=environment, capture_output=True, text=True
+    )
+    found = {}
+    for case in ElementTree.parse(report).iter("testcase") if report.exists() else ():  # noqa: S314 - pytest's own
+        if (failure := case.find("failure")) is not None:
+            found[case.get("name", "")] = failure.get("message", "").split("\n")[0]
+    if ended.returncode not in (0, 1) or (ended.returncode == 1) != bool(found):
+        raise ValueError(f"pytest ends with {ended.returncode}:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")
+    return found
+
+
+def verdict(root: Path, guard: Guard) -> tuple[bool, str]:
+    """Whether the guard's test fails without it, and what to say of it."""
+    try:
+        with guard.removed_from(root):
+            found = failures(root, [guard.test])
+    except ValueError as error:
+        return False, str(error)
+    for name, why in found.items():
+        if why.startswith(BROKEN):
+            return False, f"the replacement breaks the code: {why}"
+        return True, name
+    return False, f"{guard.test} passes"
