@@ -4,11 +4,14 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
 # The earliest time a zip can hold: archives depend on content alone.
 EPOCH = (1980, 1, 1, 0, 0, 0)
+# The path of a Unix socket has 104 bytes at most (macOS; 108 on Linux), of which multiprocessing adds up to 34.
+LONGEST_TEMPORARY_FOLDER = 70
 
 
 class LayerBuildError(Exception):
@@ -28,10 +31,13 @@ def name_of(*inputs: bytes) -> str:
 
 def compile_bytecode(folder: Path) -> None:
     """Writes .pyc files that Python loads without comparing times, which zipping changes."""
-    command = [sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
+    # Its processes talk over a socket in the temporary folder, and the path of a socket has a limit.
+    jobs = "0" if len(tempfile.gettempdir()) <= LONGEST_TEMPORARY_FOLDER else "1"
+    command = [sys.executable, "-m", "compileall", "-q", "-j", jobs, "--invalidation-mode", "unchecked-hash"]
     result = subprocess.run([*command, "-s", str(folder), str(folder)], capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise LayerBuildError(f"The layer holds a module that does not compile:\n{result.stdout.strip()}")
+        said = (result.stdout + result.stderr).strip()
+        raise LayerBuildError(f"The layer holds a module that does not compile:\n{said}")
 
 
 def write_zip(folder: Path, archive: Path, *, compress: bool) -> None:

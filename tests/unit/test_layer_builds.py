@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from layers import archive
+
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = "from pathlib import Path; from layers.shared.build import build; print(build(Path('built')))"
 DEPENDENCIES = """
@@ -128,3 +130,19 @@ def test_what_editors_put_beside_an_open_file_does_not_stop_the_build(copy: Path
     (copy / "layers/shared/python/oms/.#a.py").symlink_to("someone@somewhere.1")
 
     assert read(build(copy, SHARED), "oms/a.py") == "A = 1"
+
+
+def test_bytecode_is_compiled_whatever_the_length_of_the_temporary_folders_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("a" * 100)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / "layer").mkdir()
+    for number in range(3):
+        (tmp_path / "layer" / f"module{number}.py").write_text("value = 1\n")
+
+    archive.compile_bytecode(tmp_path / "layer")
+
+    assert len(list((tmp_path / "layer").rglob("*.pyc"))) == 3
