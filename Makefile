@@ -108,7 +108,7 @@ lint-api: $(API_TOOLS) ## Check the OpenAPI document by the rules that Redocly a
 docs: $(INSTALLED_TESTS) ## Build the site of docs/ into build/docs; a broken link or anchor fails it
 	@# Not --quiet, which would count no warnings.
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
-	@echo "build/docs/index.html"
+	@echo "build/docs/index.html; search needs a server: .venv/bin/python -m http.server --bind 127.0.0.1 --directory build/docs"
 
 .PHONY: format
 format: $(INSTALLED_TESTS) ## Put style and format right, where a tool can
