@@ -60,7 +60,7 @@ def change_role(user_id: str, request: ChangeRoleRequest) -> Response[UserRespon
     cannot change their own role.
     """
     user = administration.change_role(
-        user_id, request.role, by=current_user(), address=api.client_address(), check=api.version_check()
+        user_id, request.role, by=current_user(), address=api.client_address(), expected_version=api.expected_version()
     )
     return api.ok(UserResponse.of(user), version=user.version)
 
@@ -74,7 +74,11 @@ def change_status(user_id: str, request: ChangeStatusRequest) -> Response[UserRe
     cannot change their own status.
     """
     user = administration.change_status(
-        user_id, request.status, by=current_user(), address=api.client_address(), check=api.version_check()
+        user_id,
+        request.status,
+        by=current_user(),
+        address=api.client_address(),
+        expected_version=api.expected_version(),
     )
     return api.ok(UserResponse.of(user), version=user.version)
 

@@ -85,7 +85,7 @@ def update_me(request: UpdateMeRequest) -> Response[UserResponse]:
 
     A field that is not sent stays as it is. The e-mail address cannot be changed.
     """
-    user = service.rename(api.current_user().user, request, check=api.version_check())
+    user = service.rename(api.current_user().user, request, expected_version=api.expected_version())
     return api.ok(UserResponse.of(user), version=user.version)
 
 

@@ -65,7 +65,7 @@ def change_password(request: ChangePasswordRequest) -> Response[None]:
         request,
         address=api.client_address(),
         report=api.show_allowance,
-        check=api.version_check(),
+        expected_version=api.expected_version(),
     )
     return api.no_content(version=version)
 

@@ -78,7 +78,7 @@ def replace_product(product_id: str, request: ReplaceProductRequest) -> Response
     An optional field that is not sent is reset. Orders that exist are not changed.
     """
     product, stock = service.replace_product(
-        product_id, request, actor=current_user(), address=api.client_address(), check=api.version_check()
+        product_id, request, actor=current_user(), address=api.client_address(), expected_version=api.expected_version()
     )
     return api.ok(managed_product_response(product, stock), version=product.version)
 
@@ -91,7 +91,7 @@ def update_product(product_id: str, request: UpdateProductRequest) -> Response[M
     A field that is not sent stays as it is. Orders that exist are not changed.
     """
     product, stock = service.update_product(
-        product_id, request, actor=current_user(), address=api.client_address(), check=api.version_check()
+        product_id, request, actor=current_user(), address=api.client_address(), expected_version=api.expected_version()
     )
     return api.ok(managed_product_response(product, stock), version=product.version)
 

@@ -156,13 +156,16 @@ def _view() -> View:
 def _moved[Body: Request](
     move: Callable[[str, MoveRequest[Body]], IdempotentResult[Order]], order_id: str, body: Body
 ) -> Response[ManagedOrderResponse | OrderResponse]:
-    view, check_version = _view(), api.version_check()
-
-    def check(order: Order) -> None:
-        check_version(order)
-        view.load_customers([order])
-
-    moved = move(order_id, MoveRequest(current_user(), body, scope=_scope(), key=api.idempotency_key(), check=check))
+    view = _view()
+    request = MoveRequest(
+        current_user(),
+        body,
+        scope=_scope(),
+        key=api.idempotency_key(),
+        expected_version=api.expected_version(),
+        view=view,
+    )
+    moved = move(order_id, request)
     order = moved.value
     return api.ok(view.show(order), version=order.version, replayed=moved.replayed)
 

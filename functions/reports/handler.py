@@ -112,7 +112,7 @@ def cancel_export(export_id: str) -> Response[None]:
 
     Deletes what there is of the file. An export that is done or has failed cannot be cancelled.
     """
-    exports.cancel(export_id, by=current_user(), address=api.client_address(), check=api.version_check())
+    exports.cancel(export_id, by=current_user(), address=api.client_address(), expected_version=api.expected_version())
     return api.no_content()
 
 

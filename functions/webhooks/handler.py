@@ -85,7 +85,7 @@ def update_webhook(webhook_id: str, request: UpdateWebhookRequest) -> Response[W
 
     A field that is not sent stays as it is.
     """
-    subscription = service.update(webhook_id, request, by=_by(), check=api.version_check())
+    subscription = service.update(webhook_id, request, by=_by(), expected_version=api.expected_version())
     (shown,) = _shown([subscription])
     return api.ok(shown, version=subscription.version)
 
@@ -97,7 +97,7 @@ def delete_webhook(webhook_id: str) -> Response[None]:
 
     Nothing more is sent to it.
     """
-    service.delete(webhook_id, by=_by(), check=api.version_check())
+    service.delete(webhook_id, by=_by(), expected_version=api.expected_version())
     return api.no_content()
 
 
@@ -109,7 +109,9 @@ def rotate_webhook_secret(webhook_id: str, request: EmptyRequest) -> Response[Ro
     For 24 hours deliveries are signed with the previous secret too. A second rotation within that time revokes the
     oldest secret immediately.
     """
-    subscription, secret, previous_until = service.rotate_secret(webhook_id, by=_by(), check=api.version_check())
+    subscription, secret, previous_until = service.rotate_secret(
+        webhook_id, by=_by(), expected_version=api.expected_version()
+    )
     answer = RotatedSecretResponse(secret=secret, previous_valid_until=at_second(previous_until))
     return api.ok(answer, version=subscription.version)
 

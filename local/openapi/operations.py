@@ -113,7 +113,7 @@ def complete(operation: Json, route: Route, schemas: Json) -> None:
 def protocol_used(function: FunctionType) -> set[str]:
     """What a route's code uses of the protocol, itself or through functions of its module.
 
-    `api.version_check` for a name, `version=` for a keyword of an answer.
+    `api.expected_version` for a name, `version=` for a keyword of an answer.
     """
     used: set[str] = set()
     for node in ast.walk(ast.parse(inspect.getsource(function))):

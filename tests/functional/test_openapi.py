@@ -289,7 +289,7 @@ def test_a_schema_name_with_two_meanings_is_refused() -> None:
 def test_what_a_route_uses_is_found_through_functions_of_its_module() -> None:
     used = openapi.protocol_used(orders.cancel_order)
 
-    assert {"api.idempotency_key", "api.version_check", "version=", "replayed="} <= used
+    assert {"api.idempotency_key", "api.expected_version", "version=", "replayed="} <= used
     assert "api.idempotency_key" not in openapi.protocol_used(orders.quote_order)
 
 

@@ -133,7 +133,7 @@ def test_a_page_is_read_under_the_condition_too(world: World, path: str) -> None
 
 
 def honest(request: EmptyRequest) -> Response[None]:
-    api.version_check()
+    api.expected_version()
     return api.no_content()
 
 
@@ -142,7 +142,7 @@ def through_another(request: EmptyRequest) -> Response[None]:
 
 
 def in_a_lambda(request: EmptyRequest) -> Response[None]:
-    (lambda: api.version_check())()
+    (lambda: api.expected_version())()
     return api.no_content()
 
 
@@ -164,7 +164,7 @@ def test_a_route_that_promises_to_check_versions_and_does_not_fails_the_import(m
     app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
     app.post("/x", **PUBLIC)(api.versioned(without_check))
 
-    with pytest.raises(TypeError, match=r"POST /x .*version_check"):
+    with pytest.raises(TypeError, match=r"POST /x .*expected_version"):
         serve(app)
 
 

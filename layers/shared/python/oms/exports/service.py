@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +33,7 @@ from oms.core.idempotency import (
     run_idempotent,
 )
 from oms.core.pages import Page, Range, merged_page
+from oms.core.versions import ANY_VERSION, ExpectedVersion
 from oms.exports import files, unfinished
 from oms.exports.columns import COLUMNS
 from oms.exports.formats import CSV, XLSX
@@ -341,14 +342,14 @@ def link(export: Export, *, by: Actor, address: str) -> Link:
 # ---- cancelling -----------------------------------------------------------------------------------------------------
 
 
-def cancel(export_id: str, *, by: Actor, address: str, check: Callable[[Export], None] = lambda _: None) -> None:
+def cancel(export_id: str, *, by: Actor, address: str, expected_version: ExpectedVersion = ANY_VERSION) -> None:
     """Nothing more is written, and what was is deleted. An export that is cancelled already stays so.
 
-    `check` raises if it refuses the export as it is. Raises NotFoundError, ExportFinishedError (409), UnavailableError.
+    Raises NotFoundError, StaleVersionError (412), ExportFinishedError (409), UnavailableError.
     """
     export = get(export_id)
     entry = _entry("export.cancelled", export, by, address)
-    check(export)
+    expected_version.check(export.version)
 
     def attempt() -> None:
         nonlocal export
@@ -375,7 +376,7 @@ def cancel(export_id: str, *, by: Actor, address: str, check: Callable[[Export],
             export = Export.from_raw_data(own.raw_item)
             if export.status == CANCELLED:
                 return
-            check(export)
+            expected_version.check(export.version)
             if export.status not in UNFINISHED:
                 raise ExportFinishedError(f"The export is {export.status}.") from error
             raise ConcurrentUpdateError from error  # it has moved on since it was read

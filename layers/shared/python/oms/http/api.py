@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import CodeType, FunctionType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 from urllib.parse import parse_qsl, quote
 
 from aws_lambda_powertools import Logger
@@ -20,6 +20,7 @@ from oms.core import clock
 from oms.core.errors import InvalidRequestError, OmsError, StaleVersionError, UnauthenticatedError
 from oms.core.pages import Page, decode_cursor, encode_cursor
 from oms.core.rate_limits import Allowance
+from oms.core.versions import ANY_VERSION, ExpectedVersion, entity_tag
 from oms.http.client_address import client_address as address_of
 from oms.identity.access import CurrentUser
 
@@ -175,7 +176,7 @@ _versioned: set[Callable[..., Any]] = set()
 
 
 def versioned[F: Callable[..., Any]](function: F) -> F:
-    """Marks the function of a change that honours If-Match, by `version_check`. Every other one refuses the header."""
+    """Marks the function of a change that honours If-Match, by `expected_version`. Every other one refuses it."""
     _versioned.add(function)
     return function
 
@@ -185,10 +186,10 @@ def is_versioned(function: Callable[..., Any]) -> bool:
 
 
 def require_honest_mark(function: FunctionType) -> None:
-    """Raises TypeError for a function that is marked `versioned` without calling `version_check`, or the reverse."""
-    calls = "version_check" in _names_used(function)
+    """Raises TypeError for a function that is marked `versioned` without calling `expected_version`, or the reverse."""
+    calls = "expected_version" in _names_used(function)
     if calls != is_versioned(function):
-        lacks = "the mark @api.versioned" if calls else "a call of api.version_check"
+        lacks = "the mark @api.versioned" if calls else "a call of api.expected_version"
         raise TypeError(f"lacks {lacks}: If-Match would be refused, or passed over")
 
 
@@ -254,23 +255,13 @@ def _named_tags() -> list[str] | None:
     return [found[0] for found in _TAG.finditer(header)]
 
 
-class _Versioned(Protocol):
-    @property
-    def version(self) -> int: ...
+def expected_version() -> ExpectedVersion:
+    """The version that If-Match names. Raises InvalidRequestError (422) for a malformed header.
 
-
-def version_check() -> Callable[[_Versioned], None]:
-    """What refuses (412) a thing whose version If-Match does not name.
-
-    The header's form is checked here (422), so that it comes before anything that depends on the thing itself.
+    A route calls it before its service, so that a malformed header is refused before a resource that is missing.
     """
     tags = _named_tags()
-
-    def check(thing: _Versioned) -> None:
-        if tags is not None and f'"{thing.version}"' not in tags:
-            raise StaleVersionError(f"The current version is {thing.version}.", headers={"ETag": f'"{thing.version}"'})
-
-    return check
+    return ANY_VERSION if tags is None else ExpectedVersion(frozenset(tags))
 
 
 def _list_scope() -> list[object]:
@@ -370,13 +361,13 @@ def accepted() -> Response[None]:
 
 
 def no_content(*, version: int | None = None) -> Response[None]:
-    return Response(status_code=204, headers={} if version is None else {"ETag": f'"{version}"'})
+    return Response(status_code=204, headers={} if version is None else {"ETag": entity_tag(version)})
 
 
 def _answer[T: BaseModel](status: int, content: T, version: int | None, replayed: bool) -> Response[T]:
     headers: dict[str, str | list[str]] = {}
     if version is not None:
-        headers["ETag"] = f'"{version}"'
+        headers["ETag"] = entity_tag(version)
     if replayed:
         headers["Idempotency-Replayed"] = "true"
     return Response(status_code=status, content_type="application/json", body=content, headers=headers)

@@ -1,6 +1,5 @@
 """Users in the hands of admins. At least one active admin always remains."""
 
-from collections.abc import Callable
 from typing import Any
 
 from pynamodb.exceptions import TransactWriteError
@@ -13,6 +12,7 @@ from oms.core import clock, email_addresses
 from oms.core.dynamodb import ConcurrentUpdateError, batch_get, failed, get_item, retrying, transaction
 from oms.core.errors import LastAdminError, NotFoundError, OwnAccountError
 from oms.core.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
+from oms.core.versions import ExpectedVersion
 from oms.identity import passwords
 from oms.identity.access import CurrentUser
 from oms.identity.models import ADMINS_KEY, USERS, Admins, Changed, IdentityItem, User, user_key
@@ -65,36 +65,37 @@ def get_user(user_id: str) -> User:
 
 _RANK = {"customer": 1, "manager": 2, "admin": 3}
 
-type Check = Callable[[User], None]
-"""Refuses a version that is not the one meant."""
 
-
-def change_role(user_id: str, role: str, *, by: CurrentUser, address: str, check: Check) -> User:
+def change_role(user_id: str, role: str, *, by: CurrentUser, address: str, expected_version: ExpectedVersion) -> User:
     """As `_change`. Sessions go on, with the new role from their next request on.
 
     Who rises to a role that needs a longer password than theirs is known to be has none from then on: all sessions end,
     and a reset by mail sets one.
     """
-    return _change(user_id, "role", role, by=by, address=address, check=check)
+    return _change(user_id, "role", role, by=by, address=address, expected_version=expected_version)
 
 
-def change_status(user_id: str, status: str, *, by: CurrentUser, address: str, check: Check) -> User:
+def change_status(
+    user_id: str, status: str, *, by: CurrentUser, address: str, expected_version: ExpectedVersion
+) -> User:
     """As `_change`. Disabling ends all sessions and all tokens that were mailed, for good."""
-    return _change(user_id, "status", status, by=by, address=address, check=check)
+    return _change(user_id, "status", status, by=by, address=address, expected_version=expected_version)
 
 
-def _change(user_id: str, name: str, value: str, *, by: CurrentUser, address: str, check: Check) -> User:
+def _change(
+    user_id: str, name: str, value: str, *, by: CurrentUser, address: str, expected_version: ExpectedVersion
+) -> User:
     """The user as changed, or as it is where there is nothing to change. Raises NotFoundError, StaleVersionError,
     OwnAccountError, LastAdminError, UnavailableError.
     """
     seen = get_user(user_id)
-    check(seen)
+    expected_version.check(seen.version)
     if seen.id == by.id:
         raise _own_account()
 
     def write() -> User:
         nonlocal seen
-        check(seen)
+        expected_version.check(seen.version)
         if getattr(seen, name) == value:
             return seen
         changed = _changed(seen, name, value, by)

@@ -4,7 +4,6 @@ The attempts are counted on the session and not on the account: a stranger's fai
 change, and a stolen session tries five passwords and ends.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from pynamodb.expressions.update import Action
@@ -16,6 +15,7 @@ from oms.core.dynamodb import ConditionFailedError, retrying, transaction, updat
 from oms.core.errors import InvalidCredentialsError, UnauthenticatedError
 from oms.core.rate_limits import Report, Window
 from oms.core.settings import settings
+from oms.core.versions import ExpectedVersion
 from oms.identity import devices, password_rules, passwords
 from oms.identity.access import CurrentUser
 from oms.identity.limits import take_slot
@@ -32,15 +32,15 @@ _NONE_LEFT = "This session cannot change the password any more: sign in again, o
 
 
 def change_password(
-    who: CurrentUser, request: ChangePasswordRequest, *, address: str, report: Report, check: Callable[[User], None]
+    who: CurrentUser, request: ChangePasswordRequest, *, address: str, report: Report, expected_version: ExpectedVersion
 ) -> int:
     """The user's new version. All other sessions end, this one too if the request says so, and all other devices are
-    forgotten. `check` refuses a version that is not the one meant, before anything is counted.
+    forgotten. The version is checked before the attempt is counted.
 
-    Raises InvalidRequestError for a password that is not good enough, InvalidCredentialsError, TooManyRequestsError (by
-    address); UnauthenticatedError when the session ended meanwhile; UnavailableError.
+    Raises StaleVersionError; InvalidRequestError for a password that is not good enough; InvalidCredentialsError;
+    TooManyRequestsError (by address); UnauthenticatedError when the session ended meanwhile; UnavailableError.
     """
-    check(who.user)
+    expected_version.check(who.user.version)
     take_slot(Window("login", settings().login_limit, int(clock.now().timestamp())), address, report)
     password_rules.require(Owner.of(who.user), request.new_password, pointer="#/new_password")
     session = _count(who)
@@ -67,7 +67,7 @@ def change_password(
         pointer="#/new_password",
         add_writes=add_writes,
         refusal=UnauthenticatedError,
-        check=check,
+        expected_version=expected_version,
     )
 
 

@@ -7,6 +7,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from oms.core.dynamodb import ConcurrentUpdateError, failed, retrying, transaction
+from oms.core.versions import ANY_VERSION, ExpectedVersion
 from oms.identity import password_rules, passwords
 from oms.identity.models import Counter, User, counter_key, user_key
 from oms.identity.password_rules import Owner
@@ -23,16 +24,16 @@ def store_password(
     pointer: str,
     add_writes: AddWrites,
     refusal: Callable[[], Exception],
-    check: Callable[[User], None] = lambda _: None,
+    expected_version: ExpectedVersion = ANY_VERSION,
     sets: tuple[Action, ...] = (),
 ) -> int:
     """Sets the password, ends all sessions and known devices, and forgets the failed logins; the user's new version.
 
     The write is conditional on the version, which moves with everything that the rules depend on: role, names and
     address. If it has moved, the password is checked against the user as stored, and written on that version. `sets`
-    are further changes of the user. `check` refuses a version that is not the one meant.
+    are further changes of the user.
 
-    Raises InvalidRequestError, with `pointer`, for a password that this user may not have; what `check` raises;
+    Raises InvalidRequestError, with `pointer`, for a password that this user may not have; StaleVersionError;
     `refusal()` where the account was disabled or its password set meanwhile, or a condition of `add_writes` does not
     hold; UnavailableError.
     """
@@ -41,7 +42,7 @@ def store_password(
 
     def write() -> int:
         nonlocal seen
-        check(seen)
+        expected_version.check(seen.version)
         stored = _store(seen, new, add_writes, sets, refusal)
         if stored is None:
             return seen.version + 1

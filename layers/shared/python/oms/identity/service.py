@@ -1,6 +1,5 @@
 """Accounts: opening one, by its owner or by the system."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pynamodb.exceptions import TransactWriteError
@@ -15,6 +14,7 @@ from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, faile
 from oms.core.errors import EmailTakenError
 from oms.core.rate_limits import Report, Window
 from oms.core.settings import settings
+from oms.core.versions import ExpectedVersion
 from oms.identity import devices, password_rules, passwords
 from oms.identity.access import UserRole
 from oms.identity.administration import count_admins
@@ -59,9 +59,9 @@ def register(request: RegisterRequest, *, address: str, report: Report) -> Regis
     return Registration(user, str(device_token))
 
 
-def rename(user: User, request: UpdateMeRequest, *, check: Callable[[User], None]) -> User:
-    """The user with new names, or as they are where nothing changes. `check` refuses a version that is not the one
-    meant. Raises UnavailableError.
+def rename(user: User, request: UpdateMeRequest, *, expected_version: ExpectedVersion) -> User:
+    """The user with new names, or as they are where nothing changes. Raises StaleVersionError,
+    UnavailableError.
     """
     names = request.model_dump(exclude_unset=True)
     seen = user
@@ -71,7 +71,7 @@ def rename(user: User, request: UpdateMeRequest, *, check: Callable[[User], None
 
     def write() -> User:
         nonlocal seen
-        check(seen)
+        expected_version.check(seen.version)
         if is_so(seen):
             return seen
         actions = [getattr(User, name).set(value) for name, value in names.items() if value is not None]

@@ -16,6 +16,7 @@ from oms.core.errors import InsufficientStockError, InvalidRequestError, NotFoun
 from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
 from oms.core.money import to_text
 from oms.core.pages import Page, merged_page
+from oms.core.versions import ExpectedVersion
 from oms.inventory.categories import count_products, remove_if_empty
 from oms.inventory.listings import listing
 from oms.inventory.models import Adjustment, Cause, Edit, InventoryItem, Product, SkuClaim, StockItem
@@ -170,12 +171,11 @@ def put_new_product(product: Product, stock: StockItem) -> None:
 
 
 def replace_product(
-    product_id: str, request: ReplaceProductRequest, *, actor: Actor, address: str, check: Callable[[Product], None]
+    product_id: str, request: ReplaceProductRequest, *, actor: Actor, address: str, expected_version: ExpectedVersion
 ) -> Stocked:
     """The product with its editable fields replaced; the offer moves on when what orders are computed with changes.
 
-    `check` raises if it refuses the product as it is. Raises NotFoundError, and InvalidRequestError when
-    the SKU would change.
+    Raises NotFoundError, StaleVersionError, and InvalidRequestError when the SKU would change.
     """
 
     def replacement(stored: Stocked) -> ReplaceProductRequest:
@@ -183,11 +183,13 @@ def replace_product(
             raise InvalidRequestError.at("cannot be changed", pointer="#/sku")
         return request
 
-    return _edit(product_id, replacement, sets_threshold=True, actor=actor, address=address, check=check)
+    return _edit(
+        product_id, replacement, sets_threshold=True, actor=actor, address=address, expected_version=expected_version
+    )
 
 
 def update_product(
-    product_id: str, request: UpdateProductRequest, *, actor: Actor, address: str, check: Callable[[Product], None]
+    product_id: str, request: UpdateProductRequest, *, actor: Actor, address: str, expected_version: ExpectedVersion
 ) -> Stocked:
     """As `replace_product`, with what the product has in the place of the fields that the request leaves out."""
     changes = {name: getattr(request, name) for name in request.model_fields_set}
@@ -202,7 +204,14 @@ def update_product(
         return ReplaceProductRequest.model_construct(**current | changes)
 
     sets_threshold = "low_stock_threshold" in changes
-    return _edit(product_id, replacement, sets_threshold=sets_threshold, actor=actor, address=address, check=check)
+    return _edit(
+        product_id,
+        replacement,
+        sets_threshold=sets_threshold,
+        actor=actor,
+        address=address,
+        expected_version=expected_version,
+    )
 
 
 def _edit(
@@ -212,7 +221,7 @@ def _edit(
     sets_threshold: bool,
     actor: Actor,
     address: str,
-    check: Callable[[Product], None],
+    expected_version: ExpectedVersion,
 ) -> Stocked:
     change = clock.random_id()
 
@@ -221,7 +230,7 @@ def _edit(
         if stored.product.change == change:
             return stored  # an attempt whose answer was lost
         wanted = replacement(stored)
-        check(stored.product)
+        expected_version.check(stored.product.version)
         try:
             entry = _price_entry(stored.product, wanted, actor=actor, address=address)
             return _put_replacement(

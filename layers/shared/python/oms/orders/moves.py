@@ -4,7 +4,7 @@ A move decides what the transition is, applies it to the order in memory, and wr
 is still as it was read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from oms.core.errors import InvalidTransitionError, OmsError
 from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
 from oms.core.schemas import EmptyRequest, Request
 from oms.core.transactions import TransactionError, transaction
+from oms.core.versions import ANY_VERSION, ExpectedVersion
 from oms.inventory.models import StockItem
 from oms.orders.models import HistoryEntry, Order, Shipment, open_shard, shard_number
 from oms.orders.schemas import CancelRequest, ReturnRequest, ShipRequest
@@ -36,17 +37,19 @@ from oms.orders.states import (
     stock_effect,
 )
 from oms.orders.transitions import RequestOrigin, cause_of, stock_actions
+from oms.orders.views import View
 
 
 @dataclass(frozen=True)
 class MoveRequest[Body: Request]:
-    """A request for a move, of an order in `scope`. `check` may refuse the order as it is."""
+    """A request for a move, of an order in `scope`. `view` is the view in which the caller shows the moved order."""
 
     actor: Actor
     body: Body
     scope: Scope = ALL_ORDERS
     key: str | None = None
-    check: Callable[[Order], None] = lambda _: None
+    expected_version: ExpectedVersion = ANY_VERSION
+    view: View | None = None
 
 
 @dataclass(frozen=True)
@@ -85,16 +88,12 @@ def return_order(order_id: str, request: MoveRequest[ReturnRequest]) -> Idempote
 
 
 def expire_order(order_id: str, *, now: datetime, seen: Order | None = None) -> IdempotentResult[Order]:
-    """Expires an order that is due at `now`. A confirm that came first wins: then this is an InvalidTransitionError.
+    """Expires an order whose hold has ended at `now`. Raises InvalidTransitionError if it has not, or if another move
+    was earlier.
 
-    `seen` is the order as it was read lately; where it has changed since, it is read again.
+    `seen` is the order as the caller has just read it. If it has changed since, it is read again.
     """
-
-    def is_due(order: Order) -> None:
-        if order.expires_at is None or clock.instant(order.expires_at) > now:
-            raise InvalidTransitionError("The order is not due.")
-
-    return _move(order_id, EXPIRE, MoveRequest(System(), EmptyRequest(), check=is_due), seen=seen)
+    return _move(order_id, EXPIRE, MoveRequest(System(), EmptyRequest()), seen=seen, due_at=now)
 
 
 def _move[Body: Request](
@@ -106,6 +105,7 @@ def _move[Body: Request](
     restocked: bool | None = None,
     shipped: ShipRequest | None = None,
     seen: Order | None = None,
+    due_at: datetime | None = None,
 ) -> IdempotentResult[Order]:
     key = keyed_id(request.actor.id, f"POST /orders/{order_id}/{move.name}", request.key)
     origin = RequestOrigin(request.actor, key, request_hash(request.body))
@@ -125,7 +125,12 @@ def _move[Body: Request](
         order, seen = seen or read(), None
         if previous := find_previous(order):
             return previous
-        request.check(order)
+        request.expected_version.check(order.version)
+        if due_at is not None:
+            _require_due(order, due_at)
+        if request.view is not None:
+            # The answer shows the customer. A read after the write could fail, and its error would hide the move.
+            request.view.load_customers([order])
         at = clock.timestamp(clock.now())
         entry = origin.entry(_source(order, move), move.target, at, reason=reason, restocked=restocked)
         shipment = Shipment(**shipped.model_dump(), shipped_at=at) if shipped else None
@@ -134,6 +139,11 @@ def _move[Body: Request](
 
     # An attempt starts by reading the order, so only one whose outcome is unknown needs another look.
     return run_idempotent(attempt, find_previous=lambda: find_previous(read()), keyed=False)
+
+
+def _require_due(order: Order, now: datetime) -> None:
+    if order.expires_at is None or clock.instant(order.expires_at) > now:
+        raise InvalidTransitionError("The order is not due.")
 
 
 def _source(order: Order, move: Move) -> OrderStatus:

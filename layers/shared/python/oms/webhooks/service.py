@@ -17,6 +17,7 @@ from oms.core.dynamodb import ConcurrentUpdateError, failed, get_item, retrying,
 from oms.core.errors import NotFoundError, TooManyWebhooksError, WebhookUrlForbiddenError
 from oms.core.pages import Page, Range, table_page
 from oms.core.settings import settings
+from oms.core.versions import ExpectedVersion
 from oms.events.types import check_patterns
 from oms.webhooks import secret_encryption, signature, targets
 from oms.webhooks.deadline import Deadline
@@ -47,10 +48,6 @@ class By:
             target=f"webhook#{subscription_id}",
             details=details,
         )
-
-
-type Check = Callable[[Subscription], None]
-"""Refuses a version that is not the one meant."""
 
 
 def list_subscriptions(*, limit: int, after: str | None) -> Page[Subscription]:
@@ -113,7 +110,9 @@ def _put(subscription: Subscription, entry: AuditEntry) -> None:
         raise
 
 
-def update(subscription_id: str, request: UpdateWebhookRequest, *, by: By, check: Check) -> Subscription:
+def update(
+    subscription_id: str, request: UpdateWebhookRequest, *, by: By, expected_version: ExpectedVersion
+) -> Subscription:
     """The subscription as changed, or as it is where there is nothing to change.
 
     Raises InvalidRequestError, WebhookUrlForbiddenError, NotFoundError, StaleVersionError, UnavailableError.
@@ -139,10 +138,16 @@ def update(subscription_id: str, request: UpdateWebhookRequest, *, by: By, check
             changed["disabled_reason"] = None
         return changed
 
-    return _edit(subscription_id, changes, by.entry("webhook.changed", subscription_id, details), by=by, check=check)
+    return _edit(
+        subscription_id,
+        changes,
+        by.entry("webhook.changed", subscription_id, details),
+        by=by,
+        expected_version=expected_version,
+    )
 
 
-def rotate_secret(subscription_id: str, *, by: By, check: Check) -> tuple[Subscription, str, int]:
+def rotate_secret(subscription_id: str, *, by: By, expected_version: ExpectedVersion) -> tuple[Subscription, str, int]:
     """The subscription, its new secret in the clear, and until when (in epoch seconds) the one that it had signs too.
 
     Raises NotFoundError, StaleVersionError, UnavailableError.
@@ -157,10 +162,10 @@ def rotate_secret(subscription_id: str, *, by: By, check: Check) -> tuple[Subscr
         return {"secret": sealed, "previous_secret": seen.secret, "previous_until": until}
 
     entry = by.entry("webhook.secret_rotated", subscription_id)
-    return _edit(subscription_id, changes, entry, by=by, check=check), secret, until
+    return _edit(subscription_id, changes, entry, by=by, expected_version=expected_version), secret, until
 
 
-def delete(subscription_id: str, *, by: By, check: Check) -> None:
+def delete(subscription_id: str, *, by: By, expected_version: ExpectedVersion) -> None:
     """Its deliveries are attempted no more, and end by their time to live.
 
     Raises NotFoundError, StaleVersionError, UnavailableError.
@@ -172,7 +177,7 @@ def delete(subscription_id: str, *, by: By, check: Check) -> None:
         nonlocal seen
         if seen is None:
             return  # deleted by an earlier attempt whose answer was lost, or by another request
-        check(seen)
+        expected_version.check(seen.version)
         try:
             with transaction() as writes:
                 writes.delete(seen, condition=Subscription.version == seen.version)
@@ -234,16 +239,16 @@ def _edit(
     entry: AuditEntry,
     *,
     by: By,
-    check: Check,
+    expected_version: ExpectedVersion,
 ) -> Subscription:
     """The subscription with what `changes` makes of it as it is stored. Raises NotFoundError, UnavailableError."""
     seen = get(subscription_id)
-    check(seen)
+    expected_version.check(seen.version)
     mark = {"updated_at": clock.timestamp(clock.now()), "updated_by": by.actor.id, "updated_by_role": by.actor.role}
 
     def write() -> Subscription:
         nonlocal seen
-        check(seen)
+        expected_version.check(seen.version)
         changed = changes(seen)
         if not changed:
             return seen
