@@ -26,6 +26,7 @@ from oms.core.errors import (
     UnavailableError,
     UnsupportedMediaTypeError,
 )
+from oms.http.api import is_versioned
 
 HEADERS: Json = {
     "X-Request-Id": {
@@ -124,6 +125,8 @@ def _errors(operation: Json, route: Route, used: set[str]) -> set[type[OmsError]
         found.add(NotFoundError)
     if shows_version(route, used):
         found.add(StaleVersionError)
+    elif not is_versioned(route.func):  # shares code with a route that takes If-Match
+        found.discard(StaleVersionError)
     return found
 
 
