@@ -36,7 +36,7 @@ def list_users(query: Annotated[ListUsersQuery, Query()]) -> Response[UserPage]:
 
     Sorted by e-mail address.
     """
-    audit_log.read_in_bulk(current_user(), address=api.client_address(), target="users")
+    audit_log.record_bulk_read(current_user(), address=api.client_address(), target="users")
     page = administration.list_users(query, after=api.list_position(query.cursor))
     return api.listed(page, UserResponse.of, UserPage)
 

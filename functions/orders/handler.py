@@ -41,7 +41,7 @@ def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPag
     Newest first. Customers see their own, managers and admins all.
     """
     if current_user().is_manager:
-        audit_log.read_in_bulk(current_user(), address=api.client_address(), target="orders")
+        audit_log.record_bulk_read(current_user(), address=api.client_address(), target="orders")
     page = service.list_orders(query, scope=_scope(), after=api.list_position(query.cursor))
     view = _view()
     view.load_customers(page.items)

@@ -1,4 +1,4 @@
-"""Seals the audit log from its table's stream, and each hour what the stream does not bring."""
+"""Seals audit entries from the audit table's stream, and each hour the items that the stream does not deliver."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from oms.audit import sealing
-from oms.audit.tampering import Entry, Tampering, understand
+from oms.audit.tampering import NewEntry, Tampering, classify_change
 from oms.core.settings import require
 from oms.events import streams
 from oms.events.consumers import observed
@@ -21,32 +21,35 @@ metrics = Metrics()
 
 @observed
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
-    """`{"Records": […]}` from the stream; `{"hours": n}` each hour: what was left out of the last n, and a witness."""
+    """Seals the `{"Records": […]}` of the stream.
+
+    `{"hours": n}`, each hour, seals the unsealed items of the last n hours and anchors the chain's head.
+    """
     if "Records" in event:
         sealed = _seal(event["Records"])
     else:
-        sealed = sealing.seal_left_out(since=timedelta(hours=event["hours"]), ring=ring)
-        head = sealing.witness(ring=ring)
+        sealed = sealing.seal_unsealed(since=timedelta(hours=event["hours"]), alarm=report_foreign_item)
+        head = sealing.anchor_head(alarm=report_foreign_item)
         metrics.add_metric("AuditWitnesses", MetricUnit.Count, 1)
-        logger.info("put into the bucket", chain=head.day, position=head.position)
+        logger.info("put the chain's head into the bucket", chain=head.day, position=head.position)
     metrics.add_metric("AuditEntriesSealed", MetricUnit.Count, sealed)
-    logger.info("sealed", entries=sealed)
+    logger.info("sealed entries", entries=sealed)
 
 
 def _seal(records: list[dict[str, Any]]) -> int:
     entries = []
-    for _, told in streams.understood(records, understand):
-        if isinstance(told, Tampering):
-            report_tampering(f"an item of the audit log was {told.how}", told.place)
-        elif isinstance(told, Entry):
-            entries.append(told.item)
-    return sealing.seal(entries, ring=ring)
+    for _, change in streams.understood(records, classify_change):
+        if isinstance(change, Tampering):
+            report_tampering(f"an item of the audit log was {change.how}", change.place)
+        elif isinstance(change, NewEntry):
+            entries.append(change.item)
+    return sealing.seal(entries, alarm=report_foreign_item)
 
 
-def ring(place: str) -> None:
-    report_tampering("an item of the audit log is not as the system writes it", place)
+def report_foreign_item(place: str) -> None:
+    report_tampering("an item of the audit log was not written by the system", place)
 
 
-def report_tampering(what: str, place: str) -> None:
-    logger.error(what, place=place)
+def report_tampering(problem: str, place: str) -> None:
+    logger.error(problem, place=place)
     metrics.add_metric("AuditTampered", MetricUnit.Count, 1)

@@ -179,7 +179,7 @@ def list_events(query: Annotated[ListEventsQuery, Query()]) -> Response[EventPag
     Oldest first, kept for 90 days. Events of users are for admins only. To follow the feed, send `resume_cursor` as
     `cursor`, or the last id as `after`.
     """
-    audit_log.read_in_bulk(current_user(), address=api.client_address(), target="events")
+    audit_log.record_bulk_read(current_user(), address=api.client_address(), target="events")
     patterns = check_patterns(query.type.split(",") if query.type else ["*"], parameter="type")
     stretch = feed.read(
         after=query.after,

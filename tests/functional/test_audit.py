@@ -42,7 +42,7 @@ def items(kind: str) -> list[dict[str, Any]]:
 def deny(actor_id: str, times: int) -> None:
     actor: Any = SimpleNamespace(id=actor_id, role="customer")
     for _ in range(times):
-        audit.denied(actor, address="198.51.100.1", target="POST /api/v1/inventory/products")
+        audit.record_denial(actor, address="198.51.100.1", target="POST /api/v1/inventory/products")
 
 
 def test_a_denied_request_leaves_an_entry_that_says_who_what_and_from_where(customer: Person) -> None:

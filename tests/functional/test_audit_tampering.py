@@ -388,7 +388,7 @@ RULES = {
     "of_heads": "open head changed",
     "of_lost_head": "last head removed",
     "of_object": "object changed",
-    "of_witness": "rolled back and gone on",
+    "of_anchor": "rolled back and gone on",
     "of_closing": "object lost",
 }
 
@@ -416,7 +416,7 @@ def test_every_rule_of_the_verifier_is_one_whose_lack_is_noticed() -> None:
 
 def test_a_verifier_that_takes_every_link_for_signed_is_noticed(days: Days, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = change_link("digest", "0" * 64)(days)
-    monkeypatch.setattr(macs, "link_stands", lambda *_: True)
+    monkeypatch.setattr(macs, "is_authentic_link", lambda *_: True)
 
     assert found(days.log) != expected
 
@@ -461,7 +461,7 @@ def test_entries_that_are_sealed_while_the_verifier_reads_are_no_finding(
     days: Days, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the last day it has read the entries, and then the links: one more than entries."""
-    read = verification.pairs
+    read = verification.entry_link_pairs
 
     def meanwhile(day: str) -> Any:
         pairs = list(read(day))
@@ -475,6 +475,6 @@ def test_entries_that_are_sealed_while_the_verifier_reads_are_no_finding(
         else:
             yield from pairs
 
-    monkeypatch.setattr(verification, "pairs", meanwhile)
+    monkeypatch.setattr(verification, "entry_link_pairs", meanwhile)
 
     assert days.log.verify() == []

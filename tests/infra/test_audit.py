@@ -60,7 +60,7 @@ def test_the_sealer_gets_each_entry_once_and_all_that_is_changed_or_removed(prod
 
     assert mapping["EventSourceArn"]["Fn::GetAtt"][0][:-8] == "DataAudit"
     assert (mapping["StartingPosition"], mapping["ParallelizationFactor"]) == ("TRIM_HORIZON", 1)
-    assert mapping["BatchSize"] % sealing.MOST_AT_ONCE == 0
+    assert mapping["BatchSize"] % sealing.MAX_BATCH == 0
     assert patterns == [
         {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["entry"]}}}},
         {"eventName": ["MODIFY"], "dynamodb": {"OldImage": {"kind": {"S": ["entry", "link"]}}}},
@@ -87,4 +87,4 @@ def test_each_hour_and_each_night_the_sealer_looks_for_what_was_left_out(prod: S
 
 
 def test_the_sealer_has_time_beyond_its_patience(prod: Synthesized) -> None:
-    assert prod.functions()["Sealer"]["Timeout"] > sealing._PATIENCE + 30
+    assert prod.functions()["Sealer"]["Timeout"] > sealing._DEADLINE_SECONDS + 30

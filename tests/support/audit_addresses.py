@@ -16,4 +16,4 @@ def known_readers(*readers: Actor) -> None:
     """Puts the entries that a process has once an hour of who reads lists of persons: no list is the first then."""
     for reader in readers:
         for persons in ("orders", "users", "events"):
-            audit.read_in_bulk(reader, address="198.51.100.9", target=persons)
+            audit.record_bulk_read(reader, address="198.51.100.9", target=persons)

@@ -13,7 +13,7 @@ from moto.s3.models import s3_backends
 from oms.audit import audit_log as audit
 from oms.audit import macs
 from oms.audit.findings import Finding
-from oms.audit.models import Head
+from oms.audit.models import ChainHead
 from oms.audit.verification import Verification
 from oms.core import clock
 from oms.core.settings import settings
@@ -71,7 +71,7 @@ class Log:
         """The key of the counter."""
         actor: Any = SimpleNamespace(id=actor_id, role="customer")
         for _ in range(times):
-            audit.denied(actor, address="198.51.100.1", target="GET /api/v1/admin/users")
+            audit.record_denial(actor, address="198.51.100.1", target="GET /api/v1/admin/users")
         minute = clock.timestamp(self.now.replace(second=0, microsecond=0))
         return f"day#{self.today}", f"{minute}#denials#{actor_id}"
 
@@ -167,7 +167,7 @@ def link_of(entry: Key) -> Key:
 
 
 def head_of(chain: str) -> Key:
-    return Head.key_of(chain)
+    return ChainHead.key_of(chain)
 
 
 def entries_and_links(log: Log) -> tuple[list[Any], list[Any]]:

@@ -1,1 +1,1 @@
-"""The audit log: who did what, sealed into a hash chain so that a later change shows."""
+"""The audit log: who did which action, sealed into a hash chain that shows every later change."""

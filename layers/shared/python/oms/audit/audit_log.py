@@ -1,8 +1,8 @@
-"""The audit log: who did what to which thing, from where, and how it ended.
+"""Audit entries: the actor, the action, its target, the client's address and the outcome.
 
-Entries are plain items; a request puts them inside its transaction where there is one. Details hold codes and
-digests, never an e-mail address, password or token; of a client address an entry has its hash (see
-`oms.core.pseudonyms`). No entry is changed or deleted: `oms.audit.sealing` seals them.
+A request puts its entry inside its own transaction, if it has one. Details hold codes and digests, never an e-mail
+address, password or token. An entry holds the hash of the client's address (see `oms.core.pseudonyms`). No entry is
+changed or deleted: `oms.audit.sealing` seals them.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from oms.core.dynamodb import put_item, retrying, update_item
 DENIED = "access.denied"
 READ = "persons.read"
 # (actor, list) -> the hour of the latest entry of this process.
-_READ: dict[tuple[str, str], str] = {}
-_MOST_READERS = 1000
+_LATEST_READS: dict[tuple[str, str], str] = {}
+_MAX_READERS = 1000
 
 
 def entry(
@@ -32,12 +32,13 @@ def entry(
     outcome: Literal["success", "failure"] = "success",
     details: Mapping[str, str | int] | None = None,
 ) -> AuditEntry:
-    """An entry of this moment, for a transaction's `save`. Putting it twice leaves one. `address` is the client's, of
-    which the entry gets the hash.
+    """An entry with the current time, for a transaction's `save`. Putting it twice stores one entry.
+
+    `address` is the client's; the entry stores its hash.
     """
     at, entry_id = clock.timestamp(clock.now()), clock.random_id()
     return AuditEntry(
-        pk=_day(at),
+        pk=_partition(at),
         sk=f"{at}#{entry_id}",
         id=entry_id,
         at=at,
@@ -51,16 +52,16 @@ def entry(
     )
 
 
-def record(written: AuditEntry) -> None:
+def record(new_entry: AuditEntry) -> None:
     """Puts an entry that belongs to no transaction."""
-    retrying(lambda: put_item(written))
+    retrying(lambda: put_item(new_entry))
 
 
-def denied(actor: Actor, *, address: str, target: str) -> None:
-    """Records a refusal for lack of a role. Beyond 100 of an actor in a minute they are only counted."""
+def record_denial(actor: Actor, *, address: str, target: str) -> None:
+    """Records that an access rule refused a request. After 100 denials of an actor in a minute, only counts them."""
     at = clock.timestamp(clock.now())
     minute = at[: len("2026-01-31T09:30")] + ":00.000Z"
-    counter = Denials(pk=_day(at), sk=f"{minute}#denials#{actor.id}")
+    counter = Denials(pk=_partition(at), sk=f"{minute}#denials#{actor.id}")
     actions: list[Action] = [Denials.kind.set(Denials), Denials.at.set(minute), Denials.n.add(1)]
     counted = retrying(lambda: update_item(counter, actions))
     if not counted.unlisted:
@@ -68,23 +69,24 @@ def denied(actor: Actor, *, address: str, target: str) -> None:
             entry(DENIED, actor_id=actor.id, actor_role=actor.role, address=address, target=target, outcome="failure")
         )
     elif counted.listing is None:
-        retrying(lambda: update_item(counter, _listed(actor)))
+        retrying(lambda: update_item(counter, _list_counter(actor)))
 
 
-def read_in_bulk(actor: Actor, *, address: str, target: str) -> None:
-    """Records that somebody reads a list with data of many persons, before they do: once for each actor, list and hour
-    in a process. Each page of such a list would be an entry otherwise.
+def record_bulk_read(actor: Actor, *, address: str, target: str) -> None:
+    """Records that an actor reads a list with data of many persons. Call it before the read.
+
+    A process writes one entry an hour for each actor and list; otherwise each page would be an entry.
     """
     hour = clock.timestamp(clock.now())[: len("2026-01-31T09")]
-    if _READ.get((actor.id, target)) == hour:
+    if _LATEST_READS.get((actor.id, target)) == hour:
         return
     record(entry(READ, actor_id=actor.id, actor_role=actor.role, address=address, target=target))
-    if len(_READ) >= _MOST_READERS:
-        _READ.clear()
-    _READ[actor.id, target] = hour
+    if len(_LATEST_READS) >= _MAX_READERS:
+        _LATEST_READS.clear()
+    _LATEST_READS[actor.id, target] = hour
 
 
-def _listed(actor: Actor) -> list[Action]:
+def _list_counter(actor: Actor) -> list[Action]:
     return [
         Denials.listing.set(LISTED),
         Denials.action.set(DENIED),
@@ -93,5 +95,5 @@ def _listed(actor: Actor) -> list[Action]:
     ]
 
 
-def _day(at: str) -> str:
+def _partition(at: str) -> str:
     return f"day#{at[: len('2026-01-31')]}"

@@ -1,4 +1,4 @@
-"""The bucket that forgets nothing: how far a chain went, in objects that nobody can change or remove for years."""
+"""Anchors: copies of chain heads, in a bucket whose objects no account can change or remove for years."""
 
 import json
 from collections.abc import Iterator
@@ -9,47 +9,47 @@ from botocore.config import Config
 from pynamodb.exceptions import AttributeNullError
 
 from oms.audit import macs
-from oms.audit.models import Head
+from oms.audit.models import ChainHead
 from oms.core import aws
 from oms.core.settings import settings
 
 PREFIX = "heads/"
 
 
-def put(head: Head) -> None:
-    """Put again it is a second version of the same content. Raises botocore's errors."""
+def put(head: ChainHead) -> None:
+    """Puts the anchor of a head. A repeated put adds an equal version. Raises botocore's errors."""
     _s3().put_object(
         Bucket=settings().audit_bucket,
         Key=key_of(head),
-        Body=json.dumps(macs.shown(head) | {"seal": head.seal}).encode(),
+        Body=json.dumps(macs.signed_fields(head) | {"seal": head.seal}).encode(),
         ContentType="application/json",
-        # A bucket with Object Lock takes nothing without one.
+        # A bucket with Object Lock rejects a put without a checksum.
         ChecksumAlgorithm="SHA256",
     )
 
 
-def key_of(head: Head) -> str:
+def key_of(head: ChainHead) -> str:
     return f"{PREFIX}{head.day}/{head.position:012d}.json"
 
 
-def heads(bucket: str, day: str) -> Iterator[tuple[str, Head | None]]:
-    """The head in each version of each object of a day, with the name of that; None where it holds none.
+def anchored_heads(bucket: str, day: str) -> Iterator[tuple[str, ChainHead | None]]:
+    """The name and the head of each object version of a day; the head is None if the version does not contain one.
 
-    Versions, since whoever may put can cover an object by another of its name.
+    It reads all versions, because any identity that may put objects can cover an object with another of its name.
     """
     pages = _s3().get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=PREFIX + day)
     for page in pages:
         for version in page.get("Versions", []):
             place = {"Bucket": bucket, "Key": version["Key"], "VersionId": version["VersionId"]}
             content = _s3().get_object(**place)["Body"].read()
-            yield f"{version['Key']} (version {version['VersionId']})", _head_in(content)
+            yield f"{version['Key']} (version {version['VersionId']})", _parse_head(content)
 
 
-def _head_in(content: bytes) -> Head | None:
-    """None for what is no head, or not of the types that one has: nothing of it can be signed then."""
+def _parse_head(content: bytes) -> ChainHead | None:
+    """None unless the content has all fields of a head, each of its type: no other content can have been signed."""
     try:
-        shown = json.loads(content)
-        head = Head(*Head.key_of(shown.pop("day")), **shown)
+        fields = json.loads(content)
+        head = ChainHead(*ChainHead.key_of(fields.pop("day")), **fields)
         head.serialize()
     except (ValueError, TypeError, AttributeError, LookupError, AttributeNullError):
         return None

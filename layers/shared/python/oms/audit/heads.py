@@ -1,8 +1,8 @@
-"""Which chain is open, and how one ends and the next begins.
+"""The open chain, and the transactions that open and close chains.
 
-A chain has the name of the day on which it was opened (`2026-01-31`). Where somebody else has written its head, nothing
-is built on that: what follows goes into a new chain (`2026-01-31.001`), and the verifier finds the place. What somebody
-has put beside the heads, under whatever name, is stepped over.
+A chain has the name of the day on which it was opened (`2026-01-31`). If its head was written by any other party, the
+sealer does not build on it: it opens a new chain (`2026-01-31.001`), and the verifier reports the place. Other items
+beside the heads, under any name, are skipped.
 """
 
 import re
@@ -10,133 +10,140 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
 from oms.audit import bucket, macs
-from oms.audit.models import Head
-from oms.audit.storage import decoded, latest_heads
+from oms.audit.models import ChainHead
+from oms.audit.storage import decode, latest_heads
 from oms.core import clock
-from oms.core.dynamodb import conflicted, failed, retrying, transaction
+from oms.core.dynamodb import retrying
 from oms.core.errors import UnavailableError
+from oms.core.transactions import Transaction, TransactionError, transaction
 
 NAME = re.compile(r"\d{4}-\d{2}-\d{2}(\.\d{3})?", re.ASCII)
 _DAY = len("2026-01-31")
-# Of a thousand, the verifier names each. They are met with every batch.
-_MOST_RUNG_FOR = 10
+# The verifier names each of a thousand foreign heads. The sealer meets them with every batch.
+_MAX_ALARMS = 10
 
-type Ring = Callable[[str], None]
-"""Called with the key of what somebody else has written."""
-
-
-class OvertakenError(Exception):
-    """Another sealer has moved the head. It got on, so this one tries again at once."""
+type Alarm = Callable[[str], None]
+"""Called with the key of an item that the system did not write."""
 
 
-def in_turn[T](attempt: Callable[[], T]) -> T:
-    """What `attempt` returns once it is not overtaken. Ends by `patience`, with UnavailableError."""
+class ChainMovedError(Exception):
+    """Another sealer has moved the head. It made progress, so this one retries at once."""
+
+
+def retry_conflicts[T](attempt: Callable[[], T]) -> T:
+    """Retries `attempt` until no other sealer moves the head meanwhile, and returns its result.
+
+    Raises UnavailableError at the deadline.
+    """
     while True:
         try:
             return retrying(attempt)
-        except OvertakenError:
+        except ChainMovedError:
             pass
 
 
 @contextmanager
-def overtaking() -> Iterator[None]:
-    """Around a transaction of which another sealer's may have been the first."""
+def chain_transaction() -> Iterator[Transaction]:
+    """A transaction on the chain. Raises ChainMovedError if another sealer's came first."""
     try:
-        yield
-    except TransactWriteError as error:
-        if any(failed(reason) or conflicted(reason) for reason in error.cancellation_reasons):
-            raise OvertakenError from error
+        with transaction() as write:
+            yield write
+    except TransactionError as error:
+        if error.any_failed or error.any_conflicted:
+            raise ChainMovedError from error
         raise
 
 
-def open_head(ring: Ring) -> Head:
-    """The head of the chain that is open: today's, or one that a faster clock has opened.
+def open_head(alarm: Alarm) -> ChainHead:
+    """The head of the open chain: today's, or one that a sealer with a faster clock has opened.
 
-    Opens it where there is none, after the one before is closed. Raises OvertakenError.
+    Opens a chain if none is open, after it has closed the one before. Raises ChainMovedError.
     """
     today = clock.now().date().isoformat()
     foreign: list[str] = []
-    seen = None
+    latest = None
     for name, raw in latest_heads(_tomorrow() + ".999"):
-        head = decoded(Head, raw) if NAME.fullmatch(name) else None
-        if head and _stands(head):
-            seen = head
+        head = decode(ChainHead, raw) if NAME.fullmatch(name) else None
+        if head and _is_usable(head):
+            latest = head
             break
         foreign.append(name)
-    for name in foreign[:_MOST_RUNG_FOR]:
-        ring("/".join(Head.key_of(name)))
-    if seen is None:
+    for name in foreign[:_MAX_ALARMS]:
+        alarm("/".join(ChainHead.key_of(name)))
+    if latest is None:
         return _begin(_free_name(today, None, foreign), None)
-    if seen.next is None and seen.day[:_DAY] >= today:
-        return seen
-    return _close(seen, _free_name(today, seen, foreign))
+    if latest.next is None and latest.day[:_DAY] >= today:
+        return latest
+    return _close(latest, _free_name(today, latest, foreign))
 
 
-def is_as(seen: Head) -> Condition:
-    """That nobody has gone on from this head, or closed its chain."""
-    unmoved: Condition = (Head.mac == seen.mac) & (Head.position == seen.position) & Head.next.does_not_exist()
+def is_unmoved(head: ChainHead) -> Condition:
+    """The condition that no sealer has added to this chain or closed it since `head` was read."""
+    unmoved: Condition = (
+        (ChainHead.mac == head.mac) & (ChainHead.position == head.position) & ChainHead.next.does_not_exist()
+    )
     return unmoved
 
 
-def signed(head: Head) -> Head:
-    head.key = macs.newest(macs.KEYS.get())
+def sign_head(head: ChainHead) -> ChainHead:
+    head.key = macs.newest_version(macs.KEYS.get())
     head.seal = macs.head_seal(head, macs.KEYS.get())
     return head
 
 
-def _stands(head: Head) -> bool:
+def _is_usable(head: ChainHead) -> bool:
+    """Whether the head is authentic and its `next`, which is not signed, is possible."""
     is_next_sane = head.next is None or (NAME.fullmatch(head.next) and head.day < head.next <= _tomorrow() + ".999")
-    return bool(is_next_sane) and macs.head_stands(head, macs.KEYS.get())
+    return bool(is_next_sane) and macs.is_authentic_head(head, macs.KEYS.get())
 
 
-def _close(seen: Head, name: str) -> Head:
-    """The head is in the bucket before the next chain is there; put by two, or before others went on, it is a witness
-    all the same.
+def _close(latest: ChainHead, name: str) -> ChainHead:
+    """Closes a chain and opens the next one. The anchor is put before that.
+
+    The anchor is valid even if two sealers put it, or if another sealer adds links meanwhile.
     """
-    bucket.put(seen)
-    if seen.next is not None:  # the head that followed was taken away
-        return _begin(name, seen)
-    following = _new(name, seen)
-    closed = Head.from_raw_data(seen.serialize())
+    bucket.put(latest)
+    if latest.next is not None:  # the head that followed was removed
+        return _begin(name, latest)
+    following = _new(name, latest)
+    closed = ChainHead.from_raw_data(latest.serialize())
     closed.next = name
-    with overtaking(), transaction() as write:
-        write.save(closed, condition=is_as(seen))
-        write.save(following, condition=Head.pk.does_not_exist())
+    with chain_transaction() as write:
+        write.save(closed, condition=is_unmoved(latest))
+        write.save(following, condition=ChainHead.pk.does_not_exist())
     return following
 
 
-def _begin(name: str, after: Head | None) -> Head:
+def _begin(name: str, after: ChainHead | None) -> ChainHead:
     head = _new(name, after)
-    with overtaking(), transaction() as write:
-        write.save(head, condition=Head.pk.does_not_exist())
+    with chain_transaction() as write:
+        write.save(head, condition=ChainHead.pk.does_not_exist())
     return head
 
 
-def _new(name: str, after: Head | None) -> Head:
+def _new(name: str, after: ChainHead | None) -> ChainHead:
     day = name[:_DAY]
-    head = Head(
-        *Head.key_of(name),
+    head = ChainHead(
+        *ChainHead.key_of(name),
         position=0,
         previous_day=after.day if after else None,
         previous_mac=after.mac if after else None,
         earliest=day,
         latest=day,
-        key=macs.newest(macs.KEYS.get()),
+        key=macs.newest_version(macs.KEYS.get()),
     )
     head.mac = macs.opening_mac(head, macs.KEYS.get())
-    return signed(head)
+    return sign_head(head)
 
 
-def _free_name(today: str, after: Head | None, taken: Collection[str]) -> str:
-    """The name of the chain to open after this one: two sealers who read the same draw the same, and one of them is
-    overtaken.
+def _free_name(today: str, after: ChainHead | None, taken: Collection[str]) -> str:
+    """The name of the chain to open after this one. Two sealers that read the same choose the same, so one conflicts.
 
-    Not the name of a chain that is gone, or there would be nothing to show for it. Raises UnavailableError when
-    somebody has taken all names, until a day is over.
+    It is never the name of a removed chain: a new one of that name would hide the removal. Raises UnavailableError if
+    all names of today and tomorrow are taken, until a day is over.
     """
     last, lost = (after.day, after.next or "") if after else ("", "")
     for day in (max(today, last[:_DAY], lost[:_DAY]), _tomorrow()):
@@ -147,5 +154,5 @@ def _free_name(today: str, after: Head | None, taken: Collection[str]) -> str:
 
 
 def _tomorrow() -> str:
-    """The last day whose chains may be open, by any clock. What stands above its names is not ours."""
+    """The last day whose chains may be open, by any clock. The system writes no head with a later name."""
     return (clock.now() + timedelta(days=1)).date().isoformat()

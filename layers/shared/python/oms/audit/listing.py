@@ -1,10 +1,10 @@
-"""The audit log as admins read it, newest first."""
+"""The list of audit entries for admins, newest first."""
 
 from aws_lambda_powertools import Logger
 
 from oms.audit.models import BY_ACTION, BY_ACTOR, BY_TIME, LISTED, AuditEntry, AuditItem, Denials
 from oms.audit.schemas import AuditEntryResponse, ListAuditQuery
-from oms.audit.storage import decoded
+from oms.audit.storage import decode
 from oms.core.dynamodb import batch_get_raw
 from oms.core.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
 from oms.events.streams import RawItem
@@ -13,7 +13,7 @@ logger = Logger(child=True)
 
 
 def list_entries(query: ListAuditQuery, *, after: str | None) -> Page[AuditEntryResponse]:
-    """A page: one Query for each actor or action that is asked for, and one BatchGet."""
+    """A page of the list. It takes one Query for each requested actor or action, and one BatchGet."""
     part = Range(query.limit, descending=True, low=query.from_ or LOWEST, high=query.to or HIGHEST, after=after)
     actions = set(query.action or ())
 
@@ -32,12 +32,12 @@ def list_entries(query: ListAuditQuery, *, after: str | None) -> Page[AuditEntry
 
 
 def _row(raw: RawItem) -> AuditEntryResponse:
-    """One that somebody has spoilt is a row too: left out, it would be hidden by that, and its page refused by it."""
-    entry = decoded(AuditEntry, raw) or decoded(Denials, raw)
+    """The row of an entry. An unreadable entry has a row too: else corruption would hide it or fail its page."""
+    entry = decode(AuditEntry, raw) or decode(Denials, raw)
     try:
         if entry:
             row = AuditEntryResponse.of(entry)
-            row.model_dump_json()  # text that is no Unicode fails here
+            row.model_dump_json()  # fails for text that is not Unicode
             return row
     except ValueError:
         pass

@@ -1,6 +1,6 @@
-"""What is signed, how, and with which key.
+"""Digests of entries, and MACs of links and heads.
 
-The key is in Secrets Manager, by version: the newest signs, and the older ones stay for what they have signed.
+Secrets Manager holds the keys by version: the newest signs, and older ones verify what they have signed.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from oms.audit.models import Head, Link
+from oms.audit.models import ChainHead, ChainLink
 from oms.core.secret_store import Reloaded, read_secret
 from oms.core.settings import settings
 from oms.events.streams import RawItem
@@ -31,21 +31,21 @@ def digest(entry: RawItem) -> str:
     return hashlib.sha256(_canonical(entry)).hexdigest()
 
 
-def opening_mac(head: Head, keys: Keys) -> str:
-    """What the first link of a chain goes on from: by it the chain is bound to that of the day before."""
+def opening_mac(head: ChainHead, keys: Keys) -> str:
+    """The MAC that the first link of a chain follows. It binds the chain to the end of the chain before it."""
     return _mac(keys, head.key, ["opening", head.day, head.previous_day, head.previous_mac])
 
 
-def link_mac(link: Link, keys: Keys) -> str:
+def link_mac(link: ChainLink, keys: Keys) -> str:
     return _mac(keys, link.key, ["link", link.pk, link.sk, link.chain, link.position, link.digest, link.previous])
 
 
-def head_seal(head: Head, keys: Keys) -> str:
-    return _mac(keys, head.key, ["head", *shown(head).values()])
+def head_seal(head: ChainHead, keys: Keys) -> str:
+    return _mac(keys, head.key, ["head", *signed_fields(head).values()])
 
 
-def shown(head: Head) -> dict[str, Any]:
-    """What of a head is signed, and goes into its object. Not `next`: that is told by the next head."""
+def signed_fields(head: ChainHead) -> dict[str, Any]:
+    """The fields of a head that are signed and stored in its anchor. `next` is not signed: the next head implies it."""
     return {
         "day": head.day,
         "position": head.position,
@@ -58,16 +58,16 @@ def shown(head: Head) -> dict[str, Any]:
     }
 
 
-def newest(keys: Keys) -> str:
+def newest_version(keys: Keys) -> str:
     return max(keys, key=int)
 
 
-def link_stands(link: Link, keys: Keys) -> bool:
-    """Whether a link is as it was signed."""
+def is_authentic_link(link: ChainLink, keys: Keys) -> bool:
+    """Whether a link equals what the sealer signed."""
     return link.key in keys and hmac.compare_digest(link.mac.encode(), link_mac(link, keys).encode())
 
 
-def head_stands(head: Head, keys: Keys) -> bool:
+def is_authentic_head(head: ChainHead, keys: Keys) -> bool:
     return head.key in keys and hmac.compare_digest(head.seal.encode(), head_seal(head, keys).encode())
 
 

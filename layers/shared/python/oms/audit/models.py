@@ -1,4 +1,4 @@
-"""The audit log and the chain over it, in the audit table.
+"""Items of the audit table: entries, counters of denials, and the links and heads of the chain.
 
 Keys: `day#<day>`/<time and id>, with `links#<day of the entry>`/<sort key of the entry>, `chain`/<day of sealing>.
 """
@@ -11,7 +11,7 @@ from oms.core.settings import settings
 
 DENIALS_PER_MINUTE = 100
 
-# What is listed has the attribute `listing`, and stands in all three, unless it has no actor.
+# A listed item has the attribute `listing` and is in all three indexes; one without an actor is not in `by_actor`.
 BY_TIME = Index(settings().audit_table, "by_time", "listing", "sk")
 BY_ACTOR = Index(settings().audit_table, "by_actor", "actor_id", "sk")
 BY_ACTION = Index(settings().audit_table, "by_action", "action", "sk")
@@ -41,8 +41,9 @@ class AuditEntry(AuditItem, discriminator="entry"):
 
 
 class Denials(AuditItem, discriminator="denials"):
-    """How many requests of one actor were denied in one minute. Beyond 100 it is listed: it stands for the entries of
-    the rest. `at` is the minute's beginning.
+    """The number of one actor's denials in one minute. `at` is the minute's beginning.
+
+    Above 100 it is listed, in place of the entries of the further denials.
     """
 
     at = UnicodeAttribute()
@@ -61,7 +62,7 @@ class Denials(AuditItem, discriminator="denials"):
 
     @property
     def unlisted(self) -> int:
-        """How many of them have no entry of their own."""
+        """The number of denials that have no entry of their own."""
         return max(0, self.n - DENIALS_PER_MINUTE)
 
     @property
@@ -78,10 +79,9 @@ class ChainItem(StoredItem):
     kind = DiscriminatorAttribute()
 
 
-class Link(ChainItem, discriminator="link"):
-    """That an entry is sealed: its place in a chain, the SHA-256 of its content, the MAC of the link before, and its
-    own over all this. Its key is the entry's, so an entry has one, whenever it is sealed and however often that is
-    tried.
+class ChainLink(ChainItem, discriminator="link"):
+    """The seal of an entry: its place in a chain, the SHA-256 of its content, the MAC of the link before, and a MAC of
+    all this. Its key follows from the entry's key, so an entry has one link, even if sealing is retried.
     """
 
     chain = UnicodeAttribute()
@@ -97,11 +97,11 @@ class Link(ChainItem, discriminator="link"):
         return "links#" + partition.removeprefix("day#"), sort
 
 
-class Head(ChainItem, discriminator="head"):
-    """How far the chain of a day goes: the place and MAC of its last link, and before the first a MAC of its own.
+class ChainHead(ChainItem, discriminator="head"):
+    """The end of a chain: the position and MAC of its last link; before the first link, the opening MAC.
 
-    A chain goes on where that of `previous_day` ended. `earliest` and `latest` are the days of what it seals. Once it
-    has a `next` it is closed.
+    A chain continues the chain of `previous_day`. `earliest` and `latest` are the first and last day of its entries. A
+    chain with a `next` is closed.
     """
 
     position = IntegerAttribute()

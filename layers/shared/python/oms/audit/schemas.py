@@ -1,4 +1,4 @@
-"""What the route of the audit log takes and gives."""
+"""Request and response of the audit log's route."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,22 +9,22 @@ from oms.core.schemas import BEFORE, SINCE, From, NextCursor, PageQuery, Respons
 if TYPE_CHECKING:
     from oms.audit.models import AuditEntry, Denials
 
-# Each is a Query of its own.
-_MOST_WORDS = 10
+# Each value costs one Query.
+_MAX_FILTER_VALUES = 10
 
 
-Words = Annotated[
-    tuple[Annotated[str, StringConstraints(min_length=1, max_length=256)], ...], Several(most=_MOST_WORDS)
+FilterValues = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1, max_length=256)], ...], Several(most=_MAX_FILTER_VALUES)
 ]
 
 
 class ListAuditQuery(Span, PageQuery):
-    actor: Words | None = Field(
+    actor: FilterValues | None = Field(
         None,
         description="Entries of these users, by id, or of these operators, by their names in AWS.",
         examples=[["YVT65M7QNAW9TXAQ7PHA"]],
     )
-    action: Words | None = Field(None, description="Entries of these actions.", examples=[["login"]])
+    action: FilterValues | None = Field(None, description="Entries of these actions.", examples=[["login"]])
     from_: From | None = Field(None, alias="from", description=f"Entries {SINCE}")
     to: To | None = Field(None, description=f"Entries {BEFORE}")
 
@@ -35,20 +35,20 @@ class AuditEntryResponse(Response):
     id: str = Field(description="The id of the entry.", examples=["2026-01-31T09:30:00.000Z#0C8Z4V6T"])
     at: Timestamp = Field(description="When it happened.")
     action: str = Field(
-        description="What was done. `entry.unreadable`: the stored entry at `target` is unreadable.", examples=["login"]
+        description="The action. `entry.unreadable`: the stored entry at `target` cannot be read.", examples=["login"]
     )
     actor_id: str | None = Field(
-        description="Who did it: a user's id, or an operator's name in AWS; null if unknown.",
+        description="The actor: a user's id, or an operator's name in AWS; null if unknown.",
         examples=["YVT65M7QNAW9TXAQ7PHA"],
     )
-    actor_role: str | None = Field(description="The role in which they did it.", examples=["customer"])
+    actor_role: str | None = Field(description="The actor's role at that time.", examples=["customer"])
     address: str | None = Field(
-        description="The client's address as a keyed hash: the same address has the same hash within the year that it "
-        "begins with. Entries from before hashes were kept have the address itself; null for what the system or an "
-        "operator did.",
+        description="The client's address as a keyed hash, which begins with its year: within a year, the same address "
+        "has the same hash. Entries from before addresses were hashed have the address itself. Null for actions of the "
+        "system and of operators.",
         examples=["2026:4b1f0c3a9d7e5f6082c4d1e3a5b79680"],
     )
-    target: str | None = Field(description="What it was done to.", examples=["session#0C8Z4V6T2R9QKX1M5N7P"])
+    target: str | None = Field(description="The resource of the action.", examples=["session#0C8Z4V6T2R9QKX1M5N7P"])
     outcome: Literal["success", "failure"] = Field(description="Whether it succeeded.")
     details: dict[str, Any] | None = Field(
         description="Codes and digests, depending on the action. `denials`: further denials within the same minute.",
@@ -71,7 +71,7 @@ class AuditEntryResponse(Response):
 
     @classmethod
     def unreadable(cls, partition: str, sort: str) -> "AuditEntryResponse":
-        """What stands for an entry of which nothing but its key is to be trusted."""
+        """The row of an entry that cannot be read. It has the data of the entry's key alone."""
         return cls(
             id=sort,
             at=sort.partition("#")[0],

@@ -1,7 +1,7 @@
-"""Each entry of the audit log gets one link, in the chain that is open, signed with a key that only the sealer has.
+"""Sealing: adds one signed link for each audit entry to the open chain. Only the sealer has the key.
 
-One transaction at a time moves the head of the chain and puts the links, so what is written late is sealed in the chain
-that is open then.
+One transaction at a time moves the chain's head and puts the links. So a late entry is sealed in the chain that is open
+at that time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,92 +11,96 @@ from itertools import batched
 
 from oms.audit import bucket, macs
 from oms.audit.counters import is_forged, is_only_counted
-from oms.audit.heads import Ring, in_turn, is_as, open_head, overtaking, signed
-from oms.audit.models import ChainItem, Head, Link
-from oms.audit.storage import pairs
+from oms.audit.heads import Alarm, chain_transaction, is_unmoved, open_head, retry_conflicts, sign_head
+from oms.audit.models import ChainHead, ChainItem, ChainLink
+from oms.audit.storage import entry_link_pairs
 from oms.core import clock
-from oms.core.dynamodb import batch_get_raw, patience, transaction
+from oms.core.dynamodb import batch_get_raw, patience
 from oms.events.streams import RawItem
 
 # A transaction takes 100 operations: the head, and a link for each entry.
-MOST_AT_ONCE = 99
-# After so long no request is under way that could put an entry or count a denial of then.
-SETTLED = timedelta(minutes=15)
-# Seconds in which calls are begun for one invocation.
-_PATIENCE = 240
+MAX_BATCH = 99
+# No request runs this long: after it, none can still put an entry or count a denial of that time.
+SETTLED_AFTER = timedelta(minutes=15)
+# No call of an invocation is started after it.
+_DEADLINE_SECONDS = 240
 
 type Key = tuple[str, str]
 
 
-def seal(entries: Iterable[RawItem], *, ring: Ring) -> int:
-    """Seals the entries that are not yet, each once; how many. Raises UnavailableError, and botocore's errors of S3."""
+def seal(entries: Iterable[RawItem], *, alarm: Alarm) -> int:
+    """Seals the entries that have no link, each once, and returns their number.
+
+    Raises UnavailableError, and botocore's errors of S3.
+    """
     digests = {(entry["pk"]["S"], entry["sk"]["S"]): macs.digest(entry) for entry in entries}
     sealed = 0
-    with patience(_PATIENCE):
-        for batch in batched(digests.items(), MOST_AT_ONCE, strict=False):
-            sealed += in_turn(partial(_seal, dict(batch), ring))
+    with patience(_DEADLINE_SECONDS):
+        for batch in batched(digests.items(), MAX_BATCH, strict=False):
+            sealed += retry_conflicts(partial(_seal, dict(batch), alarm))
     return sealed
 
 
-def seal_left_out(*, since: timedelta, ring: Ring) -> int:
-    """Seals what is not older than so long and has no link: denials that are only counted, and what the stream lost."""
-    end = clock.now() - SETTLED
+def seal_unsealed(*, since: timedelta, alarm: Alarm) -> int:
+    """Seals listed counters of denials, and entries that the stream did not deliver, up to an age of `since`."""
+    end = clock.now() - SETTLED_AFTER
     start = clock.now() - since
     days = clock.days(start.date(), end.date())
-    return seal((entry for day in days for entry in _without_link(day, start, end, ring)), ring=ring)
+    return seal((entry for day in days for entry in _without_link(day, start, end, alarm)), alarm=alarm)
 
 
-def witness(*, ring: Ring) -> Head:
-    """Opens the chain of today, if it is not open, and puts its head into the bucket as it is now."""
-    with patience(_PATIENCE):
-        head = in_turn(lambda: open_head(ring))
+def anchor_head(*, alarm: Alarm) -> ChainHead:
+    """Opens today's chain if it is not open, and puts its current head into the bucket."""
+    with patience(_DEADLINE_SECONDS):
+        head = retry_conflicts(lambda: open_head(alarm))
     bucket.put(head)
     return head
 
 
-def _without_link(day: str, start: datetime, end: datetime, ring: Ring) -> Iterator[RawItem]:
-    for place, entry, link in pairs(day, clock.timestamp(start), clock.timestamp(end)):
+def _without_link(day: str, start: datetime, end: datetime, alarm: Alarm) -> Iterator[RawItem]:
+    for sort_key, entry, link in entry_link_pairs(day, clock.timestamp(start), clock.timestamp(end)):
         if not entry or link or is_only_counted(entry):
             continue
-        if is_forged(entry):  # for the verifier to find: sealed, it would be as good as the system's own
-            ring(f"day#{day}/{place}")
+        if is_forged(entry):  # left for the verifier to report: a seal would make it look like the system's own
+            alarm(f"day#{day}/{sort_key}")
         else:
             yield entry
 
 
-def _seal(digests: Mapping[Key, str], ring: Ring) -> int:
-    """One transaction. Raises OvertakenError when the head was not any more as it was read."""
-    keys = {Link.key_of(entry): entry for entry in digests}
+def _seal(digests: Mapping[Key, str], alarm: Alarm) -> int:
+    """Seals one batch in one transaction. Raises ChainMovedError if the head changed after it was read."""
+    keys = {ChainLink.key_of(entry): entry for entry in digests}
     known = batch_get_raw(ChainItem, keys)
     new = {entry: digests[entry] for key, entry in keys.items() if key not in known}
     if not new:
         return 0
-    seen = open_head(ring)
-    links = _links(seen, new)
-    days = [seen.earliest, seen.latest, *(link.pk.removeprefix("links#") for link in links)]
-    head = Head(
-        *Head.key_of(seen.day),
+    before = open_head(alarm)
+    links = _links(before, new)
+    days = [before.earliest, before.latest, *(link.pk.removeprefix("links#") for link in links)]
+    head = ChainHead(
+        *ChainHead.key_of(before.day),
         position=links[-1].position,
         mac=links[-1].mac,
-        previous_day=seen.previous_day,
-        previous_mac=seen.previous_mac,
+        previous_day=before.previous_day,
+        previous_mac=before.previous_mac,
         earliest=min(days),
         latest=max(days),
     )
-    with overtaking(), transaction() as write:
-        write.save(signed(head), condition=is_as(seen))
+    with chain_transaction() as write:
+        write.save(sign_head(head), condition=is_unmoved(before))
         for link in links:
-            write.save(link, condition=Link.pk.does_not_exist())
+            write.save(link, condition=ChainLink.pk.does_not_exist())
     return len(links)
 
 
-def _links(seen: Head, digests: Mapping[Key, str]) -> list[Link]:
-    signing, version = macs.KEYS.get(), macs.newest(macs.KEYS.get())
-    links: list[Link] = []
-    previous = seen.mac
-    for position, (entry, digest) in enumerate(digests.items(), seen.position + 1):
-        link = Link(
-            *Link.key_of(entry), chain=seen.day, position=position, digest=digest, previous=previous, key=version
+def _links(head: ChainHead, digests: Mapping[Key, str]) -> list[ChainLink]:
+    """The links of these entries, in order, after the head's last link."""
+    signing, version = macs.KEYS.get(), macs.newest_version(macs.KEYS.get())
+    links: list[ChainLink] = []
+    previous = head.mac
+    for position, (entry, digest) in enumerate(digests.items(), head.position + 1):
+        link = ChainLink(
+            *ChainLink.key_of(entry), chain=head.day, position=position, digest=digest, previous=previous, key=version
         )
         link.mac = previous = macs.link_mac(link, signing)
         links.append(link)

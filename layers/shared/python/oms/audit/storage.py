@@ -1,6 +1,4 @@
-"""Reading the log and its chain as they are stored, by whoever wrote them: what was tampered with may be no item of
-ours any more.
-"""
+"""Raw reads of the log and its chain. A tampered item may no longer fit the model, so callers decode each item."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -9,21 +7,23 @@ from typing import Any
 from pynamodb.attributes import Attribute, DiscriminatorAttribute
 from pynamodb.exceptions import AttributeDeserializationError
 
-from oms.audit.models import BY_TIME, LISTED, ChainItem, Head
+from oms.audit.models import BY_TIME, LISTED, ChainHead, ChainItem
 from oms.core import clock
 from oms.core.dynamodb import StoredItem, client, query_raw, retrying, table_name
 from oms.core.pages import HIGHEST, LOWEST
 from oms.events.streams import RawItem
 
-# The system is younger.
+# No entry of the system is older.
 _FIRST = "2020-01-01"
 
 
-def decoded[T: StoredItem](model: type[T], raw: RawItem) -> T | None:
-    """The item, if it is one, with all its attributes and each of its type."""
+def decode[T: StoredItem](model: type[T], raw: RawItem) -> T | None:
+    """The item, or None unless all its attributes are there, each of its type."""
     attributes: dict[str, Attribute[object]] = model.get_attributes()
-    wanted = {it.attr_name for it in attributes.values() if not it.null and not isinstance(it, DiscriminatorAttribute)}
-    if not wanted <= {name for name, value in raw.items() if "NULL" not in value}:
+    required = {
+        it.attr_name for it in attributes.values() if not it.null and not isinstance(it, DiscriminatorAttribute)
+    }
+    if not required <= {name for name, value in raw.items() if "NULL" not in value}:
         return None
     try:
         return model.from_raw_data(raw)
@@ -31,8 +31,10 @@ def decoded[T: StoredItem](model: type[T], raw: RawItem) -> T | None:
         return None
 
 
-def pairs(day: str, low: str = LOWEST, high: str = HIGHEST) -> Iterator[tuple[str, RawItem | None, RawItem | None]]:
-    """What stands under each sort key of a day: of the log, and of the links. In their order, page by page."""
+def entry_link_pairs(
+    day: str, low: str = LOWEST, high: str = HIGHEST
+) -> Iterator[tuple[str, RawItem | None, RawItem | None]]:
+    """Each sort key of a day with its entry and its link, one of which may be None. In order, read page by page."""
     entries = query_raw(ChainItem, f"day#{day}", low, high)
     links = query_raw(ChainItem, f"links#{day}", low, high)
     entry, link = next(entries, None), next(links, None)
@@ -45,15 +47,15 @@ def pairs(day: str, low: str = LOWEST, high: str = HIGHEST) -> Iterator[tuple[st
 
 
 def latest_heads(highest: str) -> Iterator[tuple[str, RawItem]]:
-    """What stands among the heads, the latest name first, from this one down.
+    """The items of the heads' partition by name, in descending order from this name.
 
-    Mostly the first is the one, so it is read alone. Each read after it takes ten times as many: what is read in vain
-    is at most ten times what somebody has put there.
+    The first is mostly the right one, so it is read alone. Each further read takes ten times as many items: so the
+    number of unneeded reads is at most ten times the number of foreign items.
     """
     query: dict[str, Any] = {
-        "TableName": table_name(Head),
+        "TableName": table_name(ChainHead),
         "KeyConditionExpression": "pk = :chains AND sk <= :highest",
-        "ExpressionAttributeValues": {":chains": {"S": Head.PARTITION}, ":highest": {"S": highest}},
+        "ExpressionAttributeValues": {":chains": {"S": ChainHead.PARTITION}, ":highest": {"S": highest}},
         "ConsistentRead": True,
         "ScanIndexForward": False,
     }
@@ -68,10 +70,10 @@ def latest_heads(highest: str) -> Iterator[tuple[str, RawItem]]:
 
 
 def first_day() -> str | None:
-    """The day of the first entry that is listed, of those of the system's time."""
+    """The day of the oldest listed entry since 2020, or None if there is none."""
     answer: dict[str, Any] = retrying(
         lambda: client().query(
-            TableName=table_name(Head),
+            TableName=table_name(ChainHead),
             IndexName=BY_TIME.name,
             KeyConditionExpression="listing = :listed AND sk BETWEEN :first AND :last",
             ExpressionAttributeValues={

@@ -111,5 +111,5 @@ def _authorize(rule: AccessRule, request: RequestAtHand) -> None:
     has_manager_parameters = any(name in rule.manager_parameters for name, _ in request.query)
     needed = "manager" if has_manager_parameters and rule.role == "customer" else rule.role
     if _RANK[user.role] < _RANK[needed]:
-        audit_log.denied(user, address=client_address(), target=f"{request.method} {request.path}")
+        audit_log.record_denial(user, address=client_address(), target=f"{request.method} {request.path}")
         raise ForbiddenError("This is for admins." if needed == "admin" else "This is for managers and admins.")
