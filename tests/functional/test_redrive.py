@@ -1,4 +1,4 @@
-"""F19: what failed gets another try, by a command that may be cut off anywhere."""
+"""F19: a command retries failed messages, and may be interrupted at any call."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 
 from bookkeeper import handler as bookkeeper
 from oms.commands import redrive, stacks
-from oms.commands.redrive import Outcome
+from oms.commands.redrive import RedriveResult
 from oms.core import clock
 from oms.core.settings import settings
 from oms.events import streams
@@ -66,8 +66,8 @@ class Stage:
     feed: Queue
     poison: Queue
 
-    def redrive(self, name: str) -> Outcome:
-        return redrive.redrive("dev", redrive.named("dev", name))
+    def redrive(self, name: str) -> RedriveResult:
+        return redrive.redrive("dev", redrive.find_queue("dev", name))
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_dead_letters_go_back_to_their_queue_as_they_were(stage: Stage) -> None:
 
     outcome = stage.redrive("feed")
 
-    assert outcome == Outcome(redriven=25)
+    assert outcome == RedriveResult(redriven=25)
     assert stage.feed.bodies() == Counter(bodies)
     assert not stage.dead.take()
 
@@ -136,7 +136,7 @@ def test_a_run_ends_though_its_messages_fail_again_at_once(stage: Stage) -> None
     with intercepted(fail_again):
         outcome = stage.redrive("Feed")
 
-    assert outcome == Outcome(redriven=15)
+    assert outcome == RedriveResult(redriven=15)
     assert stage.dead.bodies().keys() <= set(bodies)
 
 
@@ -229,7 +229,7 @@ def test_f19_what_a_stream_consumer_set_aside_is_its_to_do_again_and_once(
     kept = record(None, raw_item("inventory", *StockItem.key(product)))
     set_aside(stage, kept, kept)
 
-    assert stage.redrive("bookkeeper") == Outcome(redriven=2)
+    assert stage.redrive("bookkeeper") == RedriveResult(redriven=2)
 
     assert understands == [kept, kept]
     (movement,) = movements_of(product)
@@ -244,7 +244,7 @@ def test_what_is_still_not_understood_is_set_aside_again_and_ends_the_run(
     broken = record(None, {name: value for name, value in item.items() if name != "last"})
     set_aside(stage, broken)
 
-    assert stage.redrive("Bookkeeper") == Outcome(redriven=1)
+    assert stage.redrive("Bookkeeper") == RedriveResult(redriven=1)
 
     assert len(understands) == 1
     (again,) = stage.poison.take()
@@ -266,7 +266,7 @@ def test_no_record_is_taken_long_before_it_is_run_again(stage: Stage, product: s
 
     set_aside(stage, *[kept] * 23)
     with intercepted(count):
-        assert stage.redrive("Bookkeeper") == Outcome(redriven=23)
+        assert stage.redrive("Bookkeeper") == RedriveResult(redriven=23)
 
     assert (in_hand, most) == (0, 10)
 
@@ -292,7 +292,7 @@ def test_a_function_that_fails_leaves_the_record_where_it_is(stage: Stage, monke
 
     with (
         intercepted(lambda made: error if made.operation == "Invoke" else made.send()),
-        pytest.raises(SystemExit, match=r"1 could not get one: the function failed: .*no table"),
+        pytest.raises(SystemExit, match=r"1 could not be retried: the function failed: .*no table"),
     ):
         run(monkeypatch, "--queue", "Bookkeeper")
 
@@ -330,7 +330,7 @@ def test_a_queue_is_redriven_by_the_command(
 
     run(monkeypatch, "--queue", "FEED")
 
-    assert capsys.readouterr().out == "2 messages got another try; 0 are in the queue now.\n"
+    assert capsys.readouterr().out == "2 messages were retried; 0 are in the queue now.\n"
 
 
 @pytest.mark.parametrize("name", ["Fed", "FeedDeadLetters", "Api"])

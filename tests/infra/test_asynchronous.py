@@ -116,7 +116,7 @@ def test_each_stream_consumer_alone_knows_its_poison_queue(prod: Synthesized) ->
 
 def test_the_records_that_a_redrive_has_in_hand_are_run_again_before_another_may_take_them(prod: Synthesized) -> None:
     for name in STREAMING:
-        assert redrive._MOST_AT_ONCE * prod.functions()[name]["Timeout"] < redrive._TAKEN
+        assert redrive._MAX_BATCH * prod.functions()[name]["Timeout"] < redrive._VISIBILITY_TIMEOUT_SECONDS
 
 
 def test_the_stock_ledger_is_checked_every_night_and_in_full_every_week(prod: Synthesized) -> None:

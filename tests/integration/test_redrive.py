@@ -38,7 +38,7 @@ def redrive(port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
 def redriven(system: LocalSystem, queue: str) -> int:
     result = redrive(system.front_door.port, "--queue", queue)
     assert result.returncode == 0, result.stderr
-    (number,) = re.findall(r"^(\d+) messages got another try", result.stdout)
+    (number,) = re.findall(r"^(\d+) messages were retried", result.stdout)
     return int(number)
 
 

@@ -113,7 +113,7 @@ def test_what_cannot_be_deleted_is_named_and_ends_no_other_deletion(
         "backup.DeleteBackupVault": {},
     }
 
-    assert run(monkeypatch, "--stage", "dev", "--confirm", "dev") == "4 things are left, as said above."
+    assert run(monkeypatch, "--stage", "dev", "--confirm", "dev") == "4 resources are left, as listed above."
 
     said = capsys.readouterr().out.splitlines()
     assert [line[:7].strip() for line in said] == ["LEFT", "LEFT", "LEFT", "deleted", "LEFT", "deleted"]
@@ -172,7 +172,7 @@ def test_the_stack_goes_first_and_its_data_when_nothing_uses_them_any_more(
     ]
     assert account.called("cloudformation.UpdateTerminationProtection")[0]["EnableTerminationProtection"] is False
     assert account.called("dynamodb.UpdateTable")[0]["DeletionProtectionEnabled"] is False
-    assert "Nothing of the stage 'dev' is left." in capsys.readouterr().out
+    assert "All resources of the stage 'dev' are deleted." in capsys.readouterr().out
 
 
 def test_a_stack_that_cannot_be_deleted_is_said_and_its_data_stay(

@@ -116,14 +116,14 @@ def test_nothing_is_changed(
         ({"ssm.GetParameter": RefusedError("ParameterNotFound")}, "none. Run `make bootstrap STAGE=dev`"),
         (
             {"ssm.GetParameter": {"Parameter": {"Value": "5"}}},
-            "version 5, and 6 is needed. Run `make bootstrap STAGE=dev`",
+            "version 5, but version 6 is needed. Run `make bootstrap STAGE=dev`",
         ),
-        ({"sesv2.GetAccount": ses(sending=False)}, "SES has paused the sending"),
+        ({"sesv2.GetAccount": ses(sending=False)}, "SES has paused sending"),
         ({"sesv2.GetEmailIdentity": RefusedError("NotFoundException")}, "neither shop@shop.example nor shop.example"),
         ({"sesv2.GetEmailIdentity": {"VerifiedForSendingStatus": False}}, "neither shop@shop.example nor shop.example"),
         (
             {"secretsmanager.ListSecrets": {"SecretList": [{"Name": "oms/dev/pepper", "DeletedDate": "2026-01-31"}]}},
-            "oms/dev/pepper (scheduled for deletion) exists and is not the stack's",
+            "oms/dev/pepper (scheduled for deletion) exists outside the stack",
         ),
         ({"events.DescribeEventBus": {"Name": "oms-dev"}}, "aws events delete-event-bus --name oms-dev"),
         ({"scheduler.GetScheduleGroup": {"Name": "oms-dev"}}, "aws scheduler delete-schedule-group --name oms-dev"),

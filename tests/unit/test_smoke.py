@@ -134,7 +134,7 @@ def test_two_orders_for_one_key_are_a_failure() -> None:
 
     said, _ = attempt(api)
 
-    assert any("one Idempotency-Key made two orders" in line for line in said)
+    assert any("one Idempotency-Key created two orders" in line for line in said)
 
 
 def test_the_stock_ledger_may_lag_and_then_is_a_failure() -> None:
@@ -184,4 +184,4 @@ def test_a_limit_that_is_used_up_says_when_it_is_free_again() -> None:
     with pytest.raises(SmokeError) as raised:
         Client("https://api.example", pool=cast(urllib3.PoolManager, pool)).call("POST", "/api/v1/auth/login", {})
 
-    assert str(raised.value) == ("POST /api/v1/auth/login is limited, and the limit is used up: try again in 34 s")
+    assert str(raised.value) == ("POST /api/v1/auth/login has reached its rate limit: try again in 34 s")

@@ -24,7 +24,7 @@ from tests.support.aws_client import aws_client
 from tests.support.invocation import Answer, invoke
 
 NAMES = {"secret_name": "oms/rotated/signing-keys", "parameter_name": "/oms/rotated/jwks"}
-SOON = keys.PUBLISHED_BEFORE_SIGNING
+SOON = keys.PUBLISH_BEFORE_SIGNING_SECONDS
 HOUR = 3600
 
 
@@ -253,9 +253,9 @@ def test_the_command_makes_rotates_and_audits(
         return capsys.readouterr().out
 
     assert f"{year} to {year + 10}: keys for the addresses" in run()
-    assert "there already" in run()
+    assert "exists already" in run()
     assert "in 15 minutes" in run("--rotate")
-    assert "there already" in run("--rotate")
+    assert "exists already" in run("--rotate")
     assert sorted((entry.action, entry.target) for entry in audit_entries()) == [
         ("address-keys.created", f"{year}-{year + 10}"),
         ("signing-key.created", stored()[0]),

@@ -100,8 +100,8 @@ GUARDS = (
         "A8",
         "a new key is published before it signs",
         f"{LIBRARY}/commands/signing_keys.py",
-        "PUBLISHED_BEFORE_SIGNING = 15 * 60",
-        "PUBLISHED_BEFORE_SIGNING = 60",
+        "PUBLISH_BEFORE_SIGNING_SECONDS = 15 * 60",
+        "PUBLISH_BEFORE_SIGNING_SECONDS = 60",
         "tests/functional/auth/test_keys.py::test_a08_no_worker_refuses_a_token_of_another_while_the_key_is_rotated",
     ),
     Guard(

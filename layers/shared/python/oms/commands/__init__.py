@@ -1,1 +1,1 @@
-"""Commands of an operator, each run as `python -m oms.commands.<name>`. No function imports them."""
+"""Commands that an operator runs, as `python -m oms.commands.<name>`. No Lambda function imports them."""

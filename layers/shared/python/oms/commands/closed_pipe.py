@@ -10,7 +10,7 @@ CUT_SHORT = 141
 
 
 def run_until_unread(main: Callable[[], None], *, status: int = CUT_SHORT) -> None:
-    """Runs a command, and ends the process with `status` and without a word once nobody reads its output.
+    """Runs a command, and ends the process with `status`, without a message, once no process reads its output.
 
     A command that only shows something passes 0: to be cut short is its normal end. One that checks or writes must not
     succeed without having finished. Python ignores SIGPIPE, and must, as a lost connection to AWS would kill the

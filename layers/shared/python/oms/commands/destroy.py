@@ -1,7 +1,7 @@
 """Deletes a stage with all its data: `python -m oms.commands.destroy --stage S [--confirm S] [--prod]`.
 
-The stack goes first, then what it retains: tables, buckets, secrets and log groups. They are found by the stack's
-events, which CloudFormation keeps for 90 days after it is gone. So a run that was cut off can be made again.
+The stack is deleted first, then the resources that it retains: tables, buckets, secrets and log groups. They are found
+in the stack's events, which CloudFormation keeps for 90 days after the deletion. So an interrupted run can be repeated.
 """
 
 import sys
@@ -21,7 +21,7 @@ WAIT_SECONDS = 3600
 
 
 class LeftError(Exception):
-    """Something cannot be deleted; the message says what and why."""
+    """A resource cannot be deleted; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ class Resource:
 
 
 def stack_ids(stage: str) -> list[str]:
-    """Of the stack that is there and of those of its name that were deleted, as far as CloudFormation remembers."""
+    """The id of the existing stack, and of deleted ones of its name, which CloudFormation lists for 90 days."""
     found = [it["StackId"] for it in [stacks.find_stack(stage)] if it]
     pages = stacks.cloudformation().get_paginator("list_stacks").paginate(StackStatusFilter=["DELETE_COMPLETE"])
-    gone = (stack for page in pages for stack in page["StackSummaries"])
-    return found + [it["StackId"] for it in gone if it["StackName"] == stacks.stack_of(stage)]
+    deleted = (stack for page in pages for stack in page["StackSummaries"])
+    return found + [it["StackId"] for it in deleted if it["StackName"] == stacks.stack_of(stage)]
 
 
 def retained(stack_id: str) -> Iterator[Resource]:
-    """What the stack did not delete, also where an update replaced it, or where its creation was rolled back."""
+    """The resources that the stack did not delete, also those that an update replaced or a rollback removed."""
     pages = stacks.cloudformation().get_paginator("describe_stack_events").paginate(StackName=stack_id)
     for it in (event for page in pages for event in page["StackEvents"]):
         if it.get("ResourceStatus") == "DELETE_SKIPPED" and it["ResourceType"] in DELETE:
@@ -47,7 +47,7 @@ def retained(stack_id: str) -> Iterator[Resource]:
 
 
 def delete_stack(stage: str, *, poll_seconds: float = POLL_SECONDS) -> None:
-    """And waits for its end. Ends the process where CloudFormation cannot delete something."""
+    """Deletes the stack and waits for the end. Ends the process if CloudFormation cannot delete a resource."""
     cloudformation, stack = stacks.cloudformation(), stacks.find_stack(stage)
     protect(stage, on=False)
     cloudformation.delete_stack(StackName=stack["StackId"])
@@ -58,19 +58,19 @@ def delete_stack(stage: str, *, poll_seconds: float = POLL_SECONDS) -> None:
     except WaiterError as error:
         raise SystemExit(
             f"The stack {stacks.stack_of(stage)} is not deleted: {error}. Its events in the CloudFormation console say "
-            "which resource is in the way. Then run this again."
+            "which resource prevents it. Then run this again."
         ) from error
 
 
 def delete(resource: Resource) -> bool:
-    """Whether it was there. Raises LeftError where it stays."""
+    """Deletes a resource; returns whether it existed. Raises LeftError if it cannot be deleted."""
     try:
         DELETE[resource.kind](resource.name)
     except ClientError as error:
         if error.response["Error"]["Code"] in ("ResourceNotFoundException", "NoSuchBucket", "ParameterNotFound"):
             return False
         raise LeftError(str(error)) from error
-    except BotoCoreError as error:  # also that of a waiter
+    except BotoCoreError as error:  # includes WaiterError
         raise LeftError(str(error)) from error
     return True
 
@@ -78,13 +78,13 @@ def delete(resource: Resource) -> bool:
 def _delete_table(name: str) -> None:
     dynamodb = aws.session().client("dynamodb")
     dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
-    dynamodb.get_waiter("table_exists").wait(TableName=name)  # a table that is being changed refuses its deletion
+    dynamodb.get_waiter("table_exists").wait(TableName=name)  # a table cannot be deleted during an update
     dynamodb.delete_table(TableName=name)
 
 
 def _delete_bucket(name: str) -> None:
     s3 = aws.session().client("s3")
-    # A caller with the right can bypass a lock in governance mode, and no caller one in compliance mode.
+    # With the right, a caller can bypass a lock in governance mode. No caller can bypass one in compliance mode.
     bypass: Any = {"BypassGovernanceRetention": True} if _has_locks(s3, name) else {}
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
         objects: list[Any] = [
@@ -120,7 +120,7 @@ def _locked_until(s3: Any, bucket: str, error: Any) -> str:
 
 
 def _delete_secret(name: str) -> None:
-    # Else its name would stay taken for 7 days at least.
+    # Otherwise its name stays in use for at least 7 days.
     aws.session().client("secretsmanager").delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
 
@@ -129,7 +129,7 @@ def _delete_log_group(name: str) -> None:
 
 
 def _delete_vault(name: str) -> None:
-    """With its backups, whose deletion takes AWS Backup a while. Copies in another region are not looked for."""
+    """Deletes a vault and its backups, which takes AWS Backup some minutes. Copies in other regions stay."""
     backup = aws.session().client("backup")
     pages = backup.get_paginator("list_recovery_points_by_backup_vault").paginate(BackupVaultName=name)
     points = [it["RecoveryPointArn"] for page in pages for it in page["RecoveryPoints"]]
@@ -155,12 +155,12 @@ DELETE: dict[str, Callable[[str], None]] = {
 
 
 def destroy(stage: str, *, say: Callable[[str], None] = print, poll_seconds: float = POLL_SECONDS) -> int:
-    """How many things are left. What has gone already is passed over."""
+    """Deletes the stage; returns the number of resources that are left. Skips those that are gone."""
     ids = stack_ids(stage)
     if stacks.find_stack(stage):
         say(f"Deleting the stack {stacks.stack_of(stage)}; this takes minutes …")
         delete_stack(stage, poll_seconds=poll_seconds)
-    # The public keys are no resource of the stack: `make keys` writes them.
+    # The stack does not have the parameter of the public keys: `make keys` writes it.
     resources = [it for stack_id in ids for it in retained(stack_id)]
     resources.append(Resource("AWS::SSM::Parameter", f"/oms/{stage}/jwks"))
     left = 0
@@ -177,24 +177,28 @@ def destroy(stage: str, *, say: Callable[[str], None] = print, poll_seconds: flo
 def main() -> None:
     parser = stacks.stage_parser("Deletes the stack of a stage and all data that it retains.")
     parser.add_argument("--confirm", default="", help="the stage's name, instead of typing it")
-    parser.add_argument("--prod", action="store_true", help="needed for the stage prod, beside the confirmation")
+    parser.add_argument(
+        "--prod", action="store_true", help="required for the stage prod, in addition to the confirmation"
+    )
     arguments = parser.parse_args()
     stage: str = arguments.stage
     if stage == "prod" and not arguments.prod:
-        raise SystemExit("prod is not deleted without PROD=yes: its orders, accounts and audit log would be gone.")
+        raise SystemExit("prod is not deleted without PROD=yes: its orders, accounts and audit log would be lost.")
     with stacks.acting_on(stage):
         if _confirmation(arguments.confirm, stage) != stage:
             raise SystemExit("Nothing was deleted.")
         left = destroy(stage)
     if left:
-        raise SystemExit(f"{left} things are left, as said above.")
-    print(f"Nothing of the stage {stage!r} is left.")
+        raise SystemExit(f"{left} resources are left, as listed above.")
+    print(f"All resources of the stage {stage!r} are deleted.")
 
 
 def _confirmation(given: str, stage: str) -> str:
     if given or not sys.stdin.isatty():
         return given
-    return input(f"All orders, accounts and products of {stage!r} will be deleted for good. Type {stage} to go on: ")
+    return input(
+        f"All orders, accounts and products of {stage!r} will be deleted permanently. Type {stage} to continue: "
+    )
 
 
 if __name__ == "__main__":

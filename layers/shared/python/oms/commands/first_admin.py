@@ -1,14 +1,13 @@
-"""Makes the first admin of a deployment: `python -m oms.commands.first_admin --stage S --email E`.
+"""Creates the first admin of a deployment: `python -m oms.commands.first_admin --stage S --email E`.
 
-Prints a link with which the admin sets a password. Whoever may write to the stage's tables may do this; no route does.
+Prints a link with which the admin sets a password. Only an operator who may write to the stage's tables can do this; no
+route does.
 """
 
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
-from pynamodb.transactions import TransactWrite
 
 from oms.audit import audit_log
 from oms.audit.models import AuditItem
@@ -16,7 +15,8 @@ from oms.commands.closed_pipe import run_until_unread
 from oms.commands.stacks import acting_on, operator, output_of, stage_parser
 from oms.core import clock, email_addresses
 from oms.core.actors import System
-from oms.core.dynamodb import failed, get_item, retrying, transaction
+from oms.core.dynamodb import get_item, retrying
+from oms.core.transactions import Transaction, TransactionError, transaction
 from oms.identity import passwords
 from oms.identity.mailed_tokens import LIFE_SECONDS, link, mint
 from oms.identity.models import (
@@ -34,30 +34,32 @@ from oms.identity.opaque_tokens import MailToken
 
 
 class RefusedError(Exception):
-    """There is an active admin, or an account that only looks as if it had the address; the message says what to do."""
+    """Another admin is active, or another account has claimed the address; the message says what to do."""
 
 
 @dataclass(frozen=True)
-class Admitted:
-    """What was done for the admin: an account made, one that was there promoted, or only a new link."""
+class AdmissionResult:
+    """The token of the link, and the change: an account was made, an existing one promoted, or only a link created."""
 
     done: Literal["made", "promoted", "linked"]
     token: MailToken
 
 
-def admit(email: str, *, operator_arn: str) -> Admitted:
-    """Raises RefusedError where another admin is active, and ValueError for what is no address."""
+def admit(email: str, *, operator_arn: str) -> AdmissionResult:
+    """Creates or promotes the account. Raises RefusedError, and ValueError for an invalid address."""
     address = email_addresses.canonical(email)
     return retrying(lambda: _admit(address, operator_arn))
 
 
-def _admit(email: str, operator_arn: str) -> Admitted:
+def _admit(email: str, operator_arn: str) -> AdmissionResult:
     folded = email_addresses.fold(email)
     claim = cast(Claim | None, get_item(IdentityItem, claim_key(folded)))
     user = cast(User | None, get_item(IdentityItem, user_key(claim.user_id))) if claim else None
     done: Literal["made", "promoted", "linked"]
     if user and email_addresses.fold(user.email) != folded:
-        raise RefusedError(f"Another address holds this one: see `make addresses`, user {user.id}.")
+        raise RefusedError(
+            f"The account of another address has claimed this one: see `make addresses`, user {user.id}."
+        )
     if user is None:
         done, changed = "made", _password_less(email, folded)
     elif user.is_active_admin:
@@ -79,18 +81,17 @@ def _admit(email: str, operator_arn: str) -> Admitted:
                 _count_first(writes)
             writes.save(stored)
             writes.save(entry)
-    except TransactWriteError as error:
-        # The count of admins comes last: updates come after puts, and it is the last of them.
-        if done != "linked" and failed(error.cancellation_reasons[-1] if error.cancellation_reasons else None):
+    except TransactionError as error:
+        if error.failed(Admins(*ADMINS_KEY)):
             raise RefusedError(
-                "There is an active admin. They can make others: PATCH /api/v1/admin/users/{id}/role."
+                "There is an active admin, who can create others: PATCH /api/v1/admin/users/{id}/role."
             ) from error
         raise
-    return Admitted(done, token)
+    return AdmissionResult(done, token)
 
 
 def _password_less(email: str, folded: str) -> User:
-    """Without a password until the link is used, and with an address that the operator vouches for."""
+    """A new user without a password, whose address is verified because the operator gave it."""
     user_id = clock.random_id()
     return User(
         *user_key(user_id),
@@ -107,8 +108,9 @@ def _password_less(email: str, folded: str) -> User:
 
 
 def _promoted(user: User) -> User:
-    """An active admin with no session, token or password from before: whoever registered the address first may be a
-    stranger, and only the link goes to whom the operator means.
+    """The user as an active admin without their earlier password, sessions and tokens.
+
+    Any person may have registered the address first. Only the link goes to the intended admin.
     """
     changed = User.from_raw_data(user.serialize())
     changed.role, changed.status, changed.email_verified = "admin", "active", True
@@ -120,8 +122,8 @@ def _promoted(user: User) -> User:
     return changed
 
 
-def _promote(writes: TransactWrite, user: User, changed: User) -> None:
-    """By name, not the item as a whole: what it counts meanwhile without a new version stays."""
+def _promote(writes: Transaction, user: User, changed: User) -> None:
+    """Writes single attributes, so that counters of the item, which change without a new version, are kept."""
     actions: list[Action] = [
         User.role.set(changed.role),
         User.status.set(changed.status),
@@ -136,12 +138,12 @@ def _promote(writes: TransactWrite, user: User, changed: User) -> None:
 
 
 def _by_operator(version: int) -> Changed:
-    """Events go to other systems: the operator's name in AWS is for the audit log alone."""
+    """The system as actor: the operator's name in AWS is for the audit log alone, and events go to other systems."""
     at = clock.timestamp(clock.now())
     return Changed(actor_id=System().id, actor_role=System().role, at=at, version=version)
 
 
-def _count_first(writes: TransactWrite) -> None:
+def _count_first(writes: Transaction) -> None:
     writes.update(
         Admins(*ADMINS_KEY),
         [Admins.kind.set(Admins), Admins.n.set(1)],
@@ -150,7 +152,7 @@ def _count_first(writes: TransactWrite) -> None:
 
 
 def main() -> None:
-    parser = stage_parser("Makes the first admin of a stage and prints a link for a password.")
+    parser = stage_parser("Creates the first admin of a stage and prints a link for a password.")
     parser.add_argument("--email", required=True)
     arguments = parser.parse_args()
     stage: str = arguments.stage
@@ -158,14 +160,18 @@ def main() -> None:
         public_url = output_of(stage, "PublicUrl")
         if public_url is None:
             raise SystemExit(
-                f"Set public_url of the stage {stage!r} in cdk.json and deploy it: the link begins with it."
+                f"Set public_url of the stage {stage!r} in cdk.json and deploy it: the link begins with this URL."
             )
         try:
             admitted = admit(arguments.email, operator_arn=operator())
         except (RefusedError, ValueError) as error:
             raise SystemExit(f"{arguments.email}: {error}") from error
-    what = {"made": "made an admin", "promoted": "now an admin", "linked": "an admin already; here is a new link"}
-    print(f"{arguments.email}: {what[admitted.done]}")
+    change = {
+        "made": "made an admin",
+        "promoted": "now an admin",
+        "linked": "an admin already; here is a new link",
+    }
+    print(f"{arguments.email}: {change[admitted.done]}")
     print(f"Set the password within {LIFE_SECONDS['reset'] // 60} minutes: {link(public_url, 'reset', admitted.token)}")
 
 

@@ -1,6 +1,6 @@
 """Destroys the address key of a past year: `python -m oms.commands.forget_address_keys --stage S --year Y`.
 
-From then on the hashes of that year in the audit log cannot be assigned to addresses. The log still verifies.
+After that, no hash of that year in the audit log can be matched with an address. The log still verifies.
 """
 
 import sys
@@ -14,7 +14,7 @@ from oms.core import pseudonyms
 
 
 def forget(stage: str, year: str) -> bool:
-    """Whether there was a key. Raises ValueError for a year that is not over."""
+    """Destroys the key of a year; returns whether it existed. Raises ValueError for a year that is not over."""
 
     def record(action: str, target: str) -> None:
         audit_log.record(audit_log.entry(action, actor_id=operator(), address=None, target=target))
@@ -23,7 +23,7 @@ def forget(stage: str, year: str) -> bool:
 
 
 def main() -> None:
-    parser = stage_parser("Destroys the key of the audit log's addresses of a past year.")
+    parser = stage_parser("Destroys the key that hashed the audit log's addresses in a past year.")
     parser.add_argument("--year", required=True)
     parser.add_argument("--confirm", default="", help="the year again, instead of typing it")
     arguments = parser.parse_args()
@@ -40,7 +40,7 @@ def main() -> None:
 def _confirmation(given: str, year: str) -> str:
     if given or not sys.stdin.isatty():
         return given
-    return input(f"Addresses in the audit log of {year} can never be compared again. Type {year} to go on: ")
+    return input(f"Addresses in the audit log of {year} can never be compared again. Type {year} to continue: ")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Accounts with an e-mail address that is not in canonical form: `make addresses STAGE=…`.
+"""Lists and converts accounts whose e-mail address is not in canonical form: `make addresses STAGE=…`.
 
-A version before stored addresses as they were typed, and claimed them by a key that mail did not go to. The command
-lists such accounts. With `--apply` it moves those with one mailbox to its key, in two runs: the first adds the claim
-by which new code finds the account, the second takes the old claim away. So it runs once before the deployment of the
-new code and once after. With `--release USER` it gives up the claim of an account that it lists, and disables it.
+An earlier version stored addresses as typed, with claims that did not identify the mailbox. The command lists such
+accounts. With `--apply` it converts those whose mailbox no other account has, in two runs: the first adds the claim
+by which new code finds the account, the second removes the old claim. So run it once before the deployment of the new
+code and once after. With `--release USER` it deletes the claims of a listed account, and disables the account.
 """
 
 from collections import defaultdict
@@ -17,7 +17,8 @@ from oms.commands.closed_pipe import run_until_unread
 from oms.commands.stacks import acting_on, operator, stage_parser
 from oms.core import clock, email_addresses
 from oms.core.actors import System
-from oms.core.dynamodb import batch_get, retrying, scan_keys_with_prefix, transaction
+from oms.core.dynamodb import batch_get, retrying, scan_keys_with_prefix
+from oms.core.transactions import transaction
 from oms.identity.models import Changed, Claim, IdentityItem, User, claim_key, email_key, user_key
 
 _CLAIM = "email#"
@@ -25,9 +26,9 @@ _CLAIM = "email#"
 type State = Literal["unreachable", "taken", "unclaimed", "claimed"]
 _MEANING: dict[State, str] = {
     "unreachable": "no mail can be sent to it; RELEASE={id} frees the address that it claims",
-    "taken": "user {holder} has the same mailbox; RELEASE={id}, or that one's, leaves one account of it",
+    "taken": "user {holder} has the same mailbox; RELEASE={id} or RELEASE={holder} keeps one of the accounts",
     "unclaimed": "APPLY=1 adds the claim of {key}",
-    "claimed": "APPLY=1, once the new version is deployed, stores {key} and takes the old claim away",
+    "claimed": "APPLY=1, once the new version is deployed, stores {key} and removes the old claim",
 }
 
 
@@ -36,8 +37,8 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Finding:
-    """An account with an address in a form from before. `key` is the one it has now; None: no mail can be sent to it.
+class NonCanonicalAccount:
+    """An account with an address in an earlier form. `key` is the canonical one; None: no mail can be sent to it.
 
     `claims` are the keys that name the account, and `holder` is the user whom the claim of `key` names.
     """
@@ -56,15 +57,15 @@ class Finding:
         return "claimed" if self.holder == self.user.id else "taken"
 
     def __str__(self) -> str:
-        """In ASCII: the address may look like another one."""
+        """The line of the list, in ASCII, because the address may look like a different one."""
         meaning = _MEANING[self.state].format(id=self.user.id, key=self.key, holder=self.holder)
         verified = "verified" if self.user.email_verified else "not verified"
         about = f"{self.user.role}, {self.user.status}, {verified}"
         return f"user {self.user.id}  {self.user.email!a}  ({about})\n    {self.state}: {meaning}"
 
 
-def find() -> Iterator[Finding]:
-    """All of them. It reads the whole table."""
+def find() -> Iterator[NonCanonicalAccount]:
+    """All such accounts. Scans the whole table."""
     claims = cast(dict[tuple[str, str], Claim], batch_get(IdentityItem, scan_keys_with_prefix(IdentityItem, [_CLAIM])))
     holders = {pk.removeprefix(_CLAIM): claim.user_id for (pk, _), claim in claims.items()}
     keys: dict[str, set[str]] = defaultdict(set)
@@ -75,11 +76,11 @@ def find() -> Iterator[Finding]:
         form = email_addresses.deliverable(user.email)
         key = email_addresses.fold(form) if form else None
         if keys[user.id] != {key} or user.email_folded != key:
-            yield Finding(user, frozenset(keys[user.id]), key, holders.get(key or ""))
+            yield NonCanonicalAccount(user, frozenset(keys[user.id]), key, holders.get(key or ""))
 
 
-def apply(found: Finding, *, operator_arn: str) -> bool:
-    """Takes the account one step on; False where a person has to decide."""
+def apply(found: NonCanonicalAccount, *, operator_arn: str) -> bool:
+    """Does the next step for the account. False if a person must decide."""
     if found.state == "unclaimed":
         retrying(lambda: _add_claim(found, operator_arn))
     elif found.state == "claimed":
@@ -88,22 +89,22 @@ def apply(found: Finding, *, operator_arn: str) -> bool:
 
 
 def release(user_id: str, *, operator_arn: str) -> None:
-    """Gives up the claims of an account, ends its sessions and disables it. Raises RefusedError."""
+    """Deletes the claims of an account, ends its sessions and disables it. Raises RefusedError."""
     found = next((it for it in find() if it.user.id == user_id), None)
     if found is None or found.state not in ("unreachable", "taken"):
         raise RefusedError(f"User {user_id} is not listed as unreachable or taken: its address is its own.")
     if found.user.is_active_admin:
-        raise RefusedError(f"User {user_id} is an active admin: take the role away first.")
+        raise RefusedError(f"User {user_id} is an active admin: remove the role first.")
     retrying(lambda: _release(found, operator_arn))
 
 
-def _add_claim(found: Finding, operator_arn: str) -> None:
+def _add_claim(found: NonCanonicalAccount, operator_arn: str) -> None:
     with transaction() as writes:
         writes.save(Claim(*claim_key(found.key or ""), user_id=found.user.id), Claim.pk.does_not_exist())
         writes.save(_entry("email.claimed", found, operator_arn))
 
 
-def _move(found: Finding, operator_arn: str) -> None:
+def _move(found: NonCanonicalAccount, operator_arn: str) -> None:
     user, key = found.user, found.key or ""
     with transaction() as writes:
         for old in found.claims - {key}:
@@ -123,7 +124,7 @@ def _move(found: Finding, operator_arn: str) -> None:
 
 
 def _was_mailed_at(email: str) -> bool:
-    """Whether mail went to the form of today: before, the domain was mapped by IDNA 2003, `straße` to `strasse`."""
+    """Whether mail went to the canonical form. Earlier, IDNA 2003 mapped the domain: `straße` to `strasse`."""
     local, _, domain = email.rpartition("@")
     try:
         return f"{local}@{domain.encode('idna').decode()}" == email_addresses.canonical(email)
@@ -131,7 +132,7 @@ def _was_mailed_at(email: str) -> bool:
         return False
 
 
-def _release(found: Finding, operator_arn: str) -> None:
+def _release(found: NonCanonicalAccount, operator_arn: str) -> None:
     user, at = found.user, clock.timestamp(clock.now())
     changed = Changed(actor_id=System().id, actor_role=System().role, at=at, version=user.version + 1)
     with transaction() as writes:
@@ -150,15 +151,15 @@ def _release(found: Finding, operator_arn: str) -> None:
         )
 
 
-def _entry(action: str, found: Finding, operator_arn: str) -> AuditEntry:
+def _entry(action: str, found: NonCanonicalAccount, operator_arn: str) -> AuditEntry:
     return audit_log.entry(
         action, actor_id=operator_arn, actor_role="operator", address=None, target=f"user#{found.user.id}"
     )
 
 
 def main() -> None:
-    parser = stage_parser("Lists accounts whose e-mail address has a form from before.")
-    parser.add_argument("--apply", action="store_true", help="move those whose mailbox is theirs alone")
+    parser = stage_parser("Lists accounts whose e-mail address has an earlier form.")
+    parser.add_argument("--apply", action="store_true", help="convert those whose mailbox no other account has")
     parser.add_argument("--release", default="", help="the id of a listed user, who loses the address")
     arguments = parser.parse_args()
     stage: str = arguments.stage
@@ -177,7 +178,7 @@ def _act(*, apply_all: bool, released: str) -> None:
         print(found)
         if apply_all and apply(found, operator_arn=operator()):
             print("    done")
-    print("These are all; an empty list means that every address has its one form.")
+    print("End of the list. An empty list means that every address has the canonical form.")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Protects a stage's stack from deletion: `python -m oms.commands.protect --stage S`; with `--ask` it only looks.
+"""Protects a stage's stack from deletion: `python -m oms.commands.protect --stage S`.
 
-The template does not ask for it before the first deployment has succeeded: a stack whose creation failed has to be
-deleted before it can be created again. Later deployments are told that it is set, as the CDK CLI lifts the protection
-of a stack that does not ask for it.
+With `--ask` it changes nothing and prints whether the stack is protected. The template does not request protection
+before the first deployment has succeeded, because a stack whose creation failed must be deleted before it can be
+created again. Later deployments request it, because the CDK CLI removes the protection otherwise.
 """
 
 from oms.commands import stacks
@@ -10,7 +10,7 @@ from oms.commands.closed_pipe import run_until_unread
 
 
 def is_protected(stage: str) -> bool:
-    """Whether the stage's stack exists and refuses its deletion. ClientError where AWS does not say."""
+    """Whether the stage's stack exists and is protected from deletion. Raises ClientError if AWS refuses."""
     stack = stacks.find_stack(stage)
     return bool(stack and stack.get("EnableTerminationProtection"))
 
@@ -22,7 +22,7 @@ def protect(stage: str, *, on: bool = True) -> None:
 
 
 def main() -> None:
-    parser = stacks.stage_parser("Protects the stack of a stage from being deleted.")
+    parser = stacks.stage_parser("Protects the stack of a stage from deletion.")
     parser.add_argument("--ask", action="store_true", help="change nothing; print true or false")
     arguments = parser.parse_args()
     with stacks.acting_on(arguments.stage):

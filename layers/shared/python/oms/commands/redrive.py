@@ -2,12 +2,12 @@
 
 Without a name it lists the queues.
 
-Messages of a dead-letter queue go back to the queue that they came from. What a consumer of a stream has set aside in
-its poison queue is handed to that function again, as the record that it was. A message is taken away after it was put
-back, so a run that is cut off loses nothing and may do something twice, which all consumers bear.
+Messages of a dead-letter queue go back to their source queue. Records of a poison queue are passed to their function
+again. A message is deleted after it was sent back, so an interrupted run loses none and may send some twice, which all
+consumers tolerate.
 
-Not by SQS's own StartMessageMoveTask: it moves what came from a queue, and EventBridge puts into these dead-letter
-queues what it could not deliver.
+It does not use SQS's StartMessageMoveTask, which moves only messages that came from a queue. EventBridge also puts
+events that it could not deliver into these dead-letter queues.
 """
 
 import json
@@ -26,19 +26,18 @@ from oms.core.queues import sendable
 type Message = dict[str, Any]
 type Kind = Literal["dead letters", "poison"]
 
-# How the stack's outputs name the queues where failures wait.
+# The endings of the outputs of the stack that name failure queues.
 _SUFFIXES: dict[str, Kind] = {"DeadLetters": "dead letters", "Poison": "poison"}
 
-_MOST_AT_ONCE = 10
-# Seconds. Nobody else sees a message meanwhile, so ten have to be done by then, 300 s each at the most. After a run
-# that was cut off it is back by itself.
-_TAKEN = 3600
+_MAX_BATCH = 10
+# Ten messages are processed within it, at most 300 s each. After an interrupted run, they reappear after this time.
+_VISIBILITY_TIMEOUT_SECONDS = 3600
 _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
 
 @dataclass(frozen=True)
 class FailureQueue:
-    """Where failures wait. It has the name of the alarm that rings for it."""
+    """A dead-letter queue or a poison queue. Its name is that of its alarm."""
 
     name: str
     kind: Kind
@@ -46,8 +45,8 @@ class FailureQueue:
 
 
 @dataclass
-class Outcome:
-    """How many messages got another try; why others did not and stay."""
+class RedriveResult:
+    """The numbers of retried and refused messages, and the reason of the first refusal. Refused ones stay."""
 
     redriven: int = 0
     refused: int = 0
@@ -55,11 +54,11 @@ class Outcome:
 
 
 class UnknownQueueError(Exception):
-    """The stage has no such queue; the message says which there are."""
+    """The stage has no queue of this name; the message lists all names."""
 
 
 def failure_queues(stage: str) -> dict[str, FailureQueue]:
-    """By name, in lower case."""
+    """The failure queues of a stage, by name in lower case."""
     found = {}
     for output, url in sorted(stacks.outputs_of(stage).items()):
         for suffix, kind in _SUFFIXES.items():
@@ -69,14 +68,14 @@ def failure_queues(stage: str) -> dict[str, FailureQueue]:
     return found
 
 
-def waiting(queue: FailureQueue) -> int:
-    """About how many messages there are, those in somebody's hands among them."""
+def message_count(queue: FailureQueue) -> int:
+    """The approximate number of messages, including those that are being processed."""
     counts = _sqs().get_queue_attributes(QueueUrl=queue.url, AttributeNames=list(_COUNTS))["Attributes"]
     return sum(int(counts[name]) for name in _COUNTS)
 
 
-def named(stage: str, name: str) -> FailureQueue:
-    """Raises UnknownQueueError."""
+def find_queue(stage: str, name: str) -> FailureQueue:
+    """The queue of this name, in any case. Raises UnknownQueueError."""
     queues = failure_queues(stage)
     if name.lower() not in queues:
         names = ", ".join(it.name for it in queues.values())
@@ -84,38 +83,38 @@ def named(stage: str, name: str) -> FailureQueue:
     return queues[name.lower()]
 
 
-def redrive(stage: str, queue: FailureQueue) -> Outcome:
-    """No more than were waiting at the beginning: what fails once more comes in again at the end."""
-    put: Callable[[Message], str | None]
+def redrive(stage: str, queue: FailureQueue) -> RedriveResult:
+    """Retries as many messages as the queue has now. Messages that fail again reappear at its end."""
+    retry: Callable[[Message], str | None]
     if queue.kind == "poison":
-        put = partial(_run_again, stacks.outputs_of(stage)[f"{queue.name}Function"])
+        retry = partial(_invoke_again, stacks.outputs_of(stage)[f"{queue.name}Function"])
     else:
-        put = partial(_send_back, _source_of(stage, queue))
-    outcome = Outcome()
-    staying: list[Message] = []
-    left = waiting(queue)
-    while left > 0 and (messages := _received(queue.url, min(left, _MOST_AT_ONCE))):
+        retry = partial(_send_back, _source_of(stage, queue))
+    result = RedriveResult()
+    refused: list[Message] = []
+    left = message_count(queue)
+    while left > 0 and (messages := _receive(queue.url, min(left, _MAX_BATCH))):
         left -= len(messages)
         for message in messages:
-            why = put(message)
+            why = retry(message)
             if why is None:
                 _sqs().delete_message(QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"])
-                outcome.redriven += 1
+                result.redriven += 1
             else:
-                staying.append(message)
-                outcome.refused += 1
-                outcome.why = outcome.why or why
-    _show(queue.url, staying)
-    return outcome
+                refused.append(message)
+                result.refused += 1
+                result.why = result.why or why
+    _release(queue.url, refused)
+    return result
 
 
-def _received(url: str, most: int) -> list[Message]:
-    """Messages that are out of others' sight for a while; none where the queue is empty."""
+def _receive(url: str, most: int) -> list[Message]:
+    """Up to `most` messages, hidden from other receivers for an hour. None if the queue is empty."""
     answer = _sqs().receive_message(
         QueueUrl=url,
         MaxNumberOfMessages=most,
-        VisibilityTimeout=_TAKEN,
-        WaitTimeSeconds=1,  # asks all of SQS's servers, where a short poll may miss some
+        VisibilityTimeout=_VISIBILITY_TIMEOUT_SECONDS,
+        WaitTimeSeconds=1,  # long polling asks all of SQS's servers; a short poll may miss messages
         MessageSystemAttributeNames=["MessageGroupId"],
         MessageAttributeNames=["All"],
     )
@@ -123,12 +122,15 @@ def _received(url: str, most: int) -> list[Message]:
     return messages
 
 
-def _show(url: str, messages: Sequence[Message]) -> None:
-    """At the end, or the run would get them again. That SQS refuses some is no harm: those are back by themselves."""
-    for start in range(0, len(messages), _MOST_AT_ONCE):
+def _release(url: str, messages: Sequence[Message]) -> None:
+    """Makes refused messages visible again, at the end of a run: earlier, the run would receive them again.
+
+    If SQS refuses some, they reappear after the visibility timeout.
+    """
+    for start in range(0, len(messages), _MAX_BATCH):
         entries = [
             {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
-            for number, message in enumerate(messages[start : start + _MOST_AT_ONCE])
+            for number, message in enumerate(messages[start : start + _MAX_BATCH])
         ]
         _sqs().change_message_visibility_batch(QueueUrl=url, Entries=entries)
 
@@ -141,7 +143,7 @@ def _send_back(url: str, message: Message) -> None:
 
 
 def _event_alone(body: str) -> str:
-    """What EventBridge could not deliver may stand there in its own envelope, which the queue's consumer never sees."""
+    """The event of a message. EventBridge stores an undelivered event in its envelope, which consumers never get."""
     try:
         content = json.loads(body)
     except ValueError:
@@ -151,12 +153,15 @@ def _event_alone(body: str) -> str:
     return body
 
 
-def _run_again(function: str, message: Message) -> str | None:
-    """Why it is not done: None where it is, or where the function has set the record aside once more."""
+def _invoke_again(function: str, message: Message) -> str | None:
+    """Passes the record to its function. Returns the reason of a failure.
+
+    None: the function has processed the record, or quarantined it again.
+    """
     try:
         record = json.loads(message["Body"])["record"]
     except (ValueError, LookupError, TypeError):
-        return "only a place in the stream was kept, not the record: see docs/operate/operations.md"
+        return "the message has only a position in the stream, not the record: see docs/operate/operations.md"
     answer = _lambda().invoke(FunctionName=function, Payload=json.dumps({"Records": [record]}).encode())
     if "FunctionError" in answer:
         return f"the function failed: {answer['Payload'].read(500).decode(errors='replace')}"
@@ -164,7 +169,7 @@ def _run_again(function: str, message: Message) -> str | None:
 
 
 def _source_of(stage: str, queue: FailureQueue) -> str:
-    """The queue whose failures end in this one."""
+    """The URL of the queue whose dead-letter queue this is."""
     arn = _sqs().get_queue_attributes(QueueUrl=queue.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     for url in stacks.queues_of(stage):
         attributes = _sqs().get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"]).get("Attributes", {})
@@ -180,15 +185,15 @@ def _sqs() -> Any:
 
 @cache
 def _lambda() -> Any:
-    # As long as a function may take; a second call beside the first would be for nothing.
+    # The longest timeout of a function. A retry would run it twice at once.
     return aws.session().client("lambda", config=Config(read_timeout=900, retries={"total_max_attempts": 1}))
 
 
 def main() -> None:
     parser = stacks.stage_parser(
-        "Gives failed messages another try, or lists where they are.", stages=stacks.ALL_STAGES
+        "Retries failed messages, or lists the queues that have some.", stages=stacks.ALL_STAGES
     )
-    parser.add_argument("--queue", default="", help="as its alarm is named: Feed, Publisher …")
+    parser.add_argument("--queue", default="", help="the name of its alarm: Feed, Publisher …")
     arguments = parser.parse_args()
     stage: str = arguments.stage
     with stacks.acting_on(stage):
@@ -196,23 +201,23 @@ def main() -> None:
             _list(stage)
             return
         try:
-            queue = named(stage, arguments.queue)
+            queue = find_queue(stage, arguments.queue)
         except UnknownQueueError as error:
             raise SystemExit(str(error)) from error
-        _report(redrive(stage, queue), left=waiting(queue))
+        _report(redrive(stage, queue), left=message_count(queue))
 
 
 def _list(stage: str) -> None:
     print("Messages that failed, by queue:")
     for queue in failure_queues(stage).values():
-        print(f"  {queue.name:<16}{queue.kind:<14}{waiting(queue):>6}")
-    print("QUEUE=NAME gives those of one queue another try; docs/operate/operations.md says what each means.")
+        print(f"  {queue.name:<16}{queue.kind:<14}{message_count(queue):>6}")
+    print("QUEUE=NAME retries those of one queue; docs/operate/operations.md explains each queue.")
 
 
-def _report(outcome: Outcome, *, left: int) -> None:
-    print(f"{outcome.redriven} messages got another try; {left} are in the queue now.")
-    if outcome.refused:
-        raise SystemExit(f"{outcome.refused} could not get one: {outcome.why}")
+def _report(result: RedriveResult, *, left: int) -> None:
+    print(f"{result.redriven} messages were retried; {left} are in the queue now.")
+    if result.refused:
+        raise SystemExit(f"{result.refused} could not be retried: {result.why}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Prints the region that commands act in, for the CDK CLI: `python -m oms.commands.region --stage S`.
+"""Prints the region in which commands act, for the CDK CLI: `python -m oms.commands.region --stage S`.
 
-Without it CDK would take us-east-1 where no region is set, and the commands would refuse.
+If no region is set, this command fails. The CDK CLI alone would deploy to us-east-1.
 """
 
 from oms.commands import stacks
@@ -8,7 +8,7 @@ from oms.commands.closed_pipe import run_until_unread
 
 
 def main() -> None:
-    parser = stacks.stage_parser("Prints the AWS region that this terminal is set up for.")
+    parser = stacks.stage_parser("Prints the AWS region that this terminal uses.")
     stage: str = parser.parse_args().stage
     with stacks.acting_on(stage):
         print(stacks.region())

@@ -1,7 +1,7 @@
 """Publishes the events of an order again: `python -m oms.commands.republish --stage S --order ID`.
 
-They are derived anew from the order's history and handed to the publisher as the changes that they were, so they have
-the ids of the first time: who has had one already can tell, and the feed, the webhooks, the mails and the counts do.
+It derives the stream records from the order's history again and passes them to the publisher. The events have the same
+ids as the first time, so the feed, webhooks, mails and counts recognize those that they have processed.
 """
 
 import json
@@ -19,51 +19,53 @@ from oms.orders.models import Order
 
 
 class NotRepublishedError(Exception):
-    """The message says why."""
+    """Not all events were published; the message says why."""
 
 
 def republish(order_id: str, *, function: str) -> int:
-    """How many events were published. Raises NotRepublishedError where there is no order, or not all of them were."""
+    """Publishes the events of an order and returns their number.
+
+    Raises NotRepublishedError if the order does not exist, or if not all events were published.
+    """
     order = get_item(Order, order_id)
     if order is None:
         raise NotRepublishedError(f"There is no order {order_id}.")
-    records = list(changes(order))
+    records = list(stream_records(order))
     answer = _lambda().invoke(FunctionName=function, Payload=json.dumps({"Records": records}).encode())
     if "FunctionError" in answer:
         raise NotRepublishedError(f"the publisher failed: {answer['Payload'].read(500).decode(errors='replace')}")
     published: int = json.load(answer["Payload"])["published"]
     if published < len(records):
         raise NotRepublishedError(
-            f"{published} of {len(records)} events were published, the others set aside: the publisher's log says why"
+            f"{published} of {len(records)} events were published, the others are in the poison queue: see the "
+            "publisher's log"
         )
     return published
 
 
-def changes(order: Order) -> Iterator[dict[str, Any]]:
-    """Each change of an order as the table's stream brought it, but for the image before it."""
-    for was in versions(order):
+def stream_records(order: Order) -> Iterator[dict[str, Any]]:
+    """Each change of an order as the table's stream delivered it, without the old image."""
+    for version in versions(order):
         yield {
-            "eventID": f"republished-{order.id}-{was.version}",
-            "eventName": "INSERT" if was.version == 1 else "MODIFY",
+            "eventID": f"republished-{order.id}-{version.version}",
+            "eventName": "INSERT" if version.version == 1 else "MODIFY",
             "eventSourceARN": f"arn:aws:dynamodb:republished:0:table/{table_name(Order)}/stream/republished",
             "dynamodb": {
-                "ApproximateCreationDateTime": clock.instant(was.updated_at).timestamp(),
+                "ApproximateCreationDateTime": clock.instant(version.updated_at).timestamp(),
                 "Keys": {"id": {"S": order.id}},
-                "NewImage": was.serialize(),
-                "SequenceNumber": str(was.version),
+                "NewImage": version.serialize(),
+                "SequenceNumber": str(version.version),
             },
         }
 
 
 def _lambda() -> Any:
-    # As long as the publisher may take; another call beside the first would be for nothing.
+    # The publisher's own timeout. A retry would publish twice.
     return aws.session().client("lambda", config=Config(read_timeout=90, retries={"total_max_attempts": 1}))
 
 
 def main() -> None:
-    parser = stacks.stage_parser(
-        "Publishes the events of an order again, with the ids that they had.", stages=stacks.ALL_STAGES
-    )
+    parser = stacks.stage_parser("Publishes the events of an order again, with the same ids.", stages=stacks.ALL_STAGES)
     parser.add_argument("--order", required=True)
     arguments = parser.parse_args()
     stage: str = arguments.stage

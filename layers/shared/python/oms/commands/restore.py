@@ -1,10 +1,10 @@
 """Copies a table that DynamoDB restored back into the stage's own table: `python -m oms.commands.restore`.
 
-Point-in-time recovery restores into a new table. The stack goes on with the old one, its name and its stream, so what
-differs is copied back, item by item. By default nothing is written: the differences are printed, as a plan.
+Point-in-time recovery restores into a new table. The stack keeps the old one, with its name and its stream, so the
+command copies the differing items back. By default it writes nothing and prints the differences, as a plan.
 
-Each write is on condition that the item is as it was when it was compared, so nothing that happens meanwhile is lost.
-A run that is cut off is started again: it finds what is left to do.
+Each write is conditional on the item's state when it was compared, so no concurrent change is lost. Repeat an
+interrupted run: it finds the remaining differences.
 """
 
 import json
@@ -27,20 +27,19 @@ from oms.events.streams import REMOVED, RESTORED
 type RawItem = dict[str, Any]
 type Key = tuple[str, ...]
 type How = Literal["missing", "changed", "new"]
-"""Not in the stage's table any more; otherwise in it; not in the restored one yet."""
+"""In the restored table alone; in both, with differences; in the stage's table alone."""
 
 _AT_ONCE = 100
 _PROGRESS_EVERY = 10_000
 
 
 @dataclass(frozen=True)
-class Rule:
-    """What of a table is copied back, and how.
+class RestoreRule:
+    """The items and attributes of a table that are copied back.
 
-    `kinds`: of items; none: all. `adds_only`: nothing is changed or removed. `announced`: kinds of which a change is
-    news to the consumers of the stream, and which therefore carry a mark that it is not; None: all.
-    `live`: attributes that keep their present value. `dropped`: attributes that are not put back, nor kept.
-    `raised`: numbers that rise above both values instead.
+    `kinds`: of items; empty: all. `adds_only`: no item is changed or removed. `announced`: kinds whose changes the
+    stream's consumers would publish, so each write carries a mark that stops them; None: all. `live`: attributes that
+    keep their current value. `dropped`: attributes that are removed. `raised`: numbers that are set above both values.
     `last`: the kind that is put after all others.
     """
 
@@ -53,42 +52,41 @@ class Rule:
     last: str | None = None
 
 
-RULES: Mapping[str, Rule] = {
-    "Orders": Rule(announced=None),
-    "Inventory": Rule(announced=frozenset({"product", "stock"})),
-    # Sessions, attempts, tokens and mails end by themselves, and an old session must not come to life: so the epoch
-    # that ends them rises. How many orders are open follows from the orders.
-    "Identity": Rule(
+RULES: Mapping[str, RestoreRule] = {
+    "Orders": RestoreRule(announced=None),
+    "Inventory": RestoreRule(announced=frozenset({"product", "stock"})),
+    # Sessions, attempts, tokens and mails expire. An old session must not become valid: so the epoch that ends sessions
+    # is raised. The number of open orders follows from the orders.
+    "Identity": RestoreRule(
         kinds=frozenset({"user", "admins", "claim"}),
         announced=frozenset({"user"}),
         live=("open_orders",),
         raised=("auth_epoch", "devices_epoch", "locks_epoch"),
     ),
-    # A delivery that was pending then may be delivered by now: put back, it would be sent again. So deliveries and
-    # replays stay. What attempts found out is dropped, as on an edit: a failing of long ago would disable at once.
-    "Webhooks": Rule(
+    # A delivery that was pending then may be delivered by now, and would be sent again. So deliveries and replays are
+    # not copied. The results of attempts are dropped, as on an edit: an old failure would disable a webhook at once.
+    "Webhooks": RestoreRule(
         kinds=frozenset({"subscription", "count"}),
         announced=frozenset({"subscription"}),
         dropped=("failing_since", "pace", "probed_until"),
     ),
-    # Sums are computed again from what they are of: `make rebuild-reports`. No worker looks at an export that goes back
-    # to running, and one that becomes done again would be announced again: so exports stay. A schedule that comes or
-    # goes is looked at by its worker, as its stream asks; one that is there keeps its place, so that no day is reported
-    # twice.
-    "Reports": Rule(kinds=frozenset({"schedule", "schedule-count"}), live=("covered_until",)),
-    # A log whose readers hold their places, and one that is sealed: neither goes back.
-    "Events": Rule(adds_only=True),
-    "Audit": Rule(adds_only=True, last="entry"),
+    # `make rebuild-reports` computes sums again from orders, stock and users. Exports are not copied: no worker would
+    # continue one that is running again, and one that is done again would be announced again. The scheduler processes a
+    # schedule that is added or removed; an existing one keeps `covered_until`, so that no day is reported twice.
+    "Reports": RestoreRule(kinds=frozenset({"schedule", "schedule-count"}), live=("covered_until",)),
+    # Readers of the feed have cursors, and the audit log is sealed: both only grow.
+    "Events": RestoreRule(adds_only=True),
+    "Audit": RestoreRule(adds_only=True, last="entry"),
 }
 
 
 class NotRestoredError(Exception):
-    """The message says why nothing can be restored."""
+    """The restore cannot be done; the message says why."""
 
 
 @dataclass(frozen=True)
-class Difference:
-    """An item of which the tables differ. `now` is the stage's, `then` the restored one."""
+class ItemDifference:
+    """An item that differs between the tables. `now` is the stage's, `then` the restored one."""
 
     how: How
     key: Key
@@ -96,7 +94,7 @@ class Difference:
     then: RawItem | None = field(repr=False)
 
     def line(self) -> str:
-        """A line of the plan. It names the attributes that differ, not their values."""
+        """The line of the plan. It names the attributes that differ, without their values."""
         now, then = self.now or {}, self.then or {}
         names = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
         return f"{self.how} {json.dumps(self.key)}" + (f" {' '.join(names)}" if self.how == "changed" else "")
@@ -104,14 +102,14 @@ class Difference:
 
 @dataclass
 class Tally:
-    """What a run has seen so far. `moved`: items that changed after they were compared, and were left as they are."""
+    """The counts of a run. `moved`: items that changed after they were compared, and so were not written."""
 
     progress: Callable[[str], None] = lambda _: None
     compared: int = 0
     found: dict[How, int] = field(default_factory=lambda: {"missing": 0, "changed": 0, "new": 0})
     moved: int = 0
 
-    def add(self, difference: Difference | None) -> None:
+    def add(self, difference: ItemDifference | None) -> None:
         self.compared += 1
         if difference:
             self.found[difference.how] += 1
@@ -123,20 +121,20 @@ class Tally:
 
 
 class Restore:
-    """From the table `source` into the stage's table `target`."""
+    """Copies from the table `source` into the stage's table `target`."""
 
-    def __init__(self, source: str, target: str, rule: Rule, *, mark: str) -> None:
+    def __init__(self, source: str, target: str, rule: RestoreRule, *, mark: str) -> None:
         self._source, self._target, self._rule, self._mark = source, target, rule, mark
         self._names = key_names(target)
         if source == target:
             raise NotRestoredError("FROM_TABLE is the stage's own table: name the one that DynamoDB restored.")
         if key_names(source) != self._names:
-            raise NotRestoredError(f"{source} has other keys than {target}: it is of another domain.")
+            raise NotRestoredError(f"{source} has other keys than {target}: it belongs to a different domain.")
 
     # ---- what differs -----------------------------------------------------------------------------------------------
 
-    def differences(self, tally: Tally) -> Iterator[Difference]:
-        """All of both tables, page by page."""
+    def differences(self, tally: Tally) -> Iterator[ItemDifference]:
+        """The differences of all items of both tables, read page by page."""
         for is_last in (False, True) if self._rule.last else (False,):
             for key, now, then in self._pairs(self._scanned(self._source)):
                 if then and (kind_of(then) == self._rule.last) == is_last:
@@ -146,18 +144,18 @@ class Restore:
                 if then is None:
                     yield from self._compared(key, now, then, tally)
 
-    def differences_of(self, keys: Iterable[Key], tally: Tally) -> Iterator[Difference]:
-        """Of these items alone."""
+    def differences_of(self, keys: Iterable[Key], tally: Tally) -> Iterator[ItemDifference]:
+        """The differences of these items."""
         for key, now, then in self._pairs(keys):
             yield from self._compared(key, now, then, tally)
 
-    def _compared(self, key: Key, now: RawItem | None, then: RawItem | None, tally: Tally) -> Iterator[Difference]:
+    def _compared(self, key: Key, now: RawItem | None, then: RawItem | None, tally: Tally) -> Iterator[ItemDifference]:
         difference = self._difference(key, now, then)
         tally.add(difference)
         if difference:
             yield difference
 
-    def _difference(self, key: Key, now: RawItem | None, then: RawItem | None) -> Difference | None:
+    def _difference(self, key: Key, now: RawItem | None, then: RawItem | None) -> ItemDifference | None:
         rule = self._rule
         kind = kind_of(then or now or {})
         if (rule.kinds and kind not in rule.kinds) or (then and _has_ended(then)):
@@ -165,10 +163,10 @@ class Restore:
         if then and now:
             ignored = {RESTORED, *rule.live, *rule.dropped, *rule.raised}
             same = _without(now, ignored) == _without(then, ignored)
-            return None if same or rule.adds_only else Difference("changed", key, now, then)
+            return None if same or rule.adds_only else ItemDifference("changed", key, now, then)
         if then:
-            return Difference("missing", key, None, then)
-        return Difference("new", key, now, None) if now and not rule.adds_only else None
+            return ItemDifference("missing", key, None, then)
+        return ItemDifference("new", key, now, None) if now and not rule.adds_only else None
 
     def _pairs(self, keys: Iterable[Key]) -> Iterator[tuple[Key, RawItem | None, RawItem | None]]:
         for some in batched(keys, _AT_ONCE, strict=False):
@@ -214,13 +212,13 @@ class Restore:
 
     # ---- writing ----------------------------------------------------------------------------------------------------
 
-    def apply(self, difference: Difference) -> bool:
-        """False where the item has changed since it was compared: then it is left as it is."""
+    def apply(self, difference: ItemDifference) -> bool:
+        """Copies an item back. Returns False, and writes nothing, if the item changed after it was compared."""
         if difference.then:
             return self._put(difference)
         return self._remove(difference)
 
-    def _put(self, difference: Difference) -> bool:
+    def _put(self, difference: ItemDifference) -> bool:
         item = _without(difference.then or {}, set(self._rule.dropped))
         now = difference.now or {}
         for name in self._rule.live:
@@ -230,10 +228,10 @@ class Restore:
         if self._is_announced(item):
             item[RESTORED] = {"S": self._mark}
         write = {"TableName": self._target, "Item": item, **_unchanged(now, names=item.keys())}
-        return _done(partial(client().put_item, **write))
+        return _write_if_unchanged(partial(client().put_item, **write))
 
-    def _remove(self, difference: Difference) -> bool:
-        """In two steps where the removal itself would be news: the record of a removal has the old image alone."""
+    def _remove(self, difference: ItemDifference) -> bool:
+        """Removes an item. An announced item is marked first, since the record of a removal has only the old image."""
         now = difference.now or {}
         where = {"TableName": self._target, "Key": self._raw(difference.key)}
         condition = _unchanged(now)
@@ -243,10 +241,10 @@ class Restore:
             values = condition["ExpressionAttributeValues"] | {":restored": removed}
             update = condition | {"ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
             marked = partial(client().update_item, **where, **update, UpdateExpression="SET #restored = :restored")
-            if not _done(marked):
+            if not _write_if_unchanged(marked):
                 return False
             condition = _unchanged(now | {RESTORED: removed})
-        return _done(partial(client().delete_item, **where, **condition))
+        return _write_if_unchanged(partial(client().delete_item, **where, **condition))
 
     def _is_announced(self, item: RawItem) -> bool:
         announced = self._rule.announced
@@ -254,7 +252,7 @@ class Restore:
 
 
 def key_names(table: str) -> list[str]:
-    """Raises NotRestoredError where there is no such table."""
+    """The names of the table's key attributes. Raises NotRestoredError if the table does not exist."""
     try:
         schema = client().describe_table(TableName=table)["Table"]["KeySchema"]
     except ClientError as error:
@@ -265,12 +263,12 @@ def key_names(table: str) -> list[str]:
 
 
 def kind_of(item: Mapping[str, Any]) -> str:
-    """Orders have none."""
+    """The discriminator of an item; empty for orders."""
     return str(item.get("kind", {}).get("S", ""))
 
 
 def _has_ended(item: RawItem) -> bool:
-    """Whether its time to live is over: it is not there any more because DynamoDB took it away."""
+    """Whether the item's time to live is over, so that DynamoDB has deleted it or will."""
     return "ttl" in item and int(item["ttl"]["N"]) < clock.now().timestamp()
 
 
@@ -279,7 +277,7 @@ def _without(item: RawItem, names: set[str]) -> RawItem:
 
 
 def _unchanged(now: RawItem, *, names: Iterable[str] = ()) -> dict[str, Any]:
-    """The condition that an item is as it was read; {}: is not there. It has none of the other `names` either."""
+    """The condition that an item equals `now` and has no attribute of the other `names`. {}: it does not exist."""
     known = list(dict.fromkeys([*now, *names]))
     parts = [
         f"#{number} = :{number}" if name in now else f"attribute_not_exists(#{number})"
@@ -293,9 +291,10 @@ def _unchanged(now: RawItem, *, names: Iterable[str] = ()) -> dict[str, Any]:
     }
 
 
-def _done(write: Callable[[], object]) -> bool:
-    """Makes a conditional write; whether its condition held. A repeated one whose answer was lost counts as not done,
-    and the next run finds that nothing is left to do.
+def _write_if_unchanged(write: Callable[[], object]) -> bool:
+    """Makes a conditional write; returns whether its condition held.
+
+    A retry of a write whose response was lost returns False; the next run then finds no difference.
     """
     try:
         retrying(write)
@@ -319,20 +318,20 @@ def restore(
     say: Callable[[str], None],
     progress: Callable[[str], None] = lambda _: None,
 ) -> Tally:
-    """Says what differs, and copies it back if asked to; of a plan's items alone, where there is one."""
+    """Reports the differences, and copies them back if `apply`. With a plan, only those of its items."""
     copy = Restore(source, target, RULES[domain], mark=clock.timestamp(clock.now()))
     tally = Tally(progress)
     found = copy.differences(tally) if plan is None else copy.differences_of(plan, tally)
     for difference in found:
         moved = apply and not copy.apply(difference)
         tally.moved += moved
-        say(difference.line() + (" # changed meanwhile, left as it is" if moved else ""))
+        say(difference.line() + (" # changed meanwhile, not written" if moved else ""))
     progress(tally.text())
     return tally
 
 
 def read_plan(path: Path) -> list[Key]:
-    """The keys of a plan, as this command has printed it. Lines may be taken out. Raises NotRestoredError."""
+    """The keys of a printed plan, from which lines may be removed. Raises NotRestoredError."""
     keys: list[Key] = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         how, _, rest = line.partition(" ")
@@ -340,7 +339,7 @@ def read_plan(path: Path) -> list[Key]:
             key, _ = json.JSONDecoder().raw_decode(rest)
             texts = isinstance(key, list) and key and all(isinstance(it, str) for it in key)
             if how not in ("missing", "changed", "new") or not texts:
-                raise ValueError  # noqa: TRY301 - the same sentence for each way in which a line can be wrong
+                raise ValueError  # noqa: TRY301 - one message for each error in a line
         except (ValueError, TypeError) as error:
             raise NotRestoredError(f"Line {number} of {path} is not a line of a plan.") from error
         keys.append(tuple(key))
@@ -351,8 +350,10 @@ def main() -> None:
     parser = stacks.stage_parser("Copies a restored table back into the stage's own table.", stages=stacks.ALL_STAGES)
     parser.add_argument("--domain", required=True, choices=tuple(RULES))
     parser.add_argument("--from-table", required=True, help="the table that DynamoDB restored")
-    parser.add_argument("--plan", type=Path, help="copy these items alone: lines that this command has printed")
-    parser.add_argument("--apply", action="store_true", help="write; without it the differences are only printed")
+    parser.add_argument(
+        "--plan", type=Path, help="a file with lines that this command has printed; copy only these items"
+    )
+    parser.add_argument("--apply", action="store_true", help="write; otherwise the differences are only printed")
     arguments = parser.parse_args()
     with stacks.acting_on(arguments.stage):
         try:
@@ -372,7 +373,7 @@ def main() -> None:
         except NotRestoredError as error:
             raise SystemExit(str(error)) from error
     if tally.moved:
-        raise SystemExit(f"{tally.moved} items changed meanwhile and were left as they are: run it again.")
+        raise SystemExit(f"{tally.moved} items changed meanwhile and were not written: run it again.")
     if not arguments.apply and any(tally.found.values()):
         print("Nothing was written. APPLY=1 copies this back.", file=sys.stderr)
 

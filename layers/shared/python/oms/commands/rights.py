@@ -1,4 +1,4 @@
-"""The rights that `make deploy`, `make keys` and `make admin` need, and which of them IAM says are missing."""
+"""The IAM rights that `make deploy`, `make keys` and `make admin` need, and a check of which are missing."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from oms.commands.stacks import account_of
 from oms.core import aws
 
 type Right = tuple[Sequence[str], str]
-"""Actions, and the ARN of what they are needed on."""
+"""Actions, and the ARN of the resource on which they are needed."""
 
 
 class UnknownError(Exception):
-    """IAM cannot say; the message says why."""
+    """IAM cannot evaluate the caller's rights; the message says why."""
 
 
 def needed(*, account: str, region: str, stage: str) -> list[Right]:
-    """As docs/operate/deploying.md lists them. CloudFormation itself acts by the roles of `make bootstrap`."""
+    """The rights that docs/operate/deploying.md lists. CloudFormation itself uses the roles of `make bootstrap`."""
 
     def arn(service: str, resource: str) -> str:
         return f"arn:aws:{service}:{region}:{account}:{resource}"
@@ -67,7 +67,7 @@ def denied(caller: str, *, region: str, stage: str) -> list[tuple[str, str]]:
 
 
 def _policy_source(caller: str) -> str:
-    """The user or role whose policies decide. Of a session of a role, STS names the role without its path."""
+    """The ARN of the user or role whose policies apply. STS names the role of a session without its path."""
     kind, _, rest = caller.split(":", 5)[5].partition("/")
     if kind == "assumed-role":
         return str(aws.session().client("iam").get_role(RoleName=rest.split("/")[0])["Role"]["Arn"])

@@ -1,9 +1,9 @@
 """Creates, publishes and rotates the signing key: `python -m oms.commands.signing_keys --stage S [--rotate]`.
 
-It also creates the keys that hide addresses in the audit log.
+It also creates the keys that hash addresses in the audit log.
 
-The secret holds `{"keys": [{kid, private_pem, signs_from}]}`, the parameter the public halves as JWKs, each with
-`valid_until`. The parameter follows from the secret alone, so a run that was cut off is mended by the next.
+The secret holds `{"keys": [{kid, private_pem, signs_from}]}`. The parameter holds the public keys as JWKs, each with
+`valid_until`. It follows from the secret alone, so the next run completes an interrupted one.
 """
 
 import base64
@@ -24,13 +24,13 @@ from oms.core import clock, pseudonyms
 from oms.core.secret_store import parameters_client, read_parameter, read_secret, secrets_client
 from oms.identity.tokens import ACCESS_TOKEN_SECONDS
 
-PUBLISHED_BEFORE_SIGNING = 15 * 60
-# A token of the old key's last second is still good for its whole life; a minute more for clocks that differ.
-VERIFIES_AFTER_SIGNING = ACCESS_TOKEN_SECONDS + 60
+PUBLISH_BEFORE_SIGNING_SECONDS = 15 * 60
+# The lifetime of a token signed in the key's last second, and a minute for clock differences.
+VERIFY_AFTER_SIGNING_SECONDS = ACCESS_TOKEN_SECONDS + 60
 
 type StoredKey = dict[str, Any]
 type Jwk = dict[str, Any]
-# Called with the action and the new key's kid before that key is stored. Raising, it prevents that.
+# Called with the action and the new key's kid before that key is stored. An exception prevents the storing.
 type Record = Callable[[str, str], None]
 
 
@@ -39,10 +39,10 @@ def unrecorded(_action: str, _kid: str) -> None:
 
 
 def ensure_signing_key(*, secret_name: str, parameter_name: str, record: Record = unrecorded) -> str:
-    """The kid of the newest key, made if there is none. Also publishes what the parameter lost, and drops old keys."""
+    """The kid of the newest key; creates one if there is none. Also repairs the parameter and removes old keys."""
     keys = _stored_keys(secret_name)
     if not keys:
-        # It signs at once, whatever the clocks of this machine and of the functions say.
+        # It signs at once, also if the clocks of this machine and of the functions differ.
         new = _new_key(signs_from=0)
         _publish_with(new, parameter_name)
         record("signing-key.created", new["kid"])
@@ -53,12 +53,12 @@ def ensure_signing_key(*, secret_name: str, parameter_name: str, record: Record 
 
 
 def rotate_signing_key(*, secret_name: str, parameter_name: str, record: Record = unrecorded) -> str:
-    """The kid of the key that signs next: a new one, or the one of a rotation still under way."""
+    """The kid of the key that signs next: a new one, or that of a rotation that has not taken effect yet."""
     ensure_signing_key(secret_name=secret_name, parameter_name=parameter_name, record=record)
     keys = _stored_keys(secret_name)
     now = _now()
     if keys[-1]["signs_from"] <= now:
-        new = _new_key(signs_from=now + PUBLISHED_BEFORE_SIGNING)
+        new = _new_key(signs_from=now + PUBLISH_BEFORE_SIGNING_SECONDS)
         _publish_with(new, parameter_name)
         record("signing-key.rotated", new["kid"])
         _store([*keys, new], secret_name)
@@ -68,14 +68,14 @@ def rotate_signing_key(*, secret_name: str, parameter_name: str, record: Record 
 
 
 def _publish_with(new: StoredKey, parameter_name: str) -> None:
-    """Before it signs, and taking nothing away: cut off after this, every token stays verifiable."""
+    """Publishes a key before it signs, beside all published ones: if the run ends here, every token can be verified."""
     _publish([*_published(parameter_name), _jwk(new, valid_until=None)], parameter_name)
 
 
 def _tidy(keys: list[StoredKey], secret_name: str, parameter_name: str) -> None:
-    """Makes the parameter what the secret says, and drops keys that no token can need any more."""
+    """Publishes the keys of the secret, and removes keys that no valid token can have."""
     now = _now()
-    ends = [following["signs_from"] + VERIFIES_AFTER_SIGNING for _, following in pairwise(keys)]
+    ends = [following["signs_from"] + VERIFY_AFTER_SIGNING_SECONDS for _, following in pairwise(keys)]
     needed = [(key, end) for key, end in zip(keys, [*ends, None], strict=True) if end is None or end > now]
     jwks = [_jwk(key, valid_until=end) for key, end in needed]
     if jwks != _published(parameter_name):
@@ -154,12 +154,12 @@ def names_of(stage: str) -> dict[str, str]:
 
 
 def address_keys_of(stage: str) -> str:
-    """The secret of the keys that hide the addresses in the audit log."""
+    """The name of the secret with the keys that hash the addresses in the audit log."""
     return f"oms/{stage}/address-keys"
 
 
 def main() -> None:
-    parser = stage_parser("Makes or rotates the key that signs access tokens.", stages=ALL_STAGES)
+    parser = stage_parser("Creates or rotates the key that signs access tokens.", stages=ALL_STAGES)
     parser.add_argument("--rotate", action="store_true", help="publish a new key that takes over in 15 minutes")
     arguments = parser.parse_args()
     names = names_of(arguments.stage)
@@ -169,13 +169,13 @@ def main() -> None:
         kid = make(**names, record=_record)
         years = pseudonyms.ensure_keys(secret_name=address_keys_of(arguments.stage), record=_record)
     if years:
-        print(f"{years[0]} to {years[-1]}: keys for the addresses of the audit log made")
+        print(f"{years[0]} to {years[-1]}: keys for the addresses of the audit log created")
     if kid in before:
-        print(f"{kid}: there already, and published")
+        print(f"{kid}: exists already, and is published")
     elif before:
-        print(f"{kid}: made and published; it signs in {PUBLISHED_BEFORE_SIGNING // 60} minutes")
+        print(f"{kid}: created and published; it signs in {PUBLISH_BEFORE_SIGNING_SECONDS // 60} minutes")
     else:
-        print(f"{kid}: made and published; it signs from now on")
+        print(f"{kid}: created and published; it signs from now on")
 
 
 if __name__ == "__main__":

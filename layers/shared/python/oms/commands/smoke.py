@@ -1,7 +1,7 @@
-"""Tries a deployed stage as a client would: `python -m oms.commands.smoke --stage S [--url URL]`.
+"""Tests a deployed stage as a client: `python -m oms.commands.smoke --stage S [--url URL]`.
 
-Signs in with the admin account of SMOKE_EMAIL and SMOKE_PASSWORD, makes a product of its own, orders and cancels it,
-and archives it. Prints a line for each step. Exits with 1 at the first that fails, after it has cleaned up.
+Signs in with the account of SMOKE_EMAIL and SMOKE_PASSWORD, creates a product, orders it, cancels the order and
+archives the product. Prints a line for each step. Exits with 1 at the first failure, after it has cleaned up.
 """
 
 import json
@@ -19,20 +19,20 @@ from oms.commands.closed_pipe import run_until_unread
 from oms.core import clock
 from oms.core.settings import smoke_account
 
-SECONDS = 30
-# A stream, a function and a write behind the request; a function that starts cold takes seconds.
+TIMEOUT_SECONDS = 30
+# The movement is written by a function of the stream, whose cold start takes seconds.
 LEDGER_SECONDS = 120
-# Clocks of this machine and of AWS.
+# Allowed difference between the clocks of this machine and of AWS.
 SKEW_SECONDS = 300
 
 
 class SmokeError(Exception):
-    """A step failed; the message says what was answered."""
+    """A step failed; the message has the response or the reason."""
 
 
 @dataclass
 class Client:
-    """Calls the API at `url`, and says what was done by `say`."""
+    """Calls the API at `url`, and reports each step by `say`."""
 
     url: str
     say: Callable[[str], None] = print
@@ -41,7 +41,7 @@ class Client:
 
     @contextmanager
     def step(self, name: str) -> Iterator[Callable[[str], None]]:
-        """Prints what the step has found by `note`, or what it failed of."""
+        """Reports the notes of the step, or its failure. Yields the function that adds a note."""
         found: list[str] = []
         try:
             yield found.append
@@ -51,7 +51,7 @@ class Client:
         self.say(f"ok    {name}: {', '.join(found)}")
 
     def call(self, method: str, path: str, body: Any = None, *, key: str = "") -> Any:
-        """The JSON of a 2xx answer, or None where it has none. Raises SmokeError for any other."""
+        """The JSON of a 2xx response, or None if its body is empty. Raises SmokeError for any other status."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -62,12 +62,12 @@ class Client:
             self.url + path,
             body=None if body is None else json.dumps(body),
             headers=headers,
-            timeout=SECONDS,
+            timeout=TIMEOUT_SECONDS,
             retries=False,
         )
         if answer.status == 429:
             seconds = answer.headers.get("Retry-After", "60")
-            raise SmokeError(f"{method} {path} is limited, and the limit is used up: try again in {seconds} s")
+            raise SmokeError(f"{method} {path} has reached its rate limit: try again in {seconds} s")
         if not 200 <= answer.status < 300:
             raise SmokeError(f"{method} {path} answered {answer.status} {answer.data[:500].decode(errors='replace')}")
         return json.loads(answer.data) if answer.data else None
@@ -81,13 +81,13 @@ def run(client: Client, *, email: str, password: str, sleep: Callable[[float], N
     with client.step("public keys") as note:
         keys = {it["kid"]: it for it in client.call("GET", "/.well-known/jwks.json")["keys"]}
         if not keys:
-            raise SmokeError("there is none; `make keys` makes it")
+            raise SmokeError("there is none; run `make keys`")
         note(f"{len(keys)}")
     with client.step("sign-in") as note:
         _sign_in(client, keys, email=email, password=password)
         role = client.call("GET", "/api/v1/auth/me")["role"]
         if role == "customer":
-            raise SmokeError("the account is a customer's, and only managers and admins make products")
+            raise SmokeError("the account is a customer's, but only managers and admins can create products")
         note(f"{role}, the token's signature verified by the public keys")
     try:
         _order(client, sleep)
@@ -114,7 +114,7 @@ def _order(client: Client, sleep: Callable[[float], None]) -> None:
     try:
         with client.step("order") as note:
             order = _place(client, product["id"], key=text["sku"])
-            note(f"{order['id']}, the same when it is sent again")
+            note(f"{order['id']}, also for the repeated request")
         try:
             with client.step("stock") as note:
                 _expect_stock(client, path, available=0, reserved=1)
@@ -126,7 +126,7 @@ def _order(client: Client, sleep: Callable[[float], None]) -> None:
             with client.step("cancel") as note:
                 client.call("POST", f"/api/v1/orders/{order['id']}/cancel", {"reason": "smoke test"})
                 _expect_stock(client, path, available=1, reserved=0)
-                note("the unit is on sale again")
+                note("the unit is available again")
     finally:
         with client.step("clean up") as note:
             client.call("PUT", path, {**text, "status": "archived"})
@@ -137,7 +137,7 @@ def _place(client: Client, product_id: str, *, key: str) -> Any:
     body = {"items": [{"product_id": product_id, "quantity": 1}]}
     placed, again = (client.call("POST", "/api/v1/orders", body, key=key) for _ in range(2))
     if placed["id"] != again["id"]:
-        raise SmokeError(f"one Idempotency-Key made two orders: {placed['id']} and {again['id']}")
+        raise SmokeError(f"one Idempotency-Key created two orders: {placed['id']} and {again['id']}")
     return placed
 
 
@@ -149,17 +149,17 @@ def _expect_stock(client: Client, path: str, **expected: int) -> None:
 
 
 def _wait_for_movement(client: Client, path: str, sleep: Callable[[float], None]) -> None:
-    """Of the product's creation and of the order."""
+    """Waits for the two movements: of the product's creation and of the order."""
     for _ in range(LEDGER_SECONDS):
         if len(client.call("GET", f"{path}/movements")["items"]) >= 2:
             return
         sleep(1)
-    raise SmokeError(f"no movement after {LEDGER_SECONDS} s; the alarms of the Bookkeeper say more")
+    raise SmokeError(f"no movement after {LEDGER_SECONDS} s; see the alarms of the Bookkeeper")
 
 
 def main() -> None:
-    parser = stacks.stage_parser("Signs in to a stage, orders a product made for it, and cleans up.")
-    parser.add_argument("--url", default="", help="where the API is; by default the stack's own address")
+    parser = stacks.stage_parser("Signs in to a stage, orders a new product, and cleans up.")
+    parser.add_argument("--url", default="", help="the URL of the API; default: that of the stack")
     arguments = parser.parse_args()
     with stacks.acting_on(arguments.stage):
         url = arguments.url or stacks.api_url(arguments.stage)
@@ -171,7 +171,7 @@ def main() -> None:
 
 
 def try_stage(url: str, *, email: str, password: str) -> None:
-    """Prints the steps; ends the process where one fails."""
+    """Runs and prints the steps. Ends the process if one fails."""
     print(f"Trying {url}", flush=True)
     try:
         run(Client(url.rstrip("/")), email=email, password=password)

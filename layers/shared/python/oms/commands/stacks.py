@@ -47,7 +47,7 @@ def acting_on(stage: str, tables: Mapping[type[StoredItem], str] | None = None) 
         with tables_named({model: table_of(stage, domain) for model, domain in (tables or {}).items()}):
             yield
     except (BotoCoreError, ClientError, PynamoDBException, LookupError, OmsError) as error:
-        why = getattr(error, "cause", None) or error  # PynamoDB's own message leaves it out
+        why = getattr(error, "cause", None) or error  # PynamoDB's own message omits the cause
         raise SystemExit(f"Stage {stage!r} cannot be reached (is it deployed?): {why}") from error
 
 
@@ -63,7 +63,7 @@ def account_of(arn: str) -> str:
 
 
 def region() -> str:
-    """The region that commands act in. Ends the process where none is set."""
+    """The region in which commands act. Ends the process if none is set."""
     name = aws.session().region_name
     if not name:
         raise SystemExit(
@@ -73,7 +73,7 @@ def region() -> str:
 
 
 def find_stack(stage: str) -> Any:
-    """The stack as `describe_stacks` gives it, or None where there is none. ClientError where AWS does not say."""
+    """The stack as `describe_stacks` returns it, or None if it does not exist. Raises ClientError if AWS refuses."""
     try:
         (stack,) = cloudformation().describe_stacks(StackName=stack_of(stage))["Stacks"]
     except ClientError as error:
@@ -85,7 +85,7 @@ def find_stack(stage: str) -> Any:
 
 
 def table_of(stage: str, domain: str) -> str:
-    """The name of the table `Identity`, `Audit` … LookupError where the stack has none."""
+    """The name of the table of a domain, such as `Identity`. Raises LookupError if the stack has none."""
     for resource in _resources(stage):
         if "DynamoDB" in resource["ResourceType"] and domain in resource["LogicalResourceId"]:
             return str(resource["PhysicalResourceId"])
@@ -107,12 +107,12 @@ def outputs_of(stage: str) -> dict[str, str]:
 
 
 def api_url(stage: str) -> str:
-    """API Gateway's own address of the stage. Ends the process where it is switched off."""
+    """API Gateway's own URL of the stage. Ends the process if the stage has switched it off."""
     url = outputs_of(stage).get("ApiUrl")
     if url is None:
         raise SystemExit(
-            f"The stage {stage!r} has no address of API Gateway (its setting default_endpoint is false). "
-            "Name your own, as in URL=https://api.shop.example."
+            f"The stage {stage!r} has no URL of API Gateway (its setting default_endpoint is false). "
+            "Give its own URL, as in URL=https://api.shop.example."
         )
     return url
 
@@ -127,7 +127,7 @@ def operator() -> str:
 
 
 def day(text: str) -> date:
-    """A day from a command's arguments, YYYY-MM-DD."""
+    """Parses a command's argument in the form YYYY-MM-DD."""
     try:
         return date.fromisoformat(text)
     except ValueError as error:
@@ -135,7 +135,7 @@ def day(text: str) -> date:
 
 
 def _resources(stage: str) -> Iterator[Any]:
-    # Page by page: describe_stack_resources would stop at the hundredth.
+    # Page by page: describe_stack_resources returns at most 100.
     pages = cloudformation().get_paginator("list_stack_resources").paginate(StackName=stack_of(stage))
     return (resource for page in pages for resource in page["StackResourceSummaries"])
 

@@ -1,6 +1,6 @@
 """Checks the audit log of a stage: `python -m oms.commands.verify_audit --stage S [--from DAY] [--to DAY]`.
 
-Names each entry, link, head and object that was changed or removed, or was never sealed. If there is one, it fails.
+Prints each entry, link, head and object that was changed or removed, or was never sealed. It fails if it finds one.
 """
 
 from oms.audit.macs import load_keys
@@ -12,7 +12,7 @@ from oms.commands.closed_pipe import run_until_unread
 
 def main() -> None:
     parser = stacks.stage_parser(
-        "Checks that nothing of the audit log was changed or removed.", stages=stacks.ALL_STAGES
+        "Checks that no entry of the audit log was changed or removed.", stages=stacks.ALL_STAGES
     )
     arguments = stacks.parse_with_days(parser)
     stage: str = arguments.stage
