@@ -9,8 +9,8 @@ from oms.core.dynamodb import patience
 from oms.core.settings import require
 from oms.events.consumers import Message, one_by_one, queue_consumer
 from oms.events.envelope import PublishedEvent
-from oms.webhooks.dispatch import BEGUN_WITHIN, Dispatch
-from oms.webhooks.matcher import Audience, all_subscriptions
+from oms.webhooks.dispatch import START_DEADLINE_SECONDS, Dispatch
+from oms.webhooks.matcher import SubscriptionMatcher, all_subscriptions
 
 require("delivery_queue_url", "slow_delivery_queue_url")
 
@@ -19,8 +19,8 @@ metrics = Metrics()
 
 def consume(messages: Sequence[Message]) -> list[str]:
     """The subscriptions are read once for the batch."""
-    with patience(BEGUN_WITHIN):
-        dispatch = Dispatch(Audience(all_subscriptions()))
+    with patience(START_DEADLINE_SECONDS):
+        dispatch = Dispatch(SubscriptionMatcher(all_subscriptions()))
 
         def deliver(message: Message) -> None:
             created = dispatch.of(PublishedEvent.read(message.body))

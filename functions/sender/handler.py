@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from oms.core.settings import require, settings
 from oms.events.consumers import Message, one_by_one, queue_consumer
 from oms.webhooks import outcomes, sending
-from oms.webhooks.deliveries import Nudge
+from oms.webhooks.deliveries import Trigger
 from oms.webhooks.models import DayOfAttempts
 
 require("delivery_queue_url", "slow_delivery_queue_url", "webhook_keys_secret")
@@ -20,7 +20,7 @@ metrics = Metrics()
 def attempt(message: Message) -> None:
     # https://sqs.<region>.amazonaws.com/<account>/<queue>
     is_slow = message.queue_name == settings().slow_delivery_queue_url.rpartition("/")[2]
-    nudge = Nudge.read(message.content)
+    nudge = Trigger.read(message.content)
     outcome = sending.attempt(nudge, slow=is_slow)
     metrics.add_metric(f"Delivery{outcome}", MetricUnit.Count, 1)
     if outcome.lower() in DayOfAttempts.OUTCOMES:

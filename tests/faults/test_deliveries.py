@@ -284,7 +284,7 @@ def waiting(world: World, **fields: Any) -> tuple[Subscription, dict[str, Any]]:
     subscription = subscribe(**fields)
     event = an_event()
     made = deliveries.create(subscription, event_id=event["id"], event_type=event["type"], body="{}")
-    return subscription, deliveries.Nudge.of(made).message(world.now).content
+    return subscription, deliveries.Trigger.of(made).message(world.now).content
 
 
 @pytest.mark.parametrize("status", [200, 500, 410])

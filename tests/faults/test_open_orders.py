@@ -200,7 +200,7 @@ def test_what_is_not_begun_in_time_comes_back(
         back = aggregate(events)
 
     assert 0 < len(back) < len(events)
-    assert passed <= aggregation.BEGUN_WITHIN + LONGEST_CALL
+    assert passed <= aggregation.START_DEADLINE_SECONDS + LONGEST_CALL
 
 
 def test_another_batch_with_the_same_order_makes_it_look_again(shop: Shop, no_sleep: list[float]) -> None:

@@ -103,7 +103,7 @@ def test_f20_what_an_outage_has_piled_up_is_nudged_page_by_page_up_to_a_limit(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(overdue, "PAGE", 2)
-    monkeypatch.setattr(overdue, "MOST", 5)
+    monkeypatch.setattr(overdue, "MAX_PER_SUBSCRIPTION", 5)
     subscription = piled_up(7)
 
     assert overdue.sweep() == 5
@@ -114,7 +114,7 @@ def test_f20_what_an_outage_has_piled_up_is_nudged_page_by_page_up_to_a_limit(
 
 def test_what_all_are_nudged_for_in_one_sweep_is_shared_fairly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overdue, "PAGE", 2)
-    monkeypatch.setattr(overdue, "IN_ALL", 7)
+    monkeypatch.setattr(overdue, "MAX_TOTAL", 7)
     busy, little, other = piled_up(9), piled_up(1), piled_up(9)
 
     overdue.sweep()
@@ -126,7 +126,7 @@ def test_what_all_are_nudged_for_in_one_sweep_is_shared_fairly(world: World, mon
 def test_no_round_begins_when_the_sweepers_time_is_nearly_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overdue, "PAGE", 2)
     subscriptions = [piled_up(4), piled_up(4)]
-    monkeypatch.setattr(clock, "monotonic", lambda: (overdue.BEGUN_WITHIN + 1) * bool(world.messages()))
+    monkeypatch.setattr(clock, "monotonic", lambda: (overdue.START_DEADLINE_SECONDS + 1) * bool(world.messages()))
 
     assert overdue.sweep() == 4
 
@@ -152,7 +152,7 @@ def test_one_subscription_that_cannot_be_read_holds_up_no_other(world: World) ->
 def test_what_one_subscription_has_piled_up_is_not_in_the_way_of_another(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(overdue, "MOST", 3)
+    monkeypatch.setattr(overdue, "MAX_PER_SUBSCRIPTION", 3)
     busy, other = subscribe(), subscribe()
     for _ in range(5):
         pending(busy, overdue=timedelta(hours=2))
@@ -227,7 +227,7 @@ def test_a_replay_that_moves_on_as_it_is_to_be_given_up_goes_on(world: World) ->
 def test_a_replay_goes_on_whatever_is_overdue_before_it_and_however_deep_the_queues_are(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(overdue, "MOST", 3)
+    monkeypatch.setattr(overdue, "MAX_PER_SUBSCRIPTION", 3)
     subscription = subscribe()
     for _ in range(5):
         pending(subscription, overdue=timedelta(hours=1))

@@ -184,7 +184,7 @@ def test_a27_a_user_event_is_kept_from_the_subscription_of_who_is_no_admin_now(w
     """A27: also where it is replayed, or was pending as they were dismissed."""
     subscription, event = subscribe(), an_event("user.locked")
     made = deliveries.create(subscription, event_id=event["id"], event_type="user.locked", body=json.dumps(event))
-    deliveries.nudge([(subscription, made)])
+    deliveries.send_trigger([(subscription, made)])
 
     world.run()
 
@@ -245,7 +245,7 @@ def failing_now(world: World, subscription: Subscription) -> Callable[[], None]:
     """An attempt at another event, which fails, a second after it began."""
     event = an_event()
     other = deliveries.create(subscription, event_id=event["id"], event_type=event["type"], body="{}")
-    nudge = deliveries.Nudge.of(other).message(world.now).content
+    nudge = deliveries.Trigger.of(other).message(world.now).content
 
     def fail() -> None:
         before = world.behaviours.get(host(subscription))
@@ -394,7 +394,7 @@ def test_a_nudge_of_a_subscription_that_became_slow_is_moved_to_the_slow(world: 
 def test_of_a_subscription_that_nobody_knows_one_attempt_at_a_time_is_in_the_way_of_others(world: World) -> None:
     subscription, second = begun(world, pace=None), an_event()
     other = deliveries.create(subscription, event_id=second["id"], event_type=second["type"], body="{}")
-    nudge = deliveries.Nudge.of(other).message(world.now).content
+    nudge = deliveries.Trigger.of(other).message(world.now).content
     posted_meanwhile = []
 
     def another_comes() -> Any:

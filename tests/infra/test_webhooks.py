@@ -59,15 +59,18 @@ def test_no_sender_lives_longer_than_its_claim_and_each_has_time_for_its_post(pr
     assert seconds <= deliveries.CLAIM.total_seconds()
     # A call that is begun in time ends within two connections and reads. Whatever is not begun in time is not made:
     # before the claim that costs no attempt. What sets a slow one aside meanwhile ends within the time of the post.
-    assert seconds >= sending.BEGUN_WITHIN + DYNAMODB_CALL + post.SECONDS + sending.SETTLED_WITHIN + DYNAMODB_CALL
+    assert (
+        seconds
+        >= sending.START_DEADLINE_SECONDS + DYNAMODB_CALL + post.SECONDS + sending.SETTLED_WITHIN + DYNAMODB_CALL
+    )
     assert health.QUICK + dynamodb._PATIENCE + DYNAMODB_CALL <= post.SECONDS
 
 
 def test_the_dispatcher_has_time_to_nudge_what_it_has_put_and_the_sweeper_to_end_its_round(prod: Synthesized) -> None:
     functions = prod.functions()
 
-    assert functions["Dispatcher"]["Timeout"] >= dispatch.BEGUN_WITHIN + DYNAMODB_CALL + SQS_CALL
-    assert functions["Sweeper"]["Timeout"] >= overdue.BEGUN_WITHIN + DYNAMODB_CALL + SQS_CALL
+    assert functions["Dispatcher"]["Timeout"] >= dispatch.START_DEADLINE_SECONDS + DYNAMODB_CALL + SQS_CALL
+    assert functions["Sweeper"]["Timeout"] >= overdue.START_DEADLINE_SECONDS + DYNAMODB_CALL + SQS_CALL
     assert functions["Sweeper"]["Timeout"] >= overdue.READ_WITHIN + DYNAMODB_CALL
 
 

@@ -240,7 +240,7 @@ def begun(world: World, *behaviours: Behaviour, event_type: str = "order.created
     if behaviours:
         world.behaviours[host(subscription)] = in_turn(*behaviours)
     event = an_event(event_type)
-    deliveries.nudge(
+    deliveries.send_trigger(
         [
             (
                 subscription,

@@ -40,7 +40,7 @@ def test_a20_sealed_it_shows_nothing_and_is_another_each_time() -> None:
 def test_a20_copied_to_another_subscription_it_does_not_open() -> None:
     sealed = secret_encryption.seal(SECRET, subscription_id="S")
 
-    with pytest.raises(secret_encryption.UnopenedError):
+    with pytest.raises(secret_encryption.DecryptionError):
         secret_encryption.unseal(sealed, subscription_id="T")
 
 
@@ -49,13 +49,13 @@ def test_a_changed_byte_does_not_open(place: int) -> None:
     changed = bytearray(secret_encryption.seal(SECRET, subscription_id="S"))
     changed[place] ^= 1
 
-    with pytest.raises(secret_encryption.UnopenedError):
+    with pytest.raises(secret_encryption.DecryptionError):
         secret_encryption.unseal(bytes(changed), subscription_id="S")
 
 
 @pytest.mark.parametrize("sealed", [b"", b"1", b"1.", b"1.short", b"\xff.", b"whsec_AAAA"])
 def test_what_is_no_sealed_secret_does_not_open(sealed: bytes) -> None:
-    with pytest.raises(secret_encryption.UnopenedError):
+    with pytest.raises(secret_encryption.DecryptionError):
         secret_encryption.unseal(sealed, subscription_id="S")
 
 
@@ -75,8 +75,8 @@ def test_without_its_key_nothing_opens(keys: Callable[..., None]) -> None:
 
     keys(v2="a" * 64)
 
-    with pytest.raises(secret_encryption.UnopenedError):
+    with pytest.raises(secret_encryption.DecryptionError):
         secret_encryption.unseal(sealed, subscription_id="S")
     keys(v1="b" * 64)
-    with pytest.raises(secret_encryption.UnopenedError):
+    with pytest.raises(secret_encryption.DecryptionError):
         secret_encryption.unseal(sealed, subscription_id="S")

@@ -17,7 +17,7 @@ logger = Logger(child=True)
 
 # Seconds in which calls are begun for the events of one batch, so that which messages come again is reported before the
 # aggregator's time is over. The last call may take 6 more.
-BEGUN_WITHIN = 80.0
+START_DEADLINE_SECONDS = 80.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def add_up(messages: Mapping[str, str]) -> Outcome:
         except (ValueError, LookupError, TypeError):
             logger.exception("not an event of an order or a user", message_id=message_id)
             failed.append(message_id)
-    with patience(BEGUN_WITHIN):
+    with patience(START_DEADLINE_SECONDS):
         try:
             moved = sums.apply(chunk for it in understood.values() for chunk in it)
         except Exception:

@@ -30,7 +30,7 @@ CLAIM = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
-class Nudge:
+class Trigger:
     """Asks the sender to look at a delivery that is due at a moment (Unix milliseconds)."""
 
     subscription: str
@@ -113,14 +113,14 @@ def removing_due() -> list[Action]:
 type Send = Callable[[str, Sequence[Message]], None]
 
 
-def nudge(deliveries: Iterable[tuple[Subscription, Delivery]], *, send: Send = queues.send_all) -> None:
+def send_trigger(deliveries: Iterable[tuple[Subscription, Delivery]], *, send: Send = queues.send_all) -> None:
     """Sends those that are pending and due within the queue's reach before the sender; the sweep sends the others."""
     now = clock.now()
     furthest = milliseconds(now) + 1000 * LONGEST_DELAY
     messages: dict[str, list[Message]] = {}
     for subscription, delivery in deliveries:
         if delivery.status == "pending" and (delivery.due_at or 0) <= furthest:
-            messages.setdefault(queue_of(subscription), []).append(Nudge.of(delivery).message(now))
+            messages.setdefault(queue_of(subscription), []).append(Trigger.of(delivery).message(now))
     for queue, batch in messages.items():
         send(queue, batch)
 
@@ -141,7 +141,7 @@ def deliver_now(subscription: Subscription, event: Event[Any], *, record: Record
     record()
     delivery = create(subscription, event_id=event.id, event_type=event.type, body=event.text())
     # Done and accepted, whatever becomes of its nudge.
-    nudge([(subscription, delivery)], send=queues.send_if_possible)
+    send_trigger([(subscription, delivery)], send=queues.send_if_possible)
     return delivery
 
 
@@ -163,7 +163,7 @@ def replay_one(
     record()
     delivery = schedule_now(delivery)
     # Done and accepted, whatever becomes of its nudge.
-    nudge([(subscription, delivery)], send=queues.send_if_possible)
+    send_trigger([(subscription, delivery)], send=queues.send_if_possible)
     return delivery
 
 

@@ -2,12 +2,12 @@
 
 from oms.events.envelope import PublishedEvent
 from oms.webhooks import deliveries
-from oms.webhooks.matcher import Audience
+from oms.webhooks.matcher import SubscriptionMatcher
 from oms.webhooks.models import Delivery, Subscription
 
 # No delivery of a batch is put later than so many seconds after it began. A put takes 6 s at most, and nudges 18 more:
 # so what was put is nudged, and which events come again is reported, before the dispatcher's time is over.
-BEGUN_WITHIN = 35.0
+START_DEADLINE_SECONDS = 35.0
 
 
 class Dispatch:
@@ -16,7 +16,7 @@ class Dispatch:
     others.
     """
 
-    def __init__(self, audience: Audience) -> None:
+    def __init__(self, audience: SubscriptionMatcher) -> None:
         self._audience = audience
         self._failed: dict[str, Exception] = {}
         self._unsent: Exception | None = None
@@ -46,7 +46,7 @@ class Dispatch:
     def _nudge(self, made: list[tuple[Subscription, Delivery]]) -> None:
         if self._unsent is None:
             try:
-                deliveries.nudge(made)
+                deliveries.send_trigger(made)
             except Exception as failure:
                 self._unsent = failure
 

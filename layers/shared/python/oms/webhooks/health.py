@@ -74,7 +74,7 @@ def is_for_all(subscription: Subscription, now: datetime) -> bool:
 
 
 @contextmanager
-def noticed_when_slow(subscription: Subscription) -> Iterator[None]:
+def mark_slow_after(subscription: Subscription) -> Iterator[None]:
     """Sets a subscription aside while an attempt is under way, as soon as it is no longer quick.
 
     Until one ends, 15 s later perhaps, as many more would be begun as there are senders that all share.

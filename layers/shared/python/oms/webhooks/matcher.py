@@ -22,7 +22,7 @@ def active_admins(user_ids: Iterable[str]) -> set[str]:
     return {user.id for user in users.values() if user.is_active_admin}
 
 
-class Audience:
+class SubscriptionMatcher:
     """Some subscriptions as they are now, with what their creators may see; read once, for a batch of events."""
 
     def __init__(self, subscriptions: Sequence[Subscription]) -> None:

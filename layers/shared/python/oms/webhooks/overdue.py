@@ -11,7 +11,7 @@ from oms.core.dynamodb import patience
 from oms.core.pages import Entry, Page, Range, merged_page
 from oms.core.settings import settings
 from oms.webhooks import replay
-from oms.webhooks.deliveries import Nudge, milliseconds, queue_of
+from oms.webhooks.deliveries import Trigger, milliseconds, queue_of
 from oms.webhooks.matcher import all_subscriptions
 from oms.webhooks.models import DUE, REPLAYS, Delivery, Replay, Subscription
 from oms.webhooks.replay import ABANDONED
@@ -19,26 +19,26 @@ from oms.webhooks.replay import ABANDONED
 OVERDUE = timedelta(minutes=2)
 # In a sweep, of each subscription and of all, the oldest of each first. They are nudged in rounds of a page of each, so
 # that none is in the way of another.
-MOST = 1000
-IN_ALL = 10_000
+MAX_PER_SUBSCRIPTION = 1000
+MAX_TOTAL = 10_000
 PAGE = 100
 # A queue that has more than so many has nudges enough. Whose they are it does not say, and all may be one
 # subscription's: so a few of each are nudged all the same.
-DEEP = 1000
-A_FEW = 5
+DEEP_QUEUE = 1000
+SAMPLE_SIZE = 5
 # In seconds; the sweeper has 60. A round takes some 10 at most where all is well, and may end after the last begins.
-BEGUN_WITHIN = 30.0
+START_DEADLINE_SECONDS = 30.0
 READ_WITHIN = 45.0
 
 
 def sweep() -> int:
     """Nudges what is overdue; how many nudges were sent. Goes on past what fails, and then raises ExceptionGroup."""
-    end = clock.monotonic() + BEGUN_WITHIN
+    end = clock.monotonic() + START_DEADLINE_SECONDS
     sent = 0
     failures: list[Exception] = []
     with patience(READ_WITHIN):
         left = _nudging()
-        while left and sent < IN_ALL and clock.monotonic() < end:
+        while left and sent < MAX_TOTAL and clock.monotonic() < end:
             for nudged in tuple(left):
                 try:
                     sent += next(nudged)
@@ -55,7 +55,7 @@ def sweep() -> int:
 def _nudging() -> list[Iterator[int]]:
     """For the replays, and for the deliveries of each subscription: nudges page by page, and says how many."""
     queue_urls = (settings().delivery_queue_url, settings().slow_delivery_queue_url)
-    most = {url: A_FEW if queues.depth(url).total > DEEP else MOST for url in queue_urls}
+    most = {url: SAMPLE_SIZE if queues.depth(url).total > DEEP_QUEUE else MAX_PER_SUBSCRIPTION for url in queue_urls}
     return [_nudge_replays(), *(_nudge(it, most[queue_of(it)]) for it in all_subscriptions())]
 
 
@@ -65,7 +65,7 @@ def _nudge(subscription: Subscription, most: int) -> Iterator[int]:
         page = _overdue(subscription.id, min(left, PAGE), after)
         now = clock.now()
         nudges = [
-            Nudge(subscription.id, it["sk"].removeprefix(Delivery.key("", "")[1]), _due_at(it)).message(now)
+            Trigger(subscription.id, it["sk"].removeprefix(Delivery.key("", "")[1]), _due_at(it)).message(now)
             for it in page.items
         ]
         queues.send_all(queue_of(subscription), nudges)

@@ -91,7 +91,7 @@ def go_on(subscription_id: str, due_at: int) -> int | None:
         _end(replay)
         return 0
     wanted, position = _stretch(replay)
-    deliveries.nudge([(subscription, deliveries.schedule_now(it, replay=replay.id)) for it in wanted])
+    deliveries.send_trigger([(subscription, deliveries.schedule_now(it, replay=replay.id)) for it in wanted])
     if position is None:
         _end(replay)
     else:

@@ -17,7 +17,7 @@ from oms.core.settings import settings
 _NONCE_BYTES = 12
 
 
-class UnopenedError(Exception):
+class DecryptionError(Exception):
     """A sealed secret whose key is not there, that is another subscription's, or was changed."""
 
 
@@ -37,13 +37,13 @@ def seal(secret: str, *, subscription_id: str) -> bytes:
 
 
 def unseal(sealed: bytes, *, subscription_id: str) -> str:
-    """Raises UnopenedError; UnavailableError while no key can be had."""
+    """Raises DecryptionError; UnavailableError while no key can be had."""
     version, _, rest = sealed.partition(b".")
     nonce, ciphertext = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
     try:
         return _cipher(version.decode()).decrypt(nonce, ciphertext, subscription_id.encode()).decode()
     except (InvalidTag, ValueError, LookupError) as error:
-        raise UnopenedError("the secret of the webhook cannot be opened") from error
+        raise DecryptionError("the secret of the webhook cannot be opened") from error
 
 
 def _cipher(version: str) -> AESGCM:

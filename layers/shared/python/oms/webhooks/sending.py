@@ -20,13 +20,13 @@ from oms.core import clock, queues
 from oms.core.dynamodb import ConditionFailedError, get_item, patience, retrying, update_item
 from oms.core.settings import settings
 from oms.webhooks import deliveries, health, secret_encryption
-from oms.webhooks.deliveries import CLAIM, Nudge, milliseconds, removing_due, setting_due
+from oms.webhooks.deliveries import CLAIM, Trigger, milliseconds, removing_due, setting_due
 from oms.webhooks.health import Answered
-from oms.webhooks.matcher import Audience
+from oms.webhooks.matcher import SubscriptionMatcher
 from oms.webhooks.models import INTERRUPTED, Attempt, Delivery, Subscription
 from oms.webhooks.post import NoAnswerError, post
 from oms.webhooks.schedule import DELAYS, next_attempt
-from oms.webhooks.secret_encryption import UnopenedError
+from oms.webhooks.secret_encryption import DecryptionError
 from oms.webhooks.signature import signed_headers
 from oms.webhooks.targets import ForbiddenTargetError, parse
 
@@ -36,7 +36,7 @@ metrics = Metrics()
 MOST_ATTEMPTS = len(DELAYS) + 1
 # No call to DynamoDB is begun later than so many seconds after the nudge came, and after its POST has ended. One takes
 # 6 s at most: so the POST has its time, and the outcome is written, before the claim and the sender's life end.
-BEGUN_WITHIN = 8.0
+START_DEADLINE_SECONDS = 8.0
 SETTLED_WITHIN = 15.0
 _SHOWN_ATTEMPTS = 20
 _SHOWN_ANSWER = 1000
@@ -64,12 +64,12 @@ class Begun:
     secrets: list[str]
 
 
-def attempt(nudge: Nudge, *, slow: bool) -> Outcome:
+def attempt(nudge: Trigger, *, slow: bool) -> Outcome:
     """Looks at a delivery, and sends it if it is due as the nudge says. `slow`: the nudge is of the queue for those.
 
     Raises UnavailableError, NotSentError and botocore's errors; until it is claimed, the nudge is to come again.
     """
-    with patience(BEGUN_WITHIN):
+    with patience(START_DEADLINE_SECONDS):
         begun = _begin(nudge, slow=slow)
     if isinstance(begun, Outcome):
         return begun
@@ -78,7 +78,7 @@ def attempt(nudge: Nudge, *, slow: bool) -> Outcome:
         return _conclude(begun.subscription, begun.delivery, answered) if answered else _conclude_unsent(begun)
 
 
-def _begin(nudge: Nudge, *, slow: bool) -> Begun | Outcome:
+def _begin(nudge: Trigger, *, slow: bool) -> Begun | Outcome:
     """What is to be sent now, claimed; or what became of the nudge."""
     now = clock.now()
     queue = settings().slow_delivery_queue_url if slow else settings().delivery_queue_url
@@ -96,7 +96,7 @@ def _begin(nudge: Nudge, *, slow: bool) -> Begun | Outcome:
     if isinstance(delivery, Outcome):
         return delivery
     try:
-        may_have = Audience([subscription]).may_have(subscription, delivery.event_type)
+        may_have = SubscriptionMatcher([subscription]).may_have(subscription, delivery.event_type)
     except Exception:
         _give_back(delivery)
         raise
@@ -105,7 +105,7 @@ def _begin(nudge: Nudge, *, slow: bool) -> Begun | Outcome:
     return Begun(subscription, delivery, secrets)
 
 
-def _set_aside(nudge: Nudge) -> Outcome:
+def _set_aside(nudge: Trigger) -> Outcome:
     """Keeps a delivery for a replay: its subscription is not active, or gone."""
     delivery = Delivery(*Delivery.key(nudge.subscription, nudge.delivery))
     try:
@@ -115,7 +115,7 @@ def _set_aside(nudge: Nudge) -> Outcome:
     return Outcome.PAUSED
 
 
-def _as_seen(nudge: Nudge) -> Condition:
+def _as_seen(nudge: Trigger) -> Condition:
     condition: Condition = (Delivery.status == "pending") & (Delivery.due_at == nudge.due_at)
     return condition
 
@@ -124,16 +124,16 @@ def _secrets(subscription: Subscription, now: datetime) -> list[str]:
     """The secrets that sign, the newest first; none when that one cannot be opened."""
     try:
         secrets = [secret_encryption.unseal(subscription.secret, subscription_id=subscription.id)]
-    except UnopenedError:
+    except DecryptionError:
         logger.exception("the secret of a webhook cannot be opened", subscription_id=subscription.id)
         return []
     if subscription.previous_secret and (subscription.previous_until or 0) > now.timestamp():
-        with suppress(UnopenedError):
+        with suppress(DecryptionError):
             secrets.append(secret_encryption.unseal(subscription.previous_secret, subscription_id=subscription.id))
     return secrets
 
 
-def _claim(nudge: Nudge) -> Delivery | Outcome:
+def _claim(nudge: Trigger) -> Delivery | Outcome:
     """The delivery, claimed; or what became of one that is not as the nudge says, or has had all of its attempts."""
     now, claim = clock.now(), clock.random_id()
     begun = Attempt(at=clock.timestamp(now), error=INTERRUPTED)
@@ -165,7 +165,7 @@ def _give_back(delivery: Delivery) -> None:
         _written(delivery, None, [Delivery.made.set(delivery.made - 1)], Delivery.made == delivery.made)
 
 
-def _end_exhausted(nudge: Nudge) -> Outcome:
+def _end_exhausted(nudge: Trigger) -> Outcome:
     """Ends a delivery whose last attempt was cut off."""
     condition = _as_seen(nudge) & (Delivery.made >= MOST_ATTEMPTS)
     delivery = Delivery(*Delivery.key(nudge.subscription, nudge.delivery))
@@ -190,7 +190,7 @@ def _send(begun: Begun) -> Answered:
             "User-Agent": f"oms/{settings().version}",
             **signed_headers(delivery.event_id, int(began.timestamp()), body, begun.secrets),
         }
-        with health.noticed_when_slow(subscription):
+        with health.mark_slow_after(subscription):
             ticks = clock.monotonic()
             try:
                 answer = post(target, body, headers, private=private)
@@ -256,7 +256,7 @@ def _try_again(subscription: Subscription, delivery: Delivery, answered: Answere
     if settled.made == 0 and settled.due_at == delivery.due_at:
         delivery.made = 0
         return _try_again(subscription, delivery, answered)
-    deliveries.nudge([(subscription, settled)])
+    deliveries.send_trigger([(subscription, settled)])
     return Outcome.FAILED if again is None else Outcome.RETRIED
 
 

@@ -25,7 +25,7 @@ from oms.webhooks.models import Subscription, SubscriptionCount
 from oms.webhooks.schemas import CreateWebhookRequest, UpdateWebhookRequest
 from oms.webhooks.targets import ForbiddenTargetError, Target
 
-MOST = 50
+MAX_WEBHOOKS = 50
 # How long the secret before the last rotation signs too.
 OVERLAP = timedelta(hours=24)
 # Of the name's look-up at registration. That of a delivery is within the delivery's own time.
@@ -99,14 +99,14 @@ def _put(subscription: Subscription, entry: AuditEntry) -> None:
         with transaction() as writes:
             writes.save(entry)
             writes.save(subscription, condition=Subscription.pk.does_not_exist())
-            room = SubscriptionCount.n.does_not_exist() | (SubscriptionCount.n < MOST)
+            room = SubscriptionCount.n.does_not_exist() | (SubscriptionCount.n < MAX_WEBHOOKS)
             _count(writes, 1, room)
     except TransactWriteError as error:
         _, own, count = _reasons(error)
         if failed(own):
             return  # an earlier attempt made it, and its answer was lost
         if failed(count):
-            raise TooManyWebhooksError(f"There are {MOST} webhooks, and no more are possible.") from error
+            raise TooManyWebhooksError(f"There are {MAX_WEBHOOKS} webhooks, and no more are possible.") from error
         raise
 
 
