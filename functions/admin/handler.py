@@ -26,8 +26,8 @@ require("pepper_secret", "stock_check_queue_url")
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
-# When to look again at a check of the stock that is not done yet.
-_LOOK_AGAIN_SECONDS = 30
+# The `Retry-After` of a running stock check.
+_RETRY_CHECK_SECONDS = 30
 
 
 @app.get("/api/v1/admin/users", **ADMIN)
@@ -109,7 +109,7 @@ def get_stock_check() -> Response[StockCheckResponse]:
 
     Whether stock, movements, orders and adjustments agree.
     """
-    return api.ok(StockCheckResponse.of(*stock_check.last()))
+    return api.ok(StockCheckResponse.of(*stock_check.last_run()))
 
 
 @app.post("/api/v1/admin/stock-check", status_code=202, **ADMIN)
@@ -119,7 +119,7 @@ def start_stock_check(request: StartStockCheckRequest) -> Response[StockCheckRes
     Answers the new run, or the one that is already running.
     """
     started = StockCheckResponse.of(stock_check.start(full=request.full), [])
-    return api.started(started, location="/api/v1/admin/stock-check", retry_after=_LOOK_AGAIN_SECONDS)
+    return api.started(started, location="/api/v1/admin/stock-check", retry_after=_RETRY_CHECK_SECONDS)
 
 
 @app.post("/api/v1/admin/stock-check/repair", **ADMIN)
@@ -130,7 +130,7 @@ def repair_stock(request: RepairStockRequest) -> Response[StockRepairResponse]:
     the default, nothing is changed.
     """
     repair = stock_repair.repair(
-        request.product_id, dry_run=request.dry_run, by=current_user(), address=api.client_address()
+        request.product_id, dry_run=request.dry_run, actor=current_user(), address=api.client_address()
     )
     return api.ok(repair_response(repair, dry_run=request.dry_run))
 

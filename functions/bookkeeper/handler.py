@@ -1,4 +1,4 @@
-"""Writes the stock book from the inventory table's stream, and adds up the stock."""
+"""Writes the stock ledger from the inventory table's stream, and updates the sums of the stock report."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,28 +24,30 @@ metrics = Metrics()
 
 
 @dataclass(frozen=True)
-class Changed:
-    """What a change of a stock item writes into the book, if anything, and adds to the sums."""
+class StockUpdate:
+    """The ledger item, if any, and the contribution to the sums that a change of a stock item causes."""
 
-    entry: LedgerItem | None
+    ledger_item: LedgerItem | None
     contribution: list[Chunk]
 
 
-def understand(change: Change) -> Changed | None:
-    """Nothing of a stock item that was restored: its movements are restored with it, and the sums rebuilt."""
+def decode(change: Change) -> StockUpdate | None:
+    """None for a restored stock item: its movements are restored too, and an operator rebuilds the sums."""
     if streams.is_restored(change):
         return None
-    entry = ledger.entry(change)
+    item = ledger.item_from_change(change)
     if change.new is None or change.keys["sk"]["S"] != StockItem.key("")[1]:
         return None
-    return Changed(entry, stock_sums.contribution(StockItem.from_raw_data(change.new)))
+    return StockUpdate(item, stock_sums.contribution(StockItem.from_raw_data(change.new)))
 
 
 @observed
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
-    metrics.add_metric("StreamRecords", MetricUnit.Count, len(event["Records"]))
-    understood = list(streams.understood(event["Records"], understand))
-    written = streams.carry_out([(record, it.entry) for record, it in understood if it.entry], ledger.write)
+    records = event["Records"]
+    metrics.add_metric("StreamRecords", MetricUnit.Count, len(records))
+    updates = list(streams.understood(records, decode))
+    items = [(record, update.ledger_item) for record, update in updates if update.ledger_item]
+    written = streams.carry_out(items, ledger.write)
     metrics.add_metric("BookEntries", MetricUnit.Count, written)
-    streams.carry_out_together([(record, it.contribution) for record, it in understood], stock_sums.add_up)
-    logger.info("written into the stock book", records=len(event["Records"]), entries=written)
+    streams.carry_out_together([(record, update.contribution) for record, update in updates], stock_sums.add_up)
+    logger.info("wrote the stock ledger", records=len(records), entries=written)

@@ -1,4 +1,4 @@
-"""Routes of the inventory: products, their stock, categories."""
+"""Routes for products, stock and categories."""
 
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from oms.http import api
 from oms.http.api import CUSTOMER, MANAGER, current_user
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.inventory import categories, service
+from oms.inventory.models import Category
 from oms.inventory.schemas import (
     AdjustStockRequest,
     CategoryList,
@@ -35,18 +36,18 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 def list_products(query: Annotated[ListProductsQuery, Query()]) -> Response[ProductPage]:
     """List products.
 
-    Products on sale, by name unless another order is asked for. Managers and admins see their stock in full.
+    Products on sale, by name unless another order is requested. Managers and admins see their stock in full.
     """
     page = service.list_products(query, after=api.list_position(query.cursor))
-    shown = managed_product_response if current_user().is_manager else product_response
-    return api.listed(page, lambda stocked: shown(*stocked), ProductPage)
+    view = managed_product_response if current_user().is_manager else product_response
+    return api.listed(page, lambda stocked: view(*stocked), ProductPage)
 
 
 @app.post("/api/v1/inventory/products", status_code=201, **MANAGER)
 def create_product(request: CreateProductRequest) -> Response[ManagedProductResponse]:
     """Create a product.
 
-    It is on sale at once.
+    It is on sale immediately.
     """
     written = service.create_product(request, actor=current_user(), key=api.idempotency_key())
     product, stock = written.value
@@ -65,9 +66,9 @@ def get_product(product_id: str) -> Response[ManagedProductResponse | ProductRes
     Archived products are shown to managers and admins only.
     """
     is_manager = current_user().is_manager
-    product, stock = service.get_product(product_id, archived_too=is_manager)
-    shown = managed_product_response if is_manager else product_response
-    return api.ok(shown(product, stock), version=product.version)
+    product, stock = service.get_product(product_id, include_archived=is_manager)
+    view = managed_product_response if is_manager else product_response
+    return api.ok(view(product, stock), version=product.version)
 
 
 @app.put("/api/v1/inventory/products/<product_id>", **MANAGER)
@@ -100,8 +101,8 @@ def update_product(product_id: str, request: UpdateProductRequest) -> Response[M
 def adjust_stock(product_id: str, request: AdjustStockRequest) -> Response[StockResponse]:
     """Adjust a product's stock.
 
-    Adds units to those on hand or takes them away. More than are available cannot be taken: those of open orders
-    are reserved.
+    Adds units to those on hand, or removes them. Only available units can be removed, since open orders reserve the
+    others.
     """
     written = service.adjust_stock(product_id, request, actor=current_user(), key=api.idempotency_key())
     return api.ok(StockResponse.of(written.value), replayed=written.replayed)
@@ -111,7 +112,7 @@ def adjust_stock(product_id: str, request: AdjustStockRequest) -> Response[Stock
 def list_movements(product_id: str, query: Annotated[PageQuery, Query()]) -> Response[MovementPage]:
     """List a product's stock movements.
 
-    Each change of its stock, newest first. New movements appear after seconds.
+    Newest first. A movement appears seconds after the change.
     """
     page = ledger.list_movements(product_id, limit=query.limit, after=api.list_position(query.cursor))
     return api.listed(page, MovementResponse.of, MovementPage)
@@ -121,10 +122,14 @@ def list_movements(product_id: str, query: Annotated[PageQuery, Query()]) -> Res
 def list_categories(query: Annotated[ListCategoriesQuery, Query()]) -> Response[CategoryList]:
     """List the categories.
 
-    Those with products on sale, by name.
+    Categories with products on sale, by name.
     """
     page = categories.list_categories(limit=query.limit, after=api.list_position(query.cursor))
-    return api.listed(page, lambda it: CategoryResponse(name=it.sk, product_count=it.products), CategoryList)
+    return api.listed(page, _category_response, CategoryList)
+
+
+def _category_response(category: Category) -> CategoryResponse:
+    return CategoryResponse(name=category.sk, product_count=category.products)
 
 
 lambda_handler = serve(app)

@@ -1,4 +1,4 @@
-"""Works on a check of the stock book: one message is one stretch of a run, or asks for a new one."""
+"""Runs stock checks: a message starts a run, or continues one for as long as one invocation may take."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ require("stock_check_queue_url")
 logger = Logger()
 metrics = Metrics()
 
-# For the page that is under way when time is up, and the message that hands the run over.
+# The time for the current page, and for handing over the run.
 RESERVE_SECONDS = 120
 
 
@@ -25,9 +25,9 @@ def check(message: Message) -> None:
         full = content["start"] == "full"
         started = stock_check.start(full=full)
         if full and not started.full:
-            raise UnavailableError("Another check is under way: the full one follows.")
+            raise UnavailableError("Another check is running. The full check starts after it.")
         return
-    run = stock_check.work(
+    run = stock_check.continue_run(
         content["run"],
         content["step"],
         has_time=lambda: message.has_time(RESERVE_SECONDS),
@@ -37,7 +37,7 @@ def check(message: Message) -> None:
         metrics.add_metric("ProductsChecked", MetricUnit.Count, run.products)
         metrics.add_metric("ProductsUnsettled", MetricUnit.Count, run.unsettled)
         logger.info(
-            "the stock book is checked",
+            "the stock check is done",
             products=run.products,
             orders=run.orders,
             unsettled=run.unsettled,
@@ -46,13 +46,13 @@ def check(message: Message) -> None:
 
 
 def consume(messages: Sequence[Message]) -> list[str]:
-    """A check that can continue later is retried, three times. Other errors fail the invocation."""
+    """Returns a message for up to three retries if its check can continue later. Other errors raise."""
     (message,) = messages
     metrics.add_metric("Stretches", MetricUnit.Count, 1)
     try:
         check(message)
     except UnavailableError as error:
-        logger.warning("the message comes again", cause=str(error))
+        logger.warning("the message is retried", cause=str(error))
         return [message.id]
     return []
 

@@ -28,7 +28,7 @@ def test_the_demo_data_are_made_in_the_stages_currency(
     with deployed_locally(CURRENCY=currency, SHIPPING_MAX=most or ""):
         seed.seed()
 
-        assert inventory.get_product("1", archived_too=False).product.price == from_text(price)
+        assert inventory.get_product("1", include_archived=False).product.price == from_text(price)
         assert from_text(total) in {order.total for order in orders_stored()}, (
             "two of it, one of 14.50, 10.00 of shipping"
         )

@@ -181,7 +181,7 @@ def test_an_order_whose_cancelling_is_older_than_its_creation_is_no_drift(
     run = ledger_shop.check()
 
     assert (run.orders, run.drifted) == (4, 0)
-    cut, created = stock_check.last()[0].cut, raw_item("orders", order)["created_at"]["S"]  # type: ignore[union-attr]
+    cut, created = stock_check.last_run()[0].cut, raw_item("orders", order)["created_at"]["S"]  # type: ignore[union-attr]
     assert cut < created, "the cut is between the two"
 
 

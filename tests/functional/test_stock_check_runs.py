@@ -51,12 +51,12 @@ def test_time_that_ends_inside_a_page_is_minded_after_the_next_product(ledger_sh
     run = stock_check.start()
     looks = iter([True, True, False, False])
 
-    handed = stock_check.work(run.id, 0, has_time=lambda: next(looks))
+    handed = stock_check.continue_run(run.id, 0, has_time=lambda: next(looks))
 
     assert handed
     assert (handed.step, handed.orders, handed.products) == (1, 3, 1)
     ledger_shop.drain()
-    assert stock_check.last()[0].products == 2  # type: ignore[union-attr]
+    assert stock_check.last_run()[0].products == 2  # type: ignore[union-attr]
 
 
 @pytest.mark.timeout(400)  # a whole run for each of its calls
@@ -91,7 +91,7 @@ def test_f24_a_crash_between_any_two_calls_of_a_run_and_the_message_again_find_t
             assert number > 20
             return
 
-        run, _ = stock_check.last()
+        run, _ = stock_check.last_run()
         assert run
         assert (run.status, run.orders, run.products, run.drifted) == ("done", 3, 2, 1)
         assert {it: difference(drift) for it, drift in ledger_shop.drifts().items()} == {first: (7, 0)}
@@ -110,7 +110,7 @@ def test_one_run_at_a_time(ledger_shop: LedgerShop, time_machine: Callable[[time
     replaced = stock_check.start()
     assert replaced.id != run.id
     assert ledger_shop.deliver({"run": run.id, "step": 0}) == []
-    assert stock_check.last()[0].status == "running", "the message of the abandoned run does nothing"  # type: ignore[union-attr]
+    assert stock_check.last_run()[0].status == "running", "the message of the abandoned run does nothing"  # type: ignore[union-attr]
 
 
 def test_a_message_that_comes_twice_at_once_comes_back_while_the_first_is_at_work(ledger_shop: LedgerShop) -> None:
@@ -120,12 +120,12 @@ def test_a_message_that_comes_twice_at_once_comes_back_while_the_first_is_at_wor
 
     def meanwhile() -> bool:
         with pytest.raises(UnavailableError):
-            stock_check.work(run.id, 0, has_time=lambda: True)
+            stock_check.continue_run(run.id, 0, has_time=lambda: True)
         return True
 
-    stock_check.work(run.id, 0, has_time=meanwhile)
+    stock_check.continue_run(run.id, 0, has_time=meanwhile)
 
-    assert stock_check.last()[0].status == "done"  # type: ignore[union-attr]
+    assert stock_check.last_run()[0].status == "done"  # type: ignore[union-attr]
     assert ledger_shop.deliver(message) == [], "the same message once more does nothing"
 
 
@@ -138,7 +138,7 @@ def test_a_run_that_cannot_go_on_has_failed_and_the_next_one_may_begin(ledger_sh
     with intercepted(refuse("BatchGetItem", failing("AccessDeniedException"))), pytest.raises(ClientError):
         ledger_shop.deliver(message)
 
-    failed, _ = stock_check.last()
+    failed, _ = stock_check.last_run()
     assert failed
     assert (failed.id, failed.status) == (run.id, "failed")
     assert ledger_shop.deliver(message) == []
@@ -152,7 +152,7 @@ def test_the_schedule_asks_for_a_run(ledger_shop: LedgerShop) -> None:
         assert ledger_shop.deliver({"start": start}) == []
         ledger_shop.drain()
 
-        run, _ = stock_check.last()
+        run, _ = stock_check.last_run()
         assert run
         assert (run.status, run.full, run.products) == ("done", full, 2)
 
@@ -166,7 +166,7 @@ def test_a_full_check_that_meets_another_at_work_follows_it(ledger_shop: LedgerS
     ledger_shop.drain()
     assert ledger_shop.deliver({"start": "full"}) == []
     ledger_shop.drain()
-    run, _ = stock_check.last()
+    run, _ = stock_check.last_run()
     assert run
     assert (run.status, run.full) == ("done", True)
 
@@ -181,12 +181,12 @@ def test_a_run_whose_table_has_no_time_goes_on_when_its_message_comes_again(
     with intercepted(refuse("BatchGetItem", failing("ThrottlingException"))):
         assert ledger_shop.deliver(message) == ["message"]
 
-    run, _ = stock_check.last()
+    run, _ = stock_check.last_run()
     assert run
     assert run.status == "running"
     assert run.worker is None
     assert ledger_shop.deliver(message) == []
-    run, _ = stock_check.last()
+    run, _ = stock_check.last_run()
     assert run
     assert (run.status, run.orders, run.products) == ("done", 3, 2)
 
@@ -197,7 +197,7 @@ def test_what_a_run_found_is_told_again_when_its_last_message_comes_again(
     first, _ = trade(ledger_shop)
     ledger_shop.tamper_stock(first, available=7)
     run = stock_check.start()
-    stock_check.work(run.id, 0, has_time=lambda: True)  # and its worker crashes before the metrics go out
+    stock_check.continue_run(run.id, 0, has_time=lambda: True)  # and its worker crashes before the metrics go out
     capsys.readouterr()
 
     assert ledger_shop.deliver({"run": run.id, "step": 0}) == []
@@ -212,7 +212,7 @@ def test_a_lost_answer_to_handing_over_loses_no_time(ledger_shop: LedgerShop) ->
     looks = iter([True, False])
 
     with intercepted(lose_answer("UpdateItem", after=1)):
-        handed = stock_check.work(run.id, 0, has_time=lambda: next(looks))
+        handed = stock_check.continue_run(run.id, 0, has_time=lambda: next(looks))
 
     assert handed
     assert (handed.status, handed.step) == ("running", 1)

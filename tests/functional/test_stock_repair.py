@@ -14,7 +14,7 @@ from oms.core.errors import ConflictError, InsufficientStockError, NotFoundError
 from oms.inventory.models import StockItem
 from oms.stock_ledger import check as stock_check
 from oms.stock_ledger.models import CheckRun, Movement
-from oms.stock_ledger.reader import lines_after
+from oms.stock_ledger.reader import movements_after
 from oms.stock_ledger.repair import Repair
 from tests.support.aws_calls import Call, intercepted
 from tests.support.database import table
@@ -263,7 +263,7 @@ def test_a_stock_item_put_back_to_an_older_state_is_repaired_and_its_ledger_cont
     ledger_shop.run_bookkeeper()
     for full in (False, True):
         assert ledger_shop.check(full=full).drifted == 0
-    versions = [line.version for line in lines_after(right.pk, 0)]
+    versions = [line.version for line in movements_after(right.pk, 0)]
     assert versions == list(range(1, end + 3))
 
 
@@ -289,7 +289,7 @@ def test_nothing_is_repaired_while_a_check_is_under_way_or_after_it_failed(ledge
     stock_check.start()
     (message,) = ledger_shop.messages()
 
-    with pytest.raises(ConflictError, match="under way"):
+    with pytest.raises(ConflictError, match="is running"):
         repair_stock(ledger_shop, first)
 
     with intercepted(refuse("BatchGetItem", failing("AccessDeniedException"))), pytest.raises(ClientError):
@@ -310,7 +310,7 @@ def test_a_check_that_begins_between_read_and_write_of_a_repair_stops_it(ledger_
             stock_check.start()
         return call.send()
 
-    with intercepted(begin), pytest.raises(ConflictError, match="under way"):
+    with intercepted(begin), pytest.raises(ConflictError, match="is running"):
         repair_stock(ledger_shop, first)
 
     assert stock_of(first).available == 30, "else the check could find, after the repair, what it has mended"
@@ -330,7 +330,7 @@ def test_what_is_repaired_is_not_found_again_by_a_worker_that_comes_late(ledger_
         if finding and not mended:
             mended.append(first)
             end_the_lease()
-            stock_check.work(run.id, 0, has_time=lambda: True)
+            stock_check.continue_run(run.id, 0, has_time=lambda: True)
             repair_stock(ledger_shop, first)
         return call.send()
 
@@ -339,7 +339,7 @@ def test_what_is_repaired_is_not_found_again_by_a_worker_that_comes_late(ledger_
         table("inventory").put(item | {"lease_until": {"S": "2000-01-01T00:00:00.000Z"}})
 
     with intercepted(overtake), pytest.raises(ConditionFailedError):
-        stock_check.work(run.id, 0, has_time=lambda: True)
+        stock_check.continue_run(run.id, 0, has_time=lambda: True)
 
     assert mended
     with pytest.raises(NothingToRepairError):
@@ -354,5 +354,5 @@ def test_a_stock_item_that_cannot_be_read_is_a_conflict(ledger_shop: LedgerShop)
     table("inventory").put(item)
     ledger_shop.check()
 
-    with pytest.raises(ConflictError, match="cannot be read"):
+    with pytest.raises(ConflictError, match="unreadable"):
         repair_stock(ledger_shop, first)

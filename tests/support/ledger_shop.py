@@ -58,7 +58,7 @@ class LedgerShop:
         """A whole run, however many stretches it takes."""
         stock_check.start(full=full)
         self.drain(time_left)
-        run, _ = stock_check.last()
+        run, _ = stock_check.last_run()
         assert run
         return run
 
@@ -89,7 +89,7 @@ class LedgerShop:
 
     @staticmethod
     def drifts() -> dict[str, ProductDrift]:
-        return {drift.product_id: drift for drift in stock_check.last()[1]}
+        return {drift.product_id: drift for drift in stock_check.last_run()[1]}
 
     # ---- tampering --------------------------------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ def find_drift(product_id: str) -> None:
     run_bookkeeper([record(None, raw_item("inventory", *StockItem.key(product_id)))])
     LedgerShop.tamper_stock(product_id, available=1)
     run = stock_check.start()
-    stock_check.work(run.id, run.step, has_time=lambda: True)
+    stock_check.continue_run(run.id, run.step, has_time=lambda: True)
 
 
 def codes(drift: ProductDrift) -> list[str]:
@@ -147,4 +147,4 @@ def trade(ledger_shop: LedgerShop) -> tuple[str, str]:
 
 
 def repair_stock(ledger_shop: LedgerShop, product_id: str, *, dry_run: bool = False) -> Repair:
-    return repair(product_id, dry_run=dry_run, by=ledger_shop.shop.manager, address="198.51.100.1")
+    return repair(product_id, dry_run=dry_run, actor=ledger_shop.shop.manager, address="198.51.100.1")

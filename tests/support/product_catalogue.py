@@ -13,7 +13,7 @@ from oms.core.actors import System
 from oms.core.pages import LOWEST
 from oms.inventory.models import Product, StockItem, category_listing, name_prefix, price_prefix
 from oms.inventory.schemas import CreateProductRequest, ListProductsQuery
-from oms.inventory.service import Stocked, new_product
+from oms.inventory.service import StockedProduct, new_product
 from tests.support.big_table import BigTable, RawItem
 
 MOST = 100_000
@@ -71,7 +71,7 @@ class Thing:
         return {**product_pattern, **raw}, {**stock_pattern, **offer, **stock, **units, **threshold}
 
 
-def modelled(thing: Thing) -> Stocked:
+def modelled(thing: Thing) -> StockedProduct:
     """The same by the code under test."""
     text = CreateProductRequest(
         sku=thing.sku,
@@ -84,7 +84,7 @@ def modelled(thing: Thing) -> Stocked:
     made, stock = new_product(thing.id, text, actor=System(), fingerprint="seed")
     made.status = stock.status = thing.status
     made.created_at = thing.created_at
-    return Stocked(made.place(), stock)
+    return StockedProduct(made.place(), stock)
 
 
 PATTERNS = tuple(item.serialize() for item in modelled(Thing(0, "Pattern", "Tools", 0)))

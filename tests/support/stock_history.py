@@ -6,36 +6,36 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from oms.stock_ledger.effects import NOTHING, Fact, Line, Units, of_order
-from oms.stock_ledger.reconciliation import BEGINNING, Account, Balance, Stored, Window, digest_of
+from oms.stock_ledger.effects import NO_UNITS, ParsedMovement, RecordedEffect, Units, effects_from_order
+from oms.stock_ledger.reconciliation import ZERO_BALANCE, Balance, ExcludedWindow, ProductLedger, StoredStock, digest_of
 
 PRODUCTS = ("A", "B", "C")
 NEVER = "~"
-"""A time after every time."""
+"""A time after all others."""
 
 
 @dataclass
 class Shop:
-    """The moments are numbered; each write of stock adds a movement, as the bookkeeper does.
+    """The moments are numbered. Each write of stock adds a movement, as the bookkeeper does.
 
-    `skew` is by how much the clock of the machine is wrong that writes now.
+    `skew` is the error of the clock of the machine that writes.
     """
 
     moment: int = 0
     skew: int = 0
     opening: dict[str, int] = field(default_factory=dict)
-    stored: dict[str, Stored] = field(default_factory=dict)
-    lines: dict[str, list[Line]] = field(default_factory=dict)
+    stored: dict[str, StoredStock] = field(default_factory=dict)
+    movements: dict[str, list[ParsedMovement]] = field(default_factory=dict)
     orders: dict[str, Any] = field(default_factory=dict)
-    records: dict[str, Fact] = field(default_factory=dict)
+    adjustments: dict[str, RecordedEffect] = field(default_factory=dict)
 
     @classmethod
     def opened(cls, units: int = 20) -> "Shop":
         shop = cls()
         for product in PRODUCTS:
             shop.opening[product] = units
-            shop.stored[product] = Stored(0, NOTHING, "", units)
-            shop.lines[product] = []
+            shop.stored[product] = StoredStock(0, NO_UNITS, "", units)
+            shop.movements[product] = []
             shop._write(product, product, 1, "product-created", Units(units, 0))
         return shop
 
@@ -50,14 +50,14 @@ class Shop:
         return order_id
 
     def enter(self, order_id: str, to: str, effect: Units, *, restocked: bool | None = None) -> None:
-        """A transition, with what it does to the stock for each unit."""
+        """A transition, with its effect on the stock for each unit."""
         self.moment += 1
         order = self.orders[order_id]
         entry: dict[str, Any] = {"to": {"S": to}, "at": {"S": self.now}, "actor_id": {"S": "ada"}}
         if restocked is not None:
             entry["restocked"] = {"BOOL": restocked}
         order["history"]["L"].append({"M": entry})
-        if effect == NOTHING:
+        if effect == NO_UNITS:
             return
         cause = f"order-{'created' if to == 'pending' else to}"
         for product, units in _quantities(order).items():
@@ -66,36 +66,37 @@ class Shop:
 
     def adjust(self, product: str, units: int, *, reserved: int = 0, cause: str = "adjusted") -> None:
         self.moment += 1
-        ref = f"J{len(self.records)}"
-        line = self._write(product, ref, 1, cause, Units(units, reserved))
-        self.records[ref] = line.fact
+        ref = f"J{len(self.adjustments)}"
+        movement = self._write(product, ref, 1, cause, Units(units, reserved))
+        self.adjustments[ref] = movement.effect
 
     @property
     def now(self) -> str:
         return f"{max(0, self.moment + self.skew):06d}"
 
-    def _write(self, product: str, ref: str, ref_version: int, cause: str, moved: Units) -> Line:
+    def _write(self, product: str, ref: str, ref_version: int, cause: str, moved: Units) -> ParsedMovement:
         before = self.stored[product]
         after = before.units.plus(moved)
-        fact = Fact(f"stock#{product}#0", ref, ref_version, cause, "ada", self.now, *moved)
-        line = Line(before.version + 1, fact, before.units, after)
-        self.lines[product].append(line)
-        self.stored[product] = Stored(line.version, after, self.now, before.opening)
-        return line
+        effect = RecordedEffect(f"stock#{product}#0", ref, ref_version, cause, "ada", self.now, *moved)
+        movement = ParsedMovement(before.version + 1, effect, before.units, after)
+        self.movements[product].append(movement)
+        self.stored[product] = StoredStock(movement.version, after, self.now, before.opening)
+        return movement
 
     # ---- as a check sees it -----------------------------------------------------------------------------------------
 
-    def account(self, product: str, base: Balance = BEGINNING, *, full: bool = True) -> Account:
-        lines = [line for line in self.lines[product] if line.version > min(base.version, base.digest_version)]
-        records = {ref: fact for ref, fact in self.records.items() if fact.stock == f"stock#{product}#0"}
-        return Account(product, f"stock#{product}#0", self.stored[product], base, lines, records, full=full)
+    def ledger(self, product: str, base: Balance = ZERO_BALANCE, *, full: bool = True) -> ProductLedger:
+        stock, since = f"stock#{product}#0", min(base.version, base.digest_version)
+        movements = [movement for movement in self.movements[product] if movement.version > since]
+        adjustments = {ref: effect for ref, effect in self.adjustments.items() if effect.stock == stock}
+        return ProductLedger(product, stock, self.stored[product], base, movements, adjustments, full=full)
 
-    def facts(self, product: str) -> Iterator[Fact]:
+    def order_effects(self, product: str) -> Iterator[RecordedEffect]:
         for order in self.orders.values():
-            yield from (fact for fact in of_order(order) if fact.stock == f"stock#{product}#0")
+            yield from (effect for effect in effects_from_order(order) if effect.stock == f"stock#{product}#0")
 
-    def entered(self, product: str, window: Window) -> int:
-        return digest_of(self.facts(product), window)
+    def order_digest(self, product: str, window: ExcludedWindow) -> int:
+        return digest_of(self.order_effects(product), window)
 
 
 def _quantities(order: Any) -> dict[str, int]:
@@ -110,10 +111,10 @@ def _n(number: int) -> dict[str, str]:
 
 
 MOVES: dict[str, list[tuple[str, Units, bool | None]]] = {
-    "pending": [("confirmed", NOTHING, None), ("cancelled", Units(1, -1), None), ("expired", Units(1, -1), None)],
+    "pending": [("confirmed", NO_UNITS, None), ("cancelled", Units(1, -1), None), ("expired", Units(1, -1), None)],
     "confirmed": [("shipped", Units(0, -1), None), ("cancelled", Units(1, -1), None)],
-    "shipped": [("delivered", NOTHING, None), ("returned", Units(1, 0), True), ("returned", NOTHING, False)],
-    "delivered": [("returned", Units(1, 0), True), ("returned", NOTHING, False)],
+    "shipped": [("delivered", NO_UNITS, None), ("returned", Units(1, 0), True), ("returned", NO_UNITS, False)],
+    "delivered": [("returned", Units(1, 0), True), ("returned", NO_UNITS, False)],
 }
 
 steps = st.lists(
@@ -127,8 +128,8 @@ steps = st.lists(
 )
 
 
-def live(shop: Shop, history: list[Any]) -> Shop:
-    """Plays a history; steps that make no sense as things are do nothing."""
+def play(shop: Shop, history: list[Any]) -> Shop:
+    """Plays a history. Steps that are impossible in the current state do nothing."""
     for what, how in history:
         if what == "order":
             shop.order(how)

@@ -7,14 +7,14 @@ import pytest
 
 from oms.core.errors import InvalidRequestError
 from oms.core.pages import HIGHEST, LOWEST
-from oms.inventory.listings import Listing, listing
+from oms.inventory.listings import ProductListing, listing
 from oms.inventory.schemas import ListProductsQuery
 
 SORTS = [None, "name", "-name", "price", "-price", "created_at", "-created_at"]
 IMPLIED = {"q": ("App", "name"), "sku": ("AB-", "sku"), "min_price": ("1.50", "price"), "max_price": ("20", "price")}
 
 
-def plan(**parameters: Any) -> Listing:
+def plan(**parameters: Any) -> ProductListing:
     return listing(ListProductsQuery.model_validate(parameters), after=None)
 
 

@@ -44,8 +44,8 @@ GUARDS = (
         "F14",
         "an entry of the stock ledger stays as it was first written",
         f"{LIBRARY}/stock_ledger/ledger.py",
-        "            put_item(written, LedgerItem.pk.does_not_exist())\n",
-        "            put_item(written)\n",
+        "            put_item(item, LedgerItem.pk.does_not_exist())\n",
+        "            put_item(item)\n",
         "tests/functional/test_stock_ledger.py::"
         "test_f14_what_is_written_stays_and_another_entry_of_its_version_is_set_aside",
     ),
@@ -175,7 +175,7 @@ GUARDS = (
         "F24",
         "a movement begins with what the one before it ended with",
         f"{LIBRARY}/stock_ledger/reconciliation.py",
-        "        if line.before != before:\n",
+        "        if movement.before != before:\n",
         "        if False:\n",
         "tests/unit/stock_ledger/test_reconciliation.py::"
         "test_f24_a_movement_whose_both_ends_were_changed_alike_breaks_the_chain_before_and_behind_it",
@@ -184,8 +184,8 @@ GUARDS = (
         "F24",
         "a stock item is as its last movement",
         f"{LIBRARY}/stock_ledger/reconciliation.py",
-        "    if stored.units != before or (lines",
-        "    if (lines",
+        "    if stored.units != before or (movements",
+        "    if (movements",
         "tests/functional/test_stock_check.py::"
         "test_f24_a_stock_item_that_was_tampered_with_is_named_with_the_difference",
     ),

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from oms.core.settings import settings
 from oms.events.streams import Change
 from oms.inventory.models import Cause, StockItem
-from oms.inventory.stock_levels import Band, band, crossed
+from oms.inventory.stock_levels import StockLevel, stock_level, threshold_crossing
 from oms.stock_ledger import ledger
 from oms.stock_ledger.models import Crossing, Movement
 
-ENTERED = {"low": Band.LOW, "out": Band.OUT, "replenished": Band.OK}
+ENTERED = {"low": StockLevel.LOW, "out": StockLevel.OUT, "replenished": StockLevel.OK}
 sequences = count(1)
 
 
@@ -52,7 +52,7 @@ def change(old: StockItem | None, new: StockItem | None) -> Change:
 
 
 def test_a_change_of_version_is_a_movement_with_its_cause_and_what_it_did() -> None:
-    written = ledger.entry(change(stock(10, reserved=1, version=4), stock(7, reserved=4, version=5)))
+    written = ledger.item_from_change(change(stock(10, reserved=1, version=4), stock(7, reserved=4, version=5)))
 
     assert isinstance(written, Movement)
     assert (written.pk, written.sk, written.version) == ("stock#P#0", "movement#000000000005", 5)
@@ -64,7 +64,7 @@ def test_a_change_of_version_is_a_movement_with_its_cause_and_what_it_did() -> N
 
 @pytest.mark.parametrize("available", [0, 3, 10])
 def test_a_new_product_moves_from_nothing_and_crosses_nothing(available: int) -> None:
-    written = ledger.entry(change(None, stock(available, 5)))
+    written = ledger.item_from_change(change(None, stock(available, 5)))
 
     assert isinstance(written, Movement)
     assert (written.available_before, written.available_after) == (0, available)
@@ -72,37 +72,37 @@ def test_a_new_product_moves_from_nothing_and_crosses_nothing(available: int) ->
 
 
 def test_another_price_is_no_movement() -> None:
-    assert ledger.entry(change(stock(10), stock(10))) is None
+    assert ledger.item_from_change(change(stock(10), stock(10))) is None
 
 
 def test_an_item_that_is_no_stock_writes_nothing() -> None:
     keys = {"pk": {"S": "product#P"}, "sk": {"S": "product"}}
 
-    assert ledger.entry(Change("inventory", keys, None, {"anything": {"S": "at all"}}, "1", 0.0)) is None
+    assert ledger.item_from_change(Change("inventory", keys, None, {"anything": {"S": "at all"}}, "1", 0.0)) is None
 
 
-def test_a_stock_item_that_was_removed_is_not_understood() -> None:
+def test_a_stock_item_that_was_removed_cannot_be_decoded() -> None:
     with pytest.raises(ValueError, match="removed"):
-        ledger.entry(change(stock(10), None))
+        ledger.item_from_change(change(stock(10), None))
 
 
 def test_a_threshold_edited_past_what_is_available_is_a_crossing_of_its_own() -> None:
     edited = change(stock(10, 5), stock(10, 20))
 
-    written = ledger.entry(edited)
+    written = ledger.item_from_change(edited)
 
     assert isinstance(written, Crossing)
     assert written.sk == f"crossing#{edited.sequence.zfill(40)}"
     assert (written.crossing, written.at) == ("low", "2026-01-31T09:30:00.000Z")
-    assert ledger.entry(change(stock(10, 5), stock(10, 6))) is None
+    assert ledger.item_from_change(change(stock(10, 5), stock(10, 6))) is None
 
 
 @pytest.mark.parametrize(
     ("available", "threshold", "expected"),
     [(0, None, "out"), (0, 0, "out"), (0, 5, "out"), (1, None, "ok"), (1, 0, "ok"), (5, 5, "low"), (6, 5, "ok")],
 )
-def test_bands(available: int, threshold: int | None, expected: str) -> None:
-    assert band(available, threshold) == expected
+def test_stock_levels(available: int, threshold: int | None, expected: str) -> None:
+    assert stock_level(available, threshold) == expected
 
 
 units = st.integers(0, 6)
@@ -111,27 +111,27 @@ edits = st.lists(st.tuples(st.sampled_from(["move", "threshold"]), units, thresh
 
 
 @given(units, thresholds, edits)
-def test_each_crossing_leaves_the_band_that_the_last_one_entered(
+def test_each_crossing_leaves_the_level_that_the_last_one_entered(
     available: int, threshold: int | None, edited: list[tuple[str, int, int | None]]
 ) -> None:
     now = stock(available, threshold)
-    bands, crossings = [band(available, threshold)], []
+    levels, crossings = [stock_level(available, threshold)], []
     for what, next_available, next_threshold in edited:
         before = now
         if what == "move":
             now = stock(next_available, before.low_stock_threshold, version=before.version + 1)
         else:
             now = stock(before.available, next_threshold, version=before.version)
-        bands.append(band(now.available, now.low_stock_threshold))
-        written = ledger.entry(change(before, now))
+        levels.append(stock_level(now.available, now.low_stock_threshold))
+        written = ledger.item_from_change(change(before, now))
         assert isinstance(written, Movement) == (what == "move")
         if written is not None and written.crossing:
             crossings.append(written.crossing)
 
-    entered = [bands[0], *(ENTERED[crossing] for crossing in crossings)]
+    entered = [levels[0], *(ENTERED[crossing] for crossing in crossings)]
     assert all(left != into for left, into in pairwise(entered))
-    assert entered[-1] == bands[-1], "the crossings lead to where the stock is"
+    assert entered[-1] == levels[-1], "the crossings lead to where the stock is"
 
 
-def test_no_crossing_within_a_band() -> None:
-    assert crossed(Band.LOW, Band.LOW) is None
+def test_no_crossing_within_a_level() -> None:
+    assert threshold_crossing(StockLevel.LOW, StockLevel.LOW) is None

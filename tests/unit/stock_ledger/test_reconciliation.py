@@ -7,41 +7,42 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from oms.stock_ledger.effects import NOTHING, Fact, Line, Units
+from oms.stock_ledger.effects import NO_UNITS, ParsedMovement, RecordedEffect, Units
 from oms.stock_ledger.reconciliation import (
-    BEGINNING,
+    ZERO_BALANCE,
     Balance,
     Drift,
-    Stored,
+    ExcludedWindow,
+    StoredStock,
     Verdict,
-    Window,
-    closing,
+    closed_balance,
     reconcile,
     verify,
 )
-from tests.support.stock_history import NEVER, PRODUCTS, Shop, live, steps
+from tests.support.stock_history import NEVER, PRODUCTS, Shop, play, steps
 
-ALL = Window(NEVER, NEVER)
-"""Leaves nothing out."""
+ALL = ExcludedWindow(NEVER, NEVER)
+"""Excludes nothing."""
 
 
 def check(
     shop: Shop, bases: dict[str, Balance] | None = None, cut: str = NEVER, *, full: bool = False
 ) -> dict[str, Drift]:
-    """What a run names, by product."""
+    """The drifts that a run reports, by product."""
     found = {}
     for product in PRODUCTS:
-        account, window = shop.account(product, (bases or {}).get(product, BEGINNING), full=full), Window(cut, NEVER)
-        verdict = verify(account, shop.entered(product, window), window)
+        window = ExcludedWindow(cut, NEVER)
+        ledger = shop.ledger(product, (bases or {}).get(product, ZERO_BALANCE), full=full)
+        verdict = verify(ledger, shop.order_digest(product, window), window)
         assert verdict is not Verdict.UNSETTLED, "the ledger is complete"
         if verdict is Verdict.SUSPECT:
-            found[product] = reconcile(shop.account(product), shop.facts(product), window)
+            found[product] = reconcile(shop.ledger(product), shop.order_effects(product), window)
     return found
 
 
 def close(shop: Shop, bases: dict[str, Balance], cut: str) -> dict[str, Balance]:
     closed = {
-        product: closing(shop.account(product, bases.get(product, BEGINNING)), Window(cut, NEVER))
+        product: closed_balance(shop.ledger(product, bases.get(product, ZERO_BALANCE)), ExcludedWindow(cut, NEVER))
         for product in PRODUCTS
     }
     return bases | {product: balance for product, balance in closed.items() if balance}
@@ -52,11 +53,11 @@ def moment(shop: Shop, fraction: float) -> str:
 
 
 @given(st.lists(st.tuples(steps, st.floats(0, 1)), min_size=1, max_size=4))
-def test_what_was_not_tampered_with_is_never_named_whatever_the_cut(parts: list[tuple[Any, float]]) -> None:
+def test_untouched_records_are_never_named_at_any_cut(parts: list[tuple[Any, float]]) -> None:
     shop, bases, cut = Shop.opened(), {}, ""
     for history, fraction in parts:
-        live(shop, history)
-        cut = max(cut, moment(shop, fraction))  # no run has an older one than the last
+        play(shop, history)
+        cut = max(cut, moment(shop, fraction))  # a run's cut is never older than the last run's
 
         assert check(shop, bases, cut) == {}
         assert check(shop, {}, cut, full=True) == {}
@@ -65,7 +66,7 @@ def test_what_was_not_tampered_with_is_never_named_whatever_the_cut(parts: list[
 
 @given(steps, st.data())
 def test_f24_a_stock_item_that_was_changed_is_named_with_the_difference(history: Any, data: st.DataObject) -> None:
-    shop = live(Shop.opened(), history)
+    shop = play(Shop.opened(), history)
     bases = data.draw(st.sampled_from([{}, close(shop, {}, NEVER)]))
     product = data.draw(st.sampled_from(PRODUCTS))
     error = data.draw(st.tuples(st.integers(-3, 3), st.integers(-3, 3)).filter(any))
@@ -79,61 +80,62 @@ def test_f24_a_stock_item_that_was_changed_is_named_with_the_difference(history:
     assert [finding.code for finding in found[product].findings] == ["stock-differs"]
 
 
-def tampered(line: Line, how: str) -> Line:
-    fact = line.fact
+def tampered(movement: ParsedMovement, how: str) -> ParsedMovement:
+    effect = movement.effect
     match how:
         case "units":
-            after = line.after.plus(Units(1, 0))
-            return line._replace(after=after, fact=fact._replace(available=fact.available + 1))
+            after = movement.after.plus(Units(1, 0))
+            return movement._replace(after=after, effect=effect._replace(available=effect.available + 1))
         case "both ends":
             shift = Units(2, 0)
-            return line._replace(before=line.before.plus(shift), after=line.after.plus(shift))
+            return movement._replace(before=movement.before.plus(shift), after=movement.after.plus(shift))
         case "cause":
-            return line._replace(fact=fact._replace(cause="adjusted" if fact.cause != "adjusted" else "order-shipped"))
+            cause = "adjusted" if effect.cause != "adjusted" else "order-shipped"
+            return movement._replace(effect=effect._replace(cause=cause))
         case "actor":
-            return line._replace(fact=fact._replace(actor="eve"))
+            return movement._replace(effect=effect._replace(actor="eve"))
         case "time":
-            return line._replace(fact=fact._replace(at="-"))
-    return line._replace(fact=fact._replace(ref="nothing"))
+            return movement._replace(effect=effect._replace(at="-"))
+    return movement._replace(effect=effect._replace(ref="nothing"))
 
 
 @given(steps, st.data())
 def test_a_movement_that_was_changed_or_removed_is_named_and_the_stock_is_right(
     history: Any, data: st.DataObject
 ) -> None:
-    shop = live(Shop.opened(), history)
+    shop = play(Shop.opened(), history)
     product = data.draw(st.sampled_from(PRODUCTS))
-    lines = shop.lines[product]
-    place = data.draw(st.integers(0, len(lines) - 1))
+    movements = shop.movements[product]
+    place = data.draw(st.integers(0, len(movements) - 1))
     how = data.draw(st.sampled_from(["units", "both ends", "cause", "actor", "time", "ref", "removed"]))
-    # Who created a product, and when, the stock item does not say.
+    # The stock item has neither the creator of the product nor the time of its creation.
     assume(not (place == 0 and how in ("actor", "time")))
-    line = lines[place]
-    lines[place : place + 1] = [] if how == "removed" else [tampered(line, how)]
+    movement = movements[place]
+    movements[place : place + 1] = [] if how == "removed" else [tampered(movement, how)]
 
     found = check(shop)
 
     assert set(found) == {product}
-    assert found[product].difference == NOTHING
+    assert found[product].difference == NO_UNITS
     named = {finding.version for finding in found[product].findings}
-    assert named & {line.version, line.version + 1}
+    assert named & {movement.version, movement.version + 1}
 
 
 def test_f24_a_movement_whose_both_ends_were_changed_alike_breaks_the_chain_before_and_behind_it() -> None:
     shop = Shop.opened(20)
     shop.adjust("A", 5)
     shop.adjust("A", 2)
-    shop.lines["A"][1] = tampered(shop.lines["A"][1], "both ends")
+    shop.movements["A"][1] = tampered(shop.movements["A"][1], "both ends")
 
     drift = check(shop)["A"]
 
-    assert drift.difference == NOTHING
+    assert drift.difference == NO_UNITS
     assert [(finding.code, finding.version) for finding in drift.findings] == [("broken-chain", 2), ("broken-chain", 3)]
 
 
 @given(steps, st.data())
 def test_an_order_that_was_changed_is_named_with_the_difference(history: Any, data: st.DataObject) -> None:
-    shop = live(Shop.opened(), history)
+    shop = play(Shop.opened(), history)
     assume(shop.orders)
     bases = data.draw(st.sampled_from([{}, close(shop, {}, NEVER)]))
     order = data.draw(st.sampled_from(list(shop.orders.values())))
@@ -160,10 +162,10 @@ def test_an_order_that_was_changed_is_named_with_the_difference(history: Any, da
 
 
 def truth(shop: Shop, product: str) -> Units:
-    """What a product's stock should be, by what its orders and adjustments say."""
+    """The stock that a product should have by its orders and adjustments."""
     units = Units(shop.opening[product], 0)
-    for fact in [*shop.facts(product), *shop.account(product).records.values()]:
-        units = units.plus(fact.units)
+    for effect in [*shop.order_effects(product), *shop.ledger(product).adjustments.values()]:
+        units = units.plus(effect.units)
     return units
 
 
@@ -171,43 +173,44 @@ def truth(shop: Shop, product: str) -> Units:
 def test_an_adjustment_that_was_changed_or_removed_is_named_with_the_difference(
     history: Any, data: st.DataObject
 ) -> None:
-    shop = live(Shop.opened(), history)
-    assume(shop.records)
-    ref = data.draw(st.sampled_from(list(shop.records)))
-    fact = shop.records.pop(ref)
+    shop = play(Shop.opened(), history)
+    assume(shop.adjustments)
+    ref = data.draw(st.sampled_from(list(shop.adjustments)))
+    effect = shop.adjustments.pop(ref)
     more = data.draw(st.none() | st.integers(1, 3))
     if more is not None:
-        shop.records[ref] = fact._replace(available=fact.available + more)
+        shop.adjustments[ref] = effect._replace(available=effect.available + more)
 
     found = check(shop)
 
     (product,) = found
-    assert fact.stock == f"stock#{product}#0"
-    assert found[product].difference == (fact.available if more is None else -more, 0)
+    assert effect.stock == f"stock#{product}#0"
+    assert found[product].difference == (effect.available if more is None else -more, 0)
 
 
 @given(steps, steps, steps, st.floats(0, 1), st.floats(0, 1), st.data())
-def test_a_repair_makes_the_next_check_sound_whatever_was_wrong_and_comes_after(
+def test_a_repair_makes_all_later_checks_sound(
     before: Any, between: Any, after: Any, first: float, second: float, data: st.DataObject
 ) -> None:
-    shop = live(Shop.opened(), before)
+    shop = play(Shop.opened(), before)
     product = data.draw(st.sampled_from(PRODUCTS))
-    lines, was = shop.lines[product], shop.stored[product]
+    movements, was = shop.movements[product], shop.stored[product]
     shop.stored[product] = was._replace(units=was.units.plus(Units(3, 1)))
     cut = moment(shop, first)
-    # A movement that is newer than the cut is compared by the next check, and would be named then.
-    place = data.draw(st.sampled_from([number for number, line in enumerate(lines) if line.fact.at < cut]))
-    lines[place] = tampered(lines[place], "ref")
+    # The next check compares a movement that is newer than the cut, and would name it.
+    older = [number for number, movement in enumerate(movements) if movement.effect.at < cut]
+    place = data.draw(st.sampled_from(older))
+    movements[place] = tampered(movements[place], "ref")
     drift = check(shop, cut=cut).get(product)
-    assert drift, "the item differs, whatever the cut"
+    assert drift, "the item differs at any cut"
 
-    live(shop, between)
+    play(shop, between)
     shop.adjust(product, -drift.difference.available, reserved=-drift.difference.reserved, cause="repaired")
-    mended = shop.stored[product]
+    repaired_stock = shop.stored[product]
     judged = f"{shop.moment + 7:06d}"  # clocks differ by 6 at most
-    bases = {product: Balance(mended.version, mended.units, drift.digest, drift.digest_version, judged)}
+    bases = {product: Balance(repaired_stock.version, repaired_stock.units, drift.digest, drift.digest_version, judged)}
     repaired = bases
-    live(shop, after)
+    play(shop, after)
 
     for later in sorted({cut, max(cut, moment(shop, second)), NEVER}):
         assert check(shop, bases, later) == {}
@@ -215,7 +218,7 @@ def test_a_repair_makes_the_next_check_sound_whatever_was_wrong_and_comes_after(
     assert check(shop, repaired, full=True) == {}, "a full check begins at the repair"
 
 
-def test_what_a_repair_leaves_is_what_orders_and_adjustments_say() -> None:
+def test_a_repair_sets_the_stock_to_the_sum_of_orders_and_adjustments() -> None:
     shop = Shop.opened(20)
     shop.order({"A": 2})
     shop.stored["A"] = shop.stored["A"]._replace(units=Units(25, 2))
@@ -227,9 +230,9 @@ def test_what_a_repair_leaves_is_what_orders_and_adjustments_say() -> None:
 def test_a_movement_made_twice_for_one_cause_is_named_with_the_difference() -> None:
     shop = Shop.opened(20)
     shop.adjust("A", 5)
-    again = shop.records["J0"]
+    again = shop.adjustments["J0"]
     shop._write("A", again.ref, 1, "adjusted", again.units)
-    shop.lines["A"][-1] = shop.lines["A"][-1]._replace(fact=again)
+    shop.movements["A"][-1] = shop.movements["A"][-1]._replace(effect=again)
 
     drift = check(shop)["A"]
 
@@ -244,28 +247,28 @@ def test_the_last_movement_is_late_while_it_is_new_and_lost_when_it_is_old(cut: 
     shop = Shop.opened()
     shop.adjust("A", 5)
     assert shop.now == "000001"
-    shop.lines["A"].pop()
+    shop.movements["A"].pop()
 
-    assert verify(shop.account("A"), 0, Window(cut, NEVER)) is verdict
+    assert verify(shop.ledger("A"), 0, ExcludedWindow(cut, NEVER)) is verdict
 
 
 def test_a_movement_in_between_is_late_only_while_the_next_one_is_new() -> None:
     shop = Shop.opened()
     shop.adjust("A", 5)
     shop.adjust("A", 5)
-    del shop.lines["A"][1]
+    del shop.movements["A"][1]
 
-    assert verify(shop.account("A"), 0, Window("000002", NEVER)) is Verdict.UNSETTLED
-    assert verify(shop.account("A"), 0, Window("000003", NEVER)) is Verdict.SUSPECT
+    assert verify(shop.ledger("A"), 0, ExcludedWindow("000002", NEVER)) is Verdict.UNSETTLED
+    assert verify(shop.ledger("A"), 0, ExcludedWindow("000003", NEVER)) is Verdict.SUSPECT
 
 
 def test_a_stock_item_that_is_gone_is_named() -> None:
     shop = Shop.opened(20)
-    account = shop.account("A")
-    account.stored = None
+    ledger = shop.ledger("A")
+    ledger.stored = None
 
-    assert verify(account, 0, ALL) is Verdict.SUSPECT
-    drift = reconcile(account, [], ALL)
+    assert verify(ledger, 0, ALL) is Verdict.SUSPECT
+    drift = reconcile(ledger, [], ALL)
     assert [finding.code for finding in drift.findings] == ["missing-stock-item"]
     assert drift.expected == (20, 0)
 
@@ -273,67 +276,67 @@ def test_a_stock_item_that_is_gone_is_named() -> None:
 def test_a_balance_that_was_tampered_with_is_found_although_all_else_is_right() -> None:
     shop = Shop.opened(20)
     shop.order({"A": 2})
-    wrong = closing(shop.account("A"), ALL)
+    wrong = closed_balance(shop.ledger("A"), ALL)
     assert wrong
 
     found = check(shop, {"A": wrong._replace(digest=wrong.digest + 1)})
 
     assert [finding.code for finding in found["A"].findings] == ["differing-balance"]
-    assert found["A"].difference == NOTHING
+    assert found["A"].difference == NO_UNITS
 
 
 def test_nothing_new_before_the_cut_closes_nothing() -> None:
     shop = Shop.opened(20)
 
-    closed = closing(shop.account("A"), ALL)
+    closed = closed_balance(shop.ledger("A"), ALL)
     assert closed == Balance(1, Units(20, 0), 0, 1)
-    assert closing(shop.account("A", closed), ALL) is None
-    assert closing(shop.account("A"), Window("000000", NEVER)) is None
+    assert closed_balance(shop.ledger("A", closed), ALL) is None
+    assert closed_balance(shop.ledger("A"), ExcludedWindow("000000", NEVER)) is None
 
 
 def test_a_stock_item_put_back_to_before_its_balance_is_suspect() -> None:
     shop = Shop.opened(20)
     shop.adjust("A", 5)
-    base = closing(shop.account("A"), ALL)
+    base = closed_balance(shop.ledger("A"), ALL)
     assert base
-    shop.stored["A"] = Stored(1, Units(20, 0), "000000", 20)
+    shop.stored["A"] = StoredStock(1, Units(20, 0), "000000", 20)
 
-    assert verify(shop.account("A", base), 0, ALL) is Verdict.SUSPECT
+    assert verify(shop.ledger("A", base), 0, ALL) is Verdict.SUSPECT
 
 
 def test_an_adjustment_that_no_version_is_missing_for_is_named_and_is_no_stock() -> None:
     shop = Shop.opened(20)
     shop.adjust("A", 5)
-    shop.records["forged"] = shop.records["J0"]._replace(ref="forged", available=50)
+    shop.adjustments["forged"] = shop.adjustments["J0"]._replace(ref="forged", available=50)
 
     assert check(shop) == {}, "only a full check compares all of them"
     drift = check(shop, full=True)["A"]
 
     assert [finding.code for finding in drift.findings] == ["unexplained-adjustment"]
-    assert drift.difference == NOTHING
+    assert drift.difference == NO_UNITS
 
 
 def test_a_forged_adjustment_cannot_hide_in_the_gap_that_an_order_has_left() -> None:
     shop = Shop.opened(20)
     shop.order({"A": 2})
     shop.adjust("A", 5)
-    del shop.lines["A"][1]
-    shop.records["forged"] = shop.records["J0"]._replace(ref="forged", available=50)
+    del shop.movements["A"][1]
+    shop.adjustments["forged"] = shop.adjustments["J0"]._replace(ref="forged", available=50)
 
     drift = check(shop)["A"]
 
     assert "unexplained-adjustment" in [finding.code for finding in drift.findings]
-    assert drift.difference == NOTHING
+    assert drift.difference == NO_UNITS
 
 
 def test_a_time_after_the_window_is_compared_and_never_waited_for() -> None:
     shop = Shop.opened(20)
     shop.adjust("A", 5)
-    shop.lines["A"].pop()
+    shop.movements["A"].pop()
     shop.stored["A"] = shop.stored["A"]._replace(at="999999")
 
-    assert verify(shop.account("A"), 0, Window("000000", "000005")) is Verdict.SUSPECT
-    assert verify(shop.account("A"), 0, Window("000000", "999999")) is Verdict.UNSETTLED
+    assert verify(shop.ledger("A"), 0, ExcludedWindow("000000", "000005")) is Verdict.SUSPECT
+    assert verify(shop.ledger("A"), 0, ExcludedWindow("000000", "999999")) is Verdict.UNSETTLED
 
 
 def test_ten_million_missing_versions_are_one_finding() -> None:
@@ -345,25 +348,25 @@ def test_ten_million_missing_versions_are_one_finding() -> None:
     assert (found.code, found.version, found.last_version) == ("missing-version", 2, 10_000_000)
 
 
-def test_facts_that_differ_in_anything_have_different_digests() -> None:
-    fact = Fact("stock", "ref", 1, "order-created", "actor", "at", -1, 1)
+def test_effects_that_differ_in_anything_have_different_digests() -> None:
+    effect = RecordedEffect("stock", "ref", 1, "order-created", "actor", "at", -1, 1)
     others = [
-        fact._replace(**{name: f"{getattr(fact, name)}x" if isinstance(getattr(fact, name), str) else 7})
-        for name in Fact._fields
+        effect._replace(**{name: f"{getattr(effect, name)}x" if isinstance(getattr(effect, name), str) else 7})
+        for name in RecordedEffect._fields
     ]
 
-    assert len({it.digest for it in [fact, *others]}) == 1 + len(Fact._fields)
+    assert len({it.digest for it in [effect, *others]}) == 1 + len(RecordedEffect._fields)
 
 
 def repaired(shop: Shop, product: str, cut: str) -> Balance:
-    """What a repair of the drift that a check names leaves."""
+    """The balance that a repair of the drift stores."""
     drift = check(shop, cut=cut)[product]
     shop.adjust(product, -drift.difference.available, reserved=-drift.difference.reserved, cause="repaired")
     stored = shop.stored[product]
     return Balance(stored.version, stored.units, drift.digest, drift.digest_version)
 
 
-def test_what_was_repaired_once_does_not_count_when_something_else_is_wrong() -> None:
+def test_an_earlier_repair_does_not_count_in_a_later_drift() -> None:
     shop = Shop.opened(20)
     shop.order({"A": 2})
     shop.stored["A"] = shop.stored["A"]._replace(units=Units(25, 2))
@@ -374,13 +377,13 @@ def test_what_was_repaired_once_does_not_count_when_something_else_is_wrong() ->
     assert check(shop, {"A": base})["A"].difference == (0, 3)
 
 
-def test_movements_whose_times_are_not_in_the_order_of_their_versions_are_compared_and_repaired_all_the_same() -> None:
+def test_movements_whose_times_are_not_in_the_order_of_their_versions_are_still_compared_and_repaired() -> None:
     shop = Shop.opened(20)
     shop.moment = 5
     shop.order({"A": 1})
     shop.moment = 2
     shop.order({"A": 1})
-    assert [line.fact.at for line in shop.lines["A"]] == ["000000", "000006", "000003"]
+    assert [movement.effect.at for movement in shop.movements["A"]] == ["000000", "000006", "000003"]
     shop.stored["A"] = shop.stored["A"]._replace(units=Units(30, 2))
 
     base = repaired(shop, "A", cut="000004")

@@ -1,15 +1,14 @@
-"""Categories: how many active products each has. One begins with its first product and ends with its last."""
+"""Categories with their number of active products. A category exists while it has any."""
 
 from contextlib import suppress
-
-from pynamodb.transactions import TransactWrite
 
 from oms.core.dynamodb import ConditionFailedError, delete_item
 from oms.core.errors import UnavailableError
 from oms.core.pages import Page, Range, table_page
+from oms.core.transactions import Transaction
 from oms.inventory.models import Category
 
-# A position in a list ends in an ASCII character, which a name may not.
+# A cursor's position must end in an ASCII character; a name may end in another.
 _END = "."
 # Categories without products that one request removes.
 MAX_REMOVED = 10
@@ -18,8 +17,7 @@ MAX_REMOVED = 10
 def list_categories(*, limit: int, after: str | None) -> Page[Category]:
     """A page of the categories that have active products, by name.
 
-    One that has none was left behind, by a version that kept them or by a request that was cut off: it is not shown,
-    and is removed.
+    Omits and removes empty ones, which older versions or interrupted requests have left.
     """
     partition, _ = Category.key("")
     found = table_page(Category, partition, Range(limit, after=after and after.removesuffix(_END)))
@@ -30,14 +28,14 @@ def list_categories(*, limit: int, after: str | None) -> Page[Category]:
     return Page(shown, found.position and found.position + _END)
 
 
-def count_products(write: TransactWrite, category: str, products: int) -> None:
-    """Adds to the category's count, in a transaction with the products. It begins where it was not there."""
+def count_products(write: Transaction, category: str, products: int) -> None:
+    """Adds `products` to the category's count, in the transaction of the product. Creates a missing category."""
     write.update(
         Category(*Category.key(category)), actions=[Category.kind.set(Category), Category.products.add(products)]
     )
 
 
 def remove_if_empty(category: str) -> None:
-    """Removes the category if it has no products at that moment. What is left behind, a list removes."""
+    """Removes the category if it has no products. If that fails, the next list of categories removes it."""
     with suppress(ConditionFailedError, UnavailableError):
         delete_item(Category(*Category.key(category)), Category.products <= 0)

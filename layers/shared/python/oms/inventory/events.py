@@ -1,4 +1,4 @@
-"""What other systems learn of products."""
+"""The events about products."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,14 +14,17 @@ PAYLOADS = dict.fromkeys(("product.created", "product.updated", "product.archive
 
 
 @dataclass(frozen=True)
-class ProductChanged:
-    """A product event that lacks the product's stock, which stands in an item of its own."""
+class ProductEventDraft:
+    """A product event without the product's stock, which is stored in another item."""
 
     type: str
     product: Product
 
     def event(self, stock: Mapping[Key, RawItem]) -> Event[ManagedProductResponse]:
-        """Complete. Raises LookupError for a product without stock, and whatever decoding and validation do."""
+        """The complete event, with the stock items by key.
+
+        Raises LookupError for a product without stock, and the errors of decoding and validation.
+        """
         product = self.product
         stored = StockItem.from_raw_data(stock[StockItem.key(product.id)])
         event = Event(
@@ -32,25 +35,25 @@ class ProductChanged:
             actor=EventActor(id=product.updated_by, role=product.updated_by_role),
             data=managed_product_response(product, stored),
         )
-        # The only ones that a request of 256 KB can make so large: fifty names and values, of 500 characters each.
+        # Only attributes can make it so large: fifty names and values, of 500 characters each.
         return event.emptied("attributes", {}) if event.is_too_large else event
 
 
-def events_of(change: Change) -> list[ProductChanged]:
+def events_from_change(change: Change) -> list[ProductEventDraft]:
     """The events of a change of a product."""
     if change.new is None or change.keys["sk"]["S"] != Product.key("")[1]:
         return []
     product = Product.from_raw_data(change.new)
     if change.old is None:
-        return [ProductChanged("product.created", product)]
+        return [ProductEventDraft("product.created", product)]
     old = Product.from_raw_data(change.old)
     if old.version == product.version:
         return []
-    archived = (old.status, product.status) == ("active", "archived")
-    return [ProductChanged("product.archived" if archived else "product.updated", product)]
+    is_archived = (old.status, product.status) == ("active", "archived")
+    return [ProductEventDraft("product.archived" if is_archived else "product.updated", product)]
 
 
-def stock_of(changed: Iterable[ProductChanged]) -> dict[Key, RawItem]:
-    """The stock items of these products as they are now, by key: one BatchGet for all of them."""
-    keys = [StockItem.key(it.product.id) for it in changed]
+def read_stock(drafts: Iterable[ProductEventDraft]) -> dict[Key, RawItem]:
+    """The current stock items of these products by key, read by one BatchGet."""
+    keys = [StockItem.key(draft.product.id) for draft in drafts]
     return batch_get_raw(StockItem, keys) if keys else {}

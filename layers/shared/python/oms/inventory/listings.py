@@ -1,4 +1,4 @@
-"""Which index serves a product list: the filters decide the order, and what no index serves is refused."""
+"""Chooses the index for a product list. A filter may imply the order; combinations without an index are refused."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ _CATEGORY = {
     "price": models.CATEGORY_BY_PRICE,
     "created_at": models.CATEGORY_BY_CREATED,
 }
-_MOST_PARTITIONS = 20
+_MAX_PARTITIONS = 20
 
 
 @dataclass(frozen=True)
-class Listing:
-    """One index, the partitions of it to read, and the part of each."""
+class ProductListing:
+    """One index, the partitions to read, and the range of each."""
 
     index: Index
     partitions: Sequence[str]
     part: Range
 
     def holds(self, attributes: Mapping[str, str]) -> bool:
-        """Whether a product is part of the list, wherever a reader of it has got to."""
-        place = attributes[self.index.sort_key]
-        return attributes[self.index.partition_key] in self.partitions and self.part.low <= place <= self.part.high
+        """Whether a product is part of the list, on any page."""
+        sort_key = attributes[self.index.sort_key]
+        return attributes[self.index.partition_key] in self.partitions and self.part.low <= sort_key <= self.part.high
 
 
-def listing(query: ListProductsQuery, *, after: str | None) -> Listing:
-    """How `query` is answered. Raises InvalidRequestError naming the filters that do not go together."""
+def listing(query: ListProductsQuery, *, after: str | None) -> ProductListing:
+    """The index and ranges for `query`. Raises InvalidRequestError for filters that cannot be combined."""
     order = _order(query)
     field = order.removeprefix("-")
     statuses = query.status or ("active",)
@@ -45,15 +45,16 @@ def listing(query: ListProductsQuery, *, after: str | None) -> Listing:
             raise InvalidRequestError.at("cannot be combined with category: no index serves both", parameter="sku")
         index = _CATEGORY[field]
         partitions = [category_listing(status, name) for name in _categories(query.category) for status in statuses]
-    if len(partitions) > _MOST_PARTITIONS:
-        raise InvalidRequestError.at("names too many categories", parameter="category")
+    if len(partitions) > _MAX_PARTITIONS:
+        text = f"has too many categories; at most {_MAX_PARTITIONS} pairs of category and status are possible"
+        raise InvalidRequestError.at(text, parameter="category")
     low, high = _bounds(query)
     part = Range(query.limit, descending=order.startswith("-"), low=low, high=high, after=after)
-    return Listing(index, partitions, part)
+    return ProductListing(index, partitions, part)
 
 
 def _order(query: ListProductsQuery) -> str:
-    """The sort order: the one a filter implies, or else the one asked for. `name` when nothing says."""
+    """The sort order that a filter implies, or the requested one, or else `name`."""
     implied = {
         "q": ("name", query.q is not None),
         "sku": ("sku", query.sku is not None),
@@ -67,7 +68,7 @@ def _order(query: ListProductsQuery) -> str:
             continue
         if order is not None and order.removeprefix("-") != field:
             raise InvalidRequestError.at(
-                f"sorts by {field} and cannot be combined with {decided_by}, which asks for another order",
+                f"sorts by {field} and cannot be combined with {decided_by}, which sorts by another field",
                 parameter=parameter,
             )
         order, decided_by = order or field, parameter
@@ -75,12 +76,12 @@ def _order(query: ListProductsQuery) -> str:
 
 
 def _categories(text: str) -> list[str]:
-    """The categories meant by a filter: its parts at the commas, and the whole, since a name may hold a comma.
+    """The categories that a filter may mean: its parts at the commas, and the whole, since a name may have a comma.
 
-    Each in the form that names have, and as it was given: products from before names had one form keep theirs.
+    Each is included in its normal form and as sent: older products have names in other forms.
     """
-    given = [*(part for part in text.split(",") if part), text]
-    return list(dict.fromkeys(form for name in given for form in (texts.key_name(name), name) if form))
+    sent = [*(part for part in text.split(",") if part), text]
+    return list(dict.fromkeys(form for name in sent for form in (texts.key_name(name), name) if form))
 
 
 def _bounds(query: ListProductsQuery) -> tuple[str, str]:

@@ -1,5 +1,8 @@
-"""What the inventory table holds. Keys: `product#P`/`product`, `stock#P#0`/`stock`, `adjustment#A`/`adjustment`,
-`sku#<folded>`/`claim`, `categories`/<name>. The stock ledger has items here too: see `oms.stock_ledger.models`."""
+"""The items of the inventory table.
+
+Keys: `product#P`/`product`, `stock#P#0`/`stock`, `adjustment#A`/`adjustment`, `sku#<folded>`/`claim`,
+`categories`/<name>. The items of the stock ledger are in `oms.stock_ledger.models`.
+"""
 
 from unicodedata import normalize
 
@@ -22,7 +25,7 @@ CATEGORY_BY_NAME = _index("category_by_name", "listing_category", "name_key")
 CATEGORY_BY_PRICE = _index("category_by_price", "listing_category", "price_key")
 CATEGORY_BY_CREATED = _index("category_by_created", "listing_category", "created_key")
 
-# What items say that were written before the role of who writes was kept.
+# The role in items that were written before they stored the writer's role.
 UNKNOWN_ROLE = "system"
 
 
@@ -36,7 +39,7 @@ class InventoryItem(StoredItem):
 
 
 class Product(InventoryItem, discriminator="product"):
-    """A product's text and its place in the lists. `version` counts edits; `change` names the request that wrote it."""
+    """A product's text and its list keys. `version` counts edits; `change` is the id of the latest edit."""
 
     id = UnicodeAttribute()
     sku = UnicodeAttribute()
@@ -66,11 +69,11 @@ class Product(InventoryItem, discriminator="product"):
         return f"product#{product_id}", "product"
 
     def place(self) -> "Product":
-        """Sets the keys under which the lists find it, from its other attributes."""
+        """Sets the keys of the table and its indexes, from the other attributes."""
         self.pk, self.sk = self.key(self.id)
         self.listing = self.status
         self.listing_category = category_listing(self.status, self.category)
-        # The least character between text and id, so that "Hammer" comes before "Hammer Pro".
+        # The lowest character separates text and id, so that "Hammer" comes before "Hammer Pro".
         self.name_key = f"{name_prefix(self.name)}{LOWEST}{self.id}"
         self.sku_key = f"{self.sku.casefold()}{LOWEST}{self.id}"
         self.price_key = f"{price_prefix(self.price)}#{self.id}"
@@ -83,17 +86,17 @@ def category_listing(status: str, category: str) -> str:
 
 
 def name_prefix(name: str) -> str:
-    """The case-folded name (NFKC), cut to what a sort key of 1,024 bytes can hold beside the id."""
+    """The case-folded name (NFKC), cut to 800 bytes, as a sort key with the id may have 1,024."""
     return normalize("NFKC", name).casefold().encode()[:800].decode(errors="ignore")
 
 
 def price_prefix(minor_units: int) -> str:
-    """Zero-padded, so that text sorts as the amounts do."""
+    """Zero-padded, so that the text sorts by amount."""
     return f"{minor_units:013d}"
 
 
 class Cause(EmbeddedItem):
-    """Why the stock last moved: what the stock book's next entry will say."""
+    """The cause of the latest stock change, which the bookkeeper copies into the next movement."""
 
     cause = UnicodeAttribute()
     actor = UnicodeAttribute()
@@ -104,7 +107,7 @@ class Cause(EmbeddedItem):
 
 
 class Edit(EmbeddedItem):
-    """Who last edited the product, and when."""
+    """The actor and time of the latest edit of the product."""
 
     actor = UnicodeAttribute()
     actor_role = UnicodeAttribute()
@@ -114,13 +117,15 @@ class Edit(EmbeddedItem):
 class StockItem(InventoryItem, discriminator="stock"):
     """The units of a product, and the offer that orders are computed with.
 
-    Invariants: `available` and `reserved` are never negative; every write that moves them adds 1 to `version` and sets
-    `last`; every write that changes sku, name, category, price or status adds 1 to `offer` and leaves `version` and
-    `last`. Each edit of the product, which may change the threshold, adds 1 to `edits` and sets `edited`: so `version`
-    and `edits` together number all that can take the stock into another band.
-    `opening` is what the product was created with, and stays. `category` is empty until the first edit on items from
-    before it was kept.
-    The key ends in a shard number, so that a hot product can be spread later without a migration.
+    Invariants:
+    - `available` and `reserved` are never negative. A write that changes them adds 1 to `version` and sets `last`.
+    - A write that changes name, category, price or status adds 1 to `offer`, and leaves `version` and `last`.
+    - An edit of the product, which may change the threshold, adds 1 to `edits` and sets `edited`. So the sum of
+      `version` and `edits` orders all changes of the stock level.
+    - `opening`, the units at the creation, never changes.
+
+    `category` is empty in older items until the next edit of the product. The key ends in a shard number, so that a
+    busy product can be spread over several items without a migration.
     """
 
     product_id = UnicodeAttribute()
@@ -145,10 +150,10 @@ class StockItem(InventoryItem, discriminator="stock"):
 
 
 class Adjustment(InventoryItem, discriminator="adjustment"):
-    """A manager's correction of stock, written with the movement it makes; `adjustment` are the available units.
+    """A change of stock by a manager or a repair, written with the stock item. `adjustment` is of the available units.
 
-    A repair is one too: it alone has `reserved`. `listing` and `created_key` place it in the index of products by
-    creation, in a partition of its product's own.
+    Only a repair has `reserved`. `listing` and `created_key` put it into the index of products by creation, in a
+    partition for its product.
     """
 
     id = UnicodeAttribute()
@@ -179,7 +184,7 @@ def adjustments_of(product_id: str) -> str:
 
 
 class SkuClaim(InventoryItem, discriminator="sku"):
-    """Makes a SKU unique: whoever puts it first has it."""
+    """The uniqueness claim on a SKU."""
 
     product_id = UnicodeAttribute()
 
@@ -189,7 +194,7 @@ class SkuClaim(InventoryItem, discriminator="sku"):
 
 
 class Category(InventoryItem, discriminator="category"):
-    """How many active products a category has; the name is the sort key."""
+    """The number of active products of a category; the name is the sort key."""
 
     products = IntegerAttribute()
 

@@ -1,4 +1,4 @@
-"""What inventory routes take and give."""
+"""The requests and responses of the inventory routes."""
 
 from typing import Annotated, Literal
 
@@ -32,7 +32,7 @@ Name = Annotated[str, VisibleText(200)]
 CategoryName = Annotated[str, KeyName(100)]
 Description = Annotated[Annotated[str, Prose(5000)] | None, INVISIBLE_IS_NULL]
 AttributeText = Annotated[str, StringConstraints(max_length=500)]
-# As it is: two names that only a change makes one would be one value less.
+# Not normalized: two names that became equal would lose a value.
 AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(texts.visible)]
 Attributes = Annotated[dict[AttributeName, AttributeText], Field(max_length=50)]
 Units = Annotated[int, Field(ge=0, le=MAX_UNITS)]
@@ -48,7 +48,7 @@ type ProductSort = Annotated[
 
 
 class ProductText(Request):
-    """What creating and replacing a product have in common."""
+    """The fields that creating and replacing a product share."""
 
     sku: Sku = Field(
         description="The shop's own key of the product. Unique; upper and lower case do not make a difference. It "
@@ -56,9 +56,7 @@ class ProductText(Request):
         examples=["COF-TRY-0250"],
     )
     name: Name = Field(description="The product's name.", examples=["Espresso Beans Sampler, 250 g"])
-    description: Description = Field(
-        None, description="What a customer should know about the product.", examples=["Three roasts to try."]
-    )
+    description: Description = Field(None, description="Information for customers.", examples=["Three roasts to try."])
     category: CategoryName = Field(
         description="The category, created with its first product. Products of the same name of a category belong "
         "together.",
@@ -101,7 +99,7 @@ class UpdateProductRequest(PartialRequest):
     )
     description: Description = Field(
         None,
-        description="What a customer should know about the product; null clears it.",
+        description="Information for customers; null clears it.",
         examples=["Three roasts to try."],
     )
     category: CategoryName = Field(
@@ -141,7 +139,7 @@ class AdjustStockRequest(Request):
     """A change of the units on hand."""
 
     adjustment: Annotated[int, Field(ge=-MAX_UNITS, le=MAX_UNITS), AfterValidator(_not_zero)] = Field(
-        description="How many units to add, or, below zero, to take away. Not 0.", examples=[10]
+        description="How many units to add, or, below zero, to remove. Not 0.", examples=[10]
     )
     reason: Annotated[str, VisibleText(500)] = Field(
         description="Why, for the product's movements.", examples=["Delivery from the supplier"]
@@ -204,9 +202,7 @@ class ProductResponse(Response):
     id: str = Field(description="The id of the product.", examples=["1"])
     sku: str = Field(description="The shop's own key of the product.", examples=["COF-ESP-1000"])
     name: str = Field(description="The product's name.", examples=["Espresso Beans Monte Chiaro, 1 kg"])
-    description: str | None = Field(
-        description="What a customer should know about the product.", examples=["Three roasts to try."]
-    )
+    description: str | None = Field(description="Information for customers.", examples=["Three roasts to try."])
     category: str = Field(description="The product's category.", examples=["Coffee"])
     price: MoneyText = Field(description="The price of one unit.")
     currency: CurrencyCode

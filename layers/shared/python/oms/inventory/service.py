@@ -1,9 +1,8 @@
-"""Products and their stock: created, edited and adjusted by conditional writes, listed from indexes."""
+"""Creates, edits and lists products, and adjusts their stock."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -11,11 +10,12 @@ from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import Actor
-from oms.core.dynamodb import ConcurrentUpdateError, batch_get, failed, get_item, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, batch_get, get_item
 from oms.core.errors import InsufficientStockError, InvalidRequestError, NotFoundError, SkuTakenError
 from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
 from oms.core.money import to_text
 from oms.core.pages import Page, merged_page
+from oms.core.transactions import TransactionError, transaction
 from oms.core.versions import ExpectedVersion
 from oms.inventory.categories import count_products, remove_if_empty
 from oms.inventory.listings import listing
@@ -30,7 +30,7 @@ from oms.inventory.schemas import (
 )
 
 
-class Stocked(NamedTuple):
+class StockedProduct(NamedTuple):
     """A product with its stock."""
 
     product: Product
@@ -40,36 +40,35 @@ class Stocked(NamedTuple):
 # ---- reading --------------------------------------------------------------------------------------------------------
 
 
-def get_product(product_id: str, *, archived_too: bool) -> Stocked:
+def get_product(product_id: str, *, include_archived: bool) -> StockedProduct:
     found = _read([product_id]).get(product_id)
-    if found is None or (found.product.status != "active" and not archived_too):
-        raise NotFoundError("There is no such product.")
+    if found is None or (found.product.status != "active" and not include_archived):
+        raise NotFoundError("Product not found.")
     return found
 
 
-def list_products(query: ListProductsQuery, *, after: str | None) -> Page[Stocked]:
-    """A page of the products that match now: one Query a partition and one BatchGet for each 50 products."""
+def list_products(query: ListProductsQuery, *, after: str | None) -> Page[StockedProduct]:
+    """A page of products that match: one Query for each partition, and one BatchGet for each 50 products."""
     plan = listing(query, after=after)
     page = merged_page(plan.index, plan.partitions, plan.part)
     ids = [entry["pk"].removeprefix("product#") for entry in page.items]
     found = _read(ids)
-    products = [
-        (place, found[product_id])
-        for (place, _), product_id in zip(page.placed, ids, strict=True)
-        if product_id in found
-    ]
-    # The index lags behind the items: what has moved out of the list meanwhile is left out here.
-    listed = [it for it in products if plan.holds(it[1].product.attribute_values)]
-    return Page([it for it in listed if _wanted(it[1].stock, query)], page.position)
+    matching = []
+    for (position, _), product_id in zip(page.placed, ids, strict=True):
+        stocked = found.get(product_id)
+        # The index lags behind the items, so the product may not be part of the list any more.
+        if stocked and plan.holds(stocked.product.attribute_values) and _has_stock(stocked.stock, query):
+            matching.append((position, stocked))
+    return Page(matching, page.position)
 
 
-def _wanted(stock: StockItem, query: ListProductsQuery) -> bool:
+def _has_stock(stock: StockItem, query: ListProductsQuery) -> bool:
     in_stock = stock.available > 0
-    low = stock.low_stock_threshold is not None and stock.available <= stock.low_stock_threshold
-    return query.in_stock in (None, in_stock) and query.low_stock in (None, low)
+    is_low = stock.low_stock_threshold is not None and stock.available <= stock.low_stock_threshold
+    return query.in_stock in (None, in_stock) and query.low_stock in (None, is_low)
 
 
-def _read(product_ids: Iterable[str]) -> dict[str, Stocked]:
+def _read(product_ids: Iterable[str]) -> dict[str, StockedProduct]:
     ids = list(product_ids)
     keys = [key for product_id in ids for key in (Product.key(product_id), StockItem.key(product_id))]
     items = batch_get(InventoryItem, keys)
@@ -77,45 +76,44 @@ def _read(product_ids: Iterable[str]) -> dict[str, Stocked]:
     for product_id in ids:
         product, stock = items.get(Product.key(product_id)), items.get(StockItem.key(product_id))
         if isinstance(product, Product) and isinstance(stock, StockItem):
-            found[product_id] = Stocked(product, stock)
+            found[product_id] = StockedProduct(product, stock)
     return found
 
 
 # ---- products -------------------------------------------------------------------------------------------------------
 
 
-def create_product(request: CreateProductRequest, *, actor: Actor, key: str | None) -> IdempotentResult[Stocked]:
-    """A new product with its first stock, in one transaction with the claim on its SKU. Raises SkuTakenError."""
+def create_product(request: CreateProductRequest, *, actor: Actor, key: str | None) -> IdempotentResult[StockedProduct]:
+    """Creates a product with its opening stock, once for each key. Raises SkuTakenError."""
     product_id = keyed_id(actor.id, "POST /inventory/products", key)
     fingerprint = request_hash(request)
     product, stock = new_product(product_id, request, actor=actor, fingerprint=fingerprint.stored)
 
-    def attempt() -> IdempotentResult[Stocked]:
+    def attempt() -> IdempotentResult[StockedProduct]:
         try:
             put_new_product(product, stock)
-        except TransactWriteError as error:
-            product_reason, claim_reason, *_ = (*error.cancellation_reasons, None, None)
-            if failed(product_reason):
-                return replay(Product.from_raw_data(product_reason.raw_item or {}))
-            if product_reason is None and failed(claim_reason):
-                raise SkuTakenError(f"The SKU {request.sku} belongs to another product.") from error
+        except TransactionError as error:
+            if error.failed(product):
+                return replay(Product.from_raw_data(error.stored(product)))
+            if not error.has_reason(product) and error.failed(_sku_claim(product)):
+                raise SkuTakenError(f"The SKU {request.sku} belongs to another product. Choose another SKU.") from error
             raise
-        return IdempotentResult(Stocked(product, stock), replayed=False)
+        return IdempotentResult(StockedProduct(product, stock), replayed=False)
 
-    def replay(stored: Product) -> IdempotentResult[Stocked]:
+    def replay(stored: Product) -> IdempotentResult[StockedProduct]:
         check_same_request(stored.request_hash, fingerprint)
-        # Product and stock are stored together, and neither is ever deleted.
+        # Product and stock are stored together, and never deleted.
         return IdempotentResult(_read([product_id])[product_id], replayed=key is not None)
 
-    def find_previous() -> IdempotentResult[Stocked] | None:
+    def find_previous() -> IdempotentResult[StockedProduct] | None:
         stored = get_item(Product, Product.key(product_id))
         return replay(stored) if stored else None
 
     return run_idempotent(attempt, find_previous=find_previous, keyed=key is not None)
 
 
-def new_product(product_id: str, request: CreateProductRequest, *, actor: Actor, fingerprint: str) -> Stocked:
-    """The items of a product that does not exist yet."""
+def new_product(product_id: str, request: CreateProductRequest, *, actor: Actor, fingerprint: str) -> StockedProduct:
+    """The items of a new product, not stored yet."""
     at = clock.timestamp(clock.now())
     product = Product(
         id=product_id,
@@ -146,7 +144,7 @@ def new_product(product_id: str, request: CreateProductRequest, *, actor: Actor,
             cause="product-created", actor=actor.id, actor_role=actor.role, ref=product_id, ref_version=1, at=at
         ),
     )
-    return Stocked(product, stock)
+    return StockedProduct(product, stock)
 
 
 def _write_text(product: Product, text: ProductText, *, actor: Actor, at: str) -> None:
@@ -161,24 +159,27 @@ def _write_text(product: Product, text: ProductText, *, actor: Actor, at: str) -
 
 
 def put_new_product(product: Product, stock: StockItem) -> None:
-    """One transaction: the product, the claim on its SKU, its stock, and one more in its category."""
+    """Stores a product, the claim on its SKU, its stock, and the count of its category in one transaction."""
     with transaction() as write:
         write.save(product, condition=Product.pk.does_not_exist(), return_values="ALL_OLD")
-        claim = SkuClaim(*SkuClaim.key(product.sku), product_id=product.id)
-        write.save(claim, condition=SkuClaim.pk.does_not_exist())
+        write.save(_sku_claim(product), condition=SkuClaim.pk.does_not_exist())
         write.save(stock, condition=StockItem.pk.does_not_exist())
         count_products(write, product.category, 1)
 
 
+def _sku_claim(product: Product) -> SkuClaim:
+    return SkuClaim(*SkuClaim.key(product.sku), product_id=product.id)
+
+
 def replace_product(
     product_id: str, request: ReplaceProductRequest, *, actor: Actor, address: str, expected_version: ExpectedVersion
-) -> Stocked:
-    """The product with its editable fields replaced; the offer moves on when what orders are computed with changes.
+) -> StockedProduct:
+    """Replaces the product's editable fields.
 
-    Raises NotFoundError, StaleVersionError, and InvalidRequestError when the SKU would change.
+    Raises NotFoundError, StaleVersionError, and InvalidRequestError if the SKU would change.
     """
 
-    def replacement(stored: Stocked) -> ReplaceProductRequest:
+    def replacement(stored: StockedProduct) -> ReplaceProductRequest:
         if request.sku != stored.product.sku:
             raise InvalidRequestError.at("cannot be changed", pointer="#/sku")
         return request
@@ -190,17 +191,17 @@ def replace_product(
 
 def update_product(
     product_id: str, request: UpdateProductRequest, *, actor: Actor, address: str, expected_version: ExpectedVersion
-) -> Stocked:
-    """As `replace_product`, with what the product has in the place of the fields that the request leaves out."""
+) -> StockedProduct:
+    """As `replace_product`, but keeps the fields that the request omits."""
     changes = {name: getattr(request, name) for name in request.model_fields_set}
     if changes.get("attributes", {}) is None:
         changes["attributes"] = {}
 
-    def replacement(stored: Stocked) -> ReplaceProductRequest:
+    def replacement(stored: StockedProduct) -> ReplaceProductRequest:
         names = ReplaceProductRequest.model_fields.keys() - {"low_stock_threshold"}
         current = {name: getattr(stored.product, name) for name in names}
         current["low_stock_threshold"] = stored.stock.low_stock_threshold
-        # What is stored is not validated: the limits of a request may have changed since.
+        # Without validation: the stored values may be outside the present limits of a request.
         return ReplaceProductRequest.model_construct(**current | changes)
 
     sets_threshold = "low_stock_threshold" in changes
@@ -216,41 +217,40 @@ def update_product(
 
 def _edit(
     product_id: str,
-    replacement: Callable[[Stocked], ReplaceProductRequest],
+    replacement: Callable[[StockedProduct], ReplaceProductRequest],
     *,
     sets_threshold: bool,
     actor: Actor,
     address: str,
     expected_version: ExpectedVersion,
-) -> Stocked:
+) -> StockedProduct:
     change = clock.random_id()
 
-    def attempt() -> Stocked:
-        stored = get_product(product_id, archived_too=True)
+    def attempt() -> StockedProduct:
+        stored = get_product(product_id, include_archived=True)
         if stored.product.change == change:
-            return stored  # an attempt whose answer was lost
-        wanted = replacement(stored)
+            return stored  # by an earlier attempt whose response was lost
+        edited = replacement(stored)
         expected_version.check(stored.product.version)
         try:
-            entry = _price_entry(stored.product, wanted, actor=actor, address=address)
+            entry = _price_entry(stored.product, edited, actor=actor, address=address)
             return _put_replacement(
-                stored, wanted, sets_threshold=sets_threshold, actor=actor, change=change, entry=entry
+                stored, edited, sets_threshold=sets_threshold, actor=actor, change=change, entry=entry
             )
-        except TransactWriteError as error:
-            product_reason, *_ = (*error.cancellation_reasons, None)
-            if failed(product_reason):
+        except TransactionError as error:
+            if error.failed(stored.product):
                 raise ConcurrentUpdateError from error
             raise
 
-    def find_previous() -> Stocked | None:
-        stored = get_product(product_id, archived_too=True)
+    def find_previous() -> StockedProduct | None:
+        stored = get_product(product_id, include_archived=True)
         return stored if stored.product.change == change else None
 
     return run_idempotent(attempt, find_previous=find_previous, keyed=False)
 
 
 def _price_entry(product: Product, request: ReplaceProductRequest, *, actor: Actor, address: str) -> AuditEntry | None:
-    """For the audit log, where the price changes: a price may be lowered for one order, and put back."""
+    """The audit entry of a changed price, since a manager could lower a price for one order and restore it."""
     if product.price == request.price:
         return None
     return audit_log.entry(
@@ -264,18 +264,18 @@ def _price_entry(product: Product, request: ReplaceProductRequest, *, actor: Act
 
 
 def _put_replacement(
-    stored: Stocked,
+    stored: StockedProduct,
     request: ReplaceProductRequest,
     *,
     sets_threshold: bool,
     actor: Actor,
     change: str,
     entry: AuditEntry | None,
-) -> Stocked:
-    """Without `sets_threshold` the threshold stays: the stock item, which alone has it, may have been read earlier."""
+) -> StockedProduct:
+    """Without `sets_threshold` the stored threshold stays: that of `stored`, read earlier, may be outdated."""
     product, stock = stored
     read_version, left = product.version, _counted_in(product)
-    # Compared with the product, whose version the write depends on; the stock item may have been read a moment earlier.
+    # The product's values are current, as the write depends on its version; those of the stock item may be outdated.
     offered = (product.name, product.category, product.price, product.status)
     changes_offer = offered != (request.name, request.category, request.price, request.status)
     product.status = request.status
@@ -283,7 +283,7 @@ def _put_replacement(
     product.change = change
     _write_text(product, request, actor=actor, at=clock.timestamp(clock.now()))
     entered = _counted_in(product)
-    # Only what the stock item repeats of the product: its units, `version` and `last` stay as they are.
+    # Only the copies of the product's attributes. The units, `version` and `last` do not change.
     actions: list[Action] = [
         StockItem.name.set(request.name),
         StockItem.category.set(request.category),
@@ -314,7 +314,7 @@ def _put_replacement(
 
 
 def _counted_in(product: Product) -> str | None:
-    """The category whose count the product is part of."""
+    """The category that counts the product. None if it is archived."""
     return product.category if product.status == "active" else None
 
 
@@ -324,9 +324,9 @@ def _counted_in(product: Product) -> str | None:
 def adjust_stock(
     product_id: str, request: AdjustStockRequest, *, actor: Actor, key: str | None
 ) -> IdempotentResult[StockItem]:
-    """The stock after moving what is available by `request.adjustment`, once for each key.
+    """Adds `request.adjustment` to the available units, once for each key. Returns the stock item after it.
 
-    Raises NotFoundError, and InsufficientStockError where it would fall below zero.
+    Raises NotFoundError, and InsufficientStockError if the available units would be negative.
     """
     fingerprint = request_hash(request)
     adjustment_id = keyed_id(actor.id, f"PATCH /inventory/products/{product_id}/stock", key)
@@ -343,12 +343,12 @@ def adjust_stock(
     def attempt() -> IdempotentResult[StockItem]:
         try:
             _put_adjustment(adjustment, actor.role)
-        except TransactWriteError as error:
-            adjustment_reason, stock_reason = (*error.cancellation_reasons, None, None)[:2]
-            if failed(adjustment_reason):
-                return replay(Adjustment.from_raw_data(adjustment_reason.raw_item or {}))
-            if adjustment_reason is None and failed(stock_reason):
-                raise _cannot_adjust(stock_reason.raw_item, request.adjustment) from error
+        except TransactionError as error:
+            stock = StockItem(*StockItem.key(product_id))
+            if error.failed(adjustment):
+                return replay(Adjustment.from_raw_data(error.stored(adjustment)))
+            if not error.has_reason(adjustment) and error.failed(stock):
+                raise _cannot_adjust(error.stored(stock), request.adjustment) from error
             raise
         return IdempotentResult(_stock(product_id), replayed=False)
 
@@ -386,15 +386,15 @@ def _put_adjustment(adjustment: Adjustment, actor_role: str) -> None:
         )
 
 
-def _cannot_adjust(raw_stock: dict[str, Any] | None, units: int) -> NotFoundError | InsufficientStockError:
+def _cannot_adjust(raw_stock: dict[str, Any], units: int) -> NotFoundError | InsufficientStockError:
     if not raw_stock:
-        return NotFoundError("There is no such product.")
+        return NotFoundError("Product not found.")
     available = StockItem.from_raw_data(raw_stock).available
-    return InsufficientStockError(f"{available} available, so the stock cannot be adjusted by {units}.")
+    return InsufficientStockError(f"{available} units are available, so the stock cannot be adjusted by {units}.")
 
 
 def _stock(product_id: str) -> StockItem:
     stock = get_item(StockItem, StockItem.key(product_id))
     if stock is None:
-        raise NotFoundError("There is no such product.")
+        raise NotFoundError("Product not found.")
     return stock

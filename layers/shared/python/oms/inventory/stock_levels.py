@@ -1,32 +1,36 @@
-"""How much is left of a product: three bands of `available`, and the crossings between them. Pure."""
+"""The three stock levels of a product, by its available units, and the crossings between them. Pure."""
 
 from enum import StrEnum
 
 
-class Band(StrEnum):
+class StockLevel(StrEnum):
     OK = "ok"
     LOW = "low"
     OUT = "out"
 
 
-class Crossed(StrEnum):
-    """Into which band, as the events name it."""
+class ThresholdCrossing(StrEnum):
+    """The level that a product enters, as the events name it."""
 
     LOW = "low"
     OUT = "out"
     REPLENISHED = "replenished"
 
 
-_INTO = {Band.OK: Crossed.REPLENISHED, Band.LOW: Crossed.LOW, Band.OUT: Crossed.OUT}
+_CROSSINGS = {
+    StockLevel.OK: ThresholdCrossing.REPLENISHED,
+    StockLevel.LOW: ThresholdCrossing.LOW,
+    StockLevel.OUT: ThresholdCrossing.OUT,
+}
 
 
-def band(available: int, threshold: int | None) -> Band:
-    """Out at 0; low at or below the threshold, where there is one."""
+def stock_level(available: int, threshold: int | None) -> StockLevel:
+    """Out at 0 units; low at or below the threshold, if there is one."""
     if available <= 0:
-        return Band.OUT
-    return Band.LOW if threshold is not None and available <= threshold else Band.OK
+        return StockLevel.OUT
+    return StockLevel.LOW if threshold is not None and available <= threshold else StockLevel.OK
 
 
-def crossed(before: Band, after: Band) -> Crossed | None:
-    """Consecutive crossings of a stock item never repeat: each leaves the band that the one before it entered."""
-    return None if before == after else _INTO[after]
+def threshold_crossing(before: StockLevel, after: StockLevel) -> ThresholdCrossing | None:
+    """None within one level. Crossings never repeat: each leaves the level that the one before it entered."""
+    return None if before == after else _CROSSINGS[after]

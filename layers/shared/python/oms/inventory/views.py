@@ -1,4 +1,4 @@
-"""How products are shown: to customers, and with their stock to managers and admins."""
+"""The API's views of a product: for customers, and with all its stock for managers and admins."""
 
 from typing import Any
 
@@ -10,19 +10,19 @@ from oms.inventory.schemas import ManagedProductResponse, ProductResponse
 
 def product_response(product: Product, stock: StockItem) -> ProductResponse:
     """A product as customers see it."""
-    return ProductResponse(**_seen_by_all(product, stock))
+    return ProductResponse(**_shared_fields(product, stock))
 
 
 def managed_product_response(product: Product, stock: StockItem) -> ManagedProductResponse:
     return ManagedProductResponse(
-        **_seen_by_all(product, stock),
+        **_shared_fields(product, stock),
         reserved=stock.reserved,
         on_hand=stock.available + stock.reserved,
         low_stock_threshold=stock.low_stock_threshold,
     )
 
 
-def _seen_by_all(product: Product, stock: StockItem) -> dict[str, Any]:
+def _shared_fields(product: Product, stock: StockItem) -> dict[str, Any]:
     return {
         "id": product.id,
         "sku": product.sku,

@@ -13,14 +13,14 @@ from oms.exports import events as exports
 from oms.identity import events as identity
 from oms.identity.models import without_hashes
 from oms.inventory import events as inventory
-from oms.inventory.events import ProductChanged
+from oms.inventory.events import ProductEventDraft
 from oms.orders import events as orders
 from oms.schedules import events as schedule_events
 from oms.stock_ledger import events as stock_events
 from oms.webhooks import events as webhooks
 from oms.webhooks.models import without_secrets
 
-type Derived = Event[Any] | Internal | ProductChanged
+type Derived = Event[Any] | Internal | ProductEventDraft
 
 # Of each type, by its name in `oms.events.types`: what an event of it carries as `data`.
 PAYLOADS: dict[str, type[BaseModel]] = {
@@ -49,11 +49,11 @@ def events_of(change: Change) -> list[Derived]:
 def told_by(records: Sequence[dict[str, Any]]) -> list[Event[Any] | Internal]:
     """What the records of a stream tell, in order. Records that cannot be decoded are set aside."""
     understood = list(streams.understood(records, events_of, shown))
-    stock = inventory.stock_of(it for _, derived in understood for it in derived if isinstance(it, ProductChanged))
+    stock = inventory.read_stock(it for _, derived in understood for it in derived if isinstance(it, ProductEventDraft))
     told: list[Event[Any] | Internal] = []
     for record, derived in understood:
         try:
-            told += [it.event(stock) if isinstance(it, ProductChanged) else it for it in derived]
+            told += [it.event(stock) if isinstance(it, ProductEventDraft) else it for it in derived]
         except Exception as cause:  # completing does no I/O: whatever it is, it would come again with the batch
             streams.set_aside(record, cause, shown)
     return told
@@ -66,7 +66,10 @@ def shown(raw: RawItem) -> RawItem:
 
 _DERIVING: dict[str, Callable[[Change], Any]] = {
     settings().orders_table: orders.events_of,
-    settings().inventory_table: lambda change: [*inventory.events_of(change), *stock_events.events_of(change)],
+    settings().inventory_table: lambda change: [
+        *inventory.events_from_change(change),
+        *stock_events.events_from_change(change),
+    ],
     settings().identity_table: identity.events_of,
     settings().webhooks_table: webhooks.events_of,
     settings().reports_table: lambda change: [*exports.events_of(change), *schedule_events.events_of(change)],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from oms.core.dynamodb import Key, batch_get
 from oms.core.pages import Range, merged_page
 from oms.inventory.models import StockItem
-from oms.inventory.stock_levels import Band, band
+from oms.inventory.stock_levels import StockLevel, stock_level
 from oms.reports import stock_sums, sums
 from oms.reports.models import LISTED
 from oms.reports.order_sums import SHARDS
@@ -41,14 +41,16 @@ def stock_totals() -> Counter[str]:
     return totals
 
 
-def _first_in(scarce: Band) -> list[Key]:
+def _first_in(scarce: StockLevel) -> list[Key]:
     page = merged_page(LISTED, [stock_sums.list_of(scarce)], Range(MOST_LISTED))
     return [(entry["pk"], StockItem.key("")[1]) for entry in page.items]
 
 
-def _still_in(scarce: Band, listed: list[Key], stock: Mapping[Key, StockItem]) -> list[StockItem]:
+def _still_in(scarce: StockLevel, listed: list[Key], stock: Mapping[Key, StockItem]) -> list[StockItem]:
     """The lists lag behind the stock: what has left the band meanwhile is left out."""
     items = [stock[key] for key in listed if key in stock]
     return [
-        item for item in items if item.status == "active" and band(item.available, item.low_stock_threshold) == scarce
+        item
+        for item in items
+        if item.status == "active" and stock_level(item.available, item.low_stock_threshold) == scarce
     ]

@@ -8,20 +8,20 @@ from collections.abc import Iterable
 
 from oms.events.streams import HopelessError
 from oms.inventory.models import StockItem
-from oms.inventory.stock_levels import Band, band
+from oms.inventory.stock_levels import StockLevel, stock_level
 from oms.reports import sums
 from oms.reports.order_sums import shard_of
 from oms.reports.sums import Chunk, SumKey, chunks
 
 SUMS = ("products", "on_hand", "reserved", "value", "low", "out")
-SCARCE = (Band.LOW, Band.OUT)
+SCARCE = (StockLevel.LOW, StockLevel.OUT)
 
 
 def totals_of(shard: int) -> SumKey:
     return SumKey(f"totals#{shard}", "stock")
 
 
-def list_of(scarce: Band) -> str:
+def list_of(scarce: StockLevel) -> str:
     """The partition of the reports' index that has the stock items of a band."""
     return f"band#{scarce}"
 
@@ -34,15 +34,15 @@ def version_of(stock: StockItem) -> int:
 def contribution(stock: StockItem) -> list[Chunk]:
     """`value` is that of the units on hand at the product's price, in minor units."""
     on_sale = stock.status == "active"
-    left = band(stock.available, stock.low_stock_threshold)
+    left = stock_level(stock.available, stock.low_stock_threshold)
     on_hand = stock.available + stock.reserved
     amounts = {
         "products": on_sale,
         "on_hand": on_sale * on_hand,
         "reserved": on_sale * stock.reserved,
         "value": on_sale * on_hand * stock.price,
-        "low": on_sale and left == Band.LOW,
-        "out": on_sale and left == Band.OUT,
+        "low": on_sale and left == StockLevel.LOW,
+        "out": on_sale and left == StockLevel.OUT,
     }
     whole = {totals_of(shard_of(stock.product_id)): {name: int(amount) for name, amount in amounts.items()}}
     listed = (list_of(left), stock.product_id) if on_sale and left in SCARCE else None

@@ -1,13 +1,12 @@
-"""The phases of a check: all orders, then all products, then once more the orders behind what is wrong, then why.
+"""The phases of a stock check: read all orders, verify all products, and explain the suspect ones.
 
-Each call does a page, or less when its time is over. A run leaves out one window of time, so nothing depends on when a
-thing is read: see `reconciliation`.
+A call of a phase processes one page, or less if its time is over. All phases of a run exclude the same time window, so
+the result does not depend on the moment at which an item is read: see `reconciliation`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 from aws_lambda_powertools import Logger
 
@@ -19,16 +18,16 @@ from oms.inventory.models import BY_CREATED, Product, StockItem
 from oms.orders import models as orders
 from oms.orders.models import Order
 from oms.stock_ledger.check_progress import Phase, Progress
-from oms.stock_ledger.effects import UNREADABLE, WRAP, Fact, of_order
+from oms.stock_ledger.effects import DIGEST_MODULUS, UNREADABLE_ERRORS, RawItem, RecordedEffect, effects_from_order
 from oms.stock_ledger.models import CheckRun, ClosedBalance, LedgerItem, ProductDrift
-from oms.stock_ledger.reader import from_the_beginning, read_accounts, settled
+from oms.stock_ledger.reader import from_first_version, judge_ledgers, read_ledgers
 from oms.stock_ledger.reconciliation import (
-    Account,
     Balance,
     Drift,
+    ExcludedWindow,
+    ProductLedger,
     Verdict,
-    Window,
-    closing,
+    closed_balance,
     digest_of,
     reconcile,
     verify,
@@ -36,56 +35,57 @@ from oms.stock_ledger.reconciliation import (
 
 logger = Logger(child=True)
 
-MOST_SHOWN = 100
-_MOST_FINDINGS = 50
-_PAGE = 100
+MAX_LISTED = 100
+_MAX_FINDINGS = 50
+_PAGE_SIZE = 100
 # Longer than any run takes.
-_LONGEST = timedelta(days=1)
+_MAX_RUN_TIME = timedelta(days=1)
+_ORDER_ATTRIBUTES = ("id", "lines", "history")
 
 type HasTime = Callable[[], bool]
 
 
-def window_of(run: CheckRun) -> Window:
-    return Window(run.cut, clock.timestamp(clock.instant(run.started_at) + _LONGEST))
+def _window_of(run: CheckRun) -> ExcludedWindow:
+    return ExcludedWindow(run.cut, clock.timestamp(clock.instant(run.started_at) + _MAX_RUN_TIME))
 
 
 def _add_up_orders(run: CheckRun, progress: Progress, _: HasTime) -> None:
-    """What orders say of each stock item, as a digest."""
-    window = window_of(run)
-    for order in _next_orders(progress):
-        progress.orders += 1
-        for fact in _facts(order):
-            if not window.leaves_out(fact.at):
-                progress.digests[fact.stock] = (progress.digests.get(fact.stock, 0) + fact.digest) % WRAP
+    """Adds the digests of a page of orders to the sum of each stock item."""
+    window = _window_of(run)
+    found = _next_orders(progress)
+    progress.orders += len(found)
+    for effect in _effects(found):
+        if not window.excludes(effect.at):
+            digest = progress.digests.get(effect.stock, 0) + effect.digest
+            progress.digests[effect.stock] = digest % DIGEST_MODULUS
     if progress.shard == settings().order_shards:
         progress.enter(Phase.PRODUCTS)
 
 
 def _verify_products(run: CheckRun, progress: Progress, has_time: HasTime) -> None:
-    page = merged_page(BY_CREATED, ["active", "archived"], Range(_PAGE, after=progress.after))
-    places = {entry["pk"].removeprefix("product#"): place for place, entry in page.placed}
-    window = window_of(run)
+    """Verifies a page of products against the sums of the orders, and closes the balances of the sound ones."""
+    window = _window_of(run)
 
-    def taken() -> Iterator[Account]:
-        for account in read_accounts(list(places), full=run.full):
-            progress.after = places[account.product_id]
-            progress.products += 1
-            yield account
-            if not has_time():
-                return
-        progress.after = page.position
+    def judge(ledger: ProductLedger) -> Verdict:
+        return verify(ledger, progress.digests.get(ledger.stock, 0), window)
 
-    for account, verdict in settled(taken(), lambda it: verify(it, progress.digests.get(it.stock, 0), window)):
-        progress.digests.pop(account.stock, None)
-        if verdict is Verdict.SOUND:
-            if not run.full:
-                _close(account, closing(account, window))
-        elif verdict is Verdict.UNSETTLED:
-            progress.unsettled += 1
-        else:
-            _suspect(progress, account.product_id)
+    page = merged_page(BY_CREATED, ["active", "archived"], Range(_PAGE_SIZE, after=progress.after))
+    # By product, since the index may list one twice while its status changes.
+    positions = {item["pk"].removeprefix("product#"): position for position, item in page.placed}
+    judged_count = 0
+    for ledger, verdict in judge_ledgers(read_ledgers(list(positions), full=run.full), judge, has_time):
+        judged_count += 1
+        progress.digests.pop(ledger.stock, None)
+        if verdict is Verdict.SOUND and not run.full:
+            _close(ledger, closed_balance(ledger, window))
+        elif verdict is Verdict.SUSPECT:
+            _suspect(progress, ledger.product_id)
+        progress.unsettled += verdict is Verdict.UNSETTLED
+    progress.products += judged_count
+    is_whole_page = judged_count == len(positions)
+    progress.after = page.position if is_whole_page else list(positions.values())[judged_count - 1]
     if progress.after is None:
-        # What is left is of products that are not there.
+        # Orders name products that the index does not list.
         for product_id in {stock.removeprefix("stock#").rpartition("#")[0] for stock in progress.digests}:
             _suspect(progress, product_id)
         progress.digests = {}
@@ -93,18 +93,18 @@ def _verify_products(run: CheckRun, progress: Progress, has_time: HasTime) -> No
 
 
 def _suspect(progress: Progress, product_id: str) -> None:
-    if len(progress.suspects) < MOST_SHOWN:
+    if len(progress.suspects) < MAX_LISTED:
         progress.suspects.append(product_id)
     else:
         progress.unexplained += 1
 
 
-def _close(account: Account, balance: Balance | None) -> None:
-    """The next run begins here, unless another has closed the account or mended it meanwhile."""
+def _close(ledger: ProductLedger, balance: Balance | None) -> None:
+    """Stores the balance from which the next run starts, unless another run or a repair has stored one meanwhile."""
     if balance is None:
         return
     item = ClosedBalance(
-        account.stock,
+        ledger.stock,
         ClosedBalance.NEWEST,
         version=balance.version,
         available=balance.units.available,
@@ -112,63 +112,58 @@ def _close(account: Account, balance: Balance | None) -> None:
         digest=balance.digest,
         digest_version=balance.digest_version,
     )
-    unchanged = ClosedBalance.pk.does_not_exist() | (ClosedBalance.version == account.base.version)
+    unchanged = ClosedBalance.pk.does_not_exist() | (ClosedBalance.version == ledger.base.version)
     with suppress(ConditionFailedError):
         retrying(lambda: put_item(item, unchanged))
 
 
-def _gather(_: CheckRun, progress: Progress, _has_time: HasTime) -> None:
-    """What orders say of the suspects, entry by entry."""
-    suspects = {stock: stock for stock in (StockItem.key(product_id)[0] for product_id in progress.suspects)}
-    for order in _next_orders(progress):
-        for fact in _facts(order):
-            if stock := suspects.get(fact.stock):
-                progress.entries.setdefault(stock, []).append(fact._replace(stock=stock))
+def _gather(_run: CheckRun, progress: Progress, _has_time: HasTime) -> None:
+    """Collects the effects of a page of orders on the suspect products."""
+    suspects = {StockItem.key(product_id)[0] for product_id in progress.suspects}
+    for effect in _effects(_next_orders(progress)):
+        if effect.stock in suspects:
+            progress.entries.setdefault(effect.stock, []).append(effect)
     if progress.shard == settings().order_shards:
         progress.enter(Phase.EXPLAIN)
 
 
 def _explain(run: CheckRun, progress: Progress, has_time: HasTime) -> None:
-    """Names what is wrong with the suspects, unless it is right by now."""
-    window = window_of(run)
+    """Reports the findings about the suspect products, except those that agree by now."""
+    window = _window_of(run)
+
+    def judge(ledger: ProductLedger) -> Verdict:
+        return verify(ledger, digest_of(progress.entries.get(ledger.stock, []), window), window)
+
     products = batch_get_raw(Product, [Product.key(product_id) for product_id in progress.suspects], only=("pk", "sk"))
-    accounts = read_accounts(progress.suspects, full=run.full)
-
-    def taken() -> Iterator[Account]:
-        for account in accounts:
-            progress.suspects.remove(account.product_id)
-            account.gone = Product.key(account.product_id) not in products
-            yield account
-            if not has_time():
-                return
-
-    def judge(account: Account) -> Verdict:
-        return verify(account, digest_of(progress.entries.get(account.stock, []), window), window)
-
-    for account, verdict in settled(taken(), judge):
+    ledgers = read_ledgers(progress.suspects, full=run.full)
+    for ledger in ledgers:
+        ledger.gone = Product.key(ledger.product_id) not in products
+    for ledger, verdict in judge_ledgers(ledgers, judge, has_time):
+        progress.suspects.remove(ledger.product_id)
         if verdict is Verdict.SUSPECT:
-            whole = from_the_beginning(account)
-            progress.entries.setdefault(account.stock, []).extend(_overlooked(whole, progress, window))
-            if judge(account) is Verdict.SUSPECT:
-                _report(run, reconcile(whole, progress.entries[account.stock], window))
+            whole = from_first_version(ledger)
+            progress.entries.setdefault(ledger.stock, []).extend(_overlooked_effects(whole, progress, window))
+            if judge(ledger) is Verdict.SUSPECT:
+                _report(run, reconcile(whole, progress.entries[ledger.stock], window))
                 progress.drifted += 1
         progress.unsettled += verdict is Verdict.UNSETTLED
-        progress.entries.pop(account.stock, None)
+        progress.entries.pop(ledger.stock, None)
     if not progress.suspects:
         progress.enter(Phase.DONE)
 
 
-def _overlooked(account: Account, progress: Progress, window: Window) -> list[Fact]:
-    """What orders say that the walk did not find, since it follows an index and that may lag."""
-    known = {fact.ref for fact in progress.entries[account.stock]}
-    named = {line.fact.ref for line in account.lines if line.fact.of_order and not window.leaves_out(line.fact.at)}
-    found = batch_get_raw(Order, sorted(named - known), only=_OF_ORDERS).values()
-    return [fact for order in found for fact in _facts(order) if fact.stock == account.stock]
+def _overlooked_effects(ledger: ProductLedger, progress: Progress, window: ExcludedWindow) -> list[RecordedEffect]:
+    """The effects of orders that movements name and that the lagging index of orders did not list."""
+    known = {effect.ref for effect in progress.entries[ledger.stock]}
+    moved = [movement.effect for movement in ledger.movements if movement.effect.is_from_order]
+    named = {effect.ref for effect in moved if not window.excludes(effect.at)}
+    found = batch_get_raw(Order, sorted(named - known), only=_ORDER_ATTRIBUTES).values()
+    return [effect for effect in _effects(found) if effect.stock == ledger.stock]
 
 
 def _report(run: CheckRun, drift: Drift) -> None:
-    """What was reported before stays, as it may be repaired already."""
-    logger.error("a product's stock and its book do not agree", product_id=drift.product_id, drift=drift.difference)
+    """Stores the drift, unless an earlier attempt did, since an operator may have repaired it meanwhile."""
+    logger.error("stock differs from the ledger", product_id=drift.product_id, drift=drift.difference)
     item = ProductDrift(
         *ProductDrift.key(run.id, drift.product_id),
         run_id=run.id,
@@ -178,7 +173,7 @@ def _report(run: CheckRun, drift: Drift) -> None:
         reserved=drift.stored.reserved,
         expected_available=drift.expected.available,
         expected_reserved=drift.expected.reserved,
-        findings=[finding._asdict() for finding in drift.findings[:_MOST_FINDINGS]],
+        findings=[finding._asdict() for finding in drift.findings[:_MAX_FINDINGS]],
         found=len(drift.findings),
         digest=drift.digest,
         digest_version=drift.digest_version,
@@ -187,28 +182,27 @@ def _report(run: CheckRun, drift: Drift) -> None:
         retrying(lambda: put_item(item, LedgerItem.pk.does_not_exist()))
 
 
-_OF_ORDERS = ("id", "lines", "history")
+def _next_orders(progress: Progress) -> Collection[RawItem]:
+    """The next page of orders. Moves `progress` to the page after it.
 
-
-def _next_orders(progress: Progress) -> Iterable[dict[str, Any]]:
-    """A page of the orders, and `progress` past it. Those in the window come too: clocks differ, so the entries of an
-    order need not be in the order of their times."""
+    The page includes orders in the window: clocks differ, so a later transition of an order may have an earlier time.
+    """
     shard = orders.created_shard(progress.shard)
-    page = merged_page(orders.BY_CREATED, [shard], Range(_PAGE, after=progress.after))
+    page = merged_page(orders.BY_CREATED, [shard], Range(_PAGE_SIZE, after=progress.after))
     progress.after = page.position
     if page.position is None:
         progress.shard += 1
-    ids = [entry["id"] for entry in page.items]
-    return batch_get_raw(Order, ids, consistent=False, only=_OF_ORDERS).values()
+    ids = [item["id"] for item in page.items]
+    return batch_get_raw(Order, ids, consistent=False, only=_ORDER_ATTRIBUTES).values()
 
 
-def _facts(order: dict[str, Any]) -> list[Fact]:
-    try:
-        return list(of_order(order))
-    except UNREADABLE:
-        # Then its movements have no cause, and are named for that.
-        logger.exception("an order cannot be read", order_id=order.get("id"))
-        return []
+def _effects(found: Iterable[RawItem]) -> Iterator[RecordedEffect]:
+    """The effects of orders. A damaged order has none; its movements are then reported as unexplained."""
+    for order in found:
+        try:
+            yield from list(effects_from_order(order))
+        except UNREADABLE_ERRORS:
+            logger.exception("an order is unreadable", order_id=order.get("id"))
 
 
 ADVANCE: dict[Phase, Callable[[CheckRun, Progress, HasTime], None]] = {

@@ -1,4 +1,4 @@
-"""What a run of the stock check has gathered so far, and how one worker hands it to the next."""
+"""The progress of a stock check, and how one worker stores it for the next."""
 
 import json
 import zlib
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from oms.core.dynamodb import delete_item, get_item, put_item, retrying
-from oms.stock_ledger.effects import Fact
+from oms.stock_ledger.effects import RecordedEffect
 from oms.stock_ledger.models import CheckProgress, CheckRun
 
-# An item holds 400 KB.
-_CHUNK = 300_000
+# An item may have 400 KB.
+_CHUNK_BYTES = 300_000
 
 
 class Phase(StrEnum):
@@ -23,9 +23,10 @@ class Phase(StrEnum):
 
 @dataclass
 class Progress:
-    """`shard` and `after` say where the walk of this phase stands. Digests and entries are by stock item.
+    """The counts and results so far. It is stored as JSON with these names.
 
-    `suspects` are products to explain; beyond 100 they are only counted, in `unexplained`.
+    `shard` and `after` are the position in the phase's list. `digests` and `entries`, the recorded effects of orders,
+    are by stock item. `suspects` are the products to explain, at most 100; `unexplained` counts the others.
     """
 
     phase: Phase = Phase.ORDERS
@@ -38,16 +39,16 @@ class Progress:
     unexplained: int = 0
     digests: dict[str, int] = field(default_factory=dict)
     suspects: list[str] = field(default_factory=list)
-    entries: dict[str, list[Fact]] = field(default_factory=dict)
+    entries: dict[str, list[RecordedEffect]] = field(default_factory=dict)
 
     def enter(self, phase: Phase) -> None:
         self.phase, self.shard, self.after = phase, 0, None
 
 
 def save(progress: Progress, run: CheckRun, step: int) -> int:
-    """Puts the progress with which `step` is to begin; returns of how many items."""
+    """Stores the progress from which `step` starts. Returns the number of items."""
     packed = zlib.compress(json.dumps(vars(progress)).encode())
-    chunks = [packed[start : start + _CHUNK] for start in range(0, len(packed), _CHUNK)]
+    chunks = [packed[start : start + _CHUNK_BYTES] for start in range(0, len(packed), _CHUNK_BYTES)]
     for number, data in enumerate(chunks):
         chunk = CheckProgress(*CheckProgress.key(run.id, step, number), data=data)
         retrying(lambda chunk=chunk: put_item(chunk))  # type: ignore[misc]
@@ -55,16 +56,16 @@ def save(progress: Progress, run: CheckRun, step: int) -> int:
 
 
 def load(run: CheckRun) -> Progress:
-    """The progress with which the run's step begins."""
+    """The progress from which the run's current step starts."""
     if not run.chunks:
         return Progress()
     chunks = [get_item(CheckProgress, CheckProgress.key(run.id, run.step, number)) for number in range(run.chunks)]
     saved = json.loads(zlib.decompress(b"".join(chunk.data for chunk in chunks if chunk)))
-    entries = {stock: [Fact(*fact) for fact in facts] for stock, facts in saved.pop("entries").items()}
+    entries = {stock: [RecordedEffect(*effect) for effect in effects] for stock, effects in saved["entries"].items()}
     return Progress(**saved | {"phase": Phase(saved["phase"]), "entries": entries})
 
 
-def forget(run: CheckRun, step: int, chunks: int) -> None:
-    """Removes the progress with which a step began, when a later one is on record."""
-    for number in range(chunks):
-        delete_item(CheckProgress(*CheckProgress.key(run.id, step, number)))
+def remove(run: CheckRun) -> None:
+    """Removes the progress from which the run's current step started. The next step's must be stored by then."""
+    for number in range(run.chunks):
+        delete_item(CheckProgress(*CheckProgress.key(run.id, run.step, number)))

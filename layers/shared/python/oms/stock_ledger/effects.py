@@ -1,6 +1,6 @@
-"""What is said about a movement of stock, by its cause and by the stock book: both sides in one form, to be compared.
+"""Effects on stock as orders, adjustments and movements record them, in one form, so that they can be compared.
 
-Raw items are read here, as DynamoDB writes them: a check reads millions, and what was tampered with may lack anything.
+The functions read raw DynamoDB items: a check reads millions, and a damaged item may lack any attribute.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,11 +12,11 @@ from oms.orders.states import OrderStatus, stock_effect
 
 type RawItem = Mapping[str, Any]
 
-WRAP = 1 << 64
-"""Digests are added up modulo this, so that order does not matter and parts can be added at any time."""
+DIGEST_MODULUS = 1 << 64
+"""Sums of digests are taken modulo this: the order does not matter, and parts can be added at any time."""
 
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
-"""What reading an item that somebody has damaged may raise."""
+UNREADABLE_ERRORS = (KeyError, TypeError, ValueError, AttributeError)
+"""The errors that reading a damaged item may raise."""
 
 
 class Units(NamedTuple):
@@ -30,13 +30,14 @@ class Units(NamedTuple):
         return Units(self.available - other.available, self.reserved - other.reserved)
 
 
-NOTHING = Units(0, 0)
+NO_UNITS = Units(0, 0)
 
 
-class Fact(NamedTuple):
-    """By how much the stock item with the partition key `stock` moved, when, why and by whom.
+class RecordedEffect(NamedTuple):
+    """One change of a stock item: the units added, the time, the cause and the actor.
 
-    An order's history, an adjustment and a movement of the book agree when they state the same fact.
+    `stock` is the stock item's partition key, and `ref` the id of the order, adjustment or product. A movement and its
+    cause agree if they record equal effects.
     """
 
     stock: str
@@ -57,82 +58,79 @@ class Fact(NamedTuple):
         return Units(self.available, self.reserved)
 
     @property
-    def of_order(self) -> bool:
+    def is_from_order(self) -> bool:
         return self.cause.startswith("order-")
 
     @property
     def digest(self) -> int:
+        """64 bits."""
         text = "\0".join(map(str, self))
         return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
 
 
-class Line(NamedTuple):
-    """A movement of the book."""
+class ParsedMovement(NamedTuple):
+    """A movement as the check uses it, with the units before and after it."""
 
     version: int
-    fact: Fact
+    effect: RecordedEffect
     before: Units
     after: Units
 
 
-def of_order(order: RawItem) -> Iterator[Fact]:
-    """How each transition of an order's history moved each stock item that it was drawn from."""
-    drawn: dict[str, int] = {}
+def effects_from_order(order: RawItem) -> Iterator[RecordedEffect]:
+    """The effect of each transition of an order on each stock item from which the order has units."""
+    allocated: dict[str, int] = {}
     for line in order["lines"]["L"]:
         product_id = line["M"]["product_id"]["S"]
-        for draw in line["M"]["drawn"]["L"]:
-            stock, _ = StockItem.key(product_id, int(draw["M"]["shard"]["N"]))
-            drawn[stock] = drawn.get(stock, 0) + int(draw["M"]["quantity"]["N"])
+        for allocation in line["M"]["drawn"]["L"]:
+            stock, _ = StockItem.key(product_id, int(allocation["M"]["shard"]["N"]))
+            allocated[stock] = allocated.get(stock, 0) + int(allocation["M"]["quantity"]["N"])
     for number, item in enumerate(order["history"]["L"], 1):
         entry = item["M"]
         status = OrderStatus(entry["to"]["S"])
-        effect = stock_effect(status, restocked=bool(entry.get("restocked", {}).get("BOOL")))
-        if not effect:
+        per_unit = stock_effect(status, restocked=bool(entry.get("restocked", {}).get("BOOL")))
+        if not per_unit:
             continue
         name = "created" if status is OrderStatus.PENDING else status
-        for stock, units in drawn.items():
-            yield Fact(
+        for stock, units in allocated.items():
+            yield RecordedEffect(
                 stock=stock,
                 ref=order["id"]["S"],
                 ref_version=number,
                 cause=f"order-{name}",
                 actor=entry["actor_id"]["S"],
                 at=entry["at"]["S"],
-                available=effect.available * units,
-                reserved=effect.reserved * units,
+                available=per_unit.available * units,
+                reserved=per_unit.reserved * units,
             )
 
 
-def of_adjustment(item: RawItem) -> Fact:
-    """An adjustment by hand, or a repair, which moves what is reserved as well."""
-    repair = "reserved" in item
-    return Fact(
+def effect_from_adjustment(item: RawItem) -> RecordedEffect:
+    """The effect of an adjustment or a repair. Only a repair changes reserved units."""
+    is_repair = "reserved" in item
+    return RecordedEffect(
         stock=StockItem.key(item["product_id"]["S"])[0],
         ref=item["id"]["S"],
         ref_version=1,
-        cause="repaired" if repair else "adjusted",
+        cause="repaired" if is_repair else "adjusted",
         actor=item["actor"]["S"],
         at=item["at"]["S"],
         available=int(item["adjustment"]["N"]),
-        reserved=int(item["reserved"]["N"]) if repair else 0,
+        reserved=int(item["reserved"]["N"]) if is_repair else 0,
     )
 
 
-def line_of(item: RawItem) -> Line:
+def parse_movement(item: RawItem) -> ParsedMovement:
     before = Units(int(item["available_before"]["N"]), int(item["reserved_before"]["N"]))
     after = Units(int(item["available_after"]["N"]), int(item["reserved_after"]["N"]))
-    return Line(
-        version=int(item["version"]["N"]),
-        fact=Fact(
-            stock=item["pk"]["S"],
-            ref=item["ref"]["S"],
-            ref_version=int(item["ref_version"]["N"]),
-            cause=item["cause"]["S"],
-            actor=item["actor"]["S"],
-            at=item["at"]["S"],
-            available=after.available - before.available,
-            reserved=after.reserved - before.reserved,
-        ),
-        before=before,
-        after=after,
+    effect = RecordedEffect(
+        stock=item["pk"]["S"],
+        ref=item["ref"]["S"],
+        ref_version=int(item["ref_version"]["N"]),
+        cause=item["cause"]["S"],
+        actor=item["actor"]["S"],
+        at=item["at"]["S"],
+        available=after.available - before.available,
+        reserved=after.reserved - before.reserved,
     )
+    return ParsedMovement(int(item["version"]["N"]), effect, before, after)

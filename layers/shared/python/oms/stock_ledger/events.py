@@ -1,4 +1,4 @@
-"""What other systems learn of a product's stock: corrections, and the threshold it has crossed."""
+"""The events about stock: corrections, and crossings of the low-stock threshold."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from oms.inventory.models import Edit, StockItem
 from oms.stock_ledger import ledger
 from oms.stock_ledger.models import Crossing, Movement
 
-# The causes of movements that are corrections of the stock, and not orders.
+# The causes of movements that do not come from orders.
 _CORRECTIONS = ("adjusted", "repaired")
 
 
@@ -33,7 +33,7 @@ class StockEventData(Response):
 class StockAdjustedData(StockEventData):
     """A product's stock after a correction."""
 
-    adjustment: int = Field(description="Units that were added, or, below zero, taken away.", examples=[10])
+    adjustment: int = Field(description="Units that were added, or, below zero, removed.", examples=[10])
     cause: str = Field(description="`adjusted` by a manager, or `repaired` after a stock check.", examples=["adjusted"])
 
 
@@ -45,32 +45,34 @@ PAYLOADS: dict[str, type[BaseModel]] = {
 }
 
 
-def events_of(change: Change) -> list[Event[Any]]:
-    """The events of a change of a stock item, in the order in which they are to be told."""
+def events_from_change(change: Change) -> list[Event[Any]]:
+    """The events of a change of a stock item, in the order of their publication."""
     if change.new is None or change.keys["sk"]["S"] != StockItem.key("")[1]:
         return []
-    return _events(change, StockItem.from_raw_data(change.new))
+    stock = StockItem.from_raw_data(change.new)
+    item = ledger.item_from_change(change)
+    if isinstance(item, Movement):
+        return _movement_events(item, stock)
+    return [_crossing_event(item, stock)] if isinstance(item, Crossing) else []
 
 
-def _events(change: Change, stock: StockItem) -> list[Event[Any]]:
-    """Which band the stock has come into is the stock book's to say: see `book.entry`."""
-    written = ledger.entry(change)
+def _movement_events(movement: Movement, stock: StockItem) -> list[Event[Any]]:
+    actor = EventActor(id=movement.actor, role=stock.last.actor_role)
     events: list[Event[Any]] = []
-    if isinstance(written, Movement):
-        actor = EventActor(id=written.actor, role=stock.last.actor_role)
-        if written.cause in _CORRECTIONS:
-            adjustment = written.available_after - written.available_before
-            corrected = StockAdjustedData(**_data(stock), adjustment=adjustment, cause=written.cause)
-            events.append(_event("stock.adjusted", written.at, stock, actor, corrected, stock.version))
-        if written.crossing:
-            data = StockEventData(**_data(stock))
-            events.append(_event(f"stock.{written.crossing}", written.at, stock, actor, data, stock.version))
-    elif isinstance(written, Crossing):
-        by = stock.edited or Edit(actor=System().id, actor_role=System().role, at=written.at)
-        actor = EventActor(id=by.actor, role=by.actor_role)
+    if movement.cause in _CORRECTIONS:
+        adjustment = movement.available_after - movement.available_before
+        corrected = StockAdjustedData(**_data(stock), adjustment=adjustment, cause=movement.cause)
+        events.append(_event("stock.adjusted", movement.at, stock, actor, corrected, stock.version))
+    if movement.crossing:
         data = StockEventData(**_data(stock))
-        events.append(_event(f"stock.{written.crossing}", by.at, stock, actor, data, written.sequence))
+        events.append(_event(f"stock.{movement.crossing}", movement.at, stock, actor, data, stock.version))
     return events
+
+
+def _crossing_event(crossing: Crossing, stock: StockItem) -> Event[Any]:
+    edit = stock.edited or Edit(actor=System().id, actor_role=System().role, at=crossing.at)
+    actor, data = EventActor(id=edit.actor, role=edit.actor_role), StockEventData(**_data(stock))
+    return _event(f"stock.{crossing.crossing}", edit.at, stock, actor, data, crossing.sequence)
 
 
 def _event(

@@ -1,4 +1,4 @@
-"""The stock book: one movement for each version of a stock item, derived from the table's stream."""
+"""The stock ledger: the movements and crossings that the bookkeeper writes from the inventory table's stream."""
 
 from datetime import UTC, datetime
 
@@ -8,31 +8,31 @@ from oms.core.errors import NotFoundError
 from oms.core.pages import HIGHEST, Page, Range, table_page
 from oms.events.streams import Change, HopelessError
 from oms.inventory.models import Product, StockItem
-from oms.inventory.stock_levels import Band, band, crossed
+from oms.inventory.stock_levels import StockLevel, stock_level, threshold_crossing
 from oms.stock_ledger.models import MOVEMENTS, Crossing, LedgerItem, Movement
 
 
-def entry(change: Change) -> LedgerItem | None:
-    """What a change of the inventory table writes into the book: nothing, unless it is a stock item's.
+def item_from_change(change: Change) -> LedgerItem | None:
+    """The ledger item that a change of the inventory table causes. None unless the change is of a stock item.
 
-    Pure, and the same for the same change, however often the stream brings it. Raises ValueError for a stock item that
-    was removed, since no part of the system does that, and PynamoDB's for one that lacks something.
+    Pure: the same change gives the same item. Raises ValueError for the removal of a stock item, which no part of the
+    system does, and PynamoDB's errors for an incomplete one.
     """
-    written = _entry(change)
-    if written is not None:
-        written.serialize()  # what lacks something is to be found here, where it is set aside, and not at each write
-    return written
+    item = _item_from_change(change)
+    if item is not None:
+        item.serialize()  # an incomplete item raises here, where its record is quarantined, and not at each write
+    return item
 
 
-def _entry(change: Change) -> LedgerItem | None:
+def _item_from_change(change: Change) -> LedgerItem | None:
     if change.keys["sk"]["S"] != StockItem.key("")[1]:
         return None
     if change.new is None:
         raise ValueError("a stock item was removed")
     old = StockItem.from_raw_data(change.old) if change.old else None
     new = StockItem.from_raw_data(change.new)
-    # A new product begins in its band: that is no crossing.
-    crossing = crossed(_band(old), _band(new)) if old else None
+    # The first level of a new product is not a crossing.
+    crossing = threshold_crossing(_level(old), _level(new)) if old else None
     if old is None or old.version != new.version:
         return Movement(
             new.pk,
@@ -55,31 +55,31 @@ def _entry(change: Change) -> LedgerItem | None:
     return Crossing(new.pk, Crossing.sort_key(change.sequence), at=at, crossing=crossing, sequence=change.sequence)
 
 
-def _band(stock: StockItem) -> Band:
-    return band(stock.available, stock.low_stock_threshold)
+def _level(stock: StockItem) -> StockLevel:
+    return stock_level(stock.available, stock.low_stock_threshold)
 
 
-def write(written: LedgerItem) -> None:
-    """Puts an entry that is not there yet; one that is stays as it was first written.
+def write(item: LedgerItem) -> None:
+    """Stores a ledger item once. A stored one is never changed.
 
-    Raises HopelessError where that one says something else: a stock item was put back to what it had been, and moves on
-    from there under numbers that the book has used. What comes now must not be lost without a word.
+    Raises HopelessError if another item is stored under the same key. Then the stock item was set back to an older
+    state, and its next movements use versions again. They must not be lost without an alarm.
     """
 
     def attempt() -> None:
         try:
-            put_item(written, LedgerItem.pk.does_not_exist())
+            put_item(item, LedgerItem.pk.does_not_exist())
         except ConditionFailedError as error:
-            if error.item != written.serialize():
-                raise HopelessError("the book has another entry of this version") from error
+            if error.item != item.serialize():
+                raise HopelessError("the ledger has another item of this version") from error
 
     retrying(attempt)
 
 
 def list_movements(product_id: str, *, limit: int, after: str | None) -> Page[Movement]:
-    """A page of a product's movements, newest first; they lag behind the stock by seconds. Raises NotFoundError."""
+    """A page of a product's movements, newest first, which lag behind the stock by seconds. Raises NotFoundError."""
     part = Range(limit, descending=True, low=MOVEMENTS, high=MOVEMENTS + HIGHEST, after=after)
     page = table_page(Movement, StockItem.key(product_id)[0], part)
     if not page.placed and get_item(Product, Product.key(product_id)) is None:
-        raise NotFoundError("There is no such product.")
+        raise NotFoundError("Product not found.")
     return page

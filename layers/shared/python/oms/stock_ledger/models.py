@@ -1,5 +1,8 @@
-"""What the stock ledger keeps in the inventory table: `stock#P#0`/`movement#<version>`, `…/crossing#…`, `…/balance`;
-of its check `stock-check`/`run`, `…/progress#…` and `…/drift#…`."""
+"""The stock ledger's items in the inventory table.
+
+Of a stock item: `stock#P#0`/`movement#<version>`, `…/crossing#<sequence>`, `…/balance`, `…/balance#repaired`.
+Of the stock check: `stock-check`/`run`, `…/progress#<run>#<step>#<chunk>`, `…/drift#<run>#<product>`.
+"""
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, DiscriminatorAttribute, UnicodeAttribute
 
@@ -17,9 +20,9 @@ class LedgerItem(StoredItem):
 
 
 class Movement(LedgerItem, discriminator="movement"):
-    """One line of the stock book: what the write that made this `version` of a stock item did to its units, and why.
+    """The change of units that created this `version` of a stock item, with its cause.
 
-    Written once, from the stream, never changed. `crossing` is set when it took `available` into another band.
+    It is written once, from the stream, and never changed. `crossing` is set if it changed the stock level.
     """
 
     version = IntegerAttribute()
@@ -43,7 +46,7 @@ MOVEMENTS = "movement#"
 
 
 class Crossing(LedgerItem, discriminator="crossing"):
-    """The band of a stock item changed without a movement: its low-stock threshold was edited."""
+    """A change of the stock level without a movement, by an edit of the low-stock threshold."""
 
     at = UnicodeAttribute()
     crossing = UnicodeAttribute()
@@ -51,16 +54,12 @@ class Crossing(LedgerItem, discriminator="crossing"):
 
     @staticmethod
     def sort_key(sequence: str) -> str:
-        """`sequence` is the stream's, at most 40 digits."""
+        """`sequence` is the stream's, of at most 40 digits."""
         return f"crossing#{sequence.zfill(40)}"
 
 
 class ClosedBalance(LedgerItem, discriminator="balance"):
-    """Up to where a product's book was found right: see `reconciliation.Balance`.
-
-    There are two of a stock item: the newest, and the last that a repair left, where a full check begins. Adjustments
-    older than `at` were judged when the repair was made.
-    """
+    """A stored `reconciliation.Balance`. A stock item has the newest, and that of its last repair for full checks."""
 
     version = IntegerAttribute()
     available = IntegerAttribute()
@@ -74,15 +73,16 @@ class ClosedBalance(LedgerItem, discriminator="balance"):
 
 
 CHECKS = "stock-check"
-PROGRESS = "progress#"
+# A query from DRIFTS to the end of PROGRESS reads both and not the run, as no other sort key is between them.
 DRIFTS = "drift#"
+PROGRESS = "progress#"
 
 
 class CheckRun(LedgerItem, discriminator="check-run"):
-    """The last check of the stock book, at work or finished; the next one takes its place.
+    """The last stock check, running or finished. The next run replaces it.
 
-    A worker may go on with it that knows `step` and finds no other at work (`lease_until`). `cut` divides what is
-    compared from what is too new. `chunks` are the items of its progress.
+    A worker may continue it if it knows `step` and no other worker's lease is valid. `cut` is the time before which the
+    run compares. `chunks` is the number of progress items.
     """
 
     id = UnicodeAttribute()
@@ -91,14 +91,14 @@ class CheckRun(LedgerItem, discriminator="check-run"):
     cut = UnicodeAttribute()
     started_at = UnicodeAttribute()
     finished_at = UnicodeAttribute(null=True)
-    step = IntegerAttribute()
+    step = IntegerAttribute(default=0)
     worker = UnicodeAttribute(null=True)
     lease_until = UnicodeAttribute()
-    chunks = IntegerAttribute()
-    products = IntegerAttribute()
-    orders = IntegerAttribute()
-    unsettled = IntegerAttribute()
-    drifted = IntegerAttribute()
+    chunks = IntegerAttribute(default=0)
+    products = IntegerAttribute(default=0)
+    orders = IntegerAttribute(default=0)
+    unsettled = IntegerAttribute(default=0)
+    drifted = IntegerAttribute(default=0)
 
     @staticmethod
     def key() -> tuple[str, str]:
@@ -106,7 +106,7 @@ class CheckRun(LedgerItem, discriminator="check-run"):
 
 
 class CheckProgress(LedgerItem, discriminator="check-progress"):
-    """A piece of what a run has gathered so far, handed on from one worker to the next."""
+    """One chunk of the progress from which a step of a run starts."""
 
     data = BinaryAttribute(legacy_encoding=False)
 
@@ -116,7 +116,7 @@ class CheckProgress(LedgerItem, discriminator="check-progress"):
 
 
 class ProductDrift(LedgerItem, discriminator="drift"):
-    """What a run found wrong about one product. `findings` are the first of them, as JSON; `found` is their number."""
+    """The findings of a run about one product. `findings` has the first 50 as JSON; `found` is the number of all."""
 
     run_id = UnicodeAttribute()
     product_id = UnicodeAttribute()
@@ -134,9 +134,8 @@ class ProductDrift(LedgerItem, discriminator="drift"):
 
     @staticmethod
     def key(run_id: str, product_id: str) -> tuple[str, str]:
-        return CHECKS, f"{drifts_of(run_id)}{product_id}"
+        return CHECKS, f"{drift_prefix(run_id)}{product_id}"
 
 
-def drifts_of(run_id: str) -> str:
-    """How the sort keys of a run's drifts begin."""
+def drift_prefix(run_id: str) -> str:
     return f"{DRIFTS}{run_id}#"

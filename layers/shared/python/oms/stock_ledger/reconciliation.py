@@ -1,8 +1,8 @@
-"""Whether a product's stock, its book, and the orders and adjustments behind it agree. Pure.
+"""Whether a product's stock item, movements, orders and adjustments agree. Pure.
 
-`verify` is quick and reads only what is new since the last closed balance; `reconcile` explains, from the beginning,
-what does not agree. Both leave out a window of time: an order's entry and its movements carry the same time, so that is
-the same set on both sides, however long reading them takes.
+`verify` is quick: it needs only the movements after the last closed balance. `reconcile` explains a difference, from
+the first movement. Both exclude a time window. An order's transition and its movements have the same time, so the
+window excludes the same set on both sides, however long the reading takes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,28 +11,28 @@ from enum import Enum, auto
 from itertools import chain
 from typing import NamedTuple
 
-from oms.stock_ledger.effects import NOTHING, WRAP, Fact, Line, Units
+from oms.stock_ledger.effects import DIGEST_MODULUS, NO_UNITS, ParsedMovement, RecordedEffect, Units
 
 
-class Window(NamedTuple):
-    """The time that a check leaves out, both ends included: what happened then may still be on its way.
+class ExcludedWindow(NamedTuple):
+    """The times that a check excludes, both ends included, since their changes may still be in the stream.
 
-    What is newer than the end did not happen then, since no run takes so long. It is compared, or it never would be.
+    A time after `end` is compared: no run takes that long, so it is wrong, and no later check would report it.
     """
 
     cut: str
     end: str
 
-    def leaves_out(self, at: str) -> bool:
+    def excludes(self, at: str) -> bool:
         return self.cut <= at <= self.end
 
 
 class Balance(NamedTuple):
-    """Where a check may begin: the units after `version`, up to which the book was found right.
+    """A place from which a check may start: the units after `version`, up to which the ledger was found correct.
 
-    `digest` adds up the orders' movements up to `digest_version`. That is `version`, but for the balance that a repair
-    leaves: its version is newer than any cut, while digests are always those before a cut. Adjustments older than `at`
-    were judged when it was made.
+    `digest` is the sum over the movements of orders up to `digest_version`, which equals `version` except after a
+    repair: a repair's version is newer than any cut, and digests include only times before a cut. A check ignores
+    adjustments from before `at`, since the repair included them.
     """
 
     version: int
@@ -42,11 +42,11 @@ class Balance(NamedTuple):
     at: str = ""
 
 
-BEGINNING = Balance(0, NOTHING, 0, 0)
+ZERO_BALANCE = Balance(0, NO_UNITS, 0, 0)
 
 
-class Stored(NamedTuple):
-    """The stock item. `at` is when it last moved, `opening` what its product was created with."""
+class StoredStock(NamedTuple):
+    """The stock item. `at` is the time of its latest movement."""
 
     version: int
     units: Units
@@ -55,30 +55,33 @@ class Stored(NamedTuple):
 
 
 @dataclass
-class Account:
-    """All there is about one stock item. `lines` ascend and begin after the base's digest; `stored` is older than they.
+class ProductLedger:
+    """All records of one stock item.
 
-    `records` are the adjustments and repairs by id: those that the lines name, or all there are where it is `full`.
-    None for `stored` is an item that is gone or cannot be read; `gone` is the product itself.
+    `movements` ascend, start after the base's `digest_version`, and are read after `stored`, which is None if the stock
+    item is missing or unreadable. `adjustments` by id are those that the movements name, or, if `full`, all. `gone`
+    means that the product is missing.
     """
 
     product_id: str
     stock: str
-    stored: Stored | None
-    base: Balance = BEGINNING
-    lines: Sequence[Line] = ()
-    records: Mapping[str, Fact] = field(default_factory=dict)
+    stored: StoredStock | None
+    base: Balance = ZERO_BALANCE
+    movements: Sequence[ParsedMovement] = ()
+    adjustments: Mapping[str, RecordedEffect] = field(default_factory=dict)
     full: bool = False
     gone: bool = False
 
-    def known(self, window: Window) -> list[Line]:
-        """The lines up to what is stored. Later ones came after it was read, but for those that are too old for that:
-        then the item was put back to an earlier state."""
+    def comparable_movements(self, window: ExcludedWindow) -> list[ParsedMovement]:
+        """The movements up to the stored version, and later ones that are not in the window.
+
+        Later ones in the window came after the item was read. Others show that the item was set back to an older state.
+        """
         last = self.stored.version if self.stored else 0
         return [
-            line
-            for line in self.lines
-            if self.stored is None or line.version <= last or not window.leaves_out(line.fact.at)
+            movement
+            for movement in self.movements
+            if self.stored is None or movement.version <= last or not window.excludes(movement.effect.at)
         ]
 
 
@@ -90,9 +93,9 @@ class Verdict(Enum):
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong. `recorded` is what the book (or the item) says, `expected` what is true.
+    """One inconsistency: the units in the movement or item (`recorded`), and the correct ones (`expected`).
 
-    `last_version` is set where several versions from `version` on are missing.
+    `last_version` is set where several versions are missing, from `version` on.
     """
 
     code: str
@@ -104,8 +107,8 @@ class Finding(NamedTuple):
     last_version: int | None = None
 
 
-class Gap(NamedTuple):
-    """Versions without a movement, both included, and the time of what follows them."""
+class VersionGap(NamedTuple):
+    """Versions without a movement, both included, and the time of the movement or stock item after them."""
 
     first: int
     last: int
@@ -114,7 +117,10 @@ class Gap(NamedTuple):
 
 @dataclass(frozen=True)
 class Drift:
-    """What does not agree about a product. `digest` and `digest_version` make a balance that the orders agree with."""
+    """The findings about one product. `digest` and `digest_version` are those of a balance that agrees with the orders.
+
+    A repair stores that balance, so that later checks do not report the same findings.
+    """
 
     product_id: str
     version: int
@@ -129,179 +135,195 @@ class Drift:
         return self.stored.minus(self.expected)
 
 
-def gaps(lines: Sequence[Line], stored: Stored, since: int) -> Iterator[Gap]:
+def version_gaps(movements: Sequence[ParsedMovement], stored: StoredStock, since: int) -> Iterator[VersionGap]:
     """The versions after `since` that have no movement."""
     following = since + 1
-    for line in lines:
-        if line.version > following:
-            yield Gap(following, line.version - 1, line.fact.at)
-        following = line.version + 1
+    for movement in movements:
+        if movement.version > following:
+            yield VersionGap(following, movement.version - 1, movement.effect.at)
+        following = movement.version + 1
     if stored.version >= following:
-        yield Gap(following, stored.version, stored.at)
+        yield VersionGap(following, stored.version, stored.at)
 
 
-def verify(account: Account, entered: int, window: Window) -> Verdict:
-    """`entered` is the sum of the digests of what orders say of this stock item outside the window."""
-    stored, base = account.stored, account.base
-    if stored is None or account.gone or stored.version < base.version:
+def verify(ledger: ProductLedger, order_digest: int, window: ExcludedWindow) -> Verdict:
+    """`order_digest` is the sum of the digests of all orders' effects on this stock item outside the window."""
+    stored, base = ledger.stored, ledger.base
+    if stored is None or ledger.gone or stored.version < base.version:
         return Verdict.SUSPECT
-    lines = account.known(window)
-    new = [line for line in lines if line.version > base.version]
-    missing = list(gaps(new, stored, base.version))
-    # Movements of a stock item arrive in order: one is lost when what follows it is old, and only late when it is new.
-    if any(window.leaves_out(gap.followed_at) for gap in missing):
+    movements = ledger.comparable_movements(window)
+    new = [movement for movement in movements if movement.version > base.version]
+    missing = list(version_gaps(new, stored, base.version))
+    # The stream keeps the order of a stock item's changes: a movement is lost if the next one is old, else only late.
+    if any(window.excludes(gap.followed_at) for gap in missing):
         return Verdict.UNSETTLED
-    told = (base.digest + _digest(lines, window)) % WRAP
-    sound = not missing and told == entered and not any(breaks(new, base.units, stored))
-    sound = sound and _proven(account, new) and _booked(account, window)
-    return Verdict.SOUND if sound else Verdict.SUSPECT
+    ledger_digest = (base.digest + _digest(movements, window)) % DIGEST_MODULUS
+    is_sound = (
+        not missing
+        and ledger_digest == order_digest
+        and not any(chain_breaks(new, base.units, stored))
+        and _all_have_causes(ledger, new)
+        and _all_have_movements(ledger, window)
+    )
+    return Verdict.SOUND if is_sound else Verdict.SUSPECT
 
 
-def breaks(lines: Sequence[Line], before: Units, stored: Stored) -> Iterator[Finding]:
-    """Where a movement does not begin with what the one before it ended with, and an item that is not as its last."""
-    for line in lines:
-        if line.before != before:
-            yield Finding("broken-chain", line.version, recorded=line.before, expected=before)
-        before = line.after
-    if stored.units != before or (lines and lines[-1].version > stored.version):
+def chain_breaks(movements: Sequence[ParsedMovement], before: Units, stored: StoredStock) -> Iterator[Finding]:
+    """Each movement that does not start with the units of the one before, and a stock item that differs from the last.
+
+    `before` are the units before the first movement.
+    """
+    for movement in movements:
+        if movement.before != before:
+            yield Finding("broken-chain", movement.version, recorded=movement.before, expected=before)
+        before = movement.after
+    if stored.units != before or (movements and movements[-1].version > stored.version):
         yield Finding("stock-differs", stored.version, recorded=stored.units, expected=before)
 
 
-def digest_of(facts: Iterable[Fact], window: Window) -> int:
-    """The sum of the digests of what orders did outside the window."""
-    return sum(fact.digest for fact in facts if fact.of_order and not window.leaves_out(fact.at)) % WRAP
+def digest_of(effects: Iterable[RecordedEffect], window: ExcludedWindow) -> int:
+    """The sum of the digests of the orders' effects outside the window."""
+    included = (effect.digest for effect in effects if effect.is_from_order and not window.excludes(effect.at))
+    return sum(included) % DIGEST_MODULUS
 
 
-def _digest(lines: Iterable[Line], window: Window) -> int:
-    return digest_of((line.fact for line in lines), window)
+def _digest(movements: Iterable[ParsedMovement], window: ExcludedWindow) -> int:
+    return digest_of((movement.effect for movement in movements), window)
 
 
-def _proven(account: Account, lines: Sequence[Line]) -> bool:
-    """Whether every movement that no order caused has its own cause, and no two have the same."""
-    others = [line for line in lines if not line.fact.of_order]
-    opening = opening_fact(account)
-    proofs = {**account.records, opening.ref: opening}
-    return len({line.fact.key for line in others}) == len(others) and all(
-        proofs.get(line.fact.ref) == line.fact for line in others
+def _all_have_causes(ledger: ProductLedger, movements: Sequence[ParsedMovement]) -> bool:
+    """Whether each movement that is not from an order has a cause of its own with the same effect."""
+    effects = [movement.effect for movement in movements if not movement.effect.is_from_order]
+    opening = opening_effect(ledger)
+    causes = {**ledger.adjustments, opening.ref: opening}
+    return len({effect.key for effect in effects}) == len(effects) and all(
+        causes.get(effect.ref) == effect for effect in effects
     )
 
 
-def _booked(account: Account, window: Window) -> bool:
-    """Whether each adjustment has a movement, where all are there to be asked."""
-    if not account.full:
+def _all_have_movements(ledger: ProductLedger, window: ExcludedWindow) -> bool:
+    """Whether each adjustment has a movement. True for a ledger that is not `full`, which lacks the others."""
+    if not ledger.full:
         return True
-    made = {line.fact.key for line in account.lines}
-    asked = (fact for fact in account.records.values() if fact.at >= account.base.at)
-    return all(fact.key in made or window.leaves_out(fact.at) for fact in asked)
+    moved = {movement.effect.key for movement in ledger.movements}
+    adjustments = (effect for effect in ledger.adjustments.values() if effect.at >= ledger.base.at)
+    return all(effect.key in moved or window.excludes(effect.at) for effect in adjustments)
 
 
-def opening_fact(account: Account) -> Fact:
-    """What the book's first line must say: the stock that the product was created with."""
-    first = next((line.fact for line in account.lines if line.version == 1), None)
+def opening_effect(ledger: ProductLedger) -> RecordedEffect:
+    """The expected effect of the first movement: the product's opening stock."""
+    first = next((movement.effect for movement in ledger.movements if movement.version == 1), None)
     actor, at = (first.actor, first.at) if first else ("", "")
-    opening = account.stored.opening if account.stored else (first.available if first else 0)
-    return Fact(account.stock, account.product_id, 1, "product-created", actor, at, opening, 0)
+    opening = ledger.stored.opening if ledger.stored else (first.available if first else 0)
+    return RecordedEffect(ledger.stock, ledger.product_id, 1, "product-created", actor, at, opening, 0)
 
 
-def closing(account: Account, window: Window) -> Balance | None:
-    """The newest balance that a sound account can be closed at; None where nothing new is before the cut."""
-    base = account.base
+def closed_balance(ledger: ProductLedger, window: ExcludedWindow) -> Balance | None:
+    """The newest balance before the cut of a sound ledger. None if no movement is new."""
+    base = ledger.base
     version, units, digest = base.digest_version, base.units, base.digest
-    for line in account.known(window):
-        if line.fact.at >= window.cut:
+    for movement in ledger.comparable_movements(window):
+        if movement.effect.at >= window.cut:
             break
-        version, units = line.version, line.after
-        digest = (digest + (line.fact.digest if line.fact.of_order else 0)) % WRAP
+        version, units = movement.version, movement.after
+        digest = (digest + (movement.effect.digest if movement.effect.is_from_order else 0)) % DIGEST_MODULUS
     return Balance(version, units, digest, version) if version > base.version else None
 
 
-def reconcile(account: Account, entries: Iterable[Fact], window: Window) -> Drift:
-    """Why an account is suspect, and what its stock should be.
+def reconcile(ledger: ProductLedger, order_effects: Iterable[RecordedEffect], window: ExcludedWindow) -> Drift:
+    """The findings about a suspect ledger, and the stock that the product should have.
 
-    `account` is full and begins at the beginning; `entries` are what orders say of it. What should be there is the sum
-    of what orders, adjustments and the opening say, with the movements in the window, which are taken at their word.
-    Repairs do not count: they bring the stock to just this.
+    `ledger` is full and has all movements. The expected stock is the sum of the effects of orders, adjustments and the
+    opening stock. Movements in the window count as they are. Repairs do not count: each set the stock to this sum.
     """
-    opening = opening_fact(account)
-    truths = {fact.key: fact for fact in chain(entries, account.records.values(), [opening])}
-    lines = account.known(window)
-    missing = list(gaps(lines, account.stored, 0)) if account.stored else []
-    expected, findings, seen = NOTHING, list(_of_the_chain(account, lines, missing)), set()
-    for line in lines:
-        fact, truth = line.fact, truths.get(line.fact.key)
-        if truth is None and fact.of_order and window.leaves_out(fact.at):
-            expected = expected.plus(fact.units)
+    causes = _causes(ledger, order_effects)
+    movements = ledger.comparable_movements(window)
+    missing = list(version_gaps(movements, ledger.stored, 0)) if ledger.stored else []
+    expected, findings, seen = NO_UNITS, list(_item_findings(ledger, movements, missing)), set()
+    for movement in movements:
+        effect, cause = movement.effect, causes.get(movement.effect.key)
+        if cause is None and effect.is_from_order and window.excludes(effect.at):
+            expected = expected.plus(effect.units)
             continue
-        finding, effect = _judge(line, truth, repeated=fact.key in seen)
-        seen.add(fact.key)
-        expected = expected.plus(effect)
+        finding, units = _judge(movement, cause, repeated=effect.key in seen)
+        seen.add(effect.key)
+        expected = expected.plus(units)
         findings += [finding] if finding else []
-    unseen = [fact for key, fact in truths.items() if key not in seen and not window.leaves_out(fact.at)]
+    unseen = [cause for key, cause in causes.items() if key not in seen and not window.excludes(cause.at)]
     room = sum(gap.last - gap.first + 1 for gap in missing) + sum(it.code in _WITHOUT_CAUSE for it in findings)
-    for finding, effect in _judge_unseen(unseen, room=room):
+    for finding, units in _judge_unseen(unseen, room=room):
         findings.append(finding)
-        expected = expected.plus(effect)
-    stored = account.stored.units if account.stored else NOTHING
-    version = account.stored.version if account.stored else 0
-    digest, digest_version = _digest_to_go_on_from(lines, version, truths.values(), window)
+        expected = expected.plus(units)
+    version, stored = (ledger.stored.version, ledger.stored.units) if ledger.stored else (0, NO_UNITS)
+    digest, digest_version = _digest_after_repair(movements, version, causes.values(), window)
     findings = findings or [Finding("differing-balance")]
-    return Drift(account.product_id, version, stored, expected, findings, digest, digest_version)
+    return Drift(ledger.product_id, version, stored, expected, findings, digest, digest_version)
+
+
+def _causes(ledger: ProductLedger, order_effects: Iterable[RecordedEffect]) -> Mapping[tuple[str, int], RecordedEffect]:
+    effects = chain(order_effects, ledger.adjustments.values(), [opening_effect(ledger)])
+    return {effect.key: effect for effect in effects}
 
 
 _WITHOUT_CAUSE = ("unexplained-movement", "repeated-movement")
 
 
-def _of_the_chain(account: Account, lines: Sequence[Line], missing: Sequence[Gap]) -> Iterator[Finding]:
-    if account.gone:
+def _item_findings(
+    ledger: ProductLedger, movements: Sequence[ParsedMovement], missing: Sequence[VersionGap]
+) -> Iterator[Finding]:
+    """The findings that need no causes: missing items and versions, and breaks between movements."""
+    if ledger.gone:
         yield Finding("missing-product")
-    if account.stored is None:
+    if ledger.stored is None:
         yield Finding("missing-stock-item")
         return
     for gap in missing:
         yield Finding("missing-version", gap.first, last_version=gap.last if gap.last > gap.first else None)
-    yield from breaks(lines, NOTHING, account.stored)
+    yield from chain_breaks(movements, NO_UNITS, ledger.stored)
 
 
-def _judge(line: Line, truth: Fact | None, *, repeated: bool) -> tuple[Finding | None, Units]:
-    """What is wrong with a movement, and what it should have done."""
-    fact = line.fact
-    if truth is None or repeated:
+def _judge(movement: ParsedMovement, cause: RecordedEffect | None, *, repeated: bool) -> tuple[Finding | None, Units]:
+    """The finding about a movement, if any, and the units that the movement should add."""
+    effect = movement.effect
+    if cause is None or repeated:
         code = "repeated-movement" if repeated else "unexplained-movement"
-        return Finding(code, line.version, *fact.key, fact.units, NOTHING), NOTHING
-    if fact != truth:
-        return Finding("differing-movement", line.version, *fact.key, fact.units, truth.units), _effect(truth)
-    return None, _effect(truth)
+        return Finding(code, movement.version, *effect.key, effect.units, NO_UNITS), NO_UNITS
+    if effect != cause:
+        finding = Finding("differing-movement", movement.version, *effect.key, effect.units, cause.units)
+        return finding, _counted_units(cause)
+    return None, _counted_units(cause)
 
 
-def _judge_unseen(facts: Sequence[Fact], *, room: int) -> Iterator[tuple[Finding, Units]]:
-    """What is wrong with causes that have no movement, and what they should have done.
+def _judge_unseen(causes: Sequence[RecordedEffect], *, room: int) -> Iterator[tuple[Finding, Units]]:
+    """A finding for each cause without a movement, and the units that it should have added.
 
-    Orders are believed. An adjustment is believed only if its movement can be among the `room` versions that are
-    missing or without a cause: else it was put there past the API, and a repair would put units on sale for nothing.
+    Orders count. Adjustments count only if their movements can be among the `room` versions that are missing or have no
+    cause. Else they were written without the API, and a repair would put forged units on sale.
     """
-    by_hand = [fact for fact in facts if fact.cause in ("adjusted", "repaired")]
-    believed = len(by_hand) <= room - (len(facts) - len(by_hand))
-    for fact in facts:
-        if believed or fact not in by_hand:
-            yield Finding("missing-movement", None, *fact.key, None, fact.units), _effect(fact)
+    manual = [cause for cause in causes if cause.cause in ("adjusted", "repaired")]
+    are_plausible = len(manual) <= room - (len(causes) - len(manual))
+    for cause in causes:
+        if are_plausible or cause not in manual:
+            yield Finding("missing-movement", None, *cause.key, None, cause.units), _counted_units(cause)
         else:
-            yield Finding("unexplained-adjustment", None, *fact.key, fact.units, NOTHING), NOTHING
+            yield Finding("unexplained-adjustment", None, *cause.key, cause.units, NO_UNITS), NO_UNITS
 
 
-def _effect(fact: Fact) -> Units:
-    return NOTHING if fact.cause == "repaired" else fact.units
+def _counted_units(cause: RecordedEffect) -> Units:
+    return NO_UNITS if cause.cause == "repaired" else cause.units
 
 
-def _digest_to_go_on_from(
-    lines: Sequence[Line], stored: int, truths: Iterable[Fact], window: Window
+def _digest_after_repair(
+    movements: Sequence[ParsedMovement], stored_version: int, causes: Iterable[RecordedEffect], window: ExcludedWindow
 ) -> tuple[int, int]:
-    """A digest, and the version it belongs to, with which the lines after that version add up to what orders say.
+    """A digest and its version. With the movements after that version it equals the digest of the orders.
 
-    Movements up to the version `stored` that come after all are counted already, unless one of the window is there.
+    Without a movement in the window, the version is the newest, so that movements up to `stored_version` that arrive
+    late are not added again. Else it is the version before the first movement in the window.
     """
-    versions = [line.version for line in lines]
-    left_out = next((number for number, line in enumerate(lines) if window.leaves_out(line.fact.at)), None)
-    if left_out is None:
-        return digest_of(truths, window), max([stored, *versions])
-    version = versions[left_out - 1] if left_out else 0
-    return (digest_of(truths, window) - _digest(lines[left_out:], window)) % WRAP, version
+    order_digest = digest_of(causes, window)
+    versions = [movement.version for movement in movements]
+    first = next((place for place, movement in enumerate(movements) if window.excludes(movement.effect.at)), None)
+    if first is None:
+        return order_digest, max([stored_version, *versions])
+    return (order_digest - _digest(movements[first:], window)) % DIGEST_MODULUS, versions[first - 1] if first else 0

@@ -1,33 +1,30 @@
-"""Mending a product's stock by what the last check found: once, in one transaction, with a movement that says so."""
+"""The repair of a product's stock by the findings of the last stock check."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
-
-from pynamodb.exceptions import TransactWriteError
 
 from oms.audit import audit_log
+from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import Actor
-from oms.core.dynamodb import ConcurrentUpdateError, failed, get_item, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, get_item
 from oms.core.errors import ConflictError, InsufficientStockError, NotFoundError, NothingToRepairError
 from oms.core.idempotency import run_idempotent
+from oms.core.transactions import TransactionError, transaction
 from oms.inventory.models import Adjustment, Cause, Product, StockItem
 from oms.stock_ledger.effects import Units
 from oms.stock_ledger.models import CheckRun, ClosedBalance, ProductDrift
-from oms.stock_ledger.reader import lines_after, read_accounts
-from oms.stock_ledger.reconciliation import Stored, breaks, gaps
+from oms.stock_ledger.reader import movements_after, read_ledgers
+from oms.stock_ledger.reconciliation import StoredStock, chain_breaks, version_gaps
 
-# How new the end of the book may be that is not there yet.
-_LATE = timedelta(minutes=1)
-# How far apart the clocks of two functions may be.
-_SKEW = timedelta(minutes=1)
+# Movements newer than this may still be in the stream.
+_MAX_LAG = timedelta(minutes=1)
+_MAX_CLOCK_SKEW = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Repair:
-    """What a repair does, or did: the stock before and after it, and the version that it makes."""
+    """A planned or completed repair: the units before and after it, and the version that it creates."""
 
     product_id: str
     run_id: str
@@ -36,69 +33,74 @@ class Repair:
     after: Units
     repaired_at: str | None = None
 
+    @property
+    def change(self) -> Units:
+        return self.after.minus(self.before)
 
-def repair(product_id: str, *, dry_run: bool, by: Actor, address: str) -> Repair:
-    """The repair of a product by what the last check found; nothing is written on a dry run.
 
-    Raises NotFoundError for a product that is not there, NothingToRepairError, InsufficientStockError where units are
-    sold already that never were, ConflictError where the stock moved past its book again since the check, and
-    UnavailableError while the book lags behind.
+def repair(product_id: str, *, dry_run: bool, actor: Actor, address: str) -> Repair:
+    """Repairs a product's stock by the findings of the last check. A dry run writes nothing.
+
+    Raises NotFoundError for an unknown product, NothingToRepairError, InsufficientStockError if units were sold that
+    never existed, ConflictError if the stock changed without a movement since the check, and UnavailableError while the
+    ledger lags.
     """
     repair_id = clock.random_id()
     planned: Repair | None = None
 
-    def find_previous() -> Repair | None:
-        """What an attempt whose answer was lost has made."""
-        drift = _drift(product_id)
+    def completed(drift: ProductDrift) -> Repair | None:
+        """The repair by an earlier attempt whose response was lost."""
         return replace(planned, repaired_at=drift.repaired_at) if planned and drift.repair == repair_id else None
 
     def attempt() -> Repair:
         nonlocal planned
-        drift = _drift(product_id)
-        if planned and drift.repair == repair_id:
-            return replace(planned, repaired_at=drift.repaired_at)
+        drift = _read_drift(product_id)
+        if previous := completed(drift):
+            return previous
         if drift.repaired_at is not None:
-            raise NothingToRepairError("What the last check found of this product is repaired.")
-        stored, version = _stock_as_its_book_says(drift)
+            raise NothingToRepairError("The findings of the last check are already repaired.")
+        stored, version = _read_stock(drift)
         planned = _plan(drift, stored.units, version)
-        return planned if dry_run else _write(planned, drift, stored, repair_id, by=by, address=address)
+        return planned if dry_run else _write(planned, drift, stored, repair_id, actor=actor, address=address)
 
-    return run_idempotent(attempt, find_previous=find_previous, keyed=False)
+    return run_idempotent(attempt, find_previous=lambda: completed(_read_drift(product_id)), keyed=False)
 
 
-def _drift(product_id: str) -> ProductDrift:
+def _read_drift(product_id: str) -> ProductDrift:
     run = get_item(CheckRun, CheckRun.key())
-    if run and run.status != "done":
-        state = "under way" if run.status == "running" else "failed"
-        raise ConflictError(f"The last check is {state}. Repair by what one has found that is done.")
+    if run and run.status == "running":
+        raise ConflictError("A stock check is running. Wait until it is done, then repair from its result.")
+    if run and run.status == "failed":
+        raise ConflictError("The last stock check failed. Start another, and repair from its result.")
     drift = get_item(ProductDrift, ProductDrift.key(run.id, product_id)) if run else None
     if drift is not None:
         return drift
     if get_item(Product, Product.key(product_id)) is None:
-        raise NotFoundError("There is no such product.")
-    raise NothingToRepairError("The last check found nothing wrong with this product.")
+        raise NotFoundError("Product not found.")
+    raise NothingToRepairError("The last check found this product consistent.")
 
 
-def _stock_as_its_book_says(drift: ProductDrift) -> tuple[Stored, int]:
-    """The stock item as it is now, if its book leads to it from where the check saw it, and the next free version.
+def _read_stock(drift: ProductDrift) -> tuple[StoredStock, int]:
+    """The current stock item, if movements lead to it from the state that the check found, and the next free version.
 
-    The end of the book may be missing while it is new, as a product in demand is always a moment ahead of it. The next
-    version is free in the book as well, which an item that was put back to an earlier state is behind.
+    The latest movements may be missing while they are new: a product in demand is always ahead of its ledger. The
+    version is also free in the ledger, which has later versions than an item that was set back to an older state.
     """
-    (account,) = read_accounts([drift.product_id], full=False)
-    stored = account.stored
+    (ledger,) = read_ledgers([drift.product_id], full=False)
+    stored = ledger.stored
     if stored is None:
-        raise ConflictError("The stock item is gone or cannot be read: restore it from a backup of the table.")
-    booked = lines_after(account.stock, drift.version)
-    lines = [line for line in booked if line.version <= stored.version]
-    missing = list(gaps(lines, stored, drift.version))
-    late = [gap for gap in missing if gap.last == stored.version and stored.at > clock.timestamp(clock.now() - _LATE)]
+        raise ConflictError("The stock item is missing or unreadable: restore it from a backup of the table.")
+    found = movements_after(ledger.stock, drift.version)
+    movements = [movement for movement in found if movement.version <= stored.version]
+    missing = list(version_gaps(movements, stored, drift.version))
+    is_new = stored.at > clock.timestamp(clock.now() - _MAX_LAG)
+    late = [gap for gap in missing if gap.last == stored.version and is_new]
     if missing != late:
-        raise ConcurrentUpdateError  # the book lags
-    found = breaks(lines, Units(drift.available, drift.reserved), stored)
-    if any(it.code == "broken-chain" or not late for it in found):
-        raise ConflictError("The stock was changed past its book since the check: run the check again.")
-    return stored, max([stored.version, *(line.version for line in booked)]) + 1
+        raise ConcurrentUpdateError  # the ledger lags
+    breaks = chain_breaks(movements, Units(drift.available, drift.reserved), stored)
+    if any(finding.code == "broken-chain" or not late for finding in breaks):
+        raise ConflictError("The stock changed without a movement since the check: run the check again.")
+    return stored, max([stored.version, *(movement.version for movement in found)]) + 1
 
 
 def _plan(drift: ProductDrift, before: Units, version: int) -> Repair:
@@ -106,39 +108,41 @@ def _plan(drift: ProductDrift, before: Units, version: int) -> Repair:
     after = before.minus(difference)
     if min(after) < 0:
         raise InsufficientStockError(
-            f"The repair would leave {after.available} available and {after.reserved} reserved: "
-            "units were sold that are not there. Cancel orders or adjust the stock first, and run the check again."
+            f"The repair would leave {after.available} available and {after.reserved} reserved: units were sold that "
+            "do not exist. Cancel orders or adjust the stock first, and run the check again."
         )
     return Repair(drift.product_id, drift.run_id, version, before, after)
 
 
-def _write(planned: Repair, drift: ProductDrift, stored: Stored, repair_id: str, *, by: Actor, address: str) -> Repair:
-    """One transaction: the run that is still the last, the stock as it was read, the record of the repair, the finding
-    that is not repaired yet, the balances at which the next check begins, and the entry in the audit log.
+def _write(
+    planned: Repair, drift: ProductDrift, stored: StoredStock, repair_id: str, *, actor: Actor, address: str
+) -> Repair:
+    """Writes the repair in one transaction.
 
-    A run that begins later sees the repair; so none finds what was wrong before it.
+    It succeeds only if the run is the last one, the drift is not repaired, and the stock equals `stored`. A later run
+    sees the repair, so it cannot report the same drift again.
     """
     at = clock.timestamp(clock.now())
-    moved = planned.after.minus(planned.before)
-    cause = Cause(cause="repaired", actor=by.id, actor_role=by.role, ref=repair_id, ref_version=1, at=at)
-    is_last = (CheckRun.id == drift.run_id) & (CheckRun.status == "done")
+    run, stock = CheckRun(*CheckRun.key()), StockItem(*StockItem.key(drift.product_id))
+    adjustment = _adjustment(planned, repair_id, actor, at)
+    cause = Cause(cause="repaired", actor=actor.id, actor_role=actor.role, ref=repair_id, ref_version=1, at=at)
     try:
         with transaction() as write:
-            write.condition_check(CheckRun, *CheckRun.key(), condition=is_last)
+            write.check(run, (CheckRun.id == drift.run_id) & (CheckRun.status == "done"))
             for balance in _balances(planned, drift, at):
                 write.save(balance)
-            write.save(_record(planned, repair_id, by, at), condition=Adjustment.pk.does_not_exist())
-            write.save(_audit_entry(planned, by, address))
+            write.save(adjustment, condition=Adjustment.pk.does_not_exist())
+            write.save(_audit_entry(planned, actor, address))
             write.update(
                 drift,
                 actions=[ProductDrift.repaired_at.set(at), ProductDrift.repair.set(repair_id)],
                 condition=ProductDrift.repaired_at.does_not_exist(),
             )
             write.update(
-                StockItem(*StockItem.key(drift.product_id)),
+                stock,
                 actions=[
-                    StockItem.available.add(moved.available),
-                    StockItem.reserved.add(moved.reserved),
+                    StockItem.available.add(planned.change.available),
+                    StockItem.reserved.add(planned.change.reserved),
                     StockItem.version.set(planned.version),
                     StockItem.last.set(cause),
                 ],
@@ -146,40 +150,39 @@ def _write(planned: Repair, drift: ProductDrift, stored: Stored, repair_id: str,
                 & (StockItem.available == stored.units.available)
                 & (StockItem.reserved == stored.units.reserved),
             )
-    except TransactWriteError as error:
-        if any(failed(reason) for reason in error.cancellation_reasons):
-            raise ConcurrentUpdateError from error  # by an order, a repair or a check run: the next attempt sees which
+    except TransactionError as error:
+        if error.any_failed:
+            raise ConcurrentUpdateError from error  # the next attempt finds the order, repair or run that came first
         raise
     return replace(planned, repaired_at=at)
 
 
-def _record(planned: Repair, repair_id: str, by: Actor, at: str) -> Adjustment:
-    moved = planned.after.minus(planned.before)
+def _adjustment(planned: Repair, repair_id: str, actor: Actor, at: str) -> Adjustment:
     return Adjustment(
         id=repair_id,
         product_id=planned.product_id,
-        adjustment=moved.available,
-        reserved=moved.reserved,
+        adjustment=planned.change.available,
+        reserved=planned.change.reserved,
         reason=f"stock check {planned.run_id}",
-        actor=by.id,
+        actor=actor.id,
         at=at,
         request_hash="",
     ).place()
 
 
-def _audit_entry(planned: Repair, by: Actor, address: str) -> Any:
-    moved = planned.after.minus(planned.before)
+def _audit_entry(planned: Repair, actor: Actor, address: str) -> AuditEntry:
     return audit_log.entry(
         "stock.repaired",
-        actor_id=by.id,
-        actor_role=by.role,
+        actor_id=actor.id,
+        actor_role=actor.role,
         address=address,
         target=f"product#{planned.product_id}",
-        details={"run": planned.run_id, "available": moved.available, "reserved": moved.reserved},
+        details={"run": planned.run_id, **planned.change._asdict()},
     )
 
 
-def _balances(planned: Repair, drift: ProductDrift, at: str) -> Sequence[Any]:
+def _balances(planned: Repair, drift: ProductDrift, at: str) -> list[ClosedBalance]:
+    """The balances from which the next check and the next full check start."""
     return [
         ClosedBalance(
             StockItem.key(planned.product_id)[0],
@@ -189,7 +192,7 @@ def _balances(planned: Repair, drift: ProductDrift, at: str) -> Sequence[Any]:
             reserved=planned.after.reserved,
             digest=drift.digest,
             digest_version=drift.digest_version,
-            at=clock.timestamp(clock.instant(at) + _SKEW),
+            at=clock.timestamp(clock.instant(at) + _MAX_CLOCK_SKEW),
         )
         for sort_key in (ClosedBalance.NEWEST, ClosedBalance.REPAIRED)
     ]

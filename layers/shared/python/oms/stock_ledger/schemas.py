@@ -1,4 +1,4 @@
-"""What the routes of the stock check take and give."""
+"""The requests and responses of the stock check, the repair and the movements."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, cast
@@ -14,7 +14,7 @@ type StockCheckStatus = Annotated[Literal["running", "done", "failed"], Field(de
 
 
 class StartStockCheckRequest(Request):
-    """What to check."""
+    """The kind of the check."""
 
     full: bool = Field(
         False,
@@ -25,13 +25,12 @@ class StartStockCheckRequest(Request):
 
 
 class RepairStockRequest(Request):
-    """Which product's stock to repair."""
+    """The product to repair."""
 
     product_id: ProductId
     dry_run: bool = Field(
         True,
-        description="Only answer what a repair would do. If it is not sent, nothing is repaired: send `false` to "
-        "repair.",
+        description="Only show the effect of a repair. If it is not sent, nothing is repaired: send `false` to repair.",
         examples=[True],
     )
 
@@ -63,8 +62,8 @@ class StockFinding(Response):
         description="The id of the order or adjustment that it is about, if any.", examples=["0C8Z4V6T2R9QKX1M5N7P"]
     )
     ref_version: int | None = Field(description="The version of that order or adjustment.", examples=[2])
-    recorded: UnitCounts | None = Field(description="What the movement says, if there is one.")
-    expected: UnitCounts | None = Field(description="What it should say.")
+    recorded: UnitCounts | None = Field(description="The units of the movement or the stock item, if there is one.")
+    expected: UnitCounts | None = Field(description="The correct units.")
 
 
 class StockDrift(Response):
@@ -126,7 +125,7 @@ class StockCheckResponse(Response):
 
 
 class StockRepairResponse(Response):
-    """What a repair did, or with `dry_run` would do."""
+    """The effect of a repair, or with `dry_run` its planned effect."""
 
     product_id: str = Field(description="The id of the product.", examples=["7"])
     check_id: str = Field(description="The run whose findings are repaired.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
@@ -157,7 +156,7 @@ class MovementResponse(Response):
     )
     at: Timestamp = Field(description="When it happened.")
     cause: str = Field(
-        description="What changed the stock, such as `order-created`, `order-shipped` or `adjusted`.",
+        description="The cause of the movement, such as `order-created`, `order-shipped` or `adjusted`.",
         examples=["order-created"],
     )
     actor: str = Field(description="The user who did it, or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"])

@@ -1,4 +1,4 @@
-"""How a repair of a product's stock is shown."""
+"""The API's view of a repair."""
 
 from oms.inventory.schemas import UnitsChange
 from oms.stock_ledger.repair import Repair
