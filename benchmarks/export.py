@@ -41,7 +41,7 @@ def worker(arguments: argparse.Namespace) -> None:
     if arguments.full_decoding:
         vars(reading)["_decoded"] = _decoded_by_botocore()
     if arguments.ahead is not None:
-        reading.READ_AHEAD = arguments.ahead
+        reading.MAX_BATCHES_AHEAD = arguments.ahead
     idle = _most_memory()
     end = time.monotonic() + arguments.milliseconds / 1000
     context: Any = SimpleNamespace(

@@ -10,7 +10,7 @@ from oms.events.consumers import Message, one_by_one, queue_consumer
 from oms.exports import worker
 from oms.exports.models import DONE
 from oms.exports.parts import TooLargeError
-from oms.exports.registry import REPORTS
+from oms.exports.registry import SOURCES
 from oms.exports.worker import OutOfTimeError
 
 require("export_queue_url", "exports_bucket")
@@ -27,7 +27,7 @@ _FAILURES = {TooLargeError: "too-large", OutOfTimeError: "out-of-time"}
 def export(message: Message) -> None:
     export_id = str(message.content["export"])
     try:
-        seen = worker.work(export_id, reports=REPORTS, has_time=lambda: message.has_time(RESERVE_SECONDS))
+        seen = worker.work(export_id, reports=SOURCES, has_time=lambda: message.has_time(RESERVE_SECONDS))
     except Exception as error:
         can_retry = not isinstance(error, TooLargeError) and message.receive_count < settings().export_tries
         logger.exception("an export was cut off", export_id=export_id, retry=can_retry)

@@ -75,7 +75,7 @@ def create_export(request: CreateExportRequest) -> Response[ExportResponse]:
     Builds a CSV file in the background. Get the export until it is `done`; then `url` is where to download the
     file.
     """
-    made = exports.request_export(request, by=current_user(), address=api.client_address(), key=api.idempotency_key())
+    made = exports.create_export(request, by=current_user(), address=api.client_address(), key=api.idempotency_key())
     return api.started(
         ExportResponse.of(made.value),
         location=_place(made.value),

@@ -31,7 +31,7 @@ def serve(message: Message) -> None:
 
 def _time_of(text: str, message: Message) -> datetime:
     """When the run was due. The local cloud does not fill it in: there it is the minute in which it was sent."""
-    if text != scheduler_entries.RUNS_AT:
+    if text != scheduler_entries.SCHEDULED_TIME:
         return clock.instant(text)
     return message.sent_at.replace(second=0, microsecond=0)
 

@@ -15,7 +15,7 @@ from oms.identity import mailed_tokens, passwords
 from oms.identity.models import ADMINS_KEY, Admins, User, user_key
 from oms.publishing import registry
 from oms.reports import aggregation
-from oms.reports.models import Applied
+from oms.reports.models import AppliedContribution
 from tests.support.aws_calls import Call, intercepted
 from tests.support.database import table
 from tests.support.examples import examples
@@ -229,7 +229,7 @@ def test_an_order_of_a_user_who_is_gone_is_done_with(shop: Shop, placed: Told) -
 
     assert user_of(shop.customer) is None, "no user is made by counting"
     (order,) = orders_stored()
-    applied = get_item(Applied, Applied.key(f"order#{order.id}", 0))
+    applied = get_item(AppliedContribution, AppliedContribution.key(f"order#{order.id}", 0))
     assert applied
     assert applied.version == 1
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from oms.orders.models import Order
 from oms.reports import order_sums, sums, user_sums
-from oms.reports.order_sums import OrderState
-from oms.reports.sums import MOST_AT_ONCE, Amounts, SumKey, amounts_in
-from oms.reports.user_sums import UserState
+from oms.reports.order_sums import CountedOrder
+from oms.reports.sums import MAX_OPERATIONS, Amounts, SumKey, amounts_in
+from oms.reports.user_sums import CountedUser
 from tests.support.aws_calls import Call, intercepted
 from tests.support.database import table
 from tests.support.examples import examples
@@ -50,7 +50,7 @@ def standing() -> Amounts:
 
 
 def due(orders: Iterable[Order]) -> Amounts:
-    chunks = [chunk for it in orders for chunk in order_sums.contribution(OrderState.of(it))]
+    chunks = [chunk for it in orders for chunk in order_sums.contribution(CountedOrder.of(it))]
     return {key: it for key, it in sums.total(chunk.amounts for chunk in chunks).items() if not key.is_of_user}
 
 
@@ -76,7 +76,7 @@ def test_f14_what_an_event_says_and_what_its_order_says_is_the_same(orders: list
     for order in orders:
         latest = told_of([order])[-1]
 
-        assert OrderState.told_by(latest) == OrderState.of(order)
+        assert CountedOrder.from_event(latest) == CountedOrder.of(order)
 
 
 def test_f13_a_crash_at_any_call_and_the_batch_again_add_up_once(orders: list[Order], customer: Person) -> None:
@@ -117,7 +117,7 @@ def test_the_widest_order_goes_in_transactions_that_dynamodb_takes(orders: list[
     transactions = [it.parameters["TransactItems"] for it in calls if it.operation == "TransactWriteItems"]
     keys = [[json.dumps(next(iter(it.values())).get("Key", 0)) for it in written] for written in transactions]
     assert len(transactions) == 2
-    assert all(len(it) <= MOST_AT_ONCE for it in transactions)
+    assert all(len(it) <= MAX_OPERATIONS for it in transactions)
     assert all(len(set(it)) >= len(it) - 1 for it in keys), "an item is written once, but for the one that is put"
     assert standing() == due([wide])
 
@@ -193,4 +193,4 @@ def test_f14_users_count_once_with_the_role_they_have(no_sleep: list[float], clo
     roles = [way[-1] for way in ways]
     expected = {role: roles.count(role) for role in user_sums.ROLES if role in roles}
     assert standing() == ({user_sums.USERS: expected} if expected else {})
-    assert all(UserState.told_by(it).role in user_sums.ROLES for it in events)
+    assert all(CountedUser.from_event(it).role in user_sums.ROLES for it in events)

@@ -114,7 +114,7 @@ class Story:
     def _export(self, manager: Person) -> None:
         """What became of it is written down, as by the exporter."""
         wanted = CreateExportRequest.model_validate({"report": "orders", "from": "2026-01-01", "to": "2026-01-31"})
-        export = exports.request_export(wanted, by=manager, address="198.51.100.1").value
+        export = exports.create_export(wanted, by=manager, address="198.51.100.1").value
         self._pass(minutes=1)
         done = {"status": "done", "version": 4, "rows": 3, "progress": 100, "size": 512, "ended": True}
         done |= {"sha256": sha256(b"").hexdigest(), "finished_at": clock.timestamp(clock.now())}

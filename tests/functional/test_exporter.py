@@ -13,7 +13,7 @@ from oms.core.clock import random_id
 from oms.core.dynamodb import update_item
 from oms.core.settings import settings
 from oms.exports import files as s3_files
-from oms.exports import parts, reports
+from oms.exports import parts, sources
 from oms.exports.columns import COLUMNS
 from oms.inventory.models import Product
 from tests.support.aws_calls import intercepted
@@ -73,7 +73,7 @@ def test_a_line_says_what_was_ordered_and_of_which_order(manager: Person) -> Non
 def test_the_lines_of_all_orders_come_by_their_time_over_pages_batches_and_shards(
     manager: Person, monkeypatch: pytest.MonkeyPatch, shards: int
 ) -> None:
-    monkeypatch.setattr(reports, "settings", lambda: replace(settings(), order_shards=shards))
+    monkeypatch.setattr(sources, "settings", lambda: replace(settings(), order_shards=shards))
     orders = [an_order(*[{}] * 3, shard=number % shards) for number in range(17)]
 
     rows = exported(manager)
@@ -95,7 +95,7 @@ def test_from_is_within_and_to_and_the_time_of_asking_are_not(manager: Person, m
 
 def test_the_status_is_the_orders_own_where_the_index_lags(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     pending, shipped, lagging = an_order({}, status="pending"), an_order({}), an_order({})
-    real = reports.reading.decode_found
+    real = sources.reading.decode_found
 
     def decoded(*arguments: Any) -> Any:
         found = real(*arguments)
@@ -103,7 +103,7 @@ def test_the_status_is_the_orders_own_where_the_index_lags(manager: Person, monk
             thing["status"] = {"S": "delivered"} if thing["id"]["S"] == lagging.id else thing["status"]
         return found
 
-    monkeypatch.setattr(reports.reading, "decode_found", decoded)
+    monkeypatch.setattr(sources.reading, "decode_found", decoded)
 
     assert [it["order_id"] for it in exported(manager, status="shipped")] == [shipped.id]
     assert [it["order_id"] for it in exported(manager, status="pending,shipped")] == [pending.id, shipped.id]
@@ -306,5 +306,5 @@ def test_a_part_is_closed_at_the_end_of_an_order(manager: Person) -> None:
     with intercepted(note):
         look(export)
 
-    assert all(parts.FULL <= it < parts.FULL + 1000 for it in sizes[:-1])
+    assert all(parts.FULL_PART_BYTES <= it < parts.FULL_PART_BYTES + 1000 for it in sizes[:-1])
     assert len(sizes) > 3

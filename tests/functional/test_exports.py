@@ -10,7 +10,7 @@ from oms.core import clock
 from oms.core.dynamodb import get_item, update_item
 from oms.core.errors import ExportFinishedError, IdempotencyKeyReusedError, InvalidRequestError, NotFoundError
 from oms.exports import service
-from oms.exports.models import Export, Part
+from oms.exports.models import Export, UploadedPart
 from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery, ExportResponse
 from tests.support.aws_calls import intercepted
 from tests.support.database import table
@@ -33,7 +33,7 @@ def asked(**fields: Any) -> ExportOrdersQuery:
 
 
 def request_export(by: Person, key: str | None = None, **fields: Any) -> Export:
-    return service.request_export(wanted(**fields), by=by, address=ADDRESS, key=key).value
+    return service.create_export(wanted(**fields), by=by, address=ADDRESS, key=key).value
 
 
 def share_export(by: Person, **query: Any) -> Export:
@@ -104,12 +104,12 @@ def test_an_export_that_is_removed_tells_nothing(manager: Person) -> None:
 
 
 def test_the_same_key_is_one_export_and_another_body_is_refused(manager: Person) -> None:
-    first = service.request_export(wanted(gzip=True), by=manager, address=ADDRESS, key="k")
-    again = service.request_export(wanted(gzip=True), by=manager, address=ADDRESS, key="k")
+    first = service.create_export(wanted(gzip=True), by=manager, address=ADDRESS, key="k")
+    again = service.create_export(wanted(gzip=True), by=manager, address=ADDRESS, key="k")
 
     assert (first.replayed, again.replayed, again.value.id) == (False, True, first.value.id)
     with pytest.raises(IdempotencyKeyReusedError):
-        service.request_export(wanted(gzip=False), by=manager, address=ADDRESS, key="k")
+        service.create_export(wanted(gzip=False), by=manager, address=ADDRESS, key="k")
     assert len(stored()) == 1
 
 
@@ -273,7 +273,9 @@ def test_what_expired_is_not_there_before_dynamodb_has_removed_it(
 
 def test_the_list_shows_what_an_export_by_itself_does_and_reads_no_parts(manager: Person) -> None:
     export = request_export(manager, status="shipped", gzip=True, **{"from": "2026-01-01"})
-    update_item(export, [Export.parts.set([Part(number=it, etag="e") for it in range(1, 4)]), Export.rows.set(9)])
+    update_item(
+        export, [Export.parts.set([UploadedPart(number=it, etag="e") for it in range(1, 4)]), Export.rows.set(9)]
+    )
     answers = []
 
     def note(call: Any) -> Any:

@@ -137,7 +137,7 @@ def test_the_lists_show_what_is_now_and_leave_out_what_is_no_longer_in_them(shop
 def test_each_list_ends_at_its_length_and_the_totals_say_how_many_there_are(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stock_report, "MOST_LISTED", 3)
+    monkeypatch.setattr(stock_report, "MAX_LISTED", 3)
     with streamed() as records:
         for number in range(5):
             create(shop, f"LOW-{number}", stock=1, low_stock_threshold=1)
@@ -151,7 +151,7 @@ def test_each_list_ends_at_its_length_and_the_totals_say_how_many_there_are(
 
 
 def test_two_full_lists_cost_six_calls(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stock_report, "MOST_LISTED", 51)
+    monkeypatch.setattr(stock_report, "MAX_LISTED", 51)
     with streamed() as records:
         for _ in range(51):
             shop.product(0)

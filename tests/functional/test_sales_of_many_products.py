@@ -14,7 +14,7 @@ import pytest
 from oms.core import clock
 from oms.core.money import to_text
 from oms.reports.order_sums import SHARDS
-from oms.reports.sold import MAX_CALLS
+from oms.reports.product_sums import MAX_CALLS
 from tests.support.aws_calls import Call, intercepted
 from tests.support.gateway import call, places
 from tests.support.invocation import Answer, Person

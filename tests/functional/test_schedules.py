@@ -142,7 +142,7 @@ def test_a_schedule_is_deleted_once(ada: Person, bob: Person) -> None:
 
 
 def test_there_are_fifty_schedules_at_most(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedules, "MOST", 2)
+    monkeypatch.setattr(schedules, "MAX_SCHEDULES", 2)
     first = create(ada, ADA).json["id"]
     assert create(ada, ADA).status == 201
 

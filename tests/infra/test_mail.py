@@ -27,7 +27,7 @@ def test_the_notifier_gets_every_event_that_it_mails_and_no_other(prod: Synthesi
     pattern = prod.one("AWS::Events::Rule", "EventsMailRule")["EventPattern"]
 
     assert pattern["source"] == ["oms", "oms.internal"]
-    assert set(pattern["detail-type"]) == notifications._ASKING.keys() | {exports.MAIL, identity.PASSWORD_MAIL}
+    assert set(pattern["detail-type"]) == notifications._ASKING.keys() | {exports.MAIL_TRIGGER, identity.PASSWORD_MAIL}
 
 
 def test_who_asks_for_a_new_password_does_not_wait_behind_the_mails_of_orders(prod: Synthesized) -> None:

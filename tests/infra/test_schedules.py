@@ -45,7 +45,7 @@ def test_runs_and_looks_come_one_by_one_and_what_fails_comes_again_alone(prod: S
 def test_the_scheduler_hears_of_schedules_that_come_and_go(prod: Synthesized) -> None:
     rule = prod.one("AWS::Events::Rule", "EventsSchedulesRule")
 
-    assert rule["EventPattern"] == {"source": ["oms.internal"], "detail-type": [schedule_events.LOOK]}
+    assert rule["EventPattern"] == {"source": ["oms.internal"], "detail-type": [schedule_events.RECONCILE_TRIGGER]}
     assert name(rule["Targets"][0]["Arn"]) == LOOKS
 
 
@@ -90,7 +90,7 @@ def test_the_daily_run_comes_after_midnight_in_utc_and_one_that_is_not_taken_is_
 
     assert (daily["ScheduleExpression"], daily["ScheduleExpressionTimezone"]) == ("cron(30 0 * * ? *)", "Etc/UTC")
     assert (daily["State"], daily["FlexibleTimeWindow"], daily["GroupName"]) == ("ENABLED", {"Mode": "OFF"}, "oms-prod")
-    assert json.loads(target["Input"]) == {"schedule": runs.DAILY, "time": scheduler_entries.RUNS_AT}
+    assert json.loads(target["Input"]) == {"schedule": runs.DAILY, "time": scheduler_entries.SCHEDULED_TIME}
     assert (name(target["Arn"]), name(target["DeadLetterConfig"]["Arn"])) == (RUNS, f"{RUNS}DeadLetters")
     assert name(target["RoleArn"]) == "SchedulesRole"
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from oms.schedules.scheduler_entries import RUNS_AT
+from oms.schedules.scheduler_entries import SCHEDULED_TIME
 from tests.support.local_cloud.accounts import PASSWORD, log_in
 from tests.support.local_cloud.mailbox import mails_to
 from tests.support.local_cloud.queues import wait_until_at_rest
@@ -65,7 +65,7 @@ def run_now(system: LocalSystem, entry: dict[str, Any]) -> None:
     same = {name: entry[name] for name in ("GroupName", "FlexibleTimeWindow")}
     # The time, which AWS puts in. The emulator does not, and the minute in which a run is sent may be that in which
     # the schedule was made: such a run has nothing to report yet.
-    target = entry["Target"] | {"Input": entry["Target"]["Input"].replace(RUNS_AT, f"{due}Z")}
+    target = entry["Target"] | {"Input": entry["Target"]["Input"].replace(SCHEDULED_TIME, f"{due}Z")}
     system.client("scheduler").create_schedule(
         Name=f"now-{entry['Name']}",
         ScheduleExpression=f"at({due})",

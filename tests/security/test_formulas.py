@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from oms.core import clock
 from oms.core.dynamodb import get_item, put_item, update_item
-from oms.exports.cells import Lines, text
+from oms.exports.cells import CsvEncoder, text
 from oms.exports.columns import COLUMNS
-from oms.exports.registry import REPORTS
+from oms.exports.registry import SOURCES
 from oms.inventory.models import StockItem
 from oms.orders.models import Shipment
 from tests.support.examples import examples
@@ -160,7 +160,7 @@ def test_every_column_that_has_text_is_tried_here() -> None:
     numbers |= {"cancelled", "returned", "pending"}
     tried = {*TEXT_OF_LINES, *(f"shipping_{it}" for it in TEXT_OF_ADDRESSES), *TEXT_OF_SHIPMENTS}
 
-    columns = {column for report in REPORTS for column in COLUMNS[report].all}
+    columns = {column for report in SOURCES for column in COLUMNS[report].all}
 
     assert columns - of_the_system - numbers == tried | {"note", "customer_email"}
 
@@ -176,7 +176,7 @@ NASTY = st.text(st.sampled_from([*"=+-@;,\t\r\n\0\"' a1\u00a0\ufeff\u200b\uff1d\
 def test_a19_no_mixture_is_active_and_rows_and_cells_come_back_as_they_were_written(rows: list[list[str]]) -> None:
     written: list[list[Any]] = [[text(cell) for cell in row] for row in rows]
 
-    data = Lines().of(written)
+    data = CsvEncoder().of(written)
 
     assert not [cell for cell in cells(data) if runs(cell)]
     assert list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True)) == written
@@ -215,10 +215,10 @@ def test_what_is_no_formula_comes_back_to_the_letter(harmless: str) -> None:
 
 
 def test_numbers_stay_numbers_below_zero_too() -> None:
-    assert Lines().of([[-3, "-12.50", 0]]) == b"-3,-12.50,0\r\n"
+    assert CsvEncoder().of([[-3, "-12.50", 0]]) == b"-3,-12.50,0\r\n"
 
 
 def test_lines_are_those_of_rfc_4180() -> None:
-    made = Lines().of([["plain", 'a "quoted" one', "a, b", "two\r\nlines", "", " space "]])
+    made = CsvEncoder().of([["plain", 'a "quoted" one', "a, b", "two\r\nlines", "", " space "]])
 
     assert made == b'plain,"a ""quoted"" one","a, b","two\r\nlines",, space \r\n'

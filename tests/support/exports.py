@@ -76,7 +76,7 @@ def an_order(*lines: dict[str, Any], shard: int = 0, status: str = "shipped") ->
 
 def request_export(by: Person, **fields: Any) -> Export:
     wanted = CreateExportRequest.model_validate({"report": "orders", **fields})
-    return service.request_export(wanted, by=by, address=ADDRESS).value
+    return service.create_export(wanted, by=by, address=ADDRESS).value
 
 
 def now(export: Export) -> Export:

@@ -119,11 +119,11 @@ def files(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     s3.multiparts.clear()
     _empty(settings().export_queue_url)
     as_s3_answers(monkeypatch)
-    monkeypatch.setattr(parts, "FULL", 1000)
+    monkeypatch.setattr(parts, "FULL_PART_BYTES", 1000)
     # Read in one thread: moto does not bear several, and then the calls have an order.
-    monkeypatch.setattr(reading, "READ_AHEAD", 0)
-    monkeypatch.setattr(reading, "PAGE", 4)
-    monkeypatch.setattr(reading, "BATCH", 3)
+    monkeypatch.setattr(reading, "MAX_BATCHES_AHEAD", 0)
+    monkeypatch.setattr(reading, "PAGE_SIZE", 4)
+    monkeypatch.setattr(reading, "BATCH_SIZE", 3)
 
 
 @pytest.fixture

@@ -138,8 +138,8 @@ GUARDS = (
         "A27",
         "the link of an export expires after 15 minutes",
         f"{LIBRARY}/exports/files.py",
-        "LINK_LASTS = timedelta(minutes=15)",
-        "LINK_LASTS = timedelta(days=7)",
+        "LINK_VALIDITY = timedelta(minutes=15)",
+        "LINK_VALIDITY = timedelta(days=7)",
         "tests/functional/test_export_routes.py::"
         "test_a27_a_done_export_has_a_link_that_is_good_for_a_quarter_of_an_hour_and_its_etag",
     ),

@@ -45,12 +45,12 @@ from oms.reports.checking import (
     parts_of,
     read_applied,
 )
-from oms.reports.models import Applied, ReportItem, Sum
+from oms.reports.models import AppliedContribution, ReportItem, Sum
 from oms.reports.order_sums import (
-    MOST_CHUNKS,
-    OF_DAYS,
+    DAY_PREFIXES,
+    MAX_CHUNKS,
     SHARDS,
-    OrderState,
+    CountedOrder,
     categories_of,
     category_of_day,
     day_of,
@@ -58,7 +58,7 @@ from oms.reports.order_sums import (
     products_of,
 )
 from oms.reports.sums import Chunk, SumKey, amounts_in
-from oms.reports.user_sums import UserState
+from oms.reports.user_sums import CountedUser
 
 _PAGE = 1000
 _AT_ONCE = 100
@@ -101,7 +101,7 @@ def checks_of_days(span: Span, *, shards: int) -> Iterator[Check]:
     if span.whole:
         # Clocks may differ: as the last days are left alone for a while, the next one is before it begins.
         known = frozenset(clock.days(span.start, clock.day_of(clock.now() + settings().settle)))
-        stored = (SumKey(*key) for key in scan_keys_with_prefix(Sum, OF_DAYS))
+        stored = (SumKey(*key) for key in scan_keys_with_prefix(Sum, DAY_PREFIXES))
         for some in batched((key for key in stored if day_of(key) not in known), _AT_ONCE, strict=False):
             yield "days without orders", partial(check_stray, some)
 
@@ -131,7 +131,7 @@ def check_day(day: str, *, shards: int) -> Findings:
     def look() -> Look:
         entries = _entries(ORDERS, Order, _partitions(shards), low=start, high=end)
         ids = [entry["id"] for entry in entries]
-        before, applied, after = _sums_of(day), _applied(map(order_sums.thing, ids), MOST_CHUNKS), _sums_of(day)
+        before, applied, after = _sums_of(day), _applied(map(order_sums.contributor, ids), MAX_CHUNKS), _sums_of(day)
         return Look(before, after, _parts(Order, ids, _order, applied))
 
     def concerns(key: SumKey) -> bool:
@@ -154,9 +154,9 @@ def _sums_of(day: str) -> Sums:
 def _order(order: Order) -> Thing:
     def at(version: int) -> list[Chunk] | None:
         known = 1 <= version <= len(order.history)
-        return order_sums.contribution(OrderState.of(order, version=version)) if known else None
+        return order_sums.contribution(CountedOrder.of(order, version=version)) if known else None
 
-    return Thing(order_sums.contribution(OrderState.of(order)), at, settled=_is_settled(order.updated_at))
+    return Thing(order_sums.contribution(CountedOrder.of(order)), at, settled=_is_settled(order.updated_at))
 
 
 def _is_settled(at: str) -> bool:
@@ -216,7 +216,7 @@ def check_users() -> Findings:
     def look() -> Look:
         ids = [_id(entry) for entry in _entries(USERS, IdentityItem, ["user"])]
         sums = [user_sums.USERS]
-        before, applied, after = _read(sums), _applied(map(user_sums.thing, ids)), _read(sums)
+        before, applied, after = _read(sums), _applied(map(user_sums.contributor, ids)), _read(sums)
         return Look(before, after, _parts(User, map(user_key, ids), _user, applied))
 
     return compare(look)
@@ -224,7 +224,7 @@ def check_users() -> Findings:
 
 def _user(user: User) -> Thing:
     touched = user.changed.at if user.changed else user.created_at
-    return Thing(user_sums.contribution(UserState.of(user)), _forgotten, settled=_is_settled(touched))
+    return Thing(user_sums.contribution(CountedUser.of(user)), _forgotten, settled=_is_settled(touched))
 
 
 def _forgotten(_version: int) -> None:
@@ -236,7 +236,7 @@ def check_open_orders(users: Sequence[str]) -> Findings:
 
     def look() -> Look:
         found = in_parallel(lambda it: [entry["id"] for entry in _entries(BY_CUSTOMER, Order, [it])], users)
-        things = [order_sums.thing(it) for ids in found for it in ids]
+        things = [order_sums.contributor(it) for ids in found for it in ids]
         before, applied, after = _open_orders(users), _applied(things), _open_orders(users)
         return Look(before, after, [([], read_applied(raw)[1]) for raw in applied.values()])
 
@@ -261,8 +261,10 @@ def _open_orders_in(number: Mapping[str, str] | None) -> StoredSum:
 
 def _applied(things: Iterable[str], chunks: int = 1) -> Applications:
     """What is applied of them, all at once: the less time it takes, the more sums stand still meanwhile."""
-    keys = [Applied.key(it, number) for it in things for number in range(chunks)]
-    found = in_parallel(lambda some: batch_get_raw(Applied, some), list(batched(keys, _AT_ONCE, strict=False)))
+    keys = [AppliedContribution.key(it, number) for it in things for number in range(chunks)]
+    found = in_parallel(
+        lambda some: batch_get_raw(AppliedContribution, some), list(batched(keys, _AT_ONCE, strict=False))
+    )
     return {key: raw for some in found for key, raw in some.items()}
 
 

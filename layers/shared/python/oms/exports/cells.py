@@ -36,7 +36,7 @@ def text(value: str) -> str:
     return f"'{made}" if _FIRST.match(value) else made
 
 
-class Lines:
+class CsvEncoder:
     """Makes lines of rows. Text goes through `text` first: here a cell is written as it is."""
 
     def __init__(self) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from oms.core.money import to_text
 from oms.exports import cells, parts
-from oms.exports.cells import Lines
-from oms.exports.parts import Pieces, Rows
+from oms.exports.cells import CsvEncoder
+from oms.exports.parts import ByteBuffer, Rows
 
 _GZIP = 16 + zlib.MAX_WBITS
 _BYTE_ORDER_MARK = "\ufeff".encode()
@@ -25,7 +25,7 @@ class CsvFile:
 
     def part(self, *, first: bool, state: Any) -> "CsvPart":  # noqa: ARG002 - a part needs nothing of the one before
         mark = _BYTE_ORDER_MARK if self._bom else b""
-        return CsvPart(gzip=self._gzip, head=mark + Lines().of([self._columns]) if first else b"")
+        return CsvPart(gzip=self._gzip, head=mark + CsvEncoder().of([self._columns]) if first else b"")
 
 
 class CsvPart:
@@ -34,8 +34,8 @@ class CsvPart:
     def __init__(self, *, gzip: bool, head: bytes = b"") -> None:
         # zlib writes the head with no time and no name.
         self._compressor = zlib.compressobj(wbits=_GZIP) if gzip else None
-        self._lines = Lines()
-        self._pieces = Pieces()
+        self._lines = CsvEncoder()
+        self._pieces = ByteBuffer()
         self.lines = 0
         self._write(head)
 
@@ -48,7 +48,7 @@ class CsvPart:
 
     @property
     def is_full(self) -> bool:
-        return self._pieces.size >= parts.FULL
+        return self._pieces.size >= parts.FULL_PART_BYTES
 
     def close(self, *, last: bool) -> tuple[bytes, None]:  # noqa: ARG002 - it ends with its last row
         if self._compressor:

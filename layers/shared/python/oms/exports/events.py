@@ -11,22 +11,25 @@ READY = "report.ready"
 PAYLOADS = {READY: ReportReadyData}
 
 # To the worker: look at this export. What there is to do, the export itself says.
-LOOK = "export.look"
+WORK_TRIGGER = "export.look"
 # To the notifier: that a user is to be told of an export.
-MAIL = "report.mail"
+MAIL_TRIGGER = "report.mail"
 
 
-def events_of(change: Change) -> list[Event[ReportReadyData] | Internal]:
+def events_from_change(change: Change) -> list[Event[ReportReadyData] | Internal]:
     """What a change of an export asks to be told."""
     if change.new is None or change.new["kind"]["S"] != "export":
         return []
     export = Export.from_raw_data(change.new)
     before = Export.from_raw_data(change.old).status if change.old else None
     if before is None or (export.status == CANCELLED and before != CANCELLED):
-        return [Internal(LOOK, {"export": export.id})]
+        return [Internal(WORK_TRIGGER, {"export": export.id})]
     if export.status != DONE or before == DONE:
         return []
-    return [_ready(export), *(Internal(MAIL, {"report": export.id, "user": str(it)}) for it in export.recipients or [])]
+    return [
+        _ready(export),
+        *(Internal(MAIL_TRIGGER, {"report": export.id, "user": str(it)}) for it in export.recipients or []),
+    ]
 
 
 def _ready(export: Export) -> Event[ReportReadyData]:

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 from oms.core import aws, clock
 from oms.core.settings import settings
 from oms.exports import formats
-from oms.exports.models import Export, Part
+from oms.exports.models import Export, UploadedPart
 
-LINK_LASTS = timedelta(minutes=15)
-_PIECE = 1024 * 1024
+LINK_VALIDITY = timedelta(minutes=15)
+_READ_BYTES = 1024 * 1024
 
 
 class UploadGoneError(Exception):
@@ -38,7 +38,7 @@ def file_name(export: Export) -> str:
     return f"{'_'.join(parts)}.{formats.extension_of(export)}"
 
 
-def link(export: Export) -> str:
+def signed_url(export: Export) -> str:
     """A URL that fetches the file for 15 minutes, without any call. Whoever has it needs nothing else: see that it
     gets to nobody but who asks.
     """
@@ -46,44 +46,46 @@ def link(export: Export) -> str:
         _s3().generate_presigned_url(
             "get_object",
             Params={"Bucket": settings().exports_bucket, "Key": key_of(export)},
-            ExpiresIn=int(LINK_LASTS.total_seconds()),
+            ExpiresIn=int(LINK_VALIDITY.total_seconds()),
         )
     )
 
 
-def begin_upload(export: Export) -> str:
+def start_upload(export: Export) -> str:
     """The id of a new upload."""
     answer = _s3().create_multipart_upload(
-        **_place(export),
+        **_s3_object(export),
         ContentType=formats.media_type_of(export),
         ContentDisposition=f'attachment; filename="{file_name(export)}"',
     )
     return str(answer["UploadId"])
 
 
-def upload_part(export: Export, number: int, content: bytes) -> Part:
+def upload_part(export: Export, number: int, content: bytes) -> UploadedPart:
     """Raises UploadGoneError."""
     try:
-        answer = _s3().upload_part(**_place(export), UploadId=export.upload_id, PartNumber=number, Body=content)
+        answer = _s3().upload_part(**_s3_object(export), UploadId=export.upload_id, PartNumber=number, Body=content)
     except ClientError as error:
-        raise _told(error) from error
-    return Part(number=number, etag=answer["ETag"])
+        raise _as_upload_gone(error) from error
+    return UploadedPart(number=number, etag=answer["ETag"])
 
 
-def complete_upload(export: Export, parts: Sequence[Part]) -> None:
+def complete_upload(export: Export, parts: Sequence[UploadedPart]) -> None:
     """Raises UploadGoneError."""
     listed = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
     try:
-        _s3().complete_multipart_upload(**_place(export), UploadId=export.upload_id, MultipartUpload={"Parts": listed})
+        _s3().complete_multipart_upload(
+            **_s3_object(export), UploadId=export.upload_id, MultipartUpload={"Parts": listed}
+        )
     except ClientError as error:
-        raise _told(error) from error
+        raise _as_upload_gone(error) from error
 
 
 def abort_upload(export: Export, upload_id: str) -> None:
     try:
-        _s3().abort_multipart_upload(**_place(export), UploadId=upload_id)
+        _s3().abort_multipart_upload(**_s3_object(export), UploadId=upload_id)
     except ClientError as error:
-        if not isinstance(_told(error), UploadGoneError):
+        if not isinstance(_as_upload_gone(error), UploadGoneError):
             raise
 
 
@@ -96,7 +98,7 @@ def uploads_of(export: Export) -> list[str]:
 
 def exists(export: Export) -> bool:
     try:
-        _s3().head_object(**_place(export))
+        _s3().head_object(**_s3_object(export))
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
             return False
@@ -106,18 +108,18 @@ def exists(export: Export) -> bool:
 
 def delete(export: Export) -> None:
     """That it is not there is as good."""
-    _s3().delete_object(**_place(export))
+    _s3().delete_object(**_s3_object(export))
 
 
 def digest(export: Export, has_time: Callable[[], bool]) -> tuple[str, int] | None:
     """The SHA-256 of the file, and its size; None where the time did not suffice. Raises UploadGoneError."""
     try:
-        body = _s3().get_object(**_place(export))["Body"]
+        body = _s3().get_object(**_s3_object(export))["Body"]
     except ClientError as error:
-        raise _told(error) from error
+        raise _as_upload_gone(error) from error
     seen, size = hashlib.sha256(), 0
     with body:
-        while piece := body.read(_PIECE):
+        while piece := body.read(_READ_BYTES):
             if not has_time():
                 return None
             seen.update(piece)
@@ -125,11 +127,11 @@ def digest(export: Export, has_time: Callable[[], bool]) -> tuple[str, int] | No
     return seen.hexdigest(), size
 
 
-def _place(export: Export) -> dict[str, str]:
+def _s3_object(export: Export) -> dict[str, str]:
     return {"Bucket": settings().exports_bucket, "Key": key_of(export)}
 
 
-def _told(error: ClientError) -> Exception:
+def _as_upload_gone(error: ClientError) -> Exception:
     return UploadGoneError() if error.response["Error"].get("Code") in ("NoSuchUpload", "NoSuchKey") else error
 
 

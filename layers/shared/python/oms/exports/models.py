@@ -19,8 +19,8 @@ LISTED = Index(settings().reports_table, "listed", "listing", "created_key")
 # The partition of that index that has the exports.
 EXPORTS = "exports"
 
-WAITING, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
-UNFINISHED = (WAITING, RUNNING)
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
+UNFINISHED = (QUEUED, RUNNING)
 
 
 class ExportItem(StoredItem):
@@ -32,7 +32,7 @@ class ExportItem(StoredItem):
     kind = DiscriminatorAttribute()
 
 
-class Part(EmbeddedItem):
+class UploadedPart(EmbeddedItem):
     """A part of the file that S3 has, whole."""
 
     number = IntegerAttribute()
@@ -72,7 +72,7 @@ class Export(ExportItem, discriminator="export"):
     version = IntegerAttribute()
     run = IntegerAttribute()
     upload_id = UnicodeAttribute(null=True)
-    parts = ListAttribute(of=Part)
+    parts = ListAttribute(of=UploadedPart)
     state = JsonAttribute(null=True)
     position = UnicodeAttribute(null=True)
     begun_with = UnicodeAttribute(null=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 # At the first end of a thing's rows from here on a part is full. S3 takes 5 MB at least, but for the last.
-FULL = 8 * 1024 * 1024
+FULL_PART_BYTES = 8 * 1024 * 1024
 
 type Cell = str | int
 type Rows = Sequence[Sequence[Cell]]
@@ -52,7 +52,7 @@ class File(Cells, Protocol):
     def part(self, *, first: bool, state: Any) -> Part: ...
 
 
-class Pieces:
+class ByteBuffer:
     """Bytes that are gathered."""
 
     def __init__(self) -> None:

@@ -15,19 +15,19 @@ from oms.core.pages import HIGHEST, LOWEST, Index
 type Raw = dict[str, Any]
 
 # Under this name a thing has what was read beside it.
-ALSO = "#also"
+JOINED = "#also"
 
 # Entries of one Query: those of all partitions are in memory at once.
-PAGE = 1000
+PAGE_SIZE = 1000
 # Things of one BatchGetItem, 100 at most; and how many of these are under way while the lines of others are made.
-BATCH = 50
-READ_AHEAD = 3
+BATCH_SIZE = 50
+MAX_BATCHES_AHEAD = 3
 # Within a text the quotes would stand behind backslashes.
 _ALL_PROCESSED = b'"UnprocessedKeys":{}'
 
 
 @dataclass(frozen=True)
-class Also:
+class JoinedTable:
     """Items of another table that are read beside the things, by a key from a thing's entry in the index."""
 
     table: str
@@ -36,10 +36,10 @@ class Also:
 
 
 @dataclass(frozen=True)
-class Listing:
+class SourceIndex:
     """Things in the order of an index over several partitions. `key` is a thing's own, from its entry in the index;
     `names` are the attributes of it that are read, `wanted` tells by its entry whether it is, and `also` what each
-    thing gets of another table as `ALSO`.
+    thing gets of another table as `JOINED`.
     """
 
     index: Index
@@ -47,11 +47,11 @@ class Listing:
     key: Callable[[Raw], Raw]
     names: Sequence[str]
     wanted: Callable[[Raw], bool] = field(default=lambda _: True)
-    also: Also | None = None
+    also: JoinedTable | None = None
 
 
-def things(
-    listing: Listing, *, low: str | None, high: str | None, after: str | None
+def read_items(
+    listing: SourceIndex, *, low: str | None, high: str | None, after: str | None
 ) -> Iterator[tuple[str, Raw | None]]:
     """Each thing with its sort key, from `low` on to before `high`; all that follow `after`. Raises UnavailableError.
 
@@ -64,19 +64,19 @@ def things(
         found = decode_found(listing.index.table, [listing.key(it) for it in entries], answers)
         beside = decode_found(also.table, [also.key(it) for it in entries], more) if (also := listing.also) else {}
         for entry in entries:
-            thing = found.pop(_frozen(listing.key(entry)), None)
+            thing = found.pop(_hashable(listing.key(entry)), None)
             if thing is not None and also:
-                thing[ALSO] = beside.get(_frozen(also.key(entry)))
+                thing[JOINED] = beside.get(_hashable(also.key(entry)))
             yield entry[listing.index.sort_key]["S"], thing
         yield end, None
 
 
-def _batches(listing: Listing, low: str, high: str) -> Iterator[tuple[str, Sequence[Raw]]]:
+def _batches(listing: SourceIndex, low: str, high: str) -> Iterator[tuple[str, Sequence[Raw]]]:
     """The wanted entries, some at a time, each with the sort key up to which it has all of them."""
     sort_key = listing.index.sort_key
     for end, entries in _pages(listing.index, listing.partitions, low, high):
         wanted = [it for it in entries if listing.wanted(it)]
-        for batch in batched(wanted, BATCH, strict=False):
+        for batch in batched(wanted, BATCH_SIZE, strict=False):
             yield batch[-1][sort_key]["S"], batch
         yield end, ()
 
@@ -105,17 +105,17 @@ def _pages(index: Index, partitions: Sequence[str], low: str, high: str) -> Iter
 def _query(index: Index, partition: str, low: str, high: str) -> tuple[list[Raw], str | None]:
     """The entries of one Query, and the sort key it stopped at if there is more."""
     keys = (index.partition_key, partition), (index.sort_key, low, high)
-    page = json.loads(query_json(index.table, *keys, IndexName=index.name, Limit=PAGE))
+    page = json.loads(query_json(index.table, *keys, IndexName=index.name, Limit=PAGE_SIZE))
     end = page.get("LastEvaluatedKey")
     return page["Items"], end[index.sort_key]["S"] if end else None
 
 
-def _read_batch(listing: Listing, entries: Sequence[Raw]) -> tuple[list[bytes], list[bytes]]:
+def _read_batch(listing: SourceIndex, entries: Sequence[Raw]) -> tuple[list[bytes], list[bytes]]:
     """The answers that have the things of these entries, and those that have what is read beside them."""
     found = _read(listing.index.table, [listing.key(it) for it in entries], listing.names)
     if (also := listing.also) is None:
         return found, []
-    keys = {_frozen(key): key for key in map(also.key, entries)}
+    keys = {_hashable(key): key for key in map(also.key, entries)}
     return found, _read(also.table, list(keys.values()), [*also.names, "pk", "sk"])
 
 
@@ -146,7 +146,7 @@ def decode_found(table: str, keys: Sequence[Raw], answers: Iterable[bytes]) -> d
     """The items of these keys, by key."""
     key_names = list(keys[0]) if keys else []
     return {
-        _frozen({name: thing[name] for name in key_names}): thing
+        _hashable({name: thing[name] for name in key_names}): thing
         for answer in answers
         for thing in _decoded(answer)["Responses"].get(table, ())
     }
@@ -157,21 +157,21 @@ def _decoded(answer: bytes) -> Raw:
     return found
 
 
-def _frozen(key: Raw) -> frozenset[tuple[str, str]]:
+def _hashable(key: Raw) -> frozenset[tuple[str, str]]:
     return frozenset((name, value["S"]) for name, value in key.items())
 
 
 def _ahead[A, B](inputs: Iterable[A], read: Callable[[A], B]) -> Iterator[tuple[A, B]]:
     """What is read for each input, in their order, some being read ahead of the one that is given."""
-    if not READ_AHEAD:
+    if not MAX_BATCHES_AHEAD:
         yield from ((it, read(it)) for it in inputs)
         return
     client()  # made before the threads: botocore's client creation is not thread-safe
-    with ThreadPoolExecutor(max_workers=READ_AHEAD) as pool:
+    with ThreadPoolExecutor(max_workers=MAX_BATCHES_AHEAD) as pool:
         under_way: deque[tuple[A, Future[B]]] = deque()
         for it in inputs:
             under_way.append((it, pool.submit(read, it)))
-            if len(under_way) > READ_AHEAD:
+            if len(under_way) > MAX_BATCHES_AHEAD:
                 first, reading = under_way.popleft()
                 yield first, reading.result()
         while under_way:

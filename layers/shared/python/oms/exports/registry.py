@@ -7,7 +7,7 @@ from oms.core import clock
 from oms.core.settings import settings
 from oms.exports.models import Export
 from oms.exports.parts import Cells, Rows
-from oms.exports.reports import INVENTORY, ORDERS, Report, pick
+from oms.exports.sources import INVENTORY, ORDERS, ExportSource, pick
 from oms.reports.sales import sales_by_day
 
 _COUNTED = ("orders", "units")
@@ -28,4 +28,4 @@ def _sales(export: Export, after: str | None, cells: Cells) -> Iterator[tuple[st
             yield position, chosen([(cells.day(day), *counted, *money, *left_out, cells.text(settings().currency))])
 
 
-REPORTS = {"orders": ORDERS, "inventory": INVENTORY, "sales": Report(_sales)}
+SOURCES = {"orders": ORDERS, "inventory": INVENTORY, "sales": ExportSource(_sales)}

@@ -37,11 +37,11 @@ from oms.core.versions import ANY_VERSION, ExpectedVersion
 from oms.exports import files, unfinished
 from oms.exports.columns import COLUMNS
 from oms.exports.formats import CSV, XLSX
-from oms.exports.models import CANCELLED, DONE, EXPORTS, FAILED, LISTED, UNFINISHED, WAITING, Export, RecentExport
+from oms.exports.models import CANCELLED, DONE, EXPORTS, FAILED, LISTED, QUEUED, UNFINISHED, Export, RecentExport
 from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery
 
-KEPT = timedelta(days=30)
-SHARED = timedelta(seconds=60)
+RETENTION = timedelta(days=30)
+SHARING_TIME = timedelta(seconds=60)
 WAIT_SECONDS = 20.0
 # A request's calls begin within 13 s. While it waits they begin within 22 s of its start, so the last one ends,
 # unanswered, after 28.
@@ -51,10 +51,10 @@ type Link = tuple[str, str] | tuple[None, None]
 """A URL that fetches a file, and until when it does."""
 
 # As of the report over the same days.
-_SALES, MOST_SALES = timedelta(days=30), timedelta(days=366)
+_DEFAULT_SALES_SPAN, MAX_SALES_SPAN = timedelta(days=30), timedelta(days=366)
 
 
-class FileOptions(Protocol):
+class FileRequest(Protocol):
     """What a request says of the file that it wants."""
 
     @property
@@ -66,7 +66,7 @@ class FileOptions(Protocol):
 
 
 @dataclass(frozen=True)
-class Shape:
+class FileOptions:
     """How the file of an export is to be: its format, and which columns it has; None stands for the default."""
 
     gzip: bool = False
@@ -75,7 +75,7 @@ class Shape:
     columns: Sequence[str] | None = None
 
     @classmethod
-    def of(cls, request: FileOptions) -> Self:
+    def of(cls, request: FileRequest) -> Self:
         """Exports of GET and of schedules are not compressed."""
         gzip = request.gzip if isinstance(request, CreateExportRequest) else False
         return cls(gzip, request.format, request.bom, request.columns)
@@ -95,13 +95,13 @@ class Shape:
             raise InvalidRequestError([{where: named.format(it), "detail": detail} for it, detail in wrong.items()])
 
 
-_PLAIN = Shape()
+_DEFAULT_FILE = FileOptions()
 
 
 # ---- asking ---------------------------------------------------------------------------------------------------------
 
 
-def request_export(
+def create_export(
     request: CreateExportRequest, *, by: Actor, address: str, key: str | None = None
 ) -> IdempotentResult[Export]:
     """Stores the wish for an export, once for each key.
@@ -109,24 +109,24 @@ def request_export(
     Raises InvalidRequestError, IdempotencyKeyReusedError (422), TooManyExportsError (409), UnavailableError.
     """
     fingerprint = _fingerprint(request, request.report)
-    export = new(
+    export = build_export(
         request.report,
         export_id=keyed_id(by.id, "POST /reports/exports", key),
         by=by,
         from_=request.from_,
         to=request.to,
         statuses=request.status,
-        shape=Shape.of(request),
+        shape=FileOptions.of(request),
         asked=fingerprint.stored,
     )
-    entry = _entry("export.requested", export, by, address)
+    entry = _audit_entry("export.requested", export, by, address)
 
     def attempt() -> IdempotentResult[Export]:
         try:
             with transaction() as write:
                 write.save(export, condition=Export.pk.does_not_exist(), return_values="ALL_OLD")
                 write.save(entry)
-                unfinished.take_place(write, export)
+                unfinished.reserve_slot(write, export)
         except TransactWriteError as error:
             own, _, room = error.cancellation_reasons or [None] * 3
             if not failed(own):
@@ -154,9 +154,9 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
 
     One that has failed or was cancelled is not shared. Raises TooManyExportsError (409), UnavailableError.
     """
-    fingerprint, shape = _fingerprint(query, "orders"), Shape.of(query)
+    fingerprint, shape = _fingerprint(query, "orders"), FileOptions.of(query)
     shape.check("orders", where="parameter", named="{}")
-    export = new(
+    export = build_export(
         "orders",
         export_id=clock.random_id(),
         by=by,
@@ -170,8 +170,8 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
     recent = RecentExport(
         *RecentExport.key(digest), export_id=export.id, at=export.created_at, expires_at=export.expires_at
     )
-    entry = _entry("export.requested", export, by, address)
-    long_ago = clock.timestamp(clock.instant(export.created_at) - SHARED)
+    entry = _audit_entry("export.requested", export, by, address)
+    long_ago = clock.timestamp(clock.instant(export.created_at) - SHARING_TIME)
     free = RecentExport.pk.does_not_exist() | (RecentExport.at < long_ago)
 
     def attempt() -> Export:
@@ -181,7 +181,7 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
                 write.save(recent, condition=free, return_values="ALL_OLD")
                 write.save(export, condition=Export.pk.does_not_exist())
                 write.save(entry)
-                unfinished.take_place(write, export)
+                unfinished.reserve_slot(write, export)
         except TransactWriteError as error:
             own, _, _, room = error.cancellation_reasons or [None] * 4
             if not failed(own):
@@ -206,11 +206,11 @@ def _fingerprint(request: CreateExportRequest | ExportOrdersQuery, report: str) 
 def _try_again_with_room(export: Export, room: CancellationReason | None, cause: Exception) -> None:
     """Raises ConcurrentUpdateError where only room was missing and could be made, else TooManyExportsError."""
     if failed(room):
-        unfinished.make_room(export, room.raw_item)
+        unfinished.free_slots(export, room.raw_item)
         raise ConcurrentUpdateError from cause
 
 
-def new(
+def build_export(
     report: str,
     *,
     export_id: str,
@@ -218,7 +218,7 @@ def new(
     from_: str | None = None,
     to: str | None = None,
     statuses: Sequence[str] | None = None,
-    shape: Shape = _PLAIN,
+    shape: FileOptions = _DEFAULT_FILE,
     asked: str = "",
     schedule_id: str | None = None,
     recipients: Sequence[str] = (),
@@ -226,7 +226,7 @@ def new(
     """An export that is not stored yet. Raises InvalidRequestError for filters that the report does not take."""
     now = clock.now()
     if report == "sales":
-        from_, to = _days(from_, to, now)
+        from_, to = _sales_span(from_, to, now)
     at = clock.timestamp(now)
     given = {"from": from_, "to": to, "status": statuses}
     useless = {"inventory": tuple(given), "sales": ("status",)}.get(report, ())
@@ -240,7 +240,7 @@ def new(
         *Export.key(export_id),
         id=export_id,
         report=report,
-        status=WAITING,
+        status=QUEUED,
         from_=from_,
         to=to,
         statuses=sorted(statuses) if statuses else None,
@@ -262,21 +262,21 @@ def new(
         recipients=list(recipients) or None,
         listing=EXPORTS,
         created_key=f"{at}#{export_id}",
-        expires_at=int((now + KEPT).timestamp()),
+        expires_at=int((now + RETENTION).timestamp()),
     )
 
 
-def _days(from_: str | None, to: str | None, now: datetime) -> tuple[str, str]:
+def _sales_span(from_: str | None, to: str | None, now: datetime) -> tuple[str, str]:
     """The whole days of an export of sales, in the shop's time zone: by default the last thirty."""
     end = clock.instant(to) if to else clock.start_of(clock.day_of(now) + timedelta(days=1))
-    start = clock.instant(from_) if from_ else clock.start_of(clock.day_of(end) - _SALES)
+    start = clock.instant(from_) if from_ else clock.start_of(clock.day_of(end) - _DEFAULT_SALES_SPAN)
     errors = [
         {"pointer": f"#/{name}", "detail": "must be a date: sales are by the day"}
         for name, bound in (("from", start), ("to", end))
         if bound != clock.start_of(clock.day_of(bound))
     ]
-    if not errors and clock.day_of(end) - clock.day_of(start) > MOST_SALES:
-        errors = [{"pointer": "#/from", "detail": f"must be at most {MOST_SALES.days} days before to"}]
+    if not errors and clock.day_of(end) - clock.day_of(start) > MAX_SALES_SPAN:
+        errors = [{"pointer": "#/from", "detail": f"must be at most {MAX_SALES_SPAN.days} days before to"}]
     if errors:
         raise InvalidRequestError(errors)
     return clock.timestamp(start), clock.timestamp(end)
@@ -288,7 +288,7 @@ def _days(from_: str | None, to: str | None, now: datetime) -> tuple[str, str]:
 def get(export_id: str) -> Export:
     """Raises NotFoundError, also for what is only waiting to be taken away."""
     export = get_item(Export, Export.key(export_id))
-    if export is None or _is_over(export):
+    if export is None or _is_expired(export):
         raise NotFoundError("There is no such export.")
     return export
 
@@ -296,17 +296,17 @@ def get(export_id: str) -> Export:
 def list_exports(*, limit: int, after: str | None) -> Page[Export]:
     """The newest first, without their parts: one Query and one BatchGet."""
     page = merged_page(LISTED, [EXPORTS], Range(limit, descending=True, after=after))
-    found = batch_get_raw(Export, [(entry["pk"], entry["sk"]) for entry in page.items], only=_SHOWN)
+    found = batch_get_raw(Export, [(entry["pk"], entry["sk"]) for entry in page.items], only=_LISTED_ATTRIBUTES)
     raws = [(place, found.get((entry["pk"], entry["sk"]))) for place, entry in page.placed]
     exports = [(place, Export.from_raw_data(raw)) for place, raw in raws if raw is not None]
-    return Page([(place, it) for place, it in exports if not _is_over(it)], page.position)
+    return Page([(place, it) for place, it in exports if not _is_expired(it)], page.position)
 
 
 # A file can have 2,000 parts.
-_SHOWN = [str(it.attr_name) for it in Export.get_attributes().values() if it is not Export.parts]
+_LISTED_ATTRIBUTES = [str(it.attr_name) for it in Export.get_attributes().values() if it is not Export.parts]
 
 
-def _is_over(export: Export) -> bool:
+def _is_expired(export: Export) -> bool:
     """DynamoDB takes days to remove what has expired."""
     return export.expires_at <= clock.now().timestamp()
 
@@ -334,9 +334,9 @@ def link(export: Export, *, by: Actor, address: str) -> Link:
     """A URL that fetches the file, and until when; not before it is done. Who got one stands in the audit log."""
     if export.status != DONE:
         return None, None
-    audit_log.record(_entry("export.downloaded", export, by, address))
-    until = clock.now() + files.LINK_LASTS
-    return files.link(export), clock.timestamp(until)
+    audit_log.record(_audit_entry("export.downloaded", export, by, address))
+    until = clock.now() + files.LINK_VALIDITY
+    return files.signed_url(export), clock.timestamp(until)
 
 
 # ---- cancelling -----------------------------------------------------------------------------------------------------
@@ -348,7 +348,7 @@ def cancel(export_id: str, *, by: Actor, address: str, expected_version: Expecte
     Raises NotFoundError, StaleVersionError (412), ExportFinishedError (409), UnavailableError.
     """
     export = get(export_id)
-    entry = _entry("export.cancelled", export, by, address)
+    entry = _audit_entry("export.cancelled", export, by, address)
     expected_version.check(export.version)
 
     def attempt() -> None:
@@ -385,7 +385,7 @@ def cancel(export_id: str, *, by: Actor, address: str, expected_version: Expecte
         retrying(attempt)
 
 
-def _entry(action: str, export: Export, by: Actor, address: str) -> AuditEntry:
+def _audit_entry(action: str, export: Export, by: Actor, address: str) -> AuditEntry:
     return audit_log.entry(
         action,
         actor_id=by.id,

@@ -17,10 +17,10 @@ from oms.exports.models import UNFINISHED, Export, UnfinishedExports
 
 # One less than work at a time by default: one user alone does not hold up all others.
 MAX_UNFINISHED = 4
-_LOOKED_AT = ("pk", "sk", "status", "ttl")
+_READ_ATTRIBUTES = ("pk", "sk", "status", "ttl")
 
 
-def take_place(write: TransactWrite, export: Export) -> None:
+def reserve_slot(write: TransactWrite, export: Export) -> None:
     """Adds the export to its owner's unfinished ones: an update, whose condition fails where there is no room."""
     room = UnfinishedExports.ids.does_not_exist() | (size(UnfinishedExports.ids) < MAX_UNFINISHED)
     actions: list[Action] = [
@@ -31,10 +31,13 @@ def take_place(write: TransactWrite, export: Export) -> None:
     write.update(UnfinishedExports(*_key(export)), actions, room, return_values="ALL_OLD")
 
 
-def make_room(export: Export, stored: dict[str, Any] | None) -> None:
-    """Takes out what has ended, after `take_place` found the item `stored`. Raises TooManyExportsError for nothing."""
+def free_slots(export: Export, stored: dict[str, Any] | None) -> None:
+    """Removes the ids of ended exports from the item `stored` that `reserve_slot` found full.
+
+    Raises TooManyExportsError if none has ended.
+    """
     ids = set(UnfinishedExports.from_raw_data(stored or {}).ids or ())
-    raws = batch_get_raw(Export, [Export.key(it) for it in ids], only=_LOOKED_AT)
+    raws = batch_get_raw(Export, [Export.key(it) for it in ids], only=_READ_ATTRIBUTES)
     unfinished = {it for it in ids if (raw := raws.get(Export.key(it))) and raw["status"]["S"] in UNFINISHED}
     if ended := ids - unfinished:
         update_item(UnfinishedExports(*_key(export)), [UnfinishedExports.ids.delete(ended)])

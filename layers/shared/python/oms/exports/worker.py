@@ -19,16 +19,16 @@ from oms.exports.files import UploadGoneError
 from oms.exports.formats import file_of
 from oms.exports.models import CANCELLED, DONE, FAILED, RUNNING, UNFINISHED, Export
 from oms.exports.parts import Part, TooLargeError
-from oms.exports.reports import Report
+from oms.exports.sources import ExportSource
 
 # 16 GB: what one run can read for its digest, and an item holds with room to spare.
 MAX_PARTS = 2000
 
 type HasTime = Callable[[], bool]
-type Reports = Mapping[str, Report]
+type Sources = Mapping[str, ExportSource]
 
 
-class LostError(Exception):
+class ClaimLostError(Exception):
     """The export is another worker's now, or has ended."""
 
 
@@ -36,7 +36,7 @@ class OutOfTimeError(Exception):
     """The time of a run did not suffice for a part, nor to get behind what is left out: it would be so again."""
 
 
-def work(export_id: str, *, reports: Reports, has_time: HasTime) -> Export | None:
+def work(export_id: str, *, reports: Sources, has_time: HasTime) -> Export | None:
     """Goes on with an export while `has_time`, and ends it or hands it on. As it is then; None: it is not there.
 
     Of one that has ended it takes away what is not to stay. Whatever it raises, the export is as at its last
@@ -46,12 +46,12 @@ def work(export_id: str, *, reports: Reports, has_time: HasTime) -> Export | Non
     if export is not None and export.status in UNFINISHED:
         try:
             export = _advance(export, reports, has_time)
-        except (LostError, UploadGoneError):
+        except (ClaimLostError, UploadGoneError):
             mine, export = export, get_item(Export, Export.key(export_id))
             if export is not None and export.status in UNFINISHED and export.run == mine.run:
                 raise  # the upload is gone, and nobody else was here: the next look begins a new one
     if export is not None and export.status not in UNFINISHED:
-        _tidy(export)
+        _clean_up(export)
     return export
 
 
@@ -69,7 +69,7 @@ def fail(export_id: str, why: str) -> None:
         if error.item is None:
             return
         export = Export.from_raw_data(error.item)
-    _tidy(export)
+    _clean_up(export)
 
 
 def _claim(export_id: str) -> Export | None:
@@ -81,7 +81,7 @@ def _claim(export_id: str) -> Export | None:
         return Export.from_raw_data(error.item) if error.item else None
 
 
-def _tidy(export: Export) -> None:
+def _clean_up(export: Export) -> None:
     """Nothing of an export stays but the file of one that is done."""
     for upload_id in files.uploads_of(export):
         files.abort_upload(export, upload_id)
@@ -89,9 +89,9 @@ def _tidy(export: Export) -> None:
         files.delete(export)
 
 
-def _advance(export: Export, reports: Reports, has_time: HasTime) -> Export:
+def _advance(export: Export, reports: Sources, has_time: HasTime) -> Export:
     export, assembled = _resume(export)
-    begun_at = _how_far(export)
+    begun_at = _position_reached(export)
     if not export.ended:
         export = _write(export, reports[export.report], has_time)
     found = None
@@ -101,13 +101,13 @@ def _advance(export: Export, reports: Reports, has_time: HasTime) -> Export:
         found = files.digest(export, has_time)
     if found is not None:
         return _finish(export, *found)
-    if _how_far(export) == begun_at:
+    if _position_reached(export) == begun_at:
         raise OutOfTimeError
     queues.send(settings().export_queue_url, {"export": export.id})
     return export
 
 
-def _how_far(export: Export) -> tuple[object, ...]:
+def _position_reached(export: Export) -> tuple[object, ...]:
     return len(export.parts), export.position, export.ended
 
 
@@ -121,12 +121,12 @@ def _resume(export: Export) -> tuple[Export, bool]:
         return export, False
     if export.ended and files.exists(export):
         return export, True
-    return _begin(export), False
+    return _restart(export), False
 
 
-def _begin(export: Export) -> Export:
+def _restart(export: Export) -> Export:
     """With a new upload, from the start."""
-    upload_id = files.begin_upload(export)
+    upload_id = files.start_upload(export)
     try:
         return _checkpoint(
             export,
@@ -139,12 +139,12 @@ def _begin(export: Export) -> Export:
             position=None,
             begun_with=None,
         )
-    except LostError:
+    except ClaimLostError:
         files.abort_upload(export, upload_id)
         raise
 
 
-def _write(export: Export, report: Report, has_time: HasTime) -> Export:
+def _write(export: Export, report: ExportSource, has_time: HasTime) -> Export:
     """Writes parts until the end, or the end of the time: what was begun of a part then is made again.
 
     Where that has no line yet, nothing is to be made again, and the work goes on behind what was left out.
@@ -160,7 +160,7 @@ def _write(export: Export, report: Report, has_time: HasTime) -> Export:
             export = _put_part(export, part, position)
             part, passed = file.part(first=False, state=export.state), position
         if not has_time():
-            return _move(export, passed) if passed != export.position else export
+            return _checkpoint_at(export, passed) if passed != export.position else export
     return _put_part(export, part, position, ended=True, is_needed=file.has_end)
 
 
@@ -174,10 +174,10 @@ def _put_part(
             raise TooLargeError
         content, state = part.close(last=ended)
         parts.append(files.upload_part(export, len(parts) + export.run, content))
-    return _move(export, position, parts=parts, state=state, rows=export.rows + part.lines, ended=ended)
+    return _checkpoint_at(export, position, parts=parts, state=state, rows=export.rows + part.lines, ended=ended)
 
 
-def _move(export: Export, position: str | None, **values: Any) -> Export:
+def _checkpoint_at(export: Export, position: str | None, **values: Any) -> Export:
     """A checkpoint at a position."""
     begun_with = export.begun_with or position
     progress = _progress(export, begun_with, position)
@@ -213,7 +213,7 @@ def _finish(export: Export, sha256: str, size: int) -> Export:
 
 
 def _checkpoint(export: Export, **values: Any) -> Export:
-    """The export with these values, if it is still this worker's. Raises LostError."""
+    """The export with these values, if it is still this worker's. Raises ClaimLostError."""
     actions: list[Action] = [_set(getattr(Export, name), value) for name, value in values.items()]
     actions.append(Export.version.set(export.version + 1))
     is_ours = (Export.run == export.run) & (Export.status == RUNNING)
@@ -223,7 +223,7 @@ def _checkpoint(export: Export, **values: Any) -> Export:
         stored = Export.from_raw_data(error.item) if error.item else None
         if stored is not None and stored.run == export.run and stored.status == DONE:
             return stored  # an earlier attempt, whose answer was lost
-        raise LostError from error
+        raise ClaimLostError from error
 
 
 def _set(attribute: Any, value: Any) -> Action:

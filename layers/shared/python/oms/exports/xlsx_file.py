@@ -3,7 +3,7 @@
 A workbook is a ZIP archive whose sheets are XML. It is written front to back, so the sheets come first, their sizes
 and checksums behind them (APPNOTE.TXT 4.3.9), and the list of the sheets at the end. A part ends on the boundary of a
 byte by a full flush of deflate (RFC 1951), after which nothing refers back: the next part begins with a compressor of
-its own, in any process, and all that it has to know of the parts before are the few numbers of `Book`.
+its own, in any process, and all that it has to know of the parts before are the few numbers of `Archive`.
 """
 
 import re
@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 from oms.core.money import to_text
 from oms.core.settings import settings
 from oms.exports import parts
-from oms.exports.parts import Cell, Pieces, Rows, TooLargeError
+from oms.exports.parts import ByteBuffer, Cell, Rows, TooLargeError
 
 # https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
 MAX_ROWS = 1_048_576
@@ -40,7 +40,7 @@ _SHEET_END = b"</sheetData></worksheet>"
 _ESCAPED = re.compile(r"[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 # Day 0 of a spreadsheet, as it counts the days from March 1900 on.
 _EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
-_DAY_LENGTH = timedelta(days=1)
+_ONE_DAY = timedelta(days=1)
 
 
 class XlsxFile:
@@ -73,19 +73,19 @@ class XlsxFile:
 
         With all digits of the number: LibreOffice cuts fractions of a second off, and shows 9:29:59 for a bit less.
         """
-        days = (datetime.fromisoformat(timestamp) - _EPOCH) / _DAY_LENGTH
+        days = (datetime.fromisoformat(timestamp) - _EPOCH) / _ONE_DAY
         return f'<c s="{_TIME}"><v>{days!r}</v></c>'
 
     def day(self, date: str, /) -> Cell:
         return f'<c s="{_DAY}"><v>{(datetime.fromisoformat(date).replace(tzinfo=UTC) - _EPOCH).days}</v></c>'
 
     def part(self, *, first: bool, state: Any) -> "XlsxPart":
-        book = Book() if first else Book(state["offset"], [Member(**it) for it in state["members"]])
+        book = Archive() if first else Archive(state["offset"], [ArchiveMember(**it) for it in state["members"]])
         return XlsxPart(self._report, "".join(str(self.text(it)) for it in self._columns), len(self._columns), book)
 
 
 @dataclass
-class Member:
+class ArchiveMember:
     """A file in the archive: where it begins, how long it is and its checksum, so far or in the end."""
 
     name: str
@@ -97,17 +97,17 @@ class Member:
 
 
 @dataclass
-class Book:
+class Archive:
     """An archive as far as it is written. The last member is the sheet that is under way."""
 
     offset: int = 0
-    members: list[Member] = field(default_factory=list)
+    members: list[ArchiveMember] = field(default_factory=list)
 
 
 class XlsxPart:
-    def __init__(self, report: str, head: str, columns: int, book: Book) -> None:
+    def __init__(self, report: str, head: str, columns: int, book: Archive) -> None:
         self._report, self._head, self._columns, self._book = report, head, columns, book
-        self._pieces = Pieces()
+        self._pieces = ByteBuffer()
         self._compressor = _compressor()
         self.lines = 0
         if not book.members:
@@ -115,7 +115,7 @@ class XlsxPart:
 
     @property
     def is_full(self) -> bool:
-        return self._pieces.size >= parts.FULL
+        return self._pieces.size >= parts.FULL_PART_BYTES
 
     def add(self, rows: Rows) -> None:
         sheet = self._book.members[-1]
@@ -150,22 +150,22 @@ class XlsxPart:
 
     def _end_book(self) -> None:
         sheets = len(self._book.members)
-        for name, content in _about(self._report, sheets):
+        for name, content in _metadata_files(self._report, sheets):
             self._begin(name)
             self._write(content.encode())
             self._end()
         start = self._book.offset
         for member in self._book.members:
-            self._add(_listed(member))
+            self._add(_directory_entry(member))
         count = len(self._book.members)
         self._add(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, self._book.offset - start, start, 0))
 
     # ---- members of the archive (APPNOTE.TXT, 4.3) --------------------------------------------------------------
 
     def _begin(self, name: str) -> None:
-        self._book.members.append(Member(name, self._book.offset))
+        self._book.members.append(ArchiveMember(name, self._book.offset))
         self._compressor = _compressor()
-        self._add(struct.pack("<4s5H3L2H", b"PK\3\4", *_KIND, 0, 0, 0, len(name), 0) + name.encode())
+        self._add(struct.pack("<4s5H3L2H", b"PK\3\4", *_MEMBER_HEADER, 0, 0, 0, len(name), 0) + name.encode())
 
     def _write(self, content: bytes) -> None:
         member = self._book.members[-1]
@@ -187,17 +187,17 @@ class XlsxPart:
 
 
 # Version 2.0; sizes and checksum follow the content; deflate; 1980-01-01, the earliest time there is.
-_KIND = (20, 8, 8, 0, 0x21)
+_MEMBER_HEADER = (20, 8, 8, 0, 0x21)
 
 
 def _compressor() -> Any:
     return zlib.compressobj(wbits=-zlib.MAX_WBITS)
 
 
-def _listed(member: Member) -> bytes:
+def _directory_entry(member: ArchiveMember) -> bytes:
     """A member's entry in the central directory."""
     sizes = (member.crc, member.compressed, member.size, len(member.name), 0, 0, 0, 0, 0, member.offset)
-    return struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, *_KIND, *sizes) + member.name.encode()
+    return struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, *_MEMBER_HEADER, *sizes) + member.name.encode()
 
 
 # ---- what the sheets belong to --------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 
 
-def _about(report: str, sheets: int) -> Iterator[tuple[str, str]]:
+def _metadata_files(report: str, sheets: int) -> Iterator[tuple[str, str]]:
     numbers = range(1, sheets + 1)
     listed = "".join(
         f'<sheet name="{report}{f" {it}" if it > 1 else ""}" sheetId="{it}" r:id="rId{it}"/>' for it in numbers

@@ -72,5 +72,8 @@ _DERIVING: dict[str, Callable[[Change], Any]] = {
     ],
     settings().identity_table: identity.events_of,
     settings().webhooks_table: webhooks.events_of,
-    settings().reports_table: lambda change: [*exports.events_of(change), *schedule_events.events_of(change)],
+    settings().reports_table: lambda change: [
+        *exports.events_from_change(change),
+        *schedule_events.events_from_change(change),
+    ],
 }

@@ -9,9 +9,9 @@ from aws_lambda_powertools import Logger
 
 from oms.core.dynamodb import patience
 from oms.reports import order_sums, sums, user_sums
-from oms.reports.order_sums import OrderState
+from oms.reports.order_sums import CountedOrder
 from oms.reports.sums import Chunk
-from oms.reports.user_sums import UserState
+from oms.reports.user_sums import CountedUser
 
 logger = Logger(child=True)
 
@@ -21,14 +21,14 @@ START_DEADLINE_SECONDS = 80.0
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BatchResult:
     """How many contributions were moved, and which messages are to come again."""
 
     moved: int
     failed: Sequence[str]
 
 
-def add_up(messages: Mapping[str, str]) -> Outcome:
+def add_up(messages: Mapping[str, str]) -> BatchResult:
     """Adds up the events in these messages, JSON by the messages' ids."""
     failed: list[str] = []
     understood: dict[str, list[Chunk]] = {}
@@ -43,8 +43,8 @@ def add_up(messages: Mapping[str, str]) -> Outcome:
             moved = sums.apply(chunk for it in understood.values() for chunk in it)
         except Exception:
             logger.exception("the batch was not added up as a whole")
-            return _each_alone(understood, failed)
-    return Outcome(moved, failed)
+            return _add_up_one_by_one(understood, failed)
+    return BatchResult(moved, failed)
 
 
 def contribution(event: Mapping[str, Any]) -> list[Chunk]:
@@ -52,11 +52,11 @@ def contribution(event: Mapping[str, Any]) -> list[Chunk]:
     none.
     """
     if event["type"].startswith("order."):
-        return order_sums.contribution(OrderState.told_by(event))
-    return user_sums.contribution(UserState.told_by(event))
+        return order_sums.contribution(CountedOrder.from_event(event))
+    return user_sums.contribution(CountedUser.from_event(event))
 
 
-def _each_alone(understood: Mapping[str, list[Chunk]], failed: list[str]) -> Outcome:
+def _add_up_one_by_one(understood: Mapping[str, list[Chunk]], failed: list[str]) -> BatchResult:
     """So that one that fails holds up none of its neighbours. Whatever the cause, its message comes again."""
     moved = 0
     for message_id, chunks in understood.items():
@@ -65,4 +65,4 @@ def _each_alone(understood: Mapping[str, list[Chunk]], failed: list[str]) -> Out
         except Exception:
             logger.exception("not added up", message_id=message_id)
             failed.append(message_id)
-    return Outcome(moved, failed)
+    return BatchResult(moved, failed)

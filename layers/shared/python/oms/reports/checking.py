@@ -20,7 +20,7 @@ from pynamodb.expressions.update import Action
 from oms.core.dynamodb import ConditionFailedError, Key, put_item, retrying, update_item
 from oms.identity.models import User
 from oms.reports import sums
-from oms.reports.models import Applied, Sum
+from oms.reports.models import AppliedContribution, Sum
 from oms.reports.sums import Amounts, Chunk, SumKey, amounts_in
 
 # How often what moves, or may be wrong, is looked at, until it is called moving.
@@ -174,7 +174,7 @@ def parts_of(thing: Thing, applied: Applications) -> Iterator[Part]:
 def read_applied(raw: Mapping[str, Any]) -> tuple[int | None, Amounts]:
     """The version, and what stands in the sums; no version where that cannot be read."""
     try:
-        stands = sums.from_json(json.loads(raw["amounts"]["S"]))
+        stands = sums.amounts_from_json(json.loads(raw["amounts"]["S"]))
         whole = {key: {name: int(amount) for name, amount in it.items()} for key, it in stands.items()}
         return int(raw["version"]["N"]), whole
     except (AttributeError, LookupError, TypeError, ValueError):
@@ -188,14 +188,14 @@ def _at(thing: Thing, number: int, version: int) -> Chunk | None:
 
 def _against(right: Chunk, raw: Mapping[str, Any]) -> list[Difference]:
     """How what is applied differs from what it should be."""
-    expected = sums.applied(right)
+    expected = sums.applied_contribution(right)
     due = expected.serialize()
     version, stands = read_applied(raw)
     if (version, stands) == (right.version, _amounts(right)) and all(raw.get(it) == due.get(it) for it in _PLACE):
         return []
     unmoved = _is_as_read("amounts", raw)
     if version is not None:
-        unmoved &= Applied.version == version
+        unmoved &= AppliedContribution.version == version
     mend = partial(_still, partial(put_item, expected, unmoved))
     return [Difference("/".join(right.key), f"has {_told(raw)}, not {_told(due)}", mend)]
 

@@ -22,7 +22,7 @@ class ReportItem(StoredItem):
     kind = DiscriminatorAttribute()
 
 
-class Applied(ReportItem, discriminator="applied"):
+class AppliedContribution(ReportItem, discriminator="applied"):
     """What a chunk of a thing has in the sums, as of the thing's `version`: by the sums' keys, what of each attribute.
 
     It moves in the transaction that moves the sums, and never back. `listing` and `created_key` place it in a list of

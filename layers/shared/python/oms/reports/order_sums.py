@@ -20,11 +20,11 @@ from oms.reports.sums import Chunk, SumKey, chunks
 # Into so many items what is added to by every order is spread. It must not change while sums are there.
 SHARDS = 4
 # One of 90 products in as many categories has 183 sums.
-MOST_CHUNKS = 2
+MAX_CHUNKS = 2
 _DAYS, _PRODUCTS, _CATEGORIES = "sales#", "products#", "categories#"
-OF_DAYS = (_DAYS, _PRODUCTS, _CATEGORIES)
+DAY_PREFIXES = (_DAYS, _PRODUCTS, _CATEGORIES)
 """With what the partitions of the sums of days begin."""
-ENDED = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.RETURNED})
+UNCOUNTED = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.RETURNED})
 """The states in which an order counts for nothing any more."""
 
 
@@ -38,7 +38,7 @@ class OrderedLine(NamedTuple):
 
 
 @dataclass(frozen=True)
-class OrderState:
+class CountedOrder:
     """What of an order is summed up, as of a version. Amounts in minor units, `total` with the shipping."""
 
     id: str
@@ -51,7 +51,7 @@ class OrderState:
     lines: Sequence[OrderedLine]
 
     @classmethod
-    def told_by(cls, event: Mapping[str, Any]) -> Self:
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
         """Raises LookupError, ValueError and TypeError for what is no event of an order."""
         order = event["data"]
         return cls(
@@ -94,7 +94,7 @@ def _day(created_at: str) -> str:
 # ---- where the sums are ---------------------------------------------------------------------------------------------
 
 
-def thing(order_id: str) -> str:
+def contributor(order_id: str) -> str:
     return f"order#{order_id}"
 
 
@@ -136,9 +136,9 @@ def totals_of(shard: int) -> SumKey:
 # ---- what is added to them ------------------------------------------------------------------------------------------
 
 
-def contribution(order: OrderState) -> list[Chunk]:
+def contribution(order: CountedOrder) -> list[Chunk]:
     """The same sums at each version, as `chunks` asks: what is not counted any more is zero."""
-    counts = order.status not in ENDED
+    counts = order.status not in UNCOUNTED
     shard = shard_of(order.id)
     of_status = {order.status.value: 1}
     amounts: dict[SumKey, dict[str, int]] = {
@@ -156,7 +156,7 @@ def contribution(order: OrderState) -> list[Chunk]:
         amounts[SumKey(categories_of(order.day[:7]), category_of_day(order.day, category))] = _sold(counts, lines)
     for line in order.lines:
         amounts[SumKey(products_of(order.day), line.product_id)] = _sold(counts, [line])
-    return chunks(thing(order.id), order.version, amounts)
+    return chunks(contributor(order.id), order.version, amounts)
 
 
 def _by_category(lines: Sequence[OrderedLine]) -> dict[str, list[OrderedLine]]:

@@ -9,17 +9,17 @@ from oms.core import clock
 from oms.core.dynamodb import in_parallel, query_raw
 from oms.core.errors import InvalidRequestError
 from oms.core.pages import HIGHEST, LOWEST
-from oms.reports import sold
+from oms.reports import product_sums
 from oms.reports.models import Sum
 from oms.reports.order_sums import SHARDS, categories_of, category_of_day, days_of, products_of
+from oms.reports.product_sums import TooManySumsError
 from oms.reports.schemas import SalesQuery
-from oms.reports.sold import TooManySumsError
 from oms.reports.sums import amounts_in
 
 # Days, both ends counted.
-_DEFAULT, _MOST, _MOST_BY_PRODUCT = 30, 366, 31
+_DEFAULT_DAYS, _MAX_DAYS, _MAX_DAYS_BY_PRODUCT = 30, 366, 31
 # Of 100 bytes each, that a function may answer 6 MB.
-_MOST_IN_SERIES = 10_000
+_MAX_ENTRIES = 10_000
 
 type Amounts = Counter[str]
 """What `oms.reports.order_sums` adds up, by its names; money in minor units."""
@@ -65,10 +65,10 @@ def sales(query: SalesQuery, *, after: str | None = None) -> Sales:
 
 def _span(query: SalesQuery) -> tuple[date, date]:
     end = query.to or clock.today()
-    start = query.from_ or date.fromordinal(max(1, end.toordinal() - _DEFAULT + 1))
+    start = query.from_ or date.fromordinal(max(1, end.toordinal() - _DEFAULT_DAYS + 1))
     if start > end:
         raise InvalidRequestError.at("must not be before from", parameter="to")
-    most = _MOST_BY_PRODUCT if query.group_by == "product" else _MOST
+    most = _MAX_DAYS_BY_PRODUCT if query.group_by == "product" else _MAX_DAYS
     if (end - start).days >= most:
         by_product = ", by product" if query.group_by == "product" else ""
         detail = f"must be within the {most} days that begin with from{by_product}"
@@ -106,10 +106,10 @@ def _by_product(start: date, end: date, limit: int | None, after: str | None) ->
     """One Query a day, and one for each further MB of it; a page is one Query a day."""
     partitions = [products_of(day) for day in clock.days(start, end)]
     if limit is not None:
-        page, position = sold.page_by_key(partitions, limit=limit, after=after)
+        page, position = product_sums.page_by_key(partitions, limit=limit, after=after)
         return [it for it in page if it[1]["orders"]], position
     try:
-        return _most_revenue_first(sold.added_up((it, LOWEST, HIGHEST) for it in partitions)), None
+        return _most_revenue_first(product_sums.add_up((it, LOWEST, HIGHEST) for it in partitions)), None
     except TooManySumsError as error:
         detail = "must be there: one answer cannot have so many products. Read pages by limit and cursor"
         raise InvalidRequestError.at(detail, parameter="limit") from error
@@ -125,7 +125,7 @@ def _by_category(start: date, end: date) -> Series:
         for month, days in months.items()
     ]
     try:
-        return _most_revenue_first(sold.added_up(spans, lambda sort_key: sort_key.partition("#")[2]))
+        return _most_revenue_first(product_sums.add_up(spans, lambda sort_key: sort_key.partition("#")[2]))
     except TooManySumsError as error:
         detail = "must be nearer to from: one answer cannot have the categories of so many days"
         raise InvalidRequestError.at(detail, parameter="to") from error
@@ -134,4 +134,4 @@ def _by_category(start: date, end: date) -> Series:
 def _most_revenue_first(groups: Mapping[str, Amounts]) -> Series:
     """Without those of which all orders have ended."""
     counted = [it for it in groups.items() if it[1]["orders"]]
-    return sorted(counted, key=lambda it: (-it[1]["revenue"], it[0]))[:_MOST_IN_SERIES]
+    return sorted(counted, key=lambda it: (-it[1]["revenue"], it[0]))[:_MAX_ENTRIES]

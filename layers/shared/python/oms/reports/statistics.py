@@ -13,7 +13,7 @@ from oms.reports.sales import sales_by_day
 from oms.reports.user_sums import USERS
 from oms.webhooks.models import DayOfAttempts
 
-WEEK, MONTH = 7, 30
+WEEK_DAYS, MONTH_DAYS = 7, 30
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,20 @@ def _totals() -> tuple[Counter[str], Counter[str], Counter[str]]:
 
 
 def _revenue(today: date) -> dict[int, int]:
-    days = sales_by_day(_ago(today, MONTH), today)
+    days = sales_by_day(_first_day(today, MONTH_DAYS), today)
     of_days = [amounts["revenue"] for amounts in days.values()]
-    return {number: sum(of_days[-number:]) for number in (1, WEEK, MONTH)}
+    return {number: sum(of_days[-number:]) for number in (1, WEEK_DAYS, MONTH_DAYS)}
 
 
 def _attempts(today: date) -> Counter[str]:
-    keys = [DayOfAttempts.key((today - timedelta(days=number)).isoformat()) for number in range(WEEK)]
+    keys = [DayOfAttempts.key((today - timedelta(days=number)).isoformat()) for number in range(WEEK_DAYS)]
     total: Counter[str] = Counter()
     for day in batch_get(DayOfAttempts, keys, consistent=False).values():
         total.update({outcome: getattr(day, outcome) for outcome in DayOfAttempts.OUTCOMES})
     return total
 
 
-def _ago(today: date, days: int) -> date:
+def _first_day(today: date, days: int) -> date:
     """The first of so many days, of which today is the last."""
     return today - timedelta(days=days - 1)
 

@@ -12,7 +12,7 @@ from oms.reports import stock_sums, sums
 from oms.reports.models import LISTED
 from oms.reports.order_sums import SHARDS
 
-MOST_LISTED = 100
+MAX_LISTED = 100
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class StockReport:
 
 def stock_report() -> StockReport:
     totals = stock_totals()
-    keys = {scarce: _first_in(scarce) for scarce in stock_sums.SCARCE}
+    keys = {scarce: _listed_keys(scarce) for scarce in stock_sums.SCARCE}
     stock = batch_get(StockItem, [key for listed in keys.values() for key in listed])
-    low, out = (_still_in(scarce, listed, stock) for scarce, listed in keys.items())
+    low, out = (_still_scarce(scarce, listed, stock) for scarce, listed in keys.items())
     return StockReport(totals, low=low, out=out)
 
 
@@ -41,12 +41,12 @@ def stock_totals() -> Counter[str]:
     return totals
 
 
-def _first_in(scarce: StockLevel) -> list[Key]:
-    page = merged_page(LISTED, [stock_sums.list_of(scarce)], Range(MOST_LISTED))
+def _listed_keys(scarce: StockLevel) -> list[Key]:
+    page = merged_page(LISTED, [stock_sums.list_of(scarce)], Range(MAX_LISTED))
     return [(entry["pk"], StockItem.key("")[1]) for entry in page.items]
 
 
-def _still_in(scarce: StockLevel, listed: list[Key], stock: Mapping[Key, StockItem]) -> list[StockItem]:
+def _still_scarce(scarce: StockLevel, listed: list[Key], stock: Mapping[Key, StockItem]) -> list[StockItem]:
     """The lists lag behind the stock: what has left the band meanwhile is left out."""
     items = [stock[key] for key in listed if key in stock]
     return [

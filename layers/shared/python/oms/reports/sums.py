@@ -17,12 +17,12 @@ from pynamodb.transactions import TransactWrite
 
 from oms.core.dynamodb import ConcurrentUpdateError, batch_get, batch_get_raw, failed, retrying, transaction
 from oms.identity.models import User, user_key
-from oms.reports.models import Applied, Sum
+from oms.reports.models import AppliedContribution, Sum
 
 # Operations that a transaction takes.
-MOST_AT_ONCE = 100
+MAX_OPERATIONS = 100
 # What one transaction takes of a chunk, beside what is applied of it.
-MOST_SUMS = MOST_AT_ONCE - 1
+MAX_SUMS = MAX_OPERATIONS - 1
 _USERS = user_key("")[0]
 
 
@@ -43,7 +43,7 @@ type Amounts = Mapping[SumKey, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Chunk:
-    """What a part of a thing contributes as of a version of the thing, to at most `MOST_SUMS` sums.
+    """What a part of a thing contributes as of a version of the thing, to at most `MAX_SUMS` sums.
 
     `listed` is the list of the table's index in which the thing stands, and its place there.
     """
@@ -56,7 +56,7 @@ class Chunk:
 
     @property
     def key(self) -> tuple[str, str]:
-        return Applied.key(self.thing, self.number)
+        return AppliedContribution.key(self.thing, self.number)
 
 
 def chunks(thing: str, version: int, amounts: Amounts, *, listed: tuple[str, str] | None = None) -> list[Chunk]:
@@ -67,8 +67,8 @@ def chunks(thing: str, version: int, amounts: Amounts, *, listed: tuple[str, str
     """
     keys = list(amounts)
     return [
-        Chunk(thing, number, version, {key: amounts[key] for key in keys[start : start + MOST_SUMS]}, listed)
-        for number, start in enumerate(range(0, len(keys), MOST_SUMS))
+        Chunk(thing, number, version, {key: amounts[key] for key in keys[start : start + MAX_SUMS]}, listed)
+        for number, start in enumerate(range(0, len(keys), MAX_SUMS))
     ]
 
 
@@ -85,9 +85,9 @@ def apply(wanted: Iterable[Chunk]) -> int:
     gone: set[SumKey] = set()
 
     def attempt() -> None:
-        seen = batch_get(Applied, newest)
+        seen = batch_get(AppliedContribution, newest)
         moves = [
-            Move(chunk, seen.get(key))
+            SumUpdate(chunk, seen.get(key))
             for key, chunk in newest.items()
             if key not in seen or seen[key].version < chunk.version
         ]
@@ -100,25 +100,25 @@ def apply(wanted: Iterable[Chunk]) -> int:
 
 
 @dataclass(frozen=True)
-class Move:
+class SumUpdate:
     """A chunk on its way into the sums, and what is applied of it so far."""
 
     chunk: Chunk
-    seen: Applied | None
+    seen: AppliedContribution | None
 
     @property
     def difference(self) -> dict[SumKey, dict[str, int]]:
-        old = from_json(self.seen.amounts) if self.seen else {}
+        old = amounts_from_json(self.seen.amounts) if self.seen else {}
         return difference(self.chunk.amounts, old)
 
 
-def _groups(moves: Sequence[Move]) -> Iterator[list[Move]]:
+def _groups(moves: Sequence[SumUpdate]) -> Iterator[list[SumUpdate]]:
     """As many moves at once as one transaction takes; sums that several move are one operation."""
-    group: list[Move] = []
+    group: list[SumUpdate] = []
     touched: set[SumKey] = set()
     for move in moves:
         union = touched | move.difference.keys()
-        if group and len(group) + 1 + len(union) > MOST_AT_ONCE:
+        if group and len(group) + 1 + len(union) > MAX_OPERATIONS:
             yield group
             group, union = [], set(move.difference)
         group.append(move)
@@ -127,16 +127,16 @@ def _groups(moves: Sequence[Move]) -> Iterator[list[Move]]:
         yield group
 
 
-def _write(group: Sequence[Move], gone: set[SumKey]) -> None:
+def _write(group: Sequence[SumUpdate], gone: set[SumKey]) -> None:
     """One transaction. A user who is not there any more needs no sum: who turns out to be gone is noted as such.
 
     Raises ConcurrentUpdateError then, and where somebody else was faster.
     """
-    added = {key: amounts for key, amounts in _additions_of(group).items() if key not in gone}
+    added = {key: amounts for key, amounts in _total_additions(group).items() if key not in gone}
     try:
         with transaction() as write:
             for move in group:
-                write.save(applied(move.chunk), condition=_unmoved(move.seen))
+                write.save(applied_contribution(move.chunk), condition=_is_unchanged(move.seen))
             for key, amounts in added.items():
                 add(write, key, amounts)
     except TransactWriteError as error:
@@ -148,7 +148,7 @@ def _write(group: Sequence[Move], gone: set[SumKey]) -> None:
         raise
 
 
-def _additions_of(group: Sequence[Move]) -> dict[SumKey, dict[str, int]]:
+def _total_additions(group: Sequence[SumUpdate]) -> dict[SumKey, dict[str, int]]:
     """By sum, what the moves together add. Where that comes to nothing it is a change of the sum all the same: who
     reads what is applied of one before and of the other after would not find the sum.
     """
@@ -157,31 +157,31 @@ def _additions_of(group: Sequence[Move]) -> dict[SumKey, dict[str, int]]:
     return nothing | total(differences)
 
 
-def applied(chunk: Chunk) -> Applied:
+def applied_contribution(chunk: Chunk) -> AppliedContribution:
     listing, place = chunk.listed or (None, None)
-    return Applied(
-        *chunk.key, version=chunk.version, amounts=to_json(chunk.amounts), listing=listing, created_key=place
+    return AppliedContribution(
+        *chunk.key, version=chunk.version, amounts=amounts_to_json(chunk.amounts), listing=listing, created_key=place
     )
 
 
-def _unmoved(seen: Applied | None) -> Condition:
-    return Applied.version == seen.version if seen else Applied.pk.does_not_exist()
+def _is_unchanged(seen: AppliedContribution | None) -> Condition:
+    return AppliedContribution.version == seen.version if seen else AppliedContribution.pk.does_not_exist()
 
 
 def add(write: TransactWrite, key: SumKey, amounts: Mapping[str, int]) -> None:
     """Adds to a sum, which begins at 0 and of which one more change is counted; a user's only where the user is."""
     if key.is_of_user:
-        write.update(User(*key), _amounts(amounts), User.pk.exists())
+        write.update(User(*key), _add_actions(amounts), User.pk.exists())
     else:
         write.update(Sum(*key), additions(amounts))
 
 
 def additions(amounts: Mapping[str, int]) -> list[Action]:
     """What adds these to a sum of the reports table."""
-    return [Sum.kind.set(Sum), Sum.changes.add(1), *_amounts(amounts)]
+    return [Sum.kind.set(Sum), Sum.changes.add(1), *_add_actions(amounts)]
 
 
-def _amounts(amounts: Mapping[str, int]) -> list[Action]:
+def _add_actions(amounts: Mapping[str, int]) -> list[Action]:
     return [Path(name).add({"N": str(amount)}) for name, amount in amounts.items()]
 
 
@@ -220,7 +220,7 @@ def amounts_in(raw: Mapping[str, Any]) -> dict[str, int]:
     return {name: int(value["N"]) for name, value in raw.items() if "N" in value and name != Sum.changes.attr_name}
 
 
-def to_json(amounts: Amounts) -> dict[str, dict[str, dict[str, int]]]:
+def amounts_to_json(amounts: Amounts) -> dict[str, dict[str, dict[str, int]]]:
     """partition key → sort key → attribute → amount, without zeros."""
     result: dict[str, dict[str, dict[str, int]]] = {}
     for key, it in without_zeros(amounts).items():
@@ -228,5 +228,5 @@ def to_json(amounts: Amounts) -> dict[str, dict[str, dict[str, int]]]:
     return result
 
 
-def from_json(stored: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[SumKey, dict[str, int]]:
+def amounts_from_json(stored: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[SumKey, dict[str, int]]:
     return {SumKey(pk, sk): dict(it) for pk, by_sort_key in stored.items() for sk, it in by_sort_key.items()}

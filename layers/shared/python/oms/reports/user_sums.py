@@ -13,7 +13,7 @@ USERS = SumKey("totals#0", "users")
 
 
 @dataclass(frozen=True)
-class UserState:
+class CountedUser:
     """What of a user is summed up, as of a version."""
 
     id: str
@@ -21,7 +21,7 @@ class UserState:
     role: str
 
     @classmethod
-    def told_by(cls, event: Mapping[str, Any]) -> Self:
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
         """Raises LookupError, ValueError and TypeError for what is no event of a user that tells its role."""
         user = event["data"]
         if user["role"] not in ROLES:
@@ -33,9 +33,9 @@ class UserState:
         return cls(id=user.id, version=user.version, role=user.role)
 
 
-def thing(user_id: str) -> str:
+def contributor(user_id: str) -> str:
     return f"user#{user_id}"
 
 
-def contribution(user: UserState) -> list[Chunk]:
-    return chunks(thing(user.id), user.version, {USERS: {role: int(role == user.role) for role in ROLES}})
+def contribution(user: CountedUser) -> list[Chunk]:
+    return chunks(contributor(user.id), user.version, {USERS: {role: int(role == user.role) for role in ROLES}})

@@ -16,7 +16,7 @@ from oms.reports.schemas import (
     SalesTotals,
     ScarceProductResponse,
 )
-from oms.reports.statistics import MONTH, WEEK, QueueState, Statistics
+from oms.reports.statistics import MONTH_DAYS, WEEK_DAYS, QueueState, Statistics
 from oms.reports.statistics_schemas import (
     DeliveryCounts,
     OrderCounts,
@@ -82,8 +82,8 @@ def statistics_response(statistics: Statistics) -> StatisticsResponse:
         revenue=RevenueTotals(
             currency=settings().currency,
             today=revenue[1],
-            last_7_days=revenue[WEEK],
-            last_30_days=revenue[MONTH],
+            last_7_days=revenue[WEEK_DAYS],
+            last_30_days=revenue[MONTH_DAYS],
         ),
         deliveries=DeliveryCounts(**_counts(DeliveryCounts, statistics.attempts)),
         queues=[_queue(it) for it in statistics.queues],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-SHORTEST, LONGEST = timedelta(hours=1), timedelta(days=366)
+MIN_PERIOD, MAX_PERIOD = timedelta(hours=1), timedelta(days=366)
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _RATE = re.compile(r"rate\(([1-9][0-9]{0,5}) (minute|hour|day)(s?)\)")
@@ -72,10 +72,10 @@ def _rate(value: int, unit: str, *, plural: bool) -> Rate:
     if plural != (value > 1):
         raise ExpressionError(f"must be as rate(1 {unit}) or rate(2 {unit}s)")
     period = value * timedelta(**{f"{unit}s": 1})
-    if period < SHORTEST:
+    if period < MIN_PERIOD:
         raise ExpressionError("must not run more often than hourly")
-    if period > LONGEST:
-        raise ExpressionError(f"must run every {LONGEST.days} days or more often")
+    if period > MAX_PERIOD:
+        raise ExpressionError(f"must run every {MAX_PERIOD.days} days or more often")
     return Rate(period)
 
 

@@ -19,7 +19,7 @@ from oms.core.idempotency import keyed_id
 from oms.core.settings import settings
 from oms.exports import report_recipients, service, unfinished
 from oms.exports.models import Export
-from oms.exports.service import Shape
+from oms.exports.service import FileOptions
 from oms.schedules import scheduler_entries
 from oms.schedules.models import Schedule
 
@@ -59,23 +59,23 @@ def _run(schedule_id: str, at: datetime) -> Export | None:
     if span[0] >= until:
         return None
     columns = [str(it) for it in schedule.columns] if schedule.columns else None
-    shape = Shape(format=schedule.format, bom=schedule.bom, columns=columns)
+    shape = FileOptions(format=schedule.format, bom=schedule.bom, columns=columns)
     export = _export(schedule_id, schedule.report, at, span, [str(it) for it in schedule.recipients], shape)
     covered = Schedule.covered_until.set(clock.timestamp(until))
     try:
         with transaction() as write:
             write.save(export)
-            write.save(_entry(export))
+            write.save(_audit_entry(export))
             # The span is what it is by this end of the last one.
             unmoved = Schedule.covered_until == schedule.covered_until
             write.update(Schedule(*Schedule.key(schedule_id)), [covered], unmoved)
-            unfinished.take_place(write, export)
+            unfinished.reserve_slot(write, export)
     except TransactWriteError as error:
         *_, own, room = error.cancellation_reasons or [None, None]
         if failed(own):
             raise ConcurrentUpdateError from error
         if failed(room):
-            unfinished.make_room(export, room.raw_item)
+            unfinished.free_slots(export, room.raw_item)
             raise ConcurrentUpdateError from error
         raise
     return export
@@ -94,7 +94,7 @@ def _run_daily(at: datetime) -> Export | None:
         try:
             with transaction() as write:
                 write.save(export, condition=Export.pk.does_not_exist())
-                write.save(_entry(export))
+                write.save(_audit_entry(export))
         except TransactWriteError as error:
             own, *_ = error.cancellation_reasons or [None]
             if failed(own):
@@ -111,28 +111,28 @@ def _export(
     at: datetime,
     span: tuple[datetime, datetime],
     user_ids: list[str],
-    shape: Shape | None = None,
+    shape: FileOptions | None = None,
 ) -> Export:
     """As it is to be stored, with an id that is the same for the same run."""
     start, end = span
     if report == "sales":
         # Whole days, also where an earlier run ended at a day's end of another time zone.
-        first = max(clock.day_of(start), clock.day_of(end) - service.MOST_SALES)
+        first = max(clock.day_of(start), clock.day_of(end) - service.MAX_SALES_SPAN)
         start = clock.start_of(first)
     bounds = (None, None) if report == "inventory" else (clock.timestamp(start), clock.timestamp(end))
-    return service.new(
+    return service.build_export(
         report,
         export_id=keyed_id(schedule_id, "run", clock.timestamp(at)),
         by=System(),
         from_=bounds[0],
         to=bounds[1],
-        shape=shape or Shape(),
+        shape=shape or FileOptions(),
         schedule_id=schedule_id,
         recipients=user_ids,
     )
 
 
-def _entry(export: Export) -> AuditEntry:
+def _audit_entry(export: Export) -> AuditEntry:
     return audit_log.entry(
         "export.requested",
         actor_id=System().id,

@@ -15,7 +15,7 @@ from oms.schedules.expressions import Rate
 from oms.schedules.models import Schedule
 
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
-RUNS_AT = "<aws.scheduler.scheduled-time>"
+SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 
 
 def reconcile(schedule_id: str) -> None:
@@ -40,14 +40,14 @@ def _create(schedule: Schedule) -> None:
             Target={
                 "Arn": known.schedule_target,
                 "RoleArn": known.schedule_role,
-                "Input": json.dumps({"schedule": schedule.id, "time": RUNS_AT}),
+                "Input": json.dumps({"schedule": schedule.id, "time": SCHEDULED_TIME}),
                 "DeadLetterConfig": {"Arn": known.schedule_dead_letters},
             },
-            **_start(schedule),
+            **_start_date(schedule),
         )
 
 
-def _start(schedule: Schedule) -> dict[str, Any]:
+def _start_date(schedule: Schedule) -> dict[str, Any]:
     """A rate without a beginning would run at once, when there is nothing to tell of yet."""
     now, since = clock.now(), clock.instant(schedule.created_at)
     expression = expressions.parse(schedule.expression, now=since)

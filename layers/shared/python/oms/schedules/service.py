@@ -13,13 +13,13 @@ from oms.core.dynamodb import failed, get_item, retrying, transaction
 from oms.core.errors import InvalidRequestError, NotFoundError, TooManySchedulesError
 from oms.core.pages import Page, Range, table_page
 from oms.exports import report_recipients
-from oms.exports.service import Shape
+from oms.exports.service import FileOptions
 from oms.schedules import expressions
 from oms.schedules.expressions import ExpressionError
 from oms.schedules.models import SCHEDULES, Schedule, ScheduleCount
 from oms.schedules.schemas import CreateScheduleRequest
 
-MOST = 50
+MAX_SCHEDULES = 50
 
 
 def create(request: CreateScheduleRequest, *, by: Actor, address: str) -> tuple[Schedule, dict[str, str]]:
@@ -32,7 +32,7 @@ def create(request: CreateScheduleRequest, *, by: Actor, address: str) -> tuple[
         expressions.parse(request.schedule, now=now)
     except ExpressionError as error:
         raise InvalidRequestError.at(str(error), pointer="#/schedule") from error
-    shape = Shape.of(request)
+    shape = FileOptions.of(request)
     shape.check(request.report)
     users = _recipients(request)
     at, schedule_id = clock.timestamp(now), clock.timed_id(now)
@@ -50,7 +50,7 @@ def create(request: CreateScheduleRequest, *, by: Actor, address: str) -> tuple[
         created_at=at,
         created_by=by.id,
     )
-    entry = _entry("schedule.created", schedule, by, address)
+    entry = _audit_entry("schedule.created", schedule, by, address)
     retrying(lambda: _put(schedule, entry))
     return schedule, users
 
@@ -73,13 +73,13 @@ def _put(schedule: Schedule, entry: AuditEntry) -> None:
         with transaction() as writes:
             writes.save(entry)
             writes.save(schedule, condition=Schedule.pk.does_not_exist())
-            _count(writes, 1, ScheduleCount.n.does_not_exist() | (ScheduleCount.n < MOST))
+            _count(writes, 1, ScheduleCount.n.does_not_exist() | (ScheduleCount.n < MAX_SCHEDULES))
     except TransactWriteError as error:
         _, own, count = error.cancellation_reasons or [None, None, None]
         if failed(own):
             return  # an earlier attempt made it, and its answer was lost
         if failed(count):
-            raise TooManySchedulesError(f"There are {MOST} schedules, and no more are possible.") from error
+            raise TooManySchedulesError(f"There are {MAX_SCHEDULES} schedules, and no more are possible.") from error
         raise
 
 
@@ -93,7 +93,7 @@ def delete(schedule_id: str, *, by: Actor, address: str) -> None:
     schedule = get_item(Schedule, Schedule.key(schedule_id))
     if schedule is None:
         raise NotFoundError("There is no such schedule.")
-    entry = _entry("schedule.deleted", schedule, by, address)
+    entry = _audit_entry("schedule.deleted", schedule, by, address)
 
     def write() -> None:
         try:
@@ -115,7 +115,7 @@ def _count(writes: Any, by: int, condition: Condition | None = None) -> None:
     writes.update(counter, [ScheduleCount.kind.set(ScheduleCount), ScheduleCount.n.add(by)], condition)
 
 
-def _entry(action: str, schedule: Schedule, by: Actor, address: str) -> AuditEntry:
+def _audit_entry(action: str, schedule: Schedule, by: Actor, address: str) -> AuditEntry:
     return audit_log.entry(
         action,
         actor_id=by.id,

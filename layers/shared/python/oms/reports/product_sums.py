@@ -17,12 +17,12 @@ from oms.reports.models import Sum
 # Of 1 MB each, some 10,000 sums: 31 days of 15,000 products. A function adds them up in seconds.
 MAX_CALLS = 48
 # Answers that are in memory at once.
-_AT_ONCE = 8
+_CONCURRENT_QUERIES = 8
 _SOLD = ("orders", "units", "revenue")
 
-type Sold = Counter[str]
+type SoldAmounts = Counter[str]
 """`orders`, `units` and `revenue`, in minor units."""
-type Span = tuple[str, str, str]
+type KeyRange = tuple[str, str, str]
 """A partition of sums, and the first and last sort key in it."""
 
 
@@ -30,13 +30,15 @@ class TooManySumsError(Exception):
     """There are more sums than one answer can add up."""
 
 
-def added_up(spans: Iterable[Span], name_of: Callable[[str], str] = lambda sort_key: sort_key) -> dict[str, Sold]:
+def add_up(
+    spans: Iterable[KeyRange], name_of: Callable[[str], str] = lambda sort_key: sort_key
+) -> dict[str, SoldAmounts]:
     """What was sold, by the names in the sort keys. Raises TooManySumsError after `MAX_CALLS` calls."""
-    found: dict[str, Sold] = {}
+    found: dict[str, SoldAmounts] = {}
     pending, calls = deque(spans), 0
     client()  # made before the threads
     while pending:
-        batch = [pending.popleft() for _ in range(min(_AT_ONCE, len(pending)))]
+        batch = [pending.popleft() for _ in range(min(_CONCURRENT_QUERIES, len(pending)))]
         calls += len(batch)
         if calls > MAX_CALLS:
             raise TooManySumsError
@@ -51,7 +53,7 @@ def added_up(spans: Iterable[Span], name_of: Callable[[str], str] = lambda sort_
 
 def page_by_key(
     partitions: Sequence[str], *, limit: int, after: str | None
-) -> tuple[list[tuple[str, Sold]], str | None]:
+) -> tuple[list[tuple[str, SoldAmounts]], str | None]:
     """The next `limit` sort keys of all partitions in order, with what was sold of each; and where to go on after.
 
     One Query a partition. As in `oms.core.pages.merged_page`, the page ends at the smallest key up to which every
@@ -60,7 +62,7 @@ def page_by_key(
     low = after + LOWEST if after else LOWEST
     client()  # made before the threads
     answers = in_parallel(lambda it: _query((it, low, HIGHEST), Limit=limit + 1), partitions)
-    found: dict[str, Sold] = {}
+    found: dict[str, SoldAmounts] = {}
     ends = []
     for answer in answers:
         items, end = _decoded(answer)
@@ -74,7 +76,7 @@ def page_by_key(
     return [(key, found[key]) for key in keys], fence
 
 
-def _query(span: Span, **options: Any) -> bytes:
+def _query(span: KeyRange, **options: Any) -> bytes:
     partition, low, high = span
     keys = ("pk", partition), ("sk", low, high)
     return query_json(Sum.Meta.table_name, *keys, names=("sk", *_SOLD), ConsistentRead=True, **options)
@@ -87,7 +89,7 @@ def _decoded(answer: bytes) -> tuple[list[dict[str, Any]], str | None]:
     return page["Items"], end["sk"]["S"] if end else None
 
 
-def _add(found: dict[str, Sold], name: str, raw: dict[str, Any]) -> None:
+def _add(found: dict[str, SoldAmounts], name: str, raw: dict[str, Any]) -> None:
     into = found.get(name)
     if into is None:
         into = found[name] = Counter()

@@ -10,7 +10,7 @@ from oms.exports import reading
 from oms.exports.columns import COLUMNS
 from oms.exports.models import Export
 from oms.exports.parts import Cell, Cells, Rows
-from oms.exports.reading import Also, Listing, Raw
+from oms.exports.reading import JoinedTable, Raw, SourceIndex
 from oms.identity.models import User, user_key
 from oms.inventory.models import BY_CREATED as PRODUCTS_BY_CREATED
 from oms.inventory.models import Product, StockItem
@@ -22,7 +22,7 @@ type Pick = Callable[[list[Row]], list[Row]]
 
 
 @dataclass(frozen=True)
-class Report:
+class ExportSource:
     """`rows_of` gives the rows of each thing with its position, from after a position on (None: from the start), with
     their cells as a format writes them.
 
@@ -46,7 +46,7 @@ def _orders(export: Export, after: str | None, cells: Cells) -> Iterator[tuple[s
     statuses = frozenset(str(it) for it in export.statuses or ())
     asked = {str(it) for it in export.columns or ()}
     further = bool(asked & set(COLUMNS["orders"].further))
-    listing = Listing(
+    listing = SourceIndex(
         ORDERS_BY_CREATED,
         [created_shard(number) for number in range(settings().order_shards)],
         key=lambda entry: {"id": entry["id"]},
@@ -56,7 +56,7 @@ def _orders(export: Export, after: str | None, cells: Cells) -> Iterator[tuple[s
         also=_CUSTOMERS if "customer_email" in asked else None,
     )
     chosen = pick(export)
-    for position, order in reading.things(listing, low=export.from_, high=_end(export), after=after):
+    for position, order in reading.read_items(listing, low=export.from_, high=_end(export), after=after):
         is_wanted = order is not None and (not statuses or order["status"]["S"] in statuses)
         yield position, chosen(_order_rows(order, cells, further=further)) if order and is_wanted else []
 
@@ -72,7 +72,7 @@ def _customer_key(entry: Raw) -> Raw:
 
 
 # As managers see it in the list of orders.
-_CUSTOMERS = Also(User.Meta.table_name, _customer_key, ("email",))
+_CUSTOMERS = JoinedTable(User.Meta.table_name, _customer_key, ("email",))
 
 
 def _order_rows(order: Raw, cells: Cells, *, further: bool) -> list[Row]:
@@ -108,7 +108,7 @@ def _further(order: Raw, cells: Cells) -> Row:
     """What fulfilment needs: each empty where there is none."""
     address: dict[str, Any] = json.loads(order["shipping_address"]["S"]) if "shipping_address" in order else {}
     shipment: Raw = order["shipment"]["M"] if "shipment" in order else {}
-    customer: Raw = order.get(reading.ALSO) or {}
+    customer: Raw = order.get(reading.JOINED) or {}
     at = shipment.get("shipped_at")
     return (
         cells.text(_text(customer, "email")),
@@ -124,14 +124,14 @@ def _text(raw: Raw, name: str) -> str:
 
 
 def _inventory(export: Export, after: str | None, cells: Cells) -> Iterator[tuple[str, Rows]]:
-    listing = Listing(
+    listing = SourceIndex(
         PRODUCTS_BY_CREATED,
         ["active", "archived"],
         key=lambda entry: dict(zip(("pk", "sk"), _stock_key(entry), strict=True)),
         names=(*_OF_STOCK, "pk", "sk"),
     )
     chosen = pick(export)
-    for position, stock in reading.things(listing, low=None, high=_end(export), after=after):
+    for position, stock in reading.read_items(listing, low=None, high=_end(export), after=after):
         yield position, chosen([_stock_row(position, stock, cells)]) if stock else []
 
 
@@ -161,4 +161,4 @@ def _end(export: Export) -> str:
     return min(export.to, export.created_at) if export.to else export.created_at
 
 
-ORDERS, INVENTORY = Report(_orders), Report(_inventory)
+ORDERS, INVENTORY = ExportSource(_orders), ExportSource(_inventory)
