@@ -42,7 +42,7 @@ def refresh(request: RefreshRequest) -> Response[TokensResponse]:
         address=api.client_address(),
         report=api.show_allowance,
     )
-    api.acting_as(pair.user_id)
+    api.tag_logs_with_user(pair.user_id)
     return api.ok(TokensResponse(**asdict(pair)))
 
 
@@ -57,13 +57,13 @@ def log_out(request: LogoutRequest) -> Response[None]:
         user_id = sessions.log_out_by_token(
             request.refresh_token, received_at=api.received_at(), address=api.client_address()
         )
-        api.acting_as(user_id)
+        api.tag_logs_with_user(user_id)
     else:
         token = api.bearer_token()
         if token is None:
             raise UnauthenticatedError
         user = authenticate(token)
-        api.acting_as(user.id)
+        api.tag_logs_with_user(user.id)
         sessions.log_out(user, address=api.client_address())
     return api.no_content()
 
@@ -116,7 +116,7 @@ def verify_email(request: VerifyEmailRequest) -> Response[None]:
 
     Repeating it is fine.
     """
-    api.acting_as(recovery.verify_email(request.token, address=api.client_address()))
+    api.tag_logs_with_user(recovery.verify_email(request.token, address=api.client_address()))
     return api.no_content()
 
 

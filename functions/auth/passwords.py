@@ -33,7 +33,7 @@ def register(request: RegisterRequest) -> Response[RegisteredUserResponse]:
     The account is a customer's, and it can log in at once. A mail with a link to verify the address is sent to it.
     """
     made = service.register(request, address=api.client_address(), report=api.show_allowance)
-    api.acting_as(made.user.id)
+    api.tag_logs_with_user(made.user.id)
     shown = RegisteredUserResponse.registered(made.user, made.device_token)
     return api.created(shown, location="/api/v1/auth/me", version=made.user.version)
 
@@ -49,7 +49,7 @@ def log_in(request: LoginRequest) -> Response[LoginResponse]:
     signed_in = login.log_in(
         request, address=api.client_address(), user_agent=api.user_agent(), report=api.show_allowance
     )
-    api.acting_as(signed_in.tokens.user_id)
+    api.tag_logs_with_user(signed_in.tokens.user_id)
     return api.ok(LoginResponse(**asdict(signed_in.tokens), device_token=signed_in.device_token))
 
 
@@ -93,7 +93,7 @@ def reset_password(request: ResetPasswordRequest) -> Response[ResetPasswordRespo
     Ends all sessions of the user, lifts locks, and verifies the address. The token works once.
     """
     done = recovery.reset_password(request, address=api.client_address(), report=api.show_allowance)
-    api.acting_as(done.user_id)
+    api.tag_logs_with_user(done.user_id)
     answer: Response[Any] = api.no_content()
     if done.device_token is not None:
         answer = api.ok(ResetPasswordResponse(device_token=done.device_token))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from oms.core.dynamodb import patience
+from oms.core.dynamodb import deadline
 from oms.core.settings import require
 from oms.events.consumers import Message, one_by_one, queue_consumer
 from oms.events.envelope import PublishedEvent
@@ -19,7 +19,7 @@ metrics = Metrics()
 
 def consume(messages: Sequence[Message]) -> list[str]:
     """The subscriptions are read once for the batch."""
-    with patience(START_DEADLINE_SECONDS):
+    with deadline(START_DEADLINE_SECONDS):
         dispatch = Dispatch(SubscriptionMatcher(all_subscriptions()))
 
         def deliver(message: Message) -> None:

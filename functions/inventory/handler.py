@@ -32,7 +32,7 @@ from oms.stock_ledger.schemas import MovementPage, MovementResponse
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 
-@app.get("/api/v1/inventory/products", **api.customer_with("low_stock", "status"))
+@app.get("/api/v1/inventory/products", **api.customer(manager_params=["low_stock", "status"]))
 def list_products(query: Annotated[ListProductsQuery, Query()]) -> Response[ProductPage]:
     """List products.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from oms.core.dynamodb import patience
+from oms.core.dynamodb import deadline
 from oms.events.consumers import Message, one_by_one, queue_consumer
 from oms.mail import notifications
 from oms.mail import service as mail
@@ -18,7 +18,7 @@ def notify(message: Message) -> None:
 
     Its reads and the claim end within 19 s, SES within 12, and the mark within 12: 43 in all.
     """
-    with patience():
+    with deadline():
         notice = notifications.asked_by(message.body)
         if notice is not None and mail.is_set_up():
             mail.send(notice)

@@ -34,7 +34,7 @@ from oms.orders.views import View, quote_response
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 
-@app.get("/api/v1/orders", **api.customer_with("customer_id"))
+@app.get("/api/v1/orders", **api.customer(manager_params=["customer_id"]))
 def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPage]:
     """List orders.
 

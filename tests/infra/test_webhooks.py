@@ -63,7 +63,7 @@ def test_no_sender_lives_longer_than_its_claim_and_each_has_time_for_its_post(pr
         seconds
         >= sending.START_DEADLINE_SECONDS + DYNAMODB_CALL + post.SECONDS + sending.SETTLED_WITHIN + DYNAMODB_CALL
     )
-    assert health.QUICK + dynamodb._PATIENCE + DYNAMODB_CALL <= post.SECONDS
+    assert health.QUICK + dynamodb._RETRY_SECONDS + DYNAMODB_CALL <= post.SECONDS
 
 
 def test_the_dispatcher_has_time_to_nudge_what_it_has_put_and_the_sweeper_to_end_its_round(prod: Synthesized) -> None:

@@ -102,8 +102,8 @@ GUARDS = (
         "F5",
         "there are at most seven attempts",
         _DYNAMODB,
-        "_ATTEMPTS = 7\n",
-        "_ATTEMPTS = 9\n",
+        "_MAX_ATTEMPTS = 7\n",
+        "_MAX_ATTEMPTS = 9\n",
         "tests/faults/test_contention.py::test_f05_conflicts_that_do_not_pass_are_unavailable",
     ),
     Guard(

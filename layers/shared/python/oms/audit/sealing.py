@@ -15,7 +15,7 @@ from oms.audit.heads import Alarm, chain_transaction, is_unmoved, open_head, ret
 from oms.audit.models import ChainHead, ChainItem, ChainLink
 from oms.audit.storage import entry_link_pairs
 from oms.core import clock
-from oms.core.dynamodb import batch_get_raw, patience
+from oms.core.dynamodb import batch_get_raw, deadline
 from oms.events.streams import RawItem
 
 # A transaction takes 100 operations: the head, and a link for each entry.
@@ -35,7 +35,7 @@ def seal(entries: Iterable[RawItem], *, alarm: Alarm) -> int:
     """
     digests = {(entry["pk"]["S"], entry["sk"]["S"]): macs.digest(entry) for entry in entries}
     sealed = 0
-    with patience(_DEADLINE_SECONDS):
+    with deadline(_DEADLINE_SECONDS):
         for batch in batched(digests.items(), MAX_BATCH, strict=False):
             sealed += retry_conflicts(partial(_seal, dict(batch), alarm))
     return sealed
@@ -51,7 +51,7 @@ def seal_unsealed(*, since: timedelta, alarm: Alarm) -> int:
 
 def anchor_head(*, alarm: Alarm) -> ChainHead:
     """Opens today's chain if it is not open, and puts its current head into the bucket."""
-    with patience(_DEADLINE_SECONDS):
+    with deadline(_DEADLINE_SECONDS):
         head = retry_conflicts(lambda: open_head(alarm))
     bucket.put(head)
     return head

@@ -51,13 +51,13 @@ _TRANSIENT = {
 }
 # Neither is a kind of the other: the first is a connection that was not made, the second one that broke.
 _NO_ANSWER = (ConnectionError, HTTPClientError)
-_ATTEMPTS = 7
-# No attempt is begun after so many seconds, whatever a request had to wait for before: see `patience`.
-_PATIENCE = 6.0
-_REQUEST_PATIENCE = 13.0
-_LAST_LOOK = 1.0
-_BATCH = 100
-_THREADS = 16
+_MAX_ATTEMPTS = 7
+# No new attempt starts after this time, even if the request's own deadline is later: see `deadline`.
+_RETRY_SECONDS = 6.0
+_REQUEST_SECONDS = 13.0
+_GRACE_SECONDS = 1.0
+_BATCH_GET_KEYS = 100
+_MAX_THREADS = 16
 
 
 @cache
@@ -77,7 +77,7 @@ def connection() -> Connection:
 def client() -> Any:
     """botocore's own client, for one call that PynamoDB does not shape as it is needed.
 
-    Raises UnavailableError when the request's time for calls is over: see `patience`.
+    Raises UnavailableError after the request's deadline: see `deadline`.
     """
     check_time()
     return connection().client
@@ -215,11 +215,11 @@ _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
 @contextmanager
-def patience(seconds: float = _REQUEST_PATIENCE) -> Iterator[None]:
-    """Bounds all that a request does: no call of it begins after 13 s, but for the last look.
+def deadline(seconds: float = _REQUEST_SECONDS) -> Iterator[None]:
+    """Starts no DynamoDB call of this request after 13 s, except within the grace period.
 
-    A call without an answer takes 6 s (twice a connection and a read). So the calls end before 19 s, and a last look
-    at what was stored before 26 s; API Gateway waits 30.
+    A call without an answer takes 6 s (connection and read, each twice). So calls end before 19 s, and the read of the
+    grace period before 26 s; API Gateway waits 30 s.
     """
     mark = _deadline.set(clock.monotonic() + seconds)
     try:
@@ -229,8 +229,8 @@ def patience(seconds: float = _REQUEST_PATIENCE) -> Iterator[None]:
 
 
 @contextmanager
-def more_patience(seconds: float) -> Iterator[None]:
-    """Lets calls begin so much later; what a request has waited for before still counts."""
+def extend_deadline(seconds: float) -> Iterator[None]:
+    """Extends the current deadline by `seconds`."""
     mark = _deadline.set(_deadline.get() + seconds)
     try:
         yield
@@ -238,13 +238,13 @@ def more_patience(seconds: float) -> Iterator[None]:
         _deadline.reset(mark)
 
 
-def last_look() -> AbstractContextManager[None]:
-    """A little time beyond the request's own, to find out what became of a write whose answer did not come."""
-    return patience(_LAST_LOOK)
+def grace_period() -> AbstractContextManager[None]:
+    """One second after the deadline, to read whether a write took effect when its answer was lost."""
+    return deadline(_GRACE_SECONDS)
 
 
 def check_time() -> None:
-    """Raises UnavailableError when the request's time for calls is over: see `patience`."""
+    """Raises UnavailableError after the request's deadline: see `deadline`."""
     if clock.monotonic() > _deadline.get():
         raise UnavailableError
 
@@ -256,9 +256,9 @@ def retrying[T](attempt: Callable[[], T]) -> T:
     6 s (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
     Raises UnavailableError (503) after the last: contention is never reported as anything else.
     """
-    end = min(clock.monotonic() + _PATIENCE, _deadline.get())
+    end = min(clock.monotonic() + _RETRY_SECONDS, _deadline.get())
     last: Exception | None = None
-    for number in range(_ATTEMPTS):
+    for number in range(_MAX_ATTEMPTS):
         if number:
             pause = random.uniform(0, min(1.0, 0.05 * 2**number))  # noqa: S311 - jitter, not a secret
             if clock.monotonic() + pause > end:
@@ -311,8 +311,8 @@ def batch_get_raw(
         options["ExpressionAttributeNames"] = {f"#{number}": name for number, name in enumerate(only)}
         options["ProjectionExpression"] = ", ".join(options["ExpressionAttributeNames"])
     found: dict[Key, dict[str, Any]] = {}
-    for start in range(0, len(wanted), _BATCH):
-        pending = [_raw_key(names, key) for key in wanted[start : start + _BATCH]]
+    for start in range(0, len(wanted), _BATCH_GET_KEYS):
+        pending = [_raw_key(names, key) for key in wanted[start : start + _BATCH_GET_KEYS]]
 
         def read() -> None:
             nonlocal pending
@@ -373,7 +373,7 @@ def in_parallel[Asked, Answer](read: Callable[[Asked], Answer], asked: Sequence[
     if len(asked) < 2:
         return [read(it) for it in asked]
     client()  # made before the threads: botocore's client creation is not thread-safe
-    with ThreadPoolExecutor(max_workers=min(len(asked), _THREADS)) as pool:
+    with ThreadPoolExecutor(max_workers=min(len(asked), _MAX_THREADS)) as pool:
         # Each with the request's context, which says how long it may take.
         contexts = [copy_context() for _ in asked]
         return list(pool.map(lambda context, it: context.run(read, it), contexts, asked))

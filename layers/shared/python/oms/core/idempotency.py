@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from oms.core.clock import encoded, random_id
-from oms.core.dynamodb import last_look, retrying
+from oms.core.dynamodb import grace_period, retrying
 from oms.core.errors import IdempotencyKeyReusedError, OmsError, UnavailableError
 
 
@@ -99,7 +99,7 @@ def run_idempotent[T](attempt: Callable[[], T], *, find_previous: Callable[[], T
         raise
     except OmsError as refusal:
         if keyed or isinstance(refusal, UnavailableError):
-            with last_look():
+            with grace_period():
                 previous = find_previous()
             if previous is not None:
                 return previous

@@ -17,9 +17,9 @@ from oms.core.actors import Actor
 from oms.core.dynamodb import (
     ConcurrentUpdateError,
     batch_get_raw,
+    extend_deadline,
     failed,
     get_item,
-    more_patience,
     retrying,
     transaction,
 )
@@ -320,7 +320,7 @@ def share_and_wait(
     """As `share_export`: the export when it is finished, or as it is after 20 seconds, with its link."""
     until, pause = clock.monotonic() + WAIT_SECONDS, 0.2
     export = share_export(query, by=by, address=address)
-    with more_patience(_MORE_PATIENCE):
+    with extend_deadline(_MORE_PATIENCE):
         with suppress(UnavailableError):
             while export.status in UNFINISHED and clock.monotonic() + pause < until:
                 clock.sleep(pause)

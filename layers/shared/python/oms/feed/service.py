@@ -13,8 +13,8 @@ from oms.core.batches import packed
 from oms.core.dynamodb import (
     ConditionFailedError,
     batch_get,
+    deadline,
     get_item,
-    patience,
     put_item,
     retrying,
 )
@@ -46,7 +46,7 @@ def append(events: Iterable[PublishedEvent]) -> int:
 
     None that is older than the feed: it may have been there, and its marker is gone, by which it would be known.
     """
-    with patience(_PATIENCE):
+    with deadline(_PATIENCE):
         kept = {it.id: it for it in events if not _is_forgotten(it)}.values()
         batches = packed(kept, lambda it: len(it.body.encode()), max_items=MOST_AT_ONCE, max_bytes=_MOST_BYTES)
         return sum(map(_append_in_turn, batches))

@@ -15,7 +15,14 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 from oms.audit import audit_log
 from oms.core.errors import ForbiddenError, MethodNotAllowedError, NotFoundError, UnauthenticatedError
-from oms.http.api import AccessRule, RequestAtHand, acting_as, bearer_token, client_address, require_honest_mark
+from oms.http.api import (
+    AccessRule,
+    RequestContext,
+    bearer_token,
+    client_address,
+    require_honest_mark,
+    tag_logs_with_user,
+)
 from oms.http.powertools import routes_by_precedence, routes_of
 from oms.identity.access import authenticate
 from oms.identity.request_limits import limit_requests
@@ -31,7 +38,7 @@ class Match:
     variables: Mapping[str, str]
 
 
-def admit(app: APIGatewayHttpResolver, request: RequestAtHand) -> Match:
+def admit(app: APIGatewayHttpResolver, request: RequestContext) -> Match:
     """The route of the request, whose caller may call it.
 
     Raises the contract's errors in its order: 404 for an unknown path, 405 with `Allow`, 401, 403.
@@ -70,7 +77,7 @@ def _name(route: Route) -> str:
     return f"{route.method} {route.path}"
 
 
-def _find(app: APIGatewayHttpResolver, request: RequestAtHand) -> Match:
+def _find(app: APIGatewayHttpResolver, request: RequestContext) -> Match:
     """A fixed path (`/orders/quote`) is never read as an id (`/orders/<id>`), whatever the method.
 
     The whole path has to match: the `$` of a route's pattern lets a line end follow.
@@ -99,14 +106,14 @@ def _refuse_method(allowed: list[str]) -> NoReturn:
     raise MethodNotAllowedError("This path does not take the method.", headers={"Allow": ", ".join(allowed)})
 
 
-def _authorize(rule: AccessRule, request: RequestAtHand) -> None:
+def _authorize(rule: AccessRule, request: RequestContext) -> None:
     if rule.role == "public":
         return
     token = bearer_token()
     if token is None:
         raise UnauthenticatedError
     request.user = user = authenticate(token)
-    acting_as(user.id)
+    tag_logs_with_user(user.id)
     limit_requests(user.id, user.role)
     has_manager_parameters = any(name in rule.manager_parameters for name, _ in request.query)
     needed = "manager" if has_manager_parameters and rule.role == "customer" else rule.role

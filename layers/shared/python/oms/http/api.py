@@ -63,7 +63,7 @@ class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
             self.extensions["x-head"] = False
 
     def handler(self, app: ApiGatewayResolver, next_middleware: NextMiddleware) -> Response[Any]:
-        if at_hand.get().admitted_by is not self:
+        if current_request.get().admitted_by is not self:
             raise NotAdmittedError
         return next_middleware(app)
 
@@ -73,9 +73,9 @@ class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
         return {"middlewares": [self], "openapi_extensions": self.extensions, "security": self.security}
 
 
-def customer_with(*managers_parameters: str) -> dict[str, Any]:
-    """As CUSTOMER, for a list some of whose filters are for managers only."""
-    return AccessRule("customer", managers_parameters).options
+def customer(*, manager_params: Sequence[str]) -> dict[str, Any]:
+    """As CUSTOMER, for a list where only managers may send the query parameters `manager_params`."""
+    return AccessRule("customer", manager_params).options
 
 
 PUBLIC = AccessRule("public").options
@@ -90,7 +90,7 @@ ADMIN = AccessRule("admin").options
 
 
 @dataclass
-class RequestAtHand:
+class RequestContext:
     """What the routes may ask of the request being served; Lambda serves one at a time in a process."""
 
     event: Mapping[str, Any]
@@ -121,30 +121,30 @@ class RequestAtHand:
         return parse_qsl(self.event.get("rawQueryString") or "", keep_blank_values=True)
 
 
-at_hand: ContextVar[RequestAtHand] = ContextVar("request")
+current_request: ContextVar[RequestContext] = ContextVar("request")
 
 
 def current_user() -> CurrentUser:
     """Who asks. Only routes that are not public have one."""
-    user = at_hand.get().user
+    user = current_request.get().user
     if user is None:
         raise UnauthenticatedError
     return user
 
 
-def acting_as(user_id: str) -> None:
+def tag_logs_with_user(user_id: str) -> None:
     """Names the user on the log lines of a route that finds out itself who asks."""
     logger.append_keys(user_id=user_id)
 
 
 def bearer_token() -> str | None:
     """The access token in the Authorization header, unchecked."""
-    scheme, _, token = at_hand.get().headers.get("authorization", "").partition(" ")
+    scheme, _, token = current_request.get().headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 def client_address() -> str:
-    request = at_hand.get()
+    request = current_request.get()
     return address_of(request.event["requestContext"]["http"]["sourceIp"], request.headers)
 
 
@@ -152,7 +152,7 @@ def received_at() -> datetime:
     """When the request reached API Gateway, which alone sets this; a cold function gets to it seconds later. Now where
     that is not said, or is no time within the 30 seconds that a request can take.
     """
-    now, milliseconds = clock.now(), at_hand.get().event["requestContext"].get("timeEpoch")
+    now, milliseconds = clock.now(), current_request.get().event["requestContext"].get("timeEpoch")
     if isinstance(milliseconds, int) and not isinstance(milliseconds, bool):
         received = clock.outside(clock.from_seconds(milliseconds / 1000))
         if now - _LONGEST_REQUEST <= received <= now:
@@ -161,11 +161,11 @@ def received_at() -> datetime:
 
 
 def user_agent() -> str:
-    return at_hand.get().headers.get("user-agent", "")[:256]
+    return current_request.get().headers.get("user-agent", "")[:256]
 
 
 def idempotency_key() -> str | None:
-    key = at_hand.get().headers.get("idempotency-key")
+    key = current_request.get().headers.get("idempotency-key")
     if key is not None and not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         raise InvalidRequestError.at("must be 1 to 255 visible ASCII characters", header="Idempotency-Key")
     return key
@@ -214,7 +214,7 @@ def check_conditions(function: Callable[..., Any]) -> None:
 
     `If-Match: *` asks that the thing exists, which a 404 answers. That of a read is looked at by `check_shown`.
     """
-    request = at_hand.get()
+    request = current_request.get()
     if is_read():
         _named_tags()
         return
@@ -227,7 +227,7 @@ def check_conditions(function: Callable[..., Any]) -> None:
 
 def is_read() -> bool:
     """Whether the request only reads. There is a GET that starts something: see `MANAGER_WITHOUT_HEAD`."""
-    request = at_hand.get()
+    request = current_request.get()
     return request.method in ("GET", "HEAD") and request.admitted_by is not None and request.admitted_by.head
 
 
@@ -247,7 +247,7 @@ def _named_tags() -> list[str] | None:
 
     Raises InvalidRequestError where the header is malformed.
     """
-    header = at_hand.get().headers.get("if-match", "*").strip()
+    header = current_request.get().headers.get("if-match", "*").strip()
     if header == "*":
         return None
     if not _TAGS.fullmatch(header):
@@ -266,7 +266,7 @@ def expected_version() -> ExpectedVersion:
 
 def _list_scope() -> list[object]:
     """What a list's cursor is bound to: the user, the path, and the query without the page's own parameters."""
-    request = at_hand.get()
+    request = current_request.get()
     query = [pair for pair in request.query if pair[0] not in ("cursor", "limit")]
     return [current_user().id, request.path, sorted(query)]
 
@@ -279,7 +279,7 @@ def show_allowance(allowance: Allowance) -> None:
 
 def answer_header(name: str, value: str) -> None:
     """Adds a header to this request's answer, also when it ends as an error."""
-    at_hand.get().answer_headers[name] = value
+    current_request.get().answer_headers[name] = value
 
 
 # ---- answers --------------------------------------------------------------------------------------------------------
@@ -375,7 +375,7 @@ def _answer[T: BaseModel](status: int, content: T, version: int | None, replayed
 
 def problem(error: OmsError) -> Response[str]:
     """The answer to a refusal (RFC 9457). `instance` is the path; `request_id` finds the log lines."""
-    request = at_hand.get()
+    request = current_request.get()
     content = {
         "type": f"{ERROR_PAGE}#{error.code}",
         "title": error.title,

@@ -23,12 +23,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
-from oms.core.dynamodb import patience
+from oms.core.dynamodb import deadline
 from oms.core.errors import MAX_ERRORS, InvalidRequestError, NotFoundError, OmsError, shortened
 from oms.core.settings import require
 from oms.http import body
 from oms.http.admission import admit, require_rules
-from oms.http.api import RequestAtHand, at_hand, check_conditions, check_shown, is_read, problem
+from oms.http.api import RequestContext, check_conditions, check_shown, current_request, is_read, problem
 from oms.http.representation import complete
 
 logger = Logger()
@@ -43,7 +43,7 @@ RESOLVER_OPTIONS: dict[str, Any] = {
     "enable_validation": True,
     "response_validation_error_http_code": 500,
     # The body as `oms.http.body` has parsed it, not as Powertools has.
-    "json_body_deserializer": lambda _: at_hand.get().body,
+    "json_body_deserializer": lambda _: current_request.get().body,
     # Text as it is: escaped to ASCII it can be six times as long, and answers are limited in size.
     "serializer": partial(json.dumps, separators=(",", ":"), ensure_ascii=False),
 }
@@ -64,7 +64,7 @@ def _check_query(route: Route) -> None:
             known |= {entry.alias or name: entry.annotation for name, entry in annotation.model_fields.items()}
         else:
             known[parameter.alias] = annotation
-    names = Counter(name for name, _ in at_hand.get().query)
+    names = Counter(name for name, _ in current_request.get().query)
     wrong = {name: "is repeated" for name, times in names.items() if times > 1 and not _is_list(known.get(name))}
     wrong |= {name: "is not a parameter of this route" for name in names if name not in known}
     if wrong:
@@ -83,7 +83,7 @@ def _is_list(annotation: Any) -> bool:
 
 def _check_ids(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
     """A middleware, so that it comes after validation (422): an id that cannot exist is not looked up."""
-    if not all(_ID.fullmatch(value) for value in at_hand.get().variables.values()):
+    if not all(_ID.fullmatch(value) for value in current_request.get().variables.values()):
         raise NotFoundError("There is no such thing.")
     return next_middleware(app)
 
@@ -112,7 +112,7 @@ def _in_body(path: Sequence[str | int], *, is_missing: bool) -> Sequence[str | i
 
     Pydantic's places have steps of its own: `[key]` for the name of a member, or which choice of a union it tried.
     """
-    value: Any = at_hand.get().body
+    value: Any = current_request.get().body
     for steps, part in enumerate(path):
         if not (part in value if isinstance(value, dict) else _is_index(part, value)):
             return path[: steps + is_missing]
@@ -141,7 +141,7 @@ def serve(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], LambdaContex
     def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         started = time.perf_counter()
         headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
-        request = RequestAtHand(event, headers)
+        request = RequestContext(event, headers)
         line: dict[str, Any] = {"method": request.method, "path": request.path}
         logger.clear_state()
         logger.append_keys(request_id=request.id)
@@ -160,17 +160,17 @@ def serve(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], LambdaContex
     return lambda_handler  # type: ignore[no-any-return]
 
 
-def _answer(app: APIGatewayHttpResolver, request: RequestAtHand, context: LambdaContext) -> dict[str, Any]:
-    mark = at_hand.set(request)
+def _answer(app: APIGatewayHttpResolver, request: RequestContext, context: LambdaContext) -> dict[str, Any]:
+    mark = current_request.set(request)
     try:
-        with patience():
+        with deadline():
             answer = _conditional_answer(app, request, context)
     finally:
-        at_hand.reset(mark)
+        current_request.reset(mark)
     return complete(answer, request.headers, request.method)
 
 
-def _conditional_answer(app: APIGatewayHttpResolver, request: RequestAtHand, context: LambdaContext) -> dict[str, Any]:
+def _conditional_answer(app: APIGatewayHttpResolver, request: RequestContext, context: LambdaContext) -> dict[str, Any]:
     """The answer, or the refusal of a read whose If-Match names another version than is shown."""
     answer = _with_headers(_admitted_answer(app, request, context), request)
     try:
@@ -182,13 +182,13 @@ def _conditional_answer(app: APIGatewayHttpResolver, request: RequestAtHand, con
     return answer
 
 
-def _with_headers(answer: dict[str, Any], request: RequestAtHand) -> dict[str, Any]:
+def _with_headers(answer: dict[str, Any], request: RequestContext) -> dict[str, Any]:
     for name, value in _standing_headers(request).items():
         answer["headers"].setdefault(name, value)
     return answer
 
 
-def _admitted_answer(app: APIGatewayHttpResolver, request: RequestAtHand, context: LambdaContext) -> dict[str, Any]:
+def _admitted_answer(app: APIGatewayHttpResolver, request: RequestContext, context: LambdaContext) -> dict[str, Any]:
     try:
         match = admit(app, request)
         request.variables = match.variables
@@ -201,7 +201,7 @@ def _admitted_answer(app: APIGatewayHttpResolver, request: RequestAtHand, contex
     return app.resolve(_checked_event(request, match.route), context)
 
 
-def _checked_event(request: RequestAtHand, route: Route) -> dict[str, Any]:
+def _checked_event(request: RequestContext, route: Route) -> dict[str, Any]:
     """The event for the resolver: of the route's method, and with a body that it takes for JSON.
 
     Without the query as it was sent, in which Powertools finds what is repeated, and then keeps the first of a list
@@ -234,7 +234,7 @@ def _broken_response(error: ResponseValidationError) -> Response[str]:
     return problem(OmsError("The answer could not be built."))
 
 
-def _standing_headers(request: RequestAtHand) -> dict[str, str]:
+def _standing_headers(request: RequestContext) -> dict[str, str]:
     return {
         "X-Request-Id": request.id,
         "Strict-Transport-Security": "max-age=63072000; includeSubDomains",

@@ -27,7 +27,7 @@ from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from oms.core import aws, clock, email_addresses
-from oms.core.dynamodb import ConditionFailedError, failed, get_item, patience, retrying, transaction, update_item
+from oms.core.dynamodb import ConditionFailedError, deadline, failed, get_item, retrying, transaction, update_item
 from oms.core.settings import settings
 from oms.identity.models import IdentityItem, User, user_key
 from oms.mail.bounds import UNVERIFIED_OF_ALL, bounds_of_unverified
@@ -224,7 +224,7 @@ def _send(ses: Any, letter: Letter, to: str) -> str:
 def _mark(claim: Mail, state: str, metric: str, cause: str | None = None, *, message_id: str | None = None) -> None:
     actions: list[Action] = [Mail.state.set(state), *([Mail.message_id.set(message_id)] if message_id else [])]
     # A claim that its time to live has ended is one that nobody will ask for again.
-    with patience(_SETTLING_SECONDS), suppress(ConditionFailedError):
+    with deadline(_SETTLING_SECONDS), suppress(ConditionFailedError):
         retrying(lambda: update_item(Mail(claim.pk, claim.sk), actions, Mail.attempt == claim.attempt))
     log = logger.info if state in ("sent", "undeliverable") else logger.error
     log("mail", state=state, cause=cause, purpose=claim.purpose, mail_user_id=claim.user_id, message_id=message_id)
@@ -245,7 +245,7 @@ def _release(claim: Mail, letter: Letter, counts: Sequence[MailCount]) -> None:
             if not any(failed(reason) for reason in error.cancellation_reasons):
                 raise
 
-    with patience(_SETTLING_SECONDS):
+    with deadline(_SETTLING_SECONDS):
         retrying(write)
 
 

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from oms.core import clock
-from oms.core.dynamodb import batch_get, patience
+from oms.core.dynamodb import batch_get, deadline
 from oms.core.errors import InvalidTransitionError, OmsError
 from oms.core.pages import HIGHEST, Range, merged_page
 from oms.core.settings import settings
@@ -55,7 +55,7 @@ def sweep(shard: int, *, has_time: Callable[[], bool]) -> Swept:
             swept.leave(expires_at)
             break
         try:
-            with patience(_PATIENCE):
+            with deadline(_PATIENCE):
                 moves.expire_order(order.id, now=clock.now(), seen=order)
             swept.expired += 1
         except InvalidTransitionError:

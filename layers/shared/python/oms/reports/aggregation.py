@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from oms.core.dynamodb import patience
+from oms.core.dynamodb import deadline
 from oms.reports import order_sums, sums, user_sums
 from oms.reports.order_sums import CountedOrder
 from oms.reports.sums import Chunk
@@ -38,7 +38,7 @@ def add_up(messages: Mapping[str, str]) -> BatchResult:
         except (ValueError, LookupError, TypeError):
             logger.exception("not an event of an order or a user", message_id=message_id)
             failed.append(message_id)
-    with patience(START_DEADLINE_SECONDS):
+    with deadline(START_DEADLINE_SECONDS):
         try:
             moved = sums.apply(chunk for it in understood.values() for chunk in it)
         except Exception:

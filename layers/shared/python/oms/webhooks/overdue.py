@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from oms.core import clock, queues
-from oms.core.dynamodb import patience
+from oms.core.dynamodb import deadline
 from oms.core.pages import Entry, Page, Range, merged_page
 from oms.core.settings import settings
 from oms.webhooks import replay
@@ -36,7 +36,7 @@ def sweep() -> int:
     end = clock.monotonic() + START_DEADLINE_SECONDS
     sent = 0
     failures: list[Exception] = []
-    with patience(READ_WITHIN):
+    with deadline(READ_WITHIN):
         left = _nudging()
         while left and sent < MAX_TOTAL and clock.monotonic() < end:
             for nudged in tuple(left):

@@ -17,7 +17,7 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms.core import clock, queues
-from oms.core.dynamodb import ConditionFailedError, get_item, patience, retrying, update_item
+from oms.core.dynamodb import ConditionFailedError, deadline, get_item, retrying, update_item
 from oms.core.settings import settings
 from oms.webhooks import deliveries, health, secret_encryption
 from oms.webhooks.deliveries import CLAIM, Trigger, milliseconds, removing_due, setting_due
@@ -69,12 +69,12 @@ def attempt(nudge: Trigger, *, slow: bool) -> Outcome:
 
     Raises UnavailableError, NotSentError and botocore's errors; until it is claimed, the nudge is to come again.
     """
-    with patience(START_DEADLINE_SECONDS):
+    with deadline(START_DEADLINE_SECONDS):
         begun = _begin(nudge, slow=slow)
     if isinstance(begun, Outcome):
         return begun
     answered = _send(begun) if begun.secrets else None
-    with patience(SETTLED_WITHIN):
+    with deadline(SETTLED_WITHIN):
         return _conclude(begun.subscription, begun.delivery, answered) if answered else _conclude_unsent(begun)
 
 
@@ -161,7 +161,7 @@ def _claim(nudge: Trigger) -> Delivery | Outcome:
 
 def _give_back(delivery: Delivery) -> None:
     """Takes back the attempt that a claim counted: nothing was tried. The delivery is due when the claim ends."""
-    with patience(SETTLED_WITHIN):
+    with deadline(SETTLED_WITHIN):
         _written(delivery, None, [Delivery.made.set(delivery.made - 1)], Delivery.made == delivery.made)
 
 
