@@ -70,7 +70,7 @@ each_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.ke
 
 
 def everything(shop: Shop) -> Any:
-    """What the requests of this module may change."""
+    """The orders and stock that the requests of this module may change."""
     orders = {order.id: (order.status, order.version) for order in orders_stored()}
     return orders, {it: (stock_of(it).available, stock_of(it).reserved, stock_of(it).offer) for it in shop.units}
 
@@ -250,7 +250,7 @@ def test_f05_keys_left_unread_are_read_again_and_never_taken_for_absent(
     assert answer.status == status, answer.text
 
 
-# What is left below the functions' own time-out (tests/infra holds that above it); API Gateway gives up after 30 s.
+# Seconds, below the functions' own time-out, which tests/infra compares; API Gateway times out after 30.
 LONGEST = 28.0
 
 
@@ -260,8 +260,8 @@ LONGEST = 28.0
 def test_f05_time_outs_end_before_the_function_does(
     shop: Shop, no_sleep: list[float], monkeypatch: pytest.MonkeyPatch, change: Change, slow: str, failures: int
 ) -> None:
-    """The slowest there is: reads fail just before their patience ends and succeed as late as they can; no write does,
-    nor does the look at what was stored."""
+    """The slowest case: reads fail just before their deadline and succeed as late as possible, and writes and the final
+    read always fail."""
     subject = change.prepare(shop)
     config = dynamodb.client().meta.config
     longest = (config.connect_timeout + config.read_timeout) * config.retries["total_max_attempts"]

@@ -1,4 +1,4 @@
-"""F13, F14: whatever becomes of the changes of stock on their way, the sums end as the stock items are."""
+"""F13, F14: late, repeated or reordered changes of stock leave the sums equal to the stock items."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -65,7 +65,7 @@ def change(stock: StockItem, chance: random.Random) -> None:
 
 
 def a_busy_year(chance: random.Random) -> Iterator[Record]:
-    """The stream of thousands of changes; what they lead to stands in the table."""
+    """The stream of thousands of changes. The table has the resulting stock items."""
     stocks = [new_stock(chance) for _ in range(PRODUCTS)]
     for stock in stocks:
         yield record(None, stock.serialize())
@@ -219,7 +219,7 @@ def test_changes_that_cancel_each_other_out_are_a_change_of_their_sum(cloud: Non
 
 @pytest.fixture
 def aside(monkeypatch: pytest.MonkeyPatch) -> list[Record]:
-    """The records that were set aside."""
+    """The quarantined records."""
     found: list[Record] = []
     monkeypatch.setattr(streams.queues, "send", lambda _, message: found.append(message["record"]))
     return found

@@ -231,7 +231,7 @@ _OWN = {"pk", "sk", "sku", "id", "product_id", "change", "at", "updated_at", "cr
 
 
 def images(record: Any) -> Any:
-    """What a record of the stream changed, without what names its item or moment."""
+    """The new attributes in a stream record, without ids, keys, times and maps."""
     return {
         name: value
         for name, value in record["dynamodb"].get("NewImage", {}).items()
@@ -240,7 +240,7 @@ def images(record: Any) -> Any:
 
 
 def test_an_update_of_the_price_does_not_write_the_threshold_that_it_has_read(manager: Person, product: Make) -> None:
-    """Product and stock are read by one BatchGet, which is no snapshot of both."""
+    """Product and stock are read by one BatchGet, which may return them from different moments."""
     edited = product(sku="AB-1", low_stock_threshold=3)
 
     def raised_meanwhile(it: Call) -> Any:

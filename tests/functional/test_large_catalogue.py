@@ -1,7 +1,7 @@
-"""Product lists at 100,000 products: every combination of the contract within its calls, and complete while written to.
+"""Product lists at 100,000 products: each allowed combination of filters, within its number of calls, during writes.
 
-A walk finds what existed throughout and was not edited exactly once, in order. What is added or moved in the order
-meanwhile is found at most once at each place that it had, and not at all at a place that the walk has passed.
+A walk over all pages finds each product that is not edited meanwhile exactly once, in order. It finds a product that is
+added or moved meanwhile at most once at each of its places, and not at a place that it has passed.
 """
 
 from collections import Counter

@@ -18,7 +18,7 @@ from tests.support.ledger_shop import LedgerShop, difference, trade
 
 
 def crash_once(number: int) -> Plan:
-    """After the n-th call, counted over all that is done with this plan: as good as before the next one."""
+    """Crashes after the n-th of all calls under this plan, which is the same as before the next one."""
     seen = 0
 
     def plan(call: Call) -> Any:
@@ -36,9 +36,9 @@ def crash_once(number: int) -> Plan:
 def test_a_run_that_gets_a_page_or_a_product_at_a_time_finds_the_same(ledger_shop: LedgerShop) -> None:
     first, _ = trade(ledger_shop)
     ledger_shop.tamper_stock(first, available=7)
-    looks = iter(range(10_000))
+    calls = iter(range(10_000))
 
-    run = ledger_shop.check(time_left=lambda: 900_000 if next(looks) % 2 == 0 else 0)
+    run = ledger_shop.check(time_left=lambda: 900_000 if next(calls) % 2 == 0 else 0)
 
     assert (run.status, run.step, run.orders, run.products, run.drifted) == ("done", 3, 3, 2, 1)
     assert difference(ledger_shop.drifts()[first]) == (7, 0)
@@ -46,12 +46,12 @@ def test_a_run_that_gets_a_page_or_a_product_at_a_time_finds_the_same(ledger_sho
     assert not [sort_key for sort_key in left if sort_key.startswith("progress#")]
 
 
-def test_time_that_ends_inside_a_page_is_minded_after_the_next_product(ledger_shop: LedgerShop) -> None:
+def test_a_run_whose_time_ends_inside_a_page_stops_after_the_current_product(ledger_shop: LedgerShop) -> None:
     trade(ledger_shop)
     run = stock_check.start()
-    looks = iter([True, True, False, False])
+    calls = iter([True, True, False, False])
 
-    handed = stock_check.continue_run(run.id, 0, has_time=lambda: next(looks))
+    handed = stock_check.continue_run(run.id, 0, has_time=lambda: next(calls))
 
     assert handed
     assert (handed.step, handed.orders, handed.products) == (1, 3, 1)
@@ -67,11 +67,11 @@ def test_f24_a_crash_between_any_two_calls_of_a_run_and_the_message_again_find_t
     ledger_shop.tamper_stock(first, available=7)
 
     def a_page_at_a_time() -> Callable[[], int]:
-        looks = iter(range(10_000))
-        return lambda: 900_000 if next(looks) % 2 == 0 else 0
+        calls = iter(range(10_000))
+        return lambda: 900_000 if next(calls) % 2 == 0 else 0
 
     def work_through(plan: Plan) -> bool:
-        """Whether there was a crash. A message that is not finished comes again, once its worker's lease is over."""
+        """Whether there was a crash. An unfinished message is delivered again after its worker's lease."""
         waiting, crashed = ledger_shop.messages(), False
         while waiting:
             try:
@@ -113,7 +113,7 @@ def test_one_run_at_a_time(ledger_shop: LedgerShop, time_machine: Callable[[time
     assert stock_check.last_run()[0].status == "running", "the message of the abandoned run does nothing"  # type: ignore[union-attr]
 
 
-def test_a_message_that_comes_twice_at_once_comes_back_while_the_first_is_at_work(ledger_shop: LedgerShop) -> None:
+def test_a_duplicate_message_is_retried_while_the_first_is_processed(ledger_shop: LedgerShop) -> None:
     trade(ledger_shop)
     run = stock_check.start()
     message = {"run": run.id, "step": 0}
@@ -129,12 +129,12 @@ def test_a_message_that_comes_twice_at_once_comes_back_while_the_first_is_at_wor
     assert ledger_shop.deliver(message) == [], "the same message once more does nothing"
 
 
-def test_a_run_that_cannot_go_on_has_failed_and_the_next_one_may_begin(ledger_shop: LedgerShop) -> None:
+def test_a_run_that_cannot_continue_has_failed_and_the_next_one_may_start(ledger_shop: LedgerShop) -> None:
     trade(ledger_shop)
     run = stock_check.start()
     (message,) = ledger_shop.messages()
 
-    # Aloud, so that the function's alarm rings.
+    # The error raises, so that the function's alarm goes off.
     with intercepted(refuse("BatchGetItem", failing("AccessDeniedException"))), pytest.raises(ClientError):
         ledger_shop.deliver(message)
 
@@ -145,7 +145,7 @@ def test_a_run_that_cannot_go_on_has_failed_and_the_next_one_may_begin(ledger_sh
     assert ledger_shop.check().status == "done"
 
 
-def test_the_schedule_asks_for_a_run(ledger_shop: LedgerShop) -> None:
+def test_the_schedule_starts_a_run(ledger_shop: LedgerShop) -> None:
     trade(ledger_shop)
 
     for start, full in (("new", False), ("full", True)):
@@ -157,11 +157,11 @@ def test_the_schedule_asks_for_a_run(ledger_shop: LedgerShop) -> None:
         assert (run.status, run.full, run.products) == ("done", full, 2)
 
 
-def test_a_full_check_that_meets_another_at_work_follows_it(ledger_shop: LedgerShop) -> None:
+def test_a_full_check_starts_after_the_running_one(ledger_shop: LedgerShop) -> None:
     trade(ledger_shop)
     stock_check.start()
 
-    assert ledger_shop.deliver({"start": "full"}) == ["message"], "it comes again"
+    assert ledger_shop.deliver({"start": "full"}) == ["message"], "it is retried"
 
     ledger_shop.drain()
     assert ledger_shop.deliver({"start": "full"}) == []
@@ -171,7 +171,7 @@ def test_a_full_check_that_meets_another_at_work_follows_it(ledger_shop: LedgerS
     assert (run.status, run.full) == ("done", True)
 
 
-def test_a_run_whose_table_has_no_time_goes_on_when_its_message_comes_again(
+def test_a_throttled_run_continues_when_its_message_is_delivered_again(
     ledger_shop: LedgerShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trade(ledger_shop)
@@ -191,7 +191,7 @@ def test_a_run_whose_table_has_no_time_goes_on_when_its_message_comes_again(
     assert (run.status, run.orders, run.products) == ("done", 3, 2)
 
 
-def test_what_a_run_found_is_told_again_when_its_last_message_comes_again(
+def test_the_metrics_of_a_run_are_sent_again_when_its_last_message_is_delivered_again(
     ledger_shop: LedgerShop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, _ = trade(ledger_shop)
@@ -209,17 +209,17 @@ def test_a_lost_answer_to_handing_over_loses_no_time(ledger_shop: LedgerShop) ->
     trade(ledger_shop)
     run = stock_check.start()
     ledger_shop.messages()
-    looks = iter([True, False])
+    calls = iter([True, False])
 
     with intercepted(lose_answer("UpdateItem", after=1)):
-        handed = stock_check.continue_run(run.id, 0, has_time=lambda: next(looks))
+        handed = stock_check.continue_run(run.id, 0, has_time=lambda: next(calls))
 
     assert handed
     assert (handed.status, handed.step) == ("running", 1)
     assert ledger_shop.messages() == [{"run": run.id, "step": 1}]
 
 
-def test_a_run_removes_what_older_ones_have_left(ledger_shop: LedgerShop) -> None:
+def test_a_run_removes_the_leftovers_of_older_ones(ledger_shop: LedgerShop) -> None:
     first, _ = trade(ledger_shop)
     ledger_shop.tamper_stock(first, available=7)
     old = ledger_shop.check()

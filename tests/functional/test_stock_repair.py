@@ -313,22 +313,22 @@ def test_a_check_that_begins_between_read_and_write_of_a_repair_stops_it(ledger_
     with intercepted(begin), pytest.raises(ConflictError, match="is running"):
         repair_stock(ledger_shop, first)
 
-    assert stock_of(first).available == 30, "else the check could find, after the repair, what it has mended"
+    assert stock_of(first).available == 30, "else the check could report the repaired drift again"
     ledger_shop.drain()
     assert repair_stock(ledger_shop, first).after == (23, 2)
 
 
-def test_what_is_repaired_is_not_found_again_by_a_worker_that_comes_late(ledger_shop: LedgerShop) -> None:
+def test_a_late_worker_does_not_report_a_repaired_drift_again(ledger_shop: LedgerShop) -> None:
     first, _ = trade(ledger_shop)
     ledger_shop.tamper_stock(first, available=7)
     run = stock_check.start()
     ledger_shop.messages()
-    mended: list[str] = []
+    repaired: list[str] = []
 
-    def overtake(call: Call) -> Any:
+    def repair_first(call: Call) -> Any:
         finding = call.operation == "PutItem" and "drift#" in str(call.parameters["Item"]["sk"])
-        if finding and not mended:
-            mended.append(first)
+        if finding and not repaired:
+            repaired.append(first)
             end_the_lease()
             stock_check.continue_run(run.id, 0, has_time=lambda: True)
             repair_stock(ledger_shop, first)
@@ -338,10 +338,10 @@ def test_what_is_repaired_is_not_found_again_by_a_worker_that_comes_late(ledger_
         item = raw_item("inventory", *CheckRun.key())
         table("inventory").put(item | {"lease_until": {"S": "2000-01-01T00:00:00.000Z"}})
 
-    with intercepted(overtake), pytest.raises(ConditionFailedError):
+    with intercepted(repair_first), pytest.raises(ConditionFailedError):
         stock_check.continue_run(run.id, 0, has_time=lambda: True)
 
-    assert mended
+    assert repaired
     with pytest.raises(NothingToRepairError):
         repair_stock(ledger_shop, first)
     assert stock_of(first).available == 23

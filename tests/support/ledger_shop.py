@@ -42,7 +42,7 @@ class LedgerShop:
         assert self.shop.manage("PATCH", f"products/{product_id}/stock", body).status == 200
 
     def order(self, *moves: str, **quantities: int) -> str:
-        """An order of so many units of each product, by id, moved on."""
+        """An order of these units by product id, after these moves."""
         placed = self.shop.buy(quantities)
         assert placed.status == 201, placed.text
         bodies = {"ship": {"carrier": "DHL", "tracking_number": "1"}}
@@ -55,7 +55,7 @@ class LedgerShop:
     # ---- the check --------------------------------------------------------------------------------------------------
 
     def check(self, *, full: bool = False, time_left: Callable[[], int] = lambda: 900_000) -> CheckRun:
-        """A whole run, however many stretches it takes."""
+        """A whole run, with all its steps."""
         stock_check.start(full=full)
         self.drain(time_left)
         run, _ = stock_check.last_run()

@@ -23,7 +23,7 @@ WORDS = ("Hammer", "hammer", "Saw", "saw blade", "Hämmer", "Ｎail", "Drill", "
 
 @dataclass(frozen=True)
 class Thing:
-    """A product, as far as lists look at it. `price` in minor units."""
+    """The attributes of a product that lists use. `price` in minor units."""
 
     number: int
     name: str
@@ -139,7 +139,7 @@ FILTERS: dict[str, list[Filter]] = {
         Filter("active,archived", lambda _: True),
     ],
 }
-# They are looked at after the read, or say which partitions are read: any index serves them.
+# Any index serves them: they filter after the read, or choose the partitions.
 FREE = ("in_stock", "low_stock", "status")
 SORTS = ("name", "-name", "price", "-price", "created_at", "-created_at")
 ORDERS: dict[str, Callable[[Thing], Any]] = {
@@ -165,7 +165,7 @@ class Combination:
 
     @property
     def fields(self) -> set[str]:
-        """The orders that are asked for or implied."""
+        """The sort orders that are requested or implied."""
         asked = {self.sort.removeprefix("-")} if self.sort else set()
         return asked | {it.order for it in self.filters.values() if it.order}
 
@@ -237,7 +237,7 @@ class Catalogue:
             self.table.put(item)
 
     def untouched(self, asked: Combination) -> Iterator[Thing]:
-        """What a walk has to find, the last first, but for what was added or edited since the start."""
+        """The products that a walk must find, the last first, without those added or edited since its start."""
         if asked.field not in self._ordered:
             first = (it for it in self.things[:MOST] if it.id not in self.touched)
             self._ordered[asked.field] = sorted(first, key=ORDERS[asked.field])

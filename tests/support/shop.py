@@ -19,7 +19,7 @@ from sweeper import worker
 from tests.support.database import table
 from tests.support.invocation import Answer, Context, Person, invoke
 
-# What a manager can do with an order, and the moves that come before.
+# A manager's moves of an order, each with the moves before it.
 BEFORE: dict[str, tuple[str, ...]] = {
     "confirm": (),
     "cancel": (),
@@ -31,7 +31,7 @@ BODIES = {"ship": {"carrier": "DHL", "tracking_number": "JD0140"}}
 
 
 def new_process() -> None:
-    """What a process knows from earlier requests is gone, as after a crash."""
+    """Drops the state that a process keeps from earlier requests, as a crash does."""
     service.OFFERS = OfferCache()
 
 

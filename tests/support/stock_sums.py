@@ -1,4 +1,4 @@
-"""The sums of the stock as they stand, and as a look at every stock item says that they should."""
+"""The stored sums of the stock, and the expected ones, from all stock items."""
 
 from collections import Counter
 from typing import Any
@@ -32,7 +32,7 @@ def totals_of_the_stock() -> dict[str, int]:
 
 
 def scarce_of_the_stock() -> dict[str, set[str]]:
-    """By band, the ids of the products in it."""
+    """The product ids by stock level."""
     return {
         "low": {
             it.product_id

@@ -1,4 +1,4 @@
-"""The tables' streams: a record for each write to an item, as Lambda would bring it."""
+"""The tables' streams: a record for each write to an item, in Lambda's form."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,14 +11,14 @@ from tests.support.dynamodb.streams import Record
 from tests.support.dynamodb.tables import Change, Row
 from tests.support.invocation import Context
 
-# When all changes were made, in seconds: no test is to depend on the time of day.
+# The time of all changes, in seconds: no test may depend on the time of day.
 AT = 1763830000.0
 
 __all__ = ["Record", "items_of", "record", "run_bookkeeper", "streamed"]
 
 
 def record(old: dict[str, Any] | None, new: dict[str, Any] | None, *, of: str = "inventory") -> Record:
-    """What a write would make that turned the raw item `old` of a table into `new`."""
+    """The record of a write that replaces the raw item `old` of a table with `new`."""
     images = [Row.of(item) if item else None for item in (old, new)]
     sequence, _ = DATABASE.stamp()
     return _record(Change(sequence, 0, of, (), *images, of_a_request=True))
@@ -30,7 +30,7 @@ def _record(change: Change) -> Record:
 
 @contextmanager
 def streamed(*tables: str) -> Iterator[list[Record]]:
-    """While it lasts, requests that write to a stock item, or to an item of the tables named, add their records."""
+    """Collects the records of requests' writes to stock items, or to the named tables."""
     records: list[Record] = []
 
     def note(change: Change) -> None:

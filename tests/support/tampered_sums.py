@@ -38,7 +38,7 @@ class Shown:
     last: date
 
     def rebuild(self, *, fix: bool = False, only: date | None = None) -> list[str]:
-        """What the command says, of one day or of all."""
+        """The command's output, for one day or for all."""
         said: list[str] = []
         done = rebuild.rebuild(only, only, shards=1, fix=fix, say=said.append)
         assert done == (said[-1] == f"{'What was looked at' if only else 'All'} is as it should be.")
@@ -71,7 +71,7 @@ def make(customer: Person, manager: Person) -> Shown:
 
 
 def items() -> dict[tuple[str, str], dict[str, Any]]:
-    """What is in the reports table, but for how often sums were changed."""
+    """The items of the reports table, without their counts of changes."""
     found = table("reports").items()
     return {
         (it["pk"]["S"], it["sk"]["S"]): {name: value for name, value in it.items() if name != "changes"} for it in found
@@ -166,10 +166,10 @@ TAMPERING: dict[str, Callable[[Shown], str]] = {
     "a sum of no day": lambda it: put_bogus(f"categories#{it.last:%Y-%m}", f"{it.last:%d}"),
     "a total changed": lambda _: change("totals#1", "orders", "pending", 2),
     "a total removed": lambda _: remove("totals#1", "orders"),
-    "a day is no number": lambda it: rewrite(*day_of(it), revenue={"S": "much"}),
+    "a day is not a number": lambda it: rewrite(*day_of(it), revenue={"S": "much"}),
     "what is applied of an order changed": lambda it: rewrite(*applied(it.order("confirmed")), amounts={"S": "{}"}),
     "what is applied of an order is newer": lambda it: rewrite(*applied(it.order("pending")), version={"N": "9"}),
-    "what is applied of an order is no JSON": lambda it: rewrite(*applied(it.order("shipped")), amounts={"S": "{"}),
+    "what is applied of an order is not JSON": lambda it: rewrite(*applied(it.order("shipped")), amounts={"S": "{"}),
     "what is applied of a wide order removed": lambda it: remove(*applied(it.order("confirmed", lines=90), 1)),
     "what is applied of an order removed": lambda it: remove(*applied(it.order("shipped", "delivered"))),
     "the users of a role changed": lambda _: change("totals#0", "users", "admin", 1),

@@ -29,8 +29,9 @@ from oms.stock_ledger.models import CHECKS, DRIFTS, PROGRESS, CheckProgress, Che
 # After these times without a worker, or without an end of the worker, another run may replace the run.
 _QUEUE_LEASE = timedelta(minutes=20)
 _WORKER_LEASE = timedelta(minutes=16)
-# The leftovers of older runs that one run removes.
-_MAX_REMOVED = 500
+# The items of this run and older ones that one run removes: about a minute's work. A run over a million products
+# stores about 700.
+_MAX_REMOVED = 5000
 
 
 def start(*, full: bool = False) -> CheckRun:
@@ -142,7 +143,6 @@ def _hand_over(run: CheckRun, progress: Progress) -> CheckRun:
             raise
         # The response to an earlier attempt was lost.
     _send(next_run)
-    check_progress.remove(run)
     return next_run
 
 
@@ -155,7 +155,7 @@ def _finished_now() -> Action:
 
 
 def _remove_leftovers(run: CheckRun) -> None:
-    """Removes the progress of all runs and the drifts of older ones. A run leaves at most a few hundred items."""
+    """Removes the progress of all runs and the drifts of older ones."""
     items = query_raw(CheckRun, CHECKS, DRIFTS, PROGRESS + HIGHEST)
     keys = (item["sk"]["S"] for item in items)
     leftovers = (sort_key for sort_key in keys if not sort_key.startswith(drift_prefix(run.id)))

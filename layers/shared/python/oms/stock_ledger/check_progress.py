@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from oms.core.dynamodb import delete_item, get_item, put_item, retrying
+from oms.core.dynamodb import get_item, put_item, retrying
 from oms.stock_ledger.effects import RecordedEffect
 from oms.stock_ledger.models import CheckProgress, CheckRun
 
@@ -63,9 +63,3 @@ def load(run: CheckRun) -> Progress:
     saved = json.loads(zlib.decompress(b"".join(chunk.data for chunk in chunks if chunk)))
     entries = {stock: [RecordedEffect(*effect) for effect in effects] for stock, effects in saved["entries"].items()}
     return Progress(**saved | {"phase": Phase(saved["phase"]), "entries": entries})
-
-
-def remove(run: CheckRun) -> None:
-    """Removes the progress from which the run's current step started. The next step's must be stored by then."""
-    for number in range(run.chunks):
-        delete_item(CheckProgress(*CheckProgress.key(run.id, run.step, number)))
