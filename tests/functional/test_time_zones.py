@@ -312,7 +312,7 @@ def test_a_rebuild_counts_every_order_on_its_new_day_after_the_zone_has_changed(
     expected = Sold(orders, first, last, zone=change.rules).by_time(lambda day: day)
     assert get(f"{SALES}?from={first}&to={last}", manager) == expected
     assert [it for it in said if "sales#" in it], "some orders were counted on another day"
-    assert again == ["All is as it should be."]
+    assert again == ["All sums are right."]
 
 
 def test_an_order_moves_to_its_day_of_the_new_zone_by_its_next_event(cloud: None, manager: Person) -> None:

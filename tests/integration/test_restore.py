@@ -185,7 +185,7 @@ def _check_sums(system: LocalSystem) -> None:
     run_later(system, "oms.commands.rebuild_reports", "--fix", seconds=DAY)
     again = run_later(system, "oms.commands.rebuild_reports", seconds=DAY)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "All is as it should be." in again.stdout
+    assert "All sums are right." in again.stdout
 
 
 def _check_shop_goes_on(system: LocalSystem, shop: Shop, order: str, product: str, last: str) -> None:

@@ -41,7 +41,7 @@ class Shown:
         """The command's output, for one day or for all."""
         said: list[str] = []
         done = rebuild.rebuild(only, only, shards=1, fix=fix, say=said.append)
-        assert done == (said[-1] == f"{'What was looked at' if only else 'All'} is as it should be.")
+        assert done == (said[-1] == f"{'The compared sums' if only else 'All sums'} are right.")
         return said[:-1]
 
     def order(self, *statuses: str, lines: int = 1) -> Order:

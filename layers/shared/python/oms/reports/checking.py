@@ -1,10 +1,9 @@
-"""Sums against the things that contribute to them: what differs, named, with a way to mend it.
+"""Compares sums with the orders, stock and users that contribute to them; each difference has a repair.
 
-The things go on changing meanwhile. A sum is compared only if it did not move while what is applied of the things was
-read; a difference counts only if it is the same at two looks, since the indexes that list the things lag behind; and it
-is mended by a write on condition that the sum still has not moved. What is applied of a thing is compared with what it
-contributed at that version. So an event that is still on its way is no difference; one that is not counted long after
-it happened is.
+Orders, stock and users change meanwhile. So a sum is compared only if it did not change while the applied contributions
+were read, and a difference counts only if two looks find the same one, because the indexes that list the contributors
+lag behind. A repair is a write on condition that the item still has not changed. An event that has not arrived yet is
+not a difference; one that has not been counted long after it happened is.
 """
 
 import json
@@ -20,39 +19,35 @@ from pynamodb.expressions.update import Action
 from oms.core.dynamodb import ConditionFailedError, Key, put_item, retrying, update_item
 from oms.identity.models import User
 from oms.reports import sums
-from oms.reports.models import AppliedContribution, Sum
+from oms.reports.models import Sum
 from oms.reports.sums import Amounts, Chunk, SumKey, amounts_in
 
-# How often what moves, or may be wrong, is looked at, until it is called moving.
-_LOOKS = 8
-# What places a thing in a list.
-_PLACE = ("listing", "created_key")
+# The number of looks after which a sum that changed during each one is reported as moving.
+_MAX_LOOKS = 8
+# The attributes that place a contributor in a list.
+_LIST_ATTRIBUTES = ("listing", "created_key")
 
 
 @dataclass(frozen=True)
-class Difference:
-    """`where` names an item. `mend` puts it right; False where it is not as it was found any more, and was left alone.
-
-    What `counts` moves sums itself, so it is mended last.
-    """
+class SumDifference:
+    """`where` names an item. `repair` corrects it; it returns False, and writes nothing, if the item has changed."""
 
     where: str
-    what: str
-    mend: Callable[[], bool]
-    counts: bool = False
+    text: str
+    repair: Callable[[], bool]
 
 
 @dataclass(frozen=True)
-class Findings:
-    """`moving` are the sums that were never the same at two looks, and so were compared with nothing."""
+class CheckResult:
+    """`moving` are the sums that changed during every look, and so were not compared."""
 
-    differences: Sequence[Difference]
+    differences: Sequence[SumDifference]
     moving: Sequence[str]
 
 
 @dataclass(frozen=True)
 class StoredSum:
-    """A sum as it was read. `changes` is another number after each change of it; None where there is none."""
+    """A sum as it was read. `changes` is a different number after each change of it; None if it does not exist."""
 
     amounts: Mapping[str, int] = field(default_factory=dict)
     changes: int | None = None
@@ -63,67 +58,70 @@ class StoredSum:
 
 
 type Sums = Mapping[SumKey, StoredSum]
-type Part = tuple[Sequence[Difference], Amounts]
-"""What is wrong with what is applied of something, and what of it should be in the sums."""
+type Part = tuple[Sequence[SumDifference], Amounts]
+"""The differences of one applied contribution, and the amounts that it should have in the sums."""
 
-_NOTHING = StoredSum()
+_MISSING = StoredSum()
 
 
 @dataclass(frozen=True)
 class Look:
-    """The sums before and after what is applied was read; and the parts that follow from that."""
+    """The sums before and after the applied contributions were read, and the parts that follow from those."""
 
     before: Sums
     after: Sums
     parts: Iterable[Part]
 
-    def shows_still(self, key: SumKey) -> bool:
-        return self.before.get(key, _NOTHING).changes == self.after.get(key, _NOTHING).changes
+    def is_unchanged(self, key: SumKey) -> bool:
+        return self.before.get(key, _MISSING).changes == self.after.get(key, _MISSING).changes
 
 
-def compare(look: Callable[[], Look], *, concerns: Callable[[SumKey], bool] = lambda _: True) -> Findings:
-    """The sums that a look is at against all that should be in them. Those that are not there are missing only where it
-    `concerns` them.
+def compare(look: Callable[[], Look], *, concerns: Callable[[SumKey], bool] = lambda _: True) -> CheckResult:
+    """Compares the sums that a look reads with the total of its parts.
+
+    A sum that does not exist is missing only if the check `concerns` it. Repair the differences in their order: the
+    sums first, since counting a contribution changes sums.
     """
-    wrong: list[Difference] = []
-    of_parts: list[Difference] = []
+    wrong: list[SumDifference] = []
+    of_parts: list[SumDifference] = []
     suspected: dict[SumKey, Mapping[str, int]] = {}
-    waiting: set[SumKey] | None = None
-    for _ in range(_LOOKS):
+    pending: set[SumKey] | None = None
+    for _ in range(_MAX_LOOKS):
         seen = look()
         parts = list(seen.parts)
-        of_parts = [it for found, _ in parts for it in found]
+        of_parts = [difference for found, _ in parts for difference in found]
         right = sums.total(amounts for _, amounts in parts)
-        if waiting is None:
-            waiting = {*seen.before, *seen.after, *filter(concerns, right)}
-        for key in filter(seen.shows_still, sorted(waiting)):
-            found, expected = seen.after.get(key, _NOTHING), right.get(key, {})
-            by = sums.difference({key: expected}, {key: found.amounts}).get(key)
+        if pending is None:
+            pending = {*seen.before, *seen.after, *filter(concerns, right)}
+        for key in filter(seen.is_unchanged, sorted(pending)):
+            stored, expected = seen.after.get(key, _MISSING), right.get(key, {})
+            by = sums.difference({key: expected}, {key: stored.amounts}).get(key)
             if by and by != suspected.get(key):
                 suspected[key] = by
                 continue
-            waiting.discard(key)
+            pending.discard(key)
             if by:
-                wrong.append(_of_sum(key, found, expected))
-        if not waiting:
+                wrong.append(_difference_of_sum(key, stored, expected))
+        if not pending:
             break
-    return Findings([*wrong, *of_parts], sorted(map(_name, waiting or ())))
+    return CheckResult([*wrong, *of_parts], sorted(map(_name, pending or ())))
 
 
-def _of_sum(key: SumKey, found: StoredSum, right: Mapping[str, int]) -> Difference:
-    due = {name: right.get(name, 0) for name in sorted(found.amounts.keys() | right)}
+def _difference_of_sum(key: SumKey, stored: StoredSum, right: Mapping[str, int]) -> SumDifference:
+    due = {name: right.get(name, 0) for name in sorted(stored.amounts.keys() | right)}
     wrong = "; ".join(
-        f"{name} {found.amounts.get(name, 0)}, not {n}" for name, n in due.items() if n != found.amounts.get(name, 0)
+        f"{name} {stored.amounts.get(name, 0)}, not {n}" for name, n in due.items() if n != stored.amounts.get(name, 0)
     )
     write: Callable[[], object]
     if key.is_of_user:
         absent = User.open_orders.does_not_exist() & User.pk.exists()
-        unmoved = absent if found.changes is None else User.open_orders == found.changes
-        write = partial(update_item, User(*key), _set(due), unmoved)
+        unchanged = absent if stored.changes is None else User.open_orders == stored.changes
+        write = partial(update_item, User(*key), _set(due), unchanged)
     else:
-        unmoved = Sum.changes.does_not_exist() if found.changes is None else Sum.changes == found.changes
-        write = partial(update_item, Sum(*key), [Sum.kind.set(Sum), Sum.changes.add(1), *_set(due)], unmoved)
-    return Difference(_name(key), f"{'has' if found.amounts else 'is missing'}: {wrong}", partial(_still, write))
+        unchanged = Sum.changes.does_not_exist() if stored.changes is None else Sum.changes == stored.changes
+        write = partial(update_item, Sum(*key), [Sum.kind.set(Sum), Sum.changes.add(1), *_set(due)], unchanged)
+    text = f"{'has' if stored.amounts else 'is missing'}: {wrong}"
+    return SumDifference(_name(key), text, partial(_write_if_unchanged, write))
 
 
 def _set(amounts: Mapping[str, int]) -> list[Action]:
@@ -134,80 +132,67 @@ def _name(key: SumKey) -> str:
     return f"{key.pk}/{key.sk}"
 
 
-# ---- what is applied ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Thing:
-    """What contributes: `now`, and at a version (None: that is forgotten). What happened to one that is `settled` has
-    been told long ago.
-    """
-
-    now: Sequence[Chunk]
-    at: Callable[[int], Sequence[Chunk] | None]
-    settled: bool
+# ---- applied contributions ------------------------------------------------------------------------------------------
 
 
 type Applications = Mapping[Key, Mapping[str, Any]]
-"""What is applied, raw, by key."""
+"""The applied contributions by key, raw."""
 
 
-def parts_of(thing: Thing, applied: Applications) -> Iterator[Part]:
-    """A part for each chunk. What is applied was read before the thing: so it is never newer."""
-    for chunk in thing.now:
+def parts_of(chunks: Iterable[Chunk], applied: Applications, *, is_settled: bool) -> Iterator[Part]:
+    """A part for each chunk of a contributor's current contribution.
+
+    `applied` was read before the contributor, so no part of it is newer. An older one counts as it is until the
+    contributor is settled: the event that replaces it is still on its way. After that, the event is lost.
+    """
+    for chunk in chunks:
         where, raw = "/".join(chunk.key), applied.get(chunk.key)
-        count = partial(Difference, where, mend=partial(_count, chunk), counts=True)
         if raw is None:
-            yield [count(f"is missing: version {chunk.version} is not counted")] if thing.settled else [], {}
+            missing = SumDifference(
+                where, f"is missing: version {chunk.version} is not counted", partial(_count, chunk)
+            )
+            yield [missing] if is_settled else [], {}
             continue
-        version, stands = read_applied(raw)
-        right = chunk if version is None or version >= chunk.version else _at(thing, chunk.number, version)
-        if right is None:
-            found, due = [], stands
+        version, amounts = read_applied(raw)
+        if version is None or version >= chunk.version:
+            yield _differences_of_applied(chunk, raw), _amounts(chunk)
         else:
-            found, due = _against(right, raw), _amounts(right)
-        if version is not None and version < chunk.version and thing.settled and due != _amounts(chunk):
-            found.append(count(f"is behind: version {version} is counted, not {chunk.version}"))
-        yield found, due
+            behind = f"is behind: version {version} is counted, not {chunk.version}"
+            is_lost = is_settled and amounts != _amounts(chunk)
+            yield [SumDifference(where, behind, partial(_count, chunk))] if is_lost else [], amounts
 
 
 def read_applied(raw: Mapping[str, Any]) -> tuple[int | None, Amounts]:
-    """The version, and what stands in the sums; no version where that cannot be read."""
+    """The version and the amounts; no version if the item cannot be read."""
     try:
-        stands = sums.amounts_from_json(json.loads(raw["amounts"]["S"]))
-        whole = {key: {name: int(amount) for name, amount in it.items()} for key, it in stands.items()}
-        return int(raw["version"]["N"]), whole
+        stored = sums.amounts_from_json(json.loads(raw["amounts"]["S"]))
+        amounts = {key: {name: int(amount) for name, amount in it.items()} for key, it in stored.items()}
+        return int(raw["version"]["N"]), amounts
     except (AttributeError, LookupError, TypeError, ValueError):
         return None, {}
 
 
-def _at(thing: Thing, number: int, version: int) -> Chunk | None:
-    chunks = thing.at(version)
-    return chunks[number] if chunks else None
-
-
-def _against(right: Chunk, raw: Mapping[str, Any]) -> list[Difference]:
-    """How what is applied differs from what it should be."""
-    expected = sums.applied_contribution(right)
+def _differences_of_applied(chunk: Chunk, raw: Mapping[str, Any]) -> list[SumDifference]:
+    """Compares an applied contribution with the chunk that it should have."""
+    expected = sums.applied_contribution(chunk)
     due = expected.serialize()
-    version, stands = read_applied(raw)
-    if (version, stands) == (right.version, _amounts(right)) and all(raw.get(it) == due.get(it) for it in _PLACE):
+    if read_applied(raw) == (chunk.version, _amounts(chunk)) and all(
+        raw.get(name) == due.get(name) for name in _LIST_ATTRIBUTES
+    ):
         return []
-    unmoved = _is_as_read("amounts", raw)
-    if version is not None:
-        unmoved &= AppliedContribution.version == version
-    mend = partial(_still, partial(put_item, expected, unmoved))
-    return [Difference("/".join(right.key), f"has {_told(raw)}, not {_told(due)}", mend)]
+    unchanged = _is_as_read("version", raw) & _is_as_read("amounts", raw)
+    write = partial(put_item, expected, unchanged)
+    text = f"has {_text_of(raw)}, not {_text_of(due)}"
+    return [SumDifference("/".join(chunk.key), text, partial(_write_if_unchanged, write))]
 
 
 def _is_as_read(name: str, raw: Mapping[str, Any]) -> Condition:
-    if name not in raw:
-        return Path(name).does_not_exist()
-    return Path(name) == raw[name]["S"] if "S" in raw[name] else Path(name).exists()
+    return Path(name) == raw[name] if name in raw else Path(name).does_not_exist()
 
 
-def _told(raw: Mapping[str, Any]) -> str:
-    return " ".join(f"{it}={next(iter(raw[it].values()))}" for it in ("version", "amounts", *_PLACE) if it in raw)
+def _text_of(raw: Mapping[str, Any]) -> str:
+    names = ("version", "amounts", *_LIST_ATTRIBUTES)
+    return " ".join(f"{name}={next(iter(raw[name].values()))}" for name in names if name in raw)
 
 
 def _amounts(chunk: Chunk) -> Amounts:
@@ -219,8 +204,8 @@ def _count(chunk: Chunk) -> bool:
     return True
 
 
-def _still(write: Callable[[], object]) -> bool:
-    """Makes a conditional write; whether its condition held."""
+def _write_if_unchanged(write: Callable[[], object]) -> bool:
+    """Makes a conditional write; returns whether its condition held."""
     try:
         retrying(write)
     except ConditionFailedError:

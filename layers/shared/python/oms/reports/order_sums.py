@@ -70,13 +70,12 @@ class CountedOrder:
         )
 
     @classmethod
-    def of(cls, order: Order, *, version: int | None = None) -> Self:
-        """As it is; or as it was at a version: its status alone was another one, and its history tells it."""
+    def of(cls, order: Order) -> Self:
         return cls(
             id=order.id,
             customer_id=order.customer_id,
-            version=version or order.version,
-            status=OrderStatus(order.history[version - 1].to if version else order.status),
+            version=order.version,
+            status=OrderStatus(order.status),
             day=_day(order.created_at),
             total=order.total,
             shipping=order.shipping_cost,
