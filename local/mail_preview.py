@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from oms.commands.closed_pipe import run_until_unread
-from oms.mail.rendering import Rendered, render
+from oms.mail.rendering import RenderedText, render
 from oms.orders.schemas import OrderResponse
 
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "mails"
@@ -116,7 +116,7 @@ def samples() -> dict[str, dict[str, Any]]:
     }
 
 
-def preview(purpose: str, **values: Any) -> Rendered:
+def preview(purpose: str, **values: Any) -> RenderedText:
     return render(purpose, ABOUT | samples()[purpose] | values)
 
 

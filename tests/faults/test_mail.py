@@ -17,10 +17,10 @@ from oms.core.settings import settings
 from oms.identity.models import Claim, MailRequest, claim_key, mail_request_key
 from oms.mail import service as mail
 from oms.mail.content import accounts as account_mails
-from oms.mail.messages import Notice
+from oms.mail.messages import Notification
 from oms.mail.models import Mail, MailCount, MailItem, mail_key
-from oms.mail.notifications import asked_by
-from oms.mail.service import AtWorkError
+from oms.mail.notifications import notification_for
+from oms.mail.service import InProgressError
 from tests.support.aws_calls import Call, intercepted
 from tests.support.aws_client import REGION, aws_client
 from tests.support.database import table
@@ -30,7 +30,7 @@ from tests.support.mail import SENDER, SHOP, disabled_webhook, event, notify, or
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
-A_FUNCTIONS_TIME = timedelta(seconds=mail.AT_WORK_SECONDS)
+A_FUNCTIONS_TIME = timedelta(seconds=mail.CLAIM_LEASE_SECONDS)
 CLAIM, SEND, MARK = "TransactWriteItems", "SendEmail", "UpdateItem"
 
 
@@ -161,9 +161,9 @@ def test_f14_a_doubled_message_whose_mail_is_being_sent_comes_back_and_marks_not
 
     def meanwhile(call: Call) -> Any:
         if call.operation == SEND:
-            notice = asked_by(asked.body)
-            with pytest.raises(AtWorkError):
-                mail.send(cast(Notice, notice))
+            notification = notification_for(asked.body)
+            with pytest.raises(InProgressError):
+                mail.send(cast(Notification, notification))
         return call.send()
 
     with intercepted(meanwhile):

@@ -187,7 +187,7 @@ def test_a_mail_is_remembered_for_longer_than_its_event_is_mailed(ada: Person, s
     assert claim.expires_at > (clock.now() + timedelta(days=2 * 7)).timestamp()
 
 
-# ---- bounds ---------------------------------------------------------------------------------------------------------
+# ---- limits ---------------------------------------------------------------------------------------------------------
 
 
 def test_a26_an_unverified_address_gets_four_mails_a_day_of_orders_and_the_like(

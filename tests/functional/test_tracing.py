@@ -30,7 +30,8 @@ def refuse(request, **_):
 
 ses = service.ses_client()
 ses.meta.events.register("before-send.sesv2.SendEmail", refuse)
-handler.notifications.asked_by = lambda _: ses.send_email(Content={}, Destination={"ToAddresses": ["ada@example.com"]})
+destination = {"ToAddresses": ["ada@example.com"]}
+handler.notifications.notification_for = lambda _: ses.send_email(Content={}, Destination=destination)
 record = {"messageId": "1", "body": "{}", "eventSource": "aws:sqs"}
 context = type("Context", (), {"function_name": "notifier", "get_remaining_time_in_millis": lambda _: 1000})()
 answer = handler.lambda_handler({"Records": [record]}, context)

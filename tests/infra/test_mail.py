@@ -27,7 +27,10 @@ def test_the_notifier_gets_every_event_that_it_mails_and_no_other(prod: Synthesi
     pattern = prod.one("AWS::Events::Rule", "EventsMailRule")["EventPattern"]
 
     assert pattern["source"] == ["oms", "oms.internal"]
-    assert set(pattern["detail-type"]) == notifications._ASKING.keys() | {exports.MAIL_TRIGGER, identity.PASSWORD_MAIL}
+    assert set(pattern["detail-type"]) == notifications._BY_EVENT_TYPE.keys() | {
+        exports.MAIL_TRIGGER,
+        identity.PASSWORD_MAIL,
+    }
 
 
 def test_who_asks_for_a_new_password_does_not_wait_behind_the_mails_of_orders(prod: Synthesized) -> None:
@@ -47,12 +50,12 @@ def test_a_mail_is_tried_for_an_hour_each_time_in_its_own_time(prod: Synthesized
 
 
 def test_one_mail_takes_less_time_than_its_function_has(prod: Synthesized) -> None:
-    """Reads and claim end within 19 s, SES gives up after 12, and what became of it is written down within 12."""
+    """Reads and claim end within 19 s, SES times out after 12, and the result is marked within 12."""
     config = service.ses_client().meta.config
 
     assert (config.connect_timeout + config.read_timeout, config.retries["total_max_attempts"]) == (12, 1)
-    assert prod.functions()["Notifier"]["Timeout"] > 19 + 12 + service._SETTLING_SECONDS + 6
-    assert prod.functions()["Notifier"]["Timeout"] <= service.AT_WORK_SECONDS, "a claim that is older is nobody's"
+    assert prod.functions()["Notifier"]["Timeout"] > 19 + 12 + service._MARK_SECONDS + 6
+    assert prod.functions()["Notifier"]["Timeout"] <= service.CLAIM_LEASE_SECONDS, "a claim that is older is nobody's"
 
 
 def test_bounces_and_complaints_suppress(prod: Synthesized) -> None:

@@ -314,7 +314,7 @@ def test_what_ses_takes_no_mail_for_is_marked_and_does_not_hold_up_others(
     assert "MailRefused" not in printed
 
 
-# ---- bounds ---------------------------------------------------------------------------------------------------------
+# ---- limits ---------------------------------------------------------------------------------------------------------
 
 
 def test_a26_an_account_gets_three_reset_mails_an_hour(
@@ -398,14 +398,14 @@ def test_a29_the_token_stands_in_the_mail_and_nowhere_else(
     assert "ada@example.com" not in told.lower()
 
 
-def test_a_letter_is_not_printed_with_its_token_or_address(ada: User) -> None:
-    notice = account_mails.verification(ada.id)
-    letter = mail._letter(notice, ada)
+def test_a_mail_is_not_printed_with_its_token_or_address(ada: User) -> None:
+    notification = account_mails.verification(ada.id)
+    rendered = mail._render(notification, ada)
 
-    assert letter is not None
-    assert "#token=" in letter.text
-    assert repr(letter) == f"Letter(verify for user {ada.id})"
-    for shown in (repr(letter), repr(notice), repr(notice.content(ada))):
+    assert rendered is not None
+    assert "#token=" in rendered.text
+    assert repr(rendered) == f"RenderedMail(verify for user {ada.id})"
+    for shown in (repr(rendered), repr(notification), repr(notification.content(ada))):
         assert "token" not in shown
         assert ada.email not in shown
 

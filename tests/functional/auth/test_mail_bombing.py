@@ -15,8 +15,8 @@ from oms.core import pseudonyms
 from oms.core.secret_store import Reloaded
 from oms.core.settings import settings
 from oms.identity.models import User
-from oms.mail import bounds
-from oms.mail.messages import Notice
+from oms.mail import limits
+from oms.mail.messages import Notification
 from tests.support.accounts import Clock, log_in
 from tests.support.database import table
 from tests.support.event_bus import entries_of
@@ -265,7 +265,7 @@ def test_a26_a_mailbox_gets_five_tagged_accounts_a_day_and_the_plain_one_at_any_
 def test_a26_all_mails_to_addresses_that_are_not_verified_have_a_limit_of_the_day(
     ses: Ses, frozen: Clock, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    monkeypatch.setattr(bounds, "settings", lambda: replace(settings(), unverified_mails_per_day=3))
+    monkeypatch.setattr(limits, "settings", lambda: replace(settings(), unverified_mails_per_day=3))
     with mailed():
         for number in range(3):
             register(email=f"stranger{number}@example.com")
@@ -293,8 +293,8 @@ def test_the_limit_of_the_day_is_counted_in_several_places_and_is_never_passed()
     """Where it is high: so mails that are sent at once do not wait for one another."""
     user = User(email="ada@example.com")
     for most, shards in ((1, 1), (150, 1), (250, 2), (2000, 10), (1_000_005, 10)):
-        with patch.object(bounds, "settings", lambda most=most: replace(settings(), unverified_mails_per_day=most)):
-            notices = [Notice(str(number), "verify", "u", lambda _: None) for number in range(400)]
-            found = {bounds.bounds_of_unverified(notice, user)[-1] for notice in notices}
-        assert len({bound.of for bound in found}) == shards
-        assert most - shards < sum(bound.most for bound in found) <= most
+        with patch.object(limits, "settings", lambda most=most: replace(settings(), unverified_mails_per_day=most)):
+            notifications = [Notification(str(number), "verify", "u", lambda _: None) for number in range(400)]
+            found = {limits.limits_of_unverified(notification, user)[-1] for notification in notifications}
+        assert len({limit.partition for limit in found}) == shards
+        assert most - shards < sum(limit.max_mails for limit in found) <= most

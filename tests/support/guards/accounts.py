@@ -261,16 +261,16 @@ GUARDS = (
     Guard(
         "A26",
         "an unverified mailbox gets at most five mails a day",
-        f"{LIBRARY}/mail/bounds.py",
-        'UNVERIFIED = Bound("unverified", 5, _DAY)',
-        'UNVERIFIED = Bound("unverified", 500, _DAY)',
+        f"{LIBRARY}/mail/limits.py",
+        'UNVERIFIED = MailLimit("unverified", 5, _DAY_SECONDS)',
+        'UNVERIFIED = MailLimit("unverified", 500, _DAY_SECONDS)',
         "tests/functional/auth/test_account_mails.py::"
         "test_a26_an_unverified_address_gets_five_mails_a_day_of_all_kinds",
     ),
     Guard(
         "A26",
         "addresses with tags count as one mailbox",
-        f"{LIBRARY}/mail/bounds.py",
+        f"{LIBRARY}/mail/limits.py",
         "    mailbox = email_addresses.mailbox(folded)\n",
         "    mailbox = folded\n",
         f"{_BOMBING}::test_a26_tagged_addresses_are_one_mailbox_with_room_left_for_the_plain_one",
@@ -320,8 +320,8 @@ GUARDS = (
         "A29",
         "the log of a mail names no address",
         f"{LIBRARY}/mail/service.py",
-        "    to, ses = email_addresses.deliverable(letter.to), ses_client()\n",
-        '    to, ses = email_addresses.deliverable(letter.to), ses_client()\n    logger.info("a mail", to=letter.to)\n',
+        "    to, ses = email_addresses.deliverable(mail.to), ses_client()\n",
+        '    to, ses = email_addresses.deliverable(mail.to), ses_client()\n    logger.info("a mail", to=mail.to)\n',
         "tests/functional/auth/test_account_mails.py::test_a29_the_token_stands_in_the_mail_and_nowhere_else",
     ),
     Guard(

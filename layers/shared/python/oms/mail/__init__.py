@@ -1,1 +1,1 @@
-"""Mails: which event causes one, what it says, and sending it at most once."""
+"""Mail: notifications that events cause, their content and limits, and sending each at most once."""

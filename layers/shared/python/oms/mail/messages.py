@@ -1,4 +1,4 @@
-"""A mail on its way: that a user is to get it, what fills its templates, how often it may be sent, and its text."""
+"""A mail before it is sent: the notification, the values of its templates, its limits, and the rendered text."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from oms.identity.models import User
 
 @dataclass(frozen=True)
 class Content:
-    """What the templates of a purpose are to be filled with; it may hold a token.
+    """The values of a purpose's templates, which may include a token.
 
-    `stored` is put when, and only when, the mail is claimed: what its text relies on.
+    `stored` are the items on which the text depends. They are written in the transaction that claims the mail.
     """
 
     values: Mapping[str, Any] = field(repr=False)
@@ -20,35 +20,35 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Bound:
-    """At most `most` mails, of those that count under `name`, in each period of `seconds` since the epoch.
+class MailLimit:
+    """At most `max_mails` mails that count under `name`, in each period of `period_seconds` since the epoch.
 
-    They are counted in the partition `of`; None: in the user's, so they are mails to one user.
+    The counter is in `partition`; None means the partition of the mail's user.
     """
 
     name: str
-    most: int
-    seconds: int
-    of: str | None = None
+    max_mails: int
+    period_seconds: int
+    partition: str | None = None
 
 
 @dataclass(frozen=True)
-class Notice:
-    """That a user is to be told something by mail, once for each `cause`.
+class Notification:
+    """A mail to one user, sent once for each `cause`.
 
-    `content` is asked for as the mail is sent, with the user as they are then; None: they are not to get it.
+    The notifier calls `content` when it sends, with the user as stored then. The result None means no mail.
     """
 
     cause: str
     purpose: str
     user_id: str
     content: Callable[[User], Content | None] = field(repr=False)
-    bounds: tuple[Bound, ...] = ()
+    limits: tuple[MailLimit, ...] = ()
 
 
 @dataclass(frozen=True)
-class Letter:
-    """A mail as it goes out."""
+class RenderedMail:
+    """A mail with its recipient and its text, ready to send."""
 
     user_id: str
     purpose: str
@@ -57,8 +57,8 @@ class Letter:
     text: str
     html: str
     stored: tuple[StoredItem, ...] = ()
-    bounds: tuple[Bound, ...] = ()
+    limits: tuple[MailLimit, ...] = ()
 
     def __repr__(self) -> str:
-        """Without the address and the text, which may hold a token."""
-        return f"Letter({self.purpose} for user {self.user_id})"
+        """Without the address and the text, which may include a token."""
+        return f"RenderedMail({self.purpose} for user {self.user_id})"

@@ -1,6 +1,6 @@
-"""What is known of each mail: that it was asked for, and what became of it. Kept in the identity table.
+"""Items of mails in the identity table: the claim of each mail with its result, and the counters of the limits.
 
-No item holds what a mail says, or where it went.
+No item contains the text or the address of a mail.
 """
 
 from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
@@ -21,7 +21,7 @@ class MailItem(StoredItem):
 class Mail(MailItem, discriminator="mail"):
     """The claim to send one mail. `state`: claimed, then sent, undeliverable or unknown.
 
-    `attempt` names who claimed it, so that a claim whose answer was lost is found to be one's own.
+    `attempt` is the random id of the claim. A worker that lost the response to its claim recognizes its own by it.
     """
 
     attempt = UnicodeAttribute()
@@ -34,7 +34,7 @@ class Mail(MailItem, discriminator="mail"):
 
 
 class MailCount(MailItem, discriminator="mail-count"):
-    """How many mails were sent in one period of a bound."""
+    """The number of mails that were sent in one period of a limit."""
 
     n = IntegerAttribute(default=0)
     expires_at = IntegerAttribute(attr_name="ttl")
@@ -45,5 +45,6 @@ def mail_key(cause: str) -> tuple[str, str]:
     return f"mail#{cause}", "mail"
 
 
-def mail_count_key(partition: str, bound: str, period: int) -> tuple[str, str]:
-    return partition, f"mails#{bound}#{period}"
+def mail_count_key(partition: str, limit_name: str, period: int) -> tuple[str, str]:
+    """`period` is the number of the period since the epoch."""
+    return partition, f"mails#{limit_name}#{period}"

@@ -1,4 +1,4 @@
-"""Which message asks for which mail."""
+"""Maps events and internal messages to notifications."""
 
 import json
 from collections.abc import Callable
@@ -10,17 +10,17 @@ from oms.mail.content import accounts as account_mails
 from oms.mail.content import orders as order_mails
 from oms.mail.content import reports as report_mails
 from oms.mail.content import webhooks as webhook_mails
-from oms.mail.messages import Notice
+from oms.mail.messages import Notification
 
-# Beyond it nobody waits for the mail. What was sent is remembered for longer, so that an event that is published anew
-# from an old change is no mail anew.
-AWAITED = timedelta(days=7)
+# A mail about an older event is no longer useful. Claims are kept for longer than this, so that an old event that is
+# published again does not cause a second mail.
+MAX_EVENT_AGE = timedelta(days=7)
 
 type Message = dict[str, Any]
 
 
-def asked_by(body: str) -> Notice | None:
-    """What an event, or an internal message, asks to be mailed. Raises for anything else."""
+def notification_for(body: str) -> Notification | None:
+    """The notification that a message causes, if any. Raises KeyError or ValueError for a message of unknown form."""
     message = json.loads(body)
     if "request" in message:
         return account_mails.reset(message["request"])
@@ -28,13 +28,13 @@ def asked_by(body: str) -> Notice | None:
         return report_mails.ready(message["report"], message["user"])
     if "password_of" in message:
         return account_mails.password_changed(message["password_of"], message["version"], message["at"])
-    if clock.instant(message["occurred_at"]) + AWAITED < clock.now():
+    if clock.instant(message["occurred_at"]) + MAX_EVENT_AGE < clock.now():
         return None
-    return _ASKING[message["type"]](message, body)
+    return _BY_EVENT_TYPE[message["type"]](message, body)
 
 
-_ASKING: dict[str, Callable[[Message, str], Notice | None]] = {
-    **dict.fromkeys(order_mails.MAILED, lambda _, body: order_mails.notice(body)),
+_BY_EVENT_TYPE: dict[str, Callable[[Message, str], Notification | None]] = {
+    **dict.fromkeys(order_mails.MAILED, lambda _, body: order_mails.order_moved(body)),
     "user.registered": lambda event, _: account_mails.verification(event["data"]["id"]),
     "user.locked": lambda event, _: account_mails.lock(event["id"], event["data"]["id"], event["data"]["locked_until"]),
     "user.role_changed": lambda event, _: account_mails.role_changed(

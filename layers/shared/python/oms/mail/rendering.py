@@ -1,4 +1,4 @@
-"""What a mail says, in text and in HTML, from the templates of its purpose: `<purpose>.txt` and `<purpose>.html`."""
+"""Renders a mail as text and as HTML, from `<purpose>.txt` and `<purpose>.html` in the folder of templates."""
 
 import re
 import string
@@ -17,29 +17,29 @@ from oms.core import clock
 from oms.core.texts import is_visible, without_ignored
 
 _TEMPLATES = Path(__file__).parent / "templates"
-# Those of IDNA (RFC 3490, 3.1), and those that normalization makes dots.
+# The dots of IDNA (RFC 3490, 3.1), and the characters that normalization turns into dots.
 _DOTS = ".\u3002\uff0e\uff61\u2024\ufe52"
 _DOT_WITHIN = re.compile(rf"(?<=\S)[{_DOTS}](?=([^\s{_DOTS}/:\\]+))")
 # RFC 3986, section 3.1, with letters of all scripts.
 _SCHEME = re.compile(r"([^\W\d_][\w+.-]*):(?=\S)")
-# Between two of them: two begin a host, or a share of Windows.
+# The place between two slashes: two slashes begin a host, or a Windows share.
 _SLASHES = re.compile(r"(?<=[/\\])(?=[/\\])")
 _BEHIND_DIGITS = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})[/:](?=\S)")
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedText:
     subject: str
     text: str
     html: str
 
 
-def render(purpose: str, values: Mapping[str, Any]) -> Rendered:
-    """Raises jinja2's errors where the templates need a value that is not there."""
-    # The text begins with the subject's line. No value has a line break in it, so none can add a header or a line.
+def render(purpose: str, values: Mapping[str, Any]) -> RenderedText:
+    """Raises an error of jinja2 if the templates need a value that is missing."""
+    # The first line of the text is the subject. No value contains a line break, so none can add a header or a line.
     subject, _, text = _environment().get_template(f"{purpose}.txt").render(values).partition("\n")
     html = _environment().get_template(f"{purpose}.html").render(values, subject=subject)
-    return Rendered(subject, text.strip() + "\n", html)
+    return RenderedText(subject, text.strip() + "\n", html)
 
 
 @cache
@@ -58,13 +58,13 @@ def _environment() -> Environment:
 
 
 def _one_line(value: Any) -> Any:
-    """Of every value that a template prints. What a macro has made (Markup) consists of such values."""
+    """Called for each value that a template prints. The output of a macro (Markup) consists of such values."""
     return one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def one_line(text: str) -> str:
-    """Without line breaks, control characters, what turns the direction of writing around, and what shows nothing."""
-    return "".join(" " if _breaks(it) else it for it in without_ignored(text))
+    """Without line breaks, control characters, and characters that are invisible or change the direction of writing."""
+    return "".join(" " if _breaks(character) else character for character in without_ignored(text))
 
 
 def _breaks(character: str) -> bool:
@@ -72,12 +72,12 @@ def _breaks(character: str) -> bool:
 
 
 def harmless(text: str) -> str:
-    """What a customer wrote, for a mail: without what a mail program makes a link or mark-up of, and else as it is.
+    """Text of a customer, changed so that no mail program shows a link or mark-up in it.
 
-    Broken by a blank are `scheme:` before a word, slashes in a row, dots within a name of a host, and the path or port
-    behind an address in digits. `12/3`, `c/o`, `Tel:` and `12:30` stay. Empty where nothing visible is left.
+    A space is inserted after `scheme:` before a word, between slashes, after a dot in a host name, and before the path
+    or port of a numeric address. `12/3`, `c/o`, `Tel:` and `12:30` stay. Empty if no visible text is left.
     """
-    plain = "".join(" " if it in "<>" else it for it in one_line(text))
+    plain = "".join(" " if character in "<>" else character for character in one_line(text))
     for pattern, broken in ((_SCHEME, r"\1: "), (_SLASHES, " "), (_DOT_WITHIN, _apart), (_BEHIND_DIGITS, r"\1 ")):
         plain = pattern.sub(broken, plain)
     left = " ".join(plain.split())
@@ -85,9 +85,10 @@ def harmless(text: str) -> str:
 
 
 def _apart(dot: re.Match[str]) -> str:
-    """A dot within a word, with a space behind it: a top-level domain may follow, in whatever script.
+    """The dot, with a space after it if a top-level domain of any script may follow.
 
-    None begins with a digit or a mark, as in 9.30h, Prof.-Dr. and Co.,Ltd., and none is of one letter, as in J.R.R.
+    No top-level domain begins with a digit or a punctuation mark, as in 9.30h, Prof.-Dr. and Co.,Ltd., and none has
+    only one letter, as in J.R.R.
     """
     first, following = dot[1][0], dot[1].rstrip(string.punctuation)
     begins_none = first.isdecimal() or first in string.punctuation or unicodedata.category(first)[0] == "P"
@@ -106,18 +107,18 @@ def _moment(timestamp: str) -> str:
 
 
 def _zone(moment: datetime) -> str:
-    """Its abbreviation, such as CET; where the zone has none, how far it is from UTC."""
+    """The abbreviation of the time zone, such as CET, or its offset from UTC if it has no abbreviation."""
     name = moment.tzname() or ""
     return name if name.isalpha() else f"UTC{moment:%:z}"
 
 
 def _address_lines(address: Any) -> Iterator[str]:
-    """Of an order's shipping address, as its schema has it."""
+    """The lines of an order's shipping address that are not empty."""
     for line in (
         address.name,
         address.line1,
         address.line2,
-        " ".join(it for it in (address.postal_code, address.city) if it),
+        " ".join(part for part in (address.postal_code, address.city) if part),
         address.region,
         address.country,
     ):

@@ -1,8 +1,8 @@
 """Sending mail by SES, at most once for each cause: claim, send, mark.
 
-What certainly did not go out (no connection, throttling, an account that is paused or in the sandbox) releases the
-claim and is raised, so that the cause comes again. An address that takes no mail, and every end that leaves open
-whether the mail went out, are marked, counted, and not tried again.
+If the mail was certainly not sent (no connection, throttling, an SES account that is paused or in the sandbox), the
+claim is released and the error is raised, so that the message is retried. If the address takes no mail, or if the
+mail may have been sent, the mail is marked and counted, and is not retried.
 """
 
 from collections.abc import Sequence
@@ -23,31 +23,32 @@ from botocore.exceptions import (
     ParamValidationError,
     ProxyConnectionError,
 )
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from oms.core import aws, clock, email_addresses
-from oms.core.dynamodb import ConditionFailedError, deadline, failed, get_item, retrying, transaction, update_item
+from oms.core.dynamodb import ConditionFailedError, deadline, get_item, retrying, update_item
 from oms.core.settings import settings
+from oms.core.transactions import TransactionError, transaction
 from oms.identity.models import IdentityItem, User, user_key
-from oms.mail.bounds import UNVERIFIED_OF_ALL, bounds_of_unverified
-from oms.mail.messages import Bound, Letter, Notice
+from oms.mail.limits import UNVERIFIED_OF_ALL, limits_of_unverified
+from oms.mail.messages import MailLimit, Notification, RenderedMail
 from oms.mail.models import Mail, MailCount, mail_count_key, mail_key
 from oms.mail.rendering import render
 
 logger = Logger(child=True)
 metrics = Metrics()
 
-# As long as the notifier may run: whoever made a claim that is older is gone.
-AT_WORK_SECONDS = 60
-REMEMBERED_SECONDS = 30 * 24 * 3600
-# What became of a mail is written down even where reading and claiming took all the time there was.
-_SETTLING_SECONDS = 6
-# https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html. The first is what SES says of a sender that
-# is not verified and of an account in the sandbox: the operator's to mend. The second is what it says of an address.
+# The time-out of the notifier: the worker of an older claim no longer runs.
+CLAIM_LEASE_SECONDS = 60
+RETENTION_SECONDS = 30 * 24 * 3600
+# The result is marked even if reading and claiming have used all the time before the deadline.
+_MARK_SECONDS = 6
+# https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
+# The first code means that the sender is not verified or that the account is in the sandbox, which an operator must
+# correct. The second means that the address takes no mail.
 _REFUSED, _UNDELIVERABLE = "MessageRejected", "BadRequestException"
-# Nothing was sent: these come before a connection stands.
-_NEVER_LEFT = (
+# Raised before the connection is open, so nothing was sent.
+_NOT_SENT_ERRORS = (
     ConnectTimeoutError,
     EndpointConnectionError,
     ProxyConnectionError,
@@ -56,79 +57,79 @@ _NEVER_LEFT = (
 )
 
 
-class AtWorkError(Exception):
-    """Another message with the same cause has its mail in hand."""
+class InProgressError(Exception):
+    """Another worker is sending the mail of the same cause."""
 
 
 def is_set_up() -> bool:
-    """Whether mail can be sent at all; counted where it cannot."""
+    """Whether the deployment has a sender address. Counts and logs each mail that it cannot send."""
     if settings().mail_from:
         return True
     logger.warning("no mail is sent: the setting mail_from is empty")
-    _count("MailNotSetUp")
+    _add_count("MailNotSetUp")
     return False
 
 
-def send(notice: Notice) -> None:
-    """Mails the notice to its user, if they are active and are to get it. Otherwise as `send_once`."""
-    user = cast(User | None, get_item(IdentityItem, user_key(notice.user_id)))
+def send(notification: Notification) -> None:
+    """Sends the mail of a notification, if its user is active and its content is not None. See `send_once`."""
+    user = cast(User | None, get_item(IdentityItem, user_key(notification.user_id)))
     if user is None or user.status != "active":
         return
-    if letter := _letter(notice, user):
-        send_once(notice.cause, letter)
+    if mail := _render(notification, user):
+        send_once(notification.cause, mail)
 
 
-def _letter(notice: Notice, user: User) -> Letter | None:
-    content = notice.content(user)
+def _render(notification: Notification, user: User) -> RenderedMail | None:
+    content = notification.content(user)
     if content is None:
         return None
     public_url = settings().public_url
-    # Nothing that a customer wrote goes to an address that may be a stranger's.
+    # The name is text that a customer wrote. A mail to a stranger's address must not have any.
     name = user.first_name if user.email_verified else ""
     about = {"name": name, "public_url": public_url, "shop": urlsplit(public_url).netloc}
-    rendered = render(notice.purpose, about | dict(content.values))
-    return Letter(
+    rendered = render(notification.purpose, about | dict(content.values))
+    return RenderedMail(
         user_id=user.id,
-        purpose=notice.purpose,
+        purpose=notification.purpose,
         to=user.email,
         subject=rendered.subject,
         text=rendered.text,
         html=rendered.html,
         stored=content.stored,
-        bounds=(*notice.bounds, *(() if user.email_verified else bounds_of_unverified(notice, user))),
+        limits=(*notification.limits, *(() if user.email_verified else limits_of_unverified(notification, user))),
     )
 
 
-def send_once(cause: str, letter: Letter) -> None:
-    """Sends `letter`, unless one was sent for `cause` before, or one of its bounds has no room left.
+def send_once(cause: str, mail: RenderedMail) -> None:
+    """Sends `mail`, unless a mail was sent for `cause` before, or one of its limits is reached.
 
-    Raises what SES refuses for now, AtWorkError, and UnavailableError.
+    Raises the error of SES if the mail was not sent; InProgressError; UnavailableError.
     """
-    to, ses = email_addresses.deliverable(letter.to), ses_client()
-    claim, counts = _claim_of(cause, letter), [_count_of(letter, bound) for bound in letter.bounds]
-    if not _claim(claim, letter, list(zip(counts, letter.bounds, strict=True))):
+    to, ses = email_addresses.deliverable(mail.to), ses_client()
+    claim, counts = _new_claim(cause, mail), [_new_count(mail, limit) for limit in mail.limits]
+    if not _claim(claim, mail, list(zip(counts, mail.limits, strict=True))):
         return
     if to is None:
         _mark(claim, "undeliverable", "MailUndeliverable", "address")
         return
     try:
-        message_id = _send(ses, letter, to)
-    except _NEVER_LEFT:
-        _release(claim, letter, counts)
+        message_id = _send(ses, mail, to)
+    except _NOT_SENT_ERRORS:
+        _release(claim, mail, counts)
         raise
     except ClientError as error:
-        if not _settle(claim, error):
-            _release(claim, letter, counts)
+        if not _mark_as_final(claim, error):
+            _release(claim, mail, counts)
             raise
     except Exception as error:
-        # It may have left, even if it is our own reading of the answer that failed.
+        # The mail may have been sent, even if only the parsing of the response failed.
         _mark(claim, "unknown", "MailUnknown", type(error).__name__)
     else:
         _mark(claim, "sent", "MailSent", message_id=message_id)
 
 
-def _settle(claim: Mail, error: ClientError) -> bool:
-    """Marks an address that takes no mail, and what leaves the end open. False for a refusal that may pass."""
+def _mark_as_final(claim: Mail, error: ClientError) -> bool:
+    """Marks the mail if its address takes no mail, or if it may have been sent. False if a retry can succeed."""
     code = error.response["Error"]["Code"]
     if code == _UNDELIVERABLE:
         _mark(claim, "undeliverable", "MailUndeliverable", code)
@@ -136,125 +137,125 @@ def _settle(claim: Mail, error: ClientError) -> bool:
         _mark(claim, "unknown", "MailUnknown", code)
     else:
         if code == _REFUSED:
-            _count("MailRefused")
+            _add_count("MailRefused")
         return False
     return True
 
 
-def _claim_of(cause: str, letter: Letter) -> Mail:
+def _new_claim(cause: str, mail: RenderedMail) -> Mail:
     now = clock.now()
     return Mail(
         *mail_key(cause),
         attempt=clock.random_id(),
-        user_id=letter.user_id,
-        purpose=letter.purpose,
+        user_id=mail.user_id,
+        purpose=mail.purpose,
         at=clock.timestamp(now),
-        expires_at=int(now.timestamp()) + REMEMBERED_SECONDS,
+        expires_at=int(now.timestamp()) + RETENTION_SECONDS,
     )
 
 
-def _count_of(letter: Letter, bound: Bound) -> MailCount:
-    period = int(clock.now().timestamp()) // bound.seconds
+def _new_count(mail: RenderedMail, limit: MailLimit) -> MailCount:
+    period = int(clock.now().timestamp()) // limit.period_seconds
     return MailCount(
-        *mail_count_key(bound.of or f"user#{letter.user_id}", bound.name, period),
-        expires_at=(period + 2) * bound.seconds,
+        *mail_count_key(limit.partition or f"user#{mail.user_id}", limit.name, period),
+        expires_at=(period + 2) * limit.period_seconds,
     )
 
 
-def _counting(count: MailCount, by: int) -> list[Action]:
+def _count_actions(count: MailCount, by: int) -> list[Action]:
     return [MailCount.kind.set(MailCount), MailCount.n.add(by), MailCount.expires_at.set(count.expires_at)]
 
 
-def _claim(claim: Mail, letter: Letter, counts: Sequence[tuple[MailCount, Bound]]) -> bool:
-    """Whether the mail is ours to send."""
+def _claim(claim: Mail, mail: RenderedMail, counts: Sequence[tuple[MailCount, MailLimit]]) -> bool:
+    """Whether this worker may send the mail. Raises InProgressError and UnavailableError."""
 
     def write() -> bool:
         try:
             with transaction() as writes:
                 writes.save(claim, Mail.pk.does_not_exist(), return_values="ALL_OLD")
-                for item in letter.stored:
+                for item in mail.stored:
                     writes.save(item)
-                for count, bound in counts:
-                    has_room = MailCount.n.does_not_exist() | (MailCount.n < bound.most)
-                    writes.update(count, _counting(count, 1), has_room)
-        except TransactWriteError as error:
-            reasons = error.cancellation_reasons or [None]
-            if failed(reasons[0]) and reasons[0].raw_item:
-                return _is_ours(claim, Mail.from_raw_data(reasons[0].raw_item))
-            # The counts come last: updates come after puts.
-            full = [bound.name for (_, bound), why in zip(counts[::-1], reasons[::-1], strict=False) if failed(why)]
-            if not full:
+                for count, limit in counts:
+                    is_below = MailCount.n.does_not_exist() | (MailCount.n < limit.max_mails)
+                    writes.update(count, _count_actions(count, 1), is_below)
+        except TransactionError as error:
+            if stored := error.stored(claim):
+                return _is_own(claim, Mail.from_raw_data(stored))
+            reached = [limit.name for count, limit in counts if error.failed(count)]
+            if not reached:
                 raise
-            _held_back(letter, full)
+            _log_left_out(mail, reached)
             return False
         return True
 
     return retrying(write)
 
 
-def _held_back(letter: Letter, full: Sequence[str]) -> None:
-    logger.info("a mail was held back", purpose=letter.purpose, mail_user_id=letter.user_id, bounds=full)
-    _count("MailHeldBack")
-    if UNVERIFIED_OF_ALL in full:
-        _count("MailUnverifiedAtLimit")
+def _log_left_out(mail: RenderedMail, reached: Sequence[str]) -> None:
+    logger.info(
+        "a mail was left out: a limit is reached", purpose=mail.purpose, mail_user_id=mail.user_id, limits=reached
+    )
+    _add_count("MailHeldBack")
+    if UNVERIFIED_OF_ALL in reached:
+        _add_count("MailUnverifiedAtLimit")
 
 
-def _is_ours(claim: Mail, stored: Mail) -> bool:
+def _is_own(claim: Mail, stored: Mail) -> bool:
     if stored.attempt == claim.attempt:
-        return True  # claimed by an earlier attempt whose answer was lost
+        return True  # written by an earlier attempt that got no response
     if stored.state == "claimed":
-        if clock.instant(stored.at) + timedelta(seconds=AT_WORK_SECONDS) > clock.now():
-            raise AtWorkError
-        # Whoever claimed it was cut off: before the mail went out, or after.
+        if clock.instant(stored.at) + timedelta(seconds=CLAIM_LEASE_SECONDS) > clock.now():
+            raise InProgressError
+        # The other worker was stopped before or after it sent the mail.
         _mark(stored, "unknown", "MailUnknown", "interrupted")
     return False
 
 
-def _send(ses: Any, letter: Letter, to: str) -> str:
-    subject, text, html = ({"Data": it, "Charset": "UTF-8"} for it in (letter.subject, letter.text, letter.html))
-    sent = ses.send_email(
+def _send(ses: Any, mail: RenderedMail, to: str) -> str:
+    subject, text, html = ({"Data": part, "Charset": "UTF-8"} for part in (mail.subject, mail.text, mail.html))
+    response = ses.send_email(
         FromEmailAddress=settings().mail_from,
         Destination={"ToAddresses": [to]},
         Content={"Simple": {"Subject": subject, "Body": {"Text": text, "Html": html}}},
         ConfigurationSetName=settings().mail_configuration_set,
     )
-    return str(sent["MessageId"])
+    return str(response["MessageId"])
 
 
 def _mark(claim: Mail, state: str, metric: str, cause: str | None = None, *, message_id: str | None = None) -> None:
     actions: list[Action] = [Mail.state.set(state), *([Mail.message_id.set(message_id)] if message_id else [])]
-    # A claim that its time to live has ended is one that nobody will ask for again.
-    with deadline(_SETTLING_SECONDS), suppress(ConditionFailedError):
+    # The claim may have expired. Its message is then too old to be delivered again.
+    with deadline(_MARK_SECONDS), suppress(ConditionFailedError):
         retrying(lambda: update_item(Mail(claim.pk, claim.sk), actions, Mail.attempt == claim.attempt))
     log = logger.info if state in ("sent", "undeliverable") else logger.error
     log("mail", state=state, cause=cause, purpose=claim.purpose, mail_user_id=claim.user_id, message_id=message_id)
-    _count(metric)
+    _add_count(metric)
 
 
-def _release(claim: Mail, letter: Letter, counts: Sequence[MailCount]) -> None:
+def _release(claim: Mail, mail: RenderedMail, counts: Sequence[MailCount]) -> None:
     def write() -> None:
         try:
             with transaction() as writes:
                 writes.delete(claim, Mail.attempt == claim.attempt)
-                for item in letter.stored:
+                for item in mail.stored:
                     writes.delete(item)
                 for count in counts:
-                    writes.update(count, _counting(count, -1))
-        except TransactWriteError as error:
-            # No longer ours: released by an earlier attempt whose answer was lost, and perhaps claimed anew.
-            if not any(failed(reason) for reason in error.cancellation_reasons):
+                    writes.update(count, _count_actions(count, -1))
+        except TransactionError as error:
+            # If it failed, an earlier attempt that got no response has released the claim.
+            if not error.any_failed:
                 raise
 
-    with deadline(_SETTLING_SECONDS):
+    with deadline(_MARK_SECONDS):
         retrying(write)
 
 
-def _count(metric: str) -> None:
+def _add_count(metric: str) -> None:
     metrics.add_metric(name=metric, unit=MetricUnit.Count, value=1)
 
 
 @cache
 def ses_client() -> Any:
-    # One attempt: whether a mail that got no answer went out, nobody knows.
+    # One attempt, since a mail without a response may have been sent.
     config = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
     return aws.session().client("sesv2", config=config)

@@ -1,1 +1,1 @@
-"""What each mail says and who may get it, by the domain that it is about."""
+"""The content of each mail and the users who get it, by domain."""
