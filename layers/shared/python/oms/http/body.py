@@ -75,10 +75,10 @@ def _decode(raw: bytes) -> Any:
 
 
 def _integer(digits: str) -> int:
-    # Of more digits none is in the range of a field, and so another such number is refused for the same reason.
-    if len(digits.removeprefix("-")) > _MAX_INTEGER_DIGITS:
-        return -_OUT_OF_EVERY_RANGE if digits.startswith("-") else _OUT_OF_EVERY_RANGE
-    return int(digits)
+    if len(digits) <= _MAX_INTEGER_DIGITS:
+        return int(digits)
+    # No field takes a number of more digits, so any other number out of range is refused for the same reason.
+    return -_OUT_OF_EVERY_RANGE if digits.startswith("-") else _OUT_OF_EVERY_RANGE
 
 
 def _not_json(name: str) -> NoReturn:
