@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from oms.core import clock
 from oms.inventory.models import Adjustment, Product, StockItem
 from oms.orders import models as orders
 from oms.stock_ledger import check as stock_check
@@ -146,6 +147,19 @@ def test_a_product_whose_stream_lags_is_unsettled_and_no_drift(
     assert (run.products, run.unsettled, run.drifted) == (2, 1, 0)
     ledger_shop.run_bookkeeper()
     assert ledger_shop.check().unsettled == 0
+
+
+def test_a_movement_that_arrives_during_a_pause_settles_its_product(
+    ledger_shop: LedgerShop, settle: Callable[[timedelta], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = trade(ledger_shop)
+    settle(timedelta(minutes=15))
+    ledger_shop.adjust(first, 1)
+    monkeypatch.setattr(clock, "sleep", lambda _: ledger_shop.run_bookkeeper())
+
+    run = ledger_shop.check()
+
+    assert (run.products, run.unsettled, run.drifted) == (2, 0, 0)
 
 
 def test_what_is_newer_than_the_cut_is_not_compared_yet(
