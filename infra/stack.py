@@ -43,6 +43,7 @@ class OmsStack(cdk.Stack):
         keys = Keys(self, "Keys", stage)
         functions = Functions(self, "Functions", stage=stage, data=data, keys=keys, alarms=alarms)
         Expiry(self, "Expiry", functions=functions, alarms=alarms)
+        # The id stays: the names of its queues and alarms in deployed stages come from it.
         StockLedger(self, "StockBook", data=data, functions=functions, alarms=alarms)
         Audit(self, "Audit", stage=stage, data=data, keys=keys, functions=functions, alarms=alarms)
         events = Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)

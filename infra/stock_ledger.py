@@ -15,9 +15,9 @@ from infra.live import live
 from infra.queues import queue_with_dead_letters
 from infra.streams import Stream, StreamConsumer
 
-TRIES = 3
-# Seconds: a run that is cut off waits 90 minutes for its message.
-LATE = 2 * 3600
+MAX_ATTEMPTS = 3
+# A run whose worker dies waits 90 minutes for its message.
+LATE_SECONDS = 2 * 3600
 
 
 class StockLedger(Construct):
@@ -40,9 +40,9 @@ class StockLedger(Construct):
             self,
             "Check",
             seconds=VERIFIER_SECONDS,
-            tries=TRIES,
+            tries=MAX_ATTEMPTS,
             days=1,
-            late_after=LATE,
+            late_after=LATE_SECONDS,
             alarms=alarms,
             called="StockCheck",
         )
@@ -52,7 +52,7 @@ class StockLedger(Construct):
         live(functions.verifier).add_event_source(
             sources.SqsEventSource(queue, batch_size=1, report_batch_item_failures=True)
         )
-        # Where a run is under way still, it goes on: the nightly one is left out, and the full one follows.
+        # A running check continues. A nightly one is then omitted, and a full one starts after it.
         self._schedule("Nightly", queue, events.Schedule.cron(minute="30", hour="1"), start="new")
         self._schedule("Weekly", queue, events.Schedule.cron(minute="30", hour="4", week_day="SUN"), start="full")
         self._add_alarms(alarms)
@@ -72,7 +72,7 @@ class StockLedger(Construct):
             ),
             threshold=1,
             periods=2,
-            why="No check of two days could compare all products, as their movements had not come.",
+            why="No stock check of two days could compare all products, since their movements had not arrived.",
             see="stock-check-incomplete",
             ends=True,
         )

@@ -34,7 +34,7 @@ MOVES = (
     ("alice", "cancel", "cancelled"),
     ("sweeper", "expire", "expired"),
 )
-# What entering a state does to (available, reserved), for each unit.
+# The change of (available, reserved) for each unit when an order enters a state.
 EFFECT = {
     "pending": (-1, 1),
     "confirmed": (0, 0),

@@ -36,7 +36,7 @@ class RequestOrigin:
 
 
 def cause_of(order: Order, name: str) -> Cause:
-    """What the stock book will say of the order's latest transition."""
+    """The cause of the movements of the order's latest transition."""
     entry = order.history[-1]
     return Cause(
         cause=f"order-{name}",
@@ -49,7 +49,7 @@ def cause_of(order: Order, name: str) -> Cause:
 
 
 def stock_actions(effect: StockEffect, units: int, cause: Cause) -> list[Action]:
-    """The update of a stock item that moves `units` as the transition does, and leaves its mark for the book."""
+    """The update of a stock item by a transition of `units`, with the cause for its movement."""
     actions: list[Action] = [StockItem.version.add(1), StockItem.last.set(cause)]
     if effect.available:
         actions.append(StockItem.available.add(effect.available * units))

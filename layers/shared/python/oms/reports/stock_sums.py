@@ -1,6 +1,6 @@
 """What a product's stock contributes to the sums of all stock, and the list in which it stands when little is left.
 
-Only products on sale count. The book of the inventory table's stream brings each change of a stock item; a version of
+Only products on sale count. The bookkeeper gets each change of a stock item from the stream; a version of
 its own tells the newest from older ones, whatever was changed.
 """
 
