@@ -76,7 +76,7 @@ def forgot_password(request: ForgotPasswordRequest) -> Response[None]:
 
     The answer is the same if there is no such account. The link in the mail works once, for 30 minutes.
     """
-    recovery.ask_for_reset(request.email, address=api.client_address())
+    recovery.request_reset(request.email, address=api.client_address())
     return api.accepted()
 
 

@@ -20,7 +20,7 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
 _OPENAPI = Path(__file__).with_name("openapi.json")
 # Seconds for which caches may keep the public documents.
-_MAX_AGE = 300
+_MAX_AGE_SECONDS = 300
 _EVENTS = Path(__file__).with_name("event-catalogue.json")
 
 
@@ -91,7 +91,7 @@ def get_openapi() -> Response[dict[str, Any]]:
 
     The OpenAPI document of the whole API.
     """
-    return api.public_document(json.loads(_OPENAPI.read_text()), max_age=_MAX_AGE)
+    return api.public_document(json.loads(_OPENAPI.read_text()), max_age=_MAX_AGE_SECONDS)
 
 
 @app.get("/event-catalogue", **PUBLIC)
@@ -101,7 +101,7 @@ def get_event_catalogue() -> Response[EventCatalogue]:
 
     Each type of event: its description, who may receive it, its JSON Schema, and a sample.
     """
-    return api.public_document(json.loads(_EVENTS.read_text()), max_age=_MAX_AGE)
+    return api.public_document(json.loads(_EVENTS.read_text()), max_age=_MAX_AGE_SECONDS)
 
 
 @app.get("/.well-known/jwks.json", **PUBLIC)
@@ -113,7 +113,7 @@ def get_jwks() -> Response[JsonWebKeySet]:
     """
     jwks = keyring.public_jwks()
     # That there is none yet is not to be remembered.
-    return api.public_document(jwks, max_age=_MAX_AGE if jwks["keys"] else None)
+    return api.public_document(jwks, max_age=_MAX_AGE_SECONDS if jwks["keys"] else None)
 
 
 # Pages for people are no operations: the document leaves them out.

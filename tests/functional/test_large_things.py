@@ -116,7 +116,7 @@ def test_a_page_that_ends_early_is_gone_on_with(
 ) -> None:
     placed = [order(manager).json for _ in range(3)]
     kind = [it["id"] for it in placed] if query.startswith(ORDERS) else [it["items"][0]["product_id"] for it in placed]
-    monkeypatch.setattr(api, "MAX_PAGE", most)
+    monkeypatch.setattr(api, "MAX_PAGE_BYTES", most)
 
     pages = walk(f"{query}&limit={limit}", manager)
 

@@ -316,7 +316,9 @@ def test_the_whole_is_all_days_from_the_oldest_order_on_that_are_over(
 
 def test_days_that_are_not_over_are_not_too_many(shown: Shown) -> None:
     """Neither those of orders that an index does not show yet, nor those of a system whose clock is ahead."""
-    days = {(clock.now() + it).date() for it in (-settings().settle, timedelta(0), settings().settle)}
+    days = {
+        (clock.now() + it).date() for it in (-settings().consistency_grace, timedelta(0), settings().consistency_grace)
+    }
     wheres = [put_bogus(days_of(0), str(day)) for day in days]
 
     said = shown.rebuild()

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from oms.core import settings
-from oms.core.pages import Range
+from oms.core.pages import KeyRange
 from oms.orders import expiry, moves, service
 from sweeper import handler as sweeper
 from sweeper import worker
@@ -180,7 +180,7 @@ def test_a_run_whose_time_ends_tells_the_age_of_the_first_hold_that_it_did_not_r
         order(manager)
         time_machine(timedelta(minutes=10))
     time_machine(timedelta(minutes=60))
-    monkeypatch.setattr(expiry, "Range", lambda _limit, **rest: Range(page, **rest))
+    monkeypatch.setattr(expiry, "KeyRange", lambda _limit, **rest: KeyRange(page, **rest))
     left = iter([60_000, 29_000])
     context = Context()
     context.get_remaining_time_in_millis = lambda: next(left)
@@ -232,7 +232,7 @@ def test_more_than_a_page_of_holds_is_drained(
 ) -> None:
     placed = [order(manager) for _ in range(5)]
     time_machine(timedelta(minutes=31))
-    monkeypatch.setattr(expiry, "Range", lambda _limit, **rest: Range(2, **rest))
+    monkeypatch.setattr(expiry, "KeyRange", lambda _limit, **rest: KeyRange(2, **rest))
 
     drain(0)
 

@@ -285,7 +285,7 @@ def settle(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
     """Sets how old something must be to be compared. Below zero, all that is there is old enough."""
 
     def set_to(time: timedelta) -> None:
-        changed = replace(settings(), settle=time)
+        changed = replace(settings(), consistency_grace=time)
         monkeypatch.setattr(stock_check, "settings", lambda: changed)
 
     return set_to

@@ -15,10 +15,10 @@ from oms.core.errors import InvalidRequestError
 from oms.core.pages import (
     HIGHEST,
     LOWEST,
-    Entry,
     Index,
+    IndexEntry,
+    KeyRange,
     Page,
-    Range,
     decode_cursor,
     encode_cursor,
     merged_page,
@@ -66,18 +66,18 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeIndex]:
     return install
 
 
-def walk(partitions: Sequence[str], part: Range, **options: Any) -> list[Page[Entry]]:
+def walk(partitions: Sequence[str], part: KeyRange, **options: Any) -> list[Page[IndexEntry]]:
     walked = [merged_page(INDEX, partitions, part, **options)]
     while walked[-1].position is not None:
         after = walked[-1].position
         walked.append(
-            merged_page(INDEX, partitions, Range(part.limit, part.descending, part.low, part.high, after), **options)
+            merged_page(INDEX, partitions, KeyRange(part.limit, part.descending, part.low, part.high, after), **options)
         )
         assert walked[-1].position != after, "a page leads back to itself"
     return walked
 
 
-def keys(page: Page[Entry]) -> list[str]:
+def keys(page: Page[IndexEntry]) -> list[str]:
     return [entry["key"] for entry in page.items]
 
 
@@ -110,7 +110,7 @@ def test_all_pages_together_are_the_list_in_order(
     low, high = bounds
     keep = None if wanted is None else lambda entry: wanted in entry["key"]
 
-    walked = walk(list(partitions), Range(limit, descending, low, high), keep=keep)
+    walked = walk(list(partitions), KeyRange(limit, descending, low, high), keep=keep)
 
     listed = sorted((key for key in everything if low <= key <= high), reverse=descending)
     assert [key for page in walked for key in keys(page)] == [key for key in listed if wanted is None or wanted in key]
@@ -147,7 +147,7 @@ def test_all_pages_of_a_tables_own_partition_are_its_items_in_order(
     found: list[str] = []
     after: str | None = None
     for _ in range(100):
-        page = table_page(Thing, "a", Range(limit, descending, low, high, after))
+        page = table_page(Thing, "a", KeyRange(limit, descending, low, high, after))
         assert len(page.items) <= limit
         found += [thing.key for thing in page.items]
         after = page.position
@@ -160,7 +160,7 @@ def test_all_pages_of_a_tables_own_partition_are_its_items_in_order(
 def test_a_last_page_of_a_tables_partition_that_is_full_ends_the_list(index: Callable[..., FakeIndex]) -> None:
     fake = index({"a": ["k#1", "k#2"]})
 
-    page = table_page(Thing, "a", Range(2, descending=True))
+    page = table_page(Thing, "a", KeyRange(2, descending=True))
 
     assert [thing.key for thing in page.items] == ["k#2", "k#1"]
     assert page.position is None
@@ -170,13 +170,13 @@ def test_a_last_page_of_a_tables_partition_that_is_full_ends_the_list(index: Cal
 def test_a_last_page_that_is_full_ends_the_list(index: Callable[..., FakeIndex]) -> None:
     index({"a": ["k#1", "k#2", "k#3", "k#4"]})
 
-    assert [keys(page) for page in walk(["a"], Range(2))] == [["k#1", "k#2"], ["k#3", "k#4"]]
+    assert [keys(page) for page in walk(["a"], KeyRange(2))] == [["k#1", "k#2"], ["k#3", "k#4"]]
 
 
 def test_a_page_is_one_query_a_partition(index: Callable[..., FakeIndex]) -> None:
     fake = index({name: [f"k{number}#{name}" for number in range(50)] for name in "abc"})
 
-    merged_page(INDEX, ["a", "b", "c"], Range(20))
+    merged_page(INDEX, ["a", "b", "c"], KeyRange(20))
 
     assert fake.calls == 3
 
@@ -184,7 +184,7 @@ def test_a_page_is_one_query_a_partition(index: Callable[..., FakeIndex]) -> Non
 def test_a_page_may_be_empty_and_go_on(index: Callable[..., FakeIndex]) -> None:
     index({"a": [f"k{number:03}#0" for number in range(600)]})
 
-    first, *rest = walk(["a"], Range(20), keep=lambda entry: entry["key"] == "k599#0")
+    first, *rest = walk(["a"], KeyRange(20), keep=lambda entry: entry["key"] == "k599#0")
 
     assert first.items == []
     assert first.position is not None
@@ -193,10 +193,10 @@ def test_a_page_may_be_empty_and_go_on(index: Callable[..., FakeIndex]) -> None:
 
 def test_what_is_added_behind_the_cursor_does_not_shift_the_next_page(index: Callable[..., FakeIndex]) -> None:
     fake = index({"a": ["b#1", "d#1", "f#1"]})
-    first = merged_page(INDEX, ["a"], Range(2))
+    first = merged_page(INDEX, ["a"], KeyRange(2))
 
     insort(fake.partitions["a"], "a#1")
-    second = merged_page(INDEX, ["a"], Range(2, after=first.position))
+    second = merged_page(INDEX, ["a"], KeyRange(2, after=first.position))
 
     assert keys(second) == ["f#1"]
 
@@ -208,7 +208,7 @@ def test_a_forged_position_leads_to_nothing_outside_the_bounds(
 ) -> None:
     index({"a": ["b#1", "m#1", "x#1"]})
 
-    found = merged_page(INDEX, ["a"], Range(9, descending, low="k", high="n", after=after))
+    found = merged_page(INDEX, ["a"], KeyRange(9, descending, low="k", high="n", after=after))
 
     assert set(keys(found)) <= {"m#1"}
 

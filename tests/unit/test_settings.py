@@ -23,7 +23,7 @@ LOOSENING = {
 def test_loosening_settings_count_on_loopback(endpoint: str) -> None:
     loosened = read({"AWS_ENDPOINT_URL": endpoint, **LOOSENING})
 
-    assert loosened.settle == timedelta(seconds=5)
+    assert loosened.consistency_grace == timedelta(seconds=5)
     assert loosened.clock_offset == timedelta(hours=1)
     assert (loosened.register_limit, loosened.login_limit) == (1000, 2000)
     assert loosened.staff_password_min_length == 8
@@ -51,7 +51,7 @@ def test_loosening_settings_count_on_loopback(endpoint: str) -> None:
 def test_a28_loosening_settings_are_ignored_anywhere_else(endpoint: str | None) -> None:
     kept = read(LOOSENING | ({} if endpoint is None else {"AWS_ENDPOINT_URL": endpoint}))
 
-    assert (kept.clock_offset, kept.settle) == (timedelta(0), timedelta(minutes=15))
+    assert (kept.clock_offset, kept.consistency_grace) == (timedelta(0), timedelta(minutes=15))
     assert (kept.register_limit, kept.login_limit) == (5, 5)
     assert kept.staff_password_min_length == 15
     assert not kept.webhook_private_targets

@@ -9,7 +9,7 @@ from auth import handler as session_routes
 from oms.core.dynamodb import batch_get, client
 from oms.core.secret_store import Reloaded
 from oms.identity import keyring, passwords
-from oms.identity.models import Counter, Device, IdentityItem, User, counter_key
+from oms.identity.models import AccountCounter, Device, IdentityItem, User, counter_key
 from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
 from tests.support.audit_addresses import hidden
 from tests.support.aws_calls import answer_lost, overtaken, recorded
@@ -23,7 +23,7 @@ def ada(account: Callable[..., User]) -> User:
     return account("ada@example.com")
 
 
-def counter() -> Counter | None:
+def counter() -> AccountCounter | None:
     key = counter_key(passwords.email_digest("ada@example.com"))
     found: Any = batch_get(IdentityItem, [key]).get(key)
     return found

@@ -7,7 +7,7 @@ import pytest
 
 from oms.core.dynamodb import client, get_item
 from oms.identity import passwords
-from oms.identity.models import Counter, IdentityItem, Session, User, counter_key, user_key
+from oms.identity.models import AccountCounter, IdentityItem, Session, User, counter_key, user_key
 from oms.identity.passwords import PasswordHash
 from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
 from tests.support.audit_addresses import hidden
@@ -46,9 +46,9 @@ def is_alive(tokens: dict[str, Any]) -> bool:
     return call("GET", "/api/v1/auth/me", token=tokens["access_token"]).status == 200
 
 
-def counter() -> Counter | None:
+def counter() -> AccountCounter | None:
     found = get_item(IdentityItem, counter_key(passwords.email_digest("ada@example.com")))
-    assert found is None or isinstance(found, Counter)
+    assert found is None or isinstance(found, AccountCounter)
     return found
 
 

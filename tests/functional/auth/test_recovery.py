@@ -8,7 +8,7 @@ import pytest
 from oms.core.dynamodb import client, get_item, put_item
 from oms.identity import mailed_tokens, password_rules, passwords
 from oms.identity.mailed_tokens import Purpose
-from oms.identity.models import Counter, Device, IdentityItem, User, counter_key, device_key, user_key
+from oms.identity.models import AccountCounter, Device, IdentityItem, User, counter_key, device_key, user_key
 from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
 from tests.support.aws_calls import answer_lost, overtaken, recorded
 from tests.support.gateway import assert_problem, call, places
@@ -381,7 +381,7 @@ def test_a_lock_without_an_account_is_nobodys_to_lift(ada: User, mail: Mail) -> 
 
     reset(mail("reset"))
 
-    assert isinstance(get_item(IdentityItem, counter_key(passwords.email_digest("bob@example.com"))), Counter)
+    assert isinstance(get_item(IdentityItem, counter_key(passwords.email_digest("bob@example.com"))), AccountCounter)
 
 
 # ---- verification ---------------------------------------------------------------------------------------------------

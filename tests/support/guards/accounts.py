@@ -172,7 +172,7 @@ GUARDS = (
         "A10",
         "a reset counts the client address before it does anything else",
         f"{LIBRARY}/identity/recovery.py",
-        '    take_slot(Window("reset", RESETS_PER_MINUTE, int(clock.now().timestamp())), address, report)\n',
+        '    count_call(RateWindow("reset", RESETS_PER_MINUTE, int(clock.now().timestamp())), address, report)\n',
         "",
         "tests/functional/auth/test_recovery.py::"
         "test_a10_a_client_address_makes_twenty_resets_a_minute_and_no_password_is_checked_before",
@@ -213,7 +213,7 @@ GUARDS = (
         "A12",
         "a reset lifts the lock of the account",
         f"{LIBRARY}/identity/password_storage.py",
-        "            writes.delete(Counter(*counter_key(passwords.email_digest(user.email_folded))))\n",
+        "            writes.delete(AccountCounter(*counter_key(passwords.email_digest(user.email_folded))))\n",
         "",
         "tests/functional/auth/test_recovery.py::test_a12_a_reset_lifts_the_lock_of_the_account_and_of_a_known_device",
     ),
@@ -303,7 +303,7 @@ GUARDS = (
         "A26",
         "a client address makes 20 requests for resets a minute",
         f"{LIBRARY}/identity/recovery.py",
-        "        take_slot(window, address, lambda _: None)\n",
+        "        count_call(window, address, lambda _: None)\n",
         "",
         "tests/functional/auth/test_recovery.py::"
         "test_a26_a_client_address_makes_twenty_requests_a_minute_and_cannot_tell",
@@ -343,18 +343,18 @@ GUARDS = (
     Guard(
         "A31",
         "the minute of a user has a limit",
-        f"{LIBRARY}/identity/request_limits.py",
+        f"{LIBRARY}/identity/user_limits.py",
         " & (RequestCount.used <= left - size)\n",
         "\n",
-        "tests/functional/test_request_limits.py::test_a31_a_worker_that_saw_the_limit_far_away_is_refused_beyond_it",
+        "tests/functional/test_user_limits.py::test_a31_a_worker_that_saw_the_limit_far_away_is_refused_beyond_it",
     ),
     Guard(
         "A31",
         "all leases of a user are a quarter of the limit",
-        f"{LIBRARY}/identity/request_limits.py",
+        f"{LIBRARY}/identity/user_limits.py",
         "    most = window.limit // LEASED_SHARE + lease.leased\n",
         "    most = window.limit * LEASED_SHARE + lease.leased\n",
-        "tests/functional/test_request_limits.py::"
+        "tests/functional/test_user_limits.py::"
         "test_a31_leases_collected_over_many_minutes_let_a_quarter_more_pass_at_most",
     ),
     Guard(
@@ -363,6 +363,6 @@ GUARDS = (
         f"{LIBRARY}/http/admission.py",
         "    limit_requests(user.id, user.role)\n",
         "",
-        "tests/functional/test_request_limits.py::test_a31_a_user_over_the_limit_is_told_when_to_come_again",
+        "tests/functional/test_user_limits.py::test_a31_a_user_over_the_limit_is_told_when_to_come_again",
     ),
 )

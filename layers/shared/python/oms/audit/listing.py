@@ -6,7 +6,7 @@ from oms.audit.models import BY_ACTION, BY_ACTOR, BY_TIME, LISTED, AuditEntry, A
 from oms.audit.schemas import AuditEntryResponse, ListAuditQuery
 from oms.audit.storage import decode
 from oms.core.dynamodb import batch_get_raw
-from oms.core.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
+from oms.core.pages import HIGHEST, LOWEST, IndexEntry, KeyRange, Page, merged_page
 from oms.events.streams import RawItem
 
 logger = Logger(child=True)
@@ -14,10 +14,10 @@ logger = Logger(child=True)
 
 def list_entries(query: ListAuditQuery, *, after: str | None) -> Page[AuditEntryResponse]:
     """A page of the list. It takes one Query for each requested actor or action, and one BatchGet."""
-    part = Range(query.limit, descending=True, low=query.from_ or LOWEST, high=query.to or HIGHEST, after=after)
+    part = KeyRange(query.limit, descending=True, low=query.from_ or LOWEST, high=query.to or HIGHEST, after=after)
     actions = set(query.action or ())
 
-    def has_action(entry: Entry) -> bool:
+    def has_action(entry: IndexEntry) -> bool:
         return entry["action"] in actions
 
     if query.actor is not None:

@@ -18,11 +18,11 @@ from oms.core.actors import System
 from oms.core.dynamodb import get_item, retrying
 from oms.core.transactions import Transaction, TransactionError, transaction
 from oms.identity import passwords
-from oms.identity.mailed_tokens import LIFE_SECONDS, link, mint
+from oms.identity.mailed_tokens import LIFETIME_SECONDS, link, mint
 from oms.identity.models import (
     ADMINS_KEY,
+    AccountChange,
     Admins,
-    Changed,
     Claim,
     IdentityItem,
     User,
@@ -137,10 +137,10 @@ def _promote(writes: Transaction, user: User, changed: User) -> None:
     writes.update(User(*user_key(user.id)), actions, User.version == user.version)
 
 
-def _by_operator(version: int) -> Changed:
+def _by_operator(version: int) -> AccountChange:
     """The system as actor: the operator's name in AWS is for the audit log alone, and events go to other systems."""
     at = clock.timestamp(clock.now())
-    return Changed(actor_id=System().id, actor_role=System().role, at=at, version=version)
+    return AccountChange(actor_id=System().id, actor_role=System().role, at=at, version=version)
 
 
 def _count_first(writes: Transaction) -> None:
@@ -172,7 +172,8 @@ def main() -> None:
         "linked": "an admin already; here is a new link",
     }
     print(f"{arguments.email}: {change[admitted.done]}")
-    print(f"Set the password within {LIFE_SECONDS['reset'] // 60} minutes: {link(public_url, 'reset', admitted.token)}")
+    minutes = LIFETIME_SECONDS["reset"] // 60
+    print(f"Set the password within {minutes} minutes: {link(public_url, 'reset', admitted.token)}")
 
 
 if __name__ == "__main__":

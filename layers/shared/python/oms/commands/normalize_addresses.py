@@ -19,7 +19,7 @@ from oms.core import clock, email_addresses
 from oms.core.actors import System
 from oms.core.dynamodb import batch_get, retrying, scan_keys_with_prefix
 from oms.core.transactions import transaction
-from oms.identity.models import Changed, Claim, IdentityItem, User, claim_key, email_key, user_key
+from oms.identity.models import AccountChange, Claim, IdentityItem, User, claim_key, email_key, user_key
 
 _CLAIM = "email#"
 
@@ -134,7 +134,7 @@ def _was_mailed_at(email: str) -> bool:
 
 def _release(found: NonCanonicalAccount, operator_arn: str) -> None:
     user, at = found.user, clock.timestamp(clock.now())
-    changed = Changed(actor_id=System().id, actor_role=System().role, at=at, version=user.version + 1)
+    changed = AccountChange(actor_id=System().id, actor_role=System().role, at=at, version=user.version + 1)
     with transaction() as writes:
         for key in found.claims:
             writes.delete(Claim(*claim_key(key)), Claim.user_id == user.id)

@@ -24,7 +24,7 @@ from oms.core.dynamodb import (
     scan_keys_with_prefix,
     table_name,
 )
-from oms.core.pages import HIGHEST, LOWEST, Entry, Index, Range, merged_page
+from oms.core.pages import HIGHEST, LOWEST, Index, IndexEntry, KeyRange, merged_page
 from oms.core.settings import adopt, settings
 from oms.identity.models import USERS, IdentityItem, User, user_key
 from oms.inventory.models import BY_CREATED as PRODUCTS
@@ -84,7 +84,7 @@ class DaySpan:
     @classmethod
     def of(cls, first: date | None, last: date | None, *, shards: int) -> Self:
         """The days from `first` to `last`; by default the whole."""
-        newest = clock.day_of(clock.now() - settings().settle) - timedelta(days=1)
+        newest = clock.day_of(clock.now() - settings().consistency_grace) - timedelta(days=1)
         oldest = _oldest_day(shards) or newest
         start, end = first or oldest, min(last or newest, newest)
         return cls(start, end, whole=start <= oldest and end == newest)
@@ -96,7 +96,7 @@ def checks_of_days(span: DaySpan, *, shards: int) -> Iterator[SumCheck]:
         yield f"orders of {day}", partial(check_day, day, shards=shards)
     if span.whole:
         # Clocks may differ: the end of a day is not compared for a while, and neither is the beginning of the next.
-        known = frozenset(clock.days(span.start, clock.day_of(clock.now() + settings().settle)))
+        known = frozenset(clock.days(span.start, clock.day_of(clock.now() + settings().consistency_grace)))
         stored = (SumKey(*key) for key in scan_keys_with_prefix(Sum, DAY_PREFIXES))
         for some in batched((key for key in stored if day_of(key) not in known), _BATCH_SIZE, strict=False):
             yield "days without orders", partial(check_stray, some)
@@ -154,7 +154,7 @@ def _parts_of_order(order: Order, applied: Applications) -> Iterator[Part]:
 
 def _is_settled(at: str) -> bool:
     """Whether the event of a change at this time must have arrived."""
-    return clock.instant(at) < clock.now() - settings().settle
+    return clock.instant(at) < clock.now() - settings().consistency_grace
 
 
 def _oldest_day(shards: int) -> date | None:
@@ -268,11 +268,11 @@ def _read(keys: Iterable[SumKey]) -> Sums:
 
 def _entries(
     index: Index, model: type[StoredItem], partitions: Sequence[str], *, low: str = LOWEST, high: str = HIGHEST
-) -> Iterator[Entry]:
+) -> Iterator[IndexEntry]:
     """The entries of an index between two sort keys. The index belongs to the table to which `model` is bound."""
     position: str | None = None
     while True:
-        part = Range(_PAGE_SIZE, low=low, high=high, after=position)
+        part = KeyRange(_PAGE_SIZE, low=low, high=high, after=position)
         page = merged_page(replace(index, table=table_name(model)), partitions, part)
         yield from page.items
         position = page.position

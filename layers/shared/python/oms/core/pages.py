@@ -40,7 +40,7 @@ class Page[T]:
 
 
 @dataclass(frozen=True)
-class Range:
+class KeyRange:
     """What part of a sorted list is asked for. `low` and `high` are inclusive; `after` is the last sort key seen."""
 
     limit: int
@@ -62,18 +62,18 @@ def _just_below(key: str) -> str:
     return key[:-1] + chr(ord(key[-1]) - 1) + HIGHEST
 
 
-type Entry = dict[str, str]
+type IndexEntry = dict[str, str]
 """What an index projects of an item."""
 
 
 def merged_page(
     index: Index,
     partitions: Sequence[str],
-    part: Range,
+    part: KeyRange,
     *,
-    keep: Callable[[Entry], bool] | None = None,
+    keep: Callable[[IndexEntry], bool] | None = None,
     reads: int = _READ_WHEN_FILTERING,
-) -> Page[Entry]:
+) -> Page[IndexEntry]:
     """One page over several partitions of an index: one Query each, merged by sort key.
 
     A partition that was not read to its end has told nothing of what lies past its last key, so the page stops at
@@ -86,7 +86,7 @@ def merged_page(
     # One entry more than asked for tells whether anything follows, so that the last full page ends the list.
     limit = part.limit + 1 if keep is None else max(part.limit + 1, reads)
 
-    def read(partition: str) -> tuple[list[Entry], str | None]:
+    def read(partition: str) -> tuple[list[IndexEntry], str | None]:
         return _query(index, partition, low, high, descending=part.descending, limit=limit)
 
     answers = in_parallel(read, partitions)
@@ -107,7 +107,7 @@ def merged_page(
 
 def _query(
     index: Index, partition: str, low: str, high: str, *, descending: bool, limit: int
-) -> tuple[list[Entry], str | None]:
+) -> tuple[list[IndexEntry], str | None]:
     """The entries of one Query, and the sort key it stopped at if there is more."""
     items, end = _read_range(
         {"TableName": index.table, "IndexName": index.name, "ScanIndexForward": not descending, "Limit": limit},
@@ -117,7 +117,7 @@ def _query(
     return [{name: value["S"] for name, value in item.items()} for item in items], end
 
 
-def table_page[T: StoredItem](model: type[T], partition: str, part: Range) -> Page[T]:
+def table_page[T: StoredItem](model: type[T], partition: str, part: KeyRange) -> Page[T]:
     """One page over a partition of the model's table itself: whole items as they are now, by one consistent Query.
 
     Every item within the bounds of `part` must be of the model, and its sort key must end in an ASCII character.

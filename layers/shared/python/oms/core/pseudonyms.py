@@ -23,7 +23,7 @@ YEARS_AHEAD = 10
 _HEX_DIGITS = 32
 
 type Keys = dict[str, str]
-type Record = Callable[[str, str], None]
+type RecordAction = Callable[[str, str], None]
 """Called with an action and the years that it is about before anything is stored. Raising, it prevents that."""
 
 
@@ -48,7 +48,7 @@ def pseudonym(kind: Literal["address", "e-mail", "mailbox"], text: str, at: str)
     return f"{year}:{hmac.digest(key.encode(), f'{kind}:{text}'.encode(), 'sha256').hex()[:_HEX_DIGITS]}"
 
 
-def ensure_keys(*, secret_name: str, record: Record) -> list[str]:
+def ensure_keys(*, secret_name: str, record: RecordAction) -> list[str]:
     """Makes the keys of this year and of the next ten that are not there; their years."""
     keys, this_year = load_keys(secret_name), clock.now().year
     missing = [str(year) for year in range(this_year, this_year + YEARS_AHEAD + 1) if str(year) not in keys]
@@ -58,7 +58,7 @@ def ensure_keys(*, secret_name: str, record: Record) -> list[str]:
     return missing
 
 
-def destroy_key(year: str, *, secret_name: str, record: Record) -> bool:
+def destroy_key(year: str, *, secret_name: str, record: RecordAction) -> bool:
     """Whether there was one. Raises ValueError for this year's and later ones: entries are still written with them."""
     if not year.isdigit() or int(year) >= clock.now().year:
         raise ValueError(f"{year} is not a year that is over")

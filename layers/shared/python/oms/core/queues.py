@@ -17,8 +17,8 @@ from oms.core.settings import settings
 logger = Logger(child=True)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
-_MOST_AT_ONCE = 10
-LONGEST_DELAY = 900
+_MAX_BATCH_MESSAGES = 10
+MAX_DELAY_SECONDS = 900
 # Characters that JSON may hold as they are, and a message may not.
 UNSENDABLE = "\ufffe\uffff"
 
@@ -57,8 +57,8 @@ def send_if_possible(queue_url: str, messages: Sequence[Message]) -> None:
 
 
 def _send_all(sqs: Any, queue_url: str, messages: Sequence[Message]) -> None:
-    for start in range(0, len(messages), _MOST_AT_ONCE):
-        batch = messages[start : start + _MOST_AT_ONCE]
+    for start in range(0, len(messages), _MAX_BATCH_MESSAGES):
+        batch = messages[start : start + _MAX_BATCH_MESSAGES]
         entries = [{"Id": str(number), **_entry(message)} for number, message in enumerate(batch)]
         refused = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
         if refused:
@@ -67,7 +67,7 @@ def _send_all(sqs: Any, queue_url: str, messages: Sequence[Message]) -> None:
 
 
 @dataclass(frozen=True)
-class Depth:
+class QueueDepth:
     """About how many messages wait to be received now, without those that are delayed, and how many are at work.
 
     What fails stays "at work", though nobody works on it, until its visibility ends.
@@ -81,13 +81,13 @@ class Depth:
         return self.waiting + self.in_flight
 
 
-def depth(queue_url: str) -> Depth:
+def depth(queue_url: str) -> QueueDepth:
     counts = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
     found = sqs_client().get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(counts))["Attributes"]
-    return Depth(*(int(found[it]) for it in counts))
+    return QueueDepth(*(int(found[it]) for it in counts))
 
 
-def depths(names: Sequence[str]) -> dict[str, Depth]:
+def depths(names: Sequence[str]) -> dict[str, QueueDepth]:
     """Of these queues of the deployment, all asked at once."""
     # The URLs of an account's queues differ in the name alone; this is one of them.
     account = settings().stock_check_queue_url.rpartition("/")[0]

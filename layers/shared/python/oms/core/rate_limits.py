@@ -26,12 +26,12 @@ class Allowance:
         }
 
 
-type Report = Callable[[Allowance], None]
+type ReportAllowance = Callable[[Allowance], None]
 """Told as soon as a call was counted, so that its answer shows the allowance however it ends."""
 
 
 @dataclass(frozen=True)
-class Window:
+class RateWindow:
     """The fixed window of `WINDOW_SECONDS` around an epoch second."""
 
     policy: str

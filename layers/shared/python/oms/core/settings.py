@@ -100,7 +100,7 @@ class Settings:
     order_limits: OrderLimits
     unverified_order_limits: OrderLimits
     clock_offset: timedelta
-    settle: timedelta
+    consistency_grace: timedelta
     customer_requests: int
     manager_requests: int
     register_limit: int
@@ -218,7 +218,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         order_limits=_order_limits(environment, digits),
         unverified_order_limits=_unverified_order_limits(environment, digits),
         # After so long nothing of a request is under way, and the stream and the indexes have caught up.
-        settle=timedelta(seconds=float(loosened.get("OMS_SETTLE_SECONDS", "900"))),
+        consistency_grace=timedelta(seconds=float(loosened.get("OMS_SETTLE_SECONDS", "900"))),
         clock_offset=timedelta(seconds=float(loosened.get("OMS_CLOCK_OFFSET", "0"))),
         # Of one user in a minute, over the whole API; 0 is no limit.
         customer_requests=_at_least(0, environment.get("OMS_CUSTOMER_REQUESTS", "600")),

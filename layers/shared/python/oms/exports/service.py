@@ -32,7 +32,7 @@ from oms.core.idempotency import (
     request_hash,
     run_idempotent,
 )
-from oms.core.pages import Page, Range, merged_page
+from oms.core.pages import KeyRange, Page, merged_page
 from oms.core.versions import ANY_VERSION, ExpectedVersion
 from oms.exports import files, unfinished
 from oms.exports.columns import COLUMNS
@@ -295,7 +295,7 @@ def get(export_id: str) -> Export:
 
 def list_exports(*, limit: int, after: str | None) -> Page[Export]:
     """The newest first, without their parts: one Query and one BatchGet."""
-    page = merged_page(LISTED, [EXPORTS], Range(limit, descending=True, after=after))
+    page = merged_page(LISTED, [EXPORTS], KeyRange(limit, descending=True, after=after))
     found = batch_get_raw(Export, [(entry["pk"], entry["sk"]) for entry in page.items], only=_LISTED_ATTRIBUTES)
     raws = [(place, found.get((entry["pk"], entry["sk"]))) for place, entry in page.placed]
     exports = [(place, Export.from_raw_data(raw)) for place, raw in raws if raw is not None]

@@ -19,7 +19,7 @@ from oms.core.dynamodb import (
     retrying,
 )
 from oms.core.errors import GoneError, InvalidRequestError, NotFoundError
-from oms.core.pages import Range, table_page
+from oms.core.pages import KeyRange, table_page
 from oms.core.transactions import TransactionError, transaction
 from oms.events.envelope import PublishedEvent, occurred_in
 from oms.feed.models import Day, Head, Marker, Row
@@ -221,7 +221,7 @@ def _rows_from(first: int, most: int) -> tuple[list[Row], int | None]:
     shows up in a moment (docs/decisions/2026-11-22-readers-wait-at-a-gap.md). So there the log ends for now.
     """
     partition, low = Row.key(first)
-    page = table_page(Row, partition, Range(most, low=low))
+    page = table_page(Row, partition, KeyRange(most, low=low))
     rows: list[Row] = []
     following = first
     for row in page.items:
@@ -241,7 +241,7 @@ def _beyond_lost_end(position: int) -> int | None:
     No more than one transaction's can be. So a reader at the end of the log rarely has to look.
     """
     end = Row.end_of_partition(position)
-    following = table_page(Row, Row.key(end)[0], Range(1)).items if end - position <= MOST_AT_ONCE else []
+    following = table_page(Row, Row.key(end)[0], KeyRange(1)).items if end - position <= MOST_AT_ONCE else []
     return end if following and _is_settled(following[0]) else None
 
 
@@ -269,7 +269,7 @@ def _beginning() -> int | None:
 
     Not the head's then, which is read in another moment: it may have moved over rows that nobody has seen.
     """
-    days = table_page(Day, Day.key("")[0], Range(1, low=_kept_since().date().isoformat())).items
+    days = table_page(Day, Day.key("")[0], KeyRange(1, low=_kept_since().date().isoformat())).items
     return days[0].position if days else None
 
 

@@ -25,7 +25,7 @@ from oms.http.api import (
 )
 from oms.http.powertools import routes_by_precedence, routes_of
 from oms.identity.access import authenticate
-from oms.identity.request_limits import limit_requests
+from oms.identity.user_limits import limit_requests
 
 _RANK = {"customer": 1, "manager": 2, "admin": 3}
 

@@ -31,11 +31,11 @@ _TAG = re.compile(r'"[\x21\x23-\x7e]*"')
 # A list may have empty elements (RFC 9110, section 5.6.1.2).
 _TAGS = re.compile(rf"[\s,]*(W/)?{_TAG.pattern}(\s*,[\s,]*(W/)?{_TAG.pattern})*[\s,]*")
 # Of a page's items, in bytes of their JSON. Three times that still fits where all of it has to be escaped.
-MAX_PAGE = 1024 * 1024
+MAX_PAGE_BYTES = 1024 * 1024
 # The page that explains each code at an anchor of its name.
 ERROR_PAGE = "/docs/errors"
 # API Gateway ends a request after 30 seconds.
-_LONGEST_REQUEST = timedelta(seconds=30)
+_MAX_REQUEST_TIME = timedelta(seconds=30)
 # What a URI may hold unescaped, and the sign of what is escaped already (RFC 3986).
 _IN_URI = "~!$%&'()*+,;=:@/"
 _BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
@@ -155,7 +155,7 @@ def received_at() -> datetime:
     now, milliseconds = clock.now(), current_request.get().event["requestContext"].get("timeEpoch")
     if isinstance(milliseconds, int) and not isinstance(milliseconds, bool):
         received = clock.outside(clock.from_seconds(milliseconds / 1000))
-        if now - _LONGEST_REQUEST <= received <= now:
+        if now - _MAX_REQUEST_TIME <= received <= now:
             return received
     return now
 
@@ -323,7 +323,7 @@ def listed[T, P: BaseModel](page: Page[T], show: Callable[[T], BaseModel], answe
     for number, (_, thing) in enumerate(page.placed):
         item = show(thing)
         size += len(item.model_dump_json().encode())
-        if items and size > MAX_PAGE:
+        if items and size > MAX_PAGE_BYTES:
             position = page.placed[number - 1][0]
             break
         items.append(item)

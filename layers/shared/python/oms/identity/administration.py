@@ -11,11 +11,11 @@ from oms.audit.models import AuditEntry
 from oms.core import clock, email_addresses
 from oms.core.dynamodb import ConcurrentUpdateError, batch_get, failed, get_item, retrying, transaction
 from oms.core.errors import LastAdminError, NotFoundError, OwnAccountError
-from oms.core.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
+from oms.core.pages import HIGHEST, LOWEST, IndexEntry, KeyRange, Page, merged_page
 from oms.core.versions import ExpectedVersion
 from oms.identity import passwords
 from oms.identity.access import CurrentUser
-from oms.identity.models import ADMINS_KEY, USERS, Admins, Changed, IdentityItem, User, user_key
+from oms.identity.models import ADMINS_KEY, USERS, AccountChange, Admins, IdentityItem, User, user_key
 from oms.identity.password_rules import shortest_for
 from oms.identity.schemas import ListUsersQuery
 
@@ -33,13 +33,13 @@ def list_users(query: ListUsersQuery, *, after: str | None) -> Page[User]:
     def has_words(role: str, status: str) -> bool:
         return (not query.role or role in query.role) and (not query.status or status in query.status)
 
-    def keep(entry: Entry) -> bool:
+    def keep(entry: IndexEntry) -> bool:
         return has_words(entry["role"], entry["status"])
 
     def is_meant(user: User) -> bool:
         return user.email_folded.startswith(prefix) and has_words(user.role, user.status)
 
-    part = Range(query.limit, low=low or LOWEST, high=low + HIGHEST, after=after)
+    part = KeyRange(query.limit, low=low or LOWEST, high=low + HIGHEST, after=after)
     if query.role or query.status:
         page = merged_page(USERS, ["user"], part, keep=keep, reads=_READ_FOR_FEW if _are_few(query) else _READ_FOR_MANY)
     else:
@@ -142,7 +142,7 @@ def _changed(user: User, name: str, value: str, by: CurrentUser) -> User:
     setattr(changed, name, value)
     changed.version = user.version + 1
     at = clock.timestamp(clock.now())
-    changed.changed = Changed(actor_id=by.id, actor_role=by.role, at=at, version=changed.version)
+    changed.changed = AccountChange(actor_id=by.id, actor_role=by.role, at=at, version=changed.version)
     if value == "disabled":
         changed.auth_epoch = user.auth_epoch + 1
     if _RANK[changed.role] > _RANK[user.role] and user.password_min_length < shortest_for(changed.role):

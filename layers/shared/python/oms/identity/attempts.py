@@ -15,21 +15,22 @@ from pynamodb.expressions.update import Action
 from oms.audit import audit_log
 from oms.core import clock, email_addresses, pseudonyms
 from oms.core.dynamodb import ConcurrentUpdateError, batch_get, failed, retrying, transaction
-from oms.core.rate_limits import Report, Window
+from oms.core.rate_limits import RateWindow, ReportAllowance
 from oms.core.settings import settings
 from oms.identity import passwords
-from oms.identity.limits import Standing, slot_of, taking
+from oms.identity.address_limits import increment, rate_counter
+from oms.identity.lockout import LockState
 from oms.identity.models import (
+    AccountCounter,
     Claim,
-    Counter,
     Device,
     IdentityItem,
-    Slot,
+    RateCounter,
     User,
     claim_key,
     counter_key,
     device_key,
-    slot_key,
+    rate_counter_key,
     user_key,
 )
 from oms.identity.opaque_tokens import DeviceToken, hashed
@@ -48,45 +49,45 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Count:
+class CountedAttempt:
     """What an attempt was counted on. `compares` unless that was locked; `locks` if this attempt locked it."""
 
     user_id: str | None
-    on: Counter | Device
+    on: AccountCounter | Device
     compares: bool
     locks: bool = False
 
 
-def count(attempt: Attempt, report: Report) -> Count:
+def count(attempt: Attempt, report: ReportAllowance) -> CountedAttempt:
     """Takes the slots of address and account. Raises TooManyRequestsError (by address), UnavailableError."""
     return retrying(lambda: _count(attempt, report))
 
 
-def is_right(password: str, user: User | None, counted: Count) -> bool:
+def is_right(password: str, user: User | None, counted: CountedAttempt) -> bool:
     """Whether this is the user's password, by one bcrypt whatever there is to compare with."""
     if user is None or user.status != "active" or user.password_hash is None or not counted.compares:
         return passwords.matches(password, None)
     return passwords.matches(password, PasswordHash(user.password_hash, user.pepper_version))
 
 
-def _count(attempt: Attempt, report: Report) -> Count:
+def _count(attempt: Attempt, report: ReportAllowance) -> CountedAttempt:
     """Raises ConcurrentUpdateError when another attempt came between."""
     now = int(clock.now().timestamp())
-    window = Window("login", settings().login_limit, now)
+    window = RateWindow("login", settings().login_limit, now)
     slot, user_id, on = _read(attempt, window)
     if attempt.id in (slot.attempt, on.attempt):  # it was written, and its answer was lost
         report(window.allowance(slot.n))
         compares = on.attempt == attempt.id
-        return Count(user_id, on, compares, locks=compares and Standing.of(on, now).locks)
+        return CountedAttempt(user_id, on, compares, locks=compares and LockState.of(on, now).locks)
     if slot.n >= window.limit:
         report(window.allowance(window.limit))
         raise window.refusal()
-    standing = Standing.of(on, now)
-    compares = not standing.is_locked(now)
-    counted = standing.after_failure(now)
+    lock_state = LockState.of(on, now)
+    compares = not lock_state.is_locked(now)
+    counted = lock_state.after_failure(now)
     try:
         with transaction() as writes:
-            writes.update(slot, *taking(window, attempt.id))
+            writes.update(slot, *increment(window, attempt.id))
             if compares:
                 writes.update(on, *_counting(attempt, on, counted, user_id, now))
             else:  # as many operations, so that a lock cannot be told by the time they take
@@ -96,26 +97,26 @@ def _count(attempt: Attempt, report: Report) -> Count:
             raise ConcurrentUpdateError from error
         raise
     report(window.allowance(slot.n + 1))
-    return Count(user_id, on, compares, locks=compares and counted.locks)
+    return CountedAttempt(user_id, on, compares, locks=compares and counted.locks)
 
 
-def _read(attempt: Attempt, window: Window) -> tuple[Slot, str | None, Counter | Device]:
+def _read(attempt: Attempt, window: RateWindow) -> tuple[RateCounter, str | None, AccountCounter | Device]:
     """The address's slot, the account's user, and what counts the attempt, as they are stored or would begin."""
     # What cannot be an address is looked for all the same, under a name that nobody can claim and a key can hold.
     claimed = attempt.email_folded if email_addresses.is_plausible(attempt.email_folded) else attempt.email_digest
     claim_at, counter_at = claim_key(claimed), counter_key(attempt.email_digest)
-    slot_at = slot_key(window.policy, attempt.address, window.number)
+    slot_at = rate_counter_key(window.policy, attempt.address, window.number)
     token = attempt.device_token
     # With the device its user, who says whether it is still known.
     device_at = (device_key(token.user_id, hashed(token.secret)), user_key(token.user_id)) if token else ()
     found: dict[Any, IdentityItem] = batch_get(IdentityItem, [claim_at, counter_at, slot_at, *device_at])
     claim = cast(Claim | None, found.get(claim_at))
     user_id = claim.user_id if claim else None
-    slot = cast(Slot | None, found.get(slot_at)) or slot_of(window, attempt.address)
+    slot = cast(RateCounter | None, found.get(slot_at)) or rate_counter(window, attempt.address)
     device, owner = (found.get(key) for key in device_at or (None, None))
     if isinstance(device, Device) and isinstance(owner, User) and _is_known(device, owner, user_id, window.now):
         return slot, user_id, _as_unlocked(device, owner)
-    counter = cast(Counter | None, found.get(counter_at)) or Counter(pk=counter_at[0], sk=counter_at[1])
+    counter = cast(AccountCounter | None, found.get(counter_at)) or AccountCounter(pk=counter_at[0], sk=counter_at[1])
     return slot, user_id, counter
 
 
@@ -131,7 +132,7 @@ def _as_unlocked(device: Device, owner: User) -> Device:
 
 
 def _counting(
-    attempt: Attempt, on: Counter | Device, counted: Standing, user_id: str | None, now: int
+    attempt: Attempt, on: AccountCounter | Device, counted: LockState, user_id: str | None, now: int
 ) -> tuple[list[Action], Condition]:
     """Counts the attempt as a failure, until it has succeeded, provided that no other came between."""
     kind = type(on)
@@ -142,17 +143,17 @@ def _counting(
         kind.forgotten_at.set(counted.forgotten_at(now)),
         kind.attempt.set(attempt.id),
     ]
-    if isinstance(on, Counter):
-        actions += [Counter.kind.set(Counter), Counter.expires_at.set(counted.forgotten_at(now))]
+    if isinstance(on, AccountCounter):
+        actions += [AccountCounter.kind.set(AccountCounter), AccountCounter.expires_at.set(counted.forgotten_at(now))]
         if user_id:
-            actions.append(Counter.user_id.set(user_id))
+            actions.append(AccountCounter.user_id.set(user_id))
     else:
         actions.append(Device.locks_epoch.set(on.locks_epoch))
     seen: Condition = kind.attempt == on.attempt if on.attempt else kind.attempt.does_not_exist()
     return actions, seen & kind.pk.exists() if isinstance(on, Device) else seen
 
 
-def record_failure(attempt: Attempt, counted: Count, user: User | None) -> None:
+def record_failure(attempt: Attempt, counted: CountedAttempt, user: User | None) -> None:
     """Notes a failure, and the lock that it took. A function that is cut off before this leaves a lock without its
     audit entry, event and mail: nobody else may write them, since the password may have been right.
     """
@@ -175,7 +176,7 @@ def record_failure(attempt: Attempt, counted: Count, user: User | None) -> None:
         details={**about, "reason": reason},
     )
     lock = audit_log.entry("account.locked", actor_id=None, address=attempt.address, target=target, details=about)
-    at, tells = clock.timestamp(clock.now()), counted.locks and isinstance(counted.on, Counter)
+    at, tells = clock.timestamp(clock.now()), counted.locks and isinstance(counted.on, AccountCounter)
 
     def write() -> None:
         nonlocal tells
@@ -185,8 +186,8 @@ def record_failure(attempt: Attempt, counted: Count, user: User | None) -> None:
                 if counted.locks:
                     writes.save(lock)
                 if tells:
-                    locked = Counter(counted.on.pk, counted.on.sk)
-                    writes.update(locked, [Counter.locked_at.set(at)], Counter.attempt == attempt.id)
+                    locked = AccountCounter(counted.on.pk, counted.on.sk)
+                    writes.update(locked, [AccountCounter.locked_at.set(at)], AccountCounter.attempt == attempt.id)
         except TransactWriteError as error:
             if not (tells and failed(error.cancellation_reasons[-1])):
                 raise

@@ -7,7 +7,7 @@ from oms.core.actors import System
 from oms.core.schemas import Response, Timestamp, at_second
 from oms.events.envelope import Event, EventActor, Internal, event_id
 from oms.events.streams import Change
-from oms.identity.models import Changed, Counter, MailRequest, User
+from oms.identity.models import AccountChange, AccountCounter, MailRequest, User
 
 
 class UserEventData(Response):
@@ -47,7 +47,7 @@ def events_of(change: Change) -> list[Event[UserEventData] | Event[UserLockedDat
             user = User.from_raw_data(change.new)
             return [*_user_events(change, user), *_password_mails(change, user)]
         case "counter":
-            return [*_lock_events(change, Counter.from_raw_data(change.new))]
+            return [*_lock_events(change, AccountCounter.from_raw_data(change.new))]
         case "mail-request":
             request = MailRequest.from_raw_data(change.new)
             is_asked = change.old is None and request.email_folded is not None
@@ -89,17 +89,17 @@ def _password_mails(change: Change, user: User) -> list[Internal]:
     return [Internal(PASSWORD_MAIL, {"password_of": user.id, "version": str(user.version), "at": at})]
 
 
-def _changed_by(change: Change, user: User) -> Changed:
+def _changed_by(change: Change, user: User) -> AccountChange:
     """Who made this change. Users from before this was noted say it of none, or of an earlier one."""
     if user.changed and user.changed.version == user.version:
         return user.changed
     at = clock.timestamp(clock.from_seconds(change.at))
-    return Changed(actor_id=System().id, actor_role=System().role, at=at, version=user.version)
+    return AccountChange(actor_id=System().id, actor_role=System().role, at=at, version=user.version)
 
 
-def _lock_events(change: Change, counter: Counter) -> list[Event[UserLockedData]]:
+def _lock_events(change: Change, counter: AccountCounter) -> list[Event[UserLockedData]]:
     """The fifth attempt takes the lock before its password is compared; `locked_at` says that it was wrong."""
-    old = Counter.from_raw_data(change.old) if change.old else None
+    old = AccountCounter.from_raw_data(change.old) if change.old else None
     if counter.locked_at is None or counter.user_id is None or (old and old.locked_at == counter.locked_at):
         return []
     return [

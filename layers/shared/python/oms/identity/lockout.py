@@ -1,11 +1,51 @@
-"""Locks on an account, lifted by an admin."""
+"""Lockout of accounts and devices: when failed logins lock, for how long, and how an admin unlocks."""
+
+from dataclasses import dataclass
 
 from oms.audit import audit_log
 from oms.core.dynamodb import get_item, retrying, transaction
 from oms.core.errors import NotFoundError
 from oms.identity import passwords
 from oms.identity.access import CurrentUser
-from oms.identity.models import Counter, IdentityItem, User, counter_key, user_key
+from oms.identity.models import AccountCounter, FailureCounter, IdentityItem, User, counter_key, user_key
+
+FAILURES_BEFORE_LOCK = 5
+FIRST_LOCK_SECONDS = 15 * 60
+MAX_LOCK_SECONDS = 24 * 3600
+FORGOTTEN_AFTER_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class LockState:
+    """The failures in a row of an account or device. Times in epoch seconds."""
+
+    failures: int = 0
+    level: int = 0
+    locked_until: int = 0
+
+    @classmethod
+    def of(cls, counted: FailureCounter, now: int) -> "LockState":
+        if now >= counted.forgotten_at:
+            return cls()
+        return cls(counted.failures, counted.level, counted.locked_until)
+
+    def is_locked(self, now: int) -> bool:
+        return now < self.locked_until
+
+    def after_failure(self, now: int) -> "LockState":
+        """The fifth failure locks, each time for twice as long; after a lock the count starts again."""
+        failures = 1 if self.failures >= FAILURES_BEFORE_LOCK else self.failures + 1
+        if failures < FAILURES_BEFORE_LOCK:
+            return LockState(failures, self.level, self.locked_until)
+        seconds = min(FIRST_LOCK_SECONDS * 2**self.level, MAX_LOCK_SECONDS)
+        return LockState(failures, self.level + 1, now + seconds)
+
+    @property
+    def locks(self) -> bool:
+        return self.failures >= FAILURES_BEFORE_LOCK
+
+    def forgotten_at(self, now: int) -> int:
+        return max(now, self.locked_until) + FORGOTTEN_AFTER_SECONDS
 
 
 def unlock(user_id: str, *, by: CurrentUser, address: str) -> None:
@@ -13,7 +53,7 @@ def unlock(user_id: str, *, by: CurrentUser, address: str) -> None:
     user = get_item(IdentityItem, user_key(user_id))
     if not isinstance(user, User):
         raise NotFoundError("There is no such user.")
-    counter = Counter(*counter_key(passwords.email_digest(user.email_folded)))
+    counter = AccountCounter(*counter_key(passwords.email_digest(user.email_folded)))
     entry = audit_log.entry(
         "account.unlocked", actor_id=by.id, actor_role=by.role, address=address, target=f"user#{user.id}"
     )

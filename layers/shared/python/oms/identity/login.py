@@ -7,10 +7,10 @@ from oms.audit import audit_log
 from oms.core import email_addresses
 from oms.core.dynamodb import get_item, retrying, transaction
 from oms.core.errors import InvalidCredentialsError
-from oms.core.rate_limits import Report
+from oms.core.rate_limits import ReportAllowance
 from oms.identity import attempts, devices, keyring, passwords
-from oms.identity.attempts import Attempt, Count
-from oms.identity.models import Counter, Device, IdentityItem, User, user_key
+from oms.identity.attempts import Attempt, CountedAttempt
+from oms.identity.models import AccountCounter, Device, IdentityItem, User, user_key
 from oms.identity.opaque_tokens import DeviceToken, hashed
 from oms.identity.schemas import LoginRequest
 from oms.identity.sessions import Tokens, start_session
@@ -22,7 +22,7 @@ class Login:
     device_token: str
 
 
-def log_in(request: LoginRequest, *, address: str, user_agent: str, report: Report) -> Login:
+def log_in(request: LoginRequest, *, address: str, user_agent: str, report: ReportAllowance) -> Login:
     """Raises InvalidCredentialsError, TooManyRequestsError (by address), UnavailableError."""
     keyring.signing_key()  # without one nobody can sign in, and nothing shall be counted
     email_folded = email_addresses.fold(request.email)
@@ -41,7 +41,7 @@ def log_in(request: LoginRequest, *, address: str, user_agent: str, report: Repo
     return _sign_in(user, attempt, counted, user_agent)
 
 
-def _sign_in(user: User, attempt: Attempt, counted: Count, user_agent: str) -> Login:
+def _sign_in(user: User, attempt: Attempt, counted: CountedAttempt, user_agent: str) -> Login:
     token = attempt.device_token if isinstance(counted.on, Device) else None
     device_token = token or devices.new_token(user)
     device = devices.device_of(user, hashed(device_token.secret), epoch=user.devices_epoch)
@@ -60,7 +60,7 @@ def _sign_in(user: User, attempt: Attempt, counted: Count, user_agent: str) -> L
             writes.save(session)
             writes.save(device)  # anew: its count of failures starts again
             writes.save(entry)
-            if isinstance(counted.on, Counter):
+            if isinstance(counted.on, AccountCounter):
                 writes.delete(counted.on)
 
     retrying(write)

@@ -9,7 +9,7 @@ from oms.identity.models import IdentityItem, MailedToken, User, mailed_token_ke
 from oms.identity.opaque_tokens import MailToken, hashed, new_secret
 
 type Purpose = Literal["reset", "verify"]
-LIFE_SECONDS: dict[Purpose, int] = {"reset": 30 * 60, "verify": 7 * 24 * 3600}
+LIFETIME_SECONDS: dict[Purpose, int] = {"reset": 30 * 60, "verify": 7 * 24 * 3600}
 PATHS: dict[Purpose, str] = {"reset": "reset-password", "verify": "verify-email"}
 
 
@@ -17,7 +17,7 @@ def mint(user: User, purpose: Purpose) -> tuple[MailedToken, MailToken]:
     """A new token, and the item that is to be stored for it."""
     token = MailToken(user.id, new_secret())
     pk, sk = mailed_token_key(user.id, hashed(token.secret))
-    expires_at = int(clock.now().timestamp()) + LIFE_SECONDS[purpose]
+    expires_at = int(clock.now().timestamp()) + LIFETIME_SECONDS[purpose]
     stored = MailedToken(pk=pk, sk=sk, user_id=user.id, purpose=purpose, epoch=user.auth_epoch, expires_at=expires_at)
     return stored, token
 
@@ -31,15 +31,15 @@ def read(text: str, purpose: Purpose) -> tuple[User, MailedToken]:
     """The user of a token that is stored and has not ended. Raises InvalidTokenError."""
     token = MailToken.parse(text)
     if token is None:
-        raise refusal()
+        raise invalid_token()
     user_at, token_at = user_key(token.user_id), mailed_token_key(token.user_id, hashed(token.secret))
     found = batch_get(IdentityItem, [user_at, token_at])
     user, stored = cast(User | None, found.get(user_at)), cast(MailedToken | None, found.get(token_at))
     now = clock.now().timestamp()
     if user is None or stored is None or stored.purpose != purpose or now >= stored.expires_at:
-        raise refusal()
+        raise invalid_token()
     return user, stored
 
 
-def refusal() -> InvalidTokenError:
+def invalid_token() -> InvalidTokenError:
     return cast(InvalidTokenError, InvalidTokenError.at("is not valid, or not any more", pointer="#/token"))

@@ -31,7 +31,7 @@ class IdentityItem(StoredItem):
     kind = DiscriminatorAttribute()
 
 
-class Changed(EmbeddedItem):
+class AccountChange(EmbeddedItem):
     """Who gave a user the role and status that they have, and when; `version` is the user's that came of it."""
 
     actor_id = UnicodeAttribute()
@@ -71,7 +71,7 @@ class User(IdentityItem, discriminator="user"):
     version = IntegerAttribute(default=1)
     open_orders = IntegerAttribute(default=0)
     created_at = UnicodeAttribute()
-    changed = Changed(null=True)
+    changed = AccountChange(null=True)
 
     @property
     def is_active_admin(self) -> bool:
@@ -120,7 +120,7 @@ class Session(IdentityItem, discriminator="session"):
     expires_at = IntegerAttribute(attr_name="ttl")
 
 
-class Counted(IdentityItem):
+class FailureCounter(IdentityItem):
     """Failed logins in a row. `attempt` names the latest: the compare-and-swap of every change.
 
     An attempt counts as failed from the moment it is made until it has succeeded, so that no number of parallel
@@ -135,7 +135,7 @@ class Counted(IdentityItem):
     expires_at = IntegerAttribute(attr_name="ttl")
 
 
-class Counter(Counted, discriminator="counter"):
+class AccountCounter(FailureCounter, discriminator="counter"):
     """The attempts on an account by clients it does not know; kept for addresses without an account as well.
 
     `locked_at` is when the attempt that took the last lock was found to be wrong.
@@ -145,7 +145,7 @@ class Counter(Counted, discriminator="counter"):
     locked_at = UnicodeAttribute(null=True)
 
 
-class Device(Counted, discriminator="device"):
+class Device(FailureCounter, discriminator="device"):
     """A client that has signed in before, registered the account or reset its password. It counts its own attempts, so
     no stranger can lock it out.
 
@@ -161,7 +161,7 @@ class Device(Counted, discriminator="device"):
         return self.sk.removeprefix("device#")
 
 
-class Slot(IdentityItem, discriminator="slot"):
+class RateCounter(IdentityItem, discriminator="slot"):
     """How often one subject, such as an address, did what a policy limits in a minute."""
 
     n = IntegerAttribute(default=0)
@@ -169,8 +169,8 @@ class Slot(IdentityItem, discriminator="slot"):
     expires_at = IntegerAttribute(attr_name="ttl")
 
     @classmethod
-    def of(cls, policy: str, subject: str, minute: int) -> "Slot":
-        pk, sk = slot_key(policy, subject, minute)
+    def of(cls, policy: str, subject: str, minute: int) -> "RateCounter":
+        pk, sk = rate_counter_key(policy, subject, minute)
         return cls(pk=pk, sk=sk)
 
     @classmethod
@@ -188,7 +188,7 @@ class Slot(IdentityItem, discriminator="slot"):
 
 class RequestCount(IdentityItem, discriminator="request-count"):
     """The requests of a user, over a period of minutes: `used` were made in `minute`, the latest that has any. `leased`
-    are those that workers may let pass beyond them, in any minute of the period: see `oms.identity.request_limits`.
+    are those that workers may let pass beyond them, in any minute of the period: see `oms.identity.user_limits`.
     """
 
     minute = IntegerAttribute(default=0)
@@ -198,7 +198,7 @@ class RequestCount(IdentityItem, discriminator="request-count"):
 
     @classmethod
     def of(cls, subject: str, period: int) -> "RequestCount":
-        pk, sk = slot_key("user", subject, period)
+        pk, sk = rate_counter_key("user", subject, period)
         return cls(pk=pk, sk=sk)
 
 
@@ -270,5 +270,5 @@ def counter_key(email_digest: str) -> tuple[str, str]:
     return f"account#{email_digest}", "counter"
 
 
-def slot_key(route: str, address: str, minute: int) -> tuple[str, str]:
+def rate_counter_key(route: str, address: str, minute: int) -> tuple[str, str]:
     return f"slot#{route}#{address}#{minute}", "slot"

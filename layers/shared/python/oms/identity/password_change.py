@@ -13,12 +13,12 @@ from oms.audit import audit_log
 from oms.core import clock
 from oms.core.dynamodb import ConditionFailedError, retrying, transaction, update_item
 from oms.core.errors import InvalidCredentialsError, UnauthenticatedError
-from oms.core.rate_limits import Report, Window
+from oms.core.rate_limits import RateWindow, ReportAllowance
 from oms.core.settings import settings
 from oms.core.versions import ExpectedVersion
 from oms.identity import devices, password_rules, passwords
 from oms.identity.access import CurrentUser
-from oms.identity.limits import take_slot
+from oms.identity.address_limits import count_call
 from oms.identity.models import Session, User, session_key
 from oms.identity.password_rules import Owner
 from oms.identity.password_storage import store_password
@@ -32,7 +32,12 @@ _NONE_LEFT = "This session cannot change the password any more: sign in again, o
 
 
 def change_password(
-    who: CurrentUser, request: ChangePasswordRequest, *, address: str, report: Report, expected_version: ExpectedVersion
+    who: CurrentUser,
+    request: ChangePasswordRequest,
+    *,
+    address: str,
+    report: ReportAllowance,
+    expected_version: ExpectedVersion,
 ) -> int:
     """The user's new version. All other sessions end, this one too if the request says so, and all other devices are
     forgotten. The version is checked before the attempt is counted.
@@ -41,7 +46,7 @@ def change_password(
     TooManyRequestsError (by address); UnauthenticatedError when the session ended meanwhile; UnavailableError.
     """
     expected_version.check(who.user.version)
-    take_slot(Window("login", settings().login_limit, int(clock.now().timestamp())), address, report)
+    count_call(RateWindow("login", settings().login_limit, int(clock.now().timestamp())), address, report)
     password_rules.require(Owner.of(who.user), request.new_password, pointer="#/new_password")
     session = _count(who)
     stored_hash = who.user.password_hash
@@ -59,7 +64,7 @@ def change_password(
             details={"this_session": "ended"} if request.end_this_session else None,
         )
         writes.save(entry)
-        _go_on(writes, seen, session, ended_at=entry.at if request.end_this_session else None)
+        _continue_session(writes, seen, session, ended_at=entry.at if request.end_this_session else None)
 
     return store_password(
         who.user,
@@ -71,7 +76,7 @@ def change_password(
     )
 
 
-def _go_on(writes: TransactWrite, user: User, session: Session, *, ended_at: str | None) -> None:
+def _continue_session(writes: TransactWrite, user: User, session: Session, *, ended_at: str | None) -> None:
     """Takes session and device over to the user's next epochs, or ends the session; if it has not ended meanwhile."""
     going_on: list[Action] = [Session.epoch.set(user.auth_epoch + 1), Session.failures.set(0)]
     writes.update(

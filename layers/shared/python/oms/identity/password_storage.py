@@ -9,7 +9,7 @@ from pynamodb.transactions import TransactWrite
 from oms.core.dynamodb import ConcurrentUpdateError, failed, retrying, transaction
 from oms.core.versions import ANY_VERSION, ExpectedVersion
 from oms.identity import password_rules, passwords
-from oms.identity.models import Counter, User, counter_key, user_key
+from oms.identity.models import AccountCounter, User, counter_key, user_key
 from oms.identity.password_rules import Owner
 from oms.identity.passwords import PasswordHash
 
@@ -72,7 +72,7 @@ def _store(
     try:
         with transaction() as writes:
             # The failures were about the old password.
-            writes.delete(Counter(*counter_key(passwords.email_digest(user.email_folded))))
+            writes.delete(AccountCounter(*counter_key(passwords.email_digest(user.email_folded))))
             add_writes(writes, user)
             writes.update(
                 User(*user_key(user.id)),

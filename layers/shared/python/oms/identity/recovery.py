@@ -12,9 +12,9 @@ from oms.audit.models import AuditEntry
 from oms.core import clock, email_addresses
 from oms.core.dynamodb import failed, put_item, retrying, transaction
 from oms.core.errors import TooManyRequestsError
-from oms.core.rate_limits import Report, Window
+from oms.core.rate_limits import RateWindow, ReportAllowance
 from oms.identity import devices, mailed_tokens
-from oms.identity.limits import take_slot
+from oms.identity.address_limits import count_call
 from oms.identity.models import MailedToken, MailRequest, User, mail_request_key, user_key
 from oms.identity.opaque_tokens import hashed
 from oms.identity.password_storage import store_password
@@ -25,15 +25,15 @@ REQUESTS_PER_MINUTE = 20
 RESETS_PER_MINUTE = 20
 
 
-def ask_for_reset(email: str, *, address: str) -> None:
+def request_reset(email: str, *, address: str) -> None:
     """Asks for a mail with a reset link. Nothing is looked up, so that nobody can tell who has an account.
 
     Beyond what a client address may ask for in a minute nothing is done, and that is answered alike.
     """
     email_folded, now = email_addresses.fold(email), clock.now()
-    window = Window("forgot", REQUESTS_PER_MINUTE, int(now.timestamp()))
+    window = RateWindow("forgot", REQUESTS_PER_MINUTE, int(now.timestamp()))
     with suppress(TooManyRequestsError):
-        take_slot(window, address, lambda _: None)
+        count_call(window, address, lambda _: None)
         _put_request(email_folded, now, address)
 
 
@@ -59,7 +59,7 @@ class Reset:
     device_token: str | None = field(repr=False)
 
 
-def reset_password(request: ResetPasswordRequest, *, address: str, report: Report) -> Reset:
+def reset_password(request: ResetPasswordRequest, *, address: str, report: ReportAllowance) -> Reset:
     """Sets a new password by a mailed token. Ends all sessions and known devices, and lifts the lock. The client that
     shows the token is a known device from then on if it wants to be: it has read the mail, which proves more than a
     password.
@@ -68,10 +68,10 @@ def reset_password(request: ResetPasswordRequest, *, address: str, report: Repor
     for a password that is not good enough, which leaves the token good. An account that was disabled stays so: its
     tokens ended with its epoch.
     """
-    take_slot(Window("reset", RESETS_PER_MINUTE, int(clock.now().timestamp())), address, report)
+    count_call(RateWindow("reset", RESETS_PER_MINUTE, int(clock.now().timestamp())), address, report)
     user, token = mailed_tokens.read(request.token, "reset")
     if token.epoch != user.auth_epoch or user.status != "active":
-        raise mailed_tokens.refusal()
+        raise mailed_tokens.invalid_token()
     device_token = devices.new_token(user) if request.remember_device else None
 
     def add_writes(writes: TransactWrite, seen: User) -> None:
@@ -89,7 +89,7 @@ def reset_password(request: ResetPasswordRequest, *, address: str, report: Repor
         request.new_password,
         pointer="#/new_password",
         add_writes=add_writes,
-        refusal=mailed_tokens.refusal,
+        refusal=mailed_tokens.invalid_token,
         sets=(User.email_verified.set(True),),
     )
     return Reset(user.id, str(device_token) if device_token else None)

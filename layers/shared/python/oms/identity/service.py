@@ -12,14 +12,14 @@ from oms.core import clock, email_addresses
 from oms.core.actors import Actor, System
 from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, failed, retrying, transaction, update_item
 from oms.core.errors import EmailTakenError
-from oms.core.rate_limits import Report, Window
+from oms.core.rate_limits import RateWindow, ReportAllowance
 from oms.core.settings import settings
 from oms.core.versions import ExpectedVersion
 from oms.identity import devices, password_rules, passwords
 from oms.identity.access import UserRole
+from oms.identity.address_limits import count_call, mailbox_increment, mailbox_limit_error
 from oms.identity.administration import count_admins
-from oms.identity.limits import mailbox_refusal, mailbox_slot, take_slot
-from oms.identity.models import Changed, Claim, Device, Slot, User, claim_key, email_key, user_key
+from oms.identity.models import AccountChange, Claim, Device, RateCounter, User, claim_key, email_key, user_key
 from oms.identity.opaque_tokens import hashed
 from oms.identity.password_rules import Owner
 from oms.identity.schemas import RegisterRequest, UpdateMeRequest
@@ -31,15 +31,15 @@ class Registration:
     device_token: str = field(repr=False)
 
 
-def register(request: RegisterRequest, *, address: str, report: Report) -> Registration:
+def register(request: RegisterRequest, *, address: str, report: ReportAllowance) -> Registration:
     """A new customer, with the client that registers as their first known device.
 
     So failed logins of others do not lock out an owner who has not signed in yet. The client address is counted before
     anything that takes time. Raises TooManyRequestsError (by client address, and by mailbox), InvalidRequestError for
     a password that is not good enough, EmailTakenError, UnavailableError.
     """
-    window = Window("register", settings().register_limit, int(clock.now().timestamp()))
-    take_slot(window, address, report)
+    window = RateWindow("register", settings().register_limit, int(clock.now().timestamp()))
+    count_call(window, address, report)
     owner = Owner("customer", request.email, request.first_name, request.last_name)
     password_rules.require(owner, request.password, pointer="#/password")
     user = _new_user(
@@ -55,7 +55,7 @@ def register(request: RegisterRequest, *, address: str, report: Report) -> Regis
     )
     device_token = devices.new_token(user)
     device = devices.device_of(user, hashed(device_token.secret), epoch=user.devices_epoch)
-    _store(user, entry, device, mailbox_slot(user.email_folded, user.id, window.now))
+    _store(user, entry, device, mailbox_increment(user.email_folded, user.id, window.now))
     return Registration(user, str(device_token))
 
 
@@ -150,7 +150,7 @@ def _new_user(
         pepper_version=password_hash.pepper_version,
         password_min_length=password_hash.min_length,
         created_at=at,
-        changed=Changed(actor_id=by.id if by else user_id, actor_role=by.role if by else role, at=at, version=1),
+        changed=AccountChange(actor_id=by.id if by else user_id, actor_role=by.role if by else role, at=at, version=1),
     )
 
 
@@ -158,7 +158,7 @@ def _store(
     user: User,
     entry: AuditEntry,
     device: Device | None = None,
-    slot: tuple[Slot, list[Action], Condition] | None = None,
+    slot: tuple[RateCounter, list[Action], Condition] | None = None,
 ) -> None:
     """Puts user, claim, entry and device, takes the slot, and counts an admin, or none of it. Raises EmailTakenError,
     TooManyRequestsError.
@@ -184,7 +184,7 @@ def _store(
             reasons = error.cancellation_reasons or [None]
             reason = reasons[0]
             if slot and not failed(reason) and failed(reasons[-1]):  # of a customer: no admin is counted
-                raise mailbox_refusal(int(clock.now().timestamp())) from error
+                raise mailbox_limit_error(int(clock.now().timestamp())) from error
             if not failed(reason):
                 raise
             if reason.raw_item is None or Claim.from_raw_data(reason.raw_item).user_id != user.id:

@@ -13,11 +13,11 @@ from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.dynamodb import ConditionFailedError, failed, retrying, transaction, update_item
 from oms.core.errors import NotFoundError, UnauthenticatedError
-from oms.core.pages import HIGHEST, Page, Range, table_page
-from oms.core.rate_limits import Report, Window
+from oms.core.pages import HIGHEST, KeyRange, Page, table_page
+from oms.core.rate_limits import RateWindow, ReportAllowance
 from oms.identity import tokens
 from oms.identity.access import CurrentUser, is_live, read_session
-from oms.identity.limits import REFRESHES_PER_WINDOW
+from oms.identity.address_limits import REFRESHES_PER_WINDOW
 from oms.identity.models import Device, Session, User, session_key
 from oms.identity.opaque_tokens import RefreshToken, hashed, new_secret, open_successor, seal_successor
 
@@ -59,7 +59,7 @@ def start_session(user: User, device: Device, *, address: str, user_agent: str) 
     return session, _pair(session, user, secret, now)
 
 
-def refresh(refresh_token: str, *, received_at: datetime, address: str, report: Report) -> Tokens:
+def refresh(refresh_token: str, *, received_at: datetime, address: str, report: ReportAllowance) -> Tokens:
     """The next pair. `received_at` is when the request reached the system: a client that sends several at once has them
     all within the grace, however late a function gets to some of them.
 
@@ -70,7 +70,7 @@ def refresh(refresh_token: str, *, received_at: datetime, address: str, report: 
     user, session = _live(presented, now)
     successor = new_secret()
     pair = _pair(session, user, successor, now)  # before anything is written: without a signing key nothing is
-    window = Window("refresh", REFRESHES_PER_WINDOW, int(now.timestamp()))
+    window = RateWindow("refresh", REFRESHES_PER_WINDOW, int(now.timestamp()))
     used = session.window_count if session.window == window.number else 0
     if hashed(presented.secret) == session.current:
         if used >= window.limit:
@@ -90,7 +90,7 @@ def list_sessions(who: CurrentUser, *, limit: int, after: str | None) -> Page[Se
     """A page of the user's live sessions, newest first: their ids sort by time."""
     pk, first = session_key(who.id, "")
     now = clock.now()
-    page = table_page(Session, pk, Range(limit, descending=True, low=first, high=first + HIGHEST, after=after))
+    page = table_page(Session, pk, KeyRange(limit, descending=True, low=first, high=first + HIGHEST, after=after))
     return Page([placed for placed in page.placed if is_live(placed[1], who.user, now)], page.position)
 
 

@@ -24,7 +24,7 @@ _AUDIENCE = "oms-api"
 # Three base64url parts, the last of them the 64 bytes of an ES256 signature. Ours have about 600 characters; the
 # bounds keep hostile ones cheap.
 _FORM = re.compile(r"[A-Za-z0-9_-]{1,400}\.[A-Za-z0-9_-]{1,1200}\.[A-Za-z0-9_-]{86}")
-_SKEW = 5
+_MAX_SKEW_SECONDS = 5
 _ROLES = ("customer", "manager", "admin")
 
 
@@ -100,8 +100,8 @@ def _is_current(claims: dict[str, Any], now: float) -> bool:
         return False
     return (
         0 < expires_at - issued_at <= ACCESS_TOKEN_SECONDS
-        and issued_at <= now + _SKEW
-        and not_before <= now + _SKEW
+        and issued_at <= now + _MAX_SKEW_SECONDS
+        and not_before <= now + _MAX_SKEW_SECONDS
         and now < expires_at
     )
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from oms.core.dynamodb import ConditionFailedError, delete_item
 from oms.core.errors import UnavailableError
-from oms.core.pages import Page, Range, table_page
+from oms.core.pages import KeyRange, Page, table_page
 from oms.core.transactions import Transaction
 from oms.inventory.models import Category
 
@@ -20,7 +20,7 @@ def list_categories(*, limit: int, after: str | None) -> Page[Category]:
     Omits and removes empty ones, which older versions or interrupted requests have left.
     """
     partition, _ = Category.key("")
-    found = table_page(Category, partition, Range(limit, after=after and after.removesuffix(_END)))
+    found = table_page(Category, partition, KeyRange(limit, after=after and after.removesuffix(_END)))
     empty = [category for category in found.items if category.products <= 0]
     for category in empty[:MAX_REMOVED]:
         remove_if_empty(category.sk)

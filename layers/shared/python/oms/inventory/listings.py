@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from oms.core import texts
 from oms.core.errors import InvalidRequestError
-from oms.core.pages import HIGHEST, LOWEST, Index, Range
+from oms.core.pages import HIGHEST, LOWEST, Index, KeyRange
 from oms.inventory import models
 from oms.inventory.models import category_listing, name_prefix, price_prefix
 from oms.inventory.schemas import ListProductsQuery
@@ -25,7 +25,7 @@ class ProductListing:
 
     index: Index
     partitions: Sequence[str]
-    part: Range
+    part: KeyRange
 
     def holds(self, attributes: Mapping[str, str]) -> bool:
         """Whether a product is part of the list, on any page."""
@@ -49,7 +49,7 @@ def listing(query: ListProductsQuery, *, after: str | None) -> ProductListing:
         text = f"has too many categories; at most {_MAX_PARTITIONS} pairs of category and status are possible"
         raise InvalidRequestError.at(text, parameter="category")
     low, high = _bounds(query)
-    part = Range(query.limit, descending=order.startswith("-"), low=low, high=high, after=after)
+    part = KeyRange(query.limit, descending=order.startswith("-"), low=low, high=high, after=after)
     return ProductListing(index, partitions, part)
 
 

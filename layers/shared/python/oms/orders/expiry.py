@@ -10,7 +10,7 @@ from pynamodb.exceptions import PynamoDBException
 from oms.core import clock
 from oms.core.dynamodb import batch_get, deadline
 from oms.core.errors import InvalidTransitionError, OmsError
-from oms.core.pages import HIGHEST, Range, merged_page
+from oms.core.pages import HIGHEST, KeyRange, merged_page
 from oms.core.settings import settings
 from oms.orders import moves
 from oms.orders.models import OPEN_ORDERS, Order
@@ -79,7 +79,7 @@ def _due(shard: int, has_time: Callable[[], bool]) -> Iterator[Order]:
     partition = f"{OrderStatus.PENDING}#{shard}"
     position: str | None = None
     while True:
-        page = merged_page(OPEN_ORDERS, [partition], Range(100, high=newest, after=position))
+        page = merged_page(OPEN_ORDERS, [partition], KeyRange(100, high=newest, after=position))
         due = [entry["id"] for entry in page.items if entry["expires_at"] <= clock.timestamp(now)]
         found = batch_get(Order, due)
         yield from (found[order_id] for order_id in due if order_id in found)

@@ -8,11 +8,11 @@ from oms.core.dynamodb import batch_get, get_item
 from oms.core.errors import NotFoundError, OmsError, PriceChangedError
 from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
 from oms.core.money import to_text
-from oms.core.pages import HIGHEST, LOWEST, Entry, Page, Range, merged_page
-from oms.core.rate_limits import Window
+from oms.core.pages import HIGHEST, LOWEST, IndexEntry, KeyRange, Page, merged_page
+from oms.core.rate_limits import RateWindow
 from oms.core.settings import settings
 from oms.core.transactions import TransactionError, transaction
-from oms.identity.models import Slot
+from oms.identity.models import RateCounter
 from oms.inventory.models import StockItem
 from oms.orders.limits import Buyer, BuyerLimits
 from oms.orders.models import BY_CREATED, BY_CUSTOMER, OPEN_ORDERS, Order, created_shard, open_shard
@@ -44,9 +44,9 @@ def list_orders(query: ListOrdersQuery, *, scope: Scope, after: str | None) -> P
     wanted = {OrderStatus(status) for status in query.status or ()}
     customer = scope.customer_id or query.customer_id
     shards = range(settings().order_shards)
-    part = Range(query.limit, descending=True, low=query.from_ or LOWEST, high=query.to or HIGHEST, after=after)
+    part = KeyRange(query.limit, descending=True, low=query.from_ or LOWEST, high=query.to or HIGHEST, after=after)
 
-    def has_status(entry: Entry) -> bool:
+    def has_status(entry: IndexEntry) -> bool:
         return entry["status"] in wanted
 
     if customer is not None:
@@ -175,10 +175,10 @@ def _price(placement: Placement) -> PricedOrder:
     )
 
 
-def _order_window(limits: BuyerLimits) -> Window | None:
+def _order_window(limits: BuyerLimits) -> RateWindow | None:
     """The minute in which a buyer with an unverified address may place a limited number of orders."""
     limit = limits.orders_per_minute
-    return None if limit is None else Window("orders", limit, int(clock.now().timestamp()))
+    return None if limit is None else RateWindow("orders", limit, int(clock.now().timestamp()))
 
 
 def _new_order(placement: Placement, priced: PricedOrder) -> Order:
@@ -212,7 +212,7 @@ def _new_order(placement: Placement, priced: PricedOrder) -> Order:
     )
 
 
-def _reserve(order: Order, priced: PricedOrder, limits: BuyerLimits, window: Window | None) -> None:
+def _reserve(order: Order, priced: PricedOrder, limits: BuyerLimits, window: RateWindow | None) -> None:
     """One transaction: the order if it is new; the units of each product if its offer is the same and enough are left;
     and, where the buyer's orders are counted, one of the window.
     """
@@ -229,8 +229,8 @@ def _reserve(order: Order, priced: PricedOrder, limits: BuyerLimits, window: Win
                 return_values="ALL_OLD",
             )
         if window:
-            slot = Slot.of(window.policy, order.customer_id, window.number)
-            actions, condition = Slot.taking(window.limit, order.id, window.forgotten_at)
+            slot = RateCounter.of(window.policy, order.customer_id, window.number)
+            actions, condition = RateCounter.taking(window.limit, order.id, window.forgotten_at)
             write.update(slot, actions=actions, condition=condition)
 
 

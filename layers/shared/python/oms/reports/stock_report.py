@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from oms.core.dynamodb import Key, batch_get
-from oms.core.pages import Range, merged_page
+from oms.core.pages import KeyRange, merged_page
 from oms.inventory.models import StockItem
 from oms.inventory.stock_levels import StockLevel, stock_level
 from oms.reports import stock_sums, sums
@@ -42,7 +42,7 @@ def stock_totals() -> Counter[str]:
 
 
 def _listed_keys(scarce: StockLevel) -> list[Key]:
-    page = merged_page(LISTED, [stock_sums.list_of(scarce)], Range(MAX_LISTED))
+    page = merged_page(LISTED, [stock_sums.list_of(scarce)], KeyRange(MAX_LISTED))
     return [(entry["pk"], StockItem.key("")[1]) for entry in page.items]
 
 

@@ -11,7 +11,7 @@ from oms.core import clock
 from oms.core.actors import Actor
 from oms.core.dynamodb import failed, get_item, retrying, transaction
 from oms.core.errors import InvalidRequestError, NotFoundError, TooManySchedulesError
-from oms.core.pages import Page, Range, table_page
+from oms.core.pages import KeyRange, Page, table_page
 from oms.exports import report_recipients
 from oms.exports.service import FileOptions
 from oms.schedules import expressions
@@ -85,7 +85,7 @@ def _put(schedule: Schedule, entry: AuditEntry) -> None:
 
 def list_schedules(*, limit: int, after: str | None) -> Page[Schedule]:
     """The newest first; one consistent Query."""
-    return table_page(Schedule, SCHEDULES, Range(limit, descending=True, after=after))
+    return table_page(Schedule, SCHEDULES, KeyRange(limit, descending=True, after=after))
 
 
 def delete(schedule_id: str, *, by: Actor, address: str) -> None:

@@ -19,7 +19,7 @@ from oms.core.dynamodb import (
     update_item,
 )
 from oms.core.errors import UnavailableError
-from oms.core.pages import HIGHEST, Range, table_page
+from oms.core.pages import HIGHEST, KeyRange, table_page
 from oms.core.settings import settings
 from oms.stock_ledger import check_progress
 from oms.stock_ledger.check_phases import ADVANCE, MAX_LISTED
@@ -42,7 +42,7 @@ def start(*, full: bool = False) -> CheckRun:
         id=clock.random_id(),
         status="running",
         full=full,
-        cut=clock.timestamp(now - settings().settle),
+        cut=clock.timestamp(now - settings().consistency_grace),
         started_at=clock.timestamp(now),
         lease_until=clock.timestamp(now + _QUEUE_LEASE),
     )
@@ -75,7 +75,7 @@ def last_run() -> tuple[CheckRun | None, list[ProductDrift]]:
     if run is None:
         return None, []
     low = drift_prefix(run.id)
-    return run, table_page(ProductDrift, CHECKS, Range(MAX_LISTED, low=low, high=low + HIGHEST)).items
+    return run, table_page(ProductDrift, CHECKS, KeyRange(MAX_LISTED, low=low, high=low + HIGHEST)).items
 
 
 def continue_run(run_id: str, step: int, *, has_time: Callable[[], bool]) -> CheckRun | None:

@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 
 from oms.core import clock
 from oms.core.dynamodb import ConditionFailedError, batch_get_raw, put_item, retrying
-from oms.core.pages import Range, merged_page
+from oms.core.pages import KeyRange, merged_page
 from oms.core.settings import settings
 from oms.inventory.models import BY_CREATED, Product, StockItem
 from oms.orders import models as orders
@@ -69,7 +69,7 @@ def _verify_products(run: CheckRun, progress: Progress, has_time: HasTime) -> No
     def judge(ledger: ProductLedger) -> Verdict:
         return verify(ledger, progress.digests.get(ledger.stock, 0), window)
 
-    page = merged_page(BY_CREATED, ["active", "archived"], Range(_PAGE_SIZE, after=progress.after))
+    page = merged_page(BY_CREATED, ["active", "archived"], KeyRange(_PAGE_SIZE, after=progress.after))
     # By product, since the index may list one twice while its status changes.
     positions = {item["pk"].removeprefix("product#"): position for position, item in page.placed}
     judged_count = 0
@@ -188,7 +188,7 @@ def _next_orders(progress: Progress) -> Collection[RawItem]:
     The page includes orders in the window: clocks differ, so a later transition of an order may have an earlier time.
     """
     shard = orders.created_shard(progress.shard)
-    page = merged_page(orders.BY_CREATED, [shard], Range(_PAGE_SIZE, after=progress.after))
+    page = merged_page(orders.BY_CREATED, [shard], KeyRange(_PAGE_SIZE, after=progress.after))
     progress.after = page.position
     if page.position is None:
         progress.shard += 1

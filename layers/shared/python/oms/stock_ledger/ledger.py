@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from oms.core import clock
 from oms.core.dynamodb import ConditionFailedError, get_item, put_item, retrying
 from oms.core.errors import NotFoundError
-from oms.core.pages import HIGHEST, Page, Range, table_page
+from oms.core.pages import HIGHEST, KeyRange, Page, table_page
 from oms.events.streams import Change, HopelessError
 from oms.inventory.models import Product, StockItem
 from oms.inventory.stock_levels import StockLevel, stock_level, threshold_crossing
@@ -78,7 +78,7 @@ def write(item: LedgerItem) -> None:
 
 def list_movements(product_id: str, *, limit: int, after: str | None) -> Page[Movement]:
     """A page of a product's movements, newest first, which lag behind the stock by seconds. Raises NotFoundError."""
-    part = Range(limit, descending=True, low=MOVEMENTS, high=MOVEMENTS + HIGHEST, after=after)
+    part = KeyRange(limit, descending=True, low=MOVEMENTS, high=MOVEMENTS + HIGHEST, after=after)
     page = table_page(Movement, StockItem.key(product_id)[0], part)
     if not page.placed and get_item(Product, Product.key(product_id)) is None:
         raise NotFoundError("Product not found.")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from oms.core import clock
 from oms.core.dynamodb import batch_get_raw, query_raw
-from oms.core.pages import HIGHEST, Range, merged_page
+from oms.core.pages import HIGHEST, KeyRange, merged_page
 from oms.inventory.models import BY_CREATED, Adjustment, StockItem, adjustments_of
 from oms.stock_ledger.effects import (
     UNREADABLE_ERRORS,
@@ -99,7 +99,7 @@ def read_adjustments(product_id: str) -> dict[str, RecordedEffect]:
     ids: list[str] = []
     position: str | None = None
     while True:
-        page = merged_page(BY_CREATED, [adjustments_of(product_id)], Range(_PAGE_SIZE, after=position))
+        page = merged_page(BY_CREATED, [adjustments_of(product_id)], KeyRange(_PAGE_SIZE, after=position))
         ids += [item["pk"].partition("#")[2] for item in page.items]
         position = page.position
         if position is None:

@@ -17,7 +17,7 @@ from pynamodb.expressions.update import Action
 from oms.core import clock, queues
 from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, get_item, put_item, retrying, update_item
 from oms.core.errors import NotFoundError, WebhookNotActiveError
-from oms.core.queues import LONGEST_DELAY, Message
+from oms.core.queues import MAX_DELAY_SECONDS, Message
 from oms.core.settings import settings
 from oms.events.envelope import MOMENT_LENGTH, Event
 from oms.webhooks.models import INTERRUPTED, Delivery, Subscription
@@ -49,7 +49,7 @@ class Trigger:
     def message(self, now: datetime) -> Message:
         left = -(-(self.due_at - milliseconds(now)) // 1000)
         content = {"subscription": self.subscription, "delivery": self.delivery, "due_at": self.due_at}
-        return Message(content, delay=max(0, min(left, LONGEST_DELAY)), group=self.subscription)
+        return Message(content, delay=max(0, min(left, MAX_DELAY_SECONDS)), group=self.subscription)
 
 
 def milliseconds(moment: datetime) -> int:
@@ -116,7 +116,7 @@ type Send = Callable[[str, Sequence[Message]], None]
 def send_trigger(deliveries: Iterable[tuple[Subscription, Delivery]], *, send: Send = queues.send_all) -> None:
     """Sends those that are pending and due within the queue's reach before the sender; the sweep sends the others."""
     now = clock.now()
-    furthest = milliseconds(now) + 1000 * LONGEST_DELAY
+    furthest = milliseconds(now) + 1000 * MAX_DELAY_SECONDS
     messages: dict[str, list[Message]] = {}
     for subscription, delivery in deliveries:
         if delivery.status == "pending" and (delivery.due_at or 0) <= furthest:

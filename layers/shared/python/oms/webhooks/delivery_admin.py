@@ -8,8 +8,8 @@ from pynamodb.expressions.update import Action
 from oms.audit import audit_log
 from oms.core import clock
 from oms.core.dynamodb import ConditionFailedError, retrying, update_item
-from oms.core.pages import HIGHEST, Page, Range, table_page
-from oms.core.rate_limits import Report, Window
+from oms.core.pages import HIGHEST, KeyRange, Page, table_page
+from oms.core.rate_limits import RateWindow, ReportAllowance
 from oms.webhooks import deliveries, events, replay
 from oms.webhooks.models import Delivery, Replay, SentTests, Subscription
 from oms.webhooks.service import By, get
@@ -24,11 +24,11 @@ def list_deliveries(subscription_id: str, *, limit: int, after: str | None, want
     """The newest events first. A page may be short, even empty. Raises NotFoundError."""
     get(subscription_id)
     partition, low = Delivery.key(subscription_id, "")
-    page = table_page(Delivery, partition, Range(limit, descending=True, low=low, high=low + HIGHEST, after=after))
+    page = table_page(Delivery, partition, KeyRange(limit, descending=True, low=low, high=low + HIGHEST, after=after))
     return Page([(place, it) for place, it in page.placed if wanted(it.event_type)], page.position)
 
 
-def send_test(subscription_id: str, *, by: By, report: Report) -> Delivery:
+def send_test(subscription_id: str, *, by: By, report: ReportAllowance) -> Delivery:
     """A delivery of an event made for this alone. Raises NotFoundError, TooManyRequestsError, WebhookNotActiveError."""
     subscription = get(subscription_id)
     _take_test(subscription, report)
@@ -38,8 +38,8 @@ def send_test(subscription_id: str, *, by: By, report: Report) -> Delivery:
     return deliveries.deliver_now(subscription, event, record=lambda: audit_log.record(entry))
 
 
-def _take_test(subscription: Subscription, report: Report) -> None:
-    window = Window("webhook-test", TESTS_PER_MINUTE, int(clock.now().timestamp()))
+def _take_test(subscription: Subscription, report: ReportAllowance) -> None:
+    window = RateWindow("webhook-test", TESTS_PER_MINUTE, int(clock.now().timestamp()))
     counter = SentTests(*SentTests.key(subscription.id, window.number))
     actions: list[Action] = [
         SentTests.kind.set(SentTests),

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from oms.core import clock, queues
 from oms.core.dynamodb import deadline
-from oms.core.pages import Entry, Page, Range, merged_page
+from oms.core.pages import IndexEntry, KeyRange, Page, merged_page
 from oms.core.settings import settings
 from oms.webhooks import replay
 from oms.webhooks.deliveries import Trigger, milliseconds, queue_of
@@ -87,10 +87,10 @@ def _nudge_replays() -> Iterator[int]:
             replay.give_up(subscription_id, due_at)
 
 
-def _overdue(shard: str, most: int, after: str | None = None) -> Page[Entry]:
+def _overdue(shard: str, most: int, after: str | None = None) -> Page[IndexEntry]:
     before = f"{milliseconds(clock.now() - OVERDUE):015d}"
-    return merged_page(DUE, [shard], Range(most, high=before, after=after))
+    return merged_page(DUE, [shard], KeyRange(most, high=before, after=after))
 
 
-def _due_at(entry: Entry) -> int:
+def _due_at(entry: IndexEntry) -> int:
     return int(entry["due_key"].partition("#")[0])

@@ -11,7 +11,7 @@ from oms.audit.models import AuditEntry
 from oms.core import clock, queues
 from oms.core.dynamodb import ConditionFailedError, delete_item, failed, get_item, retrying, transaction, update_item
 from oms.core.errors import ReplayRunningError, WebhookNotActiveError
-from oms.core.pages import Range, table_page
+from oms.core.pages import KeyRange, table_page
 from oms.core.queues import Message
 from oms.core.settings import settings
 from oms.events.envelope import MOMENT_LENGTH
@@ -104,7 +104,7 @@ def _stretch(replay: Replay) -> tuple[list[Delivery], str | None]:
     wanted: list[Delivery] = []
     position: str | None = replay.position
     for _ in range(MAX_PAGES):
-        page = table_page(Delivery, replay.pk, Range(PAGE, high=replay.last, after=position))
+        page = table_page(Delivery, replay.pk, KeyRange(PAGE, high=replay.last, after=position))
         for place, delivery in page.placed:
             if _is_wanted(delivery, replay):
                 wanted.append(delivery)

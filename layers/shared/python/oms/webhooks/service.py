@@ -15,7 +15,7 @@ from oms.core import clock
 from oms.core.actors import Actor
 from oms.core.dynamodb import ConcurrentUpdateError, failed, get_item, retrying, transaction
 from oms.core.errors import NotFoundError, TooManyWebhooksError, WebhookUrlForbiddenError
-from oms.core.pages import Page, Range, table_page
+from oms.core.pages import KeyRange, Page, table_page
 from oms.core.settings import settings
 from oms.core.versions import ExpectedVersion
 from oms.events.types import check_patterns
@@ -53,7 +53,7 @@ class By:
 def list_subscriptions(*, limit: int, after: str | None) -> Page[Subscription]:
     """The newest first; one consistent Query."""
     partition, _ = Subscription.key("")
-    return table_page(Subscription, partition, Range(limit, descending=True, after=after))
+    return table_page(Subscription, partition, KeyRange(limit, descending=True, after=after))
 
 
 def get(subscription_id: str) -> Subscription:

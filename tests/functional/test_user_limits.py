@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from oms.core import clock
 from oms.core.errors import TooManyRequestsError
 from oms.core.settings import read, settings
-from oms.identity import request_limits
-from oms.identity.request_limits import LEASE_SIZE, LEASED_SHARE, PERIOD_SECONDS, Leases
+from oms.identity import user_limits
+from oms.identity.user_limits import LEASE_SIZE, LEASED_SHARE, PERIOD_SECONDS, Leases
 from tests.support.aws_calls import answer_lost, intercepted
 from tests.support.database import DATABASE, table
 from tests.support.gateway import assert_problem, call
@@ -31,8 +31,8 @@ type Move = Callable[[timedelta], None]
 @pytest.fixture(autouse=True)
 def limited(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = replace(settings(), customer_requests=LIMIT, manager_requests=2 * LIMIT)
-    monkeypatch.setattr(request_limits, "settings", lambda: chosen)
-    monkeypatch.setattr(request_limits, "LEASES", Leases())
+    monkeypatch.setattr(user_limits, "settings", lambda: chosen)
+    monkeypatch.setattr(user_limits, "LEASES", Leases())
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_a31_a_refused_client_costs_no_write_until_the_minute_ends(noon: Move, p
 
 def test_no_limit_makes_no_call(monkeypatch: pytest.MonkeyPatch, person: Callable[..., Person]) -> None:
     off = replace(settings(), customer_requests=0)
-    monkeypatch.setattr(request_limits, "settings", lambda: off)
+    monkeypatch.setattr(user_limits, "settings", lambda: off)
     customer = person()
 
     with intercepted() as calls:

@@ -23,7 +23,7 @@ from pynamodb.expressions.update import Action
 
 from oms.core import clock
 from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, retrying, update_item
-from oms.core.rate_limits import WINDOW_SECONDS, Window
+from oms.core.rate_limits import WINDOW_SECONDS, RateWindow
 from oms.core.settings import settings
 from oms.identity.models import RequestCount
 
@@ -61,7 +61,7 @@ class Leases:
 
     def use(self, subject: str, limit: int) -> None:
         """Lets one request of the subject pass. Raises TooManyRequestsError, UnavailableError."""
-        window = Window("user", limit, int(clock.now().timestamp()))
+        window = RateWindow("user", limit, int(clock.now().timestamp()))
         period, minute = window.now // PERIOD_SECONDS, window.number
         lease = self._leases.get(subject)
         if lease is None or lease.period != period:
@@ -91,7 +91,7 @@ def limit_requests(user_id: str, role: str) -> None:
         LEASES.use(user_id, limit)
 
 
-def _count(subject: str, window: Window, lease: _Lease) -> _Lease:
+def _count(subject: str, window: RateWindow, lease: _Lease) -> _Lease:
     """Counts one request with those that `lease` has not reported, and takes the next lease in its place.
 
     A refused one is remembered for the rest of the minute: a client that goes on costs no write.
@@ -113,7 +113,7 @@ def _count(subject: str, window: Window, lease: _Lease) -> _Lease:
     return retrying(write)
 
 
-def _write(subject: str, window: Window, lease: _Lease) -> _Lease:
+def _write(subject: str, window: RateWindow, lease: _Lease) -> _Lease:
     """The next lease, or this one, refused. Raises ConditionFailedError if the count has moved on from `lease.seen` and
     does not allow what that one does.
     """
