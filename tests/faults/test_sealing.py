@@ -1,4 +1,4 @@
-"""The sealer dies, is overtaken, or is refused, at any of its AWS calls: no entry is left out, none is sealed twice."""
+"""The sealer crashes, conflicts or is refused at any AWS call: each entry is sealed exactly once."""
 
 from collections.abc import Callable
 from functools import partial

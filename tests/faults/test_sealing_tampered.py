@@ -1,4 +1,4 @@
-"""Somebody else writes to the audit log and its chain: the sealer rings, builds nothing on it, and goes on sealing."""
+"""Foreign items in the audit log and its chain: the sealer raises an alarm, ignores them, and continues to seal."""
 
 from datetime import timedelta
 from functools import partial

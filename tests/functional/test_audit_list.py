@@ -114,7 +114,7 @@ def test_a_page_costs_a_query_for_each_actor_however_many_entries_have_another_a
             page = call("GET", PATH + query, token=admin.token).json
         operations = [it.operation for it in made if it.service == "dynamodb"]
         assert operations.count("Query") == 2
-        assert len(operations) <= 4, "with who asks, and what is shown"
+        assert len(operations) <= 4, "including the caller and the entries"
         found += page["items"]
         pages, cursor = pages + 1, page["next_cursor"]
 

@@ -19,8 +19,8 @@ FIRST, SECOND, THIRD = "2026-01-31", "2026-02-01", "2026-02-02"
 
 @dataclass
 class Days:
-    """Three days of a log: two of a chain that is closed, the third goes on. `entries` are in the order of sealing; the
-    first of the second day was written on the first.
+    """Three days of a log: two with a closed chain, the third with an open one. `entries` are in the order of sealing;
+    the first one of the second day was written on the first day.
     """
 
     log: Log
@@ -72,7 +72,7 @@ def place(key: Key) -> str:
 
 
 type Harm = Callable[[Days], list[tuple[str, str]]]
-"""Tampers with something; what is to be found, and where."""
+"""Tampers with the log; returns the code and place of each expected finding."""
 
 
 def change_entry(days: Days) -> list[tuple[str, str]]:
@@ -108,7 +108,7 @@ def lower_counter(days: Days) -> list[tuple[str, str]]:
 
 
 def put_counter(**attributes: str | int) -> Harm:
-    """It is listed, as who did what it says."""
+    """A foreign counter is listed, with an actor and an action."""
 
     def harm(days: Days) -> list[tuple[str, str]]:
         day, sort = days.counter
@@ -149,13 +149,13 @@ def change_link(attribute: str, value: str | int) -> Harm:
 
 
 def move_link(days: Days) -> list[tuple[str, str]]:
-    """It says that it stands elsewhere: so nothing stands where it stood."""
+    """The link has a different position, so no link has its own."""
     key = link_of(days.entries[FIRST][2])
     days.log.change(key, position=900)
     return [("link-changed", place(key)), ("link-removed", f"{FIRST}#3")]
 
 
-def seal_anew_without_the_key(days: Days) -> list[tuple[str, str]]:
+def seal_again_without_the_key(days: Days) -> list[tuple[str, str]]:
     """The entry is changed, and the digest in its link with it."""
     key = days.entries[FIRST][2]
     days.log.change(key, actor_id="eve")
@@ -202,7 +202,7 @@ def remove_the_last_of_a_day(days: Days) -> list[tuple[str, str]]:
 
 
 def roll_back(days: Days) -> list[tuple[str, str]]:
-    """The newest entries and links go, and the head is put back to what it was before them, signed as it was."""
+    """The newest entries and links are removed, and the older head, which is signed, is put back."""
     before = copied(head_of(THIRD))
     new = days.log.write(2)
     days.log.seal()
@@ -275,7 +275,7 @@ def remove_all_heads(days: Days) -> list[tuple[str, str]]:
 
 
 def remove_a_day(days: Days) -> list[tuple[str, str]]:
-    """Entries, links and head. What of it is sealed late in the next day's chain is another day's."""
+    """Removes entries, links and head. The late entry in the next day's chain belongs to that day."""
     keys = days.entries[SECOND]
     days.log.remove(*keys, *map(link_of, keys), head_of(SECOND))
     return [("head-removed", place(head_of(SECOND))), ("link-removed", f"{SECOND}#1-5")]
@@ -327,12 +327,12 @@ HARMS: dict[str, Harm] = {
     "entry added": add_entry,
     "mac of a link changed": change_link("mac", "0" * 64),
     "digest of a link changed": change_link("digest", "0" * 64),
-    "link goes on from another": change_link("previous", "0" * 64),
+    "link continues another": change_link("previous", "0" * 64),
     "link in another chain": change_link("previous", "é"),
     "link moved": move_link,
-    "entry and digest changed": seal_anew_without_the_key,
+    "entry and digest changed": seal_again_without_the_key,
     "link signed with an own key": sign_with_an_own_key,
-    "link spoilt": spoil_link,
+    "link corrupt": spoil_link,
     "link removed": remove_link,
     "links swapped": swap_links,
     "entry and link removed": remove_both,
@@ -345,9 +345,9 @@ HARMS: dict[str, Harm] = {
     "mac of a head changed": change_head("mac", "0" * 64),
     "seal of a head changed": change_head("seal", "0" * 64),
     "days of a head changed": change_head("earliest", SECOND),
-    "head goes on from another": change_head("previous_mac", "0" * 64),
+    "head continues another": change_head("previous_mac", "0" * 64),
     "open head changed": change_the_open_head,
-    "head spoilt": spoil_head,
+    "head corrupt": spoil_head,
     "head reopened": reopen,
     "first head removed": remove_head(FIRST),
     "head removed": remove_head(SECOND),

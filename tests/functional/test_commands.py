@@ -1,4 +1,4 @@
-"""Where an operator's commands act: one region for all of them, said before anything is done."""
+"""Where an operator's commands act: one region for all of them, printed before they act."""
 
 import importlib
 import re
@@ -14,7 +14,7 @@ from oms.core import aws, json_reads
 from oms.core.dynamodb import connection
 
 OMS = Path(stacks.__file__).parents[1]
-# Each command, with what it needs beside the stage.
+# Each command, with its required arguments beside the stage.
 COMMANDS = {
     "oms.commands.verify_audit": [],
     "oms.commands.normalize_addresses": [],
@@ -46,7 +46,7 @@ def _no_region(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _aws: None) -> I
 
 
 def run(monkeypatch: pytest.MonkeyPatch, command: str) -> str:
-    """What the command ends with: its sentence, or none."""
+    """Runs the command; returns the message with which it ends, or an empty text."""
     monkeypatch.setattr("sys.argv", [command, "--stage", "dev", *COMMANDS[command]])
     try:
         importlib.import_module(command).main()

@@ -1,4 +1,4 @@
-"""The sums of the reports are compared with what they are of: each difference is found, named and mended."""
+"""`make rebuild-reports`: finds each difference between the sums and their contributors, names it and repairs it."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -42,7 +42,7 @@ NOT_COMPARED = "totals of orders, open orders: not compared, because a day was l
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, Any]:
-    """What `shown` makes once."""
+    """The state that `shown` creates once."""
     return {}
 
 
@@ -56,7 +56,7 @@ def shown(
     else:
         made["shown"] = make(request.getfixturevalue("customer"), request.getfixturevalue("manager"))
         made["state"] = DATABASE.state()
-    time_machine(timedelta(hours=1))  # what the users and the product tell would have come
+    time_machine(timedelta(hours=1))  # the events of the users and the product would have arrived
     return cast(Shown, made["shown"])
 
 
@@ -109,7 +109,7 @@ def test_totals_and_open_orders_are_not_compared_with_days_that_are_wrong(shown:
     assert [day in mended[0], total in mended[1]] == [True, True], mended
 
 
-# ---- while orders go on ---------------------------------------------------------------------------------------------
+# ---- while orders move ----------------------------------------------------------------------------------------------
 
 
 def moved(order: Order, status: str, at: str) -> Order:
@@ -167,7 +167,7 @@ def test_an_order_that_moves_while_it_is_looked_at_is_no_difference(shown: Shown
     waiting = [it for it in shown.orders if it.status == "confirmed"][:3]
 
     def plan(call: Call) -> Any:
-        """Before each of the first reads of what is applied, another order moves and is counted."""
+        """Before each of the first reads of applied contributions, another order moves and is counted."""
         if waiting and call.operation == "BatchGetItem" and "reports" in call.parameters["RequestItems"]:
             order = moved(waiting.pop(), "cancelled", clock.timestamp(clock.now()))
             assert aggregate(told_of([order])) == []
@@ -234,7 +234,7 @@ def test_stock_that_is_adjusted_while_it_is_looked_at_is_compared_and_mended(sho
     adjusting = False
 
     def plan(call: Call) -> Any:
-        """Before some of the reads of what is applied, units come or go."""
+        """Before some of the reads of applied contributions, units are added or removed."""
         nonlocal adjusting
         asked = call.parameters["RequestItems"].get("reports") if call.operation == "BatchGetItem" else None
         if changes and asked and asked["Keys"][0]["pk"]["S"].startswith("stock#") and not adjusting:

@@ -283,7 +283,7 @@ def test_f19_who_gets_no_other_try_does_not_keep_others_from_theirs(
     assert (outcome.redriven, outcome.refused) == (12, 12)
     left = stage.poison.take()
     assert len(left) == 12
-    assert all(it.visible for it in left), "they can be looked at"
+    assert all(it.visible for it in left), "they can be received"
 
 
 def test_a_function_that_fails_leaves_the_record_where_it_is(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

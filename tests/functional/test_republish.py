@@ -91,7 +91,7 @@ def test_an_orders_events_come_again_as_they_were(
 
     told = again(order_id)
 
-    if moves:  # the one thing that an order forgets
+    if moves:  # the one value that an order does not keep
         assert first[0]["data"]["expires_at"] is not None
         first[0]["data"]["expires_at"] = None
     assert told == first

@@ -1,4 +1,4 @@
-"""`make restore`: what it copies back, what it leaves alone, and that to the consumers of streams it is no news."""
+"""`make restore`: which items it copies back and which not, and that no stream consumer publishes the copies."""
 
 import json
 from collections.abc import Callable, Iterator

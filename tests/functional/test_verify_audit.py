@@ -1,4 +1,4 @@
-"""`make verify-audit`: what its command says, and how it ends."""
+"""`make verify-audit`: the output of the command, and its end."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ type Run = Callable[..., tuple[str, str | None]]
 
 @pytest.fixture
 def run(log: Log, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """What it prints, and with which words it fails; None where it does not. The stack is played."""
+    """Runs the command with a fake stack; returns its output and the message of its failure, or None."""
     monkeypatch.setattr(stacks, "table_of", lambda _stage, _domain: settings().audit_table)
     monkeypatch.setattr(stacks, "outputs_of", lambda _stage: {"AuditBucket": settings().audit_bucket})
     monkeypatch.setattr(verify_audit, "load_keys", lambda name: {"oms/prod/audit-keys": keys()}[name])

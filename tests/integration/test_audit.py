@@ -20,7 +20,7 @@ from tests.support.local_cloud.subscriber import subscribed
 
 AUDIT = "/api/v1/admin/audit"
 ACCOUNT_PASSWORD = "three quiet lighthouses"
-# What each command says before it acts.
+# The line that each command prints before it acts.
 ACTING = "Account 000000000000, region us-east-1, stage local\n"
 
 
@@ -141,7 +141,7 @@ def test_how_far_the_chain_is_goes_into_the_bucket_and_stays_there(system: Local
         s3.delete_object(Bucket=bucket, Key=versions[0]["Key"], VersionId=versions[0]["VersionId"])
 
 
-# What all that is handed out looks like: access tokens; those of refresh, devices and mails; secrets of webhooks;
+# The form of each secret that is handed out: access tokens; those of refresh, devices and mails; secrets of webhooks;
 # signed URLs; and keys as text.
 FORMS = re.compile(
     r"eyJ[\w-]+\.eyJ[\w-]+|[0-9A-Z]{20}\.[\w-]{43}\b|whsec_[\w+/]{20}|X-Amz-Signature=|-----BEGIN|[Bb]earer [\w.-]{10}"

@@ -1,4 +1,4 @@
-"""`make destroy` on a stack of its own, in an emulator of its own: all kinds of things that the stages retain."""
+"""`make destroy` on a stack of its own, in an emulator of its own: all kinds of resources that stages retain."""
 
 import json
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ TEMPLATE: dict[str, Any] = {
 
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """With the stack Oms-dev, its bucket in use, and another stage's things beside it."""
+    """With the stack Oms-dev, its bucket in use, and another stage's resources beside it."""
     with Cloud(tmp_path) as running:
         running.wait_until_healthy()
         for name, value in running.access.environment().items():

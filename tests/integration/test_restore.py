@@ -155,7 +155,7 @@ def _without_movement(tables: Tables, products: set[str]) -> set[str]:
 
 
 def _break(tables: Tables, *, orders: tuple[str, ...], product: str, stock: str) -> None:
-    """What a bad command at three in the morning might do."""
+    """The damage that a wrong command at night might do."""
     gone, wrong = orders
     tables.delete("Orders", (gone,))
     tables.spoil("Orders", (wrong,), status={"S": "broken"}, lines={"L": []})

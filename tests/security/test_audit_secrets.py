@@ -1,4 +1,4 @@
-"""A20: what the audit log and the functions' logs hold after every route was asked by who may and who may not."""
+"""A20: the audit log and the functions' logs, after each route was called with and without permission."""
 
 import ast
 import io
@@ -69,7 +69,7 @@ def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
         for asker in ("owner", "admin"):
             ask(world, name, asker)()
 
-    # Whose failed login it was, and from where, is for nobody to read.
+    # No reader may learn the account and the address of a failed login.
     noted("POST", "/api/v1/auth/login", {"email": "ada@example.com", "password": "not the one"}, address="203.0.113.77")
 
     for keys in (passwords.PEPPERS, macs.KEYS, pseudonyms.KEYS, secret_encryption.KEYS):
@@ -103,8 +103,8 @@ _FORMS = "functional/auth/test_addresses_command.py"
 _FIRST = "functional/auth/test_first_admin.py"
 _LOGINS = "functional/auth/test_login.py"
 _USERS = "functional/auth/test_admin_users.py"
-# What reads the audit log after the deed, and expects the action there. The word alone says little: many are the names
-# of events as well.
+# The test file of each action that reads the audit log afterwards and expects the action. A search for the word is not
+# enough: many actions are names of events too.
 HELD = {
     "access.denied": "functional/test_audit.py"
     "::test_a_denied_request_leaves_an_entry_that_says_who_what_and_from_where",

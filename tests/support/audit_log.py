@@ -58,7 +58,7 @@ class Log:
     # ---- what requests and the sealer do ----------------------------------------------------------------------------
 
     def write(self, number: int = 1, *, action: str = "login", actor_id: str | None = "ada", **about: Any) -> list[Key]:
-        """So many entries, a millisecond apart; their keys."""
+        """Writes this number of entries, a millisecond apart; returns their keys."""
         keys = []
         for _ in range(number):
             entry = audit.entry(action, actor_id=actor_id, address="198.51.100.1", target="session#1", **about)
@@ -76,7 +76,7 @@ class Log:
         return f"day#{self.today}", f"{minute}#denials#{actor_id}"
 
     def news(self) -> list[Record]:
-        """What the stream has not delivered yet; of each item one record, in the order of their keys."""
+        """The undelivered records of the stream: one for each changed item, in the order of their keys."""
         was, self._delivered = self._delivered, items_of("audit")
         now = self._delivered
         changed = sorted(key for key in was | now if was.get(key) != now.get(key))
@@ -99,7 +99,7 @@ class Log:
         return Verification(keys=keys(), bucket=settings().audit_bucket, first=first, last=last)
 
     def found(self, first: str = "", last: str = "") -> list[tuple[str, str]]:
-        """What is wrong, and where."""
+        """The code and the place of each finding."""
         return sorted((finding.code, finding.place) for finding in self.verify(first, last))
 
     @staticmethod
@@ -114,7 +114,7 @@ class Log:
         return sorted(found, key=lambda it: int(it["position"]["N"]))
 
     def heads(self) -> dict[str, int]:
-        """The place of the last link in each chain; 0 where somebody has put what is no head."""
+        """The position of the last link of each chain; 0 if the item is not a head."""
         return {it["sk"]["S"]: int(it.get("position", {"N": "0"})["N"]) for it in self.stored("head")}
 
     @staticmethod

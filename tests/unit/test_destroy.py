@@ -1,4 +1,4 @@
-"""Deleting a stage: what is asked first. What goes, and in which order, is tested on the local cloud."""
+"""Deleting a stage: its confirmations. The local cloud tests which resources are deleted, and in which order."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""What is found in an account before a deployment, each failure as AWS would answer."""
+"""The checks of an account before a deployment, each failure with the response that AWS would send."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Termination protection: what is asked of CloudFormation, and what its answers mean."""
+"""Termination protection: the requests to CloudFormation, and how its responses are read."""
 
 import boto3
 import pytest

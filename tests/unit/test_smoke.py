@@ -1,4 +1,4 @@
-"""A stage tried as a client would: what is found broken is said, and what was made is cleaned up all the same."""
+"""The smoke test of a stage: it reports each failure, and always cleans up what it created."""
 
 import json
 from types import SimpleNamespace
@@ -61,7 +61,7 @@ class Api:
 
 
 def attempt(api: Api) -> tuple[list[str], list[float]]:
-    """What was said, and the waits."""
+    """The printed lines, and the waits in seconds."""
     said: list[str] = []
     waits: list[float] = []
     client = Client("https://api.example", said.append, pool=cast(urllib3.PoolManager, api))
