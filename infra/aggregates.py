@@ -1,4 +1,4 @@
-"""What is added up: the aggregator, behind a queue of all that orders tell and of the roles of users."""
+"""The aggregator, which adds up the sums of reports, and its queue of events of orders and users."""
 
 from aws_cdk import aws_events
 from constructs import Construct
@@ -17,11 +17,11 @@ class Aggregates(Construct):
         events.to_queue(
             "Aggregates",
             aggregator,
-            seconds=AGGREGATOR_SECONDS,
+            timeout_seconds=AGGREGATOR_SECONDS,
             batch_size=10,
-            late_after=3600,
+            late_after_seconds=3600,
             types=aws_events.Match.any_of(aws_events.Match.prefix("order."), ["user.registered", "user.role_changed"]),
         )
-        # It counts on the items of users that are there: one attribute of them.
+        # It counts open orders in one attribute of existing users.
         grant_in(data.identity, aggregator, ["UpdateItem"], partitions=[USERS], attributes=["pk", "sk", "open_orders"])
         grant(data.reports, aggregator, "BatchGetItem", "PutItem", "UpdateItem")

@@ -20,15 +20,15 @@ RUNBOOK = "docs/operate/operations.md"
 class Alarms(Construct):
     """Each alarm's `see` is the anchor of its section in the runbook.
 
-    `ends` says that the alarm watches a state, whose end is mailed as well. The end of an alarm that counts events says
-    only that no more of them came.
+    With `ends`, the alarm watches a state, and its end is mailed as well. The end of an alarm that counts events is not
+    mailed: it means only that no more events came.
     """
 
     def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
         super().__init__(scope, construct_id)
-        # By the names that `make redrive` knows them by, the queues where failures end.
+        # Dead-letter and poison queues, by their names in `make redrive`.
         self.failure_queues: dict[str, sqs.IQueue] = {}
-        # By the same names, the queues and the functions on streams that may fall behind.
+        # Queues and functions on streams that have an alarm on their age, by the same names.
         self.queues: dict[str, sqs.IQueue] = {}
         self.stream_functions: dict[str, lambda_.IFunction] = {}
         self._stage = stage
@@ -83,7 +83,7 @@ class Alarms(Construct):
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             # A percentile of a few samples is their maximum, which a cold start decides. Others are not percentiles.
             evaluate_low_sample_count_percentile="ignore" if _is_percentile(metric) else None,
-            alarm_description=_described(why, see),
+            alarm_description=_description(why, see),
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
         if ends:
@@ -99,7 +99,7 @@ class Alarms(Construct):
         why: str,
         see: str,
     ) -> None:
-        """Mails when the metric has had no data for `periods` periods, and again when data comes.
+        """An alarm that mails when the metric has had no data for `periods` periods, and when data arrives after it.
 
         Missing data stays missing: after the last data the alarm goes from OK to INSUFFICIENT_DATA, which has the
         action. A new alarm begins in that state, without a transition and so without a mail, until the first data.
@@ -113,7 +113,7 @@ class Alarms(Construct):
             evaluation_periods=periods,
             comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
             treat_missing_data=cloudwatch.TreatMissingData.MISSING,
-            alarm_description=_described(why, see),
+            alarm_description=_description(why, see),
         )
         alarm.add_insufficient_data_action(actions.SnsAction(self.topic))
         alarm.add_ok_action(actions.SnsAction(self.topic))
@@ -130,10 +130,10 @@ class Alarms(Construct):
         why: str,
         see: str,
     ) -> None:
-        """One alarm on the sum of a metric over resources, those whose first dimension is one of `among`.
+        """One alarm on the sum of a metric over the resources whose first dimension is one of `among`.
 
-        For metrics that exist only once something failed: a query costs as much as an alarm for each metric it finds.
-        The local cloud refuses alarms on queries, and evaluates none.
+        It suits metrics that exist only after a failure: a query costs as much as one alarm for each metric that it
+        finds. The local cloud has none of these alarms, since it rejects alarms on queries.
         """
         if self._stage.is_local:
             return
@@ -151,35 +151,35 @@ class Alarms(Construct):
             f"{name}Errors",
             function.metric_errors(),
             threshold=1,
-            why=f"The function {name} raised or timed out.",
+            why=f"The function {name} raised an exception or timed out.",
             see="errors-of-a-function",
         )
 
     def on_dead_letters(self, name: str, queue: sqs.IQueue) -> None:
-        self._tell_redrive(name, "DeadLetters", queue)
+        self._add_failure_queue(name, "DeadLetters", queue)
         self.on(
             f"{name}DeadLetters",
             queue.metric_approximate_number_of_messages_visible(),
             threshold=1,
-            why=f"A message of the queue {name} failed at every try and is in its dead-letter queue.",
+            why=f"A message of the queue {name} failed at every attempt and is in its dead-letter queue.",
             see="dead-letters",
             ends=True,
         )
 
     def on_poison(self, name: str, queue: sqs.IQueue) -> None:
-        self._tell_redrive(name, "Poison", queue)
+        self._add_failure_queue(name, "Poison", queue)
         self.on(
             f"{name}Poison",
             queue.metric_approximate_number_of_messages_visible(),
             threshold=1,
-            why=f"The function {name} could not understand a record of its stream and put it into its poison queue.",
+            why=f"The function {name} could not process a record of its stream. The record is in its poison queue.",
             see="poison-queues",
             ends=True,
         )
 
     def on_queue_age(self, name: str, queue: sqs.IQueue, *, seconds: int) -> None:
-        """An alarm when the oldest message has waited for so many `seconds`: 900 at least, as the metric's periods are
-        5 minutes.
+        """An alarm when the oldest message has waited for `seconds`: at least 900, since the metric's periods are 5
+        minutes.
         """
         self.queues[name] = queue
         self.on(
@@ -197,18 +197,18 @@ class Alarms(Construct):
             f"{name}Behind",
             function.metric("IteratorAge", statistic=cloudwatch.Stats.MAXIMUM),
             threshold=cdk.Duration.hours(1).to_milliseconds(),
-            why=f"The function {name} is an hour behind its stream, which keeps a record for a day.",
+            why=f"The function {name} is one hour behind its stream, which keeps records for 24 hours.",
             see="streams-behind",
             ends=True,
         )
 
-    def _tell_redrive(self, name: str, kind: str, queue: sqs.IQueue) -> None:
-        """`make redrive` knows a queue by the name of its alarm, from the stack's outputs."""
+    def _add_failure_queue(self, name: str, kind: str, queue: sqs.IQueue) -> None:
+        """Adds the output in which `make redrive` finds the queue, under the name of its alarm."""
         self.failure_queues[name] = queue
         cdk.CfnOutput(cdk.Stack.of(self), f"{name}{kind}", value=queue.queue_url)
 
 
-def _described(why: str, see: str) -> str:
+def _description(why: str, see: str) -> str:
     return f"{why} See {RUNBOOK}#{see}"
 
 

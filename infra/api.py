@@ -19,7 +19,7 @@ from infra.retention import retention
 from infra.stages import Stage
 
 BASE_PATH = "/api/v1"
-# Those that the OpenAPI document names, and those of docs/integrate/versioning.md: a page's script sees no others.
+# The headers in the OpenAPI document and in docs/integrate/versioning.md. Scripts of a page cannot read others.
 EXPOSED_HEADERS = [
     "Allow",
     "Deprecation",
@@ -43,7 +43,7 @@ METHODS = [
     apigateway.CorsHttpMethod.PATCH,
     apigateway.CorsHttpMethod.DELETE,
 ]
-# No query string and no header: they may hold what must not be logged.
+# No query strings and no headers: they can have secrets and personal data.
 ACCESS_LOG = {
     "request_id": "$context.requestId",
     "extended_request_id": "$context.extendedRequestId",
@@ -58,10 +58,10 @@ ACCESS_LOG = {
     "integration_error": "$context.integrationErrorMessage",
 }
 
-# The p99 of a healthy system is far below, also with a cold start now and then.
+# The p99 of a healthy system is far below, even with a few cold starts.
 SLOW_MS = 3000
-# In five minutes: limits that single clients meet are no reason to wake anyone.
-TOO_MANY = 100
+# In five minutes. Fewer come from single clients at their limits, which need no alarm.
+TOO_MANY_REQUESTS = 100
 
 
 class Api(Construct):
@@ -76,8 +76,8 @@ class Api(Construct):
             create_default_stage=False,
             disable_execute_api_endpoint=not stage.default_endpoint or None,
             cors_preflight=_cors(stage),
-            # $default is the one route of Docs. A call of it comes from `<api>/<stage>/$default`: two parts, where the
-            # permission of a whole API asks for three.
+            # $default is the only route of Docs. Its calls come from `<api>/<stage>/$default`, which has two parts; the
+            # permission for a whole API requires three.
             default_integration=integrations.HttpLambdaIntegration("Docs", live(functions.docs)),
         )
         public = self._group("auth", "Auth", functions.auth)
@@ -101,7 +101,7 @@ class Api(Construct):
             "ApiServerErrors",
             self.api.metric_server_error(period=cdk.Duration.minutes(5), statistic=cloudwatch.Stats.SUM),
             threshold=1,
-            why="The API answered 5xx: an error that the contract does not know, or a part that is not ready.",
+            why="The API answered 5xx: an unexpected error, or a service that is unavailable.",
             see="server-errors",
         )
         alarms.on(
@@ -109,15 +109,15 @@ class Api(Construct):
             self.api.metric_latency(period=cdk.Duration.minutes(5), statistic=cloudwatch.Stats.percentile(99)),
             threshold=SLOW_MS,
             periods=3,
-            why=f"For 15 minutes one request in a hundred took {SLOW_MS // 1000} seconds or more.",
+            why=f"For 15 minutes, the slowest 1 % of requests took {SLOW_MS // 1000} seconds or more.",
             see="slow-answers",
             ends=True,
         )
         alarms.on(
             "ApiTooManyRequests",
             self.too_many_requests,
-            threshold=TOO_MANY,
-            why=f"The API answered 429 {TOO_MANY} times in five minutes.",
+            threshold=TOO_MANY_REQUESTS,
+            why=f"The API answered 429 to at least {TOO_MANY_REQUESTS} requests in five minutes.",
             see="too-many-requests",
             ends=True,
         )
@@ -128,7 +128,7 @@ class Api(Construct):
         return [route for path in paths for route in self.api.add_routes(path=path, integration=integration)]
 
     def _default_stage(self, stage: Stage, public: Sequence[apigateway.HttpRoute]) -> logs.LogGroup:
-        """Its access logs. The routes of `public`, and the default one, have a throttle of their own."""
+        """Adds the stage, and returns its access logs. `public` and the default route have a separate throttle."""
         log_group = logs.LogGroup(
             self,
             "AccessLogs",
@@ -154,7 +154,7 @@ class Api(Construct):
         }
         default_route = self.api.node.find_child("DefaultRoute")
         resource.route_settings = dict.fromkeys(["$default", *(_key_of(route) for route in public)], throttle)
-        # A stage can name only routes that are there.
+        # A stage can name only routes that exist.
         default.node.add_dependency(default_route, *public)
         return log_group
 
@@ -166,8 +166,11 @@ def _key_of(route: apigateway.HttpRoute) -> str:
 
 
 def _count_429(access_logs: logs.LogGroup, stage: Stage) -> cloudwatch.Metric:
-    """The gateway's own metrics have no number of 429: those of its throttle and those of the functions' limits."""
-    # Named by its only field, so that it goes where the field is renamed.
+    """The number of 429 responses, of the gateway's throttle and of the functions' limits.
+
+    API Gateway has no metric of them.
+    """
+    # Found by its variable, so that the filter follows a renamed field.
     (field,) = (name for name, variable in ACCESS_LOG.items() if variable == "$context.status")
     counted = logs.MetricFilter(
         access_logs,
@@ -181,7 +184,7 @@ def _count_429(access_logs: logs.LogGroup, stage: Stage) -> cloudwatch.Metric:
 
 
 def _cors(stage: Stage) -> apigateway.CorsPreflightOptions | None:
-    """None where no origin is named: with rules here, API Gateway would ignore those of the public documents, `*`."""
+    """None without origins in the settings: with rules, API Gateway would replace the `*` of the public documents."""
     if not stage.cors_origins:
         return None
     return apigateway.CorsPreflightOptions(

@@ -15,7 +15,7 @@ from layers.archive import LayerBuildError
 
 
 def build(context: dict[str, Any] | None = None, *, outdir: str | None = None) -> cdk.App:
-    """The app for the context of cdk.json, changed by `context`, and both by what the CDK CLI was given."""
+    """The app. `context` overrides cdk.json, and the options of the CDK CLI override both."""
     committed = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = cdk.App(context=committed | (context or {}), outdir=outdir)
     name = str(app.node.get_context("stage"))
@@ -27,7 +27,7 @@ def build(context: dict[str, Any] | None = None, *, outdir: str | None = None) -
 
 
 def main() -> None:
-    # So that temporary folders go away too when a layer build is stopped half-way.
+    # A layer build that is interrupted must still remove its temporary folders.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         build().synth()

@@ -1,4 +1,4 @@
-"""What the functions run: two layers, and each function's own package."""
+"""The code that the functions run: two layers, and one package for each function."""
 
 import platform
 import tomllib
@@ -28,7 +28,7 @@ class Layers(Construct):
         ]
 
     def _layer(self, construct_id: str, archive: Path, description: str) -> lambda_.LayerVersion:
-        # The archive's name says what it was built from, so it need not be hashed again.
+        # The archive's name has the hash of its sources.
         code = lambda_.Code.from_asset(str(archive), asset_hash=archive.stem, asset_hash_type=cdk.AssetHashType.CUSTOM)
         return lambda_.LayerVersion(
             self,
@@ -41,13 +41,13 @@ class Layers(Construct):
 
 
 def _architecture(stage: Stage) -> lambda_.Architecture:
-    """Locally the functions are processes of this machine."""
+    """The stage's architecture; locally that of this machine, which runs the functions as processes."""
     arm = platform.machine() in ("arm64", "aarch64") if stage.is_local else stage.architecture == "arm64"
     return lambda_.Architecture.ARM_64 if arm else lambda_.Architecture.X86_64
 
 
 def function_code(package: str) -> lambda_.Code:
-    """functions/ with one package in it, so that the import name is the same everywhere: `orders.handler`."""
+    """The folder functions/ with this package alone. So import names, as `orders.handler`, are the same everywhere."""
     return lambda_.Code.from_asset(
         str(ROOT / "functions"),
         exclude=["/*", f"!/{package}", "__pycache__"],

@@ -1,4 +1,4 @@
-"""The audit log is sealed: the sealer on its table's stream, its schedules, and the bucket that forgets nothing."""
+"""The sealer on the audit table's stream, its schedules, and the bucket of anchors, with Object Lock."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
@@ -17,13 +17,13 @@ from infra.retention import retention
 from infra.stages import Stage
 from infra.streams import Stream, StreamConsumer
 
-# Ten transactions of a head and 99 links.
-BATCH = 990
-# Entries to seal, and changes that no part of the system makes.
-WANTED = (
+# Ten transactions, each of a head and 99 links.
+BATCH_SIZE = 990
+# Entries to seal, and changes that are tampering.
+FILTERS = (
     {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["entry"]}}}},
     {"eventName": ["MODIFY"], "dynamodb": {"OldImage": {"kind": {"S": ["entry", "link"]}}}},
-    # A counter of denials that is listed: it only rises.
+    # A listed counter of denials must only rise.
     {
         "eventName": ["MODIFY"],
         "dynamodb": {"OldImage": {"kind": {"S": ["denials"]}, "listing": {"S": [{"exists": True}]}}},
@@ -46,13 +46,13 @@ class Audit(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         sealer = functions.sealer
-        # The head of the chain is one item: more at once would only be in each other's way.
+        # One batch at a time: all batches write the same head, so parallel ones would conflict.
         StreamConsumer(
             self,
             "Sealer",
-            streams=[Stream(data.audit, filters=WANTED, window=1)],
+            streams=[Stream(data.audit, filters=FILTERS, window_seconds=1)],
             function=sealer,
-            batch_size=BATCH,
+            batch_size=BATCH_SIZE,
             alarms=alarms,
             parallel=1,
         )
@@ -66,7 +66,7 @@ class Audit(Construct):
 
     def _add_bucket(self, stage: Stage, sealer: cdk.aws_lambda.Function) -> None:
         days = cdk.Duration.days(stage.audit_lock_days)
-        # Under compliance not even the account's root can end it sooner.
+        # In compliance mode, not even the account's root user can shorten it.
         lock = s3.ObjectLockRetention.compliance if stage.name == "prod" else s3.ObjectLockRetention.governance
         bucket = s3.Bucket(
             self,
@@ -79,8 +79,8 @@ class Audit(Construct):
             enforce_ssl=True,
             removal_policy=retention(stage),
         )
-        acknowledge(bucket, "AwsSolutions-S1", "Its objects are signed and cannot change; all versions are looked at.")
-        # Nothing more than to put: grant_put would give the changing of retention and holds as well.
+        acknowledge(bucket, "AwsSolutions-S1", "Its objects are signed and locked, and every version is verified.")
+        # PutObject alone: grant_put also allows changes of retention and legal holds.
         iam.Grant.add_to_principal(
             grantee=sealer, actions=["s3:PutObject"], resource_arns=[bucket.arn_for_objects("heads/*")]
         )
@@ -88,7 +88,7 @@ class Audit(Construct):
         acknowledge(
             cdk.Stack.of(self),
             f"AwsSolutions-IAM5[Resource::<{name}.Arn>/heads/*]",
-            "Each object has a name of its own.",
+            "Each object has its own name.",
         )
         sealer.add_environment("OMS_AUDIT_BUCKET", bucket.bucket_name)
         cdk.CfnOutput(cdk.Stack.of(self), "AuditBucket", value=bucket.bucket_name)
@@ -114,6 +114,6 @@ class Audit(Construct):
             alarms.counted("AuditWitnesses", by="sealer"),
             period=cdk.Duration.hours(1),
             periods=3,
-            why="For three hours the sealer has not put the head of the audit log's chain into its bucket.",
+            why="For three hours, the sealer has not written an anchor of the audit log's chain to its bucket.",
             see="audit-log-unwitnessed",
         )

@@ -1,4 +1,4 @@
-"""Daily backups of all tables, copied to another region: what is left when a table or a region is lost."""
+"""Daily backups of all tables, copied to another region, against the loss of a table or a region."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_backup as backup
@@ -12,8 +12,10 @@ from infra.stages import Stage
 
 
 class Backups(Construct):
-    """For a stage with `backup_days`. The vault in the other region is not this stack's, which is in one region: it is
-    created once, by hand, with the same name.
+    """The backups of a stage with `backup_days`.
+
+    The vault in the other region is not part of this stack, which is in one region. An operator creates it once, with
+    the same name.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, data: Data) -> None:
@@ -32,7 +34,7 @@ class Backups(Construct):
                 backup.BackupPlanRule(
                     rule_name="Daily",
                     schedule_expression=events.Schedule.cron(minute="0", hour="2"),
-                    # The tables begin close together: what lies between them is for the stock check to find.
+                    # The backups of the tables start close together. The stock check finds their differences.
                     start_window=cdk.Duration.hours(1),
                     completion_window=cdk.Duration.hours(12),
                     delete_after=kept,
@@ -47,7 +49,7 @@ class Backups(Construct):
         acknowledge(
             role,
             "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup]",
-            "AWS Backup's own policy: what it needs to back up and to copy changes with the service.",
+            "AWS Backup's own policy: AWS updates it with the actions that backups and copies need.",
         )
         plan.add_selection(
             "Tables", resources=[backup.BackupResource.from_dynamo_db_table(it) for it in data.all], role=role

@@ -1,4 +1,4 @@
-"""Alarms on what all functions share: the account's concurrency in Lambda, the tables, and loops that Lambda ends."""
+"""Alarms on shared resources: the account's concurrency in Lambda, the tables, and recursive loops."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -9,10 +9,10 @@ from infra.data import Data
 from infra.functions import Functions
 from infra.stages import Stage
 
-# Of the account's quota of concurrent executions. A new quota takes AWS hours to days.
-CLAIMED = 0.8
-# In five minutes; a burst may meet a few while Lambda scales, and each is tried again or answered 503.
-THROTTLES = 10
+# Of the account's quota of concurrent executions. AWS needs hours or days to raise the quota.
+CLAIMED_SHARE = 0.8
+# In five minutes. A burst may be throttled a few times while Lambda scales: each is retried or answered with 503.
+THROTTLE_COUNT = 10
 
 
 class Capacity(Construct):
@@ -39,7 +39,7 @@ class Capacity(Construct):
             dimensions=("TableName", "Operation"),
             among=names,
             threshold=1,
-            why="DynamoDB answered requests with errors of its own.",
+            why="DynamoDB answered requests with internal errors.",
             see="tables",
         )
         alarms.on_any(
@@ -49,26 +49,27 @@ class Capacity(Construct):
             dimensions=("FunctionName",),
             among=[function.function_name for function in functions.all.values()],
             threshold=1,
-            why="Lambda took messages between functions and queues for an endless loop, and dropped them.",
+            why="Lambda dropped messages between functions and queues, because it detected an endless loop.",
             see="recursion",
         )
 
     def _watch_concurrency(self, stage: Stage, alarms: Alarms) -> None:
-        """All functions of an account and region share one quota, those of other stages and systems too."""
+        """Adds alarms on the quota that all functions of the account and region share, also of other systems."""
         alarms.on(
             "LambdaThrottled",
             _of_the_account("Throttles", cloudwatch.Stats.SUM),
-            threshold=THROTTLES,
-            why="Lambda throttled functions of this account: at its concurrency quota, or at a function's own limit.",
+            threshold=THROTTLE_COUNT,
+            why="Lambda throttled functions of this account, by its concurrency quota or by a function's own limit.",
             see="concurrency",
             ends=True,
         )
         alarms.on(
             "LambdaConcurrency",
-            # With what is reserved for single functions: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-concurrency.html
+            # Includes concurrency reserved for single functions:
+            # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-concurrency.html
             _of_the_account("ClaimedAccountConcurrency", cloudwatch.Stats.MAXIMUM),
-            threshold=CLAIMED * stage.lambda_concurrency,
-            why=f"Of the account's {stage.lambda_concurrency} concurrent executions, {CLAIMED:.0%} are taken.",
+            threshold=CLAIMED_SHARE * stage.lambda_concurrency,
+            why=f"{CLAIMED_SHARE:.0%} of the account's {stage.lambda_concurrency} concurrent executions are in use.",
             see="concurrency",
             ends=True,
         )

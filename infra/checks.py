@@ -1,4 +1,4 @@
-"""cdk-nag's findings, and how one is acknowledged: beside the construct it is about, with its reason."""
+"""Checks by cdk-nag, and their acknowledgements: each with its reason, beside the construct that it is about."""
 
 import aws_cdk as cdk
 import cdk_nag
@@ -6,7 +6,7 @@ from constructs import IConstruct
 
 
 def check(app: cdk.App) -> None:
-    """Every finding that is not acknowledged fails the synth."""
+    """Adds the checks. A finding that is not acknowledged fails the synthesis."""
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(verbose=True))
 
 

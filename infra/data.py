@@ -1,4 +1,4 @@
-"""The tables, one per domain, and what a function may do with them."""
+"""The tables, one per domain, and the functions' permissions on them."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from constructs import Construct
 from infra.checks import acknowledge
 from infra.stages import Stage
 
-# Never Scan: no request path and no worker reads a whole table.
+# Without Scan: no request and no worker reads a whole table.
 READ = ("GetItem", "BatchGetItem", "Query")
 WRITE = ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
 
@@ -26,7 +26,7 @@ PRODUCT_INDEXES = {
 
 
 class Data(Construct):
-    """All indexes are created with their table: an update of a live table takes one at a time."""
+    """All indexes are created with their table, since an update of an existing table can add only one."""
 
     def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
         super().__init__(scope, construct_id)
@@ -91,14 +91,14 @@ class Data(Construct):
             time_to_live_attribute=ttl,
             billing=dynamodb.Billing.on_demand(),
             encryption=dynamodb.TableEncryptionV2.aws_managed_key(),
-            # The outbox: an event is derived from the old and the new image of a change.
+            # The outbox: events are derived from the old and the new image of each change.
             dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=not local
             ),
             deletion_protection=not local,
-            # Kept also when its creation is rolled back: a table that refuses its deletion would end the roll-back
-            # half-way. Its name is drawn by CloudFormation, so it is in nobody's way.
+            # Retained also when its creation is rolled back: deletion protection would stop the rollback half-way.
+            # CloudFormation generates the name, so a table that is left does not block the next deployment.
             removal_policy=cdk.RemovalPolicy.DESTROY if local else cdk.RemovalPolicy.RETAIN,
         )
         self.tables.append(table)
@@ -119,15 +119,15 @@ class Data(Construct):
 
 
 def grant(table: dynamodb.TableV2, grantee: iam.IGrantable, *operations: str) -> None:
-    """Operations on a table and its indexes, as `GetItem`."""
+    """Allows operations, such as `GetItem`, on a table and its indexes."""
     table.grant(grantee, *(f"dynamodb:{it}" for it in operations))
 
 
 def grant_append(table: dynamodb.TableV2, grantee: iam.IGrantable, operations: Sequence[str]) -> None:
-    """Entries of the audit log, put and counted and never taken away; no links or heads of its chain.
+    """Allows operations on entries of the audit log, but not on links and heads of its chain.
 
-    IAM cannot tell a new entry from one that replaces another: no condition key knows whether the item exists. The code
-    puts an entry on condition that there is none, and the sealer finds one that was changed after it was sealed.
+    IAM cannot distinguish a new entry from a replaced one: it has no condition key for an item's existence. The code
+    puts an entry on condition that none exists, and the sealer detects an entry that was changed after it was sealed.
     """
     grant_in(table, grantee, operations, partitions=["day#*"])
 
@@ -140,10 +140,10 @@ def grant_in(
     partitions: Sequence[str],
     attributes: Sequence[str] = (),
 ) -> None:
-    """Operations on the items of these partitions alone, and not on indexes; `*` stands for any characters.
+    """Allows operations on the items of these partitions alone, and not on indexes; `*` stands for any characters.
 
-    With `attributes`, an update and its condition may name these alone, the keys among them. What the update returns is
-    limited too, since it could be the whole item:
+    With `attributes`, which include the keys, an update and its condition may name these alone. The values that the
+    update returns are limited too, since they could be the whole item:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
     """
     conditions: dict[str, dict[str, list[str]]] = {

@@ -1,13 +1,13 @@
-"""E-mail addresses of the settings, by the rules of `oms.core.email_addresses`: the functions refuse what this refuses.
+"""The rules for e-mail addresses in settings, the same as in `oms.core.email_addresses`.
 
-The infrastructure does not import the functions' code, so the rules stand here too; a test compares the two.
+The infrastructure does not import the functions' code, so it has its own copy of the rules. A test compares the two.
 """
 
 import re
 
 import idna
 
-# RFC 5321, section 4.5.3.1: of an address, and of what is before the @. A label has 63 characters at most.
+# RFC 5321, section 4.5.3.1: of an address, and of its part before the @. A label has at most 63 characters.
 _MAX_LENGTH = 254
 _MAX_LOCAL = 64
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -16,7 +16,7 @@ _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 def is_address(text: str) -> bool:
-    """Whether it is an address in ASCII, which is the form that SES and SNS take: international domains as A-labels."""
+    """Whether the text is an address in ASCII, with A-labels for international domains, as SES and SNS require."""
     local, _, domain = text.rpartition("@")
     labels = domain.split(".")
     return (
@@ -30,9 +30,9 @@ def is_address(text: str) -> bool:
 
 
 def _is_international(domain: str) -> bool:
-    """Whether its A-labels are of letters that a domain may have."""
+    """Whether the domain's A-labels decode to letters that a domain may have."""
     try:
         idna.encode(domain, uts46=True, std3_rules=True)
-    except UnicodeError:  # IDNAError is one
+    except UnicodeError:  # The base class of IDNAError.
         return False
     return True

@@ -1,4 +1,4 @@
-"""Events on their way out: from the tables' streams to the bus, and from there, by a queue each, to who wants them."""
+"""The path of events: from the tables' streams to the bus, and from the bus to one queue for each consumer."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -19,25 +19,27 @@ from infra.stages import Stage
 from infra.streams import Stream, StreamConsumer
 
 SOURCE = "oms"
-# Of the system's own messages, which neither feed nor webhooks see.
+# The source of internal messages, which neither the feed nor webhooks receive.
 INTERNAL_SOURCE = "oms.internal"
-# Its sessions, attempts and tokens come and go with every sign-in; these are the items that tell something.
-IDENTITY = (
+# The identity table's items that cause events. Each sign-in also changes sessions, counters and tokens, which do not.
+IDENTITY_FILTERS = (
     {"dynamodb": {"NewImage": {"kind": {"S": ["user"]}}}},
     {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["mail-request"]}}}},
-    # Only once there was a lock: each attempt to sign in is a change of it.
+    # Only counters that had a lock: each failed sign-in changes a counter.
     {"dynamodb": {"NewImage": {"kind": {"S": ["counter"]}, "locked_at": {"S": [{"exists": True}]}}}},
 )
-# That an export was asked for, and its end. Its worker's checkpoints tell nothing, nor do the sums.
-REPORTS = (
+# The reports table's changes that cause events: a requested and an ended export, not its checkpoints, and not the sums.
+REPORTS_FILTERS = (
     {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["export"]}}}},
     {"dynamodb": {"NewImage": {"kind": {"S": ["export"]}, "status": {"S": ["cancelled", "done"]}}}},
-    # That a schedule has come or gone; not how far its runs have come.
+    # A schedule that was created or deleted, but not the progress of its runs.
     {"eventName": ["INSERT", "REMOVE"], "dynamodb": {"Keys": {"pk": {"S": ["schedules"]}}}},
 )
-TRIES = 5
-# What one transaction of the feed takes; SQS hands over more than ten only after a window.
-FEED_BATCH = 49
+MAX_TRIES = 5
+# The events of one transaction of the feed.
+FEED_BATCH_SIZE = 49
+# A larger batch needs a batching window: AWS's rule for queues.
+MAX_BATCH_SIZE_WITHOUT_WINDOW = 10
 
 
 class Events(Construct):
@@ -55,58 +57,64 @@ class Events(Construct):
             streams=[
                 Stream(data.orders),
                 Stream(data.inventory, filters=[{"dynamodb": {"Keys": {"sk": {"S": ["stock", "product"]}}}}]),
-                # A second's changes at once: users also change as their orders are counted.
-                Stream(data.identity, filters=IDENTITY, window=1),
+                # Batches of one second's changes: users change also when their open orders are counted.
+                Stream(data.identity, filters=IDENTITY_FILTERS, window_seconds=1),
                 Stream(
                     data.webhooks,
                     filters=[
                         {"dynamodb": {"NewImage": {"kind": {"S": ["subscription"]}, "status": {"S": ["disabled"]}}}}
                     ],
                 ),
-                Stream(data.reports, filters=REPORTS),
+                Stream(data.reports, filters=REPORTS_FILTERS),
             ],
             function=functions.publisher,
             batch_size=100,
             alarms=alarms,
         )
-        self.to_queue("Feed", functions.feeder, seconds=FEEDER_SECONDS, batch_size=FEED_BATCH)
+        self.to_queue("Feed", functions.feeder, timeout_seconds=FEEDER_SECONDS, batch_size=FEED_BATCH_SIZE)
 
     def to_queue(
         self,
         name: str,
         function: lambda_.Function,
         *,
-        seconds: int,
+        timeout_seconds: int,
         batch_size: int,
         types: Sequence[str] = (),
-        of: Sequence[str] = (SOURCE,),
+        sources: Sequence[str] = (SOURCE,),
         concurrency: int = 2,
-        tries: int = TRIES,
-        late_after: int = 1800,
+        max_tries: int = MAX_TRIES,
+        late_after_seconds: int = 1800,
     ) -> sqs.Queue:
-        """A rule for events of these types (none: all), the queue that it fills, and the function that the queue feeds.
+        """Sends events of these types (none: all) through a new queue to the function, and returns the queue.
 
-        `of` are the events' sources; `concurrency` is how many batches the function works on at once, 2 at least. After
-        so many `tries`, six times `seconds` apart, a message is a dead letter. One that waits for `late_after` seconds
-        sets off an alarm.
+        `sources` are the events' sources. The function processes up to `concurrency` batches at once, at least 2. After
+        `max_tries`, each six times `timeout_seconds` apart, a message is a dead letter. A message that waits for
+        `late_after_seconds` raises an alarm.
         """
         queue, dead_letters = queue_with_dead_letters(
-            self, name, seconds=seconds, tries=tries, days=14, late_after=late_after, alarms=self._alarms
+            self,
+            name,
+            timeout_seconds=timeout_seconds,
+            max_tries=max_tries,
+            retention_days=14,
+            late_after_seconds=late_after_seconds,
+            alarms=self._alarms,
         )
-        # The event alone, without the bus's envelope.
+        # The event without the fields that the bus adds.
         message = events.RuleTargetInput.from_event_path("$.detail")
         events.Rule(
             self,
             f"{name}Rule",
             event_bus=self.bus,
-            event_pattern=events.EventPattern(source=list(of), detail_type=list(types) or None),
+            event_pattern=events.EventPattern(source=list(sources), detail_type=list(types) or None),
             targets=[targets.SqsQueue(queue, message=message, dead_letter_queue=dead_letters)],
         )
         live(function).add_event_source(
-            sources.SqsEventSource(
+            event_sources.SqsEventSource(
                 queue,
                 batch_size=batch_size,
-                max_batching_window=cdk.Duration.seconds(1) if batch_size > 10 else None,
+                max_batching_window=cdk.Duration.seconds(1) if batch_size > MAX_BATCH_SIZE_WITHOUT_WINDOW else None,
                 max_concurrency=concurrency,
                 report_batch_item_failures=True,
             )

@@ -1,4 +1,4 @@
-"""Holds end on time: each minute the sweeper names the shards to look at, and a worker drains each."""
+"""The expiry of holds: each minute the sweeper sends a message for each shard, and a worker ends its overdue holds."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -12,11 +12,11 @@ from infra.alarms import Alarms
 from infra.functions import EXPIRY_SECONDS, Functions
 from infra.live import live
 
-# AWS's advice for a queue behind Lambda: six times the function's time, so that a throttled try is not a lost one.
-VISIBILITY = 6 * EXPIRY_SECONDS
-TRIES = 3
-# Seconds that an overdue hold, or the message that asks for a look at them, may wait.
-LATE = 900
+# AWS's advice for a queue of a function: six times its timeout, so that throttling does not use up the tries.
+VISIBILITY_SECONDS = 6 * EXPIRY_SECONDS
+MAX_TRIES = 3
+# For an overdue hold, and for a message that triggers the worker.
+LATE_AFTER_SECONDS = 900
 
 
 class Expiry(Construct):
@@ -26,11 +26,11 @@ class Expiry(Construct):
         self.queue = sqs.Queue(
             self,
             "Queue",
-            visibility_timeout=cdk.Duration.seconds(VISIBILITY),
-            # A message only says "look now"; the next minute's says it again.
+            visibility_timeout=cdk.Duration.seconds(VISIBILITY_SECONDS),
+            # A message is a trigger without data, and the next minute has another one.
             retention_period=cdk.Duration.hours(1),
             enforce_ssl=True,
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=TRIES),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=MAX_TRIES),
         )
         self.queue.grant(functions.sweeper, "sqs:SendMessage")
         functions.sweeper.add_environment("OMS_EXPIRY_QUEUE_URL", self.queue.queue_url)
@@ -48,13 +48,13 @@ class Expiry(Construct):
             ],
         )
         alarms.on_dead_letters("Expiry", self.dead_letters)
-        alarms.on_queue_age("Expiry", self.queue, seconds=LATE)
-        # A worker that runs out of time succeeds, and its message is gone: only the holds show what it left.
+        alarms.on_queue_age("Expiry", self.queue, seconds=LATE_AFTER_SECONDS)
+        # A worker that runs out of time still succeeds, which deletes its message: only the holds show the backlog.
         alarms.on(
             "HoldsOverdue",
             alarms.counted("OldestOverdueHold", by="expiry", statistic=cloudwatch.Stats.MAXIMUM),
-            threshold=LATE,
-            why="A hold is over for 15 minutes and its order still keeps stock.",
+            threshold=LATE_AFTER_SECONDS,
+            why="The hold of an order ended 15 minutes ago, and the order still reserves stock.",
             see="overdue-holds",
             ends=True,
         )
@@ -63,6 +63,6 @@ class Expiry(Construct):
             alarms.counted("SweepsAsked", by="sweeper"),
             period=cdk.Duration.minutes(5),
             periods=3,
-            why="The sweeper has not run for 15 minutes: no hold ends, and no overdue delivery is sent.",
+            why="The sweeper has not run for 15 minutes: no hold expires, and no overdue delivery is sent.",
             see="sweeper",
         )

@@ -1,4 +1,4 @@
-"""Exports: the bucket that has their files, and the exporter behind its queue, which it also hands work on by."""
+"""Exports: the bucket of their files, and the exporter with its queue, to which it also sends its remaining work."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -8,17 +8,17 @@ from constructs import Construct
 from infra.alarms import Alarms
 from infra.checks import acknowledge
 from infra.data import Data, grant, grant_in
-from infra.events import INTERNAL_SOURCE, TRIES, Events
+from infra.events import INTERNAL_SOURCE, MAX_TRIES, Events
 from infra.functions import EXPORTER_SECONDS, USERS, Functions
 from infra.retention import retention
 from infra.stages import Stage
 
-LOOKS = ("export.look",)
-KEPT_DAYS = 30
-# Beside those that every page may read: Content-Length, Content-Type, Last-Modified.
+TRIGGERS = ("export.look",)
+RETENTION_DAYS = 30
+# In addition to those that every page may read: Content-Length, Content-Type, Last-Modified.
 EXPOSED_HEADERS = ("Content-Disposition", "ETag")
-# Seconds: one that is cut off waits half an hour for its message.
-LATE = 3600
+# After a timeout, the next attempt waits half an hour for its message.
+LATE_AFTER_SECONDS = 3600
 
 
 class Exports(Construct):
@@ -42,21 +42,21 @@ class Exports(Construct):
         queue = events.to_queue(
             "Exports",
             exporter,
-            seconds=EXPORTER_SECONDS,
+            timeout_seconds=EXPORTER_SECONDS,
             batch_size=1,
-            types=LOOKS,
-            of=(INTERNAL_SOURCE,),
+            types=TRIGGERS,
+            sources=(INTERNAL_SOURCE,),
             concurrency=stage.export_concurrency,
-            late_after=LATE,
+            late_after_seconds=LATE_AFTER_SECONDS,
         )
         queue.grant(exporter, "sqs:SendMessage")
         exporter.add_environment("OMS_EXPORT_QUEUE_URL", queue.queue_url)
-        exporter.add_environment("OMS_EXPORT_TRIES", str(TRIES))
+        exporter.add_environment("OMS_EXPORT_TRIES", str(MAX_TRIES))
         alarms.on(
             "ExportsFailed",
             alarms.counted("ExportsFailed", by="exporter"),
             threshold=1,
-            why="An export failed at its last try.",
+            why="An export failed at its last attempt.",
             see="exports-failed",
         )
 
@@ -72,30 +72,32 @@ class Exports(Construct):
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="files-are-kept-for-30-days",
-                    expiration=cdk.Duration.days(KEPT_DAYS),
-                    # An export whose message waits in the dead-letter queue for longer starts again.
+                    expiration=cdk.Duration.days(RETENTION_DAYS),
+                    # An export starts again if its message was in the dead-letter queue for longer than this.
                     abort_incomplete_multipart_upload_after=cdk.Duration.days(1),
                 )
             ],
             cors=_cors(stage),
             removal_policy=retention(stage),
         )
-        acknowledge(bucket, "AwsSolutions-S1", "Who got a link to which file stands in the audit log.")
+        acknowledge(bucket, "AwsSolutions-S1", "The audit log has an entry for each link to a file.")
         return bucket
 
     def _grant(self, bucket: s3.Bucket, functions: Functions, data: Data) -> None:
         grant(data.reports, functions.exporter, "GetItem", "Query", "UpdateItem")
         for table in (data.orders, data.inventory):
             grant(table, functions.exporter, "Query", "BatchGetItem")
-        # Whose order it is, where the column is asked for: the key is read out of the order.
+        # For the column with the order's customer, if the export has it.
         grant_in(data.identity, functions.exporter, ["BatchGetItem"], partitions=[USERS])
         files = bucket.arn_for_objects("*")
-        work = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
-        functions.exporter.add_to_role_policy(iam.PolicyStatement(actions=list(work), resources=[files]))
-        # Without the right to list, S3 says of a file that is not there that one may not know.
-        lists = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
-        functions.exporter.add_to_role_policy(iam.PolicyStatement(actions=list(lists), resources=[bucket.bucket_arn]))
-        # It writes wishes and cancels them. A link has the rights of who has signed it.
+        actions = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+        functions.exporter.add_to_role_policy(iam.PolicyStatement(actions=list(actions), resources=[files]))
+        # Without the permission to list, S3 answers 403 instead of 404 for a file that does not exist.
+        list_actions = ("s3:ListBucket", "s3:ListBucketMultipartUploads")
+        functions.exporter.add_to_role_policy(
+            iam.PolicyStatement(actions=list(list_actions), resources=[bucket.bucket_arn])
+        )
+        # It creates and cancels exports. A signed link has the permissions of its signer.
         grant(data.reports, functions.reports, "PutItem", "UpdateItem")
         functions.reports.add_to_role_policy(iam.PolicyStatement(actions=["s3:GetObject"], resources=[files]))
         stack = cdk.Stack.of(self)
@@ -104,12 +106,12 @@ class Exports(Construct):
         acknowledge(
             stack,
             f"AwsSolutions-IAM5[Resource::<{stack.get_logical_id(resource)}.Arn>/*]",
-            "A file is named by its export's id; the bucket has nothing else.",
+            "Each file is named by its export's id, and the bucket has no other objects.",
         )
 
 
 def _cors(stage: Stage) -> list[s3.CorsRule] | None:
-    """Pages of the stage's origins may read a file by its link, without request headers of their own."""
+    """Pages of the stage's origins may read a file by its link, without custom request headers."""
     if not stage.cors_origins:
         return None
     return [

@@ -1,4 +1,4 @@
-"""Every function, its defaults, and what it may reach."""
+"""All functions, their defaults, and their permissions on tables and keys."""
 
 from collections.abc import Mapping
 
@@ -17,40 +17,40 @@ from infra.live import publish, version_options
 from infra.retention import retention
 from infra.stages import Stage
 
-# Lambda gives one full core from here on, and bcrypt needs all of it.
-FULL_CORE_MEMORY = 1769
-# The code's own limits end a request before 28 s, and API Gateway gives up at 30: in between, the answer is ours.
+# Lambda gives a function one full core from this size on, and bcrypt needs all of it.
+FULL_CORE_MEMORY_MB = 1769
+# The code ends a request within 28 s, and API Gateway times out at 30 s. So the client gets an answer of the code.
 HTTP_SECONDS = 29
-# What is overdue of fifty webhooks, some of which may take their retries; until the next sweep begins.
+# Enough for the overdue deliveries of fifty webhooks with some retries. The next sweep starts after it.
 SWEEPER_SECONDS = 60
-# The worker starts no hold when less than 30 s are left. The minute before them is as long as it takes until the next
-# sweep begins: one worker a shard is at work, and no two of them at the same holds.
+# The worker ends no further hold when less than 30 s are left. It works for the 60 s until the next sweep starts, so
+# that each shard has one worker, and two workers never process the same holds.
 EXPIRY_SECONDS = 90
 # A batch of 100 movements is written in a second or two; the rest is for retries.
 BOOKKEEPER_SECONDS = 60
-# A batch of 100 changes is some ten calls; the rest is for retries.
+# A batch of 100 changes needs about ten calls; the rest is for retries.
 PUBLISHER_SECONDS = 60
-# A batch is one transaction, made again while another writer is faster.
+# A batch is one transaction, which is repeated when another writer was faster.
 FEEDER_SECONDS = 60
-# A batch's last call is begun in time to end before it: oms.reports.aggregation.
+# The batch's last call starts early enough to end within it: see oms.reports.aggregation.
 AGGREGATOR_SECONDS = 90
-# One mail: its calls to DynamoDB and the one to SES end within 43 s.
+# One mail: its calls to DynamoDB and SES end within 43 s.
 NOTIFIER_SECONDS = 60
-# Ten events, each put for and nudged at up to fifty subscriptions; the rest is for retries.
+# Ten events, each stored and triggered for up to fifty subscriptions; the rest is for retries.
 DISPATCHER_SECONDS = 60
-# 15 s of a subscriber's, the rest for the calls before and after. No longer than a claim holds: see oms.webhooks.
+# 15 s for the subscriber, the rest for the calls before and after. No longer than a claim's lease: see oms.webhooks.
 SENDER_SECONDS = 60
 REPLAYER_SECONDS = 60
-# A batch of the stream is ten transactions; each night it reads all entries of a day.
+# A stream batch is ten transactions; each night the sealer reads all entries of a day.
 SEALER_SECONDS = 300
-# Time for a part of the file, which is what a run is to write at least, also of a compressed one and where reads are
-# throttled: see docs/integrate/exports.md. With a longer limit, a run that was cut off would be retried later.
+# A run must write at least one part of the file in it, even if the file is compressed and reads are throttled: see
+# docs/integrate/exports.md. A longer timeout would delay the retry of an interrupted run.
 EXPORTER_SECONDS = 300
-# A run is four calls, with their retries; so is a look at a schedule.
+# A run is four calls with their retries, and so is the check of one schedule.
 SCHEDULER_SECONDS = 60
-# As long as Lambda lets it: a check hands over shortly before, and goes on by queue.
+# Lambda's maximum: shortly before it, a check hands over to the next worker by a queue message.
 VERIFIER_SECONDS = 900
-# Lambda's name of each of the stage's levels.
+# Lambda's name for each log level of the stage.
 LOG_LEVELS = {
     "DEBUG": lambda_.ApplicationLogLevel.DEBUG,
     "INFO": lambda_.ApplicationLogLevel.INFO,
@@ -61,7 +61,7 @@ LOG_LEVELS = {
 
 # The partitions of users, with their sessions, devices and mailed tokens.
 USERS = "user#*"
-PRIVATE = {"OMS_SIGNING_KEYS_SECRET": SIGNING_KEYS, "OMS_PEPPER_SECRET": PEPPER}
+SECRET_SETTINGS = {"OMS_SIGNING_KEYS_SECRET": SIGNING_KEYS, "OMS_PEPPER_SECRET": PEPPER}
 
 
 class Functions(Construct):
@@ -84,13 +84,13 @@ class Functions(Construct):
                 f"{name}SigningKeyMissing",
                 alarms.counted("SigningKeyMissing", by=name.lower()),
                 threshold=1,
-                why=f"The function {name} found no signing key: no one can sign in or refresh a session.",
+                why=f"The function {name} found no signing key: no user can sign in or refresh a session.",
                 see="signing-key-missing",
             )
 
     def _add_routes(self, stage: Stage, keys: Keys) -> None:
-        """What answers HTTP."""
-        signing, pepper = ({it: keys.name(name)} for it, name in PRIVATE.items())
+        """The functions that answer HTTP requests."""
+        signing, pepper = ({setting: keys.name(name)} for setting, name in SECRET_SETTINGS.items())
         requests = {
             "OMS_CUSTOMER_REQUESTS": str(stage.customer_requests_per_minute),
             "OMS_MANAGER_REQUESTS": str(stage.manager_requests_per_minute),
@@ -100,12 +100,12 @@ class Functions(Construct):
             "Passwords",
             "auth.passwords",
             environment=requests | signing | pepper | _mail_settings(stage) | _auth_limits(stage),
-            memory=FULL_CORE_MEMORY,
+            memory_mb=FULL_CORE_MEMORY_MB,
             concurrency=stage.passwords_concurrency,
         )
         self.inventory = self.add("Inventory", "inventory.handler", environment=requests)
         self.orders = self.add("Orders", "orders.handler", environment=requests | order_limits(stage))
-        # The pepper is for the digests that stand for addresses; no password is compared here.
+        # The pepper is for the digests of addresses; this function compares no passwords.
         self.admin = self.add("Admin", "admin.handler", environment=requests | pepper)
         self.webhooks = self.add(
             "Webhooks", "webhooks.handler", environment=requests | {"OMS_WEBHOOK_KEYS_SECRET": keys.name(WEBHOOK_KEYS)}
@@ -114,77 +114,77 @@ class Functions(Construct):
         self.docs = self.add("Docs", "docs.handler")
 
     def _add_consumers(self, stage: Stage, keys: Keys) -> None:
-        """What streams, queues and schedules invoke."""
-        self.sweeper = self.add("Sweeper", "sweeper.handler", timeout=SWEEPER_SECONDS)
-        self.expiry = self.add("Expiry", "sweeper.worker", timeout=EXPIRY_SECONDS)
-        self.bookkeeper = self.add("Bookkeeper", "bookkeeper.handler", timeout=BOOKKEEPER_SECONDS)
+        """The functions that streams, queues and schedules invoke."""
+        self.sweeper = self.add("Sweeper", "sweeper.handler", timeout_seconds=SWEEPER_SECONDS)
+        self.expiry = self.add("Expiry", "sweeper.worker", timeout_seconds=EXPIRY_SECONDS)
+        self.bookkeeper = self.add("Bookkeeper", "bookkeeper.handler", timeout_seconds=BOOKKEEPER_SECONDS)
         self.notifier = self.add(
             "Notifier",
             "notifier.handler",
             environment=_mail_settings(stage) | _mail_limits(stage),
-            timeout=NOTIFIER_SECONDS,
+            timeout_seconds=NOTIFIER_SECONDS,
         )
-        self.publisher = self.add("Publisher", "publisher.handler", timeout=PUBLISHER_SECONDS)
-        self.feeder = self.add("Feeder", "feeder.handler", timeout=FEEDER_SECONDS)
-        self.aggregator = self.add("Aggregator", "aggregator.handler", timeout=AGGREGATOR_SECONDS)
-        self.dispatcher = self.add("Dispatcher", "dispatcher.handler", timeout=DISPATCHER_SECONDS)
+        self.publisher = self.add("Publisher", "publisher.handler", timeout_seconds=PUBLISHER_SECONDS)
+        self.feeder = self.add("Feeder", "feeder.handler", timeout_seconds=FEEDER_SECONDS)
+        self.aggregator = self.add("Aggregator", "aggregator.handler", timeout_seconds=AGGREGATOR_SECONDS)
+        self.dispatcher = self.add("Dispatcher", "dispatcher.handler", timeout_seconds=DISPATCHER_SECONDS)
         self.sender = self.add(
             "Sender",
             "sender.handler",
             environment={"OMS_WEBHOOK_KEYS_SECRET": keys.name(WEBHOOK_KEYS)},
-            timeout=SENDER_SECONDS,
+            timeout_seconds=SENDER_SECONDS,
             loops=True,
         )
-        self.scheduler = self.add("Scheduler", "scheduler.handler", timeout=SCHEDULER_SECONDS)
-        self.replayer = self.add("Replayer", "sweeper.replays", timeout=REPLAYER_SECONDS, loops=True)
+        self.scheduler = self.add("Scheduler", "scheduler.handler", timeout_seconds=SCHEDULER_SECONDS)
+        self.replayer = self.add("Replayer", "sweeper.replays", timeout_seconds=REPLAYER_SECONDS, loops=True)
         self.sealer = self.add(
             "Sealer",
             "sealer.handler",
             environment={"OMS_AUDIT_KEYS_SECRET": keys.name(AUDIT_KEYS)},
-            timeout=SEALER_SECONDS,
+            timeout_seconds=SEALER_SECONDS,
         )
         self.exporter = self.add(
-            "Exporter", "exporter.handler", memory=FULL_CORE_MEMORY, timeout=EXPORTER_SECONDS, loops=True
+            "Exporter", "exporter.handler", memory_mb=FULL_CORE_MEMORY_MB, timeout_seconds=EXPORTER_SECONDS, loops=True
         )
         self.verifier = self.add(
-            "Verifier", "verifier.handler", memory=FULL_CORE_MEMORY, timeout=VERIFIER_SECONDS, loops=True
+            "Verifier", "verifier.handler", memory_mb=FULL_CORE_MEMORY_MB, timeout_seconds=VERIFIER_SECONDS, loops=True
         )
 
     def _grant_tables(self, data: Data) -> None:
-        """What each function does with items, and nothing beside it: `make privileges` compares it with the calls."""
+        """Allows exactly the operations that each function uses: `make privileges` compares them with its calls."""
         grant(data.identity, self.auth, "BatchGetItem", "UpdateItem")
-        # A user's own sessions; not the index of users.
+        # The sessions of a user, but not the index of users.
         grant_in(data.identity, self.auth, ["Query"], partitions=[USERS])
         grant(data.identity, self.passwords, "BatchGetItem", "GetItem", *WRITE)
-        # It makes no user and no session: it changes users, the count of admins, and ends locks.
+        # It creates no users and no sessions: it changes users and the count of admins, and ends locks.
         grant(data.identity, self.admin, *READ, "UpdateItem", "DeleteItem")
-        # Users and their mailed tokens, what is known of each mail, requests for one by an address, and how many mails
-        # went to each mailbox and to all unverified ones.
+        # Users with their mailed tokens, the state of each mail, requests for mails by address, and the counters of
+        # mails for each mailbox and for all unverified addresses.
         grant_in(
             data.identity,
             self.notifier,
             ["GetItem", "PutItem", "UpdateItem", "DeleteItem"],
             partitions=[USERS, "mail#*", "mail-request#*", "email#*", "mailbox#*", "unverified-mails#*"],
         )
-        # Session and user of a request, by their keys; and the users whose orders are shown.
+        # The session and the user of a request, by their keys, and the customers of listed orders.
         for function in (self.inventory, self.orders, self.webhooks):
             grant_in(data.identity, function, ["BatchGetItem"], partitions=[USERS])
-        # And the recipients of scheduled reports, by their addresses.
+        # The same, and the recipients of scheduled reports, by their addresses.
         grant_in(data.identity, self.reports, ["BatchGetItem"], partitions=[USERS, "email#*"])
-        # The requests of a user in a minute; the orders of a customer with an unverified address.
+        # The counters of a user's requests in a minute, and of the orders of a customer with an unverified address.
         for function in (self.inventory, self.webhooks, self.reports):
             grant_in(data.identity, function, ["UpdateItem"], partitions=["slot#user#*"])
         grant_in(data.identity, self.orders, ["UpdateItem"], partitions=["slot#user#*", "slot#orders#*"])
 
         grant(data.inventory, self.inventory, *READ, "PutItem", "UpdateItem")
-        # A category that has no products left.
+        # A category whose last product was removed.
         grant_in(data.inventory, self.inventory, ["DeleteItem"], partitions=["categories"])
         grant(data.inventory, self.admin, *READ, "PutItem", "UpdateItem", "ConditionCheckItem")
         grant(data.inventory, self.verifier, *READ, "PutItem", "UpdateItem", "DeleteItem")
         grant(data.inventory, self.orders, "BatchGetItem", "UpdateItem")
         grant(data.inventory, self.expiry, "UpdateItem")
         grant(data.inventory, self.bookkeeper, "PutItem")
-        # Events of products are completed with their stock, and the report of scarce ones with how low each is.
+        # Events of products include their stock, and the report of low stock includes the available units.
         for function in (self.publisher, self.reports):
             grant(data.inventory, function, "BatchGetItem")
 
@@ -197,30 +197,31 @@ class Functions(Construct):
         grant(data.webhooks, self.webhooks, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
         grant(data.reports, self.reports, *READ)
         grant(data.reports, self.bookkeeper, "BatchGetItem", "PutItem", "UpdateItem")
-        for of_a_mail in (data.webhooks, data.reports):
-            grant(of_a_mail, self.notifier, "GetItem")
+        # The subscription or the export that a mail is about.
+        for table in (data.webhooks, data.reports):
+            grant(table, self.notifier, "GetItem")
 
         grant(data.audit, self.admin, "Query", "BatchGetItem")
         for function in (self.auth, self.passwords):
             grant_append(data.audit, function, ["PutItem"])
-        # The denials of these are counted: they have routes that a role may not use.
+        # These have routes with a required role, so they count denials.
         for function in (self.inventory, self.orders, self.admin, self.webhooks, self.reports):
             grant_append(data.audit, function, ["PutItem", "UpdateItem"])
 
     def _grant_keys(self, keys: Keys) -> None:
-        # Minting tokens, and working with passwords.
+        # They sign access tokens.
         for function in (self.auth, self.passwords):
             keys.grant(keys.signing, function)
         for function in (self.passwords, self.admin):
             keys.grant(keys.pepper, function)
         keys.grant(keys.webhooks, self.webhooks)
-        # It counts mails by mailbox. Not under the pepper: it can read the hashes of passwords.
+        # It counts mails by mailbox. It must not have the pepper as well, since it can read password hashes.
         keys.grant(keys.addresses, self.notifier)
         for function in self.serving.values():
             keys.grant_public(function)
             if function is not self.docs:
                 keys.grant(keys.origin, function)
-                # Every function with routes may write an audit entry: a denial at least.
+                # Every function with routes can write an audit entry, at least a denial.
                 keys.grant(keys.addresses, function)
 
     def add(
@@ -229,15 +230,15 @@ class Functions(Construct):
         module: str,
         *,
         environment: Mapping[str, str] | None = None,
-        memory: int = 1024,
-        timeout: int = HTTP_SECONDS,
+        memory_mb: int = 1024,
+        timeout_seconds: int = HTTP_SECONDS,
         concurrency: int | None = None,
         loops: bool = False,
     ) -> lambda_.Function:
-        """A function with the defaults of all functions. `timeout` is in seconds; `concurrency` caps what runs at once.
+        """Adds a function with the defaults of all functions. `concurrency` limits its parallel executions.
 
-        One that `loops` hands work on by a queue that it reads itself. Lambda ends such a chain after 16 rounds, unless
-        it is allowed; the code ends each of them by itself.
+        A function that `loops` sends messages to its own queue to continue its work. Lambda would stop it after 16
+        rounds; this allows it, and the code ends each loop.
         """
         package = module.partition(".")[0]
         role, log_group = self._role_and_logs(construct_id)
@@ -250,13 +251,13 @@ class Functions(Construct):
             handler=f"{module}.lambda_handler",
             layers=list(self._layers.all),
             role=role,
-            memory_size=memory,
-            timeout=cdk.Duration.seconds(timeout),
+            memory_size=memory_mb,
+            timeout=cdk.Duration.seconds(timeout_seconds),
             reserved_concurrent_executions=concurrency,
             environment=self._environment | {"POWERTOOLS_SERVICE_NAME": construct_id.lower()} | dict(environment or {}),
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
-            # With JSON logs Lambda's own level goes before Powertools', and is INFO where it is left out.
+            # With JSON logs, this level overrides that of Powertools, and its default is INFO.
             application_log_level_v2=LOG_LEVELS[self._stage.log_level],
             system_log_level_v2=lambda_.SystemLogLevel.WARN,
             tracing=lambda_.Tracing.ACTIVE,
@@ -267,14 +268,14 @@ class Functions(Construct):
         acknowledge(
             function,
             "AwsSolutions-L1",
-            "One Python version everywhere, on purpose: the locks, the layers' bytecode and the tests are of this one.",
+            "The locks, the layers' bytecode and the tests are made for this Python version.",
         )
         self._alarms.on_errors(construct_id, function)
         self.all[construct_id] = function
         return function
 
     def _role_and_logs(self, construct_id: str) -> tuple[iam.Role, logs.LogGroup]:
-        """A role that may write to its own log group alone, where AWS's managed policy would open them all."""
+        """The log group, and a role that may write to it alone; AWS's managed policy would allow all log groups."""
         log_group = logs.LogGroup(
             self,
             f"{construct_id}Logs",
@@ -286,7 +287,7 @@ class Functions(Construct):
         acknowledge(
             role,
             "AwsSolutions-IAM5[Resource::*]",
-            "X-Ray's actions name no resource.",
+            "X-Ray's actions do not support resources.",
         )
         return role, log_group
 
@@ -314,7 +315,7 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "OMS_STAFF_PASSWORD_MIN_LENGTH": str(stage.staff_password_min_length),
         "POWERTOOLS_METRICS_NAMESPACE": stage.metrics_namespace,
         "POWERTOOLS_LOG_LEVEL": stage.log_level,
-        # The text of an exception, and what a function answers, may hold what has no business in X-Ray.
+        # Texts of exceptions and answers of functions can have secrets or personal data, which X-Ray must not store.
         "POWERTOOLS_TRACER_CAPTURE_ERROR": "false",
         "POWERTOOLS_TRACER_CAPTURE_RESPONSE": "false",
     }
@@ -331,7 +332,7 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
     if stage.webhook_private_targets:
         environment["OMS_WEBHOOK_PRIVATE_TARGETS"] = "true"
     if stage.is_local:
-        # No X-Ray daemon listens here, and patching botocore for it costs every cold start.
+        # The local cloud has no X-Ray daemon, and patching botocore for it slows every cold start.
         environment["POWERTOOLS_TRACE_DISABLED"] = "true"
     return environment
 
@@ -351,7 +352,7 @@ def order_limits(stage: Stage) -> dict[str, str]:
 
 
 def _mail_settings(stage: Stage) -> dict[str, str]:
-    """Of mails; a new password may not be made of the names in them."""
+    """Settings of mails. A new password must not be made of the names in them."""
     return {"OMS_MAIL_FROM": stage.mail_from or "", "OMS_PUBLIC_URL": stage.public_url or ""}
 
 

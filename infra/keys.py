@@ -1,4 +1,4 @@
-"""The secrets and the public keys. CDK cannot make an EC key pair: `make keys` fills what is declared here."""
+"""The secrets and the public keys. CDK cannot create an EC key pair: `make keys` fills the secrets declared here."""
 
 import json
 
@@ -23,28 +23,27 @@ class Keys(Construct):
     def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
         super().__init__(scope, construct_id)
         self._stage = stage
-        # The generated value stands beside the empty list and is never used: a generated secret must hold one.
+        # A generated secret must have a generated value. This one is beside the empty list, and is never used.
         self.signing = self._secret("SigningKeys", SIGNING_KEYS, template={"keys": []}, generate="unused")
-        # By version: a new pepper gets the next number, and the old ones stay for the hashes made with them.
+        # By version: a new pepper gets the next number, and the old ones remain for the hashes made with them.
         self.pepper = self._secret("Pepper", PEPPER, template={}, generate="1")
         self.origin = self._secret("Origin", ORIGIN)
-        # By version as well: what the secrets of webhooks are sealed with.
+        # By version as well: the keys that encrypt the secrets of webhooks.
         self.webhooks = self._secret("WebhookKeys", WEBHOOK_KEYS, template={}, generate="1")
-        # By version: the newest signs the chain of the audit log.
+        # By version: the latest signs the chain of the audit log.
         self.audit = self._secret("AuditKeys", AUDIT_KEYS, template={}, generate="1")
-        # By year, made by `make keys`: they hide the addresses in the audit log, and a past one can be destroyed.
+        # By year, created by `make keys`: they pseudonymize addresses in the audit log. A past year's can be destroyed.
         self.addresses = self._secret("AddressKeys", ADDRESS_KEYS, template={}, generate="unused")
-        # Written by `make keys`, not by this stack: it does not exist when the stack is first deployed.
+        # Created by `make keys`, not by this stack: it does not exist at the first deployment.
         self.public = ssm.StringParameter.from_string_parameter_attributes(
             self, "PublicKeys", parameter_name=f"/oms/{stage.name}/jwks", force_dynamic_reference=True
         )
         acknowledge(
             self,
             "AwsSolutions-SMG4",
-            "Signing keys are rotated by `make keys`, which publishes before it signs; a pepper lives as long as the "
-            "password hashes made with it, as do the keys that seal webhook secrets and those that sign the audit log "
-            "and hide its addresses; "
-            "the origin secret changes with the distribution that sends it.",
+            "`make keys` rotates signing keys: it publishes a new one before it signs with it. A pepper lives as long "
+            "as the password hashes made with it. So do the keys that encrypt webhook secrets, and those that sign the "
+            "audit log and pseudonymize its addresses. The origin secret changes with the distribution that sends it.",
         )
 
     def _secret(
@@ -64,11 +63,11 @@ class Keys(Construct):
         )
 
     def name(self, part: str) -> str:
-        """Fixed names: `make keys` finds them by the stage, and functions by their environment."""
+        """The secret's name, which is fixed: `make keys` finds it by the stage, and functions by their environment."""
         return f"oms/{self._stage.name}/{part}"
 
     def grant(self, secret: secretsmanager.Secret, grantee: iam.IGrantable) -> None:
-        """Its value alone: `grant_read` would describe it too."""
+        """Allows reading the secret's value alone: `grant_read` would also allow DescribeSecret."""
         iam.Grant.add_to_principal(
             grantee=grantee, actions=["secretsmanager:GetSecretValue"], resource_arns=[secret.secret_arn]
         )

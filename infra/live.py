@@ -1,6 +1,6 @@
-"""Upgrades without a gap: each caller of a function calls its alias `live`, which moves from version to version.
+"""Upgrades without downtime: each caller of a function calls its alias `live`, which moves from version to version.
 
-Lambda takes a function's code and its layers by two calls, and between them runs new layers with old code. A version
+Lambda updates a function's code and its layers by two calls, and runs old code with new layers between them. A version
 has both, and is not called before the alias points to it.
 """
 
@@ -27,18 +27,18 @@ CANARIES = {
 
 
 def version_options(stage: Stage) -> lambda_.VersionOptions:
-    """Old versions stay, so that the alias can go back to one."""
+    """Retains old versions, so that the alias can go back to one."""
     return lambda_.VersionOptions(removal_policy=retention(stage))
 
 
 def publish(function: lambda_.Function, stage: Stage) -> None:
-    """Gives the function its alias. The local stage does without: its functions are changed where they are."""
+    """Gives the function its alias, except in the local stage, whose functions are updated in place."""
     if not stage.is_local:
         lambda_.Alias(function, "Live", alias_name=LIVE, version=function.current_version)
 
 
 def live(function: lambda_.Function) -> lambda_.IFunction:
-    """What to call of a function: its alias, or itself where it has none."""
+    """The function's alias, or the function itself if it has none; callers must call this."""
     alias = function.node.try_find_child("Live")
     return alias if isinstance(alias, lambda_.Alias) else function
 
@@ -49,7 +49,7 @@ def live_name(function: lambda_.Function) -> str:
 
 
 class Canary(Construct):
-    """A tenth of the requests goes to a new version first; an alarm meanwhile takes the deployment back."""
+    """A new version first gets a tenth of the requests. An alarm in this time rolls the deployment back."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Canary(Construct):
         acknowledge(
             role,
             f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{policy}]",
-            "AWS keeps this policy to what CodeDeploy calls for Lambda.",
+            "AWS limits this policy to the calls that CodeDeploy makes for Lambda.",
         )
         return role
 

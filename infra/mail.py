@@ -1,4 +1,4 @@
-"""Mail: the notifier behind its queue, the address that it may send from, and what SES is to keep to."""
+"""Mail: the notifier with its queues, the sender's address, and the rules and alarms of SES."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -21,20 +21,20 @@ TYPES = (
     "user.registered",
     "user.locked",
     "user.role_changed",
-    # That a password is another one: no event, since no other system is to hear of it.
+    # A changed password. It is an internal message, since other systems must not receive it.
     "password.mail",
     "webhook.disabled",
-    # To each recipient of a scheduled report: the event of it names none.
+    # One message for each recipient of a scheduled report: the report's event has no recipients.
     "report.mail",
 )
 REQUESTS = ("mail.requested",)
-# An hour: no customer waits longer for a new password.
-TRIES = 10
-# Customers mistype their addresses now and then; this number in an hour has another cause.
-UNDELIVERABLE_AN_HOUR = 10
-# The tag that SES itself gives each message.
+# One hour in total: no customer waits longer for a new password.
+MAX_TRIES = 10
+# Fewer are mistyped addresses of customers; this number has another cause.
+MAX_UNDELIVERABLE_PER_HOUR = 10
+# The tag that SES gives each message.
 CONFIGURATION_SET = "ses:configuration-set"
-# Where SES looks at an account; at the double of bounces, or five times the complaints, it may stop all mail:
+# SES reviews an account at these rates. At twice the bounces or five times the complaints, it may stop all mail:
 # https://docs.aws.amazon.com/ses/latest/dg/faqs-enforcement.html
 BOUNCE_RATE = 0.05
 COMPLAINT_RATE = 0.001
@@ -53,21 +53,22 @@ class Mail(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._functions = functions
-        # A new password does not wait behind the mails of a day's orders. They are seldom asked for: two at once do.
-        for name, source, types, concurrency, late_after in (
+        # A separate queue, so that password mails do not wait for the mails of orders. They are rare: two at once are
+        # enough.
+        for name, sources, types, concurrency, late_after_seconds in (
             ("Mail", (SOURCE, INTERNAL_SOURCE), TYPES, stage.mail_concurrency, 1800),
             ("MailRequests", (INTERNAL_SOURCE,), REQUESTS, 2, 900),
         ):
             events.to_queue(
                 name,
                 functions.notifier,
-                seconds=NOTIFIER_SECONDS,
-                batch_size=1,  # what fails comes again by its own time
+                timeout_seconds=NOTIFIER_SECONDS,
+                batch_size=1,  # Each failed mail is retried at its own time.
                 types=types,
-                of=source,
+                sources=sources,
                 concurrency=concurrency,
-                tries=TRIES,
-                late_after=late_after,
+                max_tries=MAX_TRIES,
+                late_after_seconds=late_after_seconds,
             )
         # Some regions have no SES: https://docs.aws.amazon.com/general/latest/gr/ses.html
         if stage.mail_from:
@@ -75,18 +76,19 @@ class Mail(Construct):
             _add_alarms(alarms, name)
 
     def _send_from(self, mail_from: str, stage: Stage) -> str:
-        """The name of the configuration set, by which an address that bounced or complained gets no more mail,
-        whatever the account's own list says.
+        """Adds the configuration set, and returns its name.
+
+        With it, SES sends no mail to an address that bounced or complained, regardless of the account's own setting.
         """
         name = f"oms-{stage.name}"
-        kept_to = ses.ConfigurationSet(
+        configuration_set = ses.ConfigurationSet(
             self,
             "Suppressing",
             configuration_set_name=name,
             suppression_reasons=ses.SuppressionReasons.BOUNCES_AND_COMPLAINTS,
             reputation_metrics=True,
         )
-        kept_to.add_event_destination(
+        configuration_set.add_event_destination(
             "Counts",
             destination=ses.EventDestination.cloud_watch_dimensions(
                 [
@@ -97,16 +99,19 @@ class Mail(Construct):
             ),
             events=[ses.EmailSendingEvent.BOUNCE, ses.EmailSendingEvent.COMPLAINT, ses.EmailSendingEvent.REJECT],
         )
-        self._functions.notifier.add_environment("OMS_MAIL_CONFIGURATION_SET", kept_to.configuration_set_name)
+        self._functions.notifier.add_environment("OMS_MAIL_CONFIGURATION_SET", configuration_set.configuration_set_name)
         self._grant_send(mail_from, stage)
         return name
 
     def _grant_send(self, mail_from: str, stage: Stage) -> None:
-        """SES checks the identity that is verified (the address, its domain or one above that) and the set."""
+        """Allows SendEmail on the configuration set and on the verified identity, both of which SES checks.
+
+        The identity is the address, its domain or a parent domain.
+        """
         labels = mail_from.rpartition("@")[2].split(".")
         identities = [mail_from, *(".".join(labels[start:]) for start in range(len(labels) - 1))]
         if stage.name == "dev":
-            # In the sandbox it also checks the identity of the recipient, which has to be verified: any of them.
+            # In the sandbox, SES also checks the identity of the recipient, which is any verified one.
             identities = ["*"]
             self._acknowledge_any_identity()
         granted = [*(("identity", it) for it in identities), ("configuration-set", f"oms-{stage.name}")]
@@ -126,22 +131,22 @@ class Mail(Construct):
         acknowledge(
             self._functions.notifier.role,
             "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ses:<AWS::Region>:<AWS::AccountId>:identity/*]",
-            "Recipients in the sandbox of SES, each verified there; the sender is the stage's address alone.",
+            "In the sandbox of SES, each recipient is a verified identity. The sender is the stage's address alone.",
         )
 
 
 def _add_alarms(alarms: Alarms, configuration_set: str) -> None:
-    """Only where mail is sent: a stage without `mail_from` has chosen to send none."""
+    """Adds the alarms of a stage that sends mail."""
     for name, threshold, why in (
-        ("MailUnknown", 1, "SES gave no clear answer to a mail, so it may have gone out; it is not sent again."),
-        ("MailRefused", 1, "SES refuses mails: is the sender verified, and the account out of the sandbox?"),
-        ("MailUnverifiedAtLimit", 1, "Mails to addresses that are not verified reached the day's limit of all users."),
-        ("MailUndeliverable", UNDELIVERABLE_AN_HOUR, "SES says of many addresses that they take no mail."),
+        ("MailUnknown", 1, "SES gave no clear answer to a mail. It may have been sent, so it is not sent again."),
+        ("MailRefused", 1, "SES rejects mails. Check that the sender is verified and that SES is out of its sandbox."),
+        ("MailUnverifiedAtLimit", 1, "The mails to unverified addresses reached the daily limit of all users."),
+        ("MailUndeliverable", MAX_UNDELIVERABLE_PER_HOUR, "SES reported many addresses to which it cannot send mail."),
     ):
         metric = alarms.counted(name, by="notifier")
         within = metric.with_(period=cdk.Duration.hours(1)) if threshold > 1 else metric
         alarms.on(name, within, threshold=threshold, why=why, see="mail")
-    for name, metric_name, rate, what in (
+    for name, metric_name, rate, predicate in (
         ("MailBounces", "Reputation.BounceRate", BOUNCE_RATE, "bounce"),
         ("MailComplaints", "Reputation.ComplaintRate", COMPLAINT_RATE, "are marked as spam by their recipients"),
     ):
@@ -152,5 +157,5 @@ def _add_alarms(alarms: Alarms, configuration_set: str) -> None:
             statistic=cloudwatch.Stats.MAXIMUM,
             period=cdk.Duration.hours(1),
         )
-        why = f"{rate:.1%} of the mails {what}. SES stops accounts that go on so."
+        why = f"{rate:.1%} of the mails {predicate}. SES stops accounts whose rate does not fall."
         alarms.on(name, metric, threshold=rate, why=why, see="bounces-and-complaints", ends=True)

@@ -11,30 +11,31 @@ def queue_with_dead_letters(
     scope: Construct,
     name: str,
     *,
-    seconds: int,
-    tries: int,
-    days: int,
-    late_after: int,
+    timeout_seconds: int,
+    max_tries: int,
+    retention_days: int,
+    late_after_seconds: int,
     alarms: Alarms,
-    called: str | None = None,
-    delay: int = 0,
+    alarm_name: str | None = None,
+    delay_seconds: int = 0,
 ) -> tuple[sqs.Queue, sqs.Queue]:
-    """The queue, for a function that may take `seconds`, and its dead-letter queue. A message is kept for `days`, and
-    tried `tries` times, the first time after `delay` seconds. An alarm says when one has waited for `late_after`
-    seconds; more than three visibility timeouts, and one message that fails does not set it off. `called` is the
-    name in alarms and commands, where it is not `name`.
+    """The queue for a function with this timeout, and its dead-letter queue.
+
+    A message is received at most `max_tries` times, for the first time after `delay_seconds`. A message that waits for
+    `late_after_seconds` raises an alarm; with more than three visibility timeouts, one failing message does not.
+    `alarm_name` is the queue's name in alarms and commands, if it differs from `name`.
     """
     dead_letters = sqs.Queue(scope, f"{name}DeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True)
     queue = sqs.Queue(
         scope,
         name,
-        # AWS's advice for a queue behind Lambda: six times the function's time.
-        visibility_timeout=cdk.Duration.seconds(6 * seconds),
-        retention_period=cdk.Duration.days(days),
-        delivery_delay=cdk.Duration.seconds(delay) if delay else None,
+        # AWS's advice for a queue of a function: six times its timeout.
+        visibility_timeout=cdk.Duration.seconds(6 * timeout_seconds),
+        retention_period=cdk.Duration.days(retention_days),
+        delivery_delay=cdk.Duration.seconds(delay_seconds) if delay_seconds else None,
         enforce_ssl=True,
-        dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=tries),
+        dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=max_tries),
     )
-    alarms.on_dead_letters(called or name, dead_letters)
-    alarms.on_queue_age(called or name, queue, seconds=late_after)
+    alarms.on_dead_letters(alarm_name or name, dead_letters)
+    alarms.on_queue_age(alarm_name or name, queue, seconds=late_after_seconds)
     return queue, dead_letters

@@ -1,4 +1,4 @@
-"""What becomes of data when its stack is deleted."""
+"""The removal policy of data when its stack is deleted."""
 
 import aws_cdk as cdk
 
@@ -6,9 +6,10 @@ from infra.stages import Stage
 
 
 def retention(stage: Stage) -> cdk.RemovalPolicy:
-    """On AWS, data is kept when it leaves the stack, but not when its own creation is rolled back: what a deployment
-    that failed left behind would be in the way of the next one. The local stage keeps nothing.
+    """The policy for all data except tables, which have a separate rule: see `infra.data`.
 
-    Tables have a rule of their own: see `infra.data`.
+    On AWS, data is retained when its resource is removed from the stack. It is deleted when the creation of its
+    resource is rolled back: resources left by a failed deployment would block the next one. The local stage deletes
+    everything.
     """
     return cdk.RemovalPolicy.DESTROY if stage.is_local else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE

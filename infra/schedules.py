@@ -1,4 +1,4 @@
-"""Schedules of exports: the queue that each run comes by, who may send to it, and the daily run of a deployment."""
+"""Schedules of exports: the queue of their runs, the permissions to send to it, and the daily run of a stage."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -17,13 +17,16 @@ from infra.live import live
 from infra.queues import queue_with_dead_letters
 from infra.stages import Stage
 
-TRIES = 5
-# As long as it takes until nothing of a request is under way and the indexes have caught up; the most that SQS delays.
+MAX_TRIES = 5
+# The delay until requests before the run have ended and the indexes have caught up; SQS's maximum.
 SETTLE_SECONDS = 900
 
 
 def daily_at(time_zone: str) -> scheduler.ScheduleExpression:
-    """After the end of each day of the zone. Where clocks change they skip a time before four, and a run at it."""
+    """The time of the daily run: after the end of each day in the time zone.
+
+    In other zones than UTC it is after 04:00: clock changes skip an earlier time, and a run at a skipped time is lost.
+    """
     if time_zone == "UTC":
         return scheduler.ScheduleExpression.cron(minute="30", hour="0", time_zone=cdk.TimeZone.ETC_UTC)
     return scheduler.ScheduleExpression.cron(minute="30", hour="4", time_zone=cdk.TimeZone.of(time_zone))
@@ -46,13 +49,13 @@ class Schedules(Construct):
         queue, dead_letters = queue_with_dead_letters(
             self,
             "ScheduleRuns",
-            seconds=SCHEDULER_SECONDS,
-            tries=TRIES,
-            days=14,
-            # Beyond the delay, which is 15 minutes.
-            late_after=3600,
+            timeout_seconds=SCHEDULER_SECONDS,
+            max_tries=MAX_TRIES,
+            retention_days=14,
+            # More than the delay, which is 15 minutes.
+            late_after_seconds=3600,
             alarms=alarms,
-            delay=min(SETTLE_SECONDS, stage.settle_seconds or SETTLE_SECONDS),
+            delay_seconds=min(SETTLE_SECONDS, stage.settle_seconds or SETTLE_SECONDS),
         )
         live(function).add_event_source(
             sources.SqsEventSource(queue, batch_size=1, max_concurrency=2, report_batch_item_failures=True)
@@ -60,12 +63,12 @@ class Schedules(Construct):
         events.to_queue(
             "Schedules",
             function,
-            seconds=SCHEDULER_SECONDS,
+            timeout_seconds=SCHEDULER_SECONDS,
             batch_size=1,
             types=("schedule.look",),
-            of=(INTERNAL_SOURCE,),
+            sources=(INTERNAL_SOURCE,),
         )
-        # With its group go all entries: without the queue they would only fail.
+        # Deleting the group deletes all its entries, which would fail without the queue.
         group = scheduler.ScheduleGroup(
             self, "Group", schedule_group_name=f"oms-{stage.name}", removal_policy=cdk.RemovalPolicy.DESTROY
         )
@@ -75,7 +78,8 @@ class Schedules(Construct):
             "Role",
             assumed_by=iam.ServicePrincipal(
                 "scheduler.amazonaws.com",
-                # Not for what is scheduled elsewhere: https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+                # For schedules of this group alone:
+                # https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
                 conditions={
                     "StringEquals": {
                         "aws:SourceAccount": cdk.Stack.of(self).account,
@@ -89,7 +93,7 @@ class Schedules(Construct):
         daily = scheduler.Schedule(
             self,
             "Daily",
-            description="The orders of the day before",
+            description="The daily report of the previous day's orders",
             schedule=daily_at(stage.time_zone),
             schedule_group=group,
             target=targets.SqsSendMessage(
@@ -111,7 +115,7 @@ class Schedules(Construct):
         ):
             function.add_environment(setting, value)
         _grant(function, role, stage, data)
-        # Of schedules that end; what else requests do with the table is granted with the exports.
+        # For schedules that are deleted; infra.exports grants the other operations.
         grant(data.reports, functions.reports, "DeleteItem")
 
     def _add_alarms(self, group: scheduler.IScheduleGroup, alarms: Alarms) -> None:
@@ -119,21 +123,21 @@ class Schedules(Construct):
             (
                 "ScheduleTargetErrors",
                 group.metric_target_errors(),
-                "failed to put runs into their queue; it tries again",
+                "failed to put runs into their queue, and retries them",
             ),
-            ("ScheduleRunsDropped", group.metric_dropped(), "gave up runs of schedules"),
+            ("ScheduleRunsDropped", group.metric_dropped(), "dropped runs of schedules after its last retry"),
         ):
             alarms.on(name, metric, threshold=1, why=f"EventBridge Scheduler {why}.", see="eventbridge-scheduler")
 
 
 def _grant(function: lambda_.Function, role: iam.Role, stage: Stage, data: Data) -> None:
-    """The function makes and takes away entries of its group, and hands that role to them and to nothing else."""
+    """Lets the function create and delete entries of its group, and pass them this role."""
     assert function.role
     acknowledge(
         function.role,
         "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:"
         f"schedule/oms-{stage.name}/*]",
-        "Its entries have the ids of schedules, and a group of their own.",
+        "Its entries are named by the ids of schedules, in a group that has no others.",
     )
     stack = cdk.Stack.of(function)
     arn = stack.format_arn(service="scheduler", resource="schedule", resource_name=f"oms-{stage.name}/*")
@@ -149,5 +153,5 @@ def _grant(function: lambda_.Function, role: iam.Role, stage: Stage, data: Data)
     )
     grant(data.reports, function, "GetItem", "BatchGetItem", "PutItem", "UpdateItem")
     grant_append(data.audit, function, ["PutItem"])
-    # Whose addresses the setting daily_report_to has.
+    # The users with the addresses of the setting daily_report_to.
     grant_in(data.identity, function, ["BatchGetItem"], partitions=[USERS, "email#*"])

@@ -1,4 +1,4 @@
-"""The stack of one stage: one deployment, one place to roll back."""
+"""The stack of one stage, which is deployed and rolled back as one unit."""
 
 import aws_cdk as cdk
 from constructs import Construct
@@ -27,7 +27,9 @@ from infra.webhooks import Webhooks
 
 class OmsStack(cdk.Stack):
     def __init__(self, scope: Construct, stage: Stage, *, protected: bool = False) -> None:
-        """`protected` from deletion, as it is from its first deployment on: see oms.commands.protect."""
+        """`protected` stays true after the stack's first deployment, and prevents its deletion: see
+        oms.commands.protect.
+        """
         super().__init__(
             scope,
             f"Oms-{stage.name}",
@@ -72,7 +74,7 @@ class OmsStack(cdk.Stack):
         cdk.CfnOutput(self, "ApiId", value=api.api.api_id)
         if stage.default_endpoint:
             cdk.CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
-        # For commands that read the orders' index, by the days of the shop.
+        # For commands that read the orders' index by days of the shop.
         cdk.CfnOutput(self, "OrderShards", value=str(stage.order_shards))
         cdk.CfnOutput(self, "TimeZone", value=stage.time_zone)
         if stage.public_url:

@@ -1,4 +1,4 @@
-"""What differs between the stages: local (this machine), dev and prod (AWS)."""
+"""The settings of the stages: local (this machine), dev and prod (AWS)."""
 
 import re
 from collections.abc import Mapping
@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from infra.email_addresses import is_address
 
-# These weaken a protection so that tests can move time, skip a limit or a wait. Only the local cloud may have them.
+# These settings weaken a protection, so that tests can shift the clock, raise a limit or skip a wait. Only the local
+# stage may have them.
 LOOSENING = ("clock_offset", "register_limit", "login_limit", "settle_seconds", "webhook_private_targets")
 
-# ISO 4217's currencies in use, by how many decimals an amount has.
+# ISO 4217's currencies in use, by the number of decimals of their amounts.
 CURRENCIES = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     2: "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC "
@@ -26,26 +27,26 @@ CURRENCIES = {
 }
 DECIMALS = {currency: digits for digits, currencies in CURRENCIES.items() for currency in currencies.split()}
 AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,10})?")
-# The most that an amount and that an order may be, in minor units: the API takes no more (`oms.core.money`).
+# Maxima of one amount and of an order's total, the same as in `oms.core.money`.
 MAX_MINOR_UNITS = 10**12
 MAX_TOTAL_MINOR_UNITS = 10**15
-AMOUNTS = {
+AMOUNT_LIMITS = {
     "shipping_max": MAX_MINOR_UNITS,
     "shipping_flat": MAX_MINOR_UNITS,
     "order_value_limit": MAX_TOTAL_MINOR_UNITS,
     "unverified_order_value_limit": MAX_TOTAL_MINOR_UNITS,
 }
-# A bound on shipping that only fits currencies whose unit is worth about a euro; others have none until it is set.
+# The default fits only currencies whose unit is worth about one euro. Others have no maximum until it is set.
 DEFAULT_SHIPPING_MAX = "1000.00"
 NEAR_EURO = frozenset(["EUR", "USD", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD"])
-# As browsers send it: in lower case, without a path, not even a slash.
+# The form that browsers send: in lower case, without a path and without a final slash.
 ORIGIN = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?")
 PUBLIC_URL = re.compile(ORIGIN.pattern + r"(/[A-Za-z0-9._~-]+)*")
-# The least for managers and admins, who sign in with a password alone (NIST SP 800-63B-4).
-STAFF_PASSWORD = 15
+# The minimum for managers and admins, who sign in with a password alone (NIST SP 800-63B-4).
+MIN_STAFF_PASSWORD_LENGTH = 15
 NOT_MAILED = "none"
 _IN_ASCII = "Write an international domain in ASCII, as xn--bcher-kva.example."
-# Of what an address may have, what needs no quoting in the header From, and a domain as SES has it verified.
+# An address that needs no quoting in the header From, with its domain in lower case, as SES stores verified domains.
 _SENDER = re.compile(r"[A-Za-z0-9._+-]+@[^A-Z]+")
 DEVELOPERS_ORIGIN = re.compile(r"http://localhost:[0-9]{1,5}")
 
@@ -55,24 +56,25 @@ def _is_sender(address: str) -> bool:
 
 
 class StageError(Exception):
-    """The stage or one of its settings is refused; the message says which."""
+    """The stage or one of its settings is invalid. The message names it, and says what to write instead."""
 
 
 class Stage(BaseModel):
-    """A stage's settings: the defaults here, changed by `settings.<stage>` in the CDK context (cdk.json)."""
+    """A stage's settings: the defaults here, overridden by `settings.<stage>` in the CDK context (cdk.json)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["local", "dev", "prod"]
     currency: str = "EUR"
-    # A name of the IANA database: where the days of reports, exports, order numbers and mails begin.
+    # A name of the IANA time zone database. The days of reports, exports, order numbers and mails are its days.
     time_zone: str = "UTC"
     hold_seconds: int = Field(1800, ge=1)
-    # The sweeper looks no later than this after an order's creation: set it before the hold is made longer.
+    # The sweeper checks an order's hold from this age of the order on. Set it to the old value before raising
+    # `hold_seconds`, since existing orders keep their shorter holds.
     shortest_hold_seconds: int | None = Field(None, ge=1)
-    # Limits of a customer, against hoarding; managers and admins have none. Open orders are those that hold stock,
-    # pending or confirmed; the units are those of an order, the share is of a product's available stock in percent,
-    # the value is that of an order's goods. Customers whose e-mail address is not verified have the lower ones.
+    # Limits of a customer, against hoarding; managers and admins have none. Open orders are pending or confirmed. The
+    # units and the value of goods are of one order; the share is of a product's available stock, in percent. Customers
+    # without a verified e-mail address have the lower limits.
     open_orders_limit: int = Field(10, ge=1)
     order_units_limit: int = Field(1000, ge=1)
     stock_share_limit: int = Field(100, ge=1, le=100)
@@ -81,69 +83,69 @@ class Stage(BaseModel):
     unverified_order_units_limit: int = Field(50, ge=1)
     unverified_stock_share_limit: int = Field(25, ge=1, le=100)
     unverified_order_value_limit: str | None = None
-    # How long their pending orders hold stock; None is as long as all others.
+    # The hold of pending orders of unverified customers; None means `hold_seconds`.
     unverified_hold_seconds: int | None = Field(None, ge=1)
-    # Only ever grows: a smaller number would hide the orders of the shards that are left out.
+    # It must only grow: a smaller number would hide the orders of the removed shards.
     order_shards: int = Field(1, ge=1)
-    # None is `DEFAULT_SHIPPING_MAX` in a currency near the euro, and no bound in any other: see `shipping_bound`.
+    # The maximum shipping cost of an order; None: see `shipping_bound`.
     shipping_max: str | None = None
     shipping_flat: str | None = None
-    # http://localhost:PORT is for a developer's shop front, before the local stage or dev.
+    # http://localhost:PORT is for a developer's shop front that uses the local stage or dev.
     cors_origins: tuple[str, ...] = ()
-    # Requests a second over the whole API, and the burst above it; more is the gateway's 429.
+    # Requests per second to the whole API, and their burst. API Gateway answers 429 to requests above them.
     throttle_rate: int = Field(200, ge=1)
     throttle_burst: int = Field(400, ge=1)
-    # The same for each route that needs no sign-in: those of /auth, and $default with the documents and /health. So
-    # clients that are not signed in do not use up what the others need.
+    # The same for each route without sign-in: those of /auth, and $default with the documents and /health. So clients
+    # without sign-in cannot use up the limit of the others.
     public_throttle_rate: int = Field(50, ge=1)
     public_throttle_burst: int = Field(100, ge=1)
-    # Whether the API answers at API Gateway's own address too. Without, there has to be a domain of one's own.
+    # Whether the API is also available at API Gateway's own address. Without it, the API needs a custom domain.
     default_endpoint: bool = True
-    # Requests of one signed-in user in a minute over the whole API, of a customer and of a manager or admin; 0 is no
-    # limit. Up to a quarter more pass: see docs/decisions/2026-11-30-requests-are-leased-in-tens.md.
+    # Requests per minute of one signed-in user to the whole API: a customer, and a manager or admin. 0 means no limit.
+    # Up to a quarter more may pass: see docs/decisions/2026-11-30-requests-are-leased-in-tens.md.
     customer_requests_per_minute: int = Field(600, ge=0, multiple_of=10)
     manager_requests_per_minute: int = Field(6000, ge=0, multiple_of=10)
-    # Of the functions. arm64 is cheaper for the same work; the local stage has that of the machine.
+    # The functions' architecture. arm64 is cheaper for the same work; the local stage has that of its machine.
     architecture: Literal["arm64", "x86_64"] = "arm64"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     # A name of CDK's RetentionDays.
     log_retention: Literal["ONE_WEEK", "ONE_MONTH", "THREE_MONTHS", "SIX_MONTHS", "ONE_YEAR"] = "ONE_MONTH"
-    # Caps how many logins run at once, each a full core of bcrypt; None leaves it to the account's limit.
+    # The maximum number of parallel logins, each of which needs a full core for bcrypt; None: the account's quota.
     passwords_concurrency: int | None = Field(None, ge=1)
-    # The account's quota of concurrent executions in the region, L-B99A9384: at 80 % of it there is an alarm.
+    # The account's quota of concurrent executions in the region, L-B99A9384. An alarm watches 80 % of it.
     lambda_concurrency: int = Field(1000, ge=10)
-    # How many batches of a queue are processed at once: see docs/operate/capacity.md. SQS takes 2 to 1,000.
-    # Mails, one each: two are about the 14 a second that SES gives a new account.
+    # Batches of a queue that are processed at once, from 2 to 1,000: see docs/operate/capacity.md.
+    # Batches of one mail: two at once send about 14 mails per second, the limit of a new SES account.
     mail_concurrency: int = Field(2, ge=2, le=1000)
-    # Ten events each, to become deliveries.
+    # Batches of ten events, whose deliveries are created.
     dispatch_concurrency: int = Field(5, ge=2, le=1000)
-    # Replays of webhooks, each with ten deliveries a second.
+    # Replays of webhooks, each with ten deliveries per second.
     replay_concurrency: int = Field(2, ge=2, le=1000)
-    # Exports that are written at once; each takes a core, and its reads come on top of what the shop does.
+    # Exports; each needs a core, and adds its reads to those of the shop.
     export_concurrency: int = Field(5, ge=2, le=1000)
-    # How many deliveries to webhooks are attempted at once, and as many again of subscribers that are slow.
+    # Deliveries to webhooks, and separately the same number to slow subscribers.
     delivery_concurrency: int = Field(20, ge=2, le=1000)
-    # So long nobody can change or remove what tells how far the chain of the audit log went.
+    # The time for which no one can change or remove an anchor of the audit log's chain.
     audit_lock_days: int = Field(365, ge=1, le=36_500)
-    # Daily backups of all tables are kept so long; None: there are none beside point-in-time recovery.
+    # The retention of daily backups of all tables; None: no backups except point-in-time recovery.
     backup_days: int | None = Field(None, ge=1, le=36_500)
-    # Where a copy of each of them goes, into a vault that is there: see docs/operate/restoring.md.
+    # The region to which each backup is copied, into an existing vault: see docs/operate/restoring.md.
     backup_copy_region: str | None = Field(None, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
-    # Where alarms are mailed to; "none" says that no one is mailed. `prod` has to say one of the two.
+    # The address to which alarms are mailed, or "none" to mail no one. `prod` requires one of the two.
     alarm_email: str | None = None
-    # So long a new version of what answers HTTP gets a tenth of the requests before it gets all of them.
+    # The time for which a new version of an HTTP function gets a tenth of the requests, before it gets all.
     canary_minutes: Literal[5, 10, 15, 30] | None = None
-    # Where the links in mails lead: the shop front's pages /reset-password and /verify-email.
+    # The shop front's address. Links in mails lead to its pages /reset-password and /verify-email.
     public_url: str | None = None
-    # The sender of all mail, verified in SES, itself or by its domain; without one no mail is sent.
+    # The sender of all mail. SES must have verified it or its domain. Without a sender, no mail is sent.
     mail_from: str | None = None
-    # To addresses that are not verified, of all users together; what is over it is not sent.
+    # Mails to unverified addresses of all users together. Mails above the limit are not sent.
     unverified_mails_per_day: int = Field(2000, ge=1)
-    # Managers and admins, by their addresses, who are mailed of the orders of each day.
+    # E-mail addresses of managers and admins who receive the daily report of orders.
     daily_report_to: tuple[str, ...] = Field((), max_length=20)
     clock_offset: int | None = None
-    # Of new passwords, in characters; 15 and more for managers and admins everywhere but in the local stage, whose demo
-    # accounts have shorter ones.
+    # Minimum lengths of new passwords, in characters. For managers and admins it is at least 15, except in the local
+    # stage, whose demo accounts have shorter passwords.
     password_min_length: int = Field(8, ge=8, le=64)
     staff_password_min_length: int = Field(15, ge=8, le=64)
     register_limit: int | None = Field(None, ge=1)
@@ -161,12 +163,12 @@ class Stage(BaseModel):
 
     @property
     def shipping_bound(self) -> str | None:
-        """The most that a customer may say the shipping costs."""
+        """The maximum shipping cost of an order; None: no maximum."""
         return self.shipping_max or (DEFAULT_SHIPPING_MAX if self.currency in NEAR_EURO else None)
 
     @property
     def metrics_namespace(self) -> str:
-        """Of the metrics that functions emit: two stages of one account are apart."""
+        """The namespace of the functions' metrics, which separates the stages of one account."""
         return f"Oms/{self.name}"
 
     @classmethod
@@ -176,38 +178,46 @@ class Stage(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             setting = ".".join(str(part) for part in first["loc"])
-            raise StageError(f"The setting {setting!r} of the stage {name!r} is refused: {first['msg']}.") from error
+            message = (
+                f"The setting {setting!r} of the stage {name!r} is refused: {first['msg']}. Correct it in cdk.json."
+            )
+            raise StageError(message) from error
         stage._refuse_loosening()
         stage._refuse_short_passwords()
         stage._refuse_unknown_money()
         stage._refuse_unknown_time_zone()
-        stage._refuse_vague_origins()
-        stage._refuse_useless_mail()
-        stage._refuse_useless_backups()
+        stage._refuse_incomplete_origins()
+        stage._refuse_incomplete_mail()
+        stage._refuse_incomplete_backups()
         stage._refuse_local_canary()
         stage._refuse_local_without_endpoint()
         stage._refuse_longer_unverified_hold()
-        stage._refuse_unheard_alarms()
+        stage._refuse_missing_alarm_address()
         return stage
 
     def _refuse_loosening(self) -> None:
         for setting in LOOSENING:
             if not self.is_local and getattr(self, setting) is not None:
-                raise StageError(f"The setting {setting!r} is refused in {self.name!r}: it is for the stage 'local'.")
+                raise StageError(
+                    f"The setting {setting!r} is refused in {self.name!r}: it is for the stage 'local' only. Remove it."
+                )
 
     def _refuse_short_passwords(self) -> None:
-        if not self.is_local and self.staff_password_min_length < STAFF_PASSWORD:
+        if not self.is_local and self.staff_password_min_length < MIN_STAFF_PASSWORD_LENGTH:
             raise StageError(
                 f"The setting 'staff_password_min_length' is refused in {self.name!r}: it must be at least "
-                f"{STAFF_PASSWORD}. A shorter one is for the stage 'local'."
+                f"{MIN_STAFF_PASSWORD_LENGTH}. Only the stage 'local' may have a shorter length."
             )
 
     def _refuse_unknown_money(self) -> None:
-        """What the functions would refuse too, but only when they start, and then each of their answers is a 500."""
+        """The functions reject the same settings, but only when they start, and then answer 500 to each request."""
         if self.currency not in DECIMALS:
-            raise StageError(f"The setting 'currency' is refused: {self.currency!r} is not an ISO 4217 code as EUR.")
+            raise StageError(
+                f"The setting 'currency' is refused: {self.currency!r} is not the ISO 4217 code of a currency. "
+                "Write a code such as EUR."
+            )
         digits = DECIMALS[self.currency]
-        for setting, most in AMOUNTS.items():
+        for setting, limit in AMOUNT_LIMITS.items():
             amount = getattr(self, setting)
             if amount is None:
                 continue
@@ -215,72 +225,91 @@ class Stage(BaseModel):
             if minor is None or minor % 1:
                 raise StageError(
                     f"The setting {setting!r} is refused: {amount!r} is not an amount of {self.currency}, "
-                    f"which has {digits} decimals."
+                    f"which has {digits} decimals. Write a number without signs and separators of thousands."
                 )
-            if minor > most:
+            if minor > limit:
                 raise StageError(
                     f"The setting {setting!r} is refused: {amount} is more than "
-                    f"{Decimal(most).scaleb(-digits):f} {self.currency}."
+                    f"{Decimal(limit).scaleb(-digits):f} {self.currency}, the maximum. Write a smaller amount."
                 )
 
     def _refuse_unknown_time_zone(self) -> None:
-        # Of the package whose rules the functions have.
+        # The functions use the zones of the same package.
         if self.time_zone not in files("tzdata").joinpath("zones").read_text().split():
             raise StageError(
-                f"The setting 'time_zone' is refused: {self.time_zone!r} is not a name of the IANA database; "
-                "write it as Europe/Berlin."
+                f"The setting 'time_zone' is refused: {self.time_zone!r} is not a name of the IANA time zone database. "
+                "Write a name such as Europe/Berlin."
             )
 
-    def _refuse_useless_mail(self) -> None:
+    def _refuse_incomplete_mail(self) -> None:
         if self.public_url is not None:
             local = self.name != "prod" and DEVELOPERS_ORIGIN.fullmatch(self.public_url)
             if not local and not PUBLIC_URL.fullmatch(self.public_url):
-                raise StageError(f"The setting 'public_url' is refused: {self.public_url!r} is not as https://host.")
+                raise StageError(
+                    f"The setting 'public_url' is refused: {self.public_url!r} must have the form https://host, or "
+                    "https://host/path without a final slash."
+                )
         if self.mail_from is not None and not _is_sender(self.mail_from):
             raise StageError(
-                f"The setting 'mail_from' is refused: {self.mail_from!r} is not as shop@example.com. {_IN_ASCII}"
+                f"The setting 'mail_from' is refused: {self.mail_from!r} must have the form shop@example.com. "
+                f"{_IN_ASCII}"
             )
         if self.mail_from and not self.public_url:
-            raise StageError("The setting 'mail_from' needs 'public_url': the links in mails begin with it.")
+            raise StageError("The setting 'mail_from' needs 'public_url', with which links in mails begin. Set both.")
         if self.daily_report_to and not self.mail_from:
-            raise StageError("The setting 'daily_report_to' needs 'mail_from': without it no mail is sent.")
+            raise StageError("The setting 'daily_report_to' needs 'mail_from', the sender of the mails. Set both.")
         for address in self.daily_report_to:
             if not is_address(address):
                 raise StageError(
-                    f"The setting 'daily_report_to' is refused: {address!r} is not as ada@example.com. {_IN_ASCII}"
+                    f"The setting 'daily_report_to' is refused: {address!r} must have the form ada@example.com. "
+                    f"{_IN_ASCII}"
                 )
 
-    def _refuse_unheard_alarms(self) -> None:
+    def _refuse_missing_alarm_address(self) -> None:
         if self.name == "prod" and self.alarm_email is None:
             raise StageError(
-                "The stage 'prod' needs the setting 'alarm_email' in cdk.json: the address that alarms are mailed to, "
-                f"or {NOT_MAILED!r} to have no one mailed."
+                "The stage 'prod' needs the setting 'alarm_email' in cdk.json: write the address to which alarms are "
+                f"mailed, or {NOT_MAILED!r} to mail no one."
             )
         if self.alarm_address is not None and not is_address(self.alarm_address):
             raise StageError(
-                f"The setting 'alarm_email' is refused: {self.alarm_address!r} is not an e-mail address. {_IN_ASCII}"
+                f"The setting 'alarm_email' is refused: {self.alarm_address!r} is not an e-mail address. Write an "
+                f"address, or {NOT_MAILED!r}. {_IN_ASCII}"
             )
 
     def _refuse_local_without_endpoint(self) -> None:
         if self.is_local and not self.default_endpoint:
-            raise StageError("The setting 'default_endpoint' is refused in 'local': the local cloud has no domains.")
+            raise StageError(
+                "The setting 'default_endpoint' is refused in 'local', which has no custom domain. Remove it."
+            )
 
     def _refuse_longer_unverified_hold(self) -> None:
         if self.unverified_hold_seconds and self.unverified_hold_seconds > self.hold_seconds:
-            raise StageError("The setting 'unverified_hold_seconds' is refused: it is longer than 'hold_seconds'.")
+            raise StageError(
+                "The setting 'unverified_hold_seconds' is refused: it is more than 'hold_seconds'. Write a smaller one."
+            )
 
-    def _refuse_useless_backups(self) -> None:
+    def _refuse_incomplete_backups(self) -> None:
         if self.backup_copy_region and self.backup_days is None:
-            raise StageError("The setting 'backup_copy_region' needs 'backup_days': without it there is no backup.")
+            raise StageError(
+                "The setting 'backup_copy_region' needs 'backup_days', without which there is no backup. Set both."
+            )
         if self.backup_days is not None and self.is_local:
-            raise StageError("The setting 'backup_days' is refused in 'local': the local cloud has no AWS Backup.")
+            raise StageError(
+                "The setting 'backup_days' is refused in 'local': the local cloud has no AWS Backup. Remove it."
+            )
 
     def _refuse_local_canary(self) -> None:
         if self.canary_minutes is not None and self.is_local:
-            raise StageError("The setting 'canary_minutes' is refused in 'local': the local stage has no versions.")
+            raise StageError(
+                "The setting 'canary_minutes' is refused in 'local': its functions have no versions. Remove it."
+            )
 
-    def _refuse_vague_origins(self) -> None:
+    def _refuse_incomplete_origins(self) -> None:
         for origin in self.cors_origins:
             local = self.name != "prod" and DEVELOPERS_ORIGIN.fullmatch(origin)
             if not local and not ORIGIN.fullmatch(origin):
-                raise StageError(f"The CORS origin {origin!r} is refused: name each origin in full, as https://host.")
+                raise StageError(
+                    f"The setting 'cors_origins' is refused: the origin {origin!r} must have the form https://host, "
+                    "without a path."
+                )

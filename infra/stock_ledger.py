@@ -15,9 +15,9 @@ from infra.live import live
 from infra.queues import queue_with_dead_letters
 from infra.streams import Stream, StreamConsumer
 
-MAX_ATTEMPTS = 3
-# A run whose worker dies waits 90 minutes for its message.
-LATE_SECONDS = 2 * 3600
+MAX_TRIES = 3
+# After a timeout, the next attempt waits 90 minutes for its message.
+LATE_AFTER_SECONDS = 2 * 3600
 
 
 class StockLedger(Construct):
@@ -39,12 +39,12 @@ class StockLedger(Construct):
         queue, _ = queue_with_dead_letters(
             self,
             "Check",
-            seconds=VERIFIER_SECONDS,
-            tries=MAX_ATTEMPTS,
-            days=1,
-            late_after=LATE_SECONDS,
+            timeout_seconds=VERIFIER_SECONDS,
+            max_tries=MAX_TRIES,
+            retention_days=1,
+            late_after_seconds=LATE_AFTER_SECONDS,
             alarms=alarms,
-            called="StockCheck",
+            alarm_name="StockCheck",
         )
         for function in (functions.admin, functions.verifier):
             queue.grant(function, "sqs:SendMessage")
@@ -52,7 +52,7 @@ class StockLedger(Construct):
         live(functions.verifier).add_event_source(
             sources.SqsEventSource(queue, batch_size=1, report_batch_item_failures=True)
         )
-        # A running check continues. A nightly one is then omitted, and a full one starts after it.
+        # While a run is in progress, a nightly run is skipped, and a full run follows it.
         self._schedule("Nightly", queue, events.Schedule.cron(minute="30", hour="1"), start="new")
         self._schedule("Weekly", queue, events.Schedule.cron(minute="30", hour="4", week_day="SUN"), start="full")
         self._add_alarms(alarms)
@@ -72,7 +72,7 @@ class StockLedger(Construct):
             ),
             threshold=1,
             periods=2,
-            why="No stock check of two days could compare all products, since their movements had not arrived.",
+            why="For two days, no stock check could compare all products: their movements had not arrived.",
             see="stock-check-incomplete",
             ends=True,
         )
@@ -81,7 +81,7 @@ class StockLedger(Construct):
             alarms.counted("ProductsChecked", by="verifier"),
             period=cdk.Duration.hours(1),
             periods=26,
-            why="No stock check finished for 26 hours, and one is due each night.",
+            why="No stock check finished in the last 26 hours, although one is due each night.",
             see="stock-check-missing",
         )
 

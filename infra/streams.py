@@ -1,4 +1,6 @@
-"""A function on a table's stream: a batch comes again until it succeeds; what never can is put into a poison queue."""
+"""A function on a table's stream. A failed batch is retried until it succeeds, and a permanent failure goes to the
+poison queue.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,23 +17,23 @@ from infra.alarms import Alarms
 from infra.checks import acknowledge
 from infra.live import live
 
-# The stream keeps a record for 24 hours: until shortly before, a batch that fails comes again, however often. A number
-# of retries could run out before.
+# The stream keeps a record for 24 hours, and a failed batch is retried until shortly before. A maximum number of
+# retries could be reached earlier.
 RETRY_HOURS = 23
-# The most that SQS takes: a record has an item of up to 400 KB as it was and as it is.
-LARGEST_RECORD = 1024 * 1024
+# SQS's maximum: a record has the old and the new image of an item, which has up to 400 KB.
+MAX_RECORD_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Stream:
-    """A table's stream; `filters` let through what fits one of them, none everything.
+    """A table's stream. A record passes if it matches one of `filters`, or if there are none.
 
-    `window` are the seconds in which records are gathered to a batch; 0 hands over what there is.
+    Lambda collects records for `window_seconds` into a batch; with 0, a batch has the records that are available.
     """
 
     table: dynamodb.TableV2
     filters: Sequence[Mapping[str, Any]] = ()
-    window: int = 0
+    window_seconds: int = 0
 
 
 class StreamConsumer(Construct):
@@ -46,33 +48,34 @@ class StreamConsumer(Construct):
         alarms: Alarms,
         parallel: int = 4,
     ) -> None:
-        """The construct's name is that of its alarms. `parallel` batches of a shard are worked on at once; those of one
-        item stay in order.
+        """The construct's id is also the name of its alarms. Lambda processes up to `parallel` batches of a shard at
+        once, and keeps the records of one item in order.
         """
         super().__init__(scope, construct_id)
         poison = sqs.Queue(
             self,
             "Poison",
             retention_period=cdk.Duration.days(14),
-            max_message_size_bytes=LARGEST_RECORD,
+            max_message_size_bytes=MAX_RECORD_BYTES,
             enforce_ssl=True,
         )
-        acknowledge(poison, "AwsSolutions-SQS3", "It is where others' failures end: nothing consumes it.")
+        acknowledge(poison, "AwsSolutions-SQS3", "It is a queue of failures, which has no consumer.")
         poison.grant_send_messages(function)
         function.add_environment("OMS_POISON_QUEUE_URL", poison.queue_url)
         for stream in streams:
             live(function).add_event_source(
                 sources.DynamoEventSource(
                     stream.table,
-                    # From the first record: what was written before the mapping was there counts too.
+                    # From the oldest record: changes before the creation of the mapping must be processed too.
                     starting_position=lambda_.StartingPosition.TRIM_HORIZON,
                     batch_size=batch_size,
-                    max_batching_window=cdk.Duration.seconds(stream.window) if stream.window else None,
+                    max_batching_window=cdk.Duration.seconds(stream.window_seconds) if stream.window_seconds else None,
                     parallelization_factor=parallel,
                     filters=[lambda_.FilterCriteria.filter(dict(it)) for it in stream.filters] or None,
                     bisect_batch_on_error=True,
                     max_record_age=cdk.Duration.hours(RETRY_HOURS),
-                    # After the last retry. What the function sets aside itself goes there with its images.
+                    # Lambda sends only the position of a batch after its last retry. The function itself quarantines
+                    # records with their images.
                     on_failure=sources.SqsDlq(poison),
                 )
             )

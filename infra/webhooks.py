@@ -1,4 +1,7 @@
-"""Webhooks: events become deliveries, and deliveries are attempted, those of slow subscribers apart from the others."""
+"""Webhooks: the queues and permissions of the dispatcher, the sender and the replayer.
+
+Deliveries to slow subscribers have a separate queue.
+"""
 
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
@@ -14,7 +17,7 @@ from infra.live import live
 from infra.queues import queue_with_dead_letters
 from infra.stages import Stage
 
-TRIES = 5
+MAX_TRIES = 5
 
 
 class Webhooks(Construct):
@@ -35,15 +38,17 @@ class Webhooks(Construct):
         events.to_queue(
             "Dispatch",
             functions.dispatcher,
-            seconds=DISPATCHER_SECONDS,
+            timeout_seconds=DISPATCHER_SECONDS,
             batch_size=10,
             concurrency=stage.dispatch_concurrency,
         )
-        at_once, replayed = stage.delivery_concurrency, stage.replay_concurrency
-        deliveries = self._queue("Deliveries", functions.sender, SENDER_SECONDS, at_once, late_after=900)
-        # It may be long: too many subscribers are slow, or one has too many events.
-        slow = self._queue("SlowDeliveries", functions.sender, SENDER_SECONDS, at_once, late_after=4 * 3600)
-        replays = self._queue("Replays", functions.replayer, REPLAYER_SECONDS, replayed, late_after=1800)
+        concurrency = stage.delivery_concurrency
+        deliveries = self._queue("Deliveries", functions.sender, SENDER_SECONDS, concurrency, late_after_seconds=900)
+        # It can have a long backlog, when many subscribers are slow or one of them has many events.
+        slow = self._queue("SlowDeliveries", functions.sender, SENDER_SECONDS, concurrency, late_after_seconds=4 * 3600)
+        replays = self._queue(
+            "Replays", functions.replayer, REPLAYER_SECONDS, stage.replay_concurrency, late_after_seconds=1800
+        )
         for function in (
             functions.webhooks,
             functions.dispatcher,
@@ -55,7 +60,7 @@ class Webhooks(Construct):
             _let_send(function, "OMS_SLOW_DELIVERY_QUEUE_URL", slow)
         for function in (functions.webhooks, functions.replayer, functions.sweeper):
             _let_send(function, "OMS_REPLAY_QUEUE_URL", replays)
-        # How much waits already: the sweeper holds back then.
+        # The sweeper triggers fewer deliveries when the backlog is long.
         for queue in (deliveries, slow):
             queue.grant(functions.sweeper, "sqs:GetQueueAttributes")
         _grant(functions, data, keys)
@@ -63,17 +68,23 @@ class Webhooks(Construct):
             "WebhookSecretUnopened",
             alarms.counted("WebhookSecretUnopened", by="sender"),
             threshold=1,
-            why="A webhook is sent nothing: the key that encrypted its secret is gone from the secret webhook-keys.",
+            why="A webhook gets no deliveries: webhook-keys no longer has the key that encrypted the webhook's secret.",
             see="secret-of-a-webhook",
         )
 
     def _queue(
-        self, name: str, function: lambda_.Function, seconds: int, concurrency: int, *, late_after: int
+        self, name: str, function: lambda_.Function, timeout_seconds: int, concurrency: int, *, late_after_seconds: int
     ) -> sqs.Queue:
-        """A queue of nudges, and `concurrency` of the function at once that it feeds, with one message each."""
-        # A message only says "look now"; the sweep says it again.
+        """A queue of triggers, each of which the function processes alone, up to `concurrency` at once."""
         queue, _ = queue_with_dead_letters(
-            self, name, seconds=seconds, tries=TRIES, days=1, late_after=late_after, alarms=self._alarms
+            self,
+            name,
+            timeout_seconds=timeout_seconds,
+            max_tries=MAX_TRIES,
+            # A trigger that is lost has no data, and the sweep sends another one.
+            retention_days=1,
+            late_after_seconds=late_after_seconds,
+            alarms=self._alarms,
         )
         live(function).add_event_source(
             sources.SqsEventSource(queue, batch_size=1, max_concurrency=concurrency, report_batch_item_failures=True)
@@ -84,12 +95,12 @@ class Webhooks(Construct):
 def _grant(functions: Functions, data: Data, keys: Keys) -> None:
     grant(data.webhooks, functions.dispatcher, "Query", "PutItem")
     grant(data.webhooks, functions.sender, "GetItem", "UpdateItem")
-    # An end that the system makes of a subscription has its entry, in its transaction.
+    # The transaction in which the system disables a subscription adds an audit entry.
     grant_append(data.audit, functions.sender, ["PutItem"])
     grant(data.webhooks, functions.replayer, "GetItem", "Query", "UpdateItem", "DeleteItem")
-    # It takes away replays that fail at every try.
+    # It deletes replays that failed at every attempt.
     grant(data.webhooks, functions.sweeper, "Query", "DeleteItem")
-    # Whether a subscription's creator may see events of users.
+    # They check that a subscription's creator may still read events of users.
     for function in (functions.dispatcher, functions.sender):
         grant_in(data.identity, function, ["BatchGetItem"], partitions=[USERS])
     keys.grant(keys.webhooks, functions.sender)

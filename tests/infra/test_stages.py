@@ -1,4 +1,4 @@
-"""What a stage may be set to, and that the synth itself refuses the rest."""
+"""The settings that a stage may have, and the synthesis that rejects all others."""
 
 import json
 import os
@@ -57,7 +57,9 @@ def test_a28_the_synth_ends_with_one_sentence_and_no_template(tmp_path: Path) ->
     )
 
     assert result.returncode == 1
-    assert result.stderr.strip() == "The setting 'clock_offset' is refused in 'prod': it is for the stage 'local'."
+    assert result.stderr.strip() == (
+        "The setting 'clock_offset' is refused in 'prod': it is for the stage 'local' only. Remove it."
+    )
     assert not list(tmp_path.glob("*.template.json"))
 
 
@@ -79,7 +81,10 @@ def test_a28_the_synth_ends_with_one_sentence_and_no_template(tmp_path: Path) ->
         ({**MAILING, "daily_report_to": ["ada@bücher.example"]}, "in ASCII, as xn--"),
         ({**MAILING, "mail_from": "shop@bücher.example"}, "mail_from"),
         ({"alarm_email": "ops@bücher.example"}, "alarm_email"),
-        ({**MAILING, "daily_report_to": ["a..b@shop.example"]}, "'a..b@shop.example' is not as ada@example.com"),
+        (
+            {**MAILING, "daily_report_to": ["a..b@shop.example"]},
+            "'a..b@shop.example' must have the form ada@example.com",
+        ),
         ({**MAILING, "daily_report_to": [".ada@shop.example"]}, "daily_report_to"),
         ({**MAILING, "daily_report_to": ["ada.@shop.example"]}, "daily_report_to"),
         ({**MAILING, "daily_report_to": ["ada@xn--a.example"]}, "daily_report_to"),
