@@ -1,4 +1,4 @@
-"""How this machine's tools reach the local cloud: its address, and the secret that all calls need."""
+"""Access to the local cloud for tools on this machine: its address, and the secret that every call needs."""
 
 import http
 import urllib.request
@@ -9,24 +9,24 @@ from local.answers import ask
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
-# What the emulator answers beside AWS, under /_ministack, needs the secret in this header.
+# The emulator's own routes, under /_ministack, need the secret in this header.
 SECRET_HEADER = "X-Local-Secret"  # noqa: S105  a header's name
 TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Access:
-    """`secret` is another one for each start: other users of this machine, who can connect too, do not know it.
+    """`secret` is new at each start. Other users of this machine can connect too, but do not know it.
 
-    The emulator does not check what its root signs with, so the key's id is the secret.
+    The emulator does not check the signatures of its root user, so the id of the access key is the secret.
     """
 
     endpoint_url: str
     secret: str
 
     def client(self, service: str) -> Any:
-        """A boto3 client that may do everything."""
-        # Not at the top: the emulator, which makes no client, reads this module too.
+        """A boto3 client with all permissions."""
+        # Not at the top: the emulator imports this module too, and needs no client.
         import boto3
         import botocore.config
 
@@ -41,7 +41,7 @@ class Access:
         )
 
     def environment(self) -> dict[str, str]:
-        """Read by every AWS client; the developer's own credentials and profiles are to be kept out."""
+        """The variables that every AWS client reads. They replace the developer's own credentials and profiles."""
         return self.credentials() | {"AWS_ENDPOINT_URL": self.endpoint_url}
 
     def credentials(self) -> dict[str, str]:
@@ -53,13 +53,13 @@ class Access:
         }
 
     def read(self, path: str) -> Any:
-        """The JSON that the emulator answers at a path of its own, as /_ministack/health. Raises OSError."""
+        """The JSON of one of the emulator's own routes, as /_ministack/health. Raises OSError."""
         request = urllib.request.Request(self.endpoint_url + path, headers={SECRET_HEADER: self.secret})
         answer = ask(request, seconds=TIMEOUT_SECONDS)
         try:
             content = answer.content
         except ValueError as error:
-            raise OSError(f"{path} answered no JSON") from error
+            raise OSError(f"{path} did not answer JSON") from error
         if answer.status != http.HTTPStatus.OK:
             raise OSError(f"{path} answered {answer.status}")
         return content

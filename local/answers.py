@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """Of any status."""
+    """An HTTP response of any status."""
 
     status: int
     headers: Mapping[str, str]
@@ -24,12 +24,12 @@ class Answer:
 
 
 def ask(request: urllib.request.Request | str, *, seconds: float) -> Answer:
-    """The answer to one request. Raises OSError where there is none, only a part, or one that is not HTTP."""
+    """The answer to one request. Raises OSError if it is missing, incomplete or not HTTP."""
     try:
         try:
             answer = urllib.request.urlopen(request, timeout=seconds)
         except urllib.error.HTTPError as refusal:
-            answer = refusal  # a status of 400 or more is an answer like any other
+            answer = refusal  # A status of 400 or more is a valid answer.
         with answer:
             return Answer(answer.status, answer.headers, answer.read())
     except http.client.HTTPException as error:

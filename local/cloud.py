@@ -1,4 +1,4 @@
-"""The emulated AWS: one ministack server, bound to loopback, in a process group and a folder of its own."""
+"""The emulated AWS: one ministack server on loopback, with its own process group and folder."""
 
 import contextlib
 import os
@@ -17,14 +17,14 @@ from local.errors import LocalCloudError
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
-# The emulator waits for its workers and connections; nothing that it holds is kept.
+# The emulator would wait for its workers and connections; it has no data that must be kept.
 CLOUD_STOP_SECONDS = 1.0
 
 
 class Cloud:
-    """Runs from entering to leaving; its Lambda workers are in its process group, their files in `folder`.
+    """Runs while its context is open. Its Lambda workers are in its process group, and their files are in `folder`.
 
-    It is of use after `wait_until_healthy`: until then something else can be done.
+    It is ready after `wait_until_healthy`; the caller can do other work before that.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,7 +40,7 @@ class Cloud:
                 [sys.executable, "-m", "local.emulator"],
                 env=self._environment(),
                 cwd=self._folder,
-                # Nothing is written to it: the emulator ends when this process has gone and it is closed.
+                # Nothing is written to it: the emulator ends when this process ends and the pipe closes.
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -55,12 +55,14 @@ class Cloud:
         return self.access.client(service)
 
     def child_environment(self) -> dict[str, str]:
-        """For processes that call this cloud: nothing of the developer's AWS set-up, temporary files in our folder."""
+        """The environment of processes that call this cloud: without the developer's AWS settings, and with temporary
+        files in the system's folder.
+        """
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
         return kept | self.access.environment() | {"TMPDIR": str(self._folder)}
 
     def ended(self, within: float = 0) -> str | None:
-        """Why the emulator has ended by itself, now or `within` seconds, in a sentence; None while it runs."""
+        """A sentence that says why the emulator ended unexpectedly; None if it still runs after `within` seconds."""
         if self._process is None:
             return None
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -70,10 +72,10 @@ class Cloud:
         cause = f"exit code {code}" if code >= 0 else f"signal {-code}, {signal.Signals(-code).name}"
         if code == -signal.SIGKILL:
             cause += ": out of memory?"
-        return f"The local cloud has ended ({cause}). Start it again with `make up`."
+        return f"The local cloud ended unexpectedly ({cause}). Start it again with `make up`."
 
     def stop(self) -> None:
-        """Ends the whole process group; a server that ignores TERM is killed."""
+        """Ends the whole process group, with SIGKILL if SIGTERM has no effect."""
         if self._process is not None:
             end_group(self._process, CLOUD_STOP_SECONDS)
             if self._process.stdin:
@@ -86,11 +88,11 @@ class Cloud:
 
     def _environment(self) -> dict[str, str]:
         environment = self.child_environment()
-        # Lambda workers inherit this environment, and point themselves at the gateway.
+        # Lambda workers inherit this environment, and set the variable to the gateway.
         del environment["AWS_ENDPOINT_URL"]
         return environment | {
             "PYTHONPATH": str(ROOT),
-            # Beside TMPDIR, what it keeps elsewhere by default: keys, and objects of buckets.
+            # Keys and objects of buckets, which it would store outside TMPDIR by default.
             "STATE_DIR": str(self._folder / "state"),
             "S3_DATA_DIR": str(self._folder / "objects"),
             "BIND_HOST": "127.0.0.1",
@@ -99,7 +101,7 @@ class Cloud:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "LAMBDA_EXECUTOR": "local",
-            # Checks signatures, and each caller's policies.
+            # The emulator checks signatures and each caller's policies.
             "AUTH": "true",
             "LOG_LEVEL": "WARNING",
         }
@@ -112,24 +114,24 @@ class Cloud:
                 return
             time.sleep(0.05)
         tail = self._log.read_text(errors="replace").strip().splitlines()[-5:]
-        what = self.ended() or "The local cloud did not start."
-        raise LocalCloudError(f"{what} The end of its log:\n  " + "\n  ".join(tail))
+        failure = self.ended() or "The local cloud did not start."
+        raise LocalCloudError(f"{failure} The end of its log:\n  " + "\n  ".join(tail))
 
 
 def end_group(process: subprocess.Popen[Any], seconds: float = STOP_SECONDS) -> None:
-    """TERM to the group that `process` leads, then KILL to what is left of it."""
+    """Sends SIGTERM to the process group that `process` leads, then SIGKILL to its remaining processes."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
-    # The leader may be gone while its children are not.
+    # Children of the leader may still run when it has ended.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def run(command: list[str], environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs a command in a process group of its own, which an interruption ends as a whole."""
+    """Runs a command in a new process group, which is ended as a whole if this call is interrupted."""
     process = subprocess.Popen(
         command,
         env=environment,

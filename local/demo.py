@@ -15,8 +15,8 @@ ACCOUNTS: dict[str, tuple[Role, str, str]] = {
 }
 
 
-# About how many units of a currency a euro is worth, as a power of ten, where that is not 10**0.
-_POWERS = {
+# The approximate value of one euro in a currency, as a power of ten; currencies that are not listed have 10**0.
+_CURRENCIES_BY_POWER = {
     -2: "CLF UYW",
     1: "AED BOB BRL BWP BYN CNY CUP CZK DKK ERN GEL GHS GTQ HKD HNL ILS LSL LYD MAD MDL MOP MVR MXN MYR NAD NOK PEN "
     "PGK PLN QAR RON SAR SBD SCR SEK SLE STN SVC SZL TJS TMT TND TTD UYI WST ZAR ZMW ZWG",
@@ -27,11 +27,11 @@ _POWERS = {
     5: "LBP",
     6: "IRR",
 }
-_POWER_OF = {currency: power for power, currencies in _POWERS.items() for currency in currencies.split()}
+_POWER_OF = {currency: power for power, currencies in _CURRENCIES_BY_POWER.items() for currency in currencies.split()}
 
 
 def amount_in(currency: str, digits: int, euros: str) -> str:
-    """About as much in a currency with so many decimals: 24.90 euros are 2490 yen and 24.900 Kuwaiti dinars."""
+    """A similar amount in a currency with `digits` decimals: 24.90 euros become 2490 yen or 24.900 Kuwaiti dinars."""
     amount = Decimal(euros).scaleb(_POWER_OF.get(currency, 0))
     return f"{amount.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):f}"
 

@@ -20,12 +20,12 @@ from local.errors import LocalCloudError
 STACK = "Oms-local"
 BOOTSTRAP = ("/cdk-bootstrap/hnb659fds/version", "21")
 DEPLOY_SECONDS = 120.0
-WAY_OUT = "`make synth` writes the template to cdk.out/; what the emulator lacks is in docs/develop/local-cloud.md."
+HINT = "`make synth` writes the template to cdk.out/; docs/develop/local-cloud.md lists the emulator's limits."
 
 
 @dataclass(frozen=True)
 class Assembly:
-    """What the CDK app was synthesized to."""
+    """The cloud assembly of the CDK app: its template and its assets."""
 
     folder: Path
 
@@ -38,7 +38,7 @@ class Assembly:
         return f"{STACK}.template.json"
 
     def upload(self, cloud: Cloud) -> str:
-        """Puts each file asset where the template looks for it, as the CDK CLI would; returns the template's URL."""
+        """Uploads each file asset to the location in the template, as the CDK CLI does. Returns the template's URL."""
         s3 = cloud.client("s3")
         template_url = ""
         manifest = json.loads((self.folder / f"{STACK}.assets.json").read_text())
@@ -70,13 +70,13 @@ class Assembly:
             )
         except ClientError as error:
             raise LocalCloudError(
-                f"The template was refused: {error.response['Error']['Message']}\n{WAY_OUT}"
+                f"The emulator rejected the template: {error.response['Error']['Message']}\n{HINT}"
             ) from error
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What the template became: physical names and outputs."""
+    """The deployed stack: its outputs, and the physical names of its resources."""
 
     outputs: Mapping[str, str]
     # logical id → physical id
@@ -106,9 +106,9 @@ def deploy(assembly: Assembly, cloud: Cloud) -> Deployment:
         if status == "CREATE_COMPLETE":
             break
         if status != "CREATE_IN_PROGRESS" or time.monotonic() > deadline:
-            raise LocalCloudError(_why_it_failed(cloudformation, status))
+            raise LocalCloudError(_failure(cloudformation, status))
         time.sleep(0.05)
-    # Page by page: describe_stack_resources would stop at the hundredth.
+    # describe_stack_resources returns only the first hundred.
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
     resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
     return Deployment(
@@ -130,11 +130,11 @@ def _fill_in(name: str) -> str:
     return name.replace("${AWS::AccountId}", ACCOUNT).replace("${AWS::Region}", REGION)
 
 
-def _why_it_failed(cloudformation: Any, status: str) -> str:
+def _failure(cloudformation: Any, status: str) -> str:
     events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
     failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
     for event in sorted(failed, key=lambda event: event["Timestamp"]):
         if reason := event.get("ResourceStatusReason"):
             where = f"{event['LogicalResourceId']} ({event['ResourceType']})"
-            return f"The deployment failed at {where}: {reason}\n{WAY_OUT}"
-    return f"The deployment ended as {status} and gave no reason. {WAY_OUT}"
+            return f"The deployment failed at {where}: {reason}\n{HINT}"
+    return f"The deployment ended with the status {status} and without a reason. {HINT}"

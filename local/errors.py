@@ -1,5 +1,5 @@
-"""What stops the local cloud: one sentence for people, with the way out."""
+"""The error that stops the local cloud or one of its tools."""
 
 
 class LocalCloudError(Exception):
-    """The message is shown as it is, without a trace."""
+    """Its message is shown without a traceback. It says what is wrong, and what to do."""

@@ -1,7 +1,7 @@
-"""What the repository says of events: a JSON Schema and a sample of each type, in `events/` and for the docs function.
+"""The event files: a JSON Schema and a sample of each type, in `events/` and in the catalogue of the docs function.
 
-The schemas are made here from the models. The samples are made by the system itself, in
-`tests/functional/test_event_files.py`, which `make events` runs to have all of it written.
+The schemas are generated here from the models. `tests/functional/test_event_files.py` generates the samples with the
+system itself; `make events` runs it to write all files.
 """
 
 import json
@@ -21,12 +21,12 @@ type Json = dict[str, Any]
 
 
 def schema(event_type: EventType) -> Json:
-    """Of the events of one type. What it does not name may come in a later version: readers pass over it."""
-    made = Event[PAYLOADS[event_type.name]].model_json_schema(mode="serialization")  # type: ignore[valid-type, name-defined]
-    definitions = {name: _required(_plain(it)) for name, it in sorted(made.pop("$defs", {}).items())}
-    made = _required(_plain(made))
-    made["required"].remove("omitted")
-    properties = made["properties"]
+    """The schema of events of one type. It allows unknown members, which later versions may add."""
+    generated = Event[PAYLOADS[event_type.name]].model_json_schema(mode="serialization")  # type: ignore[valid-type, name-defined]
+    definitions = {name: _required(_plain(it)) for name, it in sorted(generated.pop("$defs", {}).items())}
+    generated = _required(_plain(generated))
+    generated["required"].remove("omitted")
+    properties = generated["properties"]
     properties["type"] = {"const": event_type.name, "description": properties["type"]["description"]}
     properties["version"] |= {"const": properties["version"].pop("default")}
     properties["omitted"] = {
@@ -39,11 +39,11 @@ def schema(event_type: EventType) -> Json:
         "title": event_type.name,
         "description": f"{event_type.description}.",
     }
-    return {**head, **{name: made[name] for name in ("type", "properties", "required")}, "$defs": definitions}
+    return {**head, **{name: generated[name] for name in ("type", "properties", "required")}, "$defs": definitions}
 
 
 def _plain(node: Any) -> Any:
-    """Without the titles that pydantic makes of field names."""
+    """The schema without the titles that pydantic generates from field names."""
     if isinstance(node, dict):
         named = node.get("properties", {})
         plain = {name: _plain(it) for name, it in node.items() if name not in ("title", "properties")}
@@ -52,12 +52,12 @@ def _plain(node: Any) -> Any:
 
 
 def _required(definition: Json) -> Json:
-    """Every field is always there."""
+    """The definition with all fields required, since events always have them."""
     return definition | ({"required": list(definition["properties"])} if "properties" in definition else {})
 
 
 def catalogue(samples: Mapping[str, Json]) -> Json:
-    """What `GET /event-catalogue` answers."""
+    """The response of `GET /event-catalogue`."""
     items = [
         {
             "type": name,
@@ -72,7 +72,7 @@ def catalogue(samples: Mapping[str, Json]) -> Json:
 
 
 def files(samples: Mapping[str, Json]) -> dict[Path, str]:
-    """Everything that is written: each file's content."""
+    """The content of each generated file."""
     contents: dict[Path, Json] = {CATALOGUE: catalogue(samples)}
     for name, it in EVENT_TYPES.items():
         contents[FOLDER / f"{name}.schema.json"] = schema(it)
@@ -81,14 +81,14 @@ def files(samples: Mapping[str, Json]) -> dict[Path, str]:
 
 
 def committed() -> dict[Path, str]:
-    """What there is now; a file too many is one of these."""
+    """The content of each existing file, also of files that are no longer generated."""
     return {path: path.read_text() for path in (*sorted(FOLDER.glob("*.json")), CATALOGUE) if path.exists()}
 
 
 def write(samples: Mapping[str, Json]) -> None:
-    wanted = files(samples)
-    for path in committed().keys() - wanted.keys():
+    generated = files(samples)
+    for path in committed().keys() - generated.keys():
         path.unlink()
     FOLDER.mkdir(exist_ok=True)
-    for path, text in wanted.items():
+    for path, text in generated.items():
         path.write_text(text)

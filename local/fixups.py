@@ -1,7 +1,7 @@
-"""What the template declares and the emulator drops at its deployment, put right afterwards through the AWS API.
+"""Corrections, by AWS API calls, of properties in the template that the emulator ignores when it deploys.
 
-Each entry names its reason. A test reads the deployed resources back and compares them with the template; an entry
-that the emulator no longer needs can go when that test passes without it.
+Each correction has its reason. A test compares the deployed resources with the template; remove a correction when that
+test passes without it.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The folder of one running system. Those of systems that were killed are cleared away by the next to start."""
+"""The folder of one running system. Each start removes the folders of systems that were killed."""
 
 import contextlib
 import fcntl
@@ -13,18 +13,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 PREFIX = "oms-local-"
-# A system takes 1 GB with all functions warm, of which 0.2 GB are files. What it is tested with may take as much again.
-MEMORY_NEEDED = 3 * 1024**3
-FILES_NEEDED = 1024**3
-# Seconds in which a folder that was just made is certainly locked.
-MAKING = 60
+# A system uses 1 GB with all functions warm, of which 0.2 GB are files. Its tests can use the same amount.
+MIN_MEMORY_BYTES = 3 * 1024**3
+MIN_FILE_BYTES = 1024**3
+# A new folder is certainly locked after this time.
+CREATION_SECONDS = 60
 
 
 @contextlib.contextmanager
 def own_folder() -> Iterator[Path]:
-    """A lock on it, which ends with this process however that ends, tells others that it is in use."""
-    parent = _roomy_memory() or Path(tempfile.gettempdir())
-    _clear_away_what_nobody_uses(parent)
+    """Creates a folder and locks it, so that other systems know that it is in use.
+
+    The lock ends with this process, also if the process is killed.
+    """
+    parent = _memory_file_system() or Path(tempfile.gettempdir())
+    _remove_unused(parent)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     lock = os.open(folder, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_SH)
@@ -35,18 +38,18 @@ def own_folder() -> Iterator[Path]:
         os.close(lock)
 
 
-def _roomy_memory() -> Path | None:
-    """Memory that is used as files, where there is enough: unpacking there takes a fifth of the time of a disk."""
-    memory = Path("/dev/shm")  # noqa: S108  mkdtemp's folder in it is ours alone
-    if "TMPDIR" in os.environ or not memory.is_dir() or shutil.disk_usage(memory).free < FILES_NEEDED:
+def _memory_file_system() -> Path | None:
+    """The file system in memory, if enough memory is free: unpacking there takes a fifth of the time on a disk."""
+    memory = Path("/dev/shm")  # noqa: S108  only this user can read mkdtemp's folder in it
+    if "TMPDIR" in os.environ or not memory.is_dir() or shutil.disk_usage(memory).free < MIN_FILE_BYTES:
         return None
-    return memory if free_memory(Path("/")) >= MEMORY_NEEDED else None
+    return memory if free_memory(Path("/")) >= MIN_MEMORY_BYTES else None
 
 
 def free_memory(root: Path) -> float:
-    """Bytes that this process can still take: of the machine, and within the limits of its control groups.
+    """The bytes that this process can still use on the machine, within the limits of its control groups.
 
-    The size of a memory-backed file system promises nothing: it may be half of a memory that is in use. 0 when unknown.
+    0 if unknown. The free size of the file system in memory is not enough, since it does not consider memory in use.
     """
     try:
         meminfo, own = ((root / "proc" / name).read_text() for name in ("meminfo", "self/cgroup"))
@@ -63,12 +66,12 @@ def free_memory(root: Path) -> float:
 
 
 class _Cgroups(NamedTuple):
-    # of a line of /proc/self/cgroup: the path of this process's group
+    # Matches a line of /proc/self/cgroup; its group is the path of this process's control group.
     own: str
     mounted: str
     limit: str
     used: str
-    # in memory.stat: files that are only cached, and give way
+    # The field of memory.stat for cached files, whose memory can be reclaimed.
     cached: str
 
 
@@ -93,10 +96,10 @@ def _free_in(group: Path, version: _Cgroups) -> float:
     return limit - used + int(cached[1] if cached else 0)
 
 
-def _clear_away_what_nobody_uses(parent: Path) -> None:
+def _remove_unused(parent: Path) -> None:
     for folder in parent.glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):  # gone meanwhile, another user's, or in use
-            if time.time() - folder.stat().st_ctime < MAKING:
+        with contextlib.suppress(OSError):  # Removed meanwhile, another user's, or in use.
+            if time.time() - folder.stat().st_ctime < CREATION_SECONDS:
                 continue
             lock = os.open(folder, os.O_RDONLY)
             try:

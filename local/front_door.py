@@ -1,4 +1,4 @@
-"""Plays CloudFront before the API: plain paths on one port, the viewer's address, and the origin secret."""
+"""The local part of CloudFront, in front of the API: plain paths on one port, viewer address and origin secret."""
 
 import errno
 import http.client
@@ -19,19 +19,18 @@ from urllib.parse import urlsplit
 from local.errors import LocalCloudError
 from local.gate import Gate
 
-# API Gateway's limit for a request body in bytes; it answers 413 itself.
-MAX_BODY = 10 * 1024 * 1024
+# API Gateway's limit for a request body. It answers 413 to a larger one.
+MAX_BODY_BYTES = 10 * 1024 * 1024
 UPSTREAM_SECONDS = 60
-FAILURE_SHOWN = 1000
-# Of one connection, not of the message (RFC 9110, 7.6.1).
+MAX_FAILURE_BYTES = 1000
+# Headers of one connection, not of the message (RFC 9110, 7.6.1).
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect")
 )
-# Where the front door tells about the system behind it; never passed on.
+# The front door itself answers this path, with data about the system for tools on this machine.
 ABOUT_PATH = "/_local"
 OWN_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-# The longest that a request may take, in seconds.
-LONGEST_REQUEST = 30
+MAX_REQUEST_SECONDS = 30
 CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(;[^\r\n]*)?\r?\n")
 ORIGIN_HEADER = "X-Origin-Secret"
 VIEWER_ADDRESS = "CloudFront-Viewer-Address"
@@ -50,12 +49,12 @@ class Exchange:
     status: int
     seconds: float
     request_id: str | None
-    # The start of the answer when the system failed, None otherwise.
+    # The start of the answer if its status is 500 or more, else None.
     failure: str | None
 
 
 class _RefusedError(Exception):
-    """The front door's own answer, after which the connection is closed."""
+    """An answer of the front door itself, after which it closes the connection."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -63,10 +62,11 @@ class _RefusedError(Exception):
 
 
 class FrontDoor:
-    """Takes its port at once, so that a taken one is known before anything is built; serves after `open`."""
+    """Binds its port at once, so that a port in use is found before anything is built. It serves after `open`."""
 
     def __init__(self, port: int, log: Callable[[Exchange], None]) -> None:
-        # Beside a program on ::1 or on all addresses 127.0.0.1 can be bound, but browsers and curl would find that one.
+        # 127.0.0.1 can be bound while a program listens on ::1 or on all addresses, but browsers and curl would then
+        # reach that program.
         if any(_is_answered(address, port) for address in ("::1", "127.0.0.1")):
             raise _unusable(port, os.strerror(errno.EADDRINUSE))
         try:
@@ -86,9 +86,9 @@ class FrontDoor:
         about: Mapping[str, object],
         ended: Callable[[], str | None],
     ) -> None:
-        """Serves the API at `path` of the emulator's gateway, and `about` to this machine's tools.
+        """Serves the API at `path` of the emulator's gateway, and `about` to tools on this machine.
 
-        `ended` says why the emulator has ended, None while it runs.
+        `ended` returns the reason if the emulator has ended, else None.
         """
         self._server.upstream = urlsplit(endpoint_url).netloc
         self._server.ended = ended
@@ -102,12 +102,12 @@ class FrontDoor:
 
     @property
     def idle(self) -> bool:
-        """No request is under way."""
+        """Whether no request is in progress."""
         return self._server.gate.idle
 
     def paused(self) -> AbstractContextManager[None]:
-        """Requests that come meanwhile wait, those under way are answered first: nothing in between is seen."""
-        return self._server.gate.closed(LONGEST_REQUEST)
+        """Waits until requests in progress are answered, and holds new ones back until the end of the context."""
+        return self._server.gate.closed(MAX_REQUEST_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +135,7 @@ class _Server(ThreadingHTTPServer):
         self.gate = Gate()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
+        """Ignores clients that closed their connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -145,24 +145,24 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def __getattr__(self, name: str) -> Any:
-        # http.server looks for one method per verb; every verb is passed on.
+        # http.server calls one method for each verb, and every verb is forwarded.
         if name.startswith("do_"):
             return self._exchange
         raise AttributeError(name)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests are logged when answered, by the server's own log."""
+        """Does nothing: the server's `log` has each request after its answer."""
 
     def _exchange(self) -> None:
         started = time.monotonic()
-        # As it came: `self.path` has its leading slashes collapsed, and http.server also splits at other white space.
+        # Not `self.path`: http.server collapses its leading slashes, and splits the line at other white space too.
         words = self.requestline.split(" ")
         target = words[1] if len(words) == 3 else self.requestline
         try:
             path = self._checked_path(target)
             status, headers, answer = self._answer_to(path)
         except _RefusedError as refused:
-            # The body was not read, or not to its end, and is no next request.
+            # The rest of the unread body must not be read as the next request.
             self.close_connection = True
             path, (status, headers, answer) = target, _message(refused.status, str(refused))
         self._send(status, headers, answer)
@@ -177,20 +177,23 @@ class _Handler(BaseHTTPRequestHandler):
                 status=status,
                 seconds=time.monotonic() - started,
                 request_id=request_id,
-                failure=answer[:FAILURE_SHOWN].decode(errors="replace") if status >= 500 else None,
+                failure=answer[:MAX_FAILURE_BYTES].decode(errors="replace") if status >= 500 else None,
             )
         )
 
     def _checked_path(self, target: str) -> str:
-        """Path and query of what is asked. A page whose host name leads to 127.0.0.1 (DNS rebinding) asks under it."""
-        # Of lines behind one that is no header nothing would be read.
+        """The path and query of the request. Raises _RefusedError for a malformed request or another host name.
+
+        A page with DNS rebinding, whose host name resolves to 127.0.0.1, sends requests under that name.
+        """
+        # The parser ignores all header lines after a malformed one.
         cut_off = any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in self.headers.defects)
         line = self.requestline
         if cut_off or not (line.isascii() and line.isprintable() and line.count(" ") == 2):
             raise _RefusedError(400, "Bad Request")
         hosts = self.headers.get_all("Host", [])
         authorities, path = {host.lower() for host in hosts}, target if target.startswith("/") else f"/{target}"
-        if target.startswith(("http://", "https://")):  # the absolute form (RFC 9112, 3.2.2)
+        if target.startswith(("http://", "https://")):  # The absolute form (RFC 9112, 3.2.2).
             authority, _, rest = target.partition("://")[2].partition("/")
             authorities, path = authorities | {authority.lower()}, f"/{rest}"
         port = self.server.server_address[1]
@@ -207,11 +210,11 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._about()
             with self.server.gate.passing():
                 return self._forward(path, body)
-        except ValueError as error:  # of a header or the body
+        except ValueError as error:  # In a header or in the body.
             raise _RefusedError(400, "Bad Request") from error
 
     def _body(self) -> bytes | None:
-        """The request's body; None when it is over the gateway's limit. ValueError when its length makes no sense."""
+        """The request's body; None if it exceeds the gateway's limit. Raises ValueError if its length is invalid."""
         encodings = self.headers.get_all("Transfer-Encoding", [])
         lengths = self.headers.get_all("Content-Length", [])
         if encodings:
@@ -223,18 +226,18 @@ class _Handler(BaseHTTPRequestHandler):
         if len(lengths) > 1 or not (lengths[0].isascii() and lengths[0].isdecimal()):
             raise ValueError(lengths)
         length = int(lengths[0])
-        return self._exactly(length) if length <= MAX_BODY else None
+        return self._exactly(length) if length <= MAX_BODY_BYTES else None
 
     def _chunks(self) -> bytes | None:
         body = bytearray()
         while size := self._chunk_size():
-            if len(body) + size > MAX_BODY:
+            if len(body) + size > MAX_BODY_BYTES:
                 return None
             body += self._exactly(size)
             if self.rfile.readline(3) not in (b"\r\n", b"\n"):
-                raise ValueError("a chunk is longer than it says")
+                raise ValueError("a chunk is longer than its size")
         while self.rfile.readline(65537).strip():
-            pass  # trailers
+            pass  # Trailers are ignored.
         return bytes(body)
 
     def _chunk_size(self) -> int:
@@ -246,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _exactly(self, size: int) -> bytes:
         read = self.rfile.read(size)
         if len(read) < size:
-            raise ValueError("the body is shorter than it says")
+            raise ValueError("the body is shorter than its length")
         return read
 
     def _about(self) -> Answer:
@@ -258,7 +261,7 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, [("Content-Type", "application/json"), ("Cache-Control", "no-store")], self.server.about
 
     def _forward(self, path: str, body: bytes) -> Answer:
-        # A connection for each request: a kept one may close under a POST, which must not be sent twice.
+        # One connection for each request: a reused one can close during a POST, which must not be sent twice.
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=UPSTREAM_SECONDS)
         try:
             upstream.putrequest(self.command, self.server.path + path, skip_accept_encoding=True)
@@ -288,7 +291,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response_only(status)
         has_body = self.command != "HEAD" and status not in (204, 304)
-        # A HEAD keeps the length that the system says. The emulator gives every other empty answer a type and a length.
+        # A HEAD keeps the length from the system. The emulator adds a type and a length to every other empty answer.
         own = set() if self.command == "HEAD" else {"content-length"} if body else {"content-length", "content-type"}
         for name, value in headers:
             if name.lower() not in own:
@@ -320,5 +323,5 @@ def _is_about(path: str) -> bool:
 
 
 def _message(status: int, text: str) -> Answer:
-    """As the gateway answers itself."""
+    """An answer in the form of API Gateway's own answers."""
     return status, [("Content-Type", "application/json")], json.dumps({"message": text}).encode()

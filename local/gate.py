@@ -1,4 +1,4 @@
-"""Holds requests back for a moment, and waits for those that are under way."""
+"""A gate that holds new requests back, and waits for those in progress."""
 
 import contextlib
 import threading
@@ -33,11 +33,11 @@ class Gate:
                 self._changed.notify_all()
 
     @contextlib.contextmanager
-    def closed(self, patience: float) -> Iterator[None]:
-        """Closed from when the last request has passed, or `patience` seconds were waited for that; one at a time."""
+    def closed(self, timeout_seconds: float) -> Iterator[None]:
+        """Closes the gate, and waits for requests in progress, at most for the timeout. For one caller at a time."""
         with self._changed:
             self._closed = True
-            self._changed.wait_for(lambda: not self._passing, patience)
+            self._changed.wait_for(lambda: not self._passing, timeout_seconds)
         try:
             yield
         finally:

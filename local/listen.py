@@ -1,4 +1,4 @@
-"""`make listen`: a subscriber on this machine, which shows what a running system sends it, signatures verified."""
+"""`make listen`: a subscriber on this machine, which verifies and shows the events that a running system sends it."""
 
 import base64
 import http
@@ -25,33 +25,33 @@ from local.port import port
 from local.running import SECONDS, about_system
 from oms.commands.closed_pipe import run_until_unread
 
-DEFAULT_LISTEN = 9000
+DEFAULT_PORT = 9000
 ADMIN = "admin@demo.example"
-# Of Standard Webhooks 1.0: the prefix, and how many bytes a secret has.
+# Standard Webhooks 1.0: the prefix of a secret, and the number of its bytes.
 PREFIX = "whsec_"
 SECRET_BYTES = range(24, 65)
-# More than any event: what is longer is not read.
-MOST_BYTES = 1024 * 1024
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# What people know a thing by, in the order to look for it in an event's data.
-HANDLES = ("number", "sku", "product_id", "host", "id")
+# More than any event has. A longer body is not read.
+MAX_BODY_BYTES = 1024 * 1024
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# The fields by which people know an event's resource, the most readable first.
+NAME_FIELDS = ("number", "sku", "product_id", "host", "id")
 
 
 class Stopped(BaseException):
-    """One of the endings. Not an Exception: nothing on the way may swallow it."""
+    """A signal stopped the program. It is not an Exception, so that no handler of exceptions catches it."""
 
 
 def main() -> None:
-    for number in ENDINGS:
+    for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     try:
         with _server() as server:
             url = f"http://127.0.0.1:{server.server_port}/"
             if secret := os.environ.get("SECRET"):
-                _say(f"Listening on {url}, verifying with SECRET. Ctrl-C ends it.")
+                _say(f"Listening on {url}, verifying with SECRET. Press Ctrl-C to stop.")
                 server.listen(secret)
             with registered(f"http://127.0.0.1:{port()}/api/v1", url) as (webhook_id, secret):
-                _say(f"Listening on {url} to every event, as the webhook {webhook_id}. Ctrl-C deletes that and ends.")
+                _say(f"Listening on {url} to all events, as the webhook {webhook_id}. Ctrl-C deletes it and stops.")
                 server.listen(secret)
     except Stopped:
         _say("Stopped.")
@@ -60,8 +60,8 @@ def main() -> None:
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
-    # Once is enough: the cleaning up that follows is not to be interrupted again.
-    for number in ENDINGS:
+    # A second signal must not interrupt the cleanup.
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise Stopped
 
@@ -74,24 +74,24 @@ class Receiver(ThreadingHTTPServer):
     webhook: Webhook
 
     def listen(self, secret: str) -> NoReturn:
-        """Answers until it is stopped. Raises LocalCloudError for what is no secret."""
+        """Receives events until a signal stops it. Raises LocalCloudError for an invalid secret."""
         self.webhook = Webhook(signing_key(secret))
         self.serve_forever()
         raise Stopped
 
 
 def signing_key(secret: str) -> bytes:
-    """The key that a webhook's secret is the base64 of. Raises LocalCloudError for what is no secret."""
+    """The key in a webhook's secret, decoded from base64. Raises LocalCloudError for an invalid secret."""
     encoded = secret.removeprefix(PREFIX)
     try:
-        # The library would drop what is no base64, and verify with another key than the one that signs.
+        # The library ignores characters that are not base64, and would then verify with another key.
         key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except ValueError:
         key = b""
     if encoded == secret or len(key) not in SECRET_BYTES:
         raise LocalCloudError(
             f"SECRET is not a webhook secret: it must be {PREFIX} followed by the base64 of"
-            f" {SECRET_BYTES[0]} to {SECRET_BYTES[-1]} bytes. Copy it as POST /webhooks answered it."
+            f" {SECRET_BYTES[0]} to {SECRET_BYTES[-1]} bytes. Copy it from the response of POST /webhooks."
         )
     return key
 
@@ -102,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > MOST_BYTES:
+        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
             self._answer(413)
             return
         status, line = verdict(self.server.webhook, dict(self.headers), self.rfile.read(int(length)))
@@ -110,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             _say(f"  {datetime.now(UTC):%H:%M:%S}  {line}")
         except BrokenPipeError:
-            # Nobody reads on: an ending for the main thread, which deletes the webhook.
+            # The reader of the output has left. The main thread must stop and delete the webhook.
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _answer(self, status: int) -> None:
@@ -119,35 +119,35 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """The line of an event says what there is to say."""
+        """Does nothing: each event has a line already."""
 
 
 def verdict(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
-    """The status to answer, and the line to show: an event that verifies is taken, nothing else is."""
+    """The status to answer, and the line to show. Only an event with a valid signature is accepted."""
     try:
         event = webhook.verify(body, dict(headers))
     except (WebhookVerificationError, ValueError) as error:
-        return 401, f"refused: {harmless(str(error))}"
+        return 401, f"rejected: {harmless(str(error))}"
     return 204, harmless(readable(event))
 
 
 def readable(event: Mapping[str, Any]) -> str:
     data = event["data"]
-    thing = next((data[name] for name in HANDLES if data.get(name) is not None), "-")
+    resource = next((data[name] for name in NAME_FIELDS if data.get(name) is not None), "-")
     kind = event["type"].partition(".")[0]
-    return f"{event['type']:<20}{event['id']}  sequence {event['sequence']:<4}{kind} {thing}  verified"
+    return f"{event['type']:<20}{event['id']}  sequence {event['sequence']:<4}{kind} {resource}  verified"
 
 
 @contextmanager
 def _server() -> Iterator[Receiver]:
-    given = os.environ.get("LISTEN") or str(DEFAULT_LISTEN)
+    given = os.environ.get("LISTEN") or str(DEFAULT_PORT)
     if not given.isdecimal() or int(given) > 65535:
-        raise LocalCloudError(f"LISTEN={given} is not a port: give a number up to 65535.")
+        raise LocalCloudError(f"LISTEN={given} is not a port: use a number up to 65535.")
     try:
         server = Receiver(("127.0.0.1", int(given)), Handler)
     except OSError as error:
         raise LocalCloudError(
-            f"Port {given} cannot be had ({error.strerror}): name another with `make listen LISTEN=…`."
+            f"Port {given} cannot be used ({error.strerror}): choose another with `make listen LISTEN=…`."
         ) from error
     with server:
         yield server
@@ -158,18 +158,19 @@ def _server() -> Iterator[Receiver]:
 
 @contextmanager
 def registered(api: str, url: str) -> Iterator[tuple[str, str]]:
-    """A webhook for every event, and its secret; deleted in the end."""
+    """Creates a webhook for all events, and deletes it at the end. Yields its id and its secret."""
     about_system(port(), "make listen")
-    made = _call("POST", f"{api}/webhooks", {"url": url, "events": ["*"], "description": "make listen"}, _sign_in(api))
+    request = {"url": url, "events": ["*"], "description": "make listen"}
+    created = _call("POST", f"{api}/webhooks", request, _sign_in(api))
     try:
-        yield made["id"], made["secret"]
+        yield created["id"], created["secret"]
     finally:
-        _delete(api, made["id"])
+        _delete(api, created["id"])
 
 
 def _delete(api: str, webhook_id: str) -> None:
     try:
-        # Anew, as the token of the beginning may have ended by now.
+        # Signs in again, since the first token may have expired.
         _call("DELETE", f"{api}/webhooks/{webhook_id}", None, _sign_in(api))
     except LocalCloudError as error:
         _say(f"The webhook {webhook_id} was not deleted: {error}")
@@ -177,17 +178,17 @@ def _delete(api: str, webhook_id: str) -> None:
 
 class _TooManyRequestsError(LocalCloudError):
     def __init__(self, seconds: int) -> None:
-        super().__init__(f"too many requests: possible again in {seconds} s.")
+        super().__init__(f"too many requests: try again in {seconds} s.")
         self.seconds = seconds
 
 
 def _sign_in(api: str) -> str:
-    """Waits for the next minute where the sign-ins of this one are used up, as after the lines of the README."""
+    """The access token of an admin. If this minute's sign-ins are used up, it waits for the next minute."""
     credentials = {"email": ADMIN, "password": PASSWORD}
     try:
         answer = _call("POST", f"{api}/auth/login", credentials)
     except _TooManyRequestsError as error:
-        _say(f"This machine has used up the sign-ins of this minute: waiting {error.seconds} s for the next.")
+        _say(f"This machine reached the limit of sign-ins per minute: waiting {error.seconds} s.")
         time.sleep(error.seconds)
         answer = _call("POST", f"{api}/auth/login", credentials)
     return str(answer["access_token"])
@@ -202,16 +203,16 @@ def _call(method: str, url: str, body: object, token: str | None = None) -> Any:
         if answer.status < http.HTTPStatus.BAD_REQUEST:
             return answer.content
     except (OSError, ValueError) as error:
-        raise LocalCloudError(f"the system has stopped ({error}).") from error
+        raise LocalCloudError(f"The system has stopped ({error}). Start it again with `make up`.") from error
     if answer.status == http.HTTPStatus.TOO_MANY_REQUESTS:
         raise _TooManyRequestsError(int(answer.headers.get("Retry-After") or 1))
-    raise LocalCloudError(f"{method} {url} was refused ({answer.status}): {_detail(answer)}")
+    raise LocalCloudError(f"{method} {url} failed with the status {answer.status}: {_detail(answer)}")
 
 
 def _detail(answer: Answer) -> str:
     try:
         content = answer.content
-        # `message` is of the front door and the gateway, as when the local cloud has ended.
+        # Answers of the front door and the gateway have `message`, as when the local cloud has ended.
         return harmless(str(content.get("detail") or content["message"]))
     except (ValueError, KeyError, AttributeError):
         return http.HTTPStatus(answer.status).phrase

@@ -1,4 +1,4 @@
-"""`make logs`: what the functions of a running system write, as it comes, in lines for people."""
+"""`make logs`: follows the logs of a running system's functions, as readable lines."""
 
 import json
 import os
@@ -12,16 +12,16 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.errors import LocalCloudError
-from local.log_reader import Line, LogReader
+from local.log_reader import LogLine, LogReader
 from local.port import port
 from local.running import HAS_STOPPED, about_system, access_to
 from oms.commands.closed_pipe import run_until_unread
 
 POLL_SECONDS = 0.5
-# Of the runtime: when an invocation began and ended. Metrics are lines too (EMF).
+# The runtime's lines for the start and end of an invocation, and metrics, which are log lines too (EMF).
 NOISE = ("START RequestId: ", "END RequestId: ", "REPORT RequestId: ", '{"_aws":')
-# Shown in columns of their own, or said by another field.
-ELSEWHERE = frozenset(
+# Fields that have a separate column, or whose information is in another field.
+OMITTED_FIELDS = frozenset(
     (
         "level",
         "message",
@@ -46,12 +46,12 @@ DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 def main() -> None:
     try:
         about = about_system(port(), "make logs")
-        groups = _narrowed(about["log_groups"], os.environ.get("FUNCTION", ""))
+        groups = _selected(about["log_groups"], os.environ.get("FUNCTION", ""))
         reader = LogReader(access_to(about).client("logs"), groups)
         while True:
             for line in reader.read():
-                if shown := readable(line, colour=sys.stdout.isatty()):
-                    print(shown, flush=True)
+                if text := readable(line, colour=sys.stdout.isatty()):
+                    print(text, flush=True)
             time.sleep(POLL_SECONDS)
     except LocalCloudError as error:
         sys.exit(str(error))
@@ -61,41 +61,44 @@ def main() -> None:
         pass
 
 
-def _narrowed(groups: Mapping[str, str], wanted: str) -> dict[str, str]:
-    found = {name: group for name, group in groups.items() if wanted.lower() in ("", name.lower())}
+def _selected(groups: Mapping[str, str], function: str) -> dict[str, str]:
+    found = {name: group for name, group in groups.items() if function.lower() in ("", name.lower())}
     if not found:
-        raise LocalCloudError(f"There is no function {wanted}: choose one of {', '.join(sorted(groups))}.")
+        raise LocalCloudError(f"There is no function {function}: choose one of {', '.join(sorted(groups))}.")
     return found
 
 
-def readable(line: Line, *, colour: bool = False) -> str | None:
-    """One line for people, with the stack of an exception beneath it; None for what says nothing."""
+def readable(line: LogLine, *, colour: bool = False) -> str | None:
+    """The line for people, followed by the traceback of an exception; None for a line without information."""
     if line.text.startswith(NOISE) or not line.text.strip():
         return None
-    record = _record(line.text)
-    if record is None:
-        # What the code printed, the trace of a failure that nobody caught, a time-out.
+    fields = _json_fields(line.text)
+    if fields is None:
+        # Printed text, the traceback of an uncaught exception, or a timeout.
         return f"{_clock(line.at)}  {line.function:<12}          {harmless(line.text)}"
-    level = str(record.get("level", ""))
-    fields = (f"{name}={harmless(_text(value))}" for name, value in record.items() if name not in ELSEWHERE)
-    said = "  ".join((harmless(_text(record.get("message", ""))), *fields))
-    moment = _moment(record.get("timestamp")) or _clock(line.at)
-    request = f"  {harmless(str(record['request_id']))}" if "request_id" in record else ""
-    stack = "".join(f"\n    {harmless(row)}" for row in str(record.get("exception") or "").splitlines())
+    level = str(fields.get("level", ""))
+    others = (f"{name}={harmless(_text(value))}" for name, value in fields.items() if name not in OMITTED_FIELDS)
+    message = "  ".join((harmless(_text(fields.get("message", ""))), *others))
+    time_of_day = _time_of_day(fields.get("timestamp")) or _clock(line.at)
+    request = f"  {harmless(str(fields['request_id']))}" if "request_id" in fields else ""
+    stack = "".join(f"\n    {harmless(row)}" for row in str(fields.get("exception") or "").splitlines())
     if colour:
         shade = COLOURS.get(level, PLAIN)
-        return f"{DIM}{moment}{PLAIN}  {line.function:<12}{shade}{level:<8}  {said}{PLAIN}{DIM}{request}{stack}{PLAIN}"
-    return f"{moment}  {line.function:<12}{level:<8}  {said}{request}{stack}"
+        return (
+            f"{DIM}{time_of_day}{PLAIN}  {line.function:<12}{shade}{level:<8}  {message}{PLAIN}"
+            f"{DIM}{request}{stack}{PLAIN}"
+        )
+    return f"{time_of_day}  {line.function:<12}{level:<8}  {message}{request}{stack}"
 
 
-def _record(text: str) -> dict[str, Any] | None:
+def _json_fields(text: str) -> dict[str, Any] | None:
     with suppress(ValueError, RecursionError):
-        if isinstance(record := json.loads(text), dict):
-            return record
+        if isinstance(fields := json.loads(text), dict):
+            return fields
     return None
 
 
-def _moment(timestamp: object) -> str | None:
+def _time_of_day(timestamp: object) -> str | None:
     """Powertools' 2026-01-31 09:30:00,123+0000 as the time of day in UTC."""
     with suppress(ValueError):
         moment = datetime.strptime(str(timestamp), "%Y-%m-%d %H:%M:%S,%f%z").astimezone(UTC)
@@ -113,7 +116,7 @@ def _text(value: object) -> str:
 
 
 def harmless(text: str) -> str:
-    """What a client sent is not to move the cursor, colour the terminal or begin a line of its own."""
+    """The text with control characters escaped: a client's text must not control the terminal or add a line."""
     return "".join(it if it.isprintable() else it.encode("unicode_escape").decode("ascii") for it in text)
 
 

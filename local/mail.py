@@ -1,4 +1,4 @@
-"""`make mail`: the mails that the local cloud holds, as their readers get them, the newest last."""
+"""`make mail`: shows the mails that the local cloud has sent, the latest last."""
 
 import os
 import sys
@@ -27,11 +27,11 @@ def main() -> None:
 
 
 def sent(access: Access, *, to: str = "") -> list[SentMail]:
-    """What the emulated SES has taken, oldest first; `to` is a part of the address."""
+    """The mails that the emulated SES accepted, oldest first, whose recipient's address contains `to`."""
     accounts = access.read("/_ministack/ses/messages")["messages"]
     mails = [mail for of_account in accounts.values() for mail in of_account]
-    wanted = [mail for mail in mails if any(to.lower() in address.lower() for address in mail["To"])]
-    return sorted(wanted, key=lambda mail: float(mail["Timestamp"]))
+    matching = [mail for mail in mails if any(to.lower() in address.lower() for address in mail["To"])]
+    return sorted(matching, key=lambda mail: float(mail["Timestamp"]))
 
 
 def readable(mails: Sequence[SentMail]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`make mail-preview`: each mail as its templates make it of a sample, as text and as HTML in build/mails/."""
+"""`make mail-preview`: renders each mail with sample data, as text and as HTML, in build/mails/."""
 
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ from oms.orders.schemas import OrderResponse
 
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "mails"
 ABOUT = {"name": "Alice", "shop": "shop.example", "public_url": "https://shop.example"}
-TOKEN = "0123456789ABCDEFGHJK.a-token-of-43-characters-stands-in-the-fragment"  # noqa: S105 - of nobody
-LINES: list[dict[str, Any]] = [
+TOKEN = "0123456789ABCDEFGHJK.a-token-of-43-characters-stands-in-the-fragment"  # noqa: S105 - a sample
+ORDER_LINES: list[dict[str, Any]] = [
     {
         "product_id": "1",
         "sku": "COF-ESP-1000",
@@ -44,7 +44,7 @@ ORDER: dict[str, Any] = {
     "number": "20261122-01K9ZQ3V7T",
     "status": "pending",
     "customer_id": "01J0000000000000ALCE",
-    "items": LINES,
+    "items": ORDER_LINES,
     "subtotal": "944.70",
     "shipping_cost": "10.00",
     "total": "954.70",
@@ -96,7 +96,7 @@ def sample_order(**changes: Any) -> OrderResponse:
 
 
 def samples() -> dict[str, dict[str, Any]]:
-    """purpose → what its templates are filled with"""
+    """purpose → the values that its templates use"""
     return {
         "verify": {"link": f"https://shop.example/verify-email#token={TOKEN}"},
         "reset": {"link": f"https://shop.example/reset-password#token={TOKEN}"},

@@ -1,4 +1,4 @@
-"""Which system is meant: the port of its front door."""
+"""The port of a system's front door, by which the tools find the system."""
 
 import os
 
@@ -8,8 +8,8 @@ DEFAULT_PORT = 5000
 
 
 def port() -> int:
-    """From PORT=…, or the default."""
+    """The port from PORT=…, or the default."""
     given = os.environ.get("PORT") or str(DEFAULT_PORT)
     if not given.isdecimal() or not 0 < int(given) < 65536:
-        raise LocalCloudError(f"PORT={given} is not a port: give a number from 1 to 65535.")
+        raise LocalCloudError(f"PORT={given} is not a port: use a number from 1 to 65535.")
     return int(given)

@@ -1,6 +1,6 @@
-"""`make rehearse`: goes through docs/operate/deploying.md with the real CDK command line and a local emulator.
+"""`make rehearse`: follows docs/operate/deploying.md with the real CDK command line and a local emulator.
 
-The lines that are marked there run as they stand, in their order. On Linux only: the functions are those of AWS.
+The page's marked lines run unchanged, in their order. It needs Linux, since the functions are built for AWS.
 """
 
 import json
@@ -21,8 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "operate" / "deploying.md"
 STAGE = "dev"
 MARKED = re.compile(r"^<!-- rehearsed(?P<how>[^>]*) -->\n```sh\n(?P<lines>.*?)^```$", re.MULTILINE | re.DOTALL)
-# What the emulator makes otherwise than AWS: its APIs have no host of their own, so once the stack is there, the
-# address is found by the output ApiId.
+# In contrast to AWS, the emulator's APIs have no own host names. So the address is derived from the output ApiId.
 FIND_API = """
 find_api() {
   .venv/bin/python -c '
@@ -39,7 +38,7 @@ except Exception:
 
 
 def script(page: str) -> str:
-    """The marked lines of the page. One that may fail does not end them."""
+    """The marked lines of the page, as a shell script. A block that may fail does not end it."""
     parts = [FIND_API, "set -v"]
     for block in MARKED.finditer(page):
         lines = block["lines"]
@@ -49,8 +48,9 @@ def script(page: str) -> str:
 
 
 def repository(folder: Path, settings: dict[str, Any]) -> Path:
-    """The repository by links, but for its cdk.json: the stage has these settings beside its own, and the emulator
-    is given what it can take.
+    """A folder of links to the repository's files, with its own cdk.json.
+
+    There the stage has these settings in addition, and the app is one whose template the emulator accepts.
     """
     copy = folder / "repository"
     copy.mkdir()
@@ -66,14 +66,14 @@ def repository(folder: Path, settings: dict[str, Any]) -> Path:
 
 def main() -> None:
     if platform.system() != "Linux":
-        sys.exit("The functions of AWS run on Linux alone; `make up` runs the system on any machine.")
+        sys.exit("`make rehearse` needs Linux, since the functions are built for AWS. Use `make up` on this machine.")
     architecture = "arm64" if platform.machine() == "aarch64" else "x86_64"
     try:
         with own_folder() as folder, Cloud(folder) as cloud:
             cloud.wait_until_healthy()
             file = folder / "rehearsal.sh"
             file.write_text(script(PAGE.read_text()))
-            # Nothing of the developer's AWS set-up; but what installing packages may need, as proxies.
+            # Without the developer's AWS settings, but with others that package installation may need, as proxies.
             others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
             ended = subprocess.run(
                 ["bash", "-euo", "pipefail", str(file)],  # noqa: S607 - as in a reader's terminal
@@ -84,8 +84,8 @@ def main() -> None:
     except LocalCloudError as error:
         sys.exit(str(error))
     if ended.returncode:
-        sys.exit("The rehearsal failed: the last line above is the one that did.")
-    print("\nThe rehearsal is over: deployed, tried and removed, as docs/operate/deploying.md says.")
+        sys.exit("The rehearsal failed at the last command above. Correct docs/operate/deploying.md or the code.")
+    print("\nThe rehearsal succeeded: the stack was deployed, tested and removed by docs/operate/deploying.md.")
 
 
 if __name__ == "__main__":

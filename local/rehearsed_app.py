@@ -1,4 +1,4 @@
-"""The CDK app as `make rehearse` deploys it: as the emulator takes its template."""
+"""The CDK app of `make rehearse`, whose template is changed for the emulator."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ from infra.app import build
 from local.emulator.permissions import correct_template
 
 
-def as_the_emulator_takes_it(template: str) -> str:
-    """The template without alarms on expressions, to which nothing refers, and with the policies put right."""
+def adapted_template(template: str) -> str:
+    """The template with corrected policies, and without alarms on expressions, which the emulator rejects."""
     content = correct_template(json.loads(template))
     content["Resources"] = {
         name: resource
@@ -20,7 +20,7 @@ def as_the_emulator_takes_it(template: str) -> str:
 
 def main() -> None:
     for file in Path(build().synth().directory).glob("*.template.json"):
-        file.write_text(as_the_emulator_takes_it(file.read_text()))
+        file.write_text(adapted_template(file.read_text()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Takes changed code into the running system: edit, save, ask again."""
+"""Reloads changed code into the running system, as soon as a file is saved."""
 
 import io
 import math
@@ -17,19 +17,19 @@ from local.sources import FUNCTIONS, Changes, Snapshot, snapshot
 from local.system import LocalSystem
 
 POLL_SECONDS = 0.2
-# Editors and version control write files in several steps: nothing may have changed for this long.
+# Editors and version control write files in several steps, so files must be unchanged for this time.
 SETTLE_SECONDS = 0.2
-# An update that failed for a reason that may pass.
-AGAIN_SECONDS = 2.0
-NAMED = 4
+# The delay before a failed update is retried.
+RETRY_SECONDS = 2.0
+MAX_LISTED = 4
 
 
 class Reloader:
     """Watches the sources and updates the functions that run them, until the process ends.
 
-    What does not compile is told and not deployed: the system goes on as it was, and takes all changes in once the
-    last of them compiles. An update that fails is told once and made again. `say` gets one line; `last_target` tells
-    which path was asked for last.
+    Changes that do not compile are reported and not deployed: the system continues with its old code, and loads all
+    changes when they compile. A failed update is reported once and retried. `say` prints a line; `last_target` returns
+    the path of the latest request.
     """
 
     def __init__(self, system: LocalSystem, say: Callable[[str], None], last_target: Callable[[], str]) -> None:
@@ -37,13 +37,13 @@ class Reloader:
         self._say = say
         self._last_target = last_target
         self._paths = system.http_paths()
-        # What the system was started from: an edit during the start is taken in as well.
+        # The sources that the start read, so that an edit during the start is loaded too.
         self._tried: Snapshot = system.sources
         self._running: Snapshot = system.sources
-        # Of an update that failed midway: nobody can say which functions have it.
+        # The changes of an update that failed: some functions may have them.
         self._unsure: frozenset[str] = frozenset()
         self._failure = ""
-        self._again_at = math.inf
+        self._retry_at = math.inf
         self._cold: set[str] = set()
 
     def run(self) -> NoReturn:
@@ -51,22 +51,22 @@ class Reloader:
             self.step()
 
     def step(self) -> None:
-        """Raises LocalCloudError when the local cloud has ended by itself."""
+        """Checks for changes once. Raises LocalCloudError if the local cloud has ended unexpectedly."""
         time.sleep(POLL_SECONDS)
         if ended := self._system.ended():
             raise LocalCloudError(ended)
         now = snapshot(ROOT)
-        if now != self._tried or time.monotonic() >= self._again_at:
-            self._take_in(_settled(now))
+        if now != self._tried or time.monotonic() >= self._retry_at:
+            self._load(_settled(now))
         elif self._cold and self._system.front_door.idle:
-            # One at a time, so that an edit meanwhile is noticed, and never beside a request that starts one itself.
+            # One at a time, so that an edit meanwhile is noticed, and not during a request, which starts one itself.
             self._start_worker()
 
-    def _take_in(self, now: Snapshot) -> None:
+    def _load(self, now: Snapshot) -> None:
         if waiting := Changes.between(self._tried, now).for_the_next_start:
-            self._say(f"Changed: {_listed(waiting)}. Restart `make up` to take it in")
+            self._say(f"Changed: {_listed(waiting)}. Restart `make up` to load the change")
         self._tried = now
-        self._again_at = math.inf
+        self._retry_at = math.inf
         changes = Changes(Changes.between(self._running, now).paths | self._unsure)
         try:
             if mistakes := changes.mistakes(ROOT):
@@ -75,12 +75,12 @@ class Reloader:
             self._reload(changes)
         except (BotoCoreError, ClientError, LayerBuildError, OSError) as error:
             self._unsure = changes.paths
-            self._try_again(f"Not reloaded, tried again: {str(error)[:500]}")
+            self._retry_later(f"Not reloaded, will be retried: {str(error)[:500]}")
         else:
             self._running, self._unsure, self._failure = now, frozenset(), ""
 
-    def _try_again(self, failure: str) -> None:
-        self._again_at = time.monotonic() + AGAIN_SECONDS
+    def _retry_later(self, failure: str) -> None:
+        self._retry_at = time.monotonic() + RETRY_SECONDS
         if failure != self._failure:
             self._say(failure)
         self._failure = failure
@@ -97,18 +97,18 @@ class Reloader:
             )
 
     def _start_worker(self) -> None:
-        """Starts a worker of an updated function, first of the one that was asked last: it is likely asked next."""
-        asked = self._last_target()
-        name = max(sorted(self._cold), key=lambda it: asked.startswith(self._paths[it]) and len(self._paths[it]))
+        """Starts a worker of an updated function: first of the one with the latest request, since it is likely next."""
+        target = self._last_target()
+        name = max(sorted(self._cold), key=lambda it: target.startswith(self._paths[it]) and len(self._paths[it]))
         self._cold.discard(name)
         if failure := self._system.failure_at(self._paths[name]):
             self._say(f"{name} does not answer: {failure}")
 
 
 def update(system: LocalSystem, changes: Changes) -> list[str]:
-    """Gives the functions that run changed code the code as it is now; returns their construct ids.
+    """Updates the functions that run changed code, and returns their construct ids.
 
-    Requests wait at the front door meanwhile, as an update ends the workers: none is cut off by it.
+    An update ends the workers. So requests wait at the front door meanwhile, and none is interrupted.
     """
     functions = system.functions()
     packages = {name: function["Handler"].partition(".")[0] for name, function in functions.items()}
@@ -129,7 +129,7 @@ def update(system: LocalSystem, changes: Changes) -> list[str]:
 
 
 def _package(name: str) -> bytes:
-    """What the template deploys of a package: functions/ with it alone."""
+    """The zip file that the template deploys for a package: the folder functions/ with this package alone."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted((ROOT / FUNCTIONS / name).rglob("*")):
@@ -139,7 +139,7 @@ def _package(name: str) -> bytes:
 
 
 def _next_layers(system: LocalSystem, functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The layers of all functions, with a new version of the shared code in the place of theirs."""
+    """The functions' layers, with a new version of the shared code."""
     archive = shared.build(system.folder)
     deployed = next(arn for logical_id, arn in system.deployment.resources.items() if "LayersShared" in logical_id)
     layer = deployed.rpartition(":")[0]
@@ -147,8 +147,8 @@ def _next_layers(system: LocalSystem, functions: Mapping[str, Mapping[str, Any]]
         LayerName=layer.rpartition(":")[2], Content={"ZipFile": archive.read_bytes()}
     )
     archive.unlink()
-    (now,) = {tuple(layer["Arn"] for layer in function["Layers"]) for function in functions.values()}
-    return [version["LayerVersionArn"] if arn.startswith(f"{layer}:") else arn for arn in now]
+    (current,) = {tuple(layer["Arn"] for layer in function["Layers"]) for function in functions.values()}
+    return [version["LayerVersionArn"] if arn.startswith(f"{layer}:") else arn for arn in current]
 
 
 def _settled(now: Snapshot) -> Snapshot:
@@ -161,5 +161,5 @@ def _settled(now: Snapshot) -> Snapshot:
 
 
 def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:NAMED])
-    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"
+    listed = ", ".join(names[:MAX_LISTED])
+    return listed if len(names) <= MAX_LISTED else f"{listed} and {len(names) - MAX_LISTED} more"

@@ -1,4 +1,4 @@
-"""What the system that runs on this machine tells the tools beside it."""
+"""Access to the running system for tools on this machine."""
 
 import http
 import os
@@ -11,41 +11,45 @@ from local.access import Access
 from local.answers import Answer, ask
 from local.errors import LocalCloudError
 from local.front_door import ABOUT_PATH
-from local.port import port as port_asked_for
+from local.port import port as requested_port
 
 SECONDS = 60
-HAS_STOPPED = "The system has stopped; the terminal of `make up` says why."
+HAS_STOPPED = "The system has stopped: see the terminal of `make up` for the reason, and start it again there."
 
 
 def about_system(port: int, command: str) -> dict[str, Any]:
-    """What the front door at the port tells of the system behind it. Raises LocalCloudError, for who ran `command`."""
+    """The front door's data about the system at the port. Raises LocalCloudError, whose message names `command`."""
     address = f"http://127.0.0.1:{port}{ABOUT_PATH}"
     try:
         answer = ask(address, seconds=SECONDS)
     except OSError as error:
         raise LocalCloudError(
-            f"No system is running on port {port}: start it with `make up`, or name its port with `{command} PORT=…`."
+            f"No system is running on port {port}: start it with `make up`, or set its port with `{command} PORT=…`."
         ) from error
     if answer.status == http.HTTPStatus.OK:
         with suppress(ValueError, TypeError):
             return dict(answer.content)
-    raise LocalCloudError(_why_it_ended(answer) or f"What answers on port {port} is not this system.")
+    message = f"Another program answers on port {port}: set the port of the system with `{command} PORT=…`."
+    raise LocalCloudError(_reason_of_end(answer) or message)
 
 
 def access_to(about: dict[str, Any]) -> Access:
-    """To the local cloud behind the front door that told this. Raises LocalCloudError for another user's."""
+    """Access to the system's local cloud, by the front door's data. Raises LocalCloudError for another user's."""
     try:
         return Access(about["endpoint_url"], Path(about["secret_file"]).read_text())
     except (OSError, KeyError) as error:
-        raise LocalCloudError("The running system cannot be used: another user's, or one that is ending.") from error
+        raise LocalCloudError(
+            "The running system cannot be used: it is another user's, or it is stopping. Start your own with `make up`."
+        ) from error
 
 
 def aim_at_running_system(command: str) -> None:
-    """From here on this process's AWS clients lead to the system that runs, and not to whatever account the terminal
-    is set up for. Ends the process where none does.
+    """Directs this process's AWS clients to the running system, instead of the account of the terminal's settings.
+
+    Ends the process if no system is running.
     """
     try:
-        access = access_to(about_system(port_asked_for(), command))
+        access = access_to(about_system(requested_port(), command))
     except LocalCloudError as error:
         sys.exit(str(error))
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -53,8 +57,8 @@ def aim_at_running_system(command: str) -> None:
     os.environ.update(access.environment())
 
 
-def _why_it_ended(answer: Answer) -> str | None:
-    """The front door still answers for a moment when the local cloud behind it has ended."""
+def _reason_of_end(answer: Answer) -> str | None:
+    """The front door's message after the local cloud has ended; it still answers for a moment."""
     if answer.status != http.HTTPStatus.SERVICE_UNAVAILABLE:
         return None
     try:

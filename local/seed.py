@@ -1,7 +1,6 @@
-"""Seeds the demo data, as the functions would: accounts, products 1 to 40, and orders in the states they can reach.
+"""Seeds the demo data: accounts, products 1 to 40, and orders in several states.
 
-Orders and accounts are made by the services, as requests would make them. Only the products' ids are set here, which
-no request may.
+The services create orders and accounts, as for requests. Only the products' ids are set here, which requests cannot do.
 """
 
 from datetime import timedelta
@@ -37,7 +36,7 @@ ADDRESSES = {
         "country": "DE",
     },
 }
-# (customer, {product id: quantity}, shipping cost, the state that the order is left in), oldest first
+# (customer, {product id: quantity}, shipping cost, final state), oldest first
 ORDERS: tuple[tuple[str, dict[str, int], str, str], ...] = (
     ("alice@demo.example", {"29": 1, "30": 2}, "9.90", "expired"),
     ("bob@demo.example", {"15": 1}, "6.90", "cancelled"),
@@ -85,12 +84,12 @@ def _product(product_id: str, category: str, product: demo.DemoProduct, manager:
         }
     )
     stocked = inventory.new_product(product_id, request, actor=manager, fingerprint="seed")
-    # What create_product writes, but for the id.
+    # The same write as in create_product, with another id.
     inventory.put_new_product(*stocked)
 
 
 def _amount(text: str) -> str:
-    """What an amount of the demo data, in euros, is in the stage's currency."""
+    """An amount of the demo data, in euros, as an amount in the stage's currency."""
     return demo.amount_in(settings().currency, settings().currency_digits, text)
 
 

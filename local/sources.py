@@ -1,4 +1,4 @@
-"""The files that a running system is made of, looked at again and again: what has changed, and whether it compiles."""
+"""The source files of a running system: snapshots of them, their changes, and whether the changes compile."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from typing import Self
 
 FUNCTIONS = "functions"
 SHARED = "layers/shared/python"
-# What a start reads. Tests and documents are not among it.
+# The files that a start reads, which are not tests or documents.
 WATCHED = ("functions", "infra", "layers", "local", "requirements", "cdk.json", "pyproject.toml")
 
 # path from the root → (time of the last change in ns, size)
@@ -18,7 +18,7 @@ type Snapshot = Mapping[str, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Changes:
-    """Paths from the root of what was changed, added or removed."""
+    """Changed, added and removed files, by their paths from the root."""
 
     paths: frozenset[str]
 
@@ -28,7 +28,7 @@ class Changes:
 
     @property
     def packages(self) -> set[str]:
-        """Of functions/, those with a change."""
+        """The packages of functions/ with a change."""
         parts = (path.split("/") for path in self.paths)
         return {part[1] for part in parts if part[0] == FUNCTIONS and len(part) > 2}
 
@@ -38,11 +38,14 @@ class Changes:
 
     @property
     def for_the_next_start(self) -> list[str]:
-        """What a running system does not take in: the template, third-party packages, the local cloud itself."""
+        """Changes that need a restart: of the template, third-party packages, and the local cloud itself."""
         return sorted(path for path in self.paths if not path.startswith((f"{FUNCTIONS}/", f"{SHARED}/")))
 
     def mistakes(self, root: Path) -> list[str]:
-        """`file:line: what` for each change of the functions' code that is a link, or does not compile; OSError."""
+        """`file:line: message` for each change of the functions' code that is a link or does not compile.
+
+        Raises OSError.
+        """
         paths = sorted(self.paths - set(self.for_the_next_start))
         return [mistake for path in paths if (mistake := refused_link(root, path) or _mistake(root, path))]
 
@@ -52,7 +55,7 @@ def snapshot(root: Path) -> dict[str, tuple[int, int]]:
     for name in WATCHED:
         path = root / name
         if path.is_dir():
-            _look_into(path, name, found)
+            _add_files(path, name, found)
             continue
         with contextlib.suppress(OSError):
             stat = path.stat()
@@ -60,19 +63,19 @@ def snapshot(root: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _look_into(folder: Path | str, name: str, found: dict[str, tuple[int, int]]) -> None:
-    """A folder's files without caches and what editors put beside a file while it is open, by `name`/…
+def _add_files(folder: Path | str, name: str, found: dict[str, tuple[int, int]]) -> None:
+    """Adds a folder's files under `name`, without caches and temporary files of editors.
 
-    Of a folder behind a link the link alone. Five times a second, so by the quickest means.
+    A link to a folder counts as one file. It runs five times per second, so it uses the fastest calls.
     """
     try:
         entries = list(os.scandir(folder))
     except OSError:
-        return  # gone since it was listed
+        return  # Removed since it was listed.
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             if entry.name != "__pycache__" and not entry.name.startswith("."):
-                _look_into(entry.path, f"{name}/{entry.name}", found)
+                _add_files(entry.path, f"{name}/{entry.name}", found)
         elif not entry.name.startswith((".", "#")) and not entry.name.endswith("~"):
             with contextlib.suppress(OSError):
                 stat = entry.stat()
@@ -80,11 +83,11 @@ def _look_into(folder: Path | str, name: str, found: dict[str, tuple[int, int]])
 
 
 def refused_link(root: Path, path: str) -> str | None:
-    """Why a path cannot be a link, when it is one: neither synthesis nor reload would see a change behind it."""
+    """A message if the path is a link, since neither synthesis nor reload would see changes of its target."""
     link = root / path
-    # One that leads nowhere is an editor's mark.
+    # Editors use links without a target as locks.
     if link.is_symlink() and link.exists():
-        return f"{path}: a link, behind which changes are not seen; put the files themselves in its place"
+        return f"{path}: a link, whose target is not watched for changes; replace it by the files themselves"
     return None
 
 
@@ -94,7 +97,7 @@ def _mistake(root: Path, path: str) -> str | None:
     try:
         compile((root / path).read_bytes(), path, "exec", dont_inherit=True)
     except FileNotFoundError:
-        return None  # removed: whoever still imports it says so at its start
+        return None  # Removed. A module that still imports it fails at its start.
     except SyntaxError as error:
         return f"{path}:{error.lineno or 1}: {error.msg}"
     return None

@@ -1,4 +1,4 @@
-"""Synthesizes the CDK app, or takes what it was synthesized to before from exactly the same inputs."""
+"""Synthesizes the CDK app, or reuses an assembly that was synthesized from exactly the same inputs."""
 
 import contextlib
 import hashlib
@@ -18,35 +18,35 @@ from local.deployment import ROOT, Assembly
 from local.errors import LocalCloudError
 from local.sources import WATCHED, refused_link
 
-KEPT_IN = ROOT / "build" / "assemblies"
-# 45 MB each: `make up`, the tests' settings, and those of another branch.
-KEPT = 4
-# Nobody takes longer than this to copy one, into `KEPT_IN` or out of it.
+CACHE = ROOT / "build" / "assemblies"
+# Of 45 MB each: for `make up`, for the tests' settings, and for both on another branch.
+MAX_CACHED = 4
+# The maximum time for copying one into `CACHE` or out of it.
 COPY_SECONDS = 60
 PARTIAL = "partial-"
-# Variables that CDK or the app may read.
+# Prefixes of the variables that CDK or the app may read.
 READ_VARIABLES = ("AWS_", "CDK_", "JSII_", "OMS_")
 
 
 def synthesize(folder: Path, settings: Mapping[str, object], environment: Mapping[str, str]) -> Assembly:
-    """The app for the local stage in `folder`; `settings` changes those in cdk.json."""
+    """The assembly of the local stage, in `folder`. `settings` overrides those in cdk.json."""
     environment = {**environment, "CDK_CONTEXT_JSON": json.dumps(_context(settings), sort_keys=True)}
     key = inputs(ROOT, environment)
-    kept = KEPT_IN / key
-    if _taken(kept, folder):
+    cached = CACHE / key
+    if _copy_cached(cached, folder):
         return Assembly(folder)
-    # As the CDK CLI would run it.
+    # The same call as that of the CDK CLI.
     result = run([sys.executable, "-m", "infra.app"], {**environment, "CDK_OUTDIR": str(folder)}, ROOT)
     if result.returncode != 0:
-        raise LocalCloudError(f"The CDK app could not be synthesized; `make synth` shows the same:\n{result.stdout}")
-    # An edit while it ran: nobody can say which of its inputs it has read.
+        raise LocalCloudError(f"The synthesis of the CDK app failed. Correct this error:\n{result.stdout}")
+    # After an edit during the synthesis, it is unknown which version of a file was read.
     if inputs(ROOT, environment) == key:
-        _keep(folder, kept)
+        _store(folder, cached)
     return Assembly(folder)
 
 
 def inputs(root: Path, environment: Mapping[str, str]) -> str:
-    """A hash of all that the app's assembly depends on: files, settings, packages, Python and platform."""
+    """A hash of everything that the assembly depends on: files, settings, packages, Python and the platform."""
     read = sorted(f"{name}={value}" for name, value in environment.items() if name.startswith(READ_VARIABLES))
     packages = sorted(f"{found.name}=={found.version}" for found in importlib.metadata.distributions())
     digest = hashlib.sha256()
@@ -59,7 +59,7 @@ def inputs(root: Path, environment: Mapping[str, str]) -> str:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """All of them, hidden ones too: an asset holds what is in its folder. Raises LocalCloudError for a link."""
+    """All files of the sources, including hidden ones, which assets have too. Raises LocalCloudError for a link."""
     for name in WATCHED:
         paths = sorted((root / name).rglob("*")) if (root / name).is_dir() else [root / name]
         for path in paths:
@@ -76,44 +76,44 @@ def _context(settings: Mapping[str, object]) -> dict[str, object]:
     return context | {"stage": "local", "settings": stages}
 
 
-def _taken(kept: Path, folder: Path) -> bool:
-    """Copies what is kept; False when there is nothing, or another process has just removed it."""
+def _copy_cached(cached: Path, folder: Path) -> bool:
+    """Copies a cached assembly. False if it does not exist, or if another process has just removed it."""
     try:
-        os.utime(kept)
-        shutil.copytree(kept, folder)
+        os.utime(cached)
+        shutil.copytree(cached, folder)
     except (FileNotFoundError, shutil.Error):
         shutil.rmtree(folder, ignore_errors=True)
         return False
     return True
 
 
-def _keep(folder: Path, kept: Path) -> None:
-    """Appears complete or not at all; another process may keep the same at the same time."""
-    KEPT_IN.mkdir(parents=True, exist_ok=True)
+def _store(folder: Path, cached: Path) -> None:
+    """Adds an assembly to the cache, complete or not at all. Another process may add the same at the same time."""
+    CACHE.mkdir(parents=True, exist_ok=True)
     with _partial() as partial:
         shutil.copytree(folder, partial / "assembly")
         os.utime(partial / "assembly")
         try:
-            (partial / "assembly").rename(kept)
+            (partial / "assembly").rename(cached)
         except OSError:
-            if not kept.exists():
+            if not cached.exists():
                 raise
     _prune()
 
 
 def _prune() -> None:
-    """Removes what has long not been used, and what was left by processes that were killed.
+    """Removes the least recently used assemblies, and partial ones of processes that were killed.
 
-    Renamed before it is removed: a removal that is cut off leaves nothing under its key. Other processes may do the
-    same at once.
+    Each is renamed before its removal, so that an interrupted removal leaves no incomplete assembly under its key.
+    Other processes may remove the same at the same time.
     """
     used: dict[Path, float] = {}
-    for path in KEPT_IN.iterdir():
+    for path in CACHE.iterdir():
         with contextlib.suppress(FileNotFoundError):
             used[path] = path.stat().st_mtime
     partial = [path for path in used if path.name.startswith(PARTIAL)]
-    kept = sorted(used.keys() - set(partial), key=used.__getitem__, reverse=True)
-    for path in partial + kept[KEPT:]:
+    cached = sorted(used.keys() - set(partial), key=used.__getitem__, reverse=True)
+    for path in partial + cached[MAX_CACHED:]:
         if time.time() - used[path] > COPY_SECONDS:
             with _partial() as removed, contextlib.suppress(FileNotFoundError):
                 path.rename(removed / path.name)
@@ -121,6 +121,6 @@ def _prune() -> None:
 
 @contextlib.contextmanager
 def _partial() -> Iterator[Path]:
-    """A folder that is removed in the end, by a later process if not by this one."""
-    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=KEPT_IN, ignore_cleanup_errors=True) as folder:
+    """A temporary folder, which is removed at the end; a later process removes it if this one is killed."""
+    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=CACHE, ignore_cleanup_errors=True) as folder:
         yield Path(folder)

@@ -18,17 +18,17 @@ from local.cloud import Cloud, run
 from local.deployment import ROOT, Assembly, Deployment, deploy
 from local.errors import LocalCloudError
 from local.folder import own_folder
-from local.front_door import FAILURE_SHOWN, Exchange, FrontDoor
+from local.front_door import MAX_FAILURE_BYTES, Exchange, FrontDoor
 from local.log_reader import LogReader
 from local.port import DEFAULT_PORT
 from local.sources import Snapshot, snapshot
 from local.synthesis import synthesize
 
-WARM_UP_AT_ONCE = 2
+MAX_PARALLEL_WARM_UPS = 2
 ANSWER_SECONDS = 60
-# Its connections break a moment before a process has ended.
-DYING_SECONDS = 0.5
-# Answered by the function behind the API's default route.
+# The connections of a process close shortly before the process has ended.
+EXIT_DELAY_SECONDS = 0.5
+# The function of the API's default route answers it.
 DEFAULT_ROUTE_PATH = "/health"
 
 
@@ -42,17 +42,17 @@ def unlogged(_: Exchange) -> None:
 
 
 class LocalSystem:
-    """Runs from entering to leaving, and leaves no process and no file behind, however far it came.
+    """Runs while its context is open, and then leaves no process and no file, also after a failed start.
 
-    `settings` changes the local stage's settings of cdk.json, as {"login_limit": 1000}.
+    `settings` overrides the local stage's settings in cdk.json, as {"login_limit": 1000}.
     """
 
     cloud: Cloud
     assembly: Assembly
     deployment: Deployment
-    # As they were when the start read them.
+    # The state of the source files when the start read them.
     sources: Snapshot
-    # What the functions said that did not answer when they were warmed up, by path.
+    # The messages of functions that failed in the warm-up, by path.
     failures: Mapping[str, str]
 
     def __init__(
@@ -85,20 +85,20 @@ class LocalSystem:
         self._close(error)
 
     def _close(self, error: BaseException | None) -> None:
-        """A failure after the local cloud has ended by itself is raised as that: LocalCloudError."""
-        ended = self.ended(within=DYING_SECONDS) if isinstance(error, Exception) else None
+        """Stops the system. If the local cloud has ended unexpectedly, raises that as the cause, a LocalCloudError."""
+        ended = self.ended(within=EXIT_DELAY_SECONDS) if isinstance(error, Exception) else None
         self._stack.close()
         if ended:
             raise LocalCloudError(ended) from error
 
     def ended(self, within: float = 0) -> str | None:
-        """Why the local cloud has ended by itself, now or `within` seconds, in a sentence; None while it runs."""
+        """A sentence that says why the local cloud ended unexpectedly; None if it runs after `within` seconds."""
         return self.cloud.ended(within) if hasattr(self, "cloud") else None
 
     def _start(self) -> None:
         self.front_door = self._stack.enter_context(FrontDoor(self._port, self._log))
         self.folder = self._stack.enter_context(own_folder())
-        # It starts while the app is synthesized.
+        # It starts during the synthesis.
         self.cloud = self._stack.enter_context(Cloud(self.folder))
         self.sources = snapshot(ROOT)
         with self._progress("Synthesize the CDK app"):
@@ -112,9 +112,9 @@ class LocalSystem:
             fixups.apply(self.cloud, self.assembly, self.deployment)
             self._verify_sender()
             self.lead_links_here()
-        with self._progress("Make the signing key"):
+        with self._progress("Create the signing key"):
             self._run("oms.commands.signing_keys", "--stage", "local")
-        # After the key: a worker that finds none looks again only seconds later.
+        # After the key is created: a worker that finds no key retries only after some seconds.
         with self._progress("Warm up, seed demo data" if self._seed else "Warm up"):
             self._warm_up_and_seed()
         about = {
@@ -125,18 +125,18 @@ class LocalSystem:
         self.front_door.open(self.endpoint_url, self.deployment.api_path, self._origin_secret(), about, self.ended)
 
     def _secret_file(self) -> Path:
-        """For the tools beside this system. None but this user may look into the folder."""
+        """The file with the secret for tools on this machine. Only this user can read the folder."""
         file = self.folder / "secret"
         file.write_text(self.cloud.access.secret)
         return file
 
     def _verify_sender(self) -> None:
-        """As an operator does in SES, by a link that AWS mails; the emulator believes it at once."""
+        """Verifies the sender's address in SES. On AWS, an operator does it by a mailed link."""
         if sender := self.environment("Notifier")["OMS_MAIL_FROM"]:
             self.client("sesv2").create_email_identity(EmailIdentity=sender)
 
     def lead_links_here(self) -> None:
-        """The links in mails lead to the default port, and a second system beside the first has another."""
+        """Changes the links in mails if this system has another port than the default one."""
         if self._port in (0, DEFAULT_PORT):
             return
         for name, function in self.functions().items():
@@ -146,7 +146,7 @@ class LocalSystem:
 
     def _warm_up_and_seed(self) -> None:
         pool = ThreadPoolExecutor(1)
-        # Not waited for when stopped: without the cloud, which ends next, its requests end too.
+        # A stop does not wait for it: the cloud ends next, and with it the pool's requests.
         self._stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         warmed = pool.submit(self.warm_up, 1)
         if self._seed:
@@ -155,7 +155,7 @@ class LocalSystem:
 
     @property
     def base_url(self) -> str:
-        """The API as its users see it, through the front door."""
+        """The API's URL through the front door."""
         return self.front_door.base_url
 
     @property
@@ -168,7 +168,7 @@ class LocalSystem:
 
     @property
     def direct_url(self) -> str:
-        """The API without its front: no origin secret, no viewer's address."""
+        """The API's URL without the front door, which adds the origin secret and the viewer's address."""
         return self.endpoint_url + self.deployment.api_path
 
     def client(self, service: str) -> Any:
@@ -182,7 +182,7 @@ class LocalSystem:
         return dict(configuration.get("Environment", {}).get("Variables", {}))
 
     def update_environment(self, function: str, **values: str | None) -> None:
-        """Changes a function's environment, as OMS_CLOCK_OFFSET="3600"; None removes. New invocations see it."""
+        """Changes a function's environment for new invocations, as OMS_CLOCK_OFFSET="3600"; None removes a variable."""
         variables = self.environment(function) | {key: value for key, value in values.items() if value is not None}
         for key in (key for key, value in values.items() if value is None):
             variables.pop(key, None)
@@ -191,7 +191,10 @@ class LocalSystem:
         )
 
     def invoke(self, function: str, event: Mapping[str, object]) -> Any:
-        """Runs a function now, as the sweeper without its schedule; raises when it fails."""
+        """Runs a function now, such as the sweeper without its schedule, and returns its result.
+
+        Raises LocalCloudError if the function fails.
+        """
         answer = self.client("lambda").invoke(
             FunctionName=self.deployment.function(function), Payload=json.dumps(event).encode()
         )
@@ -201,7 +204,7 @@ class LocalSystem:
         return payload
 
     def functions(self) -> dict[str, dict[str, Any]]:
-        """Each function's configuration now, by construct id."""
+        """Each function's current configuration, by construct id."""
         pages = self.client("lambda").get_paginator("list_functions").paginate()
         deployed = {function["FunctionName"]: function for page in pages for function in page["Functions"]}
         return {construct_id: deployed[name] for construct_id, name in self.deployment.functions.items()}
@@ -216,7 +219,7 @@ class LocalSystem:
         return [line.text for line in reader.read()]
 
     def http_paths(self) -> dict[str, str]:
-        """A path of each HTTP function, by construct id: asked by GET and without a token, nothing is written."""
+        """A path of each HTTP function, by construct id. A GET without a token to it writes nothing."""
         client = self.client("apigatewayv2")
         api = self.deployment.outputs["ApiId"]
         names = {physical: construct_id for construct_id, physical in self.deployment.functions.items()}
@@ -235,32 +238,32 @@ class LocalSystem:
     def warm_up(self, workers: int, paths: Sequence[str] | None = None) -> dict[str, str]:
         """Starts `workers` of the function behind each path, those of one path at the same time.
 
-        Returns what functions said that did not answer, by path.
-        Each takes 0.2 s of a core to start: without this, a test's first burst waits.
+        Returns the messages of functions that failed, by path. A worker needs 0.2 s of a core to start, for which a
+        test's first burst would wait.
         """
         paths = list(self.http_paths().values()) if paths is None else paths
         batches = [[path] * workers for path in paths] if workers > 1 else [list(paths)]
         failures: dict[str, str] = {}
-        with ThreadPoolExecutor(max(workers, WARM_UP_AT_ONCE)) as pool:
+        with ThreadPoolExecutor(max(workers, MAX_PARALLEL_WARM_UPS)) as pool:
             for batch in batches:
                 answers = zip(batch, pool.map(self.failure_at, batch), strict=True)
                 failures |= {path: failure for path, failure in answers if failure}
         return failures
 
     def failure_at(self, path: str) -> str | None:
-        """What the emulator says when the function behind a path does not start, or fails; None when it answers."""
+        """The emulator's message if the function behind the path does not start or fails; None if it answers."""
         try:
             answer = ask(self.direct_url + path, seconds=ANSWER_SECONDS)
         except OSError as error:
             return self.ended() or f"no answer within {ANSWER_SECONDS} s ({error})"
-        return answer.body[:FAILURE_SHOWN].decode(errors="replace") if answer.status >= 500 else None
+        return answer.body[:MAX_FAILURE_BYTES].decode(errors="replace") if answer.status >= 500 else None
 
     def _origin_secret(self) -> str:
         name = self.environment("Docs")["OMS_ORIGIN_SECRET"]
         return str(self.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
 
     def service_environment(self) -> dict[str, str]:
-        """For a process that calls the services of `oms` as the functions do."""
+        """The environment of a process that calls the services of `oms` as the functions do."""
         variables = self.environment("Orders") | self.environment("Passwords") | self.environment("Sweeper")
         return self.cloud.child_environment() | variables | {"PYTHONPATH": f"{ROOT}/layers/shared/python:{ROOT}"}
 

@@ -1,4 +1,4 @@
-"""`make up`: brings the system up on this machine, says how to use it, and shows its requests until Ctrl-C."""
+"""`make up`: starts the system on this machine, shows how to use it, and lists its requests until Ctrl-C."""
 
 import contextlib
 import json
@@ -19,19 +19,19 @@ from local.port import DEFAULT_PORT, port
 from local.reload import Reloader
 from local.system import LocalSystem
 
-# Ctrl-C, an orderly end, and a terminal that is closed.
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SEE_ALSO = "docs/develop/local-cloud.md says how it is started, step by step."
-# Takes the access token out of the login's answer with sed, which every machine has.
+# Ctrl-C, termination by a process, and a closed terminal.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SEE_ALSO = "docs/develop/local-cloud.md describes each step of the start."
+# Extracts the access token from the response with sed, which every machine has.
 SED = r"""sed 's/.*"access_token": *"\([^"]*\)".*/\1/'"""
 
 
 class Stopped(BaseException):
-    """One of the endings. Not an Exception: nothing on the way may swallow it."""
+    """A signal stopped the program. It is not an Exception, so that no handler of exceptions catches it."""
 
 
 def main() -> None:
-    for number in ENDINGS:
+    for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     started = time.monotonic()
     requests = _Requests()
@@ -43,20 +43,20 @@ def main() -> None:
                 _say(f"{path} does not answer: {_plain(failure)}")
             Reloader(system, say=_say, last_target=lambda: requests.last_target).run()
     except Stopped:
-        # Of a closed terminal there is nobody left to tell.
+        # A closed terminal raises an error.
         with contextlib.suppress(OSError):
-            print("\nStopped; nothing is left behind.", flush=True)
+            print("\nStopped. All processes and files of the system are removed.", flush=True)
     except LocalCloudError as error:
         sys.exit(f"\n{error}")
     except (BotoCoreError, ClientError) as error:
-        sys.exit(f"\nThe local cloud did not do what was asked: {str(error)[:500]}\nTry once more; {SEE_ALSO}")
+        sys.exit(f"\nA call of the local cloud failed: {str(error)[:500]}\nTry again; {SEE_ALSO}")
     except OSError as error:
-        sys.exit(f"\nThis machine did not do what was asked: {error}\n{SEE_ALSO}")
+        sys.exit(f"\nA call of the operating system failed: {error}\nCorrect the cause; {SEE_ALSO}")
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
-    # Once is enough: the cleaning up that follows is not to be interrupted again.
-    for number in ENDINGS:
+    # A second signal must not interrupt the cleanup.
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise Stopped
 
@@ -82,24 +82,23 @@ def _welcome(system: LocalSystem, seconds: float) -> str:
     return f"""
 Ready in {seconds:.1f} s: {url}
 
-  {url}/docs shows the API in the browser and calls it from there.
+  {url}/docs describes the API in the browser, and can send requests.
 
   Demo accounts, password {PASSWORD}
 {accounts}
 
-  Sign in, look at the products, place an order:
+  Sign in, list products, place an order:
     TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' -d '{login}' | {SED})
     curl -s '{url}/api/v1/inventory/products?limit=3' -H "Authorization: Bearer $TOKEN"
     curl -s {url}/api/v1/orders -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{order}'
 
-Changed code is taken in when it is saved; `make logs{other}` shows what the functions log, `make mail{other}` what was
-mailed.
-Ctrl-C stops it and leaves nothing behind. Requests:
+Saved code is reloaded automatically. `make logs{other}` shows the functions' logs, `make mail{other}` the sent mails.
+Ctrl-C stops the system and removes its data. Requests:
 """
 
 
 class _Requests:
-    """Shows each request, and remembers what was asked for last."""
+    """Shows each request, and stores the target of the latest one."""
 
     last_target = ""
 
@@ -119,7 +118,7 @@ def _say(text: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """What a client sent is not to move the cursor or colour the terminal."""
+    """The text with control characters escaped: a client's text must not control the terminal."""
     return text.encode("unicode_escape").decode("ascii")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local.front_door import MAX_BODY
+from local.front_door import MAX_BODY_BYTES
 from local.system import LocalSystem
 from tests.support.local_cloud.limits import remaining, within_a_window
 from tests.support.local_cloud.shop import PATIENCE
@@ -40,7 +40,7 @@ def test_a_body_in_chunks_arrives_whole(client: Callable[..., httpx.Client]) -> 
 
 
 def test_a_body_over_the_gateways_limit_is_refused_at_once(client: Callable[..., httpx.Client]) -> None:
-    answer = client().post("/api/v1/orders", content=b"x" * (MAX_BODY + 1))
+    answer = client().post("/api/v1/orders", content=b"x" * (MAX_BODY_BYTES + 1))
 
     assert answer.status_code == 413
 
@@ -128,7 +128,7 @@ def test_a_body_that_ends_early_is_refused(system: LocalSystem) -> None:
 
 @pytest.mark.parametrize("path", ["/api/v1/orders", "/_local"])
 def test_no_part_of_a_body_that_is_refused_is_taken_for_a_request(system: LocalSystem, path: str) -> None:
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {MAX_BODY + 1}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
     taken = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=PATIENCE) as connection:
         connection.sendall(f"{head}{taken}".encode())

@@ -84,5 +84,5 @@ def test_a_system_that_does_not_run_is_told_in_one_sentence() -> None:
 
     assert (process.returncode, output) == (1, "")
     assert error.strip() == (
-        f"No system is running on port {port}: start it with `make up`, or name its port with `make logs PORT=…`."
+        f"No system is running on port {port}: start it with `make up`, or set its port with `make logs PORT=…`."
     )

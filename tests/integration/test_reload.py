@@ -214,4 +214,4 @@ def test_a_request_under_way_is_answered_by_the_code_that_took_it(running: Runni
 def test_what_needs_a_restart_is_named(running: Running) -> None:
     running.edit("cdk.json", "{", "{ ")
 
-    within(lambda: "Changed: cdk.json. Restart `make up` to take it in" in running.said())
+    within(lambda: "Changed: cdk.json. Restart `make up` to load the change" in running.said())

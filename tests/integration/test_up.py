@@ -83,7 +83,7 @@ def test_a_port_that_is_no_number_is_told(tmp_path: Path) -> None:
     _, error = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
-    assert error.strip() == "PORT=http is not a port: give a number from 1 to 65535."
+    assert error.strip() == "PORT=http is not a port: use a number from 1 to 65535."
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
@@ -101,7 +101,7 @@ def test_stopped_while_starting_it_leaves_no_process_and_no_folder(tmp_path: Pat
     rest, error = process.communicate(timeout=PATIENCE)
 
     assert (process.returncode, error) == (0, "")
-    assert rest.strip().endswith("Stopped; nothing is left behind.")
+    assert rest.strip().endswith("Stopped. All processes and files of the system are removed.")
     assert list(tmp_path.iterdir()) == []
     assert processes_with(tmp_path) == []
 
@@ -121,7 +121,11 @@ def test_killed_under_it_the_emulator_is_told_of_and_nothing_is_left_behind(tmp_
     _, error = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
-    assert error.strip().splitlines()[0].startswith("The local cloud has ended (signal 9, SIGKILL: out of memory?).")
+    assert (
+        error.strip()
+        .splitlines()[0]
+        .startswith("The local cloud ended unexpectedly (signal 9, SIGKILL: out of memory?).")
+    )
     assert list(tmp_path.iterdir()) == []
     assert processes_with(tmp_path) == []
 

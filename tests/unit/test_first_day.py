@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.rehearse import MARKED, script
-from local.rehearsed_app import as_the_emulator_takes_it
+from local.rehearsed_app import adapted_template
 from oms.commands import rights
 
 ROOT = Path(__file__).parents[2]
@@ -160,7 +160,7 @@ def test_the_rehearsal_leaves_out_alarms_on_expressions_alone() -> None:
     queue = {"Type": "AWS::SQS::Queue", "Properties": {}}
     template = {"Resources": {"Alarm": alarm, "OnExpression": on_expression, "Queue": queue}, "Outputs": {}}
 
-    assert json.loads(as_the_emulator_takes_it(json.dumps(template))) == {
+    assert json.loads(adapted_template(json.dumps(template))) == {
         "Resources": {"Alarm": alarm, "Queue": queue},
         "Outputs": {},
     }

@@ -129,23 +129,23 @@ def test_it_says_that_it_waits_when_the_sign_ins_of_the_minute_are_used_up(
 
     assert api.register() == ("W", "whsec_x")
     assert api.waited == [34]
-    assert "has used up the sign-ins of this minute: waiting 34 s" in capsys.readouterr().out
+    assert "reached the limit of sign-ins per minute: waiting 34 s" in capsys.readouterr().out
 
 
 def test_it_waits_once(monkeypatch: pytest.MonkeyPatch) -> None:
     api = Api(monkeypatch, LIMITED, LIMITED)
 
-    with pytest.raises(LocalCloudError, match="possible again in 34 s"):
+    with pytest.raises(LocalCloudError, match="try again in 34 s"):
         api.register()
 
 
 def test_a_refusal_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = Answer(422, {}, b'{"detail": "The URL is forbidden."}')
 
-    with pytest.raises(LocalCloudError, match=r"was refused \(422\): The URL is forbidden\."):
+    with pytest.raises(LocalCloudError, match=r"failed with the status 422: The URL is forbidden\."):
         Api(monkeypatch, SIGNED_IN, refused).register()
 
 
 def test_an_answer_that_is_no_json_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(LocalCloudError, match="the system has stopped"):
+    with pytest.raises(LocalCloudError, match="The system has stopped"):
         Api(monkeypatch, Answer(200, {}, b"<html>")).register()

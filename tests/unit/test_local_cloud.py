@@ -37,7 +37,7 @@ def _without_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_end_of_the_emulator_is_told_with_its_cause(tmp_path: Path, code: str, cause: str) -> None:
     ended = Starting(tmp_path, code).ended(within=30)
 
-    assert ended == f"The local cloud has ended ({cause}). Start it again with `make up`."
+    assert ended == f"The local cloud ended unexpectedly ({cause}). Start it again with `make up`."
 
 
 def test_while_it_runs_and_once_it_was_stopped_there_is_nothing_to_tell(tmp_path: Path) -> None:

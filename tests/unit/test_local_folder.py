@@ -14,7 +14,7 @@ from local.folder import own_folder
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    monkeypatch.setattr(folder, "MAKING", 0)
+    monkeypatch.setattr(folder, "CREATION_SECONDS", 0)
     return tmp_path
 
 
@@ -58,7 +58,7 @@ def test_one_in_use_stays() -> None:
 
 
 def test_one_that_is_just_being_made_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "MAKING", 60)
+    monkeypatch.setattr(folder, "CREATION_SECONDS", 60)
     left = left_by_a_killed_system()
 
     with own_folder():
@@ -137,14 +137,14 @@ def test_without_proc_nothing_is_known_to_be_free(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not MEMORY.is_dir(), reason="this machine has no memory-backed files")
-@pytest.mark.parametrize(("free", "in_memory"), [(folder.MEMORY_NEEDED, True), (folder.MEMORY_NEEDED - 1, False)])
+@pytest.mark.parametrize(("free", "in_memory"), [(folder.MIN_MEMORY_BYTES, True), (folder.MIN_MEMORY_BYTES - 1, False)])
 def test_files_go_to_memory_only_where_that_is_free(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, *, in_memory: bool
 ) -> None:
     monkeypatch.delenv("TMPDIR")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(folder, "free_memory", lambda _: free)
-    monkeypatch.setattr(folder, "FILES_NEEDED", 0)
+    monkeypatch.setattr(folder, "MIN_FILE_BYTES", 0)
 
     with own_folder() as own:
         assert own.is_relative_to(MEMORY) == in_memory

@@ -90,7 +90,7 @@ def test_what_does_not_verify_is_refused(send: Callable[[], Sent]) -> None:
     status, line = listen.verdict(WEBHOOK, headers, body)
 
     assert status == 401
-    assert line.startswith("refused: ")
+    assert line.startswith("rejected: ")
 
 
 def test_what_a_subscriber_is_sent_does_not_move_the_cursor() -> None:

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from local.log_reader import Line, LogReader
+from local.log_reader import LogLine, LogReader
 from local.logs import readable
 
 PREFIX = "2026/11/22/[$LATEST]"
 AT = 1_795_369_647_020  # 17:47:27.020 UTC
 
 
-def line(**record: object) -> Line:
+def line(**record: object) -> LogLine:
     made = {"level": "INFO", "message": "request", "timestamp": "2026-11-22 17:47:27,013+0000", **record}
-    return Line("Orders", AT, json.dumps(made))
+    return LogLine("Orders", AT, json.dumps(made))
 
 
-def shown(given: Line) -> str:
+def shown(given: LogLine) -> str:
     text = readable(given)
     assert text is not None
     return text
@@ -49,12 +49,12 @@ def test_an_exception_shows_its_stack_beneath() -> None:
     ],
 )
 def test_what_says_nothing_is_left_out(text: str) -> None:
-    assert readable(Line("Orders", AT, text)) is None
+    assert readable(LogLine("Orders", AT, text)) is None
 
 
 @pytest.mark.parametrize("text", ["Task timed out after 29.00 seconds", "Worker process died", "[1, 2]", "{broken"])
 def test_what_is_no_record_is_shown_as_it_is(text: str) -> None:
-    assert shown(Line("Orders", AT, text)).split(maxsplit=2) == ["17:47:27.020", "Orders", text]
+    assert shown(LogLine("Orders", AT, text)).split(maxsplit=2) == ["17:47:27.020", "Orders", text]
 
 
 def test_what_a_client_sent_does_not_reach_the_terminal_raw() -> None:
@@ -92,7 +92,7 @@ class Groups:
         return {"events": found[: self._limit]}
 
 
-def texts(lines: list[Line]) -> Iterator[str]:
+def texts(lines: list[LogLine]) -> Iterator[str]:
     return (it.text for it in lines)
 
 

@@ -62,5 +62,5 @@ def test_without_a_system_it_says_how_to_start_one(monkeypatch: pytest.MonkeyPat
         mail.main()
 
     assert ended.value.code == (
-        "No system is running on port 5999: start it with `make up`, or name its port with `make mail PORT=…`."
+        "No system is running on port 5999: start it with `make up`, or set its port with `make mail PORT=…`."
     )

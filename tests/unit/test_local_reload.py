@@ -59,7 +59,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / "functions" / package).mkdir(parents=True)
         (tmp_path / "functions" / package / "handler.py").write_text("")
     monkeypatch.setattr(reload, "ROOT", tmp_path)
-    for seconds in ("POLL_SECONDS", "SETTLE_SECONDS", "AGAIN_SECONDS"):
+    for seconds in ("POLL_SECONDS", "SETTLE_SECONDS", "RETRY_SECONDS"):
         monkeypatch.setattr(reload, seconds, 0)
     return tmp_path
 
@@ -81,7 +81,7 @@ def reloader(system: Any, said: list[str]) -> Reloader:
 
 def test_an_emulator_that_has_died_ends_it_with_the_cause(reloader: Reloader, system: System) -> None:
     reloader.step()
-    system.why_it_ended = "The local cloud has ended (signal 9, SIGKILL: out of memory?)."
+    system.why_it_ended = "The local cloud ended unexpectedly (signal 9, SIGKILL: out of memory?)."
 
     with pytest.raises(LocalCloudError, match="out of memory"):
         reloader.step()
@@ -97,7 +97,7 @@ def test_an_update_that_fails_is_made_again_without_another_save(
         reloader.step()
 
     assert system.updated == ["orders"]
-    assert [line.split(" in ")[0] for line in said] == [f"Not reloaded, tried again: {BUSY}", "Reloaded Orders"]
+    assert [line.split(" in ")[0] for line in said] == [f"Not reloaded, will be retried: {BUSY}", "Reloaded Orders"]
 
 
 def test_a_file_that_cannot_be_read_is_told_and_read_again(
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_read_is_told_and_read_again(
         forbidden.setattr(Path, "read_bytes", denied)
         (root / "functions/orders/handler.py").write_text("A = 1")
         reloader.step()
-    assert said == ["Not reloaded, tried again: [Errno 13] Permission denied"]
+    assert said == ["Not reloaded, will be retried: [Errno 13] Permission denied"]
 
     reloader.step()
 
@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_read_is_told_and_read_again(
 def test_files_removed_again_after_half_an_update_are_removed_from_the_functions(
     reloader: Reloader, system: System, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reload, "AGAIN_SECONDS", 1000)
+    monkeypatch.setattr(reload, "RETRY_SECONDS", 1000)
     added = [root / "functions" / package / "added.py" for package in PACKAGES]
     system.refuses = ["orders"]
     for file in added:

@@ -1,4 +1,4 @@
-"""What the tools beside a running system say when it cannot be used."""
+"""The messages of local tools when no system is running, or when it cannot be used."""
 
 import json
 
@@ -8,7 +8,8 @@ from local import running
 from local.answers import Answer
 from local.errors import LocalCloudError
 
-ENDED = "The local cloud has ended (signal 9, SIGKILL: out of memory?). Start it again with `make up`."
+OTHER_PROGRAM = "Another program answers on port 5000: set the port of the system with `make mail PORT=…`."
+ENDED = "The local cloud ended unexpectedly (signal 9, SIGKILL: out of memory?). Start it again with `make up`."
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, answer: Answer | OSError) -> None:
@@ -28,13 +29,13 @@ def refused(status: int, body: str) -> Answer:
     ("error", "said"),
     [
         (refused(503, json.dumps({"message": ENDED})), ENDED),
-        (refused(503, "<html>"), "What answers on port 5000 is not this system."),
-        (refused(404, json.dumps({"message": "Not Found"})), "What answers on port 5000 is not this system."),
-        (refused(200, "hello"), "What answers on port 5000 is not this system."),
-        (refused(200, "5"), "What answers on port 5000 is not this system."),
+        (refused(503, "<html>"), OTHER_PROGRAM),
+        (refused(404, json.dumps({"message": "Not Found"})), OTHER_PROGRAM),
+        (refused(200, "hello"), OTHER_PROGRAM),
+        (refused(200, "5"), OTHER_PROGRAM),
         (
             ConnectionRefusedError(),
-            "No system is running on port 5000: start it with `make up`, or name its port with `make mail PORT=…`.",
+            "No system is running on port 5000: start it with `make up`, or set its port with `make mail PORT=…`.",
         ),
     ],
 )

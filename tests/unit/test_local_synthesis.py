@@ -49,7 +49,7 @@ def app(root: Path, monkeypatch: pytest.MonkeyPatch) -> App:
     played = App()
     monkeypatch.setattr(synthesis, "run", played.run)
     monkeypatch.setattr(synthesis, "ROOT", root)
-    monkeypatch.setattr(synthesis, "KEPT_IN", root / "build")
+    monkeypatch.setattr(synthesis, "CACHE", root / "build")
     return played
 
 
@@ -132,19 +132,19 @@ def test_only_the_last_ones_used_are_kept(
     app: App, synthesized: Callable[..., dict[str, str]], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(synthesis, "COPY_SECONDS", 0)
-    for limit in range(1, synthesis.KEPT + 3):
+    for limit in range(1, synthesis.MAX_CACHED + 3):
         synthesized({"login_limit": limit})
 
-    assert len(list((root / "build").iterdir())) == synthesis.KEPT
-    synthesized({"login_limit": synthesis.KEPT + 2})
-    assert app.runs == synthesis.KEPT + 2, "the newest is there"
+    assert len(list((root / "build").iterdir())) == synthesis.MAX_CACHED
+    synthesized({"login_limit": synthesis.MAX_CACHED + 2})
+    assert app.runs == synthesis.MAX_CACHED + 2, "the newest is there"
 
 
 def test_removing_an_old_one_that_is_cut_off_leaves_nothing_under_its_key(
     app: App, synthesized: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = synthesized({"login_limit": 0})
-    for limit in range(1, synthesis.KEPT):
+    for limit in range(1, synthesis.MAX_CACHED):
         synthesized({"login_limit": limit})
 
     unlink = os.unlink
@@ -157,10 +157,10 @@ def test_removing_an_old_one_that_is_cut_off_leaves_nothing_under_its_key(
         cut_off.setattr(synthesis, "COPY_SECONDS", 0)
         cut_off.setattr(os, "unlink", unlink_one)
         with pytest.raises(KeyboardInterrupt):
-            synthesized({"login_limit": synthesis.KEPT})
+            synthesized({"login_limit": synthesis.MAX_CACHED})
 
     assert synthesized({"login_limit": 0}) == first
-    assert app.runs == synthesis.KEPT + 2, "it is gone, and made again"
+    assert app.runs == synthesis.MAX_CACHED + 2, "it is gone, and made again"
 
 
 def test_what_another_process_removes_meanwhile_is_no_failure(
