@@ -75,7 +75,7 @@ def _decode(raw: bytes) -> Any:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) <= _MAX_INTEGER_DIGITS:
+    if len(digits) <= _MAX_INTEGER_DIGITS + (digits[0] == "-"):
         return int(digits)
     # No field takes a number of more digits, so any other number out of range is refused for the same reason.
     return -_OUT_OF_EVERY_RANGE if digits.startswith("-") else _OUT_OF_EVERY_RANGE
