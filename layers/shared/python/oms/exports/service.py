@@ -1,4 +1,4 @@
-"""Exports: asked for, looked at, cancelled. The work is done elsewhere, and begins with the item: see `events`."""
+"""Creating, reading and cancelling exports. The worker starts when the stored item changes: see `events`."""
 
 import hashlib
 import json
@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, Self
 
-from pynamodb.exceptions import CancellationReason, TransactWriteError
-
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
@@ -18,10 +16,8 @@ from oms.core.dynamodb import (
     ConcurrentUpdateError,
     batch_get_raw,
     extend_deadline,
-    failed,
     get_item,
     retrying,
-    transaction,
 )
 from oms.core.errors import ExportFinishedError, InvalidRequestError, NotFoundError, OmsError, UnavailableError
 from oms.core.idempotency import (
@@ -33,6 +29,7 @@ from oms.core.idempotency import (
     run_idempotent,
 )
 from oms.core.pages import KeyRange, Page, merged_page
+from oms.core.transactions import TransactionError, transaction
 from oms.core.versions import ANY_VERSION, ExpectedVersion
 from oms.exports import files, unfinished
 from oms.exports.columns import COLUMNS
@@ -48,14 +45,14 @@ WAIT_SECONDS = 20.0
 _MORE_PATIENCE = 9.0
 
 type Link = tuple[str, str] | tuple[None, None]
-"""A URL that fetches a file, and until when it does."""
+"""A URL that downloads the file, and the time at which it expires."""
 
-# As of the report over the same days.
+# The same limits as the sales report has.
 _DEFAULT_SALES_SPAN, MAX_SALES_SPAN = timedelta(days=30), timedelta(days=366)
 
 
 class FileRequest(Protocol):
-    """What a request says of the file that it wants."""
+    """The file options of a request."""
 
     @property
     def format(self) -> str | None: ...
@@ -67,7 +64,7 @@ class FileRequest(Protocol):
 
 @dataclass(frozen=True)
 class FileOptions:
-    """How the file of an export is to be: its format, and which columns it has; None stands for the default."""
+    """The format and the columns of an export's file. None stands for the default."""
 
     gzip: bool = False
     format: str | None = None
@@ -76,20 +73,22 @@ class FileOptions:
 
     @classmethod
     def of(cls, request: FileRequest) -> Self:
-        """Exports of GET and of schedules are not compressed."""
+        """Only `CreateExportRequest` can ask for compression."""
         gzip = request.gzip if isinstance(request, CreateExportRequest) else False
         return cls(gzip, request.format, request.bom, request.columns)
 
     def check(self, report: str, *, where: str = "pointer", named: str = "#/{}") -> None:
-        """Raises InvalidRequestError for what does not go together, at its place in the request."""
+        """Raises InvalidRequestError for options that exclude each other, with their place in the request."""
         wrong: dict[str, str] = {}
         if self.format == XLSX:
-            detail = "does not go with xlsx: {}"
-            wrong |= {"gzip": detail.format("it is compressed already")} if self.gzip else {}
-            wrong |= {"bom": detail.format("it has its own encoding")} if self.bom else {}
+            detail = "cannot be combined with xlsx: {}"
+            wrong |= {"gzip": detail.format("a workbook is compressed already")} if self.gzip else {}
+            wrong |= {"bom": detail.format("a workbook needs no byte-order mark")} if self.bom else {}
         known = COLUMNS[report].all
         if unknown := [it for it in self.columns or () if it not in known]:
-            others = f"has {', '.join(unknown)}, which {report} do not have. Their columns are {', '.join(known)}"
+            others = (
+                f"has {', '.join(unknown)}, which the report {report} does not have. Its columns are {', '.join(known)}"
+            )
             wrong["columns"] = others
         if wrong:
             raise InvalidRequestError([{where: named.format(it), "detail": detail} for it, detail in wrong.items()])
@@ -98,13 +97,13 @@ class FileOptions:
 _DEFAULT_FILE = FileOptions()
 
 
-# ---- asking ---------------------------------------------------------------------------------------------------------
+# ---- creating -------------------------------------------------------------------------------------------------------
 
 
 def create_export(
     request: CreateExportRequest, *, by: Actor, address: str, key: str | None = None
 ) -> IdempotentResult[Export]:
-    """Stores the wish for an export, once for each key.
+    """Creates an export, once for each idempotency key.
 
     Raises InvalidRequestError, IdempotencyKeyReusedError (422), TooManyExportsError (409), UnavailableError.
     """
@@ -116,7 +115,7 @@ def create_export(
         from_=request.from_,
         to=request.to,
         statuses=request.status,
-        shape=FileOptions.of(request),
+        options=FileOptions.of(request),
         asked=fingerprint.stored,
     )
     entry = _audit_entry("export.requested", export, by, address)
@@ -127,17 +126,16 @@ def create_export(
                 write.save(export, condition=Export.pk.does_not_exist(), return_values="ALL_OLD")
                 write.save(entry)
                 unfinished.reserve_slot(write, export)
-        except TransactWriteError as error:
-            own, _, room = error.cancellation_reasons or [None] * 3
-            if not failed(own):
-                _try_again_with_room(export, room, error)
-                raise
-            return replay(Export.from_raw_data(own.raw_item or {}))
+        except TransactionError as error:
+            if error.failed(export):
+                return replay(Export.from_raw_data(error.stored(export)))
+            _free_slots(export, error)
+            raise
         return IdempotentResult(export, replayed=False)
 
     def replay(stored: Export) -> IdempotentResult[Export]:
         if stored.created_by != by.id:
-            # Ids are hashes over the user's id: this cannot be, and what it would show is somebody else's.
+            # Impossible, since ids are hashes of the user's id; but never show another user's export.
             raise OmsError("The export could not be stored.")
         check_same_request(stored.request_hash, fingerprint)
         return IdempotentResult(stored, replayed=key is not None)
@@ -150,12 +148,12 @@ def create_export(
 
 
 def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export:
-    """An export of orders: the one that the same user has asked for within a minute, in whatever words, or a new one.
+    """Creates an export of orders, or returns the one of the same user and filters from within the last minute.
 
-    One that has failed or was cancelled is not shared. Raises TooManyExportsError (409), UnavailableError.
+    A failed or cancelled export is not shared. Raises TooManyExportsError (409), UnavailableError.
     """
-    fingerprint, shape = _fingerprint(query, "orders"), FileOptions.of(query)
-    shape.check("orders", where="parameter", named="{}")
+    fingerprint, options = _fingerprint(query, "orders"), FileOptions.of(query)
+    options.check("orders", where="parameter", named="{}")
     export = build_export(
         "orders",
         export_id=clock.random_id(),
@@ -163,7 +161,7 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
         from_=query.from_,
         to=query.to,
         statuses=query.status,
-        shape=shape,
+        options=options,
         asked=fingerprint.stored,
     )
     digest = hashlib.sha256(json.dumps([by.id, fingerprint.sparse]).encode()).hexdigest()
@@ -182,17 +180,16 @@ def share_export(query: ExportOrdersQuery, *, by: Actor, address: str) -> Export
                 write.save(export, condition=Export.pk.does_not_exist())
                 write.save(entry)
                 unfinished.reserve_slot(write, export)
-        except TransactWriteError as error:
-            own, _, _, room = error.cancellation_reasons or [None] * 4
-            if not failed(own):
-                _try_again_with_room(export, room, error)
+        except TransactionError as error:
+            if not error.failed(recent):
+                _free_slots(export, error)
                 raise
-            other = RecentExport.from_raw_data(own.raw_item or {}).export_id
+            other = RecentExport.from_raw_data(error.stored(recent)).export_id
             found = get_item(Export, Export.key(other))
             if found is None or found.status in (FAILED, CANCELLED):
                 free |= RecentExport.export_id == other
                 raise ConcurrentUpdateError from error
-            return found  # it is ours when an earlier attempt's answer was lost
+            return found  # this request's own, if the response to an earlier attempt was lost
         return export
 
     return retrying(attempt)
@@ -203,11 +200,11 @@ def _fingerprint(request: CreateExportRequest | ExportOrdersQuery, report: str) 
     return request_hash(request, implied=implied, unordered=["status"])
 
 
-def _try_again_with_room(export: Export, room: CancellationReason | None, cause: Exception) -> None:
-    """Raises ConcurrentUpdateError where only room was missing and could be made, else TooManyExportsError."""
-    if failed(room):
-        unfinished.free_slots(export, room.raw_item)
-        raise ConcurrentUpdateError from cause
+def _free_slots(export: Export, error: TransactionError) -> None:
+    """Raises ConcurrentUpdateError if the owner's list was full and has free slots now, else TooManyExportsError."""
+    unfinished.free_slots_if_full(export, error)
+    if error.any_failed:
+        raise ConcurrentUpdateError from error
 
 
 def build_export(
@@ -218,12 +215,12 @@ def build_export(
     from_: str | None = None,
     to: str | None = None,
     statuses: Sequence[str] | None = None,
-    shape: FileOptions = _DEFAULT_FILE,
+    options: FileOptions = _DEFAULT_FILE,
     asked: str = "",
     schedule_id: str | None = None,
     recipients: Sequence[str] = (),
 ) -> Export:
-    """An export that is not stored yet. Raises InvalidRequestError for filters that the report does not take."""
+    """An export that is not stored yet. Raises InvalidRequestError for filters that the report does not support."""
     now = clock.now()
     if report == "sales":
         from_, to = _sales_span(from_, to, now)
@@ -233,9 +230,9 @@ def build_export(
     wrong = [name for name in useless if given[name] is not None]
     if wrong:
         raise InvalidRequestError(
-            [{"pointer": f"#/{it}", "detail": f"does not go with an export of {report}"} for it in wrong]
+            [{"pointer": f"#/{it}", "detail": f"is not supported by an export of {report}"} for it in wrong]
         )
-    shape.check(report)
+    options.check(report)
     return Export(
         *Export.key(export_id),
         id=export_id,
@@ -244,10 +241,10 @@ def build_export(
         from_=from_,
         to=to,
         statuses=sorted(statuses) if statuses else None,
-        gzip=shape.gzip,
-        format=shape.format,
-        bom=shape.bom,
-        columns=list(shape.columns) if shape.columns else None,
+        gzip=options.gzip,
+        format=options.format,
+        bom=options.bom,
+        columns=list(options.columns) if options.columns else None,
         created_at=at,
         created_by=by.id,
         created_by_role=by.role,
@@ -267,11 +264,11 @@ def build_export(
 
 
 def _sales_span(from_: str | None, to: str | None, now: datetime) -> tuple[str, str]:
-    """The whole days of an export of sales, in the shop's time zone: by default the last thirty."""
+    """The time range of an export of sales: whole days of the shop, by default the last 30."""
     end = clock.instant(to) if to else clock.start_of(clock.day_of(now) + timedelta(days=1))
     start = clock.instant(from_) if from_ else clock.start_of(clock.day_of(end) - _DEFAULT_SALES_SPAN)
     errors = [
-        {"pointer": f"#/{name}", "detail": "must be a date: sales are by the day"}
+        {"pointer": f"#/{name}", "detail": "must be a date, since sales are counted by day"}
         for name, bound in (("from", start), ("to", end))
         if bound != clock.start_of(clock.day_of(bound))
     ]
@@ -282,19 +279,19 @@ def _sales_span(from_: str | None, to: str | None, now: datetime) -> tuple[str, 
     return clock.timestamp(start), clock.timestamp(end)
 
 
-# ---- looking --------------------------------------------------------------------------------------------------------
+# ---- reading --------------------------------------------------------------------------------------------------------
 
 
 def get(export_id: str) -> Export:
-    """Raises NotFoundError, also for what is only waiting to be taken away."""
+    """Raises NotFoundError, also for an expired export that DynamoDB has not removed yet."""
     export = get_item(Export, Export.key(export_id))
     if export is None or _is_expired(export):
-        raise NotFoundError("There is no such export.")
+        raise NotFoundError("Export not found.")
     return export
 
 
 def list_exports(*, limit: int, after: str | None) -> Page[Export]:
-    """The newest first, without their parts: one Query and one BatchGet."""
+    """Newest first, without their parts, by one Query and one BatchGetItem."""
     page = merged_page(LISTED, [EXPORTS], KeyRange(limit, descending=True, after=after))
     found = batch_get_raw(Export, [(entry["pk"], entry["sk"]) for entry in page.items], only=_LISTED_ATTRIBUTES)
     raws = [(place, found.get((entry["pk"], entry["sk"]))) for place, entry in page.placed]
@@ -307,7 +304,7 @@ _LISTED_ATTRIBUTES = [str(it.attr_name) for it in Export.get_attributes().values
 
 
 def _is_expired(export: Export) -> bool:
-    """DynamoDB takes days to remove what has expired."""
+    """DynamoDB removes expired items days later."""
     return export.expires_at <= clock.now().timestamp()
 
 
@@ -317,7 +314,7 @@ def share_and_wait(
     by: Actor,
     address: str,
 ) -> tuple[Export, Link]:
-    """As `share_export`: the export when it is finished, or as it is after 20 seconds, with its link."""
+    """`share_export`, then waits up to 20 seconds for its end. Returns the export as it is then, with its link."""
     until, pause = clock.monotonic() + WAIT_SECONDS, 0.2
     export = share_export(query, by=by, address=address)
     with extend_deadline(_MORE_PATIENCE):
@@ -331,7 +328,7 @@ def share_and_wait(
 
 
 def link(export: Export, *, by: Actor, address: str) -> Link:
-    """A URL that fetches the file, and until when; not before it is done. Who got one stands in the audit log."""
+    """The URL of a finished export's file, with its expiry. The audit log records the user who gets one."""
     if export.status != DONE:
         return None, None
     audit_log.record(_audit_entry("export.downloaded", export, by, address))
@@ -343,7 +340,7 @@ def link(export: Export, *, by: Actor, address: str) -> Link:
 
 
 def cancel(export_id: str, *, by: Actor, address: str, expected_version: ExpectedVersion = ANY_VERSION) -> None:
-    """Nothing more is written, and what was is deleted. An export that is cancelled already stays so.
+    """Cancels an export; the worker then deletes its file. Idempotent.
 
     Raises NotFoundError, StaleVersionError (412), ExportFinishedError (409), UnavailableError.
     """
@@ -366,14 +363,12 @@ def cancel(export_id: str, *, by: Actor, address: str, expected_version: Expecte
                     return_values="ALL_OLD",
                 )
                 write.save(entry)
-        except TransactWriteError as error:
-            # Operations go as puts, then updates.
-            _, own, *_ = error.cancellation_reasons or [None, None]
-            if not failed(own):
+        except TransactionError as error:
+            if not error.failed(export):
                 raise
-            if not own.raw_item:
-                raise NotFoundError("There is no such export.") from error
-            export = Export.from_raw_data(own.raw_item)
+            if not (stored := error.stored(export)):
+                raise NotFoundError("Export not found.") from error
+            export = Export.from_raw_data(stored)
             if export.status == CANCELLED:
                 return
             expected_version.check(export.version)

@@ -1,1 +1,1 @@
-"""Schedules: exports that are created regularly, and mailed."""
+"""Schedules: their expressions, routes' logic, entries in EventBridge Scheduler, and runs that create exports."""

@@ -1,7 +1,7 @@
-"""When a schedule runs: `rate(…)` and `cron(…)` as EventBridge Scheduler takes them, in UTC, hourly at most.
+"""Schedule expressions: the documented `rate(…)` and `cron(…)` of EventBridge Scheduler, in UTC, at most hourly.
 
-What is taken here AWS takes too: only what it documents, since an entry that it refused would be noticed by nobody who
-asked for it. https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+The entry is created after the response, so a rejection by AWS could not reach the caller. Therefore only documented
+expressions are accepted: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 """
 
 import re
@@ -18,7 +18,7 @@ _CRON = re.compile(r"cron\((\S+) +(\S+) +(\S+) +(\S+) +(\S+) +(\S+)\)")
 
 
 class ExpressionError(ValueError):
-    """The message says what is wrong, and goes on from "the schedule …"."""
+    """The message is the rest of a sentence that begins with "the schedule"."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Rate:
     period: timedelta
 
     def next_after(self, moment: datetime, *, since: datetime) -> datetime:
-        """The first whole number of periods after `since` that is after `moment`."""
+        """The first time after `moment` that is a whole number of periods after `since`."""
         return since + ((moment - since) // self.period + 1) * self.period
 
 
@@ -39,7 +39,7 @@ class Cron:
     falls_on: Callable[[date], bool]
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """None: there is no such day any more."""
+        """The first run after `moment`; None if there is none."""
         for day in self._days(moment.date()):
             for hour in sorted(self.hours):
                 at = datetime.combine(day, time(hour, self.minute), UTC)
@@ -57,20 +57,20 @@ class Cron:
 
 
 def parse(text: str, *, now: datetime) -> Rate | Cron:
-    """Raises ExpressionError, also for what would run more often than hourly, or never after `now`."""
+    """Raises ExpressionError, also for a schedule that runs more often than hourly, or never after `now`."""
     if found := _RATE.fullmatch(text):
         return _rate(int(found[1]), found[2], plural=found[3] == "s")
     if found := _CRON.fullmatch(text):
         cron = _cron(*found.groups())
         if cron.next_after(now) is None:
-            raise ExpressionError("names no moment to come")
+            raise ExpressionError("never occurs in the future")
         return cron
-    raise ExpressionError("must be as rate(1 day) or cron(30 6 * * ? *)")
+    raise ExpressionError("must have the form rate(1 day) or cron(30 6 * * ? *)")
 
 
 def _rate(value: int, unit: str, *, plural: bool) -> Rate:
     if plural != (value > 1):
-        raise ExpressionError(f"must be as rate(1 {unit}) or rate(2 {unit}s)")
+        raise ExpressionError(f"must have the form rate(1 {unit}) or rate(2 {unit}s)")
     period = value * timedelta(**{f"{unit}s": 1})
     if period < MIN_PERIOD:
         raise ExpressionError("must not run more often than hourly")
@@ -81,10 +81,10 @@ def _rate(value: int, unit: str, *, plural: bool) -> Rate:
 
 def _cron(minutes: str, hours: str, days: str, months: str, weekdays: str, years: str) -> Cron:
     if (days == "?") == (weekdays == "?"):
-        raise ExpressionError("must have ? for the day of the month or the day of the week, and not for both")
+        raise ExpressionError("must have ? in one of the two fields day of the month and day of the week")
     minute, *more = _MINUTES.values(minutes)
     if more:
-        raise ExpressionError("must not run more often than hourly: it must have one minute")
+        raise ExpressionError("must not run more often than hourly: the minute must be one number")
     return Cron(
         minute,
         _HOURS.values(hours),
@@ -96,7 +96,7 @@ def _cron(minutes: str, hours: str, days: str, months: str, weekdays: str, years
 
 @dataclass(frozen=True)
 class _Field:
-    """A field of cron; `names` stand for its numbers from 1 on."""
+    """A field of a cron expression. `names` are other forms of its numbers, from 1 on."""
 
     name: str
     low: int
@@ -105,7 +105,7 @@ class _Field:
     steps: bool = True
 
     def values(self, text: str) -> frozenset[int]:
-        """What `*`, `5`, `1-5`, `*/2`, `1/2` and `1-5/2` mean, the latter four and numbers also after commas."""
+        """The numbers of `*`, or of a list with commas of `5`, `1-5`, `*/2`, `1/2` and `1-5/2`."""
         if text == "*":
             return frozenset(range(self.low, self.high + 1))
         return frozenset(number for part in text.split(",") for number in self._part(part))
@@ -132,7 +132,7 @@ class _Field:
         return found
 
     def _error(self, text: str) -> ExpressionError:
-        return ExpressionError(f"has {text!r}, which AWS does not know as a {self.name}")
+        return ExpressionError(f"has {text!r}, which is not a valid {self.name} in EventBridge Scheduler")
 
 
 _MINUTES = _Field("minute", 0, 59)
@@ -169,11 +169,11 @@ def _last(day: date) -> int:
 
 
 def _weekday(day: date) -> int:
-    """From Sunday, 1, to Saturday, 7."""
+    """1 (Sunday) to 7 (Saturday)."""
     return day.isoweekday() % 7 + 1
 
 
 def _nearest_workday(day: date) -> date:
-    """Of its month: from Monday to Friday."""
+    """The nearest day from Monday to Friday in the same month."""
     steps = {6: -1 if day.day > 1 else 2, 7: 1 if day.day < _last(day) else -2}
     return day + timedelta(days=steps.get(day.isoweekday(), 0))

@@ -5,7 +5,7 @@ from pynamodb.attributes import BooleanAttribute, DiscriminatorAttribute, ListAt
 from oms.core.dynamodb import IntegerAttribute, StoredItem
 from oms.core.settings import settings
 
-# The partition that has all schedules.
+# The partition of all schedules.
 SCHEDULES = "schedules"
 
 
@@ -19,9 +19,9 @@ class ScheduleItem(StoredItem):
 
 
 class Schedule(ScheduleItem, discriminator="schedule"):
-    """That an export is made again and again, and who is mailed of it: `recipients` are ids of users.
+    """A rule that creates an export regularly. `recipients` are the ids of the users who get a mail.
 
-    Each run takes up where the one before ended: `covered_until` moves in the transaction that stores a run's export.
+    Each run continues from the end of the previous one: the transaction that stores its export moves `covered_until`.
     """
 
     id = UnicodeAttribute()
@@ -41,7 +41,7 @@ class Schedule(ScheduleItem, discriminator="schedule"):
 
 
 class ScheduleCount(ScheduleItem, discriminator="schedule-count"):
-    """How many schedules there are: it moves with them, and never past the limit."""
+    """The number of schedules. It changes in the same transactions as they do, and never exceeds the limit."""
 
     n = IntegerAttribute(default=0)
 

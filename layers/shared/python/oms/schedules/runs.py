@@ -1,22 +1,22 @@
-"""Runs of schedules: each makes an export, once, and the spans of a schedule's runs meet without gap or overlap.
+"""Runs of schedules: each creates one export, and the time ranges of successive runs have no gap and no overlap.
 
-A run is told of a quarter of an hour after its time. Whatever was made before that time, by whichever clock, is there
-to be read then.
+A run is processed 15 minutes after its time. By then all orders that were created before that time are stored, even if
+the clocks of their workers differ.
 """
 
 from datetime import datetime, timedelta
 
 from aws_lambda_powertools import Logger
-from pynamodb.exceptions import TransactWriteError
 
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import System
-from oms.core.dynamodb import ConcurrentUpdateError, failed, get_item, retrying, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, get_item, retrying
 from oms.core.errors import TooManyExportsError
 from oms.core.idempotency import keyed_id
 from oms.core.settings import settings
+from oms.core.transactions import TransactionError, transaction
 from oms.exports import report_recipients, service, unfinished
 from oms.exports.models import Export
 from oms.exports.service import FileOptions
@@ -25,18 +25,19 @@ from oms.schedules.models import Schedule
 
 logger = Logger(child=True)
 
-# The schedule that a deployment brings along: each night, the orders of the day before.
+# The built-in schedule: each night, the orders of the day before.
 DAILY = "daily"
 
 
 class TooEarlyError(Exception):
-    """By this clock the time of the run has not come."""
+    """The time of the run is in the future by this worker's clock."""
 
 
 def run(schedule_id: str, at: datetime) -> Export | None:
-    """The export of a schedule's run of this time. None where that was made before, or where nothing is left to tell
-    of, as a run that reaches as far came first; and where too many earlier exports of the schedule are not finished:
-    the next run has this one's span as well. Raises TooEarlyError, UnavailableError.
+    """Creates the export of the schedule's run at this time.
+
+    None if an earlier run has covered this time range, or if too many exports of the schedule are unfinished: the next
+    run then covers this range too. Raises TooEarlyError, UnavailableError.
     """
     if at > clock.now():
         raise TooEarlyError
@@ -45,7 +46,9 @@ def run(schedule_id: str, at: datetime) -> Export | None:
     try:
         return retrying(lambda: _run(schedule_id, at))
     except TooManyExportsError:
-        logger.warning("earlier exports of the schedule are not finished: left to its next run", schedule=schedule_id)
+        logger.warning(
+            "too many exports of the schedule are unfinished: its next run covers this time range", schedule=schedule_id
+        )
         return None
 
 
@@ -55,39 +58,35 @@ def _run(schedule_id: str, at: datetime) -> Export | None:
         scheduler_entries.reconcile(schedule_id)
         return None
     until = clock.start_of(clock.day_of(at)) if schedule.report == "sales" else at
-    span = clock.instant(schedule.covered_until), until
-    if span[0] >= until:
+    time_range = clock.instant(schedule.covered_until), until
+    if time_range[0] >= until:
         return None
     columns = [str(it) for it in schedule.columns] if schedule.columns else None
-    shape = FileOptions(format=schedule.format, bom=schedule.bom, columns=columns)
-    export = _export(schedule_id, schedule.report, at, span, [str(it) for it in schedule.recipients], shape)
+    options = FileOptions(format=schedule.format, bom=schedule.bom, columns=columns)
+    export = _export(schedule_id, schedule.report, at, time_range, [str(it) for it in schedule.recipients], options)
     covered = Schedule.covered_until.set(clock.timestamp(until))
     try:
         with transaction() as write:
             write.save(export)
             write.save(_audit_entry(export))
-            # The span is what it is by this end of the last one.
-            unmoved = Schedule.covered_until == schedule.covered_until
-            write.update(Schedule(*Schedule.key(schedule_id)), [covered], unmoved)
+            write.update(schedule, [covered], Schedule.covered_until == schedule.covered_until)
             unfinished.reserve_slot(write, export)
-    except TransactWriteError as error:
-        *_, own, room = error.cancellation_reasons or [None, None]
-        if failed(own):
-            raise ConcurrentUpdateError from error
-        if failed(room):
-            unfinished.free_slots(export, room.raw_item)
+    except TransactionError as error:
+        if not error.failed(schedule):
+            unfinished.free_slots_if_full(export, error)
+        if error.any_failed:
             raise ConcurrentUpdateError from error
         raise
     return export
 
 
 def _run_daily(at: datetime) -> Export | None:
-    """Of the shop's day before, once for a day whenever it runs."""
+    """Exports the orders of the shop's previous day, once a day regardless of the time of the run."""
     day = clock.day_of(at)
     yesterday, today = (clock.start_of(it) for it in (day - timedelta(days=1), day))
     found = report_recipients.by_address(settings().daily_report_to)
     if strangers := len(settings().daily_report_to) - len(found):
-        logger.warning("of the setting daily_report_to some are no active managers or admins", strangers=strangers)
+        logger.warning("the setting daily_report_to has addresses of no active manager or admin", strangers=strangers)
     export = _export(DAILY, "orders", today, (yesterday, today), sorted({user.id for user in found.values()}))
 
     def attempt() -> Export | None:
@@ -95,9 +94,8 @@ def _run_daily(at: datetime) -> Export | None:
             with transaction() as write:
                 write.save(export, condition=Export.pk.does_not_exist())
                 write.save(_audit_entry(export))
-        except TransactWriteError as error:
-            own, *_ = error.cancellation_reasons or [None]
-            if failed(own):
+        except TransactionError as error:
+            if error.failed(export):
                 return None
             raise
         return export
@@ -109,14 +107,14 @@ def _export(
     schedule_id: str,
     report: str,
     at: datetime,
-    span: tuple[datetime, datetime],
+    time_range: tuple[datetime, datetime],
     user_ids: list[str],
-    shape: FileOptions | None = None,
+    options: FileOptions | None = None,
 ) -> Export:
-    """As it is to be stored, with an id that is the same for the same run."""
-    start, end = span
+    """The export of a run, not stored yet. Its id is the same for each attempt of the run."""
+    start, end = time_range
     if report == "sales":
-        # Whole days, also where an earlier run ended at a day's end of another time zone.
+        # Whole days, even if an earlier run ended at midnight of another time zone.
         first = max(clock.day_of(start), clock.day_of(end) - service.MAX_SALES_SPAN)
         start = clock.start_of(first)
     bounds = (None, None) if report == "inventory" else (clock.timestamp(start), clock.timestamp(end))
@@ -126,7 +124,7 @@ def _export(
         by=System(),
         from_=bounds[0],
         to=bounds[1],
-        shape=shape or FileOptions(),
+        options=options or FileOptions(),
         schedule_id=schedule_id,
         recipients=user_ids,
     )

@@ -1,4 +1,4 @@
-"""Entries of EventBridge Scheduler: one for each schedule that is there, named by its id, and none beside."""
+"""Entries of EventBridge Scheduler: exactly one for each stored schedule, with its id as the name."""
 
 import json
 from contextlib import suppress
@@ -19,16 +19,19 @@ SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 
 
 def reconcile(schedule_id: str) -> None:
-    """Makes the entry as it is to be. Safe at any time, in any order, and beside another; raises botocore's errors."""
+    """Creates or deletes the entry, so that it follows the stored schedule. Idempotent, and safe concurrently.
+
+    Raises botocore's errors.
+    """
     if schedule := get_item(Schedule, Schedule.key(schedule_id)):
         _create(schedule)
-    # Looked at again: whoever was told that it has gone may have found no entry yet.
+    # Read again: a worker that processes the deletion meanwhile may have found no entry to delete.
     if get_item(Schedule, Schedule.key(schedule_id)) is None:
         _delete(schedule_id)
 
 
 def _create(schedule: Schedule) -> None:
-    """An entry never changes: that there is one is as good."""
+    """Succeeds if the entry exists already, since entries never change."""
     entries, known = _scheduler(), settings()
     with suppress(entries.exceptions.ConflictException):
         entries.create_schedule(
@@ -48,7 +51,7 @@ def _create(schedule: Schedule) -> None:
 
 
 def _start_date(schedule: Schedule) -> dict[str, Any]:
-    """A rate without a beginning would run at once, when there is nothing to tell of yet."""
+    """A rate without a start date runs immediately, when there is nothing to export yet."""
     now, since = clock.now(), clock.instant(schedule.created_at)
     expression = expressions.parse(schedule.expression, now=since)
     return {"StartDate": expression.next_after(now, since=since)} if isinstance(expression, Rate) else {}

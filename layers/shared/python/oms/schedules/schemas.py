@@ -1,4 +1,4 @@
-"""What the routes of schedules take and give."""
+"""Requests and responses of the routes of schedules."""
 
 from collections.abc import Mapping
 from typing import Annotated, Self, cast
@@ -21,9 +21,9 @@ from oms.schedules.models import Schedule
 
 
 class CreateScheduleRequest(Request):
-    """An export to make regularly."""
+    """A schedule to create."""
 
-    report: ExportReport = Field(description="What to export.", examples=["sales"])
+    report: ExportReport = Field(description="The report to export.", examples=["sales"])
     schedule: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
         description="When to run, in UTC: `rate(1 day)` or `cron(30 6 * * ? *)` as in EventBridge Scheduler, at most"
         " once an hour.",
@@ -41,13 +41,13 @@ class CreateScheduleRequest(Request):
 
 
 class ScheduleResponse(Response):
-    """An export that is made regularly."""
+    """A schedule of exports."""
 
     id: str = Field(description="The id of the schedule.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
-    report: ExportReport = Field(description="What is exported.")
+    report: ExportReport = Field(description="The exported report.")
     schedule: str = Field(description="When it runs, in UTC.", examples=["rate(1 day)"])
     recipients: list[str] = Field(
-        description="Who is mailed: those who are active managers or admins when an export is ready.",
+        description="The recipients who get a mail if they are active managers or admins when an export is ready.",
         examples=[["manager@demo.example"]],
     )
     format: Format = Field(description="The format of the files.")
@@ -59,7 +59,7 @@ class ScheduleResponse(Response):
 
     @classmethod
     def of(cls, schedule: Schedule, addresses: Mapping[str, str]) -> Self:
-        """`addresses` by the ids of users."""
+        """`addresses`: e-mail address by user id."""
         return cls(
             id=schedule.id,
             report=cast(ExportReport, schedule.report),

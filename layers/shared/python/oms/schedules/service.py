@@ -1,17 +1,15 @@
-"""Schedules of exports: made, listed and ended by managers. What runs them follows the items: see `entries`."""
+"""Creating, listing and deleting schedules of exports. `scheduler_entries` then follows the stored schedules."""
 
-from typing import Any
-
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import Actor
-from oms.core.dynamodb import failed, get_item, retrying, transaction
+from oms.core.dynamodb import get_item, retrying
 from oms.core.errors import InvalidRequestError, NotFoundError, TooManySchedulesError
 from oms.core.pages import KeyRange, Page, table_page
+from oms.core.transactions import Transaction, TransactionError, transaction
 from oms.exports import report_recipients
 from oms.exports.service import FileOptions
 from oms.schedules import expressions
@@ -23,7 +21,7 @@ MAX_SCHEDULES = 50
 
 
 def create(request: CreateScheduleRequest, *, by: Actor, address: str) -> tuple[Schedule, dict[str, str]]:
-    """A new schedule, and the addresses of its recipients by their ids.
+    """Creates a schedule. Returns it with the e-mail addresses of its recipients by user id.
 
     Raises InvalidRequestError, TooManySchedulesError, UnavailableError.
     """
@@ -32,8 +30,8 @@ def create(request: CreateScheduleRequest, *, by: Actor, address: str) -> tuple[
         expressions.parse(request.schedule, now=now)
     except ExpressionError as error:
         raise InvalidRequestError.at(str(error), pointer="#/schedule") from error
-    shape = FileOptions.of(request)
-    shape.check(request.report)
+    options = FileOptions.of(request)
+    options.check(request.report)
     users = _recipients(request)
     at, schedule_id = clock.timestamp(now), clock.timed_id(now)
     schedule = Schedule(
@@ -42,10 +40,10 @@ def create(request: CreateScheduleRequest, *, by: Actor, address: str) -> tuple[
         report=request.report,
         expression=request.schedule,
         recipients=list(users),
-        format=shape.format,
-        bom=shape.bom,
-        columns=list(shape.columns) if shape.columns else None,
-        # Sales are by the day: the first run begins with this one.
+        format=options.format,
+        bom=options.bom,
+        columns=list(options.columns) if options.columns else None,
+        # Exports of sales have whole days: the first run begins with the current day.
         covered_until=clock.timestamp(clock.start_of(clock.day_of(now))) if request.report == "sales" else at,
         created_at=at,
         created_by=by.id,
@@ -56,7 +54,7 @@ def create(request: CreateScheduleRequest, *, by: Actor, address: str) -> tuple[
 
 
 def _recipients(request: CreateScheduleRequest) -> dict[str, str]:
-    """Their addresses by their ids."""
+    """The recipients' e-mail addresses by user id. Raises InvalidRequestError."""
     found = report_recipients.by_address(request.recipients)
     strangers = [
         {"pointer": f"#/recipients/{place}", "detail": "is not the address of an active manager or admin"}
@@ -74,43 +72,41 @@ def _put(schedule: Schedule, entry: AuditEntry) -> None:
             writes.save(entry)
             writes.save(schedule, condition=Schedule.pk.does_not_exist())
             _count(writes, 1, ScheduleCount.n.does_not_exist() | (ScheduleCount.n < MAX_SCHEDULES))
-    except TransactWriteError as error:
-        _, own, count = error.cancellation_reasons or [None, None, None]
-        if failed(own):
-            return  # an earlier attempt made it, and its answer was lost
-        if failed(count):
-            raise TooManySchedulesError(f"There are {MAX_SCHEDULES} schedules, and no more are possible.") from error
+    except TransactionError as error:
+        if error.failed(schedule):
+            return  # an earlier attempt stored it, but its response was lost
+        if error.failed(ScheduleCount(*ScheduleCount.key())):
+            raise TooManySchedulesError(f"The limit of {MAX_SCHEDULES} schedules is reached.") from error
         raise
 
 
 def list_schedules(*, limit: int, after: str | None) -> Page[Schedule]:
-    """The newest first; one consistent Query."""
+    """Newest first, by one consistent Query."""
     return table_page(Schedule, SCHEDULES, KeyRange(limit, descending=True, after=after))
 
 
 def delete(schedule_id: str, *, by: Actor, address: str) -> None:
-    """It runs no more; what an earlier run has begun is finished. Raises NotFoundError, UnavailableError."""
+    """Deletes a schedule. Exports of earlier runs continue. Raises NotFoundError, UnavailableError."""
     schedule = get_item(Schedule, Schedule.key(schedule_id))
     if schedule is None:
-        raise NotFoundError("There is no such schedule.")
+        raise NotFoundError("Schedule not found.")
     entry = _audit_entry("schedule.deleted", schedule, by, address)
 
     def write() -> None:
         try:
             with transaction() as writes:
-                writes.delete(Schedule(*Schedule.key(schedule_id)), condition=Schedule.pk.exists())
+                writes.delete(schedule, condition=Schedule.pk.exists())
                 writes.save(entry)
                 _count(writes, -1)
-        except TransactWriteError as error:
-            own, *_ = error.cancellation_reasons or [None]
-            if not failed(own):
+        except TransactionError as error:
+            if not error.failed(schedule):
                 raise
-            # Gone: by an earlier attempt whose answer was lost, or by somebody else at the same time.
+            # Deleted already, by an earlier attempt whose response was lost or by another request.
 
     retrying(write)
 
 
-def _count(writes: Any, by: int, condition: Condition | None = None) -> None:
+def _count(writes: Transaction, by: int, condition: Condition | None = None) -> None:
     counter = ScheduleCount(*ScheduleCount.key())
     writes.update(counter, [ScheduleCount.kind.set(ScheduleCount), ScheduleCount.n.add(by)], condition)
 
