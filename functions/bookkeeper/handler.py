@@ -45,9 +45,9 @@ def decode(change: Change) -> StockUpdate | None:
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     records = event["Records"]
     metrics.add_metric("StreamRecords", MetricUnit.Count, len(records))
-    updates = list(streams.understood(records, decode))
+    updates = list(streams.decode_records(records, decode))
     items = [(record, update.ledger_item) for record, update in updates if update.ledger_item]
-    written = streams.carry_out(items, ledger.write)
+    written = streams.process_each(items, ledger.write)
     metrics.add_metric("BookEntries", MetricUnit.Count, written)
-    streams.carry_out_together([(record, update.contribution) for record, update in updates], stock_sums.add_up)
+    streams.process_batch([(record, update.contribution) for record, update in updates], stock_sums.add_up)
     logger.info("wrote the stock ledger", records=len(records), entries=written)

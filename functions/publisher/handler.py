@@ -1,4 +1,4 @@
-"""Publishes what the tables' streams tell."""
+"""Publishes the events that the changes of the tables' streams cause."""
 
 from collections import Counter
 from typing import Any
@@ -16,7 +16,7 @@ require("poison_queue_url")
 logger = Logger()
 metrics = Metrics()
 
-# For the dashboard. A batch that comes again counts again.
+# Event types with a metric on the dashboard. A retried batch is counted again.
 COUNTED = {
     "order.created": "OrdersCreated",
     "order.confirmed": "OrdersConfirmed",
@@ -29,10 +29,10 @@ COUNTED = {
 @observed
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, int]:
     records = event["Records"]
-    told = registry.told_by(records)
-    published = bus.publish(told)
+    events = registry.events_from_records(records)
+    published = bus.publish(events)
     metrics.add_metric("EventsPublished", MetricUnit.Count, published)
-    for event_type, count in Counter(it.type for it in told if it.type in COUNTED).items():
+    for event_type, count in Counter(it.type for it in events if it.type in COUNTED).items():
         metrics.add_metric(COUNTED[event_type], MetricUnit.Count, count)
     logger.info("published", records=len(records), events=published)
     return {"published": published}

@@ -38,7 +38,7 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
 
 def _seal(records: list[dict[str, Any]]) -> int:
     entries = []
-    for _, change in streams.understood(records, classify_change):
+    for _, change in streams.decode_records(records, classify_change):
         if isinstance(change, Tampering):
             report_tampering(f"an item of the audit log was {change.how}", change.place)
         elif isinstance(change, NewEntry):

@@ -243,7 +243,7 @@ def test_a_count_is_no_change_of_the_user(shop: Shop, placed: Told) -> None:
     after = user_of(shop.customer).serialize()
     assert after == before | {"open_orders": {"N": "1"}}
     assert len(records) == 1
-    assert registry.events_of(Change.of(records[0])) == [], "the stream of the users tells nobody of it"
+    assert registry.events_from_change(Change.of(records[0])) == [], "the stream of the users tells nobody of it"
 
 
 # ---- the other side: those who change users -------------------------------------------------------------------------

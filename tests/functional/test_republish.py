@@ -118,7 +118,7 @@ def test_an_event_that_was_set_aside_is_not_said_to_be_published(
     shop: Shop, functions: Lambda, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aside: list[Record] = []
-    monkeypatch.setattr(streams, "set_aside", lambda record, *_: aside.append(record))
+    monkeypatch.setattr(streams, "quarantine", lambda record, *_: aside.append(record))
     placed = shop.buy({shop.product(9): 2}).json
     created = again(placed["id"])
     shop.post(f"/api/v1/orders/{placed['id']}/cancel", {"reason": "x" * 300})

@@ -126,12 +126,12 @@ def test_what_is_put_back_is_no_news_to_the_consumers_of_the_streams(broken: dic
     assert {name for name, _ in kinds} == {"INSERT", "MODIFY", "REMOVE"}
     assert any(it["eventName"] == "REMOVE" and it["dynamodb"]["Keys"].get("sk") == {"S": "stock"} for it in records)
 
-    assert [registry.events_of(Change.of(it)) for it in records] == [[]] * len(records)
+    assert [registry.events_from_change(Change.of(it)) for it in records] == [[]] * len(records)
     assert [bookkeeper.understand(Change.of(it)) for it in records] == [None] * len(records)
 
     with streamed("orders") as later:
         confirm(manager, broken["changed"])
-    (event,) = registry.events_of(Change.of(later[0]))
+    (event,) = registry.events_from_change(Change.of(later[0]))
     assert (event.type, event.sequence) == ("order.confirmed", 2)
 
 
@@ -289,7 +289,7 @@ def test_a_subscription_that_goes_back_to_disabled_is_no_news(copy: Callable[[st
         run("Webhooks")
 
     assert {it["eventName"] for it in records} == {"INSERT", "MODIFY", "REMOVE"}
-    assert [registry.events_of(Change.of(it)) for it in records] == [[]] * len(records)
+    assert [registry.events_from_change(Change.of(it)) for it in records] == [[]] * len(records)
 
 
 def a_schedule(schedule_id: str, covered_until: str = "2026-01-01T00:00:00.000000Z", **fields: Any) -> Schedule:
@@ -335,7 +335,7 @@ def test_of_the_reports_schedules_go_back_and_exports_and_sums_stay(copy: Callab
     for name in ("same", "wrong"):
         expected[f"schedules/{name}"]["covered_until"] = {"S": later}  # the days of a run are not reported twice
     assert after == {key: it for key, it in expected.items() if key.startswith("schedules")}
-    looks = [json.loads(it.text()) for record in records for it in registry.events_of(Change.of(record))]
+    looks = [json.loads(it.text()) for record in records for it in registry.events_from_change(Change.of(record))]
     assert sorted(it["schedule"] for it in looks) == ["gone", "new"]
 
 

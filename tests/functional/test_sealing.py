@@ -161,7 +161,7 @@ def test_a_record_without_sense_is_set_aside_and_its_neighbours_are_sealed(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aside: list[Any] = []
-    monkeypatch.setattr("oms.events.streams.set_aside", lambda record, *_: aside.append(record))
+    monkeypatch.setattr("oms.events.streams.quarantine", lambda record, *_: aside.append(record))
     log.write(2)
     first, second = log.news()
     del first["dynamodb"]["NewImage"]["kind"]

@@ -22,7 +22,7 @@ type Told = dict[str, Any]
 
 def told(records: Sequence[Record]) -> list[Told]:
     """The events of the orders in these records of a stream."""
-    events = [event for record in records for event in registry.events_of(Change.of(record))]
+    events = [event for record in records for event in registry.events_from_change(Change.of(record))]
     return [json.loads(event.text()) for event in events if isinstance(event, Event)]
 
 

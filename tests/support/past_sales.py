@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from oms.core.money import to_text
-from oms.orders.events import event_of
+from oms.orders.events import event_from_order
 from oms.orders.history import versions
 from oms.orders.models import Order, OrderLine
 from tests.support.database import table
@@ -23,7 +23,7 @@ def store(orders: Iterable[Order]) -> None:
 
 def told_of(orders: Iterable[Order]) -> list[Told]:
     """The event of each version of each order."""
-    return [json.loads(event_of(was).text()) for order in orders for was in versions(order)]
+    return [json.loads(event_from_order(was).text()) for order in orders for was in versions(order)]
 
 
 def widen(order: Order) -> None:

@@ -38,7 +38,7 @@ RULES = {
     "must begin with https://|must be a URL that begins with": "`format: uri` allows any scheme",
     "must be as rate": "AWS's grammar of schedules, with bounds",
     "must be an ISO 3166-1": "a list that changes",
-    "is no type of event": "a list that grows, which the document does not close",
+    "does not match an event type": "a list that grows, which the document does not close",
     "must be a whole number|valid integer": "2.0 is an integer to JSON Schema",
     "is guessed early|is made of your|characters for a manager": "lists of passwords, and who the user is",
 }

@@ -53,7 +53,7 @@ GUARDS = (
         "F15",
         "a record that cannot be decoded goes into the poison queue",
         _STREAMS,
-        "            set_aside(record, cause, shown)\n            continue\n",
+        "            quarantine(record, cause, redact)\n            continue\n",
         "            continue\n",
         "tests/functional/test_stock_ledger.py::"
         "test_f15_a_record_that_is_not_understood_is_set_aside_whole_and_its_neighbours_are_written",
@@ -62,7 +62,7 @@ GUARDS = (
         "F15",
         "a record in the poison queue has no secret",
         _STREAMS,
-        "{name: shown(change[name]) for name",
+        "{name: redact(change[name]) for name",
         "{name: change[name] for name",
         "tests/functional/test_events_of_webhooks.py::test_f15_what_cannot_be_understood_is_set_aside_without_a_secret",
     ),

@@ -1,4 +1,4 @@
-"""Which types of events a pattern means: `order.created` itself, `order.*` all of a thing's, `*` everything."""
+"""Event patterns: `order.created` means that type, `order.*` all types of orders, `*` all types."""
 
 from collections.abc import Iterable
 

@@ -1,7 +1,7 @@
-"""Consuming a table's stream: every change is carried out once or more, or stands whole in the poison queue.
+"""Consumers of table streams: at-least-once processing, with a poison queue for records that can never succeed.
 
-A consumer finishes its batch or raises, and then the batch comes again. So what it does must be safe to do twice, and
-what can never succeed must not hold up what comes after it.
+A consumer processes its whole batch or raises an exception; then Lambda delivers the batch again. So processing must be
+safe to repeat. A record that can never succeed is quarantined, so that later records are processed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,17 +18,15 @@ from oms.core.settings import settings
 logger = Logger(child=True)
 
 type RawItem = dict[str, Any]
-"""An item as DynamoDB writes it: {"version": {"N": "3"}, …}."""
+"""An item in DynamoDB's JSON: {"version": {"N": "3"}, …}."""
 
 type RawRecord = dict[str, Any]
-"""A record of a stream, as Lambda brings it."""
+"""A record of a stream, as Lambda delivers it."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One write to an item of a table. `old` is None for a new item, `new` for one that was removed; `at` is in Unix
-    seconds.
-    """
+    """One write to an item. `old` is None for a new item, `new` for a removed one; `at` is in Unix seconds."""
 
     table: str
     keys: RawItem
@@ -51,16 +49,16 @@ class Change:
         )
 
 
-# The attribute by which `make restore` marks what it puts back: see `is_restored`.
+# `make restore` marks the items that it writes with this attribute: see `is_restored`.
 RESTORED = "restored"
-# How that ends on an item which it removes next.
+# The end of the mark of an item that it removes next.
 REMOVED = " removed"
 
 
 def is_restored(change: Change) -> bool:
-    """Whether `make restore` made the change. What it puts back is no news: that happened, and was published, before.
+    """Whether `make restore` made the change. Such a change is not published, since the original one was.
 
-    A later change of such an item is news again: then both images have the mark, or the new one has none.
+    A later change of a restored item is published: both images have the same mark, or the new image has none.
     """
     before = str((change.old or {}).get(RESTORED, {}).get("S", ""))
     if change.new is None:
@@ -68,81 +66,82 @@ def is_restored(change: Change) -> bool:
     return change.new.get(RESTORED, {}).get("S", "") not in ("", before)
 
 
-class HopelessError(Exception):
-    """What a change asks for can never be done, however often its batch comes again."""
+class PermanentFailureError(Exception):
+    """The work of a change fails at every retry."""
 
 
-_FAILURES = (HopelessError, ClientError, TransactWriteError)
+_FAILURES = (PermanentFailureError, ClientError, TransactWriteError)
 
 
-def understood[T](
+def decode_records[T](
     records: Iterable[RawRecord],
-    understand: Callable[[Change], T | None],
-    shown: Callable[[RawItem], RawItem] = lambda item: item,
+    decode: Callable[[Change], T | None],
+    redact: Callable[[RawItem], RawItem] = lambda item: item,
 ) -> Iterator[tuple[RawRecord, T]]:
-    """Each record that asks for something, and what, in their order.
+    """Each record with the work that `decode` derives from its change, in order. Records without work are left out.
 
-    `understand` is pure and tells what a change asks for (None: nothing). Where it raises, whatever it is, the record
-    will never be understood: it goes into the poison queue, and its neighbours go on. `shown` is what the poison queue
-    may hold of an item, or of its keys.
+    `decode` is pure, and returns None for a change that causes no work. If it raises any exception, a retry would raise
+    it too: so the record is quarantined, and the next one is decoded. `redact` removes secrets from an item, or from
+    its keys, before it is stored in the poison queue.
     """
     for record in records:
         try:
-            wanted = understand(Change.of(record))
+            work = decode(Change.of(record))
         except Exception as cause:
-            set_aside(record, cause, shown)
+            quarantine(record, cause, redact)
             continue
-        if wanted is not None:
-            yield record, wanted
+        if work is not None:
+            yield record, work
 
 
-def carry_out[T](wanted: Iterable[tuple[RawRecord, T]], do: Callable[[T], object]) -> int:
-    """Does what each record asks for, in their order; returns how much that was.
+def process_each[T](decoded: Iterable[tuple[RawRecord, T]], process: Callable[[T], object]) -> int:
+    """Processes the work of each record, in order; returns the number of records that were processed.
 
-    `do` does I/O: where it raises, all of the batch comes again, unless that is hopeless. Then the record alone is set
-    aside.
+    `process` does I/O. If it fails permanently, the record is quarantined; any other exception is raised, and Lambda
+    delivers the whole batch again.
     """
-    done = 0
-    for record, it in wanted:
+    processed = 0
+    for record, work in decoded:
         try:
-            do(it)
+            process(work)
         except _FAILURES as cause:
-            if not _is_hopeless(cause):
+            if not _is_permanent(cause):
                 raise
-            set_aside(record, cause)
+            quarantine(record, cause)
         else:
-            done += 1
-    return done
+            processed += 1
+    return processed
 
 
-def carry_out_together[T](wanted: Sequence[tuple[RawRecord, T]], do: Callable[[Sequence[T]], object]) -> None:
-    """Does what the records ask for at once. Where that is hopeless, one by one: so none holds up its neighbours."""
+def process_batch[T](decoded: Sequence[tuple[RawRecord, T]], process: Callable[[Sequence[T]], object]) -> None:
+    """Processes the work of all records at once. If that fails permanently, processes them one by one."""
     try:
-        do([it for _, it in wanted])
+        process([work for _, work in decoded])
     except _FAILURES as cause:
-        if not _is_hopeless(cause):
+        if not _is_permanent(cause):
             raise
-        carry_out(wanted, lambda it: do([it]))
+        process_each(decoded, lambda work: process([work]))
 
 
-def _is_hopeless(cause: Exception) -> bool:
-    """Whether it never succeeds, however often. DynamoDB calls such a write invalid, or one of a transaction's."""
+def _is_permanent(cause: Exception) -> bool:
+    """Whether every retry would fail. DynamoDB calls such a write, or one of a transaction's, invalid."""
     if isinstance(cause, ClientError):
         return cause.response["Error"].get("Code") == "ValidationException"
     if isinstance(cause, TransactWriteError):
         reasons = {reason.code for reason in cause.cancellation_reasons if reason}
         return cause.cause_response_code == "ValidationException" or "ValidationError" in reasons
-    return isinstance(cause, HopelessError)
+    return isinstance(cause, PermanentFailureError)
 
 
-def set_aside(record: RawRecord, cause: Exception, shown: Callable[[RawItem], RawItem] = lambda item: item) -> None:
-    """Puts the record, keys and both images, into the poison queue. A queue that refuses it makes the batch come again.
+def quarantine(record: RawRecord, cause: Exception, redact: Callable[[RawItem], RawItem] = lambda item: item) -> None:
+    """Sends the record, with keys and both images, to the poison queue. Raises if the queue refuses it.
 
-    Not left to an on-failure destination: that would get the record's place in the stream, which forgets after a day.
+    Lambda's on-failure destination is not enough: it receives only the record's position in the stream, which keeps
+    records for one day.
     """
     why = f"{type(cause).__name__}: {cause}"
-    logger.error("a record was set aside", cause=why, event_id=record.get("eventID"))
+    logger.error("quarantined a record", cause=why, event_id=record.get("eventID"))
     change = record.get("dynamodb", {})
-    images = {name: shown(change[name]) for name in ("Keys", "OldImage", "NewImage") if name in change}
-    kept = record | {"dynamodb": change | images}
-    queues.send(settings().poison_queue_url, {"cause": why, "record": kept})
+    images = {name: redact(change[name]) for name in ("Keys", "OldImage", "NewImage") if name in change}
+    redacted = record | {"dynamodb": change | images}
+    queues.send(settings().poison_queue_url, {"cause": why, "record": redacted})

@@ -38,7 +38,7 @@ MAIL_REQUESTED = "mail.requested"
 PASSWORD_MAIL = "password.mail"  # noqa: S105 - the type of a message
 
 
-def events_of(change: Change) -> list[Event[UserEventData] | Event[UserLockedData] | Internal]:
+def events_from_change(change: Change) -> list[Event[UserEventData] | Event[UserLockedData] | Internal]:
     """The events of a change of the identity table, and what is told to the system itself."""
     if change.new is None:
         return []

@@ -19,17 +19,17 @@ _NAMES = {
 PAYLOADS = dict.fromkeys(_NAMES.values(), OrderResponse)
 
 
-def events_of(change: Change) -> list[Event[OrderResponse]]:
+def events_from_change(change: Change) -> list[Event[OrderResponse]]:
     """The event of a transition; none where the order's version did not change."""
     if change.new is None:
         return []
     order = Order.from_raw_data(change.new)
     if change.old and Order.from_raw_data(change.old).version == order.version:
         return []
-    return [event_of(order)]
+    return [event_from_order(order)]
 
 
-def event_of(order: Order) -> Event[OrderResponse]:
+def event_from_order(order: Order) -> Event[OrderResponse]:
     """The event of an order's latest transition."""
     entry = order.history[-1]
     name = _NAMES[OrderStatus(entry.to)]

@@ -1,4 +1,4 @@
-"""Which domain derives events from a change of its table, and what each type of event carries."""
+"""The event registry: the domain that derives the events of each table, and the schema of each event type."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from oms.webhooks.models import without_secrets
 
 type Derived = Event[Any] | Internal | ProductEventDraft
 
-# Of each type, by its name in `oms.events.types`: what an event of it carries as `data`.
+# The schema of `data`, by event type: see `oms.events.types`.
 PAYLOADS: dict[str, type[BaseModel]] = {
     **orders.PAYLOADS,
     **inventory.PAYLOADS,
@@ -33,45 +33,46 @@ PAYLOADS: dict[str, type[BaseModel]] = {
 }
 
 
-def events_of(change: Change) -> list[Derived]:
-    """What a change asks to be told. Raises LookupError for a table that tells nothing, and TooLargeError for what
-    would be refused however often it were published.
+def events_from_change(change: Change) -> list[Derived]:
+    """The events that a change causes.
+
+    Raises LookupError for a table without events, and TooLargeError for an event that the bus would always refuse.
     """
     if streams.is_restored(change):
         return []
     derived: list[Derived] = list(_DERIVING[change.table](change))
-    for it in derived:
-        if isinstance(it, Event) and it.is_too_large:
-            raise TooLargeError(f"{it.type} {it.id}")
+    for event in derived:
+        if isinstance(event, Event) and event.is_too_large:
+            raise TooLargeError(f"{event.type} {event.id}")
     return derived
 
 
-def told_by(records: Sequence[dict[str, Any]]) -> list[Event[Any] | Internal]:
-    """What the records of a stream tell, in order. Records that cannot be decoded are set aside."""
-    understood = list(streams.understood(records, events_of, shown))
-    stock = inventory.read_stock(it for _, derived in understood for it in derived if isinstance(it, ProductEventDraft))
-    told: list[Event[Any] | Internal] = []
-    for record, derived in understood:
+def events_from_records(records: Sequence[dict[str, Any]]) -> list[Event[Any] | Internal]:
+    """The events that the records of a stream cause, in order. Records that cannot be decoded are quarantined."""
+    decoded = list(streams.decode_records(records, events_from_change, redact))
+    stock = inventory.read_stock(it for _, derived in decoded for it in derived if isinstance(it, ProductEventDraft))
+    events: list[Event[Any] | Internal] = []
+    for record, derived in decoded:
         try:
-            told += [it.event(stock) if isinstance(it, ProductEventDraft) else it for it in derived]
-        except Exception as cause:  # completing does no I/O: whatever it is, it would come again with the batch
-            streams.set_aside(record, cause, shown)
-    return told
+            events += [it.event(stock) if isinstance(it, ProductEventDraft) else it for it in derived]
+        except Exception as cause:  # completing an event does no I/O, so a retry would raise the same exception
+            streams.quarantine(record, cause, redact)
+    return events
 
 
-def shown(raw: RawItem) -> RawItem:
-    """What people may see of an item that could not be understood, whichever table it is of."""
+def redact(raw: RawItem) -> RawItem:
+    """An item of any table without secrets and password hashes, as the poison queue may store it."""
     return without_secrets(without_hashes(raw))
 
 
 _DERIVING: dict[str, Callable[[Change], Any]] = {
-    settings().orders_table: orders.events_of,
+    settings().orders_table: orders.events_from_change,
     settings().inventory_table: lambda change: [
         *inventory.events_from_change(change),
         *stock_events.events_from_change(change),
     ],
-    settings().identity_table: identity.events_of,
-    settings().webhooks_table: webhooks.events_of,
+    settings().identity_table: identity.events_from_change,
+    settings().webhooks_table: webhooks.events_from_change,
     settings().reports_table: lambda change: [
         *exports.events_from_change(change),
         *schedule_events.events_from_change(change),

@@ -6,7 +6,7 @@ its own tells the newest from older ones, whatever was changed.
 
 from collections.abc import Iterable
 
-from oms.events.streams import HopelessError
+from oms.events.streams import PermanentFailureError
 from oms.inventory.models import StockItem
 from oms.inventory.stock_levels import StockLevel, stock_level
 from oms.reports import sums
@@ -52,9 +52,9 @@ def contribution(stock: StockItem) -> list[Chunk]:
 def add_up(contributions: Iterable[Iterable[Chunk]]) -> None:
     """Brings the sums to these contributions, in any order and however often.
 
-    Raises HopelessError where what stands in the sums of one cannot be read, and what `sums.apply` raises.
+    Raises PermanentFailureError where what stands in the sums of one cannot be read, and what `sums.apply` raises.
     """
     try:
         sums.apply(chunk for it in contributions for chunk in it)
     except (LookupError, TypeError, ValueError) as error:
-        raise HopelessError("what is applied of a stock item cannot be read: rebuild the reports") from error
+        raise PermanentFailureError("what is applied of a stock item cannot be read: rebuild the reports") from error

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from oms.core import clock
 from oms.core.dynamodb import ConditionFailedError, get_item, put_item, retrying
 from oms.core.errors import NotFoundError
-from oms.core.pages import HIGHEST, KeyRange, Page, table_page
-from oms.events.streams import Change, HopelessError
+from oms.core.pages import HIGHEST, Page, Range, table_page
+from oms.events.streams import Change, PermanentFailureError
 from oms.inventory.models import Product, StockItem
 from oms.inventory.stock_levels import StockLevel, stock_level, threshold_crossing
 from oms.stock_ledger.models import MOVEMENTS, Crossing, LedgerItem, Movement
@@ -62,7 +62,7 @@ def _level(stock: StockItem) -> StockLevel:
 def write(item: LedgerItem) -> None:
     """Stores a ledger item once. A stored one is never changed.
 
-    Raises HopelessError if another item is stored under the same key. Then the stock item was set back to an older
+    Raises PermanentFailureError if another item is stored under the same key. Then the stock item was set back to an older
     state, and its next movements use versions again. They must not be lost without an alarm.
     """
 
@@ -71,7 +71,7 @@ def write(item: LedgerItem) -> None:
             put_item(item, LedgerItem.pk.does_not_exist())
         except ConditionFailedError as error:
             if error.item != item.serialize():
-                raise HopelessError("the ledger has another item of this version") from error
+                raise PermanentFailureError("the ledger has another item of this version") from error
 
     retrying(attempt)
 

@@ -1,4 +1,4 @@
-"""What subscribers and the feed learn of subscriptions themselves."""
+"""Events of subscriptions: a webhook was disabled, or tested."""
 
 from oms.core import clock
 from oms.core.actors import Actor
@@ -11,8 +11,8 @@ DISABLED, TEST = "webhook.disabled", "webhook.test"
 PAYLOADS = {DISABLED: WebhookData, TEST: WebhookData}
 
 
-def events_of(change: Change) -> list[Event[WebhookData]]:
-    """The event of a change of the webhooks table: that a subscription was disabled."""
+def events_from_change(change: Change) -> list[Event[WebhookData]]:
+    """The event `webhook.disabled`, if the change disabled a subscription."""
     if change.new is None or change.new["kind"]["S"] != "subscription":
         return []
     subscription = Subscription.from_raw_data(change.new)
@@ -32,7 +32,7 @@ def events_of(change: Change) -> list[Event[WebhookData]]:
 
 
 def new_test(subscription: Subscription, *, by: Actor) -> Event[WebhookData]:
-    """An event of its own for each time that it is asked for."""
+    """A new event, with an id of its own, for each requested test."""
     at = clock.timestamp(clock.now())
     return Event(
         id=event_id(TEST, at, subscription.id, clock.random_id()),
