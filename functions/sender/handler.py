@@ -20,12 +20,12 @@ metrics = Metrics()
 def attempt(message: Message) -> None:
     # https://sqs.<region>.amazonaws.com/<account>/<queue>
     is_slow = message.queue_name == settings().slow_delivery_queue_url.rpartition("/")[2]
-    nudge = Trigger.read(message.content)
-    outcome = sending.attempt(nudge, slow=is_slow)
+    trigger = Trigger.read(message.content)
+    outcome = sending.attempt(trigger, slow=is_slow)
     metrics.add_metric(f"Delivery{outcome}", MetricUnit.Count, 1)
     if outcome.lower() in DayOfAttempts.OUTCOMES:
         outcomes.count(outcome.lower())
-    logger.info("attempted", outcome=outcome, subscription_id=nudge.subscription, delivery_id=nudge.delivery)
+    logger.info("attempted", outcome=outcome, subscription_id=trigger.subscription, delivery_id=trigger.delivery)
 
 
 def consume(messages: Sequence[Message]) -> list[str]:

@@ -1,6 +1,4 @@
-"""Each minute: a message for each shard of the index of open orders, for the worker to drain, and nudges for what is
-overdue of deliveries and replays.
-"""
+"""The sweep of each minute: triggers the expiry of orders, one message a shard, and overdue deliveries and replays."""
 
 from typing import Any
 
@@ -24,6 +22,6 @@ def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> None:
     for shard in range(settings().order_shards):
         queues.send(settings().expiry_queue_url, {"shard": shard})
     metrics.add_metric("SweepsAsked", MetricUnit.Count, settings().order_shards)
-    nudged = overdue.sweep()
-    metrics.add_metric("DeliveriesOverdue", MetricUnit.Count, nudged)
-    logger.info("sweep asked for", shards=settings().order_shards, overdue=nudged)
+    triggered = overdue.sweep()
+    metrics.add_metric("DeliveriesOverdue", MetricUnit.Count, triggered)
+    logger.info("swept", shards=settings().order_shards, overdue=triggered)

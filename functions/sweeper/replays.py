@@ -1,4 +1,4 @@
-"""Continues a replay of a span by one batch for each message."""
+"""Sends one batch of a range replay for each message."""
 
 from collections.abc import Sequence
 
@@ -14,14 +14,14 @@ require("delivery_queue_url", "replay_queue_url", "slow_delivery_queue_url")
 metrics = Metrics()
 
 
-def go_on(message: Message) -> None:
+def run_batch(message: Message) -> None:
     content = message.content
-    replayed = replay.go_on(str(content["subscription"]), int(content["due_at"]))
+    replayed = replay.run_batch(str(content["subscription"]), int(content["due_at"]))
     metrics.add_metric("DeliveriesReplayed", MetricUnit.Count, replayed or 0)
 
 
 def consume(messages: Sequence[Message]) -> list[str]:
-    return one_by_one(messages, go_on, failure="a replay did not go on")
+    return one_by_one(messages, run_batch, failure="a batch of a replay failed")
 
 
 lambda_handler = queue_consumer(consume)

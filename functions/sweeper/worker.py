@@ -11,7 +11,7 @@ from oms.orders import expiry
 logger = Logger()
 metrics = Metrics()
 
-# One order takes up to 26 s when every call of it is retried to its limit; none is to be cut off half-way.
+# One order takes up to 26 s if every call is retried to its limit, and should not be interrupted.
 RESERVE_SECONDS = 30
 
 
@@ -26,7 +26,7 @@ def expire(message: Message) -> None:
 
 
 def consume(messages: Sequence[Message]) -> list[str]:
-    return one_by_one(messages, expire, failure="a shard was not drained")
+    return one_by_one(messages, expire, failure="not all overdue orders of a shard were expired")
 
 
 lambda_handler = queue_consumer(consume)

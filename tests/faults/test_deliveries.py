@@ -154,7 +154,7 @@ def check(world: World, scene: Scene, subscription: Subscription, *, ends: set[s
     assert {post.body for post in world.posts} == {it.body.encode() for it in found}, where
     for it in found:
         assert posted[it.event_id] <= len(it.attempts), f"each attempt is counted: {where}"
-        assert it.made <= len(it.attempts), where
+        assert it.attempt_count <= len(it.attempts), where
         assert all(attempt.status_code or attempt.error == "interrupted" for attempt in it.attempts), where
     after = subscription_now(subscription)
     assert (after.status, after.disabled_reason, after.failing_since is not None) == scene.leaves, where
@@ -167,7 +167,7 @@ def check(world: World, scene: Scene, subscription: Subscription, *, ends: set[s
 def test_f13_a_crash_at_any_call_loses_no_delivery_and_makes_none_twice(
     world: World, name: str, kind: Callable[[int], Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replay, "AT_ONCE", 2)
+    monkeypatch.setattr(replay, "BATCH_SIZE", 2)
     scene, points = SCENES[name], 0
 
     for number, subscription in cut_short(world, scene, kind):
@@ -192,7 +192,7 @@ def answer_lost(number: int) -> Plan:
 
 @pytest.mark.parametrize("name", SCENES)
 def test_f18_a_lost_answer_makes_no_request_twice(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "AT_ONCE", 2)
+    monkeypatch.setattr(replay, "BATCH_SIZE", 2)
     scene = SCENES[name]
 
     for number, subscription in cut_short(world, scene, answer_lost):
@@ -216,12 +216,12 @@ def test_f18_a_sender_that_dies_with_its_request_under_way_counts_it(world: Worl
     world.run()
 
     delivery = delivery_of(subscription)
-    assert (delivery.status, delivery.made, len(world.posts)) == ("delivered", 3, 3)
+    assert (delivery.status, delivery.attempt_count, len(world.posts)) == ("delivered", 3, 3)
     assert [it.error for it in delivery.attempts] == ["interrupted", "interrupted", None]
 
 
 def test_f18_a_sender_that_outlives_its_claim_changes_nothing_of_what_another_found(world: World) -> None:
-    subscription, nudge = waiting(world)
+    subscription, trigger = waiting(world)
 
     def stalls() -> Answer:
         world.now += timedelta(minutes=4)
@@ -232,15 +232,15 @@ def test_f18_a_sender_that_outlives_its_claim_changes_nothing_of_what_another_fo
         return answering(500)()
 
     world.behaviours[host(subscription)] = stalls
-    world.handle(QUICK, nudge)
+    world.handle(QUICK, trigger)
 
     delivery = delivery_of(subscription)
-    assert (delivery.status, delivery.made, delivery.due_at) == ("delivered", 2, None)
+    assert (delivery.status, delivery.attempt_count, delivery.due_at) == ("delivered", 2, None)
     assert [it.error or it.status_code for it in delivery.attempts] == ["interrupted", 200]
 
 
 def test_f18_a_late_success_does_not_replace_what_another_attempt_found(world: World) -> None:
-    subscription, nudge = waiting(world)
+    subscription, trigger = waiting(world)
     found = []
 
     def stalls() -> Answer:
@@ -252,10 +252,10 @@ def test_f18_a_late_success_does_not_replace_what_another_attempt_found(world: W
         return answering(200)()
 
     world.behaviours[host(subscription)] = stalls
-    world.handle(QUICK, nudge)
+    world.handle(QUICK, trigger)
 
     assert delivery_of(subscription).serialize() == found[0]
-    assert (delivery_of(subscription).status, delivery_of(subscription).made) == ("pending", 2)
+    assert (delivery_of(subscription).status, delivery_of(subscription).attempt_count) == ("pending", 2)
 
 
 def test_f19_dead_letters_that_are_redriven_do_nothing_twice(world: World) -> None:
@@ -280,7 +280,7 @@ def test_f19_dead_letters_that_are_redriven_do_nothing_twice(world: World) -> No
 
 
 def waiting(world: World, **fields: Any) -> tuple[Subscription, dict[str, Any]]:
-    """A delivery that is due, and its nudge."""
+    """A delivery that is due, and its trigger."""
     subscription = subscribe(**fields)
     event = an_event()
     made = deliveries.create(subscription, event_id=event["id"], event_type=event["type"], body="{}")
@@ -290,27 +290,29 @@ def waiting(world: World, **fields: Any) -> tuple[Subscription, dict[str, Any]]:
 @pytest.mark.parametrize("status", [200, 500, 410])
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("number", range(1, 6))
-def test_two_senders_with_the_same_nudge_make_one_request(world: World, number: int, after: bool, status: int) -> None:
-    subscription, nudge = waiting(world)
+def test_two_senders_with_the_same_trigger_make_one_request(
+    world: World, number: int, after: bool, status: int
+) -> None:
+    subscription, trigger = waiting(world)
     world.behaviours[host(subscription)] = answering(status)
 
-    with intercepted(between(number, lambda: world.handle(QUICK, nudge), after=after)):
-        world.handle(QUICK, nudge)
+    with intercepted(between(number, lambda: world.handle(QUICK, trigger), after=after)):
+        world.handle(QUICK, trigger)
 
     delivery = delivery_of(subscription)
-    assert (len(world.posts), delivery.made, len(delivery.attempts)) == (1, 1, 1)
+    assert (len(world.posts), delivery.attempt_count, len(delivery.attempts)) == (1, 1, 1)
     assert delivery.attempts[0].status_code == status
-    assert len(world.messages()) == (1 if status == 500 else 0), "and one nudge follows"
+    assert len(world.messages()) == (1 if status == 500 else 0), "and one trigger follows"
 
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("number", range(1, 5))
 def test_a_replay_that_comes_between_waits_for_whoever_is_at_work(world: World, number: int, after: bool) -> None:
-    subscription, nudge = waiting(world)
+    subscription, trigger = waiting(world)
     has_ended = number == 4 and after  # read, claimed, read again, settled
 
-    with intercepted(between(number, lambda: deliveries.replay_one(subscription, nudge["delivery"]), after=after)):
-        world.handle(QUICK, nudge)
+    with intercepted(between(number, lambda: deliveries.replay_one(subscription, trigger["delivery"]), after=after)):
+        world.handle(QUICK, trigger)
     world.run()
 
     delivery = delivery_of(subscription)
@@ -321,13 +323,13 @@ def test_a_replay_that_comes_between_waits_for_whoever_is_at_work(world: World, 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("number", range(1, 5))
 def test_a_subscription_paused_between_ends_delivered_or_kept(world: World, number: int, after: bool) -> None:
-    subscription, nudge = waiting(world)
+    subscription, trigger = waiting(world)
 
     def pause_it() -> None:
         update_item(subscription, [Subscription.status.set("paused"), Subscription.version.add(1)])
 
     with intercepted(between(number, pause_it, after=after)):
-        world.handle(QUICK, nudge)
+        world.handle(QUICK, trigger)
     world.run()
 
     delivery = delivery_of(subscription)
@@ -353,7 +355,7 @@ def test_an_event_dispatched_twice_at_once_is_sent_once(world: World, number: in
 def test_two_workers_at_one_stretch_take_up_each_delivery_once(
     world: World, number: int, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replay, "AT_ONCE", 2)
+    monkeypatch.setattr(replay, "BATCH_SIZE", 2)
     subscription = begin(world, SCENES["is replayed"])
     ask_for_a_replay(world, subscription)
     (message,) = world.messages(REPLAYS)

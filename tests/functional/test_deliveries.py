@@ -42,7 +42,9 @@ def a_test_event() -> Event[Any]:
 
 def ended(delivery: Delivery, status: str = "failed") -> Delivery:
     """As the sender leaves it."""
-    return update_item(delivery, [Delivery.status.set(status), Delivery.made.set(10), *deliveries.removing_due()])
+    return update_item(
+        delivery, [Delivery.status.set(status), Delivery.attempt_count.set(10), *deliveries.removing_due()]
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +60,7 @@ def test_an_event_for_one_subscription_is_stored_as_it_is_signed_and_is_due_at_o
     found = stored(made)
     assert (found.status, found.event_id, found.event_type) == ("pending", event.id, "webhook.test")
     assert found.body == event.text()
-    assert (found.made, found.attempts) == (0, [])
+    assert (found.attempt_count, found.attempts) == (0, [])
     assert world.messages() == [{"subscription": subscription.id, "delivery": made.id, "due_at": found.due_at}]
 
 
@@ -98,7 +100,7 @@ def test_a_delivery_that_has_ended_is_begun_anew(world: World, status: str) -> N
     again = deliveries.replay_one(subscription, made.id)
 
     found = stored(made)
-    assert (found.status, found.made, found.body) == ("pending", 0, made.body)
+    assert (found.status, found.attempt_count, found.body) == ("pending", 0, made.body)
     assert found.due_at == deliveries.milliseconds(clock.now())
     assert world.messages() == [{"subscription": subscription.id, "delivery": made.id, "due_at": again.due_at}]
 
@@ -123,7 +125,7 @@ def test_one_whose_attempt_is_under_way_has_all_its_attempts_after_it(
 ) -> None:
     """Whoever was answered 202 is not to find that it failed with what was under way."""
     subscription = begun(world)
-    waiting = update_item(delivery_of(subscription), [Delivery.made.set(made - 1)])
+    waiting = update_item(delivery_of(subscription), [Delivery.attempt_count.set(made - 1)])
 
     def fails_as_it_is_replayed() -> Answer:
         deliveries.schedule_now(delivery_of(subscription), replay=replay)
@@ -134,7 +136,7 @@ def test_one_whose_attempt_is_under_way_has_all_its_attempts_after_it(
     one_attempt(world)
 
     now = delivery_of(subscription)
-    assert (now.status, now.made, len(now.attempts)) == ("pending", 1, 1)
+    assert (now.status, now.attempt_count, len(now.attempts)) == ("pending", 1, 1)
     assert now.due_at - waiting.due_at in range(5000, 5501)
     world.run()
     assert (delivery_of(subscription).status, len(world.posts)) == ("failed", 10)
@@ -143,7 +145,7 @@ def test_one_whose_attempt_is_under_way_has_all_its_attempts_after_it(
 @pytest.mark.parametrize("made", [3, 9])
 def test_one_that_is_due_within_a_minute_has_all_its_attempts(world: World, made: int) -> None:
     subscription = begun(world, answering(500))
-    update_item(delivery_of(subscription), [Delivery.made.set(made)])
+    update_item(delivery_of(subscription), [Delivery.attempt_count.set(made)])
 
     deliveries.replay_one(subscription, delivery_of(subscription).id)
     world.run()
@@ -160,7 +162,7 @@ def test_one_that_ends_as_it_is_replayed_is_begun_anew(world: World, status: str
         answer = deliveries.replay_one(subscription, working.id)
 
     now = stored(working)
-    assert (answer.status, now.status, now.made) == ("pending", "pending", 0)
+    assert (answer.status, now.status, now.attempt_count) == ("pending", "pending", 0)
     assert [it["due_at"] for it in world.messages()][-1] == now.due_at
 
 
@@ -172,7 +174,7 @@ def test_a_replay_whose_answer_was_lost_is_one(world: World) -> None:
         answer = deliveries.replay_one(subscription, made.id)
 
     assert [it.operation for it in calls].count("UpdateItem") == 2
-    assert (answer.due_at, answer.made) == (stored(made).due_at, 0)
+    assert (answer.due_at, answer.attempt_count) == (stored(made).due_at, 0)
 
 
 @pytest.mark.parametrize(("left", "kept"), [(timedelta(hours=1), timedelta(days=10)), (timedelta(days=11),) * 2])

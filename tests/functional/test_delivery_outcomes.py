@@ -41,12 +41,12 @@ def test_each_attempt_is_counted_by_its_outcome(world: World) -> None:
     assert counted(world) == {"delivered": 1, "retried": 1, "failed": 1, "paused": 1}
 
 
-def test_a_nudge_that_comes_late_twice_or_early_counts_nothing(world: World) -> None:
+def test_a_trigger_that_comes_late_twice_or_early_counts_nothing(world: World) -> None:
     begun(world, answering(200))
-    (nudge,) = world.messages()
+    (trigger,) = world.messages()
     one_attempt(world)
 
-    world.handle(QUICK, nudge, nudge | {"due_at": nudge["due_at"] + 60_000})
+    world.handle(QUICK, trigger, trigger | {"due_at": trigger["due_at"] + 60_000})
 
     assert counted(world) == NONE | {"delivered": 1}
 

@@ -44,7 +44,7 @@ def test_an_event_that_comes_twice_is_delivered_once(world: World) -> None:
     assert delivery_of(subscription).status == "delivered"
 
 
-def test_a_delivery_that_is_pending_is_nudged_again_for_its_own_time(world: World) -> None:
+def test_a_delivery_that_is_pending_is_triggered_again_for_its_own_time(world: World) -> None:
     subscription, event = subscribe(), an_event()
     world.handle(DISPATCH, event)
     first = world.messages()
@@ -64,7 +64,7 @@ def test_what_comes_for_a_subscription_that_is_not_active_is_kept(world: World, 
     world.run()
 
     kept = delivery_of(subscription)
-    assert (kept.status, kept.due_at, kept.made) == ("paused", None, 0)
+    assert (kept.status, kept.due_at, kept.attempt_count) == ("paused", None, 0)
     assert world.posts == []
 
 
@@ -153,7 +153,7 @@ def test_f16_a_batch_ends_in_its_time_however_many_subscriptions_take_no_deliver
     assert len(deliveries_of(taking)) == 1, "no put of the second event was begun"
 
 
-def test_f16_a_queue_that_takes_no_nudges_is_waited_for_once_in_a_batch(world: World) -> None:
+def test_f16_a_queue_that_takes_no_triggers_is_waited_for_once_in_a_batch(world: World) -> None:
     subscription, events = subscribe(), [an_event() for _ in range(3)]
 
     with intercepted(refuse("SendMessageBatch", failing("ServiceUnavailable"))) as calls:

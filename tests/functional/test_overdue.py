@@ -1,4 +1,4 @@
-"""The sweep brings up what nobody nudges: attempts hours away, and nudges that were lost."""
+"""The sweep brings up what nobody triggers: attempts hours away, and triggers that were lost."""
 
 from collections import Counter
 from datetime import timedelta
@@ -39,7 +39,7 @@ def throttled_for(subscription: Subscription) -> Plan:
     return plan
 
 
-def test_what_is_more_than_two_minutes_overdue_is_nudged_for_its_own_time_the_oldest_first(world: World) -> None:
+def test_what_is_more_than_two_minutes_overdue_is_triggered_for_its_own_time_the_oldest_first(world: World) -> None:
     subscription = subscribe()
     for seconds in (119, 121, 3600, -60):
         pending(subscription, overdue=timedelta(seconds=seconds))
@@ -51,7 +51,7 @@ def test_what_is_more_than_two_minutes_overdue_is_nudged_for_its_own_time_the_ol
     assert {it.group for it in world.queues[QUICK]} == {subscription.id}
 
 
-def test_a_nudge_that_was_lost_is_made_up_for(world: World) -> None:
+def test_a_trigger_that_was_lost_is_made_up_for(world: World) -> None:
     subscription, event = subscribe(), an_event()
     create(subscription, event_id=event["id"], event_type=event["type"], body="{}")
 
@@ -77,7 +77,7 @@ def test_what_has_ended_is_not_looked_at(world: World) -> None:
 def test_a_queue_that_has_many_waiting_or_at_work_gets_the_oldest_few_of_each_subscription_and_the_other_all(
     world: World, deep: str, other: str, how: str
 ) -> None:
-    """They may be the nudges of one alone. Those that fail are at work for minutes, and wait at no moment."""
+    """They may be the triggers of one alone. Those that fail are at work for minutes, and wait at no moment."""
     subscriptions = [subscribe(pace=pace) for pace in ("quick", "quick", "slow", "slow")]
     for subscription in subscriptions:
         for minutes in range(10):
@@ -99,10 +99,10 @@ def piled_up(count: int) -> Subscription:
     return subscription
 
 
-def test_f20_what_an_outage_has_piled_up_is_nudged_page_by_page_up_to_a_limit(
+def test_f20_what_an_outage_has_piled_up_is_triggered_page_by_page_up_to_a_limit(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(overdue, "PAGE", 2)
+    monkeypatch.setattr(overdue, "PAGE_SIZE", 2)
     monkeypatch.setattr(overdue, "MAX_PER_SUBSCRIPTION", 5)
     subscription = piled_up(7)
 
@@ -112,19 +112,21 @@ def test_f20_what_an_outage_has_piled_up_is_nudged_page_by_page_up_to_a_limit(
     assert [it["due_at"] for it in world.messages()] == oldest
 
 
-def test_what_all_are_nudged_for_in_one_sweep_is_shared_fairly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overdue, "PAGE", 2)
+def test_what_all_are_triggered_for_in_one_sweep_is_shared_fairly(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overdue, "PAGE_SIZE", 2)
     monkeypatch.setattr(overdue, "MAX_TOTAL", 7)
     busy, little, other = piled_up(9), piled_up(1), piled_up(9)
 
     overdue.sweep()
 
-    nudged = Counter(it["subscription"] for it in world.messages())
-    assert nudged == {busy.id: 4, little.id: 1, other.id: 4}, "the round in which it is reached is ended"
+    triggered = Counter(it["subscription"] for it in world.messages())
+    assert triggered == {busy.id: 4, little.id: 1, other.id: 4}, "the round in which it is reached is ended"
 
 
 def test_no_round_begins_when_the_sweepers_time_is_nearly_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overdue, "PAGE", 2)
+    monkeypatch.setattr(overdue, "PAGE_SIZE", 2)
     subscriptions = [piled_up(4), piled_up(4)]
     monkeypatch.setattr(clock, "monotonic", lambda: (overdue.START_DEADLINE_SECONDS + 1) * bool(world.messages()))
 
@@ -193,7 +195,7 @@ def test_a_replay_that_fails_at_every_try_is_given_up_and_said_to_be(
     assert get_item(Replay, Replay.key(subscription.id)) is None
     assert get_item(Replay, Replay.key(other.id))
     (line,) = (it for it in caplog.records if it.levelname == "ERROR")
-    assert line.getMessage() == "a replay was given up: it has failed at every try"
+    assert line.getMessage() == "ended an abandoned replay, which failed at every retry"
     assert vars(line)["subscription_id"] == subscription.id
     world.sweep()
     assert [it for it in caplog.records if it.levelname == "ERROR"] == [line], "once"

@@ -125,7 +125,7 @@ def test_what_is_on_its_way_for_the_first_time_is_left_to_it(world: World) -> No
     world.publish(an_event())
     world.run(world.now)
     (delivery,) = deliveries_of(subscription)
-    update_item(delivery, [Delivery.status.set("pending"), Delivery.made.set(0), Delivery.due_at.set(2**50)])
+    update_item(delivery, [Delivery.status.set("pending"), Delivery.attempt_count.set(0), Delivery.due_at.set(2**50)])
 
     start(world, subscription)
     world.now += timedelta(seconds=1)
@@ -135,7 +135,7 @@ def test_what_is_on_its_way_for_the_first_time_is_left_to_it(world: World) -> No
 
 
 def test_much_that_is_not_wanted_is_passed_over_in_one_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "PAGE", 4)
+    monkeypatch.setattr(replay, "PAGE_SIZE", 4)
     subscription = filled(world, 30)
     last = deliveries_of(subscription)[-1]
     update_item(last, [Delivery.status.set("failed")])
@@ -147,7 +147,7 @@ def test_much_that_is_not_wanted_is_passed_over_in_one_go(world: World, monkeypa
 
 
 def test_it_goes_no_further_in_one_go_than_its_time_allows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "PAGE", 2)
+    monkeypatch.setattr(replay, "PAGE_SIZE", 2)
     monkeypatch.setattr(replay, "MAX_PAGES", 3)
     subscription = filled(world, 20)
     update_item(deliveries_of(subscription)[-1], [Delivery.status.set("failed")])
@@ -230,7 +230,7 @@ def test_what_is_sent_again_is_tried_as_often_as_the_first_time(world: World) ->
     world.run()
 
     (delivery,) = deliveries_of(subscription)
-    assert (delivery.status, delivery.made, len(delivery.attempts)) == ("delivered", 3, 4)
+    assert (delivery.status, delivery.attempt_count, len(delivery.attempts)) == ("delivered", 3, 4)
 
 
 def test_a_message_that_is_none_comes_back(world: World) -> None:

@@ -95,8 +95,8 @@ def test_a_secret_that_cannot_be_opened_is_an_attempt_that_says_so_and_rings(
 
     assert world.posts == []
     delivery = delivery_of(subscription)
-    assert (delivery.status, delivery.made) == ("pending", 1)
-    assert [it.error for it in delivery.attempts] == ["the secret of the webhook cannot be opened"]
+    assert (delivery.status, delivery.attempt_count) == ("pending", 1)
+    assert [it.error for it in delivery.attempts] == ["the secret of the webhook cannot be decrypted"]
     assert re.findall(r'"WebhookSecretUnopened":\s*\[1', capsys.readouterr().out)
     update_item(subscription, [Subscription.secret.set(subscription.secret)])
     one_attempt(world)
@@ -116,7 +116,7 @@ def test_a_secret_that_cannot_be_opened_says_nothing_of_its_subscription(
 
     after = subscription_now(subscription)
     assert (after.status, after.failing_since, after.pace) == ("active", failing_since, pace)
-    assert (delivery_of(subscription).status, delivery_of(subscription).made) == ("failed", 10)
+    assert (delivery_of(subscription).status, delivery_of(subscription).attempt_count) == ("failed", 10)
     assert world.posts == []
 
 
@@ -125,23 +125,23 @@ def test_an_identity_table_that_cannot_be_read_costs_no_attempt(
 ) -> None:
     """It says whether the subscription's creator may still see events of users."""
     subscription = begun(world, event_type="user.locked", created_by=admin.id)
-    (nudge,) = world.messages()
+    (trigger,) = world.messages()
 
     with intercepted(refuse("BatchGetItem", failing("ThrottlingException"))):
-        assert world.handle(QUICK, nudge) == ["0"]
+        assert world.handle(QUICK, trigger) == ["0"]
 
     delivery = delivery_of(subscription)
-    assert (delivery.status, delivery.made, delivery.attempts, world.posts) == ("pending", 0, [], [])
+    assert (delivery.status, delivery.attempt_count, delivery.attempts, world.posts) == ("pending", 0, [], [])
     world.run()
     delivery = delivery_of(subscription)
-    assert (delivery.status, delivery.made, len(world.posts)) == ("delivered", 1, 1)
+    assert (delivery.status, delivery.attempt_count, len(world.posts)) == ("delivered", 1, 1)
 
 
 def test_a_replay_of_what_is_given_back_begins_its_attempts_anew(
     world: World, admin: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscription = begun(world, event_type="user.locked", created_by=admin.id)
-    (nudge,) = world.messages()
+    (trigger,) = world.messages()
 
     def plan(call: Call) -> Any:
         if call.operation == "BatchGetItem":
@@ -150,11 +150,11 @@ def test_a_replay_of_what_is_given_back_begins_its_attempts_anew(
         return call.send()
 
     with intercepted(plan):
-        world.handle(QUICK, nudge)
+        world.handle(QUICK, trigger)
     world.run()
 
     delivery = delivery_of(subscription)
-    assert (delivery.status, delivery.made, len(world.posts)) == ("delivered", 1, 1)
+    assert (delivery.status, delivery.attempt_count, len(world.posts)) == ("delivered", 1, 1)
 
 
 def test_an_old_secret_that_cannot_be_opened_keeps_the_new_one_from_nothing(world: World) -> None:
@@ -171,11 +171,11 @@ def test_keys_that_cannot_be_had_now_cost_no_attempt(world: World, monkeypatch: 
         raise EndpointConnectionError(endpoint_url="https://secrets.example")
 
     subscription = begun(world)
-    (nudge,) = world.messages()
+    (trigger,) = world.messages()
     monkeypatch.setattr(secret_encryption, "KEYS", Reloaded(no_keys))
 
-    assert world.handle(QUICK, nudge) == ["0"]
-    assert delivery_of(subscription).made == 0
+    assert world.handle(QUICK, trigger) == ["0"]
+    assert delivery_of(subscription).attempt_count == 0
 
 
 # ---- outcomes -------------------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def test_any_2xx_is_success(world: World, status: int) -> None:
     one_attempt(world)
 
     delivery = delivery_of(subscription)
-    assert (delivery.status, delivery.made, delivery.due_at, delivery.due_key) == ("delivered", 1, None, None)
+    assert (delivery.status, delivery.attempt_count, delivery.due_at, delivery.due_key) == ("delivered", 1, None, None)
     (attempt,) = delivery.attempts
     assert (attempt.status_code, attempt.answer, attempt.error, attempt.duration_ms) == (status, "thanks", None, 100)
     assert attempt.at == clock.timestamp(world.now)
@@ -203,7 +203,7 @@ def test_anything_else_is_tried_again_after_five_seconds(world: World, status: i
 
     delivery = delivery_of(subscription)
     again = world.now + timedelta(seconds=5)
-    assert (delivery.status, delivery.made, delivery.due_at) == ("pending", 1, milliseconds(again))
+    assert (delivery.status, delivery.attempt_count, delivery.due_at) == ("pending", 1, milliseconds(again))
     assert [it.at for it in world.queues[QUICK]] == [again]
     assert delivery.attempts[0].status_code == status
 
@@ -253,7 +253,12 @@ def test_f20_ten_attempts_are_made_and_no_more(world: World) -> None:
     world.run()
 
     delivery = delivery_of(subscription)
-    assert (delivery.status, delivery.made, len(delivery.attempts), delivery.due_at) == ("failed", 10, 10, None)
+    assert (delivery.status, delivery.attempt_count, len(delivery.attempts), delivery.due_at) == (
+        "failed",
+        10,
+        10,
+        None,
+    )
     assert len(world.posts) == 10
     assert len({post.id for post in world.posts}) == 1
     assert len({post.body for post in world.posts}) == 1
@@ -279,38 +284,38 @@ def test_the_latest_twenty_attempts_are_kept(world: World) -> None:
     world.run()
 
     delivery = delivery_of(subscription)
-    assert (len(world.posts), delivery.made, len(delivery.attempts)) == (40, 10, 20)
+    assert (len(world.posts), delivery.attempt_count, len(delivery.attempts)) == (40, 10, 20)
     assert [it.at for it in delivery.attempts[10:]] == [clock.timestamp(it.at) for it in world.posts[30:]]
     assert delivery.attempts[10].at == clock.timestamp(first)
 
 
-# ---- nudges ---------------------------------------------------------------------------------------------------------
+# ---- triggers -------------------------------------------------------------------------------------------------------
 
 
-def test_a_nudge_that_comes_twice_is_one_attempt(world: World) -> None:
+def test_a_trigger_that_comes_twice_is_one_attempt(world: World) -> None:
     subscription = begun(world, answering(500))
-    (nudge,) = world.messages()
+    (trigger,) = world.messages()
 
-    world.handle(QUICK, nudge)
+    world.handle(QUICK, trigger)
     world.now += timedelta(seconds=30)
-    world.handle(QUICK, nudge)
+    world.handle(QUICK, trigger)
 
     assert len(world.posts) == 1
-    assert delivery_of(subscription).made == 1
+    assert delivery_of(subscription).attempt_count == 1
 
 
-def test_a_nudge_before_its_time_waits_for_it(world: World) -> None:
+def test_a_trigger_before_its_time_waits_for_it(world: World) -> None:
     subscription = begun(world)
-    (nudge,) = world.messages()
+    (trigger,) = world.messages()
     world.queues.clear()
     world.now -= timedelta(seconds=40)
 
-    world.handle(QUICK, nudge)
+    world.handle(QUICK, trigger)
 
     assert world.posts == []
     (message,) = world.queues[QUICK]
     assert (json.loads(message.body), message.at, message.group) == (
-        nudge,
+        trigger,
         world.now + timedelta(seconds=40),
         subscription.id,
     )
@@ -324,7 +329,7 @@ def test_a_claim_that_was_made_while_its_answer_was_lost_is_ones_own(world: Worl
 
     assert len(world.posts) == 1
     delivery = delivery_of(subscription)
-    assert (delivery.status, delivery.made, len(delivery.attempts)) == ("delivered", 1, 1)
+    assert (delivery.status, delivery.attempt_count, len(delivery.attempts)) == ("delivered", 1, 1)
 
 
 def test_an_outcome_that_was_written_while_its_answer_was_lost_is_written_once(world: World) -> None:
@@ -335,7 +340,7 @@ def test_an_outcome_that_was_written_while_its_answer_was_lost_is_written_once(w
 
     assert [it.operation for it in calls].count("UpdateItem") == 5, "claim, failing_since, the outcome twice, its count"
     delivery = delivery_of(subscription)
-    assert (delivery.made, len(delivery.attempts), delivery.attempts[0].status_code) == (1, 1, 500)
+    assert (delivery.attempt_count, len(delivery.attempts), delivery.attempts[0].status_code) == (1, 1, 500)
     assert [it["due_at"] for it in world.messages()] == [delivery.due_at]
 
 
@@ -407,7 +412,7 @@ def test_f18_an_attempt_that_was_cut_off_counts_and_the_next_follows_after_its_c
     world.run()
 
     delivery = delivery_of(subscription)
-    assert (delivery.status, delivery.made) == ("delivered", 2)
+    assert (delivery.status, delivery.attempt_count) == ("delivered", 2)
     assert [(it.error, it.status_code) for it in delivery.attempts] == [("interrupted", None), (None, 200)]
     # The claim holds for a minute; what is two minutes overdue then is swept with the next full one.
     assert [post.at - start for post in world.posts] == [timedelta(0), timedelta(minutes=4)]
@@ -427,11 +432,11 @@ def test_f18_a_last_attempt_that_was_cut_off_is_the_last(world: World) -> None:
     world.run()
 
     delivery = delivery_of(subscription)
-    assert (delivery.status, delivery.made, len(world.posts)) == ("failed", 10, 10)
+    assert (delivery.status, delivery.attempt_count, len(world.posts)) == ("failed", 10, 10)
     assert delivery.attempts[-1].error == "interrupted"
 
 
-def test_a_message_that_is_no_nudge_comes_back(world: World) -> None:
+def test_a_message_that_is_no_trigger_comes_back(world: World) -> None:
     assert world.handle(QUICK, {"subscription": "S"}) == ["0"]
     assert world.handle(QUICK, "{") == ["0"]
 
@@ -445,13 +450,13 @@ def test_a_known_subscription_that_does_well_costs_two_reads_and_three_writes(wo
     assert [it.operation for it in calls] == ["GetItem", "UpdateItem", "GetItem", "UpdateItem", "UpdateItem"]
 
 
-def test_a_stale_nudge_costs_a_read_and_a_write(world: World) -> None:
+def test_a_stale_trigger_costs_a_read_and_a_write(world: World) -> None:
     begun(world)
-    (nudge,) = world.messages()
+    (trigger,) = world.messages()
     one_attempt(world)
 
     with intercepted() as calls:
-        world.handle(QUICK, nudge)
+        world.handle(QUICK, trigger)
 
     assert [it.operation for it in calls] == ["GetItem", "UpdateItem"]
 

@@ -19,7 +19,7 @@ from tests.support.database import table
 from tests.support.faults import Failure, crashes, failing, timed_out
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
-from tests.support.webhooks import a_delivery, nudges, stored, subscribe, taken
+from tests.support.webhooks import a_delivery, stored, subscribe, taken, triggers
 
 WEBHOOKS = "/api/v1/webhooks"
 NOWHERE = "0" * 20
@@ -50,7 +50,7 @@ def test_a_delivery_is_shown_with_its_attempts_and_what_comes_next(admin: Person
         Attempt(at="2026-01-31T09:35:05.000Z", error="interrupted"),
     ]
     due_at = int(due.timestamp() * 1000)
-    delivery = a_delivery(subscription, status="pending", attempts=attempts, made=3, due_at=due_at)
+    delivery = a_delivery(subscription, status="pending", attempts=attempts, attempt_count=3, due_at=due_at)
 
     answer = listed(admin, subscription)
 
@@ -121,7 +121,7 @@ def test_an_attempt_that_is_being_made_reads_in_progress_and_not_interrupted(man
     running = Attempt(at=clock.timestamp(clock.now()), error="interrupted")
     due_at = int((clock.now() + timedelta(seconds=60)).timestamp() * 1000)
     subscription = subscribe()
-    a_delivery(subscription, status="pending", attempts=[running], made=1, due_at=due_at)
+    a_delivery(subscription, status="pending", attempts=[running], attempt_count=1, due_at=due_at)
 
     (shown,) = listed(manager, subscription).json["items"]
 
@@ -183,7 +183,7 @@ def test_a_test_is_an_event_for_this_webhook_alone(manager: Person) -> None:
     assert listed(manager, other).json["items"] == []
     delivery = get_item(Delivery, Delivery.key(subscription.id, answer.json["id"]))
     assert delivery
-    assert nudges() == [{"subscription": subscription.id, "delivery": delivery.id, "due_at": delivery.due_at}]
+    assert triggers() == [{"subscription": subscription.id, "delivery": delivery.id, "due_at": delivery.due_at}]
     event = json.loads(delivery.body)
     assert event["id"] == answer.json["event_id"]
     assert event["type"] == answer.json["event_type"] == "webhook.test"
@@ -228,7 +228,7 @@ def test_nothing_is_sent_to_a_webhook_that_is_not_active(manager: Person, status
     answer = post(manager, subscription.id, suffix.format(delivery=delivery.id), SPAN if suffix == "replay" else None)
 
     assert_problem(answer, 409, "webhook-not-active")
-    assert nudges() == []
+    assert triggers() == []
     assert taken(settings().replay_queue_url) == []
     assert stored(delivery).status == "paused"
     assert not [it for it in audit_entries() if it.action.startswith("webhook.")]
@@ -242,7 +242,7 @@ SPAN = {"from": "2026-01-01", "to": "2026-01-31"}
 @pytest.mark.parametrize("status", ["delivered", "failed", "paused"])
 def test_one_delivery_is_sent_again_at_once(manager: Person, status: str) -> None:
     subscription = subscribe()
-    delivery = a_delivery(subscription, status=status, made=10)
+    delivery = a_delivery(subscription, status=status, attempt_count=10)
 
     answer = post(manager, subscription.id, f"deliveries/{delivery.id}/replay")
 
@@ -250,8 +250,8 @@ def test_one_delivery_is_sent_again_at_once(manager: Person, status: str) -> Non
     assert answer.status == 202, answer.text
     assert answer.json == listed(manager, subscription).json["items"][0]
     assert (answer.json["status"], len(answer.json["attempts"])) == ("pending", 1)
-    assert (now.status, now.made, now.body) == ("pending", 0, delivery.body)
-    assert nudges() == [{"subscription": subscription.id, "delivery": delivery.id, "due_at": now.due_at}]
+    assert (now.status, now.attempt_count, now.body) == ("pending", 0, delivery.body)
+    assert triggers() == [{"subscription": subscription.id, "delivery": delivery.id, "due_at": now.due_at}]
 
 
 def test_a_delivery_of_a_slow_webhook_is_sent_again_by_the_queue_of_the_slow(manager: Person) -> None:
@@ -261,7 +261,7 @@ def test_a_delivery_of_a_slow_webhook_is_sent_again_by_the_queue_of_the_slow(man
     assert post(manager, subscription.id, f"deliveries/{delivery.id}/replay").status == 202
 
     assert [it["delivery"] for it in taken(settings().slow_delivery_queue_url)] == [delivery.id]
-    assert nudges() == []
+    assert triggers() == []
 
 
 def test_a_span_is_replayed_by_a_worker(manager: Person) -> None:
@@ -391,7 +391,7 @@ def test_a27_managers_are_not_shown_deliveries_of_events_that_are_for_admins(man
 
 @pytest.mark.parametrize("failure", [failing("ServiceUnavailable"), failing("AccessDenied"), timed_out])
 @pytest.mark.parametrize("asked", ["test", "replay of one", "replay of a span"])
-def test_f18_what_was_accepted_is_answered_so_though_its_queue_refuses_the_nudge(
+def test_f18_what_was_accepted_is_answered_so_though_its_queue_refuses_the_trigger(
     manager: Person, asked: str, failure: Failure
 ) -> None:
     """The sweep finds it. Refused, it would be asked for again: and be there twice, or running."""

@@ -72,9 +72,9 @@ def test_an_end_that_is_not_made_is_not_written_down_and_no_end_is_made_without(
             raise reason_at(1, "TransactionConflict")(call)
         return call.send()
 
-    (nudge,) = world.messages()
+    (trigger,) = world.messages()
     with intercepted(plan):
-        assert world.handle(QUICK, nudge) == ["0"]
+        assert world.handle(QUICK, trigger) == ["0"]
 
     assert entries == [0] * 7
     assert (subscription_now(subscription).status, ends_audited()) == ("active", [])
@@ -166,7 +166,7 @@ def test_what_is_pending_when_a_subscription_is_not_active_is_kept_for_a_replay(
     world.run()
 
     kept = delivery_of(subscription)
-    assert (kept.status, kept.due_at, kept.made, len(kept.attempts)) == ("paused", None, 1, 1)
+    assert (kept.status, kept.due_at, kept.attempt_count, len(kept.attempts)) == ("paused", None, 1, 1)
     assert len(world.posts) == 1
 
 
@@ -245,12 +245,12 @@ def failing_now(world: World, subscription: Subscription) -> Callable[[], None]:
     """An attempt at another event, which fails, a second after it began."""
     event = an_event()
     other = deliveries.create(subscription, event_id=event["id"], event_type=event["type"], body="{}")
-    nudge = deliveries.Trigger.of(other).message(world.now).content
+    trigger = deliveries.Trigger.of(other).message(world.now).content
 
     def fail() -> None:
         before = world.behaviours.get(host(subscription))
         world.behaviours[host(subscription)] = after_a_second(world, 500)
-        assert world.handle(QUICK, nudge) == []
+        assert world.handle(QUICK, trigger) == []
         world.behaviours[host(subscription)] = before or answering(200)
 
     return fail
@@ -275,12 +275,12 @@ def test_a_success_ends_the_failing_from_before_it_began_and_no_other(
 ) -> None:
     """Another attempt fails, from its beginning to its end, before or after each call of one that succeeds."""
     subscription = begun(world, failing_since=since and clock.timestamp(world.now - since))
-    (nudge,) = world.messages()
+    (trigger,) = world.messages()
     fail = failing_now(world, subscription)
     world.behaviours[host(subscription)] = after_a_second(world, 200)
 
     with intercepted(between(number, fail, after=after)) as calls:
-        world.handle(QUICK, nudge)
+        world.handle(QUICK, trigger)
 
     assert calls
     is_older = (number, after) <= (2, True)
@@ -302,9 +302,9 @@ def test_a_failure_that_ends_while_a_success_is_under_way_is_remembered(world: W
         world.now += timedelta(seconds=1)
         return answering(200)()
 
-    (nudge,) = world.messages()
+    (trigger,) = world.messages()
     world.behaviours[host(subscription)] = succeeds_as_another_fails
-    world.handle(QUICK, nudge)
+    world.handle(QUICK, trigger)
 
     assert subscription_now(subscription).failing_since == "2026-01-01T00:00:02.000Z"
 
@@ -329,13 +329,13 @@ def test_what_an_attempt_found_is_not_said_of_another_receiver(world: World, sta
 def test_what_an_attempt_found_is_said_of_one_whose_description_was_changed(world: World, after: bool) -> None:
     """Or a success would be forgotten, and the failing go on from before it."""
     subscription = begun(world, failing_since=clock.timestamp(world.now - timedelta(days=3)), pace="slow")
-    (nudge,) = world.queues.pop(SLOW)
+    (trigger,) = world.queues.pop(SLOW)
 
     def describe() -> None:
         update_item(subscription, [Subscription.description.set("Other"), Subscription.version.add(1)])
 
     with intercepted(between(3, describe, after=after)):
-        world.handle(SLOW, nudge.body)
+        world.handle(SLOW, trigger.body)
 
     now = subscription_now(subscription)
     assert (now.failing_since, now.pace, now.description, now.version) == (None, "quick", "Other", 2)
@@ -377,15 +377,15 @@ def test_a_subscription_is_set_aside_while_its_slow_attempt_is_under_way(
     assert delivery_of(subscription).status == "delivered"
 
 
-def test_a_nudge_of_a_subscription_that_became_slow_is_moved_to_the_slow(world: World) -> None:
+def test_a_trigger_of_a_subscription_that_became_slow_is_moved_to_the_slow(world: World) -> None:
     subscription = begun(world)
     update_item(subscription, [Subscription.pace.set("slow")])
-    (nudge,) = world.messages()
+    (trigger,) = world.messages()
 
     one_attempt(world)
 
     assert world.posts == []
-    assert world.messages(SLOW) == [nudge]
+    assert world.messages(SLOW) == [trigger]
     assert world.queues[SLOW][0].group == subscription.id
     world.run()
     assert delivery_of(subscription).status == "delivered"
@@ -394,11 +394,11 @@ def test_a_nudge_of_a_subscription_that_became_slow_is_moved_to_the_slow(world: 
 def test_of_a_subscription_that_nobody_knows_one_attempt_at_a_time_is_in_the_way_of_others(world: World) -> None:
     subscription, second = begun(world, pace=None), an_event()
     other = deliveries.create(subscription, event_id=second["id"], event_type=second["type"], body="{}")
-    nudge = deliveries.Trigger.of(other).message(world.now).content
+    trigger = deliveries.Trigger.of(other).message(world.now).content
     posted_meanwhile = []
 
     def another_comes() -> Any:
-        world.handle(QUICK, nudge)
+        world.handle(QUICK, trigger)
         posted_meanwhile.append(len(world.posts))
         return answering(200)()
 
@@ -406,7 +406,7 @@ def test_of_a_subscription_that_nobody_knows_one_attempt_at_a_time_is_in_the_way
     one_attempt(world)
 
     assert posted_meanwhile == [1]
-    assert world.messages(SLOW) == [nudge]
+    assert world.messages(SLOW) == [trigger]
     assert subscription_now(subscription).pace == "quick"
 
 

@@ -235,7 +235,7 @@ class World:
 
 
 def begun(world: World, *behaviours: Behaviour, event_type: str = "order.created", **fields: Any) -> Subscription:
-    """A subscription with one delivery that was put and nudged, and nothing sent."""
+    """A subscription with one delivery that was put and triggered, and nothing sent."""
     subscription = subscribe(**fields)
     if behaviours:
         world.behaviours[host(subscription)] = in_turn(*behaviours)
@@ -257,7 +257,7 @@ def begun(world: World, *behaviours: Behaviour, event_type: str = "order.created
 
 
 def one_attempt(world: World, url: str = QUICK) -> None:
-    """The queue brings the one nudge that is there."""
+    """The queue brings the one trigger that is there."""
     (message,) = world.queues.pop(url)
     world.now = max(world.now, message.at)
     assert world.handle(url, message.body) == []

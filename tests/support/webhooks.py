@@ -71,7 +71,7 @@ def a_delivery(subscription: Subscription, event_type: str = "order.created", **
             "body": json.dumps(event),
             "status": "delivered",
             "attempts": [Attempt(at=clock.timestamp(now), status_code=204, duration_ms=12, answer="")],
-            "made": 1,
+            "attempt_count": 1,
             "created_at": clock.timestamp(now),
             "expires_at": int((now + deliveries.KEPT).timestamp()),
         }
@@ -104,5 +104,5 @@ def taken(queue_url: str) -> list[dict[str, Any]]:
     return found
 
 
-def nudges() -> list[dict[str, Any]]:
+def triggers() -> list[dict[str, Any]]:
     return taken(settings().delivery_queue_url)

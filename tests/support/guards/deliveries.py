@@ -143,15 +143,15 @@ GUARDS = (
         "F18",
         "a sender that outlived its claim writes no outcome",
         _SENDING,
-        "    ours: Condition = (Delivery.claim == delivery.claim) & (Delivery.due_at == delivery.due_at)\n",
-        "    ours: Condition = Delivery.pk.exists()\n",
+        "    owned: Condition = (Delivery.claim == delivery.claim) & (Delivery.due_at == delivery.due_at)\n",
+        "    owned: Condition = Delivery.pk.exists()\n",
         "tests/faults/test_deliveries.py::test_f18_a_late_success_does_not_replace_what_another_attempt_found",
     ),
     Guard(
         "F18",
         "an attempt is counted before it is made",
         _SENDING,
-        "        Delivery.made.add(1),\n",
+        "        Delivery.attempt_count.add(1),\n",
         "",
         "tests/functional/test_sender.py::"
         "test_f18_an_attempt_that_was_cut_off_counts_and_the_next_follows_after_its_claim",

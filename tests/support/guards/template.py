@@ -49,7 +49,7 @@ GUARDS = (
         "infra/queues.py",
         "max_receive_count=max_tries",
         "max_receive_count=1000",
-        "tests/infra/test_webhooks.py::test_f28_a_nudge_comes_again_after_its_function_is_gone_and_is_kept_for_a_day",
+        "tests/infra/test_webhooks.py::test_f28_a_trigger_comes_again_after_its_function_is_gone_and_is_kept_for_a_day",
     ),
     Guard(
         "F28",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from oms.core import clock
 from oms.core.dynamodb import ConditionFailedError, get_item, put_item, retrying
 from oms.core.errors import NotFoundError
-from oms.core.pages import HIGHEST, Page, Range, table_page
+from oms.core.pages import HIGHEST, KeyRange, Page, table_page
 from oms.events.streams import Change, PermanentFailureError
 from oms.inventory.models import Product, StockItem
 from oms.inventory.stock_levels import StockLevel, stock_level, threshold_crossing
@@ -62,8 +62,8 @@ def _level(stock: StockItem) -> StockLevel:
 def write(item: LedgerItem) -> None:
     """Stores a ledger item once. A stored one is never changed.
 
-    Raises PermanentFailureError if another item is stored under the same key. Then the stock item was set back to an older
-    state, and its next movements use versions again. They must not be lost without an alarm.
+    Raises PermanentFailureError if another item is stored under the same key. Then the stock item was set back to an
+    older state, and its next movements use versions again. They must not be lost without an alarm.
     """
 
     def attempt() -> None:

@@ -1,4 +1,4 @@
-"""A moment by which work is to be done, for what takes no limit of its own."""
+"""A deadline for calls that have no timeout of their own."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +18,14 @@ class Deadline:
         return cls(clock.monotonic() + seconds)
 
     def left(self) -> float:
-        """Seconds, more than 0. Raises TimeoutError."""
+        """The seconds until the deadline, more than 0. Raises TimeoutError after it."""
         left = self.end - clock.monotonic()
         if left <= 0:
             raise TimeoutError
         return left
 
     def bound[T](self, work: Callable[[], T]) -> T:
-        """What `work` gives, if it does in time; TimeoutError if not, and then it goes on without anybody waiting."""
+        """The result of `work`. Raises TimeoutError at the deadline; the thread continues unobserved."""
         pool = ThreadPoolExecutor(1)
         try:
             return pool.submit(work).result(self.left())

@@ -1,7 +1,7 @@
 """Deliveries: how one comes to be, is scheduled, and is brought before the sender.
 
-The item holds the truth, and a nudge names the moment at which it is due: one that comes late or twice does nothing.
-So what happens between the write and its nudge is harmless: what nobody nudged is overdue, and the sweep finds it.
+The item holds the truth, and a trigger names the moment at which it is due: one that comes late or twice does nothing.
+So what happens between the write and its trigger is harmless: what nobody triggered is overdue, and the sweep finds it.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class Trigger:
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
-        assert delivery.due_at is not None  # noqa: S101 - only what is pending is nudged
+        assert delivery.due_at is not None  # noqa: S101 - only what is pending is triggered
         return cls(delivery.subscription_id, delivery.id, delivery.due_at)
 
     @classmethod
@@ -75,7 +75,7 @@ def create(subscription: Subscription, *, event_id: str, event_type: str, body: 
         body=body,
         status="pending" if subscription.status == "active" else "paused",
         attempts=[],
-        made=0,
+        attempt_count=0,
         created_at=clock.timestamp(now),
         expires_at=int((now + KEPT).timestamp()),
     )
@@ -140,7 +140,7 @@ def deliver_now(subscription: Subscription, event: Event[Any], *, record: Record
     _check_active(subscription)
     record()
     delivery = create(subscription, event_id=event.id, event_type=event.type, body=event.text())
-    # Done and accepted, whatever becomes of its nudge.
+    # Done and accepted, whatever becomes of its trigger.
     send_trigger([(subscription, delivery)], send=queues.send_if_possible)
     return delivery
 
@@ -162,7 +162,7 @@ def replay_one(
     _check_active(subscription)
     record()
     delivery = schedule_now(delivery)
-    # Done and accepted, whatever becomes of its nudge.
+    # Done and accepted, whatever becomes of its trigger.
     send_trigger([(subscription, delivery)], send=queues.send_if_possible)
     return delivery
 
@@ -202,7 +202,7 @@ def is_in_progress(delivery: Delivery) -> bool:
 def _scheduling(delivery: Delivery, now: datetime, replay: str | None) -> tuple[list[Action], Condition]:
     """What makes a delivery due now, and that it is as it was read."""
     is_soon = delivery.status == "pending" and (delivery.due_at or 0) <= milliseconds(now + CLAIM)
-    actions: list[Action] = [Delivery.made.set(0)]
+    actions: list[Action] = [Delivery.attempt_count.set(0)]
     if not is_soon:
         actions += [Delivery.status.set("pending"), *setting_due(delivery.subscription_id, delivery.id, now)]
     unmoved: Condition = Delivery.status == delivery.status

@@ -1,54 +1,55 @@
-"""From one event to its deliveries: put first, then nudged, so that what was put is sent, if need be by the sweep."""
+"""Dispatch: creates the deliveries of one event, then triggers them. The sweep finds deliveries without a trigger."""
 
 from oms.events.envelope import PublishedEvent
 from oms.webhooks import deliveries
 from oms.webhooks.matcher import SubscriptionMatcher
 from oms.webhooks.models import Delivery, Subscription
 
-# No delivery of a batch is put later than so many seconds after it began. A put takes 6 s at most, and nudges 18 more:
-# so what was put is nudged, and which events come again is reported, before the dispatcher's time is over.
+# No delivery of a batch is created later than this after the batch began. Creating takes 6 s at most, and triggering
+# 18 s more: so the failed messages are reported before the dispatcher's timeout.
 START_DEADLINE_SECONDS = 35.0
 
 
 class Dispatch:
-    """Makes the deliveries of a batch of events. A subscription whose delivery could not be put is left out for the
-    rest of the batch, and so are nudges where one could not be sent: waiting again and again would take the time of all
-    others.
+    """Creates the deliveries of a batch of events.
+
+    After a failed write, the subscription is skipped for the rest of the batch; after a failed trigger, so are all
+    triggers. Otherwise the retries would use up the time of the other events.
     """
 
-    def __init__(self, audience: SubscriptionMatcher) -> None:
-        self._audience = audience
+    def __init__(self, matcher: SubscriptionMatcher) -> None:
+        self._matcher = matcher
         self._failed: dict[str, Exception] = {}
-        self._unsent: Exception | None = None
+        self._trigger_failure: Exception | None = None
 
     def of(self, event: PublishedEvent) -> int:
-        """How many deliveries the event has. Dispatched again it has the same; those still pending are nudged again.
+        """Returns the number of the event's deliveries. A repeated event has the same deliveries, triggered again.
 
-        Raises ExceptionGroup when it has not all of them; those that it has are on their way.
+        Raises ExceptionGroup if deliveries are missing; the others are created.
         """
-        wanting = self._audience.of(event.type)
-        made: list[tuple[Subscription, Delivery]] = []
-        for subscription in wanting:
+        subscriptions = self._matcher.of(event.type)
+        created: list[tuple[Subscription, Delivery]] = []
+        for subscription in subscriptions:
             if subscription.id in self._failed:
                 continue
             try:
-                made.append((subscription, _delivery(subscription, event)))
+                created.append((subscription, _delivery(subscription, event)))
             except Exception as failure:
                 self._failed[subscription.id] = failure
-        self._nudge(made)
-        failures = [self._failed[it.id] for it in wanting if it.id in self._failed]
-        if made and self._unsent:
-            failures.append(self._unsent)
+        self._trigger(created)
+        failures = [self._failed[it.id] for it in subscriptions if it.id in self._failed]
+        if created and self._trigger_failure:
+            failures.append(self._trigger_failure)
         if failures:
-            raise ExceptionGroup(f"not all of {len(wanting)} deliveries were made and nudged", failures)
-        return len(made)
+            raise ExceptionGroup(f"not all of {len(subscriptions)} deliveries were created and triggered", failures)
+        return len(created)
 
-    def _nudge(self, made: list[tuple[Subscription, Delivery]]) -> None:
-        if self._unsent is None:
+    def _trigger(self, created: list[tuple[Subscription, Delivery]]) -> None:
+        if self._trigger_failure is None:
             try:
-                deliveries.send_trigger(made)
+                deliveries.send_trigger(created)
             except Exception as failure:
-                self._unsent = failure
+                self._trigger_failure = failure
 
 
 def _delivery(subscription: Subscription, event: PublishedEvent) -> Delivery:

@@ -1,4 +1,4 @@
-"""What attempts tell of their subscription: whether it is quick or slow, since when it fails, that it is gone."""
+"""The health of a subscription by its latest attempts: quick or slow, failing since when, disabled."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -7,7 +7,6 @@ from datetime import datetime
 from threading import Timer
 from typing import Literal
 
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -17,34 +16,33 @@ from oms.core.actors import System
 from oms.core.dynamodb import (
     ConcurrentUpdateError,
     ConditionFailedError,
-    failed,
     get_item,
     retrying,
-    transaction,
     update_item,
 )
 from oms.core.errors import OmsError
+from oms.core.transactions import TransactionError, transaction
 from oms.webhooks.deliveries import CLAIM, milliseconds
 from oms.webhooks.models import Attempt, Subscription
 from oms.webhooks.schedule import DISABLED_AFTER
 
-# An attempt of at most so many seconds is quick: see `deliveries.queue_of`.
-QUICK = 1.0
+# An attempt that takes no longer is quick: see `deliveries.queue_of`.
+MAX_QUICK_SECONDS = 1.0
 _GONE = 410
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What came of an attempt."""
+class AttemptResult:
+    """The result of an attempt. `retry_after` is the response header."""
 
     attempt: Attempt
     retry_after: str | None
-    began: datetime
-    ended: datetime
+    started_at: datetime
+    ended_at: datetime
 
     @property
     def pace(self) -> Literal["quick", "slow"]:
-        return "quick" if (self.attempt.duration_ms or 0) <= 1000 * QUICK else "slow"
+        return "quick" if (self.attempt.duration_ms or 0) <= 1000 * MAX_QUICK_SECONDS else "slow"
 
     @property
     def succeeded(self) -> bool:
@@ -55,11 +53,11 @@ class Answered:
         return self.attempt.status_code == _GONE
 
 
-def is_for_all(subscription: Subscription, now: datetime) -> bool:
-    """Whether it is sent by the senders that all share: it is known to be quick, or this is the attempt to find out.
+def uses_shared_senders(subscription: Subscription, now: datetime) -> bool:
+    """Whether the shared senders make the attempt: the subscription is quick, or this attempt is its probe.
 
-    There is one such attempt at a time, so that of a subscription that nobody knows, one sender at most is kept busy.
-    A stale nudge may be taken for it: then it is not found out for a minute, and the slow's senders do the work.
+    A subscription without a known pace has one probe at a time, so that it keeps only one shared sender busy. If a
+    stale trigger takes the probe, the senders of slow subscriptions do the work for the next minute.
     """
     if subscription.pace is not None:
         return subscription.pace == "quick"
@@ -75,17 +73,17 @@ def is_for_all(subscription: Subscription, now: datetime) -> bool:
 
 @contextmanager
 def mark_slow_after(subscription: Subscription) -> Iterator[None]:
-    """Sets a subscription aside while an attempt is under way, as soon as it is no longer quick.
+    """Marks a subscription as slow during an attempt, as soon as the attempt is no longer quick.
 
-    Until one ends, 15 s later perhaps, as many more would be begun as there are senders that all share.
+    The attempt may take 15 s; without the mark, every shared sender could start another one in that time.
     """
 
-    def set_aside() -> None:
-        with suppress(ConditionFailedError, OmsError):  # the attempt's end says it again
+    def mark_slow() -> None:
+        with suppress(ConditionFailedError, OmsError):  # the attempt's result sets it too
             actions: list[Action] = [Subscription.pace.set("slow")]
             retrying(lambda: update_item(subscription, actions, Subscription.pace == "quick"))
 
-    timer = Timer(QUICK, set_aside)
+    timer = Timer(MAX_QUICK_SECONDS, mark_slow)
     timer.start()
     try:
         yield
@@ -94,12 +92,12 @@ def mark_slow_after(subscription: Subscription) -> Iterator[None]:
         timer.join()
 
 
-def note(subscription: Subscription, answered: Answered) -> bool:
-    """Writes what an attempt says of its subscription, where that is new; whether the subscription is disabled then.
+def update(subscription: Subscription, result: AttemptResult) -> bool:
+    """Updates the subscription's health by the result of an attempt; returns whether the subscription is disabled.
 
-    It is held against the subscription as it is after the attempt, since others were made meanwhile: a success ends
-    the failing that was noted for a moment before it began, and no other. What has another URL now, or is not active,
-    has moved on: of that it says nothing. Raises UnavailableError.
+    The update is conditional, since other attempts may have finished meanwhile: a success clears only failures from
+    before it started. A subscription that has another URL now, or is not active, is not updated. Raises
+    UnavailableError.
     """
 
     def write() -> bool:
@@ -107,43 +105,43 @@ def note(subscription: Subscription, answered: Answered) -> bool:
         if now is None or now.url != subscription.url:
             return False
         if now.status != "active":
-            return now.status == "disabled"  # if not by another attempt, by ours, whose answer was lost
+            return now.status == "disabled"  # by another attempt, or by this one, whose response was lost
         try:
-            return _noted(now, answered)
+            return _apply(now, result)
         except ConditionFailedError as error:
             raise ConcurrentUpdateError from error
 
     return retrying(write)
 
 
-def _noted(now: Subscription, answered: Answered) -> bool:
+def _apply(now: Subscription, result: AttemptResult) -> bool:
     since = None if now.failing_since is None else clock.instant(now.failing_since)
-    if not answered.succeeded:
-        if answered.says_gone:
-            return _disable(now, "gone", answered.ended)
-        if since is not None and since + DISABLED_AFTER <= answered.ended:
-            return _disable(now, "failing", answered.ended)
+    if not result.succeeded:
+        if result.says_gone:
+            return _disable(now, "gone", result.ended_at)
+        if since is not None and since + DISABLED_AFTER <= result.ended_at:
+            return _disable(now, "failing", result.ended_at)
     actions: list[Action] = []
-    if now.pace != answered.pace:
-        actions.append(Subscription.pace.set(answered.pace))
-    if answered.succeeded and since is not None and since <= answered.began:
+    if now.pace != result.pace:
+        actions.append(Subscription.pace.set(result.pace))
+    if result.succeeded and since is not None and since <= result.started_at:
         actions.append(Subscription.failing_since.remove())
-    if not answered.succeeded and since is None:
-        actions.append(Subscription.failing_since.set(clock.timestamp(answered.ended)))
+    if not result.succeeded and since is None:
+        actions.append(Subscription.failing_since.set(clock.timestamp(result.ended_at)))
     if actions:
-        update_item(now, actions, _as_read(now))
+        update_item(now, actions, _unchanged(now))
     return False
 
 
-def _as_read(subscription: Subscription) -> Condition:
+def _unchanged(subscription: Subscription) -> Condition:
     since = subscription.failing_since
-    unmoved = Subscription.failing_since.does_not_exist() if since is None else Subscription.failing_since == since
-    condition: Condition = (Subscription.version == subscription.version) & unmoved
+    same_since = Subscription.failing_since.does_not_exist() if since is None else Subscription.failing_since == since
+    condition: Condition = (Subscription.version == subscription.version) & same_since
     return condition
 
 
 def _disable(subscription: Subscription, reason: str, at: datetime) -> bool:
-    """True. Raises ConcurrentUpdateError for one that was edited, or begun anew, meanwhile."""
+    """Returns True. Raises ConcurrentUpdateError if the subscription was changed meanwhile."""
     system = System()
     actions: list[Action] = [
         Subscription.status.set("disabled"),
@@ -164,9 +162,9 @@ def _disable(subscription: Subscription, reason: str, at: datetime) -> bool:
     try:
         with transaction() as writes:
             writes.save(entry)
-            writes.update(Subscription(*Subscription.key(subscription.id)), actions, _as_read(subscription))
-    except TransactWriteError as error:
-        if any(failed(it) for it in error.cancellation_reasons or []):
+            writes.update(Subscription(*Subscription.key(subscription.id)), actions, _unchanged(subscription))
+    except TransactionError as error:
+        if error.any_failed:
             raise ConcurrentUpdateError from error
         raise
     return True

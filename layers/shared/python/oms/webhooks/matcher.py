@@ -1,4 +1,4 @@
-"""Who is told of an event: the subscriptions that want its type and may have it."""
+"""The subscriptions that receive an event: their patterns match its type, and their creator may see it."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -17,13 +17,13 @@ def all_subscriptions() -> list[Subscription]:
 
 
 def active_admins(user_ids: Iterable[str]) -> set[str]:
-    """Which of these users are active admins now."""
+    """The ids of these users that are active admins now."""
     users = batch_get(User, [user_key(user_id) for user_id in set(user_ids)])
     return {user.id for user in users.values() if user.is_active_admin}
 
 
 class SubscriptionMatcher:
-    """Some subscriptions as they are now, with what their creators may see; read once, for a batch of events."""
+    """Matches events with subscriptions. The subscriptions and their creators are read once, for a batch of events."""
 
     def __init__(self, subscriptions: Sequence[Subscription]) -> None:
         self._subscriptions = subscriptions
@@ -36,7 +36,7 @@ class SubscriptionMatcher:
         ]
 
     def may_have(self, subscription: Subscription, event_type: str) -> bool:
-        """Events of users are for admins: for subscriptions whose creator is one now."""
+        """Whether the creator may see events of this type. Events of users are only for active admins."""
         known = EVENT_TYPES.get(event_type)
         is_for_all = known is not None and not known.for_admins
         return is_for_all or subscription.created_by in self._admins

@@ -110,7 +110,7 @@ class Delivery(WebhookItem, discriminator="delivery"):
     body = UnicodeAttribute()
     status = UnicodeAttribute()
     attempts = ListAttribute(of=Attempt)
-    made = IntegerAttribute()
+    attempt_count = IntegerAttribute(attr_name="made")
     claim = UnicodeAttribute(null=True)
     replay = UnicodeAttribute(null=True)
     due_at = IntegerAttribute(null=True)

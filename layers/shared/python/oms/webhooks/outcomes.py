@@ -1,7 +1,7 @@
-"""How many attempts at deliveries ended how, by day.
+"""Daily counts of delivery attempts by outcome.
 
-A statistic: an attempt is counted after it is settled, and nothing depends on it. What a sender that was cut off did
-not count stays uncounted, and botocore's own second try, where an answer was lost, may count it twice.
+The counts are approximate: an interrupted sender does not count its attempt, and botocore's retry after a lost response
+may count one twice. No decision depends on them.
 """
 
 from datetime import timedelta
@@ -16,17 +16,15 @@ from oms.webhooks.models import DayOfAttempts
 
 logger = Logger(child=True)
 
-KEPT = timedelta(days=90)
+RETENTION = timedelta(days=90)
 
 
 def count(outcome: str) -> None:
-    """Counts one of `DayOfAttempts.OUTCOMES`. Never raises for what DynamoDB does: the attempt is done, and a message
-    that came back would change nothing of it.
-    """
+    """Counts one of `DayOfAttempts.OUTCOMES`. Failures are only logged, since a retried message is stale by then."""
     now = clock.now()
     day = DayOfAttempts(*DayOfAttempts.key(clock.day_of(now).isoformat()))
     counted = getattr(DayOfAttempts, outcome)
-    ends = DayOfAttempts.expires_at.set(int((now + KEPT).timestamp()))
+    ends = DayOfAttempts.expires_at.set(int((now + RETENTION).timestamp()))
     try:
         update_item(day, [DayOfAttempts.kind.set(DayOfAttempts), counted.add(1), ends])
     except (BotoCoreError, ClientError, UnavailableError):

@@ -1,6 +1,7 @@
-"""What is due and was not looked at: attempts that come too late for the queue's own delay, and nudges that were lost.
+"""The sweep: triggers overdue deliveries and replays.
 
-Only what is minutes overdue, as what is due now has a nudge on its way. A nudge too many does nothing.
+They are due later than a queue can delay a message, or their trigger was lost. The sweep ignores those that are overdue
+by less than two minutes, since their trigger may still arrive. An extra trigger has no effect.
 """
 
 from collections.abc import Iterator
@@ -17,79 +18,79 @@ from oms.webhooks.models import DUE, REPLAYS, Delivery, Replay, Subscription
 from oms.webhooks.replay import ABANDONED
 
 OVERDUE = timedelta(minutes=2)
-# In a sweep, of each subscription and of all, the oldest of each first. They are nudged in rounds of a page of each, so
-# that none is in the way of another.
+# Triggers of one sweep. Each round sends one page of each subscription, oldest first, so that no subscription delays
+# another.
 MAX_PER_SUBSCRIPTION = 1000
 MAX_TOTAL = 10_000
-PAGE = 100
-# A queue that has more than so many has nudges enough. Whose they are it does not say, and all may be one
-# subscription's: so a few of each are nudged all the same.
+PAGE_SIZE = 100
+# A queue with more messages has enough triggers. But all of them may be for one subscription, so the sweep still sends
+# a few for each.
 DEEP_QUEUE = 1000
 SAMPLE_SIZE = 5
-# In seconds; the sweeper has 60. A round takes some 10 at most where all is well, and may end after the last begins.
+# The sweeper's timeout is 60 s. A round takes about 10 s without retries, and the last one starts before this deadline.
 START_DEADLINE_SECONDS = 30.0
-READ_WITHIN = 45.0
+READ_DEADLINE_SECONDS = 45.0
 
 
 def sweep() -> int:
-    """Nudges what is overdue; how many nudges were sent. Goes on past what fails, and then raises ExceptionGroup."""
+    """Sends triggers, and returns their number. Continues after failures, and raises ExceptionGroup at the end."""
     end = clock.monotonic() + START_DEADLINE_SECONDS
     sent = 0
     failures: list[Exception] = []
-    with deadline(READ_WITHIN):
-        left = _nudging()
+    with deadline(READ_DEADLINE_SECONDS):
+        left = _rounds()
         while left and sent < MAX_TOTAL and clock.monotonic() < end:
-            for nudged in tuple(left):
+            for pages in tuple(left):
                 try:
-                    sent += next(nudged)
+                    sent += next(pages)
                 except StopIteration:
-                    left.remove(nudged)
+                    left.remove(pages)
                 except Exception as failure:
-                    left.remove(nudged)
+                    left.remove(pages)
                     failures.append(failure)
     if failures:
-        raise ExceptionGroup("not all that is overdue was nudged", failures)
+        raise ExceptionGroup("not all overdue deliveries were triggered", failures)
     return sent
 
 
-def _nudging() -> list[Iterator[int]]:
-    """For the replays, and for the deliveries of each subscription: nudges page by page, and says how many."""
+def _rounds() -> list[Iterator[int]]:
+    """One iterator for all replays and one for each subscription: each step sends a page, and yields its triggers."""
     queue_urls = (settings().delivery_queue_url, settings().slow_delivery_queue_url)
-    most = {url: SAMPLE_SIZE if queues.depth(url).total > DEEP_QUEUE else MAX_PER_SUBSCRIPTION for url in queue_urls}
-    return [_nudge_replays(), *(_nudge(it, most[queue_of(it)]) for it in all_subscriptions())]
+    limits = {url: SAMPLE_SIZE if queues.depth(url).total > DEEP_QUEUE else MAX_PER_SUBSCRIPTION for url in queue_urls}
+    return [_trigger_replays(), *(_trigger_deliveries(it, limits[queue_of(it)]) for it in all_subscriptions())]
 
 
-def _nudge(subscription: Subscription, most: int) -> Iterator[int]:
-    left, after = most, None
+def _trigger_deliveries(subscription: Subscription, limit: int) -> Iterator[int]:
+    left, after = limit, None
     while left:
-        page = _overdue(subscription.id, min(left, PAGE), after)
+        page = _overdue(subscription.id, min(left, PAGE_SIZE), after)
         now = clock.now()
-        nudges = [
+        triggers = [
             Trigger(subscription.id, it["sk"].removeprefix(Delivery.key("", "")[1]), _due_at(it)).message(now)
             for it in page.items
         ]
-        queues.send_all(queue_of(subscription), nudges)
-        yield len(nudges)
+        queues.send_all(queue_of(subscription), triggers)
+        yield len(triggers)
         if page.position is None:
             return
-        left, after = left - len(nudges), page.position
+        left, after = left - len(triggers), page.position
 
 
-def _nudge_replays() -> Iterator[int]:
-    """Those whose message was lost. Their queue is their own, so they wait for no other. Gives up the abandoned."""
+def _trigger_replays() -> Iterator[int]:
+    """Triggers replays whose message was lost, in a queue of their own, and ends abandoned ones."""
     alive = milliseconds(clock.now() - ABANDONED)
-    overdue = [(it["pk"].removeprefix(Replay.key("")[0]), _due_at(it)) for it in _overdue(REPLAYS, PAGE).items]
+    overdue = [(it["pk"].removeprefix(Replay.key("")[0]), _due_at(it)) for it in _overdue(REPLAYS, PAGE_SIZE).items]
     again = [replay.message(it, due_at) for it, due_at in overdue if due_at >= alive]
     queues.send_all(settings().replay_queue_url, again)
     yield len(again)
     for subscription_id, due_at in overdue:
         if due_at < alive:
-            replay.give_up(subscription_id, due_at)
+            replay.end_abandoned(subscription_id, due_at)
 
 
-def _overdue(shard: str, most: int, after: str | None = None) -> Page[IndexEntry]:
+def _overdue(shard: str, limit: int, after: str | None = None) -> Page[IndexEntry]:
     before = f"{milliseconds(clock.now() - OVERDUE):015d}"
-    return merged_page(DUE, [shard], KeyRange(most, high=before, after=after))
+    return merged_page(DUE, [shard], KeyRange(limit, high=before, after=after))
 
 
 def _due_at(entry: IndexEntry) -> int:

@@ -1,4 +1,4 @@
-"""Sending the deliveries of a stretch of time again: ten a second, one stretch at a time for a subscription."""
+"""KeyRange replays: send the deliveries of a time range again, ten a second, one replay at a time per subscription."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -22,23 +22,22 @@ from oms.webhooks.models import REPLAYS, Delivery, Replay, Subscription
 
 logger = Logger(child=True)
 
-AT_ONCE = 10
+BATCH_SIZE = 10
 PAUSE = timedelta(seconds=1)
-# Of what is not sent again much is read at once: 1,000 deliveries, a second or two.
-PAGE = 100
+# One batch reads at most 1,000 deliveries, which takes a second or two if none of them is sent again.
+PAGE_SIZE = 100
 MAX_PAGES = 10
-# What has not moved on for so long fails at every try: it is given up, and keeps no other from being begun.
+# A replay without progress for this long fails at every retry: it is ended, so that another can start.
 ABANDONED = timedelta(minutes=30)
 
 
 def start(
     subscription: Subscription, *, since: datetime, until: datetime, only_failed: bool, entry: AuditEntry
 ) -> Replay:
-    """Begins to send again what happened from `since` until before `until`, and before now; whole seconds.
+    """Starts to send again the events from `since` until before `until`, and before now; both in whole seconds.
 
-    `only_failed`: what failed for good or was kept while the subscription was not active, not what was delivered.
-    `entry` is put with it.
-    Raises WebhookNotActiveError, ReplayRunningError, UnavailableError.
+    `only_failed` leaves out delivered events: it sends those that failed finally, or were paused. `entry` is the audit
+    entry, stored in the same transaction. Raises WebhookNotActiveError, ReplayRunningError, UnavailableError.
     """
     if subscription.status != "active":
         raise WebhookNotActiveError(f"The webhook is {subscription.status}.")
@@ -47,8 +46,8 @@ def start(
     replay = Replay(
         *Replay.key(subscription.id),
         id=key,
-        position=_place(since),
-        last=_place(min(until, now) + timedelta(microseconds=999_999)),
+        position=_position(since),
+        last=_position(min(until, now) + timedelta(microseconds=999_999)),
         only_failed=only_failed,
         due_at=due_at,
         due_shard=due_shard,
@@ -72,16 +71,16 @@ def _put(replay: Replay, entry: AuditEntry) -> None:
         if not failed(own):
             raise
         stored = Replay.from_raw_data(own.raw_item or {})
-        if stored.id != replay.id:  # it is ours when an earlier attempt's answer was lost
+        if stored.id != replay.id:  # with the same id, an earlier attempt stored it, and its response was lost
             raise ReplayRunningError("A replay of this webhook is running.") from error
 
 
-def go_on(subscription_id: str, due_at: int) -> int | None:
-    """Sends the next stretch, if the replay is due as the message says, and asks for the one after it.
+def run_batch(subscription_id: str, due_at: int) -> int | None:
+    """Sends the next batch, if the replay is still due at `due_at`, and triggers the batch after it.
 
-    How many deliveries were taken up; None where the message was stale. Each is taken up once, however often a stretch
-    is begun: it keeps the replay's mark. Raises UnavailableError, NotSentError and botocore's errors; then the message
-    is to come again.
+    Returns the number of deliveries, or None for a stale message. A delivery stores the id of the replay, so a repeated
+    batch sends each delivery once. Raises UnavailableError, NotSentError and botocore's errors; then the message has to
+    be retried.
     """
     replay = get_item(Replay, Replay.key(subscription_id))
     if replay is None or replay.due_at != due_at:
@@ -90,42 +89,42 @@ def go_on(subscription_id: str, due_at: int) -> int | None:
     if subscription is None or subscription.status != "active":
         _end(replay)
         return 0
-    wanted, position = _stretch(replay)
-    deliveries.send_trigger([(subscription, deliveries.schedule_now(it, replay=replay.id)) for it in wanted])
+    batch, position = _next_batch(replay)
+    deliveries.send_trigger([(subscription, deliveries.schedule_now(it, replay=replay.id)) for it in batch])
     if position is None:
         _end(replay)
     else:
-        _move_on(replay, position)
-    return len(wanted)
+        _advance(replay, position)
+    return len(batch)
 
 
-def _stretch(replay: Replay) -> tuple[list[Delivery], str | None]:
-    """The next ten deliveries to send, and where to go on; None at the end. It looks at so many, and no more."""
-    wanted: list[Delivery] = []
+def _next_batch(replay: Replay) -> tuple[list[Delivery], str | None]:
+    """The next ten deliveries to send, and the position after them; None at the end. It reads at most ten pages."""
+    batch: list[Delivery] = []
     position: str | None = replay.position
     for _ in range(MAX_PAGES):
-        page = table_page(Delivery, replay.pk, KeyRange(PAGE, high=replay.last, after=position))
+        page = table_page(Delivery, replay.pk, KeyRange(PAGE_SIZE, high=replay.last, after=position))
         for place, delivery in page.placed:
-            if _is_wanted(delivery, replay):
-                wanted.append(delivery)
-            if len(wanted) == AT_ONCE:
-                return wanted, place
+            if _is_included(delivery, replay):
+                batch.append(delivery)
+            if len(batch) == BATCH_SIZE:
+                return batch, place
         position = page.position
         if position is None:
             break
-    return wanted, position
+    return batch, position
 
 
-def _is_wanted(delivery: Delivery, replay: Replay) -> bool:
-    """What is pending and was not attempted yet is on its way anyway. A test was of its moment."""
+def _is_included(delivery: Delivery, replay: Replay) -> bool:
+    """Whether the delivery is sent again. Its first attempt may still be due, and a test event is not repeated."""
     if delivery.event_type == TEST:
         return False
     if delivery.status == "pending":
-        return delivery.made > 0
+        return delivery.attempt_count > 0
     return delivery.status in ("failed", "paused") or not replay.only_failed
 
 
-def _move_on(replay: Replay, position: str) -> None:
+def _advance(replay: Replay, position: str) -> None:
     due_at, due_shard, due_key = due(REPLAYS, replay.id, clock.now() + PAUSE)
     actions: list[Action] = [
         Replay.position.set(position),
@@ -148,15 +147,15 @@ def _move_on(replay: Replay, position: str) -> None:
 
 
 def _end(replay: Replay) -> None:
-    with suppress(ConditionFailedError):  # it was given up, and another was begun
+    with suppress(ConditionFailedError):  # it was ended as abandoned, and another was started
         delete_item(replay, Replay.id == replay.id)
 
 
-def give_up(subscription_id: str, due_at: int) -> None:
-    """Ends one that has stood still since it was due then, which was longer than `ABANDONED` ago."""
-    with suppress(ConditionFailedError):  # it has moved on, or another was begun
+def end_abandoned(subscription_id: str, due_at: int) -> None:
+    """Ends a replay that is still due at `due_at`, more than `ABANDONED` ago."""
+    with suppress(ConditionFailedError):  # it has advanced meanwhile, or another was started
         delete_item(Replay(*Replay.key(subscription_id)), Replay.due_at == due_at)
-        logger.error("a replay was given up: it has failed at every try", subscription_id=subscription_id)
+        logger.error("ended an abandoned replay, which failed at every retry", subscription_id=subscription_id)
 
 
 def _message(replay: Replay, *, delay: int = 0) -> Message:
@@ -167,6 +166,6 @@ def message(subscription_id: str, due_at: int, *, delay: int = 0) -> Message:
     return Message({"subscription": subscription_id, "due_at": due_at}, delay)
 
 
-def _place(moment: datetime) -> str:
-    """Before the deliveries of the events of a second, and after those of the second before."""
+def _position(moment: datetime) -> str:
+    """The sort key before the deliveries of this second's events, and after those of the previous second."""
     return Delivery.key("", clock.encoded(max(0, int(moment.timestamp())), MOMENT_LENGTH))[1]

@@ -1,9 +1,9 @@
-"""When a delivery that failed is tried again, and when its subscription is given up. Pure: no I/O, no clock."""
+"""The retry schedule of deliveries, and the time after which a failing subscription is disabled. No I/O, no clock."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-# After the attempt before: ten attempts in all, over three days. As Standard Webhooks recommends, and Svix does.
+# The delay after each failed attempt: ten attempts over three days, as Standard Webhooks recommends.
 DELAYS = (
     timedelta(seconds=5),
     timedelta(minutes=5),
@@ -16,30 +16,30 @@ DELAYS = (
     timedelta(hours=24),
 )
 DISABLED_AFTER = timedelta(days=5)
-LONGEST_WAIT = timedelta(hours=24)
-# Later by up to a tenth, so that what failed together does not come back together.
+MAX_RETRY_AFTER = timedelta(hours=24)
+# Each delay is longer by up to this share, so that deliveries that failed together are not retried together.
 _JITTER = 0.1
 
 
-def next_attempt(made: int, now: datetime, *, retry_after: str | None, chance: float) -> datetime | None:
-    """When to try again after `made` attempts; None when that was the last.
+def next_attempt(attempt_count: int, now: datetime, *, retry_after: str | None, chance: float) -> datetime | None:
+    """The time of the next attempt; None if `attempt_count` attempts were all.
 
-    `retry_after` is the answer's header, honoured where it asks for more; `chance` is between 0 and 1.
+    `retry_after` is the response header, which can only make the delay longer; `chance` is between 0 and 1.
     """
-    if made > len(DELAYS):
+    if attempt_count > len(DELAYS):
         return None
-    delay = DELAYS[made - 1] * (1 + _JITTER * chance)
-    return now + max(delay, min(_wait(retry_after, now), LONGEST_WAIT))
+    delay = DELAYS[attempt_count - 1] * (1 + _JITTER * chance)
+    return now + max(delay, min(_wait(retry_after, now), MAX_RETRY_AFTER))
 
 
 def _wait(retry_after: str | None, now: datetime) -> timedelta:
-    """Retry-After (RFC 9110, section 10.2.3): seconds, or a date. What is neither asks for nothing."""
+    """The delay of a Retry-After header (RFC 9110, section 10.2.3): seconds, or a date. Zero for any other text."""
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
-        return timedelta(seconds=int(text)) if len(text) < 8 else LONGEST_WAIT
+        return timedelta(seconds=int(text)) if len(text) < 8 else MAX_RETRY_AFTER
     try:
         moment = parsedate_to_datetime(text)
-    except (ArithmeticError, LookupError, TypeError, ValueError):  # overflows, for one: a zone of twenty digits
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # for example, a zone of twenty digits overflows
         return timedelta(0)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -1,7 +1,7 @@
-"""Webhook secrets at rest: AES-256-GCM under a key that only the functions that show or use them can read.
+"""Encryption of stored webhook secrets: AES-256-GCM, with keys that only two functions can read.
 
-The secret must be had in the clear to sign, so a hash will not do. Bound to its subscription, a sealed secret that is
-copied to another item opens nowhere.
+Signing needs the plain secret, so a hash is not enough. Each encrypted secret is bound to its subscription: copied to
+another item, it cannot be decrypted.
 """
 
 import hmac
@@ -18,7 +18,7 @@ _NONCE_BYTES = 12
 
 
 class DecryptionError(Exception):
-    """A sealed secret whose key is not there, that is another subscription's, or was changed."""
+    """The key is missing, or the encrypted secret was changed, or belongs to another subscription."""
 
 
 def _load_keys() -> dict[str, str]:
@@ -37,13 +37,13 @@ def seal(secret: str, *, subscription_id: str) -> bytes:
 
 
 def unseal(sealed: bytes, *, subscription_id: str) -> str:
-    """Raises DecryptionError; UnavailableError while no key can be had."""
+    """Raises DecryptionError; UnavailableError if the keys cannot be read."""
     version, _, rest = sealed.partition(b".")
     nonce, ciphertext = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
     try:
         return _cipher(version.decode()).decrypt(nonce, ciphertext, subscription_id.encode()).decode()
     except (InvalidTag, ValueError, LookupError) as error:
-        raise DecryptionError("the secret of the webhook cannot be opened") from error
+        raise DecryptionError("the secret of the webhook cannot be decrypted") from error
 
 
 def _cipher(version: str) -> AESGCM:

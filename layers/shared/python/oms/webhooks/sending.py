@@ -1,7 +1,8 @@
-"""One attempt at a delivery: claimed, sent, settled, each by one conditional write, so that who comes late finds out.
+"""One attempt at a delivery: claim it, send it, store the result.
 
-The claim counts the attempt before anything is sent and holds for a minute, longer than its sender lives. What a sender
-that was cut off has claimed stays an attempt, and is due again when the claim ends.
+Claim and result are conditional writes, so that a late sender has no effect. The claim counts the attempt before the
+request is sent, and lasts for a minute, longer than the sender's timeout. If the sender is interrupted, the attempt
+stays counted, and the delivery is due again when the claim ends.
 """
 
 import random
@@ -21,7 +22,7 @@ from oms.core.dynamodb import ConditionFailedError, deadline, get_item, retrying
 from oms.core.settings import settings
 from oms.webhooks import deliveries, health, secret_encryption
 from oms.webhooks.deliveries import CLAIM, Trigger, milliseconds, removing_due, setting_due
-from oms.webhooks.health import Answered
+from oms.webhooks.health import AttemptResult
 from oms.webhooks.matcher import SubscriptionMatcher
 from oms.webhooks.models import INTERRUPTED, Attempt, Delivery, Subscription
 from oms.webhooks.post import NoAnswerError, post
@@ -33,99 +34,99 @@ from oms.webhooks.targets import ForbiddenTargetError, parse
 logger = Logger(child=True)
 metrics = Metrics()
 
-MOST_ATTEMPTS = len(DELAYS) + 1
-# No call to DynamoDB is begun later than so many seconds after the nudge came, and after its POST has ended. One takes
-# 6 s at most: so the POST has its time, and the outcome is written, before the claim and the sender's life end.
+MAX_ATTEMPTS = len(DELAYS) + 1
+# No DynamoDB call starts later than this after the trigger arrived, and after the POST ended. A call takes 6 s at most:
+# so the POST has its full time, and the result is stored, before the claim and the sender's timeout end.
 START_DEADLINE_SECONDS = 8.0
-SETTLED_WITHIN = 15.0
-_SHOWN_ATTEMPTS = 20
-_SHOWN_ANSWER = 1000
-_SHOWN_ERROR = 200
-_EARLY_MS = 1000
+RESULT_DEADLINE_SECONDS = 15.0
+_MAX_STORED_ATTEMPTS = 20
+_MAX_ANSWER_CHARACTERS = 1000
+_MAX_ERROR_CHARACTERS = 200
+_EARLY_TOLERANCE_MS = 1000
 
 
-class Outcome(StrEnum):
+class AttemptOutcome(StrEnum):
     DELIVERED = "Delivered"
     RETRIED = "Retried"
     FAILED = "Failed"
     PAUSED = "Paused"
-    # Nothing was sent: the nudge came late or twice, before its time, or to the wrong queue.
+    # Nothing was sent: the trigger was late or repeated, early, or in the wrong queue.
     STALE = "Stale"
     EARLY = "Early"
     MOVED = "Moved"
 
 
 @dataclass(frozen=True)
-class Begun:
-    """A delivery that is claimed, with what it takes to send it. No secrets: the one that signs cannot be opened."""
+class ClaimedDelivery:
+    """A claimed delivery, with its subscription and the secrets that sign it; none if the secret is unreadable."""
 
     subscription: Subscription
     delivery: Delivery
     secrets: list[str]
 
 
-def attempt(nudge: Trigger, *, slow: bool) -> Outcome:
-    """Looks at a delivery, and sends it if it is due as the nudge says. `slow`: the nudge is of the queue for those.
+def attempt(trigger: Trigger, *, slow: bool) -> AttemptOutcome:
+    """Sends a delivery if it is still due at the trigger's time. `slow`: the trigger is from the queue of slow ones.
 
-    Raises UnavailableError, NotSentError and botocore's errors; until it is claimed, the nudge is to come again.
+    Raises UnavailableError, NotSentError and botocore's errors; then the trigger has to be retried.
     """
     with deadline(START_DEADLINE_SECONDS):
-        begun = _begin(nudge, slow=slow)
-    if isinstance(begun, Outcome):
-        return begun
-    answered = _send(begun) if begun.secrets else None
-    with deadline(SETTLED_WITHIN):
-        return _conclude(begun.subscription, begun.delivery, answered) if answered else _conclude_unsent(begun)
+        claimed = _prepare(trigger, slow=slow)
+    if isinstance(claimed, AttemptOutcome):
+        return claimed
+    result = _send(claimed) if claimed.secrets else None
+    with deadline(RESULT_DEADLINE_SECONDS):
+        return _conclude(claimed.subscription, claimed.delivery, result) if result else _conclude_unsent(claimed)
 
 
-def _begin(nudge: Trigger, *, slow: bool) -> Begun | Outcome:
-    """What is to be sent now, claimed; or what became of the nudge."""
+def _prepare(trigger: Trigger, *, slow: bool) -> ClaimedDelivery | AttemptOutcome:
+    """The delivery to send now, claimed; or the outcome, if nothing is to be sent."""
     now = clock.now()
     queue = settings().slow_delivery_queue_url if slow else settings().delivery_queue_url
-    if nudge.due_at > milliseconds(now) + _EARLY_MS:
-        queues.send_all(queue, [nudge.message(now)])
-        return Outcome.EARLY
-    subscription = get_item(Subscription, Subscription.key(nudge.subscription))
+    if trigger.due_at > milliseconds(now) + _EARLY_TOLERANCE_MS:
+        queues.send_all(queue, [trigger.message(now)])
+        return AttemptOutcome.EARLY
+    subscription = get_item(Subscription, Subscription.key(trigger.subscription))
     if subscription is None or subscription.status != "active":
-        return _set_aside(nudge)
-    if not slow and not health.is_for_all(subscription, now):
-        queues.send_all(settings().slow_delivery_queue_url, [nudge.message(now)])
-        return Outcome.MOVED
+        return _pause(trigger)
+    if not slow and not health.uses_shared_senders(subscription, now):
+        queues.send_all(settings().slow_delivery_queue_url, [trigger.message(now)])
+        return AttemptOutcome.MOVED
     secrets = _secrets(subscription, now)
-    delivery = _claim(nudge)
-    if isinstance(delivery, Outcome):
+    delivery = _claim(trigger)
+    if isinstance(delivery, AttemptOutcome):
         return delivery
     try:
         may_have = SubscriptionMatcher([subscription]).may_have(subscription, delivery.event_type)
     except Exception:
-        _give_back(delivery)
+        _release(delivery)
         raise
     if not may_have:
-        return _settle(delivery, None, [Delivery.status.set("paused"), *removing_due()], Outcome.PAUSED)
-    return Begun(subscription, delivery, secrets)
+        return _finish(delivery, None, [Delivery.status.set("paused"), *removing_due()], AttemptOutcome.PAUSED)
+    return ClaimedDelivery(subscription, delivery, secrets)
 
 
-def _set_aside(nudge: Trigger) -> Outcome:
-    """Keeps a delivery for a replay: its subscription is not active, or gone."""
-    delivery = Delivery(*Delivery.key(nudge.subscription, nudge.delivery))
+def _pause(trigger: Trigger) -> AttemptOutcome:
+    """Pauses a delivery until a replay, since its subscription is not active, or was deleted."""
+    delivery = Delivery(*Delivery.key(trigger.subscription, trigger.delivery))
     try:
-        retrying(lambda: update_item(delivery, [Delivery.status.set("paused"), *removing_due()], _as_seen(nudge)))
+        retrying(lambda: update_item(delivery, [Delivery.status.set("paused"), *removing_due()], _still_due(trigger)))
     except ConditionFailedError:
-        return Outcome.STALE
-    return Outcome.PAUSED
+        return AttemptOutcome.STALE
+    return AttemptOutcome.PAUSED
 
 
-def _as_seen(nudge: Trigger) -> Condition:
-    condition: Condition = (Delivery.status == "pending") & (Delivery.due_at == nudge.due_at)
+def _still_due(trigger: Trigger) -> Condition:
+    condition: Condition = (Delivery.status == "pending") & (Delivery.due_at == trigger.due_at)
     return condition
 
 
 def _secrets(subscription: Subscription, now: datetime) -> list[str]:
-    """The secrets that sign, the newest first; none when that one cannot be opened."""
+    """The signing secrets in plain text, the newest first; none if the newest cannot be decrypted."""
     try:
         secrets = [secret_encryption.unseal(subscription.secret, subscription_id=subscription.id)]
     except DecryptionError:
-        logger.exception("the secret of a webhook cannot be opened", subscription_id=subscription.id)
+        logger.exception("the secret of a webhook cannot be decrypted", subscription_id=subscription.id)
         return []
     if subscription.previous_secret and (subscription.previous_until or 0) > now.timestamp():
         with suppress(DecryptionError):
@@ -133,53 +134,58 @@ def _secrets(subscription: Subscription, now: datetime) -> list[str]:
     return secrets
 
 
-def _claim(nudge: Trigger) -> Delivery | Outcome:
-    """The delivery, claimed; or what became of one that is not as the nudge says, or has had all of its attempts."""
+def _claim(trigger: Trigger) -> Delivery | AttemptOutcome:
+    """The claimed delivery; or the outcome, if it is no longer due at the trigger's time, or has no attempt left."""
     now, claim = clock.now(), clock.random_id()
-    begun = Attempt(at=clock.timestamp(now), error=INTERRUPTED)
+    started = Attempt(at=clock.timestamp(now), error=INTERRUPTED)
     actions = [
-        Delivery.made.add(1),
+        Delivery.attempt_count.add(1),
         Delivery.claim.set(claim),
-        Delivery.attempts.set(Delivery.attempts.append([begun])),
-        *setting_due(nudge.subscription, nudge.delivery, now + CLAIM),
+        Delivery.attempts.set(Delivery.attempts.append([started])),
+        *setting_due(trigger.subscription, trigger.delivery, now + CLAIM),
     ]
-    condition = _as_seen(nudge) & (Delivery.made < MOST_ATTEMPTS)
+    condition = _still_due(trigger) & (Delivery.attempt_count < MAX_ATTEMPTS)
 
-    def write() -> Delivery | Outcome:
+    def write() -> Delivery | AttemptOutcome:
         try:
-            return update_item(Delivery(*Delivery.key(nudge.subscription, nudge.delivery)), actions, condition)
+            return update_item(Delivery(*Delivery.key(trigger.subscription, trigger.delivery)), actions, condition)
         except ConditionFailedError as error:
             stored = Delivery.from_raw_data(error.item) if error.item else None
             if stored is not None and stored.claim == claim:
-                return stored  # ours, when the answer to an earlier attempt was lost
-            if stored is not None and (stored.status, stored.due_at) == ("pending", nudge.due_at):
-                return _end_exhausted(nudge)
-            return Outcome.STALE
+                return stored  # an earlier attempt wrote it, and its response was lost
+            if stored is not None and (stored.status, stored.due_at) == ("pending", trigger.due_at):
+                return _end_exhausted(trigger)
+            return AttemptOutcome.STALE
 
     return retrying(write)
 
 
-def _give_back(delivery: Delivery) -> None:
-    """Takes back the attempt that a claim counted: nothing was tried. The delivery is due when the claim ends."""
-    with deadline(SETTLED_WITHIN):
-        _written(delivery, None, [Delivery.made.set(delivery.made - 1)], Delivery.made == delivery.made)
+def _release(delivery: Delivery) -> None:
+    """Uncounts a claimed attempt that was not made. The delivery is due again when the claim ends."""
+    with deadline(RESULT_DEADLINE_SECONDS):
+        _store_result(
+            delivery,
+            None,
+            [Delivery.attempt_count.set(delivery.attempt_count - 1)],
+            Delivery.attempt_count == delivery.attempt_count,
+        )
 
 
-def _end_exhausted(nudge: Trigger) -> Outcome:
-    """Ends a delivery whose last attempt was cut off."""
-    condition = _as_seen(nudge) & (Delivery.made >= MOST_ATTEMPTS)
-    delivery = Delivery(*Delivery.key(nudge.subscription, nudge.delivery))
+def _end_exhausted(trigger: Trigger) -> AttemptOutcome:
+    """Fails a delivery whose last attempt was interrupted."""
+    condition = _still_due(trigger) & (Delivery.attempt_count >= MAX_ATTEMPTS)
+    delivery = Delivery(*Delivery.key(trigger.subscription, trigger.delivery))
     try:
         retrying(lambda: update_item(delivery, [Delivery.status.set("failed"), *removing_due()], condition))
     except ConditionFailedError:
-        return Outcome.STALE
-    return Outcome.FAILED
+        return AttemptOutcome.STALE
+    return AttemptOutcome.FAILED
 
 
-def _send(begun: Begun) -> Answered:
-    subscription, delivery = begun.subscription, begun.delivery
+def _send(claimed: ClaimedDelivery) -> AttemptResult:
+    subscription, delivery = claimed.subscription, claimed.delivery
     body = delivery.body.encode()
-    began = clock.now()
+    started_at = clock.now()
     attempt = Attempt(at=delivery.attempts[-1].at)
     private = settings().webhook_private_targets
     seconds, retry_after = 0.0, None
@@ -188,7 +194,7 @@ def _send(begun: Begun) -> Answered:
         headers = {
             "Content-Type": "application/json",
             "User-Agent": f"oms/{settings().version}",
-            **signed_headers(delivery.event_id, int(began.timestamp()), body, begun.secrets),
+            **signed_headers(delivery.event_id, int(started_at.timestamp()), body, claimed.secrets),
         }
         with health.mark_slow_after(subscription):
             ticks = clock.monotonic()
@@ -197,87 +203,93 @@ def _send(begun: Begun) -> Answered:
             finally:
                 seconds = clock.monotonic() - ticks
         attempt.status_code, retry_after = answer.status, answer.retry_after
-        attempt.answer = _shown(answer.body)
-    # A forbidden target is the receiver's failure, though nothing is sent: it is their name that leads there.
+        attempt.answer = _readable(answer.body)
+    # A forbidden target counts as a failure of the receiver, since the receiver's host name resolves to it.
     except (ForbiddenTargetError, NoAnswerError) as error:
-        attempt.error = str(error)[:_SHOWN_ERROR]
+        attempt.error = str(error)[:_MAX_ERROR_CHARACTERS]
     attempt.duration_ms = round(seconds * 1000)
-    return Answered(attempt, retry_after, began, clock.now())
+    return AttemptResult(attempt, retry_after, started_at, clock.now())
 
 
-def _shown(answer: bytes) -> str:
-    """The beginning of an answer, as text without control characters: JSON would make six of each."""
-    text = answer.decode(errors="replace")[:_SHOWN_ANSWER]
+def _readable(answer: bytes) -> str:
+    """The beginning of an answer as text. Control characters are replaced, since JSON needs six characters for each."""
+    text = answer.decode(errors="replace")[:_MAX_ANSWER_CHARACTERS]
     return "".join("\ufffd" if unicodedata.category(it) == "Cc" and it not in "\t\n\r" else it for it in text)
 
 
-def _conclude(subscription: Subscription, delivery: Delivery, answered: Answered) -> Outcome:
-    """Writes down what the attempt says of the subscription, then of the delivery.
+def _conclude(subscription: Subscription, delivery: Delivery, result: AttemptResult) -> AttemptOutcome:
+    """Stores the result of an attempt in the subscription, then in the delivery.
 
-    In this order, since a sender cut off between the two makes the attempt again: what was concluded is concluded then.
+    If the sender is interrupted between the two, the attempt is made again, and its result updates both.
     """
-    is_disabled = health.note(subscription, answered)
-    subscription.pace = answered.pace
+    is_disabled = health.update(subscription, result)
+    subscription.pace = result.pace
     end: list[Action] = removing_due()
-    if answered.succeeded:
-        return _settle(delivery, answered.attempt, [Delivery.status.set("delivered"), *end], Outcome.DELIVERED)
+    if result.succeeded:
+        return _finish(delivery, result.attempt, [Delivery.status.set("delivered"), *end], AttemptOutcome.DELIVERED)
     if is_disabled:
-        status, outcome = ("failed", Outcome.FAILED) if answered.says_gone else ("paused", Outcome.PAUSED)
-        return _settle(delivery, answered.attempt, [Delivery.status.set(status), *end], outcome)
-    return _try_again(subscription, delivery, answered)
+        status, outcome = ("failed", AttemptOutcome.FAILED) if result.says_gone else ("paused", AttemptOutcome.PAUSED)
+        return _finish(delivery, result.attempt, [Delivery.status.set(status), *end], outcome)
+    return _retry_later(subscription, delivery, result)
 
 
-def _conclude_unsent(begun: Begun) -> Outcome:
-    """Keeps the attempt, and rings. It says nothing of the subscription: that nothing was sent is a fault of ours."""
+def _conclude_unsent(claimed: ClaimedDelivery) -> AttemptOutcome:
+    """Stores the attempt and raises an alarm. The fault is not the receiver's, so the subscription's health stays."""
     metrics.add_metric(name="WebhookSecretUnopened", unit=MetricUnit.Count, value=1)
-    attempt = Attempt(at=begun.delivery.attempts[-1].at, error="the secret of the webhook cannot be opened")
+    attempt = Attempt(at=claimed.delivery.attempts[-1].at, error="the secret of the webhook cannot be decrypted")
     now = clock.now()
-    return _try_again(begun.subscription, begun.delivery, Answered(attempt, None, now, now))
+    return _retry_later(claimed.subscription, claimed.delivery, AttemptResult(attempt, None, now, now))
 
 
-def _try_again(subscription: Subscription, delivery: Delivery, answered: Answered) -> Outcome:
-    """Puts the next attempt on the schedule, or fails the delivery when this was the last.
+def _retry_later(subscription: Subscription, delivery: Delivery, result: AttemptResult) -> AttemptOutcome:
+    """Schedules the next attempt, or fails the delivery if this was the last one.
 
-    A replay that was asked for meanwhile has set `made` to 0: then this was the first.
+    A replay that was requested meanwhile has set `attempt_count` to 0: then this attempt counts as the first.
     """
-    made = max(1, delivery.made)
-    again = next_attempt(
-        made,
-        answered.ended,
-        retry_after=answered.retry_after,
+    attempt_count = max(1, delivery.attempt_count)
+    next_at = next_attempt(
+        attempt_count,
+        result.ended_at,
+        retry_after=result.retry_after,
         chance=random.random(),  # noqa: S311 - jitter, not a secret
     )
     actions: list[Action] = [Delivery.status.set("failed"), *removing_due()]
-    if again is not None:
-        actions = [Delivery.made.set(made), *setting_due(delivery.subscription_id, delivery.id, again)]
-    settled = _written(delivery, answered.attempt, actions, Delivery.made == delivery.made)
-    if settled is None:
-        return Outcome.STALE
-    if settled.made == 0 and settled.due_at == delivery.due_at:
-        delivery.made = 0
-        return _try_again(subscription, delivery, answered)
-    deliveries.send_trigger([(subscription, settled)])
-    return Outcome.FAILED if again is None else Outcome.RETRIED
+    if next_at is not None:
+        actions = [
+            Delivery.attempt_count.set(attempt_count),
+            *setting_due(delivery.subscription_id, delivery.id, next_at),
+        ]
+    stored = _store_result(delivery, result.attempt, actions, Delivery.attempt_count == delivery.attempt_count)
+    if stored is None:
+        return AttemptOutcome.STALE
+    if stored.attempt_count == 0 and stored.due_at == delivery.due_at:
+        delivery.attempt_count = 0
+        return _retry_later(subscription, delivery, result)
+    deliveries.send_trigger([(subscription, stored)])
+    return AttemptOutcome.FAILED if next_at is None else AttemptOutcome.RETRIED
 
 
-def _settle(delivery: Delivery, attempt: Attempt | None, actions: list[Action], outcome: Outcome) -> Outcome:
-    return Outcome.STALE if _written(delivery, attempt, actions) is None else outcome
+def _finish(
+    delivery: Delivery, attempt: Attempt | None, actions: list[Action], outcome: AttemptOutcome
+) -> AttemptOutcome:
+    return AttemptOutcome.STALE if _store_result(delivery, attempt, actions) is None else outcome
 
 
-def _written(
+def _store_result(
     delivery: Delivery, attempt: Attempt | None, actions: list[Action], condition: Condition | None = None
 ) -> Delivery | None:
-    """The delivery, with the attempt in the place that the claim kept for it (None: it was not made).
+    """Replaces the attempt that the claim stored (`attempt` None: removes it), and returns the stored delivery.
 
-    None when the claim was over and somebody else has it. As it was claimed when `condition` does not hold.
+    Returns None if the claim has expired and another sender claimed it. If `condition` does not hold, nothing is
+    written, and the delivery is returned as it is stored.
     """
-    made = [*delivery.attempts[:-1], *([attempt] if attempt else [])][-_SHOWN_ATTEMPTS:]
-    ours: Condition = (Delivery.claim == delivery.claim) & (Delivery.due_at == delivery.due_at)
+    attempts = [*delivery.attempts[:-1], *([attempt] if attempt else [])][-_MAX_STORED_ATTEMPTS:]
+    owned: Condition = (Delivery.claim == delivery.claim) & (Delivery.due_at == delivery.due_at)
     if condition is not None:
-        ours &= condition
+        owned &= condition
     try:
-        return retrying(lambda: update_item(delivery, [Delivery.attempts.set(made), *actions], ours))
+        return retrying(lambda: update_item(delivery, [Delivery.attempts.set(attempts), *actions], owned))
     except ConditionFailedError as error:
         stored = Delivery.from_raw_data(error.item) if error.item else None
-        # Ours still: by an earlier attempt to write it whose answer was lost, or for `condition`.
+        # With the same claim, an earlier attempt wrote it and its response was lost, or `condition` does not hold.
         return stored if stored is not None and stored.claim == delivery.claim else None
