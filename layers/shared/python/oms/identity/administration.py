@@ -1,17 +1,14 @@
-"""Users in the hands of admins. At least one active admin always remains."""
+"""Administration of users: list them, change role and status. At least one active admin always remains."""
 
-from typing import Any
-
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
-from pynamodb.transactions import TransactWrite
 
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock, email_addresses
-from oms.core.dynamodb import ConcurrentUpdateError, batch_get, failed, get_item, retrying, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, batch_get, get_item, retrying
 from oms.core.errors import LastAdminError, NotFoundError, OwnAccountError
 from oms.core.pages import HIGHEST, LOWEST, IndexEntry, KeyRange, Page, merged_page
+from oms.core.transactions import Transaction, TransactionError, transaction
 from oms.core.versions import ExpectedVersion
 from oms.identity import passwords
 from oms.identity.access import CurrentUser
@@ -59,7 +56,7 @@ def get_user(user_id: str) -> User:
     """Raises NotFoundError."""
     user = get_item(IdentityItem, user_key(user_id))
     if not isinstance(user, User):
-        raise NotFoundError("There is no such user.")
+        raise NotFoundError("User not found.")
     return user
 
 
@@ -121,18 +118,17 @@ def _change(
 
 
 def _store(seen: User, changed: User, entry: AuditEntry) -> User:
-    """The user as stored, which is `changed` unless it was not as seen. Raises LastAdminError."""
+    """Returns `changed`, or the stored user if it is no longer as `seen`. Raises LastAdminError."""
     try:
         with transaction() as writes:
             writes.save(entry)
             _update(writes, seen, changed)
             count_admins(writes, changed.is_active_admin - seen.is_active_admin)
-    except TransactWriteError as error:
-        reasons: list[Any] = [*(error.cancellation_reasons or []), None, None, None]
-        if failed(reasons[1]):
-            return User.from_raw_data(reasons[1].raw_item or {})
-        if failed(reasons[2]):
-            raise LastAdminError("The last active admin stays one.") from error
+    except TransactionError as error:
+        if error.failed(seen):
+            return User.from_raw_data(error.stored(seen))
+        if error.failed(Admins(*ADMINS_KEY)):
+            raise _last_admin() from error
         raise
     return changed
 
@@ -156,7 +152,7 @@ def _loses_password(seen: User, changed: User) -> bool:
     return seen.password_hash is not None and changed.password_hash is None
 
 
-def _update(writes: TransactWrite, seen: User, changed: User) -> None:
+def _update(writes: Transaction, seen: User, changed: User) -> None:
     actions: list[Action] = [
         User.role.set(changed.role),
         User.status.set(changed.status),
@@ -168,7 +164,7 @@ def _update(writes: TransactWrite, seen: User, changed: User) -> None:
     writes.update(User(*user_key(seen.id)), actions, User.version == seen.version, return_values="ALL_OLD")
 
 
-def count_admins(writes: TransactWrite, by: int) -> None:
+def count_admins(writes: Transaction, by: int) -> None:
     """Moves the count of active admins, on condition that one is left."""
     if by:
         condition = Admins.n >= 2 if by < 0 else None
@@ -176,8 +172,12 @@ def count_admins(writes: TransactWrite, by: int) -> None:
 
 
 def _own_account() -> OwnAccountError | LastAdminError:
-    """Who asks is an active admin: with one in all, it is the last."""
+    """The caller is an active admin. If there is only one, the caller is the last."""
     admins = get_item(Admins, ADMINS_KEY)
     if admins is None or admins.n < 2:
-        return LastAdminError("The last active admin stays one.")
-    return OwnAccountError("Another admin has to do this: it is your own account.")
+        return _last_admin()
+    return OwnAccountError("Admins cannot change their own account. Ask another admin.")
+
+
+def _last_admin() -> LastAdminError:
+    return LastAdminError("The last active admin cannot be demoted or disabled.")

@@ -8,15 +8,15 @@ takes the same steps, the same one bcrypt, and gets the same answer.
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms.audit import audit_log
 from oms.core import clock, email_addresses, pseudonyms
-from oms.core.dynamodb import ConcurrentUpdateError, batch_get, failed, retrying, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, batch_get, retrying
 from oms.core.rate_limits import RateWindow, ReportAllowance
 from oms.core.settings import settings
+from oms.core.transactions import TransactionError, transaction
 from oms.identity import passwords
 from oms.identity.address_limits import increment, rate_counter
 from oms.identity.lockout import LockState
@@ -91,9 +91,9 @@ def _count(attempt: Attempt, report: ReportAllowance) -> CountedAttempt:
             if compares:
                 writes.update(on, *_counting(attempt, on, counted, user_id, now))
             else:  # as many operations, so that a lock cannot be told by the time they take
-                writes.condition_check(type(on), on.pk, on.sk, condition=type(on).attempt == on.attempt)
-    except TransactWriteError as error:
-        if any(failed(reason) for reason in error.cancellation_reasons):
+                writes.check(on, type(on).attempt == on.attempt)
+    except TransactionError as error:
+        if error.any_failed:
             raise ConcurrentUpdateError from error
         raise
     report(window.allowance(slot.n + 1))
@@ -176,22 +176,22 @@ def record_failure(attempt: Attempt, counted: CountedAttempt, user: User | None)
         details={**about, "reason": reason},
     )
     lock = audit_log.entry("account.locked", actor_id=None, address=attempt.address, target=target, details=about)
-    at, tells = clock.timestamp(clock.now()), counted.locks and isinstance(counted.on, AccountCounter)
+    at, sets_locked_at = clock.timestamp(clock.now()), counted.locks and isinstance(counted.on, AccountCounter)
+    account = AccountCounter(counted.on.pk, counted.on.sk)
 
     def write() -> None:
-        nonlocal tells
+        nonlocal sets_locked_at
         try:
             with transaction() as writes:
                 writes.save(failure)
                 if counted.locks:
                     writes.save(lock)
-                if tells:
-                    locked = AccountCounter(counted.on.pk, counted.on.sk)
-                    writes.update(locked, [AccountCounter.locked_at.set(at)], AccountCounter.attempt == attempt.id)
-        except TransactWriteError as error:
-            if not (tells and failed(error.cancellation_reasons[-1])):
+                if sets_locked_at:
+                    writes.update(account, [AccountCounter.locked_at.set(at)], AccountCounter.attempt == attempt.id)
+        except TransactionError as error:
+            if not error.failed(account):
                 raise
-            tells = False  # the lock was lifted meanwhile
+            sets_locked_at = False  # the lock was lifted meanwhile
             raise ConcurrentUpdateError from error
 
     retrying(write)

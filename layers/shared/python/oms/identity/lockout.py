@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from oms.audit import audit_log
-from oms.core.dynamodb import get_item, retrying, transaction
+from oms.core.dynamodb import get_item, retrying
 from oms.core.errors import NotFoundError
+from oms.core.transactions import transaction
 from oms.identity import passwords
 from oms.identity.access import CurrentUser
 from oms.identity.models import AccountCounter, FailureCounter, IdentityItem, User, counter_key, user_key
@@ -52,7 +53,7 @@ def unlock(user_id: str, *, by: CurrentUser, address: str) -> None:
     """Ends every lock on an account and its devices, and forgets their failures. Raises NotFoundError."""
     user = get_item(IdentityItem, user_key(user_id))
     if not isinstance(user, User):
-        raise NotFoundError("There is no such user.")
+        raise NotFoundError("User not found.")
     counter = AccountCounter(*counter_key(passwords.email_digest(user.email_folded)))
     entry = audit_log.entry(
         "account.unlocked", actor_id=by.id, actor_role=by.role, address=address, target=f"user#{user.id}"
@@ -62,7 +63,7 @@ def unlock(user_id: str, *, by: CurrentUser, address: str) -> None:
         with transaction() as writes:
             writes.delete(counter)
             writes.save(entry)
-            # However many devices there are: what they counted before is forgotten, and they stay known.
+            # One write for any number of devices: they stay known, and their earlier failures no longer count.
             writes.update(User(*user_key(user.id)), [User.locks_epoch.add(1)], User.pk.exists())
 
     retrying(write)

@@ -5,9 +5,10 @@ from typing import cast
 
 from oms.audit import audit_log
 from oms.core import email_addresses
-from oms.core.dynamodb import get_item, retrying, transaction
+from oms.core.dynamodb import get_item, retrying
 from oms.core.errors import InvalidCredentialsError
 from oms.core.rate_limits import ReportAllowance
+from oms.core.transactions import transaction
 from oms.identity import attempts, devices, keyring, passwords
 from oms.identity.attempts import Attempt, CountedAttempt
 from oms.identity.models import AccountCounter, Device, IdentityItem, User, user_key

@@ -7,14 +7,14 @@ change, and a stolen session tries five passwords and ends.
 from typing import Any
 
 from pynamodb.expressions.update import Action
-from pynamodb.transactions import TransactWrite
 
 from oms.audit import audit_log
 from oms.core import clock
-from oms.core.dynamodb import ConditionFailedError, retrying, transaction, update_item
+from oms.core.dynamodb import ConditionFailedError, retrying, update_item
 from oms.core.errors import InvalidCredentialsError, UnauthenticatedError
 from oms.core.rate_limits import RateWindow, ReportAllowance
 from oms.core.settings import settings
+from oms.core.transactions import Transaction, transaction
 from oms.core.versions import ExpectedVersion
 from oms.identity import devices, password_rules, passwords
 from oms.identity.access import CurrentUser
@@ -54,7 +54,7 @@ def change_password(
     if not passwords.matches(request.current_password, present):
         raise _failure(who, session, address)
 
-    def add_writes(writes: TransactWrite, seen: User) -> None:
+    def add_writes(writes: Transaction, seen: User) -> None:
         entry = audit_log.entry(
             "password.changed",
             actor_id=seen.id,
@@ -76,7 +76,7 @@ def change_password(
     )
 
 
-def _continue_session(writes: TransactWrite, user: User, session: Session, *, ended_at: str | None) -> None:
+def _continue_session(writes: Transaction, user: User, session: Session, *, ended_at: str | None) -> None:
     """Takes session and device over to the user's next epochs, or ends the session; if it has not ended meanwhile."""
     going_on: list[Action] = [Session.epoch.set(user.auth_epoch + 1), Session.failures.set(0)]
     writes.update(

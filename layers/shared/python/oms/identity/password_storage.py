@@ -2,18 +2,17 @@
 
 from collections.abc import Callable
 
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
-from pynamodb.transactions import TransactWrite
 
-from oms.core.dynamodb import ConcurrentUpdateError, failed, retrying, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, retrying
+from oms.core.transactions import Transaction, TransactionError, transaction
 from oms.core.versions import ANY_VERSION, ExpectedVersion
 from oms.identity import password_rules, passwords
 from oms.identity.models import AccountCounter, User, counter_key, user_key
 from oms.identity.password_rules import Owner
 from oms.identity.passwords import PasswordHash
 
-type AddWrites = Callable[[TransactWrite, User], None]
+type AddWrites = Callable[[Transaction, User], None]
 """Adds the writes that belong to the new password: the audit entry, and what else changes in the same transaction."""
 
 
@@ -68,14 +67,18 @@ def _store(
     sets: tuple[Action, ...],
     refusal: Callable[[], Exception],
 ) -> User | None:
-    """All of it, if the user is as seen. If not, the user as stored. Raises `refusal()` for another condition."""
+    """Returns None after the write, or the stored user if it differs from `user`.
+
+    Raises `refusal()` if another condition does not hold.
+    """
+    item = User(*user_key(user.id))
     try:
         with transaction() as writes:
             # The failures were about the old password.
             writes.delete(AccountCounter(*counter_key(passwords.email_digest(user.email_folded))))
             add_writes(writes, user)
             writes.update(
-                User(*user_key(user.id)),
+                item,
                 [
                     *passwords.setting(new),
                     User.auth_epoch.set(user.auth_epoch + 1),
@@ -86,12 +89,10 @@ def _store(
                 User.version == user.version,
                 return_values="ALL_OLD",
             )
-    except TransactWriteError as error:
-        # PynamoDB puts the updates last, and the user's is the last of them.
-        *_, of_user = reasons = error.cancellation_reasons or [None]
-        if failed(of_user) and of_user.raw_item:
-            return User.from_raw_data(of_user.raw_item)
-        if any(failed(reason) for reason in reasons):
+    except TransactionError as error:
+        if stored := error.stored(item):
+            return User.from_raw_data(stored)
+        if error.any_failed:
             raise refusal() from error
         raise
     return None

@@ -4,15 +4,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pynamodb.exceptions import TransactWriteError
-from pynamodb.transactions import TransactWrite
-
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock, email_addresses
-from oms.core.dynamodb import failed, put_item, retrying, transaction
+from oms.core.dynamodb import put_item, retrying
 from oms.core.errors import TooManyRequestsError
 from oms.core.rate_limits import RateWindow, ReportAllowance
+from oms.core.transactions import Transaction, TransactionError, transaction
 from oms.identity import devices, mailed_tokens
 from oms.identity.address_limits import count_call
 from oms.identity.models import MailedToken, MailRequest, User, mail_request_key, user_key
@@ -74,7 +72,7 @@ def reset_password(request: ResetPasswordRequest, *, address: str, report: Repor
         raise mailed_tokens.invalid_token()
     device_token = devices.new_token(user) if request.remember_device else None
 
-    def add_writes(writes: TransactWrite, seen: User) -> None:
+    def add_writes(writes: Transaction, seen: User) -> None:
         writes.delete(token, MailedToken.pk.exists())
         writes.save(
             audit_log.entry(
@@ -115,7 +113,7 @@ def _store_verified(user: User, entry: AuditEntry) -> None:
                 [User.email_verified.set(True), User.version.set(User.version + 1)],
                 User.email_verified == False,  # noqa: E712 - an expression of DynamoDB
             )
-    except TransactWriteError as error:
-        if not any(failed(reason) for reason in error.cancellation_reasons):
+    except TransactionError as error:
+        if not error.any_failed:
             raise
-        # Verified meanwhile: by this request, another one, or a reset.
+        # Another request, a reset or an earlier attempt has verified the address.

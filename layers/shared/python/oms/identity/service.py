@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -10,10 +9,11 @@ from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock, email_addresses
 from oms.core.actors import Actor, System
-from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, failed, retrying, transaction, update_item
+from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, retrying, update_item
 from oms.core.errors import EmailTakenError
 from oms.core.rate_limits import RateWindow, ReportAllowance
 from oms.core.settings import settings
+from oms.core.transactions import TransactionError, transaction
 from oms.core.versions import ExpectedVersion
 from oms.identity import devices, password_rules, passwords
 from oms.identity.access import UserRole
@@ -160,11 +160,10 @@ def _store(
     device: Device | None = None,
     slot: tuple[RateCounter, list[Action], Condition] | None = None,
 ) -> None:
-    """Puts user, claim, entry and device, takes the slot, and counts an admin, or none of it. Raises EmailTakenError,
-    TooManyRequestsError.
+    """Stores user, claim, audit entry and device, counts the mailbox (`slot`) and an admin, in one transaction.
 
-    The claim comes first in the transaction, so its reason comes first. A claim that names this very user was made
-    by an earlier attempt whose answer was lost.
+    A claim that names this user was written by an earlier attempt whose answer was lost. Raises EmailTakenError,
+    TooManyRequestsError (by mailbox).
     """
     pk, sk = claim_key(user.email_folded)
     claim = Claim(pk=pk, sk=sk, user_id=user.id)
@@ -180,14 +179,14 @@ def _store(
                 if slot:
                     writes.update(*slot)
                 count_admins(writes, int(user.is_active_admin))
-        except TransactWriteError as error:
-            reasons = error.cancellation_reasons or [None]
-            reason = reasons[0]
-            if slot and not failed(reason) and failed(reasons[-1]):  # of a customer: no admin is counted
+        except TransactionError as error:
+            if error.failed(claim):
+                stored = error.stored(claim)
+                if not stored or Claim.from_raw_data(stored).user_id != user.id:
+                    raise EmailTakenError("An account with this e-mail address exists already.") from error
+            elif slot and error.failed(slot[0]):
                 raise mailbox_limit_error(int(clock.now().timestamp())) from error
-            if not failed(reason):
+            else:
                 raise
-            if reason.raw_item is None or Claim.from_raw_data(reason.raw_item).user_id != user.id:
-                raise EmailTakenError("There is an account with this e-mail address.") from error
 
     retrying(write)

@@ -5,16 +5,16 @@ from datetime import datetime
 from math import ceil
 from typing import Literal
 
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
-from oms.core.dynamodb import ConditionFailedError, failed, retrying, transaction, update_item
+from oms.core.dynamodb import ConditionFailedError, retrying, update_item
 from oms.core.errors import NotFoundError, UnauthenticatedError
 from oms.core.pages import HIGHEST, KeyRange, Page, table_page
 from oms.core.rate_limits import RateWindow, ReportAllowance
+from oms.core.transactions import TransactionError, transaction
 from oms.identity import tokens
 from oms.identity.access import CurrentUser, is_live, read_session
 from oms.identity.address_limits import REFRESHES_PER_WINDOW
@@ -96,7 +96,7 @@ def list_sessions(who: CurrentUser, *, limit: int, after: str | None) -> Page[Se
 
 def end_session(who: CurrentUser, session_id: str, *, address: str) -> None:
     """Ends a live session of the user. Raises NotFoundError for another's, an ended one or none."""
-    pk, sk = session_key(who.id, session_id)
+    session = Session(*session_key(who.id, session_id))
     entry = _ended(who.id, session_id, "session.ended", address)
     is_there = (
         Session.revoked_at.does_not_exist()
@@ -109,14 +109,14 @@ def end_session(who: CurrentUser, session_id: str, *, address: str) -> None:
             with transaction() as writes:
                 writes.save(entry)
                 revoke: list[Action] = [Session.revoked_at.set(entry.at)]
-                writes.update(Session(pk=pk, sk=sk), revoke, is_there, return_values="ALL_OLD")
-        except TransactWriteError as error:
-            reason = error.cancellation_reasons[1] if error.cancellation_reasons else None
-            if not failed(reason):
+                writes.update(session, revoke, is_there, return_values="ALL_OLD")
+        except TransactionError as error:
+            if not error.failed(session):
                 raise
-            # Revoked at this very moment: by an earlier attempt whose answer was lost.
-            if not reason.raw_item or Session.from_raw_data(reason.raw_item).revoked_at != entry.at:
-                raise NotFoundError("There is no such session.") from error
+            # With the same time, an earlier attempt revoked it and its answer was lost.
+            stored = error.stored(session)
+            if not stored or Session.from_raw_data(stored).revoked_at != entry.at:
+                raise NotFoundError("Session not found.") from error
 
     retrying(write)
 
