@@ -1,1 +1,1 @@
-"""The process of the emulator: ministack, with a guard before it."""
+"""The process of the emulator: ministack behind a guard."""

@@ -1,4 +1,4 @@
-"""Starts the emulator as `python -m ministack` does, with our guard before its application."""
+"""Starts the emulator as `python -m ministack` does, with the guard in front of its application."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from local.emulator.parent import end_with_parent
 
 def main() -> None:
     end_with_parent()
-    # It leads to this module. Lambda workers inherit the environment, and must not find our modules.
+    # Lambda workers inherit the environment, and must not find this repository's modules by PYTHONPATH.
     os.environ.pop("PYTHONPATH", None)
     port, secret = int(os.environ["GATEWAY_PORT"]), os.environ["AWS_SECRET_ACCESS_KEY"]
     ministack.app = guarded(ministack.app, port, secret)

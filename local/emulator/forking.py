@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
-# How a process ended is known to its parent alone, which is the zygote.
+# The exit code of an ended worker is unknown: only its parent, the zygote, can read it.
 ENDED = -1
 
 
@@ -59,7 +59,7 @@ class Zygote:
     """Starts with the first worker, and ends with this process."""
 
     def __init__(self, folders: Sequence[str], services: Sequence[str]) -> None:
-        """`folders` lead the module path; `services` are those of AWS whose clients are prepared."""
+        """`folders` are first in the module path; `services` are the AWS services whose clients are prepared."""
         self._arguments = [",".join(services), *folders]
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -89,13 +89,13 @@ class Zygote:
                 socket.send_fds(self._connection, [order], descriptors)
                 answer, (process,), _, _ = socket.recv_fds(self._connection, 100, 1)
             except (OSError, ValueError) as error:
-                # The next one starts it again.
+                # The next call starts the zygote again.
                 self._connection.close()
                 self._connection = None
                 if self._process is not None:
                     self._process.kill()
                     self._process.wait()
-                raise RuntimeError("The process that workers are forked from has ended") from error
+                raise RuntimeError("The zygote, from which workers are forked, has ended; retry the call") from error
         return int(answer), process
 
     def _start(self) -> socket.socket:

@@ -1,8 +1,8 @@
-"""Refuses what strangers may have sent, before the emulator sees it: web pages, and other users of this machine.
+"""A guard that rejects requests of web pages and of other users of this machine, before they reach the emulator.
 
-The emulator gives its callers all of AWS, Lambda functions that run as the developer among it. A page that the
-developer visits can reach loopback, by its address or, with DNS rebinding, under the page's own host name; so can other
-users of the machine. The emulator checks signatures, but serves S3, and what it answers beside AWS, without one.
+The emulator gives its callers all of AWS, including Lambda functions that run as the developer. A page that the
+developer visits can reach loopback by its address or, with DNS rebinding, by the page's own host name. Other users of
+the machine can reach it too. The emulator checks signatures, but serves S3 and its own routes without one.
 """
 
 import hmac
@@ -22,17 +22,17 @@ type Receive = Callable[[], Awaitable[Message]]
 type Send = Callable[[Message], Awaitable[None]]
 type Application = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
-# What the emulator answers beside AWS: mails that were sent, queues, health, and a reset of all.
+# The emulator's own routes: sent mails, queues, health, and a reset of all data.
 BESIDE_AWS = "/_ministack/"
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-# Browsers send one of them with each request that a page of another origin makes; no AWS client sends any.
+# Browsers send one of these headers with each request to another origin. AWS clients send neither.
 OF_A_PAGE = (b"origin", b"sec-fetch-site")
-# API Gateway's part of the emulator: its rules for other origins (CORS) are the API's, as on AWS.
+# The emulator's API Gateway, which applies the API's CORS rules as on AWS.
 API = re.compile(r"/_aws/execute-api/[^/]+/\$default(/.*)?", re.DOTALL)
 SIGNED = re.compile(r"AWS4-HMAC-SHA256 +Credential=([^/]+)/")
 BUCKET_AND_KEY = re.compile(r"/[a-z0-9][a-z0-9.-]{2,62}/.")
 OF_A_LINK = ("X-Amz-", "response-", "x-id")
-# Of a role's session, whose signature the emulator checks. Others, as `test`, it takes for its root, unchecked.
+# The key of a role's session, whose signature the emulator checks. It treats others, as `test`, as its root, unchecked.
 SESSION_KEY = re.compile(r"A[A-Z0-9]{15,127}")
 
 
@@ -45,7 +45,7 @@ class Refusal(NamedTuple):
 FORBIDDEN = Refusal(
     403,
     "application/json",
-    json.dumps({"message": "Forbidden: only signed requests are taken, none of web pages or under other host names."}),
+    json.dumps({"message": "Forbidden: send signed requests to localhost; web pages may not send any."}),
 )
 TWO_SIGNATURES = Refusal(
     400,
@@ -57,9 +57,9 @@ TWO_SIGNATURES = Refusal(
 
 
 def guarded(application: Application, port: int, secret: str) -> Application:
-    """The ASGI application of the emulator at `port`, behind the guard. Its WebSockets are closed to all.
+    """The emulator's ASGI application at `port`, behind the guard.
 
-    What the emulator answers beside AWS needs the secret in a header.
+    WebSockets are rejected, and the emulator's own routes need the secret in a header.
     """
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +74,7 @@ def guarded(application: Application, port: int, secret: str) -> Application:
 
 
 def refusal(scope: Scope, port: int, secret: str) -> Refusal | None:
-    """The answer to a request that the emulator must not see, None for others."""
+    """The answer to a request that must not reach the emulator; None for other requests."""
     headers: list[tuple[bytes, bytes]] = [(name.lower(), value) for name, value in scope["headers"]]
     hosts = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
     signatures = [value for name, value in headers if name == b"authorization"]
@@ -95,7 +95,7 @@ def refusal(scope: Scope, port: int, secret: str) -> Refusal | None:
 
 
 def _names_a_key(scope: Scope, signatures: list[bytes]) -> bool:
-    """The emulator takes a key from the header or the query, and some for its root without a look at the signature."""
+    """Whether the request names an access key, in a header or the query: the emulator trusts some without a check."""
     query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     named = {"x-amz-credential", "awsaccesskeyid"} & {name.lower() for name in query}
     return bool(named) or any(value.lower().lstrip().startswith(b"aws") for value in signatures)
@@ -106,7 +106,7 @@ def _may_sign(key: str, secret: str) -> bool:
 
 
 def _over_tls(scope: Scope) -> Scope:
-    """As AWS is called: policies deny what comes without TLS."""
+    """The request as if it was sent by TLS, since policies deny requests without it."""
     if scope["type"] != "http":
         return scope
     headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"x-forwarded-proto"]
@@ -114,7 +114,7 @@ def _over_tls(scope: Scope) -> Scope:
 
 
 def _is_signed_link(scope: Scope, secret: str) -> bool:
-    """A signed link of an object in S3, as exports have; or the question whether a page may fetch it (preflight)."""
+    """Whether it is a request to a signed link of an S3 object, as exports have, or the preflight of one."""
     query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     path = scope["path"]
     return (

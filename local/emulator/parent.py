@@ -1,15 +1,15 @@
-"""Ends the emulator with the process that started it, however that one ends."""
+"""Ends the emulator when the process that started it ends, for any reason."""
 
 import os
 import signal
 import threading
 
-# stdin is a pipe to that process, which writes nothing: the kernel closes the other end when the process is gone.
+# stdin is a pipe from that process, which writes nothing. The kernel closes it when the process ends.
 STDIN = 0
 
 
 def end_with_parent() -> None:
-    """Kills this process's group, with all workers in it, once stdin is closed. For the leader of a group only."""
+    """Kills this process group, with all workers, when stdin is closed. Only the leader of a group does it."""
     if os.getpgrp() == os.getpid():
         threading.Thread(target=_wait_and_kill, daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""What the emulator judges of IAM otherwise than AWS, put right: the whole list, each with its reason.
+"""All corrections of the emulator's IAM checks, where they differ from AWS, each with its reason.
 
 With `AUTH=true` the emulator checks the signature of each request, and the policies of its caller: a function calls
 with its own role. These names of ministack are replaced: `iam_actions.extract_iam_action`,
@@ -17,20 +17,20 @@ from urllib.parse import unquote
 
 from local.access import ACCOUNT, REGION
 
-# Put right below, and in the template.
+# Corrected below and in the template.
 CORRECTED = {
-    "sqs:SendMessageBatch": "AWS asks for the action on one message, the emulator for one of the batch's name",
-    "scheduler:*": "the emulator takes every schedule for one of the group `default`",
+    "sqs:SendMessageBatch": "AWS requires the action for one message, the emulator one with the batch's name",
+    "scheduler:*": "the emulator treats every schedule as one of the group `default`",
     "ses:SendEmail": "the emulator knows neither the identity that sends, nor the condition key ses:FromAddress",
     "secretsmanager:*": "in the emulator, a secret's Ref is its name; the grants of the template mean its ARN",
-    "aws:SecureTransport": "the local cloud speaks HTTP on loopback: its guard says that TLS was used",
+    "aws:SecureTransport": "the local cloud uses HTTP on loopback: its guard adds a header as if TLS was used",
 }
-# Never judged by the emulator: only the tests of the template hold these.
-NOT_JUDGED = {
-    "dynamodb:LeadingKeys, dynamodb:Attributes, dynamodb:ReturnValues": "the emulator knows none of a write",
+# Not checked by the emulator: only the tests of the template enforce these.
+NOT_CHECKED = {
+    "dynamodb:LeadingKeys, dynamodb:Attributes, dynamodb:ReturnValues": "the emulator ignores them for writes",
     "iam:PassRole": "at CreateSchedule",
-    "ses:SendEmail on a configuration set": "the identity alone is judged",
-    "s3:TlsVersion": "there is no TLS",
+    "ses:SendEmail on a configuration set": "only the identity is checked",
+    "s3:TlsVersion": "the local cloud does not use TLS",
     "logs:*, xray:*": "the emulator writes the functions' logs itself; tracing is off",
     "resource policies of functions and queues": "for API Gateway, EventBridge, Scheduler and the event sources",
 }
@@ -45,7 +45,7 @@ SEND_EMAIL = "/v2/email/outbound-emails"
 
 
 def correct_template(template: dict[str, Any]) -> dict[str, Any]:
-    """The template with policies that name secrets as AWS does: by the ARN, which ends in six characters of its own."""
+    """The template with policies that name secrets as on AWS: by the ARN, which ends in six random characters."""
     template = copy.deepcopy(template)
     arns = {
         logical_id: f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{resource['Properties']['Name']}-??????"
@@ -62,7 +62,7 @@ def correct_template(template: dict[str, Any]) -> dict[str, Any]:
 
 
 def correct() -> None:
-    """In the emulator's process, before it serves."""
+    """Replaces the functions, in the emulator's process, before it serves."""
     from ministack.core import iam_actions, iam_evaluator
 
     action_of, resource_of, enforce = (
@@ -100,7 +100,7 @@ def correct() -> None:
 
 
 def draw_credentials() -> None:
-    """Functions sign with what nobody can guess: the emulator makes it of their names, which it draws from ours."""
+    """Gives functions random credentials: the emulator would derive them from the functions' names."""
     from ministack.core import lambda_runtime
     from ministack.services import sts
 

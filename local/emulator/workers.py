@@ -1,15 +1,15 @@
-"""How the emulator starts Lambda workers, changed: they share one unpacked copy of the layers, and their memory.
+"""A faster start of the emulator's Lambda workers, which share one unpacked copy of the layers and their memory.
 
-ministack unpacks the layers for each worker (50 MB, a second of a core) and starts Python for it, which imports the
-same modules again. Here layers are unpacked once for each content, and on Linux a worker is forked from a process that
-has imported what all functions import.
+ministack unpacks the layers for each worker (50 MB, a second of a core) and starts Python, which imports the same
+modules again. Here layers are unpacked once for each content. On Linux, a worker is forked from a process that has
+imported the modules of all functions.
 
-These names of ministack are touched, some of them private, and only here:
-- `lambda_runtime.Worker`: the class that a pool makes its workers of, by this name; `config` and `_spawn()` of it.
+Only this module uses these names of ministack, some of which are private:
+- `lambda_runtime.Worker`: the class of a pool's workers, found by this name; its `config` and `_spawn()`.
 - `_LAMBDA_LAYERS_DIRS`: the variable that names the unpacked layers' folders to the script of a worker.
 - `lambda_runtime.subprocess`: used by `_spawn` as `Popen([python, script], cwd=, env=, …)`, with pipes.
 - `lambda_svc._resolve_layer_zip(layer)`: the zip of an attached layer.
-`tests/integration/test_workers.py` fails when ministack no longer uses one of them so.
+`tests/integration/test_workers.py` fails if ministack no longer uses one of them in this way.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ LAYERS_VARIABLE = "_LAMBDA_LAYERS_DIRS"
 
 
 def share(folder: Path) -> None:
-    """From here on the workers of this process share their layers, which are unpacked in `folder`, and their memory."""
+    """Lets new workers of this process share their memory and their layers, which are unpacked in `folder`."""
     unpacked = Unpacked(folder)
 
     class SharingWorker(lambda_runtime.Worker):  # type: ignore[misc]
@@ -44,7 +44,7 @@ def share(folder: Path) -> None:
             zips = [lambda_svc._resolve_layer_zip(layer) for layer in self.config.get("Layers", [])]
             folders = [str(unpacked.folder_of(data)) for data in zips if data]
             variables = self.config.get("Environment", {}).get("Variables", {})
-            # Without layers, ministack unpacks none, and leaves the variable as it is.
+            # If the configuration has no layers, ministack unpacks none and does not change the variable.
             environment = {"Variables": variables | {LAYERS_VARIABLE: os.pathsep.join(folders)}}
             own = self.config
             try:
@@ -59,12 +59,12 @@ def share(folder: Path) -> None:
 
 
 class Unpacked:
-    """Zips that are unpacked once for each content, in a folder that is this process's own."""
+    """Zip files that are unpacked once for each content, in a folder of this process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        # By the identity of a zip, which the emulator keeps in memory anyway: to hash 50 MB takes 0.1 s.
+        # By object identity, since hashing 50 MB takes 0.1 s. The emulator keeps the zip files in memory anyway.
         self._known: dict[int, tuple[bytes, Path]] = {}
 
     def folder_of(self, data: bytes) -> Path:
@@ -84,7 +84,7 @@ class Unpacked:
 
 
 class _Forking:
-    """In the place of `subprocess`: Python scripts are forked, everything else is as it was."""
+    """A replacement of `subprocess` that forks Python scripts, and passes on all other calls."""
 
     def __init__(self) -> None:
         self._zygotes: dict[tuple[str, ...], Zygote] = {}
@@ -99,6 +99,6 @@ class _Forking:
         if python != sys.executable:
             return subprocess.Popen(command, cwd=cwd, env=env, **pipes)
         folders = [Path(layer, "python") for layer in env.get(LAYERS_VARIABLE, "").split(os.pathsep) if layer]
-        # That of a changed layer of our own code is the same: what it has imported is the other layer's.
+        # A new version of the shared layer needs no new zygote: the zygote imports only from the third-party layer.
         imported = tuple(str(folder) for folder in folders if (folder / "botocore").is_dir())
         return self._zygotes.setdefault(imported, Zygote(imported, SERVICES_USED)).fork(script, cwd, env)

@@ -1,10 +1,10 @@
-"""A process that has imported what all functions import, and becomes a worker by forking: a script of its own.
+"""A script: a process that imports the modules of all functions, and forks into workers.
 
 Workers share its memory, and start within milliseconds. Its arguments are a socket's descriptor, the AWS services that
-functions call (by commas), and the folders that lead the module path. On the socket it says that it is ready, and then
-takes one message for each worker: the JSON of {"script", "cwd", "environment"} with the descriptors of stdin, stdout
-and stderr. The answer is the worker's id, with a descriptor of the process (pidfd). It ends when the other end of the
-socket is closed.
+functions call (separated by commas), and the first folders of the module path. It sends `ready` to the socket, and then
+receives one message for each worker: the JSON of {"script", "cwd", "environment"} with the descriptors of stdin, stdout
+and stderr. The answer is the worker's process id, with a descriptor of the process (pidfd). It ends when the other end
+of the socket is closed.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-LONGEST_MESSAGE = 200_000
-# Imported before the fork: what the functions import of other packages. None of it may read the environment when it is
-# imported, which is the worker's own only after the fork, nor start a thread.
+MAX_MESSAGE_BYTES = 200_000
+# The functions' imports of other packages, which are imported before the fork. Their import must not start a thread or
+# read the environment, since a worker gets its environment after the fork.
 PRELOADED = (
     "aws_lambda_powertools.event_handler.middlewares.openapi_validation",
     "aws_lambda_powertools.event_handler.openapi.params",
@@ -50,20 +50,20 @@ PRELOADED = (
 
 def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
-    # In the place of this script's own folder.
+    # Replaces this script's own folder.
     sys.path[:1] = sys.argv[3:]
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     with contextlib.suppress(ImportError):
         _load_models([service for service in sys.argv[2].split(",") if service])
-    # What is collected in a worker is what the worker has made: the shared pages stay shared.
+    # Excludes the current objects from the workers' garbage collection, which would copy the shared pages.
     gc.collect()
     gc.freeze()
     connection.send(b"ready")
     while True:
-        message, descriptors, _, _ = socket.recv_fds(connection, LONGEST_MESSAGE, 3)
-        _bury()
+        message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE_BYTES, 3)
+        _reap_ended_workers()
         if not message:
             return
         if not (worker := os.fork()):
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def _load_models(services: list[str]) -> None:
-    """Reads the AWS clients' models, 15 MB as objects, for all workers; each session would read them again."""
+    """Loads the AWS clients' models, 15 MB of objects, for all workers; otherwise each session would load them."""
     import botocore.loaders
     import botocore.session
 
@@ -90,12 +90,12 @@ def _load_models(services: list[str]) -> None:
     setattr(botocore.loaders.JSONFileLoader, "load_file", staticmethod(load_file))  # noqa: B010  as mypy wants it
     session = botocore.session.Session()
     for service in services:
-        # With it comes what a client imports only when it is made.
+        # Creating a client imports further modules.
         session.create_client(service, "us-east-1", aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106
 
 
-def _bury() -> None:
-    """Not as soon as a worker has ended: until then its id belongs to no other process."""
+def _reap_ended_workers() -> None:
+    """Reaps them before each fork, not as soon as they end: until then, no other process gets their ids."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

@@ -1,14 +1,14 @@
-"""The one OpenAPI document of all route groups: `python -m local.openapi` writes it, `--check` compares it.
+"""The OpenAPI document of all route groups: `python -m local.openapi` writes it, `--check` compares it.
 
-Powertools makes a document of each resolver and merges them. What it cannot know of the protocol is added here, read
-from the routes' own code where it can be.
+Powertools generates a document for each resolver and merges them. This package adds the rest of the protocol, mostly
+from the routes' own code.
 
-    document    the whole: merged, completed, and as text
-    operations  what is said of a route: texts, who may call it, parameters, headers
-    failures    which errors a route can raise, read from its code
-    responses   the answers to failures: headers, problems and their codes
-    schemas     what pydantic's schemas lack or say too much of
-    events      `webhooks`: what subscribers receive
+    document    the whole document: merged, completed, and as text
+    operations  the operations of routes: texts, access, parameters, headers
+    failures    the errors that a route can raise, found in its code
+    responses   the responses to failures: headers, problems and their codes
+    schemas     corrections of pydantic's schemas
+    events      `webhooks`: the events that subscribers receive
     overview.md `info.description`: the protocol in a page
 """
 

@@ -10,11 +10,11 @@ from oms.commands.closed_pipe import run_until_unread
 
 
 def main(arguments: Sequence[str] | None = None, *, document: Path = DOCUMENT) -> None:
-    sys.path.append(str(FUNCTIONS))  # the handlers' packages, as pytest's and Lambda's paths have them
-    from local.openapi.document import text  # after the path is set, as it imports them
+    sys.path.append(str(FUNCTIONS))  # For the handlers' packages, as in the paths of pytest and Lambda.
+    from local.openapi.document import text  # Here, since it imports the handlers.
 
     parser = argparse.ArgumentParser(description="Writes the merged OpenAPI document from the routes.")
-    parser.add_argument("--check", action="store_true", help="only compare; fail where the committed one is stale")
+    parser.add_argument("--check", action="store_true", help="compare only; fail if the committed document is stale")
     if not parser.parse_args(arguments).check:
         document.write_text(text())
         print(f"{document.relative_to(ROOT)} is written")

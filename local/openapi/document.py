@@ -1,4 +1,4 @@
-"""The document as a whole: merged from the resolvers' own, completed, in a sensible order, and as text."""
+"""The whole document: merged from the resolvers' documents, completed, ordered, and as text."""
 
 import importlib
 import json
@@ -34,21 +34,21 @@ _SERVERS = [
     {"url": "/", "description": "The deployment that serves this document."},
     {"url": "http://localhost:5000", "description": "The local cloud, as `make up` starts it."},
 ]
-# In the order in which a reader meets them.
+# In the order of the rendered page.
 TAGS = {
     "auth": "Accounts and sessions: register, sign in, refresh and revoke tokens, recover a password.",
     "inventory": "Products, their stock, and the categories they are sorted into.",
     "orders": "Orders: price, place and read them, and move them from `pending` to `delivered` or `cancelled`.",
     "reports": "Sales and inventory figures, CSV exports of them, and exports that are mailed on a schedule.",
     "webhooks": "Subscriptions that receive events by HTTP, their deliveries, and replays.",
-    "events": "The event feed: what webhooks deliver, but for `webhook.test`, read in order for 90 days.",
+    "events": "The event feed: the events of webhooks except `webhook.test`, in order, for 90 days.",
     "admin": "For admins: users and their roles, the audit log, the stock check, statistics.",
-    "docs": "What the deployment says of itself: health, this document, the event catalogue, the public keys.",
+    "docs": "Public documents of the deployment: health, this document, the event catalogue, the public keys.",
 }
 
 
 def merged() -> Json:
-    """The document. Raises ValueError where two routes or two schemas of one name contradict each other."""
+    """The document. Raises ValueError if two routes or two schemas have the same name but differ."""
     merge = OpenAPIMerge(title=_INFO["title"], version="", security_schemes=_SECURITY, on_conflict="error")
     files = merge.discover(FUNCTIONS, ["handler.py", "passwords.py"], recursive=True)
     apps: list[APIGatewayHttpResolver] = [
@@ -85,7 +85,7 @@ def merged() -> Json:
 
 
 def documented(app: APIGatewayHttpResolver) -> list[Route]:
-    """Its routes without the pages for people."""
+    """The resolver's routes, except pages for browsers."""
     return [route for route in routes_of(app) if route.include_in_schema]
 
 
@@ -97,7 +97,7 @@ def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
 
 
 def check_schema_names(documents: Iterable[Json]) -> None:
-    """Refuses a name that means two things: merging would keep the last and say nothing."""
+    """Raises ValueError if two schemas have the same name: the merge would silently keep the last."""
     seen: Json = {}
     for found in documents:
         for name, schema in found.items():
@@ -120,7 +120,7 @@ def _info() -> Json:
 
 
 def _order(route: Route) -> tuple[Any, ...]:
-    """By tag, then as the routes follow each other in their modules. Those at the root come last."""
+    """The sort key: by tag, then by order in the module. Routes at the root come last."""
     module = route.func.__module__
     tag = list(TAGS).index(tag_of(route.openapi_path))
     at_root = not route.openapi_path.startswith("/api/")

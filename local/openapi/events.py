@@ -1,4 +1,4 @@
-"""`webhooks` of OpenAPI 3.1: what a subscriber receives, from the schemas of the events."""
+"""`webhooks` of OpenAPI 3.1: the requests that a subscriber receives, from the schemas of the events."""
 
 from typing import Any
 
@@ -9,16 +9,17 @@ from oms.events.types import EVENT_TYPES, EventType
 
 _HEADERS = {
     "webhook-id": ("The event's id: the same at every attempt and replay.", "1JE5K7M20C8Z4V6T2R9QKX1M"),
-    "webhook-timestamp": ("When the attempt was made, in Unix seconds.", "1767225600"),
+    "webhook-timestamp": ("The time of the attempt, in Unix seconds.", "1767225600"),
     "webhook-signature": (
-        "Space-separated `v1,<base64>` HMAC-SHA256 signatures of `id.timestamp.body` (Standard Webhooks); one fits.",
+        "`v1,<base64>` HMAC-SHA256 signatures of `id.timestamp.body`, separated by spaces (Standard Webhooks). "
+        "The event is authentic if one of them is valid.",
         "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
     ),
 }
 _RESPONSES = {
     "2XX": {"description": "Received: the event is delivered."},
     "410": {"description": "Gone: the webhook is disabled, and receives no more events."},
-    "default": {"description": "Failed: the delivery is tried again, 9 times within about three days."},
+    "default": {"description": "Failed: the delivery is retried, up to 9 times within about three days."},
 }
 
 
@@ -63,9 +64,9 @@ def _webhook(event_type: EventType, schemas: Json) -> Json:
 
 
 def _share(name: str, definition: Json, schemas: Json) -> None:
-    """Raises ValueError where the document has something else of that name."""
+    """Adds a schema. Raises ValueError if the document has another schema with this name."""
     if schemas.setdefault(name, definition) != definition:
-        raise ValueError(f"the schema name {name} has two meanings, one of them in events")
+        raise ValueError(f"two schemas, one of them in events, have the name {name}: rename one")
 
 
 def _names_of_definitions(name: str) -> str:
@@ -73,7 +74,7 @@ def _names_of_definitions(name: str) -> str:
 
 
 def _referring(node: Any) -> Any:
-    """With references to the document's schemas in place of the file's own definitions."""
+    """The node with references to the document's schemas, instead of the definitions in the event's file."""
     if isinstance(node, dict):
         return {
             key: it.replace("#/$defs/", "#/components/schemas/") if key == "$ref" else _referring(it)

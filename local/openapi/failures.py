@@ -1,8 +1,8 @@
-"""Which errors a route can raise, found by following its code: what it calls, and what that calls.
+"""The errors that a route can raise, found by following the calls in its code.
 
-The code is read, not run. A name or an attribute of a module leads to a function, a class of ours to all of its
-methods, and a constant to the functions that it holds. An error counts where it is made, unless a `try` around the call
-catches it. `tests/support/contract.py` finds what is missing, as every answer that a test sees must be declared.
+The code is parsed, not run. A name or a module's attribute leads to a function, a class of this project to all its
+methods, and a constant to the functions in it. An error counts where it is created, unless a `try` around the call
+catches it. `tests/support/contract.py` finds missing errors, since it requires each answer in a test to be documented.
 """
 
 import ast
@@ -19,8 +19,8 @@ from oms.core.errors import OmsError
 type Errors = frozenset[type[OmsError]]
 
 _NONE: Errors = frozenset()
-# Functions whose errors are being found: a recursive call adds nothing.
-_under_way: set[FunctionType] = set()
+# The functions in progress, so that a recursive call ends.
+_in_progress: set[FunctionType] = set()
 
 
 def errors_of(function: Callable[..., Any]) -> Errors:
@@ -30,25 +30,25 @@ def errors_of(function: Callable[..., Any]) -> Errors:
 
 @cache
 def _errors_of(function: FunctionType) -> Errors:
-    if function in _under_way:
+    if function in _in_progress:
         return _NONE
-    _under_way.add(function)
+    _in_progress.add(function)
     try:
         return _Reader(function).raised(_source(function))
     finally:
-        _under_way.discard(function)
+        _in_progress.discard(function)
 
 
 @cache
 def _source(function: FunctionType) -> ast.AST:
     try:
         return ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError):  # a lambda within an expression: its surroundings are read where they are
+    except (OSError, SyntaxError):  # A lambda in an expression, whose code is read with the surrounding function.
         return ast.Module([], [])
 
 
 class _Reader:
-    """Reads the code of one function, whose names it resolves."""
+    """Finds errors in the code of one function, whose names it resolves."""
 
     def __init__(self, function: FunctionType) -> None:
         self._names = {**vars(builtins), **function.__globals__, **inspect.getclosurevars(function).nonlocals}
@@ -63,12 +63,12 @@ class _Reader:
             case ast.ExceptHandler(body=body):
                 return self._of_all(body)
             case ast.Call(func=function):
-                made = self._made(function)
-                return made | self._of_all(ast.iter_child_nodes(node))
+                created = self._created(function)
+                return created | self._of_all(ast.iter_child_nodes(node))
             case ast.Raise(exc=ast.Name() as name):
-                return self._made(name)
+                return self._created(name)
             case ast.Name() | ast.Attribute():
-                return self._led_to(node)
+                return self._referenced(node)
         return self._of_all(ast.iter_child_nodes(node))
 
     def _of_all(self, nodes: Iterable[ast.AST]) -> Errors:
@@ -88,15 +88,15 @@ class _Reader:
         named = node.elts if isinstance(node, ast.Tuple) else [] if node is None else [node]
         return [it for it in map(self._resolved, named) if isinstance(it, type)]
 
-    def _made(self, node: ast.expr) -> Errors:
-        """The error that a call makes: `XError(…)` or, by a class method, `XError.at(…)`."""
+    def _created(self, node: ast.expr) -> Errors:
+        """The error that a call creates: `XError(…)` or, by a class method, `XError.at(…)`."""
         for part in (node, node.value) if isinstance(node, ast.Attribute) else (node,):
             found = self._resolved(part)
             if isinstance(found, type) and issubclass(found, OmsError):
                 return frozenset([found])
         return _NONE
 
-    def _led_to(self, node: ast.expr) -> Errors:
+    def _referenced(self, node: ast.expr) -> Errors:
         found = self._resolved(node)
         if found is None and isinstance(node, ast.Attribute):
             return self.raised(node.value)
@@ -121,7 +121,7 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
 
 
 def _functions(found: Any, depth: int = 2) -> Iterator[FunctionType]:
-    """The functions of ours that a value is, holds or, as a class, defines."""
+    """This project's functions that a value is, contains or, as a class, defines."""
     if isinstance(found, staticmethod | classmethod):
         found = found.__func__
     elif isinstance(found, property | partial):

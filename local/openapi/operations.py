@@ -1,4 +1,4 @@
-"""What is said of a route: its texts, who may call it, what it takes and gives."""
+"""The operations of routes: their texts, access, parameters and headers."""
 
 import ast
 import inspect
@@ -18,8 +18,8 @@ PARAMETERS: Json = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "Makes repetition safe: requests with the same key and the same body are carried out once. "
-        "A repetition is answered with the first status and `Idempotency-Replayed: true`. "
+        "description": "Makes repetition safe: requests with the same key and the same body take effect once. "
+        "A repetition gets the status of the first response, and `Idempotency-Replayed: true`. "
         "Use a new random key for each new request.",
         "schema": {
             "type": "string",
@@ -30,8 +30,8 @@ PARAMETERS: Json = {
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
-        "description": "The `ETag` of the version that the request is about. If the resource has another version by "
-        "now, nothing is changed or shown and the answer is 412. Without the header any version will do.",
+        "description": "The `ETag` of the version that the request is about. If the current version differs, nothing "
+        "is changed or returned, and the response is 412. Without the header, the request applies to any version.",
         "schema": {
             "type": "string",
             "pattern": r'^(\s*\*\s*|[\s,]*(W/)?"[^"]*"(\s*,[\s,]*(W/)?"[^"]*")*[\s,]*)$',
@@ -41,11 +41,11 @@ PARAMETERS: Json = {
     "IfNoneMatch": {
         "name": "If-None-Match",
         "in": "header",
-        "description": "The `ETag` of the document that the client has. While it is current, the answer is 304.",
+        "description": "The `ETag` of the document that the client has. If it is current, the response is 304.",
         "schema": {"type": "string", "examples": ['W/"5d41402abc4b2a76b9719d911017c592"']},
     },
 }
-# What a route's code uses of the protocol → what the document says of it.
+# Part of the protocol that a route's code uses → parameter in the document.
 _TAKES = {
     "api.idempotency_key": "IdempotencyKey",
     "api.public_document": "IfNoneMatch",
@@ -61,9 +61,9 @@ _GIVES = {
 _SUCCESS = {
     "200": "The result.",
     "201": "Created: the new resource, with its path in `Location`.",
-    "202": "Accepted: the work is under way.",
-    "204": "Done; there is no body.",
-    "303": "Ready: `Location` is where to fetch it.",
+    "202": "Accepted: the work is in progress.",
+    "204": "Done; the response has no body.",
+    "303": "Ready: fetch the result from `Location`.",
 }
 _MAY_CALL = {
     "public": "**Access:** anyone, without a token.",
@@ -75,13 +75,13 @@ _TOKEN_OR_BODY = "**Access:** the user of the session, by its access token or by
 
 
 def tag_of(path: str) -> str:
-    """The group of a route: the first part of its path. What has no group of its own is about the system itself."""
+    """The route's group: the first part of its path, or `docs` for routes about the system itself."""
     group = path.removeprefix(BASE_PATH).split("/")[1]
     return group if group in ("auth", "inventory", "orders", "reports", "webhooks", "events", "admin") else "docs"
 
 
 def complete(operation: Json, route: Route, schemas: Json) -> None:
-    """Adds to a route's operation what its code says and Powertools does not see."""
+    """Adds to a route's operation the properties that Powertools does not find in the route's code."""
     function = cast(FunctionType, route.func)
     used = protocol_used(function)
     by_token_or_body = "api.bearer_token" in used
@@ -104,16 +104,16 @@ def complete(operation: Json, route: Route, schemas: Json) -> None:
     if parameters:
         operation["parameters"] = parameters
     if body := operation.get("requestBody"):
-        # An absent body is read as {}.
+        # A missing body is read as {}.
         model = schemas[_referred(body)]
         body["required"] = bool(model.get("required") or model.get("minProperties"))
     operation["responses"] = _successes(operation, used) | responses.failures(operation, route, used)
 
 
 def protocol_used(function: FunctionType) -> set[str]:
-    """What a route's code uses of the protocol, itself or through functions of its module.
+    """The parts of the protocol that a route's code uses, directly or through functions of its module.
 
-    `api.expected_version` for a name, `version=` for a keyword of an answer.
+    Each is a name, as `api.idempotency_key`, or a keyword of a response, as `version=`.
     """
     used: set[str] = set()
     for node in ast.walk(ast.parse(inspect.getsource(function))):
@@ -131,20 +131,20 @@ def protocol_used(function: FunctionType) -> set[str]:
 
 def _texts(function: FunctionType) -> tuple[str, str]:
     """The first line of the route's docstring is its summary, the rest its description."""
-    said = inspect.getdoc(function) or function.__name__.replace("_", " ").capitalize()
-    summary, _, description = said.partition("\n")
+    docstring = inspect.getdoc(function) or function.__name__.replace("_", " ").capitalize()
+    summary, _, description = docstring.partition("\n")
     return summary.strip().removesuffix("."), description.strip()
 
 
 def _may_call(route: Route) -> str:
-    """Who may call it, in words, from its access rule."""
+    """The sentence about the route's access rule."""
     rule = route.openapi_extensions or {}
     names = " and ".join(f"`{name}`" for name in rule.get("x-manager-parameters", ()))
     return _MAY_CALL[rule["x-role"]] + (f" Only managers and admins may filter by {names}." if names else "")
 
 
 def _described(parameters: list[Json], route: Route, schemas: Json) -> list[Json]:
-    """Powertools gives the fields of a query model their basic types; the model's schema says all of it."""
+    """The parameters with their full schemas, from the query model: Powertools gives only basic types."""
     models = [parameter.field_info.annotation for parameter in route.dependant.query_params]
     fields: Json = {}
     for model in models:
@@ -157,12 +157,12 @@ def _described(parameters: list[Json], route: Route, schemas: Json) -> list[Json
 def _parameter(parameter: Json, fields: Json, for_managers: bool) -> Json:
     name = parameter["name"]
     schema: Json = dict(never_null(fields[name] if name in fields else parameter["schema"]))
-    said = schema.pop("description", "") or _PATH_PARAMETERS.get(name, "")
+    text = schema.pop("description", "") or _PATH_PARAMETERS.get(name, "")
     described: Json = {"name": name, "in": parameter["in"], "required": parameter["required"]}
-    if said or for_managers:
-        described["description"] = f"{said} For managers and admins.".strip() if for_managers else said
+    if text or for_managers:
+        described["description"] = f"{text} For managers and admins.".strip() if for_managers else text
     if schema.get("type") == "array":
-        # The server takes commas too, but many clients send nothing else than repeated parameters.
+        # The server accepts commas too, but many clients can only repeat parameters.
         described |= {"style": "form", "explode": True}
     if name in _PATH_PARAMETERS:
         schema |= {"minLength": 1, "maxLength": 128}
@@ -183,7 +183,7 @@ _PATH_PARAMETERS = {
 
 
 def _successes(operation: Json, used: set[str]) -> Json:
-    # Powertools' own answers to invalid requests and responses are left out: here they are problems like all others.
+    # Without Powertools' own responses to invalid requests: this API answers them with problems.
     found = {status: answer for status, answer in operation["responses"].items() if status < "400"}
     for status, answer in found.items():
         headers = ["X-Request-Id", *(header for use, given in _GIVES.items() if use in used for header in given)]

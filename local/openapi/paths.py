@@ -1,4 +1,4 @@
-"""Where the document and what it is made of are."""
+"""The paths of the document and its sources."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The schemas of a refusal: a problem (RFC 9457) with the members that errors add, and the gateway's own message."""
+"""The schemas of error responses: a problem (RFC 9457) with the members that errors add, and the gateway's message."""
 
 from local.openapi.paths import Json
 from oms.core.errors import OmsError
@@ -11,7 +11,7 @@ def error_types(root: type[OmsError] = OmsError) -> list[type[OmsError]]:
 
 _GATEWAY_PROBLEM: Json = {
     "type": "object",
-    "description": "What API Gateway itself answers when a request did not get to a function or a function failed.",
+    "description": "The response of API Gateway itself, if a request did not reach a function or the function failed.",
     "properties": {
         "message": {"type": "string", "description": "A text for people.", "examples": ["Too Many Requests"]}
     },
@@ -27,7 +27,7 @@ def _problem() -> Json:
     place = {"type": "string", "description": "A query parameter with a wrong value.", "examples": ["limit"]}
     error = {
         "type": "object",
-        "description": "What is wrong, and where: exactly one of `pointer`, `parameter` and `header` is there.",
+        "description": "An invalid value and its place: exactly one of `pointer`, `parameter` and `header` is present.",
         "properties": {
             "pointer": {
                 "type": "string",
@@ -38,7 +38,7 @@ def _problem() -> Json:
             "header": place | {"description": "A header with a wrong value.", "examples": ["If-Match"]},
             "detail": {
                 "type": "string",
-                "description": "What the value must be, for people.",
+                "description": "The rule that the value breaks, for people.",
                 "examples": ["Input should be greater than or equal to 1"],
             },
         },
@@ -49,20 +49,20 @@ def _problem() -> Json:
     properties = _always_there() | _members(error)
     return {
         "type": "object",
-        "description": "Why a request was refused (RFC 9457). The members that are not required depend on `code`.",
+        "description": "The reason that a request failed (RFC 9457). Members that are not required depend on `code`.",
         "properties": properties,
         "required": list(_always_there()),
     }
 
 
 def _members(error: Json) -> Json:
-    """What the `extra` of errors adds."""
+    """The members that the `extra` of errors adds."""
     return {
         "errors": {"type": "array", "minItems": 1, "items": error, "description": "For 422: the first wrong values."},
         "omitted_errors": {
             "type": "integer",
             "minimum": 1,
-            "description": "For 422: how many more wrong values there are than `errors` lists.",
+            "description": "For 422: the number of further wrong values, which `errors` does not list.",
             "examples": [15],
         },
         "shortfalls": _listed("ShortfallResponse", "For `insufficient-stock` of an order: products that are short."),
@@ -71,7 +71,7 @@ def _members(error: Json) -> Json:
         "limits": _listed("LineLimitResponse", "For `order-limit-exceeded`: lines with too many units."),
         "order_units": _one("UnitsLimitResponse", "For `order-limit-exceeded`: set if the order has too many units."),
         "order_value": _one("ValueLimitResponse", "For `order-limit-exceeded`: set if the goods are worth too much."),
-        "quote": _one("QuoteResponse", "For `price-changed`: what the order costs now."),
+        "quote": _one("QuoteResponse", "For `price-changed`: the current price of the order."),
     }
 
 
@@ -93,7 +93,7 @@ def _always_there() -> Json:
         "type": {
             "type": "string",
             "format": "uri-reference",
-            "description": "The page of this API that explains the problem. Tell problems apart by `code`.",
+            "description": "The page of this API that explains the problem. Use `code` to distinguish problems.",
             "examples": ["/docs/errors#insufficient-stock"],
         },
         "title": {
@@ -110,7 +110,7 @@ def _always_there() -> Json:
         },
         "detail": {
             "type": "string",
-            "description": "What is wrong with this request, for people; its wording may change.",
+            "description": "The error in this request, for people. Its wording may change.",
             "examples": ["Not enough stock of 7."],
         },
         "instance": {
@@ -121,8 +121,8 @@ def _always_there() -> Json:
         },
         "code": {
             "type": "string",
-            "description": "Tell problems apart by it: it never changes its meaning. The known codes are listed in "
-            "`x-extensible-enum`; treat an unknown one by its status, since later versions may add codes.",
+            "description": "Distinguishes problems: a code never changes its meaning. `x-extensible-enum` lists the "
+            "known codes. Later versions may add codes; handle an unknown one by its status.",
             "examples": ["insufficient-stock"],
             "x-extensible-enum": codes,
         },

@@ -1,4 +1,4 @@
-"""The answers to failures: which a route gives, their headers, and the problem that each of them is (RFC 9457)."""
+"""The responses to failures: those of each route, their headers, and their problems (RFC 9457)."""
 
 import re
 from functools import cache
@@ -54,29 +54,29 @@ HEADERS: Json = {
         "example": "true",
     },
     "RateLimit-Policy": {
-        "description": "The limit that the call counts against: its name, `q` calls in `w` seconds.",
+        "description": "The limit that applies to the call: its name, and `q` calls in `w` seconds.",
         "schema": {"type": "string"},
         "example": '"login";q=5;w=60',
     },
     "RateLimit": {
-        "description": "What is left of the limit: `r` calls, until it is full again in `t` seconds.",
+        "description": "The rest of the limit: `r` calls remain, and the full limit is available in `t` seconds.",
         "schema": {"type": "string"},
         "example": '"login";r=4;t=37',
     },
     "Retry-After": {
-        "description": "How many seconds to wait before the request is repeated, or the result is asked for.",
+        "description": "The seconds to wait before repeating the request or requesting the result.",
         "schema": {"type": "integer", "minimum": 0},
         "example": 1,
     },
     "WWW-Authenticate": {
-        "description": 'The authentication that the route takes: a bearer token. `error="invalid_token"` says that the '
-        "one that was sent is malformed, expired or revoked.",
+        "description": 'The authentication that the route requires: a bearer token. `error="invalid_token"` means '
+        "that the sent token is malformed, expired or revoked.",
         "required": True,
         "schema": {"type": "string"},
         "example": 'Bearer error="invalid_token"',
     },
     "Allow": {
-        "description": "The methods that this path takes, separated by commas; on 405.",
+        "description": "The methods that this path allows, separated by commas; on 405.",
         "schema": {"type": "string"},
         "example": "GET, HEAD, POST",
     },
@@ -86,20 +86,20 @@ _LIMITED = ("RateLimit-Policy", "RateLimit")
 _OF_STATUS = {401: ("WWW-Authenticate",), 412: ("ETag",), 429: ("Retry-After", *_LIMITED), 503: ("Retry-After",)}
 _OF_CODE = {"too-many-exports": ("Retry-After",)}
 _BY_GATEWAY = {
-    413: "`body-too-large`, or the gateway's own answer for a body of over 10 MB: send less.",
-    429: "`too-many-requests`, or the gateway's own answer: too many requests at once.",
-    500: "`internal-error`, or the gateway's own answer: a fault of the system, which has raised an alarm.",
-    503: "`unavailable`, or the gateway's own answer: nothing was decided. Repeat with the same `Idempotency-Key`.",
+    413: "`body-too-large`, or the gateway's own response for a body of over 10 MB: send a smaller body.",
+    429: "`too-many-requests`, or the gateway's own response: too many requests at once. Wait, then repeat.",
+    500: "`internal-error`, or the gateway's own response: an error of the system, which has raised an alarm.",
+    503: "`unavailable`, or the gateway's own response: the result is unknown. Repeat with the same `Idempotency-Key`.",
 }
 
 
 def shows_version(route: Route, used: set[str]) -> bool:
-    """Whether the route reads a thing with an ETag, and so honours If-Match (`oms.http.api.check_shown`)."""
+    """Whether the route returns a resource with an ETag, and so checks If-Match (`oms.http.api.check_shown`)."""
     return route.method == "GET" and not used.isdisjoint({"version=", "api.public_document"})
 
 
 def failures(operation: Json, route: Route, used: set[str]) -> Json:
-    """The responses of a route to what it cannot do, by status, and `default` for all others."""
+    """The responses of a route to failures, by status, and `default` for all others."""
     by_status: dict[int, set[str]] = {}
     for error in _errors(operation, route, used):
         by_status.setdefault(error.status, set()).add(error.code)
@@ -109,7 +109,7 @@ def failures(operation: Json, route: Route, used: set[str]) -> Json:
 
 
 def _errors(operation: Json, route: Route, used: set[str]) -> set[type[OmsError]]:
-    """Those of the protocol around the route and those of its own code."""
+    """The errors of the protocol around the route, and those of its own code."""
     rule = route.openapi_extensions or {}
     found = set(errors_of(cast(FunctionType, route.func))) | {InvalidRequestError, OmsError, UnavailableError}
     found.add(TooManyRequestsError)
@@ -119,25 +119,25 @@ def _errors(operation: Json, route: Route, used: set[str]) -> set[type[OmsError]
         found.add(ForbiddenError)
     if "requestBody" in operation:
         found |= {MalformedJsonError, BodyTooLargeError, UnsupportedMediaTypeError}
-        if not _has_fields(route):  # another request under the same key cannot differ
+        if not _has_fields(route):  # Without fields, two requests with the same key cannot differ.
             found.discard(IdempotencyKeyReusedError)
     if "{" in route.openapi_path:
         found.add(NotFoundError)
     if shows_version(route, used):
         found.add(StaleVersionError)
-    elif not is_versioned(route.func):  # shares code with a route that takes If-Match
+    elif not is_versioned(route.func):  # It shares code with a route that takes If-Match.
         found.discard(StaleVersionError)
     return found
 
 
 def _has_fields(route: Route) -> bool:
-    """Whether the model of the route's body has any."""
+    """Whether the model of the route's body has fields."""
     models = [parameter.field_info.annotation for parameter in route.dependant.body_params]
     return any(isinstance(model, type) and issubclass(model, BaseModel) and model.model_fields for model in models)
 
 
 def _response(status: int, codes: set[str], limited: bool) -> Json:
-    """A reference to a shared response where one code is all that there is to say."""
+    """The response to a status: a reference to a shared response if it has only one code."""
     if len(codes) == 1 and not limited:
         (code,) = codes
         return {"$ref": f"#/components/responses/{_component(code)}"}
@@ -161,11 +161,11 @@ def _described(status: int, codes: set[str], more_headers: tuple[str, ...] = ())
 
 
 def _or_by_gateway(response: Json) -> Json:
-    """The headers and the content of a response that the gateway may answer in the place of the function."""
-    # One schema for both media types: generators of clients read that of one media type, and take it for any answer.
+    """The headers and the content of a response that may come from the gateway instead of the function."""
+    # The same schema for both media types: client generators read one of them, and use it for every response.
     schema = {"anyOf": [_PROBLEM, {"$ref": "#/components/schemas/GatewayProblem"}]}
     return {
-        # The gateway names its requests in a header of its own.
+        # The gateway's own responses have another header with the request's id.
         "headers": response["headers"] | {"X-Request-Id": HEADERS["X-Request-Id"] | {"required": False}},
         "content": {it: {"schema": schema} for it in ("application/problem+json", "application/json")},
     }
@@ -183,8 +183,8 @@ def components(document: Json) -> None:
     } - {"Problem"}
     shared = {name: _described(by_component[name].status, {by_component[name].code}) for name in sorted(used)}
     other = {
-        "description": "Any other problem, such as `method-not-allowed` (405) with `Allow`, or another answer of the "
-        "gateway's own, such as 431. A later version may add codes and statuses.",
+        "description": "Any other problem, such as `method-not-allowed` (405) with `Allow`, or another response of "
+        "the gateway, such as 431. Later versions may add codes and statuses.",
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", "Allow")},
     }
     document["components"]["responses"] = {"Problem": other | _or_by_gateway(other), **shared}
@@ -193,7 +193,7 @@ def components(document: Json) -> None:
 
 @cache
 def meanings() -> dict[str, str]:
-    """What each code means, from the table in functions/docs/errors.md."""
+    """The meaning of each code, from the table in functions/docs/errors.md."""
     rows = re.findall(
         r"^\| `([a-z-]+)` \| \d{3} \| ([^|]+) \|", (ROOT / "functions/docs/errors.md").read_text(), re.MULTILINE
     )

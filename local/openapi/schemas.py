@@ -1,4 +1,4 @@
-"""What pydantic's schemas lack, or say too much of, for readers outside."""
+"""Corrections of pydantic's schemas for the public document."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from oms.core.schemas import Response
 
 
 def complete(document: Json) -> None:
-    """Completes all schemas in place, and leaves out those that nothing leads to."""
+    """Completes all schemas in place, and removes unreferenced ones."""
     found = document["components"]["schemas"]
     _fill_responses(document)
     enums = {tuple(schema["enum"]): name for name, schema in found.items() if "enum" in schema}
@@ -32,7 +32,7 @@ def references(node: Any) -> set[str]:
 
 
 def reached_from(start: Any, schemas: Json) -> set[str]:
-    """Names of the schemas that a part of the document leads to."""
+    """Names of the schemas that a part of the document references, directly or through other schemas."""
     found: set[str] = set()
     pending = references(start)
     while pending:
@@ -44,12 +44,12 @@ def reached_from(start: Any, schemas: Json) -> set[str]:
 
 
 def _plain(node: Any, enums: dict[tuple[str, ...], str]) -> Any:
-    """Without titles, with named enums by their names, and with choices of choices in one list."""
+    """The node without titles, with references to named enums, and with nested choices in one list."""
     return _flat(_named(without_titles(node), enums))
 
 
 def _named(node: Any, enums: dict[tuple[str, ...], str]) -> Any:
-    """With a reference to the named enum of the same values in place of a list of values."""
+    """The node with references to named enums, instead of lists of the same values."""
     if isinstance(node, list):
         return [_named(it, enums) for it in node]
     if not isinstance(node, dict):
@@ -76,7 +76,7 @@ def _flat(node: Any) -> Any:
 
 
 def never_null(schema: Json) -> Json:
-    """The schema of a value that is absent, not null."""
+    """The schema without null, for a value that is absent instead."""
     if "anyOf" not in schema:
         return schema
     kept = [choice for choice in schema["anyOf"] if choice != {"type": "null"}]
@@ -86,7 +86,7 @@ def never_null(schema: Json) -> Json:
 
 
 def without_titles(node: Any) -> Any:
-    """Without the titles that pydantic makes of names."""
+    """The node without the titles that pydantic generates from names."""
     if isinstance(node, list):
         return [without_titles(it) for it in node]
     if not isinstance(node, dict):
@@ -103,9 +103,9 @@ def without_titles(node: Any) -> Any:
 
 
 def _fill_responses(document: Json) -> None:
-    """Every documented field of an answer is always there, defaults or not: but for those with `exclude_if`.
+    """Marks the fields of responses as required, also those with defaults.
 
-    Such a field is left out where it would be null.
+    A response omits a field with `exclude_if` if it would be null, so such a field is not required.
     """
     schemas = document["components"]["schemas"]
     answers = [operation["responses"] for methods in document["paths"].values() for operation in methods.values()]
@@ -119,17 +119,17 @@ def _fill_responses(document: Json) -> None:
 
 
 def _without_defaults(schema: Json) -> None:
-    """A default would make generated clients send what was not asked for, or take for optional what is always there."""
+    """Removes defaults: generated clients would send them, or treat required fields of responses as optional."""
     for field in schema.get("properties", {}).values():
         field.pop("default", None)
 
 
 def _without_fractions(schema: Json) -> None:
-    """JSON Schema takes 2.0 for an integer; a body is typed more strictly."""
+    """Adds a note to integers of bodies: JSON Schema accepts 2.0 as an integer, but the API does not."""
     for field in schema.get("properties", {}).values():
         if any(choice.get("type") == "integer" for choice in (field, *field.get("anyOf", []))):
             field["description"] = (
-                f"{field.get('description', '')} Written without a fraction: `2.0` is refused.".strip()
+                f"{field.get('description', '')} Write it without a fraction: `2.0` is refused.".strip()
             )
 
 
@@ -140,7 +140,7 @@ def _bodies(document: Json) -> list[Json]:
 
 
 def _fields_left_out(model: type[BaseModel]) -> set[str]:
-    """The names, as they are in an answer, of fields that an answer may lack."""
+    """The names, as in the response, of fields that a response may omit."""
     return {field.alias or name for name, field in model.model_fields.items() if field.exclude_if is not None}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.emulator.permissions import CORRECTED, NOT_JUDGED, correct_template
+from local.emulator.permissions import CORRECTED, NOT_CHECKED, correct_template
 
 ROOT = Path(__file__).parents[2]
 SCHEDULES = "arn:aws:scheduler:us-east-1:000000000000:schedule"
@@ -135,4 +135,4 @@ def test_grants_name_a_secret_by_its_arn() -> None:
 def test_the_document_names_each_correction_and_what_is_not_judged() -> None:
     document = (ROOT / "docs/develop/local-cloud.md").read_text()
 
-    assert [name for name in (*CORRECTED, *NOT_JUDGED) if f"`{name}`" not in document] == []
+    assert [name for name in (*CORRECTED, *NOT_CHECKED) if f"`{name}`" not in document] == []
