@@ -1,4 +1,4 @@
-"""What the API says of itself, and the answer to every path that no route group has."""
+"""Public documents of the API: health, OpenAPI, event catalogue, keys; also answers unknown paths."""
 
 import json
 from pathlib import Path
@@ -112,7 +112,7 @@ def get_jwks() -> Response[JsonWebKeySet]:
     The keys that verify access tokens (RFC 7517).
     """
     jwks = keyring.public_jwks()
-    # That there is none yet is not to be remembered.
+    # Caches must not keep an empty set: keys are created soon after the first deployment.
     return api.public_document(jwks, max_age=_MAX_AGE_SECONDS if jwks["keys"] else None)
 
 

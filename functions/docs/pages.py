@@ -52,7 +52,7 @@ def errors() -> Response[str]:
 def file(name: str) -> Response[str]:
     """A script or style sheet of the pages. Raises NotFoundError for any other name."""
     if name not in _OWN_FILES + _RENDERER_FILES:
-        raise NotFoundError("There is nothing at this path.")
+        raise NotFoundError("Unknown path. See /openapi.json for all paths.")
     return _answer(_file(name))
 
 

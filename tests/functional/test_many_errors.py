@@ -23,7 +23,7 @@ def test_a18_the_first_twenty_errors_are_listed_and_the_others_counted(cloud: No
 
     assert [error["pointer"] for error in refused["errors"]] == [f"#/{number}" for number in range(20)]
     assert refused["omitted_errors"] == 480
-    assert refused["detail"] == ("The request has invalid values. The first 20 are listed, and there are 480 more.")
+    assert refused["detail"] == ("The request has invalid values. The first 20 are listed; 480 more are omitted.")
 
 
 def test_up_to_twenty_errors_are_all(cloud: None) -> None:

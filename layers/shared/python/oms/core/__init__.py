@@ -1,1 +1,1 @@
-"""What every package builds on: settings, time, money, errors, DynamoDB, pages, idempotency. It knows no domain."""
+"""Foundations of all packages: settings, time, money, errors, DynamoDB, pages, idempotency. No domain rules."""

@@ -1,4 +1,4 @@
-"""Who makes a change: a signed-in user, or the system."""
+"""Actors of changes: a signed-in user, or the system."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,7 +13,7 @@ class Actor(Protocol):
 
 @dataclass(frozen=True)
 class System:
-    """The actor of changes that nobody asked for."""
+    """The actor of changes that no user requested, such as an expiry."""
 
     id: str = "system"
     role: str = "system"

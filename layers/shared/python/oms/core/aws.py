@@ -1,4 +1,4 @@
-"""Clients of AWS's services, all of one session: what a process does, it does in one account and one region."""
+"""The AWS session of the process: all its clients use one account and one region."""
 
 from functools import cache
 
@@ -11,6 +11,6 @@ from oms.core.settings import aws_region
 def session() -> boto3.Session:
     """In the region of AWS_REGION, else of AWS_DEFAULT_REGION, else of the profile: the order of the CDK CLI.
 
-    boto3 by itself does not read AWS_REGION. `region_name` is None where none of the three names a region.
+    boto3 does not read AWS_REGION. `region_name` is None if none of the three names a region.
     """
     return boto3.Session(region_name=aws_region())

@@ -1,8 +1,8 @@
-"""Access to DynamoDB: one client for all tables, retries that are ours, and conditional writes.
+"""Access to DynamoDB: one client for all tables, retries with jitter, deadlines, and conditional writes.
 
-PynamoDB describes the items and writes the expressions; what it does not give (one client for several
-models, the item behind a failed single write, a batch of several kinds) is here and nowhere else. One private name of
-PynamoDB is used, here alone: `Model._get_connection`. `tests/unit/test_private_names.py` says what depends on it.
+PynamoDB describes items and builds expressions. This module adds one client for several models, the stored item of a
+failed write, and batches of several kinds. It alone uses a private name of PynamoDB: `Model._get_connection`. See
+`tests/unit/test_private_names.py`.
 """
 
 import json
@@ -49,7 +49,7 @@ _TRANSIENT = {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
-# Neither is a kind of the other: the first is a connection that was not made, the second one that broke.
+# Botocore's two unrelated classes: the connection could not be opened, and the connection broke.
 _NO_ANSWER = (ConnectionError, HTTPClientError)
 _MAX_ATTEMPTS = 7
 # No new attempt starts after this time, even if the request's own deadline is later: see `deadline`.
@@ -62,9 +62,9 @@ _MAX_THREADS = 16
 
 @cache
 def connection() -> Connection:
-    """The process's one client. A request has seconds, not PynamoDB's default of 30 for each read."""
+    """The shared client of the process. Its time-outs are short: PynamoDB's default is 30 s for each read."""
     shared = Connection(
-        region=aws_region(),  # botocore by itself does not read AWS_REGION
+        region=aws_region(),  # botocore does not read AWS_REGION
         connect_timeout_seconds=1,
         read_timeout_seconds=2,
         retry_configuration={"mode": "standard", "total_max_attempts": 2},
@@ -75,7 +75,7 @@ def connection() -> Connection:
 
 
 def client() -> Any:
-    """botocore's own client, for one call that PynamoDB does not shape as it is needed.
+    """The botocore client, for calls that PynamoDB cannot express.
 
     Raises UnavailableError after the request's deadline: see `deadline`.
     """
@@ -96,7 +96,7 @@ class IntegerAttribute(Attribute[int]):
 
 
 class JsonAttribute(JSONAttribute):
-    """JSON text as it is: escapes to ASCII would make an item up to six times as large as the request that made it."""
+    """JSON text without ASCII escapes, which can make an item six times as large as its request."""
 
     def serialize(self, value: Any) -> str | None:
         return None if value is None else json.dumps(value, ensure_ascii=False)
@@ -131,9 +131,9 @@ _table_names: ContextVar[Mapping[type[StoredItem], str]] = ContextVar("table nam
 
 @contextmanager
 def tables_named(names: Mapping[type[StoredItem], str]) -> Iterator[None]:
-    """Within it the items of these models, and of their subclasses, are in the tables of these names.
+    """Binds these models and their subclasses to tables of these names, within the `with` block.
 
-    For commands: a function knows its tables' names from its environment, a command looks up those of a stage.
+    For commands, which look up the tables of a stage. A function has the names in its environment.
     """
     mark = _table_names.set({**_table_names.get(), **names})
     try:
@@ -148,7 +148,7 @@ def table_name(model: type[StoredItem]) -> str:
 
 
 class ConditionFailedError(Exception):
-    """A single write whose condition did not hold; `item` is what is stored, raw, or None where nothing is."""
+    """The condition of a single write did not hold. `item` is the stored raw item, or None if there is none."""
 
     def __init__(self, item: dict[str, Any] | None) -> None:
         super().__init__("the condition of the write did not hold")
@@ -156,7 +156,7 @@ class ConditionFailedError(Exception):
 
 
 class ConcurrentUpdateError(Exception):
-    """An attempt that learned something (a new price, a new version) and is worth making again at once."""
+    """The stored state changed (a new price, a new version): `retrying` repeats the attempt with it."""
 
 
 def failed(reason: CancellationReason | None) -> TypeGuard[CancellationReason]:
@@ -165,7 +165,7 @@ def failed(reason: CancellationReason | None) -> TypeGuard[CancellationReason]:
 
 
 def conflicted(reason: CancellationReason | None) -> bool:
-    """Whether a transaction was cancelled because another was at work on this item."""
+    """Whether a transaction was cancelled because another transaction was writing this item."""
     return reason is not None and reason.code == "TransactionConflict"
 
 
@@ -176,7 +176,7 @@ def transaction() -> TransactWrite:
 
 
 def update_item[T: StoredItem](item: T, actions: list[Action], condition: Condition | None = None) -> T:
-    """The item after the update. Raises ConditionFailedError with the stored item."""
+    """Returns the item after the update. Raises ConditionFailedError with the stored item."""
     write = item.get_update_kwargs_from_instance(actions, condition, "ALL_OLD")
     stored = _single_write(client().update_item, write | {"ReturnValues": "ALL_NEW"})
     return type(item).from_raw_data(stored["Attributes"])
@@ -188,7 +188,7 @@ def put_item(item: StoredItem, condition: Condition | None = None) -> None:
 
 
 def delete_item(item: StoredItem, condition: Condition | None = None) -> None:
-    """Takes the item away, if the condition holds; that it is gone already is as good. Raises ConditionFailedError."""
+    """Deletes the item if the condition holds. Succeeds if it is already deleted. Raises ConditionFailedError."""
     arguments = item.get_delete_kwargs_from_instance(condition, "ALL_OLD")
 
     def delete() -> None:
@@ -250,11 +250,11 @@ def check_time() -> None:
 
 
 def retrying[T](attempt: Callable[[], T]) -> T:
-    """What `attempt` returns, made again while the failure is passing (conflict, throttling, time-out).
+    """Returns the result of `attempt`, and repeats it after transient failures (conflict, throttling, time-out).
 
-    An attempt must be safe to repeat after an unknown outcome. At most 7 attempts with full jitter, none begun after
-    6 s (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
-    Raises UnavailableError (503) after the last: contention is never reported as anything else.
+    `attempt` must be safe to repeat after an unknown outcome. There are at most 7 attempts with full jitter; none
+    starts after 6 s (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
+    Raises UnavailableError (503) after the last one: contention never becomes another error.
     """
     end = min(clock.monotonic() + _RETRY_SECONDS, _deadline.get())
     last: Exception | None = None
@@ -276,7 +276,7 @@ def retrying[T](attempt: Callable[[], T]) -> T:
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same call may succeed later. A cancelled transaction is, when a reason of it is."""
+    """Whether the same call may succeed later. A cancelled transaction is transient if one of its reasons is."""
     if isinstance(error, TransactWriteError) and error.cancellation_reasons:
         return any(reason and reason.code in _TRANSIENT for reason in error.cancellation_reasons)
     cause = error.cause if isinstance(error, PynamoDBException) else error
@@ -286,7 +286,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def get_item[T: StoredItem](model: type[T], key: Key) -> T | None:
-    """The item as it is now (a consistent read), or None."""
+    """Returns the item by a consistent read, or None."""
     names = key_names(model)
     arguments = {"TableName": table_name(model), "Key": _raw_key(names, key), "ConsistentRead": True}
     response = retrying(lambda: client().get_item(**arguments))
@@ -295,14 +295,17 @@ def get_item[T: StoredItem](model: type[T], key: Key) -> T | None:
 
 
 def batch_get[T: StoredItem](model: type[T], keys: Iterable[Key], *, consistent: bool = True) -> dict[Key, T]:
-    """The items that exist, by key; one call for 100 keys. Unprocessed keys are read again, then UnavailableError."""
+    """Returns the existing items by key, with one call for 100 keys. Retries unprocessed keys.
+
+    Raises UnavailableError if keys stay unprocessed.
+    """
     return {key: model.from_raw_data(raw) for key, raw in batch_get_raw(model, keys, consistent=consistent).items()}
 
 
 def batch_get_raw(
     model: type[StoredItem], keys: Iterable[Key], *, consistent: bool = True, only: Sequence[str] = ()
 ) -> dict[Key, dict[str, Any]]:
-    """As `batch_get`, undecoded: a twentieth of the time. `only` names the attributes to read, the keys among them."""
+    """As `batch_get`, but raw, which takes a twentieth of the time. `only`: the attributes to read."""
     names = key_names(model)
     table = table_name(model)
     wanted = list(dict.fromkeys(keys))
@@ -327,7 +330,7 @@ def batch_get_raw(
 
 
 def query_raw(model: type[StoredItem], partition: str, low: str, high: str) -> Iterator[dict[str, Any]]:
-    """All items of a partition between two sort keys, both inclusive, as they are now; undecoded, page by page."""
+    """Yields the raw items of a partition between two sort keys, both inclusive, by consistent reads."""
     partition_key, sort_key = key_names(model)
     query: dict[str, Any] = {
         "TableName": table_name(model),
@@ -340,9 +343,9 @@ def query_raw(model: type[StoredItem], partition: str, low: str, high: str) -> I
 
 
 def scan_keys_with_prefix(model: type[StoredItem], prefixes: Sequence[str]) -> Iterator[Key]:
-    """The keys of all items whose partition key begins with one of these.
+    """Yields the keys of all items whose partition key begins with one of `prefixes`.
 
-    It reads the whole table, so it is for commands alone: functions may not.
+    Scans the whole table. Only commands have the permission; functions do not.
     """
     names = key_names(model)
     values = {f":{number}": {"S": prefix} for number, prefix in enumerate(prefixes)}
@@ -358,7 +361,7 @@ def scan_keys_with_prefix(model: type[StoredItem], prefixes: Sequence[str]) -> I
 
 
 def _all_pages(read: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The items of all pages; `read` is told where the next one starts."""
+    """Yields the items of all pages. `read` gets the arguments that start the next page."""
     start: dict[str, Any] = {}
     while True:
         response = retrying(partial(read, start))
@@ -368,19 +371,19 @@ def _all_pages(read: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[dic
         start = {"ExclusiveStartKey": response["LastEvaluatedKey"]}
 
 
-def in_parallel[Asked, Answer](read: Callable[[Asked], Answer], asked: Sequence[Asked]) -> list[Answer]:
-    """The answers to all, in their order, by threads where there is more than one to ask for."""
-    if len(asked) < 2:
-        return [read(it) for it in asked]
-    client()  # made before the threads: botocore's client creation is not thread-safe
-    with ThreadPoolExecutor(max_workers=min(len(asked), _MAX_THREADS)) as pool:
-        # Each with the request's context, which says how long it may take.
-        contexts = [copy_context() for _ in asked]
-        return list(pool.map(lambda context, it: context.run(read, it), contexts, asked))
+def in_parallel[Argument, Result](read: Callable[[Argument], Result], arguments: Sequence[Argument]) -> list[Result]:
+    """Returns `read(argument)` of all arguments, in their order. Uses threads for two or more."""
+    if len(arguments) < 2:
+        return [read(it) for it in arguments]
+    client()  # before the threads start: botocore's client creation is not thread-safe
+    with ThreadPoolExecutor(max_workers=min(len(arguments), _MAX_THREADS)) as pool:
+        # A copy of the context for each thread: it has the request's deadline.
+        contexts = [copy_context() for _ in arguments]
+        return list(pool.map(lambda context, it: context.run(read, it), contexts, arguments))
 
 
 def redacted(value: dict[str, Any]) -> dict[str, Any]:
-    """What stands for a raw value that people may not see. Of its type, so that its item decodes as before."""
+    """Replaces a confidential raw value by one of the same type, so that its item still decodes."""
     return {"B": b64encode(b"redacted").decode()} if "B" in value else {"S": "redacted"}
 
 

@@ -111,8 +111,8 @@ def deliverable(email: str) -> str | None:
 
 
 def _in_ascii(domain: str) -> str:
-    """In lower case, international labels as A-labels. ValueError for what is no domain of two labels or more."""
-    # UTS #46 drops some invisible characters; nobody who types one sees which domain it leaves.
+    """In lower case, international labels as A-labels. ValueError unless it has two or more valid labels."""
+    # UTS #46 drops some invisible characters, so the user cannot see which domain results.
     if any(unicodedata.category(character)[0] in "CZ" for character in domain):
         raise ValueError(_REFUSAL)
     is_plain = domain.isascii() and _A_LABEL not in domain.lower()

@@ -1,4 +1,4 @@
-"""The one tree of errors a request can end with. `oms.http.api` turns each into a problem answer (RFC 9457)."""
+"""The errors that end a request. `oms.http.api` turns each into a problem answer (RFC 9457)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ def shortened(text: str, length: int) -> str:
 
 
 class OmsError(Exception):
-    """A refusal with a stable `code`. `extra` are the problem's further members, `headers` those of the answer."""
+    """An error with a stable `code`. `extra` has further members of the problem, `headers` headers of the answer."""
 
     status = 500
     code = "internal-error"
@@ -41,11 +41,11 @@ class UnauthenticatedError(OmsError):
 
 
 class InvalidCredentialsError(UnauthenticatedError):
-    """Wrong, unknown, locked and disabled are one answer, so that none can be told from another."""
+    """One answer for wrong, unknown, locked and disabled: callers must not distinguish them."""
 
     code, title = "invalid-credentials", "Invalid credentials"
 
-    def __init__(self, detail: str = "The e-mail address or the password is not right.") -> None:
+    def __init__(self, detail: str = "The e-mail address or the password is wrong.") -> None:
         super().__init__(detail)
 
 
@@ -100,7 +100,7 @@ class TooManyOpenOrdersError(ConflictError):
 
 
 class OrderLimitError(ConflictError):
-    """More than a customer may order at once: see `oms.orders.limits`."""
+    """The order exceeds a limit of its customer: see `oms.orders.limits`."""
 
     code, title = "order-limit-exceeded", "Order limit exceeded"
 
@@ -134,7 +134,7 @@ class TooManySchedulesError(ConflictError):
 
 
 class GoneError(OmsError):
-    """It was there, and is kept no longer."""
+    """The resource existed, and its retention period is over."""
 
     status, code, title = 410, "gone", "No longer kept"
 
@@ -156,10 +156,10 @@ MAX_ERROR_TEXT = 300
 
 
 class InvalidRequestError(OmsError):
-    """A 422 with a list of what is wrong: each `{pointer | parameter | header, detail}`.
+    """A 422 with a list of errors: each `{pointer | parameter | header, detail}`.
 
-    The first 20 are listed, and no text in them is long, so that a request of many errors has a small answer.
-    `total` is how many there are, where `errors` are not all of them.
+    The answer lists the first 20 with shortened texts, so that it stays small. `total` is the number of errors, if
+    `errors` has only some of them.
     """
 
     status, code, title = 422, "validation-failed", "Invalid request"
@@ -178,7 +178,7 @@ class InvalidRequestError(OmsError):
         extra: dict[str, Any] = {"errors": listed}
         omitted = (len(errors) if total is None else total) - len(listed)
         if omitted > 0:
-            detail += f" The first {len(listed)} are listed, and there are {omitted} more."
+            detail += f" The first {len(listed)} are listed; {omitted} more are omitted."
             extra["omitted_errors"] = omitted
         super().__init__(detail, extra=extra)
 
@@ -189,7 +189,7 @@ class InvalidRequestError(OmsError):
 
 
 class WebhookUrlForbiddenError(InvalidRequestError):
-    """The URL, or where it leads, is not one that webhooks go to."""
+    """The URL or its address is not allowed as a webhook target."""
 
     code, title = "webhook-url-forbidden", "Webhook URL forbidden"
 
@@ -199,7 +199,7 @@ class UnknownProductError(InvalidRequestError):
 
 
 class InvalidTokenError(InvalidRequestError):
-    """Wrong, expired and used are one answer."""
+    """One answer for wrong, expired and used tokens."""
 
     code, title = "invalid-token", "Invalid token"
 
@@ -208,7 +208,7 @@ class IdempotencyKeyReusedError(OmsError):
     status, code, title = 422, "idempotency-key-reused", "Idempotency key reused"
 
     def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was used before with another body.")
+        super().__init__("This Idempotency-Key was used with a different body. Send a new key.")
 
 
 class TooManyRequestsError(OmsError):
@@ -216,7 +216,7 @@ class TooManyRequestsError(OmsError):
 
 
 class UnavailableError(OmsError):
-    """Contention, throttling or a missing part: nothing was decided, and the same request may be sent again."""
+    """Contention, throttling or an unavailable dependency. The client may repeat the same request."""
 
     status, code, title = 503, "unavailable", "Temporarily unavailable"
 

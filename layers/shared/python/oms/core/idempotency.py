@@ -1,4 +1,4 @@
-"""Idempotency: ids derived from keys, hashes that compare requests, and the look for an earlier write."""
+"""Idempotency: ids derived from keys, hashes that compare requests, and the search for an earlier write."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from oms.core.errors import IdempotencyKeyReusedError, OmsError, UnavailableErro
 
 @dataclass(frozen=True)
 class IdempotentResult[T]:
-    """What a request wrote; `replayed` if an earlier request with the same key wrote it."""
+    """The value that a request wrote. `replayed`: an earlier request with the same key wrote it."""
 
     value: T
     replayed: bool
@@ -24,7 +24,7 @@ class IdempotentResult[T]:
 def keyed_id(user_id: str, route: str, key: str | None) -> str:
     """20 characters of Crockford's base 32 over SHA-256 of [user, route, key]; a random id without a key.
 
-    `route` names method, path and target, so that one key means different things at different places.
+    `route` names method, path and target, so that the same key on another route is another key.
     """
     if key is None:
         return random_id()
@@ -34,12 +34,11 @@ def keyed_id(user_id: str, route: str, key: str | None) -> str:
 
 @dataclass(frozen=True)
 class RequestHash:
-    """Tells whether a request is the same as one that was carried out: `stored` is kept with what that one made.
+    """Compares a request with an earlier one, whose `stored` hash is kept with the item that it created.
 
-    `sent` is of what the client sent, `sparse` of the least that means the same: without fields that only spell out a
-    default, and with what has no order in one. Stored is `v1:<sent>` where both are one, as the versions before wrote
-    it of every request, and `v2:<sent>:<sparse>` otherwise. What was sent once stays the same request when defaults
-    and settings change.
+    `sent` hashes the fields as sent. `sparse` hashes the shortest equivalent: no fields that repeat a default, and
+    unordered lists sorted. `stored` is `v1:<sent>` if both are equal (earlier versions always wrote it), otherwise
+    `v2:<sent>:<sparse>`. So a repeated request matches even if defaults or settings have changed.
     """
 
     sent: str
@@ -62,8 +61,8 @@ def request_hash(
 ) -> RequestHash:
     """The hash of a validated request: `10.00` and `"10.00"` are one amount by then.
 
-    `implied` has the values that fields have if they are not sent, where these are not the fields' defaults;
-    `unordered` names the lists whose order means nothing.
+    `implied` has the values of omitted fields, where these differ from the fields' defaults. `unordered` names the
+    lists whose order has no meaning.
     """
     sent = request.model_dump(mode="json", exclude_unset=True)
     sparse = request.model_dump(mode="json", exclude_unset=True, exclude_defaults=True)
@@ -89,9 +88,9 @@ def check_same_request(stored: str, presented: RequestHash) -> None:
 def run_idempotent[T](attempt: Callable[[], T], *, find_previous: Callable[[], T | None], keyed: bool) -> T:
     """Returns the result of `attempt`, retried while contention passes.
 
-    Before a refusal is answered, `find_previous` looks (one consistent read) for what this request wrote earlier: an
-    answer that was lost must not become "out of stock" or "taken" when the client retries. Without a key (`keyed`) an
-    earlier write is possible only after a failure whose outcome is unknown.
+    Before an error is answered, `find_previous` looks (one consistent read) for an earlier write of this request: a
+    lost answer must not become "out of stock" or "taken" when the client retries. Without a key (`keyed`), an earlier
+    write is possible only after a failure with an unknown outcome.
     """
     try:
         return retrying(attempt)

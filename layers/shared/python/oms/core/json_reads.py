@@ -1,7 +1,7 @@
-"""Reads of much: a client of DynamoDB whose answers stay the JSON that was sent, `{"id": {"S": "…"}, …}`.
+"""Large reads: a DynamoDB client that returns the JSON of the answer undecoded, `{"id": {"S": "…"}, …}`.
 
-Decoded by botocore, an item costs more than all else that is done with it. Here it is decoded where it is needed: what
-waits for that is text, a tenth of what it takes as objects.
+Botocore's decoding costs more than all other work on an item. Callers decode items one by one; until then they are
+text, which takes a tenth of the memory.
 """
 
 from functools import cache

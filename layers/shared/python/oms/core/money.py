@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from oms.core.settings import settings
 
 MAX_MINOR_UNITS = 10**12
-"""The most that a price or another single amount of a request may be."""
+"""The largest price or other single amount of a request."""
 MAX_TOTAL_MINOR_UNITS = 10**15
 """The most that an order may cost. It is below 2**53, so a client that reads amounts as doubles has them exactly, and
 far above what is sold in the currencies of the smallest unit: 10**13 rials, rupiahs or Lebanese pounds.
@@ -23,7 +23,7 @@ _WIDE = Context(prec=60, traps=[InvalidOperation])
 def to_minor_units(amount: Any, *, most: int = MAX_MINOR_UNITS) -> int:
     """Minor units of an amount in a request: a JSON number (int or Decimal) or a plain decimal string, up to `most`.
 
-    Raises ValueError otherwise. Text that the system wrote itself has no such limit: see `from_text`.
+    Raises ValueError otherwise. `from_text` reads text that the system wrote, without this limit.
     """
     if isinstance(amount, str) and _PLAIN.fullmatch(amount):
         amount = Decimal(amount)
@@ -33,7 +33,7 @@ def to_minor_units(amount: Any, *, most: int = MAX_MINOR_UNITS) -> int:
     if not value.is_finite():
         raise ValueError("must be a finite number")
     digits = settings().currency_digits
-    # The exponent is looked at before any arithmetic, so that 1e999999 costs nothing.
+    # The exponent is checked before any arithmetic, so that 1e999999 costs nothing.
     if value < 0 or value.adjusted() > 20:
         raise ValueError(_range_message(most))
     minor = value.scaleb(digits, _WIDE)
@@ -83,7 +83,7 @@ _SCHEMA = WithJsonSchema(
 Money = Annotated[int, BeforeValidator(to_minor_units), _SCHEMA]
 """A request's amount of money: accepted as a number or a plain string, kept as minor units."""
 TotalMoney = Annotated[int, BeforeValidator(partial(to_minor_units, most=MAX_TOTAL_MINOR_UNITS)), _SCHEMA]
-"""As `Money`, up to what an order may cost."""
+"""As `Money`, up to the largest total of an order."""
 
 MoneyText = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d+)?$", "examples": ["24.90"]})]
 """An answer's amount of money: decimal text with exactly the currency's decimals, as `to_text` writes it."""

@@ -1,4 +1,4 @@
-"""Lists: pages over the partitions of an index or a table, and the cursors that lead from one page to the next."""
+"""Lists: pages over the partitions of an index or a table, and the cursors between pages."""
 
 import base64
 import binascii
@@ -29,19 +29,19 @@ class Index:
 
 @dataclass(frozen=True)
 class Page[T]:
-    """Things with the sort key each stands at. `position` is the one to go on after; None at the list's end."""
+    """Items with their sort keys. The next page starts after `position`, which is None at the end of the list."""
 
     placed: list[tuple[str, T]]
     position: str | None
 
     @property
     def items(self) -> list[T]:
-        return [thing for _, thing in self.placed]
+        return [item for _, item in self.placed]
 
 
 @dataclass(frozen=True)
 class KeyRange:
-    """What part of a sorted list is asked for. `low` and `high` are inclusive; `after` is the last sort key seen."""
+    """A range of sort keys. `low` and `high` are inclusive; `after` is the last sort key of the page before."""
 
     limit: int
     descending: bool = False
@@ -63,7 +63,7 @@ def _just_below(key: str) -> str:
 
 
 type IndexEntry = dict[str, str]
-"""What an index projects of an item."""
+"""The attributes of an item that an index projects."""
 
 
 def merged_page(
@@ -76,14 +76,14 @@ def merged_page(
 ) -> Page[IndexEntry]:
     """One page over several partitions of an index: one Query each, merged by sort key.
 
-    A partition that was not read to its end has told nothing of what lies past its last key, so the page stops at
-    the nearest of those keys and the next page starts there. With `keep`, `reads` entries are read of each, since
-    much may not be kept; a page can still be short, even empty.
+    A partition that was not read to its end may hold more items after its last key. So the page stops at the nearest of
+    those keys, and the next page starts there. With `keep`, the function reads `reads` entries of each partition, since
+    it may drop many; a page can still be short or empty.
     """
     low, high = part.bounds()
     if low > high:
         return Page([], None)
-    # One entry more than asked for tells whether anything follows, so that the last full page ends the list.
+    # One entry more than the limit shows whether another page follows.
     limit = part.limit + 1 if keep is None else max(part.limit + 1, reads)
 
     def read(partition: str) -> tuple[list[IndexEntry], str | None]:
@@ -92,7 +92,7 @@ def merged_page(
     answers = in_parallel(read, partitions)
     ends = [end for _, end in answers if end is not None]
     fence = (max(ends) if part.descending else min(ends)) if ends else None
-    # What changed its partition between two of the reads is in both answers, under the same key.
+    # An item that changes its partition between two reads is in both results, under the same key.
     entries = {entry[index.sort_key]: entry for found, _ in answers for entry in found}
     kept = [
         (place, entry)
@@ -161,16 +161,16 @@ def _read_range(
 
 
 def encode_cursor(position: str | None, scope: Sequence[object]) -> str | None:
-    """A cursor for `position`, good only for `scope` (who asks for what). None at the end."""
+    """A cursor for `position`, valid only for `scope` (user, path and query). None at the end."""
     if position is None:
         return None
     return base64.urlsafe_b64encode(_seal(position, scope) + position.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str | None, scope: Sequence[object]) -> str | None:
-    """The position in a cursor. One that is malformed or was made for another user or query: InvalidRequestError.
+    """The position in a cursor. Raises InvalidRequestError if it is malformed or belongs to another user or query.
 
-    A forged cursor gains nothing: it holds a place in a sort order, while the partitions come from the request.
+    A forged cursor gives no access: it has only a position, and the request determines the partitions.
     """
     if cursor is None:
         return None

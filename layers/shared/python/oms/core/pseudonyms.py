@@ -18,13 +18,13 @@ from oms.core.settings import settings
 
 logger = Logger(child=True)
 
-# So many years can pass without a `make keys`.
+# `make keys` creates keys for this number of future years.
 YEARS_AHEAD = 10
 _HEX_DIGITS = 32
 
 type Keys = dict[str, str]
 type RecordAction = Callable[[str, str], None]
-"""Called with an action and the years that it is about before anything is stored. Raising, it prevents that."""
+"""Called with an action and its years before keys are stored. If it raises, nothing is stored."""
 
 
 def load_keys(secret_name: str) -> Keys:
@@ -49,7 +49,7 @@ def pseudonym(kind: Literal["address", "e-mail", "mailbox"], text: str, at: str)
 
 
 def ensure_keys(*, secret_name: str, record: RecordAction) -> list[str]:
-    """Makes the keys of this year and of the next ten that are not there; their years."""
+    """Creates the missing keys of this year and the next ten. Returns their years."""
     keys, this_year = load_keys(secret_name), clock.now().year
     missing = [str(year) for year in range(this_year, this_year + YEARS_AHEAD + 1) if str(year) not in keys]
     if missing:
@@ -59,7 +59,7 @@ def ensure_keys(*, secret_name: str, record: RecordAction) -> list[str]:
 
 
 def destroy_key(year: str, *, secret_name: str, record: RecordAction) -> bool:
-    """Whether there was one. Raises ValueError for this year's and later ones: entries are still written with them."""
+    """Destroys the key of a past year. Returns False if there is none. ValueError for a year that is not over."""
     if not year.isdigit() or int(year) >= clock.now().year:
         raise ValueError(f"{year} is not a year that is over")
     keys = load_keys(secret_name)

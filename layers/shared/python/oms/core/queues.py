@@ -24,7 +24,7 @@ UNSENDABLE = "\ufffe\uffff"
 
 
 class NotSentError(Exception):
-    """The queue has refused some messages of a batch; those that it took may be sent twice."""
+    """The queue refused some messages of a batch. A retry may send the accepted ones twice."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ def send(queue_url: str, content: dict[str, Any], *, delay: int = 0) -> None:
 
 
 def send_all(queue_url: str, messages: Sequence[Message]) -> None:
-    """As few calls as can be. Raises NotSentError and botocore's errors; then some may be sent."""
+    """Sends in batches of 10. Raises NotSentError and botocore's errors; some messages may be sent then."""
     _send_all(sqs_client(), queue_url, messages)
 
 
 def send_if_possible(queue_url: str, messages: Sequence[Message]) -> None:
-    """For who waits for an answer: in 7 s at most for each call, after the 19 s that a request may have taken before.
+    """Best effort, for requests: at most 7 s for each call, since a request may have taken 19 s before.
 
-    What is not sent is logged; somebody else must find what it was about.
+    Logs failures. The caller needs a sweep that finds the work of messages that were not sent.
     """
     try:
         _send_all(sqs_client(read_seconds=2, attempts=2), queue_url, messages)
@@ -68,9 +68,9 @@ def _send_all(sqs: Any, queue_url: str, messages: Sequence[Message]) -> None:
 
 @dataclass(frozen=True)
 class QueueDepth:
-    """About how many messages wait to be received now, without those that are delayed, and how many are at work.
+    """Approximate numbers of messages that are visible (without delayed ones) and in flight.
 
-    What fails stays "at work", though nobody works on it, until its visibility ends.
+    A failed message counts as in flight until its visibility time-out ends.
     """
 
     waiting: int
@@ -88,7 +88,7 @@ def depth(queue_url: str) -> QueueDepth:
 
 
 def depths(names: Sequence[str]) -> dict[str, QueueDepth]:
-    """Of these queues of the deployment, all asked at once."""
+    """The depths of these queues of the deployment, read in parallel."""
     # The URLs of an account's queues differ in the name alone; this is one of them.
     account = settings().stock_check_queue_url.rpartition("/")[0]
     sqs_client()  # made before the threads: making a client is not thread-safe
@@ -103,7 +103,7 @@ def _entry(message: Message) -> dict[str, Any]:
 
 
 def sendable(json_text: str) -> str:
-    """The same JSON, with escapes for what a message may not hold."""
+    """The same JSON, with escapes for characters that SQS refuses."""
     for noncharacter in UNSENDABLE:
         json_text = json_text.replace(noncharacter, f"\\u{ord(noncharacter):x}")
     return json_text

@@ -1,4 +1,4 @@
-"""How often: calls in fixed windows of a minute, and what of them is left."""
+"""Rate limits: fixed windows of a minute, and the calls that remain in them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ WINDOW_SECONDS = 60
 
 @dataclass(frozen=True)
 class Allowance:
-    """What is left to a client: `remaining` calls of `limit` in a window that ends in `resets_in` seconds."""
+    """A client has `remaining` calls of `limit` in a window that ends in `resets_in` seconds."""
 
     policy: str
     limit: int
@@ -27,7 +27,7 @@ class Allowance:
 
 
 type ReportAllowance = Callable[[Allowance], None]
-"""Told as soon as a call was counted, so that its answer shows the allowance however it ends."""
+"""Called as soon as a call is counted, so that the answer shows the allowance, even of an error."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class RateWindow:
 
     @property
     def forgotten_at(self) -> int:
-        """When what was counted in it may be taken away."""
+        """When the window's counter may be deleted, in epoch seconds."""
         return self.now + 2 * WINDOW_SECONDS
 
     def allowance(self, taken: int) -> Allowance:

@@ -28,7 +28,7 @@ from oms.core.clock import start_of, timestamp
 
 
 class Request(BaseModel):
-    """A body: typed strictly, and nothing in it that is not documented."""
+    """A body with strict types. Undocumented fields are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -70,7 +70,7 @@ EmailAddress = Annotated[
     Field(
         min_length=3,
         max_length=254,
-        description="ASCII before the @. An international domain is taken in either form, and answered as an A-label",
+        description="ASCII before the @. International domains are accepted in both forms and returned as A-labels.",
         examples=["ada@example.org"],
         json_schema_extra={"format": "idn-email"},
     ),
@@ -110,7 +110,7 @@ INVISIBLE_IS_NULL = BeforeValidator(lambda text: None if isinstance(text, str) a
 
 @dataclass(frozen=True)
 class KeyName(GroupedMetadata):
-    """Of a name by which things are found: as `VisibleText`, in the one form of `oms.core.texts.key_name`."""
+    """For names that are keys: as `VisibleText`, in the canonical form of `oms.core.texts.key_name`."""
 
     max_length: int
 
@@ -176,11 +176,11 @@ class PageQuery(BaseModel):
     """The parameters of every list."""
 
     limit: Annotated[int, BeforeValidator(whole_number)] = Field(
-        20, ge=1, le=100, description="How many items a page has at most."
+        20, ge=1, le=100, description="The maximum number of items on a page."
     )
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = Field(
         None,
-        description="`next_cursor` of the page before; without it the first page. It fits this list and user only.",
+        description="`next_cursor` of the previous page; omit it for the first page. Valid for this list and user.",
     )
 
 
@@ -235,7 +235,7 @@ class Several(GroupedMetadata):
             try:
                 return self._checked(as_tuple(tuple(given.split(","))))
             except ValidationError as error:
-                # Its items are no places that a client knows.
+                # The client sent one text, so pointers to its parts would mean nothing to it.
                 raise ValueError(
                     f"{error.errors()[0]['msg'].removeprefix('Value error, ')}, separated by commas"
                 ) from None
@@ -307,13 +307,13 @@ _DATE_OR_TIME = {
 From = Annotated[str, _bound(past_the_day=False), WithJsonSchema(_DATE_OR_TIME | {"examples": ["2026-01-01"]})]
 To = Annotated[str, _bound(past_the_day=True), WithJsonSchema(_DATE_OR_TIME | {"examples": ["2026-12-31"]})]
 """Bounds of a span as timestamps: from-inclusive, to-exclusive."""
-# What the descriptions of the bounds end with.
+# The ends of the bounds' descriptions.
 SINCE = "at this time or later; a date means the beginning of that day in the shop's time zone."
 BEFORE = "before this time; a date includes that whole day in the shop's time zone."
 
 
 class Span(BaseModel):
-    """What has the fields `from_` and `to`, and refuses a `to` that ends before `from_` begins.
+    """A model with the fields `from_` and `to`. It refuses a `to` that ends before `from_` begins.
 
     A span of times may be empty; a day that ends where the span begins is the day before it.
     """

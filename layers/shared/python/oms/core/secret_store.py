@@ -1,4 +1,4 @@
-"""Secrets and parameters, fetched when first used and again by age. What a request holds never causes a call."""
+"""Secrets and parameters, loaded at first use and reloaded by age. No input of a request causes a load."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -42,10 +42,10 @@ def read_parameter(name: str) -> str | None:
 
 
 class Reloaded[T]:
-    """A value that is loaded again when it is 5 minutes old. What is empty is looked for again after 10 seconds.
+    """A value that is reloaded when it is 5 minutes old; an empty one after 10 seconds.
 
-    While loading fails the old value stays, and loading is tried at most every 10 seconds; without an old value the
-    answer is UnavailableError (503).
+    If loading fails, the old value stays, and the next attempt follows after 10 seconds. Without an old value, `get`
+    raises UnavailableError (503).
     """
 
     def __init__(self, load: Callable[[], T]) -> None:

@@ -1,4 +1,4 @@
-"""The only reader of the environment: typed settings, checked once, when first asked for."""
+"""Typed settings, read from the environment and checked once, at first use. No other module reads the environment."""
 
 import json
 import os
@@ -24,9 +24,9 @@ _MINOR_DIGITS = {currency: digits for digits, currencies in _DECIMALS.items() fo
 
 @dataclass(frozen=True)
 class WatchedQueue:
-    """The name that people know a queue by, and those that SQS does: its own and that of where its failures end.
+    """`name` is for people; `queue` and `failures` are SQS's names of the queue and of its dead-letter queue.
 
-    A poison queue is of a stream, and no queue stands before it.
+    The poison queue of a stream has no queue before it: `queue` is None.
     """
 
     name: str
@@ -36,8 +36,8 @@ class WatchedQueue:
 
 @dataclass(frozen=True)
 class OrderLimits:
-    """What a customer may hold by orders. `stock_share` is in percent of a product's available units; `value` is of
-    one order's goods, in minor units. None is no limit.
+    """Limits of a customer's orders. `stock_share` is a percentage of a product's available units. `value` limits one
+    order's goods, in minor units. None means unlimited.
     """
 
     open_orders: int
@@ -49,7 +49,7 @@ class OrderLimits:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a deployment decides. Money is in minor units of `currency`."""
+    """The settings of a deployment. Money is in minor units of `currency`."""
 
     stage: str
     version: str
@@ -160,7 +160,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     most_shipping, flat = environment.get("OMS_SHIPPING_MAX"), environment.get("OMS_SHIPPING_FLAT")
     hold = _at_least(1, environment.get("OMS_HOLD_SECONDS", "1800"))
     unverified_hold = min(hold, _at_least(1, environment.get("OMS_UNVERIFIED_HOLD_SECONDS", str(hold))))
-    # While orders with a shorter hold from before are open, this names it: the sweeper looks at orders that old.
+    # Set it while orders with an earlier, shorter hold are open: the sweeper reads orders of that age.
     shortest_hold = _at_least(1, environment.get("OMS_SHORTEST_HOLD_SECONDS", str(hold)))
     return Settings(
         stage=environment.get("OMS_STAGE", "local"),
@@ -191,12 +191,11 @@ def read(environment: Mapping[str, str]) -> Settings:
             for name, queue, failures in json.loads(environment.get("OMS_QUEUES", "[]"))
         ),
         export_queue_url=environment.get("OMS_EXPORT_QUEUE_URL", ""),
-        # After so many tries the queue gives a message up.
+        # The queue's maximum receive count.
         export_tries=_at_least(1, environment.get("OMS_EXPORT_TRIES", "5")),
         exports_bucket=environment.get("OMS_EXPORTS_BUCKET", ""),
         schedule_group=environment.get("OMS_SCHEDULE_GROUP", ""),
-        # ARNs: of the role that may send to the queues, of the queue that is told of a run, and of
-        # the one for what it does not take.
+        # ARNs of the role that sends to the queues, of the queue of runs, and of its dead-letter queue.
         schedule_role=environment.get("OMS_SCHEDULE_ROLE", ""),
         schedule_target=environment.get("OMS_SCHEDULE_TARGET", ""),
         schedule_dead_letters=environment.get("OMS_SCHEDULE_DEAD_LETTERS", ""),
@@ -217,10 +216,10 @@ def read(environment: Mapping[str, str]) -> Settings:
         shipping_flat=_minor_units(flat, digits) if flat else None,
         order_limits=_order_limits(environment, digits),
         unverified_order_limits=_unverified_order_limits(environment, digits),
-        # After so long nothing of a request is under way, and the stream and the indexes have caught up.
+        # After this time no request is in progress, and streams and indexes have caught up.
         consistency_grace=timedelta(seconds=float(loosened.get("OMS_SETTLE_SECONDS", "900"))),
         clock_offset=timedelta(seconds=float(loosened.get("OMS_CLOCK_OFFSET", "0"))),
-        # Of one user in a minute, over the whole API; 0 is no limit.
+        # For one user and minute, over the whole API; 0 means unlimited.
         customer_requests=_at_least(0, environment.get("OMS_CUSTOMER_REQUESTS", "600")),
         manager_requests=_at_least(0, environment.get("OMS_MANAGER_REQUESTS", "6000")),
         register_limit=_at_least(1, loosened.get("OMS_REGISTER_LIMIT", "5")),

@@ -62,7 +62,7 @@ def key_name(text: str) -> str:
 
 
 def _needed(run: re.Match[str]) -> str:
-    """What stays of characters that shape others: all between such, no joiner at their end, nothing elsewhere."""
+    """The shaping characters to keep: all between shaped characters, no joiner at their end, none elsewhere."""
     if not _is_shaped(run.string[run.start() - 1 : run.start()]):
         return ""
     if _is_shaped(run.string[run.end() : run.end() + 1]):

@@ -25,7 +25,7 @@ class Operation(NamedTuple):
 
 
 class TransactionError(TransactWriteError):
-    """A transaction that did not take place, or from which no answer came: then no operation has a reason."""
+    """A transaction that failed, or whose answer was lost: then no operation has a reason."""
 
     def __init__(self, operations: list[Operation], error: TransactWriteError) -> None:
         super().__init__(error.msg, error.cause)
@@ -33,7 +33,7 @@ class TransactionError(TransactWriteError):
         self._reasons = dict(zip(operations, reasons, strict=True)) if reasons else {}
 
     def has_reason(self, item: StoredItem) -> bool:
-        """Whether the operation on this item is one of the causes, whichever: condition, conflict, throttling."""
+        """Whether the operation on this item is a cause of the failure: condition, conflict or throttling."""
         return self._reasons.get(_operation(item)) is not None
 
     def failed(self, *items: StoredItem) -> bool:
@@ -41,9 +41,9 @@ class TransactionError(TransactWriteError):
         return any(_is_failed(self._reasons.get(_operation(item))) for item in items)
 
     def stored(self, item: StoredItem) -> dict[str, Any]:
-        """The item as it is stored, raw, where its condition did not hold and the operation asked for `ALL_OLD`.
+        """The stored raw item, if its condition did not hold and the operation had `return_values="ALL_OLD"`.
 
-        Empty where nothing is stored under this key.
+        Empty if no item is stored under this key.
         """
         reason = self._reasons.get(_operation(item))
         return (reason.raw_item if reason else None) or {}
@@ -60,7 +60,7 @@ class TransactionError(TransactWriteError):
 
 
 class Transaction:
-    """The operations of a transaction, at most one on an item, and 100 in all."""
+    """The operations of a transaction: at most one on an item, and at most 100."""
 
     def __init__(self, write: TransactWrite) -> None:
         self._write = write

@@ -1,1 +1,1 @@
-"""The HTTP protocol of all routes: admission, bodies, headers, answers, problems."""
+"""HTTP for all routes: admission, bodies, headers, answers, problems."""

@@ -78,16 +78,16 @@ def _name(route: Route) -> str:
 
 
 def _find(app: APIGatewayHttpResolver, request: RequestContext) -> Match:
-    """A fixed path (`/orders/quote`) is never read as an id (`/orders/<id>`), whatever the method.
+    """For every method, a fixed path (`/orders/quote`) precedes a path with an id (`/orders/<id>`).
 
-    The whole path has to match: the `$` of a route's pattern lets a line end follow.
+    The whole path must match, since `$` in a route's pattern also matches before a line end.
     """
     path = APIGatewayProxyEventV2(dict(request.event)).path
     for routes in routes_by_precedence(app):
         matches = [Match(it, found.groupdict()) for it in routes if (found := it.rule.fullmatch(path))]
         if matches:
             return _of_method(matches, request.method)
-    raise NotFoundError("There is nothing at this path.")
+    raise NotFoundError("Unknown path. See /openapi.json for all paths.")
 
 
 def _of_method(matches: list[Match], method: str) -> Match:
@@ -103,7 +103,7 @@ def _of_method(matches: list[Match], method: str) -> Match:
 
 
 def _refuse_method(allowed: list[str]) -> NoReturn:
-    raise MethodNotAllowedError("This path does not take the method.", headers={"Allow": ", ".join(allowed)})
+    raise MethodNotAllowedError("Method not allowed for this path.", headers={"Allow": ", ".join(allowed)})
 
 
 def _authorize(rule: AccessRule, request: RequestContext) -> None:
@@ -119,4 +119,4 @@ def _authorize(rule: AccessRule, request: RequestContext) -> None:
     needed = "manager" if has_manager_parameters and rule.role == "customer" else rule.role
     if _RANK[user.role] < _RANK[needed]:
         audit_log.record_denial(user, address=client_address(), target=f"{request.method} {request.path}")
-        raise ForbiddenError("This is for admins." if needed == "admin" else "This is for managers and admins.")
+        raise ForbiddenError("Requires the role " + ("admin." if needed == "admin" else "manager or admin."))

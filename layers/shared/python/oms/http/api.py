@@ -1,4 +1,4 @@
-"""What routes speak HTTP with: who may call them, what they may ask of the request, how they answer."""
+"""HTTP helpers for route handlers: access rules, request accessors, response builders."""
 
 import hashlib
 import json
@@ -30,23 +30,23 @@ type Role = Literal["public", "customer", "manager", "admin"]
 _TAG = re.compile(r'"[\x21\x23-\x7e]*"')
 # A list may have empty elements (RFC 9110, section 5.6.1.2).
 _TAGS = re.compile(rf"[\s,]*(W/)?{_TAG.pattern}(\s*,[\s,]*(W/)?{_TAG.pattern})*[\s,]*")
-# Of a page's items, in bytes of their JSON. Three times that still fits where all of it has to be escaped.
+# The JSON of a page's items. Lambda's limit is 6 MB, and escapes can make the JSON three times as large.
 MAX_PAGE_BYTES = 1024 * 1024
 # The page that explains each code at an anchor of its name.
 ERROR_PAGE = "/docs/errors"
 # API Gateway ends a request after 30 seconds.
 _MAX_REQUEST_TIME = timedelta(seconds=30)
-# What a URI may hold unescaped, and the sign of what is escaped already (RFC 3986).
+# Characters that a URI holds unescaped, and a percent sign that escapes nothing (RFC 3986).
 _IN_URI = "~!$%&'()*+,;=:@/"
 _BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 class NotAdmittedError(Exception):
-    """A route was reached by a request that its access rule did not admit: a fault of the program, never answered."""
+    """A request reached a route without admission by its access rule: a bug, which ends the request."""
 
 
 class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
-    """Who may call a route. As the route's own middleware it ends every request that was not admitted by it.
+    """The roles that may call a route. As the route's middleware, it stops every request that it did not admit.
 
     `oms.http.admission` admits requests before the resolver sees them, so neither depends on validation.
     """
@@ -69,7 +69,7 @@ class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options of a route's decorator: the rule itself, and what the OpenAPI document says of it."""
+        """Options for a route's decorator: the rule, and its description in the OpenAPI document."""
         return {"middlewares": [self], "openapi_extensions": self.extensions, "security": self.security}
 
 
@@ -86,12 +86,12 @@ MANAGER_WITHOUT_HEAD = AccessRule("manager", head=False).options
 ADMIN = AccessRule("admin").options
 
 
-# ---- the request at hand --------------------------------------------------------------------------------------------
+# ---- the current request --------------------------------------------------------------------------------------------
 
 
 @dataclass
 class RequestContext:
-    """What the routes may ask of the request being served; Lambda serves one at a time in a process."""
+    """The request that is being served. Lambda serves one at a time in a process."""
 
     event: Mapping[str, Any]
     headers: Mapping[str, str]
@@ -125,7 +125,7 @@ current_request: ContextVar[RequestContext] = ContextVar("request")
 
 
 def current_user() -> CurrentUser:
-    """Who asks. Only routes that are not public have one."""
+    """The caller. Raises UnauthenticatedError in a public route."""
     user = current_request.get().user
     if user is None:
         raise UnauthenticatedError
@@ -133,7 +133,7 @@ def current_user() -> CurrentUser:
 
 
 def tag_logs_with_user(user_id: str) -> None:
-    """Names the user on the log lines of a route that finds out itself who asks."""
+    """Adds the user to the log lines of this request."""
     logger.append_keys(user_id=user_id)
 
 
@@ -149,8 +149,9 @@ def client_address() -> str:
 
 
 def received_at() -> datetime:
-    """When the request reached API Gateway, which alone sets this; a cold function gets to it seconds later. Now where
-    that is not said, or is no time within the 30 seconds that a request can take.
+    """When the request reached API Gateway; a cold function starts seconds later.
+
+    Returns the current time if API Gateway's time is missing or not within the last 30 seconds.
     """
     now, milliseconds = clock.now(), current_request.get().event["requestContext"].get("timeEpoch")
     if isinstance(milliseconds, int) and not isinstance(milliseconds, bool):
@@ -171,7 +172,7 @@ def idempotency_key() -> str | None:
     return key
 
 
-_NOT_HONOURED = "is not honoured here: leave it out"
+_NOT_HONOURED = "is not supported here; omit it"
 _versioned: set[Callable[..., Any]] = set()
 
 
@@ -210,9 +211,9 @@ def _names_used(function: FunctionType) -> set[str]:
 
 
 def check_conditions(function: Callable[..., Any]) -> None:
-    """Refuses (422) conditions that a change would pass over: its client would think itself protected (RFC 9110, 13.1).
+    """Refuses (422) conditions that a change would ignore: its client would rely on them (RFC 9110, 13.1).
 
-    `If-Match: *` asks that the thing exists, which a 404 answers. That of a read is looked at by `check_shown`.
+    `If-Match: *` requires that the resource exists, which a 404 answers. `check_shown` checks reads.
     """
     request = current_request.get()
     if is_read():
@@ -232,7 +233,7 @@ def is_read() -> bool:
 
 
 def check_shown(etag: str | None) -> None:
-    """Refuses a read: with 412 where If-Match does not name what is shown, with 422 where this has no version."""
+    """Checks If-Match of a read: 412 if it does not name the current `etag`, 422 if the resource has none."""
     tags = _named_tags()
     if tags is None:
         return
@@ -243,7 +244,7 @@ def check_shown(etag: str | None) -> None:
 
 
 def _named_tags() -> list[str] | None:
-    """The tags that If-Match names; None where every version will do. Weak tags count as strong ones.
+    """The tags in If-Match; None if it allows every version. Weak tags count as strong ones.
 
     Raises InvalidRequestError where the header is malformed.
     """
@@ -265,7 +266,7 @@ def expected_version() -> ExpectedVersion:
 
 
 def _list_scope() -> list[object]:
-    """What a list's cursor is bound to: the user, the path, and the query without the page's own parameters."""
+    """The scope of a list's cursor: the user, the path, and the query without `cursor` and `limit`."""
     request = current_request.get()
     query = [pair for pair in request.query if pair[0] not in ("cursor", "limit")]
     return [current_user().id, request.path, sorted(query)]
@@ -300,7 +301,7 @@ def created[T: BaseModel](
 def started[T: BaseModel](
     content: T, *, location: str | None = None, replayed: bool = False, retry_after: int | None = None
 ) -> Response[T]:
-    """202 with what is under way now. `retry_after` is the seconds after which to look again."""
+    """202 Accepted with the state of the job. `retry_after`: seconds until the next poll."""
     response = _answer(202, content, None, replayed)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
@@ -310,7 +311,7 @@ def started[T: BaseModel](
 
 
 def see_other[T: BaseModel](content: T, *, location: str) -> Response[T]:
-    """303: what was asked for is there."""
+    """303 See Other to `location`."""
     response = _answer(303, content, None, False)
     response.headers["Location"] = location
     return response
@@ -320,8 +321,8 @@ def listed[T, P: BaseModel](page: Page[T], show: Callable[[T], BaseModel], answe
     """A page as `answer(items=…, next_cursor=…)`. It ends early where items are large: Lambda answers 6 MB."""
     items: list[BaseModel] = []
     size, position = 0, page.position
-    for number, (_, thing) in enumerate(page.placed):
-        item = show(thing)
+    for number, (_, shown) in enumerate(page.placed):
+        item = show(shown)
         size += len(item.model_dump_json().encode())
         if items and size > MAX_PAGE_BYTES:
             position = page.placed[number - 1][0]
@@ -331,19 +332,19 @@ def listed[T, P: BaseModel](page: Page[T], show: Callable[[T], BaseModel], answe
 
 
 def list_cursor(position: str | None) -> str | None:
-    """What leads this request's list on after `position`."""
+    """Cursor for the page after `position`."""
     return encode_cursor(position, _list_scope())
 
 
 def list_position(cursor: str | None) -> str | None:
-    """Where this request's list is to go on."""
+    """The position after which this request's page starts."""
     return decode_cursor(cursor, _list_scope())
 
 
 def public_document(content: Any, *, max_age: int | None) -> Response[Any]:
-    """JSON that anyone may read, and keep for `max_age` seconds, with a tag of what it says.
+    """Public JSON with an ETag of its content. Caches may keep it for `max_age` seconds; None forbids it.
 
-    Where API Gateway has CORS rules of its own, it puts them in the place of Access-Control-Allow-Origin.
+    If API Gateway has CORS rules, they replace Access-Control-Allow-Origin.
     """
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
     headers: dict[str, str | list[str]] = {
@@ -356,7 +357,7 @@ def public_document(content: Any, *, max_age: int | None) -> Response[Any]:
 
 
 def accepted() -> Response[None]:
-    """What was asked for is done later, if at all; nothing is said of it."""
+    """202 Accepted without content: the answer does not reveal whether work follows."""
     return Response(status_code=202)
 
 

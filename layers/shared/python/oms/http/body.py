@@ -94,7 +94,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check(value: Any) -> None:
-    """Refuses deep nesting, many parts, and strings that are no text: an escape can spell half of a surrogate pair."""
+    """Refuses deep nesting, many parts, and strings with half of a surrogate pair, which an escape can spell."""
     level, depth, parts = [value], 0, 0
     while level:
         parts += len(level)

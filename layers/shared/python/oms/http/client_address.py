@@ -1,4 +1,4 @@
-"""Whose address a request counts for."""
+"""The client address of a request, behind a trusted proxy or not."""
 
 import hmac
 from collections.abc import Mapping

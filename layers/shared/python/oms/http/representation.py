@@ -48,7 +48,7 @@ _packed_document = lru_cache(maxsize=16)(_packed)
 
 
 def _is_document(headers: Mapping[str, str]) -> bool:
-    """Whether the ETag is of what is sent. That of a private thing is its version, which its stock does not move."""
+    """Whether the ETag hashes the content. A private resource's ETag is its version, which stock does not move."""
     return headers.get("ETag", "").startswith("W/")
 
 

@@ -84,7 +84,7 @@ def _is_list(annotation: Any) -> bool:
 def _check_ids(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
     """A middleware, so that it comes after validation (422): an id that cannot exist is not looked up."""
     if not all(_ID.fullmatch(value) for value in current_request.get().variables.values()):
-        raise NotFoundError("There is no such thing.")
+        raise NotFoundError("Resource not found.")
     return next_middleware(app)
 
 
@@ -177,7 +177,7 @@ def _conditional_answer(app: APIGatewayHttpResolver, request: RequestContext, co
         if answer["statusCode"] == 200 and is_read():
             check_shown(answer["headers"].get("ETag"))
     except OmsError as error:
-        request.answer_headers.clear()  # they are about what is not shown now, as for how long it may be kept
+        request.answer_headers.clear()  # they describe the replaced answer, such as its cache lifetime
         return _with_headers(_as_answer(error), request)
     return answer
 

@@ -1,4 +1,4 @@
-"""Who asks: an access token is good only for a session that lives, and its user's role is what it is now."""
+"""Authentication: an access token is valid only for a live session; the role is read from the user, not the token."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ class CurrentUser:
 
     @property
     def is_manager(self) -> bool:
-        """Whether the back office's view is theirs: managers and admins."""
+        """Whether the user is a manager or an admin, and so sees the back office's view."""
         return self.role != "customer"
 
 

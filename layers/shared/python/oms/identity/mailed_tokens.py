@@ -1,4 +1,4 @@
-"""Tokens that are good for whoever reads a mail: they stand in its link and nowhere else, here only as hashes."""
+"""Tokens in the links of mails. Only the mail has the token; the identity table has its hash."""
 
 from typing import Literal, cast
 
@@ -14,7 +14,7 @@ PATHS: dict[Purpose, str] = {"reset": "reset-password", "verify": "verify-email"
 
 
 def mint(user: User, purpose: Purpose) -> tuple[MailedToken, MailToken]:
-    """A new token, and the item that is to be stored for it."""
+    """Returns the item to store, and a new token."""
     token = MailToken(user.id, new_secret())
     pk, sk = mailed_token_key(user.id, hashed(token.secret))
     expires_at = int(clock.now().timestamp()) + LIFETIME_SECONDS[purpose]
@@ -23,12 +23,12 @@ def mint(user: User, purpose: Purpose) -> tuple[MailedToken, MailToken]:
 
 
 def link(public_url: str, purpose: Purpose, token: MailToken) -> str:
-    """The token stands in the fragment, which browsers send to nobody."""
+    """A link with the token in its fragment, which browsers do not send to servers."""
     return f"{public_url.rstrip('/')}/{PATHS[purpose]}#token={token}"
 
 
 def read(text: str, purpose: Purpose) -> tuple[User, MailedToken]:
-    """The user of a token that is stored and has not ended. Raises InvalidTokenError."""
+    """Returns the user and the stored token. Raises InvalidTokenError if it is unknown or expired."""
     token = MailToken.parse(text)
     if token is None:
         raise invalid_token()
@@ -42,4 +42,4 @@ def read(text: str, purpose: Purpose) -> tuple[User, MailedToken]:
 
 
 def invalid_token() -> InvalidTokenError:
-    return cast(InvalidTokenError, InvalidTokenError.at("is not valid, or not any more", pointer="#/token"))
+    return cast(InvalidTokenError, InvalidTokenError.at("is invalid or expired", pointer="#/token"))

@@ -1,4 +1,4 @@
-"""A new password for the user of a live session who shows the present one.
+"""Change of the password, given the current one, in a live session.
 
 The attempts are counted on the session and not on the account: a stranger's failed logins cannot refuse the owner's
 change, and a stolen session tries five passwords and ends.
@@ -26,9 +26,9 @@ from oms.identity.passwords import PasswordHash
 from oms.identity.schemas import ChangePasswordRequest
 
 ATTEMPTS_PER_SESSION = 5
-_WRONG = "The current password is not right."
+_WRONG = "The current password is wrong."
 _ENDED = f"{_WRONG} After {ATTEMPTS_PER_SESSION} wrong ones this session has ended: sign in, or reset it by mail."
-_NONE_LEFT = "This session cannot change the password any more: sign in again, or reset the password by mail."
+_NONE_LEFT = "This session has no attempts left. Sign in again, or reset the password by mail."
 
 
 def change_password(
@@ -77,11 +77,11 @@ def change_password(
 
 
 def _continue_session(writes: Transaction, user: User, session: Session, *, ended_at: str | None) -> None:
-    """Takes session and device over to the user's next epochs, or ends the session; if it has not ended meanwhile."""
-    going_on: list[Action] = [Session.epoch.set(user.auth_epoch + 1), Session.failures.set(0)]
+    """Moves session and device to the user's next epochs, or ends the session. Fails if it has ended meanwhile."""
+    continuing: list[Action] = [Session.epoch.set(user.auth_epoch + 1), Session.failures.set(0)]
     writes.update(
         Session(session.pk, session.sk),
-        [Session.revoked_at.set(ended_at)] if ended_at else going_on,
+        [Session.revoked_at.set(ended_at)] if ended_at else continuing,
         Session.pk.exists() & Session.revoked_at.does_not_exist(),
     )
     if session.device:
