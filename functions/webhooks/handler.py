@@ -133,7 +133,7 @@ def list_deliveries(webhook_id: str, query: Annotated[PageQuery, Query()]) -> Re
     Newest first, with all attempts. Only admins see the text of the responses.
     """
     page = delivery_admin.list_deliveries(
-        webhook_id, limit=query.limit, after=api.list_position(query.cursor), wanted=_may_see
+        webhook_id, limit=query.limit, after=api.list_position(query.cursor), may_see=_may_see
     )
     return api.listed(page, _delivery, DeliveryPage)
 
@@ -144,7 +144,7 @@ def replay_delivery(webhook_id: str, delivery_id: str, request: EmptyRequest) ->
 
     At once; if it fails, it is retried like a new one.
     """
-    delivery = delivery_admin.replay_delivery(webhook_id, delivery_id, by=_by(), wanted=_may_see)
+    delivery = delivery_admin.replay_delivery(webhook_id, delivery_id, by=_by(), may_see=_may_see)
     return api.started(_delivery(delivery))
 
 
@@ -154,7 +154,7 @@ def replay_webhook(webhook_id: str, request: ReplayWebhookRequest) -> Response[W
 
     Ten events a second, one replay at a time.
     """
-    replay = delivery_admin.replay_span(
+    replay = delivery_admin.replay_range(
         webhook_id,
         since=clock.instant(request.from_),
         until=clock.instant(request.to),
@@ -181,17 +181,17 @@ def list_events(query: Annotated[ListEventsQuery, Query()]) -> Response[EventPag
     """
     audit_log.record_bulk_read(current_user(), address=api.client_address(), target="events")
     patterns = check_patterns(query.type.split(",") if query.type else ["*"], parameter="type")
-    stretch = feed.read(
+    page = feed.read(
         after=query.after,
         limit=query.limit,
         position=api.list_position(query.cursor),
-        wanted=lambda name: _may_see(name) and matches(patterns, name),
+        may_see=lambda name: _may_see(name) and matches(patterns, name),
     )
-    cursor = api.list_cursor(stretch.looked_at)
+    cursor = api.list_cursor(page.position)
     return api.ok(
         EventPage(
-            items=[_event(row) for row in stretch.shown],
-            next_cursor=None if stretch.ended else cursor,
+            items=[_event(row) for row in page.rows],
+            next_cursor=None if page.ended else cursor,
             resume_cursor=cursor,
         )
     )
@@ -203,7 +203,7 @@ def get_event(event_id: str) -> Response[EventResponse]:
 
     The same as webhooks deliver.
     """
-    return api.ok(_event(feed.get(event_id, wanted=_may_see)))
+    return api.ok(_event(feed.get(event_id, may_see=_may_see)))
 
 
 def _may_see(event_type: str) -> bool:
@@ -221,7 +221,7 @@ def _event(row: Row) -> EventResponse:
 
 
 def _shown(subscriptions: Sequence[Subscription]) -> list[WebhookResponse]:
-    """As the user may read them. Creators are looked up in one call, but the user themselves."""
+    """The webhooks as the user may read them. Other users' roles are read in one call."""
     user = current_user()
     admins = {user.id} if user.role == "admin" else set()
     if others := {str(it.created_by) for it in subscriptions} - {user.id}:

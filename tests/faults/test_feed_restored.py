@@ -53,10 +53,10 @@ def read(after: str | None = None) -> list[Row]:
     rows: list[Row] = []
     position = None
     for _ in range(50):
-        stretch = service.read(after=after, limit=3, position=position, wanted=lambda _: True)
-        rows += stretch.shown
-        position = stretch.looked_at
-        if stretch.ended:
+        page = service.read(after=after, limit=3, position=position, may_see=lambda _: True)
+        rows += page.rows
+        position = page.position
+        if page.ended:
             return rows
     raise AssertionError("the feed does not end")
 
@@ -97,7 +97,7 @@ def test_f27_a_transaction_that_is_there_in_part_hinders_nobody(
         seen = [row.event_id for row in read()]
         assert set(seen) == set(ids(old + torn + new)), state
         for event in ids(old + torn + new):
-            assert service.get(event, wanted=lambda _: True).event_id == event, state
+            assert service.get(event, may_see=lambda _: True).event_id == event, state
             assert [row.event_id for row in read(event)] == seen[len(seen) - seen[::-1].index(event) :], state
             assert seen.count(event) == 1 or has_a_row_alone(items, event), state
         assert append(*old, *torn, *new) == 0, "all of it is known now"

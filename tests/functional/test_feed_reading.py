@@ -125,7 +125,7 @@ def test_a_lost_end_of_a_partition_is_stepped_over_as_well(
     assert everything(manager, limit=limit) == kept
     assert everything(manager, f"&after={kept[1]}", limit) == kept[2:]
     assert everything(manager, f"&after={events[min(lost)]['id']}", limit) == kept[min(lost) :], "of a lost row's event"
-    monkeypatch.setattr(service, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(service, "MAX_EVENTS", 1)
     for event in kept[-2:]:
         with intercepted() as calls:
             read(manager, f"&after={event}")

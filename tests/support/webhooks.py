@@ -73,7 +73,7 @@ def a_delivery(subscription: Subscription, event_type: str = "order.created", **
             "attempts": [Attempt(at=clock.timestamp(now), status_code=204, duration_ms=12, answer="")],
             "attempt_count": 1,
             "created_at": clock.timestamp(now),
-            "expires_at": int((now + deliveries.KEPT).timestamp()),
+            "expires_at": int((now + deliveries.RETENTION).timestamp()),
         }
         | fields,
     )

@@ -126,7 +126,7 @@ GUARDS = (
         "A27",
         "managers do not see deliveries of events for admins",
         f"{LIBRARY}/webhooks/delivery_admin.py",
-        "[(place, it) for place, it in page.placed if wanted(it.event_type)]",
+        "[(place, it) for place, it in page.placed if may_see(it.event_type)]",
         "page.placed",
         "tests/functional/test_webhook_oversight.py::"
         "test_a27_managers_are_not_shown_deliveries_of_events_that_are_for_admins",

@@ -1,4 +1,4 @@
-"""The events table: a log without gaps, shown for 90 days.
+"""The events table: a log with consecutive positions, readable for 90 days.
 
 Keys: `head`/`head`, `log#<position // 10,000>`/<position>, `id#<event>`/`marker`, `days`/<date>.
 """
@@ -22,7 +22,7 @@ class FeedItem(StoredItem):
 
 
 class Head(FeedItem, discriminator="head"):
-    """How far the log goes: the position of its latest row. Moved in the transaction that puts the rows."""
+    """The position of the latest row. It moves in the transaction that stores the rows."""
 
     position = IntegerAttribute()
 
@@ -32,7 +32,7 @@ class Head(FeedItem, discriminator="head"):
 
 
 class Row(FeedItem, discriminator="row"):
-    """An event at its place in the log; `body` is its JSON, as webhooks deliver it."""
+    """An event at its position in the log; `body` is its JSON, as webhooks deliver it."""
 
     event_id = UnicodeAttribute()
     type = UnicodeAttribute()
@@ -45,7 +45,7 @@ class Row(FeedItem, discriminator="row"):
 
     @staticmethod
     def end_of_partition(position: int) -> int:
-        """The position that the partition after this one begins with."""
+        """The first position of the next partition."""
         return (position // ROWS_PER_PARTITION + 1) * ROWS_PER_PARTITION
 
     @property
@@ -54,7 +54,7 @@ class Row(FeedItem, discriminator="row"):
 
 
 class Marker(FeedItem, discriminator="marker"):
-    """Where an event stands, and that it does: put once for each id."""
+    """The position of an event. One marker for each event id, so that no event is appended twice."""
 
     position = IntegerAttribute()
     expires_at = IntegerAttribute(attr_name="ttl")
@@ -69,7 +69,7 @@ class Marker(FeedItem, discriminator="marker"):
 
 
 class Day(FeedItem, discriminator="day"):
-    """The position of the first row that was written on a day: where a reader without a place begins."""
+    """The position of the first row of a day, at which a reader without a position starts."""
 
     position = IntegerAttribute()
     expires_at = IntegerAttribute(attr_name="ttl")

@@ -1,4 +1,4 @@
-"""What the routes of the feed take and give."""
+"""Request and response schemas of the feed."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""The event feed: written by one transaction at a time, read from any place, nothing missed and nothing twice."""
+"""The event feed: appends each event once, one transaction at a time, and reads from any position without gaps."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -24,42 +24,42 @@ from oms.core.transactions import TransactionError, transaction
 from oms.events.envelope import PublishedEvent, occurred_in
 from oms.feed.models import Day, Head, Marker, Row
 
-KEPT = timedelta(days=90)
-# Longer than it is shown, by a day for whole days and one for clocks that differ. So what DynamoDB takes away, which it
-# does in any order, is nothing that a reader may come across, and a row that is missing there is one to come.
-_STORED = KEPT + timedelta(days=2)
-# A row that was not to be seen so long after the one behind it was written is lost: with a table that was restored to a
-# moment within a transaction. No transaction takes so long, and no clocks are so far apart.
-_SETTLED = timedelta(minutes=10)
-# A transaction takes 100 operations and 4 MB: for each event a marker and a row, and beside them head and day.
-MOST_AT_ONCE = 49
-_MOST_BYTES = 3 * 1024 * 1024
-# Seconds in which calls are begun for the batches of one invocation; the last one may take 6 more.
-_PATIENCE = 45
-_READ_WHEN_FILTERING = 250
-# Characters of JSON. Four times that still fits into what Lambda answers, where all of it has to be escaped.
-_MOST_SHOWN = 1024 * 1024
+RETENTION = timedelta(days=90)
+# Rows are stored for two days longer than they can be read: one for whole days, one for clocks that differ. DynamoDB
+# deletes expired rows in any order, so a missing row within the 90 days is never an expired one.
+_STORED_FOR = RETENTION + timedelta(days=2)
+# A row that is missing this long after the row behind it was written is lost: the table was restored to a time within
+# a transaction. No transaction takes this long, and no clocks differ by this much.
+_SETTLED_AFTER = timedelta(minutes=10)
+# A transaction takes 100 operations and 4 MB: a marker and a row for each event, the head and the day.
+MAX_EVENTS = 49
+_MAX_BYTES = 3 * 1024 * 1024
+# No call of an invocation starts later than this; the last one may take 6 s more.
+_DEADLINE_SECONDS = 45
+_ROWS_WHEN_FILTERING = 250
+# Characters of JSON: a fourth of a Lambda response, since each may have to be escaped.
+_MAX_PAGE_CHARACTERS = 1024 * 1024
 
 
 def append(events: Iterable[PublishedEvent]) -> int:
-    """Writes down the events that are not there yet, each once; how many those were. Raises UnavailableError.
+    """Appends the events that the feed does not have yet; returns their number. Raises UnavailableError.
 
-    None that is older than the feed: it may have been there, and its marker is gone, by which it would be known.
+    Events older than the feed's retention are left out, since their markers may have expired.
     """
-    with deadline(_PATIENCE):
+    with deadline(_DEADLINE_SECONDS):
         kept = {it.id: it for it in events if not _is_forgotten(it)}.values()
-        batches = packed(kept, lambda it: len(it.body.encode()), max_items=MOST_AT_ONCE, max_bytes=_MOST_BYTES)
+        batches = packed(kept, lambda it: len(it.body.encode()), max_items=MAX_EVENTS, max_bytes=_MAX_BYTES)
         return sum(map(_append_in_turn, batches))
 
 
 def _is_forgotten(event: PublishedEvent) -> bool:
     occurred = occurred_in(event.id)
-    return occurred is not None and occurred < clock.now() - KEPT
+    return occurred is not None and occurred < clock.now() - RETENTION
 
 
 def _append_in_turn(events: Sequence[PublishedEvent]) -> int:
-    """Whoever finds the head moved was overtaken by one who got on: so it is tried again at once, and often. With the
-    pauses that are right for an overloaded table, a writer who never pauses would overtake again and again.
+    """Retries a conflict at once, since another writer has succeeded. A writer that paused after each conflict, as for
+    an overloaded table, could lose every time to one that does not pause.
     """
     while (written := retrying(lambda: _append(events))) is None:
         pass
@@ -67,9 +67,9 @@ def _append_in_turn(events: Sequence[PublishedEvent]) -> int:
 
 
 def _append(events: Sequence[PublishedEvent]) -> int | None:
-    """One transaction moves the head and puts the rows, on condition that the head is where it was read.
+    """Appends the events in one transaction, on the condition that the head has not moved.
 
-    None if it was not there any more, or another transaction is just moving it, or a restored table was mended first.
+    Returns None if it has moved or is just moving, or if a restored table was repaired first.
     """
     now = clock.now()
     known = batch_get(Marker, [Marker.key(event.id) for event in events])
@@ -81,7 +81,7 @@ def _append(events: Sequence[PublishedEvent]) -> int | None:
     last = head.position if head else 0
     if day is None and _put_lost_day(last):
         return None
-    ends = int((now + _STORED).timestamp())
+    ends = int((now + _STORED_FOR).timestamp())
     moved = Head(*Head.key(), position=last + len(new))
     try:
         with transaction() as write:
@@ -108,12 +108,12 @@ def _unmoved(head: Head | None) -> Condition:
     return Head.position == head.position if head else Head.pk.does_not_exist()
 
 
-# What follows is for a table that was restored to a moment within a transaction: it may have any part of it
-# (docs/decisions/2026-11-22-readers-wait-at-a-gap.md).
+# The next functions are for a table that was restored to a time within a transaction, and may have any part of it:
+# docs/decisions/2026-11-30-the-feed-repairs-a-restored-table.md.
 
 
 def _lost(markers: Iterable[Marker]) -> set[str]:
-    """The events of which there is a marker and, when it should long be there, no row."""
+    """The ids of the events that have a settled marker and no row."""
     settled = [marker for marker in markers if _is_settled(marker)]
     rows = batch_get(Row, [Row.key(marker.position) for marker in settled])
     there = {row.event_id for row in rows.values()}
@@ -121,8 +121,8 @@ def _lost(markers: Iterable[Marker]) -> set[str]:
 
 
 def _put_lost_day(last: int) -> bool:
-    """Whether the day of the last rows was not there, as it is where its first transaction is there in part."""
-    rows = batch_get(Row, [Row.key(it) for it in range(max(1, last - MOST_AT_ONCE + 1), last + 1)]).values()
+    """Stores the day of the last rows if the restored table lacks it; returns whether it did."""
+    rows = batch_get(Row, [Row.key(it) for it in range(max(1, last - MAX_EVENTS + 1), last + 1)]).values()
     if not rows:
         return False
     written = _written(max(rows, key=lambda row: row.position)).date()
@@ -136,10 +136,10 @@ def _put_lost_day(last: int) -> bool:
 
 
 def _catch_up(head: Head | None) -> None:
-    """Moves the head to the rows that are ahead of it, if there are any, and gives them their markers."""
+    """Moves the head to the last of the rows ahead of it, if there are any, and stores their missing markers."""
     last = head.position if head else 0
-    rows = batch_get(Row, [Row.key(it) for it in range(last + 1, last + 1 + MOST_AT_ONCE)]).values()
-    with suppress(ConditionFailedError):  # somebody else is at it
+    rows = batch_get(Row, [Row.key(it) for it in range(last + 1, last + 1 + MAX_EVENTS)]).values()
+    with suppress(ConditionFailedError):  # another writer repairs it
         known = batch_get(Marker, [Marker.key(row.event_id) for row in rows])
         for row in rows:
             key = Marker.key(row.event_id)
@@ -150,22 +150,22 @@ def _catch_up(head: Head | None) -> None:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """What a reader is shown of the log. `looked_at` is how far it was read; None where nothing was.
+class FeedPage:
+    """A page of the feed. `position`: of the last row that was examined, also if filtered out; None if none was.
 
-    At the end of what can be seen of the log, it has `ended`: what follows is to be asked for later.
+    `ended`: no later row can be read yet.
     """
 
-    shown: list[Row]
-    looked_at: str | None
+    rows: list[Row]
+    position: str | None
     ended: bool
 
 
-def read(*, after: str | None, limit: int, position: str | None, wanted: Callable[[str], bool]) -> Stretch:
-    """The log, oldest first: after a `position`, or after the event `after`, or from its beginning.
+def read(*, after: str | None, limit: int, position: str | None, may_see: Callable[[str], bool]) -> FeedPage:
+    """The events, oldest first: after a `position`, after the event `after`, or from the first that is kept.
 
-    `wanted` tells by its type whether a row is shown: much may not be, so if there is room left it reads on, once.
-    Raises NotFoundError, GoneError, and InvalidRequestError for a position that is none.
+    `may_see` filters by event type. If it leaves out rows of the page, a second, longer read fills the page. Raises
+    NotFoundError, GoneError, and InvalidRequestError for an invalid position.
     """
     if position is not None:
         rows, onward = _rows_after(position, limit)
@@ -174,23 +174,23 @@ def read(*, after: str | None, limit: int, position: str | None, wanted: Callabl
     else:
         first = _beginning()
         rows, onward = _rows_from(first, limit) if first else ([], None)
-    if onward and len(rows) == limit and not all(wanted(row.type) for row in rows):
-        more, onward = _rows_from(onward, _READ_WHEN_FILTERING)
+    if onward and len(rows) == limit and not all(may_see(row.type) for row in rows):
+        more, onward = _rows_from(onward, _ROWS_WHEN_FILTERING)
         rows += more
     shown: list[Row] = []
-    looked_at, size = position, 0
+    examined, size = position, 0
     for row in rows:
-        if wanted(row.type):
+        if may_see(row.type):
             size += len(row.body)
-            if len(shown) == limit or (shown and size > _MOST_SHOWN):
-                return Stretch(shown, looked_at, ended=False)
+            if len(shown) == limit or (shown and size > _MAX_PAGE_CHARACTERS):
+                return FeedPage(shown, examined, ended=False)
             shown.append(row)
-        looked_at = row.sk
-    return Stretch(shown, looked_at, ended=onward is None)
+        examined = row.sk
+    return FeedPage(shown, examined, ended=onward is None)
 
 
 def _rows_after(place: str, most: int) -> tuple[list[Row], int | None]:
-    """As `_rows_from`, after the row at `place`: while that one is kept, nothing behind it has expired."""
+    """As `_rows_from`, after the row at `place`. While that row is kept, no later row has expired."""
     if not re.fullmatch(r"[0-9]{12}", place):
         raise InvalidRequestError.at("is not a cursor of this list", parameter="cursor")
     rows, onward = _rows_from(int(place), most + 1)
@@ -200,7 +200,7 @@ def _rows_after(place: str, most: int) -> tuple[list[Row], int | None]:
 
 
 def _rows_after_event(event_id: str, most: int) -> tuple[list[Row], int | None]:
-    """As `_rows_from`. Where the event's row is lost, another may have its place, and comes after it too."""
+    """As `_rows_from`, after the event's row. If that row is lost, a row at its position is returned too."""
     place = find(event_id).position
     rows, onward = _rows_from(place, most + 1)
     if rows and rows[0].event_id == event_id:
@@ -215,10 +215,10 @@ def _after_first(rows: list[Row], onward: int | None, most: int) -> tuple[list[R
 
 
 def _rows_from(first: int, most: int) -> tuple[list[Row], int | None]:
-    """At most so many rows of one partition, and where to go on; None where nothing after them is to be seen yet.
+    """At most `most` rows of one partition, and the position after them; None if no later row can be read yet.
 
-    A Query is not isolated from the transaction that it meets: it may have a row and not the one before it, which
-    shows up in a moment (docs/decisions/2026-11-22-readers-wait-at-a-gap.md). So there the log ends for now.
+    A Query is not isolated from a running transaction: it may return a row without the row before it. So the page ends
+    at a gap, until its row appears (docs/decisions/2026-11-22-readers-wait-at-a-gap.md).
     """
     partition, low = Row.key(first)
     page = table_page(Row, partition, KeyRange(most, low=low))
@@ -236,17 +236,17 @@ def _rows_from(first: int, most: int) -> tuple[list[Row], int | None]:
 
 
 def _beyond_lost_end(position: int) -> int | None:
-    """Where the partition after this one begins, if the last rows of this one, from `position` on, are lost.
+    """The first position of the next partition, if the last rows of this one, from `position` on, are lost.
 
-    No more than one transaction's can be. So a reader at the end of the log rarely has to look.
+    At most the rows of one transaction can be lost. So a reader at the end of the log rarely reads the next partition.
     """
     end = Row.end_of_partition(position)
-    following = table_page(Row, Row.key(end)[0], KeyRange(1)).items if end - position <= MOST_AT_ONCE else []
+    following = table_page(Row, Row.key(end)[0], KeyRange(1)).items if end - position <= MAX_EVENTS else []
     return end if following and _is_settled(following[0]) else None
 
 
 def find(event_id: str) -> Marker:
-    """Where an event stands. Raises GoneError for one that has expired, NotFoundError for one that is not there."""
+    """The marker of an event, with its position. Raises GoneError for an expired event, else NotFoundError."""
     occurred = occurred_in(event_id)
     marker = get_item(Marker, Marker.key(event_id)) if occurred else None
     if marker and _is_kept(marker):
@@ -256,10 +256,10 @@ def find(event_id: str) -> Marker:
     raise _not_there()
 
 
-def get(event_id: str, *, wanted: Callable[[str], bool]) -> Row:
-    """Raises GoneError, NotFoundError; the latter too where its type is not `wanted`."""
+def get(event_id: str, *, may_see: Callable[[str], bool]) -> Row:
+    """Raises GoneError, NotFoundError; also NotFoundError if the caller may not see its type."""
     row = get_item(Row, Row.key(find(event_id).position))
-    if row is None or row.event_id != event_id or not wanted(row.type):
+    if row is None or row.event_id != event_id or not may_see(row.type):
         raise _not_there()
     return row
 
@@ -267,15 +267,15 @@ def get(event_id: str, *, wanted: Callable[[str], bool]) -> Row:
 def _beginning() -> int | None:
     """The position of the first row that is kept; None if there is none yet.
 
-    Not the head's then, which is read in another moment: it may have moved over rows that nobody has seen.
+    The head is no substitute: it is read at another time, and may have moved past rows that were not read.
     """
     days = table_page(Day, Day.key("")[0], KeyRange(1, low=_kept_since().date().isoformat())).items
     return days[0].position if days else None
 
 
 def _kept_since() -> datetime:
-    """Whole days are kept, as that is how the beginning is found."""
-    return clock.midnight(clock.now() - KEPT)
+    """The start of the first day that can be read. Whole days are kept, since the first row is found by its day."""
+    return clock.midnight(clock.now() - RETENTION)
 
 
 def _is_kept(it: Row | Marker) -> bool:
@@ -283,16 +283,16 @@ def _is_kept(it: Row | Marker) -> bool:
 
 
 def _is_settled(it: Row | Marker) -> bool:
-    return _written(it) <= clock.now() - _SETTLED
+    return _written(it) <= clock.now() - _SETTLED_AFTER
 
 
 def _written(it: Row | Marker) -> datetime:
-    return clock.from_seconds(it.expires_at) - _STORED
+    return clock.from_seconds(it.expires_at) - _STORED_FOR
 
 
 def _gone() -> GoneError:
-    return GoneError(f"Events are kept for {KEPT.days} days.")
+    return GoneError(f"Events are kept for {RETENTION.days} days.")
 
 
 def _not_there() -> NotFoundError:
-    return NotFoundError("There is no such event, or it is not in the feed yet.")
+    return NotFoundError("Event not found, or not in the feed yet.")

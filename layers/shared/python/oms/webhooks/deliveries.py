@@ -1,7 +1,7 @@
-"""Deliveries: how one comes to be, is scheduled, and is brought before the sender.
+"""Deliveries: creating, scheduling and triggering them.
 
-The item holds the truth, and a trigger names the moment at which it is due: one that comes late or twice does nothing.
-So what happens between the write and its trigger is harmless: what nobody triggered is overdue, and the sweep finds it.
+The item is authoritative. A trigger names the time at which the delivery is due, so a late or repeated trigger has no
+effect. If a trigger is lost, the delivery is overdue, and the sweep triggers it.
 """
 
 import hashlib
@@ -14,6 +14,8 @@ from typing import Any, Self
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
+from oms.audit import audit_log
+from oms.audit.models import AuditEntry
 from oms.core import clock, queues
 from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, get_item, put_item, retrying, update_item
 from oms.core.errors import NotFoundError, WebhookNotActiveError
@@ -22,16 +24,17 @@ from oms.core.settings import settings
 from oms.events.envelope import MOMENT_LENGTH, Event
 from oms.webhooks.models import INTERRUPTED, Delivery, Subscription
 
-KEPT = timedelta(days=30)
-# What is begun anew is kept for all of its attempts, with the waits that a receiver asks for: nine of a day each.
-SCHEDULE = timedelta(days=10)
-# How long a claim holds: the attempt has ended by then, or was cut off.
+RETENTION = timedelta(days=30)
+# A restarted delivery is stored for all of its attempts, with the longest delays that a receiver can request: nine
+# days.
+SCHEDULE_LENGTH = timedelta(days=10)
+# The lease of a claim: by its end, the attempt has ended or was interrupted.
 CLAIM = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """Asks the sender to look at a delivery that is due at a moment (Unix milliseconds)."""
+    """A queue message that makes the sender process a delivery. `due_at`: Unix milliseconds."""
 
     subscription: str
     delivery: str
@@ -39,7 +42,7 @@ class Trigger:
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
-        assert delivery.due_at is not None  # noqa: S101 - only what is pending is triggered
+        assert delivery.due_at is not None  # noqa: S101 - only pending deliveries are triggered
         return cls(delivery.subscription_id, delivery.id, delivery.due_at)
 
     @classmethod
@@ -57,13 +60,13 @@ def milliseconds(moment: datetime) -> int:
 
 
 def delivery_id(subscription_id: str, event_id: str) -> str:
-    """One for each subscription and event. It begins with the event's second, so that deliveries stand in its order."""
+    """The id of an event's delivery to a subscription. It begins with the event's second, so ids sort by time."""
     digest = hashlib.sha256(json.dumps([subscription_id, event_id]).encode()).digest()
     return event_id[:MOMENT_LENGTH] + clock.encoded(int.from_bytes(digest) >> 176, 16)
 
 
 def create(subscription: Subscription, *, event_id: str, event_type: str, body: str) -> Delivery:
-    """The event's delivery to the subscription, put if it was not there: pending, or paused if that is not active."""
+    """The id of an event's delivery to a subscription. It begins with the second of the event, so ids sort."""
     now = clock.now()
     key = delivery_id(subscription.id, event_id)
     new = Delivery(
@@ -77,7 +80,7 @@ def create(subscription: Subscription, *, event_id: str, event_type: str, body: 
         attempts=[],
         attempt_count=0,
         created_at=clock.timestamp(now),
-        expires_at=int((now + KEPT).timestamp()),
+        expires_at=int((now + RETENTION).timestamp()),
     )
     if new.status == "pending":
         new.due_at, new.due_shard, new.due_key = due(subscription.id, key, now)
@@ -86,7 +89,7 @@ def create(subscription: Subscription, *, event_id: str, event_type: str, body: 
         try:
             put_item(new, Delivery.pk.does_not_exist())
         except ConditionFailedError as error:
-            # By an earlier attempt whose answer was lost, or the event has come twice.
+            # An earlier attempt stored it and its response was lost, or the event was delivered twice.
             return Delivery.from_raw_data(error.item or {})
         return new
 
@@ -94,8 +97,9 @@ def create(subscription: Subscription, *, event_id: str, event_type: str, body: 
 
 
 def due(shard: str, item_id: str, moment: datetime) -> tuple[int, str, str]:
-    """The due_at, due_shard and due_key of what is due at a moment. The shard of deliveries is their subscription's id:
-    what one has piled up is not in the way of the others.
+    """The due_at, due_shard and due_key of an item that is due at `moment`.
+
+    The shard of a delivery is its subscription's id, so that no subscription's backlog delays another.
     """
     at = milliseconds(moment)
     return at, shard, f"{at:015d}#{item_id}"
@@ -114,33 +118,33 @@ type Send = Callable[[str, Sequence[Message]], None]
 
 
 def send_trigger(deliveries: Iterable[tuple[Subscription, Delivery]], *, send: Send = queues.send_all) -> None:
-    """Sends those that are pending and due within the queue's reach before the sender; the sweep sends the others."""
+    """Triggers pending deliveries that are due within the longest delay of a queue. The sweep triggers the others."""
     now = clock.now()
-    furthest = milliseconds(now) + 1000 * MAX_DELAY_SECONDS
+    latest = milliseconds(now) + 1000 * MAX_DELAY_SECONDS
     messages: dict[str, list[Message]] = {}
     for subscription, delivery in deliveries:
-        if delivery.status == "pending" and (delivery.due_at or 0) <= furthest:
+        if delivery.status == "pending" and (delivery.due_at or 0) <= latest:
             messages.setdefault(queue_of(subscription), []).append(Trigger.of(delivery).message(now))
     for queue, batch in messages.items():
         send(queue, batch)
 
 
 def queue_of(subscription: Subscription) -> str:
-    """Those known to be slow have a queue and senders of their own, so that they hold up nobody else."""
+    """Slow subscriptions have a queue and senders of their own, so that they do not delay others."""
     is_slow = subscription.pace == "slow"
     return settings().slow_delivery_queue_url if is_slow else settings().delivery_queue_url
 
 
-type Record = Callable[[], object]
-"""Writes down what is about to be done: what nothing speaks against, and before it is done."""
+def deliver_now(subscription: Subscription, event: Event[Any], *, entry: AuditEntry | None = None) -> Delivery:
+    """Sends an event to this subscription alone, after storing the audit entry.
 
-
-def deliver_now(subscription: Subscription, event: Event[Any], *, record: Record = lambda: None) -> Delivery:
-    """Sends an event to this subscription alone. Raises WebhookNotActiveError, UnavailableError."""
+    Raises WebhookNotActiveError, UnavailableError.
+    """
     _check_active(subscription)
-    record()
+    if entry:
+        audit_log.record(entry)
     delivery = create(subscription, event_id=event.id, event_type=event.type, body=event.text())
-    # Done and accepted, whatever becomes of its trigger.
+    # The delivery is stored, so the request succeeds even if its trigger is not sent.
     send_trigger([(subscription, delivery)], send=queues.send_if_possible)
     return delivery
 
@@ -149,29 +153,30 @@ def replay_one(
     subscription: Subscription,
     delivery_id: str,
     *,
-    wanted: Callable[[str], bool] = lambda _: True,
-    record: Record = lambda: None,
+    may_see: Callable[[str], bool] = lambda _: True,
+    entry: AuditEntry | None = None,
 ) -> Delivery:
-    """Begins the attempts anew and at once. Raises NotFoundError, WebhookNotActiveError, UnavailableError.
+    """Restarts the attempts of a delivery, immediately, after storing the audit entry.
 
-    `wanted` tells by its event's type whether it is there for who asks.
+    Raises NotFoundError, also if the caller may not see events of its type; WebhookNotActiveError, UnavailableError.
     """
     delivery = get_item(Delivery, Delivery.key(subscription.id, delivery_id))
-    if delivery is None or not wanted(delivery.event_type):
-        raise NotFoundError("There is no such delivery.")
+    if delivery is None or not may_see(delivery.event_type):
+        raise NotFoundError("Delivery not found.")
     _check_active(subscription)
-    record()
+    if entry:
+        audit_log.record(entry)
     delivery = schedule_now(delivery)
-    # Done and accepted, whatever becomes of its trigger.
+    # The delivery is stored, so the request succeeds even if its trigger is not sent.
     send_trigger([(subscription, delivery)], send=queues.send_if_possible)
     return delivery
 
 
 def schedule_now(delivery: Delivery, *, replay: str | None = None) -> Delivery:
-    """The delivery, with all its attempts before it: due now, unless it is at work, or will be within a minute.
+    """Makes a delivery due now, with its attempts counted from 0. Its due time stays if it is within the next minute.
 
-    Then whoever is at work finds that `made` was taken back, and begins the attempts anew. `replay` is the range
-    replay that asks, which takes up each delivery once.
+    A sender that is making an attempt then finds that `attempt_count` was reset, and restarts the schedule. `replay` is
+    the id of the range replay, which restarts each delivery once.
     """
     now = clock.now()
     at, *_ = due(delivery.subscription_id, delivery.id, now)
@@ -183,38 +188,38 @@ def schedule_now(delivery: Delivery, *, replay: str | None = None) -> Delivery:
             return update_item(seen, *_scheduling(seen, now, replay))
         except ConditionFailedError as error:
             if not error.item:
-                return seen  # its time was over
+                return seen  # it has expired
             seen = Delivery.from_raw_data(error.item)
             if (replay is not None and seen.replay == replay) or (seen.status, seen.due_at) == ("pending", at):
-                return seen  # by an earlier attempt whose answer was lost, or somebody who asked for the same
+                return seen  # by an earlier attempt whose response was lost, or by an equal request
             raise ConcurrentUpdateError from error
 
     return retrying(write)
 
 
 def is_in_progress(delivery: Delivery) -> bool:
-    """Whether the latest attempt is being made. One that was cut off is so until its claim is over."""
+    """Whether the latest attempt is running. An interrupted one counts as running until its claim ends."""
     if delivery.status != "pending" or not delivery.attempts or delivery.attempts[-1].error != INTERRUPTED:
         return False
     return clock.now() < clock.instant(delivery.attempts[-1].at) + CLAIM
 
 
 def _scheduling(delivery: Delivery, now: datetime, replay: str | None) -> tuple[list[Action], Condition]:
-    """What makes a delivery due now, and that it is as it was read."""
+    """The actions that make a delivery due now, and the condition that it is unchanged."""
     is_soon = delivery.status == "pending" and (delivery.due_at or 0) <= milliseconds(now + CLAIM)
     actions: list[Action] = [Delivery.attempt_count.set(0)]
     if not is_soon:
         actions += [Delivery.status.set("pending"), *setting_due(delivery.subscription_id, delivery.id, now)]
-    unmoved: Condition = Delivery.status == delivery.status
+    unchanged: Condition = Delivery.status == delivery.status
     if delivery.due_at is not None:
-        unmoved &= Delivery.due_at == delivery.due_at
-    ends = int((now + SCHEDULE).timestamp())
+        unchanged &= Delivery.due_at == delivery.due_at
+    ends = int((now + SCHEDULE_LENGTH).timestamp())
     if delivery.expires_at < ends:
         actions.append(Delivery.expires_at.set(ends))
     if replay is not None:
-        unmoved &= Delivery.replay.does_not_exist() | (Delivery.replay != replay)
+        unchanged &= Delivery.replay.does_not_exist() | (Delivery.replay != replay)
         actions.append(Delivery.replay.set(replay))
-    return actions, unmoved
+    return actions, unchanged
 
 
 def _check_active(subscription: Subscription) -> None:

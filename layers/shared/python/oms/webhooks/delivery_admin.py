@@ -1,11 +1,10 @@
-"""What managers may ask of a webhook: to see its deliveries, to try it, to send again what it has missed."""
+"""Managers' use of webhooks: list deliveries, send a test, replay deliveries."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 from pynamodb.expressions.update import Action
 
-from oms.audit import audit_log
 from oms.core import clock
 from oms.core.dynamodb import ConditionFailedError, retrying, update_item
 from oms.core.pages import HIGHEST, KeyRange, Page, table_page
@@ -16,26 +15,26 @@ from oms.webhooks.service import By, get
 
 TESTS_PER_MINUTE = 5
 
-type Wanted = Callable[[str], bool]
-"""Whether who asks may know of events of a type."""
+type MaySee = Callable[[str], bool]
+"""Whether the caller may see events of a type."""
 
 
-def list_deliveries(subscription_id: str, *, limit: int, after: str | None, wanted: Wanted) -> Page[Delivery]:
+def list_deliveries(subscription_id: str, *, limit: int, after: str | None, may_see: MaySee) -> Page[Delivery]:
     """The newest events first. A page may be short, even empty. Raises NotFoundError."""
     get(subscription_id)
     partition, low = Delivery.key(subscription_id, "")
     page = table_page(Delivery, partition, KeyRange(limit, descending=True, low=low, high=low + HIGHEST, after=after))
-    return Page([(place, it) for place, it in page.placed if wanted(it.event_type)], page.position)
+    return Page([(place, it) for place, it in page.placed if may_see(it.event_type)], page.position)
 
 
 def send_test(subscription_id: str, *, by: By, report: ReportAllowance) -> Delivery:
-    """A delivery of an event made for this alone. Raises NotFoundError, TooManyRequestsError, WebhookNotActiveError."""
+    """Sends a test event to this webhook alone. Raises NotFoundError, TooManyRequestsError, WebhookNotActiveError."""
     subscription = get(subscription_id)
     _take_test(subscription, report)
     event = events.new_test(subscription, by=by.actor)
     details = {"delivery": deliveries.delivery_id(subscription.id, event.id)}
     entry = by.entry("webhook.tested", subscription_id, details)
-    return deliveries.deliver_now(subscription, event, record=lambda: audit_log.record(entry))
+    return deliveries.deliver_now(subscription, event, entry=entry)
 
 
 def _take_test(subscription: Subscription, report: ReportAllowance) -> None:
@@ -48,7 +47,7 @@ def _take_test(subscription: Subscription, report: ReportAllowance) -> None:
     ]
     has_room = SentTests.n.does_not_exist() | (SentTests.n < window.limit)
     try:
-        # Made again after an unknown outcome it counts twice, which costs a test and breaks nothing.
+        # A retry after a lost response counts twice, which only uses up one test more.
         counted = retrying(lambda: update_item(counter, actions, has_room))
     except ConditionFailedError as error:
         report(window.allowance(window.limit))
@@ -56,16 +55,14 @@ def _take_test(subscription: Subscription, report: ReportAllowance) -> None:
     report(window.allowance(counted.n))
 
 
-def replay_delivery(subscription_id: str, delivery_id: str, *, by: By, wanted: Wanted) -> Delivery:
-    """Begins its attempts anew. Raises NotFoundError, WebhookNotActiveError."""
+def replay_delivery(subscription_id: str, delivery_id: str, *, by: By, may_see: MaySee) -> Delivery:
+    """Restarts the attempts of a delivery. Raises NotFoundError, WebhookNotActiveError."""
     entry = by.entry("webhook.replayed", subscription_id, {"delivery": delivery_id})
-    return deliveries.replay_one(
-        get(subscription_id), delivery_id, wanted=wanted, record=lambda: audit_log.record(entry)
-    )
+    return deliveries.replay_one(get(subscription_id), delivery_id, may_see=may_see, entry=entry)
 
 
-def replay_span(subscription_id: str, *, since: datetime, until: datetime, only_failed: bool, by: By) -> Replay:
-    """Begins to send a span again, by and by. Raises NotFoundError, WebhookNotActiveError, ReplayRunningError."""
-    span: dict[str, str | int] = {"from": clock.timestamp(since), "to": clock.timestamp(until)}
-    entry = by.entry("webhook.replayed", subscription_id, span | {"only_failed": int(only_failed)})
+def replay_range(subscription_id: str, *, since: datetime, until: datetime, only_failed: bool, by: By) -> Replay:
+    """Starts a replay of a time range. Raises NotFoundError, WebhookNotActiveError, ReplayRunningError."""
+    details: dict[str, str | int] = {"from": clock.timestamp(since), "to": clock.timestamp(until)}
+    entry = by.entry("webhook.replayed", subscription_id, details | {"only_failed": int(only_failed)})
     return replay.start(get(subscription_id), since=since, until=until, only_failed=only_failed, entry=entry)

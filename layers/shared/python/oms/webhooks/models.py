@@ -66,12 +66,12 @@ _SECRETS = ("secret", "previous_secret")
 
 
 def without_secrets(raw: dict[str, Any]) -> dict[str, Any]:
-    """A raw item as people may see it who mend something. Sealed or not, a secret has no business there."""
+    """A raw item without its secrets, encrypted or not, for operators and the poison queue."""
     return {name: redacted(value) if name in _SECRETS else value for name, value in raw.items()}
 
 
 class SubscriptionCount(WebhookItem, discriminator="count"):
-    """How many subscriptions there are: it moves with them, and never past the limit."""
+    """The number of subscriptions, written with each of them and limited."""
 
     n = IntegerAttribute(default=0)
 
@@ -80,12 +80,12 @@ class SubscriptionCount(WebhookItem, discriminator="count"):
         return "count", "count"
 
 
-# The error of an attempt from its beginning: it is true of one that is cut off, and replaced at the end of any other.
+# The error of an attempt from its start. It stays if the sender is interrupted, and is replaced when the attempt ends.
 INTERRUPTED = "interrupted"
 
 
 class Attempt(EmbeddedItem):
-    """One POST and what came of it. `answer` is the beginning of what was answered, `error` why nothing was."""
+    """One POST and its result. `answer`: the beginning of the response body; `error`: the reason of no response."""
 
     at = UnicodeAttribute()
     status_code = IntegerAttribute(null=True)
@@ -95,12 +95,12 @@ class Attempt(EmbeddedItem):
 
 
 class Delivery(WebhookItem, discriminator="delivery"):
-    """An event on its way to a subscription. The item holds the truth; messages only say when to look at it.
+    """An event on its way to a subscription. The item is authoritative; triggers carry only its key and due time.
 
-    pending: `due_at` (Unix milliseconds) says when it is looked at next. A claim moves it, counts the attempt in `made`
-    and leaves its mark in `claim`; the index `due` has the pending ones alone, by subscription. delivered, failed: at
-    its end. paused: kept for a replay, as the subscription was not active. `body` is what is signed and sent. `replay`
-    is the last range replay that took it up.
+    pending: due at `due_at` (Unix milliseconds). A claim moves `due_at`, raises `attempt_count` and stores its id in
+    `claim`. Only pending deliveries are in the index `due`, by subscription. delivered, failed: ended. paused: waits
+    for a replay, since the subscription was not active. `body` is signed and sent. `replay`: the id of the last range
+    replay that restarted it.
     """
 
     id = UnicodeAttribute()
@@ -125,10 +125,10 @@ class Delivery(WebhookItem, discriminator="delivery"):
 
 
 class Replay(WebhookItem, discriminator="replay"):
-    """The deliveries of a stretch of time being sent again, one such at a time for a subscription.
+    """A running range replay, one at a time for a subscription.
 
-    `position` is the sort key of the last delivery that was looked at, `last` the one to end at. `due_at` says when it
-    goes on, as with a delivery, and is in the index `due` too, in a partition for all.
+    `position`: the sort key of the last delivery that was processed; `last`: that of the last one of the range.
+    `due_at`: the time of the next batch, in the index `due`, in one partition for all replays.
     """
 
     id = UnicodeAttribute()
@@ -147,7 +147,7 @@ class Replay(WebhookItem, discriminator="replay"):
 
 
 class SentTests(WebhookItem, discriminator="tests"):
-    """How many tests of a subscription were asked for in a minute."""
+    """The number of tests of a subscription that were requested in one minute."""
 
     n = IntegerAttribute(default=0)
     expires_at = IntegerAttribute(attr_name="ttl")
@@ -158,7 +158,7 @@ class SentTests(WebhookItem, discriminator="tests"):
 
 
 class DayOfAttempts(WebhookItem, discriminator="outcomes"):
-    """How many attempts at deliveries ended how, on a day (the shop's, 2026-01-31): see `oms.webhooks.outcomes`."""
+    """The attempts of one day of the shop (2026-01-31) by outcome: see `oms.webhooks.outcomes`."""
 
     delivered = IntegerAttribute(default=0)
     retried = IntegerAttribute(default=0)

@@ -16,7 +16,7 @@ from oms.core.queues import Message
 from oms.core.settings import settings
 from oms.events.envelope import MOMENT_LENGTH
 from oms.webhooks import deliveries
-from oms.webhooks.deliveries import KEPT, due, milliseconds
+from oms.webhooks.deliveries import RETENTION, due, milliseconds
 from oms.webhooks.events import TEST
 from oms.webhooks.models import REPLAYS, Delivery, Replay, Subscription
 
@@ -53,7 +53,7 @@ def start(
         due_shard=due_shard,
         due_key=due_key,
         started_at=clock.timestamp(now),
-        expires_at=int((now + KEPT).timestamp()),
+        expires_at=int((now + RETENTION).timestamp()),
     )
     retrying(lambda: _put(replay, entry))
     queues.send_if_possible(settings().replay_queue_url, [_message(replay)])
