@@ -1,6 +1,6 @@
-"""What an export takes: `make bench`. Rows a second and the most memory of the exporter, against the stub. On Linux.
+"""`make bench`: measures the exporter's rows per second and its maximum memory, with a stub of AWS. It needs Linux.
 
-A worker is a process of its own that imports what the Lambda function imports, and gets its message as that does.
+A worker is a separate process, with the imports of the Lambda function and the same message.
 """
 
 import argparse
@@ -24,15 +24,15 @@ from benchmarks.stub import Stub
 
 ROOT = Path(__file__).parents[1]
 EXPORT = "EXPORT00000000000001"
-# A run of the function has 300 s less its reserve.
+# The function's timeout.
 _MILLISECONDS = 300_000
-# What an export may take of memory, resident, whatever its size.
-_MOST_MB = 150
+# The limit of resident memory, for exports of any size.
+_MAX_MEMORY_MB = 150
 
 
 def worker(arguments: argparse.Namespace) -> None:
-    """One message, as the function gets it. Prints what it took."""
-    # One core for all of its threads, as the function has.
+    """Processes one message as the function does, and prints its time and memory."""
+    # One core for all threads, as the function has.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
     from exporter import handler
@@ -74,13 +74,13 @@ def _decoded_by_botocore() -> Callable[[bytes], Any]:
 
 
 def _most_memory() -> float:
-    """Resident, in MB. Not `getrusage`, which begins with what the process had that started this one."""
+    """The maximum of resident memory, in MB. `getrusage` would include the memory of the parent process."""
     (line,) = (it for it in Path("/proc/self/status").read_text().splitlines() if it.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024
 
 
 def new_item(*, gzip: bool, xlsx: bool = False) -> dict[str, Any]:
-    """The export as it was asked for."""
+    """The item of a requested export."""
     at = "2099-01-01T00:00:00.000Z"
     texts = {"pk": f"export#{EXPORT}", "sk": "export", "kind": "export", "id": EXPORT, "report": "orders"}
     texts |= {"status": "queued", "created_at": at, "created_by": "U", "created_by_role": "manager"}
@@ -107,14 +107,14 @@ def start(stub: Stub, *options: str) -> "subprocess.Popen[str]":
         "POWERTOOLS_SERVICE_NAME": "exporter",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     }
-    # A worker that another has overtaken counts nothing.
+    # A worker emits no metrics if another one continues its export.
     quiet = "ignore:No application metrics to publish"
     command = [sys.executable, "-W", quiet, "-m", "benchmarks.export", "--worker", *options]
     return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def run(stub: Stub, *options: str, gzip: bool = False, xlsx: bool = False) -> dict[str, Any]:
-    """One export, in as many runs as it takes; what they took together."""
+    """Runs one export to its end, in several runs if needed. Returns the sum of their times, and their memory."""
     stub.item = new_item(gzip=gzip, xlsx=xlsx)
     total = {"seconds": 0.0, "cpu": 0.0, "idle_mb": 0.0, "most_mb": 0.0, "runs": 0}
     while stub.item["status"]["S"] in ("queued", "running"):
@@ -147,14 +147,15 @@ def show(name: str, took: dict[str, Any]) -> None:
 
 
 def disturbed(stub: Stub, seed: int, *, xlsx: bool) -> bool:
-    """The same export while its workers are killed, run out of time, and come two at once. Whether the file is as the
-    item says.
+    """Runs an export while its workers are killed, time out, or run two at once.
+
+    Returns whether the file has the hash that is stored in the export's item.
     """
     draw = random.Random(seed)
     stub.item = new_item(gzip=False, xlsx=xlsx)
     lives = 0
     while stub.item["status"]["S"] in ("queued", "running"):
-        # Now and then two at once, of which each is let live for a while, or to its end.
+        # Sometimes two at once; each runs for a limited time, or to its end.
         workers = [
             start(stub, "--milliseconds", str(draw.choice((33_000, 40_000, 300_000))))
             for _ in range(draw.choice((1, 1, 2)))
@@ -168,7 +169,7 @@ def disturbed(stub: Stub, seed: int, *, xlsx: bool) -> bool:
                 it.communicate()
         assert not stub.refused, stub.refused
     whole = _whole(stub, "xlsx" if xlsx else "csv")
-    print(f"disturbed, seed {seed}: {lives} workers; {'the' if whole else 'NOT THE'} file that the item tells of")
+    print(f"disturbed, seed {seed}: {lives} workers; the file {'matches' if whole else 'DOES NOT MATCH'} its item")
     return whole
 
 
@@ -183,7 +184,7 @@ def main() -> None:
     parser.add_argument("--milliseconds", type=int, default=_MILLISECONDS, help=argparse.SUPPRESS)
     parser.add_argument("--full-decoding", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--ahead", type=int, default=None, help=argparse.SUPPRESS)
-    parser.add_argument("--lines", type=int, default=1_000_000, help="of orders, three of each")
+    parser.add_argument("--lines", type=int, default=1_000_000, help="number of order lines, three in each order")
     arguments = parser.parse_args()
     if arguments.worker:
         worker(arguments)
@@ -198,7 +199,7 @@ def measure(folder: Path, orders: int) -> None:
         plain = run(stub)
         show("orders", plain)
         show("orders, gzip", zipped := run(stub, gzip=True))
-        show("orders, xlsx", book := run(stub, xlsx=True))
+        show("orders, xlsx", workbook := run(stub, xlsx=True))
     with served(folder / "tenth", orders=orders // 10) as stub:
         show("a tenth of the orders", run(stub))
         show("… decoded by botocore", run(stub, "--full-decoding"))
@@ -209,13 +210,13 @@ def measure(folder: Path, orders: int) -> None:
         show("orders of 90 lines", long := run(stub))
     with served(folder / "disturbed", orders=orders // 2) as stub:
         right = all(_the_same(stub, xlsx=xlsx) for xlsx in (False, True))
-    most = max(it["most_mb"] for it in (plain, zipped, book, long))
-    print(f"the most memory: {most:.0f} MB, of {_MOST_MB}")
-    sys.exit(0 if right and most < _MOST_MB else 1)
+    most = max(it["most_mb"] for it in (plain, zipped, workbook, long))
+    print(f"maximum memory: {most:.0f} MB of {_MAX_MEMORY_MB} MB")
+    sys.exit(0 if right and most < _MAX_MEMORY_MB else 1)
 
 
 def _the_same(stub: Stub, *, xlsx: bool) -> bool:
-    """Whether a disturbed export has the bytes of one that was left alone, and leaves no upload."""
+    """Whether a disturbed export has the same bytes as an undisturbed one, and leaves no upload."""
     expected = run(stub, xlsx=xlsx)
     whole = disturbed(stub, seed := random.randrange(10**6), xlsx=xlsx)
     same, left = whole and stub.item["sha256"]["S"] == expected["sha256"], len(stub.uploads)
@@ -225,7 +226,7 @@ def _the_same(stub: Stub, *, xlsx: bool) -> bool:
 
 @contextmanager
 def served(folder: Path, **options: Any) -> Iterator[Stub]:
-    """The stub, at work in a thread of this process."""
+    """The stub, which serves in a thread of this process."""
     folder.mkdir()
     stub = Stub(folder, **options)
     threading.Thread(target=stub.serve_forever, daemon=True).start()

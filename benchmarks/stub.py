@@ -1,8 +1,8 @@
-"""A stub of DynamoDB and S3 over HTTP, for the exporter: orders that are made up as they are read, and one export.
+"""A stub of DynamoDB and S3 over HTTP, for the exporter: orders that are generated when they are read, and one export.
 
-It pages as DynamoDB does: a Query ends at its limit or at 1 MB, a BatchGetItem takes 100 keys and answers 16 MB, and
-now and then it leaves keys unprocessed. Writes of the export's item keep to their conditions. The exporter is another
-process, so that its time and memory are its own.
+It has DynamoDB's limits: a Query ends at its limit or at 1 MB, and a BatchGetItem takes 100 keys, answers up to 16 MB
+and sometimes leaves keys unprocessed. It checks the conditions of writes to the export's item. The exporter is a
+separate process, so that its time and memory can be measured.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ def order_id(number: int) -> str:
 
 
 def order(number: int, lines: int) -> str:
-    """As it comes over the wire, with the attributes that the exporter asks for."""
+    """An order as DynamoDB's JSON, with the attributes that the exporter requests."""
     made, total = [], 0
     for line in range(1, lines + 1):
         product = (number * 7 + line * 13) % len(PRODUCTS)
@@ -154,7 +154,7 @@ class Stub(ThreadingHTTPServer):
     # ---- S3
 
     def put_part(self, upload: str, number: int, body: bytes, *, checked: bool) -> str | None:
-        """`checked`: it comes with a checksum of its own."""
+        """Stores a part. `checked` means that the part has a checksum."""
         if upload not in self.uploads:
             return None
         if checked:
@@ -165,7 +165,7 @@ class Stub(ThreadingHTTPServer):
         return etag
 
     def complete(self, upload: str, key: str, body: str) -> bool:
-        """What breaks a rule of S3 is `refused`, which ends the benchmark."""
+        """Completes an upload. A violation of S3's rules is stored in `refused`, which ends the benchmark."""
         with self.lock:
             parts = self.uploads.pop(upload, None)
         if parts is None:
@@ -187,7 +187,7 @@ class Stub(ThreadingHTTPServer):
 
 
 def _number_after(low: str) -> int:
-    """The first order whose sort key is not below: a position to go on after ends in the least character."""
+    """The first order whose sort key is not lower. A position to continue after ends in the lowest character."""
     if "#" not in low:
         return 0
     return int(low.rstrip("\x00")[-7:]) + low.endswith("\x00")
