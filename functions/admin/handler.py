@@ -97,7 +97,7 @@ def unlock_user(user_id: str, request: EmptyRequest) -> Response[None]:  # noqa:
 def list_audit(query: Annotated[ListAuditQuery, Query()]) -> Response[AuditPage]:
     """List the audit log.
 
-    Who did what, from where, and how it ended; newest first.
+    Each entry has actor, action, client address and outcome; newest first.
     """
     page = listing.list_entries(query, after=api.list_position(query.cursor))
     return api.listed(page, lambda row: row, AuditPage)

@@ -1,4 +1,4 @@
-"""Routes of sessions that exist, of who they belong to, and of the mails that lead back in."""
+"""Routes for sessions, the current user, and e-mail verification."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -34,7 +34,7 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 def refresh(request: RefreshRequest) -> Response[TokensResponse]:
     """Exchange a refresh token for a new pair of tokens.
 
-    Each refresh token works once. If one is used a second time, the session ends, since somebody else may have it.
+    Each refresh token works once. If one is used a second time, the session ends, since it may be stolen.
     """
     pair = sessions.refresh(
         request.refresh_token,
@@ -70,9 +70,9 @@ def log_out(request: LogoutRequest) -> Response[None]:
 
 @app.get("/api/v1/auth/me", **CUSTOMER)
 def get_me() -> Response[UserResponse]:
-    """Get the own account.
+    """Get your account.
 
-    The user whose access token it is.
+    The user of the access token.
     """
     user = api.current_user().user
     return api.ok(UserResponse.of(user), version=user.version)

@@ -74,7 +74,7 @@ def change_password(request: ChangePasswordRequest) -> Response[None]:
 def forgot_password(request: ForgotPasswordRequest) -> Response[None]:
     """Request a mail to reset the password.
 
-    The answer is the same if there is no such account. The link in the mail works once, for 30 minutes.
+    The answer is the same for an unknown account. The link in the mail works once, for 30 minutes.
     """
     recovery.request_reset(request.email, address=api.client_address())
     return api.accepted()

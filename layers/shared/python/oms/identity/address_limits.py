@@ -27,7 +27,7 @@ def increment(window: RateWindow, attempt: str) -> tuple[list[Action], Condition
 def mailbox_increment(email_folded: str, attempt: str, now: int) -> tuple[RateCounter, list[Action], Condition] | None:
     """The update that counts an account whose address has a tag (`ada+1@…`) with those of its mailbox that day.
 
-    None without a tag: such an address is one account for good, and no stranger uses up its place.
+    None without a tag: such an address has one account, and strangers cannot use up its limit.
     """
     mailbox = email_addresses.mailbox(email_folded)
     if mailbox == email_folded:

@@ -16,9 +16,9 @@ from oms.identity.models import ADMINS_KEY, USERS, AccountChange, Admins, Identi
 from oms.identity.password_rules import shortest_for
 from oms.identity.schemas import ListUsersQuery
 
-# What the longest address takes; a longer beginning is the beginning of none.
+# The length of the longest address: a longer prefix matches none.
 _MAX_EMAIL_BYTES = 254
-# Entries of the index: for what few users are, all that a Query gives, which ends at 1 MB.
+# Index entries for each Query. If few users match, all that a Query returns, which ends at 1 MB.
 _READ_FOR_MANY, _READ_FOR_FEW = 250, 10_000
 
 
@@ -43,12 +43,12 @@ def list_users(query: ListUsersQuery, *, after: str | None) -> Page[User]:
         page = merged_page(USERS, ["user"], part)
     found = batch_get(User, [(entry["pk"], entry["sk"]) for entry in page.items])
     users = [(place, found.get((entry["pk"], entry["sk"]))) for place, entry in page.placed]
-    # The index lags behind the users, so role and status are looked at again.
+    # The index lags behind the users, so role and status are checked again.
     return Page([(place, user) for place, user in users if user and is_meant(user)], page.position)
 
 
 def _are_few(query: ListUsersQuery) -> bool:
-    """Whether it asks for what most users are not."""
+    """Whether the query's role or status matches few users."""
     return (query.role is not None and "customer" not in query.role) or query.status == ("disabled",)
 
 
@@ -64,10 +64,10 @@ _RANK = {"customer": 1, "manager": 2, "admin": 3}
 
 
 def change_role(user_id: str, role: str, *, by: CurrentUser, address: str, expected_version: ExpectedVersion) -> User:
-    """As `_change`. Sessions go on, with the new role from their next request on.
+    """As `_change`. Sessions continue, with the new role from their next request.
 
-    Who rises to a role that needs a longer password than theirs is known to be has none from then on: all sessions end,
-    and a reset by mail sets one.
+    If the new role needs a longer password than the user is known to have, the password is removed: all sessions end,
+    and the user sets a new one by a reset mail.
     """
     return _change(user_id, "role", role, by=by, address=address, expected_version=expected_version)
 
@@ -75,7 +75,7 @@ def change_role(user_id: str, role: str, *, by: CurrentUser, address: str, expec
 def change_status(
     user_id: str, status: str, *, by: CurrentUser, address: str, expected_version: ExpectedVersion
 ) -> User:
-    """As `_change`. Disabling ends all sessions and all tokens that were mailed, for good."""
+    """As `_change`. Disabling permanently ends all sessions and mailed tokens."""
     return _change(user_id, "status", status, by=by, address=address, expected_version=expected_version)
 
 

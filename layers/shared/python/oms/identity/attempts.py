@@ -50,7 +50,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class CountedAttempt:
-    """What an attempt was counted on. `compares` unless that was locked; `locks` if this attempt locked it."""
+    """An attempt, counted on an account or a device. `compares` unless that was locked; `locks` if it locked it."""
 
     user_id: str | None
     on: AccountCounter | Device
@@ -64,7 +64,7 @@ def count(attempt: Attempt, report: ReportAllowance) -> CountedAttempt:
 
 
 def is_right(password: str, user: User | None, counted: CountedAttempt) -> bool:
-    """Whether this is the user's password, by one bcrypt whatever there is to compare with."""
+    """Whether this is the user's password. Always computes one bcrypt, even without a hash to compare with."""
     if user is None or user.status != "active" or user.password_hash is None or not counted.compares:
         return passwords.matches(password, None)
     return passwords.matches(password, PasswordHash(user.password_hash, user.pepper_version))
@@ -90,7 +90,7 @@ def _count(attempt: Attempt, report: ReportAllowance) -> CountedAttempt:
             writes.update(slot, *increment(window, attempt.id))
             if compares:
                 writes.update(on, *_counting(attempt, on, counted, user_id, now))
-            else:  # as many operations, so that a lock cannot be told by the time they take
+            else:  # the same number of operations, so that timing does not reveal a lock
                 writes.check(on, type(on).attempt == on.attempt)
     except TransactionError as error:
         if error.any_failed:
@@ -102,7 +102,7 @@ def _count(attempt: Attempt, report: ReportAllowance) -> CountedAttempt:
 
 def _read(attempt: Attempt, window: RateWindow) -> tuple[RateCounter, str | None, AccountCounter | Device]:
     """The address's slot, the account's user, and what counts the attempt, as they are stored or would begin."""
-    # What cannot be an address is looked for all the same, under a name that nobody can claim and a key can hold.
+    # An impossible address takes the same reads, under a valid key that no user can claim.
     claimed = attempt.email_folded if email_addresses.is_plausible(attempt.email_folded) else attempt.email_digest
     claim_at, counter_at = claim_key(claimed), counter_key(attempt.email_digest)
     slot_at = rate_counter_key(window.policy, attempt.address, window.number)

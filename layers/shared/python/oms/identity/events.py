@@ -1,4 +1,4 @@
-"""What other systems learn of accounts: ids, roles and locks, and never an address or a name."""
+"""Events of accounts: ids, roles and locks, never an address or a name."""
 
 from pydantic import BaseModel, Field
 
@@ -39,7 +39,7 @@ PASSWORD_MAIL = "password.mail"  # noqa: S105 - the type of a message
 
 
 def events_from_change(change: Change) -> list[Event[UserEventData] | Event[UserLockedData] | Internal]:
-    """The events of a change of the identity table, and what is told to the system itself."""
+    """The events of a change of the identity table, and the internal messages."""
     if change.new is None:
         return []
     match change.new["kind"]["S"]:
@@ -57,7 +57,7 @@ def events_from_change(change: Change) -> list[Event[UserEventData] | Event[User
 
 
 def _user_events(change: Change, user: User) -> list[Event[UserEventData]]:
-    """A user changes for many reasons; its role and its status are what is told."""
+    """Events of a new user, a new role or a new status. Other changes publish none."""
     old = User.from_raw_data(change.old) if change.old else None
     if old is None:
         types = [REGISTERED]
@@ -90,7 +90,7 @@ def _password_mails(change: Change, user: User) -> list[Internal]:
 
 
 def _changed_by(change: Change, user: User) -> AccountChange:
-    """Who made this change. Users from before this was noted say it of none, or of an earlier one."""
+    """The actor of this change. Older users store none, or the actor of an earlier change; then it is the system."""
     if user.changed and user.changed.version == user.version:
         return user.changed
     at = clock.timestamp(clock.from_seconds(change.at))

@@ -25,7 +25,7 @@ class Login:
 
 def log_in(request: LoginRequest, *, address: str, user_agent: str, report: ReportAllowance) -> Login:
     """Raises InvalidCredentialsError, TooManyRequestsError (by address), UnavailableError."""
-    keyring.signing_key()  # without one nobody can sign in, and nothing shall be counted
+    keyring.signing_key()  # raises without a key, before the attempt is counted
     email_folded = email_addresses.fold(request.email)
     attempt = Attempt(
         email_folded=email_folded,
@@ -59,7 +59,7 @@ def _sign_in(user: User, attempt: Attempt, counted: CountedAttempt, user_agent: 
     def write() -> None:
         with transaction() as writes:
             writes.save(session)
-            writes.save(device)  # anew: its count of failures starts again
+            writes.save(device)  # replaces the item, which resets its failures
             writes.save(entry)
             if isinstance(counted.on, AccountCounter):
                 writes.delete(counted.on)

@@ -32,7 +32,7 @@ class IdentityItem(StoredItem):
 
 
 class AccountChange(EmbeddedItem):
-    """Who gave a user the role and status that they have, and when; `version` is the user's that came of it."""
+    """The actor and time of the latest change of role or status; `version` is the user's version after it."""
 
     actor_id = UnicodeAttribute()
     actor_role = UnicodeAttribute()
@@ -93,7 +93,7 @@ class Claim(IdentityItem, discriminator="claim"):
 class Session(IdentityItem, discriminator="session"):
     """A family of refresh tokens, of which it keeps hashes only.
 
-    `current` is good for one refresh. `previous` is good for seconds after `rotated_at`, for the same successor,
+    `current` is valid for one refresh. `previous` is valid for seconds after `rotated_at`, for the same successor,
     which only the holder of the previous token can decrypt. Refreshes are counted per minute in `window`.
 
     `failures` counts the attempts to change the password that did not succeed; `attempt` names the latest. `device` is
@@ -212,7 +212,7 @@ class MailedToken(IdentityItem, discriminator="mailed-token"):
 
 
 class MailRequest(IdentityItem, discriminator="mail-request"):
-    """That somebody who knows an address wants a mail sent to it; None for what cannot be an address."""
+    """A request for a mail. `email_folded` is None if the text cannot be an address."""
 
     id = UnicodeAttribute()
     purpose = UnicodeAttribute()
@@ -228,7 +228,7 @@ _HASHED_KEYS = ("device#", "token#")
 
 
 def without_hashes(raw: dict[str, Any]) -> dict[str, Any]:
-    """A raw item, or its keys, as people may see it who mend something: no hash of a password or token is in it."""
+    """A raw item, or its keys, for operators: without hashes of passwords and tokens."""
     shown = {name: redacted(value) if name in _HASHES else value for name, value in raw.items()}
     sort_key = str(raw.get("sk", {}).get("S"))
     for beginning in _HASHED_KEYS:
@@ -238,7 +238,7 @@ def without_hashes(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def email_key(email_folded: str, user_id: str) -> str:
-    """Where a user stands in the list by e-mail; the id makes it unique and its last character ASCII."""
+    """A user's sort key in the list by e-mail. The id makes it unique and its last character ASCII."""
     return f"{email_folded}{LOWEST}{user_id}"
 
 

@@ -67,11 +67,11 @@ class DeviceToken(UserToken):
 
 
 class MailToken(UserToken):
-    """In the link of a mail: whoever shows it has read the mail."""
+    """In the link of a mail: a client that presents it has read the mail."""
 
 
 def seal_successor(successor: str, *, presented: str) -> bytes:
-    """The next secret, readable only with the one that was presented: the table alone gives nobody a live token."""
+    """Encrypts the next secret with the presented one, so that the table alone reveals no valid token."""
     nonce = os.urandom(_NONCE_BYTES)
     return nonce + AESGCM(_key(presented)).encrypt(nonce, successor.encode(), None)
 

@@ -1,6 +1,6 @@
-"""What a new password has to be: long enough for its user's role, none that is guessed first, and not the user's name.
+"""Rules for new passwords: long enough for the user's role, not common, and not the user's name or address.
 
-Passwords that are set already are never checked: they sign in as before.
+Existing passwords are not checked: they sign in as before.
 """
 
 from collections.abc import Iterator

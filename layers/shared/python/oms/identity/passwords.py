@@ -15,13 +15,13 @@ from oms.core.settings import settings
 from oms.identity.models import User
 
 COST = 12
-# A hash of a password that nobody knows, at the same cost: what is compared when there is nothing to compare with.
+# The hash of an unknown password at the same cost, compared when the user has no hash.
 UNKNOWN_HASH = b"$2b$12$i0/8k1vOjpMUhF8u5iHPoONGfOAQAyy54u3g87Du9pJ0amRnRCplu"
 
 
 @dataclass(frozen=True)
 class PasswordHash:
-    """`pepper_version` tells which pepper it was made with; a new one is for new hashes only. `min_length` is the
+    """`pepper_version` is the version of its pepper; a new one is for new hashes only. `min_length` is the
     greatest of the settings' minimum lengths that the password has; 0 where that is not known.
     """
 
@@ -73,7 +73,7 @@ def matches(password: str, stored: PasswordHash | None) -> bool:
 
 
 def email_digest(email_folded: str) -> str:
-    """What stands for an address in counters and audit entries, which outlive it."""
+    """A keyed hash that replaces an address in counters and audit entries, which outlive it."""
     return hmac.digest(_pepper(_newest()), b"e-mail:" + email_folded.encode(), "sha256").hex()
 
 
@@ -89,5 +89,5 @@ def _pepper(version: str) -> bytes:
 
 
 def peppered(password: str, version: str) -> bytes:
-    # 64 characters of base64: under bcrypt's 72 bytes and free of NUL, whatever the password is.
+    # 64 characters of base64 for any password: below bcrypt's 72 bytes and without NUL.
     return base64.b64encode(hmac.digest(_pepper(version), normalized(password).encode(), "sha384"))

@@ -24,9 +24,9 @@ RESETS_PER_MINUTE = 20
 
 
 def request_reset(email: str, *, address: str) -> None:
-    """Asks for a mail with a reset link. Nothing is looked up, so that nobody can tell who has an account.
+    """Requests a mail with a reset link. Reads no account, so that the answer does not reveal whether one exists.
 
-    Beyond what a client address may ask for in a minute nothing is done, and that is answered alike.
+    Beyond the limit of the client address it does nothing, with the same answer.
     """
     email_folded, now = email_addresses.fold(email), clock.now()
     window = RateWindow("forgot", REQUESTS_PER_MINUTE, int(now.timestamp()))

@@ -1,4 +1,4 @@
-"""Access tokens: JWTs signed with ES256 (RFC 9068), good for an hour and only while their session lives.
+"""Access tokens: JWTs signed with ES256 (RFC 9068), valid for an hour and only while their session lives.
 
 The checks go beyond PyJWT's own, which accepts repeated claims, string times, padded signatures and any header.
 """
@@ -30,7 +30,7 @@ _ROLES = ("customer", "manager", "admin")
 
 @dataclass(frozen=True)
 class Claims:
-    """What a token says about its bearer, beside the role, which is never taken from it."""
+    """The claims that the system uses. It reads the role from the user, never from the token."""
 
     user_id: str
     session_id: str

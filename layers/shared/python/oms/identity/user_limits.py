@@ -94,7 +94,7 @@ def limit_requests(user_id: str, role: str) -> None:
 def _count(subject: str, window: RateWindow, lease: _Lease) -> _Lease:
     """Counts one request with those that `lease` has not reported, and takes the next lease in its place.
 
-    A refused one is remembered for the rest of the minute: a client that goes on costs no write.
+    A refusal is remembered for the rest of the minute: further requests of the client cost no write.
     """
     before = lease
 
