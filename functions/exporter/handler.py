@@ -1,4 +1,4 @@
-"""Works on exports: a message names one to look at."""
+"""Consumer of the export queue: each message names an export to write."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ require("export_queue_url", "exports_bucket")
 logger = Logger()
 metrics = Metrics()
 
-# For the work that is under way when time is up: the upload of a part, its checkpoint, the next message, with retries.
+# The time after `has_time` is false: to upload a part, store its checkpoint and send the next message, with retries.
 RESERVE_SECONDS = 30
 
 _FAILURES = {TooLargeError: "too-large", OutOfTimeError: "out-of-time"}
@@ -27,18 +27,20 @@ _FAILURES = {TooLargeError: "too-large", OutOfTimeError: "out-of-time"}
 def export(message: Message) -> None:
     export_id = str(message.content["export"])
     try:
-        seen = worker.work(export_id, reports=SOURCES, has_time=lambda: message.has_time(RESERVE_SECONDS))
+        worked_on = worker.work(export_id, sources=SOURCES, has_time=lambda: message.has_time(RESERVE_SECONDS))
     except Exception as error:
         can_retry = not isinstance(error, TooLargeError) and message.receive_count < settings().export_tries
-        logger.exception("an export was cut off", export_id=export_id, retry=can_retry)
+        logger.exception("an export was interrupted", export_id=export_id, retry=can_retry)
         if can_retry:
             raise
         worker.fail(export_id, _FAILURES.get(type(error), "internal-error"))
         metrics.add_metric("ExportsFailed", MetricUnit.Count, 1)
         return
-    if seen is not None:
-        metrics.add_metric("ExportsDone", MetricUnit.Count, int(seen.status == DONE))
-        logger.info("worked on", export_id=seen.id, status=seen.status, run=seen.run, rows=seen.rows)
+    if worked_on is not None:
+        metrics.add_metric("ExportsDone", MetricUnit.Count, int(worked_on.status == DONE))
+        logger.info(
+            "worked on", export_id=worked_on.id, status=worked_on.status, run=worked_on.run, rows=worked_on.rows
+        )
 
 
 def consume(messages: Sequence[Message]) -> list[str]:

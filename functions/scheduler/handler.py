@@ -1,4 +1,4 @@
-"""Keeps the entries of EventBridge Scheduler in step with the schedules, and creates the exports of their runs."""
+"""Consumer of the schedule queue: updates the entries of EventBridge Scheduler, and creates the exports of runs."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ metrics = Metrics()
 
 
 def serve(message: Message) -> None:
-    """A message with a time is a run; one without says that the schedule was created or deleted."""
+    """A message with a time is a run. One without a time means that the schedule was created or deleted."""
     content = message.content
     schedule_id = str(content["schedule"])
     if "time" not in content:
@@ -30,14 +30,14 @@ def serve(message: Message) -> None:
 
 
 def _time_of(text: str, message: Message) -> datetime:
-    """When the run was due. The local cloud does not fill it in: there it is the minute in which it was sent."""
+    """The time of the run. The local cloud does not insert it: there it is the minute in which the message was sent."""
     if text != scheduler_entries.SCHEDULED_TIME:
         return clock.instant(text)
     return message.sent_at.replace(second=0, microsecond=0)
 
 
 def consume(messages: Sequence[Message]) -> list[str]:
-    return one_by_one(messages, serve, failure="a schedule was not served")
+    return one_by_one(messages, serve, failure="a schedule message will be retried")
 
 
 lambda_handler = queue_consumer(consume)

@@ -129,7 +129,7 @@ def test_f23_with_time_for_a_few_orders_at_once_the_file_is_the_same(exports: Ex
         for _ in range(50):
             patience = iter(range(draw.randint(3, 8)))
             with suppress(worker.OutOfTimeError):
-                worker.work(export.id, reports=SOURCES, has_time=lambda left=patience: next(left, None) is not None)
+                worker.work(export.id, sources=SOURCES, has_time=lambda left=patience: next(left, None) is not None)
             if now(export).status == "done":
                 break
         handed_on()
@@ -158,7 +158,7 @@ def test_f23_where_few_orders_are_wanted_and_time_is_short_the_file_is_the_same(
         for _ in range(100):
             patience = iter(range(draw.randint(2, 40)))
             with suppress(worker.OutOfTimeError):
-                worker.work(export.id, reports=SOURCES, has_time=lambda left=patience: next(left, None) is not None)
+                worker.work(export.id, sources=SOURCES, has_time=lambda left=patience: next(left, None) is not None)
             if now(export).status == "done":
                 break
             if not now(export).ended:
@@ -196,7 +196,7 @@ def test_f23_two_workers_take_turns_and_the_file_is_the_same(exports: Exports) -
         def interfere(export: Export = export, orders: int = orders) -> None:
             left = iter(range(orders))
             with suppress(worker.OutOfTimeError):
-                worker.work(export.id, reports=SOURCES, has_time=lambda: next(left, None) is not None)
+                worker.work(export.id, sources=SOURCES, has_time=lambda: next(left, None) is not None)
 
         meanwhile(moment, interfere, partial(look, export))
         handed_on()

@@ -78,7 +78,7 @@ def test_where_nothing_is_wanted_the_work_still_ends_in_time_and_goes_on_behind_
     while now(export).status != "done":
         left = iter([True] * 2)
         with intercepted() as calls:
-            worker.work(export.id, reports=SOURCES, has_time=lambda left=left: next(left, False))
+            worker.work(export.id, sources=SOURCES, has_time=lambda left=left: next(left, False))
         queries.append([it.operation for it in calls].count("Query"))
         assert bool(handed_on()) == (now(export).status != "done")
 
@@ -90,10 +90,10 @@ def test_where_nothing_is_wanted_the_work_still_ends_in_time_and_goes_on_behind_
 def test_where_the_rows_end_with_a_part_and_then_the_time_the_digest_is_the_next_runs(manager: Person) -> None:
     an_order({"name": parts.FULL_PART_BYTES * "x"})
     export = request_export(manager)
-    worker.work(export.id, reports=SOURCES, has_time=lambda: False)
+    worker.work(export.id, sources=SOURCES, has_time=lambda: False)
     assert (len(now(export).parts), now(export).ended, handed_on()) == (1, False, [{"export": export.id}])
 
-    worker.work(export.id, reports=SOURCES, has_time=lambda: not now(export).ended)
+    worker.work(export.id, sources=SOURCES, has_time=lambda: not now(export).ended)
 
     assert (len(now(export).parts), now(export).ended, now(export).status) == (1, True, "running")
     look_until_it_is_done_with(export)

@@ -1,4 +1,4 @@
-"""Lines of CSV (RFC 4180) in whose cells a spreadsheet finds text, numbers, and nothing to run."""
+"""CSV lines (RFC 4180) in which no cell can be a spreadsheet formula."""
 
 import csv
 import re
@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 from oms.exports.parts import Cell
 
-# What a formula begins with (https://owasp.org/www-community/attacks/CSV_Injection), in every form that compatibility
-# normalization takes for it. Before it may stand what programs pass over: white space, control and format characters
-# (Unicode's Cc and Cf); and quotes, as each is written twice, which to what takes another character for the separator
-# is a quoted nothing.
+# The characters that begin a formula (https://owasp.org/www-community/attacks/CSV_Injection), with all that
+# compatibility normalization turns into them. Programs ignore white space, control and format characters (Unicode's Cc
+# and Cf) before them. They also ignore quotes: each is doubled, which is an empty quoted text to a program that uses
+# another separator.
 _SIGNS = r"=+\-@\u207a\u207c\u208a\u208c\u2a75\u2a76\ufb29\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20"
 _FORMAT = (
     r"\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
@@ -19,25 +19,25 @@ _FORMAT = (
     r"\U000e0001\U000e0020-\U000e007f"
 )
 _FORMULA = rf"[\s\"\x00-\x1f\x7f-\x9f{_FORMAT}]*[{_SIGNS}]"
-# Nothing begins with a character that some programs take away before they look at what is left. And a text's own
-# apostrophe gets one too: so each that comes first was put there, and taking it away gives the text.
+# Some programs remove TAB, CR and LF at the beginning, and then read the rest. A text's own apostrophe gets one too,
+# so that a reader can always remove the first apostrophe.
 _FIRST = re.compile(rf"[\t\r\n']|{_FORMULA}")
-# A cell also begins after what another program, or another country's, takes for the end of one.
+# In other programs or locales, these characters end a cell, so a cell begins after them.
 _WITHIN = re.compile(rf"[\t\r\n;](?='|{_FORMULA})")
 
 
 @lru_cache(maxsize=4096)
 def text(value: str) -> str:
-    """The text with an apostrophe before all that would be run: a spreadsheet then takes it for text.
+    """The text with an apostrophe before each possible formula, so that a spreadsheet reads it as text.
 
-    Taking away one apostrophe at the beginning, and one after each TAB, CR, LF and semicolon, gives the text again.
+    To restore the text, remove one apostrophe at the beginning and one after each TAB, CR, LF and semicolon.
     """
     made = _WITHIN.sub(r"\g<0>'", value)
     return f"'{made}" if _FIRST.match(value) else made
 
 
 class CsvEncoder:
-    """Makes lines of rows. Text goes through `text` first: here a cell is written as it is."""
+    """Encodes rows as CSV lines. Cells are written unchanged: pass texts through `text` first."""
 
     def __init__(self) -> None:
         self._made: list[str] = []

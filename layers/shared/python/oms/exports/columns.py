@@ -1,4 +1,4 @@
-"""The columns of each report by name: those that a file has by default, and those that it has on request alone."""
+"""The columns of each report: those of a file by default, and further ones on request."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Columns:
-    """`further` are for the fulfilment of orders: personal data among them, and so in no file that did not ask."""
+    """`further` columns are for the fulfilment of orders. They have personal data: only on request."""
 
     default: Sequence[str]
     further: Sequence[str] = ()
@@ -16,7 +16,7 @@ class Columns:
         return (*self.default, *self.further)
 
     def chosen(self, names: Iterable[object] | None) -> list[str]:
-        """These, or those by default."""
+        """These columns, or the default ones."""
         return [str(it) for it in names or self.default]
 
 

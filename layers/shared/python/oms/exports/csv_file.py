@@ -16,23 +16,23 @@ _BYTE_ORDER_MARK = "\ufeff".encode()
 class CsvFile:
     has_end = False
     text = staticmethod(cells.text)
-    number = int  # as it is
+    number = int  # unchanged
     money = staticmethod(to_text)
-    time = day = str  # as they are
+    time = day = str  # unchanged
 
     def __init__(self, columns: Sequence[str], *, gzip: bool, bom: bool) -> None:
         self._columns, self._gzip, self._bom = columns, gzip, bom
 
-    def part(self, *, first: bool, state: Any) -> "CsvPart":  # noqa: ARG002 - a part needs nothing of the one before
+    def part(self, *, first: bool, state: Any) -> "CsvPart":  # noqa: ARG002 - parts are independent
         mark = _BYTE_ORDER_MARK if self._bom else b""
         return CsvPart(gzip=self._gzip, head=mark + CsvEncoder().of([self._columns]) if first else b"")
 
 
 class CsvPart:
-    """Of a compressed file each part is a gzip member: one after another they are one file (RFC 1952, section 2.2)."""
+    """A part of a CSV file. If compressed, it is one gzip member; members form one file (RFC 1952, section 2.2)."""
 
     def __init__(self, *, gzip: bool, head: bytes = b"") -> None:
-        # zlib writes the head with no time and no name.
+        # zlib writes no time and no name into the header, so that the same rows give the same bytes.
         self._compressor = zlib.compressobj(wbits=_GZIP) if gzip else None
         self._lines = CsvEncoder()
         self._pieces = ByteBuffer()
@@ -50,7 +50,7 @@ class CsvPart:
     def is_full(self) -> bool:
         return self._pieces.size >= parts.FULL_PART_BYTES
 
-    def close(self, *, last: bool) -> tuple[bytes, None]:  # noqa: ARG002 - it ends with its last row
+    def close(self, *, last: bool) -> tuple[bytes, None]:  # noqa: ARG002 - a CSV file has no footer
         if self._compressor:
             self._pieces.add(self._compressor.flush())
         return self._pieces.whole(), None

@@ -1,6 +1,4 @@
-"""What is told of exports: to their worker that there is something to do, to everybody that one is ready, to the
-notifier whom to mail of it.
-"""
+"""Events and messages emitted for exports: triggers of the worker, `report.ready`, and mails to recipients."""
 
 from oms.events.envelope import Event, EventActor, Internal, event_id
 from oms.events.streams import Change
@@ -10,14 +8,14 @@ from oms.exports.schemas import ReportReadyData
 READY = "report.ready"
 PAYLOADS = {READY: ReportReadyData}
 
-# To the worker: look at this export. What there is to do, the export itself says.
+# Triggers the worker. The export's status says what it must do.
 WORK_TRIGGER = "export.look"
-# To the notifier: that a user is to be told of an export.
+# Triggers the notifier to mail a user that the export is ready.
 MAIL_TRIGGER = "report.mail"
 
 
 def events_from_change(change: Change) -> list[Event[ReportReadyData] | Internal]:
-    """What a change of an export asks to be told."""
+    """The events and messages of a change of an export."""
     if change.new is None or change.new["kind"]["S"] != "export":
         return []
     export = Export.from_raw_data(change.new)

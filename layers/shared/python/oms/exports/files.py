@@ -1,4 +1,4 @@
-"""The files of exports, in S3: written as multipart uploads, read once for their digest, fetched by signed links."""
+"""The files of exports in S3: multipart uploads, digests, signed URLs."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ _READ_BYTES = 1024 * 1024
 
 
 class UploadGoneError(Exception):
-    """Somebody else has aborted or completed the upload, or taken the file away."""
+    """The upload or the file does not exist: another worker has completed, aborted or deleted it."""
 
 
 def key_of(export: Export) -> str:
@@ -27,7 +27,7 @@ def key_of(export: Export) -> str:
 
 
 def file_name(export: Export) -> str:
-    """What a browser saves it as: the report and its days, or the time of asking."""
+    """The name under which a browser saves the file: the report with its days, or with the time of the request."""
     parts = [export.report]
     if export.from_ or export.to:
         last = clock.instant(export.to) - timedelta(milliseconds=1) if export.to else clock.instant(export.created_at)
@@ -39,8 +39,9 @@ def file_name(export: Export) -> str:
 
 
 def signed_url(export: Export) -> str:
-    """A URL that fetches the file for 15 minutes, without any call. Whoever has it needs nothing else: see that it
-    gets to nobody but who asks.
+    """A URL that downloads the file for 15 minutes, signed without a call.
+
+    Anyone who has it can download the file, so it must reach only the caller.
     """
     return str(
         _s3().generate_presigned_url(
@@ -90,7 +91,7 @@ def abort_upload(export: Export, upload_id: str) -> None:
 
 
 def uploads_of(export: Export) -> list[str]:
-    """The ids of all uploads of the file that are under way, whoever began them. A file has never a thousand."""
+    """The ids of all open uploads of the file, by any worker. One page is enough: a file never has 1,000 of them."""
     key = key_of(export)
     answer = _s3().list_multipart_uploads(Bucket=settings().exports_bucket, Prefix=key)
     return [it["UploadId"] for it in answer.get("Uploads", []) if it["Key"] == key]
@@ -107,12 +108,12 @@ def exists(export: Export) -> bool:
 
 
 def delete(export: Export) -> None:
-    """That it is not there is as good."""
+    """Succeeds if the file does not exist."""
     _s3().delete_object(**_s3_object(export))
 
 
 def digest(export: Export, has_time: Callable[[], bool]) -> tuple[str, int] | None:
-    """The SHA-256 of the file, and its size; None where the time did not suffice. Raises UploadGoneError."""
+    """The file's SHA-256 and its size in bytes; None if the time runs out. Raises UploadGoneError."""
     try:
         body = _s3().get_object(**_s3_object(export))["Body"]
     except ClientError as error:
@@ -139,13 +140,13 @@ def _as_upload_gone(error: ClientError) -> Exception:
 def _s3() -> Any:
     config = Config(
         signature_version="s3v4",
-        # By the bucket's name in the region: links to the host for all regions lead nowhere in a bucket's first hours.
+        # With the region in the host: the global host cannot resolve a new bucket in its first hours.
         s3={"addressing_style": "virtual"},
         connect_timeout=2,
         read_timeout=30,
         retries={"mode": "standard", "total_max_attempts": 4},
-        # The numbers of our parts have gaps, which S3 takes only of parts without a checksum of their own. Without one
-        # the signature is over the content, so what S3 takes is what was sent.
+        # Our part numbers have gaps, which S3 accepts only for parts without a checksum. Without one, the signature
+        # covers the content, so corruption in transit is still detected.
         request_checksum_calculation="when_required",
     )
     return aws.session().client("s3", config=config)

@@ -1,4 +1,4 @@
-"""The formats of exports: which there are, what their files are called, and what writes them."""
+"""The formats of exports: their names, file extensions, media types and writers."""
 
 from oms.exports.columns import COLUMNS
 from oms.exports.csv_file import CsvFile

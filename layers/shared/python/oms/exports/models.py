@@ -16,7 +16,7 @@ from oms.core.pages import Index
 from oms.core.settings import settings
 
 LISTED = Index(settings().reports_table, "listed", "listing", "created_key")
-# The partition of that index that has the exports.
+# The partition of that index with all exports.
 EXPORTS = "exports"
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
@@ -33,26 +33,26 @@ class ExportItem(StoredItem):
 
 
 class UploadedPart(EmbeddedItem):
-    """A part of the file that S3 has, whole."""
+    """A part of the file that is uploaded completely."""
 
     number = IntegerAttribute()
     etag = UnicodeAttribute()
 
 
 class Export(ExportItem, discriminator="export"):
-    """A report being written into a file, or written.
+    """A report that is written to a file.
 
-    What is asked for: `from_` (inclusive) and `to` (exclusive) as timestamps, of which the file has what was there
-    before `created_at`; `statuses` of orders; `columns`, those by default without any; `format`, CSV without any.
+    The request: timestamps `from_` (inclusive) and `to` (exclusive), cut at `created_at`; `statuses` of orders;
+    `columns` (None: the default ones); `format` (None: CSV).
 
-    How far it is: a worker's claim raises `run`, and whatever a worker writes here is on condition that it is still at
-    its own: so of two workers the older one writes nothing more. What is in `parts` stays; it ends with the thing at
-    `position`, and `state` is what the next part has to know of those before. `ended`: there is nothing after that.
-    `version` counts the writes, `begun_with` is the first position.
+    The progress: each claim raises `run`, and a worker's writes require that `run` is its own. So of two workers the
+    older one can write no more. `parts` are final; the last one ends with the item at `position`, and `state` is the
+    input of the next part. `ended`: all rows are in `parts`. `version` counts the writes; `begun_with` is the first
+    position.
 
-    queued, running → done | failed | cancelled, whichever comes first.
+    The status: queued or running, then one of done, failed and cancelled.
 
-    Of a run of a schedule: `schedule_id`, and as `recipients` the ids of the users who are mailed when it is done.
+    For a run of a schedule: `schedule_id`, and in `recipients` the ids of the users who get a mail when it is done.
     """
 
     id = UnicodeAttribute()
@@ -95,7 +95,7 @@ class Export(ExportItem, discriminator="export"):
 
 
 class RecentExport(ExportItem, discriminator="recent"):
-    """The export that a user's same query within a minute shares."""
+    """The export that is shared by equal queries of a user within one minute."""
 
     export_id = UnicodeAttribute()
     at = UnicodeAttribute()
@@ -107,7 +107,7 @@ class RecentExport(ExportItem, discriminator="recent"):
 
 
 class UnfinishedExports(ExportItem, discriminator="unfinished"):
-    """The ids of an owner's exports that were unfinished when last looked at: see `oms.exports.unfinished`."""
+    """The ids of an owner's exports that were unfinished when last read: see `oms.exports.unfinished`."""
 
     ids = UnicodeSetAttribute(null=True)
     expires_at = IntegerAttribute(attr_name="ttl")

@@ -1,13 +1,13 @@
-"""What a file of an export is made of: parts, each of which is uploaded whole before the next one begins.
+"""The parts of an export's file. Each is uploaded completely before the next one begins.
 
-The same rows give the same bytes, wherever the work was cut off before: a part depends on its rows and on the state
-that the part before has left, which the checkpoint keeps.
+The same rows give the same bytes after any interruption: a part depends only on its rows and on the state after the
+previous part, which is stored in the checkpoint.
 """
 
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-# At the first end of a thing's rows from here on a part is full. S3 takes 5 MB at least, but for the last.
+# A part is full after the item whose rows exceed this size. S3 requires 5 MB, except for the last part.
 FULL_PART_BYTES = 8 * 1024 * 1024
 
 type Cell = str | int
@@ -15,14 +15,14 @@ type Rows = Sequence[Sequence[Cell]]
 
 
 class TooLargeError(Exception):
-    """The file would have more parts, bytes or characters in a cell than there can be."""
+    """The file exceeds the maximum of parts, of bytes or of characters in a cell."""
 
 
 class Cells(Protocol):
-    """How a format writes the values of cells."""
+    """Converts values to the cells of a format."""
 
     def text(self, value: str, /) -> Cell:
-        """Text, of which nothing may be run."""
+        """Text that a spreadsheet must not run as a formula."""
 
     def number(self, value: int, /) -> Cell: ...
 
@@ -42,18 +42,18 @@ class Part(Protocol):
     def is_full(self) -> bool: ...
 
     def close(self, *, last: bool) -> tuple[bytes, Any]:
-        """The part's bytes, and the state that the next part begins with. Raises TooLargeError."""
+        """The part's bytes, and the state for the next part. Raises TooLargeError."""
 
 
 class File(Cells, Protocol):
     has_end: bool
-    """Whether something follows the last row, so that there is a last part without rows."""
+    """Whether the file has a footer, so that its last part may have no rows."""
 
     def part(self, *, first: bool, state: Any) -> Part: ...
 
 
 class ByteBuffer:
-    """Bytes that are gathered."""
+    """Collects bytes, and counts them in `size`."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []

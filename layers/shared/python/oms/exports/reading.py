@@ -1,4 +1,4 @@
-"""Reading much, in order and lean: a list over the partitions of an index, and the things that it lists."""
+"""Reading many items in the order of an index over several partitions, with bounded memory."""
 
 import json
 from collections import deque
@@ -14,21 +14,21 @@ from oms.core.pages import HIGHEST, LOWEST, Index
 
 type Raw = dict[str, Any]
 
-# Under this name a thing has what was read beside it.
+# The name under which an item has its joined item of another table.
 JOINED = "#also"
 
-# Entries of one Query: those of all partitions are in memory at once.
+# Index entries of one Query. One page of each partition is in memory.
 PAGE_SIZE = 1000
-# Things of one BatchGetItem, 100 at most; and how many of these are under way while the lines of others are made.
+# Items of one BatchGetItem (at most 100), and the calls that run while the rows of earlier batches are written.
 BATCH_SIZE = 50
 MAX_BATCHES_AHEAD = 3
-# Within a text the quotes would stand behind backslashes.
+# In a text value the quotes would be escaped, so this matches only the member itself.
 _ALL_PROCESSED = b'"UnprocessedKeys":{}'
 
 
 @dataclass(frozen=True)
 class JoinedTable:
-    """Items of another table that are read beside the things, by a key from a thing's entry in the index."""
+    """Another table, from which an item is read for each index entry, by the key that `key` derives from the entry."""
 
     table: str
     key: Callable[[Raw], Raw]
@@ -37,56 +37,59 @@ class JoinedTable:
 
 @dataclass(frozen=True)
 class SourceIndex:
-    """Things in the order of an index over several partitions. `key` is a thing's own, from its entry in the index;
-    `names` are the attributes of it that are read, `wanted` tells by its entry whether it is, and `also` what each
-    thing gets of another table as `JOINED`.
+    """Items in the order of an index over several partitions.
+
+    `key` derives an item's key from its index entry, `names` are the attributes to read, `is_included` filters the
+    entries, and `joined` adds to each item one of another table, under the name `JOINED`.
     """
 
     index: Index
     partitions: Sequence[str]
     key: Callable[[Raw], Raw]
     names: Sequence[str]
-    wanted: Callable[[Raw], bool] = field(default=lambda _: True)
-    also: JoinedTable | None = None
+    is_included: Callable[[Raw], bool] = field(default=lambda _: True)
+    joined: JoinedTable | None = None
 
 
 def read_items(
-    listing: SourceIndex, *, low: str | None, high: str | None, after: str | None
+    source: SourceIndex, *, low: str | None, high: str | None, after: str | None
 ) -> Iterator[tuple[str, Raw | None]]:
-    """Each thing with its sort key, from `low` on to before `high`; all that follow `after`. Raises UnavailableError.
+    """Yields sort keys with their items, from `low` to before `high` and after `after`. Raises UnavailableError.
 
-    None stands for what is left out, once a page at least: what is not wanted, or was removed since it was listed. So
-    how far the reading is shows also where nothing is found.
+    None replaces items that are filtered out or were removed after they were listed. Each page ends with a None, so
+    that the progress is visible even if no item is found.
     """
     start = max(low or LOWEST, after + LOWEST if after else LOWEST)
-    batches = _batches(listing, start, high or HIGHEST)
-    for (end, entries), (answers, more) in _ahead(batches, lambda batch: _read_batch(listing, batch[1])):
-        found = decode_found(listing.index.table, [listing.key(it) for it in entries], answers)
-        beside = decode_found(also.table, [also.key(it) for it in entries], more) if (also := listing.also) else {}
+    batches = _batches(source, start, high or HIGHEST)
+    for (end, entries), (answers, more) in _ahead(batches, lambda batch: _read_batch(source, batch[1])):
+        found = decode_found(source.index.table, [source.key(it) for it in entries], answers)
+        beside = (
+            decode_found(joined.table, [joined.key(it) for it in entries], more) if (joined := source.joined) else {}
+        )
         for entry in entries:
-            thing = found.pop(_hashable(listing.key(entry)), None)
-            if thing is not None and also:
-                thing[JOINED] = beside.get(_hashable(also.key(entry)))
-            yield entry[listing.index.sort_key]["S"], thing
+            item = found.pop(_hashable(source.key(entry)), None)
+            if item is not None and joined:
+                item[JOINED] = beside.get(_hashable(joined.key(entry)))
+            yield entry[source.index.sort_key]["S"], item
         yield end, None
 
 
-def _batches(listing: SourceIndex, low: str, high: str) -> Iterator[tuple[str, Sequence[Raw]]]:
-    """The wanted entries, some at a time, each with the sort key up to which it has all of them."""
-    sort_key = listing.index.sort_key
-    for end, entries in _pages(listing.index, listing.partitions, low, high):
-        wanted = [it for it in entries if listing.wanted(it)]
-        for batch in batched(wanted, BATCH_SIZE, strict=False):
+def _batches(source: SourceIndex, low: str, high: str) -> Iterator[tuple[str, Sequence[Raw]]]:
+    """The included entries in batches, each with the sort key up to which they are complete."""
+    sort_key = source.index.sort_key
+    for end, entries in _pages(source.index, source.partitions, low, high):
+        included = [it for it in entries if source.is_included(it)]
+        for batch in batched(included, BATCH_SIZE, strict=False):
             yield batch[-1][sort_key]["S"], batch
         yield end, ()
 
 
 def _pages(index: Index, partitions: Sequence[str], low: str, high: str) -> Iterator[tuple[str, Sequence[Raw]]]:
-    """The entries of all partitions by sort key, page by page, each with the sort key up to which it has all.
+    """The entries of all partitions by sort key in pages, each with the sort key up to which it is complete.
 
-    A page is read from all partitions at about the same time, and where the next one begins, it begins in all: an entry
-    that changes its partition is in one of them, or in both and given once. Only one that does so between the reads of
-    a page, into a partition that was read already, is missed.
+    Each page is read from all partitions, from the same sort key on. An entry that moves to another partition is found
+    in one of them, or in both and yielded once. It is missed only if it moves during the reads of its page, to a
+    partition that was read already.
     """
     while low <= high:
         end, more = high, False
@@ -103,24 +106,24 @@ def _pages(index: Index, partitions: Sequence[str], low: str, high: str) -> Iter
 
 
 def _query(index: Index, partition: str, low: str, high: str) -> tuple[list[Raw], str | None]:
-    """The entries of one Query, and the sort key it stopped at if there is more."""
+    """The entries of one Query, and its last sort key if more follow."""
     keys = (index.partition_key, partition), (index.sort_key, low, high)
     page = json.loads(query_json(index.table, *keys, IndexName=index.name, Limit=PAGE_SIZE))
     end = page.get("LastEvaluatedKey")
     return page["Items"], end[index.sort_key]["S"] if end else None
 
 
-def _read_batch(listing: SourceIndex, entries: Sequence[Raw]) -> tuple[list[bytes], list[bytes]]:
-    """The answers that have the things of these entries, and those that have what is read beside them."""
-    found = _read(listing.index.table, [listing.key(it) for it in entries], listing.names)
-    if (also := listing.also) is None:
+def _read_batch(source: SourceIndex, entries: Sequence[Raw]) -> tuple[list[bytes], list[bytes]]:
+    """The raw responses with the items of these entries, and those with their joined items."""
+    found = _read(source.index.table, [source.key(it) for it in entries], source.names)
+    if (joined := source.joined) is None:
         return found, []
-    keys = {_hashable(key): key for key in map(also.key, entries)}
-    return found, _read(also.table, list(keys.values()), [*also.names, "pk", "sk"])
+    keys = {_hashable(key): key for key in map(joined.key, entries)}
+    return found, _read(joined.table, list(keys.values()), [*joined.names, "pk", "sk"])
 
 
 def _read(table: str, keys: Sequence[Raw], attributes: Sequence[str]) -> list[bytes]:
-    """The answers that have the items of these keys. Unprocessed keys are read again."""
+    """The raw responses with the items of these keys. Unprocessed keys are read again."""
     if not keys:
         return []
     names = {f"#{number}": name for number, name in enumerate(attributes)}
@@ -146,9 +149,9 @@ def decode_found(table: str, keys: Sequence[Raw], answers: Iterable[bytes]) -> d
     """The items of these keys, by key."""
     key_names = list(keys[0]) if keys else []
     return {
-        _hashable({name: thing[name] for name in key_names}): thing
+        _hashable({name: item[name] for name in key_names}): item
         for answer in answers
-        for thing in _decoded(answer)["Responses"].get(table, ())
+        for item in _decoded(answer)["Responses"].get(table, ())
     }
 
 
@@ -162,7 +165,7 @@ def _hashable(key: Raw) -> frozenset[tuple[str, str]]:
 
 
 def _ahead[A, B](inputs: Iterable[A], read: Callable[[A], B]) -> Iterator[tuple[A, B]]:
-    """What is read for each input, in their order, some being read ahead of the one that is given."""
+    """Yields each input with the result of `read`, in order, and reads some inputs ahead in threads."""
     if not MAX_BATCHES_AHEAD:
         yield from ((it, read(it)) for it in inputs)
         return

@@ -1,4 +1,4 @@
-"""What can be exported: each report by its name. Of the sales it is the days, as they are added up."""
+"""The sources of all exports by report name, and the source of daily sales."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -16,7 +16,7 @@ _LEFT_OUT = ("cancelled", "returned", "pending")
 
 
 def _sales(export: Export, after: str | None, cells: Cells) -> Iterator[tuple[str, Rows]]:
-    """A line a day, as in the report of sales: 366 of them at most, so that they are one part."""
+    """One row per day, as in the sales report: at most 366, which fit into one part."""
     start, end = (clock.day_of(clock.instant(str(it))) for it in (export.from_, export.to))
     chosen = pick(export)
     for day, amounts in sales_by_day(start, end - timedelta(days=1)).items():

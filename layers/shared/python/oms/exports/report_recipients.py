@@ -1,4 +1,4 @@
-"""Who may get reports by mail: active managers and admins, whose addresses stand in the identity table alone."""
+"""The users who may get reports by mail: active managers and admins, whose addresses only the identity table has."""
 
 from collections.abc import Collection, Sequence
 from typing import cast
@@ -13,7 +13,7 @@ def may_get_reports(user: User | None) -> bool:
 
 
 def by_address(addresses: Sequence[str]) -> dict[str, User]:
-    """Who may get reports of those with these addresses: two reads.
+    """The users with these addresses who may get reports, by two reads.
 
     A claim counts only if the account has that address itself: accounts from before canonical addresses
     (`oms.core.email_addresses`) can hold the claim of another one.
@@ -33,7 +33,7 @@ def by_address(addresses: Sequence[str]) -> dict[str, User]:
 
 
 def addresses_of(user_ids: Collection[str]) -> dict[str, str]:
-    """The address of each user, whatever has become of them: a read for a hundred."""
+    """The address of each user, also of disabled ones, by one read per 100 users."""
     return {user_id: user.email for user_id, user in _users(user_ids).items()}
 
 

@@ -1,4 +1,4 @@
-"""What the routes of exports take and give."""
+"""Requests and responses of the routes of exports."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -12,10 +12,10 @@ from oms.orders.states import OrderStatus
 
 type ExportReport = Annotated[
     Literal["orders", "inventory", "sales"],
-    Field(description="What an export has: order lines, products with their stock, or daily sales."),
+    Field(description="The report of an export: order lines, products with their stock, or daily sales."),
 ]
 type ExportStatus = Annotated[
-    Literal["queued", "running", "done", "failed", "cancelled"], Field(description="How far an export is.")
+    Literal["queued", "running", "done", "failed", "cancelled"], Field(description="The status of an export.")
 ]
 type ExportFailure = Annotated[
     Literal["internal-error", "too-large", "out-of-time"], Field(description="Why an export failed.")
@@ -28,7 +28,7 @@ type ExportColumn = Annotated[
 ]
 ColumnNames = Annotated[tuple[ExportColumn, ...], Several(each_once=True)]
 ColumnNamesOrText = Annotated[tuple[ExportColumn, ...], Several(_COLUMNS, each_once=True)]
-"""As a body has them."""
+"""The form in a request body."""
 type Format = Annotated[
     Literal["csv", "xlsx"], Field(description="The format of a file: CSV, or a workbook with typed cells.")
 ]
@@ -45,16 +45,16 @@ TEXT_TOO = "A text with commas is accepted too."
 
 
 class CreateExportRequest(Span, Request):
-    """An export to make."""
+    """An export to create."""
 
     report: ExportReport = Field(
-        description="What to export: order lines, products with their stock, or daily sales.", examples=["orders"]
+        description="The report to export: order lines, products with their stock, or daily sales.", examples=["orders"]
     )
-    from_: From | None = Field(None, alias="from", description=f"Of orders and sales, what was created {SINCE}")
-    to: To | None = Field(None, description=f"Of orders and sales, what was created {BEFORE}")
+    from_: From | None = Field(None, alias="from", description=f"For orders and sales: created {SINCE}")
+    to: To | None = Field(None, description=f"For orders and sales: created {BEFORE}")
     status: OrderStatusesOrText | None = Field(
         None,
-        description=f"Of orders, those that have one of these statuses now. {TEXT_TOO}",
+        description=f"For orders: only those whose current status is one of these. {TEXT_TOO}",
         examples=[["confirmed", "shipped"]],
     )
     gzip: bool = Field(
@@ -72,7 +72,7 @@ class ExportOrdersQuery(OrderFilters):
 
 
 class ExportFilters(Response):
-    """What is exported."""
+    """The filters of an export."""
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
@@ -80,22 +80,24 @@ class ExportFilters(Response):
         alias="from", description="Created at this time or later; null: from the beginning."
     )
     to: Timestamp | None = Field(description="Created before this time.")
-    status: list[OrderStatus] | None = Field(description="With one of these statuses; null: with any.")
+    status: list[OrderStatus] | None = Field(description="Only orders with one of these statuses; null: any status.")
 
 
 class ReportReadyData(Response):
-    """An export as events show it: without a URL."""
+    """An export, without a URL."""
 
     id: str = Field(description="The id of the export.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
-    report: ExportReport = Field(description="What is exported.")
-    status: ExportStatus = Field(description="How far it is.")
-    filters: ExportFilters = Field(description="Which part is exported.")
+    report: ExportReport = Field(description="The exported report.")
+    status: ExportStatus = Field(description="The status of the export.")
+    filters: ExportFilters = Field(description="The filters of the export.")
     format: Format = Field(description="The format of the file.")
     gzip: bool = Field(description="Whether the file is compressed.", examples=[False])
     bom: bool = Field(description="Whether a CSV begins with a byte-order mark.", examples=[False])
     columns: list[str] = Field(description="The columns of the file.", examples=[["order_number", "sku", "quantity"]])
-    rows: int = Field(description="Lines of the file so far, without the header.", examples=[43])
-    progress: int = Field(description="Percent done, by the span of time, so it may move unevenly.", examples=[100])
+    rows: int = Field(description="Rows of the file so far, without the header.", examples=[43])
+    progress: int = Field(
+        description="Percent done, measured by the time range, so it may increase unevenly.", examples=[100]
+    )
     sha256: str | None = Field(
         description="The file's SHA-256 in hexadecimal digits; null until it is done.",
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
@@ -108,22 +110,22 @@ class ReportReadyData(Response):
 
     @classmethod
     def of(cls, export: Export) -> Self:
-        return cls(**_shown(export))
+        return cls(**_fields(export))
 
 
 class ExportResponse(ReportReadyData):
     """An export."""
 
     url: str | None = Field(
-        description="Where to download the file, without a token. Only in an answer about this export alone, and "
-        "when it is done.",
+        description="A URL that downloads the file without a token. Only in a response about this export alone, and "
+        "only when it is done.",
         examples=["https://example-bucket.s3.eu-central-1.amazonaws.com/export.csv"],
     )
-    url_expires_at: Timestamp | None = Field(description="Until when `url` works; get the export again for a new one.")
+    url_expires_at: Timestamp | None = Field(description="When `url` expires; get the export again for a new one.")
 
     @classmethod
     def of(cls, export: Export, url: str | None = None, url_expires_at: str | None = None) -> Self:
-        return cls(**_shown(export), url=url, url_expires_at=url_expires_at)
+        return cls(**_fields(export), url=url, url_expires_at=url_expires_at)
 
 
 class ExportPage(Response):
@@ -133,7 +135,7 @@ class ExportPage(Response):
     next_cursor: NextCursor
 
 
-def _shown(export: Export) -> dict[str, Any]:
+def _fields(export: Export) -> dict[str, Any]:
     statuses = [OrderStatus(str(it)) for it in export.statuses] if export.statuses else None
     return {
         "id": export.id,

@@ -1,4 +1,4 @@
-"""What the lines of exports say, and of which things they are made."""
+"""The sources of exports: the rows of each report, and the items from which they are read."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -23,18 +23,17 @@ type Pick = Callable[[list[Row]], list[Row]]
 
 @dataclass(frozen=True)
 class ExportSource:
-    """`rows_of` gives the rows of each thing with its position, from after a position on (None: from the start), with
-    their cells as a format writes them.
+    """`rows_of` yields positions with the rows of their items, after a given position (None: from the start).
 
-    A position begins with a timestamp, and they never fall: they say how far an export is. Of things that are left out
-    there are no rows, but positions now and then.
+    Positions begin with a timestamp, are non-decreasing and measure progress. Positions of items that are filtered out
+    come without rows, at least once a page.
     """
 
     rows_of: Callable[[Export, str | None, Cells], Iterator[tuple[str, Rows]]]
 
 
 def pick(export: Export) -> Pick:
-    """Takes the columns of the export from rows that have at least its report's columns up to these."""
+    """A function that selects the export's columns from complete rows."""
     columns = COLUMNS[export.report]
     if not export.columns:
         return lambda rows: rows
@@ -44,21 +43,21 @@ def pick(export: Export) -> Pick:
 
 def _orders(export: Export, after: str | None, cells: Cells) -> Iterator[tuple[str, Rows]]:
     statuses = frozenset(str(it) for it in export.statuses or ())
-    asked = {str(it) for it in export.columns or ()}
-    further = bool(asked & set(COLUMNS["orders"].further))
+    requested = {str(it) for it in export.columns or ()}
+    further = bool(requested & set(COLUMNS["orders"].further))
     listing = SourceIndex(
         ORDERS_BY_CREATED,
         [created_shard(number) for number in range(settings().order_shards)],
         key=lambda entry: {"id": entry["id"]},
         names=(*_OF_ORDER, "lines", *(_FURTHER if further else ())),
-        # The index has the status too. It lags, so the order's own is looked at again.
-        wanted=lambda entry: not statuses or entry["status"]["S"] in statuses,
-        also=_CUSTOMERS if "customer_email" in asked else None,
+        # The index lags, so the order's own status is checked again below.
+        is_included=lambda entry: not statuses or entry["status"]["S"] in statuses,
+        joined=_CUSTOMERS if "customer_email" in requested else None,
     )
     chosen = pick(export)
     for position, order in reading.read_items(listing, low=export.from_, high=_end(export), after=after):
-        is_wanted = order is not None and (not statuses or order["status"]["S"] in statuses)
-        yield position, chosen(_order_rows(order, cells, further=further)) if order and is_wanted else []
+        is_included = order is not None and (not statuses or order["status"]["S"] in statuses)
+        yield position, chosen(_order_rows(order, cells, further=further)) if order and is_included else []
 
 
 _OF_ORDER = ("id", "number", "status", "created_at", "customer_id", "shipping_cost", "total", "currency")
@@ -71,7 +70,7 @@ def _customer_key(entry: Raw) -> Raw:
     return {name: {"S": part} for name, part in zip(("pk", "sk"), user_key(entry["customer_id"]["S"]), strict=True)}
 
 
-# As managers see it in the list of orders.
+# The address that managers see in the list of orders.
 _CUSTOMERS = JoinedTable(User.Meta.table_name, _customer_key, ("email",))
 
 
@@ -105,7 +104,7 @@ def _line(number: int, line: Raw, cells: Cells) -> Row:
 
 
 def _further(order: Raw, cells: Cells) -> Row:
-    """What fulfilment needs: each empty where there is none."""
+    """The further columns; a missing value is empty."""
     address: dict[str, Any] = json.loads(order["shipping_address"]["S"]) if "shipping_address" in order else {}
     shipment: Raw = order["shipment"]["M"] if "shipment" in order else {}
     customer: Raw = order.get(reading.JOINED) or {}
@@ -157,7 +156,7 @@ def _stock_row(position: str, stock: Raw, cells: Cells) -> Row:
 
 
 def _end(export: Export) -> str:
-    """What came after it was asked for is not in it."""
+    """The end of the time range: an export has nothing that was created after its request."""
     return min(export.to, export.created_at) if export.to else export.created_at
 
 

@@ -1,9 +1,9 @@
-"""The work on an export: claimed, written part by part into S3 with a checkpoint after each, handed on, ended.
+"""The worker of exports: claims an export, uploads its parts to S3 with a checkpoint after each, and finishes it.
 
-A message only says which export to look at. Whatever is cut off, the next look goes on at the last checkpoint. Of two
-workers at one export the younger goes on: it has raised `run`, and the elder writes to the item on condition of its own
-alone. What the elder may still upload has a number that nobody uses again (parts so far + run: of two workers the
-younger has no less of the one, and more of the other), and the file is made of the parts that are checkpointed.
+A message only names an export. After an interruption the next run continues from the last checkpoint. If two workers
+run for one export, the later one wins: its claim has raised `run`, and each write requires the writer's own `run`. The
+earlier one may still upload a part, but under a number that is never used again: it is the number of parts plus `run`,
+which is always higher for the later worker. The file consists of the checkpointed parts only.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from oms.exports.models import CANCELLED, DONE, FAILED, RUNNING, UNFINISHED, Exp
 from oms.exports.parts import Part, TooLargeError
 from oms.exports.sources import ExportSource
 
-# 16 GB: what one run can read for its digest, and an item holds with room to spare.
+# 16 GB, which one run can read for its digest. The list of parts is well below the limit of an item.
 MAX_PARTS = 2000
 
 type HasTime = Callable[[], bool]
@@ -29,34 +29,34 @@ type Sources = Mapping[str, ExportSource]
 
 
 class ClaimLostError(Exception):
-    """The export is another worker's now, or has ended."""
+    """Another worker has claimed the export, or it has ended."""
 
 
 class OutOfTimeError(Exception):
-    """The time of a run did not suffice for a part, nor to get behind what is left out: it would be so again."""
+    """A run timed out without completing a part or passing an item; retrying cannot help."""
 
 
-def work(export_id: str, *, reports: Sources, has_time: HasTime) -> Export | None:
-    """Goes on with an export while `has_time`, and ends it or hands it on. As it is then; None: it is not there.
+def work(export_id: str, *, sources: Sources, has_time: HasTime) -> Export | None:
+    """Continues an export while `has_time`; then finishes it, or queues it for another run.
 
-    Of one that has ended it takes away what is not to stay. Whatever it raises, the export is as at its last
-    checkpoint, and may be looked at again.
+    Returns the export as it is then, or None if it does not exist. Cleans up after an export that has ended. After any
+    exception the export is as at its last checkpoint, and can be retried.
     """
     export = _claim(export_id)
     if export is not None and export.status in UNFINISHED:
         try:
-            export = _advance(export, reports, has_time)
+            export = _advance(export, sources, has_time)
         except (ClaimLostError, UploadGoneError):
             mine, export = export, get_item(Export, Export.key(export_id))
             if export is not None and export.status in UNFINISHED and export.run == mine.run:
-                raise  # the upload is gone, and nobody else was here: the next look begins a new one
+                raise  # the upload is gone without another worker: the next run starts a new upload
     if export is not None and export.status not in UNFINISHED:
         _clean_up(export)
     return export
 
 
 def fail(export_id: str, why: str) -> None:
-    """Gives it up, unless it has ended."""
+    """Fails an export, unless it has ended."""
     ended: list[Action] = [
         Export.status.set(FAILED),
         Export.failure.set(why),
@@ -73,7 +73,7 @@ def fail(export_id: str, why: str) -> None:
 
 
 def _claim(export_id: str) -> Export | None:
-    """The export with a run of this worker's own; as it is where it has ended."""
+    """The export, claimed with a new `run`, or unchanged if it has ended; None if it does not exist."""
     actions: list[Action] = [Export.run.add(1), Export.version.add(1), Export.status.set(RUNNING)]
     try:
         return retrying(lambda: update_item(Export(*Export.key(export_id)), actions, Export.status.is_in(*UNFINISHED)))
@@ -82,18 +82,18 @@ def _claim(export_id: str) -> Export | None:
 
 
 def _clean_up(export: Export) -> None:
-    """Nothing of an export stays but the file of one that is done."""
+    """Aborts all uploads, and deletes the file of a cancelled or failed export."""
     for upload_id in files.uploads_of(export):
         files.abort_upload(export, upload_id)
     if export.status in (CANCELLED, FAILED):
         files.delete(export)
 
 
-def _advance(export: Export, reports: Sources, has_time: HasTime) -> Export:
+def _advance(export: Export, sources: Sources, has_time: HasTime) -> Export:
     export, assembled = _resume(export)
     begun_at = _position_reached(export)
     if not export.ended:
-        export = _write(export, reports[export.report], has_time)
+        export = _write(export, sources[export.report], has_time)
     found = None
     if export.ended:
         if not assembled:
@@ -112,7 +112,7 @@ def _position_reached(export: Export) -> tuple[object, ...]:
 
 
 def _resume(export: Export) -> tuple[Export, bool]:
-    """The export with an upload that is under way, and no other; or whole already, which is the second value."""
+    """The export with its open upload, and whether the file is assembled already. Aborts all other uploads."""
     uploads = files.uploads_of(export)
     for upload_id in uploads:
         if upload_id != export.upload_id:
@@ -125,7 +125,7 @@ def _resume(export: Export) -> tuple[Export, bool]:
 
 
 def _restart(export: Export) -> Export:
-    """With a new upload, from the start."""
+    """Starts again with a new upload."""
     upload_id = files.start_upload(export)
     try:
         return _checkpoint(
@@ -145,9 +145,9 @@ def _restart(export: Export) -> Export:
 
 
 def _write(export: Export, report: ExportSource, has_time: HasTime) -> Export:
-    """Writes parts until the end, or the end of the time: what was begun of a part then is made again.
+    """Writes parts until all rows are written or the time runs out; the next run then repeats the unfinished part.
 
-    Where that has no line yet, nothing is to be made again, and the work goes on behind what was left out.
+    If that part has no rows yet, the next run continues after the items that were filtered out.
     """
     file = file_of(export)
     part = file.part(first=not export.parts, state=export.state)
@@ -167,7 +167,7 @@ def _write(export: Export, report: ExportSource, has_time: HasTime) -> Export:
 def _put_part(
     export: Export, part: Part, position: str | None, *, ended: bool = False, is_needed: bool = False
 ) -> Export:
-    """Uploads the part, and puts it on record. A last one without rows only where there is no other or `is_needed`."""
+    """Uploads the part, with a checkpoint. A part without rows only if it is the only one or `is_needed`."""
     parts, state = list(export.parts), export.state
     if part.lines or not parts or is_needed:
         if len(parts) == MAX_PARTS:
@@ -178,14 +178,14 @@ def _put_part(
 
 
 def _checkpoint_at(export: Export, position: str | None, **values: Any) -> Export:
-    """A checkpoint at a position."""
+    """Stores a checkpoint at a position."""
     begun_with = export.begun_with or position
     progress = _progress(export, begun_with, position)
     return _checkpoint(export, position=position, begun_with=begun_with, progress=progress, **values)
 
 
 def _progress(export: Export, begun_with: str | None, position: str | None) -> int:
-    """Percent of the span of time; 99 at most, as there is something to do after the last line."""
+    """Percent of the time range. At most 99, since the file must still be assembled after the last row."""
     if begun_with is None or position is None:
         return 0
     start, now = (clock.instant(it.partition("#")[0]) for it in (export.from_ or begun_with, position))
@@ -197,7 +197,7 @@ def _assemble(export: Export) -> None:
     try:
         files.complete_upload(export, export.parts)
     except UploadGoneError:
-        if not files.exists(export):  # else another worker was faster
+        if not files.exists(export):  # else another worker has completed it
             raise
 
 
@@ -213,7 +213,7 @@ def _finish(export: Export, sha256: str, size: int) -> Export:
 
 
 def _checkpoint(export: Export, **values: Any) -> Export:
-    """The export with these values, if it is still this worker's. Raises ClaimLostError."""
+    """Stores these values if the export is still claimed by this worker. Raises ClaimLostError."""
     actions: list[Action] = [_set(getattr(Export, name), value) for name, value in values.items()]
     actions.append(Export.version.set(export.version + 1))
     is_ours = (Export.run == export.run) & (Export.status == RUNNING)
@@ -222,7 +222,7 @@ def _checkpoint(export: Export, **values: Any) -> Export:
     except ConditionFailedError as error:
         stored = Export.from_raw_data(error.item) if error.item else None
         if stored is not None and stored.run == export.run and stored.status == DONE:
-            return stored  # an earlier attempt, whose answer was lost
+            return stored  # by an earlier attempt whose response was lost
         raise ClaimLostError from error
 
 

@@ -1,9 +1,8 @@
-"""An export as a workbook (ECMA-376, Office Open XML): typed cells, text that stays text, and no formulas.
+"""An export as a workbook (ECMA-376, Office Open XML): with typed cells, texts and no formulas.
 
-A workbook is a ZIP archive whose sheets are XML. It is written front to back, so the sheets come first, their sizes
-and checksums behind them (APPNOTE.TXT 4.3.9), and the list of the sheets at the end. A part ends on the boundary of a
-byte by a full flush of deflate (RFC 1951), after which nothing refers back: the next part begins with a compressor of
-its own, in any process, and all that it has to know of the parts before are the few numbers of `Archive`.
+A workbook is a ZIP archive with XML sheets. It is written sequentially: first the sheets, each followed by its size and
+checksum (APPNOTE.TXT 4.3.9), then the directory. A part ends at a byte boundary, with a full flush of deflate (RFC
+1951). So the next part can use a new compressor in any process; its only input are the numbers in `Archive`.
 """
 
 import re
@@ -24,7 +23,7 @@ from oms.exports.parts import ByteBuffer, Cell, Rows, TooLargeError
 # https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
 MAX_ROWS = 1_048_576
 MAX_CHARACTERS = 32_767
-# An archive and each of its members end before 4 GB: beyond, not every program opens it (ZIP64).
+# Archives and members are smaller than 4 GB, since not every program opens larger ones (ZIP64).
 MAX_SHEET_BYTES = 2_000_000_000
 MAX_BYTES = 4_000_000_000
 
@@ -36,9 +35,9 @@ _SHEET = (
     '</sheetViews><cols><col min="1" max="{columns}" width="20" customWidth="1"/></cols><sheetData>'
 )
 _SHEET_END = b"</sheetData></worksheet>"
-# What XML cannot have or reads as another character, and what looks like such an escape (ECMA-376, 22.9.2.19).
+# Characters that XML forbids or changes, and texts that look like an escape of one (ECMA-376, 22.9.2.19).
 _ESCAPED = re.compile(r"[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
-# Day 0 of a spreadsheet, as it counts the days from March 1900 on.
+# Day 0 of a spreadsheet, for all days from March 1900 on.
 _EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 _ONE_DAY = timedelta(days=1)
 
@@ -52,13 +51,13 @@ class XlsxFile:
     @staticmethod
     @lru_cache(maxsize=4096)
     def text(value: str, /) -> Cell:
-        """Raises TooLargeError for more than a cell can have, counted as spreadsheets do, in units of UTF-16."""
+        """Raises TooLargeError above the maximum of a cell, which spreadsheets count in units of UTF-16."""
         if not value:
             return "<c/>"
         if len(value.encode("utf-16-le", "surrogatepass")) // 2 > MAX_CHARACTERS:
             raise TooLargeError
-        said = escape(_ESCAPED.sub(lambda it: f"_x{ord(it[0]):04X}_", value))
-        return f'<c s="{_TEXT}" t="inlineStr"><is><t xml:space="preserve">{said}</t></is></c>'
+        escaped = escape(_ESCAPED.sub(lambda it: f"_x{ord(it[0]):04X}_", value))
+        return f'<c s="{_TEXT}" t="inlineStr"><is><t xml:space="preserve">{escaped}</t></is></c>'
 
     def number(self, value: int, /) -> Cell:
         return f"<c><v>{value}</v></c>"
@@ -69,9 +68,9 @@ class XlsxFile:
     @staticmethod
     @lru_cache(maxsize=128)
     def time(timestamp: str, /) -> Cell:
-        """In UTC, as the timestamp is: spreadsheets know no zones.
+        """In UTC, like the timestamp, since spreadsheets have no time zones.
 
-        With all digits of the number: LibreOffice cuts fractions of a second off, and shows 9:29:59 for a bit less.
+        With all digits: LibreOffice truncates to seconds, and would show 9:29:59 for a number slightly below 9:30:00.
         """
         days = (datetime.fromisoformat(timestamp) - _EPOCH) / _ONE_DAY
         return f'<c s="{_TIME}"><v>{days!r}</v></c>'
@@ -80,13 +79,13 @@ class XlsxFile:
         return f'<c s="{_DAY}"><v>{(datetime.fromisoformat(date).replace(tzinfo=UTC) - _EPOCH).days}</v></c>'
 
     def part(self, *, first: bool, state: Any) -> "XlsxPart":
-        book = Archive() if first else Archive(state["offset"], [ArchiveMember(**it) for it in state["members"]])
-        return XlsxPart(self._report, "".join(str(self.text(it)) for it in self._columns), len(self._columns), book)
+        archive = Archive() if first else Archive(state["offset"], [ArchiveMember(**it) for it in state["members"]])
+        return XlsxPart(self._report, "".join(str(self.text(it)) for it in self._columns), len(self._columns), archive)
 
 
 @dataclass
 class ArchiveMember:
-    """A file in the archive: where it begins, how long it is and its checksum, so far or in the end."""
+    """A file in the archive: its offset, and its sizes and checksum so far."""
 
     name: str
     offset: int
@@ -98,19 +97,19 @@ class ArchiveMember:
 
 @dataclass
 class Archive:
-    """An archive as far as it is written. The last member is the sheet that is under way."""
+    """The written part of an archive. The last member is the current sheet."""
 
     offset: int = 0
     members: list[ArchiveMember] = field(default_factory=list)
 
 
 class XlsxPart:
-    def __init__(self, report: str, head: str, columns: int, book: Archive) -> None:
-        self._report, self._head, self._columns, self._book = report, head, columns, book
+    def __init__(self, report: str, head: str, columns: int, archive: Archive) -> None:
+        self._report, self._head, self._columns, self._archive = report, head, columns, archive
         self._pieces = ByteBuffer()
         self._compressor = _compressor()
         self.lines = 0
-        if not book.members:
+        if not archive.members:
             self._begin_sheet()
 
     @property
@@ -118,7 +117,7 @@ class XlsxPart:
         return self._pieces.size >= parts.FULL_PART_BYTES
 
     def add(self, rows: Rows) -> None:
-        sheet = self._book.members[-1]
+        sheet = self._archive.members[-1]
         if sheet.rows + len(rows) > MAX_ROWS or sheet.size > MAX_SHEET_BYTES:
             self._end_sheet()
             self._begin_sheet()
@@ -128,15 +127,15 @@ class XlsxPart:
     def close(self, *, last: bool) -> tuple[bytes, dict[str, Any] | None]:
         if last:
             self._end_sheet()
-            self._end_book()
+            self._end_archive()
         else:
             self._put(self._compressor.flush(zlib.Z_FULL_FLUSH))
-        if self._book.offset > MAX_BYTES:
+        if self._archive.offset > MAX_BYTES:
             raise TooLargeError
-        return self._pieces.whole(), None if last else asdict(self._book)
+        return self._pieces.whole(), None if last else asdict(self._archive)
 
     def _begin_sheet(self) -> None:
-        self._begin(f"xl/worksheets/sheet{len(self._book.members) + 1}.xml")
+        self._begin(f"xl/worksheets/sheet{len(self._archive.members) + 1}.xml")
         self._write(_SHEET.format(columns=self._columns).encode())
         self._write_rows([(self._head,)])
 
@@ -146,47 +145,47 @@ class XlsxPart:
 
     def _write_rows(self, rows: Rows) -> None:
         self._write("".join([f"<row>{''.join(map(str, row))}</row>" for row in rows]).encode())
-        self._book.members[-1].rows += len(rows)
+        self._archive.members[-1].rows += len(rows)
 
-    def _end_book(self) -> None:
-        sheets = len(self._book.members)
+    def _end_archive(self) -> None:
+        sheets = len(self._archive.members)
         for name, content in _metadata_files(self._report, sheets):
             self._begin(name)
             self._write(content.encode())
             self._end()
-        start = self._book.offset
-        for member in self._book.members:
+        start = self._archive.offset
+        for member in self._archive.members:
             self._add(_directory_entry(member))
-        count = len(self._book.members)
-        self._add(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, self._book.offset - start, start, 0))
+        count = len(self._archive.members)
+        self._add(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, self._archive.offset - start, start, 0))
 
     # ---- members of the archive (APPNOTE.TXT, 4.3) --------------------------------------------------------------
 
     def _begin(self, name: str) -> None:
-        self._book.members.append(ArchiveMember(name, self._book.offset))
+        self._archive.members.append(ArchiveMember(name, self._archive.offset))
         self._compressor = _compressor()
         self._add(struct.pack("<4s5H3L2H", b"PK\3\4", *_MEMBER_HEADER, 0, 0, 0, len(name), 0) + name.encode())
 
     def _write(self, content: bytes) -> None:
-        member = self._book.members[-1]
+        member = self._archive.members[-1]
         member.crc, member.size = zlib.crc32(content, member.crc), member.size + len(content)
         self._put(self._compressor.compress(content))
 
     def _end(self) -> None:
         self._put(self._compressor.flush())
-        member = self._book.members[-1]
+        member = self._archive.members[-1]
         self._add(struct.pack("<4s3L", b"PK\7\10", member.crc, member.compressed, member.size))
 
     def _put(self, compressed: bytes) -> None:
-        self._book.members[-1].compressed += len(compressed)
+        self._archive.members[-1].compressed += len(compressed)
         self._add(compressed)
 
     def _add(self, piece: bytes) -> None:
         self._pieces.add(piece)
-        self._book.offset += len(piece)
+        self._archive.offset += len(piece)
 
 
-# Version 2.0; sizes and checksum follow the content; deflate; 1980-01-01, the earliest time there is.
+# Version 2.0; sizes and checksum follow the content; deflate; 1980-01-01, the earliest time of the format.
 _MEMBER_HEADER = (20, 8, 8, 0, 0x21)
 
 
@@ -200,7 +199,7 @@ def _directory_entry(member: ArchiveMember) -> bytes:
     return struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, *_MEMBER_HEADER, *sizes) + member.name.encode()
 
 
-# ---- what the sheets belong to --------------------------------------------------------------------------------------
+# ---- the files beside the sheets ------------------------------------------------------------------------------------
 
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -221,8 +220,8 @@ def _metadata_files(report: str, sheets: int) -> Iterator[tuple[str, str]]:
     related += f'<Relationship Id="rId{sheets + 1}" Type="{_OFFICE}/styles" Target="styles.xml"/>'
     yield "xl/_rels/workbook.xml.rels", _relationships(related)
     yield "xl/styles.xml", _styles()
-    book = f'<Relationship Id="rId1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
-    yield "_rels/.rels", _relationships(book)
+    workbook = f'<Relationship Id="rId1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
+    yield "_rels/.rels", _relationships(workbook)
     types = "".join(
         f'<Override PartName="/xl/worksheets/sheet{it}.xml" ContentType="{_TYPE}.worksheet+xml"/>' for it in numbers
     )
@@ -240,7 +239,7 @@ def _relationships(content: str) -> str:
 
 
 def _styles() -> str:
-    """The formats of cells in the order of their numbers: any, money, time, day, text."""
+    """The cell formats in the order of their numbers: general, money, time, day, text."""
     digits = settings().currency_digits
     money = f"0.{'0' * digits}" if digits else "0"
     codes = {164: money, 165: "yyyy\\-mm\\-dd\\ hh:mm:ss", 166: "yyyy\\-mm\\-dd"}
