@@ -66,7 +66,7 @@ def delivery_id(subscription_id: str, event_id: str) -> str:
 
 
 def create(subscription: Subscription, *, event_id: str, event_type: str, body: str) -> Delivery:
-    """The id of an event's delivery to a subscription. It begins with the second of the event, so ids sort."""
+    """Returns the event's delivery, created if missing: pending, or paused if the subscription is not active."""
     now = clock.now()
     key = delivery_id(subscription.id, event_id)
     new = Delivery(
