@@ -10,7 +10,7 @@ import pytest
 
 from oms.core import clock
 from oms.orders import expiry
-from oms.orders.expiry import Swept
+from oms.orders.expiry import SweepResult
 from oms.orders.models import HistoryEntry, Order, OrderLine
 from tests.support.aws_calls import Call, intercepted
 from tests.support.big_table import BigTable, RawItem
@@ -96,7 +96,7 @@ class Outage:
         self.orders.put({**closed, "status": {"S": "expired"}, "version": {"N": "2"}})
         return {}
 
-    def work(self, calls: int, *, waited: Callable[[], float] = lambda: 0.0) -> Swept:
+    def work(self, calls: int, *, waited: Callable[[], float] = lambda: 0.0) -> SweepResult:
         """One invocation of the worker, with time for this many calls."""
         end = self.made.total() + calls
 
@@ -131,9 +131,9 @@ def test_f26_each_minute_goes_on_where_the_rest_is(cloud: None) -> None:
 def test_f26_the_drain_ends_with_the_last_hold_that_is_due(cloud: None) -> None:
     outage = Outage(1_250)
 
-    assert outage.work(CALLS) == Swept(expired=1_250)
+    assert outage.work(CALLS) == SweepResult(expired=1_250)
     assert outage.ended == ids(1_250)
-    assert outage.work(CALLS) == Swept()
+    assert outage.work(CALLS) == SweepResult()
     assert outage.made["Query"] == 13 + 1
 
 

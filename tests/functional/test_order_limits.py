@@ -215,7 +215,7 @@ def test_a_verified_customer_is_limited_too(shop: Shop, customer: Person) -> Non
     refused = assert_problem(shop.buy({product: 1001}, by=customer), 409, "order-limit-exceeded")
 
     assert refused["order_units"] == {"requested": 1001, "allowed": 1000}
-    assert refused["detail"] == "A customer may order at most 1000 units in all at once."
+    assert refused["detail"] == "A customer may order at most 1000 units in total at once."
     assert shop.buy({product: 1000}, by=customer).status == 201
 
 

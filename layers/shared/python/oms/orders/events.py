@@ -1,4 +1,4 @@
-"""What other systems learn of an order: that it was placed, and each move."""
+"""Events of orders: one when an order is placed, and one for each move."""
 
 from oms.events.envelope import Event, EventActor, event_id
 from oms.events.streams import Change
@@ -20,7 +20,7 @@ PAYLOADS = dict.fromkeys(_NAMES.values(), OrderResponse)
 
 
 def events_from_change(change: Change) -> list[Event[OrderResponse]]:
-    """The event of a transition; none where the order's version did not change."""
+    """The event of a transition; none if the order's version did not change."""
     if change.new is None:
         return []
     order = Order.from_raw_data(change.new)

@@ -1,4 +1,4 @@
-"""Holds that end on time: pending orders past `expires_at` give their stock back, the oldest first."""
+"""Expiry of holds: releases the stock of pending orders that are past `expires_at`, the oldest first."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from oms.orders.states import OrderStatus
 
 logger = Logger(child=True)
 
-# Seconds. What is still in conflict then is left for the next sweep, so that one product that everybody wants does not
-# keep all other holds waiting.
-_PATIENCE = 1.0
+# An order that is still in conflict after this time is left for the next sweep, so that the orders of one product in
+# high demand do not delay the expiry of all others.
+_RETRY_SECONDS = 1.0
 
 
 @dataclass
-class Swept:
-    """How many holds a sweep ended, and how many it could not end and left for the next."""
+class SweepResult:
+    """The number of holds that a sweep ended, and the number that it failed to end and left for the next sweep."""
 
     expired: int = 0
     failed: int = 0
-    # When the first of the due holds that are still pending was over.
+    # `expires_at` of the oldest due hold that is still pending.
     overdue_since: str | None = None
 
     def leave(self, expires_at: str) -> None:
@@ -41,38 +41,38 @@ class Swept:
         return (clock.now() - clock.instant(self.overdue_since)).total_seconds() if self.overdue_since else 0.0
 
 
-def sweep(shard: int, *, has_time: Callable[[], bool]) -> Swept:
-    """Ends the due holds of one index shard while `has_time`, going on after one that fails.
+def sweep(shard: int, *, has_time: Callable[[], bool]) -> SweepResult:
+    """Ends the due holds of one index shard while `has_time`. A hold that fails does not stop the sweep.
 
-    Safe to run twice at once: each hold is ended by the same guarded transition that a cancel uses.
+    Safe to run twice at once: each hold is ended by a conditional write, as a cancellation is.
     """
-    swept = Swept()
+    result = SweepResult()
     for order in _due(shard, has_time):
         expires_at = order.expires_at  # a move that fails has changed the order in memory
         if expires_at is None:
-            continue  # ended a moment ago: the index is behind
+            continue  # ended recently, and the index lags
         if not has_time():
-            swept.leave(expires_at)
+            result.leave(expires_at)
             break
         try:
-            with deadline(_PATIENCE):
+            with deadline(_RETRY_SECONDS):
                 moves.expire_order(order.id, now=clock.now(), seen=order)
-            swept.expired += 1
+            result.expired += 1
         except InvalidTransitionError:
             continue  # confirmed, cancelled or swept by another worker meanwhile
         except (OmsError, PynamoDBException, BotoCoreError, ClientError):
-            logger.exception("a hold could not be ended", order_id=order.id)
-            swept.leave(expires_at)
-            swept.failed += 1
-    return swept
+            logger.exception("a hold was not ended", order_id=order.id)
+            result.leave(expires_at)
+            result.failed += 1
+    return result
 
 
 def _due(shard: int, has_time: Callable[[], bool]) -> Iterator[Order]:
-    """The overdue orders in the index, oldest first. It is read up to the shortest hold, no further.
+    """The overdue orders in the index, oldest first. The index is read only as far as the shortest hold can be overdue.
 
-    The orders of a page come by one BatchGet: with a Get for each, a worker would end half as many holds in its time.
-    The index may still hold what was swept a moment ago; such an order costs no call of its own. After a page with
-    overdue orders the next one is read also without time, so that the sweep knows the first one that it leaves.
+    One BatchGet reads the orders of a page: with a Get for each order, a worker ends half as many holds in its time.
+    The index may still list an order that was swept recently; such an order costs no further call. After a page with
+    overdue orders the next page is read even if time is up, so that the sweep knows the oldest hold that it leaves.
     """
     now = clock.now()
     newest = clock.timestamp(now - settings().shortest_hold) + HIGHEST

@@ -11,11 +11,11 @@ _STATUSES = tuple(OrderStatus)
 _Status = Annotated[str, OneOf(_STATUSES)]
 OrderStatuses = Annotated[tuple[_Status, ...], Several()]
 OrderStatusesOrText = Annotated[tuple[_Status, ...], Several(_STATUSES)]
-"""As a body has them."""
+"""For a body: a list, or the words in one text."""
 
 
 class OrderFilters(Span):
-    """Of orders: the statuses that they have now, and when they were created."""
+    """Filters of orders by their current status and by the time of their creation."""
 
     status: OrderStatuses | None = Field(None, description="Orders that have one of these statuses now.")
     from_: From | None = Field(None, alias="from", description=f"Orders created {SINCE}")

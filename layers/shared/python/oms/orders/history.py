@@ -1,4 +1,4 @@
-"""An order as it was, told from its history."""
+"""Earlier versions of an order, rebuilt from its history."""
 
 from collections.abc import Iterator
 
@@ -9,14 +9,14 @@ from oms.orders.states import OrderStatus
 def versions(order: Order) -> Iterator[Order]:
     """The order at each of its versions, the oldest first.
 
-    One thing is forgotten: when the hold would have ended of an order that is pending no more.
+    `expires_at` is missing in the earlier versions of an order that is no longer pending: it is not in the history.
     """
     for number, entry in enumerate(order.history, 1):
-        was = Order.from_raw_data(order.serialize())
-        was.history = order.history[:number]
-        was.version, was.status, was.updated_at = number, entry.to, entry.at
-        if all(it.to != OrderStatus.SHIPPED for it in was.history):
-            was.shipment = None
+        earlier = Order.from_raw_data(order.serialize())
+        earlier.history = order.history[:number]
+        earlier.version, earlier.status, earlier.updated_at = number, entry.to, entry.at
+        if all(past.to != OrderStatus.SHIPPED for past in earlier.history):
+            earlier.shipment = None
         if entry.to != OrderStatus.CANCELLED:
-            was.cancel_reason = None
-        yield was
+            earlier.cancel_reason = None
+        yield earlier

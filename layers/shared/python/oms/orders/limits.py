@@ -1,7 +1,7 @@
-"""How much a customer may order at once, so that no one holds the shop's stock. Pure but for the settings.
+"""Limits of an order, so that no customer can reserve the shop's whole stock. Pure except for the settings.
 
-Managers and admins, who order for others, have no limits. A customer whose e-mail address is not verified has lower
-ones. The number of open orders, which lags, and these limits of each order together bound what a customer holds.
+Managers and admins order for others and have no limits. A customer with an unverified e-mail address has lower limits.
+The limits of one order and the number of open orders, which lags, together limit the stock that a customer reserves.
 """
 
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from oms.core.errors import OrderLimitError, TooManyOpenOrdersError
 from oms.core.money import to_text
 from oms.core.settings import OrderLimits, settings
 
-# A customer may order this many units of a product even where they are more than the share of its stock.
+# A customer may always order this number of units of a product, even if it exceeds the share of its stock.
 ALWAYS_ALLOWED_UNITS = 2
 
 
 class Buyer(Actor, Protocol):
-    """As far as they are counted: `open_orders` lags by seconds."""
+    """The user who orders. `open_orders` lags by seconds."""
 
     @property
     def open_orders(self) -> int: ...
@@ -45,7 +45,7 @@ class OrderExcess:
 
 @dataclass
 class Excess:
-    """All that is over the limits. True where something is."""
+    """All parts of an order that exceed the limits. True if any does."""
 
     lines: list[LineExcess] = field(default_factory=list)
     units: OrderExcess | None = None
@@ -55,7 +55,7 @@ class Excess:
         return bool(self.lines or self.units or self.value)
 
     def members(self) -> dict[str, Any]:
-        """As a problem and a quote show it."""
+        """The members that a problem and a quote have in common."""
         units, value = self.units, self.value
         return {
             "limits": [asdict(line) for line in self.lines],
@@ -68,7 +68,7 @@ class Excess:
 
 @dataclass(frozen=True)
 class BuyerLimits:
-    """`limits` is None for buyers without any."""
+    """The limits of one buyer; `limits` is None for a buyer without limits."""
 
     limits: OrderLimits | None
     verified: bool
@@ -82,14 +82,14 @@ class BuyerLimits:
 
     @property
     def orders_per_minute(self) -> int | None:
-        """How many orders a buyer with an unverified address may place in a minute, None for any number.
+        """The number of orders that a buyer with an unverified address may place in a minute; None for no limit.
 
-        Open orders are counted seconds late: this bounds how many are placed meanwhile.
+        The count of open orders lags by seconds. This limits the orders that are placed meanwhile.
         """
         return self.limits.per_minute if self.limits else None
 
     def check(self, open_orders: int, units: int, value: int) -> None:
-        """What is known of an order without the stock. Raises TooManyOpenOrdersError, OrderLimitError."""
+        """Checks the limits that do not depend on the stock. Raises TooManyOpenOrdersError, OrderLimitError."""
         if self.limits and open_orders >= self.limits.open_orders:
             raise TooManyOpenOrdersError(
                 f"{self._who} may have {self.limits.open_orders} open orders at once, pending or confirmed, "
@@ -100,7 +100,7 @@ class BuyerLimits:
             raise self.refusal(excess)
 
     def excess_of_order(self, units: int, value: int) -> Excess:
-        """`value` is that of the goods, in minor units."""
+        """`value` is the price of the goods, in minor units."""
         if self.limits is None:
             return Excess()
         most_units, most_value = self.limits.units, self.limits.value
@@ -139,6 +139,6 @@ class BuyerLimits:
 
 def _phrase(excess: Excess) -> str:
     parts = [f"{line.allowed} of product {line.product_id}" for line in excess.lines]
-    parts += [f"{excess.units.allowed} units in all"] if excess.units else []
+    parts += [f"{excess.units.allowed} units in total"] if excess.units else []
     parts += [f"goods for {to_text(excess.value.allowed)} {settings().currency}"] if excess.value else []
     return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""What the orders table holds: one order is one item, its lines and history embedded."""
+"""Items of the orders table: each order is one item, with its lines and its history in it."""
 
 from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute
 
@@ -13,16 +13,16 @@ OPEN_ORDERS = Index(settings().orders_table, "open", "open_shard", "created_key"
 
 
 class Allocation(EmbeddedItem):
-    """How many units of a line were drawn from which shard of the product's stock."""
+    """The units that a line takes from one shard of the product's stock."""
 
     shard = IntegerAttribute()
     quantity = IntegerAttribute()
 
 
 class OrderLine(EmbeddedItem):
-    """What was ordered, at the offer of that moment. Amounts in minor units.
+    """A product of an order, at the offer with which it was ordered. Amounts in minor units.
 
-    `category` is empty on lines from before it was kept.
+    `category` is empty in orders that are older than the attribute.
     """
 
     product_id = UnicodeAttribute()
@@ -35,10 +35,10 @@ class OrderLine(EmbeddedItem):
 
 
 class HistoryEntry(EmbeddedItem):
-    """One transition. `restocked` is set on a return: whether its units went back on sale.
+    """One transition. `restocked` is set for a return: whether its units can be sold again.
 
-    `key` is a hash of user, route and idempotency key (or random without one), so that the request
-    that made it can be told when it comes again; `request_hash` tells whether it still says the same.
+    `key` is a hash of user, route and idempotency key, or random without an idempotency key. It identifies a repeated
+    request. `request_hash` shows whether the repeated request has the same content.
     """
 
     from_ = UnicodeAttribute(attr_name="from", null=True)
@@ -60,9 +60,9 @@ class Shipment(EmbeddedItem):
 
 
 class Order(StoredItem):
-    """An order, and its own idempotency record. `version` counts transitions, the creation being 1.
+    """An order, which is its own idempotency record. `version` counts the transitions, the creation included.
 
-    `open_shard` (`pending#s`, `confirmed#s`) is there while the order holds stock; `expires_at` while it is pending.
+    `open_shard` (`pending#s`, `confirmed#s`) is set while the order reserves stock, `expires_at` while it is pending.
     """
 
     class Meta:
@@ -92,7 +92,7 @@ class Order(StoredItem):
     open_shard = UnicodeAttribute(null=True)
 
     def entry(self, key: str) -> HistoryEntry | None:
-        """The transition that the request with this key made."""
+        """The transition that the request with this key caused."""
         return next((entry for entry in self.history if entry.key == key), None)
 
 
@@ -101,7 +101,7 @@ def created_shard(number: int) -> str:
 
 
 def open_shard(status: str, number: int) -> str | None:
-    """Where an order of this status stands in the index of open orders, if it does."""
+    """The partition of an order in the index of open orders; None for an order that is not open."""
     return f"{status}#{number}" if OrderStatus(status) in OPEN else None
 
 

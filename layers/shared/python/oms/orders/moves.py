@@ -1,7 +1,7 @@
-"""Orders on their way: each move is one write, or one transaction over the order and the stock that it moves.
+"""Moves of an order. Each move is one write, or one transaction of the order and the stock items that it changes.
 
-A move decides what the transition is, applies it to the order in memory, and writes both on condition that the order
-is still as it was read.
+A move decides the transition, applies it to the order in memory, and writes it on condition that the order has not
+changed since it was read.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class MoveRequest[Body: Request]:
 
 @dataclass(frozen=True)
 class Transition:
-    """What a move changes: its entry in the history, and the shipment if there is one."""
+    """The change that a move makes: a history entry, and a shipment if the order is shipped."""
 
     entry: HistoryEntry
     shipment: Shipment | None = None
@@ -69,12 +69,12 @@ def confirm_order(order_id: str, request: MoveRequest[EmptyRequest]) -> Idempote
 
 
 def cancel_order(order_id: str, request: MoveRequest[CancelRequest]) -> IdempotentResult[Order]:
-    """Gives the reserved units back."""
+    """Makes the reserved units available again."""
     return _move(order_id, CANCEL, request, reason=request.body.reason)
 
 
 def ship_order(order_id: str, request: MoveRequest[ShipRequest]) -> IdempotentResult[Order]:
-    """The reserved units leave the stock."""
+    """Removes the reserved units from the stock."""
     return _move(order_id, SHIP, request, shipped=request.body)
 
 
@@ -83,7 +83,7 @@ def deliver_order(order_id: str, request: MoveRequest[EmptyRequest]) -> Idempote
 
 
 def return_order(order_id: str, request: MoveRequest[ReturnRequest]) -> IdempotentResult[Order]:
-    """Puts the units back on sale, unless they are not to be restocked."""
+    """Makes the units available again if the request says `restock`."""
     return _move(order_id, RETURN, request, reason=request.body.reason, restocked=request.body.restock)
 
 
@@ -137,7 +137,7 @@ def _move[Body: Request](
         _write(order, Transition(entry, shipment))
         return IdempotentResult(order, replayed=False)
 
-    # An attempt starts by reading the order, so only one whose outcome is unknown needs another look.
+    # Each attempt reads the order first, so only an attempt with an unknown outcome needs `find_previous` afterwards.
     return run_idempotent(attempt, find_previous=lambda: find_previous(read()), keyed=False)
 
 
@@ -147,7 +147,7 @@ def _require_due(order: Order, now: datetime) -> None:
 
 
 def _source(order: Order, move: Move) -> OrderStatus:
-    """The status that the move leaves. Raises InvalidTransitionError for one that it cannot leave."""
+    """The status before the move. Raises InvalidTransitionError if the move is not allowed from it."""
     if order.status not in move.sources:
         raise InvalidTransitionError(
             f"An order that is {order.status} cannot become {move.target}.",
@@ -157,7 +157,7 @@ def _source(order: Order, move: Move) -> OrderStatus:
 
 
 def _write(order: Order, transition: Transition) -> None:
-    """Applies the transition and writes it. Raises ConcurrentUpdateError if the order is not as it was read."""
+    """Applies the transition and writes it. Raises ConcurrentUpdateError if the order has changed since it was read."""
     unchanged = (Order.status == order.status) & (Order.version == order.version)
     actions = _apply_transition(order, transition)
     effect = stock_effect(transition.target, restocked=bool(transition.entry.restocked))
@@ -172,12 +172,12 @@ def _write(order: Order, transition: Transition) -> None:
         if error.failed(order):
             raise ConcurrentUpdateError from error
         if error.any_failed and not error.has_reason(order):
-            raise OmsError("The stock of this order does not add up.") from error
+            raise OmsError("A stock item of this order is missing or has too few reserved units.") from error
         raise
 
 
 def _apply_transition(order: Order, transition: Transition) -> list[Action]:
-    """Changes the order in memory, and returns the actions that do the same in the table."""
+    """Changes the order in memory, and returns the actions that change the stored order in the same way."""
     entry, target = transition.entry, transition.target
     changes = {
         "status": target,
@@ -200,7 +200,7 @@ def _apply_transition(order: Order, transition: Transition) -> list[Action]:
 
 
 def _write_with_stock(order: Order, actions: Sequence[Action], unchanged: Condition, effect: StockEffect) -> None:
-    """One transaction: the order's transition, and its units to where it takes them."""
+    """One transaction of the order and the stock items of its lines."""
     cause = cause_of(order, order.status)
     with transaction() as write:
         write.update(Order(order.id), actions=list(actions), condition=unchanged, return_values="ALL_OLD")

@@ -1,7 +1,7 @@
-"""The offers that orders are computed with: a small cache, kept honest by the condition of the order's transaction.
+"""A small cache of the offers with which orders are priced.
 
-A stale offer costs one retry, never a wrong price: each line's write holds only while the stock item still has the
-offer the order was computed with, and a failure brings the current stock item back.
+A stale offer causes one retry and never a wrong price: the order's transaction succeeds only if each stock item still
+has the offer with which the line was priced. If it fails, the response has the current stock item.
 """
 
 from collections import OrderedDict
@@ -14,7 +14,7 @@ from oms.inventory.models import StockItem
 
 @dataclass(frozen=True)
 class Offer:
-    """What a product on sale is sold as. `number` rises whenever the rest changes; `price` is in minor units."""
+    """The name, category and price of a product on sale. Each change raises `number`; `price` is in minor units."""
 
     sku: str
     name: str
@@ -28,14 +28,14 @@ class Offer:
 
 
 class OfferCache:
-    """The offers last seen, at most `size` of them; the one learned longest ago goes first."""
+    """The `size` offers that were learned last."""
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
         self._offers: OrderedDict[str, Offer] = OrderedDict()
 
     def learn(self, stock: StockItem) -> None:
-        """Remembers the offer, or forgets it: that a product is not on sale is never answered from memory."""
+        """Stores the offer of an active product. A product that is not on sale is never answered from the cache."""
         self._offers.pop(stock.product_id, None)
         if stock.status == "active":
             self._offers[stock.product_id] = Offer.of(stock)
@@ -43,10 +43,10 @@ class OfferCache:
             self._offers.popitem(last=False)
 
     def of(self, product_ids: Iterable[str]) -> dict[str, Offer]:
-        """The offers of those products that are on sale: no call where all are known, else one BatchGet of the rest."""
-        wanted = list(product_ids)
-        unknown = [product_id for product_id in wanted if product_id not in self._offers]
+        """The offers of the products that are on sale. One BatchGet reads those that are not cached."""
+        ids = list(product_ids)
+        unknown = [product_id for product_id in ids if product_id not in self._offers]
         if unknown:
             for stock in batch_get(StockItem, [StockItem.key(product_id) for product_id in unknown]).values():
                 self.learn(stock)
-        return {product_id: self._offers[product_id] for product_id in wanted if product_id in self._offers}
+        return {product_id: self._offers[product_id] for product_id in ids if product_id in self._offers}

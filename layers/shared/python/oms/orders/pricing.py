@@ -1,4 +1,4 @@
-"""What an order costs: lines merged and priced from offers. Pure but for the settings."""
+"""Prices an order: merges its lines, and prices them from offers. Pure except for the settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from oms.orders.schemas import CreateOrderRequest, OrderItem
 
 @dataclass(frozen=True)
 class PricedLine:
-    """A line of an order that is not stored yet. `position` is the first one of the product in the request."""
+    """A line of an order that is not stored yet. `position` is the product's first index in the request."""
 
     product_id: str
     quantity: int
@@ -61,8 +61,8 @@ class PricedOrder:
 
 @dataclass(frozen=True)
 class Quote:
-    """What an order would cost now, which lines are short, as (line, units available), and what is over the buyer's
-    limits.
+    """The current price of an order that is not placed. `short` has the lines with too little stock, as (line, units
+    available); `excess` has what exceeds the buyer's limits.
     """
 
     priced: PricedOrder
@@ -80,10 +80,10 @@ def merge(items: Sequence[OrderItem]) -> dict[str, tuple[int, int]]:
 
 
 def price(request: CreateOrderRequest, offers: Mapping[str, Offer], *, buyer_role: str) -> PricedOrder:
-    """The request at `offers`, which are those of its products that are on sale.
+    """Prices the request with `offers`, by product id. They include each of its products that is on sale.
 
-    Raises InvalidRequestError, also for a total above the limit, and UnknownProductError naming the products that have
-    no offer.
+    Raises InvalidRequestError, also for a total above the limit, and UnknownProductError for the products without an
+    offer.
     """
     shipping_cost = _shipping_cost(request, buyer_role)
     merged = merge(request.items)
@@ -93,14 +93,14 @@ def price(request: CreateOrderRequest, offers: Mapping[str, Offer], *, buyer_rol
     lines = [PricedLine(product_id, units, first, offers[product_id]) for product_id, (first, units) in merged.items()]
     priced = PricedOrder(lines, shipping_cost)
     if priced.total > MAX_TOTAL_MINOR_UNITS:
-        most, total = (f"{to_text(amount)} {settings().currency}" for amount in (MAX_TOTAL_MINOR_UNITS, priced.total))
-        detail = f"must cost at most {most} together with the shipping, and cost {total}; split the order"
+        limit, total = (f"{to_text(amount)} {settings().currency}" for amount in (MAX_TOTAL_MINOR_UNITS, priced.total))
+        detail = f"must cost at most {limit} together with the shipping, and cost {total}; split the order"
         raise InvalidRequestError.at(detail, pointer="#/items")
     return priced
 
 
 def unknown_products(products: Sequence[tuple[int, str]]) -> UnknownProductError:
-    """From (position in the request, product id)."""
+    """`products` are pairs of position in the request and product id."""
     return UnknownProductError(
         [
             {"pointer": f"#/items/{position}/product_id", "detail": f"There is no product {product_id} on sale."}
@@ -111,7 +111,7 @@ def unknown_products(products: Sequence[tuple[int, str]]) -> UnknownProductError
 
 
 def implied_by_settings() -> dict[str, int]:
-    """What a request for an order means by leaving a field out, where that is not the field's default."""
+    """The values of fields that a request leaves out, if the settings replace the fields' defaults."""
     flat = settings().shipping_flat
     return {"shipping_cost": flat} if flat else {}
 

@@ -1,4 +1,4 @@
-"""Why a transaction that would create an order was cancelled, as the error that the client gets. Pure."""
+"""Maps the failed conditions of an order's transaction to the error for the client. Pure."""
 
 from collections.abc import Iterable
 
@@ -11,18 +11,18 @@ from oms.orders.pricing import PricedLine, PricedOrder, unknown_products
 
 
 def shortfalls(short: Iterable[tuple[PricedLine, int]]) -> list[dict[str, str | int]]:
-    """From (line, units available)."""
+    """`short` are pairs of line and available units."""
     return [
         {"product_id": line.product_id, "requested": line.quantity, "available": available} for line, available in short
     ]
 
 
 def rejection(error: TransactionError, priced: PricedOrder, limits: BuyerLimits) -> OmsError | ConcurrentUpdateError:
-    """The error for the failed lines together: unknown or inactive (422), short (409), over the buyer's share of the
-    stock (409), or worth another attempt, in this order.
+    """One error for all failed lines: unknown or inactive product (422), short stock (409), more than the buyer's share
+    of the stock (409), or ConcurrentUpdateError, in this order.
 
-    Each failed line is judged by the stock item that came back with its reason. Lines that met a conflict have none,
-    so a list of shortfalls may be incomplete.
+    Each failed line is judged by the stock item in the response. A line with a conflict has none, so a list of
+    shortfalls may be incomplete.
     """
     unknown: list[PricedLine] = []
     short: list[tuple[PricedLine, int]] = []

@@ -1,4 +1,4 @@
-"""What order routes take and give."""
+"""Requests and responses of the order routes."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -75,8 +75,8 @@ class ShippingAddress(Request):
     )
 
     def stored(self) -> dict[str, str | None]:
-        """As an order keeps it. A postal code that there is none of is empty: versions from when it was required read
-        no null.
+        """The address as an order stores it. A missing postal code becomes empty text, since earlier versions of the
+        code cannot read null there.
         """
         return self.model_dump() | {"postal_code": self.postal_code or ""}
 
@@ -89,10 +89,10 @@ class OrderItem(Request):
 
 
 class CreateOrderRequest(Request):
-    """What to order, and where to send it. Its total may be at most 10^15 minor units of the currency."""
+    """An order to place or to price. Its total may be at most 10^15 minor units of the currency."""
 
-    # Viewers of the document send it as it is. So it has no amount: what the products cost, and what may be asked for
-    # shipping, is the shop's.
+    # Viewers of the document send the example unchanged. It has no amounts, since prices and shipping costs depend on
+    # the shop.
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -114,13 +114,12 @@ class CreateOrderRequest(Request):
     )
 
     items: Annotated[list[OrderItem], Field(min_length=1, max_length=MAX_LINES)] = Field(
-        description="What to order. Items of the same product are merged at the position of the first."
+        description="The products to order. Items of the same product are merged at the position of the first."
     )
     shipping_cost: Money = Field(
         0,
-        description="What the customer pays for shipping. If it is not sent, it is the shop's flat rate if there is "
-        "one, else 0. A customer may not send more than the shop's maximum, nor anything else than its "
-        "flat rate.",
+        description="The shipping cost for the customer. If it is not sent, it is the shop's flat rate if there is "
+        "one, else 0. A customer may not exceed the shop's maximum, and may only send the flat rate if there is one.",
         examples=["5"],
     )
     shipping_address: ShippingAddress | None = Field(
@@ -151,8 +150,8 @@ def _https(url: str) -> str:
         host, _ = parts.hostname, parts.port  # reading the port checks it
     except ValueError:
         host = None
-    # It stands in mails and shop fronts: no name before the host that passes for it, nothing that readers take apart
-    # in different ways.
+    # Mails and shop fronts show the URL. User information before the host could pass for the host, and programs parse
+    # the other characters in different ways.
     plain = url.isprintable() and not any(character in url for character in ' \\"<>')
     if not host or parts.scheme != "https" or "@" in parts.netloc or not plain:
         raise ValueError("must be a URL that begins with https://")
@@ -174,7 +173,7 @@ class ShipRequest(Request):
 
 
 class ReturnRequest(Request):
-    """What becomes of the goods that came back."""
+    """The return of an order's goods."""
 
     reason: OptionalText = Field(None, description="Why the goods came back.", examples=["Wrong size"])
     restock: bool = Field(
@@ -252,7 +251,7 @@ class OrderResponse(Response):
     customer_id: str = Field(description="The user who placed it.", examples=["YVT65M7QNAW9TXAQ7PHA"])
     items: list[LineResponse] = Field(description="Its lines, at most one for each product.")
     subtotal: MoneyText = Field(description="The sum of its lines.", examples=["49.80"])
-    shipping_cost: MoneyText = Field(description="What the customer pays for shipping.", examples=["4.90"])
+    shipping_cost: MoneyText = Field(description="The shipping cost for the customer.", examples=["4.90"])
     total: MoneyText = Field(description="`subtotal` + `shipping_cost`.", examples=["54.70"])
     currency: CurrencyCode
     shipping_address: AddressResponse | None = Field(description="Where it is sent; null if nothing is shipped.")
@@ -280,7 +279,9 @@ class CustomerResponse(Response):
 class ManagedOrderResponse(OrderResponse):
     """An order as managers and admins see it."""
 
-    customer: CustomerResponse | None = Field(description="Who placed it; null if the account no longer exists.")
+    customer: CustomerResponse | None = Field(
+        description="The user who placed it; null if the account no longer exists."
+    )
 
 
 class OrderPage(Response):
@@ -325,11 +326,11 @@ class ValueLimitResponse(Response):
 
 
 class QuoteResponse(Response):
-    """What an order would cost now. Nothing is reserved, and prices may change before it is placed."""
+    """The current price of an order. No stock is reserved, and prices may change before the order is placed."""
 
     items: list[LineResponse] = Field(description="The priced lines.")
     subtotal: MoneyText = Field(description="The sum of the lines.", examples=["49.80"])
-    shipping_cost: MoneyText = Field(description="What the customer pays for shipping.", examples=["4.90"])
+    shipping_cost: MoneyText = Field(description="The shipping cost for the customer.", examples=["4.90"])
     total: MoneyText = Field(description="`subtotal` + `shipping_cost`.", examples=["54.70"])
     currency: CurrencyCode
     shortfalls: list[ShortfallResponse] = Field(

@@ -1,4 +1,4 @@
-"""Whose orders a caller may see."""
+"""The orders that a caller may read."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,7 +9,7 @@ from oms.orders.models import Order
 
 @dataclass(frozen=True)
 class Scope:
-    """All orders, or those of one customer."""
+    """All orders, or the orders of one customer."""
 
     customer_id: str | None
 

@@ -1,4 +1,4 @@
-"""Orders: read, priced and placed. Placing is one transaction, and the order is its own idempotency record."""
+"""Reads, prices and places orders. An order is placed in one transaction, and is its own idempotency record."""
 
 import hashlib
 from dataclasses import dataclass
@@ -32,44 +32,48 @@ OFFERS = OfferCache()
 
 
 def get_order(order_id: str, *, scope: Scope) -> Order:
-    """Raises NotFoundError, also for an order outside the scope: it does not show that it exists."""
+    """Raises NotFoundError, also for an order outside the scope, so that the caller does not learn that it exists."""
     order = get_item(Order, order_id)
     if order is None or not scope.includes(order):
-        raise NotFoundError("There is no such order.")
+        raise NotFoundError("Order not found.")
     return order
 
 
 def list_orders(query: ListOrdersQuery, *, scope: Scope, after: str | None) -> Page[Order]:
     """A page of the scope's orders, newest first: one Query for each partition, and one BatchGet."""
-    wanted = {OrderStatus(status) for status in query.status or ()}
+    statuses = {OrderStatus(status) for status in query.status or ()}
     customer = scope.customer_id or query.customer_id
     shards = range(settings().order_shards)
     part = KeyRange(query.limit, descending=True, low=query.from_ or LOWEST, high=query.to or HIGHEST, after=after)
 
     def has_status(entry: IndexEntry) -> bool:
-        return entry["status"] in wanted
+        return entry["status"] in statuses
 
     if customer is not None:
-        page = merged_page(BY_CUSTOMER, [customer], part, keep=has_status if wanted else None)
-    elif wanted and wanted <= OPEN:
-        partitions = [f"{status}#{number}" for status in sorted(wanted) for number in shards]
+        page = merged_page(BY_CUSTOMER, [customer], part, keep=has_status if statuses else None)
+    elif statuses and statuses <= OPEN:
+        partitions = [f"{status}#{number}" for status in sorted(statuses) for number in shards]
         page = merged_page(OPEN_ORDERS, partitions, part)
     else:
         partitions = [created_shard(number) for number in shards]
-        page = merged_page(BY_CREATED, partitions, part, keep=has_status if wanted else None)
+        page = merged_page(BY_CREATED, partitions, part, keep=has_status if statuses else None)
     found = batch_get(Order, [entry["id"] for entry in page.items])
     orders = [(place, found[entry["id"]]) for place, entry in page.placed if entry["id"] in found]
-    # The index lags behind the orders, so the status is looked at again.
-    return Page([it for it in orders if not wanted or OrderStatus(it[1].status) in wanted], page.position)
+    # The index lags behind the orders, so the status of each order is compared again.
+    matching = [(place, order) for place, order in orders if not statuses or OrderStatus(order.status) in statuses]
+    return Page(matching, page.position)
 
 
 def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
-    """The price of a request, its shortfalls and what is over the buyer's limits, from the stock as it is now.
+    """The price of a request, its shortfalls, and its excess over the buyer's limits, from the current stock.
 
     Writes nothing.
     """
     merged = merge(request.items)
-    stock = {item.product_id: item for item in batch_get(StockItem, [StockItem.key(it) for it in merged]).values()}
+    stock = {
+        item.product_id: item
+        for item in batch_get(StockItem, [StockItem.key(product_id) for product_id in merged]).values()
+    }
     for item in stock.values():
         OFFERS.learn(item)
     on_sale = {product_id: Offer.of(item) for product_id, item in stock.items() if item.status == "active"}
@@ -88,7 +92,7 @@ def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
 
 @dataclass(frozen=True)
 class Placement:
-    """A request for an order. The order's id is derived from the idempotency key, so a retry finds the same order."""
+    """A request for an order. The id is derived from the idempotency key, so that a retry finds the same order."""
 
     order_id: str
     request: CreateOrderRequest
@@ -103,14 +107,14 @@ def place_order(request: CreateOrderRequest, *, buyer: Buyer, key: str | None) -
 
     Raises UnknownProductError and IdempotencyKeyReusedError (422), PriceChangedError, TooManyOpenOrdersError,
     OrderLimitError and InsufficientStockError (409), TooManyRequestsError (429), and UnavailableError (503) after
-    contention that did not pass. None of them is the answer for an order that exists.
+    lasting contention. None of them is raised if the request has stored its order.
     """
     placement = Placement(
         order_id=keyed_id(buyer.id, "POST /orders", key),
         request=request,
         buyer=buyer,
         limits=BuyerLimits.of(buyer),
-        # The first entry needs no key of its own: the order's id is derived from it.
+        # The first history entry needs no key: the order's id identifies the request.
         origin=RequestOrigin(buyer, clock.random_id(), request_hash(request, implied=implied_by_settings())),
         keyed=key is not None,
     )
@@ -120,7 +124,7 @@ def place_order(request: CreateOrderRequest, *, buyer: Buyer, key: str | None) -
 
 
 def _try_to_place(placement: Placement) -> IdempotentResult[Order]:
-    """One attempt. Raises ConcurrentUpdateError if an offer has changed meanwhile, and otherwise as `place_order`."""
+    """One attempt. Raises ConcurrentUpdateError if an offer has changed meanwhile, and the errors of `place_order`."""
     priced = _price(placement)
     placement.limits.check(placement.buyer.open_orders, priced.units, priced.subtotal)
     order = _new_order(placement, priced)
@@ -131,7 +135,7 @@ def _try_to_place(placement: Placement) -> IdempotentResult[Order]:
         if error.failed(order):
             return _replayed(Order.from_raw_data(error.stored(order)), placement)
         if error.has_reason(order) or not error.any_failed:
-            raise  # a conflict, throttling or a time-out, which `retrying` decides about
+            raise  # a conflict, throttling or a time-out: `retrying` decides
         if window and not error.failed(*(line.stock_item for line in priced.lines)):
             raise window.refusal() from error
         _learn_offers(error, priced)
@@ -145,9 +149,9 @@ def _find_placed(placement: Placement) -> IdempotentResult[Order] | None:
 
 
 def _replayed(stored: Order, placement: Placement) -> IdempotentResult[Order]:
-    """The order that an earlier request stored, if that was the same request."""
+    """The order that an earlier request stored. Raises IdempotencyKeyReusedError if that request was different."""
     if stored.customer_id != placement.buyer.id:
-        # Ids are hashes over the user's id, so this cannot be; the order would be another customer's.
+        # The id is a hash that includes the user's id. A match would show another customer's order.
         raise OmsError("The order could not be stored.")
     check_same_request(stored.request_hash, placement.origin.request_hash)
     return IdempotentResult(stored, replayed=placement.keyed)
@@ -156,8 +160,8 @@ def _replayed(stored: Order, placement: Placement) -> IdempotentResult[Order]:
 def _price(placement: Placement) -> PricedOrder:
     """Raises PriceChangedError if the order costs more than the request expects.
 
-    Remembered offers may be old, so an order that is too dear is priced again from the present ones. One that is cheap
-    enough needs no read: its transaction succeeds only at the offers with which it was priced.
+    Cached offers may be stale, so an order that seems too expensive is priced again from the stored offers. Any other
+    order needs no read: its transaction succeeds only at the offers with which it was priced.
     """
     request, buyer = placement.request, placement.buyer
     priced = price(request, OFFERS.of(merge(request.items)), buyer_role=buyer.role)
@@ -176,7 +180,7 @@ def _price(placement: Placement) -> PricedOrder:
 
 
 def _order_window(limits: BuyerLimits) -> RateWindow | None:
-    """The minute in which a buyer with an unverified address may place a limited number of orders."""
+    """The limit of orders in the current minute; None if there is no limit."""
     limit = limits.orders_per_minute
     return None if limit is None else RateWindow("orders", limit, int(clock.now().timestamp()))
 
@@ -213,8 +217,8 @@ def _new_order(placement: Placement, priced: PricedOrder) -> Order:
 
 
 def _reserve(order: Order, priced: PricedOrder, limits: BuyerLimits, window: RateWindow | None) -> None:
-    """One transaction: the order if it is new; the units of each product if its offer is the same and enough are left;
-    and, where the buyer's orders are counted, one of the window.
+    """One transaction. It stores the order if it is new, reserves the units of each line if the offer is unchanged and
+    enough units are available, and takes a slot of `window` if there is one.
     """
     cause, effect = cause_of(order, "created"), stock_effect(OrderStatus.PENDING)
     with transaction() as write:
@@ -235,7 +239,7 @@ def _reserve(order: Order, priced: PricedOrder, limits: BuyerLimits, window: Rat
 
 
 def _learn_offers(error: TransactionError, priced: PricedOrder) -> None:
-    """From the stock items that came back with the reasons."""
+    """Caches the offers of the stock items that the response has for failed conditions."""
     for line in priced.lines:
         if raw := error.stored(line.stock_item):
             OFFERS.learn(StockItem.from_raw_data(raw))

@@ -1,4 +1,4 @@
-"""The one table of order states and moves, and what each does to the stock. Pure: no I/O, no clock."""
+"""The table of order states and moves, and the stock effect of each. Pure: no I/O, no clock."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,12 +17,12 @@ class OrderStatus(StrEnum):
 
 
 OPEN = frozenset({OrderStatus.PENDING, OrderStatus.CONFIRMED})
-"""The states in which an order holds stock, and stands in the index of open orders."""
+"""The states in which an order reserves stock and is listed in the index of open orders."""
 
 
 @dataclass(frozen=True)
 class Move:
-    """A way from one state to another."""
+    """An allowed change of state."""
 
     name: str
     sources: frozenset[OrderStatus]
@@ -40,7 +40,7 @@ MOVES = (CONFIRM, CANCEL, EXPIRE, SHIP, DELIVER, RETURN)
 
 @dataclass(frozen=True)
 class StockEffect:
-    """By how much a transition changes a product's stock, for each unit ordered."""
+    """The change of a product's stock that a transition causes, for each ordered unit."""
 
     available: int = 0
     reserved: int = 0
@@ -50,7 +50,7 @@ class StockEffect:
 
 
 def stock_effect(target: OrderStatus, *, restocked: bool = False) -> StockEffect:
-    """What entering `target` does to the stock; `restocked` tells whether returned units can be sold again."""
+    """The effect of a transition to `target`. `restocked`: whether returned units can be sold again."""
     if target is OrderStatus.PENDING:
         return StockEffect(available=-1, reserved=1)
     if target in (OrderStatus.CANCELLED, OrderStatus.EXPIRED):

@@ -1,4 +1,4 @@
-"""What placing and moving an order have in common: who does it, its entry in the history, its mark on the stock."""
+"""Shared by placing and moving an order: the actor, the history entry, and the update of the stock items."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from oms.orders.states import StockEffect
 
 @dataclass(frozen=True)
 class RequestOrigin:
-    """The request behind a transition, as the history keeps it: see `HistoryEntry`."""
+    """The request that causes a transition, as stored in the history: see `HistoryEntry`."""
 
     actor: Actor
     key: str
@@ -36,7 +36,7 @@ class RequestOrigin:
 
 
 def cause_of(order: Order, name: str) -> Cause:
-    """The cause of the movements of the order's latest transition."""
+    """The cause that the stock ledger records for the order's latest transition."""
     entry = order.history[-1]
     return Cause(
         cause=f"order-{name}",
@@ -49,7 +49,7 @@ def cause_of(order: Order, name: str) -> Cause:
 
 
 def stock_actions(effect: StockEffect, units: int, cause: Cause) -> list[Action]:
-    """The update of a stock item by a transition of `units`, with the cause for its movement."""
+    """The update of a stock item by the effect on `units`. The ledger derives the movement from the stored cause."""
     actions: list[Action] = [StockItem.version.add(1), StockItem.last.set(cause)]
     if effect.available:
         actions.append(StockItem.available.add(effect.available * units))

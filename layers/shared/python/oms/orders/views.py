@@ -1,4 +1,4 @@
-"""How orders and quotes are shown: customers see their own, managers and admins also who bought."""
+"""Responses that show orders and quotes. Managers and admins also see the customer."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -23,17 +23,14 @@ from oms.orders.states import OrderStatus
 
 
 class View:
-    """Orders as `user` sees them, whose role decides what of them that is. Each customer is read once."""
+    """The orders as one user sees them. `managed`: the user is a manager or an admin. Each customer is read once."""
 
     def __init__(self, user: User, *, managed: bool) -> None:
         self._managed = managed
         self._customers: dict[str, User | None] = {user.id: user}
 
     def load_customers(self, orders: Iterable[Order]) -> None:
-        """Reads who bought these, in one BatchGet, if it is to be shown and not known yet.
-
-        A move calls it before it writes: after the write no failure may stand in for the answer.
-        """
+        """Reads the customers of these orders in one BatchGet, if the view shows them and has not read them yet."""
         unknown = {order.customer_id for order in orders} - self._customers.keys()
         if self._managed and unknown:
             keys = {customer_id: user_key(customer_id) for customer_id in unknown}
@@ -53,12 +50,12 @@ def order_response(order: Order) -> OrderResponse:
 
 
 def managed_order_response(order: Order, customer: User | None) -> ManagedOrderResponse:
-    shown = (
+    buyer = (
         CustomerResponse(email=customer.email, first_name=customer.first_name, last_name=customer.last_name)
         if customer
         else None
     )
-    return ManagedOrderResponse(**_seen_by_all(order), customer=shown)
+    return ManagedOrderResponse(**_seen_by_all(order), customer=buyer)
 
 
 def _seen_by_all(order: Order) -> dict[str, Any]:
