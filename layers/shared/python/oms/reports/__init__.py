@@ -1,1 +1,1 @@
-"""Reports: sums that follow each change, and what is answered from them."""
+"""Reports: sums that are updated with each change, and the reports that are read from them."""

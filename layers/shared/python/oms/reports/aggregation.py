@@ -1,4 +1,4 @@
-"""From events to sums: a batch of a queue is folded into as few transactions as can be."""
+"""Adding the events of a queue batch to the sums, in as few transactions as possible."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,21 +15,21 @@ from oms.reports.user_sums import CountedUser
 
 logger = Logger(child=True)
 
-# Seconds in which calls are begun for the events of one batch, so that which messages come again is reported before the
-# aggregator's time is over. The last call may take 6 more.
+# No call for a batch starts later than this, so that the failed messages are reported before the function times out.
+# The last call may take 6 more seconds.
 START_DEADLINE_SECONDS = 80.0
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """How many contributions were moved, and which messages are to come again."""
+    """The number of moved contributions, and the ids of the messages to retry."""
 
     moved: int
     failed: Sequence[str]
 
 
 def add_up(messages: Mapping[str, str]) -> BatchResult:
-    """Adds up the events in these messages, JSON by the messages' ids."""
+    """Adds the events in these messages, JSON by message id, to the sums."""
     failed: list[str] = []
     understood: dict[str, list[Chunk]] = {}
     for message_id, body in messages.items():
@@ -48,8 +48,9 @@ def add_up(messages: Mapping[str, str]) -> BatchResult:
 
 
 def contribution(event: Mapping[str, Any]) -> list[Chunk]:
-    """What the thing that an event tells of contributes. Raises LookupError, ValueError and TypeError for what tells of
-    none.
+    """The contribution of the order or user of an event.
+
+    Raises LookupError, ValueError and TypeError for any other text.
     """
     if event["type"].startswith("order."):
         return order_sums.contribution(CountedOrder.from_event(event))
@@ -57,7 +58,7 @@ def contribution(event: Mapping[str, Any]) -> list[Chunk]:
 
 
 def _add_up_one_by_one(understood: Mapping[str, list[Chunk]], failed: list[str]) -> BatchResult:
-    """So that one that fails holds up none of its neighbours. Whatever the cause, its message comes again."""
+    """Adds each message alone, so that a failing one does not block the others. It is retried, for any cause."""
     moved = 0
     for message_id, chunks in understood.items():
         try:

@@ -1,7 +1,8 @@
-"""What the reports table holds: sums over days and over all time, and what each thing has in them.
+"""Sums and applied contributions in the reports table.
 
-`<thing>`/`applied#<chunk>`; `sales#<shard>`/<day>, `products#<day>`/<product>, `categories#<month>`/<day>#<category>,
-`totals#<shard>`/<of what>. Days are the shop's, 2026-01-31; a month is 2026-01, and the days in it are 01 to 31.
+`<contributor>`/`applied#<chunk>`; `sales#<shard>`/<day>, `products#<day>`/<product>,
+`categories#<month>`/<day>#<category>, `totals#<shard>`/<kind>. Days are the shop's, 2026-01-31; a month is 2026-01,
+and the days in it are 01 to 31.
 """
 
 from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
@@ -23,10 +24,10 @@ class ReportItem(StoredItem):
 
 
 class AppliedContribution(ReportItem, discriminator="applied"):
-    """What a chunk of a thing has in the sums, as of the thing's `version`: by the sums' keys, what of each attribute.
+    """The amounts of a chunk that are included in the sums, as of its contributor's `version`: by sum and attribute.
 
-    It moves in the transaction that moves the sums, and never back. `listing` and `created_key` place it in a list of
-    the table's index, where the thing stands in one.
+    The transaction that changes the sums changes it too, and never to an older version. `listing` and `created_key`
+    are its place in a list of the table's index, if its contributor is listed.
     """
 
     version = IntegerAttribute()
@@ -35,14 +36,14 @@ class AppliedContribution(ReportItem, discriminator="applied"):
     created_key = UnicodeAttribute(null=True)
 
     @staticmethod
-    def key(thing: str, chunk: int) -> tuple[str, str]:
-        return thing, f"applied#{chunk}"
+    def key(contributor: str, chunk: int) -> tuple[str, str]:
+        return contributor, f"applied#{chunk}"
 
 
 class Sum(ReportItem, discriminator="sum"):
-    """Whole numbers that are added up, under names of their own: see `oms.reports.sums.amounts_in`.
+    """Whole numbers in attributes of any name: see `oms.reports.sums.amounts_in`.
 
-    `changes` counts the transactions that touched it, so that who reads it twice knows whether anything moved between.
+    `changes` counts the transactions that wrote it, so that a process that reads it twice can detect a change between.
     """
 
     changes = IntegerAttribute(default=0)

@@ -1,8 +1,7 @@
-"""What an order contributes to the sums: to those of its day, its products and its categories, to the totals, and to
-the count of its customer's open orders.
+"""The contribution of an order to the sums of its day, products and categories, the totals, and its customer's count
+of open orders.
 
-An order counts on the day it was created, in all that it has and for as long as it is neither cancelled, expired nor
-returned; how many there are of each status is counted of all.
+An order counts on the day it was created, unless it is cancelled, expired or returned. Orders by status count all.
 """
 
 import hashlib
@@ -17,19 +16,19 @@ from oms.orders.models import Order
 from oms.orders.states import OPEN, OrderStatus
 from oms.reports.sums import Chunk, SumKey, chunks
 
-# Into so many items what is added to by every order is spread. It must not change while sums are there.
+# The number of items over which a sum of all orders is spread. It must not change while sums are stored.
 SHARDS = 4
 # One of 90 products in as many categories has 183 sums.
 MAX_CHUNKS = 2
 _DAYS, _PRODUCTS, _CATEGORIES = "sales#", "products#", "categories#"
 DAY_PREFIXES = (_DAYS, _PRODUCTS, _CATEGORIES)
-"""With what the partitions of the sums of days begin."""
+"""The prefixes of the partitions with sums of days."""
 UNCOUNTED = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.RETURNED})
-"""The states in which an order counts for nothing any more."""
+"""The statuses in which an order no longer counts."""
 
 
 class OrderedLine(NamedTuple):
-    """`amount` is what the units cost together, in minor units."""
+    """`amount` is the price of all units, in minor units."""
 
     product_id: str
     category: str
@@ -39,7 +38,7 @@ class OrderedLine(NamedTuple):
 
 @dataclass(frozen=True)
 class CountedOrder:
-    """What of an order is summed up, as of a version. Amounts in minor units, `total` with the shipping."""
+    """The fields of an order that the sums use, as of a version. Amounts in minor units, `total` with shipping."""
 
     id: str
     customer_id: str
@@ -52,7 +51,7 @@ class CountedOrder:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
-        """Raises LookupError, ValueError and TypeError for what is no event of an order."""
+        """Raises LookupError, ValueError and TypeError for any other event or text."""
         order = event["data"]
         return cls(
             id=str(order["id"]),
@@ -63,7 +62,7 @@ class CountedOrder:
             total=from_text(order["total"]),
             shipping=from_text(order["shipping_cost"]),
             lines=[
-                # An event from before the category was told has none.
+                # Events from before this field existed have no category.
                 OrderedLine(it["product_id"], it.get("category", ""), int(it["quantity"]), from_text(it["line_total"]))
                 for it in order["items"]
             ],
@@ -121,7 +120,7 @@ def category_of_day(day: str, category: str) -> str:
 
 
 def day_of(key: SumKey) -> str:
-    """The day of a sum of a day. Of what is not at a place for one it is text that is no day."""
+    """The day of a day's sum. For any other key, a text that is not a date."""
     if key.pk.startswith(_CATEGORIES):
         day, mark = key.sk[:2], key.sk[2:3]
         return f"{key.pk.removeprefix(_CATEGORIES)}-{day}" if mark == "#" else ""
@@ -132,11 +131,11 @@ def totals_of(shard: int) -> SumKey:
     return SumKey(f"totals#{shard}", "orders")
 
 
-# ---- what is added to them ------------------------------------------------------------------------------------------
+# ---- the contribution -----------------------------------------------------------------------------------------------
 
 
 def contribution(order: CountedOrder) -> list[Chunk]:
-    """The same sums at each version, as `chunks` asks: what is not counted any more is zero."""
+    """The same sums at each version, as `chunks` requires: amounts that no longer count are zero."""
     counts = order.status not in UNCOUNTED
     shard = shard_of(order.id)
     of_status = {order.status.value: 1}

@@ -1,7 +1,7 @@
-"""The sums of products and categories over days: added up to a whole, or by product page by page.
+"""Totals of products and categories over days, complete or by product in pages.
 
-Each answer of DynamoDB is added up as it comes. So what is in memory grows with the products, not with the days, and
-how many calls a request makes is bounded.
+Each response of DynamoDB is added up when it arrives. So the memory grows with the products, not with the days, and the
+number of calls of a request is limited.
 """
 
 import json
@@ -16,7 +16,7 @@ from oms.reports.models import Sum
 
 # Of 1 MB each, some 10,000 sums: 31 days of 15,000 products. A function adds them up in seconds.
 MAX_CALLS = 48
-# Answers that are in memory at once.
+# Responses in memory at the same time.
 _CONCURRENT_QUERIES = 8
 _SOLD = ("orders", "units", "revenue")
 
@@ -27,13 +27,13 @@ type KeyRange = tuple[str, str, str]
 
 
 class TooManySumsError(Exception):
-    """There are more sums than one answer can add up."""
+    """There are more sums than one request can add up."""
 
 
 def add_up(
     spans: Iterable[KeyRange], name_of: Callable[[str], str] = lambda sort_key: sort_key
 ) -> dict[str, SoldAmounts]:
-    """What was sold, by the names in the sort keys. Raises TooManySumsError after `MAX_CALLS` calls."""
+    """The totals by the name that each sort key has. Raises TooManySumsError after `MAX_CALLS` calls."""
     found: dict[str, SoldAmounts] = {}
     pending, calls = deque(spans), 0
     client()  # made before the threads
@@ -54,9 +54,9 @@ def add_up(
 def page_by_key(
     partitions: Sequence[str], *, limit: int, after: str | None
 ) -> tuple[list[tuple[str, SoldAmounts]], str | None]:
-    """The next `limit` sort keys of all partitions in order, with what was sold of each; and where to go on after.
+    """The next `limit` sort keys of all partitions in order, with their totals, and the position of the next page.
 
-    One Query a partition. As in `oms.core.pages.merged_page`, the page ends at the smallest key up to which every
+    One Query per partition. As in `oms.core.pages.merged_page`, the page ends at the smallest key up to which every
     partition was read.
     """
     low = after + LOWEST if after else LOWEST
@@ -83,7 +83,7 @@ def _query(span: KeyRange, **options: Any) -> bytes:
 
 
 def _decoded(answer: bytes) -> tuple[list[dict[str, Any]], str | None]:
-    """The raw items of an answer, and the sort key it stopped at if there is more."""
+    """The raw items of a response, and its last sort key if more follow."""
     page = json.loads(answer)
     end = page.get("LastEvaluatedKey")
     return page["Items"], end["sk"]["S"] if end else None

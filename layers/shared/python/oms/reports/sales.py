@@ -1,4 +1,4 @@
-"""What was sold, read from the sums of days: a year's report reads a year of days, however many orders they had."""
+"""The sales report, read from the sums of days. Its cost depends on the days, not on the number of orders."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -16,21 +16,21 @@ from oms.reports.product_sums import TooManySumsError
 from oms.reports.schemas import SalesQuery
 from oms.reports.sums import amounts_in
 
-# Days, both ends counted.
+# Days, including the first and the last.
 _DEFAULT_DAYS, _MAX_DAYS, _MAX_DAYS_BY_PRODUCT = 30, 366, 31
-# Of 100 bytes each, that a function may answer 6 MB.
+# Entries have about 100 bytes, and a Lambda response can have 6 MB.
 _MAX_ENTRIES = 10_000
 
 type Amounts = Counter[str]
-"""What `oms.reports.order_sums` adds up, by its names; money in minor units."""
+"""The amounts of `oms.reports.order_sums` by name; money in minor units."""
 type Series = list[tuple[str, Amounts]]
 
 
 @dataclass(frozen=True)
 class Sales:
-    """`totals` of all days from `start` to `end`, both inclusive, and the same in parts.
+    """`totals` over all days from `start` to `end`, both inclusive, and `series` with the same sums in parts.
 
-    `position` is the one to go on after where the parts are a page; None where there are no more.
+    `position`: the last one of a page, after which the next page begins; None if no more follow.
     """
 
     start: date
@@ -41,12 +41,12 @@ class Sales:
 
 
 def sales(query: SalesQuery, *, after: str | None = None) -> Sales:
-    """Raises InvalidRequestError for a span that ends before it begins, is too long or has too much in it."""
+    """Raises InvalidRequestError if the range ends before it begins, is too long or has too many sums."""
     start, end = _span(query)
     if query.limit is not None and query.group_by != "product":
-        raise InvalidRequestError.at("goes with group_by=product alone: the other series come whole", parameter="limit")
+        raise InvalidRequestError.at("can be used only with group_by=product", parameter="limit")
     if query.cursor is not None and query.limit is None:
-        raise InvalidRequestError.at("must be there with a cursor", parameter="limit")
+        raise InvalidRequestError.at("is required with a cursor", parameter="limit")
     days = sales_by_day(start, end)
     position = None
     match query.group_by:
@@ -77,20 +77,20 @@ def _span(query: SalesQuery) -> tuple[date, date]:
 
 
 def sales_by_day(start: date, end: date) -> dict[str, Amounts]:
-    """Each day of the span, in order, with what was sold of the orders created on it. One Query a shard."""
+    """Each day of the range, in order, with the sums of the orders created on it. One Query per shard."""
     days = {day: Counter[str]() for day in clock.days(start, end)}
     first, last = start.isoformat(), end.isoformat()
     for found in in_parallel(lambda shard: list(query_raw(Sum, days_of(shard), first, last)), range(SHARDS)):
         for raw in found:
             days[raw["sk"]["S"]].update(amounts_in(raw))
     for amounts in days.values():
-        # Ended by the customer, the merchant or time: reports call them all cancelled.
+        # Reports count expired orders as cancelled.
         amounts["cancelled"] += amounts.pop("expired", 0)
     return days
 
 
 def _week(day: str) -> str:
-    """ISO 8601: weeks begin on Mondays, and belong to the year that has their Thursday."""
+    """The ISO 8601 week: it begins on Monday, and belongs to the year of its Thursday."""
     year, week, _ = date.fromisoformat(day).isocalendar()
     return f"{year:04}-W{week:02}"
 
@@ -103,7 +103,7 @@ def _grouped(days: Mapping[str, Amounts], key: Callable[[str], str]) -> Series:
 
 
 def _by_product(start: date, end: date, limit: int | None, after: str | None) -> tuple[Series, str | None]:
-    """One Query a day, and one for each further MB of it; a page is one Query a day."""
+    """One Query per day, and one for each further MB; for a page, one Query per day."""
     partitions = [products_of(day) for day in clock.days(start, end)]
     if limit is not None:
         page, position = product_sums.page_by_key(partitions, limit=limit, after=after)
@@ -111,12 +111,12 @@ def _by_product(start: date, end: date, limit: int | None, after: str | None) ->
     try:
         return _most_revenue_first(product_sums.add_up((it, LOWEST, HIGHEST) for it in partitions)), None
     except TooManySumsError as error:
-        detail = "must be there: one answer cannot have so many products. Read pages by limit and cursor"
+        detail = "is required, since there are too many products for one response. Read pages with limit and cursor"
         raise InvalidRequestError.at(detail, parameter="limit") from error
 
 
 def _by_category(start: date, end: date) -> Series:
-    """One Query a month, and one for each further MB of it."""
+    """One Query per month, and one for each further MB."""
     months: dict[str, list[str]] = {}
     for day in clock.days(start, end):
         months.setdefault(day[:7], []).append(day)
@@ -127,11 +127,11 @@ def _by_category(start: date, end: date) -> Series:
     try:
         return _most_revenue_first(product_sums.add_up(spans, lambda sort_key: sort_key.partition("#")[2]))
     except TooManySumsError as error:
-        detail = "must be nearer to from: one answer cannot have the categories of so many days"
+        detail = "must be nearer to from, since these days have too many categories for one response"
         raise InvalidRequestError.at(detail, parameter="to") from error
 
 
 def _most_revenue_first(groups: Mapping[str, Amounts]) -> Series:
-    """Without those of which all orders have ended."""
+    """Omits groups without counted orders."""
     counted = [it for it in groups.items() if it[1]["orders"]]
     return sorted(counted, key=lambda it: (-it[1]["revenue"], it[0]))[:_MAX_ENTRIES]

@@ -1,4 +1,4 @@
-"""The reports as they are answered."""
+"""Queries and responses of the routes of reports."""
 
 import re
 from datetime import date
@@ -13,7 +13,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class InventoryTotals(Response):
-    """Of all products on sale."""
+    """Sums over all products on sale."""
 
     products: int = Field(description="How many products.", examples=[40])
     on_hand: int = Field(description="Units on hand.", examples=[18000])
@@ -51,7 +51,7 @@ def _day(text: Any) -> date:
 
 
 type SalesGrouping = Annotated[
-    Literal["day", "week", "month", "product", "category"], Field(description="What the entries of a sales report are.")
+    Literal["day", "week", "month", "product", "category"], Field(description="The grouping of a sales report.")
 ]
 DayText = Annotated[str, WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-01-31"]})]
 Day = Annotated[
@@ -60,7 +60,7 @@ Day = Annotated[
 
 
 class SalesQuery(BaseModel):
-    """Both days are in the report. The default are the last 30."""
+    """The report includes both days. The default is the last 30 days."""
 
     from_: Day | None = Field(
         None,
@@ -70,7 +70,7 @@ class SalesQuery(BaseModel):
     to: Day | None = Field(None, description="The last day of the report, in the shop's time zone. Without it, today.")
     group_by: SalesGrouping = Field(
         "day",
-        description="What an entry of `series` is. By product a report spans at most 31 days, else 366.",
+        description="The grouping of `series`. By product a report covers at most 31 days, else 366.",
         examples=["week"],
     )
     limit: int | None = Field(
@@ -89,7 +89,7 @@ class SalesQuery(BaseModel):
 
 
 class SalesTotals(Response):
-    """Sums over the orders that were created in the span, by their status now."""
+    """Sums over the orders that were created in these days, by their current status."""
 
     orders: int = Field(description="Orders that are not cancelled, expired or returned.", examples=[12])
     units: int = Field(description="Units in these orders.", examples=[31])
@@ -119,14 +119,14 @@ class SalesEntry(Response):
 
 
 class SalesReport(Response):
-    """Sales of a span of days."""
+    """The sales of a range of days."""
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
     from_: DayText = Field(alias="from", description="The first day, in the shop's time zone.")
     to: DayText = Field(description="The last day, in the shop's time zone.")
     currency: CurrencyCode
-    totals: SalesTotals = Field(description="Sums over the whole span.")
+    totals: SalesTotals = Field(description="Sums over all days.")
     series: list[SalesEntry] = Field(
         description="By time, with days without sales. By product and category, most revenue first, at most 10,000; "
         "by product with a `limit`, by the products' ids."

@@ -1,4 +1,4 @@
-"""What an admin sees at a glance: read from sums and counts, so it costs the same however much there is of anything."""
+"""The statistics for admins, read from sums and counts. Their cost does not grow with the data."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ WEEK_DAYS, MONTH_DAYS = 7, 30
 
 @dataclass(frozen=True)
 class QueueState:
-    """About how many messages there are. A poison queue is of no queue: then there is nothing before the failures."""
+    """Approximate message counts. A poison queue belongs to no queue, so its `waiting` and `in_flight` are None."""
 
     name: str
     waiting: int | None
@@ -28,7 +28,7 @@ class QueueState:
 
 @dataclass(frozen=True)
 class Statistics:
-    """`revenue` in minor units, by the number of the shop's days up to today; `attempts` of the last week."""
+    """`revenue` in minor units, by the number of the shop's days until today; `attempts` of the last seven days."""
 
     users: Mapping[str, int]
     stock: Mapping[str, int]
@@ -52,7 +52,7 @@ def statistics() -> Statistics:
 
 
 def _totals() -> tuple[Counter[str], Counter[str], Counter[str]]:
-    """Of the users by role, of the stock, of the orders by status."""
+    """The totals of the users by role, of the stock, and of the orders by status."""
     shards = range(order_sums.SHARDS)
     of_stock = {stock_sums.totals_of(shard) for shard in shards}
     of_orders = {order_sums.totals_of(shard) for shard in shards}
@@ -79,7 +79,7 @@ def _attempts(today: date) -> Counter[str]:
 
 
 def _first_day(today: date, days: int) -> date:
-    """The first of so many days, of which today is the last."""
+    """The first day of a range of `days` days that ends today."""
     return today - timedelta(days=days - 1)
 
 

@@ -1,4 +1,4 @@
-"""The statistics as they are answered."""
+"""The response of the route of statistics."""
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ class UserCounts(Response):
 
 
 class OrderCounts(Response):
-    """All orders by their status now."""
+    """All orders by their current status."""
 
     pending: int = Field(description="Orders that are pending now.", examples=[2])
     confirmed: int = Field(description="Orders that are confirmed now.", examples=[2])
@@ -53,7 +53,7 @@ class QueueResponse(Response):
     name: str = Field(description="The queue's name.", examples=["deliveries"])
     waiting: int | None = Field(description="Messages that wait; null for a poison queue.", examples=[0])
     in_flight: int | None = Field(description="Messages in processing; null for a poison queue.", examples=[0])
-    dead_letters: int = Field(description="Messages that failed for good and wait for an operator.", examples=[0])
+    dead_letters: int = Field(description="Messages that failed permanently and wait for an operator.", examples=[0])
 
 
 class StatisticsResponse(Response):

@@ -1,4 +1,4 @@
-"""What there is of the products on sale, read from sums: as many calls for ten products as for a million."""
+"""The inventory report, read from sums. The number of calls does not grow with the products."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ MAX_LISTED = 100
 
 @dataclass(frozen=True)
 class StockReport:
-    """`totals` has the `stock_sums.SUMS`, of all products on sale; `low` and `out` are the first of each, as they are
-    now.
+    """`totals` has the `stock_sums.SUMS` of all products on sale. `low` and `out` are the first stock items of each
+    stock level, with their current stock.
     """
 
     totals: Counter[str]
@@ -47,7 +47,7 @@ def _listed_keys(scarce: StockLevel) -> list[Key]:
 
 
 def _still_scarce(scarce: StockLevel, listed: list[Key], stock: Mapping[Key, StockItem]) -> list[StockItem]:
-    """The lists lag behind the stock: what has left the band meanwhile is left out."""
+    """Without the items whose stock level has changed meanwhile, since the lists lag behind the stock."""
     items = [stock[key] for key in listed if key in stock]
     return [
         item

@@ -1,7 +1,7 @@
-"""What a product's stock contributes to the sums of all stock, and the list in which it stands when little is left.
+"""The contribution of a product's stock to the sums of all stock, and the lists of low and sold-out products.
 
-Only products on sale count. The bookkeeper gets each change of a stock item from the stream; a version of
-its own tells the newest from older ones, whatever was changed.
+Only products on sale count. The bookkeeper gets each change of a stock item from the stream. `version_of` orders these
+changes, for any changed attribute.
 """
 
 from collections.abc import Iterable
@@ -22,12 +22,12 @@ def totals_of(shard: int) -> SumKey:
 
 
 def list_of(scarce: StockLevel) -> str:
-    """The partition of the reports' index that has the stock items of a band."""
+    """The partition of the reports' index with the stock items of a stock level."""
     return f"band#{scarce}"
 
 
 def version_of(stock: StockItem) -> int:
-    """Each write to a stock item raises one of them at least, and none ever falls."""
+    """Each write to a stock item raises at least one of these numbers, and none ever falls."""
     return stock.version + stock.offer + stock.edits
 
 
@@ -52,9 +52,11 @@ def contribution(stock: StockItem) -> list[Chunk]:
 def add_up(contributions: Iterable[Iterable[Chunk]]) -> None:
     """Brings the sums to these contributions, in any order and however often.
 
-    Raises PermanentFailureError where what stands in the sums of one cannot be read, and what `sums.apply` raises.
+    Raises PermanentFailureError if an applied contribution cannot be read, and what `sums.apply` raises.
     """
     try:
         sums.apply(chunk for it in contributions for chunk in it)
     except (LookupError, TypeError, ValueError) as error:
-        raise PermanentFailureError("what is applied of a stock item cannot be read: rebuild the reports") from error
+        raise PermanentFailureError(
+            "the applied contribution of a stock item is unreadable: rebuild the reports"
+        ) from error

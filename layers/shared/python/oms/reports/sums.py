@@ -1,8 +1,8 @@
-"""Sums that are kept as things change: an order, a user, a stock item contributes to some of them.
+"""Sums to which contributors (orders, users and stock items) add amounts.
 
-What a thing contributes is a pure function of its state at a version. What of it stands in the sums is written down as
-applied, and one transaction moves that and adds the difference, on condition that nobody has moved it since it was
-read. So the states may come twice, late and in any order: the newest that came is in the sums, once.
+A contribution is a pure function of the contributor's state at a version. The applied contribution is stored. One
+transaction replaces it and adds the difference to the sums, on condition that it is unchanged since it was read. So
+states can arrive repeatedly, late and in any order: the sums include the newest one, once.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,15 +19,15 @@ from oms.core.dynamodb import ConcurrentUpdateError, batch_get, batch_get_raw, f
 from oms.identity.models import User, user_key
 from oms.reports.models import AppliedContribution, Sum
 
-# Operations that a transaction takes.
+# The maximum of operations in a transaction.
 MAX_OPERATIONS = 100
-# What one transaction takes of a chunk, beside what is applied of it.
+# The sums of a chunk that fit into one transaction, beside its applied contribution.
 MAX_SUMS = MAX_OPERATIONS - 1
 _USERS = user_key("")[0]
 
 
 class SumKey(NamedTuple):
-    """The key of a sum: an item of the reports table, or a user's, whose attribute follows other things."""
+    """The key of a sum: an item of the reports table, or the item of a user with a count of open orders."""
 
     pk: str
     sk: str
@@ -38,17 +38,17 @@ class SumKey(NamedTuple):
 
 
 type Amounts = Mapping[SumKey, Mapping[str, int]]
-"""By sum, what there is of each of its attributes."""
+"""The amount of each attribute, by sum."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """What a part of a thing contributes as of a version of the thing, to at most `MAX_SUMS` sums.
+    """A part of a contribution, as of a version of its contributor, to at most `MAX_SUMS` sums.
 
-    `listed` is the list of the table's index in which the thing stands, and its place there.
+    `listed`: the list of the table's index that has the contributor, and its place there.
     """
 
-    thing: str
+    contributor: str
     number: int
     version: int
     amounts: Amounts
@@ -56,27 +56,27 @@ class Chunk:
 
     @property
     def key(self) -> tuple[str, str]:
-        return AppliedContribution.key(self.thing, self.number)
+        return AppliedContribution.key(self.contributor, self.number)
 
 
-def chunks(thing: str, version: int, amounts: Amounts, *, listed: tuple[str, str] | None = None) -> list[Chunk]:
-    """A contribution in parts that fit into a transaction each; all of them stand in the list, if any.
+def chunks(contributor: str, version: int, amounts: Amounts, *, listed: tuple[str, str] | None = None) -> list[Chunk]:
+    """A contribution in parts that each fit into one transaction. `listed` applies to each part.
 
-    `amounts` names the same sums in the same order at each version, with zeros where there is nothing: so a sum is
-    always in the same chunk, and each chunk goes its own way from version to version.
+    `amounts` must name the same sums in the same order at each version, with zeros if need be. So a sum is always in
+    the same chunk, and chunks are applied independently of each other.
     """
     keys = list(amounts)
     return [
-        Chunk(thing, number, version, {key: amounts[key] for key in keys[start : start + MAX_SUMS]}, listed)
+        Chunk(contributor, number, version, {key: amounts[key] for key in keys[start : start + MAX_SUMS]}, listed)
         for number, start in enumerate(range(0, len(keys), MAX_SUMS))
     ]
 
 
 def apply(wanted: Iterable[Chunk]) -> int:
-    """Brings the sums to where they have these contributions, but for those of which newer ones are in them.
+    """Applies these contributions to the sums, except those of which newer ones are applied already.
 
-    How many chunks were moved. Each is moved whole or not at all. Raises UnavailableError after contention that did
-    not pass, and botocore's errors; then some may be moved, and all may be brought again.
+    Returns the number of applied chunks. Each is applied completely or not at all. Raises UnavailableError after long
+    contention, and botocore's errors; some chunks may be applied then, and all can be retried.
     """
     newest: dict[tuple[str, str], Chunk] = {}
     for chunk in sorted(wanted, key=lambda it: it.version):
@@ -101,7 +101,7 @@ def apply(wanted: Iterable[Chunk]) -> int:
 
 @dataclass(frozen=True)
 class SumUpdate:
-    """A chunk on its way into the sums, and what is applied of it so far."""
+    """A chunk to apply, and its applied contribution so far."""
 
     chunk: Chunk
     seen: AppliedContribution | None
@@ -113,7 +113,7 @@ class SumUpdate:
 
 
 def _groups(moves: Sequence[SumUpdate]) -> Iterator[list[SumUpdate]]:
-    """As many moves at once as one transaction takes; sums that several move are one operation."""
+    """The updates in groups that fit into one transaction. A sum that several updates change is one operation."""
     group: list[SumUpdate] = []
     touched: set[SumKey] = set()
     for move in moves:
@@ -128,9 +128,9 @@ def _groups(moves: Sequence[SumUpdate]) -> Iterator[list[SumUpdate]]:
 
 
 def _write(group: Sequence[SumUpdate], gone: set[SumKey]) -> None:
-    """One transaction. A user who is not there any more needs no sum: who turns out to be gone is noted as such.
+    """Writes a group by one transaction. Adds deleted users, who need no sum, to `gone`.
 
-    Raises ConcurrentUpdateError then, and where somebody else was faster.
+    Raises ConcurrentUpdateError after that, or if another worker has changed an applied contribution.
     """
     added = {key: amounts for key, amounts in _total_additions(group).items() if key not in gone}
     try:
@@ -141,7 +141,7 @@ def _write(group: Sequence[SumUpdate], gone: set[SumKey]) -> None:
                 add(write, key, amounts)
     except TransactWriteError as error:
         reasons = error.cancellation_reasons or []
-        # As they stand in the transaction: what is put, then what is updated.
+        # The reasons are in the order of the operations: puts, then updates.
         gone |= {key for key, reason in zip(added, reasons[len(group) :], strict=False) if failed(reason)}
         if any(failed(reason) for reason in reasons):
             raise ConcurrentUpdateError from error
@@ -149,8 +149,9 @@ def _write(group: Sequence[SumUpdate], gone: set[SumKey]) -> None:
 
 
 def _total_additions(group: Sequence[SumUpdate]) -> dict[SumKey, dict[str, int]]:
-    """By sum, what the moves together add. Where that comes to nothing it is a change of the sum all the same: who
-    reads what is applied of one before and of the other after would not find the sum.
+    """The total that the updates add to each sum. A zero total still counts as a change of the sum.
+
+    Otherwise a process that reads one applied contribution before and another one after could not detect the change.
     """
     differences = [it.difference for it in group]
     nothing: dict[SumKey, dict[str, int]] = {key: {} for it in differences for key in it if not key.is_of_user}
@@ -169,7 +170,7 @@ def _is_unchanged(seen: AppliedContribution | None) -> Condition:
 
 
 def add(write: TransactWrite, key: SumKey, amounts: Mapping[str, int]) -> None:
-    """Adds to a sum, which begins at 0 and of which one more change is counted; a user's only where the user is."""
+    """Adds to a sum, which begins at 0, and counts the change. A user's sum requires that the user exists."""
     if key.is_of_user:
         write.update(User(*key), _add_actions(amounts), User.pk.exists())
     else:
@@ -177,7 +178,7 @@ def add(write: TransactWrite, key: SumKey, amounts: Mapping[str, int]) -> None:
 
 
 def additions(amounts: Mapping[str, int]) -> list[Action]:
-    """What adds these to a sum of the reports table."""
+    """The actions that add these amounts to a sum of the reports table."""
     return [Sum.kind.set(Sum), Sum.changes.add(1), *_add_actions(amounts)]
 
 
@@ -186,7 +187,7 @@ def _add_actions(amounts: Mapping[str, int]) -> list[Action]:
 
 
 def read(keys: Iterable[SumKey]) -> dict[SumKey, dict[str, int]]:
-    """The sums that are there, as they were a moment ago: one call for 100 of them."""
+    """The stored sums, by eventually consistent reads: one call per 100 sums."""
     found = batch_get_raw(Sum, keys, consistent=False)
     return {SumKey(*key): amounts_in(raw) for key, raw in found.items()}
 
@@ -195,7 +196,7 @@ def read(keys: Iterable[SumKey]) -> dict[SumKey, dict[str, int]]:
 
 
 def total(parts: Iterable[Amounts]) -> dict[SumKey, dict[str, int]]:
-    """All of them added up, without what comes to nothing."""
+    """The total of all parts, without zeros."""
     result: dict[SumKey, dict[str, int]] = {}
     for part in parts:
         for key, amounts in part.items():
@@ -206,7 +207,7 @@ def total(parts: Iterable[Amounts]) -> dict[SumKey, dict[str, int]]:
 
 
 def difference(new: Amounts, old: Amounts) -> dict[SumKey, dict[str, int]]:
-    """What makes `new` of `old`."""
+    """The amounts to add to `old` to get `new`."""
     return total([new, {key: {name: -amount for name, amount in amounts.items()} for key, amounts in old.items()}])
 
 
@@ -216,7 +217,7 @@ def without_zeros(amounts: Amounts) -> dict[SumKey, dict[str, int]]:
 
 
 def amounts_in(raw: Mapping[str, Any]) -> dict[str, int]:
-    """What a raw item of a sum has, but for the count of its changes."""
+    """The amounts of a raw item of a sum, without the count of its changes."""
     return {name: int(value["N"]) for name, value in raw.items() if "N" in value and name != Sum.changes.attr_name}
 
 

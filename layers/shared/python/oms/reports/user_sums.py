@@ -1,4 +1,4 @@
-"""What a user contributes to the sums: one more of its role, whether it is active or disabled."""
+"""The contribution of a user to the sums: one in the count of its role, active or disabled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from oms.identity.models import User
 from oms.reports.sums import Chunk, SumKey, chunks
 
 ROLES = ("customer", "manager", "admin")
-# One item, other than with orders: accounts are opened a thousand times less often than an item takes writes.
+# Not spread like the sums of orders: new accounts are far fewer than the writes that one item can take.
 USERS = SumKey("totals#0", "users")
 
 
 @dataclass(frozen=True)
 class CountedUser:
-    """What of a user is summed up, as of a version."""
+    """The fields of a user that the sums use, as of a version."""
 
     id: str
     version: int
@@ -22,7 +22,7 @@ class CountedUser:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
-        """Raises LookupError, ValueError and TypeError for what is no event of a user that tells its role."""
+        """Raises LookupError, ValueError and TypeError for any event or text without a user's role."""
         user = event["data"]
         if user["role"] not in ROLES:
             raise ValueError("not a role")

@@ -1,4 +1,4 @@
-"""How reports and statistics are shown."""
+"""Responses built from reports and statistics."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -47,7 +47,7 @@ def inventory_report(report: StockReport) -> InventoryReport:
 
 def sales_report(sales: Sales, next_cursor: str | None) -> SalesReport:
     totals = sales.totals
-    # `round` takes the even one of two that are as near.
+    # `round` rounds half to even.
     average = round(Fraction(totals["revenue"], totals["orders"])) if totals["orders"] else 0
     return SalesReport(
         from_=sales.start.isoformat(),
@@ -107,5 +107,5 @@ def _queue(queue: QueueState) -> QueueResponse:
 
 
 def _counts(model: type[Response], found: Mapping[str, int]) -> dict[str, int]:
-    """What there is none of may be missing in what was found."""
+    """Counts that are not found are zero."""
     return {name: found.get(name, 0) for name in model.model_fields}
