@@ -9,13 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
-from pynamodb.transactions import TransactWrite
 
-from oms.core.dynamodb import ConcurrentUpdateError, batch_get, batch_get_raw, failed, retrying, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, batch_get, batch_get_raw, retrying
+from oms.core.transactions import Transaction, TransactionError, transaction
 from oms.identity.models import User, user_key
 from oms.reports.models import AppliedContribution, Sum
 
@@ -139,11 +138,9 @@ def _write(group: Sequence[SumUpdate], gone: set[SumKey]) -> None:
                 write.save(applied_contribution(move.chunk), condition=_is_unchanged(move.seen))
             for key, amounts in added.items():
                 add(write, key, amounts)
-    except TransactWriteError as error:
-        reasons = error.cancellation_reasons or []
-        # The reasons are in the order of the operations: puts, then updates.
-        gone |= {key for key, reason in zip(added, reasons[len(group) :], strict=False) if failed(reason)}
-        if any(failed(reason) for reason in reasons):
+    except TransactionError as error:
+        gone |= {key for key in added if key.is_of_user and error.failed(User(*key))}
+        if error.any_failed:
             raise ConcurrentUpdateError from error
         raise
 
@@ -169,7 +166,7 @@ def _is_unchanged(seen: AppliedContribution | None) -> Condition:
     return AppliedContribution.version == seen.version if seen else AppliedContribution.pk.does_not_exist()
 
 
-def add(write: TransactWrite, key: SumKey, amounts: Mapping[str, int]) -> None:
+def add(write: Transaction, key: SumKey, amounts: Mapping[str, int]) -> None:
     """Adds to a sum, which begins at 0, and counts the change. A user's sum requires that the user exists."""
     if key.is_of_user:
         write.update(User(*key), _add_actions(amounts), User.pk.exists())
