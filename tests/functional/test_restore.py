@@ -127,7 +127,7 @@ def test_what_is_put_back_is_no_news_to_the_consumers_of_the_streams(broken: dic
     assert any(it["eventName"] == "REMOVE" and it["dynamodb"]["Keys"].get("sk") == {"S": "stock"} for it in records)
 
     assert [registry.events_from_change(Change.of(it)) for it in records] == [[]] * len(records)
-    assert [bookkeeper.understand(Change.of(it)) for it in records] == [None] * len(records)
+    assert [bookkeeper.decode(Change.of(it)) for it in records] == [None] * len(records)
 
     with streamed("orders") as later:
         confirm(manager, broken["changed"])

@@ -362,7 +362,7 @@ def test_a_slow_answer_moves_a_subscription_aside_and_a_quick_one_brings_it_back
 def test_a_subscription_is_set_aside_while_its_slow_attempt_is_under_way(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "QUICK", 0.05)
+    monkeypatch.setattr(health, "MAX_QUICK_SECONDS", 0.05)
     subscription = begun(world)
     meanwhile = []
 

@@ -88,7 +88,7 @@ def test_a_forked_worker_is_a_process_of_its_own(tmp_path: Path) -> None:
         "runs on",
         "ended -1 None",
         "stopped -1",
-        "The process that workers are forked from has ended",
+        "The zygote, from which workers are forked, has ended; retry the call",
         f"fourth {tmp_path} 1 True",
         "descriptors of two workers: 8 left open: 0",
     ]

@@ -18,13 +18,13 @@ STATE_CODES = {
 # What is said of a value that fits its schema and is refused all the same → why no schema says it.
 RULES = {
     # A value depends on another one of the same request.
-    "must not be before from|must be within the 366 days": "a period has an end after its beginning, and a length",
+    "must not be before from|must be within the \\d+ days|must be nearer to from": "a period ends later, and in time",
     "must not be below min_price": "so have prices",
-    "does not go with an export of|does not go with xlsx": "not each report and format has each option",
-    "^has .*, which .* do not have": "each report has columns of its own",
-    "must be a date: sales are by the day|must be at most .* days before to": "sales have days, other reports times",
-    "cannot be combined with": "indexes serve some combinations of filters",
-    "goes with group_by=product alone|must be there with a cursor": "one of the series has pages",
+    "^has .*, which the report .* does not have": "each report has columns of its own",
+    "must be a date, since sales|must be at most .* days before to": "sales have days, other reports times",
+    "cannot be combined with": "indexes serve some filters, and formats some options",
+    "is not supported by an export of": "each report has filters of its own",
+    "can be used only with group_by=product|with a cursor": "one of the series has pages",
     # A value depends on what there is.
     "is not a cursor of this list": "the system seals cursors",
     "is not the address of an active manager or admin": "which users there are",
@@ -36,11 +36,11 @@ RULES = {
     "must be one line|must have a visible character": "Unicode's categories",
     "must be an e-mail address": "mail can be sent to fewer addresses than `format: email` allows",
     "must begin with https://|must be a URL that begins with": "`format: uri` allows any scheme",
-    "must be as rate": "AWS's grammar of schedules, with bounds",
+    "must have the form rate": "AWS's grammar of schedules, with bounds",
     "must be an ISO 3166-1": "a list that changes",
     "does not match an event type": "a list that grows, which the document does not close",
     "must be a whole number|valid integer": "2.0 is an integer to JSON Schema",
-    "is guessed early|is made of your|characters for a manager": "lists of passwords, and who the user is",
+    "is guessed early|is made of your|must have \\d+ to \\d+ characters": "lists of passwords, and who the user is",
 }
 
 

@@ -37,7 +37,7 @@ class InventoryReport(Response):
     """The stock of the products on sale."""
 
     currency: CurrencyCode
-    totals: InventoryTotals = Field(description="Sums over all products on sale.")
+    totals: InventoryTotals = Field(description="The sums of the report.")
     low: list[ScarceProductResponse] = Field(description="At most 100 products that are low; `totals` counts all.")
     out: list[ScarceProductResponse] = Field(description="At most 100 products that are out; `totals` counts all.")
 
