@@ -149,7 +149,7 @@ def test_an_expiry(
     time_machine: Callable[[timedelta], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queue = aws_client("sqs").create_queue(QueueName="expiry-of-the-tour")["QueueUrl"]
+    queue = aws_client("sqs").create_queue(QueueName="expiry")["QueueUrl"]
     now = settings()
     monkeypatch.setattr(sweeper, "settings", lambda: replace(now, expiry_queue_url=queue))
     order(customer)
@@ -162,6 +162,7 @@ def test_an_expiry(
         lambda: worker.lambda_handler({"Records": [message]}, Context(90_000)),
     )
 
+    aws_client("sqs").delete_queue(QueueUrl=queue)  # other tests create it empty
     assert ran == EXPIRY
 
 
