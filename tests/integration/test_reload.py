@@ -174,7 +174,7 @@ def test_new_and_renamed_modules_are_taken_along(running: Running) -> None:
 
     word.write_text('WORD = "new"\n')
     running.edit(HEALTH, 'status="ok"', "status=WORD")
-    running.edit(HEALTH, "from oms.http import api\n", "from docs.word import WORD\nfrom oms import api\n")
+    running.edit(HEALTH, "from oms.http import api\n", "from docs.word import WORD\nfrom oms.http import api\n")
     within(lambda: running.health() == "new")
 
     word.rename(word.with_name("words.py"))

@@ -38,6 +38,9 @@ def crash_walk(system: LocalSystem, function: str, request: dict[str, Any], key:
     environment |= {
         "PYTHONPATH": f"{ROOT}/layers/shared/python:{ROOT}/functions:{ROOT}",
         "LAMBDA_TASK_ROOT": "/var/task",
+        # Without the limit of requests, whose calls vary with what the user did before: each process makes the same.
+        "OMS_CUSTOMER_REQUESTS": "0",
+        "OMS_MANAGER_REQUESTS": "0",
     }
     result = subprocess.run(
         [sys.executable, "-m", __name__, key],
