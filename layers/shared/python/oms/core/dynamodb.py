@@ -15,18 +15,17 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, copy_context
 from functools import cache, partial
 from types import MappingProxyType
-from typing import Any, TypeGuard
+from typing import Any
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 from pynamodb.attributes import Attribute, JSONAttribute, MapAttribute
 from pynamodb.connection import Connection, TableConnection
 from pynamodb.connection.base import MetaTable
 from pynamodb.constants import NUMBER, TABLE_NAME
-from pynamodb.exceptions import CancellationReason, PynamoDBException, TableError, TransactWriteError
+from pynamodb.exceptions import PynamoDBException, TableError, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
-from pynamodb.transactions import TransactWrite
 
 from oms.core import clock
 from oms.core.errors import UnavailableError
@@ -157,22 +156,6 @@ class ConditionFailedError(Exception):
 
 class ConcurrentUpdateError(Exception):
     """The stored state changed (a new price, a new version): `retrying` repeats the attempt with it."""
-
-
-def failed(reason: CancellationReason | None) -> TypeGuard[CancellationReason]:
-    """Whether a transaction was cancelled because this operation's condition did not hold."""
-    return reason is not None and reason.code == "ConditionalCheckFailed"
-
-
-def conflicted(reason: CancellationReason | None) -> bool:
-    """Whether a transaction was cancelled because another transaction was writing this item."""
-    return reason is not None and reason.code == "TransactionConflict"
-
-
-def transaction() -> TransactWrite:
-    """A transaction on the shared client: checks, deletes, puts, updates, in this order. Raises as `client` does."""
-    check_time()
-    return TransactWrite(connection=connection())
 
 
 def update_item[T: StoredItem](item: T, actions: list[Action], condition: Condition | None = None) -> T:

@@ -1,19 +1,19 @@
-"""KeyRange replays: send the deliveries of a time range again, ten a second, one replay at a time per subscription."""
+"""Range replays: send the deliveries of a time range again, ten a second, one replay at a time per subscription."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from aws_lambda_powertools import Logger
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.update import Action
 
 from oms.audit.models import AuditEntry
 from oms.core import clock, queues
-from oms.core.dynamodb import ConditionFailedError, delete_item, failed, get_item, retrying, transaction, update_item
+from oms.core.dynamodb import ConditionFailedError, delete_item, get_item, retrying, update_item
 from oms.core.errors import ReplayRunningError, WebhookNotActiveError
 from oms.core.pages import KeyRange, table_page
 from oms.core.queues import Message
 from oms.core.settings import settings
+from oms.core.transactions import TransactionError, transaction
 from oms.events.envelope import MOMENT_LENGTH
 from oms.webhooks import deliveries
 from oms.webhooks.deliveries import RETENTION, due, milliseconds
@@ -66,11 +66,10 @@ def _put(replay: Replay, entry: AuditEntry) -> None:
         with transaction() as writes:
             writes.save(replay, free, return_values="ALL_OLD")
             writes.save(entry)
-    except TransactWriteError as error:
-        own, *_ = error.cancellation_reasons or [None]
-        if not failed(own):
+    except TransactionError as error:
+        if not error.failed(replay):
             raise
-        stored = Replay.from_raw_data(own.raw_item or {})
+        stored = Replay.from_raw_data(error.stored(replay))
         if stored.id != replay.id:  # with the same id, an earlier attempt stored it, and its response was lost
             raise ReplayRunningError("A replay of this webhook is running.") from error
 

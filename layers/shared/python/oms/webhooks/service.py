@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -13,10 +12,11 @@ from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import Actor
-from oms.core.dynamodb import ConcurrentUpdateError, failed, get_item, retrying, transaction
+from oms.core.dynamodb import ConcurrentUpdateError, get_item, retrying
 from oms.core.errors import NotFoundError, TooManyWebhooksError, WebhookUrlForbiddenError
 from oms.core.pages import KeyRange, Page, table_page
 from oms.core.settings import settings
+from oms.core.transactions import Transaction, TransactionError, transaction
 from oms.core.versions import ExpectedVersion
 from oms.events.types import check_patterns
 from oms.webhooks import secret_encryption, signature, targets
@@ -101,12 +101,11 @@ def _put(subscription: Subscription, entry: AuditEntry) -> None:
             writes.save(subscription, condition=Subscription.pk.does_not_exist())
             room = SubscriptionCount.n.does_not_exist() | (SubscriptionCount.n < MAX_WEBHOOKS)
             _count(writes, 1, room)
-    except TransactWriteError as error:
-        _, own, count = _reasons(error)
-        if failed(own):
-            return  # an earlier attempt made it, and its answer was lost
-        if failed(count):
-            raise TooManyWebhooksError(f"There are {MAX_WEBHOOKS} webhooks, and no more are possible.") from error
+    except TransactionError as error:
+        if error.failed(subscription):
+            return  # an earlier attempt stored it, and its response was lost
+        if error.failed(_counter()):
+            raise TooManyWebhooksError(f"The limit of {MAX_WEBHOOKS} webhooks is reached.") from error
         raise
 
 
@@ -183,8 +182,8 @@ def delete(subscription_id: str, *, by: By, expected_version: ExpectedVersion) -
                 writes.delete(seen, condition=Subscription.version == seen.version)
                 writes.save(entry)
                 _count(writes, -1)
-        except TransactWriteError as error:
-            if not failed(_reasons(error)[0]):
+        except TransactionError as error:
+            if not error.failed(seen):
                 raise
             seen = get_item(Subscription, Subscription.key(subscription_id))
             raise ConcurrentUpdateError from error
@@ -279,23 +278,21 @@ def _store(seen: Subscription, changed: Mapping[str, Any], entry: AuditEntry) ->
                 Subscription.version == seen.version,
                 return_values="ALL_OLD",
             )
-    except TransactWriteError as error:
-        _, own, _ = _reasons(error)
-        if not failed(own):
+    except TransactionError as error:
+        if not error.failed(seen):
             raise
-        if not own.raw_item:
+        if not (stored := error.stored(seen)):
             raise _not_there() from error
-        return Subscription.from_raw_data(own.raw_item)
+        return Subscription.from_raw_data(stored)
     now = Subscription.from_raw_data(seen.serialize())
     for name, value in changed.items():
         setattr(now, name, value)
     return now
 
 
-def _count(writes: Any, by: int, condition: Condition | None = None) -> None:
-    counter = SubscriptionCount(*SubscriptionCount.key())
-    writes.update(counter, [SubscriptionCount.kind.set(SubscriptionCount), SubscriptionCount.n.add(by)], condition)
+def _counter() -> SubscriptionCount:
+    return SubscriptionCount(*SubscriptionCount.key())
 
 
-def _reasons(error: TransactWriteError) -> list[Any]:
-    return [*(error.cancellation_reasons or []), None, None, None][:3]
+def _count(writes: Transaction, by: int, condition: Condition | None = None) -> None:
+    writes.update(_counter(), [SubscriptionCount.kind.set(SubscriptionCount), SubscriptionCount.n.add(by)], condition)
