@@ -1,0 +1,22 @@
+/** What was read from the API, and when it is read again. */
+
+import { QueryClient } from '@tanstack/react-query'
+import { Problem } from './problem'
+
+const FRESH_MS = 15_000
+const MOST_RETRIES = 2
+
+export const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: FRESH_MS,
+      // A refusal stays a refusal; a lost connection or a throttle passes.
+      retry: (failures, error) => error instanceof Problem && error.passes && failures < MOST_RETRIES,
+      retryDelay: (failures, error) =>
+        error instanceof Problem && error.retryAfterSeconds !== null
+          ? error.retryAfterSeconds * 1000
+          : 500 * 2 ** failures * (0.5 + Math.random()),
+    },
+    mutations: { retry: false },
+  },
+})

@@ -1,0 +1,46 @@
+import '~/ui/detail.css'
+import { Link, useSearch } from '@tanstack/react-router'
+import { useState } from 'react'
+import { useTexts } from '~/texts'
+import { current } from '~/ui/current'
+import { CreateExport } from './CreateExport'
+import { CreateSchedule } from './CreateSchedule'
+import { ExportList } from './ExportList'
+import { ScheduleList } from './ScheduleList'
+
+/** The exports of the last 30 days, and the schedules that make them regularly. */
+export function Exports() {
+  const texts = useTexts()
+  const { tab } = useSearch({ from: '/exports' })
+  const [isCreating, setCreating] = useState(false)
+  const isSchedules = tab === 'schedules'
+  const close = () => setCreating(false)
+  const create = (
+    <button type="button" className="button primary" onClick={() => setCreating(true)}>
+      {isSchedules ? texts.exports.schedules.create : texts.exports.create}
+    </button>
+  )
+  return (
+    <>
+      <header>
+        <div className="stack tight">
+          <h1>{texts.exports.title}</h1>
+          <p className="quiet">{isSchedules ? texts.exports.schedules.lead : texts.exports.lead}</p>
+        </div>
+        {create}
+      </header>
+      <section className="card">
+        <nav className="views" aria-label={texts.exports.title}>
+          <Link to="/exports" search={{}} {...current(!isSchedules)}>
+            {texts.exports.files}
+          </Link>
+          <Link to="/exports" search={{ tab: 'schedules' }} {...current(isSchedules)}>
+            {texts.exports.schedules.title}
+          </Link>
+        </nav>
+        {isSchedules ? <ScheduleList /> : <ExportList />}
+      </section>
+      {isCreating && (isSchedules ? <CreateSchedule onClose={close} /> : <CreateExport onClose={close} />)}
+    </>
+  )
+}

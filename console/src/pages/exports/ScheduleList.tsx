@@ -1,0 +1,139 @@
+import { useMutation } from '@tanstack/react-query'
+import { CalendarClock, Trash2 } from 'lucide-react'
+import { useState } from 'react'
+import { useList } from '~/api/lists'
+import { Problem } from '~/api/problem'
+import { queries } from '~/api/queries'
+import { useFormats, useTexts } from '~/texts'
+import { Dialog } from '~/ui/Dialog'
+import { Empty } from '~/ui/Empty'
+import { Form, FormButtons, FormError } from '~/ui/FormParts'
+import { LoadMore } from '~/ui/LoadMore'
+import { Failed } from '~/ui/problems'
+import { SkeletonRows } from '~/ui/Skeleton'
+import { say } from '~/ui/toast'
+import { deleteSchedule, readSchedules, type Schedule } from './exports'
+import { useMeaning } from './When'
+
+export function ScheduleList() {
+  const texts = useTexts()
+  const list = useList(['schedules'], readSchedules)
+  const [deleting, setDeleting] = useState<Schedule | null>(null)
+  const { items } = list
+  if (list.isError && !items.length) return <Failed error={list.error} retry={() => void list.refetch()} />
+  if (list.isSuccess && !items.length)
+    return (
+      <Empty
+        icon={<CalendarClock size={28} aria-hidden />}
+        title={texts.exports.schedules.empty}
+        lead={texts.exports.schedules.emptyLead}
+      />
+    )
+  return (
+    <>
+      <div className="table-box">
+        <table className="table cards" aria-busy={list.isPending}>
+          <thead>
+            <tr>
+              <th>{texts.exports.report}</th>
+              <th>{texts.exports.schedules.runs}</th>
+              <th>{texts.exports.schedules.recipients}</th>
+              <th>{texts.exports.schedules.covered}</th>
+              <th>
+                <span className="hidden">{texts.exports.actions}</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {list.isPending ? (
+              <SkeletonRows rows={3} columns={5} />
+            ) : (
+              items.map((it) => <Row key={it.id} schedule={it} onDelete={() => setDeleting(it)} />)
+            )}
+          </tbody>
+        </table>
+      </div>
+      <LoadMore hasMore={list.hasNextPage} busy={list.isFetchingNextPage} more={list.fetchNextPage} />
+      {deleting && <DeleteSchedule schedule={deleting} onClose={() => setDeleting(null)} />}
+    </>
+  )
+}
+
+function Row(props: { schedule: Schedule; onDelete: () => void }) {
+  const { schedule, onDelete } = props
+  const texts = useTexts()
+  const formats = useFormats()
+  const meaning = useMeaning()
+  const words = meaning(schedule.schedule)
+  return (
+    <tr>
+      <td>
+        <strong>{texts.exports.reports[schedule.report]}</strong>{' '}
+        <span className="hint">{texts.exports.formats[schedule.format]}</span>
+      </td>
+      <td className="wide">
+        <span className={words === schedule.schedule ? 'mono break' : undefined}>{words}</span>
+        {words !== schedule.schedule && <div className="hint mono break">{schedule.schedule}</div>}
+      </td>
+      <td className="wide small quiet">
+        {schedule.recipients.map((it) => (
+          <div key={it} className="break">
+            {it}
+          </div>
+        ))}
+      </td>
+      <td className="quiet" title={formats.dateTime(schedule.covered_until)}>
+        <span className="only-cards">{texts.exports.schedules.covered} </span>
+        {formats.ago(schedule.covered_until)}
+      </td>
+      <td className="end actions-cell">
+        <button
+          type="button"
+          className="button icon"
+          title={texts.exports.schedules.delete}
+          aria-label={texts.exports.schedules.deleteOne(texts.exports.reports[schedule.report], words)}
+          onClick={onDelete}
+        >
+          <Trash2 size={15} aria-hidden />
+        </button>
+      </td>
+    </tr>
+  )
+}
+
+function DeleteSchedule(props: { schedule: Schedule; onClose: () => void }) {
+  const { schedule, onClose } = props
+  const texts = useTexts()
+  const meaning = useMeaning()
+  const deleting = useMutation({
+    mutationFn: () =>
+      deleteSchedule(schedule.id).catch((error) => {
+        // Someone else has deleted it: what was wanted is so.
+        if (!(error instanceof Problem && error.status === 404)) throw error
+      }),
+    onSuccess: () => {
+      say(texts.exports.schedules.deleted)
+      void queries.invalidateQueries({ queryKey: ['schedules'] })
+      onClose()
+    },
+  })
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title={texts.exports.schedules.deleteTitle}
+      lead={`${texts.exports.reports[schedule.report]}: ${meaning(schedule.schedule)}. ${texts.exports.schedules.deleteLead}`}
+    >
+      <Form onSubmit={() => deleting.mutate()}>
+        <FormError error={deleting.error} shown={[]} />
+        <FormButtons
+          busy={deleting.isPending}
+          onClose={onClose}
+          submit={texts.exports.schedules.delete}
+          dismiss={texts.exports.schedules.keep}
+          danger
+        />
+      </Form>
+    </Dialog>
+  )
+}

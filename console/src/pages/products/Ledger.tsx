@@ -1,0 +1,197 @@
+import '~/ui/chart.css'
+import { useInfiniteQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { RefreshCw } from 'lucide-react'
+import { useCallback, useMemo } from 'react'
+import type { Product } from '~/api/client'
+import { nextFilledPage } from '~/api/lists'
+import { queries } from '~/api/queries'
+import { currentUser } from '~/session/session'
+import { useFormats, useTexts } from '~/texts'
+import { Empty } from '~/ui/Empty'
+import { LoadMore } from '~/ui/LoadMore'
+import { Failed } from '~/ui/problems'
+import { Skeleton } from '~/ui/Skeleton'
+import { StepChart } from '~/ui/StepChart'
+import { changeOf, isBehind, stepsOf } from './ledger'
+import { type Movement, readMovements } from './products'
+
+// Movements appear seconds after the change. With several stock items it is unknown whether any is missing.
+const AGAIN_MS = 3000
+const AGAIN_SHARDED_MS = 15_000
+
+/** The movements of the product's stock, as steps and as a table. */
+export function Ledger(props: { product: Product }) {
+  const { product } = props
+  const texts = useTexts()
+  const list = useInfiniteQuery({
+    queryKey: ['movements', product.id],
+    queryFn: ({ pageParam }) => nextFilledPage((cursor) => readMovements(product.id, cursor), pageParam),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    refetchInterval: ({ state }) => {
+      const [page, ...others] = state.data?.pages ?? []
+      // Someone who reads older ones is not interrupted.
+      if (!page || others.length || !isBehind(product, page.items)) return false
+      return product.shards === 1 ? AGAIN_MS : AGAIN_SHARDED_MS
+    },
+  })
+  const movements = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data])
+  return (
+    <section className="card">
+      <header>
+        <h2>{texts.product.ledger}</h2>
+        <button
+          type="button"
+          className="button plain icon no-print"
+          aria-label={texts.product.refresh}
+          title={texts.product.refresh}
+          onClick={() => void queries.resetQueries({ queryKey: ['movements', product.id] })}
+        >
+          <RefreshCw size={15} aria-hidden />
+        </button>
+      </header>
+      {list.isError && !movements.length ? (
+        <Failed error={list.error} retry={() => void list.refetch()} />
+      ) : list.isPending ? (
+        <div className="body tall">
+          <Skeleton lines={6} />
+        </div>
+      ) : movements.length ? (
+        <>
+          <Levels product={product} movements={movements} until={list.dataUpdatedAt} />
+          <MovementTable product={product} movements={movements} />
+        </>
+      ) : (
+        <Empty title={texts.product.ledgerEmpty} lead={texts.product.ledgerEmptyLead} />
+      )}
+      <LoadMore hasMore={list.hasNextPage} busy={list.isFetchingNextPage} more={list.fetchNextPage} />
+    </section>
+  )
+}
+
+const DAY_SECONDS = 86_400
+
+function Levels(props: { product: Product; movements: Movement[]; until: number }) {
+  const { product, movements, until } = props
+  const texts = useTexts()
+  const { count, locale } = useFormats()
+  const steps = useMemo(() => stepsOf(product, movements, until), [product, movements, until])
+  const names = useMemo(
+    () => ({ main: texts.product.available, other: texts.product.onHand, time: texts.product.when }),
+    [texts],
+  )
+  const time = useCallback(
+    (seconds: number, span: number) =>
+      new Intl.DateTimeFormat(locale, {
+        ...(span > 0 && span < 1.5 * DAY_SECONDS ? {} : { day: 'numeric', month: 'short' }),
+        ...(span < 4 * DAY_SECONDS ? { hour: '2-digit', minute: '2-digit' } : {}),
+        ...(span > 0 && span < 600 ? { second: '2-digit' } : {}),
+      }).format(new Date(seconds * 1000)),
+    [locale],
+  )
+  return (
+    <div className="body">
+      <StepChart
+        steps={steps}
+        label={texts.product.ledgerPlot(count(movements.length))}
+        names={names}
+        format={count}
+        time={time}
+      />
+    </div>
+  )
+}
+
+function MovementTable(props: { product: Product; movements: Movement[] }) {
+  const { product, movements } = props
+  const texts = useTexts()
+  const hasShards = product.shards > 1 || movements.some((it) => it.shard > 0)
+  return (
+    <div className="table-box">
+      <table className="table cards">
+        <thead>
+          <tr>
+            <th>{texts.product.when}</th>
+            <th>{texts.product.cause}</th>
+            <th>{texts.product.who}</th>
+            <th className="number">{texts.product.available}</th>
+            <th className="number">{texts.product.reserved}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {movements.map((it) => (
+            <Row key={`${it.shard} ${it.version}`} movement={it} hasShards={hasShards} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function Row(props: { movement: Movement; hasShards: boolean }) {
+  const { movement, hasShards } = props
+  const texts = useTexts()
+  const formats = useFormats()
+  const change = changeOf(movement)
+  const isOrder = movement.cause.startsWith('order-')
+  const cause = texts.product.causes[movement.cause] ?? movement.cause
+  return (
+    <tr>
+      <td className="quiet">
+        <time dateTime={movement.at} title={formats.ago(movement.at)}>
+          {formats.dateTime(movement.at)}
+        </time>
+      </td>
+      <td className={hasShards ? 'wide' : 'end'}>
+        {isOrder ? (
+          <Link to="/orders/$id" params={{ id: movement.ref }}>
+            {cause}
+          </Link>
+        ) : (
+          cause
+        )}
+        {hasShards && <span className="hint"> {texts.product.shard(movement.shard)}</span>}
+      </td>
+      <td className="quiet minor">
+        <Actor id={movement.actor} isShown={!isOrder} />
+      </td>
+      <Units name={texts.product.available} change={change.available} after={movement.available.after} />
+      <Units name={texts.product.reserved} change={change.reserved} after={movement.reserved.after} end />
+    </tr>
+  )
+}
+
+/** A change and the level after it: +10 → 18. */
+function Units(props: { name: string; change: number; after: number; end?: boolean }) {
+  const { count } = useFormats()
+  const { name, change, after, end } = props
+  return (
+    <td className={end ? 'number end' : 'number'}>
+      <span className="only-card hint">{name} </span>
+      {change !== 0 && (
+        <>
+          {change > 0 ? '+' : '−'}
+          {count(Math.abs(change))}
+          <span className="hint"> → </span>
+        </>
+      )}
+      <span className={change ? undefined : 'hint'}>{count(after)}</span>
+    </td>
+  )
+}
+
+/** Who changed the stock. The API names users by their ids; admins can read them, and an order names its own. */
+function Actor(props: { id: string; isShown: boolean }) {
+  const texts = useTexts()
+  const user = currentUser()
+  if (props.id === 'system') return texts.common.roles.system
+  if (props.id === user?.id) return texts.product.you
+  if (!props.isShown) return null
+  if (user?.role !== 'admin') return <span className="mono small">{props.id}</span>
+  return (
+    <Link to="/users/$id" params={{ id: props.id }} className="mono small">
+      {props.id}
+    </Link>
+  )
+}

@@ -1,0 +1,151 @@
+import './products.css'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { Link, useNavigate } from '@tanstack/react-router'
+import { ArrowLeft } from 'lucide-react'
+import { useRef, useState } from 'react'
+import { newKey } from '~/api/client'
+import { Problem } from '~/api/problem'
+import { queries } from '~/api/queries'
+import { useTexts } from '~/texts'
+import { Field } from '~/ui/Field'
+import { focusFirstWrong } from '~/ui/focus'
+import { explain } from '~/ui/problems'
+import { say } from '~/ui/toast'
+import { Unsaved } from '~/ui/Unsaved'
+import { type Fields, mistakes, NO_FIELDS, valuesOf, wholeOf } from './draft'
+import { ProductFields } from './ProductFields'
+import { mapped } from './ProductForm'
+import { createProduct, findSku, type NewProduct } from './products'
+
+const NOTHING: Fields & { sku: string; stock: string } = { ...NO_FIELDS, sku: '', stock: '' }
+
+export function NewProductPage() {
+  const texts = useTexts()
+  const navigate = useNavigate()
+  const [fields, setFields] = useState(NOTHING)
+  const [tried, setTried] = useState(false)
+  const created = useRef(false)
+  // One key for one intent: a repetition after a lost answer is the same request.
+  const intent = useRef({ sent: '', key: '' })
+
+  const creating = useMutation({
+    mutationFn: (product: NewProduct) => {
+      const sent = JSON.stringify(product)
+      if (intent.current.sent !== sent) intent.current = { sent, key: newKey() }
+      return createProduct(product, intent.current.key)
+    },
+    onSuccess: (product) => {
+      created.current = true
+      queries.setQueryData(['product', product.id], product)
+      void queries.invalidateQueries({ queryKey: ['products'] })
+      void queries.invalidateQueries({ queryKey: ['categories'] })
+      say(texts.product.created(product.name))
+      void navigate({ to: '/products/$id', params: { id: product.id } })
+    },
+  })
+
+  const wrong = mistakesOf(fields, texts.product.mistakes)
+  const refusal = creating.error instanceof Problem ? creating.error : null
+  const errors = { ...refusal?.fieldErrors, ...(tried ? wrong : {}) }
+  if (refusal?.code === 'sku-taken') errors.sku = texts.product.skuTaken
+  const put = (part: Partial<typeof NOTHING>) => {
+    if (!creating.isPending) creating.reset()
+    setFields((before) => ({ ...before, ...part }))
+  }
+  return (
+    <>
+      <header>
+        <div className="stack tight">
+          <Link to="/products" className="row quiet small back">
+            <ArrowLeft size={14} aria-hidden />
+            {texts.products.title}
+          </Link>
+          <h1>{texts.products.new}</h1>
+        </div>
+      </header>
+      <form
+        className="card narrow"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault()
+          setTried(true)
+          const form = event.currentTarget
+          if (Object.keys(wrong).length) return focusFirstWrong(form)
+          const { description, ...values } = valuesOf(fields)
+          const product = {
+            ...values,
+            sku: fields.sku.trim(),
+            stock: wholeOf(fields.stock) ?? 0,
+            ...(description ? { description } : {}),
+          }
+          creating.mutate(product, { onError: () => focusFirstWrong(form) })
+        }}
+      >
+        <div className="body stack">
+          <div className="pairs">
+            <div className="stack tight">
+              <Field
+                name="sku"
+                label={texts.product.sku}
+                hint={texts.product.skuHint}
+                error={errors.sku}
+                value={fields.sku}
+                maxLength={64}
+                autoComplete="off"
+                autoFocus
+                onChange={(event) => put({ sku: event.target.value })}
+              />
+              {refusal?.code === 'sku-taken' && <Taken sku={fields.sku.trim()} />}
+            </div>
+            <Field
+              name="stock"
+              label={texts.product.stock}
+              error={errors.stock}
+              value={fields.stock}
+              inputMode="numeric"
+              autoComplete="off"
+              placeholder="0"
+              onChange={(event) => put({ stock: event.target.value })}
+            />
+          </div>
+          <ProductFields fields={fields} errors={errors} onType={(name, value) => put({ [name]: value })} />
+          {creating.error && !Object.keys(errors).length && (
+            <p className="error" role="alert">
+              {explain(creating.error, texts).text}
+            </p>
+          )}
+          <div className="row">
+            <button type="submit" className="button primary" disabled={creating.isPending}>
+              {texts.product.create}
+            </button>
+            <span className="hint">{texts.product.createLead}</span>
+          </div>
+        </div>
+      </form>
+      <Unsaved isUnsaved={() => !created.current && JSON.stringify(fields) !== JSON.stringify(NOTHING)} />
+    </>
+  )
+}
+
+function mistakesOf(
+  fields: typeof NOTHING,
+  texts: Parameters<typeof mapped>[1],
+): Partial<Record<string, string>> {
+  return {
+    ...mapped(mistakes(fields), texts),
+    ...(fields.sku.trim() ? {} : { sku: texts.required }),
+    ...(wholeOf(fields.stock) === undefined ? { stock: texts.whole } : {}),
+  }
+}
+
+/** A link to the product that has the SKU already. */
+function Taken(props: { sku: string }) {
+  const texts = useTexts()
+  const { data } = useQuery({ queryKey: ['sku', props.sku], queryFn: () => findSku(props.sku) })
+  if (!data) return null
+  return (
+    <Link to="/products/$id" params={{ id: data.id }} className="small break">
+      {texts.product.skuTakenLink}: {data.name}
+    </Link>
+  )
+}

@@ -1,0 +1,155 @@
+import './products.css'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { Link, useParams } from '@tanstack/react-router'
+import { ArrowLeft } from 'lucide-react'
+import { useState } from 'react'
+import type { Product } from '~/api/client'
+import { Problem } from '~/api/problem'
+import { queries } from '~/api/queries'
+import { useFormats, useTexts } from '~/texts'
+import { complain, Failed } from '~/ui/problems'
+import { Skeleton } from '~/ui/Skeleton'
+import { say } from '~/ui/toast'
+import { AdjustStock } from './AdjustStock'
+import { Ledger } from './Ledger'
+import { ProductBadge } from './ProductBadge'
+import { ProductForm } from './ProductForm'
+import { changeProduct, keep, levelOf, readProduct } from './products'
+import { Shards } from './Shards'
+
+export function ProductPage() {
+  const texts = useTexts()
+  const { id } = useParams({ from: '/products/$id' })
+  const {
+    data: product,
+    error,
+    refetch,
+  } = useQuery({ queryKey: ['product', id], queryFn: () => readProduct(id) })
+  if (error && !product) return <Failed error={error} retry={() => void refetch()} />
+  if (!product) return <Skeleton lines={8} />
+  return (
+    <>
+      <header>
+        <div className="stack tight">
+          <Link to="/products" className="row quiet small no-print back">
+            <ArrowLeft size={14} aria-hidden />
+            {texts.products.title}
+          </Link>
+          <div className="row">
+            <h1 className="break">{product.name}</h1>
+            <ProductBadge status={product.status} />
+          </div>
+          <p className="quiet mono break">{product.sku}</p>
+        </div>
+        <Actions product={product} />
+      </header>
+      <Tiles product={product} />
+      <div className="columns">
+        <ProductForm key={product.id} product={product} />
+        <div className="stack">
+          <Shards key={product.id} product={product} />
+          <Facts product={product} />
+        </div>
+      </div>
+      <Ledger product={product} />
+    </>
+  )
+}
+
+function Actions(props: { product: Product }) {
+  const { product } = props
+  const texts = useTexts()
+  const [adjusting, setAdjusting] = useState(false)
+  const to = product.status === 'active' ? 'archived' : 'active'
+  const moving = useMutation({
+    mutationFn: () => changeProduct(product.id, product.version, { status: to }),
+    onSuccess: (saved) => {
+      keep(saved)
+      void queries.invalidateQueries({ queryKey: ['products'] })
+      say(saved.status === 'active' ? texts.product.unarchived : texts.product.archived)
+    },
+    onError: (error) => {
+      if (error instanceof Problem && error.status === 412)
+        void queries.invalidateQueries({ queryKey: ['product', product.id] })
+      complain(error, texts)
+    },
+  })
+  return (
+    <div className="row">
+      <button type="button" className="button" disabled={moving.isPending} onClick={() => moving.mutate()}>
+        {to === 'archived' ? texts.product.archive : texts.product.unarchive}
+      </button>
+      <button type="button" className="button primary" onClick={() => setAdjusting(true)}>
+        {texts.product.adjust}
+      </button>
+      {adjusting && <AdjustStock product={product} onClose={() => setAdjusting(false)} />}
+    </div>
+  )
+}
+
+function Tiles(props: { product: Product }) {
+  const { product } = props
+  const texts = useTexts()
+  const { count } = useFormats()
+  const level = levelOf(product)
+  const low = product.low_stock_threshold
+  return (
+    <dl className="tiles levels">
+      <Level
+        name={texts.product.available}
+        value={count(product.available)}
+        hint={level === 'enough' ? texts.product.availableHint : texts.products.levels[level]}
+        level={level}
+      />
+      <Level
+        name={texts.product.reserved}
+        value={count(product.reserved)}
+        hint={texts.product.reservedHint}
+      />
+      <Level name={texts.product.onHand} value={count(product.on_hand)} hint={texts.product.onHandHint} />
+      <Level
+        name={texts.product.lowAt}
+        value={low === null ? texts.products.noThreshold : count(low)}
+        hint={low === null ? '' : texts.product.lowAtHint}
+      />
+    </dl>
+  )
+}
+
+function Level(props: { name: string; value: string; hint: string; level?: string }) {
+  return (
+    <div className={`tile level ${props.level ?? ''}`}>
+      <dt>{props.name}</dt>
+      <dd>
+        <span className="value">{props.value}</span> <span className="hint">{props.hint}</span>
+      </dd>
+    </div>
+  )
+}
+
+function Facts(props: { product: Product }) {
+  const { product } = props
+  const texts = useTexts()
+  const { dateTime, count } = useFormats()
+  const facts = [
+    [texts.product.createdAt, dateTime(product.created_at)],
+    [texts.product.updatedAt, dateTime(product.updated_at)],
+    [texts.product.version, count(product.version)],
+    [texts.product.id, product.id],
+  ]
+  return (
+    <section className="card">
+      <header>
+        <h2>{texts.product.facts}</h2>
+      </header>
+      <dl className="body stack tight">
+        {facts.map(([name, value]) => (
+          <div key={name} className="row spread">
+            <dt className="quiet">{name}</dt>
+            <dd className="break">{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  )
+}

@@ -1,0 +1,244 @@
+import '~/ui/chart.css'
+import { useQuery } from '@tanstack/react-query'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Download } from 'lucide-react'
+import { useMemo } from 'react'
+import { api, body, type Schemas } from '~/api/client'
+import { change } from '~/format/money'
+import type { ReportsSearch } from '~/router'
+import { currentShop } from '~/session/session'
+import { useFormats, useTexts } from '~/texts'
+import { Chart, type Series } from '~/ui/Chart'
+import { Failed } from '~/ui/problems'
+import { Skeleton } from '~/ui/Skeleton'
+import { before, csv, eachDay, last, type Period, SPANS } from './period'
+import { SalesTable } from './SalesTable'
+
+type Report = Schemas['SalesReport']
+type Grouping = Schemas['SalesGrouping']
+const GROUPINGS: Grouping[] = ['day', 'week', 'month', 'product', 'category']
+// The API reports products of at most this many days.
+const MOST_DAYS_BY_PRODUCT = 31
+
+async function readSales(period: Period, group: Grouping): Promise<Report> {
+  const query = { from: period.from, to: period.to, group_by: group }
+  return body(api.GET('/api/v1/reports/sales', { params: { query } }))
+}
+
+export function Reports() {
+  const texts = useTexts()
+  const search = useSearch({ from: '/reports' })
+  const navigate = useNavigate({ from: '/reports' })
+  const { today } = useFormats()
+  const group = GROUPINGS.find((it) => it === search.group) ?? 'day'
+  const period = useMemo(
+    () => (search.from && search.to ? { from: search.from, to: search.to } : last(30, today)),
+    [search.from, search.to, today],
+  )
+  const shown = useQuery({
+    queryKey: ['sales', 'report', period, group],
+    queryFn: () => readSales(period, group),
+    placeholderData: (held) => held,
+  })
+  const earlier = useQuery({
+    queryKey: ['sales', 'report', before(period), 'day'],
+    queryFn: () => readSales(before(period), 'day'),
+    placeholderData: (held) => held,
+  })
+
+  const go = (to: ReportsSearch) => void navigate({ search: { ...search, ...to }, replace: true })
+  const choose = (to: Grouping) => {
+    // A report by product of a longer span would be refused: its last days are shown.
+    const shorter = to === 'product' && eachDay(period).length > MOST_DAYS_BY_PRODUCT
+    go({ group: to, ...(shorter ? last(MOST_DAYS_BY_PRODUCT, period.to) : {}) })
+  }
+  const report = shown.data
+  return (
+    <>
+      <header>
+        <h1>{texts.nav.reports}</h1>
+        {report && <CsvButton report={report} name={`sales-${period.from}-${period.to}-${group}.csv`} />}
+      </header>
+      <PeriodPicker period={period} today={today} onChange={go} />
+      {shown.isError && !report ? (
+        <Failed error={shown.error} retry={() => void shown.refetch()} />
+      ) : (
+        <>
+          <Totals report={report} earlier={earlier.data} />
+          <div className="card">
+            <div className="views" role="tablist" aria-label={texts.reports.groupBy}>
+              {GROUPINGS.map((it) => (
+                <button
+                  key={it}
+                  type="button"
+                  role="tab"
+                  aria-selected={it === group}
+                  onClick={() => choose(it)}
+                >
+                  {texts.reports.groups[it]}
+                </button>
+              ))}
+            </div>
+            <div role="tabpanel" aria-busy={shown.isFetching}>
+              {!report ? (
+                <div className="body tall">
+                  <Skeleton lines={6} />
+                </div>
+              ) : (
+                <>
+                  {group === 'day' && <Days report={report} earlier={earlier.data} period={period} />}
+                  <SalesTable report={report} group={group} />
+                </>
+              )}
+            </div>
+          </div>
+        </>
+      )}
+    </>
+  )
+}
+
+function PeriodPicker(props: { period: Period; today: string; onChange: (to: Period) => void }) {
+  const texts = useTexts()
+  const { period, today, onChange } = props
+  return (
+    <div className="row no-print">
+      {SPANS.map((days) => {
+        const span = last(days, today)
+        return (
+          <button
+            key={days}
+            type="button"
+            className="button"
+            aria-pressed={span.from === period.from && span.to === period.to}
+            onClick={() => onChange(span)}
+          >
+            {texts.reports.lastDays(days)}
+          </button>
+        )
+      })}
+      <input
+        type="date"
+        className="input date"
+        aria-label={texts.orders.from}
+        value={period.from}
+        max={period.to}
+        onChange={(event) => event.target.value && onChange({ ...period, from: event.target.value })}
+      />
+      <input
+        type="date"
+        className="input date"
+        aria-label={texts.orders.to}
+        value={period.to}
+        min={period.from}
+        max={today}
+        onChange={(event) => event.target.value && onChange({ ...period, to: event.target.value })}
+      />
+    </div>
+  )
+}
+
+function Totals(props: { report: Report | undefined; earlier: Report | undefined }) {
+  const texts = useTexts()
+  const { money, count } = useFormats()
+  const { report, earlier } = props
+  const totals = report?.totals
+  const was = earlier?.totals
+  const currency = report?.currency ?? currentShop()?.currency ?? ''
+  const figures: [string, string | undefined, number | undefined, number | undefined][] = [
+    [
+      texts.reports.revenue,
+      totals && money(totals.revenue, currency),
+      Number(totals?.revenue),
+      Number(was?.revenue),
+    ],
+    [texts.reports.orders, totals && count(totals.orders), totals?.orders, was?.orders],
+    [texts.reports.units, totals && count(totals.units), totals?.units, was?.units],
+    [
+      texts.reports.average,
+      totals && money(totals.average_order_value, currency),
+      Number(totals?.average_order_value),
+      Number(was?.average_order_value),
+    ],
+    [texts.reports.cancelled, totals && count(totals.cancelled), undefined, undefined],
+    [texts.reports.returned, totals && count(totals.returned), undefined, undefined],
+  ]
+  return (
+    <div className="tiles">
+      {figures.map(([name, value, now, then]) => (
+        <div key={name} className="tile">
+          <span className="value small-value">{value ?? <span className="skeleton w50" />}</span>
+          <span>{name}</span>
+          <Change now={now} then={then} />
+        </div>
+      ))}
+    </div>
+  )
+}
+
+function Change(props: { now: number | undefined; then: number | undefined }) {
+  const texts = useTexts()
+  const { now, then } = props
+  if (now === undefined || then === undefined || Number.isNaN(now) || Number.isNaN(then)) return null
+  const percent = change(now, then)
+  if (percent === null) return null
+  return (
+    <span className={percent < 0 ? 'error' : 'up small'}>
+      {percent < 0 ? '▼' : '▲'} {Math.abs(percent).toFixed(0)} % {texts.reports.thanBefore}
+    </span>
+  )
+}
+
+function Days(props: { report: Report; earlier: Report | undefined; period: Period }) {
+  const texts = useTexts()
+  const formats = useFormats()
+  const { report, earlier, period } = props
+  const series = useMemo((): Series => {
+    const of = (it: Report, days: string[]) => {
+      const byDay = new Map(it.series.map((entry) => [entry.key, Number(entry.revenue)]))
+      return days.map((day) => byDay.get(day) ?? 0)
+    }
+    const days = eachDay(period)
+    const now = of(report, days)
+    return earlier ? { days, now, before: of(earlier, eachDay(before(period))) } : { days, now }
+  }, [report, earlier, period])
+  const names = useMemo(
+    () => ({ day: texts.home.day, now: texts.reports.revenue, before: texts.reports.before }),
+    [texts],
+  )
+  const write = useMemo(
+    () => (value: number) => formats.shortMoney(value, report.currency),
+    [formats, report.currency],
+  )
+  return (
+    <div className="body">
+      <Chart
+        series={series}
+        names={names}
+        label={texts.reports.revenue}
+        format={write}
+        day={formats.day}
+        height={240}
+      />
+    </div>
+  )
+}
+
+function CsvButton(props: { report: Report; name: string }) {
+  function download() {
+    const rows = props.report.series.map((it) => [it.key, it.name ?? '', it.orders, it.units, it.revenue])
+    const file = new Blob([csv([['key', 'name', 'orders', 'units', 'revenue'], ...rows])], {
+      type: 'text/csv',
+    })
+    const link = document.createElement('a')
+    link.href = URL.createObjectURL(file)
+    link.download = props.name
+    link.click()
+    URL.revokeObjectURL(link.href)
+  }
+  return (
+    <button type="button" className="button" onClick={download}>
+      <Download size={16} aria-hidden /> CSV
+    </button>
+  )
+}
