@@ -1,6 +1,6 @@
-"""`make bench`: measures the exporter's rows per second and its maximum memory, with a stub of AWS. It needs Linux.
+"""`make bench-export`: measures the exporter's rows per second and its maximum memory, with a stub of AWS.
 
-A worker is a separate process, with the imports of the Lambda function and the same message.
+It needs Linux. A worker is a separate process, with the imports of the Lambda function and the same message.
 """
 
 import argparse
@@ -32,7 +32,7 @@ _MAX_MEMORY_MB = 150
 
 def worker(arguments: argparse.Namespace) -> None:
     """Processes one message as the function does, and prints its time and memory."""
-    # One core for all threads, as the function has.
+    # All threads share one core, as in the function.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
     from exporter import handler
@@ -74,13 +74,13 @@ def _decoded_by_botocore() -> Callable[[bytes], Any]:
 
 
 def _most_memory() -> float:
-    """The maximum of resident memory, in MB. `getrusage` would include the memory of the parent process."""
-    (line,) = (it for it in Path("/proc/self/status").read_text().splitlines() if it.startswith("VmHWM:"))
+    """Returns the maximum resident memory, in MB. `getrusage` would include the memory of the parent process."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024
 
 
 def new_item(*, gzip: bool, xlsx: bool = False) -> dict[str, Any]:
-    """The item of a requested export."""
+    """Returns the item of a requested export."""
     at = "2099-01-01T00:00:00.000Z"
     texts = {"pk": f"export#{EXPORT}", "sk": "export", "kind": "export", "id": EXPORT, "report": "orders"}
     texts |= {"status": "queued", "created_at": at, "created_by": "U", "created_by_role": "manager"}
@@ -95,9 +95,9 @@ def new_item(*, gzip: bool, xlsx: bool = False) -> dict[str, Any]:
 def start(stub: Stub, *options: str) -> "subprocess.Popen[str]":
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(str(ROOT / it) for it in ("layers/shared/python", "functions", ".")),
-        **{f"AWS_ENDPOINT_URL_{it}": stub.url for it in ("DYNAMODB", "S3", "SQS")},
-        **{f"AWS_{it}": "bench" for it in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")},
+        "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("layers/shared/python", "functions", ".")),
+        **{f"AWS_ENDPOINT_URL_{service}": stub.url for service in ("DYNAMODB", "S3", "SQS")},
+        **{f"AWS_{name}": "bench" for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")},
         "AWS_DEFAULT_REGION": "eu-central-1",
         "OMS_EXPORTS_BUCKET": "exports",
         "OMS_EXPORT_QUEUE_URL": f"{stub.url}/000000000000/exports",
@@ -114,7 +114,7 @@ def start(stub: Stub, *options: str) -> "subprocess.Popen[str]":
 
 
 def run(stub: Stub, *options: str, gzip: bool = False, xlsx: bool = False) -> dict[str, Any]:
-    """Runs one export to its end, in several runs if needed. Returns the sum of their times, and their memory."""
+    """Runs one export to its end, in several runs if needed. Returns their total times and their memory."""
     stub.item = new_item(gzip=gzip, xlsx=xlsx)
     total = {"seconds": 0.0, "cpu": 0.0, "idle_mb": 0.0, "most_mb": 0.0, "runs": 0}
     while stub.item["status"]["S"] in ("queued", "running"):
@@ -147,7 +147,7 @@ def show(name: str, took: dict[str, Any]) -> None:
 
 
 def disturbed(stub: Stub, seed: int, *, xlsx: bool) -> bool:
-    """Runs an export while its workers are killed, time out, or run two at once.
+    """Runs an export while its workers are killed, time out, or overlap.
 
     Returns whether the file has the hash that is stored in the export's item.
     """
@@ -155,18 +155,18 @@ def disturbed(stub: Stub, seed: int, *, xlsx: bool) -> bool:
     stub.item = new_item(gzip=False, xlsx=xlsx)
     lives = 0
     while stub.item["status"]["S"] in ("queued", "running"):
-        # Sometimes two at once; each runs for a limited time, or to its end.
+        # Sometimes two workers at once. Each runs for a limited time, or to its end.
         workers = [
             start(stub, "--milliseconds", str(draw.choice((33_000, 40_000, 300_000))))
             for _ in range(draw.choice((1, 1, 2)))
         ]
-        for it in workers:
+        for worker_process in workers:
             lives += 1
             try:
-                it.communicate(timeout=draw.uniform(2, 15))
+                worker_process.communicate(timeout=draw.uniform(2, 15))
             except subprocess.TimeoutExpired:
-                it.send_signal(signal.SIGKILL)
-                it.communicate()
+                worker_process.send_signal(signal.SIGKILL)
+                worker_process.communicate()
         assert not stub.refused, stub.refused
     whole = _whole(stub, "xlsx" if xlsx else "csv")
     print(f"disturbed, seed {seed}: {lives} workers; the file {'matches' if whole else 'DOES NOT MATCH'} its item")
@@ -210,13 +210,13 @@ def measure(folder: Path, orders: int) -> None:
         show("orders of 90 lines", long := run(stub))
     with served(folder / "disturbed", orders=orders // 2) as stub:
         right = all(_the_same(stub, xlsx=xlsx) for xlsx in (False, True))
-    most = max(it["most_mb"] for it in (plain, zipped, workbook, long))
+    most = max(result["most_mb"] for result in (plain, zipped, workbook, long))
     print(f"maximum memory: {most:.0f} MB of {_MAX_MEMORY_MB} MB")
     sys.exit(0 if right and most < _MAX_MEMORY_MB else 1)
 
 
 def _the_same(stub: Stub, *, xlsx: bool) -> bool:
-    """Whether a disturbed export has the same bytes as an undisturbed one, and leaves no upload."""
+    """Returns whether a disturbed export has the same bytes as an undisturbed one, and leaves no upload."""
     expected = run(stub, xlsx=xlsx)
     whole = disturbed(stub, seed := random.randrange(10**6), xlsx=xlsx)
     same, left = whole and stub.item["sha256"]["S"] == expected["sha256"], len(stub.uploads)
@@ -226,7 +226,7 @@ def _the_same(stub: Stub, *, xlsx: bool) -> bool:
 
 @contextmanager
 def served(folder: Path, **options: Any) -> Iterator[Stub]:
-    """The stub, which serves in a thread of this process."""
+    """Yields the stub, which serves in a thread of this process."""
     folder.mkdir()
     stub = Stub(folder, **options)
     threading.Thread(target=stub.serve_forever, daemon=True).start()

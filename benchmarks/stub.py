@@ -1,4 +1,4 @@
-"""A stub of DynamoDB and S3 over HTTP, for the exporter: orders that are generated when they are read, and one export.
+"""A stub of DynamoDB and S3 over HTTP, for the exporter. It generates orders when they are read, and has one export.
 
 It has DynamoDB's limits: a Query ends at its limit or at 1 MB, and a BatchGetItem takes 100 keys, answers up to 16 MB
 and sometimes leaves keys unprocessed. It checks the conditions of writes to the export's item. The exporter is a
@@ -34,13 +34,13 @@ def order_id(number: int) -> str:
 
 
 def order(number: int, lines: int) -> str:
-    """An order as DynamoDB's JSON, with the attributes that the exporter requests."""
-    made, total = [], 0
+    """Returns an order as DynamoDB's JSON, with the attributes that the exporter requests."""
+    order_lines, total = [], 0
     for line in range(1, lines + 1):
         product = (number * 7 + line * 13) % len(PRODUCTS)
         price = 199 + product * 3
         total += price * line
-        made.append(
+        order_lines.append(
             f'{{"M":{{"product_id":{{"S":"{order_id(product)}"}},"sku":{{"S":"SKU-{product:05d}"}},'
             f'"name":{{"S":"{PRODUCTS[product]}"}},"category":{{"S":"Category {product % 40}"}},'
             f'"quantity":{{"N":"{line}"}},"unit_price":{{"N":"{price}"}},'
@@ -52,12 +52,14 @@ def order(number: int, lines: int) -> str:
         f'"status":{{"S":"delivered"}},"created_at":{{"S":"{key[:24]}"}},'
         f'"customer_id":{{"S":"{order_id(number % 9999)}"}},'
         f'"shipping_cost":{{"N":"490"}},"total":{{"N":"{total + 490}"}},"currency":{{"S":"EUR"}},'
-        f'"lines":{{"L":[{",".join(made)}]}}}}'
+        f'"lines":{{"L":[{",".join(order_lines)}]}}}}'
     )
 
 
 class Stub(ThreadingHTTPServer):
-    """`lines` of each order (None: 1 to 5 in turn); `latency` in seconds, of each call to DynamoDB."""
+    """The stub. `lines` is the number of lines of each order (None: 1 to 5 in turn); `latency` of calls to DynamoDB is
+    in seconds.
+    """
 
     daemon_threads = True
     request_queue_size = 64
@@ -86,11 +88,11 @@ class Stub(ThreadingHTTPServer):
 
     # ---- DynamoDB and SQS
 
-    def query(self, asked: dict[str, Any]) -> str:
-        values = asked["ExpressionAttributeValues"]
+    def query(self, request: dict[str, Any]) -> str:
+        values = request["ExpressionAttributeValues"]
         entries: list[str] = []
         size, number = 0, _number_after(values[":low"]["S"])
-        while number < self.orders and len(entries) < asked["Limit"] and size < _PAGE_BYTES:
+        while number < self.orders and len(entries) < request["Limit"] and size < _PAGE_BYTES:
             entry = (
                 f'{{"id":{{"S":"{order_id(number)}"}},"shard":{{"S":"all#0"}},"status":{{"S":"delivered"}},'
                 f'"customer_id":{{"S":"{order_id(number % 9999)}"}},"created_key":{{"S":"{created_key(number)}"}}}}'
@@ -101,34 +103,34 @@ class Stub(ThreadingHTTPServer):
         last = f',"LastEvaluatedKey":{entries[-1]}' if number < self.orders else ""
         return f'{{"Count":{len(entries)},"ScannedCount":{len(entries)},"Items":[{",".join(entries)}]{last}}}'
 
-    def batch_get_item(self, asked: dict[str, Any]) -> str:
-        ((table, wanted),) = asked["RequestItems"].items()
-        keys = wanted["Keys"]
-        assert 0 < len(keys) <= 100, "more than DynamoDB takes"
+    def batch_get_item(self, request: dict[str, Any]) -> str:
+        ((table, options),) = request["RequestItems"].items()
+        keys = options["Keys"]
+        assert 0 < len(keys) <= 100, "more keys than DynamoDB allows"
         self.reads += 1
         take = len(keys) * 4 // 5 if self.reads % 40 == 0 else len(keys)
-        things: list[str] = []
+        items: list[str] = []
         size = 0
-        while len(things) < take and size < _ANSWER_BYTES:
-            number = int(keys[len(things)]["id"]["S"][-7:])
-            things.append(order(number, self.rows_of(number)))
-            size += len(things[-1])
-        left = keys[len(things) :]
-        random.shuffle(things)  # as DynamoDB, in no order
-        unprocessed = json.dumps({table: wanted | {"Keys": left}} if left else {})
-        return f'{{"Responses":{{"{table}":[{",".join(things)}]}},"UnprocessedKeys":{unprocessed}}}'
+        while len(items) < take and size < _ANSWER_BYTES:
+            number = int(keys[len(items)]["id"]["S"][-7:])
+            items.append(order(number, self.rows_of(number)))
+            size += len(items[-1])
+        left = keys[len(items) :]
+        random.shuffle(items)  # DynamoDB's responses have no order
+        unprocessed = json.dumps({table: options | {"Keys": left}} if left else {})
+        return f'{{"Responses":{{"{table}":[{",".join(items)}]}},"UnprocessedKeys":{unprocessed}}}'
 
     def get_item(self, _: dict[str, Any]) -> str:
         return json.dumps({"Item": self.item})
 
-    def update_item(self, asked: dict[str, Any]) -> str | None:
-        """None: the condition did not hold."""
-        names, values = asked["ExpressionAttributeNames"], asked["ExpressionAttributeValues"]
+    def update_item(self, request: dict[str, Any]) -> str | None:
+        """Updates the export's item, and returns the response. None if the condition is false."""
+        names, values = request["ExpressionAttributeNames"], request["ExpressionAttributeValues"]
         with self.lock:
-            if not self._holds(asked["ConditionExpression"], names, values):
+            if not self._holds(request["ConditionExpression"], names, values):
                 return None
             for verb, changes in re.findall(
-                r"(SET|ADD|REMOVE) (.*?)(?= SET | ADD | REMOVE |$)", asked["UpdateExpression"]
+                r"(SET|ADD|REMOVE) (.*?)(?= SET | ADD | REMOVE |$)", request["UpdateExpression"]
             ):
                 for change in changes.split(", "):
                     name, *value = re.findall(r"[#:]\w+", change)
@@ -144,17 +146,17 @@ class Stub(ThreadingHTTPServer):
             self.item[name] = value
 
     def _holds(self, condition: str, names: dict[str, str], values: dict[str, Any]) -> bool:
-        """Of the conditions that the exporter makes: `#a IN (:b, :c)`, and `#a = :b` joined by AND."""
+        """Returns whether a condition of the exporter is true: `#a IN (:b, :c)`, or `#a = :b` terms joined by AND."""
         for term in condition.split(" AND "):
             name, *allowed = re.findall(r"[#:]\w+", term)
-            if self.item.get(names[name]) not in [values[it] for it in allowed]:
+            if self.item.get(names[name]) not in [values[placeholder] for placeholder in allowed]:
                 return False
         return True
 
     # ---- S3
 
     def put_part(self, upload: str, number: int, body: bytes, *, checked: bool) -> str | None:
-        """Stores a part. `checked` means that the part has a checksum."""
+        """Stores a part, and returns its ETag. `checked` means that the part has a checksum."""
         if upload not in self.uploads:
             return None
         if checked:
@@ -165,13 +167,15 @@ class Stub(ThreadingHTTPServer):
         return etag
 
     def complete(self, upload: str, key: str, body: str) -> bool:
-        """Completes an upload. A violation of S3's rules is stored in `refused`, which ends the benchmark."""
+        """Completes an upload, and returns whether it succeeded. A violation of S3's rules is stored in `refused`,
+        which ends the benchmark.
+        """
         with self.lock:
             parts = self.uploads.pop(upload, None)
         if parts is None:
             return False
-        numbers = [int(it) for it in re.findall(r"<PartNumber>(\d+)</PartNumber>", body)]
-        sizes = [(self.folder / f"{upload}-{it}").stat().st_size for it in numbers]
+        numbers = [int(number) for number in re.findall(r"<PartNumber>(\d+)</PartNumber>", body)]
+        sizes = [(self.folder / f"{upload}-{number}").stat().st_size for number in numbers]
         if numbers != sorted(set(numbers)):
             self.refused = "parts out of order"
         if upload in self.checked and numbers != list(range(1, len(numbers) + 1)):
@@ -187,7 +191,7 @@ class Stub(ThreadingHTTPServer):
 
 
 def _number_after(low: str) -> int:
-    """The first order whose sort key is not lower. A position to continue after ends in the lowest character."""
+    """Returns the first order whose sort key is not lower. The position of a next page ends in the lowest character."""
     if "#" not in low:
         return 0
     return int(low.rstrip("\x00")[-7:]) + low.endswith("\x00")
@@ -203,7 +207,11 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def _body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionError("the worker was killed while it sent a request")
+        return body
 
     def _answer(self, status: int, body: bytes | str = b"", **headers: str) -> None:
         data = body.encode() if isinstance(body, str) else body
@@ -231,12 +239,12 @@ class Handler(BaseHTTPRequestHandler):
             return
         if self.server.latency and operation in ("Query", "BatchGetItem"):
             time.sleep(self.server.latency)
-        made = getattr(self.server, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())(json.loads(body))
-        if made is None:
+        response = getattr(self.server, re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower())(json.loads(body))
+        if response is None:
             refusal = {"__type": "x#ConditionalCheckFailedException", "message": "no", "Item": self.server.item}
             self._answer(400, json.dumps(refusal))
         else:
-            self._answer(200, made)
+            self._answer(200, response)
 
     def _post_to_s3(self, body: str) -> None:
         address = urlsplit(self.path)
@@ -254,7 +262,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         query, body = parse_qs(urlsplit(self.path).query), self._body()
-        checked = any("checksum" in it.lower() or it.lower() == "x-amz-trailer" for it in self.headers)
+        checked = any("checksum" in name.lower() or name.lower() == "x-amz-trailer" for name in self.headers)
         etag = self.server.put_part(query["uploadId"][0], int(query["partNumber"][0]), body, checked=checked)
         self._answer(200, ETag=f'"{etag}"') if etag else self._gone()
 
@@ -274,7 +282,7 @@ class Handler(BaseHTTPRequestHandler):
         if "uploads" in parse_qs(address.query, keep_blank_values=True):
             key = parse_qs(address.query)["prefix"][0]
             listed = "".join(
-                f"<Upload><Key>{key}</Key><UploadId>{it}</UploadId></Upload>" for it in self.server.uploads
+                f"<Upload><Key>{key}</Key><UploadId>{upload}</UploadId></Upload>" for upload in self.server.uploads
             )
             self._answer(200, f"<ListMultipartUploadsResult>{listed}</ListMultipartUploadsResult>")
             return
