@@ -1,4 +1,4 @@
-# `make` lists what there is. A machine needs Python 3.13, or uv which brings it, and make; nothing else.
+# `make` lists all commands. A machine needs Python 3.13, or uv which brings it, and make; nothing else.
 
 PORT ?= 5000
 STAGE ?= local
@@ -17,9 +17,18 @@ RUNTIME := requirements/runtime.txt
 INFRASTRUCTURE := requirements/infrastructure.txt
 TESTS := requirements/tests.txt
 INSTALLER := requirements/uv.txt
+BASELINE := requirements/baseline.txt
 INSTALLED := .venv/.installed
 INSTALLED_TESTS := .venv/.installed-tests
+# The Flask API of the benchmarks has an environment of its own, as the functions' must not have Flask.
+INSTALLED_BASELINE := build/flask-baseline/.installed
 CDK := node_modules/.bin/cdk
+# The back office in the browser, and its packages.
+CONSOLE := build/console/index.html
+CONSOLE_SOURCES = $(shell find console -path console/node_modules -prune -o -type f -print 2>/dev/null | grep -v schema.d.ts)
+CONSOLE_PACKAGES := console/node_modules/.package-lock.json
+# The types of the API's requests and responses.
+CONSOLE_TYPES := console/src/api/schema.d.ts
 # Linters of the OpenAPI document and a generator of clients, which no deployment installs. npm writes this file last.
 API_TOOLS := tests/clients/node_modules/.package-lock.json
 COMMAND = PYTHONPATH=layers/shared/python .venv/bin/python -m
@@ -27,13 +36,16 @@ COMMAND = PYTHONPATH=layers/shared/python .venv/bin/python -m
 REGION = AWS_REGION=$$($(COMMAND) oms.commands.region --stage $(STAGE)) && export AWS_REGION
 
 .PHONY: help
-help: ## List what there is
+help: ## List all commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | \
 		while IFS='|' read -r target text; do printf '%-24s %s\n' "$$target" "$$text"; done
 
 .PHONY: up
 up: $(INSTALLED) ## Run the whole system on this machine, on port 5000 or PORT=…
 	@PORT=$(PORT) exec .venv/bin/python -m local.up
+
+.PHONY: console
+console: $(CONSOLE) ## Build the back office, which `make up` also does
 
 .PHONY: logs
 logs: $(INSTALLED) ## Show what the functions of the running system log, as it comes; FUNCTION=orders for one
@@ -57,6 +69,11 @@ test-all: $(INSTALLED_TESTS) ## Run all tests, those in process under coverage; 
 test-rest: $(INSTALLED_TESTS) ## Run what `make test-all` adds to `make test`
 	@.venv/bin/python -m tests.run rest
 
+.PHONY: test-console
+test-console: $(INSTALLED_TESTS) $(CONSOLE) ## Run the tests of the back office: its logic, then its pages in Chromium over the local cloud
+	@npm test --prefix console --silent
+	@.venv/bin/python -m pytest --quiet tests/console
+
 .PHONY: privileges
 privileges: $(INSTALLED_TESTS) ## Compare the permissions of the functions with their calls in the last `make test-all`
 	@.venv/bin/python -m tests.support.privileges build/recorded-calls
@@ -79,9 +96,28 @@ guards: $(INSTALLED_TESTS) ## Remove each guard of docs/develop/guards.md in tur
 fuzz: $(INSTALLED_TESTS) ## Compare the running system's answers with the document: each schema's bounds, CASES=5000 random ones; fills it
 	@PORT=$(PORT) exec .venv/bin/python -m tests.fuzz $(or $(CASES),5000)
 
-.PHONY: bench
-bench: $(INSTALLED) ## Measure an export of a million order lines, or LINES=…, against stubs of DynamoDB and S3; minutes
+.PHONY: soak
+soak: $(INSTALLED_TESTS) ## Send requests of all operations for MINUTES=10 while faults are injected, then check stock, sums, feed, webhooks, audit
+	@PYTHONPATH=layers/shared/python exec .venv/bin/python -m tests.soak $(or $(MINUTES),10) $(SEED)
+
+.PHONY: growth
+growth: SIZES ?= 1000,10000,100000,1000000
+growth: $(INSTALLED_TESTS) ## Show the calls and units of each request with SIZES=1000,10000,… orders; fails if one grows; minutes
+	@mkdir -p build
+	@GROWTH_SIZES=$(SIZES) GROWTH_TABLE=build/growth.md .venv/bin/python -m pytest --quiet tests/functional/test_growth.py
+	@cat build/growth.md
+
+.PHONY: bench bench-export
+bench: $(INSTALLED_TESTS) $(INSTALLED_BASELINE) ## Measure the CPU time of requests, beside a Flask API, webhooks and cold starts; WRITE=1 into docs/
+	@exec .venv/bin/python -m benchmarks $(if $(filter 1,$(QUICK)),--rounds 2 --repeats 1 --split 0.5) \
+		$(if $(filter 1,$(WRITE)),--write)
+bench-export: $(INSTALLED) ## Measure an export of a million order lines, or LINES=…, against stubs of DynamoDB and S3; minutes
 	@exec .venv/bin/python -m benchmarks.export --lines $(or $(LINES),1000000)
+
+.PHONY: capacity
+capacity: $(INSTALLED_TESTS) ## Simulate where each part of the system ends, PART=… one alone, QUICK=1 shorter; WRITE=1 into docs/
+	@PYTHONPATH=layers/shared/python:functions exec .venv/bin/python -m benchmarks.capacity \
+		$(if $(PART),--part $(PART)) $(if $(filter 1,$(QUICK)),--quick) $(if $(filter 1,$(WRITE)),--write)
 
 .PHONY: cfn-lint
 cfn-lint: $(INSTALLED_TESTS) ## Check the templates of dev, prod and every setting against AWS's rules, for all regions
@@ -104,11 +140,19 @@ lint-api: $(API_TOOLS) ## Check the OpenAPI document by the rules that Redocly a
 	@cd tests/clients && node_modules/.bin/spectral lint --ruleset .spectral.yaml --fail-severity hint \
 		../../functions/docs/openapi.json
 
+.PHONY: lint-console
+lint-console: $(CONSOLE_TYPES) ## Check types, style and format of the back office
+	@npm run --prefix console --silent check
+
 .PHONY: docs
 docs: $(INSTALLED_TESTS) ## Build the site of docs/ into build/docs; a broken link or anchor fails it
 	@# Not --quiet, which would count no warnings.
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
 	@echo "build/docs/index.html; search needs a server: .venv/bin/python -m http.server --bind 127.0.0.1 --directory build/docs"
+
+.PHONY: screenshots
+screenshots: $(INSTALLED_TESTS) $(CONSOLE) ## Take the README's pictures of the back office, with Chromium, of two months of orders
+	@PYTHONPATH=layers/shared/python exec .venv/bin/python -m tests.console.screenshots
 
 .PHONY: format
 format: $(INSTALLED_TESTS) ## Put style and format right, where a tool can
@@ -121,7 +165,7 @@ types: $(INSTALLED_TESTS) ## Check types; the first time takes minutes, as it re
 
 .PHONY: audit
 audit: $(INSTALLED_TESTS) ## Look for known advisories in the locked packages
-	@for lock in $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) $(INSTALLER); do \
+	@for lock in $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) $(INSTALLER) $(BASELINE); do \
 		.venv/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$lock || exit 1; done
 
 .PHONY: lock
@@ -133,8 +177,11 @@ lock: .uv.checked $(INSTALLED) ## Resolve the requirements again, keeping what s
 	@$(COMPILE) -c build/common.txt $(if $(UPGRADE),--upgrade) --group infrastructure -o $(INFRASTRUCTURE)
 	@$(COMPILE) -c build/common.txt $(if $(UPGRADE),--upgrade) --group tests -o $(TESTS)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --group uv -o $(INSTALLER)
+	@# Without pyproject.toml, which overrides Flask for the functions.
+	@$(COMPILE) --no-config -c $(RUNTIME) $(if $(UPGRADE),--upgrade) benchmarks/flask_baseline/requirements.in -o $(BASELINE)
 	@$(if $(UPGRADE),npm install --package-lock-only --save-dev aws-cdk@2 --loglevel=error,npm install --package-lock-only --loglevel=error)
 	@npm install --prefix tests/clients --package-lock-only --loglevel=error
+	@npm install --prefix console --package-lock-only --loglevel=error
 # One resolution for all packages that are used together, then a file for each purpose, held to it.
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --no-annotate
 
@@ -158,15 +205,23 @@ rehearse: $(INSTALLED) $(CDK) ## Go through docs/operate/deploying.md with the r
 	@PYTHONPATH=layers/shared/python exec .venv/bin/python -m local.rehearse
 
 .PHONY: preflight
-preflight: deployable $(INSTALLED) ## Check the account and region before STAGE=… is deployed; changes nothing
+preflight: deployable $(INSTALLED) console-of-stage ## Check the account and region before STAGE=… is deployed; changes nothing
 	@$(COMMAND) oms.commands.preflight --stage $(STAGE)
 
 .PHONY: deploy
-deploy: deployable $(INSTALLED) $(CDK) ## Deploy STAGE=dev or prod to the account and region of the environment; APPROVAL=never asks nothing
-	@$(REGION) && protected=$$($(COMMAND) oms.commands.protect --stage $(STAGE) --ask) && $(CDK) deploy \
-		--context stage=$(STAGE) --context protected=$$protected $(if $(APPROVAL),--require-approval $(APPROVAL))
+deploy: deployable $(INSTALLED) console-of-stage $(CDK) ## Deploy STAGE=dev or prod to the account and region of the environment; APPROVAL=never asks nothing
+	@$(REGION) && protected=$$($(COMMAND) oms.commands.protect --stage $(STAGE) --ask) && \
+		parameters=$$($(COMMAND) oms.commands.console --stage $(STAGE) --prepare) && $(CDK) deploy \
+		--context stage=$(STAGE) --context protected=$$protected $$parameters $(if $(APPROVAL),--require-approval $(APPROVAL))
 	@$(COMMAND) oms.commands.protect --stage $(STAGE)
 	@$(MAKE) --no-print-directory keys STAGE=$(STAGE)
+	@$(COMMAND) oms.commands.console --stage $(STAGE)
+
+# Only a stage with the setting `console` needs the built files.
+.PHONY: console-of-stage
+console-of-stage: deployable $(INSTALLED)
+	@target=$$($(COMMAND) oms.commands.console --stage $(STAGE) --target) && \
+		{ test -z "$$target" || $(MAKE) --no-print-directory $$target; }
 
 .PHONY: bootstrap
 bootstrap: deployable $(INSTALLED) $(CDK) ## Prepare the account and region of the environment for CDK, once
@@ -175,6 +230,10 @@ bootstrap: deployable $(INSTALLED) $(CDK) ## Prepare the account and region of t
 .PHONY: keys
 keys: deployable $(INSTALLED) ## Make and publish the signing key of STAGE=… when it has none; ROTATE=1 makes the next
 	@$(COMMAND) oms.commands.signing_keys --stage $(STAGE) $(if $(ROTATE),--rotate)
+
+.PHONY: origin-secret
+origin-secret: deployable $(INSTALLED) ## Rotate the secret between the distribution of STAGE=… and its API; ten minutes, without a refused request
+	@$(COMMAND) oms.commands.origin_secret --stage $(STAGE)
 
 .PHONY: admin
 admin: deployable $(INSTALLED) ## Make EMAIL=… the first admin of STAGE=…, and print a link to set the password
@@ -247,7 +306,8 @@ known-stage:
 
 .PHONY: clean
 clean: ## Remove what was installed and built
-	@rm -rf .venv .uv node_modules tests/clients/node_modules tests/clients/generated build cdk.out htmlcov .coverage .coverage.* \
+	@rm -rf .venv .uv node_modules tests/clients/node_modules tests/clients/generated build console/node_modules \
+		console/dist $(CONSOLE_TYPES) cdk.out htmlcov .coverage .coverage.* \
 		.pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 	@find . \( -name __pycache__ -o -name '*.egg-info' -o -name '*.pyc' \) -prune -exec rm -rf {} +
 
@@ -264,10 +324,29 @@ $(INSTALLED_TESTS): $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) | .venv/bin/python
 	@$(UV) pip sync --quiet --require-hashes --python .venv/bin/python $(RUNTIME) $(INFRASTRUCTURE) $(TESTS)
 	@touch $(INSTALLED) $@
 
+$(INSTALLED_BASELINE): $(BASELINE) | .venv/bin/python
+	@echo "Installing the Flask API of the benchmarks …" >&2
+	@test -x $(@D)/bin/python || $(UV) venv --quiet --python .venv/bin/python $(@D)
+	@$(UV) pip sync --quiet --require-hashes --python $(@D)/bin/python $(BASELINE)
+	@touch $@
+
 # The lock has the hash of each package; .npmrc says that none may run a script.
 $(CDK): package.json package-lock.json | $(INSTALLED)
 	@echo "Installing the CDK command line …" >&2
 	@npm ci --ignore-scripts --loglevel=error
+	@touch $@
+
+$(CONSOLE_PACKAGES): console/package.json console/package-lock.json | $(INSTALLED)
+	@echo "Installing the packages of the back office …" >&2
+	@npm ci --prefix console --ignore-scripts --loglevel=error --fetch-retries=1 --fetch-retry-mintimeout=1000
+	@touch $@
+
+$(CONSOLE_TYPES): $(CONSOLE_PACKAGES) functions/docs/openapi.json
+	@npm run --prefix console --silent types >/dev/null
+	@touch $@
+
+$(CONSOLE): $(CONSOLE_TYPES) $(CONSOLE_SOURCES)
+	@OMS_CONSOLE_FOLDER=$(CURDIR)/$(@D) npm run --prefix console --silent build -- --logLevel=error >&2
 	@touch $@
 
 $(API_TOOLS): tests/clients/package.json tests/clients/package-lock.json | $(INSTALLED_TESTS)

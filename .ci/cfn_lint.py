@@ -20,8 +20,8 @@ from tests.support.template import EVERY_SETTING
 
 # CDK lets a function depend on its role's policies, and names the role with them, which the function names as well.
 IGNORED = ("W3005",)
-# Only a stage with `mail_from` has anything of SES.
-BY_SETTING = ("AWS::SES::ConfigurationSet",)
+# Only a stage with `mail_from` has anything of SES, and only one with `console` anything of CloudFront.
+BY_SETTING = ("AWS::SES::ConfigurationSet", "AWS::CloudFront::Distribution")
 ALARMED = {"alarm_email": "ops@shop.example"}
 
 

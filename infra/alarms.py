@@ -1,4 +1,4 @@
-"""One topic for all alarms, and the alarms' common settings. docs/operate/operations.md says what to do about each."""
+"""The topic of all alarms, and the alarms' common settings. docs/operate/operations.md is the runbook for each."""
 
 from collections.abc import Sequence
 
@@ -18,10 +18,10 @@ RUNBOOK = "docs/operate/operations.md"
 
 
 class Alarms(Construct):
-    """Each alarm's `see` is the anchor of its section in the runbook.
+    """The alarms of a stage. Each alarm's `see` is the anchor of its section in the runbook.
 
-    With `ends`, the alarm watches a state, and its end is mailed as well. The end of an alarm that counts events is not
-    mailed: it means only that no more events came.
+    With `ends`, the alarm watches a state, and its end is mailed, too. The end of an alarm that counts events is not
+    mailed, since it means only that no more events followed.
     """
 
     def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
@@ -51,7 +51,7 @@ class Alarms(Construct):
         return topic
 
     def counted(self, name: str, *, by: str, statistic: str = cloudwatch.Stats.SUM) -> cloudwatch.Metric:
-        """A metric that functions of this stage emit; `by` is the service's name in their logs and metrics."""
+        """Returns a metric that functions of this stage emit; `by` is the service's name in their logs and metrics."""
         return cloudwatch.Metric(
             namespace=self._stage.metrics_namespace,
             metric_name=name,
@@ -70,8 +70,9 @@ class Alarms(Construct):
         periods: int = 1,
         ends: bool = False,
     ) -> None:
-        """An alarm when the metric reaches the threshold in `periods` consecutive periods. Missing data is not
-        breaching: most metrics have no data while nothing happens.
+        """Adds an alarm when the metric reaches the threshold in `periods` consecutive periods.
+
+        Missing data is not breaching, because most metrics have no data while nothing happens.
         """
         alarm = cloudwatch.Alarm(
             self,
@@ -81,7 +82,8 @@ class Alarms(Construct):
             evaluation_periods=periods,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            # A percentile of a few samples is their maximum, which a cold start decides. Others are not percentiles.
+            # A percentile of a few samples is their maximum, which may be a cold start. Other metrics are not
+            # percentiles.
             evaluate_low_sample_count_percentile="ignore" if _is_percentile(metric) else None,
             alarm_description=_description(why, see),
         )
@@ -99,7 +101,7 @@ class Alarms(Construct):
         why: str,
         see: str,
     ) -> None:
-        """An alarm that mails when the metric has had no data for `periods` periods, and when data arrives after it.
+        """Adds an alarm that mails when the metric has had no data for `periods` periods, and when data arrives again.
 
         Missing data stays missing: after the last data the alarm goes from OK to INSUFFICIENT_DATA, which has the
         action. A new alarm begins in that state, without a transition and so without a mail, until the first data.
@@ -130,7 +132,9 @@ class Alarms(Construct):
         why: str,
         see: str,
     ) -> None:
-        """One alarm on the sum of a metric over the resources whose first dimension is one of `among`.
+        """Adds one alarm on the sum of a metric over several resources.
+
+        `among` has the names of the resources, which are values of the first of `dimensions`.
 
         It suits metrics that exist only after a failure: a query costs as much as one alarm for each metric that it
         finds. The local cloud has none of these alarms, since it rejects alarms on queries.
@@ -178,7 +182,7 @@ class Alarms(Construct):
         )
 
     def on_queue_age(self, name: str, queue: sqs.IQueue, *, seconds: int) -> None:
-        """An alarm when the oldest message has waited for `seconds`: at least 900, since the metric's periods are 5
+        """Adds an alarm when the oldest message has waited for `seconds`: at least 900, as the metric's periods are 5
         minutes.
         """
         self.queues[name] = queue

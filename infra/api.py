@@ -1,4 +1,4 @@
-"""The HTTP API: one route group for each function, and $default for everything else."""
+"""The HTTP API: one route group for each function, and $default for all other paths."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,8 @@ from infra.retention import retention
 from infra.stages import Stage
 
 BASE_PATH = "/api/v1"
-# The headers in the OpenAPI document and in docs/integrate/versioning.md. Scripts of a page cannot read others.
+# The headers in the OpenAPI document and in docs/integrate/versioning.md, except Set-Cookie, which no script can read.
+# Scripts of a page cannot read others.
 EXPOSED_HEADERS = [
     "Allow",
     "Deprecation",
@@ -43,7 +44,7 @@ METHODS = [
     apigateway.CorsHttpMethod.PATCH,
     apigateway.CorsHttpMethod.DELETE,
 ]
-# No query strings and no headers: they can have secrets and personal data.
+# The log has no query strings and no headers, since they can contain secrets and personal data.
 ACCESS_LOG = {
     "request_id": "$context.requestId",
     "extended_request_id": "$context.extendedRequestId",
@@ -58,9 +59,9 @@ ACCESS_LOG = {
     "integration_error": "$context.integrationErrorMessage",
 }
 
-# The p99 of a healthy system is far below, even with a few cold starts.
+# The p99 of a healthy system is far below this, even with a few cold starts.
 SLOW_MS = 3000
-# In five minutes. Fewer come from single clients at their limits, which need no alarm.
+# In five minutes. Fewer are single clients at their limits, which need no alarm.
 TOO_MANY_REQUESTS = 100
 
 
@@ -81,6 +82,7 @@ class Api(Construct):
             default_integration=integrations.HttpLambdaIntegration("Docs", live(functions.docs)),
         )
         public = self._group("auth", "Auth", functions.auth)
+        self._group("shop", "Shop", functions.auth)
         passwords = _integration("Passwords", functions.passwords)
         for route in ("register", "login", "password", "password/forgot", "password/reset"):
             public += self.api.add_routes(path=f"{BASE_PATH}/auth/{route}", integration=passwords)
@@ -166,11 +168,11 @@ def _key_of(route: apigateway.HttpRoute) -> str:
 
 
 def _count_429(access_logs: logs.LogGroup, stage: Stage) -> cloudwatch.Metric:
-    """The number of 429 responses, of the gateway's throttle and of the functions' limits.
+    """Returns the number of 429 responses, of the gateway's throttle and of the functions' limits.
 
-    API Gateway has no metric of them.
+    API Gateway has no metric for them.
     """
-    # Found by its variable, so that the filter follows a renamed field.
+    # The field is found by its variable, so that it can be renamed.
     (field,) = (name for name, variable in ACCESS_LOG.items() if variable == "$context.status")
     counted = logs.MetricFilter(
         access_logs,
@@ -184,7 +186,10 @@ def _count_429(access_logs: logs.LogGroup, stage: Stage) -> cloudwatch.Metric:
 
 
 def _cors(stage: Stage) -> apigateway.CorsPreflightOptions | None:
-    """None without origins in the settings: with rules, API Gateway would replace the `*` of the public documents."""
+    """Returns the CORS rules, or None without origins in the settings.
+
+    With rules, API Gateway would replace the `*` of the public documents.
+    """
     if not stage.cors_origins:
         return None
     return apigateway.CorsPreflightOptions(

@@ -15,7 +15,7 @@ from layers.archive import LayerBuildError
 
 
 def build(context: dict[str, Any] | None = None, *, outdir: str | None = None) -> cdk.App:
-    """The app. `context` overrides cdk.json, and the options of the CDK CLI override both."""
+    """Returns the app. `context` overrides cdk.json, and the options of the CDK CLI override both."""
     committed = json.loads((ROOT / "cdk.json").read_text())["context"]
     app = cdk.App(context=committed | (context or {}), outdir=outdir)
     name = str(app.node.get_context("stage"))

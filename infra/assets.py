@@ -41,13 +41,17 @@ class Layers(Construct):
 
 
 def _architecture(stage: Stage) -> lambda_.Architecture:
-    """The stage's architecture; locally that of this machine, which runs the functions as processes."""
+    """Returns the stage's architecture. The local stage has that of this machine, which runs the functions as
+    processes.
+    """
     arm = platform.machine() in ("arm64", "aarch64") if stage.is_local else stage.architecture == "arm64"
     return lambda_.Architecture.ARM_64 if arm else lambda_.Architecture.X86_64
 
 
 def function_code(package: str) -> lambda_.Code:
-    """The folder functions/ with this package alone. So import names, as `orders.handler`, are the same everywhere."""
+    """Returns the folder functions/ with only this package, so that import names, as `orders.handler`, are the same
+    everywhere.
+    """
     return lambda_.Code.from_asset(
         str(ROOT / "functions"),
         exclude=["/*", f"!/{package}", "__pycache__"],

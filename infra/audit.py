@@ -46,7 +46,7 @@ class Audit(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         sealer = functions.sealer
-        # One batch at a time: all batches write the same head, so parallel ones would conflict.
+        # One batch at a time, because all batches write the same head and parallel ones would conflict.
         StreamConsumer(
             self,
             "Sealer",
@@ -66,7 +66,7 @@ class Audit(Construct):
 
     def _add_bucket(self, stage: Stage, sealer: cdk.aws_lambda.Function) -> None:
         days = cdk.Duration.days(stage.audit_lock_days)
-        # In compliance mode, not even the account's root user can shorten it.
+        # In compliance mode, even the account's root user cannot shorten the lock.
         lock = s3.ObjectLockRetention.compliance if stage.name == "prod" else s3.ObjectLockRetention.governance
         bucket = s3.Bucket(
             self,

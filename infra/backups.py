@@ -14,8 +14,8 @@ from infra.stages import Stage
 class Backups(Construct):
     """The backups of a stage with `backup_days`.
 
-    The vault in the other region is not part of this stack, which is in one region. An operator creates it once, with
-    the same name.
+    This stack is in one region, so it does not contain the vault in the other region. An operator creates that once,
+    with the same name.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, data: Data) -> None:
@@ -34,7 +34,8 @@ class Backups(Construct):
                 backup.BackupPlanRule(
                     rule_name="Daily",
                     schedule_expression=events.Schedule.cron(minute="0", hour="2"),
-                    # The backups of the tables start close together. The stock check finds their differences.
+                    # The backups of all tables start within an hour. The stock check finds the differences between
+                    # them.
                     start_window=cdk.Duration.hours(1),
                     completion_window=cdk.Duration.hours(12),
                     delete_after=kept,
@@ -52,7 +53,7 @@ class Backups(Construct):
             "AWS Backup's own policy: AWS updates it with the actions that backups and copies need.",
         )
         plan.add_selection(
-            "Tables", resources=[backup.BackupResource.from_dynamo_db_table(it) for it in data.all], role=role
+            "Tables", resources=[backup.BackupResource.from_dynamo_db_table(table) for table in data.all], role=role
         )
 
     def _copies(self, region: str | None, name: str, kept: cdk.Duration) -> list[backup.BackupPlanCopyActionProps]:

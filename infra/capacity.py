@@ -9,9 +9,10 @@ from infra.data import Data
 from infra.functions import Functions
 from infra.stages import Stage
 
-# Of the account's quota of concurrent executions. AWS needs hours or days to raise the quota.
+# The share of the account's quota of concurrent executions. AWS needs hours or days to raise the quota.
 CLAIMED_SHARE = 0.8
-# In five minutes. A burst may be throttled a few times while Lambda scales: each is retried or answered with 503.
+# In five minutes. Lambda may throttle a burst a few times while it scales. Throttled calls are retried or answered with
+# 503.
 THROTTLE_COUNT = 10
 
 
@@ -54,7 +55,9 @@ class Capacity(Construct):
         )
 
     def _watch_concurrency(self, stage: Stage, alarms: Alarms) -> None:
-        """Adds alarms on the quota that all functions of the account and region share, also of other systems."""
+        """Adds alarms on the quota that all functions of the account and region share, including those of other
+        systems.
+        """
         alarms.on(
             "LambdaThrottled",
             _of_the_account("Throttles", cloudwatch.Stats.SUM),

@@ -1,4 +1,4 @@
-"""Checks by cdk-nag, and their acknowledgements: each with its reason, beside the construct that it is about."""
+"""Checks by cdk-nag. Acknowledgements, with their reasons, are beside the constructs."""
 
 import aws_cdk as cdk
 import cdk_nag
@@ -6,7 +6,7 @@ from constructs import IConstruct
 
 
 def check(app: cdk.App) -> None:
-    """Adds the checks. A finding that is not acknowledged fails the synthesis."""
+    """Adds the checks to the app. A finding that is not acknowledged fails the synthesis."""
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(verbose=True))
 
 

@@ -1,4 +1,4 @@
-"""One dashboard for a stage: orders, latency, errors, queues, deliveries, and what costs money."""
+"""The dashboard of a stage: orders, latency, errors, queues, deliveries, and cost drivers."""
 
 from collections.abc import Iterable, Mapping
 
@@ -16,9 +16,9 @@ from infra.mail import CONFIGURATION_SET
 from infra.stages import Stage
 
 PERIOD = cdk.Duration.minutes(5)
-# Of 24 columns: three graphs in a row.
+# A dashboard has 24 columns, so a row has three graphs.
 WIDTH, HEIGHT = 8, 6
-# By the service that emits them. Those that have alarms are here too: a graph says how long it has been so.
+# Metrics by the service that emits them. Metrics with alarms are here, too, since a graph shows the past.
 EMITTED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "Orders": {"publisher": ("OrdersCreated", "OrdersConfirmed", "OrdersShipped", "OrdersCancelled", "OrdersExpired")},
     "Holds": {"expiry": ("HoldsExpired",), "sweeper": ("SweepsAsked",)},
@@ -112,7 +112,10 @@ def _graph(
 
 
 def _requests(api: Api) -> list[cloudwatch.IWidget]:
-    latency = [api.api.metric_latency(period=PERIOD, statistic=it, label=it) for it in ("p50", "p90", "p99")]
+    latency = [
+        api.api.metric_latency(period=PERIOD, statistic=percentile, label=percentile)
+        for percentile in ("p50", "p90", "p99")
+    ]
     answers = [
         api.api.metric_count(period=PERIOD, statistic="Sum", label="requests"),
         api.api.metric_client_error(period=PERIOD, statistic="Sum", label="4xx"),
@@ -165,7 +168,7 @@ def _units(data: Data) -> list[cloudwatch.IWidget]:
     tables = [(table.node.id, table) for table in data.tables]
     read = [table.metric_consumed_read_capacity_units(label=name, period=PERIOD) for name, table in tables]
     written = [table.metric_consumed_write_capacity_units(label=name, period=PERIOD) for name, table in tables]
-    # A table's own metric leaves out its indexes.
+    # A table's metric does not include its indexes.
     indexed = [
         cloudwatch.Metric(
             namespace="AWS/DynamoDB",

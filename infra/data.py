@@ -10,7 +10,7 @@ from constructs import Construct
 from infra.checks import acknowledge
 from infra.stages import Stage
 
-# Without Scan: no request and no worker reads a whole table.
+# It does not include Scan, because no request and no worker reads a whole table.
 READ = ("GetItem", "BatchGetItem", "Query")
 WRITE = ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
 
@@ -26,7 +26,10 @@ PRODUCT_INDEXES = {
 
 
 class Data(Construct):
-    """All indexes are created with their table, since an update of an existing table can add only one."""
+    """The tables of a stage.
+
+    All indexes are created with their table, since an update of an existing table can add only one.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
         super().__init__(scope, construct_id)
@@ -97,8 +100,8 @@ class Data(Construct):
                 point_in_time_recovery_enabled=not local
             ),
             deletion_protection=not local,
-            # Retained also when its creation is rolled back: deletion protection would stop the rollback half-way.
-            # CloudFormation generates the name, so a table that is left does not block the next deployment.
+            # The table is retained also when its creation is rolled back, because deletion protection would stop the
+            # rollback. CloudFormation generates the name, so a table that is left does not block the next deployment.
             removal_policy=cdk.RemovalPolicy.DESTROY if local else cdk.RemovalPolicy.RETAIN,
         )
         self.tables.append(table)
@@ -120,7 +123,7 @@ class Data(Construct):
 
 def grant(table: dynamodb.TableV2, grantee: iam.IGrantable, *operations: str) -> None:
     """Allows operations, such as `GetItem`, on a table and its indexes."""
-    table.grant(grantee, *(f"dynamodb:{it}" for it in operations))
+    table.grant(grantee, *(f"dynamodb:{operation}" for operation in operations))
 
 
 def grant_append(table: dynamodb.TableV2, grantee: iam.IGrantable, operations: Sequence[str]) -> None:
@@ -140,10 +143,10 @@ def grant_in(
     partitions: Sequence[str],
     attributes: Sequence[str] = (),
 ) -> None:
-    """Allows operations on the items of these partitions alone, and not on indexes; `*` stands for any characters.
+    """Allows operations on the items of these partitions alone, without indexes. `*` stands for any characters.
 
-    With `attributes`, which include the keys, an update and its condition may name these alone. The values that the
-    update returns are limited too, since they could be the whole item:
+    With `attributes`, an update and its condition may name only these attributes; the keys must be among them. The
+    update may then not return the whole item, which has other attributes too:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
     """
     conditions: dict[str, dict[str, list[str]]] = {
@@ -154,7 +157,7 @@ def grant_in(
         conditions["StringEqualsIfExists"] = {"dynamodb:ReturnValues": ["NONE", "UPDATED_OLD", "UPDATED_NEW"]}
     iam.Grant.add_to_principal(
         grantee=grantee,
-        actions=[f"dynamodb:{it}" for it in operations],
+        actions=[f"dynamodb:{operation}" for operation in operations],
         resource_arns=[table.table_arn],
         conditions=conditions,
     )

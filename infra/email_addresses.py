@@ -16,7 +16,7 @@ _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 def is_address(text: str) -> bool:
-    """Whether the text is an address in ASCII, with A-labels for international domains, as SES and SNS require."""
+    """Returns whether SES and SNS accept the text as an address: in ASCII, with A-labels for international domains."""
     local, _, domain = text.rpartition("@")
     labels = domain.split(".")
     return (
@@ -30,9 +30,9 @@ def is_address(text: str) -> bool:
 
 
 def _is_international(domain: str) -> bool:
-    """Whether the domain's A-labels decode to letters that a domain may have."""
+    """Returns whether the domain's A-labels decode to letters that a domain may have."""
     try:
         idna.encode(domain, uts46=True, std3_rules=True)
-    except UnicodeError:  # The base class of IDNAError.
+    except UnicodeError:  # the base class of IDNAError
         return False
     return True

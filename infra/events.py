@@ -13,7 +13,7 @@ from constructs import Construct
 from infra.alarms import Alarms
 from infra.data import Data
 from infra.functions import FEEDER_SECONDS, Functions
-from infra.live import live
+from infra.live import live, move_after
 from infra.queues import queue_with_dead_letters
 from infra.stages import Stage
 from infra.streams import Stream, StreamConsumer
@@ -21,24 +21,27 @@ from infra.streams import Stream, StreamConsumer
 SOURCE = "oms"
 # The source of internal messages, which neither the feed nor webhooks receive.
 INTERNAL_SOURCE = "oms.internal"
-# The identity table's items that cause events. Each sign-in also changes sessions, counters and tokens, which do not.
+# The sort keys of the inventory table's items that cause events. Levels and adjustments are those of products with
+# several shards.
+INVENTORY_ITEMS = ["stock", "product", "level", "adjustment"]
+# The identity table's items that cause events. Sessions, counters and tokens, which each sign-in changes, do not.
 IDENTITY_FILTERS = (
     {"dynamodb": {"NewImage": {"kind": {"S": ["user"]}}}},
     {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["mail-request"]}}}},
-    # Only counters that had a lock: each failed sign-in changes a counter.
+    # Only counters with a lock, since each failed sign-in changes a counter.
     {"dynamodb": {"NewImage": {"kind": {"S": ["counter"]}, "locked_at": {"S": [{"exists": True}]}}}},
 )
-# The reports table's changes that cause events: a requested and an ended export, not its checkpoints, and not the sums.
+# The reports table's changes that cause events: requested and ended exports, without checkpoints and sums.
 REPORTS_FILTERS = (
     {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["export"]}}}},
     {"dynamodb": {"NewImage": {"kind": {"S": ["export"]}, "status": {"S": ["cancelled", "done"]}}}},
-    # A schedule that was created or deleted, but not the progress of its runs.
+    # Created and deleted schedules, without the progress of their runs.
     {"eventName": ["INSERT", "REMOVE"], "dynamodb": {"Keys": {"pk": {"S": ["schedules"]}}}},
 )
 MAX_TRIES = 5
 # The events of one transaction of the feed.
-FEED_BATCH_SIZE = 49
-# A larger batch needs a batching window: AWS's rule for queues.
+FEED_BATCH_SIZE = 50
+# For queues, AWS requires a batching window for larger batches.
 MAX_BATCH_SIZE_WITHOUT_WINDOW = 10
 
 
@@ -56,8 +59,8 @@ class Events(Construct):
             "Publisher",
             streams=[
                 Stream(data.orders),
-                Stream(data.inventory, filters=[{"dynamodb": {"Keys": {"sk": {"S": ["stock", "product"]}}}}]),
-                # Batches of one second's changes: users change also when their open orders are counted.
+                Stream(data.inventory, filters=[{"dynamodb": {"Keys": {"sk": {"S": INVENTORY_ITEMS}}}}]),
+                # Batches of one second's changes, because users also change when their open orders are counted.
                 Stream(data.identity, filters=IDENTITY_FILTERS, window_seconds=1),
                 Stream(
                     data.webhooks,
@@ -71,7 +74,15 @@ class Events(Construct):
             batch_size=100,
             alarms=alarms,
         )
-        self.to_queue("Feed", functions.feeder, timeout_seconds=FEEDER_SECONDS, batch_size=FEED_BATCH_SIZE)
+        self.to_queue(
+            "Feed",
+            functions.feeder,
+            timeout_seconds=FEEDER_SECONDS,
+            batch_size=FEED_BATCH_SIZE,
+            concurrency=stage.feed_concurrency,
+        )
+        # Readers of the feed's rows know a new form of them before it is written.
+        move_after(functions.feeder, functions.webhooks)
 
     def to_queue(
         self,
@@ -101,7 +112,7 @@ class Events(Construct):
             late_after_seconds=late_after_seconds,
             alarms=self._alarms,
         )
-        # The event without the fields that the bus adds.
+        # The message is the event without the fields that the bus adds.
         message = events.RuleTargetInput.from_event_path("$.detail")
         events.Rule(
             self,

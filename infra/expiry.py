@@ -12,10 +12,10 @@ from infra.alarms import Alarms
 from infra.functions import EXPIRY_SECONDS, Functions
 from infra.live import live
 
-# AWS's advice for a queue of a function: six times its timeout, so that throttling does not use up the tries.
+# AWS recommends six times the function's timeout, so that throttling does not use up the tries.
 VISIBILITY_SECONDS = 6 * EXPIRY_SECONDS
 MAX_TRIES = 3
-# For an overdue hold, and for a message that triggers the worker.
+# For overdue holds, and for messages that trigger the worker.
 LATE_AFTER_SECONDS = 900
 
 
@@ -54,7 +54,7 @@ class Expiry(Construct):
             "HoldsOverdue",
             alarms.counted("OldestOverdueHold", by="expiry", statistic=cloudwatch.Stats.MAXIMUM),
             threshold=LATE_AFTER_SECONDS,
-            why="The hold of an order ended 15 minutes ago, and the order still reserves stock.",
+            why="The hold of an order was due 15 minutes ago, and the order still reserves stock.",
             see="overdue-holds",
             ends=True,
         )

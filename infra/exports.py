@@ -1,4 +1,6 @@
-"""Exports: the bucket of their files, and the exporter with its queue, to which it also sends its remaining work."""
+"""Exports: the bucket of their files, and the exporter with its queue. The exporter also sends messages to its queue,
+to continue.
+"""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -15,7 +17,7 @@ from infra.stages import Stage
 
 TRIGGERS = ("export.look",)
 RETENTION_DAYS = 30
-# In addition to those that every page may read: Content-Length, Content-Type, Last-Modified.
+# Pages may always read Content-Length, Content-Type and Last-Modified, and with this also these headers.
 EXPOSED_HEADERS = ("Content-Disposition", "ETag")
 # After a timeout, the next attempt waits half an hour for its message.
 LATE_AFTER_SECONDS = 3600
@@ -87,7 +89,7 @@ class Exports(Construct):
         grant(data.reports, functions.exporter, "GetItem", "Query", "UpdateItem")
         for table in (data.orders, data.inventory):
             grant(table, functions.exporter, "Query", "BatchGetItem")
-        # For the column with the order's customer, if the export has it.
+        # For the column with the customer's e-mail address, if the export has it.
         grant_in(data.identity, functions.exporter, ["BatchGetItem"], partitions=[USERS])
         files = bucket.arn_for_objects("*")
         actions = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
@@ -97,7 +99,7 @@ class Exports(Construct):
         functions.exporter.add_to_role_policy(
             iam.PolicyStatement(actions=list(list_actions), resources=[bucket.bucket_arn])
         )
-        # It creates and cancels exports. A signed link has the permissions of its signer.
+        # The function creates and cancels exports. A signed link has the permissions of its signer.
         grant(data.reports, functions.reports, "PutItem", "UpdateItem")
         functions.reports.add_to_role_policy(iam.PolicyStatement(actions=["s3:GetObject"], resources=[files]))
         stack = cdk.Stack.of(self)
@@ -111,7 +113,7 @@ class Exports(Construct):
 
 
 def _cors(stage: Stage) -> list[s3.CorsRule] | None:
-    """Pages of the stage's origins may read a file by its link, without custom request headers."""
+    """Returns rules that let pages of the stage's origins read a file by its link, without custom request headers."""
     if not stage.cors_origins:
         return None
     return [

@@ -19,36 +19,37 @@ from infra.stages import Stage
 
 # Lambda gives a function one full core from this size on, and bcrypt needs all of it.
 FULL_CORE_MEMORY_MB = 1769
-# The code ends a request within 28 s, and API Gateway times out at 30 s. So the client gets an answer of the code.
+# The code ends a request within 28 s, and API Gateway times out at 30 s. So the client gets a response of the code.
 HTTP_SECONDS = 29
-# Enough for the overdue deliveries of fifty webhooks with some retries. The next sweep starts after it.
+# Enough for the overdue deliveries of fifty webhooks, with some retries. It ends before the next sweep starts.
 SWEEPER_SECONDS = 60
-# The worker ends no further hold when less than 30 s are left. It works for the 60 s until the next sweep starts, so
-# that each shard has one worker, and two workers never process the same holds.
+# The worker starts no further hold when less than 30 s are left. So it works for 60 s, until the next sweep starts, and
+# two workers never process the same shard.
 EXPIRY_SECONDS = 90
-# A batch of 100 movements is written in a second or two; the rest is for retries.
+# A batch of 100 movements takes one or two seconds. The rest is for retries.
 BOOKKEEPER_SECONDS = 60
-# A batch of 100 changes needs about ten calls; the rest is for retries.
+# A batch of 100 changes needs about ten calls. The rest is for retries.
 PUBLISHER_SECONDS = 60
-# A batch is one transaction, which is repeated when another writer was faster.
+# A batch is one transaction, which is repeated after a conflict with another writer.
 FEEDER_SECONDS = 60
-# The batch's last call starts early enough to end within it: see oms.reports.aggregation.
+# The batch's last call starts early enough to end before this: see oms.reports.aggregation.
 AGGREGATOR_SECONDS = 90
-# One mail: its calls to DynamoDB and SES end within 43 s.
+# For one mail, the calls to DynamoDB and SES end within 43 s.
 NOTIFIER_SECONDS = 60
-# Ten events, each stored and triggered for up to fifty subscriptions; the rest is for retries.
+# For ten events with up to fifty deliveries each. The rest is for retries.
 DISPATCHER_SECONDS = 60
-# 15 s for the subscriber, the rest for the calls before and after. No longer than a claim's lease: see oms.webhooks.
+# 15 s for the subscriber, and the rest for the calls before and after. It must not exceed a claim's lease: see
+# oms.webhooks.
 SENDER_SECONDS = 60
 REPLAYER_SECONDS = 60
-# A stream batch is ten transactions; each night the sealer reads all entries of a day.
+# A stream batch needs ten transactions. Each night, the sealer reads all entries of a day.
 SEALER_SECONDS = 300
-# A run must write at least one part of the file in it, even if the file is compressed and reads are throttled: see
-# docs/integrate/exports.md. A longer timeout would delay the retry of an interrupted run.
+# In this time, a run must write at least one part of the file, even if the file is compressed and reads are throttled:
+# see docs/integrate/exports.md. A longer timeout would delay the retry of an interrupted run.
 EXPORTER_SECONDS = 300
-# A run is four calls with their retries, and so is the check of one schedule.
+# A run makes four calls with their retries. The check of one schedule makes as many.
 SCHEDULER_SECONDS = 60
-# Lambda's maximum: shortly before it, a check hands over to the next worker by a queue message.
+# Lambda's maximum. Shortly before the end, a check hands over to the next worker by a queue message.
 VERIFIER_SECONDS = 900
 # Lambda's name for each log level of the stage.
 LOG_LEVELS = {
@@ -89,13 +90,16 @@ class Functions(Construct):
             )
 
     def _add_routes(self, stage: Stage, keys: Keys) -> None:
-        """The functions that answer HTTP requests."""
+        """Adds the functions that answer HTTP requests."""
         signing, pepper = ({setting: keys.name(name)} for setting, name in SECRET_SETTINGS.items())
         requests = {
             "OMS_CUSTOMER_REQUESTS": str(stage.customer_requests_per_minute),
             "OMS_MANAGER_REQUESTS": str(stage.manager_requests_per_minute),
+            **_front(stage),
         }
-        self.auth = self.add("Auth", "auth.handler", environment=requests | signing | _auth_limits(stage))
+        self.auth = self.add(
+            "Auth", "auth.handler", environment=requests | signing | _auth_limits(stage) | _public_url(stage)
+        )
         self.passwords = self.add(
             "Passwords",
             "auth.passwords",
@@ -111,10 +115,10 @@ class Functions(Construct):
             "Webhooks", "webhooks.handler", environment=requests | {"OMS_WEBHOOK_KEYS_SECRET": keys.name(WEBHOOK_KEYS)}
         )
         self.reports = self.add("Reports", "reports.handler", environment=requests)
-        self.docs = self.add("Docs", "docs.handler")
+        self.docs = self.add("Docs", "docs.handler", environment=_front(stage))
 
     def _add_consumers(self, stage: Stage, keys: Keys) -> None:
-        """The functions that streams, queues and schedules invoke."""
+        """Adds the functions that streams, queues and schedules invoke."""
         self.sweeper = self.add("Sweeper", "sweeper.handler", timeout_seconds=SWEEPER_SECONDS)
         self.expiry = self.add("Expiry", "sweeper.worker", timeout_seconds=EXPIRY_SECONDS)
         self.bookkeeper = self.add("Bookkeeper", "bookkeeper.handler", timeout_seconds=BOOKKEEPER_SECONDS)
@@ -153,38 +157,43 @@ class Functions(Construct):
     def _grant_tables(self, data: Data) -> None:
         """Allows exactly the operations that each function uses: `make privileges` compares them with its calls."""
         grant(data.identity, self.auth, "BatchGetItem", "UpdateItem")
-        # The sessions of a user, but not the index of users.
+        # For the sessions of a user, without the index of users.
         grant_in(data.identity, self.auth, ["Query"], partitions=[USERS])
         grant(data.identity, self.passwords, "BatchGetItem", "GetItem", *WRITE)
-        # It creates no users and no sessions: it changes users and the count of admins, and ends locks.
+        # The function changes users and the count of admins, and ends locks. It does not create users or sessions.
         grant(data.identity, self.admin, *READ, "UpdateItem", "DeleteItem")
-        # Users with their mailed tokens, the state of each mail, requests for mails by address, and the counters of
-        # mails for each mailbox and for all unverified addresses.
+        # For users and mailed tokens, the state of each mail, requests for mails by address, and the counters of mails,
+        # for each mailbox and for all unverified addresses.
         grant_in(
             data.identity,
             self.notifier,
             ["GetItem", "PutItem", "UpdateItem", "DeleteItem"],
             partitions=[USERS, "mail#*", "mail-request#*", "email#*", "mailbox#*", "unverified-mails#*"],
         )
-        # The session and the user of a request, by their keys, and the customers of listed orders.
+        # For the session and the user of a request, and the customers of listed orders.
         for function in (self.inventory, self.orders, self.webhooks):
             grant_in(data.identity, function, ["BatchGetItem"], partitions=[USERS])
-        # The same, and the recipients of scheduled reports, by their addresses.
+        # For the same, and for the recipients of scheduled reports, by their addresses.
         grant_in(data.identity, self.reports, ["BatchGetItem"], partitions=[USERS, "email#*"])
-        # The counters of a user's requests in a minute, and of the orders of a customer with an unverified address.
+        # For the counters of a user's requests, and of the orders of an unverified customer, in a minute.
         for function in (self.inventory, self.webhooks, self.reports):
             grant_in(data.identity, function, ["UpdateItem"], partitions=["slot#user#*"])
         grant_in(data.identity, self.orders, ["UpdateItem"], partitions=["slot#user#*", "slot#orders#*"])
 
         grant(data.inventory, self.inventory, *READ, "PutItem", "UpdateItem")
-        # A category whose last product was removed.
+        # For categories whose last product was removed.
         grant_in(data.inventory, self.inventory, ["DeleteItem"], partitions=["categories"])
         grant(data.inventory, self.admin, *READ, "PutItem", "UpdateItem", "ConditionCheckItem")
         grant(data.inventory, self.verifier, *READ, "PutItem", "UpdateItem", "DeleteItem")
         grant(data.inventory, self.orders, "BatchGetItem", "UpdateItem")
+        # For moves of units between shards, if a product's units are too scattered for one order.
+        grant_in(data.inventory, self.orders, ["PutItem"], partitions=["adjustment#*"])
+        # For the snapshots of all shards, which orders share when a hot product runs out.
+        grant_in(data.inventory, self.orders, ["GetItem", "PutItem"], partitions=["snapshot#*"])
         grant(data.inventory, self.expiry, "UpdateItem")
-        grant(data.inventory, self.bookkeeper, "PutItem")
-        # Events of products include their stock, and the report of low stock includes the available units.
+        # Beside the ledger, for the levels of products with several shards, and for their offers.
+        grant(data.inventory, self.bookkeeper, "GetItem", "BatchGetItem", "PutItem", "UpdateItem")
+        # For events of products, which include their stock, and for the report of low stock.
         for function in (self.publisher, self.reports):
             grant(data.inventory, function, "BatchGetItem")
 
@@ -192,35 +201,38 @@ class Functions(Construct):
         grant(data.orders, self.expiry, *READ, "UpdateItem")
         grant(data.orders, self.verifier, "BatchGetItem", "Query")
 
-        grant(data.events, self.feeder, "GetItem", "BatchGetItem", "PutItem")
+        grant(data.events, self.feeder, "BatchGetItem", "PutItem", "UpdateItem")
         grant(data.events, self.webhooks, "GetItem", "Query")
-        grant(data.webhooks, self.webhooks, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
+        grant(data.webhooks, self.webhooks, "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
         grant(data.reports, self.reports, *READ)
         grant(data.reports, self.bookkeeper, "BatchGetItem", "PutItem", "UpdateItem")
-        # The subscription or the export that a mail is about.
+        # For the subscription or the export of a mail.
         for table in (data.webhooks, data.reports):
             grant(table, self.notifier, "GetItem")
 
         grant(data.audit, self.admin, "Query", "BatchGetItem")
         for function in (self.auth, self.passwords):
             grant_append(data.audit, function, ["PutItem"])
-        # These have routes with a required role, so they count denials.
+        # These functions have routes with a required role, so they count denials.
         for function in (self.inventory, self.orders, self.admin, self.webhooks, self.reports):
             grant_append(data.audit, function, ["PutItem", "UpdateItem"])
 
     def _grant_keys(self, keys: Keys) -> None:
-        # They sign access tokens.
+        # These functions sign access tokens.
         for function in (self.auth, self.passwords):
             keys.grant(keys.signing, function)
         for function in (self.passwords, self.admin):
             keys.grant(keys.pepper, function)
         keys.grant(keys.webhooks, self.webhooks)
-        # It counts mails by mailbox. It must not have the pepper as well, since it can read password hashes.
+        # The notifier counts mails by mailbox. It must not have the pepper, because it can read password hashes.
         keys.grant(keys.addresses, self.notifier)
         for function in self.serving.values():
             keys.grant_public(function)
-            if function is not self.docs:
+            # Behind a front, each function checks that a request came through it. Otherwise the public documents need
+            # no client address.
+            if function is not self.docs or self._stage.console:
                 keys.grant(keys.origin, function)
+            if function is not self.docs:
                 # Every function with routes can write an audit entry, at least a denial.
                 keys.grant(keys.addresses, function)
 
@@ -257,7 +269,7 @@ class Functions(Construct):
             environment=self._environment | {"POWERTOOLS_SERVICE_NAME": construct_id.lower()} | dict(environment or {}),
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
-            # With JSON logs, this level overrides that of Powertools, and its default is INFO.
+            # With JSON logs, this level overrides Powertools' level. Its default is INFO.
             application_log_level_v2=LOG_LEVELS[self._stage.log_level],
             system_log_level_v2=lambda_.SystemLogLevel.WARN,
             tracing=lambda_.Tracing.ACTIVE,
@@ -275,7 +287,9 @@ class Functions(Construct):
         return function
 
     def _role_and_logs(self, construct_id: str) -> tuple[iam.Role, logs.LogGroup]:
-        """The log group, and a role that may write to it alone; AWS's managed policy would allow all log groups."""
+        """Returns a role and a log group, to which alone the role may write. AWS's managed policy would allow all log
+        groups.
+        """
         log_group = logs.LogGroup(
             self,
             f"{construct_id}Logs",
@@ -311,6 +325,7 @@ def _environment(stage: Stage, data: Data, keys: Keys) -> dict[str, str]:
         "OMS_HOLD_SECONDS": str(stage.hold_seconds),
         "OMS_SHORTEST_HOLD_SECONDS": str(stage.shortest_hold_seconds or stage.hold_seconds),
         "OMS_ORDER_SHARDS": str(stage.order_shards),
+        "OMS_DELIVERY_SHARDS": str(stage.delivery_shards),
         "OMS_PASSWORD_MIN_LENGTH": str(stage.password_min_length),
         "OMS_STAFF_PASSWORD_MIN_LENGTH": str(stage.staff_password_min_length),
         "POWERTOOLS_METRICS_NAMESPACE": stage.metrics_namespace,
@@ -352,12 +367,20 @@ def order_limits(stage: Stage) -> dict[str, str]:
 
 
 def _mail_settings(stage: Stage) -> dict[str, str]:
-    """Settings of mails. A new password must not be made of the names in them."""
-    return {"OMS_MAIL_FROM": stage.mail_from or "", "OMS_PUBLIC_URL": stage.public_url or ""}
+    """Returns the settings of mails. The names in them must not be part of a new password."""
+    return {"OMS_MAIL_FROM": stage.mail_from or "", **_public_url(stage)}
+
+
+def _public_url(stage: Stage) -> dict[str, str]:
+    return {"OMS_PUBLIC_URL": stage.public_url or ""}
 
 
 def _mail_limits(stage: Stage) -> dict[str, str]:
     return {"OMS_UNVERIFIED_MAILS_PER_DAY": str(stage.unverified_mails_per_day)}
+
+
+def _front(stage: Stage) -> dict[str, str]:
+    return {"OMS_FRONT_REQUIRED": "true"} if stage.console else {}
 
 
 def _auth_limits(stage: Stage) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The secrets and the public keys. CDK cannot create an EC key pair: `make keys` fills the secrets declared here."""
+"""The secrets and the public keys. CDK cannot create EC key pairs, so `make keys` fills the secrets."""
 
 import json
 
@@ -23,18 +23,19 @@ class Keys(Construct):
     def __init__(self, scope: Construct, construct_id: str, stage: Stage) -> None:
         super().__init__(scope, construct_id)
         self._stage = stage
-        # A generated secret must have a generated value. This one is beside the empty list, and is never used.
+        # CDK's generated secrets must have a generated value. This one, beside the empty list, is never used.
         self.signing = self._secret("SigningKeys", SIGNING_KEYS, template={"keys": []}, generate="unused")
-        # By version: a new pepper gets the next number, and the old ones remain for the hashes made with them.
+        # By version: a new pepper gets the next number, and old peppers stay for the hashes that were made with them.
         self.pepper = self._secret("Pepper", PEPPER, template={}, generate="1")
         self.origin = self._secret("Origin", ORIGIN)
-        # By version as well: the keys that encrypt the secrets of webhooks.
+        # By version: the keys that encrypt the secrets of webhooks.
         self.webhooks = self._secret("WebhookKeys", WEBHOOK_KEYS, template={}, generate="1")
-        # By version: the latest signs the chain of the audit log.
+        # By version: the latest key signs the chain of the audit log.
         self.audit = self._secret("AuditKeys", AUDIT_KEYS, template={}, generate="1")
-        # By year, created by `make keys`: they pseudonymize addresses in the audit log. A past year's can be destroyed.
+        # By year: the keys that hash addresses in the audit log. `make keys` creates them. The key of a past year can
+        # be destroyed.
         self.addresses = self._secret("AddressKeys", ADDRESS_KEYS, template={}, generate="unused")
-        # Created by `make keys`, not by this stack: it does not exist at the first deployment.
+        # `make keys` creates the parameter, so it does not exist at the first deployment.
         self.public = ssm.StringParameter.from_string_parameter_attributes(
             self, "PublicKeys", parameter_name=f"/oms/{stage.name}/jwks", force_dynamic_reference=True
         )
@@ -43,7 +44,8 @@ class Keys(Construct):
             "AwsSolutions-SMG4",
             "`make keys` rotates signing keys: it publishes a new one before it signs with it. A pepper lives as long "
             "as the password hashes made with it. So do the keys that encrypt webhook secrets, and those that sign the "
-            "audit log and pseudonymize its addresses. The origin secret changes with the distribution that sends it.",
+            "audit log and pseudonymize its addresses. `make origin-secret` rotates the origin secret with the "
+            "distribution that sends it.",
         )
 
     def _secret(
@@ -63,7 +65,9 @@ class Keys(Construct):
         )
 
     def name(self, part: str) -> str:
-        """The secret's name, which is fixed: `make keys` finds it by the stage, and functions by their environment."""
+        """Returns the secret's fixed name. `make keys` derives it from the stage; functions have it in their
+        environment.
+        """
         return f"oms/{self._stage.name}/{part}"
 
     def grant(self, secret: secretsmanager.Secret, grantee: iam.IGrantable) -> None:

@@ -1,7 +1,7 @@
-"""Upgrades without downtime: each caller of a function calls its alias `live`, which moves from version to version.
+"""Upgrades without downtime: callers of a function call its alias `live`, which moves from version to version.
 
-Lambda updates a function's code and its layers by two calls, and runs old code with new layers between them. A version
-has both, and is not called before the alias points to it.
+CloudFormation updates a function's code and its layers by two calls, and between them old code runs with new layers. A
+version has both, and is not called before the alias points to it.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ CANARIES = {
 
 
 def version_options(stage: Stage) -> lambda_.VersionOptions:
-    """Retains old versions, so that the alias can go back to one."""
+    """Returns options that retain old versions, so that the alias can go back to one."""
     return lambda_.VersionOptions(removal_policy=retention(stage))
 
 
@@ -38,18 +38,24 @@ def publish(function: lambda_.Function, stage: Stage) -> None:
 
 
 def live(function: lambda_.Function) -> lambda_.IFunction:
-    """The function's alias, or the function itself if it has none; callers must call this."""
+    """Returns the function's alias, or the function if it has none. Callers must invoke the result."""
     alias = function.node.try_find_child("Live")
     return alias if isinstance(alias, lambda_.Alias) else function
 
 
+def move_after(function: lambda_.Function, other: lambda_.Function) -> None:
+    """Lets the function's alias move to a new version only after the other one's has, with its canary deployment."""
+    if isinstance(live(function), lambda_.Alias):
+        live(function).node.add_dependency(live(other))
+
+
 def live_name(function: lambda_.Function) -> str:
-    """The name by which the function is called, with that of its alias."""
+    """Returns the name by which the function is called, with the alias."""
     return function.function_name if live(function) is function else f"{function.function_name}:{LIVE}"
 
 
 class Canary(Construct):
-    """A new version first gets a tenth of the requests. An alarm in this time rolls the deployment back."""
+    """Canary deployments: a new version first gets a tenth of the requests, and an alarm in this time rolls it back."""
 
     def __init__(
         self,

@@ -24,13 +24,13 @@ TYPES = (
     # A changed password. It is an internal message, since other systems must not receive it.
     "password.mail",
     "webhook.disabled",
-    # One message for each recipient of a scheduled report: the report's event has no recipients.
+    # One message for each recipient of a scheduled report, because the report's event has no recipients.
     "report.mail",
 )
 REQUESTS = ("mail.requested",)
-# One hour in total: no customer waits longer for a new password.
+# One hour in total, since no customer waits longer for a new password.
 MAX_TRIES = 10
-# Fewer are mistyped addresses of customers; this number has another cause.
+# Mistyped addresses of customers are fewer, so this number has another cause.
 MAX_UNDELIVERABLE_PER_HOUR = 10
 # The tag that SES gives each message.
 CONFIGURATION_SET = "ses:configuration-set"
@@ -53,8 +53,8 @@ class Mail(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._functions = functions
-        # A separate queue, so that password mails do not wait for the mails of orders. They are rare: two at once are
-        # enough.
+        # A separate queue, so that password mails do not wait for the mails of orders. They are rare, so two at once
+        # are enough.
         for name, sources, types, concurrency, late_after_seconds in (
             ("Mail", (SOURCE, INTERNAL_SOURCE), TYPES, stage.mail_concurrency, 1800),
             ("MailRequests", (INTERNAL_SOURCE,), REQUESTS, 2, 900),
@@ -63,7 +63,7 @@ class Mail(Construct):
                 name,
                 functions.notifier,
                 timeout_seconds=NOTIFIER_SECONDS,
-                batch_size=1,  # Each failed mail is retried at its own time.
+                batch_size=1,  # each failed mail is retried separately
                 types=types,
                 sources=sources,
                 concurrency=concurrency,
@@ -111,10 +111,10 @@ class Mail(Construct):
         labels = mail_from.rpartition("@")[2].split(".")
         identities = [mail_from, *(".".join(labels[start:]) for start in range(len(labels) - 1))]
         if stage.name == "dev":
-            # In the sandbox, SES also checks the identity of the recipient, which is any verified one.
+            # In the sandbox, SES also checks the identity of the recipient, which can be any verified one.
             identities = ["*"]
             self._acknowledge_any_identity()
-        granted = [*(("identity", it) for it in identities), ("configuration-set", f"oms-{stage.name}")]
+        granted = [*(("identity", identity) for identity in identities), ("configuration-set", f"oms-{stage.name}")]
         self._functions.notifier.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["ses:SendEmail"],

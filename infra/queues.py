@@ -19,17 +19,18 @@ def queue_with_dead_letters(
     alarm_name: str | None = None,
     delay_seconds: int = 0,
 ) -> tuple[sqs.Queue, sqs.Queue]:
-    """The queue for a function with this timeout, and its dead-letter queue.
+    """Creates a queue for a function with this timeout. Returns the queue and its dead-letter queue.
 
     A message is received at most `max_tries` times, for the first time after `delay_seconds`. A message that waits for
-    `late_after_seconds` raises an alarm; with more than three visibility timeouts, one failing message does not.
+    `late_after_seconds` raises an alarm. Choose more than three visibility timeouts, so that one failing message, which
+    is retried that often, raises none.
     `alarm_name` is the queue's name in alarms and commands, if it differs from `name`.
     """
     dead_letters = sqs.Queue(scope, f"{name}DeadLetters", retention_period=cdk.Duration.days(14), enforce_ssl=True)
     queue = sqs.Queue(
         scope,
         name,
-        # AWS's advice for a queue of a function: six times its timeout.
+        # AWS recommends six times the function's timeout.
         visibility_timeout=cdk.Duration.seconds(6 * timeout_seconds),
         retention_period=cdk.Duration.days(retention_days),
         delivery_delay=cdk.Duration.seconds(delay_seconds) if delay_seconds else None,

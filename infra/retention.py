@@ -6,7 +6,7 @@ from infra.stages import Stage
 
 
 def retention(stage: Stage) -> cdk.RemovalPolicy:
-    """The policy for all data except tables, which have a separate rule: see `infra.data`.
+    """Returns the policy for all data except tables, which have a separate rule: see `infra.data`.
 
     On AWS, data is retained when its resource is removed from the stack. It is deleted when the creation of its
     resource is rolled back: resources left by a failed deployment would block the next one. The local stage deletes

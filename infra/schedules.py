@@ -6,6 +6,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.alarms import Alarms
@@ -18,14 +19,15 @@ from infra.queues import queue_with_dead_letters
 from infra.stages import Stage
 
 MAX_TRIES = 5
-# The delay until requests before the run have ended and the indexes have caught up; SQS's maximum.
+# The delay until requests before the run have ended and the indexes have caught up. It is SQS's maximum.
 SETTLE_SECONDS = 900
 
 
 def daily_at(time_zone: str) -> scheduler.ScheduleExpression:
-    """The time of the daily run: after the end of each day in the time zone.
+    """Returns the time of the daily run: after the end of each day in the time zone.
 
-    In other zones than UTC it is after 04:00: clock changes skip an earlier time, and a run at a skipped time is lost.
+    In zones other than UTC it is after 04:00, because clock changes may skip an earlier time, and such a run would be
+    lost.
     """
     if time_zone == "UTC":
         return scheduler.ScheduleExpression.cron(minute="30", hour="0", time_zone=cdk.TimeZone.ETC_UTC)
@@ -46,20 +48,7 @@ class Schedules(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         function = functions.scheduler
-        queue, dead_letters = queue_with_dead_letters(
-            self,
-            "ScheduleRuns",
-            timeout_seconds=SCHEDULER_SECONDS,
-            max_tries=MAX_TRIES,
-            retention_days=14,
-            # More than the delay, which is 15 minutes.
-            late_after_seconds=3600,
-            alarms=alarms,
-            delay_seconds=min(SETTLE_SECONDS, stage.settle_seconds or SETTLE_SECONDS),
-        )
-        live(function).add_event_source(
-            sources.SqsEventSource(queue, batch_size=1, max_concurrency=2, report_batch_item_failures=True)
-        )
+        queue, dead_letters = self._add_queue(stage, function, alarms)
         events.to_queue(
             "Schedules",
             function,
@@ -73,7 +62,43 @@ class Schedules(Construct):
             self, "Group", schedule_group_name=f"oms-{stage.name}", removal_policy=cdk.RemovalPolicy.DESTROY
         )
         self._add_alarms(group, alarms)
-        role = iam.Role(
+        role = self._add_role(group)
+        queue.grant_send_messages(role)
+        dead_letters.grant_send_messages(role)
+        self._add_daily_run(stage, group, queue, dead_letters, role)
+        for setting, value in (
+            ("OMS_SCHEDULE_GROUP", f"oms-{stage.name}"),
+            ("OMS_SCHEDULE_ROLE", role.role_arn),
+            ("OMS_SCHEDULE_TARGET", queue.queue_arn),
+            ("OMS_SCHEDULE_DEAD_LETTERS", dead_letters.queue_arn),
+            ("OMS_DAILY_REPORT_TO", ",".join(stage.daily_report_to)),
+        ):
+            function.add_environment(setting, value)
+        _grant(function, role, stage, data)
+        # For deleted schedules. `infra.exports` grants the other operations.
+        grant(data.reports, functions.reports, "DeleteItem")
+
+    def _add_queue(self, stage: Stage, function: lambda_.Function, alarms: Alarms) -> tuple[sqs.Queue, sqs.Queue]:
+        """Adds the queue of runs, which invokes the function, and its dead-letter queue."""
+        queue, dead_letters = queue_with_dead_letters(
+            self,
+            "ScheduleRuns",
+            timeout_seconds=SCHEDULER_SECONDS,
+            max_tries=MAX_TRIES,
+            retention_days=14,
+            # More than the delay of 15 minutes.
+            late_after_seconds=3600,
+            alarms=alarms,
+            delay_seconds=min(SETTLE_SECONDS, stage.settle_seconds or SETTLE_SECONDS),
+        )
+        live(function).add_event_source(
+            sources.SqsEventSource(queue, batch_size=1, max_concurrency=2, report_batch_item_failures=True)
+        )
+        return queue, dead_letters
+
+    def _add_role(self, group: scheduler.IScheduleGroup) -> iam.Role:
+        """Adds the role of EventBridge Scheduler, which sends runs to the queues."""
+        return iam.Role(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal(
@@ -88,8 +113,15 @@ class Schedules(Construct):
                 },
             ),
         )
-        queue.grant_send_messages(role)
-        dead_letters.grant_send_messages(role)
+
+    def _add_daily_run(
+        self,
+        stage: Stage,
+        group: scheduler.IScheduleGroup,
+        queue: sqs.Queue,
+        dead_letters: sqs.Queue,
+        role: iam.Role,
+    ) -> None:
         daily = scheduler.Schedule(
             self,
             "Daily",
@@ -106,17 +138,6 @@ class Schedules(Construct):
             ),
         )
         daily.node.add_dependency(group)
-        for setting, value in (
-            ("OMS_SCHEDULE_GROUP", f"oms-{stage.name}"),
-            ("OMS_SCHEDULE_ROLE", role.role_arn),
-            ("OMS_SCHEDULE_TARGET", queue.queue_arn),
-            ("OMS_SCHEDULE_DEAD_LETTERS", dead_letters.queue_arn),
-            ("OMS_DAILY_REPORT_TO", ",".join(stage.daily_report_to)),
-        ):
-            function.add_environment(setting, value)
-        _grant(function, role, stage, data)
-        # For schedules that are deleted; infra.exports grants the other operations.
-        grant(data.reports, functions.reports, "DeleteItem")
 
     def _add_alarms(self, group: scheduler.IScheduleGroup, alarms: Alarms) -> None:
         for name, metric, why in (
@@ -153,5 +174,5 @@ def _grant(function: lambda_.Function, role: iam.Role, stage: Stage, data: Data)
     )
     grant(data.reports, function, "GetItem", "BatchGetItem", "PutItem", "UpdateItem")
     grant_append(data.audit, function, ["PutItem"])
-    # The users with the addresses of the setting daily_report_to.
+    # For the users with the addresses in the setting daily_report_to.
     grant_in(data.identity, function, ["BatchGetItem"], partitions=[USERS, "email#*"])

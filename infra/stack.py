@@ -1,4 +1,4 @@
-"""The stack of one stage, which is deployed and rolled back as one unit."""
+"""The stack of one stage: all components, which are deployed and rolled back as one unit."""
 
 import aws_cdk as cdk
 from constructs import Construct
@@ -9,6 +9,7 @@ from infra.api import Api
 from infra.audit import Audit
 from infra.backups import Backups
 from infra.capacity import Capacity
+from infra.console import Console
 from infra.dashboard import Dashboard
 from infra.data import Data
 from infra.events import Events
@@ -27,7 +28,7 @@ from infra.webhooks import Webhooks
 
 class OmsStack(cdk.Stack):
     def __init__(self, scope: Construct, stage: Stage, *, protected: bool = False) -> None:
-        """`protected` stays true after the stack's first deployment, and prevents its deletion: see
+        """Creates the stack. `protected` prevents its deletion, and is true after the first deployment: see
         oms.commands.protect.
         """
         super().__init__(
@@ -45,11 +46,11 @@ class OmsStack(cdk.Stack):
         keys = Keys(self, "Keys", stage)
         functions = Functions(self, "Functions", stage=stage, data=data, keys=keys, alarms=alarms)
         Expiry(self, "Expiry", functions=functions, alarms=alarms)
-        # The id stays: the names of its queues and alarms in deployed stages come from it.
+        # The id must stay, because queues and alarms of deployed stages have names that contain it.
         StockLedger(self, "StockBook", data=data, functions=functions, alarms=alarms)
         Audit(self, "Audit", stage=stage, data=data, keys=keys, functions=functions, alarms=alarms)
         events = Events(self, "Events", stage=stage, data=data, functions=functions, alarms=alarms)
-        Aggregates(self, "Aggregates", data=data, functions=functions, events=events)
+        Aggregates(self, "Aggregates", stage=stage, data=data, functions=functions, events=events)
         Exports(self, "Exports", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
         Schedules(self, "Schedules", stage=stage, data=data, functions=functions, events=events, alarms=alarms)
         Mail(self, "Mail", stage=stage, functions=functions, events=events, alarms=alarms)
@@ -65,6 +66,7 @@ class OmsStack(cdk.Stack):
         )
         Statistics(self, "Statistics", data=data, functions=functions, alarms=alarms)
         api = Api(self, "Api", stage=stage, functions=functions, alarms=alarms)
+        console = Console(self, "Console", stage=stage, api=api.api, keys=keys) if stage.console else None
         if stage.canary_minutes:
             Canary(self, "Canary", minutes=stage.canary_minutes, functions=functions.serving, alarms=alarms)
 
@@ -73,7 +75,7 @@ class OmsStack(cdk.Stack):
 
         cdk.CfnOutput(self, "ApiId", value=api.api.api_id)
         if stage.default_endpoint:
-            cdk.CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
+            cdk.CfnOutput(self, "ApiUrl", value=console.url if console else api.api.api_endpoint)
         # For commands that read the orders' index by days of the shop.
         cdk.CfnOutput(self, "OrderShards", value=str(stage.order_shards))
         cdk.CfnOutput(self, "TimeZone", value=stage.time_zone)

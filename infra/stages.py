@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from infra.email_addresses import is_address
 
@@ -39,7 +40,7 @@ AMOUNT_LIMITS = {
 # The default fits only currencies whose unit is worth about one euro. Others have no maximum until it is set.
 DEFAULT_SHIPPING_MAX = "1000.00"
 NEAR_EURO = frozenset(["EUR", "USD", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD"])
-# The form that browsers send: in lower case, without a path and without a final slash.
+# The form of origins that browsers send: in lower case, without a path and a final slash.
 ORIGIN = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?")
 PUBLIC_URL = re.compile(ORIGIN.pattern + r"(/[A-Za-z0-9._~-]+)*")
 # The minimum for managers and admins, who sign in with a password alone (NIST SP 800-63B-4).
@@ -48,6 +49,9 @@ NOT_MAILED = "none"
 _IN_ASCII = "Write an international domain in ASCII, as xn--bcher-kva.example."
 # An address that needs no quoting in the header From, with its domain in lower case, as SES stores verified domains.
 _SENDER = re.compile(r"[A-Za-z0-9._+-]+@[^A-Z]+")
+_HOST = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
+# CloudFront takes certificates of this region only.
+_CERTIFICATE = re.compile(r"arn:aws:acm:us-east-1:[0-9]{12}:certificate/[0-9a-f-]+")
 DEVELOPERS_ORIGIN = re.compile(r"http://localhost:[0-9]{1,5}")
 
 
@@ -56,7 +60,16 @@ def _is_sender(address: str) -> bool:
 
 
 class StageError(Exception):
-    """The stage or one of its settings is invalid. The message names it, and says what to write instead."""
+    """The stage or one of its settings is invalid. The message names the setting, and says what to write instead."""
+
+
+def _first_error(stage: str, error: ErrorDetails) -> str:
+    setting = ".".join(str(part) for part in error["loc"])
+    if setting == "name":
+        return f"The stage {stage!r} does not exist: use {error['ctx']['expected']}."
+    if error["type"] == "extra_forbidden":
+        return f"{setting!r} of the stage {stage!r} is not a setting. Correct or remove it in cdk.json."
+    return f"The setting {setting!r} of the stage {stage!r} is refused: {error['msg']}. Correct it in cdk.json."
 
 
 class Stage(BaseModel):
@@ -66,15 +79,15 @@ class Stage(BaseModel):
 
     name: Literal["local", "dev", "prod"]
     currency: str = "EUR"
-    # A name of the IANA time zone database. The days of reports, exports, order numbers and mails are its days.
+    # A name of the IANA time zone database. Reports, exports, order numbers and mails use its days.
     time_zone: str = "UTC"
     hold_seconds: int = Field(1800, ge=1)
-    # The sweeper checks an order's hold from this age of the order on. Set it to the old value before raising
-    # `hold_seconds`, since existing orders keep their shorter holds.
+    # The sweeper checks an order's hold from this age of the order on. Before you raise `hold_seconds`, set this to the
+    # old value: pending orders keep their shorter holds.
     shortest_hold_seconds: int | None = Field(None, ge=1)
-    # Limits of a customer, against hoarding; managers and admins have none. Open orders are pending or confirmed. The
-    # units and the value of goods are of one order; the share is of a product's available stock, in percent. Customers
-    # without a verified e-mail address have the lower limits.
+    # Limits of a customer, against hoarding. Managers and admins have no limits. Open orders are pending or confirmed.
+    # The limits of units and of the value of goods are for one order. The share is a percentage of a product's
+    # available stock. Customers without a verified e-mail address have the lower limits.
     open_orders_limit: int = Field(10, ge=1)
     order_units_limit: int = Field(1000, ge=1)
     stock_share_limit: int = Field(100, ge=1, le=100)
@@ -87,6 +100,8 @@ class Stage(BaseModel):
     unverified_hold_seconds: int | None = Field(None, ge=1)
     # It must only grow: a smaller number would hide the orders of the removed shards.
     order_shards: int = Field(1, ge=1)
+    # The partitions of a webhook's deliveries. It must only grow: a smaller number would hide those of removed shards.
+    delivery_shards: Literal[1, 2, 4, 8, 16, 32] = 1
     # The maximum shipping cost of an order; None: see `shipping_bound`.
     shipping_max: str | None = None
     shipping_flat: str | None = None
@@ -101,6 +116,16 @@ class Stage(BaseModel):
     public_throttle_burst: int = Field(100, ge=1)
     # Whether the API is also available at API Gateway's own address. Without it, the API needs a custom domain.
     default_endpoint: bool = True
+    # Whether a CloudFront distribution serves the back office and the API under one origin. API Gateway's own address
+    # then answers only the distribution.
+    console: bool = False
+    # The distribution's host name, such as office.shop.example, and its certificate in us-east-1.
+    console_domain: str | None = None
+    console_certificate_arn: str | None = None
+    # Whether a web application firewall protects the distribution; None: in prod only. See `has_web_acl`.
+    console_web_acl: bool | None = None
+    # Requests of one client address in five minutes, above which the firewall answers 429.
+    console_web_acl_rate: int = Field(10_000, ge=10)
     # Requests per minute of one signed-in user to the whole API: a customer, and a manager or admin. 0 means no limit.
     # Up to a quarter more may pass: see docs/decisions/2026-11-30-requests-are-leased-in-tens.md.
     customer_requests_per_minute: int = Field(600, ge=0, multiple_of=10)
@@ -117,8 +142,12 @@ class Stage(BaseModel):
     # Batches of a queue that are processed at once, from 2 to 1,000: see docs/operate/capacity.md.
     # Batches of one mail: two at once send about 14 mails per second, the limit of a new SES account.
     mail_concurrency: int = Field(2, ge=2, le=1000)
-    # Batches of ten events, whose deliveries are created.
+    # Batches of ten events for which deliveries are created.
     dispatch_concurrency: int = Field(5, ge=2, le=1000)
+    # Batches of a hundred events that are added to the sums of reports, and to the customers' open orders.
+    aggregate_concurrency: int = Field(2, ge=2, le=1000)
+    # Batches of 50 events that are appended to the feed.
+    feed_concurrency: int = Field(2, ge=2, le=1000)
     # Replays of webhooks, each with ten deliveries per second.
     replay_concurrency: int = Field(2, ge=2, le=1000)
     # Exports; each needs a core, and adds its reads to those of the shop.
@@ -162,8 +191,12 @@ class Stage(BaseModel):
         return None if self.alarm_email == NOT_MAILED else self.alarm_email
 
     @property
+    def has_web_acl(self) -> bool:
+        return self.console and (self.name == "prod" if self.console_web_acl is None else self.console_web_acl)
+
+    @property
     def shipping_bound(self) -> str | None:
-        """The maximum shipping cost of an order; None: no maximum."""
+        """The maximum shipping cost of an order, or None for no maximum."""
         return self.shipping_max or (DEFAULT_SHIPPING_MAX if self.currency in NEAR_EURO else None)
 
     @property
@@ -176,12 +209,7 @@ class Stage(BaseModel):
         try:
             stage = cls(**{**settings, "name": name})
         except ValidationError as error:
-            first = error.errors()[0]
-            setting = ".".join(str(part) for part in first["loc"])
-            message = (
-                f"The setting {setting!r} of the stage {name!r} is refused: {first['msg']}. Correct it in cdk.json."
-            )
-            raise StageError(message) from error
+            raise StageError(_first_error(name, error.errors()[0])) from error
         stage._refuse_loosening()
         stage._refuse_short_passwords()
         stage._refuse_unknown_money()
@@ -191,6 +219,7 @@ class Stage(BaseModel):
         stage._refuse_incomplete_backups()
         stage._refuse_local_canary()
         stage._refuse_local_without_endpoint()
+        stage._refuse_incomplete_console()
         stage._refuse_longer_unverified_hold()
         stage._refuse_missing_alarm_address()
         return stage
@@ -210,7 +239,10 @@ class Stage(BaseModel):
             )
 
     def _refuse_unknown_money(self) -> None:
-        """The functions reject the same settings, but only when they start, and then answer 500 to each request."""
+        """Refuses an unknown currency and invalid amounts.
+
+        The functions refuse them too, but only when they start; then every request gets a 500.
+        """
         if self.currency not in DECIMALS:
             raise StageError(
                 f"The setting 'currency' is refused: {self.currency!r} is not the ISO 4217 code of a currency. "
@@ -225,7 +257,7 @@ class Stage(BaseModel):
             if minor is None or minor % 1:
                 raise StageError(
                     f"The setting {setting!r} is refused: {amount!r} is not an amount of {self.currency}, "
-                    f"which has {digits} decimals. Write a number without signs and separators of thousands."
+                    f"which has {digits} decimals. Write digits and a decimal point only, such as 1000.00."
                 )
             if minor > limit:
                 raise StageError(
@@ -281,6 +313,37 @@ class Stage(BaseModel):
         if self.is_local and not self.default_endpoint:
             raise StageError(
                 "The setting 'default_endpoint' is refused in 'local', which has no custom domain. Remove it."
+            )
+
+    def _refuse_incomplete_console(self) -> None:
+        if self.is_local and self.console:
+            raise StageError(
+                "The setting 'console' is refused in 'local': the local cloud has no CloudFront, and its front door "
+                "serves the back office. Remove it."
+            )
+        for setting in ("console_domain", "console_certificate_arn", "console_web_acl"):
+            if getattr(self, setting) and not self.console:
+                raise StageError(f"The setting {setting!r} needs 'console', whose distribution it is for. Set both.")
+        if self.console and not self.default_endpoint:
+            raise StageError(
+                "The settings 'console' and 'default_endpoint': false exclude each other: the distribution calls API "
+                "Gateway's own address, which answers no one else. Remove 'default_endpoint'."
+            )
+        if (self.console_domain is None) != (self.console_certificate_arn is None):
+            raise StageError(
+                "The settings 'console_domain' and 'console_certificate_arn' need each other: a distribution has a "
+                "domain only with its certificate. Set both, or remove both."
+            )
+        if self.console_domain is not None and not _HOST.fullmatch(self.console_domain):
+            raise StageError(
+                f"The setting 'console_domain' is refused: {self.console_domain!r} must be a host name in lower case, "
+                f"such as office.shop.example. {_IN_ASCII}"
+            )
+        if self.console_certificate_arn is not None and not _CERTIFICATE.fullmatch(self.console_certificate_arn):
+            raise StageError(
+                f"The setting 'console_certificate_arn' is refused: {self.console_certificate_arn!r} is not the ARN of "
+                "a certificate of ACM in us-east-1, the only region whose certificates CloudFront takes. Request one "
+                "there: arn:aws:acm:us-east-1:ACCOUNT:certificate/ID."
             )
 
     def _refuse_longer_unverified_hold(self) -> None:

@@ -10,7 +10,7 @@ from infra.functions import Functions
 
 
 class Statistics(Construct):
-    """Created after all queues, since it lists them."""
+    """The access of the statistics. It must be created after all queues, since it lists them."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, data: Data, functions: Functions, alarms: Alarms
@@ -27,8 +27,8 @@ class Statistics(Construct):
         for name, failures in sorted(alarms.failure_queues.items()):
             queue = source_queues.get(failures.node.path)
             queue_names.append([name, queue.queue_name if queue else "", failures.queue_name])
-            for it in (failures, *([queue] if queue else [])):
-                it.grant(admin, "sqs:GetQueueAttributes")
+            for each in (failures, *([queue] if queue else [])):
+                each.grant(admin, "sqs:GetQueueAttributes")
         # Names are shorter than URLs: a function's environment has at most 4 KB.
         admin.add_environment("OMS_QUEUES", stack.to_json_string(queue_names))
         grant(data.reports, admin, "BatchGetItem", "Query")

@@ -28,7 +28,7 @@ class StockLedger(Construct):
         StreamConsumer(
             self,
             "Bookkeeper",
-            streams=[Stream(data.inventory, filters=[{"dynamodb": {"Keys": {"sk": {"S": ["stock"]}}}}])],
+            streams=[Stream(data.inventory, filters=[{"dynamodb": {"Keys": {"sk": {"S": ["stock", "level"]}}}}])],
             function=functions.bookkeeper,
             batch_size=100,
             alarms=alarms,
@@ -52,7 +52,7 @@ class StockLedger(Construct):
         live(functions.verifier).add_event_source(
             sources.SqsEventSource(queue, batch_size=1, report_batch_item_failures=True)
         )
-        # While a run is in progress, a nightly run is skipped, and a full run follows it.
+        # If a run is in progress, a nightly run is skipped, but a full run starts after it.
         self._schedule("Nightly", queue, events.Schedule.cron(minute="30", hour="1"), start="new")
         self._schedule("Weekly", queue, events.Schedule.cron(minute="30", hour="4", week_day="SUN"), start="full")
         self._add_alarms(alarms)

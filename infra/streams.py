@@ -1,5 +1,6 @@
-"""A function on a table's stream. A failed batch is retried until it succeeds, and a permanent failure goes to the
-poison queue.
+"""A function on a table's stream.
+
+A failed batch is retried until it succeeds. Records with a permanent failure go to the poison queue.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,8 +49,10 @@ class StreamConsumer(Construct):
         alarms: Alarms,
         parallel: int = 4,
     ) -> None:
-        """The construct's id is also the name of its alarms. Lambda processes up to `parallel` batches of a shard at
-        once, and keeps the records of one item in order.
+        """Creates the function's event sources.
+
+        The construct's id is also the name of its alarms. Lambda processes up to `parallel` batches of a shard at once,
+        and keeps the records of one item in order.
         """
         super().__init__(scope, construct_id)
         poison = sqs.Queue(
@@ -66,16 +69,18 @@ class StreamConsumer(Construct):
             live(function).add_event_source(
                 sources.DynamoEventSource(
                     stream.table,
-                    # From the oldest record: changes before the creation of the mapping must be processed too.
+                    # From the oldest record, because changes before the creation of the mapping must be processed, too.
                     starting_position=lambda_.StartingPosition.TRIM_HORIZON,
                     batch_size=batch_size,
                     max_batching_window=cdk.Duration.seconds(stream.window_seconds) if stream.window_seconds else None,
                     parallelization_factor=parallel,
-                    filters=[lambda_.FilterCriteria.filter(dict(it)) for it in stream.filters] or None,
+                    filters=[lambda_.FilterCriteria.filter(dict(pattern)) for pattern in stream.filters] or None,
+                    # A batch that takes too long, or too much memory, succeeds in halves. And the records before one
+                    # that always fails are processed once more at most, not at each retry.
                     bisect_batch_on_error=True,
                     max_record_age=cdk.Duration.hours(RETRY_HOURS),
-                    # Lambda sends only the position of a batch after its last retry. The function itself quarantines
-                    # records with their images.
+                    # After its last retry, Lambda sends only the position of a batch. The function quarantines records
+                    # with their images.
                     on_failure=sources.SqsDlq(poison),
                 )
             )

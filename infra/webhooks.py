@@ -44,7 +44,7 @@ class Webhooks(Construct):
         )
         concurrency = stage.delivery_concurrency
         deliveries = self._queue("Deliveries", functions.sender, SENDER_SECONDS, concurrency, late_after_seconds=900)
-        # It can have a long backlog, when many subscribers are slow or one of them has many events.
+        # This queue can have a long backlog, if many subscribers are slow or one of them has many events.
         slow = self._queue("SlowDeliveries", functions.sender, SENDER_SECONDS, concurrency, late_after_seconds=4 * 3600)
         replays = self._queue(
             "Replays", functions.replayer, REPLAYER_SECONDS, stage.replay_concurrency, late_after_seconds=1800
@@ -75,13 +75,13 @@ class Webhooks(Construct):
     def _queue(
         self, name: str, function: lambda_.Function, timeout_seconds: int, concurrency: int, *, late_after_seconds: int
     ) -> sqs.Queue:
-        """A queue of triggers, each of which the function processes alone, up to `concurrency` at once."""
+        """Returns a queue of triggers. The function processes each trigger alone, up to `concurrency` at once."""
         queue, _ = queue_with_dead_letters(
             self,
             name,
             timeout_seconds=timeout_seconds,
             max_tries=MAX_TRIES,
-            # A trigger that is lost has no data, and the sweep sends another one.
+            # A lost trigger has no data, and the sweep sends another one.
             retention_days=1,
             late_after_seconds=late_after_seconds,
             alarms=self._alarms,
@@ -93,14 +93,15 @@ class Webhooks(Construct):
 
 
 def _grant(functions: Functions, data: Data, keys: Keys) -> None:
-    grant(data.webhooks, functions.dispatcher, "Query", "PutItem")
+    # A delivery is looked up in the shards in which it may be.
+    grant(data.webhooks, functions.dispatcher, "Query", "PutItem", "BatchGetItem")
     grant(data.webhooks, functions.sender, "GetItem", "UpdateItem")
     # The transaction in which the system disables a subscription adds an audit entry.
     grant_append(data.audit, functions.sender, ["PutItem"])
     grant(data.webhooks, functions.replayer, "GetItem", "Query", "UpdateItem", "DeleteItem")
-    # It deletes replays that failed at every attempt.
+    # The sweeper deletes replays that failed at every attempt.
     grant(data.webhooks, functions.sweeper, "Query", "DeleteItem")
-    # They check that a subscription's creator may still read events of users.
+    # The functions check that a subscription's creator may still read events of users.
     for function in (functions.dispatcher, functions.sender):
         grant_in(data.identity, function, ["BatchGetItem"], partitions=[USERS])
     keys.grant(keys.webhooks, functions.sender)

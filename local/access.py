@@ -16,7 +16,8 @@ TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Access:
-    """`secret` is new at each start. Other users of this machine can connect too, but do not know it.
+    """The address and the secret of a local cloud. Each start has a new secret, which other users of this machine do
+    not know.
 
     The emulator does not check the signatures of its root user, so the id of the access key is the secret.
     """
@@ -25,12 +26,12 @@ class Access:
     secret: str
 
     def client(self, service: str) -> Any:
-        """A boto3 client with all permissions."""
-        # Not at the top: the emulator imports this module too, and needs no client.
+        """Returns a boto3 client with all permissions."""
+        # Imported here, because the emulator also imports this module and does not need boto3.
         import boto3
         import botocore.config
 
-        make: Any = boto3.client  # its stubs know a service only as a literal
+        make: Any = boto3.client  # its type stubs allow only literal service names
         return make(
             service,
             endpoint_url=self.endpoint_url,
@@ -41,7 +42,10 @@ class Access:
         )
 
     def environment(self) -> dict[str, str]:
-        """The variables that every AWS client reads. They replace the developer's own credentials and profiles."""
+        """Returns the variables that every AWS client reads.
+
+        They replace the developer's own credentials and profiles.
+        """
         return self.credentials() | {"AWS_ENDPOINT_URL": self.endpoint_url}
 
     def credentials(self) -> dict[str, str]:
@@ -53,13 +57,13 @@ class Access:
         }
 
     def read(self, path: str) -> Any:
-        """The JSON of one of the emulator's own routes, as /_ministack/health. Raises OSError."""
+        """Returns the JSON of one of the emulator's own routes, such as /_ministack/health. Raises OSError."""
         request = urllib.request.Request(self.endpoint_url + path, headers={SECRET_HEADER: self.secret})
         answer = ask(request, seconds=TIMEOUT_SECONDS)
         try:
             content = answer.content
         except ValueError as error:
-            raise OSError(f"{path} did not answer JSON") from error
+            raise OSError(f"the answer of {path} is not JSON") from error
         if answer.status != http.HTTPStatus.OK:
             raise OSError(f"{path} answered {answer.status}")
         return content

@@ -1,4 +1,4 @@
-"""HTTP answers for the local cloud's tools. Every failure below HTTP is an OSError."""
+"""HTTP responses for the local cloud's tools. Every failure below HTTP is an OSError."""
 
 import http.client
 import json
@@ -19,17 +19,17 @@ class Answer:
 
     @property
     def content(self) -> Any:
-        """The JSON of the body, None where it is empty. Raises ValueError."""
+        """The JSON of the body, or None if the body is empty. Raises ValueError."""
         return json.loads(self.body or b"null")
 
 
 def ask(request: urllib.request.Request | str, *, seconds: float) -> Answer:
-    """The answer to one request. Raises OSError if it is missing, incomplete or not HTTP."""
+    """Returns the response to one request. Raises OSError if it is missing, incomplete or not HTTP."""
     try:
         try:
             answer = urllib.request.urlopen(request, timeout=seconds)
         except urllib.error.HTTPError as refusal:
-            answer = refusal  # A status of 400 or more is a valid answer.
+            answer = refusal  # a status of 400 or more is a valid response
         with answer:
             return Answer(answer.status, answer.headers, answer.read())
     except http.client.HTTPException as error:

@@ -22,9 +22,10 @@ CLOUD_STOP_SECONDS = 1.0
 
 
 class Cloud:
-    """Runs while its context is open. Its Lambda workers are in its process group, and their files are in `folder`.
+    """The emulator, which runs while its context is open. Its workers are in its process group, and their files in
+    `folder`.
 
-    It is ready after `wait_until_healthy`; the caller can do other work before that.
+    It is ready after `wait_until_healthy`. The caller can do other work before that.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,7 +41,7 @@ class Cloud:
                 [sys.executable, "-m", "local.emulator"],
                 env=self._environment(),
                 cwd=self._folder,
-                # Nothing is written to it: the emulator ends when this process ends and the pipe closes.
+                # The emulator ends when this process ends, because the pipe closes then. Nothing is written to it.
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -55,14 +56,15 @@ class Cloud:
         return self.access.client(service)
 
     def child_environment(self) -> dict[str, str]:
-        """The environment of processes that call this cloud: without the developer's AWS settings, and with temporary
-        files in the system's folder.
+        """Returns the environment of processes that call this cloud.
+
+        It has no AWS settings of the developer, and temporary files are in the system's folder.
         """
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
         return kept | self.access.environment() | {"TMPDIR": str(self._folder)}
 
     def ended(self, within: float = 0) -> str | None:
-        """A sentence that says why the emulator ended unexpectedly; None if it still runs after `within` seconds."""
+        """Returns a sentence that says why the emulator ended unexpectedly; None if it runs after `within` seconds."""
         if self._process is None:
             return None
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -92,7 +94,7 @@ class Cloud:
         del environment["AWS_ENDPOINT_URL"]
         return environment | {
             "PYTHONPATH": str(ROOT),
-            # Keys and objects of buckets, which it would store outside TMPDIR by default.
+            # By default, the emulator would store keys and objects of buckets outside TMPDIR.
             "STATE_DIR": str(self._folder / "state"),
             "S3_DATA_DIR": str(self._folder / "objects"),
             "BIND_HOST": "127.0.0.1",
@@ -124,14 +126,14 @@ def end_group(process: subprocess.Popen[Any], seconds: float = STOP_SECONDS) -> 
         os.killpg(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
-    # Children of the leader may still run when it has ended.
+    # Children of the leader may still run after it has ended.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def run(command: list[str], environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs a command in a new process group, which is ended as a whole if this call is interrupted."""
+    """Runs a command in a new process group. If the call is interrupted, it ends the whole group."""
     process = subprocess.Popen(
         command,
         env=environment,

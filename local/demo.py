@@ -15,7 +15,7 @@ ACCOUNTS: dict[str, tuple[Role, str, str]] = {
 }
 
 
-# The approximate value of one euro in a currency, as a power of ten; currencies that are not listed have 10**0.
+# The approximate value of one euro in a currency, as a power of ten. Other currencies have 10**0.
 _CURRENCIES_BY_POWER = {
     -2: "CLF UYW",
     1: "AED BOB BRL BWP BYN CNY CUP CZK DKK ERN GEL GHS GTQ HKD HNL ILS LSL LYD MAD MDL MOP MVR MXN MYR NAD NOK PEN "
@@ -31,13 +31,15 @@ _POWER_OF = {currency: power for power, currencies in _CURRENCIES_BY_POWER.items
 
 
 def amount_in(currency: str, digits: int, euros: str) -> str:
-    """A similar amount in a currency with `digits` decimals: 24.90 euros become 2490 yen or 24.900 Kuwaiti dinars."""
+    """Converts an amount approximately to a currency with `digits` decimals: 24.90 euros become 2490 yen or 24.900
+    dinars.
+    """
     amount = Decimal(euros).scaleb(_POWER_OF.get(currency, 0))
     return f"{amount.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):f}"
 
 
 class DemoProduct(NamedTuple):
-    """`price` is in euros: see `amount_in`."""
+    """A product of the demo data. `price` is in euros: see `amount_in`."""
 
     sku: str
     name: str

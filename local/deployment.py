@@ -84,11 +84,11 @@ class Deployment:
 
     @property
     def api_path(self) -> str:
-        """The API's path on the emulator's gateway; AWS gives each API a host of its own instead."""
+        """The API's path on the emulator's gateway. On AWS, each API has its own host instead."""
         return f"/_aws/execute-api/{self.outputs['ApiId']}/$default"
 
     def function(self, name: str) -> str:
-        """The physical name of a function, by its construct id: Auth, Orders …"""
+        """Returns the physical name of a function, by its construct id: Auth, Orders …"""
         return self.outputs[f"{name}Function"]
 
     @property
@@ -108,7 +108,7 @@ def deploy(assembly: Assembly, cloud: Cloud) -> Deployment:
         if status != "CREATE_IN_PROGRESS" or time.monotonic() > deadline:
             raise LocalCloudError(_failure(cloudformation, status))
         time.sleep(0.05)
-    # describe_stack_resources returns only the first hundred.
+    # `describe_stack_resources` returns only the first hundred resources.
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
     resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
     return Deployment(

@@ -2,4 +2,4 @@
 
 
 class LocalCloudError(Exception):
-    """Its message is shown without a traceback. It says what is wrong, and what to do."""
+    """An error whose message is shown without a traceback. It says what is wrong and what to do."""

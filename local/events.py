@@ -1,7 +1,7 @@
 """The event files: a JSON Schema and a sample of each type, in `events/` and in the catalogue of the docs function.
 
-The schemas are generated here from the models. `tests/functional/test_event_files.py` generates the samples with the
-system itself; `make events` runs it to write all files.
+This module generates the schemas from the models. `tests/functional/test_event_files.py` generates the samples with the
+running code. `make events` runs it to write all files.
 """
 
 import json
@@ -21,9 +21,11 @@ type Json = dict[str, Any]
 
 
 def schema(event_type: EventType) -> Json:
-    """The schema of events of one type. It allows unknown members, which later versions may add."""
+    """Returns the schema of events of one type. It allows unknown members, which later versions may add."""
     generated = Event[PAYLOADS[event_type.name]].model_json_schema(mode="serialization")  # type: ignore[valid-type, name-defined]
-    definitions = {name: _required(_plain(it)) for name, it in sorted(generated.pop("$defs", {}).items())}
+    definitions = {
+        name: _required(_plain(definition)) for name, definition in sorted(generated.pop("$defs", {}).items())
+    }
     generated = _required(_plain(generated))
     generated["required"].remove("omitted")
     properties = generated["properties"]
@@ -43,45 +45,45 @@ def schema(event_type: EventType) -> Json:
 
 
 def _plain(node: Any) -> Any:
-    """The schema without the titles that pydantic generates from field names."""
+    """Returns the schema without the titles that pydantic generates from field names."""
     if isinstance(node, dict):
         named = node.get("properties", {})
-        plain = {name: _plain(it) for name, it in node.items() if name not in ("title", "properties")}
-        return plain | ({"properties": {name: _plain(it) for name, it in named.items()}} if named else {})
-    return [_plain(it) for it in node] if isinstance(node, list) else node
+        plain = {name: _plain(value) for name, value in node.items() if name not in ("title", "properties")}
+        return plain | ({"properties": {name: _plain(value) for name, value in named.items()}} if named else {})
+    return [_plain(item) for item in node] if isinstance(node, list) else node
 
 
 def _required(definition: Json) -> Json:
-    """The definition with all fields required, since events always have them."""
+    """Returns the definition with all fields required, since events always have them."""
     return definition | ({"required": list(definition["properties"])} if "properties" in definition else {})
 
 
 def catalogue(samples: Mapping[str, Json]) -> Json:
-    """The response of `GET /event-catalogue`."""
+    """Returns the response of `GET /event-catalogue`."""
     items = [
         {
             "type": name,
-            "description": f"{it.description}.",
-            "role": "admin" if it.for_admins else "manager",
-            "schema": schema(it),
+            "description": f"{event_type.description}.",
+            "role": "admin" if event_type.for_admins else "manager",
+            "schema": schema(event_type),
             "sample": samples[name],
         }
-        for name, it in EVENT_TYPES.items()
+        for name, event_type in EVENT_TYPES.items()
     ]
     return {"items": items, "next_cursor": None}
 
 
 def files(samples: Mapping[str, Json]) -> dict[Path, str]:
-    """The content of each generated file."""
+    """Returns the content of each generated file."""
     contents: dict[Path, Json] = {CATALOGUE: catalogue(samples)}
-    for name, it in EVENT_TYPES.items():
-        contents[FOLDER / f"{name}.schema.json"] = schema(it)
+    for name, event_type in EVENT_TYPES.items():
+        contents[FOLDER / f"{name}.schema.json"] = schema(event_type)
         contents[FOLDER / f"{name}.sample.json"] = samples[name]
     return {path: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for path, content in contents.items()}
 
 
 def committed() -> dict[Path, str]:
-    """The content of each existing file, also of files that are no longer generated."""
+    """Returns the content of each existing file, including files that are no longer generated."""
     return {path: path.read_text() for path in (*sorted(FOLDER.glob("*.json")), CATALOGUE) if path.exists()}
 
 

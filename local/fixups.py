@@ -1,6 +1,6 @@
 """Corrections, by AWS API calls, of properties in the template that the emulator ignores when it deploys.
 
-Each correction has its reason. A test compares the deployed resources with the template; remove a correction when that
+Each correction has its reason. A test compares the deployed resources with the template. Remove a correction when the
 test passes without it.
 """
 
@@ -50,9 +50,9 @@ def _object_lock(cloud: Cloud, bucket: str, properties: dict[str, Any]) -> None:
 
 FIXUPS = (
     FixUp("AWS::DynamoDB::GlobalTable", "the emulator's GlobalTable has no time to live", _time_to_live),
-    FixUp("AWS::ApiGatewayV2::Api", "the emulator's stack leaves out the API's CORS rules", _cors),
-    FixUp("AWS::S3::Bucket", "the emulator's stack leaves out Object Lock", _object_lock),
-    FixUp("AWS::Lambda::Function", "the emulator's stack leaves out reserved concurrency", _reserved_concurrency),
+    FixUp("AWS::ApiGatewayV2::Api", "the emulator's stack omits the API's CORS rules", _cors),
+    FixUp("AWS::S3::Bucket", "the emulator's stack omits Object Lock", _object_lock),
+    FixUp("AWS::Lambda::Function", "the emulator's stack omits reserved concurrency", _reserved_concurrency),
 )
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 PREFIX = "oms-local-"
-# A system uses 1 GB with all functions warm, of which 0.2 GB are files. Its tests can use the same amount.
+# A system uses 1 GB if all functions are warm, 0.2 GB of it for files. Its tests can use as much again.
 MIN_MEMORY_BYTES = 3 * 1024**3
 MIN_FILE_BYTES = 1024**3
-# A new folder is certainly locked after this time.
+# A new folder is locked within this time.
 CREATION_SECONDS = 60
 
 
@@ -24,7 +24,7 @@ CREATION_SECONDS = 60
 def own_folder() -> Iterator[Path]:
     """Creates a folder and locks it, so that other systems know that it is in use.
 
-    The lock ends with this process, also if the process is killed.
+    The lock ends with this process, even if the process is killed.
     """
     parent = _memory_file_system() or Path(tempfile.gettempdir())
     _remove_unused(parent)
@@ -39,7 +39,7 @@ def own_folder() -> Iterator[Path]:
 
 
 def _memory_file_system() -> Path | None:
-    """The file system in memory, if enough memory is free: unpacking there takes a fifth of the time on a disk."""
+    """Returns the file system in memory if enough memory is free: it unpacks five times as fast as a disk."""
     memory = Path("/dev/shm")  # noqa: S108  only this user can read mkdtemp's folder in it
     if "TMPDIR" in os.environ or not memory.is_dir() or shutil.disk_usage(memory).free < MIN_FILE_BYTES:
         return None
@@ -47,9 +47,9 @@ def _memory_file_system() -> Path | None:
 
 
 def free_memory(root: Path) -> float:
-    """The bytes that this process can still use on the machine, within the limits of its control groups.
+    """Returns the bytes that this process can still use on the machine, within the limits of its control groups.
 
-    0 if unknown. The free size of the file system in memory is not enough, since it does not consider memory in use.
+    It is 0 if unknown. The free size of the file system in memory does not consider other memory in use.
     """
     try:
         meminfo, own = ((root / "proc" / name).read_text() for name in ("meminfo", "self/cgroup"))
@@ -61,7 +61,7 @@ def free_memory(root: Path) -> float:
         mounted = root / version.mounted
         for path in re.findall(version.own, own, re.MULTILINE):
             group = mounted / path
-            free += [_free_in(it, version) for it in (group, *group.parents) if it.is_relative_to(mounted)]
+            free += [_free_in(parent, version) for parent in (group, *group.parents) if parent.is_relative_to(mounted)]
     return min(free)
 
 
@@ -98,7 +98,7 @@ def _free_in(group: Path, version: _Cgroups) -> float:
 
 def _remove_unused(parent: Path) -> None:
     for folder in parent.glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):  # Removed meanwhile, another user's, or in use.
+        with contextlib.suppress(OSError):  # removed meanwhile, another user's, or in use
             if time.time() - folder.stat().st_ctime < CREATION_SECONDS:
                 continue
             lock = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""The local part of CloudFront, in front of the API: plain paths on one port, viewer address and origin secret."""
+"""A server in front of the API, as CloudFront on AWS: plain paths on one port, viewer address and origin secret."""
 
 import errno
 import http.client
@@ -16,10 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from local.console import ConsoleFiles
 from local.errors import LocalCloudError
 from local.gate import Gate
 
-# API Gateway's limit for a request body. It answers 413 to a larger one.
+# API Gateway's limit for a request body. It answers 413 to larger ones.
 MAX_BODY_BYTES = 10 * 1024 * 1024
 UPSTREAM_SECONDS = 60
 MAX_FAILURE_BYTES = 1000
@@ -27,7 +28,7 @@ MAX_FAILURE_BYTES = 1000
 HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect")
 )
-# The front door itself answers this path, with data about the system for tools on this machine.
+# The front door answers this path with data about the system, for tools on this machine.
 ABOUT_PATH = "/_local"
 OWN_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 MAX_REQUEST_SECONDS = 30
@@ -41,7 +42,7 @@ type Answer = tuple[int, list[tuple[str, str]], bytes]
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and its answer, for the request log."""
+    """One request and its response, for the request log."""
 
     client: str
     method: str
@@ -49,12 +50,12 @@ class Exchange:
     status: int
     seconds: float
     request_id: str | None
-    # The start of the answer if its status is 500 or more, else None.
+    # The beginning of the response if its status is 500 or more, else None.
     failure: str | None
 
 
 class _RefusedError(Exception):
-    """An answer of the front door itself, after which it closes the connection."""
+    """A response of the front door, after which it closes the connection."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -62,7 +63,9 @@ class _RefusedError(Exception):
 
 
 class FrontDoor:
-    """Binds its port at once, so that a port in use is found before anything is built. It serves after `open`."""
+    """The server of the front door. It binds its port when it is created, so that a used port is found early. It serves
+    after `open`.
+    """
 
     def __init__(self, port: int, log: Callable[[Exchange], None]) -> None:
         # 127.0.0.1 can be bound while a program listens on ::1 or on all addresses, but browsers and curl would then
@@ -100,13 +103,17 @@ class FrontDoor:
         )
         self._thread.start()
 
+    def serve(self, files: ConsoleFiles) -> None:
+        """Serves the back office at the paths that are not the API's."""
+        self._server.files = files
+
     @property
     def idle(self) -> bool:
         """Whether no request is in progress."""
         return self._server.gate.idle
 
     def paused(self) -> AbstractContextManager[None]:
-        """Waits until requests in progress are answered, and holds new ones back until the end of the context."""
+        """Waits until requests in progress are answered. New requests wait until the end of the context."""
         return self._server.gate.closed(MAX_REQUEST_SECONDS)
 
     def __enter__(self) -> Self:
@@ -128,6 +135,7 @@ class _Server(ThreadingHTTPServer):
     path: str
     origin_secret: str
     about: bytes
+    files: ConsoleFiles | None = None
     ended: Callable[[], str | None]
 
     def __init__(self, *arguments: Any) -> None:
@@ -145,17 +153,17 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def __getattr__(self, name: str) -> Any:
-        # http.server calls one method for each verb, and every verb is forwarded.
+        # `http.server` calls a separate method for each verb, but all verbs are forwarded.
         if name.startswith("do_"):
             return self._exchange
         raise AttributeError(name)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Does nothing: the server's `log` has each request after its answer."""
+        """Does nothing, because the server's `log` has each request after its response."""
 
     def _exchange(self) -> None:
         started = time.monotonic()
-        # Not `self.path`: http.server collapses its leading slashes, and splits the line at other white space too.
+        # Not `self.path`, since `http.server` merges leading slashes and also splits the line at other white space.
         words = self.requestline.split(" ")
         target = words[1] if len(words) == 3 else self.requestline
         try:
@@ -182,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _checked_path(self, target: str) -> str:
-        """The path and query of the request. Raises _RefusedError for a malformed request or another host name.
+        """Returns the path and query of the request. Raises _RefusedError for a malformed request or another host name.
 
         A page with DNS rebinding, whose host name resolves to 127.0.0.1, sends requests under that name.
         """
@@ -193,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _RefusedError(400, "Bad Request")
         hosts = self.headers.get_all("Host", [])
         authorities, path = {host.lower() for host in hosts}, target if target.startswith("/") else f"/{target}"
-        if target.startswith(("http://", "https://")):  # The absolute form (RFC 9112, 3.2.2).
+        if target.startswith(("http://", "https://")):  # the absolute form (RFC 9112, 3.2.2)
             authority, _, rest = target.partition("://")[2].partition("/")
             authorities, path = authorities | {authority.lower()}, f"/{rest}"
         port = self.server.server_address[1]
@@ -208,13 +216,15 @@ class _Handler(BaseHTTPRequestHandler):
                 raise _RefusedError(413, "Request Entity Too Large")
             if _is_about(path):
                 return self._about()
+            if self.server.files and self.command in ("GET", "HEAD") and (file := self.server.files.at(path)):
+                return 200, file.headers, file.body
             with self.server.gate.passing():
                 return self._forward(path, body)
-        except ValueError as error:  # In a header or in the body.
+        except ValueError as error:  # in a header or in the body
             raise _RefusedError(400, "Bad Request") from error
 
     def _body(self) -> bytes | None:
-        """The request's body; None if it exceeds the gateway's limit. Raises ValueError if its length is invalid."""
+        """Returns the request's body, or None above the gateway's limit. Raises ValueError if its length is invalid."""
         encodings = self.headers.get_all("Transfer-Encoding", [])
         lengths = self.headers.get_all("Content-Length", [])
         if encodings:
@@ -237,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self.rfile.readline(3) not in (b"\r\n", b"\n"):
                 raise ValueError("a chunk is longer than its size")
         while self.rfile.readline(65537).strip():
-            pass  # Trailers are ignored.
+            pass  # trailers are ignored
         return bytes(body)
 
     def _chunk_size(self) -> int:
@@ -249,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _exactly(self, size: int) -> bytes:
         read = self.rfile.read(size)
         if len(read) < size:
-            raise ValueError("the body is shorter than its length")
+            raise ValueError("the body ends before its announced size")
         return read
 
     def _about(self) -> Answer:
@@ -261,7 +271,7 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, [("Content-Type", "application/json"), ("Cache-Control", "no-store")], self.server.about
 
     def _forward(self, path: str, body: bytes) -> Answer:
-        # One connection for each request: a reused one can close during a POST, which must not be sent twice.
+        # One connection for each request: a reused connection can close during a POST, which must not be sent twice.
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=UPSTREAM_SECONDS)
         try:
             upstream.putrequest(self.command, self.server.path + path, skip_accept_encoding=True)
@@ -291,7 +301,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response_only(status)
         has_body = self.command != "HEAD" and status not in (204, 304)
-        # A HEAD keeps the length from the system. The emulator adds a type and a length to every other empty answer.
+        # The response to a HEAD keeps the length from the system. The emulator adds a type and a length to other empty
+        # responses.
         own = set() if self.command == "HEAD" else {"content-length"} if body else {"content-length", "content-type"}
         for name, value in headers:
             if name.lower() not in own:
@@ -323,5 +334,5 @@ def _is_about(path: str) -> bool:
 
 
 def _message(status: int, text: str) -> Answer:
-    """An answer in the form of API Gateway's own answers."""
+    """Returns a response in the form of API Gateway's own responses."""
     return status, [("Content-Type", "application/json")], json.dumps({"message": text}).encode()

@@ -1,4 +1,4 @@
-"""A gate that holds new requests back, and waits for those in progress."""
+"""A gate that delays new requests, and waits for those in progress."""
 
 import contextlib
 import threading
@@ -21,7 +21,7 @@ class Gate:
 
     @contextlib.contextmanager
     def passing(self) -> Iterator[None]:
-        """Waits while the gate is closed."""
+        """Waits while the gate is closed, and counts the request until the end of the context."""
         with self._changed:
             self._changed.wait_for(lambda: not self._closed)
             self._passing += 1
@@ -34,7 +34,10 @@ class Gate:
 
     @contextlib.contextmanager
     def closed(self, timeout_seconds: float) -> Iterator[None]:
-        """Closes the gate, and waits for requests in progress, at most for the timeout. For one caller at a time."""
+        """Closes the gate, and waits for requests in progress, at most for the timeout.
+
+        It allows one caller at a time.
+        """
         with self._changed:
             self._closed = True
             self._changed.wait_for(lambda: not self._passing, timeout_seconds)

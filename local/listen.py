@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import FrameType
 from typing import Any, NoReturn
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -23,27 +22,22 @@ from local.errors import LocalCloudError
 from local.logs import harmless
 from local.port import port
 from local.running import SECONDS, about_system
+from local.stopping import Stopped, raise_on_signals
 from oms.commands.closed_pipe import run_until_unread
 
 DEFAULT_PORT = 9000
 ADMIN = "admin@demo.example"
-# Standard Webhooks 1.0: the prefix of a secret, and the number of its bytes.
+# Standard Webhooks 1.0: the prefix of a secret, and the allowed numbers of its bytes.
 PREFIX = "whsec_"
 SECRET_BYTES = range(24, 65)
-# More than any event has. A longer body is not read.
+# Larger than any event. Longer bodies are not read.
 MAX_BODY_BYTES = 1024 * 1024
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# The fields by which people know an event's resource, the most readable first.
+# The fields by which people recognize an event's resource, the most readable first.
 NAME_FIELDS = ("number", "sku", "product_id", "host", "id")
 
 
-class Stopped(BaseException):
-    """A signal stopped the program. It is not an Exception, so that no handler of exceptions catches it."""
-
-
 def main() -> None:
-    for number in STOP_SIGNALS:
-        signal.signal(number, _stop)
+    raise_on_signals()
     try:
         with _server() as server:
             url = f"http://127.0.0.1:{server.server_port}/"
@@ -57,13 +51,6 @@ def main() -> None:
         _say("Stopped.")
     except LocalCloudError as error:
         sys.exit(str(error))
-
-
-def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
-    # A second signal must not interrupt the cleanup.
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise Stopped
 
 
 # ---- receiving ------------------------------------------------------------------------------------------------------
@@ -81,10 +68,10 @@ class Receiver(ThreadingHTTPServer):
 
 
 def signing_key(secret: str) -> bytes:
-    """The key in a webhook's secret, decoded from base64. Raises LocalCloudError for an invalid secret."""
+    """Returns the key in a webhook's secret, decoded from base64. Raises LocalCloudError for an invalid secret."""
     encoded = secret.removeprefix(PREFIX)
     try:
-        # The library ignores characters that are not base64, and would then verify with another key.
+        # The library ignores characters that are not base64, so it would verify with another key.
         key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except ValueError:
         key = b""
@@ -110,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             _say(f"  {datetime.now(UTC):%H:%M:%S}  {line}")
         except BrokenPipeError:
-            # The reader of the output has left. The main thread must stop and delete the webhook.
+            # The reader has closed the output. The main thread must stop and delete the webhook.
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _answer(self, status: int) -> None:
@@ -119,11 +106,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Does nothing: each event has a line already."""
+        """Does nothing, because each event already has a line."""
 
 
 def verdict(webhook: Webhook, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
-    """The status to answer, and the line to show. Only an event with a valid signature is accepted."""
+    """Returns the status to answer, and the line to show. Only an event with a valid signature is accepted."""
     try:
         event = webhook.verify(body, dict(headers))
     except (WebhookVerificationError, ValueError) as error:
@@ -183,7 +170,7 @@ class _TooManyRequestsError(LocalCloudError):
 
 
 def _sign_in(api: str) -> str:
-    """The access token of an admin. If this minute's sign-ins are used up, it waits for the next minute."""
+    """Returns the access token of an admin. If this minute's sign-ins are used up, it waits for the next minute."""
     credentials = {"email": ADMIN, "password": PASSWORD}
     try:
         answer = _call("POST", f"{api}/auth/login", credentials)
@@ -212,7 +199,7 @@ def _call(method: str, url: str, body: object, token: str | None = None) -> Any:
 def _detail(answer: Answer) -> str:
     try:
         content = answer.content
-        # Answers of the front door and the gateway have `message`, as when the local cloud has ended.
+        # Responses of the front door and the gateway have `message`, for example if the local cloud has ended.
         return harmless(str(content.get("detail") or content["message"]))
     except (ValueError, KeyError, AttributeError):
         return http.HTTPStatus(answer.status).phrase

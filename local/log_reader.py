@@ -4,20 +4,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Lines get their time before they are stored, and can be delayed by the emulator's other threads.
+# Lines get their time before they are stored, and the emulator's other threads can delay the storing.
 MAX_DELAY_MILLISECONDS = 2000
 
 
 @dataclass(frozen=True)
 class LogLine:
     function: str
-    # The end of its invocation, in milliseconds since 1970.
+    # The end of the line's invocation, in milliseconds since 1970.
     at: int
     text: str
 
 
 class LogReader:
-    """Reads the log groups, by function. Each line is read once.
+    """A reader of the functions' log groups. It reads each line once.
 
     The emulator creates a log stream for each invocation, and stores all its lines when the invocation ends.
     """
@@ -30,12 +30,12 @@ class LogReader:
         self._read: dict[str, dict[str, int]] = {function: {} for function in groups}
 
     def read(self) -> list[LogLine]:
-        """The new lines, in the order in which their invocations ended."""
+        """Returns the new lines, in the order in which their invocations ended."""
         lines = [line for function in self._groups for line in self._new(function)]
         return sorted(lines, key=lambda line: line.at)
 
     def _new(self, function: str) -> Iterator[LogLine]:
-        # An answer has at most 10,000 lines, and the emulator returns no token for the next page.
+        # A response has at most 10,000 lines, and the emulator returns no token for the next page.
         while lines := list(self._page(function)):
             yield from lines
 

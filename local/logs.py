@@ -18,7 +18,7 @@ from local.running import HAS_STOPPED, about_system, access_to
 from oms.commands.closed_pipe import run_until_unread
 
 POLL_SECONDS = 0.5
-# The runtime's lines for the start and end of an invocation, and metrics, which are log lines too (EMF).
+# The runtime's lines for the start and end of an invocation, and metrics, which are also log lines (EMF).
 NOISE = ("START RequestId: ", "END RequestId: ", "REPORT RequestId: ", '{"_aws":')
 # Fields that have a separate column, or whose information is in another field.
 OMITTED_FIELDS = frozenset(
@@ -69,7 +69,7 @@ def _selected(groups: Mapping[str, str], function: str) -> dict[str, str]:
 
 
 def readable(line: LogLine, *, colour: bool = False) -> str | None:
-    """The line for people, followed by the traceback of an exception; None for a line without information."""
+    """Returns the readable line, followed by the traceback of an exception; None for a line without information."""
     if line.text.startswith(NOISE) or not line.text.strip():
         return None
     fields = _json_fields(line.text)
@@ -99,7 +99,7 @@ def _json_fields(text: str) -> dict[str, Any] | None:
 
 
 def _time_of_day(timestamp: object) -> str | None:
-    """Powertools' 2026-01-31 09:30:00,123+0000 as the time of day in UTC."""
+    """Returns the time of day in UTC of Powertools' timestamp, such as 2026-01-31 09:30:00,123+0000."""
     with suppress(ValueError):
         moment = datetime.strptime(str(timestamp), "%Y-%m-%d %H:%M:%S,%f%z").astimezone(UTC)
         return moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03}"
@@ -116,8 +116,13 @@ def _text(value: object) -> str:
 
 
 def harmless(text: str) -> str:
-    """The text with control characters escaped: a client's text must not control the terminal or add a line."""
-    return "".join(it if it.isprintable() else it.encode("unicode_escape").decode("ascii") for it in text)
+    """Returns the text with control characters escaped, so that a client's text cannot control the terminal or add a
+    line.
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def sent(access: Access, *, to: str = "") -> list[SentMail]:
-    """The mails that the emulated SES accepted, oldest first, whose recipient's address contains `to`."""
+    """Returns the mails that the emulated SES accepted for addresses that contain `to`, oldest first."""
     accounts = access.read("/_ministack/ses/messages")["messages"]
     mails = [mail for of_account in accounts.values() for mail in of_account]
     matching = [mail for mail in mails if any(to.lower() in address.lower() for address in mail["To"])]

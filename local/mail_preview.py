@@ -96,7 +96,7 @@ def sample_order(**changes: Any) -> OrderResponse:
 
 
 def samples() -> dict[str, dict[str, Any]]:
-    """purpose → the values that its templates use"""
+    """Returns the values of each purpose's templates."""
     return {
         "verify": {"link": f"https://shop.example/verify-email#token={TOKEN}"},
         "reset": {"link": f"https://shop.example/reset-password#token={TOKEN}"},

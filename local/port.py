@@ -1,4 +1,4 @@
-"""The port of a system's front door, by which the tools find the system."""
+"""The port of a system's front door. Tools find the system by it."""
 
 import os
 
@@ -8,7 +8,7 @@ DEFAULT_PORT = 5000
 
 
 def port() -> int:
-    """The port from PORT=…, or the default."""
+    """Returns the port from PORT=…, or the default."""
     given = os.environ.get("PORT") or str(DEFAULT_PORT)
     if not given.isdecimal() or not 0 < int(given) < 65536:
         raise LocalCloudError(f"PORT={given} is not a port: use a number from 1 to 65535.")

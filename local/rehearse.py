@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "operate" / "deploying.md"
 STAGE = "dev"
 MARKED = re.compile(r"^<!-- rehearsed(?P<how>[^>]*) -->\n```sh\n(?P<lines>.*?)^```$", re.MULTILINE | re.DOTALL)
-# In contrast to AWS, the emulator's APIs have no own host names. So the address is derived from the output ApiId.
+# The emulator's APIs have no host names, unlike on AWS, so the address is derived from the output ApiId.
 FIND_API = """
 find_api() {
   .venv/bin/python -c '
@@ -38,7 +38,7 @@ except Exception:
 
 
 def script(page: str) -> str:
-    """The marked lines of the page, as a shell script. A block that may fail does not end it."""
+    """Returns the marked lines of the page as a shell script. Blocks that may fail do not end the script."""
     parts = [FIND_API, "set -v"]
     for block in MARKED.finditer(page):
         lines = block["lines"]
@@ -48,9 +48,9 @@ def script(page: str) -> str:
 
 
 def repository(folder: Path, settings: dict[str, Any]) -> Path:
-    """A folder of links to the repository's files, with its own cdk.json.
+    """Returns a folder of links to the repository's files, with its own cdk.json.
 
-    There the stage has these settings in addition, and the app is one whose template the emulator accepts.
+    In it, the stage has these additional settings, and the app's template is one that the emulator accepts.
     """
     copy = folder / "repository"
     copy.mkdir()
@@ -73,7 +73,7 @@ def main() -> None:
             cloud.wait_until_healthy()
             file = folder / "rehearsal.sh"
             file.write_text(script(PAGE.read_text()))
-            # Without the developer's AWS settings, but with others that package installation may need, as proxies.
+            # Omits the developer's AWS settings, but keeps others that package installation may need, such as proxies.
             others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
             ended = subprocess.run(
                 ["bash", "-euo", "pipefail", str(file)],  # noqa: S607 - as in a reader's terminal

@@ -8,7 +8,7 @@ from local.emulator.permissions import correct_template
 
 
 def adapted_template(template: str) -> str:
-    """The template with corrected policies, and without alarms on expressions, which the emulator rejects."""
+    """Returns the template with corrected policies, and without alarms on expressions, which the emulator rejects."""
     content = correct_template(json.loads(template))
     content["Resources"] = {
         name: resource

@@ -1,4 +1,4 @@
-"""Reloads changed code into the running system, as soon as a file is saved."""
+"""Reloads changed code into the running system when a file is saved."""
 
 import io
 import math
@@ -25,9 +25,9 @@ MAX_LISTED = 4
 
 
 class Reloader:
-    """Watches the sources and updates the functions that run them, until the process ends.
+    """A watcher of the sources, which updates the functions that run them.
 
-    Changes that do not compile are reported and not deployed: the system continues with its old code, and loads all
+    Changes that do not compile are reported and not deployed. The system continues with its old code, and loads all
     changes when they compile. A failed update is reported once and retried. `say` prints a line; `last_target` returns
     the path of the latest request.
     """
@@ -37,10 +37,10 @@ class Reloader:
         self._say = say
         self._last_target = last_target
         self._paths = system.http_paths()
-        # The sources that the start read, so that an edit during the start is loaded too.
+        # The sources that the start has read, so that edits during the start are loaded, too.
         self._tried: Snapshot = system.sources
         self._running: Snapshot = system.sources
-        # The changes of an update that failed: some functions may have them.
+        # The changes of a failed update, which some functions may already have.
         self._unsure: frozenset[str] = frozenset()
         self._failure = ""
         self._retry_at = math.inf
@@ -59,7 +59,8 @@ class Reloader:
         if now != self._tried or time.monotonic() >= self._retry_at:
             self._load(_settled(now))
         elif self._cold and self._system.front_door.idle:
-            # One at a time, so that an edit meanwhile is noticed, and not during a request, which starts one itself.
+            # One worker at a time, so that edits are noticed in between; and not during a request, which also starts a
+            # worker.
             self._start_worker()
 
     def _load(self, now: Snapshot) -> None:
@@ -97,9 +98,12 @@ class Reloader:
             )
 
     def _start_worker(self) -> None:
-        """Starts a worker of an updated function: first of the one with the latest request, since it is likely next."""
+        """Starts a worker of an updated function.
+
+        The function of the latest request is first, since it is likely next.
+        """
         target = self._last_target()
-        name = max(sorted(self._cold), key=lambda it: target.startswith(self._paths[it]) and len(self._paths[it]))
+        name = max(sorted(self._cold), key=lambda name: target.startswith(self._paths[name]) and len(self._paths[name]))
         self._cold.discard(name)
         if failure := self._system.failure_at(self._paths[name]):
             self._say(f"{name} does not answer: {failure}")
@@ -108,7 +112,7 @@ class Reloader:
 def update(system: LocalSystem, changes: Changes) -> list[str]:
     """Updates the functions that run changed code, and returns their construct ids.
 
-    An update ends the workers. So requests wait at the front door meanwhile, and none is interrupted.
+    An update ends the workers, so requests wait at the front door meanwhile, and no request is interrupted.
     """
     functions = system.functions()
     packages = {name: function["Handler"].partition(".")[0] for name, function in functions.items()}
@@ -129,7 +133,7 @@ def update(system: LocalSystem, changes: Changes) -> list[str]:
 
 
 def _package(name: str) -> bytes:
-    """The zip file that the template deploys for a package: the folder functions/ with this package alone."""
+    """Returns the zip file that the template deploys for a package: the folder functions/ with only this package."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted((ROOT / FUNCTIONS / name).rglob("*")):
@@ -139,7 +143,7 @@ def _package(name: str) -> bytes:
 
 
 def _next_layers(system: LocalSystem, functions: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The functions' layers, with a new version of the shared code."""
+    """Returns the functions' layers, with a new version of the shared code."""
     archive = shared.build(system.folder)
     deployed = next(arn for logical_id, arn in system.deployment.resources.items() if "LayersShared" in logical_id)
     layer = deployed.rpartition(":")[0]

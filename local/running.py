@@ -18,7 +18,10 @@ HAS_STOPPED = "The system has stopped: see the terminal of `make up` for the rea
 
 
 def about_system(port: int, command: str) -> dict[str, Any]:
-    """The front door's data about the system at the port. Raises LocalCloudError, whose message names `command`."""
+    """Returns the front door's data about the system at the port.
+
+    Raises LocalCloudError with advice about `command`.
+    """
     address = f"http://127.0.0.1:{port}{ABOUT_PATH}"
     try:
         answer = ask(address, seconds=SECONDS)
@@ -34,12 +37,16 @@ def about_system(port: int, command: str) -> dict[str, Any]:
 
 
 def access_to(about: dict[str, Any]) -> Access:
-    """Access to the system's local cloud, by the front door's data. Raises LocalCloudError for another user's."""
+    """Returns access to the running system's local cloud. `about` is the answer of its front door.
+
+    Raises LocalCloudError if the system belongs to another user, or is stopping.
+    """
     try:
         return Access(about["endpoint_url"], Path(about["secret_file"]).read_text())
     except (OSError, KeyError) as error:
         raise LocalCloudError(
-            "The running system cannot be used: it is another user's, or it is stopping. Start your own with `make up`."
+            "The running system cannot be used: it belongs to another user, or it is stopping. "
+            "Start your own with `make up`."
         ) from error
 
 
@@ -58,7 +65,7 @@ def aim_at_running_system(command: str) -> None:
 
 
 def _reason_of_end(answer: Answer) -> str | None:
-    """The front door's message after the local cloud has ended; it still answers for a moment."""
+    """Returns the front door's message after the local cloud has ended. The front door still answers for a moment."""
     if answer.status != http.HTTPStatus.SERVICE_UNAVAILABLE:
         return None
     try:

@@ -1,6 +1,7 @@
 """Seeds the demo data: accounts, products 1 to 40, and orders in several states.
 
-The services create orders and accounts, as for requests. Only the products' ids are set here, which requests cannot do.
+The services create orders and accounts, as for requests. Only the products' ids are set by this module, since requests
+cannot set them.
 """
 
 from datetime import timedelta
@@ -48,7 +49,8 @@ ORDERS: tuple[tuple[str, dict[str, int], str, str], ...] = (
 )
 
 
-def seed() -> None:
+def seed() -> dict[str, User]:
+    """Seeds everything, and returns the accounts by e-mail address."""
     users = {email: _account(email) for email in demo.ACCOUNTS}
     manager = users["manager@demo.example"]
     product_id = 0
@@ -58,6 +60,7 @@ def seed() -> None:
             _product(str(product_id), category, product, manager)
     for customer, quantities, shipping_cost, state in ORDERS:
         _order(users[customer], manager, quantities, shipping_cost, state)
+    return users
 
 
 def _account(email: str) -> User:
@@ -89,7 +92,7 @@ def _product(product_id: str, category: str, product: demo.DemoProduct, manager:
 
 
 def _amount(text: str) -> str:
-    """An amount of the demo data, in euros, as an amount in the stage's currency."""
+    """Converts an amount of the demo data, in euros, to the stage's currency."""
     return demo.amount_in(settings().currency, settings().currency_digits, text)
 
 

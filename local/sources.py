@@ -1,4 +1,4 @@
-"""The source files of a running system: snapshots of them, their changes, and whether the changes compile."""
+"""The source files of a running system: snapshots, changes between them, and compile errors."""
 
 import contextlib
 import os
@@ -9,16 +9,16 @@ from typing import Self
 
 FUNCTIONS = "functions"
 SHARED = "layers/shared/python"
-# The files that a start reads, which are not tests or documents.
+# The files that a start reads. Tests and documents are not among them.
 WATCHED = ("functions", "infra", "layers", "local", "requirements", "cdk.json", "pyproject.toml")
 
-# path from the root → (time of the last change in ns, size)
+# (time of the last change in ns, size in bytes), by path from the root
 type Snapshot = Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Changed, added and removed files, by their paths from the root."""
+    """Changed, added and removed files, as paths from the root."""
 
     paths: frozenset[str]
 
@@ -38,11 +38,11 @@ class Changes:
 
     @property
     def for_the_next_start(self) -> list[str]:
-        """Changes that need a restart: of the template, third-party packages, and the local cloud itself."""
+        """Changes that need a restart: those of the template, of third-party packages, and of the local cloud."""
         return sorted(path for path in self.paths if not path.startswith((f"{FUNCTIONS}/", f"{SHARED}/")))
 
     def mistakes(self, root: Path) -> list[str]:
-        """`file:line: message` for each change of the functions' code that is a link or does not compile.
+        """Returns `file:line: message` for each change of the functions' code that is a link or does not compile.
 
         Raises OSError.
         """
@@ -66,12 +66,12 @@ def snapshot(root: Path) -> dict[str, tuple[int, int]]:
 def _add_files(folder: Path | str, name: str, found: dict[str, tuple[int, int]]) -> None:
     """Adds a folder's files under `name`, without caches and temporary files of editors.
 
-    A link to a folder counts as one file. It runs five times per second, so it uses the fastest calls.
+    A link to a folder counts as one file. The function runs five times per second, so it uses the fastest calls.
     """
     try:
         entries = list(os.scandir(folder))
     except OSError:
-        return  # Removed since it was listed.
+        return  # removed since it was listed
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             if entry.name != "__pycache__" and not entry.name.startswith("."):
@@ -83,7 +83,7 @@ def _add_files(folder: Path | str, name: str, found: dict[str, tuple[int, int]])
 
 
 def refused_link(root: Path, path: str) -> str | None:
-    """A message if the path is a link, since neither synthesis nor reload would see changes of its target."""
+    """Returns a message if the path is a link, because synthesis and reload would not see changes of its target."""
     link = root / path
     # Editors use links without a target as locks.
     if link.is_symlink() and link.exists():
@@ -97,7 +97,7 @@ def _mistake(root: Path, path: str) -> str | None:
     try:
         compile((root / path).read_bytes(), path, "exec", dont_inherit=True)
     except FileNotFoundError:
-        return None  # Removed. A module that still imports it fails at its start.
+        return None  # removed; a module that still imports it fails at its start
     except SyntaxError as error:
         return f"{path}:{error.lineno or 1}: {error.msg}"
     return None

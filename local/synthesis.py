@@ -1,4 +1,4 @@
-"""Synthesizes the CDK app, or reuses an assembly that was synthesized from exactly the same inputs."""
+"""Synthesizes the CDK app, or reuses an assembly that was synthesized from the same inputs."""
 
 import contextlib
 import hashlib
@@ -19,9 +19,9 @@ from local.errors import LocalCloudError
 from local.sources import WATCHED, refused_link
 
 CACHE = ROOT / "build" / "assemblies"
-# Of 45 MB each: for `make up`, for the tests' settings, and for both on another branch.
+# Assemblies of 45 MB: for `make up`, for the tests' settings, and for both on another branch.
 MAX_CACHED = 4
-# The maximum time for copying one into `CACHE` or out of it.
+# The maximum time for copying an assembly into `CACHE` or out of it.
 COPY_SECONDS = 60
 PARTIAL = "partial-"
 # Prefixes of the variables that CDK or the app may read.
@@ -29,24 +29,24 @@ READ_VARIABLES = ("AWS_", "CDK_", "JSII_", "OMS_")
 
 
 def synthesize(folder: Path, settings: Mapping[str, object], environment: Mapping[str, str]) -> Assembly:
-    """The assembly of the local stage, in `folder`. `settings` overrides those in cdk.json."""
+    """Returns the assembly of the local stage, in `folder`. `settings` overrides those in cdk.json."""
     environment = {**environment, "CDK_CONTEXT_JSON": json.dumps(_context(settings), sort_keys=True)}
     key = inputs(ROOT, environment)
     cached = CACHE / key
     if _copy_cached(cached, folder):
         return Assembly(folder)
-    # The same call as that of the CDK CLI.
+    # The CDK CLI makes the same call.
     result = run([sys.executable, "-m", "infra.app"], {**environment, "CDK_OUTDIR": str(folder)}, ROOT)
     if result.returncode != 0:
         raise LocalCloudError(f"The synthesis of the CDK app failed. Correct this error:\n{result.stdout}")
-    # After an edit during the synthesis, it is unknown which version of a file was read.
+    # If a file was edited during the synthesis, it is unknown which version was read.
     if inputs(ROOT, environment) == key:
         _store(folder, cached)
     return Assembly(folder)
 
 
 def inputs(root: Path, environment: Mapping[str, str]) -> str:
-    """A hash of everything that the assembly depends on: files, settings, packages, Python and the platform."""
+    """Returns a hash of all inputs of the assembly: files, settings, packages, Python and the platform."""
     read = sorted(f"{name}={value}" for name, value in environment.items() if name.startswith(READ_VARIABLES))
     packages = sorted(f"{found.name}=={found.version}" for found in importlib.metadata.distributions())
     digest = hashlib.sha256()
@@ -59,7 +59,9 @@ def inputs(root: Path, environment: Mapping[str, str]) -> str:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """All files of the sources, including hidden ones, which assets have too. Raises LocalCloudError for a link."""
+    """Yields all files of the sources, including hidden ones, since assets include them. Raises LocalCloudError for a
+    link.
+    """
     for name in WATCHED:
         paths = sorted((root / name).rglob("*")) if (root / name).is_dir() else [root / name]
         for path in paths:
@@ -77,7 +79,7 @@ def _context(settings: Mapping[str, object]) -> dict[str, object]:
 
 
 def _copy_cached(cached: Path, folder: Path) -> bool:
-    """Copies a cached assembly. False if it does not exist, or if another process has just removed it."""
+    """Copies a cached assembly. Returns False if it does not exist, or if another process has just removed it."""
     try:
         os.utime(cached)
         shutil.copytree(cached, folder)
@@ -88,7 +90,10 @@ def _copy_cached(cached: Path, folder: Path) -> bool:
 
 
 def _store(folder: Path, cached: Path) -> None:
-    """Adds an assembly to the cache, complete or not at all. Another process may add the same at the same time."""
+    """Adds an assembly to the cache, completely or not at all.
+
+    Another process may add the same one at the same time.
+    """
     CACHE.mkdir(parents=True, exist_ok=True)
     with _partial() as partial:
         shutil.copytree(folder, partial / "assembly")
@@ -102,10 +107,10 @@ def _store(folder: Path, cached: Path) -> None:
 
 
 def _prune() -> None:
-    """Removes the least recently used assemblies, and partial ones of processes that were killed.
+    """Removes the least recently used assemblies, and partial ones of killed processes.
 
-    Each is renamed before its removal, so that an interrupted removal leaves no incomplete assembly under its key.
-    Other processes may remove the same at the same time.
+    An assembly is renamed before its removal, so that an interrupted removal leaves no incomplete one under its key.
+    Other processes may remove the same one at the same time.
     """
     used: dict[Path, float] = {}
     for path in CACHE.iterdir():
@@ -121,6 +126,6 @@ def _prune() -> None:
 
 @contextlib.contextmanager
 def _partial() -> Iterator[Path]:
-    """A temporary folder, which is removed at the end; a later process removes it if this one is killed."""
+    """Yields a temporary folder, which is removed at the end, or by a later process if this one is killed."""
     with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=CACHE, ignore_cleanup_errors=True) as folder:
         yield Path(folder)

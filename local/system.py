@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from local import fixups
+from local import console, fixups
 from local.access import Access
 from local.answers import ask
 from local.cloud import Cloud, run
@@ -26,7 +26,7 @@ from local.synthesis import synthesize
 
 MAX_PARALLEL_WARM_UPS = 2
 ANSWER_SECONDS = 60
-# The connections of a process close shortly before the process has ended.
+# The connections of a process close shortly before the process ends.
 EXIT_DELAY_SECONDS = 0.5
 # The function of the API's default route answers it.
 DEFAULT_ROUTE_PATH = "/health"
@@ -42,7 +42,7 @@ def unlogged(_: Exchange) -> None:
 
 
 class LocalSystem:
-    """Runs while its context is open, and then leaves no process and no file, also after a failed start.
+    """The system, which runs while its context is open. It leaves no process and no file, even after a failed start.
 
     `settings` overrides the local stage's settings in cdk.json, as {"login_limit": 1000}.
     """
@@ -85,14 +85,16 @@ class LocalSystem:
         self._close(error)
 
     def _close(self, error: BaseException | None) -> None:
-        """Stops the system. If the local cloud has ended unexpectedly, raises that as the cause, a LocalCloudError."""
+        """Stops the system. Raises LocalCloudError if the local cloud has ended unexpectedly."""
         ended = self.ended(within=EXIT_DELAY_SECONDS) if isinstance(error, Exception) else None
         self._stack.close()
         if ended:
             raise LocalCloudError(ended) from error
 
     def ended(self, within: float = 0) -> str | None:
-        """A sentence that says why the local cloud ended unexpectedly; None if it runs after `within` seconds."""
+        """Returns a sentence that says why the local cloud ended unexpectedly, or None if it runs after `within`
+        seconds.
+        """
         return self.cloud.ended(within) if hasattr(self, "cloud") else None
 
     def _start(self) -> None:
@@ -113,8 +115,8 @@ class LocalSystem:
             self._verify_sender()
             self.lead_links_here()
         with self._progress("Create the signing key"):
-            self._run("oms.commands.signing_keys", "--stage", "local")
-        # After the key is created: a worker that finds no key retries only after some seconds.
+            self.run_module("oms.commands.signing_keys", "--stage", "local")
+        # The key must exist before this, because a worker that finds no key retries only after some seconds.
         with self._progress("Warm up, seed demo data" if self._seed else "Warm up"):
             self._warm_up_and_seed()
         about = {
@@ -125,7 +127,7 @@ class LocalSystem:
         self.front_door.open(self.endpoint_url, self.deployment.api_path, self._origin_secret(), about, self.ended)
 
     def _secret_file(self) -> Path:
-        """The file with the secret for tools on this machine. Only this user can read the folder."""
+        """Returns the file with the secret for tools on this machine. Only this user can read the folder."""
         file = self.folder / "secret"
         file.write_text(self.cloud.access.secret)
         return file
@@ -146,12 +148,17 @@ class LocalSystem:
 
     def _warm_up_and_seed(self) -> None:
         pool = ThreadPoolExecutor(1)
-        # A stop does not wait for it: the cloud ends next, and with it the pool's requests.
+        # A stop does not wait for the pool, because the cloud ends next and ends the pool's requests.
         self._stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         warmed = pool.submit(self.warm_up, 1)
         if self._seed:
-            self._run("local.seed")
+            self.run_module("local.seed")
         self.failures = warmed.result()
+
+    def build_console(self) -> None:
+        """Builds the back office and serves it. Raises LocalCloudError; then the API still runs."""
+        with self._progress("Build the back office"):
+            self.front_door.serve(console.build(self.folder))
 
     @property
     def base_url(self) -> str:
@@ -172,17 +179,21 @@ class LocalSystem:
         return self.endpoint_url + self.deployment.api_path
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the local cloud."""
+        """Returns a boto3 client of the local cloud."""
         return self.cloud.client(service)
 
     def environment(self, function: str) -> dict[str, str]:
-        """A function's environment, by construct id: Auth, Passwords, Inventory, Orders, Sweeper …"""
+        """Returns a function's environment. `function` is its construct id: Auth, Passwords, Inventory, Orders, Sweeper
+        …
+        """
         name = self.deployment.function(function)
         configuration = self.client("lambda").get_function_configuration(FunctionName=name)
         return dict(configuration.get("Environment", {}).get("Variables", {}))
 
     def update_environment(self, function: str, **values: str | None) -> None:
-        """Changes a function's environment for new invocations, as OMS_CLOCK_OFFSET="3600"; None removes a variable."""
+        """Changes a function's environment for new invocations, such as OMS_CLOCK_OFFSET="3600". None removes a
+        variable.
+        """
         variables = self.environment(function) | {key: value for key, value in values.items() if value is not None}
         for key in (key for key, value in values.items() if value is None):
             variables.pop(key, None)
@@ -204,22 +215,25 @@ class LocalSystem:
         return payload
 
     def functions(self) -> dict[str, dict[str, Any]]:
-        """Each function's current configuration, by construct id."""
+        """Returns each function's current configuration, by construct id."""
         pages = self.client("lambda").get_paginator("list_functions").paginate()
         deployed = {function["FunctionName"]: function for page in pages for function in page["Functions"]}
         return {construct_id: deployed[name] for construct_id, name in self.deployment.functions.items()}
 
     def log_groups(self) -> dict[str, str]:
-        """Each function's log group, by construct id."""
+        """Returns each function's log group, by construct id."""
         return {name: function["LoggingConfig"]["LogGroup"] for name, function in self.functions().items()}
 
     def logs(self, function: str) -> list[str]:
-        """All log lines of a function so far, oldest first."""
+        """Returns all log lines of a function so far, oldest first."""
         reader = LogReader(self.client("logs"), {function: self.log_groups()[function]})
         return [line.text for line in reader.read()]
 
     def http_paths(self) -> dict[str, str]:
-        """A path of each HTTP function, by construct id. A GET without a token to it writes nothing."""
+        """Returns a path of each HTTP function, by construct id.
+
+        A GET of these paths without a token writes nothing.
+        """
         client = self.client("apigatewayv2")
         api = self.deployment.outputs["ApiId"]
         names = {physical: construct_id for construct_id, physical in self.deployment.functions.items()}
@@ -236,10 +250,10 @@ class LocalSystem:
         return paths
 
     def warm_up(self, workers: int, paths: Sequence[str] | None = None) -> dict[str, str]:
-        """Starts `workers` of the function behind each path, those of one path at the same time.
+        """Starts `workers` workers of the function behind each path. Those of one path start at the same time.
 
-        Returns the messages of functions that failed, by path. A worker needs 0.2 s of a core to start, for which a
-        test's first burst would wait.
+        Returns the messages of failed functions, by path. A worker needs 0.2 s of a core to start, which would delay a
+        test's first burst.
         """
         paths = list(self.http_paths().values()) if paths is None else paths
         batches = [[path] * workers for path in paths] if workers > 1 else [list(paths)]
@@ -251,7 +265,7 @@ class LocalSystem:
         return failures
 
     def failure_at(self, path: str) -> str | None:
-        """The emulator's message if the function behind the path does not start or fails; None if it answers."""
+        """Returns the emulator's message if the function behind the path fails or does not start, else None."""
         try:
             answer = ask(self.direct_url + path, seconds=ANSWER_SECONDS)
         except OSError as error:
@@ -263,11 +277,12 @@ class LocalSystem:
         return str(self.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
 
     def service_environment(self) -> dict[str, str]:
-        """The environment of a process that calls the services of `oms` as the functions do."""
+        """Returns the environment of a process that calls the services of `oms` as the functions do."""
         variables = self.environment("Orders") | self.environment("Passwords") | self.environment("Sweeper")
         return self.cloud.child_environment() | variables | {"PYTHONPATH": f"{ROOT}/layers/shared/python:{ROOT}"}
 
-    def _run(self, module: str, *arguments: str) -> None:
+    def run_module(self, module: str, *arguments: str) -> None:
+        """Runs `python -m module` in the environment of the services. Raises LocalCloudError if it fails."""
         result = run([sys.executable, "-m", module, *arguments], self.service_environment(), ROOT)
         if result.returncode != 0:
             raise LocalCloudError(f"`python -m {module}` failed:\n{result.stdout}")

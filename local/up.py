@@ -2,13 +2,10 @@
 
 import contextlib
 import json
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from types import FrameType
-from typing import NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,22 +14,16 @@ from local.errors import LocalCloudError
 from local.front_door import Exchange
 from local.port import DEFAULT_PORT, port
 from local.reload import Reloader
+from local.stopping import Stopped, raise_on_signals
 from local.system import LocalSystem
 
-# Ctrl-C, termination by a process, and a closed terminal.
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SEE_ALSO = "docs/develop/local-cloud.md describes each step of the start."
 # Extracts the access token from the response with sed, which every machine has.
 SED = r"""sed 's/.*"access_token": *"\([^"]*\)".*/\1/'"""
 
 
-class Stopped(BaseException):
-    """A signal stopped the program. It is not an Exception, so that no handler of exceptions catches it."""
-
-
 def main() -> None:
-    for number in STOP_SIGNALS:
-        signal.signal(number, _stop)
+    raise_on_signals()
     started = time.monotonic()
     requests = _Requests()
     print("Secure Order Management System, local stage\n", flush=True)
@@ -41,6 +32,8 @@ def main() -> None:
             print(_welcome(system, time.monotonic() - started), flush=True)
             for path, failure in system.failures.items():
                 _say(f"{path} does not answer: {_plain(failure)}")
+            _build_console(system)
+            print("\nRequests:", flush=True)
             Reloader(system, say=_say, last_target=lambda: requests.last_target).run()
     except Stopped:
         # A closed terminal raises an error.
@@ -54,11 +47,13 @@ def main() -> None:
         sys.exit(f"\nA call of the operating system failed: {error}\nCorrect the cause; {SEE_ALSO}")
 
 
-def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
-    # A second signal must not interrupt the cleanup.
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise Stopped
+def _build_console(system: LocalSystem) -> None:
+    try:
+        system.build_console()
+    except LocalCloudError as error:
+        print(f"  The back office is not built: {_plain(str(error))}. The API still runs.", flush=True)
+        return
+    print(f"  {system.base_url} shows the back office: sign in as the manager or the admin.", flush=True)
 
 
 @contextlib.contextmanager
@@ -93,12 +88,12 @@ Ready in {seconds:.1f} s: {url}
     curl -s {url}/api/v1/orders -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{order}'
 
 Saved code is reloaded automatically. `make logs{other}` shows the functions' logs, `make mail{other}` the sent mails.
-Ctrl-C stops the system and removes its data. Requests:
+Ctrl-C stops the system and removes its data.
 """
 
 
 class _Requests:
-    """Shows each request, and stores the target of the latest one."""
+    """A log that shows each request, and stores the target of the latest one."""
 
     last_target = ""
 
@@ -118,7 +113,7 @@ def _say(text: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """The text with control characters escaped: a client's text must not control the terminal."""
+    """Returns the text with control characters escaped, so that a client's text cannot control the terminal."""
     return text.encode("unicode_escape").decode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""What every test stands on: an environment that is set before any of the system's code is imported."""
+"""Setup of every test: the environment is set before any of the system's code is imported."""
 
 import gc
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# No deadline: a busy machine is no fault of an example.
+# No deadline: an example must not fail because the machine is busy.
 settings.register_profile("full", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=10)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "full"))
@@ -18,7 +18,7 @@ os.environ.update(
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_EC2_METADATA_DISABLED": "true",
-        # Powertools' tracer takes long to import where it believes it is outside Lambda.
+        # Powertools' tracer takes long to import outside Lambda.
         "LAMBDA_TASK_ROOT": "/var/task",
         "POWERTOOLS_TRACE_DISABLED": "true",
         "POWERTOOLS_METRICS_NAMESPACE": "Oms",
@@ -47,7 +47,8 @@ os.environ.update(
         "OMS_SCHEDULE_TARGET": "arn:aws:sqs:eu-central-1:123456789012:runs",
         "OMS_SCHEDULE_DEAD_LETTERS": "arn:aws:sqs:eu-central-1:123456789012:runs-dead-letters",
         "OMS_VERSION": "0.1.0",
-        # Tests of it set one: else each user's first request of a test would make a call more.
+        "OMS_RESPONSE_CHECK_EVERY": "1",
+        # Tests of the limit set it: otherwise each user's first request of a test would make one more call.
         "OMS_CUSTOMER_REQUESTS": "0",
         "OMS_MANAGER_REQUESTS": "0",
         "OMS_SHIPPING_MAX": "1000.00",
@@ -67,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is there now stays: looking through it for garbage again and again takes a tenth of the time."""
+    """Excludes the objects that exist now from garbage collection, which otherwise takes a tenth of the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

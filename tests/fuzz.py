@@ -1,9 +1,9 @@
 """`make fuzz CASES=…`: Schemathesis with all its checks against the running system, as each role of the demo accounts.
 
-It sends what the document's examples and the bounds of its schemas make, thousands of requests, and beside that up to
-CASES random ones: the same number for each operation and role, at least one. Afterwards the system is full of what was
-made. The demo accounts may have other names, but they sign in and may do what they did before. The exit code is 1 when
-an answer was a 5xx or outside the document.
+It sends thousands of requests from the document's examples and the bounds of its schemas, and up to CASES random ones:
+the same number for each operation and role, at least one. Afterwards the system has many created resources. The demo
+accounts may have other names, but they can sign in and have their former roles. The exit code is 1 if an answer was a
+5xx or undocumented.
 """
 
 import sys
@@ -32,7 +32,7 @@ def main(cases: int) -> int:
             # The admin last: those requests may change the roles of the others.
             for role, email in ACCOUNTS.items():
                 started = time.monotonic()
-                # Right before: an access token lives for an hour.
+                # Just before, since an access token is valid for an hour.
                 token = sign_in(http, email)
                 outcome = fuzz(base_url, role=role, token=token, examples=examples, options=LEFT_OUT)
                 failed |= not outcome.passed

@@ -1,4 +1,4 @@
-"""Removes one guard after the other and demands that its test fails: `python -m tests.guards [ROW]`, `make guards`.
+"""Removes one guard after the other and checks that its test fails: `python -m tests.guards [ROW]`, `make guards`.
 
 It works on a copy of the tree. Exit code 1 if the tests fail with all guards in place, or pass without one.
 """
@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.support.guards import catalogue
+from tests.support.guards import all_guards
 from tests.support.guards.guard import ROOT
 from tests.support.guards.verdicts import failures, verdict
 
@@ -19,7 +19,7 @@ LINKED = (".venv", "node_modules", "build")
 
 
 def copy_tree(to: Path) -> None:
-    """Copies what git tracks, and new files that it does not ignore, as they are in the folder."""
+    """Copies the files that git tracks, and new ones that it does not ignore, with their current content."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
         cwd=ROOT,
@@ -38,7 +38,7 @@ def copy_tree(to: Path) -> None:
 
 
 def main(row: str) -> int:
-    guards = catalogue.of_row(row)
+    guards = all_guards.of_row(row)
     if not guards:
         print(f"There is no row {row!r}: docs/develop/guards.md lists the guards of each row.")
         return 1
@@ -60,7 +60,7 @@ def main(row: str) -> int:
             )
     print(f"{len(guards) - missed} of {len(guards)} guards are caught.")
     if not missed:
-        (ROOT / "docs/develop/guards.md").write_text(catalogue.page())
+        (ROOT / "docs/develop/guards.md").write_text(all_guards.page())
     return 1 if missed else 0
 
 

@@ -1,8 +1,8 @@
 """`make test` and `make test-all`: runs the phases of the tests and prints a line for each, with its time.
 
-`quick` is what a newcomer waits for. `all` runs every test once, in-process ones under coverage. `rest` is what `all`
-adds to `quick`: CI runs `quick`, the README's command, and then `rest`. Each phase runs, also after one that
-failed; the exit code is 1 when one of them did.
+`quick` is the short run for newcomers. `all` runs every test once, in-process ones under coverage. `rest` is the part
+of `all` that `quick` leaves out: CI runs `quick`, the README's command, and then `rest`. Each phase runs, also after
+one that failed; the exit code is 1 if one of them failed.
 """
 
 import os
@@ -15,13 +15,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TWO_WORKERS = ("--numprocesses=2", "--dist=worksteal")
-IN_PROCESS = ("--quiet", "--ignore=tests/integration", *TWO_WORKERS)
+IN_PROCESS = ("--quiet", "--ignore=tests/integration", "--ignore=tests/console", *TWO_WORKERS)
 # Where the processes of the suites write which AWS calls the functions made: see tests/support/recorder.py.
 RECORDED = ROOT / "build/recorded-calls"
 COVERAGE = ("--cov", "--cov-report=term", "--cov-fail-under=95")
 NOT_RUN = (
     "Not run: the tests marked `full` (large lists, long walks of crashes, most of the local cloud's), Hypothesis at"
-    " full depth, and coverage.\n`make test-all` runs them; `make lint` and `make types` check the code."
+    " full depth, and coverage; nor those of the back office in a browser.\n`make test-all` and `make test-console` run"
+    " them; `make lint`, `make lint-console` and `make types` check the code."
 )
 
 
@@ -39,7 +40,7 @@ class Phase:
     records: bool = False
 
     def run(self) -> tuple[bool, float]:
-        """Whether it passed, and the seconds that it took."""
+        """Runs the phase; returns whether it passed, and its seconds."""
         print(f"\n== {self.title}", flush=True)
         started = time.monotonic()
         environment = os.environ | {"HYPOTHESIS_PROFILE": self.profile}
@@ -58,7 +59,7 @@ QUICK = (
 )
 COVERED = Phase("All tests in process, at full depth and under coverage", (*IN_PROCESS, *COVERAGE), records=True)
 PRIVILEGES = Phase(
-    "What the functions may do, against what they did", (str(RECORDED),), module="tests.support.privileges"
+    "The permissions of the functions, compared with their calls", (str(RECORDED),), module="tests.support.privileges"
 )
 MODES = {
     "quick": QUICK,
@@ -76,7 +77,7 @@ def main(mode: str) -> int:
     print()
     for title, passed, seconds in results:
         print(f"{'passed' if passed else 'FAILED'}  {minutes(seconds):>12}  {title}")
-    print(f"{'':6}  {minutes(sum(seconds for *_, seconds in results)):>12}  in all")
+    print(f"{'':6}  {minutes(sum(seconds for *_, seconds in results)):>12}  in total")
     if mode == "quick":
         print(NOT_RUN)
     return 0 if all(passed for _, passed, _ in results) else 1

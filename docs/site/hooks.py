@@ -1,4 +1,4 @@
-"""Hooks of MkDocs: the order of the pages, pages that live outside docs/, and links to files that are no pages.
+"""Hooks of MkDocs: the order of the pages, pages that live outside docs/, and links to files without a page.
 
 The index, docs/README.md, is the one list of pages: the navigation is read from it. A link to a page is checked by
 MkDocs itself (`strict`), with its anchor; a link to any other file of the repository is checked here. The site has no
@@ -15,7 +15,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
-# Pages that stand elsewhere in the repository, and their places in the site.
+# Pages of other folders of the repository, and their places in the site.
 OUTSIDE = {
     "README.md": "overview.md",
     "CHANGELOG.md": "changelog.md",
@@ -26,14 +26,19 @@ OUTSIDE = {
     "tests/README.md": "develop/tests.md",
 }
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+# Pictures for light and dark are HTML, as Markdown has none.
+PICTURE = re.compile(r'(<(?:img|source)\b[^>]*?\b(?:src|srcset)=")([^":]+)(")')
 HEADING = re.compile(r"^## (.+)$")
 ENTRY = re.compile(r"^- \[([^\]]+)\]\(([^)]+)\)")
 FENCE = re.compile(r"^ *(`{3,}).*?^ *\1`*$", re.MULTILINE | re.DOTALL)
-# What a browser loads by itself, as against a link that a reader follows.
+# A browser loads these without a click, unlike a link.
 LOADED = re.compile(
     r"""<(?:link|script|img|iframe|source|video|audio|object|embed|use)\b[^>]*?\b(?:href|src|srcset|data)=["']?((?:https?:)?//[^"'\s>]+)"""
     r"""|(?:@import\s+|url\()\s*["']?((?:https?:)?//[^"'\s)]+)"""
 )
+CELL = re.compile(r"<td.*?</td>", re.DOTALL)
+CODE = re.compile(r"<code>[^<]+")
+BREAK = re.compile(r"(?<=[\w.>])(?=::)|(?<=\w[/_.])(?=\w)|(?<=::)(?=\w)")
 COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 
 
@@ -82,7 +87,7 @@ def on_page_markdown(markdown: str, *, page: Page, files: Files, **_: object) ->
         if re.match(r"https?:|mailto:|#", target):
             return match[0]
         to, _, anchor = target.partition("#")
-        # Served beside the API, and no file: /docs/errors
+        # The API serves it, and the site has no page of it: /docs/errors
         if to.startswith("/"):
             return text
         file = normpath(join(dirname(path), to))
@@ -92,12 +97,26 @@ def on_page_markdown(markdown: str, *, page: Page, files: Files, **_: object) ->
             return text
         return f"{image}[{text}]({relpath(place(file), dirname(page.file.src_uri))}{'#' if anchor else ''}{anchor})"
 
-    # Code is left as it is.
+    def picture(match: re.Match[str]) -> str:
+        file = normpath(join(dirname(path), match[2]))
+        if files.get_file_from_path(place(file)) is None:
+            raise PluginError(f"{path} shows {match[2]}, and there is no {file}")
+        return f"{match[1]}{relpath(place(file), dirname(page.file.src_uri))}{match[3]}"
+
+    def adapted(text: str) -> str:
+        return PICTURE.sub(picture, LINK.sub(link, COMMENT.sub("", text)))
+
+    # Code keeps its brackets.
     parts, end = [], 0
     for fence in FENCE.finditer(markdown):
-        parts += [LINK.sub(link, COMMENT.sub("", markdown[end : fence.start()])), fence[0]]
+        parts += [adapted(markdown[end : fence.start()]), fence[0]]
         end = fence.end()
-    return "".join([*parts, LINK.sub(link, COMMENT.sub("", markdown[end:]))])
+    return "".join([*parts, adapted(markdown[end:])])
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Lets code in tables, such as paths and names of tests, break after `/`, `.`, `_` and `::`, not within a word."""
+    return CELL.sub(lambda cell: CODE.sub(lambda code: BREAK.sub("<wbr>", code[0]), cell[0]), html)
 
 
 def on_post_build(*, config: MkDocsConfig) -> None:

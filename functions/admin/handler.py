@@ -1,4 +1,4 @@
-"""Routes of admins: users, their roles and whether they may sign in; the audit log; the stock check; statistics."""
+"""Routes for admins: users with their roles and statuses, the audit log, the stock check, and statistics."""
 
 from typing import Annotated
 
@@ -34,7 +34,7 @@ _RETRY_CHECK_SECONDS = 30
 def list_users(query: Annotated[ListUsersQuery, Query()]) -> Response[UserPage]:
     """List users.
 
-    Sorted by e-mail address.
+    Lists the users, sorted by e-mail address.
     """
     audit_log.record_bulk_read(current_user(), address=api.client_address(), target="users")
     page = administration.list_users(query, after=api.list_position(query.cursor))
@@ -45,7 +45,7 @@ def list_users(query: Annotated[ListUsersQuery, Query()]) -> Response[UserPage]:
 def get_user(user_id: str) -> Response[UserResponse]:
     """Get a user.
 
-    With role and status.
+    Returns the user with role and status.
     """
     user = administration.get_user(user_id)
     return api.ok(UserResponse.of(user), version=user.version)
@@ -56,8 +56,8 @@ def get_user(user_id: str) -> Response[UserResponse]:
 def change_role(user_id: str, request: ChangeRoleRequest) -> Response[UserResponse]:
     """Change a user's role.
 
-    It takes effect with the user's next request. The last active admin cannot be demoted, and admins
-    cannot change their own role.
+    The new role applies from the user's next request. The last active admin cannot be demoted, and admins cannot change
+    their own role.
     """
     user = administration.change_role(
         user_id, request.role, by=current_user(), address=api.client_address(), expected_version=api.expected_version()
@@ -68,10 +68,10 @@ def change_role(user_id: str, request: ChangeRoleRequest) -> Response[UserRespon
 @app.patch("/api/v1/admin/users/<user_id>/status", **ADMIN)
 @api.versioned
 def change_status(user_id: str, request: ChangeStatusRequest) -> Response[UserResponse]:
-    """Disable a user, or enable one again.
+    """Disable or enable a user.
 
-    Disabling ends all sessions of the user at once. The last active admin cannot be disabled, and admins
-    cannot change their own status.
+    Disabling ends all sessions of the user at once. The last active admin cannot be disabled, and admins cannot change
+    their own status.
     """
     user = administration.change_status(
         user_id,
@@ -84,10 +84,10 @@ def change_status(user_id: str, request: ChangeStatusRequest) -> Response[UserRe
 
 
 @app.post("/api/v1/admin/users/<user_id>/unlock", status_code=204, **ADMIN)
-def unlock_user(user_id: str, request: EmptyRequest) -> Response[None]:  # noqa: ARG001 - that the body is empty is checked
+def unlock_user(user_id: str, request: EmptyRequest) -> Response[None]:  # noqa: ARG001 - checks that the body is empty
     """Unlock a user.
 
-    Lifts every lock that wrong passwords put on the account.
+    Lifts every lock that wrong passwords have caused, of the account and of its devices.
     """
     lockout.unlock(user_id, by=current_user(), address=api.client_address())
     return api.no_content()
@@ -95,9 +95,9 @@ def unlock_user(user_id: str, request: EmptyRequest) -> Response[None]:  # noqa:
 
 @app.get("/api/v1/admin/audit", **ADMIN)
 def list_audit(query: Annotated[ListAuditQuery, Query()]) -> Response[AuditPage]:
-    """List the audit log.
+    """List audit entries.
 
-    Each entry has actor, action, client address and outcome; newest first.
+    Lists the entries, newest first. Each has the actor, the action, the client's address and the outcome.
     """
     page = listing.list_entries(query, after=api.list_position(query.cursor))
     return api.listed(page, lambda row: row, AuditPage)
@@ -107,7 +107,7 @@ def list_audit(query: Annotated[ListAuditQuery, Query()]) -> Response[AuditPage]
 def get_stock_check() -> Response[StockCheckResponse]:
     """Get the latest stock check.
 
-    Whether stock, movements, orders and adjustments agree.
+    Shows whether stock, movements, orders and adjustments agree.
     """
     return api.ok(StockCheckResponse.of(*stock_check.last_run()))
 
@@ -116,7 +116,7 @@ def get_stock_check() -> Response[StockCheckResponse]:
 def start_stock_check(request: StartStockCheckRequest) -> Response[StockCheckResponse]:
     """Start a stock check.
 
-    Answers the new run, or the one that is already running.
+    Returns the new run, or the run that is in progress already.
     """
     started = StockCheckResponse.of(stock_check.start(full=request.full), [])
     return api.started(started, location="/api/v1/admin/stock-check", retry_after=_RETRY_CHECK_SECONDS)
@@ -126,11 +126,15 @@ def start_stock_check(request: StartStockCheckRequest) -> Response[StockCheckRes
 def repair_stock(request: RepairStockRequest) -> Response[StockRepairResponse]:
     """Repair a product's stock.
 
-    Uses the latest check's findings. Idempotent: a repaired product is not repaired again. With `dry_run`, which is
-    the default, nothing is changed.
+    Uses the findings of the latest check. Idempotent: a repaired product is not repaired again. With `dry_run`, which
+    is the default, nothing is changed.
     """
     repair = stock_repair.repair(
-        request.product_id, dry_run=request.dry_run, actor=current_user(), address=api.client_address()
+        request.product_id,
+        request.shard,
+        dry_run=request.dry_run,
+        actor=current_user(),
+        address=api.client_address(),
     )
     return api.ok(repair_response(repair, dry_run=request.dry_run))
 
@@ -139,7 +143,7 @@ def repair_stock(request: RepairStockRequest) -> Response[StockRepairResponse]:
 def get_stats() -> Response[StatisticsResponse]:
     """Get statistics.
 
-    Totals lag by seconds; queue depths are SQS's approximate counts.
+    Totals lag by seconds. Queue depths are SQS's approximate counts.
     """
     return api.ok(statistics_response(statistics()))
 

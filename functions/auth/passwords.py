@@ -1,4 +1,4 @@
-"""The routes that make or compare password hashes: a function of their own, with a whole core for bcrypt."""
+"""Routes that create or compare password hashes. They have their own function, with a whole CPU core for bcrypt."""
 
 from dataclasses import asdict
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from oms.core.settings import require
-from oms.http import api
+from oms.http import api, cookies
 from oms.http.api import CUSTOMER, PUBLIC
 from oms.http.serving import RESOLVER_OPTIONS, serve
 from oms.identity import login, password_change, recovery, service
@@ -30,35 +30,53 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 def register(request: RegisterRequest) -> Response[RegisteredUserResponse]:
     """Create an account.
 
-    The account is a customer's, and it can log in at once. A mail with a link to verify the address is sent to it.
+    The account has the role `customer`, and can sign in at once. A mail with a link to verify the address is sent to
+    it.
     """
-    made = service.register(request, address=api.client_address(), report=api.show_allowance)
-    api.tag_logs_with_user(made.user.id)
-    shown = RegisteredUserResponse.registered(made.user, made.device_token)
-    return api.created(shown, location="/api/v1/auth/me", version=made.user.version)
+    registration = service.register(request, address=api.client_address(), report=api.show_allowance)
+    user = registration.user
+    api.tag_logs_with_user(user.id)
+    response = RegisteredUserResponse.registered(user, registration.device_token)
+    return api.created(response, location="/api/v1/auth/me", version=user.version)
 
 
 @app.post("/api/v1/auth/login", **PUBLIC)
 def log_in(request: LoginRequest) -> Response[LoginResponse]:
-    """Log in.
+    """Sign in.
 
-    Answers a pair of tokens: the access token for the `Authorization` header, the refresh token for `POST
-    /api/v1/auth/refresh`. Wrong passwords lock the account for a while; a wrong password, an unknown address, a
-    locked and a disabled account get the same answer.
+    Returns a pair of tokens: the access token for the `Authorization` header, and the refresh token for `POST
+    /api/v1/auth/refresh`. Repeated wrong passwords lock the account for some time. A wrong password, an unknown
+    address, a locked account and a disabled account get the same response.
     """
+    device_token, place = request.device_token, request.refresh_token_in
+    in_cookies = place == "cookie"
+    if in_cookies:
+        cookies.require_same_origin()
+        device_token = device_token or cookies.read(cookies.DEVICE_TOKEN)
     signed_in = login.log_in(
-        request, address=api.client_address(), user_agent=api.user_agent(), report=api.show_allowance
+        request,
+        device_token=device_token,
+        address=api.client_address(),
+        user_agent=api.user_agent(),
+        report=api.show_allowance,
     )
-    api.tag_logs_with_user(signed_in.tokens.user_id)
-    return api.ok(LoginResponse(**asdict(signed_in.tokens), device_token=signed_in.device_token))
+    tokens = signed_in.tokens
+    api.tag_logs_with_user(tokens.user_id)
+    content = LoginResponse(**asdict(tokens), device_token=signed_in.device_token)
+    if not in_cookies:
+        return api.ok(content)
+    response = api.ok(content.model_copy(update={"refresh_token": None, "device_token": None}))
+    cookies.set_refresh_token(response, tokens.refresh_token, seconds=tokens.refresh_expires_in)
+    cookies.set_device_token(response, signed_in.device_token)
+    return response
 
 
 @app.put("/api/v1/auth/password", status_code=204, **CUSTOMER)
 @api.versioned
 def change_password(request: ChangePasswordRequest) -> Response[None]:
-    """Change the password.
+    """Change your password.
 
-    Ends all other sessions of the user.
+    Ends all your other sessions.
     """
     version = password_change.change_password(
         api.current_user(),
@@ -72,32 +90,32 @@ def change_password(request: ChangePasswordRequest) -> Response[None]:
 
 @app.post("/api/v1/auth/password/forgot", status_code=202, **PUBLIC)
 def forgot_password(request: ForgotPasswordRequest) -> Response[None]:
-    """Request a mail to reset the password.
+    """Request a mail to reset your password.
 
-    The answer is the same for an unknown account. The link in the mail works once, for 30 minutes.
+    The response is the same for an unknown account. The link in the mail works once, within 30 minutes.
     """
     recovery.request_reset(request.email, address=api.client_address())
     return api.accepted()
 
 
-_WITH_DEVICE_OR_NOT: dict[int, Any] = {
+_RESET_RESPONSES: dict[int, Any] = {
     200: {"description": "", "content": {"application/json": {"model": ResetPasswordResponse}}},
     204: {"description": "", "content": {"application/json": {"schema": {"type": "null"}}}},
 }
 
 
-@app.post("/api/v1/auth/password/reset", status_code=204, responses=_WITH_DEVICE_OR_NOT, **PUBLIC)
+@app.post("/api/v1/auth/password/reset", status_code=204, responses=_RESET_RESPONSES, **PUBLIC)
 def reset_password(request: ResetPasswordRequest) -> Response[ResetPasswordResponse | None]:
     """Set a new password with the token of a mail.
 
     Ends all sessions of the user, lifts locks, and verifies the address. The token works once.
     """
-    done = recovery.reset_password(request, address=api.client_address(), report=api.show_allowance)
-    api.tag_logs_with_user(done.user_id)
-    answer: Response[Any] = api.no_content()
-    if done.device_token is not None:
-        answer = api.ok(ResetPasswordResponse(device_token=done.device_token))
-    return answer
+    reset = recovery.reset_password(request, address=api.client_address(), report=api.show_allowance)
+    api.tag_logs_with_user(reset.user_id)
+    response: Response[Any] = api.no_content()
+    if reset.device_token is not None:
+        response = api.ok(ResetPasswordResponse(device_token=reset.device_token))
+    return response
 
 
 lambda_handler = serve(app)

@@ -14,8 +14,9 @@ from oms.events.streams import Change
 from oms.inventory.models import StockItem
 from oms.reports import stock_sums
 from oms.reports.sums import Chunk
-from oms.stock_ledger import ledger
-from oms.stock_ledger.models import LedgerItem
+from oms.stock_ledger import ledger, levels
+from oms.stock_ledger.levels import LevelUpdate
+from oms.stock_ledger.models import LedgerItem, ProductLevel
 
 require("poison_queue_url")
 
@@ -25,20 +26,30 @@ metrics = Metrics()
 
 @dataclass(frozen=True)
 class StockUpdate:
-    """The ledger item, if any, and the contribution to the sums that a change of a stock item causes."""
+    """The effects of a change of a stock item or a stock level: the ledger item, the contribution to the sums, and the
+    update of the level of a product with several shards.
+    """
 
-    ledger_item: LedgerItem | None
     contribution: list[Chunk]
+    ledger_item: LedgerItem | None = None
+    level: LevelUpdate | None = None
 
 
 def decode(change: Change) -> StockUpdate | None:
-    """None for a restored stock item: its movements are restored too, and an operator rebuilds the sums."""
+    """Returns the update. None for a restored stock item: its movements are also restored, and an operator rebuilds the
+    sums.
+    """
     if streams.is_restored(change):
         return None
     item = ledger.item_from_change(change)
-    if change.new is None or change.keys["sk"]["S"] != StockItem.key("")[1]:
+    if change.new is None:
         return None
-    return StockUpdate(item, stock_sums.contribution(StockItem.from_raw_data(change.new)))
+    if change.keys["sk"]["S"] == ProductLevel.key("")[1]:
+        return StockUpdate(stock_sums.contribution_of_level(ProductLevel.from_raw_data(change.new)))
+    if change.keys["sk"]["S"] != StockItem.key("")[1]:
+        return None
+    contribution = stock_sums.contribution(StockItem.from_raw_data(change.new))
+    return StockUpdate(contribution, item, levels.update_from_change(change))
 
 
 @observed
@@ -49,5 +60,6 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
     items = [(record, update.ledger_item) for record, update in updates if update.ledger_item]
     written = streams.process_each(items, ledger.write)
     metrics.add_metric("BookEntries", MetricUnit.Count, written)
+    streams.process_each(levels.latest((it, update.level) for it, update in updates if update.level), levels.apply)
     streams.process_batch([(record, update.contribution) for record, update in updates], stock_sums.add_up)
     logger.info("wrote the stock ledger", records=len(records), entries=written)

@@ -1,13 +1,13 @@
-"""Turns each event of a queue into its deliveries."""
+"""Consumer of the dispatch queue: creates the deliveries of each event."""
 
 from collections.abc import Sequence
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from oms.core.dynamodb import deadline
+from oms.core.retries import deadline
 from oms.core.settings import require
-from oms.events.consumers import Message, one_by_one, queue_consumer
+from oms.events.consumers import ReceivedMessage, one_by_one, queue_consumer
 from oms.events.envelope import PublishedEvent
 from oms.webhooks.dispatch import START_DEADLINE_SECONDS, Dispatch
 from oms.webhooks.matcher import SubscriptionMatcher, all_subscriptions
@@ -17,12 +17,12 @@ require("delivery_queue_url", "slow_delivery_queue_url")
 metrics = Metrics()
 
 
-def consume(messages: Sequence[Message]) -> list[str]:
-    """The subscriptions are read once for the batch."""
+def consume(messages: Sequence[ReceivedMessage]) -> list[str]:
+    """Returns the failed messages. It reads the subscriptions once for the batch."""
     with deadline(START_DEADLINE_SECONDS):
         dispatch = Dispatch(SubscriptionMatcher(all_subscriptions()))
 
-        def deliver(message: Message) -> None:
+        def deliver(message: ReceivedMessage) -> None:
             created = dispatch.of(PublishedEvent.read(message.body))
             metrics.add_metric("DeliveriesDispatched", MetricUnit.Count, created)
 

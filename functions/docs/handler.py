@@ -1,4 +1,4 @@
-"""Public documents of the API: health, OpenAPI, event catalogue, keys; also answers unknown paths."""
+"""Public documents of the API: health, OpenAPI, event catalogue and keys. It also responds to unknown paths."""
 
 import json
 from pathlib import Path
@@ -25,10 +25,10 @@ _EVENTS = Path(__file__).with_name("event-catalogue.json")
 
 
 class HealthResponse(ResponseSchema):
-    """That the API answers."""
+    """The health of the API."""
 
     status: Literal["ok"] = Field(description="Always `ok`.")
-    version: str = Field(description="The version that is deployed.", examples=["0.1.0"])
+    version: str = Field(description="The deployed version.", examples=["0.1.0"])
 
 
 class JsonWebKey(ResponseSchema):
@@ -43,43 +43,43 @@ class JsonWebKey(ResponseSchema):
         description="The y coordinate, in base64url.", examples=["x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"]
     )
     kid: str = Field(description="The id of the key, as in the header of a token.", examples=["2026-01-31-a"])
-    use: Literal["sig"] = Field(description="What the key is for: signatures.")
+    use: Literal["sig"] = Field(description="The use of the key: signatures.")
     alg: Literal["ES256"] = Field(description="The algorithm of the signatures.")
 
 
 class JsonWebKeySet(ResponseSchema):
     """The public keys (RFC 7517)."""
 
-    keys: list[JsonWebKey] = Field(description="The keys that sign access tokens now, did before, or will next.")
+    keys: list[JsonWebKey] = Field(description="The current, previous and next keys that sign access tokens.")
 
 
 class EventTypeResponse(ResponseSchema):
-    """A type of event."""
+    """An event type."""
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
     type: str = Field(description="The name of the type.", examples=["order.created"])
     description: str = Field(description="When it is published.", examples=["An order was placed."])
-    role: Literal["manager", "admin"] = Field(description="The least role that may receive it.")
+    role: Literal["manager", "admin"] = Field(description="The lowest role that may receive it.")
     schema_: dict[str, Any] = Field(
-        alias="schema", description="The JSON Schema of its events.", examples=[{"type": "object"}]
+        alias="schema", description="The JSON Schema of the events of this type.", examples=[{"type": "object"}]
     )
     sample: dict[str, Any] = Field(description="An event of this type.", examples=[{"type": "order.created"}])
 
 
 class EventCatalogue(ResponseSchema):
-    """All types of events."""
+    """All event types."""
 
-    items: list[EventTypeResponse] = Field(description="The types.")
+    items: list[EventTypeResponse] = Field(description="The event types.")
     next_cursor: NextCursor
 
 
 @app.get("/health", **PUBLIC)
 @app.get("/api/v1/health", **PUBLIC)
 def get_health() -> Response[HealthResponse]:
-    """Get the health.
+    """Check that the API is up.
 
-    Answers if the API is up.
+    Responds 200 without reading a table.
     """
     return api.ok(HealthResponse(status="ok", version=settings().version))
 
@@ -89,7 +89,7 @@ def get_health() -> Response[HealthResponse]:
 def get_openapi() -> Response[dict[str, Any]]:
     """Get this document.
 
-    The OpenAPI document of the whole API.
+    Returns the OpenAPI document of the whole API.
     """
     return api.public_document(json.loads(_OPENAPI.read_text()), max_age=_MAX_AGE_SECONDS)
 
@@ -99,7 +99,7 @@ def get_openapi() -> Response[dict[str, Any]]:
 def get_event_catalogue() -> Response[EventCatalogue]:
     """Get the event catalogue.
 
-    Each type of event: its description, who may receive it, its JSON Schema, and a sample.
+    Lists each event type with its description, the role that may receive it, its JSON Schema and a sample.
     """
     return api.public_document(json.loads(_EVENTS.read_text()), max_age=_MAX_AGE_SECONDS)
 
@@ -109,14 +109,14 @@ def get_event_catalogue() -> Response[EventCatalogue]:
 def get_jwks() -> Response[JsonWebKeySet]:
     """Get the public keys.
 
-    The keys that verify access tokens (RFC 7517).
+    Returns the keys that verify access tokens (RFC 7517).
     """
     jwks = keyring.public_jwks()
     # Caches must not keep an empty set: keys are created soon after the first deployment.
     return api.public_document(jwks, max_age=_MAX_AGE_SECONDS if jwks["keys"] else None)
 
 
-# Pages for people are no operations: the document leaves them out.
+# The OpenAPI document leaves out pages for people.
 _PAGE: dict[str, Any] = {**PUBLIC, "include_in_schema": False}
 
 

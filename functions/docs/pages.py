@@ -1,6 +1,6 @@
 """Pages for people: the API reference, which is Swagger UI on openapi.json, and the page of errors.
 
-All that a page loads comes from this function: its policy allows no other host, and no inline script or style.
+A page loads only files of this function: its policy allows no other host, and no inline script or style.
 """
 
 import hashlib
@@ -50,9 +50,9 @@ def errors() -> Response[str]:
 
 
 def file(name: str) -> Response[str]:
-    """A script or style sheet of the pages. Raises NotFoundError for any other name."""
+    """Returns a script or style sheet of the pages. Raises NotFoundError for any other name."""
     if name not in _OWN_FILES + _RENDERER_FILES:
-        raise NotFoundError("Unknown path. See /openapi.json for all paths.")
+        raise NotFoundError("Path not found. See /openapi.json for all paths.")
     return _answer(_file(name))
 
 
@@ -71,7 +71,7 @@ def _file(name: str) -> _Content:
 
 
 def _renderer() -> Path:
-    """Where the package flask-swagger-ui has Swagger UI's files. The package itself, which needs Flask, is not run."""
+    """Returns the folder of Swagger UI's files in the package flask-swagger-ui. The package's code is not run."""
     found = importlib.util.find_spec("flask_swagger_ui")
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError("The package flask-swagger-ui is missing: see requirements/runtime.txt.")
@@ -85,7 +85,7 @@ def _reference() -> _Content:
         on_reference=_CURRENT,
         root="",
         docs="docs/",
-        # Before page.css, which changes some of it.
+        # It must be before page.css, which overrides parts of it.
         more_styles='<link rel="stylesheet" href="docs/swagger-ui.css">\n',
         content=(_OWN / "reference.html").read_text("utf-8"),
     )
@@ -102,13 +102,15 @@ _LAYOUT_DEFAULTS = {"on_reference": "", "on_errors": "", "more_styles": ""}
 
 
 def _page(**parts: str) -> _Content:
-    """A page in the common layout. `root` and `docs` lead from its path to the API's root and to the pages' files."""
+    """Returns a page in the common layout. `root` and `docs` are relative paths to the API's root and to the pages'
+    files.
+    """
     layout = Template((_OWN / "layout.html").read_text("utf-8"))
     return _Content.of(".html", layout.substitute(_LAYOUT_DEFAULTS, **parts))
 
 
 def _html(markdown: str) -> str:
-    """The page's content; each row of a table that begins with a code has this code as its id."""
+    """Returns the page's content. A table row that begins with a code has the code as its id."""
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(markdown)
     for row, _, first in zip(tokens, tokens[1:], tokens[2:], strict=False):

@@ -6,10 +6,10 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from oms.core.settings import require, settings
-from oms.events.consumers import Message, one_by_one, queue_consumer
+from oms.events.consumers import ReceivedMessage, one_by_one, queue_consumer
 from oms.exports import worker
 from oms.exports.models import DONE
-from oms.exports.parts import TooLargeError
+from oms.exports.parts import FileTooLargeError
 from oms.exports.registry import SOURCES
 from oms.exports.worker import OutOfTimeError
 
@@ -18,18 +18,19 @@ require("export_queue_url", "exports_bucket")
 logger = Logger()
 metrics = Metrics()
 
-# The time after `has_time` is false: to upload a part, store its checkpoint and send the next message, with retries.
+# The time that is left when `has_time` becomes false: to upload a part, store its checkpoint and send the next message,
+# with retries.
 RESERVE_SECONDS = 30
 
-_FAILURES = {TooLargeError: "too-large", OutOfTimeError: "out-of-time"}
+_FAILURES = {FileTooLargeError: "too-large", OutOfTimeError: "out-of-time"}
 
 
-def export(message: Message) -> None:
+def export(message: ReceivedMessage) -> None:
     export_id = str(message.content["export"])
     try:
         worked_on = worker.work(export_id, sources=SOURCES, has_time=lambda: message.has_time(RESERVE_SECONDS))
     except Exception as error:
-        can_retry = not isinstance(error, TooLargeError) and message.receive_count < settings().export_tries
+        can_retry = not isinstance(error, FileTooLargeError) and message.receive_count < settings().export_tries
         logger.exception("an export was interrupted", export_id=export_id, retry=can_retry)
         if can_retry:
             raise
@@ -43,7 +44,7 @@ def export(message: Message) -> None:
         )
 
 
-def consume(messages: Sequence[Message]) -> list[str]:
+def consume(messages: Sequence[ReceivedMessage]) -> list[str]:
     return one_by_one(messages, export, failure="an export will be retried")
 
 

@@ -9,7 +9,7 @@ from oms.core.schemas import PageQuery
 from oms.http import api
 from oms.http.api import CUSTOMER, MANAGER, current_user
 from oms.http.serving import RESOLVER_OPTIONS, serve
-from oms.inventory import categories, service
+from oms.inventory import adjustments, categories, resharding, service
 from oms.inventory.models import Category
 from oms.inventory.schemas import (
     AdjustStockRequest,
@@ -22,10 +22,11 @@ from oms.inventory.schemas import (
     ProductPage,
     ProductResponse,
     ReplaceProductRequest,
+    SetShardsRequest,
     StockResponse,
     UpdateProductRequest,
 )
-from oms.inventory.views import managed_product_response, product_response
+from oms.inventory.views import show_managed_product, show_product
 from oms.stock_ledger import ledger
 from oms.stock_ledger.schemas import MovementPage, MovementResponse
 
@@ -36,10 +37,10 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 def list_products(query: Annotated[ListProductsQuery, Query()]) -> Response[ProductPage]:
     """List products.
 
-    Products on sale, by name unless another order is requested. Managers and admins see their stock in full.
+    Lists the products on sale, sorted by name by default. Managers and admins see their stock in full.
     """
     page = service.list_products(query, after=api.list_position(query.cursor))
-    view = managed_product_response if current_user().is_manager else product_response
+    view = show_managed_product if current_user().is_manager else show_product
     return api.listed(page, lambda stocked: view(*stocked), ProductPage)
 
 
@@ -47,12 +48,12 @@ def list_products(query: Annotated[ListProductsQuery, Query()]) -> Response[Prod
 def create_product(request: CreateProductRequest) -> Response[ManagedProductResponse]:
     """Create a product.
 
-    It is on sale immediately.
+    The product is on sale at once.
     """
     written = service.create_product(request, actor=current_user(), key=api.idempotency_key())
     product, stock = written.value
     return api.created(
-        managed_product_response(product, stock),
+        show_managed_product(product, stock),
         location=f"/api/v1/inventory/products/{product.id}",
         version=product.version,
         replayed=written.replayed,
@@ -67,7 +68,7 @@ def get_product(product_id: str) -> Response[ManagedProductResponse | ProductRes
     """
     is_manager = current_user().is_manager
     product, stock = service.get_product(product_id, include_archived=is_manager)
-    view = managed_product_response if is_manager else product_response
+    view = show_managed_product if is_manager else show_product
     return api.ok(view(product, stock), version=product.version)
 
 
@@ -76,12 +77,12 @@ def get_product(product_id: str) -> Response[ManagedProductResponse | ProductRes
 def replace_product(product_id: str, request: ReplaceProductRequest) -> Response[ManagedProductResponse]:
     """Replace a product's fields.
 
-    An optional field that is not sent is reset. Orders that exist are not changed.
+    Omitted optional fields are reset. Existing orders are not changed.
     """
     product, stock = service.replace_product(
         product_id, request, actor=current_user(), address=api.client_address(), expected_version=api.expected_version()
     )
-    return api.ok(managed_product_response(product, stock), version=product.version)
+    return api.ok(show_managed_product(product, stock), version=product.version)
 
 
 @app.patch("/api/v1/inventory/products/<product_id>", **MANAGER)
@@ -89,12 +90,26 @@ def replace_product(product_id: str, request: ReplaceProductRequest) -> Response
 def update_product(product_id: str, request: UpdateProductRequest) -> Response[ManagedProductResponse]:
     """Change some of a product's fields.
 
-    A field that is not sent stays as it is. Orders that exist are not changed.
+    Omitted fields are unchanged. Existing orders are not changed.
     """
     product, stock = service.update_product(
         product_id, request, actor=current_user(), address=api.client_address(), expected_version=api.expected_version()
     )
-    return api.ok(managed_product_response(product, stock), version=product.version)
+    return api.ok(show_managed_product(product, stock), version=product.version)
+
+
+@app.put("/api/v1/inventory/products/<product_id>/shards", **MANAGER)
+@api.versioned
+def set_shards(product_id: str, request: SetShardsRequest) -> Response[ManagedProductResponse]:
+    """Set the number of a product's shards.
+
+    Spreads the stock of a busy product over several stock items, so that more orders a second are possible. It changes
+    nothing else. After a 503, send the request again: it continues.
+    """
+    product, stock = resharding.set_shards(
+        product_id, request.shards, actor=current_user(), expected_version=api.expected_version()
+    )
+    return api.ok(show_managed_product(product, stock), version=product.version)
 
 
 @app.patch("/api/v1/inventory/products/<product_id>/stock", **MANAGER)
@@ -104,7 +119,7 @@ def adjust_stock(product_id: str, request: AdjustStockRequest) -> Response[Stock
     Adds units to those on hand, or removes them. Only available units can be removed, since open orders reserve the
     others.
     """
-    written = service.adjust_stock(product_id, request, actor=current_user(), key=api.idempotency_key())
+    written = adjustments.adjust_stock(product_id, request, actor=current_user(), key=api.idempotency_key())
     return api.ok(StockResponse.of(written.value), replayed=written.replayed)
 
 
@@ -112,7 +127,7 @@ def adjust_stock(product_id: str, request: AdjustStockRequest) -> Response[Stock
 def list_movements(product_id: str, query: Annotated[PageQuery, Query()]) -> Response[MovementPage]:
     """List a product's stock movements.
 
-    Newest first. A movement appears seconds after the change.
+    Lists the movements, newest first. A movement appears seconds after the change.
     """
     page = ledger.list_movements(product_id, limit=query.limit, after=api.list_position(query.cursor))
     return api.listed(page, MovementResponse.of, MovementPage)
@@ -122,7 +137,7 @@ def list_movements(product_id: str, query: Annotated[PageQuery, Query()]) -> Res
 def list_categories(query: Annotated[ListCategoriesQuery, Query()]) -> Response[CategoryList]:
     """List the categories.
 
-    Categories with products on sale, by name.
+    Lists the categories that have products on sale, sorted by name.
     """
     page = categories.list_categories(limit=query.limit, after=api.list_position(query.cursor))
     return api.listed(page, _category_response, CategoryList)

@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from oms.core.dynamodb import deadline
-from oms.events.consumers import Message, one_by_one, queue_consumer
+from oms.core.retries import deadline
+from oms.core.settings import require
+from oms.events.consumers import ReceivedMessage, one_by_one, queue_consumer
 from oms.mail import notifications
 from oms.mail import service as mail
+
+require()
 
 metrics = Metrics()
 
 
-def notify(message: Message) -> None:
+def notify(message: ReceivedMessage) -> None:
     """Sends the mail that a message causes, if any.
 
     Takes at most 43 seconds: 19 for the reads and the claim, 12 for SES, and 12 for the mark.
@@ -24,7 +27,7 @@ def notify(message: Message) -> None:
             mail.send(notification)
 
 
-def consume(messages: Sequence[Message]) -> list[str]:
+def consume(messages: Sequence[ReceivedMessage]) -> list[str]:
     metrics.add_metric("MailsAsked", MetricUnit.Count, len(messages))
     return one_by_one(messages, notify, failure="a mail was not sent", private=True)
 

@@ -1,4 +1,4 @@
-"""Routes of orders: placed, priced, read and moved."""
+"""Routes for orders: placing, pricing, reading and changing their status."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -38,7 +38,7 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPage]:
     """List orders.
 
-    Newest first. Customers see their own, managers and admins all.
+    Lists the orders, newest first. Customers see their own orders, managers and admins all.
     """
     if current_user().is_manager:
         audit_log.record_bulk_read(current_user(), address=api.client_address(), target="orders")
@@ -52,8 +52,8 @@ def list_orders(query: Annotated[ListOrdersQuery, Query()]) -> Response[OrderPag
 def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     """Place an order.
 
-    Reserves the stock of all lines, or of none. The order is `pending` until a manager confirms it; if none
-    does in time, the order expires and the stock is released.
+    Reserves the stock of all lines, or of none. The order is `pending` until a manager confirms it. If no manager does
+    so in time, the order expires and the stock is released.
     """
     placed = service.place_order(request, buyer=current_user().user, key=api.idempotency_key())
     order = placed.value
@@ -69,7 +69,8 @@ def create_order(request: CreateOrderRequest) -> Response[ManagedOrderResponse |
 def quote_order(request: CreateOrderRequest) -> Response[QuoteResponse]:
     """Price an order without placing it.
 
-    Answers what the same body would cost as an order, and what would be short. Nothing is reserved.
+    Returns the price of the order that the same body would place, and the products that are short. No stock is
+    reserved.
     """
     return api.ok(quote_response(service.quote_order(request, buyer=current_user().user)))
 
@@ -78,7 +79,7 @@ def quote_order(request: CreateOrderRequest) -> Response[QuoteResponse]:
 def get_order(order_id: str) -> Response[ManagedOrderResponse | OrderResponse]:
     """Get an order.
 
-    Another customer's order is answered as if it did not exist.
+    Customers get a 404 for another customer's order.
     """
     order = service.get_order(order_id, scope=_scope())
     return api.ok(_view().show(order), version=order.version)
@@ -88,7 +89,7 @@ def get_order(order_id: str) -> Response[ManagedOrderResponse | OrderResponse]:
 def get_order_history(order_id: str) -> Response[OrderHistory]:
     """Get an order's history.
 
-    Each change of its status, oldest first.
+    Lists each change of the status, oldest first.
     """
     order = service.get_order(order_id, scope=_scope())
     return api.ok(OrderHistory(items=[HistoryEntryResponse.of(entry) for entry in order.history]))
@@ -99,7 +100,7 @@ def get_order_history(order_id: str) -> Response[OrderHistory]:
 def cancel_order(order_id: str, request: CancelRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     """Cancel an order.
 
-    From `pending` or `confirmed`. Its stock is released, and the customer gets a mail.
+    Allowed from `pending` or `confirmed`. The stock is released, and the customer gets a mail.
     """
     return _moved(moves.cancel_order, order_id, request)
 
@@ -109,7 +110,7 @@ def cancel_order(order_id: str, request: CancelRequest) -> Response[ManagedOrder
 def confirm_order(order_id: str, request: EmptyRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     """Confirm an order.
 
-    From `pending`: the merchant accepts it, usually when it is paid. The customer gets a mail.
+    Allowed from `pending`. The shop accepts the order, usually when it is paid. The customer gets a mail.
     """
     return _moved(moves.confirm_order, order_id, request)
 
@@ -119,7 +120,7 @@ def confirm_order(order_id: str, request: EmptyRequest) -> Response[ManagedOrder
 def ship_order(order_id: str, request: ShipRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     """Mark an order as shipped.
 
-    From `confirmed`. The units leave the stock, and the customer gets a mail with the tracking number.
+    Allowed from `confirmed`. The units leave the stock, and the customer gets a mail with the tracking number.
     """
     return _moved(moves.ship_order, order_id, request)
 
@@ -129,7 +130,7 @@ def ship_order(order_id: str, request: ShipRequest) -> Response[ManagedOrderResp
 def deliver_order(order_id: str, request: EmptyRequest) -> Response[ManagedOrderResponse | OrderResponse]:
     """Mark an order as delivered.
 
-    From `shipped`.
+    Allowed from `shipped`.
     """
     return _moved(moves.deliver_order, order_id, request)
 
@@ -137,9 +138,9 @@ def deliver_order(order_id: str, request: EmptyRequest) -> Response[ManagedOrder
 @app.post("/api/v1/orders/<order_id>/return", **MANAGER)
 @api.versioned
 def return_order(order_id: str, request: ReturnRequest) -> Response[ManagedOrderResponse | OrderResponse]:
-    """Take an order back.
+    """Mark an order as returned.
 
-    From `shipped` or `delivered`. The units can be sold again unless `restock` is false.
+    Allowed from `shipped` or `delivered`. The units can be sold again unless `restock` is false.
     """
     return _moved(moves.return_order, order_id, request)
 

@@ -11,12 +11,12 @@ from oms.core.settings import require
 from oms.events.consumers import observed
 from oms.publishing import bus, registry
 
-require("poison_queue_url")
+require("event_bus", "poison_queue_url")
 
 logger = Logger()
 metrics = Metrics()
 
-# Event types with a metric on the dashboard. A retried batch is counted again.
+# The event types that have a metric on the dashboard. A retried batch is counted again.
 COUNTED = {
     "order.created": "OrdersCreated",
     "order.confirmed": "OrdersConfirmed",
@@ -34,5 +34,5 @@ def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, 
     metrics.add_metric("EventsPublished", MetricUnit.Count, published)
     for event_type, count in Counter(it.type for it in events if it.type in COUNTED).items():
         metrics.add_metric(COUNTED[event_type], MetricUnit.Count, count)
-    logger.info("published", records=len(records), events=published)
+    logger.info("events were published", records=len(records), events=published)
     return {"published": published}

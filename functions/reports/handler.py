@@ -1,4 +1,4 @@
-"""Routes of the reports: what was added up of orders and stock, and exports of them, for managers."""
+"""Routes for reports of stock and sales, exports, and schedules of exports."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from oms.core.schemas import PageQuery
 from oms.core.settings import require
-from oms.exports import report_recipients
+from oms.exports import report_recipients, sharing
 from oms.exports import service as exports
 from oms.exports.models import Export
 from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery, ExportPage, ExportResponse
@@ -25,7 +25,7 @@ require("exports_bucket")
 
 app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 
-# When to look again at an export that is not there yet. Most take seconds.
+# The seconds after which a client should request an unfinished export again. Most exports take seconds.
 _LOOK_AGAIN_SECONDS = 5
 
 
@@ -33,7 +33,7 @@ _LOOK_AGAIN_SECONDS = 5
 def report_inventory() -> Response[InventoryReport]:
     """Get the inventory report.
 
-    The stock of the products on sale, and which of them are low or out: at most 100 of each.
+    Shows the stock of the products on sale, and lists those that are low or out, at most 100 of each.
     """
     return api.ok(inventory_report(stock_report.stock_report()))
 
@@ -42,8 +42,8 @@ def report_inventory() -> Response[InventoryReport]:
 def report_sales(query: Annotated[SalesQuery, Query()]) -> Response[SalesReport]:
     """Get the sales report.
 
-    Sales of up to 366 days (31 by product). An order counts on the day it was created, by its status now; new
-    orders count after seconds.
+    Covers up to 366 days, or 31 by product. An order counts on the day on which it was created, with its current
+    status. New orders count after seconds.
     """
     report = sales.sales(query, after=api.list_position(query.cursor))
     return api.ok(sales_report(report, api.list_cursor(report.position)))
@@ -56,13 +56,14 @@ _EITHER: dict[int, Any] = {
 
 @app.get("/api/v1/reports/export/orders", status_code=303, responses=_EITHER, **MANAGER_WITHOUT_HEAD)
 def export_orders(query: Annotated[ExportOrdersQuery, Query()]) -> Response[ExportResponse]:
-    """Download all order lines as CSV.
+    """Download all order lines as a file.
 
-    Redirects (303) to the file if it is ready within 20 seconds; otherwise 202 with the export's path in
-    `Location`. The same user and query within a minute share one export. Do not send the access token to the file's
-    URL: browsers and `curl -L` leave it out, other clients better use `POST /api/v1/reports/exports`.
+    Redirects (303) to the file if it is ready within 20 seconds; otherwise responds with 202 and the export's path in
+    `Location`. Requests of the same user with the same query share one export for a minute. Do not send the access
+    token to the file's URL: `curl -L` omits it. A client that also sends it to the new URL of a redirect, and a page in
+    a browser, must use `POST /api/v1/reports/exports`.
     """
-    export, (url, until) = exports.share_and_wait(query, by=current_user(), address=api.client_address())
+    export, (url, until) = sharing.share_and_wait(query, by=current_user(), address=api.client_address())
     if url is None:
         return api.started(ExportResponse.of(export), location=_place(export), retry_after=_LOOK_AGAIN_SECONDS)
     return api.see_other(ExportResponse.of(export, url, until), location=url)
@@ -72,14 +73,13 @@ def export_orders(query: Annotated[ExportOrdersQuery, Query()]) -> Response[Expo
 def create_export(request: CreateExportRequest) -> Response[ExportResponse]:
     """Create an export.
 
-    Builds a CSV file in the background. Get the export until it is `done`; then `url` is where to download the
-    file.
+    Builds the file in the background. Get the export until its status is `done`; then its `url` downloads the file.
     """
-    made = exports.create_export(request, by=current_user(), address=api.client_address(), key=api.idempotency_key())
+    result = exports.create_export(request, by=current_user(), address=api.client_address(), key=api.idempotency_key())
     return api.started(
-        ExportResponse.of(made.value),
-        location=_place(made.value),
-        replayed=made.replayed,
+        ExportResponse.of(result.value),
+        location=_place(result.value),
+        replayed=result.replayed,
         retry_after=_LOOK_AGAIN_SECONDS,
     )
 
@@ -88,7 +88,7 @@ def create_export(request: CreateExportRequest) -> Response[ExportResponse]:
 def list_exports(query: Annotated[PageQuery, Query()]) -> Response[ExportPage]:
     """List exports.
 
-    Newest first, without URLs.
+    Lists the exports, newest first, without URLs.
     """
     page = exports.list_exports(limit=query.limit, after=api.list_position(query.cursor))
     return api.listed(page, ExportResponse.of, ExportPage)
@@ -98,7 +98,7 @@ def list_exports(query: Annotated[PageQuery, Query()]) -> Response[ExportPage]:
 def get_export(export_id: str) -> Response[ExportResponse]:
     """Get an export.
 
-    When it is done, with a URL that downloads the file for 15 minutes.
+    An export that is done has a `url`, which downloads the file and is valid for 15 minutes.
     """
     export = exports.get(export_id)
     url, until = exports.link(export, by=current_user(), address=api.client_address())
@@ -110,7 +110,7 @@ def get_export(export_id: str) -> Response[ExportResponse]:
 def cancel_export(export_id: str) -> Response[None]:
     """Cancel an export.
 
-    Deletes what there is of the file. An export that is done or has failed cannot be cancelled.
+    Stops the export and deletes its unfinished file. An export that is done or has failed cannot be cancelled.
     """
     exports.cancel(export_id, by=current_user(), address=api.client_address(), expected_version=api.expected_version())
     return api.no_content()
@@ -134,10 +134,12 @@ def create_schedule(request: CreateScheduleRequest) -> Response[ScheduleResponse
 def list_schedules(query: Annotated[PageQuery, Query()]) -> Response[SchedulePage]:
     """List the schedules of exports.
 
-    Those of all users, with their recipients.
+    Lists the schedules of all users, with their recipients.
     """
     page = schedules.list_schedules(limit=query.limit, after=api.list_position(query.cursor))
-    addresses = report_recipients.addresses_of({str(it) for schedule in page.items for it in schedule.recipients})
+    addresses = report_recipients.addresses_of(
+        {str(user_id) for schedule in page.items for user_id in schedule.recipients}
+    )
 
     def show(schedule: Schedule) -> ScheduleResponse:
         return ScheduleResponse.of(schedule, addresses)
@@ -149,7 +151,7 @@ def list_schedules(query: Annotated[PageQuery, Query()]) -> Response[SchedulePag
 def delete_schedule(schedule_id: str) -> Response[None]:
     """Delete a schedule of exports.
 
-    It does not run again. An export that has started is finished.
+    The schedule does not run again. An export that it has started is completed.
     """
     schedules.delete(schedule_id, by=current_user(), address=api.client_address())
     return api.no_content()

@@ -1,4 +1,4 @@
-"""Seals audit entries from the audit table's stream, and each hour the items that the stream does not deliver."""
+"""Seals audit entries from the audit table's stream, and each hour the items that the stream did not deliver."""
 
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ metrics = Metrics()
 
 @observed
 def lambda_handler(event: dict[str, Any], _context: LambdaContext) -> None:
-    """Seals the `{"Records": […]}` of the stream.
+    """Seals the entries of `{"Records": […]}`, from the stream.
 
     `{"hours": n}`, each hour, seals the unsealed items of the last n hours and anchors the chain's head.
     """

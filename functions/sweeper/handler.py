@@ -1,4 +1,4 @@
-"""The sweep of each minute: triggers the expiry of orders, one message a shard, and overdue deliveries and replays."""
+"""The sweep of each minute: triggers overdue deliveries and replays, and the expiry of orders in each shard."""
 
 from typing import Any
 
@@ -24,4 +24,4 @@ def lambda_handler(_event: dict[str, Any], _context: LambdaContext) -> None:
     metrics.add_metric("SweepsAsked", MetricUnit.Count, settings().order_shards)
     triggered = overdue.sweep()
     metrics.add_metric("DeliveriesOverdue", MetricUnit.Count, triggered)
-    logger.info("swept", shards=settings().order_shards, overdue=triggered)
+    logger.info("the sweep was triggered", shards=settings().order_shards, overdue=triggered)

@@ -1,4 +1,4 @@
-"""Runs stock checks: a message starts a run, or continues one for as long as one invocation may take."""
+"""Runs stock checks: a message starts a run, or continues one for the time of one invocation."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from oms.core.errors import UnavailableError
 from oms.core.settings import require
-from oms.events.consumers import Message, queue_consumer
+from oms.events.consumers import ReceivedMessage, queue_consumer
 from oms.stock_ledger import check as stock_check
 
 require("stock_check_queue_url")
@@ -15,11 +15,11 @@ require("stock_check_queue_url")
 logger = Logger()
 metrics = Metrics()
 
-# The time for the current page, and for handing over the run.
+# The time that the current page and the handover of the run need.
 RESERVE_SECONDS = 120
 
 
-def check(message: Message) -> None:
+def check(message: ReceivedMessage) -> None:
     content = message.content
     if "start" in content:
         full = content["start"] == "full"
@@ -45,9 +45,10 @@ def check(message: Message) -> None:
         )
 
 
-def consume(messages: Sequence[Message]) -> list[str]:
-    """Returns a message for up to three retries if its check can continue later. Other errors raise."""
+def consume(messages: Sequence[ReceivedMessage]) -> list[str]:
+    """Returns a message for up to three retries if its check can continue later. Raises any other error."""
     (message,) = messages
+    # One for each message. The name of a metric stays, so that the dashboard shows its past values too.
     metrics.add_metric("Stretches", MetricUnit.Count, 1)
     try:
         check(message)

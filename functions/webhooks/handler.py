@@ -1,4 +1,4 @@
-"""Routes of webhooks, and of the feed of events."""
+"""Routes for webhooks and the event feed."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from oms.core.settings import require
 from oms.events.patterns import matches
 from oms.events.types import EVENT_TYPES, check_patterns
 from oms.feed import service as feed
-from oms.feed.models import Row
+from oms.feed.models import FeedRow
 from oms.feed.schemas import EventPage, EventResponse, ListEventsQuery
 from oms.http import api
 from oms.http.api import ADMIN, MANAGER, current_user
@@ -45,12 +45,12 @@ app = APIGatewayHttpResolver(**RESOLVER_OPTIONS)
 def create_webhook(request: CreateWebhookRequest) -> Response[CreatedWebhookResponse]:
     """Create a webhook.
 
-    Its deliveries are signed with the `secret` of the answer (Standard Webhooks), which is shown this once.
+    Its deliveries are signed with the `secret` of this response (Standard Webhooks). No later response has it.
     """
     subscription, secret = service.create(request, by=_by())
-    (shown,) = _shown([subscription])
+    (response,) = _responses([subscription])
     return api.created(
-        CreatedWebhookResponse(**shown.model_dump(), secret=secret),
+        CreatedWebhookResponse(**response.model_dump(), secret=secret),
         location=f"/api/v1/webhooks/{subscription.id}",
         version=subscription.version,
     )
@@ -60,22 +60,22 @@ def create_webhook(request: CreateWebhookRequest) -> Response[CreatedWebhookResp
 def list_webhooks(query: Annotated[PageQuery, Query()]) -> Response[WebhookPage]:
     """List webhooks.
 
-    All webhooks of the shop, without their secrets.
+    Lists all webhooks of the shop, without their secrets.
     """
     page = service.list_subscriptions(limit=query.limit, after=api.list_position(query.cursor))
-    shown = dict(zip((it.id for it in page.items), _shown(page.items), strict=True))
-    return api.listed(page, lambda it: shown[it.id], WebhookPage)
+    responses = {it.id: it for it in _responses(page.items)}
+    return api.listed(page, lambda it: responses[it.id], WebhookPage)
 
 
 @app.get("/api/v1/webhooks/<webhook_id>", **MANAGER)
 def get_webhook(webhook_id: str) -> Response[WebhookResponse]:
     """Get a webhook.
 
-    Without its secret.
+    Returns the webhook without its secret.
     """
     subscription = service.get(webhook_id)
-    (shown,) = _shown([subscription])
-    return api.ok(shown, version=subscription.version)
+    (response,) = _responses([subscription])
+    return api.ok(response, version=subscription.version)
 
 
 @app.patch("/api/v1/webhooks/<webhook_id>", **ADMIN)
@@ -83,11 +83,11 @@ def get_webhook(webhook_id: str) -> Response[WebhookResponse]:
 def update_webhook(webhook_id: str, request: UpdateWebhookRequest) -> Response[WebhookResponse]:
     """Change a webhook.
 
-    A field that is not sent stays as it is.
+    Omitted fields are unchanged.
     """
     subscription = service.update(webhook_id, request, by=_by(), expected_version=api.expected_version())
-    (shown,) = _shown([subscription])
-    return api.ok(shown, version=subscription.version)
+    (response,) = _responses([subscription])
+    return api.ok(response, version=subscription.version)
 
 
 @app.delete("/api/v1/webhooks/<webhook_id>", status_code=204, **ADMIN)
@@ -95,7 +95,7 @@ def update_webhook(webhook_id: str, request: UpdateWebhookRequest) -> Response[W
 def delete_webhook(webhook_id: str) -> Response[None]:
     """Delete a webhook.
 
-    Nothing more is sent to it.
+    No further event is sent to it.
     """
     service.delete(webhook_id, by=_by(), expected_version=api.expected_version())
     return api.no_content()
@@ -106,14 +106,14 @@ def delete_webhook(webhook_id: str) -> Response[None]:
 def rotate_webhook_secret(webhook_id: str, request: EmptyRequest) -> Response[RotatedSecretResponse]:  # noqa: ARG001
     """Replace a webhook's secret.
 
-    For 24 hours deliveries are signed with the previous secret too. A second rotation within that time revokes the
-    oldest secret immediately.
+    For 24 hours, deliveries are also signed with the previous secret. A second rotation within that time revokes the
+    oldest secret within about a second.
     """
     subscription, secret, previous_until = service.rotate_secret(
         webhook_id, by=_by(), expected_version=api.expected_version()
     )
-    answer = RotatedSecretResponse(secret=secret, previous_valid_until=at_second(previous_until))
-    return api.ok(answer, version=subscription.version)
+    response = RotatedSecretResponse(secret=secret, previous_valid_until=at_second(previous_until))
+    return api.ok(response, version=subscription.version)
 
 
 @app.post("/api/v1/webhooks/<webhook_id>/test", status_code=202, **MANAGER)
@@ -122,15 +122,15 @@ def test_webhook(webhook_id: str, request: EmptyRequest) -> Response[DeliveryRes
 
     Sends a `webhook.test` event to this webhook only.
     """
-    sent = delivery_admin.send_test(webhook_id, by=_by(), report=api.show_allowance)
-    return api.started(_delivery(sent))
+    delivery = delivery_admin.send_test(webhook_id, by=_by(), report=api.show_allowance)
+    return api.started(_delivery(delivery))
 
 
 @app.get("/api/v1/webhooks/<webhook_id>/deliveries", **MANAGER)
 def list_deliveries(webhook_id: str, query: Annotated[PageQuery, Query()]) -> Response[DeliveryPage]:
     """List a webhook's deliveries.
 
-    Newest first, with all attempts. Only admins see the text of the responses.
+    Lists the deliveries, newest events first, each with its latest 20 attempts. Only admins see the response bodies.
     """
     page = delivery_admin.list_deliveries(
         webhook_id, limit=query.limit, after=api.list_position(query.cursor), may_see=_may_see
@@ -142,7 +142,7 @@ def list_deliveries(webhook_id: str, query: Annotated[PageQuery, Query()]) -> Re
 def replay_delivery(webhook_id: str, delivery_id: str, request: EmptyRequest) -> Response[DeliveryResponse]:  # noqa: ARG001
     """Send a delivery again.
 
-    At once; if it fails, it is retried like a new one.
+    Makes the first attempt immediately. If it fails, the delivery is retried like a new one.
     """
     delivery = delivery_admin.replay_delivery(webhook_id, delivery_id, by=_by(), may_see=_may_see)
     return api.started(_delivery(delivery))
@@ -150,9 +150,9 @@ def replay_delivery(webhook_id: str, delivery_id: str, request: EmptyRequest) ->
 
 @app.post("/api/v1/webhooks/<webhook_id>/replay", status_code=202, **MANAGER)
 def replay_webhook(webhook_id: str, request: ReplayWebhookRequest) -> Response[WebhookReplayResponse]:
-    """Send the events of a time span again.
+    """Send the events of a time range again.
 
-    Ten events a second, one replay at a time.
+    Sends ten events a second. A webhook has at most one replay at a time.
     """
     replay = delivery_admin.replay_range(
         webhook_id,
@@ -176,8 +176,8 @@ def _by() -> By:
 def list_events(query: Annotated[ListEventsQuery, Query()]) -> Response[EventPage]:
     """List events.
 
-    Oldest first, kept for 90 days. Events of users are for admins only. To follow the feed, send `resume_cursor` as
-    `cursor`, or the last id as `after`.
+    Lists the events of the last 90 days, oldest first. Only admins see events of users. To follow the feed, send
+    `resume_cursor` as `cursor`, or the last id as `after`.
     """
     audit_log.record_bulk_read(current_user(), address=api.client_address(), target="events")
     patterns = check_patterns(query.type.split(",") if query.type else ["*"], parameter="type")
@@ -201,13 +201,13 @@ def list_events(query: Annotated[ListEventsQuery, Query()]) -> Response[EventPag
 def get_event(event_id: str) -> Response[EventResponse]:
     """Get an event.
 
-    The same as webhooks deliver.
+    Returns the event as webhooks deliver it.
     """
     return api.ok(_event(feed.get(event_id, may_see=_may_see)))
 
 
 def _may_see(event_type: str) -> bool:
-    """Events of users are for admins."""
+    """Whether the caller may see events of this type. Only admins may see events of users."""
     known = EVENT_TYPES.get(event_type)
     return current_user().role == "admin" or (known is not None and not known.for_admins)
 
@@ -216,12 +216,12 @@ def _delivery(delivery: Delivery) -> DeliveryResponse:
     return DeliveryResponse.of(delivery, in_progress=deliveries.is_in_progress(delivery), reader=current_user().role)
 
 
-def _event(row: Row) -> EventResponse:
+def _event(row: FeedRow) -> EventResponse:
     return EventResponse(**json.loads(row.body))
 
 
-def _shown(subscriptions: Sequence[Subscription]) -> list[WebhookResponse]:
-    """The webhooks as the user may read them. Other users' roles are read in one call."""
+def _responses(subscriptions: Sequence[Subscription]) -> list[WebhookResponse]:
+    """Returns the webhooks as the user may read them. The roles of other creators are read in one call."""
     user = current_user()
     admins = {user.id} if user.role == "admin" else set()
     if others := {str(it.created_by) for it in subscriptions} - {user.id}:

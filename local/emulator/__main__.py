@@ -12,7 +12,7 @@ from local.emulator.parent import end_with_parent
 
 def main() -> None:
     end_with_parent()
-    # Lambda workers inherit the environment, and must not find this repository's modules by PYTHONPATH.
+    # Lambda workers inherit the environment, but must not find this repository's modules by PYTHONPATH.
     os.environ.pop("PYTHONPATH", None)
     port, secret = int(os.environ["GATEWAY_PORT"]), os.environ["AWS_SECRET_ACCESS_KEY"]
     ministack.app = guarded(ministack.app, port, secret)

@@ -1,4 +1,4 @@
-"""Processes that are forked from a zygote, with the part of `subprocess.Popen` that the emulator uses."""
+"""Processes that are forked from a zygote. They have the part of `subprocess.Popen` that the emulator uses."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
-# The exit code of an ended worker is unknown: only its parent, the zygote, can read it.
+# An ended worker has this exit code, because only its parent, the zygote, can read the real one.
 ENDED = -1
 
 
@@ -56,10 +56,12 @@ class Worker:
 
 
 class Zygote:
-    """Starts with the first worker, and ends with this process."""
+    """The process from which workers are forked. It starts with the first worker, and ends with this process."""
 
     def __init__(self, folders: Sequence[str], services: Sequence[str]) -> None:
-        """`folders` are first in the module path; `services` are the AWS services whose clients are prepared."""
+        """Prepares the zygote. `folders` are first in the module path; `services` are the AWS services of its prepared
+        clients.
+        """
         self._arguments = [",".join(services), *folders]
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None

@@ -2,7 +2,7 @@
 
 The emulator gives its callers all of AWS, including Lambda functions that run as the developer. A page that the
 developer visits can reach loopback by its address or, with DNS rebinding, by the page's own host name. Other users of
-the machine can reach it too. The emulator checks signatures, but serves S3 and its own routes without one.
+the machine can also reach it. The emulator checks signatures, but serves S3 and its own routes without one.
 """
 
 import hmac
@@ -32,7 +32,8 @@ API = re.compile(r"/_aws/execute-api/[^/]+/\$default(/.*)?", re.DOTALL)
 SIGNED = re.compile(r"AWS4-HMAC-SHA256 +Credential=([^/]+)/")
 BUCKET_AND_KEY = re.compile(r"/[a-z0-9][a-z0-9.-]{2,62}/.")
 OF_A_LINK = ("X-Amz-", "response-", "x-id")
-# The key of a role's session, whose signature the emulator checks. It treats others, as `test`, as its root, unchecked.
+# The key of a role's session, whose signature the emulator checks. It treats other keys, such as `test`, as its root
+# user and does not check them.
 SESSION_KEY = re.compile(r"A[A-Z0-9]{15,127}")
 
 
@@ -45,7 +46,7 @@ class Refusal(NamedTuple):
 FORBIDDEN = Refusal(
     403,
     "application/json",
-    json.dumps({"message": "Forbidden: send signed requests to localhost; web pages may not send any."}),
+    json.dumps({"message": "Forbidden: send signed requests to localhost. Web pages may not send requests."}),
 )
 TWO_SIGNATURES = Refusal(
     400,
@@ -57,7 +58,7 @@ TWO_SIGNATURES = Refusal(
 
 
 def guarded(application: Application, port: int, secret: str) -> Application:
-    """The emulator's ASGI application at `port`, behind the guard.
+    """Returns the emulator's ASGI application at `port`, behind the guard.
 
     WebSockets are rejected, and the emulator's own routes need the secret in a header.
     """
@@ -74,7 +75,7 @@ def guarded(application: Application, port: int, secret: str) -> Application:
 
 
 def refusal(scope: Scope, port: int, secret: str) -> Refusal | None:
-    """The answer to a request that must not reach the emulator; None for other requests."""
+    """Returns the response to a request that must not reach the emulator, or None for other requests."""
     headers: list[tuple[bytes, bytes]] = [(name.lower(), value) for name, value in scope["headers"]]
     hosts = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
     signatures = [value for name, value in headers if name == b"authorization"]
@@ -95,7 +96,9 @@ def refusal(scope: Scope, port: int, secret: str) -> Refusal | None:
 
 
 def _names_a_key(scope: Scope, signatures: list[bytes]) -> bool:
-    """Whether the request names an access key, in a header or the query: the emulator trusts some without a check."""
+    """Returns whether the request names an access key in a header or the query. The emulator trusts some keys without a
+    check.
+    """
     query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     named = {"x-amz-credential", "awsaccesskeyid"} & {name.lower() for name in query}
     return bool(named) or any(value.lower().lstrip().startswith(b"aws") for value in signatures)
@@ -106,7 +109,7 @@ def _may_sign(key: str, secret: str) -> bool:
 
 
 def _over_tls(scope: Scope) -> Scope:
-    """The request as if it was sent by TLS, since policies deny requests without it."""
+    """Returns the request as if it was sent by TLS, since policies deny requests without it."""
     if scope["type"] != "http":
         return scope
     headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"x-forwarded-proto"]
@@ -114,7 +117,9 @@ def _over_tls(scope: Scope) -> Scope:
 
 
 def _is_signed_link(scope: Scope, secret: str) -> bool:
-    """Whether it is a request to a signed link of an S3 object, as exports have, or the preflight of one."""
+    """Returns whether the request uses a signed link of an S3 object, as exports have, or is the preflight of such a
+    request.
+    """
     query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     path = scope["path"]
     return (

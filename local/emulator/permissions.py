@@ -1,10 +1,10 @@
-"""All corrections of the emulator's IAM checks, where they differ from AWS, each with its reason.
+"""All corrections of the emulator's IAM checks, which differ from AWS, with their reasons.
 
-With `AUTH=true` the emulator checks the signature of each request, and the policies of its caller: a function calls
-with its own role. These names of ministack are replaced: `iam_actions.extract_iam_action`,
+With `AUTH=true` the emulator checks the signature of each request and the policies of its caller. A function calls with
+its own role. These names of ministack are replaced: `iam_actions.extract_iam_action`,
 `iam_actions.extract_resource_arn` and `iam_evaluator.enforce`, which the emulator looks up for each request, and
 `lambda_runtime.execution_credentials`, which it looks up for each worker. `tests/unit/test_local_permissions.py` shows
-that each is needed.
+that each correction is needed.
 """
 
 import copy
@@ -17,15 +17,15 @@ from urllib.parse import unquote
 
 from local.access import ACCOUNT, REGION
 
-# Corrected below and in the template.
+# Corrected in this module and in the template.
 CORRECTED = {
     "sqs:SendMessageBatch": "AWS requires the action for one message, the emulator one with the batch's name",
-    "scheduler:*": "the emulator treats every schedule as one of the group `default`",
+    "scheduler:*": "the emulator treats each schedule as part of the group `default`",
     "ses:SendEmail": "the emulator knows neither the identity that sends, nor the condition key ses:FromAddress",
-    "secretsmanager:*": "in the emulator, a secret's Ref is its name; the grants of the template mean its ARN",
-    "aws:SecureTransport": "the local cloud uses HTTP on loopback: its guard adds a header as if TLS was used",
+    "secretsmanager:*": "in the emulator, a secret's Ref is its name, but the template's grants need its ARN",
+    "aws:SecureTransport": "the local cloud uses HTTP on loopback, so its guard adds a header as if TLS was used",
 }
-# Not checked by the emulator: only the tests of the template enforce these.
+# The emulator does not check these: only the tests of the template enforce them.
 NOT_CHECKED = {
     "dynamodb:LeadingKeys, dynamodb:Attributes, dynamodb:ReturnValues": "the emulator ignores them for writes",
     "iam:PassRole": "at CreateSchedule",
@@ -45,7 +45,7 @@ SEND_EMAIL = "/v2/email/outbound-emails"
 
 
 def correct_template(template: dict[str, Any]) -> dict[str, Any]:
-    """The template with policies that name secrets as on AWS: by the ARN, which ends in six random characters."""
+    """Returns the template with policies that name secrets as on AWS: by an ARN that ends in six random characters."""
     template = copy.deepcopy(template)
     arns = {
         logical_id: f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{resource['Properties']['Name']}-??????"
@@ -57,12 +57,15 @@ def correct_template(template: dict[str, Any]) -> dict[str, Any]:
             continue
         for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
             named = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
-            statement["Resource"] = [arns.get(it.get("Ref"), it) if isinstance(it, dict) else it for it in named]
+            statement["Resource"] = [
+                arns.get(resource.get("Ref"), resource) if isinstance(resource, dict) else resource
+                for resource in named
+            ]
     return template
 
 
 def correct() -> None:
-    """Replaces the functions, in the emulator's process, before it serves."""
+    """Replaces the functions in the emulator's process, before it serves."""
     from ministack.core import iam_actions, iam_evaluator
 
     action_of, resource_of, enforce = (
@@ -100,7 +103,7 @@ def correct() -> None:
 
 
 def draw_credentials() -> None:
-    """Gives functions random credentials: the emulator would derive them from the functions' names."""
+    """Gives functions random credentials, which the emulator would otherwise derive from the functions' names."""
     from ministack.core import lambda_runtime
     from ministack.services import sts
 

@@ -1,4 +1,4 @@
-"""A faster start of the emulator's Lambda workers, which share one unpacked copy of the layers and their memory.
+"""A faster start of the emulator's Lambda workers, which share memory and one unpacked copy of the layers.
 
 ministack unpacks the layers for each worker (50 MB, a second of a core) and starts Python, which imports the same
 modules again. Here layers are unpacked once for each content. On Linux, a worker is forked from a process that has
@@ -9,7 +9,7 @@ Only this module uses these names of ministack, some of which are private:
 - `_LAMBDA_LAYERS_DIRS`: the variable that names the unpacked layers' folders to the script of a worker.
 - `lambda_runtime.subprocess`: used by `_spawn` as `Popen([python, script], cwd=, env=, …)`, with pipes.
 - `lambda_svc._resolve_layer_zip(layer)`: the zip of an attached layer.
-`tests/integration/test_workers.py` fails if ministack no longer uses one of them in this way.
+`tests/integration/test_workers.py` fails if ministack no longer uses one of these names in this way.
 """
 
 import hashlib

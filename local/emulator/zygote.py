@@ -1,10 +1,10 @@
-"""A script: a process that imports the modules of all functions, and forks into workers.
+"""A script that imports the modules of all functions, and forks into workers.
 
 Workers share its memory, and start within milliseconds. Its arguments are a socket's descriptor, the AWS services that
 functions call (separated by commas), and the first folders of the module path. It sends `ready` to the socket, and then
 receives one message for each worker: the JSON of {"script", "cwd", "environment"} with the descriptors of stdin, stdout
-and stderr. The answer is the worker's process id, with a descriptor of the process (pidfd). It ends when the other end
-of the socket is closed.
+and stderr. The response is the worker's process id, with a descriptor of the process (pidfd). It ends when the other
+end of the socket is closed.
 """
 
 import contextlib
@@ -31,12 +31,14 @@ PRELOADED = (
     "aws_lambda_powertools.utilities.batch",
     "aws_lambda_powertools.utilities.data_classes",
     "aws_lambda_powertools.utilities.typing",
-    "boto3",
+    "bcrypt",
+    "botocore.client",
     "botocore.handlers",
+    "cryptography.hazmat.backends.openssl.backend",
     "cryptography.hazmat.primitives.ciphers.aead",
+    "concurrent.futures.thread",
     "csv",
     "jinja2",
-    "jwt",
     "markdown_it",
     "pkgutil",
     "pydantic",
@@ -50,7 +52,7 @@ PRELOADED = (
 
 def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
-    # Replaces this script's own folder.
+    # Replaces this script's folder in the module path.
     sys.path[:1] = sys.argv[3:]
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
@@ -77,7 +79,7 @@ def main() -> None:
 
 
 def _load_models(services: list[str]) -> None:
-    """Loads the AWS clients' models, 15 MB of objects, for all workers; otherwise each session would load them."""
+    """Loads the AWS clients' models, 15 MB of objects, for all workers. Otherwise each session would load them."""
     import botocore.loaders
     import botocore.session
 
@@ -95,7 +97,7 @@ def _load_models(services: list[str]) -> None:
 
 
 def _reap_ended_workers() -> None:
-    """Reaps them before each fork, not as soon as they end: until then, no other process gets their ids."""
+    """Reaps ended workers, before each fork. Until then, the id of an ended worker is not given to another process."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

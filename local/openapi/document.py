@@ -9,12 +9,13 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
-from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer, SecurityScheme
+from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn, HTTPBearer, SecurityScheme
 
 from local.openapi import events, schemas
 from local.openapi.operations import PARAMETERS, complete, tag_of
 from local.openapi.paths import FUNCTIONS, ROOT, Json
 from local.openapi.responses import HEADERS, components
+from oms.http.cookies import REFRESH_TOKEN
 from oms.http.powertools import routes_of
 
 _OVERVIEW = ROOT / "local" / "openapi" / "overview.md"
@@ -22,7 +23,13 @@ _SECURITY: dict[str, SecurityScheme] = {
     "accessToken": HTTPBearer(
         bearerFormat="JWT",
         description="The `access_token` of `POST /api/v1/auth/login`, valid for `expires_in` seconds.",
-    )
+    ),
+    "refreshCookie": APIKey(
+        name=REFRESH_TOKEN,
+        in_=APIKeyIn.cookie,
+        description="The refresh token in a cookie, which `POST /api/v1/auth/login` sets for pages of the API's own "
+        'origin if the request has `"refresh_token_in": "cookie"`.',
+    ),
 }
 _INFO: Json = {
     "title": "Secure Order Management System",
@@ -34,21 +41,23 @@ _SERVERS = [
     {"url": "/", "description": "The deployment that serves this document."},
     {"url": "http://localhost:5000", "description": "The local cloud, as `make up` starts it."},
 ]
-# In the order of the rendered page.
+# The tags in the order of the rendered page.
 TAGS = {
     "auth": "Accounts and sessions: register, sign in, refresh and revoke tokens, recover a password.",
-    "inventory": "Products, their stock, and the categories they are sorted into.",
-    "orders": "Orders: price, place and read them, and move them from `pending` to `delivered` or `cancelled`.",
-    "reports": "Sales and inventory figures, CSV exports of them, and exports that are mailed on a schedule.",
+    "inventory": "Products, their stock, and their categories.",
+    "orders": "Orders: price, place and read them, and move them from `pending` to `delivered`, `returned` or "
+    "`cancelled`.",
+    "reports": "Sales and inventory figures, their export to files, and schedules that mail exports.",
     "webhooks": "Subscriptions that receive events by HTTP, their deliveries, and replays.",
     "events": "The event feed: the events of webhooks except `webhook.test`, in order, for 90 days.",
-    "admin": "For admins: users and their roles, the audit log, the stock check, statistics.",
-    "docs": "Public documents of the deployment: health, this document, the event catalogue, the public keys.",
+    "shop": "The shop itself: its name, currency and time zone.",
+    "admin": "For admins: users and their roles, the audit log, the stock check and statistics.",
+    "docs": "Public documents of the deployment: health, this document, the event catalogue and the public keys.",
 }
 
 
 def merged() -> Json:
-    """The document. Raises ValueError if two routes or two schemas have the same name but differ."""
+    """Returns the document. Raises ValueError if two routes or two schemas have the same name but differ."""
     merge = OpenAPIMerge(title=_INFO["title"], version="", security_schemes=_SECURITY, on_conflict="error")
     files = merge.discover(FUNCTIONS, ["handler.py", "passwords.py"], recursive=True)
     apps: list[APIGatewayHttpResolver] = [
@@ -85,19 +94,19 @@ def merged() -> Json:
 
 
 def documented(app: APIGatewayHttpResolver) -> list[Route]:
-    """The resolver's routes, except pages for browsers."""
+    """Returns the resolver's routes, except pages for browsers."""
     return [route for route in routes_of(app) if route.include_in_schema]
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
-    """Each (path, method, operation)."""
+    """Yields each (path, method, operation)."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
 
 
 def check_schema_names(documents: Iterable[Json]) -> None:
-    """Raises ValueError if two schemas have the same name: the merge would silently keep the last."""
+    """Raises ValueError if two different schemas have the same name. The merge would silently keep the last one."""
     seen: Json = {}
     for found in documents:
         for name, schema in found.items():
@@ -106,7 +115,7 @@ def check_schema_names(documents: Iterable[Json]) -> None:
 
 
 def references(node: Any) -> set[str]:
-    """Every `$ref` in a part of the document."""
+    """Returns every `$ref` in a part of the document."""
     return schemas.references(node)
 
 
@@ -120,7 +129,7 @@ def _info() -> Json:
 
 
 def _order(route: Route) -> tuple[Any, ...]:
-    """The sort key: by tag, then by order in the module. Routes at the root come last."""
+    """Returns the sort key: by tag, then by order in the module. Routes at the root come last."""
     module = route.func.__module__
     tag = list(TAGS).index(tag_of(route.openapi_path))
     at_root = not route.openapi_path.startswith("/api/")

@@ -26,7 +26,7 @@ _RESPONSES = {
 def add(document: Json) -> None:
     """Adds a webhook for each type of event, and the schemas of their bodies."""
     schemas = document["components"]["schemas"]
-    document["webhooks"] = {name: {"post": _webhook(it, schemas)} for name, it in EVENT_TYPES.items()}
+    document["webhooks"] = {name: {"post": _webhook(event_type, schemas)} for name, event_type in EVENT_TYPES.items()}
     document["components"]["schemas"] = dict(sorted(schemas.items()))
 
 
@@ -35,12 +35,16 @@ def _webhook(event_type: EventType, schemas: Json) -> Json:
     for name, definition in body.pop("$defs", {}).items():
         _share(_names_of_definitions(name), _referring(definition), schemas)
     name = "".join(part.capitalize() for part in event_type.name.replace(".", "_").split("_")) + "Event"
-    schemas[name] = _referring({key: it for key, it in body.items() if key not in ("$schema", "title")})
-    for_whom = "admins" if event_type.for_admins else "managers and admins"
+    schemas[name] = _referring({key: value for key, value in body.items() if key not in ("$schema", "title")})
+    receivers = (
+        "Only webhooks whose creator is an active admin receive it"
+        if event_type.for_admins
+        else "Any webhook can receive it"
+    )
     return {
         "operationId": f"on_{event_type.name.replace('.', '_')}",
         "summary": event_type.name,
-        "description": f"{event_type.description}. For webhooks of {for_whom}.",
+        "description": f"{event_type.description}. {receivers}.",
         "tags": ["webhooks"],
         "security": [],
         "parameters": [
@@ -74,10 +78,10 @@ def _names_of_definitions(name: str) -> str:
 
 
 def _referring(node: Any) -> Any:
-    """The node with references to the document's schemas, instead of the definitions in the event's file."""
+    """Returns the node with its `$ref`s pointing to the document's schemas instead of those in the event's file."""
     if isinstance(node, dict):
         return {
-            key: it.replace("#/$defs/", "#/components/schemas/") if key == "$ref" else _referring(it)
-            for key, it in node.items()
+            key: value.replace("#/$defs/", "#/components/schemas/") if key == "$ref" else _referring(value)
+            for key, value in node.items()
         }
-    return [_referring(it) for it in node] if isinstance(node, list) else without_titles(node)
+    return [_referring(item) for item in node] if isinstance(node, list) else without_titles(node)

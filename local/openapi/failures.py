@@ -1,8 +1,9 @@
 """The errors that a route can raise, found by following the calls in its code.
 
-The code is parsed, not run. A name or a module's attribute leads to a function, a class of this project to all its
-methods, and a constant to the functions in it. An error counts where it is created, unless a `try` around the call
-catches it. `tests/support/contract.py` finds missing errors, since it requires each answer in a test to be documented.
+The code is parsed, not run. From the names in it, the search continues in functions, in all methods of this project's
+classes, and in the functions that constants contain. An error counts where it is created, unless a `try` around the
+call catches it. `tests/support/contract.py` finds missing errors, since it requires each response in a test to be
+documented.
 """
 
 import ast
@@ -24,7 +25,7 @@ _in_progress: set[FunctionType] = set()
 
 
 def errors_of(function: Callable[..., Any]) -> Errors:
-    """The types of errors that the function may raise."""
+    """Returns the types of errors that the function may raise."""
     return _errors_of(inspect.unwrap(function)) if isinstance(function, FunctionType) else _NONE
 
 
@@ -43,12 +44,12 @@ def _errors_of(function: FunctionType) -> Errors:
 def _source(function: FunctionType) -> ast.AST:
     try:
         return ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError):  # A lambda in an expression, whose code is read with the surrounding function.
+    except (OSError, SyntaxError):  # a lambda in an expression is read with the surrounding function
         return ast.Module([], [])
 
 
 class _Reader:
-    """Finds errors in the code of one function, whose names it resolves."""
+    """A reader of one function's code. It finds errors, and resolves names as the function does."""
 
     def __init__(self, function: FunctionType) -> None:
         self._names = {**vars(builtins), **function.__globals__, **inspect.getclosurevars(function).nonlocals}
@@ -58,7 +59,7 @@ class _Reader:
             case ast.Try(body, handlers, orelse, finalbody):
                 return self._after_handlers(body, handlers) | self._of_all([*handlers, *orelse, *finalbody])
             case ast.With(items, body):
-                suppressed = [it for item in items for it in self._suppressed(item.context_expr)]
+                suppressed = [error_type for item in items for error_type in self._suppressed(item.context_expr)]
                 return self._of_all(items) | _without(self._of_all(body), suppressed)
             case ast.ExceptHandler(body=body):
                 return self._of_all(body)
@@ -76,20 +77,22 @@ class _Reader:
 
     def _after_handlers(self, body: list[ast.stmt], handlers: list[ast.ExceptHandler]) -> Errors:
         ended = [handler for handler in handlers if not _raises_again(handler)]
-        return _without(self._of_all(body), [it for handler in ended for it in self._types(handler.type)])
+        return _without(
+            self._of_all(body), [error_type for handler in ended for error_type in self._types(handler.type)]
+        )
 
     def _suppressed(self, context: ast.expr) -> list[type]:
         match context:
             case ast.Call(func=ast.Name("suppress"), args=args):
-                return [it for arg in args for it in self._types(arg)]
+                return [error_type for arg in args for error_type in self._types(arg)]
         return []
 
     def _types(self, node: ast.expr | None) -> list[type]:
         named = node.elts if isinstance(node, ast.Tuple) else [] if node is None else [node]
-        return [it for it in map(self._resolved, named) if isinstance(it, type)]
+        return [error_type for error_type in map(self._resolved, named) if isinstance(error_type, type)]
 
     def _created(self, node: ast.expr) -> Errors:
-        """The error that a call creates: `XError(…)` or, by a class method, `XError.at(…)`."""
+        """Returns the error that a call creates: `XError(…)` or, by a class method, `XError.at(…)`."""
         for part in (node, node.value) if isinstance(node, ast.Attribute) else (node,):
             found = self._resolved(part)
             if isinstance(found, type) and issubclass(found, OmsError):
@@ -121,7 +124,7 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
 
 
 def _functions(found: Any, depth: int = 2) -> Iterator[FunctionType]:
-    """This project's functions that a value is, contains or, as a class, defines."""
+    """Yields this project's functions in a value: the value itself, its members, or the methods of a class."""
     if isinstance(found, staticmethod | classmethod):
         found = found.__func__
     elif isinstance(found, property | partial):
@@ -133,21 +136,21 @@ def _functions(found: Any, depth: int = 2) -> Iterator[FunctionType]:
             yield found
     elif isinstance(found, type):
         if _is_ours(found.__module__) and not issubclass(found, BaseException):
-            for it in vars(found).values():
-                if isinstance(it, FunctionType | staticmethod | classmethod | property):
-                    yield from _functions(it)
+            for member in vars(found).values():
+                if isinstance(member, FunctionType | staticmethod | classmethod | property):
+                    yield from _functions(member)
     elif depth:
         yield from _held(found, depth)
 
 
 def _held(found: Any, depth: int) -> Iterator[FunctionType]:
     if isinstance(found, dict | list | tuple):
-        for it in found.values() if isinstance(found, dict) else found:
-            yield from _functions(it, depth - 1)
+        for value in found.values() if isinstance(found, dict) else found:
+            yield from _functions(value, depth - 1)
     elif _is_ours(type(found).__module__):
         yield from _functions(type(found))
-        for it in getattr(found, "__dict__", {}).values():
-            yield from _functions(it, depth - 1)
+        for value in getattr(found, "__dict__", {}).values():
+            yield from _functions(value, depth - 1)
 
 
 def _is_ours(module: str | None) -> bool:

@@ -31,7 +31,8 @@ PARAMETERS: Json = {
         "name": "If-Match",
         "in": "header",
         "description": "The `ETag` of the version that the request is about. If the current version differs, nothing "
-        "is changed or returned, and the response is 412. Without the header, the request applies to any version.",
+        "is changed or returned, and the response is 412. Without the header, the request applies to any version. A "
+        "replay under an `Idempotency-Key` is found first: it succeeds although the version has changed.",
         "schema": {
             "type": "string",
             "pattern": r'^(\s*\*\s*|[\s,]*(W/)?"[^"]*"(\s*,[\s,]*(W/)?"[^"]*")*[\s,]*)$',
@@ -45,10 +46,11 @@ PARAMETERS: Json = {
         "schema": {"type": "string", "examples": ['W/"5d41402abc4b2a76b9719d911017c592"']},
     },
 }
-# Part of the protocol that a route's code uses → parameter in the document.
+# The parameter in the document, by the part of the protocol that a route's code uses.
 _TAKES = {
     "api.idempotency_key": "IdempotencyKey",
     "api.public_document": "IfNoneMatch",
+    "api.private_document": "IfNoneMatch",
 }
 _GIVES = {
     "version=": ["ETag"],
@@ -56,7 +58,10 @@ _GIVES = {
     "replayed=": ["Idempotency-Replayed"],
     "retry_after=": ["Retry-After"],
     "api.public_document": ["ETag"],
+    "api.private_document": ["ETag"],
     "api.show_allowance": ["RateLimit-Policy", "RateLimit"],
+    "cookies.set_refresh_token": ["Set-Cookie"],
+    "cookies.clear_refresh_token": ["Set-Cookie"],
 }
 _SUCCESS = {
     "200": "The result.",
@@ -71,13 +76,14 @@ _MAY_CALL = {
     "manager": "**Access:** managers and admins.",
     "admin": "**Access:** admins.",
 }
-_TOKEN_OR_BODY = "**Access:** the user of the session, by its access token or by a refresh token in the body."  # noqa: S105
+_BY_TOKENS = "**Access:** the user of the session, by its access token, or by a refresh token in the body or a cookie."
 
 
 def tag_of(path: str) -> str:
-    """The route's group: the first part of its path, or `docs` for routes about the system itself."""
+    """Returns the route's group: the first part of its path, or `docs` for routes about the system itself."""
     group = path.removeprefix(BASE_PATH).split("/")[1]
-    return group if group in ("auth", "inventory", "orders", "reports", "webhooks", "events", "admin") else "docs"
+    groups = ("auth", "shop", "inventory", "orders", "reports", "webhooks", "events", "admin")
+    return group if group in groups else "docs"
 
 
 def complete(operation: Json, route: Route, schemas: Json) -> None:
@@ -91,10 +97,12 @@ def complete(operation: Json, route: Route, schemas: Json) -> None:
         description = f"The same as `{route.method} {BASE_PATH}{route.openapi_path}`.\n\n{description}"
     operation["operationId"] = f"{function.__name__}_at_root" if at_root else function.__name__
     operation["summary"] = f"{summary} (at the root)" if at_root else summary
-    access = _TOKEN_OR_BODY if by_token_or_body else _may_call(route)
+    access = _BY_TOKENS if by_token_or_body else _may_call(route)
     operation["description"] = "\n\n".join(part for part in (description.strip(), access) if part)
     operation["tags"] = [tag_of(route.openapi_path)]
-    operation["security"] = [{"accessToken": []}, {}] if by_token_or_body else list(route.security or [])
+    # Not for a refresh: generators read any security of an operation as a need of the access token.
+    by_choice: list[Json] = [{"accessToken": []}, {"refreshCookie": []}, {}]
+    operation["security"] = by_choice if by_token_or_body else list(route.security or [])
 
     parameters = _described(operation.get("parameters", []), route, schemas)
     takes = {name for use, name in _TAKES.items() if use in used}
@@ -104,14 +112,14 @@ def complete(operation: Json, route: Route, schemas: Json) -> None:
     if parameters:
         operation["parameters"] = parameters
     if body := operation.get("requestBody"):
-        # A missing body is read as {}.
+        # The system reads a missing body as {}.
         model = schemas[_referred(body)]
         body["required"] = bool(model.get("required") or model.get("minProperties"))
     operation["responses"] = _successes(operation, used) | responses.failures(operation, route, used)
 
 
 def protocol_used(function: FunctionType) -> set[str]:
-    """The parts of the protocol that a route's code uses, directly or through functions of its module.
+    """Returns the parts of the protocol that a route's code uses, directly or through functions of its module.
 
     Each is a name, as `api.idempotency_key`, or a keyword of a response, as `version=`.
     """
@@ -130,21 +138,21 @@ def protocol_used(function: FunctionType) -> set[str]:
 
 
 def _texts(function: FunctionType) -> tuple[str, str]:
-    """The first line of the route's docstring is its summary, the rest its description."""
+    """Returns the summary, which is the first line of the route's docstring, and the description, which is the rest."""
     docstring = inspect.getdoc(function) or function.__name__.replace("_", " ").capitalize()
     summary, _, description = docstring.partition("\n")
     return summary.strip().removesuffix("."), description.strip()
 
 
 def _may_call(route: Route) -> str:
-    """The sentence about the route's access rule."""
+    """Returns the sentence about the route's access rule."""
     rule = route.openapi_extensions or {}
     names = " and ".join(f"`{name}`" for name in rule.get("x-manager-parameters", ()))
     return _MAY_CALL[rule["x-role"]] + (f" Only managers and admins may filter by {names}." if names else "")
 
 
 def _described(parameters: list[Json], route: Route, schemas: Json) -> list[Json]:
-    """The parameters with their full schemas, from the query model: Powertools gives only basic types."""
+    """Returns the parameters with their full schemas from the query model, since Powertools has only basic types."""
     models = [parameter.field_info.annotation for parameter in route.dependant.query_params]
     fields: Json = {}
     for model in models:
@@ -162,7 +170,7 @@ def _parameter(parameter: Json, fields: Json, for_managers: bool) -> Json:
     if text or for_managers:
         described["description"] = f"{text} For managers and admins.".strip() if for_managers else text
     if schema.get("type") == "array":
-        # The server accepts commas too, but many clients can only repeat parameters.
+        # The server also accepts commas, but many clients can only repeat parameters.
         described |= {"style": "form", "explode": True}
     if name in _PATH_PARAMETERS:
         schema |= {"minLength": 1, "maxLength": 128}
@@ -183,7 +191,7 @@ _PATH_PARAMETERS = {
 
 
 def _successes(operation: Json, used: set[str]) -> Json:
-    # Without Powertools' own responses to invalid requests: this API answers them with problems.
+    # Powertools' own responses to invalid requests are left out, since this API sends problems instead.
     found = {status: answer for status, answer in operation["responses"].items() if status < "400"}
     for status, answer in found.items():
         headers = ["X-Request-Id", *(header for use, given in _GIVES.items() if use in used for header in given)]
@@ -191,7 +199,7 @@ def _successes(operation: Json, used: set[str]) -> Json:
         answer["description"] = _SUCCESS[status]
         if answer["content"]["application/json"]["schema"].get("type") == "null":
             del answer["content"]
-    if "api.public_document" in used:
+    if not used.isdisjoint({"api.public_document", "api.private_document"}):
         found["304"] = {"description": "The client has the current document.", "headers": answer["headers"]}
     return found
 

@@ -1,4 +1,4 @@
-"""The paths of the document and its sources."""
+"""The paths of the OpenAPI document and of its sources."""
 
 from pathlib import Path
 from typing import Any

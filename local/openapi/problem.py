@@ -5,7 +5,7 @@ from oms.core.errors import OmsError
 
 
 def error_types(root: type[OmsError] = OmsError) -> list[type[OmsError]]:
-    """The whole tree of errors."""
+    """Returns the types of the whole tree of errors."""
     return [root, *(found for child in root.__subclasses__() for found in error_types(child))]
 
 
@@ -13,7 +13,11 @@ _GATEWAY_PROBLEM: Json = {
     "type": "object",
     "description": "The response of API Gateway itself, if a request did not reach a function or the function failed.",
     "properties": {
-        "message": {"type": "string", "description": "A text for people.", "examples": ["Too Many Requests"]}
+        "message": {
+            "type": "string",
+            "description": "The error, as a text for people.",
+            "examples": ["Too Many Requests"],
+        }
     },
     "required": ["message"],
 }
@@ -24,18 +28,19 @@ def schemas() -> Json:
 
 
 def _problem() -> Json:
-    place = {"type": "string", "description": "A query parameter with a wrong value.", "examples": ["limit"]}
+    place = {"type": "string", "description": "The query parameter with the invalid value.", "examples": ["limit"]}
     error = {
         "type": "object",
         "description": "An invalid value and its place: exactly one of `pointer`, `parameter` and `header` is present.",
         "properties": {
             "pointer": {
                 "type": "string",
-                "description": "A place in the body, as a URI fragment (RFC 6901); `#` is the body itself.",
+                "description": "The place of the value in the body, as a URI fragment (RFC 6901); `#` is the body "
+                "itself.",
                 "examples": ["#/items/0/quantity"],
             },
             "parameter": place,
-            "header": place | {"description": "A header with a wrong value.", "examples": ["If-Match"]},
+            "header": place | {"description": "The header with the invalid value.", "examples": ["If-Match"]},
             "detail": {
                 "type": "string",
                 "description": "The rule that the value breaks, for people.",
@@ -56,13 +61,13 @@ def _problem() -> Json:
 
 
 def _members(error: Json) -> Json:
-    """The members that the `extra` of errors adds."""
+    """Returns the members that the `extra` of errors adds."""
     return {
-        "errors": {"type": "array", "minItems": 1, "items": error, "description": "For 422: the first wrong values."},
+        "errors": {"type": "array", "minItems": 1, "items": error, "description": "For 422: the first invalid values."},
         "omitted_errors": {
             "type": "integer",
             "minimum": 1,
-            "description": "For 422: the number of further wrong values, which `errors` does not list.",
+            "description": "For 422: the number of further invalid values, which `errors` does not list.",
             "examples": [15],
         },
         "shortfalls": _listed("ShortfallResponse", "For `insufficient-stock` of an order: products that are short."),
@@ -105,13 +110,13 @@ def _always_there() -> Json:
             "type": "integer",
             "minimum": 400,
             "maximum": 599,
-            "description": "The HTTP status, as in the status line.",
+            "description": "The HTTP status of the response.",
             "examples": [409],
         },
         "detail": {
             "type": "string",
             "description": "The error in this request, for people. Its wording may change.",
-            "examples": ["Not enough stock of 7."],
+            "examples": ["Not enough stock of product 7. Order fewer units, or try again later."],
         },
         "instance": {
             "type": "string",
@@ -121,7 +126,8 @@ def _always_there() -> Json:
         },
         "code": {
             "type": "string",
-            "description": "Distinguishes problems: a code never changes its meaning. `x-extensible-enum` lists the "
+            "description": "The kind of problem, for programs. A code never changes its meaning. `x-extensible-enum` "
+            "lists the "
             "known codes. Later versions may add codes; handle an unknown one by its status.",
             "examples": ["insufficient-stock"],
             "x-extensible-enum": codes,

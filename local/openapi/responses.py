@@ -54,12 +54,12 @@ HEADERS: Json = {
         "example": "true",
     },
     "RateLimit-Policy": {
-        "description": "The limit that applies to the call: its name, and `q` calls in `w` seconds.",
+        "description": "The limit that applies to the request: its name, and `q` requests in `w` seconds.",
         "schema": {"type": "string"},
         "example": '"login";q=5;w=60',
     },
     "RateLimit": {
-        "description": "The rest of the limit: `r` calls remain, and the full limit is available in `t` seconds.",
+        "description": "The rest of the limit: `r` requests remain, and the full limit is available in `t` seconds.",
         "schema": {"type": "string"},
         "example": '"login";r=4;t=37',
     },
@@ -74,6 +74,13 @@ HEADERS: Json = {
         "required": True,
         "schema": {"type": "string"},
         "example": 'Bearer error="invalid_token"',
+    },
+    "Set-Cookie": {
+        "description": "The cookies `__Secure-oms-refresh` and, of a sign-in, `__Secure-oms-device`, each in a header "
+        'of its own. Only in responses to requests with `"refresh_token_in": "cookie"` or with such a cookie.',
+        "schema": {"type": "string"},
+        "example": "__Secure-oms-refresh=YVT65M7QNAW9TXAQ7PHA.0C8Z4V6T2R9QKX1M5N7P.k3v0b2; Path=/api/v1/auth; "
+        "Max-Age=604800; HttpOnly; Secure; SameSite=Strict",
     },
     "Allow": {
         "description": "The methods that this path allows, separated by commas; on 405.",
@@ -94,12 +101,12 @@ _BY_GATEWAY = {
 
 
 def shows_version(route: Route, used: set[str]) -> bool:
-    """Whether the route returns a resource with an ETag, and so checks If-Match (`oms.http.api.check_shown`)."""
-    return route.method == "GET" and not used.isdisjoint({"version=", "api.public_document"})
+    """Returns whether the route returns a resource with an ETag and checks If-Match (`oms.http.api.check_shown`)."""
+    return route.method == "GET" and not used.isdisjoint({"version=", "api.public_document", "api.private_document"})
 
 
 def failures(operation: Json, route: Route, used: set[str]) -> Json:
-    """The responses of a route to failures, by status, and `default` for all others."""
+    """Returns the responses of a route to failures, by status, and `default` for all others."""
     by_status: dict[int, set[str]] = {}
     for error in _errors(operation, route, used):
         by_status.setdefault(error.status, set()).add(error.code)
@@ -109,7 +116,7 @@ def failures(operation: Json, route: Route, used: set[str]) -> Json:
 
 
 def _errors(operation: Json, route: Route, used: set[str]) -> set[type[OmsError]]:
-    """The errors of the protocol around the route, and those of its own code."""
+    """Returns the errors that the route's code raises, and those of the code around every route, such as 401."""
     rule = route.openapi_extensions or {}
     found = set(errors_of(cast(FunctionType, route.func))) | {InvalidRequestError, OmsError, UnavailableError}
     found.add(TooManyRequestsError)
@@ -119,25 +126,25 @@ def _errors(operation: Json, route: Route, used: set[str]) -> set[type[OmsError]
         found.add(ForbiddenError)
     if "requestBody" in operation:
         found |= {MalformedJsonError, BodyTooLargeError, UnsupportedMediaTypeError}
-        if not _has_fields(route):  # Without fields, two requests with the same key cannot differ.
+        if not _has_fields(route):  # without fields, two requests with the same key cannot differ
             found.discard(IdempotencyKeyReusedError)
     if "{" in route.openapi_path:
         found.add(NotFoundError)
     if shows_version(route, used):
         found.add(StaleVersionError)
-    elif not is_versioned(route.func):  # It shares code with a route that takes If-Match.
+    elif not is_versioned(route.func):  # it shares code with a route that uses If-Match
         found.discard(StaleVersionError)
     return found
 
 
 def _has_fields(route: Route) -> bool:
-    """Whether the model of the route's body has fields."""
+    """Returns whether the model of the route's body has fields."""
     models = [parameter.field_info.annotation for parameter in route.dependant.body_params]
     return any(isinstance(model, type) and issubclass(model, BaseModel) and model.model_fields for model in models)
 
 
 def _response(status: int, codes: set[str], limited: bool) -> Json:
-    """The response to a status: a reference to a shared response if it has only one code."""
+    """Returns the response to a status: a reference to a shared response if it has only one code."""
     if len(codes) == 1 and not limited:
         (code,) = codes
         return {"$ref": f"#/components/responses/{_component(code)}"}
@@ -161,13 +168,13 @@ def _described(status: int, codes: set[str], more_headers: tuple[str, ...] = ())
 
 
 def _or_by_gateway(response: Json) -> Json:
-    """The headers and the content of a response that may come from the gateway instead of the function."""
-    # The same schema for both media types: client generators read one of them, and use it for every response.
+    """Returns the headers and the content of a response that may come from the gateway instead of the function."""
+    # The same schema for both media types, because client generators read one of them and use it for every response.
     schema = {"anyOf": [_PROBLEM, {"$ref": "#/components/schemas/GatewayProblem"}]}
     return {
-        # The gateway's own responses have another header with the request's id.
+        # The gateway's own responses have the request's id in another header.
         "headers": response["headers"] | {"X-Request-Id": HEADERS["X-Request-Id"] | {"required": False}},
-        "content": {it: {"schema": schema} for it in ("application/problem+json", "application/json")},
+        "content": {media_type: {"schema": schema} for media_type in ("application/problem+json", "application/json")},
     }
 
 
@@ -193,7 +200,7 @@ def components(document: Json) -> None:
 
 @cache
 def meanings() -> dict[str, str]:
-    """The meaning of each code, from the table in functions/docs/errors.md."""
+    """Returns the meaning of each code, from the table in functions/docs/errors.md."""
     rows = re.findall(
         r"^\| `([a-z-]+)` \| \d{3} \| ([^|]+) \|", (ROOT / "functions/docs/errors.md").read_text(), re.MULTILINE
     )

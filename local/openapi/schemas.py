@@ -24,7 +24,7 @@ def complete(document: Json) -> None:
 
 
 def references(node: Any) -> set[str]:
-    """Every `$ref` in a part of the document."""
+    """Returns every `$ref` in a part of the document."""
     if isinstance(node, dict):
         own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
         return own.union(*(references(inner) for inner in node.values()))
@@ -32,7 +32,7 @@ def references(node: Any) -> set[str]:
 
 
 def reached_from(start: Any, schemas: Json) -> set[str]:
-    """Names of the schemas that a part of the document references, directly or through other schemas."""
+    """Returns the names of the schemas that a part of the document references, directly or through other schemas."""
     found: set[str] = set()
     pending = references(start)
     while pending:
@@ -44,68 +44,68 @@ def reached_from(start: Any, schemas: Json) -> set[str]:
 
 
 def _plain(node: Any, enums: dict[tuple[str, ...], str]) -> Any:
-    """The node without titles, with references to named enums, and with nested choices in one list."""
+    """Returns the node without titles, with references to named enums, and with nested choices in one list."""
     return _flat(_named(without_titles(node), enums))
 
 
 def _named(node: Any, enums: dict[tuple[str, ...], str]) -> Any:
-    """The node with references to named enums, instead of lists of the same values."""
+    """Returns the node with references to named enums, instead of lists of the same values."""
     if isinstance(node, list):
-        return [_named(it, enums) for it in node]
+        return [_named(item, enums) for item in node]
     if not isinstance(node, dict):
         return node
     if isinstance(node.get("enum"), list) and (name := enums.get(tuple(node["enum"]))):
         return {"$ref": f"#/components/schemas/{name}"} | {
-            key: it for key, it in node.items() if key not in ("enum", "type")
+            key: value for key, value in node.items() if key not in ("enum", "type")
         }
-    return {key: _named(it, enums) for key, it in node.items()}
+    return {key: _named(value, enums) for key, value in node.items()}
 
 
 def _flat(node: Any) -> Any:
     if isinstance(node, list):
-        return [_flat(it) for it in node]
+        return [_flat(item) for item in node]
     if not isinstance(node, dict):
         return node
-    flat = {key: _flat(it) for key, it in node.items()}
+    flat = {key: _flat(value) for key, value in node.items()}
     if isinstance(choices := flat.get("anyOf"), list):
-        inner = [it for it in choices if "anyOf" in it]
-        flat["anyOf"] = [choice for it in choices for choice in it.get("anyOf", [it])]
+        inner = [choice for choice in choices if "anyOf" in choice]
+        flat["anyOf"] = [choice for outer in choices for choice in outer.get("anyOf", [outer])]
         if len(inner) == 1:
-            flat = {key: it for key, it in inner[0].items() if key != "anyOf"} | flat
+            flat = {key: value for key, value in inner[0].items() if key != "anyOf"} | flat
     return flat
 
 
 def never_null(schema: Json) -> Json:
-    """The schema without null, for a value that is absent instead."""
+    """Returns the schema without null, for a value that is absent instead."""
     if "anyOf" not in schema:
         return schema
     kept = [choice for choice in schema["anyOf"] if choice != {"type": "null"}]
-    rest = {name: it for name, it in schema.items() if name != "anyOf" and it is not None}
+    rest = {name: value for name, value in schema.items() if name != "anyOf" and value is not None}
     rest.pop("default", None) if schema.get("default", ...) is None else None
     return kept[0] | rest if len(kept) == 1 else rest | {"anyOf": kept}
 
 
 def without_titles(node: Any) -> Any:
-    """The node without the titles that pydantic generates from names."""
+    """Returns the node without the titles that pydantic generates from names."""
     if isinstance(node, list):
-        return [without_titles(it) for it in node]
+        return [without_titles(item) for item in node]
     if not isinstance(node, dict):
         return node
     named = node.get("properties")
     plain = {
-        name: it if name in ("example", "examples", "default", "const", "enum") else without_titles(it)
-        for name, it in node.items()
+        name: value if name in ("example", "examples", "default", "const", "enum") else without_titles(value)
+        for name, value in node.items()
         if name not in ("title", "properties")
     }
     if isinstance(named, dict):
-        plain["properties"] = {name: without_titles(it) for name, it in named.items()}
+        plain["properties"] = {name: without_titles(value) for name, value in named.items()}
     return {name: plain[name] for name in node if name in plain}
 
 
 def _fill_responses(document: Json) -> None:
-    """Marks the fields of responses as required, also those with defaults.
+    """Marks the fields of responses as required, including those with defaults.
 
-    A response omits a field with `exclude_if` if it would be null, so such a field is not required.
+    A response omits a field with `exclude_if` if its value is null, so such a field is not required.
     """
     schemas = document["components"]["schemas"]
     answers = [operation["responses"] for methods in document["paths"].values() for operation in methods.values()]
@@ -119,13 +119,13 @@ def _fill_responses(document: Json) -> None:
 
 
 def _without_defaults(schema: Json) -> None:
-    """Removes defaults: generated clients would send them, or treat required fields of responses as optional."""
+    """Removes defaults, since generated clients would send them, or treat required fields of responses as optional."""
     for field in schema.get("properties", {}).values():
         field.pop("default", None)
 
 
 def _without_fractions(schema: Json) -> None:
-    """Adds a note to integers of bodies: JSON Schema accepts 2.0 as an integer, but the API does not."""
+    """Adds a note to integers of bodies, since JSON Schema accepts 2.0 as an integer, but the API does not."""
     for field in schema.get("properties", {}).values():
         if any(choice.get("type") == "integer" for choice in (field, *field.get("anyOf", []))):
             field["description"] = (
@@ -135,12 +135,15 @@ def _without_fractions(schema: Json) -> None:
 
 def _bodies(document: Json) -> list[Json]:
     return [
-        it["requestBody"] for methods in document["paths"].values() for it in methods.values() if "requestBody" in it
+        operation["requestBody"]
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        if "requestBody" in operation
     ]
 
 
 def _fields_left_out(model: type[BaseModel]) -> set[str]:
-    """The names, as in the response, of fields that a response may omit."""
+    """Returns the names of fields that a response may omit."""
     return {field.alias or name for name, field in model.model_fields.items() if field.exclude_if is not None}
 
 

@@ -1,7 +1,7 @@
 """A first program of a client developer, on the client that openapi-python-client generates as `oms_client`.
 
 `python walkthrough.py http://localhost:5000`, with the folder of the generated package on PYTHONPATH. It prints a line
-for each step and fails at the first answer that is not what the document says.
+for each step and fails at the first answer that differs from the document.
 """
 
 import sys
@@ -26,7 +26,7 @@ from oms_client.models import (
 )
 from oms_client.types import Response, Unset
 
-PATIENCE_SECONDS = 120
+WAIT_SECONDS = 120
 MORE_THAN_THERE_IS = 10_000
 
 
@@ -97,7 +97,7 @@ def sign_in(anyone: Client, base_url: str, email: str, password: str) -> Authent
 def follow_feed(manager: AuthenticatedClient, order_id: str) -> None:
     """Reads the feed, which is seconds behind, until the cancellation of the order."""
     after: dict[str, str] = {}
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         page = parsed(
             list_events.sync_detailed(client=manager, type_="order.cancelled", limit=100, **after), HTTPStatus.OK
@@ -115,7 +115,7 @@ def follow_feed(manager: AuthenticatedClient, order_id: str) -> None:
 
 
 def parsed[T](response: Response[T | Problem | GatewayProblem], status: HTTPStatus) -> T:
-    """What the generated code made of an answer that is no problem."""
+    """Returns the generated code's object for an answer that is not a problem response."""
     assert response.status_code == status, f"{response.status_code} {response.content!r}"
     assert response.parsed is not None
     assert not isinstance(response.parsed, Problem | GatewayProblem)

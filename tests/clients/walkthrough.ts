@@ -1,7 +1,7 @@
 // A first program of a client developer, on openapi-fetch and the types that openapi-typescript generates.
 //
-// `node walkthrough.ts http://localhost:5000`. It prints a line for each step and fails at the first answer that is not
-// what the document says.
+// `node walkthrough.ts http://localhost:5000`. It prints a line for each step and fails at the first response that differs
+// from the document.
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";

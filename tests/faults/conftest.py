@@ -1,4 +1,4 @@
-"""The fixtures of the functional tests, and a system whose waits between attempts are noted instead of made."""
+"""The fixtures of the functional tests, and a system that records its waits between attempts instead of sleeping."""
 
 import pytest
 
@@ -7,11 +7,13 @@ from tests.support.fixtures import (
     _aws,
     cloud,
     customer,
+    ledger_shop,
     manager,
     no_sleep,
     person,
+    settle,
+    simulation,
     time_machine,
-    world,
 )
 from tests.support.invocation import Person
 from tests.support.shop import Shop
@@ -20,17 +22,19 @@ __all__ = [
     "_aws",
     "cloud",
     "customer",
+    "ledger_shop",
     "manager",
     "no_sleep",
     "person",
+    "settle",
+    "simulation",
     "time_machine",
-    "world",
 ]
 
 
 @pytest.fixture(autouse=True)
 def _keys_are_loaded(cloud: None) -> None:
-    """So that no plan meets the call that loads them, which a process makes once in five minutes."""
+    """Loads the keys, so that no plan gets the call that loads them, which a process makes once in five minutes."""
     keyring.public_jwks()
 
 

@@ -1,4 +1,4 @@
-"""F5: conflicts, throttling and time-outs pass or they do not; what they are never is "out of stock"."""
+"""F5: conflicts, throttling and time-outs end in success or in 503, and never in "out of stock"."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +21,7 @@ ATTEMPTS = 7
 
 @dataclass(frozen=True)
 class Change:
-    """A change of state: what it starts from, the request, and the one call that writes it."""
+    """A change of state: its start, the request, and the one call that writes it."""
 
     prepare: Callable[[Shop], str]
     request: Callable[[Shop, str], Answer]
@@ -70,7 +70,7 @@ each_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.ke
 
 
 def everything(shop: Shop) -> Any:
-    """The orders and stock that the requests of this module may change."""
+    """Returns the orders and stock that the requests of this module may change."""
     orders = {order.id: (order.status, order.version) for order in orders_stored()}
     return orders, {it: (stock_of(it).available, stock_of(it).reserved, stock_of(it).offer) for it in shop.units}
 
@@ -81,7 +81,7 @@ def check_unavailable(refused: Answer) -> None:
 
 
 def check_naps(no_sleep: list[float], attempts: int) -> None:
-    """Full jitter under a ceiling that doubles from 0.1 s to 1 s."""
+    """Checks that the waits have full jitter under a ceiling that doubles from 0.1 s to 1 s."""
     assert len(no_sleep) == attempts - 1
     assert all(0 <= nap <= min(1.0, 0.05 * 2**number) for number, nap in enumerate(no_sleep, 1))
 
@@ -263,8 +263,8 @@ def test_f05_time_outs_end_before_the_function_does(
     """The slowest case: reads fail just before their deadline and succeed as late as possible, and writes and the final
     read always fail."""
     subject = change.prepare(shop)
-    config = dynamodb.client().meta.config
-    longest = (config.connect_timeout + config.read_timeout) * config.retries["total_max_attempts"]
+    client = dynamodb.client()
+    longest = (client.connect_seconds + client.read_seconds) * client.retries.max_attempts
     elapsed, seen, wrote = 0.0, Counter[str](), False
 
     def plan(call: Call) -> Any:
@@ -303,7 +303,7 @@ def test_f05_lists_over_several_partitions_end_before_the_function_does(
     with intercepted(plan) as calls:
         check_unavailable(http("GET", "/api/v1/orders?status=pending,confirmed", token=shop.manager.token))
 
-    # After 13 s no thread begins another; what is begun already may end.
+    # After 13 s no thread begins another call; calls that have begun may end.
     assert 13 <= elapsed <= 14.5, [call.operation for call in calls]
 
 
@@ -320,7 +320,7 @@ def test_f05_a_hold_in_conflict_is_left_for_the_next_sweep(
     with intercepted(plan):
         swept = shop.sweep()
 
-    assert swept == {"batchItemFailures": [{"itemIdentifier": "1"}]}, "the message comes back"
+    assert swept == {"batchItemFailures": [{"itemIdentifier": "1"}]}, "the message is returned"
     assert {order.id: order.status for order in shop.check_stock()} == {
         contested[-20:]: "pending",
         free[-20:]: "expired",

@@ -1,4 +1,4 @@
-"""F2: the process dies before or after any AWS call of an operation, and the client asks again."""
+"""F2: the process dies before or after any AWS call of an operation, and the client repeats the request."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -21,22 +21,24 @@ numbers = count(1)
 def crashed[T](
     shop: Shop, begin: Callable[[], T], act: Callable[[T], object], *, calls: int
 ) -> Iterator[tuple[str, T]]:
-    """Each crash of an operation of at least `calls` calls. Checks the stock and starts a new process after each."""
+    """Yields each crash of an operation with at least `calls` calls. Checks the stock and starts a new process after
+    each.
+    """
     points = 0
     for name, subject in crashes(begin, act):
         points += 1
         new_process()
         shop.check_stock()
         yield name, subject
-    assert points >= 2 * calls, "fewer places to crash at than calls"
+    assert points >= 2 * calls, "fewer crashes than calls"
 
 
-# What is left of ten units after a move of an order for three.
+# The rest of ten units after a move of an order for three.
 AVAILABLE = {"confirm": 7, "cancel": 10, "ship": 7, "deliver": 7, "return": 10}
 
 
 def ready(shop: Shop, move: str) -> str:
-    """The path of an order for 3 of the 10 units of a new product, which this move can be made of."""
+    """Returns the path of an order for 3 of the 10 units of a new product, on which this move is possible."""
     path = shop.ready_for(move, {shop.product(10): 3})
     new_process()
     return path
@@ -68,13 +70,13 @@ def test_f02_create_without_a_key_leaves_no_half_order(shop: Shop) -> None:
     for name, cart in crashed(shop, begin, shop.buy, calls=3):
         again = shop.buy(cart)
 
-        # Nothing tells the second request from another order of the same: that is what the key is for.
+        # Without a key, the second request cannot be distinguished from another order for the same items.
         orders = [order for order in shop.check_stock() if order.lines[0].product_id in cart]
         assert again.status == 201, name
         assert len(orders) == (2 if name == "after call 3" else 1), name
 
 
-# The manager's request reads who asks, the order and who bought it, and then writes.
+# The manager's request reads the caller, the order and the customer, and then writes.
 WRITTEN = "after call 4"
 
 
@@ -103,7 +105,7 @@ def test_f02_a_move_without_a_key_is_made_once(shop: Shop, move: str, available:
         shop.check_stock()
 
 
-def test_f02_who_bought_is_read_before_the_move_is_made(shop: Shop) -> None:
+def test_f02_the_customer_is_read_before_the_move_is_made(shop: Shop) -> None:
     path = ready(shop, "ship")
 
     with intercepted() as calls:
@@ -180,5 +182,5 @@ def test_f02_a_product_edit_is_whole(shop: Shop) -> None:
         again = act(product_id)
 
         assert (again.status, again.json["price"], again.json["version"]) == (200, "25.00", 3 if was_made else 2), name
-        assert stock_of(product_id).offer == 2, "an edit that changes nothing of the offer leaves its number"
+        assert stock_of(product_id).offer == 2, "an edit that leaves the offer unchanged keeps its number"
         shop.check_stock()

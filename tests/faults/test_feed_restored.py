@@ -1,4 +1,4 @@
-"""A feed whose table was restored to a moment within a transaction: it has that transaction in part."""
+"""A feed whose table was restored to a time within a transaction, and so has a part of that transaction."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,13 +12,13 @@ from oms.core.dynamodb import client
 from oms.core.settings import settings
 from oms.events.envelope import PublishedEvent
 from oms.feed import models, service
-from oms.feed.models import Marker, Row
+from oms.feed.models import FeedRow, Marker
 from tests.support.aws_calls import intercepted
 from tests.support.database import table
 from tests.support.feed import an_event, ids
 
 type Items = dict[tuple[str, str], dict[str, Any]]
-# From then on nobody waits for a row; no table is restored faster.
+# After this time no reader waits for a row; no restore of a table is faster.
 SETTLED = timedelta(minutes=11)
 type TimeMachine = Callable[[timedelta], None]
 
@@ -41,16 +41,16 @@ def restore(items: Items) -> None:
 
 
 def restored(before: Items, after: Items) -> Iterator[tuple[str, Items]]:
-    """Each state that a table may be in between the two, and what it has of the later one."""
+    """Yields each possible state of a table between the two, with the part of the later one that it has."""
     moved = [key for key, item in after.items() if before.get(key) != item]
     for number in range(len(moved) + 1):
         for there in combinations(moved, number):
             yield str(there), before | {key: after[key] for key in there}
 
 
-def read(after: str | None = None) -> list[Row]:
-    """From there to the end, in small pages."""
-    rows: list[Row] = []
+def read(after: str | None = None) -> list[FeedRow]:
+    """Reads from that position to the end, in small pages."""
+    rows: list[FeedRow] = []
     position = None
     for _ in range(50):
         page = service.read(after=after, limit=3, position=position, may_see=lambda _: True)
@@ -69,7 +69,7 @@ def read(after: str | None = None) -> list[Row]:
         (2, 4, SETTLED, False),
     ],
 )
-def test_f27_a_transaction_that_is_there_in_part_hinders_nobody(
+def test_f27_a_partly_restored_transaction_blocks_no_reader_or_writer(
     time_machine: TimeMachine,
     monkeypatch: pytest.MonkeyPatch,
     earlier: int,
@@ -77,8 +77,9 @@ def test_f27_a_transaction_that_is_there_in_part_hinders_nobody(
     later: timedelta,
     again_first: bool,
 ) -> None:
-    """Whatever is there of the head, the day, the markers and the rows, and whatever comes then."""
-    monkeypatch.setattr(models, "ROWS_PER_PARTITION", partition)
+    """For each part of the head, the day, the markers and the rows, and for each later event."""
+    monkeypatch.setattr(models, "ROWS_PER_BLOCK", partition)
+    monkeypatch.setattr(service, "_LOOK_BEYOND_SHARE", 1)
     old, torn, new = ([an_event() for _ in range(number)] for number in (earlier, 2, 1))
     append(*old)
     before = stored()
@@ -105,6 +106,6 @@ def test_f27_a_transaction_that_is_there_in_part_hinders_nobody(
 
 
 def has_a_row_alone(items: Items, event: str) -> bool:
-    """Which nobody can know it by, when it comes again."""
-    rows = [it["event_id"]["S"] for (partition, _), it in items.items() if partition.startswith("log#")]
+    """Whether a row alone is there, by which a repeated event cannot be recognized."""
+    rows = [it["event_id"]["S"] for (partition, _), it in items.items() if partition.startswith("rows#")]
     return event in rows and Marker.key(event) not in items

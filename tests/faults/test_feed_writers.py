@@ -1,4 +1,4 @@
-"""Writers of the feed who meet each other at its head, and what hinders them."""
+"""Writers of the feed that conflict with each other at its head, and their failures."""
 
 import json
 from typing import Any
@@ -24,10 +24,10 @@ LONGEST_CALL = 6
 
 
 @pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "TransactionConflict"])
-def test_a_writer_that_is_overtaken_again_and_again_gives_up_in_time(
+def test_a_writer_that_conflicts_again_and_again_gives_up_in_time(
     monkeypatch: pytest.MonkeyPatch, no_sleep: list[float], reason: str
 ) -> None:
-    """Of several transactions in one batch only the last is overtaken; each call takes a while."""
+    """Of several transactions in one batch only the last conflicts; each call takes a while."""
     passed = 0.0
     events = [an_event(size=200_000) for _ in range(45)]
 
@@ -62,24 +62,40 @@ def test_f22_a_writer_that_meets_another_tries_again_at_once_and_often(
     assert no_sleep == []
 
 
-@pytest.mark.parametrize("times", [1, 30])
-def test_another_writer_makes_it_look_again(manager: Person, times: int) -> None:
-    ours, theirs = an_event(), [an_event() for _ in range(times)]
-    waiting, others_write = list(theirs), False
+def test_other_writers_at_each_call_delay_none(manager: Person, no_sleep: list[float]) -> None:
+    ours, theirs, others_write = an_event(), list[Any](), False
 
     def plan(made: Any) -> Any:
         nonlocal others_write
-        if made.operation == "TransactWriteItems" and waiting and not others_write:
-            others_write, other = True, waiting.pop()
+        if not others_write:
+            others_write, other = True, an_event()
             service.append([PublishedEvent.read(json.dumps(other))])
+            theirs.append(other)
             others_write = False
         return made.send()
 
-    with intercepted(plan):
+    with intercepted(plan) as calls:
         feed_in(ours)
 
     assert sorted(everything(manager)) == sorted(ids([ours, *theirs]))
-    assert len(everything(manager)) == times + 1
+    assert len(theirs) == 4, "none of our calls was repeated"
+    assert len(calls) > 4 * len(theirs)
+
+
+def test_f22_throttling_is_retried_until_the_deadline(
+    manager: Person, monkeypatch: pytest.MonkeyPatch, no_sleep: list[float]
+) -> None:
+    """The alternative is to wait six minutes for the next delivery."""
+    event = an_event()
+    monkeypatch.setattr(clock, "monotonic", lambda: sum(no_sleep))
+
+    with intercepted(refuse("TransactWriteItems", reason_at(0, "ThrottlingError"), times=40)):
+        feed_in(event)
+
+    assert everything(manager) == [event["id"]]
+    assert 10 < sum(no_sleep) < service._DEADLINE_SECONDS
+    with pytest.raises(UnavailableError), intercepted(refuse("TransactWriteItems", reason_at(0, "ThrottlingError"))):
+        feed_in(an_event())
 
 
 def test_f22_throttling_and_lost_answers_pass(manager: Person, no_sleep: list[float]) -> None:

@@ -1,4 +1,4 @@
-"""The process dies before or after any call of a change to an account: it is made whole, or not at all."""
+"""The process dies before or after any call of a change to an account: all of the change is stored, or nothing."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -68,7 +68,7 @@ def has_password(who: Person, password: str) -> bool:
 
 
 def entries(who: Person, action: str) -> int:
-    """How many successes the audit has of an action on this user."""
+    """Returns the number of successful audit entries of an action on this user."""
     found = table("audit").items()
     return sum(
         it["action"]["S"] == action and it["target"]["S"] == f"user#{who.id}" and it["outcome"]["S"] == "success"
@@ -77,7 +77,7 @@ def entries(who: Person, action: str) -> int:
 
 
 def check(who: Person, action: str) -> bool:
-    """Asserts that hash, epoch and audit moved together; whether they did."""
+    """Asserts that hash, epoch and audit changed together; returns whether they did."""
     user, made = now(who), has_password(who, NEW)
     assert (user.auth_epoch, user.version, entries(who, action)) == ((1, 2, 1) if made else (0, 1, 0))
     return made

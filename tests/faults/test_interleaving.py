@@ -63,7 +63,7 @@ MOVES: dict[str, tuple[Move, OrderStatus]] = {
 
 
 def just_before_the_write(act: Callable[[], object]) -> Plan:
-    """Somebody else acts between the operation's read and its first write."""
+    """Another request runs between the operation's read and its first write."""
     waiting = True
 
     def plan(call: Call) -> Any:
@@ -77,7 +77,7 @@ def just_before_the_write(act: Callable[[], object]) -> Plan:
 
 
 def pairs() -> list[tuple[str, str, str]]:
-    """(a state, a move legal from it, a move legal from it): the second comes between the first's read and write."""
+    """Yields (a state, a possible move, a possible move): the second runs between the first's read and write."""
     return [
         (source, late, early)
         for source in ("pending", "confirmed", "shipped", "delivered")
@@ -107,7 +107,9 @@ def test_f07_a_move_that_came_between_leaves_one_legal_path(
 
     (order,) = shop.check_stock()
     assert [entry.to for entry in order.history][-len(path) :] == path
-    assert (len(path) == 3) == ((str(state), str(made_state)) in LEGAL), "the later move is made if it still can be"
+    assert (len(path) == 3) == ((str(state), str(made_state)) in LEGAL), (
+        "the later move is made if it is still possible"
+    )
 
 
 def test_f08_the_same_move_with_the_same_key_between_read_and_write_is_one(shop: Shop, no_sleep: list[float]) -> None:
@@ -157,7 +159,7 @@ def test_f10_carts_in_opposite_orders_make_progress_and_reserve_nothing_by_half(
 def test_f12_an_edit_that_read_the_stock_item_before_another_edit_raises_the_offer(
     shop: Shop, no_sleep: list[float]
 ) -> None:
-    """One BatchGet reads the product after an edit to 25.00 and its stock item from before it, at 20.00."""
+    """One BatchGet reads the product after an edit to 25.00, and its stock item as of before it, at 20.00."""
     bought = shop.product(5, price="20.00")
     assert shop.buy({bought: 1}).json["total"] == "20.00"
     old_stock = stock_of(bought).serialize()
@@ -177,4 +179,4 @@ def test_f12_an_edit_that_read_the_stock_item_before_another_edit_raises_the_off
         assert shop.manage("PUT", f"products/{bought}", edited).status == 200
 
     assert stock_of(bought).offer == 3
-    assert shop.buy({bought: 1}).json["total"] == "20.00", "a warm process knows 25.00, and learns better"
+    assert shop.buy({bought: 1}).json["total"] == "20.00", "a warm process has cached 25.00, and reads again"

@@ -1,4 +1,4 @@
-"""F3: the change was made and its answer was lost; the client asks again, at once or much later."""
+"""F3: the change was made and its answer was lost; the client repeats the request, at once or much later."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ LATER = pytest.mark.parametrize(
 
 
 def signed_in_again(person: Person) -> Person:
-    """The same user with a new session, since tokens and sessions end."""
+    """Returns the same user with a new session, since tokens and sessions end."""
     now, session_id = clock.now(), clock.random_id()
     at = clock.timestamp(now)
     put_item(
@@ -79,7 +79,7 @@ def test_f03_the_order_comes_as_it_is_by_now(
 
 @LATER
 @pytest.mark.parametrize("change", ["archived", "price"])
-def test_f03_what_became_of_the_product_does_not_matter(
+def test_f03_later_changes_of_the_product_do_not_matter(
     shop: Shop, time_machine: Callable[[timedelta], None], later: timedelta, change: str
 ) -> None:
     cart = {shop.product(5): 2}

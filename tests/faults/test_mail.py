@@ -1,4 +1,4 @@
-"""The notifier dies before or after any of its calls, and its message comes again: no mail goes out twice."""
+"""The notifier dies before or after any of its calls, and its message is delivered again: no mail is sent twice."""
 
 import json
 from collections.abc import Callable
@@ -36,7 +36,7 @@ CLAIM, SEND, MARK = "TransactWriteItems", "SendEmail", "UpdateItem"
 
 @pytest.fixture(autouse=True)
 def _ses(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An SES in which the sender is verified, asked by the client that the system itself makes."""
+    """An SES with a verified sender, called by the system's own client."""
     mail.ses_client.cache_clear()
     ses = aws_client("sesv2")
     if SENDER not in {it["IdentityName"] for it in ses.list_email_identities()["EmailIdentities"]}:
@@ -47,14 +47,14 @@ def _ses(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sent_to(email: str) -> int:
-    """How many mails SES took for an address."""
+    """Returns the number of mails that SES accepted for an address."""
     backend = ses_backends[DEFAULT_ACCOUNT_ID][REGION]
     return sum(email in it.destinations["ToAddresses"] for it in backend.sent_messages)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A message, who is to get its mail, and its cause."""
+class RequestedMail:
+    """A message, the recipient of its mail, and its cause."""
 
     body: str
     email: str
@@ -70,23 +70,23 @@ class Asked:
 
 
 @pytest.fixture
-def ask(person: Callable[..., Person]) -> Callable[[str], Asked]:
-    """A factory of messages of a kind, each to somebody new, whose address is not verified."""
+def ask(person: Callable[..., Person]) -> Callable[[str], RequestedMail]:
+    """A factory of messages of a kind, each to a new user with an unverified address."""
 
-    def make(kind: str) -> Asked:
+    def make(kind: str) -> RequestedMail:
         email = f"{clock.random_id().lower()}@example.com"
         who = person("manager" if kind == "webhook" else "customer", email=email, email_verified=False)
         put_item(Claim(*claim_key(email), user_id=who.id))
         if kind == "reset":
             request = reset_request(email)
-            return Asked(json.dumps({"request": request}), email, f"reset#{request}")
+            return RequestedMail(json.dumps({"request": request}), email, f"reset#{request}")
         body = {
             "order": lambda: order_event(who.id),
             "verify": lambda: event("user.registered", {"id": who.id, "role": "customer", "status": "active"}),
             "lock": lambda: event("user.locked", {"id": who.id, "locked_until": "2999-01-01T00:00:00.000Z"}),
             "webhook": lambda: disabled_webhook(who),
         }[kind]()
-        return Asked(body, email, f"verify#{who.id}" if kind == "verify" else json.loads(body)["id"])
+        return RequestedMail(body, email, f"verify#{who.id}" if kind == "verify" else json.loads(body)["id"])
 
     return make
 
@@ -108,12 +108,14 @@ def reset_request(email: str) -> str:
 
 
 def notify_cold(body: str) -> list[str]:
-    """As in a new process: the keys that hide addresses are read, so that each run makes the same calls."""
+    """Runs the notifier as in a new process, which reads the keys for pseudonyms, so that each run makes the same
+    calls.
+    """
     pseudonyms.KEYS.forget()
     return notify(body)
 
 
-def operations(asked: Asked) -> list[str]:
+def operations(asked: RequestedMail) -> list[str]:
     with intercepted() as calls:
         assert notify_cold(asked.body) == []
     return [call.operation for call in calls]
@@ -121,7 +123,7 @@ def operations(asked: Asked) -> list[str]:
 
 @pytest.mark.parametrize("kind", ["order", "verify", "reset", "lock", "webhook"])
 def test_f13_a_crash_anywhere_and_the_message_again_is_one_mail_at_most(
-    ask: Callable[[str], Asked], kind: str, capsys: Any, time_machine: Callable[[timedelta], None]
+    ask: Callable[[str], RequestedMail], kind: str, capsys: Any, time_machine: Callable[[timedelta], None]
 ) -> None:
     order = operations(ask(kind))
     assert order[-3:] == [CLAIM, SEND, MARK]
@@ -136,12 +138,10 @@ def test_f13_a_crash_anywhere_and_the_message_again_is_one_mail_at_most(
         was_marked = name == f"after call {len(order)}"
         assert asked.sent == was_sent, name
         capsys.readouterr()
-        # What was claimed and is not marked has an end that nobody knows: it rings, once, and is not sent again.
+        # A claimed mail without a result has an unknown outcome: it raises an alarm once, and is not sent again.
         is_unknown = was_claimed and not was_marked
 
-        assert notify_cold(asked.body) == (["0"] if is_unknown else []), (
-            f"{name}: for all that is known, one is at work"
-        )
+        assert notify_cold(asked.body) == (["0"] if is_unknown else []), f"{name}: another worker may still be sending"
         assert '"MailUnknown"' not in capsys.readouterr().out, name
         time_machine(A_FUNCTIONS_TIME)
         for _ in range(2):
@@ -155,7 +155,7 @@ def test_f13_a_crash_anywhere_and_the_message_again_is_one_mail_at_most(
 
 
 def test_f14_a_doubled_message_whose_mail_is_being_sent_comes_back_and_marks_nothing(
-    ask: Callable[[str], Asked], capsys: Any
+    ask: Callable[[str], RequestedMail], capsys: Any
 ) -> None:
     asked = ask("order")
 
@@ -181,9 +181,9 @@ def throttled(call: Call) -> ClientError:
 
 
 def test_f13_a_crash_around_the_release_of_a_refused_mail_sends_none_twice(
-    ask: Callable[[str], Asked], time_machine: Callable[[timedelta], None]
+    ask: Callable[[str], RequestedMail], time_machine: Callable[[timedelta], None]
 ) -> None:
-    """SES refuses once; the notifier dies before or after it takes its claim back."""
+    """SES refuses once; the notifier dies before or after it releases its claim."""
     for when in ("before", "after"):
         asked, writes = ask("order"), 0
 
@@ -211,7 +211,7 @@ def test_f13_a_crash_around_the_release_of_a_refused_mail_sends_none_twice(
         assert (asked.sent, asked.claim.state) == ((0, "unknown") if when == "before" else (1, "sent")), when
 
 
-def test_a_definite_refusal_brings_the_message_back_and_counts_no_mail(ask: Callable[[str], Asked]) -> None:
+def test_a_definite_refusal_brings_the_message_back_and_counts_no_mail(ask: Callable[[str], RequestedMail]) -> None:
     asked = ask("order")
 
     def refuse(call: Call) -> Any:
@@ -230,8 +230,8 @@ def test_a_definite_refusal_brings_the_message_back_and_counts_no_mail(ask: Call
     assert [MailCount.from_raw_data(it).n for it in counted if it["kind"]["S"] == "mail-count"] == [1, 1, 1]
 
 
-def test_an_end_without_an_answer_is_marked_and_rings_and_is_not_sent_again(
-    ask: Callable[[str], Asked], capsys: Any
+def test_an_end_without_an_answer_is_marked_and_raises_an_alarm_and_is_not_sent_again(
+    ask: Callable[[str], RequestedMail], capsys: Any
 ) -> None:
     asked = ask("order")
 
@@ -251,7 +251,7 @@ def test_an_end_without_an_answer_is_marked_and_rings_and_is_not_sent_again(
 
 
 def test_f18_a_function_that_runs_out_of_time_half_way_sends_no_mail_of_its_batch_twice(
-    ask: Callable[[str], Asked], time_machine: Callable[[timedelta], None]
+    ask: Callable[[str], RequestedMail], time_machine: Callable[[timedelta], None]
 ) -> None:
     first, second, third = (ask("order") for _ in range(3))
     sends = 0
@@ -276,8 +276,8 @@ def test_f18_a_function_that_runs_out_of_time_half_way_sends_no_mail_of_its_batc
     assert [it.claim and it.claim.state for it in (first, second, third)] == ["sent", "unknown", "sent"]
 
 
-def test_f19_a_dead_letter_that_is_redriven_is_no_second_mail(ask: Callable[[str], Asked]) -> None:
-    """Its claim outlives the fortnight that a dead letter is kept."""
+def test_f19_a_dead_letter_that_is_redriven_is_no_second_mail(ask: Callable[[str], RequestedMail]) -> None:
+    """Its claim is kept for longer than the two weeks of a dead letter."""
     asked = ask("order")
     notify(asked.body)
 

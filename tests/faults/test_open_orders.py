@@ -1,4 +1,4 @@
-"""F13, F14: whatever becomes of the events on their way, the count of a customer's open orders ends as they are."""
+"""F13, F14: with lost, repeated or reordered events, the count of a customer's open orders ends at their number."""
 
 from collections.abc import Callable
 from itertools import batched
@@ -22,7 +22,16 @@ from tests.support.examples import examples
 from tests.support.faults import Reason, cancelled, conflicted, crashes, failing, lose_answer, refuse
 from tests.support.gateway import call
 from tests.support.invocation import Person
-from tests.support.open_order_counts import Told, aggregate, counted, forget, open_now, set_count, told, user_of
+from tests.support.open_order_counts import (
+    QueuedEvent,
+    aggregate,
+    counted,
+    forget,
+    open_now,
+    order_events,
+    set_count,
+    user_of,
+)
 from tests.support.shop import Shop, orders_stored
 from tests.support.streams import streamed
 
@@ -31,7 +40,7 @@ LONGEST_CALL = 6
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
-# The ways of a few orders, the last of them still open.
+# The moves of a few orders, the last of them still open.
 WAYS: tuple[tuple[str, ...], ...] = (
     ("confirm", "ship", "deliver", "return"),
     ("confirm", "cancel"),
@@ -48,8 +57,8 @@ def other(person: Callable[..., Person]) -> Person:
 
 
 @pytest.fixture
-def events(shop: Shop, other: Person) -> list[Told]:
-    """What the orders of two customers tell, oldest first."""
+def events(shop: Shop, other: Person) -> list[QueuedEvent]:
+    """The events of the orders of two customers, oldest first."""
     product = shop.product(100)
     with streamed("orders") as records:
         for buyer in (shop.customer, other):
@@ -57,10 +66,10 @@ def events(shop: Shop, other: Person) -> list[Told]:
                 path = f"/api/v1/orders/{shop.buy({product: 1}, by=buyer).json['id']}"
                 for move in way:
                     assert shop.move(path, move).status == 200
-    return told(records)
+    return order_events(records)
 
 
-def test_the_count_is_of_pending_and_confirmed_orders(shop: Shop, events: list[Told]) -> None:
+def test_the_count_is_of_pending_and_confirmed_orders(shop: Shop, events: list[QueuedEvent]) -> None:
     assert aggregate(events) == []
 
     assert counted(shop.customer) == open_now(shop.customer) == 2
@@ -74,7 +83,7 @@ def test_it_follows_an_order_step_by_step(shop: Shop) -> None:
         for move in ("confirm", "ship", "deliver", "return"):
             shop.move(path, move)
 
-    for event in told(records):
+    for event in order_events(records):
         aggregate([event])
         counts.append(counted(shop.customer))
 
@@ -86,7 +95,7 @@ def test_an_event_costs_a_read_and_a_write(shop: Shop) -> None:
         path = f"/api/v1/orders/{shop.buy({shop.product(1): 1}).json['id']}"
         for move in ("confirm", "ship", "deliver"):
             shop.move(path, move)
-    events = told(records)
+    events = order_events(records)
     made = []
     for event in (*events, events[0]):
         with intercepted() as calls:
@@ -99,7 +108,7 @@ def test_an_event_costs_a_read_and_a_write(shop: Shop) -> None:
 @settings(max_examples=examples(30), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_f14_doubled_reordered_and_late_events_give_the_same_count(
-    shop: Shop, other: Person, events: list[Told], data: st.DataObject
+    shop: Shop, other: Person, events: list[QueuedEvent], data: st.DataObject
 ) -> None:
     forget(shop.customer, other)
     again = data.draw(st.lists(st.sampled_from(events), max_size=len(events)), label="doubled")
@@ -113,15 +122,15 @@ def test_f14_doubled_reordered_and_late_events_give_the_same_count(
 
 
 def test_f13_a_crash_anywhere_and_the_message_again_count_once(shop: Shop) -> None:
-    product, buyer = shop.product(1000), shop.manager  # whom no limit stops
+    product, buyer = shop.product(1000), shop.manager  # whom no limit refuses
 
-    def begin(*moves: str) -> Callable[[], Told]:
-        def make() -> Told:
+    def begin(*moves: str) -> Callable[[], QueuedEvent]:
+        def make() -> QueuedEvent:
             with streamed("orders") as records:
                 path = f"/api/v1/orders/{shop.buy({product: 1}, by=buyer).json['id']}"
                 for move in moves:
                     shop.move(path, move)
-            *earlier, latest = told(records)
+            *earlier, latest = order_events(records)
             if earlier:
                 aggregate(earlier)
             return latest
@@ -141,16 +150,16 @@ def test_f13_a_crash_anywhere_and_the_message_again_count_once(shop: Shop) -> No
 
 
 @pytest.fixture
-def placed(shop: Shop) -> Told:
+def placed(shop: Shop) -> QueuedEvent:
     with streamed("orders") as records:
         shop.buy({shop.product(1): 1})
-    (event,) = told(records)
+    (event,) = order_events(records)
     return event
 
 
 @pytest.mark.parametrize("failure", [conflicted, failing("ThrottlingException")])
 def test_conflicts_with_other_writes_of_the_user_pass(
-    shop: Shop, placed: Told, no_sleep: list[float], failure: Callable[[Call], Exception]
+    shop: Shop, placed: QueuedEvent, no_sleep: list[float], failure: Callable[[Call], Exception]
 ) -> None:
     with intercepted(refuse("TransactWriteItems", failure, times=3)):
         assert aggregate([placed]) == []
@@ -158,15 +167,15 @@ def test_conflicts_with_other_writes_of_the_user_pass(
     assert (counted(shop.customer), len(no_sleep)) == (1, 3)
 
 
-def test_a_lost_answer_is_no_second_count(shop: Shop, placed: Told, no_sleep: list[float]) -> None:
+def test_a_lost_answer_is_no_second_count(shop: Shop, placed: QueuedEvent, no_sleep: list[float]) -> None:
     with intercepted(lose_answer("TransactWriteItems")):
         assert aggregate([placed]) == []
 
     assert (counted(shop.customer), len(no_sleep)) == (1, 1)
 
 
-def test_f16_what_cannot_be_counted_now_or_ever_comes_back_alone(
-    shop: Shop, events: list[Told], no_sleep: list[float]
+def test_f16_a_message_that_cannot_be_counted_now_or_ever_is_returned_alone(
+    shop: Shop, events: list[QueuedEvent], no_sleep: list[float]
 ) -> None:
     stubborn = events[0]["data"]["id"]
 
@@ -180,20 +189,21 @@ def test_f16_what_cannot_be_counted_now_or_ever_comes_back_alone(
 
     of_the_order = [str(place) for place, it in enumerate(events, 1) if it["data"]["id"] == stubborn]
     assert sorted(back, key=int) == ["0", *of_the_order, str(len(events) + 1)]
-    assert counted(shop.customer) == open_now(shop.customer), "the stubborn order is not open any more"
+    assert counted(shop.customer) == open_now(shop.customer), "the failing order is no longer open"
 
 
-def test_what_is_not_begun_in_time_comes_back(
-    monkeypatch: pytest.MonkeyPatch, events: list[Told], no_sleep: list[float]
+def test_a_message_that_is_not_begun_in_time_is_returned(
+    monkeypatch: pytest.MonkeyPatch, events: list[QueuedEvent], no_sleep: list[float]
 ) -> None:
-    """Where the batch as a whole is refused, and so each event takes calls of its own."""
+    """If each transaction of several orders is refused, each event needs its own calls."""
     passed = 0.0
-    refuse_the_batch = refuse("TransactWriteItems", failing("ValidationException"), times=1)
 
     def plan(made: Call) -> Any:
         nonlocal passed
         passed += LONGEST_CALL
-        return refuse_the_batch(made)
+        if made.operation == "TransactWriteItems" and sum("Put" in it for it in made.parameters["TransactItems"]) > 1:
+            raise failing("ValidationException")(made)
+        return made.send()
 
     monkeypatch.setattr(clock, "monotonic", lambda: passed)
     with intercepted(plan):
@@ -207,7 +217,7 @@ def test_another_batch_with_the_same_order_makes_it_look_again(shop: Shop, no_sl
     with streamed("orders") as records:
         path = f"/api/v1/orders/{shop.buy({shop.product(1): 1}).json['id']}"
         shop.move(path, "cancel")
-    placed, ended = told(records)
+    placed, ended = order_events(records)
     waiting = [ended]
 
     def plan(made: Call) -> Any:
@@ -221,20 +231,20 @@ def test_another_batch_with_the_same_order_makes_it_look_again(shop: Shop, no_sl
     assert counted(shop.customer) == open_now(shop.customer) == 0
 
 
-def test_an_order_of_a_user_who_is_gone_is_done_with(shop: Shop, placed: Told) -> None:
+def test_an_order_of_a_missing_user_is_finished(shop: Shop, placed: QueuedEvent) -> None:
     user = user_of(shop.customer)
     table("identity").delete(user.pk, user.sk)
 
     assert aggregate([placed, placed]) == []
 
-    assert user_of(shop.customer) is None, "no user is made by counting"
+    assert user_of(shop.customer) is None, "counting creates no user"
     (order,) = orders_stored()
     applied = get_item(AppliedContribution, AppliedContribution.key(f"order#{order.id}", 0))
     assert applied
     assert applied.version == 1
 
 
-def test_a_count_is_no_change_of_the_user(shop: Shop, placed: Told) -> None:
+def test_a_count_is_no_change_of_the_user(shop: Shop, placed: QueuedEvent) -> None:
     before = user_of(shop.customer).serialize()
 
     with streamed("identity") as records:
@@ -243,10 +253,10 @@ def test_a_count_is_no_change_of_the_user(shop: Shop, placed: Told) -> None:
     after = user_of(shop.customer).serialize()
     assert after == before | {"open_orders": {"N": "1"}}
     assert len(records) == 1
-    assert registry.events_from_change(Change.of(records[0])) == [], "the stream of the users tells nobody of it"
+    assert registry.events_from_change(Change.of(records[0])) == [], "the stream of the users publishes nothing"
 
 
-# ---- the other side: those who change users -------------------------------------------------------------------------
+# ---- the other side: requests that change users ---------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -282,12 +292,12 @@ CHANGES: dict[str, Callable[[Person, Person], Any]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_of_the_user_that_meets_the_count_is_made_all_the_same_and_keeps_it(
+def test_a_change_of_the_user_that_meets_the_count_is_still_made_and_keeps_it(
     person: Callable[..., Person], admin: Person, no_sleep: list[float], change: str
 ) -> None:
     customer = person("customer", email_verified=False)
     set_count(customer, 3)
-    # Or there is nothing to verify.
+    # Otherwise there is nothing to verify.
     update_item(User(*user_key(customer.id)), [User.email_verified.set(False)])
     met = conflicts_on(customer, times=2)
 
@@ -300,7 +310,7 @@ def test_a_change_of_the_user_that_meets_the_count_is_made_all_the_same_and_keep
 
 
 def conflicts_on(who: Person, *, times: int) -> Callable[[Call], Any]:
-    """The first writes of this user's item meet the aggregator's transaction."""
+    """Lets the first writes of this user's item conflict with the aggregator's transaction."""
     met = 0
 
     def plan(made: Call) -> Any:
@@ -319,7 +329,7 @@ def conflicts_on(who: Person, *, times: int) -> Callable[[Call], Any]:
 
 
 def _keys_written(made: Call) -> list[str]:
-    """`pk/sk` of each item that a call writes; nothing for an item of a table with other keys."""
+    """Yields `pk/sk` of each item that a call writes; no key for an item of a table with other keys."""
     if not made.writes:
         return []
     writes = [it for write in made.parameters.get("TransactItems", []) for it in write.values()] or [made.parameters]

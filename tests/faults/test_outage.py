@@ -1,4 +1,4 @@
-"""F26: after an outage there are 180,000 overdue holds. Played with a table in memory and calls of 10 ms each."""
+"""F26: after an outage there are 180,000 overdue holds, simulated with a table in memory and calls of 10 ms each."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -18,12 +18,12 @@ from tests.support.faults import Reason, cancelled, conflicted
 
 HOLDS = 180_000
 PAGE = 100
-# Of 10 ms each: what a worker does in the minute that it has.
+# Of 10 ms each: the number of calls in a worker's minute.
 CALLS = 6_000
 
 
 def overdue(count: int) -> list[RawItem]:
-    """Pending orders, 100 of them placed in each second, the youngest an hour ago."""
+    """Returns pending orders, 100 of them placed in each second, the youngest an hour ago."""
     first = clock.now() - timedelta(hours=1, milliseconds=10 * count)
     pattern = an_order().serialize()
     made = []
@@ -111,7 +111,7 @@ def ids(count: int, *, start: int = 0) -> list[str]:
     return [f"{number:020d}" for number in range(start, start + count)]
 
 
-def test_f26_each_minute_goes_on_where_the_rest_is(cloud: None) -> None:
+def test_f26_each_minute_continues_where_the_last_one_ended(cloud: None) -> None:
     outage = Outage(HOLDS)
 
     swept = [outage.work(1_000).expired for _ in range(4)]
@@ -122,10 +122,10 @@ def test_f26_each_minute_goes_on_where_the_rest_is(cloud: None) -> None:
     assert outage.made["Query"] <= pages
     assert outage.made["BatchGetItem"] <= pages
     assert outage.made["TransactWriteItems"] == sum(swept)
-    assert outage.made["GetItem"] == 0, "what the lagging index still shows costs no call of its own"
+    assert outage.made["GetItem"] == 0, "an order that the lagging index still shows costs no separate call"
     per_hold = outage.made.total() / sum(swept)
     assert per_hold < 1.04
-    assert HOLDS * per_hold * 0.010 < 31 * 60, "at 10 ms a call one shard is through in half an hour"
+    assert HOLDS * per_hold * 0.010 < 31 * 60, "at 10 ms a call one shard is finished in half an hour"
 
 
 def test_f26_the_drain_ends_with_the_last_hold_that_is_due(cloud: None) -> None:
@@ -139,7 +139,7 @@ def test_f26_the_drain_ends_with_the_last_hold_that_is_due(cloud: None) -> None:
 
 @pytest.mark.parametrize("every", [7, 150])
 def test_f26_two_workers_at_the_same_holds_end_each_once(cloud: None, no_sleep: list[float], every: int) -> None:
-    """Between two writes of the one, the other ends some: at the head of the index, which the first has read."""
+    """Between two writes of one worker, the other ends holds at the head of the index, which the first has read."""
     outage, other, turn = Outage(3_000), [], every
 
     def interleave(number: int) -> None:
@@ -158,13 +158,13 @@ def test_f26_two_workers_at_the_same_holds_end_each_once(cloud: None, no_sleep: 
     assert len(outage.ended) == first + sum(other)
     assert sorted(outage.ended) == ids(len(outage.ended)), "none twice, none left out"
     late = [place - int(order_id) for place, order_id in enumerate(outage.ended)]
-    assert max(map(abs, late)) <= PAGE, "the oldest first, but for what is read together"
+    assert max(map(abs, late)) <= PAGE, "the oldest first, except those that are read together"
 
 
 def test_f26_holds_in_contention_do_not_keep_the_others_waiting(
     cloud: None, no_sleep: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The product of the forty oldest is wanted by everybody, and no transaction with it comes through."""
+    """The product of the forty oldest is in such demand that no transaction with it succeeds."""
     outage = Outage(5_000, contended=set(ids(40)))
     monkeypatch.setattr(clock, "monotonic", lambda: outage.made.total() / 100 + sum(no_sleep))
 

@@ -1,4 +1,4 @@
-"""F6: a cancelled transaction gives a reason for each of its items; every mix of them has one designed answer."""
+"""F6: a cancelled transaction has a reason for each of its items; every mix of them has one designed answer."""
 
 from itertools import combinations_with_replacement, permutations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.cancellation_reasons import LINES, PUTS, Mix, Scene, designed, mixes, stored_before
+from tests.support.cancellation_reasons import LINES, PUTS, Mix, OrderRequest, designed, mixes, stored_before
 from tests.support.examples import examples
 from tests.support.shop import Shop, orders_stored, stock_of
 
@@ -15,28 +15,28 @@ with_and_without = pytest.mark.parametrize("keyed", [True, False], ids=["key", "
 
 
 def check(shop: Shop, mix: Mix) -> None:
-    scene = Scene(shop, mix)
-    answer = scene.play()
+    request = OrderRequest(shop, mix)
+    answer = request.send()
 
     expected = designed(mix)
     assert answer.status == expected.status, (mix, answer.text)
     if expected.status == 201:
         assert [order.id for order in orders_stored()] == [answer.json["id"]], mix
-        assert scene.stored_id in (None, answer.json["id"]), mix
+        assert request.stored_id in (None, answer.json["id"]), mix
         assert ("Idempotency-Replayed" in answer.headers) == (mix.keyed and mix.stored is not None), mix
         prices = {line.product_id: line.unit_price for order in orders_stored() for line in order.lines}
         if mix.stored is None:
-            assert prices == {product: stock_of(product).price for product in scene.products}, mix
+            assert prices == {product: stock_of(product).price for product in request.products}, mix
         return
     assert answer.json["code"] == expected.code, (mix, answer.text)
-    assert [order.id for order in orders_stored()] == ([scene.stored_id] if mix.stored else []), mix
+    assert [order.id for order in orders_stored()] == ([request.stored_id] if mix.stored else []), mix
     if expected.code == "unknown-product":
         pointers = [f"#/items/{position}/product_id" for position in expected.positions]
         assert [error["pointer"] for error in answer.json["errors"]] == pointers, mix
     if expected.code == "insufficient-stock":
-        requested = scene.requested()
+        requested = request.requested()
         assert answer.json["shortfalls"] == [
-            {"product_id": scene.products[position], "requested": requested, "available": requested - 1}
+            {"product_id": request.products[position], "requested": requested, "available": requested - 1}
             for position in expected.positions
         ], mix
     if expected.status == 503:
@@ -80,7 +80,7 @@ def any_mix(draw: st.DrawFn) -> Mix:
 @settings(
     max_examples=examples(60),
     print_blob=True,
-    # Each scene clears the tables itself.
+    # Each request clears the tables.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(mix=any_mix())

@@ -1,4 +1,4 @@
-"""F8: the same thing asked for twice. F11: too much asked for at once. F12: prices that change during checkout."""
+"""F8: repeated requests. F11: requests for too many units. F12: prices that change during checkout."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -83,7 +83,7 @@ def test_f08_an_adjustment_that_emptied_the_stock_is_not_refused_when_repeated(s
     assert (another.status, another.json["code"]) == (409, "insufficient-stock")
 
 
-def test_f04_a_key_is_bound_to_what_was_asked(shop: Shop) -> None:
+def test_f04_a_key_is_bound_to_its_request(shop: Shop) -> None:
     product = shop.product(5)
     path = f"products/{product}/stock"
     shop.manage("PATCH", path, {"adjustment": 1, "reason": "found"}, key="k")
@@ -125,7 +125,7 @@ def test_f11_too_much_is_refused_before_any_write(shop: Shop, path: str, body: A
         refused = invoke(orders, "POST", path, body, token=shop.customer.token)
 
     assert (refused.status, refused.json["code"]) == (status, code)
-    assert [call.operation for call in calls] == ["BatchGetItem"], "who asks, and nothing else"
+    assert [call.operation for call in calls] == ["BatchGetItem"], "the caller, and nothing else"
 
 
 def test_f11_ninety_products_are_one_order(shop: Shop) -> None:
@@ -141,7 +141,7 @@ def test_f11_ninety_products_are_one_order(shop: Shop) -> None:
 
 
 def reprice_before_each_transaction(shop: Shop, changes: list[tuple[str, str]]) -> Plan:
-    """Before each of the first transactions another process changes a price: (product, new price)."""
+    """Lets another process change a price before each of the first transactions: (product, new price)."""
     pending = list(changes)
 
     def plan(call: Call) -> Any:
@@ -159,7 +159,7 @@ def test_f12_the_total_matches_the_lines_and_the_price_that_held(
     shop: Shop, no_sleep: list[float], key: str | None, changes: int
 ) -> None:
     moving, steady = shop.product(9, price="10.00"), shop.product(9, price="5.00")
-    shop.buy({moving: 1, steady: 1})  # the process has seen both offers
+    shop.buy({moving: 1, steady: 1})  # the process has cached both offers
     prices = [f"{11 + n}.00" for n in range(changes)]
 
     with intercepted(reprice_before_each_transaction(shop, [(moving, price) for price in prices])):
@@ -218,12 +218,12 @@ def test_f12_a_product_back_on_sale_can_be_bought_at_once(shop: Shop, no_sleep: 
     [(["10.01"], None), (["9.00", "10.01"], None), (["9.99"], "19.98"), (["11.00", "10.00"], None), ([], "20.00")],
     ids=["dearer", "cheaper, then dearer", "cheaper", "dearer, and back too late", "as it was"],
 )
-def test_f12_an_order_never_costs_more_than_expected_whenever_the_price_changes(
+def test_f12_an_order_never_costs_more_than_expected_at_any_time_of_a_price_change(
     shop: Shop, no_sleep: list[float], prices: list[str], total: str | None, key: str | None
 ) -> None:
-    """The prices change after the process has priced the order, before its transaction is decided."""
+    """The prices change after the process has priced the order, before its transaction commits."""
     product = shop.product(9, price="10.00")
-    shop.buy({product: 1})  # the process has seen the offer
+    shop.buy({product: 1})  # the process has cached the offer
     body = {"items": [{"product_id": product, "quantity": 2}], "expected_total": "20.00"}
 
     with intercepted(reprice_before_each_transaction(shop, [(product, price) for price in prices])):

@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 
-def test_f25_a_sealer_that_dies_at_any_call_has_sealed_all_or_nothing_and_its_batch_comes_again(log: Log) -> None:
+def test_f25_a_sealer_that_dies_at_any_call_has_sealed_all_or_nothing_and_its_batch_is_retried(log: Log) -> None:
     def begin() -> list[Record]:
         log.write(3)
         return log.news()
@@ -95,7 +95,7 @@ def test_a_run_of_an_hour_that_dies_leaves_nothing_out(log: Log, few_denials: No
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("is_midnight", [False, True])
 @pytest.mark.parametrize("same", [False, True])
-def test_f25_two_sealers_who_meet_at_any_call_make_one_chain(
+def test_f25_two_sealers_that_conflict_at_any_call_make_one_chain(
     log: Log, after: bool, is_midnight: bool, same: bool
 ) -> None:
     """The other one has the same records, or others; both come to close the day, or there is none to close."""
@@ -142,9 +142,7 @@ def test_a_sealer_that_read_the_head_before_midnight_adds_nothing_to_a_chain_tha
 
 @pytest.mark.parametrize("times", [1, 20])
 @pytest.mark.parametrize("reason", ["ConditionalCheckFailed", "TransactionConflict"])
-def test_a_sealer_that_is_overtaken_tries_again_at_once(
-    log: Log, no_sleep: list[float], times: int, reason: str
-) -> None:
+def test_a_sealer_that_conflicts_tries_again_at_once(log: Log, no_sleep: list[float], times: int, reason: str) -> None:
     log.write(3)
 
     with intercepted(refuse("TransactWriteItems", reason_at(0, reason), times=times)):
@@ -175,7 +173,7 @@ def test_throttling_and_lost_answers_pass(log: Log, no_sleep: list[float], plan:
 
 
 @pytest.mark.parametrize("failure", [failing("SlowDown"), failing("NoSuchBucket"), timed_out])
-def test_without_the_bucket_no_day_is_closed_and_the_batch_comes_again(
+def test_without_the_bucket_no_day_is_closed_and_the_batch_is_retried(
     log: Log, no_sleep: list[float], failure: Callable[[Call], Exception]
 ) -> None:
     log.write(1)
@@ -192,7 +190,7 @@ def test_without_the_bucket_no_day_is_closed_and_the_batch_comes_again(
     assert_sealed(log)
 
 
-def test_without_its_key_nothing_is_sealed_and_the_batch_comes_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_key_nothing_is_sealed_and_the_batch_is_retried(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     log.write(1)
     records = log.news()
     macs.KEYS.forget()

@@ -23,15 +23,17 @@ pytestmark = [
 ]
 
 
-def rung(log: Log, monkeypatch: pytest.MonkeyPatch, records: list[Record] | None = None) -> list[str]:
-    """The places that the sealer raises the alarm for."""
+def alarms_of(log: Log, monkeypatch: pytest.MonkeyPatch, records: list[Record] | None = None) -> list[str]:
+    """Returns the places that the sealer raises the alarm for."""
     places: list[str] = []
     monkeypatch.setattr(sealer, "report_tampering", lambda _, place: places.append(place))
     log.seal(records)
     return places
 
 
-def test_an_entry_or_link_that_is_changed_or_removed_rings_at_once(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_or_link_that_is_changed_or_removed_raises_an_alarm_at_once(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second, third = log.write(3)
     log.seal()
     log.news()
@@ -42,11 +44,11 @@ def test_an_entry_or_link_that_is_changed_or_removed_rings_at_once(log: Log, mon
     log.remove(head_of(log.today))
 
     expected = ["/".join(it) for it in (first, second, link_of(third), head_of(log.today))]
-    assert sorted(rung(log, monkeypatch)) == sorted(expected)
+    assert sorted(alarms_of(log, monkeypatch)) == sorted(expected)
 
 
 @pytest.mark.parametrize("change", [{"n": 49}, {"n": ""}, {"actor_id": "bob"}, {"note": "x"}, {"kind": "x"}])
-def test_a_counter_that_is_lowered_or_changed_before_it_is_sealed_rings_at_once(
+def test_a_counter_that_is_lowered_or_changed_before_it_is_sealed_raises_an_alarm_at_once(
     log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
     counter = log.deny(50)
@@ -54,10 +56,10 @@ def test_a_counter_that_is_lowered_or_changed_before_it_is_sealed_rings_at_once(
 
     log.change(counter, **change)
 
-    assert rung(log, monkeypatch) == ["/".join(counter)]
+    assert alarms_of(log, monkeypatch) == ["/".join(counter)]
 
 
-def test_a_counter_that_is_listed_no_more_rings_at_once(
+def test_a_counter_that_is_no_longer_listed_raises_an_alarm_at_once(
     log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counter = log.deny(50)
@@ -66,15 +68,15 @@ def test_a_counter_that_is_listed_no_more_rings_at_once(
     counted = raw_item("audit", *counter)
     table("audit").put({name: value for name, value in counted.items() if name != "listing"})
 
-    assert rung(log, monkeypatch) == ["/".join(counter)]
+    assert alarms_of(log, monkeypatch) == ["/".join(counter)]
 
 
-def test_a_counter_that_nobody_counted_is_left_unsealed_and_rings_each_hour(
+def test_a_foreign_counter_is_left_unsealed_and_raises_an_alarm_each_hour(
     log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counter = log.deny(5)
     log.change(counter, action="user.role_changed")
-    places = rung(log, monkeypatch, [])
+    places = alarms_of(log, monkeypatch, [])
     log.advance(minutes=30)
 
     log.hourly()
@@ -98,14 +100,14 @@ NOW = "2026-01-31T12:00:00.000Z#x"
         ("day#9999-12-31", "9999-12-31T12:00:00.000Z#x"),
     ],
 )
-def test_an_entry_under_a_key_that_none_has_rings_and_is_not_sealed_or_the_verifier_would_walk_to_its_day(
+def test_an_entry_under_an_impossible_key_raises_an_alarm_and_is_not_sealed(
     log: Log, monkeypatch: pytest.MonkeyPatch, partition: str, sort: str
 ) -> None:
     (key,) = log.write(1)
     log.seal()
     table("audit").put(raw_item("audit", *key) | {"pk": {"S": partition}, "sk": {"S": sort}})
 
-    places = rung(log, monkeypatch)
+    places = alarms_of(log, monkeypatch)
 
     assert places == [f"{partition}/{sort}"]
     assert log.heads() == {log.today: 1}
@@ -114,17 +116,15 @@ def test_an_entry_under_a_key_that_none_has_rings_and_is_not_sealed_or_the_verif
     assert "2020" < run.first <= log.today
 
 
-def test_what_the_system_does_itself_rings_nothing(
-    log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_systems_own_writes_raise_no_alarm(log: Log, few_denials: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         log.write(3)
         for _ in range(3):
             log.deny(5)
-            assert rung(log, monkeypatch) == []
+            assert alarms_of(log, monkeypatch) == []
         log.hourly()
         log.advance(days=1)
-    assert rung(log, monkeypatch) == []
+    assert alarms_of(log, monkeypatch) == []
 
 
 @pytest.mark.parametrize(
@@ -139,21 +139,19 @@ def test_what_the_system_does_itself_rings_nothing(
         {"seal": None},
     ],
 )
-def test_on_a_head_that_somebody_wrote_nothing_is_built(
-    log: Log, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
-) -> None:
+def test_no_chain_continues_a_foreign_head(log: Log, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]) -> None:
     log.write(2)
     log.seal()
     log.change(head_of(log.today), **change)
     log.write(2)
     log.news()
 
-    places = rung(log, monkeypatch, unsealed(log))
+    places = alarms_of(log, monkeypatch, unsealed(log))
 
     assert places == [f"chain/{log.today}"]
     assert {name: at for name, at in log.heads().items() if name != log.today} == {f"{log.today}.001": 2}
     log.write(1)
-    assert rung(log, monkeypatch) == [], "once"
+    assert alarms_of(log, monkeypatch) == [], "once"
 
 
 FOREIGN = ["2026-01-31.abc", "2026-01-31 x", "2026-01-31~", "2026-01-31.999", "2026-01-31.1000", "2026-02-01.999"]
@@ -167,7 +165,7 @@ def put_foreign_heads(*names: str, **attributes: Any) -> None:
 @pytest.mark.parametrize("name", [*FOREIGN, "2026-01-31", "2026-02-01"])
 @pytest.mark.parametrize("is_first", [False, True])
 @pytest.mark.parametrize("is_copy", [False, True])
-def test_a_head_that_somebody_put_beside_ours_rings_and_is_stepped_over(
+def test_a_foreign_head_raises_an_alarm_and_is_skipped(
     log: Log, monkeypatch: pytest.MonkeyPatch, name: str, is_first: bool, is_copy: bool
 ) -> None:
     if not is_first:
@@ -178,17 +176,17 @@ def test_a_head_that_somebody_put_beside_ours_rings_and_is_stepped_over(
     put_foreign_heads(name, **copy | {"sk": {"S": name}})
     log.now = NOON
 
-    rings = []
+    alarms = []
     for _ in range(4):
         log.write(2)
-        rings.append([*rung(log, monkeypatch)])
+        alarms.append([*alarms_of(log, monkeypatch)])
         log.write(1)
         log.hourly()
         log.seal()
         log.advance(days=1)
 
-    assert rings[0] == [f"chain/{name}"], "at once"
-    assert rings[-1] == [], "and not for ever"
+    assert alarms[0] == [f"chain/{name}"], "at once"
+    assert alarms[-1] == [], "and not for ever"
     entries, links = entries_and_links(log)
     assert entries == links
     assert log.found() == [("head-changed", f"chain/{name}")]
@@ -197,7 +195,7 @@ def test_a_head_that_somebody_put_beside_ours_rings_and_is_stepped_over(
 
 
 @pytest.mark.parametrize("chain", [None, "open", "of yesterday"])
-def test_f25_two_sealers_who_meet_beside_foreign_heads_make_one_chain(log: Log, chain: str | None) -> None:
+def test_f25_two_sealers_that_conflict_beside_foreign_heads_make_one_chain(log: Log, chain: str | None) -> None:
     if chain:
         log.write(1)
         log.seal()
@@ -225,14 +223,14 @@ def test_f25_two_sealers_who_meet_beside_foreign_heads_make_one_chain(log: Log, 
     raise AssertionError("the sealer does not end")
 
 
-def test_a_thousand_foreign_heads_are_read_once_and_ring_ten_times(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_foreign_heads_are_read_once_and_raise_ten_alarms(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     log.write(1)
     log.seal()
     put_foreign_heads(*(f"{log.today} {number:03d}" for number in range(1000)))
     log.write(1)
 
     with intercepted() as made:
-        places = rung(log, monkeypatch)
+        places = alarms_of(log, monkeypatch)
 
     assert [it.parameters["Limit"] for it in made if it.operation == "Query"] == [1, 10, 100, 1000]
     assert len(places) == 10
@@ -249,7 +247,7 @@ def test_a_day_whose_names_are_all_taken_is_sealed_under_one_of_the_next(log: Lo
     assert {name: at for name, at in log.heads().items() if at} == {"2026-02-01": 2}
 
 
-def test_where_no_name_is_free_the_batch_comes_again(log: Log) -> None:
+def test_where_no_name_is_free_the_batch_is_retried(log: Log) -> None:
     days = ("2026-01-31", "2026-02-01")
     put_foreign_heads(*days, *(f"{day}.{number:03d}" for day in days for number in range(1, 1000)))
     log.write(1)
@@ -271,7 +269,7 @@ def unsealed(log: Log) -> list[Record]:
 
 
 @pytest.mark.parametrize("gone", [0, 1, 2])
-def test_after_a_head_was_taken_away_sealing_goes_on(log: Log, gone: int) -> None:
+def test_after_a_head_was_removed_sealing_continues(log: Log, gone: int) -> None:
     for _ in range(3):
         log.write(2)
         log.seal()

@@ -46,7 +46,7 @@ PICK = st.integers(0, 1000)
 
 
 class OrderMachine(RuleBasedStateMachine):
-    """The API in process. Each rule asks the model first, then the API, and compares the answer and what it left."""
+    """The API in process. Each rule asks the model, then the API, and compares the answer and the stored state."""
 
     people: dict[str, Person]
     calls: list[Call]
@@ -79,7 +79,7 @@ class OrderMachine(RuleBasedStateMachine):
         return list(among)[number % len(among)]
 
     def _repeatable(self, key: str | None, act: Callable[[], None], otherwise: Callable[[], None]) -> None:
-        """Remembers a request that carried a key, and the same with another body, for `repeat`."""
+        """Stores a request with a key, and the same with another body, for `repeat`."""
         act()
         if key is not None:
             self.again += [act, otherwise]
@@ -194,7 +194,7 @@ class OrderMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.orders)
     @rule(pick=PICK, last=st.booleans(), variant=st.booleans(), key=KEYS)
     def lead_on(self, pick: int, last: bool, variant: bool, key: str | None) -> None:
-        """A move that the order can make: of those chosen at random few are."""
+        """Makes a possible move, since few random ones are possible."""
         order = self.model.orders[self._pick(self.model.orders, pick)]
         legal = [name for name, (sources, _, _) in MOVES.items() if order.status in sources and name != "expire"]
         if legal:
@@ -280,7 +280,7 @@ def check(answer: Answer, expected: Expected) -> None:
 
 @pytest.fixture
 def quiet() -> Iterator[None]:
-    """Ten thousand steps log too much."""
+    """Disables the log, since ten thousand steps log too much."""
     logging.disable()
     yield
     logging.disable(logging.NOTSET)
@@ -293,7 +293,7 @@ def test_f09_ten_thousand_steps_are_as_the_model_says(
 ) -> None:
     OrderMachine.people = {"alice": person("customer"), "bob": person("customer"), "manager": person("manager")}
     OrderMachine.steps = 0
-    # Whole seconds, and after the tokens were issued.
+    # Whole seconds, after the tokens were issued.
     OrderMachine.start = clock.now().replace(microsecond=0) + timedelta(seconds=1)
     short = replace(oms_settings(), hold=HOLD, shortest_hold=HOLD)
     monkeypatch.setattr(service, "settings", lambda: short)
@@ -303,7 +303,7 @@ def test_f09_ten_thousand_steps_are_as_the_model_says(
     try:
         with intercepted() as calls:
             OrderMachine.calls = calls
-            # How many requests a round makes is up to its seed.
+            # The number of requests in a round depends on its seed.
             for number in itertools.count(SEED):
                 run_state_machine_as_test(seed(number)(OrderMachine), settings=LIMITS)
                 if OrderMachine.steps >= REQUESTS:

@@ -1,4 +1,4 @@
-"""F22: three of ten calls are throttled. Nothing that is promised breaks, and no request tries without end.
+"""F22: three of ten calls are throttled. All guarantees are kept, and no request retries without end.
 
 `THROTTLING_SEED=… pytest tests/faults/test_throttling.py` repeats a run: the seed is printed with a failure.
 """
@@ -37,10 +37,10 @@ IN_TRANSACTION = (reason_at(0, "ThrottlingError"), reason_at(-1, "ProvisionedThr
 
 
 def throttled(random: Random, share: float, refused: list[str]) -> Plan:
-    """That many calls do nothing, and are answered in one of the ways that DynamoDB has; notes their operations."""
+    """Lets this share of DynamoDB's calls fail without an effect, with one of its errors; records their operations."""
 
     def plan(call: Call) -> Any:
-        if random.random() >= share:
+        if call.service != "dynamodb" or random.random() >= share:
             return call.send()
         refused.append(call.operation)
         ways = THROTTLED + (IN_TRANSACTION if call.operation == "TransactWriteItems" else ())
@@ -50,7 +50,7 @@ def throttled(random: Random, share: float, refused: list[str]) -> Plan:
 
 
 class Customers:
-    """Asks as a client does that sees a 503: again, with the same key, until there is an answer."""
+    """Clients that repeat a request after a 503, with the same key, until they get an answer."""
 
     def __init__(self, shop: Shop, random: Random, share: float) -> None:
         self.shop, self.random = shop, random
@@ -69,20 +69,20 @@ class Customers:
             if answer.status != 503:
                 return answer
             assert answer.json["code"] == "unavailable"
-            # One attempt may have ended by an offer that was out of date.
-            assert len(self.refused) >= ATTEMPTS - 1, "none is given up before its seventh attempt"
+            # One attempt may have failed because of an outdated offer.
+            assert len(self.refused) >= ATTEMPTS - 1, "no write ends before its seventh attempt"
             assert int(answer.headers["Retry-After"]) >= 1
         raise AssertionError("no answer in fifty requests")
 
 
 def check_attempts(calls: list[Call], writes: int = 1) -> None:
-    """Each write of a request is tried seven times at most, and what an attempt reads as well."""
+    """Checks that each write of a request is tried at most seven times, and so are the reads of an attempt."""
     assert sum(call.writes for call in calls) <= ATTEMPTS * writes
     assert len(calls) <= ATTEMPTS * (ATTEMPTS + 3) * writes
 
 
 def one_life(customers: Customers, products: list[str], number: int) -> None:
-    """An order from its placing to an end that chance decides, each step with a key of its own."""
+    """Moves an order from its creation to a random end, each step with its own key."""
     shop, random, key = customers.shop, customers.random, f"round-{number}"
     cart = dict.fromkeys(random.sample(products, k=random.randint(1, 2)), random.randint(1, 3))
     placed = customers.ask(lambda: shop.buy(cart, key=key), 201, 409)
@@ -100,12 +100,12 @@ def one_life(customers: Customers, products: list[str], number: int) -> None:
 
 
 def statuses() -> set[str]:
-    """Of all orders that are stored."""
+    """Returns the statuses of all stored orders."""
     return {order.status for order in orders_stored()}
 
 
 def manage(customers: Customers, product: str, number: int) -> None:
-    """Stock that comes in, and a product that is edited."""
+    """Adjusts stock, and edits a product."""
     shop, key = customers.shop, f"delivery-{number}"
     body = {"adjustment": 5, "reason": "delivery"}
     for _ in range(2):
@@ -130,7 +130,7 @@ def test_f22_with_many_calls_throttled_the_stock_adds_up(
     products = [shop.product(rounds // 3) for _ in range(3)]
 
     for number in itertools.count():
-        # It goes on until chance has brought all that is to be seen.
+        # It continues until every case has occurred.
         if number >= examples(rounds) and (share < 0.5 or customers.seen[503]) and "returned" in statuses():
             break
         one_life(customers, products, number)

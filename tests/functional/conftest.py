@@ -1,4 +1,4 @@
-"""One handler in process, one thread: nothing here says anything about concurrency."""
+"""Fixtures for one handler in process, in one thread: these tests do not cover concurrency."""
 
 from tests.support.fixtures import (
     _aws,
@@ -16,9 +16,9 @@ from tests.support.fixtures import (
     person,
     product,
     settle,
+    simulation,
     time_machine,
     webhooks,
-    world,
 )
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "person",
     "product",
     "settle",
+    "simulation",
     "time_machine",
     "webhooks",
-    "world",
 ]

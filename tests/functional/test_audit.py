@@ -45,7 +45,7 @@ def deny(actor_id: str, times: int) -> None:
         audit.record_denial(actor, address="198.51.100.1", target="POST /api/v1/inventory/products")
 
 
-def test_a_denied_request_leaves_an_entry_that_says_who_what_and_from_where(customer: Person) -> None:
+def test_a_denied_request_leaves_an_entry_with_actor_action_and_address(customer: Person) -> None:
     path = "/api/v1/inventory/products"
     assert invoke(inventory, "POST", path, PRODUCT, token=customer.token).status == 403
 
@@ -118,7 +118,7 @@ def test_a20_beyond_a_hundred_a_minute_denials_are_counted_in_one_item(advance: 
     assert [item["n"] for item in items("denials") if "listing" in item] == ["103"], "it alone is listed"
 
 
-def test_an_entry_stands_under_its_day_and_sorts_by_time(advance: Callable[[float], None]) -> None:
+def test_an_entry_is_stored_under_its_day_and_sorts_by_time(advance: Callable[[float], None]) -> None:
     written = []
     for _ in range(3):
         written.append(audit.entry("login", actor_id="a", address=None, target=None))

@@ -19,7 +19,7 @@ PATH = "/api/v1/admin/audit"
 
 
 def listed(admin: Person, query: str = "") -> list[Any]:
-    """All pages."""
+    """Returns all pages."""
     items: list[Any] = []
     cursor = ""
     while True:
@@ -31,7 +31,7 @@ def listed(admin: Person, query: str = "") -> list[Any]:
         cursor = f"&cursor={answer.json['next_cursor']}"
 
 
-def test_an_entry_says_who_did_what_to_which_thing_from_where_and_how_it_ended(log: Log, admin: Person) -> None:
+def test_an_entry_has_actor_action_target_address_and_outcome(log: Log, admin: Person) -> None:
     at = clock.timestamp(log.now)
     ((_, sort),) = log.write(1, action="login", actor_id="ada", actor_role="customer", details={"device": "new"})
 
@@ -123,7 +123,7 @@ def test_a_page_costs_a_query_for_each_actor_however_many_entries_have_another_a
 
 
 @pytest.mark.parametrize(
-    "spoilt",
+    "corrupt",
     [
         {"details": "{"},
         {"details": "1"},
@@ -138,11 +138,11 @@ def test_a_page_costs_a_query_for_each_actor_however_many_entries_have_another_a
         {"kind": "denials", "n": "x"},
     ],
 )
-def test_f25_an_entry_that_somebody_has_spoilt_is_shown_as_that_beside_the_others(
-    log: Log, admin: Person, spoilt: dict[str, Any]
+def test_f25_an_entry_that_was_made_unreadable_is_shown_as_that_beside_the_others(
+    log: Log, admin: Person, corrupt: dict[str, Any]
 ) -> None:
     (before,), (key,), (after,) = log.write(1), log.write(1), log.write(1)
-    log.change(key, **spoilt)
+    log.change(key, **corrupt)
 
     shown = listed(admin, "&actor=ada")
 
@@ -199,7 +199,7 @@ def test_a_span_that_ends_before_it_begins_is_refused(log: Log, admin: Person) -
     assert places(call("GET", f"{PATH}?from=2026-02-01&to=2026-01-31", token=admin.token)) == {"?to"}
 
 
-def test_a_cursor_is_good_for_its_own_query_alone(log: Log, admin: Person) -> None:
+def test_a_cursor_is_valid_for_its_own_query_only(log: Log, admin: Person) -> None:
     log.write(3)
     cursor = call("GET", f"{PATH}?limit=1", token=admin.token).json["next_cursor"]
 

@@ -108,7 +108,7 @@ def lower_counter(days: Days) -> list[tuple[str, str]]:
 
 
 def put_counter(**attributes: str | int) -> Harm:
-    """A foreign counter is listed, with an actor and an action."""
+    """Returns a foreign counter is listed, with an actor and an action."""
 
     def harm(days: Days) -> list[tuple[str, str]]:
         day, sort = days.counter
@@ -149,14 +149,14 @@ def change_link(attribute: str, value: str | int) -> Harm:
 
 
 def move_link(days: Days) -> list[tuple[str, str]]:
-    """The link has a different position, so no link has its own."""
+    """Returns the link has a different position, so no link has its own."""
     key = link_of(days.entries[FIRST][2])
     days.log.change(key, position=900)
     return [("link-changed", place(key)), ("link-removed", f"{FIRST}#3")]
 
 
 def seal_again_without_the_key(days: Days) -> list[tuple[str, str]]:
-    """The entry is changed, and the digest in its link with it."""
+    """Returns the entry is changed, and the digest in its link with it."""
     key = days.entries[FIRST][2]
     days.log.change(key, actor_id="eve")
     days.log.change(link_of(key), digest=macs.digest(copied(key)))
@@ -169,7 +169,7 @@ def sign_with_an_own_key(days: Days) -> list[tuple[str, str]]:
     return [("link-changed", place(key))]
 
 
-def spoil_link(days: Days) -> list[tuple[str, str]]:
+def corrupt_link(days: Days) -> list[tuple[str, str]]:
     key = link_of(days.entries[FIRST][2])
     table("audit").put({name: copied(key)[name] for name in ("pk", "sk", "kind")})
     return [("link-changed", place(key)), ("link-removed", f"{FIRST}#3")]
@@ -202,7 +202,7 @@ def remove_the_last_of_a_day(days: Days) -> list[tuple[str, str]]:
 
 
 def roll_back(days: Days) -> list[tuple[str, str]]:
-    """The newest entries and links are removed, and the older head, which is signed, is put back."""
+    """Returns the newest entries and links are removed, and the older head, which is signed, is put back."""
     before = copied(head_of(THIRD))
     new = days.log.write(2)
     days.log.seal()
@@ -212,7 +212,7 @@ def roll_back(days: Days) -> list[tuple[str, str]]:
     return [("link-removed", f"{THIRD}#6-7")]
 
 
-def roll_back_and_go_on(days: Days) -> list[tuple[str, str]]:
+def roll_back_and_continue(days: Days) -> list[tuple[str, str]]:
     roll_back(days)
     days.log.news()
     days.log.write(3)
@@ -248,7 +248,7 @@ def change_the_open_head(days: Days) -> list[tuple[str, str]]:
     return [("head-changed", place(head_of(THIRD)))]
 
 
-def spoil_head(days: Days) -> list[tuple[str, str]]:
+def corrupt_head(days: Days) -> list[tuple[str, str]]:
     key = head_of(SECOND)
     table("audit").put({name: copied(key)[name] for name in ("pk", "sk", "kind")})
     return [("head-changed", place(key))]
@@ -332,13 +332,13 @@ HARMS: dict[str, Harm] = {
     "link moved": move_link,
     "entry and digest changed": seal_again_without_the_key,
     "link signed with an own key": sign_with_an_own_key,
-    "link corrupt": spoil_link,
+    "link corrupt": corrupt_link,
     "link removed": remove_link,
     "links swapped": swap_links,
     "entry and link removed": remove_both,
     "the last of a day removed": remove_the_last_of_a_day,
     "rolled back": roll_back,
-    "rolled back and gone on": roll_back_and_go_on,
+    "rolled back and gone on": roll_back_and_continue,
     "older head put back": put_an_older_head_back,
     "older head put back and closed": put_an_older_head_back_and_close,
     "position of a head changed": change_head("position", 3),
@@ -347,7 +347,7 @@ HARMS: dict[str, Harm] = {
     "days of a head changed": change_head("earliest", SECOND),
     "head continues another": change_head("previous_mac", "0" * 64),
     "open head changed": change_the_open_head,
-    "head corrupt": spoil_head,
+    "head corrupt": corrupt_head,
     "head reopened": reopen,
     "first head removed": remove_head(FIRST),
     "head removed": remove_head(SECOND),
@@ -372,7 +372,7 @@ def found(log: Log) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS.keys())
-def test_f25_what_was_tampered_with_is_found_and_its_place_named(days: Days, harm: Harm) -> None:
+def test_f25_tampering_is_found_and_its_place_named(days: Days, harm: Harm) -> None:
     expected = harm(days)
 
     assert found(days.log) == expected
@@ -399,7 +399,7 @@ def test_a_verifier_without_one_of_its_rules_is_noticed(
 ) -> None:
     """Planted in the verifier, the lack of any rule makes the test above fail."""
     expected = HARMS[harm](days)
-    gone = findings.Finding("", "", "")
+    gone = findings.AuditFinding("", "", "")
     replacement = (
         (lambda *_: gone) if rule in ("of_unsealed", "of_lost_head", "of_object") else (lambda *_, **__: iter(()))
     )
@@ -421,7 +421,7 @@ def test_a_verifier_that_takes_every_link_for_signed_is_noticed(days: Days, monk
     assert found(days.log) != expected
 
 
-def test_only_the_days_that_are_asked_for_are_looked_at(days: Days) -> None:
+def test_only_the_requested_days_are_read(days: Days) -> None:
     change_entry(days)
     harmed = add_to_entry(days)
 
@@ -429,7 +429,7 @@ def test_only_the_days_that_are_asked_for_are_looked_at(days: Days) -> None:
     assert days.log.found(SECOND, THIRD) == harmed
 
 
-def test_what_was_sealed_late_is_looked_at_with_the_day_of_its_chain_and_its_own(days: Days) -> None:
+def test_an_entry_that_was_sealed_late_is_verified_with_the_day_of_its_chain_and_its_own(days: Days) -> None:
     late = days.entries[SECOND][0]
     assert late[0] == f"day#{FIRST}"
     days.log.change(late, actor_id="eve")

@@ -1,14 +1,20 @@
-"""The hook into botocore: what every test of calls, crashes and faults rests on."""
+"""The hook into the clients of AWS, on which every test of calls, crashes and faults depends."""
+
+from collections.abc import Callable
+from typing import Any
 
 import boto3
+import pytest
 
+from oms.core.aws_json.client import Client
 from tests.support.aws_calls import Call, intercepted
 
 
-def test_a_call_of_any_client_passes_the_hook_once() -> None:
-    """Were botocore to rename `_make_api_call`, no test of crashes could fail any more: this one does."""
+@pytest.mark.parametrize("make", [lambda: boto3.client("sqs"), lambda: Client("sqs", read_seconds=1, max_attempts=1)])
+def test_a_call_of_any_client_passes_the_hook_once(make: Callable[[], Any]) -> None:
+    """If botocore renames `_make_api_call`, tests of crashes can no longer fail; this one does."""
     with intercepted(lambda call: {"QueueUrl": call.parameters["QueueName"]}) as calls:
-        answer = boto3.client("sqs").get_queue_url(QueueName="any")
+        answer = make().get_queue_url(QueueName="any")
 
     assert answer == {"QueueUrl": "any"}
     assert [(call.number, call.service, call.operation) for call in calls] == [(1, "sqs", "GetQueueUrl")]

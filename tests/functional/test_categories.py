@@ -1,4 +1,4 @@
-"""Categories: pages of those that have active products, which begin with the first and end with the last."""
+"""Categories: pages of those with active products, which appear with the first and end with the last."""
 
 from collections.abc import Callable
 from typing import Any

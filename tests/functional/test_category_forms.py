@@ -1,4 +1,4 @@
-"""A category is one, however its name is composed and spaced; what was stored in another form stays findable."""
+"""A category is one for all compositions and spacings of its name; names stored in other forms are still found."""
 
 from collections.abc import Callable
 from typing import Any

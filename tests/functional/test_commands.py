@@ -16,6 +16,8 @@ from oms.core.dynamodb import connection
 OMS = Path(stacks.__file__).parents[1]
 # Each command, with its required arguments beside the stage.
 COMMANDS = {
+    "oms.commands.console": [],
+    "oms.commands.origin_secret": [],
     "oms.commands.verify_audit": [],
     "oms.commands.normalize_addresses": [],
     "oms.commands.protect": [],
@@ -40,8 +42,14 @@ def _no_region(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _aws: None) -> I
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    aws.session.cache_clear()
+    forget_sessions()
     yield
+    forget_sessions()
+
+
+def forget_sessions() -> None:
+    """Lets the sessions read the configuration again."""
+    aws.botocore_session.cache_clear()
     aws.session.cache_clear()
 
 

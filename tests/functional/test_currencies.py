@@ -21,7 +21,7 @@ REPORTS = "/api/v1/reports"
 
 
 class Amounts(NamedTuple):
-    """Of three units at a price, with the shipping; `revenue` has another unit without any. As they are written."""
+    """Amounts as text: of three units with the shipping; `revenue` has one more unit, without shipping."""
 
     currency: str
     price: str

@@ -1,4 +1,4 @@
-"""How attempts at deliveries ended, counted by day."""
+"""The outcomes of delivery attempts, counted by day."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,9 +9,9 @@ from oms.core.dynamodb import get_item, update_item
 from oms.webhooks.models import DayOfAttempts, Subscription
 from tests.support.aws_calls import Call, intercepted
 from tests.support.faults import failing, lose_answer
-from tests.support.webhook_world import (
+from tests.support.webhook_simulation import (
     QUICK,
-    World,
+    WebhookSimulation,
     answering,
     begun,
     delivery_of,
@@ -24,42 +24,42 @@ pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publis
 NONE = dict.fromkeys(("delivered", "retried", "failed", "paused"), 0)
 
 
-def counted(world: World, *, days_ago: int = 0) -> dict[str, int]:
-    day = (world.now.date() - timedelta(days=days_ago)).isoformat()
+def counted(simulation: WebhookSimulation, *, days_ago: int = 0) -> dict[str, int]:
+    day = (simulation.now.date() - timedelta(days=days_ago)).isoformat()
     found = get_item(DayOfAttempts, DayOfAttempts.key(day))
     return {name: getattr(found, name) for name in NONE} if found else NONE
 
 
-def test_each_attempt_is_counted_by_its_outcome(world: World) -> None:
-    begun(world, answering(500), answering(200))
-    begun(world, answering(410))
-    set_aside = begun(world)
-    update_item(set_aside, [Subscription.status.set("paused")])
+def test_each_attempt_is_counted_by_its_outcome(simulation: WebhookSimulation) -> None:
+    begun(simulation, answering(500), answering(200))
+    begun(simulation, answering(410))
+    paused = begun(simulation)
+    update_item(paused, [Subscription.status.set("paused")])
 
-    world.run(world.now + timedelta(minutes=10))
+    simulation.run(simulation.now + timedelta(minutes=10))
 
-    assert counted(world) == {"delivered": 1, "retried": 1, "failed": 1, "paused": 1}
-
-
-def test_a_trigger_that_comes_late_twice_or_early_counts_nothing(world: World) -> None:
-    begun(world, answering(200))
-    (trigger,) = world.messages()
-    one_attempt(world)
-
-    world.handle(QUICK, trigger, trigger | {"due_at": trigger["due_at"] + 60_000})
-
-    assert counted(world) == NONE | {"delivered": 1}
+    assert counted(simulation) == {"delivered": 1, "retried": 1, "failed": 1, "paused": 1}
 
 
-def test_it_is_the_utc_day_of_the_attempt_that_counts(world: World) -> None:
-    world.now = world.now.replace(hour=23, minute=59, second=58)
-    begun(world, silent, answering(200))
+def test_a_trigger_that_comes_late_twice_or_early_counts_nothing(simulation: WebhookSimulation) -> None:
+    begun(simulation, answering(200))
+    (trigger,) = simulation.messages()
+    one_attempt(simulation)
 
-    world.run(world.now + timedelta(minutes=10))
+    simulation.handle(QUICK, trigger, trigger | {"due_at": trigger["due_at"] + 60_000})
 
-    assert counted(world, days_ago=1) == NONE | {"retried": 1}
-    assert counted(world) == NONE | {"delivered": 1}
-    assert counted(world, days_ago=2) == NONE
+    assert counted(simulation) == NONE | {"delivered": 1}
+
+
+def test_it_is_the_utc_day_of_the_attempt_that_counts(simulation: WebhookSimulation) -> None:
+    simulation.now = simulation.now.replace(hour=23, minute=59, second=58)
+    begun(simulation, silent, answering(200))
+
+    simulation.run(simulation.now + timedelta(minutes=10))
+
+    assert counted(simulation, days_ago=1) == NONE | {"retried": 1}
+    assert counted(simulation) == NONE | {"delivered": 1}
+    assert counted(simulation, days_ago=2) == NONE
 
 
 def is_the_count(call: Call) -> bool:
@@ -67,8 +67,8 @@ def is_the_count(call: Call) -> bool:
 
 
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "AccessDeniedException"])
-def test_an_attempt_that_cannot_be_counted_is_done_all_the_same(world: World, code: str) -> None:
-    subscription = begun(world, answering(200))
+def test_an_attempt_that_cannot_be_counted_is_still_done(simulation: WebhookSimulation, code: str) -> None:
+    subscription = begun(simulation, answering(200))
 
     def refuse_the_count(call: Call) -> Any:
         if is_the_count(call):
@@ -76,20 +76,20 @@ def test_an_attempt_that_cannot_be_counted_is_done_all_the_same(world: World, co
         return call.send()
 
     with intercepted(refuse_the_count) as calls:
-        one_attempt(world)
+        one_attempt(simulation)
 
-    assert sum(map(is_the_count, calls)) == 1, "a statistic is not worth a second try"
+    assert sum(map(is_the_count, calls)) == 1, "a statistic is not retried"
     assert delivery_of(subscription).status == "delivered"
-    assert counted(world) == NONE
+    assert counted(simulation) == NONE
 
 
 @pytest.mark.parametrize("answered", range(3))
-def test_an_attempt_counts_once_whichever_answer_was_lost(world: World, answered: int) -> None:
-    begun(world, answering(200))
+def test_an_attempt_counts_once_after_any_lost_answer(simulation: WebhookSimulation, answered: int) -> None:
+    begun(simulation, answering(200))
 
     with intercepted(lose_answer("UpdateItem", after=answered)) as calls:
-        one_attempt(world)
+        one_attempt(simulation)
 
     assert [it.operation for it in calls].count("UpdateItem") > answered
 
-    assert counted(world) == NONE | {"delivered": 1}
+    assert counted(simulation) == NONE | {"delivered": 1}

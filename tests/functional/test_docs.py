@@ -30,7 +30,7 @@ def test_the_document_is_the_committed_one(cloud: None, base: str) -> None:
 
 
 @pytest.mark.parametrize("base", ["", "/api/v1"])
-def test_the_catalogue_tells_of_each_type_what_there_is_in_the_files(cloud: None, base: str) -> None:
+def test_the_event_catalogue_shows_each_type_as_in_the_files(cloud: None, base: str) -> None:
     answer = call("GET", f"{base}/event-catalogue")
 
     assert answer.status == 200
@@ -74,7 +74,7 @@ def test_that_the_keys_cannot_be_read_is_not_to_be_remembered(cloud: None, monke
 
 
 @pytest.mark.parametrize("path", ["/health", "/openapi.json", "/event-catalogue", "/.well-known/jwks.json"])
-def test_what_is_public_needs_no_token_and_minds_none(cloud: None, path: str) -> None:
+def test_a_public_route_needs_no_token_and_ignores_one(cloud: None, path: str) -> None:
     assert call("GET", path, token="nonsense").status == 200
 
 

@@ -1,6 +1,6 @@
-"""The tests' DynamoDB and moto, by the same cases; the local cloud runs them too, in the tier of integration.
+"""The tests' DynamoDB and moto in the same cases, which the integration tests run on the local cloud too.
 
-Where moto is not as AWS documents it, a table says so, and that it still is so is tested.
+A table lists moto's deviations from AWS's documentation, and tests show that they still exist.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tests.support.aws_calls import to_botocore
+from tests.support.aws_calls import to_client
 from tests.support.dynamodb.client import answer
 from tests.support.dynamodb.database import Database
+from tests.support.dynamodb_cases.all_cases import CASES, check
 from tests.support.dynamodb_cases.backend import TABLES, Backend
-from tests.support.dynamodb_cases.catalogue import CASES, check
 from tests.support.dynamodb_cases.deviations import MOTO
 
 
@@ -30,11 +30,11 @@ def ours() -> Backend:
 def motos() -> Iterator[Backend]:
     with mock_aws():
         client = boto3.client("dynamodb")
-        backend = Backend("moto", lambda operation, request: to_botocore(client, operation, request))
+        backend = Backend("moto", lambda operation, request: to_client(client, operation, request))
         backend.create_tables()
         yield backend
         for name in TABLES:
-            to_botocore(client, "DeleteTable", {"TableName": name})
+            to_client(client, "DeleteTable", {"TableName": name})
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -43,5 +43,5 @@ def test_the_tests_database_is_as_aws_documents_it(name: str, ours: Backend) -> 
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_moto_agrees_but_for_what_is_listed(name: str, motos: Backend) -> None:
+def test_moto_agrees_except_for_listed_deviations(name: str, motos: Backend) -> None:
     check(name, motos, MOTO)

@@ -1,4 +1,4 @@
-"""What the tests' DynamoDB has beside AWS's interface: marks to go back to, streams, and access behind the API."""
+"""The tests' DynamoDB beyond AWS's interface: restoring a mark, streams, and access without the API."""
 
 import threading
 from typing import Any
@@ -47,9 +47,9 @@ def test_a_mark_leads_back_to_items_and_indexes_as_they_were(database: Database)
 def test_a_stream_has_each_change_with_both_images(database: Database) -> None:
     key = new_key()
     put(database, key | {"a": {"B": b"\x00"}})
-    put(database, key | {"a": {"B": b"\x00"}})  # changes nothing, so it makes no record
+    put(database, key | {"a": {"B": b"\x00"}})  # changes nothing, so it has no record
     put(database, key | {"a": {"S": "2"}})
-    database.table(PAIRS).put(new_key())  # behind the API
+    database.table(PAIRS).put(new_key())  # without the API
     database.execute("DeleteItem", {"TableName": PAIRS, "Key": key})
 
     records = database.records()
@@ -77,7 +77,7 @@ def test_a_cancelled_transaction_makes_no_record(database: Database) -> None:
     assert database.table(PAIRS).items() == []
 
 
-def test_what_it_does_not_know_it_does_not_pass_over(database: Database) -> None:
+def test_unknown_parameters_are_not_ignored(database: Database) -> None:
     with pytest.raises(NotImplementedError, match="Expected"):
         database.execute("PutItem", {"TableName": PAIRS, "Item": new_key(), "Expected": {}})
     with pytest.raises(NotImplementedError, match="ExportTableToPointInTime"):

@@ -1,4 +1,4 @@
-"""The files about events: `make events` writes them here, from the models and from events that the system made."""
+"""The files about events: `make events` writes them with this test, from the models and from published events."""
 
 import json
 import random
@@ -47,7 +47,7 @@ ADDRESS = {
 
 
 class Story:
-    """A day in a shop, at times and with ids that are the same each time it is told."""
+    """A day in a shop, with the same times and ids in each run."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._now = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
@@ -55,8 +55,8 @@ class Story:
         monkeypatch.setattr(clock.secrets, "choice", random.Random(1).choice)
         monkeypatch.setattr(passwords, "COST", 4)
 
-    def tell(self, shop: Shop, admin: Person) -> list[Any]:
-        """The events of it all."""
+    def run(self, shop: Shop, admin: Person) -> list[Any]:
+        """Runs the day, and returns its events."""
         with streamed("orders", "inventory", "identity", "webhooks", "reports") as records:
             self._sell(shop)
             self._keep_accounts(admin)
@@ -97,7 +97,7 @@ class Story:
             assert call("POST", "/api/v1/auth/login", wrong, address=f"203.0.113.{number}").status == 401
 
     def _end_a_webhook(self, admin: Person) -> Any:
-        """The event that its test route made; the subscription is then disabled, as by the sender."""
+        """Publishes the event of the test route, and disables the subscription, as the sender does."""
         wanted = {"url": "https://hooks.example/orders", "events": ["order.*", "stock.low"], "description": "Warehouse"}
         made = self._done(call("POST", "/api/v1/webhooks", wanted, token=admin.token))
         webhook = get_item(Subscription, Subscription.key(made["id"]))
@@ -112,7 +112,7 @@ class Story:
         return json.loads(test.text())
 
     def _export(self, manager: Person) -> None:
-        """What became of it is written down, as by the exporter."""
+        """Stores the result of an export, as the exporter does."""
         wanted = CreateExportRequest.model_validate({"report": "orders", "from": "2026-01-01", "to": "2026-01-31"})
         export = exports.create_export(wanted, by=manager, address="198.51.100.1").value
         self._pass(minutes=1)
@@ -144,12 +144,14 @@ def story(webhooks: None, names: Any, monkeypatch: pytest.MonkeyPatch) -> Story:
 
 @pytest.fixture
 def samples(story: Story, person: Callable[..., Person]) -> dict[str, Any]:
-    """The first event of each type."""
+    """Returns the first event of each type."""
     shop, admin = Shop(person("customer"), person("manager")), person("admin")
-    return {it["type"]: it for it in reversed(story.tell(shop, admin))}
+    return {it["type"]: it for it in reversed(story.run(shop, admin))}
 
 
-def test_the_files_are_what_models_and_system_make(samples: dict[str, Any], pytestconfig: pytest.Config) -> None:
+def test_the_files_are_generated_from_the_models_and_the_system(
+    samples: dict[str, Any], pytestconfig: pytest.Config
+) -> None:
     if pytestconfig.getoption("--write-events"):
         events.write(samples)
 

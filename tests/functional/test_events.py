@@ -1,4 +1,4 @@
-"""Events: what each change tells, in the form of the contract, the same however often it is derived."""
+"""Events: derived from each change in the form of the contract, and equal each time they are derived."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -8,7 +8,7 @@ import pytest
 from oms.events.types import EVENT_TYPES
 from oms.inventory.models import StockItem
 from oms.publishing.registry import PAYLOADS
-from tests.support.event_bus import published, told
+from tests.support.event_bus import published, published_types
 from tests.support.invocation import Person
 from tests.support.ledger_shop import LedgerShop, raw_item, repair_stock
 from tests.support.shop import BODIES, Shop
@@ -22,7 +22,7 @@ def shop(customer: Person, manager: Person) -> Shop:
     return Shop(customer, manager)
 
 
-def test_an_orders_way_is_told_step_by_step(shop: Shop) -> None:
+def test_each_step_of_an_order_is_published(shop: Shop) -> None:
     product = shop.product(100)
     with streamed(*TABLES) as records:
         placed = shop.buy({product: 3}).json
@@ -45,7 +45,9 @@ def test_an_orders_way_is_told_step_by_step(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(("move", "event"), [("cancel", "order.cancelled"), (None, "order.expired")])
-def test_the_end_of_a_hold_is_told(shop: Shop, time_machine: Callable[..., None], move: str | None, event: str) -> None:
+def test_the_end_of_a_hold_is_published(
+    shop: Shop, time_machine: Callable[..., None], move: str | None, event: str
+) -> None:
     path = f"/api/v1/orders/{shop.buy({shop.product(100): 3}).json['id']}"
     with streamed(*TABLES) as records:
         if move:
@@ -54,10 +56,10 @@ def test_the_end_of_a_hold_is_told(shop: Shop, time_machine: Callable[..., None]
             time_machine(timedelta(minutes=31))
             shop.sweep()
 
-    assert told(records) == [event]
+    assert published_types(records) == [event]
 
 
-def test_stock_is_told_from_every_cause_as_it_crosses(shop: Shop) -> None:
+def test_stock_is_published_from_every_cause_as_it_crosses(shop: Shop) -> None:
     body = {"sku": "AB-1", "name": "Hammer", "category": "Tools", "price": 5, "stock": 10, "low_stock_threshold": 5}
     product = shop.manage("POST", "products", body).json["id"]
     with streamed(*TABLES) as records:
@@ -92,13 +94,13 @@ def test_stock_is_told_from_every_cause_as_it_crosses(shop: Shop) -> None:
 
 
 def low_product(shop: Shop) -> str:
-    """Ten units, and a low-stock threshold of five."""
+    """Returns a product with ten units and a low-stock threshold of five."""
     body = {"sku": "AB-1", "name": "Hammer", "category": "Tools", "price": 5, "stock": 10, "low_stock_threshold": 5}
     return str(shop.manage("POST", "products", body).json["id"])
 
 
-def stock_told(records: list[Record]) -> list[tuple[str, str, int]]:
-    """The events of stock: type, who did it, and what is available after it."""
+def stock_events(records: list[Record]) -> list[tuple[str, str, int]]:
+    """Returns the events of stock: type, actor and available units after it."""
     events = [it for it in published(records) if it["type"].startswith("stock.")]
     return [(it["type"], it["actor"]["role"], it["data"]["available"]) for it in events]
 
@@ -114,14 +116,14 @@ def test_a_hold_that_expires_and_an_order_that_comes_back_replenish(
         time_machine(timedelta(minutes=31))
         shop.sweep()
 
-    assert stock_told(records) == [
+    assert stock_events(records) == [
         ("stock.replenished", "manager", 10),
         ("stock.out", "customer", 0),
         ("stock.replenished", "system", 10),
     ]
 
 
-def test_what_leaves_the_house_or_does_not_go_back_on_sale_tells_nothing_of_stock(shop: Shop) -> None:
+def test_units_that_are_shipped_or_not_back_on_sale_cause_no_event_of_stock(shop: Shop) -> None:
     product = low_product(shop)
     path = shop.ready_for("ship", {product: 6})
     with streamed(*TABLES) as records:
@@ -129,7 +131,7 @@ def test_what_leaves_the_house_or_does_not_go_back_on_sale_tells_nothing_of_stoc
             assert shop.move(path, move).status == 200
         assert shop.post(f"{path}/return", {"restock": False}, by=shop.manager).status == 200
 
-    assert told(records) == ["order.shipped", "order.delivered", "order.returned"]
+    assert published_types(records) == ["order.shipped", "order.delivered", "order.returned"]
 
 
 def test_an_edit_of_the_threshold_alone_can_cross_it(shop: Shop) -> None:
@@ -140,11 +142,11 @@ def test_an_edit_of_the_threshold_alone_can_cross_it(shop: Shop) -> None:
             edited = shop.manage("PUT", f"products/{product}", text | {"low_stock_threshold": threshold})
             assert edited.status == 200
 
-    assert stock_told(records) == [("stock.low", "manager", 10), ("stock.replenished", "manager", 10)]
-    assert told(records).count("product.updated") == 3
+    assert stock_events(records) == [("stock.low", "manager", 10), ("stock.replenished", "manager", 10)]
+    assert published_types(records).count("product.updated") == 3
 
 
-def test_what_moves_the_stock_and_what_edits_its_threshold_have_one_order(shop: Shop) -> None:
+def test_movements_and_edits_of_the_threshold_have_one_sequence(shop: Shop) -> None:
     product = low_product(shop)
     text = {"sku": "AB-1", "name": "Hammer", "category": "Tools", "price": 5, "status": "active"}
     with streamed(*TABLES) as records:
@@ -162,7 +164,7 @@ def test_what_moves_the_stock_and_what_edits_its_threshold_have_one_order(shop: 
     assert events[-1]["occurred_at"] == last["updated_at"]
 
 
-def test_a_crossing_by_what_nobody_signed_is_the_systems(shop: Shop) -> None:
+def test_a_crossing_without_an_actor_is_the_systems(shop: Shop) -> None:
     stock = {
         name: value
         for name, value in raw_item("inventory", *StockItem.key(low_product(shop))).items()
@@ -176,7 +178,7 @@ def test_a_crossing_by_what_nobody_signed_is_the_systems(shop: Shop) -> None:
     assert event["actor"] == {"id": "system", "role": "system"}
 
 
-def test_a_repair_is_told_as_an_adjustment(ledger_shop: LedgerShop) -> None:
+def test_a_repair_is_published_as_an_adjustment(ledger_shop: LedgerShop) -> None:
     product = ledger_shop.create(stock=20)
     ledger_shop.run_bookkeeper()
     ledger_shop.tamper_stock(product, available=-20)
@@ -184,11 +186,11 @@ def test_a_repair_is_told_as_an_adjustment(ledger_shop: LedgerShop) -> None:
     with streamed(*TABLES) as records:
         repair_stock(ledger_shop, product)
 
-    assert stock_told(records) == [("stock.adjusted", "manager", 20), ("stock.replenished", "manager", 20)]
+    assert stock_events(records) == [("stock.adjusted", "manager", 20), ("stock.replenished", "manager", 20)]
     assert [it["data"]["cause"] for it in published(records)[:1]] == ["repaired"]
 
 
-def test_products_are_told_as_managers_see_them(shop: Shop) -> None:
+def test_products_are_published_as_managers_see_them(shop: Shop) -> None:
     body = {"sku": "AB-1", "name": "Hammer", "category": "Tools", "price": 5, "stock": 10}
     edit = {name: body[name] for name in ("sku", "name", "category")} | {"price": 6}
     with streamed(*TABLES) as records:

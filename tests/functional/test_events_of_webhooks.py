@@ -1,4 +1,4 @@
-"""Events of webhooks themselves; and that no secret of any table gets into the poison queue."""
+"""Events of webhooks, and that no secret of any table gets into the poison queue."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def subscription(**attributes: Any) -> Subscription:
             "id": "SUB",
             "url": "https://example.com/hook",
             "events": ["order.*"],
-            "description": "the books",
+            "description": "the bookkeeping",
             "status": "active",
             "secret": b"sealed",
             "version": 3,
@@ -41,7 +41,7 @@ def subscription(**attributes: Any) -> Subscription:
     )
 
 
-def test_the_end_of_a_webhook_is_told_once() -> None:
+def test_the_end_of_a_webhook_is_published_once(cloud: None) -> None:
     failing = "2026-01-26T09:30:00.000Z"
     active = subscription(failing_since=failing)
     disabled = subscription(failing_since=failing, status="disabled", version=4, disabled_reason="failing")
@@ -56,7 +56,7 @@ def test_the_end_of_a_webhook_is_told_once() -> None:
         "id": "SUB",
         "host": "example.com",
         "events": ["order.*"],
-        "description": "the books",
+        "description": "the bookkeeping",
         "status": "disabled",
         "disabled_reason": "failing",
         "failing_since": failing,
@@ -67,7 +67,7 @@ def test_the_end_of_a_webhook_is_told_once() -> None:
 
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """What is in the publisher's poison queue."""
+    """Returns the messages of the publisher's poison queue."""
     sqs = aws_client("sqs")
     url = sqs.create_queue(QueueName=f"poison-{clock.random_id()}")["QueueUrl"]
     monkeypatch.setattr(streams, "settings", lambda: replace(settings(), poison_queue_url=url))
@@ -78,7 +78,7 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
     return read
 
 
-def test_f15_what_cannot_be_understood_is_set_aside_without_a_secret(
+def test_f15_an_undecodable_record_is_quarantined_without_a_secret(
     person: Callable[..., Person], poison: Callable[[], list[str]]
 ) -> None:
     ada, bob = (raw_item("identity", *user_key(person(password_hash="the hash").id)) for _ in range(2))
@@ -99,11 +99,11 @@ def test_f15_what_cannot_be_understood_is_set_aside_without_a_secret(
     of_user, of_hook = kept.pop(ada["pk"]["S"]), kept.pop("subscriptions")
     assert not kept
     assert "the hash" not in of_user
-    assert "c2VhbGVk" not in of_hook, "what is sealed, as Lambda brings it"
+    assert "c2VhbGVk" not in of_hook, "the encrypted secret, in Lambda's form"
     assert all(json.loads(it)["cause"] and '"OldImage"' in it and '"NewImage"' in it for it in (of_user, of_hook))
 
 
-def test_f19_the_end_of_a_webhook_that_was_set_aside_is_told_once_it_can_be_understood(
+def test_f19_the_quarantined_end_of_a_webhook_is_published_once_it_can_be_decoded(
     poison: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     active = subscription(previous_secret=b"sealed before", previous_until=1)

@@ -1,4 +1,4 @@
-"""Whatever an order costs, if it is accepted it is counted: in every report, in every currency, in each export."""
+"""Every accepted order is counted, at any total: in every report, in every currency, in each export."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from tests.support.examples import examples
 from tests.support.exports import exported
 from tests.support.gateway import call, places
 from tests.support.invocation import Answer, Person
-from tests.support.open_order_counts import aggregate, counted, told
+from tests.support.open_order_counts import aggregate, counted, order_events
 from tests.support.orders import ORDERS, post
 from tests.support.shop import Shop, new_process
 from tests.support.stock_sums import totals_of_the_stock
@@ -29,7 +29,9 @@ MOST_UNITS = 10_000
 
 
 class Line(NamedTuple):
-    """In minor units and units; `items` of the request name the product, as one may have `MOST_UNITS`."""
+    """A price in minor units and a quantity; `items` of the request name the product, as one item may have
+    `MOST_UNITS`.
+    """
 
     price: int
     quantity: int
@@ -49,7 +51,7 @@ class Wanted(NamedTuple):
         return sum(line.total for line in self.lines) + self.shipping
 
 
-# Of the whole range, and of where the limits are.
+# Of the whole range, and near the limits.
 amounts = st.one_of(
     st.integers(0, MAX_MINOR_UNITS),
     st.integers(0, 5000),
@@ -76,7 +78,7 @@ def test_f21_every_order_that_is_accepted_is_counted_in_every_report(
 
     @hypothesis_settings(
         max_examples=examples(20),
-        phases=[Phase.explicit, Phase.generate],  # an example takes too long to be shrunk
+        phases=[Phase.explicit, Phase.generate],  # an example takes too long to shrink
         suppress_health_check=[HealthCheck.too_slow],
     )
     @given(st.lists(wanted, min_size=1, max_size=3))
@@ -87,7 +89,7 @@ def test_f21_every_order_that_is_accepted_is_counted_in_every_report(
         shop = Shop(customer, manager)
         with streamed("orders") as changes, streamed() as stock_changes:
             made = [it for it in orders if _accepted(shop, it)]
-        assert aggregate(told(changes)) == [], "none comes back"
+        assert aggregate(order_events(changes)) == [], "no message fails"
         run_bookkeeper(stock_changes)
         assert made == [it for it in orders if it.total <= MAX_TOTAL_MINOR_UNITS]
         _assert_counted(made, manager, admin)
@@ -96,7 +98,7 @@ def test_f21_every_order_that_is_accepted_is_counted_in_every_report(
 
 
 def _accepted(shop: Shop, wanted: Wanted) -> bool:
-    """Places it; whether it was accepted. Else it was refused for its total, and nothing was stored."""
+    """Places an order, and returns whether it was accepted; otherwise it was refused for its total, and not stored."""
     bought = [(_on_sale(shop, it), it.quantity) for it in wanted.lines]
     items = [pair for pair, line in zip(bought, wanted.lines, strict=True) for _ in range(line.items)]
     answer = post(shop.manager, *items, shipping_cost=to_text(wanted.shipping))
@@ -145,7 +147,7 @@ def _stock_value(manager: Person) -> Any:
 
 
 def ordered(buyer: Person, product_id: str, *, path: str = ORDERS) -> Answer:
-    """1,000 units in one item; with the shipping of `buyer` the request is at the limit or one minor unit above it."""
+    """Posts 1,000 units in one item; with the shipping of `buyer` they are at the limit or one minor unit above it."""
     items = [{"product_id": product_id, "quantity": 1000}]
     return call("POST", path, {"items": items}, token=buyer.token)
 
@@ -172,7 +174,7 @@ def test_an_order_has_the_limit_of_its_currency_and_the_refusal_says_so(
 def test_ordinary_orders_of_the_currencies_with_the_smallest_units_pass(
     cloud: None, customer: Person, manager: Person, subtests: pytest.Subtests
 ) -> None:
-    """A hundred pieces of some 10,000 to 100,000 dollars each: one alone is up to 10**12 minor units."""
+    """A hundred pieces of about 10,000 to 100,000 dollars each: one piece has up to 10**12 minor units."""
     for currency, amount in {"IRR": 10_000_000_000, "LBP": 9_000_000_000, "IDR": 1_600_000_000}.items():
         with subtests.test(currency), deployed_with(CURRENCY=currency, SHIPPING_MAX="0"):
             shop = Shop(customer, manager)
@@ -182,7 +184,7 @@ def test_ordinary_orders_of_the_currencies_with_the_smallest_units_pass(
                 answer = shop.buy({bought: 100})
 
             assert answer.json["total"] == f"{amount * 100}.00"
-            assert aggregate(told(changes)) == []
+            assert aggregate(order_events(changes)) == []
 
 
 def test_an_order_of_as_many_units_as_a_request_can_name_is_counted(
@@ -195,5 +197,5 @@ def test_an_order_of_as_many_units_as_a_request_can_name_is_counted(
         answer = post(manager, *[(many, MOST_UNITS)] * MAX_LINES)
 
     assert answer.json["items"][0]["quantity"] == 900_000
-    assert aggregate(told(changes)) == []
+    assert aggregate(order_events(changes)) == []
     assert call("GET", SALES, token=manager.token).json["totals"]["units"] == 900_000

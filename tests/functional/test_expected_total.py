@@ -1,4 +1,4 @@
-"""The total that the customer has seen: an order that would cost more is refused with the new quote."""
+"""The expected total of a customer: an order that would cost more is refused with the new quote."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def test_an_order_at_the_quoted_total_is_placed_without_another_call(shop: Shop,
         placed = order(shop, product, shipping_cost="4.90", expected_total=total)
 
     assert (placed.status, placed.json["total"]) == (201, "24.90")
-    assert [it.operation for it in calls] == ["BatchGetItem", "TransactWriteItems"], "who asks, and the order"
+    assert [it.operation for it in calls] == ["BatchGetItem", "TransactWriteItems"], "the caller, and the order"
 
 
 @pytest.mark.parametrize("shipping", ["0", "4.91"], ids=["the price rose", "the shipping is dearer"])
@@ -64,7 +64,7 @@ def test_a_dearer_order_is_refused_with_the_new_quote_and_stores_nothing(
     assert stock_of(product).available == 10
 
 
-def test_the_refusal_says_what_is_short_as_well(shop: Shop, product: str) -> None:
+def test_the_rejection_names_short_stock_as_well(shop: Shop, product: str) -> None:
     few = shop.product(1)
 
     refused = order(shop, few, expected_total="1.00")
@@ -106,11 +106,13 @@ def test_what_the_refusal_costs(shop: Shop, product: str) -> None:
         order(shop, product, key="k", expected_total="19.99")
 
     assert refused.status == 409
-    assert [it.operation for it in calls] == ["BatchGetItem", "BatchGetItem"], "who asks, and the stock"
-    assert [it.operation for it in keyed] == ["BatchGetItem", "BatchGetItem", "GetItem"], "and whether the order exists"
+    assert [it.operation for it in calls] == ["BatchGetItem", "BatchGetItem"], "the caller, and the stock"
+    assert [it.operation for it in keyed] == ["BatchGetItem", "BatchGetItem", "GetItem"], (
+        "and the read of an existing order"
+    )
 
 
-def test_an_order_that_exists_is_replayed_whatever_it_would_cost_now(shop: Shop, product: str) -> None:
+def test_an_order_that_exists_is_replayed_at_any_current_price(shop: Shop, product: str) -> None:
     placed = order(shop, product, key="k", expected_total="20.00")
     shop.reprice(product, "99.00")
 
@@ -131,7 +133,7 @@ def test_a_refusal_leaves_its_key_free(shop: Shop, product: str) -> None:
     assert "Idempotency-Replayed" not in placed.headers
 
 
-def test_a_quote_is_given_whatever_was_expected(shop: Shop, product: str) -> None:
+def test_a_quote_is_given_for_any_expected_total(shop: Shop, product: str) -> None:
     assert quote(shop, product, expected_total="0.01") == quote(shop, product)
 
 
@@ -144,5 +146,5 @@ def test_a_total_that_is_no_amount_is_refused(shop: Shop, product: str, path: st
 
 
 @pytest.mark.parametrize("total", [None, "10000000000000.00", 20, 20.0, "20"])
-def test_a_total_up_to_what_an_order_may_cost_can_be_expected(shop: Shop, product: str, total: Any) -> None:
+def test_a_total_up_to_the_limit_of_an_order_can_be_expected(shop: Shop, product: str, total: Any) -> None:
     assert order(shop, product, expected_total=total).status == 201

@@ -1,4 +1,4 @@
-"""What a person opens: workbooks, CSV with a byte-order mark, and the columns that a file has on request."""
+"""Formats for people: workbooks, CSV with a byte-order mark, and the columns that a request names."""
 
 import gzip
 import io
@@ -14,7 +14,7 @@ import pytest
 from oms.core.dynamodb import get_item, put_item, update_item
 from oms.core.settings import settings
 from oms.exports import files as s3_files
-from oms.exports import service, xlsx_file
+from oms.exports import sharing, xlsx_file
 from oms.exports.columns import COLUMNS
 from oms.exports.models import Export
 from oms.exports.schemas import ExportOrdersQuery
@@ -29,9 +29,9 @@ from tests.support.exports import (
     an_order,
     content,
     exported,
-    look,
-    look_until_it_is_done_with,
     now,
+    process_once,
+    process_until_finished,
     request_export,
     rows_of,
 )
@@ -43,7 +43,7 @@ from tests.support.schedules import addressed
 __all__ = ["files"]
 
 EXPORTS, EXPORT_ORDERS = "/api/v1/reports/exports", "/api/v1/reports/export/orders"
-# What a spreadsheet that guesses makes numbers and dates of, or runs, or cannot have in XML.
+# Texts that a spreadsheet converts to numbers or dates, runs as formulas, or cannot have in XML.
 TEXTS = ["00123", "4006381333931", "123456789012345678", "3/4", "1E5", "1:30", "Mar-1", "=1+1", "'-5mm", "-5 mm"]
 ODD = ['a & <b> "c"', "two\nlines", "\t tab ", "cr\rlf", "nul\0 bell\x07", "_x0041_", "\ufffe", "😀" * 100]
 
@@ -55,17 +55,17 @@ pytestmark = [
 
 def file_of(by: Person, **fields: Any) -> bytes:
     export = request_export(by, **fields)
-    look_until_it_is_done_with(export)
+    process_until_finished(export)
     assert now(export).status == "done", now(export).failure
     return content(export) or b""
 
 
-def book_of(data: bytes) -> Any:
+def workbook_of(data: bytes) -> Any:
     return openpyxl.load_workbook(io.BytesIO(data))
 
 
 def said(text: str) -> str:
-    """As spreadsheets read the escapes of ECMA-376, 22.9.2.19, of which openpyxl leaves that to its users."""
+    """Decodes the escapes of ECMA-376, 22.9.2.19, as spreadsheets do; openpyxl leaves that to its users."""
     return re.sub("_x([0-9A-F]{4})_", lambda it: chr(int(it[1], 16)), text)
 
 
@@ -75,7 +75,7 @@ def said(text: str) -> str:
 def test_a_workbook_has_numbers_times_and_texts_as_such(manager: Person) -> None:
     order = an_order({"sku": "00123", "name": "3/4", "quantity": 3, "unit_price": 1050})
 
-    sheet = book_of(file_of(manager, format="xlsx")).active
+    sheet = workbook_of(file_of(manager, format="xlsx")).active
 
     head, row = sheet.iter_rows()
     assert [it.value for it in head] == list(COLUMNS["orders"].default)
@@ -100,7 +100,7 @@ def test_a_workbook_has_numbers_times_and_texts_as_such(manager: Person) -> None
     }
     assert cells["unit_price"].number_format == "0.00"
     assert cells["created_at"].is_date
-    assert cells["sku"].number_format == "@", "it stays text when it is edited"
+    assert cells["sku"].number_format == "@", "it stays text when a person edits it"
     assert sheet.freeze_panes == "A2"
 
 
@@ -110,9 +110,9 @@ def test_text_stays_text_to_the_letter_and_nothing_is_a_formula(manager: Person)
     data = file_of(manager, format="xlsx")
 
     column = COLUMNS["orders"].default.index("name") + 1
-    cells = [row[column - 1] for row in book_of(data).active.iter_rows(min_row=2)]
+    cells = [row[column - 1] for row in workbook_of(data).active.iter_rows(min_row=2)]
     assert [said(it.value) for it in cells] == [*TEXTS, *ODD]
-    assert {it.data_type for it in cells} == {"s"}, "as text: in another program it would not be of type string"
+    assert {it.data_type for it in cells} == {"s"}, "as text: other programs would not read it as a string"
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         assert b"<f" not in archive.read("xl/worksheets/sheet1.xml")
@@ -142,27 +142,27 @@ def test_the_other_reports_are_workbooks_too(manager: Person, product: Callable[
     assert sales[1][1:3] == [0, 0]
 
 
-def test_what_does_not_fit_on_a_sheet_goes_on_on_a_further_one(
+def test_rows_that_do_not_fit_on_a_sheet_continue_on_a_further_one(
     manager: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(xlsx_file, "MAX_ROWS", 6)
     orders = [an_order({}, {}) for _ in range(5)]
 
-    book = book_of(file_of(manager, format="xlsx"))
+    workbook = workbook_of(file_of(manager, format="xlsx"))
 
-    assert book.sheetnames == ["orders", "orders 2", "orders 3"]
-    ids = [[row[0] for row in sheet.iter_rows(values_only=True)] for sheet in book]
+    assert workbook.sheetnames == ["orders", "orders 2", "orders 3"]
+    ids = [[row[0] for row in sheet.iter_rows(values_only=True)] for sheet in workbook]
     made = [it.id for it in orders]
     assert [it[0] for it in ids] == ["order_id"] * 3
     assert [it[1:] for it in ids] == [[made[0]] * 2 + [made[1]] * 2, [made[2]] * 2 + [made[3]] * 2, [made[4]] * 2]
 
 
 @pytest.mark.parametrize("text", ["x" * 32_768, "😀" * 16_384])
-def test_what_does_not_fit_into_a_cell_is_no_file(manager: Person, text: str) -> None:
+def test_a_text_too_long_for_a_cell_fails_the_export(manager: Person, text: str) -> None:
     an_order({"name": text})
     export = request_export(manager, format="xlsx")
 
-    assert look(export)
+    assert process_once(export)
 
     assert (now(export).status, now(export).failure) == ("failed", "too-large")
 
@@ -173,7 +173,7 @@ def test_a_workbook_without_orders_has_its_head(manager: Person) -> None:
 
 def test_a_workbook_is_saved_as_one(manager: Person) -> None:
     export = request_export(manager, format="xlsx", **{"from": "2026-01-05", "to": "2026-01-31"})
-    look_until_it_is_done_with(export)
+    process_until_finished(export)
 
     s3, bucket = aws_client("s3"), settings().exports_bucket
     (key,) = (it["Key"] for it in s3.list_objects_v2(Bucket=bucket)["Contents"])
@@ -220,14 +220,14 @@ FULFILMENT = (
 )
 
 
-def test_columns_for_fulfilment_are_there_on_request_in_the_order_asked_for(
+def test_columns_for_fulfilment_are_there_on_request_in_the_requested_order(
     manager: Person, person: Callable[..., Person]
 ) -> None:
     customer = person("customer", email="ada@example.com")
     order = an_order({"sku": "007"})
     order.customer_id = customer.id
     sent(order)
-    other = an_order({"sku": "008"})  # of a customer who is not there, without an address
+    other = an_order({"sku": "008"})  # of a missing customer, without an address
 
     first, second = exported(manager, columns=",".join(FULFILMENT))
 
@@ -258,11 +258,14 @@ def test_columns_of_a_workbook_and_of_the_other_reports(manager: Person, product
     sent(an_order())
     product(sku="007")
 
-    book = rows_of(file_of(manager, format="xlsx", columns="tracking_number,shipped_at,quantity"))
+    workbook = rows_of(file_of(manager, format="xlsx", columns="tracking_number,shipped_at,quantity"))
     inventory = rows_of(file_of(manager, report="inventory", columns="sku"))
     sales = rows_of(file_of(manager, report="sales", columns="revenue,date"))
 
-    assert book[:2] == [["tracking_number", "shipped_at", "quantity"], ["0034043", datetime(2026, 2, 3, 4, 5, 6), 1]]  # noqa: DTZ001 - spreadsheets know no zones
+    assert workbook[:2] == [
+        ["tracking_number", "shipped_at", "quantity"],
+        ["0034043", datetime(2026, 2, 3, 4, 5, 6), 1],  # noqa: DTZ001 - spreadsheets know no zones
+    ]
     assert ["007"] in inventory
     assert sales[0] == ["revenue", "date"]
 
@@ -273,7 +276,7 @@ def test_without_a_request_no_file_has_an_address(manager: Person) -> None:
     assert b"Lovelace" not in file_of(manager)
 
 
-# ---- what can be asked ----------------------------------------------------------------------------------------------
+# ---- valid requests -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -292,7 +295,7 @@ def test_without_a_request_no_file_has_an_address(manager: Person) -> None:
         ({"report": "sales", "columns": "sku"}, {"#/columns"}),
     ],
 )
-def test_what_does_not_go_together_is_refused_at_its_place(manager: Person, fields: Any, wrong: set[str]) -> None:
+def test_conflicting_fields_are_refused_at_their_place(manager: Person, fields: Any, wrong: set[str]) -> None:
     assert places(call("POST", EXPORTS, {"report": "orders"} | fields, token=manager.token)) == wrong
 
 
@@ -312,7 +315,7 @@ def test_so_it_is_in_a_query(manager: Person, query: str, wrong: str) -> None:
 
 
 @pytest.mark.parametrize("columns", ["sku,note", ["sku", "note"]], ids=type)
-def test_an_export_says_what_its_file_is(manager: Person, columns: Any) -> None:
+def test_an_export_describes_its_file(manager: Person, columns: Any) -> None:
     body = {"report": "orders", "format": "xlsx", "columns": columns}
 
     made = call("POST", EXPORTS, body, token=manager.token).json
@@ -325,7 +328,7 @@ def test_an_export_says_what_its_file_is(manager: Person, columns: Any) -> None:
 def test_another_format_or_other_columns_are_another_query_that_shares_nothing(manager: Person) -> None:
     queries: list[dict[str, Any]] = [{}, {"format": "xlsx"}, {"columns": "sku"}, {"bom": True}]
     made = [
-        service.share_export(ExportOrdersQuery.model_validate(it), by=manager, address=ADDRESS).id
+        sharing.share_export(ExportOrdersQuery.model_validate(it), by=manager, address=ADDRESS).id
         for it in (*queries, *queries)
     ]
 
@@ -356,7 +359,11 @@ def test_the_runs_of_a_schedule_have_its_format_and_columns(person: Callable[...
 def test_an_export_from_before_there_were_formats_is_read_and_written_as_csv(manager: Person) -> None:
     an_order()
     export = request_export(manager)
-    assert (export.format, export.bom, export.columns) == (None, None, None), "as it was stored then"
     old = Export.from_raw_data({k: v for k, v in export.serialize().items() if k not in ("format", "bom", "columns")})
 
     assert s3_files.key_of(old) == f"{export.id}.csv"
+    put_item(old)
+    process_until_finished(old)
+    assert rows_of(content(old) or b"")[0] == list(COLUMNS["orders"].default)
+    shown = call("GET", f"{EXPORTS}/{old.id}", token=manager.token).json
+    assert (shown["format"], shown["bom"], shown["columns"]) == ("csv", False, list(COLUMNS["orders"].default))

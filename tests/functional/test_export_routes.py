@@ -1,4 +1,4 @@
-"""The routes of exports, as the contract says them."""
+"""The routes of exports, as in the contract."""
 
 import json
 from collections.abc import Callable
@@ -10,12 +10,12 @@ import pytest
 
 from oms.core import clock
 from oms.core.dynamodb import update_item
-from oms.exports import service
+from oms.exports import sharing
 from oms.exports.columns import COLUMNS
 from oms.exports.models import Export
 from tests.support.aws_calls import intercepted
 from tests.support.database import table
-from tests.support.exports import an_order, content, look, now, request_export
+from tests.support.exports import an_order, content, now, process_once, request_export
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Person
 
@@ -35,7 +35,7 @@ def audited() -> list[tuple[str, str]]:
 def done_export(manager: Person, **fields: Any) -> Export:
     an_order()
     export = request_export(manager, **fields)
-    assert look(export)
+    assert process_once(export)
     return now(export)
 
 
@@ -121,7 +121,7 @@ def test_commas_are_spoken_of_where_they_were_sent(manager: Person) -> None:
 # ---- GET ------------------------------------------------------------------------------------------------------------
 
 
-def test_a27_a_done_export_has_a_link_that_is_good_for_a_quarter_of_an_hour_and_its_etag(manager: Person) -> None:
+def test_a27_a_done_export_has_a_link_that_is_valid_for_a_quarter_of_an_hour_and_its_etag(manager: Person) -> None:
     export = done_export(manager)
 
     answer = call("GET", f"{EXPORTS}/{export.id}", token=manager.token)
@@ -135,7 +135,7 @@ def test_a27_a_done_export_has_a_link_that_is_good_for_a_quarter_of_an_hour_and_
     assert answer.json["url_expires_at"] is not None
 
 
-def test_a27_a_link_is_signed_anew_each_time_and_who_got_it_is_on_record(
+def test_a27_a_link_is_signed_again_each_time_and_its_reader_is_audited(
     manager: Person, admin: Person, time_machine: Callable[[timedelta], None]
 ) -> None:
     export = done_export(manager)
@@ -163,7 +163,7 @@ def test_a27_no_link_is_kept_anywhere(manager: Person, caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "failed", "cancelled"])
-def test_what_is_not_done_has_no_link(manager: Person, status: str) -> None:
+def test_an_unfinished_export_has_no_link(manager: Person, status: str) -> None:
     export = update_item(request_export(manager), [Export.status.set(status)])
 
     answer = call("GET", f"{EXPORTS}/{export.id}", token=manager.token)
@@ -211,22 +211,22 @@ def test_a_cancelled_export_stays_to_be_seen_and_one_that_is_done_cannot_be_canc
 
 
 @pytest.fixture
-def exporter_at_work(manager: Person, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """While a request waits, the exporter does what there is to do. Gives the waits."""
+def running_exporter(manager: Person, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Lets the exporter run while a request waits. Gives the waits."""
     waits: list[float] = []
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
         for item in table("reports").items():
             if item["kind"]["S"] == "export":
-                look(Export.from_raw_data(item))
+                process_once(Export.from_raw_data(item))
 
-    monkeypatch.setattr(service, "WAIT_SECONDS", 20.0)
+    monkeypatch.setattr(sharing, "WAIT_SECONDS", 20.0)
     monkeypatch.setattr(clock, "sleep", sleep)
     return waits
 
 
-def test_an_export_that_is_done_in_time_is_answered_by_its_link(manager: Person, exporter_at_work: list[float]) -> None:
+def test_an_export_that_is_done_in_time_is_answered_by_its_link(manager: Person, running_exporter: list[float]) -> None:
     order = an_order({})
 
     answer = call("GET", EXPORT_ORDERS, token=manager.token)
@@ -236,7 +236,7 @@ def test_an_export_that_is_done_in_time_is_answered_by_its_link(manager: Person,
     assert answer.headers["Location"] == answer.json["url"]
     assert answer.headers["Cache-Control"] == "no-store"
     assert order.id.encode() in (content(Export(*Export.key("x"), id=answer.json["id"], gzip=False)) or b"")
-    assert len(exporter_at_work) == 1
+    assert len(running_exporter) == 1
     assert [action for action, _ in audited()] == ["export.downloaded", "export.requested"]
 
 
@@ -249,7 +249,7 @@ def test_one_that_is_not_is_answered_by_its_place_after_twenty_seconds(
         nonlocal passed
         passed += seconds
 
-    monkeypatch.setattr(service, "WAIT_SECONDS", 20.0)
+    monkeypatch.setattr(sharing, "WAIT_SECONDS", 20.0)
     monkeypatch.setattr(clock, "sleep", sleep)
     monkeypatch.setattr(clock, "monotonic", lambda: passed)
 
@@ -262,8 +262,8 @@ def test_one_that_is_not_is_answered_by_its_place_after_twenty_seconds(
     assert len(made) < 30
 
 
-def test_what_the_request_waited_for_before_counts_too(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    """API Gateway gives it 30 seconds in all, of which the last call may take 6."""
+def test_the_earlier_waits_of_the_request_count_too(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """API Gateway gives it 30 seconds in total, of which the last call may take 6."""
     passed = 0.0
 
     def wait(seconds: float) -> None:
@@ -274,9 +274,9 @@ def test_what_the_request_waited_for_before_counts_too(manager: Person, monkeypa
         wait(8)  # as for sign-in while DynamoDB throttles
         return share_and_wait(*args, **kwargs)
 
-    share_and_wait = service.share_and_wait
-    monkeypatch.setattr(service, "share_and_wait", slow)
-    monkeypatch.setattr(service, "WAIT_SECONDS", 20.0)
+    share_and_wait = sharing.share_and_wait
+    monkeypatch.setattr(sharing, "share_and_wait", slow)
+    monkeypatch.setattr(sharing, "WAIT_SECONDS", 20.0)
     monkeypatch.setattr(clock, "sleep", wait)
     monkeypatch.setattr(clock, "monotonic", lambda: passed)
 
@@ -292,7 +292,7 @@ def test_a_failed_one_is_answered_by_its_place(manager: Person, monkeypatch: pyt
             if item["kind"]["S"] == "export":
                 update_item(Export.from_raw_data(item), [Export.status.set("failed")])
 
-    monkeypatch.setattr(service, "WAIT_SECONDS", 20.0)
+    monkeypatch.setattr(sharing, "WAIT_SECONDS", 20.0)
     monkeypatch.setattr(clock, "sleep", fail)
 
     answer = call("GET", EXPORT_ORDERS, token=manager.token)

@@ -1,4 +1,4 @@
-"""The exporter: which lines a file has, and what it says of itself."""
+"""The exporter: the rows of a file, and the fields of the finished export."""
 
 import gzip
 import hashlib
@@ -22,17 +22,17 @@ from tests.support.exports import (
     an_order,
     content,
     exported,
-    look,
-    look_until_it_is_done_with,
     now,
+    process_once,
+    process_until_finished,
     request_export,
     uploads,
 )
 from tests.support.gateway import call
 from tests.support.invocation import Person
-from tests.support.open_order_counts import aggregate, told
+from tests.support.open_order_counts import aggregate, order_events
 from tests.support.past_orders import Past
-from tests.support.past_sales import told_of
+from tests.support.past_sales import events_of_orders
 from tests.support.streams import streamed
 
 pytestmark = [
@@ -44,7 +44,7 @@ pytestmark = [
 # ---- orders ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_line_says_what_was_ordered_and_of_which_order(manager: Person) -> None:
+def test_a_row_has_the_product_and_its_order(manager: Person) -> None:
     order = an_order({"name": 'Säge "Fein", 2 m', "quantity": 3, "unit_price": 1050})
 
     (row,) = exported(manager)
@@ -99,8 +99,8 @@ def test_the_status_is_the_orders_own_where_the_index_lags(manager: Person, monk
 
     def decoded(*arguments: Any) -> Any:
         found = real(*arguments)
-        for thing in found.values():
-            thing["status"] = {"S": "delivered"} if thing["id"]["S"] == lagging.id else thing["status"]
+        for raw_order in found.values():
+            raw_order["status"] = {"S": "delivered"} if raw_order["id"]["S"] == lagging.id else raw_order["status"]
         return found
 
     monkeypatch.setattr(sources.reading, "decode_found", decoded)
@@ -112,7 +112,7 @@ def test_the_status_is_the_orders_own_where_the_index_lags(manager: Person, monk
 def test_without_orders_there_is_a_file_with_the_head_alone(manager: Person) -> None:
     export = request_export(manager)
 
-    look_until_it_is_done_with(export)
+    process_until_finished(export)
 
     assert content(export) == (",".join(COLUMNS["orders"].default) + "\r\n").encode()
     assert (now(export).rows, now(export).status) == (0, "done")
@@ -184,7 +184,7 @@ def test_sales_have_a_line_for_each_day_as_the_report_has(
     with streamed("orders") as records:
         order(customer, shipping_cost="4.90")
         kept = order(customer).json["id"]
-    aggregate(told(records))
+    aggregate(order_events(records))
     today = f"{clock.now():%Y-%m-%d}"
 
     rows = exported(manager, report="sales")
@@ -199,10 +199,10 @@ def test_sales_have_a_line_for_each_day_as_the_report_has(
     assert (day["pending"], day["cancelled"], day["returned"], day["currency"]) == ("2", "0", "0", "EUR")
 
 
-def test_sales_count_what_was_left_out_as_the_report_does_expired_orders_too(manager: Person) -> None:
+def test_sales_count_excluded_orders_as_the_report_does_expired_ones_too(manager: Person) -> None:
     orders = list(Past(number=60, days=20, last=clock.now().date(), customers=["C"]).orders())
     assert {it.status for it in orders} >= {"cancelled", "expired", "returned", "pending"}
-    aggregate(told_of(orders))
+    aggregate(events_of_orders(orders))
 
     rows = exported(manager, report="sales")
     totals = call("GET", "/api/v1/reports/sales", token=manager.token).json["totals"]
@@ -212,7 +212,7 @@ def test_sales_count_what_was_left_out_as_the_report_does_expired_orders_too(man
 
 
 def ten_orders() -> None:
-    """Of so much that is incompressible that zlib, which gathers, gives something out every few of them."""
+    """Orders with enough incompressible characters that zlib, which buffers, returns bytes after every few of them."""
     for _ in range(10):
         an_order({"name": random_id(5000)}, {})
 
@@ -221,11 +221,11 @@ def ten_orders() -> None:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_an_export_says_of_its_file_what_is_true(manager: Person, compressed: bool) -> None:
+def test_an_export_describes_its_file_truly(manager: Person, compressed: bool) -> None:
     ten_orders()
     export = request_export(manager, gzip=compressed)
 
-    look_until_it_is_done_with(export)
+    process_until_finished(export)
 
     done, data = now(export), content(export)
     assert data is not None
@@ -241,7 +241,7 @@ def test_compressed_parts_are_members_of_one_file_that_say_no_time(manager: Pers
     ten_orders()
     export = request_export(manager, gzip=True)
 
-    look_until_it_is_done_with(export)
+    process_until_finished(export)
 
     members = (content(export) or b"").split(b"\x1f\x8b\x08\x00\x00\x00\x00\x00")
     assert len(members) - 1 == len(now(export).parts) > 1
@@ -256,7 +256,7 @@ def test_parts_are_signed_with_their_content_and_have_no_checksum_which_would_fo
         sent.append({name.lower(): value for name, value in request.headers.items()})
 
     events.register("before-send.s3.UploadPart", note)
-    look_until_it_is_done_with(export)
+    process_until_finished(export)
     events.unregister("before-send.s3.UploadPart", note)
 
     (headers,) = sent
@@ -264,9 +264,9 @@ def test_parts_are_signed_with_their_content_and_have_no_checksum_which_would_fo
     assert headers["x-amz-content-sha256"] == hashlib.sha256(content(export) or b"").hexdigest().encode()
 
 
-def test_the_file_is_saved_under_a_name_that_tells_what_it_is(manager: Person) -> None:
+def test_the_file_is_saved_under_a_name_that_describes_it(manager: Person) -> None:
     export = request_export(manager, gzip=True, **{"from": "2026-01-05", "to": "2026-01-31"})
-    look_until_it_is_done_with(export)
+    process_until_finished(export)
 
     head = aws_client("s3").head_object(Bucket=settings().exports_bucket, Key=s3_files.key_of(export))
 
@@ -304,7 +304,7 @@ def test_a_part_is_closed_at_the_end_of_an_order(manager: Person) -> None:
         return call.send()
 
     with intercepted(note):
-        look(export)
+        process_once(export)
 
     assert all(parts.FULL_PART_BYTES <= it < parts.FULL_PART_BYTES + 1000 for it in sizes[:-1])
     assert len(sizes) > 3

@@ -1,12 +1,13 @@
-"""The exporter's runs: how far an export is, what becomes of it when time is up, and when it is given up."""
+"""The exporter's runs: progress, continuing when the time is up, and permanent failure."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from oms.core import clock
-from oms.exports import parts, worker
-from oms.exports.columns import COLUMNS
+from oms.exports import parts, sources, worker
+from oms.exports.columns import COLUMNS, Columns
 from oms.exports.models import Export
 from oms.exports.registry import SOURCES
 from tests.support.aws_calls import intercepted
@@ -14,13 +15,15 @@ from tests.support.exports import (
     an_order,
     content,
     handed_on,
-    look,
-    look_until_it_is_done_with,
     now,
+    process_once,
+    process_until_finished,
     request_export,
+    rows_of,
     uploads,
 )
 from tests.support.faults import failing, refuse
+from tests.support.gateway import call
 from tests.support.invocation import Person
 
 pytestmark = [
@@ -42,7 +45,7 @@ def test_progress_is_the_share_of_the_time_that_is_written_and_never_falls(
         return answer
 
     with intercepted(note):
-        look(export)
+        process_once(export)
 
     assert seen == sorted(seen)
     assert len(set(seen)) > 2
@@ -50,7 +53,7 @@ def test_progress_is_the_share_of_the_time_that_is_written_and_never_falls(
     assert now(export).progress == 100
 
 
-def test_f23_when_the_time_ends_the_work_goes_on_by_queue_at_the_last_checkpoint(
+def test_f23_when_the_time_ends_the_work_continues_by_queue_at_the_last_checkpoint(
     manager: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(12):
@@ -58,19 +61,62 @@ def test_f23_when_the_time_ends_the_work_goes_on_by_queue_at_the_last_checkpoint
     export = request_export(manager)
     left = iter([True] * 6)
 
-    assert look(export, has_time=lambda: next(left, False))
+    assert process_once(export, has_time=lambda: next(left, False))
 
     half = now(export)
     assert half.status == "running"
     assert 0 < half.rows <= 18, "orders of the six, of three lines"
     assert handed_on() == [{"export": export.id}]
-    look_until_it_is_done_with(export)
+    process_until_finished(export)
     numbers = [it.number for it in now(export).parts]
-    assert numbers != list(range(1, len(numbers) + 1)), "S3 takes such as come without checksums of their own"
+    assert numbers != list(range(1, len(numbers) + 1)), "S3 accepts gaps between parts without checksums"
     assert (now(export).status, now(export).rows) == ("done", 36)
 
 
-def test_where_nothing_is_wanted_the_work_still_ends_in_time_and_goes_on_behind_what_it_saw(manager: Person) -> None:
+@pytest.mark.parametrize("format", ["csv", "xlsx"])
+def test_a_default_column_added_between_two_runs_is_in_later_exports_alone(
+    manager: Person, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    monkeypatch.setattr(parts, "FULL_PART_BYTES", 1)
+    for _ in range(12):
+        an_order()
+    export = request_export(manager, format=format)
+    before = list(COLUMNS["orders"].default)
+    left = iter([True] * 6)
+    assert process_once(export, has_time=lambda: next(left, False))
+    assert (now(export).status, 0 < now(export).rows < 24) == ("running", True)
+
+    add_default_column(monkeypatch, "gift")
+    process_until_finished(export)
+
+    written = rows_of(content(export) or b"")
+    assert written[0] == before
+    assert {len(row) for row in written} == {len(before)}
+    assert call("GET", f"/api/v1/reports/exports/{export.id}", token=manager.token).json["columns"] == before
+    assert {len(row) for row in rows_of(exported_file(manager, format=format))} == {len(before) + 1}
+
+
+def add_default_column(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A deployment that adds a column at the end of the default ones of orders."""
+    columns, real = COLUMNS["orders"], sources._order_rows
+    width = len(columns.default)
+
+    def rows(order: Any, cells: Any, *, further: bool) -> Any:
+        return [(*row[:width], cells.text("yes"), *row[width:]) for row in real(order, cells, further=further)]
+
+    monkeypatch.setattr(sources, "_order_rows", rows)
+    monkeypatch.setitem(
+        cast("dict[str, Columns]", COLUMNS), "orders", replace(columns, default=(*columns.default, name))
+    )
+
+
+def exported_file(by: Person, **fields: Any) -> bytes:
+    export = request_export(by, **fields)
+    process_until_finished(export)
+    return content(export) or b""
+
+
+def test_where_no_row_matches_the_work_still_ends_in_time_and_continues_after_the_read_ones(manager: Person) -> None:
     for _ in range(30):
         an_order()
     export, queries = request_export(manager, status="pending"), []
@@ -96,16 +142,16 @@ def test_where_the_rows_end_with_a_part_and_then_the_time_the_digest_is_the_next
     worker.work(export.id, sources=SOURCES, has_time=lambda: not now(export).ended)
 
     assert (len(now(export).parts), now(export).ended, now(export).status) == (1, True, "running")
-    look_until_it_is_done_with(export)
+    process_until_finished(export)
     assert now(export).status == "done"
 
 
-def test_what_takes_longer_than_a_run_for_a_single_part_fails_instead_of_going_round_for_ever(manager: Person) -> None:
+def test_an_export_with_a_part_longer_than_a_run_fails_instead_of_repeating_for_ever(manager: Person) -> None:
     for _ in range(12):
         an_order(*[{}] * 3)
     export = request_export(manager)
 
-    tries = [look(export, milliseconds=0, tries=number) for number in range(1, 6)]
+    tries = [process_once(export, milliseconds=0, tries=number) for number in range(1, 6)]
 
     assert tries == [False] * 4 + [True]
     assert handed_on() == []
@@ -117,7 +163,7 @@ def test_the_last_try_gives_an_export_up_says_why_and_leaves_nothing(manager: Pe
     export = request_export(manager)
 
     with intercepted(refuse("UploadPart", failing("AccessDenied"))):
-        tries = [look(export, tries=number) for number in range(1, 6)]
+        tries = [process_once(export, tries=number) for number in range(1, 6)]
 
     assert tries == [False] * 4 + [True]
     given_up = now(export)
@@ -126,26 +172,26 @@ def test_the_last_try_gives_an_export_up_says_why_and_leaves_nothing(manager: Pe
     assert uploads() == []
 
 
-def test_what_would_have_too_many_parts_is_given_up_at_once(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_with_too_many_parts_fails_at_once(manager: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "MAX_PARTS", 2)
     for _ in range(12):
         an_order(*[{}] * 3)
     export = request_export(manager)
 
-    assert look(export)
+    assert process_once(export)
 
     assert (now(export).status, now(export).failure) == ("failed", "too-large")
     assert uploads() == []
 
 
-def test_what_is_done_is_left_alone_by_messages_that_come_late(manager: Person) -> None:
+def test_a_finished_export_is_left_alone_by_late_messages(manager: Person) -> None:
     an_order()
     export = request_export(manager)
-    look(export)
+    process_once(export)
     before, data = now(export), content(export)
 
-    assert look(export)
-    assert look(Export(*Export.key("none"), id="none"))
+    assert process_once(export)
+    assert process_once(Export(*Export.key("none"), id="none"))
 
     assert now(export).version == before.version
     assert content(export) == data

@@ -1,4 +1,4 @@
-"""Exports as asked for: what is stored, what that tells, and who shares what."""
+"""Requests for exports: stored items, their events, and sharing of equal exports."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,7 +9,7 @@ import pytest
 from oms.core import clock
 from oms.core.dynamodb import get_item, update_item
 from oms.core.errors import ExportFinishedError, IdempotencyKeyReusedError, InvalidRequestError, NotFoundError
-from oms.exports import service
+from oms.exports import service, sharing
 from oms.exports.models import Export, UploadedPart
 from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery, ExportResponse
 from tests.support.aws_calls import intercepted
@@ -37,7 +37,7 @@ def request_export(by: Person, key: str | None = None, **fields: Any) -> Export:
 
 
 def share_export(by: Person, **query: Any) -> Export:
-    return service.share_export(asked(**query), by=by, address=ADDRESS)
+    return sharing.share_export(asked(**query), by=by, address=ADDRESS)
 
 
 def cancel(export: Export, by: Person) -> None:
@@ -56,14 +56,14 @@ def stored() -> list[Export]:
     return [Export.from_raw_data(it) for it in items if it["kind"]["S"] == "export"]
 
 
-# ---- what it tells --------------------------------------------------------------------------------------------------
+# ---- events ---------------------------------------------------------------------------------------------------------
 
 
-def told(records: Any) -> list[str]:
+def events_of(records: Any) -> list[str]:
     return [entry["DetailType"] for entry in entries_of(records)]
 
 
-def test_a_new_export_is_brought_to_its_worker_and_told_nobody_else(manager: Person) -> None:
+def test_a_new_export_sends_a_message_to_its_worker_and_publishes_no_event(manager: Person) -> None:
     with streamed("reports") as records:
         export = request_export(manager)
 
@@ -72,7 +72,7 @@ def test_a_new_export_is_brought_to_its_worker_and_told_nobody_else(manager: Per
     assert entry["Detail"] == f'{{"export": "{export.id}"}}'
 
 
-def test_a_checkpoint_tells_nothing_and_the_end_tells_that_the_report_is_ready_once(manager: Person) -> None:
+def test_a_checkpoint_publishes_nothing_and_the_end_publishes_once_that_the_report_is_ready(manager: Person) -> None:
     export = request_export(manager)
 
     with streamed("reports") as records:
@@ -80,7 +80,7 @@ def test_a_checkpoint_tells_nothing_and_the_end_tells_that_the_report_is_ready_o
         done = end(export, "done")
         update_item(done, [Export.version.add(1)])
 
-    assert told(records) == ["report.ready"]
+    assert events_of(records) == ["report.ready"]
 
 
 def test_a_cancelled_export_is_brought_to_its_worker_to_clean_up_and_a_failed_one_is_not(manager: Person) -> None:
@@ -90,14 +90,14 @@ def test_a_cancelled_export_is_brought_to_its_worker_to_clean_up_and_a_failed_on
         cancel(cancelled, manager)
         end(failed, "failed")
 
-    assert told(records) == ["export.look"]
+    assert events_of(records) == ["export.look"]
 
 
-def test_an_export_that_is_removed_tells_nothing(manager: Person) -> None:
+def test_an_export_that_is_removed_publishes_nothing(manager: Person) -> None:
     request_export(manager)
     (item,) = (it for it in table("reports").items() if it["kind"]["S"] == "export")
 
-    assert told([record(item, None, of="reports")]) == []
+    assert events_of([record(item, None, of="reports")]) == []
 
 
 # ---- once for each key ----------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def test_an_export_whose_answer_was_lost_is_made_once_and_has_one_entry(manager:
     assert len(table("audit").items()) == 1
 
 
-# ---- what can be asked ----------------------------------------------------------------------------------------------
+# ---- valid requests -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_an_export_whose_answer_was_lost_is_made_once_and_has_one_entry(manager:
         ({"report": "sales", "from": "2025-01-01", "to": "2026-01-02"}, {"#/from"}),
     ],
 )
-def test_what_a_report_does_not_take_is_refused_where_it_stands(
+def test_a_field_that_a_report_does_not_have_is_refused_at_its_place(
     manager: Person, fields: dict[str, str], pointers: set[str]
 ) -> None:
     with pytest.raises(InvalidRequestError) as refusal:
@@ -179,7 +179,7 @@ def test_the_same_query_within_a_minute_shares_an_export(
 
 
 def test_a_query_that_says_the_same_in_another_way_shares_it_too(manager: Person) -> None:
-    """Each field that may be left out, with what the export shows where it is."""
+    """For each optional field, with the value that the export shows for it."""
     plain = share_export(manager)
     shown = ExportResponse.of(plain).model_dump()
     fields = {name: shown[name] for name in ("format", "bom", "columns")}
@@ -197,7 +197,7 @@ def test_another_query_and_another_user_have_exports_of_their_own(manager: Perso
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
-def test_what_has_failed_or_was_cancelled_is_not_shared(manager: Person, status: str) -> None:
+def test_a_failed_or_cancelled_export_is_not_shared(manager: Person, status: str) -> None:
     end(share_export(manager), status)
 
     second, third = share_export(manager), share_export(manager)
@@ -236,7 +236,7 @@ def test_a_cancel_whose_answer_was_lost_has_succeeded(manager: Person) -> None:
 
 
 @pytest.mark.parametrize("status", ["done", "failed"])
-def test_what_is_finished_is_not_cancelled_any_more_also_when_that_is_seen_late(manager: Person, status: str) -> None:
+def test_a_finished_export_is_not_cancelled_also_when_that_is_seen_late(manager: Person, status: str) -> None:
     export = request_export(manager)
     end(export, status)
     with pytest.raises(ExportFinishedError):
@@ -254,7 +254,7 @@ def test_what_is_finished_is_not_cancelled_any_more_also_when_that_is_seen_late(
     assert {it.status for it in stored()} == {status}
 
 
-def test_what_expired_is_not_there_before_dynamodb_has_removed_it(
+def test_expired_items_are_not_found_before_dynamodb_has_removed_them(
     manager: Person, time_machine: Callable[[timedelta], None]
 ) -> None:
     export = request_export(manager)
@@ -271,7 +271,7 @@ def test_what_expired_is_not_there_before_dynamodb_has_removed_it(
 # ---- listed ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_list_shows_what_an_export_by_itself_does_and_reads_no_parts(manager: Person) -> None:
+def test_the_list_shows_exports_as_their_own_route_does_and_reads_no_parts(manager: Person) -> None:
     export = request_export(manager, status="shipped", gzip=True, **{"from": "2026-01-01"})
     update_item(
         export, [Export.parts.set([UploadedPart(number=it, etag="e") for it in range(1, 4)]), Export.rows.set(9)]

@@ -1,4 +1,4 @@
-"""Whatever is sent to any route of the document: an answer of the contract, never a 500."""
+"""Random requests to every route of the document: each answer is one of the contract, never a 500."""
 
 import json
 import re
@@ -19,7 +19,7 @@ DOCUMENT = json.loads((Path(__file__).parents[2] / "functions/docs/openapi.json"
 OPERATIONS = [(method.upper(), path, it) for path, item in DOCUMENT["paths"].items() for method, it in item.items()]
 SCHEMAS = DOCUMENT["components"]["schemas"]
 
-# 254 characters that are 18 each when folded (NFKC), as much as an e-mail address and a name of a product may be.
+# 254 characters, each folded to 18 (NFKC): the maximum of an e-mail address and of a product's name.
 LONGER_FOLDED = "\ufdfa" * 254
 TEXT = st.one_of(
     st.text(max_size=12),
@@ -58,7 +58,7 @@ QUERIES = st.lists(
 
 
 def near(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """Bodies that are much like what a schema wants, so that some get past the first check."""
+    """Bodies that are similar to a schema, so that some pass the first check."""
     if "$ref" in schema:
         return near(SCHEMAS[schema["$ref"].rpartition("/")[2]])
     if "anyOf" in schema:
@@ -85,13 +85,13 @@ def requests(draw: st.DrawFn) -> tuple[str, str, Any, str, dict[str, str]]:
     method = draw(st.sampled_from([method] * 8 + ["HEAD", "OPTIONS", "DELETE"]))
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     likely = near(content["schema"]) if content else st.none()
-    spoiled = st.tuples(likely, TEXT, ANYTHING).map(lambda it: (it[0] or {}) | {it[1]: it[2]})
-    body = draw(st.one_of(*[it.map(json.dumps) for it in (likely, likely, likely, spoiled, ANYTHING)], TEXT, st.none()))
+    changed = st.tuples(likely, TEXT, ANYTHING).map(lambda it: (it[0] or {}) | {it[1]: it[2]})
+    body = draw(st.one_of(*[it.map(json.dumps) for it in (likely, likely, likely, changed, ANYTHING)], TEXT, st.none()))
     query = "&".join(f"{name}={value}" for name, value in draw(QUERIES))
     return method, re.sub(r"\{\w+\}", "<id>", path), body, query, draw(HEADERS)
 
 
-# Derandomized, so that a run fails for what was changed and not by luck; raise max_examples to search.
+# Derandomized, so that a run fails because of a change and not by chance; raise max_examples to search.
 @hypothesis_settings(
     max_examples=examples(250),
     derandomize=True,
@@ -107,11 +107,11 @@ def test_a18_any_request_gets_an_answer_of_the_contract(
     tokens: dict[str, str | None],
     request_made: tuple[str, str, Any, str, dict[str, str]],
     role: str,
-    thing: str,
+    resource: str,
 ) -> None:
     method, path, body, query, headers = request_made
     kind = "order" if "orders" in path else "product"
-    path = path.replace("<id>", ids[kind] if thing == "mine" else thing)
+    path = path.replace("<id>", ids[kind] if resource == "mine" else resource)
     body = body and body.replace('"mine"', json.dumps(ids["product"]))
 
     answer = call(method, path.replace("?", ""), body, query=query, token=tokens[role], headers=headers)

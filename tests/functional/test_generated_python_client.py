@@ -1,4 +1,4 @@
-"""What openapi-python-client makes of the document reads every failure, also those that API Gateway answers itself."""
+"""The client that openapi-python-client generates reads every failure, also those of API Gateway itself."""
 
 import importlib
 import subprocess
@@ -30,7 +30,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def answered(generated: Any, status: int, content: dict[str, Any], media_type: str) -> Iterator[Any]:
-    """What calls of the client return when they are answered so."""
+    """In this context, the client gets this answer to its calls."""
 
     def answer(_: httpx.Request) -> httpx.Response:
         return httpx.Response(status, json=content, headers={"Content-Type": media_type})
@@ -73,7 +73,7 @@ def test_a_problem_is_read(generated: Any, status: int) -> None:
 
 
 def test_a_refusal_has_one_schema_for_both_media_types() -> None:
-    """Generators read that of one media type alone, whatever an answer has."""
+    """Generators read the schema of one media type only, also if an answer has several."""
     for name, operation in OPERATIONS.items():
         for status, response in operation["responses"].items():
             content = resolved(response).get("content", {})

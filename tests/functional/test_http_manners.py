@@ -1,4 +1,4 @@
-"""HTTP as clients and caches take it for granted: lengths, empty answers, compression, conditions, challenges."""
+"""HTTP as clients and caches expect it: lengths, empty answers, compression, conditions, challenges."""
 
 import gzip
 import json
@@ -54,11 +54,11 @@ def test_an_empty_answer_has_no_content_type(customer: Person) -> None:
         assert not {"Content-Type", "Content-Length", "Content-Encoding"} & answer.headers.keys()
 
 
-# ---- documents for everyone -----------------------------------------------------------------------------------------
+# ---- public documents -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
-def test_a_public_document_may_be_kept_and_asked_for_again(cloud: None, path: str) -> None:
+def test_a_public_document_may_be_cached_and_revalidated(cloud: None, path: str) -> None:
     shown = call("GET", path)
     etag = shown.headers["ETag"]
 
@@ -76,7 +76,7 @@ def test_a_public_document_may_be_kept_and_asked_for_again(cloud: None, path: st
         assert call("GET", path, headers={"If-None-Match": other}).status == 200
 
 
-def test_a_version_is_no_tag_of_what_a_private_answer_says(manager: Person, product: Callable[..., Any]) -> None:
+def test_a_version_is_not_the_tag_of_a_private_answer(manager: Person, product: Callable[..., Any]) -> None:
     path = f"{PRODUCTS}/{product()}"
     etag = call("GET", path, token=manager.token).headers["ETag"]
 
@@ -121,7 +121,7 @@ def test_a_short_answer_and_a_refusal_are_not_compressed(customer: Person) -> No
 
 
 def test_an_answer_to_a_post_is_never_compressed(manager: Person) -> None:
-    """Tokens and secrets are in these alone."""
+    """Only these answers have tokens and secrets."""
     body = VALID_BODIES["create_product"] | {"description": "x" * 2000}
 
     answer = call("POST", PRODUCTS, body, token=manager.token, headers={"Accept-Encoding": "gzip"})
@@ -217,7 +217,7 @@ def test_a_plus_that_became_a_blank_is_explained(customer: Person, time: str) ->
 
 
 @pytest.mark.parametrize("wrong", [True, None, 1.5, [], {}])
-def test_what_is_no_product_id_is_told_both_kinds(customer: Person, wrong: Any) -> None:
+def test_an_invalid_product_id_is_refused_with_both_kinds(customer: Person, wrong: Any) -> None:
     body = {"items": [{"product_id": wrong, "quantity": 1}]}
 
     refused = call("POST", f"{ORDERS}/quote", body, token=customer.token)
@@ -238,7 +238,7 @@ MODELS = {
 
 @pytest.mark.parametrize("model", sorted(MODELS, key=lambda it: it.__name__))
 def test_no_error_shows_a_regular_expression(model: type[BaseModel]) -> None:
-    """Pydantic puts a pattern into its message: `oms.core.schemas.Form` has words in its place."""
+    """Pydantic puts a pattern into its message: `oms.core.schemas.TextPattern` has words in its place."""
 
     def patterns(schema: Any) -> list[str]:
         if isinstance(schema, dict):
@@ -250,7 +250,7 @@ def test_no_error_shows_a_regular_expression(model: type[BaseModel]) -> None:
 
 
 @pytest.mark.parametrize("sku", ["", "a b", "x" * 65, "é", "a\n"])
-def test_what_is_no_sku_is_told_in_words(manager: Person, sku: str) -> None:
+def test_an_invalid_sku_is_described_in_words(manager: Person, sku: str) -> None:
     body = VALID_BODIES["create_product"] | {"sku": sku}
 
     refused = call("POST", PRODUCTS, body, token=manager.token)
@@ -269,7 +269,7 @@ def test_the_type_of_a_problem_leads_to_its_explanation(cloud: None) -> None:
     assert f'id="{anchor}"' in shown.text
 
 
-def test_what_is_not_there_yet_says_when_to_look_again(manager: Person, admin: Person) -> None:
+def test_an_unfinished_export_says_when_to_ask_again(manager: Person, admin: Person) -> None:
     export = call("POST", "/api/v1/reports/exports", {"report": "orders"}, token=manager.token)
     check = call("POST", "/api/v1/admin/stock-check", {}, token=admin.token)
 

@@ -1,4 +1,4 @@
-"""The same request again, with its key: carried out once, and answered as the first time."""
+"""Repeated requests with an idempotency key: carried out once, and answered as the first time."""
 
 import hashlib
 import json
@@ -85,7 +85,7 @@ def test_a_key_with_another_body_is_refused(customer: Person, product: Make, cha
 
     answer = keyed("POST", ORDERS, ordering(bought) | changes, customer)
 
-    # The fields are validated before the key is looked at.
+    # The fields are validated before the key.
     code = "validation-failed" if {"items", "extra"} & changes.keys() else "idempotency-key-reused"
     assert_problem(answer, 422, code)
 
@@ -99,7 +99,7 @@ KEYED = [
     if {"$ref": "#/components/parameters/IdempotencyKey"} in operation.get("parameters", [])
     for report in (COLUMNS if name == "create_export" else [""])
 ]
-# What has to happen to an order before each move.
+# The moves that precede each move of an order.
 BEFORE = {
     "confirm_order": [],
     "cancel_order": [],
@@ -110,9 +110,9 @@ BEFORE = {
 
 
 def spelled_out(model: type[BaseModel], made: Any) -> list[dict[str, Any]]:
-    """What each optional field means if it is not sent: what is shown of the thing that was made, or the default.
+    """Returns the value of each optional field that is not sent: the one in the created resource, or the default.
 
-    What an export filters by has a null for no filter; that of sales shows the days that this came to.
+    A filter of an export has null for no filter; an export of sales shows the resulting days.
     """
     optional = {it.alias or name: it for name, it in model.model_fields.items() if not it.is_required()}
     defaults = {name: it.get_default(call_default_factory=True, validated_data={}) for name, it in optional.items()}
@@ -126,7 +126,7 @@ def spelled_out(model: type[BaseModel], made: Any) -> list[dict[str, Any]]:
 def test_a_default_spelled_out_is_the_same_request(
     manager: Person, product: Make, order: Callable[..., Answer], name: str, report: str
 ) -> None:
-    """Of each route that honours a key, and each field that it may be sent without."""
+    """For each route that honours a key, and each optional field of its body."""
     bought = product()
     body = VALID_BODIES[name] | ({"report": report} if report else {})
     if name == "create_order":
@@ -174,7 +174,7 @@ def test_columns_in_another_order_are_another_file(manager: Person) -> None:
 
 
 def test_an_export_from_before_the_upgrade_is_replayed(manager: Person) -> None:
-    """Its hash is of what was sent, with statuses in that order and defaults that were spelled out."""
+    """Its hash is of the request as sent, with statuses in that order and explicit defaults."""
     requests: dict[str, dict[str, Any]] = {
         "k-1": {"report": "orders", "status": ["shipped", "confirmed"]},
         "k-2": {"report": "orders", "format": "csv"},
@@ -191,7 +191,7 @@ def test_an_export_from_before_the_upgrade_is_replayed(manager: Person) -> None:
 
 
 def test_an_order_from_before_the_upgrade_is_replayed(customer: Person, product: Make) -> None:
-    """Its hash is of the scheme v1: of the fields that were sent."""
+    """Its hash has the scheme v1: of the fields that were sent."""
     body = ordering(product())
     placed = keyed("POST", ORDERS, body, customer).json
     sent = json.dumps({"items": [body["items"][0]]}, sort_keys=True, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Products and their stock: what managers write and who sees what of it."""
+"""Products and their stock: the writes of managers, and the fields that each role sees."""
 
 from collections.abc import Callable
 from typing import Any
@@ -66,24 +66,25 @@ def test_a_product_has_every_field(manager: Person, customer: Person) -> None:
         "reserved": 0,
         "on_hand": 5,
         "low_stock_threshold": 2,
+        "shards": 1,
     }
     read = call("GET", created.headers["Location"], token=manager.token)
     assert read.json == created.json
     assert read.headers["ETag"] == created.headers["ETag"] == '"1"'
-    for_managers = {"reserved", "on_hand", "low_stock_threshold"}
+    for_managers = {"reserved", "on_hand", "low_stock_threshold", "shards"}
     assert shown(product["id"], customer) == {
         name: value for name, value in created.json.items() if name not in for_managers
     }
 
 
-def test_what_was_not_given_is_null_empty_or_zero(manager: Person) -> None:
+def test_an_omitted_field_is_null_empty_or_zero(manager: Person) -> None:
     product = create(manager).json
 
     assert product["description"] is product["low_stock_threshold"] is None
     assert (product["attributes"], product["available"]) == ({}, 0)
 
 
-def test_a_sku_is_unique_whatever_its_case(manager: Person) -> None:
+def test_a_sku_is_unique_in_any_case(manager: Person) -> None:
     create(manager, sku="Ab-1")
 
     assert_problem(create(manager, sku="aB-1"), 409, "sku-taken")
@@ -212,7 +213,7 @@ def test_updating_changes_the_fields_that_are_sent(manager: Person, product: Mak
 
 
 def test_updating_is_the_same_write_as_replacing(manager: Person, customer: Person, product: Make) -> None:
-    """The offer, the category's count, and the event that both make."""
+    """The offer, the category's count, and the event of both are equal."""
     one, other = product(sku="AB-1", **TEXT_ONLY), product(sku="AB-2", **TEXT_ONLY)
 
     with streamed() as by_put:
@@ -231,7 +232,7 @@ _OWN = {"pk", "sk", "sku", "id", "product_id", "change", "at", "updated_at", "cr
 
 
 def images(record: Any) -> Any:
-    """The new attributes in a stream record, without ids, keys, times and maps."""
+    """Returns the new attributes in a stream record, without ids, keys, times and maps."""
     return {
         name: value
         for name, value in record["dynamodb"].get("NewImage", {}).items()
@@ -240,7 +241,7 @@ def images(record: Any) -> Any:
 
 
 def test_an_update_of_the_price_does_not_write_the_threshold_that_it_has_read(manager: Person, product: Make) -> None:
-    """Product and stock are read by one BatchGet, which may return them from different moments."""
+    """Product and stock are read by one BatchGet, which may return them as of different times."""
     edited = product(sku="AB-1", low_stock_threshold=3)
 
     def raised_meanwhile(it: Call) -> Any:
@@ -280,7 +281,7 @@ def test_a_stale_update_changes_nothing(manager: Person, product: Make) -> None:
 # ---- replacing ------------------------------------------------------------------------------------------------------
 
 
-def test_replacing_resets_what_is_left_out_and_keeps_the_stock(manager: Person, product: Make) -> None:
+def test_replacing_resets_omitted_fields_and_keeps_the_stock(manager: Person, product: Make) -> None:
     edited = product(stock=7, sku="AB-1", description="Old", attributes={"a": "b"}, low_stock_threshold=3)
 
     replaced = replace(edited, manager, name="Mallet", category="Wood", price=5)
@@ -395,13 +396,13 @@ def test_a_line_has_the_category_of_the_moment_it_was_ordered(manager: Person, c
         (line,) = call("POST", ORDERS, bought, token=customer.token).json["items"]
         categories.append(line["category"])
 
-    assert categories == ["Tools", "Garden", "Garden"], "the offer is known from before, and the category is part of it"
+    assert categories == ["Tools", "Garden", "Garden"], "the offer is cached, and has the category"
 
 
 # ---- stock ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_adjustment_moves_what_is_available(manager: Person, customer: Person, product: Make) -> None:
+def test_an_adjustment_changes_the_available_units(manager: Person, customer: Person, product: Make) -> None:
     counted = product(stock=10)
     call("POST", ORDERS, {"items": [{"product_id": counted, "quantity": 4}]}, token=customer.token)
 
@@ -409,7 +410,7 @@ def test_an_adjustment_moves_what_is_available(manager: Person, customer: Person
     assert adjust(counted, manager, -11).json == {"product_id": counted, "on_hand": 4, "available": 0, "reserved": 4}
 
 
-def test_what_is_reserved_cannot_be_adjusted_away(manager: Person, customer: Person, product: Make) -> None:
+def test_reserved_units_cannot_be_adjusted_away(manager: Person, customer: Person, product: Make) -> None:
     counted = product(stock=10)
     call("POST", ORDERS, {"items": [{"product_id": counted, "quantity": 4}]}, token=customer.token)
 

@@ -1,4 +1,4 @@
-"""What there is of the products on sale, and what is low or out."""
+"""The inventory report: stock of the products on sale, and products that are low or out of stock."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def test_a_shop_without_products_has_nothing(shop: Shop) -> None:
     assert report(shop) == {"currency": "EUR", "totals": nothing, "low": [], "out": []}
 
 
-def test_it_counts_what_is_on_hand_with_what_is_reserved_at_the_price_of_now(shop: Shop) -> None:
+def test_it_counts_units_on_hand_with_reserved_ones_at_the_current_price(shop: Shop) -> None:
     with streamed() as records:
         plenty = create(shop, "PLENTY", stock=10, price="19.99")
         create(shop, "CHEAP", stock=3, price="0.01")
@@ -90,7 +90,7 @@ def test_low_is_at_or_below_the_threshold_and_out_is_none_available_with_or_with
 
 
 def test_each_kind_of_change_counts_when_it_comes_alone(shop: Shop) -> None:
-    told = []
+    levels = []
     with streamed() as records:
         product = create(shop, "A", stock=5)
         edit(shop, product, "A", low_stock_threshold=5)
@@ -99,12 +99,12 @@ def test_each_kind_of_change_counts_when_it_comes_alone(shop: Shop) -> None:
     for one in records:
         run_bookkeeper([one])
         totals = report(shop)["totals"]
-        told.append((totals["value"], totals["low"], totals["out"]))
+        levels.append((totals["value"], totals["low"], totals["out"]))
 
-    assert told == [("10.00", 0, 0), ("10.00", 1, 0), ("15.00", 1, 0), ("0.00", 0, 1)]
+    assert levels == [("10.00", 0, 0), ("10.00", 1, 0), ("15.00", 1, 0), ("0.00", 0, 1)]
 
 
-def test_what_is_archived_does_not_count_until_it_is_on_sale_again(shop: Shop) -> None:
+def test_an_archived_product_does_not_count_until_it_is_on_sale_again(shop: Shop) -> None:
     with streamed() as records:
         create(shop, "A", stock=5)
         gone = create(shop, "B", stock=0)
@@ -120,7 +120,7 @@ def test_what_is_archived_does_not_count_until_it_is_on_sale_again(shop: Shop) -
     assert report(shop)["totals"] == archived["totals"] | {"products": 2, "on_hand": 8, "value": "16.00", "low": 1}
 
 
-def test_the_lists_show_what_is_now_and_leave_out_what_is_no_longer_in_them(shop: Shop) -> None:
+def test_the_lists_show_current_products_and_leave_out_former_ones(shop: Shop) -> None:
     with streamed() as records:
         low, refilled, hidden = (create(shop, sku, stock=2, low_stock_threshold=3) for sku in "ABC")
     run_bookkeeper(records)
@@ -131,7 +131,7 @@ def test_the_lists_show_what_is_now_and_leave_out_what_is_no_longer_in_them(shop
     shown = report(shop)
 
     assert [(it["sku"], it["available"]) for it in shown["low"]] == [("A", 1)]
-    assert shown["totals"]["low"] == 3, "the totals lag behind by seconds"
+    assert shown["totals"]["low"] == 3, "the totals lag by seconds"
 
 
 def test_each_list_ends_at_its_length_and_the_totals_say_how_many_there_are(

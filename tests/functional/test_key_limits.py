@@ -1,4 +1,4 @@
-"""DynamoDB's limits on keys hold in every kind of call that the system makes, on the tests' DynamoDB too."""
+"""DynamoDB's limits on keys in every kind of call that the system makes, on the tests' DynamoDB too."""
 
 from typing import Any
 

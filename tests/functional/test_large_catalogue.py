@@ -1,7 +1,7 @@
 """Product lists at 100,000 products: each allowed combination of filters, within its number of calls, during writes.
 
 A walk over all pages finds each product that is not edited meanwhile exactly once, in order. It finds a product that is
-added or moved meanwhile at most once at each of its places, and not at a place that it has passed.
+added or moved meanwhile at most once at each of its places, and not at a place that the walk has passed.
 """
 
 from collections import Counter
@@ -26,12 +26,12 @@ from tests.support.product_catalogue import (
     BINDING,
     FILTERS,
     FREE_CHOICES,
-    MOST,
+    MAX_PRODUCTS,
     Catalogue,
     Combination,
     Filter,
-    Thing,
-    a_thing,
+    ListedProduct,
+    a_product,
     combinations,
     modelled,
 )
@@ -52,8 +52,8 @@ def test_every_parameter_of_the_contract_is_combined_here() -> None:
 def test_the_catalogue_is_stored_as_the_service_would() -> None:
     random = Random(1)
     for number in range(50):
-        thing = a_thing(number, random)
-        for made, model in zip(thing.raw(), modelled(thing), strict=True):
+        product = a_product(number, random)
+        for made, model in zip(product.raw(), modelled(product), strict=True):
             assert without_times(made) == without_times(model.serialize())
 
 
@@ -72,7 +72,7 @@ def test_a_combination_that_no_index_serves_is_refused_by_name(manager: Person) 
 
 
 @pytest.mark.parametrize("asked", combinations(BINDING, served=True), ids=lambda it: "&".join(it.query))
-def test_a_page_of_each_combination_costs_what_the_contract_allows(
+def test_a_page_of_each_combination_costs_at_most_the_contracts_calls(
     catalogue: Catalogue, cloud: None, asked: Combination
 ) -> None:
     for free in FREE_CHOICES:
@@ -88,7 +88,7 @@ def test_a_page_of_each_combination_costs_what_the_contract_allows(
 def test_a_page_costs_one_read_for_fifty_products(
     catalogue: Catalogue, manager: Person, filters: dict[str, Filter], limit: int
 ) -> None:
-    keyring.public_jwks()  # which a function that is warm has
+    keyring.public_jwks()  # which a warm function has
     asked = Combination(filters, "-price")
     path = f"{PRODUCTS}?{urlencode({**asked.query, 'limit': limit})}"
     cursor = ""
@@ -114,10 +114,10 @@ LAST = 300
 
 def walk(
     catalogue: Catalogue, asked: Combination, after: str | None, between: Callable[[str], None]
-) -> Iterator[tuple[str, Thing]]:
-    """Places and products to the end of the list, with writes between the pages, each page within its calls."""
+) -> Iterator[tuple[str, ListedProduct]]:
+    """Returns places and products to the end of the list, with writes between the pages, each page within its calls."""
     query = asked.parsed(limit=LIMIT)
-    for _ in range(MOST):
+    for _ in range(MAX_PRODUCTS):
         with intercepted(catalogue.table.plan) as calls:
             page = service.list_products(query, after=after)
         made = cost(calls)
@@ -133,33 +133,33 @@ def walk(
     raise AssertionError("the list does not end")
 
 
-def place_of(thing: Thing, field: str) -> str:
+def place_of(product: ListedProduct, field: str) -> str:
     name = {"name": "name_key", "price": "price_key", "created_at": "created_key", "sku": "sku_key"}[field]
-    return str(thing.raw()[0][name]["S"])
+    return str(product.raw()[0][name]["S"])
 
 
-def writes(catalogue: Catalogue, ahead: list[Thing], random: Random) -> Callable[[str], None]:
-    """Between two pages some products are added, renamed, repriced, archived, put on sale or moved to a category."""
+def writes(catalogue: Catalogue, ahead: list[ListedProduct], random: Random) -> Callable[[str], None]:
+    """Writes between two pages: products are added, renamed, repriced, archived, activated or moved to a category."""
 
     def write(_: str) -> None:
         for pattern in random.choices(ahead, k=4):
-            # Beside what is there: the same name, price and category, so that only the id orders them.
-            catalogue.write(replace(pattern, number=len(catalogue.things)))
-            added = a_thing(len(catalogue.things), random)
+            # With the name, price and category of existing ones, so that only the id orders them.
+            catalogue.write(replace(pattern, number=len(catalogue.products)))
+            added = a_product(len(catalogue.products), random)
             catalogue.write(replace(added, category=pattern.category, available=pattern.available))
-        for thing in random.sample(ahead, k=min(6, len(ahead) // 40)):
-            other = a_thing(thing.number, random)
+        for product in random.sample(ahead, k=min(6, len(ahead) // 40)):
+            other = a_product(product.number, random)
             changes: dict[str, Any] = random.choice(
                 ({"name": other.name}, {"price": other.price}, {"category": other.category}, {"available": 0})
             )
             status = random.choice(("active", "active", "archived"))
-            catalogue.write(replace(thing, status=status, **changes))
+            catalogue.write(replace(product, status=status, **changes))
 
     return write
 
 
 def with_all_else(served: list[Combination]) -> list[Combination]:
-    """Each with another choice of the filters that any index serves, and of the categories."""
+    """Yields each with another combination of the filters that any index serves, and of the categories."""
     chosen = []
     for asked, free, category in zip(served, cycle(FREE_CHOICES), cycle(FILTERS["category"]), strict=False):
         filters = {**asked.filters, **free}
@@ -180,7 +180,7 @@ def test_a_walk_finds_all_once_and_in_order_while_the_list_is_written_to(
     found = list(walk(catalogue, asked, start, writes(catalogue, last, Random(repr(asked.query)))))
 
     at = [place for place, _ in found]
-    assert at == sorted(set(at), reverse=asked.descends), "in order, and nothing twice at one place"
+    assert at == sorted(set(at), reverse=asked.descends), "in order, and none twice at one place"
     unchanged = [it.id for it in reversed(last) if it.id not in catalogue.touched]
     assert len(unchanged) >= len(last) / 2
     assert [it.id for _, it in found if it.id not in catalogue.touched] == unchanged
@@ -209,19 +209,19 @@ def test_a_filter_that_keeps_hardly_anything_ends_after_short_pages(catalogue: C
     ],
     ids=str,
 )
-def test_what_no_longer_matches_is_left_out_though_the_index_lags(
+def test_a_product_that_no_longer_matches_is_left_out_though_the_index_lags(
     manager: Person, filters: list[str], edit: dict[str, Any]
 ) -> None:
     asked = Combination({name: FILTERS[name][0] for name in filters}, None)
-    things = [Thing(number, "Hammer 7", "Rare", 5000) for number in range(3)]
-    table = BigTable("inventory", [item for thing in things for item in thing.raw()], lag=1000)
+    products = [ListedProduct(number, "Hammer 7", "Rare", 5000) for number in range(3)]
+    table = BigTable("inventory", [item for product in products for item in product.raw()], lag=1000)
     path = f"{PRODUCTS}?{urlencode(asked.query)}"
 
     with intercepted(table.plan):
         before = call("GET", path, token=manager.token).json["items"]
-        for item in replace(things[1], **edit).raw():
+        for item in replace(products[1], **edit).raw():
             table.put(item)
         after = call("GET", path, token=manager.token).json["items"]
 
-    assert [it["id"] for it in before] == [it.id for it in things]
-    assert [it["id"] for it in after] == [things[0].id, things[2].id]
+    assert [it["id"] for it in before] == [it.id for it in products]
+    assert [it["id"] for it in after] == [products[0].id, products[2].id]

@@ -1,4 +1,4 @@
-"""Lists: the right things in the right order over all their pages, at a cost that does not grow with their length."""
+"""Lists: the right items in the right order over all their pages, at a cost that does not grow with their length."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -75,7 +75,7 @@ def raw(items: Iterable[StoredItem]) -> list[RawItem]:
 
 
 def all_pages(path: str, who: Person, *, limit: int) -> list[str]:
-    """The ids of a list, page by page. No page is longer than asked for."""
+    """Returns the ids of a list, read page by page. No page is longer than its limit."""
     found: list[str] = []
     cursor = ""
     for _ in range(1000):
@@ -94,7 +94,7 @@ def all_pages(path: str, who: Person, *, limit: int) -> list[str]:
 
 @pytest.fixture
 def orders(customer: Person) -> list[Order]:
-    """90 orders over the shards, many of the same millisecond, half of them the customer's."""
+    """90 orders over the shards, many of the same millisecond; half of them are the customer's."""
     random = Random(7)
     made = []
     for number in range(90):
@@ -118,7 +118,7 @@ ORDER_FILTERS: dict[str, Callable[[Order], bool]] = {
     "status=expired&to=2026-01-05": lambda it: it.status == "expired" and it.created_at[:10] <= "2026-01-05",
 }
 
-# A page's limit, and the number of items that a Query ends at (1 MB in truth, far less here).
+# A page's limit, and the number of items at which a Query ends (1 MB on AWS, far less here).
 PAGES = [(7, 1000), (100, 1000), (30, 9)]
 
 
@@ -159,7 +159,7 @@ CATEGORIES = ("Tools", "Garden", "Toys, Games")
 
 @pytest.fixture
 def products() -> list[Stocked]:
-    """90 products with many equal names, prices and times; SKUs and names that begin with others."""
+    """90 products with many equal names, prices and times; some SKUs and names begin with others."""
     random = Random(7)
     made = []
     for number in range(90):
@@ -200,7 +200,7 @@ def _is_low(stocked: Stocked) -> bool:
     return threshold is not None and stocked[1].available <= threshold
 
 
-# Query without `sort` and `status` → the order it implies, what it keeps of the active ones.
+# Query without `sort` and `status` → the order that it implies, a test for the active products that it keeps.
 PRODUCT_FILTERS: dict[str, tuple[str, Callable[[Stocked], bool]]] = {
     "": ("name", lambda _: True),
     "category=Tools": ("name", lambda it: it[0].category == "Tools"),
@@ -228,8 +228,8 @@ STATUSES: dict[str, tuple[str, ...]] = {
 }
 
 
-def _orders_asked_for(filters: str) -> list[str]:
-    """The order that the filters imply, both ways, or every order where they imply none."""
+def _requested_orders(filters: str) -> list[str]:
+    """Returns the order that the filters imply, in both directions, or every order if they imply none."""
     implied, _ = PRODUCT_FILTERS[filters]
     fields = [implied] if filters.startswith(("q=", "min_", "max_")) else ["name", "price", "created_at"]
     return [sign + field for field in fields for sign in ("", "-")]
@@ -249,9 +249,9 @@ def test_products_come_in_the_order_that_the_filters_imply(
 
 
 @pytest.mark.parametrize("filters", [filters for filters in PRODUCT_FILTERS if not filters.startswith("sku=")])
-def test_products_come_in_the_order_asked_for(products: list[Stocked], manager: Person, filters: str) -> None:
+def test_products_come_in_the_requested_order(products: list[Stocked], manager: Person, filters: str) -> None:
     _, keep = PRODUCT_FILTERS[filters]
-    for order in _orders_asked_for(filters):
+    for order in _requested_orders(filters):
         with intercepted(BigTable("inventory", stored(products)).plan):
             found = all_pages(
                 f"{PRODUCTS}?{filters}{'&' if filters else ''}sort={order}&status=active,archived", manager, limit=29
@@ -264,16 +264,18 @@ def test_products_come_in_the_order_asked_for(products: list[Stocked], manager: 
 
 # ---- length ---------------------------------------------------------------------------------------------------------
 
-MOST = 20_000
+MAX_ORDERS = 20_000
 
 
 def calls_of(path: str, who: Person, big: BigTable) -> list[str]:
-    """The operations of a list's first page, and of the page after it where there is one."""
+    """Returns the operations of a list's first page, and of the next page if there is one."""
     with intercepted(big.plan) as made:
         page = call("GET", path, token=who.token)
         assert page.status == 200, page.text
         first = [it.operation for it in made]
-        assert all(it.parameters["Limit"] <= 250 for it in made if it.operation == "Query"), "reads what a page needs"
+        assert all(it.parameters["Limit"] <= 250 for it in made if it.operation == "Query"), (
+            "reads no more than a page needs"
+        )
         if page.json["next_cursor"] is not None:
             call("GET", f"{path}{'&' if '?' in path else '?'}cursor={page.json['next_cursor']}", token=who.token)
             assert [it.operation for it in made] == first * 2, "each page costs the same"
@@ -286,7 +288,7 @@ def changed(item: RawItem, **attributes: str) -> RawItem:
 
 @pytest.fixture(scope="module")
 def many_orders() -> list[RawItem]:
-    """Orders of two customers, half of them pending, a hundredth confirmed, none of them returned."""
+    """Orders of two customers: half of them pending, a hundredth confirmed, none returned."""
     status = {0: "confirmed"} | dict.fromkeys(range(1, 51), "pending")
     models = [
         an_order(number, "2026-01-01T00:00:00.000Z", status.get(number % 100, "cancelled"), f"customer-{number % 2}")
@@ -294,7 +296,7 @@ def many_orders() -> list[RawItem]:
     ]
     patterns = raw(models)
     made = []
-    for number in range(MOST):
+    for number in range(MAX_ORDERS):
         order_id = f"{number:020d}"
         at = f"2026-01-01T{number // 3600:02d}:{number // 60 % 60:02d}:{number % 60:02d}.000Z"
         made.append(changed(patterns[number % 300], id=order_id, created_at=at, created_key=f"{at}#{order_id}"))
@@ -328,12 +330,12 @@ def test_an_order_list_costs_the_same_however_long(
     short = calls_of(path, manager, BigTable("orders", many_orders[3690:3710]))
     long = calls_of(path, manager, long_orders)
 
-    # Who asks, the orders, and who bought.
+    # The caller, the orders, and the customers.
     assert short == long == [*["BatchGetItem"] * 3, *["Query"] * queries]
 
 
-def test_a_search_for_what_is_not_there_ends_after_each_page(long_orders: BigTable, manager: Person) -> None:
-    """It reads 250 entries of each shard, says that there is more, and goes on with the next request."""
+def test_a_search_without_a_match_ends_after_each_page(long_orders: BigTable, manager: Person) -> None:
+    """It reads 250 entries of each shard, returns a cursor, and continues with the next request."""
     known_readers(manager)
     with intercepted(long_orders.plan) as made:
         page = call("GET", f"{ORDERS}?status=returned", token=manager.token)

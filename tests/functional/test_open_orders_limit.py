@@ -1,4 +1,4 @@
-"""A25: how many open orders a customer may have at once. The counting is played by setting the count."""
+"""A25: the limit of a customer's open orders. The tests set the count, which the aggregator counts otherwise."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ def shop(customer: Person, manager: Person) -> Shop:
     return Shop(customer, manager)
 
 
-def test_a25_a_customer_at_the_limit_opens_no_more_and_is_told_the_limit(shop: Shop) -> None:
+def test_a25_a_customer_at_the_limit_opens_no_more_and_sees_the_limit(shop: Shop) -> None:
     product = shop.product(100)
     set_count(shop.customer, LIMIT - 1)
     assert shop.buy({product: 1}).status == 201
@@ -92,12 +92,14 @@ def test_a_refusal_writes_nothing_and_leaves_its_key_free(shop: Shop) -> None:
         assert shop.buy({product: 1}).status == 409
     set_count(shop.customer, 0)
 
-    assert [it.operation for it in calls] == ["BatchGetItem", "GetItem"], "who asks, and whether the order exists"
+    assert [it.operation for it in calls] == ["BatchGetItem", "GetItem"], (
+        "the caller, and the read of an existing order"
+    )
     assert [it.operation for it in unkeyed] == ["BatchGetItem"]
     assert shop.buy({product: 1}, key="k").status == 201
 
 
-def test_what_is_wrong_with_the_order_itself_is_told_first(shop: Shop) -> None:
+def test_the_order_s_own_rejection_is_reported_first(shop: Shop) -> None:
     set_count(shop.customer, LIMIT)
 
     assert_problem(shop.buy({"unknown": 1}), 422, "unknown-product")

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what is committed is what the routes say, valid, and true of the answers."""
+"""The OpenAPI document: generated from the routes, valid, and in agreement with the answers."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def giving(header: str) -> set[str]:
 
 
 def resolved(node: dict[str, Any]) -> Any:
-    """What a reference leads to."""
+    """Returns the target of a reference."""
     place: Any = node
     if "$ref" in node:
         place = DOCUMENT
@@ -58,7 +58,7 @@ def resolved(node: dict[str, Any]) -> Any:
     return place
 
 
-def test_the_committed_document_is_what_the_routes_say() -> None:
+def test_the_committed_document_is_generated_from_the_routes() -> None:
     assert openapi.DOCUMENT.read_text() == openapi.text(), "stale: run `make openapi` and commit the document"
 
 
@@ -70,7 +70,7 @@ def test_every_route_of_every_function_is_in_it() -> None:
     assert {(path, method) for path, method, _ in OPERATIONS} == routes
 
 
-def test_it_says_what_api_this_is() -> None:
+def test_it_describes_the_api() -> None:
     assert DOCUMENT["openapi"].startswith("3.1.")
     assert DOCUMENT["info"]["title"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", DOCUMENT["info"]["version"])
@@ -87,7 +87,7 @@ def test_every_reference_leads_somewhere() -> None:
             place = place[part]
 
 
-def test_nothing_stands_in_it_unused() -> None:
+def test_it_has_no_unused_part() -> None:
     used = openapi.references(DOCUMENT)
 
     for kind in ("schemas", "parameters", "headers", "responses"):
@@ -115,9 +115,9 @@ def test_each_refusal_is_a_problem_and_the_gateways_own_a_message() -> None:
         assert answers["default"] == {"$ref": "#/components/responses/Problem"}
         assert [status for status in answers if status < "400"] in (
             *(["200"], ["201"], ["202"], ["204"]),
-            ["202", "303"],  # an export, where it is not there in time
+            ["202", "303"],  # an export that is not finished in time
             ["200", "304"],  # a public document
-            ["200", "204"],  # a reset, where it makes a known device
+            ["200", "204"],  # a reset that adds a known device
         )
         assert {"422", "429", "500", "503"} < answers.keys()
         for status, response in answers.items():
@@ -139,7 +139,7 @@ def test_refusals_have_their_headers() -> None:
     assert "Allow" in DOCUMENT["components"]["responses"]["Problem"]["headers"]
 
 
-def test_what_a_route_may_refuse_is_read_from_its_code() -> None:
+def test_the_refusals_of_a_route_are_read_from_its_code() -> None:
     """The codes of a route's answers are in their descriptions."""
     by_name = {operation["operationId"]: operation for _, _, operation in OPERATIONS}
 
@@ -154,8 +154,8 @@ def test_what_a_route_may_refuse_is_read_from_its_code() -> None:
     assert codes("cancel_order", "422") == {"validation-failed", "idempotency-key-reused"}
     assert codes("confirm_order", "422") == {"validation-failed"}, "without a body no other request has the same key"
     assert "404" not in by_name["create_product"]["responses"]
-    assert "409" not in by_name["quote_order"]["responses"], "a quote says what is short in its body"
-    assert "403" not in by_name["get_order"]["responses"], "another's order is not there"
+    assert "409" not in by_name["quote_order"]["responses"], "a quote has short products in its body"
+    assert "403" not in by_name["get_order"]["responses"], "another customer's order is not found"
 
 
 def test_the_codes_are_those_of_the_error_tree_and_more_may_come() -> None:
@@ -173,12 +173,12 @@ def test_every_code_has_a_meaning() -> None:
 def test_security_is_said_of_every_operation() -> None:
     for _, _, operation in OPERATIONS:
         token = {"accessToken": []}
-        public = [token, {}] if operation["operationId"] == "log_out" else []
+        public = [token, {"refreshCookie": []}, {}] if operation["operationId"] == "log_out" else []
         assert operation["security"] == (public if operation["x-role"] == "public" else [token])
         assert "**Access:**" in operation["description"]
 
 
-def test_the_protocols_parameters_stand_where_they_count() -> None:
+def test_the_protocols_parameters_are_documented_where_they_count() -> None:
     moves = set(MOVES)
 
     assert taking("IdempotencyKey") == moves | {"create_order", "create_product", "adjust_stock", "create_export"}
@@ -187,6 +187,7 @@ def test_the_protocols_parameters_stand_where_they_count() -> None:
     assert taking("IfMatch") == reads | moves | {
         "replace_product",
         "update_product",
+        "set_shards",
         "update_me",
         "change_password",
         "change_role",
@@ -199,7 +200,7 @@ def test_the_protocols_parameters_stand_where_they_count() -> None:
 
 
 def test_a_body_is_optional_where_an_empty_one_is_valid() -> None:
-    """An absent body is read as `{}`. Whether `{}` is valid is what the route's own model says."""
+    """An absent body is read as `{}`. The route's model decides whether `{}` is valid."""
     required = {(path, method): it["requestBody"]["required"] for path, method, it in OPERATIONS if "requestBody" in it}
     models = {
         (route.openapi_path, route.method.lower()): route.dependant.body_params[0].field_info.annotation
@@ -219,11 +220,11 @@ def _is_valid(model: Any, body: dict[str, Any]) -> bool:
     return True
 
 
-def test_the_protocols_headers_stand_where_they_are_given() -> None:
+def test_the_protocols_headers_are_documented_where_they_are_sent() -> None:
     created = {"create_order", "create_product", "register", "create_webhook"}
-    # These are made without a version, or not yet.
+    # These have no version, or none yet.
     unversioned = {"create_schedule", "create_export", "export_orders", "start_stock_check"}
-    single = {"get_order", "get_product", "replace_product", "update_product", "get_me", *MOVES}
+    single = {"get_order", "get_product", "replace_product", "update_product", "set_shards", "get_me", *MOVES}
     single |= {"update_me", "change_password", "get_user", "change_role", "change_status"}
     single |= {"get_webhook", "update_webhook", "rotate_webhook_secret", "get_export"}
     limited = {"register", "log_in", "refresh", "change_password", "reset_password", "test_webhook"}
@@ -243,6 +244,7 @@ def test_answers_carry_the_headers_that_are_documented(
     bodies = {
         "create_product": {"sku": "A", "name": "A", "category": "A", "price": 1},
         "replace_product": {"sku": "SKU-2", "name": "A", "category": "A", "price": 1, "status": "active"},
+        "set_shards": {"shards": 2},
         "adjust_stock": {"adjustment": 1, "reason": "counted"},
         "create_order": {"items": [{"product_id": product_id, "quantity": 1}]},
         "quote_order": {"items": [{"product_id": product_id, "quantity": 1}]},
@@ -256,11 +258,11 @@ def test_answers_carry_the_headers_that_are_documented(
     schedule_id = call("POST", "/api/v1/reports/schedules", bodies["create_schedule"], token=admin.token).json["id"]
     by_name = {operation["operationId"]: (path, method, operation) for path, method, operation in OPERATIONS}
     order_ids = dict.fromkeys(MOVES, order_id) | {"cancel_order": order(admin).json["id"]}
-    # The moves in the order in which one order can make them; cancel ends another.
+    # The moves in the sequence that one order can make; another order is cancelled.
     for name in [*sorted(by_name.keys() - set(MOVES)), *MOVES]:
         path, method, operation = by_name[name]
         if path.startswith("/api/v1/auth/") and name != "get_me":
-            continue  # their tokens and passwords are a matter of the tests of signing in
+            continue  # the tests of signing in cover their tokens and passwords
         if name == "repair_stock":
             continue  # there is nothing to repair
         target = path.replace("{order_id}", order_ids.get(name, order_id)).replace("{product_id}", product_id)
@@ -286,7 +288,7 @@ def test_a_schema_name_with_two_meanings_is_refused() -> None:
         openapi.check_schema_names([{"A": {"type": "object"}}, {"A": {"type": "string"}}])
 
 
-def test_what_a_route_uses_is_found_through_functions_of_its_module() -> None:
+def test_the_protocol_of_a_route_is_found_through_functions_of_its_module() -> None:
     used = openapi.protocol_used(orders.cancel_order)
 
     assert {"api.idempotency_key", "api.expected_version", "version=", "replayed="} <= used

@@ -1,4 +1,4 @@
-"""What readers and generators of clients need of the OpenAPI document: texts, examples, types."""
+"""Texts, examples and types of the OpenAPI document, which readers and client generators need."""
 
 import importlib
 import re
@@ -18,7 +18,7 @@ from tests.support.documented import BODIES, DOCUMENT, OPERATIONS, SCHEMAS, body
 from tests.support.gateway import call
 from tests.support.invocation import Answer, Person
 
-for _module in ("orders", "inventory", "identity", "webhooks", "exports"):
+for _module in ("orders", "inventory", "identity", "webhooks", "stock_ledger", "exports", "schedules"):
     importlib.import_module(f"oms.{_module}.schemas")
 
 
@@ -34,7 +34,7 @@ def test_each_operation_its_parameters_and_responses_have_texts(name: str) -> No
     first, _, _ = operation["description"].partition("\n\n**Access:**")
 
     assert re.fullmatch(r"[A-Z].*[^.]", operation["summary"])
-    assert len(first) > 10, "beside who may call it"
+    assert len(first) > 10, "beside the roles that may call it"
     for parameter in map(resolved, operation.get("parameters", [])):
         assert parameter["description"].strip().endswith("."), parameter["name"]
     for status, response in operation["responses"].items():
@@ -46,6 +46,19 @@ def test_each_schema_and_field_has_a_text(name: str) -> None:
     assert SCHEMAS[name]["description"]
     for field, schema in SCHEMAS[name].get("properties", {}).items():
         assert schema["description"], field
+
+
+def test_each_field_with_a_default_says_it() -> None:
+    """The schemas themselves have none: generated clients would send it. An empty map needs no word."""
+    fields = [(name, field, it) for name, model in _models().items() for field, it in model.model_fields.items()]
+    silent = [
+        f"{name}.{field}"
+        for name, field, it in fields
+        if not it.is_required() and it.default_factory is None and it.default is not None
+        if not re.search(r"default", it.description or "", re.IGNORECASE)
+    ]
+
+    assert silent == []
 
 
 def test_tags_have_texts_and_each_operation_has_one_of_them() -> None:
@@ -81,15 +94,15 @@ def test_the_overview_says_the_protocol() -> None:
 
 
 def overview(heading: str) -> str:
-    """A part of the overview, on one line."""
+    """Returns a part of the overview, on one line."""
     (found,) = re.findall(
         rf"^## {heading}\n+(.+?)(?=^## |\Z)", DOCUMENT["info"]["description"], re.MULTILINE | re.DOTALL
     )
     return " ".join(found.split())
 
 
-def test_the_overview_names_what_an_answer_may_lack() -> None:
-    """An answer's other fields are always there. What is also a request's is there too, or null."""
+def test_the_overview_names_the_fields_that_an_answer_may_lack() -> None:
+    """All other fields of an answer are always present. A field that requests have too is present or null."""
     answers = [it["responses"] for it in OPERATIONS.values()]
     of_requests = reached_from(list(BODIES.values()), SCHEMAS)
     optional = {
@@ -107,13 +120,13 @@ def test_the_overview_names_what_an_answer_may_lack() -> None:
     assert "members of a problem" in overview("Values")
 
 
-def test_the_overview_does_not_promise_a_version_of_each_thing() -> None:
+def test_the_overview_does_not_promise_a_version_of_each_resource() -> None:
     takes = {"$ref": "#/components/parameters/IfMatch"}
 
     for name in ("adjust_stock", "end_session", "delete_schedule"):
         assert takes not in OPERATIONS[name].get("parameters", [])
-    assert "where an operation takes `If-Match`" in overview("Versions")
-    assert "every other operation refuses" in overview("Versions")
+    assert "If an operation takes `If-Match`" in overview("Versions")
+    assert "Every other operation refuses" in overview("Versions")
 
 
 def test_the_overview_does_not_promise_an_event_of_each_change() -> None:
@@ -139,7 +152,9 @@ def test_a_bound_that_is_a_day_is_said_in_one_way(customer: Person, order: Calla
 
 
 def test_no_field_of_a_request_has_a_default() -> None:
-    """A generated client would send it: then "not sent" cannot mean anything else, as with a flat rate of shipping."""
+    """A generated client would send it, so that "not sent" could have no other meaning, such as a flat rate of
+    shipping.
+    """
     for name in reached_from(list(BODIES.values()), SCHEMAS):
         for field, schema in SCHEMAS[name].get("properties", {}).items():
             assert not any("default" in it for it in schemas_within(schema)), f"{name}.{field}"
@@ -162,8 +177,8 @@ def test_times_are_times_and_amounts_are_amounts() -> None:
                 assert (first["type"], "pattern" in first) == ("string", True), f"{name}.{field}"
 
 
-def test_what_managers_see_comes_first_of_two_forms() -> None:
-    """Generated clients take the first that fits, and what managers see has all that customers see."""
+def test_the_managers_form_comes_first_of_two() -> None:
+    """Generated clients use the first form that fits, and the managers' form has all fields of the customers' form."""
     found = [it["anyOf"] for it in schemas_within(DOCUMENT) if "anyOf" in it]
     names = [[choice.get("$ref", "").rpartition("/")[2] for choice in choices] for choices in found]
 
@@ -184,7 +199,7 @@ def test_lists_of_words_are_arrays_in_the_form_that_all_generators_send() -> Non
 
 
 def test_enums_are_named_once() -> None:
-    """A list of values within another schema gets a name of the generator's own."""
+    """Otherwise the generator makes up a name for a list of values within another schema."""
     shared = {tuple(schema["enum"]) for schema in SCHEMAS.values() if "enum" in schema}
     inner = [
         tuple(it["enum"])
@@ -225,7 +240,7 @@ def test_the_ready_made_body_of_each_operation_is_one_that_it_takes(cloud: None,
 
 @pytest.mark.parametrize("currency", ["EUR", "JPY"])
 def test_the_ready_made_bodies_work_on_the_demo_shop(cloud: None, currency: str) -> None:
-    """As a reader sends them who changes nothing but who signs in."""
+    """They are sent unchanged, except for the user who signs in."""
     with deployed_locally(CURRENCY=currency):
         seed.seed()
         _send_ready_made_bodies()
@@ -234,13 +249,13 @@ def test_the_ready_made_bodies_work_on_the_demo_shop(cloud: None, currency: str)
 @pytest.mark.parametrize(
     "setting",
     [
-        # The units that are worth most and least.
+        # The currencies with the largest and the smallest minor unit.
         *({"CURRENCY": "CLF", "SHIPPING_MAX": ""}, {"CURRENCY": "IRR", "SHIPPING_MAX": ""}),
         *({"SHIPPING_FLAT": "4.90"}, {"SHIPPING_MAX": "1.00"}),
     ],
     ids=str,
 )
-def test_the_ready_made_order_is_placed_in_every_currency_and_whatever_shipping_costs(
+def test_the_ready_made_order_is_placed_in_every_currency_and_at_any_shipping(
     cloud: None, setting: dict[str, str]
 ) -> None:
     with deployed_locally(**setting | {"SHIPPING_MAX": "", "SHIPPING_FLAT": ""}):
@@ -255,7 +270,7 @@ def test_the_ready_made_order_is_placed_in_every_currency_and_whatever_shipping_
 
 
 def test_the_ready_made_order_expects_no_total() -> None:
-    """What the products cost is known to the shop alone."""
+    """Only the shop knows the prices of its products."""
     for name in ("create_order", "quote_order"):
         assert not {"expected_total", "shipping_cost"} & body_of(name).keys()
 

@@ -1,4 +1,4 @@
-"""A25: how much a customer may order at once. Each order is placed before any other is counted, as in a race."""
+"""A25: the limits of a customer's orders. Each order is placed before any other is counted, as in a race."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_a_customer_who_has_just_registered_places_an_ordinary_order(shop: Shop)
     assert shop.buy({scarce: 2, common: 25}).status == 201
 
 
-def test_a25_an_unverified_customer_gets_a_share_of_what_is_available(shop: Shop) -> None:
+def test_a25_an_unverified_customer_gets_a_share_of_the_available_stock(shop: Shop) -> None:
     first, second = shop.product(40), shop.product(100)
 
     refused = assert_problem(shop.buy({first: 11, second: 25}), 409, "order-limit-exceeded")
@@ -69,7 +69,7 @@ def test_a25_an_unverified_customer_gets_a_share_of_what_is_available(shop: Shop
     assert (refused["order_units"], refused["order_value"]) == (None, None)
     assert refused["detail"] == (
         f"A customer whose e-mail address is not verified may order at most 10 of product {first} at once."
-        " Verify the address to be allowed more."
+        " Verify the address to raise the limits."
     )
     assert orders_stored() == []
     assert shop.buy({first: 10, second: 25}).status == 201
@@ -78,7 +78,7 @@ def test_a25_an_unverified_customer_gets_a_share_of_what_is_available(shop: Shop
 @pytest.mark.parametrize(
     ("share", "available", "allowed"),
     [(25, *pair) for pair in [(1, 1), (2, 2), (7, 2), (8, 2), (11, 2), (12, 3), (15, 3), (16, 4), (199, 49)]]
-    # A share that does not divide 100: the stock that so many units need is no whole number.
+    # A share that does not divide 100: the stock that this number of units needs is not a whole number.
     + [(30, *pair) for pair in [(9, 2), (10, 3), (13, 3), (14, 4), (16, 4), (17, 5), (20, 6), (103, 30), (104, 31)]],
 )
 def test_the_allowed_units_are_exact(
@@ -94,7 +94,7 @@ def test_the_allowed_units_are_exact(
 
 
 def test_the_share_is_of_the_stock_as_it_is_and_not_as_it_was_seen(shop: Shop) -> None:
-    """The process knows the product from when there was more of it."""
+    """The process has cached the product with a larger stock."""
     product = shop.product(100)
     assert shop.buy({product: 25}).status == 201
     pk, sk = StockItem.key(product)
@@ -105,7 +105,7 @@ def test_the_share_is_of_the_stock_as_it_is_and_not_as_it_was_seen(shop: Shop) -
     assert refused["limits"] == [{"product_id": product, "requested": 6, "allowed": 5}]
 
 
-def test_what_is_short_is_told_before_what_is_too_much(shop: Shop) -> None:
+def test_short_stock_is_reported_before_limits(shop: Shop) -> None:
     short, much = shop.product(1), shop.product(8)
 
     refused = assert_problem(shop.buy({short: 2, much: 5}), 409, "insufficient-stock")
@@ -121,7 +121,7 @@ def test_a25_the_units_of_all_lines_are_limited(shop: Shop) -> None:
 
     assert refused["order_units"] == {"requested": 51, "allowed": 50}
     assert refused["limits"] == []
-    assert "TransactWriteItems" not in [it.operation for it in calls], "it is known before the stock is"
+    assert "TransactWriteItems" not in [it.operation for it in calls], "the rejection needs no read of the stock"
     assert shop.buy(dict.fromkeys(products[:50], 1)).status == 201
 
 
@@ -139,7 +139,7 @@ def test_a25_the_value_of_an_order_is_limited_where_a_deployment_wants_it(
 
 
 def test_a25_one_unverified_account_does_not_reserve_the_shop(shop: Shop) -> None:
-    """M4: one order for all there is; then as many orders as the account can send before any is counted."""
+    """M4: one order for the whole stock; then as many orders as the account can send before any is counted."""
     stock = {shop.product(100): 100 for _ in range(38)}
     assert shop.buy(stock).status == 409
 
@@ -197,7 +197,7 @@ def test_none_may_be_ordered_before_the_address_is_verified(
 
     refused = assert_problem(shop.buy({product: 1}), 409, "too-many-open-orders")
 
-    assert refused["detail"].endswith("Verify the address to be allowed more.")
+    assert refused["detail"].endswith("Verify the address to raise the limits.")
     assert shop.buy({product: 1}, by=customer).status == 201
 
 
@@ -227,7 +227,7 @@ def test_the_back_office_has_no_limits(shop: Shop, person: Callable[..., Person]
         assert shop.buy({product: 1200}, by=person(role, email_verified=False)).status == 201
 
 
-def test_a_quote_says_what_the_order_would_be_refused_for(shop: Shop, limit: Callable[..., None]) -> None:
+def test_a_quote_shows_the_reasons_for_which_the_order_would_be_refused(shop: Shop, limit: Callable[..., None]) -> None:
     limit(value=10_000)
     few, many = shop.product(40, price="1.00"), shop.product(1000, price="10.00")
     wanted = {few: 11, many: 45}
@@ -245,7 +245,7 @@ def test_a_quote_says_what_the_order_would_be_refused_for(shop: Shop, limit: Cal
     assert (fine["limits"], fine["order_units"], fine["order_value"]) == ([], None, None)
 
 
-def test_a_quote_of_what_is_short_shows_the_limit_as_well(shop: Shop) -> None:
+def test_a_quote_with_short_stock_shows_the_limit_as_well(shop: Shop) -> None:
     product = shop.product(8)
 
     shown = quote(shop, {product: 9})
@@ -278,7 +278,7 @@ def test_an_order_is_as_many_calls_as_before(shop: Shop, customer: Person, verif
 
     assert [it.operation for it in calls] == ["BatchGetItem", "TransactWriteItems"]
     written = calls[1].parameters["TransactItems"]
-    assert len(written) == (2 if verified else 3), "the minute's count is written of unverified customers alone"
+    assert len(written) == (2 if verified else 3), "only for unverified customers is the minute's count written"
 
 
 def test_a_new_users_first_requests_from_registration_to_order(product: Callable[..., str]) -> None:

@@ -1,4 +1,4 @@
-"""Lists of orders: whose, which, in pages."""
+"""Lists of orders: scopes, filters and pages."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -175,7 +175,7 @@ def test_the_default_page_is_20(customer: Person, product: Callable[..., str]) -
     assert cursor is not None
 
 
-def test_a16_a_cursor_is_good_for_its_user_and_query_alone(
+def test_a16_a_cursor_is_valid_for_its_user_and_query_only(
     person: Callable[..., Person], manager: Person, placed: Callable[..., dict[str, Any]]
 ) -> None:
     one, other = person(), person()
@@ -200,10 +200,20 @@ def test_a16_a_cursor_is_good_for_its_user_and_query_alone(
         assert places(call("GET", f"{ORDERS}?{query}", token=who.token)) == {"?cursor"}
 
 
-def test_an_item_of_a_list_is_the_thing_itself(customer: Person, placed: Callable[..., dict[str, Any]]) -> None:
+def test_an_item_of_a_list_is_the_whole_resource(
+    customer: Person, manager: Person, placed: Callable[..., dict[str, Any]]
+) -> None:
     order = placed(customer)
 
     assert call("GET", ORDERS, token=customer.token).json["items"] == [order]
+
+    path = f"{ORDERS}/{order['id']}"
+    call("POST", f"{path}/confirm", token=manager.token)
+    call("POST", f"{path}/ship", {"carrier": "DHL", "tracking_number": "JD0140"}, token=manager.token)
+    for who in (customer, manager):
+        (shown,) = call("GET", ORDERS, token=who.token).json["items"]
+        assert shown == call("GET", path, token=who.token).json
+        assert shown["shipment"]["carrier"] == "DHL"
 
 
 def test_a_list_has_no_version(customer: Person) -> None:

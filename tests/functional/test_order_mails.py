@@ -1,4 +1,4 @@
-"""The mails of orders and webhooks: to whom, what they say, and how often."""
+"""The mails of orders and webhooks: recipients, texts and number."""
 
 import json
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def shop(ada: Person, manager: Person) -> Shop:
 
 
 def published(records: list[Record]) -> list[str]:
-    """The bodies of what these records put on the bus."""
+    """Returns the bodies of the events that these records put on the bus."""
     return [entry["Detail"] for entry in entries_of(records)]
 
 
@@ -135,7 +135,7 @@ def test_disabled_and_unknown_users_get_none(ada: Person, ses: Ses) -> None:
     assert (ses.sent, mails()) == ([], [])
 
 
-def test_f14_an_event_that_comes_again_is_no_second_mail(ada: Person, ses: Ses) -> None:
+def test_f14_an_event_that_is_repeated_is_no_second_mail(ada: Person, ses: Ses) -> None:
     first, second = order_event(ada.id), order_event(ada.id)
 
     notify(first, second, first)
@@ -167,7 +167,7 @@ def test_f16_a_malformed_message_comes_back_alone(
     assert "keep-this-to-yourself" not in printed
 
 
-def test_an_event_that_is_a_week_old_is_mailed_to_nobody(
+def test_an_event_that_is_a_week_old_is_not_mailed(
     ada: Person, ses: Ses, time_machine: Callable[[timedelta], None]
 ) -> None:
     early, late = order_event(ada.id), order_event(ada.id)
@@ -205,7 +205,7 @@ def lock_event(who: Person, until: timedelta = timedelta(minutes=15)) -> str:
     return event("user.locked", {"id": who.id, "locked_until": clock.timestamp(clock.now() + until)})
 
 
-def test_who_is_locked_out_is_told_until_when_and_what_helps(ada: Person, ses: Ses) -> None:
+def test_a_locked_user_is_mailed_the_end_of_the_lock_and_the_remedy(ada: Person, ses: Ses) -> None:
     until = clock.now() + timedelta(minutes=15)
 
     notify(lock_event(ada))
@@ -240,7 +240,7 @@ def test_a_lock_that_is_over_is_not_mailed(ada: Person, ses: Ses, time_machine: 
 # ---- webhooks -------------------------------------------------------------------------------------------------------
 
 
-def test_the_owner_of_a_disabled_webhook_is_told(person: Callable[..., Person], ses: Ses) -> None:
+def test_the_owner_of_a_disabled_webhook_is_mailed(person: Callable[..., Person], ses: Ses) -> None:
     owner = person("admin", email="boss@example.com", email_verified=True)
 
     notify(disabled_webhook(owner))
@@ -252,7 +252,7 @@ def test_the_owner_of_a_disabled_webhook_is_told(person: Callable[..., Person], 
 
 
 @pytest.mark.parametrize("url", ["https://erp.example/hooks/T0-secret", "https://erp.example/?key=T0-secret"])
-def test_a20_who_is_a_manager_by_now_is_mailed_no_path_of_a_url(
+def test_a20_a_creator_who_is_now_a_manager_is_mailed_no_path_of_a_url(
     person: Callable[..., Person], ses: Ses, url: str
 ) -> None:
     demoted, owner = person("manager"), person("admin")
@@ -265,7 +265,7 @@ def test_a20_who_is_a_manager_by_now_is_mailed_no_path_of_a_url(
     assert whole.count("T0-secret") == 2
 
 
-def test_a27_who_may_not_see_webhooks_any_more_is_told_of_none(person: Callable[..., Person], ses: Ses) -> None:
+def test_a27_an_owner_who_may_no_longer_see_webhooks_gets_no_mail(person: Callable[..., Person], ses: Ses) -> None:
     dismissed, demoted = person("admin", status="disabled"), person("customer")
 
     assert notify(disabled_webhook(dismissed), disabled_webhook(demoted)) == []

@@ -1,4 +1,4 @@
-"""Orders on their way: what each move does to the order and to its stock, who may make it, and from where."""
+"""Moves of orders: the effect on the order and its stock, the allowed roles and the source states."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -75,7 +75,7 @@ def test_a_confirmed_order_keeps_its_stock_and_a_cancelled_one_gives_it_back(
     assert call("GET", f"{ORDERS}/{order_id}", token=customer.token).json == cancelled.json
 
 
-def test_the_history_tells_who_did_what(customer: Person, manager: Person, order: Place) -> None:
+def test_the_history_has_actors_and_moves(customer: Person, manager: Person, order: Place) -> None:
     order_id = order(customer).json["id"]
     move(order_id, "confirm", manager)
     move(order_id, "cancel", customer, {"reason": "Too late"})
@@ -83,11 +83,11 @@ def test_the_history_tells_who_did_what(customer: Person, manager: Person, order
     history = call("GET", f"{ORDERS}/{order_id}/history", token=customer.token).json
 
     assert history["next_cursor"] is None
-    told = [
+    transitions = [
         (entry["from"], entry["to"], entry["actor_id"], entry["actor_role"], entry["reason"])
         for entry in history["items"]
     ]
-    assert told == [
+    assert transitions == [
         (None, "pending", customer.id, "customer", None),
         ("pending", "confirmed", manager.id, "manager", None),
         ("confirmed", "cancelled", customer.id, "customer", "Too late"),
@@ -120,7 +120,7 @@ def test_a_move_from_a_wrong_state_says_which(
     "tag",
     [
         *('"1"', 'W/"1"', "*", '"7", "1"', ' W/"1" ', '"1", W/"2"', '"7" ,W/"1"', '"a,b","1"'),
-        *('"1",', '"2",,"1"', ', "1" ,'),  # empty elements count for nothing
+        *('"1",', '"2",,"1"', ', "1" ,'),  # empty elements are ignored
     ],
 )
 def test_a_move_of_the_version_meant_goes_through(manager: Person, order: Place, tag: str) -> None:
@@ -136,7 +136,7 @@ def test_a_move_of_another_version_is_refused(manager: Person, order: Place, tag
 
 
 @pytest.mark.parametrize("tag", ["1", "", " ", '"1', "W/1", "*, *", '"1";', '"1" junk', '"1" "2"', ",,", '*, "1"'])
-def test_what_is_no_entity_tag_is_refused(manager: Person, order: Place, tag: str) -> None:
+def test_an_invalid_entity_tag_is_refused(manager: Person, order: Place, tag: str) -> None:
     assert places(move(order(manager).json["id"], "confirm", manager, If_Match=tag)) == {"If-Match:"}
 
 
@@ -229,7 +229,7 @@ def test_a_shipment_names_carrier_and_number(manager: Person, order: Place, body
     ("body", "left"),
     [(None, (10, 0, 10)), ({"restock": True}, (10, 0, 10)), ({"restock": False, "reason": "Broken"}, (7, 0, 7))],
 )
-def test_returned_units_go_back_on_sale_unless_told_otherwise(
+def test_returned_units_go_back_on_sale_unless_the_request_says_otherwise(
     manager: Person, product: Make, way: tuple[str, ...], body: Any, left: tuple[int, int, int]
 ) -> None:
     bought = product()
@@ -277,7 +277,7 @@ def test_an_order_can_be_moved_when_its_product_is_archived(manager: Person, pro
     assert stock(bought, manager) == (10, 0, 10)
 
 
-def test_the_same_key_means_another_thing_for_each_move(manager: Person, order: Place) -> None:
+def test_the_same_key_is_a_different_request_for_each_move(manager: Person, order: Place) -> None:
     order_id = order(manager).json["id"]
 
     for name in ("confirm", "ship", "deliver", "return"):
@@ -288,10 +288,10 @@ def test_the_same_key_means_another_thing_for_each_move(manager: Person, order: 
     other = move(order_id, "ship", manager, PARCEL | {"carrier": "UPS"}, Idempotency_Key="k")
     assert_problem(other, 422, "idempotency-key-reused")
     replayed = move(order_id, "ship", manager, PARCEL, Idempotency_Key="k")
-    assert (replayed.status, replayed.json["status"]) == (200, "returned"), "as the order is now"
+    assert (replayed.status, replayed.json["status"]) == (200, "returned"), "the current order"
 
 
-# ---- who bought -----------------------------------------------------------------------------------------------------
+# ---- customers ------------------------------------------------------------------------------------------------------
 
 
 def account(person: Person) -> User:
@@ -300,7 +300,7 @@ def account(person: Person) -> User:
     return user
 
 
-def test_managers_see_who_bought_and_customers_see_themselves_nowhere(
+def test_managers_see_the_customer_and_customers_see_themselves_nowhere(
     customer: Person, manager: Person, product: Make
 ) -> None:
     path = f"{ORDERS}/{post(customer, (product(), 1)).json['id']}"

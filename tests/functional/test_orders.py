@@ -1,4 +1,4 @@
-"""Orders of one customer after the other: what is stored, what is refused, what comes back."""
+"""Placing orders one after the other: stored items, rejections and answers."""
 
 import re
 from datetime import timedelta
@@ -23,7 +23,7 @@ ADDRESS = {"name": "Ada", "line1": "1 Main St", "city": "Bonn", "postal_code": "
 # ---- placing --------------------------------------------------------------------------------------------------------
 
 
-def test_an_order_reserves_what_it_takes(customer: Person, manager: Person, product: Make) -> None:
+def test_an_order_reserves_its_units(customer: Person, manager: Person, product: Make) -> None:
     bought = product(stock=10, price="19.99", sku="AB-1", name="Hammer")
 
     placed = post(customer, (bought, 3), shipping_cost=10.00, shipping_address=ADDRESS, note="Ring twice")
@@ -90,7 +90,7 @@ def test_an_address_without_a_postal_code_has_null_in_answers_events_and_mails(
     (event,) = published(records)
     for order in (placed.json, shown, event["data"]):
         assert order["shipping_address"] == address | {"postal_code": None, "line2": None, "region": None}
-    # What a version that required one can read, when the deployment is taken back.
+    # A form that an earlier version, which required one, can read after a rollback.
     stored = get_item(Order, shown["id"])
     assert stored is not None
     assert stored.shipping_address["postal_code"] == ""
@@ -106,10 +106,10 @@ def test_a_postal_code_that_is_no_line_of_text_is_refused(customer: Person, prod
 def test_an_integer_product_id_is_its_decimal_string(customer: Person) -> None:
     answer = call("POST", ORDERS, {"items": [{"product_id": 7, "quantity": 1}]}, token=customer.token)
 
-    assert assert_problem(answer, 422, "unknown-product")["errors"][0]["detail"] == "There is no product 7 on sale."
+    assert assert_problem(answer, 422, "unknown-product")["errors"][0]["detail"] == "7 is not a product on sale"
 
 
-def test_lines_of_one_product_merge_where_it_first_stood(customer: Person, manager: Person, product: Make) -> None:
+def test_lines_of_one_product_merge_at_its_first_place(customer: Person, manager: Person, product: Make) -> None:
     first, second = product(), product()
 
     placed = post(customer, (first, 1), (second, 2), (first, 3)).json
@@ -237,7 +237,7 @@ def test_flat_shipping_is_the_only_one(
 # ---- quotes ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_quote_says_the_price_and_what_is_short_and_writes_nothing(
+def test_a_quote_shows_the_price_and_short_stock_and_writes_nothing(
     customer: Person, manager: Person, product: Make
 ) -> None:
     plenty, few = product(price="2.50"), product(stock=1, price="1")
@@ -255,7 +255,7 @@ def test_a_quote_says_the_price_and_what_is_short_and_writes_nothing(
     assert call("GET", ORDERS, token=customer.token).json["items"] == []
 
 
-def test_a_quote_refuses_what_an_order_would(customer: Person, product: Make) -> None:
+def test_a_quote_refuses_the_same_requests_as_an_order(customer: Person, product: Make) -> None:
     body = {"items": [{"product_id": "none", "quantity": 1}]}
 
     assert_problem(call("POST", f"{ORDERS}/quote", body, token=customer.token), 422, "unknown-product")

@@ -1,4 +1,4 @@
-"""The pages for people at /docs: what they load, what their policy allows, and where they may be cached."""
+"""The pages for people at /docs: their files, content security policy and caching."""
 
 import re
 from html.parser import HTMLParser
@@ -35,7 +35,7 @@ def elements(answer: Answer) -> list[tuple[str, dict[str, str]]]:
 
 
 def loaded(answer: Answer) -> list[str]:
-    """The addresses that a page loads by itself: scripts, style sheets, pictures."""
+    """Returns the addresses that a page loads without a click: scripts, style sheets, pictures."""
     return [
         attributes[name]
         for tag, attributes in elements(answer)
@@ -56,7 +56,7 @@ def test_a_page_is_html_for_anyone(cloud: None, base: str, path: str) -> None:
 
 @BASES
 @pytest.mark.parametrize("path", PAGES)
-def test_what_a_page_loads_is_there(cloud: None, base: str, path: str) -> None:
+def test_the_files_that_a_page_loads_exist(cloud: None, base: str, path: str) -> None:
     folder = f"{base}{path}".rpartition("/")[0]
 
     for address in loaded(call("GET", f"{base}{path}")):
@@ -94,7 +94,7 @@ def test_a_page_names_no_other_host_and_has_nothing_inline(cloud: None, path: st
 def test_a_style_sheet_or_own_script_names_no_other_host(cloud: None, name: str) -> None:
     text = call("GET", f"/docs/{name}").text
 
-    # What is left are names of XML's vocabularies, inside pictures that the style sheet itself holds.
+    # The rest are names of XML vocabularies, inside pictures in the style sheet.
     assert set(re.findall(r"https?://[\w./-]+", text)) <= {"http://www.w3.org/2000/svg"}
     assert all(address.startswith("data:") for address in re.findall(r"url\([\"']?([^)\"']+)", text))
 

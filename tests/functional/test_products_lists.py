@@ -25,13 +25,25 @@ SHELF = [
 
 @pytest.fixture
 def shelf(product: Callable[..., str], manager: Person, time_machine: Callable[[timedelta], None]) -> None:
-    """The products above, each a second younger than the last."""
+    """Creates the products above, each a second younger than the previous one."""
     for name, sku, price, category, stock, threshold, archived in SHELF:
         time_machine(timedelta(seconds=1))
         text = {"sku": sku, "name": name, "price": price, "category": category, "low_stock_threshold": threshold}
         product_id = product(stock, **text)
         if archived:
             call("PUT", f"{PRODUCTS}/{product_id}", text | {"status": "archived"}, token=manager.token)
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_an_item_of_a_list_is_the_whole_resource(
+    product: Callable[..., str], manager: Person, customer: Person, shards: int
+) -> None:
+    described = {"description": "Ground", "attributes": {"roast": "dark"}, "low_stock_threshold": 3}
+    path = f"{PRODUCTS}/{product(9, **described)}"
+    call("PUT", f"{path}/shards", {"shards": shards}, token=manager.token)
+
+    for who in (manager, customer):
+        assert call("GET", PRODUCTS, token=who.token).json["items"] == [call("GET", path, token=who.token).json]
 
 
 def names(who: Person, query: str) -> list[str]:
@@ -61,7 +73,7 @@ SEEN_BY_ALL = [
     ("min_price=12.01", ""),
     ("category=Fruit", "apple, apricot"),
     ("category=Fruit,Bakery", "apple, Apple pie, apricot, Bread, ÉCLAIR"),
-    # A comma means any of; a name that has one is found as well.
+    # A comma separates alternatives; a name that has one is found as well.
     ("category=Bakery%2C%20dry", "Apple pie, Bread, Zwieback, ÉCLAIR"),
     ("category=fruit", ""),
     ("category=Fruit&sort=-price", "apricot, apple"),
@@ -81,16 +93,14 @@ SEEN_BY_MANAGERS = [
 ]
 
 
-def test_a_list_holds_what_matches_in_its_order(shelf: None, customer: Person, subtests: pytest.Subtests) -> None:
+def test_a_list_has_the_matching_items_in_its_order(shelf: None, customer: Person, subtests: pytest.Subtests) -> None:
     for query, expected in SEEN_BY_ALL:
         with subtests.test(query):
             assert names(customer, query) == [name for name in expected.split(", ") if name]
 
 
-def test_a_manager_also_sees_what_runs_low_and_what_is_archived(
-    shelf: None, manager: Person, subtests: pytest.Subtests
-) -> None:
-    """Low is at or below the threshold; a product without one never runs low."""
+def test_a_manager_also_sees_low_and_archived_products(shelf: None, manager: Person, subtests: pytest.Subtests) -> None:
+    """Low is at or below the threshold; a product without a threshold is never low."""
     for query, expected in SEEN_BY_MANAGERS:
         with subtests.test(query):
             assert names(manager, query) == expected.split(", ")
@@ -126,7 +136,7 @@ REFUSED = [
 ]
 
 
-def test_what_no_index_serves_or_no_product_has_is_refused(manager: Person, subtests: pytest.Subtests) -> None:
+def test_a_filter_that_no_index_serves_or_no_product_has_is_refused(manager: Person, subtests: pytest.Subtests) -> None:
     for query, place in REFUSED:
         with subtests.test(query[:60]):
             assert places(call("GET", f"{PRODUCTS}?{query}", token=manager.token)) == {place}
@@ -148,7 +158,7 @@ def test_pages_make_up_the_list(shelf: None, customer: Person, subtests: pytest.
             assert found == names(customer, query)
 
 
-def test_a16_a_cursor_is_good_for_its_user_and_query_alone(
+def test_a16_a_cursor_is_valid_for_its_user_and_query_only(
     shelf: None, customer: Person, person: Callable[..., Person]
 ) -> None:
     cursor = call("GET", f"{PRODUCTS}?limit=1", token=customer.token).json["next_cursor"]
@@ -164,7 +174,7 @@ def test_an_item_of_a_list_is_the_product_as_its_reader_sees_it(shelf: None, cus
         return call("GET", f"{PRODUCTS}?q=bread", token=who.token).json["items"][0]
 
     assert found(manager) == call("GET", f"{PRODUCTS}/{found(manager)['id']}", token=manager.token).json
-    assert set(found(manager)) - set(found(customer)) == {"reserved", "on_hand", "low_stock_threshold"}
+    assert set(found(manager)) - set(found(customer)) == {"reserved", "on_hand", "low_stock_threshold", "shards"}
 
 
 def test_names_are_found_by_their_compatible_forms(product: Callable[..., str], customer: Person) -> None:

@@ -1,4 +1,4 @@
-"""What holds on every route: who may call, what a request may look like, what comes back."""
+"""Rules for every route: access, the form of requests and the form of answers."""
 
 import io
 import json
@@ -27,11 +27,11 @@ LISTS = [
 CATEGORIES = "/api/v1/inventory/categories"
 
 
-# ---- who, and in which order a request is checked -------------------------------------------------------------------
+# ---- access, and the order of checks --------------------------------------------------------------------------------
 
 
 @operations("customer", "manager", "admin")
-def test_without_a_token_nothing_else_is_looked_at(cloud: None, method: str, path: str, operation: Any) -> None:
+def test_without_a_token_nothing_else_is_checked(cloud: None, method: str, path: str, operation: Any) -> None:
     answer = call(method, f"{path}?unknown=1", None if method == "GET" else "{broken")
 
     assert_problem(answer, 401, "unauthenticated")
@@ -39,7 +39,7 @@ def test_without_a_token_nothing_else_is_looked_at(cloud: None, method: str, pat
 
 
 @pytest.mark.parametrize("authorization", ["", "Basic YTpi", "Bearer", "Bearer ", "Bearer x.y.z", "Bearer é", "x"])
-def test_what_is_no_bearer_token_is_none(cloud: None, authorization: str) -> None:
+def test_a_header_without_a_bearer_token_has_no_token(cloud: None, authorization: str) -> None:
     answer = call("GET", ORDERS, headers={"Authorization": authorization})
 
     assert_problem(answer, 401, "unauthenticated")
@@ -73,7 +73,7 @@ def test_a_managers_filter_is_a_403_for_customers(customer: Person, manager: Per
 
 
 @operations(taking="requestBody")
-def test_the_form_of_a_request_is_checked_before_the_thing_is_looked_for(
+def test_the_form_of_a_request_is_checked_before_the_resource_is_read(
     admin: Person, method: str, path: str, operation: Any
 ) -> None:
     body = VALID_BODIES[operation["operationId"]]
@@ -84,13 +84,13 @@ def test_the_form_of_a_request_is_checked_before_the_thing_is_looked_for(
 
 @pytest.mark.parametrize("header", ["If-Match", "Idempotency-Key"])
 @pytest.mark.parametrize("move", ["cancel", "confirm"])
-def test_a_malformed_header_is_seen_before_a_missing_thing(manager: Person, move: str, header: str) -> None:
+def test_a_malformed_header_is_checked_before_a_missing_resource(manager: Person, move: str, header: str) -> None:
     answer = call("POST", f"{ORDERS}/none/{move}", token=manager.token, headers={header: "not one"})
 
     assert places(answer) == {f"{header}:"}
 
 
-def test_a_missing_thing_comes_before_a_stale_version(manager: Person) -> None:
+def test_a_missing_resource_is_reported_before_a_stale_version(manager: Person) -> None:
     stale = {"If-Match": '"99"'}
 
     assert_problem(call("POST", f"{ORDERS}/none/confirm", token=manager.token, headers=stale), 404, "not-found")
@@ -98,7 +98,7 @@ def test_a_missing_thing_comes_before_a_stale_version(manager: Person) -> None:
     assert_problem(replaced, 404, "not-found")
 
 
-def test_another_customers_order_is_not_there_whatever_is_asked(
+def test_another_customers_order_is_not_found_by_any_request(
     person: Callable[..., Person], order: Callable[..., Answer]
 ) -> None:
     placed = order(person()).json
@@ -150,12 +150,12 @@ def test_a_control_character_behind_an_id_makes_it_another_path(
         ("GET", "/api/v1/auth/login", "POST"),
         ("GET", "/api/v1/auth/refresh", "POST"),
         ("POST", "/health", "GET, HEAD"),
-        # It begins something.
+        # It starts a job.
         ("HEAD", "/api/v1/reports/export/orders", "GET"),
         ("POST", "/api/v1/reports/export/orders", "GET"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(method: str, path: str, allow: str) -> None:
+def test_a_wrong_method_gets_the_right_ones(method: str, path: str, allow: str) -> None:
     answer = call(method, path)
 
     assert answer.status == 405
@@ -207,7 +207,7 @@ def test_an_id_that_can_be_nobodys_is_not_looked_for(manager: Person, weird: str
         with recorded() as calls:
             problem = assert_problem(call("GET", path, token=manager.token), 404, "not-found")
         assert [it for it in calls if it.startswith("dynamodb.")] in ([], ["dynamodb.BatchGetItem"]), (
-            "more than who asks"
+            "more than the read of the caller"
         )
         assert re.fullmatch(r"[\x21-\x7e]+", problem["instance"])
 
@@ -240,7 +240,7 @@ def test_a_repeated_parameter_is_refused_even_when_it_says_the_same(customer: Pe
 def test_a_list_is_a_repeated_parameter_or_has_commas(
     manager: Person, admin: Person, path: str, parameter: Any
 ) -> None:
-    """The document says the first, which is all that many clients can send."""
+    """The document has the first form, which is the only one that many clients can send."""
     asked, items = parameter["name"], resolved(parameter["schema"]["items"])
     values = items.get("enum", ["login", "logout"])[:2]
     token = admin.token if "/admin/" in path else manager.token

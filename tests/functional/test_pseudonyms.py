@@ -1,4 +1,4 @@
-"""Addresses in the audit log: hashes under the key of the year, which can be destroyed, while the log stays whole."""
+"""Addresses in the audit log: hashes with a key of the year, which can be destroyed while the log stays complete."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ SECRET = "oms/prod/address-keys"
 
 @pytest.fixture
 def secret(cloud: None, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The keys of 2024 to 2026 alone, as a stage has them."""
+    """A secret with the keys of 2024 to 2026, as a stage has them."""
     value = json.dumps({year: year * 16 for year in ("2024", "2025", "2026")})
     try:
         secrets_client().create_secret(Name=SECRET, SecretString=value)
@@ -114,19 +114,19 @@ def test_the_command_destroys_a_past_year_alone_and_audits_it(
     written = {it["action"]["S"]: it for it in items()}
     assert written.keys() == {"login", "address-key.destroyed"}
     assert written["address-key.destroyed"]["target"]["S"] == "2025"
-    assert macs.digest(written["login"]) in before, "what was sealed is as it was"
+    assert macs.digest(written["login"]) in before, "the sealed entry is unchanged"
     labelled = [
         secrets_client().get_secret_value(SecretId=secret, VersionId=it["VersionId"])["SecretString"]
         for it in secrets_client().list_secret_version_ids(SecretId=secret)["Versions"]
         if it.get("VersionStages")
     ]
     assert len(labelled) == 2
-    assert not [value for value in labelled if "2025" in value], "nor is it in the version before"
+    assert not [value for value in labelled if "2025" in value], "nor is it in the previous version"
 
 
 @pytest.mark.parametrize("year", ["2026", "2027", "last", "-1"])
 def test_a_key_in_use_is_not_destroyed(secret: str, in_2026: None, monkeypatch: pytest.MonkeyPatch, year: str) -> None:
-    with pytest.raises(SystemExit, match="is not a year that is over"):
+    with pytest.raises(SystemExit, match="is not a past year"):
         run(monkeypatch, f"--year={year}", f"--confirm={year}")
 
     assert list(pseudonyms.load_keys(secret)) == ["2024", "2025", "2026"]

@@ -1,4 +1,4 @@
-"""The publisher: what a batch of changes puts on the bus, whatever that refuses and wherever the batch is cut off."""
+"""The publisher: the events of a batch on the bus, with entries that the bus refuses and crashes at every call."""
 
 import json
 import random
@@ -14,7 +14,7 @@ import pytest
 from oms.core import clock
 from oms.core.settings import settings
 from oms.events import streams
-from oms.events.envelope import LARGEST
+from oms.events.envelope import MAX_EVENT_BYTES
 from oms.inventory.models import StockItem
 from oms.publishing.bus import NotPublishedError
 from tests.support.aws_calls import Call, intercepted
@@ -54,7 +54,7 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Any]]:
 
 
 def trade(shop: Shop, *, orders: int = 1) -> list[Record]:
-    """The changes of a day: a product, and orders of which the first is cancelled."""
+    """Returns the changes of a day: a product, and orders of which the first is cancelled."""
     with streamed(*TABLES) as records:
         made = shop.manage("POST", "products", PRODUCT | {"sku": clock.random_id()})
         assert made.status == 201, made.text
@@ -64,7 +64,7 @@ def trade(shop: Shop, *, orders: int = 1) -> list[Record]:
 
 
 def with_product(records: list[Record], **texts: str) -> list[Record]:
-    """The records, with the product as an earlier version stored it, which took other characters."""
+    """Returns the records, with the product of an earlier version, which allowed other characters."""
     images = [it["dynamodb"]["NewImage"] for it in records]
     (product,) = (it for it in images if "attributes" in it)
     product |= {name: {"S": text} for name, text in texts.items()}
@@ -75,7 +75,7 @@ def ids(entries: list[Any]) -> list[str]:
     return [json.loads(it["Detail"])["id"] for it in entries]
 
 
-# ---- what the bus takes ---------------------------------------------------------------------------------------------
+# ---- entries that the bus accepts -----------------------------------------------------------------------------------
 
 
 def test_f17_the_entries_that_the_bus_refuses_are_sent_again_and_no_others(shop: Shop, no_sleep: list[float]) -> None:
@@ -84,7 +84,7 @@ def test_f17_the_entries_that_the_bus_refuses_are_sent_again_and_no_others(shop:
     times: Counter[str] = Counter()
 
     def stubborn(entry: Any) -> bool:
-        """Refuses every third event, twice."""
+        """Returns a bus that refuses every third event, twice."""
         event = json.loads(entry["Detail"])["id"]
         times[event] += 1
         return wanted.index(event) % 3 == 0 and times[event] <= 2
@@ -97,7 +97,7 @@ def test_f17_the_entries_that_the_bus_refuses_are_sent_again_and_no_others(shop:
     assert 0 < len(no_sleep) <= 2 * -(-len(wanted) // 10)
 
 
-def test_f17_a_bus_that_refuses_for_good_makes_the_batch_come_again(shop: Shop, no_sleep: list[float]) -> None:
+def test_f17_a_bus_that_refuses_at_each_try_lets_the_batch_be_retried(shop: Shop, no_sleep: list[float]) -> None:
     records = trade(shop)
     last = ids(entries_of(records))[-1]
 
@@ -108,7 +108,7 @@ def test_f17_a_bus_that_refuses_for_good_makes_the_batch_come_again(shop: Shop, 
     assert len(no_sleep) == 4
 
 
-def test_a_call_that_fails_makes_the_batch_come_again(shop: Shop) -> None:
+def test_a_call_that_fails_lets_the_batch_be_retried(shop: Shop) -> None:
     records = trade(shop)
 
     with (
@@ -131,7 +131,7 @@ def test_the_orders_that_were_created_and_moved_are_counted(shop: Shop, capsys: 
     (line,) = (json.loads(it) for it in capsys.readouterr().out.splitlines() if '"EventsPublished"' in it)
     assert (line["OrdersCreated"], line["OrdersCancelled"]) == ([3.0], [1.0])
     assert line["EventsPublished"] == [len(taken)]
-    assert "OrdersConfirmed" not in line, "what did not happen makes no metric, which would cost"
+    assert "OrdersConfirmed" not in line, "a metric without an occurrence would cost"
 
 
 def test_a_call_has_ten_entries_and_250_kb_at_most(shop: Shop) -> None:
@@ -146,39 +146,39 @@ def test_a_call_has_ten_entries_and_250_kb_at_most(shop: Shop) -> None:
 
     batches = [it.parameters["Entries"] for it in calls if it.operation == "PutEvents"]
     assert len(taken) == sum(len(it) for it in batches) == 23
-    assert max(len(it) for it in batches) < 10, "it is the size that divides these"
+    assert max(len(it) for it in batches) < 10, "their size divides these"
     assert all(sum(len(entry["Detail"].encode()) for entry in it) <= 250 * 1024 for it in batches)
     with bus(), intercepted() as calls:
         publish(trade(shop, orders=12))
     assert [len(it.parameters["Entries"]) for it in calls if it.operation == "PutEvents"] == [10, 4]
 
 
-# ---- events that no bus takes ---------------------------------------------------------------------------------------
+# ---- events that every bus refuses ----------------------------------------------------------------------------------
 
 
-def test_a_product_too_large_for_the_bus_is_told_without_its_attributes_and_says_so(shop: Shop) -> None:
-    # Each of these characters is six in JSON.
+def test_a_product_too_large_for_the_bus_is_published_without_its_attributes_and_says_so(shop: Shop) -> None:
+    # Each of these characters has six in JSON.
     attributes = {"\x01" * 480 + f"{number:03d}": "\x01" * 480 for number in range(43)}
     with streamed(*TABLES) as records:
         made = shop.manage("POST", "products", PRODUCT)
         assert made.status == 201, made.text
-    assert len(json.dumps(attributes)) > LARGEST
+    assert len(json.dumps(attributes)) > MAX_EVENT_BYTES
 
     (entry,) = entries_of(with_product(records, attributes=json.dumps(attributes)))
     event = json.loads(entry["Detail"])
 
     assert event["omitted"] == ["attributes"]
     assert event["data"] == made.json | {"attributes": {}}
-    assert len(entry["Detail"]) < LARGEST
+    assert len(entry["Detail"]) < MAX_EVENT_BYTES
 
 
-def test_f15_any_other_event_too_large_is_set_aside_and_holds_up_nothing(
+def test_f15_any_other_event_too_large_is_quarantined_and_holds_up_no_other(
     shop: Shop, poison: Callable[[], list[Any]]
 ) -> None:
     product = shop.product(10)
     order_id = shop.buy({product: 1}).json["id"]
     order = raw_item("orders", order_id)
-    huge = record(None, order | {"note": {"S": "x" * LARGEST}}, of="orders")
+    huge = record(None, order | {"note": {"S": "x" * MAX_EVENT_BYTES}}, of="orders")
 
     events = published([huge, record(None, order, of="orders")])
 
@@ -188,9 +188,7 @@ def test_f15_any_other_event_too_large_is_set_aside_and_holds_up_nothing(
     assert aside["cause"].startswith("TooLargeError: order.created ")
 
 
-def test_f15_a_change_is_set_aside_whole_though_its_item_is_as_large_as_may_be(
-    shop: Shop, poison: Callable[[], list[Any]]
-) -> None:
+def test_f15_a_change_of_the_largest_item_is_quarantined_whole(shop: Shop, poison: Callable[[], list[Any]]) -> None:
     order = raw_item("orders", shop.buy({shop.product(5): 1}).json["id"])
     huge = order | {"note": {"S": "ö" * 195 * 1024}}
     change = record(huge, huge | {"version": {"N": "2"}}, of="orders")
@@ -208,17 +206,18 @@ def test_an_event_holds_no_character_that_a_queue_refuses(shop: Shop) -> None:
 
     (entry,) = entries_of(with_product(records, name=name))
 
-    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html: what a body may hold.
-    told = json.loads(entry["Detail"])
-    assert told["data"]["name"] == "Saw \ufffd\ufffd\x00\x1f \U0001f600"
-    for sent in (entry["Detail"], json.dumps(told, ensure_ascii=False)):  # the bus may write it anew
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html: characters that a body
+    # may have.
+    sent_events = json.loads(entry["Detail"])
+    assert sent_events["data"]["name"] == "Saw \ufffd\ufffd\x00\x1f \U0001f600"
+    for sent in (entry["Detail"], json.dumps(sent_events, ensure_ascii=False)):  # the bus may encode it again
         assert re.fullmatch("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", sent)
 
 
-# ---- what cannot be understood --------------------------------------------------------------------------------------
+# ---- records that cannot be decoded ---------------------------------------------------------------------------------
 
 
-def test_f15_what_cannot_be_understood_is_set_aside_whole_and_its_neighbours_are_told(
+def test_f15_an_undecodable_record_is_quarantined_whole_and_its_neighbours_are_published(
     shop: Shop, poison: Callable[[], list[Any]]
 ) -> None:
     records = trade(shop)
@@ -230,29 +229,29 @@ def test_f15_what_cannot_be_understood_is_set_aside_whole_and_its_neighbours_are
     stranger = records[place] | {"eventSourceARN": records[place]["eventSourceARN"].replace("/orders/", "/letters/")}
     nonsense = {"eventID": "event-0", "eventName": "MODIFY", "dynamodb": {}}
 
-    told = ids(entries_of([nonsense, *records[:place], broken, stranger, *records[place + 1 :]]))
+    sent_events = ids(entries_of([nonsense, *records[:place], broken, stranger, *records[place + 1 :]]))
 
-    assert len(told) == len(good) - 1
-    assert set(told) < set(good)
+    assert len(sent_events) == len(good) - 1
+    assert set(sent_events) < set(good)
     aside = poison()
     assert [it["record"] for it in aside] == [nonsense, broken, stranger]
     assert all(it["cause"] for it in aside)
 
 
-def test_f15_a_product_whose_stock_is_not_there_is_set_aside(shop: Shop, poison: Callable[[], list[Any]]) -> None:
+def test_f15_a_product_whose_stock_is_missing_is_quarantined(shop: Shop, poison: Callable[[], list[Any]]) -> None:
     records, more = trade(shop), trade(shop)
     pk, sk = (it for it in StockItem.key(published(records)[0]["data"]["id"]))
     table("inventory").delete(pk, sk)
 
-    told = published([*records, *more])
+    sent_events = published([*records, *more])
 
-    assert Counter(it["type"] for it in told) == {"product.created": 1, "order.created": 2, "order.cancelled": 2}
+    assert Counter(it["type"] for it in sent_events) == {"product.created": 1, "order.created": 2, "order.cancelled": 2}
     (aside,) = poison()
     assert aside["record"]["dynamodb"]["Keys"]["sk"] == {"S": "product"}
 
 
 def changed_image(it: Record, **values: Any) -> Record:
-    """The record with other values in its new image; None: without them."""
+    """Returns the record with other values in its new image; None removes a value."""
     image = it["dynamodb"]["NewImage"] | values
     image = {name: value for name, value in image.items() if value is not None}
     return it | {"dynamodb": it["dynamodb"] | {"NewImage": image}}
@@ -262,35 +261,35 @@ def product_record(records: list[Record]) -> Record:
     return next(it for it in records if it["dynamodb"]["Keys"].get("sk") == {"S": "product"})
 
 
-def test_f15_a_product_that_makes_no_valid_event_is_set_aside_and_its_neighbours_are_told(
+def test_f15_a_product_without_a_valid_event_is_quarantined_and_its_neighbours_are_published(
     shop: Shop, poison: Callable[[], list[Any]]
 ) -> None:
     records = trade(shop)
     broken = changed_image(product_record(records), status={"S": "half-way"})
 
-    told = published([broken if it is product_record(records) else it for it in records])
+    sent_events = published([broken if it is product_record(records) else it for it in records])
 
-    assert [it["type"] for it in told] == ["order.created", "order.cancelled"]
+    assert [it["type"] for it in sent_events] == ["order.created", "order.cancelled"]
     (aside,) = poison()
     assert aside["record"] == broken
     assert aside["cause"].startswith("ValidationError")
 
 
-def test_f15_a_product_whose_stock_cannot_be_understood_is_set_aside(
+def test_f15_a_product_whose_stock_cannot_be_decoded_is_quarantined(
     shop: Shop, poison: Callable[[], list[Any]]
 ) -> None:
     records, more = trade(shop), trade(shop)
     stock = raw_item("inventory", *StockItem.key(published(records)[0]["data"]["id"]))
     table("inventory").put(stock | {"available": {"S": "many"}})
 
-    told = published([*records, *more])
+    sent_events = published([*records, *more])
 
-    assert Counter(it["type"] for it in told) == {"product.created": 1, "order.created": 2, "order.cancelled": 2}
+    assert Counter(it["type"] for it in sent_events) == {"product.created": 1, "order.created": 2, "order.cancelled": 2}
     (aside,) = poison()
     assert aside["record"] == product_record(records)
 
 
-def test_a_stock_that_cannot_be_read_for_now_makes_the_batch_come_again(
+def test_a_stock_that_cannot_be_read_for_now_lets_the_batch_be_retried(
     shop: Shop, poison: Callable[[], list[Any]]
 ) -> None:
     records = trade(shop)
@@ -305,7 +304,7 @@ def test_a_stock_that_cannot_be_read_for_now_makes_the_batch_come_again(
     assert (taken, poison()) == ([], [])
 
 
-def test_who_wrote_what_is_from_before_roles_were_kept_is_told_as_the_system(shop: Shop) -> None:
+def test_a_change_from_before_roles_were_stored_has_the_system_as_its_actor(shop: Shop) -> None:
     with streamed(*TABLES) as records:
         product = shop.manage("POST", "products", PRODUCT).json["id"]
         assert shop.manage("PATCH", f"products/{product}/stock", {"adjustment": -15, "reason": "lost"}).status == 200
@@ -314,13 +313,13 @@ def test_who_wrote_what_is_from_before_roles_were_kept_is_told_as_the_system(sho
     last = adjusted["dynamodb"]["NewImage"]["last"]["M"]
     anonymous = {"M": {name: value for name, value in last.items() if name != "actor_role"}}
 
-    told = published([changed_image(made, updated_by_role=None), changed_image(adjusted, last=anonymous)])
+    sent_events = published([changed_image(made, updated_by_role=None), changed_image(adjusted, last=anonymous)])
 
-    assert [it["type"] for it in told] == ["product.created", "stock.adjusted", "stock.low"]
-    assert {it["actor"]["id"]: it["actor"]["role"] for it in told} == {shop.manager.id: "system"}
+    assert [it["type"] for it in sent_events] == ["product.created", "stock.adjusted", "stock.low"]
+    assert {it["actor"]["id"]: it["actor"]["role"] for it in sent_events} == {shop.manager.id: "system"}
 
 
-def test_a_poison_queue_that_does_not_take_a_record_makes_the_batch_come_again(
+def test_a_poison_queue_that_refuses_a_record_lets_the_batch_be_retried(
     shop: Shop, poison: Callable[[], list[Any]]
 ) -> None:
     nonsense = {"eventID": "event-0", "eventName": "MODIFY", "dynamodb": {}}
@@ -329,7 +328,7 @@ def test_a_poison_queue_that_does_not_take_a_record_makes_the_batch_come_again(
         entries_of([nonsense])
 
 
-# ---- the whole way to the feed --------------------------------------------------------------------------------------
+# ---- from the change to the feed ------------------------------------------------------------------------------------
 
 
 def feed(manager: Person) -> list[str]:
@@ -346,12 +345,12 @@ def test_f13_a_crash_before_or_after_any_call_of_the_publisher_loses_nothing_and
         for name, records in crashes(lambda: [nonsense, *trade(shop, orders=12)], publish):
             points += 1
             before = len(taken)
-            publish(records)  # the batch comes again
+            publish(records)  # the batch is delivered again
             first, again = ids(taken)[:before], ids(taken)[before:]
             feed_in(*(it["Detail"] for it in taken))
 
             assert len(again) == len(set(again)) == 14, name
-            assert set(first) <= set(again), f"{name}: what was put before comes again as it was"
+            assert set(first) <= set(again), f"{name}: the same events are put again"
             assert sorted(feed(shop.manager)) == sorted(again), name
             taken.clear()
             table("events").clear()
@@ -367,7 +366,7 @@ def test_f14_events_doubled_reordered_and_a_day_late_are_the_same_feed(
     on_time = entries_of(records)
     time_machine(timedelta(days=1))
     late = entries_of(records)
-    assert late == on_time, "an event says what was, whenever it is told"
+    assert late == on_time, "an event is the same when it is published late"
     delivered = [it["Detail"] for it in (*on_time, *on_time, *late)]
     random.Random(seed).shuffle(delivered)
 
@@ -379,7 +378,7 @@ def test_f14_events_doubled_reordered_and_a_day_late_are_the_same_feed(
     assert sorted(feed(person("manager"))) == sorted(ids(on_time))
 
 
-def test_what_is_put_by_a_call_whose_answer_is_lost_comes_twice_and_is_once_in_the_feed(shop: Shop) -> None:
+def test_events_of_a_call_whose_answer_is_lost_are_put_twice_and_are_once_in_the_feed(shop: Shop) -> None:
     records = trade(shop)
 
     def lose(made: Call) -> Any:

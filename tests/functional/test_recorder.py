@@ -1,4 +1,4 @@
-"""The recorder of AWS calls: what is a function's, and what is not."""
+"""The recorder of AWS calls: which calls are those of a function."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,7 +37,7 @@ def test_a_call_is_recorded_with_its_function_resource_and_leading_key(recorder:
     assert {it.function for it in recorder.calls} == {"Orders"}
 
 
-def test_what_a_test_does_in_the_midst_of_a_function_is_not_the_functions(recorder: Recorder, customer: Person) -> None:
+def test_calls_of_a_test_during_a_function_are_not_the_functions(recorder: Recorder, customer: Person) -> None:
     def meddle(call: Call) -> Any:
         boto3.client("dynamodb").delete_item(TableName="orders", Key={"id": {"S": "none"}})
         return call.send()

@@ -48,7 +48,7 @@ class Queue:
             aws_client("sqs").send_message(QueueUrl=self.url, MessageBody=body, **options)
 
     def take(self) -> list[Any]:
-        """All that is in it, also what somebody has in hand."""
+        """Returns all that is in it, also what somebody has in hand."""
         queues = get_backend("sqs")[DEFAULT_ACCOUNT_ID]["eu-central-1"].queues.values()
         (queue,) = [it for it in queues if it.queue_arn == self.arn]
         messages, queue._messages = list(queue._messages), []
@@ -104,7 +104,7 @@ def test_dead_letters_go_back_to_their_queue_as_they_were(stage: Stage) -> None:
     assert not stage.dead.take()
 
 
-def test_what_eventbridge_could_not_deliver_goes_back_without_its_envelope(stage: Stage) -> None:
+def test_an_event_that_eventbridge_could_not_deliver_goes_back_without_its_envelope(stage: Stage) -> None:
     event = {"id": "1", "type": "order.created"}
     stage.dead.put(json.dumps({"detail-type": "order.created", "source": "oms", "detail": event}), "no JSON", "[]")
 
@@ -113,7 +113,7 @@ def test_what_eventbridge_could_not_deliver_goes_back_without_its_envelope(stage
     assert stage.feed.bodies() == Counter([json.dumps(event), "no JSON", "[]"])
 
 
-def test_what_goes_back_holds_no_character_that_a_queue_refuses(stage: Stage) -> None:
+def test_a_message_that_goes_back_has_no_character_that_a_queue_refuses(stage: Stage) -> None:
     stage.dead.put('{"detail-type": "order.created", "source": "oms", "detail": {"note": "\\ufffe\\uffff"}}')
 
     stage.redrive("Feed")
@@ -213,7 +213,7 @@ def understands(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
         yield given
 
 
-def set_aside(stage: Stage, *records: Record) -> None:
+def quarantine(stage: Stage, *records: Record) -> None:
     stage.poison.put(*(json.dumps({"cause": "KeyError: 'last'", "record": it}) for it in records))
 
 
@@ -223,11 +223,11 @@ def movements_of(product: str) -> list[Any]:
     return [it for it in items if it["pk"]["S"] == key and it["sk"]["S"].startswith("movement#")]
 
 
-def test_f19_what_a_stream_consumer_set_aside_is_its_to_do_again_and_once(
+def test_f19_a_quarantined_record_is_processed_again_by_its_consumer_and_once(
     stage: Stage, product: str, understands: list[Record]
 ) -> None:
     kept = record(None, raw_item("inventory", *StockItem.key(product)))
-    set_aside(stage, kept, kept)
+    quarantine(stage, kept, kept)
 
     assert stage.redrive("bookkeeper") == RedriveResult(redriven=2)
 
@@ -237,12 +237,12 @@ def test_f19_what_a_stream_consumer_set_aside_is_its_to_do_again_and_once(
     assert not stage.poison.take()
 
 
-def test_what_is_still_not_understood_is_set_aside_again_and_ends_the_run(
+def test_a_record_that_still_cannot_be_decoded_is_quarantined_again_and_ends_the_run(
     stage: Stage, product: str, understands: list[Record]
 ) -> None:
     item = raw_item("inventory", *StockItem.key(product))
     broken = record(None, {name: value for name, value in item.items() if name != "last"})
-    set_aside(stage, broken)
+    quarantine(stage, broken)
 
     assert stage.redrive("Bookkeeper") == RedriveResult(redriven=1)
 
@@ -264,19 +264,19 @@ def test_no_record_is_taken_long_before_it_is_run_again(stage: Stage, product: s
         most = max(most, in_hand)
         return answer
 
-    set_aside(stage, *[kept] * 23)
+    quarantine(stage, *[kept] * 23)
     with intercepted(count):
         assert stage.redrive("Bookkeeper") == RedriveResult(redriven=23)
 
     assert (in_hand, most) == (0, 10)
 
 
-def test_f19_who_gets_no_other_try_does_not_keep_others_from_theirs(
+def test_f19_a_message_without_another_try_does_not_keep_others_from_theirs(
     stage: Stage, product: str, understands: list[Record]
 ) -> None:
     kept = record(None, raw_item("inventory", *StockItem.key(product)))
     stage.poison.put(*[json.dumps({"DDBStreamBatchInfo": {"shardId": "1"}})] * 12)
-    set_aside(stage, *[kept] * 12)
+    quarantine(stage, *[kept] * 12)
 
     outcome = stage.redrive("Bookkeeper")
 
@@ -287,12 +287,12 @@ def test_f19_who_gets_no_other_try_does_not_keep_others_from_theirs(
 
 
 def test_a_function_that_fails_leaves_the_record_where_it_is(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_aside(stage, {"eventID": "1"})
+    quarantine(stage, {"eventID": "1"})
     error = {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": io.BytesIO(b'{"errorMessage": "no table"}')}
 
     with (
         intercepted(lambda made: error if made.operation == "Invoke" else made.send()),
-        pytest.raises(SystemExit, match=r"1 could not be retried: the function failed: .*no table"),
+        pytest.raises(SystemExit, match=r"1 of the messages could not be retried: the function failed: .*no table"),
     ):
         run(monkeypatch, "--queue", "Bookkeeper")
 

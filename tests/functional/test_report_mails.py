@@ -1,4 +1,4 @@
-"""The mails of scheduled reports: to whom, how often, and what carries nobody's data out."""
+"""The mails of scheduled reports: recipients and number, and that they have no personal data."""
 
 import json
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def bob(person: Callable[..., Person]) -> Person:
 
 @pytest.fixture
 def export(ada: Person, bob: Person, time_machine: Callable[[timedelta], None]) -> Export:
-    """Of a run of a schedule for both, being written."""
+    """Returns the running export of a schedule for both."""
     schedule_id = create(ada, ADA, BOB).json["id"]
     time_machine(timedelta(minutes=30))
     assert serve(due(schedule_id, clock.now())) == []
@@ -53,7 +53,7 @@ def export(ada: Person, bob: Person, time_machine: Callable[[timedelta], None]) 
 
 
 def finish(export: Export, status: str = "done") -> list[dict[str, Any]]:
-    """What the publisher tells of an export's end."""
+    """Ends an export, and returns the events of the publisher."""
     with streamed("reports") as records:
         update_item(
             export,
@@ -68,7 +68,7 @@ def finish(export: Export, status: str = "done") -> list[dict[str, Any]]:
 
 
 def asked(entries: list[dict[str, Any]]) -> list[str]:
-    """The messages that ask for mails."""
+    """Returns the messages that cause mails."""
     return [it["Detail"] for it in entries if it["DetailType"] == "report.mail"]
 
 
@@ -80,7 +80,7 @@ def change(who: Person, **attributes: Any) -> None:
     put_item(user)
 
 
-def test_a_report_that_is_ready_is_told_everybody_and_mailed_to_its_recipients(
+def test_a_report_that_is_ready_is_published_and_mailed_to_its_recipients(
     export: Export, ada: Person, bob: Person, ses: Ses
 ) -> None:
     entries = finish(export)
@@ -101,15 +101,15 @@ def test_a27_neither_mail_nor_event_nor_message_has_a_link_to_the_file_or_an_add
     entries = finish(export)
     notify(*asked(entries))
 
-    told = json.dumps([it["Detail"] for it in entries])
-    assert "@" not in told
-    assert "recipients" not in told
-    for said in (told, str([it["Content"] for it in ses.sent])):
+    details = json.dumps([it["Detail"] for it in entries])
+    assert "@" not in details
+    assert "recipients" not in details
+    for said in (details, str([it["Content"] for it in ses.sent])):
         assert "X-Amz" not in said
         assert "amazonaws" not in said
 
 
-def test_a27_who_was_disabled_or_demoted_meanwhile_gets_nothing_and_the_others_do(
+def test_a27_a_recipient_disabled_or_demoted_meanwhile_gets_nothing_and_the_others_do(
     export: Export, ada: Person, bob: Person, ses: Ses
 ) -> None:
     messages = asked(finish(export))
@@ -123,7 +123,7 @@ def test_a27_who_was_disabled_or_demoted_meanwhile_gets_nothing_and_the_others_d
     assert ses.recipients == [ADA]
 
 
-def test_a27_a_recipient_who_is_a_customer_by_then_gets_nothing(export: Export, ada: Person, ses: Ses) -> None:
+def test_a27_a_recipient_who_has_become_a_customer_gets_nothing(export: Export, ada: Person, ses: Ses) -> None:
     change(ada, role="customer")
 
     notify(*asked(finish(export)))
@@ -131,7 +131,7 @@ def test_a27_a_recipient_who_is_a_customer_by_then_gets_nothing(export: Export, 
     assert ses.recipients == [BOB]
 
 
-def test_a27_the_page_of_an_old_mail_is_for_who_is_a_manager_now(export: Export, ada: Person, bob: Person) -> None:
+def test_a27_the_page_of_an_old_mail_is_for_current_managers(export: Export, ada: Person, bob: Person) -> None:
     finish(export)
     path = f"{EXPORTS}/{export.id}"
     assert call("GET", path, token=ada.token).status == 200
@@ -144,7 +144,9 @@ def test_a27_the_page_of_an_old_mail_is_for_who_is_a_manager_now(export: Export,
     assert_problem(call("GET", path, token=bob.token), 401, "unauthenticated")
 
 
-def test_f14_each_recipient_is_mailed_once_of_an_export_however_often_its_end_is_told(export: Export, ses: Ses) -> None:
+def test_f14_each_recipient_is_mailed_once_of_an_export_however_often_its_end_is_published(
+    export: Export, ses: Ses
+) -> None:
     messages = asked(finish(export))
 
     assert notify(*messages, *messages) == []
@@ -155,11 +157,11 @@ def test_f14_each_recipient_is_mailed_once_of_an_export_however_often_its_end_is
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
-def test_an_export_that_ends_otherwise_is_mailed_to_nobody(export: Export, status: str) -> None:
+def test_an_export_that_ends_otherwise_is_not_mailed(export: Export, status: str) -> None:
     assert asked(finish(export, status)) == []
 
 
-def test_what_was_ready_a_week_ago_or_is_gone_is_mailed_to_nobody(
+def test_an_export_that_was_ready_a_week_ago_or_is_gone_is_not_mailed(
     export: Export, ses: Ses, time_machine: Callable[[timedelta], None]
 ) -> None:
     messages = asked(finish(export))
@@ -171,7 +173,7 @@ def test_what_was_ready_a_week_ago_or_is_gone_is_mailed_to_nobody(
     assert (ses.sent, mails()) == ([], [])
 
 
-def test_an_export_that_somebody_asked_for_is_mailed_to_nobody(ada: Person, ses: Ses) -> None:
+def test_an_export_that_a_user_requested_is_not_mailed(ada: Person, ses: Ses) -> None:
     made = call("POST", EXPORTS, {"report": "orders"}, token=ada.token)
     assert made.status == 202
     found = get_item(Export, Export.key(made.json["id"]))
@@ -180,7 +182,7 @@ def test_an_export_that_somebody_asked_for_is_mailed_to_nobody(ada: Person, ses:
     assert [it["DetailType"] for it in finish(found)] == ["report.ready"]
 
 
-def test_the_daily_report_says_where_its_recipients_stand(
+def test_the_daily_report_says_which_setting_names_its_recipients(
     ada: Person, ses: Ses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = replace(runs.settings(), daily_report_to=(ADA,))

@@ -50,9 +50,9 @@ def shop(customer: Person, manager: Person) -> Shop:
 def again(order_id: str) -> list[Any]:
     with bus() as taken:
         number = republish.republish(order_id, function=FUNCTION)
-    told = [json.loads(it["Detail"]) for it in taken]
-    assert number == len(told)
-    return told
+    published_again = [json.loads(it["Detail"]) for it in taken]
+    assert number == len(published_again)
+    return published_again
 
 
 def made(shop: Shop, moves: tuple[str, ...], time_machine: Callable[[timedelta], None]) -> tuple[str, list[Record]]:
@@ -82,19 +82,19 @@ def made(shop: Shop, moves: tuple[str, ...], time_machine: Callable[[timedelta],
     ],
     ids="-".join,
 )
-def test_an_orders_events_come_again_as_they_were(
+def test_an_orders_events_are_published_again_unchanged(
     shop: Shop, functions: Lambda, time_machine: Callable[[timedelta], None], moves: tuple[str, ...]
 ) -> None:
     order_id, records = made(shop, moves, time_machine)
     first = published(records)
     assert len(first) == len(moves) + 1
 
-    told = again(order_id)
+    published_again = again(order_id)
 
     if moves:  # the one value that an order does not keep
         assert first[0]["data"]["expires_at"] is not None
         first[0]["data"]["expires_at"] = None
-    assert told == first
+    assert published_again == first
 
 
 def test_the_reason_of_a_cancel_is_that_of_its_event_alone(shop: Shop, functions: Lambda) -> None:
@@ -114,7 +114,7 @@ def test_an_order_that_there_is_not_and_a_publisher_that_fails_are_said(shop: Sh
         republish.republish(placed["id"], function=FUNCTION)
 
 
-def test_an_event_that_was_set_aside_is_not_said_to_be_published(
+def test_a_quarantined_event_is_not_reported_as_published(
     shop: Shop, functions: Lambda, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aside: list[Record] = []
@@ -122,7 +122,7 @@ def test_an_event_that_was_set_aside_is_not_said_to_be_published(
     placed = shop.buy({shop.product(9): 2}).json
     created = again(placed["id"])
     shop.post(f"/api/v1/orders/{placed['id']}/cancel", {"reason": "x" * 300})
-    monkeypatch.setattr(envelope, "LARGEST", len(json.dumps(created)) + 200)
+    monkeypatch.setattr(envelope, "MAX_EVENT_BYTES", len(json.dumps(created)) + 200)
 
     with bus() as taken, pytest.raises(NotRepublishedError, match="1 of 2 events were published"):
         republish.republish(placed["id"], function=FUNCTION)
@@ -142,13 +142,13 @@ def test_the_command_finds_table_and_function_by_the_stack(
         republish.main()
 
     assert [it["DetailType"] for it in taken] == ["order.created"]
-    assert f"1 events of order {placed['id']} are on their way again." in capsys.readouterr().out
+    assert f"1 events of order {placed['id']} are published again." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("stage", "order", "why"), [("prod", "NONE", "There is no order NONE"), ("dev", "NONE", "Stage 'dev' cannot be")]
 )
-def test_what_goes_wrong_is_one_line(
+def test_each_failure_is_one_line(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, stage: str, order: str, why: str
 ) -> None:
     def table_of(stage: str, _: str) -> str:

@@ -83,7 +83,7 @@ def put(domain: str, item: dict[str, Any], *, into_copy: bool = False) -> None:
 def broken(
     copy: Callable[[str], None], customer: Person, manager: Person, order: Callable[..., Answer]
 ) -> dict[str, str]:
-    """How each order differs from the copy of a moment ago → its id."""
+    """Maps each kind of difference from the earlier copy to the id of the order that has it."""
     kept, changed, missing = (str(order(customer).json["id"]) for _ in range(3))
     copy("Orders")
     copy("Inventory")
@@ -118,7 +118,7 @@ def test_a_table_is_as_it_was_and_a_second_run_finds_nothing(broken: dict[str, s
     assert run(domain)[1] == []
 
 
-def test_what_is_put_back_is_no_news_to_the_consumers_of_the_streams(broken: dict[str, str], manager: Person) -> None:
+def test_restored_items_are_ignored_by_the_consumers_of_the_streams(broken: dict[str, str], manager: Person) -> None:
     with streamed("orders", "inventory") as records:
         run("Orders")
         run("Inventory")
@@ -261,7 +261,7 @@ def test_subscriptions_go_back_and_deliveries_and_replays_stay(copy: Callable[[s
     assert run("Webhooks")[1] == []
 
 
-def test_a_subscription_goes_back_without_what_attempts_have_found(copy: Callable[[str], None], cloud: None) -> None:
+def test_a_subscription_goes_back_without_the_findings_of_attempts(copy: Callable[[str], None], cloud: None) -> None:
     failing = {"failing_since": "2025-01-01T00:00:00.000000Z", "pace": "slow", "probed_until": 5}
     same, changed, gone = (subscribe(**failing) for _ in range(3))
     copy("Webhooks")
@@ -339,7 +339,7 @@ def test_of_the_reports_schedules_go_back_and_exports_and_sums_stay(copy: Callab
     assert sorted(it["schedule"] for it in looks) == ["gone", "new"]
 
 
-def test_what_has_ended_is_not_put_back(copy: Callable[[str], None], cloud: None) -> None:
+def test_an_expired_item_is_not_put_back(copy: Callable[[str], None], cloud: None) -> None:
     ended = {"pk": {"S": "day#1"}, "sk": {"S": "1"}, "kind": {"S": "row"}, "ttl": {"N": "1700000000"}}
     lasting = {"pk": {"S": "day#2"}, "sk": {"S": "1"}, "kind": {"S": "row"}, "ttl": {"N": "9700000000"}}
     for it in (ended, lasting):
@@ -350,7 +350,9 @@ def test_what_has_ended_is_not_put_back(copy: Callable[[str], None], cloud: None
     assert items_of(DOMAINS["Events"]) == {"day#2/1": lasting}
 
 
-def test_what_is_no_restored_table_of_the_domain_is_refused(copy: Callable[[str], None], manager: Person) -> None:
+def test_a_table_that_is_not_a_restored_one_of_the_domain_is_refused(
+    copy: Callable[[str], None], manager: Person
+) -> None:
     orders_table = DOMAINS["Orders"]
     for source, why in (
         (orders_table, "the stage's own table"),

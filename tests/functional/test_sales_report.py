@@ -1,4 +1,4 @@
-"""What was sold, as the report tells it from sums and as the orders say themselves."""
+"""The sales report, from its sums, compared with the orders."""
 
 import random
 from collections.abc import Callable
@@ -9,23 +9,30 @@ from typing import Any
 import pytest
 
 from oms.core import clock
+from oms.inventory.models import StockItem
 from oms.orders.models import Order
+from tests.support.aws_calls import Call, intercepted
+from tests.support.database import table
 from tests.support.examples import examples
 from tests.support.gateway import call, places
 from tests.support.invocation import Answer, Person
-from tests.support.open_order_counts import aggregate
+from tests.support.open_order_counts import aggregate, order_events
 from tests.support.past_orders import Past
-from tests.support.past_sales import Sold, store, told_of
+from tests.support.past_sales import Sold, events_of_orders, store
+from tests.support.shop import Shop
+from tests.support.streams import streamed
 
 SALES = "/api/v1/reports/sales"
-# The last of 400 days that have a leap day, two ends of a year, and one of a week that belongs to the year before.
+# The last of 400 days with a leap day, two ends of a year, and the end of a week that belongs to the previous year.
 LAST = date(2028, 3, 10)
+# The entries of a report by product that have the product's SKU and name.
+NAMED = 20
 
-type Ask = Callable[..., Answer]
+type GetReport = Callable[..., Answer]
 
 
 @pytest.fixture
-def ask(manager: Person) -> Ask:
+def get_report(manager: Person) -> GetReport:
     def get(**query: object) -> Answer:
         text = "&".join(f"{name.rstrip('_')}={value}" for name, value in query.items())
         return call("GET", f"{SALES}?{text}" if text else SALES, token=manager.token)
@@ -34,16 +41,16 @@ def ask(manager: Person) -> Ask:
 
 
 def summed_up(orders: list[Order], seed: int = 1) -> None:
-    """The orders are there, and the aggregator has got their events by no particular order."""
+    """Stores the orders, and gives the aggregator their events in no particular order."""
     store(orders)
-    events = told_of(orders)
+    events = events_of_orders(orders)
     random.Random(seed).shuffle(events)
     for batch in batched(events, 50, strict=False):
         assert aggregate(batch) == []
 
 
 def iso_week(day: str) -> str:
-    # Another way than the code's: the week of the Thursday, counted from its year's first day.
+    # Computed differently from the code: the week of the Thursday, counted from its year's first day.
     thursday = date.fromisoformat(day) + timedelta(days=3 - date.fromisoformat(day).weekday())
     return f"{thursday.year}-W{(thursday.timetuple().tm_yday + 6) // 7:02}"
 
@@ -74,7 +81,7 @@ SPANS = {
 
 @pytest.mark.timeout(600)
 def test_f21_every_report_equals_a_sum_straight_from_the_orders(
-    ask: Ask, person: Callable[..., Person], subtests: pytest.Subtests
+    get_report: GetReport, person: Callable[..., Person], subtests: pytest.Subtests
 ) -> None:
     customers = [person("customer").id for _ in range(3)]
     orders = list(Past(number=examples(5000), days=400, last=LAST, customers=customers).orders())
@@ -87,16 +94,17 @@ def test_f21_every_report_equals_a_sum_straight_from_the_orders(
             if group == "product" and (last - first).days > 30:
                 continue
             with subtests.test(f"{name}, by {group}"):
-                answer = ask(from_=first, to=last, group_by=group)
+                answer = get_report(from_=first, to=last, group_by=group)
                 assert answer.status == 200, answer.text
                 assert answer.json == expected(sold)
 
 
-def test_an_empty_span_has_every_day_with_zeros(ask: Ask) -> None:
-    report = ask(from_="2026-02-27", to="2026-03-01").json
+def test_an_empty_span_has_every_day_with_zeros(get_report: GetReport) -> None:
+    report = get_report(from_="2026-02-27", to="2026-03-01").json
 
     nothing = {"orders": 0, "units": 0, "revenue": "0.00"}
-    assert report["series"] == [{"key": day, **nothing} for day in ("2026-02-27", "2026-02-28", "2026-03-01")]
+    days = ("2026-02-27", "2026-02-28", "2026-03-01")
+    assert report["series"] == [{"key": day, "sku": None, "name": None, **nothing} for day in days]
     assert report["totals"] == {
         **nothing,
         "shipping": "0.00",
@@ -105,7 +113,7 @@ def test_an_empty_span_has_every_day_with_zeros(ask: Ask) -> None:
         "returned": 0,
         "pending": 0,
     }
-    assert ask(from_="2026-02-27", to="2026-03-01", group_by="product").json["series"] == []
+    assert get_report(from_="2026-02-27", to="2026-03-01", group_by="product").json["series"] == []
 
 
 def test_the_default_is_the_last_thirty_days(monkeypatch: pytest.MonkeyPatch, person: Callable[..., Person]) -> None:
@@ -136,8 +144,10 @@ def test_the_default_is_the_last_thirty_days(monkeypatch: pytest.MonkeyPatch, pe
         ({"page": "1"}, "?page"),
     ],
 )
-def test_a_span_or_a_grouping_that_cannot_be_is_refused(ask: Ask, query: dict[str, str], wrong: str) -> None:
-    assert places(ask(**query)) == {wrong}
+def test_a_span_or_a_grouping_that_cannot_be_is_refused(
+    get_report: GetReport, query: dict[str, str], wrong: str
+) -> None:
+    assert places(get_report(**query)) == {wrong}
 
 
 @pytest.mark.parametrize(
@@ -149,11 +159,11 @@ def test_a_span_or_a_grouping_that_cannot_be_is_refused(ask: Ask, query: dict[st
         {"from_": "9999-12-01", "to": "9999-12-31", "group_by": "week"},
     ],
 )
-def test_the_longest_spans_and_the_ends_of_time_are_answered(ask: Ask, query: dict[str, str]) -> None:
-    assert ask(**query).status == 200
+def test_the_longest_spans_and_the_ends_of_time_are_answered(get_report: GetReport, query: dict[str, str]) -> None:
+    assert get_report(**query).status == 200
 
 
-def test_an_average_is_rounded_to_the_even_minor_unit(ask: Ask) -> None:
+def test_an_average_is_rounded_to_the_even_minor_unit(get_report: GetReport) -> None:
     day = date(2026, 5, 4)
     averages = []
     for first, second in ((100, 101), (101, 102), (100, 102)):
@@ -162,24 +172,66 @@ def test_an_average_is_rounded_to_the_even_minor_unit(ask: Ask) -> None:
             order.created_at = f"{day}T10:00:00.000Z"
             order.history, order.version, order.status = order.history[:1], 1, "pending"
             summed_up([order])
-        averages.append(ask(from_=day, to=day).json["totals"]["average_order_value"])
+        averages.append(get_report(from_=day, to=day).json["totals"]["average_order_value"])
         day += timedelta(days=1)
 
     assert averages == ["1.00", "1.02", "1.01"]
 
 
-def test_an_order_moves_from_one_figure_to_another(ask: Ask) -> None:
-    """The whole order, shipping and all, is out of every sum when it is cancelled, and counted as such."""
+def test_an_order_moves_from_one_figure_to_another(get_report: GetReport) -> None:
+    """A cancelled order, with its shipping, leaves every sum and is counted as cancelled."""
     (order,) = Past(number=1, days=1, last=LAST, seed=3).orders()
     order.history = order.history[:1]
-    told = told_of([order])
-    ended = [told[0] | {"sequence": 2, "type": "order.cancelled", "data": told[0]["data"] | {"status": "cancelled"}}]
+    order_events = events_of_orders([order])
+    ended = [
+        order_events[0]
+        | {"sequence": 2, "type": "order.cancelled", "data": order_events[0]["data"] | {"status": "cancelled"}}
+    ]
     figures = []
-    for batch in (told, ended):
+    for batch in (order_events, ended):
         assert aggregate(batch) == []
-        totals = ask(from_=LAST, to=LAST).json["totals"]
+        totals = get_report(from_=LAST, to=LAST).json["totals"]
         figures.append([totals[it] for it in ("orders", "pending", "cancelled", "revenue", "shipping")])
 
-    by_category = ask(from_=LAST, to=LAST, group_by="category").json["series"]
-    assert figures == [[1, 1, 0, told[0]["data"]["total"], told[0]["data"]["shipping_cost"]], [0, 0, 1, "0.00", "0.00"]]
+    by_category = get_report(from_=LAST, to=LAST, group_by="category").json["series"]
+    assert figures == [
+        [1, 1, 0, order_events[0]["data"]["total"], order_events[0]["data"]["shipping_cost"]],
+        [0, 0, 1, "0.00", "0.00"],
+    ]
     assert by_category == []
+
+
+def of_inventory(calls: list[Call]) -> list[Call]:
+    return [it for it in calls if "inventory" in it.parameters.get("RequestItems", {})]
+
+
+def test_the_products_with_the_most_revenue_have_their_sku_and_name(
+    manager: Person, customer: Person, get_report: GetReport
+) -> None:
+    shop = Shop(customer, manager)
+    products = [shop.product(5, price=f"{number + 1}.00") for number in range(NAMED + 2)]
+    with streamed("orders") as records:
+        assert shop.buy(dict.fromkeys(products, 1)).status == 201
+    assert aggregate(order_events(records)) == []
+    archived, removed = products[-1], products[-2]
+    assert shop.manage("PATCH", f"products/{archived}", {"status": "archived", "name": "Old"}).status == 200
+    table("inventory").delete(*StockItem.key(removed))
+
+    with intercepted() as calls:
+        series = get_report(group_by="product").json["series"]
+
+    assert [it["key"] for it in series] == products[::-1]
+    assert [(it["sku"], it["name"]) for it in series[:3]] == [
+        (archived, "Old"),
+        (None, None),
+        (products[-3], "Product"),
+    ]
+    assert [it["sku"] for it in series[3:]] == [*products[-4:1:-1], None, None]
+    assert [(it.operation, len(it.parameters["RequestItems"]["inventory"]["Keys"])) for it in of_inventory(calls)] == [
+        ("BatchGetItem", NAMED)
+    ]
+    for query in ({"group_by": "product", "limit": 5}, {"group_by": "category"}, {}):
+        with intercepted() as calls:
+            series = get_report(**query).json["series"]
+        assert {(it["sku"], it["name"]) for it in series} == {(None, None)}
+        assert of_inventory(calls) == []

@@ -1,4 +1,4 @@
-"""Runs of schedules: each is one export, and together they tell of every moment once."""
+"""Runs of schedules: each creates one export, and together their time ranges cover all time once."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publis
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 MADE = datetime(2027, 12, 30, 22, 15, 40, tzinfo=UTC)
-# So late that every run of these tests is over.
+# So late that every run of these tests has ended.
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 
 
@@ -49,7 +49,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
 
 @pytest.fixture
 def schedule(ada: Person, at: Callable[[datetime], None]) -> Callable[..., Schedule]:
-    """A factory of schedules made then; afterwards it is much later."""
+    """A factory of schedules created at that time; then the clock moves far ahead."""
 
     def make(report: str = "orders", made: datetime = MADE) -> Schedule:
         at(made)
@@ -62,7 +62,7 @@ def schedule(ada: Person, at: Callable[[datetime], None]) -> Callable[..., Sched
 
 
 def exports() -> list[Export]:
-    """Those that are stored, by the time that they begin with."""
+    """Returns the stored exports, by the start of their range."""
     items = table("reports").items()
     found = [Export.from_raw_data(it) for it in items if it["kind"]["S"] == "export"]
     return sorted(found, key=lambda it: str(it.from_))
@@ -106,7 +106,7 @@ def test_a_run_is_an_export_for_the_recipients_that_its_worker_hears_of(
     assert actions == {("schedule.created", ada.id), ("export.requested", "system")}
 
 
-def test_a_run_that_is_told_of_again_is_no_second_export(schedule: Callable[..., Schedule]) -> None:
+def test_a_run_whose_message_is_repeated_is_no_second_export(schedule: Callable[..., Schedule]) -> None:
     made = schedule()
     run = due(made.id, "2027-12-31T00:00:00Z")
 
@@ -117,7 +117,7 @@ def test_a_run_that_is_told_of_again_is_no_second_export(schedule: Callable[...,
     assert len(table("audit").items()) == 2
 
 
-def test_f14_late_runs_have_nothing_left_to_tell_and_early_ones_wait(
+def test_f14_late_runs_have_nothing_left_to_report_and_early_ones_wait(
     schedule: Callable[..., Schedule], at: Callable[[datetime], None]
 ) -> None:
     made = schedule()
@@ -126,16 +126,16 @@ def test_f14_late_runs_have_nothing_left_to_tell_and_early_ones_wait(
     assert spans() == [(made.created_at, "2027-12-31T01:00:00.000Z")]
 
     at(late - timedelta(minutes=5))
-    assert serve(due(made.id, late + timedelta(minutes=1))) == ["0"], "by this clock the time has not come"
+    assert serve(due(made.id, late + timedelta(minutes=1))) == ["0"], "by this clock the time is in the future"
     assert len(exports()) == 1
 
 
 @hypothesis_settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(minutes=st.lists(st.integers(-1000, 400 * 24 * 60), min_size=1, max_size=8))
-def test_f21_the_spans_of_runs_meet_without_gap_or_overlap_in_whatever_order_and_however_often_they_come(
+def test_f21_the_ranges_of_runs_have_no_gap_or_overlap_in_any_order_and_number_of_runs(
     schedule: Callable[..., Schedule], minutes: list[int]
 ) -> None:
-    """From before the schedule was made, over two ends of the year and a leap day."""
+    """The runs begin before the schedule was created, and cover two ends of a year and a leap day."""
     forget()
     made = schedule()
     times = [MADE + timedelta(minutes=it) for it in [*minutes, minutes[0]]]
@@ -161,7 +161,7 @@ def test_a25_while_four_exports_of_a_schedule_are_unfinished_its_runs_are_left_t
     for at in hours[:-1]:
         assert serve(due(made.id, at)) == []
     assert [it.to for it in exports()] == [clock.timestamp(it) for it in hours[:4]]
-    assert serve(due(another.id, hours[0])) == [], "each schedule has places"
+    assert serve(due(another.id, hours[0])) == [], "each schedule has its own limit"
     request_export(ada)
 
     finish()
@@ -179,7 +179,7 @@ def test_a_run_of_inventory_has_no_bounds(schedule: Callable[..., Schedule]) -> 
     assert spans() == [(None, None)] * 2
 
 
-def test_f21_runs_of_sales_tell_of_the_days_that_have_ended_since_over_leap_days_and_years_ends(
+def test_f21_runs_of_sales_report_the_days_that_have_ended_since_over_leap_days_and_years_ends(
     schedule: Callable[..., Schedule],
 ) -> None:
     made = schedule("sales")
@@ -229,7 +229,7 @@ def test_a_run_of_a_schedule_that_is_gone_ends_its_entry(
     assert (kept, exports()) == ({}, [])
 
 
-# ---- whatever fails -------------------------------------------------------------------------------------------------
+# ---- failures -------------------------------------------------------------------------------------------------------
 
 
 def test_f13_a_crash_at_any_call_of_a_run_and_the_run_again_is_one_export(schedule: Callable[..., Schedule]) -> None:
@@ -257,7 +257,7 @@ def test_a_run_whose_answer_was_lost_is_one_export(schedule: Callable[..., Sched
 
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("hours", [0, 1, 2])
-def test_two_runs_at_once_share_out_what_there_is_to_tell(
+def test_two_runs_at_once_share_out_the_time_to_report(
     schedule: Callable[..., Schedule], number: int, hours: int
 ) -> None:
     made = schedule()
@@ -289,7 +289,7 @@ def test_a_schedule_that_goes_while_it_runs_makes_no_export(schedule: Callable[.
 
 @pytest.fixture
 def daily(ada: Person, at: Callable[[datetime], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deployment that names Ada, and somebody who is no manager."""
+    """A deployment whose daily report names Ada, and a user who is not a manager."""
     at(LATER)
     known = replace(settings(), daily_report_to=(ADA, "mallory@elsewhere.example"))
     monkeypatch.setattr(runs, "settings", lambda: known)
@@ -303,7 +303,7 @@ def daily(ada: Person, at: Callable[[datetime], None], monkeypatch: pytest.Monke
         ("2028-03-26T00:30:00", "2028-03-25", "2028-03-26"),
     ],
 )
-def test_f21_the_daily_run_tells_of_the_utc_day_before_once(
+def test_f21_the_daily_run_reports_the_previous_utc_day_once(
     daily: None, ada: Person, time: str, day: str, next_day: str
 ) -> None:
     assert serve(due("daily", f"{time}Z"), due("daily", f"{time}Z")) == []
@@ -314,7 +314,7 @@ def test_f21_the_daily_run_tells_of_the_utc_day_before_once(
     assert (export.report, export.schedule_id) == ("orders", "daily")
 
 
-def test_a27_the_daily_report_is_for_managers_and_admins_whoever_the_setting_names(
+def test_a27_the_daily_report_is_for_managers_and_admins_only(
     daily: None, ada: Person, capsys: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     serve(due("daily", "2028-01-01T00:30:00Z"))
@@ -325,7 +325,7 @@ def test_a27_the_daily_report_is_for_managers_and_admins_whoever_the_setting_nam
     assert "@" not in printed
 
 
-def test_without_recipients_there_is_a_daily_export_all_the_same(ada: Person, at: Callable[[datetime], None]) -> None:
+def test_without_recipients_there_is_still_a_daily_export(ada: Person, at: Callable[[datetime], None]) -> None:
     at(LATER)
 
     serve(due("daily", "2028-01-01T00:30:00Z"))

@@ -1,4 +1,4 @@
-"""Schedules by the API, and their entries in EventBridge Scheduler, which follow the items whatever fails."""
+"""Schedules in the API, and their entries in EventBridge Scheduler, which follow the items despite any failure."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from tests.support.event_bus import entries_of
 from tests.support.faults import between, crashes, failing, lose_answer, refuse
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Person
-from tests.support.schedules import SCHEDULES, addressed, create, delete, entries_kept, looked_at, serve
+from tests.support.schedules import SCHEDULES, addressed, create, delete, entries_kept, run_message, serve
 from tests.support.streams import streamed
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -54,7 +54,7 @@ def counted() -> int:
 # ---- the API --------------------------------------------------------------------------------------------------------
 
 
-def test_a_schedule_is_answered_as_it_was_asked_for_and_keeps_no_address(ada: Person, bob: Person) -> None:
+def test_a_schedule_is_answered_as_requested_and_stores_no_address(ada: Person, bob: Person) -> None:
     answer = create(ada, BOB, ADA, schedule="rate(1 day)")
 
     assert answer.status == 201, answer.text
@@ -82,7 +82,7 @@ def test_one_recipient_in_two_spellings_is_one(ada: Person) -> None:
     assert create(ada, ADA, "Ada@Example.com").json["recipients"] == [ADA]
 
 
-def test_a27_nobody_but_active_managers_and_admins_can_be_a_recipient(ada: Person, person: Any) -> None:
+def test_a27_only_active_managers_and_admins_can_be_recipients(ada: Person, person: Any) -> None:
     addressed(person("customer"), "customer@example.com")
     addressed(person("manager", status="disabled"), "dismissed@example.com")
 
@@ -90,7 +90,7 @@ def test_a27_nobody_but_active_managers_and_admins_can_be_a_recipient(ada: Perso
 
     assert places(answer) == {"#/recipients/0", "#/recipients/2", "#/recipients/3"}
     details = {it["detail"] for it in answer.json["errors"]}
-    assert details == {"is not the address of an active manager or admin"}, "nobody learns which of the three it is"
+    assert details == {"is not the address of an active manager or admin"}, "the answer is the same for all three"
     assert (stored(), counted(), audited()) == ([], 0, [])
 
 
@@ -108,7 +108,7 @@ def test_a27_nobody_but_active_managers_and_admins_can_be_a_recipient(ada: Perso
         ({"url": "https://elsewhere.example"}, "#/url"),
     ],
 )
-def test_what_cannot_be_scheduled_is_refused_at_its_place(ada: Person, change: dict[str, Any], place: str) -> None:
+def test_an_invalid_schedule_is_refused_at_its_place(ada: Person, change: dict[str, Any], place: str) -> None:
     body = {"report": "orders", "schedule": "rate(1 day)", "recipients": [ADA]}
 
     assert places(call("POST", SCHEDULES, body | change, token=ada.token)) == {place}
@@ -164,7 +164,7 @@ def test_a_schedule_whose_answer_was_lost_is_made_once_and_gone_once(ada: Person
     assert len(audited()) == 2
 
 
-def test_that_a_schedule_has_come_or_gone_is_told_its_worker_alone(ada: Person) -> None:
+def test_a_created_or_deleted_schedule_sends_a_message_to_its_worker_alone(ada: Person) -> None:
     with streamed("reports") as records:
         schedule_id = create(ada, ADA).json["id"]
         moved = stored()[0]
@@ -172,9 +172,9 @@ def test_that_a_schedule_has_come_or_gone_is_told_its_worker_alone(ada: Person) 
         put_item(moved)
         delete(ada, schedule_id)
 
-    told = [(it["Source"], it["DetailType"], json.loads(it["Detail"])) for it in entries_of(records)]
+    messages = [(it["Source"], it["DetailType"], json.loads(it["Detail"])) for it in entries_of(records)]
 
-    assert told == [("oms.internal", "schedule.look", {"schedule": schedule_id})] * 2
+    assert messages == [("oms.internal", "schedule.look", {"schedule": schedule_id})] * 2
 
 
 # ---- entries --------------------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def test_the_entry_of_a_schedule_sends_its_runs_with_their_time(ada: Person) -> 
     schedule_id = create(ada, ADA, schedule="cron(30 6 ? * MON-FRI *)").json["id"]
 
     with entries_kept() as kept:
-        assert serve(looked_at(schedule_id), looked_at(schedule_id)) == []
+        assert serve(run_message(schedule_id), run_message(schedule_id)) == []
 
     entry = kept[schedule_id]
     assert entry["ScheduleExpression"] == "cron(30 6 ? * MON-FRI *)"
@@ -196,7 +196,7 @@ def test_the_entry_of_a_schedule_sends_its_runs_with_their_time(ada: Person) -> 
 
 
 @pytest.mark.parametrize(("late", "periods"), [(0, 1), (7199, 1), (7200, 2), (3 * 7200 + 5, 4)])
-def test_a_rate_begins_a_whole_number_of_periods_after_its_making_however_late_it_is_looked_at(
+def test_a_rate_begins_a_whole_number_of_periods_after_its_creation_however_late_it_is_processed(
     ada: Person, late: int, periods: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = clock.now().replace(microsecond=0)
@@ -205,7 +205,7 @@ def test_a_rate_begins_a_whole_number_of_periods_after_its_making_however_late_i
     monkeypatch.setattr(clock, "now", lambda: made + timedelta(seconds=late))
 
     with entries_kept() as kept:
-        serve(looked_at(schedule_id))
+        serve(run_message(schedule_id))
 
     assert kept[schedule_id]["StartDate"] == made + timedelta(hours=2 * periods)
 
@@ -214,25 +214,25 @@ def test_the_entry_goes_with_its_schedule_and_stays_gone(ada: Person) -> None:
     schedule_id = create(ada, ADA).json["id"]
 
     with entries_kept() as kept:
-        serve(looked_at(schedule_id))
+        serve(run_message(schedule_id))
         delete(ada, schedule_id)
-        assert serve(looked_at(schedule_id), looked_at(schedule_id)) == []
+        assert serve(run_message(schedule_id), run_message(schedule_id)) == []
 
     assert kept == {}
 
 
-def test_a_schedule_that_goes_at_any_moment_while_it_is_looked_at_leaves_no_entry(ada: Person) -> None:
-    """Whoever is told that it has gone looks at once, and perhaps before there is an entry to take away."""
+def test_a_schedule_that_is_deleted_at_any_moment_while_it_is_processed_leaves_no_entry(ada: Person) -> None:
+    """The consumer of the deletion runs at once, perhaps before the entry exists."""
     calls = 0
     for number in range(1, 20):
         schedule_id = create(ada, ADA).json["id"]
 
         def go(gone: str = schedule_id) -> None:
             delete(ada, gone)
-            serve(looked_at(gone))
+            serve(run_message(gone))
 
         with entries_kept() as kept, intercepted(between(number, go, after=False)) as made:
-            serve(looked_at(schedule_id))
+            serve(run_message(schedule_id))
             happened = len(made) >= number
         if not happened:
             break
@@ -242,12 +242,10 @@ def test_a_schedule_that_goes_at_any_moment_while_it_is_looked_at_leaves_no_entr
 
 
 @pytest.mark.parametrize("gone", [False, True])
-def test_f13_a_crash_at_any_call_leaves_the_entry_as_the_schedule_says_once_it_is_looked_at_again(
-    ada: Person, gone: bool
-) -> None:
+def test_f13_after_a_crash_at_any_call_and_a_retry_the_entry_is_as_the_schedule_says(ada: Person, gone: bool) -> None:
     def begin() -> str:
         schedule_id = str(create(ada, ADA).json["id"])
-        serve(looked_at(schedule_id))
+        serve(run_message(schedule_id))
         if gone:
             delete(ada, schedule_id)
         else:
@@ -256,9 +254,9 @@ def test_f13_a_crash_at_any_call_leaves_the_entry_as_the_schedule_says_once_it_i
 
     points = 0
     with entries_kept() as kept:
-        for point, schedule_id in crashes(begin, lambda it: serve(looked_at(it))):
+        for point, schedule_id in crashes(begin, lambda it: serve(run_message(it))):
             points += 1
-            assert serve(looked_at(schedule_id)) == []
+            assert serve(run_message(schedule_id)) == []
             assert (schedule_id in kept) is not gone, point
             if not gone:
                 delete(ada, schedule_id)
@@ -266,12 +264,12 @@ def test_f13_a_crash_at_any_call_leaves_the_entry_as_the_schedule_says_once_it_i
     assert points >= 4
 
 
-def test_what_the_scheduler_refuses_comes_back_and_its_neighbours_do_not(ada: Person) -> None:
+def test_a_message_that_the_scheduler_refuses_is_returned_and_its_neighbours_are_not(ada: Person) -> None:
     first, second = (create(ada, ADA).json["id"] for _ in range(2))
 
     with entries_kept(refuse("CreateSchedule", failing("ThrottlingException"), times=1)) as kept:
-        assert serve(looked_at(first), looked_at(second)) == ["0"]
-        assert serve(looked_at(first)) == []
+        assert serve(run_message(first), run_message(second)) == ["0"]
+        assert serve(run_message(first)) == []
 
     assert kept.keys() == {first, second}
 
@@ -281,6 +279,6 @@ def test_f16_a_message_that_is_none_comes_back_alone(ada: Person, body: str) -> 
     schedule_id = create(ada, ADA).json["id"]
 
     with entries_kept() as kept:
-        assert serve(body, looked_at(schedule_id)) == ["0"]
+        assert serve(body, run_message(schedule_id)) == ["0"]
 
     assert kept.keys() == {schedule_id}

@@ -1,6 +1,6 @@
-"""Schemathesis, with all its checks, as each role: no 5xx, and no answer outside the document.
+"""Schemathesis, with all its checks, as each role: no 5xx, and no undocumented answer.
 
-In process, behind a port: there it makes more requests a second than on the local cloud, which `make fuzz` is for.
+In process, behind a port, where it makes more requests a second than on the local cloud, which `make fuzz` uses.
 """
 
 import pytest
@@ -11,10 +11,10 @@ from tests.support.fuzzing.run import ACCOUNTS, fuzz
 from tests.support.fuzzing.server import served
 from tests.support.gateway import call
 
-# For each operation, beside those of the bounds of its schema, which are most of them: 5,000 cases in all.
+# For each operation, besides those of its schema's bounds, which are most of the 5,000 cases.
 EXAMPLES = 6
 CASES = {"customer": 900, "manager": 1_800, "admin": 2_300}
-# The functions let managers and admins have a shorter one on the local cloud alone.
+# Only on the local cloud may managers and admins have a shorter one.
 PASSWORD = "demo-pass-of-fifteen"
 
 
@@ -24,7 +24,7 @@ PASSWORD = "demo-pass-of-fifteen"
 def test_no_answer_is_outside_the_document(
     cloud: None, no_sleep: None, monkeypatch: pytest.MonkeyPatch, role: str
 ) -> None:
-    monkeypatch.setattr(passwords, "COST", 4)  # what bcrypt costs is not tested here
+    monkeypatch.setattr(passwords, "COST", 4)  # bcrypt's cost is not tested here
     monkeypatch.setattr(demo, "PASSWORD", PASSWORD)
     seed.seed()
     tokens = call("POST", "/api/v1/auth/login", {"email": ACCOUNTS[role], "password": PASSWORD}).json

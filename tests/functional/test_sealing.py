@@ -21,7 +21,7 @@ def test_each_entry_gets_a_link_in_the_order_of_the_stream(log: Log) -> None:
     assert log.verify() == []
 
 
-def test_records_that_come_again_are_sealed_once(log: Log) -> None:
+def test_records_that_are_repeated_are_sealed_once(log: Log) -> None:
     log.write(3)
     records = log.news()
 
@@ -42,7 +42,7 @@ def test_records_that_come_again_are_sealed_once(log: Log) -> None:
         (datetime(2028, 2, 28, 23, 59, tzinfo=UTC), ("2028-02-28", "2028-02-29")),
     ],
 )
-def test_f21_after_midnight_the_chain_is_put_into_the_bucket_and_the_next_one_goes_on(
+def test_f21_after_midnight_the_chain_is_put_into_the_bucket_and_the_next_one_follows(
     log: Log, moment: datetime, days: tuple[str, str]
 ) -> None:
     log.now = moment
@@ -62,7 +62,7 @@ def test_f21_after_midnight_the_chain_is_put_into_the_bucket_and_the_next_one_go
     assert log.verify() == []
 
 
-def test_what_was_written_before_midnight_and_sealed_after_it_is_in_the_chain_that_is_open(log: Log) -> None:
+def test_an_entry_written_before_midnight_and_sealed_after_it_is_in_the_open_chain(log: Log) -> None:
     log.write(1)
     log.seal()
     (late,) = log.write(1)
@@ -78,7 +78,7 @@ def test_what_was_written_before_midnight_and_sealed_after_it_is_in_the_chain_th
     assert log.verify("2026-01-31", "2026-01-31") == []
 
 
-def test_a_sealer_whose_clock_is_behind_goes_on_in_the_chain_that_is_open(log: Log) -> None:
+def test_a_sealer_whose_clock_is_behind_continues_the_open_chain(log: Log) -> None:
     log.now = datetime(2026, 2, 1, 0, 0, 1, tzinfo=UTC)
     log.write(1)
     log.seal()
@@ -115,7 +115,7 @@ def test_a_quiet_day_has_a_chain_too(log: Log) -> None:
     assert log.verify() == []
 
 
-def test_f25_each_hour_what_the_stream_lost_is_sealed_once_it_has_settled(log: Log) -> None:
+def test_f25_each_hour_entries_that_the_stream_lost_are_sealed_once_they_have_settled(log: Log) -> None:
     log.write(2)
     log.news()
     log.hourly()
@@ -157,7 +157,7 @@ def test_left_out_entries_of_two_days_are_found_around_midnight(log: Log) -> Non
     assert log.verify() == []
 
 
-def test_a_record_without_sense_is_set_aside_and_its_neighbours_are_sealed(
+def test_an_unreadable_record_is_quarantined_and_its_neighbours_are_sealed(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aside: list[Any] = []

@@ -1,4 +1,4 @@
-"""The demo data of the local stage can be made in each currency, at prices that make sense in it."""
+"""The demo data of the local stage: it can be created in each currency, at sensible prices."""
 
 import pytest
 
@@ -22,7 +22,7 @@ from tests.support.shop import orders_stored
 def test_the_demo_data_are_made_in_the_stages_currency(
     cloud: None, monkeypatch: pytest.MonkeyPatch, currency: str, price: str, total: str
 ) -> None:
-    # The demo accounts' own is short: only the local cloud takes it.
+    # The demo accounts' password is short: only the local cloud accepts it.
     monkeypatch.setattr(demo, "PASSWORD", "a password that is long enough")
     most = Stage.named("local", {"currency": currency}).shipping_bound
     with deployed_locally(CURRENCY=currency, SHIPPING_MAX=most or ""):

@@ -1,4 +1,4 @@
-"""What an admin sees at a glance, and what the orders, users, products, deliveries and queues say themselves."""
+"""The statistics for admins, compared with the orders, users, products, deliveries and queues."""
 
 import json
 from collections import Counter
@@ -19,9 +19,9 @@ from oms.webhooks import outcomes
 from tests.support.aws_client import aws_client
 from tests.support.gateway import call
 from tests.support.invocation import Person
-from tests.support.open_order_counts import aggregate, told
+from tests.support.open_order_counts import aggregate, order_events
 from tests.support.past_orders import Past
-from tests.support.past_sales import Sold, store, told_of
+from tests.support.past_sales import Sold, events_of_orders, store
 from tests.support.shop import Shop
 from tests.support.streams import run_bookkeeper, streamed
 
@@ -30,7 +30,7 @@ STATS = "/api/v1/admin/stats"
 
 @pytest.fixture(autouse=True)
 def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
-    """The clock stands still, so that no day ends meanwhile."""
+    """Fixes the clock, so that no day ends during a test."""
     moment = clock.now()
     monkeypatch.setattr(clock, "now", lambda: moment)
     return moment
@@ -63,7 +63,7 @@ def test_orders_and_revenue_are_those_of_the_orders(stats: Callable[[], Any], no
     today = now.date()
     orders = list(Past(number=400, days=40, last=today).orders())
     store(orders)
-    for batch in batched(told_of(orders), 50, strict=False):
+    for batch in batched(events_of_orders(orders), 50, strict=False):
         assert aggregate(batch) == []
 
     shown = stats()
@@ -77,14 +77,14 @@ def test_orders_and_revenue_are_those_of_the_orders(stats: Callable[[], Any], no
     assert len({*revenues, to_text(sum(order.total for order in Sold(orders, today.replace(year=1), today).good))}) == 4
 
 
-def test_users_count_by_their_role_of_now(
+def test_users_count_by_their_current_role(
     stats: Callable[[], Any], person: Callable[..., Person], admin: Person
 ) -> None:
     with streamed("identity") as records:
         people = [person(role) for role in ("customer", "customer", "customer", "manager", "admin")]
         changed = call("PATCH", f"/api/v1/admin/users/{people[0].id}/role", {"role": "manager"}, token=admin.token)
         assert changed.status == 200, changed.text
-    events = [it for it in told(records) if it["type"] in ("user.registered", "user.role_changed")]
+    events = [it for it in order_events(records) if it["type"] in ("user.registered", "user.role_changed")]
     assert aggregate(events) == []
 
     assert stats()["users"] == {"customer": 2, "manager": 2, "admin": 1}
@@ -109,7 +109,7 @@ def test_deliveries_are_those_of_seven_days(
     def count(outcome: str, *, days_ago: int) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(clock, "now", lambda: now - timedelta(days=days_ago))
-            outcomes.count(outcome)
+            outcomes.count(outcome, "D1")
 
     for outcome, days in {"delivered": (0, 0, 6), "failed": (1,), "retried": (5, 6), "paused": (0,)}.items():
         for days_ago in (*days, 7, 8):
@@ -118,7 +118,7 @@ def test_deliveries_are_those_of_seven_days(
     assert stats()["deliveries"] == {"delivered": 3, "failed": 1, "retried": 2, "paused": 1}
 
 
-def test_queues_show_what_waits_what_is_at_work_and_what_failed(
+def test_queues_show_waiting_running_and_failed_messages(
     stats: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sqs = aws_client("sqs")

@@ -162,7 +162,7 @@ def test_a_movement_that_arrives_during_a_pause_settles_its_product(
     assert (run.products, run.unsettled, run.drifted) == (2, 0, 0)
 
 
-def test_what_is_newer_than_the_cut_is_not_compared_yet(
+def test_a_movement_newer_than_the_cut_is_not_compared_yet(
     ledger_shop: LedgerShop, settle: Callable[[timedelta], None]
 ) -> None:
     first, _ = trade(ledger_shop)

@@ -134,7 +134,7 @@ def test_a_run_that_cannot_continue_has_failed_and_the_next_one_may_start(ledger
     run = stock_check.start()
     (message,) = ledger_shop.messages()
 
-    # The error raises, so that the function's alarm goes off.
+    # The error is raised again, so that the function's alarm is raised.
     with intercepted(refuse("BatchGetItem", failing("AccessDeniedException"))), pytest.raises(ClientError):
         ledger_shop.deliver(message)
 

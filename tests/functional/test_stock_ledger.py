@@ -71,7 +71,7 @@ def adjust(shop: Shop, product_id: str, units: int) -> None:
 
 
 def a_days_work(shop: Shop) -> tuple[str, list[Record]]:
-    """A product that was created, adjusted, ordered, cancelled and ordered again, and the stream of it."""
+    """Returns a product that was created, adjusted, ordered, cancelled and ordered again, and the stream of it."""
     with streamed() as records:
         product_id = create(shop)
         adjust(shop, product_id, -4)
@@ -81,7 +81,7 @@ def a_days_work(shop: Shop) -> tuple[str, list[Record]]:
     return product_id, records
 
 
-def test_the_ledger_says_what_moved_why_and_from_where_to_where(shop: Shop) -> None:
+def test_the_ledger_has_units_cause_and_both_balances_of_each_movement(shop: Shop) -> None:
     product_id, records = a_days_work(shop)
 
     run_bookkeeper(records)
@@ -127,7 +127,7 @@ def test_a_product_without_movements_yet_has_an_empty_list_and_an_unknown_produc
     assert_problem(call("GET", f"{PRODUCTS}/nothing/movements", token=shop.manager.token), 404, "not-found")
 
 
-def test_a_batch_that_comes_again_in_whatever_order_changes_nothing(shop: Shop) -> None:
+def test_a_batch_that_is_repeated_in_any_order_changes_nothing(shop: Shop) -> None:
     _, records = a_days_work(shop)
     run_bookkeeper(records)
     first = ledger_items()
@@ -139,7 +139,7 @@ def test_a_batch_that_comes_again_in_whatever_order_changes_nothing(shop: Shop) 
     assert ledger_items() == first
 
 
-def test_f14_what_is_written_stays_and_another_entry_of_its_version_is_set_aside(
+def test_f14_a_written_entry_stays_and_another_one_of_its_version_is_quarantined(
     shop: Shop, poison: Callable[[], list[Any]]
 ) -> None:
     _, records = a_days_work(shop)
@@ -200,7 +200,7 @@ def broken(record: Record) -> Record:
     return {**record, "dynamodb": {**record["dynamodb"], "NewImage": image}}
 
 
-def test_f15_a_record_that_is_not_understood_is_set_aside_whole_and_its_neighbours_are_written(
+def test_f15_an_undecodable_record_is_quarantined_whole_and_its_neighbours_are_written(
     shop: Shop, poison: Callable[[], list[Any]]
 ) -> None:
     product_id, records = a_days_work(shop)
@@ -216,7 +216,7 @@ def test_f15_a_record_that_is_not_understood_is_set_aside_whole_and_its_neighbou
 
 
 @pytest.mark.parametrize("part", ["cause", "actor", "ref", "ref_version", "at"])
-def test_f15_a_movement_that_lacks_something_is_set_aside_and_does_not_hold_up_the_others(
+def test_f15_an_incomplete_movement_is_quarantined_and_does_not_hold_up_the_others(
     shop: Shop, poison: Callable[[], list[Any]], part: str
 ) -> None:
     product_id, records = a_days_work(shop)
@@ -230,7 +230,7 @@ def test_f15_a_movement_that_lacks_something_is_set_aside_and_does_not_hold_up_t
     assert [message["record"] for message in poison()] == [records[1]]
 
 
-def test_f15_a_record_is_set_aside_whatever_characters_it_holds(shop: Shop, poison: Callable[[], list[Any]]) -> None:
+def test_f15_a_record_with_any_characters_is_quarantined(shop: Shop, poison: Callable[[], list[Any]]) -> None:
     _, records = a_days_work(shop)
     strange = "".join(map(chr, (0, 8, 31, 127, 0xFFFD, 0xFFFE, 0xFFFF, 0x1F600))) + '"\\'
     image = records[1]["dynamodb"]["NewImage"] | {"name": {"S": strange}, "last": {"M": {}}}
@@ -240,12 +240,15 @@ def test_f15_a_record_is_set_aside_whatever_characters_it_holds(shop: Shop, pois
         run_bookkeeper(records)
 
     (sent,) = [call.parameters["MessageBody"] for call in calls if call.operation == "SendMessage"]
-    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html: what a body may hold.
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html: characters that a body
+    # may have.
     assert re.fullmatch("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", sent)
     assert [message["record"] for message in poison()] == [records[1]]
 
 
-def test_f15_a_write_that_dynamodb_calls_invalid_is_set_aside_too(shop: Shop, poison: Callable[[], list[Any]]) -> None:
+def test_f15_a_write_that_dynamodb_calls_invalid_is_quarantined_too(
+    shop: Shop, poison: Callable[[], list[Any]]
+) -> None:
     product_id, records = a_days_work(shop)
 
     with intercepted(refuse("PutItem", failing("ValidationException"), times=1)):
@@ -255,7 +258,7 @@ def test_f15_a_write_that_dynamodb_calls_invalid_is_set_aside_too(shop: Shop, po
     assert [message["record"] for message in poison()] == [records[0]]
 
 
-def test_what_fails_for_now_raises_so_that_the_batch_comes_again(
+def test_a_temporary_failure_raises_so_that_the_batch_is_retried(
     shop: Shop, poison: Callable[[], list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, records = a_days_work(shop)
@@ -269,7 +272,7 @@ def test_what_fails_for_now_raises_so_that_the_batch_comes_again(
     assert poison() == []
 
 
-def test_a_poison_queue_that_does_not_take_a_record_makes_the_batch_come_again(
+def test_a_poison_queue_that_refuses_a_record_lets_the_batch_be_retried(
     shop: Shop, poison: Callable[[], list[Any]]
 ) -> None:
     _, records = a_days_work(shop)

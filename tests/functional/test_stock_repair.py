@@ -25,7 +25,7 @@ from tests.support.ledger_shop import LedgerShop, codes, difference, raw_item, r
 from tests.support.shop import stock_of
 
 
-def test_f24_a_repair_mends_once_and_leaves_a_movement_and_the_next_check_is_clean(ledger_shop: LedgerShop) -> None:
+def test_f24_a_repair_corrects_once_and_adds_a_movement_and_the_next_check_is_clean(ledger_shop: LedgerShop) -> None:
     first, _ = trade(ledger_shop)
     ledger_shop.tamper_stock(first, available=7, reserved=-1)
     ledger_shop.check()
@@ -149,7 +149,7 @@ def test_a_stock_that_was_tampered_with_again_is_checked_again_before_it_is_repa
     ledger_shop.check()
     ledger_shop.tamper_stock(first, available=1)
 
-    with pytest.raises(ConflictError, match="run the check again"):
+    with pytest.raises(ConflictError, match="Start another check"):
         repair_stock(ledger_shop, first)
 
     ledger_shop.check()
@@ -177,7 +177,7 @@ def test_an_order_between_read_and_write_of_a_repair_makes_it_look_again(ledger_
     assert (stock_of(first).available, stock_of(first).reserved) == (22, 3)
 
 
-def test_f24_a_crash_before_or_after_any_call_of_a_repair_and_the_same_again_mend_once(ledger_shop: LedgerShop) -> None:
+def test_f24_a_crash_before_or_after_any_call_of_a_repair_and_its_retry_repair_once(ledger_shop: LedgerShop) -> None:
     def begin() -> str:
         product_id = ledger_shop.create()
         ledger_shop.order(**{product_id: 2})

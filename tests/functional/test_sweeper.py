@@ -1,4 +1,4 @@
-"""Holds that end on time: the sweeper asks, the worker drains."""
+"""Holds that end on time: the sweeper sends a message, the worker expires the orders."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def just_started() -> Context:
 
 
 def drain(*shards: int, context: Any = None) -> list[str]:
-    """The worker's answer to one message a shard: the ids of those to come back."""
+    """Gives the worker one message for each shard, and returns the ids of those that failed."""
     records = [
         {
             "messageId": f"message-{number}",
@@ -106,7 +106,7 @@ def test_sweeping_twice_gives_units_back_once(manager: Person, order: Place, tim
     assert (stock["available"], stock["reserved"]) == (10, 0)
 
 
-def test_the_oldest_holds_end_first_and_what_is_left_waits(
+def test_the_oldest_holds_end_first_and_the_rest_waits(
     manager: Person, order: Place, time_machine: Move, status: Callable[[Answer], str]
 ) -> None:
     placed = []
@@ -114,7 +114,7 @@ def test_the_oldest_holds_end_first_and_what_is_left_waits(
         placed.append(order(manager))
         time_machine(timedelta(seconds=1))
     time_machine(timedelta(minutes=31))
-    left = iter([60_000, 45_000, 29_000])  # asked before each hold
+    left = iter([60_000, 45_000, 29_000])  # asked before each expiry
     context = Context()
     context.get_remaining_time_in_millis = lambda: next(left)
 
@@ -147,28 +147,28 @@ def test_a_hold_that_fails_is_reported_and_does_not_stop_the_others(
     assert [status(held) for held in placed] == ["expired", "pending", "expired"]
 
 
-def age_told(capsys: pytest.CaptureFixture[str]) -> float:
-    """The last age of an overdue hold that the worker emitted, in seconds."""
+def logged_age(capsys: pytest.CaptureFixture[str]) -> float:
+    """Returns the last age of an overdue hold that the worker emitted, in seconds."""
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "OldestOverdueHold" in line]
     (age,) = lines[-1]["OldestOverdueHold"]
     return float(age)
 
 
-def test_a_run_that_ended_all_due_holds_tells_an_age_of_zero(
+def test_a_run_that_ended_all_due_holds_reports_an_age_of_zero(
     manager: Person, order: Place, time_machine: Move, capsys: pytest.CaptureFixture[str]
 ) -> None:
     drain(0)
-    assert age_told(capsys) == 0
+    assert logged_age(capsys) == 0
 
     order(manager)
     time_machine(timedelta(hours=5))
     drain(0)
 
-    assert age_told(capsys) == 0
+    assert logged_age(capsys) == 0
 
 
 @pytest.mark.parametrize("page", [100, 1])
-def test_a_run_whose_time_ends_tells_the_age_of_the_first_hold_that_it_did_not_reach(
+def test_a_run_whose_time_ends_reports_the_age_of_the_first_hold_that_it_did_not_reach(
     manager: Person,
     order: Place,
     time_machine: Move,
@@ -187,11 +187,11 @@ def test_a_run_whose_time_ends_tells_the_age_of_the_first_hold_that_it_did_not_r
 
     drain(0, context=context)
 
-    # The second was placed 80 minutes ago, and held for 30.
-    assert age_told(capsys) == pytest.approx(50 * 60, abs=5 * 60)
+    # The second was placed 80 minutes ago, with a hold of 30.
+    assert logged_age(capsys) == pytest.approx(50 * 60, abs=5 * 60)
 
 
-def test_a_hold_that_could_not_be_ended_tells_its_age_though_later_ones_ended(
+def test_a_hold_that_could_not_be_ended_reports_its_age_though_later_ones_ended(
     manager: Person,
     order: Place,
     time_machine: Move,
@@ -206,7 +206,7 @@ def test_a_hold_that_could_not_be_ended_tells_its_age_though_later_ones_ended(
         drain(0)
 
     assert [status(it) for it in (stuck, later)] == ["pending", "expired"]
-    assert age_told(capsys) == pytest.approx(20 * 60, abs=5 * 60)
+    assert logged_age(capsys) == pytest.approx(20 * 60, abs=5 * 60)
 
 
 def test_one_shards_failure_brings_its_message_back_alone(
@@ -260,7 +260,7 @@ def test_a_shorter_hold_from_before_is_found_by_its_own_time(
 
     assert [status(short), status(long)] == ["expired", "pending"]
     (read,) = [call.parameters["RequestItems"] for call in calls if call.operation == "BatchGetItem"]
-    assert read["orders"]["Keys"] == [{"id": {"S": short.json["id"]}}], "what is not due is not read"
+    assert read["orders"]["Keys"] == [{"id": {"S": short.json["id"]}}], "orders that are not due are not read"
 
 
 def test_each_minute_asks_for_every_shard(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The days of reports, exports, lists, order numbers and mails are the shop's, also when its clocks change."""
+"""Days in reports, exports, lists, order numbers and mails are the shop's, also when its clocks change."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ from tests.support.invocation import Person
 from tests.support.mail import notify, order_event, set_up
 from tests.support.open_order_counts import aggregate
 from tests.support.past_orders import Past
-from tests.support.past_sales import Sold, store, told_of
+from tests.support.past_sales import Sold, events_of_orders, store
 from tests.support.schedules import addressed
 from tests.support.shop import Shop
 from tests.support.streams import streamed
@@ -49,12 +49,12 @@ class Change(NamedTuple):
         return self.day + timedelta(days=days)
 
     def orders(self, number: int = 60, **fields: Any) -> list[Order]:
-        """Of that day, the two before and the two after it, many at the edges of a day."""
+        """Stores orders of that day, the two days before and the two after it, many near midnight."""
         last = self.around(2)
         return list(Past(number=number, days=5, last=last, zone=self.rules, lines=2, **fields).orders())
 
 
-# Both changes of a year: by an hour, by half an hour, and at midnight, so that a day begins at one o'clock.
+# Both clock changes of a year: by an hour, by half an hour, and at midnight, so that a day begins at one o'clock.
 CHANGES = [
     Change(zone, date.fromisoformat(day))
     for zone, days in {
@@ -87,7 +87,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | datetime], None]:
 
 def summed_up(orders: list[Order]) -> None:
     store(orders)
-    for batch in batched(told_of(orders), 50, strict=False):
+    for batch in batched(events_of_orders(orders), 50, strict=False):
         assert aggregate(batch) == []
 
 
@@ -141,7 +141,7 @@ def test_statistics_count_todays_and_the_last_days_orders(
     orders = change.orders()
     summed_up(orders)
     for edge in (time(0, 0, 0), time(23, 59, 59)):
-        # Where midnight does not exist, it is the moment before: then the day has not begun.
+        # If midnight does not exist, this is the time before it: the day has not begun.
         at(max(datetime.combine(change.day, edge, change.rules).astimezone(UTC), clock.start_of(change.day)))
         revenue = get(STATS, person("admin"))["revenue"]
         for name, days in (("today", 1), ("last_7_days", 7)):
@@ -163,7 +163,7 @@ def test_deliveries_of_seven_days_are_those_of_the_shop(
     with deployed_with(TIME_ZONE="Pacific/Auckland"):
         for moment in ("2026-01-01T10:59:59Z", "2026-01-01T11:00:00Z", "2026-01-08T10:00:00Z"):
             at(moment)
-            outcomes.count("delivered")
+            outcomes.count("delivered", "D1")
 
         assert get(STATS, person("admin"))["deliveries"]["delivered"] == 2, "without that of New Year's day there"
 
@@ -319,12 +319,13 @@ def test_an_order_moves_to_its_day_of_the_new_zone_by_its_next_event(cloud: None
     (order,) = Past(number=1, days=1, last=date(2026, 3, 28), seed=3).orders()
     order.created_at, order.history = "2026-03-28T23:30:00.000Z", order.history[:1]
     store([order])
-    told = told_of([order])
+    order_events = events_of_orders([order])
     confirmed = [
-        told[0] | {"sequence": 2, "type": "order.confirmed", "data": told[0]["data"] | {"status": "confirmed"}}
+        order_events[0]
+        | {"sequence": 2, "type": "order.confirmed", "data": order_events[0]["data"] | {"status": "confirmed"}}
     ]
     counts = []
-    for zone, events in (("UTC", told), ("Europe/Berlin", confirmed)):
+    for zone, events in (("UTC", order_events), ("Europe/Berlin", confirmed)):
         with deployed_with(TIME_ZONE=zone):
             assert aggregate(events) == []
             series = get(f"{SALES}?from=2026-03-28&to=2026-03-29", manager)["series"]
@@ -333,7 +334,7 @@ def test_an_order_moves_to_its_day_of_the_new_zone_by_its_next_event(cloud: None
     assert counts == [[1, 0], [0, 1]]
 
 
-def test_a_schedule_of_sales_goes_on_with_whole_days_after_the_zone_has_changed(
+def test_a_schedule_of_sales_continues_with_whole_days_after_the_zone_has_changed(
     cloud: None, scheduled: Callable[[datetime], Schedule], at: Callable[[datetime], None]
 ) -> None:
     schedule = scheduled(datetime(2026, 3, 27, 12, tzinfo=UTC))

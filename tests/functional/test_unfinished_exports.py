@@ -1,4 +1,4 @@
-"""How many exports a user and a schedule may have unfinished at once, and that each end gives its place back."""
+"""The limit of unfinished exports of a user and of a schedule, and that each end frees its place."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,13 +8,13 @@ import pytest
 
 from oms.core.dynamodb import update_item
 from oms.core.errors import TooManyExportsError
-from oms.exports import service, worker
+from oms.exports import service, sharing, worker
 from oms.exports.models import Export
 from oms.exports.schemas import ExportOrdersQuery
 from oms.exports.unfinished import MAX_UNFINISHED
 from tests.support.aws_calls import intercepted
 from tests.support.database import table
-from tests.support.exports import ADDRESS, an_order, look, request_export
+from tests.support.exports import ADDRESS, an_order, process_once, request_export
 from tests.support.faults import Crash, crash_after, crash_before, lose_answer
 from tests.support.fixtures import files
 from tests.support.gateway import assert_problem, call
@@ -48,25 +48,27 @@ def test_a25_one_more_is_refused_by_either_route_and_nothing_is_stored(manager: 
         assert_problem(answer, 409, "too-many-exports")
         assert answer.headers["Retry-After"] == "10"
     assert exports_stored() == MAX_UNFINISHED
-    assert call("POST", EXPORTS, {"report": "inventory"}, token=admin.token).status == 202, "each user has places"
+    assert call("POST", EXPORTS, {"report": "inventory"}, token=admin.token).status == 202, (
+        "each user has their own limit"
+    )
 
 
 def test_those_of_get_count_and_one_that_is_shared_or_replayed_needs_no_place(manager: Person) -> None:
-    shared = service.share_export(ExportOrdersQuery(), by=manager, address=ADDRESS)
+    shared = sharing.share_export(ExportOrdersQuery(), by=manager, address=ADDRESS)
     headers = {"Idempotency-Key": "k"}
     first = call("POST", EXPORTS, {"report": "orders"}, token=manager.token, headers=headers)
     for _ in range(MAX_UNFINISHED - 2):
         request_export(manager)
 
     assert_problem(call("POST", EXPORTS, {"report": "orders"}, token=manager.token), 409, "too-many-exports")
-    again = service.share_export(ExportOrdersQuery(), by=manager, address=ADDRESS)
+    again = sharing.share_export(ExportOrdersQuery(), by=manager, address=ADDRESS)
     replayed = call("POST", EXPORTS, {"report": "orders"}, token=manager.token, headers=headers)
     assert again.id == shared.id
     assert (replayed.status, replayed.json["id"]) == (202, first.json["id"])
 
 
 def _done(export: Export, by: Person) -> None:
-    assert look(export)
+    assert process_once(export)
 
 
 def _failed(export: Export, by: Person) -> None:
@@ -78,7 +80,7 @@ def _cancelled(export: Export, by: Person) -> None:
 
 
 def _crashed_at_its_end(export: Export, by: Person) -> None:
-    """The worker dies right after the export is done, and its message does not come again."""
+    """Lets the worker die right after the export is done; its message is not delivered again."""
 
     def die(made: Any) -> Any:
         answer = made.send()
@@ -87,7 +89,7 @@ def _crashed_at_its_end(export: Export, by: Person) -> None:
         return answer
 
     with intercepted(die), pytest.raises(Crash):
-        look(export)
+        process_once(export)
 
 
 @pytest.mark.parametrize("end", [_done, _failed, _cancelled, _crashed_at_its_end])
@@ -113,10 +115,10 @@ def test_a_worker_that_died_has_not_finished(manager: Person) -> None:
 
 
 def test_a25_requests_at_the_same_time_do_not_get_past_the_bound(manager: Person) -> None:
-    """Others take all places between what a request has read and what it writes."""
+    """Other requests take all places between the read and the write of a request."""
     an_order()
     for export in fill(manager):
-        assert look(export)
+        assert process_once(export)
     meanwhile = iter([True])
 
     def interfere(made: Any) -> Any:
@@ -135,19 +137,19 @@ def test_cut_off_at_any_call_a_request_leaves_no_place_taken_without_an_export(m
     for moment in range(1, 8):
         for plan in (crash_before(moment), crash_after(moment)):
             for export in fill_up(manager):
-                assert look(export)  # so that the request has room to make
+                assert process_once(export)  # so that the request has to free a place
             with intercepted(plan), suppress(Crash):
                 request_export(manager)
 
             for export in fill_up(manager):
-                assert look(export)
+                assert process_once(export)
 
 
 def fill_up(by: Person) -> list[Export]:
-    """Takes all places that are left: with those that are unfinished they are as many as there can be."""
+    """Takes all free places, so that the number of unfinished exports is at its limit."""
     for item in list(table("reports").items()):
         if item["kind"]["S"] == "export":
-            look(Export.from_raw_data(item))
+            process_once(Export.from_raw_data(item))
     made = fill(by)
     with pytest.raises(TooManyExportsError):
         request_export(by)

@@ -1,4 +1,4 @@
-"""A31: how many requests a user may make in a minute, over all functions and workers of the API."""
+"""A31: a user's requests a minute are limited, over all functions and workers of the API."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def noon(monkeypatch: pytest.MonkeyPatch) -> Move:
-    """The clock stands at noon; the function moves it."""
+    """Fixes the clock at noon; the function moves it."""
     now = NOON
 
     def move(by: timedelta) -> None:
@@ -56,7 +56,7 @@ def test_the_defaults_are_600_for_customers_and_6000_for_managers() -> None:
     assert (read({}).customer_requests, read({}).manager_requests) == (600, 6000)
 
 
-def test_a31_a_user_over_the_limit_is_told_when_to_come_again(noon: Move, person: Callable[..., Person]) -> None:
+def test_a31_a_user_over_the_limit_gets_the_time_to_retry(noon: Move, person: Callable[..., Person]) -> None:
     customer = person()
     assert [ask(customer).status for _ in range(LIMIT)] == [200] * LIMIT
 
@@ -66,7 +66,7 @@ def test_a31_a_user_over_the_limit_is_told_when_to_come_again(noon: Move, person
     assert refused.headers["Retry-After"] == "45"
     assert refused.headers["RateLimit-Policy"] == '"user";q=40;w=60'
     assert refused.headers["RateLimit"] == '"user";r=0;t=45'
-    assert ask(person()).status == 200, "another user is not concerned"
+    assert ask(person()).status == 200, "another user is not limited"
 
 
 def test_a31_the_limit_is_over_all_functions(noon: Move, person: Callable[..., Person]) -> None:
@@ -112,7 +112,9 @@ def test_a_tenth_of_the_requests_makes_a_call_more(person: Callable[..., Person]
     assert "UpdateItem" not in [it.operation for it in others]
 
 
-def test_what_was_leased_is_used_until_its_quarter_of_an_hour_ends(noon: Move, person: Callable[..., Person]) -> None:
+def test_leased_requests_are_used_until_their_quarter_of_an_hour_ends(
+    noon: Move, person: Callable[..., Person]
+) -> None:
     customer = person()
     assert ask(customer).status == 200
     noon(timedelta(seconds=PERIOD_SECONDS - 16))
@@ -151,7 +153,7 @@ def test_no_limit_makes_no_call(monkeypatch: pytest.MonkeyPatch, person: Callabl
     assert "UpdateItem" not in [it.operation for it in calls]
 
 
-def test_who_is_not_signed_in_counts_for_nobody(noon: Move, person: Callable[..., Person]) -> None:
+def test_a_request_without_a_user_counts_for_no_user(noon: Move, person: Callable[..., Person]) -> None:
     customer = person()
     for _ in range(3 * LIMIT):
         assert call("GET", CATEGORIES, token=f"{customer.token[:-8]}AAAAAAAA").status == 401
@@ -180,11 +182,11 @@ def test_the_count_is_forgotten(noon: Move, person: Callable[..., Person]) -> No
 # ---- many workers ---------------------------------------------------------------------------------------------------
 
 FULL = 600
-MOST = FULL + FULL // LEASED_SHARE
+MAX_PASSED = FULL + FULL // LEASED_SHARE
 
 
 def passed(worker: Leases, requests: int = 1, limit: int = FULL) -> int:
-    """How many of the requests of one user, all of the same worker, pass."""
+    """Returns the number of one user's requests that pass, all on the same worker."""
     count = 0
     for _ in range(requests):
         try:
@@ -206,7 +208,7 @@ def test_a31_a_worker_that_saw_the_limit_far_away_is_refused_beyond_it(cloud: No
     first, other = Leases(), Leases()
     assert passed(first, LEASE_SIZE) == LEASE_SIZE
 
-    assert passed(other, 2 * FULL) == FULL - 1, "nine of the first worker's are leased, and not known to be used"
+    assert passed(other, 2 * FULL) == FULL - 1, "nine of the first worker's are leased, and not recorded as used"
     assert passed(first, 20) == 0
 
 
@@ -215,9 +217,9 @@ def test_a31_leases_of_the_minute_before_let_a_quarter_more_pass_at_most(cloud: 
     assert sum(passed(it) for it in workers) == 60
     noon(timedelta(minutes=1))
 
-    assert FULL <= sum(passed(it, 20) for it in workers for _ in range(3)) <= MOST
+    assert FULL <= sum(passed(it, 20) for it in workers for _ in range(3)) <= MAX_PASSED
     noon(timedelta(minutes=1))
-    assert FULL <= sum(passed(it, 60) for it in workers) <= MOST
+    assert FULL <= sum(passed(it, 60) for it in workers) <= MAX_PASSED
 
 
 def test_a31_leases_collected_over_many_minutes_let_a_quarter_more_pass_at_most(cloud: None, noon: Move) -> None:
@@ -226,7 +228,7 @@ def test_a31_leases_collected_over_many_minutes_let_a_quarter_more_pass_at_most(
         assert sum(passed(it) for it in workers[60 * minute : 60 * minute + 60]) == 60
         noon(timedelta(minutes=1))
 
-    assert FULL <= sum(passed(it, 10) for it in workers) <= MOST
+    assert FULL <= sum(passed(it, 10) for it in workers) <= MAX_PASSED
 
 
 @pytest.mark.parametrize(("workers", "requests"), [(1, FULL), (4, FULL // 4), (15, FULL // 15)])
@@ -251,7 +253,7 @@ def test_ten_requests_of_a_user_who_makes_one_a_minute_cost_a_write(cloud: None,
 
 
 def test_where_no_more_is_leased_each_request_costs_one_write(cloud: None, noon: Move) -> None:
-    """As many workers as share the leases, and one more, which knows it after its first request."""
+    """As many workers as share the leases, and one more, which knows that after its first request."""
     for _ in range(FULL // LEASED_SHARE // (LEASE_SIZE - 1) + 1):
         passed(Leases())
     worker = Leases()
@@ -293,7 +295,7 @@ class Step(NamedTuple):
 def test_a31_workers_that_come_and_go_let_a_quarter_more_pass_and_refuse_nothing_before_the_limit(
     steps: list[Step], limit: int
 ) -> None:
-    """Some end, and lose what they had leased; the time goes on through minutes and periods."""
+    """Some workers end, and lose their leases; the clock moves through minutes and periods."""
     DATABASE.clear()
     workers = {number: Leases() for number in range(12)}
     passes: Counter[int] = Counter()
@@ -313,7 +315,7 @@ def test_a31_workers_that_come_and_go_let_a_quarter_more_pass_and_refuse_nothing
     assert max(passes.values()) <= limit + limit // LEASED_SHARE
 
 
-def test_a_worker_remembers_so_many_users_and_no_more(cloud: None) -> None:
+def test_a_worker_remembers_a_limited_number_of_users(cloud: None) -> None:
     leases = Leases(size=2)
     for subject in ("a", "b", "c"):
         leases.use(subject, LIMIT)
@@ -324,4 +326,4 @@ def test_a_worker_remembers_so_many_users_and_no_more(cloud: None) -> None:
         assert not calls
         leases.use("a", LIMIT)
 
-    assert {it.operation for it in calls} == {"UpdateItem"}, "the one taken longest ago is forgotten"
+    assert {it.operation for it in calls} == {"UpdateItem"}, "the oldest one is removed"

@@ -18,7 +18,7 @@ def run(log: Log, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     """Runs the command with a fake stack; returns its output and the message of its failure, or None."""
     monkeypatch.setattr(stacks, "table_of", lambda _stage, _domain: settings().audit_table)
     monkeypatch.setattr(stacks, "outputs_of", lambda _stage: {"AuditBucket": settings().audit_bucket})
-    monkeypatch.setattr(verify_audit, "load_keys", lambda name: {"oms/prod/audit-keys": keys()}[name])
+    monkeypatch.setattr(verify_audit, "load_seal_keys", lambda name: {"oms/prod/audit-keys": keys()}[name])
 
     def command(*arguments: str) -> tuple[str, str | None]:
         monkeypatch.setattr("sys.argv", ["verify", "--stage", "prod", *arguments])
@@ -63,10 +63,10 @@ def test_each_place_has_a_line_and_the_command_fails(log: Log, run: Run) -> None
         ["entry-removed", f"{'/'.join(second)}:"],
     ]
     assert failure is not None
-    assert "2 places are not as they were sealed" in failure
+    assert "2 places differ from the sealed state" in failure
 
 
-def test_the_days_that_are_asked_for_are_looked_at(log: Log, run: Run) -> None:
+def test_the_requested_days_are_read(log: Log, run: Run) -> None:
     (first,) = log.write(1)
     log.seal()
     log.advance(days=1)
@@ -83,7 +83,7 @@ def test_days_without_sense_are_refused(run: Run, days: tuple[str, ...]) -> None
     assert run(*days) == ("", "2")
 
 
-def test_a_stage_that_cannot_be_reached_is_told_in_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_that_cannot_be_reached_is_reported_in_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_stage: str, _domain: str) -> str:
         raise LookupError("the stack Oms-prod has no audit table")
 

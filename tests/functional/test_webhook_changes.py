@@ -1,4 +1,4 @@
-"""Webhook subscriptions changed, rotated and ended by admins: once, audited, whatever fails on the way."""
+"""Changes, rotations and deletions of webhook subscriptions by admins: once, and audited, despite any failure."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,7 +11,7 @@ from oms.core.dynamodb import client, put_item, update_item
 from oms.webhooks import secret_encryption
 from oms.webhooks.models import Subscription, SubscriptionCount
 from tests.support.audit_addresses import hidden
-from tests.support.aws_calls import Call, intercepted, overtaken
+from tests.support.aws_calls import Call, changed_meanwhile, intercepted
 from tests.support.faults import conflicted, crashes, lose_answer, refuse, timed_out
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("webhooks", "names")
 # ---- change ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_named_is_changed_and_the_rest_stays(admin: Person, manager: Person) -> None:
+def test_named_fields_are_changed_and_the_rest_stays(admin: Person, manager: Person) -> None:
     webhook = created(admin)
     del webhook["secret"]
 
@@ -71,7 +71,7 @@ def test_a_change_that_does_not_fit_is_pointed_at(admin: Person, fields: dict[st
     assert stored(webhook).version == 1
 
 
-def test_what_is_so_already_is_no_new_version(admin: Person) -> None:
+def test_a_change_without_an_effect_is_no_new_version(admin: Person) -> None:
     webhook = created(admin)
 
     assert patch(admin, webhook, status="active", description="The warehouse").json["version"] == 1
@@ -97,7 +97,7 @@ def test_checks_come_in_the_contracts_order(admin: Person, manager: Person) -> N
     assert_problem(patch(admin, created(admin), stale, status="paused"), 412, "stale-version")
 
 
-def test_enabling_begins_anew_what_was_disabled(admin: Person) -> None:
+def test_enabling_begins_again_with_a_disabled_subscription(admin: Person) -> None:
     webhook = {
         "id": subscribe(status="disabled", disabled_reason="failing", failing_since="2026-01-01T00:00:00.000Z").id
     }
@@ -129,7 +129,7 @@ def test_another_receiver_does_not_inherit_five_days_of_failures(
     assert (now.failing_since, now.pace) == (since if failing else None, pace)
 
 
-def test_what_the_sender_notes_meanwhile_is_kept(admin: Person) -> None:
+def test_the_senders_concurrent_writes_are_kept(admin: Person) -> None:
     webhook = created(admin)
     at = clock.timestamp(clock.now())
 
@@ -137,7 +137,7 @@ def test_what_the_sender_notes_meanwhile_is_kept(admin: Person) -> None:
         item = Subscription(*Subscription.key(webhook["id"]))
         update_item(item, [Subscription.failing_since.set(at), Subscription.pace.set("slow")])
 
-    with overtaken("TransactWriteItems", note):
+    with changed_meanwhile("TransactWriteItems", note):
         patch(admin, webhook, description="Other")
 
     assert (stored(webhook).failing_since, stored(webhook).pace, stored(webhook).description) == (at, "slow", "Other")
@@ -146,13 +146,13 @@ def test_what_the_sender_notes_meanwhile_is_kept(admin: Person) -> None:
 def test_two_changes_at_once_are_both_made(admin: Person) -> None:
     webhook = created(admin)
 
-    with overtaken("TransactWriteItems", lambda: patch(admin, webhook, status="paused")):
+    with changed_meanwhile("TransactWriteItems", lambda: patch(admin, webhook, status="paused")):
         answer = patch(admin, webhook, description="Other")
 
     assert (answer.json["version"], answer.json["status"], answer.json["description"]) == (3, "paused", "Other")
-    with overtaken("TransactWriteItems", lambda: patch(admin, webhook, status="active")):
+    with changed_meanwhile("TransactWriteItems", lambda: patch(admin, webhook, status="active")):
         assert_problem(patch(admin, webhook, {"If-Match": '"3"'}, description="Third"), 412, "stale-version")
-    with overtaken("TransactWriteItems", lambda: delete(admin, webhook)):
+    with changed_meanwhile("TransactWriteItems", lambda: delete(admin, webhook)):
         assert_problem(patch(admin, webhook, description="Fourth"), 404, "not-found")
 
 
@@ -168,7 +168,7 @@ def test_a_rotation_keeps_the_secret_before_for_a_day(admin: Person) -> None:
     assert answer.status == 200
     assert answer.headers["ETag"] == '"2"'
     assert answer.json.keys() == {"secret", "previous_valid_until"}
-    secrets = [secret_encryption.unseal(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")]
+    secrets = [secret_encryption.decrypt(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")]
     assert secrets == [answer.json["secret"], webhook["secret"]]
     left = clock.instant(answer.json["previous_valid_until"]) - clock.now()
     assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
@@ -194,23 +194,23 @@ def test_a_rotation_whose_answer_was_lost_and_that_was_edited_since_is_one(admin
         answer = rotate(admin, webhook)
 
     now = stored(webhook)
-    secrets = [secret_encryption.unseal(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")]
+    secrets = [secret_encryption.decrypt(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")]
     before = lost[1].json["secret"] if again == "rotated" else None
     assert secrets == ([before, answer.json["secret"]] if before else [answer.json["secret"], webhook["secret"]])
     assert now.version == 3
 
 
-def test_rotated_twice_the_first_of_three_is_void_at_once(admin: Person) -> None:
+def test_rotated_twice_the_first_of_three_is_revoked_at_once(admin: Person) -> None:
     webhook = created(admin)
 
     second, third = (rotate(admin, webhook).json["secret"] for _ in range(2))
 
     now = stored(webhook)
-    kept = {secret_encryption.unseal(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")}
+    kept = {secret_encryption.decrypt(it, subscription_id=now.id) for it in (now.secret, now.previous_secret or b"")}
     assert kept == {second, third}
 
 
-def test_what_is_deleted_is_gone_and_makes_room(admin: Person, manager: Person) -> None:
+def test_a_deleted_webhook_is_gone_and_frees_its_place(admin: Person, manager: Person) -> None:
     webhook = created(admin)
 
     answer = delete(admin, webhook)
@@ -225,16 +225,16 @@ def test_what_is_deleted_is_gone_and_makes_room(admin: Person, manager: Person) 
 def test_deleted_by_two_at_once_it_counts_once(admin: Person) -> None:
     webhook, _ = created(admin), created(admin)
 
-    with overtaken("TransactWriteItems", lambda: delete(admin, webhook)):
+    with changed_meanwhile("TransactWriteItems", lambda: delete(admin, webhook)):
         assert delete(admin, webhook).status == 204
 
     assert count() == 1
 
 
-# ---- what is written down, and what survives ------------------------------------------------------------------------
+# ---- audit entries, and failures -------------------------------------------------------------------------------------
 
 
-def test_every_change_is_audited_without_what_may_be_secret(admin: Person) -> None:
+def test_every_change_is_audited_without_possible_secrets(admin: Person) -> None:
     webhook = created(admin)
     patch(admin, webhook, url="https://new.example/?token=hush", status="paused", events=["stock.*"])
     rotate(admin, webhook)
@@ -265,7 +265,7 @@ def test_every_change_is_audited_without_what_may_be_secret(admin: Person) -> No
 def test_a_refused_change_leaves_no_entry(admin: Person) -> None:
     webhook = created(admin)
 
-    with overtaken("TransactWriteItems", lambda: patch(admin, webhook, status="paused")):
+    with changed_meanwhile("TransactWriteItems", lambda: patch(admin, webhook, status="paused")):
         patch(admin, webhook, {"If-Match": '"1"'}, description="x")
 
     assert [it.action for it in audited()] == ["webhook.created", "webhook.changed"]
@@ -308,9 +308,9 @@ def test_a_lost_answer_is_a_success_made_once(admin: Person, monkeypatch: pytest
     assert len(audited()) == before + 1
     assert count() == {"create": 2, "delete": 0}.get(name, 1)
     if name == "rotate":
-        assert secret_encryption.unseal(stored(webhook).secret, subscription_id=webhook["id"]) == answer.json["secret"]
+        assert secret_encryption.decrypt(stored(webhook).secret, subscription_id=webhook["id"]) == answer.json["secret"]
         previous = stored(webhook).previous_secret or b""
-        assert secret_encryption.unseal(previous, subscription_id=webhook["id"]) == webhook["secret"]
+        assert secret_encryption.decrypt(previous, subscription_id=webhook["id"]) == webhook["secret"]
 
 
 def test_the_fiftieth_whose_answer_was_lost_is_not_refused(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Webhook subscriptions as they are made and listed, their secrets shown once, and where they may lead."""
+"""Webhook subscriptions: creating and listing them, their secrets, and the allowed addresses."""
 
 import base64
 import socket
@@ -131,7 +131,7 @@ def test_there_are_fifty_at_most(admin: Person) -> None:
     hooks = [created(admin) for _ in range(50)]
 
     assert_problem(create(admin), 409, "too-many-webhooks")
-    assert places(create(admin, events=["no.thing"])) == {"#/events/0"}, "the form comes first"
+    assert places(create(admin, events=["no.thing"])) == {"#/events/0"}, "the form is checked first"
     delete(admin, hooks[0])
 
     assert create(admin).status == 201
@@ -157,7 +157,7 @@ def test_all_are_listed_newest_first_page_by_page(
     assert found == made[::-1]
 
 
-# ---- A21: where it may lead -----------------------------------------------------------------------------------------
+# ---- A21: allowed addresses -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,9 @@ def test_a21_a_name_that_leads_inside_is_refused_at_registration(
     assert stored(webhook).url == "https://new.example/"
 
 
-def test_a21_a_name_is_asked_once_and_nothing_is_connected_to(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a21_a_name_is_resolved_once_and_nothing_is_connected_to(
+    admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
     resolve = socket.getaddrinfo
 
@@ -233,19 +235,19 @@ def test_a_name_without_an_address_is_a_clear_422(admin: Person) -> None:
     assert problem["errors"] == [{"pointer": "#/url", "detail": "has a host name that has no address"}]
 
 
-def test_a_name_server_that_does_not_answer_holds_nobody_up(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "RESOLVING_SECONDS", 0.1)
+def test_a_name_server_that_does_not_answer_delays_no_request(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "RESOLVE_TIMEOUT_SECONDS", 0.1)
     over = threading.Event()
     answered: list[bool] = []
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.append(over.wait(60)) or [])
 
     assert_problem(create(admin), 422, "webhook-url-forbidden")
 
-    assert answered == [], "the answer came while the name server had said nothing"
+    assert answered == [], "the answer came before that of the name server"
     over.set()
 
 
-def test_private_targets_are_for_who_runs_with_that_setting(
+def test_private_targets_are_for_processes_with_that_setting(
     admin: Person, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names["localhost"] = ["127.0.0.1"]

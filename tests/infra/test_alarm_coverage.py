@@ -1,4 +1,4 @@
-"""What the alarms watch is derived from the template: a new queue, function or table without its alarm fails here."""
+"""Coverage of the alarms, derived from the template: a new queue, function or table without its alarm fails here."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.support.template import QUEUE, Synthesized, all_mappings
 
 FUNCTION = "AWS::Lambda::Function"
 RULE = "AWS::Events::Rule"
-# SQS counts by the minute, and the alarms' periods have five.
+# SQS counts each minute, and the alarms' periods are five minutes.
 SHORTEST = 900
 
 
@@ -39,14 +39,14 @@ def test_f28_every_function_has_an_alarm_on_its_first_error(stage: Synthesized) 
 
 
 def service_behind(stage: Synthesized, target: dict[str, Any]) -> str:
-    """Of the function that a rule's target is, or that the target's queue feeds."""
+    """Returns the service of the function that is a rule's target, or that consumes the target's queue."""
     fed = {referred(mapping["EventSourceArn"]): function for function, mapping in all_mappings(stage)}
     behind_queue = fed.get(referred(target["Arn"]))
     return (behind_queue or stage.function_of(target["Arn"]).removeprefix("Functions")[:-8]).lower()
 
 
 def consumed(stage: Synthesized) -> set[str]:
-    """The queues that feed a function."""
+    """Returns the queues that a function consumes."""
     return {
         referred(mapping["EventSourceArn"]) for _, mapping in all_mappings(stage) if "StartingPosition" not in mapping
     }
@@ -55,7 +55,7 @@ def consumed(stage: Synthesized) -> set[str]:
 def test_f28_every_queue_of_failures_has_an_alarm_on_its_first_message(stage: Synthesized) -> None:
     found = watched(stage, "AWS/SQS", "ApproximateNumberOfMessagesVisible")
 
-    # Nothing takes messages from those: they are where failures end.
+    # No function consumes these: they are for failures.
     assert set(found) == set(stage.all(QUEUE)) - consumed(stage)
     assert {alarm["Threshold"] for alarm in found.values()} == {1}
 
@@ -66,7 +66,7 @@ def test_f28_every_queue_with_a_consumer_has_an_alarm_on_its_oldest_message(stag
     assert set(found) == consumed(stage)
     for name, alarm in found.items():
         queue = stage.all(QUEUE)[name]
-        # A message that waits as it should sets off none, and the alarm comes long before messages are forgotten.
+        # A message that waits as intended raises no alarm, and the alarm is raised long before messages expire.
         assert queue.get("DelaySeconds", 0) + SHORTEST <= alarm["Threshold"] <= queue["MessageRetentionPeriod"] / 4
         assert alarm["Statistic"] == "Maximum"
 
@@ -87,7 +87,7 @@ def test_every_function_on_a_stream_has_an_alarm_on_its_age(stage: Synthesized) 
         ("RecursiveInvocationsDropped", '"AWS/Lambda", FunctionName', FUNCTION),
     ],
 )
-def test_every_table_and_function_is_named_by_the_queries_for_what_fails_rarely(
+def test_every_table_and_function_is_named_by_the_queries_for_rare_failures(
     prod: Synthesized, dev: Synthesized, metric: str, schema: str, named: str
 ) -> None:
     for stage in (prod, dev):
@@ -121,7 +121,7 @@ def test_the_api_is_watched_for_errors_slow_answers_and_refused_clients(stage: S
 
     assert watched(stage, "AWS/ApiGateway", "5xx")[api]["Threshold"] == 1
     assert (latency["ExtendedStatistic"], latency["EvaluateLowSampleCountPercentile"]) == ("p99", "ignore")
-    # The filter reads the access log's own field, in the log group that it is written to.
+    # The filter reads the access log's field, in the log group of the access log.
     assert json.loads(log["Format"])["status"] == "$context.status"
     assert counter["FilterPattern"] == '{ $.status = "429" }'
     assert referred(counter["LogGroupName"]) == referred(log["DestinationArn"])
@@ -178,7 +178,7 @@ def test_every_job_of_a_timetable_has_an_alarm_on_its_silence(stage: Synthesized
     assert {it["service"] for it in silences(stage).values()} == jobs == {"sweeper", "verifier", "sealer"}
 
 
-def test_what_a_rule_cannot_deliver_is_kept_or_its_job_is_missed(stage: Synthesized) -> None:
+def test_events_that_a_rule_cannot_deliver_are_kept_or_their_job_is_missed(stage: Synthesized) -> None:
     watched_jobs = {it["service"] for it in silences(stage).values()}
 
     for name, rule in stage.all(RULE).items():
@@ -192,10 +192,10 @@ def test_no_alarm_is_red_before_anything_has_happened(stage: Synthesized) -> Non
         nothing = [None] * alarm["EvaluationPeriods"]
         assert judge(alarm, nothing) != "ALARM", f"{name} is red from its creation"
         if name not in silences(stage):
-            assert judge(alarm, [0.0] * alarm["EvaluationPeriods"]) == "OK", f"{name} is red while all is quiet"
+            assert judge(alarm, [0.0] * alarm["EvaluationPeriods"]) == "OK", f"{name} is red without traffic"
 
 
-def test_a_job_that_ran_once_and_never_again_is_told(stage: Synthesized) -> None:
+def test_a_job_that_ran_once_and_never_again_raises_an_alarm(stage: Synthesized) -> None:
     for name in silences(stage):
         alarm = alarms(stage)[name]
         periods = alarm["EvaluationPeriods"]
@@ -204,7 +204,7 @@ def test_a_job_that_ran_once_and_never_again_is_told(stage: Synthesized) -> None
         assert judge(alarm, [*[None] * (periods - 1), 1.0]) == "OK"
         assert judge(alarm, [1.0, *[None] * (periods - 1)]) == "OK"
         assert judge(alarm, [None] * periods) == "INSUFFICIENT_DATA"
-        # The state is told, and so is its end.
+        # The topic gets the alarm state and its end.
         assert alarm["InsufficientDataActions"] == alarm["OKActions"] != []
 
 

@@ -9,12 +9,12 @@ from tests.support.alarms import ACTIONS, ALARM
 from tests.support.template import Resource, Synthesized
 
 ACCOUNT = {"Ref": "AWS::AccountId"}
-# What a call of CloudWatch's brings to the policy: AWS's services speak TLS, and name the account they act for.
+# The condition keys of a call by CloudWatch: AWS's services use TLS, and name the account that they act for.
 REQUEST: dict[str, Any] = {"aws:SourceAccount": ACCOUNT, "aws:SecureTransport": "true"}
 
 
 def holds(condition: dict[str, dict[str, Any]], request: dict[str, Any]) -> bool:
-    """Whether every operator of the condition is met; an operator that is not known here fails the test."""
+    """Whether every operator of the condition is met; an unknown operator fails the test."""
     for operator, wanted in condition.items():
         assert operator in ("StringEquals", "Bool"), f"{operator} is not evaluated by this test"
         if any(request.get(key) != value for key, value in wanted.items()):
@@ -27,7 +27,7 @@ def many(value: Any) -> list[Any]:
 
 
 def applies(statement: dict[str, Any], *, service: str, topic: str, request: dict[str, Any]) -> bool:
-    """Whether the statement is about a call of `sns:Publish` that `service` makes on the topic."""
+    """Whether the statement applies to a call of `sns:Publish` by `service` on the topic."""
     assert {"NotPrincipal", "NotAction", "NotResource"}.isdisjoint(statement)
     principal = statement["Principal"]
     named = ["*"] if principal in ("*", {"AWS": "*"}) else many(principal.get("Service", []))
@@ -40,7 +40,7 @@ def applies(statement: dict[str, Any], *, service: str, topic: str, request: dic
 
 
 def may_publish(stage: Synthesized, topic: str, service: str, request: dict[str, Any]) -> bool:
-    """As AWS decides it: one Deny refuses, and without an Allow nothing is granted."""
+    """Whether AWS allows it: one Deny refuses, and without an Allow nothing is granted."""
     effects = {
         statement["Effect"]
         for policy in stage.all("AWS::SNS::TopicPolicy").values()

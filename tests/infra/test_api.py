@@ -23,6 +23,8 @@ ROUTES = {
     "ANY /api/v1/auth/password": "Passwords",
     "ANY /api/v1/auth/password/forgot": "Passwords",
     "ANY /api/v1/auth/password/reset": "Passwords",
+    "ANY /api/v1/shop": "Auth",
+    "ANY /api/v1/shop/{proxy+}": "Auth",
     "ANY /api/v1/inventory": "Inventory",
     "ANY /api/v1/inventory/{proxy+}": "Inventory",
     "ANY /api/v1/admin": "Admin",
@@ -50,7 +52,7 @@ def test_each_route_group_has_its_function(prod: Synthesized) -> None:
 
 
 def source_arns(api: str, stage: str, route: str) -> list[str]:
-    """What API Gateway names as the source of its call; `ANY` stands for each method, or itself.
+    """Returns the source ARNs of API Gateway's calls; `ANY` stands for each method, or for itself.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
     """
@@ -102,19 +104,22 @@ def test_a17_cross_origin_rules_name_each_origin_and_header(prod: Synthesized) -
 
 
 def headers_of_requests() -> set[str]:
-    """Those that the document offers to clients."""
+    """Returns the request headers that the document offers to clients."""
     return {it["name"] for it in PARAMETERS.values() if it["in"] == "header"}
 
 
 def headers_of_answers() -> set[str]:
-    """Those that the document names, and those of a deprecation."""
+    """Returns the response headers that the document names, and those of a deprecation.
+
+    No script can read Set-Cookie, and other origins get no cookies.
+    """
     named = set(re.findall(r"`([A-Z][a-z]+): [^`]+`", VERSIONING.read_text()))
     assert named == {"Deprecation", "Sunset", "Link"}
-    return {*HEADERS, *named}
+    return {*HEADERS, *named} - {"Set-Cookie"}
 
 
 def test_without_origins_of_a_stage_the_functions_answer_any_origin(dev: Synthesized) -> None:
-    """Where an API has CORS rules, API Gateway puts them in the place of a function's own header, also for `*`."""
+    """If an API has CORS rules, API Gateway replaces a function's own header by them, also for `*`."""
     (api,) = dev.all("AWS::ApiGatewayV2::Api").values()
 
     assert "CorsConfiguration" not in api
@@ -147,7 +152,7 @@ def test_routes_that_need_no_sign_in_have_a_throttle_of_their_own(prod: Synthesi
     assert len(throttled) == 8
     assert all(it == {"ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100} for it in throttled.values())
     (stage,) = (it for it in prod.template["Resources"].values() if it["Type"] == "AWS::ApiGatewayV2::Stage")
-    assert {routes[key] for key in throttled} <= set(stage["DependsOn"]), "they are there before the stage names them"
+    assert {routes[key] for key in throttled} <= set(stage["DependsOn"]), "they exist before the stage names them"
 
 
 def test_the_address_of_the_gateway_can_be_switched_off(prod: Synthesized, dev: Synthesized) -> None:

@@ -1,4 +1,4 @@
-"""Queues and schedules: what is retried, what is kept, and what goes to a dead-letter queue."""
+"""Queues and schedules: retries, retention and dead-letter queues."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from oms.commands import redrive
 from tests.support.template import QUEUE, Synthesized, all_mappings, dead_letter_queues, mappings
 
-# Where stream consumers set aside what they cannot understand: nothing consumes these.
+# The queues for records that stream consumers quarantine: no function consumes these.
 STREAMING = {"Bookkeeper", "Publisher", "Sealer"}
 POISON = {"StockBookBookkeeperPoison", "EventsPublisherPoison", "AuditSealerPoison"}
 
@@ -45,7 +45,7 @@ def test_f28_dead_letters_are_kept_for_two_weeks(prod: Synthesized) -> None:
         assert prod.all(QUEUE)[name]["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-def test_what_is_set_aside_fits_with_an_item_as_large_as_may_be_before_and_after_its_change(prod: Synthesized) -> None:
+def test_a_quarantined_record_of_the_largest_items_fits(prod: Synthesized) -> None:
     for name in poison_queues(prod):
         assert prod.all(QUEUE)[name]["MaximumMessageSize"] == 1024 * 1024
 
@@ -83,26 +83,26 @@ def test_the_sweeper_runs_every_minute_and_a_lost_run_is_kept(prod: Synthesized)
     assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] in dead_letter_queues(prod).values()
 
 
-def test_the_bookkeeper_reads_every_change_of_a_stock_item_from_the_streams_beginning(prod: Synthesized) -> None:
+def test_the_bookkeeper_reads_every_change_of_stock_and_levels_from_the_streams_beginning(prod: Synthesized) -> None:
     mapping = mappings(prod)["Bookkeeper"]
     name, attribute = mapping["EventSourceArn"]["Fn::GetAtt"]
     (pattern,) = (json.loads(it["Pattern"]) for it in mapping["FilterCriteria"]["Filters"])
 
     assert (name[:-8], attribute) == ("DataInventory", "StreamArn")
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
-    assert pattern == {"dynamodb": {"Keys": {"sk": {"S": ["stock"]}}}}
+    assert pattern == {"dynamodb": {"Keys": {"sk": {"S": ["stock", "level"]}}}}
 
 
-def test_a_stream_batch_that_fails_comes_again_until_the_stream_forgets_it_and_is_kept_then(prod: Synthesized) -> None:
+def test_a_stream_batch_that_fails_is_retried_until_the_stream_drops_it_and_is_kept_then(prod: Synthesized) -> None:
     streaming = [(name, it) for name, it in all_mappings(prod) if "StartingPosition" in it]
 
     assert {name for name, _ in streaming} == STREAMING
     for _, mapping in streaming:
         assert mapping["BisectBatchOnFunctionError"] is True
-        assert "MaximumRetryAttempts" not in mapping, "without end, until the record is as old as it may get"
+        assert "MaximumRetryAttempts" not in mapping, "without end, until the record reaches its maximum age"
         assert mapping["MaximumRecordAgeInSeconds"] == 23 * 3600
         assert mapping["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0] in poison_queues(prod)
-        # A consumer finishes its batch or raises: partial answers would be a second way of telling the same.
+        # A consumer finishes its batch or raises: partial answers would be a second way to report the same.
         assert "FunctionResponseTypes" not in mapping
 
 
@@ -134,7 +134,7 @@ def test_the_stock_ledger_is_checked_every_night_and_in_full_every_week(prod: Sy
     assert {target["Arn"]["Fn::GetAtt"][0][:-8] for target in targets.values()} == {"StockBookCheck"}
 
 
-def test_a_check_takes_one_message_at_a_time_that_comes_again_after_its_worker_is_gone(prod: Synthesized) -> None:
+def test_a_check_takes_one_message_at_a_time_which_is_redelivered_after_its_worker_is_gone(prod: Synthesized) -> None:
     mapping, queue = mappings(prod)["Verifier"], prod.one(QUEUE, "StockBookCheck")
 
     assert mapping["EventSourceArn"]["Fn::GetAtt"][0][:-8] == "StockBookCheck"

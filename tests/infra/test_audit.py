@@ -1,4 +1,4 @@
-"""The audit log's sealer, and the bucket that forgets nothing."""
+"""The audit log's sealer, and the bucket whose objects cannot be deleted."""
 
 import json
 
@@ -22,7 +22,7 @@ def retention(stage: Synthesized) -> dict[str, object]:
     return dict(lock["Rule"]["DefaultRetention"])
 
 
-def test_what_is_put_into_the_bucket_is_locked_for_a_year_against_everybody(prod: Synthesized) -> None:
+def test_an_object_in_the_bucket_is_locked_for_a_year_against_every_user(prod: Synthesized) -> None:
     bucket = prod.one(BUCKET, "AuditHeads")
 
     assert retention(prod) == {"Mode": "COMPLIANCE", "Days": 365}
@@ -30,7 +30,7 @@ def test_what_is_put_into_the_bucket_is_locked_for_a_year_against_everybody(prod
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
 
 
-def test_outside_production_the_lock_can_be_ended_by_who_may(dev: Synthesized, local: Synthesized) -> None:
+def test_outside_production_a_permitted_user_can_end_the_lock(dev: Synthesized, local: Synthesized) -> None:
     assert retention(dev) == {"Mode": "GOVERNANCE", "Days": 7}
     assert retention(local)["Mode"] == "GOVERNANCE"
 
@@ -72,7 +72,7 @@ def test_the_sealer_gets_each_entry_once_and_all_that_is_changed_or_removed(prod
     ]
 
 
-def test_each_hour_and_each_night_the_sealer_looks_for_what_was_left_out(prod: Synthesized) -> None:
+def test_each_hour_and_each_night_the_sealer_searches_for_unsealed_entries(prod: Synthesized) -> None:
     rules = {name: prod.one("AWS::Events::Rule", f"Audit{name}") for name in ("Hourly", "Nightly")}
 
     assert {
@@ -86,5 +86,5 @@ def test_each_hour_and_each_night_the_sealer_looks_for_what_was_left_out(prod: S
         assert prod.function_of(rule["Targets"][0]["Arn"])[:-8] == "FunctionsSealer"
 
 
-def test_the_sealer_has_time_beyond_its_patience(prod: Synthesized) -> None:
+def test_the_sealer_has_time_beyond_its_deadline(prod: Synthesized) -> None:
     assert prod.functions()["Sealer"]["Timeout"] > sealing._DEADLINE_SECONDS + 30

@@ -1,4 +1,4 @@
-"""Backups beside point-in-time recovery: of every table, daily, and in another region."""
+"""Backups besides point-in-time recovery: of every table, daily, and in another region."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_every_table_is_in_the_daily_backup_that_is_copied_to_the_other_region(p
     assert vault == "arn:AWS::Partition:backup:eu-west-1:AWS::AccountId:backup-vault:oms-prod"
 
 
-def test_the_vault_and_what_is_in_it_outlive_the_stack(prod: Synthesized) -> None:
+def test_the_vault_and_its_content_outlive_the_stack(prod: Synthesized) -> None:
     (vault,) = (it for it in prod.template["Resources"].values() if it["Type"] == "AWS::Backup::BackupVault")
 
     assert vault["Properties"]["BackupVaultName"] == "oms-prod"

@@ -1,11 +1,11 @@
-"""What operators' commands know of the template: its bootstrap, its fixed names, and the data that it retains."""
+"""The template's facts that operators' commands use: its bootstrap, its fixed names, and the data that it retains."""
 
 import json
 
 from oms.commands import destroy, preflight
 from tests.support.template import Synthesized
 
-# Of these resources an account, or all accounts, can have one of a name. Names of inline policies, stages of an API
+# The names of these resources are unique in an account, or in all accounts. Names of inline policies, stages of an API
 # and metrics are not among them.
 NAMES = {
     "AlarmName",
@@ -46,7 +46,7 @@ def test_each_fixed_name_is_looked_for_before_the_first_deployment(prod: Synthes
         (resource["Type"], name)
         for resource in prod.template["Resources"].values()
         for key, name in resource.get("Properties", {}).items()
-        # An alias has its name within its function, and the function's name is drawn.
+        # An alias has its name within its function, whose name is generated.
         if key in NAMES and isinstance(name, str) and resource["Type"] != "AWS::Lambda::Alias"
     }
 
@@ -58,15 +58,15 @@ def test_each_fixed_name_is_looked_for_before_the_first_deployment(prod: Synthes
         ("AWS::Scheduler::ScheduleGroup", "oms-prod"),
         ("AWS::SES::ConfigurationSet", "oms-prod"),
         ("AWS::Backup::BackupVault", "oms-prod"),
-        ("AWS::CloudWatch::Dashboard", "Oms-prod"),  # written over one of that name
-        ("AWS::ApiGatewayV2::Api", "Oms-prod"),  # of which there may be several
+        ("AWS::CloudWatch::Dashboard", "Oms-prod"),  # replaces one of that name
+        ("AWS::ApiGatewayV2::Api", "Oms-prod"),  # several may have the same name
     }
 
 
-def test_each_kind_of_thing_that_the_stack_retains_is_deleted_by_the_command(prod: Synthesized) -> None:
+def test_each_kind_of_resource_that_the_stack_retains_is_deleted_by_the_command(prod: Synthesized) -> None:
     resources = prod.template["Resources"].values()
 
     kept = {it["Type"] for it in resources if it.get("DeletionPolicy", "Delete") != "Delete"}
-    kept.remove("AWS::Lambda::Version")  # goes with its function
+    kept.remove("AWS::Lambda::Version")  # is deleted with its function
     assert kept
     assert kept <= destroy.DELETE.keys()

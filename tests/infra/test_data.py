@@ -1,4 +1,4 @@
-"""The tables: what is lost when an index, a stream or a protection is missing from the template."""
+"""The tables: their indexes, streams and protections."""
 
 from typing import Any
 
@@ -79,7 +79,7 @@ def test_every_table_streams_old_and_new_images(prod: Synthesized) -> None:
         assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
 
 
-def test_f28_what_is_not_for_ever_ends_by_its_time_to_live_and_stock_never_does(prod: Synthesized) -> None:
+def test_f28_temporary_items_end_by_their_time_to_live_and_stock_never_does(prod: Synthesized) -> None:
     ttl = {name: prod.one(TABLE, name).get("TimeToLiveSpecification") for name in KEYS}
 
     ending = {"AttributeName": "ttl", "Enabled": True}

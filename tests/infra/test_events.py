@@ -1,4 +1,4 @@
-"""The way of events: from the streams to the bus, and from there by a rule and a queue to each who wants them."""
+"""The path of events: from the streams to the bus, and from there by a rule and a queue to each consumer."""
 
 import json
 from typing import Any
@@ -11,7 +11,9 @@ from tests.support.template import MAPPING, QUEUE, RULE, Synthesized, all_mappin
 
 
 def streams(prod: Synthesized, function: str) -> dict[str, list[Any]]:
-    """The table whose stream a function reads → the patterns of which a record must fit one (none: all of them)"""
+    """Returns the table whose stream a function reads → the patterns, one of which a record must match (none: all
+    records)
+    """
     return {
         mapping["EventSourceArn"]["Fn::GetAtt"][0][:-8]: [
             json.loads(it["Pattern"]) for it in mapping.get("FilterCriteria", {"Filters": []})["Filters"]
@@ -29,10 +31,10 @@ def test_there_is_one_bus_named_by_its_stage(prod: Synthesized) -> None:
     assert prod.functions()["Publisher"]["Environment"]["Variables"]["OMS_EVENT_BUS"] == {"Ref": bus}
 
 
-def test_the_publisher_reads_what_tells_something_and_no_more(prod: Synthesized) -> None:
+def test_the_publisher_reads_only_records_that_cause_events(prod: Synthesized) -> None:
     assert streams(prod, "Publisher") == {
         "DataOrders": [],
-        "DataInventory": [{"dynamodb": {"Keys": {"sk": {"S": ["stock", "product"]}}}}],
+        "DataInventory": [{"dynamodb": {"Keys": {"sk": {"S": ["stock", "product", "level", "adjustment"]}}}}],
         "DataIdentity": [
             {"dynamodb": {"NewImage": {"kind": {"S": ["user"]}}}},
             {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"kind": {"S": ["mail-request"]}}}},
@@ -57,7 +59,7 @@ def test_users_whose_orders_are_counted_do_not_invoke_the_publisher_each_for_its
     assert (mapping["MaximumBatchingWindowInSeconds"], mapping["BatchSize"]) == (1, 100)
 
 
-def test_a_rule_hands_over_the_event_alone_and_what_it_cannot_hand_over_is_kept(prod: Synthesized) -> None:
+def test_a_rule_delivers_the_event_alone_and_undelivered_ones_are_kept(prod: Synthesized) -> None:
     dead = dead_letter_queues(prod)
     rules = rules_of_the_bus(prod)
     assert rules
@@ -66,7 +68,7 @@ def test_a_rule_hands_over_the_event_alone_and_what_it_cannot_hand_over_is_kept(
         queue = target["Arn"]["Fn::GetAtt"][0]
 
         assert rule["State"] == "ENABLED"
-        assert target["InputPath"] == "$.detail", "what consumers keep is what was published, to the letter"
+        assert target["InputPath"] == "$.detail", "consumers store the published text unchanged"
         assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] == dead[queue]
 
 
@@ -77,7 +79,7 @@ def test_the_feed_gets_all_events_and_nothing_internal(prod: Synthesized) -> Non
     assert rule["Targets"][0]["Arn"]["Fn::GetAtt"][0][:-8] == "EventsFeed"
 
 
-# Of a mail nobody knows after five tries whether SES takes it again soon.
+# After five tries of a mail it is unknown whether SES will accept it soon.
 TRIES = {"EventsMail": 10, "EventsMailRequests": 10}
 
 
@@ -98,26 +100,33 @@ def test_a_queue_of_events_gives_its_function_time_to_try_again_and_two_weeks(pr
     assert seen == queues
 
 
-def test_the_feeder_takes_what_one_transaction_holds_and_few_batches_race_for_the_head(prod: Synthesized) -> None:
+def test_the_feeder_takes_the_events_of_one_transaction(prod: Synthesized) -> None:
     (mapping,) = (it for name, it in all_mappings(prod) if name == "Feeder")
 
-    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (49, 1)
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (feed.MAX_EVENTS, 1)
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
 
 
-def test_the_feeder_has_time_to_be_overtaken_until_it_gives_up(prod: Synthesized) -> None:
+def test_the_feeder_gets_a_new_version_after_the_readers_of_the_feed(prod: Synthesized, dev: Synthesized) -> None:
+    for stage in (prod, dev):
+        aliases = {name[:-8]: name for name in stage.all("AWS::Lambda::Alias")}
+        feeder = stage.template["Resources"][aliases["FunctionsFeederLive"]]
+        assert aliases["FunctionsWebhooksLive"] in feeder["DependsOn"]
+
+
+def test_the_feeder_has_time_for_conflicts_until_it_gives_up(prod: Synthesized) -> None:
     feeder = prod.one("AWS::Lambda::Function", "FunctionsFeeder")
 
     assert feeder["Timeout"] > feed._DEADLINE_SECONDS + 6, "the last call may take six seconds"
 
 
-def test_the_aggregator_ends_what_it_began_before_its_time_is_over(prod: Synthesized) -> None:
+def test_the_aggregator_ends_its_calls_before_its_time_is_over(prod: Synthesized) -> None:
     aggregator_seconds = prod.functions()["Aggregator"]["Timeout"]
 
     assert aggregator_seconds >= aggregation.START_DEADLINE_SECONDS + 6, "the last call may take six seconds"
 
 
-def test_the_aggregator_gets_what_orders_tell_and_which_roles_users_have(prod: Synthesized) -> None:
+def test_the_aggregator_gets_events_of_orders_and_roles_of_users(prod: Synthesized) -> None:
     rule = prod.one(RULE, "EventsAggregatesRule")
 
     assert rule["EventPattern"] == {

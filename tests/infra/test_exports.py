@@ -1,4 +1,4 @@
-"""Exports: where their files are, who gets at them, and what ends by itself."""
+"""Exports: the bucket of their files, access to it, and expiry."""
 
 from exporter import handler as exporter
 from tests.support.template import ORIGINS, QUEUE, Synthesized, all_mappings, rules_of_the_bus
@@ -34,7 +34,7 @@ def test_a17_pages_of_the_stages_origins_may_read_files_and_no_others(prod: Synt
     assert "CorsConfiguration" not in dev.one("AWS::S3::Bucket", "ExportsFiles"), "a stage without origins"
 
 
-def test_files_end_after_thirty_days_and_uploads_that_nobody_completes_after_one(prod: Synthesized) -> None:
+def test_files_end_after_thirty_days_and_incomplete_uploads_after_one(prod: Synthesized) -> None:
     (rule,) = prod.one("AWS::S3::Bucket", "ExportsFiles")["LifecycleConfiguration"]["Rules"]
 
     assert rule["Status"] == "Enabled"

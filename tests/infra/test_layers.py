@@ -1,11 +1,15 @@
-"""What is in the layers and in each function's own code."""
+"""The content of the layers and of each function's own code."""
 
+import json
 import subprocess
 import sys
 import zipfile
+from itertools import product
 from pathlib import Path
 
 import pytest
+from botocore.regions import EndpointResolver
+from botocore.session import Session
 
 from infra.assets import BUILDS
 from layers.dependencies.build import SERVICES_USED, build
@@ -34,7 +38,7 @@ def test_the_layers_alone_are_enough_to_import_every_handlers_modules(native: Pa
         path.relative_to(tmp_path / "python").with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
         for path in (tmp_path / "python" / "oms").rglob("*.py")
     )
-    # No site-packages (-S), no PYTHON* variables and no current folder (-I): as in Lambda, there is only the layer.
+    # No site-packages (-S), no PYTHON* variables and no current folder (-I): as in Lambda, only the layer is available.
     script = f"import sys; sys.path.insert(0, {str(tmp_path / 'python')!r})\n" + "\n".join(
         f"import {m}" for m in modules
     )
@@ -75,11 +79,33 @@ def test_the_layer_holds_only_the_services_that_are_used(arm64: Path) -> None:
         services = {
             name.split("/")[3] for name in archive.namelist() if name.startswith(prefix) and name.count("/") > 3
         }
-        size = sum(entry.file_size for entry in archive.infolist())
 
     assert services == set(SERVICES_USED)
-    # Lambda's limit is 250 MB unzipped; a start unpacks all of it.
-    assert size < 60_000_000
+
+
+def test_the_remaining_endpoints_are_those_of_botocore(arm64: Path) -> None:
+    with zipfile.ZipFile(arm64) as archive:
+        trimmed = EndpointResolver(json.loads(archive.read("python/botocore/data/endpoints.json")))
+    session = Session()
+    whole = EndpointResolver(session.get_component("data_loader").load_data("endpoints"))
+    names = {session.get_service_model(it).endpoint_prefix for it in SERVICES_USED}
+    regions = [it for partition in whole.get_available_partitions() for it in _regions(session, partition)]
+
+    assert len(names) == len(SERVICES_USED)
+    assert len(regions) > 40
+    for name, region in product(names, regions):
+        assert trimmed.construct_endpoint(name, region) == whole.construct_endpoint(name, region), (name, region)
+
+
+def _regions(session: Session, partition: str) -> list[str]:
+    return [*session.get_available_regions("s3", partition), "unknown-region-1"]
+
+
+@pytest.mark.parametrize(("name", "most"), [("dependencies", 47_000_000), ("shared", 2_800_000)])
+def test_a_layer_stays_small(name: str, most: int, arm64: Path) -> None:
+    """Lambda unpacks the layers before each cold start. Its limit is 250 MB for both and the function."""
+    with zipfile.ZipFile(arm64 if name == "dependencies" else shared.build(BUILDS)) as archive:
+        assert sum(entry.file_size for entry in archive.infolist()) < most
 
 
 def test_a_functions_code_is_its_own_package_alone(prod: Synthesized) -> None:

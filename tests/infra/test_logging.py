@@ -1,4 +1,4 @@
-"""What the functions log, and how long it is kept."""
+"""The functions' log format, log level and retention."""
 
 import logging
 from typing import get_args
@@ -14,17 +14,17 @@ from tests.support.template import Synthesized
 def test_lambda_and_the_logger_hold_to_the_stages_log_level(
     stage: str, level: str, request: pytest.FixtureRequest
 ) -> None:
-    """Of a function with JSON logs, Lambda sets AWS_LAMBDA_LOG_LEVEL. It goes before Powertools' own variable, and is
-    INFO where a template does not say.
+    """Of a function with JSON logs, Lambda sets AWS_LAMBDA_LOG_LEVEL. It precedes Powertools' own variable, and is INFO
+    by default.
     """
     synthesized: Synthesized = request.getfixturevalue(stage)
     for function in synthesized.functions().values():
         variables = function["Environment"]["Variables"]
-        told = function["LoggingConfig"]["ApplicationLogLevel"]
-        assert logging.getLevelName(told) == logging.getLevelName(level)
+        lambda_level = function["LoggingConfig"]["ApplicationLogLevel"]
+        assert logging.getLevelName(lambda_level) == logging.getLevelName(level)
         assert variables["POWERTOOLS_LOG_LEVEL"] == level
         assert "AWS_LAMBDA_LOG_LEVEL" not in variables
-        # Lambda's own lines about the start and the end of each run are INFO.
+        # Lambda's own lines about the start and the end of each run have the level INFO.
         assert function["LoggingConfig"]["SystemLogLevel"] == "WARN"
 
 

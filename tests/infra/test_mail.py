@@ -1,4 +1,4 @@
-"""Mail in the template: what asks for it, what may be sent, and what SES keeps to."""
+"""Mail in the template: its causes, permissions, and limits of SES."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ QUEUES = ("EventsMail", "EventsMailRequests")
 
 
 def mapping_of(prod: Synthesized, queue: str) -> dict[str, Any]:
-    """How the notifier reads a queue."""
+    """Returns the notifier's event source mapping of a queue."""
     (mapping,) = (
         it
         for name, it in all_mappings(prod)
@@ -33,7 +33,7 @@ def test_the_notifier_gets_every_event_that_it_mails_and_no_other(prod: Synthesi
     }
 
 
-def test_who_asks_for_a_new_password_does_not_wait_behind_the_mails_of_orders(prod: Synthesized) -> None:
+def test_a_reset_mail_does_not_wait_behind_the_mails_of_orders(prod: Synthesized) -> None:
     rule = prod.one("AWS::Events::Rule", "EventsMailRequestsRule")
 
     assert rule["EventPattern"] == {"source": ["oms.internal"], "detail-type": ["mail.requested"]}
@@ -55,7 +55,7 @@ def test_one_mail_takes_less_time_than_its_function_has(prod: Synthesized) -> No
 
     assert (config.connect_timeout + config.read_timeout, config.retries["total_max_attempts"]) == (12, 1)
     assert prod.functions()["Notifier"]["Timeout"] > 19 + 12 + service._MARK_SECONDS + 6
-    assert prod.functions()["Notifier"]["Timeout"] <= service.CLAIM_LEASE_SECONDS, "a claim that is older is nobody's"
+    assert prod.functions()["Notifier"]["Timeout"] <= service.CLAIM_LEASE_SECONDS, "no worker has a claim that is older"
 
 
 def test_bounces_and_complaints_suppress(prod: Synthesized) -> None:
@@ -82,7 +82,7 @@ def send_statement(synthesized: Synthesized) -> dict[str, Any]:
 
 
 def test_dev_may_mail_to_recipients_that_the_sandbox_of_ses_knows(prod: Synthesized, dev: Synthesized) -> None:
-    """In the sandbox SES asks for a right on the identity of the recipient too. The sender stays the stage's own."""
+    """In the sandbox SES requires a permission for the recipient's identity too. The sender stays the stage's own."""
     statement = send_statement(dev)
 
     assert statement["Condition"] == {"StringEquals": {"ses:FromAddress": "shop@mail.shop.example"}}

@@ -1,4 +1,4 @@
-"""The synthesis runs on the node that is locked with the other packages, never on the machine's own."""
+"""The synthesis runs on the node that is locked with the other packages, never on that of the machine."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What EventBridge calls lets it in: each target of a rule, and where it puts what it could not deliver."""
+"""Permissions for EventBridge: on each target of a rule, and on the queue for undelivered events."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,14 @@ EVENTBRIDGE = "events.amazonaws.com"
 
 
 def targets(synthesized: Synthesized) -> Iterator[tuple[str, str]]:
-    """(rule, what it calls or puts an event into)"""
+    """Yields (rule, the resource that it calls or sends an event to)."""
     for rule, properties in synthesized.all(RULE).items():
         for target in properties["Targets"]:
             yield from ((rule, name) for name in named_in([target["Arn"], target.get("DeadLetterConfig", {})]))
 
 
 def let_in(synthesized: Synthesized) -> Iterator[tuple[str, str]]:
-    """(rule, what lets it in)"""
+    """Yields (rule, the resource that allows it)."""
     for permission in synthesized.all("AWS::Lambda::Permission").values():
         if (permission["Action"], permission["Principal"]) == ("lambda:InvokeFunction", EVENTBRIDGE):
             for rule in named_in(permission["SourceArn"]):

@@ -23,7 +23,7 @@ type Edges = dict[str, set[str]]
 
 
 def hands_on(synthesized: Synthesized) -> Edges:
-    """A function, queue, topic or bucket → what it can hand a chain of messages on to."""
+    """Returns a function, queue, topic or bucket → the resources to which it can pass a chain of messages."""
     resources = synthesized.template["Resources"]
     edges: Edges = defaultdict(set)
     for function, what in synthesized.all("AWS::Lambda::Function").items():
@@ -80,7 +80,7 @@ def test_lambda_lets_a_chain_of_messages_come_back_to_the_functions_that_hand_on
     allowed = {name for name, it in functions.items() if it.get("RecursiveLoop") == "Allow"}
 
     assert {name.removeprefix("Functions")[:-8] for name in looping} >= {"Sender", "Replayer", "Exporter", "Verifier"}
-    assert allowed == looping, "and of no other, so that a loop made by mistake is ended"
+    assert allowed == looping, "and of no other, so that an accidental loop ends"
 
 
 def test_a_loop_through_another_function_is_found() -> None:

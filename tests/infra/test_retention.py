@@ -1,4 +1,4 @@
-"""What outlives its stack, and that a first deployment which failed can be made again."""
+"""Resources that a stack retains, and the repetition of a failed first deployment."""
 
 import json
 from pathlib import Path
@@ -8,20 +8,20 @@ import aws_cdk as cdk
 from infra.app import build
 from tests.support.template import FULL_SETTINGS, Synthesized
 
-# The properties by which a template gives a resource its name. CloudFormation draws the other names.
+# The properties by which a template names a resource. CloudFormation generates the other names.
 NAMES = ("Name", "TableName", "BucketName", "LogGroupName", "QueueName", "FunctionName", "RoleName", "TopicName")
-KEPT = {"AWS::DynamoDB::GlobalTable", "AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::SecretsManager::Secret"}
+RETAINED_TYPES = {"AWS::DynamoDB::GlobalTable", "AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::SecretsManager::Secret"}
 
 
 def test_f28_all_that_holds_data_outlives_the_stack_and_a_replacement(prod: Synthesized) -> None:
     for name, resource in prod.template["Resources"].items():
-        if resource["Type"] in KEPT:
+        if resource["Type"] in RETAINED_TYPES:
             assert resource["DeletionPolicy"] in ("Retain", "RetainExceptOnCreate"), name
             assert resource["UpdateReplacePolicy"] == "Retain", name
 
 
 def test_a_creation_that_failed_leaves_nothing_behind_that_the_next_one_would_meet(prod: Synthesized) -> None:
-    """Tables are the one exception: they have no name of their own, and a table that refuses its deletion would end the
+    """Tables are the one exception: they have no fixed name, and a table that refuses its deletion would stop the
     roll-back. They are left behind, empty.
     """
     kept = {name: it for name, it in prod.template["Resources"].items() if it.get("DeletionPolicy") == "Retain"}
@@ -45,8 +45,8 @@ def test_a_stack_is_protected_from_deletion_once_a_deployment_of_it_succeeded(
     assert later.termination_protection
 
 
-# CloudFormation draws a secret again when one of these properties changes, and creates a resource again when its
-# logical id changes: with a new pepper no password is right, and new tables are empty.
+# CloudFormation generates a secret again when one of these properties changes, and creates a resource again when its #
+# logical id changes: with a new pepper no password matches, and new tables are empty.
 GENERATED = {"ExcludePunctuation": True, "PasswordLength": 64}
 SECRETS = {
     "KeysSigningKeys5A5C24EC": GENERATED | {"GenerateStringKey": "unused", "SecretStringTemplate": '{"keys": []}'},
@@ -58,6 +58,7 @@ SECRETS = {
 }
 DATA = {
     "AuditHeads27EF8852",
+    "ConsoleFiles2D43986C",
     "DataAuditE4D9F575",
     "DataEventsB3DAF25C",
     "DataIdentityEB814885",

@@ -1,4 +1,4 @@
-"""Schedules in the template: what sends their runs, when these are looked at, and the daily one of a deployment."""
+"""Schedules in the template: the sender of their runs, the time of their processing, and the daily report."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -24,13 +24,13 @@ def settings_of(prod: Synthesized) -> dict[str, Any]:
     return dict(prod.functions()["Scheduler"]["Environment"]["Variables"])
 
 
-def test_a_run_is_looked_at_a_quarter_of_an_hour_after_its_time(prod: Synthesized, local: Synthesized) -> None:
-    """Until then whatever was made before its time is there to be read, by the slowest clock and index."""
+def test_a_run_is_processed_a_quarter_of_an_hour_after_its_time(prod: Synthesized, local: Synthesized) -> None:
+    """By then all items from before its time can be read, even with the slowest clock and index."""
     assert prod.one(QUEUE, RUNS)["DelaySeconds"] == 900
     assert local.one(QUEUE, RUNS)["DelaySeconds"] == 5, "as the stage's settle_seconds"
 
 
-def test_runs_and_looks_come_one_by_one_and_what_fails_comes_again_alone(prod: Synthesized) -> None:
+def test_runs_and_checks_come_one_by_one_and_a_failed_message_is_retried_alone(prod: Synthesized) -> None:
     mappings = {it["EventSourceArn"]["Fn::GetAtt"][0][:-8]: it for of, it in all_mappings(prod) if of == "Scheduler"}
 
     assert mappings.keys() == {RUNS, LOOKS}
@@ -49,7 +49,7 @@ def test_the_scheduler_hears_of_schedules_that_come_and_go(prod: Synthesized) ->
     assert name(rule["Targets"][0]["Arn"]) == LOOKS
 
 
-def test_entries_are_made_with_what_the_template_has(prod: Synthesized) -> None:
+def test_entries_are_created_with_the_values_of_the_template(prod: Synthesized) -> None:
     known = settings_of(prod)
 
     assert known["OMS_SCHEDULE_GROUP"] == prod.one(GROUP, "SchedulesGroup")["Name"] == "oms-prod"
@@ -104,7 +104,7 @@ def test_the_daily_run_is_at_half_past_four_in_the_shops_zone() -> None:
 
 
 def test_half_past_four_comes_on_every_day_of_every_zone() -> None:
-    """EventBridge Scheduler leaves a run out whose time the clocks skip."""
+    """EventBridge Scheduler leaves out a run whose time the clocks skip."""
     run = datetime(2026, 1, 1, 4, 30)  # noqa: DTZ001
     moments = [run + timedelta(days=day) for day in range(2 * 366)]
 
@@ -115,7 +115,7 @@ def test_half_past_four_comes_on_every_day_of_every_zone() -> None:
 
 
 def _offset_at(local: datetime, zone: ZoneInfo) -> timedelta | None:
-    """As the zone has it at the moment that its clocks show so: another one where they never do."""
+    """Returns the offset of the zone when its clocks show this time; a different one if they never do."""
     moment = local.replace(tzinfo=zone).astimezone(UTC)
     return moment.astimezone(zone).utcoffset()
 
@@ -124,7 +124,7 @@ def test_functions_and_commands_have_the_zone_of_the_stage(prod: Synthesized) ->
     assert settings_of(prod)["OMS_TIME_ZONE"] == prod.template["Outputs"]["TimeZone"]["Value"] == "UTC"
 
 
-def test_the_group_is_there_before_what_is_in_it_and_both_go_with_the_stack(prod: Synthesized) -> None:
+def test_the_group_is_there_before_its_schedules_and_both_go_with_the_stack(prod: Synthesized) -> None:
     resources = prod.template["Resources"]
     ((group, properties),) = ((it, resources[it]) for it in prod.all(GROUP))
     (daily,) = (resources[it] for it in prod.all(SCHEDULE))

@@ -1,7 +1,7 @@
-"""The app's Python reads what the local cloud takes for its inputs, and nothing else of this folder.
+"""The app's Python reads the files that the local cloud treats as its inputs, and no others of this folder.
 
-Recorded is what the Python process opens and lists. CDK's node process, which copies the assets, is not seen: it is
-given `functions/` and the layers' archives, by `infra/assets.py`.
+The test records the files that the Python process opens and lists, and not those of CDK's node process. That copies the
+assets, `functions/` and the layers' archives, by `infra/assets.py`.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from local.deployment import ROOT
 from local.sources import WATCHED
 
-# Made from the inputs, or installed.
+# Created from the inputs, or installed.
 MADE = ("build", ".venv", ".uv")
 WATCH = """
 import json, os, sys
@@ -32,7 +32,7 @@ print("OPENED" + json.dumps(sorted(opened)))
 def test_the_python_of_the_synthesis_reads_nothing_that_is_not_watched(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-c", WATCH],
-        # Not ROOT: a name relative to an open folder, as in removing one, is not to look like a file of ours.
+        # Not ROOT: a name relative to an open folder, as when one is removed, must not look like a file of the project.
         cwd=tmp_path,
         env={
             **os.environ,

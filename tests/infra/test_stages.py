@@ -109,7 +109,7 @@ def test_mail_that_could_not_be_sent_or_followed_is_refused(settings: dict[str, 
 
 
 def _is_canonical(text: str) -> bool:
-    """Whether the functions take it, and need not change more of it than upper case in its domain."""
+    """Whether the functions accept the address, and change at most upper case in its domain."""
     try:
         form = email_addresses.canonical(text)
     except ValueError:
@@ -206,11 +206,11 @@ def test_the_functions_limits_are_the_stages_by_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "settings", "told"),
+    ("stage", "settings", "message"),
     [
-        ("staging", {}, "'name'"),
         ("dev", {"curency": "EUR"}, "'curency'"),
         ("dev", {"order_shards": 0}, "'order_shards'"),
+        ("dev", {"delivery_shards": 12}, "'delivery_shards'"),
         ("dev", {"open_orders_limit": 0}, "'open_orders_limit'"),
         ("dev", {"unverified_open_orders_limit": -1}, "'unverified_open_orders_limit'"),
         ("dev", {"stock_share_limit": 101}, "'stock_share_limit'"),
@@ -243,10 +243,12 @@ def test_the_functions_limits_are_the_stages_by_default() -> None:
         ("dev", {"currency": "JPY", "unverified_order_value_limit": "1000000000000001"}, "than 1000000000000000 JPY"),
         ("dev", {"log_retention": "FOREVER"}, "'log_retention'"),
         ("local", {"canary_minutes": 10}, "'canary_minutes' is refused in 'local'"),
+        ("staging", {}, "The stage 'staging' does not exist: use 'local', 'dev' or 'prod'"),
+        ("dev", {"curency": "EUR"}, "'curency' of the stage 'dev' is not a setting"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_named(stage: str, settings: dict[str, Any], told: str) -> None:
-    with pytest.raises(StageError, match=told):
+def test_a_setting_that_makes_no_sense_is_named(stage: str, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(StageError, match=message):
         Stage.named(stage, settings)
 
 
@@ -321,7 +323,7 @@ def test_a_developers_origin_is_for_every_stage_but_prod() -> None:
         Stage.named("prod", {"cors_origins": origins})
 
 
-def test_a_finding_that_nobody_acknowledged_fails_the_synth(tmp_path: Path) -> None:
+def test_an_unacknowledged_finding_fails_the_synth(tmp_path: Path) -> None:
     app = cdk.App(outdir=str(tmp_path))
     stack = cdk.Stack(app, "Careless")
     sqs.Queue(stack, "QueueWithoutDeadLetters")
@@ -329,3 +331,23 @@ def test_a_finding_that_nobody_acknowledged_fails_the_synth(tmp_path: Path) -> N
 
     with pytest.raises(RuntimeError, match="QueueWithoutDeadLetters"):
         app.synth()
+
+
+def test_the_settings_page_has_each_setting_with_its_default() -> None:
+    _, _, section = (ROOT / "docs/operate/deploying.md").read_text().partition("\n## Settings\n")
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (.+?) \| ", section, re.MULTILINE)
+    documented = {}
+    for names, defaults in rows:
+        settings = re.findall(r"`(\w+)`", names)
+        # Of several settings in a row, each has its own default.
+        values = defaults.split(", ") if len(settings) > 1 else [defaults]
+        documented |= dict(zip(settings, values, strict=True))
+
+    fields = {name: it for name, it in Stage.model_fields.items() if name != "name" and name not in LOOSENING}
+    assert documented.keys() == fields.keys()
+    defaults = {name: it.default for name, it in fields.items()}
+    assert {name: documented[name].strip("`") for name, default in defaults.items() if default not in (None, ())} == {
+        name: str(default).lower() if isinstance(default, bool) else str(default)
+        for name, default in defaults.items()
+        if default not in (None, ())
+    }

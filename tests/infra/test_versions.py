@@ -11,7 +11,7 @@ from layers.shared import build as shared
 from tests.support.template import DEV_SETTINGS, HTTP, Synthesized, named_in
 
 FUNCTION, ALIAS, VERSION = "AWS::Lambda::Function", "AWS::Lambda::Alias", "AWS::Lambda::Version"
-# Where a template says which function is called.
+# The properties in which a template names the function to call.
 CALLED = {
     "AWS::ApiGatewayV2::Integration": "IntegrationUri",
     "AWS::Events::Rule": "Targets",
@@ -22,7 +22,7 @@ CALLED = {
 
 
 def called(synthesized: Synthesized) -> Iterator[tuple[str, str]]:
-    """(what calls, the logical id of the function or alias that it calls)"""
+    """Yields (the caller, the logical id of the function or alias that it calls)."""
     resources = synthesized.template["Resources"]
     for caller, resource in resources.items():
         if where := CALLED.get(resource["Type"]):
@@ -91,7 +91,7 @@ def test_without_the_setting_a_deployment_has_no_canary(prod: Synthesized) -> No
     assert not [it for it in prod.template["Resources"].values() if "UpdatePolicy" in it]
 
 
-def test_operators_call_what_is_live(prod: Synthesized, local: Synthesized) -> None:
+def test_operators_call_the_live_version(prod: Synthesized, local: Synthesized) -> None:
     """`make redrive` and `make republish` call functions by the stack's outputs."""
     for synthesized, suffix in ((prod, ":live"), (local, "")):
         outputs = {
@@ -111,7 +111,7 @@ def test_the_local_stage_has_no_versions_as_its_functions_are_changed_where_they
 
 
 def versions_of(outdir: Path) -> set[str]:
-    """The logical ids of the versions as the sources are now, of the same stage as the fixture `dev`."""
+    """Returns the logical ids of the versions of the current sources, of the same stage as the fixture `dev`."""
     app = build({"stage": "dev", "settings": {"dev": DEV_SETTINGS}}, outdir=str(outdir))
     versions = [it for it in app.node.find_all() if isinstance(it, lambda_.CfnVersion)]
     return {str(it.stack.resolve(it.logical_id)) for it in versions}
@@ -120,7 +120,7 @@ def versions_of(outdir: Path) -> set[str]:
 def test_a_change_of_the_shared_code_alone_makes_a_new_version_of_each_function(
     dev: Synthesized, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A layer's new version is no change in the text of a function's properties."""
+    """A layer's new version does not change the text of a function's properties."""
     before, again = set(dev.all(VERSION)), versions_of(tmp_path / "again")
     build_shared = shared.build
 

@@ -1,4 +1,4 @@
-"""Accounts on the deployed system: what bites on all sessions at once, and who is left when admins meet."""
+"""Accounts on the deployed system: changes that end all sessions at once, and concurrent changes by admins."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ from tests.support.local_cloud.shop import CLIENTS, at_once, statuses
 
 ME, USERS = "/api/v1/auth/me", "/api/v1/admin/users"
 SESSIONS = 6
-# All mixtures of role and status, twice.
+# All combinations of role and status, twice.
 ROUNDS = 8
 
 type ClientFactory = Callable[..., httpx.Client]
@@ -24,7 +24,7 @@ type Tokens = dict[str, Any]
 
 @pytest.fixture
 def user(client: ClientFactory) -> tuple[str, str]:
-    """A new customer: address and id."""
+    """Creates a customer; returns address and id."""
     email = f"{uuid4().hex}@example.com"
     made = client().post("/api/v1/auth/register", json={"email": email, "password": PASSWORD, "first_name": "Ada"})
     assert made.status_code == 201, made.text
@@ -45,7 +45,7 @@ def sessions_of(http: httpx.Client, email: str, password: str = PASSWORD) -> lis
 
 
 def asks(http: httpx.Client, sessions: list[Tokens], path: str = ME) -> list[int]:
-    """The status that each session gets, all asking at once."""
+    """Returns the status that each session gets, with all requests at once."""
     requests = [lambda it=it: http.get(path, headers=bearer(it)) for it in sessions]
     return [answer.status_code for answer in at_once(requests, clients=CLIENTS)]
 
@@ -56,7 +56,7 @@ def refreshes(http: httpx.Client, sessions: list[Tokens]) -> list[int]:
     ]
 
 
-# ---- what bites on the next request of every session ----------------------------------------------------------------
+# ---- changes that take effect at the next request of every session --------------------------------------------------
 
 
 def test_a06_a_role_change_bites_on_the_next_request_of_every_session(
@@ -153,7 +153,7 @@ def test_a07_many_sessions_refreshed_at_once_have_one_successor_each(
 
 @pytest.fixture
 def two_admins(system: LocalSystem, client: ClientFactory, admin: httpx.Client) -> list[tuple[str, str]]:
-    """Two new admins, address and id."""
+    """Creates two admins; returns address and id of each."""
     made = []
     for _ in range(2):
         email = f"{uuid4().hex}@example.com"
@@ -165,7 +165,7 @@ def two_admins(system: LocalSystem, client: ClientFactory, admin: httpx.Client) 
 
 
 def active_admins(system: LocalSystem) -> tuple[set[str], int]:
-    """The ids of active admins, and the count that the system keeps."""
+    """Returns the ids of active admins, and the count that the system stores."""
     dynamodb = system.client("dynamodb")
     table = system.environment("Admin")["OMS_IDENTITY_TABLE"]
     wanted = {
@@ -186,10 +186,12 @@ def active_admins(system: LocalSystem) -> tuple[set[str], int]:
 
 @pytest.mark.full
 @pytest.mark.bulk
-def test_a30_of_two_admins_who_unmake_each_other_one_remains(
+def test_a30_of_two_admins_who_demote_each_other_one_remains(
     system: LocalSystem, client: ClientFactory, admin: httpx.Client, two_admins: list[tuple[str, str]]
 ) -> None:
-    """Each round both ask at the same moment, in all mixtures of role and status; the one who remains repairs it."""
+    """In each round both send a request at the same time, in all combinations of role and status; the remaining admin
+    repairs it.
+    """
     https = [client(), client("127.0.0.3")]
     demo_admin = admin.get(ME).json()["id"]
     for http, (email, _) in zip(https, two_admins, strict=True):
@@ -198,21 +200,21 @@ def test_a30_of_two_admins_who_unmake_each_other_one_remains(
     try:
         seen = {unmake_each_other(system, https, two_admins, number) for number in range(ROUNDS)}
     finally:
-        # By whoever is an admin now; the tests after this one need the demo's.
+        # By any current admin; the later tests need the demo admin.
         path, active = f"{USERS}/{demo_admin}/status", {"status": "active"}
         enabled = [http.patch(path, json=active).status_code for http in https]
         tokens = log_in(client(), "admin@demo.example", DEMO_PASSWORD).json()
         admin.headers["Authorization"] = f"Bearer {tokens['access_token']}"
 
     assert 200 in enabled
-    # One was let through; the other met the count (409), or had been unmade before it was asked who it is.
+    # One succeeded; the other was refused by the count (409), or had lost the role before its session was read.
     assert seen <= {(200, 401), (200, 403), (200, 409)}
 
 
 def unmake_each_other(
     system: LocalSystem, https: list[httpx.Client], two_admins: list[tuple[str, str]], number: int
 ) -> tuple[int, ...]:
-    """How each was answered. Asserts that one admin remains, who makes the other one again."""
+    """Returns the status of each. Asserts that one admin remains, who then restores the other one."""
     moves, ids = [("role", "manager"), ("status", "disabled")], [user_id for _, user_id in two_admins]
     chosen = [moves[number % 2], moves[number // 2 % 2]]
     requests = [
@@ -226,8 +228,8 @@ def unmake_each_other(
     left = ids.index(active.pop())
     other = 1 - left
     for member, value in (("role", "admin"), ("status", "active")):
-        mended = https[left].patch(f"{USERS}/{ids[other]}/{member}", json={member: value})
-        assert mended.status_code == 200, mended.text
+        changed = https[left].patch(f"{USERS}/{ids[other]}/{member}", json={member: value})
+        assert changed.status_code == 200, changed.text
     tokens = log_in(https[other], two_admins[other][0]).json()
     https[other].headers["Authorization"] = f"Bearer {tokens['access_token']}"
     return tuple(sorted(answer.status_code for answer in answers))

@@ -1,4 +1,4 @@
-"""The audit log from the requests that made it to its chain and bucket, and `make verify-audit` over all of it."""
+"""The audit log, from the requests to its chain and bucket, and `make verify-audit` over all of it."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def log_in(http: httpx.Client, password: str = PASSWORD) -> int:
 
 @pytest.fixture
 def tampered(system: LocalSystem, signed_in: Callable[[str], httpx.Client]) -> Iterator[tuple[str, str]]:
-    """An entry's key; somebody has made another actor of it. Put back afterwards, for the tests that follow."""
+    """The key of an entry whose actor was tampered with. It is restored afterwards, for the later tests."""
     assert log_in(signed_in("alice")) == 200
     (entry,) = signed_in("admin").get(f"{AUDIT}?action=login&limit=1").json()["items"]
     wait_until(lambda: is_sealed(system, entry), bool)
@@ -59,7 +59,7 @@ def tampered(system: LocalSystem, signed_in: Callable[[str], httpx.Client]) -> I
     client.put_item(TableName=table_of(system), Item=was)
 
 
-def test_what_people_do_is_listed_at_once_and_sealed_within_seconds(
+def test_actions_of_users_are_listed_at_once_and_sealed_within_seconds(
     system: LocalSystem, client: Callable[..., httpx.Client], signed_in: Callable[[str], httpx.Client]
 ) -> None:
     admin, alice, stranger = signed_in("admin"), signed_in("alice"), client()
@@ -100,11 +100,11 @@ def test_f25_the_verifier_finds_nothing_then_the_entry_that_was_changed(
     assert found.returncode == 1
     (line,) = found.stdout.splitlines()
     assert line.split()[:2] == ["entry-changed", "/".join(tampered) + ":"]
-    assert "1 places are not as they were sealed" in found.stderr
+    assert "1 places differ from the sealed state" in found.stderr
 
 
 @pytest.mark.full
-def test_a_change_of_an_entry_rings_within_seconds(system: LocalSystem, tampered: tuple[str, str]) -> None:
+def test_a_change_of_an_entry_raises_an_alarm_within_seconds(system: LocalSystem, tampered: tuple[str, str]) -> None:
     place = "/".join(tampered)
 
     lines = wait_until(lambda: [line for line in system.logs("Sealer") if place in line], bool)
@@ -141,7 +141,7 @@ def test_how_far_the_chain_is_goes_into_the_bucket_and_stays_there(system: Local
         s3.delete_object(Bucket=bucket, Key=versions[0]["Key"], VersionId=versions[0]["VersionId"])
 
 
-# The form of each secret that is handed out: access tokens; those of refresh, devices and mails; secrets of webhooks;
+# The form of each secret that users get: access tokens; those of refresh, devices and mails; secrets of webhooks;
 # signed URLs; and keys as text.
 FORMS = re.compile(
     r"eyJ[\w-]+\.eyJ[\w-]+|[0-9A-Z]{20}\.[\w-]{43}\b|whsec_[\w+/]{20}|X-Amz-Signature=|-----BEGIN|[Bb]earer [\w.-]{10}"
@@ -150,14 +150,14 @@ PASSWORDS = {PASSWORD, PASSWORD_OF_AUTH, PASSWORD_OF_MAIL, ACCOUNT_PASSWORD}
 
 
 def kept_secrets(system: LocalSystem) -> set[str]:
-    """The texts of all that Secrets Manager has, as they are and as JSON would show them; without ids."""
+    """Returns the texts of all secrets in Secrets Manager, plain and as in JSON; without ids."""
     secrets = system.client("secretsmanager")
     found: set[str] = set()
     for name in [it["Name"] for it in secrets.list_secrets()["SecretList"]]:
         value = secrets.get_secret_value(SecretId=name)["SecretString"]
         kept = [it for it in texts_in(json.loads(value)) if len(it) > 50] if value.startswith("{") else [value]
         lines = [line for text in kept for line in text.splitlines() if len(line) >= 30 and "-----" not in line]
-        assert lines, f"{name} has nothing that is looked for"
+        assert lines, f"{name} has no secret to search for"
         found |= {shown for line in lines for shown in (line, json.dumps(line)[1:-1])}
     return found
 
@@ -175,7 +175,7 @@ def texts_in(node: Any) -> Iterator[str]:
 def test_a20_after_all_tests_no_log_holds_a_secret_and_the_audit_log_neither_and_is_whole(
     system: LocalSystem, client: Callable[..., httpx.Client], signed_in: Callable[[str], httpx.Client]
 ) -> None:
-    # So that there is something to find, also without the other tests: a secret of a webhook, tokens, a refusal.
+    # So that there are secrets to find, also without the other tests: a secret of a webhook, tokens, a refusal.
     with subscribed(signed_in("admin"), ["order.*"]):
         pass
     http = client()
@@ -194,7 +194,7 @@ def test_a20_after_all_tests_no_log_holds_a_secret_and_the_audit_log_neither_and
     assert {place for place, text in places.items() if any(secret in text for secret in secrets)} == set()
     assert {(place, found[0]) for place, text in places.items() if (found := FORMS.search(text))} == set()
     assert "@" not in places["audit"]
-    # The search is not blind.
+    # The search finds other values.
     assert all('"path":"/api/v1/' in places[f"log {name}"] for name in ("Auth", "Passwords", "Orders", "Webhooks"))
     assert {"login", "logout", "access.denied", "webhook.created"} <= {it["action"]["S"] for it in entries}
     whole = run_command(system, "local.verify_audit")

@@ -1,4 +1,4 @@
-"""Signing in on the deployed system: what needs real concurrency, and what needs the way through the front."""
+"""Signing in on the deployed system: tests that need real concurrency or the front door."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,14 +11,14 @@ import pytest
 from local.system import LocalSystem
 from tests.support.local_cloud.accounts import PASSWORD, log_in
 from tests.support.local_cloud.limits import remaining, within_a_window
-from tests.support.local_cloud.shop import CLIENTS, PATIENCE, at_once, statuses
+from tests.support.local_cloud.shop import CLIENTS, WAIT_SECONDS, at_once, statuses
 
 type ClientFactory = Callable[..., httpx.Client]
 
 
 @pytest.fixture
 def email(client: ClientFactory) -> str:
-    """A new account's address."""
+    """Creates an account; returns its address."""
     address = f"{uuid4().hex}@example.com"
     body = {"email": address, "password": PASSWORD, "first_name": "Ada"}
     answer = client().post("/api/v1/auth/register", json=body)
@@ -27,7 +27,7 @@ def email(client: ClientFactory) -> str:
 
 
 def audit_entries(system: LocalSystem, **values: str) -> list[dict[str, Any]]:
-    """The entries with these values, details as JSON text."""
+    """Returns the entries with these values, details as JSON text."""
     table = system.environment("Passwords")["OMS_AUDIT_TABLE"]
     pages = system.client("dynamodb").get_paginator("scan").paginate(TableName=table)
     items = [item for page in pages for item in page["Items"]]
@@ -82,7 +82,7 @@ def test_a11_of_a_hundred_wrong_passwords_at_once_five_are_compared(
     assert set(statuses(answers)) <= {401, 503}
     failures = audit_entries(system, action="login", outcome="failure", target=target)
     compared = [entry for entry in failures if "wrong-password" in entry["details"]]
-    # A request that was compared and could not write its entry in time is a 503, which only a busy machine has.
+    # A request whose password was compared, but whose entry was not written in time, is a 503, on a busy machine only.
     unwritten = statuses(answers)[503]
     assert 5 - unwritten <= len(compared) <= 5
     assert len(failures) == statuses(answers)[401]
@@ -113,7 +113,7 @@ def test_a13_through_the_front_forged_headers_count_for_the_real_client(client: 
 
 
 def test_a13_past_the_front_forged_headers_count_for_the_real_client(system: LocalSystem) -> None:
-    with httpx.Client(base_url=system.direct_url, trust_env=False, timeout=PATIENCE) as http:
+    with httpx.Client(base_url=system.direct_url, trust_env=False, timeout=WAIT_SECONDS) as http:
         answers = within_a_window(lambda: [_wrong_login(http, headers) for headers in FORGED])
 
     left = [remaining(answer) for answer in answers]
@@ -121,7 +121,7 @@ def test_a13_past_the_front_forged_headers_count_for_the_real_client(system: Loc
 
 
 def _wrong_login(http: httpx.Client, headers: dict[str, str]) -> httpx.Response:
-    """Of an account that is not there."""
+    """Sends a wrong login of a missing account."""
     body = {"email": f"{uuid4().hex}@example.com", "password": "wrong"}
     return http.post("/api/v1/auth/login", json=body, headers=headers)
 
@@ -150,6 +150,44 @@ def test_a06_a_logout_is_felt_by_every_function_at_once(client: ClientFactory, e
     assert http.post("/api/v1/auth/logout", headers=bearer).status_code == 204
 
     assert {http.get(path, headers=bearer).status_code for path in paths} == {401}
+
+
+def test_a32_a_page_signs_in_refreshes_and_signs_out_by_cookies_through_the_front_door(
+    client: ClientFactory, email: str
+) -> None:
+    """The cookies are sent by hand, since httpx sends those that are `Secure` over https alone."""
+    http = client()
+    page = {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost:5000"}
+
+    signed_in = http.post(
+        "/api/v1/auth/login",
+        json={"email": email, "password": PASSWORD, "refresh_token_in": "cookie"},
+        headers=page,
+    )
+    cookies = {"Cookie": "; ".join(("theme=dark", *_set_by(signed_in)))}
+    tabs = at_once([lambda: http.post("/api/v1/auth/refresh", json={}, headers=page | cookies)] * 4, clients=4)
+    elsewhere = http.post("/api/v1/auth/refresh", json={}, headers={"Sec-Fetch-Site": "cross-site"} | cookies)
+    renewed = {"Cookie": "; ".join(_set_by(tabs[0]))}
+    signed_out = http.post("/api/v1/auth/logout", json={}, headers=page | renewed)
+
+    assert signed_in.json()["refresh_token"] is None
+    assert [line.partition("=")[0] for line in signed_in.headers.get_list("Set-Cookie")] == [
+        "__Secure-oms-refresh",
+        "__Secure-oms-device",
+    ]
+    assert statuses(tabs) == {200: 4}
+    assert len({answer.headers["Set-Cookie"].partition(";")[0] for answer in tabs}) == 1
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (403, "cross-site-request")
+    assert signed_out.status_code == 204
+    assert signed_out.headers.get_list("Set-Cookie") == [
+        "__Secure-oms-refresh=; Path=/api/v1/auth; Max-Age=0; HttpOnly; Secure; SameSite=Strict"
+    ]
+    assert http.post("/api/v1/auth/refresh", json={}, headers=page | renewed).status_code == 401
+
+
+def _set_by(answer: httpx.Response) -> list[str]:
+    """Returns `name=value` of each cookie that a response sets."""
+    return [line.partition(";")[0] for line in answer.headers.get_list("Set-Cookie")]
 
 
 def test_making_the_key_was_audited(system: LocalSystem, client: ClientFactory) -> None:

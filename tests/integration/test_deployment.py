@@ -1,4 +1,4 @@
-"""What was deployed, read back through the AWS API and compared with the template, given the fix-ups."""
+"""The deployed resources, read through the AWS API and compared with the template after its corrections."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def template(system: LocalSystem) -> dict[str, Any]:
 
 
 def declared(template: dict[str, Any], resource_type: str) -> dict[str, dict[str, Any]]:
-    """logical id → properties; never empty, so that no comparison is of nothing with nothing."""
+    """Returns logical id → properties; never empty, so that no comparison is empty."""
     found = {
         logical_id: resource.get("Properties", {})
         for logical_id, resource in template["Resources"].items()
@@ -28,7 +28,7 @@ def declared(template: dict[str, Any], resource_type: str) -> dict[str, dict[str
 
 
 def physical(system: LocalSystem, value: Any) -> Any:
-    """What a reference in the template has become."""
+    """Returns the physical value of a reference in the template."""
     match value:
         case {"Ref": logical_id} if logical_id in system.deployment.resources:
             return system.deployment.resources[logical_id]
@@ -221,7 +221,7 @@ def test_rules_have_the_patterns_and_targets_of_the_template(system: LocalSystem
     events = system.client("events")
     schedules = 0
     for logical_id, properties in declared(template, "AWS::Events::Rule").items():
-        # A rule of another bus than the default one is named <bus>|<rule>.
+        # A rule of a bus other than the default one is named <bus>|<rule>.
         name = system.deployment.resources[logical_id].rpartition("/")[2].rpartition("|")[2]
         bus = physical(system, properties.get("EventBusName", "default"))
 
@@ -240,7 +240,7 @@ def test_rules_have_the_patterns_and_targets_of_the_template(system: LocalSystem
     assert schedules == 5
 
 
-def test_every_fix_up_says_why_and_finds_something_to_mend(template: dict[str, Any]) -> None:
+def test_every_fix_up_has_a_reason_and_an_effect(template: dict[str, Any]) -> None:
     assert all(fixup.reason for fixup in fixups.FIXUPS)
     for fixup in fixups.FIXUPS:
         assert declared(template, fixup.resource_type)

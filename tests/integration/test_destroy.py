@@ -1,4 +1,4 @@
-"""`make destroy` on a stack of its own, in an emulator of its own: all kinds of resources that stages retain."""
+"""`make destroy` on a separate stack, in a separate emulator: all kinds of resources that stages retain."""
 
 import json
 from collections.abc import Iterator
@@ -48,15 +48,17 @@ TEMPLATE: dict[str, Any] = {
 
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """With the stack Oms-dev, its bucket in use, and another stage's resources beside it."""
+    """An emulator with the stack Oms-dev, its bucket in use, and resources of another stage."""
     with Cloud(tmp_path) as running:
         running.wait_until_healthy()
         for name, value in running.access.environment().items():
             monkeypatch.setenv(name, value)
+        aws.botocore_session.cache_clear()
         aws.session.cache_clear()
         running.client("secretsmanager").create_secret(Name="oms/prod/pepper", SecretString="salt")
         _deploy(running)
         yield running
+    aws.botocore_session.cache_clear()
     aws.session.cache_clear()
 
 
@@ -101,7 +103,7 @@ GONE = {
 }
 
 
-def test_a_stage_is_deleted_with_all_that_it_retains_and_nothing_of_another(cloud: Cloud) -> None:
+def test_a_stage_is_deleted_with_all_that_it_retains_and_without_any_of_another(cloud: Cloud) -> None:
     assert all(_left(cloud).values())
 
     assert destroy.destroy("dev", poll_seconds=0.1) == 0

@@ -1,4 +1,4 @@
-"""The lines of the pages for integrators, as they stand there, on the demo shop."""
+"""The commands of the pages for integrators, run unchanged on the demo shop."""
 
 import os
 import re

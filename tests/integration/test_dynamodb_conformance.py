@@ -1,4 +1,4 @@
-"""The local cloud's DynamoDB, by the cases that the tests' own and moto are measured with."""
+"""The local cloud's DynamoDB, in the same cases as the tests' own and moto."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,8 @@ import pytest
 from botocore import xform_name
 
 from local.system import LocalSystem
+from tests.support.dynamodb_cases.all_cases import CASES, check
 from tests.support.dynamodb_cases.backend import TABLES, Backend
-from tests.support.dynamodb_cases.catalogue import CASES, check
 from tests.support.dynamodb_cases.deviations import LOCAL_CLOUD
 
 pytestmark = pytest.mark.full
@@ -24,5 +24,5 @@ def backend(system: LocalSystem) -> Iterator[Backend]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_local_cloud_agrees_but_for_what_is_listed(name: str, backend: Backend) -> None:
+def test_the_local_cloud_agrees_except_for_listed_deviations(name: str, backend: Backend) -> None:
     check(name, backend, LOCAL_CLOUD)

@@ -1,4 +1,4 @@
-"""What other systems and people learn of an order, from the request to the last of those who are told."""
+"""The events of an order, from the request to the last recipient."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.support.local_cloud.subscriber import Subscriber, subscribed
 
 ORDERS = "/api/v1/orders"
 BURST = 200
-# What an event goes through.
+# The queues that an event passes.
 QUEUES = ("EventsFeed", "EventsMail", "EventsDispatch", "WebhooksDeliveries", "WebhooksSlowDeliveries")
 PARCEL = {"carrier": "DHL", "tracking_number": "0034-7"}
 
@@ -28,9 +28,7 @@ def arrived(subscriber: Subscriber, order_id: str, count: int) -> list[dict[str,
     return wait_until(lambda: subscriber.of(order_id), lambda it: len(it) >= count)
 
 
-def test_a_subscriber_and_the_customer_are_told_of_each_step_of_an_order(
-    system: LocalSystem, signed_in: SignedIn
-) -> None:
+def test_a_subscriber_and_the_customer_learn_of_each_step_of_an_order(system: LocalSystem, signed_in: SignedIn) -> None:
     admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
     product = create_product(manager, stock=10)
     with subscribed(admin, ["order.*"]) as subscriber:
@@ -62,7 +60,7 @@ def test_a_subscriber_and_the_customer_are_told_of_each_step_of_an_order(
 
 
 def dead_letters(system: LocalSystem) -> dict[str, int]:
-    """How many messages each queue of dead letters and of poison holds, of those that hold any."""
+    """Returns the number of messages of each dead-letter and poison queue that is not empty."""
     sqs = system.client("sqs")
     held = {}
     for url in sqs.list_queues()["QueueUrls"]:
@@ -70,13 +68,15 @@ def dead_letters(system: LocalSystem) -> dict[str, int]:
         if "DeadLetters" in name or "Poison" in name:
             attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
             held[name] = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
-    assert held, "no queue was looked at"
+    assert held, "no queue was read"
     return {name: count for name, count in held.items() if count}
 
 
 @pytest.mark.full
 @pytest.mark.bulk
-def test_f13_a_burst_of_hundreds_of_orders_is_told_to_everyone_once(system: LocalSystem, signed_in: SignedIn) -> None:
+def test_f13_a_burst_of_hundreds_of_orders_reaches_every_recipient_once(
+    system: LocalSystem, signed_in: SignedIn
+) -> None:
     admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
     product = create_product(manager, stock=BURST)
     before, held = latest(system), dead_letters(system)
@@ -90,22 +90,22 @@ def test_f13_a_burst_of_hundreds_of_orders_is_told_to_everyone_once(system: Loca
         wait_until(lambda: len(about(list(seen), *orders)), lambda it: it >= BURST)
         wait_until(lambda: len(about(list(subscriber.events), *orders)), lambda it: it >= BURST)
         wait_until(lambda: len(order_mails(system, numbers)), lambda it: it >= BURST, pause=1)
-        wait_until_at_rest(system, *QUEUES)  # what comes too often has come
+        wait_until_at_rest(system, *QUEUES)  # duplicates would have arrived
         deliveries = all_items(manager, f"{subscriber.path}/deliveries")
 
     once = dict.fromkeys(((order, "order.created") for order in orders), 1)
-    told = Counter((it["data"]["id"], it["type"]) for it in about(seen, *orders))
-    assert told == once, "the feed, as a reader followed it"
-    assert follow(manager, before)[: len(seen)] == seen, "as it was followed, so it is stored"
+    counts = Counter((it["data"]["id"], it["type"]) for it in about(seen, *orders))
+    assert counts == once, "the feed, as a reader followed it"
+    assert follow(manager, before)[: len(seen)] == seen, "the stored feed is the one that was followed"
     heard = Counter((it["data"]["id"], it["type"]) for it in about(subscriber.events, *orders))
     assert heard == once, "the webhook"
     assert subscriber.refused == []
     assert Counter(it["status"] for it in deliveries) == {"delivered": len(subscriber.events)}
     assert Counter(order_mails(system, numbers)) == dict.fromkeys((f"We have your order {it}" for it in numbers), 1)
-    assert dead_letters(system) == held, "nothing was given up"
+    assert dead_letters(system) == held, "no message failed permanently"
 
 
 def order_mails(system: LocalSystem, numbers: set[str]) -> list[str]:
-    """The subjects of Alice's mails about these orders."""
+    """Returns the subjects of Alice's mails about these orders."""
     subjects = [str(it["Subject"]) for it in mails_to(system, "alice@demo.example")]
     return [it for it in subjects if numbers & set(it.split())]

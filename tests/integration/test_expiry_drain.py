@@ -1,4 +1,4 @@
-"""F26 on the local cloud: overdue holds are drained while customers go on buying."""
+"""F26 on the local cloud: overdue holds are released while customers continue to buy."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,8 +10,8 @@ import pytest
 
 from local.system import LocalSystem
 from tests.support.local_cloud.shop import (
-    PATIENCE,
     SWEEP,
+    WAIT_SECONDS,
     all_items,
     at_once,
     create_product,
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.full
 
 HOLDS = 240
 CLIENTS = 4
-# A worker reads a page of holds at once: two of them end what is in one page in any order.
+# A worker reads a page of holds at once: two workers end the holds of one page in any order.
 PAGE = 100
 DONE: dict[str, list[str]] = {"batchItemFailures": []}
 
 
 @pytest.fixture
 def hold_seconds(system: LocalSystem) -> Iterator[Callable[[int], None]]:
-    """Sets how long new orders hold their stock. The sweeper looks at younger ones only when told."""
+    """Sets the hold of new orders. The sweeper reads younger ones only if the setting is lower."""
 
     def set_hold(seconds: int) -> None:
         system.update_environment("Orders", OMS_HOLD_SECONDS=str(seconds))
@@ -61,9 +61,9 @@ def test_f26_orders_are_placed_while_overdue_holds_are_drained_oldest_first(
     due = max(datetime.fromisoformat(it["expires_at"]) for it in overdue)
     wait_until(lambda: datetime.now(UTC), lambda now: now > due)
     drained = threading.Event()
-    begun = threading.Barrier(CLIENTS + 1, timeout=PATIENCE)
+    begun = threading.Barrier(CLIENTS + 1, timeout=WAIT_SECONDS)
 
-    def go_on_buying() -> list[httpx.Response]:
+    def continue_buying() -> list[httpx.Response]:
         bought = [buy()]
         begun.wait()
         while not drained.is_set():
@@ -71,12 +71,12 @@ def test_f26_orders_are_placed_while_overdue_holds_are_drained_oldest_first(
         return [*bought, buy()]
 
     with ThreadPoolExecutor(CLIENTS) as pool:
-        buyers = [pool.submit(go_on_buying) for _ in range(CLIENTS)]
+        buyers = [pool.submit(continue_buying) for _ in range(CLIENTS)]
         begun.wait()
         try:
             at_once([lambda: system.invoke("Expiry", SWEEP)] * 2)
             swept_at = datetime.now(UTC)
-            # A worker leaves a hold that stays in conflict with the buyers to the next sweep, and reports it.
+            # A worker leaves a hold that keeps conflicting with buyers to the next sweep, and reports it.
             last = wait_until(lambda: system.invoke("Expiry", SWEEP), lambda answer: answer == DONE)
         finally:
             drained.set()

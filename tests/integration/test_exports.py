@@ -1,4 +1,4 @@
-"""Exports over HTTP, through stream, bus, queue, exporter and S3, down to the file."""
+"""Exports over HTTP, through stream, bus, queue, exporter and S3, to the file."""
 
 import csv
 import gzip
@@ -16,7 +16,7 @@ import openpyxl
 import pytest
 
 from local.system import LocalSystem
-from tests.support.local_cloud.shop import PATIENCE, create_product, order_of, read, wait_until
+from tests.support.local_cloud.shop import WAIT_SECONDS, create_product, order_of, read, wait_until
 
 EXPORTS, EXPORT_ORDERS = "/api/v1/reports/exports", "/api/v1/reports/export/orders"
 FINISHED = ("done", "failed", "cancelled")
@@ -33,11 +33,11 @@ def rows_in(data: bytes) -> list[dict[str, str]]:
 
 
 def fetch(url: str) -> httpx.Response:
-    """As somebody who has nothing but the link."""
-    return httpx.get(url, trust_env=False, timeout=PATIENCE)
+    """Fetches the file with nothing but the link."""
+    return httpx.get(url, trust_env=False, timeout=WAIT_SECONDS)
 
 
-def told_of(manager: httpx.Client, export_id: str) -> list[Any]:
+def events_of(manager: httpx.Client, export_id: str) -> list[Any]:
     events = read(manager, "/api/v1/events", type="report.ready", limit=100)["items"]
     return [it for it in events if it["data"]["id"] == export_id]
 
@@ -62,7 +62,7 @@ def test_curl_gets_the_orders_by_the_line_that_the_readme_has(
         subprocess.run(line, shell=True, env=os.environ | names, cwd=tmp_path, check=True)  # noqa: S602
         return (tmp_path / "orders.csv").read_bytes()
 
-    # Where other tests have ordered much it may take longer than 20 s: who asks again shares what was begun.
+    # After tests with many orders it may take longer than 20 s: a repeated request shares the running export.
     data = wait_until(ask, lambda it: not it.startswith(b"{"))
 
     assert line in (README.parent / "docs" / "integrate" / "exports.md").read_text()
@@ -74,7 +74,7 @@ def test_curl_gets_the_orders_by_the_line_that_the_readme_has(
     ]
 
 
-def test_an_export_is_done_within_seconds_its_file_is_what_it_says_and_the_feed_tells_of_it_without_a_link(
+def test_an_export_is_done_within_seconds_with_a_true_file_and_an_event_without_a_link(
     signed_in: Callable[[str], httpx.Client], orders: list[Any]
 ) -> None:
     manager = signed_in("manager")
@@ -93,14 +93,12 @@ def test_an_export_is_done_within_seconds_its_file_is_what_it_says_and_the_feed_
     rows = rows_in(gzip.decompress(answer.content))
     assert len(rows) == done["rows"]
     assert {order["id"] for order in orders} <= {it["order_id"] for it in rows}
-    (event,) = wait_until(lambda: told_of(manager, done["id"]), bool)
+    (event,) = wait_until(lambda: events_of(manager, done["id"]), bool)
     assert event["data"] == {name: value for name, value in done.items() if not name.startswith("url")}
 
 
 @pytest.mark.full
-def test_a_workbook_has_the_columns_that_were_asked_for(
-    signed_in: Callable[[str], httpx.Client], orders: list[Any]
-) -> None:
+def test_a_workbook_has_the_requested_columns(signed_in: Callable[[str], httpx.Client], orders: list[Any]) -> None:
     manager = signed_in("manager")
     body = {"report": "orders", "format": "xlsx", "columns": "order_id,sku,customer_email,line_total"}
     done = finished(manager, manager.post(EXPORTS, json=body).json()["id"])
@@ -138,7 +136,7 @@ def test_a_head_is_refused_and_begins_nothing(signed_in: Callable[[str], httpx.C
     assert manager.get(EXPORTS).json()["items"][:1] == before
 
 
-def test_what_was_asked_for_is_cancelled_or_done_and_a_link_fetches_only_the_latter(
+def test_a_requested_export_is_cancelled_or_done_and_a_link_fetches_only_the_latter(
     signed_in: Callable[[str], httpx.Client],
 ) -> None:
     manager = signed_in("manager")

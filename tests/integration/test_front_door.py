@@ -1,4 +1,4 @@
-"""The front door passes requests on as they are, but for what only a front may say."""
+"""The front door forwards requests unchanged, except the headers that only a front may set."""
 
 import http.client
 import json
@@ -13,11 +13,11 @@ import pytest
 from local.front_door import MAX_BODY_BYTES
 from local.system import LocalSystem
 from tests.support.local_cloud.limits import remaining, within_a_window
-from tests.support.local_cloud.shop import PATIENCE
+from tests.support.local_cloud.shop import WAIT_SECONDS
 
 
 def test_a_connection_is_kept_and_head_has_no_body(system: LocalSystem) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", system.front_door.port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection("127.0.0.1", system.front_door.port, timeout=WAIT_SECONDS)
     connection.request("GET", "/health")
     body = connection.getresponse().read()
     kept = connection.sock
@@ -36,7 +36,7 @@ def test_a_body_in_chunks_arrives_whole(client: Callable[..., httpx.Client]) -> 
 
     answer = client().post("/api/v1/auth/refresh", content=pieces, headers={"Content-Type": "application/json"})
 
-    assert answer.status_code == 401, "read as JSON, and refused for what it says"
+    assert answer.status_code == 401, "read as JSON, and refused for its content"
 
 
 def test_a_body_over_the_gateways_limit_is_refused_at_once(client: Callable[..., httpx.Client]) -> None:
@@ -82,20 +82,20 @@ CHUNKED = "Transfer-Encoding: chunked"
         ("http://[", "Content-Length: 0", ""),
     ],
 )
-def test_what_is_no_proper_request_is_refused(system: LocalSystem, target: str, header: str, body: str) -> None:
+def test_an_invalid_request_is_refused(system: LocalSystem, target: str, header: str, body: str) -> None:
     head = f"POST {target} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n"
     following = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=PATIENCE) as connection:
+    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=WAIT_SECONDS) as connection:
         connection.sendall(f"{head}{body}{following}".encode("latin-1"))
         answers = b"".join(iter(lambda: connection.recv(65536), b""))
 
     assert answers.split(b" ")[1] in (b"400", b"403")
-    assert answers.count(b"HTTP/1.1 ") == 1, "no part of it is taken for another request"
+    assert answers.count(b"HTTP/1.1 ") == 1, "no part of it is read as another request"
 
 
 @pytest.mark.parametrize("line", [b"GET\xa0/health\xa0HTTP/1.1", b"GET\t/health\tHTTP/1.1", b"G\xcbT /health HTTP/1.1"])
 def test_a_request_line_with_other_white_space_or_bytes_is_answered_with_400(system: LocalSystem, line: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=PATIENCE) as connection:
+    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=WAIT_SECONDS) as connection:
         connection.sendall(line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -120,7 +120,7 @@ def test_head_has_the_length_of_get_and_an_empty_answer_no_type(client: Callable
 
 def test_a_body_that_ends_early_is_refused(system: LocalSystem) -> None:
     for head in ("Content-Length: 10\r\n\r\n{}", f"{CHUNKED}\r\n\r\nA\r\n{{}}"):
-        with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=PATIENCE) as connection:
+        with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=WAIT_SECONDS) as connection:
             connection.sendall(f"POST /api/v1/orders HTTP/1.1\r\nHost: localhost\r\n{head}".encode())
             connection.shutdown(socket.SHUT_WR)
             assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
@@ -130,7 +130,7 @@ def test_a_body_that_ends_early_is_refused(system: LocalSystem) -> None:
 def test_no_part_of_a_body_that_is_refused_is_taken_for_a_request(system: LocalSystem, path: str) -> None:
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
     taken = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=PATIENCE) as connection:
+    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=WAIT_SECONDS) as connection:
         connection.sendall(f"{head}{taken}".encode())
         answers = b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -146,7 +146,7 @@ def test_unusual_methods_reach_the_api(client: Callable[..., httpx.Client]) -> N
 
 
 def test_a_client_cannot_speak_as_the_front(system: LocalSystem, client: Callable[..., httpx.Client]) -> None:
-    """Forged headers are dropped: the address that counts is the connection's."""
+    """Forged headers are dropped: the limits use the address of the connection."""
     forged = {"CloudFront-Viewer-Address": "203.0.113.9:1", "X-Origin-Secret": "guessed", "X-Forwarded-For": "1.2.3.4"}
     wrong = {"email": "nobody@demo.example", "password": "wrong-password"}
 
@@ -165,27 +165,27 @@ def test_a_client_cannot_speak_as_the_front(system: LocalSystem, client: Callabl
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
-def test_it_tells_this_machines_tools_about_the_system(system: LocalSystem, host: str) -> None:
-    about = told(system, f"Host: {host}:{system.front_door.port}")
+def test_it_shows_this_machines_tools_the_system(system: LocalSystem, host: str) -> None:
+    about = answered(system, f"Host: {host}:{system.front_door.port}")
 
     assert about.status == 200
-    told_of = json.loads(about.read())
-    secret_file = Path(told_of.pop("secret_file"))
-    assert told_of == {"endpoint_url": system.endpoint_url, "log_groups": system.log_groups()}
+    description = json.loads(about.read())
+    secret_file = Path(description.pop("secret_file"))
+    assert description == {"endpoint_url": system.endpoint_url, "log_groups": system.log_groups()}
     assert secret_file.read_text() == system.access.secret
     assert secret_file.parent.stat().st_mode & 0o077 == 0, "no other user may read it"
 
 
 @pytest.mark.parametrize("headers", ["Host: evil.example", "Host: localhost.evil.example", "Host: localhost:80", ""])
-def test_it_tells_nothing_under_another_hosts_name(system: LocalSystem, headers: str) -> None:
+def test_it_answers_nothing_under_another_hosts_name(system: LocalSystem, headers: str) -> None:
     """A web page may have its own host's name point at 127.0.0.1 (DNS rebinding)."""
-    about = told(system, headers)
+    about = answered(system, headers)
 
     assert about.status == 403
     assert b"endpoint" not in about.read()
 
 
-def test_what_it_tells_is_no_part_of_the_api(system: LocalSystem, client: Callable[..., httpx.Client]) -> None:
+def test_its_answers_are_no_part_of_the_api(system: LocalSystem, client: Callable[..., httpx.Client]) -> None:
     assert client().post("/_local").headers["Allow"] == "GET"
     assert client().get("/_local?x=1").status_code == 200
     assert client().get("/_locals").json()["code"] == "not-found", "the API's own answer"
@@ -193,8 +193,8 @@ def test_what_it_tells_is_no_part_of_the_api(system: LocalSystem, client: Callab
         assert direct.get("/_local").status_code == 404
 
 
-def told(system: LocalSystem, headers: str) -> http.client.HTTPResponse:
-    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=PATIENCE) as connection:
+def answered(system: LocalSystem, headers: str) -> http.client.HTTPResponse:
+    with socket.create_connection(("127.0.0.1", system.front_door.port), timeout=WAIT_SECONDS) as connection:
         head = "\r\n".join(filter(None, ("GET /_local HTTP/1.1", headers, "Connection: close")))
         connection.sendall(f"{head}\r\n\r\n".encode())
         answer = http.client.HTTPResponse(connection)

@@ -1,6 +1,6 @@
-"""Clients that public generators make of the document go the whole way of an order, against the deployed system.
+"""Clients of public generators make all steps of an order, against the deployed system.
 
-What they generate is made anew in each run, under tests/clients/generated/, and never committed.
+The clients are generated in each run, under tests/clients/generated/, and never committed.
 """
 
 import os
@@ -21,13 +21,13 @@ DOCUMENT = ROOT / "functions" / "docs" / "openapi.json"
 CLIENTS = ROOT / "tests" / "clients"
 GENERATED = CLIENTS / "generated"
 STEPS = ("registered", "products", "ordered", "listed", "cancelled", "409", "422", "409", "feed")
-# What npm says when it reaches no registry.
+# The errors of npm when it reaches no registry.
 UNREACHED = ("EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ENETUNREACH", "ENOTFOUND", "ETIMEDOUT")
 BIN = Path(sys.executable).parent
 
 
 def run(*command: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """In tests/clients, with the node of this environment."""
+    """Runs a command in tests/clients, with the node of this environment."""
     variables = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"} | environment
     return subprocess.run(
         [str(it) for it in command], cwd=CLIENTS, env=variables, capture_output=True, text=True, check=False
@@ -35,7 +35,7 @@ def run(*command: str | Path, **environment: str) -> "subprocess.CompletedProces
 
 
 def succeed(*command: str | Path, **environment: str) -> str:
-    """What it prints."""
+    """Runs a command that must succeed, and returns its output."""
     result = run(*command, **environment)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -47,7 +47,7 @@ def steps(output: str) -> Sequence[str]:
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """As `make lint-api` installs them, by their lock; skips where no registry can be reached."""
+    """Installs the packages by their lock, as `make lint-api` does; skips if no registry can be reached."""
     modules, lock = CLIENTS / "node_modules", CLIENTS / "package-lock.json"
     installed = modules / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
@@ -74,7 +74,7 @@ def test_a_generated_python_client_goes_the_way_of_an_order(base_url: str) -> No
     )
     output = succeed(sys.executable, "-W", "error", "walkthrough.py", base_url, PYTHONPATH=str(GENERATED))
 
-    assert "Warning" not in said, "it left something out"
+    assert "Warning" not in said, "it has left something out"
     assert steps(output) == STEPS, output
 
 

@@ -1,4 +1,4 @@
-"""One key, one effect, however often and however closely a request is repeated."""
+"""One key, one effect, for any number of repeated and concurrent requests."""
 
 from collections.abc import Callable
 from uuid import uuid4
@@ -33,10 +33,10 @@ def test_f03_the_last_unit_bought_and_its_answer_lost_is_answered_by_that_order(
     product = create_product(manager, stock=1)
     key = {"Idempotency-Key": uuid4().hex}
     with pytest.raises(httpx.ReadTimeout):
-        # Sent whole, and gone before the answer is there.
+        # Sent completely, and disconnected before the answer.
         alice.post("/api/v1/orders", json=order_of((product, 1)), headers=key, timeout=httpx.Timeout(30, read=0.0005))
 
-    # Only then is it known that what was lost is an order's answer.
+    # Only then is it certain that the lost answer is that of an order.
     assert wait_until(lambda: stock_of(manager, product), lambda it: it == (0, 1)) == (0, 1)
 
     repeated = alice.post("/api/v1/orders", json=order_of((product, 1)), headers=key)

@@ -1,4 +1,4 @@
-"""`make listen` beside a running system: it subscribes, shows what happens, verified, and leaves nothing behind."""
+"""`make listen` beside a running system: it subscribes, shows verified events, and leaves nothing behind."""
 
 import os
 import re
@@ -14,7 +14,7 @@ import pytest
 
 from local.deployment import ROOT
 from local.system import LocalSystem
-from tests.support.local_cloud.shop import PATIENCE, create_product, order_of, wait_until
+from tests.support.local_cloud.shop import WAIT_SECONDS, create_product, order_of, wait_until
 
 pytestmark = pytest.mark.full
 
@@ -23,7 +23,7 @@ LINE = re.compile(r"  \d\d:\d\d:\d\d  (\S+) +(\S+)  sequence (\d+) +order (\S+) 
 
 @contextmanager
 def listening(system: LocalSystem) -> Iterator[list[str]]:
-    """The lines that it has printed so far, of which the first says where it listens. Ctrl-C in the end."""
+    """Runs it, and gives its lines so far, of which the first has its address; ends it with Ctrl-C."""
     environment = {
         **os.environ,
         "PYTHONPATH": "layers/shared/python",
@@ -49,12 +49,12 @@ def listening(system: LocalSystem) -> Iterator[list[str]]:
         yield lines
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(PATIENCE)
+        process.wait(WAIT_SECONDS)
         reader.join()
         output.close()
 
 
-def test_an_order_is_followed_by_who_listens(system: LocalSystem, signed_in: Callable[[str], httpx.Client]) -> None:
+def test_a_listener_follows_an_order(system: LocalSystem, signed_in: Callable[[str], httpx.Client]) -> None:
     manager, alice = signed_in("manager"), signed_in("alice")
     product = create_product(manager, stock=50)
     before = manager.get("/api/v1/webhooks").json()["items"]

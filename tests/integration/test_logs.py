@@ -1,4 +1,4 @@
-"""`make logs`: what the functions of a running system log, found through its front door."""
+"""`make logs`: the log of a running system's functions, found through its front door."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ import httpx
 from local.cloud import free_port
 from local.deployment import ROOT
 from local.system import LocalSystem
-from tests.support.local_cloud.shop import PATIENCE
+from tests.support.local_cloud.shop import WAIT_SECONDS
 
 
 def logs(port: int, function: str = "") -> subprocess.Popen[str]:
@@ -29,7 +29,7 @@ def logs(port: int, function: str = "") -> subprocess.Popen[str]:
 @contextmanager
 def following(port: int, function: str = "") -> Iterator[Iterator[str]]:
     process = logs(port, function)
-    late = threading.Timer(PATIENCE, process.kill)
+    late = threading.Timer(WAIT_SECONDS, process.kill)
     late.start()
     try:
         assert process.stdout is not None
@@ -68,19 +68,19 @@ def test_one_function_alone_can_be_followed(system: LocalSystem, client: Callabl
     assert all(line.split()[1] == "Auth" for line in seen if not line.startswith(" "))
 
 
-def test_a_function_that_is_not_there_is_told_with_those_that_are(system: LocalSystem) -> None:
+def test_a_missing_function_is_reported_with_the_existing_ones(system: LocalSystem) -> None:
     process = logs(system.front_door.port, "order")
-    _, error = process.communicate(timeout=PATIENCE)
+    _, error = process.communicate(timeout=WAIT_SECONDS)
 
     assert process.returncode == 1
     names = ", ".join(sorted(system.log_groups()))
     assert error.strip() == f"There is no function order: choose one of {names}."
 
 
-def test_a_system_that_does_not_run_is_told_in_one_sentence() -> None:
+def test_a_system_that_does_not_run_is_reported_in_one_sentence() -> None:
     port = free_port()
     process = logs(port)
-    output, error = process.communicate(timeout=PATIENCE)
+    output, error = process.communicate(timeout=WAIT_SECONDS)
 
     assert (process.returncode, output) == (1, "")
     assert error.strip() == (

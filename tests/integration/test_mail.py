@@ -31,7 +31,7 @@ type SignedIn = Callable[[str], httpx.Client]
 
 @pytest.fixture
 def customer(client: ClientFactory) -> tuple[httpx.Client, str, str]:
-    """A new one, signed in; address and id."""
+    """Creates a customer; returns a signed-in client, address and id."""
     email = f"{uuid4().hex}@example.com"
     http = client()
     body = {"email": email, "password": PASSWORD, "first_name": "Grace"}
@@ -41,7 +41,7 @@ def customer(client: ClientFactory) -> tuple[httpx.Client, str, str]:
 
 
 def verify(system: LocalSystem, http: httpx.Client, email: str) -> None:
-    """Before it nothing that a customer wrote is mailed, their name neither."""
+    """Verifies the address: before that no text of a customer is mailed, not even the name."""
     token = mailed_token(system, email, "verify-email")
     assert not any("Grace" in it["BodyText"] + it["BodyHtml"] for it in mails_to(system, email))
     assert http.post("/api/v1/auth/email/verify", json={"token": token}).status_code == 204
@@ -75,10 +75,10 @@ def test_an_orders_mails_come_once_each_with_its_lines(
 
 @pytest.mark.full
 @pytest.mark.last
-def test_a29_the_tokens_of_all_mails_stand_in_the_mails_and_nowhere_else(
+def test_a29_the_tokens_of_all_mails_are_in_the_mails_and_nowhere_else(
     system: LocalSystem, client: ClientFactory, customer: tuple[httpx.Client, str, str]
 ) -> None:
-    """In no table, no queue nor dead letter, no log, no event: neither before they were used nor after."""
+    """They are in no table, queue, dead letter, log or event, neither before they were used nor after."""
     http, (_, email, user_id) = client(), customer
     assert http.post("/api/v1/auth/password/forgot", json={"email": email}).status_code == 202
     tokens = [mailed_token(system, email, page) for page in ("verify-email", "reset-password")]
@@ -93,7 +93,7 @@ def test_a29_the_tokens_of_all_mails_stand_in_the_mails_and_nowhere_else(
         assert http.post("/api/v1/auth/password/reset", json=body).status_code in (204, 422)
     assert log_in(http, email, NEW_PASSWORD).status_code == 200
 
-    # The search is not blind: it has both tokens, and finds in each kind of place what may be told there of their user.
+    # The search works: it has both tokens, and finds other data of their user in each kind of place.
     assert set(tokens) <= all_tokens(system)
     places = places_of(system, user_id)
     assert {"table", "log", "queue"} == {place.partition(" ")[0] for place in places}
@@ -111,9 +111,7 @@ def make_mail(port: int, to: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_make_mail_prints_what_a_customer_was_mailed(
-    system: LocalSystem, customer: tuple[httpx.Client, str, str]
-) -> None:
+def test_make_mail_prints_the_mails_of_a_customer(system: LocalSystem, customer: tuple[httpx.Client, str, str]) -> None:
     _, email, _ = customer
     token = mailed_token(system, email, "verify-email")
 

@@ -1,4 +1,4 @@
-"""A25: the limit of open orders over the whole way: request, stream, bus, queue, and the count the next one reads."""
+"""A25: the limit of open orders, from the request over stream, bus and queue to the count for the next request."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.alone, pytest.mark.full]
 
 @pytest.fixture
 def limited(system: LocalSystem) -> Iterator[None]:
-    """The limit as `make up` and a deployment have it, where other tests have none."""
+    """The limit of `make up` and of deployments; other tests have none."""
     loosened = system.environment("Orders")["OMS_OPEN_ORDERS_LIMIT"]
     system.update_environment("Orders", OMS_OPEN_ORDERS_LIMIT=None)
     yield
@@ -27,7 +27,7 @@ def limited(system: LocalSystem) -> Iterator[None]:
 
 @pytest.fixture
 def hoarder(client: Callable[..., httpx.Client]) -> httpx.Client:
-    """A customer with no orders yet."""
+    """Creates a customer without orders."""
     http = client("127.0.0.25")
     account = {"email": f"hoarder-{time.monotonic_ns()}@example.com", "password": "three quiet lighthouses"}
     assert http.post("/api/v1/auth/register", json=account | {"first_name": "Hal"}).status_code == 201
@@ -46,12 +46,12 @@ def product(signed_in: Callable[[str], httpx.Client]) -> str:
 
 
 def wait_for_count(system: LocalSystem, http: httpx.Client, count: int) -> None:
-    """Waits until so many open orders of this customer are counted."""
+    """Waits until this number of open orders of this customer is counted."""
     user = read(http, "/api/v1/auth/me")["id"]
     assert wait_until(lambda: open_orders(system, user), lambda it: it == count) == count
 
 
-def test_a25_who_opens_order_after_order_is_refused_until_a_place_is_free(
+def test_a25_a_customer_with_too_many_open_orders_is_refused_until_a_place_is_free(
     system: LocalSystem,
     limited: None,
     signed_in: Callable[[str], httpx.Client],
@@ -66,7 +66,7 @@ def test_a25_who_opens_order_after_order_is_refused_until_a_place_is_free(
     def ship(order: str) -> None:
         assert manager.post(f"/api/v1/orders/{order}/confirm").status_code == 200
         wait_until_counted(system, order, 2)
-        assert place(hoarder, product).status_code == 409, "a confirmed order holds its stock as well"
+        assert place(hoarder, product).status_code == 409, "a confirmed order also has reserved stock"
         assert manager.post(f"/api/v1/orders/{order}/ship", json=PARCEL).status_code == 200
 
     for _ in range(LIMIT):
@@ -86,7 +86,7 @@ def test_a25_who_opens_order_after_order_is_refused_until_a_place_is_free(
         assert place(hoarder, product).status_code == 409, "ten are open again"
 
 
-def test_a25_at_the_limit_the_rest_goes_on(
+def test_a25_at_the_limit_all_other_requests_work(
     system: LocalSystem,
     limited: None,
     signed_in: Callable[[str], httpx.Client],
@@ -102,7 +102,7 @@ def test_a25_at_the_limit_the_rest_goes_on(
     again = place(hoarder, product, **first)
     quote = hoarder.post("/api/v1/orders/quote", json=order_of((product, 1)))
 
-    assert (again.status_code, again.json()) == (201, placed.json()), "a repeated request is answered by its order"
+    assert (again.status_code, again.json()) == (201, placed.json()), "a repeated request returns its order"
     assert quote.status_code == 200
     user = read(manager, "/api/v1/auth/me")["id"]
     ordered = {place(manager, product).status_code for _ in range(LIMIT)}

@@ -1,4 +1,4 @@
-"""A process that dies while it creates an order, at each of its AWS calls: the retry with the same key is one order."""
+"""A process dies while it creates an order, at each of its AWS calls: the retry with the same key creates one order."""
 
 from collections.abc import Callable
 from uuid import uuid4
@@ -35,7 +35,7 @@ def test_f02_a_create_that_died_at_any_aws_call_is_one_order_after_the_retry(
         assert (stock_of(manager, product) == before) is stored, crash
         assert again.json() == retried.json()
         orders.add(retried.json()["id"])
-    placed = len(crashes) + 1  # and the one that no crash stopped
+    placed = len(crashes) + 1  # and the one without a crash
     assert len(orders) == len(crashes)
     assert stock_of(manager, product) == (UNITS - EACH * placed, EACH * placed)
     check_movements(manager, product, placed + 1)

@@ -1,4 +1,4 @@
-"""All moves meet on one order."""
+"""Concurrent moves of one order."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -22,9 +22,9 @@ from tests.support.order_states import LEGAL
 
 LINES = ((0, 3), (1, 2))
 BODIES = {"ship": {"carrier": "DHL", "tracking_number": "JD0140"}}
-# By how many moves an order has come so far, of confirm, ship and deliver.
+# The number of moves that an order has made, of confirm, ship and deliver.
 STATES = ("pending", "confirmed", "shipped", "delivered")
-# The moves of a race: who makes it, what it is, and the state that it leads to.
+# The moves of a race: the user, the move, and its target state.
 MOVES = (
     ("manager", "confirm", "confirmed"),
     ("manager", "ship", "shipped"),
@@ -50,9 +50,9 @@ type Sweep = Callable[[], object]
 
 @pytest.fixture
 def sweep(system: LocalSystem) -> Iterator[Sweep]:
-    """Runs the worker of the sweeper in a future in which every hold is due, for it alone.
+    """Runs the worker of the sweeper at a future time at which every hold is due, for this worker only.
 
-    It comes only when called: the schedule rests meanwhile.
+    It runs only when called: the schedule is disabled meanwhile.
     """
     events, rule = system.client("events"), resource(system, "ExpiryEveryMinute")
     events.disable_rule(Name=rule)
@@ -74,7 +74,7 @@ class Race:
         self._movements = 1
 
     def order_in(self, state: str) -> str:
-        """The path of a new order in this state."""
+        """Returns the path of a new order in this state."""
         lines = [(self._products[at], units) for at, units in LINES]
         placed = self._people["alice"].post("/api/v1/orders", json=order_of(*lines))
         assert placed.status_code == 201, placed.text
@@ -84,7 +84,7 @@ class Race:
         return path
 
     def moves(self, path: str) -> list[Callable[[], int]]:
-        """All of them, as calls that give a status; that of the sweep is 0."""
+        """Returns all of them, as calls that give a status; that of the sweep is 0."""
         return [partial(self._status, path, who, move) for who, move, _ in MOVES]
 
     def _status(self, path: str, who: str, move: str) -> int:
@@ -97,7 +97,7 @@ class Race:
         return self._people[who].post(f"{path}/{move}", json=BODIES.get(move))
 
     def check(self, path: str, state: str, codes: Sequence[int]) -> list[str]:
-        """Asserts that the moves left one legal path from `state`, and the stock as it says; the states it came to."""
+        """Asserts that the moves left one legal path from `state`, with its stock; returns the states of the path."""
         entries = read(self._people["alice"], f"{path}/history")["items"]
         steps = [(entry["from"], str(entry["to"])) for entry in entries]
         assert steps[0] == (None, "pending")
@@ -105,7 +105,9 @@ class Race:
         assert [source for source, _ in steps[1:]] == [target for _, target in steps[:-1]]
         added = [target for _, target in steps[STATES.index(state) + 1 :]]
         assert set(codes) <= {0, 200, 409}
-        assert codes.count(200) == len(added) - added.count("expired"), "each 200 is one entry, and each entry one 200"
+        assert codes.count(200) == len(added) - added.count("expired"), (
+            "each 200 is one transition, and each transition one 200"
+        )
         for _, target in steps:
             self._moved_units = [sum(it) for it in zip(self._moved_units, EFFECT[target], strict=True)]
             self._movements += EFFECT[target] != (0, 0)
@@ -127,7 +129,7 @@ def race(signed_in: Callable[[str], httpx.Client], sweep: Sweep) -> Race:
 
 
 @pytest.mark.alone
-def test_f07_each_move_wins_where_it_goes_first_and_the_others_meet_what_it_left(race: Race) -> None:
+def test_f07_each_move_wins_where_it_goes_first_and_the_others_meet_the_new_state(race: Race) -> None:
     for number, (_, _, target) in enumerate(MOVES):
         (*_, state) = [source for source, end in sorted(LEGAL) if end == target]
         path = race.order_in(state)
@@ -156,7 +158,7 @@ def test_f07_all_moves_at_once_leave_one_legal_path_in_each_round(race: Race, ro
 def test_a_hold_that_is_due_is_ended_by_the_scheduled_sweep(
     system: LocalSystem, signed_in: Callable[[str], httpx.Client], sweep: Callable[[], object]
 ) -> None:
-    """The sweeper's message through the real queue, not a call of the worker."""
+    """The sweeper's message goes through the real queue, without a direct call of the worker."""
     manager, alice = signed_in("manager"), signed_in("alice")
     product = create_product(manager, stock=5)
     order = alice.post("/api/v1/orders", json=order_of((product, 5))).json()

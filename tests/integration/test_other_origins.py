@@ -1,4 +1,4 @@
-"""Strangers get nothing and do nothing: a page in the developer's browser, and another user of the machine."""
+"""Strangers read and change nothing: a page in the developer's browser, and another user of the machine."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from local.access import ACCOUNT, REGION
 from local.system import LocalSystem
-from tests.support.local_cloud.shop import PATIENCE
+from tests.support.local_cloud.shop import WAIT_SECONDS
 
 PAGE = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Content-Type": "text/plain"}
 NEW_FUNCTION = {
@@ -34,8 +34,8 @@ class Answer(NamedTuple):
 
 
 def ask(url: str, method: str, target: str, body: str, headers: dict[str, str]) -> Answer:
-    """As it is written here: an HTTP library would correct it."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
+    """Sends a request exactly as written, since an HTTP library would correct it."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=WAIT_SECONDS)
     connection.putrequest(method, target, skip_host="Host" in headers, skip_accept_encoding=True)
     for name, value in ({"Content-Length": str(len(body))} | headers).items():
         connection.putheader(name, value)
@@ -51,7 +51,7 @@ def ask(url: str, method: str, target: str, body: str, headers: dict[str, str]) 
         ("POST", "/2015-03-31/functions", json.dumps(NEW_FUNCTION)),
         ("POST", "/2015-03-31/functions/{orders}/invocations", "{}"),
         ("GET", "/2015-03-31/functions/", ""),
-        ("OPTIONS", "/", ""),  # the browser's question before a call that names its action in a header
+        ("OPTIONS", "/", ""),  # the browser's preflight request for a call that names its action in a header
         ("POST", "/", "Action=ListUsers&Version=2010-05-08"),
         ("GET", "/?Action=ListUsers&Version=2010-05-08", ""),
         ("GET", "/_ministack/ses/messages", ""),
@@ -82,7 +82,7 @@ def test_a_page_cannot_read_secrets(system: LocalSystem) -> None:
 
 
 def test_nothing_is_served_under_another_hosts_name(system: LocalSystem) -> None:
-    """A web page may have its own host's name point at 127.0.0.1 (DNS rebinding): its origin is then that name's."""
+    """A web page may let its own host name resolve to 127.0.0.1 (DNS rebinding): its origin is then that name."""
     for url, target in (
         (system.endpoint_url, "/2015-03-31/functions/"),
         (system.endpoint_url, f"{system.deployment.api_path}/health"),
@@ -103,12 +103,16 @@ def test_a_page_may_fetch_the_link_of_an_export(system: LocalSystem, signed_in: 
     assert answer.status_code == 303
     fetched = ask(link, "GET", target, "", {"Origin": PAGE["Origin"], "Sec-Fetch-Site": "cross-site"})
     assert (fetched.status, fetched.body[:9]) == (200, b"order_id,"), "the file"
-    assert fetched.headers["Access-Control-Allow-Origin"] is None, "the bucket's own rules, which name no such origin"
+    assert fetched.headers["Access-Control-Allow-Origin"] is None, (
+        "the bucket's own rules, which do not name this origin"
+    )
     ours = ask(link, "GET", target, "", {"Origin": "http://localhost:3000", "Sec-Fetch-Site": "cross-site"})
     assert (ours.status, ours.headers["Access-Control-Allow-Origin"]) == (200, "http://localhost:3000")
     assert "Content-Disposition" in ours.headers["Access-Control-Expose-Headers"]
     after_a_redirect = ask(link, "GET", target, "", {"Origin": "null", "Sec-Fetch-Site": "cross-site"})
-    assert after_a_redirect.headers["Access-Control-Allow-Origin"] is None, "why pages fetch the link by itself"
+    assert after_a_redirect.headers["Access-Control-Allow-Origin"] is None, (
+        "so pages must fetch the link without headers"
+    )
     refused = ask(link, "GET", target, "", {"Authorization": "Bearer sent-again-by-wget"})
     assert refused.status == 400, "S3 refuses two signatures"
     assert b"Only one auth mechanism allowed" in refused.body

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from local.system import LocalSystem
-from tests.support.local_cloud.shop import PATIENCE
+from tests.support.local_cloud.shop import WAIT_SECONDS
 
 pytestmark = pytest.mark.alone
 ORDERS = "/api/v1/orders"
@@ -17,7 +17,7 @@ ORDERS = "/api/v1/orders"
 
 @contextmanager
 def without(system: LocalSystem, function: str, *actions: str) -> Iterator[None]:
-    """The function's role without the statements that grant one of the actions."""
+    """In this context, the function's role lacks the statements that grant one of the actions."""
     iam = system.client("iam")
     role = system.functions()[function]["Role"].rpartition("/")[2]
     (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
@@ -41,8 +41,8 @@ def test_a_grant_taken_out_of_a_role_makes_its_requests_fail(
     alice = signed_in("alice")
     assert alice.get(ORDERS).status_code == 200
 
-    # The emulator's own answer to a function that failed, which the OpenAPI document does not have.
-    with without(system, "Orders", "dynamodb:Query"), httpx.Client(trust_env=False, timeout=PATIENCE) as unchecked:
+    # The emulator's own answer for a failed function, which the OpenAPI document does not have.
+    with without(system, "Orders", "dynamodb:Query"), httpx.Client(trust_env=False, timeout=WAIT_SECONDS) as unchecked:
         failed = unchecked.get(str(alice.base_url.join(ORDERS)), headers=alice.headers)
         assert failed.status_code == 502, "on AWS 500"
         assert any("AccessDenied" in line for line in system.logs("Orders"))

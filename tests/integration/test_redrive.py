@@ -1,4 +1,4 @@
-"""F19: what failed at every try waits in its queue; `make redrive` gives it another, loses nothing, doubles nothing."""
+"""F19: a message that failed at every try waits in its queue; `make redrive` retries it, without loss or duplicates."""
 
 import json
 import os
@@ -19,19 +19,19 @@ from local.system import LocalSystem
 from tests.support.local_cloud.counts import open_orders, wait_until_counted
 from tests.support.local_cloud.feed import about, follow, latest
 from tests.support.local_cloud.queues import resource, wait_until_at_rest
-from tests.support.local_cloud.shop import PATIENCE, create_product, order_of, read, wait_until
+from tests.support.local_cloud.shop import WAIT_SECONDS, create_product, order_of, read, wait_until
 
 pytestmark = [pytest.mark.alone, pytest.mark.full]
 
 
 def redrive(port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """As `make redrive` runs it."""
+    """Runs the command as `make redrive` does."""
     environment = {**os.environ, "PORT": str(port), "PYTHONPATH": f"{ROOT}/layers/shared/python"}
-    # Another account's, which the command is not to use.
+    # Credentials of another account, which the command must not use.
     environment |= {"AWS_PROFILE": "prod", "AWS_REGION": "us-east-1"}
     command = [sys.executable, "-m", "local.redrive", "--stage", "local", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
     )
 
 
@@ -43,7 +43,7 @@ def redriven(system: LocalSystem, queue: str) -> int:
 
 
 def redriven_until[T](system: LocalSystem, queue: str, look: Callable[[], T], is_there: Callable[[T], bool]) -> T:
-    """Redrives until `look` sees what is there: a message may meet its last failure after a redrive."""
+    """Redrives until `look` succeeds: a message may have its last failure after a redrive."""
 
     def again() -> T:
         redriven(system, queue)
@@ -53,7 +53,7 @@ def redriven_until[T](system: LocalSystem, queue: str, look: Callable[[], T], is
 
 
 def waiting(system: LocalSystem, queue: str) -> int:
-    """As the command lists it."""
+    """Returns the waiting messages that the command lists."""
     result = redrive(system.front_door.port)
     assert result.returncode == 0, result.stderr
     counts = {line.split()[0]: line.split()[-1] for line in result.stdout.splitlines() if line.startswith("  ")}
@@ -62,7 +62,7 @@ def waiting(system: LocalSystem, queue: str) -> int:
 
 @contextmanager
 def failing(system: LocalSystem, function: str, queue: str, **environment: str) -> Iterator[None]:
-    """While it lasts the function fails, and what it got comes back within a second."""
+    """In this context, the function fails, and its messages are delivered again within a second."""
     before, url = system.environment(function), resource(system, queue)
     sqs = system.client("sqs")
     timeout = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
@@ -72,7 +72,8 @@ def failing(system: LocalSystem, function: str, queue: str, **environment: str) 
         yield
     finally:
         system.update_environment(function, **{name: before[name] for name in environment})
-        # An update ends the function's workers: what one of them had comes back by the queue's time, and soon only now.
+        # An update ends the function's workers: their messages return after the queue's visibility time, which is short
+        # only now.
         wait_until_at_rest(system, queue)
         sqs.set_queue_attributes(QueueUrl=url, Attributes=timeout)
 
@@ -94,12 +95,12 @@ def product(manager: httpx.Client) -> str:
 
 @pytest.fixture
 def start(system: LocalSystem) -> str | None:
-    """The last event in the feed as a test begins."""
+    """The last event in the feed at the start of a test."""
     return latest(system)
 
 
 def feed_of(manager: httpx.Client, order_id: str, start: str | None) -> list[Any]:
-    """The events of an order, as far as they are in the feed."""
+    """Returns the events of an order that are in the feed."""
     return about(follow(manager, start), order_id)
 
 

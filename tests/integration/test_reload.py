@@ -1,4 +1,4 @@
-"""`make up` takes changed code in as it is saved, and cuts no request off. A copy is edited, never this folder."""
+"""`make up` loads changed code when it is saved, and interrupts no request. Tests edit a copy, never this folder."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ import pytest
 from local.cloud import end_group, free_port
 from local.deployment import ROOT
 from local.sources import WATCHED
-from tests.support.local_cloud.shop import PATIENCE, wait_until
+from tests.support.local_cloud.shop import WAIT_SECONDS, wait_until
 
 pytestmark = [pytest.mark.alone, pytest.mark.full]
 
@@ -47,7 +47,7 @@ class Running:
 
 
 def allow_any_health(root: Path) -> None:
-    """The schema of the health route says `ok` alone; the tests let it answer other words."""
+    """Lets the health route answer other words than `ok`, which its schema has alone."""
     file = root / HEALTH
     source = file.read_text()
     assert 'Literal["ok"]' in source
@@ -61,7 +61,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         copy: Callable[..., Any] = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, root / name)
     allow_any_health(root)
-    # The layer of third-party packages is the same, and takes a minute to build.
+    # The layer of third-party packages is shared, since building it takes a minute.
     (ROOT / "build").mkdir(exist_ok=True)
     (root / "build").symlink_to(ROOT / "build")
     output, port = root / "output", free_port()
@@ -77,7 +77,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     try:
         within(lambda: "Ready in" in output.read_text() or process.poll() is not None)
         assert process.poll() is None, output.read_text()
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False) as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_SECONDS, trust_env=False) as http:
             yield Running(root, output, http)
     finally:
         end_group(process, 30)
@@ -85,7 +85,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def running(started: Running) -> Iterator[Running]:
-    """With the sources as they are in this folder, before each test and after it."""
+    """The system with the sources of this folder, restored before and after each test."""
     yield started
     shutil.rmtree(started.root / "functions/docs")
     shutil.copytree(ROOT / "functions/docs", started.root / "functions/docs")
@@ -97,12 +97,12 @@ def running(started: Running) -> Iterator[Running]:
 
 @pytest.fixture
 def traffic(running: Running) -> Iterator[list[int]]:
-    """The statuses of requests that are sent all the time, one after the other."""
+    """Sends requests one after the other in this context, and gives their statuses."""
     statuses: list[int] = []
     done = threading.Event()
 
     def ask() -> None:
-        with httpx.Client(base_url=running.http.base_url, timeout=PATIENCE, trust_env=False) as http:
+        with httpx.Client(base_url=running.http.base_url, timeout=WAIT_SECONDS, trust_env=False) as http:
             while not done.wait(0.02):
                 statuses.extend(http.get(path).status_code for path in ("/health", "/api/v1/orders"))
 
@@ -114,13 +114,13 @@ def traffic(running: Running) -> Iterator[list[int]]:
 
 
 def within(holds: Callable[[], bool]) -> float:
-    """Waits until it holds; returns after how many seconds it did."""
+    """Waits until it is true; returns the seconds that this took."""
     started = time.monotonic()
     assert wait_until(holds, bool, pause=0.05)
     return time.monotonic() - started
 
 
-# A function that says that it was called, and answers when it may go.
+# A function that reports its call, and answers when it is released.
 HELD = """from oms.http import api
 import pathlib, time
 def held() -> str:
@@ -155,7 +155,9 @@ def test_every_function_answers_by_edited_shared_code(running: Running, traffic:
     assert set(traffic) == {200, 401}
 
 
-def test_what_does_not_compile_is_told_and_the_system_goes_on_as_it_was(running: Running, traffic: list[int]) -> None:
+def test_code_that_does_not_compile_is_reported_and_the_system_continues_unchanged(
+    running: Running, traffic: list[int]
+) -> None:
     running.edit(HEALTH, "def get_health() ->", "def get_health( ->")
     running.edit(ERRORS, '"Not found"', '"Nothing there"')
 
@@ -183,7 +185,7 @@ def test_new_and_renamed_modules_are_taken_along(running: Running) -> None:
     within(lambda: running.health() == "renamed")
 
 
-def test_a_function_that_does_not_start_is_told_with_the_reason(running: Running) -> None:
+def test_a_function_that_does_not_start_is_reported_with_the_reason(running: Running) -> None:
     running.edit(HEALTH, "import json\n", "import json\nimport no_such_module\n")
     within(lambda: "No module named 'no_such_module'" in running.said())
     assert "Docs does not answer: " in running.said()
@@ -203,7 +205,7 @@ def test_a_request_under_way_is_answered_by_the_code_that_took_it(running: Runni
     slow.start()
     within(begun.exists)
     running.edit(HEALTH, "status=held()", 'status="quick"')
-    # By then the reload waits for the request. Were it slower, the request would be answered before, and as well.
+    # By then the reload waits for the request. If it is slower, the request is answered before, which is also correct.
     threading.Timer(3, go.touch).start()
     within(lambda: running.health() == "quick")
     slow.join()
@@ -211,7 +213,7 @@ def test_a_request_under_way_is_answered_by_the_code_that_took_it(running: Runni
     assert [(answer.status_code, answer.json()["status"]) for answer in answers] == [(200, "held")]
 
 
-def test_what_needs_a_restart_is_named(running: Running) -> None:
+def test_changes_that_need_a_restart_are_named(running: Running) -> None:
     running.edit("cdk.json", "{", "{ ")
 
     within(lambda: "Changed: cdk.json. Restart `make up` to load the change" in running.said())

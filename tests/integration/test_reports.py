@@ -1,4 +1,4 @@
-"""Sums behind the whole system: within seconds they are what a look at every product, order and user says."""
+"""Sums of the whole system: within seconds they equal the counts over every product, order and user."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.full
 BASE = "/api/v1"
 SHIPMENT = {"carrier": "DHL", "tracking_number": "1"}
 NOTHING = Decimal("0.00")
-# Every way that an order may go.
+# Every path of an order.
 WAYS: list[list[tuple[str, Any]]] = [
     [],
     [("cancel", {})],
@@ -52,7 +52,7 @@ def of_the_products(manager: httpx.Client) -> dict[str, Any]:
     }
 
 
-def test_report_and_statistics_follow_what_is_sold_at_once(signed_in: Callable[[str], httpx.Client]) -> None:
+def test_report_and_statistics_follow_sales_at_once(signed_in: Callable[[str], httpx.Client]) -> None:
     manager, admin, alice = signed_in("manager"), signed_in("admin"), signed_in("alice")
     products = [create_product(manager, stock=40) for _ in range(3)]
 
@@ -69,7 +69,7 @@ def test_report_and_statistics_follow_what_is_sold_at_once(signed_in: Callable[[
     last = alice.post(f"{BASE}/orders", json=order_of((products[0], 20)))
     assert last.status_code == 201, last.text
 
-    # Both are asked for each time, as what other tests did may still be counted.
+    # Both are read each time, as the changes of other tests may still be counted.
     def reported() -> tuple[Any, Any]:
         return read(manager, f"{BASE}/reports/inventory"), of_the_products(manager)
 
@@ -98,7 +98,7 @@ def test_report_and_statistics_follow_what_is_sold_at_once(signed_in: Callable[[
 
 @dataclass
 class Sold:
-    """What the orders, as they are listed, say of these days."""
+    """The sales of these days, from the listed orders."""
 
     orders: list[Any]
     days: list[date]
@@ -126,7 +126,7 @@ class Sold:
         return [{"key": key} | {it: totals[it] for it in ("orders", "units", "revenue")} for key, totals in parts]
 
     def by_line(self, name: str, keys: Collection[str]) -> list[dict[str, Any]]:
-        """Those of these keys alone."""
+        """Returns the rows of these keys only."""
         found = []
         for key in keys:
             sold = [[line for line in it["items"] if line[name] == key] for it in self.good]
@@ -138,9 +138,9 @@ class Sold:
 
 
 def reported_and_listed(manager: httpx.Client, own: Mapping[str, Collection[str]]) -> tuple[Any, Any]:
-    """What the reports say, of products and categories only the own ones, and what they should.
+    """Returns the figures of the reports, of the test's own products and categories only, and the expected ones.
 
-    Both are asked for anew each time: orders of other tests may go on, and a day may end.
+    Both are read again each time: orders of other tests may move, and a day may end.
     """
     today = datetime.now(UTC).date()
     days = [today - timedelta(days=number) for number in range(8, -1, -1)]
@@ -152,13 +152,16 @@ def reported_and_listed(manager: httpx.Client, own: Mapping[str, Collection[str]
         reports[group] = answer.json()
     for group, keys in own.items():
         reports[group]["series"] = [it for it in reports[group]["series"] if it["key"] in keys]
+    for report in reports.values():
+        # The sales of other tests decide if a product is one of the first, which have names.
+        report["series"] = [{it: row[it] for it in ("key", "orders", "units", "revenue")} for row in report["series"]]
     series = {group: sold.by_time(name) for group, name in TIMES.items()}
     series |= {group: sold.by_line(LINES[group], keys) for group, keys in own.items()}
     whole = {"from": str(days[0]), "to": str(today), "currency": "EUR", "totals": sold.totals(), "next_cursor": None}
     return reports, {group: whole | {"series": it} for group, it in series.items()}
 
 
-def test_every_report_of_sales_is_what_the_listed_orders_add_up_to(signed_in: Callable[[str], httpx.Client]) -> None:
+def test_every_report_of_sales_is_the_sum_of_the_listed_orders(signed_in: Callable[[str], httpx.Client]) -> None:
     manager, alice = signed_in("manager"), signed_in("alice")
     some, other = (f"Sold {uuid4().hex[:12]}" for _ in range(2))
     prices = [("4.99", some), ("120.00", some), ("0.35", other)]

@@ -34,7 +34,7 @@ def tables(system: LocalSystem) -> Iterator[Tables]:
 
 
 def restore(system: LocalSystem, domain: str, copy: str, *arguments: str) -> list[str]:
-    """As `make restore` runs it: the lines that it prints."""
+    """Runs the command as `make restore` does; returns its printed lines."""
     run = run_command(system, "local.restore", "--domain", domain, "--from-table", copy, *arguments)
     assert run.returncode == 0, run.stdout + run.stderr
     print(run.stderr.splitlines()[-1])
@@ -42,12 +42,12 @@ def restore(system: LocalSystem, domain: str, copy: str, *arguments: str) -> lis
 
 
 def positions(tables: Tables) -> list[int]:
-    """Of the rows that the feed has."""
+    """Returns the positions of the feed's rows."""
     return sorted(int(sort) for (_, sort), it in tables.of("Events").items() if it["kind"]["S"] == "row")
 
 
 class Shop:
-    """Counts the events of each product and order that it makes. Each event of an order is mailed to the buyer."""
+    """Counts the events of each product and order that it creates. Each event of an order is mailed to the buyer."""
 
     def __init__(self, manager: httpx.Client, buyer: httpx.Client) -> None:
         self.manager, self.buyer = manager, buyer
@@ -79,7 +79,7 @@ class Shop:
         self.events[order] += 1
 
 
-def test_tables_restored_to_different_seconds_go_back_and_the_shop_goes_on(
+def test_tables_restored_to_different_seconds_go_back_and_the_shop_continues(
     system: LocalSystem, tables: Tables, signed_in: Callable[[str], httpx.Client]
 ) -> None:
     admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
@@ -116,12 +116,12 @@ def test_tables_restored_to_different_seconds_go_back_and_the_shop_goes_on(
     assert positions(tables) == list(range(1, len(positions(tables)) + 1)), "the feed has no gap"
     assert [it["id"] for it in follow(manager, start)][: len(events)] == events
     assert run_command(system, "local.verify_audit").returncode == 0
-    _check_shop_goes_on(system, shop, confirmed, first, events[-1])
+    _check_shop_continues(system, shop, confirmed, first, events[-1])
     assert _mails(system, shop) == shop.mails, "no mail is sent again"
 
 
 def _quiet(system: LocalSystem, tables: Tables, shop: Shop, start: str | None) -> list[str]:
-    """The ids of the feed's events, once the shop's events, mails and movements are all there."""
+    """Returns the ids of the feed's events, once all events, mails and movements of the shop have arrived."""
 
     def events() -> Counter[str]:
         return Counter(it["data"].get("id") for it in follow(shop.manager, start))
@@ -135,7 +135,7 @@ def _quiet(system: LocalSystem, tables: Tables, shop: Shop, start: str | None) -
 
 
 def _mails(system: LocalSystem, shop: Shop) -> int:
-    """How many mails the buyer has about the shop's orders, once no mail is on its way."""
+    """Returns the number of the buyer's mails about the shop's orders, once no mail is in a queue."""
 
     def sent() -> int:
         subjects = (set(it["Subject"].split()) for it in mails_to(system, "alice@demo.example"))
@@ -147,7 +147,7 @@ def _mails(system: LocalSystem, shop: Shop) -> int:
 
 
 def _without_movement(tables: Tables, products: set[str]) -> set[str]:
-    """Stock items whose last version is not among the movements yet."""
+    """Returns the stock items whose last version has no movement yet."""
     items = tables.of("Inventory")
     versions = {key[0]: int(it["version"]["N"]) for key, it in items.items() if it["kind"]["S"] == "stock"}
     own = {f"stock#{product}#0" for product in products}
@@ -155,12 +155,12 @@ def _without_movement(tables: Tables, products: set[str]) -> set[str]:
 
 
 def _break(tables: Tables, *, orders: tuple[str, ...], product: str, stock: str) -> None:
-    """The damage that a wrong command at night might do."""
+    """Does the damage of a wrong command."""
     gone, wrong = orders
     tables.delete("Orders", (gone,))
-    tables.spoil("Orders", (wrong,), status={"S": "broken"}, lines={"L": []})
+    tables.overwrite("Orders", (wrong,), status={"S": "broken"}, lines={"L": []})
     tables.delete("Inventory", (f"stock#{product}#0", "movement#000000000001"), (f"product#{product}", "product"))
-    tables.spoil("Inventory", (f"stock#{stock}#0", "stock"), available={"N": "999"})
+    tables.overwrite("Inventory", (f"stock#{stock}#0", "stock"), available={"N": "999"})
     rows = sorted(key for key, it in tables.of("Events").items() if it["kind"]["S"] == "row")
     tables.delete("Events", *rows[-8:-4])
     entries = sorted(key for key, it in tables.of("Audit").items() if it["kind"]["S"] == "entry")
@@ -168,7 +168,7 @@ def _break(tables: Tables, *, orders: tuple[str, ...], product: str, stock: str)
 
 
 def _check_stock(admin: httpx.Client, products: set[str], *, drifted: set[str]) -> None:
-    """The check names what the seconds between the two tables have moved; repaired, all agrees."""
+    """The check finds the movements of the seconds between the two tables; after a repair, all agrees."""
 
     def drifting() -> set[str]:
         return {it["product_id"] for it in checked(admin, full=True)["drift"]}
@@ -188,19 +188,20 @@ def _check_sums(system: LocalSystem) -> None:
     assert "All sums are right." in again.stdout
 
 
-def _check_shop_goes_on(system: LocalSystem, shop: Shop, order: str, product: str, last: str) -> None:
-    """An order that went back moves on from where it is; a new one has its events, its movements and its mails."""
+def _check_shop_continues(system: LocalSystem, shop: Shop, order: str, product: str, last: str) -> None:
+    """A restored order continues from its state; a new one has its events, movements and mails."""
     shop.move(order, "ship", SHIPMENT)
     new = shop.order((product, 3))
     shop.move(new, "confirm")
-    told = wait_until(
+    published = wait_until(
         lambda: [(it["type"], it["data"].get("id"), it["sequence"]) for it in follow(shop.manager, last)],
         lambda it: ("order.confirmed", new, 2) in it,
     )
-    assert {("order.shipped", order, 3), ("order.created", new, 1), ("order.confirmed", new, 2)} <= set(told)
+    assert {("order.shipped", order, 3), ("order.created", new, 1), ("order.confirmed", new, 2)} <= set(published)
     path = f"/api/v1/inventory/products/{product}/movements"
     movements = wait_until(lambda: all_items(shop.manager, path), lambda it: bool(it) and it[0]["ref"] == new)
     assert [it["version"] for it in movements] == list(range(len(movements), 0, -1)), "the movements have no gap"
     assert tuple(movements[0][kind]["after"] for kind in ("available", "reserved")) == stock_of(shop.manager, product)
     poison = ("Publisher", "Bookkeeper", "Sealer")
-    assert [json.loads(line) for name in poison for line in system.logs(name) if "set aside" in line] == []
+    lines = [line for name in poison for line in system.logs(name)]
+    assert [json.loads(line) for line in lines if "a record was quarantined" in line] == []

@@ -19,7 +19,7 @@ from tests.support.local_cloud.shop import create_product, order_of, wait_until
 from tests.support.local_cloud.subscriber import subscribed
 
 SCHEDULES, EXPORTS = "/api/v1/reports/schedules", "/api/v1/reports/exports"
-# So far ahead that no run comes by itself while a test lasts.
+# So far ahead that no run starts on its own during a test.
 AHEAD = timedelta(minutes=50)
 
 # On a busy machine the first requests and messages wait for workers to start.
@@ -57,14 +57,14 @@ def entry_of(system: LocalSystem, schedule_id: str) -> dict[str, Any] | None:
 
 
 def run_now(system: LocalSystem, entry: dict[str, Any]) -> None:
-    """Lets the scheduler do what this entry says at its time: a test does not wait for that.
+    """Lets the scheduler run this entry now, without waiting for its time.
 
-    By an entry beside it, as the emulator fires none by `at` that it has looked at before.
+    Uses a second entry, as the emulator never fires an `at` entry that it has read before.
     """
     due = f"{datetime.now(UTC) + timedelta(seconds=1):%Y-%m-%dT%H:%M:%S}"
     same = {name: entry[name] for name in ("GroupName", "FlexibleTimeWindow")}
-    # The time, which AWS puts in. The emulator does not, and the minute in which a run is sent may be that in which
-    # the schedule was made: such a run has nothing to report yet.
+    # The time, which AWS inserts and the emulator does not. The run may be sent in the minute in which the schedule was
+    # # created: such a run has nothing to report yet.
     target = entry["Target"] | {"Input": entry["Target"]["Input"].replace(SCHEDULED_TIME, f"{due}Z")}
     system.client("scheduler").create_schedule(
         Name=f"now-{entry['Name']}",
@@ -86,7 +86,7 @@ def rows_of(url: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(file.text, newline="")))
 
 
-def test_a27_a_scheduled_report_reaches_who_is_signed_in_and_nobody_who_was_disabled_meanwhile(
+def test_a27_a_scheduled_report_reaches_active_recipients_and_no_disabled_one(
     system: LocalSystem, signed_in: SignedIn, new_manager: Callable[[], tuple[httpx.Client, str, str]]
 ) -> None:
     grace, address, _ = new_manager()
@@ -138,14 +138,14 @@ def test_a27_a_scheduled_report_reaches_who_is_signed_in_and_nobody_who_was_disa
     assert reports_to(system, leavers_address) == []
 
 
-def test_the_daily_run_is_deployed_and_tells_of_the_day_before(system: LocalSystem, signed_in: SignedIn) -> None:
+def test_the_daily_run_is_deployed_and_reports_the_previous_day(system: LocalSystem, signed_in: SignedIn) -> None:
     scheduler, manager = system.client("scheduler"), signed_in("manager")
     group = system.environment("Scheduler")["OMS_SCHEDULE_GROUP"]
     (found,) = (it for it in scheduler.list_schedules(GroupName=group)["Schedules"] if "Daily" in it["Name"])
     daily = scheduler.get_schedule(Name=found["Name"], GroupName=group)
     assert daily["ScheduleExpression"] == "cron(30 0 * * ? *)"
 
-    # As it is sent then; so that a test can wait for it.
+    # Sent at that time, so that a test can wait for it.
     url = system.client("sqs").get_queue_url(QueueName=daily["Target"]["Arn"].rpartition(":")[2])["QueueUrl"]
     for _ in range(2):
         system.client("sqs").send_message(QueueUrl=url, MessageBody=daily["Target"]["Input"])

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from local.system import LocalSystem
-from tests.support.local_cloud.shop import PATIENCE
+from tests.support.local_cloud.shop import WAIT_SECONDS
 
 
 def test_the_running_system_is_tried_and_left_as_it_was(system: LocalSystem) -> None:
@@ -37,4 +37,4 @@ def test_where_no_system_runs_that_is_said() -> None:
 def _smoke(port: int) -> "subprocess.CompletedProcess[str]":
     environment = os.environ | {"PORT": str(port), "PYTHONPATH": "layers/shared/python"}
     command = [sys.executable, "-m", "local.smoke"]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)

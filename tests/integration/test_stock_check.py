@@ -19,18 +19,18 @@ from tests.support.local_cloud.stock_checks import CHECK, checked, nothing_under
 
 pytestmark = [pytest.mark.full, pytest.mark.bulk]
 
-# So long is what is compared while the shop is busy: `OMS_TEST_BUSY_SECONDS=120` is the long way.
+# The seconds for which the shop is busy during a check: `OMS_TEST_BUSY_SECONDS=120` is the long run.
 COMPARED = timedelta(seconds=float(os.environ.get("OMS_TEST_BUSY_SECONDS", "5")))
-# A change that is younger may still be under way, and is left out of a check.
+# A younger change may still be in the stream, and is left out of a check.
 SETTLE = timedelta(seconds=SETTINGS["settle_seconds"])
 SHIPMENT = {"carrier": "DHL", "tracking_number": "1"}
 DEMO_PRODUCTS = 40
 
 
 def trade(manager: httpx.Client, buyer: httpx.Client, products: list[str], chance: random.Random) -> None:
-    """One order of one or two products, which then goes one of the ways that an order can go.
+    """Places one order of one or two products, which then takes one of the possible paths.
 
-    It ends when its first movement is in the stock ledger, so the ledger is seconds behind on any machine.
+    Returns when its first movement is in the stock ledger, so that the ledger is seconds behind on any machine.
     """
     lines = [(product, chance.randint(1, 3)) for product in chance.sample(products, chance.randint(1, 2))]
     placed = buyer.post("/api/v1/orders", json=order_of(*lines))
@@ -55,7 +55,7 @@ def trade(manager: httpx.Client, buyer: httpx.Client, products: list[str], chanc
 
 
 def tamper(system: LocalSystem, table: str, key: dict[str, Any], change: str, values: dict[str, Any]) -> None:
-    """Past the API, directly in the table."""
+    """Changes the stock directly in the table, without the API."""
     name = system.environment("Orders")[table]
     names = {"#lines": "lines"} if "#lines" in change else {}
     system.client("dynamodb").update_item(
@@ -67,7 +67,7 @@ def tamper(system: LocalSystem, table: str, key: dict[str, Any], change: str, va
     )
 
 
-def test_f24_a_busy_shop_raises_no_false_alarm_and_what_was_tampered_with_is_named_and_mended_once(
+def test_f24_a_busy_shop_raises_no_false_alarm_and_tampering_is_named_and_repaired_once(
     system: LocalSystem, signed_in: Callable[[str], httpx.Client]
 ) -> None:
     admin, manager, alice = signed_in("admin"), signed_in("manager"), signed_in("alice")
@@ -85,7 +85,7 @@ def test_f24_a_busy_shop_raises_no_false_alarm_and_what_was_tampered_with_is_nam
         return 0
 
     def has_compared(runs: list[Any]) -> bool:
-        """One of them the products while they were busy, and one from the beginning of their ledgers."""
+        """Whether one check compared the products while they were busy, and one from the beginning of their ledgers."""
         while_busy = [it for it in runs if datetime.fromisoformat(it["started_at"]) >= busy_until]
         return any(it["unsettled"] == 0 for it in while_busy) and len(runs) >= 3
 
@@ -151,13 +151,13 @@ def check_tampering(
     assert {"differing-movement"} < {found["code"] for found in drift[movement]["findings"]}
     assert [found["ref"] for found in drift[order]["findings"]] == [placed]
     for product_id in drift:
-        mend(admin, manager, product_id, differences[product_id])
+        adjust_back(admin, manager, product_id, differences[product_id])
     for full in (False, True):
         assert checked(admin, full=full)["drift"] == []
     assert settled(admin)["drift"] == []
 
 
-def mend(admin: httpx.Client, manager: httpx.Client, product_id: str, difference: tuple[int, int]) -> None:
+def adjust_back(admin: httpx.Client, manager: httpx.Client, product_id: str, difference: tuple[int, int]) -> None:
     def repair(*, dry_run: bool) -> httpx.Response:
         return admin.post(f"{CHECK}/repair", json={"product_id": product_id, "dry_run": dry_run})
 

@@ -1,4 +1,4 @@
-"""`make up`, where it does not come up: told in one sentence, and nothing is left behind."""
+"""`make up` when it cannot start: it prints one sentence, and leaves nothing behind."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.local_cloud.shop import PATIENCE, wait_until
+from tests.support.local_cloud.shop import WAIT_SECONDS, wait_until
 
 pytestmark = pytest.mark.full
 
@@ -30,7 +30,7 @@ def start(folder: Path, port: str, **environment: str) -> subprocess.Popen[str]:
 
 
 def processes_with(folder: Path) -> list[str]:
-    """Ids of the processes whose temporary folder is in `folder`."""
+    """Returns the ids of the processes whose temporary folder is in `folder`."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -62,7 +62,7 @@ def has_ipv6_loopback() -> bool:
         ),
     ],
 )
-def test_a_taken_port_is_told_at_once_with_the_way_out(
+def test_a_taken_port_is_reported_at_once_with_the_way_out(
     tmp_path: Path, family: socket.AddressFamily, address: str
 ) -> None:
     with socket.socket(family) as taken:
@@ -70,7 +70,7 @@ def test_a_taken_port_is_told_at_once_with_the_way_out(
         taken.listen()
         port = taken.getsockname()[1]
         process = start(tmp_path, str(port))
-        _, error = process.communicate(timeout=PATIENCE)
+        _, error = process.communicate(timeout=WAIT_SECONDS)
 
     assert process.returncode == 1
     assert error.strip().splitlines() == [
@@ -78,9 +78,9 @@ def test_a_taken_port_is_told_at_once_with_the_way_out(
     ]
 
 
-def test_a_port_that_is_no_number_is_told(tmp_path: Path) -> None:
+def test_a_port_that_is_not_a_number_is_reported(tmp_path: Path) -> None:
     process = start(tmp_path, "http")
-    _, error = process.communicate(timeout=PATIENCE)
+    _, error = process.communicate(timeout=WAIT_SECONDS)
 
     assert process.returncode == 1
     assert error.strip() == "PORT=http is not a port: use a number from 1 to 65535."
@@ -89,16 +89,16 @@ def test_a_port_that_is_no_number_is_told(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopped_while_starting_it_leaves_no_process_and_no_folder(tmp_path: Path, number: signal.Signals) -> None:
-    # A variable of CDK that no synthesis has seen before: none that was kept is taken.
+    # A variable of CDK that is new to the synthesis, so that no kept assembly is used.
     process = start(tmp_path, str(free_port()), CDK_RUN=uuid4().hex)
-    # Itself, the local cloud, and the synthesis with its JavaScript process.
+    # `make up`, the local cloud, and the synthesis with its JavaScript process.
     wait_until(
         lambda: (len(processes_with(tmp_path)), process.poll()), lambda it: it[0] >= 4 or it[1] is not None, pause=0.05
     )
     assert process.poll() is None
 
     os.killpg(process.pid, number)
-    rest, error = process.communicate(timeout=PATIENCE)
+    rest, error = process.communicate(timeout=WAIT_SECONDS)
 
     assert (process.returncode, error) == (0, "")
     assert rest.strip().endswith("Stopped. All processes and files of the system are removed.")
@@ -108,7 +108,7 @@ def test_stopped_while_starting_it_leaves_no_process_and_no_folder(tmp_path: Pat
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("when", ["while it starts", pytest.param("once it is ready", marks=pytest.mark.full)])
-def test_killed_under_it_the_emulator_is_told_of_and_nothing_is_left_behind(tmp_path: Path, when: str) -> None:
+def test_an_emulator_that_is_killed_is_reported_and_nothing_is_left_behind(tmp_path: Path, when: str) -> None:
     process = start(tmp_path, str(free_port()))
     assert process.stdout
     if when == "once it is ready":
@@ -118,7 +118,7 @@ def test_killed_under_it_the_emulator_is_told_of_and_nothing_is_left_behind(tmp_
     )
 
     os.kill(int(emulator), signal.SIGKILL)
-    _, error = process.communicate(timeout=PATIENCE)
+    _, error = process.communicate(timeout=WAIT_SECONDS)
 
     assert process.returncode == 1
     assert (
@@ -136,7 +136,7 @@ def test_killed_itself_it_leaves_no_emulator(tmp_path: Path) -> None:
     wait_until(lambda: [it for it in processes_with(tmp_path) if "local.emulator" in command_of(it)], bool, pause=0.05)
 
     process.kill()
-    process.communicate(timeout=PATIENCE)
+    process.communicate(timeout=WAIT_SECONDS)
 
     left = wait_until(
         lambda: [it for it in processes_with(tmp_path) if "local.emulator" in command_of(it)],

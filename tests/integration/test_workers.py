@@ -1,6 +1,6 @@
-"""Workers share one unpacked copy of the layers, and the memory of what all of them import.
+"""Workers share one unpacked copy of the layers, and the memory of their common imports.
 
-It fails where ministack no longer starts workers in the way that `local.emulator.workers` changes.
+It fails if ministack no longer starts workers in the way that `local.emulator.workers` changes.
 """
 
 import re
@@ -46,7 +46,7 @@ def test_a_worker_that_has_failed_is_started_again(busy: LocalSystem) -> None:
 
 
 def workers(system: LocalSystem) -> Iterator[str]:
-    """Process ids, by the working folder: each worker has its own, in the system's."""
+    """Returns process ids by the working folder: each worker has its own, in that of the system."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             folder = (process / "cwd").readlink()

@@ -1,4 +1,4 @@
-"""The fixtures of the functional tests, and an account to attack."""
+"""The fixtures of the functional tests, and an account as a target of attacks."""
 
 from collections.abc import Callable
 from typing import Any

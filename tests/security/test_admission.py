@@ -1,4 +1,4 @@
-"""A14: no route answers a request that its access rule did not admit, however the route or its resolver was built."""
+"""A14: no route answers a request that its access rule did not admit, in any construction of route and resolver."""
 
 import ast
 from collections.abc import Callable
@@ -31,13 +31,13 @@ def secret() -> Response[str]:
 
 
 def served(app: APIGatewayHttpResolver) -> Group:
-    """Requests to the routes of a resolver."""
+    """Returns a client of the routes of a resolver."""
     handler: Any = SimpleNamespace(lambda_handler=serve(app))
     return lambda method, path, **options: invoke(handler, method, path, documented=False, **options)
 
 
 def refused(ask: Callable[[], Answer]) -> bool:
-    """Whether a request gets an error: an answer that says so, or an invocation that fails."""
+    """Whether a request gets an error: an error answer, or a failed invocation."""
     try:
         answer = ask()
     except Exception:
@@ -156,7 +156,7 @@ def test_a14_a_failure_while_admitting_is_no_admission(admin: Person, monkeypatc
         call("GET", "/secret", token=admin.token)
 
 
-# ---- which route it is ----------------------------------------------------------------------------------------------
+# ---- routes of a path -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "get", "Get", "OPTIONS", "TRACE", "POST", "X"])
@@ -203,7 +203,7 @@ def test_a14_of_two_rules_with_variables_the_first_one_holds(cloud: None) -> Non
     ],
 )
 def test_a14_another_spelling_of_a_path_is_not_the_route(admin: Person, path: str) -> None:
-    """Asked by whom the route is for: anyone else would be refused for that."""
+    """The caller may call the route: other callers would be refused for that."""
     app = resolver()
     app.get("/secret", **ADMIN)(secret)
     app.get("/secrets/<name>", **ADMIN)(lambda name: secret())  # noqa: ARG005

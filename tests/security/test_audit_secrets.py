@@ -19,9 +19,9 @@ from oms.webhooks import secret_encryption
 from tests.support import roles
 from tests.support.gateway import call
 from tests.support.invocation import Answer, Person
-from tests.support.roles import RULES, World, ask, world
+from tests.support.roles import RULES, AccessScenario, ask, scenario
 
-__all__ = ["world"]
+__all__ = ["scenario"]
 
 pytestmark = pytest.mark.usefixtures("webhooks")
 
@@ -49,7 +49,7 @@ def audit_log() -> list[dict[str, Any]]:
 
 
 def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
-    world: World, person: Callable[..., Person], log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    scenario: AccessScenario, person: Callable[..., Person], log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor does any function's log. And what is in the audit log, its page names."""
     secrets: set[str] = set()
@@ -62,12 +62,12 @@ def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
 
     monkeypatch.setattr(roles, "call", noted)
     # The check must find drift, in a ledger without movements.
-    ask(world, "repair_stock", "admin")()
+    ask(scenario, "repair_stock", "admin")()
     body = {"adjustment": 1000, "reason": "for all orders to come"}
-    assert world.shop.manage("PATCH", f"products/{world.product_id}/stock", body).status == 200
+    assert scenario.shop.manage("PATCH", f"products/{scenario.product_id}/stock", body).status == 200
     for name in sorted(RULES.keys() - {"repair_stock"}, key=lambda it: (it in ENDING_SESSIONS, it)):
         for asker in ("owner", "admin"):
-            ask(world, name, asker)()
+            ask(scenario, name, asker)()
 
     # No reader may learn the account and the address of a failed login.
     noted("POST", "/api/v1/auth/login", {"email": "ada@example.com", "password": "not the one"}, address="203.0.113.77")
@@ -91,14 +91,14 @@ def test_a20_it_holds_no_password_token_secret_pepper_key_or_address(
 
 
 def documented() -> set[str]:
-    """The actions that the first column of the page's first table names."""
+    """Returns the actions that the first column of the page's first table names."""
     table = (ROOT / "docs/operate/audit.md").read_text().partition("\n## The chain")[0]
     rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
     return {action for row in rows for action in re.findall("`([a-z._-]+)`", row)}
 
 
-_CHANGES = "functional/test_webhook_changes.py::test_every_change_is_audited_without_what_may_be_secret"
-_DOWNLOADS = "functional/test_export_routes.py::test_a27_a_link_is_signed_anew_each_time_and_who_got_it_is_on_record"
+_CHANGES = "functional/test_webhook_changes.py::test_every_change_is_audited_without_possible_secrets"
+_DOWNLOADS = "functional/test_export_routes.py::test_a27_a_link_is_signed_again_each_time_and_its_reader_is_audited"
 _FORMS = "functional/auth/test_addresses_command.py"
 _FIRST = "functional/auth/test_first_admin.py"
 _LOGINS = "functional/auth/test_login.py"
@@ -106,9 +106,8 @@ _USERS = "functional/auth/test_admin_users.py"
 # The test file of each action that reads the audit log afterwards and expects the action. A search for the word is not
 # enough: many actions are names of events too.
 HELD = {
-    "access.denied": "functional/test_audit.py"
-    "::test_a_denied_request_leaves_an_entry_that_says_who_what_and_from_where",
-    "account.locked": f"{_LOGINS}::test_a20_the_audit_log_tells_success_failure_and_lock_without_the_address",
+    "access.denied": "functional/test_audit.py::test_a_denied_request_leaves_an_entry_with_actor_action_and_address",
+    "account.locked": f"{_LOGINS}::test_a20_the_audit_log_has_success_failure_and_lock_without_the_address",
     "address-key.destroyed": "functional/test_pseudonyms.py::test_the_command_destroys_a_past_year_alone_and_audits_it",
     "address-keys.created": "functional/auth/test_keys.py::test_the_command_makes_rotates_and_audits",
     "account.unlocked": f"{_USERS}::test_an_unlock_lifts_every_lock",
@@ -120,41 +119,40 @@ HELD = {
     "::test_a_cancelled_export_stays_to_be_seen_and_one_that_is_done_cannot_be_cancelled",
     "export.downloaded": _DOWNLOADS,
     "export.requested": _DOWNLOADS,
-    "first-admin.linked": f"{_FIRST}::test_the_link_is_good_for_half_an_hour",
+    "first-admin.linked": f"{_FIRST}::test_the_link_is_valid_for_half_an_hour",
     "first-admin.made": f"{_FIRST}::test_the_first_admin_is_made_without_a_password_and_sets_one_by_the_link",
     "first-admin.promoted": f"{_FIRST}::test_an_account_that_is_there_is_promoted",
-    "login": f"{_LOGINS}::test_a20_the_audit_log_tells_success_failure_and_lock_without_the_address",
+    "login": f"{_LOGINS}::test_a20_the_audit_log_has_success_failure_and_lock_without_the_address",
     "logout": "functional/auth/test_sessions.py::test_logout_ends_both_tokens_of_this_session_only",
     "password.changed": "functional/auth/test_password_change.py::test_success_is_audited_and_counted_as_a_version",
-    "password.reset": "functional/auth/test_recovery.py::test_whoever_resets_has_read_the_mail",
+    "password.reset": "functional/auth/test_recovery.py::test_a_user_who_resets_the_password_has_read_the_mail",
     "refresh-token.replayed": "security/test_refresh.py"
     "::test_a07_a_replay_after_the_grace_ends_the_family_and_is_audited",
     "persons.read": "functional/test_audit.py::test_a27_reading_persons_in_bulk_is_on_record_once_an_hour",
     "product.price_changed": "functional/test_inventory.py::test_a27_a_change_of_price_is_audited_and_no_other_edit",
-    "schedule.created": "functional/test_schedules.py"
-    "::test_a_schedule_is_answered_as_it_was_asked_for_and_keeps_no_address",
+    "schedule.created": "functional/test_schedules.py::test_a_schedule_is_answered_as_requested_and_stores_no_address",
     "schedule.deleted": "functional/test_schedules.py::test_a_schedule_is_deleted_once",
     "session.ended": "functional/auth/test_me.py::test_an_ended_session_is_gone_at_once",
     "signing-key.created": "functional/auth/test_keys.py::test_the_command_makes_rotates_and_audits",
     "signing-key.rotated": "functional/auth/test_keys.py::test_the_command_makes_rotates_and_audits",
     "stock.repaired": "functional/test_stock_repair.py"
-    "::test_f24_a_repair_mends_once_and_leaves_a_movement_and_the_next_check_is_clean",
+    "::test_f24_a_repair_corrects_once_and_adds_a_movement_and_the_next_check_is_clean",
     "user.created": "functional/auth/test_register.py"
     "::test_the_system_makes_users_of_any_role_whose_addresses_are_unique_too",
     "user.registered": "functional/auth/test_register.py::test_an_answer_lost_after_the_commit_is_still_a_success",
-    "user.role_changed": f"{_USERS}::test_a_change_is_audited_with_what_was",
-    "user.status_changed": f"{_USERS}::test_a_change_is_audited_with_what_was",
+    "user.role_changed": f"{_USERS}::test_a_change_is_audited_with_the_former_value",
+    "user.status_changed": f"{_USERS}::test_a_change_is_audited_with_the_former_value",
     "webhook.changed": _CHANGES,
     "webhook.created": _CHANGES,
     "webhook.deleted": _CHANGES,
-    "webhook.disabled": "functional/test_webhook_standing.py::ends_audited",
-    "webhook.replayed": "functional/test_webhook_oversight.py::test_what_makes_it_send_is_audited",
+    "webhook.disabled": "functional/test_webhook_health.py::ends_audited",
+    "webhook.replayed": "functional/test_delivery_admin.py::test_requests_that_make_it_send_are_audited",
     "webhook.secret_rotated": _CHANGES,
-    "webhook.tested": "functional/test_webhook_oversight.py::test_what_makes_it_send_is_audited",
+    "webhook.tested": "functional/test_delivery_admin.py::test_requests_that_make_it_send_are_audited",
 }
 
 
-def test_every_action_that_the_page_names_is_held_by_a_test() -> None:
+def test_every_action_that_the_page_names_has_a_test() -> None:
     assert documented() == HELD.keys()
 
 
@@ -168,14 +166,14 @@ def test_what_holds_an_action_reads_the_audit_log_and_expects_it(action: str, pl
         if isinstance(it, ast.FunctionDef) and it.name == holder
     ]
 
-    assert len(sources) == 1, f"{place} is gone: who holds the action now?"
+    assert len(sources) == 1, f"{place} is gone: name the test of the action"
     (source,) = sources
     assert f'"{action}"' in source
     assert re.search(r"\b(audit_entries|audited|items|all_items)\(", source)
 
 
-def test_a_search_for_secrets_would_find_one(world: World) -> None:
-    (secret, *_) = secrets_in({"refresh_token": world.tokens["refresh_token"]})
+def test_a_search_for_secrets_would_find_one(scenario: AccessScenario) -> None:
+    (secret, *_) = secrets_in({"refresh_token": scenario.tokens["refresh_token"]})
     audit.record(audit.entry("x", actor_id=None, address=None, target=None, details={"oops": secret}))
 
     assert secret in json.dumps(audit_log())

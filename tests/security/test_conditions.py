@@ -1,4 +1,4 @@
-"""A client that protects a change by a condition is protected: each route honours the condition or refuses it."""
+"""Conditional requests: each route enforces the condition of a request, or refuses it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,22 +14,26 @@ from oms.http.serving import RESOLVER_OPTIONS, serve
 from tests.support.aws_calls import Call, intercepted
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer
-from tests.support.roles import OPERATIONS, RULES, World, world
+from tests.support.roles import OPERATIONS, RULES, AccessScenario, scenario
 from tests.support.webhooks import subscribe
 
-__all__ = ["world"]
+__all__ = ["scenario"]
 
 CHANGES = [name for name, (_, method, _) in OPERATIONS.items() if method != "GET"]
 HONOURED = {"$ref": "#/components/parameters/IfMatch"}
 VERSIONED = [name for name in CHANGES if HONOURED in OPERATIONS[name][2].get("parameters", [])]
-ASKERS = {"-": "owner", "C": "owner", "M": "manager", "A": "admin"}
+CALLER_OF_RULE = {"-": "owner", "C": "owner", "M": "manager", "A": "admin"}
 
 
-def change(world: World, name: str, headers: dict[str, str]) -> tuple[Answer, list[Call]]:
-    """The answer to a valid request with these headers, and the calls that wrote something, but for the audit log."""
+def change(scenario: AccessScenario, name: str, headers: dict[str, str]) -> tuple[Answer, list[Call]]:
+    """Returns the answer to a valid request with these headers, and its writes, except those to the audit log."""
     path, method, _ = OPERATIONS[name]
     rule = RULES[name]
-    filled, body, token = path.format(**rule.path(world)), rule.body(world), world.people[ASKERS[rule.who]].token
+    filled, body, token = (
+        path.format(**rule.path(scenario)),
+        rule.body(scenario),
+        scenario.people[CALLER_OF_RULE[rule.who]].token,
+    )
     made: list[Call] = []
 
     def noted(it: Call) -> Any:
@@ -42,7 +46,7 @@ def change(world: World, name: str, headers: dict[str, str]) -> tuple[Answer, li
     return answer, [it for it in made if it.writes and it.parameters.get("TableName") != settings().audit_table]
 
 
-def test_the_routes_that_honour_a_version_are_the_changes_of_things_that_have_one() -> None:
+def test_the_routes_that_honour_a_version_are_the_changes_of_resources_that_have_one() -> None:
     moves = {f"{move}_order" for move in ("cancel", "confirm", "ship", "deliver", "return")}
     users = {"update_me", "change_password", "change_role", "change_status"}
     webhooks = {"update_webhook", "delete_webhook", "rotate_webhook_secret"}
@@ -51,8 +55,10 @@ def test_the_routes_that_honour_a_version_are_the_changes_of_things_that_have_on
 
 
 @pytest.mark.parametrize("name", VERSIONED)
-def test_a_stale_version_changes_nothing_and_the_answer_has_the_current_one(world: World, name: str) -> None:
-    answer, writes = change(world, name, {"If-Match": '"999"'})
+def test_a_stale_version_changes_nothing_and_the_answer_has_the_current_one(
+    scenario: AccessScenario, name: str
+) -> None:
+    answer, writes = change(scenario, name, {"If-Match": '"999"'})
 
     assert_problem(answer, 412, "stale-version")
     assert answer.headers["ETag"].strip('"').isdecimal()
@@ -60,8 +66,8 @@ def test_a_stale_version_changes_nothing_and_the_answer_has_the_current_one(worl
 
 
 @pytest.mark.parametrize("name", [name for name in CHANGES if name not in VERSIONED])
-def test_a_condition_that_would_be_passed_over_is_refused(world: World, name: str) -> None:
-    answer, writes = change(world, name, {"If-Match": '"1"'})
+def test_a_condition_that_would_be_passed_over_is_refused(scenario: AccessScenario, name: str) -> None:
+    answer, writes = change(scenario, name, {"If-Match": '"1"'})
 
     assert places(answer) == {"If-Match:"}
     assert writes == []
@@ -72,11 +78,11 @@ READS = [
 ]
 
 
-def reader(world: World, name: str) -> Callable[..., Answer]:
-    """Reads one thing again and again, under other conditions."""
+def reader(scenario: AccessScenario, name: str) -> Callable[..., Answer]:
+    """Reads one resource repeatedly, with different conditions."""
     path, _, _ = OPERATIONS[name]
     rule = RULES[name]
-    filled, token = path.format(**rule.path(world)), world.people[ASKERS[rule.who]].token
+    filled, token = path.format(**rule.path(scenario)), scenario.people[CALLER_OF_RULE[rule.who]].token
     return lambda method, **headers: call(
         method, filled, token=token, headers={it.replace("_", "-"): value for it, value in headers.items()}
     )
@@ -87,8 +93,8 @@ def shows_version(name: str) -> bool:
 
 
 @pytest.mark.parametrize("name", [name for name in READS if shows_version(name)])
-def test_a_read_of_another_version_is_refused_with_the_current_one(world: World, name: str) -> None:
-    read = reader(world, name)
+def test_a_read_of_another_version_is_refused_with_the_current_one(scenario: AccessScenario, name: str) -> None:
+    read = reader(scenario, name)
     etag = read("GET").headers["ETag"]
 
     for method in ("GET", "HEAD"):
@@ -98,28 +104,28 @@ def test_a_read_of_another_version_is_refused_with_the_current_one(world: World,
         for condition in ("*", etag, f'"other",, {etag}'):
             assert read(method, If_Match=condition).status == 200
         both = read(method, If_Match='"999"', If_None_Match=etag)
-        assert both.status == 412, "If-Match comes first (RFC 9110, 13.2.2)"
+        assert both.status == 412, "If-Match is checked first (RFC 9110, 13.2.2)"
     assert_problem(read("GET", If_Match='"999"'), 412, "stale-version")
     assert places(read("GET", If_Match="999")) == {"If-Match:"}
 
 
 @pytest.mark.parametrize("name", [name for name in READS if not shows_version(name)])
-def test_a_read_of_what_has_no_version_refuses_the_condition(world: World, name: str) -> None:
-    read = reader(world, name)
+def test_a_read_of_a_resource_without_a_version_refuses_the_condition(scenario: AccessScenario, name: str) -> None:
+    read = reader(scenario, name)
 
     assert places(read("GET", If_Match='"1"')) == {"If-Match:"}
     assert read("GET", If_Match="*").status == 200
 
 
-def test_a_get_that_starts_something_refuses_the_condition_before(world: World) -> None:
-    answer, writes = change(world, "export_orders", {"If-Match": '"1"'})
+def test_a_get_that_starts_something_refuses_the_condition_before(scenario: AccessScenario) -> None:
+    answer, writes = change(scenario, "export_orders", {"If-Match": '"1"'})
 
     assert places(answer) == {"If-Match:"}
     assert writes == []
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/errors", "/docs/page.css"])
-def test_a_page_is_read_under_the_condition_too(world: World, path: str) -> None:
+def test_a_page_is_read_under_the_condition_too(scenario: AccessScenario, path: str) -> None:
     etag = call("GET", path).headers["ETag"]
 
     stale = call("GET", path, headers={"If-Match": '"other"'})
@@ -129,7 +135,7 @@ def test_a_page_is_read_under_the_condition_too(world: World, path: str) -> None
     assert call("GET", path, headers={"If-Match": etag}).status == 200
 
 
-# ---- what the document says and what the route does -----------------------------------------------------------------
+# ---- the document, compared with the routes -------------------------------------------------------------------------
 
 
 def honest(request: EmptyRequest) -> Response[None]:
@@ -168,7 +174,7 @@ def test_a_route_that_promises_to_check_versions_and_does_not_fails_the_import(m
         serve(app)
 
 
-def test_what_is_marked_is_what_the_document_offers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_marked_route_is_versioned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "_versioned", set())
 
     assert not api.is_versioned(honest)
@@ -176,22 +182,22 @@ def test_what_is_marked_is_what_the_document_offers(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("name", ["delete_webhook", "create_order", "update_me"])
-def test_if_none_match_on_a_change_is_refused(world: World, name: str) -> None:
-    answer, writes = change(world, name, {"If-None-Match": "*"})
+def test_if_none_match_on_a_change_is_refused(scenario: AccessScenario, name: str) -> None:
+    answer, writes = change(scenario, name, {"If-None-Match": "*"})
 
     assert places(answer) == {"If-None-Match:"}
     assert writes == []
 
 
 @pytest.mark.parametrize("name", ["adjust_stock", "create_order", "delete_webhook", "log_in"])
-def test_that_a_thing_exists_is_no_condition_that_is_refused(world: World, name: str) -> None:
-    answer, _ = change(world, name, {"If-Match": "*"})
+def test_the_condition_that_a_resource_exists_is_not_refused(scenario: AccessScenario, name: str) -> None:
+    answer, _ = change(scenario, name, {"If-Match": "*"})
 
     assert answer.status < 300, answer.text
 
 
-def test_the_current_version_deletes_and_rotates(world: World) -> None:
-    admin = world.people["admin"].token
+def test_the_current_version_deletes_and_rotates(scenario: AccessScenario) -> None:
+    admin = scenario.people["admin"].token
     path = f"/api/v1/webhooks/{subscribe().id}"
     first = call("GET", path, token=admin).headers["ETag"]
 

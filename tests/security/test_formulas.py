@@ -1,4 +1,4 @@
-"""A19: whatever text somebody brings into an export, no spreadsheet finds anything in it to run."""
+"""A19: no spreadsheet runs any text of an export as a formula."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ from oms.exports.registry import SOURCES
 from oms.inventory.models import StockItem
 from oms.orders.models import Shipment
 from tests.support.examples import examples
-from tests.support.exports import an_order, content, exported, look_until_it_is_done_with, request_export
+from tests.support.exports import an_order, content, exported, process_until_finished, request_export
 from tests.support.fixtures import files, product
 from tests.support.invocation import Person
 
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publis
 
 
 def runs(cell: str) -> bool:
-    """Whether some spreadsheet would take the cell for a formula, passing over what it does not show."""
+    """Whether some spreadsheet runs the cell as a formula, ignoring invisible characters."""
     shown = normalize("NFKC", cell).lstrip(string.whitespace)
     while shown and (category(shown[0]) in ("Cc", "Cf") or shown[0].isspace()):
         shown = shown[1:]
@@ -64,7 +64,7 @@ def _is_number(cell: str) -> bool:
 
 
 def cells(data: bytes) -> Iterator[str]:
-    """As programs read it that take commas for separators, and those that take semicolons or tabs, as some do."""
+    """Returns the cells by programs with commas as separators, and by those with semicolons or tabs."""
     for separator in (",", ";", "\t"):
         for row in csv.reader(io.StringIO(data.decode(), newline=""), delimiter=separator):
             yield from row
@@ -81,7 +81,7 @@ def test_a19_no_text_of_an_order_is_active_in_its_file(manager: Person, column: 
     an_order(*({column: attack} for attack in ATTACKS))
     export = request_export(manager)
 
-    look_until_it_is_done_with(export)
+    process_until_finished(export)
 
     data = content(export) or b""
     assert not [cell for cell in cells(data) if runs(cell)]
@@ -101,7 +101,7 @@ def test_a19_no_text_of_an_address_a_note_or_a_shipment_is_active_in_its_file(
         put_item(order)
     export = request_export(manager, columns=",".join(COLUMNS["orders"].further))
 
-    look_until_it_is_done_with(export)
+    process_until_finished(export)
 
     data = content(export) or b""
     assert not [cell for cell in cells(data) if runs(cell)]
@@ -115,7 +115,7 @@ def test_a19_in_a_workbook_every_text_is_one_to_the_letter(manager: Person, colu
     an_order(*({column: attack} for attack in attacks))
     export = request_export(manager, format="xlsx", columns=column)
 
-    look_until_it_is_done_with(export)
+    process_until_finished(export)
 
     sheet = openpyxl.load_workbook(io.BytesIO(content(export) or b"")).active
     found = [row[0] for row in sheet.iter_rows(min_row=2)]
@@ -128,7 +128,7 @@ def test_a19_no_text_of_a_product_is_active_in_its_file(
     manager: Person, product: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [product(sku="=cmd|'/c_calc'!A1"), product(sku="a;=1+1")]
-    # As products from before their names were checked may have them.
+    # Products from before names were checked may have them.
     for it, name, group in zip(ids, ("\t=1+1", 'a";-1'), ("\uff20SUM(1)", "\x00+1"), strict=True):
         stock = get_item(StockItem, StockItem.key(it))
         assert stock is not None
@@ -144,7 +144,7 @@ def test_a19_no_text_of_a_product_is_active_in_its_file(
 
 
 def test_every_column_that_has_text_is_tried_here() -> None:
-    """The others have ids of the system's making, numbers, times, or words of its own."""
+    """The others have generated ids, numbers, times, or fixed words."""
     of_the_system = {
         "order_id",
         "order_number",
@@ -184,7 +184,7 @@ def test_a19_no_mixture_is_active_and_rows_and_cells_come_back_as_they_were_writ
 
 
 def as_it_was(cell: str) -> str:
-    """The way back that docs/integrate/exports.md names."""
+    """Returns the original text, as docs/integrate/exports.md describes."""
     return re.sub(r"(\A|[\t\r\n;])'", r"\1", cell)
 
 
@@ -199,7 +199,7 @@ def test_an_apostrophe_of_ones_own_is_no_apostrophe_of_the_export() -> None:
     assert 're.sub(r"(\\A|[\\t\\r\\n;])\'", r"\\1", cell)' in DOCS.read_text()
 
 
-def test_a19_whatever_character_stands_before_or_for_the_sign_of_a_formula() -> None:
+def test_a19_any_character_before_or_instead_of_the_sign_of_a_formula() -> None:
     every = [chr(code) for code in range(sys.maxunicode + 1) if category(chr(code)) != "Cs"]
 
     assert not [char for char in every if runs(text(char + "=1")) or runs(text(char + "1"))]
@@ -210,7 +210,7 @@ SIGNS = "=+-@\u207a\u207c\u208a\u208c\u2a75\u2a76\ufb29\ufe62\ufe63\ufe66\ufe6b\
 
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_characters=SIGNS + ";\t\r\n'", exclude_categories=["Cs"])))
-def test_what_is_no_formula_comes_back_to_the_letter(harmless: str) -> None:
+def test_a_text_that_is_not_a_formula_comes_back_unchanged(harmless: str) -> None:
     assert text(harmless) == harmless
 
 

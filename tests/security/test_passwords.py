@@ -1,4 +1,4 @@
-"""Rows A9, A10 and A12. A11, a hundred guesses at once, stands with the integration tests."""
+"""Rows A9, A10 and A12. The integration tests cover A11, a hundred guesses at once."""
 
 from collections.abc import Callable
 from unittest.mock import patch
@@ -18,7 +18,7 @@ from tests.support.work import counted
 
 @pytest.fixture
 def all_kinds(full_cost: None, account: Callable[..., User]) -> dict[str, str]:
-    """An e-mail address for each kind of account that a wrong password may meet."""
+    """Returns an e-mail address for each kind of account that a wrong password can be for."""
     hashed = service.passwords.make_hash(PASSWORD)
     as_stored = {"password_hash": hashed.text, "pepper_version": hashed.pepper_version}
     account("known@example.com", **as_stored)
@@ -61,13 +61,13 @@ def test_a09_the_right_password_of_a_locked_or_disabled_account_changes_nothing(
         assert (answer.status, answer.text) == (wrong.status, wrong.text)
 
 
-def test_a09_the_work_of_an_answer_tells_no_kind_from_another(all_kinds: dict[str, str]) -> None:
-    """All kinds make the same calls to AWS and one bcrypt of one cost, as a test above shows. All else that is done may
-    differ by 2,000 calls of functions: less than a millisecond, where a bcrypt takes some two hundred.
+def test_a09_the_work_of_an_answer_is_the_same_for_all_kinds(all_kinds: dict[str, str]) -> None:
+    """All kinds make the same calls to AWS and one bcrypt of one cost, as a test above shows. The rest may differ by
+    2,000 function calls: less than a millisecond, while a bcrypt takes about two hundred.
     """
     own: dict[str, set[int]] = {kind: set() for kind in all_kinds}
     for round_ in range(3):
-        forget_failures(all_kinds["known"])  # or it would be locked by and by
+        forget_failures(all_kinds["known"])  # or it would be locked after some attempts
         for kind, email in all_kinds.items():
             with counted() as work, intercepted(work.uncounted(lambda call: call.send())):
                 log_in(email, "wrong", address=f"192.0.2.{round_}")
@@ -114,7 +114,7 @@ def test_a10_composed_and_decomposed_input_is_one_password(cloud: None) -> None:
     assert log_in(password="cafe\u0301 cre\u0300me").status == 200
 
 
-def test_a10_what_bcrypt_sees_is_short_and_free_of_nul(cloud: None) -> None:
+def test_a10_the_input_of_bcrypt_is_short_and_free_of_nul(cloud: None) -> None:
     for password in ("p" * 1000, "\x00" * 100, "\U0001f511" * 128):
         peppered = passwords.peppered(password, "1")
         assert len(peppered) == 64
@@ -131,7 +131,9 @@ def test_a12_a_stranger_cannot_lock_the_owner_out(ada: User) -> None:
 
 
 def keep_locked(email: str = "ada@example.com", network: str = "203.0.113") -> None:
-    """As a stranger does who knows no more than the address: five wrong passwords, each from an address of its own."""
+    """Locks the account as a stranger who knows only the e-mail address: five wrong passwords, each from another client
+    address.
+    """
     for number in range(5):
         log_in(email, "wrong", address=f"{network}.{number}")
 

@@ -1,4 +1,4 @@
-"""Row A7: stolen refresh tokens. Twenty refreshes at once stand with the integration tests."""
+"""Row A7: stolen refresh tokens. The integration tests cover twenty refreshes at once."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -34,7 +34,7 @@ def test_a07_a_replay_after_the_grace_ends_the_family_and_is_audited(
 def test_a07_twenty_at_once_on_functions_that_start_slowly_get_one_successor(
     tokens: dict[str, Any], frozen: Clock
 ) -> None:
-    """All reach the gateway within a second; a function gets to each a second after the one before."""
+    """All reach the gateway within a second; a function starts each a second after the previous one."""
     arrived = frozen.now
     successors = set()
     for number in range(20):
@@ -64,7 +64,7 @@ def test_a07_a_time_of_arrival_that_no_request_can_have_makes_the_grace_no_longe
 def test_a07_the_time_of_arrival_moves_with_the_deployments_clock(
     tokens: dict[str, Any], frozen: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As tests of the local cloud move it: the gateway's clock stays."""
+    """Tests of the local cloud move it; the gateway's clock stays."""
     monkeypatch.setattr(clock, "settings", lambda: replace(settings(), clock_offset=timedelta(days=1)))
     refresh(tokens["refresh_token"])
     frozen.advance(seconds=15)

@@ -1,7 +1,6 @@
-"""A14: every route × every role × one's own thing and another's, generated from the OpenAPI document.
+"""A14: every route × every role × the caller's own resource and another user's, generated from the OpenAPI document.
 
-The rules are in `tests.support.roles`: a new route without a rule fails, and so does a route that lets in whom it
-should not.
+The rules are in `tests.support.roles`: a new route without a rule fails, and so does a route that admits other roles.
 """
 
 from typing import Any
@@ -11,13 +10,13 @@ import pytest
 from oms.core.settings import settings
 from tests.support.aws_calls import Call, intercepted
 from tests.support.gateway import call
-from tests.support.roles import ASKERS, DOCUMENT, OPERATIONS, RULES, World, ask, world
+from tests.support.roles import CALLERS, DOCUMENT, OPERATIONS, RULES, AccessScenario, ask, scenario
 
-__all__ = ["world"]
+__all__ = ["scenario"]
 
 
 def written(calls: list[Call]) -> set[str]:
-    """The tables that some calls wrote to, but for the audit log."""
+    """Returns the tables that some calls wrote to, except the audit log."""
     tables: set[str] = set()
     for made in calls:
         if made.writes:
@@ -31,21 +30,22 @@ def test_every_operation_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_the_document_says_who_may_call(name: str) -> None:
+def test_the_document_names_the_roles_that_may_call(name: str) -> None:
     _, _, operation = OPERATIONS[name]
 
     assert operation["x-role"] == {"-": "public", "C": "customer", "M": "manager", "A": "admin"}[RULES[name].who]
-    assert "security" not in DOCUMENT, "what stands there would hold for routes that do not name it"
-    optional = [{}] if name == "log_out" else []  # a refresh token in the body does as well
+    assert "security" not in DOCUMENT, "the default would apply to routes that do not name it"
+    # A refresh token in the cookie or in the body is also enough.
+    optional = [{"refreshCookie": []}, {}] if name == "log_out" else []
     assert operation["security"] == ([{"accessToken": []}, *optional] if RULES[name].who != "-" or optional else [])
 
 
-@pytest.mark.parametrize("asker", ASKERS)
+@pytest.mark.parametrize("asker", CALLERS)
 @pytest.mark.parametrize("name", RULES)
 def test_a14_a_route_lets_in_whom_the_contract_says_and_a_refusal_writes_nothing(
-    world: World, name: str, asker: str
+    scenario: AccessScenario, name: str, asker: str
 ) -> None:
-    request = ask(world, name, asker)
+    request = ask(scenario, name, asker)
     expected = RULES[name].status(asker)
 
     made: list[Call] = []
@@ -66,13 +66,13 @@ def test_a14_a_route_lets_in_whom_the_contract_says_and_a_refusal_writes_nothing
 
 
 @pytest.mark.parametrize("name", [name for name, rule in RULES.items() if rule.private and rule.who == "C"])
-def test_a14_anothers_thing_is_answered_as_one_that_is_not_there(world: World, name: str) -> None:
+def test_a14_another_users_resource_is_answered_as_a_missing_one(scenario: AccessScenario, name: str) -> None:
     path, method, _ = OPERATIONS[name]
-    filled = path.format(**RULES[name].path(world))
+    filled = path.format(**RULES[name].path(scenario))
     nowhere = path.format(**dict.fromkeys(("order_id", "session_id"), "0" * 20))
-    stranger = world.people["stranger"].token
+    stranger = scenario.people["stranger"].token
 
-    theirs, none = (call(method, it, RULES[name].body(world), token=stranger) for it in (filled, nowhere))
+    theirs, none = (call(method, it, RULES[name].body(scenario), token=stranger) for it in (filled, nowhere))
 
     assert (theirs.status, none.status) == (404, 404)
     assert {**theirs.json, "instance": ""} == {**none.json, "instance": ""}

@@ -1,4 +1,4 @@
-"""A21: webhook addresses that lead anywhere but to the public internet open no connection."""
+"""A21: no connection is opened to webhook addresses outside the public internet."""
 
 import socket
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from oms.webhooks import post, targets
-from oms.webhooks.post import NoAnswerError
+from oms.webhooks.post import NoResponseError
 from oms.webhooks.targets import ForbiddenTargetError, is_public, parse
 
 PUBLIC_4, PUBLIC_6 = "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 
-# What each is, by the registries of special addresses (IANA) and the ways resolvers read numbers.
+# The kind of each, by the registries of special addresses (IANA) and the number formats of resolvers.
 FORBIDDEN_ADDRESSES = {
     "private": ["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "fc00::1", "fd12:3456::1"],
     "loopback": ["127.0.0.1", "127.255.255.254", "::1"],
@@ -94,7 +94,7 @@ FORBIDDEN_URLS = [
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Every address that a socket was to be connected to. None ever is."""
+    """The addresses to which a socket would connect. None is connected."""
     seen: list[Any] = []
 
     def refuse(_self: socket.socket, address: Any) -> None:
@@ -107,9 +107,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def send(url: str, *answers: list[str]) -> list[list[str]]:
-    """Posts to the URL, whose name resolves to each of the answers in turn; those that were not asked for."""
+    """Posts to the URL, whose name resolves to each of the answers in turn; returns the unused ones."""
     left = list(answers)
-    with pytest.raises((ForbiddenTargetError, NoAnswerError)):
+    with pytest.raises((ForbiddenTargetError, NoResponseError)):
         post.post(parse(url), b"{}", {}, resolve=lambda *_: left.pop(0))
     return left
 
@@ -145,7 +145,7 @@ def test_a21_an_address_in_the_url_is_checked_like_one_of_a_name(opened: list[An
     assert opened == []
 
 
-def test_a21_a_name_that_changes_after_the_check_is_not_asked_again(opened: list[Any]) -> None:
+def test_a21_a_name_that_changes_after_the_check_is_not_resolved_again(opened: list[Any]) -> None:
     left = send("https://example.com/", [PUBLIC_4, PUBLIC_6], ["127.0.0.1"])
 
     assert opened == [(PUBLIC_4, 443), (PUBLIC_6, 443, 0, 0)]

@@ -1,4 +1,4 @@
-"""Rows A1 to A5 of the catalogue of attacks: forged, borrowed, stretched and malformed access tokens."""
+"""Rows A1 to A5 of the attacks: forged, borrowed, extended and malformed access tokens."""
 
 import base64
 import hmac
@@ -29,14 +29,14 @@ def decode(part: str) -> dict[str, Any]:
 
 
 def signed(header: Any, claims: Any, key: ec.EllipticCurvePrivateKey | None = None) -> str:
-    """A token over any bytes at all, signed as ours are."""
+    """Returns a token over any bytes, signed as the system does."""
     text = f"{encode(header)}.{encode(claims)}"
     algorithm = jwt.get_algorithm_by_name("ES256")
     return f"{text}.{encode(algorithm.sign(text.encode(), key or keyring.signing_key().private))}"
 
 
 class Forge:
-    """Makes variants of a good token. Every test shows first that the untouched variant is accepted."""
+    """Creates variants of a valid token. Every test shows first that the unchanged variant is accepted."""
 
     def __init__(self, token: str) -> None:
         self.header, self.claims = (decode(part) for part in token.split(".")[:2])
@@ -58,7 +58,7 @@ def forge(tokens: dict[str, Any]) -> Forge:
 
 
 def accepted(tokens: Mapping[Any, str]) -> list[Any]:
-    """The names of the tokens that are not refused with a 401."""
+    """Returns the names of the tokens that are not refused with a 401."""
     return [name for name, token in tokens.items() if me(token).status != 401]
 
 
@@ -136,7 +136,7 @@ def test_a02_an_embedded_key_is_not_used(forge: Forge) -> None:
     assert me(signed(forge.header | {"jwk": jwk}, forge.claims, own)).status == 401
 
 
-def test_a03_refresh_access_and_device_tokens_do_not_stand_for_each_other(tokens: dict[str, Any]) -> None:
+def test_a03_refresh_access_and_device_tokens_do_not_replace_each_other(tokens: dict[str, Any]) -> None:
     assert me(tokens["refresh_token"]).status == 401
     assert me(tokens["device_token"]).status == 401
     assert refresh(tokens["device_token"]).status == 401
@@ -153,7 +153,7 @@ def test_a03_every_claim_is_required_and_of_its_type(forge: Forge) -> None:
     values = (..., None, "", "other", 1, True, ["oms-api"], {}, 1.5)
     forged = {(claim, str(value)): forge.with_claims(**{claim: value}) for claim in forge.claims for value in values}
 
-    # A jti is free text: with any other, the token is as good as it was.
+    # A jti is free text: with any other, the token stays valid.
     assert accepted(forged) == [("jti", "other")]
     assert len(forged) == 8 * 9
 
@@ -225,7 +225,7 @@ def test_a05_only_the_exact_compact_form_is_read(forge: Forge) -> None:
 
 
 def test_a05_hostile_payloads_are_refused_with_little_work(forge: Forge) -> None:
-    """As little as a token of their length takes that is merely wrong: the signature's check reads each character."""
+    """As little as a wrong token of their length needs: the signature's check reads each character."""
     with counted() as usual:
         assert me(signed(forge.header, b'{"a":"' + b"x" * 870 + b'"}')).status == 401
     payloads = [

@@ -1,4 +1,4 @@
-"""A27: what a manager cannot carry out by webhooks; and that their secrets stand nowhere but in two answers."""
+"""A27: webhooks give managers no data beyond their role, and secrets of webhooks appear only in two answers."""
 
 import base64
 import io
@@ -31,7 +31,7 @@ def admin(person: Callable[..., Person]) -> Person:
 
 
 def everything_stored() -> bytes:
-    """All items of all tables, binary attributes as they are."""
+    """Returns all items of all tables, with binary attributes."""
     parts = [value for name in TABLES for item in client().scan(TableName=name)["Items"] for value in _leaves(item)]
     return b"\n".join(it if isinstance(it, bytes) else str(it).encode() for it in parts)
 
@@ -43,7 +43,7 @@ def _leaves(node: Any) -> list[Any]:
 
 
 def forms(secret: str) -> list[bytes]:
-    """What would give a secret away: its text, without its prefix, its bytes, in hexadecimal."""
+    """Returns the forms that reveal a secret: its text, without its prefix, its bytes, in hexadecimal."""
     bare = secret.removeprefix("whsec_")
     raw = base64.b64decode(bare)
     return [secret.encode(), bare.encode(), raw, raw.hex().encode()]
@@ -52,9 +52,7 @@ def forms(secret: str) -> list[bytes]:
 # ---- secrets --------------------------------------------------------------------------------------------------------
 
 
-def test_a20_a_secret_stands_in_the_answer_that_shows_it_and_nowhere_else(
-    admin: Person, manager: Person, log: io.StringIO
-) -> None:
+def test_a20_a_secret_is_only_in_the_answer_that_shows_it(admin: Person, manager: Person, log: io.StringIO) -> None:
     made = call("POST", WEBHOOKS, VALID_BODIES["create_webhook"], token=admin.token).json
     path = f"{WEBHOOKS}/{made['id']}"
     rotated = call("POST", f"{path}/rotate-secret", token=admin.token).json
@@ -100,7 +98,7 @@ def test_a_scan_for_secrets_would_find_one(admin: Person) -> None:
 
 
 def test_a_sealed_secret_copied_to_another_subscription_opens_nowhere(admin: Person) -> None:
-    """Who can write to the table cannot make their own receiver's signature key out of another's."""
+    """An attacker with write access to the table cannot use another subscription's secret for their own receiver."""
     victim, own = (
         Subscription(id=call("POST", WEBHOOKS, VALID_BODIES["create_webhook"], token=admin.token).json["id"])
         for _ in range(2)
@@ -111,12 +109,12 @@ def test_a_sealed_secret_copied_to_another_subscription_opens_nowhere(admin: Per
     put_item(item)
 
     with pytest.raises(secret_encryption.DecryptionError):
-        secret_encryption.unseal(subscription_now(own).secret, subscription_id=own.id)
-    assert secret_encryption.unseal(stolen, subscription_id=victim.id).startswith("whsec_")
+        secret_encryption.decrypt(subscription_now(own).secret, subscription_id=own.id)
+    assert secret_encryption.decrypt(stolen, subscription_id=victim.id).startswith("whsec_")
 
 
 def test_rotation_reads_no_secret_to_keep_it(admin: Person) -> None:
-    """What was sealed goes from one attribute to the other as it is: the clear text is not in the process."""
+    """The encrypted secret is moved unchanged to the other attribute: the process never has the plain text."""
     made = call("POST", WEBHOOKS, VALID_BODIES["create_webhook"], token=admin.token).json
     subscription = Subscription(id=made["id"])
     before = subscription_now(subscription).secret
@@ -157,7 +155,7 @@ def test_a27_a_manager_turns_no_webhook_to_a_receiver_of_their_own(
 
 @pytest.mark.parametrize("suffix", ["test", "deliveries/{delivery}/replay", "replay"])
 @pytest.mark.parametrize("extra", [{"url": OUTSIDE}, {"to_url": OUTSIDE}, {"secret": "whsec_AAAA"}])
-def test_a27_what_is_tried_or_replayed_goes_where_an_admin_has_sent_it(
+def test_a27_tests_and_replays_go_to_the_address_that_an_admin_has_set(
     manager: Person, suffix: str, extra: dict[str, str]
 ) -> None:
     subscription = subscribe()
@@ -168,7 +166,7 @@ def test_a27_what_is_tried_or_replayed_goes_where_an_admin_has_sent_it(
     assert_problem(call("POST", path, body, token=manager.token), 422, "validation-failed")
 
 
-def test_a27_deliveries_do_not_show_what_was_sent(manager: Person) -> None:
+def test_a27_deliveries_do_not_show_their_bodies(manager: Person) -> None:
     subscription = subscribe()
     delivery = a_delivery(subscription)
 
@@ -179,7 +177,7 @@ def test_a27_deliveries_do_not_show_what_was_sent(manager: Person) -> None:
 
 
 @pytest.mark.parametrize("change", [{"status": "disabled"}, {"role": "customer"}, {"role": "manager"}])
-def test_a27_who_is_dismissed_changes_and_reads_nothing_from_the_next_request_on(
+def test_a27_a_dismissed_user_changes_and_reads_nothing_from_the_next_request_on(
     admin: Person, change: dict[str, str]
 ) -> None:
     subscription = subscribe()

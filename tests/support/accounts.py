@@ -1,4 +1,4 @@
-"""Accounts with cheap password hashes, and a clock that stands still: no test depends on when in a minute it runs."""
+"""Accounts with cheap password hashes, and a fixed clock, so that no test depends on the second at which it runs."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ PASSWORD = "correct horse battery"
 
 class Clock:
     def __init__(self) -> None:
-        # In the past, so that independent verifiers, which read the real clock, take its tokens.
+        # In the past, so that independent verifiers, which read the real clock, accept its tokens.
         self.now = (datetime.now(UTC) - timedelta(minutes=5)).replace(second=10, microsecond=0)
 
     def advance(self, **by: float) -> None:
@@ -36,7 +36,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(autouse=True)
 def _cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """bcrypt at its lowest cost, a hundredth of a second in all, where the cost is not what is tested."""
+    """Sets bcrypt's lowest cost, a hundredth of a second a test, unless the test uses `full_cost`."""
     if "full_cost" not in request.fixturenames:
         monkeypatch.setattr(passwords, "COST", 4)
         monkeypatch.setattr(passwords, "UNKNOWN_HASH", b"$2b$04$" + passwords.UNKNOWN_HASH.removeprefix(b"$2b$12$"))
@@ -44,14 +44,14 @@ def _cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def full_cost() -> None:
-    """For tests of what bcrypt costs."""
+    """For tests of bcrypt's cost."""
 
 
 @pytest.fixture
 def account(cloud: None) -> Callable[..., User]:
     """A factory of accounts with the password PASSWORD, hashed at bcrypt's lowest cost.
 
-    With `email_folded` the account and its claim are as a version before `emails.canonical` stored them.
+    With `email_folded` the account and its claim have the form that a version before `emails.canonical` stored.
     """
 
     def make(email: str = "ada@example.com", **attributes: Any) -> User:
@@ -81,10 +81,9 @@ def account(cloud: None) -> Callable[..., User]:
 
 
 def log_in(email: str = "ada@example.com", password: str = PASSWORD, **more: Any) -> Answer:
-    """`device_token` goes into the body, everything else to `invoke`."""
+    """Puts `device_token` and `refresh_token_in` into the body and passes all other arguments to `invoke`."""
     body = {"email": email, "password": password}
-    if "device_token" in more:
-        body["device_token"] = more.pop("device_token")
+    body |= {name: more.pop(name) for name in ("device_token", "refresh_token_in") if name in more}
     return invoke(password_routes, "POST", "/api/v1/auth/login", body, **more)
 
 

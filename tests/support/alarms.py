@@ -1,4 +1,4 @@
-"""The alarms of a template: what each one watches, and how CloudWatch would judge data."""
+"""The alarms of a template: the metric of each, and the state that CloudWatch would give it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ def on_metric(stage: Synthesized, namespace: str, metric: str) -> list[Resource]
 
 
 def watched(stage: Synthesized, namespace: str, metric: str) -> dict[str, Resource]:
-    """The logical id of the resource that an alarm's one dimension names → the alarm"""
+    """Returns the logical id of the resource that an alarm's one dimension names → the alarm"""
     found: dict[str, Resource] = {}
     for alarm in on_metric(stage, namespace, metric):
         (dimension,) = alarm["Dimensions"]
@@ -31,30 +31,31 @@ def watched(stage: Synthesized, namespace: str, metric: str) -> dict[str, Resour
 
 
 def referred(value: Any) -> str:
-    """The logical id that a Ref or a GetAtt names."""
+    """Returns the logical id that a Ref or a GetAtt names."""
     return str(value["Ref"] if "Ref" in value else value["Fn::GetAtt"][0])
 
 
 def queries(stage: Synthesized) -> Iterator[tuple[str, set[str], int]]:
-    """Of each alarm on a query: its text with names left out, the resources that it names, and how long it may be."""
+    """Yields for each alarm on a query its text without names, the resources that it names, and its maximum length."""
     for alarm in alarms(stage).values():
         for metric in alarm.get("Metrics", []):
             parts = metric["Expression"]["Fn::Join"][1]
             text = "".join(part for part in parts if isinstance(part, str))
             names = [referred(part) for part in parts if not isinstance(part, str)]
-            # CloudFormation's names for functions have 64 characters at most; those of tables are made the same way.
+            # CloudFormation's names for functions have at most 64 characters; names of tables are created in the same
+            # way.
             yield text, set(names), len(text) + 64 * len(names)
 
 
 def judge(alarm: Resource, points: Sequence[float | None]) -> str:
-    """The state after these data points, the last of the alarm's periods; None is missing data.
+    """Returns the state after these data points, of the alarm's last periods; None is missing data.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     """
     assert len(points) == alarm["EvaluationPeriods"]
     treatment = alarm["TreatMissingData"]
     if all(point is None for point in points) and treatment in ("missing", "ignore"):
-        return "INSUFFICIENT_DATA"  # with `ignore`, the state it had: at first this one
+        return "INSUFFICIENT_DATA"  # with `ignore`, the previous state: at first this one
     breaching = {
         "GreaterThanOrEqualToThreshold": lambda point: point >= alarm["Threshold"],
         "LessThanThreshold": lambda point: point < alarm["Threshold"],

@@ -1,4 +1,4 @@
-"""ARNs of a template: written out as AWS would, and compared as IAM compares them."""
+"""ARNs of a template: written out as AWS does, and compared as IAM does."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ PSEUDO = {
 
 
 def written_out(value: Any) -> str:
-    """The text that an intrinsic function becomes; a resource's logical id takes the place of its name or ARN."""
+    """Returns the text of an intrinsic function; a resource's logical id replaces its name or ARN."""
     if isinstance(value, str):
         return value
     ((function, argument),) = value.items()
@@ -27,7 +27,7 @@ def written_out(value: Any) -> str:
 
 
 def arn_like(pattern: str, arn: str) -> bool:
-    """Whether ArnLike holds: each of the six parts between colons by itself, `*` for any characters, `?` for one.
+    """Whether ArnLike is true: it compares each of the six parts between colons; `*` is any characters, `?` is one.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html#Conditions_ARN
     """

@@ -6,14 +6,14 @@ from oms.core.pseudonyms import pseudonym
 
 
 def hidden(address: str, at: str) -> str:
-    """The hash of a client's address."""
+    """Returns the hash of a client's address."""
     shown = pseudonym("address", address, at)
     assert shown is not None
     return shown
 
 
 def known_readers(*readers: Actor) -> None:
-    """Puts the hourly entries of a process for these readers of lists of persons, so that no later read adds one."""
+    """Adds the hourly entries of these readers of personal data, so that no later read adds one."""
     for reader in readers:
         for persons in ("orders", "users", "events"):
             audit.record_bulk_read(reader, address="198.51.100.9", target=persons)

@@ -1,4 +1,4 @@
-"""An audit log, its sealer fed by hand, its verifier, and somebody who tampers with all of it."""
+"""An audit log with its sealer and verifier, called by hand, and every kind of tampering with it."""
 
 import copy
 import json
@@ -12,7 +12,7 @@ from moto.s3.models import s3_backends
 
 from oms.audit import audit_log as audit
 from oms.audit import macs
-from oms.audit.findings import Finding
+from oms.audit.findings import AuditFinding
 from oms.audit.models import ChainHead
 from oms.audit.verification import Verification
 from oms.core import clock
@@ -68,7 +68,7 @@ class Log:
         return keys
 
     def deny(self, times: int, actor_id: str = "mallory") -> Key:
-        """The key of the counter."""
+        """Returns the key of the counter."""
         actor: Any = SimpleNamespace(id=actor_id, role="customer")
         for _ in range(times):
             audit.record_denial(actor, address="198.51.100.1", target="GET /api/v1/admin/users")
@@ -76,7 +76,7 @@ class Log:
         return f"day#{self.today}", f"{minute}#denials#{actor_id}"
 
     def news(self) -> list[Record]:
-        """The undelivered records of the stream: one for each changed item, in the order of their keys."""
+        """Returns the undelivered records of the stream: one for each changed item, in the order of their keys."""
         was, self._delivered = self._delivered, items_of("audit")
         now = self._delivered
         changed = sorted(key for key in was | now if was.get(key) != now.get(key))
@@ -91,7 +91,7 @@ class Log:
 
     # ---- what is there ----------------------------------------------------------------------------------------------
 
-    def verify(self, first: str = "", last: str = "") -> list[Finding]:
+    def verify(self, first: str = "", last: str = "") -> list[AuditFinding]:
         return list(self.verification(first, last).run())
 
     @staticmethod
@@ -99,12 +99,12 @@ class Log:
         return Verification(keys=keys(), bucket=settings().audit_bucket, first=first, last=last)
 
     def found(self, first: str = "", last: str = "") -> list[tuple[str, str]]:
-        """The code and the place of each finding."""
+        """Returns the code and the place of each finding."""
         return sorted((finding.code, finding.place) for finding in self.verify(first, last))
 
     @staticmethod
     def stored(kind: str) -> list[dict[str, Any]]:
-        """The raw items of a kind, by their keys."""
+        """Returns the raw items of a kind, by their keys."""
         items = table("audit").items()
         return sorted((it for it in items if it["kind"]["S"] == kind), key=lambda it: (it["pk"]["S"], it["sk"]["S"]))
 
@@ -114,22 +114,22 @@ class Log:
         return sorted(found, key=lambda it: int(it["position"]["N"]))
 
     def heads(self) -> dict[str, int]:
-        """The position of the last link of each chain; 0 if the item is not a head."""
+        """Returns the position of the last link of each chain; 0 if the item is not a head."""
         return {it["sk"]["S"]: int(it.get("position", {"N": "0"})["N"]) for it in self.stored("head")}
 
     @staticmethod
     def objects() -> dict[str, Any]:
-        """The latest version of each object, by its name."""
+        """Returns the latest version of each object, by its name."""
         s3, bucket = aws_client("s3"), settings().audit_bucket
         names = [it["Key"] for it in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
         return {name: json.loads(s3.get_object(Bucket=bucket, Key=name)["Body"].read()) for name in names}
 
     @staticmethod
     def versions() -> int:
-        """How many versions of objects the bucket has."""
+        """Returns the number of versions of objects in the bucket."""
         return len(aws_client("s3").list_object_versions(Bucket=settings().audit_bucket)["Versions"])
 
-    # ---- somebody who may do anything, and has no key ---------------------------------------------------------------
+    # ---- an attacker who may write everything, and has no key -------------------------------------------------------
 
     @staticmethod
     def change(key: Key, /, **attributes: str | int | None) -> None:
@@ -150,7 +150,7 @@ class Log:
 
     @staticmethod
     def lose_object(name: str) -> None:
-        """In moto's memory: the lock would not let it go."""
+        """Deletes it in moto's memory, since the object lock prevents it elsewhere."""
         _bucket().keys.pop(name)
 
 
@@ -158,8 +158,8 @@ def _bucket() -> Any:
     return s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[settings().audit_bucket]
 
 
-def keys() -> macs.Keys:
-    return macs.load_keys(settings().audit_keys_secret)
+def keys() -> macs.SealKeys:
+    return macs.load_seal_keys(settings().audit_keys_secret)
 
 
 def link_of(entry: Key) -> Key:
@@ -171,7 +171,7 @@ def head_of(chain: str) -> Key:
 
 
 def entries_and_links(log: Log) -> tuple[list[Any], list[Any]]:
-    """The keys of both, as those of links."""
+    """Returns the keys of both, as those of links."""
     entries = [link_of((it["pk"]["S"], it["sk"]["S"])) for it in log.stored("entry")]
     return sorted(entries), sorted((it["pk"]["S"], it["sk"]["S"]) for it in log.stored("link"))
 

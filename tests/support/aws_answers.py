@@ -1,4 +1,4 @@
-"""AWS as a test says it answers: each call and each answer is checked against botocore's own model of the service."""
+"""AWS with a test's answers: each call and each answer is checked against botocore's own model of the service."""
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
@@ -13,7 +13,7 @@ from oms.core import aws
 
 type Answer = Mapping[str, Any]
 type Answers = dict[str, Answer | Exception | Callable[[dict[str, Any]], Answer | Exception]]
-"""By `service.Operation`: an answer, an error to raise, or what makes either from the call's parameters."""
+"""By `service.Operation`: an answer, an error to raise, or a function of the call's parameters that gives either."""
 
 
 class RefusedError(Exception):
@@ -28,7 +28,7 @@ class RefusedError(Exception):
 
 
 class _Session:
-    """Its clients are made once for all tests: the models of services are megabytes of JSON."""
+    """Its clients are created once for all tests: the models of services are megabytes of JSON."""
 
     note: Callable[..., None]
     answer: Callable[..., Any]
@@ -47,7 +47,7 @@ _session = cache(_Session)
 
 
 class AwsAnswers:
-    """Takes the place of the session that all clients are of. `calls` has what was called, in its order."""
+    """Replaces the session of all clients. `calls` has the calls in their order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, answers: Answers, *, region: str = "eu-central-1") -> None:
         self.answers = answers
@@ -58,7 +58,7 @@ class AwsAnswers:
         monkeypatch.setattr(aws, "session", lambda: session)
 
     def called(self, operation: str) -> list[dict[str, Any]]:
-        """The parameters of each call of `service.Operation`."""
+        """Returns the parameters of each call of `service.Operation`."""
         return [params for name, params in self.calls if name == operation]
 
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:

@@ -1,10 +1,12 @@
-"""The tests' one hook into botocore: every AWS call of this process passes here, and a test decides over it.
+"""The tests' one hook into AWS clients: every AWS call of this process passes here, and a test decides its result.
 
-The hook is `BaseClient._make_api_call`, a private name of botocore: where an operation becomes a request, above
-botocore's own retries. So a call here is what the code asked for, and an error here is what is left when botocore has
-given up. `test_aws_calls` says what breaks when that name goes.
+The hook is `_make_api_call` of both kinds of clients: botocore's `BaseClient`, whose private name it is, and the
+system's own `oms.core.aws_json.client.Client`. There an operation becomes a request, above the client's retries. So a
+call here is a call of the code, and an error here is the one that remains after the retries. `test_aws_calls` fails if
+the method of a client has another name.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -13,12 +15,14 @@ from typing import Any
 from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
 
+from oms.core.aws_json.client import Client
+
 READS = frozenset({"BatchGetItem", "GetItem", "GetParameter", "GetSecretValue", "Query"})
 
 
 @dataclass(frozen=True)
 class Call:
-    """One AWS call. `number` counts from 1 since the plan began; `send` makes it for real."""
+    """One AWS call. `number` counts from 1 since the plan began; `send` carries it out."""
 
     number: int
     service: str
@@ -32,31 +36,46 @@ class Call:
 
 
 type Plan = Callable[[Call], Any]
-"""What becomes of a call: its answer, or an exception."""
+"""Decides the result of a call: its answer, or an exception."""
 
 type Observer = Callable[[str, str, Mapping[str, Any]], None]
 """Gets each call: the service, the operation and its parameters."""
 
-type _Answer = Callable[[BaseClient, str, Mapping[str, Any]], Any]
+type AnyClient = BaseClient | Client
+type _Answer = Callable[[Any, str, Mapping[str, Any]], Any]
 
 _botocore: _Answer = BaseClient._make_api_call  # type: ignore[attr-defined]
+_own: _Answer = Client._make_api_call  # type: ignore[assignment]
+
+
+def _send(client: AnyClient, operation: str, parameters: Mapping[str, Any]) -> Any:
+    """Makes the call with the client's own method."""
+    method = _own if isinstance(client, Client) else _botocore
+    return method(client, operation, parameters)
+
+
 # The last to intercept decides first, and may pass the call on to the one before.
-_answers: list[_Answer] = [_botocore]
+_answers: list[_Answer] = [_send]
 _observers: list[Observer] = []
 
 
-def _answer(client: BaseClient, operation: str, parameters: Mapping[str, Any]) -> Any:
+def _answer(client: AnyClient, operation: str, parameters: Mapping[str, Any]) -> Any:
     for observe in _observers:
-        observe(client.meta.service_model.service_name, operation, parameters)
+        observe(_service_of(client), operation, parameters)
     return _answers[-1](client, operation, parameters)
 
 
 BaseClient._make_api_call = _answer  # type: ignore[attr-defined]
+Client._make_api_call = _answer  # type: ignore[method-assign]
+
+
+def _service_of(client: AnyClient) -> str:
+    return client.meta.service_name if isinstance(client, Client) else client.meta.service_model.service_name
 
 
 @contextmanager
 def observed(observe: Observer) -> Iterator[None]:
-    """While it lasts, `observe` gets each call, once, before anything becomes of it."""
+    """In this context, `observe` gets each call once, before its result is decided."""
     _observers.append(observe)
     try:
         yield
@@ -64,18 +83,17 @@ def observed(observe: Observer) -> Iterator[None]:
         _observers.remove(observe)
 
 
-def to_botocore(client: BaseClient, operation: str, parameters: Mapping[str, Any]) -> Any:
-    """The call as botocore makes it, past all that is here."""
-    return _botocore(client, operation, parameters)
+def to_client(client: AnyClient, operation: str, parameters: Mapping[str, Any]) -> Any:
+    """Makes the call with the client's own method, without plans and observers."""
+    return _send(client, operation, parameters)
 
 
 def serve(service: str, answer: _Answer) -> None:
-    """From now on `answer` gets, below all plans, the calls of a service that would go to AWS; not to a local cloud."""
+    """Lets `answer` handle, below all plans, every later call of a service to AWS; not those to a local cloud."""
     below = _answers[0]
 
-    def served(client: BaseClient, operation: str, parameters: Mapping[str, Any]) -> Any:
-        meta = client.meta
-        if meta.service_model.service_name == service and meta.endpoint_url.endswith(".amazonaws.com"):
+    def served(client: AnyClient, operation: str, parameters: Mapping[str, Any]) -> Any:
+        if _service_of(client) == service and client.meta.endpoint_url.endswith(".amazonaws.com"):
             return answer(client, operation, parameters)
         return below(client, operation, parameters)
 
@@ -84,15 +102,20 @@ def serve(service: str, answer: _Answer) -> None:
 
 @contextmanager
 def intercepted(plan: Plan = lambda call: call.send()) -> Iterator[list[Call]]:
-    """While it lasts, `plan` decides over every AWS call of the process. Gives the calls made so far."""
+    """In this context, `plan` decides the result of every AWS call of the process. Yields the calls made so far."""
     calls: list[Call] = []
     below = _answers[-1]
 
-    def planned(client: BaseClient, operation: str, parameters: Mapping[str, Any]) -> Any:
-        service = client.meta.service_model.service_name
-        call = Call(len(calls) + 1, service, operation, parameters, lambda: below(client, operation, parameters))
+    def planned(client: AnyClient, operation: str, parameters: Mapping[str, Any]) -> Any:
+        def send() -> Any:
+            return below(client, operation, parameters)
+
+        call = Call(len(calls) + 1, _service_of(client), operation, parameters, send)
         calls.append(call)
-        return plan(call)
+        answer = plan(call)
+        if isinstance(client, Client) and not client.decodes and "body" not in answer:
+            return {"body": json.dumps(answer).encode()}
+        return answer
 
     _answers.append(planned)
     try:
@@ -103,7 +126,7 @@ def intercepted(plan: Plan = lambda call: call.send()) -> Iterator[list[Call]]:
 
 @contextmanager
 def recorded() -> Iterator[list[str]]:
-    """The calls made meanwhile, as `dynamodb.UpdateItem`; botocore's own retries are not calls."""
+    """Records the calls in this context, as `dynamodb.UpdateItem`; botocore's own retries are not calls."""
     names: list[str] = []
 
     def note(call: Call) -> Any:
@@ -115,12 +138,12 @@ def recorded() -> Iterator[list[str]]:
 
 
 def answer_lost(operation: str, *, nth: int = 1) -> AbstractContextManager[None]:
-    """The nth call of `operation` is carried out, and its answer never comes."""
+    """Carries out the nth call of `operation` and loses its answer."""
     return _once(operation, nth, after=_time_out)
 
 
-def overtaken(operation: str, by: Callable[[], object], *, nth: int = 1) -> AbstractContextManager[None]:
-    """Something else happens just before the nth call of `operation`."""
+def changed_meanwhile(operation: str, by: Callable[[], object], *, nth: int = 1) -> AbstractContextManager[None]:
+    """Calls `interfere` just before the nth call of `operation`."""
     return _once(operation, nth, before=by)
 
 

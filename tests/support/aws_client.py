@@ -1,4 +1,4 @@
-"""Clients of the AWS that moto plays. Each is made once: that takes longer than most tests."""
+"""Clients of moto's AWS. Each is created once, since that takes longer than most tests."""
 
 from functools import cache
 from typing import Any

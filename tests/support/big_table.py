@@ -1,4 +1,4 @@
-"""A table with more items than moto can serve, answering what lists ask of it as DynamoDB would."""
+"""A table with more items than moto can serve, which answers the calls of lists as DynamoDB does."""
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict, deque
@@ -19,10 +19,10 @@ _place = itemgetter(0)
 
 
 class BigTable:
-    """`plan` answers Querys on the indexes of a table, and BatchGetItem, from memory.
+    """`plan` answers Query on the indexes of a table, and BatchGetItem, from memory.
 
-    Keys and projections are those of the mocked table of that name. `most` is where a Query ends at the latest, as it
-    does at 1 MB. The indexes see a write `lag` calls later, while BatchGetItem sees it at once.
+    Keys and projections are those of the mocked table of that name. A Query returns at most `most` items, as it ends at
+    1 MB on AWS. The indexes show a write `lag` calls later, while BatchGetItem shows it at once.
     """
 
     def __init__(self, name: str, items: Iterable[RawItem], *, most: int = 1000, lag: int = 0) -> None:
@@ -57,7 +57,7 @@ class BigTable:
         self._index_what_is_due()
 
     def plan(self, call: Call) -> Any:
-        # Partitions are queried by threads, and an index is built by the first to ask for it.
+        # Threads query partitions, and the first query of an index builds it.
         with self._one_at_a_time:
             self._calls += 1
             self._index_what_is_due()
@@ -91,7 +91,7 @@ class BigTable:
         if not asked["ScanIndexForward"]:
             found = entries[max(start, end - most) : end][::-1]
         items = [{name: raw[name] for name in index.attributes if name in raw} for _, raw in found]
-        # DynamoDB names a last key wherever it stopped at the limit, even if nothing follows.
+        # DynamoDB returns a last key when it stops at the limit, even if nothing follows.
         return {"Items": items} | ({"LastEvaluatedKey": items[-1]} if len(items) == most else {})
 
     def _index(self, partition_key: str, sort_key: str) -> defaultdict[str, Entries]:

@@ -1,7 +1,7 @@
-"""Every mix of cancellation reasons an order's transaction can meet, and what the design says of each.
+"""Every mix of cancellation reasons that an order's transaction can get, and the designed answer to each.
 
-A mix is a world, not just a list of codes: what a reason says of an item is true of the item in the table, so that
-an attempt whose transaction is really made finds the same.
+A mix is more than a list of codes: the items in the table agree with its reasons, so that an attempt whose transaction
+is carried out gets the same reasons.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ QUANTITY = 3
 class Mix:
     """Reasons for the order's put and for each line, at the first transaction or at all of them (`persistent`).
 
-    `stored`: an order made earlier under this key by the "same" request or an "other" one; without a key, by an
+    `stored`: an order created earlier under this key by the "same" request or an "other" one; without a key, by an
     earlier attempt of this request whose answer was lost. With `repeated`, each product is in the request twice.
     """
 
@@ -39,10 +39,10 @@ class Mix:
 
 
 def stored_before(put: str, *, keyed: bool) -> Sequence[str | None]:
-    """What may be in the table when the put is refused (or not) for this reason.
+    """Returns the orders that the table may have when the put gets this reason (or none).
 
-    Even where it was not refused for an order's existence, a twin of the request may commit before the next look.
-    Without a key nobody else has the id.
+    Even if the reason is not an existing order, an equal request may commit before the next read. Without a key no
+    other request has the id.
     """
     if put == "same":
         return ["same"]
@@ -64,11 +64,13 @@ class Expected:
     status: int
     code: str | None = None
     positions: tuple[int, ...] = ()
-    """Of the lines that are named in the refusal."""
+    """Of the lines that the rejection names."""
 
 
 def designed(mix: Mix) -> Expected:
-    """The answer, from the design alone: an order that exists, then the order's own reason, then the lines'."""
+    """Returns the answer by the design alone: an order that exists, then the order's own reason, then those of the
+    lines.
+    """
     if mix.stored == "same":
         return Expected(201)
     if mix.stored == "other":
@@ -87,15 +89,15 @@ def designed(mix: Mix) -> Expected:
 
 
 @dataclass
-class Scene:
-    """A mix acted out: the request sent while its transactions meet the reasons."""
+class OrderRequest:
+    """A request for an order, whose transactions get the reasons of a mix."""
 
     shop: Shop
     mix: Mix
     products: list[str] = field(default_factory=list)
     stored_id: str | None = None
 
-    def play(self) -> Answer:
+    def send(self) -> Answer:
         for name in ("orders", "inventory"):
             table(name).clear()
         self.shop.units.clear()
@@ -105,16 +107,16 @@ class Scene:
             service.OFFERS.learn(stock_of(product))
         if self.mix.keyed and self.mix.stored:
             quantity = QUANTITY if self.mix.stored == "same" else 1
-            self.stored_id = self._send(quantity).json["id"]
+            self.stored_id = self._post(quantity).json["id"]
         if self.mix.keyed:
             self._befall()
         with intercepted(self._plan()):
-            return self._send(QUANTITY)
+            return self._post(QUANTITY)
 
     def requested(self) -> int:
         return QUANTITY + 1 if self.mix.repeated else QUANTITY
 
-    def _send(self, quantity: int) -> Answer:
+    def _post(self, quantity: int) -> Answer:
         items = [{"product_id": product, "quantity": quantity} for product in self.products]
         if self.mix.repeated:
             items += [{"product_id": product, "quantity": 1} for product in self.products]
@@ -145,7 +147,7 @@ class Scene:
         return plan
 
     def _befall(self) -> None:
-        """What the lines' reasons say comes true."""
+        """Changes the products so that the lines' reasons are true."""
         for product, line in zip(self.products, self.mix.lines, strict=True):
             stock = stock_of(product)
             if line == "unknown":

@@ -1,12 +1,12 @@
-"""Holds each answer that a test sees against the served OpenAPI document: its status, its headers and its body.
+"""Compares each answer that a test gets with the served OpenAPI document: its status, its headers and its body.
 
 `tests.support.invocation` calls it for every request to a handler, and the integration tests' HTTP clients for every
 response of the local cloud. The document is read more strictly than clients should read it: an object has the fields
 that are documented and no others, a header that is not listed in `_UNDOCUMENTED` has to be declared.
 
-Whether the document promises too much is a report, as no suite makes each queue or key store fail behind each route:
-`RECORD_ANSWERS=<folder>` keeps what a run has seen, `python -m tests.support.contract <folder>` lists the statuses and
-the codes of problems that are declared and were not seen.
+Statuses that are documented and never seen are a report only, as no suite makes each queue fail behind each route:
+`RECORD_ANSWERS=<folder>` keeps the responses of a run, `python -m tests.support.contract <folder>` lists the statuses
+and the codes of problems that are declared and were not seen.
 """
 
 import json
@@ -24,18 +24,18 @@ import jsonschema_rs
 DOCUMENT = Path(__file__).parents[2] / "functions/docs/openapi.json"
 _BASE = "urn:openapi"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-# What every server answers with, and no client of the API has to know.
+# Headers of every HTTP server, which no client of the API needs.
 _UNDOCUMENTED = re.compile(
     "cache-control|connection|content-.*|date|keep-alive|server|strict-transport-security|transfer-encoding|vary|"
     "x-content-type-options|access-control-.*|apigw-.*|x-amz.*"
 )
-# Pages for people, and what they load, are no operations.
+# Pages for people, and the files that they load, are not operations.
 _PAGES = re.compile("(/api/v1)?/docs(/[^/]+)?")
 _OF_PAGES = re.compile("text/(html|css|javascript)(;.*)?")
 _PROBLEM = "application/problem+json"
-# A refusal is either our own or the gateway's, which the document has in one schema for generators of clients.
+# A refusal is this system's or the gateway's; the document has both in one schema, for generators of clients.
 _REFUSALS = {_PROBLEM: "#/components/schemas/Problem", "application/json": "#/components/schemas/GatewayProblem"}
-# The codes of refusals where no operation is meant.
+# The codes of refusals of requests that match no operation.
 _GENERIC = {
     404: {"not-found"},
     405: {"method-not-allowed"},
@@ -53,11 +53,11 @@ seen: dict[str, set[str]] = {}
 
 
 def check(method: str, path: str, status: int, headers: Mapping[str, str], text: str) -> None:
-    """Raises AssertionError where the answer to a request is not one that the document describes."""
+    """Raises AssertionError if the document does not describe the answer to a request."""
     named = {name.lower(): value for name, value in headers.items()}
     page = _PAGES.fullmatch(path) and status in (200, 304)
     faults = list(_faults_of_page(status, named) if page else _faults(method, path, status, named, text))
-    assert not faults, f"{method} {path} → {status} is not as documented: {'; '.join(faults)}\n{text[:2000]}"
+    assert not faults, f"{method} {path} → {status} differs from the document: {'; '.join(faults)}\n{text[:2000]}"
 
 
 def _faults_of_page(status: int, headers: Mapping[str, str]) -> Iterator[str]:
@@ -125,13 +125,13 @@ def _faults_of_body(place: str, status: int, content: Json, media_type: str, tex
 
 
 def _code(text: str) -> str | None:
-    """The code of the problem that a body is."""
+    """Returns the code of the problem that the body has."""
     found = re.search(r'"code": ?"([a-z-]+)"', text) if text.startswith("{") else None
     return found and found[1]
 
 
 def _documented(method: str, path: str, status: int, code: str | None) -> tuple[str, Json | None]:
-    """The response object and the pointer to it. Where no operation is meant, `default` says how that is refused."""
+    """Returns the response object and the pointer to it; those of `default` if the request matches no operation."""
     name = "get" if method == "HEAD" else method.lower()
     template = next((template for template, pattern in _paths() if pattern.fullmatch(path)), None)
     if template is not None:
@@ -152,7 +152,7 @@ def _followed(place: str, response: Json | None) -> tuple[str, Json | None]:
 
 
 def _resolved(node: Json) -> Json:
-    """The node that a reference leads to."""
+    """Returns the node that a reference leads to."""
     if "$ref" not in node:
         return node
     place: Any = _document()
@@ -163,7 +163,7 @@ def _resolved(node: Json) -> Json:
 
 @cache
 def _paths() -> list[tuple[str, re.Pattern[str]]]:
-    """Fixed paths first, as they are never meant as an id."""
+    """Returns fixed paths first, as they are never an id."""
     templates = sorted(_document()["paths"], key=lambda template: ("{" in template, template))
     return [(template, re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)))) for template in templates]
 
@@ -174,7 +174,7 @@ def _document() -> Json:
 
 
 def _closed(node: Any) -> Any:
-    """With objects that have no other fields than the documented ones."""
+    """Returns the schema, whose objects have no other fields than the documented ones."""
     if isinstance(node, list):
         return [_closed(it) for it in node]
     if not isinstance(node, dict):
@@ -212,7 +212,7 @@ def _faults_of_header(value: str, schema: Json) -> Iterator[str]:
 
 
 class RecordedAnswers:
-    """A plugin of pytest that keeps, for each process of a run, the statuses that were seen."""
+    """A plugin of pytest that stores, for each process of a run, the statuses that were seen."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -224,7 +224,7 @@ class RecordedAnswers:
 
 
 def unseen(folder: Path) -> dict[str, list[str]]:
-    """By operation, the statuses with their codes that are declared and that no process of the run has seen."""
+    """Returns by operation the declared statuses and codes that no process of the run has seen."""
     found: dict[str, set[str]] = {}
     for file in folder.glob("*.json"):
         for name, answers in json.loads(file.read_text()).items():
@@ -239,14 +239,14 @@ def unseen(folder: Path) -> dict[str, list[str]]:
 
 
 def _declared(operation: Json) -> Iterator[str]:
-    """The answers of an operation but for 429 and 5xx, which are also the gateway's own."""
+    """Yields the answers of an operation except 429 and 5xx, which are also the gateway's own."""
     for status, response in operation["responses"].items():
         if status.isdecimal() and status not in ("429", "500", "503"):
             yield from (_label(int(status), code) for code in _codes(_resolved(response)) or [None])
 
 
 def _codes(response: Json) -> list[str]:
-    """The codes of problems that a response lists, in its description; none for what `default` says."""
+    """Returns the codes of problems in a response's description; none for the text of `default`."""
     return re.findall(r"^(?:- )?`([a-z-]+)`[:,]", response["description"], re.MULTILINE)
 
 

@@ -1,9 +1,7 @@
-"""The one DynamoDB of the in-process tests. It answers every client that would call AWS, from its import on."""
+"""The one DynamoDB of the in-process tests. Once imported, it answers every client that would call AWS."""
 
 from collections.abc import Mapping
 from typing import Any
-
-from botocore.client import BaseClient
 
 from tests.support import aws_calls
 from tests.support.dynamodb.client import answer
@@ -14,11 +12,11 @@ DATABASE = Database()
 
 
 def table(name: str) -> Table:
-    """The table itself: tests look behind the API, past the plans of faults."""
+    """Returns the table itself, for reads and writes of a test without the API and the plans of faults."""
     return DATABASE.table(name)
 
 
-def _answer(client: BaseClient, operation: str, parameters: Mapping[str, Any]) -> Any:
+def _answer(client: aws_calls.AnyClient, operation: str, parameters: Mapping[str, Any]) -> Any:
     return answer(DATABASE, client, operation, parameters)
 
 

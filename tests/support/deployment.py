@@ -1,4 +1,4 @@
-"""What a deployment decides, for a while: the code reads its settings from the environment again."""
+"""Contexts with other settings: the code reads them from the environment again."""
 
 import os
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ CURRENCIES = {"JPY": 0, "EUR": 2, "KWD": 3, "CLF": 4}
 
 @contextmanager
 def deployed_locally(**environment: str) -> Iterator[None]:
-    """As `deployed_with`, on the local stage: the demo accounts have one short password, whatever their role."""
+    """As `deployed_with`, on the local stage: the demo accounts have one short password in every role."""
     with deployed_with(STAFF_PASSWORD_MIN_LENGTH="8", **environment):
-        # Only the settings are read with it: clients of AWS are the tests' own.
+        # Only the settings read it: clients of AWS are the tests' own.
         with patch.dict(os.environ, {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}):
             settings()
         yield
@@ -23,7 +23,7 @@ def deployed_locally(**environment: str) -> Iterator[None]:
 
 @contextmanager
 def deployed_with(**environment: str) -> Iterator[None]:
-    """As a deployment whose functions have these variables, each without its prefix `OMS_`: `CURRENCY="JPY"`."""
+    """In this context the functions have these variables, each without its prefix `OMS_`: `CURRENCY="JPY"`."""
     try:
         with patch.dict(os.environ, {f"OMS_{name}": value for name, value in environment.items()}):
             settings.cache_clear()

@@ -20,7 +20,7 @@ BODIES: Json = {
 
 
 def resolved(node: Json) -> Any:
-    """What a reference leads to."""
+    """Returns the target of a reference."""
     place: Any = node
     if "$ref" in node:
         place = DOCUMENT
@@ -30,7 +30,7 @@ def resolved(node: Json) -> Any:
 
 
 def example(schema: Json) -> Any:
-    """A value as a viewer of the document shows it: the first example or choice, all fields of an object."""
+    """Returns a value as a viewer of the document shows it: the first example or choice, all fields of an object."""
     if "examples" in schema:
         return schema["examples"][0]
     if "$ref" in schema:
@@ -46,12 +46,12 @@ def example(schema: Json) -> Any:
 
 
 def body_of(operation: str) -> Any:
-    """The ready-made body of an operation."""
+    """Returns the ready-made body of an operation."""
     return example(BODIES[operation])
 
 
 def schemas_within(node: Any) -> Iterator[Json]:
-    """Each object in a part of the document that says what a value is."""
+    """Yields each object schema in a part of the document that describes a value."""
     if isinstance(node, dict):
         if "type" in node or "anyOf" in node or "$ref" in node:
             yield node

@@ -1,4 +1,4 @@
-"""The publisher, and the bus as it stands behind it: what is put there is noted."""
+"""The publisher, and an event bus that records its entries."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from tests.support.streams import Record
 
 @contextmanager
 def bus(refused: Callable[[Any], bool] = lambda _: False) -> Iterator[list[Any]]:
-    """While it lasts, what is put on the bus is noted here, but for the entries that it is told to refuse.
+    """In this context, the entries on the bus are recorded in the list, except those that `refused` is true for.
 
     Plans of the injector that begin later decide before it.
     """
@@ -37,24 +37,24 @@ def bus(refused: Callable[[Any], bool] = lambda _: False) -> Iterator[list[Any]]
 
 
 def publish(records: list[Record]) -> None:
-    """The publisher gets these records, as one batch."""
+    """Gives the publisher these records, as one batch."""
     publisher.lambda_handler({"Records": records}, Context())
 
 
 def entries_of(records: list[Record]) -> list[Any]:
-    """What the publisher puts on the bus for these records, as one batch, in order."""
+    """Returns the entries that the publisher puts on the bus for these records, as one batch, in order."""
     with bus() as taken:
         publish(records)
     return taken
 
 
 def published(records: list[Record]) -> list[Any]:
-    """The events among them; what the system tells itself is left out."""
+    """Returns the events among them, without the system's internal messages."""
     events = [it for it in entries_of(records) if it["Source"] == SOURCE]
     for entry in events:
         assert json.loads(entry["Detail"])["type"] == entry["DetailType"]
     return [json.loads(entry["Detail"]) for entry in events]
 
 
-def told(records: list[Record]) -> list[str]:
+def published_types(records: list[Record]) -> list[str]:
     return [event["type"] for event in published(records)]

@@ -4,5 +4,5 @@ from hypothesis import settings
 
 
 def examples(number: int) -> int:
-    """So many at full depth; a tenth in the profile `quick`."""
+    """Returns `number` at full depth, and a tenth of it in the profile `quick`."""
     return number if settings.get_current_profile_name() == "full" else max(number // 10, 1)

@@ -1,4 +1,4 @@
-"""The exporter, fed by hand: orders to export, messages that name an export, and the file that comes of them."""
+"""The exporter, called by hand: orders to export, messages that name an export, and the resulting file."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ numbers = count(1)
 
 
 def an_order(*lines: dict[str, Any], shard: int = 0, status: str = "shipped") -> Order:
-    """An order in the table, an hour younger than the one made before it; `lines` say what is special about each."""
+    """Stores an order, an hour younger than the previous one; `lines` has the special fields of each line."""
     number = next(numbers)
     at, order_id = clock.timestamp(START + timedelta(hours=number)), f"ORDER{number:015d}"
     made = [
@@ -85,12 +85,12 @@ def now(export: Export) -> Export:
     return found
 
 
-def look(
+def process_once(
     export: Export, *, milliseconds: int = 300_000, tries: int = 1, has_time: Callable[[], bool] = lambda: True
 ) -> bool:
-    """The exporter gets a message for the so-manieth time, which names the export; whether it is done with that.
+    """Gives the exporter a message with the export's id, received `tries` times so far; whether it finished with it.
 
-    Its invocation has so many milliseconds left, as often as it asks while it `has_time`, and then none.
+    Its invocation has this number of milliseconds left while `has_time()` is true, and then none.
     """
     body = json.dumps({"export": export.id})
     message = {
@@ -105,17 +105,17 @@ def look(
     return not answer["batchItemFailures"]
 
 
-def look_until_it_is_done_with(export: Export) -> None:
-    """As the queue brings its message, and all those that the exporter sends to itself."""
+def process_until_finished(export: Export) -> None:
+    """Delivers its message, and all those that the exporter sends to itself, until none is left."""
     tries = 1
-    while not look(export, tries=tries):
+    while not process_once(export, tries=tries):
         tries += 1
     while handed_on():
-        assert look(export)
+        assert process_once(export)
 
 
 def handed_on() -> list[Any]:
-    """The messages that the exporter has sent itself; they are taken."""
+    """Takes the messages that the exporter has sent itself."""
     sqs, url = aws_client("sqs"), settings().export_queue_url
     messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
     for it in messages:
@@ -124,7 +124,7 @@ def handed_on() -> list[Any]:
 
 
 def content(export: Export) -> bytes | None:
-    """The file; None where there is none."""
+    """Returns the file; None if there is none."""
     s3 = aws_client("s3")
     keys = [it["Key"] for it in s3.list_objects_v2(Bucket=settings().exports_bucket).get("Contents", [])]
     if files.key_of(export) not in keys:
@@ -133,18 +133,18 @@ def content(export: Export) -> bytes | None:
 
 
 def uploads() -> list[str]:
-    """The uploads that are under way, of any export."""
+    """Returns the unfinished uploads of all exports."""
     answer = aws_client("s3").list_multipart_uploads(Bucket=settings().exports_bucket)
     return [it["UploadId"] for it in answer.get("Uploads", [])]
 
 
 def rows_of(data: bytes) -> list[list[Any]]:
-    """All rows of a file, the head among them: of a CSV, or of all sheets of a workbook."""
+    """Returns all rows of a file with the header: of a CSV, or of all sheets of a workbook."""
     if data.startswith(b"PK"):
-        # As any other program does that reads workbooks.
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True)
-        found = [list(row) for sheet in book.worksheets for row in sheet.iter_rows(values_only=True)]
-        book.close()
+        # As other programs read workbooks.
+        workbook = openpyxl.load_workbook(io.BytesIO(data), read_only=True)
+        found = [list(row) for sheet in workbook.worksheets for row in sheet.iter_rows(values_only=True)]
+        workbook.close()
         return found
     return list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
 
@@ -156,15 +156,15 @@ def rows(data: bytes | None) -> list[dict[str, str]]:
 
 def exported(by: Person, **fields: Any) -> list[dict[str, str]]:
     export = request_export(by, **fields)
-    look_until_it_is_done_with(export)
+    process_until_finished(export)
     assert now(export).status == "done", now(export).failure
     return rows(content(export))
 
 
 def as_s3_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of an upload that is gone moto raises a KeyError; and it minds the least size of parts, which are small here.
+    """Lets moto answer NoSuchUpload for an upload that is gone, as S3 does, and removes its minimum size of parts.
 
-    As S3, and not as moto, it refuses gaps between the numbers of parts that came with a checksum (the API reference of
+    Like S3, and unlike moto, it refuses gaps between the numbers of parts with a checksum (the API reference of
     CompletedPart).
     """
     monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)

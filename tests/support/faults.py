@@ -1,4 +1,4 @@
-"""Faults: plans of what becomes of each AWS call, and the errors that DynamoDB answers with."""
+"""Faults: plans that decide the result of each AWS call, and the errors of DynamoDB."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ type Failure = Callable[[Call], Exception]
 
 
 class Crash(BaseException):
-    """The process is gone. Not an Exception, so that no code under test can catch it."""
+    """The process has died. Not an Exception, so that no code under test can catch it."""
 
 
 # ---- plans ----------------------------------------------------------------------------------------------------------
@@ -34,7 +34,7 @@ def crash_before(number: int) -> Plan:
 
 
 def crash_after(number: int) -> Plan:
-    """The call is made, and its answer is never seen."""
+    """Crashes after the nth call is carried out, so that its answer is never seen."""
 
     def plan(call: Call) -> Any:
         answer = call.send()
@@ -46,7 +46,7 @@ def crash_after(number: int) -> Plan:
 
 
 def refuse(operation: str, failure: Failure, *, times: int | None = None) -> Plan:
-    """The first `times` calls of `operation` (None: all) fail, and nothing was done."""
+    """Lets the first `times` calls of `operation` (None: all) fail without an effect."""
     refused = 0
 
     def plan(call: Call) -> Any:
@@ -60,7 +60,7 @@ def refuse(operation: str, failure: Failure, *, times: int | None = None) -> Pla
 
 
 def lose_answer(operation: str, *, after: int = 0, failure: Failure | None = None) -> Plan:
-    """The first `after` calls of `operation` fail; the next one is made, and its answer times out."""
+    """Lets the first `after` calls of `operation` fail; the next one is carried out, and its answer times out."""
     seen = 0
 
     def plan(call: Call) -> Any:
@@ -79,7 +79,7 @@ def lose_answer(operation: str, *, after: int = 0, failure: Failure | None = Non
 
 
 def between(number: int, interfere: Callable[[], object], *, after: bool) -> Plan:
-    """Somebody else acts just before, or just after, a call."""
+    """Calls `interfere` just before, or just after, a call."""
 
     def plan(call: Call) -> Any:
         if call.number == number and not after:
@@ -93,9 +93,9 @@ def between(number: int, interfere: Callable[[], object], *, after: bool) -> Pla
 
 
 def crashes[T](begin: Callable[[], T], act: Callable[[T], object]) -> Iterator[tuple[str, T]]:
-    """Crashes `act` before and after its first, second, … AWS call, each time on something new from `begin`.
+    """Crashes `act` before and after its first, second, … AWS call, each time with a new result of `begin`.
 
-    Gives the crash's name and what it happened to, once for each, and ends when `act` made all its calls.
+    Yields the crash's name and the result of `begin` for each, and ends when `act` made all its calls.
     """
     for number in range(1, 100):
         for name, plan in (("before", crash_before(number)), ("after", crash_after(number))):
@@ -118,24 +118,25 @@ def timed_out(_call: Call) -> Exception:
 
 
 def unconnected(kind: type[ConnectTimeoutError | EndpointConnectionError | SSLError]) -> Failure:
-    """The call never left: nothing answers, listens, or shows the right certificate at DynamoDB's address."""
+    """Errors without a request: nothing answers, listens, or has the right certificate at DynamoDB's address."""
     return lambda _: kind(endpoint_url="https://dynamodb.example", error="injected")
 
 
-def failing(code: str) -> Failure:
-    """DynamoDB refuses the whole call with this code."""
-    return lambda call: ClientError({"Error": {"Code": code, "Message": "injected"}}, call.operation)
+def failing(code: str, *, status: int = 400) -> Failure:
+    """Returns the error with which DynamoDB, or another service, refuses the whole call."""
+    error: Any = {"Error": {"Code": code, "Message": "injected"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return lambda call: ClientError(error, call.operation)
 
 
 def conflicted(call: Call) -> Exception:
-    """Another transaction is at work on an item: the first one of a transaction, or the one of a single write."""
+    """Returns the error for a running transaction on an item: the first of a transaction, or that of a single write."""
     if call.operation == "TransactWriteItems":
         return reason_at(0, "TransactionConflict")(call)
     return failing("TransactionConflictException")(call)
 
 
 def reason_at(position: int, code: str) -> Failure:
-    """A transaction is cancelled because of one of its items."""
+    """Returns the error of a transaction that is cancelled because of one of its items."""
 
     def failure(call: Call) -> Exception:
         reasons = [Reason() for _ in call.parameters["TransactItems"]]
@@ -147,7 +148,7 @@ def reason_at(position: int, code: str) -> Failure:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why one item of a transaction was refused, as DynamoDB words it. `item` is a raw image (ALL_OLD)."""
+    """The reason for which DynamoDB refuses one item of a transaction. `item` is a raw image (ALL_OLD)."""
 
     code: str = "None"
     item: Mapping[str, Any] | None = None
@@ -157,7 +158,7 @@ class Reason:
 
 
 def cancelled(reasons: Sequence[Reason]) -> ClientError:
-    """A cancelled TransactWriteItems; one reason for each of its items, in order."""
+    """Returns the error of a cancelled TransactWriteItems; one reason for each of its items, in order."""
     answer: Any = {
         "Error": {"Code": "TransactionCanceledException", "Message": "injected"},
         "CancellationReasons": [reason.as_answered() for reason in reasons],

@@ -1,4 +1,4 @@
-"""Events for the feed, the feeder that gets them from its queue, and those who read it."""
+"""Events for the feed, the feeder that gets them from its queue, and reads of the feed."""
 
 import json
 from itertools import count
@@ -29,7 +29,7 @@ def an_event(event_type: str = "order.created", *, size: int = 0) -> dict[str, A
 
 
 def feed_in(*events: Any) -> Any:
-    """The queue brings these, as one batch; the feeder's answer to it."""
+    """Delivers these as one batch, and returns the feeder's answer."""
     records = [
         {"messageId": str(place), "body": it if isinstance(it, str) else json.dumps(it)}
         for place, it in enumerate(events)
@@ -46,7 +46,7 @@ def ids(events: list[Any]) -> list[str]:
 
 
 def everything(who: Person, query: str = "", limit: int = 100) -> list[str]:
-    """The ids of the whole feed, page by page."""
+    """Returns the ids of the whole feed, read page by page."""
     found: list[str] = []
     cursor = ""
     while True:

@@ -1,4 +1,4 @@
-"""One handler in process, on the tests' DynamoDB; moto plays all other services of AWS, for one thread at a time."""
+"""Handlers in process, on the tests' DynamoDB; moto emulates all other services of AWS, for one thread at a time."""
 
 import json
 import socket
@@ -21,8 +21,7 @@ from oms.commands import signing_keys as keys
 from oms.core import clock
 from oms.core.dynamodb import put_item
 from oms.core.settings import settings
-from oms.exports import parts, reading
-from oms.exports import service as exports
+from oms.exports import parts, reading, sharing
 from oms.identity import tokens
 from oms.identity.models import Session, User, email_key, session_key, user_key
 from oms.orders import service as orders
@@ -37,10 +36,11 @@ from tests.support.database import DATABASE
 from tests.support.exports import as_s3_answers
 from tests.support.invocation import Answer, Person, invoke
 from tests.support.ledger_shop import LedgerShop
+from tests.support.moto_wire import answer_by_moto
 from tests.support.shop import Shop
 from tests.support.streams import streamed
 from tests.support.tables import create_tables
-from tests.support.webhook_world import World
+from tests.support.webhook_simulation import WebhookSimulation
 from tests.support.webhooks import PUBLIC, Names
 
 WEBHOOK_QUEUES = (settings().delivery_queue_url, settings().slow_delivery_queue_url, settings().replay_queue_url)
@@ -50,9 +50,10 @@ WEBHOOK_QUEUES = (settings().delivery_queue_url, settings().slow_delivery_queue_
 def _account() -> None:
     """One mocked account for the whole run, never stopped: PynamoDB's client and the cached keys outlive any test.
 
-    Cached, since each folder of tests that takes over these fixtures has a copy of them.
+    Cached, since each folder of tests that uses these fixtures has a copy of them.
     """
     mock_aws().start()
+    answer_by_moto()
     create_tables()
     aws_client("sqs").create_queue(QueueName="stock-check")
     aws_client("sqs").create_queue(QueueName=settings().export_queue_url.rpartition("/")[2])
@@ -82,16 +83,16 @@ def _aws() -> None:
 
 @pytest.fixture
 def cloud(_aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty tables, and processes that have seen no offer yet."""
+    """Empties the tables and the processes' caches of offers."""
     DATABASE.clear()
     monkeypatch.setattr(orders, "OFFERS", OfferCache())
-    # No exporter is at work: nobody waits for it.
-    monkeypatch.setattr(exports, "WAIT_SECONDS", 0)
+    # No exporter runs, so no request waits for it.
+    monkeypatch.setattr(sharing, "WAIT_SECONDS", 0)
 
 
 @pytest.fixture(autouse=True)
 def no_sleep(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """No test waits: the seconds that the system would have slept, in order."""
+    """Replaces sleeping: the list has the seconds that the system would have slept, in order."""
     slept: list[float] = []
     monkeypatch.setattr(clock, "sleep", slept.append)
     return slept
@@ -99,13 +100,13 @@ def no_sleep(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def webhooks(cloud: None) -> None:
-    """With the queues of deliveries empty."""
+    """Empties the queues of deliveries."""
     for url in WEBHOOK_QUEUES:
         _empty(url)
 
 
 def _empty(url: str) -> None:
-    """In moto's memory: SQS purges a queue once a minute."""
+    """Empties a queue in moto's memory, since SQS purges a queue only once a minute."""
     queue = sqs_backends[DEFAULT_ACCOUNT_ID][REGION].queues[url.rpartition("/")[2]]
     queue._messages.clear()
     queue.pending_messages.clear()
@@ -120,16 +121,16 @@ def files(cloud: None, monkeypatch: pytest.MonkeyPatch) -> None:
     _empty(settings().export_queue_url)
     as_s3_answers(monkeypatch)
     monkeypatch.setattr(parts, "FULL_PART_BYTES", 1000)
-    # Read in one thread: moto does not bear several, and then the calls have an order.
+    # Read in one thread: moto does not support several, and so the calls have an order.
     monkeypatch.setattr(reading, "MAX_BATCHES_AHEAD", 0)
     monkeypatch.setattr(reading, "PAGE_SIZE", 4)
     monkeypatch.setattr(reading, "BATCH_SIZE", 3)
 
 
 @pytest.fixture
-def world(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Webhooks with a clock, queues and subscribers that are played: see there."""
-    played = World()
+def simulation(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebhookSimulation]:
+    """Webhooks with a simulated clock, queues and subscribers."""
+    played = WebhookSimulation()
 
     def routed(call: Call) -> Any:
         return played.answer(call.operation, call.parameters) if call.service == "sqs" else call.send()
@@ -143,7 +144,7 @@ def world(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 @pytest.fixture
 def log(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Log:
-    """The audit log at noon of a day, with an empty bucket: see there."""
+    """The audit log at noon of a day, with an empty bucket."""
     s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[settings().audit_bucket].keys.clear()
     played = Log()
     monkeypatch.setattr(clock, "now", lambda: played.now)
@@ -152,13 +153,13 @@ def log(cloud: None, monkeypatch: pytest.MonkeyPatch) -> Log:
 
 @pytest.fixture
 def few_denials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond three in a minute they are only counted."""
+    """Lets denials beyond three in a minute be counted only."""
     monkeypatch.setattr(models, "DENIALS_PER_MINUTE", 3)
 
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Names:
-    """What names resolve to; one that is not here does not."""
+    """The addresses that names resolve to; a name that is not here does not resolve."""
     known: Names = {"hooks.example": [PUBLIC], "new.example": [PUBLIC]}
 
     def resolve(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
@@ -172,7 +173,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 @pytest.fixture
 def person(cloud: None) -> Callable[..., Person]:
-    """A factory of signed-in users, made without a password."""
+    """A factory of signed-in users without a password."""
 
     def make(role: str = "customer", **attributes: Any) -> Person:
         user_id, session_id, now = clock.random_id(), clock.random_id(), clock.now()
@@ -268,7 +269,7 @@ def order(product: Callable[..., str]) -> Callable[..., Answer]:
 
 @pytest.fixture
 def time_machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
-    """Moves the system's clock, and nothing else."""
+    """Moves the system's clock only."""
     offset = timedelta()
     real_now: Callable[[], datetime] = clock.now
 
@@ -282,7 +283,7 @@ def time_machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]
 
 @pytest.fixture
 def settle(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
-    """Sets how old something must be to be compared. Below zero, all that is there is old enough."""
+    """Sets the minimum age of compared items. A negative age includes all items."""
 
     def set_to(time: timedelta) -> None:
         changed = replace(settings(), consistency_grace=time)

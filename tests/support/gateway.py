@@ -1,4 +1,4 @@
-"""The whole API in process: each request goes to the function that the gateway's routes send it to."""
+"""The whole API in process: each request goes to the function of its route in the gateway."""
 
 from types import ModuleType
 from typing import Any
@@ -17,6 +17,7 @@ _PASSWORDS = ("register", "login", "password", "password/forgot", "password/rese
 _EXACT = {f"/api/v1/auth/{route}": passwords for route in _PASSWORDS}
 _GROUPS = {
     "/api/v1/auth": auth,
+    "/api/v1/shop": auth,
     "/api/v1/inventory": inventory,
     "/api/v1/orders": orders,
     "/api/v1/webhooks": webhooks,
@@ -33,13 +34,13 @@ def function_of(path: str) -> ModuleType:
 
 
 def call(method: str, path: str, body: Any = None, **options: Any) -> Answer:
-    """`path` with its query. Otherwise as `invoke`."""
+    """Sends a request; `path` has the query. The other arguments are those of `invoke`."""
     path, _, query = path.partition("?")
     return invoke(function_of(path), method, path, body, **({"query": query} if query else {}), **options)
 
 
 def assert_problem(answer: Answer, status: int, code: str) -> Any:
-    """That the answer is the contract's problem; its content."""
+    """Asserts that the answer is a problem response of the contract, and returns its content."""
     assert answer.status == status, f"{answer.status} {answer.text}"
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem = answer.json
@@ -54,7 +55,7 @@ def assert_problem(answer: Answer, status: int, code: str) -> Any:
 
 
 def places(answer: Answer) -> set[str]:
-    """What a 422 points at: `#/items/0`, `?limit`, `If-Match:`."""
+    """Returns the places that a 422 names: `#/items/0`, `?limit`, `If-Match:`."""
     errors = assert_problem(answer, 422, "validation-failed")["errors"]
     marks = {"pointer": "{}", "parameter": "?{}", "header": "{}:"}
     assert all(len(error) == 2 and error["detail"] for error in errors), errors

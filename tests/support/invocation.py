@@ -1,9 +1,9 @@
-"""Requests to one handler in process, as API Gateway's HTTP API (payload 2.0) would bring them."""
+"""Requests to one handler in process, in the form of API Gateway's HTTP API (payload 2.0)."""
 
 import base64
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import ModuleType, SimpleNamespace
@@ -18,8 +18,10 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     content: bytes
-    # What Content-Length says.
+    # The value of Content-Length.
     length: int
+    # The values of Set-Cookie.
+    cookies: Sequence[str] = ()
 
     @property
     def text(self) -> str:
@@ -31,7 +33,7 @@ class Answer:
 
 
 class Context(SimpleNamespace):
-    """What a function may ask of Lambda."""
+    """Lambda's context, as far as functions use it."""
 
     def __init__(self, milliseconds_left: int = 29_000) -> None:
         super().__init__(
@@ -52,21 +54,24 @@ def invoke(
     token: str | None = None,
     query: Mapping[str, str] | str = "",
     headers: Mapping[str, str] | None = None,
+    media_type: str | None = "application/json",
+    cookies: Sequence[str] = (),
     address: str = "198.51.100.1",
     received_at: datetime | None = None,
     documented: bool = True,
 ) -> Answer:
-    """The answer of a handler module to one request, as HTTP API (payload 2.0) would bring it. `str` bodies go raw.
+    """Returns the answer of a handler module to one request of the HTTP API (payload 2.0). Bodies of type `str` are
+    sent raw. `media_type` is that of a body without a Content-Type in `headers`. `cookies` are `name=value`.
 
-    `documented` is False for routes that a test has made, which are not in the document.
+    `documented` is False for a test's own routes, which are not in the document.
     """
     sent = {name.lower(): value for name, value in (headers or {}).items()}
     if token is not None:
         sent["authorization"] = f"Bearer {token}"
     if body is not None and not isinstance(body, str):
         body = json.dumps(body)
-    if body is not None:
-        sent.setdefault("content-type", "application/json")
+    if body is not None and media_type is not None:
+        sent.setdefault("content-type", media_type)
     raw_query = query if isinstance(query, str) else urlencode(query)
     event: dict[str, Any] = {
         "version": "2.0",
@@ -83,6 +88,8 @@ def invoke(
         "body": body,
         "isBase64Encoded": False,
     }
+    if cookies:
+        event["cookies"] = list(cookies)
     if received_at is not None:
         event["requestContext"]["timeEpoch"] = int(received_at.timestamp() * 1000)
     folded: dict[str, list[str]] = {}
@@ -95,10 +102,13 @@ def invoke(
     if answer.get("isBase64Encoded"):
         content = base64.b64decode(content, validate=True)
     # The gateway answers a HEAD with the length of the body alone.
-    seen = Answer(answer["statusCode"], answer["headers"], b"" if method == "HEAD" else content, len(content))
+    set_cookies = answer.get("cookies", [])
+    shown = b"" if method == "HEAD" else content
+    seen = Answer(answer["statusCode"], answer["headers"], shown, len(content), set_cookies)
     plain = gzip.decompress(seen.content) if seen.headers.get("Content-Encoding") == "gzip" else seen.content
     if documented:
-        contract.check(method, path, seen.status, seen.headers, plain.decode())
+        several = {"Set-Cookie": ", ".join(set_cookies)} if set_cookies else {}
+        contract.check(method, path, seen.status, {**seen.headers, **several}, plain.decode())
     if seen.status == 422 and method != "HEAD" and body is not None:
         pointers.check(body, json.loads(plain))
     return seen
@@ -106,7 +116,7 @@ def invoke(
 
 @dataclass(frozen=True)
 class Person:
-    """A signed-in user: what a test needs to act as them."""
+    """A signed-in user, with the data for acting as them."""
 
     id: str
     role: str

@@ -1,4 +1,4 @@
-"""A shop with a stock ledger: the stream goes to the bookkeeper, the check's queue to the verifier."""
+"""A shop with a stock ledger: the bookkeeper gets the stream, and the verifier the queue of the check."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -26,9 +26,10 @@ class LedgerShop:
     products: list[str] = field(default_factory=list)
 
     def run_bookkeeper(self) -> None:
-        """Gives the bookkeeper the records that are new since the last call."""
-        run_bookkeeper(self.records[self.processed :])
-        self.processed = len(self.records)
+        """Gives the bookkeeper the records that are new since the last call, and then those of its own writes."""
+        while records := self.records[self.processed :]:
+            self.processed += len(records)
+            run_bookkeeper(records)
 
     def create(self, stock: int = 20) -> str:
         body = {"sku": f"SKU-{len(self.products)}", "name": "Saw", "category": "Tools", "price": 5, "stock": stock}
@@ -42,7 +43,7 @@ class LedgerShop:
         assert self.shop.manage("PATCH", f"products/{product_id}/stock", body).status == 200
 
     def order(self, *moves: str, **quantities: int) -> str:
-        """An order of these units by product id, after these moves."""
+        """Places an order of these units by product id, and makes these moves."""
         placed = self.shop.buy(quantities)
         assert placed.status == 201, placed.text
         bodies = {"ship": {"carrier": "DHL", "tracking_number": "1"}}
@@ -55,7 +56,7 @@ class LedgerShop:
     # ---- the check --------------------------------------------------------------------------------------------------
 
     def check(self, *, full: bool = False, time_left: Callable[[], int] = lambda: 900_000) -> CheckRun:
-        """A whole run, with all its steps."""
+        """Runs a whole check, with all its steps."""
         stock_check.start(full=full)
         self.drain(time_left)
         run, _ = stock_check.last_run()
@@ -63,7 +64,7 @@ class LedgerShop:
         return run
 
     def drain(self, time_left: Callable[[], int] = lambda: 900_000) -> int:
-        """The verifier gets the messages one by one until there are none; how many there were."""
+        """Gives the verifier the messages one by one until there are none, and returns their number."""
         delivered = 0
         while messages := self.messages():
             for message in messages:
@@ -72,7 +73,7 @@ class LedgerShop:
         return delivered
 
     def messages(self) -> list[Any]:
-        """Takes what is in the queue."""
+        """Takes all messages of the queue."""
         sqs = aws_client("sqs")
         found = sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", [])
         for message in found:
@@ -80,7 +81,7 @@ class LedgerShop:
         return [json.loads(message["Body"]) for message in found]
 
     def deliver(self, message: Any, time_left: Callable[[], int] = lambda: 900_000) -> list[str]:
-        """The ids of the messages that are to come back."""
+        """Delivers messages, and returns the ids of those that failed."""
         record = {"messageId": "message", "body": json.dumps(message), "eventSource": "aws:sqs"}
         context = Context()
         context.get_remaining_time_in_millis = time_left
@@ -94,8 +95,8 @@ class LedgerShop:
     # ---- tampering --------------------------------------------------------------------------------------------------
 
     @staticmethod
-    def tamper_stock(product_id: str, *, available: int = 0, reserved: int = 0) -> None:
-        item = raw_item("inventory", *StockItem.key(product_id))
+    def tamper_stock(product_id: str, shard: int = 0, *, available: int = 0, reserved: int = 0) -> None:
+        item = raw_item("inventory", *StockItem.key(product_id, shard))
         for name, units in (("available", available), ("reserved", reserved)):
             item[name] = {"N": str(int(item[name]["N"]) + units)}
         table("inventory").put(item)
@@ -107,7 +108,7 @@ class LedgerShop:
 
     @staticmethod
     def tamper_order(order_id: str, quantity: int) -> None:
-        """As if the first line had drawn another quantity."""
+        """Changes the quantity that the first line has taken."""
         item = raw_item("orders", order_id)
         item["lines"]["L"][0]["M"]["drawn"]["L"][0]["M"]["quantity"] = {"N": str(quantity)}
         table("orders").put(item)
@@ -120,8 +121,11 @@ def raw_item(name: str, *key: str) -> dict[str, Any]:
 
 
 def find_drift(product_id: str) -> None:
-    """A new product whose stock was tampered with is found by a check."""
-    run_bookkeeper([record(None, raw_item("inventory", *StockItem.key(product_id)))])
+    """Runs a check that finds a product whose stock was tampered with. A new product gets its first movement before."""
+    partition, _ = key = StockItem.key(product_id)
+    item = raw_item("inventory", *key)
+    if not table("inventory").get(partition, Movement.sort_key(int(item["version"]["N"]))):
+        run_bookkeeper([record(None, item)])
     LedgerShop.tamper_stock(product_id, available=1)
     run = stock_check.start()
     stock_check.continue_run(run.id, run.step, has_time=lambda: True)
@@ -146,5 +150,5 @@ def trade(ledger_shop: LedgerShop) -> tuple[str, str]:
     return first, second
 
 
-def repair_stock(ledger_shop: LedgerShop, product_id: str, *, dry_run: bool = False) -> Repair:
-    return repair(product_id, dry_run=dry_run, actor=ledger_shop.shop.manager, address="198.51.100.1")
+def repair_stock(ledger_shop: LedgerShop, product_id: str, shard: int = 0, *, dry_run: bool = False) -> Repair:
+    return repair(product_id, shard, dry_run=dry_run, actor=ledger_shop.shop.manager, address="198.51.100.1")

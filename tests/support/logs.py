@@ -1,4 +1,4 @@
-"""What the functions log in process."""
+"""The log of the functions in process."""
 
 import io
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from oms.http import api
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """All that is logged, however little it matters."""
+    """Collects the log at every level."""
     written, level = io.StringIO(), api.logger.log_level
     monkeypatch.setattr(api.logger.registered_handler, "stream", written)
     api.logger.setLevel("DEBUG")

@@ -1,4 +1,4 @@
-"""The notifier, played: messages as its queue brings them, and an SES that notes what it takes."""
+"""The notifier, called with messages of its queue, and an SES that records the mails that it accepts."""
 
 import json
 import re
@@ -23,7 +23,7 @@ LINK = re.compile(r"^https://shop\.example/(reset-password|verify-email)#token=(
 
 
 class Ses:
-    """Takes mails, or fails as it is told to, each time it is asked."""
+    """An SES that accepts mails, or raises its `failures` first, one for each call."""
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -52,7 +52,7 @@ class Ses:
 
 
 def set_up(monkeypatch: pytest.MonkeyPatch) -> Ses:
-    """Mail as a stage sets it up, and the SES that takes it."""
+    """Sets mail up as a stage does, and returns the SES that accepts it."""
     ses = Ses()
     known = replace(settings(), mail_from=SENDER, public_url=SHOP)
     monkeypatch.setattr(mail, "ses_client", lambda: ses)
@@ -70,7 +70,7 @@ def mails() -> list[Mail]:
 
 
 def event(event_type: str, data: dict[str, Any], *, of: str = "", at: str | None = None) -> str:
-    """An event's JSON, as it is published. `of` and the type make its id."""
+    """Returns an event's published JSON. Its id is made of `of` and the type."""
     occurred_at = at or clock.timestamp(clock.now())
     return json.dumps(
         {
@@ -86,7 +86,7 @@ def event(event_type: str, data: dict[str, Any], *, of: str = "", at: str | None
 
 
 def order_event(customer_id: str, event_type: str = "order.created", **changes: Any) -> str:
-    """As the publisher makes it of a new order, for one who never ordered."""
+    """Returns the publisher's event of a new order of a new customer."""
     order = {
         "id": clock.random_id(),
         "number": "20261122-ABCDEFGHJK",
@@ -110,7 +110,7 @@ def order_event(customer_id: str, event_type: str = "order.created", **changes: 
 
 
 def notify(*bodies: str) -> list[str]:
-    """Brings the messages as one batch: the positions of those to come back."""
+    """Delivers the messages as one batch, and returns the positions of those that failed."""
     records = [
         {
             "messageId": str(number),
@@ -129,7 +129,7 @@ def notify(*bodies: str) -> list[str]:
 
 
 def disabled_webhook(owner: Person, **changes: Any) -> str:
-    """A subscription that was disabled; its event."""
+    """Creates a disabled subscription, and returns its event."""
     subscription_id, at = clock.random_id(), clock.timestamp(clock.now())
     attributes: dict[str, Any] = {
         "id": subscription_id,

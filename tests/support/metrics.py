@@ -1,4 +1,4 @@
-"""Which metrics the code of a function emits, read from its source: no function needs to run for it."""
+"""The metrics that the code of a function emits, read from its source without running it."""
 
 import ast
 import re
@@ -12,8 +12,8 @@ CAMEL_CASE = re.compile(r"([A-Z][a-z]+)+")
 
 
 def emitted_by(handler: str) -> set[re.Pattern[str]]:
-    """The names, as patterns, that the handler (`auth.handler.lambda_handler`) and all that it imports may emit."""
-    return {name for path in _closure(_path(handler.rpartition(".")[0])) for name in _names(path)}
+    """Returns the names, as patterns, that the handler (`auth.handler.lambda_handler`) and its imports may emit."""
+    return {name for path in closure(path_of(handler.rpartition(".")[0])) for name in _names(path)}
 
 
 @cache
@@ -38,7 +38,7 @@ def _names(path: Path) -> frozenset[re.Pattern[str]]:
 
 
 def _handed_on(tree: ast.Module) -> Iterator[str]:
-    """The constants that a module hands to its own functions or keeps as the values of a table."""
+    """Returns the constants that a module passes to its own functions or has as the values of a table."""
     for node in ast.walk(tree):
         values = node.args if isinstance(node, ast.Call) else node.values if isinstance(node, ast.Dict) else []
         for value in values:
@@ -47,7 +47,8 @@ def _handed_on(tree: ast.Module) -> Iterator[str]:
 
 
 @cache
-def _closure(start: Path) -> frozenset[Path]:
+def closure(start: Path) -> frozenset[Path]:
+    """Returns a module's file, and those of all modules of the system that it imports, directly or not."""
     found: set[Path] = set()
     waiting = [start]
     while waiting:
@@ -68,7 +69,8 @@ def _imported(path: Path) -> Iterator[Path]:
         yield from (found for name in names if (found := _find(name)))
 
 
-def _path(module: str) -> Path:
+def path_of(module: str) -> Path:
+    """Returns the file of a module of a function or of the shared code."""
     found = _find(module)
     assert found, f"{module} is not found in functions/ or the shared layer"
     return found

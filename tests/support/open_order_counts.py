@@ -1,4 +1,4 @@
-"""The aggregator, fed by hand: what a shop's orders tell becomes the counts of open orders."""
+"""The aggregator, called by hand: it counts the open orders of a shop by their events."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -16,18 +16,18 @@ from tests.support.invocation import Context, Person
 from tests.support.shop import orders_stored
 from tests.support.streams import Record
 
-type Told = dict[str, Any]
+type QueuedEvent = dict[str, Any]
 """An event, as it is in the queue."""
 
 
-def told(records: Sequence[Record]) -> list[Told]:
-    """The events of the orders in these records of a stream."""
+def order_events(records: Sequence[Record]) -> list[QueuedEvent]:
+    """Returns the events of the orders in these records of a stream."""
     events = [event for record in records for event in registry.events_from_change(Change.of(record))]
     return [json.loads(event.text()) for event in events if isinstance(event, Event)]
 
 
 def aggregate(events: Iterable[Any]) -> list[str]:
-    """The queue brings these, as one batch; which of them, by their place, are to come back."""
+    """Delivers these as one batch, and returns the positions of those that failed."""
     records = [
         {"messageId": str(place), "body": it if isinstance(it, str) else json.dumps(it), "eventSource": "aws:sqs"}
         for place, it in enumerate(events)
@@ -45,12 +45,12 @@ def counted(person: Person) -> int:
 
 
 def open_now(person: Person) -> int:
-    """As the orders themselves say."""
+    """Counts the customer's open orders in the table."""
     return sum(order.customer_id == person.id and order.status in OPEN for order in orders_stored())
 
 
 def forget(*people: Person) -> None:
-    """As before the first event."""
+    """Sets the sums and the counts back to the state before the first event."""
     table("reports").clear()
     for person in people:
         set_count(person, 0)

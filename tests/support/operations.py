@@ -1,4 +1,4 @@
-"""Every operation of the API as its document names it, and a body that fits each."""
+"""Every operation of the API by its document, and a valid body for each."""
 
 import json
 import re
@@ -17,6 +17,7 @@ VALID_BODIES: dict[str, dict[str, Any]] = {
     "create_product": {"sku": "A", "name": "A", "category": "A", "price": 1},
     "replace_product": {"sku": "A", "name": "A", "category": "A", "price": 1, "status": "active"},
     "update_product": {"price": 1},
+    "set_shards": {"shards": 2},
     "adjust_stock": {"adjustment": 1, "reason": "counted"},
     "create_order": {"items": [{"product_id": 1, "quantity": 1}]},
     "quote_order": {"items": [{"product_id": 1, "quantity": 1}]},
@@ -51,7 +52,9 @@ VALID_BODIES: dict[str, dict[str, Any]] = {
 
 
 def operations(*roles: str, taking: str = "", without: str = "\0") -> Any:
-    """A parameter for each operation of these roles (all without any) that has a member, and whose path has not."""
+    """Returns a parameter for each operation of these roles (of all, if none is named) with the member `having`, whose
+    path is without `without`.
+    """
     chosen = [
         pytest.param(method, path, operation, id=operation["operationId"])
         for method, path, operation in OPERATIONS

@@ -1,4 +1,4 @@
-"""Orders over the API in process: what a test posts, and the stock it leaves."""
+"""Orders over the API in process: the bodies that tests post, and the resulting stock."""
 
 from collections.abc import Callable
 from typing import Any

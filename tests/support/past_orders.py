@@ -1,6 +1,6 @@
-"""Orders of a past that never was: over many days and in all states, with their history, as the models have them.
+"""Random orders of the past: models over many days and in all states, with their history.
 
-They are made, and stand nowhere until somebody stores them. No stock was moved for them.
+They are in memory until a test stores them. They have moved no stock.
 """
 
 import random
@@ -13,14 +13,14 @@ from oms.core.actors import System
 from oms.orders.models import HistoryEntry, Order, OrderLine, Shipment, created_shard, open_shard
 from oms.orders.states import EXPIRE, MOVES, OrderStatus
 
-# Moments of a day at which it is easily taken for another one.
+# Times of a day that are in another day in other time zones.
 _EDGES = (time(0), time(0, 0, 0, 1000), time(23, 59, 59, 999000))
 _MOST_LINES = 90
 
 
 @dataclass(frozen=True)
 class Product:
-    """What is ordered; the price in minor units."""
+    """An ordered product; the price is in minor units."""
 
     id: str
     category: str
@@ -40,7 +40,7 @@ class Past:
     """`number` orders of `customers`, spread over the `days` of `zone` up to `last`; the same each time for the same
     `seed`.
 
-    Each has as many `lines` as are said; otherwise mostly a few, and now and then as many as there may be.
+    Each has `lines` lines if given; otherwise mostly a few, and sometimes the maximum.
     """
 
     number: int
@@ -53,7 +53,7 @@ class Past:
     zone: tzinfo = UTC
 
     def orders(self) -> Iterator[Order]:
-        """By no particular order."""
+        """Yields the orders in no particular sequence."""
         chance = random.Random(self.seed)
         for number in range(self.number):
             order = self._placed(
@@ -116,7 +116,7 @@ def _entry(source: str | None, target: str, at: str, key: str, *, actor_id: str,
 
 
 def _move(order: Order, chance: random.Random) -> None:
-    """One of the moves that can be made of it, some time later."""
+    """Makes one of the possible moves, some time later."""
     possible = [move for move in MOVES if order.status in move.sources]
     if not possible:
         return

@@ -1,4 +1,4 @@
-"""Orders of the past, in the tables and told to the aggregator; and what was sold, added up straight from them."""
+"""Orders of the past, in the tables and as events for the aggregator; and their sales, added up directly."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ from oms.orders.events import event_from_order
 from oms.orders.history import versions
 from oms.orders.models import Order, OrderLine
 from tests.support.database import table
-from tests.support.open_order_counts import Told
+from tests.support.open_order_counts import QueuedEvent
 from tests.support.past_orders import Past
 
 
@@ -21,13 +21,13 @@ def store(orders: Iterable[Order]) -> None:
         table("orders").put(order.serialize())
 
 
-def told_of(orders: Iterable[Order]) -> list[Told]:
-    """The event of each version of each order."""
+def events_of_orders(orders: Iterable[Order]) -> list[QueuedEvent]:
+    """Returns the event of each version of each order."""
     return [json.loads(event_from_order(was).text()) for order in orders for was in versions(order)]
 
 
 def widen(order: Order) -> None:
-    """Gives it as many products, and as many categories, as an order may have."""
+    """Gives it the maximum number of products and categories of an order."""
     (wide,) = Past(number=1, days=1, last=date(2026, 1, 1), lines=90).orders()
     order.lines = wide.lines
     for number, line in enumerate(order.lines):
@@ -41,7 +41,7 @@ def span(first: date, last: date) -> list[str]:
 
 
 class Sold:
-    """What the orders of a span say of themselves: no sum, no shard, no applied, no version."""
+    """The sales of a time range, from the orders alone: without stored sums, shards or versions."""
 
     def __init__(self, orders: Iterable[Order], first: date, last: date, *, zone: tzinfo = UTC) -> None:
         self.first, self.last, self.zone = first, last, zone
@@ -97,7 +97,8 @@ class Sold:
 
 def entry(key: str, orders: Sequence[Order], lines: Sequence[OrderLine], revenue: int) -> dict[str, Any]:
     units = sum(line.quantity for line in lines)
-    return {"key": key, "orders": len(orders), "units": units, "revenue": to_text(revenue)}
+    counts = {"orders": len(orders), "units": units, "revenue": to_text(revenue)}
+    return {"key": key, "sku": None, "name": None, **counts}
 
 
 def amount(lines: Sequence[OrderLine]) -> int:

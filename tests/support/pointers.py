@@ -1,4 +1,4 @@
-"""Whether the pointers of a refusal (RFC 6901, as URI fragments) lead somewhere in the body that was sent."""
+"""Checks that the pointers of a refusal (RFC 6901, as URI fragments) are valid in the body that was sent."""
 
 import json
 from typing import Any
@@ -8,12 +8,12 @@ from oms.http.serving import MAX_NAME
 
 
 def check(sent: Any, problem: Any) -> None:
-    """Raises AssertionError for a pointer that leads nowhere; what is missing may be the last name of one."""
+    """Raises AssertionError for an invalid pointer; its last name may be that of a missing field."""
     if pointers := [it["pointer"] for it in problem.get("errors", ()) if "pointer" in it]:
-        # An empty body is one without fields; of numbers only the place counts, not what int() can read.
+        # An empty body has no fields. Numbers stay text, since int() refuses very long ones.
         body = json.loads(sent or "{}", parse_int=str) if isinstance(sent, str) else sent
         nowhere = [it for it in pointers if not leads_somewhere(it, body)]
-        assert nowhere == [], f"pointers that lead nowhere in {str(sent)[:2000]}"
+        assert nowhere == [], f"invalid pointers into {str(sent)[:2000]}"
 
 
 def leads_somewhere(pointer: str, body: Any) -> bool:

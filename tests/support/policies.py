@@ -1,4 +1,4 @@
-"""The grants of a synthesized template, and whether they allow a call: IAM's rules, as far as the stack uses them.
+"""The grants of a synthesized template, and IAM's rules for them, as far as the stack uses them.
 
 Resources are compared by their logical names: a table is `<DataOrders1234ABCD>`, one of its indexes
 `<DataOrders1234ABCD>/index/open`, an object `<ExportsFiles1234ABCD>/exports/1.csv`.
@@ -16,7 +16,7 @@ INDEXES = "/index/*"
 
 @dataclass(frozen=True, order=True)
 class Call:
-    """An AWS call as IAM sees it. `context` has the values of condition keys: a key may come more than once."""
+    """An AWS call as IAM sees it. `context` has the values of condition keys: a key may occur more than once."""
 
     function: str
     action: str
@@ -42,7 +42,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class Statement:
-    """What a policy lets a function do. `conditions`: (operator, key) → the values of which one must match."""
+    """A statement of a function's policy. `conditions`: (operator, key) → the values, one of which must match."""
 
     function: str
     actions: tuple[str, ...]
@@ -70,7 +70,7 @@ def _holds(operator: str, key: str, values: tuple[str, ...], call: Call) -> bool
             return bool(found) and all(it in values for it in found)
         case "StringEqualsIfExists":
             return all(it in values for it in found)
-        case "ForAllValues:StringEquals":  # holds too where the call has no such key
+        case "ForAllValues:StringEquals":  # also true if the call does not have the key
             return all(it in values for it in found)
         case "ForAllValues:StringLike":
             return all(any(fnmatchcase(it, value) for value in values) for it in found)
@@ -78,13 +78,13 @@ def _holds(operator: str, key: str, values: tuple[str, ...], call: Call) -> bool
 
 
 def statements_of(template: Template) -> list[Statement]:
-    """All that the roles of the template's functions may do."""
+    """Returns the statements of the roles of the template's functions."""
     functions = _functions_by_role(template)
     found = []
     for policy in _all(template, "AWS::IAM::Policy").values():
         for role in policy["Roles"]:
             name = functions.get(role["Ref"])
-            if name:  # another role is not of a function, as the scheduler's
+            if name:  # other roles, as the scheduler's, are not those of functions
                 found += [_statement(name, it) for it in policy["PolicyDocument"]["Statement"]]
     return found
 
@@ -111,14 +111,14 @@ def functions_of(template: Template) -> dict[str, Any]:
 
 
 def other_names(template: Template) -> dict[str, str]:
-    """What a setting calls a resource → what the policies call it, where they differ."""
+    """Returns, where they differ, a resource's name in a setting → its name in the policies."""
     secrets = {it["Name"]: f"<{name}>" for name, it in _all(template, "AWS::SecretsManager::Secret").items()}
     mailed_by = {f"<{name}>": it["Name"] for name, it in _all(template, "AWS::SES::ConfigurationSet").items()}
     return secrets | mailed_by
 
 
 def rendered(value: Any) -> str:
-    """A value of the template as text. Physical names and ARNs of its resources are their logical names."""
+    """Returns a value of the template as text, with logical names instead of physical names and ARNs."""
     match value:
         case str():
             return value

@@ -1,4 +1,4 @@
-"""Least privilege: the calls that the suites recorded against the policies of the template, both ways.
+"""Least privilege: compares the recorded calls of the suites with the policies of the template, in both directions.
 
 `python -m tests.support.privileges FOLDER` prints what each function used of its grants. It fails for a call that no
 policy allows, for a grant that no call used and that has no reason below, and for a reason that no grant needs.
@@ -34,20 +34,20 @@ UNUSED: Exceptions = {
     ("*", "dynamodb:GetRecords", "*/stream"): _BY_LAMBDA + "it reads the stream.",
     ("*", "dynamodb:GetShardIterator", "*/stream"): _BY_LAMBDA + "it reads the stream.",
     ("*", "dynamodb:ListStreams", "*/stream"): _BY_LAMBDA + "it reads the stream.",
-    ("Sealer", "sqs:SendMessage", "AuditSealerPoison"): "What the sealer cannot decode: no test has such a record.",
+    ("Sealer", "sqs:SendMessage", "AuditSealerPoison"): "For a record that the sealer cannot decode: no test has one.",
     ("Exporter", "s3:ListBucket", "ExportsFiles"): "Without it S3 answers 403, not 404, for a file that is not there.",
     ("Reports", "s3:GetObject", "ExportsFiles/*"): "A signed link has the rights of the function that signed it.",
     (
         "Notifier",
         "ses:SendEmail",
         "identity/*",
-    ): "SES asks for the address or a domain above it: whichever is verified.",
+    ): "SES checks the address or a parent domain, depending on which is verified.",
 }
 
 
 @dataclass(frozen=True)
 class Review:
-    """`table`: what each function used of its grants. `faults`: one sentence each."""
+    """`table`: the grants that each function used. `faults`: one sentence each."""
 
     table: list[str]
     faults: list[str]
@@ -80,7 +80,7 @@ def _is_of(grant: Grant, key: tuple[str, str, str]) -> bool:
 
 
 def _plain(resource: str) -> str:
-    """Without the eight digits that CDK appends, and of an ARN what comes after region and account."""
+    """Returns the name without CDK's eight digits, and of an ARN the part after region and account."""
     named = re.sub(r"<(\w+?)[0-9A-F]{8}>", r"\1", resource)
     return re.sub(r"arn:<AWS::Partition>:\w+:<AWS::Region>:<AWS::AccountId>:", "", named)
 
@@ -90,7 +90,7 @@ def _context(call: Call) -> str:
 
 
 def _table(statements: Sequence[Statement], idle: Sequence[Grant], exceptions: Exceptions) -> list[str]:
-    """A line for each function and resource: the actions used, then in brackets those kept for a reason."""
+    """Returns a line for each function and resource: the used actions, then in brackets those with a reason."""
     unneeded = set(idle)
     actions: dict[tuple[str, str], set[str]] = {}
     for grant in {grant for statement in statements for grant in statement.grants()}:

@@ -1,9 +1,9 @@
-"""A catalogue of 100,000 products as a reader of lists would know it, and every way to ask for it."""
+"""A catalogue of 100,000 products, and every combination of filters and orders of its lists."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import product
 from random import Random
 from typing import Any
 from unicodedata import normalize
@@ -16,13 +16,13 @@ from oms.inventory.schemas import CreateProductRequest, ListProductsQuery
 from oms.inventory.service import StockedProduct, new_product
 from tests.support.big_table import BigTable, RawItem
 
-MOST = 100_000
+MAX_PRODUCTS = 100_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WORDS = ("Hammer", "hammer", "Saw", "saw blade", "Hämmer", "Ｎail", "Drill", "Pliers", "Zange", "Éclair")
 
 
 @dataclass(frozen=True)
-class Thing:
+class ListedProduct:
     """The attributes of a product that lists use. `price` in minor units."""
 
     number: int
@@ -50,7 +50,7 @@ class Thing:
         return self.threshold is not None and self.available <= self.threshold
 
     def raw(self) -> tuple[RawItem, RawItem]:
-        """Product and stock item, from patterns: making a model of each would take minutes."""
+        """Returns product and stock item, from patterns: creating a model of each would take minutes."""
         product_pattern, stock_pattern = PATTERNS
         shown = {"id": self.id, "sku": self.sku, "name": self.name, "category": self.category, "status": self.status}
         (pk, sk), (stock_pk, stock_sk) = Product.key(self.id), StockItem.key(self.id)
@@ -71,30 +71,32 @@ class Thing:
         return {**product_pattern, **raw}, {**stock_pattern, **offer, **stock, **units, **threshold}
 
 
-def modelled(thing: Thing) -> StockedProduct:
-    """The same by the code under test."""
+def modelled(product: ListedProduct) -> StockedProduct:
+    """Returns the same items, created by the code under test."""
     text = CreateProductRequest(
-        sku=thing.sku,
-        name=thing.name,
-        category=thing.category,
-        price=f"{thing.price / 100:.2f}",
-        stock=thing.available,
-        low_stock_threshold=thing.threshold,
+        sku=product.sku,
+        name=product.name,
+        category=product.category,
+        price=f"{product.price / 100:.2f}",
+        stock=product.available,
+        low_stock_threshold=product.threshold,
     )
-    made, stock = new_product(thing.id, text, actor=System(), fingerprint="seed")
-    made.status = stock.status = thing.status
-    made.created_at = thing.created_at
+    made, stock = new_product(product.id, text, actor=System(), fingerprint="seed")
+    made.status = stock.status = product.status
+    made.created_at = product.created_at
     return StockedProduct(made.place(), stock)
 
 
-PATTERNS = tuple(item.serialize() for item in modelled(Thing(0, "Pattern", "Tools", 0)))
+PATTERNS = tuple(item.serialize() for item in modelled(ListedProduct(0, "Pattern", "Tools", 0)))
 
 
-def a_thing(number: int, random: Random) -> Thing:
-    """Of many equal names and prices; a tenth archived, a third out of stock. In `Rare` nearly all are out."""
+def a_product(number: int, random: Random) -> ListedProduct:
+    """Returns one of many with equal names and prices; a tenth is archived, a third out of stock. In `Rare` nearly all
+    are out.
+    """
     category = "Rare" if number % 50 == 0 else random.choice(("Tools", "Garden", "Kitchen, Bath", "Toys"))
     in_stock = random.random() < 0.67 if category != "Rare" else number % 30_000 == 0
-    return Thing(
+    return ListedProduct(
         number,
         f"{random.choice(WORDS)} {random.randint(0, 99)}",
         category,
@@ -110,10 +112,10 @@ def a_thing(number: int, random: Random) -> Thing:
 
 @dataclass(frozen=True)
 class Filter:
-    """A value of a query parameter, what it keeps, and the order that it implies."""
+    """A value of a query parameter, a test for the products that it keeps, and the order that it implies."""
 
     value: str
-    keeps: Callable[[Thing], bool]
+    keeps: Callable[[ListedProduct], bool]
     order: str | None = None
 
 
@@ -139,10 +141,10 @@ FILTERS: dict[str, list[Filter]] = {
         Filter("active,archived", lambda _: True),
     ],
 }
-# Any index serves them: they filter after the read, or choose the partitions.
+# Any index can serve them: they filter after the read, or choose the partitions.
 FREE = ("in_stock", "low_stock", "status")
 SORTS = ("name", "-name", "price", "-price", "created_at", "-created_at")
-ORDERS: dict[str, Callable[[Thing], Any]] = {
+ORDERS: dict[str, Callable[[ListedProduct], Any]] = {
     "name": lambda it: (_folded(it.name), it.id),
     "price": lambda it: (it.price, it.id),
     "created_at": lambda it: (it.created_at, it.id),
@@ -181,15 +183,15 @@ class Combination:
     def descends(self) -> bool:
         return (self.sort or "").startswith("-")
 
-    def keeps(self, thing: Thing) -> bool:
-        status = "status" in self.filters or thing.status == "active"
-        return status and all(it.keeps(thing) for it in self.filters.values())
+    def keeps(self, product: ListedProduct) -> bool:
+        status = "status" in self.filters or product.status == "active"
+        return status and all(it.keeps(product) for it in self.filters.values())
 
     @property
     def partitions(self) -> int:
-        """One for each status, and for each category that the text may mean: its parts, and the whole.
+        """Returns one for each status, and for each category that the text may mean: its parts, and the whole.
 
-        A part with a blank before it is looked for with the blank and without.
+        A part with a blank before it is searched with the blank and without.
         """
         statuses = self.filters["status"].value.count(",") + 1 if "status" in self.filters else 1
         text = self.filters["category"].value if "category" in self.filters else ""
@@ -198,9 +200,9 @@ class Combination:
 
 
 def combinations(names: Iterable[str], *, served: bool) -> list[Combination]:
-    """Every choice of these filters, each there or not (with its first value), and of the order."""
+    """Yields every combination of these filters, each present (with its first value) or absent, and of the order."""
     chosen = []
-    for present in product([False, True], repeat=len(tuple(names))):
+    for present in itertools.product([False, True], repeat=len(tuple(names))):
         filters = {name: FILTERS[name][0] for name, is_set in zip(names, present, strict=True) if is_set}
         chosen += [Combination(filters, sort) for sort in (None, *SORTS)]
     return [it for it in chosen if it.is_served == served]
@@ -209,7 +211,7 @@ def combinations(names: Iterable[str], *, served: bool) -> list[Combination]:
 BINDING = [name for name in FILTERS if name not in FREE]
 FREE_CHOICES = [
     {name: it for name, it in zip(FREE, chosen, strict=True) if it is not None}
-    for chosen in product(*([None, *FILTERS[name]] for name in FREE))
+    for chosen in itertools.product(*([None, *FILTERS[name]] for name in FREE))
 ]
 
 
@@ -217,31 +219,31 @@ FREE_CHOICES = [
 
 
 class Catalogue:
-    """The products as a list's reader would know them, and the table that holds them."""
+    """The products as clients know them, and the table that has them."""
 
     def __init__(self) -> None:
         random = Random(7)
-        self.things = [a_thing(number, random) for number in range(MOST)]
-        self.table = BigTable("inventory", (item for thing in self.things for item in thing.raw()))
+        self.products = [a_product(number, random) for number in range(MAX_PRODUCTS)]
+        self.table = BigTable("inventory", (item for product in self.products for item in product.raw()))
         self.touched: set[str] = set()
-        self._ordered: dict[str, list[Thing]] = {}
+        self._ordered: dict[str, list[ListedProduct]] = {}
 
-    def __getitem__(self, product_id: str) -> Thing:
-        return self.things[int(product_id)]
+    def __getitem__(self, product_id: str) -> ListedProduct:
+        return self.products[int(product_id)]
 
-    def write(self, thing: Thing) -> None:
-        """Adds it, or replaces the one of its number."""
-        self.things[thing.number : thing.number + 1] = [thing]
-        self.touched.add(thing.id)
-        for item in thing.raw():
+    def write(self, product: ListedProduct) -> None:
+        """Adds the product, or replaces the one with its number."""
+        self.products[product.number : product.number + 1] = [product]
+        self.touched.add(product.id)
+        for item in product.raw():
             self.table.put(item)
 
-    def untouched(self, asked: Combination) -> Iterator[Thing]:
-        """The products that a walk must find, the last first, without those added or edited since its start."""
+    def untouched(self, asked: Combination) -> Iterator[ListedProduct]:
+        """Returns the products that a walk must find, the last first, without those added or edited since its start."""
         if asked.field not in self._ordered:
-            first = (it for it in self.things[:MOST] if it.id not in self.touched)
+            first = (it for it in self.products[:MAX_PRODUCTS] if it.id not in self.touched)
             self._ordered[asked.field] = sorted(first, key=ORDERS[asked.field])
         ordered = self._ordered[asked.field]
-        for thing in ordered if asked.descends else reversed(ordered):
-            if asked.keeps(thing) and thing.id not in self.touched:
-                yield thing
+        for product in ordered if asked.descends else reversed(ordered):
+            if asked.keeps(product) and product.id not in self.touched:
+                yield product

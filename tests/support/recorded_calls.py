@@ -1,7 +1,7 @@
-"""Which function made which AWS call, as IAM would judge it: recorded while the suites run, read to be compared.
+"""The AWS calls of each function, as IAM evaluates them: recorded while the suites run, and read for a comparison.
 
-A file of records has one JSON object a line: first the settings of the process, then each different call once. The
-names in it are those that the tests gave; `read_calls` finds, by the settings that hold them, the template's.
+A file has one JSON object a line: first the settings of the process, then each different call once. It has the tests'
+names; `read_calls` replaces them, by the settings that have them, with the template's.
 """
 
 import json
@@ -20,11 +20,11 @@ KEY = "dynamodb:LeadingKeys"
 ATTRIBUTE = "dynamodb:Attributes"
 RETURNED = "dynamodb:ReturnValues"
 
-# Names that single tests make up, and the setting that holds the real one.
+# Names of single tests, and the setting that has the real one.
 MADE_UP = (
     (r".*/check-[0-9A-Z]{20}", "OMS_STOCK_CHECK_QUEUE_URL"),
     (r".*/(poison-)?[0-9A-Z]{20}", "OMS_POISON_QUEUE_URL"),
-    # Queues that the statistics watch: each stands for any of them.
+    # Queues of the statistics: each stands for any of them.
     (r".*/[abc]-[0-9A-Z]{20}", "OMS_STOCK_CHECK_QUEUE_URL"),
     (r"shop@shop\.example", "OMS_MAIL_FROM"),
     (r"oms-test", "OMS_MAIL_CONFIGURATION_SET"),
@@ -35,12 +35,12 @@ MADE_UP = (
 )
 
 type Parameters = Mapping[str, Any]
-type Judged = tuple[str, str, list[tuple[str, str]]]
-"""An action, what it is of (in the names of the tests), and the values of condition keys."""
+type EvaluatedAction = tuple[str, str, list[tuple[str, str]]]
+"""An action, its resource (in the names of the tests), and the values of condition keys."""
 
 
-def judged(service: str, operation: str, parameters: Parameters) -> list[Judged]:
-    """What IAM is asked about a call. A name that the tests gave stands in braces: `{orders}/index/open`."""
+def evaluated_actions(service: str, operation: str, parameters: Parameters) -> list[EvaluatedAction]:
+    """Returns the actions that IAM evaluates for a call. A name of the tests is in braces: `{orders}/index/open`."""
     rule = _RULES.get(service)
     if rule is None:
         return [(f"{service}:{operation}", "*", [])]
@@ -50,8 +50,8 @@ def judged(service: str, operation: str, parameters: Parameters) -> list[Judged]
 # ---- each service ---------------------------------------------------------------------------------------------------
 
 
-def _dynamodb(operation: str, parameters: Parameters) -> Iterator[Judged]:
-    """Transactions are judged by their single operations, batches once for each table."""
+def _dynamodb(operation: str, parameters: Parameters) -> Iterator[EvaluatedAction]:
+    """IAM evaluates the single operations of a transaction, and a batch once for each table."""
     if operation in ("TransactWriteItems", "TransactGetItems"):
         for item in parameters["TransactItems"]:
             ((kind, one),) = item.items()
@@ -66,7 +66,7 @@ def _dynamodb(operation: str, parameters: Parameters) -> Iterator[Judged]:
         key = parameters.get("Key") or parameters.get("Item") or {}
         context = [(KEY, _leading(key))] if key else []
         if operation == "UpdateItem":
-            # Those that an expression names; all of ours name them by placeholders.
+            # The attributes in expressions; all expressions of the code use placeholders.
             names = parameters.get("ExpressionAttributeNames", {}).values()
             context += [(ATTRIBUTE, name) for name in sorted({*names, *key})]
             context += [(RETURNED, parameters["ReturnValues"])] if "ReturnValues" in parameters else []
@@ -78,21 +78,21 @@ def _leading(key: Mapping[str, Any]) -> str:
 
 
 def _queried(parameters: Parameters) -> str:
-    """The partition: what the key condition holds to be equal."""
+    """Returns the partition: the value with = in the key condition."""
     equal = re.search(r"[#\w]+ = (:\w+)", parameters["KeyConditionExpression"])
     assert equal, parameters["KeyConditionExpression"]
     return _kind_of(next(iter(parameters["ExpressionAttributeValues"][equal[1]].values())))
 
 
 def _kind_of(value: str) -> str:
-    """Of a key the part that says what it is of: there are as many keys as orders."""
+    """Returns the part of a key that names its kind, as there are as many keys as orders."""
     kind, mark, rest = value.partition("#")
     if kind == "slot":  # of a policy
         kind = f"slot#{rest.partition('#')[0]}"
     return f"{kind}#…" if mark else value if re.fullmatch("[a-z_-]+", value) else "…"
 
 
-def _sqs(operation: str, parameters: Parameters) -> Iterator[Judged]:
+def _sqs(operation: str, parameters: Parameters) -> Iterator[EvaluatedAction]:
     yield f"sqs:{operation.removesuffix('Batch')}", f"{{{parameters['QueueUrl']}}}", []
 
 
@@ -107,40 +107,40 @@ _S3_ACTIONS = {
 }
 
 
-def _s3(operation: str, parameters: Parameters) -> Iterator[Judged]:
+def _s3(operation: str, parameters: Parameters) -> Iterator[EvaluatedAction]:
     folder, _, _ = str(parameters.get("Key", "")).rpartition("/")  # there are as many names as files
     key = f"/{folder}/…".replace("//", "/") if "Key" in parameters else ""
     yield f"s3:{_S3_ACTIONS.get(operation, operation)}", f"{{{parameters['Bucket']}}}{key}", []
 
 
-def _secretsmanager(operation: str, parameters: Parameters) -> Iterator[Judged]:
+def _secretsmanager(operation: str, parameters: Parameters) -> Iterator[EvaluatedAction]:
     yield f"secretsmanager:{operation}", f"{{{parameters['SecretId']}}}", []
 
 
-def _ssm(operation: str, parameters: Parameters) -> Iterator[Judged]:
+def _ssm(operation: str, parameters: Parameters) -> Iterator[EvaluatedAction]:
     yield f"ssm:{operation}", f"{PARAMETER}{{{parameters['Name']}}}", []
 
 
-def _events(operation: str, parameters: Parameters) -> Iterator[Judged]:
+def _events(operation: str, parameters: Parameters) -> Iterator[EvaluatedAction]:
     for bus in {entry["EventBusName"] for entry in parameters["Entries"]}:
         yield f"events:{operation}", f"{{{bus}}}", []
 
 
-def _scheduler(operation: str, parameters: Parameters) -> Iterator[Judged]:
+def _scheduler(operation: str, parameters: Parameters) -> Iterator[EvaluatedAction]:
     yield f"scheduler:{operation}", f"{SCHEDULE}{{{parameters['GroupName']}}}/{parameters['Name']}", []
     if "Target" in parameters:
         passed = ("iam:PassedToService", "scheduler.amazonaws.com")
         yield "iam:PassRole", f"{{{parameters['Target']['RoleArn']}}}", [passed]
 
 
-def _sesv2(operation: str, parameters: Parameters) -> Iterator[Judged]:
-    """SES asks for the sender's identity and for the configuration set."""
+def _sesv2(operation: str, parameters: Parameters) -> Iterator[EvaluatedAction]:
+    """SES evaluates the sender's identity and the configuration set."""
     sender = f"{{{parameters['FromEmailAddress']}}}"
     for resource in (f"identity/{sender}", f"configuration-set/{{{parameters['ConfigurationSetName']}}}"):
         yield f"ses:{operation}", SES + resource, [("ses:FromAddress", sender)]
 
 
-_RULES: Mapping[str, Callable[[str, Parameters], Iterator[Judged]]] = {
+_RULES: Mapping[str, Callable[[str, Parameters], Iterator[EvaluatedAction]]] = {
     "dynamodb": _dynamodb,
     "sqs": _sqs,
     "s3": _s3,
@@ -157,20 +157,20 @@ _RULES: Mapping[str, Callable[[str, Parameters], Iterator[Judged]]] = {
 
 @dataclass(frozen=True)
 class Names:
-    """The template's names of what a function's settings name, by the setting, and by the name that tests give it."""
+    """The template's names of the resources in a function's settings, by the setting and by the tests' name."""
 
     of_settings: Mapping[str, str]
     of_tests: Mapping[str, str]
 
 
 def write_calls(path: Path, settings: Mapping[str, str], calls: Iterable[Call]) -> None:
-    """`settings`: the names that the tests gave, by the variable of a function's environment that would hold them."""
+    """`settings`: the tests' names, by the variable of a function's environment that would have them."""
     lines = [{"settings": dict(settings)}, *(asdict(call) for call in sorted(calls))]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 def read_calls(folder: Path, template: Template) -> set[Call]:
-    """All calls of a folder's files, with the template's names; a name that no setting has stays in its braces."""
+    """Returns all calls of a folder's files, with the template's names; a name that no setting has keeps its braces."""
     files = sorted(folder.glob("*.jsonl"))
     if not files:
         raise SystemExit(f"Nothing was recorded in {folder}.")
@@ -197,7 +197,7 @@ def _real(name: str, names: Names) -> str | None:
 
 
 def _names(settings: Mapping[str, str], template: Template) -> dict[str, Names]:
-    """By function."""
+    """Returns the names by function."""
     others = other_names(template)
     found = {}
     for function, properties in functions_of(template).items():

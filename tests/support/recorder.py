@@ -1,6 +1,6 @@
-"""Notes every AWS call that a handler makes while the suites run, for `tests.support.privileges`.
+"""Records every AWS call of a handler while the suites run, for `tests.support.privileges`.
 
-A plugin of pytest, there where `RECORD_PRIVILEGES` names a folder: each process writes a file into it when it ends.
+A plugin of pytest, used if `RECORD_PRIVILEGES` names a folder: each process writes a file into it when it ends.
 """
 
 import sys
@@ -19,10 +19,10 @@ import pytest
 from oms.core.settings import settings
 from tests.support.aws_calls import observed
 from tests.support.policies import Call
-from tests.support.recorded_calls import judged, write_calls
+from tests.support.recorded_calls import evaluated_actions, write_calls
 
 TESTS = str(Path(__file__).parents[1])
-# By the module of the handler; that they are the template's is tested with the template.
+# By the module of the handler; a test compares them with the template.
 FUNCTIONS = {
     "admin.handler": "Admin",
     "aggregator.handler": "Aggregator",
@@ -57,7 +57,7 @@ class Recorder:
         self._entered: set[int] = set()
 
     def mark_functions(self) -> None:
-        """Marks where each function begins. Again for modules that were imported since."""
+        """Marks the start of each function; called again, also in modules that were imported since."""
         for module_name, function in FUNCTIONS.items():
             module = sys.modules.get(module_name)
             if module and id(module) not in self._entered:
@@ -66,9 +66,9 @@ class Recorder:
                 module.lambda_handler = wraps(handler)(partial(enter, function, handler))  # type: ignore[attr-defined]
 
     def observe(self, service: str, operation: str, parameters: Mapping[str, Any]) -> None:
-        function = function_at_work()
+        function = running_function()
         if function:
-            for action, resource, context in judged(service, operation, parameters):
+            for action, resource, context in evaluated_actions(service, operation, parameters):
                 self.calls.add(Call(function, action, resource, tuple(sorted(set(context)))))
 
 
@@ -88,7 +88,7 @@ class Recording:
         self._recorder.mark_functions()
 
     def pytest_sessionfinish(self) -> None:
-        if not self._recorder.calls:  # the controller of several workers makes none
+        if not self._recorder.calls:  # the controller of several workers records none
             return
         known = {f"OMS_{it.name.upper()}": getattr(settings(), it.name) for it in fields(settings())}
         names = {name: value for name, value in known.items() if isinstance(value, str)}
@@ -97,14 +97,14 @@ class Recording:
 
 
 def enter(function: str, handler: Any, event: Any, context: Any) -> Any:
-    """Calls a handler; `function_at_work` reads the name of its function from this frame."""
+    """Calls a handler; `running_function` reads the name of its function from this frame."""
     return handler(event, context)
 
 
-def function_at_work() -> str | None:
-    """The function whose code makes the call at hand; None where a test makes it, also in the midst of a function.
+def running_function() -> str | None:
+    """Returns the function whose code makes the current call; None if a test makes it, even during a function.
 
-    The work of a thread that the code began is that of the function which the main thread is in.
+    A thread that the code began belongs to the function that the main thread runs.
     """
     for frame in _below_the_hook(sys._getframe(2)):
         if frame.f_code is enter.__code__:
@@ -118,7 +118,7 @@ def function_at_work() -> str | None:
 
 
 def _below_the_hook(frame: FrameType) -> Iterator[FrameType]:
-    """Without what the tests have put between botocore and its callers."""
+    """Returns the frame without those that the tests have put between botocore and its callers."""
     return dropwhile(lambda it: it.f_code.co_filename.startswith(TESTS), _up(frame))
 
 

@@ -1,4 +1,4 @@
-"""Who may call each route, written from the contract and not from the code; and a world to ask for it in."""
+"""The permissions of each route, written from the contract and not from the code; and data to test them with."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,15 +25,15 @@ from tests.support.webhooks import a_delivery, subscribe
 
 DOCUMENT = openapi.merged()
 OPERATIONS = {it["operationId"]: (path, method.upper(), it) for path, method, it in openapi.operations(DOCUMENT)}
-NOBODY = "nobody"
-ASKERS = (NOBODY, "stranger", "owner", "manager", "admin")
-RANK = {NOBODY: 0, "stranger": 1, "owner": 1, "manager": 2, "admin": 3}
+ANONYMOUS = "anonymous"
+CALLERS = (ANONYMOUS, "stranger", "owner", "manager", "admin")
+RANK = {ANONYMOUS: 0, "stranger": 1, "owner": 1, "manager": 2, "admin": 3}
 WHO = {"-": 0, "C": 1, "M": 2, "A": 3}
 
 
 @dataclass
-class World:
-    """A customer, `owner`, with an order and an account; and others who ask for these."""
+class AccessScenario:
+    """A customer, `owner`, with an order and an account; and other users who request these."""
 
     shop: Shop
     people: Mapping[str, Person]
@@ -43,80 +43,82 @@ class World:
     more: dict[str, str] = field(default_factory=dict)
 
     def order(self, move: str) -> str:
-        """The id of an order of the owner that this move can be made of."""
+        """Returns the id of an order of the owner on which this move is possible."""
         return self.shop.ready_for(move, {self.product_id: 1}).rpartition("/")[2]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may call a route. `private` things are their owner's: for others they are not there, but for those `to`."""
+    """The users that may call a route. `private` resources are visible to their owner and the roles of `to`, and 404
+    for others.
+    """
 
     who: str
     private: bool = False
     to: tuple[str, ...] = ("manager", "admin")
-    body: Callable[[World], Any] = lambda _: None
-    path: Callable[[World], Mapping[str, str]] = lambda _: {}
+    body: Callable[[AccessScenario], Any] = lambda _: None
+    path: Callable[[AccessScenario], Mapping[str, str]] = lambda _: {}
 
     def status(self, asker: str) -> int | None:
-        """What the asker is refused with; None if let in."""
+        """Returns the status of the refusal; None if the user may call the route."""
         if RANK[asker] < WHO[self.who]:
-            return 401 if asker == NOBODY else 403
+            return 401 if asker == ANONYMOUS else 403
         if self.private and asker not in ("owner", *self.to):
             return 404
         return None
 
 
-def order_for(move: str) -> Callable[[World], Mapping[str, str]]:
-    return lambda world: {"order_id": world.order(move)}
+def order_for(move: str) -> Callable[[AccessScenario], Mapping[str, str]]:
+    return lambda scenario: {"order_id": scenario.order(move)}
 
 
-def of_product(world: World) -> Mapping[str, str]:
-    return {"product_id": world.product_id}
+def of_product(scenario: AccessScenario) -> Mapping[str, str]:
+    return {"product_id": scenario.product_id}
 
 
 def a_move(name: str, who: str) -> Rule:
     return Rule(who, private=True, path=order_for(name), body=lambda _: BODIES.get(name))
 
 
-def of_user(world: World) -> Mapping[str, str]:
-    return {"user_id": world.account.id}
+def of_user(scenario: AccessScenario) -> Mapping[str, str]:
+    return {"user_id": scenario.account.id}
 
 
-def of_webhook(_: World) -> Mapping[str, str]:
+def of_webhook(_: AccessScenario) -> Mapping[str, str]:
     subscription = subscribe()
     return {"webhook_id": subscription.id, "delivery_id": a_delivery(subscription).id}
 
 
-def mailed(world: World, purpose: Purpose) -> str:
-    """A token as a mail to the account would bring it."""
-    stored, token = mailed_tokens.mint(world.account, purpose)
+def mailed(scenario: AccessScenario, purpose: Purpose) -> str:
+    """Returns a token as in a mail to the account."""
+    stored, token = mailed_tokens.mint(scenario.account, purpose)
     put_item(stored)
     return str(token)
 
 
-def repair(world: World) -> dict[str, Any]:
-    """Of a product that the last check has found wrong."""
-    find_drift(world.product_id)
-    return {"product_id": world.product_id, "dry_run": False}
+def repair(scenario: AccessScenario) -> dict[str, Any]:
+    """Returns the repair of a product whose stock the last check has found wrong."""
+    find_drift(scenario.product_id)
+    return {"product_id": scenario.product_id, "dry_run": False}
 
 
-def of_event(_: World) -> Mapping[str, str]:
+def of_event(_: AccessScenario) -> Mapping[str, str]:
     event = an_event()
     feed_in(event)
     return {"event_id": event["id"]}
 
 
-def of_export(world: World) -> Mapping[str, str]:
-    return {"export_id": request_export(world.people["manager"]).id}
+def of_export(scenario: AccessScenario) -> Mapping[str, str]:
+    return {"export_id": request_export(scenario.people["manager"]).id}
 
 
-def a_schedule(world: World) -> Any:
-    addressed(world.people["manager"], "manager@example.com")
+def a_schedule(scenario: AccessScenario) -> Any:
+    addressed(scenario.people["manager"], "manager@example.com")
     return VALID_BODIES["create_schedule"]
 
 
-def of_schedule(world: World) -> Mapping[str, str]:
-    made = call("POST", "/api/v1/reports/schedules", a_schedule(world), token=world.people["manager"].token)
+def of_schedule(scenario: AccessScenario) -> Mapping[str, str]:
+    made = call("POST", "/api/v1/reports/schedules", a_schedule(scenario), token=scenario.people["manager"].token)
     return {"schedule_id": made.json["id"]}
 
 
@@ -124,17 +126,22 @@ PRODUCT = {"sku": "SKU-1", "name": "Saw", "category": "Tools", "price": 5}
 RULES: dict[str, Rule] = {
     # auth
     "register": Rule("-", body=lambda _: {"email": "new@example.com", "password": PASSWORD, "first_name": "New"}),
-    "log_in": Rule("-", body=lambda world: {"email": world.account.email, "password": PASSWORD}),
-    "refresh": Rule("-", body=lambda world: {"refresh_token": world.tokens["refresh_token"]}),
-    "log_out": Rule("-", body=lambda world: {"refresh_token": world.tokens["refresh_token"]}),
+    "log_in": Rule("-", body=lambda scenario: {"email": scenario.account.email, "password": PASSWORD}),
+    "refresh": Rule("-", body=lambda scenario: {"refresh_token": scenario.tokens["refresh_token"]}),
+    "log_out": Rule("-", body=lambda scenario: {"refresh_token": scenario.tokens["refresh_token"]}),
     "get_me": Rule("C"),
     "update_me": Rule("C", body=lambda _: {"first_name": "New"}),
     "list_sessions": Rule("C"),
-    "end_session": Rule("C", private=True, to=(), path=lambda world: {"session_id": world.people["owner"].session_id}),
+    "end_session": Rule(
+        "C", private=True, to=(), path=lambda scenario: {"session_id": scenario.people["owner"].session_id}
+    ),
     "change_password": Rule("C", body=lambda _: {"current_password": PASSWORD, "new_password": f"{PASSWORD}!"}),
-    "forgot_password": Rule("-", body=lambda world: {"email": world.account.email}),
-    "reset_password": Rule("-", body=lambda world: {"token": mailed(world, "reset"), "new_password": f"{PASSWORD}!"}),
-    "verify_email": Rule("-", body=lambda world: {"token": mailed(world, "verify")}),
+    "forgot_password": Rule("-", body=lambda scenario: {"email": scenario.account.email}),
+    "reset_password": Rule(
+        "-", body=lambda scenario: {"token": mailed(scenario, "reset"), "new_password": f"{PASSWORD}!"}
+    ),
+    "verify_email": Rule("-", body=lambda scenario: {"token": mailed(scenario, "verify")}),
+    "get_shop": Rule("C"),
     # admin
     "list_users": Rule("A"),
     "get_user": Rule("A", path=of_user),
@@ -151,16 +158,17 @@ RULES: dict[str, Rule] = {
     "create_product": Rule("M", body=lambda _: PRODUCT | {"sku": "NEW-1"}),
     "get_product": Rule("C", path=of_product),
     "replace_product": Rule(
-        "M", path=of_product, body=lambda world: PRODUCT | {"sku": world.product_id, "status": "active"}
+        "M", path=of_product, body=lambda scenario: PRODUCT | {"sku": scenario.product_id, "status": "active"}
     ),
     "update_product": Rule("M", path=of_product, body=lambda _: {"price": 6}),
+    "set_shards": Rule("M", path=of_product, body=lambda _: {"shards": 2}),
     "adjust_stock": Rule("M", path=of_product, body=lambda _: {"adjustment": 1, "reason": "found"}),
     "list_movements": Rule("M", path=of_product),
     "list_categories": Rule("C"),
     # orders
     "list_orders": Rule("C"),
-    "create_order": Rule("C", body=lambda world: {"items": [{"product_id": world.product_id, "quantity": 1}]}),
-    "quote_order": Rule("C", body=lambda world: {"items": [{"product_id": world.product_id, "quantity": 1}]}),
+    "create_order": Rule("C", body=lambda scenario: {"items": [{"product_id": scenario.product_id, "quantity": 1}]}),
+    "quote_order": Rule("C", body=lambda scenario: {"items": [{"product_id": scenario.product_id, "quantity": 1}]}),
     "get_order": Rule("C", private=True, path=order_for("confirm")),
     "get_order_history": Rule("C", private=True, path=order_for("confirm")),
     "cancel_order": a_move("cancel", "C"),
@@ -200,20 +208,20 @@ RULES: dict[str, Rule] = {
 
 
 @pytest.fixture
-def world(person: Callable[..., Person], account: Callable[..., User]) -> World:
+def scenario(person: Callable[..., Person], account: Callable[..., User]) -> AccessScenario:
     ada = account("ada@example.com")
     people = {
         asker: person(asker if asker in ("manager", "admin") else "customer", password_hash=ada.password_hash)
-        for asker in ASKERS
-        if asker != NOBODY
+        for asker in CALLERS
+        if asker != ANONYMOUS
     }
     shop = Shop(people["owner"], people["manager"])
-    return World(shop, people, shop.product(10), ada, sign_in(ada.email, address="198.51.100.7").json)
+    return AccessScenario(shop, people, shop.product(10), ada, sign_in(ada.email, address="198.51.100.7").json)
 
 
-def ask(world: World, name: str, asker: str) -> Callable[[], Answer]:
+def ask(scenario: AccessScenario, name: str, asker: str) -> Callable[[], Answer]:
     path, method, _ = OPERATIONS[name]
     rule = RULES[name]
-    filled, body = path.format(**rule.path(world)), rule.body(world)
-    token = world.people[asker].token if asker != NOBODY else None
+    filled, body = path.format(**rule.path(scenario)), rule.body(scenario)
+    token = scenario.people[asker].token if asker != ANONYMOUS else None
     return lambda: call(method, filled, body, token=token)

@@ -1,5 +1,5 @@
-"""EventBridge Scheduler, played: it keeps entries by their names, and refuses a second of a name and to take away what
-is not there. And the scheduler's function, which gets messages as its queues bring them.
+"""An EventBridge Scheduler in memory: it stores entries by their names, and refuses a second one of a name and the
+deletion of a missing one. And the scheduler's function, called with messages of its queues.
 """
 
 import json
@@ -23,7 +23,7 @@ type Entries = dict[str, dict[str, Any]]
 
 @contextmanager
 def entries_kept(plan: Plan = lambda call: call.send()) -> Iterator[Entries]:
-    """While it lasts, the entries are here; `plan` decides over every call before them."""
+    """In this context, the entries are here; `plan` decides every call before them."""
     kept: Entries = {}
 
     def take(call: Call) -> Any:
@@ -52,7 +52,7 @@ def refusal(code: str, call: Call) -> Exception:
 
 
 def addressed(who: Person, email: str) -> Person:
-    """With an address, and the claim to it by which it is found; the factory of people leaves it out."""
+    """Stores the user with an address and its uniqueness claim, which the factory of people leaves out."""
     update_item(User(*user_key(who.id)), [User.email.set(email), User.email_folded.set(email)])
     put_item(Claim(*claim_key(email), user_id=who.id))
     return who
@@ -67,17 +67,17 @@ def delete(by: Person, schedule_id: str) -> Answer:
     return call("DELETE", f"{SCHEDULES}/{schedule_id}", token=by.token)
 
 
-def looked_at(schedule_id: str) -> dict[str, Any]:
+def run_message(schedule_id: str) -> dict[str, Any]:
     return {"schedule": schedule_id}
 
 
 def due(schedule_id: str, at: datetime | str) -> dict[str, Any]:
-    """As EventBridge Scheduler words the time."""
+    """Returns the time in EventBridge Scheduler's form."""
     return {"schedule": schedule_id, "time": at if isinstance(at, str) else f"{at:%Y-%m-%dT%H:%M:%SZ}"}
 
 
 def serve(*messages: dict[str, Any] | str, sent_at: datetime | None = None) -> list[str]:
-    """Brings the messages as one batch: the positions of those to come back."""
+    """Delivers the messages as one batch, and returns the positions of those that failed."""
     sent = str(int(sent_at.timestamp() * 1000)) if sent_at else "0"
     records = [
         {

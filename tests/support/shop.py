@@ -1,7 +1,8 @@
-"""A shop to do harm to: products straight into the tables, requests, and the check that no unit was lost."""
+"""A shop for fault tests: products written directly into the tables, requests, and the check that no unit was lost."""
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 from typing import Any
 
 from inventory import handler as inventory
@@ -19,7 +20,7 @@ from sweeper import worker
 from tests.support.database import table
 from tests.support.invocation import Answer, Context, Person, invoke
 
-# A manager's moves of an order, each with the moves before it.
+# A manager's moves of an order, each with the moves that precede it.
 BEFORE: dict[str, tuple[str, ...]] = {
     "confirm": (),
     "cancel": (),
@@ -31,7 +32,7 @@ BODIES = {"ship": {"carrier": "DHL", "tracking_number": "JD0140"}}
 
 
 def new_process() -> None:
-    """Drops the state that a process keeps from earlier requests, as a crash does."""
+    """Clears the state that a process has from earlier requests, as a crash does."""
     service.OFFERS = OfferCache()
 
 
@@ -40,10 +41,18 @@ def orders_stored() -> list[Order]:
 
 
 def stock_of(product_id: str) -> StockItem:
-    pk, sk = StockItem.key(product_id)
-    item = table("inventory").get(pk, sk)
-    assert item
-    return StockItem.from_raw_data(item)
+    """Returns a product's shard 0, with the units of all its shards."""
+    main, *others = shards_of(product_id)
+    for shard in others:
+        main.available += shard.available
+        main.reserved += shard.reserved
+    return main
+
+
+def shards_of(product_id: str) -> list[StockItem]:
+    """Returns a product's stored shards, also those that are not counted in shard 0 yet."""
+    stored = (table("inventory").get(*StockItem.key(product_id, shard)) for shard in count())
+    return [StockItem.from_raw_data(item) for item in takewhile(bool, stored)]
 
 
 @dataclass
@@ -53,7 +62,7 @@ class Shop:
     customer: Person
     manager: Person
     units: dict[str, int] = field(default_factory=dict)
-    # How often the stock of a product was adjusted; `units` has the adjustments in it.
+    # The number of adjustments of a product's stock; `units` includes them.
     adjusted: Counter[str] = field(default_factory=Counter)
 
     def product(self, units: int = 10, *, name: str = "Product", price: str = "19.99", status: str = "active") -> str:
@@ -74,11 +83,11 @@ class Shop:
         return self._send(orders, "POST", path, body, key, by or self.customer)
 
     def move(self, path: str, name: str, *, key: str | None = None, by: Person | None = None) -> Answer:
-        """A move of the order at `path`, by the manager unless another is named."""
+        """Makes a move of the order at `path`, by the manager unless another user is given."""
         return self.post(f"{path}/{name}", BODIES.get(name), key=key, by=by or self.manager)
 
     def ready_for(self, name: str, quantities: dict[str, int]) -> str:
-        """The path of a new order that this move can be made of."""
+        """Returns the path of a new order on which this move is possible."""
         placed = self.buy(quantities)
         assert placed.status == 201, placed.text
         path = f"/api/v1/orders/{placed.json['id']}"
@@ -98,6 +107,9 @@ class Shop:
         answer = self.manage("PUT", f"products/{product_id}", edited)
         assert answer.status == 200, answer.text
 
+    def reshard(self, product_id: str, shards: int) -> Answer:
+        return self.manage("PUT", f"products/{product_id}/shards", {"shards": shards})
+
     def sweep(self) -> Any:
         record = {"messageId": "1", "body": '{"shard": 0}', "eventSource": "aws:sqs"}
         return worker.lambda_handler({"Records": [record]}, Context(milliseconds_left=90_000))
@@ -108,12 +120,12 @@ class Shop:
         )
 
     def check_stock(self) -> list[Order]:
-        """Asserts that no unit appeared or vanished, none is held twice, and no move was made by halves or twice."""
+        """Asserts that no unit appeared or vanished, none is reserved twice, and no move was made partly or twice."""
         stored = orders_stored()
         reserved, gone, moves = Counter[str](), Counter[str](), Counter[str]()
         for order in stored:
             entries = order.history
-            assert order.version == len(entries), "each version is one entry of the history"
+            assert order.version == len(entries), "each version is one transition of the history"
             assert [entry.from_ for entry in entries] == [None, *(entry.to for entry in entries[:-1])]
             assert entries[-1].to == order.status
             assert order.total == sum(line.unit_price * line.quantity for line in order.lines) + order.shipping_cost
@@ -126,9 +138,10 @@ class Shop:
             stock = stock_of(product_id)
             assert stock.available >= 0
             assert stock.available + stock.reserved + gone[product_id] == units
-            assert stock.reserved == reserved[product_id], "what is reserved is what open orders hold"
+            assert stock.reserved == reserved[product_id], "the reserved units are those of open orders"
+            assert all(shard.available >= 0 and shard.reserved >= 0 for shard in shards_of(product_id))
             moved = moves[product_id] + self.adjusted[product_id]
-            assert stock.version == 1 + moved, "each move moved the stock once"
+            assert stock.is_sharded or stock.version == 1 + moved, "each move moved the stock once"
         return stored
 
 

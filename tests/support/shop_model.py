@@ -1,4 +1,4 @@
-"""What the shop's API must do, said a second time and as simply as it can be: no table, no condition, no retry."""
+"""A model of the shop's API, as simple as possible: no table, no condition, no retry."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 HOLD = timedelta(minutes=2)
 
-# Move → the states that it leads from, the state that it leads to, and what becomes of each unit held:
+# Move → its source states, its target state, and the change for each reserved unit:
 # (available, reserved).
 MOVES: dict[str, tuple[tuple[str, ...], str, tuple[int, int]]] = {
     "confirm": (("pending",), "confirmed", (0, 0)),
@@ -68,7 +68,7 @@ class ModelOrder:
 
 
 class Model:
-    """`sent` remembers what was done under which key: (who, what, key) → the body and the id of what it made."""
+    """`sent` has the requests with a key: (user, operation, key) → the body and the id of the created resource."""
 
     def __init__(self) -> None:
         self.products: dict[str, ModelProduct] = {}
@@ -86,7 +86,7 @@ class Model:
         if key is not None:
             self.sent[who, what, key] = body, made
 
-    # Each gives the answer that is due, and for a replay the id of what is shown. What succeeds is then `made`.
+    # Each returns the expected answer, and for a replay the id of the resource. A successful one is then `made`.
 
     def create_product(self, body: Mapping[str, Any], key: str | None) -> tuple[Expected, str | None]:
         if earlier := self._earlier("manager", "create product", key, body):

@@ -1,4 +1,4 @@
-"""Random histories of a small shop: stock items, their movements, and the orders and adjustments behind them."""
+"""Random histories of a small shop: stock items, their movements, and the orders and adjustments that cause them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ NEVER = "~"
 
 @dataclass
 class Shop:
-    """The moments are numbered. Each write of stock adds a movement, as the bookkeeper does.
+    """The times are numbers. Each write of stock adds a movement, as the bookkeeper does.
 
     `skew` is the error of the clock of the machine that writes.
     """

@@ -5,6 +5,7 @@ from typing import Any
 
 from oms.inventory.models import StockItem
 from tests.support.database import table
+from tests.support.shop import stock_of
 
 SUMS = ("products", "on_hand", "reserved", "value", "low", "out")
 
@@ -15,8 +16,9 @@ def raw_items(name: str, kind: str) -> list[dict[str, Any]]:
 
 
 def on_sale() -> list[StockItem]:
-    stock = (StockItem.from_raw_data(item) for item in raw_items("inventory", "stock"))
-    return [item for item in stock if item.status == "active"]
+    """Returns shard 0 of each product on sale, with the units of all its shards."""
+    product_ids = {item["product_id"]["S"] for item in raw_items("inventory", "stock")}
+    return [stock for product_id in product_ids if (stock := stock_of(product_id)).status == "active"]
 
 
 def totals_of_the_stock() -> dict[str, int]:
@@ -32,7 +34,7 @@ def totals_of_the_stock() -> dict[str, int]:
 
 
 def scarce_of_the_stock() -> dict[str, set[str]]:
-    """The product ids by stock level."""
+    """Returns the product ids by stock level."""
     return {
         "low": {
             it.product_id
@@ -60,6 +62,6 @@ def scarce_kept() -> dict[str, set[str]]:
 
 
 def assert_summed_up() -> None:
-    """That what is kept is what there is."""
+    """Asserts that the stored sums are those of the stock items."""
     assert totals_kept() == totals_of_the_stock()
     assert scarce_kept() == scarce_of_the_stock()

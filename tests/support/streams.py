@@ -11,14 +11,14 @@ from tests.support.dynamodb.streams import Record
 from tests.support.dynamodb.tables import Change, Row
 from tests.support.invocation import Context
 
-# The time of all changes, in seconds: no test may depend on the time of day.
+# The time of all changes, in seconds, so that no test depends on the time of day.
 AT = 1763830000.0
 
 __all__ = ["Record", "items_of", "record", "run_bookkeeper", "streamed"]
 
 
 def record(old: dict[str, Any] | None, new: dict[str, Any] | None, *, of: str = "inventory") -> Record:
-    """The record of a write that replaces the raw item `old` of a table with `new`."""
+    """Returns the record of a write that replaces the raw item `old` of a table with `new`."""
     images = [Row.of(item) if item else None for item in (old, new)]
     sequence, _ = DATABASE.stamp()
     return _record(Change(sequence, 0, of, (), *images, of_a_request=True))
@@ -34,8 +34,10 @@ def streamed(*tables: str) -> Iterator[list[Record]]:
     records: list[Record] = []
 
     def note(change: Change) -> None:
-        # The stream of the bookkeeper has only the changes of stock items.
-        wanted = change.table in tables if tables else change.table == "inventory" and change.key[1] == "stock"
+        # The bookkeeper's stream has only the changes of stock items and levels.
+        wanted = (
+            change.table in tables if tables else change.table == "inventory" and change.key[1] in ("stock", "level")
+        )
         if wanted and change.of_a_request:
             records.append(_record(change))
 

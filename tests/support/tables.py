@@ -1,4 +1,4 @@
-"""The tables as the template makes them, for the tests' DynamoDB. The local cloud shows that both agree."""
+"""The tables of the template, for the tests' DynamoDB. A test of the local cloud compares both."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The synthesized template of a stage: what would be deployed, resource by resource."""
+"""The synthesized template of a stage, resource by resource."""
 
 import json
 from collections import Counter
@@ -12,8 +12,9 @@ from infra.app import build
 
 type Resource = dict[str, Any]
 
-# An origin, so that the CORS rules are there to be looked at.
+# An origin, so that the template has CORS rules.
 ORIGINS = ["https://shop.example", "https://office.example"]
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef"
 # A stage with every part that a setting adds.
 FULL_SETTINGS: Mapping[str, object] = {
     "cors_origins": ORIGINS,
@@ -24,8 +25,11 @@ FULL_SETTINGS: Mapping[str, object] = {
     "daily_report_to": ["ada@shop.example", "bob@shop.example"],
     "backup_days": 90,
     "backup_copy_region": "eu-west-1",
+    "console": True,
+    "console_domain": "office.shop.example",
+    "console_certificate_arn": CERTIFICATE,
 }
-# Other settings than prod's, where a part can be set to more than one thing.
+# Other settings than prod's, where a part has more than one possible value.
 DEV_SETTINGS: Mapping[str, object] = {
     "public_url": "https://dev.shop.example",
     "mail_from": "shop@mail.shop.example",
@@ -35,11 +39,13 @@ DEV_SETTINGS: Mapping[str, object] = {
     "mail_concurrency": 8,
     "delivery_concurrency": 30,
     "dispatch_concurrency": 9,
+    "aggregate_concurrency": 7,
+    "feed_concurrency": 7,
     "replay_concurrency": 4,
     "export_concurrency": 6,
     "order_shards": 3,
 }
-# For cfn-lint: each setting that a stage on AWS can have, mostly not as it is by default.
+# For cfn-lint: each setting that a stage on AWS can have, mostly different from its default.
 EVERY_SETTING: Mapping[str, object] = {
     "architecture": "arm64",
     "alarm_email": "ops@shop.example",
@@ -49,7 +55,13 @@ EVERY_SETTING: Mapping[str, object] = {
     "shortest_hold_seconds": 1800,
     "public_throttle_rate": 20,
     "public_throttle_burst": 40,
-    "default_endpoint": False,
+    # The console needs it; the template of dev in the tests is without it.
+    "default_endpoint": True,
+    "console": True,
+    "console_domain": "office.shop.example",
+    "console_certificate_arn": CERTIFICATE,
+    "console_web_acl": True,
+    "console_web_acl_rate": 20_000,
     "customer_requests_per_minute": 300,
     "manager_requests_per_minute": 0,
     "open_orders_limit": 100,
@@ -64,6 +76,7 @@ EVERY_SETTING: Mapping[str, object] = {
     "password_min_length": 10,
     "staff_password_min_length": 20,
     "order_shards": 4,
+    "delivery_shards": 32,
     "shipping_max": "500.00",
     "shipping_flat": "4.90",
     "cors_origins": ["https://shop.example"],
@@ -75,6 +88,8 @@ EVERY_SETTING: Mapping[str, object] = {
     "delivery_concurrency": 40,
     "mail_concurrency": 10,
     "dispatch_concurrency": 10,
+    "aggregate_concurrency": 8,
+    "feed_concurrency": 20,
     "replay_concurrency": 4,
     "export_concurrency": 10,
     "lambda_concurrency": 2000,
@@ -112,7 +127,7 @@ class Synthesized:
         }
 
     def one(self, resource_type: str, prefix: str) -> Resource:
-        """The properties of the resource whose logical id starts with `prefix` (the path of its construct)."""
+        """Returns the properties of the resource whose logical id starts with `prefix` (the path of its construct)."""
         found = [properties for logical_id, properties in self.all(resource_type).items() if _named(logical_id, prefix)]
         assert len(found) == 1, f"{len(found)} resources of {resource_type} are named {prefix}"
         return found[0]
@@ -125,7 +140,7 @@ class Synthesized:
         }
 
     def function_of(self, value: Any) -> str:
-        """The logical id of the function that a part of the template names, by its alias or by itself."""
+        """Returns the logical id of the function that a part of the template names, directly or by its alias."""
         (name,) = named_in(value)
         resource = self.template["Resources"][name]
         if resource["Type"] == "AWS::Lambda::Alias":
@@ -135,7 +150,7 @@ class Synthesized:
 
 
 def named_in(value: Any) -> set[str]:
-    """The logical ids of all resources that a part of a template names."""
+    """Returns the logical ids of all resources that a part of a template names."""
     if isinstance(value, dict):
         if "Ref" in value:
             return {str(value["Ref"])}
@@ -180,7 +195,7 @@ def dead_letter_queues(prod: Synthesized) -> dict[str, str]:
 
 
 def rules_of_the_bus(prod: Synthesized) -> dict[str, Any]:
-    """logical id → each rule of the bus of our own"""
+    """logical id → each rule of the system's bus"""
     return {name: rule for name, rule in prod.all(RULE).items() if "EventBusName" in rule}
 
 

@@ -1,4 +1,4 @@
-"""Requests to the webhook routes, and what they leave in the tables."""
+"""Requests to the webhook routes, and the items that they write."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Subscriptions and their deliveries for tests: made straight in the table, the queues read as Lambda would."""
+"""Subscriptions and their deliveries for tests, written directly into the table; and queues, read as Lambda does."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ type Names = dict[str, list[str]]
 
 
 def subscribe(*events: str, **fields: Any) -> Subscription:
-    """A subscription in the table: active, to everything, unless said otherwise."""
+    """Stores a subscription: active and to all events by default."""
     key, at = clock.random_id(), clock.timestamp(clock.now())
     subscription = Subscription(
         *Subscription.key(key),
@@ -29,7 +29,7 @@ def subscribe(*events: str, **fields: Any) -> Subscription:
             "pace": "quick",
             "events": list(events or ("*",)),
             "status": "active",
-            "secret": secret_encryption.seal(new_secret(), subscription_id=key),
+            "secret": secret_encryption.encrypt(new_secret(), subscription_id=key),
             "version": 1,
             "created_at": at,
             "updated_at": at,
@@ -57,7 +57,7 @@ def an_event(event_type: str = "order.created", *, number: int = 1) -> dict[str,
 
 
 def a_delivery(subscription: Subscription, event_type: str = "order.created", **fields: Any) -> Delivery:
-    """A delivery in the table, of an event of this moment: delivered, unless said otherwise."""
+    """Stores a delivery of an event of the current time: delivered by default."""
     event = an_event(event_type)
     key = deliveries.delivery_id(subscription.id, event["id"])
     now = clock.now()
@@ -94,7 +94,7 @@ def subscription_now(subscription: Subscription) -> Subscription:
 
 
 def taken(queue_url: str) -> list[dict[str, Any]]:
-    """The messages that are in a queue now, which has them no longer."""
+    """Takes the messages that are in a queue."""
     sqs = aws_client("sqs")
     found: list[dict[str, Any]] = []
     while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):

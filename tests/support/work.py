@@ -1,4 +1,4 @@
-"""How much work code does, counted instead of timed: so a busy machine makes no difference."""
+"""The work that code does, counted instead of timed, so that a busy machine makes no difference."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ class Work:
     paused: bool = False
 
     def uncounted[**P, T](self, function: Callable[P, T]) -> Callable[P, T]:
-        """The same function; what it calls is not counted."""
+        """Returns the same function, without counting its calls."""
 
         def call(*arguments: P.args, **named: P.kwargs) -> T:
             self.paused = True
@@ -30,7 +30,7 @@ class Work:
 
 @contextmanager
 def counted() -> Iterator[Work]:
-    """While it lasts, the calls of this thread are counted."""
+    """In this context, the calls of this thread are counted."""
     work = Work()
 
     def note(_frame: FrameType, event: str, _argument: Any) -> None:

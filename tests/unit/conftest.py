@@ -1,8 +1,8 @@
-"""Rules only: a test that reaches for the network fails."""
+"""Fixtures of the unit tests: a test that uses the network fails."""
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
 def _no_network(socket_disabled: None) -> None:
-    """By pytest-socket."""
+    """Disables sockets, by pytest-socket."""

@@ -1,4 +1,4 @@
-"""CI's audit of the locked packages: what pip-audit reports decides, not how pip-audit ends."""
+"""CI's audit of the locked packages: pip-audit's report decides, not its exit code."""
 
 import json
 import runpy
@@ -20,7 +20,7 @@ type Audit = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Audit:
-    """Runs the audit of two locks, whose packages pip-audit reports in turn; its exit code and its text."""
+    """Runs the audit of two locks, whose packages pip-audit reports in turn; returns its exit code and its text."""
     (tmp_path / "requirements").mkdir()
     for name in ("runtime.txt", "tests.txt"):
         (tmp_path / "requirements" / name).touch()
@@ -65,7 +65,7 @@ def test_a24_an_audit_without_packages_or_with_another_failure_fails(audit: Audi
 def test_a24_without_a_connection_it_is_not_done_which_is_no_success(audit: Audit) -> None:
     assert audit(stderr=UNREACHABLE, returncode=1)[0] == 3
     assert audit([SKIPPED], [SKIPPED], returncode=1)[0] == 3
-    assert audit([SKIPPED], [SOUND, KNOWN], returncode=1)[0] == 1, "what one lock has is a failure all the same"
+    assert audit([SKIPPED], [SOUND, KNOWN], returncode=1)[0] == 1, "an advisory in one lock is still a failure"
 
 
 def test_a24_ci_fails_for_every_status_but_none_found_and_not_done() -> None:

@@ -1,4 +1,4 @@
-"""Base64 is decoded strictly: by default Python drops what is no base64, so that two texts are one key or token."""
+"""Base64 is decoded strictly: by default Python ignores other characters, so that two texts are one key or token."""
 
 import ast
 from pathlib import Path
@@ -13,7 +13,7 @@ LENIENT = {"urlsafe_b64decode", "standard_b64decode", "decodebytes", "a2b_base64
 
 
 def lenient(source: str) -> list[int]:
-    """The lines that decode base64 without refusing what is none."""
+    """Returns the lines that decode base64 without refusing invalid text."""
     return [
         call.lineno
         for call in ast.walk(ast.parse(source))

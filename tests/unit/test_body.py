@@ -1,4 +1,4 @@
-"""Row A18 of the attacks: whatever a body holds, it is parsed or refused, at once."""
+"""Row A18 of the attacks: every body is parsed or refused at once."""
 
 import base64
 import json
@@ -136,7 +136,7 @@ def test_base64_is_decoded() -> None:
 
 
 @pytest.mark.parametrize("text", ["a", "é", "====="])
-def test_what_is_not_base64_is_malformed(text: str) -> None:
+def test_a_text_that_is_not_base64_is_malformed(text: str) -> None:
     with pytest.raises(MalformedJsonError):
         parse(text, base64_encoded=True)
 

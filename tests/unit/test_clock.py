@@ -41,7 +41,7 @@ def test_now_is_moved_by_the_deployments_offset(monkeypatch: pytest.MonkeyPatch)
     assert abs(ahead - timedelta(days=1)) < timedelta(seconds=5)
 
 
-def test_random_ids_are_long_distinct_and_easy_to_read_aloud() -> None:
+def test_random_ids_are_long_distinct_and_easy_to_speak() -> None:
     ids = {clock.random_id() for _ in range(1000)}
 
     assert len(ids) == 1000

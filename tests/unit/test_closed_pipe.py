@@ -1,4 +1,4 @@
-"""Commands end without a word when the reader of their output has seen enough, as `make redrive | head -1`."""
+"""Commands end silently when the reader of their output stops reading, as `make redrive | head -1`."""
 
 import re
 import subprocess
@@ -9,13 +9,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT / "layers" / "shared" / "python"
-# It serves until it is stopped, and is started without the shared code.
+# It serves until it is stopped, and runs without the shared code.
 SERVER = "local.up"
 START = "from oms.commands.closed_pipe import run_until_unread\n"
 
 
 def run_unread(code: str) -> tuple[int, str]:
-    """Exit code and stderr of a process whose output is read by nobody."""
+    """Returns the exit code and stderr of a process whose output has no reader."""
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
@@ -27,7 +27,7 @@ def run_unread(code: str) -> tuple[int, str]:
     assert process.stdout
     process.stdout.close()
     process.stdout = None
-    # It begins after the end of stdin, when its output is closed.
+    # It begins at the end of stdin, when its output is closed.
     _, errors = process.communicate(timeout=60)
     return process.returncode, errors
 
@@ -36,7 +36,7 @@ def run_unread(code: str) -> tuple[int, str]:
     ("body", "call", "expected"),
     [
         ("print('x' * 100_000)", "run_until_unread(main)", (141, "")),
-        # It fits the buffer, and fails when that is flushed.
+        # The output fits the buffer, and fails when it is flushed.
         ("print('x')", "run_until_unread(main)", (141, "")),
         ("print('x')", "run_until_unread(main, status=0)", (0, "")),
         (

@@ -66,7 +66,7 @@ def test_nothing_is_deleted_without_the_stages_name(
 
 
 @pytest.mark.parametrize(("typed", "end"), [("dev", ""), ("de", "Nothing was deleted.")])
-def test_in_a_terminal_the_stages_name_is_asked_for(
+def test_in_a_terminal_the_command_asks_for_the_stages_name(
     account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, typed: str, end: str
 ) -> None:
     terminal = io.StringIO(f"{typed}\n")
@@ -76,7 +76,21 @@ def test_in_a_terminal_the_stages_name_is_asked_for(
     assert run(monkeypatch, "--stage", "dev") == end
 
 
-def test_what_cannot_be_deleted_is_named_and_ends_no_other_deletion(
+def test_a_web_acl_is_looked_for_only_if_the_stage_has_a_back_office(
+    account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.answers["wafv2.ListWebACLs"] = RefusedError("AccessDeniedException", "may not list")
+
+    monkeypatch.setattr(destroy, "settings_of", lambda _: {"public_url": "https://shop.example"})
+    assert run(monkeypatch, "--stage", "dev", "--confirm", "dev") == ""
+    assert account.called("wafv2.ListWebACLs") == []
+
+    monkeypatch.setattr(destroy, "settings_of", lambda _: {"console": True})
+    assert run(monkeypatch, "--stage", "dev", "--confirm", "dev") == "1 resources are left, as listed above."
+    assert "may not list" in capsys.readouterr().out
+
+
+def test_a_resource_that_cannot_be_deleted_is_named_and_ends_no_other_deletion(
     account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gone = {"StackName": "Oms-dev", "StackStatus": "DELETE_COMPLETE", "CreationTime": "2026-01-31T00:00:00Z"}
@@ -120,12 +134,12 @@ def test_what_cannot_be_deleted_is_named_and_ends_no_other_deletion(
     assert "1 of its objects are locked, the first until 2027-11-30" in said[0]
     assert "AccessDeniedException" in said[1]
     assert "Waiter TableExists failed" in said[2]
-    assert "its 1 backups are being deleted; run this again" in said[4]
+    assert "its 1 backups are being deleted; run this command again" in said[4]
     assert account.called("cloudformation.DescribeStackEvents") == [{"StackName": "arn:dev"}]
     assert account.called("secretsmanager.DeleteSecret")[0]["ForceDeleteWithoutRecovery"] is True
 
 
-def test_the_stack_goes_first_and_its_data_when_nothing_uses_them_any_more(
+def test_the_stack_is_deleted_first_and_its_data_when_nothing_uses_them(
     account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack = {"StackName": "Oms-dev", "StackId": "arn:dev", "CreationTime": "2026-01-31T00:00:00Z"}

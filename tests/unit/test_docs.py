@@ -1,4 +1,4 @@
-"""What the pages name is there: links, paths, modules and names in backticks. test_first_day.py has the commands."""
+"""The links, paths, modules and names of the pages exist. test_first_day.py covers the commands."""
 
 import ast
 import json
@@ -17,28 +17,29 @@ ROOT = Path(__file__).parents[2]
 SHARED = "layers/shared/python"
 INDEX = "docs/README.md"
 DECISIONS = ROOT / "docs/decisions"
-# For people, and so not in the document.
+# For people, so that the document leaves it out.
 PAGES_OF_THE_API = {"GET /docs", "GET /docs/errors"}
 PAGES = sorted(
     str(it.relative_to(ROOT))
     for pattern in ("*.md", "docs/**/*.md", "tests/*.md", "benchmarks/*.md", "functions/docs/*.md", ".github/**/*.md")
     for it in ROOT.glob(pattern)
 )
-# They speak of the day on which they were written.
+# They describe the day on which they were written.
 HISTORY = re.compile(r"CHANGELOG\.md|docs/decisions/2.*")
 PRESENT = [it for it in PAGES if not HISTORY.fullmatch(it)]
-# What the pages' examples would add, what is built, and names that only look like a path or a module.
+# Files of the pages' examples, built files, and names that only look like a path or a module.
 EXAMPLES = {"functions/crm/handler.py", "order.delivered.html"}
 BUILT = re.compile(r"(?:build|cdk\.out|\.venv)/.*")
 OTHER = {"oms.internal"}
 FOLDERS = "|".join(
     it.name for it in ROOT.iterdir() if it.is_dir() and not it.name.startswith((".", "build", "cdk.out"))
 )
-SUFFIX = r"\.(?:py|md|toml|json|yml|svg|css|ts|html)"
+SUFFIX = r"\.(?:py|md|toml|json|yml|svg|css|tsx?|html)"
 PATH = re.compile(rf"(?:{FOLDERS}|\.ci|\.github|oms)/[\w./*-]*|[\w.*-]+(?:/[\w.*-]+)*{SUFFIX}")
-# `dynamodb.retrying`: a module of the shared code, and a name in it.
+# `retries.retrying`: a module of the shared code, and a name in it.
 IN_MODULE = re.compile(r"([a-z_]+)\.(\w+)(?:\(.*\))?")
 MODULE = re.compile(r"oms(?:\.\w+)+")
+HTML_PICTURE = re.compile(r'\b(?:src|srcset)="([^"]+)"')
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
@@ -49,7 +50,7 @@ def tokens(page: str) -> Iterator[Token]:
 
 
 def code(page: str) -> list[str]:
-    """What the page has in backticks."""
+    """Returns the texts of the page in backticks."""
     return [it.content for it in tokens(page) if it.type == "code_inline"]
 
 
@@ -58,7 +59,7 @@ def slug(heading: str) -> str:
 
 
 def anchors(page: str) -> set[str]:
-    """The anchors of a page's headings, as forges make them: a second one of the same name ends in -1."""
+    """Returns the anchors of a page's headings, as forges create them: a second one of the same name ends in -1."""
     parsed = MARKDOWN.parse((ROOT / page).read_text())
     found: list[str] = []
     for token, inline in pairwise(parsed):
@@ -72,6 +73,9 @@ def anchors(page: str) -> set[str]:
 def test_each_link_leads_to_a_file_and_a_heading(page: str) -> None:
     targets = [
         str(it.attrGet("href") or it.attrGet("src") or "") for it in tokens(page) if it.type in ("link_open", "image")
+    ]
+    targets += [
+        it for token in tokens(page) if token.type == "html_block" for it in HTML_PICTURE.findall(token.content)
     ]
 
     broken = []
@@ -93,8 +97,8 @@ def test_each_path_that_a_page_names_is_there(page: str) -> None:
 
 
 def is_there(path: str, page: str) -> bool:
-    """From the root, beside the page, or in the shared code as `oms/…` or `orders/…`; a lone name anywhere in the
-    repository. `*` stands for any name.
+    """Whether a path exists from the root, beside the page, or in the shared code as `oms/…` or `orders/…`; a name
+    without a folder may be anywhere. `*` is any name.
     """
     path = path.rstrip("/")
     places = (ROOT, ROOT / dirname(page), ROOT / SHARED, ROOT / SHARED / "oms", ROOT / "tests/support", ROOT / "docs")
@@ -107,6 +111,15 @@ def is_there(path: str, page: str) -> bool:
 def names_of_files() -> set[str]:
     folders = (it for it in ROOT.iterdir() if re.fullmatch(FOLDERS, it.name) and it.name != "node_modules")
     return {it.name for folder in folders for it in folder.rglob("*.*")}
+
+
+@pytest.mark.parametrize("page", [*PAGES, "local/openapi/overview.md"])
+def test_no_line_of_prose_is_longer_than_120_characters(page: str) -> None:
+    """Except rows of tables, code, and a link or name that cannot be broken."""
+    text = re.sub(r"^ *```.*?^ *```", "", (ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+
+    lines = [it for it in text.splitlines() if len(it) > 120 and not it.startswith("|")]
+    assert [it for it in lines if not re.search(r"\S{80,}|`[^`]{80,}`", it)] == []
 
 
 @pytest.mark.parametrize("page", [it for it in PRESENT if it.startswith(("docs/develop/", "CONTRIBUTING", "tests/"))])

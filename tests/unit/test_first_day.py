@@ -1,4 +1,4 @@
-"""The first day on AWS: what docs/operate/deploying.md says is so, and CDK acts where the other commands do."""
+"""The first day on AWS: docs/operate/deploying.md is true, and CDK acts on the account of the other commands."""
 
 import json
 import os
@@ -14,15 +14,19 @@ from local.rehearsed_app import adapted_template
 from oms.commands import rights
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("runtime", "infrastructure", "tests", "uv")
+LOCKS = ("runtime", "infrastructure", "tests", "uv", "baseline")
 PAGE = (ROOT / "docs" / "operate" / "deploying.md").read_text()
 
 
 def test_the_policy_of_the_page_is_the_one_that_is_checked() -> None:
-    (shown,) = re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    shown, of_console = re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
     needed = rights.needed(account="ACCOUNT", region="REGION", stage="STAGE")
     assert json.loads(shown)["Statement"] == [
+        {"Effect": "Allow", "Action": actions, "Resource": resource} for actions, resource in needed
+    ]
+    needed = rights.needed_for_console(account="ACCOUNT", stage="STAGE")
+    assert json.loads(of_console) == [
         {"Effect": "Allow", "Action": actions, "Resource": resource} for actions, resource in needed
     ]
 
@@ -46,15 +50,23 @@ def test_the_lines_that_are_rehearsed_are_a_script() -> None:
 
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Runs a target with a CDK and with commands that only say how they were called."""
+    """Runs a target with a fake CDK and commands that print only their arguments."""
     cdk, command = tmp_path / "cdk", tmp_path / "command"
     cdk.write_text('#!/bin/sh\necho "cdk in ${AWS_REGION:-no region}: $*"\n')
     cdk.chmod(0o700)
-    command.write_text('test "$1" != oms.commands.region || { echo "$REGION_FOUND"; test -n "$REGION_FOUND"; }\n')
+    command.write_text(
+        'case "$*" in *--target*) echo "$BUILT";; esac\n'
+        'test "$1" != oms.commands.region || { echo "$REGION_FOUND"; test -n "$REGION_FOUND"; }\n'
+    )
 
-    def run(target: str, region: str) -> "subprocess.CompletedProcess[str]":
+    def run(target: str, region: str, **more: str) -> "subprocess.CompletedProcess[str]":
         installed = [it for name in (".venv/.installed", str(cdk)) for it in ("-o", name)]
-        variables = [f"CDK={cdk}", f"COMMAND=sh {command}", "STAGE=dev"]
+        variables = [
+            f"CDK={cdk}",
+            f"COMMAND=sh {command}",
+            "STAGE=dev",
+            *(f"{name}={value}" for name, value in more.items()),
+        ]
         return subprocess.run(
             ["make", "--no-print-directory", *installed, target, *variables],  # noqa: S607
             cwd=ROOT,
@@ -86,8 +98,19 @@ def test_cdk_is_not_called_where_the_commands_find_no_region(
     assert "cdk in" not in result.stdout
 
 
+@pytest.mark.parametrize("target", ["preflight", "deploy"])
+@pytest.mark.parametrize("built", ["console", ""])
+def test_the_back_office_is_built_for_a_stage_that_has_one(
+    make: Callable[..., "subprocess.CompletedProcess[str]"], target: str, built: str
+) -> None:
+    result = make(target, "eu-north-1", MAKE="echo make", BUILT=built)
+
+    assert ("make --no-print-directory console" in result.stdout) == bool(built), result.stderr
+    assert result.returncode == 0
+
+
 class Checkout:
-    """The Makefile and the locks in a folder of their own, with an installer that only notes what it was to install."""
+    """A copy of the Makefile and the locks, with an installer that only records its arguments."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -100,7 +123,7 @@ class Checkout:
         self._installer.chmod(0o700)
 
     def change(self, name: str, seconds: int = 60) -> None:
-        """Makes a file, of an age before now (below 0) or after what is installed by then."""
+        """Creates a file that is older (below 0) or newer than the installation."""
         file = self.folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("")
@@ -108,7 +131,7 @@ class Checkout:
         os.utime(file, (now + seconds, now + seconds))
 
     def make(self, target: str) -> list[str]:
-        """The names of the locks that were installed, if any."""
+        """Runs make, and returns the names of the installed locks."""
         calls = self.folder / "calls"
         calls.unlink(missing_ok=True)
         command = ["make", "--no-print-directory", f"UV={self._installer}", target]
@@ -136,7 +159,8 @@ def test_test_packages_that_are_there_stay_and_follow_their_lock(checkout: Check
 def test_clean_removes_all_that_git_ignores(checkout: Checkout) -> None:
     kept = ["infra/app.py", ".gitignore"]
     ignored = (ROOT / ".gitignore").read_text().split()
-    # Some are made in the folders of those that use them.
+    ignored += [f"console/{it}" for it in (ROOT / "console/.gitignore").read_text().split()]
+    # Some are created in the folders of their users.
     placed = {"generated": "tests/clients/generated", "__pycache__/": "infra/__pycache__", "*.pyc": "infra/*.pyc"}
     for pattern in ignored:
         checkout.change(

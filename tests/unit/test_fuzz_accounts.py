@@ -1,4 +1,4 @@
-"""`make fuzz` waits where it may not sign in yet, and gives the demo accounts back as they were."""
+"""`make fuzz` waits until it may sign in, and restores the demo accounts."""
 
 import httpx
 import pytest

@@ -28,6 +28,17 @@ def test_each_module_exists() -> None:
     assert [module for module, path in folders if not (ROOT / path).is_file()] == []
 
 
+def test_each_module_contains_the_words_of_its_term() -> None:
+    """In any form: `LimitedCounter`, `on_hand`, "dead-letter queue"."""
+    missing = []
+    for term, _, code in TERMS:
+        folder, _, path = code.strip("` ").partition("/")
+        letters = re.sub(r"[^a-z]", "", (ROOT / PLACES[folder] / path).read_text().lower())
+        missing += [term for word in re.findall(r"[a-z]+", term.lower()) if word.removesuffix("s") not in letters]
+
+    assert missing == []
+
+
 def test_the_word_lint_finds_each_word_that_is_not_used() -> None:
     phrases = [phrase for words, _ in UNUSED for phrase in re.findall(r"`([^`]+)`", words)]
 

@@ -28,13 +28,13 @@ def order(**changes: Any) -> RequestHash:
 
 
 def least(flat: int | None = None, **fields: Any) -> RequestHash:
-    """An order with no more than its items and these fields, where shipping has a flat price or none."""
+    """Returns a request for an order with its items and these fields only; shipping has a flat price or none."""
     implied = {"shipping_cost": flat} if flat else {}
     return request_hash(CreateOrderRequest.model_validate({"items": ORDER["items"]} | fields), implied=implied)
 
 
 def old_hash(supplied: dict[str, Any]) -> str:
-    """As the version before wrote it."""
+    """Returns the hash of the previous version."""
     canonical = json.dumps(supplied, sort_keys=True, separators=(",", ":"))
     return "v1:" + hashlib.sha256(canonical.encode()).hexdigest()[:40]
 
@@ -42,7 +42,7 @@ def old_hash(supplied: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
-        # Computed once by other code, and never to change: a stored order must be found by its key for ever.
+        # Computed once by other code. It must never change: a stored order must always be found by its key.
         (("U1", "POST /orders", "key-1"), "RFQEX997AYY06K97TTKC"),
         (("U2", "POST /orders", "key-1"), "QQFQAM2F1TQ9VQ30910W"),
         (("U1", "POST /orders/X/cancel", "key-1"), "7RHVVA49QNWMFGF543CB"),
@@ -137,7 +137,7 @@ def test_a_request_from_before_the_upgrade_is_the_same_with_a_default_spelled_ou
 
 
 @pytest.mark.parametrize("flat", [490, None])
-def test_what_was_sent_once_is_the_same_request_whatever_it_means_now(flat: int | None) -> None:
+def test_a_repeated_body_is_the_same_request_even_if_it_means_something_else_now(flat: int | None) -> None:
     for fields in ({}, {"shipping_cost": 0}, {"shipping_cost": "4.90"}):
         for before in (490, None):
             assert least(flat, **fields).matches(least(before, **fields).stored)
@@ -192,11 +192,11 @@ def refuse(error: OmsError) -> Any:
     return attempt
 
 
-def test_a_refusal_is_not_the_answer_for_what_was_made_before() -> None:
+def test_a_refusal_is_not_the_answer_for_an_earlier_success() -> None:
     assert run_idempotent(refuse(NotFoundError("gone")), find_previous=lambda: EARLIER, keyed=True) is EARLIER
 
 
-def test_a_refusal_stands_when_nothing_was_made() -> None:
+def test_a_refusal_is_final_when_nothing_was_created() -> None:
     with pytest.raises(NotFoundError):
         run_idempotent(refuse(NotFoundError("gone")), find_previous=lambda: None, keyed=True)
 

@@ -1,4 +1,4 @@
-"""A layer's archive is named by all that goes into it: what is kept under a name is what would be built now."""
+"""A layer's archive is named by a hash of its inputs, so that a kept archive is the one that would be built now."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from pathlib import Path
 from layers.dependencies.build import build
 print(build("arm64", native=False, directory=Path("built")))
 """
-# Plays uv: the layer gets the lock itself, which someone edits at that moment.
+# Replaces uv: the layer gets the lock itself, which changes at that moment.
 UV = """#!/bin/sh
 while [ $# -gt 0 ]; do case $1 in --target) target=$2;; --requirements) lock=$2;; esac; shift; done
 test -z "$MEANWHILE" || echo "$MEANWHILE" > requirements/runtime.txt
@@ -28,7 +28,7 @@ mkdir -p "$target/botocore/data" && cp "$lock" "$target/lock"
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The builders, with a shared layer of one module and one template."""
+    """A copy of the builders, with a shared layer of one module and one template."""
     shutil.copytree(ROOT / "layers", tmp_path / "layers", ignore=shutil.ignore_patterns("python", "__pycache__"))
     for path, text in {
         "layers/shared/python/oms/a.py": "A = 1",
@@ -44,7 +44,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def build(copy: Path, script: str, **variables: str) -> Path:
-    """A process of its own, as the builders' code may have changed."""
+    """Builds in a new process, since the builders' code may have changed."""
     environment = {**os.environ, "UV": str(copy / "uv"), **variables}
     result = subprocess.run(
         [sys.executable, "-c", script], cwd=copy, env=environment, capture_output=True, text=True, check=True
@@ -67,7 +67,7 @@ def test_a_command_of_an_operator_is_not_in_the_layer_and_changes_no_function(co
 
 
 @pytest.mark.parametrize("script", [SHARED, DEPENDENCIES], ids=["shared", "dependencies"])
-def test_what_has_not_changed_is_not_built_again(copy: Path, script: str) -> None:
+def test_an_unchanged_layer_is_not_built_again(copy: Path, script: str) -> None:
     first = build(copy, script)
     built = first.stat().st_mtime_ns
 
@@ -87,7 +87,7 @@ def test_what_has_not_changed_is_not_built_again(copy: Path, script: str) -> Non
         (DEPENDENCIES, "layers/archive.py"),
     ],
 )
-def test_a_change_of_what_goes_in_or_of_how_it_is_built_is_built(copy: Path, script: str, path: str) -> None:
+def test_a_change_of_the_inputs_or_of_the_builder_is_built(copy: Path, script: str, path: str) -> None:
     first = build(copy, script)
 
     (copy / path).write_text((copy / path).read_text() + "\n# changed")
@@ -95,11 +95,11 @@ def test_a_change_of_what_goes_in_or_of_how_it_is_built_is_built(copy: Path, scr
     assert build(copy, script) != first
 
 
-def test_the_shared_layer_holds_what_is_no_module_too(copy: Path) -> None:
+def test_the_shared_layer_has_files_that_are_not_modules_too(copy: Path) -> None:
     assert read(build(copy, SHARED), "oms/templates/a.txt") == "Hello"
 
 
-def test_a_module_that_is_edited_meanwhile_is_not_kept_under_the_name_of_what_it_was(copy: Path) -> None:
+def test_a_module_that_is_edited_meanwhile_is_not_kept_under_its_former_name(copy: Path) -> None:
     module = copy / "layers/shared/python/oms/a.py"
     edit = f"""
 import shutil
@@ -117,7 +117,7 @@ shutil.copytree = copytree
     assert read(build(copy, SHARED), "oms/a.py") == "A = 1"
 
 
-def test_a_lock_that_is_edited_meanwhile_is_not_kept_under_the_name_of_what_it_was(copy: Path) -> None:
+def test_a_lock_that_is_edited_meanwhile_is_not_kept_under_its_former_name(copy: Path) -> None:
     build(copy, DEPENDENCIES, MEANWHILE="edited")
 
     (copy / "requirements/runtime.txt").write_text("locked")
@@ -125,14 +125,14 @@ def test_a_lock_that_is_edited_meanwhile_is_not_kept_under_the_name_of_what_it_w
     assert read(build(copy, DEPENDENCIES), "lock") == "locked"
 
 
-def test_what_editors_put_beside_an_open_file_does_not_stop_the_build(copy: Path) -> None:
-    """Emacs marks it by a link that leads nowhere."""
+def test_an_editors_link_beside_an_open_file_does_not_stop_the_build(copy: Path) -> None:
+    """Emacs marks an open file by a dangling link."""
     (copy / "layers/shared/python/oms/.#a.py").symlink_to("someone@somewhere.1")
 
     assert read(build(copy, SHARED), "oms/a.py") == "A = 1"
 
 
-def test_bytecode_is_compiled_whatever_the_length_of_the_temporary_folders_path(
+def test_bytecode_is_compiled_at_any_length_of_the_temporary_folders_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = tmp_path / ("a" * 100)

@@ -1,4 +1,4 @@
-"""Every combination of filters and sorts: the index that serves it, or a refusal that names what does not fit."""
+"""Every combination of filters and sorts: the index that serves it, or a refusal that names the conflict."""
 
 from itertools import product
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whatever goes wrong below HTTP is an OSError: the local cloud's tools end with one sentence, without a trace."""
+"""Every failure below HTTP is an OSError: the local cloud's tools end with one sentence, without a traceback."""
 
 import http.client
 import io
@@ -19,7 +19,7 @@ URL = "http://127.0.0.1:1/health"
 
 
 class Body(io.BytesIO):
-    """Of an answer; a read of it fails where an error is given."""
+    """The body of an answer; a read of it raises the error, if one is given."""
 
     status, headers = 200, Message()
 
@@ -72,7 +72,7 @@ BELOW_HTTP: list[Callable[[], Result]] = [
 
 
 @pytest.mark.parametrize("make", BELOW_HTTP)
-def test_what_is_no_whole_answer_is_an_os_error(monkeypatch: pytest.MonkeyPatch, make: Callable[[], Result]) -> None:
+def test_an_incomplete_answer_is_an_os_error(monkeypatch: pytest.MonkeyPatch, make: Callable[[], Result]) -> None:
     opening(monkeypatch, make)
 
     with pytest.raises(OSError, match=r".*"):
@@ -92,7 +92,7 @@ def test_a_function_that_does_not_answer_the_warm_up_is_named_and_ends_nothing(
     assert str(Started().failure_at("/health")).startswith(f"no answer within {ANSWER_SECONDS} s")
 
 
-def test_a_function_that_fails_is_named_by_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_that_fails_is_named_with_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
     said = [Answer(502, {}, b"no module named orders"), Answer(404, {}, b""), Answer(200, {}, b"ok")]
     monkeypatch.setattr(system, "ask", lambda *_, **__: said.pop(0))
 
@@ -103,7 +103,7 @@ def test_a_function_that_fails_is_named_by_what_it_said(monkeypatch: pytest.Monk
 
 
 class Api:
-    """Answers `make listen` with these, in their order."""
+    """An API that gives `make listen` these answers, in their order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: Answer) -> None:
         self._answers = list(answers)

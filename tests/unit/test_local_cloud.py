@@ -1,4 +1,4 @@
-"""The emulator's process: what it may write where, how it ends, and how its end is told."""
+"""The emulator's process: the files that it may write, its end, and the messages about its end."""
 
 import re
 import signal
@@ -14,7 +14,7 @@ from local.cloud import Cloud
 
 
 class Starting(Cloud):
-    """Starts a process of its own in the place of the emulator."""
+    """Starts another process in place of the emulator."""
 
     def __init__(self, folder: Path, code: str) -> None:
         super().__init__(folder)
@@ -34,13 +34,13 @@ def _without_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
         ("raise SystemExit(3)", "exit code 3"),
     ],
 )
-def test_the_end_of_the_emulator_is_told_with_its_cause(tmp_path: Path, code: str, cause: str) -> None:
+def test_the_end_of_the_emulator_is_reported_with_its_cause(tmp_path: Path, code: str, cause: str) -> None:
     ended = Starting(tmp_path, code).ended(within=30)
 
     assert ended == f"The local cloud ended unexpectedly ({cause}). Start it again with `make up`."
 
 
-def test_while_it_runs_and_once_it_was_stopped_there_is_nothing_to_tell(tmp_path: Path) -> None:
+def test_while_it_runs_and_once_it_was_stopped_there_is_nothing_to_report(tmp_path: Path) -> None:
     running = Starting(tmp_path, "import time; time.sleep(60)")
     assert running.ended() is None
 
@@ -86,6 +86,6 @@ def test_the_emulator_ends_with_its_parent_and_takes_its_workers_along() -> None
     emulator.stdin.close()
 
     assert emulator.wait(30) == -signal.SIGKILL
-    # The worker had the other end of stdout, too: it is closed once both are gone.
+    # The worker had the other end of stdout, too: it is closed when both have ended.
     assert emulator.stdout.read() == b""
     emulator.stdout.close()

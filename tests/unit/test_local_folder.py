@@ -1,4 +1,4 @@
-"""A system's folder goes with it; what a killed one has left, the next one clears away."""
+"""A system's folder is removed with it; the next system removes that of a killed one."""
 
 import subprocess
 import sys
@@ -43,7 +43,7 @@ def test_it_is_gone_with_its_system(temporary: Path) -> None:
     assert not own.exists()
 
 
-def test_what_a_killed_system_has_left_is_cleared_away_by_the_next(temporary: Path) -> None:
+def test_the_remains_of_a_killed_system_are_removed_by_the_next(temporary: Path) -> None:
     left = left_by_a_killed_system()
     (left / "layer").write_text("90 MB")
 
@@ -78,7 +78,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108  only compared with
 
 
 def machine(root: Path, *, available: int, groups: dict[str, str], own: str) -> Path:
-    """A machine's files under /proc and /sys: bytes that are available, files of control groups, the process's own."""
+    """Returns a machine's files under /proc and /sys: available bytes, control groups, and files of the process."""
     meminfo = f"MemTotal: {32 * GB // 1024} kB\nMemAvailable:   {available // 1024} kB\n"
     for path, text in {"proc/meminfo": meminfo, "proc/self/cgroup": own, **groups}.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)

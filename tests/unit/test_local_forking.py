@@ -19,7 +19,7 @@ for line in sys.stdin:
         raise SystemExit(3)
 """
 
-# Not in this process: the unit tests forbid all sockets in it, those between processes too.
+# Not in this process: the unit tests forbid all sockets in it, also those between processes.
 SCRIPT = """
 import os, signal, subprocess, sys, time
 from pathlib import Path

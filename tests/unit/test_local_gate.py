@@ -1,11 +1,11 @@
-"""Requests wait while code is exchanged, and none is under way meanwhile."""
+"""Requests wait while code is exchanged, and none is in progress meanwhile."""
 
 import threading
 import time
 
 from local.gate import Gate
 
-PATIENCE = 10
+WAIT_SECONDS = 10
 
 
 def test_the_gate_closes_when_the_last_request_has_passed_and_others_wait() -> None:
@@ -15,7 +15,7 @@ def test_the_gate_closes_when_the_last_request_has_passed_and_others_wait() -> N
     def slow() -> None:
         with gate.passing():
             inside.set()
-            leave.wait(PATIENCE)
+            leave.wait(WAIT_SECONDS)
             order.append("slow one answered")
 
     def late() -> None:
@@ -23,14 +23,14 @@ def test_the_gate_closes_when_the_last_request_has_passed_and_others_wait() -> N
             order.append("late one answered")
 
     def exchange() -> None:
-        with gate.closed(PATIENCE):
+        with gate.closed(WAIT_SECONDS):
             order.append("exchanged")
             time.sleep(0.05)
             order.append("done")
 
     threads = [threading.Thread(target=slow)]
     threads[0].start()
-    inside.wait(PATIENCE)
+    inside.wait(WAIT_SECONDS)
     threads.append(threading.Thread(target=exchange))
     threads[-1].start()
     while not gate.is_closed:
@@ -39,7 +39,7 @@ def test_the_gate_closes_when_the_last_request_has_passed_and_others_wait() -> N
     threads[-1].start()
     leave.set()
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join(WAIT_SECONDS)
 
     assert order == ["slow one answered", "exchanged", "done", "late one answered"]
 

@@ -1,4 +1,4 @@
-"""What the guard lets through to the emulator. `tests/integration/test_other_origins.py` shows it for real."""
+"""Requests that the guard lets through to the emulator. `tests/integration/test_other_origins.py` tests real ones."""
 
 from typing import Any
 
@@ -17,12 +17,12 @@ EVIL = "https://evil.example"
 SECRET = "0123456789abcdef"
 HEADER = "AWS4-HMAC-SHA256 Credential={}/20261130/us-east-1/lambda/aws4_request, …"
 SIGNED = {"authorization": HEADER.format(SECRET)}
-# The emulator takes them for its root, and looks at no signature.
+# The emulator treats these as its root user, and checks no signature.
 ROOTS = ["test", "000000000000", "123456789012", "", SECRET[:-1], f"{SECRET}0"]
 
 
 def status(method: str, target: str, kind: str = "http", **headers: str) -> int | str:
-    """Of the guard's own answer; "reached" when the application behind it was called."""
+    """Returns the status of the guard's own answer; "reached" if the application behind it was called."""
     said: list[dict[str, Any]] = []
 
     async def application(*_: object) -> None:
@@ -42,7 +42,7 @@ def status(method: str, target: str, kind: str = "http", **headers: str) -> int 
         "query_string": query.encode(),
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
     }
-    # Nothing in it waits: an event loop, with its sockets, is not needed.
+    # Nothing in it waits, so that no event loop with its sockets is needed.
     with pytest.raises(StopIteration):
         guarded(application, PORT, SECRET)(scope, receive, send).send(None)
     found = said[0].get("status", said[0].get("code"))
@@ -72,7 +72,7 @@ def test_nothing_without_a_name_reaches_it() -> None:
     "target", ["/", "/oms-exports-1", "/oms-exports-1/orders.csv", FUNCTIONS, "/health", "/?Action=ListUsers"]
 )
 def test_nothing_unsigned_reaches_it(target: str, headers: dict[str, str]) -> None:
-    """The emulator serves S3 without a signature. Whether one is right it finds out itself."""
+    """The emulator serves S3 without a signature. If there is one, the emulator checks it."""
     assert status("GET", target, host=OURS, **headers) == 403
 
 
@@ -80,7 +80,7 @@ def test_nothing_unsigned_reaches_it(target: str, headers: dict[str, str]) -> No
 def test_a_root_that_does_not_know_the_secret_does_not_reach_it(key: str) -> None:
     assert status("GET", FUNCTIONS, host=OURS, authorization=HEADER.format(key)) == 403
     assert status("GET", f"{FILE}?{QUERY.format(key)}", host=OURS) == 403
-    # The emulator reads one of them, which need not be the one that was looked at.
+    # The emulator reads one of them, which may not be the one that the guard has checked.
     session = "ASIAIOSFODNN7EXAMPLE"
     assert status("GET", f"{LINK}&X-Amz-Credential={key}/20261130/us-east-1/s3/aws4_request", host=OURS) == 403
     assert status("GET", f"{LINK}&x-amz-credential={key}/20261130/us-east-1/s3/aws4_request", host=OURS) == 403
@@ -95,7 +95,7 @@ def test_a_session_reaches_it_whose_signature_the_emulator_checks() -> None:
 @pytest.mark.parametrize(
     ("secret", "answer"), [(SECRET, "reached"), ("", 403), (SECRET[:-1], 403), (f"{SECRET}0", 403)]
 )
-def test_what_it_answers_beside_aws_needs_the_secret(secret: str, answer: int | str) -> None:
+def test_its_own_routes_need_the_secret(secret: str, answer: int | str) -> None:
     assert status("POST", "/_ministack/reset", host=OURS, x_local_secret=secret) == answer
     assert status("POST", "/_ministack/reset", host=OURS, **SIGNED) == 403
 
@@ -120,7 +120,7 @@ def test_what_it_answers_beside_aws_needs_the_secret(secret: str, answer: int | 
         ("GET", "/?Action=ListUsers"),
         ("GET", "/_ministack/ses/messages"),
         ("POST", "/_ministack/reset"),
-        # What only looks like a link.
+        # These only look like links.
         ("GET", f"{FUNCTIONS}?X-Amz-Signature=0a"),
         ("GET", "/?Action=ListUsers&X-Amz-Signature=0a"),
         ("GET", "/oms-exports-1?list-type=2&X-Amz-Signature=0a"),
@@ -167,7 +167,7 @@ def test_the_api_takes_its_own_tokens(bearer: str) -> None:
         ("/_aws/lambda-url/a1b2c3/", ""),
     ],
 )
-def test_what_only_looks_like_a_call_of_the_api_does_not_reach_it(target: str, authorization: str) -> None:
+def test_a_request_that_only_looks_like_one_of_the_api_does_not_reach_it(target: str, authorization: str) -> None:
     assert status("POST", target, host=OURS, authorization=authorization) == 403
 
 

@@ -1,4 +1,4 @@
-"""The links in mails lead to the system that sent them, also where it has another port than the default one."""
+"""The links in mails lead to the system that sent them, also on another port than the default one."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from local.system import LocalSystem
 
 
 class Deployed(LocalSystem):
-    """A system whose notifier leads links to `url`."""
+    """A system whose notifier writes links to `url`."""
 
     def __init__(self, port: int, url: str) -> None:
         super().__init__(port=port)

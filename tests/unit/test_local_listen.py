@@ -1,4 +1,4 @@
-"""What `make listen` makes of what it is sent."""
+"""The output of `make listen` for the requests that it gets."""
 
 import json
 from collections.abc import Callable
@@ -22,12 +22,12 @@ def event(event_type: str = "order.created", **data: Any) -> bytes:
 
 
 def signed(body: bytes, *, secret: str = SECRET, seconds: int = 0) -> dict[str, str]:
-    """The headers of what is sent so many seconds from now."""
+    """Returns the headers of a request sent this number of seconds from now."""
     return signed_headers("EVENT1", int(datetime.now(UTC).timestamp()) + seconds, body, [secret])
 
 
 @pytest.mark.parametrize(
-    ("body", "thing"),
+    ("body", "resource"),
     [
         (event(number="20261122-ABC"), "order 20261122-ABC"),
         (event("stock.low", sku="COF-1", product_id="1"), "stock COF-1"),
@@ -35,12 +35,12 @@ def signed(body: bytes, *, secret: str = SECRET, seconds: int = 0) -> dict[str, 
         (event("user.registered"), "user THING1"),
     ],
 )
-def test_what_verifies_is_one_line_and_taken(body: bytes, thing: str) -> None:
+def test_a_verified_request_is_one_line_and_accepted(body: bytes, resource: str) -> None:
     status, line = listen.verdict(WEBHOOK, signed(body), body)
 
     name = json.loads(body)["type"]
     assert status == 204
-    assert line.split() == [name, "EVENT1", "sequence", "3", *thing.split(), "verified"]
+    assert line.split() == [name, "EVENT1", "sequence", "3", *resource.split(), "verified"]
 
 
 def test_the_names_of_headers_have_no_case() -> None:
@@ -61,7 +61,7 @@ def test_a_secret_is_the_base64_of_the_key(secret: str) -> None:
     ["whsec_!!!", "whsec_", SECRET.removeprefix("whsec_"), f"{SECRET}!", f"whsec_ {SECRET[6:]}", "whsec_c2hvcnQ=", "é"],
     ids=["no base64", "empty", "no prefix", "a mark behind", "a blank within", "short", "not ASCII"],
 )
-def test_what_is_no_secret_is_refused(secret: str) -> None:
+def test_an_invalid_secret_is_refused(secret: str) -> None:
     with pytest.raises(LocalCloudError, match="SECRET is not a webhook secret"):
         listen.signing_key(secret)
 
@@ -84,7 +84,7 @@ type Sent = tuple[dict[str, str], bytes]
     ],
     ids=["body", "secret", "old", "id", "no base64", "other base64", "time", "no headers", "no text"],
 )
-def test_what_does_not_verify_is_refused(send: Callable[[], Sent]) -> None:
+def test_a_request_that_does_not_verify_is_refused(send: Callable[[], Sent]) -> None:
     headers, body = send()
 
     status, line = listen.verdict(WEBHOOK, headers, body)
@@ -93,7 +93,7 @@ def test_what_does_not_verify_is_refused(send: Callable[[], Sent]) -> None:
     assert line.startswith("rejected: ")
 
 
-def test_what_a_subscriber_is_sent_does_not_move_the_cursor() -> None:
+def test_data_of_an_event_does_not_move_the_cursor_of_the_terminal() -> None:
     body = event(number="\x1b[2J\nverified")
 
     _, line = listen.verdict(WEBHOOK, signed(body), body)

@@ -1,4 +1,4 @@
-"""What `make logs` makes of the lines that functions write."""
+"""The output of `make logs` for the lines of functions."""
 
 import json
 from collections.abc import Iterator
@@ -48,16 +48,16 @@ def test_an_exception_shows_its_stack_beneath() -> None:
         "",
     ],
 )
-def test_what_says_nothing_is_left_out(text: str) -> None:
+def test_a_line_without_content_is_left_out(text: str) -> None:
     assert readable(LogLine("Orders", AT, text)) is None
 
 
 @pytest.mark.parametrize("text", ["Task timed out after 29.00 seconds", "Worker process died", "[1, 2]", "{broken"])
-def test_what_is_no_record_is_shown_as_it_is(text: str) -> None:
+def test_a_line_that_is_not_a_record_is_shown_unchanged(text: str) -> None:
     assert shown(LogLine("Orders", AT, text)).split(maxsplit=2) == ["17:47:27.020", "Orders", text]
 
 
-def test_what_a_client_sent_does_not_reach_the_terminal_raw() -> None:
+def test_input_of_a_client_does_not_reach_the_terminal_raw() -> None:
     text = shown(line(path="/\x1b[2J\nInjected: line", message="Grüße"))
 
     assert "\\x1b[2J\\nInjected" in text
@@ -66,7 +66,7 @@ def test_what_a_client_sent_does_not_reach_the_terminal_raw() -> None:
     assert "Grüße" in text
 
 
-def test_colour_is_only_added_when_asked_for() -> None:
+def test_colour_is_only_added_on_request() -> None:
     given = line(level="ERROR", request_id="353b")
 
     coloured = readable(given, colour=True)
@@ -77,7 +77,7 @@ def test_colour_is_only_added_when_asked_for() -> None:
 
 
 class Groups:
-    """A log group as the emulator answers for it: oldest first, no more than `limit` lines, no token for the rest."""
+    """A log group with the emulator's answers: oldest first, at most `limit` lines, no token for the rest."""
 
     def __init__(self, limit: int = 10_000) -> None:
         self.events: list[dict[str, Any]] = []

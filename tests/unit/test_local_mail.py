@@ -1,4 +1,4 @@
-"""`make mail`: what it shows of what was sent. `tests/integration/test_mail.py` asks a running system."""
+"""The output of `make mail` for sent mails. `tests/integration/test_mail.py` tests a running system."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ def a_mail(to: str, at: float, subject: str = "Hello", text: str = "One\nTwo\n")
 
 @pytest.fixture
 def holds(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[dict[str, Any]]]:
-    """What the emulated SES holds, by account."""
+    """The mails of the emulated SES, by account."""
     held: dict[str, list[dict[str, Any]]] = {}
     monkeypatch.setattr(access, "ask", lambda *_, **__: Answer(200, {}, json.dumps({"messages": held}).encode()))
     return held
@@ -45,7 +45,7 @@ def test_those_to_one_address_alone_can_be_shown(holds: dict[str, list[dict[str,
     assert list(mail.readable(mail.sent(ACCESS, to="carol"))) == ["No mail yet."]
 
 
-def test_what_a_client_made_a_mail_say_moves_no_cursor(holds: dict[str, list[dict[str, Any]]]) -> None:
+def test_the_text_of_a_client_in_a_mail_moves_no_cursor(holds: dict[str, list[dict[str, Any]]]) -> None:
     holds["1"] = [a_mail("bob@example.com", 1, "\x1b[31mred", "\x1b[2J\x07\n")]
 
     assert "\x1b" not in "".join(mail.readable(mail.sent(ACCESS)))

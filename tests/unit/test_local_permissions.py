@@ -1,4 +1,4 @@
-"""What the emulator judges otherwise than AWS: each correction is needed, and puts right what it says."""
+"""Corrections of the emulator's permission checks: each is needed and has its effect."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 SCHEDULES = "arn:aws:scheduler:us-east-1:000000000000:schedule"
 SENDER = "arn:aws:ses:us-east-1:000000000000:identity/shop@example.com"
 
-# In a process of its own, as the emulator's modules are changed in it.
+# In a separate process, since it changes the emulator's modules.
 SCRIPT = """
 import json
 from ministack.core import iam_actions, iam_evaluator
@@ -24,7 +24,7 @@ from local.emulator import permissions
 seen = []
 iam_evaluator.enforce = lambda *request, **named: seen.append(named)
 
-def judged():
+def decisions():
     def action(service, method, path, target="", body=b""):
         return iam_actions.extract_iam_action(service, method, path, {"x-amz-target": target}, body, {})
 
@@ -48,9 +48,9 @@ def judged():
     answers["later"] = seen.pop()["service_context"]
     return answers
 
-before = judged()
+before = decisions()
 permissions.correct()
-after = judged()
+after = decisions()
 
 from ministack import app
 from ministack.core import lambda_runtime
@@ -76,8 +76,8 @@ print(json.dumps([before, after]))
 
 
 @pytest.fixture(scope="module")
-def judged() -> Any:
-    """(as the emulator does, as it is put right), by what is judged."""
+def decisions() -> Any:
+    """Gives the decisions by case: (of the emulator, after the correction)."""
     result = subprocess.run([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, check=True, cwd=ROOT)
     return json.loads(result.stdout)
 
@@ -92,26 +92,26 @@ def judged() -> Any:
         ("context", {"a": 1, "ses:FromAddress": "shop@example.com"}),
     ],
 )
-def test_a_correction_is_needed_and_right(judged: Any, what: str, right: object) -> None:
-    before, after = judged
+def test_a_correction_is_needed_and_right(decisions: Any, what: str, right: object) -> None:
+    before, after = decisions
 
     assert before[what] != right, "the emulator no longer needs it: remove it"
     assert after[what] == right
 
 
-def test_what_a_function_signs_with_cannot_be_guessed(judged: Any) -> None:
-    before, after = judged
+def test_the_credentials_of_a_function_cannot_be_guessed(decisions: Any) -> None:
+    before, after = decisions
     digest = hashlib.sha256(
         b"arn:aws:lambda:us-east-1:000000000000:function:orders:arn:aws:iam::000000000000:role/orders-role"
     ).hexdigest()
 
-    assert before["credentials"] == f"ASIA{digest[:16].upper()}", "the emulator's: of the names alone"
+    assert before["credentials"] == f"ASIA{digest[:16].upper()}", "the emulator's decision: by the names alone"
     assert after["credentials"] != before["credentials"]
 
 
 @pytest.mark.parametrize("what", ["one", "group", "later", "stable", "session"])
-def test_everything_else_is_judged_as_before(judged: Any, what: str) -> None:
-    before, after = judged
+def test_everything_else_is_decided_as_before(decisions: Any, what: str) -> None:
+    before, after = decisions
 
     assert after[what] == before[what]
 
@@ -132,7 +132,7 @@ def test_grants_name_a_secret_by_its_arn() -> None:
     assert statements == [{"Resource": [arn, *granted[1:]]}, {"Resource": [arn]}]
 
 
-def test_the_document_names_each_correction_and_what_is_not_judged() -> None:
+def test_the_document_names_each_correction_and_the_unchecked_actions() -> None:
     document = (ROOT / "docs/develop/local-cloud.md").read_text()
 
     assert [name for name in (*CORRECTED, *NOT_CHECKED) if f"`{name}`" not in document] == []

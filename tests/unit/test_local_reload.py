@@ -1,4 +1,4 @@
-"""What becomes of an edit that cannot be taken in at once. `tests/integration/test_reload.py` shows the rest."""
+"""Edits that cannot be loaded at once. `tests/integration/test_reload.py` tests the rest."""
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -17,7 +17,7 @@ BUSY = "An error occurred (ServiceException) when calling the UpdateFunctionCode
 
 
 class System:
-    """Plays a running system of two functions, and Lambda; `refuses` names what the next update meets."""
+    """Replaces a running system of two functions, and Lambda; `refuses` names the error of the next update."""
 
     def __init__(self, sources: Snapshot) -> None:
         self.sources = sources
@@ -100,7 +100,7 @@ def test_an_update_that_fails_is_made_again_without_another_save(
     assert [line.split(" in ")[0] for line in said] == [f"Not reloaded, will be retried: {BUSY}", "Reloaded Orders"]
 
 
-def test_a_file_that_cannot_be_read_is_told_and_read_again(
+def test_a_file_that_cannot_be_read_is_reported_and_read_again(
     reloader: Reloader, system: System, root: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as forbidden:
@@ -131,7 +131,7 @@ def test_files_removed_again_after_half_an_update_are_removed_from_the_functions
     assert system.updated == ["docs", "docs", "orders"]
 
 
-def test_what_does_not_compile_waits_for_the_next_save(
+def test_code_that_does_not_compile_waits_for_the_next_save(
     reloader: Reloader, system: System, root: Path, said: list[str]
 ) -> None:
     (root / "functions/orders/handler.py").write_text("def")

@@ -1,4 +1,4 @@
-"""What a running system takes in of changed files, and what it does not."""
+"""The changed files that a running system loads, and those that it ignores."""
 
 from pathlib import Path
 
@@ -46,13 +46,13 @@ def test_changed_new_and_removed_files_are_found(tmp_path: Path) -> None:
         "docs/integrate/events.md",
     ],
 )
-def test_what_no_function_runs_is_no_change(tmp_path: Path, path: str) -> None:
+def test_a_file_that_no_function_runs_is_no_change(tmp_path: Path, path: str) -> None:
     write(tmp_path, path)
 
     assert snapshot(tmp_path) == {}
 
 
-def test_a_package_the_shared_code_and_the_rest_are_told_apart() -> None:
+def test_a_package_the_shared_code_and_the_rest_are_distinguished() -> None:
     changes = changed(
         "functions/orders/handler.py",
         "functions/docs/openapi.json",
@@ -68,7 +68,7 @@ def test_a_package_the_shared_code_and_the_rest_are_told_apart() -> None:
     assert not changed("functions/orders/handler.py", "layers/dependencies/build.py").shared
 
 
-def test_what_does_not_compile_is_named_with_its_line(tmp_path: Path) -> None:
+def test_code_that_does_not_compile_is_named_with_its_line(tmp_path: Path) -> None:
     paths = ["functions/orders/handler.py", "layers/shared/python/oms/http/api.py", "functions/docs/openapi.json"]
     write(tmp_path, paths[0], "def f():\n    return (\n")
     write(tmp_path, paths[1], "x = 1\ny = = 2\n")
@@ -82,7 +82,7 @@ def test_what_does_not_compile_is_named_with_its_line(tmp_path: Path) -> None:
     ]
 
 
-def test_what_only_the_next_start_reads_is_not_checked(tmp_path: Path) -> None:
+def test_a_file_that_only_the_next_start_reads_is_not_checked(tmp_path: Path) -> None:
     write(tmp_path, "infra/stack.py", "def")
 
     assert changed("infra/stack.py").mistakes(tmp_path) == []
@@ -104,7 +104,7 @@ def test_a_link_is_a_mistake_until_it_is_gone(tmp_path: Path) -> None:
 
 
 def test_a_link_that_leads_nowhere_hides_no_other_file(tmp_path: Path) -> None:
-    """An editor's mark, of a file that is open and not yet saved."""
+    """An editor creates such a link for an open, unsaved file."""
     write(tmp_path, "functions/orders/handler.py")
     before = snapshot(tmp_path)
 

@@ -1,4 +1,4 @@
-"""A kept assembly is taken only when it is what the app would be synthesized to now."""
+"""A kept assembly is used only if the app would be synthesized to the same one now."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from local.sources import WATCHED
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Sources of the same shape."""
+    """A root folder with sources of the same structure."""
     folder = tmp_path / "root"
     for name in WATCHED:
         file = folder / name if "." in name else folder / name / "nested" / "file"
@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
 
 
 class App:
-    """Plays `python -m infra.app`: writes an assembly, and counts how often it ran."""
+    """Replaces `python -m infra.app`: writes an assembly, and counts its runs."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -104,7 +104,7 @@ def test_other_settings_variables_and_packages_are_synthesized(
     assert app.runs == 4
 
 
-def test_what_changed_while_it_was_synthesized_is_not_kept(
+def test_a_source_that_changed_during_the_synthesis_is_not_kept(
     app: App, synthesized: Callable[..., dict[str, str]], root: Path
 ) -> None:
     original = (root / "pyproject.toml").read_text()
@@ -118,7 +118,7 @@ def test_what_changed_while_it_was_synthesized_is_not_kept(
     assert app.runs == 2
 
 
-def test_a_failure_is_told_and_not_kept(app: App, synthesized: Callable[..., dict[str, str]]) -> None:
+def test_a_failure_is_reported_and_not_cached(app: App, synthesized: Callable[..., dict[str, str]]) -> None:
     app.code = 1
     with pytest.raises(LocalCloudError, match="what went wrong"):
         synthesized()
@@ -160,10 +160,10 @@ def test_removing_an_old_one_that_is_cut_off_leaves_nothing_under_its_key(
             synthesized({"login_limit": synthesis.MAX_CACHED})
 
     assert synthesized({"login_limit": 0}) == first
-    assert app.runs == synthesis.MAX_CACHED + 2, "it is gone, and made again"
+    assert app.runs == synthesis.MAX_CACHED + 2, "it is gone, and created again"
 
 
-def test_what_another_process_removes_meanwhile_is_no_failure(
+def test_a_file_that_another_process_removes_meanwhile_is_no_failure(
     app: App, synthesized: Callable[..., dict[str, str]], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = Path.iterdir
@@ -194,7 +194,7 @@ def test_one_that_is_removed_while_it_is_copied_is_synthesized(
     assert app.runs == 2
 
 
-def test_what_a_killed_process_left_is_removed(synthesized: Callable[..., dict[str, str]], root: Path) -> None:
+def test_the_remains_of_a_killed_process_are_removed(synthesized: Callable[..., dict[str, str]], root: Path) -> None:
     left, under_way = (root / "build" / f"partial-{name}" / "assembly" for name in ("left", "under-way"))
     left.mkdir(parents=True)
     under_way.mkdir(parents=True)
@@ -208,7 +208,7 @@ def test_what_a_killed_process_left_is_removed(synthesized: Callable[..., dict[s
 
 
 @pytest.mark.parametrize("behind", ["folder", "folder/file"])
-def test_a_link_is_refused_as_what_is_behind_it_changes_unseen(
+def test_a_link_is_refused_as_its_target_changes_unseen(
     app: App, synthesized: Callable[..., dict[str, str]], root: Path, tmp_path: Path, behind: str
 ) -> None:
     (tmp_path / "folder").mkdir()
@@ -222,4 +222,4 @@ def test_a_link_is_refused_as_what_is_behind_it_changes_unseen(
     link.unlink()
     link.symlink_to("user@host.1")
     synthesized()
-    assert app.runs == 1, "Emacs marks an open file by a link that leads nowhere"
+    assert app.runs == 1, "Emacs marks an open file by a dangling link"

@@ -1,4 +1,4 @@
-"""What a worker of the local cloud has imported when it is forked: what functions share, and nothing of their own."""
+"""The imports of a forked worker of the local cloud: the modules that functions share, and none of a function's own."""
 
 import json
 import re
@@ -16,7 +16,7 @@ HANDLERS = [
     for path in sorted(FUNCTIONS.glob("*/*.py"))
     if re.search(r"^(def )?lambda_handler\b", path.read_text(), re.MULTILINE)
 ]
-# Its recorder reads the environment when it is imported.
+# Its recorder reads the environment at import.
 LEFT_TO_THE_WORKER = ("aws_xray_sdk",)
 
 PROBE = """
@@ -56,7 +56,7 @@ def probe() -> Any:
     return json.loads(result.stdout)
 
 
-def test_what_functions_import_of_other_packages_is_imported_before_the_fork(probe: Any) -> None:
+def test_the_functions_third_party_imports_are_imported_before_the_fork(probe: Any) -> None:
     assert len(HANDLERS) > 20
     own = {"oms", *(name.partition(".")[0] for name in HANDLERS)}
     later = {name for name in probe["later"] if name.partition(".")[0] not in own}
@@ -64,7 +64,7 @@ def test_what_functions_import_of_other_packages_is_imported_before_the_fork(pro
     assert {name for name in later if not name.startswith(LEFT_TO_THE_WORKER)} == set(), "for PRELOADED"
 
 
-def test_it_reads_nothing_of_a_function_s_environment_and_starts_no_thread(probe: Any) -> None:
+def test_it_does_not_read_a_function_s_environment_and_starts_no_thread(probe: Any) -> None:
     prefixes = (
         "OMS_",
         "POWERTOOLS_SERVICE",

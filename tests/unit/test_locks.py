@@ -1,4 +1,4 @@
-"""Everything that is installed is locked by a hash, and comes from no registry that the repository names."""
+"""Every installed package is locked by a hash, and the repository names no registry."""
 
 import json
 import re
@@ -22,18 +22,20 @@ def test_each_python_package_has_a_version_and_hashes(lock: Path) -> None:
         assert "://" not in requirement, requirement
 
 
-@pytest.mark.parametrize("folder", [".", "tests/clients"])
+@pytest.mark.parametrize("folder", [".", "tests/clients", "console"])
 def test_each_node_package_has_a_version_and_a_hash(folder: str) -> None:
-    wanted = json.loads((ROOT / folder / "package.json").read_text())["devDependencies"]
+    package = json.loads((ROOT / folder / "package.json").read_text())
     locked = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
 
     own = locked.pop("")
-    assert own["devDependencies"] == wanted
+    for kind in ("dependencies", "devDependencies"):
+        assert own.get(kind) == package.get(kind)
+    wanted = package.get("dependencies", {}) | package["devDependencies"]
     for name, version in wanted.items():
         assert locked[f"node_modules/{name}"]["version"] == version, "an exact one"
-    for name, package in locked.items():
-        assert package["integrity"].startswith("sha512-"), name
-        assert "resolved" not in package, name
+    for name, part in locked.items():
+        assert part["integrity"].startswith("sha512-"), name
+        assert "resolved" not in part, name
 
 
 def test_a_deployment_installs_one_node_package_and_no_install_script_is_run() -> None:
@@ -42,7 +44,8 @@ def test_a_deployment_installs_one_node_package_and_no_install_script_is_run() -
 
     assert locked.keys() == {"", "node_modules/aws-cdk"}
     assert {"ignore-scripts=true", "omit-lockfile-registry-resolved=true"} <= set(settings)
-    assert (ROOT / "tests/clients/.npmrc").read_text().splitlines() == settings
+    for folder in ("tests/clients", "console"):
+        assert (ROOT / folder / ".npmrc").read_text().splitlines() == settings
 
 
 def test_make_installs_by_the_locks_alone() -> None:
@@ -51,4 +54,6 @@ def test_make_installs_by_the_locks_alone() -> None:
     locking = [line for line in installs if "--package-lock-only" in line]
     by_hash = [line for line in installs if "--require-hashes" in line or re.search("npm ci .*--ignore-scripts", line)]
     assert set(installs) == {*locking, *by_hash}
-    assert len(by_hash) == 5  # uv, the packages, those for tests, the CDK command line, the linters of the API
+    # uv, the packages, those for tests, those of the Flask baseline, the CDK command line, the back office, the
+    # linters of the API
+    assert len(by_hash) == 7

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from oms.core import money, settings
-from oms.core.money import MAX_MINOR_UNITS, Money, from_text, to_minor_units, to_text
+from oms.core.money import MAX_MINOR_UNITS, from_text, to_minor_units, to_text
+from oms.core.money_fields import Money
 
 DIGITS = {"JPY": 0, "EUR": 2, "KWD": 3}
 # The currency is set once for all examples.
@@ -30,7 +31,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 @pytest.fixture(params=sorted(DIGITS))
 def digits(request: pytest.FixtureRequest, use: Callable[[str], None]) -> int:
-    """The decimals of the currency in use: one with none, one with two, one with three."""
+    """The decimals of the currency in use: none, two or three."""
     use(request.param)
     return DIGITS[request.param]
 
@@ -46,7 +47,7 @@ def test_what_goes_out_comes_back_in_as_it_was(digits: int, minor_units: int) ->
 
 @per_currency
 @given(st.integers() | st.integers(-(10**40), 10**40))
-def test_the_systems_own_text_is_read_back_whatever_the_amount(digits: int, minor_units: int) -> None:
+def test_the_systems_own_text_is_read_back_for_any_amount(digits: int, minor_units: int) -> None:
     assert from_text(to_text(minor_units)) == minor_units
 
 
@@ -76,7 +77,7 @@ def test_an_amount_is_taken_exactly_or_refused(digits: int, amount: Decimal) -> 
 
 @per_currency
 @given(st.from_regex(r"-?\d{1,14}(\.\d{1,5})?", fullmatch=True, alphabet=st.characters(codec="ascii")))
-def test_a_plain_string_means_what_the_number_means(digits: int, text: str) -> None:
+def test_a_plain_string_means_the_same_as_the_number(digits: int, text: str) -> None:
     assert taken(text) == taken(Decimal(text))
 
 
@@ -136,7 +137,7 @@ def test_json_amounts_that_are_taken(body: str, cents: int) -> None:
         None,
         [],
         {},
-        10.0,  # a float never reaches this far: the body's parser makes Decimals
+        10.0,  # no float gets this far: the body's parser creates Decimals
         "1e1",
         "1E1",
         "NaN",

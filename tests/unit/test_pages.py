@@ -22,17 +22,18 @@ from oms.core.pages import (
     decode_cursor,
     encode_cursor,
     merged_page,
+    merged_table_page,
     table_page,
 )
 
 INDEX = Index("table", "index", "partition", "key")
 IDS = st.text(alphabet="0AZ~!", min_size=1, max_size=3)
-# Text that sorts in surprising ways, ended by an id as every key is.
+# Text with an unexpected order, with an id at its end as in every key.
 KEYS = st.builds("{}#{}".format, st.text(alphabet="\x00 #aé\uffff\U0001f600", max_size=3), IDS)
 
 
 class FakeIndex:
-    """Answers Query as DynamoDB does: bounds by bytes, a limit, and at times an early end as after a megabyte."""
+    """Answers Query as DynamoDB does: bounds by bytes, a limit, and sometimes an early end as after a megabyte."""
 
     def __init__(self, partitions: dict[str, list[str]], most: int) -> None:
         self.partitions = {name: sorted(keys, key=str.encode) for name, keys in partitions.items()}
@@ -50,7 +51,7 @@ class FakeIndex:
             keys.reverse()
         read = keys[: min(request["Limit"], self.most)]
         answer: dict[str, Any] = {"Items": [{"key": {"S": key}} for key in read]}
-        # Given also when the limit was met by the very last item, as DynamoDB does.
+        # Returned also if the last item is at the limit, as DynamoDB does.
         if len(read) == min(request["Limit"], self.most):
             answer["LastEvaluatedKey"] = {"key": {"S": read[-1]}}
         return answer
@@ -117,7 +118,7 @@ def test_all_pages_together_are_the_list_in_order(
     assert all(len(page.items) <= limit for page in walked)
 
 
-class Thing(StoredItem):
+class Row(StoredItem):
     class Meta:
         table_name = "table"
 
@@ -147,9 +148,46 @@ def test_all_pages_of_a_tables_own_partition_are_its_items_in_order(
     found: list[str] = []
     after: str | None = None
     for _ in range(100):
-        page = table_page(Thing, "a", KeyRange(limit, descending, low, high, after))
+        page = table_page(Row, "a", KeyRange(limit, descending, low, high, after))
         assert len(page.items) <= limit
-        found += [thing.key for thing in page.items]
+        found += [row.key for row in page.items]
+        after = page.position
+        if after is None:
+            break
+
+    assert found == sorted((key for key in everything if low <= key <= high), reverse=descending)
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(KEYS, unique=True, max_size=60),
+    st.lists(st.integers(0, 3), min_size=60, max_size=60),
+    st.integers(1, 7),
+    st.booleans(),
+    st.tuples(KEYS | st.just(LOWEST), KEYS | st.just(HIGHEST)),
+    st.integers(1, 9),
+)
+def test_all_pages_over_partitions_of_a_table_are_their_items_in_order(
+    index: Callable[..., FakeIndex],
+    everything: list[str],
+    places: list[int],
+    limit: int,
+    descending: bool,
+    bounds: tuple[str, str],
+    most: int,
+) -> None:
+    partitions: dict[str, list[str]] = {str(number): [] for number in range(4)}
+    for key, place in zip(everything, places, strict=False):
+        insort(partitions[str(place)], key)
+    index(partitions, most)
+    low, high = bounds
+
+    found: list[str] = []
+    after: str | None = None
+    for _ in range(100):
+        page = merged_table_page(Row, list(partitions), KeyRange(limit, descending, low, high, after))
+        assert len(page.items) <= limit
+        found += [row.key for row in page.items]
         after = page.position
         if after is None:
             break
@@ -160,9 +198,9 @@ def test_all_pages_of_a_tables_own_partition_are_its_items_in_order(
 def test_a_last_page_of_a_tables_partition_that_is_full_ends_the_list(index: Callable[..., FakeIndex]) -> None:
     fake = index({"a": ["k#1", "k#2"]})
 
-    page = table_page(Thing, "a", KeyRange(2, descending=True))
+    page = table_page(Row, "a", KeyRange(2, descending=True))
 
-    assert [thing.key for thing in page.items] == ["k#2", "k#1"]
+    assert [row.key for row in page.items] == ["k#2", "k#1"]
     assert page.position is None
     assert fake.calls == 1
 
@@ -181,7 +219,7 @@ def test_a_page_is_one_query_a_partition(index: Callable[..., FakeIndex]) -> Non
     assert fake.calls == 3
 
 
-def test_a_page_may_be_empty_and_go_on(index: Callable[..., FakeIndex]) -> None:
+def test_a_page_may_be_empty_and_have_a_cursor(index: Callable[..., FakeIndex]) -> None:
     index({"a": [f"k{number:03}#0" for number in range(600)]})
 
     first, *rest = walk(["a"], KeyRange(20), keep=lambda entry: entry["key"] == "k599#0")
@@ -191,7 +229,7 @@ def test_a_page_may_be_empty_and_go_on(index: Callable[..., FakeIndex]) -> None:
     assert [key for page in rest for key in keys(page)] == ["k599#0"]
 
 
-def test_what_is_added_behind_the_cursor_does_not_shift_the_next_page(index: Callable[..., FakeIndex]) -> None:
+def test_items_added_behind_the_cursor_do_not_shift_the_next_page(index: Callable[..., FakeIndex]) -> None:
     fake = index({"a": ["b#1", "d#1", "f#1"]})
     first = merged_page(INDEX, ["a"], KeyRange(2))
 
@@ -219,12 +257,12 @@ SCOPE = ["user-1", "/api/v1/orders", [["status", "pending"]]]
 
 
 @given(KEYS, st.lists(st.text() | st.lists(st.text())))
-def test_a_cursor_leads_back_to_its_position(position: str, scope: list[object]) -> None:
-    cursor = encode_cursor(position, scope)
+def test_a_cursor_leads_back_to_its_position(position: str, binding: list[object]) -> None:
+    cursor = encode_cursor(position, binding)
 
     assert cursor is not None
     assert cursor.isascii()
-    assert decode_cursor(cursor, scope) == position
+    assert decode_cursor(cursor, binding) == position
 
 
 def test_the_end_has_no_cursor() -> None:
@@ -233,7 +271,7 @@ def test_the_end_has_no_cursor() -> None:
 
 
 @pytest.mark.parametrize(
-    "scope",
+    "binding",
     [
         ["user-2", "/api/v1/orders", [["status", "pending"]]],
         ["user-1", "/api/v1/products", [["status", "pending"]]],
@@ -242,11 +280,11 @@ def test_the_end_has_no_cursor() -> None:
     ],
     ids=["user", "path", "filter", "no filter"],
 )
-def test_a16_a_cursor_is_good_for_its_own_user_and_query_alone(scope: list[object]) -> None:
+def test_a16_a_cursor_is_valid_for_its_own_user_and_query_only(binding: list[object]) -> None:
     cursor = encode_cursor("2026-01-31T09:30:00.000Z#A", SCOPE)
 
     with pytest.raises(InvalidRequestError):
-        decode_cursor(cursor, scope)
+        decode_cursor(cursor, binding)
 
 
 @given(st.data())
@@ -270,6 +308,6 @@ def test_a16_a_malformed_cursor_is_refused(cursor: str) -> None:
 
 @pytest.mark.parametrize("position", ["", "é", "k\n", "k\x00", "k" * 1000], ids=repr)
 def test_a_well_sealed_cursor_with_no_key_inside_is_refused(position: str) -> None:
-    """Anyone can seal a cursor for themselves, so what is inside is looked at as well."""
+    """Every client can get sealed cursors, so that the content is checked as well."""
     with pytest.raises(InvalidRequestError):
         decode_cursor(encode_cursor(position, SCOPE), SCOPE)

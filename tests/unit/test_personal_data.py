@@ -1,4 +1,4 @@
-"""docs/operate/personal-data.md says of each attribute of each stored item whether it is about a person."""
+"""docs/operate/personal-data.md classifies each attribute of each stored item as personal data or not."""
 
 import importlib
 import re
@@ -13,7 +13,7 @@ PAGE = ROOT / "docs/operate/personal-data.md"
 
 
 def models() -> Iterator[type[StoredItem] | type[EmbeddedItem]]:
-    """Every model of the system, wherever it is defined."""
+    """Yields every model of the system, in any module."""
     for file in SHARED.rglob("*.py"):
         if re.search(r"\((\w+\.)?\w*(Item|FailureCounter)\b.*\):", file.read_text()):
             importlib.import_module(".".join(file.relative_to(SHARED).with_suffix("").parts))
@@ -25,7 +25,7 @@ def models() -> Iterator[type[StoredItem] | type[EmbeddedItem]]:
 
 
 def declared() -> dict[str, set[str]]:
-    """Model -> the attributes that it declares itself, or one of its bases that is no item of ours."""
+    """Returns model -> the attributes that it declares itself, or that a base outside the system's items declares."""
     every = set(models())
     attributes: dict[str, set[str]] = {}
     for model in every:
@@ -37,7 +37,7 @@ def declared() -> dict[str, set[str]]:
 
 
 def documented() -> dict[str, list[str]]:
-    """Model -> the attributes of all columns of its row."""
+    """Returns model -> the attributes of all columns of its row."""
     _, _, table = PAGE.read_text().partition("\n## Every attribute\n")
     rows = re.findall(r"^\| `([\w.]+)` \|(.*)\|$", table, re.M)
     return {model: re.findall(r"`(\w+)`", columns) for model, columns in rows}

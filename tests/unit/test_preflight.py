@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from infra.stages import Stage
-from oms.commands import preflight
+from oms.commands import console, preflight
 from tests.support.aws_answers import Answers, AwsAnswers, RefusedError
 
 ADA = "arn:aws:iam::123456789012:user/ada"
@@ -52,7 +52,7 @@ def ses(*, sandbox: bool = False, sending: bool = True) -> dict[str, Any]:
 
 
 def ready() -> Answers:
-    """An account in which the first deployment will succeed."""
+    """Returns an account in which the first deployment will succeed."""
     return {
         "sts.GetCallerIdentity": {"Account": "123456789012", "Arn": ADA},
         "cloudformation.DescribeStacks": RefusedError("ValidationError", "Stack with id Oms-dev does not exist"),
@@ -81,7 +81,7 @@ def look(
     stage: str = "dev",
     settings: dict[str, Any] | None = None,
 ) -> tuple[int, list[str]]:
-    """The exit code, and the lines that are not ok."""
+    """Returns the exit code, and the lines that are not ok."""
     monkeypatch.setattr(preflight, "settings_of", lambda _: MAILING if settings is None else settings)
     monkeypatch.setattr("sys.argv", ["preflight", "--stage", stage])
     code = 0
@@ -147,7 +147,7 @@ def test_nothing_is_changed(
         ),
     ],
 )
-def test_what_would_fail_is_one_line_with_what_to_do(
+def test_each_failing_check_is_one_line_with_the_remedy(
     account: AwsAnswers,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -175,7 +175,7 @@ def _no_resources() -> Answers:
         ({"sesv2.GetAccount": ses(sandbox=True)}, "in SES's sandbox"),
     ],
 )
-def test_what_a_trial_can_live_with_is_a_warning_in_dev_and_a_failure_in_prod(
+def test_a_limit_that_is_enough_for_a_trial_is_a_warning_in_dev_and_a_failure_in_prod(
     account: AwsAnswers,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -210,7 +210,7 @@ def test_what_a_trial_can_live_with_is_a_warning_in_dev_and_a_failure_in_prod(
 @pytest.mark.parametrize(
     "refusal", [RefusedError("AccessDeniedException"), EndpointConnectionError(endpoint_url="https://there")]
 )
-def test_what_cannot_be_looked_up_is_a_warning_and_ends_no_other_check(
+def test_a_failed_lookup_is_a_warning_and_ends_no_other_check(
     account: AwsAnswers,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -271,10 +271,76 @@ def test_a_stage_without_backups_asks_for_no_vault(
     assert look(monkeypatch, capsys) == (0, [])
 
 
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0123"
+WITH_CONSOLE = {
+    **MAILING,
+    "console": True,
+    "console_domain": "office.shop.example",
+    "console_certificate_arn": CERTIFICATE,
+}
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "BUILD", tmp_path)
+    (tmp_path / "assets").mkdir()
+    for name in ("index.html", "assets/index-B3x9.js"):
+        (tmp_path / name).write_text("")
+
+
+def test_a_back_office_that_is_built_with_its_certificate_can_be_deployed(
+    built: None, account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.answers |= {"acm.DescribeCertificate": {"Certificate": {"Status": "ISSUED"}}}
+
+    assert look(monkeypatch, capsys, settings=WITH_CONSOLE) == (0, [])
+
+    (asked,) = account.called("acm.DescribeCertificate")
+    assert asked == {"CertificateArn": CERTIFICATE}
+    rights = {action for it in account.called("iam.SimulatePrincipalPolicy") for action in it["ActionNames"]}
+    assert {"wafv2:CreateWebACL", "s3:PutObject"} <= rights
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"Certificate": {"Status": "PENDING_VALIDATION"}}, "certificate of office.shop.example is PENDING_VALIDATION"),
+        (RefusedError("ResourceNotFoundException"), f"the certificate {CERTIFICATE} does not exist"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_named(
+    built: None,
+    account: AwsAnswers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: Any,
+    says: str,
+) -> None:
+    account.answers |= {"acm.DescribeCertificate": answer}
+
+    code, (line,) = look(monkeypatch, capsys, settings=WITH_CONSOLE)
+
+    assert code == 1
+    assert line.startswith("FAIL")
+    assert says in line
+
+
+def test_a_back_office_that_is_not_built_is_named(
+    tmp_path: Path, account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "BUILD", tmp_path)
+
+    code, (line,) = look(monkeypatch, capsys, settings={**MAILING, "console": True})
+
+    assert (code, line.split()[0]) == (1, "FAIL")
+    assert "The back office is not built" in line
+
+
 def test_the_rights_of_the_preflight_that_docs_list_are_those_of_its_calls(
     account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    look(monkeypatch, capsys, settings=BACKED_UP)
+    account.answers |= {"acm.DescribeCertificate": {"Certificate": {"Status": "ISSUED"}}}
+    look(monkeypatch, capsys, settings={**BACKED_UP, **WITH_CONSOLE})
     account.answers |= _deployed([{"Endpoint": "ops@shop.example", "SubscriptionArn": SUBSCRIBED}])
     account.answers |= {"sts.GetCallerIdentity": {"Account": "123456789012", "Arn": SESSION}, "iam.GetRole": ROLE}
     look(monkeypatch, capsys, settings=BACKED_UP)
@@ -406,7 +472,7 @@ def test_the_default_of_lambda_concurrency_is_the_stages() -> None:
     assert Stage.model_fields["lambda_concurrency"].default == preflight.LAMBDA_CONCURRENCY
 
 
-def test_a_quota_that_the_concurrency_alarm_does_not_know_is_named_with_what_to_set(
+def test_a_quota_that_the_concurrency_alarm_does_not_know_is_named_with_the_setting(
     account: AwsAnswers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     account.answers |= {"lambda.GetAccountSettings": limit(400)}

@@ -1,4 +1,4 @@
-"""Private names of libraries: each is used in one module, which names it, and a test says what depends on it.
+"""Private names of libraries: each is used in one module, which names it, and a test covers its use.
 
 ministack's are in `local/emulator` and are tested by `tests/integration/test_workers.py`.
 """
@@ -17,6 +17,7 @@ import pytest
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.connection import Connection
 from pynamodb.models import Model
 
 import oms
@@ -27,7 +28,12 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("layers", "functions", "infra", "local")
 # The modules that may use private names of a library, and which.
 ALLOWED = {
-    "layers/shared/python/oms/http/powertools.py": {"_static_routes", "_dynamic_routes"},
+    "layers/shared/python/oms/http/powertools.py": {
+        "_static_routes",
+        "_dynamic_routes",
+        "_response_validation_middleware",
+        "_route",
+    },
     "layers/shared/python/oms/core/dynamodb.py": {"_get_connection"},
     "layers/shared/python/oms/webhooks/post.py": {"_read_status"},
     "local/emulator/workers.py": {"_resolve_layer_zip", "_spawn", "_LAMBDA_LAYERS_DIRS"},
@@ -45,18 +51,18 @@ def is_private(name: str) -> bool:
 
 
 def foreign_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """The lines in which a module uses a name of something that is not its own, and the names.
+    """Returns the lines in which a module uses a private name of another module's object, and the names.
 
-    Its own are what one of its classes defines, on `self` and `cls` within that class, and on a name that is bound to
-    the class or to an object of it: `stage = cls(…)`, `other: "Stage"`. A string that is a subscript or an argument
-    counts as a name: `vars(app)["_x"]`, `attrgetter("_x")`.
+    A module's own names are those that its classes define, on `self` and `cls` within the class, and on a name that is
+    bound to the class or to an object of it: `stage = cls(…)`, `other: "Stage"`. A string that is a subscript or an
+    argument counts as a name: `vars(app)["_x"]`, `attrgetter("_x")`.
     """
     yield from _names_within(tree, _Place({it.name: it for it in ast.walk(tree) if isinstance(it, ast.ClassDef)}))
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a node stands: the module's classes, the class around it, and what names mean there (None: no class)."""
+    """The context of a node: the module's classes, the class around it, and the meanings of names (None: no class)."""
 
     classes: Mapping[str, ast.ClassDef]
     around: ast.ClassDef | None = None
@@ -70,7 +76,7 @@ class _Place:
         return self
 
     def class_of(self, node: ast.expr) -> ast.ClassDef | None:
-        """The class of the module that an expression is, or is an object of."""
+        """Returns the class of the module that an expression is, or is an object of."""
         match node:
             case ast.Name("self" | "cls"):
                 return self.around
@@ -89,12 +95,12 @@ class _Place:
         return None
 
     def _bindings(self, scope: ast.AST) -> dict[str, ast.ClassDef | None]:
-        """What the names that a scope binds mean there; one that is bound twice is bound to no class."""
+        """Returns the classes of the names that a scope binds; a name that is bound twice has no class."""
         found: dict[str, ast.ClassDef | None] = {}
-        understood: set[ast.AST] = set()
+        known: set[ast.AST] = set()
 
         def bind(target: ast.Name | ast.arg, meant: ast.ClassDef | None) -> None:
-            understood.add(target)
+            known.add(target)
             name = target.id if isinstance(target, ast.Name) else target.arg
             found[name] = meant if found.get(name, meant) is meant else None
 
@@ -108,13 +114,13 @@ class _Place:
                     bind(target, self._annotated(annotation))
                 case ast.withitem(context_expr=value, optional_vars=ast.Name() as target):
                     bind(target, self.class_of(value))
-                case ast.Name(ctx=ast.Store()) if node not in understood:
+                case ast.Name(ctx=ast.Store()) if node not in known:
                     bind(node, None)
         return found
 
 
 def _within_scope(scope: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a scope without those of the scopes in it; what is assigned as a whole before its parts."""
+    """Yields the nodes of a scope without those of the scopes in it; an assigned object precedes its parts."""
     pending = list(ast.iter_child_nodes(scope))
     while pending:
         node = pending.pop(0)
@@ -161,7 +167,7 @@ _OF_TEXT = ("startswith", "endswith", "removeprefix", "removesuffix")
 
 
 def _has(owner: ast.ClassDef | None, name: str, place: _Place) -> bool:
-    """Whether a class of the module, or one that it derives from there, defines the name."""
+    """Whether a class of the module, or one of its bases in the module, defines the name."""
     if owner is None:
         return False
     bases = [place.classes[it.id] for it in owner.bases if isinstance(it, ast.Name) and it.id in place.classes]
@@ -323,7 +329,7 @@ def test_powertools_keeps_all_routes_in_two_lists_and_tries_those_without_variab
     )
 
 
-def test_powertools_calls_a_routes_middlewares_whatever_is_validated() -> None:
+def test_powertools_calls_a_routes_middlewares_with_and_without_validation() -> None:
     seen: list[str] = []
 
     def noticed(app: Any, next_middleware: Any) -> Any:
@@ -346,7 +352,7 @@ def test_powertools_calls_a_routes_middlewares_whatever_is_validated() -> None:
 def test_pynamodb_asks_a_model_for_its_connection_by_one_name() -> None:
     asked: list[str] = []
 
-    class Thing(Model):
+    class Stored(Model):
         class Meta:
             table_name = "things"
 
@@ -357,10 +363,26 @@ def test_pynamodb_asks_a_model_for_its_connection_by_one_name() -> None:
             asked.append(cls.__name__)
             return super()._get_connection()
 
-    arguments = Thing("a").get_save_kwargs_from_instance()
+    arguments = Stored("a").get_save_kwargs_from_instance()
 
     assert arguments["TableName"] == "things"
     assert asked, "oms.core.dynamodb.StoredItem would no longer share one client, nor find the tables of a stage"
+
+
+def test_pynamodb_calls_dynamodb_through_one_method_of_its_client() -> None:
+    called: list[str] = []
+
+    class Client:
+        def _make_api_call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+            called.append(operation)
+            return {"Responses": [], "Parameters": parameters}
+
+    class Own(Connection):
+        client = Client()  # type: ignore[assignment]
+
+    Own().transact_write_items([], [], [], [])
+
+    assert called == ["TransactWriteItems"], "oms.core.aws_json.client.Client would not be called for transactions"
 
 
 # ---- http.client ----------------------------------------------------------------------------------------------------

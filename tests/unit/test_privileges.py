@@ -1,4 +1,4 @@
-"""The checker of least privilege: what it lets pass, and what it names."""
+"""The checker of least privilege: the calls and grants that it accepts, and those that it reports."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def arn(name: str, behind: str = "") -> Any:
 
 
 def template(*statements: dict[str, Any]) -> dict[str, Any]:
-    """One function, Orders, with a policy of these statements, and a role that is no function's."""
+    """Returns a template of one function, Orders, with a policy of these statements, and a role of no function."""
     function = {
         "Handler": "orders.handler.lambda_handler",
         "Role": {"Fn::GetAtt": ["FunctionsOrdersRole12345678", "Arn"]},
@@ -82,7 +82,7 @@ def test_one_leading_key_outside_the_condition_is_enough_to_be_named() -> None:
     assert not_allowed(statements_of(template(APPEND)), [refused]) == [refused]
 
 
-def test_a_grant_taken_away_is_named_by_the_call_that_needed_it() -> None:
+def test_a_removed_grant_is_named_by_the_call_that_needed_it() -> None:
     calls = [call("dynamodb:GetItem"), call("dynamodb:Query")]
     without = {**READ, "Action": ["dynamodb:GetItem"]}
 
@@ -128,9 +128,9 @@ def review_of(calls: list[Call], exceptions: Exceptions) -> list[str]:
     return review(statements_of(template(READ, APPEND)), calls, exceptions).faults
 
 
-def test_the_review_names_what_is_not_granted_what_is_not_used_and_reasons_that_hold_for_nothing() -> None:
+def test_the_review_names_missing_grants_unused_grants_and_unused_reasons() -> None:
     calls = [call("dynamodb:GetItem"), call("dynamodb:DeleteItem")]
-    exceptions = {("Orders", "dynamodb:Put*", "DataOrders"): "for the tests", ("*", "s3:*", "*"): "no such grant"}
+    exceptions = {("Orders", "dynamodb:Put*", "DataOrders"): "for the tests", ("*", "s3:*", "*"): "for a removed grant"}
 
     assert review_of(calls, exceptions) == [
         "not granted: Orders dynamodb:DeleteItem on DataOrders",

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from oms.core.schemas import Flag, From, OneOf, PageQuery, Several, To
+from oms.core.schemas import Flag, From, OneOf, PageQuery, To, ValueList
 
 FROM, TO = TypeAdapter(From), TypeAdapter(To)
 
@@ -59,7 +59,7 @@ def test_a_date_is_a_whole_utc_day_and_a_time_is_itself(text: str, start: str, e
         ["2026-01-31"],
     ],
 )
-def test_what_is_no_rfc_3339_date_or_time_is_refused(text: Any) -> None:
+def test_a_text_that_is_not_an_rfc_3339_date_or_time_is_refused(text: Any) -> None:
     for bound in (FROM, TO):
         with pytest.raises(ValidationError, match="must be a date"):
             bound.validate_python(text)
@@ -93,7 +93,7 @@ def test_a_flag_is_true_or_false_and_nothing_like_it() -> None:
             flag.validate_python(wrong)
 
 
-STATUSES = Annotated[tuple[Annotated[str, OneOf(("a", "b"))], ...], Several(("a", "b"))]
+STATUSES = Annotated[tuple[Annotated[str, OneOf(("a", "b"))], ...], ValueList(("a", "b"))]
 
 
 def test_a_list_is_an_array_or_a_text_with_commas() -> None:
@@ -103,7 +103,7 @@ def test_a_list_is_an_array_or_a_text_with_commas() -> None:
     assert status.validate_python("b,a,b") == ("b", "a")
     assert status.validate_python(["b", "a", "b"], strict=True) == ("b", "a")
     for wrong in ("", "c", "a,", ",a", "a,c", "A", "a, b"):
-        with pytest.raises(ValidationError, match="must be any of a, b, separated by commas") as refused:
+        with pytest.raises(ValidationError, match="must be one of a, b, separated by commas") as refused:
             status.validate_python(wrong)
         assert [it["loc"] for it in refused.value.errors()] == [()]
     for other in (7, None, {"a": 1}, True):
@@ -118,13 +118,13 @@ def test_a_wrong_item_of_an_array_is_refused_at_its_place() -> None:
         status.validate_python(["a", "c", 7], strict=True)
 
     found = {it["loc"]: it["msg"] for it in refused.value.errors()}
-    assert found == {(1,): "Value error, must be any of a, b", (2,): "Input should be a valid string"}
+    assert found == {(1,): "Value error, must be one of a, b", (2,): "Input should be a valid string"}
 
 
 def test_a_list_is_not_empty_and_within_its_bounds() -> None:
-    words: TypeAdapter[Any] = TypeAdapter(Annotated[tuple[str, ...], Several(most=2, each_once=True)])
+    words: TypeAdapter[Any] = TypeAdapter(Annotated[tuple[str, ...], ValueList(most=2, each_once=True)])
 
-    for wrong, why in (([], "not be empty"), (["a", "b", "c"], "at most 2"), (["a", "a"], "once"), ("a,a", "once")):
+    for wrong, why in (([], "not be empty"), (["a", "b", "c"], "at most 2"), (["a", "a"], "repeat"), ("a,a", "repeat")):
         with pytest.raises(ValidationError, match=why):
             words.validate_python(wrong)
     assert words.json_schema() == {

@@ -6,6 +6,10 @@ import pytest
 from oms.core.settings import MissingSettingError, read, require
 from tests.support.deployment import deployed_with
 
+TABLES = {
+    f"{domain}_TABLE": domain.lower()
+    for domain in ("IDENTITY", "INVENTORY", "ORDERS", "AUDIT", "EVENTS", "WEBHOOKS", "REPORTS")
+}
 LOOSENING = {
     "OMS_CLOCK_OFFSET": "3600",
     "OMS_REGISTER_LIMIT": "1000",
@@ -77,6 +81,8 @@ def test_a28_loosening_settings_are_ignored_anywhere_else(endpoint: str | None) 
         ("OMS_UNVERIFIED_HOLD_SECONDS", "0"),
         ("OMS_UNVERIFIED_MAILS_PER_DAY", "0"),
         ("OMS_ORDER_SHARDS", "1.5"),
+        ("OMS_DELIVERY_SHARDS", "0"),
+        ("OMS_DELIVERY_SHARDS", "12"),
         ("OMS_SHIPPING_MAX", "-1"),
         ("OMS_SHIPPING_MAX", "10.001"),
         ("OMS_SHIPPING_MAX", "free"),
@@ -86,16 +92,34 @@ def test_a28_loosening_settings_are_ignored_anywhere_else(endpoint: str | None) 
         ("OMS_CURRENCY", "euro"),
         ("OMS_CURRENCY", "eur"),
         ("OMS_CURRENCY", ""),
+        ("OMS_TIME_ZONE", "Europe/Atlantis"),
+        ("OMS_TIME_ZONE", ""),
+        ("OMS_QUEUES", "Feed"),
+        ("OMS_QUEUES", "[1]"),
+        ("OMS_QUEUES", '[["Feed"]]'),
+        ("OMS_CUSTOMER_REQUESTS", "-1"),
+        ("OMS_RESPONSE_CHECK_EVERY", "0"),
+        ("OMS_EXPORT_TRIES", ""),
     ],
 )
-def test_a_bad_value_fails_at_once(name: str, value: str) -> None:
-    with pytest.raises(ValueError, match=r".+"):
+def test_a_bad_value_fails_at_once_and_is_named(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be "):
         read({name: value})
 
 
-def test_a_bad_limit_fails_where_it_would_count() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        read({"AWS_ENDPOINT_URL": "http://localhost", "OMS_LOGIN_LIMIT": "0"})
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OMS_LOGIN_LIMIT", "0"),
+        ("OMS_REGISTER_LIMIT", "five"),
+        ("OMS_SETTLE_SECONDS", "soon"),
+        ("OMS_CLOCK_OFFSET", "nan"),
+        ("OMS_CLOCK_OFFSET", "inf"),
+    ],
+)
+def test_a_bad_limit_fails_where_it_would_count(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be "):
+        read({"AWS_ENDPOINT_URL": "http://localhost", name: value})
 
 
 @pytest.mark.parametrize(
@@ -114,7 +138,7 @@ def test_shipping_is_free_to_choose_unless_it_is_set() -> None:
     assert read({"OMS_SHIPPING_FLAT": "0"}).shipping_flat == 0
 
 
-def test_the_sweeper_looks_at_the_shorter_holds_of_unverified_customers() -> None:
+def test_the_sweeper_reads_the_shorter_holds_of_unverified_customers() -> None:
     chosen = read({"OMS_HOLD_SECONDS": "600", "OMS_UNVERIFIED_HOLD_SECONDS": "120"})
 
     assert (chosen.hold, chosen.unverified_hold) == (timedelta(minutes=10), timedelta(minutes=2))
@@ -137,7 +161,7 @@ def test_the_shortest_hold_is_never_longer_than_the_hold() -> None:
 
 
 def test_a_function_without_a_setting_that_it_needs_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = {"EXPORT_QUEUE_URL": "", "EXPORTS_BUCKET": "", "POISON_QUEUE_URL": "https://queue"}
+    names = TABLES | {"EXPORT_QUEUE_URL": "", "EXPORTS_BUCKET": "", "POISON_QUEUE_URL": "https://queue"}
     with deployed_with(**names):
         require("export_queue_url")  # outside Lambda nothing is checked
         monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "exporter")
@@ -145,3 +169,16 @@ def test_a_function_without_a_setting_that_it_needs_does_not_start(monkeypatch: 
         require("poison_queue_url")
         with pytest.raises(MissingSettingError, match="OMS_EXPORT_QUEUE_URL, OMS_EXPORTS_BUCKET"):
             require("export_queue_url", "exports_bucket", "poison_queue_url")
+
+
+def test_a_function_without_the_name_of_a_table_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its default, for tests and tools, would be a table of another name or of no stage."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "orders")
+    with deployed_with(**TABLES | {"ORDERS_TABLE": ""}), pytest.raises(MissingSettingError, match=r"OMS_ORDERS_TABLE$"):
+        require()
+
+
+def test_a_function_with_a_wrong_setting_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "orders")
+    with deployed_with(**TABLES, ORDER_SHARDS="none"), pytest.raises(ValueError, match="OMS_ORDER_SHARDS"):
+        require()

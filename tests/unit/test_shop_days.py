@@ -14,7 +14,7 @@ from oms.core.settings import read
 from tests.support.deployment import deployed_with
 
 ZONES = files("tzdata").joinpath("zones").read_text().split()
-# Day, its first moment in UTC, and its hours: both changes of a year in zones that differ in how they change.
+# Day, its first moment in UTC, and its hours: both clock changes of a year in zones with different rules.
 CHANGES = [
     ("Europe/Berlin", "2026-03-29", "2026-03-28T23:00:00.000Z", 23),
     ("Europe/Berlin", "2026-10-25", "2026-10-24T22:00:00.000Z", 25),
@@ -26,9 +26,9 @@ CHANGES = [
     # Midnight does not exist: the day begins at one o'clock.
     ("America/Santiago", "2026-09-06", "2026-09-06T04:00:00.000Z", 23),
     ("Asia/Beirut", "2026-03-29", "2026-03-28T22:00:00.000Z", 23),
-    # The last hour of the day comes twice.
+    # The last hour of the day occurs twice.
     ("America/Santiago", "2026-04-04", "2026-04-04T03:00:00.000Z", 25),
-    # Its first hour comes twice: the day begins with the first of them.
+    # Its first hour occurs twice: the day begins with the first of them.
     ("Atlantic/Azores", "2026-10-25", "2026-10-25T00:00:00.000Z", 25),
     ("Asia/Kathmandu", "2026-01-01", "2025-12-31T18:15:00.000Z", 24),
     ("UTC", "2026-03-29", "2026-03-29T00:00:00.000Z", 24),
@@ -48,7 +48,7 @@ def test_f21_a_day_begins_at_its_first_moment_however_long_it_is(zone: str, day:
 
 
 def _rules(zone: str) -> ZoneInfo:
-    """As the functions have them. The machine's own (`ZoneInfo(zone)`) may be of another year: zones change theirs."""
+    """Uses the time zone rules of the functions. Those of the machine (`ZoneInfo(zone)`) may be of another year."""
     with files("tzdata.zoneinfo").joinpath(*zone.split("/")).open("rb") as rules:
         return ZoneInfo.from_file(rules)
 
@@ -74,7 +74,7 @@ def test_the_ends_of_the_calendar_are_days(zone: str, day: date) -> None:
     "name", ["", "Berlin", "europe/berlin", "CEST", "+02:00", "../zones", "/etc/localtime", "Europe"]
 )
 def test_a_name_that_is_no_time_zone_fails_at_once(name: str) -> None:
-    with pytest.raises(ValueError, match="is not a time zone of the IANA database"):
+    with pytest.raises(ValueError, match="must be a time zone of the IANA database"):
         read({"OMS_TIME_ZONE": name})
 
 

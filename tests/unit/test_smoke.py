@@ -61,7 +61,7 @@ class Api:
 
 
 def attempt(api: Api) -> tuple[list[str], list[float]]:
-    """The printed lines, and the waits in seconds."""
+    """Returns the printed lines, and the waits in seconds."""
     said: list[str] = []
     waits: list[float] = []
     client = Client("https://api.example", said.append, pool=cast(urllib3.PoolManager, api))
@@ -101,7 +101,7 @@ def test_a_stage_that_works_is_left_without_an_open_order_a_product_on_sale_or_a
         ),
     ],
 )
-def test_a_step_that_fails_is_named_with_its_answer_and_what_was_made_is_cleaned_up(
+def test_a_step_that_fails_is_named_with_its_answer_and_created_resources_are_cleaned_up(
     broken: str, step: str, cleaned: list[str]
 ) -> None:
     api = Api(broken)

@@ -1,4 +1,4 @@
-"""The table of states against the contract's sentence, which is written out here once more, by hand."""
+"""The table of states, compared with the contract's rules, which are written here by hand."""
 
 from itertools import product
 
@@ -30,7 +30,7 @@ def test_reserved_units_are_those_of_open_orders(source: str, target: str, resto
 
 
 def paths() -> list[list[str]]:
-    """Every legal way from the first state to an end."""
+    """Yields every legal path from the first state to a final one."""
     ways, ended = [["pending"]], []
     while ways:
         way = ways.pop()

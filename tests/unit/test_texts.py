@@ -1,4 +1,4 @@
-"""What people are to read is visible, in every request; names that are keys have one form."""
+"""Texts for people are visible, in every request; names that are keys have one form."""
 
 import importlib
 import pkgutil
@@ -42,13 +42,13 @@ INVISIBLE = [
     "\U000e0080",
     " \u200b\u3164 ",
 ]
-# May be empty, so there is nothing that a reader misses.
+# May be empty, so that an invisible text does no harm.
 MAY_BE_EMPTY = {"attributes[value]"}
-# Have a form, so they are never invisible: an https URL, and times.
+# Have a form, so that they are never invisible: an https URL, and times.
 NO_PROSE = {"tracking_url", "from_", "to"}
-# Names something that exists, or has a grammar: another check refuses all else.
+# Names an existing object, or has a grammar: another check refuses other values.
 LOOKED_UP = {"product_id", "url", "events", "schedule", "status", "columns"}
-# Compared with what is stored, and shown to no one.
+# Compared with the stored value, and never shown.
 NOT_SHOWN = {
     "LoginRequest.email",
     "ForgotPasswordRequest.email",
@@ -62,7 +62,7 @@ NOT_SHOWN = {
 
 
 def requests() -> list[type[Request]]:
-    """Every body of a route: the subclasses of Request, once all schemas are imported."""
+    """Returns every body of a route: the subclasses of Request, once all schemas are imported."""
     for module in pkgutil.walk_packages(oms.__path__, "oms."):
         if module.name.rpartition(".")[2].endswith("schemas"):
             importlib.import_module(module.name)
@@ -76,7 +76,7 @@ def requests() -> list[type[Request]]:
 
 
 def strings(kind: Any, metadata: tuple[Any, ...] = (), place: str = "") -> Iterator[tuple[str, Any]]:
-    """The text types within a field's type, each with what constrains it."""
+    """Yields the text types within a field's type, each with its constraints."""
     if isinstance(kind, TypeAliasType):
         kind = kind.__value__
     origin, arguments = get_origin(kind), get_args(kind)
@@ -105,7 +105,7 @@ def texts_of_requests() -> list[tuple[str, Any]]:
                 excused = {place, f"{model.__name__}.{place}"} & (MAY_BE_EMPTY | LOOKED_UP | NOT_SHOWN)
                 if not excused:
                     found.append((f"{model.__name__}.{place}", kind))
-    return sorted(found, key=lambda it: it[0])  # workers of xdist import in orders of their own
+    return sorted(found, key=lambda it: it[0])  # workers of xdist import in different orders
 
 
 def test_the_walk_meets_the_texts_of_each_domain() -> None:
@@ -132,7 +132,7 @@ def test_no_text_that_is_to_be_read_is_invisible(place: str, kind: Any) -> None:
         except ValidationError:
             continue
         accepted.append(text)
-    assert accepted == [], f"{place} takes texts that show nothing"
+    assert accepted == [], f"{place} accepts invisible texts"
 
 
 def optional_texts() -> list[tuple[str, Any]]:
@@ -154,7 +154,7 @@ def test_the_walk_meets_all_optional_texts() -> None:
         "CreateOrderRequest.note",
         "CreateProductRequest.description",
         "CreateWebhookRequest.description",
-        "ProductText.description",
+        "ProductFields.description",
         "RegisterRequest.last_name",
         "ReplaceProductRequest.description",
         "ReturnRequest.reason",
@@ -231,14 +231,14 @@ IGNORABLE: list[str] = regex.findall(r"\p{Default_Ignorable_Code_Point}", "".joi
 
 
 def test_no_code_point_that_is_drawn_as_nothing_makes_a_name_another_one() -> None:
-    """Those that are not assigned too, such as U+2065."""
+    """This includes unassigned ones, such as U+2065."""
     assert len(IGNORABLE) > 4000
 
     assert {texts.key_name(form) for it in IGNORABLE for form in (f"Bugs{it}", f"{it}Bugs", f"Bugs {it}")} == {"Bugs"}
     assert [ascii(it) for it in IGNORABLE if texts.is_visible(it)] == []
 
 
-def test_within_a_name_what_is_drawn_as_nothing_is_a_blank_or_nothing() -> None:
+def test_within_a_name_an_invisible_character_is_a_blank_or_removed() -> None:
     forms = {texts.key_name(f"Bu{it}gs") for it in IGNORABLE}
 
     assert forms == {"Bugs", "Bu gs"}
@@ -248,7 +248,7 @@ def test_within_a_name_what_is_drawn_as_nothing_is_a_blank_or_nothing() -> None:
 
 
 @pytest.mark.parametrize("text", ["می\u200cخواهم", "क\u094d\u200dष", "❤\ufe0f\u200d🔥 Gifts", "ᠠ\u180b"], ids=ascii)
-def test_what_changes_the_look_of_a_name_stays(text: str) -> None:
+def test_characters_that_change_the_look_of_a_name_stay(text: str) -> None:
     assert texts.key_name(text) == text
 
 

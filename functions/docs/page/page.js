@@ -1,7 +1,7 @@
 // The reference page: Swagger UI on this system's own document. "Execute" calls the system that serves the page.
 "use strict";
 
-// Swagger UI's colours for the dark follow a class, not the browser's setting.
+// Swagger UI's dark colours depend on a class, not on the browser's setting.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const followScheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", followScheme);
@@ -9,7 +9,7 @@ followScheme();
 
 const signInStatus = document.getElementById("sign-in");
 
-// The token stays in this page's memory and is gone when the page is left.
+// The token is only in this page's memory, so leaving the page removes it.
 function useTokenOf(response) {
   const path = new URL(response.url, location.href).pathname;
   if (response.status === 200 && /\/auth\/(login|refresh)$/.test(path)) {

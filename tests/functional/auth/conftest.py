@@ -1,4 +1,4 @@
-"""Accounts, with cheap hashes and a clock that stands still, for all tests of signing in."""
+"""Accounts, with cheap hashes and a fixed clock, for all tests of signing in."""
 
 from tests.support.accounts import _cheap_hashes, account, frozen, full_cost
 

@@ -1,4 +1,4 @@
-"""The notifier: which mails go out, what they say, and that none goes out twice."""
+"""The notifier's mails to accounts: causes, texts, and that none is sent twice."""
 
 import json
 import logging
@@ -46,22 +46,22 @@ def ada(account: Callable[..., User]) -> User:
 
 
 def requests() -> list[str]:
-    """The ids of the requests that were made, oldest first."""
+    """Returns the ids of the requests, oldest first."""
     return sorted(str(it["id"]["S"]) for it in stored() if it["kind"]["S"] == "mail-request")
 
 
 def registered(user: User) -> str:
-    """The event of a user who was stored."""
+    """Returns the event of a stored user."""
     return event("user.registered", {"id": user.id, "role": user.role, "status": user.status}, of=user.id)
 
 
 def asking(request_id: str) -> str:
-    """The message by which a request is handed to the notifier."""
+    """Returns the message for the notifier that a request sends."""
     return json.dumps({"request": request_id})
 
 
 def forget(email: str = "ada@example.com") -> str:
-    """A request for a reset mail; its message."""
+    """Requests a reset mail, and returns its message."""
     before = requests()
     assert call("POST", "/api/v1/auth/password/forgot", {"email": email}).status == 202
     (new,) = set(requests()) - set(before)
@@ -77,10 +77,10 @@ def reset(token: str) -> int:
     return call("POST", "/api/v1/auth/password/reset", {"token": token, "new_password": NEW}).status
 
 
-# ---- who gets what --------------------------------------------------------------------------------------------------
+# ---- recipients and texts -------------------------------------------------------------------------------------------
 
 
-def test_who_forgot_a_password_gets_a_link_that_sets_one(ada: User, ses: Ses) -> None:
+def test_a_user_who_forgot_the_password_gets_a_link_that_sets_one(ada: User, ses: Ses) -> None:
     notify(forget("ADA@example.com"))
 
     (sent,) = ses.sent
@@ -104,7 +104,7 @@ def test_a_new_user_gets_a_link_that_verifies_the_address(cloud: None, ses: Ses)
     assert (me["id"], me["email_verified"]) == (user["id"], True)
 
 
-def test_nobody_gets_a_mail_for_an_address_without_an_active_account(
+def test_no_mail_is_sent_to_an_address_without_an_active_account(
     ada: User, account: Callable[..., User], ses: Ses
 ) -> None:
     account("gone@example.com", status="disabled")
@@ -142,7 +142,7 @@ def test_a_role_that_has_changed_again_is_not_mailed(ada: User, ses: Ses) -> Non
     assert ses.sent == []
 
 
-def test_who_has_verified_the_address_meanwhile_gets_no_link_for_it(ada: User, ses: Ses) -> None:
+def test_a_user_who_has_verified_the_address_meanwhile_gets_no_link_for_it(ada: User, ses: Ses) -> None:
     ada.email_verified = True
     put_item(ada)
 
@@ -160,7 +160,7 @@ def test_a_request_that_has_expired_is_answered_by_nothing(ada: User, ses: Ses) 
 # ---- once -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_message_that_comes_again_sends_nothing_twice(ada: User, ses: Ses) -> None:
+def test_a_message_that_is_repeated_sends_nothing_twice(ada: User, ses: Ses) -> None:
     asked = forget()
 
     for _ in range(3):
@@ -182,13 +182,13 @@ def test_a_message_that_comes_again_sends_nothing_twice(ada: User, ses: Ses) -> 
         EndpointConnectionError(endpoint_url="https://ses"),
         NoCredentialsError(),
     ],
-    ids=["throttled", "paused", "sandbox", "not verified", "no connection", "nobody listens", "no credentials"],
+    ids=["throttled", "paused", "sandbox", "not verified", "no connection", "no listener", "no credentials"],
 )
 def test_a_refusal_that_may_pass_brings_the_message_back_alone_and_the_mail_goes_out_then(
     ada: User, ses: Ses, failure: Exception
 ) -> None:
     asked = forget()
-    for _ in range(4):  # more than the mails an hour: what was not sent does not count
+    for _ in range(4):  # more than the mails an hour: an unsent mail does not count
         ses.failures.append(failure)
         assert notify(asked) == ["0"]
         assert mails() == []
@@ -200,7 +200,7 @@ def test_a_refusal_that_may_pass_brings_the_message_back_alone_and_the_mail_goes
     assert reset(ses.tokens()[0]) == 204
 
 
-def test_an_account_in_the_sandbox_rings_and_loses_no_mail(ada: User, ses: Ses, capsys: Any) -> None:
+def test_an_account_in_the_sandbox_raises_an_alarm_and_loses_no_mail(ada: User, ses: Ses, capsys: Any) -> None:
     asked = forget()
     ses.failures.append(refused("MessageRejected", 400))
 
@@ -239,14 +239,14 @@ def test_an_end_that_leaves_it_open_or_settles_it_is_marked_and_not_tried_again(
     assert f'"Mail{state.capitalize()}":[1.0]' in capsys.readouterr().out
 
 
-def test_who_was_cut_off_between_claim_and_mark_leaves_an_unknown_end(
+def test_a_notifier_cut_off_between_claim_and_mark_leaves_an_unknown_outcome(
     ada: User, ses: Ses, capsys: Any, frozen: Clock
 ) -> None:
     asked = forget()
     ses.failures.append(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         notify(asked)
-    assert notify(asked) == ["0"], "the other one may be at work"
+    assert notify(asked) == ["0"], "the other worker may still be sending"
     assert [it.state for it in mails()] == ["claimed"]
 
     frozen.advance(minutes=1)
@@ -280,7 +280,7 @@ def test_a_refusal_whose_release_lost_its_answer_is_taken_back_once(ada: User, s
     notify(asked)
     for _ in range(4):
         notify(forget())
-    assert len(ses.sent) == 3, "an hour's"
+    assert len(ses.sent) == 3, "the limit of an hour"
 
 
 # ---- addresses ------------------------------------------------------------------------------------------------------
@@ -297,10 +297,10 @@ def test_the_domain_of_an_address_is_sent_to_in_ascii(account: Callable[..., Use
 @pytest.mark.parametrize(
     "email", ["Åsa@example.com", "ada@漢字仮名交文国語学校電話番号東京都大阪府.example"], ids=["local part", "domain"]
 )
-def test_what_ses_takes_no_mail_for_is_marked_and_does_not_hold_up_others(
+def test_an_address_that_ses_refuses_is_marked_and_does_not_hold_up_others(
     account: Callable[..., User], ses: Ses, email: str, capsys: Any
 ) -> None:
-    """Of accounts from before addresses had one form."""
+    """Such addresses are those of accounts from before addresses had one form."""
     former = registered(account(email, email_folded=email.casefold()))
     account("bob@example.com")
 
@@ -347,13 +347,13 @@ def test_a26_an_unverified_address_gets_five_mails_a_day_of_all_kinds(
 
     to = [it["Destination"]["ToAddresses"][0] for it in ses.sent]
     assert (to.count(ada.email), to.count(bob.email)) == (5, 6)
-    assert len([it for it in stored() if it["kind"]["S"] == "mailed-token"]) == 11, "none for what was not sent"
+    assert len([it for it in stored() if it["kind"]["S"] == "mailed-token"]) == 11, "none for mails that were not sent"
     frozen.advance(days=1)
     notify(forget())
     assert len(ses.sent) == 12
 
 
-def test_a_request_that_is_an_hour_old_alarms_nobody_any_more(ada: User, ses: Ses, frozen: Clock) -> None:
+def test_a_request_that_is_an_hour_old_causes_no_mail(ada: User, ses: Ses, frozen: Clock) -> None:
     late, later = forget(), forget()
     frozen.advance(minutes=59)
     notify(late)
@@ -379,7 +379,7 @@ def test_without_a_sender_nothing_is_sent_and_nothing_fails(
 # ---- secrecy --------------------------------------------------------------------------------------------------------
 
 
-def test_a29_the_token_stands_in_the_mail_and_nowhere_else(
+def test_a29_the_token_is_in_the_mail_and_nowhere_else(
     ada: User, ses: Ses, capsys: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger=mail.logger.name)
@@ -391,11 +391,11 @@ def test_a29_the_token_stands_in_the_mail_and_nowhere_else(
     for table in ("identity", "audit"):
         assert secret not in str(client().scan(TableName=table)["Items"])
     printed = capsys.readouterr()
-    # The fields of a line stand beside its message.
-    told = printed.out + printed.err + str([vars(line) for line in caplog.records])
-    assert "'purpose': 'reset'" in told
-    assert secret not in told
-    assert "ada@example.com" not in told.lower()
+    # The fields of a line are beside its message.
+    output = printed.out + printed.err + str([vars(line) for line in caplog.records])
+    assert "'purpose': 'reset'" in output
+    assert secret not in output
+    assert "ada@example.com" not in output.lower()
 
 
 def test_a_mail_is_not_printed_with_its_token_or_address(ada: User) -> None:

@@ -1,4 +1,4 @@
-"""One form of an e-mail address at every door: what is claimed is what is stored and what mail is sent to."""
+"""One form of an e-mail address in every route: the claimed, the stored and the mailed address are equal."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import bcrypt
 import pytest
 
 from oms.commands import first_admin
-from oms.commands.first_admin import RefusedError
+from oms.commands.first_admin import AdmissionRefusedError
 from oms.core.dynamodb import client
 from oms.exports.report_recipients import by_address
 from oms.identity.models import User
@@ -19,7 +19,7 @@ from tests.support.invocation import Answer
 
 pytestmark = pytest.mark.usefixtures("cloud")
 
-# Each folded to kim@shop.example or another's key, or to one that no mail could be sent to.
+# Each was folded to kim@shop.example, to another user's key, or to an address that mail cannot reach.
 LOOK_ALIKES = ["\u212aim@shop.example", "ｋim@shop.example", "k\u0131m@shop.example", "k\u0130m@shop.example"]
 
 
@@ -33,7 +33,7 @@ def claims() -> set[str]:
 
 
 @pytest.mark.parametrize("email", LOOK_ALIKES)
-def test_a26_nobody_takes_an_address_with_one_that_looks_like_it(email: str) -> None:
+def test_a26_no_user_takes_an_address_with_one_that_looks_like_it(email: str) -> None:
     refused = register(email)
 
     assert (refused.status, refused.json["errors"][0]["pointer"]) == (422, "#/email")
@@ -62,7 +62,7 @@ def test_an_address_that_cannot_exist_signs_in_as_wrongly_as_any_other(
     account: Callable[..., User], email: str
 ) -> None:
     account("kim@shop.example")
-    log_in("nobody@shop.example", address="203.0.113.77")  # the process is warm from here on
+    log_in("nobody@shop.example", address="203.0.113.77")  # the process is warm now
     seen: list[Any] = []
 
     for number, name in enumerate((email, "unknown@shop.example")):
@@ -75,7 +75,7 @@ def test_an_address_that_cannot_exist_signs_in_as_wrongly_as_any_other(
 
 
 @pytest.mark.parametrize("email", LOOK_ALIKES)
-def test_forgot_answers_an_address_that_cannot_exist_alike_and_asks_for_no_mail(
+def test_forgot_answers_an_impossible_address_alike_and_causes_no_mail(
     account: Callable[..., User], email: str
 ) -> None:
     account("kim@shop.example")
@@ -90,8 +90,8 @@ def test_forgot_answers_an_address_that_cannot_exist_alike_and_asks_for_no_mail(
 @pytest.mark.parametrize("email", LOOK_ALIKES)
 def test_the_first_admin_has_an_address_that_mail_reaches(email: str) -> None:
     with pytest.raises(ValueError, match="ASCII"):
-        first_admin.admit(email, operator_arn="arn:aws:iam::1:user/olga")
-    first_admin.admit(" Olga@bücher.example", operator_arn="arn:aws:iam::1:user/olga")
+        first_admin.grant_admin(email, operator_arn="arn:aws:iam::1:user/olga")
+    first_admin.grant_admin(" Olga@bücher.example", operator_arn="arn:aws:iam::1:user/olga")
     assert claims() == {"olga@xn--bcher-kva.example"}
 
 
@@ -101,5 +101,5 @@ def test_a26_a_look_alike_of_before_gets_nothing_by_an_address(
     account("\u212aim@shop.example", email_folded="kim@shop.example", role="manager")
 
     assert by_address(["kim@shop.example"]) == {}
-    with pytest.raises(RefusedError, match="make addresses"):
-        first_admin.admit("kim@shop.example", operator_arn="arn:aws:iam::1:user/olga")
+    with pytest.raises(AdmissionRefusedError, match="make addresses"):
+        first_admin.grant_admin("kim@shop.example", operator_arn="arn:aws:iam::1:user/olga")

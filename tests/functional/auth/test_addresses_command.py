@@ -1,4 +1,4 @@
-"""`make addresses`: accounts from before addresses had one form, moved to it or released."""
+"""`make addresses`: converts the addresses of accounts from before addresses had one form, or releases them."""
 
 import unicodedata
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import pytest
 
 from oms.commands import normalize_addresses as addresses
 from oms.commands import stacks
-from oms.commands.normalize_addresses import RefusedError, apply, find, release
+from oms.commands.normalize_addresses import ReleaseRefusedError, apply, find, release
 from oms.core.dynamodb import client, get_item
 from oms.identity.models import IdentityItem, User, user_key
 from tests.support.accounts import PASSWORD, audit_entries, log_in
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("cloud")
 
 @pytest.fixture
 def former(account: Callable[..., User]) -> Callable[..., User]:
-    """A factory of accounts as the version before stored them: the address as typed, its claim folded."""
+    """A factory of accounts in the form of the previous version: the address as typed, its claim folded."""
 
     def make(email: str, **attributes: Any) -> User:
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", email).casefold())
@@ -51,7 +51,7 @@ def audited() -> list[tuple[str, str | None, str | None]]:
 def test_addresses_in_ascii_are_as_they_were(account: Callable[..., User], former: Callable[..., User]) -> None:
     account("ada@example.org")
     former("Bob@Example.ORG")
-    former("carol@exam_ple.org")  # refused by now, and mail reaches it as before
+    former("carol@exam_ple.org")  # refused in the meantime, and mail still reaches it
 
     assert list(find()) == []
     for email in ("ada@example.org", "bob@example.org", "carol@exam_ple.org"):
@@ -64,7 +64,7 @@ def test_an_international_address_moves_to_its_key_in_two_runs(former: Callable[
     assert log_in("post@bücher.example").status == 401
 
     assert apply_all() == [True]
-    assert claims() == {"post@bücher.example", a_label}, "old code still finds it, and new code does already"
+    assert claims() == {"post@bücher.example", a_label}, "old and new code both find it"
     assert log_in("post@bücher.example").status == 200
 
     assert apply_all() == [True]
@@ -126,17 +126,17 @@ def test_of_two_accounts_with_one_mailbox_a_person_decides(
     assert stored(new).status == "active"
 
 
-def test_only_what_is_listed_is_released_and_no_admin(
+def test_only_listed_addresses_are_released_and_no_admin(
     account: Callable[..., User], former: Callable[..., User]
 ) -> None:
-    with pytest.raises(RefusedError, match="its address is its own"):
+    with pytest.raises(ReleaseRefusedError, match="so it keeps its address"):
         release(account("ada@example.org").id, operator_arn=ARN)
-    with pytest.raises(RefusedError, match="is an active admin"):
+    with pytest.raises(ReleaseRefusedError, match="is an active admin"):
         release(former(LOOK_ALIKE, role="admin").id, operator_arn=ARN)
     assert claims() == {"ada@example.org", "kim@shop.example"}
 
 
-def test_the_command_lists_and_changes_nothing_unless_it_is_asked(
+def test_the_command_lists_and_changes_nothing_by_default(
     former: Callable[..., User], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     user, lost = former("post@bücher.example"), former("ıda@example.org")

@@ -1,4 +1,4 @@
-"""Users in the hands of admins."""
+"""The routes by which admins manage users."""
 
 from collections.abc import Callable
 from itertools import permutations
@@ -12,7 +12,7 @@ from oms.identity import administration, mailed_tokens, service
 from oms.identity.models import ADMINS_KEY, Admins, IdentityItem, User, email_key, user_key
 from tests.support.accounts import audit_entries, log_in
 from tests.support.audit_addresses import hidden
-from tests.support.aws_calls import answer_lost, intercepted, overtaken
+from tests.support.aws_calls import answer_lost, changed_meanwhile, intercepted
 from tests.support.big_table import BigTable
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
@@ -27,7 +27,7 @@ def ada(account: Callable[..., User]) -> User:
 
 @pytest.fixture
 def admins(person: Callable[..., Person]) -> Callable[[int], list[Person]]:
-    """As many active admins, counted."""
+    """A factory of active admins, which are counted."""
 
     def make(count: int) -> list[Person]:
         put_item(Admins(*ADMINS_KEY, n=count))
@@ -63,7 +63,7 @@ def patch(who: Person, user_id: str, member: str, value: str, **headers: str) ->
 
 
 def emails_of(who: Person, query: str = "") -> list[str]:
-    """All pages of two."""
+    """Returns the addresses of all pages, two on each page."""
     found: list[str] = []
     cursor = ""
     for _ in range(50):
@@ -105,7 +105,7 @@ def test_users_are_listed_by_folded_address(crowd: Person) -> None:
         ("&q=%20zoe@", ["Zoe@example.com"]),
         ("&q=%C3%A5SA", ["Åsa@example.com"]),
         ("&q=nobody", []),
-        (f"&q={'%EF%B7%BA' * 254}", []),  # one character that folds to eighteen
+        (f"&q={'%EF%B7%BA' * 254}", []),  # one character, folded to eighteen
     ],
 )
 def test_filters_narrow_it(crowd: Person, query: str, found: list[str]) -> None:
@@ -126,7 +126,7 @@ def test_an_international_domain_is_found_by_any_form(boss: Person, account: Cal
 
 
 def test_a_beginning_longer_than_any_address_finds_none(boss: Person, account: Callable[..., User]) -> None:
-    """It is cut to what a key can hold, and one that folds to more than it has characters is compared whole."""
+    """It is cut to the size of a key; one that folds to more characters than it has is compared whole."""
     domain = f"{'a' * 63}.{'a' * 63}.{'a' * 57}.com"
     account(f"{'s' * 64}@{domain}")
 
@@ -222,7 +222,7 @@ def test_a06_a_role_counts_from_the_next_request_on_with_the_old_token(
     [
         ("customer", "manager", 15, True),
         ("customer", "manager", 8, False),
-        ("customer", "admin", 0, False),  # set before lengths were noted
+        ("customer", "admin", 0, False),  # set before lengths were stored
         ("manager", "admin", 0, False),
         ("admin", "manager", 0, True),
         ("manager", "customer", 0, True),
@@ -259,7 +259,7 @@ def test_a_promoted_user_without_a_password_sets_one_that_is_long_enough(
     assert now(user.id).password_min_length == 15
 
 
-def test_a06_disabling_ends_every_session_for_good(boss: Person, ada: User) -> None:
+def test_a06_disabling_ends_every_session_permanently(boss: Person, ada: User) -> None:
     sessions = [log_in(address=f"203.0.113.{number}").json for number in range(3)]
 
     answer = patch(boss, ada.id, "status", "disabled")
@@ -273,7 +273,7 @@ def test_a06_disabling_ends_every_session_for_good(boss: Person, ada: User) -> N
 
 
 @pytest.mark.parametrize(("member", "value"), [("role", "customer"), ("status", "active")])
-def test_what_is_so_already_is_answered_and_nothing_is_written(
+def test_a_change_without_an_effect_is_answered_and_nothing_is_written(
     boss: Person, ada: User, member: str, value: str
 ) -> None:
     answer = patch(boss, ada.id, member, value)
@@ -282,7 +282,7 @@ def test_what_is_so_already_is_answered_and_nothing_is_written(
     assert audit_entries() == []
 
 
-def test_a_change_is_audited_with_what_was(boss: Person, ada: User) -> None:
+def test_a_change_is_audited_with_the_former_value(boss: Person, ada: User) -> None:
     patch(boss, ada.id, "role", "manager")
     patch(boss, ada.id, "status", "disabled")
 
@@ -325,10 +325,10 @@ def test_the_last_admin_stays_one(admins: Callable[[int], list[Person]], member:
 def test_a30_an_admin_unmade_while_unmaking_the_other_does_not(
     admins: Callable[[int], list[Person]], member: str, value: str
 ) -> None:
-    """Both were admins when they asked: the second transaction finds one left."""
+    """Both were admins at the time of their requests: the second transaction finds one left."""
     first, second = admins(2)
 
-    with overtaken("TransactWriteItems", lambda: patch(second, first.id, member, value)):
+    with changed_meanwhile("TransactWriteItems", lambda: patch(second, first.id, member, value)):
         answer = patch(first, second.id, member, value)
 
     assert_problem(answer, 409, "last-admin")
@@ -339,7 +339,7 @@ def test_the_count_follows_every_change(admins: Callable[[int], list[Person]], a
     boss = admins(1)[0]
     steps = [("role", "admin"), ("status", "disabled"), ("role", "customer"), ("status", "active"), ("role", "manager")]
 
-    # Of the 120 orders; each begins where the one before has ended.
+    # Of the 120 orders; each begins where the previous one ended.
     for order in Random(7).sample(list(permutations(steps)), 20):
         for member, value in order:
             assert patch(boss, ada.id, member, value).status == 200
@@ -390,8 +390,8 @@ def test_unmaking_an_admin_whose_answer_is_lost_is_no_refusal(admins: Callable[[
     assert counted() == active_admins() == 1
 
 
-def test_a_change_that_was_overtaken_is_made_on_the_newer_version(boss: Person, ada: User) -> None:
-    with overtaken("TransactWriteItems", lambda: patch(boss, ada.id, "role", "admin")):
+def test_a_change_that_conflicts_is_made_on_the_newer_version(boss: Person, ada: User) -> None:
+    with changed_meanwhile("TransactWriteItems", lambda: patch(boss, ada.id, "role", "admin")):
         answer = patch(boss, ada.id, "status", "disabled")
 
     assert (answer.json["role"], answer.json["status"]) == ("admin", "disabled")
@@ -422,7 +422,7 @@ def test_an_unlock_leaves_known_devices_known(boss: Person, ada: User) -> None:
 
     call("POST", f"{USERS}/{ada.id}/unlock", token=boss.token)
 
-    for number in range(5):  # a stranger locks the account once more
+    for number in range(5):  # a stranger locks the account again
         log_in(password="wrong", address=f"203.0.113.{number}")
     assert log_in(address="203.0.113.9").status == 401
     for known in (device, other):
@@ -440,5 +440,5 @@ def test_a_device_that_was_unlocked_is_locked_by_five_more_failures(boss: Person
     assert log_in(address="203.0.113.9", device_token=device).status == 200
 
 
-def test_an_unlock_needs_somebody_to_unlock(boss: Person) -> None:
+def test_an_unlock_needs_a_locked_user(boss: Person) -> None:
     assert_problem(call("POST", f"{USERS}/none/unlock", token=boss.token), 404, "not-found")

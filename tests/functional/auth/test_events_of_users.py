@@ -1,4 +1,4 @@
-"""Events of accounts: what is told of them, and what never is."""
+"""Events of accounts: their data, and the data that they never have."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from oms.core.dynamodb import update_item
 from oms.identity import attempts
 from oms.identity.models import User, user_key
 from tests.support.accounts import PASSWORD, Clock, log_in
-from tests.support.event_bus import entries_of, published, told
+from tests.support.event_bus import entries_of, published, published_types
 from tests.support.gateway import call
 from tests.support.invocation import Person
 from tests.support.streams import streamed
@@ -37,7 +37,7 @@ def patch(admin: Person, user_id: str, name: str, value: str) -> None:
     assert answer.status == 200, answer.text
 
 
-def test_an_account_its_role_and_its_status_are_told_by_ids_alone(admin: Person) -> None:
+def test_an_account_its_role_and_its_status_are_published_by_ids_alone(admin: Person) -> None:
     with streamed("identity") as records:
         user = register()
         for name, value in (("role", "manager"), ("status", "disabled"), ("status", "active")):
@@ -60,10 +60,10 @@ def test_an_account_its_role_and_its_status_are_told_by_ids_alone(admin: Person)
     ]
     assert events[0]["occurred_at"] == user["created_at"]
     assert "example" not in json.dumps(events)
-    assert published(records) == events, "derived twice they are the same"
+    assert published(records) == events, "derived twice, they are equal"
 
 
-def test_what_else_changes_of_an_account_tells_nothing(ada: User) -> None:
+def test_other_changes_of_an_account_publish_nothing(ada: User) -> None:
     with streamed("identity") as records:
         tokens = log_in().json
         for method, path, body in (
@@ -90,10 +90,10 @@ def test_a_new_password_asks_for_a_mail_and_is_no_event(ada: User) -> None:
     assert json.loads(entry["Detail"]) == {"password_of": ada.id, "version": "2", "at": "2025-11-22T16:46:40.000Z"}
 
 
-def test_an_operators_name_is_not_told(cloud: None) -> None:
+def test_an_operators_name_is_not_published(cloud: None) -> None:
     with streamed("identity") as records:
         register("ops@example.com")
-        first_admin.admit("ops@example.com", operator_arn="arn:aws:iam::123456789012:user/ops")
+        first_admin.grant_admin("ops@example.com", operator_arn="arn:aws:iam::123456789012:user/ops")
 
     events = published(records)
 
@@ -102,22 +102,22 @@ def test_an_operators_name_is_not_told(cloud: None) -> None:
 
 
 @pytest.mark.parametrize("noted", [False, True])
-def test_a_change_that_names_nobody_is_the_systems(admin: Person, person: Callable[..., Person], noted: bool) -> None:
+def test_a_change_without_an_actor_is_the_systems(admin: Person, person: Callable[..., Person], noted: bool) -> None:
     who = person()
     with streamed("identity") as records:
         if noted:
             patch(admin, who.id, "role", "manager")
             records.clear()
-        # As code from before it was noted who makes a change.
+        # As code wrote it before changes had an actor.
         update_item(User(*user_key(who.id)), [User.role.set("admin"), User.version.add(1)])
 
     (event,) = published(records)
 
     assert (event["type"], event["actor"]) == ("user.role_changed", {"id": "system", "role": "system"})
-    assert event["occurred_at"] == "2025-11-22T16:46:40.000Z", "when the stream says that it was"
+    assert event["occurred_at"] == "2025-11-22T16:46:40.000Z", "at the time of the stream record"
 
 
-def test_a_lock_is_told_when_the_attempt_that_took_it_was_wrong(ada: User) -> None:
+def test_a_lock_is_published_if_its_attempt_was_wrong(ada: User) -> None:
     with streamed("identity") as records:
         for number in range(7):
             log_in(password="wrong", address=f"203.0.113.{number}")
@@ -132,7 +132,7 @@ def test_a_lock_is_told_when_the_attempt_that_took_it_was_wrong(ada: User) -> No
     assert event["actor"] == {"id": "system", "role": "system"}
 
 
-def test_the_right_password_at_the_last_attempt_locks_nobody(ada: User) -> None:
+def test_the_right_password_at_the_last_attempt_locks_no_account(ada: User) -> None:
     with streamed("identity") as records:
         for number in range(4):
             log_in(password="wrong", address=f"203.0.113.{number}")
@@ -141,7 +141,7 @@ def test_the_right_password_at_the_last_attempt_locks_nobody(ada: User) -> None:
     assert entries_of(records) == []
 
 
-def test_each_lock_is_told_and_no_attempt_between_them(ada: User, frozen: Clock) -> None:
+def test_each_lock_is_published_and_no_attempt_between_them(ada: User, frozen: Clock) -> None:
     def lock() -> None:
         for number in range(5):
             log_in(password="wrong", address=f"203.0.113.{number}")
@@ -165,7 +165,7 @@ def test_the_lock_of_an_address_without_an_account_is_nobodys(cloud: None) -> No
     assert entries_of(records) == []
 
 
-def test_a_lock_that_was_lifted_meanwhile_is_not_told(
+def test_a_lock_that_was_lifted_meanwhile_is_not_published(
     ada: User, admin: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = attempts.is_right
@@ -183,11 +183,11 @@ def test_a_lock_that_was_lifted_meanwhile_is_not_told(
     of_users = [it for it in records if "/identity/" in it["eventSourceARN"]]
     assert entries_of(of_users) == []
     audited = [it["dynamodb"]["NewImage"]["action"]["S"] for it in records if it not in of_users]
-    assert sorted(audited[-3:]) == ["account.locked", "account.unlocked", "login"], "and the audit log has it all"
+    assert sorted(audited[-3:]) == ["account.locked", "account.unlocked", "login"], "and the audit log has both"
 
 
 @pytest.mark.parametrize(("email", "asked"), [("ada@example.com", 1), ("nobody@example.com", 1), ("nonsense", 0)])
-def test_a_forgotten_password_asks_the_system_itself_for_a_mail(ada: User, email: str, asked: int) -> None:
+def test_a_forgotten_password_sends_an_internal_message_for_a_mail(ada: User, email: str, asked: int) -> None:
     with streamed("identity") as records:
         assert call("POST", "/api/v1/auth/password/forgot", {"email": email}).status == 202
 
@@ -198,4 +198,4 @@ def test_a_forgotten_password_asks_the_system_itself_for_a_mail(ada: User, email
         ("oms.internal", "mail.requested", {"request": it}) for it in requests
     ]
     assert len(entries) == asked
-    assert told(records) == []
+    assert published_types(records) == []

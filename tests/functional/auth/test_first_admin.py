@@ -1,4 +1,4 @@
-"""`make admin`: the first admin of a deployment, made by whoever may write to its tables."""
+"""`make admin`: creates the first admin of a deployment, by an operator with write access to its tables."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 
 from oms.audit.models import AuditItem
 from oms.commands import first_admin, stacks
-from oms.commands.first_admin import RefusedError, admit
+from oms.commands.first_admin import AdmissionRefusedError, grant_admin
 from oms.core import clock
 from oms.core.dynamodb import client, get_item, put_item, table_name, tables_named, update_item
 from oms.identity.models import ADMINS_KEY, Admins, IdentityItem, User
@@ -39,7 +39,7 @@ def counted() -> int:
 
 
 def test_the_first_admin_is_made_without_a_password_and_sets_one_by_the_link() -> None:
-    admitted = admit("olga@example.com", operator_arn=ARN)
+    admitted = grant_admin("olga@example.com", operator_arn=ARN)
 
     assert admitted.done == "made"
     for guess in (PASSWORD, "", "None"):
@@ -52,12 +52,12 @@ def test_the_first_admin_is_made_without_a_password_and_sets_one_by_the_link() -
     assert (entry.actor_id, entry.target) == (ARN, f"user#{users()[0].id}")
 
 
-def test_the_link_is_good_for_half_an_hour(frozen: Clock) -> None:
-    admitted = admit("olga@example.com", operator_arn=ARN)
+def test_the_link_is_valid_for_half_an_hour(frozen: Clock) -> None:
+    admitted = grant_admin("olga@example.com", operator_arn=ARN)
     frozen.advance(minutes=30)
 
     assert reset(admitted.token).status == 422
-    again = admit("Olga@example.com", operator_arn=ARN)
+    again = grant_admin("Olga@example.com", operator_arn=ARN)
     assert (again.done, reset(again.token).status) == ("linked", 204)
     (entry,) = [it for it in audit_entries() if it.action == "first-admin.linked"]
     assert (entry.actor_id, entry.target) == (ARN, f"user#{users()[0].id}")
@@ -68,7 +68,7 @@ def test_an_account_that_is_there_is_promoted(account: Callable[..., User], attr
     ada = account("ada@example.com", **attributes)
     before = log_in().json.get("access_token")
 
-    admitted = admit("ada@example.com", operator_arn=ARN)
+    admitted = grant_admin("ada@example.com", operator_arn=ARN)
 
     assert admitted.done == "promoted"
     (entry,) = [it for it in audit_entries() if it.action == "first-admin.promoted"]
@@ -80,7 +80,7 @@ def test_an_account_that_is_there_is_promoted(account: Callable[..., User], attr
     assert reset(admitted.token).status == 204
 
 
-def test_what_is_counted_of_an_account_while_it_is_promoted_stays_counted(account: Callable[..., User]) -> None:
+def test_attempts_counted_during_a_promotion_stay_counted(account: Callable[..., User]) -> None:
     ada = account("ada@example.com")
 
     def count_first(made: Call) -> Any:
@@ -89,16 +89,18 @@ def test_what_is_counted_of_an_account_while_it_is_promoted_stays_counted(accoun
         return made.send()
 
     with intercepted(count_first):
-        assert admit("ada@example.com", operator_arn=ARN).done == "promoted"
+        assert grant_admin("ada@example.com", operator_arn=ARN).done == "promoted"
 
     assert users()[0].open_orders == 2
 
 
-def test_who_registered_the_operators_address_first_gets_no_admins_account(account: Callable[..., User]) -> None:
-    account("olga@example.com")  # a stranger's, whose mail nobody has read
+def test_a_stranger_who_registered_the_operators_address_first_gets_no_admins_account(
+    account: Callable[..., User],
+) -> None:
+    account("olga@example.com")  # a stranger's account, whose mail was never read
     device = log_in("olga@example.com").json["device_token"]
 
-    admitted = admit("olga@example.com", operator_arn=ARN)
+    admitted = grant_admin("olga@example.com", operator_arn=ARN)
 
     for known in ({}, {"device_token": device}):
         assert log_in("olga@example.com", PASSWORD, **known).status == 401
@@ -109,13 +111,13 @@ def test_who_registered_the_operators_address_first_gets_no_admins_account(accou
     assert log_in("olga@example.com", NEW, address="203.0.113.9").status == 200
 
 
-def test_while_another_admin_is_active_nobody_is_made_one(account: Callable[..., User]) -> None:
-    admit("olga@example.com", operator_arn=ARN)
+def test_while_another_admin_is_active_no_admin_is_created(account: Callable[..., User]) -> None:
+    grant_admin("olga@example.com", operator_arn=ARN)
     account("ada@example.com")
 
     for email in ("ada@example.com", "new@example.com"):
-        with pytest.raises(RefusedError, match="/role"):
-            admit(email, operator_arn=ARN)
+        with pytest.raises(AdmissionRefusedError, match="/role"):
+            grant_admin(email, operator_arn=ARN)
 
     assert sorted((user.email, user.role) for user in users()) == [
         ("ada@example.com", "customer"),
@@ -126,7 +128,7 @@ def test_while_another_admin_is_active_nobody_is_made_one(account: Callable[...,
 
 def test_a_lost_answer_makes_one_admin() -> None:
     with answer_lost("TransactWriteItems"):
-        admitted = admit("olga@example.com", operator_arn=ARN)
+        admitted = grant_admin("olga@example.com", operator_arn=ARN)
 
     assert (len(users()), counted()) == (1, 1)
     assert reset(admitted.token).status == 204
@@ -136,12 +138,12 @@ def test_a_deployment_whose_admins_are_all_gone_can_have_one_again(account: Call
     put_item(Admins(*ADMINS_KEY, n=0))
     account("ada@example.com")
 
-    assert admit("ada@example.com", operator_arn=ARN).done == "promoted"
+    assert grant_admin("ada@example.com", operator_arn=ARN).done == "promoted"
 
 
 @pytest.fixture
 def stage(cloud: None, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What begins the names of a deployed stage's tables, which are not those that the process began with."""
+    """The prefix of a deployed stage's tables, which differ from those with which the process began."""
     prefix = f"Oms-dev-{clock.random_id()}-"
     create_tables(prefix)
     monkeypatch.setattr(stacks, "table_of", lambda _stage, domain: f"{prefix}{domain.lower()}")

@@ -19,7 +19,7 @@ from oms.core.settings import settings
 from oms.identity import keyring, tokens
 from oms.identity.models import User
 from tests.support.accounts import Clock, audit_entries, log_in
-from tests.support.aws_calls import answer_lost, overtaken, recorded
+from tests.support.aws_calls import answer_lost, changed_meanwhile, recorded
 from tests.support.aws_client import aws_client
 from tests.support.invocation import Answer, invoke
 
@@ -30,7 +30,7 @@ HOUR = 3600
 
 @pytest.fixture(autouse=True)
 def _own_keys(account: Callable[..., User], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty secret and no parameter, as the stack leaves them, and functions that have loaded nothing yet."""
+    """An empty secret and no parameter, as the stack creates them, and functions without loaded keys."""
     account("ada@example.com")
     secret = aws_client("secretsmanager").create_secret(
         Name=NAMES["secret_name"], SecretString=json.dumps({"keys": [], "unused": "generated"})
@@ -79,7 +79,7 @@ def test_the_first_key_signs_at_once_and_is_served() -> None:
         assert shown.json["keys"][0].keys() == {"kid", "kty", "crv", "x", "y", "use", "alg"}
 
 
-def test_others_can_verify_with_what_is_served() -> None:
+def test_others_can_verify_with_the_served_keys() -> None:
     keys.ensure_signing_key(**NAMES)
     token = log_in().json["access_token"]
 
@@ -132,7 +132,7 @@ def test_a08_a_rotation_publishes_first_signs_later_and_ends_the_old_key_after_i
 
     new = keys.rotate_signing_key(**NAMES)
 
-    frozen.advance(seconds=301)  # every function has loaded the keys by now
+    frozen.advance(seconds=301)  # every function has loaded the keys
     assert served() == [old, new]
     frozen.advance(seconds=SOON - 301 - 1)
     last_of_old = log_in().json["access_token"]
@@ -151,8 +151,8 @@ def test_a08_a_rotation_publishes_first_signs_later_and_ends_the_old_key_after_i
 def test_a08_no_worker_refuses_a_token_of_another_while_the_key_is_rotated(
     frozen: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three workers load the keys at different moments. Each verifies new tokens of all, and some that expire next."""
-    step = 100  # A worker keeps its keys for three steps.
+    """Three workers load the keys at different times. Each verifies new tokens of all, and some that expire next."""
+    step = 100  # A worker caches its keys for three steps.
     workers = [(Reloaded(keyring.load_signing), Reloaded(keyring.load_public)) for _ in range(3)]
     issued: list[str] = []
 
@@ -190,6 +190,16 @@ def test_a08_a_key_past_its_time_verifies_nothing(frozen: Clock) -> None:
             assert me(token).status == status
 
 
+def test_a_token_that_a_worker_knows_ends_after_its_hour(frozen: Clock) -> None:
+    keys.ensure_signing_key(**NAMES)
+    token = log_in().json["access_token"]
+    assert me(token).status == 200
+
+    frozen.advance(seconds=HOUR)
+
+    assert me(token).status == 401
+
+
 def test_a_rotation_under_way_is_not_started_again(frozen: Clock) -> None:
     keys.ensure_signing_key(**NAMES)
     new = keys.rotate_signing_key(**NAMES)
@@ -202,7 +212,7 @@ def test_a_rotation_under_way_is_not_started_again(frozen: Clock) -> None:
 # A rotation publishes, stores, and publishes again.
 @pytest.mark.parametrize(("operation", "nth"), [("PutParameter", 1), ("PutSecretValue", 1), ("PutParameter", 2)])
 @pytest.mark.parametrize("carried_out", [True, False])
-def test_a_rotation_cut_off_anywhere_fails_no_token_and_is_mended_by_the_next(
+def test_a_rotation_cut_off_anywhere_fails_no_token_and_is_repaired_by_the_next(
     frozen: Clock, operation: str, nth: int, carried_out: bool
 ) -> None:
     keys.ensure_signing_key(**NAMES)
@@ -210,8 +220,8 @@ def test_a_rotation_cut_off_anywhere_fails_no_token_and_is_mended_by_the_next(
     def crash() -> None:
         raise ConnectionError
 
-    # Before or after the call: nothing of it was done, or all of it was.
-    cut = answer_lost(operation, nth=nth) if carried_out else overtaken(operation, nth=nth, by=crash)
+    # Before or after the call, which then was not carried out, or was.
+    cut = answer_lost(operation, nth=nth) if carried_out else changed_meanwhile(operation, nth=nth, by=crash)
     with cut, pytest.raises((ConnectionError, ReadTimeoutError)):
         keys.rotate_signing_key(**NAMES)
 
@@ -242,7 +252,7 @@ def test_the_command_makes_rotates_and_audits(
 ) -> None:
     monkeypatch.setattr(keys, "names_of", lambda _stage: NAMES)
     monkeypatch.setattr(stacks, "table_of", lambda _stage, _domain: "audit")
-    monkeypatch.setattr(keys, "address_keys_of", lambda _stage: "oms/test-keys/address-keys")
+    monkeypatch.setattr(keys, "address_keys_secret_name", lambda _stage: "oms/test-keys/address-keys")
     aws_client("secretsmanager").create_secret(Name="oms/test-keys/address-keys", SecretString='{"unused": "x"}')
     year = frozen.now.year
 
@@ -269,11 +279,11 @@ def test_a_key_whose_audit_entry_cannot_be_put_is_not_stored(
 ) -> None:
     monkeypatch.setattr(keys, "names_of", lambda _stage: NAMES)
     monkeypatch.setattr(stacks, "table_of", lambda _stage, _domain: "audit")
-    monkeypatch.setattr(keys, "address_keys_of", lambda _stage: settings().address_keys_secret)
+    monkeypatch.setattr(keys, "address_keys_secret_name", lambda _stage: settings().address_keys_secret)
     for arguments in ([], ["--rotate"]):
         before = stored()
         monkeypatch.setattr("sys.argv", ["keys", "--stage", "local", *arguments])
-        with overtaken("PutItem", by=_refuse), pytest.raises(SystemExit):
+        with changed_meanwhile("PutItem", by=_refuse), pytest.raises(SystemExit):
             keys.main()
         assert stored() == before
 
@@ -288,7 +298,7 @@ def _refuse() -> None:
     raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}, "PutItem")
 
 
-def test_the_command_says_in_a_sentence_what_it_cannot_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_names_in_a_sentence_the_service_that_it_cannot_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacks, "table_of", lambda _stage, _domain: "audit")
     monkeypatch.setattr("sys.argv", ["keys", "--stage", "prod"])
 

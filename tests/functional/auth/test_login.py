@@ -12,7 +12,7 @@ from oms.identity import keyring, passwords
 from oms.identity.models import AccountCounter, Device, IdentityItem, User, counter_key
 from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
 from tests.support.audit_addresses import hidden
-from tests.support.aws_calls import answer_lost, overtaken, recorded
+from tests.support.aws_calls import answer_lost, changed_meanwhile, recorded
 from tests.support.invocation import Answer, invoke
 
 LOCK = 15 * 60
@@ -35,7 +35,7 @@ def devices() -> list[Device]:
 
 
 def fail(times: int, **more: Any) -> Answer:
-    """Wrong passwords from as many addresses, so that only the account's own limit counts."""
+    """Tries wrong passwords, each from another address, so that only the account's own limit counts."""
     for number in range(times):
         answer = log_in(password="wrong", address=f"203.0.113.{number}", **more)
         assert (answer.status, answer.json["code"]) == (401, "invalid-credentials")
@@ -69,7 +69,7 @@ def test_it_answers_tokens_that_work() -> None:
 
 @pytest.mark.parametrize("password", [PASSWORD, "wrong"])
 def test_it_takes_four_calls_whether_right_or_wrong(password: str) -> None:
-    log_in()  # the process is warm from here on
+    log_in()  # the process is warm now
 
     with recorded() as calls:
         log_in(password=password)
@@ -82,7 +82,7 @@ def test_it_takes_four_calls_whether_right_or_wrong(password: str) -> None:
     ]
 
 
-def test_the_sixth_in_a_minute_from_one_address_is_refused_whoever_it_is_for(frozen: Clock) -> None:
+def test_the_sixth_in_a_minute_from_one_address_is_refused_for_any_account(frozen: Clock) -> None:
     for number in range(5):
         answer = log_in(f"user{number}@example.com")
         assert answer.status == 401
@@ -100,7 +100,7 @@ def test_the_sixth_in_a_minute_from_one_address_is_refused_whoever_it_is_for(fro
     assert log_in().status == 200
 
 
-def test_what_fails_validation_is_not_counted() -> None:
+def test_a_request_that_fails_validation_is_not_counted() -> None:
     answer = log_in(password="x" * 1025)
 
     assert answer.status == 422
@@ -108,8 +108,8 @@ def test_what_fails_validation_is_not_counted() -> None:
 
 
 @pytest.mark.parametrize("email", ["\ufdfa" * 254, "\ufdfa" * 242 + "@example.com", "x" * 254, "", "\x00"])
-def test_what_cannot_be_an_address_is_refused_like_an_unknown_one(email: str) -> None:
-    """U+FDFA folds to 18 characters, 33 bytes: more than a key can hold."""
+def test_an_impossible_address_is_refused_like_an_unknown_one(email: str) -> None:
+    """U+FDFA folds to 18 characters, 33 bytes, so that the address is too long for a key."""
     unknown = log_in("nobody@example.com")
     answer = log_in(email)
 
@@ -129,7 +129,7 @@ def test_five_failures_lock_the_account_for_a_quarter_of_an_hour(frozen: Clock) 
     assert log_in().status == 200
 
 
-def test_four_failures_lock_nothing_and_success_starts_the_count_anew() -> None:
+def test_four_failures_lock_nothing_and_success_starts_the_count_again() -> None:
     fail(4)
     assert log_in().status == 200
     fail(4)
@@ -185,7 +185,7 @@ def test_a_known_device_is_locked_by_its_own_failures_alone() -> None:
     assert log_in(address="198.51.100.2").status == 200
 
 
-def test_a_device_token_is_good_for_its_own_account_and_180_days(account: Callable[..., User], frozen: Clock) -> None:
+def test_a_device_token_is_valid_for_its_own_account_and_180_days(account: Callable[..., User], frozen: Clock) -> None:
     account("grace@example.com")
     foreign = log_in("grace@example.com").json["device_token"]
     own = log_in().json["device_token"]
@@ -246,7 +246,7 @@ def test_a_lost_answer_at_the_end_leaves_one_session() -> None:
 
 
 def test_a11_an_attempt_that_comes_between_is_counted_too() -> None:
-    with overtaken("TransactWriteItems", by=lambda: fail(1)):
+    with changed_meanwhile("TransactWriteItems", by=lambda: fail(1)):
         log_in(password="wrong")
 
     found = counter()
@@ -260,7 +260,7 @@ def test_the_lock_that_comes_between_is_seen() -> None:
     def lock() -> None:
         log_in(password="wrong", address="203.0.113.99")
 
-    with overtaken("TransactWriteItems", by=lock):
+    with changed_meanwhile("TransactWriteItems", by=lock):
         answer = log_in()
 
     assert answer.status == 401
@@ -272,16 +272,16 @@ def test_a_missing_pepper_is_unavailable_not_a_wrong_password(account: Callable[
     assert log_in("grace@example.com").status == 503
 
 
-def test_a20_the_audit_log_tells_success_failure_and_lock_without_the_address(ada: User, frozen: Clock) -> None:
+def test_a20_the_audit_log_has_success_failure_and_lock_without_the_address(ada: User, frozen: Clock) -> None:
     for attempt in (log_in, lambda: log_in("nobody@example.com"), lambda: fail(5), lambda: fail(1)):
         attempt()
         frozen.advance(seconds=1)
 
     entries = audit_entries()
-    told = [(entry.action, entry.outcome, (entry.details or {}).get("reason")) for entry in entries]
-    assert told[:2] == [("login", "success", None), ("login", "failure", "unknown")]
-    assert Counts(told[2:-1]) == {("login", "failure", "wrong-password"): 5, ("account.locked", "success", None): 1}
-    assert told[-1] == ("login", "failure", "locked")
+    outcomes = [(entry.action, entry.outcome, (entry.details or {}).get("reason")) for entry in entries]
+    assert outcomes[:2] == [("login", "success", None), ("login", "failure", "unknown")]
+    assert Counts(outcomes[2:-1]) == {("login", "failure", "wrong-password"): 5, ("account.locked", "success", None): 1}
+    assert outcomes[-1] == ("login", "failure", "locked")
     login = entries[0]
     assert (login.actor_id, login.actor_role, login.address) == (ada.id, "customer", hidden("198.51.100.1", login.at))
     assert entries[-1].target == f"user#{ada.id}"

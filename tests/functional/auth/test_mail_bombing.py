@@ -1,4 +1,4 @@
-"""A26, from the requests of an attacker over streams and bus to the mails of the victim."""
+"""A26: from an attacker's requests, over streams and bus, to the victim's mails."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ from tests.support.mail import Ses, notify, set_up
 from tests.support.streams import streamed
 
 VICTIM = "victim@example.com"
-# Days begin at midnight UTC; hours at their full.
+# Days begin at midnight UTC, hours at their first minute.
 MORNING = {"hour": 8, "minute": 0}
 
 addresses = (f"203.0.{high}.{low}" for high in count() for low in range(1, 255))
@@ -39,14 +39,14 @@ def ses(cloud: None, monkeypatch: pytest.MonkeyPatch, frozen: Clock) -> Ses:
 
 @contextmanager
 def mailed() -> Iterator[None]:
-    """What is done meanwhile reaches the notifier: each change twice, since streams and buses may do so."""
+    """In this context, changes reach the notifier, each twice, since streams and buses may deliver twice."""
     with streamed("identity", "orders") as records:
         yield
     entries = entries_of(records)
     assert notify(*(it["Detail"] for it in [*entries, *entries] if it["DetailType"] not in UNMAILED)) == []
 
 
-# What the rule of the notifier's queue leaves out.
+# The events that the rule of the notifier's queue leaves out.
 UNMAILED = {"user.role_changed", "user.status_changed", "order.delivered", "order.returned"}
 
 
@@ -75,7 +75,7 @@ def buy(token: str, product_id: str) -> None:
     assert cancel.status == 200, cancel.text
 
 
-def test_a26_whatever_is_done_with_a_strangers_address_is_five_mails_a_day(
+def test_a26_all_requests_with_a_strangers_address_cause_five_mails_a_day(
     ses: Ses, frozen: Clock, product: Callable[..., str]
 ) -> None:
     product_id = product(stock=50)
@@ -100,7 +100,7 @@ def test_a26_whatever_is_done_with_a_strangers_address_is_five_mails_a_day(
     assert len(ses.sent) == 10
 
 
-def test_a_new_password_can_be_asked_for_whatever_else_was_mailed(ses: Ses, product: Callable[..., str]) -> None:
+def test_a_new_password_can_be_requested_regardless_of_other_mails(ses: Ses, product: Callable[..., str]) -> None:
     product_id = product(stock=50)
     with mailed():
         token = register()
@@ -115,7 +115,7 @@ def test_a_new_password_can_be_asked_for_whatever_else_was_mailed(ses: Ses, prod
     assert [subject for subject in ses.subjects if "password" in subject] == ["Set a new password"]
 
 
-def test_a26_a_verified_address_is_bounded_in_what_strangers_can_cause(ses: Ses, frozen: Clock) -> None:
+def test_a26_strangers_can_cause_a_limited_number_of_mails_to_a_verified_address(ses: Ses, frozen: Clock) -> None:
     with mailed():
         register()
     verified = call("POST", "/api/v1/auth/email/verify", {"token": ses.tokens()[0]})
@@ -182,7 +182,7 @@ def test_a26_nothing_that_a_customer_wrote_reaches_an_address_before_it_is_verif
     with mailed():
         cancel_with_words(token, place_with_words(token, product_id))
     created, cancelled = map(said, ses.sent)
-    assert f"Hello {WORDS}," in created, "their own mails say it all"
+    assert f"Hello {WORDS}," in created, "their own mails have all"
     assert created.count(WORDS) > 10
     assert f"Reason: {WORDS}" in cancelled
 
@@ -196,7 +196,7 @@ def test_a26_tagged_addresses_are_one_mailbox_with_room_left_for_the_plain_one(s
     with mailed():
         for tag in range(5):
             register(email=tagged(tag))
-    assert len(ses.sent) == 3, "not five, and two are left"
+    assert len(ses.sent) == 3, "not five: two are left"
 
     with mailed():
         register()
@@ -211,7 +211,7 @@ def test_a26_tagged_addresses_are_one_mailbox_with_room_left_for_the_plain_one(s
     assert len(ses.sent) == 5
 
 
-def test_a26_who_reads_the_table_cannot_test_addresses_against_the_counts(
+def test_a26_a_reader_of_the_table_cannot_test_addresses_against_the_counts(
     ses: Ses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def counted() -> set[str]:
@@ -230,7 +230,7 @@ def test_a26_who_reads_the_table_cannot_test_addresses_against_the_counts(
     assert len(counted()) == 2, "another key has another hash"
 
 
-def test_without_a_key_for_them_no_mail_is_claimed_and_it_comes_again(
+def test_without_a_key_for_them_no_mail_is_claimed_and_the_message_is_retried(
     ses: Ses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with streamed("identity") as records:
@@ -278,7 +278,7 @@ def test_a26_all_mails_to_addresses_that_are_not_verified_have_a_limit_of_the_da
     printed = capsys.readouterr().out
     assert '"MailUnverifiedAtLimit":[1.0' in printed
 
-    # Verified addresses are not counted, and the next day is another one.
+    # Verified addresses are not counted, and the next day begins at zero.
     assert call("POST", "/api/v1/auth/email/verify", {"token": verified}).status == 204
     with mailed():
         forget("stranger0@example.com")
@@ -290,7 +290,7 @@ def test_a26_all_mails_to_addresses_that_are_not_verified_have_a_limit_of_the_da
 
 
 def test_the_limit_of_the_day_is_counted_in_several_places_and_is_never_passed() -> None:
-    """Where it is high: so mails that are sent at once do not wait for one another."""
+    """If the limit is high, so that simultaneous mails do not wait for each other."""
     user = User(email="ada@example.com")
     for most, shards in ((1, 1), (150, 1), (250, 2), (2000, 10), (1_000_005, 10)):
         with patch.object(limits, "settings", lambda most=most: replace(settings(), unverified_mails_per_day=most)):

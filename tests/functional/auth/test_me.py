@@ -10,7 +10,7 @@ from oms.core.dynamodb import get_item
 from oms.identity.models import IdentityItem, Session, User, session_key, user_key
 from oms.identity.opaque_tokens import RefreshToken
 from tests.support.accounts import Clock, audit_entries, log_in
-from tests.support.aws_calls import answer_lost, overtaken, recorded
+from tests.support.aws_calls import answer_lost, changed_meanwhile, recorded
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
 
@@ -42,7 +42,7 @@ def test_only_the_names_that_are_sent_change(token: str) -> None:
     assert call("GET", ME, token=token).json == answer.json
 
 
-def test_a_last_name_can_be_taken_away_and_a_first_name_cannot(token: str) -> None:
+def test_a_last_name_can_be_removed_and_a_first_name_cannot(token: str) -> None:
     assert rename(token, {"last_name": None}).json["last_name"] is None
     assert places(rename(token, {"first_name": None})) == {"#/first_name"}
     assert places(rename(token, {"first_name": " "})) == {"#/first_name"}
@@ -83,13 +83,13 @@ def test_a_rename_whose_answer_is_lost_is_made_once(token: str) -> None:
     assert (answer.status, answer.headers["ETag"]) == (200, '"2"')
 
 
-def test_a_rename_that_was_overtaken_is_made_on_the_newer_version(token: str) -> None:
-    with overtaken("UpdateItem", lambda: rename(token, {"last_name": "King"})):
+def test_a_rename_that_conflicts_is_made_on_the_newer_version(token: str) -> None:
+    with changed_meanwhile("UpdateItem", lambda: rename(token, {"last_name": "King"})):
         answer = rename(token, {"first_name": "Augusta"})
 
     assert (answer.json["first_name"], answer.json["last_name"]) == ("Augusta", "King")
     assert answer.headers["ETag"] == '"3"'
-    with overtaken("UpdateItem", lambda: rename(token, {"last_name": "Noel"})):
+    with changed_meanwhile("UpdateItem", lambda: rename(token, {"last_name": "Noel"})):
         assert_problem(rename(token, {"first_name": "Eve"}, If_Match='"3"'), 412, "stale-version")
 
 
@@ -191,7 +191,7 @@ def test_another_users_session_is_not_there(ada: User, person: Callable[..., Per
     assert call("GET", ME, token=own.json["access_token"]).status == 200
 
 
-def test_what_the_epoch_or_time_has_ended_is_not_listed_and_cannot_be_ended(ada: User, frozen: Clock) -> None:
+def test_a_session_that_epoch_or_time_has_ended_is_not_listed_and_cannot_be_ended(ada: User, frozen: Clock) -> None:
     old = log_in()
     frozen.advance(days=6)
     stored = get_item(IdentityItem, user_key(ada.id))

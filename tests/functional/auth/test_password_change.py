@@ -1,4 +1,4 @@
-"""PUT /auth/password: for a session whose user shows the old one, counted on it, and the end of all other sessions."""
+"""PUT /auth/password: the current password is required, attempts are counted on the session, and other sessions end."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from oms.identity.models import AccountCounter, IdentityItem, Session, User, cou
 from oms.identity.passwords import PasswordHash
 from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
 from tests.support.audit_addresses import hidden
-from tests.support.aws_calls import answer_lost, intercepted, overtaken
+from tests.support.aws_calls import answer_lost, changed_meanwhile, intercepted
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
 
@@ -60,7 +60,7 @@ def test_the_new_password_counts_and_the_old_one_does_not(own: dict[str, Any]) -
     assert log_in(password=NEW).status == 200
 
 
-def test_a06_the_session_that_asks_lives_on_and_all_others_end(ada: User, own: dict[str, Any]) -> None:
+def test_a06_the_callers_session_continues_and_all_others_end(ada: User, own: dict[str, Any]) -> None:
     others = [log_in(address=f"203.0.113.{number}").json for number in range(3)]
 
     change(own["access_token"])
@@ -93,7 +93,7 @@ def test_a_wrong_current_password_changes_nothing_and_is_counted_on_the_session(
     ]
 
 
-def test_a11_the_fifth_wrong_one_ends_the_session_and_locks_nobody_out(ada: User, own: dict[str, Any]) -> None:
+def test_a11_the_fifth_wrong_password_ends_the_session_and_locks_no_account(ada: User, own: dict[str, Any]) -> None:
     answers = [change(own["access_token"], current="wrong", address=f"203.0.113.{number}") for number in range(5)]
 
     assert {(it.status, it.json["code"]) for it in answers} == {(401, "invalid-credentials")}
@@ -109,7 +109,7 @@ def test_a11_the_fifth_wrong_one_ends_the_session_and_locks_nobody_out(ada: User
 def test_a11_no_more_than_five_are_compared_however_many_run_at_once(
     own: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The fifth is cut off after it was counted, so that nothing ends the session; the sixth has the right password."""
+    """The fifth crashes after it was counted, so that the session does not end; the sixth has the right password."""
     compared: list[str] = []
     real = passwords.matches
 
@@ -186,7 +186,7 @@ def test_a_password_that_is_not_good_enough_counts_for_the_address_and_not_for_t
     for new in ("short", "password123", "ada@example.com"):
         answer = change(own["access_token"], new=new)
         assert places(answer) == {"#/new_password"}
-    assert answer.headers["RateLimit"].startswith('"login";r=3'), "of those that have the right length"
+    assert answer.headers["RateLimit"].startswith('"login";r=3'), "of those with the right length"
 
     assert session_of(ada).failures == 0
 
@@ -208,10 +208,10 @@ def test_a_change_that_a_new_name_overtook_is_made_unless_it_was_meant_for_the_v
     def rename(name: str) -> None:
         assert call("PATCH", "/api/v1/auth/me", {"first_name": name}, token=own["access_token"]).status == 200
 
-    with overtaken("TransactWriteItems", lambda: rename("Augusta")):
+    with changed_meanwhile("TransactWriteItems", lambda: rename("Augusta")):
         assert_problem(change(own["access_token"], If_Match='"1"'), 412, "stale-version")
     assert log_in(password=PASSWORD).status == 200
-    with overtaken("TransactWriteItems", lambda: rename("Byron")):
+    with changed_meanwhile("TransactWriteItems", lambda: rename("Byron")):
         changed = change(own["access_token"])
 
     assert (changed.status, changed.headers["ETag"]) == (204, '"4"')
@@ -228,7 +228,7 @@ def test_a10_a_promotion_during_a_change_leaves_no_short_password(
     def promote() -> None:
         assert call("PATCH", path, {"role": "manager"}, token=boss.token).status == 200
 
-    with overtaken("TransactWriteItems", promote):
+    with changed_meanwhile("TransactWriteItems", promote):
         answer = change(own["access_token"], new="kx7#Qm2v")
 
     assert places(answer) == {"#/new_password"}
@@ -241,7 +241,7 @@ def test_a_new_name_during_a_change_is_compared_too(own: dict[str, Any]) -> None
     def rename() -> None:
         assert call("PATCH", "/api/v1/auth/me", {"last_name": "Zyrblinkov"}, token=own["access_token"]).status == 200
 
-    with overtaken("TransactWriteItems", rename):
+    with changed_meanwhile("TransactWriteItems", rename):
         answer = change(own["access_token"], new="zyrblinkov")
 
     assert places(answer) == {"#/new_password"}
@@ -295,7 +295,7 @@ def test_a_change_whose_answer_is_lost_is_made_once(ada: User, own: dict[str, An
 def test_of_two_changes_on_the_same_password_one_is_made(own: dict[str, Any], frozen: Clock) -> None:
     other = log_in().json
 
-    with overtaken("TransactWriteItems", lambda: change(other["access_token"], new="the other one")):
+    with changed_meanwhile("TransactWriteItems", lambda: change(other["access_token"], new="the other one")):
         answer = change(own["access_token"])
 
     assert_problem(answer, 401, "unauthenticated")
@@ -308,7 +308,7 @@ def test_a_session_that_ends_meanwhile_changes_nothing(own: dict[str, Any]) -> N
     def log_out() -> None:
         call("POST", "/api/v1/auth/logout", token=own["access_token"])
 
-    with overtaken("TransactWriteItems", log_out):
+    with changed_meanwhile("TransactWriteItems", log_out):
         answer = change(own["access_token"])
 
     assert_problem(answer, 401, "unauthenticated")

@@ -1,4 +1,4 @@
-"""What the reader of a mail can do: a new password, and showing that the address is theirs."""
+"""Account recovery by a mailed token: setting a new password, and verifying the address."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -10,7 +10,7 @@ from oms.identity import mailed_tokens, password_rules, passwords
 from oms.identity.mailed_tokens import Purpose
 from oms.identity.models import AccountCounter, Device, IdentityItem, User, counter_key, device_key, user_key
 from tests.support.accounts import PASSWORD, Clock, audit_entries, log_in
-from tests.support.aws_calls import answer_lost, overtaken, recorded
+from tests.support.aws_calls import answer_lost, changed_meanwhile, recorded
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
 
@@ -25,7 +25,7 @@ def ada(account: Callable[..., User]) -> User:
 
 @pytest.fixture
 def mail(ada: User) -> Mail:
-    """A token as a mail to Ada would bring it."""
+    """Returns a token as in a mail to Ada."""
 
     def send(purpose: Purpose) -> str:
         stored, token = mailed_tokens.mint(now(ada), purpose)
@@ -56,7 +56,7 @@ def assert_refused(answer: Answer) -> None:
     assert [error["pointer"] for error in problem["errors"]] == ["#/token"]
 
 
-# ---- asking for the mail --------------------------------------------------------------------------------------------
+# ---- requesting the mail --------------------------------------------------------------------------------------------
 
 
 def test_known_and_unknown_addresses_get_the_same_answer_by_the_same_calls(ada: User) -> None:
@@ -84,7 +84,7 @@ def test_asking_twice_by_a_lost_answer_leaves_one_request(ada: User, operation: 
     assert request["email_folded"]["S"] == "ada@example.com"
 
 
-def test_a26_a_client_address_makes_twenty_requests_a_minute_and_cannot_tell(ada: User, frozen: Clock) -> None:
+def test_a26_a_client_address_makes_twenty_requests_a_minute_and_learns_nothing(ada: User, frozen: Clock) -> None:
     def ask(address: str = "203.0.113.1") -> Answer:
         return call("POST", "/api/v1/auth/password/forgot", {"email": "ada@example.com"}, address=address)
 
@@ -114,7 +114,7 @@ def test_a06_a_reset_sets_the_password_and_ends_every_session(ada: User, mail: M
     assert log_in(password=NEW).status == 200
 
 
-def test_whoever_resets_has_read_the_mail(ada: User, mail: Mail) -> None:
+def test_a_user_who_resets_the_password_has_read_the_mail(ada: User, mail: Mail) -> None:
     reset(mail("reset"))
 
     stored = now(ada)
@@ -150,7 +150,7 @@ def test_a_reset_with_a_device_whose_answer_is_lost_is_made_once(ada: User, mail
 
 
 def lock(email: str = "ada@example.com", network: str = "203.0.113") -> None:
-    """As a stranger does who knows no more than the address."""
+    """Locks the account as a stranger does, who knows only the address."""
     for number in range(5):
         log_in(email, "wrong", address=f"{network}.{number}")
 
@@ -193,7 +193,7 @@ def test_a_token_is_good_once(ada: User, mail: Mail) -> None:
     assert log_in(password=NEW).status == 200
 
 
-def test_it_is_good_for_half_an_hour(ada: User, mail: Mail, frozen: Clock) -> None:
+def test_it_is_valid_for_half_an_hour(ada: User, mail: Mail, frozen: Clock) -> None:
     early, late = mail("reset"), mail("reset")
     frozen.advance(minutes=30, seconds=-1)
     assert reset(early).status == 204
@@ -235,7 +235,9 @@ def test_a_disabled_account_is_not_enabled_by_a_token_from_before(
     ["", "x", f"{'0' * 20}.{'a' * 43}", "a" * 256, "user#x.\u0000"],
     ids=["empty", "x", "unknown", "long", "NUL"],
 )
-def test_what_is_no_token_is_refused_before_any_bcrypt(ada: User, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_is_not_a_token_is_refused_before_any_bcrypt(
+    ada: User, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def hashed(_: str) -> Any:
         raise AssertionError("a hash was made")
 
@@ -245,7 +247,7 @@ def test_what_is_no_token_is_refused_before_any_bcrypt(ada: User, token: str, mo
     assert_refused(verify(token))
 
 
-def test_a_token_is_good_for_its_purpose_and_user(ada: User, mail: Mail, account: Callable[..., User]) -> None:
+def test_a_token_is_valid_for_its_purpose_and_user(ada: User, mail: Mail, account: Callable[..., User]) -> None:
     bob = account("bob@example.com")
     reset_token, verify_token = mail("reset"), mail("verify")
 
@@ -284,7 +286,7 @@ def test_a10_a_client_address_makes_twenty_resets_a_minute_and_no_password_is_ch
     refused = reset(token)
 
     assert_problem(refused, 429, "too-many-requests")
-    assert checked == [], "not even once: no token was good"
+    assert checked == [], "not even once: no token was valid"
     frozen.advance(minutes=1)
     assert reset(token).status == 204
     assert checked == [NEW]
@@ -309,7 +311,7 @@ def test_a_reset_whose_answer_is_lost_is_made_once(ada: User, mail: Mail) -> Non
 def test_of_two_resets_with_one_token_one_is_made(ada: User, mail: Mail) -> None:
     token = mail("reset")
 
-    with overtaken("TransactWriteItems", lambda: reset(token, "the first one")):
+    with changed_meanwhile("TransactWriteItems", lambda: reset(token, "the first one")):
         assert_refused(reset(token))
 
     assert log_in(password="the first one").status == 200
@@ -319,7 +321,7 @@ def test_an_account_disabled_meanwhile_keeps_its_password(ada: User, mail: Mail,
     token, boss = mail("reset"), person("admin")
     path = f"/api/v1/admin/users/{ada.id}/status"
 
-    with overtaken("TransactWriteItems", lambda: call("PATCH", path, {"status": "disabled"}, token=boss.token)):
+    with changed_meanwhile("TransactWriteItems", lambda: call("PATCH", path, {"status": "disabled"}, token=boss.token)):
         assert_refused(reset(token))
 
     assert now(ada).password_hash == ada.password_hash
@@ -327,7 +329,7 @@ def test_an_account_disabled_meanwhile_keeps_its_password(ada: User, mail: Mail,
 
 @pytest.fixture
 def long_password(account: Callable[..., User]) -> User:
-    """An account whose password is known to be long enough for a manager, so that a promotion ends nothing."""
+    """An account with a password that is long enough for a manager, so that a promotion ends no session."""
     return account("grace@example.com", password_min_length=15)
 
 
@@ -346,14 +348,14 @@ def test_a10_a_promotion_during_a_reset_leaves_no_short_password(
     def promote() -> None:
         assert call("PATCH", path, {"role": "manager"}, token=boss.token).status == 200
 
-    with overtaken("TransactWriteItems", promote):
+    with changed_meanwhile("TransactWriteItems", promote):
         answer = reset(token, "kx7#Qm2v")
 
     assert places(answer) == {"#/new_password"}
     assert "15 to 128" in answer.json["errors"][0]["detail"]
     stored = now(long_password)
     assert (stored.role, stored.password_hash) == ("manager", long_password.password_hash)
-    assert reset(token, "kx7#Qm2v-kx7#Qm").status == 204, "the token stays good"
+    assert reset(token, "kx7#Qm2v-kx7#Qm").status == 204, "the token stays valid"
     assert now(long_password).password_min_length == 15
 
 
@@ -365,9 +367,9 @@ def test_a_new_name_during_a_reset_is_compared_too(long_password: User, mail: Ma
         changed = call("PATCH", "/api/v1/auth/me", {"last_name": name}, token=tokens["access_token"])
         assert changed.status == 200
 
-    with overtaken("TransactWriteItems", lambda: rename("Zyrblinkov")):
+    with changed_meanwhile("TransactWriteItems", lambda: rename("Zyrblinkov")):
         assert places(reset(token, "zyrblinkov")) == {"#/new_password"}
-    with overtaken("TransactWriteItems", lambda: rename("Hopper")):
+    with changed_meanwhile("TransactWriteItems", lambda: rename("Hopper")):
         assert reset(token, "kx7#Qm2v").status == 204
 
     stored = now(long_password)

@@ -46,7 +46,7 @@ def test_registering_opens_an_account_with_the_role_customer() -> None:
 
 
 def test_it_takes_two_calls() -> None:
-    register()  # the process is warm from here on
+    register()  # the process is warm now
 
     with recorded() as calls:
         register(email="grace@example.org")
@@ -128,7 +128,7 @@ def test_half_a_character_is_no_text(field: str) -> None:
     assert stored_kinds() == []
 
 
-def test_what_is_left_out_is_named_but_the_last_name() -> None:
+def test_all_omitted_fields_are_named_except_the_last_name() -> None:
     answer = invoke(password_routes, "POST", "/api/v1/auth/register", {})
 
     assert answer.status == 422

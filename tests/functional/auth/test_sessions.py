@@ -12,7 +12,7 @@ from oms.identity import keyring
 from oms.identity.models import IdentityItem, Session, User, session_key
 from oms.identity.opaque_tokens import RefreshToken
 from tests.support.accounts import Clock, audit_entries, log_in
-from tests.support.aws_calls import answer_lost, intercepted, overtaken, recorded
+from tests.support.aws_calls import answer_lost, changed_meanwhile, intercepted, recorded
 from tests.support.invocation import Answer, invoke
 
 
@@ -106,10 +106,10 @@ def test_a_lost_answer_still_brings_the_successor(pair: dict[str, Any]) -> None:
     assert refresh(answer.json["refresh_token"]).status == 200
 
 
-def test_whoever_comes_second_gets_what_the_first_got(pair: dict[str, Any]) -> None:
+def test_the_second_caller_gets_the_result_of_the_first(pair: dict[str, Any]) -> None:
     first: list[Answer] = []
 
-    with overtaken("UpdateItem", by=lambda: first.append(refresh(pair["refresh_token"]))):
+    with changed_meanwhile("UpdateItem", by=lambda: first.append(refresh(pair["refresh_token"]))):
         second = refresh(pair["refresh_token"])
 
     assert (first[0].status, second.status) == (200, 200)
@@ -117,7 +117,7 @@ def test_whoever_comes_second_gets_what_the_first_got(pair: dict[str, Any]) -> N
 
 
 def test_a_logout_that_comes_between_wins(pair: dict[str, Any]) -> None:
-    with overtaken("UpdateItem", by=lambda: log_out(token=pair["access_token"])):
+    with changed_meanwhile("UpdateItem", by=lambda: log_out(token=pair["access_token"])):
         answer = refresh(pair["refresh_token"])
 
     assert answer.status == 401
@@ -162,7 +162,7 @@ def test_a06_a_disabled_user_or_a_raised_epoch_ends_every_session(
 @pytest.mark.parametrize(
     "token", ["", "x", "a.b.c", f"{'A' * 20}.{'B' * 20}.{'c' * 43}", f"{'A' * 20}.{'B' * 20}.{'c' * 43}\n", "\x00" * 85]
 )
-def test_what_is_no_refresh_token_is_a_401(cloud: None, token: str) -> None:
+def test_an_invalid_refresh_token_is_a_401(cloud: None, token: str) -> None:
     answer = refresh(token)
 
     assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
@@ -214,7 +214,7 @@ def test_logout_after_a_refresh_takes_the_token_before_for_seconds(pair: dict[st
     assert me(renewed["access_token"]).status == 401
 
 
-def test_logout_of_nobody_is_a_401(pair: dict[str, Any]) -> None:
+def test_logout_without_a_session_is_a_401(pair: dict[str, Any]) -> None:
     assert log_out().status == 401
     assert log_out({}).status == 401
     assert log_out({"refresh_token": "x"}).status == 401
@@ -230,7 +230,7 @@ def test_a_logout_whose_answer_was_lost_ends_the_session_once(pair: dict[str, An
     assert [entry.action for entry in audit_entries()].count("logout") == 1
 
 
-# ---- who asks -------------------------------------------------------------------------------------------------------
+# ---- the caller -----------------------------------------------------------------------------------------------------
 
 
 def test_me_shows_the_user_in_one_call(ada: User, pair: dict[str, Any]) -> None:

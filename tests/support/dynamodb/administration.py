@@ -1,4 +1,4 @@
-"""Operations on tables as such: made, described and dropped."""
+"""Operations on whole tables: create, describe and delete."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +29,7 @@ def not_found(name: str = "") -> RefusedError:
 
 
 def described(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The description of a new table. Raises RefusedError where its keys and definitions do not agree."""
+    """Returns the description of a new table. Raises RefusedError if its keys and definitions do not agree."""
     if unknown := request.keys() - _CREATE:
         raise NotImplementedError(f"the tests' DynamoDB does not know these parameters: {sorted(unknown)}")
     indexes = request.get("GlobalSecondaryIndexes", [])

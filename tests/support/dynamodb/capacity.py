@@ -1,4 +1,4 @@
-"""What operations consume, in capacity units.
+"""The capacity units that operations consume.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html: reads are counted in
 4 KB, a half for an eventually consistent one, twice for a transaction; writes in 1 KB, by the larger of the two images.
@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.dynamodb import limits
 from tests.support.dynamodb.errors import invalid
-from tests.support.dynamodb.tables import Index, Row, Table
+from tests.support.dynamodb.tables import AnyRow, Index, Table
 
 _MODES = frozenset({"NONE", "TOTAL", "INDEXES"})
 
@@ -23,12 +23,12 @@ def _write_units(size: int) -> int:
     return max(1, -(-size // limits.WRITE_UNIT))
 
 
-def units_of_write(old: Row | None, new: Row | None) -> int:
+def units_of_write(old: AnyRow | None, new: AnyRow | None) -> int:
     return _write_units(max(old.size if old else 0, new.size if new else 0))
 
 
-def index_units_of_write(index: Index, old: Row | None, new: Row | None) -> int:
-    """Nothing where the index does not change; a delete and a put where its key does."""
+def index_units_of_write(index: Index, old: AnyRow | None, new: AnyRow | None) -> int:
+    """Zero if the index does not change; a delete and a put if its key changes."""
     before = index.schema.of_entry(old.item, index.name) if old else None
     after = index.schema.of_entry(new.item, index.name) if new else None
     was = index.project(old) if old and before is not None else None
@@ -42,7 +42,7 @@ class Consumption:
     """Adds up what one request consumes, by table and index."""
 
     def __init__(self, request: Mapping[str, Any], kind: str = "") -> None:
-        """`kind` is "Read" or "Write" where the answer splits the units so: that of a transaction."""
+        """`kind` is "Read" or "Write" if the answer splits the units, as that of a transaction does."""
         self._mode = request.get("ReturnConsumedCapacity", "NONE")
         if self._mode not in _MODES:
             raise invalid(
@@ -61,7 +61,7 @@ class Consumption:
             units = 0
         self._tables[table.name] = self._tables.get(table.name, 0) + units
 
-    def wrote(self, table: Table, old: Row | None, new: Row | None, factor: int = 1) -> None:
+    def wrote(self, table: Table, old: AnyRow | None, new: AnyRow | None, factor: int = 1) -> None:
         if not self.wanted:
             return
         self.read(table, units_of_write(old, new) * factor)

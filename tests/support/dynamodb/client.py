@@ -1,23 +1,22 @@
-"""The database at the place of botocore's `BaseClient._make_api_call`: answers and errors as a client gives them."""
+"""Answers and errors of the database as `_make_api_call` of a client gives them."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from botocore.parsers import ResponseParserFactory
 
+from oms.core.aws_json.client import Client
+from tests.support.aws_calls import AnyClient
 from tests.support.dynamodb.database import Database
 from tests.support.dynamodb.errors import RefusedError
 from tests.support.dynamodb.streams import as_json
 
 
-def answer(database: Database, client: BaseClient, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """What the client's call gives. Raises its modeled exceptions, each a ClientError.
+def answer(database: Database, client: AnyClient, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the result of the client's call. Raises its modeled exceptions, each a ClientError.
 
-    A client whose answers are not read by botocore's parsers gets them as they would come over the wire. Whose they are
-    stands in a private name of botocore's client; without it, exports cannot be tested here.
+    A client that does not decode responses gets them in the form of the wire.
     """
     try:
         given = database.execute(operation, parameters)
@@ -30,9 +29,7 @@ def answer(database: Database, client: BaseClient, operation: str, parameters: M
         }
         modeled: type[ClientError] = client.exceptions.from_code(error.code)
         raise modeled(response, operation) from error
-    parsers = client._endpoint._response_parser_factory  # type: ignore[attr-defined]
-    if type(parsers) is not ResponseParserFactory:
-        wire = json.dumps(as_json(given), separators=(",", ":")).encode()
-        return parsers.create_parser("json").parse({"status_code": 200, "headers": {}, "body": wire}, None)
+    if isinstance(client, Client) and not client.decodes:
+        given = {"body": json.dumps(as_json(given), separators=(",", ":")).encode()}
     given["ResponseMetadata"] = {"HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}
     return given

@@ -39,7 +39,7 @@ class Condition:
         self._test = self._compile(tree)
 
     def check(self, values: Values) -> None:
-        """Raises a ValidationException for a value of a type that stands where it never can be right."""
+        """Raises a ValidationException for a value of a type that its place never allows."""
         for check in self._checks:
             check(values)
 
@@ -194,7 +194,7 @@ def _attributes(tree: Operand) -> list[str]:
 
 
 def _equal(left: Read, right: Read, *, negated: bool) -> Test:
-    """What is not there equals nothing, not even what is not there either."""
+    """Returns a missing value equals no value, not even another missing one."""
 
     def test(item: Item, values: Values) -> bool:
         one = left(item, values)
@@ -231,7 +231,7 @@ def _comparable(one: Value | None, other: Value | None) -> bool:
 
 
 def _size(value: Value | None) -> Value | None:
-    """Of a string, the bytes of its UTF-8; nothing of a number or a truth."""
+    """Returns the length of a string in bytes of UTF-8; None for a number or a boolean."""
     if value is None:
         return None
     ((kind, content),) = value.items()
@@ -260,7 +260,7 @@ def _begins_with(left: Read, right: Read) -> Test:
 
 
 def _contains(left: Read, right: Read) -> Test:
-    """A string or binary in another, an element of a list or of a set."""
+    """Returns a string or binary in another, an element of a list or of a set."""
 
     def test(item: Item, values: Values) -> bool:
         whole, part = left(item, values), right(item, values)

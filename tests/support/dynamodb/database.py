@@ -1,7 +1,7 @@
-"""A DynamoDB in memory for the tests: strict as AWS, and fast.
+"""A DynamoDB in memory for the tests: as strict as AWS, and fast.
 
-Every request goes through `Database.execute`, one at a time. Reads of indexes see each write at once. Time is asked of
-`clock` alone.
+Every request goes through `Database.execute`, one at a time. Reads of indexes see each write at once. `clock` is the
+only source of time.
 """
 
 import time
@@ -20,7 +20,7 @@ from tests.support.dynamodb.writes import write_one
 type Request = Mapping[str, Any]
 type Answer = dict[str, Any]
 type State = Mapping[str, Any]
-"""Of whole tables, to be handed back unread."""
+"""The state of whole tables, for `become` alone."""
 
 
 class Database:
@@ -53,7 +53,7 @@ class Database:
         }
 
     def execute(self, operation: str, request: Request) -> Answer:
-        """The answer to one request; `operation` is as botocore names it. Raises RefusedError."""
+        """Returns the answer to one request; `operation` is as botocore names it. Raises RefusedError."""
         carry_out = self._operations.get(operation)
         if carry_out is None:
             raise NotImplementedError(f"the tests' DynamoDB does not know {operation}")
@@ -70,30 +70,34 @@ class Database:
     # ---- for tests, behind the API ----------------------------------------------------------------------------------
 
     def snapshot(self) -> int:
-        """A mark to which `restore` leads back. It costs nothing."""
+        """Returns a mark for `restore`. It costs nothing."""
         return len(self._changes)
 
     def restore(self, mark: int) -> None:
-        """Takes back every change of an item since the mark: time grows with their number alone."""
+        """Undoes every change of an item since the mark, in a time proportional to their number."""
         with self._one_at_a_time:
             while len(self._changes) > mark:
                 change = self._changes.pop()
                 self._tables[change.table].undo(change)
 
+    def changes(self, since: int = 0) -> list[Change]:
+        """Returns the changes of items since a mark, in order."""
+        return self._changes[since:]
+
     def clear(self) -> None:
-        """Takes all items from all tables, without a trace: marks set before are void."""
+        """Removes all items of all tables, without changes in the stream: earlier marks become invalid."""
         with self._one_at_a_time:
             for table in self._tables.values():
                 table.drop()
             self._changes.clear()
 
     def state(self) -> State:
-        """All items of all tables as they are, for `become` at any later time."""
+        """Returns all items of all tables, for `become` at any later time."""
         with self._one_at_a_time:
             return {name: table.state() for name, table in self._tables.items()}
 
     def become(self, state: State) -> None:
-        """As `clear`, and then puts all items back as they were: time grows with their number, a little."""
+        """As `clear`, then puts all items of the state back; the time grows slowly with their number."""
         with self._one_at_a_time:
             self.clear()
             for name, its in state.items():
@@ -101,7 +105,7 @@ class Database:
 
     @contextmanager
     def observed(self, observer: Callable[[Change], None]) -> Iterator[None]:
-        """While it lasts, each change is shown as it is made; what a restore takes back is not."""
+        """In this context, `observe` gets each change when it happens; it does not get what `restore` undoes."""
         self._observers.append(observer)
         try:
             yield
@@ -114,7 +118,7 @@ class Database:
             observer(change)
 
     def records(self, since: int = 0) -> list[Record]:
-        """What the streams of all tables have brought since a mark, in order."""
+        """Returns the stream records of all tables since a mark, in order."""
         return [
             record(change, self._tables[change.table].schema.names)
             for change in self._changes[since:]
@@ -124,7 +128,7 @@ class Database:
     # ---- tables -----------------------------------------------------------------------------------------------------
 
     def stamp(self) -> tuple[int, float]:
-        """The next sequence number, and the time."""
+        """Returns the next sequence number, and the time."""
         return next(self._sequences), self._clock()
 
     def _create_table(self, request: Request) -> Answer:
@@ -136,7 +140,7 @@ class Database:
         return {"TableDescription": administration.shown(description, 0)}
 
     def _delete_table(self, request: Request) -> Answer:
-        """A table that is gone takes its part of the stream with it: marks set before are void."""
+        """Deletes a table and its part of the stream: earlier marks become invalid."""
         table = self._named(request["TableName"])
         self._changes[:] = [change for change in self._changes if change.table != table.name]
         del self._tables[table.name]
@@ -147,7 +151,7 @@ class Database:
         return {"Table": administration.shown(table.description, len(table.rows))}
 
     def _update_time_to_live(self, request: Request) -> Answer:
-        """Noted; items are not taken away when their time has come, as on AWS for up to days."""
+        """Stores the setting only: items are not deleted when they expire, as AWS may also delete them days later."""
         self._named(request["TableName"]).time_to_live = request["TimeToLiveSpecification"]
         return {"TimeToLiveSpecification": request["TimeToLiveSpecification"]}
 

@@ -1,4 +1,4 @@
-"""How DynamoDB refuses a request, before it becomes the exception of a client."""
+"""The errors of DynamoDB, before they become exceptions of a client."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ class RefusedError(Exception):
 
 
 class InvalidItemError(RefusedError):
-    """The request is well formed, but not with the item that is stored: a reason of a transaction, not its end."""
+    """The request is well formed, but does not fit the stored item: a cancellation reason in a transaction."""
 
     def __init__(self, message: str) -> None:
         super().__init__("ValidationException", message)

@@ -1,7 +1,7 @@
-"""Expressions made ready: parsed and compiled once for each text and its names, then applied to items.
+"""Expressions: parsed and compiled once for each text and its names, then applied to items.
 
-A request brings the text, ExpressionAttributeNames and ExpressionAttributeValues; `Expressions` looks after the rules
-that hold over all expressions of a request.
+A request brings the text, ExpressionAttributeNames and ExpressionAttributeValues; `Expressions` enforces the rules
+about all expressions of a request.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from tests.support.dynamodb.values import Value, admit
 
 type Names = tuple[tuple[str, str], ...]
 type Compiled = tuple[Any, frozenset[str], frozenset[str]]
-"""What applies the expression, and the names and values that it uses."""
+"""The object that applies the expression, and the names and values that it uses."""
 
 
 @lru_cache(maxsize=4096)
@@ -37,7 +37,7 @@ def _compiled(kind: str, text: str, names: Names) -> Compiled:
 
 
 class Expressions:
-    """All expressions of one operation. Each is None where the request has none."""
+    """All expressions of one operation. Each is None if the request does not have it."""
 
     KINDS = (
         "KeyConditionExpression",

@@ -1,4 +1,4 @@
-"""Keys: what a table or an index asks of them, and the conditions on them that a Query may make."""
+"""Keys: the schema of a table's or an index's keys, and the key conditions of a Query."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ class KeySchema:
         self.description = schema
 
     def of_item(self, item: Item) -> Key:
-        """The key of an item that is to be stored, or of a key that has nothing else in it."""
+        """Returns the key of an item, or of a key alone, that a request stores or names."""
         key = []
         for name, kind, most in self._fields:
             value = item.get(name)
@@ -40,7 +40,7 @@ class KeySchema:
         return tuple(key)
 
     def of_key(self, raw: Mapping[str, Any]) -> Key:
-        """The key that a request names. It has to be exactly a key."""
+        """Returns the key that a request names. It must have the key attributes and no others."""
         mismatch = invalid("The provided key element does not match the schema")
         if raw.keys() != {*self.names}:
             if not {*self.names} <= raw.keys() or len(raw) > len(self.names):
@@ -60,7 +60,7 @@ class KeySchema:
         return tuple(key)
 
     def of_entry(self, item: Item, index: str) -> Key | None:
-        """The key of an item in an index, or None where the item lacks an attribute of it."""
+        """Returns the key of an item in an index, or None if the item lacks one of its attributes."""
         key = []
         for name, kind, most in self._fields:
             value = item.get(name)
@@ -107,7 +107,7 @@ def _check_index_value(index: str, name: str, kind: str, most: int, value: Value
 
 
 class Range(NamedTuple):
-    """A partition, and the operator and bounds that its sort keys are to meet; "" for all of them."""
+    """A partition, and the operator and bounds for its sort keys; the operator is "" for all of them."""
 
     partition: Any
     operator: str = ""

@@ -1,4 +1,4 @@
-"""Document paths: what they lead to in an item, and the parts of an item that a projection keeps."""
+"""Document paths: their targets in an item, and the parts of an item that a projection keeps."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from tests.support.dynamodb.values import Item, Value
 
 
 def follow(item: Item, steps: Steps) -> Value | None:
-    """What a path leads to, or None."""
+    """Returns the target of a path, or None."""
     found = item.get(steps[0])  # type: ignore[call-overload]
     for step in steps[1:]:
         if found is None:

@@ -34,13 +34,13 @@ def get_item(table: Table, request: Mapping[str, Any]) -> dict[str, Any]:
     projection = Expressions(request, ("ProjectionExpression",)).projection
     row = table.rows.get(table.schema.of_key(request["Key"]))
     consumption.read(table, read_units(row.size if row else 0, _factor(request)))
-    # An item that has none of the attributes wanted is there all the same.
+    # The answer has an item even if it has none of the requested attributes.
     found = {"Item": copied(projection.of(row.item) if projection else row.item)} if row else {}
     return consumption.add_to(found, single=True)
 
 
 def batch_get(find: Any, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Up to 100 items and 16 MB; the keys beyond that are handed back."""
+    """Returns up to 100 items and 16 MB; the keys beyond that are unprocessed."""
     check_known(request, frozenset({"RequestItems", "ReturnConsumedCapacity"}))
     consumption = Consumption(request)
     asked = request["RequestItems"]
@@ -164,7 +164,7 @@ class _Page:
             )
 
     def start(self) -> tuple[Any, Entry] | None:
-        """The partition and the entry that ExclusiveStartKey names."""
+        """Returns the partition and the entry that ExclusiveStartKey names."""
         raw = self._request.get("ExclusiveStartKey")
         if raw is None:
             return None
@@ -176,7 +176,7 @@ class _Page:
         return place[0], (place[1] if len(place) > 1 else 0, key)
 
     def of(self, entries: Iterator[Entry]) -> dict[str, Any]:
-        """Ends at Limit or at 1 MB, counted before the filter; it names its last key there, whatever follows."""
+        """Ends at Limit or at 1 MB, counted before the filter; it has a last key then, even if nothing follows."""
         values = self.expressions.values
         passes, projection = self.expressions.filter, self.expressions.projection
         items: list[Item] = []

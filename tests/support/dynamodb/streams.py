@@ -40,9 +40,9 @@ def as_json(item: Item) -> Item:
     return converted
 
 
-def _as_json(thing: Any) -> Any:
-    if isinstance(thing, bytes):
-        return b64encode(thing).decode()
-    if isinstance(thing, dict):
-        return {name: _as_json(it) for name, it in thing.items()}
-    return [_as_json(it) for it in thing] if isinstance(thing, list) else thing
+def _as_json(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: _as_json(it) for name, it in value.items()}
+    return [_as_json(it) for it in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""The grammar of expressions: text to a tree. What names, values and functions may stand where is judged elsewhere.
+"""The grammar of expressions: text to a tree. Other modules check the names, values and functions.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html
 """
@@ -268,7 +268,7 @@ class Parser:
                 raise self._syntax_error(self._text[at:].lstrip()[0], self._text[max(at - 10, 0) : at + 10])
             tokens.append(found[1])
             at = found.end()
-        # Two ends, so that one may look past the last token.
+        # Two ends, so that the parser can read one token past the last.
         return [*tokens, "", ""]
 
     def _peek(self) -> str:
@@ -311,7 +311,7 @@ class Parser:
 
 
 def check_overlaps(paths: list[Path], error: Callable[[str], RefusedError]) -> None:
-    """No path may lead through another, nor take the same thing for a map and for a list."""
+    """Checks that no path leads through another, and that none treats as a map what another treats as a list."""
     if len({path.steps[0] for path in paths}) == len(paths):
         return
     for number, one in enumerate(paths):

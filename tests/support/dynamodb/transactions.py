@@ -12,32 +12,32 @@ from tests.support.dynamodb.values import copied
 from tests.support.dynamodb.writes import IN_TRANSACTION, Write, check_known
 
 type Tables = Mapping[str, Table]
-type Judged = tuple[Write, Row | None, Row | None]
+type CheckedWrite = tuple[Write, Row | None, Row | None]
 
 _KNOWN = frozenset({"TransactItems", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics"})
 _DUPLICATE = "Transaction request cannot include multiple operations on one item"
 
 
 def transact_write(find: Any, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Judges all operations, then carries out all or none. Cancelled, it gives a reason for each, in order."""
+    """Checks all operations, then carries out all or none. A cancelled one has a reason for each, in order."""
     check_known(request, _KNOWN)
     consumption = Consumption(request, "Write")
     writes = [_prepared(find, operation) for operation in _operations(request)]
     if len({(write.table.name, write.key) for write in writes}) < len(writes):
         raise invalid(_DUPLICATE)
-    judged: list[Judged] = []
+    checked: list[CheckedWrite] = []
     reasons: list[dict[str, Any]] = []
     for write in writes:
         try:
-            judged.append((write, *write.judge()))
+            checked.append((write, *write.judge()))
             reasons.append({"Code": "None"})
         except RefusedError as error:
             reasons.append(_reason(error))
-    if len(judged) < len(writes):
+    if len(checked) < len(writes):
         raise cancelled(reasons)
-    if sum(max(row.size for row in (old, new) if row) for _, old, new in judged if old or new) > limits.TRANSACTION:
+    if sum(max(row.size for row in (old, new) if row) for _, old, new in checked if old or new) > limits.TRANSACTION:
         raise invalid("Collection size of items in the transaction has exceeded 4 MB")
-    for write, old, new in judged:
+    for write, old, new in checked:
         write.carry_out(new)
         consumption.wrote(write.table, old, new, factor=2)
     return consumption.add_to({}, single=False)
@@ -114,8 +114,8 @@ def batch_write(find: Any, request: Mapping[str, Any]) -> dict[str, Any]:
         raise invalid("Too many items requested for the BatchWriteItem call" if writes else "The batch is empty")
     if len({(write.table.name, write.key) for write in writes}) < len(writes):
         raise invalid("Provided list of item keys contains duplicates")
-    judged = [(write, *write.judge()) for write in writes]
-    for write, old, new in judged:
+    checked = [(write, *write.judge()) for write in writes]
+    for write, old, new in checked:
         write.carry_out(new)
         consumption.wrote(write.table, old, new)
     return consumption.add_to({"UnprocessedItems": {}}, single=False)

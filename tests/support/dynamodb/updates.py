@@ -1,4 +1,4 @@
-"""Update expressions: compiled to functions that make a new item out of the stored one, which stays as it is."""
+"""Update expressions: compiled to functions that return a new item and do not change the stored one."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -29,16 +29,16 @@ class Update:
         # Positions in lists are filled in their order, since those past the end are appended.
         assignments = sorted(actions.set, key=lambda action: _position(action[0]))
         self._set = [(path.steps, self._value(value)) for path, value in assignments]
-        # Those of the highest position first: a position means the list as it was.
+        # The highest position first: a position means the list before the update.
         self._remove = sorted((path.steps for path in actions.remove), key=_last_position, reverse=True)
         self._add = [self._change("ADD", *action) for action in actions.add]
         self._delete = [self._change("DELETE", *action) for action in actions.delete]
-        # What UPDATED_OLD and UPDATED_NEW show.
+        # The attributes in UPDATED_OLD and UPDATED_NEW.
         self.touched = Projection(actions.paths())
         self.only_removes = not actions.set and not actions.add
 
     def check(self, values: Values) -> None:
-        """Raises a ValidationException for a value of a type that stands where it never can be right."""
+        """Raises a ValidationException for a value of a type that its place never allows."""
         for check in self._checks:
             check(values)
 
@@ -48,7 +48,7 @@ class Update:
                 raise invalid_parameter(f"Cannot update attribute {name}. This attribute is part of the key")
 
     def apply(self, item: Item, values: Values) -> Item:
-        """Raises InvalidItemError where the item is not as the expression takes it to be."""
+        """Raises InvalidItemError if the expression does not fit the item."""
         assigned = [(steps, read(item, values)) for steps, read in self._set]
         draft = _Draft(item)
         for steps, value in assigned:
@@ -160,7 +160,7 @@ class Update:
 
 
 def _position(path: Path) -> int:
-    """Where in a list; -1 in no list."""
+    """Returns the position in a list; -1 if there is no list."""
     return _last_position(path.steps)
 
 
@@ -181,7 +181,7 @@ def _sum(stored: Value | None, given: Value) -> Value:
 
 
 def _difference(stored: Value | None, given: Value) -> Value | None:
-    """None where nothing is left."""
+    """Returns None if the difference is empty."""
     if stored is None:
         return None
     ((kind, content),) = given.items()

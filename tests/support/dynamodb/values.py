@@ -1,4 +1,4 @@
-"""Attribute values in DynamoDB's JSON: checked, brought into one form, measured and compared.
+"""Attribute values in DynamoDB's JSON: checked, normalized, measured and compared.
 
 A stored value is in normal form: numbers without needless zeros, sets sorted, binary values as bytes. So equal values
 are equal dicts. Stored values are never changed in place.
@@ -28,7 +28,7 @@ _EXACT = Context(prec=300)
 
 
 def admit_item(item: Mapping[str, Mapping[str, Any]]) -> tuple[Item, int]:
-    """A copy in normal form, and its size in bytes."""
+    """Returns a copy in normal form, and its size in bytes."""
     size = 0
     copied: Item = {}
     for name, value in item.items():
@@ -39,7 +39,7 @@ def admit_item(item: Mapping[str, Mapping[str, Any]]) -> tuple[Item, int]:
 
 
 def admit(value: Mapping[str, Any], depth: int = 1) -> tuple[Value, int]:
-    """A copy of one value in normal form, and its size by the rules of
+    """Returns a copy of one value in normal form, and its size by the rules of
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html.
     """
     if len(value) != 1:
@@ -113,12 +113,12 @@ def _admit_set(kind: str, content: Any) -> tuple[Value, int]:
 
 
 def normal_set(kind: str, elements: set[Any]) -> Value:
-    """A set of elements that are in normal form."""
+    """Returns a set of elements that are in normal form."""
     return {kind: sorted(elements, key=Decimal if kind == "NS" else None)}
 
 
 def _require(content: Any, kind: Any) -> None:
-    """botocore refuses it before it is sent."""
+    """Raises the error with which botocore refuses it before it is sent."""
     if not isinstance(content, kind):
         raise TypeError(f"an attribute value of {type(content).__name__}: {content!r:.100}")
 
@@ -167,7 +167,7 @@ def number_text(number: Decimal) -> str:
 
 
 def calculate(left: str, operator: str, right: str) -> str:
-    """The sum or difference of two numbers, as text."""
+    """Returns the sum or difference of two numbers, as text."""
     try:
         if operator == "+":
             return number_text(_EXACT.add(Decimal(left), Decimal(right)))
@@ -177,7 +177,7 @@ def calculate(left: str, operator: str, right: str) -> str:
 
 
 def _number_size(number: str) -> int:
-    """A byte for two significant digits, one more, and one for the sign."""
+    """Returns a byte for each two significant digits, one more, and one for the sign."""
     digits = number.lstrip("-").replace(".", "").strip("0")
     return (len(digits) + 1) // 2 + 1 + (number[0] == "-")
 
@@ -207,7 +207,7 @@ def size_of(value: Value) -> int:
 
 
 def depth_of(value: Value) -> int:
-    """The levels of nesting in a value: 0 of a scalar."""
+    """Returns the levels of nesting in a value: 0 of a scalar."""
     if "M" in value:
         return 1 + max(map(depth_of, value["M"].values()), default=0)
     if "L" in value:
@@ -216,12 +216,12 @@ def depth_of(value: Value) -> int:
 
 
 def comparable(value: Value) -> Any:
-    """What orders a value among those of its type: strings by code point, which is the order of their UTF-8."""
+    """Returns the sort value among those of its type: strings by code point, which is the order of their UTF-8."""
     ((kind, content),) = value.items()
     return Decimal(content) if kind == "N" else content
 
 
-def copied[T](thing: T) -> T:
-    """A deep copy of items or values, several times as fast as `copy.deepcopy`."""
-    copy: T = loads(dumps(thing))  # noqa: S302 - our own bytes
+def copied[T](original: T) -> T:
+    """Returns a deep copy of items or values, several times as fast as `copy.deepcopy`."""
+    copy: T = loads(dumps(original))  # noqa: S302 - our own bytes
     return copy

@@ -1,6 +1,6 @@
-"""Writes of single items: prepared from a request, judged against what is stored, then carried out.
+"""Writes of single items: prepared from a request, checked against the stored item, then carried out.
 
-A transaction judges all of its writes before it carries out the first.
+A transaction checks all of its writes before it carries out the first.
 """
 
 from collections.abc import Mapping
@@ -32,13 +32,13 @@ _RETURNED = {
 
 
 def check_known(request: Mapping[str, Any], known: frozenset[str]) -> None:
-    """What this database does not know it must not pass over."""
+    """Raises an error for parameters that this database does not know, so that none is ignored."""
     if unknown := request.keys() - known:
         raise NotImplementedError(f"the tests' DynamoDB does not know these parameters: {sorted(unknown)}")
 
 
 class Write:
-    """One Put, Update, Delete or ConditionCheck. Raises RefusedError for what is wrong whatever is stored."""
+    """One Put, Update, Delete or ConditionCheck. Raises RefusedError if it is wrong regardless of the stored item."""
 
     def __init__(self, kind: str, table: Table, request: Mapping[str, Any]) -> None:
         self.kind = kind
@@ -59,9 +59,9 @@ class Write:
             raise invalid("The expression can not be empty;")
 
     def judge(self) -> tuple[Row | None, Row | None]:
-        """The row that is stored, and what is to be in its place.
+        """Returns the stored row, and the row that replaces it.
 
-        Raises ConditionalCheckFailedException, with the item where it is asked for, and InvalidItemError.
+        Raises ConditionalCheckFailedException, with the item if the request wants it, and InvalidItemError.
         """
         if self._put:
             _check_size(self._put.size, "Item size has exceeded the maximum allowed size")

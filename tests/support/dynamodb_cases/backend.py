@@ -1,4 +1,4 @@
-"""A DynamoDB that cases run against: the tests' own, moto, or that of the local cloud."""
+"""A DynamoDB on which cases run: the tests' own, moto, or that of the local cloud."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ type Item = dict[str, Any]
 type Case = Callable[["Backend"], None]
 
 CASES: dict[str, Case] = {}
-"""What the modules of cases have put here; `catalogue` has all of them."""
+"""The cases of the modules that are imported; `all_cases` imports all of them."""
 
 PAIRS, NUMBERS, SINGLES = "case-pairs", "case-numbers", "case-singles"
 TABLES = (PAIRS, NUMBERS, SINGLES)
@@ -53,7 +53,7 @@ class Backend:
         return self.call("PutItem", {"TableName": table, "Item": dict(item), **options})
 
     def stored(self, item: Mapping[str, Any], table: str = PAIRS) -> Item | None:
-        """The item with the key of this one, as a consistent read finds it."""
+        """Returns the item with the key of this one, by a consistent read."""
         found = self.call("GetItem", {"TableName": table, "Key": key_of(item), "ConsistentRead": True})
         return found.get("Item")  # type: ignore[no-any-return]
 
@@ -63,7 +63,7 @@ class Backend:
         return self.call("UpdateItem", request | spelled(**options))
 
     def holds(self, item: Mapping[str, Any], condition: str, **options: Any) -> bool:
-        """Whether a condition holds for an item that is stored."""
+        """Whether a condition is true for a stored item."""
         try:
             self.update(item, "SET touched = :touched", ConditionExpression=condition, **_with_touch(options))
         except ClientError as error:
@@ -80,7 +80,7 @@ class Backend:
         return self.call("TransactWriteItems", {"TransactItems": [*operations], **options})
 
     def cancelled(self, *operations: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The reasons for which a transaction is cancelled."""
+        """Returns the reasons of a cancelled transaction."""
         with pytest.raises(ClientError) as caught:
             self.transact(*operations)
         response: Any = caught.value.response
@@ -96,7 +96,7 @@ def _with_touch(options: dict[str, Any]) -> dict[str, Any]:
 def spelled(
     names: Mapping[str, str] | None = None, values: Mapping[str, Any] | None = None, **options: Any
 ) -> dict[str, Any]:
-    """The parameters of a request with expressions."""
+    """Returns the parameters of a request with expressions."""
     if names is not None:
         options["ExpressionAttributeNames"] = {f"#{name}": attribute for name, attribute in names.items()}
     if values is not None:
@@ -112,7 +112,7 @@ def refused(code: str = "ValidationException") -> Any:
 
 
 def new_key(sort: str = "a") -> Item:
-    """A key in a partition of its own, so that cases share tables."""
+    """Returns a key in a new partition, so that cases can share tables."""
     return {"pk": {"S": uuid.uuid4().hex}, "sk": {"S": sort}}
 
 

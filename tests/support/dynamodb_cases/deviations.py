@@ -1,7 +1,7 @@
-"""Where moto and the local cloud are kinder than AWS, or just other: the case, and what they do instead.
+"""Deviations of moto and the local cloud from AWS: the case, and their behaviour.
 
-AWS is as it documents DynamoDB, or as others have tried it: the issues and tests of scylladb/scylladb tell of that. The
-tests' own DynamoDB has no deviation that a case shows.
+AWS's behaviour is that of its documentation, or of experiments in the issues and tests of scylladb/scylladb. The tests'
+own DynamoDB has no deviation that a case shows.
 """
 
 MOTO = {
@@ -13,7 +13,7 @@ MOTO = {
     "existence_and_types": "attribute_type takes any name, attribute_exists any operand",
     "beginnings": "begins_with knows no binary values",
     "parts": "contains knows no binary values",
-    "sizes": "a ValueError for what has no size",
+    "sizes": "a ValueError for a value without a size",
     "the_size_of_a_text_is_in_bytes": "counts characters",
     "an_operand_is_not_compared_with_itself": "it is",
     "syntax_is_refused": "a ValueError, or taken as something else",
@@ -25,7 +25,7 @@ MOTO = {
     "sums_are_exact": "rounds to 38 digits",
     "positions_mean_the_list_as_it_was": "removes one after the other",
     "a_path_that_leads_nowhere_is_refused": "sets a member of a text",
-    "an_update_has_its_own_grammar": "sums of three, and functions that are no functions",
+    "an_update_has_its_own_grammar": "sums of three, and unknown functions",
     "numbers_lose_needless_zeros": "keeps the text",
     "a_number_has_38_digits_at_most": "no limit",
     "a_number_has_a_range": "none",
@@ -53,7 +53,7 @@ MOTO = {
     "an_index_gives_nothing_that_it_does_not_project": "an item without it, without an error",
     "an_index_that_is_not_there_is_refused": "a ResourceNotFoundException",
     "an_update_that_does_not_fit_the_item_is_a_reason": "refuses the request, without reasons",
-    "a_request_that_is_wrong_by_itself_is_refused_whole": "a KeyError as the reason of a cancelled transaction",
+    "an_invalid_request_is_refused_whole": "a KeyError as the reason of a cancelled transaction",
     "a_transaction_has_4_mb_at_most": "no limit",
     "a_transaction_reads_all_at_once": "passes over projections",
     "a_write_of_a_transaction_takes_twice_the_units": "counts nothing",
@@ -88,5 +88,5 @@ LOCAL_CLOUD = {
     "an_index_gives_nothing_that_it_does_not_project": "an item without it, without an error",
     "a_batch_has_16_mb_at_most_and_hands_back_the_rest": "hands back none",
     "an_update_that_does_not_fit_the_item_is_a_reason": "takes a text for 0",
-    "a_request_that_is_wrong_by_itself_is_refused_whole": "takes a put without its sort key",
+    "an_invalid_request_is_refused_whole": "takes a put without its sort key",
 }

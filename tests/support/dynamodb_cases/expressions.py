@@ -333,7 +333,7 @@ def an_update_makes_the_item_that_is_not_there(db: Backend) -> None:
 
 @case
 def an_update_that_only_removes_makes_no_item(db: Backend) -> None:
-    """DynamoDB's way, though its documentation does not say so: scylladb/scylladb issue 5862 tried it."""
+    """DynamoDB does this, though its documentation does not say so: scylladb/scylladb issue 5862 tried it."""
     key = new_key()
 
     db.update(key, "REMOVE a")

@@ -1,4 +1,4 @@
-"""Cases of single items: what is stored, what is refused, what is handed back."""
+"""Cases of single items: stored values, refusals, returned values."""
 
 from typing import Any
 
@@ -211,7 +211,7 @@ def maps_and_lists_take_bytes_of_their_own(db: Backend) -> None:
     key = {"id": {"S": "k" * 98}}
     rows = 100_000
     fixed = 100 + len("rows") + 3
-    each = 1 + 1  # its own, and of the truth it holds
+    each = 1 + 1  # its own, and that of the boolean in it
     rest = 400 * 1024 - fixed - rows * each - len("text")
     rows_there = {"rows": {"L": [{"BOOL": True}] * rows}}
     db.put(key | rows_there | {"text": {"S": "a" * rest}}, SINGLES)
@@ -243,7 +243,7 @@ def a_failed_condition_stores_nothing(db: Backend) -> None:
 
 
 @case
-def a_failed_condition_shows_the_item_where_that_is_asked_for(db: Backend) -> None:
+def a_failed_condition_shows_the_item_on_request(db: Backend) -> None:
     item = new_key() | {"a": {"S": "1"}}
     db.put(item)
     asked = {"ConditionExpression": "attribute_not_exists(pk)"}

@@ -97,7 +97,7 @@ def every_operation_that_fails_has_its_reason(db: Backend) -> None:
 
 
 @case
-def a_reason_shows_the_item_where_that_is_asked_for(db: Backend) -> None:
+def a_reason_shows_the_item_on_request(db: Backend) -> None:
     one, two = stored(db, {"n": {"N": "1"}}, {"n": {"N": "2"}})
     show = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
 
@@ -129,7 +129,7 @@ def an_update_that_does_not_fit_the_item_is_a_reason(db: Backend) -> None:
 
 
 @case
-def a_request_that_is_wrong_by_itself_is_refused_whole(db: Backend) -> None:
+def an_invalid_request_is_refused_whole(db: Backend) -> None:
     for wrong in (
         put({"pk": {"S": "a"}}),
         put(new_key(), ConditionExpression="status = :v", values={"v": {"S": "a"}}),

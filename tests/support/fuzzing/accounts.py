@@ -1,4 +1,4 @@
-"""The demo accounts that `make fuzz` acts as: how they sign in, and how they are restored."""
+"""The demo accounts of `make fuzz`: signing in, and restoring them."""
 
 import time
 from http import HTTPStatus
@@ -14,7 +14,7 @@ API = "/api/v1"
 
 
 def sign_in(http: httpx.Client, email: str) -> str:
-    """The access token. Waits where the sign-ins of this minute are used up: the requests before tried some, too."""
+    """Returns the access token. Waits if earlier requests have used up the sign-ins of this minute."""
     credentials = {"email": email, "password": demo.PASSWORD}
     answer = http.post(f"{API}/auth/login", json=credentials)
     while answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
@@ -28,7 +28,7 @@ def sign_in(http: httpx.Client, email: str) -> str:
 
 
 def restore_demo_accounts(http: httpx.Client) -> None:
-    """Gives each its role again, and lifts the lock that wrong passwords, tried at random, have put on it."""
+    """Gives each its role again, and removes the lock that random wrong passwords have caused."""
     headers = {"Authorization": f"Bearer {sign_in(http, ACCOUNTS['admin'])}"}
 
     def call(method: str, path: str, body: object = None) -> Any:

@@ -1,4 +1,4 @@
-"""Runs Schemathesis as one role and reads what it reports."""
+"""Runs Schemathesis as one role and reads its report."""
 
 import json
 import os
@@ -24,7 +24,7 @@ class Outcome:
 
 
 def operations(role: str) -> list[str]:
-    """The ids of what this role may call: that others are refused has tests of its own."""
+    """Returns the ids of the operations that this role may call; other tests check that the rest is refused."""
     document = json.loads(DOCUMENT.read_text())
     return [
         operation["operationId"]
@@ -35,7 +35,7 @@ def operations(role: str) -> list[str]:
 
 
 def fuzz(base_url: str, *, role: str, token: str, examples: int, options: Sequence[str] = ()) -> Outcome:
-    """`examples` random requests for each operation, after those of the document and of each schema's bounds."""
+    """Sends `examples` random requests for each operation, after those of the document and of each schema's bounds."""
     command = [str(Path(sys.executable).with_name("st")), "--config-file", "tests/support/fuzzing/schemathesis.toml"]
     command += ["--no-color", "run", str(DOCUMENT), "--url", base_url, "--max-examples", str(examples), *options]
     command += [it for name in operations(role) for it in ("--include-operation-id", name)]

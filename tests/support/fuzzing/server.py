@@ -1,4 +1,4 @@
-"""The whole API in process behind a port of this machine, for tools that speak HTTP only."""
+"""The whole API in process behind a port of this machine, for tools that use HTTP only."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from tests.support.gateway import function_of
 from tests.support.invocation import Answer, invoke
 
-# Each request is from another address, so that no limit of an address is met.
+# Each request is from another address, so that none reaches the limit of an address.
 _ADDRESSES = (f"198.18.{number // 250 % 250}.{number % 250}" for number in count())
 # A function serves one request at a time.
 _ONE = threading.Lock()
@@ -28,7 +28,7 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The functions log."""
+        """Writes nothing, since the functions log."""
 
     def _exchange(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode("utf-8", "surrogateescape") or None
@@ -55,14 +55,14 @@ class _Handler(BaseHTTPRequestHandler):
 def _answer(method: str, path: str, body: str | None, **options: Any) -> Answer:
     try:
         return invoke(function_of(path), method, path, body, **options)
-    except Exception as error:  # as the gateway does; an answer that is not as documented is one, too
+    except Exception as error:  # as the gateway does; an undocumented answer raises, too
         content = b"" if method == "HEAD" else f"{type(error).__name__}: {error}".encode()
         return Answer(500, {"Content-Type": "text/plain"}, content, len(content))
 
 
 @contextmanager
 def served() -> Iterator[str]:
-    """The base URL."""
+    """Serves the API, and gives the base URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

@@ -1,11 +1,11 @@
-"""Guards of webhooks: targets, signatures, hostile subscribers, who gets what, attempts (A20 to A23, A27, F18, F20)."""
+"""Guards of webhooks: targets, signatures, hostile subscribers, matching, attempts (A20 to A23, A27, F18, F20)."""
 
 from tests.support.guards.guard import LIBRARY, Guard
 
 _SENDING = f"{LIBRARY}/webhooks/sending.py"
 _TARGETS = f"{LIBRARY}/webhooks/targets.py"
 _POST = f"{LIBRARY}/webhooks/post.py"
-_STRANGERS = "tests/security/test_strangers.py"
+_STRANGERS = "tests/security/test_hostile_subscribers.py"
 
 GUARDS = (
     Guard(
@@ -22,7 +22,7 @@ GUARDS = (
         f"{LIBRARY}/webhooks/schemas.py",
         "answer=attempt.answer if _may_read_secrets(reader) else None,",
         "answer=attempt.answer,",
-        "tests/functional/test_webhook_oversight.py::test_a20_managers_do_not_read_what_a_receiver_answered",
+        "tests/functional/test_delivery_admin.py::test_a20_managers_do_not_read_the_response_of_a_receiver",
     ),
     Guard(
         "A20",
@@ -30,7 +30,7 @@ GUARDS = (
         f"{LIBRARY}/mail/content/webhooks.py",
         "reader=creator.role",
         'reader="admin"',
-        "tests/functional/test_order_mails.py::test_a20_who_is_a_manager_by_now_is_mailed_no_path_of_a_url",
+        "tests/functional/test_order_mails.py::test_a20_a_creator_who_is_now_a_manager_is_mailed_no_path_of_a_url",
     ),
     Guard(
         "A21",
@@ -60,8 +60,8 @@ GUARDS = (
         "A21",
         "the sender checks the address of each attempt",
         _SENDING,
-        "answer = post(target, body, headers, private=private)",
-        "answer = post(target, body, headers, private=True)",
+        "response = post(target, body, headers, private=private)",
+        "response = post(target, body, headers, private=True)",
         "tests/functional/test_sender.py::test_a21_no_answer_and_a_forbidden_address_are_failures_that_say_why",
     ),
     Guard(
@@ -74,7 +74,7 @@ GUARDS = (
     ),
     Guard(
         "A22",
-        "the previous secret signs beside the new one",
+        "the previous secret signs too, beside the new one",
         _SENDING,
         "    if subscription.previous_secret and (subscription.previous_until or 0) > now.timestamp():\n",
         "    if False:\n",
@@ -84,21 +84,21 @@ GUARDS = (
         "A23",
         "an attempt ends after 15 s",
         _POST,
-        "SECONDS = 15.0\n",
-        "SECONDS = 450.0\n",
+        "TIMEOUT_SECONDS = 15.0\n",
+        "TIMEOUT_SECONDS = 450.0\n",
         f"{_STRANGERS}::test_a23_an_attempt_has_15_seconds_for_everything",
     ),
     Guard(
         "A23",
-        "each read of an answer has the time that is left",
+        "each read of a response ends with the attempt's time",
         _POST,
-        "        self._connection.settimeout(self._clock.left())\n        read =",
+        "        self._connection.settimeout(self._deadline.left())\n        read =",
         "        read =",
-        f"{_STRANGERS}::test_a23_what_drips_is_cut_off_in_time",
+        f"{_STRANGERS}::test_a23_a_dripping_answer_is_cut_off_in_time",
     ),
     Guard(
         "A23",
-        "an answer has at most 128 KB in all",
+        "a response has at most 128 KB in total",
         _POST,
         "        self.left -= read\n",
         "",
@@ -110,8 +110,8 @@ GUARDS = (
         _SENDING,
         "    if not may_have:\n",
         "    if False:\n",
-        "tests/functional/test_webhook_standing.py::"
-        "test_a27_a_user_event_is_kept_from_the_subscription_of_who_is_no_admin_now",
+        "tests/functional/test_webhook_health.py::"
+        "test_a27_a_user_event_is_withheld_from_the_subscription_of_a_former_admin",
     ),
     Guard(
         "A27",
@@ -119,16 +119,15 @@ GUARDS = (
         f"{LIBRARY}/webhooks/matcher.py",
         "matches(map(str, it.events), event_type) and self.may_have(it, event_type)",
         "matches(map(str, it.events), event_type)",
-        "tests/functional/test_dispatcher.py::"
-        "test_a27_events_of_users_go_to_subscriptions_of_who_is_an_active_admin_now",
+        "tests/functional/test_dispatcher.py::test_a27_events_of_users_go_to_subscriptions_of_current_active_admins",
     ),
     Guard(
         "A27",
         "managers do not see deliveries of events for admins",
         f"{LIBRARY}/webhooks/delivery_admin.py",
-        "[(place, it) for place, it in page.placed if may_see(it.event_type)]",
+        "[(position, it) for position, it in page.placed if may_see(it.event_type)]",
         "page.placed",
-        "tests/functional/test_webhook_oversight.py::"
+        "tests/functional/test_delivery_admin.py::"
         "test_a27_managers_are_not_shown_deliveries_of_events_that_are_for_admins",
     ),
     Guard(
@@ -137,15 +136,15 @@ GUARDS = (
         f"{LIBRARY}/mail/content/webhooks.py",
         '        if creator.role == "customer":\n',
         "        if False:\n",
-        "tests/functional/test_order_mails.py::test_a27_who_may_not_see_webhooks_any_more_is_told_of_none",
+        "tests/functional/test_order_mails.py::test_a27_an_owner_who_may_no_longer_see_webhooks_gets_no_mail",
     ),
     Guard(
         "F18",
         "a sender that outlived its claim writes no outcome",
         _SENDING,
-        "    owned: Condition = (Delivery.claim == delivery.claim) & (Delivery.due_at == delivery.due_at)\n",
-        "    owned: Condition = Delivery.pk.exists()\n",
-        "tests/faults/test_deliveries.py::test_f18_a_late_success_does_not_replace_what_another_attempt_found",
+        "    owned = LEASE.is_held(delivery)\n",
+        "    owned = Delivery.pk.exists()\n",
+        "tests/faults/test_deliveries.py::test_f18_a_late_success_does_not_replace_the_outcome_of_another_attempt",
     ),
     Guard(
         "F18",
@@ -162,7 +161,7 @@ GUARDS = (
         f"{LIBRARY}/webhooks/schedule.py",
         "    timedelta(hours=20),\n",
         "",
-        "tests/faults/test_schedule.py::test_f20_each_attempt_comes_at_its_time_to_the_second",
+        "tests/faults/test_subscriber_outage.py::test_f20_each_attempt_comes_at_its_time_to_the_second",
     ),
     Guard(
         "F20",
@@ -170,6 +169,6 @@ GUARDS = (
         f"{LIBRARY}/webhooks/schedule.py",
         "DISABLED_AFTER = timedelta(days=5)",
         "DISABLED_AFTER = timedelta(days=50)",
-        "tests/functional/test_webhook_standing.py::test_f20_five_days_of_failing_disable",
+        "tests/functional/test_webhook_health.py::test_f20_five_days_of_failing_disable",
     ),
 )

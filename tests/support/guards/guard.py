@@ -1,4 +1,4 @@
-"""A guard: a piece of code that a row of attacks.md or faults.md depends on, and the test that fails without it."""
+"""A guard: the code on which a row of attacks.md or faults.md depends, and the test that fails without it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ LIBRARY = "layers/shared/python/oms"
 
 @dataclass(frozen=True)
 class Guard:
-    """`text` occurs once in `file`. `removed` says in words what is gone when `replacement` takes its place.
+    """`text` occurs once in `file`. `removed` names the rule that ends when `replacement` takes its place.
 
     `test` is a node of pytest, which runs in process.
     """
@@ -27,7 +27,7 @@ class Guard:
     def removed_from(self, root: Path) -> Iterator[None]:
         """Replaces the text in the copy of the tree at `root`, and puts it back at the end.
 
-        Raises ValueError if the file does not have it exactly once.
+        Raises ValueError if the file does not have the text exactly once.
         """
         path = root / self.file
         source = path.read_text()

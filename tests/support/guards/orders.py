@@ -5,7 +5,8 @@ from tests.support.guards.guard import LIBRARY, Guard
 _PLACING = f"{LIBRARY}/orders/service.py"
 _MOVES = f"{LIBRARY}/orders/moves.py"
 _LIMITS = f"{LIBRARY}/orders/limits.py"
-_DYNAMODB = f"{LIBRARY}/core/dynamodb.py"
+_SNAPSHOTS = f"{LIBRARY}/inventory/shard_snapshots.py"
+_RETRIES = f"{LIBRARY}/core/retries.py"
 
 GUARDS = (
     Guard(
@@ -14,8 +15,7 @@ GUARDS = (
         _LIMITS,
         "        if self.limits and open_orders >= self.limits.open_orders:\n",
         "        if False:\n",
-        "tests/functional/test_open_orders_limit.py::"
-        "test_a25_a_customer_at_the_limit_opens_no_more_and_is_told_the_limit",
+        "tests/functional/test_open_orders_limit.py::test_a25_a_customer_at_the_limit_opens_no_more_and_sees_the_limit",
     ),
     Guard(
         "A25",
@@ -23,7 +23,7 @@ GUARDS = (
         _LIMITS,
         "return units if units <= ALWAYS_ALLOWED_UNITS else -(-units * 100 // self._share)",
         "return units",
-        "tests/functional/test_order_limits.py::test_a25_an_unverified_customer_gets_a_share_of_what_is_available",
+        "tests/functional/test_order_limits.py::test_a25_an_unverified_customer_gets_a_share_of_the_available_stock",
     ),
     Guard(
         "A25",
@@ -37,8 +37,8 @@ GUARDS = (
         "A25",
         "an unverified customer's orders of a minute are counted exactly",
         _PLACING,
-        "        if window:\n            slot =",
-        "        if False:\n            slot =",
+        "        if window:\n            counter =",
+        "        if False:\n            counter =",
         "tests/functional/test_order_limits.py::test_a25_one_unverified_account_does_not_reserve_the_shop",
     ),
     Guard(
@@ -54,15 +54,56 @@ GUARDS = (
         "F1",
         "the condition of an order's line asks for enough units",
         _PLACING,
-        "                & (StockItem.available >= limits.stock_needed(line.quantity)),\n",
+        "                & (StockItem.available"
+        " >= (draw.quantity if line.planned else limits.stock_needed(draw.quantity))),\n",
         ",\n",
         "tests/faults/test_interleaving.py::test_f01_units_sold_between_the_offer_and_the_order_are_not_sold_again",
+    ),
+    Guard(
+        "F1",
+        "a product is short only if all its shards were read twice in the same versions",
+        _SNAPSHOTS,
+        "settled=versions == earlier",
+        "settled=True",
+        "tests/functional/test_shards.py::test_f01_a_read_that_other_orders_disturb_is_no_refusal",
+    ),
+    Guard(
+        "F1",
+        "an order is refused only by a snapshot of all shards that was begun after it",
+        _SNAPSHOTS,
+        "self._seen = stored.started\n",
+        "self._seen = stored.number\n",
+        "tests/functional/test_shard_snapshots.py::test_f01_a_snapshot_that_was_begun_before_the_order_does_not_refuse_it",
+    ),
+    Guard(
+        "F2",
+        "an order does not wait for a snapshot whose order has crashed",
+        _SNAPSHOTS,
+        " or waited > _DEAD_AFTER_SECONDS",
+        "",
+        "tests/functional/test_shard_snapshots.py::test_f02_a_snapshot_whose_order_crashed_is_replaced_after_half_a_second",
+    ),
+    Guard(
+        "F1",
+        "a move between shards takes only units that are there",
+        f"{LIBRARY}/inventory/shards.py",
+        "condition=StockItem.available >= max(0, -units),",
+        "condition=StockItem.pk.exists(),",
+        "tests/faults/test_shards.py::test_f01_a_move_between_shards_takes_no_unit_that_was_sold_meanwhile",
+    ),
+    Guard(
+        "F12",
+        "an edit reaches all shards before its response",
+        f"{LIBRARY}/inventory/service.py",
+        "        shards.copy_offer(product_id, edited.stock.item_count)\n",
+        "        pass\n",
+        "tests/functional/test_shards.py::test_f12_an_order_at_the_old_offer_of_a_shard_is_not_placed_after_the_edit",
     ),
     Guard(
         "F2",
         "a repeated transition is found by its key in the order's history",
         _MOVES,
-        "        if previous := find_previous(order):\n            return previous\n",
+        "    if previous := _find_previous(planned, order):\n        return previous\n",
         "",
         "tests/faults/test_crashes.py::test_f02_a_move_with_a_key_is_made_once",
     ),
@@ -76,11 +117,11 @@ GUARDS = (
     ),
     Guard(
         "F3",
-        "before a refusal, the order of the same key is looked for",
+        "before a rejection, the order of the same key is looked up",
         f"{LIBRARY}/core/idempotency.py",
         "            if previous is not None:\n                return previous\n",
         "",
-        "tests/faults/test_lost_answers.py::test_f03_what_became_of_the_product_does_not_matter",
+        "tests/faults/test_lost_answers.py::test_f03_later_changes_of_the_product_do_not_matter",
     ),
     Guard(
         "F4",
@@ -88,12 +129,12 @@ GUARDS = (
         f"{LIBRARY}/core/idempotency.py",
         "    if not presented.matches(stored):\n        raise IdempotencyKeyReusedError\n",
         "    pass\n",
-        "tests/faults/test_repeats.py::test_f04_a_key_is_bound_to_what_was_asked",
+        "tests/faults/test_repeats.py::test_f04_a_key_is_bound_to_its_request",
     ),
     Guard(
         "F5",
         "a conflict of transactions is retried",
-        _DYNAMODB,
+        _RETRIES,
         '    "TransactionConflict",\n',
         "",
         "tests/faults/test_contention.py::test_f05_conflicts_that_pass_are_not_seen",
@@ -101,10 +142,18 @@ GUARDS = (
     Guard(
         "F5",
         "there are at most seven attempts",
-        _DYNAMODB,
+        _RETRIES,
         "_MAX_ATTEMPTS = 7\n",
         "_MAX_ATTEMPTS = 9\n",
         "tests/faults/test_contention.py::test_f05_conflicts_that_do_not_pass_are_unavailable",
+    ),
+    Guard(
+        "F5",
+        "a call of another service that may succeed later is not a 500",
+        f"{LIBRARY}/http/serving.py",
+        "    app.exception_handler(list(CALL_ERRORS))(_failed_call)\n",
+        "",
+        "tests/faults/test_other_services.py::test_f05_a_stock_check_whose_message_was_refused_is_started_again",
     ),
     Guard(
         "F6",
@@ -116,7 +165,7 @@ GUARDS = (
     ),
     Guard(
         "F6",
-        "a conflict on the order's put is no refusal",
+        "a conflict on the order's put is not a rejection",
         _PLACING,
         "        if error.has_reason(order) or not error.any_failed:\n",
         "        if not error.any_failed:\n",
@@ -124,7 +173,7 @@ GUARDS = (
     ),
     Guard(
         "F7",
-        "a transition is written only if the order is as it was read",
+        "a transition is written only if the order has not changed since it was read",
         _MOVES,
         "    unchanged = (Order.status == order.status) & (Order.version == order.version)\n",
         "    unchanged = Order.id.exists()\n",
@@ -133,9 +182,9 @@ GUARDS = (
     Guard(
         "F8",
         "one adjustment with one key moves the stock once",
-        f"{LIBRARY}/inventory/service.py",
-        'condition=Adjustment.pk.does_not_exist(), return_values="ALL_OLD"',
-        'return_values="NONE"',
+        f"{LIBRARY}/inventory/adjustments.py",
+        'save(adjustment, condition=Adjustment.pk.does_not_exist(), return_values="ALL_OLD"',
+        'save(adjustment, return_values="NONE"',
         "tests/faults/test_repeats.py::test_f08_twenty_equal_adjustments_with_one_key_move_the_stock_once",
     ),
     Guard(
@@ -149,7 +198,7 @@ GUARDS = (
     Guard(
         "F10",
         "a conflict on one line of a cart is retried",
-        _DYNAMODB,
+        _RETRIES,
         '    "TransactionConflict",\n',
         "",
         "tests/faults/test_interleaving.py::"
@@ -177,13 +226,13 @@ GUARDS = (
         _PLACING,
         "    if expected is None or priced.total <= expected:\n",
         "    if True:\n",
-        "tests/faults/test_repeats.py::test_f12_an_order_never_costs_more_than_expected_whenever_the_price_changes",
+        "tests/faults/test_repeats.py::test_f12_an_order_never_costs_more_than_expected_at_any_time_of_a_price_change",
     ),
     Guard(
         "F22",
         "throttling is retried",
-        _DYNAMODB,
-        '    "ThrottlingException",\n',
+        _RETRIES,
+        "    *CODES,\n",
         "",
         "tests/faults/test_throttling.py::test_f22_with_many_calls_throttled_the_stock_adds_up",
     ),
@@ -197,10 +246,10 @@ GUARDS = (
     ),
     Guard(
         "F26",
-        "a sweep goes on page by page",
+        "a sweep continues page by page",
         f"{LIBRARY}/orders/expiry.py",
         "        position = page.position\n",
         "        position = None\n",
-        "tests/faults/test_outage.py::test_f26_each_minute_goes_on_where_the_rest_is",
+        "tests/faults/test_outage.py::test_f26_each_minute_continues_where_the_last_one_ended",
     ),
 )

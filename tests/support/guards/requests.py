@@ -42,9 +42,9 @@ GUARDS = (
         "A16",
         "a cursor is sealed for its user and query",
         f"{LIBRARY}/core/pages.py",
-        "        or seal != _seal(position, scope)\n",
+        "        or seal != _seal(position, binding)\n",
         "",
-        "tests/unit/test_pages.py::test_a16_a_cursor_is_good_for_its_own_user_and_query_alone",
+        "tests/unit/test_pages.py::test_a16_a_cursor_is_valid_for_its_own_user_and_query_only",
     ),
     Guard(
         "A16",
@@ -90,16 +90,16 @@ GUARDS = (
         "A19",
         "a formula at the beginning of a cell gets an apostrophe",
         f"{LIBRARY}/exports/cells.py",
-        'return f"\'{made}" if _FIRST.match(value) else made',
-        "return made",
+        'return f"\'{quoted}" if _FIRST.match(value) else quoted',
+        "return quoted",
         "tests/security/test_formulas.py::test_a19_no_text_of_an_order_is_active_in_its_file",
     ),
     Guard(
         "A19",
         "a formula behind a separator within a cell gets an apostrophe",
         f"{LIBRARY}/exports/cells.py",
-        '    made = _WITHIN.sub(r"\\g<0>\'", value)\n',
-        "    made = value\n",
+        '    quoted = _WITHIN.sub(r"\\g<0>\'", value)\n',
+        "    quoted = value\n",
         "tests/security/test_formulas.py::test_a19_no_text_of_an_order_is_active_in_its_file",
     ),
     Guard(
@@ -124,7 +124,7 @@ GUARDS = (
         f"{LIBRARY}/exports/report_recipients.py",
         'return user is not None and user.status == "active" and user.role != "customer"',
         "return user is not None",
-        "tests/functional/test_schedules.py::test_a27_nobody_but_active_managers_and_admins_can_be_a_recipient",
+        "tests/functional/test_schedules.py::test_a27_only_active_managers_and_admins_can_be_recipients",
     ),
     Guard(
         "A27",
@@ -132,7 +132,7 @@ GUARDS = (
         f"{LIBRARY}/mail/content/reports.py",
         "        if not report_recipients.may_get_reports(user):\n",
         "        if False:\n",
-        "tests/functional/test_report_mails.py::test_a27_a_recipient_who_is_a_customer_by_then_gets_nothing",
+        "tests/functional/test_report_mails.py::test_a27_a_recipient_who_has_become_a_customer_gets_nothing",
     ),
     Guard(
         "A27",
@@ -141,7 +141,7 @@ GUARDS = (
         "LINK_VALIDITY = timedelta(minutes=15)",
         "LINK_VALIDITY = timedelta(days=7)",
         "tests/functional/test_export_routes.py::"
-        "test_a27_a_done_export_has_a_link_that_is_good_for_a_quarter_of_an_hour_and_its_etag",
+        "test_a27_a_done_export_has_a_link_that_is_valid_for_a_quarter_of_an_hour_and_its_etag",
     ),
     Guard(
         "A27",

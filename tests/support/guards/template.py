@@ -49,7 +49,7 @@ GUARDS = (
         "infra/queues.py",
         "max_receive_count=max_tries",
         "max_receive_count=1000",
-        "tests/infra/test_webhooks.py::test_f28_a_trigger_comes_again_after_its_function_is_gone_and_is_kept_for_a_day",
+        "tests/infra/test_webhooks.py::test_f28_a_trigger_is_redelivered_after_its_function_is_gone_and_is_kept_for_a_day",
     ),
     Guard(
         "F28",
@@ -81,7 +81,7 @@ GUARDS = (
         "infra/data.py",
         "            time_to_live_attribute=ttl,\n",
         "",
-        "tests/infra/test_data.py::test_f28_what_is_not_for_ever_ends_by_its_time_to_live_and_stock_never_does",
+        "tests/infra/test_data.py::test_f28_temporary_items_end_by_their_time_to_live_and_stock_never_does",
     ),
     Guard(
         "F28",

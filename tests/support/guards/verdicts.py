@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from tests.support.guards.guard import Guard
 
-# A test that ends like this has not judged anything: the guard was removed in a way that breaks the module.
+# A test with one of these errors has no verdict: removing the guard has broken the module.
 BROKEN = (
     "AttributeError",
     "ImportError",
@@ -23,11 +23,13 @@ BROKEN = (
 
 
 def failures(root: Path, tests: Sequence[str]) -> dict[str, str]:
-    """The first test that fails, and its error's first line; none if all pass. ValueError if they cannot be run."""
+    """Returns the first test that fails with its error's first line; nothing if all pass. Raises ValueError if they
+    cannot run.
+    """
     report = root / "guards-report.xml"
     report.unlink(missing_ok=True)
     options = ("-x", "-q", "-p", "no:cacheprovider", f"--junitxml={report}")
-    # Without bytecode: a file that is changed twice in a second and keeps its size would be taken for the older one.
+    # Without bytecode: a file that changes twice in a second and keeps its size would be run from the older bytecode.
     environment = os.environ | {"HYPOTHESIS_PROFILE": "quick", "PYTHONDONTWRITEBYTECODE": "1"}
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *tests], cwd=root, env=environment, capture_output=True, text=True
@@ -42,7 +44,7 @@ def failures(root: Path, tests: Sequence[str]) -> dict[str, str]:
 
 
 def verdict(root: Path, guard: Guard) -> tuple[bool, str]:
-    """Whether the guard's test fails without it, and what to say of it."""
+    """Returns whether the guard's test fails without it, and the text for the report."""
     try:
         with guard.removed_from(root):
             found = failures(root, [guard.test])

@@ -6,19 +6,19 @@ import sys
 
 from local.deployment import ROOT
 from local.system import LocalSystem
-from tests.support.local_cloud.shop import PATIENCE
+from tests.support.local_cloud.shop import WAIT_SECONDS
 
 type Run = subprocess.CompletedProcess[str]
 
 
 def run_command(system: LocalSystem, module: str, *arguments: str) -> Run:
-    """A command that finds the running system by its port: `local.verify_audit`, `local.restore` …"""
+    """Runs a command that finds the running system by its port: `local.verify_audit`, `local.restore` …"""
     environment = {**os.environ, "PORT": str(system.front_door.port), "PYTHONPATH": f"{ROOT}/layers/shared/python"}
     return _run(module, arguments, environment)
 
 
 def run_later(system: LocalSystem, module: str, *arguments: str, seconds: int) -> Run:
-    """A command of `oms` with the functions' settings, whose clock is so many seconds ahead."""
+    """Runs a command of `oms` with the functions' settings, whose clock is this number of seconds ahead."""
     environment = system.service_environment()
     settle = system.environment("Verifier").get("OMS_SETTLE_SECONDS", "")
     return _run(
@@ -31,5 +31,5 @@ def run_later(system: LocalSystem, module: str, *arguments: str, seconds: int) -
 def _run(module: str, arguments: tuple[str, ...], environment: dict[str, str]) -> Run:
     command = [sys.executable, "-m", module, "--stage", "local", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
     )

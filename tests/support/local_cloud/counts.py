@@ -1,4 +1,4 @@
-"""How far orders are counted: by queue, so seconds after they were changed."""
+"""Counts of orders, which a queue updates seconds after an order changes."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from tests.support.local_cloud.shop import wait_until
 
 
 def open_orders(system: LocalSystem, user_id: str) -> int:
-    """The count on the user's item, which the next order of theirs meets."""
+    """Returns the count on the user's item, which limits their next order."""
     item = _item(system, "OMS_IDENTITY_TABLE", f"user#{user_id}", "user")
     return int(item.get("open_orders", {"N": "0"})["N"])
 
 
 def wait_until_counted(system: LocalSystem, order_id: str, version: int) -> None:
-    """Waits until an order counts for what it is as of this version, or a later one."""
+    """Waits until an order is counted as of this version, or a later one."""
 
     def counted() -> int:
         return int(_item(system, "OMS_REPORTS_TABLE", f"order#{order_id}", "applied#0").get("version", {"N": "0"})["N"])

@@ -1,7 +1,7 @@
-"""One request to a function, handled by processes that die: before and after the first, second, … AWS call of each.
+"""One request to a function in processes that die before and after their first, second, … AWS call.
 
 `crash_walk` runs this module beside the local cloud, with the environment of the deployed function. It imports the
-function once and forks a process for each crash, which knows nothing of the others and ends without any clean-up.
+function once and forks a process for each crash, which shares no state with the others and ends without clean-up.
 """
 
 import json
@@ -30,7 +30,8 @@ class Crash(NamedTuple):
 
 
 def crash_walk(system: LocalSystem, function: str, request: dict[str, Any], key: str) -> list[Crash]:
-    """All crashes of a request, each with a key of its own that begins with `key`; then one more request is answered.
+    """Returns all crashes of a request, each with its own key that begins with `key`; then one more request is
+    answered.
 
     `request` has the module of the handler, and the method, path, body and token for `invoke`.
     """
@@ -38,7 +39,7 @@ def crash_walk(system: LocalSystem, function: str, request: dict[str, Any], key:
     environment |= {
         "PYTHONPATH": f"{ROOT}/layers/shared/python:{ROOT}/functions:{ROOT}",
         "LAMBDA_TASK_ROOT": "/var/task",
-        # Without the limit of requests, whose calls vary with what the user did before: each process makes the same.
+        # Without the rate limit, whose calls vary with earlier requests: each process makes the same calls.
         "OMS_CUSTOMER_REQUESTS": "0",
         "OMS_MANAGER_REQUESTS": "0",
     }
@@ -86,7 +87,7 @@ def _dying(key: str, number: int, *, made: bool) -> Plan:
 
 
 def _handle(handler: Any, request: dict[str, Any], key: str, plan: Plan) -> None:
-    """In a process of its own, which it ends."""
+    """Handles the request in this process, and ends the process."""
     try:
         with intercepted(plan):
             answer = invoke(handler, **request, headers={"Idempotency-Key": key})

@@ -1,4 +1,4 @@
-"""Reading the feed as a client does."""
+"""Reads of the feed, as a client makes them."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -9,14 +9,14 @@ from typing import Any
 import httpx
 
 from local.system import LocalSystem
-from oms.feed.models import Head, Row
+from oms.feed.models import EMPTY, FeedRow, Head
 from tests.support.local_cloud.shop import read
 
 FEED = "/api/v1/events"
 
 
 def latest(system: LocalSystem) -> str | None:
-    """The id of the last event there is for managers: from the table, as a client would read all of the feed for it."""
+    """Returns the id of the latest event for managers, from the table: a client would read the whole feed for it."""
     dynamodb, table = system.client("dynamodb"), system.environment("Feeder")["OMS_EVENTS_TABLE"]
 
     def item(pk: str, sk: str) -> dict[str, Any]:
@@ -24,15 +24,15 @@ def latest(system: LocalSystem) -> str | None:
         return dict(found.get("Item", {}))
 
     position = int(item(*Head.key()).get("position", {"N": "0"})["N"])
-    while row := item(*Row.key(position)):
-        if not row["type"]["S"].startswith("user."):
+    while row := item(*FeedRow.key(position)):
+        if row["type"]["S"] != EMPTY and not row["type"]["S"].startswith("user."):
             return str(row["event_id"]["S"])
         position -= 1
     return None
 
 
 def follow(http: httpx.Client, after: str | None) -> list[Any]:
-    """All events after one, page by page."""
+    """Returns all events after one, read page by page."""
     query = {"after": after} if after else {}
     page = read(http, FEED, limit=100, **query)
     found: list[Any] = page["items"]
@@ -43,15 +43,15 @@ def follow(http: httpx.Client, after: str | None) -> list[Any]:
 
 
 def about(events: Iterable[Any], *ids: str) -> list[Any]:
-    """Those of these orders, products or users. Others may come late from the tests before."""
+    """Returns the events of these orders, products or users; those of earlier tests may arrive late."""
     return [it for it in events if {it["data"].get("id"), it["data"].get("product_id")} & set(ids)]
 
 
 @contextmanager
 def following(http: httpx.Client, after: str | None, *, pause: float = 0) -> Iterator[list[Any]]:
-    """The events after one, read on and on meanwhile, after pauses in seconds; at the end, up to the last there is.
+    """In this context, collects the events after one, with pauses in seconds; at the end, up to the latest one.
 
-    The emulator looks at each row of a partition for each query: without a pause, a long feed leaves it no time for
+    The emulator reads each row of a partition for each query: without a pause, a long feed leaves it no time for
     others.
     """
     seen: list[Any] = []
@@ -68,5 +68,5 @@ def following(http: httpx.Client, after: str | None, *, pause: float = 0) -> Ite
             yield seen
         finally:
             stop.set()
-    reader.result()  # raises what ended the reader
+    reader.result()  # raises the exception that ended the reader
     seen.extend(follow(http, seen[-1]["id"] if seen else after))

@@ -1,4 +1,4 @@
-"""Rate limits as a client sees them, in the header RateLimit."""
+"""Rate limits in the header RateLimit, as a client sees them."""
 
 import re
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from tests.support.local_cloud.shop import wait_until
 
 
 def remaining(answer: httpx.Response) -> int:
-    """How many more requests this client has in the window."""
+    """Returns the number of requests that this client has left in the window."""
     return _parameter(answer, "r")
 
 
 def within_a_window(ask: Callable[[], list[httpx.Response]]) -> list[httpx.Response]:
-    """The answers to some requests in a row, none of which began a new window: then it asks all of them again."""
+    """Returns the answers to consecutive requests in one window; if a new window begins, it sends all of them again."""
 
     def is_one(answers: list[httpx.Response]) -> bool:
         return all(_parameter(late, "t") <= _parameter(early, "t") for early, late in pairwise(answers))

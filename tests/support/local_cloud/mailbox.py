@@ -1,4 +1,4 @@
-"""The mails that the emulated SES has taken, and a search for what may stand in them alone."""
+"""The mails that the emulated SES has accepted, and a search for content that only mails may have."""
 
 import json
 import re
@@ -12,12 +12,12 @@ OVERHEARD = "overheard"
 
 
 def mails_to(system: LocalSystem, email: str) -> list[SentMail]:
-    """Oldest first."""
+    """Returns the mails to an address, oldest first."""
     return sent(system.access, to=email)
 
 
 def mailed_token(system: LocalSystem, email: str, page: str) -> str:
-    """The token of the newest mail to an address whose link leads to `page`."""
+    """Returns the token of the latest mail to an address whose link leads to `page`."""
 
     def tokens() -> list[str]:
         texts = [mail["BodyText"] for mail in mails_to(system, email)]
@@ -29,7 +29,7 @@ def mailed_token(system: LocalSystem, email: str, page: str) -> str:
 
 
 def all_tokens(system: LocalSystem) -> set[str]:
-    """Of all links in all mails."""
+    """Returns the tokens of all links in all mails."""
     return {token for mail in sent(system.access) for token in re.findall(r"#token=(\S+)", mail["BodyText"])}
 
 
@@ -38,14 +38,14 @@ def places_of(system: LocalSystem, text: str) -> set[str]:
 
 
 def everything_but_mails(system: LocalSystem) -> dict[str, str]:
-    """What stands in each table, queue and log group; messages that are being worked on count too."""
+    """Returns the content of each table, queue and log group, with messages that are being processed."""
     tables = {f"table {name}": items for name, items in _tables(system)}
     queues = {f"queue {name}": bodies for name, bodies in _queues(system)}
     return tables | queues | {f"log {name}": "\n".join(system.logs(name)) for name in system.deployment.functions}
 
 
 def overhear(system: LocalSystem) -> None:
-    """From now on a queue keeps all that goes over the bus."""
+    """Creates a queue that stores all later events of the bus."""
     events, sqs = system.client("events"), system.client("sqs")
     url = sqs.create_queue(QueueName=OVERHEARD)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -64,7 +64,7 @@ def _tables(system: LocalSystem) -> list[tuple[str, str]]:
 
 
 def _queues(system: LocalSystem) -> list[tuple[str, str]]:
-    """Read by the emulator's own way, which takes no message from anybody."""
+    """Reads the queues by the emulator's own API, which takes no message from a consumer."""
     accounts: dict[str, Any] = system.access.read("/_ministack/sqs/messages")["messages"]
     return [
         (url.rpartition("/")[2], json.dumps(messages))

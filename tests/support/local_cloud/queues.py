@@ -1,20 +1,20 @@
-"""Queues of the local cloud: what they hold, and when nothing is under way in them."""
+"""Queues of the local cloud: their messages, and waiting until they are empty."""
 
 from local.system import LocalSystem
 from tests.support.local_cloud.shop import wait_until
 
-# Without what is delayed: that is a plan for later, as the next attempt of a delivery.
+# Without delayed messages, which are plans for later, such as the next attempt of a delivery.
 COUNTED = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
 
 def resource(system: LocalSystem, construct: str) -> str:
-    """The physical id of a resource, by the path of its construct as in `EventsFeed`; a queue's is its URL."""
+    """Returns the physical id of a resource by the path of its construct, as `EventsFeed`; a queue's is its URL."""
     (found,) = (it for name, it in system.deployment.resources.items() if name[:-8] == construct)
     return found
 
 
 def wait_until_at_rest(system: LocalSystem, *constructs: str) -> None:
-    """Waits until these queues hold nothing, and their functions are at nothing of it."""
+    """Waits until these queues are empty and their functions process none of their messages."""
     sqs, urls = system.client("sqs"), [resource(system, it) for it in constructs]
 
     def held() -> int:

@@ -1,8 +1,8 @@
 """The settings of the stage that the integration tests deploy."""
 
-# Limits so high that tests sign in and order as often as they need; a concurrency that none of them reaches; a check of
-# the stock check that compares what is as old as the slowest request here; mails at once, so that none waits minutes
-# behind those of the tests before.
+# Limits so high that tests sign in and order as often as they need; a concurrency that none of them reaches; a stock
+# check that compares items as old as the slowest request here; mails without a rate limit, so that none waits minutes
+# behind those of earlier tests.
 SETTINGS = {
     "register_limit": 100_000,
     "login_limit": 100_000,

@@ -1,4 +1,4 @@
-"""What integration tests do again and again, over HTTP alone."""
+"""Common steps of integration tests, over HTTP alone."""
 
 import threading
 import time
@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import httpx
 
-# As many as the local cloud keeps warm; more would only wait for workers to start.
+# As many as the local cloud keeps warm; further ones would only wait for workers to start.
 CLIENTS = 8
-# Seconds after which a wait is given up: no measure of anything, so long that only what never comes fails.
-PATIENCE = 300
+# Seconds after which a wait ends: long enough that only an event that never happens fails.
+WAIT_SECONDS = 300
 
-# What the queue brings the expiry worker: a message that names the first shard.
+# The batch of the expiry worker's queue: a message that names the first shard.
 SWEEP = {
     "Records": [
         {
@@ -41,7 +41,7 @@ def create_product(manager: httpx.Client, *, stock: int, price: str = "5.00", ca
 
 
 def read(http: httpx.Client, path: str, **query: str | int) -> Any:
-    """What a GET answers, as JSON; asks again, as clients do, while a busy system says 429 or 503."""
+    """Returns the JSON of a GET; retries, as clients do, while a busy system answers 429 or 503."""
     answer = wait_until(lambda: http.get(path, params=query or None), lambda it: it.status_code not in (429, 503))
     assert answer.status_code == 200, f"GET {path}: {answer.status_code} {answer.text}"
     return answer.json()
@@ -58,7 +58,7 @@ def order_of(*lines: tuple[str, int]) -> dict[str, Any]:
 
 
 def at_once[T](actions: Sequence[Callable[[], T]], *, clients: int | None = None) -> list[T]:
-    """What the actions return, each in its place. Without `clients` all start at the same moment."""
+    """Returns the results of the actions, in their order. Without `clients` all start at the same moment."""
     workers = clients or len(actions)
     start = threading.Barrier(workers)
 
@@ -76,11 +76,11 @@ def statuses(answers: Sequence[httpx.Response]) -> Counter[int]:
 
 
 def wait_until[T](look: Callable[[], T], is_there: Callable[[T], bool], *, pause: float = 0.2) -> T:
-    """What `look` sees once it is there, or last, which the test then refuses.
+    """Returns the first result of `look` for which `is_there` is true, or the last one, with which the test then fails.
 
-    A look that costs the emulator much needs a longer pause, in seconds.
+    A call that costs the emulator much needs a longer pause, in seconds.
     """
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + WAIT_SECONDS
     while True:
         seen = look()
         if is_there(seen) or time.monotonic() > end:
@@ -89,7 +89,7 @@ def wait_until[T](look: Callable[[], T], is_there: Callable[[T], bool], *, pause
 
 
 def all_items(http: httpx.Client, path: str, **query: str) -> list[Any]:
-    """A whole list, page by page."""
+    """Returns a whole list, read page by page."""
     items: list[Any] = []
     cursor: dict[str, str] = {}
     while True:
@@ -101,8 +101,9 @@ def all_items(http: httpx.Client, path: str, **query: str) -> list[Any]:
 
 
 def check_movements(manager: httpx.Client, product_id: str, movements: int) -> list[Any]:
-    """Asserts that a product's movements are complete and gapless: each movement begins where the one before
-    ended, and the last ends at the stock as it is. Gives the movements, oldest first."""
+    """Asserts that a product's movements are complete: each movement begins where the previous one ended, and the last
+    ends at the current stock. Returns the movements, oldest first.
+    """
     path = f"/api/v1/inventory/products/{product_id}/movements"
     found = wait_until(lambda: all_items(manager, path), lambda it: len(it) >= movements)[::-1]
     assert [it["version"] for it in found] == list(range(1, movements + 1))

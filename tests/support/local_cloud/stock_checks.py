@@ -13,7 +13,7 @@ CHECK = "/api/v1/admin/stock-check"
 
 
 def checked(admin: httpx.Client, *, full: bool = False) -> Any:
-    """A whole run."""
+    """Returns a whole run."""
     asked = admin.post(CHECK, json={"full": full})
     assert asked.status_code == 202, asked.text
     run = wait_until(lambda: read(admin, CHECK), lambda it: it["status"] != "running")
@@ -24,7 +24,7 @@ def checked(admin: httpx.Client, *, full: bool = False) -> Any:
 
 @contextmanager
 def nothing_under_way(system: LocalSystem) -> Iterator[None]:
-    """Checks compare all that was done up to now; else they leave out what is young, as it may still be under way."""
+    """Lets checks compare all items; otherwise they leave out recent changes, which may still be in the stream."""
     settle = system.environment("Admin")["OMS_SETTLE_SECONDS"]
     system.update_environment("Admin", OMS_SETTLE_SECONDS="0")
     yield
@@ -32,7 +32,7 @@ def nothing_under_way(system: LocalSystem) -> Iterator[None]:
 
 
 def settled(admin: httpx.Client, *, full: bool = False) -> Any:
-    """A run that has compared every product."""
+    """Returns a run that has compared every product."""
     run = wait_until(lambda: checked(admin, full=full), lambda it: it["unsettled"] == 0)
     assert run["unsettled"] == 0
     return run

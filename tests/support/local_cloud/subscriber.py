@@ -1,4 +1,4 @@
-"""A subscriber to webhooks as somebody else would write one: an HTTP server, and the independent verifier."""
+"""A subscriber to webhooks, written independently of the system: an HTTP server and a verifier."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,22 @@ WEBHOOKS = "/api/v1/webhooks"
 
 @dataclass
 class Subscriber:
-    """`events` is what arrived and verified, in the order of arrival; `refused` is what did not verify."""
+    """`events` has the events with a valid signature, in the order of arrival; `refused` has the other requests.
+
+    While `is_dead`, it fails with 500; `missed` has the ids of these events, one for each attempt.
+    """
 
     path: str
     secret: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    is_dead: bool = False
+    missed: list[str] = field(default_factory=list)
 
     def take(self, headers: dict[str, str], body: bytes) -> int:
+        if self.is_dead:
+            self.missed.append({name.lower(): it for name, it in headers.items()}["webhook-id"])
+            return 500
         try:
             event = Webhook(self.secret).verify(body, headers)
         except Exception as error:
@@ -31,15 +39,15 @@ class Subscriber:
         self.events.append(event)
         return 204
 
-    def of(self, thing: str) -> list[dict[str, Any]]:
-        """What arrived about one thing, by its sequence."""
-        found = [event for event in list(self.events) if event["data"].get("id") == thing]
+    def of(self, resource_id: str) -> list[dict[str, Any]]:
+        """Returns the events of one resource, by their sequence."""
+        found = [event for event in list(self.events) if event["data"].get("id") == resource_id]
         return sorted(found, key=lambda it: int(it["sequence"]))
 
 
 @contextmanager
 def subscribed(admin: httpx.Client, events: Sequence[str]) -> Iterator[Subscriber]:
-    """A subscription to these types of events, at a server on loopback."""
+    """Subscribes a server on loopback to these event types."""
     subscriber = Subscriber("")
 
     class Handler(BaseHTTPRequestHandler):

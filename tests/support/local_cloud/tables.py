@@ -1,4 +1,4 @@
-"""The tables of the local cloud, past the API: copied, damaged, compared."""
+"""The tables of the local cloud without the API: copied, damaged, compared."""
 
 import time
 from itertools import batched
@@ -10,7 +10,7 @@ type Items = dict[tuple[str, ...], dict[str, Any]]
 
 
 class Tables:
-    """The stage's tables, and copies of them as DynamoDB's point-in-time recovery makes them: new ones, items alone."""
+    """The stage's tables, and copies as point-in-time recovery creates them: new tables with the items alone."""
 
     def __init__(self, system: LocalSystem) -> None:
         self._system = system
@@ -26,14 +26,14 @@ class Tables:
         return {tuple(it[name]["S"] for name in names): it for page in pages for it in page["Items"]}
 
     def of(self, domain: str) -> Items:
-        """Without the marks of a restore."""
+        """Returns the items of a table without the marks of a restore."""
         return {
             key: {name: value for name, value in it.items() if name != "restored"}
             for key, it in self.items(self.name(domain)).items()
         }
 
     def restored(self, domain: str) -> str:
-        """A new table, as this domain's is now."""
+        """Creates a copy of this domain's table."""
         live = self.name(domain)
         described = self._dynamodb.describe_table(TableName=live)["Table"]
         keys = {it["AttributeName"] for it in described["KeySchema"]}
@@ -55,6 +55,6 @@ class Tables:
             where = {name: {"S": value} for name, value in zip(names, key, strict=True)}
             self._dynamodb.delete_item(TableName=self.name(domain), Key=where)
 
-    def spoil(self, domain: str, key: tuple[str, ...], **attributes: Any) -> None:
+    def overwrite(self, domain: str, key: tuple[str, ...], **attributes: Any) -> None:
         item = self.items(self.name(domain))[key]
         self._dynamodb.put_item(TableName=self.name(domain), Item=item | attributes)

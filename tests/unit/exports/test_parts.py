@@ -1,4 +1,4 @@
-"""Parts of an export's file, in their true size."""
+"""Parts of an export's file, in their real size."""
 
 import gzip
 import io

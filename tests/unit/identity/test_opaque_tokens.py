@@ -47,5 +47,5 @@ def test_only_the_presented_secret_opens_the_successor() -> None:
 
 
 @pytest.mark.parametrize("sealed", [b"", b"x", bytes(12), bytes(27)])
-def test_what_was_never_sealed_opens_to_nothing(sealed: bytes) -> None:
+def test_an_invalid_sealed_successor_opens_to_none(sealed: bytes) -> None:
     assert open_successor(sealed, presented=new_secret()) is None

@@ -1,4 +1,4 @@
-"""What mails say, in text beside golden files, in HTML by what it must and must not hold."""
+"""The content of mails: the text compared with golden files, the HTML by its required and forbidden content."""
 
 import re
 from html.parser import HTMLParser
@@ -16,12 +16,12 @@ from oms.orders.schemas import OrderResponse
 
 GOLDEN = Path(__file__).parent / "golden"
 PURPOSES = sorted(samples())
-# Control characters, a line break of another name, what turns the direction of writing around, mark-up, a link.
+# Control characters, another kind of line break, a change of the writing direction, mark-up, a link.
 EVIL = "\x00\r\nBcc: eve@evil.example\u2028\u202e\u2065<a href='https://evil.example'>win</a>&"
 
 
 class Page(HTMLParser):
-    """The tags of a page with their attributes, and what a reader sees."""
+    """The tags of a page with their attributes, and its visible text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_the_text_is_the_golden_one(purpose: str) -> None:
-    """After a wanted change: `make mail-preview`, look, and take build/mails/*.txt over into golden/."""
+    """After an intended change: run `make mail-preview`, check, and copy build/mails/*.txt into golden/."""
     rendered = preview(purpose)
 
     assert f"{rendered.subject}\n\n{rendered.text}" == (GOLDEN / f"{purpose}.txt").read_text()
@@ -53,8 +53,8 @@ def test_every_golden_mail_is_one_that_is_sent() -> None:
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_the_html_says_what_the_text_says(purpose: str) -> None:
-    """Each number, date and name of the text: the words around them differ."""
+def test_the_html_has_the_facts_of_the_text(purpose: str) -> None:
+    """The HTML has each number, date and name of the text; the words around them differ."""
     rendered = preview(purpose)
     page = Page(rendered.html)
     whole = page.seen + " ".join(str(link) for link in page.links)
@@ -101,7 +101,7 @@ def test_amounts_have_the_decimals_of_their_currency(currency: str, amounts: tup
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_a26_what_people_wrote_adds_no_line_no_mark_up_and_no_link(purpose: str) -> None:
+def test_a26_the_text_of_users_adds_no_line_no_mark_up_and_no_link(purpose: str) -> None:
     plain = preview(purpose)
     values = samples()[purpose]
     if "order" in values:
@@ -139,7 +139,7 @@ def test_a26_of_a_name_and_an_address_no_url_is_left() -> None:
 
 
 def written_by_customers(order: OrderResponse, text: str) -> OrderResponse:
-    """The order with this text in each place that its customer may have written."""
+    """Returns the order with this text in each field that its customer may write."""
     address = order.shipping_address and order.shipping_address.model_copy(
         update=dict.fromkeys(("name", "line1", "line2", "city", "postal_code", "region", "country"), text)
     )
@@ -152,7 +152,7 @@ def written_by_customers(order: OrderResponse, text: str) -> OrderResponse:
     ["https://evil.example/pay", "evil.example", "www.evil.example/x", "mailto:eve@evil.example", "//evil.example:80/"],
 )
 def test_a26_a_link_that_a_customer_wrote_is_one_in_no_mail(purpose: str, link: str) -> None:
-    """Whatever of theirs a mail says. One that says none of it has no link beside its own either."""
+    """Regardless of the field. A mail without a customer's text has no other link either."""
     values = samples()[purpose]
     if "order" in values:
         values = values | {"order": written_by_customers(values["order"], link)}
@@ -178,7 +178,7 @@ def test_a_reason_or_a_line_that_shows_nothing_is_left_out(blank: str) -> None:
     assert said == preview("order.cancelled", order=plain).text
 
 
-# What mail programs make links of, by the rules of a detector that takes host names without a scheme too.
+# Texts that mail programs turn into links, by a detector that accepts host names without a scheme too.
 LINKIFIER = LinkifyIt().tlds(["example"], keep_old=True)
 PIECES = st.sampled_from(
     [
@@ -207,7 +207,7 @@ def links_in(text: str) -> list[str]:
     return [it.text for it in LINKIFIER.match(text) or []]
 
 
-def test_the_detector_finds_what_is_to_be_found() -> None:
+def test_the_detector_finds_every_link() -> None:
     for link in ("http://evil.example/x", "www.evil.example", "evil.example", "//evil.com", "eve@evil.example"):
         assert links_in(f"Hello {link},") == [link]
 
@@ -243,9 +243,9 @@ def test_what_addresses_are_written_with_stays_as_it_is(line: str) -> None:
     "written",
     [
         *("www.evil.co.uk", "evil.xn--p1ai", "eve@evil.example", "a.\u200dio", "evil.example!"),
-        # Letters that need their marks, and what is no letter.
+        # Letters that need their marks, and characters that are not letters.
         *("evil.भारत", "evil.कॉम", "हिन्दी.com", "पैसा.net", "win❤.ws", "win.❤", "evil.\u034fcom", "a.é\u0301"),
-        # With what goes before or behind a name of a host.
+        # With characters before or after a host name.
         *(
             "evil.example/x",
             "x/evil.example",
@@ -254,7 +254,7 @@ def test_what_addresses_are_written_with_stays_as_it_is(line: str) -> None:
             "evil.example?q",
             "//evil.example/x",
         ),
-        # What looks ordinary, but could be a name of a host.
+        # Ordinary texts that could be host names.
         *("evil.x-y", "3.st", "co.kg", "g.москва", "evil.xn--p1ai-x"),
         *(f"evil{dot}example" for dot in "\u2024\ufe52\uff0e\u3002\uff61"),
     ],
@@ -280,7 +280,7 @@ def test_a26_no_name_of_a_host_is_left_that_a_mail_program_would_make_a_link_of(
         ),
         *("c/o Ada Lovelace (3/F)", "12/3 Collins Street", "Stiege 2/Top 14, Tel: +43 1 234", "A/B", "size (M/L)"),
         *("Hauptstr.4/1/12", "between 9:00 and 12:30", "3.5/2"),
-        # A mark or a digit behind the dot: titles, saints, company forms, houses, phones, times, amounts.
+        # A mark or a digit after the dot: titles, saints, company forms, houses, phones, times, amounts.
         *("Prof.-Dr. Huber", "Dipl.-Ing. Dr.-Ing. J.-Ph. Rameau", "St.-Georgs-Str. 5", "Bad St.-Leonhard"),
         *("Bd. St.\u2010Michel", "Co.,Ltd.", "Huber Inc.(USA)", "S.A.&Co. KG", 'Fa."Adler"', "Apt.#5B", "S.p.A.-N.V."),
         *("Hauptstr.12a", "Hauptstr.4-6", "Apt.5B", "кв.12б", "Nr.3½", "No.７ａ"),
@@ -296,7 +296,7 @@ def test_names_of_all_the_world_stay_as_they_are(name: str) -> None:
     assert f"Hello {name}," in Page(mail.html).seen
 
 
-def test_a_city_stands_alone_where_there_is_no_postal_code() -> None:
+def test_a_city_is_alone_where_there_is_no_postal_code() -> None:
     order = sample_order()
     assert order.shipping_address is not None
     address = order.shipping_address.model_copy(update={"postal_code": None, "city": "Hong Kong"})
@@ -310,7 +310,7 @@ def test_a_city_stands_alone_where_there_is_no_postal_code() -> None:
 
 @pytest.mark.parametrize("blank", ["", " ", "\u3164", "\u2800"], ids=ascii)
 def test_a_name_or_a_description_that_shows_nothing_is_left_out(blank: str) -> None:
-    """Such as older versions stored."""
+    """Earlier versions could store such a text."""
     webhook = samples()["webhook.disabled"]["webhook"]
 
     mail = preview("webhook.disabled", name=blank, webhook=webhook | {"description": blank})
@@ -320,7 +320,7 @@ def test_a_name_or_a_description_that_shows_nothing_is_left_out(blank: str) -> N
     assert "About" not in Page(mail.html).seen
 
 
-def test_without_a_name_that_is_left_nobody_is_greeted_by_one() -> None:
+def test_without_a_name_that_is_left_the_mail_greets_by_none() -> None:
     mail = preview("verify", name="")
 
     assert mail.text.startswith("Hello,\n")
@@ -328,7 +328,7 @@ def test_without_a_name_that_is_left_nobody_is_greeted_by_one() -> None:
 
 
 @pytest.mark.parametrize("reason", ["gone", "failing"])
-def test_an_owner_is_told_why_a_webhook_was_disabled(reason: str) -> None:
+def test_an_owner_is_mailed_why_a_webhook_was_disabled(reason: str) -> None:
     webhook = samples()["webhook.disabled"]["webhook"] | {"disabled_reason": reason}
     mail = preview("webhook.disabled", webhook=webhook)
 

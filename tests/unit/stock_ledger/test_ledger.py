@@ -1,4 +1,4 @@
-"""The ledger item that a change of a stock item causes; crossings of one stock item always alternate."""
+"""The ledger item of a change of a stock item; the threshold crossings of one stock item alternate."""
 
 from itertools import count, pairwise
 from typing import Any
@@ -86,7 +86,7 @@ def test_a_stock_item_that_was_removed_cannot_be_decoded() -> None:
         ledger.item_from_change(change(stock(10), None))
 
 
-def test_a_threshold_edited_past_what_is_available_is_a_crossing_of_its_own() -> None:
+def test_a_threshold_edited_past_the_available_units_is_a_crossing_of_its_own() -> None:
     edited = change(stock(10, 5), stock(10, 20))
 
     written = ledger.item_from_change(edited)
@@ -130,7 +130,7 @@ def test_each_crossing_leaves_the_level_that_the_last_one_entered(
 
     entered = [levels[0], *(ENTERED[crossing] for crossing in crossings)]
     assert all(left != into for left, into in pairwise(entered))
-    assert entered[-1] == levels[-1], "the crossings lead to where the stock is"
+    assert entered[-1] == levels[-1], "the crossings lead to the current stock level"
 
 
 def test_no_crossing_within_a_level() -> None:

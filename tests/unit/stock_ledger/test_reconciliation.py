@@ -1,4 +1,4 @@
-"""The stock check as rules: it names everything that was tampered with, and nothing else."""
+"""The rules of the stock check: it reports everything that was tampered with, and nothing else."""
 
 import copy
 from typing import Any
@@ -28,7 +28,7 @@ ALL = ExcludedWindow(NEVER, NEVER)
 def check(
     shop: Shop, bases: dict[str, Balance] | None = None, cut: str = NEVER, *, full: bool = False
 ) -> dict[str, Drift]:
-    """The drifts that a run reports, by product."""
+    """Returns the drifts that a run reports, by product."""
     found = {}
     for product in PRODUCTS:
         window = ExcludedWindow(cut, NEVER)
@@ -162,7 +162,7 @@ def test_an_order_that_was_changed_is_named_with_the_difference(history: Any, da
 
 
 def truth(shop: Shop, product: str) -> Units:
-    """The stock that a product should have by its orders and adjustments."""
+    """Returns the stock that a product should have by its orders and adjustments."""
     units = Units(shop.opening[product], 0)
     for effect in [*shop.order_effects(product), *shop.ledger(product).adjustments.values()]:
         units = units.plus(effect.units)
@@ -359,7 +359,7 @@ def test_effects_that_differ_in_anything_have_different_digests() -> None:
 
 
 def repaired(shop: Shop, product: str, cut: str) -> Balance:
-    """The balance that a repair of the drift stores."""
+    """Returns the balance that a repair of the drift stores."""
     drift = check(shop, cut=cut)[product]
     shop.adjust(product, -drift.difference.available, reserved=-drift.difference.reserved, cause="repaired")
     stored = shop.stored[product]

@@ -1,4 +1,4 @@
-"""A22: what the independent verifier makes of our signatures."""
+"""A22: an independent verifier accepts the system's signatures."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ BODY = '{"type":"order.created","note":"Grüße, 你好"}'.encode()
 
 
 def signed(*secrets: str) -> dict[str, str]:
-    """The headers of what is sent now: the verifier looks at the time."""
+    """Returns the headers of a request sent now: the verifier checks the time."""
     return signed_headers("EVENT1", int(datetime.now(UTC).timestamp()), BODY, secrets)
 
 
@@ -29,7 +29,7 @@ def test_a22_the_golden_vector_of_the_standard() -> None:
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def test_a22_the_independent_verifier_takes_what_we_sign() -> None:
+def test_a22_the_independent_verifier_accepts_the_signatures() -> None:
     secret = new_secret()
 
     headers = signed(secret)
@@ -51,7 +51,7 @@ def test_a22_another_time_is_refused(seconds: int) -> None:
 @pytest.mark.parametrize(
     "change", [{"webhook-id": "EVENT2"}, {"webhook-signature": "v1," + base64.b64encode(bytes(32)).decode()}]
 )
-def test_a22_what_is_tampered_with_is_refused(change: dict[str, str]) -> None:
+def test_a22_a_tampered_request_is_refused(change: dict[str, str]) -> None:
     secret = new_secret()
 
     with pytest.raises(WebhookVerificationError):

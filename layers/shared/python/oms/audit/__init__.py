@@ -1,1 +1,1 @@
-"""The audit log: who did which action, sealed into a hash chain that shows every later change."""
+"""The audit log: records of security-relevant actions, sealed into a hash chain that reveals later changes."""

@@ -1,8 +1,8 @@
 """Audit entries: the actor, the action, its target, the client's address and the outcome.
 
-A request puts its entry inside its own transaction, if it has one. Details hold codes and digests, never an e-mail
-address, password or token. An entry holds the hash of the client's address (see `oms.core.pseudonyms`). No entry is
-changed or deleted: `oms.audit.sealing` seals them.
+A request puts its entry in the transaction of its change, if it has one. Details contain codes and digests, never an
+e-mail address, password or token. An entry contains the hash of the client's address (see `oms.core.pseudonyms`).
+Entries are never changed or deleted: `oms.audit.sealing` seals them.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,8 @@ from pynamodb.expressions.update import Action
 from oms.audit.models import LISTED, AuditEntry, Denials
 from oms.core import clock, pseudonyms
 from oms.core.actors import Actor
-from oms.core.dynamodb import put_item, retrying, update_item
+from oms.core.dynamodb import put_item, update_item
+from oms.core.retries import retrying
 
 DENIED = "access.denied"
 READ = "persons.read"
@@ -32,7 +33,7 @@ def entry(
     outcome: Literal["success", "failure"] = "success",
     details: Mapping[str, str | int] | None = None,
 ) -> AuditEntry:
-    """An entry with the current time, for a transaction's `save`. Putting it twice stores one entry.
+    """Returns an entry with the current time, for a transaction's `save`. Putting it twice stores one entry.
 
     `address` is the client's; the entry stores its hash.
     """
@@ -53,12 +54,14 @@ def entry(
 
 
 def record(new_entry: AuditEntry) -> None:
-    """Puts an entry that belongs to no transaction."""
+    """Stores an entry that is not part of a transaction."""
     retrying(lambda: put_item(new_entry))
 
 
 def record_denial(actor: Actor, *, address: str, target: str) -> None:
-    """Records that an access rule refused a request. After 100 denials of an actor in a minute, only counts them."""
+    """Records that an access rule refused a request. From the 101st denial of an actor in a minute, it only counts
+    them.
+    """
     at = clock.timestamp(clock.now())
     minute = at[: len("2026-01-31T09:30")] + ":00.000Z"
     counter = Denials(pk=_partition(at), sk=f"{minute}#denials#{actor.id}")
@@ -75,7 +78,7 @@ def record_denial(actor: Actor, *, address: str, target: str) -> None:
 def record_bulk_read(actor: Actor, *, address: str, target: str) -> None:
     """Records that an actor reads a list with data of many persons. Call it before the read.
 
-    A process writes one entry an hour for each actor and list; otherwise each page would be an entry.
+    A process writes one entry an hour for each actor and list, since an entry for each page would be too many.
     """
     hour = clock.timestamp(clock.now())[: len("2026-01-31T09")]
     if _LATEST_READS.get((actor.id, target)) == hour:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from botocore.config import Config
 from pynamodb.exceptions import AttributeNullError
 
 from oms.audit import macs
@@ -17,7 +16,7 @@ PREFIX = "heads/"
 
 
 def put(head: ChainHead) -> None:
-    """Puts the anchor of a head. A repeated put adds an equal version. Raises botocore's errors."""
+    """Stores the anchor of a head. If repeated, it adds an equal object version. Raises botocore's errors."""
     _s3().put_object(
         Bucket=settings().audit_bucket,
         Key=key_of(head),
@@ -33,9 +32,10 @@ def key_of(head: ChainHead) -> str:
 
 
 def anchored_heads(bucket: str, day: str) -> Iterator[tuple[str, ChainHead | None]]:
-    """The name and the head of each object version of a day; the head is None if the version does not contain one.
+    """Yields the name and the head of each object version of a day; the head is None if the version does not contain
+    one.
 
-    It reads all versions, because any identity that may put objects can cover an object with another of its name.
+    It reads all versions, because an identity that may put objects can hide an object behind a new version.
     """
     pages = _s3().get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=PREFIX + day)
     for page in pages:
@@ -46,7 +46,9 @@ def anchored_heads(bucket: str, day: str) -> Iterator[tuple[str, ChainHead | Non
 
 
 def _parse_head(content: bytes) -> ChainHead | None:
-    """None unless the content has all fields of a head, each of its type: no other content can have been signed."""
+    """Returns the head in the content. None unless all fields exist and have their types, since only such heads are
+    signed.
+    """
     try:
         fields = json.loads(content)
         head = ChainHead(*ChainHead.key_of(fields.pop("day")), **fields)
@@ -58,5 +60,5 @@ def _parse_head(content: bytes) -> ChainHead | None:
 
 @cache
 def _s3() -> Any:
-    config = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-    return aws.session().client("s3", config=config)
+    retries = {"mode": "standard", "total_max_attempts": 3}
+    return aws.botocore_client("s3", connect_timeout=1, read_timeout=5, retries=retries)

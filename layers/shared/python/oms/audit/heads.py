@@ -1,8 +1,8 @@
 """The open chain, and the transactions that open and close chains.
 
-A chain has the name of the day on which it was opened (`2026-01-31`). If its head was written by any other party, the
-sealer does not build on it: it opens a new chain (`2026-01-31.001`), and the verifier reports the place. Other items
-beside the heads, under any name, are skipped.
+A chain has the name of the day on which it was opened (`2026-01-31`). If another party wrote its head, the sealer does
+not continue the chain. It opens a new chain (`2026-01-31.001`), and the verifier reports the head. Other items in the
+partition of the heads are skipped.
 """
 
 import re
@@ -16,13 +16,13 @@ from oms.audit import bucket, macs
 from oms.audit.models import ChainHead
 from oms.audit.storage import decode, latest_heads
 from oms.core import clock
-from oms.core.dynamodb import retrying
 from oms.core.errors import UnavailableError
+from oms.core.retries import retrying
 from oms.core.transactions import Transaction, TransactionError, transaction
 
 NAME = re.compile(r"\d{4}-\d{2}-\d{2}(\.\d{3})?", re.ASCII)
 _DAY = len("2026-01-31")
-# The verifier names each of a thousand foreign heads. The sealer meets them with every batch.
+# Limits the alarms of one batch: every batch reads all foreign heads again. The verifier reports each of them.
 _MAX_ALARMS = 10
 
 type Alarm = Callable[[str], None]
@@ -30,11 +30,11 @@ type Alarm = Callable[[str], None]
 
 
 class ChainMovedError(Exception):
-    """Another sealer has moved the head. It made progress, so this one retries at once."""
+    """Another sealer has moved the head. The retry needs no wait, since the other sealer made progress."""
 
 
 def retry_conflicts[T](attempt: Callable[[], T]) -> T:
-    """Retries `attempt` until no other sealer moves the head meanwhile, and returns its result.
+    """Repeats `attempt` until no other sealer moves the head meanwhile. Returns its result.
 
     Raises UnavailableError at the deadline.
     """
@@ -47,7 +47,7 @@ def retry_conflicts[T](attempt: Callable[[], T]) -> T:
 
 @contextmanager
 def chain_transaction() -> Iterator[Transaction]:
-    """A transaction on the chain. Raises ChainMovedError if another sealer's came first."""
+    """Yields a transaction on the chain. Raises ChainMovedError if another sealer has moved the head."""
     try:
         with transaction() as write:
             yield write
@@ -58,9 +58,9 @@ def chain_transaction() -> Iterator[Transaction]:
 
 
 def open_head(alarm: Alarm) -> ChainHead:
-    """The head of the open chain: today's, or one that a sealer with a faster clock has opened.
+    """Returns the head of the open chain: today's, or one that a sealer with a faster clock has opened.
 
-    Opens a chain if none is open, after it has closed the one before. Raises ChainMovedError.
+    If no chain is open, it closes the previous one and opens a new one. Raises ChainMovedError.
     """
     today = clock.now().date().isoformat()
     foreign: list[str] = []
@@ -81,7 +81,7 @@ def open_head(alarm: Alarm) -> ChainHead:
 
 
 def is_unmoved(head: ChainHead) -> Condition:
-    """The condition that no sealer has added to this chain or closed it since `head` was read."""
+    """Returns the condition that no sealer has added to this chain or closed it since `head` was read."""
     unmoved: Condition = (
         (ChainHead.mac == head.mac) & (ChainHead.position == head.position) & ChainHead.next.does_not_exist()
     )
@@ -95,18 +95,18 @@ def sign_head(head: ChainHead) -> ChainHead:
 
 
 def _is_usable(head: ChainHead) -> bool:
-    """Whether the head is authentic and its `next`, which is not signed, is possible."""
+    """Returns whether the head is authentic and `next`, which is not signed, has a possible value."""
     is_next_sane = head.next is None or (NAME.fullmatch(head.next) and head.day < head.next <= _tomorrow() + ".999")
     return bool(is_next_sane) and macs.is_authentic_head(head, macs.KEYS.get())
 
 
 def _close(latest: ChainHead, name: str) -> ChainHead:
-    """Closes a chain and opens the next one. The anchor is put before that.
+    """Puts the chain's anchor, then closes the chain and opens the next one. Returns the new head.
 
     The anchor is valid even if two sealers put it, or if another sealer adds links meanwhile.
     """
     bucket.put(latest)
-    if latest.next is not None:  # the head that followed was removed
+    if latest.next is not None:  # the next head was removed
         return _begin(name, latest)
     following = _new(name, latest)
     closed = ChainHead.from_raw_data(latest.serialize())
@@ -140,10 +140,12 @@ def _new(name: str, after: ChainHead | None) -> ChainHead:
 
 
 def _free_name(today: str, after: ChainHead | None, taken: Collection[str]) -> str:
-    """The name of the chain to open after this one. Two sealers that read the same choose the same, so one conflicts.
+    """Returns the name of the chain to open after this one.
 
-    It is never the name of a removed chain: a new one of that name would hide the removal. Raises UnavailableError if
-    all names of today and tomorrow are taken, until a day is over.
+    Two sealers that read the same heads choose the same name, so one of them gets a conflict.
+
+    It is never the name of a removed chain, since a new chain of that name would hide the removal. Raises
+    UnavailableError while all names of today and tomorrow are taken.
     """
     last, lost = (after.day, after.next or "") if after else ("", "")
     for day in (max(today, last[:_DAY], lost[:_DAY]), _tomorrow()):
@@ -154,5 +156,7 @@ def _free_name(today: str, after: ChainHead | None, taken: Collection[str]) -> s
 
 
 def _tomorrow() -> str:
-    """The last day whose chains may be open, by any clock. The system writes no head with a later name."""
+    """Returns the last day of which a chain can be open, even with wrong clocks. The system writes no head with a later
+    name.
+    """
     return (clock.now() + timedelta(days=1)).date().isoformat()

@@ -13,7 +13,7 @@ logger = Logger(child=True)
 
 
 def list_entries(query: ListAuditQuery, *, after: str | None) -> Page[AuditEntryResponse]:
-    """A page of the list. It takes one Query for each requested actor or action, and one BatchGet."""
+    """Returns a page of the list. It takes one Query for each requested actor or action, and one BatchGet."""
     part = KeyRange(query.limit, descending=True, low=query.from_ or LOWEST, high=query.to or HIGHEST, after=after)
     actions = set(query.action or ())
 
@@ -32,7 +32,9 @@ def list_entries(query: ListAuditQuery, *, after: str | None) -> Page[AuditEntry
 
 
 def _row(raw: RawItem) -> AuditEntryResponse:
-    """The row of an entry. An unreadable entry has a row too: else corruption would hide it or fail its page."""
+    """Returns the row of an entry. An unreadable entry also has a row: otherwise it would be hidden, or its page would
+    fail.
+    """
     entry = decode(AuditEntry, raw) or decode(Denials, raw)
     try:
         if entry:

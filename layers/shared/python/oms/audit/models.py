@@ -41,9 +41,9 @@ class AuditEntry(AuditItem, discriminator="entry"):
 
 
 class Denials(AuditItem, discriminator="denials"):
-    """The number of one actor's denials in one minute. `at` is the minute's beginning.
+    """The number of one actor's denials in one minute, which begins at `at`.
 
-    Above 100 it is listed, in place of the entries of the further denials.
+    Above 100, the counter is listed, because further denials have no entries.
     """
 
     at = UnicodeAttribute()
@@ -62,7 +62,7 @@ class Denials(AuditItem, discriminator="denials"):
 
     @property
     def unlisted(self) -> int:
-        """The number of denials that have no entry of their own."""
+        """The number of denials without an entry."""
         return max(0, self.n - DENIALS_PER_MINUTE)
 
     @property
@@ -80,8 +80,10 @@ class ChainItem(StoredItem):
 
 
 class ChainLink(ChainItem, discriminator="link"):
-    """The seal of an entry: its place in a chain, the SHA-256 of its content, the MAC of the link before, and a MAC of
-    all this. Its key follows from the entry's key, so an entry has one link, even if sealing is retried.
+    """The seal of an entry: its position in a chain, the SHA-256 of its content, the previous link's MAC, and its own
+    MAC.
+
+    The key is derived from the entry's key, so an entry has one link, even if sealing is retried.
     """
 
     chain = UnicodeAttribute()
@@ -98,7 +100,7 @@ class ChainLink(ChainItem, discriminator="link"):
 
 
 class ChainHead(ChainItem, discriminator="head"):
-    """The end of a chain: the position and MAC of its last link; before the first link, the opening MAC.
+    """The end of a chain: the position and MAC of its last link. Without links, `mac` is the opening MAC.
 
     A chain continues the chain of `previous_day`. `earliest` and `latest` are the first and last day of its entries. A
     chain with a `next` is closed.

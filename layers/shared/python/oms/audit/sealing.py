@@ -1,7 +1,7 @@
 """Sealing: adds one signed link for each audit entry to the open chain. Only the sealer has the key.
 
-One transaction at a time moves the chain's head and puts the links. So a late entry is sealed in the chain that is open
-at that time.
+Each transaction moves the chain's head and puts links, one transaction at a time. A late entry is sealed in the chain
+that is open when it arrives.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,17 +15,18 @@ from oms.audit.heads import Alarm, chain_transaction, is_unmoved, open_head, ret
 from oms.audit.models import ChainHead, ChainItem, ChainLink
 from oms.audit.storage import entry_link_pairs
 from oms.core import clock
-from oms.core.dynamodb import batch_get_raw, deadline
+from oms.core.dynamodb import batch_get_raw
+from oms.core.retries import deadline
 from oms.events.streams import RawItem
 
-# A transaction takes 100 operations: the head, and a link for each entry.
+# A transaction allows 100 operations: one on the head, and one for each link.
 MAX_BATCH = 99
-# No request runs this long: after it, none can still put an entry or count a denial of that time.
+# Longer than any request runs: no entry or denial of an earlier time can be added.
 SETTLED_AFTER = timedelta(minutes=15)
-# No call of an invocation is started after it.
+# No call starts later than this after the start of an invocation.
 _DEADLINE_SECONDS = 240
 
-type Key = tuple[str, str]
+type EntryKey = tuple[str, str]
 
 
 def seal(entries: Iterable[RawItem], *, alarm: Alarm) -> int:
@@ -42,7 +43,10 @@ def seal(entries: Iterable[RawItem], *, alarm: Alarm) -> int:
 
 
 def seal_unsealed(*, since: timedelta, alarm: Alarm) -> int:
-    """Seals listed counters of denials, and entries that the stream did not deliver, up to an age of `since`."""
+    """Seals listed counters of denials, and entries that the stream did not deliver, if they are younger than `since`.
+
+    Returns their number.
+    """
     end = clock.now() - SETTLED_AFTER
     start = clock.now() - since
     days = clock.days(start.date(), end.date())
@@ -50,7 +54,7 @@ def seal_unsealed(*, since: timedelta, alarm: Alarm) -> int:
 
 
 def anchor_head(*, alarm: Alarm) -> ChainHead:
-    """Opens today's chain if it is not open, and puts its current head into the bucket."""
+    """Puts the head of the open chain into the bucket, and returns it. Opens today's chain if it is not open."""
     with deadline(_DEADLINE_SECONDS):
         head = retry_conflicts(lambda: open_head(alarm))
     bucket.put(head)
@@ -61,14 +65,16 @@ def _without_link(day: str, start: datetime, end: datetime, alarm: Alarm) -> Ite
     for sort_key, entry, link in entry_link_pairs(day, clock.timestamp(start), clock.timestamp(end)):
         if not entry or link or is_only_counted(entry):
             continue
-        if is_forged(entry):  # left for the verifier to report: a seal would make it look like the system's own
+        if is_forged(entry):  # the verifier must report it, and a seal would make it look like an entry of the system
             alarm(f"day#{day}/{sort_key}")
         else:
             yield entry
 
 
-def _seal(digests: Mapping[Key, str], alarm: Alarm) -> int:
-    """Seals one batch in one transaction. Raises ChainMovedError if the head changed after it was read."""
+def _seal(digests: Mapping[EntryKey, str], alarm: Alarm) -> int:
+    """Seals one batch in one transaction, and returns its size. Raises ChainMovedError if the head has changed since
+    the read.
+    """
     keys = {ChainLink.key_of(entry): entry for entry in digests}
     known = batch_get_raw(ChainItem, keys)
     new = {entry: digests[entry] for key, entry in keys.items() if key not in known}
@@ -93,8 +99,8 @@ def _seal(digests: Mapping[Key, str], alarm: Alarm) -> int:
     return len(links)
 
 
-def _links(head: ChainHead, digests: Mapping[Key, str]) -> list[ChainLink]:
-    """The links of these entries, in order, after the head's last link."""
+def _links(head: ChainHead, digests: Mapping[EntryKey, str]) -> list[ChainLink]:
+    """Returns the links of these entries, in order, after the head's last link."""
     signing, version = macs.KEYS.get(), macs.newest_version(macs.KEYS.get())
     links: list[ChainLink] = []
     previous = head.mac

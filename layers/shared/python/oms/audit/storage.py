@@ -1,4 +1,4 @@
-"""Raw reads of the log and its chain. A tampered item may no longer fit the model, so callers decode each item."""
+"""Raw reads of the log and its chain. Callers decode each item, since a tampered item may not match its model."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -9,19 +9,22 @@ from pynamodb.exceptions import AttributeDeserializationError
 
 from oms.audit.models import BY_TIME, LISTED, ChainHead, ChainItem
 from oms.core import clock
-from oms.core.dynamodb import StoredItem, client, query_raw, retrying, table_name
+from oms.core.dynamodb import StoredItem, client, query_raw, table_name
 from oms.core.pages import HIGHEST, LOWEST
+from oms.core.retries import retrying
 from oms.events.streams import RawItem
 
-# No entry of the system is older.
+# The system has no older entries.
 _FIRST = "2020-01-01"
 
 
 def decode[T: StoredItem](model: type[T], raw: RawItem) -> T | None:
-    """The item, or None unless all its attributes are there, each of its type."""
+    """Returns the item, or None unless it has all attributes with their types."""
     attributes: dict[str, Attribute[object]] = model.get_attributes()
     required = {
-        it.attr_name for it in attributes.values() if not it.null and not isinstance(it, DiscriminatorAttribute)
+        attribute.attr_name
+        for attribute in attributes.values()
+        if not attribute.null and not isinstance(attribute, DiscriminatorAttribute)
     }
     if not required <= {name for name, value in raw.items() if "NULL" not in value}:
         return None
@@ -34,23 +37,23 @@ def decode[T: StoredItem](model: type[T], raw: RawItem) -> T | None:
 def entry_link_pairs(
     day: str, low: str = LOWEST, high: str = HIGHEST
 ) -> Iterator[tuple[str, RawItem | None, RawItem | None]]:
-    """Each sort key of a day with its entry and its link, one of which may be None. In order, read page by page."""
+    """Yields each sort key of a day, in order, with its entry and its link, one of which may be None."""
     entries = query_raw(ChainItem, f"day#{day}", low, high)
     links = query_raw(ChainItem, f"links#{day}", low, high)
     entry, link = next(entries, None), next(links, None)
     while entry or link:
-        place = min(it["sk"]["S"] for it in (entry, link) if it)
-        has_entry, has_link = (it is not None and it["sk"]["S"] == place for it in (entry, link))
+        place = min(item["sk"]["S"] for item in (entry, link) if item)
+        has_entry, has_link = (item is not None and item["sk"]["S"] == place for item in (entry, link))
         yield place, entry if has_entry else None, link if has_link else None
         entry = next(entries, None) if has_entry else entry
         link = next(links, None) if has_link else link
 
 
 def latest_heads(highest: str) -> Iterator[tuple[str, RawItem]]:
-    """The items of the heads' partition by name, in descending order from this name.
+    """Yields the items of the heads' partition by name, in descending order from this name.
 
-    The first is mostly the right one, so it is read alone. Each further read takes ten times as many items: so the
-    number of unneeded reads is at most ten times the number of foreign items.
+    The first head is usually the right one, so it is read alone. Each further read has ten times the size, so at most
+    ten items are read for each foreign item.
     """
     query: dict[str, Any] = {
         "TableName": table_name(ChainHead),
@@ -70,7 +73,7 @@ def latest_heads(highest: str) -> Iterator[tuple[str, RawItem]]:
 
 
 def first_day() -> str | None:
-    """The day of the oldest listed entry since 2020, or None if there is none."""
+    """Returns the day of the oldest listed entry since 2020, or None if there is none."""
     answer: dict[str, Any] = retrying(
         lambda: client().query(
             TableName=table_name(ChainHead),

@@ -7,7 +7,7 @@ from oms.audit.counters import is_tampered
 from oms.core import clock
 from oms.events.streams import Change, RawItem
 
-# Kinds that are put once and never changed. Heads do change.
+# Kinds of items that never change after they are put. Heads change.
 _IMMUTABLE = ("entry", "link")
 # The stream keeps changes for a day, but an operator may redrive a quarantined one much later.
 _MAX_AGE = timedelta(days=400)
@@ -20,7 +20,7 @@ class NewEntry:
 
 @dataclass(frozen=True)
 class Tampering:
-    """A change that the system never makes. `how` completes "an item was …"; `place` is the item's key."""
+    """A change that the system never makes. `how` completes the sentence "an item was …"; `place` is the item's key."""
 
     how: str
     place: str
@@ -45,7 +45,10 @@ def classify_change(change: Change) -> NewEntry | Tampering | None:
 
 
 def _is_key(partition: str, sort: str) -> bool:
-    """Whether an entry may have this key. The verifier would walk day by day up to a sealed entry of the year 9999."""
+    """Returns whether an entry may have this key.
+
+    If an entry of the year 9999 was sealed, the verifier would have to walk all days up to it.
+    """
     try:
         day = date.fromisoformat(sort[: len("2026-01-31")])
     except ValueError:

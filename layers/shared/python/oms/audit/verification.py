@@ -1,4 +1,4 @@
-"""Verification: walks the audit log, its links and heads and the bucket, and reports each place that was changed.
+"""Verification: walks entries, links, heads and anchors, and reports each changed place.
 
 Concurrent writes cause no finding: heads are read first, then the bucket, then entries with their links, and an item
 that seems to be missing is read again by its key.
@@ -11,9 +11,9 @@ from datetime import date, timedelta
 
 from oms.audit import bucket, findings, macs
 from oms.audit.counters import is_only_counted
-from oms.audit.findings import Anchor, Chain, Finding, LinkPlace
+from oms.audit.findings import Anchor, AuditFinding, Chain, LinkPlace
 from oms.audit.heads import NAME
-from oms.audit.macs import Keys
+from oms.audit.macs import SealKeys
 from oms.audit.models import ChainHead, ChainItem, ChainLink
 from oms.audit.sealing import SETTLED_AFTER
 from oms.audit.storage import decode, entry_link_pairs, first_day
@@ -29,9 +29,11 @@ _COUNTERS_SETTLED_AFTER = timedelta(hours=3)
 
 @dataclass
 class Verification:
-    """One walk over the days from `first` to `last` (`2026-01-31`; empty: all). Counts the items that it has read."""
+    """One walk over the days from `first` to `last` (`2026-01-31`; empty: all), with the numbers of items that it has
+    read.
+    """
 
-    keys: Keys
+    keys: SealKeys
     bucket: str
     first: str = ""
     last: str = ""
@@ -43,15 +45,15 @@ class Verification:
     _anchors: dict[str, list[Anchor]] = field(default_factory=lambda: defaultdict(list))
     _places: dict[str, list[LinkPlace]] = field(default_factory=lambda: defaultdict(list))
 
-    def run(self) -> Iterator[Finding]:
-        """The findings in the order of the walk, one for each code and place."""
+    def run(self) -> Iterator[AuditFinding]:
+        """Yields the findings in the order of the walk, one for each code and place."""
         reported: set[tuple[str, str]] = set()
         for finding in self._walk():
             if (finding.code, finding.place) not in reported:
                 reported.add((finding.code, finding.place))
                 yield finding
 
-    def _walk(self) -> Iterator[Finding]:
+    def _walk(self) -> Iterator[AuditFinding]:
         yield from self._read_heads()
         self.first = self.first or min(
             filter(None, (first_day(), *(name[:_DAY] for name in self._heads if self._authentic_head(name)))),
@@ -70,20 +72,20 @@ class Verification:
             unfinished -= done
         yield from self._finish({*unfinished, *self._places, *self._anchors})
 
-    def _read_heads(self) -> Iterator[Finding]:
+    def _read_heads(self) -> Iterator[AuditFinding]:
         for raw in query_raw(ChainItem, ChainHead.PARTITION, LOWEST, HIGHEST):
             name = raw["sk"]["S"]
             if NAME.fullmatch(name):
                 self._heads[name] = decode(ChainHead, raw)
             else:
-                yield Finding("head-changed", f"{ChainHead.PARTITION}/{name}", "a chain cannot have this name")
+                yield AuditFinding("head-changed", f"{ChainHead.PARTITION}/{name}", "a chain cannot have this name")
         for name in list(self._heads)[:-1]:
             head = self._heads[name]
-            if head and head.next is None:  # the sealer may have closed it after it was read
+            if head and head.next is None:  # the sealer may have closed it since the read
                 raw = _read_now(ChainHead.key_of(name))
                 self._heads[name] = decode(ChainHead, raw) if raw else None
 
-    def _read_anchors(self, day: str) -> Iterator[Finding]:
+    def _read_anchors(self, day: str) -> Iterator[AuditFinding]:
         for name, head in bucket.anchored_heads(self.bucket, day):
             self.objects += 1
             if head and macs.is_authentic_head(head, self.keys):
@@ -91,7 +93,7 @@ class Verification:
             else:
                 yield findings.of_object(name)
 
-    def _check_day(self, day: str) -> Iterator[Finding]:
+    def _check_day(self, day: str) -> Iterator[AuditFinding]:
         is_selected = self._is_selected(day)
         for sort_key, entry, raw in entry_link_pairs(day):
             link = decode(ChainLink, raw) if raw else None
@@ -102,7 +104,7 @@ class Verification:
 
     def _check_pair(
         self, key: tuple[str, str], entry: RawItem | None, raw: RawItem | None, link: ChainLink | None
-    ) -> Iterator[Finding]:
+    ) -> Iterator[AuditFinding]:
         if raw is None:
             if entry and _is_overdue(entry) and _read_now(ChainLink.key_of(key)) is None:
                 yield findings.of_unsealed(key)
@@ -113,7 +115,7 @@ class Verification:
             if place.is_authentic or link.chain in self._heads:
                 self._places[link.chain].append(place)
 
-    def _finish(self, names: set[str]) -> Iterator[Finding]:
+    def _finish(self, names: set[str]) -> Iterator[AuditFinding]:
         """Checks the chains of these names, of which all links have been read."""
         for name in sorted(names):
             self.chains += 1
@@ -134,24 +136,27 @@ class Verification:
         return head if head and macs.is_authentic_head(head, self.keys) else None
 
     def _read_again(self, head: ChainHead) -> ChainHead | None:
-        """The current head of an open chain, which may have grown while its links were read."""
+        """Returns the current head of an open chain, which may have grown while its links were read."""
         raw = _read_now(ChainHead.key_of(head.day))
         current = decode(ChainHead, raw) if raw else None
         return current if current and macs.is_authentic_head(current, self.keys) else None
 
     def _is_selected(self, name: str) -> bool:
-        """Whether a chain or a day is within the requested days."""
+        """Returns whether a chain or a day is within the requested days."""
         return self.first <= name[:_DAY] <= self.last
 
     def _days_of_links(self) -> Iterator[str]:
-        """The requested days, and the days of late entries that the chains of those days seal."""
+        """Yields the days whose links are read: the requested ones, and all days of the entries in their chains.
+
+        A chain also seals late entries, which have an earlier day.
+        """
         heads = [head for name in self._heads if self._is_selected(name) and (head := self._authentic_head(name))]
         first = min([self.first, *(head.earliest for head in heads)])
         return _days(first, max([self.last, *(head.latest for head in heads)]))
 
 
 def _days(first: str, last: str) -> Iterator[str]:
-    """The days from the first to the last. None if there is no first one, as in an empty log."""
+    """Yields the days from the first to the last. It yields nothing if `first` is empty, as in an empty log."""
     return clock.days(date.fromisoformat(first), date.fromisoformat(last)) if first else iter(())
 
 
@@ -160,7 +165,7 @@ def _read_now(key: tuple[str, str]) -> RawItem | None:
 
 
 def _is_overdue(entry: RawItem) -> bool:
-    """Whether the sealer should have sealed the entry by now."""
+    """Returns whether the sealer should have sealed the entry by now."""
     if is_only_counted(entry):
         return False
     settled_after = _COUNTERS_SETTLED_AFTER if entry.get("kind") == {"S": "denials"} else SETTLED_AFTER

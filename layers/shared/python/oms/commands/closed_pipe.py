@@ -1,26 +1,26 @@
-"""How a command ends when the reader of its output, such as `head`, has seen enough and closed the pipe."""
+"""Ends a command when the reader of its output, such as `head`, has closed the pipe."""
 
 import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-# 128 and the number of SIGPIPE: what a shell reports of a process that this signal has ended.
+# 128 plus the number of SIGPIPE: a shell's status of a process that this signal has ended.
 CUT_SHORT = 141
 
 
 def run_until_unread(main: Callable[[], None], *, status: int = CUT_SHORT) -> None:
-    """Runs a command, and ends the process with `status`, without a message, once no process reads its output.
+    """Runs a command. Ends the process with `status`, without a message, when no process reads its output any longer.
 
-    A command that only shows something passes 0: to be cut short is its normal end. One that checks or writes must not
-    succeed without having finished. Python ignores SIGPIPE, and must, as a lost connection to AWS would kill the
-    process as well.
+    Commands that only print pass 0, because a closed pipe is a normal end. Commands that check or write must not
+    succeed without finishing. Python must ignore SIGPIPE, because otherwise a lost connection to AWS would kill the
+    process.
     """
     try:
         try:
             main()
         except SystemExit:
-            # Its own status and message count, whether or not the rest of the output is read.
+            # The command's own status and message stay, even if the rest of the output is not read.
             with suppress(BrokenPipeError):
                 sys.stdout.flush()
             _discard_output()
@@ -32,7 +32,7 @@ def run_until_unread(main: Callable[[], None], *, status: int = CUT_SHORT) -> No
 
 
 def _discard_output() -> None:
-    """The interpreter flushes once more at its exit, and would complain there."""
+    """Discards further output, because the interpreter flushes at its exit and would print an error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

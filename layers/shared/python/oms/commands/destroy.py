@@ -1,7 +1,8 @@
 """Deletes a stage with all its data: `python -m oms.commands.destroy --stage S [--confirm S] [--prod]`.
 
-The stack is deleted first, then the resources that it retains: tables, buckets, secrets and log groups. They are found
-in the stack's events, which CloudFormation keeps for 90 days after the deletion. So an interrupted run can be repeated.
+It deletes the stack first, then the resources that the stack retains: tables, buckets, secrets and log groups. It finds
+them in the stack's events, which CloudFormation keeps for 90 days after the deletion, so an interrupted run can be
+repeated.
 """
 
 import sys
@@ -11,8 +12,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from oms.commands import stacks
+from oms.commands import stacks, web_acl
 from oms.commands.closed_pipe import run_until_unread
+from oms.commands.deployments import settings_of
 from oms.commands.protect import protect
 from oms.core import aws
 
@@ -21,7 +23,7 @@ WAIT_SECONDS = 3600
 
 
 class LeftError(Exception):
-    """A resource cannot be deleted; the message says why."""
+    """A resource cannot be deleted. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +33,24 @@ class Resource:
 
 
 def stack_ids(stage: str) -> list[str]:
-    """The id of the existing stack, and of deleted ones of its name, which CloudFormation lists for 90 days."""
-    found = [it["StackId"] for it in [stacks.find_stack(stage)] if it]
+    """Returns the ids of the existing stack and of deleted stacks of this name.
+
+    CloudFormation lists them for 90 days.
+    """
+    found = [stack["StackId"] for stack in [stacks.find_stack(stage)] if stack]
     pages = stacks.cloudformation().get_paginator("list_stacks").paginate(StackStatusFilter=["DELETE_COMPLETE"])
     deleted = (stack for page in pages for stack in page["StackSummaries"])
-    return found + [it["StackId"] for it in deleted if it["StackName"] == stacks.stack_of(stage)]
+    return found + [stack["StackId"] for stack in deleted if stack["StackName"] == stacks.stack_of(stage)]
 
 
 def retained(stack_id: str) -> Iterator[Resource]:
-    """The resources that the stack did not delete, also those that an update replaced or a rollback removed."""
+    """Yields the resources that the stack did not delete, including those that an update replaced or a rollback
+    removed.
+    """
     pages = stacks.cloudformation().get_paginator("describe_stack_events").paginate(StackName=stack_id)
-    for it in (event for page in pages for event in page["StackEvents"]):
-        if it.get("ResourceStatus") == "DELETE_SKIPPED" and it["ResourceType"] in DELETE:
-            yield Resource(it["ResourceType"], it["PhysicalResourceId"])
+    for event in (event for page in pages for event in page["StackEvents"]):
+        if event.get("ResourceStatus") == "DELETE_SKIPPED" and event["ResourceType"] in DELETE:
+            yield Resource(event["ResourceType"], event["PhysicalResourceId"])
 
 
 def delete_stack(stage: str, *, poll_seconds: float = POLL_SECONDS) -> None:
@@ -58,21 +65,20 @@ def delete_stack(stage: str, *, poll_seconds: float = POLL_SECONDS) -> None:
     except WaiterError as error:
         raise SystemExit(
             f"The stack {stacks.stack_of(stage)} is not deleted: {error}. Its events in the CloudFormation console say "
-            "which resource prevents it. Then run this again."
+            "which resource prevents it. Then run this command again."
         ) from error
 
 
 def delete(resource: Resource) -> bool:
-    """Deletes a resource; returns whether it existed. Raises LeftError if it cannot be deleted."""
+    """Deletes a resource. Returns whether it existed. Raises LeftError if it cannot be deleted."""
     try:
-        DELETE[resource.kind](resource.name)
+        return DELETE[resource.kind](resource.name) is not False
     except ClientError as error:
         if error.response["Error"]["Code"] in ("ResourceNotFoundException", "NoSuchBucket", "ParameterNotFound"):
             return False
         raise LeftError(str(error)) from error
     except BotoCoreError as error:  # includes WaiterError
         raise LeftError(str(error)) from error
-    return True
 
 
 def _delete_table(name: str) -> None:
@@ -84,24 +90,24 @@ def _delete_table(name: str) -> None:
 
 def _delete_bucket(name: str) -> None:
     s3 = aws.session().client("s3")
-    # With the right, a caller can bypass a lock in governance mode. No caller can bypass one in compliance mode.
+    # A caller with the right can bypass a lock in governance mode, but no caller can bypass one in compliance mode.
     bypass: Any = {"BypassGovernanceRetention": True} if _has_locks(s3, name) else {}
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
         objects: list[Any] = [
-            {"Key": it["Key"], "VersionId": it["VersionId"]}
-            for it in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            {"Key": version["Key"], "VersionId": version["VersionId"]}
+            for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         ]
         if not objects:
             continue
         answer = s3.delete_objects(Bucket=name, Delete={"Objects": objects}, **bypass)
         if errors := answer.get("Errors"):
             until = _locked_until(s3, name, errors[0])
-            raise LeftError(f"{len(errors)} of its objects are locked{until}; run this again after that")
+            raise LeftError(f"{len(errors)} of its objects are locked{until}; run this command again after that")
     s3.delete_bucket(Bucket=name)
 
 
 def _has_locks(s3: Any, bucket: str) -> bool:
-    """Whether the bucket has Object Lock. S3 refuses to bypass the locks of a bucket that has none."""
+    """Returns whether the bucket has Object Lock. S3 refuses to bypass the locks of a bucket that has none."""
     try:
         s3.get_object_lock_configuration(Bucket=bucket)
     except ClientError as error:
@@ -120,7 +126,7 @@ def _locked_until(s3: Any, bucket: str, error: Any) -> str:
 
 
 def _delete_secret(name: str) -> None:
-    # Otherwise its name stays in use for at least 7 days.
+    # With recovery, the secret's name would stay in use for at least 7 days.
     aws.session().client("secretsmanager").delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
 
@@ -129,14 +135,14 @@ def _delete_log_group(name: str) -> None:
 
 
 def _delete_vault(name: str) -> None:
-    """Deletes a vault and its backups, which takes AWS Backup some minutes. Copies in other regions stay."""
+    """Deletes a vault and its backups, which takes some minutes. Copies in other regions stay."""
     backup = aws.session().client("backup")
     pages = backup.get_paginator("list_recovery_points_by_backup_vault").paginate(BackupVaultName=name)
-    points = [it["RecoveryPointArn"] for page in pages for it in page["RecoveryPoints"]]
+    points = [point["RecoveryPointArn"] for page in pages for point in page["RecoveryPoints"]]
     for point in points:
         backup.delete_recovery_point(BackupVaultName=name, RecoveryPointArn=point)
     if points:
-        raise LeftError(f"its {len(points)} backups are being deleted; run this again in some minutes")
+        raise LeftError(f"its {len(points)} backups are being deleted; run this command again in some minutes")
     backup.delete_backup_vault(BackupVaultName=name)
 
 
@@ -144,25 +150,30 @@ def _delete_parameter(name: str) -> None:
     aws.session().client("ssm").delete_parameter(Name=name)
 
 
-DELETE: dict[str, Callable[[str], None]] = {
+# Each may return False if the resource does not exist.
+DELETE: dict[str, Callable[[str], bool | None]] = {
     "AWS::DynamoDB::GlobalTable": _delete_table,
     "AWS::S3::Bucket": _delete_bucket,
     "AWS::SecretsManager::Secret": _delete_secret,
     "AWS::Logs::LogGroup": _delete_log_group,
     "AWS::SSM::Parameter": _delete_parameter,
     "AWS::Backup::BackupVault": _delete_vault,
+    "AWS::WAFv2::WebACL": web_acl.delete,
 }
 
 
 def destroy(stage: str, *, say: Callable[[str], None] = print, poll_seconds: float = POLL_SECONDS) -> int:
-    """Deletes the stage; returns the number of resources that are left. Skips those that are gone."""
+    """Deletes the stage. Returns the number of resources that are left. Skips resources that do not exist."""
     ids = stack_ids(stage)
     if stacks.find_stack(stage):
         say(f"Deleting the stack {stacks.stack_of(stage)}; this takes minutes …")
         delete_stack(stage, poll_seconds=poll_seconds)
-    # The stack does not have the parameter of the public keys: `make keys` writes it.
-    resources = [it for stack_id in ids for it in retained(stack_id)]
+    # `make keys` writes the parameter of the public keys, and `make deploy` the web ACL, so no stack has them. Without
+    # a back office there is no ACL, and the operator may have no right to look for one in us-east-1.
+    resources = [resource for stack_id in ids for resource in retained(stack_id)]
     resources.append(Resource("AWS::SSM::Parameter", f"/oms/{stage}/jwks"))
+    if settings_of(stage).get("console"):
+        resources.append(Resource("AWS::WAFv2::WebACL", web_acl.name_of(stage, stacks.region())))
     left = 0
     for resource in dict.fromkeys(resources):
         try:
@@ -176,7 +187,7 @@ def destroy(stage: str, *, say: Callable[[str], None] = print, poll_seconds: flo
 
 def main() -> None:
     parser = stacks.stage_parser("Deletes the stack of a stage and all data that it retains.")
-    parser.add_argument("--confirm", default="", help="the stage's name, instead of typing it")
+    parser.add_argument("--confirm", default="", help="the stage's name, as confirmation without a prompt")
     parser.add_argument(
         "--prod", action="store_true", help="required for the stage prod, in addition to the confirmation"
     )

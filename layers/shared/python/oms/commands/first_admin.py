@@ -1,7 +1,7 @@
 """Creates the first admin of a deployment: `python -m oms.commands.first_admin --stage S --email E`.
 
-Prints a link with which the admin sets a password. Only an operator who may write to the stage's tables can do this; no
-route does.
+Prints a link with which the admin sets a password. It needs an operator who may write to the stage's tables, since no
+route can create the first admin.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from oms.commands.closed_pipe import run_until_unread
 from oms.commands.stacks import acting_on, operator, output_of, stage_parser
 from oms.core import clock, email_addresses
 from oms.core.actors import System
-from oms.core.dynamodb import get_item, retrying
+from oms.core.dynamodb import get_item
+from oms.core.retries import retrying
 from oms.core.transactions import Transaction, TransactionError, transaction
 from oms.identity import passwords
 from oms.identity.mailed_tokens import LIFETIME_SECONDS, link, mint
@@ -33,19 +34,19 @@ from oms.identity.models import (
 from oms.identity.opaque_tokens import MailToken
 
 
-class RefusedError(Exception):
-    """Another admin is active, or another account has claimed the address; the message says what to do."""
+class AdmissionRefusedError(Exception):
+    """Another admin is active, or another account has claimed the address. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class AdmissionResult:
-    """The token of the link, and the change: an account was made, an existing one promoted, or only a link created."""
+    """The token of the link, and the change: an account was created or promoted, or only a link was created."""
 
     done: Literal["made", "promoted", "linked"]
     token: MailToken
 
 
-def admit(email: str, *, operator_arn: str) -> AdmissionResult:
+def grant_admin(email: str, *, operator_arn: str) -> AdmissionResult:
     """Creates or promotes the account. Raises RefusedError, and ValueError for an invalid address."""
     address = email_addresses.canonical(email)
     return retrying(lambda: _admit(address, operator_arn))
@@ -57,8 +58,9 @@ def _admit(email: str, operator_arn: str) -> AdmissionResult:
     user = cast(User | None, get_item(IdentityItem, user_key(claim.user_id))) if claim else None
     done: Literal["made", "promoted", "linked"]
     if user and email_addresses.fold(user.email) != folded:
-        raise RefusedError(
-            f"The account of another address has claimed this one: see `make addresses`, user {user.id}."
+        raise AdmissionRefusedError(
+            f"User {user.id}, whose account has another address, claims this one. `make addresses STAGE=…` shows the "
+            f"claim; `make addresses STAGE=… RELEASE={user.id}` releases it."
         )
     if user is None:
         done, changed = "made", _password_less(email, folded)
@@ -83,7 +85,7 @@ def _admit(email: str, operator_arn: str) -> AdmissionResult:
             writes.save(entry)
     except TransactionError as error:
         if error.failed(Admins(*ADMINS_KEY)):
-            raise RefusedError(
+            raise AdmissionRefusedError(
                 "There is an active admin, who can create others: PATCH /api/v1/admin/users/{id}/role."
             ) from error
         raise
@@ -91,7 +93,7 @@ def _admit(email: str, operator_arn: str) -> AdmissionResult:
 
 
 def _password_less(email: str, folded: str) -> User:
-    """A new user without a password, whose address is verified because the operator gave it."""
+    """Returns a new user without a password, whose address is verified because the operator gave it."""
     user_id = clock.random_id()
     return User(
         *user_key(user_id),
@@ -108,9 +110,9 @@ def _password_less(email: str, folded: str) -> User:
 
 
 def _promoted(user: User) -> User:
-    """The user as an active admin without their earlier password, sessions and tokens.
+    """Returns the user as an active admin without their earlier password, sessions and tokens.
 
-    Any person may have registered the address first. Only the link goes to the intended admin.
+    A stranger may have registered the address before, and would keep access. The intended admin gets the link.
     """
     changed = User.from_raw_data(user.serialize())
     changed.role, changed.status, changed.email_verified = "admin", "active", True
@@ -123,12 +125,12 @@ def _promoted(user: User) -> User:
 
 
 def _promote(writes: Transaction, user: User, changed: User) -> None:
-    """Writes single attributes, so that counters of the item, which change without a new version, are kept."""
+    """Updates single attributes of the user, to keep the item's counters, which change without a new version."""
     actions: list[Action] = [
         User.role.set(changed.role),
         User.status.set(changed.status),
         User.email_verified.set(changed.email_verified),
-        *passwords.removing(),
+        *passwords.remove_actions(),
         User.auth_epoch.set(changed.auth_epoch),
         User.devices_epoch.set(changed.devices_epoch),
         User.version.set(changed.version),
@@ -138,7 +140,9 @@ def _promote(writes: Transaction, user: User, changed: User) -> None:
 
 
 def _by_operator(version: int) -> AccountChange:
-    """The system as actor: the operator's name in AWS is for the audit log alone, and events go to other systems."""
+    """Returns the change with the system as its actor. Events go to other systems, which must not get the operator's
+    AWS name.
+    """
     at = clock.timestamp(clock.now())
     return AccountChange(actor_id=System().id, actor_role=System().role, at=at, version=version)
 
@@ -163,8 +167,8 @@ def main() -> None:
                 f"Set public_url of the stage {stage!r} in cdk.json and deploy it: the link begins with this URL."
             )
         try:
-            admitted = admit(arguments.email, operator_arn=operator())
-        except (RefusedError, ValueError) as error:
+            admitted = grant_admin(arguments.email, operator_arn=operator())
+        except (AdmissionRefusedError, ValueError) as error:
             raise SystemExit(f"{arguments.email}: {error}") from error
     change = {
         "made": "made an admin",

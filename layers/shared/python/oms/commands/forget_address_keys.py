@@ -8,24 +8,24 @@ import sys
 from oms.audit import audit_log
 from oms.audit.models import AuditItem
 from oms.commands.closed_pipe import run_until_unread
-from oms.commands.signing_keys import address_keys_of
+from oms.commands.signing_keys import address_keys_secret_name
 from oms.commands.stacks import acting_on, operator, stage_parser
 from oms.core import pseudonyms
 
 
 def forget(stage: str, year: str) -> bool:
-    """Destroys the key of a year; returns whether it existed. Raises ValueError for a year that is not over."""
+    """Destroys the key of a year. Returns whether it existed. Raises ValueError if the year is not over."""
 
     def record(action: str, target: str) -> None:
         audit_log.record(audit_log.entry(action, actor_id=operator(), address=None, target=target))
 
-    return pseudonyms.destroy_key(year, secret_name=address_keys_of(stage), record=record)
+    return pseudonyms.destroy_key(year, secret_name=address_keys_secret_name(stage), record=record)
 
 
 def main() -> None:
     parser = stage_parser("Destroys the key that hashed the audit log's addresses in a past year.")
     parser.add_argument("--year", required=True)
-    parser.add_argument("--confirm", default="", help="the year again, instead of typing it")
+    parser.add_argument("--confirm", default="", help="the year again, as confirmation without a prompt")
     arguments = parser.parse_args()
     with acting_on(arguments.stage, {AuditItem: "Audit"}):
         if _confirmation(arguments.confirm, arguments.year) != arguments.year:

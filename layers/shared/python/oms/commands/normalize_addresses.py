@@ -17,7 +17,8 @@ from oms.commands.closed_pipe import run_until_unread
 from oms.commands.stacks import acting_on, operator, stage_parser
 from oms.core import clock, email_addresses
 from oms.core.actors import System
-from oms.core.dynamodb import batch_get, retrying, scan_keys_with_prefix
+from oms.core.dynamodb import batch_get, key_names, scan_keys, table_name
+from oms.core.retries import retrying
 from oms.core.transactions import transaction
 from oms.identity.models import AccountChange, Claim, IdentityItem, User, claim_key, email_key, user_key
 
@@ -32,13 +33,13 @@ _MEANING: dict[State, str] = {
 }
 
 
-class RefusedError(Exception):
-    """The claim cannot be released; the message says why."""
+class ReleaseRefusedError(Exception):
+    """The claim cannot be released. The message says why."""
 
 
 @dataclass(frozen=True)
 class NonCanonicalAccount:
-    """An account with an address in an earlier form. `key` is the canonical one; None: no mail can be sent to it.
+    """An account with an address in an earlier form. `key` is the canonical one, or None if no mail can be sent to it.
 
     `claims` are the keys that name the account, and `holder` is the user whom the claim of `key` names.
     """
@@ -57,7 +58,7 @@ class NonCanonicalAccount:
         return "claimed" if self.holder == self.user.id else "taken"
 
     def __str__(self) -> str:
-        """The line of the list, in ASCII, because the address may look like a different one."""
+        """Returns the account's line of the list, in ASCII, because the address may look like a different one."""
         meaning = _MEANING[self.state].format(id=self.user.id, key=self.key, holder=self.holder)
         verified = "verified" if self.user.email_verified else "not verified"
         about = f"{self.user.role}, {self.user.status}, {verified}"
@@ -65,8 +66,9 @@ class NonCanonicalAccount:
 
 
 def find() -> Iterator[NonCanonicalAccount]:
-    """All such accounts. Scans the whole table."""
-    claims = cast(dict[tuple[str, str], Claim], batch_get(IdentityItem, scan_keys_with_prefix(IdentityItem, [_CLAIM])))
+    """Yields all accounts with a non-canonical address. Scans the whole table."""
+    keys_of_claims = scan_keys(table_name(IdentityItem), key_names(IdentityItem), [_CLAIM])
+    claims = cast(dict[tuple[str, str], Claim], batch_get(IdentityItem, keys_of_claims))
     holders = {pk.removeprefix(_CLAIM): claim.user_id for (pk, _), claim in claims.items()}
     keys: dict[str, set[str]] = defaultdict(set)
     for claimed, holder in holders.items():
@@ -80,7 +82,7 @@ def find() -> Iterator[NonCanonicalAccount]:
 
 
 def apply(found: NonCanonicalAccount, *, operator_arn: str) -> bool:
-    """Does the next step for the account. False if a person must decide."""
+    """Converts the account by one step. Returns False if a person must decide."""
     if found.state == "unclaimed":
         retrying(lambda: _add_claim(found, operator_arn))
     elif found.state == "claimed":
@@ -89,12 +91,12 @@ def apply(found: NonCanonicalAccount, *, operator_arn: str) -> bool:
 
 
 def release(user_id: str, *, operator_arn: str) -> None:
-    """Deletes the claims of an account, ends its sessions and disables it. Raises RefusedError."""
-    found = next((it for it in find() if it.user.id == user_id), None)
+    """Deletes the claims of an account, ends its sessions and disables it. Raises ReleaseRefusedError."""
+    found = next((account for account in find() if account.user.id == user_id), None)
     if found is None or found.state not in ("unreachable", "taken"):
-        raise RefusedError(f"User {user_id} is not listed as unreachable or taken: its address is its own.")
+        raise ReleaseRefusedError(f"User {user_id} is not listed as unreachable or taken, so it keeps its address.")
     if found.user.is_active_admin:
-        raise RefusedError(f"User {user_id} is an active admin: remove the role first.")
+        raise ReleaseRefusedError(f"User {user_id} is an active admin: give it another role first.")
     retrying(lambda: _release(found, operator_arn))
 
 
@@ -124,7 +126,9 @@ def _move(found: NonCanonicalAccount, operator_arn: str) -> None:
 
 
 def _was_mailed_at(email: str) -> bool:
-    """Whether mail went to the canonical form. Earlier, IDNA 2003 mapped the domain: `straße` to `strasse`."""
+    """Returns whether earlier versions sent mail to the canonical form. They mapped the domain by IDNA 2003: `straße`
+    to `strasse`.
+    """
     local, _, domain = email.rpartition("@")
     try:
         return f"{local}@{domain.encode('idna').decode()}" == email_addresses.canonical(email)
@@ -160,7 +164,7 @@ def _entry(action: str, found: NonCanonicalAccount, operator_arn: str) -> AuditE
 def main() -> None:
     parser = stage_parser("Lists accounts whose e-mail address has an earlier form.")
     parser.add_argument("--apply", action="store_true", help="convert those whose mailbox no other account has")
-    parser.add_argument("--release", default="", help="the id of a listed user, who loses the address")
+    parser.add_argument("--release", default="", help="the id of a listed user, whose claim of the address is deleted")
     arguments = parser.parse_args()
     stage: str = arguments.stage
     with acting_on(stage, {IdentityItem: "Identity", AuditItem: "Audit"}):
@@ -171,7 +175,7 @@ def _act(*, apply_all: bool, released: str) -> None:
     if released:
         try:
             release(released, operator_arn=operator())
-        except RefusedError as error:
+        except ReleaseRefusedError as error:
             raise SystemExit(str(error)) from error
         print(f"user {released}  released and disabled")
     for found in find():

@@ -1,48 +1,42 @@
 """Checks an AWS account before a deployment: `python -m oms.commands.preflight --stage S`. It changes nothing.
 
-Prints a line for each check: ok, warn or FAIL, and the action to take. Exits with 1 if there is a FAIL.
+Prints a line for each check, with ok, warn or FAIL and the action to take. Exits with 1 if a check fails.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from oms.commands import rights, stacks
+from oms.commands import console, rights, stacks
 from oms.commands.closed_pipe import run_until_unread
+from oms.commands.deployments import FAILED_FIRST, PlannedDeployment, settings_of
+from oms.commands.taken_names import NAMES, TakenName
 from oms.core import aws
 
-# The version that the synthesized stacks require; a test compares them.
+# The version that the synthesized stacks require. A test compares both.
 BOOTSTRAP_VERSION = 6
 BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
-# One order runs about eight functions, and webhooks and exports run more.
+# One order runs about eight functions. Webhooks and exports run more.
 MIN_CONCURRENT_FUNCTIONS = 100
 # Lambda refuses a reservation that leaves less unreserved concurrency.
 MIN_UNRESERVED_FUNCTIONS = 100
-# The setting's default; a test compares it with the stage's.
+# The setting's default. A test compares it with the stage's.
 LAMBDA_CONCURRENCY = 1000
 # The value of alarm_email that sends no mail.
 NOT_MAILED = "none"
-# States after a failed first deployment: the CDK CLI deletes such a stack and creates it again.
-FAILED_FIRST = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS")
 DEPLOYABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
 RECOVERY_COMMANDS = {
     "UPDATE_ROLLBACK_FAILED": "aws cloudformation continue-update-rollback --stack-name {stack}",
     "UPDATE_FAILED": "aws cloudformation rollback-stack --stack-name {stack}",
 }
 
-type Settings = Mapping[str, Any]
-type TakenName = tuple[str, str]
-"""An existing resource whose name the stack needs, and the command that removes it."""
-
 
 @dataclass(frozen=True)
 class PreflightResult:
-    """One line of the output."""
+    """The result of a check: one line of the output."""
 
     level: Literal["ok", "warn", "FAIL"]
     text: str
@@ -51,24 +45,7 @@ class PreflightResult:
         return f"{self.level:<5} {self.text}"
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """The stage to deploy, its settings, and the account and region."""
-
-    stage: str
-    settings: Settings
-    region: str
-    # The ARN of the caller.
-    arn: str
-    # As CloudFormation describes it, or with its refusal as the status; None before the first deployment.
-    stack: Any
-
-    @property
-    def is_new(self) -> bool:
-        return self.stack is None or self.stack["StackStatus"] in FAILED_FIRST
-
-
-def check_settings(deployment: Deployment) -> Iterator[PreflightResult]:
+def check_settings(deployment: PlannedDeployment) -> Iterator[PreflightResult]:
     if deployment.settings.get("public_url"):
         yield PreflightResult("ok", f"Setting public_url: {deployment.settings['public_url']}")
     else:
@@ -80,14 +57,14 @@ def check_settings(deployment: Deployment) -> Iterator[PreflightResult]:
     if alarms and alarms != NOT_MAILED:
         yield PreflightResult("ok", f"Setting alarm_email: {alarms}")
     else:
-        # The synthesis refuses prod without this setting.
+        # Synthesis refuses prod without this setting.
         level: Literal["warn", "FAIL"] = "FAIL" if deployment.stage == "prod" and not alarms else "warn"
         yield PreflightResult(
             level, "Setting alarm_email: none, so no alarm reaches anyone. Set it for the stage in cdk.json"
         )
 
 
-def check_bootstrap(deployment: Deployment) -> Iterator[PreflightResult]:
+def check_bootstrap(deployment: PlannedDeployment) -> Iterator[PreflightResult]:
     name = f"CDK bootstrap in {deployment.region}"
     command = f"Run `make bootstrap STAGE={deployment.stage}`"
     try:
@@ -106,8 +83,8 @@ def check_bootstrap(deployment: Deployment) -> Iterator[PreflightResult]:
         yield PreflightResult("ok", f"{name}: version {version}")
 
 
-def check_functions(deployment: Deployment) -> Iterator[PreflightResult]:
-    """New accounts may run ten functions at once, but one order already runs eight."""
+def check_functions(deployment: PlannedDeployment) -> Iterator[PreflightResult]:
+    """Checks the quota of concurrent functions. New accounts may run ten, but one order already runs eight."""
     limit = aws.session().client("lambda").get_account_settings()["AccountLimit"]
     quota, unreserved = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
     if quota < MIN_CONCURRENT_FUNCTIONS:
@@ -123,8 +100,8 @@ def check_functions(deployment: Deployment) -> Iterator[PreflightResult]:
     if configured != quota:
         yield PreflightResult(
             "warn",
-            f"Setting lambda_concurrency: {configured}, but the account's quota is {quota}. The alarm goes off at 80 % "
-            f"of the setting, so never or too early. Set it to {quota} for the stage in cdk.json",
+            f"Setting lambda_concurrency: {configured}, but the account's quota is {quota}. The alarm is raised at "
+            f"80 % of the setting, so never or too early. Set it to {quota} for the stage in cdk.json",
         )
     reserved = deployment.settings.get("passwords_concurrency")
     if reserved and deployment.is_new and unreserved - reserved < MIN_UNRESERVED_FUNCTIONS:
@@ -135,7 +112,7 @@ def check_functions(deployment: Deployment) -> Iterator[PreflightResult]:
         )
 
 
-def check_mail(deployment: Deployment) -> Iterator[PreflightResult]:
+def check_mail(deployment: PlannedDeployment) -> Iterator[PreflightResult]:
     if not deployment.settings.get("mail_from"):
         yield PreflightResult(
             "warn", f"Mail: settings.{deployment.stage}.mail_from is not set: no mail is sent (docs/operate/mail.md)"
@@ -148,7 +125,9 @@ def check_mail(deployment: Deployment) -> Iterator[PreflightResult]:
         return
     account = aws.session().client("sesv2").get_account()
     if not account["SendingEnabled"]:
-        yield PreflightResult("FAIL", "Mail: SES has paused sending for this account. The SES console shows the reason")
+        yield PreflightResult(
+            "FAIL", "Mail: SES has paused sending for this account. Read the reason in the SES console"
+        )
     elif not account["ProductionAccessEnabled"]:
         yield PreflightResult(
             "FAIL" if deployment.stage == "prod" else "warn",
@@ -159,7 +138,7 @@ def check_mail(deployment: Deployment) -> Iterator[PreflightResult]:
         yield PreflightResult("ok", f"Mail: SES sends {account['SendQuota']['Max24HourSend']:.0f} mails a day")
 
 
-def check_sender(deployment: Deployment) -> Iterator[PreflightResult]:
+def check_sender(deployment: PlannedDeployment) -> Iterator[PreflightResult]:
     sender = deployment.settings.get("mail_from")
     if not sender or not _has_ses(deployment.region):
         return
@@ -186,7 +165,37 @@ def _is_verified(ses: Any, identity: str) -> bool:
         return False
 
 
-def check_stack(deployment: Deployment) -> Iterator[PreflightResult]:
+def check_console(deployment: PlannedDeployment) -> Iterator[PreflightResult]:
+    """Checks that the back office is built, and that the certificate of its domain is issued."""
+    if not deployment.settings.get("console"):
+        return
+    try:
+        console.files_of(console.BUILD)
+        yield PreflightResult("ok", f"Back office: built in {console.BUILD}/")
+    except SystemExit as missing:
+        yield PreflightResult("FAIL", f"Back office: {missing}")
+    arn, domain = (deployment.settings.get(f"console_{name}") for name in ("certificate_arn", "domain"))
+    if not arn or not domain:
+        return
+    acm = aws.session().client("acm", region_name=console.CERTIFICATES_REGION)
+    try:
+        certificate = acm.describe_certificate(CertificateArn=arn)["Certificate"]
+    except acm.exceptions.ResourceNotFoundException:
+        yield PreflightResult("FAIL", f"Back office: the certificate {arn} does not exist. Request one in us-east-1")
+        return
+    status = certificate["Status"]
+    if status == "ISSUED":
+        yield PreflightResult("ok", f"Back office: the certificate of {domain} is issued")
+    else:
+        yield PreflightResult(
+            "FAIL",
+            f"Back office: the certificate of {domain} is {status}. Add the DNS records that "
+            f"`aws acm describe-certificate --region us-east-1 --certificate-arn {arn}` prints, and wait until it is "
+            "ISSUED",
+        )
+
+
+def check_stack(deployment: PlannedDeployment) -> Iterator[PreflightResult]:
     name = stacks.stack_of(deployment.stage)
     status = deployment.stack["StackStatus"] if deployment.stack else None
     found = f"Stack {name}: {status}"
@@ -214,8 +223,8 @@ def check_stack(deployment: Deployment) -> Iterator[PreflightResult]:
         )
 
 
-def check_names(deployment: Deployment) -> Iterator[PreflightResult]:
-    """The names that only one resource can have and that the stack needs."""
+def check_names(deployment: PlannedDeployment) -> Iterator[PreflightResult]:
+    """Checks that the names that the stack needs, and that must be unique, are free."""
     if not deployment.is_new:
         return
     free = True
@@ -228,76 +237,19 @@ def check_names(deployment: Deployment) -> Iterator[PreflightResult]:
 
 
 def _taken(
-    deployment: Deployment, find_taken: Callable[[Deployment], Iterator[TakenName]]
+    deployment: PlannedDeployment, find_taken: Callable[[PlannedDeployment], Iterator[TakenName]]
 ) -> Iterator[PreflightResult]:
     for resource, command in find_taken(deployment):
         yield PreflightResult("FAIL", f"Names: {resource} exists outside the stack. Remove it: `{command}`")
 
 
-def _secrets(deployment: Deployment) -> Iterator[TakenName]:
-    """A deleted secret keeps its name for 7 to 30 days."""
-    pages = aws.session().client("secretsmanager").get_paginator("list_secrets")
-    filters: Any = [{"Key": "name", "Values": [f"oms/{deployment.stage}/"]}]
-    for page in pages.paginate(IncludePlannedDeletion=True, Filters=filters):
-        for secret in page["SecretList"]:
-            state = " (scheduled for deletion)" if "DeletedDate" in secret else ""
-            command = f"aws secretsmanager delete-secret --force-delete-without-recovery --secret-id {secret['Name']}"
-            yield f"the secret {secret['Name']}{state}", command
-
-
-def _event_bus(deployment: Deployment) -> Iterator[TakenName]:
-    name = f"oms-{deployment.stage}"
-    if _exists(lambda: aws.session().client("events").describe_event_bus(Name=name)):
-        yield f"the event bus {name}", f"aws events delete-event-bus --name {name}"
-
-
-def _schedule_group(deployment: Deployment) -> Iterator[TakenName]:
-    name = f"oms-{deployment.stage}"
-    if _exists(lambda: aws.session().client("scheduler").get_schedule_group(Name=name)):
-        yield f"the schedule group {name}", f"aws scheduler delete-schedule-group --name {name}"
-
-
-def _configuration_set(deployment: Deployment) -> Iterator[TakenName]:
-    name = f"oms-{deployment.stage}"
-    if deployment.settings.get("mail_from") and _exists(
-        lambda: aws.session().client("sesv2").get_configuration_set(ConfigurationSetName=name)
-    ):
-        command = f"aws sesv2 delete-configuration-set --configuration-set-name {name}"
-        yield f"the SES configuration set {name}", command
-
-
-def _backup_vault(deployment: Deployment) -> Iterator[TakenName]:
-    name = f"oms-{deployment.stage}"
-    if deployment.settings.get("backup_days") is None:
-        return
-    # By the list: for a vault that does not exist, DescribeBackupVault answers as if rights were missing.
-    pages = aws.session().client("backup").get_paginator("list_backup_vaults").paginate()
-    if any(vault["BackupVaultName"] == name for page in pages for vault in page["BackupVaultList"]):
-        yield f"the backup vault {name}", f"aws backup delete-backup-vault --backup-vault-name {name}"
-
-
-NAMES: dict[str, Callable[[Deployment], Iterator[TakenName]]] = {
-    "secrets": _secrets,
-    "event bus": _event_bus,
-    "schedule group": _schedule_group,
-    "SES configuration set": _configuration_set,
-    "backup vault": _backup_vault,
-}
-
-
-def _exists(describe: Callable[[], object]) -> bool:
+def check_rights(deployment: PlannedDeployment) -> Iterator[PreflightResult]:
+    account = stacks.account_of(deployment.arn)
+    needed = rights.needed(account=account, region=deployment.region, stage=deployment.stage)
+    if deployment.settings.get("console"):
+        needed += rights.needed_for_console(account=account, stage=deployment.stage)
     try:
-        describe()
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("ResourceNotFoundException", "NotFoundException"):
-            return False
-        raise
-    return True
-
-
-def check_rights(deployment: Deployment) -> Iterator[PreflightResult]:
-    try:
-        denied = rights.denied(deployment.arn, region=deployment.region, stage=deployment.stage)
+        denied = rights.denied(deployment.arn, needed)
     except rights.UnknownError as error:
         yield PreflightResult(
             "warn", f"Rights: cannot be looked up: {error}. docs/operate/deploying.md lists the needed ones"
@@ -313,8 +265,10 @@ def check_rights(deployment: Deployment) -> Iterator[PreflightResult]:
         )
 
 
-def check_alarm_mail(deployment: Deployment) -> Iterator[PreflightResult]:
-    """Only after the first deployment, when AWS mails a link to confirm the subscription."""
+def check_alarm_mail(deployment: PlannedDeployment) -> Iterator[PreflightResult]:
+    """Checks the subscriptions of alarm mails. They exist after the first deployment, when AWS mails a link to confirm
+    each.
+    """
     if deployment.is_new:
         return
     sns = aws.session().client("sns")
@@ -322,10 +276,10 @@ def check_alarm_mail(deployment: Deployment) -> Iterator[PreflightResult]:
     for topic in stacks.physical_ids(deployment.stage, "AWS::SNS::Topic"):
         pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
         listed = [(one["Endpoint"], one["SubscriptionArn"]) for page in pages for one in page["Subscriptions"]]
-        # An address may have several: a confirmed subscription wins over a deleted one.
+        # An address may have several subscriptions: a confirmed one takes precedence over a deleted one.
         found = dict(sorted(listed, key=lambda one: one[1].startswith("arn:")))
         if configured and configured != NOT_MAILED:
-            # SNS removes an address that is not confirmed within days.
+            # SNS removes a subscription that is not confirmed within some days.
             found.setdefault(configured, "")
         for address, arn in found.items():
             if arn != "Deleted" or address == configured:
@@ -344,12 +298,13 @@ def _subscription(topic: str, address: str, arn: str) -> PreflightResult:
     return PreflightResult("warn", f"Alarm mail: {address} {problem}")
 
 
-CHECKS: dict[str, Callable[[Deployment], Iterator[PreflightResult]]] = {
+CHECKS: dict[str, Callable[[PlannedDeployment], Iterator[PreflightResult]]] = {
     "Settings": check_settings,
     "CDK bootstrap": check_bootstrap,
     "Lambda concurrency": check_functions,
     "Mail": check_mail,
     "Mail sender": check_sender,
+    "Back office": check_console,
     "Stack": check_stack,
     "Names": check_names,
     "Rights": check_rights,
@@ -357,24 +312,18 @@ CHECKS: dict[str, Callable[[Deployment], Iterator[PreflightResult]]] = {
 }
 
 
-def run(deployment: Deployment) -> Iterator[PreflightResult]:
-    """The results of all checks. If AWS refuses a check, its result is a warning, and the others continue."""
+def run(deployment: PlannedDeployment) -> Iterator[PreflightResult]:
+    """Yields the results of all checks. If AWS refuses a check, its result is a warning, and the others continue."""
     for name, check in CHECKS.items():
         yield from _answered(name, partial(check, deployment))
 
 
 def _answered(name: str, check: Callable[[], Iterator[PreflightResult]]) -> Iterator[PreflightResult]:
-    """The results of a check, and a warning if AWS refuses it."""
+    """Yields the results of a check, and a warning if AWS refuses it."""
     try:
         yield from check()
     except (BotoCoreError, ClientError) as error:
         yield PreflightResult("warn", f"{name}: cannot be looked up: {error}")
-
-
-def settings_of(stage: str) -> Settings:
-    """The settings of a stage, as the CDK app reads them."""
-    committed = json.loads(Path("cdk.json").read_text())["context"]["settings"]
-    return dict(committed.get(stage, {}))
 
 
 def main() -> None:
@@ -385,7 +334,9 @@ def main() -> None:
             stack = stacks.find_stack(stage)
         except ClientError as error:
             stack = {"StackStatus": f"cannot be looked up: {error}"}
-        deployment = Deployment(stage, settings_of(stage), region=stacks.region(), arn=stacks.operator(), stack=stack)
+        deployment = PlannedDeployment(
+            stage, settings_of(stage), region=stacks.region(), arn=stacks.operator(), stack=stack
+        )
         levels = set()
         for result in run(deployment):
             print(result, flush=True)

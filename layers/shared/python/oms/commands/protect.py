@@ -1,8 +1,8 @@
 """Protects a stage's stack from deletion: `python -m oms.commands.protect --stage S`.
 
-With `--ask` it changes nothing and prints whether the stack is protected. The template does not request protection
-before the first deployment has succeeded, because a stack whose creation failed must be deleted before it can be
-created again. Later deployments request it, because the CDK CLI removes the protection otherwise.
+With `--ask` it changes nothing and prints whether the stack is protected. The template of the first deployment does not
+request protection, because a stack whose creation failed must be deleted before it can be created again. Templates of
+later deployments request it, because otherwise the CDK CLI would remove the protection.
 """
 
 from oms.commands import stacks
@@ -10,7 +10,7 @@ from oms.commands.closed_pipe import run_until_unread
 
 
 def is_protected(stage: str) -> bool:
-    """Whether the stage's stack exists and is protected from deletion. Raises ClientError if AWS refuses."""
+    """Returns whether the stage's stack exists and is protected from deletion. Raises ClientError if AWS refuses."""
     stack = stacks.find_stack(stage)
     return bool(stack and stack.get("EnableTerminationProtection"))
 

@@ -3,8 +3,8 @@
 Without a name it lists the queues.
 
 Messages of a dead-letter queue go back to their source queue. Records of a poison queue are passed to their function
-again. A message is deleted after it was sent back, so an interrupted run loses none and may send some twice, which all
-consumers tolerate.
+again. A message is deleted after it was sent back. So an interrupted run loses no message, but may send some twice,
+which all consumers tolerate.
 
 It does not use SQS's StartMessageMoveTask, which moves only messages that came from a queue. EventBridge also puts
 events that it could not deliver into these dead-letter queues.
@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import batched
 from typing import Any, Literal
 
 from botocore.config import Config
@@ -23,21 +24,21 @@ from oms.commands.closed_pipe import run_until_unread
 from oms.core import aws
 from oms.core.queues import sendable
 
-type Message = dict[str, Any]
+type RawMessage = dict[str, Any]
 type Kind = Literal["dead letters", "poison"]
 
-# The endings of the outputs of the stack that name failure queues.
+# The suffixes of the stack's outputs that name failure queues.
 _SUFFIXES: dict[str, Kind] = {"DeadLetters": "dead letters", "Poison": "poison"}
 
 _MAX_BATCH = 10
-# Ten messages are processed within it, at most 300 s each. After an interrupted run, they reappear after this time.
+# Long enough for ten messages of at most 300 s each. After an interrupted run, they reappear after this time.
 _VISIBILITY_TIMEOUT_SECONDS = 3600
 _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 
 
 @dataclass(frozen=True)
 class FailureQueue:
-    """A dead-letter queue or a poison queue. Its name is that of its alarm."""
+    """A dead-letter queue or a poison queue. It has the name of its alarm."""
 
     name: str
     kind: Kind
@@ -46,7 +47,9 @@ class FailureQueue:
 
 @dataclass
 class RedriveResult:
-    """The numbers of retried and refused messages, and the reason of the first refusal. Refused ones stay."""
+    """The numbers of retried and refused messages, and the reason of the first refusal. Refused messages stay in the
+    queue.
+    """
 
     redriven: int = 0
     refused: int = 0
@@ -54,11 +57,11 @@ class RedriveResult:
 
 
 class UnknownQueueError(Exception):
-    """The stage has no queue of this name; the message lists all names."""
+    """The stage has no queue of this name. The message lists all names."""
 
 
 def failure_queues(stage: str) -> dict[str, FailureQueue]:
-    """The failure queues of a stage, by name in lower case."""
+    """Returns the failure queues of a stage, by name in lower case."""
     found = {}
     for output, url in sorted(stacks.outputs_of(stage).items()):
         for suffix, kind in _SUFFIXES.items():
@@ -69,29 +72,29 @@ def failure_queues(stage: str) -> dict[str, FailureQueue]:
 
 
 def message_count(queue: FailureQueue) -> int:
-    """The approximate number of messages, including those that are being processed."""
+    """Returns the approximate number of messages, including those that are being processed."""
     counts = _sqs().get_queue_attributes(QueueUrl=queue.url, AttributeNames=list(_COUNTS))["Attributes"]
     return sum(int(counts[name]) for name in _COUNTS)
 
 
 def find_queue(stage: str, name: str) -> FailureQueue:
-    """The queue of this name, in any case. Raises UnknownQueueError."""
+    """Returns the queue of this name, in upper or lower case. Raises UnknownQueueError."""
     queues = failure_queues(stage)
     if name.lower() not in queues:
-        names = ", ".join(it.name for it in queues.values())
+        names = ", ".join(queue.name for queue in queues.values())
         raise UnknownQueueError(f"There is no queue {name!r} in the stage {stage!r}: choose one of {names}.")
     return queues[name.lower()]
 
 
 def redrive(stage: str, queue: FailureQueue) -> RedriveResult:
-    """Retries as many messages as the queue has now. Messages that fail again reappear at its end."""
-    retry: Callable[[Message], str | None]
+    """Retries as many messages as the queue has now. Messages that fail again return to the queue."""
+    retry: Callable[[RawMessage], str | None]
     if queue.kind == "poison":
         retry = partial(_invoke_again, stacks.outputs_of(stage)[f"{queue.name}Function"])
     else:
         retry = partial(_send_back, _source_of(stage, queue))
     result = RedriveResult()
-    refused: list[Message] = []
+    refused: list[RawMessage] = []
     left = message_count(queue)
     while left > 0 and (messages := _receive(queue.url, min(left, _MAX_BATCH))):
         left -= len(messages)
@@ -108,34 +111,36 @@ def redrive(stage: str, queue: FailureQueue) -> RedriveResult:
     return result
 
 
-def _receive(url: str, most: int) -> list[Message]:
-    """Up to `most` messages, hidden from other receivers for an hour. None if the queue is empty."""
+def _receive(url: str, most: int) -> list[RawMessage]:
+    """Receives up to `most` messages, and hides them from other receivers for an hour. Returns [] if the queue is
+    empty.
+    """
     answer = _sqs().receive_message(
         QueueUrl=url,
         MaxNumberOfMessages=most,
         VisibilityTimeout=_VISIBILITY_TIMEOUT_SECONDS,
-        WaitTimeSeconds=1,  # long polling asks all of SQS's servers; a short poll may miss messages
+        WaitTimeSeconds=1,  # long polling reads all of SQS's servers; a short poll may miss messages
         MessageSystemAttributeNames=["MessageGroupId"],
         MessageAttributeNames=["All"],
     )
-    messages: list[Message] = answer.get("Messages", [])
+    messages: list[RawMessage] = answer.get("Messages", [])
     return messages
 
 
-def _release(url: str, messages: Sequence[Message]) -> None:
-    """Makes refused messages visible again, at the end of a run: earlier, the run would receive them again.
+def _release(url: str, messages: Sequence[RawMessage]) -> None:
+    """Makes refused messages visible again. It is called at the end of a run, which would otherwise receive them again.
 
     If SQS refuses some, they reappear after the visibility timeout.
     """
-    for start in range(0, len(messages), _MAX_BATCH):
+    for batch in batched(messages, _MAX_BATCH, strict=False):
         entries = [
             {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
-            for number, message in enumerate(messages[start : start + _MAX_BATCH])
+            for number, message in enumerate(batch)
         ]
         _sqs().change_message_visibility_batch(QueueUrl=url, Entries=entries)
 
 
-def _send_back(url: str, message: Message) -> None:
+def _send_back(url: str, message: RawMessage) -> None:
     group = message.get("Attributes", {}).get("MessageGroupId")
     _sqs().send_message(
         QueueUrl=url, MessageBody=_event_alone(message["Body"]), **({"MessageGroupId": group} if group else {})
@@ -143,7 +148,7 @@ def _send_back(url: str, message: Message) -> None:
 
 
 def _event_alone(body: str) -> str:
-    """The event of a message. EventBridge stores an undelivered event in its envelope, which consumers never get."""
+    """Returns the event of a message, without EventBridge's envelope, in which undelivered events are stored."""
     try:
         content = json.loads(body)
     except ValueError:
@@ -153,10 +158,10 @@ def _event_alone(body: str) -> str:
     return body
 
 
-def _invoke_again(function: str, message: Message) -> str | None:
+def _invoke_again(function: str, message: RawMessage) -> str | None:
     """Passes the record to its function. Returns the reason of a failure.
 
-    None: the function has processed the record, or quarantined it again.
+    Returns None if the function has processed the record or quarantined it again.
     """
     try:
         record = json.loads(message["Body"])["record"]
@@ -169,13 +174,13 @@ def _invoke_again(function: str, message: Message) -> str | None:
 
 
 def _source_of(stage: str, queue: FailureQueue) -> str:
-    """The URL of the queue whose dead-letter queue this is."""
+    """Returns the URL of the queue whose dead-letter queue this is."""
     arn = _sqs().get_queue_attributes(QueueUrl=queue.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     for url in stacks.queues_of(stage):
         attributes = _sqs().get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"]).get("Attributes", {})
         if json.loads(attributes.get("RedrivePolicy", "{}")).get("deadLetterTargetArn") == arn:
             return url
-    raise LookupError(f"no queue has {queue.name}'s dead-letter queue")
+    raise LookupError(f"No queue of the stage sends to the dead-letter queue {queue.name}.")
 
 
 @cache
@@ -185,7 +190,7 @@ def _sqs() -> Any:
 
 @cache
 def _lambda() -> Any:
-    # The longest timeout of a function. A retry would run it twice at once.
+    # The longest timeout of a function. With retries, the function could run twice at once.
     return aws.session().client("lambda", config=Config(read_timeout=900, retries={"total_max_attempts": 1}))
 
 
@@ -217,7 +222,7 @@ def _list(stage: str) -> None:
 def _report(result: RedriveResult, *, left: int) -> None:
     print(f"{result.redriven} messages were retried; {left} are in the queue now.")
     if result.refused:
-        raise SystemExit(f"{result.refused} could not be retried: {result.why}")
+        raise SystemExit(f"{result.refused} of the messages could not be retried: {result.why}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Publishes the events of an order again: `python -m oms.commands.republish --stage S --order ID`.
 
-It derives the stream records from the order's history again and passes them to the publisher. The events have the same
-ids as the first time, so the feed, webhooks, mails and counts recognize those that they have processed.
+It derives the stream records from the order's history and passes them to the publisher. The events have the same ids as
+the first time, so the feed, webhooks, mails and sums recognize those that they have processed.
 """
 
 import json
@@ -19,7 +19,7 @@ from oms.orders.models import Order
 
 
 class NotRepublishedError(Exception):
-    """Not all events were published; the message says why."""
+    """Not all events were published. The message says why."""
 
 
 def republish(order_id: str, *, function: str) -> int:
@@ -44,7 +44,7 @@ def republish(order_id: str, *, function: str) -> int:
 
 
 def stream_records(order: Order) -> Iterator[dict[str, Any]]:
-    """Each change of an order as the table's stream delivered it, without the old image."""
+    """Yields the stream's record of each change of an order, without the old image."""
     for version in versions(order):
         yield {
             "eventID": f"republished-{order.id}-{version.version}",
@@ -60,7 +60,7 @@ def stream_records(order: Order) -> Iterator[dict[str, Any]]:
 
 
 def _lambda() -> Any:
-    # The publisher's own timeout. A retry would publish twice.
+    # The publisher's timeout. With retries, events could be published twice.
     return aws.session().client("lambda", config=Config(read_timeout=90, retries={"total_max_attempts": 1}))
 
 
@@ -75,7 +75,7 @@ def main() -> None:
             number = republish(arguments.order, function=function)
         except NotRepublishedError as error:
             raise SystemExit(str(error)) from error
-    print(f"{number} events of order {arguments.order} are on their way again.")
+    print(f"{number} events of order {arguments.order} are published again.")
 
 
 if __name__ == "__main__":

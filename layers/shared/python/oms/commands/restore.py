@@ -1,10 +1,10 @@
 """Copies a table that DynamoDB restored back into the stage's own table: `python -m oms.commands.restore`.
 
-Point-in-time recovery restores into a new table. The stack keeps the old one, with its name and its stream, so the
-command copies the differing items back. By default it writes nothing and prints the differences, as a plan.
+Point-in-time recovery restores into a new table, but the stack keeps the old table, with its name and its stream. So
+the command copies the differing items back. By default it writes nothing and prints the differences as a plan.
 
-Each write is conditional on the item's state when it was compared, so no concurrent change is lost. Repeat an
-interrupted run: it finds the remaining differences.
+Each write requires that the item has not changed since the comparison, so no concurrent change is lost. An interrupted
+run can be repeated, and finds the remaining differences.
 """
 
 import json
@@ -21,13 +21,11 @@ from botocore.exceptions import ClientError
 from oms.commands import stacks
 from oms.commands.closed_pipe import run_until_unread
 from oms.core import clock
-from oms.core.dynamodb import ConcurrentUpdateError, client, retrying
-from oms.events.streams import REMOVED, RESTORED
+from oms.core.dynamodb import Key, client, is_written, read_batches, scan_keys, single_write
+from oms.events.streams import REMOVED, RESTORED, RawItem
 
-type RawItem = dict[str, Any]
-type Key = tuple[str, ...]
 type How = Literal["missing", "changed", "new"]
-"""In the restored table alone; in both, with differences; in the stage's table alone."""
+"""Only in the restored table; in both, with differences; only in the stage's table."""
 
 _AT_ONCE = 100
 _PROGRESS_EVERY = 10_000
@@ -37,10 +35,10 @@ _PROGRESS_EVERY = 10_000
 class RestoreRule:
     """The items and attributes of a table that are copied back.
 
-    `kinds`: of items; empty: all. `adds_only`: no item is changed or removed. `announced`: kinds whose changes the
-    stream's consumers would publish, so each write carries a mark that stops them; None: all. `live`: attributes that
-    keep their current value. `dropped`: attributes that are removed. `raised`: numbers that are set above both values.
-    `last`: the kind that is put after all others.
+    `kinds`: the kinds of items to copy; empty means all. `adds_only`: no item is changed or removed. `announced`: kinds
+    whose changes the stream's consumers would publish; None means all. Each write of these carries a mark that stops
+    the consumers. `live`: attributes that keep their current value. `dropped`: attributes that are removed. `raised`:
+    numbers that are set above both values. `last`: the kind that is put after all others.
     """
 
     kinds: frozenset[str] = frozenset()
@@ -54,55 +52,58 @@ class RestoreRule:
 
 RULES: Mapping[str, RestoreRule] = {
     "Orders": RestoreRule(announced=None),
-    "Inventory": RestoreRule(announced=frozenset({"product", "stock"})),
-    # Sessions, attempts, tokens and mails expire. An old session must not become valid: so the epoch that ends sessions
-    # is raised. The number of open orders follows from the orders.
+    "Inventory": RestoreRule(announced=frozenset({"product", "stock", "level", "adjustment"})),
+    # Sessions, attempts, tokens and mails expire, so they are not copied. The epoch is raised, so that no old session
+    # becomes valid. The number of open orders is derived from the orders.
     "Identity": RestoreRule(
         kinds=frozenset({"user", "admins", "claim"}),
         announced=frozenset({"user"}),
         live=("open_orders",),
         raised=("auth_epoch", "devices_epoch", "locks_epoch"),
     ),
-    # A delivery that was pending then may be delivered by now, and would be sent again. So deliveries and replays are
-    # not copied. The results of attempts are dropped, as on an edit: an old failure would disable a webhook at once.
+    # Deliveries and replays are not copied, because a delivery that was pending then may be delivered by now and would
+    # be sent again. The results of attempts are dropped, as on an edit, because an old failure would disable a webhook
+    # immediately.
     "Webhooks": RestoreRule(
         kinds=frozenset({"subscription", "count"}),
         announced=frozenset({"subscription"}),
         dropped=("failing_since", "pace", "probed_until"),
     ),
-    # `make rebuild-reports` computes sums again from orders, stock and users. Exports are not copied: no worker would
-    # continue one that is running again, and one that is done again would be announced again. The scheduler processes a
-    # schedule that is added or removed; an existing one keeps `covered_until`, so that no day is reported twice.
+    # `make rebuild-reports` computes the sums again. Exports are not copied: no worker would continue a restored
+    # running export, and a restored finished one would be announced again. The scheduler processes a schedule that is
+    # added or removed. An existing schedule keeps `covered_until`, so that no day is exported twice.
     "Reports": RestoreRule(kinds=frozenset({"schedule", "schedule-count"}), live=("covered_until",)),
-    # Readers of the feed have cursors, and the audit log is sealed: both only grow.
+    # Items of the feed and of the audit log are only added, because readers of the feed have cursors and the log is
+    # sealed.
     "Events": RestoreRule(adds_only=True),
     "Audit": RestoreRule(adds_only=True, last="entry"),
 }
 
 
 class NotRestoredError(Exception):
-    """The restore cannot be done; the message says why."""
+    """The restore is not possible. The message says why."""
 
 
 @dataclass(frozen=True)
 class ItemDifference:
-    """An item that differs between the tables. `now` is the stage's, `then` the restored one."""
+    """An item that differs between the tables. `now` is the stage's item, `then` the restored one; {} means that it is
+    missing.
+    """
 
     how: How
-    key: Key
-    now: RawItem | None = field(repr=False)
-    then: RawItem | None = field(repr=False)
+    key: tuple[str, ...]
+    now: RawItem = field(repr=False)
+    then: RawItem = field(repr=False)
 
     def line(self) -> str:
-        """The line of the plan. It names the attributes that differ, without their values."""
-        now, then = self.now or {}, self.then or {}
-        names = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
+        """Returns the item's line of the plan, with the names of the differing attributes, without their values."""
+        names = sorted(name for name in {**self.now, **self.then} if self.now.get(name) != self.then.get(name))
         return f"{self.how} {json.dumps(self.key)}" + (f" {' '.join(names)}" if self.how == "changed" else "")
 
 
 @dataclass
 class Tally:
-    """The counts of a run. `moved`: items that changed after they were compared, and so were not written."""
+    """The counts of a run. `moved` counts items that changed after they were compared, so they were not written."""
 
     progress: Callable[[str], None] = lambda _: None
     compared: int = 0
@@ -121,154 +122,113 @@ class Tally:
 
 
 class Restore:
-    """Copies from the table `source` into the stage's table `target`."""
+    """A restore from the table `source` into the stage's table `target`."""
 
     def __init__(self, source: str, target: str, rule: RestoreRule, *, mark: str) -> None:
         self._source, self._target, self._rule, self._mark = source, target, rule, mark
-        self._names = key_names(target)
+        self._names = key_attributes(target)
         if source == target:
-            raise NotRestoredError("FROM_TABLE is the stage's own table: name the one that DynamoDB restored.")
-        if key_names(source) != self._names:
+            raise NotRestoredError("FROM_TABLE is the stage's own table: name the table that DynamoDB restored.")
+        if key_attributes(source) != self._names:
             raise NotRestoredError(f"{source} has other keys than {target}: it belongs to a different domain.")
 
-    # ---- what differs -----------------------------------------------------------------------------------------------
+    # ---- differences -----------------------------------------------------------------------------------------------
 
     def differences(self, tally: Tally) -> Iterator[ItemDifference]:
-        """The differences of all items of both tables, read page by page."""
-        for is_last in (False, True) if self._rule.last else (False,):
-            for key, now, then in self._pairs(self._scanned(self._source)):
-                if then and (kind_of(then) == self._rule.last) == is_last:
-                    yield from self._compared(key, now, then, tally)
+        """Yields the differences of all items of both tables, read page by page."""
+        source, target = (partial(scan_keys, table, self._names) for table in (self._source, self._target))
+        yield from self.differences_of(source(), tally, concerns=lambda then: bool(then) and not self._is_last(then))
+        if self._rule.last:
+            yield from self.differences_of(source(), tally, concerns=self._is_last)
         if not self._rule.adds_only:
-            for key, now, then in self._pairs(self._scanned(self._target)):
-                if then is None:
-                    yield from self._compared(key, now, then, tally)
+            yield from self.differences_of(target(), tally, concerns=lambda then: not then)
 
-    def differences_of(self, keys: Iterable[Key], tally: Tally) -> Iterator[ItemDifference]:
-        """The differences of these items."""
-        for key, now, then in self._pairs(keys):
-            yield from self._compared(key, now, then, tally)
-
-    def _compared(self, key: Key, now: RawItem | None, then: RawItem | None, tally: Tally) -> Iterator[ItemDifference]:
-        difference = self._difference(key, now, then)
-        tally.add(difference)
-        if difference:
-            yield difference
-
-    def _difference(self, key: Key, now: RawItem | None, then: RawItem | None) -> ItemDifference | None:
-        rule = self._rule
-        kind = kind_of(then or now or {})
-        if (rule.kinds and kind not in rule.kinds) or (then and _has_ended(then)):
-            return None
-        if then and now:
-            ignored = {RESTORED, *rule.live, *rule.dropped, *rule.raised}
-            same = _without(now, ignored) == _without(then, ignored)
-            return None if same or rule.adds_only else ItemDifference("changed", key, now, then)
-        if then:
-            return ItemDifference("missing", key, None, then)
-        return ItemDifference("new", key, now, None) if now and not rule.adds_only else None
-
-    def _pairs(self, keys: Iterable[Key]) -> Iterator[tuple[Key, RawItem | None, RawItem | None]]:
+    def differences_of(
+        self, keys: Iterable[Key], tally: Tally, *, concerns: Callable[[RawItem], bool] = lambda _: True
+    ) -> Iterator[ItemDifference]:
+        """Yields the differences of these items. `concerns` selects them by the restored item, which is {} if it is
+        missing.
+        """
         for some in batched(keys, _AT_ONCE, strict=False):
-            now, then = self._read(self._target, some), self._read(self._source, some)
-            yield from ((key, now.get(key), then.get(key)) for key in some)
+            now, then = (read_batches(table, self._names, some) for table in (self._target, self._source))
+            for key in some:
+                if concerns(then.get(key, {})):
+                    difference = self._difference(key, now.get(key, {}), then.get(key, {}))
+                    tally.add(difference)
+                    if difference:
+                        yield difference
 
-    def _scanned(self, table: str) -> Iterator[Key]:
-        names = {f"#{number}": name for number, name in enumerate(self._names)}
-        scan: dict[str, Any] = {
-            "TableName": table,
-            "ConsistentRead": True,
-            "ProjectionExpression": ", ".join(names),
-            "ExpressionAttributeNames": names,
-        }
-        while True:
-            answer = retrying(partial(client().scan, **scan))
-            yield from (self._key(item) for item in answer["Items"])
-            if "LastEvaluatedKey" not in answer:
-                return
-            scan["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+    def _is_last(self, item: RawItem) -> bool:
+        return kind_of(item) == self._rule.last
 
-    def _read(self, table: str, keys: Sequence[Key]) -> dict[Key, RawItem]:
-        found: dict[Key, RawItem] = {}
-        pending = [self._raw(key) for key in keys]
-
-        def read() -> None:
-            nonlocal pending
-            asked = {table: {"Keys": pending, "ConsistentRead": True}}
-            answer = client().batch_get_item(RequestItems=asked)
-            found.update((self._key(item), item) for item in answer["Responses"].get(table, []))
-            pending = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
-            if pending:
-                raise ConcurrentUpdateError
-
-        retrying(read)
-        return found
-
-    def _key(self, item: RawItem) -> Key:
-        return tuple(str(item[name]["S"]) for name in self._names)
-
-    def _raw(self, key: Key) -> RawItem:
-        return {name: {"S": value} for name, value in zip(self._names, key, strict=True)}
+    def _difference(self, key: Key, now: RawItem, then: RawItem) -> ItemDifference | None:
+        rule = self._rule
+        if (rule.kinds and kind_of(then or now) not in rule.kinds) or _has_ended(then):
+            return None
+        how: How = "changed" if now and then else "missing" if then else "new"
+        ignored = {RESTORED, *rule.live, *rule.dropped, *rule.raised}
+        is_kept = rule.adds_only and now
+        same = _without(now, ignored) == _without(then, ignored)
+        names = (key,) if isinstance(key, str) else key
+        return None if same or is_kept else ItemDifference(how, names, now, then)
 
     # ---- writing ----------------------------------------------------------------------------------------------------
 
     def apply(self, difference: ItemDifference) -> bool:
         """Copies an item back. Returns False, and writes nothing, if the item changed after it was compared."""
         if difference.then:
-            return self._put(difference)
-        return self._remove(difference)
+            return self._put(difference.now, difference.then)
+        return self._remove(difference.now)
 
-    def _put(self, difference: ItemDifference) -> bool:
-        item = _without(difference.then or {}, set(self._rule.dropped))
-        now = difference.now or {}
+    def _put(self, now: RawItem, then: RawItem) -> bool:
+        item = _without(then, set(self._rule.dropped))
         for name in self._rule.live:
             item |= {name: now[name]} if name in now else {}
         for name in self._rule.raised if now else ():
-            item[name] = {"N": str(1 + max(int(it[name]["N"]) if name in it else 0 for it in (now, item)))}
+            item[name] = {"N": str(1 + max(int(values[name]["N"]) if name in values else 0 for values in (now, item)))}
         if self._is_announced(item):
             item[RESTORED] = {"S": self._mark}
-        write = {"TableName": self._target, "Item": item, **_unchanged(now, names=item.keys())}
-        return _write_if_unchanged(partial(client().put_item, **write))
+        return self._write(client().put_item, _unchanged(now, names=item.keys()), Item=item)
 
-    def _remove(self, difference: ItemDifference) -> bool:
+    def _remove(self, now: RawItem) -> bool:
         """Removes an item. An announced item is marked first, since the record of a removal has only the old image."""
-        now = difference.now or {}
-        where = {"TableName": self._target, "Key": self._raw(difference.key)}
-        condition = _unchanged(now)
+        key = {name: now[name] for name in self._names}
         if self._is_announced(now):
-            removed = {"S": f"{self._mark}{REMOVED}"}
-            names = condition["ExpressionAttributeNames"] | {"#restored": RESTORED}
-            values = condition["ExpressionAttributeValues"] | {":restored": removed}
-            update = condition | {"ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
-            marked = partial(client().update_item, **where, **update, UpdateExpression="SET #restored = :restored")
-            if not _write_if_unchanged(marked):
+            mark, update = {"S": f"{self._mark}{REMOVED}"}, _unchanged(now)
+            update["ExpressionAttributeNames"]["#restored"] = RESTORED
+            update["ExpressionAttributeValues"][":restored"] = mark
+            if not self._write(client().update_item, update, Key=key, UpdateExpression="SET #restored = :restored"):
                 return False
-            condition = _unchanged(now | {RESTORED: removed})
-        return _write_if_unchanged(partial(client().delete_item, **where, **condition))
+            now = now | {RESTORED: mark}
+        return self._write(client().delete_item, _unchanged(now), Key=key)
+
+    def _write(self, call: Callable[..., Any], condition: dict[str, Any], **arguments: Any) -> bool:
+        write = {"TableName": self._target, **condition, **arguments}
+        return is_written(partial(single_write, call, write))
 
     def _is_announced(self, item: RawItem) -> bool:
         announced = self._rule.announced
         return announced is None or kind_of(item) in announced
 
 
-def key_names(table: str) -> list[str]:
-    """The names of the table's key attributes. Raises NotRestoredError if the table does not exist."""
+def key_attributes(table: str) -> list[str]:
+    """Returns the names of the table's key attributes. Raises NotRestoredError if the table does not exist."""
     try:
         schema = client().describe_table(TableName=table)["Table"]["KeySchema"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
         raise NotRestoredError(f"There is no table {table}.") from error
-    return [str(it["AttributeName"]) for it in sorted(schema, key=lambda it: str(it["KeyType"]))]
+    return [str(element["AttributeName"]) for element in sorted(schema, key=lambda element: str(element["KeyType"]))]
 
 
 def kind_of(item: Mapping[str, Any]) -> str:
-    """The discriminator of an item; empty for orders."""
+    """Returns the discriminator of an item, or an empty text for orders."""
     return str(item.get("kind", {}).get("S", ""))
 
 
 def _has_ended(item: RawItem) -> bool:
-    """Whether the item's time to live is over, so that DynamoDB has deleted it or will."""
+    """Returns whether the item's time to live is over, so that DynamoDB has deleted it or will."""
     return "ttl" in item and int(item["ttl"]["N"]) < clock.now().timestamp()
 
 
@@ -277,7 +237,10 @@ def _without(item: RawItem, names: set[str]) -> RawItem:
 
 
 def _unchanged(now: RawItem, *, names: Iterable[str] = ()) -> dict[str, Any]:
-    """The condition that an item equals `now` and has no attribute of the other `names`. {}: it does not exist."""
+    """Returns the condition that an item equals `now` and has none of the other attributes `names`.
+
+    An empty `now` means that the item does not exist.
+    """
     known = list(dict.fromkeys([*now, *names]))
     parts = [
         f"#{number} = :{number}" if name in now else f"attribute_not_exists(#{number})"
@@ -289,20 +252,6 @@ def _unchanged(now: RawItem, *, names: Iterable[str] = ()) -> dict[str, Any]:
         "ExpressionAttributeNames": {f"#{number}": name for number, name in enumerate(known)},
         **({"ExpressionAttributeValues": values} if values else {}),
     }
-
-
-def _write_if_unchanged(write: Callable[[], object]) -> bool:
-    """Makes a conditional write; returns whether its condition held.
-
-    A retry of a write whose response was lost returns False; the next run then finds no difference.
-    """
-    try:
-        retrying(write)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------
@@ -318,7 +267,7 @@ def restore(
     say: Callable[[str], None],
     progress: Callable[[str], None] = lambda _: None,
 ) -> Tally:
-    """Reports the differences, and copies them back if `apply`. With a plan, only those of its items."""
+    """Reports the differences, and copies the items back if `apply`. With a plan, only the items of the plan."""
     copy = Restore(source, target, RULES[domain], mark=clock.timestamp(clock.now()))
     tally = Tally(progress)
     found = copy.differences(tally) if plan is None else copy.differences_of(plan, tally)
@@ -331,18 +280,18 @@ def restore(
 
 
 def read_plan(path: Path) -> list[Key]:
-    """The keys of a printed plan, from which lines may be removed. Raises NotRestoredError."""
+    """Returns the keys of a printed plan, from which lines may be removed. Raises NotRestoredError."""
     keys: list[Key] = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         how, _, rest = line.partition(" ")
         try:
             key, _ = json.JSONDecoder().raw_decode(rest)
-            texts = isinstance(key, list) and key and all(isinstance(it, str) for it in key)
+            texts = isinstance(key, list) and key and all(isinstance(part, str) for part in key)
             if how not in ("missing", "changed", "new") or not texts:
                 raise ValueError  # noqa: TRY301 - one message for each error in a line
         except (ValueError, TypeError) as error:
             raise NotRestoredError(f"Line {number} of {path} is not a line of a plan.") from error
-        keys.append(tuple(key))
+        keys.append(tuple(key) if len(key) > 1 else key[0])
     return keys
 
 
@@ -373,7 +322,7 @@ def main() -> None:
         except NotRestoredError as error:
             raise SystemExit(str(error)) from error
     if tally.moved:
-        raise SystemExit(f"{tally.moved} items changed meanwhile and were not written: run it again.")
+        raise SystemExit(f"{tally.moved} items changed meanwhile and were not written: run this command again.")
     if not arguments.apply and any(tally.found.values()):
         print("Nothing was written. APPLY=1 copies this back.", file=sys.stderr)
 

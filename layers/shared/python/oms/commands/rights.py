@@ -1,22 +1,21 @@
-"""The IAM rights that `make deploy`, `make keys` and `make admin` need, and a check of which are missing."""
+"""The IAM rights that `make deploy`, `make keys` and `make admin` need, and a check for missing ones."""
 
 from collections.abc import Sequence
 
 from botocore.exceptions import ClientError
 
-from oms.commands.stacks import account_of
 from oms.core import aws
 
 type Right = tuple[Sequence[str], str]
-"""Actions, and the ARN of the resource on which they are needed."""
+"""Actions, and the ARN of the resource for which they are needed."""
 
 
 class UnknownError(Exception):
-    """IAM cannot evaluate the caller's rights; the message says why."""
+    """IAM cannot evaluate the caller's rights. The message says why."""
 
 
 def needed(*, account: str, region: str, stage: str) -> list[Right]:
-    """The rights that docs/operate/deploying.md lists. CloudFormation itself uses the roles of `make bootstrap`."""
+    """Returns the rights that docs/operate/deploying.md lists. CloudFormation uses the roles of `make bootstrap`."""
 
     def arn(service: str, resource: str) -> str:
         return f"arn:aws:{service}:{region}:{account}:{resource}"
@@ -49,14 +48,28 @@ def needed(*, account: str, region: str, stage: str) -> list[Right]:
     ]
 
 
-def denied(caller: str, *, region: str, stage: str) -> list[tuple[str, str]]:
-    """(action, resource) of each right that the caller lacks. Raises UnknownError."""
+def needed_for_console(*, account: str, stage: str) -> list[Right]:
+    """Returns the further rights for a stage with a back office."""
+    acls = f"arn:aws:wafv2:us-east-1:{account}:global"
+    return [
+        (["s3:PutObject"], f"arn:aws:s3:::oms-{stage}-consolefiles*/*"),
+        (["wafv2:ListWebACLs"], "*"),
+        (
+            ["wafv2:CreateWebACL", "wafv2:GetWebACL", "wafv2:TagResource", "wafv2:UpdateWebACL"],
+            f"{acls}/webacl/oms-{stage}-*",
+        ),
+        (["wafv2:CreateWebACL", "wafv2:UpdateWebACL"], f"{acls}/managedruleset/*"),
+    ]
+
+
+def denied(caller: str, rights: Sequence[Right]) -> list[tuple[str, str]]:
+    """Returns (action, resource) of each of the rights that the caller lacks. Raises UnknownError."""
     iam = aws.session().client("iam")
     try:
         source = _policy_source(caller)
         return [
             (result["EvalActionName"], resource)
-            for actions, resource in needed(account=account_of(caller), region=region, stage=stage)
+            for actions, resource in rights
             for result in iam.simulate_principal_policy(
                 PolicySourceArn=source, ActionNames=actions, ResourceArns=[resource]
             )["EvaluationResults"]
@@ -67,7 +80,7 @@ def denied(caller: str, *, region: str, stage: str) -> list[tuple[str, str]]:
 
 
 def _policy_source(caller: str) -> str:
-    """The ARN of the user or role whose policies apply. STS names the role of a session without its path."""
+    """Returns the ARN of the user or role whose policies apply. STS names the role of a session without its path."""
     kind, _, rest = caller.split(":", 5)[5].partition("/")
     if kind == "assumed-role":
         return str(aws.session().client("iam").get_role(RoleName=rest.split("/")[0])["Role"]["Arn"])

@@ -2,14 +2,13 @@
 
 It also creates the keys that hash addresses in the audit log.
 
-The secret holds `{"keys": [{kid, private_pem, signs_from}]}`. The parameter holds the public keys as JWKs, each with
-`valid_until`. It follows from the secret alone, so the next run completes an interrupted one.
+The secret has `{"keys": [{kid, private_pem, signs_from}]}`. The parameter has the public keys as JWKs, each with
+`valid_until`. It is derived from the secret alone, so the next run completes an interrupted one.
 """
 
 import base64
 import hashlib
 import json
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -21,28 +20,29 @@ from oms.audit.models import AuditItem
 from oms.commands.closed_pipe import run_until_unread
 from oms.commands.stacks import ALL_STAGES, acting_on, operator, stage_parser
 from oms.core import clock, pseudonyms
+from oms.core.pseudonyms import RecordAction
 from oms.core.secret_store import parameters_client, read_parameter, read_secret, secrets_client
 from oms.identity.tokens import ACCESS_TOKEN_SECONDS
 
 PUBLISH_BEFORE_SIGNING_SECONDS = 15 * 60
-# The lifetime of a token signed in the key's last second, and a minute for clock differences.
+# The lifetime of a token that is signed in the key's last second, plus one minute for clock differences.
 VERIFY_AFTER_SIGNING_SECONDS = ACCESS_TOKEN_SECONDS + 60
 
 type StoredKey = dict[str, Any]
 type Jwk = dict[str, Any]
-# Called with the action and the new key's kid before that key is stored. An exception prevents the storing.
-type Record = Callable[[str, str], None]
 
 
 def unrecorded(_action: str, _kid: str) -> None:
     pass
 
 
-def ensure_signing_key(*, secret_name: str, parameter_name: str, record: Record = unrecorded) -> str:
-    """The kid of the newest key; creates one if there is none. Also repairs the parameter and removes old keys."""
+def ensure_signing_key(*, secret_name: str, parameter_name: str, record: RecordAction = unrecorded) -> str:
+    """Creates a key if there is none, and returns the kid of the newest one. Also repairs the parameter and removes old
+    keys.
+    """
     keys = _stored_keys(secret_name)
     if not keys:
-        # It signs at once, also if the clocks of this machine and of the functions differ.
+        # 0 makes it sign immediately, even if the clocks of this machine and of the functions differ.
         new = _new_key(signs_from=0)
         _publish_with(new, parameter_name)
         record("signing-key.created", new["kid"])
@@ -52,8 +52,10 @@ def ensure_signing_key(*, secret_name: str, parameter_name: str, record: Record 
     return str(keys[-1]["kid"])
 
 
-def rotate_signing_key(*, secret_name: str, parameter_name: str, record: Record = unrecorded) -> str:
-    """The kid of the key that signs next: a new one, or that of a rotation that has not taken effect yet."""
+def rotate_signing_key(*, secret_name: str, parameter_name: str, record: RecordAction = unrecorded) -> str:
+    """Creates the next signing key and returns its kid. If an earlier rotation has not taken effect yet, returns that
+    key's kid.
+    """
     ensure_signing_key(secret_name=secret_name, parameter_name=parameter_name, record=record)
     keys = _stored_keys(secret_name)
     now = _now()
@@ -68,12 +70,14 @@ def rotate_signing_key(*, secret_name: str, parameter_name: str, record: Record 
 
 
 def _publish_with(new: StoredKey, parameter_name: str) -> None:
-    """Publishes a key before it signs, beside all published ones: if the run ends here, every token can be verified."""
+    """Publishes a new key beside all published ones, before it signs. So all tokens can be verified even if the run
+    ends here.
+    """
     _publish([*_published(parameter_name), _jwk(new, valid_until=None)], parameter_name)
 
 
 def _tidy(keys: list[StoredKey], secret_name: str, parameter_name: str) -> None:
-    """Publishes the keys of the secret, and removes keys that no valid token can have."""
+    """Publishes the keys of the secret, and removes keys with which no valid token is signed."""
     now = _now()
     ends = [following["signs_from"] + VERIFY_AFTER_SIGNING_SECONDS for _, following in pairwise(keys)]
     needed = [(key, end) for key, end in zip(keys, [*ends, None], strict=True) if end is None or end > now]
@@ -110,7 +114,7 @@ def _coordinates(private_pem: str) -> dict[str, str]:
 
 
 def _thumbprint(jwk: dict[str, str]) -> str:
-    """RFC 7638: the hash of the required members, sorted, without white space."""
+    """Returns the thumbprint of RFC 7638: the hash of the required members, sorted, without white space."""
     return _base64url(hashlib.sha256(json.dumps(jwk, sort_keys=True, separators=(",", ":")).encode()).digest())
 
 
@@ -119,7 +123,7 @@ def _base64url(raw: bytes) -> str:
 
 
 def _stored_keys(secret_name: str) -> list[StoredKey]:
-    """Oldest first."""
+    """Returns the stored keys, oldest first."""
     return sorted(json.loads(read_secret(secret_name))["keys"], key=lambda key: int(key["signs_from"]))
 
 
@@ -143,9 +147,7 @@ def _now() -> int:
 
 
 def _record(action: str, target: str) -> None:
-    """Puts the entry before the key is stored: an entry may be about a key that was never stored, but each stored key
-    has an entry.
-    """
+    """Records an audit entry. It is written before the key is stored, so that each stored key has an entry."""
     audit_log.record(audit_log.entry(action, actor_id=operator(), address=None, target=target))
 
 
@@ -153,8 +155,8 @@ def names_of(stage: str) -> dict[str, str]:
     return {"secret_name": f"oms/{stage}/signing-keys", "parameter_name": f"/oms/{stage}/jwks"}
 
 
-def address_keys_of(stage: str) -> str:
-    """The name of the secret with the keys that hash the addresses in the audit log."""
+def address_keys_secret_name(stage: str) -> str:
+    """Returns the name of the secret whose keys hash the addresses in the audit log."""
     return f"oms/{stage}/address-keys"
 
 
@@ -167,7 +169,7 @@ def main() -> None:
         before = [key["kid"] for key in _stored_keys(names["secret_name"])]
         make = rotate_signing_key if arguments.rotate else ensure_signing_key
         kid = make(**names, record=_record)
-        years = pseudonyms.ensure_keys(secret_name=address_keys_of(arguments.stage), record=_record)
+        years = pseudonyms.ensure_keys(secret_name=address_keys_secret_name(arguments.stage), record=_record)
     if years:
         print(f"{years[0]} to {years[-1]}: keys for the addresses of the audit log created")
     if kid in before:
@@ -175,7 +177,7 @@ def main() -> None:
     elif before:
         print(f"{kid}: created and published; it signs in {PUBLISH_BEFORE_SIGNING_SECONDS // 60} minutes")
     else:
-        print(f"{kid}: created and published; it signs from now on")
+        print(f"{kid}: created and published; it signs immediately")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Tests a deployed stage as a client: `python -m oms.commands.smoke --stage S [--url URL]`.
 
 Signs in with the account of SMOKE_EMAIL and SMOKE_PASSWORD, creates a product, orders it, cancels the order and
-archives the product. Prints a line for each step. Exits with 1 at the first failure, after it has cleaned up.
+archives the product. Prints a line for each step. At the first failure, it cleans up and exits with 1.
 """
 
 import json
@@ -20,19 +20,19 @@ from oms.core import clock
 from oms.core.settings import smoke_account
 
 TIMEOUT_SECONDS = 30
-# The movement is written by a function of the stream, whose cold start takes seconds.
+# The bookkeeper writes the movement, and its cold start takes seconds.
 LEDGER_SECONDS = 120
 # Allowed difference between the clocks of this machine and of AWS.
 SKEW_SECONDS = 300
 
 
 class SmokeError(Exception):
-    """A step failed; the message has the response or the reason."""
+    """A step failed. The message has the response or the reason."""
 
 
 @dataclass
 class Client:
-    """Calls the API at `url`, and reports each step by `say`."""
+    """A client of the API at `url`, which reports each step by `say`."""
 
     url: str
     say: Callable[[str], None] = print
@@ -41,7 +41,7 @@ class Client:
 
     @contextmanager
     def step(self, name: str) -> Iterator[Callable[[str], None]]:
-        """Reports the notes of the step, or its failure. Yields the function that adds a note."""
+        """Yields the function that adds a note to the step. At the end, reports the notes or the failure."""
         found: list[str] = []
         try:
             yield found.append
@@ -51,7 +51,7 @@ class Client:
         self.say(f"ok    {name}: {', '.join(found)}")
 
     def call(self, method: str, path: str, body: Any = None, *, key: str = "") -> Any:
-        """The JSON of a 2xx response, or None if its body is empty. Raises SmokeError for any other status."""
+        """Returns the JSON of a 2xx response, or None if its body is empty. Raises SmokeError for any other status."""
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -74,14 +74,14 @@ class Client:
 
 
 def run(client: Client, *, email: str, password: str, sleep: Callable[[float], None] = time.sleep) -> None:
-    """All steps. Raises SmokeError at the first that fails."""
+    """Runs all steps. Raises SmokeError at the first failed one."""
     with client.step("health") as note:
         health = client.call("GET", "/health")
         note(f"{health['status']}, version {health['version']}")
     with client.step("public keys") as note:
-        keys = {it["kid"]: it for it in client.call("GET", "/.well-known/jwks.json")["keys"]}
+        keys = {key["kid"]: key for key in client.call("GET", "/.well-known/jwks.json")["keys"]}
         if not keys:
-            raise SmokeError("there is none; run `make keys`")
+            raise SmokeError("no signing key is published; run `make keys STAGE=…`")
         note(f"{len(keys)}")
     with client.step("sign-in") as note:
         _sign_in(client, keys, email=email, password=password)
@@ -121,7 +121,7 @@ def _order(client: Client, sleep: Callable[[float], None]) -> None:
                 note("reserved")
             with client.step("stock ledger") as note:
                 _wait_for_movement(client, path, sleep)
-                note("the stream's function has written the movements")
+                note("the bookkeeper has written the movements")
         finally:
             with client.step("cancel") as note:
                 client.call("POST", f"/api/v1/orders/{order['id']}/cancel", {"reason": "smoke test"})
@@ -149,23 +149,23 @@ def _expect_stock(client: Client, path: str, **expected: int) -> None:
 
 
 def _wait_for_movement(client: Client, path: str, sleep: Callable[[float], None]) -> None:
-    """Waits for the two movements: of the product's creation and of the order."""
+    """Waits for the movements of the product's creation and of the order."""
     for _ in range(LEDGER_SECONDS):
         if len(client.call("GET", f"{path}/movements")["items"]) >= 2:
             return
         sleep(1)
-    raise SmokeError(f"no movement after {LEDGER_SECONDS} s; see the alarms of the Bookkeeper")
+    raise SmokeError(f"no movement after {LEDGER_SECONDS} s; see the alarms of the bookkeeper")
 
 
 def main() -> None:
     parser = stacks.stage_parser("Signs in to a stage, orders a new product, and cleans up.")
-    parser.add_argument("--url", default="", help="the URL of the API; default: that of the stack")
+    parser.add_argument("--url", default="", help="the URL of the API; default: the stack's URL")
     arguments = parser.parse_args()
     with stacks.acting_on(arguments.stage):
         url = arguments.url or stacks.api_url(arguments.stage)
     account = smoke_account()
     if account is None:
-        raise SystemExit("Set SMOKE_EMAIL and SMOKE_PASSWORD to those of an admin or manager of the stage.")
+        raise SystemExit("Set SMOKE_EMAIL and SMOKE_PASSWORD to the credentials of an admin or manager of the stage.")
     email, password = account
     try_stage(url, email=email, password=password)
 

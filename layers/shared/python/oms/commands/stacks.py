@@ -1,4 +1,4 @@
-"""The stage that a command acts on: its arguments, its tables, and the resources of its CloudFormation stack."""
+"""The stage of a command: command-line arguments, tables, and the resources of the CloudFormation stack."""
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -19,7 +19,7 @@ ALL_STAGES = ("local", *DEPLOYED_STAGES)
 
 
 def stage_parser(description: str, *, stages: Sequence[str] = DEPLOYED_STAGES) -> ArgumentParser:
-    """A parser for a command's arguments, with the required option `--stage`."""
+    """Returns a parser for a command's arguments, with the required option `--stage`."""
     parser = ArgumentParser(description=description)
     parser.add_argument("--stage", required=True, choices=stages)
     return parser
@@ -37,10 +37,10 @@ def parse_with_days(parser: ArgumentParser) -> Namespace:
 
 @contextmanager
 def acting_on(stage: str, tables: Mapping[type[StoredItem], str] | None = None) -> Iterator[None]:
-    """Prints account, region and stage to stderr, then binds each model to the stage's table of a domain.
+    """Prints account, region and stage to stderr, then binds models to the stage's tables within the `with` block.
 
-    `tables`: the domain of each model, as `{Order: "Orders"}`. An error of AWS inside ends the process with one
-    sentence.
+    `tables` has the domain of each model, as `{Order: "Orders"}`. An error of AWS within the block ends the process
+    with one sentence.
     """
     try:
         print(f"Account {_account()}, region {region()}, stage {stage}", file=sys.stderr)
@@ -55,7 +55,7 @@ def _account() -> str:
     try:
         return account_of(operator())
     except (BotoCoreError, ClientError) as error:
-        raise SystemExit(f"AWS cannot be called as this terminal is set up: {error}") from error
+        raise SystemExit(f"AWS cannot be called with this terminal's settings: {error}") from error
 
 
 def account_of(arn: str) -> str:
@@ -63,21 +63,24 @@ def account_of(arn: str) -> str:
 
 
 def region() -> str:
-    """The region in which commands act. Ends the process if none is set."""
+    """Returns the region in which commands act. Ends the process if none is set."""
     name = aws.session().region_name
     if not name:
         raise SystemExit(
-            "No AWS region is set. Set AWS_REGION, as in AWS_REGION=eu-central-1, or name one in the AWS profile."
+            "No AWS region is set. Set AWS_REGION, as in AWS_REGION=eu-central-1, or set a region in the AWS profile."
         )
     return name
 
 
 def find_stack(stage: str) -> Any:
-    """The stack as `describe_stacks` returns it, or None if it does not exist. Raises ClientError if AWS refuses."""
+    """Returns the stack as `describe_stacks` returns it, or None if it does not exist.
+
+    Raises ClientError if AWS refuses.
+    """
     try:
         (stack,) = cloudformation().describe_stacks(StackName=stack_of(stage))["Stacks"]
     except ClientError as error:
-        # CloudFormation has no code of its own for a stack that does not exist.
+        # CloudFormation has no separate code for a stack that does not exist.
         if error.response["Error"]["Message"].endswith("does not exist"):
             return None
         raise
@@ -85,7 +88,7 @@ def find_stack(stage: str) -> Any:
 
 
 def table_of(stage: str, domain: str) -> str:
-    """The name of the table of a domain, such as `Identity`. Raises LookupError if the stack has none."""
+    """Returns the name of the table of a domain, such as `Identity`. Raises LookupError if the stack has none."""
     for resource in _resources(stage):
         if "DynamoDB" in resource["ResourceType"] and domain in resource["LogicalResourceId"]:
             return str(resource["PhysicalResourceId"])
@@ -93,26 +96,31 @@ def table_of(stage: str, domain: str) -> str:
 
 
 def queues_of(stage: str) -> list[str]:
-    """The URLs of all queues."""
+    """Returns the URLs of all the stage's queues."""
     return physical_ids(stage, "AWS::SQS::Queue")
 
 
 def physical_ids(stage: str, resource_type: str) -> list[str]:
-    return [it["PhysicalResourceId"] for it in _resources(stage) if it["ResourceType"] == resource_type]
+    return [
+        resource["PhysicalResourceId"] for resource in _resources(stage) if resource["ResourceType"] == resource_type
+    ]
 
 
 def outputs_of(stage: str) -> dict[str, str]:
     (stack,) = cloudformation().describe_stacks(StackName=stack_of(stage))["Stacks"]
-    return {it["OutputKey"]: it["OutputValue"] for it in stack.get("Outputs", [])}
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
 def api_url(stage: str) -> str:
-    """API Gateway's own URL of the stage. Ends the process if the stage has switched it off."""
+    """Returns the URL of the stage's API: of its distribution, if it has one, else of API Gateway.
+
+    Ends the process if the stage has switched that off.
+    """
     url = outputs_of(stage).get("ApiUrl")
     if url is None:
         raise SystemExit(
             f"The stage {stage!r} has no URL of API Gateway (its setting default_endpoint is false). "
-            "Give its own URL, as in URL=https://api.shop.example."
+            "Pass the stage's URL, as in URL=https://api.shop.example."
         )
     return url
 
@@ -122,7 +130,7 @@ def output_of(stage: str, name: str) -> str | None:
 
 
 def operator() -> str:
-    """The ARN of the caller's AWS identity: the actor of its audit entries."""
+    """Returns the ARN of the caller's AWS identity: the actor of its audit entries."""
     return str(aws.session().client("sts", region_name=region()).get_caller_identity()["Arn"])
 
 
@@ -135,7 +143,7 @@ def day(text: str) -> date:
 
 
 def _resources(stage: str) -> Iterator[Any]:
-    # Page by page: describe_stack_resources returns at most 100.
+    # Not `describe_stack_resources`, which returns at most 100.
     pages = cloudformation().get_paginator("list_stack_resources").paginate(StackName=stack_of(stage))
     return (resource for page in pages for resource in page["StackResourceSummaries"])
 

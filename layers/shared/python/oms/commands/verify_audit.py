@@ -1,9 +1,9 @@
 """Checks the audit log of a stage: `python -m oms.commands.verify_audit --stage S [--from DAY] [--to DAY]`.
 
-Prints each entry, link, head and object that was changed or removed, or was never sealed. It fails if it finds one.
+Prints each entry, link, head and object that was changed, removed or never sealed. Fails if it finds any.
 """
 
-from oms.audit.macs import load_keys
+from oms.audit.macs import load_seal_keys
 from oms.audit.models import ChainItem
 from oms.audit.verification import Verification
 from oms.commands import stacks
@@ -16,10 +16,10 @@ def main() -> None:
     )
     arguments = stacks.parse_with_days(parser)
     stage: str = arguments.stage
-    first, last = (it.isoformat() if it else "" for it in (arguments.first, arguments.last))
+    first, last = (day.isoformat() if day else "" for day in (arguments.first, arguments.last))
     with stacks.acting_on(stage, {ChainItem: "Audit"}):
         verification = Verification(
-            keys=load_keys(f"oms/{stage}/audit-keys"),
+            keys=load_seal_keys(f"oms/{stage}/audit-keys"),
             bucket=stacks.outputs_of(stage)["AuditBucket"],
             first=first,
             last=last,
@@ -33,7 +33,7 @@ def main() -> None:
         f"{verification.objects}, from {verification.first or verification.last} to {verification.last}"
     )
     if found:
-        raise SystemExit(f"{seen}: {found} places are not as they were sealed (see docs/operate/audit.md).")
+        raise SystemExit(f"{seen}: {found} places differ from the sealed state (see docs/operate/audit.md).")
     print(f"{seen}: nothing was changed or removed.")
 
 

@@ -13,7 +13,7 @@ class Actor(Protocol):
 
 @dataclass(frozen=True)
 class System:
-    """The actor of changes that no user requested, such as an expiry."""
+    """The actor of a change that no user requested, such as an expiry."""
 
     id: str = "system"
     role: str = "system"

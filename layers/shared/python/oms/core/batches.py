@@ -1,4 +1,4 @@
-"""Batches that fit an AWS call, which takes a number of items and a number of bytes."""
+"""Batches that fit the limits of one AWS call, a number of items and a number of bytes."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 def packed[T](
     items: Iterable[T], size_bytes: Callable[[T], int], *, max_items: int, max_bytes: int
 ) -> Iterator[list[T]]:
-    """The items in order, in batches that are as large as both limits allow. A larger item is a batch of its own."""
+    """Yields the items in order, in batches that are as large as both limits allow.
+
+    An oversized item is a batch alone.
+    """
     batch: list[T] = []
     batch_bytes = 0
     for item in items:

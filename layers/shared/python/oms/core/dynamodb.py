@@ -1,80 +1,62 @@
-"""Access to DynamoDB: one client for all tables, retries with jitter, deadlines, and conditional writes.
+"""Access to DynamoDB: one client for all tables, conditional writes, and reads of one item or many.
 
-PynamoDB describes items and builds expressions. This module adds one client for several models, the stored item of a
-failed write, and batches of several kinds. It alone uses a private name of PynamoDB: `Model._get_connection`. See
-`tests/unit/test_private_names.py`.
+PynamoDB describes items and builds expressions. This module adds a common client, access to the item that made a
+condition fail, and batches with items of several models. Only this module uses a private name of
+PynamoDB, `Model._get_connection`: see `tests/unit/test_private_names.py`.
 """
 
 import json
-import math
-import random
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import cache, partial
+from itertools import batched
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import ClientError
 from pynamodb.attributes import Attribute, JSONAttribute, MapAttribute
-from pynamodb.connection import Connection, TableConnection
-from pynamodb.connection.base import MetaTable
 from pynamodb.constants import NUMBER, TABLE_NAME
-from pynamodb.exceptions import PynamoDBException, TableError, TransactWriteError
+from pynamodb.exceptions import TableError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
-from pynamodb.models import Model
 
-from oms.core import clock
-from oms.core.errors import UnavailableError
-from oms.core.settings import aws_region
+from oms.core.aws_json.client import Client
+from oms.core.item_decoder import OTHER_FORM, decoder
+from oms.core.json_parser import parse_json
+from oms.core.lean_pynamodb import Connection, MetaTable, Model, TableConnection
+from oms.core.retries import ConcurrentUpdateError, check_time, retrying
 
 type Key = str | tuple[str, str]
+type RawKey = dict[str, dict[str, str]]
+"""A key as DynamoDB has it: `{"pk": {"S": "…"}, "sk": {"S": "…"}}`."""
 
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html, and the codes of
-# cancellation reasons in the API reference of TransactWriteItems.
-_TRANSIENT = {
-    "InternalServerError",
-    "LimitExceededException",
-    "ProvisionedThroughputExceeded",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ServiceUnavailable",
-    "ThrottlingError",
-    "ThrottlingException",
-    "TransactionConflict",
-    "TransactionConflictException",
-    "TransactionInProgressException",
-}
-# Botocore's two unrelated classes: the connection could not be opened, and the connection broke.
-_NO_ANSWER = (ConnectionError, HTTPClientError)
-_MAX_ATTEMPTS = 7
-# No new attempt starts after this time, even if the request's own deadline is later: see `deadline`.
-_RETRY_SECONDS = 6.0
-_REQUEST_SECONDS = 13.0
-_GRACE_SECONDS = 1.0
 _BATCH_GET_KEYS = 100
 _MAX_THREADS = 16
 
 
+class _Connection(Connection):
+    """PynamoDB's connection, with the client of `oms.core.aws_json` in place of botocore's."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__()
+        self._json_client = client
+
+    @property
+    def client(self) -> Any:
+        return self._json_client
+
+
 @cache
 def connection() -> Connection:
-    """The shared client of the process. Its time-outs are short: PynamoDB's default is 30 s for each read."""
-    shared = Connection(
-        region=aws_region(),  # botocore does not read AWS_REGION
-        connect_timeout_seconds=1,
-        read_timeout_seconds=2,
-        retry_configuration={"mode": "standard", "total_max_attempts": 2},
-        max_pool_connections=20,
-    )
-    _ = shared.client  # built now: sessions are per thread, and threads run queries later
-    return shared
+    """Returns the connection that all models share. Its time-outs are short: a request waits for the call."""
+    return _Connection(Client("dynamodb", read_seconds=2, max_attempts=2))
 
 
 def client() -> Any:
-    """The botocore client, for calls that PynamoDB cannot express.
+    """Returns the client, for calls that PynamoDB cannot express.
 
     Raises UnavailableError after the request's deadline: see `deadline`.
     """
@@ -83,26 +65,32 @@ def client() -> Any:
 
 
 class IntegerAttribute(Attribute[int]):
-    """A whole number; PynamoDB's NumberAttribute is a float to a type checker."""
+    """A whole number. Type checkers take PynamoDB's NumberAttribute for a float."""
 
     attr_type = NUMBER
 
     def serialize(self, value: int) -> str:
         return str(int(value))
 
-    def deserialize(self, value: str) -> int:
-        return int(value)
+    # Not a method, so that decoders call `int` itself.
+    deserialize = staticmethod(int)  # type: ignore[assignment]
 
 
 class JsonAttribute(JSONAttribute):
-    """JSON text without ASCII escapes, which can make an item six times as large as its request."""
+    """JSON text without ASCII escapes, since escapes can make an item six times as large as its request."""
 
     def serialize(self, value: Any) -> str | None:
         return None if value is None else json.dumps(value, ensure_ascii=False)
 
+    def deserialize(self, value: str) -> Any:
+        try:
+            return parse_json(value)
+        except ValueError:  # PynamoDB accepts control characters
+            return json.loads(value, strict=False)
+
 
 class EmbeddedItem(MapAttribute[str, Any]):
-    """A map inside an item, with attributes of its own."""
+    """A map inside an item, with typed attributes."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)  # type: ignore[no-untyped-call]
@@ -110,6 +98,16 @@ class EmbeddedItem(MapAttribute[str, Any]):
 
 class StoredItem(Model):
     """An item of one of the tables. Subclasses name their table in `Meta`."""
+
+    @classmethod
+    def from_raw_data(cls, data: dict[str, Any]) -> Self:
+        """Returns the item in a response. PynamoDB decodes those of an unusual form, and finds what is wrong."""
+        item: Self
+        try:
+            item = decoder(cls)(data)
+        except OTHER_FORM:
+            item = super().from_raw_data(data)
+        return item
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
@@ -132,7 +130,8 @@ _table_names: ContextVar[Mapping[type[StoredItem], str]] = ContextVar("table nam
 def tables_named(names: Mapping[type[StoredItem], str]) -> Iterator[None]:
     """Binds these models and their subclasses to tables of these names, within the `with` block.
 
-    For commands, which look up the tables of a stage. A function has the names in its environment.
+    Commands use it with the tables of a stage, and can then use no other models. Functions have the names in their
+    environment.
     """
     mark = _table_names.set({**_table_names.get(), **names})
     try:
@@ -143,31 +142,32 @@ def tables_named(names: Mapping[type[StoredItem], str]) -> Iterator[None]:
 
 def table_name(model: type[StoredItem]) -> str:
     names = _table_names.get()
-    return next((names[it] for it in model.__mro__ if it in names), str(model.Meta.table_name))
+    if not names:
+        return str(model.Meta.table_name)
+    for cls in model.__mro__:
+        if cls in names:
+            return names[cls]
+    raise RuntimeError(f"this command has not named the table of {model.__name__}")
 
 
 class ConditionFailedError(Exception):
-    """The condition of a single write did not hold. `item` is the stored raw item, or None if there is none."""
+    """The condition of a single write was false. `item` is the stored raw item, or None if there is none."""
 
     def __init__(self, item: dict[str, Any] | None) -> None:
-        super().__init__("the condition of the write did not hold")
+        super().__init__("the condition of the write was false")
         self.item = item
-
-
-class ConcurrentUpdateError(Exception):
-    """The stored state changed (a new price, a new version): `retrying` repeats the attempt with it."""
 
 
 def update_item[T: StoredItem](item: T, actions: list[Action], condition: Condition | None = None) -> T:
     """Returns the item after the update. Raises ConditionFailedError with the stored item."""
     write = item.get_update_kwargs_from_instance(actions, condition, "ALL_OLD")
-    stored = _single_write(client().update_item, write | {"ReturnValues": "ALL_NEW"})
+    stored = single_write(client().update_item, write | {"ReturnValues": "ALL_NEW"})
     return type(item).from_raw_data(stored["Attributes"])
 
 
 def put_item(item: StoredItem, condition: Condition | None = None) -> None:
-    """Raises ConditionFailedError with the stored item."""
-    _single_write(client().put_item, item.get_save_kwargs_from_instance(condition, "ALL_OLD"))
+    """Stores the item if the condition holds. Raises ConditionFailedError with the stored item."""
+    single_write(client().put_item, item.get_save_kwargs_from_instance(condition, "ALL_OLD"))
 
 
 def delete_item(item: StoredItem, condition: Condition | None = None) -> None:
@@ -176,7 +176,7 @@ def delete_item(item: StoredItem, condition: Condition | None = None) -> None:
 
     def delete() -> None:
         try:
-            _single_write(client().delete_item, arguments)
+            single_write(client().delete_item, arguments)
         except ConditionFailedError as error:
             if error.item:
                 raise
@@ -184,7 +184,8 @@ def delete_item(item: StoredItem, condition: Condition | None = None) -> None:
     retrying(delete)
 
 
-def _single_write(call: Callable[..., dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
+def single_write(call: Callable[..., dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Returns the response of a write of one item by the client. Raises ConditionFailedError."""
     try:
         return call(**arguments)
     except ClientError as error:
@@ -194,84 +195,19 @@ def _single_write(call: Callable[..., dict[str, Any]], arguments: dict[str, Any]
         raise
 
 
-_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
-
-
-@contextmanager
-def deadline(seconds: float = _REQUEST_SECONDS) -> Iterator[None]:
-    """Starts no DynamoDB call of this request after 13 s, except within the grace period.
-
-    A call without an answer takes 6 s (connection and read, each twice). So calls end before 19 s, and the read of the
-    grace period before 26 s; API Gateway waits 30 s.
-    """
-    mark = _deadline.set(clock.monotonic() + seconds)
+def is_written(write: Callable[[], object]) -> bool:
+    """Makes a conditional write; returns whether it took place. False also if only its first response was lost."""
     try:
-        yield
-    finally:
-        _deadline.reset(mark)
+        retrying(write)
+    except ConditionFailedError:
+        return False
+    return True
 
 
-@contextmanager
-def extend_deadline(seconds: float) -> Iterator[None]:
-    """Extends the current deadline by `seconds`."""
-    mark = _deadline.set(_deadline.get() + seconds)
-    try:
-        yield
-    finally:
-        _deadline.reset(mark)
-
-
-def grace_period() -> AbstractContextManager[None]:
-    """One second after the deadline, to read whether a write took effect when its answer was lost."""
-    return deadline(_GRACE_SECONDS)
-
-
-def check_time() -> None:
-    """Raises UnavailableError after the request's deadline: see `deadline`."""
-    if clock.monotonic() > _deadline.get():
-        raise UnavailableError
-
-
-def retrying[T](attempt: Callable[[], T]) -> T:
-    """Returns the result of `attempt`, and repeats it after transient failures (conflict, throttling, time-out).
-
-    `attempt` must be safe to repeat after an unknown outcome. There are at most 7 attempts with full jitter; none
-    starts after 6 s (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
-    Raises UnavailableError (503) after the last one: contention never becomes another error.
-    """
-    end = min(clock.monotonic() + _RETRY_SECONDS, _deadline.get())
-    last: Exception | None = None
-    for number in range(_MAX_ATTEMPTS):
-        if number:
-            pause = random.uniform(0, min(1.0, 0.05 * 2**number))  # noqa: S311 - jitter, not a secret
-            if clock.monotonic() + pause > end:
-                break
-            clock.sleep(pause)
-        try:
-            return attempt()
-        except ConcurrentUpdateError as error:
-            last = error
-        except (PynamoDBException, ClientError, *_NO_ANSWER) as error:
-            if not is_transient(error):
-                raise
-            last = error
-    raise UnavailableError from last
-
-
-def is_transient(error: Exception) -> bool:
-    """Whether the same call may succeed later. A cancelled transaction is transient if one of its reasons is."""
-    if isinstance(error, TransactWriteError) and error.cancellation_reasons:
-        return any(reason and reason.code in _TRANSIENT for reason in error.cancellation_reasons)
-    cause = error.cause if isinstance(error, PynamoDBException) else error
-    if isinstance(cause, ClientError):
-        return cause.response["Error"].get("Code") in _TRANSIENT
-    return isinstance(cause, _NO_ANSWER)
-
-
-def get_item[T: StoredItem](model: type[T], key: Key) -> T | None:
-    """Returns the item by a consistent read, or None."""
+def get_item[T: StoredItem](model: type[T], key: Key, *, consistent: bool = True) -> T | None:
+    """Returns the item, or None. A read that is not consistent costs half, and may lag about a second behind."""
     names = key_names(model)
-    arguments = {"TableName": table_name(model), "Key": _raw_key(names, key), "ConsistentRead": True}
+    arguments = {"TableName": table_name(model), "Key": _raw_key(names, key), "ConsistentRead": consistent}
     response = retrying(lambda: client().get_item(**arguments))
     raw = response.get("Item")
     return model.from_raw_data(raw) if raw else None
@@ -288,28 +224,45 @@ def batch_get[T: StoredItem](model: type[T], keys: Iterable[Key], *, consistent:
 def batch_get_raw(
     model: type[StoredItem], keys: Iterable[Key], *, consistent: bool = True, only: Sequence[str] = ()
 ) -> dict[Key, dict[str, Any]]:
-    """As `batch_get`, but raw, which takes a twentieth of the time. `only`: the attributes to read."""
-    names = key_names(model)
-    table = table_name(model)
-    wanted = list(dict.fromkeys(keys))
-    options: dict[str, Any] = {"ConsistentRead": consistent}
-    if only:
-        options["ExpressionAttributeNames"] = {f"#{number}": name for number, name in enumerate(only)}
-        options["ProjectionExpression"] = ", ".join(options["ExpressionAttributeNames"])
+    """Returns raw items by key, which takes a twentieth of the time of `batch_get`. `only`: the attributes to read."""
+    return read_batches(table_name(model), key_names(model), keys, consistent=consistent, only=only)
+
+
+def read_batches(
+    table: str, names: Sequence[str], keys: Iterable[Key], *, consistent: bool = True, only: Sequence[str] = ()
+) -> dict[Key, dict[str, Any]]:
+    """Returns raw items by key, as `batch_get_raw`, of a table without a bound model.
+
+    `names` has its key attributes.
+    """
+    options = {"ConsistentRead": consistent, **(projection(only) if only else {})}
     found: dict[Key, dict[str, Any]] = {}
-    for start in range(0, len(wanted), _BATCH_GET_KEYS):
-        pending = [_raw_key(names, key) for key in wanted[start : start + _BATCH_GET_KEYS]]
+
+    def send(raw_keys: list[RawKey]) -> list[RawKey]:
+        response = client().batch_get_item(RequestItems={table: {"Keys": raw_keys, **options}})
+        found.update((_key_of(raw, names), raw) for raw in response["Responses"].get(table, []))
+        unprocessed: list[RawKey] = response.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        return unprocessed
+
+    in_batches(send, names, keys)
+    return found
+
+
+def in_batches(send: Callable[[list[RawKey]], list[RawKey]], names: Sequence[str], keys: Iterable[Key]) -> None:
+    """Calls `send` for each 100 keys, and again with those that it returns because they were not processed.
+
+    Raises UnavailableError if keys stay unprocessed.
+    """
+    for some in batched(dict.fromkeys(keys), _BATCH_GET_KEYS, strict=False):
+        pending = [_raw_key(names, key) for key in some]
 
         def read() -> None:
             nonlocal pending
-            response = client().batch_get_item(RequestItems={table: {"Keys": pending} | options})
-            found.update((_key_of(raw, names), raw) for raw in response["Responses"].get(table, []))
-            pending = response.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+            pending = send(pending)
             if pending:
                 raise ConcurrentUpdateError
 
         retrying(read)
-    return found
 
 
 def query_raw(model: type[StoredItem], partition: str, low: str, high: str) -> Iterator[dict[str, Any]]:
@@ -325,22 +278,23 @@ def query_raw(model: type[StoredItem], partition: str, low: str, high: str) -> I
     yield from _all_pages(lambda start: client().query(**query, **start))
 
 
-def scan_keys_with_prefix(model: type[StoredItem], prefixes: Sequence[str]) -> Iterator[Key]:
-    """Yields the keys of all items whose partition key begins with one of `prefixes`.
+def scan_keys(table: str, names: Sequence[str], prefixes: Sequence[str] = ()) -> Iterator[Key]:
+    """Yields the keys of a table, by consistent reads of the whole table. Only commands have the permission.
 
-    Scans the whole table. Only commands have the permission; functions do not.
+    With `prefixes`, it yields only keys whose partition key begins with one of them.
     """
-    names = key_names(model)
-    values = {f":{number}": {"S": prefix} for number, prefix in enumerate(prefixes)}
-    scan: dict[str, Any] = {
-        "TableName": table_name(model),
-        "FilterExpression": " OR ".join(f"begins_with(#0, {value})" for value in values),
-        "ProjectionExpression": ", ".join(f"#{number}" for number, _ in enumerate(names)),
-        "ExpressionAttributeNames": {f"#{number}": name for number, name in enumerate(names)},
-        "ExpressionAttributeValues": values,
-    }
+    scan = {"TableName": table, "ConsistentRead": True, **projection(names)}
+    if prefixes:
+        values = {f":{number}": {"S": prefix} for number, prefix in enumerate(prefixes)}
+        scan["FilterExpression"] = " OR ".join(f"begins_with(#0, {value})" for value in values)
+        scan["ExpressionAttributeValues"] = values
     for raw in _all_pages(lambda start: client().scan(**scan, **start)):
         yield _key_of(raw, names)
+
+
+def projection(names: Sequence[str]) -> dict[str, Any]:
+    placeholders = {f"#{number}": name for number, name in enumerate(names)}
+    return {"ExpressionAttributeNames": placeholders, "ProjectionExpression": ", ".join(placeholders)}
 
 
 def _all_pages(read: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -357,31 +311,32 @@ def _all_pages(read: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[dic
 def in_parallel[Argument, Result](read: Callable[[Argument], Result], arguments: Sequence[Argument]) -> list[Result]:
     """Returns `read(argument)` of all arguments, in their order. Uses threads for two or more."""
     if len(arguments) < 2:
-        return [read(it) for it in arguments]
-    client()  # before the threads start: botocore's client creation is not thread-safe
+        return [read(argument) for argument in arguments]
     with ThreadPoolExecutor(max_workers=min(len(arguments), _MAX_THREADS)) as pool:
-        # A copy of the context for each thread: it has the request's deadline.
+        # Each thread needs a copy of the context, which has the request's deadline.
         contexts = [copy_context() for _ in arguments]
-        return list(pool.map(lambda context, it: context.run(read, it), contexts, arguments))
+        return list(pool.map(lambda context, argument: context.run(read, argument), contexts, arguments))
 
 
 def redacted(value: dict[str, Any]) -> dict[str, Any]:
-    """Replaces a confidential raw value by one of the same type, so that its item still decodes."""
+    """Returns a replacement for a confidential raw value, of the same type, so that its item still decodes."""
     return {"B": b64encode(b"redacted").decode()} if "B" in value else {"S": "redacted"}
 
 
 @cache
 def key_names(model: type[StoredItem]) -> tuple[str, ...]:
-    """The names of the partition key and, where the table has one, of the sort key."""
+    """Returns the names of the partition key and, where the table has one, of the sort key."""
     attributes = model.get_attributes().values()
-    partition = [it.attr_name for it in attributes if it.is_hash_key]
-    return (*partition, *(it.attr_name for it in attributes if it.is_range_key))
+    partition = [attribute.attr_name for attribute in attributes if attribute.is_hash_key]
+    return (*partition, *(attribute.attr_name for attribute in attributes if attribute.is_range_key))
 
 
 def _key_of(raw: dict[str, Any], names: Sequence[str]) -> Key:
-    partition, *sort = (str(raw[name]["S"]) for name in names)
-    return (partition, sort[0]) if sort else partition
+    partition: str = raw[names[0]]["S"]
+    return (partition, raw[names[1]]["S"]) if len(names) > 1 else partition
 
 
-def _raw_key(names: Sequence[str], key: Key) -> dict[str, dict[str, str]]:
-    return {name: {"S": value} for name, value in zip(names, (key,) if isinstance(key, str) else key, strict=True)}
+def _raw_key(names: Sequence[str], key: Key) -> RawKey:
+    if isinstance(key, str):
+        return {names[0]: {"S": key}}
+    return {names[0]: {"S": key[0]}, names[1]: {"S": key[1]}}

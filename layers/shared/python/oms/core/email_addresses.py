@@ -1,11 +1,11 @@
-"""E-mail addresses: the one form that is claimed, stored and mailed to, and the key by which an address is unique."""
+"""E-mail addresses: the canonical form, which is stored and mailed to, and the folded form, which must be unique."""
 
 import re
 import string
 import unicodedata
 from contextlib import suppress
 
-# RFC 5321, section 4.5.3.1: octets of a path less its angle brackets, of a local part, and of a label.
+# RFC 5321, section 4.5.3.1: bytes of a path without its angle brackets, of a local part, and of a label.
 _MAX_BYTES = 254
 _MAX_LOCAL = 64
 _MAX_LABEL = 63
@@ -14,7 +14,7 @@ _MAX_LABEL = 63
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _FORBIDDEN = re.compile(r'[\s"(),:;<>\[\]\\]')
-# What an international label begins with (RFC 5890, section 2.3.2.1).
+# The prefix of an international label (RFC 5890, section 2.3.2.1).
 _A_LABEL = "xn--"
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -22,16 +22,18 @@ _REFUSAL = "must be an e-mail address, such as ada@example.org"
 
 
 def canonical(email: str) -> str:
-    """The form of an address that is claimed, stored and mailed to. ValueError for an address without one.
+    """Returns the canonical form of an address, which is stored and mailed to. Raises ValueError for an invalid
+    address.
 
-    No white space at its ends; the local part as given, in ASCII; the domain in lower case, its international labels
-    as IDNA 2008's A-labels by the non-transitional mapping of UTS #46, so that `ß` stays a letter of its own.
+    White space at the ends is removed. The local part must be ASCII and is unchanged. The domain becomes lower case.
+    Its international labels become IDNA 2008's A-labels, by the non-transitional mapping of UTS #46: `ß` does not
+    become `ss`.
     """
     local, at, domain = email.strip().rpartition("@")
     if not at or len(local) > _MAX_LOCAL:
         raise ValueError(_REFUSAL)
     if local and not local.isascii():
-        raise ValueError(f"{_REFUSAL}: before the @ with ASCII characters only, as no mail can be sent to others")
+        raise ValueError(f"{_REFUSAL}, with only ASCII characters before the @")
     form = f"{local}@{_in_ascii(domain)}"
     if not _LOCAL.fullmatch(local) or len(form) > _MAX_BYTES:
         raise ValueError(_REFUSAL)
@@ -39,9 +41,9 @@ def canonical(email: str) -> str:
 
 
 def fold(email: str) -> str:
-    """The key by which an address is unique: the canonical form in lower case.
+    """Returns the key by which an address is unique: the canonical form in lower case.
 
-    Text without a canonical form is kept apart from all keys: only its ASCII letters become lower case.
+    For text without a canonical form, only ASCII letters become lower case, so the result equals no key.
     """
     try:
         return canonical(email).lower()
@@ -50,9 +52,9 @@ def fold(email: str) -> str:
 
 
 def fold_prefix(beginning: str) -> str:
-    """As `fold`, for the beginning of an address: the international labels that it has become A-labels.
+    """Returns `fold` of the beginning of an address: its complete international labels become A-labels.
 
-    Other text is folded as keys were before `canonical`, by which accounts of that time are found.
+    Other text is folded as keys were before `canonical` existed, to find the accounts of that time.
     """
     local, at, domain = beginning.strip().partition("@")
     if not domain.isascii():
@@ -62,14 +64,15 @@ def fold_prefix(beginning: str) -> str:
 
 
 def mailbox(folded: str) -> str:
-    """The key without its tag: what is mailed to `ada+orders@…` is in the mailbox of `ada@…` at most providers."""
+    """Returns the key without its tag: at most providers, `ada+orders@…` delivers to the mailbox of `ada@…`."""
     local, at, domain = folded.rpartition("@")
     return f"{local.partition('+')[0] or local}{at}{domain}"
 
 
 def domain_forms(domain: str) -> set[str]:
-    """The domain as it is written, with international labels as A-labels, and with them in letters; where it has these
-    forms. A domain of ASCII without such labels has one.
+    """Returns the forms of a domain: as written, with A-labels, and with letters instead of A-labels.
+
+    An ASCII domain without international labels has one form.
     """
     if domain.isascii() and _A_LABEL not in domain.lower():
         return {domain}
@@ -84,7 +87,10 @@ def domain_forms(domain: str) -> set[str]:
 
 
 def is_plausible(folded: str) -> bool:
-    """Whether an account may have this key. Wider than `canonical`: keys are as old as their accounts."""
+    """Returns whether an account may have this key.
+
+    It allows more than `canonical`, since old accounts have old keys.
+    """
     if not folded.isascii() or _FORBIDDEN.search(folded) or not folded.isprintable():
         return False
     local, _, domain = folded.partition("@")
@@ -100,9 +106,9 @@ def is_plausible(folded: str) -> bool:
 
 
 def deliverable(email: str) -> str | None:
-    """The form to send mail to, of an address as it is stored. None if no mail can be sent to it.
+    """Returns the form of a stored address to which mail is sent, or None if no mail can be sent to it.
 
-    Accounts from before `canonical` have addresses in other forms: see `oms.commands.normalize_addresses`.
+    Accounts that are older than `canonical` have addresses in other forms: see `oms.commands.normalize_addresses`.
     """
     try:
         return canonical(email)
@@ -111,8 +117,8 @@ def deliverable(email: str) -> str | None:
 
 
 def _in_ascii(domain: str) -> str:
-    """In lower case, international labels as A-labels. ValueError unless it has two or more valid labels."""
-    # UTS #46 drops some invisible characters, so the user cannot see which domain results.
+    """Returns the domain in lower case, with A-labels. Raises ValueError unless it has two or more valid labels."""
+    # UTS #46 drops some invisible characters, so the user would not see which domain results.
     if any(unicodedata.category(character)[0] in "CZ" for character in domain):
         raise ValueError(_REFUSAL)
     is_plain = domain.isascii() and _A_LABEL not in domain.lower()
@@ -124,7 +130,7 @@ def _in_ascii(domain: str) -> str:
 
 
 def _encoded(domain: str) -> str:
-    import idna  # its tables take a tenth of a second, which only international domains need
+    import idna  # here, because loading its tables takes 0.1 s and only international domains need them
 
     try:
         return idna.encode(domain, uts46=True, std3_rules=True).decode()

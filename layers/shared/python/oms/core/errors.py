@@ -1,4 +1,4 @@
-"""The errors that end a request. `oms.http.api` turns each into a problem answer (RFC 9457)."""
+"""The errors that end a request. `oms.http.api` turns each into a problem response (RFC 9457)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,10 @@ def shortened(text: str, length: int) -> str:
 
 
 class OmsError(Exception):
-    """An error with a stable `code`. `extra` has further members of the problem, `headers` headers of the answer."""
+    """An error with a stable `code`.
+
+    `extra` has further members of the problem; `headers` has headers of the response.
+    """
 
     status = 500
     code = "internal-error"
@@ -35,13 +38,13 @@ class UnauthenticatedError(OmsError):
 
     @classmethod
     def by_token(cls) -> "UnauthenticatedError":
-        """An access token was sent, and it is malformed, expired or revoked (RFC 6750, section 3.1)."""
+        """Returns the error for an access token that is malformed, expired or revoked (RFC 6750, section 3.1)."""
         detail = "The access token is invalid or has expired. Sign in again, or refresh the session."
         return cls(detail, challenge='Bearer error="invalid_token"')
 
 
 class InvalidCredentialsError(UnauthenticatedError):
-    """One answer for wrong, unknown, locked and disabled: callers must not distinguish them."""
+    """One response for wrong, unknown, locked and disabled accounts: callers must not be able to distinguish them."""
 
     code, title = "invalid-credentials", "Invalid credentials"
 
@@ -51,6 +54,26 @@ class InvalidCredentialsError(UnauthenticatedError):
 
 class ForbiddenError(OmsError):
     status, code, title = 403, "forbidden", "Not allowed for this role"
+
+
+class CrossSiteRequestError(OmsError):
+    """A page of another origin may have caused a request that uses or sets a cookie."""
+
+    status, code, title = 403, "cross-site-request", "Cross-site request"
+
+    def __init__(self) -> None:
+        super().__init__("Only pages of the API's own origin may use its cookies. Send the tokens in the body instead.")
+
+
+class DirectRequestError(OmsError):
+    """The request did not come through the stage's front, which adds the origin secret."""
+
+    status, code, title = 403, "direct-request", "Direct request refused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This address answers only its CloudFront distribution. Send the request to the API's own URL."
+        )
 
 
 class NotFoundError(OmsError):
@@ -70,7 +93,7 @@ class EmailTakenError(ConflictError):
 
 
 class OwnAccountError(ConflictError):
-    code, title = "own-account", "One's own account"
+    code, title = "own-account", "Own account"
 
 
 class LastAdminError(ConflictError):
@@ -134,7 +157,7 @@ class TooManySchedulesError(ConflictError):
 
 
 class GoneError(OmsError):
-    """The resource existed, and its retention period is over."""
+    """The resource existed, but its retention period is over."""
 
     status, code, title = 410, "gone", "No longer kept"
 
@@ -158,8 +181,8 @@ MAX_ERROR_TEXT = 300
 class InvalidRequestError(OmsError):
     """A 422 with a list of errors: each `{pointer | parameter | header, detail}`.
 
-    The answer lists the first 20 with shortened texts, so that it stays small. `total` is the number of errors, if
-    `errors` has only some of them.
+    The response lists the first 20 with shortened texts, so that it stays small. `total` is the number of all errors,
+    if `errors` has only some of them.
     """
 
     status, code, title = 422, "validation-failed", "Invalid request"
@@ -184,7 +207,7 @@ class InvalidRequestError(OmsError):
 
     @classmethod
     def at(cls, detail: str, **where: str) -> "InvalidRequestError":
-        """One wrong value: `at("must be …", pointer="#/name")`, or `parameter=` or `header=`."""
+        """Returns an error about one value: `at("must be …", pointer="#/name")`, or with `parameter=` or `header=`."""
         return cls([{**where, "detail": detail}])
 
 
@@ -199,7 +222,7 @@ class UnknownProductError(InvalidRequestError):
 
 
 class InvalidTokenError(InvalidRequestError):
-    """One answer for wrong, expired and used tokens."""
+    """One response for wrong, expired and used tokens."""
 
     code, title = "invalid-token", "Invalid token"
 
@@ -208,7 +231,7 @@ class IdempotencyKeyReusedError(OmsError):
     status, code, title = 422, "idempotency-key-reused", "Idempotency key reused"
 
     def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was used with a different body. Send a new key.")
+        super().__init__("This Idempotency-Key was used with a different body. Send a new key for a new request.")
 
 
 class TooManyRequestsError(OmsError):
@@ -220,5 +243,7 @@ class UnavailableError(OmsError):
 
     status, code, title = 503, "unavailable", "Temporarily unavailable"
 
-    def __init__(self, detail: str = "The system is busy. Please try again.", *, retry_after: int = 1) -> None:
+    def __init__(
+        self, detail: str = "The system is busy. Try again after the seconds in Retry-After.", *, retry_after: int = 1
+    ) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})

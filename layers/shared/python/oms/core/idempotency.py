@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any
 
 from oms.core.clock import encoded, random_id
-from oms.core.dynamodb import grace_period, retrying
 from oms.core.errors import IdempotencyKeyReusedError, OmsError, UnavailableError
+from oms.core.retries import grace_period, retrying
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,9 @@ class IdempotentResult[T]:
 
 
 def keyed_id(user_id: str, route: str, key: str | None) -> str:
-    """20 characters of Crockford's base 32 over SHA-256 of [user, route, key]; a random id without a key.
+    """Returns an id from the SHA-256 of [user, route, key], as 20 characters of base 32; without a key, a random one.
 
-    `route` names method, path and target, so that the same key on another route is another key.
+    `route` names the method, the path and the target, so the same key gives another id on another route.
     """
     if key is None:
         return random_id()
@@ -34,7 +35,9 @@ def keyed_id(user_id: str, route: str, key: str | None) -> str:
 
 @dataclass(frozen=True)
 class RequestHash:
-    """Compares a request with an earlier one, whose `stored` hash is kept with the item that it created.
+    """The hash by which a request is compared with the earlier request of the same key.
+
+    The hash `stored` is an attribute of the item that the earlier request created.
 
     `sent` hashes the fields as sent. `sparse` hashes the shortest equivalent: no fields that repeat a default, and
     unordered lists sorted. `stored` is `v1:<sent>` if both are equal (earlier versions always wrote it), otherwise
@@ -57,9 +60,9 @@ class RequestHash:
 
 
 def request_hash(
-    request: BaseModel, *, implied: Mapping[str, Any] | None = None, unordered: Collection[str] = ()
+    request: "BaseModel", *, implied: Mapping[str, Any] | None = None, unordered: Collection[str] = ()
 ) -> RequestHash:
-    """The hash of a validated request: `10.00` and `"10.00"` are one amount by then.
+    """Returns the hash of a validated request, in which `10.00` and `"10.00"` are equal.
 
     `implied` has the values of omitted fields, where these differ from the fields' defaults. `unordered` names the
     lists whose order has no meaning.
@@ -86,11 +89,11 @@ def check_same_request(stored: str, presented: RequestHash) -> None:
 
 
 def run_idempotent[T](attempt: Callable[[], T], *, find_previous: Callable[[], T | None], keyed: bool) -> T:
-    """Returns the result of `attempt`, retried while contention passes.
+    """Returns the result of `attempt`, and retries it after conflicts and throttling.
 
-    Before an error is answered, `find_previous` looks (one consistent read) for an earlier write of this request: a
-    lost answer must not become "out of stock" or "taken" when the client retries. Without a key (`keyed`), an earlier
-    write is possible only after a failure with an unknown outcome.
+    Before it raises an error, it calls `find_previous`, which reads an earlier write of this request by one consistent
+    read. So a client that retries after a lost response does not get "out of stock" or "taken". Without a key (`keyed`
+    is false), an earlier write is possible only after a failure with an unknown outcome.
     """
     try:
         return retrying(attempt)

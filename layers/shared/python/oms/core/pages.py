@@ -4,22 +4,25 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from oms.core.dynamodb import StoredItem, client, in_parallel, key_names, retrying, table_name
+from oms.core.dynamodb import StoredItem, client, in_parallel, key_names, table_name
 from oms.core.errors import InvalidRequestError
+from oms.core.retries import retrying
 
 # DynamoDB orders text by its UTF-8 bytes, which is the order of code points.
 LOWEST = "\x00"
 HIGHEST = "\U0010ffff"
 _READ_WHEN_FILTERING = 250
+# With 32 partitions and pages of 20 to 100 items, most pages are then full.
+_MORE_THAN_SHARE = 4
 
 
 @dataclass(frozen=True)
 class Index:
-    """A secondary index whose projected attributes are all strings and whose sort keys end in an ASCII id."""
+    """A secondary index. All its projected attributes are strings, and its sort keys end in an ASCII id."""
 
     table: str
     name: str
@@ -41,7 +44,7 @@ class Page[T]:
 
 @dataclass(frozen=True)
 class KeyRange:
-    """A range of sort keys. `low` and `high` are inclusive; `after` is the last sort key of the page before."""
+    """A range of sort keys. `low` and `high` are inclusive; `after` is the last sort key of the previous page."""
 
     limit: int
     descending: bool = False
@@ -58,7 +61,7 @@ class KeyRange:
 
 
 def _just_below(key: str) -> str:
-    """A bound under `key` and over every other key less than it, since the last character is ASCII."""
+    """Returns an upper bound that excludes `key` and includes all lower keys. The last character must be ASCII."""
     return key[:-1] + chr(ord(key[-1]) - 1) + HIGHEST
 
 
@@ -74,11 +77,11 @@ def merged_page(
     keep: Callable[[IndexEntry], bool] | None = None,
     reads: int = _READ_WHEN_FILTERING,
 ) -> Page[IndexEntry]:
-    """One page over several partitions of an index: one Query each, merged by sort key.
+    """Returns one page over several partitions of an index: one Query each, merged by sort key.
 
-    A partition that was not read to its end may hold more items after its last key. So the page stops at the nearest of
-    those keys, and the next page starts there. With `keep`, the function reads `reads` entries of each partition, since
-    it may drop many; a page can still be short or empty.
+    A partition that was not read to its end may hold more items after its last key. So the page stops at the first of
+    those keys, and the next page starts there. With `keep`, which may drop many entries, it reads `reads` entries of
+    each partition; a page can still be short or empty.
     """
     low, high = part.bounds()
     if low > high:
@@ -92,7 +95,7 @@ def merged_page(
     answers = in_parallel(read, partitions)
     ends = [end for _, end in answers if end is not None]
     fence = (max(ends) if part.descending else min(ends)) if ends else None
-    # An item that changes its partition between two reads is in both results, under the same key.
+    # An item that changes its partition between two reads is in both results, so it is stored by its sort key.
     entries = {entry[index.sort_key]: entry for found, _ in answers for entry in found}
     kept = [
         (place, entry)
@@ -105,10 +108,23 @@ def merged_page(
     return Page(kept, fence)
 
 
+def all_entries(
+    index: Index, partitions: Sequence[str], *, page_size: int, low: str = LOWEST, high: str = HIGHEST
+) -> Iterator[IndexEntry]:
+    """Yields all entries of these partitions between two sort keys, in order, read page by page."""
+    after: str | None = None
+    while True:
+        page = merged_page(index, partitions, KeyRange(page_size, low=low, high=high, after=after))
+        yield from page.items
+        after = page.position
+        if after is None:
+            return
+
+
 def _query(
     index: Index, partition: str, low: str, high: str, *, descending: bool, limit: int
 ) -> tuple[list[IndexEntry], str | None]:
-    """The entries of one Query, and the sort key it stopped at if there is more."""
+    """Returns the entries of one Query, and its last sort key if more entries follow."""
     items, end = _read_range(
         {"TableName": index.table, "IndexName": index.name, "ScanIndexForward": not descending, "Limit": limit},
         (index.partition_key, partition),
@@ -118,9 +134,9 @@ def _query(
 
 
 def table_page[T: StoredItem](model: type[T], partition: str, part: KeyRange) -> Page[T]:
-    """One page over a partition of the model's table itself: whole items as they are now, by one consistent Query.
+    """Returns one page over a partition of the model's table: whole items, by one consistent Query.
 
-    Every item within the bounds of `part` must be of the model, and its sort key must end in an ASCII character.
+    All items within the bounds of `part` must belong to the model, and their sort keys must end in an ASCII character.
     """
     low, high = part.bounds()
     if low > high:
@@ -142,10 +158,37 @@ def table_page[T: StoredItem](model: type[T], partition: str, part: KeyRange) ->
     return Page(placed, end)
 
 
+def merged_table_page[T: StoredItem](model: type[T], partitions: Sequence[str], part: KeyRange) -> Page[T]:
+    """Returns one page over several partitions of the model's table, merged by sort key, by one Query each.
+
+    Sort keys are spread evenly, so each partition is read to its share of the page and a few items more. As in
+    `merged_page`, the page stops at the first last key of a partition that has more items. So it may be short.
+    """
+    if len(partitions) == 1:
+        return table_page(model, partitions[0], part)
+    share = replace(part, limit=-(-part.limit // len(partitions)) + _MORE_THAN_SHARE)
+    pages = in_parallel(lambda partition: table_page(model, partition, share), partitions)
+    ends = [page.position for page in pages if page.position is not None]
+    fence = (max(ends) if part.descending else min(ends)) if ends else None
+    kept = [
+        (place, item)
+        for place, item in sorted(
+            {place: item for page in pages for place, item in page.placed}.items(), reverse=part.descending
+        )
+        if fence is None or (place >= fence if part.descending else place <= fence)
+    ]
+    if len(kept) > part.limit:
+        return Page(kept[: part.limit], kept[part.limit - 1][0])
+    return Page(kept, fence)
+
+
 def _read_range(
     options: dict[str, Any], partition: tuple[str, str], sort: tuple[str, str, str]
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """The raw items of one Query, and the sort key it stopped at if there is more. Each key goes after its name."""
+    """Returns the raw items of one Query, and its last sort key if more items follow.
+
+    `partition` and `sort` begin with the key's name.
+    """
     partition_key, value = partition
     sort_key, low, high = sort
     response = retrying(
@@ -160,17 +203,19 @@ def _read_range(
     return response["Items"], end[sort_key]["S"] if end else None
 
 
-def encode_cursor(position: str | None, scope: Sequence[object]) -> str | None:
-    """A cursor for `position`, valid only for `scope` (user, path and query). None at the end."""
+def encode_cursor(position: str | None, binding: Sequence[object]) -> str | None:
+    """Returns a cursor for `position`, valid only for `binding` (user, path and query); None at the end of a list."""
     if position is None:
         return None
-    return base64.urlsafe_b64encode(_seal(position, scope) + position.encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_seal(position, binding) + position.encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str | None, scope: Sequence[object]) -> str | None:
-    """The position in a cursor. Raises InvalidRequestError if it is malformed or belongs to another user or query.
+def decode_cursor(cursor: str | None, binding: Sequence[object]) -> str | None:
+    """Returns the position in a cursor.
 
-    A forged cursor gives no access: it has only a position, and the request determines the partitions.
+    Raises InvalidRequestError if it is malformed or belongs to another user or query.
+
+    A forged cursor gives no access: it contains only a position, and the request determines the partitions.
     """
     if cursor is None:
         return None
@@ -183,11 +228,13 @@ def decode_cursor(cursor: str | None, scope: Sequence[object]) -> str | None:
         not 0 < len(raw) <= 1000
         or not position
         or not 0x21 <= ord(position[-1]) <= 0x7E
-        or seal != _seal(position, scope)
+        or seal != _seal(position, binding)
     ):
-        raise InvalidRequestError.at("is not a cursor of this list", parameter="cursor")
+        raise InvalidRequestError.at(
+            "is not a cursor of this list; omit it to begin at the first page", parameter="cursor"
+        )
     return position
 
 
-def _seal(position: str, scope: Sequence[object]) -> bytes:
-    return hashlib.sha256(json.dumps([position, *scope]).encode()).digest()[:12]
+def _seal(position: str, binding: Sequence[object]) -> bytes:
+    return hashlib.sha256(json.dumps([position, *binding]).encode()).digest()[:12]

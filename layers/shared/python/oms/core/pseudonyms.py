@@ -1,7 +1,7 @@
-"""Keyed hashes of client and e-mail addresses, with a key for each year: for the audit log, and for counts of mails.
+"""Keyed hashes of client and e-mail addresses, with one key a year, for the audit log and the counts of mails.
 
-The secret holds `{"2026": "…", "2027": "…"}`. The same address has the same hash within a year. Once the key of a year
-is destroyed, the addresses of its entries cannot be recovered, and the entries stay as they were sealed.
+The secret holds `{"2026": "…", "2027": "…"}`. The same address has the same hash within a year. After the key of a year
+is destroyed, the addresses of its entries cannot be recovered, but their seals stay valid.
 """
 
 import hmac
@@ -22,28 +22,29 @@ logger = Logger(child=True)
 YEARS_AHEAD = 10
 _HEX_DIGITS = 32
 
-type Keys = dict[str, str]
+type YearKeys = dict[str, str]
 type RecordAction = Callable[[str, str], None]
-"""Called with an action and its years before keys are stored. If it raises, nothing is stored."""
+"""Called with an action and the years or ids of its keys, before keys are stored. If it raises, nothing is stored."""
 
 
-def load_keys(secret_name: str) -> Keys:
-    """By year."""
-    stored: Keys = json.loads(read_secret(secret_name))
+def load_keys(secret_name: str) -> YearKeys:
+    """Returns the keys by year."""
+    stored: YearKeys = json.loads(read_secret(secret_name))
     return {year: key for year, key in stored.items() if year.isdigit()}
 
 
-KEYS: Reloaded[Keys] = Reloaded(lambda: load_keys(settings().address_keys_secret))
+KEYS: Reloaded[YearKeys] = Reloaded(lambda: load_keys(settings().address_keys_secret))
 
 
 def pseudonym(kind: Literal["address", "e-mail", "mailbox"], text: str, at: str) -> str | None:
-    """`2026:` and 32 hexadecimal digits, by the year of the timestamp `at`; None where that year has no key.
-    Raises UnavailableError where the keys cannot be read.
+    """Returns a hash as `2026:` and 32 hexadecimal digits, with the key of the year of the timestamp `at`.
+
+    None if that year has no key. Raises UnavailableError if the keys cannot be read.
     """
     year = at[:4]
     key = KEYS.get().get(year)
     if key is None:
-        logger.error("there is no key that hides addresses: run `make keys`", year=year)
+        logger.error("the key that hashes addresses is missing: run `make keys`", year=year)
         return None
     return f"{year}:{hmac.digest(key.encode(), f'{kind}:{text}'.encode(), 'sha256').hex()[:_HEX_DIGITS]}"
 
@@ -59,19 +60,19 @@ def ensure_keys(*, secret_name: str, record: RecordAction) -> list[str]:
 
 
 def destroy_key(year: str, *, secret_name: str, record: RecordAction) -> bool:
-    """Destroys the key of a past year. Returns False if there is none. ValueError for a year that is not over."""
+    """Destroys the key of a past year. Returns False if there is none. Raises ValueError if the year is not over."""
     if not year.isdigit() or int(year) >= clock.now().year:
-        raise ValueError(f"{year} is not a year that is over")
+        raise ValueError(f"{year} is not a past year")
     keys = load_keys(secret_name)
     if year not in keys:
         return False
     record("address-key.destroyed", year)
     kept = {name: key for name, key in keys.items() if name != year}
-    # Twice: Secrets Manager keeps the version before the current one.
+    # Stored twice, because Secrets Manager keeps the previous version.
     _store(kept, secret_name)
     _store(kept, secret_name)
     return True
 
 
-def _store(keys: Keys, secret_name: str) -> None:
+def _store(keys: YearKeys, secret_name: str) -> None:
     secrets_client().put_secret_value(SecretId=secret_name, SecretString=json.dumps(dict(sorted(keys.items()))))

@@ -4,22 +4,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import batched
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from oms.core import aws
+from oms.core.aws_json.client import Client
 from oms.core.dynamodb import in_parallel
 from oms.core.settings import settings
 
 logger = Logger(child=True)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
-_MAX_BATCH_MESSAGES = 10
+MAX_BATCH_MESSAGES = 10
 MAX_DELAY_SECONDS = 900
-# Characters that JSON may hold as they are, and a message may not.
+# Characters that JSON allows unescaped, but SQS does not.
 UNSENDABLE = "\ufffe\uffff"
 
 
@@ -28,8 +28,10 @@ class NotSentError(Exception):
 
 
 @dataclass(frozen=True)
-class Message:
-    """`delay` in seconds, 900 at most. Messages of one `group` do not hold up others (SQS fair queues)."""
+class OutgoingMessage:
+    """A message to send. `delay` is in seconds, at most 900. Messages of one `group` do not delay others (SQS fair
+    queues).
+    """
 
     content: dict[str, Any]
     delay: int = 0
@@ -37,16 +39,17 @@ class Message:
 
 
 def send(queue_url: str, content: dict[str, Any], *, delay: int = 0) -> None:
-    sqs_client().send_message(QueueUrl=queue_url, **_entry(Message(content, delay)))
+    sqs_client().send_message(QueueUrl=queue_url, **_entry(OutgoingMessage(content, delay)))
 
 
-def send_all(queue_url: str, messages: Sequence[Message]) -> None:
-    """Sends in batches of 10. Raises NotSentError and botocore's errors; some messages may be sent then."""
+def send_all(queue_url: str, messages: Sequence[OutgoingMessage]) -> None:
+    """Sends in batches of 10. Raises NotSentError and botocore's errors, after which some messages may be sent."""
     _send_all(sqs_client(), queue_url, messages)
 
 
-def send_if_possible(queue_url: str, messages: Sequence[Message]) -> None:
-    """Best effort, for requests: at most 7 s for each call, since a request may have taken 19 s before.
+def send_if_possible(queue_url: str, messages: Sequence[OutgoingMessage]) -> None:
+    """Tries to send messages during a request. Each call takes at most 7 s, since the request may have taken 19 s
+    before.
 
     Logs failures. The caller needs a sweep that finds the work of messages that were not sent.
     """
@@ -56,13 +59,12 @@ def send_if_possible(queue_url: str, messages: Sequence[Message]) -> None:
         logger.exception("messages were not sent", queue=queue_url.rpartition("/")[2], count=len(messages))
 
 
-def _send_all(sqs: Any, queue_url: str, messages: Sequence[Message]) -> None:
-    for start in range(0, len(messages), _MAX_BATCH_MESSAGES):
-        batch = messages[start : start + _MAX_BATCH_MESSAGES]
+def _send_all(sqs: Any, queue_url: str, messages: Sequence[OutgoingMessage]) -> None:
+    for batch in batched(messages, MAX_BATCH_MESSAGES, strict=False):
         entries = [{"Id": str(number), **_entry(message)} for number, message in enumerate(batch)]
         refused = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
         if refused:
-            codes = sorted({it["Code"] for it in refused})
+            codes = sorted({failure["Code"] for failure in refused})
             raise NotSentError(f"the queue refused {len(refused)} messages: {', '.join(codes)}")
 
 
@@ -84,18 +86,17 @@ class QueueDepth:
 def depth(queue_url: str) -> QueueDepth:
     counts = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
     found = sqs_client().get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(counts))["Attributes"]
-    return QueueDepth(*(int(found[it]) for it in counts))
+    return QueueDepth(*(int(found[name]) for name in counts))
 
 
 def depths(names: Sequence[str]) -> dict[str, QueueDepth]:
-    """The depths of these queues of the deployment, read in parallel."""
-    # The URLs of an account's queues differ in the name alone; this is one of them.
+    """Returns the depths of these queues of the deployment, read in parallel."""
+    # The URLs of an account's queues differ only in the name, so any of them gives the prefix.
     account = settings().stock_check_queue_url.rpartition("/")[0]
-    sqs_client()  # made before the threads: making a client is not thread-safe
     return dict(zip(names, in_parallel(depth, [f"{account}/{name}" for name in names]), strict=True))
 
 
-def _entry(message: Message) -> dict[str, Any]:
+def _entry(message: OutgoingMessage) -> dict[str, Any]:
     body = sendable(json.dumps(message.content, ensure_ascii=False))
     delay = {"DelaySeconds": message.delay} if message.delay else {}
     group = {"MessageGroupId": message.group} if message.group else {}
@@ -103,15 +104,12 @@ def _entry(message: Message) -> dict[str, Any]:
 
 
 def sendable(json_text: str) -> str:
-    """The same JSON, with escapes for characters that SQS refuses."""
+    """Returns the same JSON, with escapes for characters that SQS refuses."""
     for noncharacter in UNSENDABLE:
         json_text = json_text.replace(noncharacter, f"\\u{ord(noncharacter):x}")
     return json_text
 
 
 @cache
-def sqs_client(*, read_seconds: int = 5, attempts: int = 3) -> Any:
-    config = Config(
-        connect_timeout=1, read_timeout=read_seconds, retries={"mode": "standard", "total_max_attempts": attempts}
-    )
-    return aws.session().client("sqs", config=config)
+def sqs_client(*, read_seconds: int = 5, attempts: int = 3) -> Client:
+    return Client("sqs", read_seconds=read_seconds, max_attempts=attempts)

@@ -1,4 +1,4 @@
-"""Rate limits: fixed windows of a minute, and the calls that remain in them."""
+"""Rate limits: fixed windows of one minute, and the remaining calls."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ WINDOW_SECONDS = 60
 
 @dataclass(frozen=True)
 class Allowance:
-    """A client has `remaining` calls of `limit` in a window that ends in `resets_in` seconds."""
+    """The `remaining` calls of a client's `limit`, in a window that ends in `resets_in` seconds."""
 
     policy: str
     limit: int
@@ -19,7 +19,7 @@ class Allowance:
 
     @property
     def headers(self) -> dict[str, str]:
-        """As draft-ietf-httpapi-ratelimit-headers names them."""
+        """The headers of draft-ietf-httpapi-ratelimit-headers."""
         return {
             "RateLimit-Policy": f'"{self.policy}";q={self.limit};w={WINDOW_SECONDS}',
             "RateLimit": f'"{self.policy}";r={self.remaining};t={self.resets_in}',
@@ -27,7 +27,7 @@ class Allowance:
 
 
 type ReportAllowance = Callable[[Allowance], None]
-"""Called as soon as a call is counted, so that the answer shows the allowance, even of an error."""
+"""Called as soon as a call is counted, so that error responses show the allowance, too."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,6 @@ class RateWindow:
 
     def refusal(self) -> TooManyRequestsError:
         return TooManyRequestsError(
-            f"At most {self.limit} calls a minute. Please wait.",
+            f"At most {self.limit} requests a minute are allowed. Try again in {self.resets_in} s.",
             headers={"Retry-After": str(self.resets_in), **self.allowance(self.limit).headers},
         )

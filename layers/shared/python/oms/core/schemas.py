@@ -1,4 +1,4 @@
-"""Building blocks that the schemas of several domains share."""
+"""Building blocks of the schemas of several domains: field types, validators, lists and time ranges."""
 
 import re
 from collections.abc import Iterator
@@ -27,14 +27,24 @@ from oms.core import email_addresses, texts
 from oms.core.clock import start_of, timestamp
 
 
-class Request(BaseModel):
-    """A body with strict types. Undocumented fields are refused."""
+class Input(BaseModel):
+    """A part of a request. Its `repr` leaves out the fields.
+
+    Powertools formats it for each request, for its debug log, although the log is off. The fields may be secrets.
+    """
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+
+class Request(Input):
+    """A request body with strict types, which refuses undocumented fields."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class PartialRequest(Request):
-    """The body of a PATCH: the fields to change, at least one. `model_fields_set` says which."""
+    """The body of a PATCH: at least one field to change. `model_fields_set` names the fields."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
@@ -58,7 +68,8 @@ ProductId = Annotated[
     WithJsonSchema(
         {
             "anyOf": [{"type": "string", "minLength": 1, "maxLength": 128}, {"type": "integer"}],
-            "description": "The id of a product. An integer is read as its decimal string.",
+            "description": 'The id of a product: a string, or an integer without a fraction. `7` means `"7"`; '
+            "`7.0` is refused.",
             "examples": ["1"],
         }
     ),
@@ -70,18 +81,19 @@ EmailAddress = Annotated[
     Field(
         min_length=3,
         max_length=254,
-        description="ASCII before the @. International domains are accepted in both forms and returned as A-labels.",
+        description="An e-mail address, with ASCII characters only before the @. International domains are accepted "
+        "in letters or as A-labels, and returned as A-labels.",
         examples=["ada@example.org"],
         json_schema_extra={"format": "idn-email"},
     ),
     AfterValidator(email_addresses.canonical),
 ]
-"""In its canonical form once it is read: see `oms.core.email_addresses`."""
+"""Converted to its canonical form: see `oms.core.email_addresses`."""
 
 
 @dataclass(frozen=True)
 class VisibleText(GroupedMetadata):
-    """Of a text: one line that people read, with a visible character, and without white space at its ends."""
+    """Constraint on a text: one line with a visible character. White space at its ends is removed."""
 
     max_length: int
 
@@ -93,7 +105,7 @@ class VisibleText(GroupedMetadata):
 
 @dataclass(frozen=True)
 class Prose(GroupedMetadata):
-    """Of a text: what people read, in lines or in one, without white space at its ends."""
+    """Constraint on a text that people read, with or without line breaks. White space at its ends is removed."""
 
     max_length: int
     one_line: bool = False
@@ -105,12 +117,14 @@ class Prose(GroupedMetadata):
 
 
 INVISIBLE_IS_NULL = BeforeValidator(lambda text: None if isinstance(text, str) and not texts.is_visible(text) else text)
-"""Of an optional text: one that shows nothing is null, as if none was sent."""
+"""Makes an optional text without visible characters null, as if it was not sent."""
 
 
 @dataclass(frozen=True)
 class KeyName(GroupedMetadata):
-    """For names that are keys: as `VisibleText`, in the canonical form of `oms.core.texts.key_name`."""
+    """Constraint on a name that is a key: a `VisibleText`, converted to the canonical form of
+    `oms.core.texts.key_name`.
+    """
 
     max_length: int
 
@@ -129,8 +143,8 @@ class KeyName(GroupedMetadata):
 
 
 @dataclass(frozen=True)
-class Form(GroupedMetadata):
-    """Of a text: that the whole of it matches a pattern. The document has the pattern, errors have the words."""
+class TextPattern(GroupedMetadata):
+    """Constraint on a text: all of it matches `pattern`, which the OpenAPI document shows. Errors show `words`."""
 
     pattern: str
     words: str
@@ -146,11 +160,19 @@ class Form(GroupedMetadata):
 
 
 class EmptyRequest(Request):
-    """A body without fields. It may be left out."""
+    """A body without fields, which may be omitted."""
 
 
 class Response(BaseModel):
     model_config = ConfigDict(strict=True)
+
+
+class Shown[T: BaseModel](dict[str, Any]):
+    """The fields of a response in the order of its schema `T`, and in JSON's types.
+
+    It is sent without validation, which takes longer than all other steps of a long list. The tests validate each
+    one, and functions a sample: see `oms.http.powertools.encode`.
+    """
 
 
 def whole_number(text: Any) -> Any:
@@ -172,7 +194,7 @@ def _flag(text: Any) -> Any:
 Flag = Annotated[bool, BeforeValidator(_flag)]
 
 
-class PageQuery(BaseModel):
+class PageQuery(Input):
     """The parameters of every list."""
 
     limit: Annotated[int, BeforeValidator(whole_number)] = Field(
@@ -186,12 +208,15 @@ class PageQuery(BaseModel):
 
 NextCursor = Annotated[
     str | None,
-    Field(description="Send it as `cursor` to get the next page. Only null ends a list: a page may be short or empty."),
+    Field(
+        description="Send it as `cursor` to get the next page; null at the end of the list. A page before the end "
+        "may be short or empty."
+    ),
 ]
 Timestamp = Annotated[
     str, WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T09:30:00.000Z"]})
 ]
-"""A time in an answer: RFC 3339 in UTC, with milliseconds."""
+"""A time in a response: RFC 3339 in UTC, with milliseconds."""
 
 
 def at_second(epoch_seconds: float) -> str:
@@ -200,7 +225,7 @@ def at_second(epoch_seconds: float) -> str:
 
 @dataclass(frozen=True)
 class OneOf(GroupedMetadata):
-    """Of a string: one of these values."""
+    """Constraint on a string: one of these values."""
 
     allowed: tuple[str, ...]
 
@@ -210,16 +235,16 @@ class OneOf(GroupedMetadata):
 
     def _check(self, text: str) -> str:
         if text not in self.allowed:
-            raise ValueError(f"must be any of {', '.join(self.allowed)}")
+            raise ValueError(f"must be one of {', '.join(self.allowed)}")
         return text
 
 
 @dataclass(frozen=True)
-class Several(GroupedMetadata):
-    """Of a tuple of strings: at least one of them. Repeated ones count once, or are refused where `each_once`.
+class ValueList(GroupedMetadata):
+    """Constraint on a tuple of strings: at least one. Repeated ones count once, or are refused if `each_once`.
 
-    A query repeats the parameter or has commas. A body has an array; `or_text_of` has the values that an item may have,
-    for fields whose schema says that a text with commas is taken as well.
+    A query repeats the parameter or separates values by commas. A body has an array. With `or_text_of`, the schema of a
+    body's field also allows a text of these values, separated by commas.
     """
 
     or_text_of: tuple[str, ...] = ()
@@ -235,7 +260,7 @@ class Several(GroupedMetadata):
             try:
                 return self._checked(as_tuple(tuple(given.split(","))))
             except ValidationError as error:
-                # The client sent one text, so pointers to its parts would mean nothing to it.
+                # The client sent one text, so pointers to its parts would not help it.
                 raise ValueError(
                     f"{error.errors()[0]['msg'].removeprefix('Value error, ')}, separated by commas"
                 ) from None
@@ -248,7 +273,7 @@ class Several(GroupedMetadata):
             raise ValueError("must not be empty")
         different = tuple(dict.fromkeys(values))
         if self.each_once and len(different) < len(values):
-            raise ValueError("must have each value once")
+            raise ValueError("must not repeat a value")
         if self.most and len(values) > self.most:
             raise ValueError(f"must have at most {self.most} values")
         return different
@@ -267,13 +292,15 @@ class Several(GroupedMetadata):
         schema["anyOf"] = [array, {"type": "string", "pattern": f"^{value}(,{value})*$"}]
 
 
-# RFC 3339, section 5.6: fromisoformat also takes weeks, missing seconds, commas and any separator.
+# RFC 3339, section 5.6. `fromisoformat` also accepts weeks, missing seconds, commas and any separator.
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(_DATE.pattern + r"[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
 def _moment(text: str, *, past_the_day: bool) -> str:
-    """The bound as a timestamp. A date stands for the whole day in the shop's time zone."""
+    """Returns the bound as a timestamp. A date means the beginning of that day of the shop, or its end if
+    `past_the_day`.
+    """
     if _TIME.fullmatch(text):
         return timestamp(datetime.fromisoformat(text.upper()))
     if not _DATE.fullmatch(text):
@@ -289,7 +316,7 @@ def _bound(*, past_the_day: bool) -> BeforeValidator:
         try:
             return _moment(text, past_the_day=past_the_day)
         except (TypeError, ValueError, OverflowError):
-            hint = " (the + of its offset has become a blank: write it as %2B)" if _has_lost_plus(text) else ""
+            hint = " (the + of its offset arrived as a space: write it as %2B)" if _has_lost_plus(text) else ""
             words = "must be a date (2026-01-31) or an RFC 3339 time (2026-01-31T09:30:00Z)"
             raise ValueError(f"{words}{hint}") from None
 
@@ -297,7 +324,7 @@ def _bound(*, past_the_day: bool) -> BeforeValidator:
 
 
 def _has_lost_plus(text: Any) -> bool:
-    """Whether it is a time whose `+` was not escaped in a query, where it means a blank."""
+    """Returns whether the text is a time whose `+` was not escaped: in a query, `+` means a space."""
     return isinstance(text, str) and " " in text and _TIME.fullmatch(text.replace(" ", "+")) is not None
 
 
@@ -307,15 +334,16 @@ _DATE_OR_TIME = {
 From = Annotated[str, _bound(past_the_day=False), WithJsonSchema(_DATE_OR_TIME | {"examples": ["2026-01-01"]})]
 To = Annotated[str, _bound(past_the_day=True), WithJsonSchema(_DATE_OR_TIME | {"examples": ["2026-12-31"]})]
 """Bounds of a span as timestamps: from-inclusive, to-exclusive."""
-# The ends of the bounds' descriptions.
+# The last words of the bounds' descriptions.
 SINCE = "at this time or later; a date means the beginning of that day in the shop's time zone."
 BEFORE = "before this time; a date includes that whole day in the shop's time zone."
 
 
-class Span(BaseModel):
+class TimeRange(BaseModel):
     """A model with the fields `from_` and `to`. It refuses a `to` that ends before `from_` begins.
 
-    A span of times may be empty; a day that ends where the span begins is the day before it.
+    Two equal times are an empty span, which is allowed. If `to` is a date whose end equals `from_`, it is the day
+    before.
     """
 
     @field_validator("to", mode="wrap", check_fields=False)

@@ -1,14 +1,14 @@
-"""Secrets and parameters, loaded at first use and reloaded by age. No input of a request causes a load."""
+"""Secrets and parameters, loaded at first use and reloaded by age. A request cannot cause extra loads."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from oms.core import aws, clock
+from oms.core import clock
+from oms.core.aws_json.client import Client
 from oms.core.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
 MAX_AGE = timedelta(minutes=5)
 _RETRY_AFTER = timedelta(seconds=10)
-_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+# Without a value, every request is refused until the next attempt, with a Retry-After of this length.
+_RETRY_WITHOUT_VALUE_AFTER = timedelta(seconds=1)
 
 
 @cache
 def secrets_client() -> "SecretsManagerClient":
-    return aws.session().client("secretsmanager", config=_CONFIG)
+    return cast("SecretsManagerClient", Client("secretsmanager", read_seconds=2, max_attempts=2))
 
 
 @cache
 def parameters_client() -> "SSMClient":
-    return aws.session().client("ssm", config=_CONFIG)
+    return cast("SSMClient", Client("ssm", read_seconds=2, max_attempts=2))
 
 
 def read_secret(name: str) -> str:
@@ -42,21 +43,21 @@ def read_parameter(name: str) -> str | None:
 
 
 class Reloaded[T]:
-    """A value that is reloaded when it is 5 minutes old; an empty one after 10 seconds.
+    """A value that is reloaded when it is 5 minutes old, or 10 seconds old if it is empty.
 
     If loading fails, the old value stays, and the next attempt follows after 10 seconds. Without an old value, `get`
-    raises UnavailableError (503).
+    raises UnavailableError (503), and the next attempt follows after the second in its Retry-After.
     """
 
     def __init__(self, load: Callable[[], T]) -> None:
         self._load = load
         self._value: T | None = None
         self._loaded_at: datetime | None = None
-        self._good_for = timedelta(0)
+        self._valid_for = timedelta(0)
 
     def get(self) -> T:
         now = clock.now()
-        if self._loaded_at is None or not timedelta(0) <= now - self._loaded_at < self._good_for:
+        if self._loaded_at is None or not timedelta(0) <= now - self._loaded_at < self._valid_for:
             self._reload(now)
         if self._value is None:
             raise UnavailableError
@@ -66,12 +67,13 @@ class Reloaded[T]:
         self._value = self._loaded_at = None
 
     def _reload(self, now: datetime) -> None:
-        self._loaded_at, self._good_for = now, _RETRY_AFTER
+        self._loaded_at, self._valid_for = now, _RETRY_AFTER
         try:
             self._value = self._load()
         except (BotoCoreError, ClientError) as error:
             if self._value is None:
+                self._valid_for = _RETRY_WITHOUT_VALUE_AFTER
                 raise UnavailableError from error
             return
         if self._value:
-            self._good_for = MAX_AGE
+            self._valid_for = MAX_AGE

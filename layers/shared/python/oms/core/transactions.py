@@ -1,8 +1,8 @@
-"""Transactions, and why one did not take place: the reason of each operation, by the item that it writes.
+"""DynamoDB transactions, and the reasons of a cancelled one, by the item of each operation.
 
-PynamoDB lists the reasons in its own order of operations (checks, deletes, puts, updates). A transaction has at most
-one operation on an item (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html),
-so here the item names the operation.
+PynamoDB lists the reasons in its own order of operations (checks, deletes, puts, updates). DynamoDB allows one
+operation on an item (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html), so
+the item identifies the operation.
 """
 
 from collections.abc import Iterator
@@ -12,20 +12,24 @@ from typing import Any, NamedTuple
 from pynamodb.exceptions import CancellationReason, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
-from pynamodb.transactions import TransactWrite
 
-from oms.core.dynamodb import StoredItem, check_time, connection, key_names, table_name
+from oms.core.dynamodb import StoredItem, connection, key_names, table_name
+from oms.core.lean_pynamodb import TransactWrite
+from oms.core.retries import check_time
+
+# DynamoDB's maximum number of operations in a transaction.
+MAX_OPERATIONS = 100
 
 
 class Operation(NamedTuple):
-    """The item that an operation is about."""
+    """The table and the key of the item that an operation writes or checks."""
 
     table: str
     key: tuple[str, ...]
 
 
 class TransactionError(TransactWriteError):
-    """A transaction that failed, or whose answer was lost: then no operation has a reason."""
+    """A transaction failed, or its response was lost. If the response was lost, no operation has a reason."""
 
     def __init__(self, operations: list[Operation], error: TransactWriteError) -> None:
         super().__init__(error.msg, error.cause)
@@ -33,24 +37,24 @@ class TransactionError(TransactWriteError):
         self._reasons = dict(zip(operations, reasons, strict=True)) if reasons else {}
 
     def has_reason(self, item: StoredItem) -> bool:
-        """Whether the operation on this item is a cause of the failure: condition, conflict or throttling."""
+        """Returns whether the operation on this item caused the failure, by its condition, a conflict or throttling."""
         return self._reasons.get(_operation(item)) is not None
 
     def failed(self, *items: StoredItem) -> bool:
-        """Whether the condition on one of these items did not hold."""
+        """Returns whether the condition on one of these items was false."""
         return any(_is_failed(self._reasons.get(_operation(item))) for item in items)
 
     def stored(self, item: StoredItem) -> dict[str, Any]:
-        """The stored raw item, if its condition did not hold and the operation had `return_values="ALL_OLD"`.
+        """Returns the stored raw item, if its condition was false and the operation had `return_values="ALL_OLD"`.
 
-        Empty if no item is stored under this key.
+        It is empty if no item is stored under this key.
         """
         reason = self._reasons.get(_operation(item))
         return (reason.raw_item if reason else None) or {}
 
     @property
     def any_failed(self) -> bool:
-        """Whether any condition did not hold."""
+        """Whether any condition was false."""
         return any(_is_failed(reason) for reason in self._reasons.values())
 
     @property
@@ -60,7 +64,7 @@ class TransactionError(TransactWriteError):
 
 
 class Transaction:
-    """The operations of a transaction: at most one on an item, and at most 100."""
+    """The operations of a transaction: at most 100, and at most one on each item."""
 
     def __init__(self, write: TransactWrite) -> None:
         self._write = write
@@ -71,11 +75,11 @@ class Transaction:
 
     @property
     def operations(self) -> list[Operation]:
-        """In the order in which PynamoDB sends them."""
+        """The operations in the order in which PynamoDB sends them."""
         return [*self._checks, *self._deletes, *self._puts, *self._updates]
 
     def check(self, item: StoredItem, condition: Condition) -> None:
-        """Writes nothing, and cancels the transaction if the condition does not hold for the stored item."""
+        """Adds a check without a write: the transaction is cancelled if the condition is false for the stored item."""
         operation = _operation(item)
         self._checks.append(operation)
         partition, sort = (*operation.key, None)[:2]
@@ -96,14 +100,18 @@ class Transaction:
         condition: Condition | None = None,
         return_values: str | None = None,
     ) -> None:
-        """`return_values`: `ALL_OLD` brings the stored item back if the condition does not hold."""
+        """Adds an update. With `return_values="ALL_OLD"`, `TransactionError.stored` has the stored item if the
+        condition is false.
+        """
         self._updates.append(_operation(item))
         self._write.update(item, actions, condition, return_values)
 
 
 @contextmanager
 def transaction() -> Iterator[Transaction]:
-    """A transaction on the shared client. Raises TransactionError, and UnavailableError as `client` does."""
+    """Yields a transaction, and commits it at the end. Raises TransactionError, and UnavailableError after the
+    deadline.
+    """
     check_time()
     operations: list[Operation] = []
     try:

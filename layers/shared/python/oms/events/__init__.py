@@ -1,1 +1,1 @@
-"""Events: their types and envelope, and how the stream of a table is consumed."""
+"""Events: their types, patterns and envelope, and the consumers of queues and of tables' streams."""

@@ -1,8 +1,9 @@
-"""Consumers of queues and streams: traced and measured functions, messages that fail alone, and the time that is left.
+"""Wrappers of functions without HTTP: traces and metrics, queue messages, partial failures, remaining time.
 
-`observed` wraps each function that Lambda invokes without HTTP. `queue_consumer` also takes SQS's event apart, and
-reports failed messages one by one (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html): SQS
-delivers these again, and deletes the others. Records of streams are handled by `oms.events.streams`.
+`observed` wraps each function that Lambda invokes without HTTP. `queue_consumer` also reads the messages from SQS's
+event, and reports failed messages one by one: SQS delivers these again, and deletes the others
+(https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html). `oms.events.streams` handles the records
+of streams.
 """
 
 import json
@@ -15,16 +16,17 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from oms.core import clock
+from oms.core import clock, startup
+from oms.core.aws_json.tracing import trace_calls
 
-# Not a child: functions without a logger of their own log by this one, and so do the modules they call.
+# Not a child: functions without their own logger use this one, and so do the modules that they call.
 logger = Logger()
 
 type LambdaHandler = Callable[[dict[str, Any], LambdaContext], Any]
 
 
 @dataclass(frozen=True)
-class Message:
+class ReceivedMessage:
     """A message of an SQS queue, as Lambda delivers it."""
 
     id: str
@@ -44,7 +46,7 @@ class Message:
 
     @property
     def receive_count(self) -> int:
-        """How often SQS has delivered it, this time included; approximate."""
+        """The approximate number of times that SQS has delivered the message, including this time."""
         return int(self.record["attributes"]["ApproximateReceiveCount"])
 
     @property
@@ -52,39 +54,52 @@ class Message:
         return clock.from_seconds(int(self.record["attributes"]["SentTimestamp"]) / 1000)
 
     def has_time(self, reserve_seconds: int) -> bool:
-        """Whether more than this is left of the function's time."""
+        """Whether the function has more than this time left."""
         return bool(self.context.get_remaining_time_in_millis() > reserve_seconds * 1000)
 
 
 def observed(handler: LambdaHandler, *, private: bool = False) -> LambdaHandler:
-    """The handler with X-Ray traces and CloudWatch metrics.
+    """Returns the handler with X-Ray traces and CloudWatch metrics.
 
-    `private`: no answer, no error and no single call of AWS is traced, since their texts may name a person.
+    `private` leaves responses, errors and calls of AWS out of the trace, since their texts may name a person.
     """
-    tracer = Tracer(auto_patch=not private)
+    tracer = Tracer(auto_patch=False)
+    if not private and not tracer.disabled:
+        trace_calls()
     measured = Metrics().log_metrics(handler, capture_cold_start_metric=True)
     capture = None if not private else False
     traced: LambdaHandler = tracer.capture_lambda_handler(measured, capture_response=capture, capture_error=capture)
+    startup.finish()
     return traced
 
 
-def queue_consumer(handle: Callable[[Sequence[Message]], Iterable[str]], *, private: bool = False) -> LambdaHandler:
-    """A function that consumes a queue. `handle` gets a batch of messages, and returns the ids of those that failed."""
+def queue_consumer(
+    handle: Callable[[Sequence[ReceivedMessage]], Iterable[str]], *, private: bool = False
+) -> LambdaHandler:
+    """Returns a function that consumes a queue.
+
+    `handle` receives a batch of messages, and returns the ids of the messages that failed.
+    """
 
     # X-Ray shows the function by this name.
     def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        messages = [Message(it["messageId"], it["body"], it, context) for it in event["Records"]]
+        messages = [ReceivedMessage(it["messageId"], it["body"], it, context) for it in event["Records"]]
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in handle(messages)]}
 
     return observed(lambda_handler, private=private)
 
 
 def one_by_one(
-    messages: Iterable[Message], handle: Callable[[Message], object], *, failure: str, private: bool = False
+    messages: Iterable[ReceivedMessage],
+    handle: Callable[[ReceivedMessage], object],
+    *,
+    failure: str,
+    private: bool = False,
 ) -> list[str]:
-    """Handles each message alone, and returns the ids of those for which `handle` raised.
+    """Handles each message alone, and returns the ids of the messages for which `handle` raised.
 
-    `failure` is logged for each of them, with the error. `private`: without its text, which may name a person.
+    `failure` is logged for each of these, with the error. `private` leaves out the error's text, which may name a
+    person.
     """
     failed = []
     for message in messages:

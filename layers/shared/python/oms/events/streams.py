@@ -1,7 +1,7 @@
 """Consumers of table streams: at-least-once processing, with a poison queue for records that can never succeed.
 
-A consumer processes its whole batch or raises an exception; then Lambda delivers the batch again. So processing must be
-safe to repeat. A record that can never succeed is quarantined, so that later records are processed.
+A consumer processes its whole batch, or raises an exception; then Lambda delivers the batch again. So processing must
+be safe to repeat. A record that can never succeed is quarantined, so that later records are processed.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,14 +51,14 @@ class Change:
 
 # `make restore` marks the items that it writes with this attribute: see `is_restored`.
 RESTORED = "restored"
-# The end of the mark of an item that it removes next.
+# The end of an item's mark before `make restore` removes the item.
 REMOVED = " removed"
 
 
 def is_restored(change: Change) -> bool:
     """Whether `make restore` made the change. Such a change is not published, since the original one was.
 
-    A later change of a restored item is published: both images have the same mark, or the new image has none.
+    A later change of a restored item is published: then both images have the same mark, or the new image has no mark.
     """
     before = str((change.old or {}).get(RESTORED, {}).get("S", ""))
     if change.new is None:
@@ -67,7 +67,7 @@ def is_restored(change: Change) -> bool:
 
 
 class PermanentFailureError(Exception):
-    """The work of a change fails at every retry."""
+    """Processing a change fails, and every retry would fail too."""
 
 
 _FAILURES = (PermanentFailureError, ClientError, TransactWriteError)
@@ -78,10 +78,10 @@ def decode_records[T](
     decode: Callable[[Change], T | None],
     redact: Callable[[RawItem], RawItem] = lambda item: item,
 ) -> Iterator[tuple[RawRecord, T]]:
-    """Each record with the work that `decode` derives from its change, in order. Records without work are left out.
+    """Yields each record with the work that `decode` derives from its change, in order; omits records without work.
 
-    `decode` is pure, and returns None for a change that causes no work. If it raises any exception, a retry would raise
-    it too: so the record is quarantined, and the next one is decoded. `redact` removes secrets from an item, or from
+    `decode` is pure, and returns None for a change that causes no work. If it raises an exception, a retry would raise
+    it too, so the record is quarantined, and the next one is decoded. `redact` removes secrets from an item, or from
     its keys, before it is stored in the poison queue.
     """
     for record in records:
@@ -95,9 +95,9 @@ def decode_records[T](
 
 
 def process_each[T](decoded: Iterable[tuple[RawRecord, T]], process: Callable[[T], object]) -> int:
-    """Processes the work of each record, in order; returns the number of records that were processed.
+    """Processes the work of each record, in order; returns the number of processed records.
 
-    `process` does I/O. If it fails permanently, the record is quarantined; any other exception is raised, and Lambda
+    `process` does I/O. If it fails permanently, the record is quarantined. Any other exception is raised, and Lambda
     delivers the whole batch again.
     """
     processed = 0
@@ -124,7 +124,7 @@ def process_batch[T](decoded: Sequence[tuple[RawRecord, T]], process: Callable[[
 
 
 def _is_permanent(cause: Exception) -> bool:
-    """Whether every retry would fail. DynamoDB calls such a write, or one of a transaction's, invalid."""
+    """Whether every retry would fail, for example because DynamoDB reports a write of the work as invalid."""
     if isinstance(cause, ClientError):
         return cause.response["Error"].get("Code") == "ValidationException"
     if isinstance(cause, TransactWriteError):
@@ -140,7 +140,7 @@ def quarantine(record: RawRecord, cause: Exception, redact: Callable[[RawItem], 
     records for one day.
     """
     why = f"{type(cause).__name__}: {cause}"
-    logger.error("quarantined a record", cause=why, event_id=record.get("eventID"))
+    logger.error("a record was quarantined", cause=why, event_id=record.get("eventID"))
     change = record.get("dynamodb", {})
     images = {name: redact(change[name]) for name in ("Keys", "OldImage", "NewImage") if name in change}
     redacted = record | {"dynamodb": change | images}

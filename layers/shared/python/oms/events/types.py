@@ -1,4 +1,4 @@
-"""All event types, a public contract. `oms.publishing.registry` has the schema of each type's data."""
+"""All event types, which are a public contract. `oms.publishing.registry` has the schema of each type's data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from oms.events.patterns import matches
 
 @dataclass(frozen=True)
 class EventType:
-    """`description` is shown to subscribers. `for_admins`: only subscriptions of active admins receive it."""
+    """An event type. Subscribers read `description`. `for_admins`: only subscriptions of active admins receive it."""
 
     name: str
     description: str
@@ -27,16 +27,18 @@ EVENT_TYPES: dict[str, EventType] = {
         EventType("order.expired", "A pending order was not confirmed in time; its stock is available again"),
         EventType("order.returned", "An order was returned"),
         EventType("product.created", "A product was created"),
-        EventType("product.updated", "A product was edited"),
+        EventType("product.updated", "A product's fields were changed"),
         EventType("product.archived", "A product was archived; it is no longer on sale"),
         EventType("stock.adjusted", "A manager or a repair corrected a product's stock"),
         EventType("stock.low", "A product's available units fell to the low-stock threshold or below"),
         EventType("stock.out", "A product has no available units"),
         EventType("stock.replenished", "A product's available units rose above the low-stock threshold"),
-        EventType("webhook.disabled", "A webhook was disabled: it failed for five days, or its receiver answered 410"),
+        EventType(
+            "webhook.disabled", "A webhook was disabled: it failed for five days, or its receiver responded with 410"
+        ),
         EventType("webhook.test", "A user requested a test; sent only to the webhook under test"),
         EventType("report.ready", "An export is done, and its file can be downloaded"),
-        EventType("user.registered", "An account was opened", for_admins=True),
+        EventType("user.registered", "An account was created", for_admins=True),
         EventType("user.role_changed", "A user's role was changed", for_admins=True),
         EventType("user.status_changed", "A user was disabled or enabled", for_admins=True),
         EventType("user.locked", "An account was locked after wrong passwords", for_admins=True),
@@ -45,7 +47,7 @@ EVENT_TYPES: dict[str, EventType] = {
 
 
 def check_patterns(patterns: Sequence[str], **where: str) -> Sequence[str]:
-    """The patterns, if each matches an event type. Raises InvalidRequestError at `where`."""
+    """Returns the patterns. Raises InvalidRequestError at `where` if one of them does not match any event type."""
     for pattern in patterns:
         if not any(matches([pattern], name) for name in EVENT_TYPES):
             raise InvalidRequestError.at(

@@ -1,1 +1,1 @@
-"""Exports: reports written to files in S3, in parts that a later run can resume."""
+"""Exports: reports that are written to files in S3. A later run can continue after each part."""

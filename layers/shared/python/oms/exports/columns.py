@@ -1,4 +1,4 @@
-"""The columns of each report: those of a file by default, and further ones on request."""
+"""The columns of each report: the default columns of a file, and further ones on request."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Columns:
-    """`further` columns are for the fulfilment of orders. They have personal data: only on request."""
+    """The columns of a report. `further` ones, for the fulfilment of orders, contain personal data and must be
+    requested.
+    """
 
     default: Sequence[str]
     further: Sequence[str] = ()
@@ -16,8 +18,8 @@ class Columns:
         return (*self.default, *self.further)
 
     def chosen(self, names: Iterable[object] | None) -> list[str]:
-        """These columns, or the default ones."""
-        return [str(it) for it in names or self.default]
+        """Returns the columns of these names, or the default ones for None."""
+        return [str(name) for name in names or self.default]
 
 
 COLUMNS: Mapping[str, Columns] = {

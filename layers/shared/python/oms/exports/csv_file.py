@@ -18,7 +18,7 @@ class CsvFile:
     text = staticmethod(cells.text)
     number = int  # unchanged
     money = staticmethod(to_text)
-    time = day = str  # unchanged
+    own = time = day = str  # unchanged
 
     def __init__(self, columns: Sequence[str], *, gzip: bool, bom: bool) -> None:
         self._columns, self._gzip, self._bom = columns, gzip, bom
@@ -32,7 +32,7 @@ class CsvPart:
     """A part of a CSV file. If compressed, it is one gzip member; members form one file (RFC 1952, section 2.2)."""
 
     def __init__(self, *, gzip: bool, head: bytes = b"") -> None:
-        # zlib writes no time and no name into the header, so that the same rows give the same bytes.
+        # zlib, unlike `gzip`, writes no time and no name into the header, so the same rows give the same bytes.
         self._compressor = zlib.compressobj(wbits=_GZIP) if gzip else None
         self._lines = CsvEncoder()
         self._pieces = ByteBuffer()

@@ -1,6 +1,6 @@
 """Events and messages emitted for exports: triggers of the worker, `report.ready`, and mails to recipients."""
 
-from oms.events.envelope import Event, EventActor, Internal, event_id
+from oms.events.envelope import Event, EventActor, InternalMessage, event_id
 from oms.events.streams import Change
 from oms.exports.models import CANCELLED, DONE, Export
 from oms.exports.schemas import ReportReadyData
@@ -8,25 +8,28 @@ from oms.exports.schemas import ReportReadyData
 READY = "report.ready"
 PAYLOADS = {READY: ReportReadyData}
 
-# Triggers the worker. The export's status says what it must do.
+# Triggers the worker, which acts according to the export's status.
 WORK_TRIGGER = "export.look"
 # Triggers the notifier to mail a user that the export is ready.
 MAIL_TRIGGER = "report.mail"
 
 
-def events_from_change(change: Change) -> list[Event[ReportReadyData] | Internal]:
-    """The events and messages of a change of an export."""
+def events_from_change(change: Change) -> list[Event[ReportReadyData] | InternalMessage]:
+    """Returns the events and messages of a change of an export."""
     if change.new is None or change.new["kind"]["S"] != "export":
         return []
     export = Export.from_raw_data(change.new)
     before = Export.from_raw_data(change.old).status if change.old else None
     if before is None or (export.status == CANCELLED and before != CANCELLED):
-        return [Internal(WORK_TRIGGER, {"export": export.id})]
+        return [InternalMessage(WORK_TRIGGER, {"export": export.id})]
     if export.status != DONE or before == DONE:
         return []
     return [
         _ready(export),
-        *(Internal(MAIL_TRIGGER, {"report": export.id, "user": str(it)}) for it in export.recipients or []),
+        *(
+            InternalMessage(MAIL_TRIGGER, {"report": export.id, "user": str(user_id)})
+            for user_id in export.recipients or []
+        ),
     ]
 
 

@@ -1,15 +1,15 @@
-"""The files of exports in S3: multipart uploads, digests, signed URLs."""
+"""The files of exports in S3: multipart uploads, digests and signed URLs."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from oms.core import aws, clock
+from oms.core.clock import HasTime
 from oms.core.settings import settings
 from oms.exports import formats
 from oms.exports.models import Export, UploadedPart
@@ -27,7 +27,7 @@ def key_of(export: Export) -> str:
 
 
 def file_name(export: Export) -> str:
-    """The name under which a browser saves the file: the report with its days, or with the time of the request."""
+    """Returns the name under which a browser saves the file: the report with its days or the time of the request."""
     parts = [export.report]
     if export.from_ or export.to:
         last = clock.instant(export.to) - timedelta(milliseconds=1) if export.to else clock.instant(export.created_at)
@@ -39,9 +39,9 @@ def file_name(export: Export) -> str:
 
 
 def signed_url(export: Export) -> str:
-    """A URL that downloads the file for 15 minutes, signed without a call.
+    """Returns a URL that downloads the file and is valid for 15 minutes. It is signed locally, without a call.
 
-    Anyone who has it can download the file, so it must reach only the caller.
+    Anyone with the URL can download the file, so only the caller may get it.
     """
     return str(
         _s3().generate_presigned_url(
@@ -53,7 +53,7 @@ def signed_url(export: Export) -> str:
 
 
 def start_upload(export: Export) -> str:
-    """The id of a new upload."""
+    """Starts an upload, and returns its id."""
     answer = _s3().create_multipart_upload(
         **_s3_object(export),
         ContentType=formats.media_type_of(export),
@@ -63,7 +63,7 @@ def start_upload(export: Export) -> str:
 
 
 def upload_part(export: Export, number: int, content: bytes) -> UploadedPart:
-    """Raises UploadGoneError."""
+    """Uploads a part. Raises UploadGoneError."""
     try:
         answer = _s3().upload_part(**_s3_object(export), UploadId=export.upload_id, PartNumber=number, Body=content)
     except ClientError as error:
@@ -72,7 +72,7 @@ def upload_part(export: Export, number: int, content: bytes) -> UploadedPart:
 
 
 def complete_upload(export: Export, parts: Sequence[UploadedPart]) -> None:
-    """Raises UploadGoneError."""
+    """Assembles the file from its parts. Raises UploadGoneError."""
     listed = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
     try:
         _s3().complete_multipart_upload(
@@ -91,10 +91,13 @@ def abort_upload(export: Export, upload_id: str) -> None:
 
 
 def uploads_of(export: Export) -> list[str]:
-    """The ids of all open uploads of the file, by any worker. One page is enough: a file never has 1,000 of them."""
+    """Returns the ids of all open uploads of the file, by any worker.
+
+    One page has 1,000 uploads, and a file never has as many.
+    """
     key = key_of(export)
     answer = _s3().list_multipart_uploads(Bucket=settings().exports_bucket, Prefix=key)
-    return [it["UploadId"] for it in answer.get("Uploads", []) if it["Key"] == key]
+    return [upload["UploadId"] for upload in answer.get("Uploads", []) if upload["Key"] == key]
 
 
 def exists(export: Export) -> bool:
@@ -108,12 +111,12 @@ def exists(export: Export) -> bool:
 
 
 def delete(export: Export) -> None:
-    """Succeeds if the file does not exist."""
+    """Deletes the file. Succeeds if it does not exist."""
     _s3().delete_object(**_s3_object(export))
 
 
-def digest(export: Export, has_time: Callable[[], bool]) -> tuple[str, int] | None:
-    """The file's SHA-256 and its size in bytes; None if the time runs out. Raises UploadGoneError."""
+def digest(export: Export, has_time: HasTime) -> tuple[str, int] | None:
+    """Returns the file's SHA-256 and its size in bytes; None if the time runs out. Raises UploadGoneError."""
     try:
         body = _s3().get_object(**_s3_object(export))["Body"]
     except ClientError as error:
@@ -138,15 +141,15 @@ def _as_upload_gone(error: ClientError) -> Exception:
 
 @cache
 def _s3() -> Any:
-    config = Config(
+    return aws.botocore_client(
+        "s3",
         signature_version="s3v4",
-        # With the region in the host: the global host cannot resolve a new bucket in its first hours.
+        # The host must contain the region, since the global host cannot resolve a new bucket in its first hours.
         s3={"addressing_style": "virtual"},
         connect_timeout=2,
         read_timeout=30,
         retries={"mode": "standard", "total_max_attempts": 4},
-        # Our part numbers have gaps, which S3 accepts only for parts without a checksum. Without one, the signature
-        # covers the content, so corruption in transit is still detected.
+        # The part numbers have gaps, which S3 accepts only for parts without a checksum. The signature covers the
+        # content, so corruption in transit is detected without a checksum.
         request_checksum_calculation="when_required",
     )
-    return aws.session().client("s3", config=config)

@@ -16,7 +16,7 @@ from oms.core.pages import Index
 from oms.core.settings import settings
 
 LISTED = Index(settings().reports_table, "listed", "listing", "created_key")
-# The partition of that index with all exports.
+# The partition of the index that lists all exports.
 EXPORTS = "exports"
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
@@ -33,7 +33,7 @@ class ExportItem(StoredItem):
 
 
 class UploadedPart(EmbeddedItem):
-    """A part of the file that is uploaded completely."""
+    """A completely uploaded part of the file."""
 
     number = IntegerAttribute()
     etag = UnicodeAttribute()
@@ -42,17 +42,17 @@ class UploadedPart(EmbeddedItem):
 class Export(ExportItem, discriminator="export"):
     """A report that is written to a file.
 
-    The request: timestamps `from_` (inclusive) and `to` (exclusive), cut at `created_at`; `statuses` of orders;
-    `columns` (None: the default ones); `format` (None: CSV).
+    The request: the timestamps `from_` (inclusive) and `to` (exclusive, at most `created_at`); `statuses` of orders;
+    `format` (None: CSV). `columns` includes default columns, since a deployment may add some while the export runs. In
+    exports of earlier versions it is None, which means the default columns of the current code.
 
-    The progress: each claim raises `run`, and a worker's writes require that `run` is its own. So of two workers the
-    older one can write no more. `parts` are final; the last one ends with the item at `position`, and `state` is the
-    input of the next part. `ended`: all rows are in `parts`. `version` counts the writes; `begun_with` is the first
-    position.
+    The progress: each claim raises `run`, and each write requires the worker's own `run`. So of two workers, the older
+    one cannot write. `parts` are final; the last one ends with the item at `position`, and `state` is the input of the
+    next part. `ended`: all rows are in `parts`. `version` counts the writes; `begun_with` is the first position.
 
     The status: queued or running, then one of done, failed and cancelled.
 
-    For a run of a schedule: `schedule_id`, and in `recipients` the ids of the users who get a mail when it is done.
+    A run of a schedule has `schedule_id`, and in `recipients` the ids of the users who get a mail when it is done.
     """
 
     id = UnicodeAttribute()
@@ -95,7 +95,7 @@ class Export(ExportItem, discriminator="export"):
 
 
 class RecentExport(ExportItem, discriminator="recent"):
-    """The export that is shared by equal queries of a user within one minute."""
+    """The export that equal queries of a user within one minute share."""
 
     export_id = UnicodeAttribute()
     at = UnicodeAttribute()

@@ -7,22 +7,25 @@ previous part, which is stored in the checkpoint.
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-# A part is full after the item whose rows exceed this size. S3 requires 5 MB, except for the last part.
+# A part is full when its rows exceed this size. S3 requires 5 MB, except for the last part.
 FULL_PART_BYTES = 8 * 1024 * 1024
 
 type Cell = str | int
 type Rows = Sequence[Sequence[Cell]]
 
 
-class TooLargeError(Exception):
-    """The file exceeds the maximum of parts, of bytes or of characters in a cell."""
+class FileTooLargeError(Exception):
+    """The file exceeds the maximum number of parts, bytes, or characters in a cell."""
 
 
 class Cells(Protocol):
-    """Converts values to the cells of a format."""
+    """A converter of values to the cells of a format."""
 
     def text(self, value: str, /) -> Cell:
-        """Text that a spreadsheet must not run as a formula."""
+        """Returns a cell with a text, which a spreadsheet must not interpret as a formula."""
+
+    def own(self, value: str, /) -> Cell:
+        """Returns a cell with a text that the system made: letters, digits and hyphens, such as an id or a status."""
 
     def number(self, value: int, /) -> Cell: ...
 
@@ -42,7 +45,7 @@ class Part(Protocol):
     def is_full(self) -> bool: ...
 
     def close(self, *, last: bool) -> tuple[bytes, Any]:
-        """The part's bytes, and the state for the next part. Raises TooLargeError."""
+        """Returns the part's bytes, and the state for the next part. Raises FileTooLargeError."""
 
 
 class File(Cells, Protocol):
@@ -53,7 +56,7 @@ class File(Cells, Protocol):
 
 
 class ByteBuffer:
-    """Collects bytes, and counts them in `size`."""
+    """A buffer that collects bytes, and counts them in `size`."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []

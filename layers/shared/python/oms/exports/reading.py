@@ -1,4 +1,4 @@
-"""Reading many items in the order of an index over several partitions, with bounded memory."""
+"""Reads many items in the order of an index over several partitions, with bounded memory."""
 
 import json
 from collections import deque
@@ -8,27 +8,27 @@ from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any
 
-from oms.core.dynamodb import ConcurrentUpdateError, retrying
 from oms.core.json_reads import client, query_json
 from oms.core.pages import HIGHEST, LOWEST, Index
+from oms.core.retries import ConcurrentUpdateError, retrying
 
 type Raw = dict[str, Any]
 
-# The name under which an item has its joined item of another table.
+# The attribute of an item that holds the joined item of another table.
 JOINED = "#also"
 
 # Index entries of one Query. One page of each partition is in memory.
 PAGE_SIZE = 1000
-# Items of one BatchGetItem (at most 100), and the calls that run while the rows of earlier batches are written.
+# The items of one BatchGetItem (at most 100), and the number of calls that run while earlier rows are written.
 BATCH_SIZE = 50
 MAX_BATCHES_AHEAD = 3
-# In a text value the quotes would be escaped, so this matches only the member itself.
+# In a text value, the quotes would be escaped, so this matches only the member of the response.
 _ALL_PROCESSED = b'"UnprocessedKeys":{}'
 
 
 @dataclass(frozen=True)
 class JoinedTable:
-    """Another table, from which an item is read for each index entry, by the key that `key` derives from the entry."""
+    """Another table, from which one item is read for each index entry. `key` derives its key from the entry."""
 
     table: str
     key: Callable[[Raw], Raw]
@@ -37,10 +37,10 @@ class JoinedTable:
 
 @dataclass(frozen=True)
 class SourceIndex:
-    """Items in the order of an index over several partitions.
+    """The items to read, in the order of an index over several partitions.
 
-    `key` derives an item's key from its index entry, `names` are the attributes to read, `is_included` filters the
-    entries, and `joined` adds to each item one of another table, under the name `JOINED`.
+    `key` derives an item's key from its index entry. `names` are the attributes to read. `is_included` filters the
+    entries. `joined` adds an item of another table to each item, as the attribute `JOINED`.
     """
 
     index: Index
@@ -54,17 +54,20 @@ class SourceIndex:
 def read_items(
     source: SourceIndex, *, low: str | None, high: str | None, after: str | None
 ) -> Iterator[tuple[str, Raw | None]]:
-    """Yields sort keys with their items, from `low` to before `high` and after `after`. Raises UnavailableError.
+    """Yields sort keys with their items, from `low` (inclusive) to `high` (exclusive), after `after`. Raises
+    UnavailableError.
 
-    None replaces items that are filtered out or were removed after they were listed. Each page ends with a None, so
-    that the progress is visible even if no item is found.
+    The item is None if it is filtered out or was removed after it was listed. Each page ends with a None, so that the
+    caller sees progress even without items.
     """
     start = max(low or LOWEST, after + LOWEST if after else LOWEST)
     batches = _batches(source, start, high or HIGHEST)
     for (end, entries), (answers, more) in _ahead(batches, lambda batch: _read_batch(source, batch[1])):
-        found = decode_found(source.index.table, [source.key(it) for it in entries], answers)
+        found = decode_found(source.index.table, [source.key(entry) for entry in entries], answers)
         beside = (
-            decode_found(joined.table, [joined.key(it) for it in entries], more) if (joined := source.joined) else {}
+            decode_found(joined.table, [joined.key(entry) for entry in entries], more)
+            if (joined := source.joined)
+            else {}
         )
         for entry in entries:
             item = found.pop(_hashable(source.key(entry)), None)
@@ -75,20 +78,20 @@ def read_items(
 
 
 def _batches(source: SourceIndex, low: str, high: str) -> Iterator[tuple[str, Sequence[Raw]]]:
-    """The included entries in batches, each with the sort key up to which they are complete."""
+    """Yields the included entries in batches, each with the sort key up to which they are complete."""
     sort_key = source.index.sort_key
     for end, entries in _pages(source.index, source.partitions, low, high):
-        included = [it for it in entries if source.is_included(it)]
+        included = [entry for entry in entries if source.is_included(entry)]
         for batch in batched(included, BATCH_SIZE, strict=False):
             yield batch[-1][sort_key]["S"], batch
         yield end, ()
 
 
 def _pages(index: Index, partitions: Sequence[str], low: str, high: str) -> Iterator[tuple[str, Sequence[Raw]]]:
-    """The entries of all partitions by sort key in pages, each with the sort key up to which it is complete.
+    """Yields the entries of all partitions by sort key in pages, each with the sort key up to which it is complete.
 
-    Each page is read from all partitions, from the same sort key on. An entry that moves to another partition is found
-    in one of them, or in both and yielded once. It is missed only if it moves during the reads of its page, to a
+    Each page is read from all partitions, beginning at the same sort key. An entry that moves to another partition is
+    in one or both partitions, and is yielded once. It is missed only if it moves during the reads of its page, to a
     partition that was read already.
     """
     while low <= high:
@@ -96,7 +99,7 @@ def _pages(index: Index, partitions: Sequence[str], low: str, high: str) -> Iter
         entries: dict[str, Raw] = {}
         for partition in partitions:
             page, stopped = _query(index, partition, low, end)
-            entries |= {it[index.sort_key]["S"]: it for it in page}
+            entries |= {entry[index.sort_key]["S"]: entry for entry in page}
             if stopped:
                 end, more = stopped, True
         yield end, [entries[key] for key in sorted(entries) if key <= end]
@@ -106,7 +109,7 @@ def _pages(index: Index, partitions: Sequence[str], low: str, high: str) -> Iter
 
 
 def _query(index: Index, partition: str, low: str, high: str) -> tuple[list[Raw], str | None]:
-    """The entries of one Query, and its last sort key if more follow."""
+    """Returns the entries of one Query, and its last sort key if more follow."""
     keys = (index.partition_key, partition), (index.sort_key, low, high)
     page = json.loads(query_json(index.table, *keys, IndexName=index.name, Limit=PAGE_SIZE))
     end = page.get("LastEvaluatedKey")
@@ -114,8 +117,8 @@ def _query(index: Index, partition: str, low: str, high: str) -> tuple[list[Raw]
 
 
 def _read_batch(source: SourceIndex, entries: Sequence[Raw]) -> tuple[list[bytes], list[bytes]]:
-    """The raw responses with the items of these entries, and those with their joined items."""
-    found = _read(source.index.table, [source.key(it) for it in entries], source.names)
+    """Returns two lists of raw responses: with the items of these entries, and with the items joined to them."""
+    found = _read(source.index.table, [source.key(entry) for entry in entries], source.names)
     if (joined := source.joined) is None:
         return found, []
     keys = {_hashable(key): key for key in map(joined.key, entries)}
@@ -123,7 +126,7 @@ def _read_batch(source: SourceIndex, entries: Sequence[Raw]) -> tuple[list[bytes
 
 
 def _read(table: str, keys: Sequence[Raw], attributes: Sequence[str]) -> list[bytes]:
-    """The raw responses with the items of these keys. Unprocessed keys are read again."""
+    """Returns the raw responses with the items of these keys. It reads unprocessed keys again."""
     if not keys:
         return []
     names = {f"#{number}": name for number, name in enumerate(attributes)}
@@ -132,8 +135,8 @@ def _read(table: str, keys: Sequence[Raw], attributes: Sequence[str]) -> list[by
 
     def read() -> None:
         nonlocal pending
-        wanted = {"Keys": pending, "ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
-        answer = client().batch_get_item(RequestItems={table: wanted})["body"]
+        request = {"Keys": pending, "ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+        answer = client().batch_get_item(RequestItems={table: request})["body"]
         answers.append(answer)
         if _ALL_PROCESSED in answer:
             return
@@ -145,11 +148,11 @@ def _read(table: str, keys: Sequence[Raw], attributes: Sequence[str]) -> list[by
     return answers
 
 
-def decode_found(table: str, keys: Sequence[Raw], answers: Iterable[bytes]) -> dict[frozenset[tuple[str, str]], Raw]:
-    """The items of these keys, by key."""
-    key_names = list(keys[0]) if keys else []
+def decode_found(table: str, keys: Sequence[Raw], answers: Iterable[bytes]) -> dict[tuple[str, ...], Raw]:
+    """Returns the items of these keys, by key."""
+    names = list(keys[0]) if keys else []
     return {
-        _hashable({name: item[name] for name in key_names}): item
+        tuple([item[name]["S"] for name in names]): item
         for answer in answers
         for item in _decoded(answer)["Responses"].get(table, ())
     }
@@ -160,20 +163,20 @@ def _decoded(answer: bytes) -> Raw:
     return found
 
 
-def _hashable(key: Raw) -> frozenset[tuple[str, str]]:
-    return frozenset((name, value["S"]) for name, value in key.items())
+def _hashable(key: Raw) -> tuple[str, ...]:
+    """Returns the values of a key. All keys of a table have their attributes in the same order."""
+    return tuple([value["S"] for value in key.values()])
 
 
 def _ahead[A, B](inputs: Iterable[A], read: Callable[[A], B]) -> Iterator[tuple[A, B]]:
     """Yields each input with the result of `read`, in order, and reads some inputs ahead in threads."""
     if not MAX_BATCHES_AHEAD:
-        yield from ((it, read(it)) for it in inputs)
+        yield from ((item, read(item)) for item in inputs)
         return
-    client()  # made before the threads: botocore's client creation is not thread-safe
     with ThreadPoolExecutor(max_workers=MAX_BATCHES_AHEAD) as pool:
         under_way: deque[tuple[A, Future[B]]] = deque()
-        for it in inputs:
-            under_way.append((it, pool.submit(read, it)))
+        for item in inputs:
+            under_way.append((item, pool.submit(read, item)))
             if len(under_way) > MAX_BATCHES_AHEAD:
                 first, reading = under_way.popleft()
                 yield first, reading.result()

@@ -16,8 +16,8 @@ _LEFT_OUT = ("cancelled", "returned", "pending")
 
 
 def _sales(export: Export, after: str | None, cells: Cells) -> Iterator[tuple[str, Rows]]:
-    """One row per day, as in the sales report: at most 366, which fit into one part."""
-    start, end = (clock.day_of(clock.instant(str(it))) for it in (export.from_, export.to))
+    """Yields one row per day, as in the sales report. At most 366 days fit into one part."""
+    start, end = (clock.day_of(clock.instant(str(text))) for text in (export.from_, export.to))
     chosen = pick(export)
     for day, amounts in sales_by_day(start, end - timedelta(days=1)).items():
         position = clock.timestamp(clock.start_of(date.fromisoformat(day)))

@@ -1,4 +1,4 @@
-"""The users who may get reports by mail: active managers and admins, whose addresses only the identity table has."""
+"""Recipients of reports: active managers and admins. Their addresses are stored only in the identity table."""
 
 from collections.abc import Collection, Sequence
 from typing import cast
@@ -13,10 +13,10 @@ def may_get_reports(user: User | None) -> bool:
 
 
 def by_address(addresses: Sequence[str]) -> dict[str, User]:
-    """The users with these addresses who may get reports, by two reads.
+    """Returns the users with these addresses who may get reports, by address. It makes two reads.
 
-    A claim counts only if the account has that address itself: accounts from before canonical addresses
-    (`oms.core.email_addresses`) can hold the claim of another one.
+    A claim counts only if the account has that address. Accounts that are older than canonical addresses
+    (`oms.core.email_addresses`) may have the claim of another address.
     """
     keys = {address: claim_key(email_addresses.fold(address)) for address in addresses}
     claims = batch_get(IdentityItem, keys.values())
@@ -33,10 +33,10 @@ def by_address(addresses: Sequence[str]) -> dict[str, User]:
 
 
 def addresses_of(user_ids: Collection[str]) -> dict[str, str]:
-    """The address of each user, also of disabled ones, by one read per 100 users."""
+    """Returns the address of each user by id, also of disabled users, by one read per 100 users."""
     return {user_id: user.email for user_id, user in _users(user_ids).items()}
 
 
 def _users(user_ids: Collection[str]) -> dict[str, User]:
-    found = batch_get(IdentityItem, [user_key(it) for it in user_ids]) if user_ids else {}
-    return {it.id: it for it in found.values() if isinstance(it, User)}
+    found = batch_get(IdentityItem, [user_key(user_id) for user_id in user_ids]) if user_ids else {}
+    return {user.id: user for user in found.values() if isinstance(user, User)}

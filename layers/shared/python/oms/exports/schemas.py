@@ -4,7 +4,19 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field
 
-from oms.core.schemas import BEFORE, SINCE, From, NextCursor, OneOf, Request, Response, Several, Span, Timestamp, To
+from oms.core.schemas import (
+    BEFORE,
+    SINCE,
+    From,
+    NextCursor,
+    OneOf,
+    Request,
+    Response,
+    TimeRange,
+    Timestamp,
+    To,
+    ValueList,
+)
 from oms.exports.columns import COLUMNS
 from oms.exports.models import Export
 from oms.orders.filters import OrderFilters, OrderStatusesOrText
@@ -18,7 +30,7 @@ type ExportStatus = Annotated[
     Literal["queued", "running", "done", "failed", "cancelled"], Field(description="The status of an export.")
 ]
 type ExportFailure = Annotated[
-    Literal["internal-error", "too-large", "out-of-time"], Field(description="Why an export failed.")
+    Literal["internal-error", "too-large", "out-of-time"], Field(description="The reason that an export failed.")
 ]
 
 
@@ -26,25 +38,23 @@ _COLUMNS = tuple(dict.fromkeys(name for columns in COLUMNS.values() for name in 
 type ExportColumn = Annotated[
     str, OneOf(_COLUMNS), Field(description="A column of a file. Each report has some of them: see docs/exports.md.")
 ]
-ColumnNames = Annotated[tuple[ExportColumn, ...], Several(each_once=True)]
-ColumnNamesOrText = Annotated[tuple[ExportColumn, ...], Several(_COLUMNS, each_once=True)]
-"""The form in a request body."""
+ColumnNames = Annotated[tuple[ExportColumn, ...], ValueList(each_once=True)]
+ColumnNamesOrText = Annotated[tuple[ExportColumn, ...], ValueList(_COLUMNS, each_once=True)]
+"""Column names in a request body: an array, or one text with commas."""
 type Format = Annotated[
     Literal["csv", "xlsx"], Field(description="The format of a file: CSV, or a workbook with typed cells.")
 ]
-FORMAT_TEXT = "The format of the file: `xlsx` is a workbook with typed cells. If it is not sent, the file is CSV."
-BOM_TEXT = (
-    "Whether a CSV begins with a byte-order mark, which Excel needs to read UTF-8. If it is not sent, it has none."
-)
+FORMAT_TEXT = "The format of the file: `csv`, the default, or `xlsx`, a workbook with typed cells."
+BOM_TEXT = "Whether a CSV begins with a byte-order mark, which Excel needs to read UTF-8. By default it does not."
 COLUMNS_TEXT = (
-    "The columns of the file in this order, each once. If it is not sent, they are the report's default. "
-    "Orders have more of them on request, for fulfilment: e-mail, shipping address, note, carrier and tracking."
+    "The columns of the file, in this order, each once. The default depends on the report. Orders have further columns "
+    "for fulfilment: e-mail, shipping address, note, carrier and tracking."
 )
 COLUMNS_EXAMPLES = [["order_number", "sku", "quantity"]]
-TEXT_TOO = "A text with commas is accepted too."
+TEXT_TOO = "A text with values separated by commas is accepted too."
 
 
-class CreateExportRequest(Span, Request):
+class CreateExportRequest(TimeRange, Request):
     """An export to create."""
 
     report: ExportReport = Field(
@@ -54,11 +64,11 @@ class CreateExportRequest(Span, Request):
     to: To | None = Field(None, description=f"For orders and sales: created {BEFORE}")
     status: OrderStatusesOrText | None = Field(
         None,
-        description=f"For orders: only those whose current status is one of these. {TEXT_TOO}",
+        description=f"For orders: only those with one of these statuses now. {TEXT_TOO}",
         examples=[["confirmed", "shipped"]],
     )
     gzip: bool = Field(
-        False, description="Whether the file is compressed. If it is not sent, it is plain CSV.", examples=[False]
+        False, description="Whether to compress the CSV file with gzip. Default: `false`.", examples=[False]
     )
     format: Format | None = Field(None, description=FORMAT_TEXT, examples=["xlsx"])
     bom: bool | None = Field(None, description=BOM_TEXT, examples=[False])
@@ -99,14 +109,14 @@ class ReportReadyData(Response):
         description="Percent done, measured by the time range, so it may increase unevenly.", examples=[100]
     )
     sha256: str | None = Field(
-        description="The file's SHA-256 in hexadecimal digits; null until it is done.",
+        description="The file's SHA-256 in hexadecimal digits; null until the export is done.",
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
     )
-    size: int | None = Field(description="The file's size in bytes; null until it is done.", examples=[6321])
-    failure: ExportFailure | None = Field(description="Why it failed; null if it did not.")
-    created_at: Timestamp = Field(description="When it was requested.")
-    created_by: str = Field(description="The user who requested it.", examples=["YVT65M7QNAW9TXAQ7PHA"])
-    finished_at: Timestamp | None = Field(description="When it was done, failed or cancelled.")
+    size: int | None = Field(description="The file's size in bytes; null until the export is done.", examples=[6321])
+    failure: ExportFailure | None = Field(description="The reason that it failed; null if it did not.")
+    created_at: Timestamp = Field(description="When the export was created.")
+    created_by: str = Field(description="The id of the user who created it.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    finished_at: Timestamp | None = Field(description="When the export was done, failed or was cancelled.")
 
     @classmethod
     def of(cls, export: Export) -> Self:
@@ -117,8 +127,8 @@ class ExportResponse(ReportReadyData):
     """An export."""
 
     url: str | None = Field(
-        description="A URL that downloads the file without a token. Only in a response about this export alone, and "
-        "only when it is done.",
+        description="A URL that downloads the file without a token. It is null in lists, and if the export is not "
+        "done.",
         examples=["https://example-bucket.s3.eu-central-1.amazonaws.com/export.csv"],
     )
     url_expires_at: Timestamp | None = Field(description="When `url` expires; get the export again for a new one.")
@@ -136,7 +146,7 @@ class ExportPage(Response):
 
 
 def _fields(export: Export) -> dict[str, Any]:
-    statuses = [OrderStatus(str(it)) for it in export.statuses] if export.statuses else None
+    statuses = [OrderStatus(str(status)) for status in export.statuses] if export.statuses else None
     return {
         "id": export.id,
         "report": export.report,

@@ -1,8 +1,8 @@
-"""The limit of unfinished exports per owner: a user, or a schedule for the exports of its runs.
+"""The limit of unfinished exports per owner. The owner is a user, or a schedule for the exports of its runs.
 
 The owner's item lists the ids of its exports. The transaction that stores an export adds its id, if the list is not
-full. An export that ends stays listed; when the list is full, the statuses of its exports are read and the ended ones
-are removed. So neither a crash nor a lost response can block a slot permanently.
+full. A finished export stays listed until the list is full: then the statuses of all its exports are read, and the
+finished ones are removed. So neither a crash nor a lost response can block a slot permanently.
 """
 
 from pynamodb.expressions.condition import size
@@ -10,10 +10,11 @@ from pynamodb.expressions.update import Action
 
 from oms.core.dynamodb import batch_get_raw, update_item
 from oms.core.errors import TooManyExportsError
+from oms.core.retries import ConcurrentUpdateError
 from oms.core.transactions import Transaction, TransactionError
 from oms.exports.models import UNFINISHED, Export, UnfinishedExports
 
-# One less than the exports that run concurrently by default, so that one user cannot block all others.
+# One less than the default number of concurrent exports, so that one user cannot block all others.
 MAX_UNFINISHED = 4
 _READ_ATTRIBUTES = ("pk", "sk", "status", "ttl")
 
@@ -38,13 +39,22 @@ def free_slots_if_full(export: Export, error: TransactionError) -> None:
     if not error.failed(owner):
         return
     ids = set(UnfinishedExports.from_raw_data(error.stored(owner)).ids or ())
-    raws = batch_get_raw(Export, [Export.key(it) for it in ids], only=_READ_ATTRIBUTES)
-    unfinished = {it for it in ids if (raw := raws.get(Export.key(it))) and raw["status"]["S"] in UNFINISHED}
+    raws = batch_get_raw(Export, [Export.key(export_id) for export_id in ids], only=_READ_ATTRIBUTES)
+    unfinished = {
+        export_id for export_id in ids if (raw := raws.get(Export.key(export_id))) and raw["status"]["S"] in UNFINISHED
+    }
     if ended := ids - unfinished:
         update_item(owner, [UnfinishedExports.ids.delete(ended)])
     elif len(ids) >= MAX_UNFINISHED:
         detail = f"{MAX_UNFINISHED} exports are not finished yet. Wait until one is finished, or cancel one."
         raise TooManyExportsError(detail, headers={"Retry-After": "10"})
+
+
+def free_slots(export: Export, error: TransactionError) -> None:
+    """Raises ConcurrentUpdateError if the owner's list was full and has free slots now, else TooManyExportsError."""
+    free_slots_if_full(export, error)
+    if error.any_failed:
+        raise ConcurrentUpdateError from error
 
 
 def _owner(export: Export) -> UnfinishedExports:

@@ -1,46 +1,47 @@
-"""The worker of exports: claims an export, uploads its parts to S3 with a checkpoint after each, and finishes it.
+"""The worker of exports: claims an export, uploads its parts to S3 with a checkpoint after each part, and finishes it.
 
 A message only names an export. After an interruption the next run continues from the last checkpoint. If two workers
-run for one export, the later one wins: its claim has raised `run`, and each write requires the writer's own `run`. The
-earlier one may still upload a part, but under a number that is never used again: it is the number of parts plus `run`,
-which is always higher for the later worker. The file consists of the checkpointed parts only.
+run for one export, only the later one can write: its claim has raised `run`, and each write requires the worker's own
+`run`. The earlier one may still upload a part, but its number is never used again. A part's number is the number of
+parts plus `run`, which is higher for the later worker. The file consists of the checkpointed parts only.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pynamodb.expressions.update import Action
 
 from oms.core import clock, queues
-from oms.core.dynamodb import ConditionFailedError, get_item, retrying, update_item
+from oms.core.clock import HasTime
+from oms.core.dynamodb import ConditionFailedError, get_item, update_item
+from oms.core.retries import retrying
 from oms.core.settings import settings
 from oms.exports import files
 from oms.exports.files import UploadGoneError
 from oms.exports.formats import file_of
 from oms.exports.models import CANCELLED, DONE, FAILED, RUNNING, UNFINISHED, Export
-from oms.exports.parts import Part, TooLargeError
+from oms.exports.parts import FileTooLargeError, Part
 from oms.exports.sources import ExportSource
 
-# 16 GB, which one run can read for its digest. The list of parts is well below the limit of an item.
+# The parts of 16 GB. One run can read them for the digest, and their list is well below the limit of an item.
 MAX_PARTS = 2000
 
-type HasTime = Callable[[], bool]
 type Sources = Mapping[str, ExportSource]
 
 
 class ClaimLostError(Exception):
-    """Another worker has claimed the export, or it has ended."""
+    """The export has ended, or another worker has claimed it."""
 
 
 class OutOfTimeError(Exception):
-    """A run timed out without completing a part or passing an item; retrying cannot help."""
+    """A run timed out without completing a part or passing an item, so a retry cannot help."""
 
 
 def work(export_id: str, *, sources: Sources, has_time: HasTime) -> Export | None:
     """Continues an export while `has_time`; then finishes it, or queues it for another run.
 
-    Returns the export as it is then, or None if it does not exist. Cleans up after an export that has ended. After any
-    exception the export is as at its last checkpoint, and can be retried.
+    Returns the resulting export, or None if it does not exist. Cleans up after an export that has ended. After any
+    exception, the last checkpoint stays valid and the export can be retried.
     """
     export = _claim(export_id)
     if export is not None and export.status in UNFINISHED:
@@ -49,14 +50,14 @@ def work(export_id: str, *, sources: Sources, has_time: HasTime) -> Export | Non
         except (ClaimLostError, UploadGoneError):
             mine, export = export, get_item(Export, Export.key(export_id))
             if export is not None and export.status in UNFINISHED and export.run == mine.run:
-                raise  # the upload is gone without another worker: the next run starts a new upload
+                raise  # no other worker has ended the upload, so the next run starts a new one
     if export is not None and export.status not in UNFINISHED:
         _clean_up(export)
     return export
 
 
 def fail(export_id: str, why: str) -> None:
-    """Fails an export, unless it has ended."""
+    """Marks an export as failed, unless it has ended."""
     ended: list[Action] = [
         Export.status.set(FAILED),
         Export.failure.set(why),
@@ -73,7 +74,9 @@ def fail(export_id: str, why: str) -> None:
 
 
 def _claim(export_id: str) -> Export | None:
-    """The export, claimed with a new `run`, or unchanged if it has ended; None if it does not exist."""
+    """Claims the export with a new `run`, and returns it. Returns an ended export without claiming it, and None for an
+    unknown export.
+    """
     actions: list[Action] = [Export.run.add(1), Export.version.add(1), Export.status.set(RUNNING)]
     try:
         return retrying(lambda: update_item(Export(*Export.key(export_id)), actions, Export.status.is_in(*UNFINISHED)))
@@ -112,7 +115,7 @@ def _position_reached(export: Export) -> tuple[object, ...]:
 
 
 def _resume(export: Export) -> tuple[Export, bool]:
-    """The export with its open upload, and whether the file is assembled already. Aborts all other uploads."""
+    """Returns the export with its open upload, and whether the file is already assembled. Aborts all other uploads."""
     uploads = files.uploads_of(export)
     for upload_id in uploads:
         if upload_id != export.upload_id:
@@ -145,7 +148,7 @@ def _restart(export: Export) -> Export:
 
 
 def _write(export: Export, report: ExportSource, has_time: HasTime) -> Export:
-    """Writes parts until all rows are written or the time runs out; the next run then repeats the unfinished part.
+    """Writes parts until all rows are written or the time runs out. The next run repeats an unfinished part.
 
     If that part has no rows yet, the next run continues after the items that were filtered out.
     """
@@ -167,28 +170,32 @@ def _write(export: Export, report: ExportSource, has_time: HasTime) -> Export:
 def _put_part(
     export: Export, part: Part, position: str | None, *, ended: bool = False, is_needed: bool = False
 ) -> Export:
-    """Uploads the part, with a checkpoint. A part without rows only if it is the only one or `is_needed`."""
+    """Uploads the part, and stores a checkpoint. Skips the upload of a part without rows, unless it is the only one or
+    `is_needed`.
+    """
     parts, state = list(export.parts), export.state
     if part.lines or not parts or is_needed:
         if len(parts) == MAX_PARTS:
-            raise TooLargeError
+            raise FileTooLargeError
         content, state = part.close(last=ended)
         parts.append(files.upload_part(export, len(parts) + export.run, content))
     return _checkpoint_at(export, position, parts=parts, state=state, rows=export.rows + part.lines, ended=ended)
 
 
 def _checkpoint_at(export: Export, position: str | None, **values: Any) -> Export:
-    """Stores a checkpoint at a position."""
+    """Stores a checkpoint at a position. Returns the export."""
     begun_with = export.begun_with or position
     progress = _progress(export, begun_with, position)
     return _checkpoint(export, position=position, begun_with=begun_with, progress=progress, **values)
 
 
 def _progress(export: Export, begun_with: str | None, position: str | None) -> int:
-    """Percent of the time range. At most 99, since the file must still be assembled after the last row."""
+    """Returns the progress in percent of the time range. At most 99, since the file must still be assembled after the
+    last row.
+    """
     if begun_with is None or position is None:
         return 0
-    start, now = (clock.instant(it.partition("#")[0]) for it in (export.from_ or begun_with, position))
+    start, now = (clock.instant(text.partition("#")[0]) for text in (export.from_ or begun_with, position))
     end = clock.instant(min(export.to, export.created_at) if export.to else export.created_at)
     return min(99, int(100 * (now - start) / (end - start))) if end > start else 99
 
@@ -197,7 +204,7 @@ def _assemble(export: Export) -> None:
     try:
         files.complete_upload(export, export.parts)
     except UploadGoneError:
-        if not files.exists(export):  # else another worker has completed it
+        if not files.exists(export):  # otherwise another worker has completed it
             raise
 
 
@@ -213,7 +220,7 @@ def _finish(export: Export, sha256: str, size: int) -> Export:
 
 
 def _checkpoint(export: Export, **values: Any) -> Export:
-    """Stores these values if the export is still claimed by this worker. Raises ClaimLostError."""
+    """Stores these values if this worker still has the claim. Returns the export. Raises ClaimLostError."""
     actions: list[Action] = [_set(getattr(Export, name), value) for name, value in values.items()]
     actions.append(Export.version.set(export.version + 1))
     is_ours = (Export.run == export.run) & (Export.status == RUNNING)
@@ -222,7 +229,7 @@ def _checkpoint(export: Export, **values: Any) -> Export:
     except ConditionFailedError as error:
         stored = Export.from_raw_data(error.item) if error.item else None
         if stored is not None and stored.run == export.run and stored.status == DONE:
-            return stored  # by an earlier attempt whose response was lost
+            return stored  # an earlier attempt stored it, but its response was lost
         raise ClaimLostError from error
 
 

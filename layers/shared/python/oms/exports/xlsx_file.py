@@ -2,7 +2,7 @@
 
 A workbook is a ZIP archive with XML sheets. It is written sequentially: first the sheets, each followed by its size and
 checksum (APPNOTE.TXT 4.3.9), then the directory. A part ends at a byte boundary, with a full flush of deflate (RFC
-1951). So the next part can use a new compressor in any process; its only input are the numbers in `Archive`.
+1951). So the next part can use a new compressor in any process. Its only input is the numbers in `Archive`.
 """
 
 import re
@@ -12,18 +12,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from xml.sax.saxutils import escape
 
 from oms.core.money import to_text
 from oms.core.settings import settings
 from oms.exports import parts
-from oms.exports.parts import ByteBuffer, Cell, Rows, TooLargeError
+from oms.exports.cells import CACHE_SIZE, MAX_CACHED_LENGTH
+from oms.exports.parts import ByteBuffer, Cell, FileTooLargeError, Rows
 
 # https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
 MAX_ROWS = 1_048_576
 MAX_CHARACTERS = 32_767
-# Archives and members are smaller than 4 GB, since not every program opens larger ones (ZIP64).
+# Archives and members are smaller than 4 GB, because some programs cannot open larger ones (ZIP64).
 MAX_SHEET_BYTES = 2_000_000_000
 MAX_BYTES = 4_000_000_000
 
@@ -37,6 +38,7 @@ _SHEET = (
 _SHEET_END = b"</sheetData></worksheet>"
 # Characters that XML forbids or changes, and texts that look like an escape of one (ECMA-376, 22.9.2.19).
 _ESCAPED = re.compile(r"[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+_UNESCAPED = f'<c s="{_TEXT}" t="inlineStr"><is><t xml:space="preserve">{{}}</t></is></c>'
 # Day 0 of a spreadsheet, for all days from March 1900 on.
 _EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 _ONE_DAY = timedelta(days=1)
@@ -48,16 +50,15 @@ class XlsxFile:
     def __init__(self, report: str, columns: Sequence[str]) -> None:
         self._report, self._columns = report, columns
 
-    @staticmethod
-    @lru_cache(maxsize=4096)
-    def text(value: str, /) -> Cell:
-        """Raises TooLargeError above the maximum of a cell, which spreadsheets count in units of UTF-16."""
-        if not value:
-            return "<c/>"
-        if len(value.encode("utf-16-le", "surrogatepass")) // 2 > MAX_CHARACTERS:
-            raise TooLargeError
-        escaped = escape(_ESCAPED.sub(lambda it: f"_x{ord(it[0]):04X}_", value))
-        return f'<c s="{_TEXT}" t="inlineStr"><is><t xml:space="preserve">{escaped}</t></is></c>'
+    def text(self, value: str, /) -> Cell:
+        """Returns a text cell.
+
+        Raises FileTooLargeError above a cell's maximum, which spreadsheets count in UTF-16 code units.
+        """
+        return _cached_text_cell(value) if len(value) <= MAX_CACHED_LENGTH else _text_cell(value)
+
+    def own(self, value: str, /) -> Cell:
+        return _UNESCAPED.format(value)
 
     def number(self, value: int, /) -> Cell:
         return f"<c><v>{value}</v></c>"
@@ -68,9 +69,10 @@ class XlsxFile:
     @staticmethod
     @lru_cache(maxsize=128)
     def time(timestamp: str, /) -> Cell:
-        """In UTC, like the timestamp, since spreadsheets have no time zones.
+        """Returns a time cell in UTC, like the timestamp, since spreadsheets have no time zones.
 
-        With all digits: LibreOffice truncates to seconds, and would show 9:29:59 for a number slightly below 9:30:00.
+        The number has all digits, because LibreOffice truncates to seconds: slightly below 9:30:00, it would show
+        9:29:59.
         """
         days = (datetime.fromisoformat(timestamp) - _EPOCH) / _ONE_DAY
         return f'<c s="{_TIME}"><v>{days!r}</v></c>'
@@ -79,8 +81,23 @@ class XlsxFile:
         return f'<c s="{_DAY}"><v>{(datetime.fromisoformat(date).replace(tzinfo=UTC) - _EPOCH).days}</v></c>'
 
     def part(self, *, first: bool, state: Any) -> "XlsxPart":
-        archive = Archive() if first else Archive(state["offset"], [ArchiveMember(**it) for it in state["members"]])
-        return XlsxPart(self._report, "".join(str(self.text(it)) for it in self._columns), len(self._columns), archive)
+        archive = (
+            Archive() if first else Archive(state["offset"], [ArchiveMember(**member) for member in state["members"]])
+        )
+        return XlsxPart(
+            self._report, "".join(str(self.text(name)) for name in self._columns), len(self._columns), archive
+        )
+
+
+def _text_cell(value: str) -> str:
+    if not value:
+        return "<c/>"
+    if len(value.encode("utf-16-le", "surrogatepass")) // 2 > MAX_CHARACTERS:
+        raise FileTooLargeError
+    return _UNESCAPED.format(escape(_ESCAPED.sub(lambda match: f"_x{ord(match[0]):04X}_", value)))
+
+
+_cached_text_cell = lru_cache(maxsize=CACHE_SIZE)(_text_cell)
 
 
 @dataclass
@@ -131,7 +148,7 @@ class XlsxPart:
         else:
             self._put(self._compressor.flush(zlib.Z_FULL_FLUSH))
         if self._archive.offset > MAX_BYTES:
-            raise TooLargeError
+            raise FileTooLargeError
         return self._pieces.whole(), None if last else asdict(self._archive)
 
     def _begin_sheet(self) -> None:
@@ -144,7 +161,8 @@ class XlsxPart:
         self._end()
 
     def _write_rows(self, rows: Rows) -> None:
-        self._write("".join([f"<row>{''.join(map(str, row))}</row>" for row in rows]).encode())
+        texts = cast("Sequence[Sequence[str]]", rows)  # every cell of a workbook is XML
+        self._write("".join([f"<row>{''.join(row)}</row>" for row in texts]).encode())
         self._archive.members[-1].rows += len(rows)
 
     def _end_archive(self) -> None:
@@ -185,7 +203,7 @@ class XlsxPart:
         self._archive.offset += len(piece)
 
 
-# Version 2.0; sizes and checksum follow the content; deflate; 1980-01-01, the earliest time of the format.
+# Version 2.0, sizes and checksum after the content, deflate, and 1980-01-01, the earliest time of the format.
 _MEMBER_HEADER = (20, 8, 8, 0, 0x21)
 
 
@@ -194,12 +212,12 @@ def _compressor() -> Any:
 
 
 def _directory_entry(member: ArchiveMember) -> bytes:
-    """A member's entry in the central directory."""
+    """Returns a member's entry in the central directory."""
     sizes = (member.crc, member.compressed, member.size, len(member.name), 0, 0, 0, 0, 0, member.offset)
     return struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, *_MEMBER_HEADER, *sizes) + member.name.encode()
 
 
-# ---- the files beside the sheets ------------------------------------------------------------------------------------
+# ---- the other files of the archive ---------------------------------------------------------------------------------
 
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -211,11 +229,13 @@ _TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 def _metadata_files(report: str, sheets: int) -> Iterator[tuple[str, str]]:
     numbers = range(1, sheets + 1)
     listed = "".join(
-        f'<sheet name="{report}{f" {it}" if it > 1 else ""}" sheetId="{it}" r:id="rId{it}"/>' for it in numbers
+        f'<sheet name="{report}{f" {number}" if number > 1 else ""}" sheetId="{number}" r:id="rId{number}"/>'
+        for number in numbers
     )
     yield "xl/workbook.xml", f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{listed}</sheets></workbook>'
     related = "".join(
-        f'<Relationship Id="rId{it}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{it}.xml"/>' for it in numbers
+        f'<Relationship Id="rId{number}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{number}.xml"/>'
+        for number in numbers
     )
     related += f'<Relationship Id="rId{sheets + 1}" Type="{_OFFICE}/styles" Target="styles.xml"/>'
     yield "xl/_rels/workbook.xml.rels", _relationships(related)
@@ -223,7 +243,8 @@ def _metadata_files(report: str, sheets: int) -> Iterator[tuple[str, str]]:
     workbook = f'<Relationship Id="rId1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
     yield "_rels/.rels", _relationships(workbook)
     types = "".join(
-        f'<Override PartName="/xl/worksheets/sheet{it}.xml" ContentType="{_TYPE}.worksheet+xml"/>' for it in numbers
+        f'<Override PartName="/xl/worksheets/sheet{number}.xml" ContentType="{_TYPE}.worksheet+xml"/>'
+        for number in numbers
     )
     yield (
         "[Content_Types].xml",
@@ -239,14 +260,14 @@ def _relationships(content: str) -> str:
 
 
 def _styles() -> str:
-    """The cell formats in the order of their numbers: general, money, time, day, text."""
+    """Returns the cell formats in the order of their numbers: general, money, time, day, text."""
     digits = settings().currency_digits
     money = f"0.{'0' * digits}" if digits else "0"
     codes = {164: money, 165: "yyyy\\-mm\\-dd\\ hh:mm:ss", 166: "yyyy\\-mm\\-dd"}
     formats = "".join(f'<numFmt numFmtId="{number}" formatCode="{code}"/>' for number, code in codes.items())
     cells = "".join(
-        f'<xf numFmtId="{it}" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
-        for it in (0, *codes, 49)
+        f'<xf numFmtId="{code}" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
+        for code in (0, *codes, 49)
     )
     return (
         f'{_XML}<styleSheet xmlns="{_MAIN}"><numFmts count="{len(codes)}">{formats}</numFmts>'

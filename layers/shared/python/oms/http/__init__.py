@@ -1,1 +1,1 @@
-"""HTTP for all routes: admission, bodies, headers, answers, problems."""
+"""HTTP for all routes: admission, bodies, headers, responses, problems."""

@@ -1,4 +1,4 @@
-"""Admission: finds the route of a request, and admits the request if the route's access rule does.
+"""Admission: finds the route of a request, and checks the route's access rule.
 
 It runs before the resolver and does not depend on it or on validation. A route's rule is one of its own middlewares,
 so a request that was not admitted by that rule does not reach the route's function (`oms.http.api.AccessRule`).
@@ -6,7 +6,7 @@ so a request that was not admitted by that rule does not reach the route's funct
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import NoReturn, cast
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
@@ -20,7 +20,7 @@ from oms.http.api import (
     RequestContext,
     bearer_token,
     client_address,
-    require_honest_mark,
+    is_versioned,
     tag_logs_with_user,
 )
 from oms.http.powertools import routes_by_precedence, routes_of
@@ -32,14 +32,14 @@ _RANK = {"customer": 1, "manager": 2, "admin": 3}
 
 @dataclass(frozen=True)
 class Match:
-    """A request's route, and the values of the variables in its path."""
+    """A request's route, with the values of the variables in its path."""
 
     route: Route
     variables: Mapping[str, str]
 
 
 def admit(app: APIGatewayHttpResolver, request: RequestContext) -> Match:
-    """The route of the request, whose caller may call it.
+    """Returns the route of the request, if its access rule allows the caller.
 
     Raises the contract's errors in its order: 404 for an unknown path, 405 with `Allow`, 401, 403.
     """
@@ -51,17 +51,17 @@ def admit(app: APIGatewayHttpResolver, request: RequestContext) -> Match:
 
 
 def require_rules(app: APIGatewayHttpResolver) -> None:
-    """Raises TypeError for a route without exactly one access rule, or whose mark for If-Match its code belies."""
+    """Raises TypeError for a route without exactly one access rule, or with a wrong mark for If-Match."""
     for route in routes_of(app):
         _rule_of(route)
         try:
-            require_honest_mark(cast(FunctionType, route.func))
+            _require_honest_mark(cast(FunctionType, route.func))
         except TypeError as error:
             raise TypeError(f"{_name(route)} {error}") from None
 
 
 def _rule_of(route: Route) -> AccessRule:
-    rules = [it for it in route.middlewares if isinstance(it, AccessRule)]
+    rules = [middleware for middleware in route.middlewares if isinstance(middleware, AccessRule)]
     if len(rules) != 1:
         raise TypeError(
             f"{_name(route)} has {len(rules)} access rules and needs one: "
@@ -69,7 +69,7 @@ def _rule_of(route: Route) -> AccessRule:
         )
     (rule,) = rules
     if route.openapi_extensions != rule.extensions or list(route.security or []) != rule.security:
-        raise TypeError(f"{_name(route)} has another access rule than the OpenAPI document would say")
+        raise TypeError(f"{_name(route)} has an access rule that differs from its OpenAPI description")
     return rule
 
 
@@ -77,24 +77,49 @@ def _name(route: Route) -> str:
     return f"{route.method} {route.path}"
 
 
+def _require_honest_mark(function: FunctionType) -> None:
+    """Raises TypeError unless the function both has the mark `versioned` and calls `expected_version`, or neither."""
+    calls = "expected_version" in _names_used(function)
+    if calls != is_versioned(function):
+        lacks = "the mark @api.versioned" if calls else "a call of api.expected_version"
+        consequence = "refused" if calls else "ignored"
+        raise TypeError(f"needs {lacks} too: without it, If-Match is {consequence}")
+
+
+def _names_used(function: FunctionType) -> set[str]:
+    """Returns the names in a function's code and in the code of functions that it uses from its module."""
+    found: set[str] = set()
+    codes, followed = [function.__code__], {function}
+    while codes:
+        code = codes.pop()
+        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        for name in code.co_names:
+            used = function.__globals__.get(name)
+            if isinstance(used, FunctionType) and used.__module__ == function.__module__ and used not in followed:
+                followed.add(used)
+                codes.append(used.__code__)
+        found |= set(code.co_names)
+    return found
+
+
 def _find(app: APIGatewayHttpResolver, request: RequestContext) -> Match:
-    """For every method, a fixed path (`/orders/quote`) precedes a path with an id (`/orders/<id>`).
+    """Finds the route of a request. A fixed path (`/orders/quote`) precedes a path with an id (`/orders/<id>`).
 
     The whole path must match, since `$` in a route's pattern also matches before a line end.
     """
     path = APIGatewayProxyEventV2(dict(request.event)).path
     for routes in routes_by_precedence(app):
-        matches = [Match(it, found.groupdict()) for it in routes if (found := it.rule.fullmatch(path))]
+        matches = [Match(route, found.groupdict()) for route in routes if (found := route.rule.fullmatch(path))]
         if matches:
             return _of_method(matches, request.method)
-    raise NotFoundError("Unknown path. See /openapi.json for all paths.")
+    raise NotFoundError("Path not found. See /openapi.json for all paths.")
 
 
 def _of_method(matches: list[Match], method: str) -> Match:
     allowed: dict[str, Match] = {}
-    for match in matches:  # the resolver, too, takes the first
+    for match in matches:  # the resolver also uses the first match
         allowed.setdefault(match.route.method, match)
-    # A HEAD is answered by the route of GET, unless its rule says otherwise.
+    # The route of GET answers a HEAD, unless its rule forbids it.
     if "GET" in allowed and _rule_of(allowed["GET"].route).head:
         allowed.setdefault("HEAD", allowed["GET"])
     if method not in allowed:
@@ -103,7 +128,10 @@ def _of_method(matches: list[Match], method: str) -> Match:
 
 
 def _refuse_method(allowed: list[str]) -> NoReturn:
-    raise MethodNotAllowedError("Method not allowed for this path.", headers={"Allow": ", ".join(allowed)})
+    raise MethodNotAllowedError(
+        "Method not allowed for this path. Use a method that the header Allow lists.",
+        headers={"Allow": ", ".join(allowed)},
+    )
 
 
 def _authorize(rule: AccessRule, request: RequestContext) -> None:
@@ -119,4 +147,4 @@ def _authorize(rule: AccessRule, request: RequestContext) -> None:
     needed = "manager" if has_manager_parameters and rule.role == "customer" else rule.role
     if _RANK[user.role] < _RANK[needed]:
         audit_log.record_denial(user, address=client_address(), target=f"{request.method} {request.path}")
-        raise ForbiddenError("Requires the role " + ("admin." if needed == "admin" else "manager or admin."))
+        raise ForbiddenError(f"This request requires the role {'admin' if needed == 'admin' else 'manager or admin'}.")

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import CodeType, FunctionType
+from functools import cached_property
+from itertools import accumulate
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote
 
@@ -15,13 +16,16 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import ApiGatewayResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import BaseMiddlewareHandler, NextMiddleware
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from oms.core import clock
 from oms.core.errors import InvalidRequestError, OmsError, StaleVersionError, UnauthenticatedError
 from oms.core.pages import Page, decode_cursor, encode_cursor
 from oms.core.rate_limits import Allowance
+from oms.core.schemas import Shown
 from oms.core.versions import ANY_VERSION, ExpectedVersion, entity_tag
 from oms.http.client_address import client_address as address_of
+from oms.http.powertools import JsonText, encode
 from oms.identity.access import CurrentUser
 
 logger = Logger()
@@ -30,23 +34,23 @@ type Role = Literal["public", "customer", "manager", "admin"]
 _TAG = re.compile(r'"[\x21\x23-\x7e]*"')
 # A list may have empty elements (RFC 9110, section 5.6.1.2).
 _TAGS = re.compile(rf"[\s,]*(W/)?{_TAG.pattern}(\s*,[\s,]*(W/)?{_TAG.pattern})*[\s,]*")
-# The JSON of a page's items. Lambda's limit is 6 MB, and escapes can make the JSON three times as large.
+# Of the JSON of a page's items. Lambda's limit is 6 MB, and escapes can make the JSON three times as large.
 MAX_PAGE_BYTES = 1024 * 1024
-# The page that explains each code at an anchor of its name.
+# The page that explains the error codes, each at an anchor of its name.
 ERROR_PAGE = "/docs/errors"
 # API Gateway ends a request after 30 seconds.
 _MAX_REQUEST_TIME = timedelta(seconds=30)
-# Characters that a URI holds unescaped, and a percent sign that escapes nothing (RFC 3986).
+# RFC 3986: characters that need no escape in a URI, and a percent sign that begins no escape.
 _IN_URI = "~!$%&'()*+,;=:@/"
 _BARE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 class NotAdmittedError(Exception):
-    """A request reached a route without admission by its access rule: a bug, which ends the request."""
+    """A request reached a route without admission by the route's access rule. It is a bug and fails the request."""
 
 
 class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
-    """The roles that may call a route. As the route's middleware, it stops every request that it did not admit.
+    """The roles that may call a route. As the route's middleware, the rule stops requests that it did not admit.
 
     `oms.http.admission` admits requests before the resolver sees them, so neither depends on validation.
     """
@@ -74,14 +78,15 @@ class AccessRule(BaseMiddlewareHandler[ApiGatewayResolver]):
 
 
 def customer(*, manager_params: Sequence[str]) -> dict[str, Any]:
-    """As CUSTOMER, for a list where only managers may send the query parameters `manager_params`."""
+    """Returns CUSTOMER's options for a list where only managers may send the query parameters `manager_params`."""
     return AccessRule("customer", manager_params).options
 
 
+# Each admits the roles above it too: customers are below managers, and managers below admins.
 PUBLIC = AccessRule("public").options
 CUSTOMER = AccessRule("customer").options
 MANAGER = AccessRule("manager").options
-# For a GET that has side effects: HEAD is not allowed.
+# For a GET with side effects, which does not allow HEAD.
 MANAGER_WITHOUT_HEAD = AccessRule("manager", head=False).options
 ADMIN = AccessRule("admin").options
 
@@ -91,14 +96,14 @@ ADMIN = AccessRule("admin").options
 
 @dataclass
 class RequestContext:
-    """The request that is being served. Lambda serves one at a time in a process."""
+    """The current request. Lambda serves one request at a time in a process."""
 
     event: Mapping[str, Any]
     headers: Mapping[str, str]
     user: CurrentUser | None = None
     # Set by `oms.http.admission` alone.
     admitted_by: AccessRule | None = None
-    # The variables in the path and the parsed body, once the request is admitted.
+    # The variables in the path and the parsed body, set after admission.
     variables: Mapping[str, str] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
     answer_headers: dict[str, str] = field(default_factory=dict)
@@ -109,14 +114,14 @@ class RequestContext:
 
     @property
     def method(self) -> str:
-        """As the client sent it: the resolver sees a HEAD as GET."""
+        """The method that the client sent. The resolver gets GET for a HEAD."""
         return str(self.event["requestContext"]["http"]["method"])
 
-    @property
+    @cached_property
     def path(self) -> str:
         return _BARE_PERCENT.sub("%25", quote(str(self.event["rawPath"]), safe=_IN_URI, errors="replace"))
 
-    @property
+    @cached_property
     def query(self) -> list[tuple[str, str]]:
         return parse_qsl(self.event.get("rawQueryString") or "", keep_blank_values=True)
 
@@ -125,7 +130,7 @@ current_request: ContextVar[RequestContext] = ContextVar("request")
 
 
 def current_user() -> CurrentUser:
-    """The caller. Raises UnauthenticatedError in a public route."""
+    """Returns the caller. Raises UnauthenticatedError in a public route."""
     user = current_request.get().user
     if user is None:
         raise UnauthenticatedError
@@ -138,7 +143,7 @@ def tag_logs_with_user(user_id: str) -> None:
 
 
 def bearer_token() -> str | None:
-    """The access token in the Authorization header, unchecked."""
+    """Returns the access token in the Authorization header, without checking it; None if there is none."""
     scheme, _, token = current_request.get().headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 
@@ -149,9 +154,9 @@ def client_address() -> str:
 
 
 def received_at() -> datetime:
-    """When the request reached API Gateway; a cold function starts seconds later.
+    """Returns the time when the request reached API Gateway. A cold function starts seconds later.
 
-    Returns the current time if API Gateway's time is missing or not within the last 30 seconds.
+    It is the current time if API Gateway's time is missing or not within the last 30 seconds.
     """
     now, milliseconds = clock.now(), current_request.get().event["requestContext"].get("timeEpoch")
     if isinstance(milliseconds, int) and not isinstance(milliseconds, bool):
@@ -177,7 +182,9 @@ _versioned: set[Callable[..., Any]] = set()
 
 
 def versioned[F: Callable[..., Any]](function: F) -> F:
-    """Marks the function of a change that honours If-Match, by `expected_version`. Every other one refuses it."""
+    """Marks the function of a route that honours If-Match by `expected_version`. Changes without the mark refuse
+    If-Match.
+    """
     _versioned.add(function)
     return function
 
@@ -186,32 +193,8 @@ def is_versioned(function: Callable[..., Any]) -> bool:
     return function in _versioned
 
 
-def require_honest_mark(function: FunctionType) -> None:
-    """Raises TypeError for a function that is marked `versioned` without calling `expected_version`, or the reverse."""
-    calls = "expected_version" in _names_used(function)
-    if calls != is_versioned(function):
-        lacks = "the mark @api.versioned" if calls else "a call of api.expected_version"
-        raise TypeError(f"lacks {lacks}: If-Match would be refused, or passed over")
-
-
-def _names_used(function: FunctionType) -> set[str]:
-    """The names in a function's code, and in that of the functions of its module which it uses."""
-    found: set[str] = set()
-    codes, followed = [function.__code__], {function}
-    while codes:
-        code = codes.pop()
-        codes += [it for it in code.co_consts if isinstance(it, CodeType)]
-        for name in code.co_names:
-            used = function.__globals__.get(name)
-            if isinstance(used, FunctionType) and used.__module__ == function.__module__ and used not in followed:
-                followed.add(used)
-                codes.append(used.__code__)
-        found |= set(code.co_names)
-    return found
-
-
 def check_conditions(function: Callable[..., Any]) -> None:
-    """Refuses (422) conditions that a change would ignore: its client would rely on them (RFC 9110, 13.1).
+    """Refuses (422) conditions that a change would ignore, because the client relies on them (RFC 9110, 13.1).
 
     `If-Match: *` requires that the resource exists, which a 404 answers. `check_shown` checks reads.
     """
@@ -227,7 +210,7 @@ def check_conditions(function: Callable[..., Any]) -> None:
 
 
 def is_read() -> bool:
-    """Whether the request only reads. There is a GET that starts something: see `MANAGER_WITHOUT_HEAD`."""
+    """Returns whether the request only reads. Some GETs have side effects: see `MANAGER_WITHOUT_HEAD`."""
     request = current_request.get()
     return request.method in ("GET", "HEAD") and request.admitted_by is not None and request.admitted_by.head
 
@@ -240,58 +223,60 @@ def check_shown(etag: str | None) -> None:
     if etag is None:
         raise InvalidRequestError.at(_NOT_HONOURED, header="If-Match")
     if etag.removeprefix("W/") not in tags:
-        raise StaleVersionError(f"The current ETag is {etag}.", headers={"ETag": etag})
+        raise StaleVersionError(
+            f"If-Match does not name the current ETag, which is {etag}. Get the resource again.", headers={"ETag": etag}
+        )
 
 
 def _named_tags() -> list[str] | None:
-    """The tags in If-Match; None if it allows every version. Weak tags count as strong ones.
+    """Returns the tags in If-Match; None if it allows every version. Weak tags count as strong ones.
 
-    Raises InvalidRequestError where the header is malformed.
+    Raises InvalidRequestError if the header is malformed.
     """
     header = current_request.get().headers.get("if-match", "*").strip()
     if header == "*":
         return None
     if not _TAGS.fullmatch(header):
-        raise InvalidRequestError.at('must be an entity tag such as "3"', header="If-Match")
+        raise InvalidRequestError.at('must be an ETag from a response, such as "3", or *', header="If-Match")
     return [found[0] for found in _TAG.finditer(header)]
 
 
 def expected_version() -> ExpectedVersion:
-    """The version that If-Match names. Raises InvalidRequestError (422) for a malformed header.
+    """Returns the version that If-Match names. Raises InvalidRequestError (422) for a malformed header.
 
-    A route calls it before its service, so that a malformed header is refused before a resource that is missing.
+    Routes call it before the service, so a malformed header gives 422 even if the resource does not exist.
     """
     tags = _named_tags()
     return ANY_VERSION if tags is None else ExpectedVersion(frozenset(tags))
 
 
-def _list_scope() -> list[object]:
-    """The scope of a list's cursor: the user, the path, and the query without `cursor` and `limit`."""
+def _cursor_binding() -> list[object]:
+    """Returns the values to which a cursor is bound: user, path, and the query without `cursor` and `limit`."""
     request = current_request.get()
     query = [pair for pair in request.query if pair[0] not in ("cursor", "limit")]
     return [current_user().id, request.path, sorted(query)]
 
 
 def show_allowance(allowance: Allowance) -> None:
-    """Puts it on this request's answer, however that ends."""
+    """Adds the rate-limit headers to this request's response, also to an error."""
     for name, value in allowance.headers.items():
         answer_header(name, value)
 
 
 def answer_header(name: str, value: str) -> None:
-    """Adds a header to this request's answer, also when it ends as an error."""
+    """Adds a header to this request's response, also to an error."""
     current_request.get().answer_headers[name] = value
 
 
-# ---- answers --------------------------------------------------------------------------------------------------------
+# ---- responses ------------------------------------------------------------------------------------------------------
 
 
-def ok[T: BaseModel](content: T, *, version: int | None = None, replayed: bool = False) -> Response[T]:
+def ok[T: BaseModel](content: T | Shown[T], *, version: int | None = None, replayed: bool = False) -> Response[T]:
     return _answer(200, content, version, replayed)
 
 
 def created[T: BaseModel](
-    content: T, *, location: str, version: int | None = None, replayed: bool = False
+    content: T | Shown[T], *, location: str, version: int | None = None, replayed: bool = False
 ) -> Response[T]:
     response = _answer(201, content, version, replayed)
     response.headers["Location"] = location
@@ -301,7 +286,7 @@ def created[T: BaseModel](
 def started[T: BaseModel](
     content: T, *, location: str | None = None, replayed: bool = False, retry_after: int | None = None
 ) -> Response[T]:
-    """202 Accepted with the state of the job. `retry_after`: seconds until the next poll."""
+    """Returns 202 Accepted with the state of the job. `retry_after`: seconds until the next poll."""
     response = _answer(202, content, None, replayed)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
@@ -311,53 +296,75 @@ def started[T: BaseModel](
 
 
 def see_other[T: BaseModel](content: T, *, location: str) -> Response[T]:
-    """303 See Other to `location`."""
+    """Returns 303 See Other with `location`."""
     response = _answer(303, content, None, False)
     response.headers["Location"] = location
     return response
 
 
-def listed[T, P: BaseModel](page: Page[T], show: Callable[[T], BaseModel], answer: type[P]) -> Response[P]:
-    """A page as `answer(items=…, next_cursor=…)`. It ends early where items are large: Lambda answers 6 MB."""
-    items: list[BaseModel] = []
-    size, position = 0, page.position
-    for number, (_, shown) in enumerate(page.placed):
-        item = show(shown)
-        size += len(item.model_dump_json().encode())
-        if items and size > MAX_PAGE_BYTES:
-            position = page.placed[number - 1][0]
-            break
-        items.append(item)
-    return ok(answer(items=items, next_cursor=list_cursor(position)))
+def listed[T, P: BaseModel](page: Page[T], show: Callable[[T], BaseModel | Shown[Any]], answer: type[P]) -> Response[P]:
+    """Returns a page as `answer(items=…, next_cursor=…)`. A page of large items ends early: Lambda's limit is 6 MB."""
+    items = [show(item) for item in page.items]
+    text = _page_json(answer, items, page.position)
+    if len(text.encode()) > MAX_PAGE_BYTES:
+        number = _number_that_fits(items)
+        position = page.position if number == len(items) else page.placed[number - 1][0]
+        text = _page_json(answer, items[:number], position)
+    return _answer(200, text, None, False)
+
+
+def _page_json(answer: type[BaseModel], items: Sequence[Any], position: str | None) -> JsonText:
+    content = {"items": items, "next_cursor": list_cursor(position)}
+    is_shown = bool(items) and isinstance(items[0], Shown)
+    return encode(answer, Shown(content) if is_shown else answer(**content))
+
+
+def _number_that_fits(items: Sequence[Any]) -> int:
+    """Returns how many of the items a page may have: at least one."""
+    sizes = accumulate(len(to_json(item)) for item in items)
+    return max(1, sum(size <= MAX_PAGE_BYTES for size in sizes))
 
 
 def list_cursor(position: str | None) -> str | None:
-    """Cursor for the page after `position`."""
-    return encode_cursor(position, _list_scope())
+    """Returns the cursor for the page after `position`."""
+    return encode_cursor(position, _cursor_binding())
 
 
 def list_position(cursor: str | None) -> str | None:
-    """The position after which this request's page starts."""
-    return decode_cursor(cursor, _list_scope())
+    """Returns the position after which this request's page starts."""
+    return decode_cursor(cursor, _cursor_binding())
 
 
 def public_document(content: Any, *, max_age: int | None) -> Response[Any]:
-    """Public JSON with an ETag of its content. Caches may keep it for `max_age` seconds; None forbids it.
+    """Returns public JSON with an ETag of its content. Caches may keep it for `max_age` seconds; None forbids caching.
 
     If API Gateway has CORS rules, they replace Access-Control-Allow-Origin.
     """
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
     headers: dict[str, str | list[str]] = {
-        # Weak: the same for the plain and the compressed form.
-        "ETag": f'W/"{digest}"',
+        "ETag": _content_tag(content),
         "Cache-Control": "no-store" if max_age is None else f"public, max-age={max_age}",
         "Access-Control-Allow-Origin": "*",
     }
     return Response(200, "application/json", content, headers)
 
 
+def private_document[T: BaseModel](content: T, *, max_age: int) -> Response[T]:
+    """Returns a document for the caller, as `public_document`. Only the caller's own cache may keep it."""
+    headers: dict[str, str | list[str]] = {
+        "ETag": _content_tag(content.model_dump()),
+        "Cache-Control": f"private, max-age={max_age}",
+    }
+    return Response(200, "application/json", content, headers)
+
+
+def _content_tag(content: Any) -> str:
+    """Returns an ETag of the content. Weak, because the plain and the compressed form have the same ETag."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
+    return f'W/"{digest}"'
+
+
 def accepted() -> Response[None]:
-    """202 Accepted without content: the answer does not reveal whether work follows."""
+    """Returns 202 Accepted without content, which does not reveal whether work follows."""
     return Response(status_code=202)
 
 
@@ -365,7 +372,7 @@ def no_content(*, version: int | None = None) -> Response[None]:
     return Response(status_code=204, headers={} if version is None else {"ETag": entity_tag(version)})
 
 
-def _answer[T: BaseModel](status: int, content: T, version: int | None, replayed: bool) -> Response[T]:
+def _answer(status: int, content: Any, version: int | None, replayed: bool) -> Response[Any]:
     headers: dict[str, str | list[str]] = {}
     if version is not None:
         headers["ETag"] = entity_tag(version)
@@ -375,7 +382,7 @@ def _answer[T: BaseModel](status: int, content: T, version: int | None, replayed
 
 
 def problem(error: OmsError) -> Response[str]:
-    """The answer to a refusal (RFC 9457). `instance` is the path; `request_id` finds the log lines."""
+    """Returns the problem response (RFC 9457) of an error. `instance` is the path; `request_id` finds the log lines."""
     request = current_request.get()
     content = {
         "type": f"{ERROR_PAGE}#{error.code}",

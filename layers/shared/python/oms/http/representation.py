@@ -1,7 +1,8 @@
-"""The last step of an answer: conditional requests, compression, and what a status does not allow (RFC 9110).
+"""The last step of a response: conditional requests, compression, and the rules of each status (RFC 9110).
 
-Answers to GET alone are compressed. Those that show a secret (tokens, a webhook's secret) answer a POST, and no browser
-adds the access token to another site's request, so the length of an answer says nothing to a stranger (BREACH).
+Only responses to GET are compressed. Responses with a secret (tokens, a webhook's secret) answer a POST, and browsers
+do not add the access token to another site's requests. So an attacker cannot learn secrets from the length of a
+compressed response (BREACH).
 """
 
 import base64
@@ -11,15 +12,16 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-# Below that, compression saves less than its header costs.
+# Below this size in bytes, compression saves less than its header costs.
 _WORTH_COMPRESSING = 1024
 _TAG = re.compile(r'"[\x21\x23-\x7e]*"')
 
 
 def complete(answer: dict[str, Any], request_headers: Mapping[str, str], method: str) -> dict[str, Any]:
-    """The answer of a function, payload format 2.0, as it is sent. Names of the request's headers are lower-case.
+    """Returns the response of a function in its final form (payload format 2.0). Names of the request's headers are
+    lower-case.
 
-    A HEAD has the body of a GET: the gateway sends the length of it and leaves the body out.
+    The response to a HEAD keeps the body: the gateway sends its length and omits it.
     """
     headers = answer["headers"]
     is_read = method in ("GET", "HEAD") and answer["statusCode"] == 200
@@ -43,36 +45,39 @@ def _packed(text: str) -> str:
     return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
 
 
-# Public documents are few and large, and stay in memory compressed; private answers do not.
+# Public documents are few and large, so their compressed form is cached. Private responses are not cached.
 _packed_document = lru_cache(maxsize=16)(_packed)
 
 
 def _is_document(headers: Mapping[str, str]) -> bool:
-    """Whether the ETag hashes the content. A private resource's ETag is its version, which stock does not move."""
+    """Returns whether the ETag is a hash of the content.
+
+    A private resource's ETag is its version, which stays the same when its stock changes.
+    """
     return headers.get("ETag", "").startswith("W/")
 
 
 def _names(condition: str, etag: str) -> bool:
-    """Whether If-None-Match names the tag, by weak comparison (section 13.1.2)."""
+    """Returns whether If-None-Match names the tag, by weak comparison (section 13.1.2)."""
     return condition.strip() == "*" or etag.removeprefix("W/") in _TAG.findall(condition)
 
 
 def _without(headers: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {it: value for it, value in headers.items() if it != name}
+    return {header: value for header, value in headers.items() if header != name}
 
 
 def accepts_gzip(header: str) -> bool:
-    """Whether Accept-Encoding takes gzip, and prefers nothing else (section 12.5.3)."""
+    """Returns whether Accept-Encoding allows gzip and prefers no other coding (section 12.5.3)."""
     weights = {}
     for part in header.lower().split(","):
-        coding, *parameters = (it.strip() for it in part.split(";"))
+        coding, *parameters = (text.strip() for text in part.split(";"))
         weights[coding] = _weight(parameters)
-    wanted = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
-    return wanted > 0 and wanted >= weights.get("identity", 0.0)
+    gzip_weight = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
+    return gzip_weight > 0 and gzip_weight >= weights.get("identity", 0.0)
 
 
 def _weight(parameters: list[str]) -> float:
-    """1 without a weight, 0 where it is malformed."""
+    """Returns the weight of a coding: 1 if it has none, 0 if it is malformed."""
     if not parameters:
         return 1.0
     found = re.fullmatch(r"q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", parameters[0])

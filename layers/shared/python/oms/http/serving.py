@@ -1,17 +1,19 @@
-"""The HTTP protocol around every route: the checks before it, and the Lambda handler of a route group.
+"""The HTTP protocol of all routes: the checks before a route, and the Lambda handler of a route group.
 
-A handler module makes its resolver with RESOLVER_OPTIONS and calls `serve`. A request is admitted (401, 403) and its
-body parsed before the resolver sees it; the resolver then checks the form of both (422) and calls the route.
+A handler module creates its resolver with RESOLVER_OPTIONS and calls `serve`. Admission (401, 403) and the parser of
+the body run before the resolver. The resolver validates parameters and body (422) and calls the route.
 """
 
 import json
+import logging
 import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from types import UnionType
-from typing import Annotated, Any, TypeAliasType, Union, get_args, get_origin
+from typing import Annotated, Any, TextIO, TypeAliasType, Union, cast, get_args, get_origin
 from urllib.parse import quote
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -19,32 +21,38 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError, ResponseValidationError
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
+from pydantic_core import to_json
 
-from oms.core.dynamodb import deadline
-from oms.core.errors import MAX_ERRORS, InvalidRequestError, NotFoundError, OmsError, shortened
+from oms.core import startup
+from oms.core.aws_json.tracing import sampled_entity, trace_calls, trace_id
+from oms.core.errors import MAX_ERRORS, InvalidRequestError, NotFoundError, OmsError, UnavailableError, shortened
+from oms.core.retries import CALL_ERRORS, deadline, is_transient
 from oms.core.settings import require
 from oms.http import body
 from oms.http.admission import admit, require_rules
 from oms.http.api import RequestContext, check_conditions, check_shown, current_request, is_read, problem
+from oms.http.client_address import require_front
+from oms.http.powertools import encode_responses
 from oms.http.representation import complete
 
 logger = Logger()
-tracer = Tracer()
+tracer = Tracer(auto_patch=False)
+if not tracer.disabled:
+    trace_calls()
 metrics = Metrics()
 
 _ID = re.compile(r"[\x21-\x7e]{1,128}")
-# Of a field's name in a pointer: a client may send names as long as its body.
+# Characters of a field's name in a pointer: clients can send names as long as a body.
 MAX_NAME = 100
 
 RESOLVER_OPTIONS: dict[str, Any] = {
     "enable_validation": True,
     "response_validation_error_http_code": 500,
-    # The body as `oms.http.body` has parsed it, not as Powertools has.
+    # `oms.http.body` has parsed the body already, with stricter rules than Powertools.
     "json_body_deserializer": lambda _: current_request.get().body,
-    # Text as it is: escaped to ASCII it can be six times as long, and answers are limited in size.
+    # ASCII escapes can make text six times as long, and Lambda limits the size of responses.
     "serializer": partial(json.dumps, separators=(",", ":"), ensure_ascii=False),
 }
 
@@ -53,9 +61,9 @@ RESOLVER_OPTIONS: dict[str, Any] = {
 
 
 def _check_query(route: Route) -> None:
-    """Refuses unknown parameters, and repeated ones but lists.
+    """Refuses unknown parameters, and repeated ones that are not lists.
 
-    API Gateway folds what is repeated into one text with commas: in a list that is what it means.
+    API Gateway joins repeated parameters with commas, which is the form of a list.
     """
     known: dict[str, Any] = {}
     for parameter in route.dependant.query_params:
@@ -65,14 +73,16 @@ def _check_query(route: Route) -> None:
         else:
             known[parameter.alias] = annotation
     names = Counter(name for name, _ in current_request.get().query)
-    wrong = {name: "is repeated" for name, times in names.items() if times > 1 and not _is_list(known.get(name))}
-    wrong |= {name: "is not a parameter of this route" for name in names if name not in known}
+    wrong = {
+        name: "must not be repeated" for name, times in names.items() if times > 1 and not _is_list(known.get(name))
+    }
+    wrong |= {name: "is not a parameter of this operation" for name in names if name not in known}
     if wrong:
         raise InvalidRequestError([{"parameter": name, "detail": detail} for name, detail in wrong.items()])
 
 
 def _is_list(annotation: Any) -> bool:
-    """Whether it is a sequence, or may be one."""
+    """Returns whether the type is a list or tuple, or a union with one."""
     if isinstance(annotation, TypeAliasType):
         return _is_list(annotation.__value__)
     origin = get_origin(annotation)
@@ -82,20 +92,26 @@ def _is_list(annotation: Any) -> bool:
 
 
 def _check_ids(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
-    """A middleware, so that it comes after validation (422): an id that cannot exist is not looked up."""
+    """Answers 404 for an id that cannot exist, without a read. It is a middleware, so that validation (422) comes
+    first.
+    """
     if not all(_ID.fullmatch(value) for value in current_request.get().variables.values()):
         raise NotFoundError("Resource not found.")
     return next_middleware(app)
 
 
+# Pydantic's own texts for these types of error are about its "inputs" and "extra inputs".
+_PLAIN_TEXTS = {"extra_forbidden": "is not a field of this request", "missing": "is required"}
+
+
 def _as_invalid_request(error: RequestValidationError) -> InvalidRequestError:
     found = error.errors()
-    located = [_located(it["loc"], it["msg"], it["type"]) for it in found[:MAX_ERRORS]]
+    located = [_located(item["loc"], item["msg"], item["type"]) for item in found[:MAX_ERRORS]]
     return InvalidRequestError(located, total=len(found))
 
 
 def _located(place: Sequence[str | int], message: str, kind: str) -> dict[str, str]:
-    detail = message.removeprefix("Value error, ")
+    detail = _PLAIN_TEXTS.get(kind) or message.removeprefix("Value error, ")
     source, *path = place
     if source == "body":
         names = [shortened(str(part), MAX_NAME) for part in _in_body(path, is_missing=kind == "missing")]
@@ -108,9 +124,9 @@ def _located(place: Sequence[str | int], message: str, kind: str) -> dict[str, s
 
 
 def _in_body(path: Sequence[str | int], *, is_missing: bool) -> Sequence[str | int]:
-    """As far as a path leads in the body, and to the name that is missing there.
+    """Returns the part of the path that exists in the body, plus the missing name if `is_missing`.
 
-    Pydantic's places have steps of its own: `[key]` for the name of a member, or which choice of a union it tried.
+    Pydantic adds steps that are not in the body: `[key]` for the name of a member, or the tried choice of a union.
     """
     value: Any = current_request.get().body
     for steps, part in enumerate(path):
@@ -128,36 +144,75 @@ def _is_index(part: str | int, value: Any) -> bool:
 
 
 def serve(app: APIGatewayHttpResolver) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
-    """The Lambda handler of a route group: the resolver with the protocol around it."""
+    """Returns the Lambda handler of a route group, which surrounds the resolver with the protocol."""
     require_rules(app)
     require("address_keys_secret", "jwks_parameter", "origin_secret")
     app.use([_check_ids])
+    encode_responses(app)
     app.exception_handler(OmsError)(_refused)
+    app.exception_handler(list(CALL_ERRORS))(_failed_call)
     app.exception_handler(RequestValidationError)(lambda error: problem(_as_invalid_request(error)))
     app.exception_handler(ResponseValidationError)(_broken_response)
 
+    # X-Ray shows the function by this name.
     @tracer.capture_lambda_handler(capture_response=False)
-    @metrics.log_metrics(capture_cold_start_metric=True)
     def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        started = time.perf_counter()
-        headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
-        request = RequestContext(event, headers)
-        line: dict[str, Any] = {"method": request.method, "path": request.path}
-        logger.clear_state()
-        logger.append_keys(request_id=request.id)
-        try:
-            answer = _answer(app, request, context)
-        except Exception:
-            # Not answered here: the invocation fails, alarms, and the gateway says 500. Only the log is ours.
-            logger.exception("failed", **line)
-            raise
-        finally:
-            duration = round((time.perf_counter() - started) * 1000, 1)
-            metrics.add_metric("Duration", MetricUnit.Milliseconds, duration)
-        logger.info("request", **line, status=answer["statusCode"], duration_ms=duration)
-        return answer
+        return _handle(app, event, context)
 
-    return lambda_handler  # type: ignore[no-any-return]
+    cold_starts = iter((True,))
+
+    def invoked(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        is_cold = next(cold_starts, False)
+        if is_cold:
+            metrics.provider.add_cold_start_metric(context)
+        if is_cold or sampled_entity():
+            return lambda_handler(event, context)  # type: ignore[no-any-return]
+        # X-Ray's SDK would do the same work, and send nothing.
+        return _handle(app, event, context)
+
+    startup.finish()
+    return invoked
+
+
+def _handle(app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Returns the response to a request. Writes its log line, and the metrics that it added."""
+    started = time.perf_counter()
+    headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
+    request = RequestContext(event, headers)
+    line: dict[str, Any] = {"method": request.method, "path": request.path}
+    logger.clear_state()
+    logger.append_keys(request_id=request.id)
+    try:
+        answer = _answer(app, request, context)
+    except Exception:
+        # Log and raise again: the invocation fails, which raises an alarm, and the gateway answers 500.
+        logger.exception("failed", **line)
+        raise
+    finally:
+        # Most requests have none: Lambda itself publishes their number and duration.
+        if metrics.metric_set:
+            metrics.flush_metrics()
+    duration = round((time.perf_counter() - started) * 1000, 1)
+    log("request", **line, status=answer["statusCode"], duration_ms=duration)
+    return answer
+
+
+def log(message: str, **fields: Any) -> None:
+    """Writes a line about a request as `logger.info` would, whose general way takes five times as long."""
+    if logger.log_level > logging.INFO:
+        return
+    now = datetime.now(UTC)
+    values = {
+        **logger.get_current_keys(),
+        "level": "INFO",
+        "location": "lambda_handler",
+        "message": message,
+        "timestamp": f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03}+0000",
+        **fields,
+        "xray_trace_id": trace_id(),
+    }
+    text = to_json({name: value for name, value in values.items() if value is not None}).decode()
+    print(text, file=cast(logging.StreamHandler[TextIO], logger.registered_handler).stream)
 
 
 def _answer(app: APIGatewayHttpResolver, request: RequestContext, context: LambdaContext) -> dict[str, Any]:
@@ -171,13 +226,13 @@ def _answer(app: APIGatewayHttpResolver, request: RequestContext, context: Lambd
 
 
 def _conditional_answer(app: APIGatewayHttpResolver, request: RequestContext, context: LambdaContext) -> dict[str, Any]:
-    """The answer, or the refusal of a read whose If-Match names another version than is shown."""
+    """Returns the response, or a refusal (412) if a read's If-Match names a different version."""
     answer = _with_headers(_admitted_answer(app, request, context), request)
     try:
         if answer["statusCode"] == 200 and is_read():
             check_shown(answer["headers"].get("ETag"))
     except OmsError as error:
-        request.answer_headers.clear()  # they describe the replaced answer, such as its cache lifetime
+        request.answer_headers.clear()  # they describe the replaced response, such as its cache lifetime
         return _with_headers(_as_answer(error), request)
     return answer
 
@@ -190,6 +245,7 @@ def _with_headers(answer: dict[str, Any], request: RequestContext) -> dict[str, 
 
 def _admitted_answer(app: APIGatewayHttpResolver, request: RequestContext, context: LambdaContext) -> dict[str, Any]:
     try:
+        require_front(request.headers)
         match = admit(app, request)
         request.variables = match.variables
         _check_query(match.route)
@@ -202,23 +258,24 @@ def _admitted_answer(app: APIGatewayHttpResolver, request: RequestContext, conte
 
 
 def _checked_event(request: RequestContext, route: Route) -> dict[str, Any]:
-    """The event for the resolver: of the route's method, and with a body that it takes for JSON.
+    """Returns the event for the resolver, with the route's method and a JSON body.
 
-    Without the query as it was sent, in which Powertools finds what is repeated, and then keeps the first of a list
-    whose type it does not see through. The gateway's folded parameters stay.
+    It has no raw query, because Powertools would find repeated parameters there, and keep only the first value of lists
+    whose types it does not resolve. The gateway's joined parameters stay.
     """
     context = request.event["requestContext"]
     return {
         **request.event,
         "requestContext": {**context, "http": {**context["http"], "method": route.method}},
-        "headers": {**request.headers, "content-type": "application/json"},
+        # Powertools copies all headers twice, and routes read them by `oms.http.api`.
+        "headers": {"content-type": "application/json"},
         "body": request.event.get("body") or "{}",
         "rawQueryString": "",
     }
 
 
 def _as_answer(error: OmsError) -> dict[str, Any]:
-    """A refusal that the resolver does not see."""
+    """Returns a refusal as Lambda's response, for errors outside the resolver."""
     refusal = _refused(error)
     return {"statusCode": refusal.status_code, "headers": refusal.headers, "body": refusal.body, "cookies": []}
 
@@ -229,9 +286,16 @@ def _refused(error: OmsError) -> Response[str]:
     return problem(error)
 
 
+def _failed_call(error: Exception) -> Response[str]:
+    """Returns 503 for a call of AWS that may succeed later, such as one that SQS throttles. Raises other errors."""
+    if not is_transient(error):
+        raise error
+    return _refused(UnavailableError())
+
+
 def _broken_response(error: ResponseValidationError) -> Response[str]:
-    logger.error("an answer does not fit its schema", errors=[found["loc"] for found in error.errors()])
-    return problem(OmsError("The answer could not be built."))
+    logger.error("a response does not match its schema", errors=[found["loc"] for found in error.errors()])
+    return problem(OmsError("The response could not be built."))
 
 
 def _standing_headers(request: RequestContext) -> dict[str, str]:

@@ -15,6 +15,8 @@ type UserRole = Literal["customer", "manager", "admin"]
 
 @dataclass(frozen=True)
 class CurrentUser:
+    """The signed-in user of a request, and the session of the access token."""
+
     id: str
     role: UserRole
     session_id: str
@@ -22,12 +24,12 @@ class CurrentUser:
 
     @property
     def is_manager(self) -> bool:
-        """Whether the user is a manager or an admin, and so sees the back office's view."""
+        """Whether the user is a manager or an admin, who see the back office's views."""
         return self.role != "customer"
 
 
 def authenticate(token: str) -> CurrentUser:
-    """The user behind an access token, by one consistent read. Raises UnauthenticatedError, or UnavailableError."""
+    """Returns the user of an access token, with one consistent read. Raises UnauthenticatedError, UnavailableError."""
     now = clock.now()
     claims = tokens.verify(token, now=now)
     user, session = read_session(claims.user_id, claims.session_id)
@@ -37,6 +39,7 @@ def authenticate(token: str) -> CurrentUser:
 
 
 def read_session(user_id: str, session_id: str) -> tuple[User | None, Session | None]:
+    """Reads a user and one of their sessions with one consistent BatchGet."""
     keys = user_key(user_id), session_key(user_id, session_id)
     found = batch_get(IdentityItem, keys)
     user, session = (found.get(key) for key in keys)
@@ -44,6 +47,7 @@ def read_session(user_id: str, session_id: str) -> tuple[User | None, Session | 
 
 
 def is_live(session: Session, user: User, now: datetime) -> bool:
+    """Returns whether the session is neither ended nor expired, and its user is active."""
     return (
         session.revoked_at is None
         and session.epoch == user.auth_epoch

@@ -5,55 +5,57 @@ from pynamodb.expressions.update import Action
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock, email_addresses
-from oms.core.dynamodb import ConcurrentUpdateError, batch_get, get_item, retrying
+from oms.core.dynamodb import batch_get, get_item
 from oms.core.errors import LastAdminError, NotFoundError, OwnAccountError
 from oms.core.pages import HIGHEST, LOWEST, IndexEntry, KeyRange, Page, merged_page
+from oms.core.retries import ConcurrentUpdateError, retrying
 from oms.core.transactions import Transaction, TransactionError, transaction
 from oms.core.versions import ExpectedVersion
 from oms.identity import passwords
 from oms.identity.access import CurrentUser
 from oms.identity.models import ADMINS_KEY, USERS, AccountChange, Admins, IdentityItem, User, user_key
-from oms.identity.password_rules import shortest_for
+from oms.identity.password_rules import min_length_for
 from oms.identity.schemas import ListUsersQuery
 
-# The length of the longest address: a longer prefix matches none.
+# No address is longer, so a longer prefix matches none.
 _MAX_EMAIL_BYTES = 254
-# Index entries for each Query. If few users match, all that a Query returns, which ends at 1 MB.
-_READ_FOR_MANY, _READ_FOR_FEW = 250, 10_000
+# Index entries for each Query. If few users match, a Query reads as much as it can return, which is 1 MB.
+_ENTRIES_FOR_MANY, _ENTRIES_FOR_FEW = 250, 10_000
 
 
 def list_users(query: ListUsersQuery, *, after: str | None) -> Page[User]:
-    """A page of users by e-mail address: one Query and one BatchGet."""
+    """Returns a page of users, sorted by e-mail address. Makes one Query and one BatchGet."""
     prefix = email_addresses.fold_prefix(query.q or "")
     low = prefix.encode()[:_MAX_EMAIL_BYTES].decode(errors="ignore")
 
-    def has_words(role: str, status: str) -> bool:
+    def has_role_and_status(role: str, status: str) -> bool:
         return (not query.role or role in query.role) and (not query.status or status in query.status)
 
     def keep(entry: IndexEntry) -> bool:
-        return has_words(entry["role"], entry["status"])
+        return has_role_and_status(entry["role"], entry["status"])
 
-    def is_meant(user: User) -> bool:
-        return user.email_folded.startswith(prefix) and has_words(user.role, user.status)
+    def matches(user: User) -> bool:
+        return user.email_folded.startswith(prefix) and has_role_and_status(user.role, user.status)
 
     part = KeyRange(query.limit, low=low or LOWEST, high=low + HIGHEST, after=after)
     if query.role or query.status:
-        page = merged_page(USERS, ["user"], part, keep=keep, reads=_READ_FOR_FEW if _are_few(query) else _READ_FOR_MANY)
+        reads = _ENTRIES_FOR_FEW if _matches_few(query) else _ENTRIES_FOR_MANY
+        page = merged_page(USERS, ["user"], part, keep=keep, reads=reads)
     else:
         page = merged_page(USERS, ["user"], part)
     found = batch_get(User, [(entry["pk"], entry["sk"]) for entry in page.items])
     users = [(place, found.get((entry["pk"], entry["sk"]))) for place, entry in page.placed]
     # The index lags behind the users, so role and status are checked again.
-    return Page([(place, user) for place, user in users if user and is_meant(user)], page.position)
+    return Page([(place, user) for place, user in users if user and matches(user)], page.position)
 
 
-def _are_few(query: ListUsersQuery) -> bool:
-    """Whether the query's role or status matches few users."""
+def _matches_few(query: ListUsersQuery) -> bool:
+    """Returns whether few users have the role or the status of the query."""
     return (query.role is not None and "customer" not in query.role) or query.status == ("disabled",)
 
 
 def get_user(user_id: str) -> User:
-    """Raises NotFoundError."""
+    """Returns the user. Raises NotFoundError."""
     user = get_item(IdentityItem, user_key(user_id))
     if not isinstance(user, User):
         raise NotFoundError("User not found.")
@@ -64,10 +66,10 @@ _RANK = {"customer": 1, "manager": 2, "admin": 3}
 
 
 def change_role(user_id: str, role: str, *, by: CurrentUser, address: str, expected_version: ExpectedVersion) -> User:
-    """As `_change`. Sessions continue, with the new role from their next request.
+    """Changes the role, as `_change` does. Sessions continue, with the new role from their next request.
 
-    If the new role needs a longer password than the user is known to have, the password is removed: all sessions end,
-    and the user sets a new one by a reset mail.
+    The new role may need a longer password than the user is known to have. Then the password is removed and all
+    sessions end; the user sets a new password by a reset mail.
     """
     return _change(user_id, "role", role, by=by, address=address, expected_version=expected_version)
 
@@ -75,20 +77,21 @@ def change_role(user_id: str, role: str, *, by: CurrentUser, address: str, expec
 def change_status(
     user_id: str, status: str, *, by: CurrentUser, address: str, expected_version: ExpectedVersion
 ) -> User:
-    """As `_change`. Disabling permanently ends all sessions and mailed tokens."""
+    """Changes the status, as `_change` does. Disabling permanently ends all sessions and mailed tokens."""
     return _change(user_id, "status", status, by=by, address=address, expected_version=expected_version)
 
 
 def _change(
     user_id: str, name: str, value: str, *, by: CurrentUser, address: str, expected_version: ExpectedVersion
 ) -> User:
-    """The user as changed, or as it is where there is nothing to change. Raises NotFoundError, StaleVersionError,
-    OwnAccountError, LastAdminError, UnavailableError.
+    """Returns the changed user, or the stored user if it has the value already.
+
+    Raises NotFoundError, StaleVersionError, OwnAccountError, LastAdminError, UnavailableError.
     """
     seen = get_user(user_id)
     expected_version.check(seen.version)
     if seen.id == by.id:
-        raise _own_account()
+        raise _own_account_error()
 
     def write() -> User:
         nonlocal seen
@@ -110,7 +113,7 @@ def _change(
         )
         stored = _store(seen, changed, entry)
         if stored.version == changed.version and getattr(stored, name) == value:
-            return stored  # if not by this attempt, by an earlier one whose answer was lost
+            return stored  # changed by this attempt, or by an earlier one whose response was lost
         seen = stored
         raise ConcurrentUpdateError
 
@@ -118,7 +121,7 @@ def _change(
 
 
 def _store(seen: User, changed: User, entry: AuditEntry) -> User:
-    """Returns `changed`, or the stored user if it is no longer as `seen`. Raises LastAdminError."""
+    """Returns `changed`, or the stored user if it differs from `seen` by now. Raises LastAdminError."""
     try:
         with transaction() as writes:
             writes.save(entry)
@@ -128,7 +131,7 @@ def _store(seen: User, changed: User, entry: AuditEntry) -> User:
         if error.failed(seen):
             return User.from_raw_data(error.stored(seen))
         if error.failed(Admins(*ADMINS_KEY)):
-            raise _last_admin() from error
+            raise _last_admin_error() from error
         raise
     return changed
 
@@ -141,7 +144,7 @@ def _changed(user: User, name: str, value: str, by: CurrentUser) -> User:
     changed.changed = AccountChange(actor_id=by.id, actor_role=by.role, at=at, version=changed.version)
     if value == "disabled":
         changed.auth_epoch = user.auth_epoch + 1
-    if _RANK[changed.role] > _RANK[user.role] and user.password_min_length < shortest_for(changed.role):
+    if _RANK[changed.role] > _RANK[user.role] and user.password_min_length < min_length_for(changed.role):
         changed.password_hash = changed.pepper_version = None
         changed.password_min_length = 0
         changed.auth_epoch = user.auth_epoch + 1
@@ -159,25 +162,25 @@ def _update(writes: Transaction, seen: User, changed: User) -> None:
         User.auth_epoch.set(changed.auth_epoch),
         User.version.set(changed.version),
         User.changed.set(changed.changed),
-        *(passwords.removing() if _loses_password(seen, changed) else []),
+        *(passwords.remove_actions() if _loses_password(seen, changed) else []),
     ]
     writes.update(User(*user_key(seen.id)), actions, User.version == seen.version, return_values="ALL_OLD")
 
 
-def count_admins(writes: Transaction, by: int) -> None:
-    """Moves the count of active admins, on condition that one is left."""
-    if by:
-        condition = Admins.n >= 2 if by < 0 else None
-        writes.update(Admins(*ADMINS_KEY), [Admins.kind.set(Admins), Admins.n.add(by)], condition)
+def count_admins(writes: Transaction, difference: int) -> None:
+    """Adds `difference` (1, 0 or -1) to the count of active admins, on condition that at least one remains."""
+    if difference:
+        condition = Admins.n >= 2 if difference < 0 else None
+        writes.update(Admins(*ADMINS_KEY), [Admins.kind.set(Admins), Admins.n.add(difference)], condition)
 
 
-def _own_account() -> OwnAccountError | LastAdminError:
-    """The caller is an active admin. If there is only one, the caller is the last."""
+def _own_account_error() -> OwnAccountError | LastAdminError:
+    """Returns the error for an admin who changes their own account. An only admin is also the last one."""
     admins = get_item(Admins, ADMINS_KEY)
     if admins is None or admins.n < 2:
-        return _last_admin()
+        return _last_admin_error()
     return OwnAccountError("Admins cannot change their own account. Ask another admin.")
 
 
-def _last_admin() -> LastAdminError:
-    return LastAdminError("The last active admin cannot be demoted or disabled.")
+def _last_admin_error() -> LastAdminError:
+    return LastAdminError("The last active admin cannot be demoted or disabled. Make another user an admin first.")

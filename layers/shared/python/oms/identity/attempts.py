@@ -1,8 +1,8 @@
-"""Attempts to log in, counted before the password is compared.
+"""Attempts to sign in, counted before the password is compared.
 
-The slots of the address and of the account (or the known device) are taken in one transaction on condition of what was
-read. So however many attempts run at once, no more than the limit are compared. An unknown, locked or disabled account
-takes the same steps, the same one bcrypt, and gets the same answer.
+One transaction counts an attempt for the address and for the account (or the known device), if the counters have not
+changed since they were read. So concurrent attempts cannot exceed the limit. An attempt on an unknown, locked or
+disabled account takes the same steps, computes one bcrypt too, and gets the same response.
 """
 
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from pynamodb.expressions.update import Action
 
 from oms.audit import audit_log
 from oms.core import clock, email_addresses, pseudonyms
-from oms.core.dynamodb import ConcurrentUpdateError, batch_get, retrying
+from oms.core.dynamodb import batch_get
 from oms.core.rate_limits import RateWindow, ReportAllowance
+from oms.core.retries import ConcurrentUpdateError, retrying
 from oms.core.settings import settings
 from oms.core.transactions import TransactionError, transaction
 from oms.identity import passwords
-from oms.identity.address_limits import increment, rate_counter
 from oms.identity.lockout import LockState
 from oms.identity.models import (
     AccountCounter,
@@ -38,8 +38,8 @@ from oms.identity.passwords import PasswordHash
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """One try with a password. Its id lets a repeated write find out that it was made before."""
+class LoginAttempt:
+    """One attempt to sign in with a password. By its id, a repeated write detects that it was applied before."""
 
     email_folded: str
     email_digest: str
@@ -50,7 +50,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class CountedAttempt:
-    """An attempt, counted on an account or a device. `compares` unless that was locked; `locks` if it locked it."""
+    """An attempt that was counted `on` an account or a device.
+
+    `compares` is false if that was locked before. `locks` is true if this attempt locks it.
+    """
 
     user_id: str | None
     on: AccountCounter | Device
@@ -58,28 +61,28 @@ class CountedAttempt:
     locks: bool = False
 
 
-def count(attempt: Attempt, report: ReportAllowance) -> CountedAttempt:
-    """Takes the slots of address and account. Raises TooManyRequestsError (by address), UnavailableError."""
+def count(attempt: LoginAttempt, report: ReportAllowance) -> CountedAttempt:
+    """Counts the attempt for its address and account. Raises TooManyRequestsError (by address), UnavailableError."""
     return retrying(lambda: _count(attempt, report))
 
 
 def is_right(password: str, user: User | None, counted: CountedAttempt) -> bool:
-    """Whether this is the user's password. Always computes one bcrypt, even without a hash to compare with."""
+    """Returns whether this is the user's password. Computes one bcrypt always, even without a hash to compare with."""
     if user is None or user.status != "active" or user.password_hash is None or not counted.compares:
         return passwords.matches(password, None)
     return passwords.matches(password, PasswordHash(user.password_hash, user.pepper_version))
 
 
-def _count(attempt: Attempt, report: ReportAllowance) -> CountedAttempt:
-    """Raises ConcurrentUpdateError when another attempt came between."""
+def _count(attempt: LoginAttempt, report: ReportAllowance) -> CountedAttempt:
+    """Counts the attempt once. Raises ConcurrentUpdateError if another attempt was counted meanwhile."""
     now = int(clock.now().timestamp())
     window = RateWindow("login", settings().login_limit, now)
-    slot, user_id, on = _read(attempt, window)
-    if attempt.id in (slot.attempt, on.attempt):  # it was written, and its answer was lost
-        report(window.allowance(slot.n))
+    calls, user_id, on = _read(attempt, window)
+    if attempt.id in (calls.attempt, on.attempt):  # an earlier write of this attempt succeeded; its response was lost
+        report(window.allowance(calls.n))
         compares = on.attempt == attempt.id
         return CountedAttempt(user_id, on, compares, locks=compares and LockState.of(on, now).locks)
-    if slot.n >= window.limit:
+    if calls.n >= window.limit:
         report(window.allowance(window.limit))
         raise window.refusal()
     lock_state = LockState.of(on, now)
@@ -87,54 +90,62 @@ def _count(attempt: Attempt, report: ReportAllowance) -> CountedAttempt:
     counted = lock_state.after_failure(now)
     try:
         with transaction() as writes:
-            writes.update(slot, *increment(window, attempt.id))
+            writes.update(calls, *calls.increment_once(window.limit, attempt.id))
             if compares:
-                writes.update(on, *_counting(attempt, on, counted, user_id, now))
+                writes.update(on, *_count_actions(attempt, on, counted, user_id, now))
             else:  # the same number of operations, so that timing does not reveal a lock
                 writes.check(on, type(on).attempt == on.attempt)
     except TransactionError as error:
         if error.any_failed:
             raise ConcurrentUpdateError from error
         raise
-    report(window.allowance(slot.n + 1))
+    report(window.allowance(calls.n + 1))
     return CountedAttempt(user_id, on, compares, locks=compares and counted.locks)
 
 
-def _read(attempt: Attempt, window: RateWindow) -> tuple[RateCounter, str | None, AccountCounter | Device]:
-    """The address's slot, the account's user, and what counts the attempt, as they are stored or would begin."""
+def _read(attempt: LoginAttempt, window: RateWindow) -> tuple[RateCounter, str | None, AccountCounter | Device]:
+    """Returns the address's counter, the id of the account's user, and the counter of the account or known device.
+
+    A counter that is not stored yet is returned empty.
+    """
     # An impossible address takes the same reads, under a valid key that no user can claim.
     claimed = attempt.email_folded if email_addresses.is_plausible(attempt.email_folded) else attempt.email_digest
     claim_at, counter_at = claim_key(claimed), counter_key(attempt.email_digest)
-    slot_at = rate_counter_key(window.policy, attempt.address, window.number)
+    calls_at = rate_counter_key(window.policy, attempt.address, window.number)
     token = attempt.device_token
-    # With the device its user, who says whether it is still known.
+    # The device's user is read too: their `devices_epoch` decides whether the device is still known.
     device_at = (device_key(token.user_id, hashed(token.secret)), user_key(token.user_id)) if token else ()
-    found: dict[Any, IdentityItem] = batch_get(IdentityItem, [claim_at, counter_at, slot_at, *device_at])
+    found: dict[Any, IdentityItem] = batch_get(IdentityItem, [claim_at, counter_at, calls_at, *device_at])
     claim = cast(Claim | None, found.get(claim_at))
     user_id = claim.user_id if claim else None
-    slot = cast(RateCounter | None, found.get(slot_at)) or rate_counter(window, attempt.address)
+    calls = RateCounter.of(window, attempt.address)
+    if stored := cast(RateCounter | None, found.get(calls_at)):
+        calls.n, calls.attempt = stored.n, stored.attempt
     device, owner = (found.get(key) for key in device_at or (None, None))
     if isinstance(device, Device) and isinstance(owner, User) and _is_known(device, owner, user_id, window.now):
-        return slot, user_id, _as_unlocked(device, owner)
+        return calls, user_id, _without_lifted_failures(device, owner)
     counter = cast(AccountCounter | None, found.get(counter_at)) or AccountCounter(pk=counter_at[0], sk=counter_at[1])
-    return slot, user_id, counter
+    return calls, user_id, counter
 
 
 def _is_known(device: Device, owner: User, user_id: str | None, now: int) -> bool:
     return owner.id == user_id and device.epoch == owner.devices_epoch and now < device.expires_at
 
 
-def _as_unlocked(device: Device, owner: User) -> Device:
-    """The device, without the failures from before its user's locks were lifted."""
+def _without_lifted_failures(device: Device, owner: User) -> Device:
+    """Returns the device without its failures of the time before an admin lifted the user's locks."""
     if device.locks_epoch != owner.locks_epoch:
         device.locks_epoch, device.forgotten_at = owner.locks_epoch, 0
     return device
 
 
-def _counting(
-    attempt: Attempt, on: AccountCounter | Device, counted: LockState, user_id: str | None, now: int
+def _count_actions(
+    attempt: LoginAttempt, on: AccountCounter | Device, counted: LockState, user_id: str | None, now: int
 ) -> tuple[list[Action], Condition]:
-    """Counts the attempt as a failure, until it has succeeded, provided that no other came between."""
+    """Returns the update that counts the attempt as a failure until it succeeds.
+
+    The update is conditional: it fails if another attempt was counted meanwhile.
+    """
     kind = type(on)
     actions: list[Action] = [
         kind.failures.set(counted.failures),
@@ -153,9 +164,11 @@ def _counting(
     return actions, seen & kind.pk.exists() if isinstance(on, Device) else seen
 
 
-def record_failure(attempt: Attempt, counted: CountedAttempt, user: User | None) -> None:
-    """Notes a failure, and the lock that it took. A function that is cut off before this leaves a lock without its
-    audit entry, event and mail: nobody else may write them, since the password may have been right.
+def record_failure(attempt: LoginAttempt, counted: CountedAttempt, user: User | None) -> None:
+    """Records a failure, and the lock if this attempt locked the account.
+
+    If the function is stopped before, the lock has no audit entry, event or mail. No other process may write them,
+    since the password may have been right.
     """
     if user is None:
         reason = "unknown"

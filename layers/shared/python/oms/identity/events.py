@@ -1,11 +1,11 @@
-"""Events of accounts: ids, roles and locks, never an address or a name."""
+"""Events of accounts. They contain ids, roles and locks, never an address or a name."""
 
 from pydantic import BaseModel, Field
 
 from oms.core import clock
 from oms.core.actors import System
 from oms.core.schemas import Response, Timestamp, at_second
-from oms.events.envelope import Event, EventActor, Internal, event_id
+from oms.events.envelope import Event, EventActor, InternalMessage, event_id
 from oms.events.streams import Change
 from oms.identity.models import AccountChange, AccountCounter, MailRequest, User
 
@@ -22,7 +22,7 @@ class UserLockedData(Response):
     """A user whose account is locked."""
 
     id: str = Field(description="The id of the user.", examples=["YVT65M7QNAW9TXAQ7PHA"])
-    locked_until: Timestamp = Field(description="When the account can log in again.")
+    locked_until: Timestamp = Field(description="When the user can sign in again.")
 
 
 REGISTERED, ROLE_CHANGED, STATUS_CHANGED = "user.registered", "user.role_changed", "user.status_changed"
@@ -38,8 +38,8 @@ MAIL_REQUESTED = "mail.requested"
 PASSWORD_MAIL = "password.mail"  # noqa: S105 - the type of a message
 
 
-def events_from_change(change: Change) -> list[Event[UserEventData] | Event[UserLockedData] | Internal]:
-    """The events of a change of the identity table, and the internal messages."""
+def events_from_change(change: Change) -> list[Event[UserEventData] | Event[UserLockedData] | InternalMessage]:
+    """Returns the events and the internal messages of one change of the identity table."""
     if change.new is None:
         return []
     match change.new["kind"]["S"]:
@@ -50,14 +50,14 @@ def events_from_change(change: Change) -> list[Event[UserEventData] | Event[User
             return [*_lock_events(change, AccountCounter.from_raw_data(change.new))]
         case "mail-request":
             request = MailRequest.from_raw_data(change.new)
-            is_asked = change.old is None and request.email_folded is not None
-            return [Internal(MAIL_REQUESTED, {"request": request.id})] if is_asked else []
+            needs_mail = change.old is None and request.email_folded is not None
+            return [InternalMessage(MAIL_REQUESTED, {"request": request.id})] if needs_mail else []
         case _:
             return []
 
 
 def _user_events(change: Change, user: User) -> list[Event[UserEventData]]:
-    """Events of a new user, a new role or a new status. Other changes publish none."""
+    """Returns the events of a new user, a new role or a new status. Other changes have none."""
     old = User.from_raw_data(change.old) if change.old else None
     if old is None:
         types = [REGISTERED]
@@ -69,28 +69,30 @@ def _user_events(change: Change, user: User) -> list[Event[UserEventData]]:
     by = _changed_by(change, user)
     return [
         Event(
-            id=event_id(it, by.at, user.pk, user.version),
-            type=it,
+            id=event_id(event_type, by.at, user.pk, user.version),
+            type=event_type,
             occurred_at=by.at,
             sequence=user.version,
             actor=EventActor(id=by.actor_id, role=by.actor_role),
             data=UserEventData(id=user.id, role=user.role, status=user.status),
         )
-        for it in types
+        for event_type in types
     ]
 
 
-def _password_mails(change: Change, user: User) -> list[Internal]:
-    """That the password is another one. No two hashes are the same, so a change to the same password counts as well."""
+def _password_mails(change: Change, user: User) -> list[InternalMessage]:
+    """Returns the message of a changed password. Hashes are salted, so setting the same password again counts too."""
     old = User.from_raw_data(change.old) if change.old else None
     if old is None or user.password_hash is None or old.password_hash == user.password_hash:
         return []
     at = clock.timestamp(clock.from_seconds(change.at))
-    return [Internal(PASSWORD_MAIL, {"password_of": user.id, "version": str(user.version), "at": at})]
+    return [InternalMessage(PASSWORD_MAIL, {"password_of": user.id, "version": str(user.version), "at": at})]
 
 
 def _changed_by(change: Change, user: User) -> AccountChange:
-    """The actor of this change. Older users store none, or the actor of an earlier change; then it is the system."""
+    """Returns the stored actor of this change. If the user has none, or only that of an earlier change, returns the
+    system.
+    """
     if user.changed and user.changed.version == user.version:
         return user.changed
     at = clock.timestamp(clock.from_seconds(change.at))
@@ -98,7 +100,11 @@ def _changed_by(change: Change, user: User) -> AccountChange:
 
 
 def _lock_events(change: Change, counter: AccountCounter) -> list[Event[UserLockedData]]:
-    """The fifth attempt takes the lock before its password is compared; `locked_at` says that it was wrong."""
+    """Returns the event of a lock.
+
+    The fifth attempt locks the account before its password is compared. `locked_at` is set only if the password was
+    wrong.
+    """
     old = AccountCounter.from_raw_data(change.old) if change.old else None
     if counter.locked_at is None or counter.user_id is None or (old and old.locked_at == counter.locked_at):
         return []

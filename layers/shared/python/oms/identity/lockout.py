@@ -1,10 +1,11 @@
-"""Lockout of accounts and devices: when failed logins lock, for how long, and how an admin unlocks."""
+"""Lockout of accounts and devices: the lock after failed logins, its duration, and the unlock by an admin."""
 
 from dataclasses import dataclass
 
 from oms.audit import audit_log
-from oms.core.dynamodb import get_item, retrying
+from oms.core.dynamodb import get_item
 from oms.core.errors import NotFoundError
+from oms.core.retries import retrying
 from oms.core.transactions import transaction
 from oms.identity import passwords
 from oms.identity.access import CurrentUser
@@ -18,7 +19,10 @@ FORGOTTEN_AFTER_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class LockState:
-    """The failures in a row of an account or device. Times in epoch seconds."""
+    """The failed logins in a row of an account or a device, and its lock. Times are in epoch seconds.
+
+    `level` is the number of locks so far.
+    """
 
     failures: int = 0
     level: int = 0
@@ -26,6 +30,7 @@ class LockState:
 
     @classmethod
     def of(cls, counted: FailureCounter, now: int) -> "LockState":
+        """Returns the state that a counter stores; failures that are forgotten by now do not count."""
         if now >= counted.forgotten_at:
             return cls()
         return cls(counted.failures, counted.level, counted.locked_until)
@@ -34,7 +39,10 @@ class LockState:
         return now < self.locked_until
 
     def after_failure(self, now: int) -> "LockState":
-        """The fifth failure locks, each time for twice as long; after a lock the count starts again."""
+        """Returns the state after one more failure.
+
+        The fifth failure locks. Each lock lasts twice as long as the one before; after a lock the count starts again.
+        """
         failures = 1 if self.failures >= FAILURES_BEFORE_LOCK else self.failures + 1
         if failures < FAILURES_BEFORE_LOCK:
             return LockState(failures, self.level, self.locked_until)
@@ -43,14 +51,16 @@ class LockState:
 
     @property
     def locks(self) -> bool:
+        """Whether the latest failure caused a lock."""
         return self.failures >= FAILURES_BEFORE_LOCK
 
     def forgotten_at(self, now: int) -> int:
+        """Returns the time from which the failures no longer count, if no more follow."""
         return max(now, self.locked_until) + FORGOTTEN_AFTER_SECONDS
 
 
 def unlock(user_id: str, *, by: CurrentUser, address: str) -> None:
-    """Ends every lock on an account and its devices, and forgets their failures. Raises NotFoundError."""
+    """Lifts every lock of an account and its devices, and forgets their failures. Raises NotFoundError."""
     user = get_item(IdentityItem, user_key(user_id))
     if not isinstance(user, User):
         raise NotFoundError("User not found.")
@@ -63,7 +73,7 @@ def unlock(user_id: str, *, by: CurrentUser, address: str) -> None:
         with transaction() as writes:
             writes.delete(counter)
             writes.save(entry)
-            # One write for any number of devices: they stay known, and their earlier failures no longer count.
+            # One write for any number of devices: they stay known, but their earlier failures no longer count.
             writes.update(User(*user_key(user.id)), [User.locks_epoch.add(1)], User.pk.exists())
 
     retrying(write)

@@ -1,16 +1,17 @@
-"""Signing in with a password."""
+"""Sign-in with a password."""
 
 from dataclasses import dataclass
 from typing import cast
 
 from oms.audit import audit_log
 from oms.core import email_addresses
-from oms.core.dynamodb import get_item, retrying
+from oms.core.dynamodb import get_item
 from oms.core.errors import InvalidCredentialsError
 from oms.core.rate_limits import ReportAllowance
+from oms.core.retries import retrying
 from oms.core.transactions import transaction
 from oms.identity import attempts, devices, keyring, passwords
-from oms.identity.attempts import Attempt, CountedAttempt
+from oms.identity.attempts import CountedAttempt, LoginAttempt
 from oms.identity.models import AccountCounter, Device, IdentityItem, User, user_key
 from oms.identity.opaque_tokens import DeviceToken, hashed
 from oms.identity.schemas import LoginRequest
@@ -19,18 +20,25 @@ from oms.identity.sessions import Tokens, start_session
 
 @dataclass(frozen=True)
 class Login:
+    """The result of a sign-in: the tokens of the new session, and the token of the device."""
+
     tokens: Tokens
     device_token: str
 
 
-def log_in(request: LoginRequest, *, address: str, user_agent: str, report: ReportAllowance) -> Login:
-    """Raises InvalidCredentialsError, TooManyRequestsError (by address), UnavailableError."""
-    keyring.signing_key()  # raises without a key, before the attempt is counted
+def log_in(
+    request: LoginRequest, *, device_token: str | None, address: str, user_agent: str, report: ReportAllowance
+) -> Login:
+    """Starts a session. `device_token` is that of the body or the cookie.
+
+    Raises InvalidCredentialsError, TooManyRequestsError (by address), UnavailableError.
+    """
+    keyring.signing_key()  # raises if there is no key, before the attempt is counted
     email_folded = email_addresses.fold(request.email)
-    attempt = Attempt(
+    attempt = LoginAttempt(
         email_folded=email_folded,
         email_digest=passwords.email_digest(email_folded),
-        device_token=DeviceToken.parse(request.device_token or ""),
+        device_token=DeviceToken.parse(device_token or ""),
         address=address,
     )
     counted = attempts.count(attempt, report)
@@ -42,7 +50,7 @@ def log_in(request: LoginRequest, *, address: str, user_agent: str, report: Repo
     return _sign_in(user, attempt, counted, user_agent)
 
 
-def _sign_in(user: User, attempt: Attempt, counted: CountedAttempt, user_agent: str) -> Login:
+def _sign_in(user: User, attempt: LoginAttempt, counted: CountedAttempt, user_agent: str) -> Login:
     token = attempt.device_token if isinstance(counted.on, Device) else None
     device_token = token or devices.new_token(user)
     device = devices.device_of(user, hashed(device_token.secret), epoch=user.devices_epoch)

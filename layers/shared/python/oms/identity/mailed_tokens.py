@@ -1,4 +1,4 @@
-"""Tokens in the links of mails. Only the mail has the token; the identity table has its hash."""
+"""Tokens in the links of mails. Only the mail contains the token; the identity table stores its hash."""
 
 from typing import Literal, cast
 
@@ -14,7 +14,7 @@ PATHS: dict[Purpose, str] = {"reset": "reset-password", "verify": "verify-email"
 
 
 def mint(user: User, purpose: Purpose) -> tuple[MailedToken, MailToken]:
-    """Returns the item to store, and a new token."""
+    """Creates a token. Returns the item to store, and the token."""
     token = MailToken(user.id, new_secret())
     pk, sk = mailed_token_key(user.id, hashed(token.secret))
     expires_at = int(clock.now().timestamp()) + LIFETIME_SECONDS[purpose]
@@ -23,7 +23,7 @@ def mint(user: User, purpose: Purpose) -> tuple[MailedToken, MailToken]:
 
 
 def link(public_url: str, purpose: Purpose, token: MailToken) -> str:
-    """A link with the token in its fragment, which browsers do not send to servers."""
+    """Returns a link with the token in its fragment, which browsers do not send to servers."""
     return f"{public_url.rstrip('/')}/{PATHS[purpose]}#token={token}"
 
 
@@ -42,4 +42,8 @@ def read(text: str, purpose: Purpose) -> tuple[User, MailedToken]:
 
 
 def invalid_token() -> InvalidTokenError:
-    return cast(InvalidTokenError, InvalidTokenError.at("is invalid or expired", pointer="#/token"))
+    """Returns the error for a token that is unknown, used, expired or revoked."""
+    return cast(
+        InvalidTokenError,
+        InvalidTokenError.at("is invalid or expired; request a mail to reset the password", pointer="#/token"),
+    )

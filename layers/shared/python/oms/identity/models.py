@@ -1,6 +1,6 @@
 """The items of the identity table: users, their e-mail claims, sessions and devices, and the counters of attempts.
 
-Moments that arithmetic is done with are epoch seconds; those that are shown are timestamps.
+Times are epoch seconds where the code calculates with them, and ISO timestamps where they are shown only.
 """
 
 from typing import Any
@@ -15,8 +15,10 @@ from pynamodb.attributes import (
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
+from oms.core.counters import ExpiringCounter
 from oms.core.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem, redacted
 from oms.core.pages import LOWEST, Index
+from oms.core.rate_limits import RateWindow
 from oms.core.settings import settings
 
 USERS = Index(settings().identity_table, "users", "listing", "email_key")
@@ -32,7 +34,7 @@ class IdentityItem(StoredItem):
 
 
 class AccountChange(EmbeddedItem):
-    """The actor and time of the latest change of role or status; `version` is the user's version after it."""
+    """The actor and the time of the latest change of role or status; `version` is the user's version after it."""
 
     actor_id = UnicodeAttribute()
     actor_role = UnicodeAttribute()
@@ -41,15 +43,18 @@ class AccountChange(EmbeddedItem):
 
 
 class User(IdentityItem, discriminator="user"):
-    """`listing` and `email_key` put it into the index `users`. A session is dead once `auth_epoch` has moved on, and a
-    device unknown once `devices_epoch` has; the failures of a device are forgotten once `locks_epoch` has.
+    """A user. `listing` and `email_key` are the keys of the index `users`.
 
-    `changed` moves with role and status, whose events it signs; users from before it was kept have none.
-    Without a password, as the first admin of a deployment begins, no password is right. `password_min_length` is the
-    greatest minimum length of the settings that the password was found to have, 0 where it was never measured.
+    A higher `auth_epoch` ends all sessions, a higher `devices_epoch` makes all devices unknown, and a higher
+    `locks_epoch` forgets the failures of the devices.
 
-    `open_orders` follows the customer's orders by seconds: see `oms.reports.order_sums`. It is no part of what
-    `version` counts.
+    `changed` names the actor of the latest change of role or status, for its event; users that were stored before this
+    attribute existed have none. A user without a password hash cannot sign in before a reset: the first admin of a
+    deployment is created so. `password_min_length` is the greatest minimum length in the settings that the password
+    reaches; 0 if it was never measured.
+
+    `open_orders` lags behind the customer's orders by seconds: see `oms.reports.order_sums`. Its changes do not raise
+    `version`.
     """
 
     id = UnicodeAttribute()
@@ -79,25 +84,26 @@ class User(IdentityItem, discriminator="user"):
 
 
 class Admins(IdentityItem, discriminator="admins"):
-    """How many active admins there are: it moves in the transaction that makes or ends one, and never below 1."""
+    """The number of active admins. It changes in the transaction that adds or removes one, and never falls below 1."""
 
     n = IntegerAttribute()
 
 
 class Claim(IdentityItem, discriminator="claim"):
-    """That an e-mail address is taken: uniqueness by a conditional put, never by a query."""
+    """The uniqueness claim of an e-mail address: a conditional put makes it unique, never a query."""
 
     user_id = UnicodeAttribute()
 
 
 class Session(IdentityItem, discriminator="session"):
-    """A family of refresh tokens, of which it keeps hashes only.
+    """A family of refresh tokens. It stores only their hashes.
 
-    `current` is valid for one refresh. `previous` is valid for seconds after `rotated_at`, for the same successor,
-    which only the holder of the previous token can decrypt. Refreshes are counted per minute in `window`.
+    `current` is valid for one refresh. `previous` is valid for seconds after `rotated_at`, and gets the same
+    `successor`, which only the holder of the previous token can decrypt. `window_count` counts the refreshes of the
+    minute `window`.
 
-    `failures` counts the attempts to change the password that did not succeed; `attempt` names the latest. `device` is
-    the hash of the token of the known device that signed in; sessions from before it was kept have none.
+    `failures` counts the failed attempts to change the password; `attempt` is the id of the latest. `device` is the
+    hash of the token of the device that signed in; sessions that were stored before this attribute existed have none.
     """
 
     id = UnicodeAttribute()
@@ -121,10 +127,10 @@ class Session(IdentityItem, discriminator="session"):
 
 
 class FailureCounter(IdentityItem):
-    """Failed logins in a row. `attempt` names the latest: the compare-and-swap of every change.
+    """Failed logins in a row. `attempt` is the id of the latest; every change is conditional on it.
 
-    An attempt counts as failed from the moment it is made until it has succeeded, so that no number of parallel
-    ones gets past the limit. From `forgotten_at` on nothing of it counts.
+    An attempt counts as failed until it has succeeded, so that parallel attempts cannot exceed the limit. From
+    `forgotten_at` on the failures no longer count.
     """
 
     failures = IntegerAttribute(default=0)
@@ -136,9 +142,9 @@ class FailureCounter(IdentityItem):
 
 
 class AccountCounter(FailureCounter, discriminator="counter"):
-    """The attempts on an account by clients it does not know; kept for addresses without an account as well.
+    """The attempts on an account by unknown clients. Addresses without an account have a counter as well.
 
-    `locked_at` is when the attempt that took the last lock was found to be wrong.
+    `locked_at` is the time at which the latest locking attempt was found to have a wrong password.
     """
 
     user_id = UnicodeAttribute(null=True)
@@ -146,10 +152,10 @@ class AccountCounter(FailureCounter, discriminator="counter"):
 
 
 class Device(FailureCounter, discriminator="device"):
-    """A client that has signed in before, registered the account or reset its password. It counts its own attempts, so
-    no stranger can lock it out.
+    """A client that has signed in before, registered the account or reset its password.
 
-    It is known while `epoch` is its user's `devices_epoch`; `locks_epoch` is the user's as the latest attempt was made.
+    It has its own failure count, so no stranger can lock it out. It is known while `epoch` equals its user's
+    `devices_epoch`. `locks_epoch` is the user's at the latest attempt.
     """
 
     user_id = UnicodeAttribute()
@@ -161,34 +167,30 @@ class Device(FailureCounter, discriminator="device"):
         return self.sk.removeprefix("device#")
 
 
-class RateCounter(IdentityItem, discriminator="slot"):
-    """How often one subject, such as an address, did what a policy limits in a minute."""
+class RateCounter(IdentityItem, ExpiringCounter, discriminator="slot"):
+    """The number of calls of one subject, such as an address, in one minute, under one rate limit (`policy`).
 
-    n = IntegerAttribute(default=0)
+    `attempt` is the id of the latest call.
+    """
+
     attempt = UnicodeAttribute(null=True)
-    expires_at = IntegerAttribute(attr_name="ttl")
 
     @classmethod
-    def of(cls, policy: str, subject: str, minute: int) -> "RateCounter":
-        pk, sk = rate_counter_key(policy, subject, minute)
-        return cls(pk=pk, sk=sk)
+    def of(cls, window: RateWindow, subject: str) -> "RateCounter":
+        key = rate_counter_key(window.policy, subject, window.number)
+        return cls(*key, expires_at=window.forgotten_at)
 
-    @classmethod
-    def taking(cls, limit: int, attempt: str, forgotten_at: int) -> tuple[list[Action], Condition]:
-        """The update that takes one of `limit`, once for each attempt."""
-        actions: list[Action] = [
-            cls.kind.set(cls),
-            cls.n.add(1),
-            cls.attempt.set(attempt),
-            cls.expires_at.set(forgotten_at),
-        ]
-        condition: Condition = cls.n.does_not_exist() | ((cls.n < limit) & (cls.attempt != attempt))
-        return actions, condition
+    def increment_once(self, limit: int, attempt: str) -> tuple[list[Action], Condition]:
+        """Returns the update that counts one call. Repeated with the same attempt, it counts once."""
+        actions, condition = self.increment(limit, also=RateCounter.attempt != attempt)
+        return [*actions, RateCounter.attempt.set(attempt)], condition
 
 
 class RequestCount(IdentityItem, discriminator="request-count"):
-    """The requests of a user, over a period of minutes: `used` were made in `minute`, the latest that has any. `leased`
-    are those that workers may let pass beyond them, in any minute of the period: see `oms.identity.user_limits`.
+    """The requests of a user in a period of minutes: see `oms.identity.user_limits`.
+
+    `used` is the number of requests that workers have reported for `minute`, the latest minute with a report. `leased`
+    is the number of further requests that workers may let pass in any minute of the period.
     """
 
     minute = IntegerAttribute(default=0)
@@ -203,7 +205,7 @@ class RequestCount(IdentityItem, discriminator="request-count"):
 
 
 class MailedToken(IdentityItem, discriminator="mailed-token"):
-    """The hash of a token that was mailed to its user. One for a reset is good while `epoch` is the user's."""
+    """The hash of a token that was mailed to its user. A reset token is valid while `epoch` is their `auth_epoch`."""
 
     user_id = UnicodeAttribute()
     purpose = UnicodeAttribute()
@@ -212,7 +214,7 @@ class MailedToken(IdentityItem, discriminator="mailed-token"):
 
 
 class MailRequest(IdentityItem, discriminator="mail-request"):
-    """A request for a mail. `email_folded` is None if the text cannot be an address."""
+    """A request for a mail. `email_folded` is None if the text in the request cannot be an address."""
 
     id = UnicodeAttribute()
     purpose = UnicodeAttribute()
@@ -228,17 +230,17 @@ _HASHED_KEYS = ("device#", "token#")
 
 
 def without_hashes(raw: dict[str, Any]) -> dict[str, Any]:
-    """A raw item, or its keys, for operators: without hashes of passwords and tokens."""
-    shown = {name: redacted(value) if name in _HASHES else value for name, value in raw.items()}
+    """Returns a raw item, or its keys, without hashes of passwords and tokens: for operators and logs."""
+    redacted_item = {name: redacted(value) if name in _HASHES else value for name, value in raw.items()}
     sort_key = str(raw.get("sk", {}).get("S"))
-    for beginning in _HASHED_KEYS:
-        if sort_key.startswith(beginning):
-            shown["sk"] = {"S": f"{beginning}redacted"}
-    return shown
+    for prefix in _HASHED_KEYS:
+        if sort_key.startswith(prefix):
+            redacted_item["sk"] = {"S": f"{prefix}redacted"}
+    return redacted_item
 
 
 def email_key(email_folded: str, user_id: str) -> str:
-    """A user's sort key in the list by e-mail. The id makes it unique and its last character ASCII."""
+    """Returns a user's sort key in the index by e-mail. The id makes it unique and its last character ASCII."""
     return f"{email_folded}{LOWEST}{user_id}"
 
 

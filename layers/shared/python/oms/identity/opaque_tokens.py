@@ -1,4 +1,4 @@
-"""Refresh tokens (`user.session.secret`), device and mailed tokens (`user.secret`): 256 random bits, kept as hashes."""
+"""Refresh tokens (`user.session.secret`), device and mailed tokens (`user.secret`): random, and stored as hashes."""
 
 import hashlib
 import hmac
@@ -23,12 +23,14 @@ def new_secret() -> str:
 
 
 def hashed(secret: str) -> str:
-    """A plain hash is enough: 256 random bits cannot be guessed."""
+    """Returns the hash under which a secret is stored. It needs no salt: 256 random bits cannot be guessed."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class RefreshToken:
+    """The parts of a refresh token."""
+
     user_id: str
     session_id: str
     secret: str
@@ -47,6 +49,8 @@ class RefreshToken:
 
 @dataclass(frozen=True)
 class UserToken:
+    """The parts of a token that belongs to a user, not to a session."""
+
     user_id: str
     secret: str
 
@@ -63,23 +67,24 @@ class UserToken:
 
 
 class DeviceToken(UserToken):
-    """Shown at a login by a client that has signed in before."""
+    """A token that a client sends with a login to prove that it has signed in before."""
 
 
 class MailToken(UserToken):
-    """In the link of a mail: a client that presents it has read the mail."""
+    """A token in the link of a mail: a client that sends it has read the mail."""
 
 
 def seal_successor(successor: str, *, presented: str) -> bytes:
-    """Encrypts the next secret with the presented one, so that the table alone reveals no valid token."""
+    """Encrypts the next secret with the presented one, so that the stored data alone reveals no valid token."""
     nonce = os.urandom(_NONCE_BYTES)
     return nonce + AESGCM(_key(presented)).encrypt(nonce, successor.encode(), None)
 
 
 def open_successor(sealed: bytes, *, presented: str) -> str | None:
+    """Decrypts the next secret. Returns None if it was not encrypted with the presented one."""
     try:
         return AESGCM(_key(presented)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None).decode()
-    except (InvalidTag, ValueError):  # another secret's, or too short to be anything
+    except (InvalidTag, ValueError):  # encrypted with another secret, or too short
         return None
 
 

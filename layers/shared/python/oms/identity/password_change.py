@@ -1,7 +1,7 @@
 """Change of the password, given the current one, in a live session.
 
-The attempts are counted on the session and not on the account: a stranger's failed logins cannot refuse the owner's
-change, and a stolen session tries five passwords and ends.
+The attempts are counted on the session, not on the account. So failed logins of a stranger cannot prevent the owner's
+change, and a stolen session ends after five wrong passwords.
 """
 
 from typing import Any
@@ -10,9 +10,10 @@ from pynamodb.expressions.update import Action
 
 from oms.audit import audit_log
 from oms.core import clock
-from oms.core.dynamodb import ConditionFailedError, retrying, update_item
+from oms.core.dynamodb import ConditionFailedError, update_item
 from oms.core.errors import InvalidCredentialsError, UnauthenticatedError
 from oms.core.rate_limits import RateWindow, ReportAllowance
+from oms.core.retries import retrying
 from oms.core.settings import settings
 from oms.core.transactions import Transaction, transaction
 from oms.core.versions import ExpectedVersion
@@ -27,32 +28,37 @@ from oms.identity.schemas import ChangePasswordRequest
 
 ATTEMPTS_PER_SESSION = 5
 _WRONG = "The current password is wrong."
-_ENDED = f"{_WRONG} After {ATTEMPTS_PER_SESSION} wrong ones this session has ended: sign in, or reset it by mail."
+_ENDED = (
+    f"{_WRONG} This session has ended after {ATTEMPTS_PER_SESSION} wrong passwords. "
+    "Sign in again, or reset the password by mail."
+)
 _NONE_LEFT = "This session has no attempts left. Sign in again, or reset the password by mail."
 
 
 def change_password(
-    who: CurrentUser,
+    caller: CurrentUser,
     request: ChangePasswordRequest,
     *,
     address: str,
     report: ReportAllowance,
     expected_version: ExpectedVersion,
 ) -> int:
-    """The user's new version. All other sessions end, this one too if the request says so, and all other devices are
-    forgotten. The version is checked before the attempt is counted.
+    """Changes the password. Returns the user's new version.
 
-    Raises StaleVersionError; InvalidRequestError for a password that is not good enough; InvalidCredentialsError;
-    TooManyRequestsError (by address); UnauthenticatedError when the session ended meanwhile; UnavailableError.
+    All other sessions end, and this one too if the request has `end_this_session`. All other devices become unknown.
+    The version is checked before the attempt is counted.
+
+    Raises StaleVersionError; InvalidRequestError if a rule forbids the new password; InvalidCredentialsError;
+    TooManyRequestsError (by address); UnauthenticatedError if the session ended meanwhile; UnavailableError.
     """
-    expected_version.check(who.user.version)
+    expected_version.check(caller.user.version)
     count_call(RateWindow("login", settings().login_limit, int(clock.now().timestamp())), address, report)
-    password_rules.require(Owner.of(who.user), request.new_password, pointer="#/new_password")
-    session = _count(who)
-    stored_hash = who.user.password_hash
-    present = PasswordHash(stored_hash, who.user.pepper_version or "") if stored_hash else None
+    password_rules.check_password(Owner.of(caller.user), request.new_password, pointer="#/new_password")
+    session = _count(caller)
+    stored_hash = caller.user.password_hash
+    present = PasswordHash(stored_hash, caller.user.pepper_version or "") if stored_hash else None
     if not passwords.matches(request.current_password, present):
-        raise _failure(who, session, address)
+        raise _failure(caller, session, address)
 
     def add_writes(writes: Transaction, seen: User) -> None:
         entry = audit_log.entry(
@@ -67,7 +73,7 @@ def change_password(
         _continue_session(writes, seen, session, ended_at=entry.at if request.end_this_session else None)
 
     return store_password(
-        who.user,
+        caller.user,
         request.new_password,
         pointer="#/new_password",
         add_writes=add_writes,
@@ -77,7 +83,10 @@ def change_password(
 
 
 def _continue_session(writes: Transaction, user: User, session: Session, *, ended_at: str | None) -> None:
-    """Moves session and device to the user's next epochs, or ends the session. Fails if it has ended meanwhile."""
+    """Moves session and device to the user's next epochs, or ends the session.
+
+    The transaction fails if the session has ended meanwhile.
+    """
     continuing: list[Action] = [Session.epoch.set(user.auth_epoch + 1), Session.failures.set(0)]
     writes.update(
         Session(session.pk, session.sk),
@@ -88,9 +97,11 @@ def _continue_session(writes: Transaction, user: User, session: Session, *, ende
         writes.save(devices.device_of(user, session.device, epoch=user.devices_epoch + 1))
 
 
-def _count(who: CurrentUser) -> Session:
-    """The session, with this attempt counted as a failure until it has succeeded: however many run at once, no more
-    than the limit are compared. Raises InvalidCredentialsError if it has none left.
+def _count(caller: CurrentUser) -> Session:
+    """Counts an attempt on the session, and returns the session.
+
+    The attempt counts as a failure until it has succeeded, so that parallel attempts cannot exceed the limit. Raises
+    InvalidCredentialsError if the session has no attempts left.
     """
     attempt = clock.random_id()
     has_one_left = (
@@ -101,21 +112,21 @@ def _count(who: CurrentUser) -> Session:
     )
     actions: list[Action] = [Session.failures.add(1), Session.attempt.set(attempt)]
     try:
-        return retrying(lambda: update_item(Session(*session_key(who.id, who.session_id)), actions, has_one_left))
+        return retrying(lambda: update_item(Session(*session_key(caller.id, caller.session_id)), actions, has_one_left))
     except ConditionFailedError as error:
         session = Session.from_raw_data(error.item) if error.item else None
         if session is None or session.revoked_at is not None:
             raise UnauthenticatedError from error
         if session.attempt == attempt:
-            return session  # counted by an earlier attempt whose answer was lost
+            return session  # counted by an earlier attempt whose response was lost
         raise InvalidCredentialsError(_NONE_LEFT) from error
 
 
-def _failure(who: CurrentUser, session: Session, address: str) -> InvalidCredentialsError:
-    """Notes that the password was wrong, and ends a session that has no attempt left."""
-    about: dict[str, Any] = {"actor_id": who.id, "actor_role": who.role, "address": address, "outcome": "failure"}
+def _failure(caller: CurrentUser, session: Session, address: str) -> InvalidCredentialsError:
+    """Audits the wrong password, ends the session if it has no attempts left, and returns the error."""
+    about: dict[str, Any] = {"actor_id": caller.id, "actor_role": caller.role, "address": address, "outcome": "failure"}
     details = {"counted_on": "session", "reason": "wrong-password"}
-    failure = audit_log.entry("password.changed", target=f"user#{who.id}", details=details, **about)
+    failure = audit_log.entry("password.changed", target=f"user#{caller.id}", details=details, **about)
     if session.failures < ATTEMPTS_PER_SESSION:
         audit_log.record(failure)
         return InvalidCredentialsError(_WRONG)

@@ -1,10 +1,10 @@
-"""Stores a new password, only for the user as they were when the password was checked against the rules."""
+"""Storing of a new password, on condition that the user is unchanged since the password was checked."""
 
 from collections.abc import Callable
 
 from pynamodb.expressions.update import Action
 
-from oms.core.dynamodb import ConcurrentUpdateError, retrying
+from oms.core.retries import ConcurrentUpdateError, retrying
 from oms.core.transactions import Transaction, TransactionError, transaction
 from oms.core.versions import ANY_VERSION, ExpectedVersion
 from oms.identity import password_rules, passwords
@@ -13,7 +13,7 @@ from oms.identity.password_rules import Owner
 from oms.identity.passwords import PasswordHash
 
 type AddWrites = Callable[[Transaction, User], None]
-"""Adds the writes that belong to the new password: the audit entry, and what else changes in the same transaction."""
+"""Adds the writes of the same transaction: the audit entry, and further changes that belong to the new password."""
 
 
 def store_password(
@@ -26,15 +26,15 @@ def store_password(
     expected_version: ExpectedVersion = ANY_VERSION,
     sets: tuple[Action, ...] = (),
 ) -> int:
-    """Sets the password, ends all sessions and known devices, and forgets the failed logins; the user's new version.
+    """Stores the password, ends all sessions, and forgets known devices and failed logins. Returns the new version.
 
-    The write is conditional on the version, which moves with everything that the rules depend on: role, names and
-    address. If it has moved, the password is checked against the user as stored, and written on that version. `sets`
-    are further changes of the user.
+    The write is conditional on the version, which rises with each change that the rules depend on: role, names and
+    address. If the version is higher by now, the password is checked again for the stored user, and written on
+    condition of that version. `sets` are further changes of the user.
 
-    Raises InvalidRequestError, with `pointer`, for a password that this user may not have; StaleVersionError;
-    `refusal()` where the account was disabled or its password set meanwhile, or a condition of `add_writes` does not
-    hold; UnavailableError.
+    Raises InvalidRequestError, with `pointer`, if a rule forbids this user the password; StaleVersionError;
+    `refusal()` if the account was disabled or its password was set meanwhile, or if a condition of `add_writes` fails;
+    UnavailableError.
     """
     _require(user, password, pointer)
     new, seen = passwords.make_hash(password), user
@@ -46,7 +46,7 @@ def store_password(
         if stored is None:
             return seen.version + 1
         if stored.password_hash == new.text:
-            return stored.version  # made by an earlier attempt whose answer was lost: no two hashes are the same
+            return stored.version  # stored by an earlier attempt whose response was lost: no two hashes are the same
         if stored.auth_epoch != seen.auth_epoch or stored.status != "active":
             raise refusal()
         _require(stored, password, pointer)
@@ -57,7 +57,7 @@ def store_password(
 
 
 def _require(user: User, password: str, pointer: str) -> None:
-    password_rules.require(Owner.of(user), password, pointer=pointer)
+    password_rules.check_password(Owner.of(user), password, pointer=pointer)
 
 
 def _store(
@@ -67,20 +67,20 @@ def _store(
     sets: tuple[Action, ...],
     refusal: Callable[[], Exception],
 ) -> User | None:
-    """Returns None after the write, or the stored user if it differs from `user`.
+    """Returns None after the write, or the stored user if its version is not that of `user`.
 
-    Raises `refusal()` if another condition does not hold.
+    Raises `refusal()` if another condition fails.
     """
     item = User(*user_key(user.id))
     try:
         with transaction() as writes:
-            # The failures were about the old password.
+            # The failures belong to the old password.
             writes.delete(AccountCounter(*counter_key(passwords.email_digest(user.email_folded))))
             add_writes(writes, user)
             writes.update(
                 item,
                 [
-                    *passwords.setting(new),
+                    *passwords.set_actions(new),
                     User.auth_epoch.set(user.auth_epoch + 1),
                     User.devices_epoch.set(user.devices_epoch + 1),
                     User.version.set(user.version + 1),

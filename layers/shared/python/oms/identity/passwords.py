@@ -1,4 +1,4 @@
-"""Password hashes: bcrypt over a keyed hash, so that a stolen table without the pepper cannot even be guessed at."""
+"""Password hashes: bcrypt over a keyed hash. The key (pepper) is a secret, without which a stolen table is useless."""
 
 import base64
 import hmac
@@ -21,8 +21,9 @@ UNKNOWN_HASH = b"$2b$12$i0/8k1vOjpMUhF8u5iHPoONGfOAQAyy54u3g87Du9pJ0amRnRCplu"
 
 @dataclass(frozen=True)
 class PasswordHash:
-    """`pepper_version` is the version of its pepper; a new one is for new hashes only. `min_length` is the
-    greatest of the settings' minimum lengths that the password has; 0 where that is not known.
+    """A stored hash, with the version of its pepper. A new pepper is used for new hashes only.
+
+    `min_length` is the greatest minimum length in the settings that the password reaches; 0 if it was not measured.
     """
 
     text: str
@@ -39,19 +40,20 @@ PEPPERS = Reloaded(_load_peppers)
 
 
 def normalized(password: str) -> str:
-    """The same for composed and decomposed input, as keyboards differ in which they send (NIST SP 800-63B, 3.1.1.2)."""
+    """Returns the NFKC form, since keyboards differ in the form that they send (NIST SP 800-63B, 3.1.1.2)."""
     return unicodedata.normalize("NFKC", password)
 
 
 def make_hash(password: str) -> PasswordHash:
+    """Hashes a new password with the newest pepper."""
     version, length = _newest(), len(normalized(password))
     minimums = (settings().password_min_length, settings().staff_password_min_length)
     hashed = bcrypt.hashpw(peppered(password, version), bcrypt.gensalt(COST)).decode()
-    return PasswordHash(hashed, version, max((it for it in minimums if it <= length), default=0))
+    return PasswordHash(hashed, version, max((minimum for minimum in minimums if minimum <= length), default=0))
 
 
-def setting(new: PasswordHash) -> list[Action]:
-    """The part of an update that sets a user's password."""
+def set_actions(new: PasswordHash) -> list[Action]:
+    """Returns the actions of an update that sets a user's password."""
     return [
         User.password_hash.set(new.text),
         User.pepper_version.set(new.pepper_version),
@@ -59,13 +61,13 @@ def setting(new: PasswordHash) -> list[Action]:
     ]
 
 
-def removing() -> list[Action]:
-    """The part of an update after which no password is right, until a reset sets one."""
+def remove_actions() -> list[Action]:
+    """Returns the actions of an update after which the user cannot sign in before a reset sets a password."""
     return [User.password_hash.remove(), User.pepper_version.remove(), User.password_min_length.remove()]
 
 
 def matches(password: str, stored: PasswordHash | None) -> bool:
-    """Whether this is the password of the hash. Without a hash it takes as long, and is never true."""
+    """Returns whether this is the password of the hash. Without a hash it takes the same time and returns false."""
     if stored is None:
         bcrypt.checkpw(peppered(password, _newest()), UNKNOWN_HASH)
         return False
@@ -73,7 +75,7 @@ def matches(password: str, stored: PasswordHash | None) -> bool:
 
 
 def email_digest(email_folded: str) -> str:
-    """A keyed hash that replaces an address in counters and audit entries, which outlive it."""
+    """Returns a keyed hash that replaces an address in counters and audit entries, which outlive the account."""
     return hmac.digest(_pepper(_newest()), b"e-mail:" + email_folded.encode(), "sha256").hex()
 
 
@@ -89,5 +91,6 @@ def _pepper(version: str) -> bytes:
 
 
 def peppered(password: str, version: str) -> bytes:
-    # 64 characters of base64 for any password: below bcrypt's 72 bytes and without NUL.
+    """Returns the keyed hash of a password, which is the input of bcrypt."""
+    # Any password gives 64 characters of base64: less than bcrypt's limit of 72 bytes, and without NUL.
     return base64.b64encode(hmac.digest(_pepper(version), normalized(password).encode(), "sha384"))

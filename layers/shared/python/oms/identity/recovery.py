@@ -1,4 +1,4 @@
-"""What the reader of a mail can do without signing in: set a new password, and show that the address is theirs."""
+"""Account recovery by mail, without signing in: reset of the password, and verification of the address."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -7,9 +7,10 @@ from datetime import datetime
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock, email_addresses
-from oms.core.dynamodb import put_item, retrying
+from oms.core.dynamodb import put_item
 from oms.core.errors import TooManyRequestsError
 from oms.core.rate_limits import RateWindow, ReportAllowance
+from oms.core.retries import retrying
 from oms.core.transactions import Transaction, TransactionError, transaction
 from oms.identity import devices, mailed_tokens
 from oms.identity.address_limits import count_call
@@ -24,9 +25,9 @@ RESETS_PER_MINUTE = 20
 
 
 def request_reset(email: str, *, address: str) -> None:
-    """Requests a mail with a reset link. Reads no account, so that the answer does not reveal whether one exists.
+    """Requests a mail with a reset link. Reads no account, so that the response does not reveal whether one exists.
 
-    Beyond the limit of the client address it does nothing, with the same answer.
+    If the client address has exceeded its limit, no mail is requested; the response is the same.
     """
     email_folded, now = email_addresses.fold(email), clock.now()
     window = RateWindow("forgot", REQUESTS_PER_MINUTE, int(now.timestamp()))
@@ -52,19 +53,22 @@ def _put_request(email_folded: str, now: datetime, address: str) -> None:
 
 
 @dataclass(frozen=True)
-class Reset:
+class PasswordReset:
+    """The result of a reset. `device_token` is None if the request does not have `remember_device`."""
+
     user_id: str
     device_token: str | None = field(repr=False)
 
 
-def reset_password(request: ResetPasswordRequest, *, address: str, report: ReportAllowance) -> Reset:
-    """Sets a new password by a mailed token. Ends all sessions and known devices, and lifts the lock. The client that
-    shows the token is a known device from then on if it wants to be: it has read the mail, which proves more than a
-    password.
+def reset_password(request: ResetPasswordRequest, *, address: str, report: ReportAllowance) -> PasswordReset:
+    """Sets a new password by a mailed token. Ends all sessions, forgets known devices, and lifts the lock.
 
-    Raises TooManyRequestsError (by client address, which is counted first), InvalidTokenError, and InvalidRequestError
-    for a password that is not good enough, which leaves the token good. An account that was disabled stays so: its
-    tokens ended with its epoch.
+    With `remember_device`, the client is a known device from then on: it has read the mail, which proves more than a
+    password does.
+
+    Raises TooManyRequestsError (by client address, which is counted first); InvalidTokenError; InvalidRequestError if
+    a rule forbids the password, and then the token stays valid. A disabled account stays disabled: its tokens became
+    invalid with its epoch.
     """
     count_call(RateWindow("reset", RESETS_PER_MINUTE, int(clock.now().timestamp())), address, report)
     user, token = mailed_tokens.read(request.token, "reset")
@@ -90,11 +94,14 @@ def reset_password(request: ResetPasswordRequest, *, address: str, report: Repor
         refusal=mailed_tokens.invalid_token,
         sets=(User.email_verified.set(True),),
     )
-    return Reset(user.id, str(device_token) if device_token else None)
+    return PasswordReset(user.id, str(device_token) if device_token else None)
 
 
 def verify_email(text: str, *, address: str) -> str:
-    """Marks the address as its user's own; the user's id. The same token again changes nothing. InvalidTokenError."""
+    """Marks the user's address as verified, and returns the user's id. The same token again changes nothing.
+
+    Raises InvalidTokenError.
+    """
     user, _ = mailed_tokens.read(text, "verify")
     if not user.email_verified:
         entry = audit_log.entry(

@@ -1,4 +1,4 @@
-"""The bodies of the auth routes."""
+"""Requests and responses of the routes for accounts, sessions and users."""
 
 from typing import Annotated, Literal, Self
 
@@ -14,8 +14,8 @@ from oms.core.schemas import (
     Prose,
     Request,
     Response,
-    Several,
     Timestamp,
+    ValueList,
     VisibleText,
     at_second,
 )
@@ -30,29 +30,44 @@ NewPassword = Annotated[
         min_length=password_rules.MIN_LENGTH,
         max_length=password_rules.MAX_LENGTH,
         json_schema_extra={"format": "password"},
-        description="No common password, and not made of the user's e-mail address or name. Managers and admins need "
-        "15 characters, or as many as the deployment asks for.",
+        description="Must not be a common password, and must not be made of the user's e-mail address or name. "
+        "Managers and admins need at least 15 characters, or the number that the deployment sets.",
         examples=["three quiet lighthouses"],
     ),
-    # Only what costs no time: the rest is checked once the client's address was counted.
+    # Only the length is checked here. The other rules take time: they are checked once the client's address is counted.
     AfterValidator(password_rules.check_length),
 ]
 
 
 type UserRole = Annotated[
     Literal["customer", "manager", "admin"],
-    Field(description="What a user may do. Managers may do all that customers may, admins all that managers may."),
+    Field(
+        description="The permissions of a user. Managers have those of customers too, and admins have those of "
+        "managers."
+    ),
 ]
-type UserStatus = Annotated[Literal["active", "disabled"], Field(description="Whether a user can log in.")]
-Roles = Annotated[tuple[Annotated[str, OneOf(("customer", "manager", "admin"))], ...], Several()]
-UserStatuses = Annotated[tuple[Annotated[str, OneOf(("active", "disabled"))], ...], Several()]
+type UserStatus = Annotated[
+    Literal["active", "disabled"],
+    Field(description="Whether a user can sign in: `active` users can, `disabled` ones cannot."),
+]
+Roles = Annotated[tuple[Annotated[str, OneOf(("customer", "manager", "admin"))], ...], ValueList()]
+UserStatuses = Annotated[tuple[Annotated[str, OneOf(("active", "disabled"))], ...], ValueList()]
+
+
+type TokenPlace = Annotated[
+    Literal["body", "cookie"],
+    Field(
+        description="Where a refresh token is: in the body, or in a cookie that scripts of a page cannot read. Only "
+        "pages of the API's own origin can use `cookie`."
+    ),
+]
 
 
 class RegisterRequest(Request):
     """An account to create."""
 
     email: EmailAddress = Field(
-        description="The e-mail address; it is verified by a mail.", examples=["carol@example.com"]
+        description="The e-mail address. A mail with a link to verify it is sent to it.", examples=["carol@example.com"]
     )
     password: NewPassword = Field(
         description="The password. Common passwords are refused.", examples=["correct-horse-battery"]
@@ -62,7 +77,7 @@ class RegisterRequest(Request):
 
 
 class LoginRequest(Request):
-    """Credentials. Invalid formats get the same answer as wrong credentials."""
+    """The credentials. Invalid formats get the same response as wrong credentials."""
 
     email: str = Field(max_length=254, description="The account's e-mail address.", examples=["alice@demo.example"])
     password: str = Field(
@@ -74,35 +89,49 @@ class LoginRequest(Request):
     device_token: str | None = Field(
         None,
         max_length=256,
-        description="The `device_token` of an earlier login, the registration or a password reset of this account. "
-        "Send it so that wrong passwords of others cannot lock you out.",
+        description="The `device_token` of an earlier sign-in, the registration or a password reset of this account. "
+        "Send it so that failed sign-ins of others cannot lock you out.",
         examples=["Zk3v0b2m9xq7"],
+    )
+    refresh_token_in: TokenPlace | None = Field(
+        None,
+        description="`cookie`: the response sets the refresh token and the device token as cookies, and its body has "
+        "null for them; a device token in the cookie is used if the body has none. `body` is the default.",
+        examples=["body"],
     )
 
 
 class RefreshRequest(Request):
-    """The refresh token to exchange."""
-
-    refresh_token: str = Field(
-        max_length=256,
-        description="The `refresh_token` of the login or the refresh before. It can be used once.",
-        examples=["YVT65M7QNAW9TXAQ7PHA.0C8Z4V6T2R9QKX1M5N7P.k3v0b2"],
-    )
-
-
-class LogoutRequest(Request):
-    """Which session to end: that of the refresh token, or without one that of the access token."""
+    """The refresh token to exchange, in the body or in a cookie."""
 
     refresh_token: str | None = Field(
         None,
         max_length=256,
-        description="A refresh token of the session, for clients whose access token has expired.",
+        description="The `refresh_token` of the sign-in or of the previous refresh. It can be used once. It is "
+        "required, unless the cookie has it.",
+        examples=["YVT65M7QNAW9TXAQ7PHA.0C8Z4V6T2R9QKX1M5N7P.k3v0b2"],
+    )
+    refresh_token_in: TokenPlace | None = Field(
+        None,
+        description="`cookie`: the response sets the new refresh token as a cookie, and its body has null for it. By "
+        "default, the new token is in the same place as the old one.",
+        examples=["body"],
+    )
+
+
+class LogoutRequest(Request):
+    """The session to end: of the refresh token in the body, else of that in the cookie, else of the access token."""
+
+    refresh_token: str | None = Field(
+        None,
+        max_length=256,
+        description="The refresh token of the session. Send it if the access token may have expired.",
         examples=["YVT65M7QNAW9TXAQ7PHA.0C8Z4V6T2R9QKX1M5N7P.k3v0b2"],
     )
 
 
 class UpdateMeRequest(PartialRequest):
-    """Fields to change. A field that is not sent stays as it is; null clears the last name."""
+    """Fields to change. Omitted fields are unchanged; null clears the last name."""
 
     first_name: Name = Field(default_factory=str, description="The first name.", examples=["Alice"])
     last_name: OptionalName = Field(None, description="The last name; null clears it.", examples=["Moreau"])
@@ -122,13 +151,13 @@ class ChangePasswordRequest(Request):
     )
     end_this_session: bool = Field(
         False,
-        description="`true` ends the session of the access token too. All other sessions always end.",
+        description="`true` ends the session of the access token too. All other sessions always end. Default: `false`.",
         examples=[False],
     )
 
 
 class ForgotPasswordRequest(Request):
-    """The account whose password is forgotten. An address without an account gets the same answer."""
+    """The account whose password is forgotten. An address without an account gets the same response."""
 
     email: str = Field(max_length=254, description="The account's e-mail address.", examples=["alice@demo.example"])
 
@@ -147,8 +176,9 @@ class ResetPasswordRequest(Request):
     )
     remember_device: bool = Field(
         False,
-        description="`true`: the answer is 200 with a `device_token`, as a login has; send it with the next login, "
-        "so that wrong passwords of others cannot lock you out. Otherwise the answer is 204.",
+        description="`true`: the response is 200 with a `device_token`, as after a sign-in. Send that token with the "
+        "next sign-in, so that failed sign-ins of others cannot lock you out. `false`, the default: the "
+        "response is 204.",
         examples=[True],
     )
 
@@ -157,7 +187,7 @@ class ResetPasswordResponse(Response):
     """The token that makes this device known."""
 
     device_token: str = Field(
-        description="Send it with the next login, so that wrong passwords of others cannot lock you out.",
+        description="Send it with the next sign-in, so that failed sign-ins of others cannot lock you out.",
         examples=["Zk3v0b2m9xq7"],
     )
 
@@ -198,11 +228,11 @@ class UserResponse(Response):
     id: str = Field(description="The id of the user.", examples=["YVT65M7QNAW9TXAQ7PHA"])
     email: str = Field(description="The e-mail address.", examples=["alice@demo.example"])
     email_verified: bool = Field(
-        description="Whether the user followed the link of a mail to this address.", examples=[True]
+        description="Whether the user has followed the link in a mail to this address.", examples=[True]
     )
     first_name: str = Field(description="The first name.", examples=["Alice"])
     last_name: str | None = Field(description="The last name.", examples=["Moreau"])
-    role: UserRole = Field(description="What the user may do.", examples=["customer"])
+    role: UserRole = Field(description="The user's role.", examples=["customer"])
     status: UserStatus = Field(description="`disabled` users cannot sign in.", examples=["active"])
     created_at: Timestamp = Field(description="When the account was created.")
 
@@ -215,7 +245,7 @@ class RegisteredUserResponse(UserResponse):
     """The new account, and the token that makes this device known."""
 
     device_token: str = Field(
-        description="Send it with the first login, so that wrong passwords of others cannot lock you out.",
+        description="Send it with the first sign-in, so that failed sign-ins of others cannot lock you out.",
         examples=["Zk3v0b2m9xq7"],
     )
 
@@ -232,20 +262,21 @@ class UserPage(Response):
 
 
 class SessionResponse(Response):
-    """A session: a login on one device."""
+    """A session. It begins with a sign-in on one device."""
 
     id: str = Field(description="The id of the session.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
-    created_at: Timestamp = Field(description="When the user logged in.")
-    refreshed_at: Timestamp = Field(description="When its tokens were refreshed last.")
-    address: str = Field(description="The client's IP address at the login.", examples=["198.51.100.7"])
-    user_agent: str = Field(description="The client's `User-Agent` at the login.", examples=["Mozilla/5.0"])
-    current: bool = Field(description="Whether it is the session of this request.", examples=[True])
-    expires_at: Timestamp = Field(description="When it ends at the latest.")
+    created_at: Timestamp = Field(description="When the user signed in.")
+    refreshed_at: Timestamp = Field(description="When its tokens were last refreshed.")
+    address: str = Field(description="The client's IP address at the sign-in.", examples=["198.51.100.7"])
+    user_agent: str = Field(description="The client's `User-Agent` at the sign-in.", examples=["Mozilla/5.0"])
+    current: bool = Field(description="Whether this request belongs to the session.", examples=[True])
+    expires_at: Timestamp = Field(description="When the session ends at the latest.")
 
     @classmethod
     def of(cls, session: Session, *, current: bool) -> Self:
-        shown = {name: getattr(session, name) for name in ("id", "created_at", "refreshed_at", "address", "user_agent")}
-        return cls(**shown, current=current, expires_at=at_second(session.expires_at))
+        names = ("id", "created_at", "refreshed_at", "address", "user_agent")
+        copied = {name: getattr(session, name) for name in names}
+        return cls(**copied, current=current, expires_at=at_second(session.expires_at))
 
 
 class SessionPage(Response):
@@ -259,27 +290,29 @@ class TokensResponse(Response):
     """A pair of tokens."""
 
     access_token: str = Field(
-        description="For the `Authorization` header: `Bearer <access_token>`.",
+        description="The token for the `Authorization` header: `Bearer <access_token>`.",
         examples=["eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJZVlQ2NU0ifQ.c2ln"],
     )
-    refresh_token: str = Field(
-        description="For one call of `POST /api/v1/auth/refresh`. Keep it secret.",
+    refresh_token: str | None = Field(
+        description="The token for one call of `POST /api/v1/auth/refresh`. Keep it secret. Null only if the request "
+        "wanted a cookie, or the cookie had the old token.",
         examples=["YVT65M7QNAW9TXAQ7PHA.0C8Z4V6T2R9QKX1M5N7P.k3v0b2"],
     )
     token_type: Literal["Bearer"] = Field(
         "Bearer",
-        description="How to send the access token.",
+        description="The scheme of the `Authorization` header.",
     )
     expires_in: int = Field(description="Seconds until the access token expires.", examples=[3600])
     refresh_expires_in: int = Field(
-        description="Seconds until the refresh token, and all that follow it, expire.", examples=[604800]
+        description="Seconds until the refresh token, and all its successors, expire.", examples=[604800]
     )
 
 
 class LoginResponse(TokensResponse):
     """A pair of tokens, and the token that makes this device known."""
 
-    device_token: str = Field(
-        description="Send it with the next login, so that wrong passwords of others cannot lock you out.",
+    device_token: str | None = Field(
+        description="Send it with the next sign-in, so that failed sign-ins of others cannot lock you out. Null only "
+        "if the request wanted a cookie.",
         examples=["Zk3v0b2m9xq7"],
     )

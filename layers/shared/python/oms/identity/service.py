@@ -1,23 +1,21 @@
-"""Accounts: opening one, by its owner or by the system."""
+"""Creation of accounts, by their owners or by the system, and changes of their names."""
 
 from dataclasses import dataclass, field
-
-from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.update import Action
 
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock, email_addresses
 from oms.core.actors import Actor, System
-from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, retrying, update_item
+from oms.core.dynamodb import ConditionFailedError, update_item
 from oms.core.errors import EmailTakenError
 from oms.core.rate_limits import RateWindow, ReportAllowance
+from oms.core.retries import ConcurrentUpdateError, retrying
 from oms.core.settings import settings
 from oms.core.transactions import TransactionError, transaction
 from oms.core.versions import ExpectedVersion
 from oms.identity import devices, password_rules, passwords
 from oms.identity.access import UserRole
-from oms.identity.address_limits import count_call, mailbox_increment, mailbox_limit_error
+from oms.identity.address_limits import TAGGED_ACCOUNTS_PER_DAY, count_call, mailbox_counter, mailbox_limit_error
 from oms.identity.administration import count_admins
 from oms.identity.models import AccountChange, Claim, Device, RateCounter, User, claim_key, email_key, user_key
 from oms.identity.opaque_tokens import hashed
@@ -27,21 +25,23 @@ from oms.identity.schemas import RegisterRequest, UpdateMeRequest
 
 @dataclass(frozen=True)
 class Registration:
+    """The result of a registration: the new user, and the token of the client as a known device."""
+
     user: User
     device_token: str = field(repr=False)
 
 
 def register(request: RegisterRequest, *, address: str, report: ReportAllowance) -> Registration:
-    """A new customer, with the client that registers as their first known device.
+    """Creates a customer, and makes the client their first known device.
 
-    So failed logins of others do not lock out an owner who has not signed in yet. The client address is counted before
-    anything that takes time. Raises TooManyRequestsError (by client address, and by mailbox), InvalidRequestError for
-    a password that is not good enough, EmailTakenError, UnavailableError.
+    So failed logins of strangers do not lock out an owner who has not signed in yet. The client address is counted
+    before the work that takes time. Raises TooManyRequestsError (by client address, and by mailbox),
+    InvalidRequestError if a rule forbids the password, EmailTakenError, UnavailableError.
     """
     window = RateWindow("register", settings().register_limit, int(clock.now().timestamp()))
     count_call(window, address, report)
     owner = Owner("customer", request.email, request.first_name, request.last_name)
-    password_rules.require(owner, request.password, pointer="#/password")
+    password_rules.check_password(owner, request.password, pointer="#/password")
     user = _new_user(
         email=request.email,
         password=request.password,
@@ -55,24 +55,25 @@ def register(request: RegisterRequest, *, address: str, report: ReportAllowance)
     )
     device_token = devices.new_token(user)
     device = devices.device_of(user, hashed(device_token.secret), epoch=user.devices_epoch)
-    _store(user, entry, device, mailbox_increment(user.email_folded, user.id, window.now))
+    _store(user, entry, device, mailbox_counter(user.email_folded, window.now))
     return Registration(user, str(device_token))
 
 
 def rename(user: User, request: UpdateMeRequest, *, expected_version: ExpectedVersion) -> User:
-    """The user with new names, or as they are where nothing changes. Raises StaleVersionError,
-    UnavailableError.
+    """Changes the names. Returns the changed user, or the stored user if it has these names already.
+
+    Raises StaleVersionError, UnavailableError.
     """
     names = request.model_dump(exclude_unset=True)
     seen = user
 
-    def is_so(user: User) -> bool:
+    def has_names(user: User) -> bool:
         return all(getattr(user, name) == value for name, value in names.items())
 
     def write() -> User:
         nonlocal seen
         expected_version.check(seen.version)
-        if is_so(seen):
+        if has_names(seen):
             return seen
         actions = [getattr(User, name).set(value) for name, value in names.items() if value is not None]
         actions += [getattr(User, name).remove() for name, value in names.items() if value is None]
@@ -81,8 +82,8 @@ def rename(user: User, request: UpdateMeRequest, *, expected_version: ExpectedVe
             return update_item(User(*user_key(seen.id)), actions, User.version == seen.version)
         except ConditionFailedError as error:
             stored = User.from_raw_data(error.item or {})
-            if stored.version == seen.version + 1 and is_so(stored):
-                return stored  # made by an earlier attempt whose answer was lost
+            if stored.version == seen.version + 1 and has_names(stored):
+                return stored  # changed by an earlier attempt whose response was lost
             seen = stored
             raise ConcurrentUpdateError from error
 
@@ -98,8 +99,8 @@ def create_user(
     role: UserRole = "customer",
     email_verified: bool = False,
 ) -> User:
-    """A user of any role, made by the system and not by a request. Raises EmailTakenError; ValueError for bad input."""
-    password_rules.check_of(Owner(role, email, first_name, last_name), password)
+    """Creates a user of any role, without a request. Raises EmailTakenError, and ValueError for invalid arguments."""
+    password_rules.check_for_owner(Owner(role, email, first_name, last_name), password)
     user = _new_user(
         email=email_addresses.canonical(email),
         password=password_rules.check_new(password),
@@ -131,7 +132,7 @@ def _new_user(
     by: Actor | None,
     email_verified: bool = False,
 ) -> User:
-    """`by` is None where users open their accounts themselves."""
+    """Returns a user to store. `by` is None if the user creates the account."""
     user_id, at = clock.random_id(), clock.timestamp(clock.now())
     pk, sk = user_key(user_id)
     password_hash = passwords.make_hash(password)
@@ -158,12 +159,13 @@ def _store(
     user: User,
     entry: AuditEntry,
     device: Device | None = None,
-    slot: tuple[RateCounter, list[Action], Condition] | None = None,
+    mailbox: RateCounter | None = None,
 ) -> None:
-    """Stores user, claim, audit entry and device, counts the mailbox (`slot`) and an admin, in one transaction.
+    """Stores user, claim, audit entry and device, and counts the mailbox and an admin, in one transaction.
 
-    A claim that names this user was written by an earlier attempt whose answer was lost. Raises EmailTakenError,
-    TooManyRequestsError (by mailbox).
+    A stored claim that names this user was written by an earlier attempt whose response was lost.
+
+    Raises EmailTakenError, TooManyRequestsError (by mailbox).
     """
     pk, sk = claim_key(user.email_folded)
     claim = Claim(pk=pk, sk=sk, user_id=user.id)
@@ -176,15 +178,17 @@ def _store(
                 writes.save(entry)
                 if device:
                     writes.save(device)
-                if slot:
-                    writes.update(*slot)
+                if mailbox:
+                    writes.update(mailbox, *mailbox.increment_once(TAGGED_ACCOUNTS_PER_DAY, user.id))
                 count_admins(writes, int(user.is_active_admin))
         except TransactionError as error:
             if error.failed(claim):
                 stored = error.stored(claim)
                 if not stored or Claim.from_raw_data(stored).user_id != user.id:
-                    raise EmailTakenError("An account with this e-mail address exists already.") from error
-            elif slot and error.failed(slot[0]):
+                    raise EmailTakenError(
+                        "An account with this e-mail address exists already. Sign in, or reset the password."
+                    ) from error
+            elif mailbox and error.failed(mailbox):
                 raise mailbox_limit_error(int(clock.now().timestamp())) from error
             else:
                 raise

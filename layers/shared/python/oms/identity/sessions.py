@@ -1,4 +1,4 @@
-"""Sessions: each is a family of refresh tokens, one of them current, that ends after 7 days or when it is revoked."""
+"""Sessions. Each is a family of refresh tokens, one of them current, and ends after 7 days or when it is revoked."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,10 +10,11 @@ from pynamodb.expressions.update import Action
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
-from oms.core.dynamodb import ConditionFailedError, retrying, update_item
+from oms.core.dynamodb import ConditionFailedError, update_item
 from oms.core.errors import NotFoundError, UnauthenticatedError
 from oms.core.pages import HIGHEST, KeyRange, Page, table_page
 from oms.core.rate_limits import RateWindow, ReportAllowance
+from oms.core.retries import retrying
 from oms.core.transactions import TransactionError, transaction
 from oms.identity import tokens
 from oms.identity.access import CurrentUser, is_live, read_session
@@ -23,12 +24,12 @@ from oms.identity.opaque_tokens import RefreshToken, hashed, new_secret, open_su
 
 FAMILY_SECONDS = 7 * 24 * 3600
 GRACE_SECONDS = 10
-_NOT_VALID = "The refresh token is not valid."
+_INVALID = "The refresh token is invalid or has expired. Sign in again."
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """A user's pair, and for how many seconds each is good."""
+    """A user's pair of tokens, and the number of seconds for which each is valid."""
 
     user_id: str
     access_token: str
@@ -38,7 +39,7 @@ class Tokens:
 
 
 def start_session(user: User, device: Device, *, address: str, user_agent: str) -> tuple[Session, Tokens]:
-    """A new session of a known device, to be put into the caller's transaction, and its first pair of tokens."""
+    """Returns a new session, for the caller's transaction, and its first pair of tokens."""
     now = clock.now()
     session_id, secret = clock.timed_id(now), new_secret()
     pk, sk = session_key(user.id, session_id)
@@ -60,16 +61,17 @@ def start_session(user: User, device: Device, *, address: str, user_agent: str) 
 
 
 def refresh(refresh_token: str, *, received_at: datetime, address: str, report: ReportAllowance) -> Tokens:
-    """The next pair. `received_at` is when the request reached the system: a client that sends several at once has them
-    all within the grace, however late a function gets to some of them.
+    """Exchanges a refresh token for the next pair.
 
-    Raises UnauthenticatedError, TooManyRequestsError (by session).
+    `received_at` is the time at which the request reached the system. So all requests that a client sends at once are
+    within the grace period, even if a function processes some of them late. Raises UnauthenticatedError,
+    TooManyRequestsError (by session).
     """
-    presented = _parsed(refresh_token)
+    presented = _parse(refresh_token)
     now = clock.now()
-    user, session = _live(presented, now)
+    user, session = _read_live(presented, now)
     successor = new_secret()
-    pair = _pair(session, user, successor, now)  # before anything is written: without a signing key nothing is
+    pair = _pair(session, user, successor, now)  # raises if there is no signing key, before the first write
     window = RateWindow("refresh", REFRESHES_PER_WINDOW, int(now.timestamp()))
     used = session.window_count if session.window == window.number else 0
     if hashed(presented.secret) == session.current:
@@ -83,24 +85,24 @@ def refresh(refresh_token: str, *, received_at: datetime, address: str, report: 
             return pair
         session = stored
     report(window.allowance(used))
-    return _pair(session, user, _repeated(session, presented, received_at, address), now)
+    return _pair(session, user, _repeated_secret(session, presented, received_at, address), now)
 
 
-def list_sessions(who: CurrentUser, *, limit: int, after: str | None) -> Page[Session]:
-    """A page of the user's live sessions, newest first: their ids sort by time."""
-    pk, first = session_key(who.id, "")
+def list_sessions(caller: CurrentUser, *, limit: int, after: str | None) -> Page[Session]:
+    """Returns a page of the user's live sessions, newest first: their ids sort by time."""
+    pk, first = session_key(caller.id, "")
     now = clock.now()
     page = table_page(Session, pk, KeyRange(limit, descending=True, low=first, high=first + HIGHEST, after=after))
-    return Page([placed for placed in page.placed if is_live(placed[1], who.user, now)], page.position)
+    return Page([placed for placed in page.placed if is_live(placed[1], caller.user, now)], page.position)
 
 
-def end_session(who: CurrentUser, session_id: str, *, address: str) -> None:
-    """Ends a live session of the user. Raises NotFoundError for another's, an ended one or none."""
-    session = Session(*session_key(who.id, session_id))
-    entry = _ended(who.id, session_id, "session.ended", address)
-    is_there = (
+def end_session(caller: CurrentUser, session_id: str, *, address: str) -> None:
+    """Ends a live session of the user. Raises NotFoundError if it has ended, belongs to another user or is unknown."""
+    session = Session(*session_key(caller.id, session_id))
+    entry = _end_entry(caller.id, session_id, "session.ended", address)
+    is_live_now = (
         Session.revoked_at.does_not_exist()
-        & (Session.epoch == who.user.auth_epoch)
+        & (Session.epoch == caller.user.auth_epoch)
         & (Session.expires_at > int(clock.now().timestamp()))
     )
 
@@ -109,11 +111,11 @@ def end_session(who: CurrentUser, session_id: str, *, address: str) -> None:
             with transaction() as writes:
                 writes.save(entry)
                 revoke: list[Action] = [Session.revoked_at.set(entry.at)]
-                writes.update(session, revoke, is_there, return_values="ALL_OLD")
+                writes.update(session, revoke, is_live_now, return_values="ALL_OLD")
         except TransactionError as error:
             if not error.failed(session):
                 raise
-            # With the same time, an earlier attempt revoked it and its answer was lost.
+            # The same time means that an earlier attempt revoked it, and its response was lost.
             stored = error.stored(session)
             if not stored or Session.from_raw_data(stored).revoked_at != entry.at:
                 raise NotFoundError("Session not found.") from error
@@ -121,43 +123,43 @@ def end_session(who: CurrentUser, session_id: str, *, address: str) -> None:
     retrying(write)
 
 
-def log_out(who: CurrentUser, *, address: str) -> None:
+def log_out(caller: CurrentUser, *, address: str) -> None:
     """Ends the session of the access token."""
-    _revoke(who.id, who.session_id, "logout", address)
+    _revoke(caller.id, caller.session_id, "logout", address)
 
 
 def log_out_by_token(refresh_token: str, *, received_at: datetime, address: str) -> str:
-    """Ends the session of a refresh token that is good now; the user's id. Raises UnauthenticatedError."""
-    presented = _parsed(refresh_token)
+    """Ends the session of a valid refresh token, and returns the user's id. Raises UnauthenticatedError."""
+    presented = _parse(refresh_token)
     now = clock.now()
-    _, session = _live(presented, now)
+    _, session = _read_live(presented, now)
     if hashed(presented.secret) != session.current:
-        _repeated(session, presented, received_at, address)
+        _repeated_secret(session, presented, received_at, address)
     _revoke(presented.user_id, presented.session_id, "logout", address)
     return presented.user_id
 
 
-def _parsed(refresh_token: str) -> RefreshToken:
+def _parse(refresh_token: str) -> RefreshToken:
     presented = RefreshToken.parse(refresh_token)
     if presented is None:
-        raise UnauthenticatedError(_NOT_VALID)
+        raise UnauthenticatedError(_INVALID)
     return presented
 
 
-def _live(presented: RefreshToken, now: datetime) -> tuple[User, Session]:
+def _read_live(presented: RefreshToken, now: datetime) -> tuple[User, Session]:
     user, session = read_session(presented.user_id, presented.session_id)
     if user is None or session is None or not is_live(session, user, now):
-        raise UnauthenticatedError(_NOT_VALID)
+        raise UnauthenticatedError(_INVALID)
     return user, session
 
 
 def _rotate(
     session: Session, presented: RefreshToken, successor: str, now: datetime, used: tuple[int, int]
 ) -> Session | None:
-    """Makes `successor` the current token. If another request was first, the session as it left it.
+    """Makes `successor` the current token, and returns None. If another request did so first, returns its session.
 
-    An answer that was lost is such a case too: the repeated write finds its own successor. `used` is the window and
-    how many refreshes it has seen with this one; that `current` has not changed covers it.
+    A repeated write whose response was lost gets the session too, with its own successor. `used` is the window and its
+    number of refreshes, this one included; the condition on `current` covers it.
     """
     actions: list[Action] = [
         Session.current.set(hashed(successor)),
@@ -173,29 +175,30 @@ def _rotate(
         retrying(lambda: update_item(session, actions, unchanged))
     except ConditionFailedError as error:
         if error.item is None:
-            raise UnauthenticatedError(_NOT_VALID) from error
+            raise UnauthenticatedError(_INVALID) from error
         return Session.from_raw_data(error.item)
     return None
 
 
-def _repeated(session: Session, presented: RefreshToken, received_at: datetime, address: str) -> str:
-    """The secret that this token was exchanged for, at most seconds before the request was received. Any other old
-    token is a replay and ends the family: one of the two holders has stolen it (RFC 9700,
-    section 4.14.2).
+def _repeated_secret(session: Session, presented: RefreshToken, received_at: datetime, address: str) -> str:
+    """Returns the secret for which this token was exchanged, at most seconds before the request was received.
+
+    Any other old token is a replay and ends the family: one of the two holders has stolen it (RFC 9700, section
+    4.14.2). Then it raises UnauthenticatedError.
     """
     if session.revoked_at is None:
-        ends = (session.rotated_at or 0) + GRACE_SECONDS
-        if session.previous == hashed(presented.secret) and received_at.timestamp() < ends:
+        grace_ends = (session.rotated_at or 0) + GRACE_SECONDS
+        if session.previous == hashed(presented.secret) and received_at.timestamp() < grace_ends:
             successor = open_successor(session.successor or b"", presented=presented.secret)
             if successor is not None:
                 return successor
         _revoke(presented.user_id, presented.session_id, "refresh-token.replayed", address)
-    raise UnauthenticatedError(_NOT_VALID)
+    raise UnauthenticatedError(_INVALID)
 
 
 def _revoke(user_id: str, session_id: str, action: str, address: str) -> None:
     pk, sk = session_key(user_id, session_id)
-    entry = _ended(user_id, session_id, action, address, outcome="success" if action == "logout" else "failure")
+    entry = _end_entry(user_id, session_id, action, address, outcome="success" if action == "logout" else "failure")
 
     def write() -> None:
         with transaction() as writes:
@@ -209,7 +212,7 @@ def _revoke(user_id: str, session_id: str, action: str, address: str) -> None:
     retrying(write)
 
 
-def _ended(
+def _end_entry(
     user_id: str, session_id: str, action: str, address: str, outcome: Literal["success", "failure"] = "success"
 ) -> AuditEntry:
     return audit_log.entry(action, actor_id=user_id, address=address, target=f"session#{session_id}", outcome=outcome)

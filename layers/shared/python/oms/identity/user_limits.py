@@ -1,18 +1,19 @@
-"""How many requests a user may make in a minute, over all functions and workers of the API.
+"""The rate limit of a user: requests in a minute, over all functions and workers of the API.
 
-A worker counts a request by one conditional write, and leases nine more with it, which it lets pass without a write.
-With its next write it reports how many of them it used in the current minute. A lease may be used until its period of
-15 minutes ends, so a user whose requests are spread over many workers costs a tenth of a write a request too.
+A worker counts a request with one conditional write, and leases nine more with it, which it lets pass without a write.
+With its next write it reports the number of them that it used in the current minute. A lease can be used until its
+period of 15 minutes ends. So a request costs a tenth of a write even if a user's requests are spread over many workers.
 
 Two bounds hold in each minute, for any number of workers:
 
-- At most a quarter more than the limit pass. The requests that were reported are at most the limit, and those that
-  were not are leased ones: all leases of a user that may still be used are at most a quarter of the limit together.
-  Beyond it a worker leases fewer, or counts each request.
-- No request is refused before as many as the limit were made in that minute; but a write whose answer was lost may
-  count twice. A worker that ends loses what is left of its lease, which counts as leased until the period ends.
+- At most a quarter more requests than the limit pass. The reported requests are at most the limit. Requests that are
+  not reported yet are leased ones, and all usable leases of a user are at most a quarter of the limit together. Near
+  that bound a worker leases fewer requests, or counts each one.
+- A request is refused only after as many requests as the limit were made in that minute, except that a write whose
+  response was lost may count twice. The unused part of the lease of a worker that ends is lost, and counts as leased
+  until the period ends.
 
-Minutes are those of the workers' clocks.
+A minute is counted by the clock of each worker.
 """
 
 from collections import OrderedDict
@@ -22,25 +23,26 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms.core import clock
-from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, retrying, update_item
+from oms.core.dynamodb import ConditionFailedError, update_item
 from oms.core.rate_limits import WINDOW_SECONDS, RateWindow
+from oms.core.retries import ConcurrentUpdateError, retrying
 from oms.core.settings import settings
 from oms.identity.models import RequestCount
 
 LEASE_SIZE = 10
 PERIOD_SECONDS = 15 * WINDOW_SECONDS
-# Of the limit: how many requests may be leased at once beyond those that are counted.
+# One quarter of the limit may be leased at once, in addition to the counted requests.
 LEASED_SHARE = 4
-# Without a pause, as each has seen what the one before did not know: the minute of the count, and what is left of it.
+# The tries need no pause between them, since a failed one learns the current minute and count from the response.
 _TRIES = 3
 
 
 @dataclass
 class _Lease:
-    """What a worker may let pass in a period: `remaining` of the `leased` requests that it took beyond the one counted.
+    """The requests that one worker may let pass in a period: `remaining` of `leased`.
 
-    `unreported` of them were used in the minute `used_in`; in the minute `refused_in` no more is let pass. `seen` is
-    the count as the worker last saw it.
+    `unreported` of them were used in the minute `used_in`. In the minute `refused_in` all further requests are refused.
+    `seen` is the count that the worker read last.
     """
 
     period: int
@@ -53,7 +55,7 @@ class _Lease:
 
 
 class Leases:
-    """The leases of one worker, of at most `size` users; the one taken longest ago goes first."""
+    """The leases of one worker, of at most `size` users. Beyond that, the oldest lease is dropped."""
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
@@ -85,22 +87,22 @@ LEASES = Leases()
 
 
 def limit_requests(user_id: str, role: str) -> None:
-    """Counts a request of this user. Raises TooManyRequestsError when the minute has none left, UnavailableError."""
+    """Counts a request of this user. Raises TooManyRequestsError above the limit, or UnavailableError."""
     limit = settings().customer_requests if role == "customer" else settings().manager_requests
     if limit:
         LEASES.use(user_id, limit)
 
 
 def _count(subject: str, window: RateWindow, lease: _Lease) -> _Lease:
-    """Counts one request with those that `lease` has not reported, and takes the next lease in its place.
+    """Counts one request and the unreported requests of `lease`, and returns the next lease.
 
-    A refusal is remembered for the rest of the minute: further requests of the client cost no write.
+    A refusal is remembered for the rest of the minute, so that further requests of the user cost no write.
     """
     before = lease
 
     def write() -> _Lease:
         nonlocal before
-        # An attempt whose outcome is unknown may have given the lease back, which must not happen twice.
+        # An attempt whose response was lost may have returned the lease, which must not happen twice.
         current, before = before, _Lease(lease.period, seen=before.seen)
         for _ in range(_TRIES):
             try:
@@ -114,17 +116,18 @@ def _count(subject: str, window: RateWindow, lease: _Lease) -> _Lease:
 
 
 def _write(subject: str, window: RateWindow, lease: _Lease) -> _Lease:
-    """The next lease, or this one, refused. Raises ConditionFailedError if the count has moved on from `lease.seen` and
-    does not allow what that one does.
+    """Returns the next lease, or this one with the minute marked as refused.
+
+    Raises ConditionFailedError if the stored count has changed since `lease.seen` and does not allow the new lease.
     """
     seen, is_new = lease.seen, lease.seen.minute < window.number
     left = window.limit - lease.unreported - 1
-    most = window.limit // LEASED_SHARE + lease.leased
+    max_leased = window.limit // LEASED_SHARE + lease.leased
     left_as_seen = left if is_new else left - seen.used
     if left_as_seen < 0:
         lease.refused_in = window.number
         return lease
-    size = max(0, min(LEASE_SIZE - 1, left_as_seen, most - seen.leased))
+    size = max(0, min(LEASE_SIZE - 1, left_as_seen, max_leased - seen.leased))
     actions: list[Action] = [
         RequestCount.kind.set(RequestCount),
         RequestCount.leased.add(size - lease.leased),
@@ -138,7 +141,7 @@ def _write(subject: str, window: RateWindow, lease: _Lease) -> _Lease:
         actions.append(RequestCount.used.add(lease.unreported + 1))
         condition = (RequestCount.minute == seen.minute) & (RequestCount.used <= left - size)
     if size:
-        condition &= RequestCount.leased <= most - size
+        condition &= RequestCount.leased <= max_leased - size
     if is_new:
         condition = RequestCount.pk.does_not_exist() | condition
     counted = update_item(RequestCount.of(subject, lease.period), actions, condition)

@@ -1,4 +1,4 @@
-"""Categories with their number of active products. A category exists while it has any."""
+"""Categories with their number of active products. A category exists while it has active products."""
 
 from contextlib import suppress
 
@@ -8,16 +8,16 @@ from oms.core.pages import KeyRange, Page, table_page
 from oms.core.transactions import Transaction
 from oms.inventory.models import Category
 
-# A cursor's position must end in an ASCII character; a name may end in another.
+# A cursor's position must end in an ASCII character, but a name may end in another one.
 _END = "."
-# Categories without products that one request removes.
+# The number of empty categories that one request removes.
 MAX_REMOVED = 10
 
 
 def list_categories(*, limit: int, after: str | None) -> Page[Category]:
-    """A page of the categories that have active products, by name.
+    """Returns a page of the categories that have active products, by name.
 
-    Omits and removes empty ones, which older versions or interrupted requests have left.
+    Omits and removes empty categories, which older versions or interrupted requests have left.
     """
     partition, _ = Category.key("")
     found = table_page(Category, partition, KeyRange(limit, after=after and after.removesuffix(_END)))

@@ -1,4 +1,4 @@
-"""The events about products."""
+"""Events about products."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from oms.core.dynamodb import Key, batch_get_raw
 from oms.events.envelope import Event, EventActor, event_id
 from oms.events.streams import Change, RawItem
+from oms.inventory import shards
 from oms.inventory.models import Product, StockItem
 from oms.inventory.schemas import ManagedProductResponse
 from oms.inventory.views import managed_product_response
@@ -20,8 +21,12 @@ class ProductEventDraft:
     type: str
     product: Product
 
+    @property
+    def product_id(self) -> str:
+        return self.product.id
+
     def event(self, stock: Mapping[Key, RawItem]) -> Event[ManagedProductResponse]:
-        """The complete event, with the stock items by key.
+        """Returns the complete event, with the stock items by key.
 
         Raises LookupError for a product without stock, and the errors of decoding and validation.
         """
@@ -35,12 +40,12 @@ class ProductEventDraft:
             actor=EventActor(id=product.updated_by, role=product.updated_by_role),
             data=managed_product_response(product, stored),
         )
-        # Only attributes can make it so large: fifty names and values, of 500 characters each.
-        return event.emptied("attributes", {}) if event.is_too_large else event
+        # Only attributes can make an event too large: fifty names and values of 500 characters each.
+        return event.with_empty("attributes", {}) if event.is_too_large else event
 
 
 def events_from_change(change: Change) -> list[ProductEventDraft]:
-    """The events of a change of a product."""
+    """Returns the events of a change of a product."""
     if change.new is None or change.keys["sk"]["S"] != Product.key("")[1]:
         return []
     product = Product.from_raw_data(change.new)
@@ -53,7 +58,12 @@ def events_from_change(change: Change) -> list[ProductEventDraft]:
     return [ProductEventDraft("product.archived" if is_archived else "product.updated", product)]
 
 
-def read_stock(drafts: Iterable[ProductEventDraft]) -> dict[Key, RawItem]:
-    """The current stock items of these products by key, read by one BatchGet."""
-    keys = [StockItem.key(draft.product.id) for draft in drafts]
-    return batch_get_raw(StockItem, keys) if keys else {}
+def read_stock(product_ids: Iterable[str]) -> dict[Key, RawItem]:
+    """Returns the current stock items of these products by key, with the units of all shards.
+
+    They are read by one BatchGet, and the shards by another.
+    """
+    keys = [StockItem.key(product_id) for product_id in product_ids]
+    found = batch_get_raw(StockItem, keys) if keys else {}
+    shards.add_up_raw(found.values())
+    return found

@@ -1,4 +1,4 @@
-"""Chooses the index for a product list. A filter may imply the order; combinations without an index are refused."""
+"""Chooses the index for a list of products. A filter may imply the order. Combinations without an index are refused."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ _MAX_PARTITIONS = 20
 
 @dataclass(frozen=True)
 class ProductListing:
-    """One index, the partitions to read, and the range of each."""
+    """The index of a list, the partitions to read, and the range of sort keys in each."""
 
     index: Index
     partitions: Sequence[str]
     part: KeyRange
 
     def holds(self, attributes: Mapping[str, str]) -> bool:
-        """Whether a product is part of the list, on any page."""
+        """Returns whether a product is part of the list, on any page."""
         sort_key = attributes[self.index.sort_key]
         return attributes[self.index.partition_key] in self.partitions and self.part.low <= sort_key <= self.part.high
 
 
 def listing(query: ListProductsQuery, *, after: str | None) -> ProductListing:
-    """The index and ranges for `query`. Raises InvalidRequestError for filters that cannot be combined."""
+    """Returns the index and ranges for `query`. Raises InvalidRequestError for filters that cannot be combined."""
     order = _order(query)
     field = order.removeprefix("-")
     statuses = query.status or ("active",)
@@ -42,11 +42,11 @@ def listing(query: ListProductsQuery, *, after: str | None) -> ProductListing:
         index, partitions = _LISTING[field], list(statuses)
     else:
         if field == "sku":
-            raise InvalidRequestError.at("cannot be combined with category: no index serves both", parameter="sku")
+            raise InvalidRequestError.at("cannot be combined with category; omit one of them", parameter="sku")
         index = _CATEGORY[field]
         partitions = [category_listing(status, name) for name in _categories(query.category) for status in statuses]
     if len(partitions) > _MAX_PARTITIONS:
-        text = f"has too many categories; at most {_MAX_PARTITIONS} pairs of category and status are possible"
+        text = f"must have fewer categories: at most {_MAX_PARTITIONS} pairs of category and status are allowed"
         raise InvalidRequestError.at(text, parameter="category")
     low, high = _bounds(query)
     part = KeyRange(query.limit, descending=order.startswith("-"), low=low, high=high, after=after)
@@ -54,7 +54,7 @@ def listing(query: ListProductsQuery, *, after: str | None) -> ProductListing:
 
 
 def _order(query: ListProductsQuery) -> str:
-    """The sort order that a filter implies, or the requested one, or else `name`."""
+    """Returns the sort order that a filter implies, or the requested one, or else `name`."""
     implied = {
         "q": ("name", query.q is not None),
         "sku": ("sku", query.sku is not None),
@@ -76,9 +76,10 @@ def _order(query: ListProductsQuery) -> str:
 
 
 def _categories(text: str) -> list[str]:
-    """The categories that a filter may mean: its parts at the commas, and the whole, since a name may have a comma.
+    """Returns the categories that a filter may mean: the parts between commas, and the whole text, as names may have
+    commas.
 
-    Each is included in its normal form and as sent: older products have names in other forms.
+    Each is included in its canonical form and as sent, since older products have names in other forms.
     """
     sent = [*(part for part in text.split(",") if part), text]
     return list(dict.fromkeys(form for name in sent for form in (texts.key_name(name), name) if form))

@@ -1,12 +1,12 @@
 """The items of the inventory table.
 
-Keys: `product#P`/`product`, `stock#P#0`/`stock`, `adjustment#A`/`adjustment`, `sku#<folded>`/`claim`,
-`categories`/<name>. The items of the stock ledger are in `oms.stock_ledger.models`.
+Keys: `product#P`/`product`, `stock#P#<shard>`/`stock`, `adjustment#A`/`adjustment`, `sku#<folded>`/`claim`,
+`snapshot#P#<number>`/`snapshot`, `categories`/<name>. The items of the stock ledger are in `oms.stock_ledger.models`.
 """
 
 from unicodedata import normalize
 
-from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
+from pynamodb.attributes import DiscriminatorAttribute, ListAttribute, UnicodeAttribute
 
 from oms.core.dynamodb import EmbeddedItem, IntegerAttribute, JsonAttribute, StoredItem
 from oms.core.pages import LOWEST, Index
@@ -39,7 +39,7 @@ class InventoryItem(StoredItem):
 
 
 class Product(InventoryItem, discriminator="product"):
-    """A product's text and its list keys. `version` counts edits; `change` is the id of the latest edit."""
+    """A product's fields, and its keys in lists. `version` counts edits; `change` is the id of the latest edit."""
 
     id = UnicodeAttribute()
     sku = UnicodeAttribute()
@@ -69,7 +69,7 @@ class Product(InventoryItem, discriminator="product"):
         return f"product#{product_id}", "product"
 
     def place(self) -> "Product":
-        """Sets the keys of the table and its indexes, from the other attributes."""
+        """Sets the keys of the table and its indexes from the other attributes. Returns the product."""
         self.pk, self.sk = self.key(self.id)
         self.listing = self.status
         self.listing_category = category_listing(self.status, self.category)
@@ -86,12 +86,12 @@ def category_listing(status: str, category: str) -> str:
 
 
 def name_prefix(name: str) -> str:
-    """The case-folded name (NFKC), cut to 800 bytes, as a sort key with the id may have 1,024."""
+    """Returns the case-folded name (NFKC), cut to 800 bytes: a sort key, which also has the id, may have 1,024."""
     return normalize("NFKC", name).casefold().encode()[:800].decode(errors="ignore")
 
 
 def price_prefix(minor_units: int) -> str:
-    """Zero-padded, so that the text sorts by amount."""
+    """Returns the amount with leading zeros, so that the text sorts by amount."""
     return f"{minor_units:013d}"
 
 
@@ -115,7 +115,7 @@ class Edit(EmbeddedItem):
 
 
 class StockItem(InventoryItem, discriminator="stock"):
-    """The units of a product, and the offer that orders are computed with.
+    """The units of a product, and the offer with which orders are priced.
 
     Invariants:
     - `available` and `reserved` are never negative. A write that changes them adds 1 to `version` and sets `last`.
@@ -124,8 +124,14 @@ class StockItem(InventoryItem, discriminator="stock"):
       `version` and `edits` orders all changes of the stock level.
     - `opening`, the units at the creation, never changes.
 
-    `category` is empty in older items until the next edit of the product. The key ends in a shard number, so that a
-    busy product can be spread over several items without a migration.
+    `category` is empty in older items until the next edit of the product.
+
+    The key ends in a shard number. Each product has shard 0; a busy product has more: see `oms.inventory.shards`. The
+    threshold, the edits and the next three attributes are those of the product, so only shard 0 has them:
+    - `shards` is the number of shards from which orders draw first. It is absent for 1.
+    - `shards_created` is the number of stored shards, which never falls. It is absent for 1.
+    - `unsharded_version` is the version at which the product got its second shard.
+    `moves` counts the moves of units from and to this shard.
     """
 
     product_id = UnicodeAttribute()
@@ -143,23 +149,64 @@ class StockItem(InventoryItem, discriminator="stock"):
     last = Cause()
     edits = IntegerAttribute(default=0)
     edited = Edit(null=True)
+    shards = IntegerAttribute(null=True)
+    shards_created = IntegerAttribute(null=True)
+    unsharded_version = IntegerAttribute(null=True)
+    moves = IntegerAttribute(null=True)
 
     @staticmethod
     def key(product_id: str, shard: int = 0) -> tuple[str, str]:
         return f"stock#{product_id}#{shard}", "stock"
 
+    @property
+    def shard(self) -> int:
+        return shard_of_key(self.pk)
+
+    @property
+    def shard_count(self) -> int:
+        """The number of shards from which orders draw first."""
+        return self.shards or 1
+
+    @property
+    def item_count(self) -> int:
+        """The number of stored shards."""
+        return self.shards_created or 1
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether the product has several shards. True for each of them."""
+        return self.item_count > 1 or self.shard > 0
+
+
+def shard_of_key(stock: str) -> int:
+    """Returns the shard number in the partition key of a stock item."""
+    return int(stock.rpartition("#")[2])
+
+
+class ShardUnits(EmbeddedItem):
+    """The units that a change adds to one shard; negative if it removes them."""
+
+    shard = IntegerAttribute()
+    units = IntegerAttribute()
+
 
 class Adjustment(InventoryItem, discriminator="adjustment"):
-    """A change of stock by a manager or a repair, written with the stock item. `adjustment` is of the available units.
+    """A change of stock by a manager, a repair or a change of shards, written with the stock items. `adjustment`
+    changes the available units.
 
-    Only a repair has `reserved`. `listing` and `created_key` put it into the index of products by creation, in a
-    partition for its product.
+    Only a repair has `reserved`. `parts` are the changed shards of a product with several shards; the units of all
+    parts add up to `adjustment`. Only such an adjustment has `actor_role`. `cause` is set if it is neither an
+    adjustment nor a repair. `listing` and `created_key` put the adjustment into the index of products by creation, in a
+    partition for each product.
     """
 
     id = UnicodeAttribute()
     product_id = UnicodeAttribute()
     adjustment = IntegerAttribute()
     reserved = IntegerAttribute(null=True)
+    parts = ListAttribute(of=ShardUnits, null=True)
+    cause = UnicodeAttribute(null=True)
+    actor_role = UnicodeAttribute(null=True)
     reason = UnicodeAttribute()
     actor = UnicodeAttribute()
     at = UnicodeAttribute()
@@ -179,8 +226,24 @@ class Adjustment(InventoryItem, discriminator="adjustment"):
 
 
 def adjustments_of(product_id: str) -> str:
-    """The partition of the index by creation that lists a product's adjustments."""
+    """Returns the partition of the index by creation that lists a product's adjustments."""
     return f"adjustments#{product_id}"
+
+
+class ShardSnapshot(InventoryItem, discriminator="snapshot"):
+    """The latest snapshot of a product's shards, in one of several independent items: see
+    `oms.inventory.shard_snapshots`.
+
+    `started` counts the snapshots that were begun. `number` is that of the stored `content`; it is 0 before the first.
+    """
+
+    started = IntegerAttribute()
+    number = IntegerAttribute()
+    content = JsonAttribute(null=True)
+
+    @staticmethod
+    def key(product_id: str, item: int) -> tuple[str, str]:
+        return f"snapshot#{product_id}#{item}", "snapshot"
 
 
 class SkuClaim(InventoryItem, discriminator="sku"):

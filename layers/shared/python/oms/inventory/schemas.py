@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from oms.core import texts
-from oms.core.money import CurrencyCode, Money, MoneyText
+from oms.core.money_fields import CurrencyCode, Money, MoneyText
 from oms.core.schemas import (
     INVISIBLE_IS_NULL,
     Flag,
-    Form,
     KeyName,
     NextCursor,
     OneOf,
@@ -18,21 +17,23 @@ from oms.core.schemas import (
     Prose,
     Request,
     Response,
-    Several,
+    TextPattern,
     Timestamp,
+    ValueList,
     VisibleText,
     whole_number,
 )
 from oms.inventory.models import StockItem
 
 MAX_UNITS = 10**9
+MAX_SHARDS = 256
 
-Sku = Annotated[str, Form(r"[\x21-\x7e]{1,64}", "must be 1 to 64 visible ASCII characters, without blanks")]
+Sku = Annotated[str, TextPattern(r"[\x21-\x7e]{1,64}", "must be 1 to 64 visible ASCII characters, without blanks")]
 Name = Annotated[str, VisibleText(200)]
 CategoryName = Annotated[str, KeyName(100)]
 Description = Annotated[Annotated[str, Prose(5000)] | None, INVISIBLE_IS_NULL]
 AttributeText = Annotated[str, StringConstraints(max_length=500)]
-# Not normalized: two names that became equal would lose a value.
+# Not normalized: if two names became equal, one of their values would be lost.
 AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(texts.visible)]
 Attributes = Annotated[dict[AttributeName, AttributeText], Field(max_length=50)]
 Units = Annotated[int, Field(ge=0, le=MAX_UNITS)]
@@ -40,59 +41,58 @@ type ProductStatus = Annotated[
     Literal["active", "archived"],
     Field(description="`active`: on sale; `archived`: hidden from customers, and cannot be ordered."),
 ]
-ProductStatuses = Annotated[tuple[Annotated[str, OneOf(("active", "archived"))], ...], Several()]
+ProductStatuses = Annotated[tuple[Annotated[str, OneOf(("active", "archived"))], ...], ValueList()]
 type ProductSort = Annotated[
     Literal["name", "-name", "price", "-price", "created_at", "-created_at"],
-    Field(description="An order of products; descending with `-`."),
+    Field(description="The sort order of products; `-` means descending."),
 ]
 
 
-class ProductText(Request):
-    """The fields that creating and replacing a product share."""
+class ProductFields(Request):
+    """The fields of both requests, to create and to replace a product."""
 
     sku: Sku = Field(
-        description="The shop's own key of the product. Unique; upper and lower case do not make a difference. It "
-        "cannot be changed later.",
+        description="The shop's own key of the product. It is unique regardless of upper and lower case, and cannot "
+        "be changed later.",
         examples=["COF-TRY-0250"],
     )
     name: Name = Field(description="The product's name.", examples=["Espresso Beans Sampler, 250 g"])
     description: Description = Field(None, description="Information for customers.", examples=["Three roasts to try."])
     category: CategoryName = Field(
-        description="The category, created with its first product. Products of the same name of a category belong "
-        "together.",
+        description="The category. A new name creates a category.",
         examples=["Coffee"],
     )
     price: Money = Field(
-        description="The price of one unit. Orders that exist keep the price they were placed at.", examples=["10"]
+        description="The price of one unit. Existing orders keep the price at which they were placed.", examples=["10"]
     )
     low_stock_threshold: Units | None = Field(
         None,
-        description="At this number of available units or fewer the product is low, and `stock.low` is published. If"
-        " it is null or not sent, it is never low.",
+        description="The number of available units at or below which the product is low and `stock.low` is "
+        "published. If it is omitted or null, the product is never low.",
         examples=[5],
     )
     attributes: Attributes = Field(
-        default_factory=dict, description="Names and values of your own, at most 50.", examples=[{"roast": "medium"}]
+        default_factory=dict, description="Your own names and values, at most 50.", examples=[{"roast": "medium"}]
     )
 
 
-class CreateProductRequest(ProductText):
+class CreateProductRequest(ProductFields):
     """A product to create."""
 
-    stock: Units = Field(0, description="How many units are on hand at first. If it is not sent, none.", examples=[100])
+    stock: Units = Field(0, description="The units on hand at creation. Default: 0.", examples=[100])
 
 
-class ReplaceProductRequest(ProductText):
-    """All editable fields of a product: an optional field that is not sent is reset."""
+class ReplaceProductRequest(ProductFields):
+    """All editable fields of a product. Omitted optional fields are reset."""
 
     status: ProductStatus = Field(
-        description="`archived` takes the product off sale: customers do not see it, and it cannot be ordered.",
+        description="`archived` takes the product off sale: customers do not see it and cannot order it.",
         examples=["active"],
     )
 
 
 class UpdateProductRequest(PartialRequest):
-    """Fields to change. A field that is not sent stays as it is; null clears it."""
+    """Fields to change. Omitted fields are unchanged; null clears a field."""
 
     name: Name = Field(
         default_factory=str, description="The product's name.", examples=["Espresso Beans Sampler, 250 g"]
@@ -103,28 +103,27 @@ class UpdateProductRequest(PartialRequest):
         examples=["Three roasts to try."],
     )
     category: CategoryName = Field(
-        default_factory=str, description="The category, created with its first product.", examples=["Coffee"]
+        default_factory=str, description="The category. A new name creates a category.", examples=["Coffee"]
     )
     price: Money = Field(
         default_factory=int,
-        description="The price of one unit. Orders that exist keep the price they were placed at.",
+        description="The price of one unit. Existing orders keep the price at which they were placed.",
         examples=["10"],
     )
     low_stock_threshold: Units | None = Field(
         None,
-        description="At this number of available units or fewer the product is low, and `stock.low` is published; "
-        "null: never.",
+        description="The number of available units at or below which the product is low and `stock.low` is "
+        "published; null: the product is never low.",
         examples=[5],
     )
     attributes: Attributes | None = Field(
         None,
-        description="All names and values of your own, at most 50: those that are left out are removed, null removes"
-        " all.",
+        description="All your own names and values, at most 50. Omitted names are removed; null removes all.",
         examples=[{"roast": "medium"}],
     )
     status: ProductStatus = Field(
         default_factory=lambda: "active",
-        description="`archived` takes the product off sale: customers do not see it, and it cannot be ordered.",
+        description="`archived` takes the product off sale: customers do not see it and cannot order it.",
         examples=["active"],
     )
 
@@ -139,17 +138,28 @@ class AdjustStockRequest(Request):
     """A change of the units on hand."""
 
     adjustment: Annotated[int, Field(ge=-MAX_UNITS, le=MAX_UNITS), AfterValidator(_not_zero)] = Field(
-        description="How many units to add, or, below zero, to remove. Not 0.", examples=[10]
+        description="The number of units to add; a negative number removes units. It must not be 0.", examples=[10]
     )
     reason: Annotated[str, VisibleText(500)] = Field(
-        description="Why, for the product's movements.", examples=["Delivery from the supplier"]
+        description="The reason. It is stored with the adjustment.", examples=["Delivery from the supplier"]
+    )
+
+
+class SetShardsRequest(Request):
+    """The number of a product's shards."""
+
+    shards: Annotated[int, Field(ge=1, le=MAX_SHARDS)] = Field(
+        description="The number of stock items over which the available units are spread. Each allows about 50 orders "
+        "a second.",
+        examples=[16],
     )
 
 
 class ListProductsQuery(PageQuery):
     category: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
         None,
-        description="Products of this category, in any form of blanks and accents; of several, separated by commas.",
+        description="Products of this category, or of several, separated by commas. Forms of blanks and accents do "
+        "not matter.",
         examples=["Coffee"],
     )
     q: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
@@ -163,27 +173,31 @@ class ListProductsQuery(PageQuery):
         examples=["COF-"],
     )
     min_price: Money | None = Field(
-        None, description="Products of this price or more. Sorts by price.", examples=["10"]
+        None,
+        description="Only products that cost at least this much. The list is then sorted by price.",
+        examples=["10"],
     )
     max_price: Money | None = Field(
-        None, description="Products of this price or less. Sorts by price.", examples=["50"]
+        None,
+        description="Only products that cost at most this much. The list is then sorted by price.",
+        examples=["50"],
     )
     in_stock: Flag | None = Field(
         None, description="`true`: products with available units; `false`: products without.", examples=[True]
     )
     low_stock: Flag | None = Field(
         None,
-        description="`true`: products with no more available units than their low-stock threshold; `false`: all "
+        description="`true`: products whose available units are at or below their low-stock threshold; `false`: all "
         "others.",
         examples=[True],
     )
     status: ProductStatuses | None = Field(
-        None, description="Products that are on sale, archived, or either. Without it, those on sale."
+        None, description="Products with one of these statuses. The default is those on sale."
     )
     sort: ProductSort | None = Field(
         None,
-        description="The order of the list, descending with `-`. Some combinations with filters have no index: the "
-        "answer is a 422 that says which.",
+        description="The sort order; `-` means descending. Some filters cannot be combined with it: the response is "
+        "a 422 that names them.",
         examples=["price"],
     )
 
@@ -210,10 +224,12 @@ class ProductResponse(Response):
     status: ProductStatus = Field(description="`active` if the product is on sale.")
     available: int = Field(description="Units that can be ordered now.", examples=[4998])
     version: int = Field(
-        description="Raised by each change of the editable fields, not by stock; also in the `ETag`.", examples=[1]
+        description="The version, which each change of the editable fields raises, but not a change of stock; also "
+        "in the `ETag`.",
+        examples=[1],
     )
     created_at: Timestamp = Field(description="When the product was created.")
-    updated_at: Timestamp = Field(description="When its editable fields changed last.")
+    updated_at: Timestamp = Field(description="When the editable fields last changed.")
 
 
 class ManagedProductResponse(ProductResponse):
@@ -222,7 +238,12 @@ class ManagedProductResponse(ProductResponse):
     reserved: int = Field(description="Units in orders that are not shipped yet.", examples=[2])
     on_hand: int = Field(description="`available` + `reserved`.", examples=[5000])
     low_stock_threshold: int | None = Field(
-        description="At this number of available units or fewer the product is low; null: never.", examples=[5]
+        description="The number of available units at or below which the product is low; null: the product is never "
+        "low.",
+        examples=[5],
+    )
+    shards: int = Field(
+        description="The number of stock items over which the available units are spread.", examples=[1]
     )
 
 
@@ -256,15 +277,15 @@ class StockResponse(Response):
 class UnitsChange(Response):
     """A number of units before and after a movement."""
 
-    before: int = Field(description="Units before.", examples=[10])
-    after: int = Field(description="Units after.", examples=[8])
+    before: int = Field(description="The number before.", examples=[10])
+    after: int = Field(description="The number after.", examples=[8])
 
 
 class ListCategoriesQuery(PageQuery):
-    """Pages are as long as they can be by default: few shops have more categories."""
+    """The default page has the maximum length, since few shops have more categories."""
 
     limit: Annotated[int, BeforeValidator(whole_number)] = Field(
-        100, ge=1, le=100, description="How many items a page has at most."
+        100, ge=1, le=100, description="The maximum number of items on a page."
     )
 
 
@@ -272,7 +293,7 @@ class CategoryResponse(Response):
     """A category of products."""
 
     name: str = Field(description="The category's name.", examples=["Coffee"])
-    product_count: int = Field(description="How many products on sale it has.", examples=[7])
+    product_count: int = Field(description="The number of its products that are on sale.", examples=[7])
 
 
 class CategoryList(Response):

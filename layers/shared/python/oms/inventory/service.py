@@ -1,37 +1,48 @@
-"""Creates, edits and lists products, and adjusts their stock."""
+"""Creates, edits and lists products."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
 
-from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import Actor
-from oms.core.dynamodb import ConcurrentUpdateError, batch_get, get_item
-from oms.core.errors import InsufficientStockError, InvalidRequestError, NotFoundError, SkuTakenError
-from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
+from oms.core.dynamodb import batch_get, get_item
+from oms.core.errors import InvalidRequestError, NotFoundError, SkuTakenError
+from oms.core.idempotency import (
+    IdempotentResult,
+    RequestHash,
+    check_same_request,
+    keyed_id,
+    request_hash,
+    run_idempotent,
+)
 from oms.core.money import to_text
 from oms.core.pages import Page, merged_page
+from oms.core.retries import ConcurrentUpdateError
+from oms.core.shown_items import shown_items
 from oms.core.transactions import TransactionError, transaction
 from oms.core.versions import ExpectedVersion
+from oms.inventory import shards
 from oms.inventory.categories import count_products, remove_if_empty
 from oms.inventory.listings import listing
-from oms.inventory.models import Adjustment, Cause, Edit, InventoryItem, Product, SkuClaim, StockItem
+from oms.inventory.models import Cause, Edit, InventoryItem, Product, SkuClaim, StockItem
 from oms.inventory.schemas import (
-    AdjustStockRequest,
     CreateProductRequest,
     ListProductsQuery,
-    ProductText,
+    ProductFields,
     ReplaceProductRequest,
     UpdateProductRequest,
 )
+from oms.inventory.views import VIEW_ATTRIBUTES
 
 
 class StockedProduct(NamedTuple):
-    """A product with its stock."""
+    """A product with its stock: shard 0, which in memory has the units of all shards."""
 
     product: Product
     stock: StockItem
@@ -48,72 +59,91 @@ def get_product(product_id: str, *, include_archived: bool) -> StockedProduct:
 
 
 def list_products(query: ListProductsQuery, *, after: str | None) -> Page[StockedProduct]:
-    """A page of products that match: one Query for each partition, and one BatchGet for each 50 products."""
+    """Returns a page of matching products, by one Query for each partition, and one BatchGet for each 50 products."""
     plan = listing(query, after=after)
     page = merged_page(plan.index, plan.partitions, plan.part)
     ids = [entry["pk"].removeprefix("product#") for entry in page.items]
-    found = _read(ids)
+    found = _read(ids, shown=VIEW_ATTRIBUTES | {plan.index.partition_key, plan.index.sort_key})
     matching = []
     for (position, _), product_id in zip(page.placed, ids, strict=True):
         stocked = found.get(product_id)
-        # The index lags behind the items, so the product may not be part of the list any more.
+        # The index lags behind the items, so the product may no longer be part of the list.
         if stocked and plan.holds(stocked.product.attribute_values) and _has_stock(stocked.stock, query):
             matching.append((position, stocked))
     return Page(matching, page.position)
 
 
 def _has_stock(stock: StockItem, query: ListProductsQuery) -> bool:
+    if query.in_stock is None and query.low_stock is None:
+        return True
     in_stock = stock.available > 0
     is_low = stock.low_stock_threshold is not None and stock.available <= stock.low_stock_threshold
     return query.in_stock in (None, in_stock) and query.low_stock in (None, is_low)
 
 
-def _read(product_ids: Iterable[str]) -> dict[str, StockedProduct]:
-    ids = list(product_ids)
-    keys = [key for product_id in ids for key in (Product.key(product_id), StockItem.key(product_id))]
-    items = batch_get(InventoryItem, keys)
+def _read(product_ids: Iterable[str], *, shown: frozenset[str] | None = None) -> dict[str, StockedProduct]:
+    """Returns the products that exist, by id. With `shown`, they have these attributes only, to be shown."""
+    keys = {product_id: (Product.key(product_id), StockItem.key(product_id)) for product_id in product_ids}
+    wanted = chain.from_iterable(keys.values())
+    items = batch_get(InventoryItem, wanted) if shown is None else shown_items(InventoryItem, wanted, shown)
     found = {}
-    for product_id in ids:
-        product, stock = items.get(Product.key(product_id)), items.get(StockItem.key(product_id))
+    for product_id, (product_key, stock_key) in keys.items():
+        product, stock = items.get(product_key), items.get(stock_key)
         if isinstance(product, Product) and isinstance(stock, StockItem):
             found[product_id] = StockedProduct(product, stock)
+    shards.add_up(stock for _, stock in found.values())
     return found
 
 
 # ---- products -------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class NewProduct:
+    """A product to store with its stock. `request_hash` shows whether an earlier request was the same."""
+
+    product: Product
+    stock: StockItem
+    request_hash: RequestHash
+    keyed: bool
+
+
 def create_product(request: CreateProductRequest, *, actor: Actor, key: str | None) -> IdempotentResult[StockedProduct]:
     """Creates a product with its opening stock, once for each key. Raises SkuTakenError."""
     product_id = keyed_id(actor.id, "POST /inventory/products", key)
-    fingerprint = request_hash(request)
-    product, stock = new_product(product_id, request, actor=actor, fingerprint=fingerprint.stored)
+    hashed = request_hash(request)
+    product, stock = new_product(product_id, request, actor=actor, fingerprint=hashed.stored)
+    new = NewProduct(product, stock, hashed, keyed=key is not None)
+    return run_idempotent(lambda: _try_to_create(new), find_previous=lambda: _find_created(new), keyed=new.keyed)
 
-    def attempt() -> IdempotentResult[StockedProduct]:
-        try:
-            put_new_product(product, stock)
-        except TransactionError as error:
-            if error.failed(product):
-                return replay(Product.from_raw_data(error.stored(product)))
-            if not error.has_reason(product) and error.failed(_sku_claim(product)):
-                raise SkuTakenError(f"The SKU {request.sku} belongs to another product. Choose another SKU.") from error
-            raise
-        return IdempotentResult(StockedProduct(product, stock), replayed=False)
 
-    def replay(stored: Product) -> IdempotentResult[StockedProduct]:
-        check_same_request(stored.request_hash, fingerprint)
-        # Product and stock are stored together, and never deleted.
-        return IdempotentResult(_read([product_id])[product_id], replayed=key is not None)
+def _try_to_create(new: NewProduct) -> IdempotentResult[StockedProduct]:
+    product = new.product
+    try:
+        put_new_product(product, new.stock)
+    except TransactionError as error:
+        if error.failed(product):
+            return _replayed(Product.from_raw_data(error.stored(product)), new)
+        if not error.has_reason(product) and error.failed(_sku_claim(product)):
+            raise SkuTakenError(f"The SKU {product.sku} belongs to another product. Choose another SKU.") from error
+        raise
+    return IdempotentResult(StockedProduct(product, new.stock), replayed=False)
 
-    def find_previous() -> IdempotentResult[StockedProduct] | None:
-        stored = get_item(Product, Product.key(product_id))
-        return replay(stored) if stored else None
 
-    return run_idempotent(attempt, find_previous=find_previous, keyed=key is not None)
+def _find_created(new: NewProduct) -> IdempotentResult[StockedProduct] | None:
+    stored = get_item(Product, Product.key(new.product.id))
+    return _replayed(stored, new) if stored else None
+
+
+def _replayed(stored: Product, new: NewProduct) -> IdempotentResult[StockedProduct]:
+    """Returns the product of an earlier request. Raises IdempotencyKeyReusedError if that request was different."""
+    check_same_request(stored.request_hash, new.request_hash)
+    # Product and stock are stored together and never deleted, so both exist.
+    return IdempotentResult(_read([stored.id])[stored.id], replayed=new.keyed)
 
 
 def new_product(product_id: str, request: CreateProductRequest, *, actor: Actor, fingerprint: str) -> StockedProduct:
-    """The items of a new product, not stored yet."""
+    """Returns the items of a new product, which are not stored yet."""
     at = clock.timestamp(clock.now())
     product = Product(
         id=product_id,
@@ -125,7 +155,7 @@ def new_product(product_id: str, request: CreateProductRequest, *, actor: Actor,
         change=product_id,
         request_hash=fingerprint,
     )
-    _write_text(product, request, actor=actor, at=at)
+    _set_fields(product, request, actor=actor, at=at)
     stock = StockItem(
         *StockItem.key(product_id),
         product_id=product_id,
@@ -147,12 +177,12 @@ def new_product(product_id: str, request: CreateProductRequest, *, actor: Actor,
     return StockedProduct(product, stock)
 
 
-def _write_text(product: Product, text: ProductText, *, actor: Actor, at: str) -> None:
-    product.name = text.name
-    product.description = text.description
-    product.category = text.category
-    product.price = text.price
-    product.attributes = dict(text.attributes)
+def _set_fields(product: Product, fields: ProductFields, *, actor: Actor, at: str) -> None:
+    product.name = fields.name
+    product.description = fields.description
+    product.category = fields.category
+    product.price = fields.price
+    product.attributes = dict(fields.attributes)
     product.updated_at = at
     product.updated_by, product.updated_by_role = actor.id, actor.role
     product.place()
@@ -181,7 +211,7 @@ def replace_product(
 
     def replacement(stored: StockedProduct) -> ReplaceProductRequest:
         if request.sku != stored.product.sku:
-            raise InvalidRequestError.at("cannot be changed", pointer="#/sku")
+            raise InvalidRequestError.at("cannot be changed; send the current SKU", pointer="#/sku")
         return request
 
     return _edit(
@@ -192,7 +222,7 @@ def replace_product(
 def update_product(
     product_id: str, request: UpdateProductRequest, *, actor: Actor, address: str, expected_version: ExpectedVersion
 ) -> StockedProduct:
-    """As `replace_product`, but keeps the fields that the request omits."""
+    """Updates a product as `replace_product` does, but keeps the fields that the request omits."""
     changes = {name: getattr(request, name) for name in request.model_fields_set}
     if changes.get("attributes", {}) is None:
         changes["attributes"] = {}
@@ -201,7 +231,7 @@ def update_product(
         names = ReplaceProductRequest.model_fields.keys() - {"low_stock_threshold"}
         current = {name: getattr(stored.product, name) for name in names}
         current["low_stock_threshold"] = stored.stock.low_stock_threshold
-        # Without validation: the stored values may be outside the present limits of a request.
+        # Skip validation, because stored values may be outside the current limits of a request.
         return ReplaceProductRequest.model_construct(**current | changes)
 
     sets_threshold = "low_stock_threshold" in changes
@@ -229,7 +259,7 @@ def _edit(
     def attempt() -> StockedProduct:
         stored = get_product(product_id, include_archived=True)
         if stored.product.change == change:
-            return stored  # by an earlier attempt whose response was lost
+            return stored  # an earlier attempt stored it, but its response was lost
         edited = replacement(stored)
         expected_version.check(stored.product.version)
         try:
@@ -238,7 +268,7 @@ def _edit(
                 stored, edited, sets_threshold=sets_threshold, actor=actor, change=change, entry=entry
             )
         except TransactionError as error:
-            if error.failed(stored.product):
+            if error.failed(stored.product, stored.stock):
                 raise ConcurrentUpdateError from error
             raise
 
@@ -246,11 +276,18 @@ def _edit(
         stored = get_product(product_id, include_archived=True)
         return stored if stored.product.change == change else None
 
-    return run_idempotent(attempt, find_previous=find_previous, keyed=False)
+    edited = run_idempotent(attempt, find_previous=find_previous, keyed=False)
+    if edited.stock.item_count > 1:
+        # Before the response, so that no order after it is placed at the old price.
+        shards.copy_offer(product_id, edited.stock.item_count)
+    return edited
 
 
 def _price_entry(product: Product, request: ReplaceProductRequest, *, actor: Actor, address: str) -> AuditEntry | None:
-    """The audit entry of a changed price, since a manager could lower a price for one order and restore it."""
+    """Returns the audit entry of a changed price, if any.
+
+    It is recorded because a manager could lower a price for one order and restore it.
+    """
     if product.price == request.price:
         return None
     return audit_log.entry(
@@ -272,129 +309,59 @@ def _put_replacement(
     change: str,
     entry: AuditEntry | None,
 ) -> StockedProduct:
-    """Without `sets_threshold` the stored threshold stays: that of `stored`, read earlier, may be outdated."""
+    """Writes the product and its copies in the stock item.
+
+    Without `sets_threshold` the stored threshold stays, since the threshold of `stored` may be outdated.
+    """
     product, stock = stored
-    read_version, left = product.version, _counted_in(product)
-    # The product's values are current, as the write depends on its version; those of the stock item may be outdated.
+    read_version, old_category = product.version, _counted_in(product)
+    # The product's values are current, since the write depends on its version. Those of the stock item may be outdated.
     offered = (product.name, product.category, product.price, product.status)
     changes_offer = offered != (request.name, request.category, request.price, request.status)
     product.status = request.status
     product.version = read_version + 1
     product.change = change
-    _write_text(product, request, actor=actor, at=clock.timestamp(clock.now()))
-    entered = _counted_in(product)
-    # Only the copies of the product's attributes. The units, `version` and `last` do not change.
-    actions: list[Action] = [
+    _set_fields(product, request, actor=actor, at=clock.timestamp(clock.now()))
+    new_category = _counted_in(product)
+    actions = _copying(request, Edit(actor=actor.id, actor_role=actor.role, at=product.updated_at))
+    if changes_offer:
+        actions.append(StockItem.offer.add(1))
+    if sets_threshold:
+        actions.append(_setting_threshold(request.low_stock_threshold))
+    with transaction() as write:
+        write.save(product, condition=Product.version == read_version)
+        if entry:
+            write.save(entry)
+        # The shards to which the offer is copied must be those that were read.
+        write.update(stock, actions=actions, condition=shards.has_shards(stock))
+        if old_category != new_category:
+            for category, units in ((old_category, -1), (new_category, 1)):
+                if category is not None:
+                    count_products(write, category, units)
+    if old_category is not None and old_category != new_category:
+        remove_if_empty(old_category)
+    stock.low_stock_threshold = request.low_stock_threshold
+    return stored
+
+
+def _copying(request: ReplaceProductRequest, edit: Edit) -> list[Action]:
+    """Returns the update of a product's copies in its stock item. The units, `version` and `last` do not change."""
+    return [
         StockItem.name.set(request.name),
         StockItem.category.set(request.category),
         StockItem.price.set(request.price),
         StockItem.status.set(request.status),
         StockItem.edits.add(1),
-        StockItem.edited.set(Edit(actor=actor.id, actor_role=actor.role, at=product.updated_at)),
+        StockItem.edited.set(edit),
     ]
-    if changes_offer:
-        actions.append(StockItem.offer.add(1))
-    if sets_threshold:
-        threshold = request.low_stock_threshold
-        attribute = StockItem.low_stock_threshold
-        actions.append(attribute.remove() if threshold is None else attribute.set(threshold))
-    with transaction() as write:
-        write.save(product, condition=Product.version == read_version)
-        if entry:
-            write.save(entry)
-        write.update(stock, actions=actions, condition=StockItem.pk.exists())
-        if left != entered:
-            for category, units in ((left, -1), (entered, 1)):
-                if category is not None:
-                    count_products(write, category, units)
-    if left is not None and left != entered:
-        remove_if_empty(left)
-    stock.low_stock_threshold = request.low_stock_threshold
-    return stored
+
+
+def _setting_threshold(threshold: int | None) -> Action:
+    attribute = StockItem.low_stock_threshold
+    action: Action = attribute.remove() if threshold is None else attribute.set(threshold)
+    return action
 
 
 def _counted_in(product: Product) -> str | None:
-    """The category that counts the product. None if it is archived."""
+    """Returns the category that counts the product, or None if it is archived."""
     return product.category if product.status == "active" else None
-
-
-# ---- stock ----------------------------------------------------------------------------------------------------------
-
-
-def adjust_stock(
-    product_id: str, request: AdjustStockRequest, *, actor: Actor, key: str | None
-) -> IdempotentResult[StockItem]:
-    """Adds `request.adjustment` to the available units, once for each key. Returns the stock item after it.
-
-    Raises NotFoundError, and InsufficientStockError if the available units would be negative.
-    """
-    fingerprint = request_hash(request)
-    adjustment_id = keyed_id(actor.id, f"PATCH /inventory/products/{product_id}/stock", key)
-    adjustment = Adjustment(
-        id=adjustment_id,
-        product_id=product_id,
-        adjustment=request.adjustment,
-        reason=request.reason,
-        actor=actor.id,
-        at=clock.timestamp(clock.now()),
-        request_hash=fingerprint.stored,
-    ).place()
-
-    def attempt() -> IdempotentResult[StockItem]:
-        try:
-            _put_adjustment(adjustment, actor.role)
-        except TransactionError as error:
-            stock = StockItem(*StockItem.key(product_id))
-            if error.failed(adjustment):
-                return replay(Adjustment.from_raw_data(error.stored(adjustment)))
-            if not error.has_reason(adjustment) and error.failed(stock):
-                raise _cannot_adjust(error.stored(stock), request.adjustment) from error
-            raise
-        return IdempotentResult(_stock(product_id), replayed=False)
-
-    def replay(stored: Adjustment) -> IdempotentResult[StockItem]:
-        check_same_request(stored.request_hash, fingerprint)
-        return IdempotentResult(_stock(product_id), replayed=key is not None)
-
-    def find_previous() -> IdempotentResult[StockItem] | None:
-        stored = get_item(Adjustment, Adjustment.key(adjustment_id))
-        return replay(stored) if stored else None
-
-    return run_idempotent(attempt, find_previous=find_previous, keyed=key is not None)
-
-
-def _put_adjustment(adjustment: Adjustment, actor_role: str) -> None:
-    units = adjustment.adjustment
-    cause = Cause(
-        cause="adjusted",
-        actor=adjustment.actor,
-        actor_role=actor_role,
-        ref=adjustment.id,
-        ref_version=1,
-        at=adjustment.at,
-    )
-    enough: Condition = StockItem.pk.exists()
-    if units < 0:
-        enough &= StockItem.available >= -units
-    with transaction() as write:
-        write.save(adjustment, condition=Adjustment.pk.does_not_exist(), return_values="ALL_OLD")
-        write.update(
-            StockItem(*StockItem.key(adjustment.product_id)),
-            actions=[StockItem.available.add(units), StockItem.version.add(1), StockItem.last.set(cause)],
-            condition=enough,
-            return_values="ALL_OLD",
-        )
-
-
-def _cannot_adjust(raw_stock: dict[str, Any], units: int) -> NotFoundError | InsufficientStockError:
-    if not raw_stock:
-        return NotFoundError("Product not found.")
-    available = StockItem.from_raw_data(raw_stock).available
-    return InsufficientStockError(f"{available} units are available, so the stock cannot be adjusted by {units}.")
-
-
-def _stock(product_id: str) -> StockItem:
-    stock = get_item(StockItem, StockItem.key(product_id))
-    if stock is None:
-        raise NotFoundError("Product not found.")
-    return stock

@@ -1,4 +1,4 @@
-"""The three stock levels of a product, by its available units, and the crossings between them. Pure."""
+"""The three stock levels of a product, by its available units, and the crossings between them. Pure functions."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ class StockLevel(StrEnum):
 
 
 class ThresholdCrossing(StrEnum):
-    """The level that a product enters, as the events name it."""
+    """The level that a product enters, with its name in events."""
 
     LOW = "low"
     OUT = "out"
@@ -25,12 +25,15 @@ _CROSSINGS = {
 
 
 def stock_level(available: int, threshold: int | None) -> StockLevel:
-    """Out at 0 units; low at or below the threshold, if there is one."""
+    """Returns the stock level: out at 0 units, low at or below the threshold if there is one, else ok."""
     if available <= 0:
         return StockLevel.OUT
     return StockLevel.LOW if threshold is not None and available <= threshold else StockLevel.OK
 
 
 def threshold_crossing(before: StockLevel, after: StockLevel) -> ThresholdCrossing | None:
-    """None within one level. Crossings never repeat: each leaves the level that the one before it entered."""
+    """Returns the crossing between two levels, or None if they are equal.
+
+    A crossing never repeats: the next one leaves the level that it entered.
+    """
     return None if before == after else _CROSSINGS[after]

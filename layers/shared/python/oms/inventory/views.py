@@ -3,38 +3,61 @@
 from typing import Any
 
 from oms.core.money import to_text
+from oms.core.schemas import Shown
 from oms.core.settings import settings
 from oms.inventory.models import Product, StockItem
 from oms.inventory.schemas import ManagedProductResponse, ProductResponse
 
+# The stored attributes of both items that the views read, and `shards.add_up` before them.
+VIEW_ATTRIBUTES = frozenset(
+    (
+        *("id", "sku", "name", "description", "category", "price", "attributes", "status", "version"),
+        *("created_at", "updated_at"),
+        *("product_id", "available", "reserved", "low_stock_threshold", "shards", "shards_created"),
+    )
+)
 
-def product_response(product: Product, stock: StockItem) -> ProductResponse:
-    """A product as customers see it."""
-    return ProductResponse(**_shared_fields(product, stock))
+
+def show_product(product: Product, stock: StockItem) -> Shown[ProductResponse]:
+    """Returns a product as customers see it."""
+    return Shown(_shared_fields(product, stock))
+
+
+def show_managed_product(product: Product, stock: StockItem) -> Shown[ManagedProductResponse]:
+    """Returns a product as managers and admins see it."""
+    return Shown(_managed_fields(product, stock))
 
 
 def managed_product_response(product: Product, stock: StockItem) -> ManagedProductResponse:
-    return ManagedProductResponse(
+    """Returns a product as events show it."""
+    return ManagedProductResponse(**_managed_fields(product, stock))
+
+
+def _managed_fields(product: Product, stock: StockItem) -> dict[str, Any]:
+    return {
         **_shared_fields(product, stock),
-        reserved=stock.reserved,
-        on_hand=stock.available + stock.reserved,
-        low_stock_threshold=stock.low_stock_threshold,
-    )
+        "reserved": stock.reserved,
+        "on_hand": stock.available + stock.reserved,
+        "low_stock_threshold": stock.low_stock_threshold,
+        "shards": stock.shard_count,
+    }
 
 
 def _shared_fields(product: Product, stock: StockItem) -> dict[str, Any]:
+    # Access by PynamoDB's attributes takes ten times as long, which lists notice.
+    values = product.attribute_values
     return {
-        "id": product.id,
-        "sku": product.sku,
-        "name": product.name,
-        "description": product.description,
-        "category": product.category,
-        "price": to_text(product.price),
+        "id": values["id"],
+        "sku": values["sku"],
+        "name": values["name"],
+        "description": values.get("description"),
+        "category": values["category"],
+        "price": to_text(values["price"]),
         "currency": settings().currency,
-        "attributes": product.attributes,
-        "status": product.status,
-        "available": stock.available,
-        "version": product.version,
-        "created_at": product.created_at,
-        "updated_at": product.updated_at,
+        "attributes": values["attributes"],
+        "status": values["status"],
+        "available": stock.attribute_values["available"],
+        "version": values["version"],
+        "created_at": values["created_at"],
+        "updated_at": values["updated_at"],
     }

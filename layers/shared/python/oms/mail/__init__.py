@@ -1,1 +1,1 @@
-"""Mail: notifications that events cause, their content and limits, and sending each at most once."""
+"""Mail: the notifications that events cause, with their content and limits. Each mail is sent at most once."""

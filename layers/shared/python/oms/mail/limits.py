@@ -11,20 +11,20 @@ from oms.mail.messages import MailLimit, Notification
 
 _DAY_SECONDS = 24 * 3600
 UNVERIFIED = MailLimit("unverified", 5, _DAY_SECONDS)
-# The fifth is reserved for a new password, which verifies the address too.
+# One more is reserved for a password reset, which also verifies the address.
 UNVERIFIED_BUT_RESETS = MailLimit("unverified-but-resets", 4, _DAY_SECONDS)
-# The other two are reserved for the address without a tag: a stranger who registers tagged addresses cannot use them.
+# Two more are reserved for the address without a tag. Another person who registers tagged addresses cannot use them.
 UNVERIFIED_TAGGED = MailLimit("unverified-tagged", 3, _DAY_SECONDS)
 # The name of the limit that all users of a deployment share.
 UNVERIFIED_OF_ALL = "unverified-of-all"
-# Concurrent sends conflict on one counter item, so the count is spread over one item for each 100 mails a day.
+# Concurrent sends would conflict on one counter item, so the deployment has a counter for each 100 mails a day.
 _MAX_SHARDS, _MAILS_PER_SHARD = 10, 100
 
 
 def limits_of_unverified(notification: Notification, user: User) -> tuple[MailLimit, ...]:
-    """The limits of the user's mailbox, tags left out, and the limit of the deployment.
+    """Returns the limits of the user's mailbox, which ignore tags, and the limit of the deployment.
 
-    Raises UnavailableError if there is no key for the mailbox's pseudonym. The message is then retried.
+    Raises UnavailableError if the key of the mailbox's pseudonym is missing, so that the message is retried.
     """
     folded = email_addresses.fold(user.email)
     mailbox = email_addresses.mailbox(folded)
@@ -33,7 +33,7 @@ def limits_of_unverified(notification: Notification, user: User) -> tuple[MailLi
         of_mailbox.append(UNVERIFIED_BUT_RESETS)
     if mailbox != folded:
         of_mailbox.append(UNVERIFIED_TAGGED)
-    # Items of mails contain no address, and no digest that a list of addresses could be compared with.
+    # Items of mails contain no address, and no hash that a list of addresses could be compared with.
     hidden = pseudonyms.pseudonym("mailbox", mailbox, clock.timestamp(clock.now()))
     if hidden is None:
         raise UnavailableError
@@ -42,7 +42,9 @@ def limits_of_unverified(notification: Notification, user: User) -> tuple[MailLi
 
 
 def _limit_of_deployment(cause: str) -> MailLimit:
-    """One shard of the deployment's limit. The shards together allow slightly less than the setting, never more."""
+    """Returns one shard of the deployment's limit. All shards together allow slightly less than the setting, never
+    more.
+    """
     max_mails = settings().unverified_mails_per_day
     shards = max(1, min(_MAX_SHARDS, max_mails // _MAILS_PER_SHARD))
     shard = int.from_bytes(sha256(cause.encode()).digest()[:4]) % shards

@@ -1,4 +1,4 @@
-"""A mail before it is sent: the notification, the values of its templates, its limits, and the rendered text."""
+"""Mails before they are sent: the notification, the values of its templates, its limits, and the rendered text."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from oms.identity.models import User
 class Content:
     """The values of a purpose's templates, which may include a token.
 
-    `stored` are the items on which the text depends. They are written in the transaction that claims the mail.
+    `stored` has the items on which the text depends. The transaction that claims the mail writes them.
     """
 
     values: Mapping[str, Any] = field(repr=False)
@@ -21,7 +21,7 @@ class Content:
 
 @dataclass(frozen=True)
 class MailLimit:
-    """At most `max_mails` mails that count under `name`, in each period of `period_seconds` since the epoch.
+    """A limit of `max_mails` mails that count under `name`, in each period of `period_seconds` since the epoch.
 
     The counter is in `partition`; None means the partition of the mail's user.
     """
@@ -36,7 +36,7 @@ class MailLimit:
 class Notification:
     """A mail to one user, sent once for each `cause`.
 
-    The notifier calls `content` when it sends, with the user as stored then. The result None means no mail.
+    The notifier calls `content` with the stored user when it sends the mail. If the result is None, no mail is sent.
     """
 
     cause: str
@@ -60,5 +60,5 @@ class RenderedMail:
     limits: tuple[MailLimit, ...] = ()
 
     def __repr__(self) -> str:
-        """Without the address and the text, which may include a token."""
+        """Omits the address and the text, which may include a token."""
         return f"RenderedMail({self.purpose} for user {self.user_id})"

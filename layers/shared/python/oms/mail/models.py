@@ -5,6 +5,7 @@ No item contains the text or the address of a mail.
 
 from pynamodb.attributes import DiscriminatorAttribute, UnicodeAttribute
 
+from oms.core.counters import ExpiringCounter
 from oms.core.dynamodb import IntegerAttribute, StoredItem
 from oms.core.settings import settings
 
@@ -19,9 +20,9 @@ class MailItem(StoredItem):
 
 
 class Mail(MailItem, discriminator="mail"):
-    """The claim to send one mail. `state`: claimed, then sent, undeliverable or unknown.
+    """The claim to send one mail. `state` is claimed, then sent, undeliverable or unknown.
 
-    `attempt` is the random id of the claim. A worker that lost the response to its claim recognizes its own by it.
+    `attempt` is the random id of the claim. By it, a worker recognizes its own claim after a lost response.
     """
 
     attempt = UnicodeAttribute()
@@ -33,18 +34,15 @@ class Mail(MailItem, discriminator="mail"):
     expires_at = IntegerAttribute(attr_name="ttl")
 
 
-class MailCount(MailItem, discriminator="mail-count"):
+class MailCount(MailItem, ExpiringCounter, discriminator="mail-count"):
     """The number of mails that were sent in one period of a limit."""
-
-    n = IntegerAttribute(default=0)
-    expires_at = IntegerAttribute(attr_name="ttl")
 
 
 def mail_key(cause: str) -> tuple[str, str]:
-    """One mail for each cause."""
+    """Returns the key of a mail, which allows one mail for each cause."""
     return f"mail#{cause}", "mail"
 
 
 def mail_count_key(partition: str, limit_name: str, period: int) -> tuple[str, str]:
-    """`period` is the number of the period since the epoch."""
+    """Returns the key of a count. `period` counts the limit's periods since 1970."""
     return partition, f"mails#{limit_name}#{period}"

@@ -16,11 +16,14 @@ from oms.mail.messages import Notification
 # published again does not cause a second mail.
 MAX_EVENT_AGE = timedelta(days=7)
 
-type Message = dict[str, Any]
+type BusMessage = dict[str, Any]
 
 
 def notification_for(body: str) -> Notification | None:
-    """The notification that a message causes, if any. Raises KeyError or ValueError for a message of unknown form."""
+    """Returns the notification that a message causes, if any.
+
+    Raises KeyError or ValueError for a message of unknown form.
+    """
     message = json.loads(body)
     if "request" in message:
         return account_mails.reset(message["request"])
@@ -33,7 +36,7 @@ def notification_for(body: str) -> Notification | None:
     return _BY_EVENT_TYPE[message["type"]](message, body)
 
 
-_BY_EVENT_TYPE: dict[str, Callable[[Message, str], Notification | None]] = {
+_BY_EVENT_TYPE: dict[str, Callable[[BusMessage, str], Notification | None]] = {
     **dict.fromkeys(order_mails.MAILED, lambda _, body: order_mails.order_moved(body)),
     "user.registered": lambda event, _: account_mails.verification(event["data"]["id"]),
     "user.locked": lambda event, _: account_mails.lock(event["id"], event["data"]["id"], event["data"]["locked_until"]),

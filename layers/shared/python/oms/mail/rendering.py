@@ -22,7 +22,7 @@ _DOTS = ".\u3002\uff0e\uff61\u2024\ufe52"
 _DOT_WITHIN = re.compile(rf"(?<=\S)[{_DOTS}](?=([^\s{_DOTS}/:\\]+))")
 # RFC 3986, section 3.1, with letters of all scripts.
 _SCHEME = re.compile(r"([^\W\d_][\w+.-]*):(?=\S)")
-# The place between two slashes: two slashes begin a host, or a Windows share.
+# The position between two slashes, which begin a host or a Windows share.
 _SLASHES = re.compile(r"(?<=[/\\])(?=[/\\])")
 _BEHIND_DIGITS = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})[/:](?=\S)")
 
@@ -35,7 +35,7 @@ class RenderedText:
 
 
 def render(purpose: str, values: Mapping[str, Any]) -> RenderedText:
-    """Raises an error of jinja2 if the templates need a value that is missing."""
+    """Returns the rendered mail. Raises an error of jinja2 if the templates need a value that is missing."""
     # The first line of the text is the subject. No value contains a line break, so none can add a header or a line.
     subject, _, text = _environment().get_template(f"{purpose}.txt").render(values).partition("\n")
     html = _environment().get_template(f"{purpose}.html").render(values, subject=subject)
@@ -58,12 +58,14 @@ def _environment() -> Environment:
 
 
 def _one_line(value: Any) -> Any:
-    """Called for each value that a template prints. The output of a macro (Markup) consists of such values."""
-    return one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """Makes a printed value one line. Templates call it for each value. The output of a macro (Markup) consists of such
+    values.
+    """
+    return on_one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def one_line(text: str) -> str:
-    """Without line breaks, control characters, and characters that are invisible or change the direction of writing."""
+def on_one_line(text: str) -> str:
+    """Returns the text without line breaks, control characters, invisible characters, and those that reverse text."""
     return "".join(" " if _breaks(character) else character for character in without_ignored(text))
 
 
@@ -72,12 +74,13 @@ def _breaks(character: str) -> bool:
 
 
 def harmless(text: str) -> str:
-    """Text of a customer, changed so that no mail program shows a link or mark-up in it.
+    """Returns a customer's text, changed so that no mail program shows a link or mark-up in it.
 
-    A space is inserted after `scheme:` before a word, between slashes, after a dot in a host name, and before the path
-    or port of a numeric address. `12/3`, `c/o`, `Tel:` and `12:30` stay. Empty if no visible text is left.
+    It inserts a space after `scheme:` before a word, between slashes, and after a dot in a host name. It also inserts
+    one before the path or port of a numeric address. `12/3`, `c/o`, `Tel:` and `12:30` stay. The result is empty if no
+    visible text is left.
     """
-    plain = "".join(" " if character in "<>" else character for character in one_line(text))
+    plain = "".join(" " if character in "<>" else character for character in on_one_line(text))
     for pattern, broken in ((_SCHEME, r"\1: "), (_SLASHES, " "), (_DOT_WITHIN, _apart), (_BEHIND_DIGITS, r"\1 ")):
         plain = pattern.sub(broken, plain)
     left = " ".join(plain.split())
@@ -85,7 +88,7 @@ def harmless(text: str) -> str:
 
 
 def _apart(dot: re.Match[str]) -> str:
-    """The dot, with a space after it if a top-level domain of any script may follow.
+    """Returns the dot, with a space after it if a top-level domain of any script may follow.
 
     No top-level domain begins with a digit or a punctuation mark, as in 9.30h, Prof.-Dr. and Co.,Ltd., and none has
     only one letter, as in J.R.R.
@@ -107,13 +110,13 @@ def _moment(timestamp: str) -> str:
 
 
 def _zone(moment: datetime) -> str:
-    """The abbreviation of the time zone, such as CET, or its offset from UTC if it has no abbreviation."""
+    """Returns the abbreviation of the time zone, such as CET, or its offset from UTC if it has no abbreviation."""
     name = moment.tzname() or ""
     return name if name.isalpha() else f"UTC{moment:%:z}"
 
 
 def _address_lines(address: Any) -> Iterator[str]:
-    """The lines of an order's shipping address that are not empty."""
+    """Yields the lines of an order's shipping address that are not empty."""
     for line in (
         address.name,
         address.line1,

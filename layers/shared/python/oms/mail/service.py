@@ -1,8 +1,8 @@
 """Sending mail by SES, at most once for each cause: claim, send, mark.
 
-If the mail was certainly not sent (no connection, throttling, an SES account that is paused or in the sandbox), the
-claim is released and the error is raised, so that the message is retried. If the address takes no mail, or if the
-mail may have been sent, the mail is marked and counted, and is not retried.
+If the mail was certainly not sent, the claim is released and the error is raised, so that the message is retried. This
+is so after a failed connection, after throttling, and if the SES account is paused or in the sandbox. If SES refuses
+the address, or if the mail may have been sent, the mail is marked and counted, and is not retried.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
@@ -26,7 +25,8 @@ from botocore.exceptions import (
 from pynamodb.expressions.update import Action
 
 from oms.core import aws, clock, email_addresses
-from oms.core.dynamodb import ConditionFailedError, deadline, get_item, retrying, update_item
+from oms.core.dynamodb import ConditionFailedError, get_item, update_item
+from oms.core.retries import deadline, retrying
 from oms.core.settings import settings
 from oms.core.transactions import TransactionError, transaction
 from oms.identity.models import IdentityItem, User, user_key
@@ -38,14 +38,14 @@ from oms.mail.rendering import render
 logger = Logger(child=True)
 metrics = Metrics()
 
-# The time-out of the notifier: the worker of an older claim no longer runs.
+# The time-out of the notifier: the worker of an older claim has ended.
 CLAIM_LEASE_SECONDS = 60
 RETENTION_SECONDS = 30 * 24 * 3600
 # The result is marked even if reading and claiming have used all the time before the deadline.
 _MARK_SECONDS = 6
 # https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html
 # The first code means that the sender is not verified or that the account is in the sandbox, which an operator must
-# correct. The second means that the address takes no mail.
+# correct. The second means that SES refuses the address.
 _REFUSED, _UNDELIVERABLE = "MessageRejected", "BadRequestException"
 # Raised before the connection is open, so nothing was sent.
 _NOT_SENT_ERRORS = (
@@ -62,7 +62,7 @@ class InProgressError(Exception):
 
 
 def is_set_up() -> bool:
-    """Whether the deployment has a sender address. Counts and logs each mail that it cannot send."""
+    """Returns whether the deployment has a sender address. If not, it counts and logs the mail that cannot be sent."""
     if settings().mail_from:
         return True
     logger.warning("no mail is sent: the setting mail_from is empty")
@@ -84,7 +84,7 @@ def _render(notification: Notification, user: User) -> RenderedMail | None:
     if content is None:
         return None
     public_url = settings().public_url
-    # The name is text that a customer wrote. A mail to a stranger's address must not have any.
+    # A customer wrote the name. A mail to another person's address must not contain a customer's text.
     name = user.first_name if user.email_verified else ""
     about = {"name": name, "public_url": public_url, "shop": urlsplit(public_url).netloc}
     rendered = render(notification.purpose, about | dict(content.values))
@@ -103,7 +103,7 @@ def _render(notification: Notification, user: User) -> RenderedMail | None:
 def send_once(cause: str, mail: RenderedMail) -> None:
     """Sends `mail`, unless a mail was sent for `cause` before, or one of its limits is reached.
 
-    Raises the error of SES if the mail was not sent; InProgressError; UnavailableError.
+    Raises the error of SES if the mail was not sent, InProgressError and UnavailableError.
     """
     to, ses = email_addresses.deliverable(mail.to), ses_client()
     claim, counts = _new_claim(cause, mail), [_new_count(mail, limit) for limit in mail.limits]
@@ -129,7 +129,7 @@ def send_once(cause: str, mail: RenderedMail) -> None:
 
 
 def _mark_as_final(claim: Mail, error: ClientError) -> bool:
-    """Marks the mail if its address takes no mail, or if it may have been sent. False if a retry can succeed."""
+    """Marks the mail if SES refuses its address, or if it may have been sent. Returns False if a retry can succeed."""
     code = error.response["Error"]["Code"]
     if code == _UNDELIVERABLE:
         _mark(claim, "undeliverable", "MailUndeliverable", code)
@@ -162,12 +162,8 @@ def _new_count(mail: RenderedMail, limit: MailLimit) -> MailCount:
     )
 
 
-def _count_actions(count: MailCount, by: int) -> list[Action]:
-    return [MailCount.kind.set(MailCount), MailCount.n.add(by), MailCount.expires_at.set(count.expires_at)]
-
-
 def _claim(claim: Mail, mail: RenderedMail, counts: Sequence[tuple[MailCount, MailLimit]]) -> bool:
-    """Whether this worker may send the mail. Raises InProgressError and UnavailableError."""
+    """Returns whether this worker may send the mail. Raises InProgressError and UnavailableError."""
 
     def write() -> bool:
         try:
@@ -176,8 +172,7 @@ def _claim(claim: Mail, mail: RenderedMail, counts: Sequence[tuple[MailCount, Ma
                 for item in mail.stored:
                     writes.save(item)
                 for count, limit in counts:
-                    is_below = MailCount.n.does_not_exist() | (MailCount.n < limit.max_mails)
-                    writes.update(count, _count_actions(count, 1), is_below)
+                    writes.update(count, *count.increment(limit.max_mails))
         except TransactionError as error:
             if stored := error.stored(claim):
                 return _is_own(claim, Mail.from_raw_data(stored))
@@ -193,7 +188,7 @@ def _claim(claim: Mail, mail: RenderedMail, counts: Sequence[tuple[MailCount, Ma
 
 def _log_left_out(mail: RenderedMail, reached: Sequence[str]) -> None:
     logger.info(
-        "a mail was left out: a limit is reached", purpose=mail.purpose, mail_user_id=mail.user_id, limits=reached
+        "a mail was not sent: a limit is reached", purpose=mail.purpose, mail_user_id=mail.user_id, limits=reached
     )
     _add_count("MailHeldBack")
     if UNVERIFIED_OF_ALL in reached:
@@ -202,11 +197,11 @@ def _log_left_out(mail: RenderedMail, reached: Sequence[str]) -> None:
 
 def _is_own(claim: Mail, stored: Mail) -> bool:
     if stored.attempt == claim.attempt:
-        return True  # written by an earlier attempt that got no response
+        return True  # an earlier attempt wrote it, but its response was lost
     if stored.state == "claimed":
         if clock.instant(stored.at) + timedelta(seconds=CLAIM_LEASE_SECONDS) > clock.now():
             raise InProgressError
-        # The other worker was stopped before or after it sent the mail.
+        # The other worker was stopped, before or after it sent the mail.
         _mark(stored, "unknown", "MailUnknown", "interrupted")
     return False
 
@@ -224,7 +219,7 @@ def _send(ses: Any, mail: RenderedMail, to: str) -> str:
 
 def _mark(claim: Mail, state: str, metric: str, cause: str | None = None, *, message_id: str | None = None) -> None:
     actions: list[Action] = [Mail.state.set(state), *([Mail.message_id.set(message_id)] if message_id else [])]
-    # The claim may have expired. Its message is then too old to be delivered again.
+    # The claim may have expired, but then its message is too old to be delivered again.
     with deadline(_MARK_SECONDS), suppress(ConditionFailedError):
         retrying(lambda: update_item(Mail(claim.pk, claim.sk), actions, Mail.attempt == claim.attempt))
     log = logger.info if state in ("sent", "undeliverable") else logger.error
@@ -240,9 +235,9 @@ def _release(claim: Mail, mail: RenderedMail, counts: Sequence[MailCount]) -> No
                 for item in mail.stored:
                     writes.delete(item)
                 for count in counts:
-                    writes.update(count, _count_actions(count, -1))
+                    writes.update(count, count.decrement())
         except TransactionError as error:
-            # If it failed, an earlier attempt that got no response has released the claim.
+            # If the condition failed, an earlier attempt whose response was lost has released the claim.
             if not error.any_failed:
                 raise
 
@@ -257,5 +252,5 @@ def _add_count(metric: str) -> None:
 @cache
 def ses_client() -> Any:
     # One attempt, since a mail without a response may have been sent.
-    config = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 1})
-    return aws.session().client("sesv2", config=config)
+    retries = {"mode": "standard", "total_max_attempts": 1}
+    return aws.botocore_client("sesv2", connect_timeout=2, read_timeout=10, retries=retries)

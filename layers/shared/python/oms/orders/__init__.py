@@ -1,1 +1,1 @@
-"""Orders: pricing, placing, and moving them from one status to the next."""
+"""Orders: pricing, placing and reading them, and moving them from one status to the next."""

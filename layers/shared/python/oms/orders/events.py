@@ -20,7 +20,7 @@ PAYLOADS = dict.fromkeys(_NAMES.values(), OrderResponse)
 
 
 def events_from_change(change: Change) -> list[Event[OrderResponse]]:
-    """The event of a transition; none if the order's version did not change."""
+    """Returns the event of a transition, or an empty list if the order's version did not change."""
     if change.new is None:
         return []
     order = Order.from_raw_data(change.new)
@@ -30,7 +30,7 @@ def events_from_change(change: Change) -> list[Event[OrderResponse]]:
 
 
 def event_from_order(order: Order) -> Event[OrderResponse]:
-    """The event of an order's latest transition."""
+    """Returns the event of an order's latest transition."""
     entry = order.history[-1]
     name = _NAMES[OrderStatus(entry.to)]
     return Event(

@@ -1,6 +1,6 @@
 """Expiry of holds: releases the stock of pending orders that are past `expires_at`, the oldest first."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger
@@ -8,9 +8,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from oms.core import clock
-from oms.core.dynamodb import batch_get, deadline
+from oms.core.clock import HasTime
+from oms.core.dynamodb import batch_get
 from oms.core.errors import InvalidTransitionError, OmsError
 from oms.core.pages import HIGHEST, KeyRange, merged_page
+from oms.core.retries import deadline
 from oms.core.settings import settings
 from oms.orders import moves
 from oms.orders.models import OPEN_ORDERS, Order
@@ -18,8 +20,8 @@ from oms.orders.states import OrderStatus
 
 logger = Logger(child=True)
 
-# An order that is still in conflict after this time is left for the next sweep, so that the orders of one product in
-# high demand do not delay the expiry of all others.
+# An order with a longer conflict is left for the next sweep, so that a product in high demand does not delay the expiry
+# of all other orders.
 _RETRY_SECONDS = 1.0
 
 
@@ -41,14 +43,14 @@ class SweepResult:
         return (clock.now() - clock.instant(self.overdue_since)).total_seconds() if self.overdue_since else 0.0
 
 
-def sweep(shard: int, *, has_time: Callable[[], bool]) -> SweepResult:
+def sweep(shard: int, *, has_time: HasTime) -> SweepResult:
     """Ends the due holds of one index shard while `has_time`. A hold that fails does not stop the sweep.
 
-    Safe to run twice at once: each hold is ended by a conditional write, as a cancellation is.
+    Two sweeps may run at once: each hold is ended by a conditional write, like a cancellation.
     """
     result = SweepResult()
     for order in _due(shard, has_time):
-        expires_at = order.expires_at  # a move that fails has changed the order in memory
+        expires_at = order.expires_at  # a failed move has changed the order in memory
         if expires_at is None:
             continue  # ended recently, and the index lags
         if not has_time():
@@ -67,12 +69,12 @@ def sweep(shard: int, *, has_time: Callable[[], bool]) -> SweepResult:
     return result
 
 
-def _due(shard: int, has_time: Callable[[], bool]) -> Iterator[Order]:
-    """The overdue orders in the index, oldest first. The index is read only as far as the shortest hold can be overdue.
+def _due(shard: int, has_time: HasTime) -> Iterator[Order]:
+    """Yields the overdue orders in the index, oldest first. It reads no orders that are younger than the shortest hold.
 
     One BatchGet reads the orders of a page: with a Get for each order, a worker ends half as many holds in its time.
-    The index may still list an order that was swept recently; such an order costs no further call. After a page with
-    overdue orders the next page is read even if time is up, so that the sweep knows the oldest hold that it leaves.
+    The index may still list an order that was swept recently, which costs no further call. After a page with overdue
+    orders, it reads the next page even if the time is up. So the sweep knows the oldest hold that it leaves.
     """
     now = clock.now()
     newest = clock.timestamp(now - settings().shortest_hold) + HIGHEST

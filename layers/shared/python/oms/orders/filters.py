@@ -1,20 +1,20 @@
-"""The parameters that choose orders, for lists and exports of them."""
+"""The filters of orders, for lists and exports."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from oms.core.schemas import BEFORE, SINCE, From, OneOf, Several, Span, To
+from oms.core.schemas import BEFORE, SINCE, From, OneOf, TimeRange, To, ValueList
 from oms.orders.states import OrderStatus
 
 _STATUSES = tuple(OrderStatus)
 _Status = Annotated[str, OneOf(_STATUSES)]
-OrderStatuses = Annotated[tuple[_Status, ...], Several()]
-OrderStatusesOrText = Annotated[tuple[_Status, ...], Several(_STATUSES)]
-"""For a body: a list, or the words in one text."""
+OrderStatuses = Annotated[tuple[_Status, ...], ValueList()]
+OrderStatusesOrText = Annotated[tuple[_Status, ...], ValueList(_STATUSES)]
+"""Statuses in a body: an array, or one text with commas."""
 
 
-class OrderFilters(Span):
+class OrderFilters(TimeRange):
     """Filters of orders by their current status and by the time of their creation."""
 
     status: OrderStatuses | None = Field(None, description="Orders that have one of these statuses now.")

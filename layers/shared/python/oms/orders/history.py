@@ -7,9 +7,9 @@ from oms.orders.states import OrderStatus
 
 
 def versions(order: Order) -> Iterator[Order]:
-    """The order at each of its versions, the oldest first.
+    """Yields the order at each of its versions, the oldest first.
 
-    `expires_at` is missing in the earlier versions of an order that is no longer pending: it is not in the history.
+    The history does not contain `expires_at`, so the earlier versions of an order that is no longer pending lack it.
     """
     for number, entry in enumerate(order.history, 1):
         earlier = Order.from_raw_data(order.serialize())

@@ -1,7 +1,8 @@
 """Limits of an order, so that no customer can reserve the shop's whole stock. Pure except for the settings.
 
 Managers and admins order for others and have no limits. A customer with an unverified e-mail address has lower limits.
-The limits of one order and the number of open orders, which lags, together limit the stock that a customer reserves.
+Two limits together bound the stock that a customer reserves: that of one order, and that of open orders. The count of
+open orders lags.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from oms.core.errors import OrderLimitError, TooManyOpenOrdersError
 from oms.core.money import to_text
 from oms.core.settings import OrderLimits, settings
 
-# A customer may always order this number of units of a product, even if it exceeds the share of its stock.
+# Units of a product that a customer may always order, even if they exceed the share of its stock.
 ALWAYS_ALLOWED_UNITS = 2
 
 
@@ -37,7 +38,7 @@ class LineExcess:
 
 @dataclass(frozen=True)
 class OrderExcess:
-    """An order with more than the buyer may order: of units, or of value in minor units."""
+    """The total of an order, in units or in minor units of value, and the lower maximum of the buyer."""
 
     requested: int
     allowed: int
@@ -45,7 +46,7 @@ class OrderExcess:
 
 @dataclass
 class Excess:
-    """All parts of an order that exceed the limits. True if any does."""
+    """All parts of an order that exceed the limits. It is true if there is any."""
 
     lines: list[LineExcess] = field(default_factory=list)
     units: OrderExcess | None = None
@@ -55,7 +56,7 @@ class Excess:
         return bool(self.lines or self.units or self.value)
 
     def members(self) -> dict[str, Any]:
-        """The members that a problem and a quote have in common."""
+        """Returns the members that problems and quotes share."""
         units, value = self.units, self.value
         return {
             "limits": [asdict(line) for line in self.lines],
@@ -84,7 +85,7 @@ class BuyerLimits:
     def orders_per_minute(self) -> int | None:
         """The number of orders that a buyer with an unverified address may place in a minute; None for no limit.
 
-        The count of open orders lags by seconds. This limits the orders that are placed meanwhile.
+        The count of open orders lags by seconds, so this limits the orders that are placed meanwhile.
         """
         return self.limits.per_minute if self.limits else None
 
@@ -92,15 +93,15 @@ class BuyerLimits:
         """Checks the limits that do not depend on the stock. Raises TooManyOpenOrdersError, OrderLimitError."""
         if self.limits and open_orders >= self.limits.open_orders:
             raise TooManyOpenOrdersError(
-                f"{self._who} may have {self.limits.open_orders} open orders at once, pending or confirmed, "
-                f"and you have {open_orders}.{self._advice}"
+                f"{self._who} may have {self.limits.open_orders} open orders (pending or confirmed) at once, "
+                f"and has {open_orders}. Wait until one is shipped, or cancel one.{self._advice}"
             )
         excess = self.excess_of_order(units, value)
         if excess:
             raise self.refusal(excess)
 
     def excess_of_order(self, units: int, value: int) -> Excess:
-        """`value` is the price of the goods, in minor units."""
+        """Returns by how much an order exceeds its limits of units and value. `value` is the price of the goods."""
         if self.limits is None:
             return Excess()
         most_units, most_value = self.limits.units, self.limits.value
@@ -110,13 +111,13 @@ class BuyerLimits:
         )
 
     def excess_of_line(self, product_id: str, units: int, available: int) -> Iterator[LineExcess]:
-        """The excess of one line, if any; `available` are the product's units."""
+        """Yields by how much a line exceeds the buyer's share of the product's `available` units, if it does."""
         if available < self.stock_needed(units):
             allowed = max(min(ALWAYS_ALLOWED_UNITS, available), available * self._share // 100)
             yield LineExcess(product_id, units, allowed)
 
     def stock_needed(self, units: int) -> int:
-        """How many units must be available so that the buyer may order these: a condition that the write can check."""
+        """Returns the number of available units at which the buyer may order `units`. The order's write checks it."""
         return units if units <= ALWAYS_ALLOWED_UNITS else -(-units * 100 // self._share)
 
     def refusal(self, excess: Excess) -> OrderLimitError:
@@ -134,7 +135,7 @@ class BuyerLimits:
 
     @property
     def _advice(self) -> str:
-        return "" if self.verified else " Verify the address to be allowed more."
+        return "" if self.verified else " Verify the address to raise the limits."
 
 
 def _phrase(excess: Excess) -> str:

@@ -1,4 +1,4 @@
-"""Items of the orders table: each order is one item, with its lines and its history in it."""
+"""The items of the orders table. Each order is one item that contains its lines and its history."""
 
 from pynamodb.attributes import BooleanAttribute, ListAttribute, UnicodeAttribute
 
@@ -20,7 +20,7 @@ class Allocation(EmbeddedItem):
 
 
 class OrderLine(EmbeddedItem):
-    """A product of an order, at the offer with which it was ordered. Amounts in minor units.
+    """A product of an order, at the offer with which it was ordered. Amounts are in minor units.
 
     `category` is empty in orders that are older than the attribute.
     """
@@ -35,7 +35,7 @@ class OrderLine(EmbeddedItem):
 
 
 class HistoryEntry(EmbeddedItem):
-    """One transition. `restocked` is set for a return: whether its units can be sold again.
+    """One transition of an order. `restocked` is set for a return: whether its units can be sold again.
 
     `key` is a hash of user, route and idempotency key, or random without an idempotency key. It identifies a repeated
     request. `request_hash` shows whether the repeated request has the same content.
@@ -92,7 +92,7 @@ class Order(StoredItem):
     open_shard = UnicodeAttribute(null=True)
 
     def entry(self, key: str) -> HistoryEntry | None:
-        """The transition that the request with this key caused."""
+        """Returns the transition that the request with this key caused."""
         return next((entry for entry in self.history if entry.key == key), None)
 
 
@@ -101,7 +101,7 @@ def created_shard(number: int) -> str:
 
 
 def open_shard(status: str, number: int) -> str | None:
-    """The partition of an order in the index of open orders; None for an order that is not open."""
+    """Returns the partition of an order in the index of open orders; None for an order that is not open."""
     return f"{status}#{number}" if OrderStatus(status) in OPEN else None
 
 

@@ -7,15 +7,17 @@ changed since it was read.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms.core import clock
 from oms.core.actors import Actor, System
-from oms.core.dynamodb import ConcurrentUpdateError, ConditionFailedError, update_item
+from oms.core.dynamodb import ConditionFailedError, update_item
 from oms.core.errors import InvalidTransitionError, OmsError
 from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id, request_hash, run_idempotent
+from oms.core.retries import ConcurrentUpdateError
 from oms.core.schemas import EmptyRequest, Request
 from oms.core.transactions import TransactionError, transaction
 from oms.core.versions import ANY_VERSION, ExpectedVersion
@@ -42,7 +44,7 @@ from oms.orders.views import View
 
 @dataclass(frozen=True)
 class MoveRequest[Body: Request]:
-    """A request for a move, of an order in `scope`. `view` is the view in which the caller shows the moved order."""
+    """A request to move an order in `scope`. The caller shows the moved order in `view`."""
 
     actor: Actor
     body: Body
@@ -69,12 +71,12 @@ def confirm_order(order_id: str, request: MoveRequest[EmptyRequest]) -> Idempote
 
 
 def cancel_order(order_id: str, request: MoveRequest[CancelRequest]) -> IdempotentResult[Order]:
-    """Makes the reserved units available again."""
+    """Cancels an order, and makes its reserved units available again."""
     return _move(order_id, CANCEL, request, reason=request.body.reason)
 
 
 def ship_order(order_id: str, request: MoveRequest[ShipRequest]) -> IdempotentResult[Order]:
-    """Removes the reserved units from the stock."""
+    """Marks an order as shipped, and removes its reserved units from the stock."""
     return _move(order_id, SHIP, request, shipped=request.body)
 
 
@@ -83,17 +85,32 @@ def deliver_order(order_id: str, request: MoveRequest[EmptyRequest]) -> Idempote
 
 
 def return_order(order_id: str, request: MoveRequest[ReturnRequest]) -> IdempotentResult[Order]:
-    """Makes the units available again if the request says `restock`."""
+    """Takes an order back, and makes its units available again if the request says `restock`."""
     return _move(order_id, RETURN, request, reason=request.body.reason, restocked=request.body.restock)
 
 
 def expire_order(order_id: str, *, now: datetime, seen: Order | None = None) -> IdempotentResult[Order]:
-    """Expires an order whose hold has ended at `now`. Raises InvalidTransitionError if it has not, or if another move
-    was earlier.
+    """Expires an order whose hold is due at `now`.
 
-    `seen` is the order as the caller has just read it. If it has changed since, it is read again.
+    Raises InvalidTransitionError if the hold is not due, or if another move was earlier.
+
+    `seen` is the order that the caller has just read. If it has changed since, it is read again.
     """
     return _move(order_id, EXPIRE, MoveRequest(System(), EmptyRequest()), seen=seen, due_at=now)
+
+
+@dataclass(frozen=True)
+class PlannedMove:
+    """A move of one order, as a request makes it. With `due_at`, only if the hold is due at this time."""
+
+    order_id: str
+    move: Move
+    request: MoveRequest[Any]
+    origin: RequestOrigin
+    reason: str | None
+    restocked: bool | None
+    shipped: ShipRequest | None
+    due_at: datetime | None
 
 
 def _move[Body: Request](
@@ -109,45 +126,59 @@ def _move[Body: Request](
 ) -> IdempotentResult[Order]:
     key = keyed_id(request.actor.id, f"POST /orders/{order_id}/{move.name}", request.key)
     origin = RequestOrigin(request.actor, key, request_hash(request.body))
+    planned = PlannedMove(order_id, move, request, origin, reason, restocked, shipped, due_at)
+    # The first attempt takes the order that was just read; each further one reads it again.
+    first = [seen] if seen else []
+    return run_idempotent(
+        lambda: _try_to_move(planned, first.pop() if first else _read(planned)),
+        # Each attempt reads the order first, so only an attempt with an unknown outcome needs this afterwards.
+        find_previous=lambda: _find_previous(planned, _read(planned)),
+        keyed=False,
+    )
 
-    def read() -> Order:
-        return get_order(order_id, scope=request.scope)
 
-    def find_previous(order: Order) -> IdempotentResult[Order] | None:
-        entry = order.entry(origin.key)
-        if entry is None:
-            return None
-        check_same_request(entry.request_hash, origin.request_hash)
-        return IdempotentResult(order, replayed=request.key is not None)
+def _try_to_move(planned: PlannedMove, order: Order) -> IdempotentResult[Order]:
+    """Tries once. Raises ConcurrentUpdateError if the order has changed since it was read."""
+    if previous := _find_previous(planned, order):
+        return previous
+    request, move = planned.request, planned.move
+    request.expected_version.check(order.version)
+    if planned.due_at is not None:
+        _require_due(order, planned.due_at)
+    if request.view is not None:
+        # The response shows the customer. If a read after the write failed, its error would hide the move.
+        request.view.load_customers([order])
+    at = clock.timestamp(clock.now())
+    source = _source(order, move)
+    entry = planned.origin.entry(source, move.target, at, reason=planned.reason, restocked=planned.restocked)
+    shipment = Shipment(**planned.shipped.model_dump(), shipped_at=at) if planned.shipped else None
+    _write(order, Transition(entry, shipment))
+    return IdempotentResult(order, replayed=False)
 
-    def attempt() -> IdempotentResult[Order]:
-        nonlocal seen
-        order, seen = seen or read(), None
-        if previous := find_previous(order):
-            return previous
-        request.expected_version.check(order.version)
-        if due_at is not None:
-            _require_due(order, due_at)
-        if request.view is not None:
-            # The answer shows the customer. A read after the write could fail, and its error would hide the move.
-            request.view.load_customers([order])
-        at = clock.timestamp(clock.now())
-        entry = origin.entry(_source(order, move), move.target, at, reason=reason, restocked=restocked)
-        shipment = Shipment(**shipped.model_dump(), shipped_at=at) if shipped else None
-        _write(order, Transition(entry, shipment))
-        return IdempotentResult(order, replayed=False)
 
-    # Each attempt reads the order first, so only an attempt with an unknown outcome needs `find_previous` afterwards.
-    return run_idempotent(attempt, find_previous=lambda: find_previous(read()), keyed=False)
+def _read(planned: PlannedMove) -> Order:
+    return get_order(planned.order_id, scope=planned.request.scope)
+
+
+def _find_previous(planned: PlannedMove, order: Order) -> IdempotentResult[Order] | None:
+    """Returns the order if an earlier request with the same key has moved it.
+
+    Raises IdempotencyKeyReusedError if that request was different.
+    """
+    entry = order.entry(planned.origin.key)
+    if entry is None:
+        return None
+    check_same_request(entry.request_hash, planned.origin.request_hash)
+    return IdempotentResult(order, replayed=planned.request.key is not None)
 
 
 def _require_due(order: Order, now: datetime) -> None:
     if order.expires_at is None or clock.instant(order.expires_at) > now:
-        raise InvalidTransitionError("The order is not due.")
+        raise InvalidTransitionError("The order has not reached its expiry time.")
 
 
 def _source(order: Order, move: Move) -> OrderStatus:
-    """The status before the move. Raises InvalidTransitionError if the move is not allowed from it."""
+    """Returns the status before the move. Raises InvalidTransitionError if the move is not allowed from it."""
     if order.status not in move.sources:
         raise InvalidTransitionError(
             f"An order that is {order.status} cannot become {move.target}.",
@@ -200,7 +231,7 @@ def _apply_transition(order: Order, transition: Transition) -> list[Action]:
 
 
 def _write_with_stock(order: Order, actions: Sequence[Action], unchanged: Condition, effect: StockEffect) -> None:
-    """One transaction of the order and the stock items of its lines."""
+    """Writes the order and the stock items of its lines in one transaction."""
     cause = cause_of(order, order.status)
     with transaction() as write:
         write.update(Order(order.id), actions=list(actions), condition=unchanged, return_values="ALL_OLD")

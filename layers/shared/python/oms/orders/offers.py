@@ -14,36 +14,47 @@ from oms.inventory.models import StockItem
 
 @dataclass(frozen=True)
 class Offer:
-    """The name, category and price of a product on sale. Each change raises `number`; `price` is in minor units."""
+    """The name, category and price of a product on sale, and the number of its shards: of those from which orders draw
+    first, and of all that are stored.
+
+    Each change raises `number`; `price` is in minor units.
+    """
 
     sku: str
     name: str
     category: str
     price: int
     number: int
+    shards: int = 1
+    stored_shards: int = 1
 
     @classmethod
     def of(cls, stock: StockItem) -> "Offer":
-        return cls(stock.sku, stock.name, stock.category, stock.price, stock.offer)
+        """Returns the offer of a product from its shard 0, which has the number of shards."""
+        return cls(stock.sku, stock.name, stock.category, stock.price, stock.offer, stock.shard_count, stock.item_count)
 
 
 class OfferCache:
-    """The `size` offers that were learned last."""
+    """A cache of the `size` offers that were stored last."""
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
         self._offers: OrderedDict[str, Offer] = OrderedDict()
 
     def learn(self, stock: StockItem) -> None:
-        """Stores the offer of an active product. A product that is not on sale is never answered from the cache."""
+        """Stores the offer of an active product from its shard 0, and removes that of an archived one."""
         self._offers.pop(stock.product_id, None)
         if stock.status == "active":
             self._offers[stock.product_id] = Offer.of(stock)
         while len(self._offers) > self._size:
             self._offers.popitem(last=False)
 
+    def forget(self, product_id: str) -> None:
+        """Removes an offer, so that it is read again."""
+        self._offers.pop(product_id, None)
+
     def of(self, product_ids: Iterable[str]) -> dict[str, Offer]:
-        """The offers of the products that are on sale. One BatchGet reads those that are not cached."""
+        """Returns the offers of the products that are on sale. One BatchGet reads those that are not cached."""
         ids = list(product_ids)
         unknown = [product_id for product_id in ids if product_id not in self._offers]
         if unknown:

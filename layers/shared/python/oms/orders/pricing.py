@@ -1,4 +1,4 @@
-"""Prices an order: merges its lines, and prices them from offers. Pure except for the settings."""
+"""Prices orders: merges the lines of a request, and prices them from offers. Pure except for the settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from oms.core.errors import InvalidRequestError, UnknownProductError
 from oms.core.money import MAX_TOTAL_MINOR_UNITS, to_text
 from oms.core.settings import settings
 from oms.inventory.models import StockItem
+from oms.inventory.shards import Draw
 from oms.orders.limits import Excess
 from oms.orders.models import Allocation, OrderLine
 from oms.orders.offers import Offer
@@ -15,17 +16,30 @@ from oms.orders.schemas import CreateOrderRequest, OrderItem
 
 @dataclass(frozen=True)
 class PricedLine:
-    """A line of an order that is not stored yet. `position` is the product's first index in the request."""
+    """A priced line of an order that is not stored yet. `position` is the product's first index in the request.
+
+    `planned` has the shards from which the units are taken, chosen by a read of all shards; without it, the line takes
+    all units from `shard`.
+    """
 
     product_id: str
     quantity: int
     position: int
     offer: Offer
+    shard: int = 0
+    planned: Sequence[Draw] = ()
 
     @property
-    def stock_item(self) -> StockItem:
-        """The key of the item from which the units are taken."""
-        return StockItem(*StockItem.key(self.product_id))
+    def draws(self) -> Sequence[Draw]:
+        return self.planned or (Draw(self.shard, self.quantity),)
+
+    @property
+    def stock_items(self) -> list[StockItem]:
+        """The keys of the items from which the units are taken."""
+        return [self.stock_item(draw) for draw in self.draws]
+
+    def stock_item(self, draw: Draw) -> StockItem:
+        return StockItem(*StockItem.key(self.product_id, draw.shard))
 
     def stored(self) -> OrderLine:
         return OrderLine(
@@ -35,13 +49,13 @@ class PricedLine:
             category=self.offer.category,
             quantity=self.quantity,
             unit_price=self.offer.price,
-            drawn=[Allocation(shard=0, quantity=self.quantity)],
+            drawn=[Allocation(shard=draw.shard, quantity=draw.quantity) for draw in self.draws],
         )
 
 
 @dataclass(frozen=True)
 class PricedOrder:
-    """A request's lines at the offers of one moment. Amounts in minor units."""
+    """A request's lines at the offers of one moment. Amounts are in minor units."""
 
     lines: Sequence[PricedLine]
     shipping_cost: int
@@ -49,6 +63,11 @@ class PricedOrder:
     @property
     def units(self) -> int:
         return sum(line.quantity for line in self.lines)
+
+    @property
+    def draws(self) -> list[tuple[PricedLine, Draw]]:
+        """The units to take from each shard, with their lines."""
+        return [(line, draw) for line in self.lines for draw in line.draws]
 
     @property
     def subtotal(self) -> int:
@@ -61,8 +80,10 @@ class PricedOrder:
 
 @dataclass(frozen=True)
 class Quote:
-    """The current price of an order that is not placed. `short` has the lines with too little stock, as (line, units
-    available); `excess` has what exceeds the buyer's limits.
+    """The current price of an order that is not placed.
+
+    `short` has the lines with too little stock, as (line, available units). `excess` has the parts over the buyer's
+    limits.
     """
 
     priced: PricedOrder
@@ -71,7 +92,7 @@ class Quote:
 
 
 def merge(items: Sequence[OrderItem]) -> dict[str, tuple[int, int]]:
-    """Product id → (first position, summed quantity): a transaction takes one operation on an item."""
+    """Returns (first position, total quantity) by product id, since a transaction allows one operation on an item."""
     merged: dict[str, tuple[int, int]] = {}
     for position, item in enumerate(items):
         first, quantity = merged.get(item.product_id, (position, 0))
@@ -80,7 +101,7 @@ def merge(items: Sequence[OrderItem]) -> dict[str, tuple[int, int]]:
 
 
 def price(request: CreateOrderRequest, offers: Mapping[str, Offer], *, buyer_role: str) -> PricedOrder:
-    """Prices the request with `offers`, by product id. They include each of its products that is on sale.
+    """Prices the request with `offers`, which have all its products on sale, by product id.
 
     Raises InvalidRequestError, also for a total above the limit, and UnknownProductError for the products without an
     offer.
@@ -94,24 +115,24 @@ def price(request: CreateOrderRequest, offers: Mapping[str, Offer], *, buyer_rol
     priced = PricedOrder(lines, shipping_cost)
     if priced.total > MAX_TOTAL_MINOR_UNITS:
         limit, total = (f"{to_text(amount)} {settings().currency}" for amount in (MAX_TOTAL_MINOR_UNITS, priced.total))
-        detail = f"must cost at most {limit} together with the shipping, and cost {total}; split the order"
+        detail = f"must cost at most {limit} including shipping, but cost {total}; split the order"
         raise InvalidRequestError.at(detail, pointer="#/items")
     return priced
 
 
 def unknown_products(products: Sequence[tuple[int, str]]) -> UnknownProductError:
-    """`products` are pairs of position in the request and product id."""
+    """Returns the error for these products, which are pairs of position in the request and product id."""
     return UnknownProductError(
         [
-            {"pointer": f"#/items/{position}/product_id", "detail": f"There is no product {product_id} on sale."}
+            {"pointer": f"#/items/{position}/product_id", "detail": f"{product_id} is not a product on sale"}
             for position, product_id in products
         ],
-        "The order names products that are not on sale.",
+        "The order has products that are not on sale. Remove them from the order.",
     )
 
 
 def implied_by_settings() -> dict[str, int]:
-    """The values of fields that a request leaves out, if the settings replace the fields' defaults."""
+    """Returns the values of omitted fields for which the settings replace the field's default."""
     flat = settings().shipping_flat
     return {"shipping_cost": flat} if flat else {}
 

@@ -5,13 +5,12 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
 )
 
-from oms.core.money import CurrencyCode, Money, MoneyText, TotalMoney, to_text
+from oms.core.money_fields import CurrencyCode, Money, MoneyText, TotalMoney
 from oms.core.schemas import (
     INVISIBLE_IS_NULL,
     NextCursor,
@@ -24,12 +23,12 @@ from oms.core.schemas import (
     VisibleText,
 )
 from oms.orders.filters import OrderFilters
-from oms.orders.models import HistoryEntry, OrderLine
+from oms.orders.models import HistoryEntry
 from oms.orders.states import OrderStatus
 
 MAX_LINES = 90
 
-# ISO 3166-1 alpha-2, officially assigned.
+# The officially assigned codes of ISO 3166-1 alpha-2.
 _COUNTRY_CODES = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
 CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO
@@ -54,20 +53,20 @@ OptionalLine = Annotated[Annotated[str, Prose(500, one_line=True)] | None, INVIS
 
 
 class ShippingAddress(Request):
-    """Where to send an order."""
+    """The address to which an order is sent."""
 
     name: RequiredText = Field(description="The recipient: a person or a company.", examples=["Alice Moreau"])
     line1: RequiredText = Field(description="Street and number, or a post office box.", examples=["12 Rue des Lilas"])
     line2: OptionalLine = Field(
-        None, description="Anything that `line1` does not hold: building, floor, care of.", examples=["Bâtiment B"]
+        None, description="Further lines, such as building, floor or care of.", examples=["Bâtiment B"]
     )
     city: RequiredText = Field(description="The city or town.", examples=["Lyon"])
     postal_code: OptionalLine = Field(
-        None, description="The postal code. Left out in countries that have none, such as HK or AE.", examples=["69003"]
+        None, description="The postal code. Omit it for countries that have none, such as HK or AE.", examples=["69003"]
     )
     region: OptionalLine = Field(
         None,
-        description="State, province or county, where the country uses one in addresses.",
+        description="The state, province or county, if addresses of the country have one.",
         examples=["Auvergne-Rhône-Alpes"],
     )
     country: Annotated[str, AfterValidator(_country)] = Field(
@@ -75,24 +74,25 @@ class ShippingAddress(Request):
     )
 
     def stored(self) -> dict[str, str | None]:
-        """The address as an order stores it. A missing postal code becomes empty text, since earlier versions of the
-        code cannot read null there.
+        """Returns the address in the form in which an order stores it.
+
+        A missing postal code becomes empty text, since earlier versions of the code cannot read null there.
         """
         return self.model_dump() | {"postal_code": self.postal_code or ""}
 
 
 class OrderItem(Request):
-    """Units of one product."""
+    """A product to order, with the number of units."""
 
     product_id: ProductId
-    quantity: Annotated[int, Field(ge=1, le=10_000)] = Field(description="How many units to order.", examples=[2])
+    quantity: Annotated[int, Field(ge=1, le=10_000)] = Field(description="The number of units to order.", examples=[2])
 
 
 class CreateOrderRequest(Request):
     """An order to place or to price. Its total may be at most 10^15 minor units of the currency."""
 
-    # Viewers of the document send the example unchanged. It has no amounts, since prices and shipping costs depend on
-    # the shop.
+    # Readers of the document send the example unchanged, so it has no amounts: prices and shipping costs depend on the
+    # shop.
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -114,32 +114,33 @@ class CreateOrderRequest(Request):
     )
 
     items: Annotated[list[OrderItem], Field(min_length=1, max_length=MAX_LINES)] = Field(
-        description="The products to order. Items of the same product are merged at the position of the first."
+        description="The products to order. Items of the same product are merged into the first of them."
     )
     shipping_cost: Money = Field(
         0,
-        description="The shipping cost for the customer. If it is not sent, it is the shop's flat rate if there is "
-        "one, else 0. A customer may not exceed the shop's maximum, and may only send the flat rate if there is one.",
+        description="The shipping cost that the customer pays. The default is the shop's flat rate, or 0 if it has "
+        "none. If the shop has a flat rate, no other value is allowed. If it has a maximum, customers must not "
+        "exceed it.",
         examples=["5"],
     )
     shipping_address: ShippingAddress | None = Field(
-        None, description="Where to send the order; null or not sent if nothing is shipped."
+        None, description="The address to which the order is sent. Send null, or omit it, if nothing is shipped."
     )
-    note: OptionalText = Field(None, description="A note of the customer to the shop.", examples=["Please ring twice."])
+    note: OptionalText = Field(None, description="The customer's note to the shop.", examples=["Please ring twice."])
     expected_total: TotalMoney | None = Field(
         None,
-        description="The total that the customer has seen: `total` of a quote. An order that would cost more is "
-        "refused with `price-changed` and the new quote; one that costs less is placed. If it is not sent, the order "
-        "is placed at the prices of the moment. A quote ignores it.",
+        description="The total that the customer has seen, which is `total` of a quote. An order that would cost "
+        "more is refused with `price-changed` and the new quote; one that costs less is placed. If it is omitted, "
+        "the order is placed at the current prices. A quote ignores it.",
     )
 
 
 class CancelRequest(Request):
-    """Why an order is cancelled."""
+    """The cancellation of an order."""
 
     reason: OptionalText = Field(
         None,
-        description="Shown in the order and its history, and mailed to the customer.",
+        description="The reason. It is shown in the order and its history, and mailed to the customer.",
         examples=["Ordered by mistake"],
     )
 
@@ -159,15 +160,16 @@ def _https(url: str) -> str:
 
 
 class ShipRequest(Request):
-    """How an order was sent."""
+    """The shipment of an order."""
 
     carrier: RequiredText = Field(description="The carrier's name.", examples=["DHL"])
     tracking_number: RequiredText = Field(
-        description="The carrier's number of the parcel.", examples=["00340434161094042557"]
+        description="The carrier's tracking number of the parcel.", examples=["00340434161094042557"]
     )
     tracking_url: Annotated[str, StringConstraints(max_length=500), AfterValidator(_https)] | None = Field(
         None,
-        description="Where the customer can follow the parcel: an https URL. It is mailed to the customer.",
+        description="The https URL of a page on which the customer can follow the parcel. It is mailed to the "
+        "customer.",
         examples=["https://www.dhl.de/en/privatkunden.html?piececode=00340434161094042557"],
     )
 
@@ -175,10 +177,8 @@ class ShipRequest(Request):
 class ReturnRequest(Request):
     """The return of an order's goods."""
 
-    reason: OptionalText = Field(None, description="Why the goods came back.", examples=["Wrong size"])
-    restock: bool = Field(
-        True, description="Whether the units can be sold again. If it is not sent, they can.", examples=[True]
-    )
+    reason: OptionalText = Field(None, description="The reason for the return.", examples=["Wrong size"])
+    restock: bool = Field(True, description="Whether the units can be sold again. Default: `true`.", examples=[True])
 
 
 class ListOrdersQuery(OrderFilters, PageQuery):
@@ -188,39 +188,28 @@ class ListOrdersQuery(OrderFilters, PageQuery):
 
 
 class LineResponse(Response):
-    """A line of an order or a quote, with the product as it was then."""
+    """A line of an order or a quote, with the product as it was at that time."""
 
     product_id: str = Field(description="The id of the product.", examples=["1"])
     sku: str = Field(description="The product's SKU.", examples=["COF-ESP-1000"])
     name: str = Field(description="The product's name.", examples=["Espresso Beans Monte Chiaro, 1 kg"])
     category: str = Field(
-        description="The product's category. It is empty in orders that are older than this field.", examples=["Coffee"]
+        description="The product's category. It is empty for orders that were placed before this field existed.",
+        examples=["Coffee"],
     )
-    quantity: int = Field(description="How many units.", examples=[2])
+    quantity: int = Field(description="The number of units.", examples=[2])
     unit_price: MoneyText = Field(description="The price of one unit.")
     line_total: MoneyText = Field(description="`quantity` × `unit_price`.", examples=["49.80"])
 
-    @classmethod
-    def of(cls, line: OrderLine) -> "LineResponse":
-        return cls(
-            product_id=line.product_id,
-            sku=line.sku,
-            name=line.name,
-            category=line.category,
-            quantity=line.quantity,
-            unit_price=to_text(line.unit_price),
-            line_total=to_text(line.unit_price * line.quantity),
-        )
-
 
 class AddressResponse(Response):
-    """Where an order is sent."""
+    """The address to which an order is sent."""
 
     name: str = Field(description="The recipient.", examples=["Alice Moreau"])
     line1: str = Field(description="Street and number, or a post office box.", examples=["12 Rue des Lilas"])
-    line2: str | None = Field(description="Building, floor or care of.", examples=["Bâtiment B"])
+    line2: str | None = Field(description="Further lines, such as building, floor or care of.", examples=["Bâtiment B"])
     city: str = Field(description="The city or town.", examples=["Lyon"])
-    postal_code: Annotated[str | None, BeforeValidator(lambda code: code or None)] = Field(
+    postal_code: str | None = Field(
         description="The postal code; null in countries that have none.", examples=["69003"]
     )
     region: str | None = Field(description="State, province or county.", examples=["Auvergne-Rhône-Alpes"])
@@ -228,12 +217,14 @@ class AddressResponse(Response):
 
 
 class ShipmentResponse(Response):
-    """How an order was sent."""
+    """The shipment of an order."""
 
     carrier: str = Field(description="The carrier's name.", examples=["DHL"])
-    tracking_number: str = Field(description="The carrier's number of the parcel.", examples=["00340434161094042557"])
+    tracking_number: str = Field(
+        description="The carrier's tracking number of the parcel.", examples=["00340434161094042557"]
+    )
     tracking_url: str | None = Field(
-        description="Where to follow the parcel, if the shop named a page.",
+        description="The URL of a page on which to follow the parcel; null if the shop gave none.",
         examples=["https://www.dhl.de/en/privatkunden.html?piececode=00340434161094042557"],
     )
     shipped_at: Timestamp = Field(description="When the order was marked as shipped.")
@@ -247,24 +238,26 @@ class OrderResponse(Response):
         description="The order's number, for people: its date and ten characters of its id.",
         examples=["20260131-0C8Z4V6T2R"],
     )
-    status: OrderStatus = Field(description="Where the order is now.")
-    customer_id: str = Field(description="The user who placed it.", examples=["YVT65M7QNAW9TXAQ7PHA"])
-    items: list[LineResponse] = Field(description="Its lines, at most one for each product.")
-    subtotal: MoneyText = Field(description="The sum of its lines.", examples=["49.80"])
-    shipping_cost: MoneyText = Field(description="The shipping cost for the customer.", examples=["4.90"])
+    status: OrderStatus = Field(description="The current status.")
+    customer_id: str = Field(description="The id of the user who placed the order.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    items: list[LineResponse] = Field(description="The lines, at most one for each product.")
+    subtotal: MoneyText = Field(description="The sum of the lines.", examples=["49.80"])
+    shipping_cost: MoneyText = Field(description="The shipping cost that the customer pays.", examples=["4.90"])
     total: MoneyText = Field(description="`subtotal` + `shipping_cost`.", examples=["54.70"])
     currency: CurrencyCode
-    shipping_address: AddressResponse | None = Field(description="Where it is sent; null if nothing is shipped.")
-    note: str | None = Field(description="The customer's note.", examples=["Please ring twice."])
-    created_at: Timestamp = Field(description="When it was placed.")
-    updated_at: Timestamp = Field(description="When it changed last.")
-    expires_at: Timestamp | None = Field(
-        description="Until when its stock is reserved if it is not confirmed; null once it is no longer pending."
+    shipping_address: AddressResponse | None = Field(
+        description="The address to which the order is sent; null if nothing is shipped."
     )
-    version: int = Field(description="Raised by each change; also in the `ETag`.", examples=[1])
-    shipment: ShipmentResponse | None = Field(description="How it was sent; null before that.")
+    note: str | None = Field(description="The customer's note.", examples=["Please ring twice."])
+    created_at: Timestamp = Field(description="When the order was placed.")
+    updated_at: Timestamp = Field(description="When the order last changed.")
+    expires_at: Timestamp | None = Field(
+        description="When the order expires and its stock is released; null if it is no longer pending."
+    )
+    version: int = Field(description="The version, which each change raises; also in the `ETag`.", examples=[1])
+    shipment: ShipmentResponse | None = Field(description="The shipment; null before the order is shipped.")
     cancel_reason: str | None = Field(
-        description="Why it was cancelled, if a reason was given.", examples=["Ordered by mistake"]
+        description="The reason for the cancellation; null if none was given.", examples=["Ordered by mistake"]
     )
 
 
@@ -280,7 +273,7 @@ class ManagedOrderResponse(OrderResponse):
     """An order as managers and admins see it."""
 
     customer: CustomerResponse | None = Field(
-        description="The user who placed it; null if the account no longer exists."
+        description="The user who placed the order; null if the account no longer exists."
     )
 
 
@@ -313,16 +306,18 @@ class UnitsLimitResponse(Response):
     """More units than this customer may order at once."""
 
     requested: int = Field(description="Units of all lines together.", examples=[320])
-    allowed: int = Field(description="Units that the customer may have in one order.", examples=[50])
+    allowed: int = Field(description="Units that one order of the customer may have.", examples=[50])
 
 
 class ValueLimitResponse(Response):
-    """Goods of more value than this customer may order at once."""
+    """Goods that are worth more than this customer may order at once."""
 
     requested: MoneyText = Field(
         description="The value of the goods in the request, without shipping.", examples=["310338.10"]
     )
-    allowed: MoneyText = Field(description="The value that the goods of one order may have.", examples=["500.00"])
+    allowed: MoneyText = Field(
+        description="The value that the goods of one order of the customer may have.", examples=["500.00"]
+    )
 
 
 class QuoteResponse(Response):
@@ -330,20 +325,20 @@ class QuoteResponse(Response):
 
     items: list[LineResponse] = Field(description="The priced lines.")
     subtotal: MoneyText = Field(description="The sum of the lines.", examples=["49.80"])
-    shipping_cost: MoneyText = Field(description="The shipping cost for the customer.", examples=["4.90"])
+    shipping_cost: MoneyText = Field(description="The shipping cost that the customer pays.", examples=["4.90"])
     total: MoneyText = Field(description="`subtotal` + `shipping_cost`.", examples=["54.70"])
     currency: CurrencyCode
     shortfalls: list[ShortfallResponse] = Field(
-        description="Products that are short; an order of them would be refused. Empty if all are available."
+        description="The products that are short; an order would be refused. Empty if all are available."
     )
     limits: list[LineLimitResponse] = Field(
-        description="Lines over the customer's share of a product's stock; an order with them is refused."
+        description="The lines that exceed the customer's share of a product's stock; an order would be refused."
     )
     order_units: UnitsLimitResponse | None = Field(
-        description="Set if there are more units than the customer may order at once."
+        description="The units, if they are more than the customer may order at once; else null."
     )
     order_value: ValueLimitResponse | None = Field(
-        description="Set if the goods are worth more than the customer may order at once."
+        description="The value of the goods, if it is more than the customer may order at once; else null."
     )
 
 
@@ -353,15 +348,17 @@ class HistoryEntryResponse(Response):
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
     from_: OrderStatus | None = Field(
-        alias="from", description="The status before; null for the entry that created the order."
+        alias="from", description="The previous status; null for the entry that created the order."
     )
-    to: OrderStatus = Field(description="The status after it.")
-    at: Timestamp = Field(description="When it happened.")
-    actor_id: str = Field(description="The user who did it, or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    to: OrderStatus = Field(description="The new status.")
+    at: Timestamp = Field(description="When the status changed.")
+    actor_id: str = Field(
+        description="The id of the user who changed it, or `system`.", examples=["YVT65M7QNAW9TXAQ7PHA"]
+    )
     actor_role: str = Field(
-        description="The role in which they did it: `customer`, `manager`, `admin` or `system`.", examples=["customer"]
+        description="The actor's role at that time: `customer`, `manager`, `admin` or `system`.", examples=["customer"]
     )
-    reason: str | None = Field(description="The reason that was given, if any.", examples=["Ordered by mistake"])
+    reason: str | None = Field(description="The reason; null if none was given.", examples=["Ordered by mistake"])
 
     @classmethod
     def of(cls, entry: HistoryEntry) -> "HistoryEntryResponse":

@@ -1,4 +1,4 @@
-"""The orders that a caller may read."""
+"""Scopes: the orders that a caller may read."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,13 +9,13 @@ from oms.orders.models import Order
 
 @dataclass(frozen=True)
 class Scope:
-    """All orders, or the orders of one customer."""
+    """The orders that a caller may read: those of one customer, or all."""
 
     customer_id: str | None
 
     @classmethod
     def of(cls, caller: Actor) -> Self:
-        """Customers see their own orders; managers, admins and the system see all."""
+        """Returns the caller's scope: customers see their own orders; managers, admins and the system see all."""
         return cls(caller.id if caller.role == "customer" else None)
 
     def includes(self, order: Order) -> bool:

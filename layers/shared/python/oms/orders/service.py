@@ -1,7 +1,7 @@
 """Reads, prices and places orders. An order is placed in one transaction, and is its own idempotency record."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from oms.core import clock
 from oms.core.dynamodb import batch_get, get_item
@@ -10,10 +10,14 @@ from oms.core.idempotency import IdempotentResult, check_same_request, keyed_id,
 from oms.core.money import to_text
 from oms.core.pages import HIGHEST, LOWEST, IndexEntry, KeyRange, Page, merged_page
 from oms.core.rate_limits import RateWindow
+from oms.core.retries import ShardConflictError
 from oms.core.settings import settings
+from oms.core.shown_items import shown_items
 from oms.core.transactions import TransactionError, transaction
 from oms.identity.models import RateCounter
+from oms.inventory import shards
 from oms.inventory.models import StockItem
+from oms.orders.drawing import Drawing
 from oms.orders.limits import Buyer, BuyerLimits
 from oms.orders.models import BY_CREATED, BY_CUSTOMER, OPEN_ORDERS, Order, created_shard, open_shard
 from oms.orders.offers import Offer, OfferCache
@@ -23,7 +27,7 @@ from oms.orders.schemas import CreateOrderRequest, ListOrdersQuery
 from oms.orders.scopes import Scope
 from oms.orders.states import OPEN, OrderStatus, stock_effect
 from oms.orders.transitions import RequestOrigin, cause_of, stock_actions
-from oms.orders.views import quote_response
+from oms.orders.views import VIEW_ATTRIBUTES, quote_response
 
 OFFERS = OfferCache()
 
@@ -32,7 +36,10 @@ OFFERS = OfferCache()
 
 
 def get_order(order_id: str, *, scope: Scope) -> Order:
-    """Raises NotFoundError, also for an order outside the scope, so that the caller does not learn that it exists."""
+    """Returns an order.
+
+    Raises NotFoundError, also outside the scope, so that the caller does not learn that it exists.
+    """
     order = get_item(Order, order_id)
     if order is None or not scope.includes(order):
         raise NotFoundError("Order not found.")
@@ -40,7 +47,7 @@ def get_order(order_id: str, *, scope: Scope) -> Order:
 
 
 def list_orders(query: ListOrdersQuery, *, scope: Scope, after: str | None) -> Page[Order]:
-    """A page of the scope's orders, newest first: one Query for each partition, and one BatchGet."""
+    """Returns a page of the scope's orders, newest first: one Query for each partition, and one BatchGet."""
     statuses = {OrderStatus(status) for status in query.status or ()}
     customer = scope.customer_id or query.customer_id
     shards = range(settings().order_shards)
@@ -57,7 +64,7 @@ def list_orders(query: ListOrdersQuery, *, scope: Scope, after: str | None) -> P
     else:
         partitions = [created_shard(number) for number in shards]
         page = merged_page(BY_CREATED, partitions, part, keep=has_status if statuses else None)
-    found = batch_get(Order, [entry["id"] for entry in page.items])
+    found = shown_items(Order, [entry["id"] for entry in page.items], VIEW_ATTRIBUTES)
     orders = [(place, found[entry["id"]]) for place, entry in page.placed if entry["id"] in found]
     # The index lags behind the orders, so the status of each order is compared again.
     matching = [(place, order) for place, order in orders if not statuses or OrderStatus(order.status) in statuses]
@@ -65,7 +72,7 @@ def list_orders(query: ListOrdersQuery, *, scope: Scope, after: str | None) -> P
 
 
 def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
-    """The price of a request, its shortfalls, and its excess over the buyer's limits, from the current stock.
+    """Returns the current price of a request, with its shortfalls and its excess over the buyer's limits.
 
     Writes nothing.
     """
@@ -76,6 +83,7 @@ def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
     }
     for item in stock.values():
         OFFERS.learn(item)
+    shards.add_up(stock.values())
     on_sale = {product_id: Offer.of(item) for product_id, item in stock.items() if item.status == "active"}
     priced = price(request, on_sale, buyer_role=buyer.role)
     available = {product_id: item.available for product_id, item in stock.items()}
@@ -92,7 +100,7 @@ def quote_order(request: CreateOrderRequest, *, buyer: Buyer) -> Quote:
 
 @dataclass(frozen=True)
 class Placement:
-    """A request for an order. The id is derived from the idempotency key, so that a retry finds the same order."""
+    """A request to place an order. The id is derived from the idempotency key, so that a retry finds the same order."""
 
     order_id: str
     request: CreateOrderRequest
@@ -100,6 +108,7 @@ class Placement:
     limits: BuyerLimits
     origin: RequestOrigin
     keyed: bool
+    drawing: Drawing = field(default_factory=Drawing)
 
 
 def place_order(request: CreateOrderRequest, *, buyer: Buyer, key: str | None) -> IdempotentResult[Order]:
@@ -124,8 +133,8 @@ def place_order(request: CreateOrderRequest, *, buyer: Buyer, key: str | None) -
 
 
 def _try_to_place(placement: Placement) -> IdempotentResult[Order]:
-    """One attempt. Raises ConcurrentUpdateError if an offer has changed meanwhile, and the errors of `place_order`."""
-    priced = _price(placement)
+    """Tries once. Raises ConcurrentUpdateError if an offer has changed meanwhile, and the errors of `place_order`."""
+    priced = placement.drawing.choose_shards(_price(placement))
     placement.limits.check(placement.buyer.open_orders, priced.units, priced.subtotal)
     order = _new_order(placement, priced)
     window = _order_window(placement.limits)
@@ -135,11 +144,14 @@ def _try_to_place(placement: Placement) -> IdempotentResult[Order]:
         if error.failed(order):
             return _replayed(Order.from_raw_data(error.stored(order)), placement)
         if error.has_reason(order) or not error.any_failed:
+            if not error.has_reason(order) and placement.drawing.can_avoid_conflict(error, priced, placement.limits):
+                raise ShardConflictError from error
             raise  # a conflict, throttling or a time-out: `retrying` decides
-        if window and not error.failed(*(line.stock_item for line in priced.lines)):
+        if window and not error.failed(*(item for line in priced.lines for item in line.stock_items)):
             raise window.refusal() from error
         _learn_offers(error, priced)
-        raise rejection(error, priced, placement.limits) from error
+        failed = placement.drawing.stock_of_failed(error, priced, placement.limits, OFFERS)
+        raise rejection(failed, placement.limits) from error
     return IdempotentResult(order, replayed=False)
 
 
@@ -149,7 +161,10 @@ def _find_placed(placement: Placement) -> IdempotentResult[Order] | None:
 
 
 def _replayed(stored: Order, placement: Placement) -> IdempotentResult[Order]:
-    """The order that an earlier request stored. Raises IdempotencyKeyReusedError if that request was different."""
+    """Returns the order that an earlier request stored.
+
+    Raises IdempotencyKeyReusedError if that request was different.
+    """
     if stored.customer_id != placement.buyer.id:
         # The id is a hash that includes the user's id. A match would show another customer's order.
         raise OmsError("The order could not be stored.")
@@ -158,10 +173,10 @@ def _replayed(stored: Order, placement: Placement) -> IdempotentResult[Order]:
 
 
 def _price(placement: Placement) -> PricedOrder:
-    """Raises PriceChangedError if the order costs more than the request expects.
+    """Prices the order. Raises PriceChangedError if it costs more than the request expects.
 
-    Cached offers may be stale, so an order that seems too expensive is priced again from the stored offers. Any other
-    order needs no read: its transaction succeeds only at the offers with which it was priced.
+    Cached offers may be stale, so an order that seems too expensive is priced again from the stored offers. Other
+    orders need no read, since their transaction fails if an offer has changed.
     """
     request, buyer = placement.request, placement.buyer
     priced = price(request, OFFERS.of(merge(request.items)), buyer_role=buyer.role)
@@ -173,14 +188,14 @@ def _price(placement: Placement) -> PricedOrder:
         return quote.priced
     now, seen = (f"{to_text(amount)} {settings().currency}" for amount in (quote.priced.total, expected))
     raise PriceChangedError(
-        f"The order costs {now} now, and expected_total is {seen}. Show the customer the new quote, and order again "
-        "with its total.",
+        f"The order costs {now} now, but its expected_total is {seen}. Show the customer the new quote, then order "
+        "again with its total.",
         extra={"quote": quote_response(quote).model_dump(mode="json")},
     )
 
 
 def _order_window(limits: BuyerLimits) -> RateWindow | None:
-    """The limit of orders in the current minute; None if there is no limit."""
+    """Returns the window that limits orders in the current minute, or None if there is no limit."""
     limit = limits.orders_per_minute
     return None if limit is None else RateWindow("orders", limit, int(clock.now().timestamp()))
 
@@ -217,29 +232,30 @@ def _new_order(placement: Placement, priced: PricedOrder) -> Order:
 
 
 def _reserve(order: Order, priced: PricedOrder, limits: BuyerLimits, window: RateWindow | None) -> None:
-    """One transaction. It stores the order if it is new, reserves the units of each line if the offer is unchanged and
-    enough units are available, and takes a slot of `window` if there is one.
+    """Stores the order and reserves its units in one transaction, which also counts the order in `window` if there is
+    one.
+
+    Its conditions: the order is new, each offer is unchanged, and enough units are available.
     """
     cause, effect = cause_of(order, "created"), stock_effect(OrderStatus.PENDING)
     with transaction() as write:
         write.save(order, condition=Order.id.does_not_exist(), return_values="ALL_OLD")
-        for line in priced.lines:
+        for line, draw in priced.draws:
             write.update(
-                line.stock_item,
-                actions=stock_actions(effect, line.quantity, cause),
+                line.stock_item(draw),
+                actions=stock_actions(effect, draw.quantity, cause),
                 condition=(StockItem.offer == line.offer.number)
                 & (StockItem.status == "active")
-                & (StockItem.available >= limits.stock_needed(line.quantity)),
+                & (StockItem.available >= (draw.quantity if line.planned else limits.stock_needed(draw.quantity))),
                 return_values="ALL_OLD",
             )
         if window:
-            slot = RateCounter.of(window.policy, order.customer_id, window.number)
-            actions, condition = RateCounter.taking(window.limit, order.id, window.forgotten_at)
-            write.update(slot, actions=actions, condition=condition)
+            counter = RateCounter.of(window, order.customer_id)
+            write.update(counter, *counter.increment_once(window.limit, order.id))
 
 
 def _learn_offers(error: TransactionError, priced: PricedOrder) -> None:
-    """Caches the offers of the stock items that the response has for failed conditions."""
+    """Caches the offers of the stock items that the response contains for failed conditions, of shard 0 only."""
     for line in priced.lines:
-        if raw := error.stored(line.stock_item):
+        if raw := error.stored(StockItem(*StockItem.key(line.product_id))):
             OFFERS.learn(StockItem.from_raw_data(raw))

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class OrderStatus(StrEnum):
-    """Where an order is: `pending` until it is confirmed, cancelled or expired."""
+    """The status of an order: `pending` until it is confirmed, cancelled or expired."""
 
     PENDING = "pending"
     CONFIRMED = "confirmed"
@@ -17,7 +17,7 @@ class OrderStatus(StrEnum):
 
 
 OPEN = frozenset({OrderStatus.PENDING, OrderStatus.CONFIRMED})
-"""The states in which an order reserves stock and is listed in the index of open orders."""
+"""The states in which an order has a reservation of stock and is listed in the index of open orders."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class StockEffect:
 
 
 def stock_effect(target: OrderStatus, *, restocked: bool = False) -> StockEffect:
-    """The effect of a transition to `target`. `restocked`: whether returned units can be sold again."""
+    """Returns the effect of a transition to `target`. `restocked`: whether returned units can be sold again."""
     if target is OrderStatus.PENDING:
         return StockEffect(available=-1, reserved=1)
     if target in (OrderStatus.CANCELLED, OrderStatus.EXPIRED):

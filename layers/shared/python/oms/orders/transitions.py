@@ -1,4 +1,4 @@
-"""Shared by placing and moving an order: the actor, the history entry, and the update of the stock items."""
+"""Parts of placing and moving an order: the request's origin, the cause, and the update of the stock items."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class RequestOrigin:
 
 
 def cause_of(order: Order, name: str) -> Cause:
-    """The cause that the stock ledger records for the order's latest transition."""
+    """Returns the cause that the stock ledger records for the order's latest transition."""
     entry = order.history[-1]
     return Cause(
         cause=f"order-{name}",
@@ -49,7 +49,10 @@ def cause_of(order: Order, name: str) -> Cause:
 
 
 def stock_actions(effect: StockEffect, units: int, cause: Cause) -> list[Action]:
-    """The update of a stock item by the effect on `units`. The ledger derives the movement from the stored cause."""
+    """Returns the update of a stock item by the effect on `units`.
+
+    The ledger derives the movement from the stored cause.
+    """
     actions: list[Action] = [StockItem.version.add(1), StockItem.last.set(cause)]
     if effect.available:
         actions.append(StockItem.available.add(effect.available * units))

@@ -1,1 +1,1 @@
-"""Publishing: which change becomes which event, and the bus. The one place that knows all domains."""
+"""Publishing: the event registry, which knows the changes of all domains that cause events, and the bus."""

@@ -1,29 +1,28 @@
-"""Publishing events to EventBridge: all events of a stream's batch, or the batch is retried."""
+"""Publishing to EventBridge: all events of a stream's batch are published, or the batch is retried."""
 
 import random
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from botocore.config import Config
-
-from oms.core import aws, clock
+from oms.core import clock
+from oms.core.aws_json.client import Client
 from oms.core.batches import packed
 from oms.core.settings import settings
-from oms.events.envelope import Event, Internal
+from oms.events.envelope import Event, InternalMessage
 
 SOURCE, INTERNAL_SOURCE = "oms", "oms.internal"
-# What PutEvents takes at once: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
+# The limits of one PutEvents call: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html
 _MAX_ENTRIES = 10
 _MAX_BYTES = 250 * 1024
-_ATTEMPTS = 5
+_MAX_ATTEMPTS = 5
 
 
 class NotPublishedError(Exception):
-    """The bus refused some events at every attempt. Lambda retries the batch, so the others are published twice."""
+    """The bus refused some events at every attempt. Lambda retries the batch, and so publishes the others twice."""
 
 
-def publish(events: Iterable[Event[Any] | Internal]) -> int:
+def publish(events: Iterable[Event[Any] | InternalMessage]) -> int:
     """Publishes the events in order, and returns their number. Raises NotPublishedError and botocore's errors."""
     published = 0
     for entries in packed(map(_entry, events), _size_bytes, max_items=_MAX_ENTRIES, max_bytes=_MAX_BYTES):
@@ -32,8 +31,8 @@ def publish(events: Iterable[Event[Any] | Internal]) -> int:
     return published
 
 
-def _entry(event: Event[Any] | Internal) -> dict[str, str]:
-    source = INTERNAL_SOURCE if isinstance(event, Internal) else SOURCE
+def _entry(event: Event[Any] | InternalMessage) -> dict[str, str]:
+    source = INTERNAL_SOURCE if isinstance(event, InternalMessage) else SOURCE
     return {"Source": source, "DetailType": event.type, "Detail": event.text(), "EventBusName": settings().event_bus}
 
 
@@ -42,21 +41,20 @@ def _size_bytes(entry: dict[str, str]) -> int:
 
 
 def _put(entries: list[dict[str, str]]) -> None:
-    """A call can succeed and refuse some of its entries: only those are sent again."""
+    """Sends the entries. A call can succeed and refuse some of its entries; only these are sent again."""
     codes: set[str] = set()
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(_MAX_ATTEMPTS):
         if attempt:
             clock.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
-        answers = _bus().put_events(Entries=entries)["Entries"]
-        refused = [(entry, answer) for entry, answer in zip(entries, answers, strict=True) if "ErrorCode" in answer]
+        results = _bus().put_events(Entries=entries)["Entries"]
+        refused = [(entry, result) for entry, result in zip(entries, results, strict=True) if "ErrorCode" in result]
         if not refused:
             return
         entries = [entry for entry, _ in refused]
-        codes = {answer["ErrorCode"] for _, answer in refused}
+        codes = {result["ErrorCode"] for _, result in refused}
     raise NotPublishedError(f"the bus refused {len(entries)} events: {', '.join(sorted(codes))}")
 
 
 @cache
-def _bus() -> Any:
-    config = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-    return aws.session().client("events", config=config)
+def _bus() -> Client:
+    return Client("events", read_seconds=5, max_attempts=3)

@@ -1,4 +1,4 @@
-"""The event registry: the domain that derives the events of each table, and the schema of each event type."""
+"""The event registry: the functions that derive the events of each table's changes, and each event type's schema."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from oms.core.settings import settings
 from oms.events import streams
-from oms.events.envelope import Event, Internal, TooLargeError
+from oms.events.envelope import Event, InternalMessage, TooLargeError
 from oms.events.streams import Change, RawItem
 from oms.exports import events as exports
 from oms.identity import events as identity
@@ -17,10 +17,11 @@ from oms.inventory.events import ProductEventDraft
 from oms.orders import events as orders
 from oms.schedules import events as schedule_events
 from oms.stock_ledger import events as stock_events
+from oms.stock_ledger.events import AdjustmentEventDraft
 from oms.webhooks import events as webhooks
 from oms.webhooks.models import without_secrets
 
-type Derived = Event[Any] | Internal | ProductEventDraft
+type Derived = Event[Any] | InternalMessage | ProductEventDraft | AdjustmentEventDraft
 
 # The schema of `data`, by event type: see `oms.events.types`.
 PAYLOADS: dict[str, type[BaseModel]] = {
@@ -34,7 +35,7 @@ PAYLOADS: dict[str, type[BaseModel]] = {
 
 
 def events_from_change(change: Change) -> list[Derived]:
-    """The events that a change causes.
+    """Returns the events that a change causes.
 
     Raises LookupError for a table without events, and TooLargeError for an event that the bus would always refuse.
     """
@@ -47,21 +48,24 @@ def events_from_change(change: Change) -> list[Derived]:
     return derived
 
 
-def events_from_records(records: Sequence[dict[str, Any]]) -> list[Event[Any] | Internal]:
-    """The events that the records of a stream cause, in order. Records that cannot be decoded are quarantined."""
+def events_from_records(records: Sequence[dict[str, Any]]) -> list[Event[Any] | InternalMessage]:
+    """Returns the events that the records of a stream cause, in order. Undecodable records are quarantined."""
     decoded = list(streams.decode_records(records, events_from_change, redact))
-    stock = inventory.read_stock(it for _, derived in decoded for it in derived if isinstance(it, ProductEventDraft))
-    events: list[Event[Any] | Internal] = []
+    of_stock = [
+        it for _, derived in decoded for it in derived if isinstance(it, ProductEventDraft | AdjustmentEventDraft)
+    ]
+    stock = inventory.read_stock(draft.product_id for draft in of_stock)
+    events: list[Event[Any] | InternalMessage] = []
     for record, derived in decoded:
         try:
-            events += [it.event(stock) if isinstance(it, ProductEventDraft) else it for it in derived]
+            events += [it if isinstance(it, Event | InternalMessage) else it.event(stock) for it in derived]
         except Exception as cause:  # completing an event does no I/O, so a retry would raise the same exception
             streams.quarantine(record, cause, redact)
     return events
 
 
 def redact(raw: RawItem) -> RawItem:
-    """An item of any table without secrets and password hashes, as the poison queue may store it."""
+    """Returns an item of any table without secrets and password hashes, for the poison queue."""
     return without_secrets(without_hashes(raw))
 
 

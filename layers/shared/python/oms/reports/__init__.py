@@ -1,1 +1,1 @@
-"""Reports: sums that are updated with each change, and the reports that are read from them."""
+"""Reports: sums that every change updates, and the reports that are read from them."""

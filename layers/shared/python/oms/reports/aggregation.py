@@ -1,4 +1,4 @@
-"""Adding the events of a queue batch to the sums, in as few transactions as possible."""
+"""Adds the events of a queue batch to the sums, in as few transactions as possible."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from oms.core.dynamodb import deadline
+from oms.core.retries import deadline
 from oms.reports import order_sums, sums, user_sums
 from oms.reports.order_sums import CountedOrder
 from oms.reports.sums import Chunk
@@ -15,14 +15,14 @@ from oms.reports.user_sums import CountedUser
 
 logger = Logger(child=True)
 
-# No call for a batch starts later than this, so that the failed messages are reported before the function times out.
-# The last call may take 6 more seconds.
+# No call for a batch starts later, so that the failed messages are reported before the function times out. The last
+# call may take 6 more seconds.
 START_DEADLINE_SECONDS = 80.0
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """The number of moved contributions, and the ids of the messages to retry."""
+    """The number of applied contributions, and the ids of the messages to retry."""
 
     moved: int
     failed: Sequence[str]
@@ -31,24 +31,20 @@ class BatchResult:
 def add_up(messages: Mapping[str, str]) -> BatchResult:
     """Adds the events in these messages, JSON by message id, to the sums."""
     failed: list[str] = []
-    understood: dict[str, list[Chunk]] = {}
+    decoded: dict[str, list[Chunk]] = {}
     for message_id, body in messages.items():
         try:
-            understood[message_id] = contribution(json.loads(body))
+            decoded[message_id] = contribution(json.loads(body))
         except (ValueError, LookupError, TypeError):
             logger.exception("not an event of an order or a user", message_id=message_id)
             failed.append(message_id)
     with deadline(START_DEADLINE_SECONDS):
-        try:
-            moved = sums.apply(chunk for it in understood.values() for chunk in it)
-        except Exception:
-            logger.exception("the batch was not added up as a whole")
-            return _add_up_one_by_one(understood, failed)
+        moved = _apply(list(decoded.items()), failed)
     return BatchResult(moved, failed)
 
 
 def contribution(event: Mapping[str, Any]) -> list[Chunk]:
-    """The contribution of the order or user of an event.
+    """Returns the contribution of the order or user of an event.
 
     Raises LookupError, ValueError and TypeError for any other text.
     """
@@ -57,13 +53,18 @@ def contribution(event: Mapping[str, Any]) -> list[Chunk]:
     return user_sums.contribution(CountedUser.from_event(event))
 
 
-def _add_up_one_by_one(understood: Mapping[str, list[Chunk]], failed: list[str]) -> BatchResult:
-    """Adds each message alone, so that a failing one does not block the others. It is retried, for any cause."""
-    moved = 0
-    for message_id, chunks in understood.items():
-        try:
-            moved += sums.apply(chunks)
-        except Exception:
-            logger.exception("not added up", message_id=message_id)
-            failed.append(message_id)
-    return BatchResult(moved, failed)
+def _apply(messages: Sequence[tuple[str, list[Chunk]]], failed: list[str]) -> int:
+    """Applies the contributions of these messages, and returns the number of applied ones.
+
+    If that fails, it applies each half alone, so that a failing message does not block the others. A failing message is
+    retried, for any cause.
+    """
+    try:
+        return sums.apply(chunk for _, chunks in messages for chunk in chunks)
+    except Exception:
+        logger.exception("not added up", message_ids=[message_id for message_id, _ in messages])
+        if len(messages) == 1:
+            failed.append(messages[0][0])
+            return 0
+    middle = len(messages) // 2
+    return _apply(messages[:middle], failed) + _apply(messages[middle:], failed)

@@ -1,9 +1,9 @@
-"""Compares sums with the orders, stock and users that contribute to them; each difference has a repair.
+"""Compares sums with the orders, stock and users that contribute to them, and repairs differences.
 
-Orders, stock and users change meanwhile. So a sum is compared only if it did not change while the applied contributions
-were read, and a difference counts only if two looks find the same one, because the indexes that list the contributors
-lag behind. A repair is a write on condition that the item still has not changed. An event that has not arrived yet is
-not a difference; one that has not been counted long after it happened is.
+Orders, stock and users change during a check. So a sum is compared only if it did not change while the applied
+contributions were read. A difference counts only if two snapshots have it, because the indexes that list the
+contributors lag behind. A repair is a conditional write, which requires that the item has not changed. An event that
+has not arrived yet is not a difference; an event that is still not counted much later is one.
 """
 
 import json
@@ -16,21 +16,24 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
-from oms.core.dynamodb import ConditionFailedError, Key, put_item, retrying, update_item
+from oms.core.dynamodb import Key, is_written, put_item, update_item
+from oms.core.retries import retrying
+from oms.core.transactions import TransactionError, transaction
 from oms.identity.models import User
 from oms.reports import sums
 from oms.reports.models import Sum
-from oms.reports.sums import Amounts, Chunk, SumKey, amounts_in
+from oms.reports.sum_keys import SumKey
+from oms.reports.sums import Chunk, SumAmounts, amounts_in
 
-# The number of looks after which a sum that changed during each one is reported as moving.
-_MAX_LOOKS = 8
-# The attributes that place a contributor in a list.
+# Snapshots of a sum. If it changed during each of them, it is reported as moving.
+_MAX_SNAPSHOTS = 8
+# The attributes by which an index lists a contributor.
 _LIST_ATTRIBUTES = ("listing", "created_key")
 
 
 @dataclass(frozen=True)
 class SumDifference:
-    """`where` names an item. `repair` corrects it; it returns False, and writes nothing, if the item has changed."""
+    """One wrong item, with its name in `where`. `repair` corrects it, or returns False if the item has changed."""
 
     where: str
     text: str
@@ -39,7 +42,7 @@ class SumDifference:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """`moving` are the sums that changed during every look, and so were not compared."""
+    """The differences, and in `moving` the sums that were not compared because they changed during every snapshot."""
 
     differences: Sequence[SumDifference]
     moving: Sequence[str]
@@ -47,47 +50,56 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class StoredSum:
-    """A sum as it was read. `changes` is a different number after each change of it; None if it does not exist."""
+    """A stored sum. `changes` has the number of changes of each shard that exists, or None if that is not a number."""
 
     amounts: Mapping[str, int] = field(default_factory=dict)
-    changes: int | None = None
-
-    @classmethod
-    def of(cls, raw: Mapping[str, Any]) -> "StoredSum":
-        return cls(amounts_in(raw), int(raw["changes"]["N"]) if "N" in raw.get("changes", {}) else None)
+    changes: Mapping[SumKey, int | None] = field(default_factory=dict)
 
 
 type Sums = Mapping[SumKey, StoredSum]
-type Part = tuple[Sequence[SumDifference], Amounts]
-"""The differences of one applied contribution, and the amounts that it should have in the sums."""
+type CheckedPart = tuple[Sequence[SumDifference], SumAmounts]
+"""The differences of one applied contribution, and the amounts that it should add to the sums."""
 
 _MISSING = StoredSum()
 
 
+def sums_of(items: Iterable[Mapping[str, Any]]) -> Sums:
+    """Returns the sums of these raw shards. Amounts are without zeros."""
+    shards = {SumKey(raw["pk"]["S"], raw["sk"]["S"]): raw for raw in items}
+    amounts = sums.total({shard.whole: amounts_in(raw)} for shard, raw in shards.items())
+    changes: dict[SumKey, dict[SumKey, int | None]] = {}
+    for shard, raw in shards.items():
+        number = raw.get("changes", {}).get("N")
+        changes.setdefault(shard.whole, {})[shard] = None if number is None else int(number)
+    return {key: StoredSum(amounts.get(key, {}), of_shards) for key, of_shards in changes.items()}
+
+
 @dataclass(frozen=True)
-class Look:
-    """The sums before and after the applied contributions were read, and the parts that follow from those."""
+class SumSnapshot:
+    """The sums before and after the applied contributions were read, and the parts of those contributions."""
 
     before: Sums
     after: Sums
-    parts: Iterable[Part]
+    parts: Iterable[CheckedPart]
 
     def is_unchanged(self, key: SumKey) -> bool:
         return self.before.get(key, _MISSING).changes == self.after.get(key, _MISSING).changes
 
 
-def compare(look: Callable[[], Look], *, concerns: Callable[[SumKey], bool] = lambda _: True) -> CheckResult:
-    """Compares the sums that a look reads with the total of its parts.
+def compare(
+    take_snapshot: Callable[[], SumSnapshot], *, concerns: Callable[[SumKey], bool] = lambda _: True
+) -> CheckResult:
+    """Compares the sums of snapshots with the totals of their parts.
 
-    A sum that does not exist is missing only if the check `concerns` it. Repair the differences in their order: the
-    sums first, since counting a contribution changes sums.
+    A sum that does not exist is missing only if the check `concerns` it. Callers must repair the differences in this
+    order, sums first, because the repair of a contribution changes sums.
     """
     wrong: list[SumDifference] = []
     of_parts: list[SumDifference] = []
     suspected: dict[SumKey, Mapping[str, int]] = {}
     pending: set[SumKey] | None = None
-    for _ in range(_MAX_LOOKS):
-        seen = look()
+    for _ in range(_MAX_SNAPSHOTS):
+        seen = take_snapshot()
         parts = list(seen.parts)
         of_parts = [difference for found, _ in parts for difference in found]
         right = sums.total(amounts for _, amounts in parts)
@@ -112,16 +124,38 @@ def _difference_of_sum(key: SumKey, stored: StoredSum, right: Mapping[str, int])
     wrong = "; ".join(
         f"{name} {stored.amounts.get(name, 0)}, not {n}" for name, n in due.items() if n != stored.amounts.get(name, 0)
     )
-    write: Callable[[], object]
+    repair: Callable[[], bool]
     if key.is_of_user:
+        number = stored.changes.get(key)
         absent = User.open_orders.does_not_exist() & User.pk.exists()
-        unchanged = absent if stored.changes is None else User.open_orders == stored.changes
-        write = partial(update_item, User(*key), _set(due), unchanged)
+        unchanged = absent if number is None else User.open_orders == number
+        repair = partial(is_written, partial(update_item, User(*key), _set(due), unchanged))
     else:
-        unchanged = Sum.changes.does_not_exist() if stored.changes is None else Sum.changes == stored.changes
-        write = partial(update_item, Sum(*key), [Sum.kind.set(Sum), Sum.changes.add(1), *_set(due)], unchanged)
-    text = f"{'has' if stored.amounts else 'is missing'}: {wrong}"
-    return SumDifference(_name(key), text, partial(_write_if_unchanged, write))
+        repair = partial(_replace, {key: None, **stored.changes}, key, due)
+    text = f"{'has' if stored.changes else 'is missing'}: {wrong}"
+    return SumDifference(_name(key), text, repair)
+
+
+def _replace(changes: Mapping[SumKey, int | None], key: SumKey, amounts: Mapping[str, int]) -> bool:
+    """Stores these amounts in shard 0 and zeros in the others, if none of these shards has changed; returns whether.
+
+    A shard that another process creates meanwhile has only its own changes, which are not in `amounts` either.
+    """
+
+    def write_all() -> None:
+        with transaction() as write:
+            for shard, number in changes.items():
+                unchanged = Sum.changes.does_not_exist() if number is None else Sum.changes == number
+                due = amounts if shard == key else dict.fromkeys(amounts, 0)
+                write.update(Sum(*shard), [Sum.kind.set(Sum), Sum.changes.add(1), *_set(due)], unchanged)
+
+    try:
+        retrying(write_all)
+    except TransactionError as error:
+        if error.any_failed:
+            return False
+        raise
+    return True
 
 
 def _set(amounts: Mapping[str, int]) -> list[Action]:
@@ -136,14 +170,14 @@ def _name(key: SumKey) -> str:
 
 
 type Applications = Mapping[Key, Mapping[str, Any]]
-"""The applied contributions by key, raw."""
+"""The raw applied contributions by key."""
 
 
-def parts_of(chunks: Iterable[Chunk], applied: Applications, *, is_settled: bool) -> Iterator[Part]:
-    """A part for each chunk of a contributor's current contribution.
+def parts_of(chunks: Iterable[Chunk], applied: Applications, *, is_settled: bool) -> Iterator[CheckedPart]:
+    """Yields a part for each chunk of a contributor's current contribution.
 
-    `applied` was read before the contributor, so no part of it is newer. An older one counts as it is until the
-    contributor is settled: the event that replaces it is still on its way. After that, the event is lost.
+    `applied` was read before the contributor, so no part of it is newer. An older one counts until the contributor is
+    settled, since its event may still arrive. After that, the event is lost.
     """
     for chunk in chunks:
         where, raw = "/".join(chunk.key), applied.get(chunk.key)
@@ -162,31 +196,31 @@ def parts_of(chunks: Iterable[Chunk], applied: Applications, *, is_settled: bool
             yield [SumDifference(where, behind, partial(_count, chunk))] if is_lost else [], amounts
 
 
-def read_applied(raw: Mapping[str, Any]) -> tuple[int | None, Amounts]:
-    """The version and the amounts; no version if the item cannot be read."""
+def read_applied(raw: Mapping[str, Any]) -> tuple[int | None, SumAmounts]:
+    """Returns the version and the amounts. The version is None if the item is unreadable."""
     try:
         stored = sums.amounts_from_json(json.loads(raw["amounts"]["S"]))
-        amounts = {key: {name: int(amount) for name, amount in it.items()} for key, it in stored.items()}
+        amounts = {key: {name: int(amount) for name, amount in by_name.items()} for key, by_name in stored.items()}
         return int(raw["version"]["N"]), amounts
     except (AttributeError, LookupError, TypeError, ValueError):
         return None, {}
 
 
 def _differences_of_applied(chunk: Chunk, raw: Mapping[str, Any]) -> list[SumDifference]:
-    """Compares an applied contribution with the chunk that it should have."""
+    """Returns the differences between an applied contribution and its current chunk."""
     expected = sums.applied_contribution(chunk)
     due = expected.serialize()
     if read_applied(raw) == (chunk.version, _amounts(chunk)) and all(
         raw.get(name) == due.get(name) for name in _LIST_ATTRIBUTES
     ):
         return []
-    unchanged = _is_as_read("version", raw) & _is_as_read("amounts", raw)
+    unchanged = _is_unchanged("version", raw) & _is_unchanged("amounts", raw)
     write = partial(put_item, expected, unchanged)
     text = f"has {_text_of(raw)}, not {_text_of(due)}"
-    return [SumDifference("/".join(chunk.key), text, partial(_write_if_unchanged, write))]
+    return [SumDifference("/".join(chunk.key), text, partial(is_written, write))]
 
 
-def _is_as_read(name: str, raw: Mapping[str, Any]) -> Condition:
+def _is_unchanged(name: str, raw: Mapping[str, Any]) -> Condition:
     return Path(name) == raw[name] if name in raw else Path(name).does_not_exist()
 
 
@@ -195,19 +229,10 @@ def _text_of(raw: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={next(iter(raw[name].values()))}" for name in names if name in raw)
 
 
-def _amounts(chunk: Chunk) -> Amounts:
+def _amounts(chunk: Chunk) -> SumAmounts:
     return sums.without_zeros(chunk.amounts)
 
 
 def _count(chunk: Chunk) -> bool:
     sums.apply([chunk])
-    return True
-
-
-def _write_if_unchanged(write: Callable[[], object]) -> bool:
-    """Makes a conditional write; returns whether its condition held."""
-    try:
-        retrying(write)
-    except ConditionFailedError:
-        return False
     return True

@@ -1,7 +1,8 @@
-"""Sums and applied contributions in the reports table.
+"""The items of sums and applied contributions in the reports table.
 
 `<contributor>`/`applied#<chunk>`; `sales#<shard>`/<day>, `products#<day>`/<product>,
-`categories#<month>`/<day>#<category>, `totals#<shard>`/<kind>. Days are the shop's, 2026-01-31; a month is 2026-01,
+`categories#<month>`/<day>#<category>, `totals#<shard>`/<kind>. The partitions of products and categories end in
+`#<shard>` for the shards from 1 on: see `oms.reports.sum_keys`. Days are the shop's, 2026-01-31; a month is 2026-01,
 and the days in it are 01 to 31.
 """
 
@@ -24,10 +25,10 @@ class ReportItem(StoredItem):
 
 
 class AppliedContribution(ReportItem, discriminator="applied"):
-    """The amounts of a chunk that are included in the sums, as of its contributor's `version`: by sum and attribute.
+    """The amounts that a chunk has added to the sums, at its contributor's `version`, by sum and attribute.
 
-    The transaction that changes the sums changes it too, and never to an older version. `listing` and `created_key`
-    are its place in a list of the table's index, if its contributor is listed.
+    The transaction that changes the sums also writes this item, never with an older version. If the contributor is
+    listed, `listing` and `created_key` are its keys in the table's index.
     """
 
     version = IntegerAttribute()
@@ -41,9 +42,10 @@ class AppliedContribution(ReportItem, discriminator="applied"):
 
 
 class Sum(ReportItem, discriminator="sum"):
-    """Whole numbers in attributes of any name: see `oms.reports.sums.amounts_in`.
+    """A shard of a sum. Its attributes have any names and whole numbers: see `oms.reports.sums.amounts_in`.
 
-    `changes` counts the transactions that wrote it, so that a process that reads it twice can detect a change between.
+    `changes` counts the transactions that wrote it, so that a process that reads it twice can detect a change in
+    between.
     """
 
     changes = IntegerAttribute(default=0)

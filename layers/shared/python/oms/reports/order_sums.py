@@ -1,10 +1,9 @@
-"""The contribution of an order to the sums of its day, products and categories, the totals, and its customer's count
-of open orders.
+"""The contribution of an order to the sums of days, products, categories, totals, and open orders of its customer.
 
-An order counts on the day it was created, unless it is cancelled, expired or returned. Orders by status count all.
+An order counts on the day it was created, unless it is cancelled, expired or returned. The counts by status include all
+orders.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -14,21 +13,18 @@ from oms.core.money import from_text
 from oms.identity.models import User, user_key
 from oms.orders.models import Order
 from oms.orders.states import OPEN, OrderStatus
-from oms.reports.sums import Chunk, SumKey, chunks
+from oms.reports.sum_keys import DAYS, SumKey, categories_of, category_of_day, products_of, total_of
+from oms.reports.sums import Chunk, chunks
 
-# The number of items over which a sum of all orders is spread. It must not change while sums are stored.
-SHARDS = 4
-# One of 90 products in as many categories has 183 sums.
+ORDERS = total_of("orders")
+# An order of 90 products in 90 categories contributes to 183 sums.
 MAX_CHUNKS = 2
-_DAYS, _PRODUCTS, _CATEGORIES = "sales#", "products#", "categories#"
-DAY_PREFIXES = (_DAYS, _PRODUCTS, _CATEGORIES)
-"""The prefixes of the partitions with sums of days."""
 UNCOUNTED = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.RETURNED})
 """The statuses in which an order no longer counts."""
 
 
 class OrderedLine(NamedTuple):
-    """`amount` is the price of all units, in minor units."""
+    """A line of a counted order. `amount` is the price of all units, in minor units."""
 
     product_id: str
     category: str
@@ -38,7 +34,7 @@ class OrderedLine(NamedTuple):
 
 @dataclass(frozen=True)
 class CountedOrder:
-    """The fields of an order that the sums use, as of a version. Amounts in minor units, `total` with shipping."""
+    """The fields of an order that the sums use, at a version. Amounts are in minor units; `total` includes shipping."""
 
     id: str
     customer_id: str
@@ -51,7 +47,7 @@ class CountedOrder:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
-        """Raises LookupError, ValueError and TypeError for any other event or text."""
+        """Returns the order of an event. Raises LookupError, ValueError and TypeError for any other event or text."""
         order = event["data"]
         return cls(
             id=str(order["id"]),
@@ -62,9 +58,11 @@ class CountedOrder:
             total=from_text(order["total"]),
             shipping=from_text(order["shipping_cost"]),
             lines=[
-                # Events from before this field existed have no category.
-                OrderedLine(it["product_id"], it.get("category", ""), int(it["quantity"]), from_text(it["line_total"]))
-                for it in order["items"]
+                # Events that are older than this field have no category.
+                OrderedLine(
+                    line["product_id"], line.get("category", ""), int(line["quantity"]), from_text(line["line_total"])
+                )
+                for line in order["items"]
             ],
         )
 
@@ -79,75 +77,39 @@ class CountedOrder:
             total=order.total,
             shipping=order.shipping_cost,
             lines=[
-                OrderedLine(it.product_id, it.category, it.quantity, it.quantity * it.unit_price) for it in order.lines
+                OrderedLine(line.product_id, line.category, line.quantity, line.quantity * line.unit_price)
+                for line in order.lines
             ],
         )
 
 
 def _day(created_at: str) -> str:
-    """In the shop's time zone."""
+    """Returns the day of the shop."""
     return clock.day_of(clock.instant(created_at)).isoformat()
 
 
-# ---- where the sums are ---------------------------------------------------------------------------------------------
+# ---- the contribution -----------------------------------------------------------------------------------------------
 
 
 def contributor(order_id: str) -> str:
     return f"order#{order_id}"
 
 
-def shard_of(order_id: str) -> int:
-    return hashlib.sha256(order_id.encode()).digest()[0] % SHARDS
-
-
-def days_of(shard: int) -> str:
-    """The partition of a shard's days, by day."""
-    return f"{_DAYS}{shard}"
-
-
-def products_of(day: str) -> str:
-    """The partition of the products that were ordered on a day."""
-    return f"{_PRODUCTS}{day}"
-
-
-def categories_of(month: str) -> str:
-    """The partition of a month's categories; their sort keys begin with the day: see `category_of_day`."""
-    return f"{_CATEGORIES}{month}"
-
-
-def category_of_day(day: str, category: str) -> str:
-    return f"{day[-2:]}#{category}"
-
-
-def day_of(key: SumKey) -> str:
-    """The day of a day's sum. For any other key, a text that is not a date."""
-    if key.pk.startswith(_CATEGORIES):
-        day, mark = key.sk[:2], key.sk[2:3]
-        return f"{key.pk.removeprefix(_CATEGORIES)}-{day}" if mark == "#" else ""
-    return key.pk.removeprefix(_PRODUCTS) if key.pk.startswith(_PRODUCTS) else key.sk
-
-
-def totals_of(shard: int) -> SumKey:
-    return SumKey(f"totals#{shard}", "orders")
-
-
-# ---- the contribution -----------------------------------------------------------------------------------------------
-
-
 def contribution(order: CountedOrder) -> list[Chunk]:
-    """The same sums at each version, as `chunks` requires: amounts that no longer count are zero."""
+    """Returns the contribution. It has the same sums at each version, as `chunks` requires: amounts that no longer
+    count are 0.
+    """
     counts = order.status not in UNCOUNTED
-    shard = shard_of(order.id)
     of_status = {order.status.value: 1}
     amounts: dict[SumKey, dict[str, int]] = {
-        SumKey(days_of(shard), order.day): {
+        SumKey(DAYS, order.day): {
             "orders": counts,
             "units": counts * sum(line.units for line in order.lines),
             "revenue": counts * order.total,
             "shipping": counts * order.shipping,
             **of_status,
         },
-        totals_of(shard): of_status,
+        ORDERS: of_status,
         SumKey(*user_key(order.customer_id)): {User.open_orders.attr_name: int(order.status in OPEN)},
     }
     for category, lines in _by_category(order.lines).items():

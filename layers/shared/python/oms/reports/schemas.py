@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from oms.core.money import CurrencyCode, MoneyText
+from oms.core.money_fields import CurrencyCode, MoneyText
 from oms.core.schemas import NextCursor, Response
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -15,11 +15,13 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 class InventoryTotals(Response):
     """Sums over all products on sale."""
 
-    products: int = Field(description="How many products.", examples=[40])
+    products: int = Field(description="The number of products.", examples=[40])
     on_hand: int = Field(description="Units on hand.", examples=[18000])
     reserved: int = Field(description="Units in orders that are not shipped yet.", examples=[20])
     value: MoneyText = Field(description="The units on hand at today's prices.", examples=["412345.60"])
-    low: int = Field(description="Products with available units, but no more than their threshold.", examples=[4])
+    low: int = Field(
+        description="Products with available units, but not more than their low-stock threshold.", examples=[4]
+    )
     out: int = Field(description="Products without available units.", examples=[2])
 
 
@@ -30,7 +32,9 @@ class ScarceProductResponse(Response):
     sku: str = Field(description="The product's SKU.", examples=["COF-KET-GOOS"])
     name: str = Field(description="The product's name.", examples=["Gooseneck Kettle, 0.9 l"])
     available: int = Field(description="Units that can be ordered.", examples=[3])
-    low_stock_threshold: int | None = Field(description="At this number of units or fewer it is low.", examples=[5])
+    low_stock_threshold: int | None = Field(
+        description="The number of available units at or below which the product is low.", examples=[5]
+    )
 
 
 class InventoryReport(Response):
@@ -44,7 +48,7 @@ class InventoryReport(Response):
 
 def _day(text: Any) -> date:
     try:
-        # fromisoformat also takes weeks and leaves out hyphens.
+        # `fromisoformat` also accepts weeks, and dates without hyphens.
         return date.fromisoformat(text if _DATE.fullmatch(text) else "")
     except (TypeError, ValueError):
         raise ValueError("must be a date, such as 2026-01-31") from None
@@ -65,25 +69,29 @@ class SalesQuery(BaseModel):
     from_: Day | None = Field(
         None,
         alias="from",
-        description="The first day of the report, in the shop's time zone. Without it, 30 days are reported.",
+        description="The first day of the report, in the shop's time zone. By default the report covers 30 days.",
     )
-    to: Day | None = Field(None, description="The last day of the report, in the shop's time zone. Without it, today.")
+    to: Day | None = Field(
+        None, description="The last day of the report, in the shop's time zone. The default is today."
+    )
     group_by: SalesGrouping = Field(
         "day",
-        description="The grouping of `series`. By product a report covers at most 31 days, else 366.",
+        description="The grouping of `series`. A report by product covers at most 31 days, any other 366.",
         examples=["week"],
     )
     limit: int | None = Field(
         None,
         ge=1,
         le=1000,
-        description="By product: how many products a page has at most, in the order of their ids. Without it the "
-        "answer has all products, most revenue first; if they are too many for one answer it is a 422.",
+        description="For reports by product: the maximum number of products on a page, sorted by id. If it is "
+        "omitted, the response has all products, those with the most revenue first; if they are too many for one "
+        "response, it is "
+        "a 422.",
         examples=[100],
     )
     cursor: str | None = Field(
         None,
-        description="By product: `next_cursor` of the page before, with the same `limit`.",
+        description="For reports by product: `next_cursor` of the previous page. Send the same `limit`.",
         examples=["eyJwIjoiNyJ9"],
     )
 
@@ -108,13 +116,22 @@ class SalesEntry(Response):
 
     key: str = Field(
         description="A day (`2026-01-31`), an ISO week (`2026-W05`), a month (`2026-01`), a product's id, or a "
-        "category, which is empty for orders that are older than this field.",
+        "category. The category is empty for orders that were placed before this field existed.",
         examples=["2026-W05"],
+    )
+    sku: str | None = Field(
+        description="The product's SKU, for the first 20 entries of a report by product without a `limit`; otherwise "
+        "null.",
+        examples=["COF-KET-GOOS"],
+    )
+    name: str | None = Field(
+        description="The product's name, for the same entries.", examples=["Gooseneck Kettle, 0.9 l"]
     )
     orders: int = Field(description="Orders that are not cancelled, expired or returned.", examples=[4])
     units: int = Field(description="Units in these orders.", examples=[9])
     revenue: MoneyText = Field(
-        description="Their revenue: by period with shipping, by product and category without.", examples=["240.10"]
+        description="The revenue of these orders. It includes shipping, except when grouped by product or category.",
+        examples=["240.10"],
     )
 
 
@@ -128,10 +145,10 @@ class SalesReport(Response):
     currency: CurrencyCode
     totals: SalesTotals = Field(description="Sums over all days.")
     series: list[SalesEntry] = Field(
-        description="By time, with days without sales. By product and category, most revenue first, at most 10,000; "
-        "by product with a `limit`, by the products' ids."
+        description="By period: sorted by time, including days without sales. By product and category: those with "
+        "the most revenue first, at most 10,000. By product with a `limit`: sorted by product id."
     )
     next_cursor: NextCursor = Field(
-        description="By product with a `limit`: send it as `cursor` to get the next page; null at the end.",
+        description="For reports by product with a `limit`: send it as `cursor` to get the next page; null at the end.",
         examples=["eyJwIjoiNyJ9"],
     )

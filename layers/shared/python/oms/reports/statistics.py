@@ -1,4 +1,4 @@
-"""The statistics for admins, read from sums and counts. Their cost does not grow with the data."""
+"""The statistics for admins, read from sums and counts, so their cost does not grow with the data."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,9 @@ from datetime import date, timedelta
 from oms.core import clock, queues
 from oms.core.dynamodb import batch_get
 from oms.core.settings import settings
-from oms.reports import order_sums, stock_sums, sums
+from oms.reports import order_sums, stock_sums, sums, user_sums
 from oms.reports.sales import sales_by_day
-from oms.reports.user_sums import USERS
+from oms.webhooks import shards
 from oms.webhooks.models import DayOfAttempts
 
 WEEK_DAYS, MONTH_DAYS = 7, 30
@@ -18,7 +18,9 @@ WEEK_DAYS, MONTH_DAYS = 7, 30
 
 @dataclass(frozen=True)
 class QueueState:
-    """Approximate message counts. A poison queue belongs to no queue, so its `waiting` and `in_flight` are None."""
+    """A queue's approximate message counts. A poison queue has no queue before it, so its `waiting` and
+    `in_flight` are None.
+    """
 
     name: str
     waiting: int | None
@@ -28,7 +30,9 @@ class QueueState:
 
 @dataclass(frozen=True)
 class Statistics:
-    """`revenue` in minor units, by the number of the shop's days until today; `attempts` of the last seven days."""
+    """All figures. `revenue` is in minor units, by the number of days of the shop until today; `attempts` are of the
+    last seven days.
+    """
 
     users: Mapping[str, int]
     stock: Mapping[str, int]
@@ -52,16 +56,11 @@ def statistics() -> Statistics:
 
 
 def _totals() -> tuple[Counter[str], Counter[str], Counter[str]]:
-    """The totals of the users by role, of the stock, and of the orders by status."""
-    shards = range(order_sums.SHARDS)
-    of_stock = {stock_sums.totals_of(shard) for shard in shards}
-    of_orders = {order_sums.totals_of(shard) for shard in shards}
-    found = sums.read([USERS, *of_stock, *of_orders])
-    parts: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
-    for total, keys in zip(parts, ({USERS}, of_stock, of_orders), strict=True):
-        for key in keys & found.keys():
-            total.update(found[key])
-    return parts
+    """Returns the totals of the users by role, of the stock, and of the orders by status."""
+    keys = (user_sums.USERS, stock_sums.STOCK, order_sums.ORDERS)
+    found = sums.read(keys)
+    users, stock, orders = (Counter(found.get(key, {})) for key in keys)
+    return users, stock, orders
 
 
 def _revenue(today: date) -> dict[int, int]:
@@ -71,7 +70,8 @@ def _revenue(today: date) -> dict[int, int]:
 
 
 def _attempts(today: date) -> Counter[str]:
-    keys = [DayOfAttempts.key((today - timedelta(days=number)).isoformat()) for number in range(WEEK_DAYS)]
+    days = [(today - timedelta(days=number)).isoformat() for number in range(WEEK_DAYS)]
+    keys = [key for day in days for key in shards.outcomes_keys(day)]
     total: Counter[str] = Counter()
     for day in batch_get(DayOfAttempts, keys, consistent=False).values():
         total.update({outcome: getattr(day, outcome) for outcome in DayOfAttempts.OUTCOMES})
@@ -79,20 +79,20 @@ def _attempts(today: date) -> Counter[str]:
 
 
 def _first_day(today: date, days: int) -> date:
-    """The first day of a range of `days` days that ends today."""
+    """Returns the first day of a range of `days` days that ends today."""
     return today - timedelta(days=days - 1)
 
 
 def _queues() -> list[QueueState]:
     watched = settings().queues
-    names = [name for it in watched for name in (it.queue, it.failures) if name]
+    names = [name for queue in watched for name in (queue.queue, queue.failures) if name]
     depths = queues.depths(names)
     return [
         QueueState(
-            name=it.name,
-            waiting=depths[it.queue].waiting if it.queue else None,
-            in_flight=depths[it.queue].in_flight if it.queue else None,
-            dead_letters=depths[it.failures].waiting + depths[it.failures].in_flight,
+            name=queue.name,
+            waiting=depths[queue.queue].waiting if queue.queue else None,
+            in_flight=depths[queue.queue].in_flight if queue.queue else None,
+            dead_letters=depths[queue.failures].waiting + depths[queue.failures].in_flight,
         )
-        for it in watched
+        for queue in watched
     ]

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from oms.core.money import CurrencyCode, MoneyText
+from oms.core.money_fields import CurrencyCode, MoneyText
 from oms.core.schemas import Response
 
 
@@ -27,24 +27,28 @@ class OrderCounts(Response):
 
 
 class RevenueTotals(Response):
-    """Totals with shipping of the orders of these days that are not cancelled, expired or returned now.
+    """The revenue, with shipping, of the orders that are not cancelled, expired or returned now.
 
     Days are those of the shop's time zone.
     """
 
     currency: CurrencyCode
-    today: MoneyText = Field(description="Of today.", examples=["54.70"])
-    last_7_days: MoneyText = Field(description="Of the last seven days, today included.", examples=["812.40"])
-    last_30_days: MoneyText = Field(description="Of the last thirty days, today included.", examples=["3120.90"])
+    today: MoneyText = Field(description="The revenue of today.", examples=["54.70"])
+    last_7_days: MoneyText = Field(
+        description="The revenue of the last seven days, including today.", examples=["812.40"]
+    )
+    last_30_days: MoneyText = Field(
+        description="The revenue of the last thirty days, including today.", examples=["3120.90"]
+    )
 
 
 class DeliveryCounts(Response):
-    """Attempts to deliver events in the last seven days of the shop's time zone, today included."""
+    """Attempts to deliver events in the last seven days of the shop's time zone, including today."""
 
     delivered: int = Field(description="Attempts that succeeded.", examples=[230])
-    failed: int = Field(description="Deliveries given up after their last attempt.", examples=[1])
+    failed: int = Field(description="Deliveries that failed permanently, after their last attempt.", examples=[1])
     paused: int = Field(description="Deliveries that were skipped, since the webhook was not active.", examples=[0])
-    retried: int = Field(description="Failed attempts after which another follows.", examples=[4])
+    retried: int = Field(description="Failed attempts that are retried.", examples=[4])
 
 
 class QueueResponse(Response):
@@ -52,18 +56,22 @@ class QueueResponse(Response):
 
     name: str = Field(description="The queue's name.", examples=["deliveries"])
     waiting: int | None = Field(description="Messages that wait; null for a poison queue.", examples=[0])
-    in_flight: int | None = Field(description="Messages in processing; null for a poison queue.", examples=[0])
+    in_flight: int | None = Field(
+        description="Messages that are being processed; null for a poison queue.", examples=[0]
+    )
     dead_letters: int = Field(description="Messages that failed permanently and wait for an operator.", examples=[0])
 
 
 class StatisticsResponse(Response):
     """Figures of the whole system. Totals lag by seconds."""
 
-    users: UserCounts = Field(description="How many users there are of each role.")
+    users: UserCounts = Field(description="The number of users of each role.")
     products: int = Field(description="Products on sale.", examples=[40])
-    low_stock: int = Field(description="Products with available units, but no more than their threshold.", examples=[4])
+    low_stock: int = Field(
+        description="Products with available units, but not more than their low-stock threshold.", examples=[4]
+    )
     out_of_stock: int = Field(description="Products without available units.", examples=[2])
-    orders: OrderCounts = Field(description="Orders by status.")
-    revenue: RevenueTotals = Field(description="Revenue of the last days.")
-    deliveries: DeliveryCounts = Field(description="Attempts to deliver events.")
-    queues: list[QueueResponse] = Field(description="The queues, by name.")
+    orders: OrderCounts = Field(description="The number of orders by status.")
+    revenue: RevenueTotals = Field(description="The revenue of the last days.")
+    deliveries: DeliveryCounts = Field(description="The attempts to deliver events.")
+    queues: list[QueueResponse] = Field(description="The queues, sorted by name.")

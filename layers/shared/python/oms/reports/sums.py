@@ -1,56 +1,53 @@
 """Sums to which contributors (orders, users and stock items) add amounts.
 
 A contribution is a pure function of the contributor's state at a version. The applied contribution is stored. One
-transaction replaces it and adds the difference to the sums, on condition that it is unchanged since it was read. So
-states can arrive repeatedly, late and in any order: the sums include the newest one, once.
+transaction replaces it and adds the difference to the sums, if it has not changed since it was read. So states can
+arrive repeatedly, late and in any order: the sums include the newest state, once.
+
+Each attempt adds its differences to one shard of all sums, which it draws. The sum is the total of its shards, so the
+shard to which an earlier version was added does not matter. Workers that draw different shards write different items.
 """
 
+import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property
+from itertools import batched
+from typing import Any
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
-from oms.core.dynamodb import ConcurrentUpdateError, batch_get, batch_get_raw, retrying
-from oms.core.transactions import Transaction, TransactionError, transaction
-from oms.identity.models import User, user_key
+from oms.core.dynamodb import batch_get, batch_get_raw
+from oms.core.retries import ConcurrentUpdateError, ShardConflictError, retrying
+from oms.core.transactions import MAX_OPERATIONS, Transaction, TransactionError, transaction
+from oms.identity.models import User
 from oms.reports.models import AppliedContribution, Sum
+from oms.reports.sum_keys import SHARDS, SumKey
 
-# The maximum of operations in a transaction.
-MAX_OPERATIONS = 100
-# The sums of a chunk that fit into one transaction, beside its applied contribution.
+# The sums of a chunk fit into one transaction, together with its applied contribution.
 MAX_SUMS = MAX_OPERATIONS - 1
-_USERS = user_key("")[0]
+# A batch draws from one shard for each ten of its contributions. Batches are small while few events arrive, and then
+# workers hardly ever meet: all sums stay in few shards, of which each is a Query of a report.
+_CONTRIBUTIONS_PER_SHARD = 10
 
 
-class SumKey(NamedTuple):
-    """The key of a sum: an item of the reports table, or the item of a user with a count of open orders."""
-
-    pk: str
-    sk: str
-
-    @property
-    def is_of_user(self) -> bool:
-        return self.pk.startswith(_USERS)
-
-
-type Amounts = Mapping[SumKey, Mapping[str, int]]
+type SumAmounts = Mapping[SumKey, Mapping[str, int]]
 """The amount of each attribute, by sum."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A part of a contribution, as of a version of its contributor, to at most `MAX_SUMS` sums.
+    """A part of a contribution, at a version of its contributor, to at most `MAX_SUMS` sums.
 
-    `listed`: the list of the table's index that has the contributor, and its place there.
+    `listed` is the contributor's list in the table's index, and its position there.
     """
 
     contributor: str
     number: int
     version: int
-    amounts: Amounts
+    amounts: SumAmounts
     listed: tuple[str, str] | None = None
 
     @property
@@ -58,27 +55,29 @@ class Chunk:
         return AppliedContribution.key(self.contributor, self.number)
 
 
-def chunks(contributor: str, version: int, amounts: Amounts, *, listed: tuple[str, str] | None = None) -> list[Chunk]:
-    """A contribution in parts that each fit into one transaction. `listed` applies to each part.
+def chunks(
+    contributor: str, version: int, amounts: SumAmounts, *, listed: tuple[str, str] | None = None
+) -> list[Chunk]:
+    """Returns a contribution in parts that each fit into one transaction. `listed` applies to each part.
 
-    `amounts` must name the same sums in the same order at each version, with zeros if need be. So a sum is always in
-    the same chunk, and chunks are applied independently of each other.
+    `amounts` must have the same sums in the same order at each version; amounts can be zero. So a sum is always in the
+    same chunk, and chunks are independent of each other.
     """
-    keys = list(amounts)
     return [
-        Chunk(contributor, number, version, {key: amounts[key] for key in keys[start : start + MAX_SUMS]}, listed)
-        for number, start in enumerate(range(0, len(keys), MAX_SUMS))
+        Chunk(contributor, number, version, {key: amounts[key] for key in keys}, listed)
+        for number, keys in enumerate(batched(amounts, MAX_SUMS, strict=False))
     ]
 
 
-def apply(wanted: Iterable[Chunk]) -> int:
-    """Applies these contributions to the sums, except those of which newer ones are applied already.
+def apply(contributions: Iterable[Chunk], *, shards: int | None = None) -> int:
+    """Applies these contributions to the sums, except those with a newer applied contribution.
 
-    Returns the number of applied chunks. Each is applied completely or not at all. Raises UnavailableError after long
-    contention, and botocore's errors; some chunks may be applied then, and all can be retried.
+    Each attempt draws one of the first `shards` shards; by default, of fewer for a small batch. Returns the number of
+    applied chunks. Each is applied completely or not at all. Raises UnavailableError after long contention, and
+    botocore's errors; some chunks may be applied then, and all can be retried.
     """
     newest: dict[tuple[str, str], Chunk] = {}
-    for chunk in sorted(wanted, key=lambda it: it.version):
+    for chunk in sorted(contributions, key=lambda chunk: chunk.version):
         newest[chunk.key] = chunk
     moved: set[tuple[str, str]] = set()
     gone: set[SumKey] = set()
@@ -90,46 +89,61 @@ def apply(wanted: Iterable[Chunk]) -> int:
             for key, chunk in newest.items()
             if key not in seen or seen[key].version < chunk.version
         ]
+        shard = random.randrange(shards or _shards_for(len(newest)))  # noqa: S311 - spreads load
         for group in _groups(moves):
-            _write(group, gone)
-            moved.update(it.chunk.key for it in group)
+            _write(group, shard, gone)
+            moved.update(update.chunk.key for update in group)
 
     retrying(attempt)
     return len(moved)
 
 
+def _shards_for(contributions: int) -> int:
+    return min(SHARDS, max(1, contributions // _CONTRIBUTIONS_PER_SHARD))
+
+
 @dataclass(frozen=True)
 class SumUpdate:
-    """A chunk to apply, and its applied contribution so far."""
+    """A chunk to apply, and its current applied contribution."""
 
     chunk: Chunk
     seen: AppliedContribution | None
 
-    @property
+    @cached_property
     def difference(self) -> dict[SumKey, dict[str, int]]:
         old = amounts_from_json(self.seen.amounts) if self.seen else {}
         return difference(self.chunk.amounts, old)
 
+    @cached_property
+    def written(self) -> set[SumKey]:
+        """The sums that change; with a product or category, also its day, so that readers find the shard by the day."""
+        changed = self.difference.keys()
+        return {*changed, *(day for key in changed if (day := key.sum_of_day))}
+
 
 def _groups(moves: Sequence[SumUpdate]) -> Iterator[list[SumUpdate]]:
-    """The updates in groups that fit into one transaction. A sum that several updates change is one operation."""
+    """Yields the updates in groups that fit into one transaction.
+
+    A sum that several updates change is one operation.
+    """
     group: list[SumUpdate] = []
     touched: set[SumKey] = set()
     for move in moves:
-        union = touched | move.difference.keys()
+        union = touched | move.written
         if group and len(group) + 1 + len(union) > MAX_OPERATIONS:
             yield group
-            group, union = [], set(move.difference)
+            group, union = [], move.written
         group.append(move)
         touched = union
     if group:
         yield group
 
 
-def _write(group: Sequence[SumUpdate], gone: set[SumKey]) -> None:
-    """Writes a group by one transaction. Adds deleted users, who need no sum, to `gone`.
+def _write(group: Sequence[SumUpdate], shard: int, gone: set[SumKey]) -> None:
+    """Writes a group in one transaction, to this shard of the sums. Adds deleted users, who need no sum, to `gone`.
 
-    Raises ConcurrentUpdateError after that, or if another worker has changed an applied contribution.
+    Raises ConcurrentUpdateError if it has found deleted users, or if another worker has changed an applied
+    contribution. Raises ShardConflictError if another transaction was writing one of the items.
     """
     added = {key: amounts for key, amounts in _total_additions(group).items() if key not in gone}
     try:
@@ -137,22 +151,25 @@ def _write(group: Sequence[SumUpdate], gone: set[SumKey]) -> None:
             for move in group:
                 write.save(applied_contribution(move.chunk), condition=_is_unchanged(move.seen))
             for key, amounts in added.items():
-                add(write, key, amounts)
+                _add(write, key.in_shard(shard), amounts)
     except TransactionError as error:
         gone |= {key for key in added if key.is_of_user and error.failed(User(*key))}
         if error.any_failed:
             raise ConcurrentUpdateError from error
+        if error.any_conflicted:
+            raise ShardConflictError from error
         raise
 
 
 def _total_additions(group: Sequence[SumUpdate]) -> dict[SumKey, dict[str, int]]:
-    """The total that the updates add to each sum. A zero total still counts as a change of the sum.
+    """Returns the total that the updates add to each sum that they write. A zero total still counts as a change.
 
-    Otherwise a process that reads one applied contribution before and another one after could not detect the change.
+    Otherwise a process that reads applied contributions before and after the change could not detect it.
     """
-    differences = [it.difference for it in group]
-    nothing: dict[SumKey, dict[str, int]] = {key: {} for it in differences for key in it if not key.is_of_user}
-    return nothing | total(differences)
+    nothing: dict[SumKey, dict[str, int]] = {
+        key: {} for update in group for key in update.written if not key.is_of_user
+    }
+    return nothing | total(update.difference for update in group)
 
 
 def applied_contribution(chunk: Chunk) -> AppliedContribution:
@@ -166,17 +183,12 @@ def _is_unchanged(seen: AppliedContribution | None) -> Condition:
     return AppliedContribution.version == seen.version if seen else AppliedContribution.pk.does_not_exist()
 
 
-def add(write: Transaction, key: SumKey, amounts: Mapping[str, int]) -> None:
-    """Adds to a sum, which begins at 0, and counts the change. A user's sum requires that the user exists."""
-    if key.is_of_user:
-        write.update(User(*key), _add_actions(amounts), User.pk.exists())
+def _add(write: Transaction, shard: SumKey, amounts: Mapping[str, int]) -> None:
+    """Adds amounts to a shard, which begins at 0, and counts the change. For a user's sum, the user must exist."""
+    if shard.is_of_user:
+        write.update(User(*shard), _add_actions(amounts), User.pk.exists())
     else:
-        write.update(Sum(*key), additions(amounts))
-
-
-def additions(amounts: Mapping[str, int]) -> list[Action]:
-    """The actions that add these amounts to a sum of the reports table."""
-    return [Sum.kind.set(Sum), Sum.changes.add(1), *_add_actions(amounts)]
+        write.update(Sum(*shard), [Sum.kind.set(Sum), Sum.changes.add(1), *_add_actions(amounts)])
 
 
 def _add_actions(amounts: Mapping[str, int]) -> list[Action]:
@@ -184,16 +196,16 @@ def _add_actions(amounts: Mapping[str, int]) -> list[Action]:
 
 
 def read(keys: Iterable[SumKey]) -> dict[SumKey, dict[str, int]]:
-    """The stored sums, by eventually consistent reads: one call per 100 sums."""
-    found = batch_get_raw(Sum, keys, consistent=False)
-    return {SumKey(*key): amounts_in(raw) for key, raw in found.items()}
+    """Returns the sums without zeros, by eventually consistent reads. One call reads 100 shards."""
+    found = batch_get_raw(Sum, [shard for key in keys for shard in key.shards], consistent=False)
+    return total({SumKey(*shard).whole: amounts_in(raw)} for shard, raw in found.items())
 
 
 # ---- amounts --------------------------------------------------------------------------------------------------------
 
 
-def total(parts: Iterable[Amounts]) -> dict[SumKey, dict[str, int]]:
-    """The total of all parts, without zeros."""
+def total(parts: Iterable[SumAmounts]) -> dict[SumKey, dict[str, int]]:
+    """Returns the total of all parts, without zeros."""
     result: dict[SumKey, dict[str, int]] = {}
     for part in parts:
         for key, amounts in part.items():
@@ -203,28 +215,31 @@ def total(parts: Iterable[Amounts]) -> dict[SumKey, dict[str, int]]:
     return without_zeros(result)
 
 
-def difference(new: Amounts, old: Amounts) -> dict[SumKey, dict[str, int]]:
-    """The amounts to add to `old` to get `new`."""
+def difference(new: SumAmounts, old: SumAmounts) -> dict[SumKey, dict[str, int]]:
+    """Returns the amounts to add to `old` to get `new`."""
     return total([new, {key: {name: -amount for name, amount in amounts.items()} for key, amounts in old.items()}])
 
 
-def without_zeros(amounts: Amounts) -> dict[SumKey, dict[str, int]]:
-    kept = {key: {name: amount for name, amount in it.items() if amount} for key, it in amounts.items()}
-    return {key: it for key, it in kept.items() if it}
+def without_zeros(amounts: SumAmounts) -> dict[SumKey, dict[str, int]]:
+    kept = {key: {name: amount for name, amount in by_name.items() if amount} for key, by_name in amounts.items()}
+    return {key: by_name for key, by_name in kept.items() if by_name}
 
 
 def amounts_in(raw: Mapping[str, Any]) -> dict[str, int]:
-    """The amounts of a raw item of a sum, without the count of its changes."""
+    """Returns the amounts of a raw shard of a sum, without the count of its changes."""
     return {name: int(value["N"]) for name, value in raw.items() if "N" in value and name != Sum.changes.attr_name}
 
 
-def amounts_to_json(amounts: Amounts) -> dict[str, dict[str, dict[str, int]]]:
-    """partition key → sort key → attribute → amount, without zeros."""
+def amounts_to_json(amounts: SumAmounts) -> dict[str, dict[str, dict[str, int]]]:
+    """Returns the amounts without zeros, by partition key, sort key and attribute."""
     result: dict[str, dict[str, dict[str, int]]] = {}
-    for key, it in without_zeros(amounts).items():
-        result.setdefault(key.pk, {})[key.sk] = it
+    for key, by_name in without_zeros(amounts).items():
+        result.setdefault(key.pk, {})[key.sk] = by_name
     return result
 
 
 def amounts_from_json(stored: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[SumKey, dict[str, int]]:
-    return {SumKey(pk, sk): dict(it) for pk, by_sort_key in stored.items() for sk, it in by_sort_key.items()}
+    """Returns stored amounts by sum. Earlier versions stored the keys of shards."""
+    return {
+        SumKey(pk, sk).whole: dict(by_name) for pk, by_sort_key in stored.items() for sk, by_name in by_sort_key.items()
+    }

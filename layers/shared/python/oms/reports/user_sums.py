@@ -1,20 +1,20 @@
-"""The contribution of a user to the sums: one in the count of its role, active or disabled."""
+"""The contribution of a user to the sums: 1 in the count of its role, whether active or disabled."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from oms.identity.models import User
-from oms.reports.sums import Chunk, SumKey, chunks
+from oms.reports.sum_keys import total_of
+from oms.reports.sums import Chunk, chunks
 
 ROLES = ("customer", "manager", "admin")
-# Not spread like the sums of orders: new accounts are far fewer than the writes that one item can take.
-USERS = SumKey("totals#0", "users")
+USERS = total_of("users")
 
 
 @dataclass(frozen=True)
 class CountedUser:
-    """The fields of a user that the sums use, as of a version."""
+    """The fields of a user that the sums use, at a version."""
 
     id: str
     version: int
@@ -22,7 +22,9 @@ class CountedUser:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
-        """Raises LookupError, ValueError and TypeError for any event or text without a user's role."""
+        """Returns the user of an event. Raises LookupError, ValueError and TypeError for an event or text without a
+        user's role.
+        """
         user = event["data"]
         if user["role"] not in ROLES:
             raise ValueError("not a role")

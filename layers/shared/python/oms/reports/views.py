@@ -7,7 +7,7 @@ from oms.core import money
 from oms.core.schemas import Response
 from oms.core.settings import settings
 from oms.inventory.models import StockItem
-from oms.reports.sales import Sales
+from oms.reports.sales import Sales, SalesAmounts
 from oms.reports.schemas import (
     InventoryReport,
     InventoryTotals,
@@ -40,8 +40,8 @@ def inventory_report(report: StockReport) -> InventoryReport:
             low=totals["low"],
             out=totals["out"],
         ),
-        low=[_scarce_product(it) for it in report.low],
-        out=[_scarce_product(it) for it in report.out],
+        low=[_scarce_product(stock) for stock in report.low],
+        out=[_scarce_product(stock) for stock in report.out],
     )
 
 
@@ -63,10 +63,7 @@ def sales_report(sales: Sales, next_cursor: str | None) -> SalesReport:
             returned=totals["returned"],
             pending=totals["pending"],
         ),
-        series=[
-            SalesEntry(key=key, orders=it["orders"], units=it["units"], revenue=money.to_text(it["revenue"]))
-            for key, it in sales.series
-        ],
+        series=[_sales_entry(key, amounts, sales.products.get(key)) for key, amounts in sales.series],
         next_cursor=next_cursor,
     )
 
@@ -86,7 +83,18 @@ def statistics_response(statistics: Statistics) -> StatisticsResponse:
             last_30_days=revenue[MONTH_DAYS],
         ),
         deliveries=DeliveryCounts(**_counts(DeliveryCounts, statistics.attempts)),
-        queues=[_queue(it) for it in statistics.queues],
+        queues=[_queue(queue) for queue in statistics.queues],
+    )
+
+
+def _sales_entry(key: str, amounts: SalesAmounts, product: StockItem | None) -> SalesEntry:
+    return SalesEntry(
+        key=key,
+        sku=product.sku if product else None,
+        name=product.name if product else None,
+        orders=amounts["orders"],
+        units=amounts["units"],
+        revenue=money.to_text(amounts["revenue"]),
     )
 
 
@@ -107,5 +115,5 @@ def _queue(queue: QueueState) -> QueueResponse:
 
 
 def _counts(model: type[Response], found: Mapping[str, int]) -> dict[str, int]:
-    """Counts that are not found are zero."""
+    """Returns the counts of all the model's fields. Missing counts are zero."""
     return {name: found.get(name, 0) for name in model.model_fields}

@@ -1,1 +1,1 @@
-"""Schedules: their expressions, routes' logic, entries in EventBridge Scheduler, and runs that create exports."""
+"""Schedules: expressions, the service of the routes, entries in EventBridge Scheduler, and runs that create exports."""

@@ -1,6 +1,6 @@
-"""Schedule expressions: the documented `rate(…)` and `cron(…)` of EventBridge Scheduler, in UTC, at most hourly.
+"""Schedule expressions: the documented `rate(…)` and `cron(…)` of EventBridge Scheduler, in UTC, at most once an hour.
 
-The entry is created after the response, so a rejection by AWS could not reach the caller. Therefore only documented
+The entry is created after the response, so the caller would not learn of a rejection by AWS. Therefore only documented
 expressions are accepted: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 """
 
@@ -26,7 +26,7 @@ class Rate:
     period: timedelta
 
     def next_after(self, moment: datetime, *, since: datetime) -> datetime:
-        """The first time after `moment` that is a whole number of periods after `since`."""
+        """Returns the first time after `moment` that is a whole number of periods after `since`."""
         return since + ((moment - since) // self.period + 1) * self.period
 
 
@@ -39,7 +39,7 @@ class Cron:
     falls_on: Callable[[date], bool]
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """The first run after `moment`; None if there is none."""
+        """Returns the first run after `moment`; None if there is none."""
         for day in self._days(moment.date()):
             for hour in sorted(self.hours):
                 at = datetime.combine(day, time(hour, self.minute), UTC)
@@ -48,7 +48,7 @@ class Cron:
         return None
 
     def _days(self, first: date) -> Iterator[date]:
-        for year in sorted(it for it in self.years if it >= first.year):
+        for year in sorted(number for number in self.years if number >= first.year):
             for month in sorted(self.months):
                 for number in range(1, monthrange(year, month)[1] + 1):
                     day = date(year, month, number)
@@ -57,13 +57,16 @@ class Cron:
 
 
 def parse(text: str, *, now: datetime) -> Rate | Cron:
-    """Raises ExpressionError, also for a schedule that runs more often than hourly, or never after `now`."""
+    """Parses an expression.
+
+    Raises ExpressionError, also for one that runs more than once an hour, or never after `now`.
+    """
     if found := _RATE.fullmatch(text):
         return _rate(int(found[1]), found[2], plural=found[3] == "s")
     if found := _CRON.fullmatch(text):
         cron = _cron(*found.groups())
         if cron.next_after(now) is None:
-            raise ExpressionError("never occurs in the future")
+            raise ExpressionError("must have a time in the future")
         return cron
     raise ExpressionError("must have the form rate(1 day) or cron(30 6 * * ? *)")
 
@@ -81,7 +84,7 @@ def _rate(value: int, unit: str, *, plural: bool) -> Rate:
 
 def _cron(minutes: str, hours: str, days: str, months: str, weekdays: str, years: str) -> Cron:
     if (days == "?") == (weekdays == "?"):
-        raise ExpressionError("must have ? in one of the two fields day of the month and day of the week")
+        raise ExpressionError("must have ? as the day of the month or as the day of the week")
     minute, *more = _MINUTES.values(minutes)
     if more:
         raise ExpressionError("must not run more often than hourly: the minute must be one number")
@@ -105,7 +108,10 @@ class _Field:
     steps: bool = True
 
     def values(self, text: str) -> frozenset[int]:
-        """The numbers of `*`, or of a list with commas of `5`, `1-5`, `*/2`, `1/2` and `1-5/2`."""
+        """Returns the numbers that a field of the expression names.
+
+        They are all numbers for `*`, or those of a list such as `5,1-5,*/2`.
+        """
         if text == "*":
             return frozenset(range(self.low, self.high + 1))
         return frozenset(number for part in text.split(",") for number in self._part(part))
@@ -169,11 +175,11 @@ def _last(day: date) -> int:
 
 
 def _weekday(day: date) -> int:
-    """1 (Sunday) to 7 (Saturday)."""
+    """Returns the day of the week, from 1 (Sunday) to 7 (Saturday)."""
     return day.isoweekday() % 7 + 1
 
 
 def _nearest_workday(day: date) -> date:
-    """The nearest day from Monday to Friday in the same month."""
+    """Returns the nearest day from Monday to Friday in the same month."""
     steps = {6: -1 if day.day > 1 else 2, 7: 1 if day.day < _last(day) else -2}
     return day + timedelta(days=steps.get(day.isoweekday(), 0))

@@ -2,7 +2,8 @@
 
 from pynamodb.attributes import BooleanAttribute, DiscriminatorAttribute, ListAttribute, UnicodeAttribute
 
-from oms.core.dynamodb import IntegerAttribute, StoredItem
+from oms.core.counters import LimitedCounter
+from oms.core.dynamodb import StoredItem
 from oms.core.settings import settings
 
 # The partition of all schedules.
@@ -40,10 +41,11 @@ class Schedule(ScheduleItem, discriminator="schedule"):
         return SCHEDULES, schedule_id
 
 
-class ScheduleCount(ScheduleItem, discriminator="schedule-count"):
-    """The number of schedules. It changes in the same transactions as they do, and never exceeds the limit."""
+class ScheduleCount(ScheduleItem, LimitedCounter, discriminator="schedule-count"):
+    """The number of schedules.
 
-    n = IntegerAttribute(default=0)
+    The transactions that store and delete schedules change it. It never exceeds the limit.
+    """
 
     @staticmethod
     def key() -> tuple[str, str]:

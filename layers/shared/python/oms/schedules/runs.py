@@ -1,7 +1,7 @@
-"""Runs of schedules: each creates one export, and the time ranges of successive runs have no gap and no overlap.
+"""Runs of schedules. Each run creates one export, and the time ranges of successive runs have no gap and no overlap.
 
-A run is processed 15 minutes after its time. By then all orders that were created before that time are stored, even if
-the clocks of their workers differ.
+A run is processed 15 minutes after its time. By then, all orders that were created before its time are stored, even if
+the workers' clocks differ.
 """
 
 from datetime import datetime, timedelta
@@ -12,20 +12,21 @@ from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import System
-from oms.core.dynamodb import ConcurrentUpdateError, get_item, retrying
+from oms.core.dynamodb import get_item
 from oms.core.errors import TooManyExportsError
 from oms.core.idempotency import keyed_id
+from oms.core.retries import ConcurrentUpdateError, retrying
 from oms.core.settings import settings
 from oms.core.transactions import TransactionError, transaction
-from oms.exports import report_recipients, service, unfinished
+from oms.exports import report_recipients, unfinished
+from oms.exports.building import MAX_SALES_RANGE, FileOptions, RequestedFilters, build_export
 from oms.exports.models import Export
-from oms.exports.service import FileOptions
 from oms.schedules import scheduler_entries
 from oms.schedules.models import Schedule
 
 logger = Logger(child=True)
 
-# The built-in schedule: each night, the orders of the day before.
+# The built-in schedule, which exports the orders of the previous day each night.
 DAILY = "daily"
 
 
@@ -36,8 +37,8 @@ class TooEarlyError(Exception):
 def run(schedule_id: str, at: datetime) -> Export | None:
     """Creates the export of the schedule's run at this time.
 
-    None if an earlier run has covered this time range, or if too many exports of the schedule are unfinished: the next
-    run then covers this range too. Raises TooEarlyError, UnavailableError.
+    Returns None if an earlier run has covered this time range. It also returns None if too many exports of the schedule
+    are unfinished; then the next run covers this range. Raises TooEarlyError, UnavailableError.
     """
     if at > clock.now():
         raise TooEarlyError
@@ -61,9 +62,11 @@ def _run(schedule_id: str, at: datetime) -> Export | None:
     time_range = clock.instant(schedule.covered_until), until
     if time_range[0] >= until:
         return None
-    columns = [str(it) for it in schedule.columns] if schedule.columns else None
+    columns = [str(name) for name in schedule.columns] if schedule.columns else None
     options = FileOptions(format=schedule.format, bom=schedule.bom, columns=columns)
-    export = _export(schedule_id, schedule.report, at, time_range, [str(it) for it in schedule.recipients], options)
+    export = _export(
+        schedule_id, schedule.report, at, time_range, [str(user_id) for user_id in schedule.recipients], options
+    )
     covered = Schedule.covered_until.set(clock.timestamp(until))
     try:
         with transaction() as write:
@@ -83,10 +86,12 @@ def _run(schedule_id: str, at: datetime) -> Export | None:
 def _run_daily(at: datetime) -> Export | None:
     """Exports the orders of the shop's previous day, once a day regardless of the time of the run."""
     day = clock.day_of(at)
-    yesterday, today = (clock.start_of(it) for it in (day - timedelta(days=1), day))
+    yesterday, today = (clock.start_of(moment) for moment in (day - timedelta(days=1), day))
     found = report_recipients.by_address(settings().daily_report_to)
     if strangers := len(settings().daily_report_to) - len(found):
-        logger.warning("the setting daily_report_to has addresses of no active manager or admin", strangers=strangers)
+        logger.warning(
+            "no address in the setting daily_report_to belongs to an active manager or admin", strangers=strangers
+        )
     export = _export(DAILY, "orders", today, (yesterday, today), sorted({user.id for user in found.values()}))
 
     def attempt() -> Export | None:
@@ -111,19 +116,18 @@ def _export(
     user_ids: list[str],
     options: FileOptions | None = None,
 ) -> Export:
-    """The export of a run, not stored yet. Its id is the same for each attempt of the run."""
+    """Returns the export of a run, which is not stored yet. Its id is the same for each attempt."""
     start, end = time_range
     if report == "sales":
-        # Whole days, even if an earlier run ended at midnight of another time zone.
-        first = max(clock.day_of(start), clock.day_of(end) - service.MAX_SALES_SPAN)
+        # The range has whole days, even if an earlier run ended at midnight of another time zone.
+        first = max(clock.day_of(start), clock.day_of(end) - MAX_SALES_RANGE)
         start = clock.start_of(first)
     bounds = (None, None) if report == "inventory" else (clock.timestamp(start), clock.timestamp(end))
-    return service.build_export(
+    return build_export(
         report,
         export_id=keyed_id(schedule_id, "run", clock.timestamp(at)),
         by=System(),
-        from_=bounds[0],
-        to=bounds[1],
+        filters=RequestedFilters(*bounds),
         options=options or FileOptions(),
         schedule_id=schedule_id,
         recipients=user_ids,

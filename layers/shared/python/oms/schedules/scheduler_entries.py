@@ -1,11 +1,9 @@
-"""Entries of EventBridge Scheduler: exactly one for each stored schedule, with its id as the name."""
+"""Entries of EventBridge Scheduler: one for each stored schedule, named by its id."""
 
 import json
 from contextlib import suppress
 from functools import cache
 from typing import Any
-
-from botocore.config import Config
 
 from oms.core import aws, clock
 from oms.core.dynamodb import get_item
@@ -19,7 +17,7 @@ SCHEDULED_TIME = "<aws.scheduler.scheduled-time>"
 
 
 def reconcile(schedule_id: str) -> None:
-    """Creates or deletes the entry, so that it follows the stored schedule. Idempotent, and safe concurrently.
+    """Creates or deletes the entry, so that it matches the stored schedule. Idempotent, also for concurrent calls.
 
     Raises botocore's errors.
     """
@@ -31,7 +29,7 @@ def reconcile(schedule_id: str) -> None:
 
 
 def _create(schedule: Schedule) -> None:
-    """Succeeds if the entry exists already, since entries never change."""
+    """Creates the entry. Succeeds if it exists already, since entries never change."""
     entries, known = _scheduler(), settings()
     with suppress(entries.exceptions.ConflictException):
         entries.create_schedule(
@@ -51,7 +49,7 @@ def _create(schedule: Schedule) -> None:
 
 
 def _start_date(schedule: Schedule) -> dict[str, Any]:
-    """A rate without a start date runs immediately, when there is nothing to export yet."""
+    """Returns a start date for a rate, which would otherwise run immediately, with an empty export."""
     now, since = clock.now(), clock.instant(schedule.created_at)
     expression = expressions.parse(schedule.expression, now=since)
     return {"StartDate": expression.next_after(now, since=since)} if isinstance(expression, Rate) else {}
@@ -65,5 +63,5 @@ def _delete(schedule_id: str) -> None:
 
 @cache
 def _scheduler() -> Any:
-    config = Config(connect_timeout=1, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-    return aws.session().client("scheduler", config=config)
+    retries = {"mode": "standard", "total_max_attempts": 3}
+    return aws.botocore_client("scheduler", connect_timeout=1, read_timeout=5, retries=retries)

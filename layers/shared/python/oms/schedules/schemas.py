@@ -25,14 +25,14 @@ class CreateScheduleRequest(Request):
 
     report: ExportReport = Field(description="The report to export.", examples=["sales"])
     schedule: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
-        description="When to run, in UTC: `rate(1 day)` or `cron(30 6 * * ? *)` as in EventBridge Scheduler, at most"
-        " once an hour.",
+        description="When the exports are made, in UTC: `rate(1 day)` or `cron(30 6 * * ? *)` as in EventBridge "
+        "Scheduler, at most once an hour.",
         examples=["rate(1 day)"],
     )
     recipients: list[EmailAddress] = Field(
         min_length=1,
         max_length=20,
-        description="The e-mail addresses of managers and admins who are mailed when an export is ready.",
+        description="The e-mail addresses of managers and admins. They get a mail when an export is ready.",
         examples=[["manager@demo.example"]],
     )
     format: Format | None = Field(None, description=FORMAT_TEXT, examples=["xlsx"])
@@ -45,26 +45,29 @@ class ScheduleResponse(Response):
 
     id: str = Field(description="The id of the schedule.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
     report: ExportReport = Field(description="The exported report.")
-    schedule: str = Field(description="When it runs, in UTC.", examples=["rate(1 day)"])
+    schedule: str = Field(
+        description="When the exports are made: a `rate` or `cron` expression, in UTC.", examples=["rate(1 day)"]
+    )
     recipients: list[str] = Field(
-        description="The recipients who get a mail if they are active managers or admins when an export is ready.",
+        description="The recipients. They get a mail when an export is ready, if they are active managers or admins "
+        "then.",
         examples=[["manager@demo.example"]],
     )
     format: Format = Field(description="The format of the files.")
     bom: bool = Field(description="Whether a CSV begins with a byte-order mark.", examples=[False])
     columns: list[str] = Field(description="The columns of the files.", examples=[["order_number", "sku", "quantity"]])
-    covered_until: Timestamp = Field(description="The end of the latest export; the next one continues from there.")
-    created_at: Timestamp = Field(description="When it was created.")
-    created_by: str = Field(description="The user who created it.", examples=["YVT65M7QNAW9TXAQ7PHA"])
+    covered_until: Timestamp = Field(description="The end of the latest export. The next one continues from there.")
+    created_at: Timestamp = Field(description="When the schedule was created.")
+    created_by: str = Field(description="The id of the user who created it.", examples=["YVT65M7QNAW9TXAQ7PHA"])
 
     @classmethod
     def of(cls, schedule: Schedule, addresses: Mapping[str, str]) -> Self:
-        """`addresses`: e-mail address by user id."""
+        """Returns the response. `addresses` has e-mail addresses by user id."""
         return cls(
             id=schedule.id,
             report=cast(ExportReport, schedule.report),
             schedule=schedule.expression,
-            recipients=[addresses[str(it)] for it in schedule.recipients if str(it) in addresses],
+            recipients=[addresses[str(user_id)] for user_id in schedule.recipients if str(user_id) in addresses],
             format=cast(Format, schedule.format or "csv"),
             bom=bool(schedule.bom),
             columns=COLUMNS[schedule.report].chosen(schedule.columns),

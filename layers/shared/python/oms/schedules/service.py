@@ -1,17 +1,16 @@
-"""Creating, listing and deleting schedules of exports. `scheduler_entries` then follows the stored schedules."""
-
-from pynamodb.expressions.condition import Condition
+"""Creates, lists and deletes schedules of exports. `scheduler_entries` then adjusts the entries in EventBridge."""
 
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import Actor
-from oms.core.dynamodb import get_item, retrying
+from oms.core.dynamodb import get_item
 from oms.core.errors import InvalidRequestError, NotFoundError, TooManySchedulesError
 from oms.core.pages import KeyRange, Page, table_page
-from oms.core.transactions import Transaction, TransactionError, transaction
+from oms.core.retries import retrying
+from oms.core.transactions import TransactionError, transaction
 from oms.exports import report_recipients
-from oms.exports.service import FileOptions
+from oms.exports.building import FileOptions
 from oms.schedules import expressions
 from oms.schedules.expressions import ExpressionError
 from oms.schedules.models import SCHEDULES, Schedule, ScheduleCount
@@ -43,7 +42,7 @@ def create(request: CreateScheduleRequest, *, by: Actor, address: str) -> tuple[
         format=options.format,
         bom=options.bom,
         columns=list(options.columns) if options.columns else None,
-        # Exports of sales have whole days: the first run begins with the current day.
+        # Exports of sales have whole days, so the first run begins with the current day.
         covered_until=clock.timestamp(clock.start_of(clock.day_of(now))) if request.report == "sales" else at,
         created_at=at,
         created_by=by.id,
@@ -54,7 +53,7 @@ def create(request: CreateScheduleRequest, *, by: Actor, address: str) -> tuple[
 
 
 def _recipients(request: CreateScheduleRequest) -> dict[str, str]:
-    """The recipients' e-mail addresses by user id. Raises InvalidRequestError."""
+    """Returns the recipients' e-mail addresses by user id. Raises InvalidRequestError."""
     found = report_recipients.by_address(request.recipients)
     strangers = [
         {"pointer": f"#/recipients/{place}", "detail": "is not the address of an active manager or admin"}
@@ -63,25 +62,28 @@ def _recipients(request: CreateScheduleRequest) -> dict[str, str]:
     ]
     if strangers:
         raise InvalidRequestError(strangers)
-    return {found[it].id: found[it].email for it in request.recipients}
+    return {found[address].id: found[address].email for address in request.recipients}
 
 
 def _put(schedule: Schedule, entry: AuditEntry) -> None:
+    counter = ScheduleCount(*ScheduleCount.key())
     try:
         with transaction() as writes:
             writes.save(entry)
             writes.save(schedule, condition=Schedule.pk.does_not_exist())
-            _count(writes, 1, ScheduleCount.n.does_not_exist() | (ScheduleCount.n < MAX_SCHEDULES))
+            writes.update(counter, *counter.increment(MAX_SCHEDULES))
     except TransactionError as error:
         if error.failed(schedule):
             return  # an earlier attempt stored it, but its response was lost
-        if error.failed(ScheduleCount(*ScheduleCount.key())):
-            raise TooManySchedulesError(f"The limit of {MAX_SCHEDULES} schedules is reached.") from error
+        if error.failed(counter):
+            raise TooManySchedulesError(
+                f"The limit of {MAX_SCHEDULES} schedules is reached. Delete one that is not needed."
+            ) from error
         raise
 
 
 def list_schedules(*, limit: int, after: str | None) -> Page[Schedule]:
-    """Newest first, by one consistent Query."""
+    """Returns a page of schedules, newest first, by one consistent Query."""
     return table_page(Schedule, SCHEDULES, KeyRange(limit, descending=True, after=after))
 
 
@@ -91,24 +93,20 @@ def delete(schedule_id: str, *, by: Actor, address: str) -> None:
     if schedule is None:
         raise NotFoundError("Schedule not found.")
     entry = _audit_entry("schedule.deleted", schedule, by, address)
+    counter = ScheduleCount(*ScheduleCount.key())
 
     def write() -> None:
         try:
             with transaction() as writes:
                 writes.delete(schedule, condition=Schedule.pk.exists())
                 writes.save(entry)
-                _count(writes, -1)
+                writes.update(counter, counter.decrement())
         except TransactionError as error:
             if not error.failed(schedule):
                 raise
-            # Deleted already, by an earlier attempt whose response was lost or by another request.
+            # An earlier attempt whose response was lost, or another request, has already deleted it.
 
     retrying(write)
-
-
-def _count(writes: Transaction, by: int, condition: Condition | None = None) -> None:
-    counter = ScheduleCount(*ScheduleCount.key())
-    writes.update(counter, [ScheduleCount.kind.set(ScheduleCount), ScheduleCount.n.add(by)], condition)
 
 
 def _audit_entry(action: str, schedule: Schedule, by: Actor, address: str) -> AuditEntry:

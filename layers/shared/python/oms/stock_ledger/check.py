@@ -1,6 +1,5 @@
-"""The stock check: a job that workers hand over to each other, since it may run longer than one worker can."""
+"""The stock check: a job that one worker hands over to the next, because it can take longer than one invocation."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
@@ -8,34 +7,30 @@ from itertools import islice
 from pynamodb.expressions.update import Action
 
 from oms.core import clock, queues
-from oms.core.dynamodb import (
-    ConcurrentUpdateError,
-    ConditionFailedError,
-    delete_item,
-    get_item,
-    put_item,
-    query_raw,
-    retrying,
-    update_item,
-)
+from oms.core.clock import HasTime
+from oms.core.dynamodb import ConditionFailedError, delete_item, get_item, put_item, query_raw, update_item
 from oms.core.errors import UnavailableError
+from oms.core.leases import Lease
 from oms.core.pages import HIGHEST, KeyRange, table_page
+from oms.core.retries import ConcurrentUpdateError, retrying
 from oms.core.settings import settings
 from oms.stock_ledger import check_progress
 from oms.stock_ledger.check_phases import ADVANCE, MAX_LISTED
 from oms.stock_ledger.check_progress import Phase, Progress
 from oms.stock_ledger.models import CHECKS, DRIFTS, PROGRESS, CheckProgress, CheckRun, ProductDrift, drift_prefix
 
-# After these times without a worker, or without an end of the worker, another run may replace the run.
+# The lease of a run. If no worker takes it before the message is this old, another run may replace the run.
+_LEASE = Lease(CheckRun.worker, CheckRun.lease_until)
 _QUEUE_LEASE = timedelta(minutes=20)
+# Longer than the worker's timeout.
 _WORKER_LEASE = timedelta(minutes=16)
-# The items of this run and older ones that one run removes: about a minute's work. A run over a million products
-# stores about 700.
+# The maximum number of items that one run removes, of itself and of older runs. It takes about a minute. A run over a
+# million products stores about 700.
 _MAX_REMOVED = 5000
 
 
 def start(*, full: bool = False) -> CheckRun:
-    """Starts a run and sends its message, or returns the current run. An abandoned run is replaced."""
+    """Starts a run and sends its message, or returns the current run. Replaces an abandoned run."""
     now = clock.now()
     run = CheckRun(
         *CheckRun.key(),
@@ -48,16 +43,16 @@ def start(*, full: bool = False) -> CheckRun:
     )
     run = retrying(lambda: _replace_last(run))
     if run.status == "running" and run.step == 0 and run.worker is None:
-        _send(run)  # also for the current run: a start that crashed here did not send its message
+        _send(run)  # also for the current run, since an earlier start may have crashed before this line
     return run
 
 
 def _replace_last(run: CheckRun) -> CheckRun:
     """Stores the run, or returns the current one.
 
-    The cut is not older than the last run's, up to which balances may be closed.
+    The cut is not older than that of the last run, because balances may be closed up to it.
     """
-    is_idle = (CheckRun.status != "running") | (CheckRun.lease_until < run.started_at)
+    is_idle = (CheckRun.status != "running") | _LEASE.has_expired(run.started_at)
     try:
         put_item(run, CheckRun.pk.does_not_exist() | (is_idle & (CheckRun.cut <= run.cut)))
     except ConditionFailedError as error:
@@ -70,7 +65,7 @@ def _replace_last(run: CheckRun) -> CheckRun:
 
 
 def last_run() -> tuple[CheckRun | None, list[ProductDrift]]:
-    """The last run, and the first 100 inconsistent products that it found."""
+    """Returns the last run, and the first 100 inconsistent products that it found."""
     run = get_item(CheckRun, CheckRun.key())
     if run is None:
         return None, []
@@ -78,7 +73,7 @@ def last_run() -> tuple[CheckRun | None, list[ProductDrift]]:
     return run, table_page(ProductDrift, CHECKS, KeyRange(MAX_LISTED, low=low, high=low + HIGHEST)).items
 
 
-def continue_run(run_id: str, step: int, *, has_time: Callable[[], bool]) -> CheckRun | None:
+def continue_run(run_id: str, step: int, *, has_time: HasTime) -> CheckRun | None:
     """Works on a run while `has_time`, and then finishes it or hands it over. Returns None for an outdated message.
 
     Returns a finished run again, since the worker that finished it may have crashed before it sent its metrics. Raises
@@ -102,7 +97,7 @@ def continue_run(run_id: str, step: int, *, has_time: Callable[[], bool]) -> Che
         with suppress(ConditionFailedError):
             _update(run, [CheckRun.status.set("failed"), _finished_now()])
         raise
-    with suppress(UnavailableError):  # then the next run removes them
+    with suppress(UnavailableError):  # the next run removes what is left
         _remove_leftovers(finished)
     return finished
 
@@ -111,11 +106,9 @@ def _claim(run_id: str, step: int) -> CheckRun | None:
     now = clock.now()
     at, worker = clock.timestamp(now), clock.random_id()
     is_current = (CheckRun.id == run_id) & (CheckRun.status == "running") & (CheckRun.step == step)
-    is_free = CheckRun.worker.does_not_exist() | (CheckRun.lease_until < at)
-    lease_until = clock.timestamp(now + _WORKER_LEASE)
-    actions: list[Action] = [CheckRun.worker.set(worker), CheckRun.lease_until.set(lease_until)]
+    actions = _LEASE.take(worker, clock.timestamp(now + _WORKER_LEASE))
     try:
-        return retrying(lambda: update_item(CheckRun(*CheckRun.key()), actions, is_current & is_free))
+        return retrying(lambda: update_item(CheckRun(*CheckRun.key()), actions, is_current & _LEASE.is_free(at)))
     except ConditionFailedError as error:
         run = CheckRun.from_raw_data(error.item) if error.item else None
     if run is None or run.id != run_id:
@@ -147,7 +140,7 @@ def _hand_over(run: CheckRun, progress: Progress) -> CheckRun:
 
 
 def _release() -> list[Action]:
-    return [CheckRun.worker.remove(), CheckRun.lease_until.set(clock.timestamp(clock.now() + _QUEUE_LEASE))]
+    return _LEASE.release(clock.timestamp(clock.now() + _QUEUE_LEASE))
 
 
 def _finished_now() -> Action:
@@ -155,7 +148,7 @@ def _finished_now() -> Action:
 
 
 def _remove_leftovers(run: CheckRun) -> None:
-    """Removes the progress of all runs and the drifts of older ones."""
+    """Removes the progress of all runs, and the drifts of older runs."""
     items = query_raw(CheckRun, CHECKS, DRIFTS, PROGRESS + HIGHEST)
     keys = (item["sk"]["S"] for item in items)
     leftovers = (sort_key for sort_key in keys if not sort_key.startswith(drift_prefix(run.id)))
@@ -173,9 +166,9 @@ def _counts(progress: Progress) -> list[Action]:
 
 
 def _update(run: CheckRun, actions: list[Action]) -> CheckRun:
-    """The run after a write by its worker. Raises ConditionFailedError if another worker has it meanwhile."""
-    is_own = (CheckRun.id == run.id) & (CheckRun.step == run.step) & (CheckRun.worker == run.worker)
-    return retrying(lambda: update_item(CheckRun(*CheckRun.key()), actions, is_own))
+    """Writes the run as its worker, and returns it. Raises ConditionFailedError if another worker has taken it."""
+    is_same_step = (CheckRun.id == run.id) & (CheckRun.step == run.step)
+    return retrying(lambda: update_item(CheckRun(*CheckRun.key()), actions, is_same_step & _LEASE.is_held(run)))
 
 
 def _send(run: CheckRun) -> None:

@@ -1,15 +1,16 @@
-"""The progress of a stock check, and how one worker stores it for the next."""
+"""The progress of a stock check, which one worker stores for the next."""
 
 import json
 import zlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from oms.core.dynamodb import get_item, put_item, retrying
+from oms.core.dynamodb import get_item, put_item
+from oms.core.retries import retrying
 from oms.stock_ledger.effects import RecordedEffect
 from oms.stock_ledger.models import CheckProgress, CheckRun
 
-# An item may have 400 KB.
+# DynamoDB's limit for an item is 400 KB.
 _CHUNK_BYTES = 300_000
 
 
@@ -23,10 +24,10 @@ class Phase(StrEnum):
 
 @dataclass
 class Progress:
-    """The counts and results so far. It is stored as JSON with these names.
+    """The counts and results of a run so far. It is stored as JSON with these names.
 
     `shard` and `after` are the position in the phase's list. `digests` and `entries`, the recorded effects of orders,
-    are by stock item. `suspects` are the products to explain, at most 100; `unexplained` counts the others.
+    have stock items as keys. `suspects` are the products to explain, at most 100; `unexplained` counts the others.
     """
 
     phase: Phase = Phase.ORDERS
@@ -56,7 +57,7 @@ def save(progress: Progress, run: CheckRun, step: int) -> int:
 
 
 def load(run: CheckRun) -> Progress:
-    """The progress from which the run's current step starts."""
+    """Returns the progress from which the run's current step starts."""
     if not run.chunks:
         return Progress()
     chunks = [get_item(CheckProgress, CheckProgress.key(run.id, run.step, number)) for number in range(run.chunks)]

@@ -1,4 +1,4 @@
-"""Effects on stock as orders, adjustments and movements record them, in one form, so that they can be compared.
+"""Effects on stock that orders, adjustments and movements record, in one form, so that they can be compared.
 
 The functions read raw DynamoDB items: a check reads millions, and a damaged item may lack any attribute.
 """
@@ -13,10 +13,10 @@ from oms.orders.states import OrderStatus, stock_effect
 type RawItem = Mapping[str, Any]
 
 DIGEST_MODULUS = 1 << 64
-"""Sums of digests are taken modulo this: the order does not matter, and parts can be added at any time."""
+"""The modulus of sums of digests. The order of the addends does not matter, and parts can be added at any time."""
 
 UNREADABLE_ERRORS = (KeyError, TypeError, ValueError, AttributeError)
-"""The errors that reading a damaged item may raise."""
+"""The errors that a damaged item may cause."""
 
 
 class Units(NamedTuple):
@@ -34,7 +34,7 @@ NO_UNITS = Units(0, 0)
 
 
 class RecordedEffect(NamedTuple):
-    """One change of a stock item: the units added, the time, the cause and the actor.
+    """One change of a stock item: the added units, the time, the cause and the actor.
 
     `stock` is the stock item's partition key, and `ref` the id of the order, adjustment or product. A movement and its
     cause agree if they record equal effects.
@@ -63,13 +63,13 @@ class RecordedEffect(NamedTuple):
 
     @property
     def digest(self) -> int:
-        """64 bits."""
+        """A hash of the effect, of 64 bits."""
         text = "\0".join(map(str, self))
         return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
 
 
 class ParsedMovement(NamedTuple):
-    """A movement as the check uses it, with the units before and after it."""
+    """A movement in the form that checks use: its effect, and the units before and after it."""
 
     version: int
     effect: RecordedEffect
@@ -78,7 +78,7 @@ class ParsedMovement(NamedTuple):
 
 
 def effects_from_order(order: RawItem) -> Iterator[RecordedEffect]:
-    """The effect of each transition of an order on each stock item from which the order has units."""
+    """Yields the effect of each transition of an order on each stock item from which the order has units."""
     allocated: dict[str, int] = {}
     for line in order["lines"]["L"]:
         product_id = line["M"]["product_id"]["S"]
@@ -105,19 +105,31 @@ def effects_from_order(order: RawItem) -> Iterator[RecordedEffect]:
             )
 
 
-def effect_from_adjustment(item: RawItem) -> RecordedEffect:
-    """The effect of an adjustment or a repair. Only a repair changes reserved units."""
-    is_repair = "reserved" in item
-    return RecordedEffect(
-        stock=StockItem.key(item["product_id"]["S"])[0],
-        ref=item["id"]["S"],
-        ref_version=1,
-        cause="repaired" if is_repair else "adjusted",
-        actor=item["actor"]["S"],
-        at=item["at"]["S"],
-        available=int(item["adjustment"]["N"]),
-        reserved=int(item["reserved"]["N"]) if is_repair else 0,
-    )
+def effects_from_adjustment(item: RawItem) -> list[RecordedEffect]:
+    """Returns the effect of an adjustment, a repair or a change of shards on each changed stock item.
+
+    Only a repair changes reserved units, and has one part. Raises ValueError if the parts do not add up.
+    """
+    is_repair, total = "reserved" in item, int(item["adjustment"]["N"])
+    parts = {0: total}
+    if "parts" in item:
+        listed = [part["M"] for part in item["parts"]["L"]]
+        parts = {int(part["shard"]["N"]): int(part["units"]["N"]) for part in listed}
+        if sum(parts.values()) != total or len(parts) != len(listed):
+            raise ValueError("the parts of an adjustment do not add up to its units")
+    return [
+        RecordedEffect(
+            stock=StockItem.key(item["product_id"]["S"], shard)[0],
+            ref=item["id"]["S"],
+            ref_version=1,
+            cause=item["cause"]["S"] if "cause" in item else "repaired" if is_repair else "adjusted",
+            actor=item["actor"]["S"],
+            at=item["at"]["S"],
+            available=units,
+            reserved=int(item["reserved"]["N"]) if is_repair else 0,
+        )
+        for shard, units in parts.items()
+    ]
 
 
 def parse_movement(item: RawItem) -> ParsedMovement:

@@ -1,16 +1,20 @@
-"""The events about stock: corrections, and crossings of the low-stock threshold."""
+"""Events about stock: corrections, and crossings of the low-stock threshold."""
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from oms.core.actors import System
+from oms.core.dynamodb import Key
 from oms.core.schemas import Response
 from oms.events.envelope import Event, EventActor, event_id
-from oms.events.streams import Change
-from oms.inventory.models import Edit, StockItem
+from oms.events.streams import Change, RawItem
+from oms.inventory.models import UNKNOWN_ROLE, Adjustment, Edit, StockItem
+from oms.inventory.stock_levels import StockLevel, threshold_crossing
 from oms.stock_ledger import ledger
-from oms.stock_ledger.models import Crossing, Movement
+from oms.stock_ledger.models import Crossing, Movement, ProductLevel
 
 # The causes of movements that do not come from orders.
 _CORRECTIONS = ("adjusted", "repaired")
@@ -26,14 +30,18 @@ class StockEventData(Response):
     reserved: int = Field(description="Units in orders that are not shipped yet.", examples=[2])
     on_hand: int = Field(description="`available` + `reserved`.", examples=[6])
     low_stock_threshold: int | None = Field(
-        description="At this number of available units or fewer the product is low; null: never.", examples=[5]
+        description="The number of available units at or below which the product is low; null: the product is never "
+        "low.",
+        examples=[5],
     )
 
 
 class StockAdjustedData(StockEventData):
     """A product's stock after a correction."""
 
-    adjustment: int = Field(description="Units that were added, or, below zero, removed.", examples=[10])
+    adjustment: int = Field(
+        description="The number of units that were added; a negative number means removed units.", examples=[10]
+    )
     cause: str = Field(description="`adjusted` by a manager, or `repaired` after a stock check.", examples=["adjusted"])
 
 
@@ -45,11 +53,65 @@ PAYLOADS: dict[str, type[BaseModel]] = {
 }
 
 
-def events_from_change(change: Change) -> list[Event[Any]]:
-    """The events of a change of a stock item, in the order of their publication."""
-    if change.new is None or change.keys["sk"]["S"] != StockItem.key("")[1]:
+@dataclass(frozen=True)
+class AdjustmentEventDraft:
+    """The event of a correction of a product with several shards, without the product's stock."""
+
+    adjustment: Adjustment
+
+    @property
+    def product_id(self) -> str:
+        return self.adjustment.product_id
+
+    def event(self, stock: Mapping[Key, RawItem]) -> Event[StockAdjustedData]:
+        """Returns the complete event, with the stock items by key.
+
+        Raises LookupError for a product without stock, and the errors of decoding and validation.
+        """
+        correction = self.adjustment
+        stored = StockItem.from_raw_data(stock[StockItem.key(correction.product_id)])
+        cause = "adjusted" if correction.reserved is None else "repaired"
+        return Event(
+            id=event_id("stock.adjusted", correction.at, correction.pk, 1),
+            type="stock.adjusted",
+            occurred_at=correction.at,
+            sequence=stored.version + stored.edits,
+            actor=EventActor(id=correction.actor, role=correction.actor_role or UNKNOWN_ROLE),
+            data=StockAdjustedData(**_data(stored), adjustment=correction.adjustment, cause=cause),
+        )
+
+
+def events_from_change(change: Change) -> list[Event[Any] | AdjustmentEventDraft]:
+    """Returns the events of a change of a stock item, a level or an adjustment, in the order of their publication.
+
+    Products with several shards have their events from the last two.
+    """
+    if change.new is None:
         return []
-    stock = StockItem.from_raw_data(change.new)
+    events = _EVENTS.get(change.keys["sk"]["S"])
+    return list(events(change.old, change.new, change)) if events else []
+
+
+def _level_events(old: RawItem | None, new: RawItem, _: Change) -> Iterator[Event[Any]]:
+    """Yields the crossing of a product with several shards, if the change of its level is one."""
+    before, level = ProductLevel.from_raw_data(old) if old else None, ProductLevel.from_raw_data(new)
+    crossing = threshold_crossing(StockLevel(before.level), StockLevel(level.level)) if before else None
+    if crossing:
+        actor, data = EventActor(id=level.by, role=level.by_role), StockEventData(**_data(level))
+        yield _event(f"stock.{crossing}", level.at, level, actor, data, level.version)
+
+
+def _adjustment_events(old: RawItem | None, new: RawItem, _: Change) -> Iterator[AdjustmentEventDraft]:
+    """Yields the event of a new correction of several shards. That of one shard is derived from its stock item."""
+    adjustment = Adjustment.from_raw_data(new)
+    if old is None and adjustment.parts and adjustment.cause is None:
+        yield AdjustmentEventDraft(adjustment)
+
+
+def _stock_events(_: RawItem | None, new: RawItem, change: Change) -> list[Event[Any]]:
+    stock = StockItem.from_raw_data(new)
+    if stock.is_sharded:
+        return []
     item = ledger.item_from_change(change)
     if isinstance(item, Movement):
         return _movement_events(item, stock)
@@ -75,20 +137,29 @@ def _crossing_event(crossing: Crossing, stock: StockItem) -> Event[Any]:
     return _event(f"stock.{crossing.crossing}", edit.at, stock, actor, data, crossing.sequence)
 
 
+_EVENTS: Mapping[str, Callable[[RawItem | None, RawItem, Change], Iterable[Event[Any] | AdjustmentEventDraft]]] = {
+    StockItem.key("")[1]: _stock_events,
+    ProductLevel.key("")[1]: _level_events,
+    Adjustment.key("")[1]: _adjustment_events,
+}
+
+
 def _event(
-    name: str, at: str, stock: StockItem, actor: EventActor, data: StockEventData, change: int | str
+    name: str, at: str, stock: StockItem | ProductLevel, actor: EventActor, data: StockEventData, change: int | str
 ) -> Event[Any]:
+    """Returns an event. All changes of a product's stock, by movements or edits, raise `sequence`."""
+    version = stock.stock_version if isinstance(stock, ProductLevel) else stock.version
     return Event(
         id=event_id(name, at, stock.pk, change),
         type=name,
         occurred_at=at,
-        sequence=stock.version + stock.edits,
+        sequence=version + stock.edits,
         actor=actor,
         data=data,
     )
 
 
-def _data(stock: StockItem) -> dict[str, Any]:
+def _data(stock: StockItem | ProductLevel) -> dict[str, Any]:
     return {
         "product_id": stock.product_id,
         "sku": stock.sku,

@@ -1,7 +1,8 @@
 """The stock ledger's items in the inventory table.
 
-Of a stock item: `stock#P#0`/`movement#<version>`, `…/crossing#<sequence>`, `…/balance`, `…/balance#repaired`.
-Of the stock check: `stock-check`/`run`, `…/progress#<run>#<step>#<chunk>`, `…/drift#<run>#<product>`.
+Keys of a stock item: `stock#P#<shard>`/`movement#<version>`, `…/crossing#<sequence>`, `…/balance`,
+`…/balance#repaired`. Key of a product with several shards: `level#P`/`level`.
+Keys of the stock check: `stock-check`/`run`, `…/progress#<run>#<step>#<chunk>`, `…/drift#<run>#<product>`.
 """
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, DiscriminatorAttribute, UnicodeAttribute
@@ -22,7 +23,9 @@ class LedgerItem(StoredItem):
 class Movement(LedgerItem, discriminator="movement"):
     """The change of units that created this `version` of a stock item, with its cause.
 
-    It is written once, from the stream, and never changed. `crossing` is set if it changed the stock level.
+    The bookkeeper writes it once, from the stream. `crossing` is set if the movement changed the stock level. If the
+    product has several shards, `listing` and `created_key` put it into the index by creation, in a partition for each
+    shard, so that the movements of all shards can be listed by time.
     """
 
     version = IntegerAttribute()
@@ -36,10 +39,27 @@ class Movement(LedgerItem, discriminator="movement"):
     reserved_before = IntegerAttribute()
     reserved_after = IntegerAttribute()
     crossing = UnicodeAttribute(null=True)
+    listing = UnicodeAttribute(null=True)
+    created_key = UnicodeAttribute(null=True)
 
     @staticmethod
     def sort_key(version: int) -> str:
         return f"{MOVEMENTS}{version:012d}"
+
+    @property
+    def shard(self) -> int:
+        return int(self.pk.rpartition("#")[2])
+
+    def list_by_time(self, product_id: str) -> "Movement":
+        """Puts the movement into the index by creation. Returns it."""
+        self.listing = movements_of(product_id, self.shard)
+        self.created_key = f"{self.at}#{self.shard:03d}#{self.version:012d}"
+        return self
+
+
+def movements_of(product_id: str, shard: int) -> str:
+    """Returns the partition of the index by creation that lists the movements of a shard."""
+    return f"movements#{product_id}#{shard}"
 
 
 MOVEMENTS = "movement#"
@@ -54,12 +74,41 @@ class Crossing(LedgerItem, discriminator="crossing"):
 
     @staticmethod
     def sort_key(sequence: str) -> str:
-        """`sequence` is the stream's, of at most 40 digits."""
+        """Returns the sort key. `sequence` is the stream's sequence number, of at most 40 digits."""
         return f"crossing#{sequence.zfill(40)}"
 
 
+class ProductLevel(LedgerItem, discriminator="level"):
+    """The stock level of a product with several shards, as it was found last, with the units of all shards together.
+
+    `version` counts its changes. `by`, `by_role` and `at` are of the stock change after which the level was found.
+    `stock_version` is the sum of the shards' versions, and `edits` is the product's.
+    """
+
+    product_id = UnicodeAttribute()
+    sku = UnicodeAttribute()
+    name = UnicodeAttribute()
+    status = UnicodeAttribute()
+    level = UnicodeAttribute()
+    available = IntegerAttribute()
+    reserved = IntegerAttribute()
+    low_stock_threshold = IntegerAttribute(null=True)
+    stock_version = IntegerAttribute()
+    edits = IntegerAttribute()
+    version = IntegerAttribute()
+    by = UnicodeAttribute()
+    by_role = UnicodeAttribute()
+    at = UnicodeAttribute()
+
+    @staticmethod
+    def key(product_id: str) -> tuple[str, str]:
+        return f"level#{product_id}", "level"
+
+
 class ClosedBalance(LedgerItem, discriminator="balance"):
-    """A stored `reconciliation.Balance`. A stock item has the newest, and that of its last repair for full checks."""
+    """A stored `reconciliation.Balance`. A stock item has its newest balance, and that of its last repair for full
+    checks.
+    """
 
     version = IntegerAttribute()
     available = IntegerAttribute()
@@ -73,7 +122,8 @@ class ClosedBalance(LedgerItem, discriminator="balance"):
 
 
 CHECKS = "stock-check"
-# A query from DRIFTS to the end of PROGRESS reads both and not the run, as no other sort key is between them.
+# No other sort key is between these prefixes, so a query from DRIFTS to the end of PROGRESS reads both, without the
+# run.
 DRIFTS = "drift#"
 PROGRESS = "progress#"
 
@@ -81,8 +131,8 @@ PROGRESS = "progress#"
 class CheckRun(LedgerItem, discriminator="check-run"):
     """The last stock check, running or finished. The next run replaces it.
 
-    A worker may continue it if it knows `step` and no other worker's lease is valid. `cut` is the time before which the
-    run compares. `chunks` is the number of progress items.
+    A worker may continue the run if it knows `step` and no other worker has a valid lease. `cut` is the end of the
+    compared time. `chunks` is the number of progress items.
     """
 
     id = UnicodeAttribute()
@@ -106,7 +156,7 @@ class CheckRun(LedgerItem, discriminator="check-run"):
 
 
 class CheckProgress(LedgerItem, discriminator="check-progress"):
-    """One chunk of the progress from which a step of a run starts."""
+    """One chunk of the progress with which a step of a run starts."""
 
     data = BinaryAttribute(legacy_encoding=False)
 
@@ -116,10 +166,14 @@ class CheckProgress(LedgerItem, discriminator="check-progress"):
 
 
 class ProductDrift(LedgerItem, discriminator="drift"):
-    """The findings of a run about one product. `findings` has the first 50 as JSON; `found` is the number of all."""
+    """The findings of a run about one shard of a product, absent for shard 0.
+
+    `findings` has the first 50 as JSON; `found` is the total number.
+    """
 
     run_id = UnicodeAttribute()
     product_id = UnicodeAttribute()
+    shard = IntegerAttribute(null=True)
     version = IntegerAttribute()
     available = IntegerAttribute()
     reserved = IntegerAttribute()
@@ -133,8 +187,8 @@ class ProductDrift(LedgerItem, discriminator="drift"):
     repair = UnicodeAttribute(null=True)
 
     @staticmethod
-    def key(run_id: str, product_id: str) -> tuple[str, str]:
-        return CHECKS, f"{drift_prefix(run_id)}{product_id}"
+    def key(run_id: str, product_id: str, shard: int = 0) -> tuple[str, str]:
+        return CHECKS, f"{drift_prefix(run_id)}{product_id}{f'#{shard}' if shard else ''}"
 
 
 def drift_prefix(run_id: str) -> str:

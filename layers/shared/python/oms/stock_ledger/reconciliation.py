@@ -1,8 +1,8 @@
-"""Whether a product's stock item, movements, orders and adjustments agree. Pure.
+"""Compares a product's stock item, movements, orders and adjustments. Pure functions.
 
 `verify` is quick: it needs only the movements after the last closed balance. `reconcile` explains a difference, from
-the first movement. Both exclude a time window. An order's transition and its movements have the same time, so the
-window excludes the same set on both sides, however long the reading takes.
+the first movement on. Both exclude a time window. An order's transition and its movements have the same time, so the
+window excludes the same changes on both sides, regardless of when they are read.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,13 +11,15 @@ from enum import Enum, auto
 from itertools import chain
 from typing import NamedTuple
 
+from oms.inventory.models import shard_of_key
 from oms.stock_ledger.effects import DIGEST_MODULUS, NO_UNITS, ParsedMovement, RecordedEffect, Units
 
 
 class ExcludedWindow(NamedTuple):
     """The times that a check excludes, both ends included, since their changes may still be in the stream.
 
-    A time after `end` is compared: no run takes that long, so it is wrong, and no later check would report it.
+    Times after `end` are not excluded. No run takes that long, so such a time is wrong, and later checks would exclude
+    it too.
     """
 
     cut: str
@@ -28,11 +30,12 @@ class ExcludedWindow(NamedTuple):
 
 
 class Balance(NamedTuple):
-    """A place from which a check may start: the units after `version`, up to which the ledger was found correct.
+    """A point from which a check may start: the ledger was found correct up to `version`, after which there were these
+    units.
 
     `digest` is the sum over the movements of orders up to `digest_version`, which equals `version` except after a
-    repair: a repair's version is newer than any cut, and digests include only times before a cut. A check ignores
-    adjustments from before `at`, since the repair included them.
+    repair: a repair's version is newer than any cut, but digests include only times before a cut. A check ignores
+    adjustments from before `at`, because the repair included them.
     """
 
     version: int
@@ -46,21 +49,22 @@ ZERO_BALANCE = Balance(0, NO_UNITS, 0, 0)
 
 
 class StoredStock(NamedTuple):
-    """The stock item. `at` is the time of its latest movement."""
+    """A stored stock item. `at` is the time of its latest movement."""
 
     version: int
     units: Units
     at: str
     opening: int
+    is_sharded: bool = False
 
 
 @dataclass
 class ProductLedger:
     """All records of one stock item.
 
-    `movements` ascend, start after the base's `digest_version`, and are read after `stored`, which is None if the stock
-    item is missing or unreadable. `adjustments` by id are those that the movements name, or, if `full`, all. `gone`
-    means that the product is missing.
+    `stored` is None if the stock item is missing or unreadable. `movements` ascend, start after the base's
+    `digest_version`, and are read after `stored`. `adjustments` has those that the movements name, or all if `full`, by
+    id. `gone` means that the product is missing.
     """
 
     product_id: str
@@ -72,10 +76,15 @@ class ProductLedger:
     full: bool = False
     gone: bool = False
 
-    def comparable_movements(self, window: ExcludedWindow) -> list[ParsedMovement]:
-        """The movements up to the stored version, and later ones that are not in the window.
+    @property
+    def shard(self) -> int:
+        return shard_of_key(self.stock)
 
-        Later ones in the window came after the item was read. Others show that the item was set back to an older state.
+    def comparable_movements(self, window: ExcludedWindow) -> list[ParsedMovement]:
+        """Returns the movements up to the stored version, and later ones that are not in the window.
+
+        Later movements in the window happened after the item was read. Other later ones show that the item was set back
+        to an older state.
         """
         last = self.stored.version if self.stored else 0
         return [
@@ -88,14 +97,14 @@ class ProductLedger:
 class Verdict(Enum):
     SOUND = auto()
     SUSPECT = auto()
-    # The stream has not brought all movements yet.
+    # The stream has not delivered all movements yet.
     UNSETTLED = auto()
 
 
-class Finding(NamedTuple):
+class LedgerFinding(NamedTuple):
     """One inconsistency: the units in the movement or item (`recorded`), and the correct ones (`expected`).
 
-    `last_version` is set where several versions are missing, from `version` on.
+    `last_version` is set if several versions are missing, from `version` on.
     """
 
     code: str
@@ -108,7 +117,7 @@ class Finding(NamedTuple):
 
 
 class VersionGap(NamedTuple):
-    """Versions without a movement, both included, and the time of the movement or stock item after them."""
+    """A range of versions without movements, both ends inclusive, and the time of the next movement or stock item."""
 
     first: int
     last: int
@@ -117,16 +126,18 @@ class VersionGap(NamedTuple):
 
 @dataclass(frozen=True)
 class Drift:
-    """The findings about one product. `digest` and `digest_version` are those of a balance that agrees with the orders.
+    """The findings about one shard of a product's stock.
 
-    A repair stores that balance, so that later checks do not report the same findings.
+    A balance with `digest` and `digest_version` agrees with the orders. A repair stores this balance, so that
+    later checks do not report the same findings.
     """
 
     product_id: str
+    shard: int
     version: int
     stored: Units
     expected: Units
-    findings: Sequence[Finding]
+    findings: Sequence[LedgerFinding]
     digest: int
     digest_version: int
 
@@ -136,7 +147,7 @@ class Drift:
 
 
 def version_gaps(movements: Sequence[ParsedMovement], stored: StoredStock, since: int) -> Iterator[VersionGap]:
-    """The versions after `since` that have no movement."""
+    """Yields the versions after `since` that have no movement."""
     following = since + 1
     for movement in movements:
         if movement.version > following:
@@ -147,14 +158,18 @@ def version_gaps(movements: Sequence[ParsedMovement], stored: StoredStock, since
 
 
 def verify(ledger: ProductLedger, order_digest: int, window: ExcludedWindow) -> Verdict:
-    """`order_digest` is the sum of the digests of all orders' effects on this stock item outside the window."""
+    """Returns the verdict on a ledger.
+
+    `order_digest` is the sum of the digests of all orders' effects on this stock item outside the window.
+    """
     stored, base = ledger.stored, ledger.base
     if stored is None or ledger.gone or stored.version < base.version:
         return Verdict.SUSPECT
     movements = ledger.comparable_movements(window)
     new = [movement for movement in movements if movement.version > base.version]
     missing = list(version_gaps(new, stored, base.version))
-    # The stream keeps the order of a stock item's changes: a movement is lost if the next one is old, else only late.
+    # The stream delivers the changes of a stock item in order. So a missing movement is lost if the next one is old,
+    # else late.
     if any(window.excludes(gap.followed_at) for gap in missing):
         return Verdict.UNSETTLED
     ledger_digest = (base.digest + _digest(movements, window)) % DIGEST_MODULUS
@@ -168,21 +183,22 @@ def verify(ledger: ProductLedger, order_digest: int, window: ExcludedWindow) -> 
     return Verdict.SOUND if is_sound else Verdict.SUSPECT
 
 
-def chain_breaks(movements: Sequence[ParsedMovement], before: Units, stored: StoredStock) -> Iterator[Finding]:
-    """Each movement that does not start with the units of the one before, and a stock item that differs from the last.
+def chain_breaks(movements: Sequence[ParsedMovement], before: Units, stored: StoredStock) -> Iterator[LedgerFinding]:
+    """Yields a finding for each movement that does not start with the units after the previous one, and for a different
+    stock item.
 
     `before` are the units before the first movement.
     """
     for movement in movements:
         if movement.before != before:
-            yield Finding("broken-chain", movement.version, recorded=movement.before, expected=before)
+            yield LedgerFinding("broken-chain", movement.version, recorded=movement.before, expected=before)
         before = movement.after
     if stored.units != before or (movements and movements[-1].version > stored.version):
-        yield Finding("stock-differs", stored.version, recorded=stored.units, expected=before)
+        yield LedgerFinding("stock-differs", stored.version, recorded=stored.units, expected=before)
 
 
 def digest_of(effects: Iterable[RecordedEffect], window: ExcludedWindow) -> int:
-    """The sum of the digests of the orders' effects outside the window."""
+    """Returns the sum of the digests of the orders' effects outside the window."""
     included = (effect.digest for effect in effects if effect.is_from_order and not window.excludes(effect.at))
     return sum(included) % DIGEST_MODULUS
 
@@ -192,7 +208,7 @@ def _digest(movements: Iterable[ParsedMovement], window: ExcludedWindow) -> int:
 
 
 def _all_have_causes(ledger: ProductLedger, movements: Sequence[ParsedMovement]) -> bool:
-    """Whether each movement that is not from an order has a cause of its own with the same effect."""
+    """Returns whether each movement that is not from an order has a separate cause with the same effect."""
     effects = [movement.effect for movement in movements if not movement.effect.is_from_order]
     opening = opening_effect(ledger)
     causes = {**ledger.adjustments, opening.ref: opening}
@@ -202,7 +218,10 @@ def _all_have_causes(ledger: ProductLedger, movements: Sequence[ParsedMovement])
 
 
 def _all_have_movements(ledger: ProductLedger, window: ExcludedWindow) -> bool:
-    """Whether each adjustment has a movement. True for a ledger that is not `full`, which lacks the others."""
+    """Returns whether each adjustment has a movement.
+
+    True for a ledger that is not `full`, since it has only adjustments with movements.
+    """
     if not ledger.full:
         return True
     moved = {movement.effect.key for movement in ledger.movements}
@@ -211,15 +230,16 @@ def _all_have_movements(ledger: ProductLedger, window: ExcludedWindow) -> bool:
 
 
 def opening_effect(ledger: ProductLedger) -> RecordedEffect:
-    """The expected effect of the first movement: the product's opening stock."""
+    """Returns the expected effect of the first movement: the product's opening stock, or a new shard without units."""
     first = next((movement.effect for movement in ledger.movements if movement.version == 1), None)
     actor, at = (first.actor, first.at) if first else ("", "")
     opening = ledger.stored.opening if ledger.stored else (first.available if first else 0)
-    return RecordedEffect(ledger.stock, ledger.product_id, 1, "product-created", actor, at, opening, 0)
+    cause = "shard-created" if ledger.shard else "product-created"
+    return RecordedEffect(ledger.stock, ledger.product_id, 1, cause, actor, at, opening, 0)
 
 
 def closed_balance(ledger: ProductLedger, window: ExcludedWindow) -> Balance | None:
-    """The newest balance before the cut of a sound ledger. None if no movement is new."""
+    """Returns the newest balance before the cut of a sound ledger, or None if no movement is new."""
     base = ledger.base
     version, units, digest = base.digest_version, base.units, base.digest
     for movement in ledger.comparable_movements(window):
@@ -231,10 +251,11 @@ def closed_balance(ledger: ProductLedger, window: ExcludedWindow) -> Balance | N
 
 
 def reconcile(ledger: ProductLedger, order_effects: Iterable[RecordedEffect], window: ExcludedWindow) -> Drift:
-    """The findings about a suspect ledger, and the stock that the product should have.
+    """Returns the findings about a suspect ledger, and the stock that the product should have.
 
-    `ledger` is full and has all movements. The expected stock is the sum of the effects of orders, adjustments and the
-    opening stock. Movements in the window count as they are. Repairs do not count: each set the stock to this sum.
+    `ledger` is full and has all movements. The expected stock is the sum of the opening stock and the effects of orders
+    and adjustments. Movements in the window count without a check. Repairs do not count, since each of them set the
+    stock to this sum.
     """
     causes = _causes(ledger, order_effects)
     movements = ledger.comparable_movements(window)
@@ -250,14 +271,16 @@ def reconcile(ledger: ProductLedger, order_effects: Iterable[RecordedEffect], wi
         expected = expected.plus(units)
         findings += [finding] if finding else []
     unseen = [cause for key, cause in causes.items() if key not in seen and not window.excludes(cause.at)]
-    room = sum(gap.last - gap.first + 1 for gap in missing) + sum(it.code in _WITHOUT_CAUSE for it in findings)
+    room = sum(gap.last - gap.first + 1 for gap in missing) + sum(
+        finding.code in _WITHOUT_CAUSE for finding in findings
+    )
     for finding, units in _judge_unseen(unseen, room=room):
         findings.append(finding)
         expected = expected.plus(units)
     version, stored = (ledger.stored.version, ledger.stored.units) if ledger.stored else (0, NO_UNITS)
     digest, digest_version = _digest_after_repair(movements, version, causes.values(), window)
-    findings = findings or [Finding("differing-balance")]
-    return Drift(ledger.product_id, version, stored, expected, findings, digest, digest_version)
+    findings = findings or [LedgerFinding("differing-balance")]
+    return Drift(ledger.product_id, ledger.shard, version, stored, expected, findings, digest, digest_version)
 
 
 def _causes(ledger: ProductLedger, order_effects: Iterable[RecordedEffect]) -> Mapping[tuple[str, int], RecordedEffect]:
@@ -265,48 +288,52 @@ def _causes(ledger: ProductLedger, order_effects: Iterable[RecordedEffect]) -> M
     return {effect.key: effect for effect in effects}
 
 
+# The causes that adjustments record.
+_MANUAL = ("adjusted", "repaired", "moved", "resharded")
 _WITHOUT_CAUSE = ("unexplained-movement", "repeated-movement")
 
 
 def _item_findings(
     ledger: ProductLedger, movements: Sequence[ParsedMovement], missing: Sequence[VersionGap]
-) -> Iterator[Finding]:
-    """The findings that need no causes: missing items and versions, and breaks between movements."""
+) -> Iterator[LedgerFinding]:
+    """Yields the findings that do not depend on causes: missing items and versions, and breaks between movements."""
     if ledger.gone:
-        yield Finding("missing-product")
+        yield LedgerFinding("missing-product")
     if ledger.stored is None:
-        yield Finding("missing-stock-item")
+        yield LedgerFinding("missing-stock-item")
         return
     for gap in missing:
-        yield Finding("missing-version", gap.first, last_version=gap.last if gap.last > gap.first else None)
+        yield LedgerFinding("missing-version", gap.first, last_version=gap.last if gap.last > gap.first else None)
     yield from chain_breaks(movements, NO_UNITS, ledger.stored)
 
 
-def _judge(movement: ParsedMovement, cause: RecordedEffect | None, *, repeated: bool) -> tuple[Finding | None, Units]:
-    """The finding about a movement, if any, and the units that the movement should add."""
+def _judge(
+    movement: ParsedMovement, cause: RecordedEffect | None, *, repeated: bool
+) -> tuple[LedgerFinding | None, Units]:
+    """Returns the finding about a movement, if any, and the units that the movement should add."""
     effect = movement.effect
     if cause is None or repeated:
         code = "repeated-movement" if repeated else "unexplained-movement"
-        return Finding(code, movement.version, *effect.key, effect.units, NO_UNITS), NO_UNITS
+        return LedgerFinding(code, movement.version, *effect.key, effect.units, NO_UNITS), NO_UNITS
     if effect != cause:
-        finding = Finding("differing-movement", movement.version, *effect.key, effect.units, cause.units)
+        finding = LedgerFinding("differing-movement", movement.version, *effect.key, effect.units, cause.units)
         return finding, _counted_units(cause)
     return None, _counted_units(cause)
 
 
-def _judge_unseen(causes: Sequence[RecordedEffect], *, room: int) -> Iterator[tuple[Finding, Units]]:
-    """A finding for each cause without a movement, and the units that it should have added.
+def _judge_unseen(causes: Sequence[RecordedEffect], *, room: int) -> Iterator[tuple[LedgerFinding, Units]]:
+    """Yields a finding for each cause without a movement, and the units that it should have added.
 
-    Orders count. Adjustments count only if their movements can be among the `room` versions that are missing or have no
-    cause. Else they were written without the API, and a repair would put forged units on sale.
+    Orders always count. Adjustments count only if their movements can be among the `room` versions that are missing or
+    have no cause. Otherwise they were written without the API, and a repair would put forged units on sale.
     """
-    manual = [cause for cause in causes if cause.cause in ("adjusted", "repaired")]
+    manual = [cause for cause in causes if cause.cause in _MANUAL]
     are_plausible = len(manual) <= room - (len(causes) - len(manual))
     for cause in causes:
         if are_plausible or cause not in manual:
-            yield Finding("missing-movement", None, *cause.key, None, cause.units), _counted_units(cause)
+            yield LedgerFinding("missing-movement", None, *cause.key, None, cause.units), _counted_units(cause)
         else:
-            yield Finding("unexplained-adjustment", None, *cause.key, cause.units, NO_UNITS), NO_UNITS
+            yield LedgerFinding("unexplained-adjustment", None, *cause.key, cause.units, NO_UNITS), NO_UNITS
 
 
 def _counted_units(cause: RecordedEffect) -> Units:
@@ -316,7 +343,8 @@ def _counted_units(cause: RecordedEffect) -> Units:
 def _digest_after_repair(
     movements: Sequence[ParsedMovement], stored_version: int, causes: Iterable[RecordedEffect], window: ExcludedWindow
 ) -> tuple[int, int]:
-    """A digest and its version. With the movements after that version it equals the digest of the orders.
+    """Returns a digest and its version. The digest plus the movements after that version equals the digest of the
+    orders.
 
     Without a movement in the window, the version is the newest, so that movements up to `stored_version` that arrive
     late are not added again. Else it is the version before the first movement in the window.

@@ -1,4 +1,4 @@
-"""The repair of a product's stock by the findings of the last stock check."""
+"""Repairs a product's stock by the findings of the last stock check."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -7,14 +7,15 @@ from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import Actor
-from oms.core.dynamodb import ConcurrentUpdateError, get_item
+from oms.core.dynamodb import get_item
 from oms.core.errors import ConflictError, InsufficientStockError, NotFoundError, NothingToRepairError
 from oms.core.idempotency import run_idempotent
+from oms.core.retries import ConcurrentUpdateError
 from oms.core.transactions import TransactionError, transaction
-from oms.inventory.models import Adjustment, Cause, Product, StockItem
+from oms.inventory.models import Adjustment, Cause, Product, ShardUnits, StockItem
 from oms.stock_ledger.effects import Units
 from oms.stock_ledger.models import CheckRun, ClosedBalance, ProductDrift
-from oms.stock_ledger.reader import movements_after, read_ledgers
+from oms.stock_ledger.reader import movements_after, read_ledger
 from oms.stock_ledger.reconciliation import StoredStock, chain_breaks, version_gaps
 
 # Movements newer than this may still be in the stream.
@@ -24,9 +25,10 @@ _MAX_CLOCK_SKEW = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Repair:
-    """A planned or completed repair: the units before and after it, and the version that it creates."""
+    """A planned or completed repair, with the units before and after it, and the version that it creates."""
 
     product_id: str
+    shard: int
     run_id: str
     version: int
     before: Units
@@ -38,58 +40,60 @@ class Repair:
         return self.after.minus(self.before)
 
 
-def repair(product_id: str, *, dry_run: bool, actor: Actor, address: str) -> Repair:
-    """Repairs a product's stock by the findings of the last check. A dry run writes nothing.
+def repair(product_id: str, shard: int = 0, *, dry_run: bool, actor: Actor, address: str) -> Repair:
+    """Repairs one shard of a product's stock by the findings of the last check. A dry run writes nothing.
 
-    Raises NotFoundError for an unknown product, NothingToRepairError, InsufficientStockError if units were sold that
-    never existed, ConflictError if the stock changed without a movement since the check, and UnavailableError while the
-    ledger lags.
+    Raises NotFoundError for an unknown product, NothingToRepairError, InsufficientStockError if units that never
+    existed were sold, ConflictError if the stock changed without a movement since the check, and UnavailableError while
+    the ledger lags.
     """
     repair_id = clock.random_id()
     planned: Repair | None = None
 
     def completed(drift: ProductDrift) -> Repair | None:
-        """The repair by an earlier attempt whose response was lost."""
+        """Returns the repair of an earlier attempt whose response was lost, if any."""
         return replace(planned, repaired_at=drift.repaired_at) if planned and drift.repair == repair_id else None
 
     def attempt() -> Repair:
         nonlocal planned
-        drift = _read_drift(product_id)
+        drift = _read_drift(product_id, shard)
         if previous := completed(drift):
             return previous
         if drift.repaired_at is not None:
-            raise NothingToRepairError("The findings of the last check are already repaired.")
+            raise NothingToRepairError("The findings of the latest check are already repaired.")
         stored, version = _read_stock(drift)
         planned = _plan(drift, stored.units, version)
         return planned if dry_run else _write(planned, drift, stored, repair_id, actor=actor, address=address)
 
-    return run_idempotent(attempt, find_previous=lambda: completed(_read_drift(product_id)), keyed=False)
+    return run_idempotent(attempt, find_previous=lambda: completed(_read_drift(product_id, shard)), keyed=False)
 
 
-def _read_drift(product_id: str) -> ProductDrift:
+def _read_drift(product_id: str, shard: int) -> ProductDrift:
     run = get_item(CheckRun, CheckRun.key())
     if run and run.status == "running":
         raise ConflictError("A stock check is running. Wait until it is done, then repair from its result.")
     if run and run.status == "failed":
-        raise ConflictError("The last stock check failed. Start another, and repair from its result.")
-    drift = get_item(ProductDrift, ProductDrift.key(run.id, product_id)) if run else None
+        raise ConflictError("The latest stock check failed. Start another, then repair from its result.")
+    drift = get_item(ProductDrift, ProductDrift.key(run.id, product_id, shard)) if run else None
     if drift is not None:
         return drift
     if get_item(Product, Product.key(product_id)) is None:
         raise NotFoundError("Product not found.")
-    raise NothingToRepairError("The last check found this product consistent.")
+    raise NothingToRepairError("The latest check found no inconsistency of this product.")
 
 
 def _read_stock(drift: ProductDrift) -> tuple[StoredStock, int]:
-    """The current stock item, if movements lead to it from the state that the check found, and the next free version.
+    """Returns the current stock, and the next free version.
 
-    The latest movements may be missing while they are new: a product in demand is always ahead of its ledger. The
-    version is also free in the ledger, which has later versions than an item that was set back to an older state.
+    Raises an error unless movements lead from the state that the check found to the current one.
+
+    New movements may be missing, since the ledger of a product in demand always lags. The version is also free in the
+    ledger, which has later versions if the item was set back to an older state.
     """
-    (ledger,) = read_ledgers([drift.product_id], full=False)
+    ledger = read_ledger(drift.product_id, drift.shard or 0)
     stored = ledger.stored
     if stored is None:
-        raise ConflictError("The stock item is missing or unreadable: restore it from a backup of the table.")
+        raise ConflictError("The stock item is missing or unreadable. Restore it from a backup of the table.")
     found = movements_after(ledger.stock, drift.version)
     movements = [movement for movement in found if movement.version <= stored.version]
     missing = list(version_gaps(movements, stored, drift.version))
@@ -99,7 +103,7 @@ def _read_stock(drift: ProductDrift) -> tuple[StoredStock, int]:
         raise ConcurrentUpdateError  # the ledger lags
     breaks = chain_breaks(movements, Units(drift.available, drift.reserved), stored)
     if any(finding.code == "broken-chain" or not late for finding in breaks):
-        raise ConflictError("The stock changed without a movement since the check: run the check again.")
+        raise ConflictError("The stock has changed without a movement since the check. Start another check.")
     return stored, max([stored.version, *(movement.version for movement in found)]) + 1
 
 
@@ -108,10 +112,10 @@ def _plan(drift: ProductDrift, before: Units, version: int) -> Repair:
     after = before.minus(difference)
     if min(after) < 0:
         raise InsufficientStockError(
-            f"The repair would leave {after.available} available and {after.reserved} reserved: units were sold that "
-            "do not exist. Cancel orders or adjust the stock first, and run the check again."
+            f"The repair would leave {after.available} available and {after.reserved} reserved, "
+            "since more units were sold than exist. Cancel orders or adjust the stock, then start another check."
         )
-    return Repair(drift.product_id, drift.run_id, version, before, after)
+    return Repair(drift.product_id, drift.shard or 0, drift.run_id, version, before, after)
 
 
 def _write(
@@ -120,11 +124,14 @@ def _write(
     """Writes the repair in one transaction.
 
     It succeeds only if the run is the last one, the drift is not repaired, and the stock equals `stored`. A later run
-    sees the repair, so it cannot report the same drift again.
+    reads the repair, so it does not report the same drift again.
     """
     at = clock.timestamp(clock.now())
-    run, stock = CheckRun(*CheckRun.key()), StockItem(*StockItem.key(drift.product_id))
+    run, stock = CheckRun(*CheckRun.key()), StockItem(*StockItem.key(planned.product_id, planned.shard))
     adjustment = _adjustment(planned, repair_id, actor, at)
+    if stored.is_sharded:
+        adjustment.parts = [ShardUnits(shard=planned.shard, units=planned.change.available)]
+        adjustment.actor_role = actor.role
     cause = Cause(cause="repaired", actor=actor.id, actor_role=actor.role, ref=repair_id, ref_version=1, at=at)
     try:
         with transaction() as write:
@@ -152,7 +159,7 @@ def _write(
             )
     except TransactionError as error:
         if error.any_failed:
-            raise ConcurrentUpdateError from error  # the next attempt finds the order, repair or run that came first
+            raise ConcurrentUpdateError from error  # the next attempt reads the order, repair or run that was first
         raise
     return replace(planned, repaired_at=at)
 
@@ -177,15 +184,16 @@ def _audit_entry(planned: Repair, actor: Actor, address: str) -> AuditEntry:
         actor_role=actor.role,
         address=address,
         target=f"product#{planned.product_id}",
-        details={"run": planned.run_id, **planned.change._asdict()},
+        details={"run": planned.run_id, **planned.change._asdict()}
+        | ({"shard": planned.shard} if planned.shard else {}),
     )
 
 
 def _balances(planned: Repair, drift: ProductDrift, at: str) -> list[ClosedBalance]:
-    """The balances from which the next check and the next full check start."""
+    """Returns the balances from which the next check and the next full check start."""
     return [
         ClosedBalance(
-            StockItem.key(planned.product_id)[0],
+            StockItem.key(planned.product_id, planned.shard)[0],
             sort_key,
             version=planned.version,
             available=planned.after.available,

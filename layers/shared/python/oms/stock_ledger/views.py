@@ -8,6 +8,7 @@ from oms.stock_ledger.schemas import StockRepairResponse
 def repair_response(repair: Repair, *, dry_run: bool) -> StockRepairResponse:
     return StockRepairResponse(
         product_id=repair.product_id,
+        shard=repair.shard,
         check_id=repair.run_id,
         dry_run=dry_run,
         version=repair.version,

@@ -11,6 +11,8 @@ from oms.core import clock
 
 @dataclass(frozen=True)
 class Deadline:
+    """A point in time on the monotonic clock, in seconds."""
+
     end: float
 
     @classmethod
@@ -18,14 +20,14 @@ class Deadline:
         return cls(clock.monotonic() + seconds)
 
     def left(self) -> float:
-        """The seconds until the deadline, more than 0. Raises TimeoutError after it."""
+        """Returns the seconds until the deadline, more than 0. Raises TimeoutError after the deadline."""
         left = self.end - clock.monotonic()
         if left <= 0:
             raise TimeoutError
         return left
 
     def bound[T](self, work: Callable[[], T]) -> T:
-        """The result of `work`. Raises TimeoutError at the deadline; the thread continues unobserved."""
+        """Returns the result of `work`. Raises TimeoutError at the deadline; then its thread continues unobserved."""
         pool = ThreadPoolExecutor(1)
         try:
             return pool.submit(work).result(self.left())

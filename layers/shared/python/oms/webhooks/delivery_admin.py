@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from pynamodb.expressions.update import Action
-
 from oms.core import clock
-from oms.core.dynamodb import ConditionFailedError, retrying, update_item
-from oms.core.pages import HIGHEST, KeyRange, Page, table_page
+from oms.core.dynamodb import ConditionFailedError, update_item
+from oms.core.pages import HIGHEST, KeyRange, Page, merged_table_page
 from oms.core.rate_limits import RateWindow, ReportAllowance
+from oms.core.retries import retrying
 from oms.webhooks import deliveries, events, replay
 from oms.webhooks.models import Delivery, Replay, SentTests, Subscription
 from oms.webhooks.service import By, get
+from oms.webhooks.shards import partitions_of
 
 TESTS_PER_MINUTE = 5
 
@@ -20,11 +20,12 @@ type MaySee = Callable[[str], bool]
 
 
 def list_deliveries(subscription_id: str, *, limit: int, after: str | None, may_see: MaySee) -> Page[Delivery]:
-    """The newest events first. A page may be short, even empty. Raises NotFoundError."""
+    """Returns a page of deliveries, newest events first. A page may be short or empty. Raises NotFoundError."""
     get(subscription_id)
-    partition, low = Delivery.key(subscription_id, "")
-    page = table_page(Delivery, partition, KeyRange(limit, descending=True, low=low, high=low + HIGHEST, after=after))
-    return Page([(place, it) for place, it in page.placed if may_see(it.event_type)], page.position)
+    low = Delivery.key(subscription_id, "")[1]
+    part = KeyRange(limit, descending=True, low=low, high=low + HIGHEST, after=after)
+    page = merged_table_page(Delivery, partitions_of(subscription_id), part)
+    return Page([(position, it) for position, it in page.placed if may_see(it.event_type)], page.position)
 
 
 def send_test(subscription_id: str, *, by: By, report: ReportAllowance) -> Delivery:
@@ -39,16 +40,10 @@ def send_test(subscription_id: str, *, by: By, report: ReportAllowance) -> Deliv
 
 def _take_test(subscription: Subscription, report: ReportAllowance) -> None:
     window = RateWindow("webhook-test", TESTS_PER_MINUTE, int(clock.now().timestamp()))
-    counter = SentTests(*SentTests.key(subscription.id, window.number))
-    actions: list[Action] = [
-        SentTests.kind.set(SentTests),
-        SentTests.n.add(1),
-        SentTests.expires_at.set(window.forgotten_at),
-    ]
-    has_room = SentTests.n.does_not_exist() | (SentTests.n < window.limit)
+    counter = SentTests(*SentTests.key(subscription.id, window.number), expires_at=window.forgotten_at)
     try:
-        # A retry after a lost response counts twice, which only uses up one test more.
-        counted = retrying(lambda: update_item(counter, actions, has_room))
+        # A retry after a lost response counts the test twice, which only uses up one more test.
+        counted = retrying(lambda: update_item(counter, *counter.increment(window.limit)))
     except ConditionFailedError as error:
         report(window.allowance(window.limit))
         raise window.refusal() from error

@@ -1,4 +1,4 @@
-"""Events of subscriptions: a webhook was disabled, or tested."""
+"""Events of subscriptions: `webhook.disabled` and `webhook.test`."""
 
 from oms.core import clock
 from oms.core.actors import Actor
@@ -12,7 +12,7 @@ PAYLOADS = {DISABLED: WebhookData, TEST: WebhookData}
 
 
 def events_from_change(change: Change) -> list[Event[WebhookData]]:
-    """The event `webhook.disabled`, if the change disabled a subscription."""
+    """Returns the event `webhook.disabled` if the change disabled a subscription, else nothing."""
     if change.new is None or change.new["kind"]["S"] != "subscription":
         return []
     subscription = Subscription.from_raw_data(change.new)
@@ -32,7 +32,7 @@ def events_from_change(change: Change) -> list[Event[WebhookData]]:
 
 
 def new_test(subscription: Subscription, *, by: Actor) -> Event[WebhookData]:
-    """A new event, with an id of its own, for each requested test."""
+    """Returns a new event, with an id of its own, for one requested test."""
     at = clock.timestamp(clock.now())
     return Event(
         id=event_id(TEST, at, subscription.id, clock.random_id()),

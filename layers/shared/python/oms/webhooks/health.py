@@ -1,4 +1,4 @@
-"""The health of a subscription by its latest attempts: quick or slow, failing since when, disabled."""
+"""The health of a subscription by its latest attempts: quick or slow, working or failing, disabled."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,20 +13,15 @@ from pynamodb.expressions.update import Action
 from oms.audit import audit_log
 from oms.core import clock
 from oms.core.actors import System
-from oms.core.dynamodb import (
-    ConcurrentUpdateError,
-    ConditionFailedError,
-    get_item,
-    retrying,
-    update_item,
-)
+from oms.core.dynamodb import ConditionFailedError, get_item, is_written, update_item
 from oms.core.errors import OmsError
+from oms.core.retries import ConcurrentUpdateError, retrying
 from oms.core.transactions import TransactionError, transaction
-from oms.webhooks.deliveries import CLAIM, milliseconds
+from oms.webhooks.deliveries import CLAIM_LEASE, milliseconds
 from oms.webhooks.models import Attempt, Subscription
 from oms.webhooks.schedule import DISABLED_AFTER
 
-# An attempt that takes no longer is quick: see `deliveries.queue_of`.
+# An attempt of at most this duration is quick: see `deliveries.queue_of`.
 MAX_QUICK_SECONDS = 1.0
 _GONE = 410
 
@@ -56,26 +51,22 @@ class AttemptResult:
 def uses_shared_senders(subscription: Subscription, now: datetime) -> bool:
     """Whether the shared senders make the attempt: the subscription is quick, or this attempt is its probe.
 
-    A subscription without a known pace has one probe at a time, so that it keeps only one shared sender busy. If a
-    stale trigger takes the probe, the senders of slow subscriptions do the work for the next minute.
+    A subscription without a known pace has one probe at a time, so that it occupies only one shared sender. If a stale
+    trigger takes the probe, the senders of slow subscriptions make the attempts of the next minute.
     """
     if subscription.pace is not None:
         return subscription.pace == "quick"
-    until = milliseconds(now + CLAIM)
+    until = milliseconds(now + CLAIM_LEASE)
     free = Subscription.probed_until.does_not_exist() | (Subscription.probed_until < milliseconds(now))
     known = Subscription.status.exists() & Subscription.pace.does_not_exist()
-    try:
-        retrying(lambda: update_item(subscription, [Subscription.probed_until.set(until)], known & free))
-    except ConditionFailedError:
-        return False
-    return True
+    return is_written(lambda: update_item(subscription, [Subscription.probed_until.set(until)], known & free))
 
 
 @contextmanager
 def mark_slow_after(subscription: Subscription) -> Iterator[None]:
     """Marks a subscription as slow during an attempt, as soon as the attempt is no longer quick.
 
-    The attempt may take 15 s; without the mark, every shared sender could start another one in that time.
+    An attempt may take 15 s. Without the mark, every shared sender could start another slow attempt in that time.
     """
 
     def mark_slow() -> None:
@@ -95,10 +86,16 @@ def mark_slow_after(subscription: Subscription) -> Iterator[None]:
 def update(subscription: Subscription, result: AttemptResult) -> bool:
     """Updates the subscription's health by the result of an attempt; returns whether the subscription is disabled.
 
-    The update is conditional, since other attempts may have finished meanwhile: a success clears only failures from
+    The update is conditional, because other attempts may have finished meanwhile. A success clears only failures from
     before it started. A subscription that has another URL now, or is not active, is not updated. Raises
     UnavailableError.
+
+    A success of a working subscription at its usual pace changes nothing, so it does not read the subscription again.
+    If another attempt failed just before this one started, and `subscription` does not show it yet, the order of the
+    two counts as the reverse.
     """
+    if result.succeeded and subscription.failing_since is None and subscription.pace == result.pace:
+        return False
 
     def write() -> bool:
         now = get_item(Subscription, Subscription.key(subscription.id))
@@ -141,7 +138,7 @@ def _unchanged(subscription: Subscription) -> Condition:
 
 
 def _disable(subscription: Subscription, reason: str, at: datetime) -> bool:
-    """Returns True. Raises ConcurrentUpdateError if the subscription was changed meanwhile."""
+    """Disables the subscription; returns True. Raises ConcurrentUpdateError if it was changed meanwhile."""
     system = System()
     actions: list[Action] = [
         Subscription.status.set("disabled"),

@@ -17,18 +17,19 @@ def all_subscriptions() -> list[Subscription]:
 
 
 def active_admins(user_ids: Iterable[str]) -> set[str]:
-    """The ids of these users that are active admins now."""
+    """Returns the ids of these users that are active admins now."""
     users = batch_get(User, [user_key(user_id) for user_id in set(user_ids)])
     return {user.id for user in users.values() if user.is_active_admin}
 
 
 class SubscriptionMatcher:
-    """Matches events with subscriptions. The subscriptions and their creators are read once, for a batch of events."""
+    """A matcher of events with subscriptions. It reads their creators once, for a batch of events."""
 
     def __init__(self, subscriptions: Sequence[Subscription]) -> None:
         self._subscriptions = subscriptions
 
     def of(self, event_type: str) -> list[Subscription]:
+        """Returns the subscriptions that receive events of this type."""
         return [
             it
             for it in self._subscriptions

@@ -1,7 +1,7 @@
-"""The webhooks table: subscriptions, all in one partition, and deliveries, each subscription's in its own.
+"""The webhooks table: subscriptions in one partition, and deliveries in the shards of their subscription.
 
 Keys: `subscriptions`/<S>, `count`/`count`, `sub#S`/`delivery#D`, `sub#S`/`replay`, `sub#S`/`tests#<minute>`,
-`outcomes`/<day>.
+`outcomes`/<day>. The deliveries of shard n > 0 have `sub#S#n`, the counts `outcomes#n`: see `oms.webhooks.shards`.
 """
 
 from typing import Any
@@ -14,12 +14,14 @@ from pynamodb.attributes import (
     UnicodeAttribute,
 )
 
+from oms.core.counters import ExpiringCounter, LimitedCounter
 from oms.core.dynamodb import EmbeddedItem, IntegerAttribute, StoredItem, redacted
 from oms.core.pages import Index
 from oms.core.settings import settings
 
 DUE = Index(settings().webhooks_table, "due", "due_shard", "due_key")
-# The partition of the index that has the range replays of all subscriptions. That of a delivery is its subscription.
+# The partition of the index that has the range replays of all subscriptions. A delivery's partition there is its
+# subscription and shard: see `Delivery.shard_name`.
 REPLAYS = "replays"
 
 
@@ -33,9 +35,11 @@ class WebhookItem(StoredItem):
 
 
 class Subscription(WebhookItem, discriminator="subscription"):
-    """Who is told of what. `version` counts its edits and its end; `failing_since` is set from the first failure to the
-    next success. `pace` is quick or slow, as the last attempt was, and None before the first, which is under way until
-    `probed_until` (Unix milliseconds). The secrets are sealed: see `oms.webhooks.secret_encryption`.
+    """An endpoint, and the event types that it receives. `version` counts its edits, and its disabling.
+
+    `failing_since` is set from the first failure to the next success. `pace` is quick or slow, as the last attempt was,
+    and None before the first attempt ends. Until `probed_until` (Unix milliseconds) one shared sender may make that
+    attempt. The secrets are encrypted: see `oms.webhooks.secret_encryption`.
     """
 
     id = UnicodeAttribute()
@@ -66,26 +70,24 @@ _SECRETS = ("secret", "previous_secret")
 
 
 def without_secrets(raw: dict[str, Any]) -> dict[str, Any]:
-    """A raw item without its secrets, encrypted or not, for operators and the poison queue."""
+    """Returns a raw item without its secrets, encrypted or not, for operators and the poison queue."""
     return {name: redacted(value) if name in _SECRETS else value for name, value in raw.items()}
 
 
-class SubscriptionCount(WebhookItem, discriminator="count"):
-    """The number of subscriptions, written with each of them and limited."""
-
-    n = IntegerAttribute(default=0)
+class SubscriptionCount(WebhookItem, LimitedCounter, discriminator="count"):
+    """The number of subscriptions. It changes in the same transactions as they do, and never exceeds the limit."""
 
     @staticmethod
     def key() -> tuple[str, str]:
         return "count", "count"
 
 
-# The error of an attempt from its start. It stays if the sender is interrupted, and is replaced when the attempt ends.
+# The error of an attempt from its start. The attempt's result replaces it, unless the sender is interrupted.
 INTERRUPTED = "interrupted"
 
 
 class Attempt(EmbeddedItem):
-    """One POST and its result. `answer`: the beginning of the response body; `error`: the reason of no response."""
+    """One POST and its result. `answer`: the beginning of the response body. `error`: why there was no response."""
 
     at = UnicodeAttribute()
     status_code = IntegerAttribute(null=True)
@@ -97,10 +99,10 @@ class Attempt(EmbeddedItem):
 class Delivery(WebhookItem, discriminator="delivery"):
     """An event on its way to a subscription. The item is authoritative; triggers carry only its key and due time.
 
-    pending: due at `due_at` (Unix milliseconds). A claim moves `due_at`, raises `attempt_count` and stores its id in
-    `claim`. Only pending deliveries are in the index `due`, by subscription. delivered, failed: ended. paused: waits
-    for a replay, since the subscription was not active. `body` is signed and sent. `replay`: the id of the last range
-    replay that restarted it.
+    Its status is pending (due at `due_at`, in Unix milliseconds), delivered, failed, or paused: it waits for a replay,
+    since the subscription was not active. A claim moves `due_at`, raises `attempt_count` and stores its id in `claim`.
+    Only pending deliveries are in the index `due`, by subscription and shard. `body` is signed and sent. `replay`: the
+    id of the last range replay that restarted the delivery.
     """
 
     id = UnicodeAttribute()
@@ -119,16 +121,34 @@ class Delivery(WebhookItem, discriminator="delivery"):
     created_at = UnicodeAttribute()
     expires_at = IntegerAttribute(attr_name="ttl")
 
+    @classmethod
+    def key(cls, subscription_id: str, delivery_id: str, shard: int = 0) -> tuple[str, str]:
+        return f"sub#{cls.shard_name(subscription_id, shard)}", f"delivery#{delivery_id}"
+
     @staticmethod
-    def key(subscription_id: str, delivery_id: str) -> tuple[str, str]:
-        return f"sub#{subscription_id}", f"delivery#{delivery_id}"
+    def shard_name(subscription_id: str, shard: int) -> str:
+        """Returns the partition of a shard's pending deliveries in the index `due`: `S` or `S#n`."""
+        return f"{subscription_id}#{shard}" if shard else subscription_id
+
+    @staticmethod
+    def shard_in(partition: str) -> int:
+        """Returns the shard of a delivery with this partition key."""
+        return int(partition.removeprefix("sub#").partition("#")[2] or 0)
+
+    @property
+    def shard(self) -> int:
+        return self.shard_in(self.pk)
+
+    @property
+    def due_partition(self) -> str:
+        return self.shard_name(self.subscription_id, self.shard)
 
 
 class Replay(WebhookItem, discriminator="replay"):
-    """A running range replay, one at a time for a subscription.
+    """A running range replay. A subscription has at most one.
 
-    `position`: the sort key of the last delivery that was processed; `last`: that of the last one of the range.
-    `due_at`: the time of the next batch, in the index `due`, in one partition for all replays.
+    `position`: the sort key of the last processed delivery; `last`: the sort key at which the range ends. `due_at`: the
+    time of the next batch, in the index `due`, in one partition for all replays.
     """
 
     id = UnicodeAttribute()
@@ -146,11 +166,8 @@ class Replay(WebhookItem, discriminator="replay"):
         return f"sub#{subscription_id}", "replay"
 
 
-class SentTests(WebhookItem, discriminator="tests"):
+class SentTests(WebhookItem, ExpiringCounter, discriminator="tests"):
     """The number of tests of a subscription that were requested in one minute."""
-
-    n = IntegerAttribute(default=0)
-    expires_at = IntegerAttribute(attr_name="ttl")
 
     @staticmethod
     def key(subscription_id: str, minute: int) -> tuple[str, str]:
@@ -158,7 +175,7 @@ class SentTests(WebhookItem, discriminator="tests"):
 
 
 class DayOfAttempts(WebhookItem, discriminator="outcomes"):
-    """The attempts of one day of the shop (2026-01-31) by outcome: see `oms.webhooks.outcomes`."""
+    """The attempts of one day of the shop (2026-01-31) by outcome, in one shard: see `oms.webhooks.outcomes`."""
 
     delivered = IntegerAttribute(default=0)
     retried = IntegerAttribute(default=0)
@@ -169,5 +186,5 @@ class DayOfAttempts(WebhookItem, discriminator="outcomes"):
     OUTCOMES = ("delivered", "retried", "failed", "paused")
 
     @staticmethod
-    def key(day: str) -> tuple[str, str]:
-        return "outcomes", day
+    def key(day: str, shard: int = 0) -> tuple[str, str]:
+        return f"outcomes#{shard}" if shard else "outcomes", day

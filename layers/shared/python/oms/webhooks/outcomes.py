@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from oms.core import clock
 from oms.core.dynamodb import update_item
 from oms.core.errors import UnavailableError
+from oms.webhooks import shards
 from oms.webhooks.models import DayOfAttempts
 
 logger = Logger(child=True)
@@ -19,10 +20,13 @@ logger = Logger(child=True)
 RETENTION = timedelta(days=90)
 
 
-def count(outcome: str) -> None:
-    """Counts one of `DayOfAttempts.OUTCOMES`. Failures are only logged, since a retried message is stale by then."""
+def count(outcome: str, delivery_id: str) -> None:
+    """Counts one of `DayOfAttempts.OUTCOMES`, in the delivery's shard.
+
+    A failure is only logged: the trigger is stale when it is retried.
+    """
     now = clock.now()
-    day = DayOfAttempts(*DayOfAttempts.key(clock.day_of(now).isoformat()))
+    day = DayOfAttempts(*DayOfAttempts.key(clock.day_of(now).isoformat(), shards.outcomes_shard_of(delivery_id)))
     counted = getattr(DayOfAttempts, outcome)
     ends = DayOfAttempts.expires_at.set(int((now + RETENTION).timestamp()))
     try:

@@ -1,7 +1,7 @@
-"""One HTTP POST to a stranger's server: to a checked address, in a bounded time, reading a bounded answer.
+"""One HTTP POST to an untrusted server: to a checked address, within a deadline, with a limit for the response.
 
-No redirects, no proxies from the environment, no retries, no connection kept: the standard library's clients do some of
-these, and none of them bounds the time of an answer that drips.
+It follows no redirect, uses no proxy of the environment, does not retry, and keeps no connection open. The clients of
+the standard library do some of these, and none of them limits the total time of a slow response.
 """
 
 import http.client
@@ -17,21 +17,21 @@ from oms.webhooks import targets
 from oms.webhooks.deadline import Deadline
 from oms.webhooks.targets import Resolve, Target
 
-SECONDS = 15.0
-# For each address of a name: one that does not answer is not to take the time of the next.
-CONNECT_SECONDS = 5.0
-MOST_OF_AN_ANSWER = 16 * 1024
-# Of all that a connection brings, whatever the library that reads it believes: the head, and marks within the body.
-_MOST_BYTES = 128 * 1024
+TIMEOUT_SECONDS = 15.0
+# For each address of a name, so that an address that does not respond leaves time for the next one.
+CONNECT_TIMEOUT_SECONDS = 5.0
+MAX_RESPONSE_BYTES = 16 * 1024
+# The limit of all bytes that a connection receives. It includes the header, and the chunk sizes within the body.
+_MAX_RECEIVED_BYTES = 128 * 1024
 
 
-class NoAnswerError(Exception):
-    """The request had no answer: no connection, no TLS, no HTTP, or not in time. The message says which."""
+class NoResponseError(Exception):
+    """The request had no response: connection, TLS or HTTP failed, or its deadline passed. The message says which."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """`body` is what was read of it, 16 KB at most."""
+class PostResponse:
+    """An HTTP response. `body` has at most its first 16 KB."""
 
     status: int
     retry_after: str | None
@@ -44,36 +44,38 @@ def post(
     headers: Mapping[str, str],
     *,
     private: bool = False,
-    seconds: float = SECONDS,
+    seconds: float = TIMEOUT_SECONDS,
     resolve: Resolve = targets.resolve,
-) -> Answer:
-    """The answer. Raises ForbiddenTargetError before any connection, NoAnswerError."""
-    clock = Deadline.within(seconds)
+) -> PostResponse:
+    """Sends the request, and returns the response. Raises ForbiddenTargetError before connecting, NoResponseError."""
+    deadline = Deadline.within(seconds)
     try:
-        addresses = clock.bound(lambda: targets.addresses_of(target, private=private, resolve=resolve))
-        with _connected(target, addresses, clock) as connection:
-            connection.settimeout(clock.left())
+        addresses = deadline.bound(lambda: targets.addresses_of(target, private=private, resolve=resolve))
+        with _connect(target, addresses, deadline) as connection:
+            connection.settimeout(deadline.left())
             connection.sendall(_request(target, body, headers))
-            return _read(connection, clock)
+            return _read(connection, deadline)
     except TimeoutError as error:
-        raise NoAnswerError(f"no answer within {seconds:g} s") from error
+        raise NoResponseError(f"no response within {seconds:g} s") from error
     except ssl.SSLError as error:
-        raise NoAnswerError(f"TLS failed: {error.reason or error}") from error
+        raise NoResponseError(f"TLS failed: {error.reason or error}") from error
     except http.client.HTTPException as error:
-        raise NoAnswerError(f"not an HTTP answer: {type(error).__name__}") from error
+        raise NoResponseError(f"not an HTTP response: {type(error).__name__}") from error
     except (OSError, ValueError) as error:
-        raise NoAnswerError(f"connection failed: {error}") from error
+        raise NoResponseError(f"connection failed: {error}") from error
 
 
-def _connected(target: Target, addresses: list[str], clock: Deadline) -> socket.socket:
-    """A connection to the first of the addresses that takes one."""
+def _connect(target: Target, addresses: list[str], deadline: Deadline) -> socket.socket:
+    """Returns a connection to the first of the addresses that accepts one. Raises the last address's error."""
     last: Exception = OSError("the name has no address")
     for address in addresses:
         try:
-            connection = socket.create_connection((address, target.port), timeout=min(CONNECT_SECONDS, clock.left()))
+            connection = socket.create_connection(
+                (address, target.port), timeout=min(CONNECT_TIMEOUT_SECONDS, deadline.left())
+            )
         except TimeoutError:
-            clock.left()  # raises when it was all of the time that is over
-            last = NoAnswerError(f"no connection within {CONNECT_SECONDS:g} s")
+            deadline.left()  # raises if the deadline of the whole request has passed
+            last = NoResponseError(f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s")
             continue
         except OSError as error:
             last = error
@@ -81,7 +83,7 @@ def _connected(target: Target, addresses: list[str], clock: Deadline) -> socket.
         if target.scheme == "http":
             return connection
         try:
-            connection.settimeout(clock.left())
+            connection.settimeout(deadline.left())
             return tls_context().wrap_socket(connection, server_hostname=target.host)
         except BaseException:
             connection.close()
@@ -102,24 +104,25 @@ def _request(target: Target, body: bytes, headers: Mapping[str, str]) -> bytes:
     return f"POST {target.path} HTTP/1.1\r\n{head}\r\n".encode("ascii") + body
 
 
-def _read(connection: socket.socket, clock: Deadline) -> Answer:
-    bounded = _Bounded(connection, clock)
-    response = _Final(bounded, method="POST")  # type: ignore[arg-type]
+def _read(connection: socket.socket, deadline: Deadline) -> PostResponse:
+    reader = _BoundedReader(connection, deadline)
+    response = _FinalResponse(reader, method="POST")  # type: ignore[arg-type]
     response.begin()
-    if bounded.left == 0:
-        raise NoAnswerError(f"more than {_MOST_BYTES // 1024} KB before the answer's body")
+    if reader.left == 0:
+        raise NoResponseError(f"more than {_MAX_RECEIVED_BYTES // 1024} KB before the response body")
     try:
-        body = response.read(MOST_OF_AN_ANSWER)
+        body = response.read(MAX_RESPONSE_BYTES)
     except http.client.IncompleteRead as error:
         body = error.partial
-    # A chunk whose size is below zero makes the library read all that there is.
-    return Answer(response.status, response.getheader("Retry-After"), body[:MOST_OF_AN_ANSWER])
+    # For a chunk of negative size, the library reads until the end.
+    return PostResponse(response.status, response.getheader("Retry-After"), body[:MAX_RESPONSE_BYTES])
 
 
-class _Final(http.client.HTTPResponse):
-    """The answer itself. Of what may come before it (RFC 9110, section 15.2) the library passes over 100 alone.
+class _FinalResponse(http.client.HTTPResponse):
+    """The final response, without the informational responses before it (RFC 9110, section 15.2).
 
-    It has no public name for that: `_read_status` is private, and `tests/unit/test_private_names.py` tests it.
+    Of these, the library skips only 100, and has no public method to change that: `_read_status` is private, and
+    `tests/unit/test_private_names.py` tests it.
     """
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -130,16 +133,16 @@ class _Final(http.client.HTTPResponse):
             http.client.parse_headers(self.fp)
 
 
-class _Bounded(io.RawIOBase):
-    """A connection whose reads all end at one moment, however slowly the bytes come, and after so many of them.
+class _BoundedReader(io.RawIOBase):
+    """A reader of a connection that has one deadline for all reads, and a limit of bytes.
 
-    `left` is how many may still come: at 0 it is at its end.
+    `left` is the number of bytes that it still reads: at 0 it returns the end of the stream.
     """
 
-    def __init__(self, connection: socket.socket, clock: Deadline) -> None:
+    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
         self._connection = connection
-        self._clock = clock
-        self.left = _MOST_BYTES
+        self._deadline = deadline
+        self.left = _MAX_RECEIVED_BYTES
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         return io.BufferedReader(self)
@@ -148,7 +151,7 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._connection.settimeout(self._clock.left())
+        self._connection.settimeout(self._deadline.left())
         read = self._connection.recv_into(memoryview(buffer)[: self.left]) if self.left else 0
         self.left -= read
         return read

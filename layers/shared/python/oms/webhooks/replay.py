@@ -8,17 +8,19 @@ from pynamodb.expressions.update import Action
 
 from oms.audit.models import AuditEntry
 from oms.core import clock, queues
-from oms.core.dynamodb import ConditionFailedError, delete_item, get_item, retrying, update_item
+from oms.core.dynamodb import ConditionFailedError, delete_item, get_item, update_item
 from oms.core.errors import ReplayRunningError, WebhookNotActiveError
-from oms.core.pages import KeyRange, table_page
-from oms.core.queues import Message
+from oms.core.pages import KeyRange, merged_table_page
+from oms.core.queues import OutgoingMessage
+from oms.core.retries import retrying
 from oms.core.settings import settings
 from oms.core.transactions import TransactionError, transaction
-from oms.events.envelope import MOMENT_LENGTH
+from oms.events.envelope import TIME_LENGTH
 from oms.webhooks import deliveries
 from oms.webhooks.deliveries import RETENTION, due, milliseconds
 from oms.webhooks.events import TEST
 from oms.webhooks.models import REPLAYS, Delivery, Replay, Subscription
+from oms.webhooks.shards import partitions_of
 
 logger = Logger(child=True)
 
@@ -27,20 +29,21 @@ PAUSE = timedelta(seconds=1)
 # One batch reads at most 1,000 deliveries, which takes a second or two if none of them is sent again.
 PAGE_SIZE = 100
 MAX_PAGES = 10
-# A replay without progress for this long fails at every retry: it is ended, so that another can start.
-ABANDONED = timedelta(minutes=30)
+# A replay without progress for this long fails at every retry. It is ended, so that another can start.
+ABANDONED_AFTER = timedelta(minutes=30)
 
 
 def start(
     subscription: Subscription, *, since: datetime, until: datetime, only_failed: bool, entry: AuditEntry
 ) -> Replay:
-    """Starts to send again the events from `since` until before `until`, and before now; both in whole seconds.
+    """Starts to send the events again that occurred at `since` or later, and before `until` and now.
 
-    `only_failed` leaves out delivered events: it sends those that failed finally, or were paused. `entry` is the audit
-    entry, stored in the same transaction. Raises WebhookNotActiveError, ReplayRunningError, UnavailableError.
+    Both times are whole seconds. `only_failed` leaves out delivered events; the replay sends the failed and the paused
+    ones. `entry` is the audit entry, stored in the same transaction. Raises WebhookNotActiveError, ReplayRunningError,
+    UnavailableError.
     """
     if subscription.status != "active":
-        raise WebhookNotActiveError(f"The webhook is {subscription.status}.")
+        raise WebhookNotActiveError(f"The webhook is {subscription.status}. Set its status to active first.")
     now, key = clock.now(), clock.random_id()
     due_at, due_shard, due_key = due(REPLAYS, key, now)
     replay = Replay(
@@ -61,7 +64,7 @@ def start(
 
 
 def _put(replay: Replay, entry: AuditEntry) -> None:
-    free = Replay.pk.does_not_exist() | (Replay.due_at < milliseconds(clock.now() - ABANDONED))
+    free = Replay.pk.does_not_exist() | (Replay.due_at < milliseconds(clock.now() - ABANDONED_AFTER))
     try:
         with transaction() as writes:
             writes.save(replay, free, return_values="ALL_OLD")
@@ -70,16 +73,16 @@ def _put(replay: Replay, entry: AuditEntry) -> None:
         if not error.failed(replay):
             raise
         stored = Replay.from_raw_data(error.stored(replay))
-        if stored.id != replay.id:  # with the same id, an earlier attempt stored it, and its response was lost
-            raise ReplayRunningError("A replay of this webhook is running.") from error
+        if stored.id != replay.id:  # the same id: an earlier attempt stored it, and its response was lost
+            raise ReplayRunningError("A replay of this webhook is running. Wait until it has ended.") from error
 
 
 def run_batch(subscription_id: str, due_at: int) -> int | None:
-    """Sends the next batch, if the replay is still due at `due_at`, and triggers the batch after it.
+    """Sends the next batch if the replay is still due at `due_at`, and triggers the batch after it.
 
     Returns the number of deliveries, or None for a stale message. A delivery stores the id of the replay, so a repeated
-    batch sends each delivery once. Raises UnavailableError, NotSentError and botocore's errors; then the message has to
-    be retried.
+    batch sends each delivery once. Raises UnavailableError, NotSentError and botocore's errors; then the caller must
+    retry the message.
     """
     replay = get_item(Replay, Replay.key(subscription_id))
     if replay is None or replay.due_at != due_at:
@@ -98,16 +101,20 @@ def run_batch(subscription_id: str, due_at: int) -> int | None:
 
 
 def _next_batch(replay: Replay) -> tuple[list[Delivery], str | None]:
-    """The next ten deliveries to send, and the position after them; None at the end. It reads at most ten pages."""
+    """Returns the next ten deliveries to send, and the position after them; None at the end.
+
+    Reads at most ten pages, so a batch may be smaller.
+    """
     batch: list[Delivery] = []
     position: str | None = replay.position
+    partitions = partitions_of(replay.pk.removeprefix(Replay.key("")[0]))
     for _ in range(MAX_PAGES):
-        page = table_page(Delivery, replay.pk, KeyRange(PAGE_SIZE, high=replay.last, after=position))
-        for place, delivery in page.placed:
+        page = merged_table_page(Delivery, partitions, KeyRange(PAGE_SIZE, high=replay.last, after=position))
+        for delivery_position, delivery in page.placed:
             if _is_included(delivery, replay):
                 batch.append(delivery)
             if len(batch) == BATCH_SIZE:
-                return batch, place
+                return batch, delivery_position
         position = page.position
         if position is None:
             break
@@ -115,7 +122,7 @@ def _next_batch(replay: Replay) -> tuple[list[Delivery], str | None]:
 
 
 def _is_included(delivery: Delivery, replay: Replay) -> bool:
-    """Whether the delivery is sent again. Its first attempt may still be due, and a test event is not repeated."""
+    """Whether the delivery is sent again: not if its first attempt is still due, and not if it is of a test event."""
     if delivery.event_type == TEST:
         return False
     if delivery.status == "pending":
@@ -140,31 +147,31 @@ def _advance(replay: Replay, position: str) -> None:
             stored = Replay.from_raw_data(error.item) if error.item else None
             return stored if stored and stored.id == replay.id and stored.due_at == due_at else None
 
-    moved = retrying(write)
-    if moved is not None:
-        queues.send_all(settings().replay_queue_url, [_message(moved, delay=int(PAUSE.total_seconds()))])
+    advanced = retrying(write)
+    if advanced is not None:
+        queues.send_all(settings().replay_queue_url, [_message(advanced, delay=int(PAUSE.total_seconds()))])
 
 
 def _end(replay: Replay) -> None:
-    with suppress(ConditionFailedError):  # it was ended as abandoned, and another was started
+    with suppress(ConditionFailedError):  # it was ended as abandoned, and another replay was started
         delete_item(replay, Replay.id == replay.id)
 
 
 def end_abandoned(subscription_id: str, due_at: int) -> None:
-    """Ends a replay that is still due at `due_at`, more than `ABANDONED` ago."""
-    with suppress(ConditionFailedError):  # it has advanced meanwhile, or another was started
+    """Ends a replay that is still due at `due_at`, more than `ABANDONED_AFTER` ago."""
+    with suppress(ConditionFailedError):  # it has advanced meanwhile, or another replay was started
         delete_item(Replay(*Replay.key(subscription_id)), Replay.due_at == due_at)
-        logger.error("ended an abandoned replay, which failed at every retry", subscription_id=subscription_id)
+        logger.error("an abandoned replay was ended, because it failed at every retry", subscription_id=subscription_id)
 
 
-def _message(replay: Replay, *, delay: int = 0) -> Message:
+def _message(replay: Replay, *, delay: int = 0) -> OutgoingMessage:
     return message(replay.pk.removeprefix(Replay.key("")[0]), replay.due_at, delay=delay)
 
 
-def message(subscription_id: str, due_at: int, *, delay: int = 0) -> Message:
-    return Message({"subscription": subscription_id, "due_at": due_at}, delay)
+def message(subscription_id: str, due_at: int, *, delay: int = 0) -> OutgoingMessage:
+    return OutgoingMessage({"subscription": subscription_id, "due_at": due_at}, delay)
 
 
 def _position(moment: datetime) -> str:
-    """The sort key before the deliveries of this second's events, and after those of the previous second."""
-    return Delivery.key("", clock.encoded(max(0, int(moment.timestamp())), MOMENT_LENGTH))[1]
+    """Returns the sort key before the deliveries of this second's events, and after those of the previous second."""
+    return Delivery.key("", clock.encoded(max(0, int(moment.timestamp())), TIME_LENGTH))[1]

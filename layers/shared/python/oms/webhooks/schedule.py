@@ -22,9 +22,9 @@ _JITTER = 0.1
 
 
 def next_attempt(attempt_count: int, now: datetime, *, retry_after: str | None, chance: float) -> datetime | None:
-    """The time of the next attempt; None if `attempt_count` attempts were all.
+    """Returns the time of the next attempt; None if no attempt is left after `attempt_count` attempts.
 
-    `retry_after` is the response header, which can only make the delay longer; `chance` is between 0 and 1.
+    `retry_after` is the response header, which can only make the delay longer. `chance` is between 0 and 1.
     """
     if attempt_count > len(DELAYS):
         return None
@@ -33,7 +33,7 @@ def next_attempt(attempt_count: int, now: datetime, *, retry_after: str | None, 
 
 
 def _wait(retry_after: str | None, now: datetime) -> timedelta:
-    """The delay of a Retry-After header (RFC 9110, section 10.2.3): seconds, or a date. Zero for any other text."""
+    """Returns the delay of a Retry-After header (RFC 9110, section 10.2.3): seconds or a date. Zero for other texts."""
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
         return timedelta(seconds=int(text)) if len(text) < 8 else MAX_RETRY_AFTER

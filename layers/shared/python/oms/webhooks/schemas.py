@@ -1,4 +1,4 @@
-"""What the webhook routes take and give."""
+"""Request and response schemas of the webhook routes."""
 
 from collections.abc import Collection
 from typing import Annotated, Literal, Self
@@ -20,21 +20,19 @@ from oms.core.schemas import (
     Prose,
     Request,
     Response,
-    Span,
+    TimeRange,
     Timestamp,
     To,
     at_second,
 )
 from oms.webhooks.models import INTERRUPTED, Attempt, Delivery, Subscription
 
-# What all but admins read for the path of a webhook's URL.
+# Replaces the path of a webhook's URL for all readers except admins.
 REDACTED_PATH = "/redacted"
 
 
 def _may_read_secrets(role: str) -> bool:
-    """Whether a role may read what a receiver keeps secret: the path and query of a URL, and what it answers, which
-    often repeats them.
-    """
+    """Whether a role may read the path and query of a URL, and response bodies, which often repeat them."""
     return role == "admin"
 
 
@@ -42,7 +40,7 @@ Url = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2000),
     Field(
-        description="Where to send events: https, on port 443, at a public address.",
+        description="The URL to which events are sent: https, on port 443, at a public address.",
         examples=["https://example.com/hooks/orders"],
     ),
 ]
@@ -51,7 +49,7 @@ Patterns = Annotated[
     Field(
         min_length=1,
         max_length=50,
-        description="Types of events to send, such as `order.created`, `order.*` or `*`; "
+        description="The event types to send, such as `order.created`, `order.*` or `*`; "
         "`GET /api/v1/event-catalogue` lists them.",
         examples=[["order.*", "stock.low"]],
     ),
@@ -60,53 +58,57 @@ Description = Annotated[Annotated[str, Prose(500)] | None, INVISIBLE_IS_NULL]
 
 
 class CreateWebhookRequest(Request):
-    """A subscription to events."""
+    """A new webhook."""
 
     url: Url
     events: Patterns
     description: Description = Field(
-        None, description="What the webhook is for.", examples=["Sends orders to the warehouse"]
+        None, description="The purpose of the webhook.", examples=["Sends orders to the warehouse"]
     )
 
 
 class UpdateWebhookRequest(PartialRequest):
-    """Fields to change. A field that is not sent stays as it is; null clears the description."""
+    """Fields to change. Omitted fields are unchanged; null clears the description."""
 
     url: Url = Field(default_factory=str)
     events: Patterns = Field(default_factory=list)
     description: Description = Field(
-        None, description="What the webhook is for; null clears it.", examples=["Sends orders to the warehouse"]
+        None, description="The purpose of the webhook; null clears it.", examples=["Sends orders to the warehouse"]
     )
     status: Literal["active", "paused"] = Field(
         default_factory=lambda: "active",
-        description="`paused` keeps events for a replay; `active` also enables a disabled webhook.",
+        description="`paused` stores events for a replay; `active` also enables a disabled webhook.",
         examples=["paused"],
     )
 
 
 type WebhookStatus = Annotated[
-    Literal["active", "paused", "disabled"], Field(description="`paused` by an admin, or `disabled` by failures.")
+    Literal["active", "paused", "disabled"], Field(description="`paused` by an admin, or `disabled` after failures.")
 ]
-type WebhookDisabledReason = Annotated[Literal["failing", "gone"], Field(description="Why a webhook was disabled.")]
+type WebhookDisabledReason = Annotated[
+    Literal["failing", "gone"], Field(description="The reason that a webhook was disabled.")
+]
 type DeliveryStatus = Annotated[
-    Literal["pending", "delivered", "failed", "paused"], Field(description="How far a delivery is.")
+    Literal["pending", "delivered", "failed", "paused"], Field(description="The status of a delivery.")
 ]
 
 
 class WebhookData(Response):
-    """A webhook as events show it: only the host of its URL, since the path may be a secret."""
+    """A webhook in an event, with only the host of its URL, since the path may be a secret."""
 
     id: str = Field(description="The id of the webhook.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
-    host: str = Field(description="The host of its URL.", examples=["example.com"])
-    events: list[str] = Field(description="The types of events that are sent.", examples=[["order.*"]])
-    description: str | None = Field(description="What the webhook is for.", examples=["Sends orders to the warehouse"])
+    host: str = Field(description="The host name of its URL.", examples=["example.com"])
+    events: list[str] = Field(description="The event types that are sent.", examples=[["order.*"]])
+    description: str | None = Field(
+        description="The purpose of the webhook.", examples=["Sends orders to the warehouse"]
+    )
     status: WebhookStatus = Field(description="Whether events are sent.")
     disabled_reason: WebhookDisabledReason | None = Field(
-        description="Why it was disabled: `failing` for five days, or `gone`: the receiver answered 410. Null if it "
-        "is not disabled."
+        description="The reason that it was disabled: `failing` for five days, or `gone`, since the receiver responded "
+        "with 410. Null if it is not disabled."
     )
     failing_since: Timestamp | None = Field(
-        description="When the first failure after the last success was. After five days of failures the webhook is "
+        description="When deliveries began to fail; null after a success. After five days of failures the webhook is "
         "disabled."
     )
 
@@ -117,47 +119,51 @@ class WebhookData(Response):
 
 
 def _without_path(url: str) -> str:
-    """The URL without what may be a secret: its path and its query."""
+    """Returns the URL with its path and query replaced, since they may be a secret."""
     parts = urlsplit(url)
     return url if parts.path in ("", "/") and not parts.query else f"{parts.scheme}://{parts.netloc}{REDACTED_PATH}"
 
 
 class WebhookResponse(Response):
-    """A subscription to events."""
+    """A webhook: an endpoint and the event types that it receives."""
 
     id: str = Field(description="The id of the webhook.", examples=["0C8Z4V6T2R9QKX1M5N7P"])
     url: str = Field(
-        description=f"Where events are sent. Managers read the path as `{REDACTED_PATH}`: path and "
-        "query may be a secret "
-        "of the receiver.",
+        description="The URL to which events are sent. Managers see "
+        f"`{REDACTED_PATH}` instead of path and query, which may be a secret of the receiver.",
         examples=["https://example.com/hooks/orders"],
     )
-    events: list[str] = Field(description="The types of events that are sent.", examples=[["order.*", "stock.low"]])
-    description: str | None = Field(description="What the webhook is for.", examples=["Sends orders to the warehouse"])
+    events: list[str] = Field(description="The event types that are sent.", examples=[["order.*", "stock.low"]])
+    description: str | None = Field(
+        description="The purpose of the webhook.", examples=["Sends orders to the warehouse"]
+    )
     status: WebhookStatus = Field(description="Whether events are sent.")
     disabled_reason: WebhookDisabledReason | None = Field(
-        description="Why it was disabled: `failing` for five days, or `gone`: the receiver answered 410. Null if it "
-        "is not disabled."
+        description="The reason that it was disabled: `failing` for five days, or `gone`, since the receiver responded "
+        "with 410. Null if it is not disabled."
     )
     failing_since: Timestamp | None = Field(
-        description="When the first failure after the last success was. After five days of failures the webhook is "
+        description="When deliveries began to fail; null after a success. After five days of failures the webhook is "
         "disabled."
     )
-    version: int = Field(description="Raised by each change; also in the `ETag`.", examples=[1])
-    created_at: Timestamp = Field(description="When it was created.")
-    updated_at: Timestamp = Field(description="When it changed last.")
+    version: int = Field(description="The version, which each change raises; also in the `ETag`.", examples=[1])
+    created_at: Timestamp = Field(description="When the webhook was created.")
+    updated_at: Timestamp = Field(description="When the webhook last changed.")
     created_by: str = Field(
-        description="The user who created it. The webhook keeps working if the account is disabled.",
+        description="The id of the user who created it. The webhook keeps working if the account is disabled.",
         examples=["YVT65M7QNAW9TXAQ7PHA"],
     )
     creator_is_admin: bool = Field(
-        description="Whether that user is an active admin now. If not, check who reads what the webhook sends.",
+        description="Whether the creator is an active admin now. If not, check which system receives the events.",
         examples=[True],
     )
 
     @classmethod
     def of(cls, subscription: Subscription, *, admins: Collection[str], reader: str) -> Self:
-        """For a reader of that role, of an answer or a mail. `admins` has the creator if they are an active admin."""
+        """Returns the response, or the content of a mail, for a reader of that role.
+
+        `admins` includes the creator if they are an active admin.
+        """
         shown = {name: getattr(subscription, name) for name in cls.model_fields if name != "creator_is_admin"}
         if not _may_read_secrets(reader):
             shown["url"] = _without_path(subscription.url)
@@ -165,10 +171,10 @@ class WebhookResponse(Response):
 
 
 class CreatedWebhookResponse(WebhookResponse):
-    """The new webhook with its secret."""
+    """The new webhook, with its secret."""
 
     secret: str = Field(
-        description="Signs deliveries (Standard Webhooks). It is shown this once.",
+        description="The secret that signs deliveries (Standard Webhooks). Only this response has it.",
         examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     )
 
@@ -177,11 +183,11 @@ class RotatedSecretResponse(Response):
     """The new secret of a webhook."""
 
     secret: str = Field(
-        description="Signs deliveries from now on. It is shown this once.",
+        description="The secret that signs deliveries from now on. Only this response has it.",
         examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
     )
     previous_valid_until: Timestamp = Field(
-        description="Until then deliveries are also signed with the previous secret."
+        description="When deliveries are no longer signed with the previous secret too."
     )
 
 
@@ -193,34 +199,38 @@ class WebhookPage(Response):
 
 
 type AttemptStatus = Annotated[
-    Literal["in_progress", "succeeded", "failed", "interrupted"], Field(description="How an attempt ended, if it has.")
+    Literal["in_progress", "succeeded", "failed", "interrupted"], Field(description="The status of an attempt.")
 ]
 
 
 class AttemptResponse(Response):
     """One attempt to deliver an event."""
 
-    at: Timestamp = Field(description="When it was made.")
+    at: Timestamp = Field(description="When the attempt started.")
     status: AttemptStatus = Field(
-        description="How it ended. `in_progress`: it is being made. `interrupted`: the sender was cut off, so it is "
-        "not known whether the receiver got it.",
+        description="The status. `in_progress`: the attempt has not ended. `interrupted`: the sender stopped, so it is "
+        "unknown whether the receiver got the event.",
         examples=["succeeded"],
     )
     status_code: int | None = Field(
-        description="The status that the receiver answered; null without an answer.", examples=[204]
+        description="The status code of the response; null without a response.", examples=[204]
     )
-    duration_ms: int | None = Field(description="How many milliseconds it took.", examples=[120])
-    error: str | None = Field(description="Why there was no answer.", examples=["timeout"])
+    duration_ms: int | None = Field(description="The duration in milliseconds.", examples=[120])
+    error: str | None = Field(
+        description="The reason that there was no response; null if there was one.", examples=["timeout"]
+    )
     answer: str | None = Field(
-        description="The beginning of the answer's body, for admins. Managers read null: receivers often repeat the "
-        "path of the webhook's URL in it.",
+        description="The beginning of the response body, for admins. Managers see null, because receivers often repeat "
+        "the path of the webhook's URL in it.",
         examples=["ok"],
     )
 
     @classmethod
     def of(cls, attempt: Attempt, *, in_progress: bool, reader: str) -> Self:
-        """For a reader of that role. The answer is left out as a whole for others than admins: what a receiver repeats
-        of its URL may be decoded, escaped or cut off, so that no search finds all of it.
+        """Returns the response for a reader of that role.
+
+        Only admins get `answer`. For others it is left out completely: a receiver may repeat its URL decoded, escaped
+        or cut off, and no search would find all of these forms.
         """
         return cls(
             at=attempt.at,
@@ -245,17 +255,17 @@ class DeliveryResponse(Response):
     event_id: str = Field(description="The id of the event, as in `webhook-id`.", examples=["1JE5K7M20C8Z4V6T2R9QKX1M"])
     event_type: str = Field(description="The type of the event.", examples=["order.created"])
     status: DeliveryStatus = Field(
-        description="How far it is. `paused`: it is kept for a replay, since the webhook was not active."
+        description="The status. `paused`: the delivery is stored for a replay, since the webhook was not active."
     )
     attempts: list[AttemptResponse] = Field(description="The attempts so far, oldest first.")
     next_attempt_at: Timestamp | None = Field(
-        description="When it is tried next; null if it is not, and while an attempt is in progress."
+        description="When the next attempt starts; null if there is none, and while an attempt is in progress."
     )
-    created_at: Timestamp = Field(description="When it was created.")
+    created_at: Timestamp = Field(description="When the delivery was created.")
 
     @classmethod
     def of(cls, delivery: Delivery, *, in_progress: bool, reader: str) -> Self:
-        """For a reader of that role. `in_progress`: whether its latest attempt is."""
+        """Returns the response for a reader of that role. `in_progress`: whether its latest attempt is in progress."""
         has_next = delivery.due_at is not None and not in_progress
         latest = len(delivery.attempts) - 1
         return cls.model_validate(
@@ -277,24 +287,24 @@ class DeliveryPage(Response):
     next_cursor: NextCursor
 
 
-class ReplayWebhookRequest(Span, Request):
-    """Which events to send again, by when they occurred."""
+class ReplayWebhookRequest(TimeRange, Request):
+    """The time range in which the events to send again occurred."""
 
     from_: From = Field(alias="from", description=f"Events {SINCE}")
     to: To = Field(description=f"Events {BEFORE}")
     only_failed: bool = Field(
         False,
-        description="`true` leaves out events that were delivered. If it is not sent, all are sent again.",
+        description="`true` leaves out events that were delivered. By default, all events are sent again.",
         examples=[True],
     )
 
 
 class WebhookReplayResponse(Response):
-    """A replay that is under way."""
+    """A running replay."""
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
     from_: Timestamp = Field(alias="from", description="Events at this time or later.")
     to: Timestamp = Field(description="Events before this time.")
-    only_failed: bool = Field(description="Whether events that were delivered are left out.", examples=[True])
+    only_failed: bool = Field(description="Whether delivered events are left out.", examples=[True])
     started_at: Timestamp = Field(description="When the replay started.")

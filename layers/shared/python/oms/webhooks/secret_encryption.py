@@ -1,4 +1,4 @@
-"""Encryption of stored webhook secrets: AES-256-GCM, with keys that only two functions can read.
+"""Encryption of stored webhook secrets: AES-256-GCM, with keys that only two Lambda functions can read.
 
 Signing needs the plain secret, so a hash is not enough. Each encrypted secret is bound to its subscription: copied to
 another item, it cannot be decrypted.
@@ -18,7 +18,7 @@ _NONCE_BYTES = 12
 
 
 class DecryptionError(Exception):
-    """The key is missing, or the encrypted secret was changed, or belongs to another subscription."""
+    """The key is missing, or the encrypted secret was changed or belongs to another subscription."""
 
 
 def _load_keys() -> dict[str, str]:
@@ -29,15 +29,15 @@ def _load_keys() -> dict[str, str]:
 KEYS = Reloaded(_load_keys)
 
 
-def seal(secret: str, *, subscription_id: str) -> bytes:
-    """`<version>.<nonce><ciphertext>`, under the newest key."""
+def encrypt(secret: str, *, subscription_id: str) -> bytes:
+    """Encrypts a secret with the newest key, and returns `<version>.<nonce><ciphertext>`."""
     version = max(KEYS.get(), key=int)
     nonce = os.urandom(_NONCE_BYTES)
     return version.encode() + b"." + nonce + _cipher(version).encrypt(nonce, secret.encode(), subscription_id.encode())
 
 
-def unseal(sealed: bytes, *, subscription_id: str) -> str:
-    """Raises DecryptionError; UnavailableError if the keys cannot be read."""
+def decrypt(sealed: bytes, *, subscription_id: str) -> str:
+    """Decrypts a secret. Raises DecryptionError, or UnavailableError if the keys cannot be read."""
     version, _, rest = sealed.partition(b".")
     nonce, ciphertext = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
     try:

@@ -1,8 +1,8 @@
 """One attempt at a delivery: claim it, send it, store the result.
 
-Claim and result are conditional writes, so that a late sender has no effect. The claim counts the attempt before the
-request is sent, and lasts for a minute, longer than the sender's timeout. If the sender is interrupted, the attempt
-stays counted, and the delivery is due again when the claim ends.
+Claim and result are conditional writes, so a late sender has no effect. The claim counts the attempt before the request
+is sent. It lasts for a minute, longer than the sender's timeout. If the sender is interrupted, the attempt stays
+counted, and the delivery is due again when the claim ends.
 """
 
 import random
@@ -18,14 +18,15 @@ from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms.core import clock, queues
-from oms.core.dynamodb import ConditionFailedError, deadline, get_item, retrying, update_item
+from oms.core.dynamodb import ConditionFailedError, get_item, update_item
+from oms.core.retries import deadline, retrying
 from oms.core.settings import settings
 from oms.webhooks import deliveries, health, secret_encryption
-from oms.webhooks.deliveries import CLAIM, Trigger, milliseconds, removing_due, setting_due
+from oms.webhooks.deliveries import CLAIM_LEASE, LEASE, Trigger, due, milliseconds, removing_due, setting_due
 from oms.webhooks.health import AttemptResult
 from oms.webhooks.matcher import SubscriptionMatcher
 from oms.webhooks.models import INTERRUPTED, Attempt, Delivery, Subscription
-from oms.webhooks.post import NoAnswerError, post
+from oms.webhooks.post import NoResponseError, post
 from oms.webhooks.schedule import DELAYS, next_attempt
 from oms.webhooks.secret_encryption import DecryptionError
 from oms.webhooks.signature import signed_headers
@@ -35,8 +36,8 @@ logger = Logger(child=True)
 metrics = Metrics()
 
 MAX_ATTEMPTS = len(DELAYS) + 1
-# No DynamoDB call starts later than this after the trigger arrived, and after the POST ended. A call takes 6 s at most:
-# so the POST has its full time, and the result is stored, before the claim and the sender's timeout end.
+# No DynamoDB call starts later than this after the trigger arrived, and after the POST ended. A call takes at most 6 s.
+# So the POST has its full time, and the result is stored, before the claim and the sender's timeout end.
 START_DEADLINE_SECONDS = 8.0
 RESULT_DEADLINE_SECONDS = 15.0
 _MAX_STORED_ATTEMPTS = 20
@@ -46,6 +47,8 @@ _EARLY_TOLERANCE_MS = 1000
 
 
 class AttemptOutcome(StrEnum):
+    """The outcome of processing a trigger, which names a metric."""
+
     DELIVERED = "Delivered"
     RETRIED = "Retried"
     FAILED = "Failed"
@@ -58,7 +61,7 @@ class AttemptOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class ClaimedDelivery:
-    """A claimed delivery, with its subscription and the secrets that sign it; none if the secret is unreadable."""
+    """A claimed delivery, with its subscription and the secrets that sign it; none if they cannot be decrypted."""
 
     subscription: Subscription
     delivery: Delivery
@@ -66,9 +69,10 @@ class ClaimedDelivery:
 
 
 def attempt(trigger: Trigger, *, slow: bool) -> AttemptOutcome:
-    """Sends a delivery if it is still due at the trigger's time. `slow`: the trigger is from the queue of slow ones.
+    """Sends a delivery if it is still due at the trigger's time.
 
-    Raises UnavailableError, NotSentError and botocore's errors; then the trigger has to be retried.
+    `slow`: the trigger is from the queue of slow subscriptions. Raises UnavailableError, NotSentError and botocore's
+    errors; then the caller must retry the trigger.
     """
     with deadline(START_DEADLINE_SECONDS):
         claimed = _prepare(trigger, slow=slow)
@@ -80,14 +84,14 @@ def attempt(trigger: Trigger, *, slow: bool) -> AttemptOutcome:
 
 
 def _prepare(trigger: Trigger, *, slow: bool) -> ClaimedDelivery | AttemptOutcome:
-    """The delivery to send now, claimed; or the outcome, if nothing is to be sent."""
+    """Returns the delivery to send now, claimed; or the outcome, if no attempt is made."""
     now = clock.now()
     queue = settings().slow_delivery_queue_url if slow else settings().delivery_queue_url
     if trigger.due_at > milliseconds(now) + _EARLY_TOLERANCE_MS:
         queues.send_all(queue, [trigger.message(now)])
         return AttemptOutcome.EARLY
-    subscription = get_item(Subscription, Subscription.key(trigger.subscription))
-    if subscription is None or subscription.status != "active":
+    subscription = _active_subscription(trigger.subscription)
+    if subscription is None:
         return _pause(trigger)
     if not slow and not health.uses_shared_senders(subscription, now):
         queues.send_all(settings().slow_delivery_queue_url, [trigger.message(now)])
@@ -106,9 +110,22 @@ def _prepare(trigger: Trigger, *, slow: bool) -> ClaimedDelivery | AttemptOutcom
     return ClaimedDelivery(subscription, delivery, secrets)
 
 
+def _active_subscription(subscription_id: str) -> Subscription | None:
+    """Returns the subscription, or None if it is not active or was deleted.
+
+    All attempts read one partition, which serves twice as many reads that are not consistent. Such a read may miss the
+    changes of about the last second: the attempt counts as started before them. It never decides that nothing is sent.
+    """
+    key = Subscription.key(subscription_id)
+    seen = get_item(Subscription, key, consistent=False)
+    if seen is None or seen.status != "active" or seen.pace is None:
+        seen = get_item(Subscription, key)
+    return seen if seen is not None and seen.status == "active" else None
+
+
 def _pause(trigger: Trigger) -> AttemptOutcome:
-    """Pauses a delivery until a replay, since its subscription is not active, or was deleted."""
-    delivery = Delivery(*Delivery.key(trigger.subscription, trigger.delivery))
+    """Pauses a delivery until a replay, because its subscription is not active, or was deleted."""
+    delivery = Delivery(*trigger.key)
     try:
         retrying(lambda: update_item(delivery, [Delivery.status.set("paused"), *removing_due()], _still_due(trigger)))
     except ConditionFailedError:
@@ -122,33 +139,37 @@ def _still_due(trigger: Trigger) -> Condition:
 
 
 def _secrets(subscription: Subscription, now: datetime) -> list[str]:
-    """The signing secrets in plain text, the newest first; none if the newest cannot be decrypted."""
+    """Returns the signing secrets in plain text, newest first; none if the newest cannot be decrypted."""
     try:
-        secrets = [secret_encryption.unseal(subscription.secret, subscription_id=subscription.id)]
+        secrets = [secret_encryption.decrypt(subscription.secret, subscription_id=subscription.id)]
     except DecryptionError:
         logger.exception("the secret of a webhook cannot be decrypted", subscription_id=subscription.id)
         return []
     if subscription.previous_secret and (subscription.previous_until or 0) > now.timestamp():
         with suppress(DecryptionError):
-            secrets.append(secret_encryption.unseal(subscription.previous_secret, subscription_id=subscription.id))
+            secrets.append(secret_encryption.decrypt(subscription.previous_secret, subscription_id=subscription.id))
     return secrets
 
 
 def _claim(trigger: Trigger) -> Delivery | AttemptOutcome:
-    """The claimed delivery; or the outcome, if it is no longer due at the trigger's time, or has no attempt left."""
+    """Returns the claimed delivery; or the outcome, if it is not due at the trigger's time, or has no attempt left."""
     now, claim = clock.now(), clock.random_id()
     started = Attempt(at=clock.timestamp(now), error=INTERRUPTED)
+    due_at, due_shard, due_key = due(
+        Delivery.shard_name(trigger.subscription, trigger.shard), trigger.delivery, now + CLAIM_LEASE
+    )
     actions = [
+        *LEASE.take(claim, due_at),
+        Delivery.due_shard.set(due_shard),
+        Delivery.due_key.set(due_key),
         Delivery.attempt_count.add(1),
-        Delivery.claim.set(claim),
         Delivery.attempts.set(Delivery.attempts.append([started])),
-        *setting_due(trigger.subscription, trigger.delivery, now + CLAIM),
     ]
     condition = _still_due(trigger) & (Delivery.attempt_count < MAX_ATTEMPTS)
 
     def write() -> Delivery | AttemptOutcome:
         try:
-            return update_item(Delivery(*Delivery.key(trigger.subscription, trigger.delivery)), actions, condition)
+            return update_item(Delivery(*trigger.key), actions, condition)
         except ConditionFailedError as error:
             stored = Delivery.from_raw_data(error.item) if error.item else None
             if stored is not None and stored.claim == claim:
@@ -161,7 +182,7 @@ def _claim(trigger: Trigger) -> Delivery | AttemptOutcome:
 
 
 def _release(delivery: Delivery) -> None:
-    """Uncounts a claimed attempt that was not made. The delivery is due again when the claim ends."""
+    """Subtracts a claimed attempt that was not made. The delivery is due again when the claim ends."""
     with deadline(RESULT_DEADLINE_SECONDS):
         _store_result(
             delivery,
@@ -172,9 +193,9 @@ def _release(delivery: Delivery) -> None:
 
 
 def _end_exhausted(trigger: Trigger) -> AttemptOutcome:
-    """Fails a delivery whose last attempt was interrupted."""
+    """Marks a delivery as failed whose last attempt was interrupted."""
     condition = _still_due(trigger) & (Delivery.attempt_count >= MAX_ATTEMPTS)
-    delivery = Delivery(*Delivery.key(trigger.subscription, trigger.delivery))
+    delivery = Delivery(*trigger.key)
     try:
         retrying(lambda: update_item(delivery, [Delivery.status.set("failed"), *removing_due()], condition))
     except ConditionFailedError:
@@ -199,21 +220,24 @@ def _send(claimed: ClaimedDelivery) -> AttemptResult:
         with health.mark_slow_after(subscription):
             ticks = clock.monotonic()
             try:
-                answer = post(target, body, headers, private=private)
+                response = post(target, body, headers, private=private)
             finally:
                 seconds = clock.monotonic() - ticks
-        attempt.status_code, retry_after = answer.status, answer.retry_after
-        attempt.answer = _readable(answer.body)
-    # A forbidden target counts as a failure of the receiver, since the receiver's host name resolves to it.
-    except (ForbiddenTargetError, NoAnswerError) as error:
+        attempt.status_code, retry_after = response.status, response.retry_after
+        attempt.answer = _readable(response.body)
+    # A forbidden target is a failure of the receiver, since the receiver's host name resolves to it.
+    except (ForbiddenTargetError, NoResponseError) as error:
         attempt.error = str(error)[:_MAX_ERROR_CHARACTERS]
     attempt.duration_ms = round(seconds * 1000)
     return AttemptResult(attempt, retry_after, started_at, clock.now())
 
 
-def _readable(answer: bytes) -> str:
-    """The beginning of an answer as text. Control characters are replaced, since JSON needs six characters for each."""
-    text = answer.decode(errors="replace")[:_MAX_ANSWER_CHARACTERS]
+def _readable(body: bytes) -> str:
+    """Returns the beginning of a response body as text.
+
+    Control characters are replaced, since JSON needs six characters for each of them.
+    """
+    text = body.decode(errors="replace")[:_MAX_ANSWER_CHARACTERS]
     return "".join("\ufffd" if unicodedata.category(it) == "Cc" and it not in "\t\n\r" else it for it in text)
 
 
@@ -234,7 +258,7 @@ def _conclude(subscription: Subscription, delivery: Delivery, result: AttemptRes
 
 
 def _conclude_unsent(claimed: ClaimedDelivery) -> AttemptOutcome:
-    """Stores the attempt and raises an alarm. The fault is not the receiver's, so the subscription's health stays."""
+    """Stores the attempt and raises an alarm. The receiver did not fail, so the subscription's health stays."""
     metrics.add_metric(name="WebhookSecretUnopened", unit=MetricUnit.Count, value=1)
     attempt = Attempt(at=claimed.delivery.attempts[-1].at, error="the secret of the webhook cannot be decrypted")
     now = clock.now()
@@ -242,9 +266,9 @@ def _conclude_unsent(claimed: ClaimedDelivery) -> AttemptOutcome:
 
 
 def _retry_later(subscription: Subscription, delivery: Delivery, result: AttemptResult) -> AttemptOutcome:
-    """Schedules the next attempt, or fails the delivery if this was the last one.
+    """Schedules the next attempt, or marks the delivery as failed if this was the last one.
 
-    A replay that was requested meanwhile has set `attempt_count` to 0: then this attempt counts as the first.
+    If a replay was requested meanwhile, `attempt_count` is 0: then this attempt counts as the first.
     """
     attempt_count = max(1, delivery.attempt_count)
     next_at = next_attempt(
@@ -257,7 +281,7 @@ def _retry_later(subscription: Subscription, delivery: Delivery, result: Attempt
     if next_at is not None:
         actions = [
             Delivery.attempt_count.set(attempt_count),
-            *setting_due(delivery.subscription_id, delivery.id, next_at),
+            *setting_due(delivery.due_partition, delivery.id, next_at),
         ]
     stored = _store_result(delivery, result.attempt, actions, Delivery.attempt_count == delivery.attempt_count)
     if stored is None:
@@ -284,7 +308,7 @@ def _store_result(
     written, and the delivery is returned as it is stored.
     """
     attempts = [*delivery.attempts[:-1], *([attempt] if attempt else [])][-_MAX_STORED_ATTEMPTS:]
-    owned: Condition = (Delivery.claim == delivery.claim) & (Delivery.due_at == delivery.due_at)
+    owned = LEASE.is_held(delivery)
     if condition is not None:
         owned &= condition
     try:

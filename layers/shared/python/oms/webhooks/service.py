@@ -1,22 +1,22 @@
-"""Webhook subscriptions: who is told of what, and with which secret. In the hands of admins."""
+"""Webhook subscriptions: admins create, change and delete them, and rotate their secrets."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from oms.audit import audit_log
 from oms.audit.models import AuditEntry
 from oms.core import clock
 from oms.core.actors import Actor
-from oms.core.dynamodb import ConcurrentUpdateError, get_item, retrying
+from oms.core.dynamodb import get_item
 from oms.core.errors import NotFoundError, TooManyWebhooksError, WebhookUrlForbiddenError
 from oms.core.pages import KeyRange, Page, table_page
+from oms.core.retries import ConcurrentUpdateError, retrying
 from oms.core.settings import settings
-from oms.core.transactions import Transaction, TransactionError, transaction
+from oms.core.transactions import TransactionError, transaction
 from oms.core.versions import ExpectedVersion
 from oms.events.types import check_patterns
 from oms.webhooks import secret_encryption, signature, targets
@@ -26,20 +26,21 @@ from oms.webhooks.schemas import CreateWebhookRequest, UpdateWebhookRequest
 from oms.webhooks.targets import ForbiddenTargetError, Target
 
 MAX_WEBHOOKS = 50
-# How long the secret before the last rotation signs too.
-OVERLAP = timedelta(hours=24)
-# Of the name's look-up at registration. That of a delivery is within the delivery's own time.
-RESOLVING_SECONDS = 3.0
+# For this time after a rotation, the previous secret signs too.
+SECRET_OVERLAP = timedelta(hours=24)
+# Limits the lookup of a host name when a webhook is created or changed. A delivery's lookup is part of its attempt.
+RESOLVE_TIMEOUT_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class By:
-    """Who asks, and from which address."""
+    """The caller and their IP address, for the audit log."""
 
     actor: Actor
     address: str
 
     def entry(self, action: str, subscription_id: str, details: Mapping[str, str | int] | None = None) -> Any:
+        """Returns an audit entry of this caller's action."""
         return audit_log.entry(
             action,
             actor_id=self.actor.id,
@@ -51,25 +52,25 @@ class By:
 
 
 def list_subscriptions(*, limit: int, after: str | None) -> Page[Subscription]:
-    """The newest first; one consistent Query."""
+    """Returns a page of subscriptions, newest first, by one consistent Query."""
     partition, _ = Subscription.key("")
     return table_page(Subscription, partition, KeyRange(limit, descending=True, after=after))
 
 
 def get(subscription_id: str) -> Subscription:
-    """Raises NotFoundError."""
+    """Returns a subscription. Raises NotFoundError."""
     subscription = get_item(Subscription, Subscription.key(subscription_id))
     if subscription is None:
-        raise _not_there()
+        raise _not_found()
     return subscription
 
 
 def create(request: CreateWebhookRequest, *, by: By) -> tuple[Subscription, str]:
-    """A new subscription, and its secret in the clear, which nothing gives again.
+    """Creates a subscription; returns it with its secret in plain text, which no later call returns.
 
     Raises InvalidRequestError, WebhookUrlForbiddenError, TooManyWebhooksError, UnavailableError.
     """
-    wanted = _checked_events(request.events)
+    patterns = _checked_events(request.events)
     target = _checked_target(request.url)
     now, secret = clock.now(), signature.new_secret()
     subscription_id, at = clock.timed_id(now), clock.timestamp(now)
@@ -77,10 +78,10 @@ def create(request: CreateWebhookRequest, *, by: By) -> tuple[Subscription, str]
         *Subscription.key(subscription_id),
         id=subscription_id,
         url=request.url,
-        events=wanted,
+        events=patterns,
         description=request.description,
         status="active",
-        secret=secret_encryption.seal(secret, subscription_id=subscription_id),
+        secret=secret_encryption.encrypt(secret, subscription_id=subscription_id),
         version=1,
         created_at=at,
         updated_at=at,
@@ -88,48 +89,50 @@ def create(request: CreateWebhookRequest, *, by: By) -> tuple[Subscription, str]
         updated_by=by.actor.id,
         updated_by_role=by.actor.role,
     )
-    # Of the URL the host alone: what follows it may be a secret of the receiver's.
-    entry = by.entry("webhook.created", subscription_id, {"host": target.host, "events": ",".join(wanted)})
+    # Only the host of the URL: path and query may be a secret of the receiver.
+    entry = by.entry("webhook.created", subscription_id, {"host": target.host, "events": ",".join(patterns)})
     retrying(lambda: _put(subscription, entry))
     return subscription, secret
 
 
 def _put(subscription: Subscription, entry: AuditEntry) -> None:
+    counter = SubscriptionCount(*SubscriptionCount.key())
     try:
         with transaction() as writes:
             writes.save(entry)
             writes.save(subscription, condition=Subscription.pk.does_not_exist())
-            room = SubscriptionCount.n.does_not_exist() | (SubscriptionCount.n < MAX_WEBHOOKS)
-            _count(writes, 1, room)
+            writes.update(counter, *counter.increment(MAX_WEBHOOKS))
     except TransactionError as error:
         if error.failed(subscription):
             return  # an earlier attempt stored it, and its response was lost
-        if error.failed(_counter()):
-            raise TooManyWebhooksError(f"The limit of {MAX_WEBHOOKS} webhooks is reached.") from error
+        if error.failed(counter):
+            raise TooManyWebhooksError(
+                f"The limit of {MAX_WEBHOOKS} webhooks is reached. Delete one that is not needed."
+            ) from error
         raise
 
 
 def update(
     subscription_id: str, request: UpdateWebhookRequest, *, by: By, expected_version: ExpectedVersion
 ) -> Subscription:
-    """The subscription as changed, or as it is where there is nothing to change.
+    """Changes a subscription; returns it as stored, unchanged if the request changes no field.
 
     Raises InvalidRequestError, WebhookUrlForbiddenError, NotFoundError, StaleVersionError, UnavailableError.
     """
-    wanted = request.model_dump(exclude_unset=True)
-    details: dict[str, str | int] = {"fields": ",".join(sorted(wanted))}
-    if "events" in wanted:
-        wanted["events"] = _checked_events(request.events)
-        details["events"] = ",".join(wanted["events"])
-    if "url" in wanted:
+    requested = request.model_dump(exclude_unset=True)
+    details: dict[str, str | int] = {"fields": ",".join(sorted(requested))}
+    if "events" in requested:
+        requested["events"] = _checked_events(request.events)
+        details["events"] = ",".join(requested["events"])
+    if "url" in requested:
         details["host"] = _checked_target(request.url).host
-    if "status" in wanted:
+    if "status" in requested:
         details["status"] = request.status
 
     def changes(seen: Subscription) -> dict[str, Any]:
-        changed = {name: value for name, value in wanted.items() if getattr(seen, name) != value}
+        changed = {name: value for name, value in requested.items() if getattr(seen, name) != value}
         if "url" in changed or "status" in changed:
-            # What failed was another receiver, or is begun anew: its five days do not go on.
+            # Earlier failures do not count towards the five days: the receiver is another one, or starts again.
             changed["failing_since"] = None
         if "url" in changed:
             changed["pace"] = None
@@ -147,17 +150,20 @@ def update(
 
 
 def rotate_secret(subscription_id: str, *, by: By, expected_version: ExpectedVersion) -> tuple[Subscription, str, int]:
-    """The subscription, its new secret in the clear, and until when (in epoch seconds) the one that it had signs too.
+    """Replaces a subscription's secret.
+
+    Returns the subscription, the new secret in plain text, and the time until which the previous secret signs too, in
+    Unix seconds.
 
     Raises NotFoundError, StaleVersionError, UnavailableError.
     """
     secret = signature.new_secret()
-    sealed = secret_encryption.seal(secret, subscription_id=subscription_id)
-    until = int((clock.now() + OVERLAP).timestamp())
+    sealed = secret_encryption.encrypt(secret, subscription_id=subscription_id)
+    until = int((clock.now() + SECRET_OVERLAP).timestamp())
 
     def changes(seen: Subscription) -> dict[str, Any]:
         if sealed in (seen.secret, seen.previous_secret):
-            return {}  # made by an earlier attempt whose answer was lost, and edited since
+            return {}  # an earlier attempt stored it and its response was lost, and the subscription was edited since
         return {"secret": sealed, "previous_secret": seen.secret, "previous_until": until}
 
     entry = by.entry("webhook.secret_rotated", subscription_id)
@@ -165,23 +171,24 @@ def rotate_secret(subscription_id: str, *, by: By, expected_version: ExpectedVer
 
 
 def delete(subscription_id: str, *, by: By, expected_version: ExpectedVersion) -> None:
-    """Its deliveries are attempted no more, and end by their time to live.
+    """Deletes a subscription. Its deliveries are not attempted again, and expire.
 
     Raises NotFoundError, StaleVersionError, UnavailableError.
     """
     seen: Subscription | None = get(subscription_id)
     entry = by.entry("webhook.deleted", subscription_id)
+    counter = SubscriptionCount(*SubscriptionCount.key())
 
     def write() -> None:
         nonlocal seen
         if seen is None:
-            return  # deleted by an earlier attempt whose answer was lost, or by another request
+            return  # an earlier attempt deleted it and its response was lost, or another request deleted it
         expected_version.check(seen.version)
         try:
             with transaction() as writes:
                 writes.delete(seen, condition=Subscription.version == seen.version)
                 writes.save(entry)
-                _count(writes, -1)
+                writes.update(counter, counter.decrement())
         except TransactionError as error:
             if not error.failed(seen):
                 raise
@@ -191,29 +198,31 @@ def delete(subscription_id: str, *, by: By, expected_version: ExpectedVersion) -
     retrying(write)
 
 
-# ---- checks of what a request names ---------------------------------------------------------------------------------
+# ---- checks of a request's values -----------------------------------------------------------------------------------
 
 
 def _checked_events(patterns: Sequence[str]) -> list[str]:
-    """Each once, at its first place. Raises InvalidRequestError for what means no type of event."""
-    for place, pattern in enumerate(patterns):
-        check_patterns([pattern], pointer=f"#/events/{place}")
+    """Returns the patterns without repetitions. Raises InvalidRequestError if one does not match any event type."""
+    for index, pattern in enumerate(patterns):
+        check_patterns([pattern], pointer=f"#/events/{index}")
     return list(dict.fromkeys(patterns))
 
 
 def _checked_target(url: str) -> Target:
-    """Where a URL leads, if webhooks may go there now; what it leads to later is checked at each delivery.
+    """Returns the target of a URL. Raises WebhookUrlForbiddenError if webhooks must not use it now.
 
-    Raises WebhookUrlForbiddenError.
+    Each attempt checks it again, since its addresses may change.
     """
     private = settings().webhook_private_targets
     try:
         target = targets.parse(url, private=private)
-        addresses = Deadline.within(RESOLVING_SECONDS).bound(lambda: targets.addresses_of(target, private=private))
+        addresses = Deadline.within(RESOLVE_TIMEOUT_SECONDS).bound(
+            lambda: targets.addresses_of(target, private=private)
+        )
     except ForbiddenTargetError as error:
         raise _forbidden(str(error)) from error
     except TimeoutError as error:
-        raise _forbidden("has a host name whose address was not found in time") from error
+        raise _forbidden("has a host name that was not resolved in time") from error
     except (OSError, UnicodeError) as error:
         raise _forbidden("has a host name that has no address") from error
     if not addresses:
@@ -225,8 +234,8 @@ def _forbidden(detail: str) -> WebhookUrlForbiddenError:
     return WebhookUrlForbiddenError([{"pointer": "#/url", "detail": detail}], f"The URL {detail}.")
 
 
-def _not_there() -> NotFoundError:
-    return NotFoundError("There is no such webhook.")
+def _not_found() -> NotFoundError:
+    return NotFoundError("Webhook not found.")
 
 
 # ---- writes ---------------------------------------------------------------------------------------------------------
@@ -240,10 +249,14 @@ def _edit(
     by: By,
     expected_version: ExpectedVersion,
 ) -> Subscription:
-    """The subscription with what `changes` makes of it as it is stored. Raises NotFoundError, UnavailableError."""
+    """Applies `changes` to the stored subscription; returns it as stored.
+
+    `changes` returns the new values by attribute name; without any, the subscription stays as it is. Raises
+    NotFoundError, StaleVersionError, UnavailableError.
+    """
     seen = get(subscription_id)
     expected_version.check(seen.version)
-    mark = {"updated_at": clock.timestamp(clock.now()), "updated_by": by.actor.id, "updated_by_role": by.actor.role}
+    stamp = {"updated_at": clock.timestamp(clock.now()), "updated_by": by.actor.id, "updated_by_role": by.actor.role}
 
     def write() -> Subscription:
         nonlocal seen
@@ -251,10 +264,10 @@ def _edit(
         changed = changes(seen)
         if not changed:
             return seen
-        changed |= {"version": seen.version + 1, **mark}
+        changed |= {"version": seen.version + 1, **stamp}
         stored = _store(seen, changed, entry)
         if all(getattr(stored, name) == value for name, value in changed.items()):
-            return stored  # if not by this attempt, by an earlier one whose answer was lost
+            return stored  # by this attempt, or by an earlier one whose response was lost
         seen = stored
         raise ConcurrentUpdateError
 
@@ -262,8 +275,9 @@ def _edit(
 
 
 def _store(seen: Subscription, changed: Mapping[str, Any], entry: AuditEntry) -> Subscription:
-    """The subscription as stored: changed, unless its version was not as seen. Touches nothing else of it, since the
-    sender writes `failing_since` beside. Raises NotFoundError.
+    """Writes the changes if the version is unchanged, and returns the stored subscription. Raises NotFoundError.
+
+    Writes no other attribute: the sender may write `failing_since` at the same time.
     """
     actions: list[Action] = []
     for name, value in changed.items():
@@ -282,17 +296,9 @@ def _store(seen: Subscription, changed: Mapping[str, Any], entry: AuditEntry) ->
         if not error.failed(seen):
             raise
         if not (stored := error.stored(seen)):
-            raise _not_there() from error
+            raise _not_found() from error
         return Subscription.from_raw_data(stored)
     now = Subscription.from_raw_data(seen.serialize())
     for name, value in changed.items():
         setattr(now, name, value)
     return now
-
-
-def _counter() -> SubscriptionCount:
-    return SubscriptionCount(*SubscriptionCount.key())
-
-
-def _count(writes: Transaction, by: int, condition: Condition | None = None) -> None:
-    writes.update(_counter(), [SubscriptionCount.kind.set(SubscriptionCount), SubscriptionCount.n.add(by)], condition)

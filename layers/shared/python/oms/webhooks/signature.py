@@ -14,7 +14,10 @@ def new_secret() -> str:
 
 
 def signed_headers(message_id: str, timestamp: int, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
-    """The three headers of a message. `timestamp` in Unix seconds; each secret signs, the newest first."""
+    """Returns the three headers of a signed message. `timestamp` is in Unix seconds.
+
+    Each secret adds a signature, the newest secret first.
+    """
     content = f"{message_id}.{timestamp}.".encode() + body
     return {
         "webhook-id": message_id,

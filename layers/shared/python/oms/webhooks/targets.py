@@ -1,7 +1,7 @@
-"""Where webhooks may go: which URLs are taken, and which addresses a connection may be opened to.
+"""The targets of webhooks: the rules for their URLs, and for the addresses to which the sender connects.
 
-A name is resolved once, all of its addresses are checked, and the connection goes to one that was checked. So a name
-that changes between check and connection gains nothing.
+A host name is resolved once, all its addresses are checked, and the sender connects to a checked address. So it has no
+effect if the name changes between check and connection.
 """
 
 import re
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
-# A label of a host name (RFC 1123); the name in all has at most 253 characters.
+# A label of a host name (RFC 1123). The whole name has at most 253 characters.
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
-# What resolvers take for a number: decimal, octal and hexadecimal forms of an IPv4 address end in one.
+# Resolvers read such a label as a number: decimal, octal and hexadecimal forms of an IPv4 address end in one.
 _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
 
-# https://www.iana.org/assignments/iana-ipv6-special-registry and -ipv4-: what `is_global` alone lets pass.
+# The special networks that `is_global` alone accepts: https://www.iana.org/assignments/iana-ipv6-special-registry, and
+# the same of IPv4.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _SPECIAL_6 = tuple(
     IPv6Network(it) for it in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
@@ -28,12 +29,12 @@ _SPECIAL_4 = tuple(
 
 
 class ForbiddenTargetError(Exception):
-    """The URL, or an address that its name has, is not one that webhooks go to; the message says why."""
+    """A webhook must not use the URL, or an address of its host name; the message says why."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A URL taken apart. `path` holds the query too; `host` is bare, without the brackets of an IPv6 address."""
+    """The parts of a URL. `path` includes the query; `host` has no brackets around an IPv6 address."""
 
     scheme: str
     host: str
@@ -51,9 +52,12 @@ _PORTS = {"https": 443, "http": 80}
 
 
 def parse(url: str, *, private: bool = False) -> Target:
-    """The target of a URL. Raises ForbiddenTargetError. `private` (the local stage) takes http and any port as well."""
+    """Returns the target of a URL. `private` (the local stage) also allows http and any port.
+
+    Raises ForbiddenTargetError.
+    """
     if not url.isascii() or not url.isprintable() or any(character in url for character in ' "<>\\^`{|}'):
-        raise ForbiddenTargetError("must be a URL in ASCII, with what is special in it escaped")
+        raise ForbiddenTargetError("must be an ASCII URL with special characters percent-encoded")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -62,13 +66,13 @@ def parse(url: str, *, private: bool = False) -> Target:
     if parts.scheme not in (("https", "http") if private else ("https",)):
         raise ForbiddenTargetError("must begin with https://")
     if parts.username is not None or parts.password is not None:
-        raise ForbiddenTargetError("must not hold a user name or a password")
+        raise ForbiddenTargetError("must not contain a user name or a password")
     if parts.fragment or url.endswith("#"):
         raise ForbiddenTargetError("must not have a fragment")
     if not private and port not in (None, 443):
         raise ForbiddenTargetError("must be on port 443")
     host = _host(parts.hostname or "")
-    # Nothing beside host and port, in brackets or behind them: parsers differ in what they make of it.
+    # Only host and port, without further text in brackets or after them: parsers disagree about its meaning.
     if not re.fullmatch(rf"{re.escape(_bracketed(host))}\.?(:[0-9]*)?", parts.netloc.lower()):
         raise ForbiddenTargetError("must name a host")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -87,7 +91,7 @@ def _host(host: str) -> str:
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise ForbiddenTargetError("must name a host")
     if _NUMBER.fullmatch(labels[-1]):
-        raise ForbiddenTargetError("must not write an address as a number")
+        raise ForbiddenTargetError("must not contain an address in the form of a number")
     return name
 
 
@@ -99,7 +103,7 @@ def _literal(host: str) -> IPv4Address | IPv6Address | None:
 
 
 type Resolve = Callable[[str, int], Sequence[str]]
-"""The addresses of a host name, in the order to try them. OSError when there are none."""
+"""Returns the addresses of a host name, in the order to try them. Raises OSError if it has none."""
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -108,16 +112,16 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def addresses_of(target: Target, *, private: bool = False, resolve: Resolve = resolve) -> list[str]:
-    """The addresses to connect to, all of them checked. Raises ForbiddenTargetError if one is forbidden, OSError."""
+    """Returns the addresses of a target, all checked. Raises ForbiddenTargetError for a forbidden one, or OSError."""
     addresses = list(resolve(target.host, target.port))
     for address in addresses:
         if not (is_public(address) or private):
-            raise ForbiddenTargetError("leads to an address that is not public")
+            raise ForbiddenTargetError("resolves to an address that is not public")
     return addresses
 
 
 def is_public(address: str) -> bool:
-    """Whether it is unicast of the public internet: neither private, special, translated nor tunnelled."""
+    """Whether the address is unicast of the public internet: not private, special, translated or tunnelled."""
     ip = _literal(address.partition("%")[0])
     if ip is None or not ip.is_global or ip.is_multicast or "%" in address:
         return False

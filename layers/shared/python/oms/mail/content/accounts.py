@@ -1,6 +1,6 @@
 """Mails about an account.
 
-The token of a mail is created when the mail is sent. Only the text of the mail has it.
+The token of a mail is created when the mail is sent, and exists only in its text.
 """
 
 from datetime import timedelta
@@ -16,12 +16,12 @@ from oms.mail.messages import Content, MailLimit, Notification
 RESETS = MailLimit("reset", 3, 3600)
 LOCKS = MailLimit("locked", 1, 24 * 3600)
 PASSWORDS = MailLimit("password", 5, 24 * 3600)
-# A user who does not remember the request would take a later mail for an attack.
+# Users would take a later mail for an attack, because they may not remember the request.
 _MAX_RESET_AGE = timedelta(hours=1)
 
 
 def verification(user_id: str) -> Notification:
-    """To a new user, until the address is verified."""
+    """Returns the mail to a new user, which is sent only until the address is verified."""
     return Notification(
         f"verify#{user_id}",
         "verify",
@@ -31,7 +31,10 @@ def verification(user_id: str) -> Notification:
 
 
 def reset(request_id: str) -> Notification | None:
-    """To the account with the address of a request. None if no account has it, or if the request is too old."""
+    """Returns the mail to the account with a request's address.
+
+    None if no account has it, or if the request is too old.
+    """
     request = cast(MailRequest | None, get_item(IdentityItem, mail_request_key(request_id)))
     if request is None or request.email_folded is None or _is_late(request):
         return None
@@ -52,7 +55,7 @@ def _is_late(request: MailRequest) -> bool:
 
 
 def lock(event_id: str, user_id: str, locked_until: str) -> Notification:
-    """To a user whose account is locked, until the lock ends."""
+    """Returns the mail to a user whose account is locked, which is sent only until the lock ends."""
 
     def content(_user: User) -> Content | None:
         is_over = clock.instant(locked_until) <= clock.now()
@@ -62,7 +65,7 @@ def lock(event_id: str, user_id: str, locked_until: str) -> Notification:
 
 
 def password_changed(user_id: str, version: str, at: str) -> Notification:
-    """To a user whose password was changed or reset at `at`, possibly by another person."""
+    """Returns the mail to a user whose password was changed or reset at `at`, possibly by another person."""
     return Notification(
         f"password#{user_id}#{version}",
         "password.changed",
@@ -73,7 +76,10 @@ def password_changed(user_id: str, version: str, at: str) -> Notification:
 
 
 def role_changed(event_id: str, user_id: str, role: str) -> Notification:
-    """To a user with a new role. If the role needs a longer password, the account no longer has one."""
+    """Returns the mail to a user with a new role.
+
+    If the role needs a longer password, the account no longer has one.
+    """
 
     def content(user: User) -> Content | None:
         if user.role != role:
@@ -84,6 +90,6 @@ def role_changed(event_id: str, user_id: str, role: str) -> Notification:
 
 
 def _with_link(user: User, purpose: Purpose) -> Content:
-    """Creates a token, and puts it into the link."""
+    """Creates a token, and returns content with the link."""
     stored, token = mint(user, purpose)
     return Content({"link": link(settings().public_url, purpose, token)}, stored=(stored,))

@@ -1,4 +1,4 @@
-"""Mails about an order, to its customer. They show the order as it is in the event."""
+"""Mails about an order, to its customer. They show the order of the event."""
 
 from oms.core import clock
 from oms.events.envelope import Event
@@ -6,14 +6,14 @@ from oms.identity.models import User
 from oms.mail.messages import Content, Notification
 from oms.orders.schemas import OrderResponse
 
-# The customer sees the other moves when they happen: the parcel arrives, or the customer sends it back.
+# Customers notice the other moves without a mail: the parcel arrives, or they send it back.
 MAILED = ("order.created", "order.confirmed", "order.shipped", "order.cancelled", "order.expired")
-# Left out of mails to an address that is not verified: it may be a stranger's.
+# Omitted in mails to an unverified address, which may belong to another person.
 _WRITTEN_BY_CUSTOMERS = {"shipping_address": None, "note": None, "cancel_reason": None}
 
 
 def order_moved(body: str) -> Notification:
-    """`body` is the event as JSON. Raises pydantic's ValidationError."""
+    """Returns the mail about an event, `body` as JSON. Raises pydantic's ValidationError."""
     event = Event[OrderResponse].model_validate_json(body)
     order = event.data
 

@@ -1,4 +1,4 @@
-"""The mail to each recipient that a scheduled report is ready. It names the export's page, which needs a sign-in."""
+"""The mail to each recipient of a scheduled report. It links to the export's page, which needs a sign-in."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ MAX_REPORT_AGE = timedelta(days=7)
 
 
 def ready(export_id: str, user_id: str) -> Notification | None:
-    """None if the export no longer exists, or was finished too long ago."""
+    """Returns the mail, or None if the export no longer exists or was finished too long ago."""
     export = get_item(Export, Export.key(export_id))
     if export is None or export.status != DONE or export.finished_at is None:
         return None
@@ -23,7 +23,7 @@ def ready(export_id: str, user_id: str) -> Notification | None:
         return None
 
     def content(user: User) -> Content | None:
-        # The recipient may have become a customer since.
+        # The recipient may be a customer now.
         if not report_recipients.may_get_reports(user):
             return None
         return Content({"export": export, "expires": at_second(export.expires_at)})

@@ -10,13 +10,14 @@ from oms.webhooks.schemas import WebhookResponse
 
 
 def disabled(event_id: str, subscription_id: str) -> Notification | None:
-    """None if the webhook was deleted or enabled again meanwhile."""
+    """Returns the mail, or None if the webhook was deleted or enabled again meanwhile."""
     subscription = cast(Subscription | None, get_item(WebhookItem, Subscription.key(subscription_id)))
     if subscription is None or subscription.status != "disabled":
         return None
 
     def content(creator: User) -> Content | None:
-        # The creator's role may have changed: a customer sees no webhook, and a manager sees no path of its URL.
+        # The creator's role may have changed: customers must not see the webhook, and managers must not see its URL's
+        # path.
         if creator.role == "customer":
             return None
         admins = {creator.id} if creator.role == "admin" else set()
