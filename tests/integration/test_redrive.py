@@ -62,7 +62,12 @@ def waiting(system: LocalSystem, queue: str) -> int:
 
 @contextmanager
 def failing(system: LocalSystem, function: str, queue: str, **environment: str) -> Iterator[None]:
-    """In this context, the function fails, and its messages are delivered again within a second."""
+    """In this context, the function fails, and its messages are delivered again within a second.
+
+    An update ends the function's workers. So it waits until they have nothing in hand: a message in hand returns after
+    the queue's own visibility time, and positions of the feed that a worker has reserved hold up readers until then.
+    """
+    wait_until_at_rest(system, queue)
     before, url = system.environment(function), resource(system, queue)
     sqs = system.client("sqs")
     timeout = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
@@ -72,8 +77,7 @@ def failing(system: LocalSystem, function: str, queue: str, **environment: str) 
         yield
     finally:
         system.update_environment(function, **{name: before[name] for name in environment})
-        # An update ends the function's workers: their messages return after the queue's visibility time, which is short
-        # only now.
+        # The workers' messages return after the queue's visibility time, which is short only now.
         wait_until_at_rest(system, queue)
         sqs.set_queue_attributes(QueueUrl=url, Attributes=timeout)
 
@@ -89,19 +93,22 @@ def manager(signed_in: Callable[[str], httpx.Client]) -> httpx.Client:
 
 
 @pytest.fixture
-def product(manager: httpx.Client) -> str:
-    return create_product(manager, stock=100)
-
-
-@pytest.fixture
 def start(system: LocalSystem) -> str | None:
     """The last event in the feed at the start of a test."""
     return latest(system)
 
 
-def feed_of(manager: httpx.Client, order_id: str, start: str | None) -> list[Any]:
-    """Returns the events of an order that are in the feed."""
-    return about(follow(manager, start), order_id)
+@pytest.fixture
+def product(manager: httpx.Client, start: str | None) -> str:
+    """A product whose event has reached the queues and the feed."""
+    product = create_product(manager, stock=100)
+    assert wait_until(lambda: feed_of(manager, product, start), bool)
+    return product
+
+
+def feed_of(manager: httpx.Client, resource_id: str, start: str | None) -> list[Any]:
+    """Returns the events of an order or a product that are in the feed."""
+    return about(follow(manager, start), resource_id)
 
 
 def test_f19_dead_letters_of_the_feed_are_written_down_once(
