@@ -61,13 +61,15 @@ mail: $(INSTALLED) ## Show the mails that the running system has sent, the newes
 mail-preview: $(INSTALLED) ## Write each mail as its templates make it of a sample, as text and HTML, to build/mails/
 	@PYTHONPATH=layers/shared/python .venv/bin/python -m local.mail_preview
 
-.PHONY: test test-all test-rest
+.PHONY: test test-all test-rest test-random
 test: $(INSTALLED_TESTS) ## Run the tests that matter most, on the local cloud too; about four minutes on two cores
 	@.venv/bin/python -m tests.run quick
 test-all: $(INSTALLED_TESTS) ## Run all tests, those in process under coverage; about a quarter of an hour on two cores
 	@.venv/bin/python -m tests.run all
 test-rest: $(INSTALLED_TESTS) ## Run what `make test-all` adds to `make test`
 	@.venv/bin/python -m tests.run rest
+test-random: $(INSTALLED_TESTS) ## Run the tests in process with new random examples; the others repeat theirs. Six minutes
+	@.venv/bin/python -m tests.run random
 
 .PHONY: test-console
 test-console: $(INSTALLED_TESTS) $(CONSOLE) ## Run the tests of the back office: its logic, then its pages in Chromium over the local cloud

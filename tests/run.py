@@ -1,8 +1,9 @@
-"""`make test` and `make test-all`: runs the phases of the tests and prints a line for each, with its time.
+"""Runs a mode of the tests, as `make test` does, and prints a line for each phase, with its time.
 
 `quick` is the short run for newcomers. `all` runs every test once, in-process ones under coverage. `rest` is the part
-of `all` that `quick` leaves out: CI runs `quick`, the README's command, and then `rest`. Each phase runs, also after
-one that failed; the exit code is 1 if one of them failed.
+of `all` that `quick` leaves out: CI runs `quick`, the README's command, and then `rest`. `random` runs those in process
+with random examples that no run had before. Each phase runs, also after one that failed; the exit code is 1 if one of
+them failed.
 """
 
 import os
@@ -68,6 +69,7 @@ MODES = {
         PRIVILEGES,
         Phase("The other tests on the local cloud", ("--quiet", "tests/integration", "-m", "full")),
     ),
+    "random": (Phase("All tests in process, with new random examples", IN_PROCESS, "random"),),
     "all": (COVERED, PRIVILEGES, Phase("All tests on the local cloud", ("--quiet", "tests/integration"))),
 }
 

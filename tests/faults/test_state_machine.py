@@ -5,11 +5,9 @@
 
 import itertools
 import logging
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from random import SystemRandom
 from typing import Any
 
 import pytest
@@ -24,12 +22,12 @@ from oms.orders import expiry, service
 from orders import handler as orders
 from tests.support.aws_calls import Call, intercepted
 from tests.support.database import table
-from tests.support.examples import examples
+from tests.support.examples import examples, first_seed
 from tests.support.invocation import Answer, Person, invoke
 from tests.support.shop import Shop, new_process, orders_stored, stock_of
 from tests.support.shop_model import HOLD, MOVES, Expected, Model, ModelOrder
 
-SEED = int(os.environ.get("STATE_MACHINE_SEED") or SystemRandom().randrange(2**32))
+SEED = first_seed("STATE_MACHINE_SEED")
 REQUESTS = examples(10_000)
 
 # Of one round.

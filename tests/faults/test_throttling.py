@@ -4,11 +4,10 @@
 """
 
 import itertools
-import os
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from random import Random, SystemRandom
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from oms.identity import passwords
 from oms.identity.models import User
 from tests.support.accounts import account, log_in
 from tests.support.aws_calls import Call, Plan, intercepted
-from tests.support.examples import examples
+from tests.support.examples import examples, first_seed
 from tests.support.faults import failing, reason_at
 from tests.support.gateway import call as http
 from tests.support.invocation import Answer
@@ -25,7 +24,7 @@ from tests.support.shop import Shop, orders_stored, stock_of
 
 __all__ = ["account"]
 
-SEED = int(os.environ.get("THROTTLING_SEED") or SystemRandom().randrange(2**32))
+SEED = first_seed("THROTTLING_SEED")
 ATTEMPTS = 7
 
 THROTTLED = (

@@ -91,10 +91,8 @@ def requests(draw: st.DrawFn) -> tuple[str, str, Any, str, dict[str, str]]:
     return method, re.sub(r"\{\w+\}", "<id>", path), body, query, draw(HEADERS)
 
 
-# Derandomized, so that a run fails because of a change and not by chance; raise max_examples to search.
 @hypothesis_settings(
     max_examples=examples(250),
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
