@@ -9,8 +9,9 @@ from oms.core import clock
 from oms.inventory import shard_snapshots
 from oms.inventory.models import ShardSnapshot
 from oms.orders import service as order_service
-from tests.support.aws_calls import Call, intercepted
+from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.database import table
+from tests.support.faults import failing
 from tests.support.gateway import assert_problem
 from tests.support.invocation import Answer, Person
 from tests.support.shop import Shop, new_process, shards_of
@@ -76,6 +77,25 @@ def at_first_pause(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -
 
     monkeypatch.setattr(clock, "sleep", sleep)
     return pauses
+
+
+def is_of_snapshot(call: Call, operation: str) -> bool:
+    return call.operation == operation and "snapshot#" in str(call.parameters)
+
+
+def throttled(matches: Callable[[Call], bool], *, after: Callable[[], object] = lambda: None) -> Plan:
+    """Throttles the calls that match, and calls `after` when it throttles the first."""
+    refused: list[Call] = []
+
+    def plan(call: Call) -> Any:
+        if not matches(call):
+            return call.send()
+        refused.append(call)
+        if len(refused) == 1:
+            after()
+        raise failing("ThrottlingException")(call)
+
+    return plan
 
 
 @pytest.mark.usefixtures("no_sleep")
@@ -199,6 +219,63 @@ def test_f02_a_snapshot_whose_order_crashed_is_replaced_after_half_a_second(
     latest = stored(product)
     assert latest
     assert (latest.started, latest.number) == (6, 6)
+
+
+def test_f05_an_order_whose_snapshot_cannot_be_stored_is_decided_by_it(
+    shop: Shop, product: str, no_sleep: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting orders begin the next snapshot after half a second, so the order does not try for longer."""
+    sell_out(shop, product)
+    store(product, started=1, number=1, content=SHORT)
+    no_sleep.clear()
+    monkeypatch.setattr(clock, "monotonic", lambda: sum(no_sleep))
+
+    def is_store(call: Call) -> bool:
+        return is_of_snapshot(call, "PutItem") and call.parameters["Item"]["number"] == {"N": "2"}
+
+    with intercepted(throttled(is_store)):
+        answer = shop.buy({product: 1})
+
+    assert is_short(answer, product)
+    assert sum(no_sleep) <= 0.5
+
+
+@pytest.mark.usefixtures("no_sleep")
+@pytest.mark.parametrize("operation", ["GetItem", "PutItem"])
+def test_f05_an_order_reads_all_shards_itself_while_the_item_for_snapshots_is_throttled(
+    shop: Shop, product: str, operation: str
+) -> None:
+    sell_out(shop, product)
+
+    with intercepted(throttled(lambda call: is_of_snapshot(call, operation))) as made:
+        answer = shop.buy({product: 1})
+
+    assert is_short(answer, product)
+    assert reads_of_shards(made) == 2
+
+
+@pytest.mark.usefixtures("no_sleep")
+def test_f05_an_order_whose_reads_of_shards_are_throttled_is_decided_by_a_newer_snapshot(
+    shop: Shop, product: str
+) -> None:
+    """Another order takes the next snapshot while the reads of this one are throttled."""
+    sell_out(shop, product)
+    store(product, started=1, number=1, content=SHORT)
+
+    def other() -> None:
+        store(product, started=3, number=3, content=SHORT)
+
+    with intercepted(throttled(lambda call: reads_of_shards([call]) > 0, after=other)):
+        assert is_short(shop.buy({product: 1}), product)
+
+
+@pytest.mark.usefixtures("no_sleep")
+def test_f05_an_order_is_not_decided_without_a_newer_snapshot(shop: Shop, product: str) -> None:
+    sell_out(shop, product)
+    store(product, started=1, number=1, content=SHORT)
+
+    with intercepted(throttled(lambda call: reads_of_shards([call]) > 0)):
+        assert_problem(shop.buy({product: 1}), 503, "unavailable")
 
 
 @pytest.mark.usefixtures("no_sleep")

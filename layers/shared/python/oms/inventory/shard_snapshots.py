@@ -10,12 +10,15 @@ that they are, but not the buyer's share of all units.
 
 import random
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any
 
 from oms.core import clock
 from oms.core.dynamodb import get_item, is_written, put_item
+from oms.core.errors import UnavailableError
+from oms.core.retries import deadline
 from oms.inventory.models import ShardSnapshot, StockItem
 from oms.inventory.shards import ShardLevel, levels_of, read_shards
 
@@ -86,33 +89,54 @@ class SnapshotReader:
         """
         if self._key is None:
             return take_snapshot(self._product_id, self._count, needed)
-        stored = _get(self._key)
-        if self._seen is None:
-            self._seen = stored.started
-            if of_any_age and stored.content and (latest := _snapshot_in(stored)).available >= needed:
-                return latest
-        return self._newer(stored, self._seen, needed)
+        try:
+            stored = _get(self._key)
+            if self._seen is None:
+                self._seen = stored.started
+                if of_any_age and stored.content and (latest := _snapshot_in(stored)).available >= needed:
+                    return latest
+            stored, begun = self._newer(stored, self._seen)
+        except UnavailableError:  # the item is throttled, which the shards may not be
+            return take_snapshot(self._product_id, self._count, needed)
+        if begun:
+            return self._take(stored, needed)
+        self._seen = stored.number
+        return _snapshot_in(stored)
 
-    def _newer(self, stored: ShardSnapshot, seen: int, needed: int) -> Snapshot:
-        """Returns a snapshot with a higher number than `seen`: waits for that of another order, or takes it."""
+    def _newer(self, stored: ShardSnapshot, seen: int) -> tuple[ShardSnapshot, bool]:
+        """Waits for the snapshot of another order with a higher number than `seen`, or begins the next one.
+
+        Returns the stored item, and whether the next snapshot was begun.
+        """
         waited = 0.0
         while stored.number <= seen:
             if (stored.number == stored.started or waited > _DEAD_AFTER_SECONDS) and _begin(stored):
-                return self._take(stored, needed)
+                return stored, True
             pause = random.uniform(_MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS)  # noqa: S311 - jitter, not a secret
             clock.sleep(pause)
             before, stored = stored, _get((stored.pk, stored.sk))
             waited = waited + pause if stored.started == before.started else 0.0
-        self._seen = stored.number
-        return _snapshot_in(stored)
+        return stored, False
 
     def _take(self, stored: ShardSnapshot, needed: int) -> Snapshot:
-        """Takes the next snapshot, and stores it unless another order has begun a later one."""
+        """Takes the next snapshot, and stores it unless another order has begun a later one.
+
+        If the reads of the shards are throttled, it returns a later one that is stored meanwhile.
+        """
+        self._seen = number = stored.started + 1
         previous = _snapshot_in(stored).versions if stored.content else ""
-        snapshot = take_snapshot(self._product_id, self._count, needed, earlier=previous)
-        self._seen = stored.started + 1
-        taken = _item(stored, started=self._seen, number=self._seen, content=asdict(snapshot))
-        is_written(lambda: put_item(taken, ShardSnapshot.started == taken.started))
+        try:
+            snapshot = take_snapshot(self._product_id, self._count, needed, earlier=previous)
+        except UnavailableError:
+            latest = _get((stored.pk, stored.sk))
+            if latest.number <= number:
+                raise
+            self._seen = latest.number
+            return _snapshot_in(latest)
+        taken = _item(stored, started=number, number=number, content=asdict(snapshot))
+        # The result is known, and those who wait begin the next snapshot after this time.
+        with suppress(UnavailableError), deadline(_DEAD_AFTER_SECONDS):
+            is_written(lambda: put_item(taken, ShardSnapshot.started == taken.started))
         return snapshot
 
 
