@@ -11,7 +11,7 @@ from oms.inventory.models import ShardSnapshot
 from oms.orders import service as order_service
 from tests.support.aws_calls import Call, Plan, intercepted
 from tests.support.database import table
-from tests.support.faults import failing
+from tests.support.faults import failing, timed_out
 from tests.support.gateway import assert_problem
 from tests.support.invocation import Answer, Person
 from tests.support.shop import Shop, new_process, shards_of
@@ -276,6 +276,30 @@ def test_f05_an_order_is_not_decided_without_a_newer_snapshot(shop: Shop, produc
 
     with intercepted(throttled(lambda call: reads_of_shards([call]) > 0)):
         assert_problem(shop.buy({product: 1}), 503, "unavailable")
+
+
+def test_f03_an_order_that_begins_a_snapshot_and_loses_the_response_takes_it_without_waiting(
+    shop: Shop, product: str, no_sleep: list[float]
+) -> None:
+    sell_out(shop, product)
+    store(product, started=1, number=1, content=SHORT)
+    no_sleep.clear()
+    begins = iter([True])
+
+    def plan(call: Call) -> Any:
+        answer = call.send()
+        if is_of_snapshot(call, "PutItem") and next(begins, False):
+            raise timed_out(call)
+        return answer
+
+    with intercepted(plan) as made:
+        assert is_short(shop.buy({product: 1}), product)
+
+    assert reads_of_shards(made) > 0
+    assert len(no_sleep) == 1, "the pause before the retry"
+    latest = stored(product)
+    assert latest
+    assert (latest.started, latest.number) == (2, 2)
 
 
 @pytest.mark.usefixtures("no_sleep")

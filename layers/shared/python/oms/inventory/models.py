@@ -235,10 +235,12 @@ class ShardSnapshot(InventoryItem, discriminator="snapshot"):
     `oms.inventory.shard_snapshots`.
 
     `started` counts the snapshots that were begun. `number` is that of the stored `content`; it is 0 before the first.
+    `begun_by` is a random id of the snapshot in progress.
     """
 
     started = IntegerAttribute()
     number = IntegerAttribute()
+    begun_by = UnicodeAttribute(null=True)
     content = JsonAttribute(null=True)
 
     @staticmethod

@@ -13,12 +13,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from typing import Any
 
 from oms.core import clock
-from oms.core.dynamodb import get_item, is_written, put_item
+from oms.core.dynamodb import ConditionFailedError, get_item, is_written, put_item
 from oms.core.errors import UnavailableError
-from oms.core.retries import deadline
+from oms.core.retries import deadline, retrying
 from oms.inventory.models import ShardSnapshot, StockItem
 from oms.inventory.shards import ShardLevel, levels_of, read_shards
 
@@ -133,7 +132,7 @@ class SnapshotReader:
                 raise
             self._seen = latest.number
             return _snapshot_in(latest)
-        taken = _item(stored, started=number, number=number, content=asdict(snapshot))
+        taken = ShardSnapshot(stored.pk, stored.sk, started=number, number=number, content=asdict(snapshot))
         # The result is known, and those who wait begin the next snapshot after this time.
         with suppress(UnavailableError), deadline(_DEAD_AFTER_SECONDS):
             is_written(lambda: put_item(taken, ShardSnapshot.started == taken.started))
@@ -144,16 +143,25 @@ def _get(key: tuple[str, str]) -> ShardSnapshot:
     return get_item(ShardSnapshot, key) or ShardSnapshot(*key, started=0, number=0)
 
 
-def _item(stored: ShardSnapshot, *, started: int, number: int, content: Any) -> ShardSnapshot:
-    """Returns the item that replaces `stored`."""
-    return ShardSnapshot(stored.pk, stored.sk, started=started, number=number, content=content)
-
-
 def _begin(stored: ShardSnapshot) -> bool:
-    """Begins the next snapshot. Returns false if another order has begun or stored one meanwhile."""
-    begun = _item(stored, started=stored.started + 1, number=stored.number, content=stored.content)
+    """Begins the next snapshot. Returns false if another order has begun or stored one meanwhile.
+
+    `begun_by` distinguishes the order's own write, whose response was lost, from that of another order.
+    """
+    begun = ShardSnapshot(
+        stored.pk,
+        stored.sk,
+        started=stored.started + 1,
+        number=stored.number,
+        begun_by=clock.random_id(),
+        content=stored.content,
+    )
     unchanged = (ShardSnapshot.started == stored.started) & (ShardSnapshot.number == stored.number)
-    return is_written(lambda: put_item(begun, unchanged if stored.started else ShardSnapshot.pk.does_not_exist()))
+    try:
+        retrying(lambda: put_item(begun, unchanged if stored.started else ShardSnapshot.pk.does_not_exist()))
+    except ConditionFailedError as error:
+        return error.item is not None and ShardSnapshot.from_raw_data(error.item).begun_by == begun.begun_by
+    return True
 
 
 def _snapshot_in(stored: ShardSnapshot) -> Snapshot:
