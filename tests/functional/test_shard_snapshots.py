@@ -17,7 +17,7 @@ from tests.support.invocation import Answer, Person
 from tests.support.shop import Shop, new_process, shards_of
 
 SHARDS = 4
-SHORT = {"levels": [], "shards": SHARDS, "status": "active", "versions": "", "settled": True}
+SHORT = {"levels": [], "shards": SHARDS, "status": "active", "versions": "", "settled": True, "certain": 0}
 
 
 @pytest.fixture

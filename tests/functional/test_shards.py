@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from inventory import handler as inventory
+from oms.core.actors import System
+from oms.inventory import shards
 from oms.orders import service as order_service
 from tests.support.aws_calls import Call, intercepted
 from tests.support.database import table
@@ -45,6 +47,14 @@ def put(product: str, *units: int) -> None:
     """Sets the available units of the shards."""
     for shard, number in zip(shards_of(product), units, strict=True):
         table("inventory").change(shard.pk, shard.sk, available={"N": str(number)})
+
+
+def reads_shards(call: Call) -> bool:
+    """Returns whether the call reads several stock items at once."""
+    return (
+        call.operation == "BatchGetItem"
+        and len(call.parameters["RequestItems"].get("inventory", {"Keys": []})["Keys"]) > 1
+    )
 
 
 # ---- the number of shards -------------------------------------------------------------------------------------------
@@ -236,6 +246,53 @@ def test_a25_the_share_of_an_unverified_buyer_is_of_all_shards(shop: Shop, perso
 
     assert refused["limits"] == [{"product_id": product, "requested": 11, "allowed": 10}]
     assert shop.buy({product: 10}, by=stranger).status == 201
+
+
+@pytest.mark.parametrize("disturbed", [1, 2])
+def test_a25_units_that_move_between_shards_during_a_read_count_once_for_the_share(
+    shop: Shop, person: Callable[..., Person], disturbed: int
+) -> None:
+    """One shard is read before a move of 40 units and the other one after it, so the read shows 80."""
+    product = sharded(shop, 40, 2)
+    put(product, 40, 0)
+    reads = count(1)
+
+    def plan(call: Call) -> Any:
+        if not reads_shards(call) or next(reads) != disturbed:
+            return call.send()
+        before = call.send()["Responses"]["inventory"]
+        assert shards.move_units(product, {0: -40, 1: 40}, actor=System())
+        after = call.send()["Responses"]["inventory"]
+        mixed = [max(pair, key=lambda item: int(item["available"]["N"])) for pair in zip(before, after, strict=True)]
+        return {"Responses": {"inventory": mixed}}
+
+    with intercepted(plan):
+        answer = shop.buy({product: 11}, by=person("customer", email_verified=False))
+
+    refused = assert_problem(answer, 409, "order-limit-exceeded")
+    assert refused["limits"] == [{"product_id": product, "requested": 11, "allowed": 10}]
+
+
+def test_shards_that_change_during_the_reads_do_not_keep_a_share_that_the_others_prove(
+    shop: Shop, person: Callable[..., Person]
+) -> None:
+    """A share of 30 units needs 120. Three of the shards have 300, and the fourth changes at each read."""
+    product = sharded(shop, 400, 4)
+    reads = 0
+
+    def plan(call: Call) -> Any:
+        nonlocal reads
+        if reads_shards(call):
+            reads += 1
+            shard = shards_of(product)[3]
+            table("inventory").change(shard.pk, shard.sk, version={"N": str(shard.version + 1)})
+        return call.send()
+
+    with intercepted(plan):
+        answer = shop.buy({product: 30}, by=person("customer", email_verified=False))
+
+    assert answer.status == 201
+    assert reads == 2
 
 
 def test_f01_a_read_that_other_orders_disturb_is_no_refusal(shop: Shop) -> None:

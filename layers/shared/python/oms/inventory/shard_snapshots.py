@@ -5,7 +5,8 @@ thousands of orders a second do. So one of them reads the shards, and stores the
 
 A state that held at some moment of a request may answer it. So an order is refused only by a snapshot that was begun
 after the order had requested it. A snapshot of any age shows where units may be left: the order's transaction checks
-that they are, but not the buyer's share of all units.
+that they are, but not the buyer's share of all units. A sum of several moments may count a unit twice that moves
+between shards, so the share is decided only by units that were there at one moment.
 """
 
 import random
@@ -36,7 +37,8 @@ class Snapshot:
 
     `levels` has the shards with available units, `shards` is the number of those from which orders draw first.
     `versions` identifies the versions of all shards. If the snapshot is `settled`, all shards were like this at one
-    moment after its begin; if not, its levels are of several moments.
+    moment after its begin; if not, its levels are of several moments. At such a moment, at least `certain` units were
+    available: those of the shards that did not change between two reads.
     """
 
     levels: Sequence[ShardLevel]
@@ -44,26 +46,36 @@ class Snapshot:
     status: str
     versions: str
     settled: bool
+    # Snapshots that an earlier version stored have none.
+    certain: int = 0
 
     @property
     def available(self) -> int:
         return sum(level.available for level in self.levels)
 
 
-def take_snapshot(product_id: str, count: int, needed: int, *, earlier: str = "") -> Snapshot:
-    """Reads all shards, and once more if they seem to have fewer than `needed` units. `count` is their expected number.
+def take_snapshot(product_id: str, count: int, needed: int, *, exact: bool, earlier: str = "") -> Snapshot:
+    """Reads all shards, and once more if they seem to have fewer than `needed` units, or if it must be `exact`.
 
-    The snapshot is settled if two reads found the same versions, since a version never returns. The first of them may
-    be that of an `earlier` snapshot, of any age: its versions were still current when this read began. Only a restored
-    item repeats versions; for a wrong result, all shards would have to repeat those of one snapshot during one read.
+    `count` is their expected number. The snapshot is settled if two reads found the same versions, since a version
+    never returns. The first of them may be that of an `earlier` snapshot, of any age: its versions were still current
+    when this read began. Only a restored item repeats versions; for a wrong result, all shards would have to repeat
+    those of one snapshot during one read.
     """
     stocks = read_shards(product_id, count)
-    if _versions(stocks) != earlier and sum(stock.available for stock in stocks) < needed:
-        earlier = _versions(stocks)
+    unchanged = stocks if _versions(stocks) == earlier else []
+    if not unchanged and (exact or sum(stock.available for stock in stocks) < needed):
+        before = {stock.shard: stock.version for stock in stocks}
         stocks = read_shards(product_id, len(stocks))
-    versions = _versions(stocks)
-    levels = [level for level in levels_of(stocks) if level.available]
-    return Snapshot(levels, stocks[0].shard_count, stocks[0].status, versions, settled=versions == earlier)
+        unchanged = [stock for stock in stocks if stock.version == before.get(stock.shard)]
+    return Snapshot(
+        levels=[level for level in levels_of(stocks) if level.available],
+        shards=stocks[0].shard_count,
+        status=stocks[0].status,
+        versions=_versions(stocks),
+        settled=len(unchanged) == len(stocks),
+        certain=sum(stock.available for stock in unchanged),
+    )
 
 
 def _versions(stocks: Iterable[StockItem]) -> str:
@@ -81,24 +93,24 @@ class SnapshotReader:
         # Snapshots with higher numbers were begun after the first call of `read`.
         self._seen: int | None = None
 
-    def read(self, needed: int, *, of_any_age: bool) -> Snapshot:
+    def read(self, needed: int, *, exact: bool) -> Snapshot:
         """Returns a snapshot that was begun after the first call, at each call a newer one.
 
-        With `of_any_age`, the first call may return an older one that has `needed` units.
+        Unless it must be `exact`, the first call may return an older one that has `needed` units.
         """
         if self._key is None:
-            return take_snapshot(self._product_id, self._count, needed)
+            return take_snapshot(self._product_id, self._count, needed, exact=exact)
         try:
             stored = _get(self._key)
             if self._seen is None:
                 self._seen = stored.started
-                if of_any_age and stored.content and (latest := _snapshot_in(stored)).available >= needed:
+                if not exact and stored.content and (latest := _snapshot_in(stored)).available >= needed:
                     return latest
             stored, begun = self._newer(stored, self._seen)
         except UnavailableError:  # the item is throttled, which the shards may not be
-            return take_snapshot(self._product_id, self._count, needed)
+            return take_snapshot(self._product_id, self._count, needed, exact=exact)
         if begun:
-            return self._take(stored, needed)
+            return self._take(stored, needed, exact=exact)
         self._seen = stored.number
         return _snapshot_in(stored)
 
@@ -117,7 +129,7 @@ class SnapshotReader:
             waited = waited + pause if stored.started == before.started else 0.0
         return stored, False
 
-    def _take(self, stored: ShardSnapshot, needed: int) -> Snapshot:
+    def _take(self, stored: ShardSnapshot, needed: int, *, exact: bool) -> Snapshot:
         """Takes the next snapshot, and stores it unless another order has begun a later one.
 
         If the reads of the shards are throttled, it returns a later one that is stored meanwhile.
@@ -125,7 +137,7 @@ class SnapshotReader:
         self._seen = number = stored.started + 1
         previous = _snapshot_in(stored).versions if stored.content else ""
         try:
-            snapshot = take_snapshot(self._product_id, self._count, needed, earlier=previous)
+            snapshot = take_snapshot(self._product_id, self._count, needed, exact=exact, earlier=previous)
         except UnavailableError:
             latest = _get((stored.pk, stored.sk))
             if latest.number <= number:

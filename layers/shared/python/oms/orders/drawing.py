@@ -93,11 +93,13 @@ class Drawing:
         """Plans the draws of the line, if all shards together have enough units. Otherwise returns their sum."""
         product_id, needed = line.product_id, limits.stock_needed(line.quantity)
         reader = self._readers.setdefault(product_id, SnapshotReader(product_id, line.offer.stored_shards))
-        snapshot = reader.read(needed, of_any_age=needed == line.quantity)
-        if snapshot.available < needed:
-            if not snapshot.settled:
-                raise ShardConflictError("a shard changed while all were read")
+        # The transaction checks the units, but not the buyer's share of the stock, which needs more of them.
+        is_share = needed > line.quantity
+        snapshot = reader.read(needed, exact=is_share)
+        if snapshot.settled and snapshot.available < needed:
             return _stock_in(snapshot, product_id)
+        if (snapshot.certain if is_share else snapshot.available) < needed:
+            raise ShardConflictError("a shard changed while all were read")
         plan = shards.planned_draws(snapshot.levels, line.quantity, shards=snapshot.shards)
         if len(plan) <= most_draws:
             self._plans[product_id] = plan
