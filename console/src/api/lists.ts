@@ -22,9 +22,11 @@ export async function nextFilledPage<Item>(
 
 type Options<Item> = {
   enabled?: boolean
-  /** Milliseconds until the list is read again, or false. */
-  poll?: (items: Item[]) => number | false
+  /** Milliseconds until the list is read again, or false. Lists of more than `MOST_POLLED_PAGES` are not. */
+  poll?: (items: Item[], pages: number) => number | false
 }
+
+export type List<Item> = ReturnType<typeof useList<Item>>
 
 /** The items of a list that were read so far, and a function that reads more. */
 export function useList<Item>(
@@ -41,7 +43,10 @@ export function useList<Item>(
     refetchInterval: (query) => {
       const pages = query.state.data?.pages ?? []
       if (!poll || pages.length > MOST_POLLED_PAGES) return false
-      return poll(pages.flatMap((page) => page.items))
+      return poll(
+        pages.flatMap((page) => page.items),
+        pages.length,
+      )
     },
     ...others,
   })

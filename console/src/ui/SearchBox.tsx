@@ -1,7 +1,5 @@
 import { Search } from 'lucide-react'
-import { useRef, useState } from 'react'
-
-const PAUSE_MS = 220
+import { useTyped } from './useTyped'
 
 /** A search field whose text becomes part of the address a moment after the last key. */
 export function SearchBox(props: {
@@ -10,16 +8,8 @@ export function SearchBox(props: {
   maxLength?: number
   onSearch: (text: string) => Promise<unknown>
 }) {
-  const { value, label, maxLength = 200, onSearch } = props
-  // What was typed and is not in the address yet.
-  const [typed, setTyped] = useState<string | null>(null)
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
-
-  function search(text: string) {
-    clearTimeout(timer.current)
-    void onSearch(text.trim()).then(() => setTyped((it) => (it === text ? null : it)))
-  }
-
+  const { label, maxLength = 200 } = props
+  const { text, type, settle } = useTyped(props.value, props.onSearch)
   return (
     <div className="search">
       <Search size={15} aria-hidden />
@@ -31,15 +21,10 @@ export function SearchBox(props: {
         maxLength={maxLength}
         autoComplete="off"
         spellCheck={false}
-        value={typed ?? value}
-        onChange={(event) => {
-          const text = event.target.value
-          setTyped(text)
-          clearTimeout(timer.current)
-          timer.current = setTimeout(() => search(text), PAUSE_MS)
-        }}
+        value={text}
+        onChange={(event) => type(event.target.value)}
         onKeyDown={(event) => {
-          if (event.key === 'Enter') search(event.currentTarget.value)
+          if (event.key === 'Enter') settle(event.currentTarget.value)
         }}
       />
     </div>

@@ -8,31 +8,33 @@ export function isTyping(event: KeyboardEvent): boolean {
 }
 
 /** The row that j and k move over. Returns its index, -1 at first; Enter opens it, x selects it. */
-export function useRows(
-  length: number,
-  act: { open: (row: number) => void; select?: (row: number) => void },
+export function useRows<Item>(
+  items: Item[],
+  act: { open: (item: Item) => unknown; select?: (item: Item) => unknown },
 ): number {
-  const [active, setActive] = useState(-1)
+  const [row, setRow] = useState(-1)
+  const active = row < items.length ? row : -1
   useEffect(() => {
+    const item = items[active]
     const press = (event: KeyboardEvent) => {
       if (isTyping(event)) return
-      if (event.key === 'j') setActive((it) => Math.min(it + 1, length - 1))
-      else if (event.key === 'k') setActive((it) => Math.max(it - 1, 0))
-      else if (event.key === 'x' && active >= 0) act.select?.(active)
+      if (event.key === 'j') setRow(Math.min(active + 1, items.length - 1))
+      else if (event.key === 'k') setRow(Math.max(active - 1, 0))
+      else if (event.key === 'x' && item) act.select?.(item)
       else if (
         (event.key === 'Enter' || event.key === 'o') &&
-        active >= 0 &&
+        item &&
         document.activeElement === document.body
       )
-        act.open(active)
+        act.open(item)
       else return
       event.preventDefault()
     }
     addEventListener('keydown', press)
     return () => removeEventListener('keydown', press)
-  }, [length, act, active])
+  }, [items, act, active])
   useEffect(() => {
     document.querySelector('tr[data-active=true]')?.scrollIntoView({ block: 'nearest' })
   })
-  return active < length ? active : -1
+  return active
 }

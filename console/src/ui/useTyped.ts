@@ -1,18 +1,27 @@
 import { useEffect, useRef, useState } from 'react'
 
-const PAUSE_MS = 300
+const PAUSE_MS = 220
 
-/** A typed text, which is passed on once the typing rests: for a field whose value is in the address. */
-export function useTyped(value: string, tell: (value: string) => void): [string, (typed: string) => void] {
-  const [typed, setTyped] = useState(value)
+/**
+ * The text of a field whose value is in the address. `onSettled` puts it there a moment after the last key, or at once
+ * by `settle`.
+ */
+export function useTyped(value: string, onSettled: (text: string) => Promise<unknown>) {
+  // What was typed and is not in the address yet.
+  const [typed, setTyped] = useState<string | null>(null)
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
   useEffect(() => () => clearTimeout(timer.current), [])
-  return [
-    typed,
-    (next) => {
-      setTyped(next)
-      clearTimeout(timer.current)
-      timer.current = setTimeout(() => tell(next.trim()), PAUSE_MS)
-    },
-  ]
+
+  function settle(text: string) {
+    clearTimeout(timer.current)
+    void onSettled(text.trim()).then(() => setTyped((it) => (it === text ? null : it)))
+  }
+
+  function type(text: string) {
+    setTyped(text)
+    clearTimeout(timer.current)
+    timer.current = setTimeout(() => settle(text), PAUSE_MS)
+  }
+
+  return { text: typed ?? value, type, settle }
 }

@@ -6,10 +6,10 @@ import type { AuditSearch } from '~/router'
 import { useFormats, useTexts } from '~/texts'
 import { roleName } from '~/texts/roles'
 import { Empty } from '~/ui/Empty'
-import { LoadMore } from '~/ui/LoadMore'
-import { Failed } from '~/ui/problems'
-import { SkeletonRows } from '~/ui/Skeleton'
-import { useTyped } from '~/ui/useTyped'
+import { DayFilter, TextFilter } from '~/ui/filters'
+import { ListFrame } from '~/ui/ListFrame'
+import { PageHead } from '~/ui/PageHead'
+import { Table } from '~/ui/Table'
 
 type Entry = Schemas['AuditEntryResponse']
 
@@ -29,47 +29,37 @@ export function Audit() {
   const texts = useTexts()
   const search = useSearch({ from: '/audit' })
   const list = useList(['audit', search], (cursor) => readEntries(search, cursor))
-  const { items } = list
   return (
     <>
-      <header>
-        <h1>{texts.nav.audit}</h1>
-      </header>
+      <PageHead title={texts.nav.audit} />
       <p className="note good">{texts.audit.seal}</p>
       <div className="card">
-        {/* Another address, by a link or by Back, fills the fields again. */}
-        <Filters key={`${search.actor} ${search.action}`} search={search} />
-        {list.isError && !items.length ? (
-          <Failed error={list.error} retry={() => void list.refetch()} />
-        ) : list.isSuccess && !items.length ? (
-          <Empty
-            icon={<ScrollText size={28} aria-hidden />}
-            title={texts.audit.empty}
-            lead={texts.audit.emptyLead}
-          />
-        ) : (
-          <div className="table-box">
-            <table className="table cards" aria-busy={list.isPending}>
-              <thead>
-                <tr>
-                  <th>{texts.audit.at}</th>
-                  <th>{texts.audit.action}</th>
-                  <th>{texts.audit.actor}</th>
-                  <th>{texts.audit.target}</th>
-                  <th>{texts.audit.outcome}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {list.isPending ? (
-                  <SkeletonRows rows={12} columns={5} />
-                ) : (
-                  items.map((it) => <Row key={it.id} entry={it} />)
-                )}
-              </tbody>
-            </table>
-          </div>
-        )}
-        <LoadMore hasMore={list.hasNextPage} busy={list.isFetchingNextPage} more={list.fetchNextPage} />
+        <Filters search={search} />
+        <ListFrame
+          list={list}
+          empty={
+            <Empty
+              icon={<ScrollText size={28} aria-hidden />}
+              title={texts.audit.empty}
+              lead={texts.audit.emptyLead}
+            />
+          }
+        >
+          <Table
+            columns={[
+              texts.audit.at,
+              texts.audit.action,
+              texts.audit.actor,
+              texts.audit.target,
+              texts.audit.outcome,
+            ]}
+            pendingRows={list.isPending && 12}
+          >
+            {list.items.map((it) => (
+              <Row key={it.id} entry={it} />
+            ))}
+          </Table>
+        </ListFrame>
       </div>
     </>
   )
@@ -122,41 +112,23 @@ function Filters(props: { search: AuditSearch }) {
   const texts = useTexts()
   const navigate = useNavigate({ from: '/audit' })
   const { search } = props
-  const go = (to: AuditSearch) => void navigate({ search: { ...search, ...to }, replace: true })
-  const [actor, setActor] = useTyped(search.actor ?? '', (it) => go({ actor: it }))
-  const [action, setAction] = useTyped(search.action ?? '', (it) => go({ action: it }))
+  const go = (to: AuditSearch) => navigate({ search: (before) => ({ ...before, ...to }), replace: true })
   return (
     <div className="row filters no-print">
-      <input
-        type="search"
-        className="input"
-        aria-label={texts.audit.action}
-        placeholder={texts.audit.actionHint}
-        value={action}
-        onChange={(event) => setAction(event.target.value)}
+      <TextFilter
+        label={texts.audit.action}
+        hint={texts.audit.actionHint}
+        value={search.action}
+        onChange={(action) => go({ action })}
       />
-      <input
-        type="search"
-        className="input"
-        aria-label={texts.audit.actor}
-        placeholder={texts.audit.actorHint}
-        value={actor}
-        onChange={(event) => setActor(event.target.value)}
+      <TextFilter
+        label={texts.audit.actor}
+        hint={texts.audit.actorHint}
+        value={search.actor}
+        onChange={(actor) => go({ actor })}
       />
-      <input
-        type="date"
-        className="input"
-        aria-label={texts.orders.from}
-        value={search.from ?? ''}
-        onChange={(event) => go({ from: event.target.value })}
-      />
-      <input
-        type="date"
-        className="input"
-        aria-label={texts.orders.to}
-        value={search.to ?? ''}
-        onChange={(event) => go({ to: event.target.value })}
-      />
+      <DayFilter label={texts.orders.from} value={search.from} onChange={(from) => go({ from })} />
+      <DayFilter label={texts.orders.to} value={search.to} onChange={(to) => go({ to })} />
       {Object.keys(search).length > 0 && (
         <Link to="/audit" className="button plain">
           {texts.common.reset}

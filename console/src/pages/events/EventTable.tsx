@@ -1,10 +1,9 @@
 import { Link } from '@tanstack/react-router'
-import { ChevronRight } from 'lucide-react'
-import { useCallback, useMemo, useState } from 'react'
+import { useState } from 'react'
 import { currentUser } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { roleName } from '~/texts/roles'
-import { SkeletonRows } from '~/ui/Skeleton'
+import { ExpandableRow, Table } from '~/ui/Table'
 import { useRows } from '~/ui/useRows'
 import { EventDetail } from './EventDetail'
 import { colourOf, type Event, nameOfType, subjectOf } from './events'
@@ -13,72 +12,47 @@ export function EventTable(props: { events: Event[]; pending?: boolean }) {
   const { events, pending } = props
   const texts = useTexts()
   const [opened, setOpened] = useState<string | null>(null)
-  const toggle = useCallback((id: string) => setOpened((before) => (before === id ? null : id)), [])
-  const act = useMemo(
-    () => ({ open: (row: number) => events[row] && toggle(events[row].id) }),
-    [events, toggle],
-  )
-  const active = useRows(events.length, act)
+  const toggle = ({ id }: Event) => setOpened((before) => (before === id ? null : id))
+  const active = useRows(events, { open: toggle })
   return (
-    <div className="table-box">
-      <table className="table cards" aria-busy={pending}>
-        <thead>
-          <tr>
-            <th>{texts.events.event}</th>
-            <th>{texts.events.about}</th>
-            <th>{texts.events.by}</th>
-            <th>{texts.events.when}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {pending ? (
-            <SkeletonRows rows={10} columns={4} />
-          ) : (
-            events.map((it, row) => (
-              <Row key={it.id} event={it} active={row === active} open={it.id === opened} onToggle={toggle} />
-            ))
-          )}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      columns={[texts.events.event, texts.events.about, texts.events.by, texts.events.when]}
+      pendingRows={!!pending && 10}
+    >
+      {events.map((it, row) => (
+        <Row
+          key={it.id}
+          event={it}
+          active={row === active}
+          open={it.id === opened}
+          onToggle={() => toggle(it)}
+        />
+      ))}
+    </Table>
   )
 }
 
-function Row(props: { event: Event; active: boolean; open: boolean; onToggle: (id: string) => void }) {
+function Row(props: { event: Event; active: boolean; open: boolean; onToggle: () => void }) {
   const { event, active, open, onToggle } = props
   const texts = useTexts()
   const formats = useFormats()
   return (
-    <>
-      <tr
-        className="link"
-        data-active={active}
-        onClick={(click) => {
-          if (!(click.target as HTMLElement).closest('button, a')) onToggle(event.id)
-        }}
-      >
-        <td className="wide">
-          <button type="button" className="expand" aria-expanded={open} onClick={() => onToggle(event.id)}>
-            <ChevronRight size={15} aria-hidden />
-            <span className={`badge ${colourOf(event.type)}`}>{nameOfType(event.type, texts)}</span>
-          </button>
-        </td>
-        <td className="wide">
-          <Subject event={event} />
-        </td>
-        <td className="quiet small">{roleName(event.actor.role ?? '', texts)}</td>
-        <td className="quiet end" title={formats.exact(event.occurred_at)}>
-          {formats.ago(event.occurred_at)}
-        </td>
-      </tr>
-      {open && (
-        <tr className="detail">
-          <td colSpan={4} className="wide">
-            <EventDetail event={event} />
-          </td>
-        </tr>
-      )}
-    </>
+    <ExpandableRow
+      title={<span className={`badge ${colourOf(event.type)}`}>{nameOfType(event.type, texts)}</span>}
+      columns={4}
+      active={active}
+      open={open}
+      onToggle={onToggle}
+      detail={() => <EventDetail event={event} />}
+    >
+      <td className="wide">
+        <Subject event={event} />
+      </td>
+      <td className="quiet small">{roleName(event.actor.role ?? '', texts)}</td>
+      <td className="quiet end" title={formats.exact(event.occurred_at)}>
+        {formats.ago(event.occurred_at)}
+      </td>
+    </ExpandableRow>
   )
 }
 

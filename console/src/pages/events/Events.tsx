@@ -4,12 +4,13 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { EventsSearch } from '~/router'
 import { useTexts } from '~/texts'
+import { Card } from '~/ui/Card'
 import { current } from '~/ui/current'
 import { Dialog } from '~/ui/Dialog'
 import { Field } from '~/ui/Field'
 import { Form, FormButtons, textOf } from '~/ui/FormParts'
-import { Failed } from '~/ui/problems'
-import { Skeleton } from '~/ui/Skeleton'
+import { Loaded } from '~/ui/Loaded'
+import { PageHead } from '~/ui/PageHead'
 import { EventDetail } from './EventDetail'
 import { EventLog } from './EventLog'
 import { grouped, nameOfType, readEvent, TEST_TYPE, useCatalogue } from './events'
@@ -23,15 +24,11 @@ export function Events() {
   const isLog = search.view === 'log'
   return (
     <>
-      <header>
-        <div className="stack tight">
-          <h1>{texts.events.title}</h1>
-          <p className="quiet">{isLog ? texts.events.logLead : texts.events.liveLead}</p>
-        </div>
+      <PageHead title={texts.events.title} lead={isLog ? texts.events.logLead : texts.events.liveLead}>
         <button type="button" className="button" onClick={() => setFinding(true)}>
           {texts.events.find}
         </button>
-      </header>
+      </PageHead>
       <OneEvent search={search} />
       <section className="card">
         <Views search={search} />
@@ -104,31 +101,29 @@ function Filters(props: { search: EventsSearch }) {
 function OneEvent(props: { search: EventsSearch }) {
   const texts = useTexts()
   const { event: id, ...rest } = props.search
-  const { data, error, refetch } = useQuery({
+  const query = useQuery({
     queryKey: ['event', id],
     queryFn: () => readEvent(id ?? ''),
     enabled: !!id,
     staleTime: Number.POSITIVE_INFINITY,
   })
   if (!id) return null
+  const { data } = query
   return (
-    <section className="card">
-      <header>
-        <h2>{data ? nameOfType(data.type, texts) : texts.events.one}</h2>
+    <Card
+      title={data ? nameOfType(data.type, texts) : texts.events.one}
+      aside={
         <Link to="/events" search={rest} replace resetScroll={false} className="button plain">
           {texts.common.close}
         </Link>
-      </header>
+      }
+    >
       <div className="body">
-        {error && !data ? (
-          <Failed error={error} retry={() => void refetch()} />
-        ) : data ? (
-          <EventDetail event={data} />
-        ) : (
-          <Skeleton lines={5} />
-        )}
+        <Loaded query={query} lines={5}>
+          {(event) => <EventDetail event={event} />}
+        </Loaded>
       </div>
-    </section>
+    </Card>
   )
 }
 

@@ -1,12 +1,10 @@
 import { Link, useNavigate } from '@tanstack/react-router'
 import { FileDown } from 'lucide-react'
-import { useMemo } from 'react'
 import { useList } from '~/api/lists'
 import { useFormats, useTexts } from '~/texts'
 import { Empty } from '~/ui/Empty'
-import { LoadMore } from '~/ui/LoadMore'
-import { Failed } from '~/ui/problems'
-import { SkeletonRows } from '~/ui/Skeleton'
+import { ListFrame } from '~/ui/ListFrame'
+import { Table } from '~/ui/Table'
 import { useRows } from '~/ui/useRows'
 import { ExportButtons } from './ExportButtons'
 import { ExportState } from './ExportState'
@@ -21,50 +19,36 @@ export function ExportList() {
   const list = useList(['exports'], readExports, {
     poll: (items) => (items.some(isUnfinished) ? POLL_MS : false),
   })
-  const { items } = list
-  const act = useMemo(
-    () => ({
-      open: (row: number) => items[row] && navigate({ to: '/exports/$id', params: { id: items[row].id } }),
-    }),
-    [items, navigate],
-  )
-  const active = useRows(items.length, act)
-  if (list.isError && !items.length) return <Failed error={list.error} retry={() => void list.refetch()} />
-  if (list.isSuccess && !items.length)
-    return (
-      <Empty
-        icon={<FileDown size={28} aria-hidden />}
-        title={texts.exports.empty}
-        lead={texts.exports.emptyLead}
-      />
-    )
+  const active = useRows(list.items, {
+    open: ({ id }) => navigate({ to: '/exports/$id', params: { id } }),
+  })
   return (
-    <>
-      <div className="table-box">
-        <table className="table cards" aria-busy={list.isPending}>
-          <thead>
-            <tr>
-              <th>{texts.exports.report}</th>
-              <th>{texts.exports.period}</th>
-              <th>{texts.exports.status}</th>
-              <th className="number">{texts.exports.rows}</th>
-              <th>{texts.exports.requested}</th>
-              <th>
-                <span className="hidden">{texts.exports.actions}</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {list.isPending ? (
-              <SkeletonRows rows={6} columns={6} />
-            ) : (
-              items.map((it, row) => <Row key={it.id} item={it} active={row === active} />)
-            )}
-          </tbody>
-        </table>
-      </div>
-      <LoadMore hasMore={list.hasNextPage} busy={list.isFetchingNextPage} more={list.fetchNextPage} />
-    </>
+    <ListFrame
+      list={list}
+      empty={
+        <Empty
+          icon={<FileDown size={28} aria-hidden />}
+          title={texts.exports.empty}
+          lead={texts.exports.emptyLead}
+        />
+      }
+    >
+      <Table
+        columns={[
+          texts.exports.report,
+          texts.exports.period,
+          texts.exports.status,
+          { name: texts.exports.rows, isNumber: true },
+          texts.exports.requested,
+          { name: texts.exports.actions, isHidden: true },
+        ]}
+        pendingRows={list.isPending && 6}
+      >
+        {list.items.map((it, row) => (
+          <Row key={it.id} item={it} active={row === active} />
+        ))}
+      </Table>
+    </ListFrame>
   )
 }
 

@@ -3,6 +3,7 @@ import { Link, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTexts } from '~/texts'
 import { current } from '~/ui/current'
+import { PageHead } from '~/ui/PageHead'
 import { CreateExport } from './CreateExport'
 import { CreateSchedule } from './CreateSchedule'
 import { ExportList } from './ExportList'
@@ -15,20 +16,16 @@ export function Exports() {
   const [isCreating, setCreating] = useState(false)
   const isSchedules = tab === 'schedules'
   const close = () => setCreating(false)
-  const create = (
-    <button type="button" className="button primary" onClick={() => setCreating(true)}>
-      {isSchedules ? texts.exports.schedules.create : texts.exports.create}
-    </button>
-  )
   return (
     <>
-      <header>
-        <div className="stack tight">
-          <h1>{texts.exports.title}</h1>
-          <p className="quiet">{isSchedules ? texts.exports.schedules.lead : texts.exports.lead}</p>
-        </div>
-        {create}
-      </header>
+      <PageHead
+        title={texts.exports.title}
+        lead={isSchedules ? texts.exports.schedules.lead : texts.exports.lead}
+      >
+        <button type="button" className="button primary" onClick={() => setCreating(true)}>
+          {isSchedules ? texts.exports.schedules.create : texts.exports.create}
+        </button>
+      </PageHead>
       <section className="card">
         <nav className="views" aria-label={texts.exports.title}>
           <Link to="/exports" search={{}} {...current(!isSchedules)}>

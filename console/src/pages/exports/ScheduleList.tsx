@@ -8,9 +8,8 @@ import { useFormats, useTexts } from '~/texts'
 import { Dialog } from '~/ui/Dialog'
 import { Empty } from '~/ui/Empty'
 import { Form, FormButtons, FormError } from '~/ui/FormParts'
-import { LoadMore } from '~/ui/LoadMore'
-import { Failed } from '~/ui/problems'
-import { SkeletonRows } from '~/ui/Skeleton'
+import { ListFrame } from '~/ui/ListFrame'
+import { Table } from '~/ui/Table'
 import { say } from '~/ui/toast'
 import { deleteSchedule, readSchedules, type Schedule } from './exports'
 import { useMeaning } from './When'
@@ -19,41 +18,33 @@ export function ScheduleList() {
   const texts = useTexts()
   const list = useList(['schedules'], readSchedules)
   const [deleting, setDeleting] = useState<Schedule | null>(null)
-  const { items } = list
-  if (list.isError && !items.length) return <Failed error={list.error} retry={() => void list.refetch()} />
-  if (list.isSuccess && !items.length)
-    return (
-      <Empty
-        icon={<CalendarClock size={28} aria-hidden />}
-        title={texts.exports.schedules.empty}
-        lead={texts.exports.schedules.emptyLead}
-      />
-    )
   return (
     <>
-      <div className="table-box">
-        <table className="table cards" aria-busy={list.isPending}>
-          <thead>
-            <tr>
-              <th>{texts.exports.report}</th>
-              <th>{texts.exports.schedules.runs}</th>
-              <th>{texts.exports.schedules.recipients}</th>
-              <th>{texts.exports.schedules.covered}</th>
-              <th>
-                <span className="hidden">{texts.exports.actions}</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {list.isPending ? (
-              <SkeletonRows rows={3} columns={5} />
-            ) : (
-              items.map((it) => <Row key={it.id} schedule={it} onDelete={() => setDeleting(it)} />)
-            )}
-          </tbody>
-        </table>
-      </div>
-      <LoadMore hasMore={list.hasNextPage} busy={list.isFetchingNextPage} more={list.fetchNextPage} />
+      <ListFrame
+        list={list}
+        empty={
+          <Empty
+            icon={<CalendarClock size={28} aria-hidden />}
+            title={texts.exports.schedules.empty}
+            lead={texts.exports.schedules.emptyLead}
+          />
+        }
+      >
+        <Table
+          columns={[
+            texts.exports.report,
+            texts.exports.schedules.runs,
+            texts.exports.schedules.recipients,
+            texts.exports.schedules.covered,
+            { name: texts.exports.actions, isHidden: true },
+          ]}
+          pendingRows={list.isPending && 3}
+        >
+          {list.items.map((it) => (
+            <Row key={it.id} schedule={it} onDelete={() => setDeleting(it)} />
+          ))}
+        </Table>
+      </ListFrame>
       {deleting && <DeleteSchedule schedule={deleting} onClose={() => setDeleting(null)} />}
     </>
   )

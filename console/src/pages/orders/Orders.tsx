@@ -1,6 +1,6 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { PackageOpen } from 'lucide-react'
-import { useCallback, useMemo, useState } from 'react'
+import { useCallback, useState } from 'react'
 import type { Order } from '~/api/client'
 import { useList } from '~/api/lists'
 import type { OrdersSearch } from '~/router'
@@ -8,10 +8,11 @@ import { useEvents } from '~/shell/live'
 import { useFormats, useTexts } from '~/texts'
 import { current } from '~/ui/current'
 import { Empty } from '~/ui/Empty'
-import { LoadMore } from '~/ui/LoadMore'
+import { DayFilter } from '~/ui/filters'
+import { ListFrame } from '~/ui/ListFrame'
 import { OrderBadge } from '~/ui/OrderBadge'
-import { Failed } from '~/ui/problems'
-import { SkeletonRows } from '~/ui/Skeleton'
+import { PageHead } from '~/ui/PageHead'
+import { OpenableRow, Table } from '~/ui/Table'
 import { useRows } from '~/ui/useRows'
 import { BulkConfirm } from './BulkConfirm'
 import { nameOf, readOrders, unitsOf } from './orders'
@@ -40,86 +41,74 @@ export function Orders() {
       return after
     })
   }, [])
-  const act = useMemo(
-    () => ({
-      open: (row: number) => items[row] && navigate({ to: '/orders/$id', params: { id: items[row].id } }),
-      select: (row: number) => items[row] && toggle(items[row].id),
-    }),
-    [items, navigate, toggle],
-  )
-  const active = useRows(items.length, act)
+  const active = useRows(items, {
+    open: ({ id }) => navigate({ to: '/orders/$id', params: { id } }),
+    select: ({ id }) => toggle(id),
+  })
   const chosen = items.filter((it) => selected.has(it.id))
-  const isFiltered = Object.keys(search).length > 0
+  const all = (
+    <input
+      type="checkbox"
+      aria-label={texts.orders.selectAll}
+      checked={items.length > 0 && chosen.length === items.length}
+      onChange={(event) => setSelected(new Set(event.target.checked ? items.map((it) => it.id) : []))}
+    />
+  )
 
   return (
     <>
-      <header>
-        <h1>{texts.orders.title}</h1>
+      <PageHead title={texts.orders.title}>
         <FreshOrders search={search} refresh={list.refetch} />
-      </header>
+      </PageHead>
       <div className="card">
         <Views search={search} onChange={() => setSelected(new Set())} />
         <Filters search={search} />
         {chosen.length > 0 && <BulkConfirm orders={chosen} onDone={() => setSelected(new Set())} />}
-        {list.isError && !items.length ? (
-          <Failed error={list.error} retry={() => void list.refetch()} />
-        ) : list.isSuccess && !items.length ? (
-          <Empty
-            icon={<PackageOpen size={28} aria-hidden />}
-            title={isFiltered ? texts.orders.empty : texts.orders.emptyShop}
-            lead={isFiltered ? texts.orders.emptyLead : texts.orders.emptyShopLead}
-            action={
-              isFiltered ? (
-                <Link to="/orders" className="button">
-                  {texts.common.reset}
-                </Link>
-              ) : undefined
-            }
-          />
-        ) : (
-          <div className="table-box">
-            <table className="table cards" aria-busy={list.isPending}>
-              <thead>
-                <tr>
-                  <th>
-                    <input
-                      type="checkbox"
-                      aria-label={texts.orders.selectAll}
-                      checked={items.length > 0 && chosen.length === items.length}
-                      onChange={(event) =>
-                        setSelected(new Set(event.target.checked ? items.map((it) => it.id) : []))
-                      }
-                    />
-                  </th>
-                  <th>{texts.orders.number}</th>
-                  <th>{texts.orders.customer}</th>
-                  <th>{texts.orders.status}</th>
-                  <th>{texts.orders.created}</th>
-                  <th className="number">{texts.orders.items}</th>
-                  <th className="number">{texts.orders.total}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {list.isPending ? (
-                  <SkeletonRows rows={12} columns={7} />
-                ) : (
-                  items.map((order, row) => (
-                    <Row
-                      key={order.id}
-                      order={order}
-                      active={row === active}
-                      selected={selected.has(order.id)}
-                      onToggle={toggle}
-                    />
-                  ))
-                )}
-              </tbody>
-            </table>
-          </div>
-        )}
-        <LoadMore hasMore={list.hasNextPage} busy={list.isFetchingNextPage} more={list.fetchNextPage} />
+        <ListFrame list={list} empty={<NoOrders isFiltered={Object.keys(search).length > 0} />}>
+          <Table
+            columns={[
+              { name: all },
+              texts.orders.number,
+              texts.orders.customer,
+              texts.orders.status,
+              texts.orders.created,
+              { name: texts.orders.items, isNumber: true },
+              { name: texts.orders.total, isNumber: true },
+            ]}
+            pendingRows={list.isPending && 12}
+          >
+            {items.map((order, row) => (
+              <Row
+                key={order.id}
+                order={order}
+                active={row === active}
+                selected={selected.has(order.id)}
+                onToggle={toggle}
+              />
+            ))}
+          </Table>
+        </ListFrame>
       </div>
     </>
+  )
+}
+
+function NoOrders(props: { isFiltered: boolean }) {
+  const texts = useTexts()
+  const icon = <PackageOpen size={28} aria-hidden />
+  if (!props.isFiltered)
+    return <Empty icon={icon} title={texts.orders.emptyShop} lead={texts.orders.emptyShopLead} />
+  return (
+    <Empty
+      icon={icon}
+      title={texts.orders.empty}
+      lead={texts.orders.emptyLead}
+      action={
+        <Link to="/orders" className="button">
+          {texts.common.reset}
+        </Link>
+      }
+    />
   )
 }
 
@@ -129,14 +118,10 @@ function Row(props: { order: Order; active: boolean; selected: boolean; onToggle
   const formats = useFormats()
   const navigate = useNavigate()
   return (
-    <tr
-      className="link"
-      data-active={active}
-      aria-selected={selected}
-      onClick={(event) => {
-        if (!(event.target as HTMLElement).closest('a, input'))
-          void navigate({ to: '/orders/$id', params: { id: order.id } })
-      }}
+    <OpenableRow
+      active={active}
+      selected={selected}
+      onOpen={() => void navigate({ to: '/orders/$id', params: { id: order.id } })}
     >
       <td>
         <input
@@ -160,7 +145,7 @@ function Row(props: { order: Order; active: boolean; selected: boolean; onToggle
       </td>
       <td className="number minor">{formats.count(unitsOf(order))}</td>
       <td className="number end">{formats.money(order.total, order.currency)}</td>
-    </tr>
+    </OpenableRow>
   )
 }
 
@@ -192,26 +177,20 @@ function Filters(props: { search: OrdersSearch }) {
     void navigate({ search: { ...search, [name]: value || undefined }, replace: true })
   return (
     <div className="row filters no-print">
-      <label className="row">
-        <span className="hint">{texts.orders.from}</span>
-        <input
-          type="date"
-          className="input"
-          value={search.from ?? ''}
-          max={search.to}
-          onChange={(event) => change('from', event.target.value)}
-        />
-      </label>
-      <label className="row">
-        <span className="hint">{texts.orders.to}</span>
-        <input
-          type="date"
-          className="input"
-          value={search.to ?? ''}
-          min={search.from}
-          onChange={(event) => change('to', event.target.value)}
-        />
-      </label>
+      <DayFilter
+        label={texts.orders.from}
+        isLabelShown
+        value={search.from}
+        max={search.to}
+        onChange={(day) => change('from', day)}
+      />
+      <DayFilter
+        label={texts.orders.to}
+        isLabelShown
+        value={search.to}
+        min={search.from}
+        onChange={(day) => change('to', day)}
+      />
       {search.customer && (
         <button type="button" className="button plain" onClick={() => change('customer', '')}>
           {texts.orders.oneCustomer} ✕

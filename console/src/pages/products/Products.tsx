@@ -2,15 +2,16 @@ import './products.css'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { PackageOpen, Plus, ScanBarcode } from 'lucide-react'
-import { useMemo } from 'react'
 import { useList } from '~/api/lists'
 import type { ProductsSearch } from '~/router'
 import { useTexts } from '~/texts'
+import type { Texts } from '~/texts/en'
 import { Empty } from '~/ui/Empty'
-import { LoadMore } from '~/ui/LoadMore'
-import { Failed } from '~/ui/problems'
+import { ChoiceFilter } from '~/ui/filters'
+import { ListFrame } from '~/ui/ListFrame'
+import { PageHead } from '~/ui/PageHead'
 import { SearchBox } from '~/ui/SearchBox'
-import { SkeletonRows } from '~/ui/Skeleton'
+import { type Column, Table } from '~/ui/Table'
 import { useRows } from '~/ui/useRows'
 import { ProductRow } from './ProductRow'
 import { readCategories, readProducts } from './products'
@@ -20,18 +21,12 @@ export function Products() {
   const search = useSearch({ from: '/products' })
   const navigate = useNavigate({ from: '/products' })
   const list = useList(['products', search], (cursor) => readProducts(search, cursor))
-  const { items } = list
-  const act = useMemo(
-    () => ({
-      open: (row: number) => items[row] && navigate({ to: '/products/$id', params: { id: items[row].id } }),
-    }),
-    [items, navigate],
-  )
-  const active = useRows(items.length, act)
+  const active = useRows(list.items, {
+    open: ({ id }) => navigate({ to: '/products/$id', params: { id } }),
+  })
   return (
     <>
-      <header>
-        <h1>{texts.products.title}</h1>
+      <PageHead title={texts.products.title}>
         <div className="row">
           <Link to="/stock-count" className="button">
             <ScanBarcode size={16} aria-hidden />
@@ -42,31 +37,22 @@ export function Products() {
             {texts.products.new}
           </Link>
         </div>
-      </header>
+      </PageHead>
       <div className="card">
         <Views search={search} />
         <Filters search={search} />
-        {list.isError && !items.length ? (
-          <Failed error={list.error} retry={() => void list.refetch()} />
-        ) : list.isSuccess && !items.length ? (
-          <Nothing search={search} hasMore={list.hasNextPage} />
-        ) : (
-          <div className="table-box">
-            <table className="table cards products" aria-busy={list.isPending}>
-              <Head search={search} />
-              {list.isPending ? (
-                <tbody>
-                  <SkeletonRows rows={12} columns={7} />
-                </tbody>
-              ) : (
-                items.map((product, row) => (
-                  <ProductRow key={product.id} product={product} active={row === active} />
-                ))
-              )}
-            </table>
-          </div>
-        )}
-        <LoadMore hasMore={list.hasNextPage} busy={list.isFetchingNextPage} more={list.fetchNextPage} />
+        <ListFrame list={list} empty={<Nothing search={search} hasMore={list.hasNextPage} />}>
+          <Table
+            className="cards products"
+            columns={columnsOf(search, texts)}
+            pendingRows={list.isPending && 12}
+            hasBodies
+          >
+            {list.items.map((product, row) => (
+              <ProductRow key={product.id} product={product} active={row === active} />
+            ))}
+          </Table>
+        </ListFrame>
       </div>
     </>
   )
@@ -105,35 +91,27 @@ function Nothing(props: { search: ProductsSearch; hasMore: boolean }) {
   )
 }
 
-function Head(props: { search: ProductsSearch }) {
-  const texts = useTexts()
-  const { search } = props
-  const order = search.q ? undefined : search.sort
-  const next = order === 'price' ? '-price' : 'price'
-  return (
-    <thead>
-      <tr>
-        <th>{texts.products.name}</th>
-        <th>{texts.products.category}</th>
-        <th>{texts.products.status}</th>
-        <th className="number">{texts.products.available}</th>
-        <th className="number">{texts.products.reserved}</th>
-        <th
-          className="number"
-          aria-sort={order === 'price' ? 'ascending' : order === '-price' ? 'descending' : undefined}
-        >
-          {search.q ? (
-            texts.products.price
-          ) : (
-            <Link to="/products" search={{ ...search, sort: next }} replace>
-              {texts.products.price} {order === 'price' ? '↑' : order === '-price' ? '↓' : ''}
-            </Link>
-          )}
-        </th>
-        <th className="number">{texts.products.threshold}</th>
-      </tr>
-    </thead>
+/** The columns. That of the price sorts the list, which a search sorts by itself. */
+function columnsOf(search: ProductsSearch, texts: Texts): Column[] {
+  const { q, sort } = search
+  const direction = sort === 'price' ? 'ascending' : sort === '-price' ? 'descending' : undefined
+  const arrow = { ascending: '↑', descending: '↓', none: '' }[direction ?? 'none']
+  const price = q ? (
+    texts.products.price
+  ) : (
+    <Link to="/products" search={{ ...search, sort: sort === 'price' ? '-price' : 'price' }} replace>
+      {texts.products.price} {arrow}
+    </Link>
   )
+  return [
+    texts.products.name,
+    texts.products.category,
+    texts.products.status,
+    { name: texts.products.available, isNumber: true },
+    { name: texts.products.reserved, isNumber: true },
+    { name: price, isNumber: true, sorted: q ? undefined : direction },
+    { name: texts.products.threshold, isNumber: true },
+  ]
 }
 
 const VIEWS = ['all', 'low', 'out', 'archived'] as const
@@ -174,17 +152,13 @@ function Filters(props: { search: ProductsSearch }) {
         label={texts.products.search}
         onSearch={(text) => change('q', text)}
       />
-      <select
-        className="input"
-        aria-label={texts.products.category}
-        value={search.category ?? ''}
-        onChange={(event) => void change('category', event.target.value)}
-      >
-        <option value="">{texts.products.allCategories}</option>
-        {names.map((name) => (
-          <option key={name}>{name}</option>
-        ))}
-      </select>
+      <ChoiceFilter
+        label={texts.products.category}
+        all={texts.products.allCategories}
+        options={names.map((name) => [name, name])}
+        value={search.category}
+        onChange={(category) => void change('category', category)}
+      />
       {search.q ? (
         <span className="hint">{texts.products.sortedBySearch}</span>
       ) : (

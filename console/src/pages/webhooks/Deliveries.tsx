@@ -6,8 +6,8 @@ import { useEvents } from '~/shell/live'
 import { useFormats, useTexts } from '~/texts'
 import { current } from '~/ui/current'
 import { Empty } from '~/ui/Empty'
-import { Failed } from '~/ui/problems'
-import { SkeletonRows } from '~/ui/Skeleton'
+import { ListFrame, ReadMore } from '~/ui/ListFrame'
+import { Table } from '~/ui/Table'
 import { useRows } from '~/ui/useRows'
 import { covers } from '../events/events'
 import { AttemptFigures } from './AttemptFigures'
@@ -21,6 +21,7 @@ const AFTER_EVENT_MS = 2000
 export function Deliveries(props: { webhook: Webhook }) {
   const { webhook } = props
   const texts = useTexts()
+  const { count } = useFormats()
   const search = useSearch({ from: '/webhooks/$id' })
   const navigate = useNavigate({ from: '/webhooks/$id' })
   const list = useList(
@@ -55,54 +56,56 @@ export function Deliveries(props: { webhook: Webhook }) {
       }),
     [navigate],
   )
-  const act = useMemo(() => ({ open: (row: number) => shown[row] && open(shown[row].id) }), [shown, open])
-  const active = useRows(shown.length, act)
+  const active = useRows(shown, { open: ({ id }) => open(id) })
 
   return (
     <div className="stack">
       <AttemptFigures deliveries={items} />
       <section className="card">
         <StatusViews />
-        {list.isError && !items.length ? (
-          <Failed error={list.error} retry={() => void refetch()} />
-        ) : list.isSuccess && !shown.length ? (
-          <Empty
-            icon={<Send size={28} aria-hidden />}
-            title={search.status ? texts.webhooks.noSuchDeliveries : texts.webhooks.noDeliveries}
-            lead={search.status ? texts.webhooks.amongLoaded(items.length) : texts.webhooks.noDeliveriesLead}
-          />
-        ) : (
-          <div className="table-box">
-            <table className="table cards" aria-busy={list.isPending}>
-              <thead>
-                <tr>
-                  <th>{texts.webhooks.event}</th>
-                  <th>{texts.webhooks.status}</th>
-                  <th className="number">{texts.webhooks.answerCode}</th>
-                  <th className="number">{texts.webhooks.attempts}</th>
-                  <th>{texts.webhooks.when}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {list.isPending ? (
-                  <SkeletonRows rows={8} columns={5} />
-                ) : (
-                  shown.map((it, row) => (
-                    <DeliveryRow
-                      key={it.id}
-                      webhook={webhook}
-                      delivery={it}
-                      active={row === active}
-                      open={it.id === search.delivery}
-                      onToggle={open}
-                    />
-                  ))
-                )}
-              </tbody>
-            </table>
-          </div>
-        )}
-        <Older list={list} loaded={items.length} />
+        <ListFrame
+          list={list}
+          isEmpty={!shown.length}
+          empty={
+            <Empty
+              icon={<Send size={28} aria-hidden />}
+              title={search.status ? texts.webhooks.noSuchDeliveries : texts.webhooks.noDeliveries}
+              lead={
+                search.status ? texts.webhooks.amongLoaded(items.length) : texts.webhooks.noDeliveriesLead
+              }
+            />
+          }
+          // On demand alone: the status is filtered here, so that a view could read all deliveries.
+          more={
+            <ReadMore
+              list={list}
+              label={texts.webhooks.older}
+              read={texts.webhooks.loaded(count(items.length))}
+            />
+          }
+        >
+          <Table
+            columns={[
+              texts.webhooks.event,
+              texts.webhooks.status,
+              { name: texts.webhooks.answerCode, isNumber: true },
+              { name: texts.webhooks.attempts, isNumber: true },
+              texts.webhooks.when,
+            ]}
+            pendingRows={list.isPending && 8}
+          >
+            {shown.map((it, row) => (
+              <DeliveryRow
+                key={it.id}
+                webhook={webhook}
+                delivery={it}
+                active={row === active}
+                open={it.id === search.delivery}
+                onToggle={open}
+              />
+            ))}
+          </Table>
+        </ListFrame>
       </section>
     </div>
   )
@@ -127,29 +130,5 @@ function StatusViews() {
         </Link>
       ))}
     </nav>
-  )
-}
-
-/** Reads older deliveries on demand alone: the status is filtered here, so that a view could read all of them. */
-function Older(props: {
-  list: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown }
-  loaded: number
-}) {
-  const texts = useTexts()
-  const { count } = useFormats()
-  const { list, loaded } = props
-  if (!list.hasNextPage) return null
-  return (
-    <div className="empty no-print">
-      <button
-        type="button"
-        className="button"
-        disabled={list.isFetchingNextPage}
-        onClick={() => list.fetchNextPage()}
-      >
-        {list.isFetchingNextPage ? texts.common.loading : texts.webhooks.older}
-      </button>
-      <span className="hint">{texts.webhooks.loaded(count(loaded))}</span>
-    </div>
   )
 }

@@ -1,5 +1,5 @@
-import { ChevronRight } from 'lucide-react'
 import { useFormats, useTexts } from '~/texts'
+import { ExpandableRow } from '~/ui/Table'
 import { nameOfType } from '../events/events'
 import { DeliveryDetail } from './DeliveryDetail'
 import { DeliveryBadge } from './WebhookBadge'
@@ -18,39 +18,25 @@ export function DeliveryRow(props: {
   const formats = useFormats()
   const last = delivery.attempts.at(-1)
   return (
-    <>
-      <tr
-        className="link"
-        data-active={active}
-        onClick={(event) => {
-          if (!(event.target as HTMLElement).closest('button, a')) onToggle(delivery.id)
-        }}
-      >
-        <td className="wide">
-          <button type="button" className="expand" aria-expanded={open} onClick={() => onToggle(delivery.id)}>
-            <ChevronRight size={15} aria-hidden />
-            {nameOfType(delivery.event_type, texts)}
-          </button>
-        </td>
-        <td>
-          <DeliveryBadge status={delivery.status} />
-        </td>
-        <td className="number quiet">{last?.status_code ?? (last?.error ? texts.webhooks.noAnswer : '–')}</td>
-        <td className={delivery.attempts.length > 1 ? 'number quiet' : 'number quiet minor'}>
-          {formats.count(delivery.attempts.length)}
-          <span className="only-cards"> {texts.webhooks.attemptsOf(delivery.attempts.length)}</span>
-        </td>
-        <td className="quiet end" title={formats.dateTime(delivery.created_at)}>
-          {formats.ago(delivery.created_at)}
-        </td>
-      </tr>
-      {open && (
-        <tr className="detail">
-          <td colSpan={5} className="wide">
-            <DeliveryDetail webhook={webhook} delivery={delivery} />
-          </td>
-        </tr>
-      )}
-    </>
+    <ExpandableRow
+      title={nameOfType(delivery.event_type, texts)}
+      columns={5}
+      active={active}
+      open={open}
+      onToggle={() => onToggle(delivery.id)}
+      detail={() => <DeliveryDetail webhook={webhook} delivery={delivery} />}
+    >
+      <td>
+        <DeliveryBadge status={delivery.status} />
+      </td>
+      <td className="number quiet">{last?.status_code ?? (last?.error ? texts.webhooks.noAnswer : '–')}</td>
+      <td className={delivery.attempts.length > 1 ? 'number quiet' : 'number quiet minor'}>
+        {formats.count(delivery.attempts.length)}
+        <span className="only-cards"> {texts.webhooks.attemptsOf(delivery.attempts.length)}</span>
+      </td>
+      <td className="quiet end" title={formats.dateTime(delivery.created_at)}>
+        {formats.ago(delivery.created_at)}
+      </td>
+    </ExpandableRow>
   )
 }

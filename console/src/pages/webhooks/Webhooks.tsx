@@ -1,14 +1,14 @@
 import '~/ui/detail.css'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { Webhook as WebhookIcon } from 'lucide-react'
-import { useMemo, useState } from 'react'
+import { useState } from 'react'
 import { useList } from '~/api/lists'
 import { currentUser } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { Empty } from '~/ui/Empty'
-import { LoadMore } from '~/ui/LoadMore'
-import { Failed } from '~/ui/problems'
-import { SkeletonRows } from '~/ui/Skeleton'
+import { ListFrame } from '~/ui/ListFrame'
+import { PageHead } from '~/ui/PageHead'
+import { OpenableRow, Table } from '~/ui/Table'
 import { useRows } from '~/ui/useRows'
 import { nameOfType } from '../events/events'
 import { CreateWebhook } from './CreateWebhook'
@@ -23,14 +23,9 @@ export function Webhooks() {
   const [isCreating, setCreating] = useState(false)
   const isAdmin = currentUser()?.role === 'admin'
   const list = useList(['webhooks'], readWebhooks)
-  const { items } = list
-  const act = useMemo(
-    () => ({
-      open: (row: number) => items[row] && navigate({ to: '/webhooks/$id', params: { id: items[row].id } }),
-    }),
-    [items, navigate],
-  )
-  const active = useRows(items.length, act)
+  const active = useRows(list.items, {
+    open: ({ id }) => navigate({ to: '/webhooks/$id', params: { id } }),
+  })
   const create = isAdmin && (
     <button type="button" className="button primary" onClick={() => setCreating(true)}>
       {texts.webhooks.create}
@@ -38,45 +33,35 @@ export function Webhooks() {
   )
   return (
     <>
-      <header>
-        <div className="stack tight">
-          <h1>{texts.webhooks.title}</h1>
-          <p className="quiet">{texts.webhooks.lead}</p>
-        </div>
-        {items.length > 0 && create}
-      </header>
+      <PageHead title={texts.webhooks.title} lead={texts.webhooks.lead}>
+        {list.items.length > 0 && create}
+      </PageHead>
       <div className="card">
-        {list.isError && !items.length ? (
-          <Failed error={list.error} retry={() => void list.refetch()} />
-        ) : list.isSuccess && !items.length ? (
-          <Empty
-            icon={<WebhookIcon size={28} aria-hidden />}
-            title={texts.webhooks.empty}
-            lead={isAdmin ? texts.webhooks.emptyLead : texts.webhooks.emptyManager}
-            action={create}
-          />
-        ) : (
-          <div className="table-box">
-            <table className="table cards" aria-busy={list.isPending}>
-              <thead>
-                <tr>
-                  <th>{texts.webhooks.receiver}</th>
-                  <th>{texts.webhooks.status}</th>
-                  <th>{texts.webhooks.events}</th>
-                  <th>{texts.webhooks.failingSince}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {list.isPending ? (
-                  <SkeletonRows rows={4} columns={4} />
-                ) : (
-                  items.map((it, row) => <Row key={it.id} webhook={it} active={row === active} />)
-                )}
-              </tbody>
-            </table>
-          </div>
-        )}
-        <LoadMore hasMore={list.hasNextPage} busy={list.isFetchingNextPage} more={list.fetchNextPage} />
+        <ListFrame
+          list={list}
+          empty={
+            <Empty
+              icon={<WebhookIcon size={28} aria-hidden />}
+              title={texts.webhooks.empty}
+              lead={isAdmin ? texts.webhooks.emptyLead : texts.webhooks.emptyManager}
+              action={create}
+            />
+          }
+        >
+          <Table
+            columns={[
+              texts.webhooks.receiver,
+              texts.webhooks.status,
+              texts.webhooks.events,
+              texts.webhooks.failingSince,
+            ]}
+            pendingRows={list.isPending && 4}
+          >
+            {list.items.map((it, row) => (
+              <Row key={it.id} webhook={it} active={row === active} />
+            ))}
+          </Table>
+        </ListFrame>
       </div>
       {isCreating && <CreateWebhook onClose={() => setCreating(false)} />}
     </>
@@ -90,13 +75,9 @@ function Row(props: { webhook: Webhook; active: boolean }) {
   const navigate = useNavigate()
   const more = webhook.events.length - SHOWN_EVENTS
   return (
-    <tr
-      className="link"
-      data-active={active}
-      onClick={(event) => {
-        if (!(event.target as HTMLElement).closest('a'))
-          void navigate({ to: '/webhooks/$id', params: { id: webhook.id } })
-      }}
+    <OpenableRow
+      active={active}
+      onOpen={() => void navigate({ to: '/webhooks/$id', params: { id: webhook.id } })}
     >
       <td className="wide">
         <Link to="/webhooks/$id" params={{ id: webhook.id }} className="break">
@@ -124,6 +105,6 @@ function Row(props: { webhook: Webhook; active: boolean }) {
           '–'
         )}
       </td>
-    </tr>
+    </OpenableRow>
   )
 }
