@@ -5,30 +5,17 @@ It answers 200 to each POST, after the milliseconds that the path names: at once
 
 import argparse
 import ssl
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from subprocess import PIPE, Popen
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.servers import server
 
 
-@contextmanager
-def receiver(certificate: Path | None = None) -> Iterator[int]:
-    """Runs a receiver, over TLS with this chain and its key. Yields its port."""
-    command = [sys.executable, "-m", "benchmarks.receiver"]
-    if certificate:
-        command += ["--certificate", str(certificate)]
-    process = Popen(command, cwd=ROOT, stdout=PIPE, text=True)
-    assert process.stdout
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.communicate()
+def receiver(certificate: Path | None = None) -> AbstractContextManager[int]:
+    """Runs a receiver, over TLS with this chain and its key. The context has its port."""
+    return server("benchmarks.receiver", *(["--certificate", str(certificate)] if certificate else []))
 
 
 class _Handler(BaseHTTPRequestHandler):

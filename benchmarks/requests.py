@@ -7,17 +7,17 @@ requests each, so all of them see the same states of the machine. It needs Linux
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks import postgres
 from benchmarks.attribution import PARTS_IN_ORDER
 from benchmarks.oms_worker import ROOT, environment, traced
+from benchmarks.servers import server
 from benchmarks.tables import Table, as_markdown, median_and_least, missed
 from benchmarks.turns import Block, Worker
 
@@ -38,17 +38,9 @@ WARM_UP_ROUNDS = 2
 AIM = 0.8
 
 
-@contextmanager
-def aws_stub(*options: str) -> Iterator[int]:
-    """Runs the stub of AWS. Yields its port."""
-    command = [sys.executable, "-m", "benchmarks.aws_stub", *options]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.communicate()
+def aws_stub(*options: str) -> AbstractContextManager[int]:
+    """Runs the stub of AWS. The context has its port."""
+    return server("benchmarks.aws_stub", *options)
 
 
 def project_worker(name: str, variables: Mapping[str, str], *options: str, checkout: Path = ROOT) -> Worker:

@@ -13,6 +13,7 @@ from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.buckets import private_bucket
 from infra.checks import acknowledge
 from infra.front import (
     API_PATHS,
@@ -23,7 +24,6 @@ from infra.front import (
     REFERRER_POLICY,
 )
 from infra.keys import Keys
-from infra.retention import retention
 from infra.stages import Stage
 
 FUNCTIONS = Path(__file__).parent / "edge"
@@ -37,26 +37,17 @@ class Console(Construct):
         super().__init__(scope, construct_id)
         # CloudFront's names are unique in an account, which may have the stage in several regions.
         self._name = f"Oms-{stage.name}-{cdk.Stack.of(self).region}"
-        bucket = self._bucket(stage)
+        bucket = private_bucket(
+            self,
+            "Files",
+            stage=stage,
+            why_no_access_log="Its files are the same for everyone, and public through CloudFront.",
+        )
         distribution = self._distribution(stage, bucket, self._to_api(api, keys))
         self.url = f"https://{stage.console_domain or distribution.distribution_domain_name}"
         cdk.CfnOutput(cdk.Stack.of(self), "ConsoleBucket", value=bucket.bucket_name)
         cdk.CfnOutput(cdk.Stack.of(self), "ConsoleDistribution", value=distribution.distribution_id)
         cdk.CfnOutput(cdk.Stack.of(self), "ConsoleHost", value=distribution.distribution_domain_name)
-
-    def _bucket(self, stage: Stage) -> s3.Bucket:
-        bucket = s3.Bucket(
-            self,
-            "Files",
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            removal_policy=retention(stage),
-        )
-        acknowledge(bucket, "AwsSolutions-S1", "Its files are the same for everyone, and public through CloudFront.")
-        return bucket
 
     def _to_api(self, api: apigateway.HttpApi, keys: Keys) -> origins.HttpOrigin:
         stack = cdk.Stack.of(self)

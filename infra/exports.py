@@ -8,11 +8,11 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.alarms import Alarms
+from infra.buckets import private_bucket
 from infra.checks import acknowledge
 from infra.data import Data, grant, grant_in
 from infra.events import INTERNAL_SOURCE, MAX_TRIES, Events
 from infra.functions import EXPORTER_SECONDS, USERS, Functions
-from infra.retention import retention
 from infra.stages import Stage
 
 TRIGGERS = ("export.look",)
@@ -63,14 +63,11 @@ class Exports(Construct):
         )
 
     def _bucket(self, stage: Stage) -> s3.Bucket:
-        bucket = s3.Bucket(
+        return private_bucket(
             self,
             "Files",
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
+            stage=stage,
+            why_no_access_log="The audit log has an entry for each link to a file.",
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="files-are-kept-for-30-days",
@@ -80,10 +77,7 @@ class Exports(Construct):
                 )
             ],
             cors=_cors(stage),
-            removal_policy=retention(stage),
         )
-        acknowledge(bucket, "AwsSolutions-S1", "The audit log has an entry for each link to a file.")
-        return bucket
 
     def _grant(self, bucket: s3.Bucket, functions: Functions, data: Data) -> None:
         grant(data.reports, functions.exporter, "GetItem", "Query", "UpdateItem")

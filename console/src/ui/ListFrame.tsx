@@ -10,7 +10,7 @@ export function ListFrame(props: {
   empty: ReactNode
   /** For a list whose items are not all shown, or whose next page may have some. */
   isEmpty?: boolean
-  /** In the place of the button that reads more by itself when it comes into view. */
+  /** In the place of the button that reads more when it comes into view. */
   more?: ReactNode
   children: ReactNode
 }) {

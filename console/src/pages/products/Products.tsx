@@ -91,7 +91,7 @@ function Nothing(props: { search: ProductsSearch; hasMore: boolean }) {
   )
 }
 
-/** The columns. That of the price sorts the list, which a search sorts by itself. */
+/** The columns. That of the price sorts the list, but a search has an order of its own. */
 function columnsOf(search: ProductsSearch, texts: Texts): Column[] {
   const { q, sort } = search
   const direction = sort === 'price' ? 'ascending' : sort === '-price' ? 'descending' : undefined
