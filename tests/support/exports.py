@@ -23,7 +23,7 @@ from oms.exports.models import Export
 from oms.exports.schemas import CreateExportRequest
 from oms.orders.models import Allocation, HistoryEntry, Order, OrderLine, created_shard
 from tests.support.aws_client import aws_client
-from tests.support.invocation import Context, Person
+from tests.support.invocation import Context, Person, wait_for_next_millisecond
 
 ADDRESS = "198.51.100.1"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -76,6 +76,7 @@ def an_order(*lines: dict[str, Any], shard: int = 0, status: str = "shipped") ->
 
 def request_export(by: Person, **fields: Any) -> Export:
     wanted = CreateExportRequest.model_validate({"report": "orders", **fields})
+    wait_for_next_millisecond()  # an export has what was created before it
     return service.create_export(wanted, by=by, address=ADDRESS).value
 
 

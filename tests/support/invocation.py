@@ -122,9 +122,9 @@ def wait_for_next_millisecond() -> None:
 
     A test that creates several resources can so expect them in that order.
     """
-    now = time.time_ns() // 1_000_000
-    while time.time_ns() // 1_000_000 == now:
-        pass
+    begun = time.time_ns()
+    while time.time_ns() // 1_000_000 == begun // 1_000_000:
+        time.sleep((1_000_000 - begun % 1_000_000) / 1_000_000_000)
 
 
 @dataclass(frozen=True)
