@@ -1,5 +1,6 @@
 """The way of an order in the back office, from the list to the parcel."""
 
+import re
 import time
 from uuid import uuid4
 
@@ -37,7 +38,8 @@ def test_a_new_order_appears_automatically_and_is_shipped_in_four_clicks(
 ) -> None:
     page = office.open("manager", "/orders")
     expect(page.get_by_role("row")).not_to_have_count(0)
-    page.wait_for_timeout(1500)  # the feed is followed from now on
+    with page.expect_response(re.compile("/events.*cursor=")):  # the feed is followed from now on
+        pass
     started = time.monotonic()
     order = place(signed_in, product, 3)
     link = page.get_by_role("link", name=order["number"])

@@ -42,13 +42,14 @@ export function useRecentEvents(): Event[] {
   )
 }
 
+function readAgain(names: Iterable<string>): void {
+  for (const name of names) void queries.invalidateQueries({ queryKey: [name] })
+}
+
 function tell(events: Event[]): void {
   const kinds = new Set(events.map((it) => it.type.split('.')[0] ?? ''))
-  for (const kind of kinds) {
-    // The list of orders shows new ones when the user asks, so that rows do not move under the pointer.
-    const names = (CHANGED[kind] ?? []).filter((it) => it !== 'orders')
-    for (const name of names) void queries.invalidateQueries({ queryKey: [name] })
-  }
+  // The list of orders shows new ones when the user asks, so that rows do not move under the pointer.
+  for (const kind of kinds) readAgain((CHANGED[kind] ?? []).filter((it) => it !== 'orders'))
   for (const listener of listeners) listener(events)
   remember([...events.toReversed(), ...recent].slice(0, MOST_RECENT))
 }
@@ -68,6 +69,7 @@ export function useFeed(): boolean {
   const [current, setCurrent] = useState(true)
   useEffect(() => {
     let cursor: string | null = null
+    let failed = false
     let timer: ReturnType<typeof setTimeout>
     let ended = false
     const look = async () => {
@@ -78,11 +80,15 @@ export function useFeed(): boolean {
           const query = { after: 'latest', limit: 100, ...(cursor ? { cursor } : {}) }
           const page: Schemas['EventPage'] = await body(api.GET('/api/v1/events', { params: { query } }))
           cursor = page.resume_cursor ?? cursor
+          // The events since the failure are not in this page.
+          if (failed) readAgain(new Set(Object.values(CHANGED).flat()))
+          failed = false
           if (page.items.length) tell(page.items)
           setCurrent(true)
         }
       } catch {
         cursor = null
+        failed = true
         pause = PAUSE_AFTER_FAILURE_MS
         setCurrent(false)
       }
