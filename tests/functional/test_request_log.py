@@ -15,6 +15,21 @@ ORDERS = "/api/v1/orders"
 TRACE = "Root=1-67891233-abcdef012345678912345678;Parent=1234567890abcdef;Sampled=0"
 
 
+class Pipe(io.StringIO):
+    """A buffered stream whose writes and flushes are recorded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.calls.append(text)
+        return super().write(text)
+
+    def flush(self) -> None:
+        self.calls.append("flush")
+
+
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     written = io.StringIO()
@@ -52,3 +67,15 @@ def test_a_higher_level_omits_the_line(customer: Person, lines: io.StringIO, mon
 
     api.logger.setLevel(level)
     assert lines.getvalue() == ""
+
+
+def test_a_line_is_one_write_and_is_flushed(customer: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So no other line comes between, and the line is not lost if the process is killed after the response."""
+    pipe = Pipe()
+    monkeypatch.setattr(api.logger.registered_handler, "stream", pipe)
+
+    call("GET", ORDERS, token=customer.token)
+
+    line, last = pipe.calls
+    assert line.endswith("}\n")
+    assert last == "flush"

@@ -212,7 +212,9 @@ def log(message: str, **fields: Any) -> None:
         "xray_trace_id": trace_id(),
     }
     text = to_json({name: value for name, value in values.items() if value is not None}).decode()
-    print(text, file=cast(logging.StreamHandler[TextIO], logger.registered_handler).stream)
+    stream = cast(logging.StreamHandler[TextIO], logger.registered_handler).stream
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 def _answer(app: APIGatewayHttpResolver, request: RequestContext, context: LambdaContext) -> dict[str, Any]:
