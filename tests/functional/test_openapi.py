@@ -5,7 +5,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import jsonschema_rs
 import pytest
 from pydantic import ValidationError
 
@@ -280,6 +282,35 @@ def test_answers_carry_the_headers_that_are_documented(
             documented = headers & operation["responses"][str(answer.status)].get("headers", {}).keys()
             expected = documented if replayed else documented - {"Idempotency-Replayed"}
             assert headers & answer.headers.keys() == expected, (name, answer.text)
+
+
+NUMBERS = ["10", "10.00", "-0", "1e1", "1E+1", "1e-1"]
+
+
+def fits(schema: Any, *values: Any) -> bool:
+    return any(jsonschema_rs.is_valid(schema, value) for value in values)
+
+
+@pytest.mark.parametrize("text", [*NUMBERS, "+10", ".5", "5.", "ten"])
+def test_amounts_of_queries_have_the_documented_forms(customer: Person, text: str) -> None:
+    """A query has texts. If the schema had numbers, a client could send each text of one."""
+    parameters = DOCUMENT["paths"]["/api/v1/inventory/products"]["get"]["parameters"]
+    values = [text, json.loads(text)] if text in NUMBERS else [text]
+
+    for parameter in (it for it in parameters if it["name"] in ("min_price", "max_price")):
+        query = f"{parameter['name']}={quote(text)}"
+        answer = call("GET", f"/api/v1/inventory/products?{query}", token=customer.token)
+        assert (answer.status == 200) == fits(parameter["schema"], *values), query
+
+
+@pytest.mark.parametrize("value", [*NUMBERS, *map(json.dumps, NUMBERS), '"+10"', '".5"', '"5."', '"ten"'])
+def test_amounts_of_bodies_have_the_documented_forms(customer: Person, product: Callable[..., str], value: str) -> None:
+    schema = DOCUMENT["components"]["schemas"]["CreateOrderRequest"]["properties"]["shipping_cost"]
+    body = f'{{"items": [{{"product_id": "{product()}", "quantity": 1}}], "shipping_cost": {value}}}'
+
+    answer = call("POST", "/api/v1/orders/quote", body, token=customer.token)
+
+    assert (answer.status == 200) == fits(schema, json.loads(value)), answer.text
 
 
 def test_a_schema_name_with_two_meanings_is_refused() -> None:

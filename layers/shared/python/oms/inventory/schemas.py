@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from oms.core import texts
-from oms.core.money_fields import CurrencyCode, Money, MoneyText
+from oms.core.money_fields import CurrencyCode, Money, MoneyText, QueryMoney
 from oms.core.schemas import (
     INVISIBLE_IS_NULL,
     Flag,
@@ -172,12 +172,12 @@ class ListProductsQuery(PageQuery):
         description="Products whose SKU begins with this text, in upper or lower case. Sorts by SKU.",
         examples=["COF-"],
     )
-    min_price: Money | None = Field(
+    min_price: QueryMoney | None = Field(
         None,
         description="Only products that cost at least this much. The list is then sorted by price.",
         examples=["10"],
     )
-    max_price: Money | None = Field(
+    max_price: QueryMoney | None = Field(
         None,
         description="Only products that cost at most this much. The list is then sorted by price.",
         examples=["50"],
