@@ -97,8 +97,46 @@ def test_the_web_acl_is_created_in_us_east_1_and_given_to_the_stack(
     groups = [it["Statement"]["ManagedRuleGroupStatement"] for it in (common, known)]
     assert [it["Name"] for it in groups] == ["AWSManagedRulesCommonRuleSet", "AWSManagedRulesKnownBadInputsRuleSet"]
     assert all(it["OverrideAction"] == {"None": {}} for it in (common, known)), "the groups block"
-    assert {it["Name"] for it in groups[0]["RuleActionOverrides"]} == set(web_acl.COUNTED)
     assert json.loads(created["CustomResponseBodies"]["TooMany"]["Content"])["code"] == "too-many-requests"
+
+
+# https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html, 2026-12-01
+RULES_OF_AWS = {
+    "AWSManagedRulesCommonRuleSet": """
+        NoUserAgent_HEADER UserAgent_BadBots_HEADER SizeRestrictions_QUERYSTRING SizeRestrictions_Cookie_HEADER
+        SizeRestrictions_BODY SizeRestrictions_URIPATH EC2MetaDataSSRF_BODY EC2MetaDataSSRF_COOKIE
+        EC2MetaDataSSRF_URIPATH EC2MetaDataSSRF_QUERYARGUMENTS GenericLFI_QUERYARGUMENTS GenericLFI_URIPATH
+        GenericLFI_BODY RestrictedExtensions_URIPATH RestrictedExtensions_QUERYARGUMENTS GenericRFI_QUERYARGUMENTS
+        GenericRFI_BODY GenericRFI_URIPATH CrossSiteScripting_COOKIE CrossSiteScripting_QUERYARGUMENTS
+        CrossSiteScripting_BODY CrossSiteScripting_URIPATH
+    """,
+    "AWSManagedRulesKnownBadInputsRuleSet": """
+        JavaDeserializationRCE_HEADER JavaDeserializationRCE_BODY JavaDeserializationRCE_URIPATH
+        JavaDeserializationRCE_QUERYSTRING Host_localhost_HEADER PROPFIND_METHOD ExploitablePaths_URIPATH
+        Log4JRCE_HEADER Log4JRCE_QUERYSTRING Log4JRCE_BODY Log4JRCE_URIPATH ReactJSRCE_BODY
+    """,
+}
+
+
+def test_no_rule_of_the_web_acl_refuses_a_text_that_the_api_accepts(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bodies and queries have texts of any content and up to 256 KB. A client may omit User-Agent."""
+    account = AwsAnswers(monkeypatch, acls())
+    settings(monkeypatch, ON)
+
+    console.prepare("prod", "eu-central-1")
+
+    (created,) = account.called("wafv2.CreateWebACL")
+    for rule in created["Rules"][1:]:
+        group = rule["Statement"]["ManagedRuleGroupStatement"]
+        overridden = group["RuleActionOverrides"]
+        assert all(it["ActionToUse"] == {"Count": {}} for it in overridden)
+        assert {it["Name"] for it in overridden} == {
+            name
+            for name in RULES_OF_AWS[group["Name"]].split()
+            if name.endswith(("_BODY", "_QUERYARGUMENTS", "_QUERYSTRING")) or name == "NoUserAgent_HEADER"
+        }
 
 
 def test_the_next_deployment_updates_the_rules_of_the_same_acl(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ updates it before the stack, by a fixed name, and passes its ARN to the stack.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from oms.core import aws
@@ -14,16 +14,33 @@ REGION = "us-east-1"
 SCOPE = "CLOUDFRONT"
 # The setting's default. A test compares it with the stage's.
 REQUESTS_IN_FIVE_MINUTES = 10_000
-# These rules would refuse valid requests: products and orders have bodies above 8 KB and any text, the URL of a webhook
-# is in a body, and a client may omit User-Agent. The API checks bodies itself. The rules still count.
-COUNTED = (
-    "SizeRestrictions_BODY",
-    "CrossSiteScripting_BODY",
-    "GenericLFI_BODY",
-    "GenericRFI_BODY",
-    "EC2MetaDataSSRF_BODY",
-    "NoUserAgent_HEADER",
-)
+# The managed rule groups, with their rules that only count. These would answer 403 to valid requests: names, notes and
+# filters are texts of any content, such as `../` or a script, the URL of a webhook is in a body, bodies have up to
+# 256 KB, a query can exceed 2 KB, and a client may omit User-Agent. The API takes such texts as data.
+# https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html
+GROUPS = {
+    "AWSManagedRulesCommonRuleSet": (
+        "NoUserAgent_HEADER",
+        "SizeRestrictions_BODY",
+        "SizeRestrictions_QUERYSTRING",
+        "CrossSiteScripting_BODY",
+        "CrossSiteScripting_QUERYARGUMENTS",
+        "EC2MetaDataSSRF_BODY",
+        "EC2MetaDataSSRF_QUERYARGUMENTS",
+        "GenericLFI_BODY",
+        "GenericLFI_QUERYARGUMENTS",
+        "GenericRFI_BODY",
+        "GenericRFI_QUERYARGUMENTS",
+        "RestrictedExtensions_QUERYARGUMENTS",
+    ),
+    "AWSManagedRulesKnownBadInputsRuleSet": (
+        "JavaDeserializationRCE_BODY",
+        "JavaDeserializationRCE_QUERYSTRING",
+        "Log4JRCE_BODY",
+        "Log4JRCE_QUERYSTRING",
+        "ReactJSRCE_BODY",
+    ),
+}
 _TOO_MANY = {
     "type": "/docs/errors#too-many-requests",
     "title": "Too many requests",
@@ -91,8 +108,7 @@ def _content(name: str, requests: int) -> dict[str, Any]:
         "DefaultAction": {"Allow": {}},
         "Rules": [
             _rate_rule(0, requests),
-            _managed_rule(1, "AWSManagedRulesCommonRuleSet", counted=COUNTED),
-            _managed_rule(2, "AWSManagedRulesKnownBadInputsRuleSet"),
+            *(_managed_rule(number, name, counted) for number, (name, counted) in enumerate(GROUPS.items(), 1)),
         ],
         "CustomResponseBodies": {
             "TooMany": {"ContentType": "APPLICATION_JSON", "Content": json.dumps(_TOO_MANY)},
@@ -116,10 +132,9 @@ def _rate_rule(priority: int, requests: int) -> dict[str, Any]:
     }
 
 
-def _managed_rule(priority: int, name: str, *, counted: tuple[str, ...] = ()) -> dict[str, Any]:
-    group: dict[str, Any] = {"VendorName": "AWS", "Name": name}
-    if counted:
-        group["RuleActionOverrides"] = [{"Name": rule, "ActionToUse": {"Count": {}}} for rule in counted]
+def _managed_rule(priority: int, name: str, counted: Iterable[str]) -> dict[str, Any]:
+    overrides = [{"Name": rule, "ActionToUse": {"Count": {}}} for rule in counted]
+    group = {"VendorName": "AWS", "Name": name, "RuleActionOverrides": overrides}
     return {
         "Name": name,
         "Priority": priority,
