@@ -321,10 +321,11 @@ $(INSTALLED): $(RUNTIME) $(INFRASTRUCTURE) | .venv/bin/python
 	@test ! -e $(INSTALLED_TESTS) || touch $(INSTALLED_TESTS)
 	@touch $@
 
-$(INSTALLED_TESTS): $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) | .venv/bin/python
-	@echo "Installing the locked packages, with those for tests …" >&2
+# After the other one, also with `make -j`: a sync without the test packages would remove them.
+$(INSTALLED_TESTS): $(RUNTIME) $(INFRASTRUCTURE) $(TESTS) | $(INSTALLED)
+	@echo "Installing the packages for tests …" >&2
 	@$(UV) pip sync --quiet --require-hashes --python .venv/bin/python $(RUNTIME) $(INFRASTRUCTURE) $(TESTS)
-	@touch $(INSTALLED) $@
+	@touch $@
 
 $(INSTALLED_BASELINE): $(BASELINE) | .venv/bin/python
 	@echo "Installing the Flask API of the benchmarks …" >&2

@@ -15,6 +15,7 @@ from oms.commands import rights
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("runtime", "infrastructure", "tests", "uv", "baseline")
+SYSTEM = ["runtime", "infrastructure"]
 PAGE = (ROOT / "docs" / "operate" / "deploying.md").read_text()
 
 
@@ -110,7 +111,7 @@ def test_the_back_office_is_built_for_a_stage_that_has_one(
 
 
 class Checkout:
-    """A copy of the Makefile and the locks, with an installer that only records its arguments."""
+    """A copy of the Makefile and the locks, with an installer that only records its arguments and its end."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -119,7 +120,8 @@ class Checkout:
             self.change(f"requirements/{name}.txt", seconds=-60)
         self.change(".venv/bin/python", seconds=-60)
         self._installer = folder / "installer"
-        self._installer.write_text(f'#!/bin/sh\necho "$@" >>{folder / "calls"}\n')
+        self._calls = folder / "calls"
+        self._installer.write_text(f'#!/bin/sh\necho "$@" >>{self._calls}\nsleep 0.1\necho end >>{self._calls}\n')
         self._installer.chmod(0o700)
 
     def change(self, name: str, seconds: int = 60) -> None:
@@ -130,13 +132,14 @@ class Checkout:
         now = file.stat().st_mtime
         os.utime(file, (now + seconds, now + seconds))
 
-    def make(self, target: str) -> list[str]:
-        """Runs make, and returns the names of the installed locks."""
-        calls = self.folder / "calls"
-        calls.unlink(missing_ok=True)
-        command = ["make", "--no-print-directory", f"UV={self._installer}", target]
+    def make(self, *arguments: str) -> list[list[str]]:
+        """Runs make, and returns the names of the installed locks, of each installation. None may overlap another."""
+        self._calls.unlink(missing_ok=True)
+        command = ["make", "--no-print-directory", f"UV={self._installer}", *arguments]
         subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
-        return re.findall(r"requirements/(\w+)\.txt", calls.read_text()) if calls.exists() else []
+        calls = self._calls.read_text().splitlines() if self._calls.exists() else []
+        assert calls[1::2] == ["end"] * (len(calls) // 2)
+        return [re.findall(r"requirements/(\w+)\.txt", call) for call in calls[::2]]
 
 
 @pytest.fixture
@@ -145,15 +148,21 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def test_test_packages_are_not_installed_to_run_the_system(checkout: Checkout) -> None:
-    assert checkout.make(".venv/.installed") == ["runtime", "infrastructure"]
+    assert checkout.make(".venv/.installed") == [SYSTEM]
     assert checkout.make(".venv/.installed") == []
 
 
 def test_test_packages_that_are_there_stay_and_follow_their_lock(checkout: Checkout) -> None:
-    assert checkout.make(".venv/.installed-tests") == ["runtime", "infrastructure", "tests"]
+    assert checkout.make(".venv/.installed-tests") == [SYSTEM, [*SYSTEM, "tests"]]
     checkout.change("requirements/runtime.txt")
 
-    assert checkout.make(".venv/.installed") == ["runtime", "infrastructure", "tests"]
+    assert checkout.make(".venv/.installed") == [[*SYSTEM, "tests"]]
+
+
+@pytest.mark.parametrize("targets", [("installed", "installed-tests"), ("installed-tests", "installed")])
+def test_a_parallel_make_installs_the_test_packages_last(checkout: Checkout, targets: tuple[str, str]) -> None:
+    """An installation without them removes them."""
+    assert checkout.make("-j2", *(f".venv/.{it}" for it in targets)) == [SYSTEM, [*SYSTEM, "tests"]]
 
 
 def test_clean_removes_all_that_git_ignores(checkout: Checkout) -> None:
