@@ -25,11 +25,14 @@ export async function body<Data>(answer: Promise<Answer<Data>>): Promise<Data> {
   return data as Data
 }
 
+/** The header of a change that is for the version that the user saw, and no other. */
+export function ifMatch(version: number): { 'If-Match': string } {
+  return { 'If-Match': `"${version}"` }
+}
+
 /** The headers of a write: a key that makes repetition safe, and the version that the user saw. */
 export function writing(key: string, version?: number): Record<string, string> {
-  return version === undefined
-    ? { 'Idempotency-Key': key }
-    : { 'Idempotency-Key': key, 'If-Match': `"${version}"` }
+  return { 'Idempotency-Key': key, ...(version === undefined ? {} : ifMatch(version)) }
 }
 
 export function newKey(): string {

@@ -36,3 +36,21 @@ export class Problem extends Error {
     return found
   }
 }
+
+/** The errors of the fields, by the first part of their place: `events.0` belongs to `events`. */
+export function fieldErrors(error: unknown): Record<string, string> {
+  const found: Record<string, string> = {}
+  if (error instanceof Problem)
+    for (const [place, text] of Object.entries(error.fieldErrors)) found[place.split('.')[0] ?? ''] ??= text
+  return found
+}
+
+/** Whether a change was refused because someone else has changed the same resource meanwhile. */
+export function isStale(error: unknown): boolean {
+  return error instanceof Problem && error.status === 412
+}
+
+/** Whether there is nothing at the address, or no longer. */
+export function isGone(error: unknown): boolean {
+  return error instanceof Problem && (error.status === 404 || error.status === 410)
+}

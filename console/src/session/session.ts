@@ -53,6 +53,10 @@ export function currentUser(): User | null {
   return 'user' in session ? session.user : null
 }
 
+export function isAdmin(): boolean {
+  return currentUser()?.role === 'admin'
+}
+
 /** The shop's currency and time zone; null before the sign-in. */
 export function currentShop(): Shop | null {
   return 'shop' in session ? session.shop : null

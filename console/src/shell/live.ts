@@ -2,7 +2,7 @@
 
 import { useEffect, useState, useSyncExternalStore } from 'react'
 import { api, body, type Schemas } from '~/api/client'
-import { queries } from '~/api/queries'
+import { reread } from '~/api/queries'
 
 const PAUSE_MS = 3000
 const PAUSE_AFTER_FAILURE_MS = 15_000
@@ -43,7 +43,7 @@ export function useRecentEvents(): Event[] {
 }
 
 function readAgain(names: Iterable<string>): void {
-  for (const name of names) void queries.invalidateQueries({ queryKey: [name] })
+  for (const name of names) void reread(name)
 }
 
 function tell(events: Event[]): void {

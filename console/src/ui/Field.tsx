@@ -1,66 +1,45 @@
+/** Labelled inputs with their errors and hints, which screen readers read with them. */
+
 import { type ComponentProps, type ReactNode, useId } from 'react'
 
-/** A labelled input with its error and hint, which screen readers read with it. */
-export function Field(
-  props: { label: string; error?: string | undefined; hint?: string } & ComponentProps<'input'>,
-) {
-  const { label, error, hint, ...input } = props
-  const id = useId()
+type Labels = { label: string; error?: string | undefined; hint?: string | undefined }
+
+export function Field({ label, error, hint, ...input }: Labels & ComponentProps<'input'>) {
   return (
-    <Labelled id={id} label={label} error={error} hint={hint}>
-      <input
-        id={id}
-        className="input"
-        aria-invalid={error ? true : undefined}
-        aria-describedby={error || hint ? `${id}-more` : undefined}
-        {...input}
-      />
+    <Labelled label={label} error={error} hint={hint}>
+      {(joined) => <input {...joined} {...input} />}
     </Labelled>
   )
 }
 
-export function TextArea(
-  props: { label: string; error?: string | undefined; hint?: string } & ComponentProps<'textarea'>,
-) {
-  const { label, error, hint, ...input } = props
-  const id = useId()
+export function TextArea({ label, error, hint, ...input }: Labels & ComponentProps<'textarea'>) {
   return (
-    <Labelled id={id} label={label} error={error} hint={hint}>
-      <textarea
-        id={id}
-        className="input"
-        aria-invalid={error ? true : undefined}
-        aria-describedby={error || hint ? `${id}-more` : undefined}
-        {...input}
-      />
+    <Labelled label={label} error={error} hint={hint}>
+      {(joined) => <textarea {...joined} {...input} />}
     </Labelled>
   )
 }
 
-export function Select(
-  props: {
-    label: string
-    error?: string | undefined
-    hint?: string
-    options: [string, string][]
-  } & ComponentProps<'select'>,
-) {
-  const { label, error, hint, options, ...input } = props
-  const id = useId()
+type Options = { options: [value: string, text: string][] }
+
+export function Select({
+  label,
+  error,
+  hint,
+  options,
+  ...input
+}: Labels & Options & ComponentProps<'select'>) {
   return (
-    <Labelled id={id} label={label} error={error} hint={hint}>
-      <select
-        id={id}
-        className="input"
-        aria-describedby={error || hint ? `${id}-more` : undefined}
-        {...input}
-      >
-        {options.map(([value, text]) => (
-          <option key={value} value={value}>
-            {text}
-          </option>
-        ))}
-      </select>
+    <Labelled label={label} error={error} hint={hint}>
+      {(joined) => (
+        <select {...joined} {...input}>
+          {options.map(([value, text]) => (
+            <option key={value} value={value}>
+              {text}
+            </option>
+          ))}
+        </select>
+      )}
     </Labelled>
   )
 }
@@ -75,20 +54,29 @@ export function Check(props: { label: string } & ComponentProps<'input'>) {
   )
 }
 
-function Labelled(props: {
+/** What joins an input to its label and to the text below it. */
+type Joined = {
   id: string
-  label: string
-  error?: string | undefined
-  hint?: string | undefined
-  children: ReactNode
-}) {
-  const { id, label, error, hint, children } = props
+  className: string
+  'aria-invalid': true | undefined
+  'aria-describedby': string | undefined
+}
+
+function Labelled(props: Labels & { children: (joined: Joined) => ReactNode }) {
+  const { label, error, hint, children } = props
+  const id = useId()
+  const more = `${id}-more`
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      {children}
+      {children({
+        id,
+        className: 'input',
+        'aria-invalid': error ? true : undefined,
+        'aria-describedby': error || hint ? more : undefined,
+      })}
       {(error || hint) && (
-        <div id={`${id}-more`} className={error ? 'error' : 'hint'}>
+        <div id={more} className={error ? 'error' : 'hint'}>
           {error ?? hint}
         </div>
       )}

@@ -1,7 +1,7 @@
 /** The ends of the forms in dialogs. */
 
 import { type ReactNode, useEffect, useRef } from 'react'
-import { Problem } from '~/api/problem'
+import { fieldErrors } from '~/api/problem'
 import { useTexts } from '~/texts'
 import { explain } from './problems'
 
@@ -39,14 +39,6 @@ export function textOf(form: FormData, name: string): string | undefined {
   return String(form.get(name) ?? '').trim() || undefined
 }
 
-/** The errors of the fields, by the first part of their place: `events.0` belongs to `events`. */
-export function fieldErrors(error: Error | null): Record<string, string> {
-  const found: Record<string, string> = {}
-  if (error instanceof Problem)
-    for (const [place, text] of Object.entries(error.fieldErrors)) found[place.split('.')[0] ?? ''] ??= text
-  return found
-}
-
 /** The error of a request, unless it is shown beside the fields `shown`. */
 export function FormError(props: { error: Error | null; shown: string[] }) {
   const texts = useTexts()
@@ -68,7 +60,7 @@ export function FormButtons(props: {
   busy: boolean
   onClose: () => void
   submit: string
-  dismiss?: string
+  dismiss?: string | undefined
   danger?: boolean
 }) {
   const texts = useTexts()

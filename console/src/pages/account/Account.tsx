@@ -1,12 +1,14 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { api, body, type Schemas } from '~/api/client'
-import { Problem } from '~/api/problem'
-import { queries } from '~/api/queries'
+import { fieldErrors } from '~/api/problem'
+import { reread } from '~/api/queries'
 import { currentUser } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { roleName } from '~/texts/roles'
+import { Card } from '~/ui/Card'
 import { Field } from '~/ui/Field'
+import { PageHead } from '~/ui/PageHead'
 import { complain, explain, Failed } from '~/ui/problems'
 import { Skeleton } from '~/ui/Skeleton'
 import { say } from '~/ui/toast'
@@ -16,16 +18,7 @@ export function Account() {
   const user = currentUser()
   return (
     <>
-      <header>
-        <div className="stack tight">
-          <h1>{texts.nav.account}</h1>
-          {user && (
-            <p className="quiet break">
-              {user.email} · {roleName(user.role, texts)}
-            </p>
-          )}
-        </div>
-      </header>
+      <PageHead title={texts.nav.account} lead={user && `${user.email} · ${roleName(user.role, texts)}`} />
       <div className="columns">
         <Sessions />
         <Password />
@@ -48,14 +41,14 @@ function Sessions() {
         ),
       ),
     onError: (problem) => complain(problem, texts),
-    onSettled: () => queries.invalidateQueries({ queryKey: ['sessions'] }),
+    onSettled: () => reread('sessions'),
   })
   const others = data?.items.filter((it) => !it.current).map((it) => it.id) ?? []
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.account.sessions}</h2>
-        {others.length > 0 && (
+    <Card
+      title={texts.account.sessions}
+      aside={
+        others.length > 0 && (
           <button
             type="button"
             className="button danger"
@@ -64,8 +57,9 @@ function Sessions() {
           >
             {texts.account.endOthers}
           </button>
-        )}
-      </header>
+        )
+      }
+    >
       {error && !data ? (
         <Failed error={error} retry={() => void refetch()} />
       ) : (
@@ -86,7 +80,7 @@ function Sessions() {
           )}
         </ul>
       )}
-    </section>
+    </Card>
   )
 }
 
@@ -129,7 +123,7 @@ function Password() {
       await body(api.PUT('/api/v1/auth/password', { body: change }))
       element.reset()
       say(texts.account.changed)
-      await queries.invalidateQueries({ queryKey: ['sessions'] })
+      await reread('sessions')
     } catch (problem) {
       setError(problem)
     } finally {
@@ -137,12 +131,9 @@ function Password() {
     }
   }
 
-  const fields = error instanceof Problem ? error.fieldErrors : {}
+  const fields = fieldErrors(error)
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.account.password}</h2>
-      </header>
+    <Card title={texts.account.password}>
       <form className="body stack" onSubmit={submit}>
         <Field
           name="current"
@@ -170,6 +161,6 @@ function Password() {
           {texts.common.save}
         </button>
       </form>
-    </section>
+    </Card>
   )
 }

@@ -2,6 +2,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { ScrollText } from 'lucide-react'
 import { api, body, type Page, type Schemas } from '~/api/client'
 import { useList } from '~/api/lists'
+import { given } from '~/api/query'
 import type { AuditSearch } from '~/router'
 import { useFormats, useTexts } from '~/texts'
 import { roleName } from '~/texts/roles'
@@ -16,11 +17,13 @@ type Entry = Schemas['AuditEntryResponse']
 async function readEntries(search: AuditSearch, cursor?: string): Promise<Page<Entry>> {
   const query = {
     limit: 50,
-    ...(cursor ? { cursor } : {}),
-    ...(search.actor ? { actor: [search.actor] } : {}),
-    ...(search.action ? { action: [search.action] } : {}),
-    ...(search.from ? { from: search.from } : {}),
-    ...(search.to ? { to: search.to } : {}),
+    ...given({
+      cursor,
+      actor: search.actor && [search.actor],
+      action: search.action && [search.action],
+      from: search.from,
+      to: search.to,
+    }),
   }
   return body(api.GET('/api/v1/admin/audit', { params: { query } }))
 }

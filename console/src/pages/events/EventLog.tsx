@@ -1,6 +1,6 @@
 import { ScrollText } from 'lucide-react'
 import { useList } from '~/api/lists'
-import { Problem } from '~/api/problem'
+import { isGone } from '~/api/problem'
 import type { EventsSearch } from '~/router'
 import { useFormats, useTexts } from '~/texts'
 import { Empty } from '~/ui/Empty'
@@ -15,8 +15,7 @@ export function EventLog(props: { search: EventsSearch }) {
   const { type, after } = props.search
   const list = useList(['events', type, after], (cursor) => readLog(props.search, cursor))
   const { items } = list
-  const isGone = list.error instanceof Problem && (list.error.status === 404 || list.error.status === 410)
-  if (isGone && after && !items.length)
+  if (isGone(list.error) && after && !items.length)
     return <Empty title={texts.events.afterGone} lead={texts.events.afterGoneLead} />
   return (
     <ListFrame

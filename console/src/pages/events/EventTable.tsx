@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import { currentUser } from '~/session/session'
+import { isAdmin } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { roleName } from '~/texts/roles'
 import { ExpandableRow, Table } from '~/ui/Table'
@@ -63,7 +63,7 @@ function Subject(props: { event: Event }) {
   if (!subject?.text) return null
   const names: Record<string, string> = texts.exports.reports
   const text = props.event.type === 'report.ready' ? (names[subject.text] ?? subject.text) : subject.text
-  if (subject.admin && currentUser()?.role !== 'admin') return <span className="break">{text}</span>
+  if (subject.admin && !isAdmin()) return <span className="break">{text}</span>
   return (
     <Link to={subject.to} className="break">
       {text}

@@ -6,9 +6,9 @@ import type { EventsSearch } from '~/router'
 import { useTexts } from '~/texts'
 import { Card } from '~/ui/Card'
 import { current } from '~/ui/current'
-import { Dialog } from '~/ui/Dialog'
 import { Field } from '~/ui/Field'
-import { Form, FormButtons, textOf } from '~/ui/FormParts'
+import { FormDialog } from '~/ui/FormDialog'
+import { textOf } from '~/ui/FormParts'
 import { Loaded } from '~/ui/Loaded'
 import { PageHead } from '~/ui/PageHead'
 import { EventDetail } from './EventDetail'
@@ -137,11 +137,15 @@ function Find(props: { onClose: () => void }) {
     void navigate({ search: (before) => ({ ...before, event: id }) })
   }
   return (
-    <Dialog open onClose={props.onClose} title={texts.events.find} lead={texts.events.findLead}>
-      <Form onSubmit={submit}>
-        <Field name="id" label={texts.events.id} maxLength={128} autoComplete="off" required autoFocus />
-        <FormButtons busy={false} onClose={props.onClose} submit={texts.events.findSubmit} />
-      </Form>
-    </Dialog>
+    <FormDialog
+      title={texts.events.find}
+      lead={texts.events.findLead}
+      request={{ isPending: false, error: null }}
+      submit={texts.events.findSubmit}
+      onSubmit={submit}
+      onClose={props.onClose}
+    >
+      <Field name="id" label={texts.events.id} maxLength={128} autoComplete="off" required autoFocus />
+    </FormDialog>
   )
 }

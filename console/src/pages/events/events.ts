@@ -2,6 +2,7 @@
 
 import { useQuery } from '@tanstack/react-query'
 import { api, body, type Page, type Schemas } from '~/api/client'
+import { given } from '~/api/query'
 import type { EventsSearch } from '~/router'
 import type { Texts } from '~/texts/en'
 
@@ -31,8 +32,8 @@ export async function readEvent(id: string): Promise<Event> {
 export async function readLog(search: EventsSearch, cursor?: string): Promise<Page<Event>> {
   const query = {
     limit: 50,
-    ...(search.type ? { type: search.type } : {}),
-    ...(cursor ? { cursor } : search.after ? { after: search.after } : {}),
+    ...given({ type: search.type }),
+    ...(cursor ? { cursor } : given({ after: search.after })),
   }
   return (await body(api.GET('/api/v1/events', { params: { query } }))) as Page<Event>
 }

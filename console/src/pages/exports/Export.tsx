@@ -1,10 +1,10 @@
 import '~/ui/detail.css'
 import { useQuery } from '@tanstack/react-query'
-import { Link, useParams } from '@tanstack/react-router'
-import { ArrowLeft } from 'lucide-react'
+import { useParams } from '@tanstack/react-router'
 import { useFormats, useTexts } from '~/texts'
-import { Failed } from '~/ui/problems'
-import { Skeleton } from '~/ui/Skeleton'
+import { Card } from '~/ui/Card'
+import { Loaded } from '~/ui/Loaded'
+import { PageHead } from '~/ui/PageHead'
 import { ExportButtons } from './ExportButtons'
 import { ExportState } from './ExportState'
 import { type Export, fileSize, isUnfinished, readExport } from './exports'
@@ -16,35 +16,29 @@ const POLL_MS = 2000
 export function ExportPage() {
   const texts = useTexts()
   const { id } = useParams({ from: '/exports/$id' })
-  const { data, error, refetch } = useQuery({
+  const query = useQuery({
     queryKey: ['exports', id],
     queryFn: () => readExport(id),
-    refetchInterval: (query) => (query.state.data && isUnfinished(query.state.data) ? POLL_MS : false),
+    refetchInterval: ({ state }) => (state.data && isUnfinished(state.data) ? POLL_MS : false),
   })
-  if (error && !data) return <Failed error={error} retry={() => void refetch()} />
-  if (!data) return <Skeleton lines={8} />
   return (
-    <>
-      <header>
-        <div className="stack tight">
-          <Link to="/exports" className="row quiet small no-print back">
-            <ArrowLeft size={14} aria-hidden />
-            {texts.exports.title}
-          </Link>
-          <div className="row">
-            <h1>{texts.exports.reports[data.report]}</h1>
-            <ExportState item={data} />
-          </div>
-          <p className="quiet">
-            <Span filters={data.filters} report={data.report} />
-          </p>
-        </div>
-        <ExportButtons item={data} primary />
-      </header>
-      {data.failure && <p className="note danger">{texts.exports.failures[data.failure]}</p>}
-      {data.status === 'done' && <p className="note good">{texts.exports.ready}</p>}
-      <Facts item={data} />
-    </>
+    <Loaded query={query} lines={8}>
+      {(item) => (
+        <>
+          <PageHead
+            title={texts.exports.reports[item.report]}
+            parent={{ to: '/exports', name: texts.exports.title }}
+            badge={<ExportState item={item} />}
+            lead={<Span filters={item.filters} report={item.report} />}
+          >
+            <ExportButtons item={item} primary />
+          </PageHead>
+          {item.failure && <p className="note danger">{texts.exports.failures[item.failure]}</p>}
+          {item.status === 'done' && <p className="note good">{texts.exports.ready}</p>}
+          <Facts item={item} />
+        </>
+      )}
+    </Loaded>
   )
 }
 
@@ -69,10 +63,7 @@ function Facts(props: { item: Export }) {
     [texts.exports.finished, item.finished_at && formats.dateTime(item.finished_at)],
   ]
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.exports.file}</h2>
-      </header>
+    <Card title={texts.exports.file}>
       <dl className="facts wide">
         {rows
           .filter(([, value]) => value !== null)
@@ -93,6 +84,6 @@ function Facts(props: { item: Export }) {
           </div>
         )}
       </dl>
-    </section>
+    </Card>
   )
 }

@@ -1,6 +1,6 @@
 import { useMutation } from '@tanstack/react-query'
 import { Download } from 'lucide-react'
-import { queries } from '~/api/queries'
+import { reread } from '~/api/queries'
 import { useTexts } from '~/texts'
 import { complain } from '~/ui/problems'
 import { say } from '~/ui/toast'
@@ -40,7 +40,7 @@ function Cancel(props: { item: Export }) {
     onSuccess: () => say(texts.exports.cancelled),
     onError: (error) => complain(error, texts),
     // Also after a refusal, since it means that the export has ended meanwhile.
-    onSettled: () => queries.invalidateQueries({ queryKey: ['exports'] }),
+    onSettled: () => reread('exports'),
   })
   return (
     <button

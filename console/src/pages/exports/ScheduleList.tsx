@@ -3,11 +3,10 @@ import { CalendarClock, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { useList } from '~/api/lists'
 import { Problem } from '~/api/problem'
-import { queries } from '~/api/queries'
+import { reread } from '~/api/queries'
 import { useFormats, useTexts } from '~/texts'
-import { Dialog } from '~/ui/Dialog'
 import { Empty } from '~/ui/Empty'
-import { Form, FormButtons, FormError } from '~/ui/FormParts'
+import { FormDialog } from '~/ui/FormDialog'
 import { ListFrame } from '~/ui/ListFrame'
 import { Table } from '~/ui/Table'
 import { say } from '~/ui/toast'
@@ -104,27 +103,20 @@ function DeleteSchedule(props: { schedule: Schedule; onClose: () => void }) {
       }),
     onSuccess: () => {
       say(texts.exports.schedules.deleted)
-      void queries.invalidateQueries({ queryKey: ['schedules'] })
+      void reread('schedules')
       onClose()
     },
   })
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title={texts.exports.schedules.deleteTitle}
       lead={`${texts.exports.reports[schedule.report]}: ${meaning(schedule.schedule)}. ${texts.exports.schedules.deleteLead}`}
-    >
-      <Form onSubmit={() => deleting.mutate()}>
-        <FormError error={deleting.error} shown={[]} />
-        <FormButtons
-          busy={deleting.isPending}
-          onClose={onClose}
-          submit={texts.exports.schedules.delete}
-          dismiss={texts.exports.schedules.keep}
-          danger
-        />
-      </Form>
-    </Dialog>
+      request={deleting}
+      submit={texts.exports.schedules.delete}
+      dismiss={texts.exports.schedules.keep}
+      danger
+      onSubmit={() => deleting.mutate()}
+      onClose={onClose}
+    />
   )
 }

@@ -1,4 +1,5 @@
 import { api, body, type OrderStatus, type Page, type Schemas } from '~/api/client'
+import { given } from '~/api/query'
 
 export type Export = Schemas['ExportResponse']
 export type Schedule = Schemas['ScheduleResponse']
@@ -58,7 +59,7 @@ export function isUnfinished(it: Pick<Export, 'status'>): boolean {
 }
 
 export async function readExports(cursor?: string): Promise<Page<Export>> {
-  const query = { limit: 30, ...(cursor ? { cursor } : {}) }
+  const query = { limit: 30, ...given({ cursor }) }
   return body(api.GET('/api/v1/reports/exports', { params: { query } }))
 }
 
@@ -76,7 +77,7 @@ export async function cancelExport(id: string): Promise<void> {
 }
 
 export async function readSchedules(cursor?: string): Promise<Page<Schedule>> {
-  const query = { limit: 50, ...(cursor ? { cursor } : {}) }
+  const query = { limit: 50, ...given({ cursor }) }
   return body(api.GET('/api/v1/reports/schedules', { params: { query } }))
 }
 

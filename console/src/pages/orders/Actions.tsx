@@ -2,12 +2,13 @@ import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Order } from '~/api/client'
 import { useIntentKey } from '~/api/intent'
-import { Problem } from '~/api/problem'
-import { queries } from '~/api/queries'
+import { fieldErrors, Problem } from '~/api/problem'
+import { reread } from '~/api/queries'
+import { given } from '~/api/query'
 import { useTexts } from '~/texts'
-import { Dialog } from '~/ui/Dialog'
 import { Check, Field, TextArea } from '~/ui/Field'
-import { Form, FormButtons, FormError, textOf } from '~/ui/FormParts'
+import { FormDialog } from '~/ui/FormDialog'
+import { textOf } from '~/ui/FormParts'
 import { complain } from '~/ui/problems'
 import { say } from '~/ui/toast'
 import { MOVES, type Move, move, unitsOf } from './orders'
@@ -32,7 +33,7 @@ export function Actions(props: { order: Order; onMoved: (order: Order) => void }
     onError: (error, { to }) => {
       if (error instanceof Problem && (error.status === 412 || error.status === 409)) {
         setAsking(null)
-        void queries.invalidateQueries({ queryKey: ['order', order.id] })
+        void reread('order', order.id)
         complain(error, texts)
       } else if (!ASKED.includes(to)) complain(error, texts)
     },
@@ -46,8 +47,7 @@ export function Actions(props: { order: Order; onMoved: (order: Order) => void }
   }
   const dialog = {
     order,
-    busy: moving.isPending,
-    error: moving.error,
+    request: moving,
     onClose: () => setAsking(null),
     onSubmit: (details: Details) => asking && moving.mutate({ to: asking, details }),
   }
@@ -85,80 +85,77 @@ const ASKED: Move[] = ['ship', 'cancel', 'return']
 
 type DialogProps = {
   order: Order
-  busy: boolean
-  error: Error | null
+  request: { isPending: boolean; error: Error | null }
   onClose: () => void
   onSubmit: (details: Details) => void
 }
 
-function ShipDialog({ busy, error, onClose, onSubmit }: DialogProps) {
+function ShipDialog({ request, onClose, onSubmit }: DialogProps) {
   const texts = useTexts()
-  const errors = error instanceof Problem ? error.fieldErrors : {}
-  const submit = (form: FormData) => {
-    const url = textOf(form, 'tracking_url')
+  const errors = fieldErrors(request.error)
+  const submit = (form: FormData) =>
     onSubmit({
       carrier: textOf(form, 'carrier') ?? '',
       tracking_number: textOf(form, 'tracking_number') ?? '',
-      ...(url ? { tracking_url: url } : {}),
+      ...given({ tracking_url: textOf(form, 'tracking_url') }),
     })
-  }
   return (
-    <Dialog open onClose={onClose} title={texts.order.ship.title}>
-      <Form error={error} onSubmit={submit}>
-        <Field name="carrier" label={texts.order.ship.carrier} error={errors.carrier} required autoFocus />
-        <Field
-          name="tracking_number"
-          label={texts.order.ship.tracking}
-          error={errors.tracking_number}
-          required
-        />
-        <Field name="tracking_url" type="url" label={texts.order.ship.url} error={errors.tracking_url} />
-        <FormError error={error} shown={['carrier', 'tracking_number', 'tracking_url']} />
-        <FormButtons busy={busy} onClose={onClose} submit={texts.order.actions.ship} />
-      </Form>
-    </Dialog>
+    <FormDialog
+      title={texts.order.ship.title}
+      request={request}
+      shown={['carrier', 'tracking_number', 'tracking_url']}
+      submit={texts.order.actions.ship}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <Field name="carrier" label={texts.order.ship.carrier} error={errors.carrier} required autoFocus />
+      <Field
+        name="tracking_number"
+        label={texts.order.ship.tracking}
+        error={errors.tracking_number}
+        required
+      />
+      <Field name="tracking_url" type="url" label={texts.order.ship.url} error={errors.tracking_url} />
+    </FormDialog>
   )
 }
 
-function CancelDialog({ order, busy, error, onClose, onSubmit }: DialogProps) {
+function CancelDialog({ order, request, onClose, onSubmit }: DialogProps) {
   const texts = useTexts()
-  const errors = error instanceof Problem ? error.fieldErrors : {}
-  const submit = (form: FormData) => onSubmit({ reason: textOf(form, 'reason') ?? null })
+  const errors = fieldErrors(request.error)
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title={texts.order.cancel.title}
       lead={texts.order.cancel.lead(unitsOf(order))}
+      request={request}
+      shown={['reason']}
+      submit={texts.order.actions.cancel}
+      dismiss={texts.order.cancel.keep}
+      danger
+      onSubmit={(form) => onSubmit({ reason: textOf(form, 'reason') ?? null })}
+      onClose={onClose}
     >
-      <Form error={error} onSubmit={submit}>
-        <TextArea name="reason" label={texts.order.cancel.reason} error={errors.reason} autoFocus />
-        <FormError error={error} shown={['reason']} />
-        <FormButtons
-          busy={busy}
-          onClose={onClose}
-          submit={texts.order.actions.cancel}
-          dismiss={texts.order.cancel.keep}
-          danger
-        />
-      </Form>
-    </Dialog>
+      <TextArea name="reason" label={texts.order.cancel.reason} error={errors.reason} autoFocus />
+    </FormDialog>
   )
 }
 
-function ReturnDialog({ busy, error, onClose, onSubmit }: DialogProps) {
+function ReturnDialog({ request, onClose, onSubmit }: DialogProps) {
   const texts = useTexts()
-  const errors = error instanceof Problem ? error.fieldErrors : {}
+  const errors = fieldErrors(request.error)
   const submit = (form: FormData) =>
     onSubmit({ reason: textOf(form, 'reason') ?? null, restock: form.get('restock') === 'on' })
   return (
-    <Dialog open onClose={onClose} title={texts.order.take.title}>
-      <Form error={error} onSubmit={submit}>
-        <TextArea name="reason" label={texts.order.take.reason} error={errors.reason} autoFocus />
-        <Check name="restock" label={texts.order.take.restock} defaultChecked />
-        <FormError error={error} shown={['reason']} />
-        <FormButtons busy={busy} onClose={onClose} submit={texts.order.actions.return} />
-      </Form>
-    </Dialog>
+    <FormDialog
+      title={texts.order.take.title}
+      request={request}
+      shown={['reason']}
+      submit={texts.order.actions.return}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <TextArea name="reason" label={texts.order.take.reason} error={errors.reason} autoFocus />
+      <Check name="restock" label={texts.order.take.restock} defaultChecked />
+    </FormDialog>
   )
 }

@@ -1,6 +1,6 @@
-import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Order } from '~/api/client'
+import { reread } from '~/api/queries'
 import { useTexts } from '~/texts'
 import { explain } from '~/ui/problems'
 import { say } from '~/ui/toast'
@@ -11,7 +11,6 @@ const AT_ONCE = 4
 /** Confirms the selected orders that are pending, and shows the outcome of each that failed. */
 export function BulkConfirm(props: { orders: Order[]; onDone: () => void }) {
   const texts = useTexts()
-  const queries = useQueryClient()
   const [done, setDone] = useState<number | null>(null)
   const pending = props.orders.filter((it) => it.status === 'pending')
 
@@ -30,7 +29,7 @@ export function BulkConfirm(props: { orders: Order[]; onDone: () => void }) {
     say(texts.orders.bulk.done(outcomes.length - failed.length, outcomes.length))
     setDone(null)
     props.onDone()
-    await queries.invalidateQueries({ queryKey: ['orders'] })
+    await reread('orders')
   }
 
   return (

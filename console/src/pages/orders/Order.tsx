@@ -1,56 +1,54 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
-import { ArrowLeft, ExternalLink } from 'lucide-react'
+import { ExternalLink } from 'lucide-react'
 import { api, body, type Order } from '~/api/client'
+import { queries, reread } from '~/api/queries'
 import { useFormats, useTexts } from '~/texts'
 import { roleName } from '~/texts/roles'
+import { Card } from '~/ui/Card'
+import { Loaded } from '~/ui/Loaded'
 import { OrderBadge } from '~/ui/OrderBadge'
-import { Failed } from '~/ui/problems'
-import { Skeleton } from '~/ui/Skeleton'
+import { PageHead } from '~/ui/PageHead'
+import { Table } from '~/ui/Table'
 import { Actions } from './Actions'
 import { nameOf, readOrder } from './orders'
 
 export function OrderPage() {
   const texts = useTexts()
   const { id } = useParams({ from: '/orders/$id' })
-  const queries = useQueryClient()
-  const { data: order, error, refetch } = useQuery({ queryKey: ['order', id], queryFn: () => readOrder(id) })
-  if (error && !order) return <Failed error={error} retry={() => void refetch()} />
-  if (!order) return <Skeleton lines={8} />
+  const query = useQuery({ queryKey: ['order', id], queryFn: () => readOrder(id) })
 
   function moved(to: Order) {
     queries.setQueryData(['order', id], to)
-    void queries.invalidateQueries({ queryKey: ['order', id] })
-    void queries.invalidateQueries({ queryKey: ['orders'] })
+    void reread('order', id)
+    void reread('orders')
   }
 
   return (
-    <>
-      <header>
-        <div className="stack tight">
-          <Link to="/orders" className="row quiet small no-print back">
-            <ArrowLeft size={14} aria-hidden />
-            {texts.order.back}
-          </Link>
-          <div className="row">
-            <h1>{texts.order.title(order.number)}</h1>
-            <OrderBadge status={order.status} />
+    <Loaded query={query} lines={8}>
+      {(order) => (
+        <>
+          <PageHead
+            title={texts.order.title(order.number)}
+            parent={{ to: '/orders', name: texts.order.back }}
+            badge={<OrderBadge status={order.status} />}
+            lead={<Placed order={order} />}
+          >
+            <Actions order={order} onMoved={moved} />
+          </PageHead>
+          <div className="columns">
+            <div className="stack">
+              <Lines order={order} />
+              <History order={order} />
+            </div>
+            <div className="stack">
+              <Customer order={order} />
+              <Shipment order={order} />
+            </div>
           </div>
-          <Placed order={order} />
-        </div>
-        <Actions order={order} onMoved={moved} />
-      </header>
-      <div className="columns">
-        <div className="stack">
-          <Lines order={order} />
-          <History order={order} />
-        </div>
-        <div className="stack">
-          <Customer order={order} />
-          <Shipment order={order} />
-        </div>
-      </div>
-    </>
+        </>
+      )}
+    </Loaded>
   )
 }
 
@@ -59,10 +57,10 @@ function Placed(props: { order: Order }) {
   const formats = useFormats()
   const { created_at, expires_at, status } = props.order
   return (
-    <p className="quiet">
+    <>
       {texts.order.placed} <time dateTime={created_at}>{formats.dateTime(created_at)}</time>
       {status === 'pending' && expires_at && ` · ${texts.order.expires(formats.ago(expires_at))}`}
-    </p>
+    </>
   )
 }
 
@@ -71,43 +69,36 @@ function Lines(props: { order: Order }) {
   const { money, count } = useFormats()
   const { order } = props
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.order.lines}</h2>
-      </header>
-      <div className="table-box">
-        <table className="table">
-          <thead>
-            <tr>
-              <th>{texts.order.product}</th>
-              <th className="number">{texts.order.quantity}</th>
-              <th className="number">{texts.order.unitPrice}</th>
-              <th className="number">{texts.order.lineTotal}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {order.items.map((line) => (
-              <tr key={line.product_id}>
-                <td>
-                  <Link to="/products/$id" params={{ id: line.product_id }} className="break">
-                    {line.name}
-                  </Link>
-                  <div className="hint mono break">{line.sku}</div>
-                </td>
-                <td className="number">{count(line.quantity)}</td>
-                <td className="number">{money(line.unit_price, order.currency)}</td>
-                <td className="number">{money(line.line_total, order.currency)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+    <Card title={texts.order.lines}>
+      <Table
+        className=""
+        columns={[
+          texts.order.product,
+          { name: texts.order.quantity, isNumber: true },
+          { name: texts.order.unitPrice, isNumber: true },
+          { name: texts.order.lineTotal, isNumber: true },
+        ]}
+      >
+        {order.items.map((line) => (
+          <tr key={line.product_id}>
+            <td>
+              <Link to="/products/$id" params={{ id: line.product_id }} className="break">
+                {line.name}
+              </Link>
+              <div className="hint mono break">{line.sku}</div>
+            </td>
+            <td className="number">{count(line.quantity)}</td>
+            <td className="number">{money(line.unit_price, order.currency)}</td>
+            <td className="number">{money(line.line_total, order.currency)}</td>
+          </tr>
+        ))}
+      </Table>
       <dl className="sums">
         <Sum name={texts.order.subtotal} value={money(order.subtotal, order.currency)} />
         <Sum name={texts.order.shipping} value={money(order.shipping_cost, order.currency)} />
         <Sum name={texts.order.total} value={money(order.total, order.currency)} strong />
       </dl>
-    </section>
+    </Card>
   )
 }
 
@@ -125,10 +116,7 @@ function Customer(props: { order: Order }) {
   const { order } = props
   const address = order.shipping_address
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.order.customer}</h2>
-      </header>
+    <Card title={texts.order.customer}>
       <div className="body stack">
         <div className="stack tight">
           {order.customer ? (
@@ -175,7 +163,7 @@ function Customer(props: { order: Order }) {
           </div>
         )}
       </div>
-    </section>
+    </Card>
   )
 }
 
@@ -185,11 +173,10 @@ function Shipment(props: { order: Order }) {
   const shipment = props.order.shipment
   if (!shipment) return null
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.order.shipment}</h2>
-        <span className="quiet small">{formats.ago(shipment.shipped_at)}</span>
-      </header>
+    <Card
+      title={texts.order.shipment}
+      aside={<span className="quiet small">{formats.ago(shipment.shipped_at)}</span>}
+    >
       <div className="body">
         <div>{shipment.carrier}</div>
         {shipment.tracking_url ? (
@@ -200,7 +187,7 @@ function Shipment(props: { order: Order }) {
           <span className="mono">{shipment.tracking_number}</span>
         )}
       </div>
-    </section>
+    </Card>
   )
 }
 
@@ -208,23 +195,18 @@ function History(props: { order: Order }) {
   const texts = useTexts()
   const formats = useFormats()
   const { id, version } = props.order
-  const { data, error, refetch } = useQuery({
+  const query = useQuery({
     queryKey: ['order', id, 'history', version],
     queryFn: () => body(api.GET('/api/v1/orders/{order_id}/history', { params: { path: { order_id: id } } })),
     placeholderData: (before) => before,
   })
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.order.history}</h2>
-      </header>
-      {error && !data ? (
-        <Failed error={error} retry={() => void refetch()} />
-      ) : (
-        <div className="body">
-          {data ? (
+    <Card title={texts.order.history}>
+      <div className="body">
+        <Loaded query={query}>
+          {({ items }) => (
             <ol className="timeline">
-              {data.items.toReversed().map((it) => (
+              {items.toReversed().map((it) => (
                 <li key={`${it.at} ${it.to}`}>
                   <OrderBadge status={it.to} />{' '}
                   <span className="quiet">
@@ -237,11 +219,9 @@ function History(props: { order: Order }) {
                 </li>
               ))}
             </ol>
-          ) : (
-            <Skeleton />
           )}
-        </div>
-      )}
-    </section>
+        </Loaded>
+      </div>
+    </Card>
   )
 }

@@ -1,4 +1,5 @@
 import { api, body, newKey, type Order, type OrderStatus, type Page, writing } from '~/api/client'
+import { given } from '~/api/query'
 import { type OrdersSearch, statusesOf } from '~/router'
 
 export type Move = 'confirm' | 'ship' | 'deliver' | 'cancel' | 'return'
@@ -18,11 +19,13 @@ export async function readOrders(search: OrdersSearch, cursor?: string): Promise
   const status = statusesOf(search)
   const query = {
     limit: 50,
-    ...(cursor ? { cursor } : {}),
-    ...(status.length ? { status } : {}),
-    ...(search.from ? { from: search.from } : {}),
-    ...(search.to ? { to: search.to } : {}),
-    ...(search.customer ? { customer_id: search.customer } : {}),
+    ...given({
+      cursor,
+      status: status.length ? status : undefined,
+      from: search.from,
+      to: search.to,
+      customer_id: search.customer,
+    }),
   }
   return (await body(api.GET('/api/v1/orders', { params: { query } }))) as Page<Order>
 }

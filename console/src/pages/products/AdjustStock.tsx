@@ -1,8 +1,9 @@
 import { useMutation } from '@tanstack/react-query'
-import { useId, useRef, useState } from 'react'
-import { newKey, type Product } from '~/api/client'
+import { useId, useState } from 'react'
+import type { Product } from '~/api/client'
+import { useIntentKey } from '~/api/intent'
 import { Problem } from '~/api/problem'
-import { queries } from '~/api/queries'
+import { reread } from '~/api/queries'
 import { useFormats, useTexts } from '~/texts'
 import { Dialog } from '~/ui/Dialog'
 import { Field } from '~/ui/Field'
@@ -20,27 +21,22 @@ export function AdjustStock(props: { product: Product; onClose: () => void }) {
   const [reason, setReason] = useState('')
   const [tried, setTried] = useState(false)
   const list = useId()
-  // One key for one intent: a repetition after a lost answer is the same request.
-  const intent = useRef({ sent: '', key: '' })
+  const keyOf = useIntentKey()
   const by = adjustmentOf(typed)
   const after = adjusted(product, by ?? 0)
 
   const adjusting = useMutation({
-    mutationFn: (units: number) => {
-      const sent = JSON.stringify([units, reason.trim()])
-      if (intent.current.sent !== sent) intent.current = { sent, key: newKey() }
-      return adjustStock(product.id, units, reason.trim(), intent.current.key)
-    },
+    mutationFn: (units: number) =>
+      adjustStock(product.id, units, reason.trim(), keyOf([units, reason.trim()])),
     onSuccess: (stock) => {
       keepStock(product, stock)
-      void queries.invalidateQueries({ queryKey: ['movements', product.id] })
+      void reread('movements', product.id)
       say(texts.product.adjusted(count(stock.on_hand)))
       onClose()
     },
     onError: (error) => {
       // The units shown are older than those that the API counted with.
-      if (error instanceof Problem && error.status === 409)
-        void queries.invalidateQueries({ queryKey: ['product', product.id] })
+      if (error instanceof Problem && error.status === 409) void reread('product', product.id)
     },
   })
   const refusal = adjusting.error instanceof Problem ? adjusting.error : null

@@ -1,18 +1,18 @@
 import '~/ui/chart.css'
-import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { RefreshCw } from 'lucide-react'
 import { useCallback, useMemo } from 'react'
 import type { Product } from '~/api/client'
-import { nextFilledPage } from '~/api/lists'
+import { useList } from '~/api/lists'
 import { queries } from '~/api/queries'
 import { currentUser } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
+import { Card } from '~/ui/Card'
 import { Empty } from '~/ui/Empty'
-import { LoadMore } from '~/ui/LoadMore'
-import { Failed } from '~/ui/problems'
+import { ListFrame } from '~/ui/ListFrame'
 import { Skeleton } from '~/ui/Skeleton'
 import { StepChart } from '~/ui/StepChart'
+import { Table } from '~/ui/Table'
 import { changeOf, isBehind, stepsOf } from './ledger'
 import { type Movement, readMovements } from './products'
 
@@ -24,23 +24,18 @@ const AGAIN_SHARDED_MS = 15_000
 export function Ledger(props: { product: Product }) {
   const { product } = props
   const texts = useTexts()
-  const list = useInfiniteQuery({
-    queryKey: ['movements', product.id],
-    queryFn: ({ pageParam }) => nextFilledPage((cursor) => readMovements(product.id, cursor), pageParam),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: ({ state }) => {
-      const [page, ...others] = state.data?.pages ?? []
+  const list = useList(['movements', product.id], (cursor) => readMovements(product.id, cursor), {
+    poll: (items, pages) => {
       // Someone who reads older ones is not interrupted.
-      if (!page || others.length || !isBehind(product, page.items)) return false
+      if (pages !== 1 || !isBehind(product, items)) return false
       return product.shards === 1 ? AGAIN_MS : AGAIN_SHARDED_MS
     },
   })
-  const movements = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data])
+  const movements = list.items
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.product.ledger}</h2>
+    <Card
+      title={texts.product.ledger}
+      aside={
         <button
           type="button"
           className="button plain icon no-print"
@@ -50,23 +45,24 @@ export function Ledger(props: { product: Product }) {
         >
           <RefreshCw size={15} aria-hidden />
         </button>
-      </header>
-      {list.isError && !movements.length ? (
-        <Failed error={list.error} retry={() => void list.refetch()} />
-      ) : list.isPending ? (
-        <div className="body tall">
-          <Skeleton lines={6} />
-        </div>
-      ) : movements.length ? (
-        <>
-          <Levels product={product} movements={movements} until={list.dataUpdatedAt} />
-          <MovementTable product={product} movements={movements} />
-        </>
-      ) : (
-        <Empty title={texts.product.ledgerEmpty} lead={texts.product.ledgerEmptyLead} />
-      )}
-      <LoadMore hasMore={list.hasNextPage} busy={list.isFetchingNextPage} more={list.fetchNextPage} />
-    </section>
+      }
+    >
+      <ListFrame
+        list={list}
+        empty={<Empty title={texts.product.ledgerEmpty} lead={texts.product.ledgerEmptyLead} />}
+      >
+        {list.isPending ? (
+          <div className="body tall">
+            <Skeleton lines={6} />
+          </div>
+        ) : (
+          <>
+            <Levels product={product} movements={movements} until={list.dataUpdatedAt} />
+            <MovementTable product={product} movements={movements} />
+          </>
+        )}
+      </ListFrame>
+    </Card>
   )
 }
 
@@ -108,24 +104,19 @@ function MovementTable(props: { product: Product; movements: Movement[] }) {
   const texts = useTexts()
   const hasShards = product.shards > 1 || movements.some((it) => it.shard > 0)
   return (
-    <div className="table-box">
-      <table className="table cards">
-        <thead>
-          <tr>
-            <th>{texts.product.when}</th>
-            <th>{texts.product.cause}</th>
-            <th>{texts.product.who}</th>
-            <th className="number">{texts.product.available}</th>
-            <th className="number">{texts.product.reserved}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {movements.map((it) => (
-            <Row key={`${it.shard} ${it.version}`} movement={it} hasShards={hasShards} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      columns={[
+        texts.product.when,
+        texts.product.cause,
+        texts.product.who,
+        { name: texts.product.available, isNumber: true },
+        { name: texts.product.reserved, isNumber: true },
+      ]}
+    >
+      {movements.map((it) => (
+        <Row key={`${it.shard} ${it.version}`} movement={it} hasShards={hasShards} />
+      ))}
+    </Table>
   )
 }
 

@@ -1,14 +1,14 @@
 import './products.css'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
-import { ArrowLeft } from 'lucide-react'
 import { useRef, useState } from 'react'
-import { newKey } from '~/api/client'
+import { useIntentKey } from '~/api/intent'
 import { Problem } from '~/api/problem'
-import { queries } from '~/api/queries'
+import { queries, reread } from '~/api/queries'
 import { useTexts } from '~/texts'
 import { Field } from '~/ui/Field'
 import { focusFirstWrong } from '~/ui/focus'
+import { PageHead } from '~/ui/PageHead'
 import { explain } from '~/ui/problems'
 import { say } from '~/ui/toast'
 import { Unsaved } from '~/ui/Unsaved'
@@ -25,20 +25,15 @@ export function NewProductPage() {
   const [fields, setFields] = useState(NOTHING)
   const [tried, setTried] = useState(false)
   const created = useRef(false)
-  // One key for one intent: a repetition after a lost answer is the same request.
-  const intent = useRef({ sent: '', key: '' })
+  const keyOf = useIntentKey()
 
   const creating = useMutation({
-    mutationFn: (product: NewProduct) => {
-      const sent = JSON.stringify(product)
-      if (intent.current.sent !== sent) intent.current = { sent, key: newKey() }
-      return createProduct(product, intent.current.key)
-    },
+    mutationFn: (product: NewProduct) => createProduct(product, keyOf(product)),
     onSuccess: (product) => {
       created.current = true
       queries.setQueryData(['product', product.id], product)
-      void queries.invalidateQueries({ queryKey: ['products'] })
-      void queries.invalidateQueries({ queryKey: ['categories'] })
+      void reread('products')
+      void reread('categories')
       say(texts.product.created(product.name))
       void navigate({ to: '/products/$id', params: { id: product.id } })
     },
@@ -54,15 +49,7 @@ export function NewProductPage() {
   }
   return (
     <>
-      <header>
-        <div className="stack tight">
-          <Link to="/products" className="row quiet small back">
-            <ArrowLeft size={14} aria-hidden />
-            {texts.products.title}
-          </Link>
-          <h1>{texts.products.new}</h1>
-        </div>
-      </header>
+      <PageHead title={texts.products.new} parent={{ to: '/products', name: texts.products.title }} />
       <form
         className="card narrow"
         noValidate

@@ -1,14 +1,14 @@
 import './products.css'
 import { useMutation, useQuery } from '@tanstack/react-query'
-import { Link, useParams } from '@tanstack/react-router'
-import { ArrowLeft } from 'lucide-react'
+import { useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { Product } from '~/api/client'
-import { Problem } from '~/api/problem'
-import { queries } from '~/api/queries'
+import { reread, rereadIfStale } from '~/api/queries'
 import { useFormats, useTexts } from '~/texts'
-import { complain, Failed } from '~/ui/problems'
-import { Skeleton } from '~/ui/Skeleton'
+import { Card } from '~/ui/Card'
+import { Loaded } from '~/ui/Loaded'
+import { PageHead } from '~/ui/PageHead'
+import { complain } from '~/ui/problems'
 import { say } from '~/ui/toast'
 import { AdjustStock } from './AdjustStock'
 import { Ledger } from './Ledger'
@@ -20,39 +20,31 @@ import { Shards } from './Shards'
 export function ProductPage() {
   const texts = useTexts()
   const { id } = useParams({ from: '/products/$id' })
-  const {
-    data: product,
-    error,
-    refetch,
-  } = useQuery({ queryKey: ['product', id], queryFn: () => readProduct(id) })
-  if (error && !product) return <Failed error={error} retry={() => void refetch()} />
-  if (!product) return <Skeleton lines={8} />
+  const query = useQuery({ queryKey: ['product', id], queryFn: () => readProduct(id) })
   return (
-    <>
-      <header>
-        <div className="stack tight">
-          <Link to="/products" className="row quiet small no-print back">
-            <ArrowLeft size={14} aria-hidden />
-            {texts.products.title}
-          </Link>
-          <div className="row">
-            <h1 className="break">{product.name}</h1>
-            <ProductBadge status={product.status} />
+    <Loaded query={query} lines={8}>
+      {(product) => (
+        <>
+          <PageHead
+            title={product.name}
+            parent={{ to: '/products', name: texts.products.title }}
+            badge={<ProductBadge status={product.status} />}
+            lead={<span className="mono">{product.sku}</span>}
+          >
+            <Actions product={product} />
+          </PageHead>
+          <Tiles product={product} />
+          <div className="columns">
+            <ProductForm key={product.id} product={product} />
+            <div className="stack">
+              <Shards key={product.id} product={product} />
+              <Facts product={product} />
+            </div>
           </div>
-          <p className="quiet mono break">{product.sku}</p>
-        </div>
-        <Actions product={product} />
-      </header>
-      <Tiles product={product} />
-      <div className="columns">
-        <ProductForm key={product.id} product={product} />
-        <div className="stack">
-          <Shards key={product.id} product={product} />
-          <Facts product={product} />
-        </div>
-      </div>
-      <Ledger product={product} />
-    </>
+          <Ledger product={product} />
+        </>
+      )}
+    </Loaded>
   )
 }
 
@@ -65,12 +57,11 @@ function Actions(props: { product: Product }) {
     mutationFn: () => changeProduct(product.id, product.version, { status: to }),
     onSuccess: (saved) => {
       keep(saved)
-      void queries.invalidateQueries({ queryKey: ['products'] })
+      void reread('products')
       say(saved.status === 'active' ? texts.product.unarchived : texts.product.archived)
     },
     onError: (error) => {
-      if (error instanceof Problem && error.status === 412)
-        void queries.invalidateQueries({ queryKey: ['product', product.id] })
+      rereadIfStale(error, 'product', product.id)
       complain(error, texts)
     },
   })
@@ -138,10 +129,7 @@ function Facts(props: { product: Product }) {
     [texts.product.id, product.id],
   ]
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.product.facts}</h2>
-      </header>
+    <Card title={texts.product.facts}>
       <dl className="body stack tight">
         {facts.map(([name, value]) => (
           <div key={name} className="row spread">
@@ -150,6 +138,6 @@ function Facts(props: { product: Product }) {
           </div>
         ))}
       </dl>
-    </section>
+    </Card>
   )
 }

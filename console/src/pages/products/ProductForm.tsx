@@ -1,9 +1,10 @@
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Product } from '~/api/client'
-import { Problem } from '~/api/problem'
-import { queries } from '~/api/queries'
+import { isStale, Problem } from '~/api/problem'
+import { reread, rereadIfStale } from '~/api/queries'
 import { useFormats, useTexts } from '~/texts'
+import { Card } from '~/ui/Card'
 import { focusFirstWrong } from '~/ui/focus'
 import { explain } from '~/ui/problems'
 import { say } from '~/ui/toast'
@@ -34,7 +35,7 @@ export function ProductForm(props: { product: Product }) {
       changeProduct(product.id, product.version, drafts.changesOf(sent, current)),
     onSuccess: (saved, sent) => {
       keep(saved)
-      void queries.invalidateQueries({ queryKey: ['categories'] })
+      void reread('categories')
       // What was typed while the request was on its way stays.
       setDraft((now) =>
         now === sent ? drafts.UNTOUCHED : drafts.rebase(now, drafts.fieldsOf(saved, locale)),
@@ -43,8 +44,7 @@ export function ProductForm(props: { product: Product }) {
       say(texts.product.saved)
     },
     onError: (error) => {
-      if (error instanceof Problem && error.status === 412)
-        void queries.invalidateQueries({ queryKey: ['product', product.id] })
+      rereadIfStale(error, 'product', product.id)
     },
   })
   const refusal = saving.error instanceof Problem ? saving.error : null
@@ -53,10 +53,7 @@ export function ProductForm(props: { product: Product }) {
     ...(tried ? mapped(mistakes, texts.product.mistakes) : {}),
   }
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.product.details}</h2>
-      </header>
+    <Card title={texts.product.details}>
       <form
         className="body stack"
         noValidate
@@ -122,7 +119,7 @@ export function ProductForm(props: { product: Product }) {
         </div>
       </form>
       <Unsaved isUnsaved={() => changed.length > 0} />
-    </section>
+    </Card>
   )
 }
 
@@ -136,7 +133,7 @@ export function mapped(
 function Refused(props: { error: Error; errors: Partial<Record<string, string>> }) {
   const texts = useTexts()
   const { error, errors } = props
-  if (error instanceof Problem && error.status === 412)
+  if (isStale(error))
     return (
       <p className="note" role="alert">
         {texts.product.merged}

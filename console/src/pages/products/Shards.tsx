@@ -1,9 +1,9 @@
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Product } from '~/api/client'
-import { Problem } from '~/api/problem'
-import { queries } from '~/api/queries'
+import { reread, rereadIfStale } from '~/api/queries'
 import { useFormats, useTexts } from '~/texts'
+import { Card } from '~/ui/Card'
 import { Field } from '~/ui/Field'
 import { explain } from '~/ui/problems'
 import { say } from '~/ui/toast'
@@ -28,21 +28,17 @@ export function Shards(props: { product: Product }) {
     onSuccess: (saved) => {
       keep(saved)
       setTyped(null)
-      void queries.invalidateQueries({ queryKey: ['movements', product.id] })
+      void reread('movements', product.id)
       say(texts.product.shardsSet)
     },
     onError: (error) => {
-      if (error instanceof Problem && error.status === 412)
-        void queries.invalidateQueries({ queryKey: ['product', product.id] })
+      rereadIfStale(error, 'product', product.id)
     },
   })
   const refusal = setting.error && explain(setting.error, texts).text
   const error = isRight ? refusal : texts.product.shardsWrong
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.product.shards}</h2>
-      </header>
+    <Card title={texts.product.shards}>
       <form
         className="body stack tight"
         noValidate
@@ -74,6 +70,6 @@ export function Shards(props: { product: Product }) {
         </div>
         <p className="hint">{texts.product.shardsHint}</p>
       </form>
-    </section>
+    </Card>
   )
 }

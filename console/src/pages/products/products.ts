@@ -1,8 +1,9 @@
 /** The products of the API: read, changed, and updated in the cache. */
 
 import type { InfiniteData } from '@tanstack/react-query'
-import { api, body, type Page, type Product, type Schemas, writing } from '~/api/client'
+import { api, body, ifMatch, type Page, type Product, type Schemas, writing } from '~/api/client'
 import { queries } from '~/api/queries'
+import { given } from '~/api/query'
 import type { operations } from '~/api/schema'
 import type { ProductsSearch } from '~/router'
 
@@ -43,16 +44,15 @@ export async function readProducts(search: ProductsSearch, cursor?: string): Pro
   const { q, category, sort } = search
   const view = VIEWS[search.view ?? ''] ?? { status: STATUSES }
   const filters = { limit: PAGE, ...view }
-  const within = category ? { category } : {}
+  const within = given({ category })
   if (!q)
     return list({
       ...filters,
       ...within,
-      ...(sort ? { sort: sort as Schemas['ProductSort'] } : {}),
-      ...(cursor ? { cursor } : {}),
+      ...given({ sort: sort as Schemas['ProductSort'] | undefined, cursor }),
     })
   const [part, rest] = cursor ? splitCursor(cursor) : [SKU.test(q) ? 'sku' : 'name', '']
-  const at = rest ? { cursor: rest } : {}
+  const at = given({ cursor: rest })
   if (part === 'name') {
     const page = await list({ ...filters, ...within, q, ...at })
     const items = page.items.filter((it) => !isSkuFound(it, q))
@@ -93,7 +93,7 @@ export async function readSku(sku: string): Promise<Product | null> {
 export async function findSku(sku: string): Promise<Product | null> {
   if (!SKU.test(sku)) return null
   for (let cursor: string | null | undefined; cursor !== null; ) {
-    const page: Page<Product> = await list({ sku, status: STATUSES, limit: 5, ...(cursor ? { cursor } : {}) })
+    const page: Page<Product> = await list({ sku, status: STATUSES, limit: 5, ...given({ cursor }) })
     const found = page.items.find((it) => it.sku.toLowerCase() === sku.toLowerCase())
     // The exact one is the first of those that begin with it.
     if (found || page.items.length) return found ?? null
@@ -106,7 +106,7 @@ export async function readCategories(): Promise<Schemas['CategoryResponse'][]> {
   const found: Schemas['CategoryResponse'][] = []
   let cursor: string | null = null
   for (let pages = 0; pages < MOST_CATEGORY_PAGES; pages++) {
-    const query: { limit: number; cursor?: string } = { limit: 100, ...(cursor ? { cursor } : {}) }
+    const query: { limit: number; cursor?: string } = { limit: 100, ...given({ cursor }) }
     const page: Schemas['CategoryList'] = await body(
       api.GET('/api/v1/inventory/categories', { params: { query } }),
     )
@@ -124,12 +124,12 @@ export async function createProduct(product: NewProduct, key: string): Promise<P
 
 /** Changes a product of the version that the user saw. */
 export async function changeProduct(id: string, version: number, change: Change): Promise<Product> {
-  const params = { path: { product_id: id }, header: { 'If-Match': `"${version}"` } }
+  const params = { path: { product_id: id }, header: ifMatch(version) }
   return body(api.PATCH('/api/v1/inventory/products/{product_id}', { params, body: change }))
 }
 
 export async function setShards(id: string, version: number, shards: number): Promise<Product> {
-  const params = { path: { product_id: id }, header: { 'If-Match': `"${version}"` } }
+  const params = { path: { product_id: id }, header: ifMatch(version) }
   return body(api.PUT('/api/v1/inventory/products/{product_id}/shards', { params, body: { shards } }))
 }
 
@@ -148,7 +148,7 @@ export async function adjustStock(
 }
 
 export async function readMovements(id: string, cursor?: string): Promise<Page<Movement>> {
-  const params = { path: { product_id: id }, query: { limit: 50, ...(cursor ? { cursor } : {}) } }
+  const params = { path: { product_id: id }, query: { limit: 50, ...given({ cursor }) } }
   return body(api.GET('/api/v1/inventory/products/{product_id}/movements', { params }))
 }
 

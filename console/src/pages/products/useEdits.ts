@@ -2,7 +2,7 @@
 
 import { useState } from 'react'
 import type { Product } from '~/api/client'
-import { Problem } from '~/api/problem'
+import { isStale, Problem } from '~/api/problem'
 import { amountOf, isSameAmount, typedAmount } from '~/format/amount'
 import { useFormats, useTexts } from '~/texts'
 import { explain } from '~/ui/problems'
@@ -58,7 +58,7 @@ export function useEdits(product: Product) {
   }
 
   async function refused(id: string, field: Field, error: unknown): Promise<Partial<Edit>> {
-    if (error instanceof Problem && error.status === 412) {
+    if (isStale(error)) {
       const theirs = await readProduct(id).catch(() => null)
       if (theirs) return { theirs }
     }

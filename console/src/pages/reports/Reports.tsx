@@ -9,6 +9,7 @@ import type { ReportsSearch } from '~/router'
 import { currentShop } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { Chart, type Series } from '~/ui/Chart'
+import { PageHead } from '~/ui/PageHead'
 import { Failed } from '~/ui/problems'
 import { Skeleton } from '~/ui/Skeleton'
 import { before, csv, eachDay, last, type Period, SPANS } from './period'
@@ -55,10 +56,9 @@ export function Reports() {
   const report = shown.data
   return (
     <>
-      <header>
-        <h1>{texts.nav.reports}</h1>
+      <PageHead title={texts.nav.reports}>
         {report && <CsvButton report={report} name={`sales-${period.from}-${period.to}-${group}.csv`} />}
-      </header>
+      </PageHead>
       <PeriodPicker period={period} today={today} onChange={go} />
       {shown.isError && !report ? (
         <Failed error={shown.error} retry={() => void shown.refetch()} />

@@ -6,6 +6,7 @@ import { readProduct } from '~/pages/products/products'
 import { useFormats, useTexts } from '~/texts'
 import { Empty } from '~/ui/Empty'
 import { LoadMore } from '~/ui/LoadMore'
+import { Table } from '~/ui/Table'
 
 type Report = Schemas['SalesReport']
 const STEP = 20
@@ -21,34 +22,30 @@ export function SalesTable(props: { report: Report; group: Schemas['SalesGroupin
   if (!rows.length) return <Empty title={texts.home.noSales} lead={texts.reports.otherPeriod} />
   return (
     <>
-      <div className="table-box">
-        <table className="table">
-          <thead>
-            <tr>
-              <th>{texts.reports.groups[group]}</th>
-              <th className="number">{texts.reports.orders}</th>
-              <th className="number">{texts.reports.units}</th>
-              <th className="number">{texts.reports.revenue}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((it) => (
-              <tr key={it.key}>
-                <td className="break">
-                  {group === 'product' ? (
-                    <ProductName id={it.key} name={it.name ?? null} />
-                  ) : (
-                    <Key value={it.key} group={group} />
-                  )}
-                </td>
-                <td className="number">{count(it.orders)}</td>
-                <td className="number">{count(it.units)}</td>
-                <td className="number">{money(it.revenue, report.currency)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        className=""
+        columns={[
+          texts.reports.groups[group],
+          { name: texts.reports.orders, isNumber: true },
+          { name: texts.reports.units, isNumber: true },
+          { name: texts.reports.revenue, isNumber: true },
+        ]}
+      >
+        {rows.map((it) => (
+          <tr key={it.key}>
+            <td className="break">
+              {group === 'product' ? (
+                <ProductName id={it.key} name={it.name ?? null} />
+              ) : (
+                <Key value={it.key} group={group} />
+              )}
+            </td>
+            <td className="number">{count(it.orders)}</td>
+            <td className="number">{count(it.units)}</td>
+            <td className="number">{money(it.revenue, report.currency)}</td>
+          </tr>
+        ))}
+      </Table>
       <LoadMore
         hasMore={shown < report.series.length}
         busy={false}

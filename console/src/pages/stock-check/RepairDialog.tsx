@@ -1,6 +1,6 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { api, body } from '~/api/client'
-import { queries } from '~/api/queries'
+import { reread } from '~/api/queries'
 import { useFormats, useTexts } from '~/texts'
 import { Dialog } from '~/ui/Dialog'
 import { complain, Failed } from '~/ui/problems'
@@ -26,7 +26,7 @@ export function RepairDialog(props: { drift: Drift; onClose: () => void }) {
     onError: (problem) => complain(problem, texts),
     onSettled: () => {
       props.onClose()
-      return queries.invalidateQueries({ queryKey: ['stock-check'] })
+      return reread('stock-check')
     },
   })
   return (

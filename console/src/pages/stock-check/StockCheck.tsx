@@ -3,11 +3,13 @@ import { Link } from '@tanstack/react-router'
 import { ShieldAlert, ShieldCheck } from 'lucide-react'
 import { useState } from 'react'
 import { api, body, type Schemas } from '~/api/client'
-import { queries } from '~/api/queries'
+import { reread } from '~/api/queries'
 import { useFormats, useTexts } from '~/texts'
 import { Empty } from '~/ui/Empty'
-import { complain, Failed } from '~/ui/problems'
-import { Skeleton } from '~/ui/Skeleton'
+import { Loaded } from '~/ui/Loaded'
+import { PageHead } from '~/ui/PageHead'
+import { complain } from '~/ui/problems'
+import { Table } from '~/ui/Table'
 import { say } from '~/ui/toast'
 import { RepairDialog } from './RepairDialog'
 
@@ -17,22 +19,21 @@ const POLL_MS = 2000
 
 export function StockCheck() {
   const texts = useTexts()
-  const { data, error, refetch } = useQuery({
+  const query = useQuery({
     queryKey: ['stock-check'],
     queryFn: () => body(api.GET('/api/v1/admin/stock-check')),
-    refetchInterval: (query) => (query.state.data?.status === 'running' ? POLL_MS : false),
+    refetchInterval: ({ state }) => (state.data?.status === 'running' ? POLL_MS : false),
   })
   const starting = useMutation({
     mutationFn: (full: boolean) => body(api.POST('/api/v1/admin/stock-check', { body: { full } })),
     onSuccess: () => say(texts.stockCheck.started),
     onError: (problem) => complain(problem, texts),
-    onSettled: () => queries.invalidateQueries({ queryKey: ['stock-check'] }),
+    onSettled: () => reread('stock-check'),
   })
-  const busy = starting.isPending || data?.status === 'running'
+  const busy = starting.isPending || query.data?.status === 'running'
   return (
     <>
-      <header>
-        <h1>{texts.nav.stockCheck}</h1>
+      <PageHead title={texts.nav.stockCheck}>
         <div className="row">
           <button type="button" className="button" disabled={busy} onClick={() => starting.mutate(true)}>
             {texts.stockCheck.startFull}
@@ -46,15 +47,11 @@ export function StockCheck() {
             {texts.stockCheck.start}
           </button>
         </div>
-      </header>
+      </PageHead>
       <p className="quiet">{texts.stockCheck.lead}</p>
-      {error && !data ? (
-        <Failed error={error} retry={() => void refetch()} />
-      ) : data ? (
-        <Result check={data} />
-      ) : (
-        <Skeleton lines={5} />
-      )}
+      <Loaded query={query} lines={5}>
+        {(check) => <Result check={check} />}
+      </Loaded>
     </>
   )
 }
@@ -101,48 +98,41 @@ function DriftTable(props: { drift: Drift[] }) {
     `${count(it.stored)} → ${count(it.expected)} (${it.difference > 0 ? '+' : ''}${count(it.difference)})`
   return (
     <div className="card">
-      <div className="table-box">
-        <table className="table cards">
-          <thead>
-            <tr>
-              <th>{texts.order.product}</th>
-              <th className="number">{texts.stockCheck.available}</th>
-              <th className="number">{texts.stockCheck.reserved}</th>
-              <th>{texts.stockCheck.findings}</th>
-              <th>
-                <span className="hidden">{texts.stockCheck.repair}</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {props.drift.map((it) => (
-              <tr key={`${it.product_id} ${it.shard}`}>
-                <td className="mono break wide">
-                  <Link to="/products/$id" params={{ id: it.product_id }}>
-                    {it.product_id}
-                  </Link>
-                  {it.shard > 0 && ` #${it.shard}`}
-                </td>
-                <td className="number">{units(it.available)}</td>
-                <td className="number">{units(it.reserved)}</td>
-                <td className="break">
-                  {[...new Set(it.findings.map((finding) => finding.code))].join(', ')}
-                  {it.findings_count > it.findings.length && ` … ${count(it.findings_count)}`}
-                </td>
-                <td className="end">
-                  {it.repaired_at ? (
-                    <span className="badge green">{texts.stockCheck.repaired}</span>
-                  ) : (
-                    <button type="button" className="button" onClick={() => setRepairing(it)}>
-                      {texts.stockCheck.repair}
-                    </button>
-                  )}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        columns={[
+          texts.order.product,
+          { name: texts.stockCheck.available, isNumber: true },
+          { name: texts.stockCheck.reserved, isNumber: true },
+          texts.stockCheck.findings,
+          { name: texts.stockCheck.repair, isHidden: true },
+        ]}
+      >
+        {props.drift.map((it) => (
+          <tr key={`${it.product_id} ${it.shard}`}>
+            <td className="mono break wide">
+              <Link to="/products/$id" params={{ id: it.product_id }}>
+                {it.product_id}
+              </Link>
+              {it.shard > 0 && ` #${it.shard}`}
+            </td>
+            <td className="number">{units(it.available)}</td>
+            <td className="number">{units(it.reserved)}</td>
+            <td className="break">
+              {[...new Set(it.findings.map((finding) => finding.code))].join(', ')}
+              {it.findings_count > it.findings.length && ` … ${count(it.findings_count)}`}
+            </td>
+            <td className="end">
+              {it.repaired_at ? (
+                <span className="badge green">{texts.stockCheck.repaired}</span>
+              ) : (
+                <button type="button" className="button" onClick={() => setRepairing(it)}>
+                  {texts.stockCheck.repair}
+                </button>
+              )}
+            </td>
+          </tr>
+        ))}
+      </Table>
       {repairing && <RepairDialog drift={repairing} onClose={() => setRepairing(null)} />}
     </div>
   )

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import { ScanBarcode } from 'lucide-react'
 import { useFormats, useTexts } from '~/texts'
 import { Empty } from '~/ui/Empty'
+import { Table } from '~/ui/Table'
 import { again, clear, type Line, type Outcome, surprises, undo, useLines } from './counts'
 
 /** What was counted in this session, newest first, with the outcome of each. `toScan` leads back to the scanner. */
@@ -33,27 +34,20 @@ export function CountedLines(props: { toScan: () => void }) {
         )}
       </header>
       {lines.length ? (
-        <div className="table-box">
-          <table className="table cards">
-            <thead>
-              <tr>
-                <th>{texts.stockCount.product}</th>
-                <th className="number">{texts.stockCount.before}</th>
-                <th className="number">{texts.stockCount.counted}</th>
-                <th className="number">{texts.stockCount.difference}</th>
-                <th>{texts.stockCount.outcome}</th>
-                <th>
-                  <span className="hidden">{texts.stockCount.undo}</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {lines.map((it) => (
-                <Row key={it.id} line={it} toScan={props.toScan} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          columns={[
+            texts.stockCount.product,
+            { name: texts.stockCount.before, isNumber: true },
+            { name: texts.stockCount.counted, isNumber: true },
+            { name: texts.stockCount.difference, isNumber: true },
+            texts.stockCount.outcome,
+            { name: texts.stockCount.undo, isHidden: true },
+          ]}
+        >
+          {lines.map((it) => (
+            <Row key={it.id} line={it} toScan={props.toScan} />
+          ))}
+        </Table>
       ) : (
         <Empty
           icon={<ScanBarcode size={28} aria-hidden />}

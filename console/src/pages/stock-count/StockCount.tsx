@@ -4,6 +4,7 @@ import { type RefObject, useEffect, useRef, useState } from 'react'
 import type { Product } from '~/api/client'
 import { useFormats, useTexts } from '~/texts'
 import { Field } from '~/ui/Field'
+import { PageHead } from '~/ui/PageHead'
 import { explain } from '~/ui/problems'
 import { isTyping } from '~/ui/useRows'
 import { readSku } from '../products/products'
@@ -17,12 +18,7 @@ export function StockCount() {
   useScanner(sku)
   return (
     <>
-      <header>
-        <div className="stack tight">
-          <h1>{texts.stockCount.title}</h1>
-          <p className="quiet">{texts.stockCount.lead}</p>
-        </div>
-      </header>
+      <PageHead title={texts.stockCount.title} lead={texts.stockCount.lead} />
       <Scan sku={sku} />
       <CountedLines toScan={() => sku.current?.focus()} />
     </>

@@ -6,7 +6,7 @@
 import { useSyncExternalStore } from 'react'
 import { newKey, type Product } from '~/api/client'
 import { Problem } from '~/api/problem'
-import { queries } from '~/api/queries'
+import { reread } from '~/api/queries'
 import { currentUser } from '~/session/session'
 import { adjustStock, keepStock, readProduct } from '../products/products'
 
@@ -126,7 +126,7 @@ async function save(line: Line, reason: string): Promise<Partial<Line>> {
     put(line.id, known)
     const stock = await adjustStock(line.productId, sent.by, reason, sent.key)
     keepStock(product, stock)
-    void queries.invalidateQueries({ queryKey: ['movements', line.productId] })
+    void reread('movements', line.productId)
     return { ...known, after: stock.on_hand, outcome: 'adjusted' }
   } catch (error) {
     return {
@@ -141,8 +141,8 @@ async function reverse(line: Line, reason: string): Promise<Partial<Line>> {
   const undoKey = line.undoKey ?? newKey()
   try {
     const stock = await adjustStock(line.productId, -(line.sent?.by ?? 0), reason, undoKey)
-    void queries.invalidateQueries({ queryKey: ['product', line.productId] })
-    void queries.invalidateQueries({ queryKey: ['movements', line.productId] })
+    void reread('product', line.productId)
+    void reread('movements', line.productId)
     return { outcome: 'undone', after: stock.on_hand }
   } catch (error) {
     return { outcome: 'adjusted', problem: problemOf(error), undoKey }

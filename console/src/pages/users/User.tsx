@@ -1,45 +1,42 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
-import { ArrowLeft, MailCheck, MailX } from 'lucide-react'
+import { MailCheck, MailX } from 'lucide-react'
 import { useState } from 'react'
-import { queries } from '~/api/queries'
+import { isStale } from '~/api/problem'
+import { reread } from '~/api/queries'
 import { currentUser } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { roleName } from '~/texts/roles'
-import { Dialog } from '~/ui/Dialog'
-import { complain, Failed } from '~/ui/problems'
-import { Skeleton } from '~/ui/Skeleton'
+import { Card } from '~/ui/Card'
+import { Select } from '~/ui/Field'
+import { FormDialog } from '~/ui/FormDialog'
+import { Loaded } from '~/ui/Loaded'
+import { PageHead } from '~/ui/PageHead'
+import { complain } from '~/ui/problems'
 import { say } from '~/ui/toast'
-import { type Change, change, fullName, isStale, ROLES, readUser, type VersionedUser } from './users'
+import { StatusBadge } from './StatusBadge'
+import { type Change, change, fullName, ROLES, readUser, type VersionedUser } from './users'
 
 export function UserPage() {
   const texts = useTexts()
   const { id } = useParams({ from: '/users/$id' })
-  const { data, error, refetch } = useQuery({ queryKey: ['user', id], queryFn: () => readUser(id) })
-  if (error && !data) return <Failed error={error} retry={() => void refetch()} />
-  if (!data) return <Skeleton lines={6} />
-  const { user } = data
+  const query = useQuery({ queryKey: ['user', id], queryFn: () => readUser(id) })
   return (
-    <>
-      <header>
-        <div className="stack tight">
-          <Link to="/users" className="row quiet small no-print back">
-            <ArrowLeft size={14} aria-hidden />
-            {texts.nav.users}
-          </Link>
-          <div className="row">
-            <h1 className="break">{user.email}</h1>
-            <span className={user.status === 'active' ? 'badge green' : 'badge red'}>
-              {texts.users.statuses[user.status]}
-            </span>
+    <Loaded query={query} lines={6}>
+      {(data) => (
+        <>
+          <PageHead
+            title={data.user.email}
+            parent={{ to: '/users', name: texts.nav.users }}
+            badge={<StatusBadge user={data.user} />}
+          />
+          <div className="columns">
+            <Facts data={data} />
+            <Permissions data={data} />
           </div>
-        </div>
-      </header>
-      <div className="columns">
-        <Facts data={data} />
-        <Permissions data={data} />
-      </div>
-    </>
+        </>
+      )}
+    </Loaded>
   )
 }
 
@@ -48,10 +45,7 @@ function Facts(props: { data: VersionedUser }) {
   const formats = useFormats()
   const { user } = props.data
   return (
-    <section className="card">
-      <header>
-        <h2 className="break">{fullName(user)}</h2>
-      </header>
+    <Card title={fullName(user)}>
       <div className="body stack">
         <div className="row">
           {user.email_verified ? <MailCheck size={16} aria-hidden /> : <MailX size={16} aria-hidden />}
@@ -70,7 +64,7 @@ function Facts(props: { data: VersionedUser }) {
         </div>
         <code className="mono quiet small break">{user.id}</code>
       </div>
-    </section>
+    </Card>
   )
 }
 
@@ -85,34 +79,22 @@ function Permissions(props: { data: VersionedUser }) {
     onError: (error) => complain(error, texts),
     onSettled: async (_, error) => {
       setAsked(null)
-      await queries.invalidateQueries({ queryKey: ['user', user.id] })
-      if (!isStale(error)) await queries.invalidateQueries({ queryKey: ['users'] })
+      await reread('user', user.id)
+      if (!isStale(error)) await reread('users')
     },
   })
   const disabled = user.status === 'disabled'
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.users.access}</h2>
-      </header>
+    <Card title={texts.users.access}>
       <div className="body stack">
-        <div className="field">
-          <label htmlFor="role">{texts.users.role}</label>
-          <select
-            id="role"
-            className="input"
-            value={user.role}
-            disabled={own || changing.isPending}
-            onChange={(event) => setAsked({ role: event.target.value as (typeof ROLES)[number] })}
-          >
-            {ROLES.map((it) => (
-              <option key={it} value={it}>
-                {roleName(it, texts)}
-              </option>
-            ))}
-          </select>
-          {own && <div className="hint">{texts.users.own}</div>}
-        </div>
+        <Select
+          label={texts.users.role}
+          hint={own ? texts.users.own : undefined}
+          value={user.role}
+          disabled={own || changing.isPending}
+          onChange={(event) => setAsked({ role: event.target.value as (typeof ROLES)[number] })}
+          options={ROLES.map((it) => [it, roleName(it, texts)])}
+        />
         <div className="row">
           <button
             type="button"
@@ -134,31 +116,19 @@ function Permissions(props: { data: VersionedUser }) {
         <p className="hint">{texts.users.unlockHint}</p>
       </div>
       {asked && (
-        <Dialog
-          open
-          onClose={() => setAsked(null)}
+        <FormDialog
           title={texts.users.sure}
           lead={
             'role' in asked
               ? texts.users.toRole(user.email, roleName(asked.role, texts))
               : texts.users.toStatus[disabled ? 'active' : 'disabled'](user.email)
           }
-        >
-          <div className="actions">
-            <button type="button" className="button" onClick={() => setAsked(null)}>
-              {texts.common.cancel}
-            </button>
-            <button
-              type="button"
-              className="button primary"
-              disabled={changing.isPending}
-              onClick={() => changing.mutate(asked)}
-            >
-              {texts.common.save}
-            </button>
-          </div>
-        </Dialog>
+          request={changing}
+          submit={texts.common.save}
+          onSubmit={() => changing.mutate(asked)}
+          onClose={() => setAsked(null)}
+        />
       )}
-    </section>
+    </Card>
   )
 }

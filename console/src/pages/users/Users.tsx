@@ -10,6 +10,7 @@ import { ListFrame } from '~/ui/ListFrame'
 import { PageHead } from '~/ui/PageHead'
 import { Table } from '~/ui/Table'
 import { useRows } from '~/ui/useRows'
+import { StatusBadge } from './StatusBadge'
 import { fullName, ROLES, readUsers, type User } from './users'
 
 export function Users() {
@@ -69,9 +70,7 @@ function Row(props: { user: User; active: boolean }) {
       <td className="break">{fullName(user)}</td>
       <td>{roleName(user.role, texts)}</td>
       <td>
-        <span className={user.status === 'active' ? 'badge green' : 'badge red'}>
-          {texts.users.statuses[user.status]}
-        </span>
+        <StatusBadge user={user} />
       </td>
       <td className="quiet end">{formats.ago(user.created_at)}</td>
     </tr>

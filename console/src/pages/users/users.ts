@@ -1,5 +1,5 @@
 import { api, body, type Page, type Schemas } from '~/api/client'
-import { Problem } from '~/api/problem'
+import { given } from '~/api/query'
 import type { UsersSearch } from '~/router'
 
 export type User = Schemas['UserResponse']
@@ -10,10 +10,12 @@ export type VersionedUser = { user: User; etag: string | null }
 export async function readUsers(search: UsersSearch, cursor?: string): Promise<Page<User>> {
   const query = {
     limit: 50,
-    ...(cursor ? { cursor } : {}),
-    ...(search.q ? { q: search.q } : {}),
-    ...(search.role ? { role: [search.role as Schemas['UserRole']] } : {}),
-    ...(search.status ? { status: [search.status as Schemas['UserStatus']] } : {}),
+    ...given({
+      cursor,
+      q: search.q,
+      role: search.role && [search.role as Schemas['UserRole']],
+      status: search.status && [search.status as Schemas['UserStatus']],
+    }),
   }
   return (await body(api.GET('/api/v1/admin/users', { params: { query } }))) as Page<User>
 }
@@ -35,9 +37,4 @@ export async function change({ user, etag }: VersionedUser, to: Change): Promise
 
 export function fullName(user: User): string {
   return [user.first_name, user.last_name].filter(Boolean).join(' ')
-}
-
-/** Whether the API refuses a change because the user was changed meanwhile. */
-export function isStale(error: unknown): boolean {
-  return error instanceof Problem && error.status === 412
 }

@@ -2,9 +2,8 @@ import { Menu } from '@base-ui/react/menu'
 import { useMutation } from '@tanstack/react-query'
 import { KeyRound, MoreHorizontal, Pencil, Trash2 } from 'lucide-react'
 import { useState } from 'react'
-import { Problem } from '~/api/problem'
-import { queries } from '~/api/queries'
-import { currentUser } from '~/session/session'
+import { queries, reread, rereadIfStale } from '~/api/queries'
+import { isAdmin } from '~/session/session'
 import { useTexts } from '~/texts'
 import { complain } from '~/ui/problems'
 import { say } from '~/ui/toast'
@@ -20,11 +19,10 @@ export function Actions(props: { webhook: Webhook }) {
   const texts = useTexts()
   const [asking, setAsking] = useState<Asking | null>(null)
   const isActive = webhook.status === 'active'
-  const isAdmin = currentUser()?.role === 'admin'
   const close = () => setAsking(null)
   return (
     <div className="row no-print">
-      {isAdmin && <Switch webhook={webhook} />}
+      {isAdmin() && <Switch webhook={webhook} />}
       <button
         type="button"
         className="button"
@@ -35,7 +33,7 @@ export function Actions(props: { webhook: Webhook }) {
         {texts.webhooks.replay.open}
       </button>
       <Test webhook={webhook} />
-      {isAdmin && <More onChoose={setAsking} />}
+      {isAdmin() && <More onChoose={setAsking} />}
       {asking === 'replay' && <ReplaySpan webhook={webhook} onClose={close} />}
       {asking === 'change' && <ChangeDialog webhook={webhook} onClose={close} />}
       {asking === 'rotate' && <RotateDialog webhook={webhook} onClose={close} />}
@@ -52,7 +50,7 @@ function Test(props: { webhook: Webhook }) {
     mutationFn: () => testWebhook(webhook),
     onSuccess: () => {
       say(texts.webhooks.tested)
-      void queries.invalidateQueries({ queryKey: ['webhook', webhook.id] })
+      void reread('webhook', webhook.id)
     },
     onError: (error) => complain(error, texts),
   })
@@ -78,12 +76,11 @@ function Switch(props: { webhook: Webhook }) {
     mutationFn: () => changeWebhook(webhook, { status: to }),
     onSuccess: (changed) => {
       queries.setQueryData(['webhook', webhook.id], changed)
-      void queries.invalidateQueries({ queryKey: ['webhooks'] })
+      void reread('webhooks')
       say(changed.status === 'active' ? texts.webhooks.resumed : texts.webhooks.paused)
     },
     onError: (error) => {
-      if (error instanceof Problem && error.status === 412)
-        void queries.invalidateQueries({ queryKey: ['webhook', webhook.id] })
+      rereadIfStale(error, 'webhook', webhook.id)
       complain(error, texts)
     },
   })

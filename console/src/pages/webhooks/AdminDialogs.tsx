@@ -3,11 +3,11 @@
 import { useMutation } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
-import { Problem } from '~/api/problem'
-import { queries } from '~/api/queries'
+import { queries, reread, rereadIfStale } from '~/api/queries'
 import { useFormats, useTexts } from '~/texts'
 import { Dialog } from '~/ui/Dialog'
-import { comeIntoView, Form, FormButtons, FormError } from '~/ui/FormParts'
+import { FormDialog } from '~/ui/FormDialog'
+import { comeIntoView } from '~/ui/FormParts'
 import { say } from '~/ui/toast'
 import { nameOfType } from '../events/events'
 import { SecretDialog } from './SecretDialog'
@@ -24,14 +24,6 @@ import {
 
 type Props = { webhook: Webhook; onClose: () => void }
 
-/** Reads the webhook again after a refusal because of its version; the next try is for the version then shown. */
-function rereadIfStale(webhook: Webhook) {
-  return (error: Error) => {
-    if (error instanceof Problem && error.status === 412)
-      void queries.invalidateQueries({ queryKey: ['webhook', webhook.id] })
-  }
-}
-
 export function ChangeDialog({ webhook, onClose }: Props) {
   const texts = useTexts()
   const [opened] = useState(webhook)
@@ -43,11 +35,11 @@ export function ChangeDialog({ webhook, onClose }: Props) {
     },
     onSuccess: (changed) => {
       queries.setQueryData(['webhook', webhook.id], changed)
-      void queries.invalidateQueries({ queryKey: ['webhooks'] })
+      void reread('webhooks')
       say(texts.webhooks.saved)
       onClose()
     },
-    onError: rereadIfStale(webhook),
+    onError: (error) => rereadIfStale(error, 'webhook', webhook.id),
   })
   return (
     <Dialog open wide stays onClose={onClose} title={texts.webhooks.change}>
@@ -86,8 +78,8 @@ export function RotateDialog({ webhook, onClose }: Props) {
     mutationFn: () => rotateSecret(webhook),
     // The secret is forgotten with the dialog.
     gcTime: 0,
-    onSuccess: () => queries.invalidateQueries({ queryKey: ['webhook', webhook.id] }),
-    onError: rereadIfStale(webhook),
+    onSuccess: () => reread('webhook', webhook.id),
+    onError: (error) => rereadIfStale(error, 'webhook', webhook.id),
   })
   if (rotating.data)
     return (
@@ -98,12 +90,14 @@ export function RotateDialog({ webhook, onClose }: Props) {
       />
     )
   return (
-    <Dialog open onClose={onClose} title={texts.webhooks.rotate.title} lead={texts.webhooks.rotate.lead}>
-      <Form onSubmit={() => rotating.mutate()}>
-        <FormError error={rotating.error} shown={[]} />
-        <FormButtons busy={rotating.isPending} onClose={onClose} submit={texts.webhooks.rotate.submit} />
-      </Form>
-    </Dialog>
+    <FormDialog
+      title={texts.webhooks.rotate.title}
+      lead={texts.webhooks.rotate.lead}
+      request={rotating}
+      submit={texts.webhooks.rotate.submit}
+      onSubmit={() => rotating.mutate()}
+      onClose={onClose}
+    />
   )
 }
 
@@ -116,27 +110,20 @@ export function DeleteDialog({ webhook, onClose }: Props) {
       say(texts.webhooks.delete.done)
       await navigate({ to: '/webhooks' })
       queries.removeQueries({ queryKey: ['webhook', webhook.id] })
-      void queries.invalidateQueries({ queryKey: ['webhooks'] })
+      void reread('webhooks')
     },
-    onError: rereadIfStale(webhook),
+    onError: (error) => rereadIfStale(error, 'webhook', webhook.id),
   })
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title={texts.webhooks.delete.title(hostOf(webhook.url))}
       lead={texts.webhooks.delete.lead}
-    >
-      <Form onSubmit={() => deleting.mutate()}>
-        <FormError error={deleting.error} shown={[]} />
-        <FormButtons
-          busy={deleting.isPending}
-          onClose={onClose}
-          submit={texts.webhooks.delete.open}
-          dismiss={texts.webhooks.delete.keep}
-          danger
-        />
-      </Form>
-    </Dialog>
+      request={deleting}
+      submit={texts.webhooks.delete.open}
+      dismiss={texts.webhooks.delete.keep}
+      danger
+      onSubmit={() => deleting.mutate()}
+      onClose={onClose}
+    />
   )
 }

@@ -1,5 +1,6 @@
 import { useMemo } from 'react'
 import { useFormats, useTexts } from '~/texts'
+import { Card } from '~/ui/Card'
 import { AttemptsPlot } from './AttemptsPlot'
 import { duration, figuresOf, pointsOf } from './attempts'
 import type { Delivery } from './webhooks'
@@ -14,11 +15,10 @@ export function AttemptFigures(props: { deliveries: Delivery[] }) {
   if (!figures.attempts) return null
   const percent = Math.floor((figures.succeeded / figures.attempts) * 100)
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.webhooks.plot.title}</h2>
-        <span className="small quiet">{texts.webhooks.plot.of(count(figures.attempts))}</span>
-      </header>
+    <Card
+      title={texts.webhooks.plot.title}
+      aside={<span className="small quiet">{texts.webhooks.plot.of(count(figures.attempts))}</span>}
+    >
       <div className="body stack tight">
         <dl className="figures">
           <div>
@@ -40,6 +40,6 @@ export function AttemptFigures(props: { deliveries: Delivery[] }) {
           <span className="badge red">{texts.webhooks.attemptStatuses.failed}</span>
         </div>
       </div>
-    </section>
+    </Card>
   )
 }

@@ -1,6 +1,6 @@
 import { useMutation } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { queries } from '~/api/queries'
+import { reread } from '~/api/queries'
 import { useTexts } from '~/texts'
 import { Dialog } from '~/ui/Dialog'
 import { SecretDialog } from './SecretDialog'
@@ -15,7 +15,7 @@ export function CreateWebhook(props: { onClose: () => void }) {
     mutationFn: createWebhook,
     // The secret is forgotten with the dialog.
     gcTime: 0,
-    onSuccess: () => queries.invalidateQueries({ queryKey: ['webhooks'] }),
+    onSuccess: () => reread('webhooks'),
   })
   const created = creating.data
   if (created)

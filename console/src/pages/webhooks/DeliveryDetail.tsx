@@ -1,8 +1,8 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { Problem } from '~/api/problem'
-import { queries } from '~/api/queries'
-import { currentUser } from '~/session/session'
+import { isGone } from '~/api/problem'
+import { reread } from '~/api/queries'
+import { isAdmin } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { Json } from '~/ui/Json'
 import { complain, explain } from '~/ui/problems'
@@ -48,7 +48,6 @@ function AttemptLine(props: { attempt: Attempt }) {
   const { attempt } = props
   const texts = useTexts()
   const formats = useFormats()
-  const isAdmin = currentUser()?.role === 'admin'
   return (
     <li>
       <div className="row">
@@ -62,7 +61,7 @@ function AttemptLine(props: { attempt: Attempt }) {
         </time>
       </div>
       {attempt.error && <p className="error break">{texts.webhooks.error(attempt.error)}</p>}
-      {isAdmin && attempt.answer && (
+      {isAdmin() && attempt.answer && (
         <pre className="answer" title={texts.webhooks.answer}>
           {attempt.answer}
         </pre>
@@ -79,7 +78,7 @@ function Replay(props: { webhook: Webhook; delivery: Delivery }) {
     mutationFn: () => replayDelivery(webhook, delivery),
     onSuccess: () => {
       say(texts.webhooks.sentAgain)
-      void queries.invalidateQueries({ queryKey: ['webhook', webhook.id] })
+      void reread('webhook', webhook.id)
     },
     onError: (error) => complain(error, texts),
   })
@@ -108,13 +107,12 @@ function Body(props: { delivery: Delivery }) {
     staleTime: Number.POSITIVE_INFINITY,
   })
   const subject = data && subjectOf(data)
-  const isGone = error instanceof Problem && (error.status === 404 || error.status === 410)
   return (
     <div className="stack tight">
       <div className="row spread">
         <h3>{texts.webhooks.body}</h3>
         <span className="row small">
-          {subject?.text && (!subject.admin || currentUser()?.role === 'admin') && (
+          {subject?.text && (!subject.admin || isAdmin()) && (
             <Link to={subject.to} className="break">
               {subject.text}
             </Link>
@@ -129,7 +127,7 @@ function Body(props: { delivery: Delivery }) {
       {isTest ? (
         <p className="quiet">{texts.webhooks.testBody}</p>
       ) : error ? (
-        <p className="quiet">{isGone ? texts.webhooks.bodyGone : explain(error, texts).text}</p>
+        <p className="quiet">{isGone(error) ? texts.webhooks.bodyGone : explain(error, texts).text}</p>
       ) : data ? (
         <Json value={data} label={texts.webhooks.body} />
       ) : (

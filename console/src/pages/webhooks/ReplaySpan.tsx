@@ -1,12 +1,13 @@
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Schemas } from '~/api/client'
-import { queries } from '~/api/queries'
+import { fieldErrors } from '~/api/problem'
+import { reread } from '~/api/queries'
 import { fromInput, toInput } from '~/format/time'
 import { useFormats, useTexts } from '~/texts'
-import { Dialog } from '~/ui/Dialog'
 import { Check, Field } from '~/ui/Field'
-import { Form, FormButtons, FormError, fieldErrors, textOf } from '~/ui/FormParts'
+import { FormDialog } from '~/ui/FormDialog'
+import { textOf } from '~/ui/FormParts'
 import { say } from '~/ui/toast'
 import { hostOf, replaySpan, type Webhook } from './webhooks'
 
@@ -29,34 +30,33 @@ export function ReplaySpan(props: { webhook: Webhook; onClose: () => void }) {
     mutationFn: (of: Schemas['ReplayWebhookRequest']) => replaySpan(webhook, of),
     onSuccess: () => {
       say(texts.webhooks.replay.started)
-      void queries.invalidateQueries({ queryKey: ['webhook', webhook.id] })
+      void reread('webhook', webhook.id)
       onClose()
     },
     onError: (error) => setChecking(Object.keys(fieldErrors(error)).length === 0),
   })
   if (isChecking)
     return (
-      <Dialog open onClose={onClose} title={texts.webhooks.replay.sure}>
-        <Form onSubmit={() => replaying.mutate(span)}>
-          <p className="break">
-            {texts.webhooks.replay.summary(
-              hostOf(webhook.url),
-              formats.dateTime(span.from),
-              formats.dateTime(span.to),
-            )}
-          </p>
-          <p className="quiet">
-            {span.only_failed ? texts.webhooks.replay.onlyFailedLead : texts.webhooks.replay.allLead}
-          </p>
-          <FormError error={replaying.error} shown={[]} />
-          <FormButtons
-            busy={replaying.isPending}
-            onClose={() => setChecking(false)}
-            submit={texts.webhooks.replay.submit}
-            dismiss={texts.webhooks.replay.back}
-          />
-        </Form>
-      </Dialog>
+      <FormDialog
+        title={texts.webhooks.replay.sure}
+        request={replaying}
+        submit={texts.webhooks.replay.submit}
+        dismiss={texts.webhooks.replay.back}
+        onSubmit={() => replaying.mutate(span)}
+        onClose={onClose}
+        onDismiss={() => setChecking(false)}
+      >
+        <p className="break">
+          {texts.webhooks.replay.summary(
+            hostOf(webhook.url),
+            formats.dateTime(span.from),
+            formats.dateTime(span.to),
+          )}
+        </p>
+        <p className="quiet">
+          {span.only_failed ? texts.webhooks.replay.onlyFailedLead : texts.webhooks.replay.allLead}
+        </p>
+      </FormDialog>
     )
   const errors = fieldErrors(replaying.error)
   const check = (form: FormData) => {
@@ -68,33 +68,29 @@ export function ReplaySpan(props: { webhook: Webhook; onClose: () => void }) {
     })
     setChecking(true)
   }
+  const day = (name: 'from' | 'to') => (
+    <Field
+      name={name}
+      type="datetime-local"
+      label={texts.webhooks.replay[name]}
+      error={errors[name]}
+      defaultValue={toInput(span[name])}
+      required
+    />
+  )
   return (
-    <Dialog open onClose={onClose} title={texts.webhooks.replay.title} lead={texts.webhooks.replay.lead}>
-      <Form error={replaying.error} onSubmit={check}>
-        <Field
-          name="from"
-          type="datetime-local"
-          label={texts.webhooks.replay.from}
-          error={errors.from}
-          defaultValue={toInput(span.from)}
-          required
-        />
-        <Field
-          name="to"
-          type="datetime-local"
-          label={texts.webhooks.replay.to}
-          error={errors.to}
-          defaultValue={toInput(span.to)}
-          required
-        />
-        <Check
-          name="only_failed"
-          label={texts.webhooks.replay.onlyFailed}
-          defaultChecked={span.only_failed}
-        />
-        <FormError error={replaying.error} shown={['from', 'to']} />
-        <FormButtons busy={false} onClose={onClose} submit={texts.webhooks.replay.check} />
-      </Form>
-    </Dialog>
+    <FormDialog
+      title={texts.webhooks.replay.title}
+      lead={texts.webhooks.replay.lead}
+      request={replaying}
+      shown={['from', 'to']}
+      submit={texts.webhooks.replay.check}
+      onSubmit={check}
+      onClose={onClose}
+    >
+      {day('from')}
+      {day('to')}
+      <Check name="only_failed" label={texts.webhooks.replay.onlyFailed} defaultChecked={span.only_failed} />
+    </FormDialog>
   )
 }

@@ -1,11 +1,11 @@
 import '~/ui/detail.css'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
-import { ArrowLeft } from 'lucide-react'
-import { currentUser } from '~/session/session'
+import { isAdmin } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
-import { Failed } from '~/ui/problems'
-import { Skeleton } from '~/ui/Skeleton'
+import { Card } from '~/ui/Card'
+import { Loaded } from '~/ui/Loaded'
+import { PageHead } from '~/ui/PageHead'
 import { nameOfType } from '../events/events'
 import { Actions } from './Actions'
 import { Deliveries } from './Deliveries'
@@ -15,39 +15,31 @@ import { hostOf, isReplayed, POLL_MS, readWebhook, type Webhook } from './webhoo
 export function WebhookPage() {
   const texts = useTexts()
   const { id } = useParams({ from: '/webhooks/$id' })
-  const {
-    data: webhook,
-    error,
-    refetch,
-  } = useQuery({
+  const query = useQuery({
     queryKey: ['webhook', id],
     queryFn: () => readWebhook(id),
     refetchInterval: () => isReplayed(id, Date.now()) && POLL_MS,
   })
-  if (error && !webhook) return <Failed error={error} retry={() => void refetch()} />
-  if (!webhook) return <Skeleton lines={8} />
   return (
-    <>
-      <header>
-        <div className="stack tight">
-          <Link to="/webhooks" className="row quiet small no-print back">
-            <ArrowLeft size={14} aria-hidden />
-            {texts.webhooks.title}
-          </Link>
-          <div className="row">
-            <h1 className="break">{hostOf(webhook.url)}</h1>
-            <WebhookBadge webhook={webhook} />
+    <Loaded query={query} lines={8}>
+      {(webhook) => (
+        <>
+          <PageHead
+            title={hostOf(webhook.url)}
+            parent={{ to: '/webhooks', name: texts.webhooks.title }}
+            badge={<WebhookBadge webhook={webhook} />}
+            lead={webhook.description}
+          >
+            <Actions webhook={webhook} />
+          </PageHead>
+          <State webhook={webhook} />
+          <div className="columns">
+            <Deliveries webhook={webhook} />
+            <Facts webhook={webhook} />
           </div>
-          {webhook.description && <p className="quiet break">{webhook.description}</p>}
-        </div>
-        <Actions webhook={webhook} />
-      </header>
-      <State webhook={webhook} />
-      <div className="columns">
-        <Deliveries webhook={webhook} />
-        <Facts webhook={webhook} />
-      </div>
-    </>
+        </>
+      )}
+    </Loaded>
   )
 }
 
@@ -56,12 +48,11 @@ function State(props: { webhook: Webhook }) {
   const texts = useTexts()
   const formats = useFormats()
   const { status, disabled_reason, failing_since } = props.webhook
-  const isAdmin = currentUser()?.role === 'admin'
   if (status === 'disabled')
     return (
       <p className="note danger">
         {texts.webhooks.disabled[disabled_reason ?? 'failing']}{' '}
-        {isAdmin ? texts.webhooks.enableAgain : texts.webhooks.askAdmin}
+        {isAdmin() ? texts.webhooks.enableAgain : texts.webhooks.askAdmin}
       </p>
     )
   if (status === 'paused') return <p className="note">{texts.webhooks.pausedNote}</p>
@@ -74,17 +65,13 @@ function Facts(props: { webhook: Webhook }) {
   const { webhook } = props
   const texts = useTexts()
   const formats = useFormats()
-  const isAdmin = currentUser()?.role === 'admin'
   return (
-    <section className="card">
-      <header>
-        <h2>{texts.webhooks.facts}</h2>
-      </header>
+    <Card title={texts.webhooks.facts}>
       <dl className="facts">
         <div>
           <dt>{texts.webhooks.form.url}</dt>
           <dd className="mono break">{webhook.url}</dd>
-          {!isAdmin && <dd className="hint">{texts.webhooks.redacted}</dd>}
+          {!isAdmin() && <dd className="hint">{texts.webhooks.redacted}</dd>}
         </div>
         <div>
           <dt>{texts.webhooks.events}</dt>
@@ -102,7 +89,7 @@ function Facts(props: { webhook: Webhook }) {
           <dt>{texts.webhooks.created}</dt>
           <dd>
             <time dateTime={webhook.created_at}>{formats.dateTime(webhook.created_at)}</time>
-            {isAdmin && (
+            {isAdmin() && (
               <div>
                 <Link to="/users/$id" params={{ id: webhook.created_by }}>
                   {texts.webhooks.creator}
@@ -119,6 +106,6 @@ function Facts(props: { webhook: Webhook }) {
           </dd>
         </div>
       </dl>
-    </section>
+    </Card>
   )
 }

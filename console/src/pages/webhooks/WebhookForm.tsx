@@ -1,5 +1,5 @@
 import { type ReactNode, useState } from 'react'
-import { Problem } from '~/api/problem'
+import { isStale } from '~/api/problem'
 import { useTexts } from '~/texts'
 import { Field } from '~/ui/Field'
 import { Form, FormButtons, FormError, textOf } from '~/ui/FormParts'
@@ -21,7 +21,7 @@ export function WebhookForm(props: {
   const [events, setEvents] = useState(webhook?.events ?? [])
   const [isMissing, setMissing] = useState(false)
   const errors = webhookErrors(error)
-  const isExplained = !!props.notice && error instanceof Problem && error.status === 412
+  const isExplained = !!props.notice && isStale(error)
   const submit = (form: FormData) => {
     setMissing(!events.length)
     if (events.length)

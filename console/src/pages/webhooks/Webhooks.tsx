@@ -3,7 +3,7 @@ import { Link, useNavigate } from '@tanstack/react-router'
 import { Webhook as WebhookIcon } from 'lucide-react'
 import { useState } from 'react'
 import { useList } from '~/api/lists'
-import { currentUser } from '~/session/session'
+import { isAdmin } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { Empty } from '~/ui/Empty'
 import { ListFrame } from '~/ui/ListFrame'
@@ -21,12 +21,11 @@ export function Webhooks() {
   const texts = useTexts()
   const navigate = useNavigate()
   const [isCreating, setCreating] = useState(false)
-  const isAdmin = currentUser()?.role === 'admin'
   const list = useList(['webhooks'], readWebhooks)
   const active = useRows(list.items, {
     open: ({ id }) => navigate({ to: '/webhooks/$id', params: { id } }),
   })
-  const create = isAdmin && (
+  const create = isAdmin() && (
     <button type="button" className="button primary" onClick={() => setCreating(true)}>
       {texts.webhooks.create}
     </button>
@@ -43,7 +42,7 @@ export function Webhooks() {
             <Empty
               icon={<WebhookIcon size={28} aria-hidden />}
               title={texts.webhooks.empty}
-              lead={isAdmin ? texts.webhooks.emptyLead : texts.webhooks.emptyManager}
+              lead={isAdmin() ? texts.webhooks.emptyLead : texts.webhooks.emptyManager}
               action={create}
             />
           }

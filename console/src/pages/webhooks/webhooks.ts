@@ -1,6 +1,6 @@
-import { api, body, type Page, type Schemas } from '~/api/client'
-import { Problem } from '~/api/problem'
-import { fieldErrors } from '~/ui/FormParts'
+import { api, body, ifMatch, type Page, type Schemas } from '~/api/client'
+import { fieldErrors, Problem } from '~/api/problem'
+import { given } from '~/api/query'
 
 export type Webhook = Schemas['WebhookResponse']
 export type Delivery = Schemas['DeliveryResponse']
@@ -15,11 +15,11 @@ export const DELIVERY_STATUSES = ['pending', 'delivered', 'failed', 'paused'] as
 const path = (webhook: Pick<Webhook, 'id'>) => ({ path: { webhook_id: webhook.id } })
 const versioned = (webhook: Pick<Webhook, 'id' | 'version'>) => ({
   ...path(webhook),
-  header: { 'If-Match': `"${webhook.version}"` },
+  header: ifMatch(webhook.version),
 })
 
 export async function readWebhooks(cursor?: string): Promise<Page<Webhook>> {
-  const query = { limit: 50, ...(cursor ? { cursor } : {}) }
+  const query = { limit: 50, ...given({ cursor }) }
   return body(api.GET('/api/v1/webhooks', { params: { query } }))
 }
 
@@ -28,7 +28,7 @@ export async function readWebhook(id: string): Promise<Webhook> {
 }
 
 export async function readDeliveries(id: string, cursor?: string): Promise<Page<Delivery>> {
-  const query = { limit: 50, ...(cursor ? { cursor } : {}) }
+  const query = { limit: 50, ...given({ cursor }) }
   return body(api.GET('/api/v1/webhooks/{webhook_id}/deliveries', { params: { ...path({ id }), query } }))
 }
 
