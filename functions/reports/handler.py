@@ -126,8 +126,13 @@ def create_schedule(request: CreateScheduleRequest) -> Response[ScheduleResponse
 
     Each export continues where the previous one ended; the recipients get a mail when it is ready.
     """
-    schedule, addresses = schedules.create(request, by=current_user(), address=api.client_address())
-    return api.created(ScheduleResponse.of(schedule, addresses), location=f"/api/v1/reports/schedules/{schedule.id}")
+    result = schedules.create(request, by=current_user(), address=api.client_address(), key=api.idempotency_key())
+    schedule, addresses = result.value
+    return api.created(
+        ScheduleResponse.of(schedule, addresses),
+        location=f"/api/v1/reports/schedules/{schedule.id}",
+        replayed=result.replayed,
+    )
 
 
 @app.get("/api/v1/reports/schedules", **MANAGER)

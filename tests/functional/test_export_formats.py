@@ -341,7 +341,7 @@ def test_the_runs_of_a_schedule_have_its_format_and_columns(person: Callable[...
     body = {"report": "orders", "schedule": "rate(1 hour)", "recipients": ["ada@example.com"]}
     wanted = CreateScheduleRequest.model_validate(body | {"format": "xlsx", "columns": "sku,customer_email"})
 
-    schedule, _ = schedules.create(wanted, by=ada, address=ADDRESS)
+    schedule, _ = schedules.create(wanted, by=ada, address=ADDRESS).value
     stored = get_item(Schedule, Schedule.key(schedule.id))
     assert stored is not None
     update_item(stored, [Schedule.covered_until.set("2026-01-01T00:00:00.000Z")])

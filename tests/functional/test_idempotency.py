@@ -20,6 +20,7 @@ from tests.support.documented import BODIES, DOCUMENT, OPERATIONS
 from tests.support.gateway import assert_problem, call, places
 from tests.support.invocation import Answer, Person
 from tests.support.operations import VALID_BODIES
+from tests.support.schedules import addressed
 
 PRODUCTS, ORDERS = "/api/v1/inventory/products", "/api/v1/orders"
 EXPORTS = "/api/v1/reports/exports"
@@ -131,6 +132,8 @@ def test_a_default_spelled_out_is_the_same_request(
     body = VALID_BODIES[name] | ({"report": report} if report else {})
     if name == "create_order":
         body = ordering(bought)
+    if name == "create_schedule":
+        addressed(manager, *body["recipients"])
     path = next(
         path for path, methods in DOCUMENT["paths"].items() for it in methods.values() if it == OPERATIONS[name]
     )

@@ -54,7 +54,8 @@ def schedule(ada: Person, at: Callable[[datetime], None]) -> Callable[..., Sched
     def make(report: str = "orders", made: datetime = MADE) -> Schedule:
         at(made)
         body = {"report": report, "schedule": "rate(1 hour)", "recipients": [ADA]}
-        made_schedule, _ = schedules.create(CreateScheduleRequest.model_validate(body), by=ada, address="198.51.100.1")
+        request = CreateScheduleRequest.model_validate(body)
+        made_schedule, _ = schedules.create(request, by=ada, address="198.51.100.1").value
         at(LATER)
         return made_schedule
 

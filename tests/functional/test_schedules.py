@@ -3,21 +3,23 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
 
 from oms.core import clock
-from oms.core.dynamodb import get_item, put_item
+from oms.core.dynamodb import get_item, put_item, update_item
 from oms.exports.columns import COLUMNS
+from oms.identity.models import User, user_key
 from oms.schedules import service as schedules
 from oms.schedules.models import Schedule, ScheduleCount
-from tests.support.aws_calls import intercepted
+from tests.support.aws_calls import changed_meanwhile, intercepted
 from tests.support.database import table
 from tests.support.event_bus import entries_of
 from tests.support.faults import between, crashes, failing, lose_answer, refuse
 from tests.support.gateway import assert_problem, call, places
-from tests.support.invocation import Person
+from tests.support.invocation import Answer, Person
 from tests.support.schedules import SCHEDULES, addressed, create, delete, entries_kept, run_message, serve
 from tests.support.streams import streamed
 
@@ -175,6 +177,106 @@ def test_a_created_or_deleted_schedule_sends_a_message_to_its_worker_alone(ada: 
     messages = [(it["Source"], it["DetailType"], json.loads(it["Detail"])) for it in entries_of(records)]
 
     assert messages == [("oms.internal", "schedule.look", {"schedule": schedule_id})] * 2
+
+
+# ---- idempotency keys -----------------------------------------------------------------------------------------------
+
+DAILY = {"report": "orders", "schedule": "rate(1 day)", "recipients": [ADA]}
+
+
+def keyed(who: Person, key: str = "k-1", **changes: Any) -> Answer:
+    return call("POST", SCHEDULES, DAILY | changes, token=who.token, headers={"Idempotency-Key": key})
+
+
+def is_replay(answer: Answer) -> bool:
+    return answer.headers.get("Idempotency-Replayed") == "true"
+
+
+def test_a_schedule_sent_again_is_the_same_schedule(ada: Person, bob: Person) -> None:
+    first, again = keyed(ada), keyed(ada)
+
+    assert (first.status, is_replay(first)) == (201, False)
+    assert (again.status, is_replay(again), again.json) == (201, True, first.json)
+    assert again.headers["Location"] == first.headers["Location"]
+    assert counted() == len(stored()) == len(audited()) == 1
+    assert not is_replay(keyed(bob)), "a key belongs to its user"
+    assert not is_replay(keyed(ada, "k-2"))
+
+
+def test_the_key_of_a_schedule_with_another_body_is_refused(ada: Person) -> None:
+    keyed(ada)
+
+    assert_problem(keyed(ada, schedule="rate(2 days)"), 422, "idempotency-key-reused")
+
+    assert counted() == len(stored()) == 1
+
+
+def test_a_replay_comes_before_every_check_of_state(ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is reached, and the recipient has become a customer."""
+    first = keyed(ada, recipients=[BOB])
+    monkeypatch.setattr(schedules, "MAX_SCHEDULES", 1)
+    assert_problem(keyed(ada, "k-2"), 409, "too-many-schedules")
+    update_item(User(*user_key(bob.id)), [User.role.set("customer")])
+
+    again = keyed(ada, recipients=[BOB])
+
+    assert (again.status, is_replay(again), again.json) == (201, True, first.json)
+
+
+def test_the_key_of_a_deleted_schedule_creates_another_one(ada: Person) -> None:
+    """Its id is new, so late messages and the entry of the deleted one are not its own."""
+    first = keyed(ada)
+    assert delete(ada, first.json["id"]).status == 204
+
+    again = keyed(ada, schedule="rate(2 days)")
+
+    assert (again.status, is_replay(again), again.json["schedule"]) == (201, False, "rate(2 days)")
+    assert again.json["id"] != first.json["id"]
+    assert delete(ada, again.json["id"]).status == 204
+    assert [it["kind"]["S"] for it in table("reports").items()] == ["schedule-count"]
+
+
+def test_f02_a_schedule_is_created_once_after_a_crash_at_any_call(ada: Person) -> None:
+    keys = count()
+
+    points = 0
+    for point, key in crashes(lambda: str(next(keys)), lambda it: keyed(ada, it)):
+        points += 1
+        answer = keyed(ada, key)
+        assert answer.status == 201, point
+        assert keyed(ada, key).json == answer.json, point
+        assert counted() == len(stored()) == len(audited()) == points, point
+    assert points >= 6
+
+
+def test_f04_requests_with_one_key_at_once_create_one_schedule(ada: Person) -> None:
+    """The second request runs just before the write of the first."""
+    others: list[Answer] = []
+
+    with changed_meanwhile("TransactWriteItems", lambda: others.append(keyed(ada))):
+        answer = keyed(ada)
+
+    assert (is_replay(others[0]), is_replay(answer)) == (False, True)
+    assert answer.json == others[0].json
+    assert counted() == len(stored()) == 1
+
+
+def test_f03_a_keyed_schedule_whose_responses_are_lost_is_found(ada: Person) -> None:
+    with intercepted(lose_answer("TransactWriteItems")):
+        first = keyed(ada)
+
+    assert (first.status, is_replay(first)) == (201, False)
+    assert keyed(ada).json == first.json
+    assert counted() == len(stored()) == 1
+
+
+def test_a_key_costs_no_call(ada: Person) -> None:
+    with intercepted() as with_key:
+        keyed(ada)
+    with intercepted() as without:
+        create(ada, ADA)
+
+    assert [it.operation for it in with_key] == [it.operation for it in without]
 
 
 # ---- entries --------------------------------------------------------------------------------------------------------

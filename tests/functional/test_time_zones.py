@@ -270,7 +270,8 @@ def scheduled(person: Callable[..., Person], at: Callable[[datetime], None]) -> 
         at(made)
         ada = addressed(person("manager", email="ada@example.com"), "ada@example.com")
         body = {"report": "sales", "schedule": "rate(1 hour)", "recipients": ["ada@example.com"]}
-        schedule, _ = schedules.create(CreateScheduleRequest.model_validate(body), by=ada, address="198.51.100.1")
+        request = CreateScheduleRequest.model_validate(body)
+        schedule, _ = schedules.create(request, by=ada, address="198.51.100.1").value
         return schedule
 
     return make

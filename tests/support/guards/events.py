@@ -1,4 +1,4 @@
-"""Guards of events and what follows from them: publishing, feed, sums, ledger, mail, exports, audit (F13 to F27)."""
+"""Guards of events and their effects: publishing, feed, sums, ledger, mail, exports, audit (F4, F13 to F27)."""
 
 from tests.support.guards.guard import LIBRARY, Guard
 
@@ -8,6 +8,14 @@ _STREAMS = f"{LIBRARY}/events/streams.py"
 _WORKER = f"{LIBRARY}/exports/worker.py"
 
 GUARDS = (
+    Guard(
+        "F4",
+        "requests with one key at once create one schedule",
+        f"{LIBRARY}/schedules/service.py",
+        "condition=ScheduleKey.pk.does_not_exist(), ",
+        "",
+        "tests/functional/test_schedules.py::test_f04_requests_with_one_key_at_once_create_one_schedule",
+    ),
     Guard(
         "F13",
         "a mail is claimed once for its cause",

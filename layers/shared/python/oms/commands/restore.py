@@ -72,7 +72,7 @@ RULES: Mapping[str, RestoreRule] = {
     # `make rebuild-reports` computes the sums again. Exports are not copied: no worker would continue a restored
     # running export, and a restored finished one would be announced again. The scheduler processes a schedule that is
     # added or removed. An existing schedule keeps `covered_until`, so that no day is exported twice.
-    "Reports": RestoreRule(kinds=frozenset({"schedule", "schedule-count"}), live=("covered_until",)),
+    "Reports": RestoreRule(kinds=frozenset({"schedule", "schedule-count", "schedule-key"}), live=("covered_until",)),
     # Items of the feed and of the audit log are only added, because readers of the feed have cursors and the log is
     # sealed.
     "Events": RestoreRule(adds_only=True),

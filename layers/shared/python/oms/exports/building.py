@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from oms.core import clock
 from oms.core.actors import Actor
@@ -13,6 +13,9 @@ from oms.exports.columns import COLUMNS
 from oms.exports.formats import CSV, XLSX
 from oms.exports.models import EXPORTS, QUEUED, Export
 from oms.exports.schemas import CreateExportRequest, ExportOrdersQuery
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 RETENTION = timedelta(days=30)
 # The limits of the sales report.
@@ -95,8 +98,8 @@ _DEFAULT_FILE = FileOptions()
 _NEW: dict[str, Any] = {"status": QUEUED, "version": 1, "run": 0, "rows": 0, "progress": 0, "ended": False}
 
 
-def hash_of(request: CreateExportRequest | ExportOrdersQuery, report: str) -> RequestHash:
-    """Returns the hash by which a request is compared with an earlier one of the same report."""
+def hash_of(request: "BaseModel", report: str) -> RequestHash:
+    """Returns the hash by which a request for an export, or for a schedule, is compared with an earlier one."""
     implied = {"format": CSV, "bom": False, "columns": COLUMNS[report].chosen(None)}
     return request_hash(request, implied=implied, unordered=["status"])
 
