@@ -1,13 +1,15 @@
+import type { LucideIcon } from 'lucide-react'
 import type { ReactNode } from 'react'
 
 /** Is shown in the place of an empty list, and says what to do. */
-export function Empty(props: { title: string; lead?: string; action?: ReactNode; icon?: ReactNode }) {
+export function Empty(props: { title: string; lead?: string; action?: ReactNode; icon?: LucideIcon }) {
+  const { title, lead, action, icon: Icon } = props
   return (
     <div className="empty">
-      {props.icon}
-      <h2>{props.title}</h2>
-      {props.lead && <p>{props.lead}</p>}
-      {props.action}
+      {Icon && <Icon size={28} aria-hidden />}
+      <h2>{title}</h2>
+      {lead && <p>{lead}</p>}
+      {action}
     </div>
   )
 }

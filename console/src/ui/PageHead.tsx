@@ -8,9 +8,11 @@ export function PageHead(props: {
   parent?: { to: NonNullable<LinkProps['to']>; name: string }
   badge?: ReactNode
   lead?: ReactNode
+  /** Whether the line is a code, such as a SKU. */
+  isCode?: boolean
   children?: ReactNode
 }) {
-  const { title, parent, badge, lead, children } = props
+  const { title, parent, badge, lead, isCode, children } = props
   return (
     <header>
       {parent || lead ? (
@@ -25,7 +27,7 @@ export function PageHead(props: {
             <h1 className="break">{title}</h1>
             {badge}
           </div>
-          {lead && <p className="quiet break">{lead}</p>}
+          {lead && <p className={isCode ? 'quiet mono break' : 'quiet break'}>{lead}</p>}
         </div>
       ) : (
         <h1>{title}</h1>

@@ -19,13 +19,14 @@ export function Table(props: {
   pendingRows?: number | false
   /** The children are bodies of the table, not rows. */
   hasBodies?: boolean
+  /** Further classes, in the place of `cards`. */
   className?: string
   children: ReactNode
 }) {
   const { columns, pendingRows, hasBodies, className = 'cards', children } = props
   return (
     <div className="table-box">
-      <table className={`table ${className}`} aria-busy={!!pendingRows}>
+      <table className={className ? `table ${className}` : 'table'} aria-busy={!!pendingRows}>
         <thead>
           <tr>
             {columns.map((it, place) => (

@@ -50,16 +50,17 @@ export function ChoiceFilter(props: {
 export function DayFilter(props: {
   label: string
   isLabelShown?: boolean
+  className?: string
   value: string | undefined
   min?: string | undefined
   max?: string | undefined
   onChange: (day: string) => unknown
 }) {
-  const { label, isLabelShown, value, onChange, ...limits } = props
+  const { label, isLabelShown, className = 'input', value, onChange, ...limits } = props
   const input = (
     <input
       type="date"
-      className="input"
+      className={className}
       aria-label={isLabelShown ? undefined : label}
       value={value ?? ''}
       onChange={(event) => onChange(event.target.value)}

@@ -25,6 +25,15 @@ export function complain(error: unknown, texts: Texts): void {
   say(text, { detail, bad: true })
 }
 
+/** The message of a refusal, in a form. */
+export function Refusal(props: { error: Error }) {
+  return (
+    <p className="error" role="alert">
+      {explain(props.error, useTexts()).text}
+    </p>
+  )
+}
+
 /** Is shown in the place of data that could not be read. */
 export function Failed(props: { error: unknown; retry?: () => void }) {
   const texts = useTexts()

@@ -40,13 +40,7 @@ export function Audit() {
         <Filters search={search} />
         <ListFrame
           list={list}
-          empty={
-            <Empty
-              icon={<ScrollText size={28} aria-hidden />}
-              title={texts.audit.empty}
-              lead={texts.audit.emptyLead}
-            />
-          }
+          empty={<Empty icon={ScrollText} title={texts.audit.empty} lead={texts.audit.emptyLead} />}
         >
           <Table
             columns={[

@@ -23,7 +23,7 @@ export function EventLog(props: { search: EventsSearch }) {
       isEmpty={!items.length && !list.hasNextPage}
       empty={
         <Empty
-          icon={<ScrollText size={28} aria-hidden />}
+          icon={ScrollText}
           title={texts.events.empty}
           lead={type || after ? texts.events.emptyFiltered : texts.events.emptyLead}
         />

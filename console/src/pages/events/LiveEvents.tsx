@@ -20,7 +20,7 @@ export function LiveEvents(props: { search: EventsSearch }) {
   if (!events.length)
     return (
       <Empty
-        icon={<Radio size={28} aria-hidden />}
+        icon={Radio}
         title={texts.events.waiting}
         lead={type ? texts.events.waitingForType : texts.events.waitingLead}
         action={

@@ -57,20 +57,16 @@ function Period(props: { errors: Record<string, string> }) {
   const texts = useTexts()
   return (
     <div className="pair">
-      <Field
-        name="from"
-        type="date"
-        label={texts.exports.form.from}
-        hint={texts.exports.form.fromHint}
-        error={props.errors.from}
-      />
-      <Field
-        name="to"
-        type="date"
-        label={texts.exports.form.to}
-        hint={texts.exports.form.toHint}
-        error={props.errors.to}
-      />
+      {(['from', 'to'] as const).map((name) => (
+        <Field
+          key={name}
+          name={name}
+          type="date"
+          label={texts.exports.form[name]}
+          hint={texts.exports.form[`${name}Hint`]}
+          error={props.errors[name]}
+        />
+      ))}
     </div>
   )
 }

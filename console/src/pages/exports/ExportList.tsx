@@ -25,13 +25,7 @@ export function ExportList() {
   return (
     <ListFrame
       list={list}
-      empty={
-        <Empty
-          icon={<FileDown size={28} aria-hidden />}
-          title={texts.exports.empty}
-          lead={texts.exports.emptyLead}
-        />
-      }
+      empty={<Empty icon={FileDown} title={texts.exports.empty} lead={texts.exports.emptyLead} />}
     >
       <Table
         columns={[

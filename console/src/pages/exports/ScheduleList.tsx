@@ -23,7 +23,7 @@ export function ScheduleList() {
         list={list}
         empty={
           <Empty
-            icon={<CalendarClock size={28} aria-hidden />}
+            icon={CalendarClock}
             title={texts.exports.schedules.empty}
             lead={texts.exports.schedules.emptyLead}
           />

@@ -95,12 +95,11 @@ export function Orders() {
 
 function NoOrders(props: { isFiltered: boolean }) {
   const texts = useTexts()
-  const icon = <PackageOpen size={28} aria-hidden />
   if (!props.isFiltered)
-    return <Empty icon={icon} title={texts.orders.emptyShop} lead={texts.orders.emptyShopLead} />
+    return <Empty icon={PackageOpen} title={texts.orders.emptyShop} lead={texts.orders.emptyShopLead} />
   return (
     <Empty
-      icon={icon}
+      icon={PackageOpen}
       title={texts.orders.empty}
       lead={texts.orders.emptyLead}
       action={

@@ -7,7 +7,7 @@ import { reread } from '~/api/queries'
 import { useFormats, useTexts } from '~/texts'
 import { Dialog } from '~/ui/Dialog'
 import { Field } from '~/ui/Field'
-import { explain } from '~/ui/problems'
+import { Refusal } from '~/ui/problems'
 import { say } from '~/ui/toast'
 import { adjusted, adjustmentOf } from './ledger'
 import { adjustStock, keepStock } from './products'
@@ -94,11 +94,7 @@ export function AdjustStock(props: { product: Product; onClose: () => void }) {
           ))}
         </datalist>
         <Outcome product={product} after={by !== null && after.isEnough ? after : null} />
-        {adjusting.error && !isTooMany && !Object.keys(errors).length && (
-          <p className="error" role="alert">
-            {explain(adjusting.error, texts).text}
-          </p>
-        )}
+        {adjusting.error && !isTooMany && !Object.keys(errors).length && <Refusal error={adjusting.error} />}
         <div className="actions">
           <button type="button" className="button" onClick={onClose}>
             {texts.common.cancel}

@@ -9,7 +9,7 @@ import { useTexts } from '~/texts'
 import { Field } from '~/ui/Field'
 import { focusFirstWrong } from '~/ui/focus'
 import { PageHead } from '~/ui/PageHead'
-import { explain } from '~/ui/problems'
+import { Refusal } from '~/ui/problems'
 import { say } from '~/ui/toast'
 import { Unsaved } from '~/ui/Unsaved'
 import { type Fields, mistakes, NO_FIELDS, valuesOf, wholeOf } from './draft'
@@ -96,11 +96,7 @@ export function NewProductPage() {
             />
           </div>
           <ProductFields fields={fields} errors={errors} onType={(name, value) => put({ [name]: value })} />
-          {creating.error && !Object.keys(errors).length && (
-            <p className="error" role="alert">
-              {explain(creating.error, texts).text}
-            </p>
-          )}
+          {creating.error && !Object.keys(errors).length && <Refusal error={creating.error} />}
           <div className="row">
             <button type="submit" className="button primary" disabled={creating.isPending}>
               {texts.product.create}

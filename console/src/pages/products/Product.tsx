@@ -29,7 +29,8 @@ export function ProductPage() {
             title={product.name}
             parent={{ to: '/products', name: texts.products.title }}
             badge={<ProductBadge status={product.status} />}
-            lead={<span className="mono">{product.sku}</span>}
+            lead={product.sku}
+            isCode
           >
             <Actions product={product} />
           </PageHead>

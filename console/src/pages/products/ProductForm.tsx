@@ -6,7 +6,7 @@ import { reread, rereadIfStale } from '~/api/queries'
 import { useFormats, useTexts } from '~/texts'
 import { Card } from '~/ui/Card'
 import { focusFirstWrong } from '~/ui/focus'
-import { explain } from '~/ui/problems'
+import { Refusal } from '~/ui/problems'
 import { say } from '~/ui/toast'
 import { Unsaved } from '~/ui/Unsaved'
 import * as drafts from './draft'
@@ -140,11 +140,7 @@ function Refused(props: { error: Error; errors: Partial<Record<string, string>> 
       </p>
     )
   if (Object.keys(errors).length) return null
-  return (
-    <p className="error" role="alert">
-      {explain(error, texts).text}
-    </p>
-  )
+  return <Refusal error={error} />
 }
 
 /** What someone else has made of a field beside what the user typed. */

@@ -63,11 +63,10 @@ function Nothing(props: { search: ProductsSearch; hasMore: boolean }) {
   const { search, hasMore } = props
   // A button below reads more.
   if (hasMore) return <p className="empty">{texts.products.lookOn}</p>
-  const icon = <PackageOpen size={28} aria-hidden />
   if (!Object.keys(search).length)
     return (
       <Empty
-        icon={icon}
+        icon={PackageOpen}
         title={texts.products.emptyShop}
         lead={texts.products.emptyShopLead}
         action={
@@ -79,7 +78,7 @@ function Nothing(props: { search: ProductsSearch; hasMore: boolean }) {
     )
   return (
     <Empty
-      icon={icon}
+      icon={PackageOpen}
       title={texts.products.empty}
       lead={search.q ? texts.products.emptySearch : texts.products.emptyView}
       action={

@@ -9,6 +9,7 @@ import type { ReportsSearch } from '~/router'
 import { currentShop } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { Chart, type Series } from '~/ui/Chart'
+import { DayFilter } from '~/ui/filters'
 import { PageHead } from '~/ui/PageHead'
 import { Failed } from '~/ui/problems'
 import { Skeleton } from '~/ui/Skeleton'
@@ -117,22 +118,20 @@ function PeriodPicker(props: { period: Period; today: string; onChange: (to: Per
           </button>
         )
       })}
-      <input
-        type="date"
+      <DayFilter
+        label={texts.orders.from}
         className="input date"
-        aria-label={texts.orders.from}
         value={period.from}
         max={period.to}
-        onChange={(event) => event.target.value && onChange({ ...period, from: event.target.value })}
+        onChange={(from) => from && onChange({ ...period, from })}
       />
-      <input
-        type="date"
+      <DayFilter
+        label={texts.orders.to}
         className="input date"
-        aria-label={texts.orders.to}
         value={period.to}
         min={period.from}
         max={today}
-        onChange={(event) => event.target.value && onChange({ ...period, to: event.target.value })}
+        onChange={(to) => to && onChange({ ...period, to })}
       />
     </div>
   )

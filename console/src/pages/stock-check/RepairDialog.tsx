@@ -11,7 +11,6 @@ import type { Drift } from './StockCheck'
 /** Shows what a repair would change, as the API computes it, before it is made. */
 export function RepairDialog(props: { drift: Drift; onClose: () => void }) {
   const texts = useTexts()
-  const { count } = useFormats()
   const { product_id, shard } = props.drift
   const repair = (dry_run: boolean) =>
     body(api.POST('/api/v1/admin/stock-check/repair', { body: { product_id, shard, dry_run } }))
@@ -35,18 +34,8 @@ export function RepairDialog(props: { drift: Drift; onClose: () => void }) {
         <Failed error={error} retry={() => void refetch()} />
       ) : data ? (
         <dl className="stack tight">
-          <div className="row spread">
-            <dt>{texts.stockCheck.available}</dt>
-            <dd className="number">
-              {count(data.available.before)} → {count(data.available.after)}
-            </dd>
-          </div>
-          <div className="row spread">
-            <dt>{texts.stockCheck.reserved}</dt>
-            <dd className="number">
-              {count(data.reserved.before)} → {count(data.reserved.after)}
-            </dd>
-          </div>
+          <Level name={texts.stockCheck.available} change={data.available} />
+          <Level name={texts.stockCheck.reserved} change={data.reserved} />
         </dl>
       ) : (
         <Skeleton lines={2} />
@@ -65,5 +54,18 @@ export function RepairDialog(props: { drift: Drift; onClose: () => void }) {
         </button>
       </div>
     </Dialog>
+  )
+}
+
+function Level(props: { name: string; change: { before: number; after: number } }) {
+  const { count } = useFormats()
+  const { before, after } = props.change
+  return (
+    <div className="row spread">
+      <dt>{props.name}</dt>
+      <dd className="number">
+        {count(before)} → {count(after)}
+      </dd>
+    </div>
   )
 }

@@ -49,11 +49,7 @@ export function CountedLines(props: { toScan: () => void }) {
           ))}
         </Table>
       ) : (
-        <Empty
-          icon={<ScanBarcode size={28} aria-hidden />}
-          title={texts.stockCount.empty}
-          lead={texts.stockCount.emptyLead}
-        />
+        <Empty icon={ScanBarcode} title={texts.stockCount.empty} lead={texts.stockCount.emptyLead} />
       )}
     </section>
   )
@@ -79,6 +75,19 @@ function Row(props: { line: Line; toScan: () => void }) {
   const { count } = useFormats()
   const by = line.sent?.by ?? line.counted - (line.before ?? line.seen)
   const reasons = { count: texts.stockCount.reason, undo: texts.stockCount.undoReason }
+  const button = (name: string, label: string, act: typeof undo) => (
+    <button
+      type="button"
+      className="button no-print"
+      aria-label={label}
+      onClick={() => {
+        act(line, reasons)
+        toScan()
+      }}
+    >
+      {name}
+    </button>
+  )
   return (
     <tr>
       <td className="wide">
@@ -105,32 +114,10 @@ function Row(props: { line: Line; toScan: () => void }) {
         <Remarks line={line} />
       </td>
       <td className="number end">
-        {line.outcome === 'adjusted' && (
-          <button
-            type="button"
-            className="button no-print"
-            aria-label={texts.stockCount.undoLabel(line.name)}
-            onClick={() => {
-              undo(line, reasons)
-              toScan()
-            }}
-          >
-            {texts.stockCount.undo}
-          </button>
-        )}
-        {line.outcome === 'failed' && (
-          <button
-            type="button"
-            className="button no-print"
-            aria-label={texts.stockCount.againLabel(line.name)}
-            onClick={() => {
-              again(line, reasons)
-              toScan()
-            }}
-          >
-            {texts.stockCount.again}
-          </button>
-        )}
+        {line.outcome === 'adjusted' &&
+          button(texts.stockCount.undo, texts.stockCount.undoLabel(line.name), undo)}
+        {line.outcome === 'failed' &&
+          button(texts.stockCount.again, texts.stockCount.againLabel(line.name), again)}
       </td>
     </tr>
   )

@@ -28,13 +28,7 @@ export function Users() {
         <Filters search={search} />
         <ListFrame
           list={list}
-          empty={
-            <Empty
-              icon={<UserX size={28} aria-hidden />}
-              title={texts.users.empty}
-              lead={texts.users.emptyLead}
-            />
-          }
+          empty={<Empty icon={UserX} title={texts.users.empty} lead={texts.users.emptyLead} />}
         >
           <Table
             columns={[

@@ -9,6 +9,7 @@ import { complain } from '~/ui/problems'
 import { say } from '~/ui/toast'
 import { ChangeDialog, DeleteDialog, RotateDialog } from './AdminDialogs'
 import { ReplaySpan } from './ReplaySpan'
+import { SendButton } from './SendButton'
 import { changeWebhook, testWebhook, type Webhook } from './webhooks'
 
 type Asking = 'replay' | 'change' | 'rotate' | 'delete'
@@ -32,38 +33,19 @@ export function Actions(props: { webhook: Webhook }) {
       >
         {texts.webhooks.replay.open}
       </button>
-      <Test webhook={webhook} />
+      <SendButton
+        webhook={webhook}
+        send={() => testWebhook(webhook)}
+        name={texts.webhooks.test}
+        done={texts.webhooks.tested}
+        isPrimary
+      />
       {isAdmin() && <More onChoose={setAsking} />}
       {asking === 'replay' && <ReplaySpan webhook={webhook} onClose={close} />}
       {asking === 'change' && <ChangeDialog webhook={webhook} onClose={close} />}
       {asking === 'rotate' && <RotateDialog webhook={webhook} onClose={close} />}
       {asking === 'delete' && <DeleteDialog webhook={webhook} onClose={close} />}
     </div>
-  )
-}
-
-function Test(props: { webhook: Webhook }) {
-  const { webhook } = props
-  const texts = useTexts()
-  const isActive = webhook.status === 'active'
-  const testing = useMutation({
-    mutationFn: () => testWebhook(webhook),
-    onSuccess: () => {
-      say(texts.webhooks.tested)
-      void reread('webhook', webhook.id)
-    },
-    onError: (error) => complain(error, texts),
-  })
-  return (
-    <button
-      type="button"
-      className="button primary"
-      disabled={!isActive || testing.isPending}
-      title={isActive ? undefined : texts.webhooks.notActive}
-      onClick={() => testing.mutate()}
-    >
-      {texts.webhooks.test}
-    </button>
   )
 }
 

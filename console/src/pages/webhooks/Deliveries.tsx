@@ -68,7 +68,7 @@ export function Deliveries(props: { webhook: Webhook }) {
           isEmpty={!shown.length}
           empty={
             <Empty
-              icon={<Send size={28} aria-hidden />}
+              icon={Send}
               title={search.status ? texts.webhooks.noSuchDeliveries : texts.webhooks.noDeliveries}
               lead={
                 search.status ? texts.webhooks.amongLoaded(items.length) : texts.webhooks.noDeliveriesLead

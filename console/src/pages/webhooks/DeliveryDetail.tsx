@@ -1,15 +1,14 @@
-import { useMutation, useQuery } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { isGone } from '~/api/problem'
-import { reread } from '~/api/queries'
 import { isAdmin } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { Json } from '~/ui/Json'
-import { complain, explain } from '~/ui/problems'
+import { explain } from '~/ui/problems'
 import { Skeleton } from '~/ui/Skeleton'
-import { say } from '~/ui/toast'
 import { readEvent, subjectOf, TEST_TYPE } from '../events/events'
 import { duration } from './attempts'
+import { SendButton } from './SendButton'
 import { AttemptBadge } from './WebhookBadge'
 import { type Attempt, type Delivery, replayDelivery, type Webhook } from './webhooks'
 
@@ -25,7 +24,12 @@ export function DeliveryDetail(props: { webhook: Webhook; delivery: Delivery }) 
             ? texts.webhooks.next(formats.dateTime(delivery.next_attempt_at))
             : texts.webhooks.ends[delivery.status]}
         </p>
-        <Replay webhook={webhook} delivery={delivery} />
+        <SendButton
+          webhook={webhook}
+          send={() => replayDelivery(webhook, delivery)}
+          name={texts.webhooks.sendAgain}
+          done={texts.webhooks.sentAgain}
+        />
       </div>
       <div>
         <h3>{texts.webhooks.attempts}</h3>
@@ -67,31 +71,6 @@ function AttemptLine(props: { attempt: Attempt }) {
         </pre>
       )}
     </li>
-  )
-}
-
-function Replay(props: { webhook: Webhook; delivery: Delivery }) {
-  const { webhook, delivery } = props
-  const texts = useTexts()
-  const isActive = webhook.status === 'active'
-  const replaying = useMutation({
-    mutationFn: () => replayDelivery(webhook, delivery),
-    onSuccess: () => {
-      say(texts.webhooks.sentAgain)
-      void reread('webhook', webhook.id)
-    },
-    onError: (error) => complain(error, texts),
-  })
-  return (
-    <button
-      type="button"
-      className="button"
-      disabled={!isActive || replaying.isPending}
-      title={isActive ? undefined : texts.webhooks.notActive}
-      onClick={() => replaying.mutate()}
-    >
-      {texts.webhooks.sendAgain}
-    </button>
   )
 }
 

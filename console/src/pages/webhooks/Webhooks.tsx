@@ -40,7 +40,7 @@ export function Webhooks() {
           list={list}
           empty={
             <Empty
-              icon={<WebhookIcon size={28} aria-hidden />}
+              icon={WebhookIcon}
               title={texts.webhooks.empty}
               lead={isAdmin() ? texts.webhooks.emptyLead : texts.webhooks.emptyManager}
               action={create}
