@@ -9,10 +9,9 @@ from oms.core.schemas import PageQuery
 from oms.http import api
 from oms.http.api import CUSTOMER, MANAGER, current_user
 from oms.http.serving import RESOLVER_OPTIONS, serve
-from oms.inventory import adjustments, categories, resharding, service
+from oms.inventory import adjustments, categories, counts, resharding, service, stock_batches
 from oms.inventory.models import Category
 from oms.inventory.schemas import (
-    AdjustStockRequest,
     CategoryList,
     CategoryResponse,
     CreateProductRequest,
@@ -23,8 +22,14 @@ from oms.inventory.schemas import (
     ProductResponse,
     ReplaceProductRequest,
     SetShardsRequest,
-    StockResponse,
     UpdateProductRequest,
+)
+from oms.inventory.stock_schemas import (
+    AdjustStockRequest,
+    ChangeStocksRequest,
+    CountStockRequest,
+    StockOutcomes,
+    StockResponse,
 )
 from oms.inventory.views import show_managed_product, show_product
 from oms.stock_ledger import ledger
@@ -120,7 +125,29 @@ def adjust_stock(product_id: str, request: AdjustStockRequest) -> Response[Stock
     others.
     """
     written = adjustments.adjust_stock(product_id, request, actor=current_user(), key=api.idempotency_key())
-    return api.ok(StockResponse.of(written.value), replayed=written.replayed)
+    return api.ok(StockResponse.of(*written.value), replayed=written.replayed)
+
+
+@app.put("/api/v1/inventory/products/<product_id>/stock", **MANAGER)
+def count_stock(product_id: str, request: CountStockRequest) -> Response[StockResponse]:
+    """Count a product's stock.
+
+    Sets the units on hand. Orders keep the units that they reserve, and the other units can be ordered. Orders that are
+    placed or shipped meanwhile lose no unit.
+    """
+    written = counts.count_stock(product_id, request, actor=current_user(), key=api.idempotency_key())
+    return api.ok(StockResponse.of(*written.value), replayed=written.replayed)
+
+
+@app.patch("/api/v1/inventory/stock", **MANAGER)
+def change_stocks(request: ChangeStocksRequest) -> Response[StockOutcomes]:
+    """Adjust or count the stock of many products.
+
+    Each row has an outcome of its own, and a failed one does not stop the others. With an `Idempotency-Key`, each row
+    is made once: after a 503 or a time-out, send the same request again.
+    """
+    outcomes = stock_batches.change_stocks(request.items, actor=current_user(), key=api.idempotency_key())
+    return api.ok(StockOutcomes(items=outcomes), replayed=all(outcome.replayed for outcome in outcomes))
 
 
 @app.get("/api/v1/inventory/products/<product_id>/movements", **MANAGER)

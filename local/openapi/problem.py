@@ -71,6 +71,7 @@ def _members(error: Json) -> Json:
             "examples": [15],
         },
         "shortfalls": _listed("ShortfallResponse", "For `insufficient-stock` of an order: products that are short."),
+        **{name: _number(text, example) for name, (text, example) in _STOCK.items()},
         "from": _text("For `invalid-transition`: the order's status.", "shipped"),
         "to": _text("For `invalid-transition`: the status that the move leads to.", "cancelled"),
         "limits": _listed("LineLimitResponse", "For `order-limit-exceeded`: lines with too many units."),
@@ -78,6 +79,19 @@ def _members(error: Json) -> Json:
         "order_value": _one("ValueLimitResponse", "For `order-limit-exceeded`: set if the goods are worth too much."),
         "quote": _one("QuoteResponse", "For `price-changed`: the current price of the order."),
     }
+
+
+_STOCK = {
+    "on_hand": ("`available` + `reserved`.", 40),
+    "available": ("Units that can be ordered now.", 38),
+    "reserved": ("Units in orders that are not shipped yet.", 2),
+    "stock_version": ("The version of the stock.", 8),
+}
+
+
+def _number(description: str, example: int) -> Json:
+    text = f"For `stock-changed` and `stock-reserved`: {description}"
+    return {"type": "integer", "description": text, "examples": [example]}
 
 
 def _text(description: str, example: str) -> Json:

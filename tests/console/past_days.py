@@ -19,7 +19,7 @@ from oms.core.schemas import EmptyRequest
 from oms.identity import service as identity
 from oms.identity.models import User
 from oms.inventory import adjustments
-from oms.inventory.schemas import AdjustStockRequest
+from oms.inventory.stock_schemas import AdjustStockRequest
 from oms.orders import moves
 from oms.orders import service as orders
 from oms.orders.moves import MoveRequest

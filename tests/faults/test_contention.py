@@ -41,6 +41,10 @@ def _adjust(shop: Shop, product: str) -> Answer:
     return shop.manage("PATCH", f"products/{product}/stock", {"adjustment": -1, "reason": "lost"}, key="k")
 
 
+def _count(shop: Shop, product: str) -> Answer:
+    return shop.manage("PUT", f"products/{product}/stock", {"on_hand": 0, "reason": "counted"}, key="k")
+
+
 def _new_product(shop: Shop, sku: str) -> Answer:
     return shop.manage("POST", "products", {"sku": sku, "name": "Saw", "category": "Tools", "price": 1}, key=sku)
 
@@ -62,6 +66,7 @@ CHANGES = {
     "deliver": Change(_ready_for("deliver"), lambda shop, it: shop.move(it, "deliver"), write="UpdateItem"),
     "return": Change(_ready_for("return"), lambda shop, it: shop.move(it, "return")),
     "stock adjustment": Change(lambda shop: shop.product(1), _adjust),
+    "stock count": Change(lambda shop: shop.product(1), _count),
     "new product": Change(lambda shop: f"SKU-{len(shop.units)}", _new_product, success=201),
     "product edit": Change(lambda shop: shop.product(1), _edit),
 }

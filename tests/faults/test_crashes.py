@@ -167,6 +167,53 @@ def test_f02_a_stock_adjustment_with_a_key_moves_once(shop: Shop) -> None:
         assert ("Idempotency-Replayed" in again.headers) == committed, name
 
 
+@pytest.mark.parametrize("counted", [6, 10])
+def test_f02_a_count_with_a_key_is_made_once(shop: Shop, counted: int) -> None:
+    """Units that are shipped before the request is repeated stay shipped."""
+
+    def begin() -> str:
+        product = shop.product(10)
+        del shop.units[product]  # its units change, so `check_stock` cannot cover it
+        return product
+
+    def act(product: str) -> Any:
+        return shop.manage("PUT", f"products/{product}/stock", {"on_hand": counted, "reason": "counted"}, key="count")
+
+    for name, product in crashed(shop, begin, act, calls=3):
+        shop.move(shop.ready_for("ship", {product: 1}), "ship")
+        again = act(product)
+
+        # The write is the third of the three calls.
+        committed = name == "after call 3"
+        assert (again.status, again.json["on_hand"]) == (200, counted - committed), name
+        assert stock_of(product).available == counted - committed, name
+        assert ("Idempotency-Replayed" in again.headers) == committed, name
+
+
+def test_f02_many_changes_with_a_key_are_each_made_once(shop: Shop) -> None:
+    """The calls of rows run in parallel, so a crash leaves some of them."""
+
+    def begin() -> list[str]:
+        products = [shop.product(10) for _ in range(4)]
+        for product in products:
+            del shop.units[product]
+        assert shop.reshard(products[3], 3).status == 200
+        return products
+
+    def act(products: list[str]) -> Any:
+        changes = ({"on_hand": 4}, {"adjustment": -3}, {"on_hand": 10}, {"on_hand": 15})
+        rows = [{"product_id": it, "reason": "counted", **change} for it, change in zip(products, changes, strict=True)]
+        return shop.manage("PATCH", "stock", {"items": rows}, key="counts")
+
+    for name, products in crashed(shop, begin, act, calls=7):
+        again = act(products)
+
+        assert [it["on_hand"] for it in again.json["items"]] == [4, 7, 10, 15], name
+        assert [it["status"] for it in again.json["items"]] == ["changed", "changed", "unchanged", "changed"], name
+        assert [stock_of(product).available for product in products] == [4, 7, 10, 15], name
+        assert [stock_of(product).version for product in products[:3]] == [2, 2, 1], name
+
+
 def test_f02_a_product_edit_is_whole(shop: Shop) -> None:
     def act(product: str) -> Any:
         edited = {"sku": product, "name": "New", "category": "Other", "price": "25.00", "status": "active"}

@@ -3,20 +3,22 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oms.core import pseudonyms
+from oms.core import clock, pseudonyms
 from oms.core.actors import Actor
-from oms.core.errors import InsufficientStockError, InvalidTransitionError
+from oms.core.errors import InsufficientStockError, InvalidTransitionError, StockReservedError
 from oms.core.schemas import EmptyRequest
 from oms.core.versions import ExpectedVersion
-from oms.inventory import adjustments, resharding, shard_snapshots
+from oms.inventory import adjustments, counts, resharding, shard_snapshots
 from oms.inventory import service as products
-from oms.inventory.schemas import AdjustStockRequest, UpdateProductRequest
+from oms.inventory.schemas import UpdateProductRequest
+from oms.inventory.stock_schemas import AdjustStockRequest, CountStockRequest
 from oms.orders import moves, service
 from oms.orders.moves import MoveRequest
 from oms.orders.schemas import CancelRequest, CreateOrderRequest, ReturnRequest, ShipRequest
@@ -47,9 +49,14 @@ class Sale:
     # The available units of all shards and their prices, before each operation and now. While an edit copies its price
     # to the shards, some sell at the old one.
     seen: list[tuple[int, set[int]]] = field(default_factory=list)
+    # The reserved units at the same moments.
+    reserved: list[int] = field(default_factory=list)
+    # The units on hand before and after the operation that ran in the middle of the last one, and its name.
+    meanwhile: tuple[int, int, str] | None = None
 
     def note(self) -> None:
         shards = shards_of(self.product)
+        self.reserved.append(sum(shard.reserved for shard in shards))
         self.seen.append((sum(shard.available for shard in shards), {shard.price for shard in shards}))
 
     def buy(self, quantity: int) -> None:
@@ -72,7 +79,9 @@ class Sale:
         order_id = self.orders[number % len(self.orders)]
         move = MoveRequest(self.manager, EmptyRequest())
         try:
-            if number % 3 == 0:
+            if number % 7 == 6:
+                moves.expire_order(order_id, now=clock.now() + timedelta(hours=1))
+            elif number % 3 == 0:
                 moves.cancel_order(order_id, MoveRequest(self.manager, CancelRequest()))
             elif number % 3 == 1:
                 moves.confirm_order(order_id, move)
@@ -89,6 +98,24 @@ class Sale:
             adjustments.adjust_stock(self.product, request, actor=self.manager, key=None)
         except InsufficientStockError:
             assert min(available for available, _ in self.seen[started:]) + units < 0
+
+    def count(self, on_hand: int) -> None:
+        """Counts. An operation in the middle came before the count, or its change of the units on hand after it."""
+        started = len(self.reserved) - 1
+        request = CountStockRequest(on_hand=on_hand, reason="counted")
+        try:
+            counts.count_stock(self.product, request, actor=self.manager, key=None)
+        except StockReservedError:
+            assert max(self.reserved[started:]) > on_hand
+        else:
+            possible = {on_hand}
+            if self.meanwhile:
+                before, after, name = self.meanwhile
+                possible.add(after if name == "count" else on_hand + after - before)
+            assert self.on_hand() in possible
+
+    def on_hand(self) -> int:
+        return sum(shard.available + shard.reserved for shard in shards_of(self.product))
 
     def reshard(self, count: int) -> None:
         resharding.set_shards(self.product, count, actor=self.manager, expected_version=ANY_VERSION)
@@ -115,14 +142,17 @@ class Act:
 
     def run(self, sale: Sale) -> None:
         sale.note()
+        sale.meanwhile = None
         if self.other is None:
             self._run(sale)
         else:
             other = self.other
 
             def interfere() -> None:
+                before = sale.on_hand()
                 other.run(sale)
                 sale.note()
+                sale.meanwhile = before, sale.on_hand(), other.name
 
             with intercepted(between(self.number, interfere, after=self.after)):
                 self._run(sale)
@@ -139,6 +169,7 @@ def acts(other: st.SearchStrategy[Any]) -> st.SearchStrategy[Act]:
         of("buy", st.integers(1, 12)),
         of("move", st.integers(0, 30)),
         of("adjust", st.integers(-15, 15).filter(bool)),
+        of("count", st.integers(0, 30)),
         of("reshard", st.integers(1, 6)),
         of("reprice", st.integers(1, 9)),
         of("begin_process", st.just(0)),

@@ -93,6 +93,20 @@ def test_f02_an_adjustment_of_shards_with_a_key_is_made_once(shop: Shop, units: 
         assert stock_of(product).available == UNITS - 2 + units, name
 
 
+@pytest.mark.parametrize("counted", [3, 40])
+def test_f02_a_count_of_shards_with_a_key_is_made_once(shop: Shop, counted: int) -> None:
+    def act(product: str) -> Any:
+        body = {"on_hand": counted, "reason": "counted"}
+        return shop.manage("PUT", f"products/{product}/stock", body, key="count")
+
+    for name, product in crashes(lambda: sharded(shop, 4), act):
+        shop.units.pop(product)  # its units change, so `check_stock` cannot cover it
+        again = act(product)
+
+        assert (again.status, again.json["on_hand"], again.json["reserved"]) == (200, counted, 2), name
+        assert stock_of(product).available == counted - 2, name
+
+
 def test_f02_an_order_from_several_shards_with_a_key_is_placed_once(shop: Shop) -> None:
     def act(product: str) -> Any:
         return shop.buy({product: 15}, key=f"key-{product}")

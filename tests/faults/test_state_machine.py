@@ -138,6 +138,27 @@ class OrderMachine(RuleBasedStateMachine):
 
         self._repeatable(key, act, lambda: act(adjustment + 20))
 
+    @rule(pick=PICK, on_hand=st.integers(0, 14), key=KEYS, match=st.sampled_from(["none", "none", "current", "stale"]))
+    def count_stock(self, pick: int, on_hand: int, key: str | None, match: str) -> None:
+        product_id = self._pick(self.model.products, pick)
+        version = self.model.products[product_id].stock_version
+        body: dict[str, Any] = {"reason": "counted"}
+        if match != "none":
+            body["if_version"] = version + (match == "stale")
+
+        def act(more: int = 0) -> None:
+            sent = body | {"on_hand": on_hand + more}
+            expected = self.model.count(product_id, sent, key)
+            answer = self._send(inventory, "PUT", f"inventory/products/{product_id}/stock", sent, "manager", key)
+            check(answer, expected)
+            product = self.model.products[product_id]
+            if answer.status == 200:
+                shown = answer.json["available"], answer.json["reserved"], answer.json["stock_version"]
+                assert shown == (product.available, product.reserved, product.stock_version)
+            self.check_stock(product_id)
+
+        self._repeatable(key, act, lambda: act(20))
+
     # ---- orders ---------------------------------------------------------------------------------------------------
 
     @rule(

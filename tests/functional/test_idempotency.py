@@ -94,10 +94,11 @@ def test_a_key_with_another_body_is_refused(customer: Person, product: Make, cha
 MODELS = {model.__name__: model for model in Request.__subclasses__()} | {
     model.__name__: model for child in Request.__subclasses__() for model in child.__subclasses__()
 }
+# Without `change_stocks`, whose rows are replayed each for itself: see test_stock_counts.py.
 KEYED = [
     pytest.param(name, report, id=f"{name} {report}".strip())
     for name, operation in OPERATIONS.items()
-    if {"$ref": "#/components/parameters/IdempotencyKey"} in operation.get("parameters", [])
+    if {"$ref": "#/components/parameters/IdempotencyKey"} in operation.get("parameters", []) and name != "change_stocks"
     for report in (COLUMNS if name == "create_export" else [""])
 ]
 # The moves that precede each move of an order.

@@ -67,11 +67,12 @@ def test_a_product_has_every_field(manager: Person, customer: Person) -> None:
         "on_hand": 5,
         "low_stock_threshold": 2,
         "shards": 1,
+        "stock_version": 1,
     }
     read = call("GET", created.headers["Location"], token=manager.token)
     assert read.json == created.json
     assert read.headers["ETag"] == created.headers["ETag"] == '"1"'
-    for_managers = {"reserved", "on_hand", "low_stock_threshold", "shards"}
+    for_managers = {"reserved", "on_hand", "low_stock_threshold", "shards", "stock_version"}
     assert shown(product["id"], customer) == {
         name: value for name, value in created.json.items() if name not in for_managers
     }
@@ -406,8 +407,16 @@ def test_an_adjustment_changes_the_available_units(manager: Person, customer: Pe
     counted = product(stock=10)
     call("POST", ORDERS, {"items": [{"product_id": counted, "quantity": 4}]}, token=customer.token)
 
-    assert adjust(counted, manager, 5).json == {"product_id": counted, "on_hand": 15, "available": 11, "reserved": 4}
-    assert adjust(counted, manager, -11).json == {"product_id": counted, "on_hand": 4, "available": 0, "reserved": 4}
+    assert adjust(counted, manager, 5).json == {
+        "product_id": counted,
+        "on_hand": 15,
+        "available": 11,
+        "reserved": 4,
+        "stock_version": 3,
+        "adjustment": 5,
+    }
+    emptied = adjust(counted, manager, -11).json
+    assert (emptied["on_hand"], emptied["available"], emptied["reserved"]) == (4, 0, 4)
 
 
 def test_reserved_units_cannot_be_adjusted_away(manager: Person, customer: Person, product: Make) -> None:

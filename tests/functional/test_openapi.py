@@ -184,7 +184,7 @@ def test_the_protocols_parameters_are_documented_where_they_count() -> None:
     moves = set(MOVES)
 
     created = {"create_order", "create_product", "create_export", "create_schedule"}
-    assert taking("IdempotencyKey") == moves | created | {"adjust_stock"}
+    assert taking("IdempotencyKey") == moves | created | {"adjust_stock", "count_stock", "change_stocks"}
     reads = {it["operationId"] for _, method, it in OPERATIONS if method == "get"} & giving("ETag")
     assert {"get_order", "get_product", "get_me", "get_openapi"} < reads
     assert taking("IfMatch") == reads | moves | {
@@ -248,7 +248,8 @@ def test_answers_carry_the_headers_that_are_documented(
         "create_product": {"sku": "A", "name": "A", "category": "A", "price": 1},
         "replace_product": {"sku": "SKU-2", "name": "A", "category": "A", "price": 1, "status": "active"},
         "set_shards": {"shards": 2},
-        "adjust_stock": {"adjustment": 1, "reason": "counted"},
+        **{name: body for name, body in VALID_BODIES.items() if "stock" in name},
+        "change_stocks": {"items": [{"product_id": product_id, "on_hand": 9, "reason": "counted"}]},
         "create_order": {"items": [{"product_id": product_id, "quantity": 1}]},
         "quote_order": {"items": [{"product_id": product_id, "quantity": 1}]},
         "ship_order": {"carrier": "DHL", "tracking_number": "1"},

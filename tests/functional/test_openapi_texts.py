@@ -294,6 +294,8 @@ def _send_ready_made_bodies() -> None:
     for name, method, path in (
         ("create_product", "POST", "/api/v1/inventory/products"),
         ("adjust_stock", "PATCH", "/api/v1/inventory/products/1/stock"),
+        ("count_stock", "PUT", "/api/v1/inventory/products/1/stock"),
+        ("change_stocks", "PATCH", "/api/v1/inventory/stock"),
         ("update_me", "PATCH", "/api/v1/auth/me"),
         ("start_stock_check", "POST", "/api/v1/admin/stock-check"),
     ):

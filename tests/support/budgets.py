@@ -244,6 +244,23 @@ def adjust_stock(warm: WarmApi) -> PreparedRequest:
     )
 
 
+def count_stock(on_hand: int) -> Callable[[WarmApi], PreparedRequest]:
+    return lambda warm: (
+        lambda: warm.shop.manage(
+            "PUT", f"products/{warm.product}/stock", {"on_hand": on_hand, "reason": "counted"}, key="k"
+        )
+    )
+
+
+def change_stocks(number: int, **change: int) -> Callable[[WarmApi], PreparedRequest]:
+    def prepare(warm: WarmApi) -> PreparedRequest:
+        products = [warm.product, *(warm.shop.product() for _ in range(number - 1))]
+        rows = [{"product_id": it, "reason": "counted", **change} for it in products]
+        return lambda: warm.shop.manage("PATCH", "stock", {"items": rows}, key="k")
+
+    return prepare
+
+
 def list_movements(warm: WarmApi) -> PreparedRequest:
     with streamed() as records:
         adjust_stock(warm)()
@@ -414,6 +431,11 @@ BUDGETS: list[tuple[str, str, int, Callable[[WarmApi], PreparedRequest]]] = [
     (f"PATCH {PRODUCTS}/<product_id>", "", 3, update_product("Tools")),
     (f"PATCH {PRODUCTS}/<product_id>", "out of its category", 4, update_product("Garden")),
     (f"PATCH {PRODUCTS}/<product_id>/stock", "", 3, adjust_stock),
+    (f"PUT {PRODUCTS}/<product_id>/stock", "", 3, count_stock(4)),
+    (f"PUT {PRODUCTS}/<product_id>/stock", "that agrees", 3, count_stock(50)),
+    # the caller, a BatchGet before, a write for each row, and a BatchGet after adjustments
+    ("PATCH /api/v1/inventory/stock", "10 counts", 12, change_stocks(10, on_hand=4)),
+    ("PATCH /api/v1/inventory/stock", "10 adjustments", 13, change_stocks(10, adjustment=4)),
     (f"PUT {PRODUCTS}/<product_id>/shards", "the same number", 3, set_shards(1)),
     (f"PUT {PRODUCTS}/<product_id>/shards", "a second shard", 11, set_shards(2)),
     (f"PUT {PRODUCTS}/<product_id>/shards", "from two to one", 11, lower_shards),

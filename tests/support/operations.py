@@ -19,6 +19,8 @@ VALID_BODIES: dict[str, dict[str, Any]] = {
     "update_product": {"price": 1},
     "set_shards": {"shards": 2},
     "adjust_stock": {"adjustment": 1, "reason": "counted"},
+    "count_stock": {"on_hand": 1, "reason": "counted"},
+    "change_stocks": {"items": [{"product_id": 1, "on_hand": 1, "reason": "counted"}]},
     "create_order": {"items": [{"product_id": 1, "quantity": 1}]},
     "quote_order": {"items": [{"product_id": 1, "quantity": 1}]},
     "cancel_order": {},

@@ -119,6 +119,19 @@ class Model:
         self._remember("manager", what, key, body, product_id)
         return Expected(200)
 
+    def count(self, product_id: str, body: Mapping[str, Any], key: str | None) -> Expected:
+        what, product = f"count {product_id}", self.products[product_id]
+        if earlier := self._earlier("manager", what, key, body):
+            return earlier[0]
+        if body.get("if_version", product.stock_version) != product.stock_version:
+            return Expected(409, "stock-changed")
+        if body["on_hand"] < product.reserved:
+            return Expected(409, "stock-reserved")
+        if body["on_hand"] != product.available + product.reserved:
+            product.shift(body["on_hand"] - product.available - product.reserved, 0)
+        self._remember("manager", what, key, body, product_id)
+        return Expected(200)
+
     def place(self, who: str, cart: Sequence[tuple[str, int]], key: str | None) -> tuple[Expected, str | None]:
         if earlier := self._earlier(who, "create order", key, cart):
             return earlier

@@ -7,6 +7,8 @@ _MOVES = f"{LIBRARY}/orders/moves.py"
 _LIMITS = f"{LIBRARY}/orders/limits.py"
 _SNAPSHOTS = f"{LIBRARY}/inventory/shard_snapshots.py"
 _RETRIES = f"{LIBRARY}/core/retries.py"
+_COUNTS = f"{LIBRARY}/inventory/counts.py"
+_COUNT_TESTS = "tests/faults/test_count_interleavings.py"
 
 GUARDS = (
     Guard(
@@ -101,6 +103,38 @@ GUARDS = (
         "tests/faults/test_shards.py::test_f01_a_move_between_shards_takes_no_unit_that_was_sold_meanwhile",
     ),
     Guard(
+        "F1",
+        "a count is written only if the stock has not changed since it was read",
+        _COUNTS,
+        "StockItem.version == stock.version",
+        "StockItem.pk.exists()",
+        f"{_COUNT_TESTS}::test_f01_a_count_loses_no_unit_with_any_operation_in_between",
+    ),
+    Guard(
+        "F1",
+        "of two counts of a product with several shards, the later one includes the earlier one",
+        _COUNTS,
+        ", main_version=stocks[0].version",
+        "",
+        f"{_COUNT_TESTS}::test_f01_a_count_loses_no_unit_with_any_operation_in_between",
+    ),
+    Guard(
+        "F1",
+        "shards are counted only if all had their units at one moment",
+        f"{LIBRARY}/inventory/shards.py",
+        "not all(map(_has_same_units, stocks, again))",
+        "False",
+        f"{_COUNT_TESTS}::test_f01_units_that_move_while_the_shards_are_read_are_counted_once",
+    ),
+    Guard(
+        "F2",
+        "a count that agrees is known by its key",
+        _COUNTS,
+        "put_item(new.adjustment, Adjustment.pk.does_not_exist())",
+        "pass",
+        "tests/faults/test_crashes.py::test_f02_a_count_with_a_key_is_made_once",
+    ),
+    Guard(
         "F12",
         "an edit reaches all shards before its response",
         f"{LIBRARY}/inventory/service.py",
@@ -192,8 +226,8 @@ GUARDS = (
         "F8",
         "one adjustment with one key moves the stock once",
         f"{LIBRARY}/inventory/adjustments.py",
-        'save(adjustment, condition=Adjustment.pk.does_not_exist(), return_values="ALL_OLD"',
-        'save(adjustment, return_values="NONE"',
+        '(new.adjustment, condition=Adjustment.pk.does_not_exist(), return_values="ALL_OLD")\n        write.update(',
+        '(new.adjustment, return_values="NONE")\n        write.update(',
         "tests/faults/test_repeats.py::test_f08_twenty_equal_adjustments_with_one_key_move_the_stock_once",
     ),
     Guard(

@@ -27,6 +27,8 @@ WEIGHTS = {
     "list_products": 6,
     "get_product": 4,
     "adjust_stock": 5,
+    "count_stock": 2,
+    "change_stocks": 2,
     "update_product": 2,
     "create_product": 2,
     "list_events": 2,
@@ -68,7 +70,7 @@ class Known:
     """The newest ids of each kind, which the clients share, and what they have done.
 
     `orders` has all orders of the clients, `earlier_orders` those of the demo data. `units` has the units of each
-    product: those of its creation and of all adjustments.
+    product: those of its creation, and of all adjustments and counts.
     """
 
     def __init__(self) -> None:
@@ -157,6 +159,12 @@ class Requests:
         products = {self.known.any("product", chance) for _ in range(chance.randint(1, 3))}
         return {"items": [{"product_id": str(it), "quantity": chance.randint(1, 3)} for it in products]}
 
+    def _stock_rows(self, chance: random.Random) -> Any:
+        changes = [{"on_hand": 100}, {"on_hand": 300}, {"adjustment": 20}, {"adjustment": -5}]
+        products = {str(self.known.any("product", chance)) for _ in range(chance.randint(1, 10))}
+        rows = [{"product_id": it, "reason": "counted"} | chance.choice(changes) for it in sorted(products)]
+        return {"items": rows}
+
     def _product(self, chance: random.Random) -> Any:
         unique = uuid4().hex[:12]
         price, category = chance.randint(1, 5000) / 100, f"Soak {chance.randint(1, 5)}"
@@ -185,6 +193,8 @@ class Requests:
         "update_product": lambda _, chance: {"price": f"{chance.randint(1, 5000) / 100:.2f}"},
         "set_shards": lambda _, chance: {"shards": chance.randint(1, 5)},
         "adjust_stock": lambda _, chance: {"adjustment": chance.choice((-1, 1, 5, 50)), "reason": "counted"},
+        "count_stock": lambda _, chance: {"on_hand": chance.choice((30, 100, 500)), "reason": "counted"},
+        "change_stocks": _stock_rows,
         "register": lambda *_: {"email": f"soak-{uuid4().hex}@example.com", "password": PASSWORD, "first_name": "Lu"},
         "log_in": lambda self, chance: {"email": self._email(chance), "password": PASSWORD},
         "forgot_password": lambda self, chance: {"email": self._email(chance)},
@@ -225,8 +235,11 @@ def learn(known: Known, request: Request, status: int, content: Any) -> None:
     elif request.operation == "create_product":
         known.add("named product", (content["id"], content["sku"]))
         known.add_units(content["id"], request.body["stock"])
-    elif request.operation == "adjust_stock":
-        known.add_units(request.path.split("/")[5], request.body["adjustment"])
+    elif request.operation in ("adjust_stock", "count_stock"):
+        known.add_units(content["product_id"], content["adjustment"])
+    elif request.operation == "change_stocks":
+        for outcome in content["items"]:
+            known.add_units(outcome["product_id"], outcome["adjustment"] or 0)
     elif request.operation == "register":
         known.add("email", request.body["email"])
     elif request.operation in ("log_in", "refresh"):

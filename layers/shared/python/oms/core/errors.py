@@ -108,6 +108,18 @@ class InsufficientStockError(ConflictError):
     code, title = "insufficient-stock", "Not enough stock"
 
 
+class StockChangedError(ConflictError):
+    """The stock has another version than the client expects."""
+
+    code, title = "stock-changed", "Stock changed"
+
+
+class StockReservedError(ConflictError):
+    """Orders reserve more units than would be on hand."""
+
+    code, title = "stock-reserved", "Stock reserved"
+
+
 class PriceChangedError(ConflictError):
     """The order would cost more than the client expects."""
 

@@ -195,9 +195,10 @@ class Adjustment(InventoryItem, discriminator="adjustment"):
     changes the available units.
 
     Only a repair has `reserved`. `parts` are the changed shards of a product with several shards; the units of all
-    parts add up to `adjustment`. Only such an adjustment has `actor_role`. `cause` is set if it is neither an
-    adjustment nor a repair. `listing` and `created_key` put the adjustment into the index of products by creation, in a
-    partition for each product.
+    parts add up to `adjustment`. Only such an adjustment has `actor_role`. A count that agrees with the stock changes
+    no stock item, so it has an empty list of parts. `cause` is set if it is neither an adjustment nor a repair.
+    `listing` and `created_key` put the adjustment into the index of products by creation, in a partition for each
+    product.
     """
 
     id = UnicodeAttribute()

@@ -2,7 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from oms.core import texts
 from oms.core.money_fields import CurrencyCode, Money, MoneyText, QueryMoney
@@ -23,7 +30,6 @@ from oms.core.schemas import (
     VisibleText,
     whole_number,
 )
-from oms.inventory.models import StockItem
 
 MAX_UNITS = 10**9
 MAX_SHARDS = 256
@@ -128,23 +134,6 @@ class UpdateProductRequest(PartialRequest):
     )
 
 
-def _not_zero(adjustment: int) -> int:
-    if adjustment == 0:
-        raise ValueError("must not be 0")
-    return adjustment
-
-
-class AdjustStockRequest(Request):
-    """A change of the units on hand."""
-
-    adjustment: Annotated[int, Field(ge=-MAX_UNITS, le=MAX_UNITS), AfterValidator(_not_zero)] = Field(
-        description="The number of units to add; a negative number removes units. It must not be 0.", examples=[10]
-    )
-    reason: Annotated[str, VisibleText(500)] = Field(
-        description="The reason. It is stored with the adjustment.", examples=["Delivery from the supplier"]
-    )
-
-
 class SetShardsRequest(Request):
     """The number of a product's shards."""
 
@@ -245,6 +234,11 @@ class ManagedProductResponse(ProductResponse):
     shards: int = Field(
         description="The number of stock items over which the available units are spread.", examples=[1]
     )
+    stock_version: int = Field(
+        description="The version of the stock, which each change of its units raises; a count can name it as "
+        "`if_version`.",
+        examples=[7],
+    )
 
 
 class ProductPage(Response):
@@ -254,24 +248,6 @@ class ProductPage(Response):
         description="The products of this page. Managers and admins see their stock in full."
     )
     next_cursor: NextCursor
-
-
-class StockResponse(Response):
-    """A product's stock after an adjustment."""
-
-    product_id: str = Field(description="The id of the product.", examples=["1"])
-    on_hand: int = Field(description="`available` + `reserved`.", examples=[5010])
-    available: int = Field(description="Units that can be ordered now.", examples=[5008])
-    reserved: int = Field(description="Units in orders that are not shipped yet.", examples=[2])
-
-    @classmethod
-    def of(cls, stock: StockItem) -> "StockResponse":
-        return cls(
-            product_id=stock.product_id,
-            on_hand=stock.available + stock.reserved,
-            available=stock.available,
-            reserved=stock.reserved,
-        )
 
 
 class UnitsChange(Response):

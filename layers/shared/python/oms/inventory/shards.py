@@ -109,6 +109,26 @@ def check_settled(product_id: str, stocks: Sequence[StockItem]) -> None:
         raise ConcurrentUpdateError("a shard changed while all were read")
 
 
+def read_settled_units(product_id: str) -> list[StockItem]:
+    """Returns all stored shards as `read_shards`, with units on hand that all had at one moment.
+
+    Orders that reserve or release units do not change those on hand, so they may continue meanwhile. A shard whose
+    version rose by 1 had one change, so equal units mean that this left them. Raises ConcurrentUpdateError if units on
+    hand may have changed during the reads.
+    """
+    stocks = read_shards(product_id)
+    if len(stocks) > 1:
+        again = read_shards(product_id, len(stocks))
+        if len(again) != len(stocks) or not all(map(_has_same_units, stocks, again)):
+            raise ConcurrentUpdateError("the units on hand changed while all shards were read")
+    return stocks
+
+
+def _has_same_units(before: StockItem, after: StockItem) -> bool:
+    on_hand = before.available + before.reserved
+    return after.version - before.version in (0, 1) and after.available + after.reserved == on_hand
+
+
 def copy_offer(product_id: str, count: int = 1) -> None:
     """Copies the offer of shard 0 to the shards that have an older one.
 
@@ -210,10 +230,15 @@ def move_units(product_id: str, parts: Mapping[int, int], *, actor: Actor) -> bo
     return True
 
 
+def cause_name(record: Adjustment) -> str:
+    return record.cause or ("adjusted" if record.reserved is None else "repaired")
+
+
 def cause_of_change(record: Adjustment, actor_role: str) -> Cause:
     """Returns the cause that the stock ledger records for the stock items that change with `record`."""
-    name = record.cause or ("adjusted" if record.reserved is None else "repaired")
-    return Cause(cause=name, actor=record.actor, actor_role=actor_role, ref=record.id, ref_version=1, at=record.at)
+    return Cause(
+        cause=cause_name(record), actor=record.actor, actor_role=actor_role, ref=record.id, ref_version=1, at=record.at
+    )
 
 
 def gather(product_id: str, levels: Sequence[ShardLevel], units: int, *, actor: Actor) -> None:

@@ -40,6 +40,7 @@ def _managed_fields(product: Product, stock: StockItem) -> dict[str, Any]:
         "on_hand": stock.available + stock.reserved,
         "low_stock_threshold": stock.low_stock_threshold,
         "shards": stock.shard_count,
+        "stock_version": stock.version,
     }
 
 

@@ -11,13 +11,14 @@ from oms.core.dynamodb import Key
 from oms.core.schemas import Response
 from oms.events.envelope import Event, EventActor, event_id
 from oms.events.streams import Change, RawItem
+from oms.inventory import shards
 from oms.inventory.models import UNKNOWN_ROLE, Adjustment, Edit, StockItem
 from oms.inventory.stock_levels import StockLevel, threshold_crossing
 from oms.stock_ledger import ledger
 from oms.stock_ledger.models import Crossing, Movement, ProductLevel
 
 # The causes of movements that do not come from orders.
-_CORRECTIONS = ("adjusted", "repaired")
+_CORRECTIONS = ("adjusted", "counted", "repaired")
 
 
 class StockEventData(Response):
@@ -42,7 +43,9 @@ class StockAdjustedData(StockEventData):
     adjustment: int = Field(
         description="The number of units that were added; a negative number means removed units.", examples=[10]
     )
-    cause: str = Field(description="`adjusted` by a manager, or `repaired` after a stock check.", examples=["adjusted"])
+    cause: str = Field(
+        description="`adjusted` or `counted` by a manager, or `repaired` after a stock check.", examples=["adjusted"]
+    )
 
 
 PAYLOADS: dict[str, type[BaseModel]] = {
@@ -70,14 +73,15 @@ class AdjustmentEventDraft:
         """
         correction = self.adjustment
         stored = StockItem.from_raw_data(stock[StockItem.key(correction.product_id)])
-        cause = "adjusted" if correction.reserved is None else "repaired"
         return Event(
             id=event_id("stock.adjusted", correction.at, correction.pk, 1),
             type="stock.adjusted",
             occurred_at=correction.at,
             sequence=stored.version + stored.edits,
             actor=EventActor(id=correction.actor, role=correction.actor_role or UNKNOWN_ROLE),
-            data=StockAdjustedData(**_data(stored), adjustment=correction.adjustment, cause=cause),
+            data=StockAdjustedData(
+                **_data(stored), adjustment=correction.adjustment, cause=shards.cause_name(correction)
+            ),
         )
 
 
@@ -104,7 +108,7 @@ def _level_events(old: RawItem | None, new: RawItem, _: Change) -> Iterator[Even
 def _adjustment_events(old: RawItem | None, new: RawItem, _: Change) -> Iterator[AdjustmentEventDraft]:
     """Yields the event of a new correction of several shards. That of one shard is derived from its stock item."""
     adjustment = Adjustment.from_raw_data(new)
-    if old is None and adjustment.parts and adjustment.cause is None:
+    if old is None and adjustment.parts and shards.cause_name(adjustment) in _CORRECTIONS:
         yield AdjustmentEventDraft(adjustment)
 
 

@@ -289,7 +289,7 @@ def _causes(ledger: ProductLedger, order_effects: Iterable[RecordedEffect]) -> M
 
 
 # The causes that adjustments record.
-_MANUAL = ("adjusted", "repaired", "moved", "resharded")
+_MANUAL = ("adjusted", "counted", "repaired", "moved", "resharded")
 _WITHOUT_CAUSE = ("unexplained-movement", "repeated-movement")
 
 
