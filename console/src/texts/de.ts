@@ -458,6 +458,7 @@ export const de: Texts = {
       'order-shipped': 'Versandt',
       'order-returned': 'Zurückgenommen',
       adjusted: 'Geändert',
+      counted: 'Gezählt',
       repaired: 'Repariert',
       moved: 'Zwischen Posten verschoben',
       'shard-created': 'Posten hinzugefügt',

@@ -446,6 +446,7 @@ export const en = {
       'order-shipped': 'Shipped',
       'order-returned': 'Returned',
       adjusted: 'Adjusted',
+      counted: 'Counted',
       repaired: 'Repaired',
       moved: 'Moved between stock items',
       'shard-created': 'Stock item added',
