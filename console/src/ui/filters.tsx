@@ -38,7 +38,8 @@ export function ChoiceFilter(props: {
     >
       <option value="">{props.all}</option>
       {props.options.map(([value, text]) => (
-        <option key={value} value={value}>
+        // The value of an option is its text, unless it has another.
+        <option key={value} value={value === text ? undefined : value}>
           {text}
         </option>
       ))}
