@@ -19,17 +19,17 @@ function text<Name extends string>(search: Search, ...names: Name[]): Partial<Re
 
 const STATUSES = ['pending', 'confirmed', 'shipped', 'delivered', 'returned', 'cancelled', 'expired']
 
-export type OrdersSearch = { status?: string; from?: string; to?: string; customer?: string }
+export type OrdersSearch = { q?: string; status?: string; from?: string; to?: string; customer?: string }
 
 export type ReportsSearch = { from?: string; to?: string; group?: string }
 
 export type UsersSearch = { q?: string; role?: string; status?: string }
-export type AuditSearch = { actor?: string; action?: string; from?: string; to?: string }
+export type AuditSearch = { actor?: string; action?: string; target?: string; from?: string; to?: string }
 export type ProductsSearch = { view?: string; q?: string; category?: string; sort?: string }
 type Maybe<Name extends string> = { [name in Name]?: string | undefined }
 export type WebhookSearch = Maybe<'status' | 'delivery'>
 export type EventsSearch = Maybe<'view' | 'type' | 'after' | 'event'>
-export type ExportsSearch = Maybe<'tab'>
+export type ExportsSearch = Maybe<'tab' | 'create'>
 
 /** The statuses of a search, which are separated by commas. Unknown ones are ignored. */
 export function statusesOf(search: OrdersSearch): OrderStatus[] {
@@ -51,7 +51,7 @@ const routes = [
   createRoute({
     getParentRoute: () => root,
     path: '/orders',
-    validateSearch: (search: Search): OrdersSearch => text(search, 'status', 'from', 'to', 'customer'),
+    validateSearch: (search: Search): OrdersSearch => text(search, 'q', 'status', 'from', 'to', 'customer'),
     component: lazyRouteComponent(() => import('./pages/orders/Orders'), 'Orders'),
   }),
   createRoute({
@@ -89,7 +89,7 @@ const routes = [
   createRoute({
     getParentRoute: () => root,
     path: '/exports',
-    validateSearch: (search: Search): ExportsSearch => text(search, 'tab'),
+    validateSearch: (search: Search): ExportsSearch => text(search, 'tab', 'create'),
     component: lazyRouteComponent(() => import('./pages/exports/Exports'), 'Exports'),
   }),
   createRoute({
@@ -128,7 +128,7 @@ const routes = [
   createRoute({
     getParentRoute: () => root,
     path: '/audit',
-    validateSearch: (search: Search): AuditSearch => text(search, 'actor', 'action', 'from', 'to'),
+    validateSearch: (search: Search): AuditSearch => text(search, 'actor', 'action', 'target', 'from', 'to'),
     component: lazyRouteComponent(() => import('./pages/audit/Audit'), 'Audit'),
   }),
   createRoute({

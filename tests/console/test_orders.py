@@ -73,6 +73,50 @@ def test_selected_orders_are_confirmed_together_and_one_that_was_cancelled_is_sh
     assert [status_of(signed_in, it) for it in orders] == ["cancelled", "confirmed", "confirmed"]
 
 
+def test_three_orders_are_shipped_together_by_scanning_their_labels(
+    office: Office, signed_in: SignedIn, product: str
+) -> None:
+    orders = [place(signed_in, product) for _ in range(3)]
+    manager = signed_in("manager")
+    for order in orders:
+        assert manager.post(f"{ORDERS}/{order['id']}/confirm", json={}).status_code == 200
+    page = office.open("manager", "/orders?status=confirmed")
+    for order in orders:
+        page.get_by_label(f"Select order {order['number']}").check()
+    page.get_by_role("button", name="Ship (3)").click()
+    # Meanwhile one of them is cancelled.
+    assert manager.post(f"{ORDERS}/{orders[0]['id']}/cancel", json={}).status_code == 200
+    expect(page.get_by_label("Carrier")).to_be_focused()
+    for text in ("DHL", "JD1", "JD2", "JD3"):
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("[aria-invalid=true]")).to_have_count(1)
+    expect(dialog.locator(".error")).to_contain_text("Someone else changed this meanwhile")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("link", name=orders[2]["number"])).to_have_count(0)
+    assert [status_of(signed_in, it) for it in orders] == ["cancelled", "shipped", "shipped"]
+
+
+def test_the_stock_that_a_cancelled_order_gives_back_is_shown_at_once(
+    office: Office, signed_in: SignedIn, product: str
+) -> None:
+    order = place(signed_in, product, 4)
+    page = office.open("manager")
+    page.route("**/api/v1/events**", lambda route: route.abort())  # the page does not wait for the feed
+    page.goto(f"/products/{product}")
+    available = page.locator(".tiles .value").first
+    before = int(available.inner_text().replace(",", ""))
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    page.get_by_role("link", name=order["number"]).click()
+    page.get_by_role("button", name="Cancel order").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel order").click()
+    expect(page.get_by_text("The units are for sale again")).to_be_visible()
+    page.locator("tbody a").first.click()
+    expect(available).to_have_text(f"{before + 4:,}")
+
+
 def test_a_change_of_another_person_is_shown_and_not_overwritten(
     office: Office, signed_in: SignedIn, product: str
 ) -> None:

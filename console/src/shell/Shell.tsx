@@ -1,16 +1,16 @@
 import { Dialog } from '@base-ui/react/dialog'
 import { Outlet, useRouterState } from '@tanstack/react-router'
 import { Menu as MenuIcon, Search } from 'lucide-react'
-import { lazy, Suspense, useEffect, useState } from 'react'
+import { Suspense, useEffect, useState } from 'react'
 import { useTexts } from '~/texts'
 import { isTyping } from '~/ui/useRows'
 import { useFeed } from './live'
 import { Navigation } from './Navigation'
+import { Palette } from './Palette'
 import { ShortcutHelp } from './ShortcutHelp'
 import { useGoKeys } from './useGoKeys'
 
-const loadPalette = () => import('./Palette')
-const Palette = lazy(loadPalette)
+const FIND_KEYS = /Mac|iP(hone|ad)/.test(navigator.userAgent) ? '⌘K' : 'Ctrl K'
 
 /** The frame of all pages: navigation, the field that finds anything, and the content. */
 export function Shell() {
@@ -34,20 +34,14 @@ export function Shell() {
     return () => removeEventListener('keydown', press)
   }, [])
 
-  // Loaded before it is opened, so that no key typed into it is lost.
-  useEffect(() => {
-    const timer = setTimeout(loadPalette, 1000)
-    return () => clearTimeout(timer)
-  }, [])
-
   // biome-ignore lint/correctness/useExhaustiveDependencies: another page closes the menu
   useEffect(() => setOpen(false), [path])
 
   const find = (
     <button type="button" className="find" onClick={() => setFinding(true)}>
       <Search size={15} aria-hidden />
-      {texts.palette.open}
-      <kbd>⌘K</kbd>
+      <span>{texts.palette.open}</span>
+      <kbd>{FIND_KEYS}</kbd>
     </button>
   )
   return (
@@ -86,7 +80,7 @@ export function Shell() {
           </Dialog.Popup>
         </Dialog.Portal>
       </Dialog.Root>
-      <Suspense>{finding && <Palette onClose={() => setFinding(false)} />}</Suspense>
+      {finding && <Palette onClose={() => setFinding(false)} />}
       <ShortcutHelp open={helping} onClose={() => setHelping(false)} />
     </div>
   )

@@ -11,7 +11,7 @@ type Event = Schemas['EventResponse']
 
 /** The queries whose data an event of this kind changes, by the first part of the event's type. */
 const CHANGED: Record<string, string[]> = {
-  order: ['order', 'orders', 'sales', 'product'],
+  order: ['order', 'orders', 'sales', 'products', 'product', 'inventory'],
   product: ['products', 'product', 'inventory'],
   stock: ['products', 'product', 'inventory'],
   webhook: ['webhooks', 'webhook'],

@@ -4,7 +4,7 @@ import { useCallback } from 'react'
 import type uPlot from 'uplot'
 import { type Plot, type Theme, usePlot } from './plot'
 
-export type Series = { days: string[]; now: number[]; before?: number[] }
+export type Series = { days: string[]; now: number[]; before?: (number | null)[] }
 
 type Props = {
   series: Series
@@ -36,7 +36,7 @@ function plotOf(
   return {
     data: series.before ? [places, series.before, series.now] : [places, series.now],
     options: {
-      padding: [10, 8, 0, 0],
+      padding: [10, 22, 0, 0],
       cursor: { y: false, points: { show: false } },
       legend: { live: true },
       scales: {
@@ -47,6 +47,7 @@ function plotOf(
         {
           ...axis,
           grid: { show: false },
+          size: 28,
           space: 60,
           incrs: [1, 2, 7, 14, 28],
           values: (_, splits) => splits.map((it) => (series.days[it] ? day(series.days[it]) : '')),

@@ -7,6 +7,9 @@ export type Column =
   | {
       name: ReactNode
       isNumber?: boolean
+      isNarrow?: boolean
+      /** Not on a phone; its cells have the class `desk`. */
+      isWide?: boolean
       /** Only screen readers read the name: of a column of buttons. */
       isHidden?: boolean
       sorted?: 'ascending' | 'descending' | undefined
@@ -52,8 +55,9 @@ export function Table(props: {
 function Head(props: { column: Column }) {
   const { column } = props
   if (typeof column === 'string') return <th>{column}</th>
+  const kinds = [column.isNumber && 'number', column.isNarrow && 'narrow', column.isWide && 'desk']
   return (
-    <th className={column.isNumber ? 'number' : undefined} aria-sort={column.sorted}>
+    <th className={kinds.filter(Boolean).join(' ') || undefined} aria-sort={column.sorted}>
       {column.isHidden ? <span className="hidden">{column.name}</span> : column.name}
     </th>
   )

@@ -26,6 +26,8 @@ export function ChoiceFilter(props: {
   label: string
   all: string
   options: [value: string, text: string][]
+  /** The options are data, such as categories: no language has other words for them. */
+  isData?: boolean
   value: string | undefined
   onChange: (value: string) => unknown
 }) {
@@ -38,8 +40,7 @@ export function ChoiceFilter(props: {
     >
       <option value="">{props.all}</option>
       {props.options.map(([value, text]) => (
-        // The value of an option is its text, unless it has another.
-        <option key={value} value={value === text ? undefined : value}>
+        <option key={value} value={value} translate={props.isData ? 'no' : undefined}>
           {text}
         </option>
       ))}

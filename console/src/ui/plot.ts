@@ -46,7 +46,10 @@ export function usePlot(
       // The plot of before stays until the new one is there, so that nothing flickers.
       drawn.current?.destroy()
       const { options, data } = make(UPlot, currentTheme())
-      drawn.current = new UPlot({ ...options, width: element.clientWidth, height }, data, element)
+      // The legend has values only while the pointer is over the plot.
+      const point = (plot: uPlot) => element.classList.toggle('pointed', plot.cursor.idx != null)
+      const shown = { ...options, hooks: { setCursor: [point] }, width: element.clientWidth, height }
+      drawn.current = new UPlot(shown, data, element)
       observer.observe(element)
     }
     void draw()

@@ -12,6 +12,7 @@ import { PageHead } from '~/ui/PageHead'
 import { complain, explain, Failed } from '~/ui/problems'
 import { Skeleton } from '~/ui/Skeleton'
 import { say } from '~/ui/toast'
+import { deviceOf } from './device'
 
 export function Account() {
   const texts = useTexts()
@@ -91,7 +92,9 @@ function SessionRow(props: { session: Schemas['SessionResponse']; busy: boolean;
   return (
     <li className="row spread">
       <div className="break">
-        {session.user_agent || texts.account.unknown}
+        <strong title={session.user_agent ?? undefined}>
+          {session.user_agent ? deviceOf(session.user_agent) : texts.account.unknown}
+        </strong>
         <div className="hint">
           {session.address} · {formats.ago(session.refreshed_at)}
         </div>

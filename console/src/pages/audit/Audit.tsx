@@ -1,37 +1,23 @@
+import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { ScrollText } from 'lucide-react'
-import { api, body, type Page, type Schemas } from '~/api/client'
 import { useList } from '~/api/lists'
-import { given } from '~/api/query'
 import type { AuditSearch } from '~/router'
 import { useFormats, useTexts } from '~/texts'
 import { roleName } from '~/texts/roles'
 import { Empty } from '~/ui/Empty'
-import { DayFilter, TextFilter } from '~/ui/filters'
+import { ChoiceFilter, DayFilter } from '~/ui/filters'
 import { ListFrame } from '~/ui/ListFrame'
 import { PageHead } from '~/ui/PageHead'
+import { SearchOn } from '~/ui/SearchOn'
 import { Table } from '~/ui/Table'
-
-type Entry = Schemas['AuditEntryResponse']
-
-async function readEntries(search: AuditSearch, cursor?: string): Promise<Page<Entry>> {
-  const query = {
-    limit: 50,
-    ...given({
-      cursor,
-      actor: search.actor && [search.actor],
-      action: search.action && [search.action],
-      from: search.from,
-      to: search.to,
-    }),
-  }
-  return body(api.GET('/api/v1/admin/audit', { params: { query } }))
-}
+import { ACTIONS, type Entry, pageOf, readEntries, readStaff, type Searched } from './audit'
 
 export function Audit() {
   const texts = useTexts()
   const search = useSearch({ from: '/audit' })
   const list = useList(['audit', search], (cursor) => readEntries(search, cursor))
+  const { searched_to: searchedTo } = (list.data?.pages.at(-1) ?? {}) as Partial<Searched>
   return (
     <>
       <PageHead title={texts.nav.audit} />
@@ -41,6 +27,7 @@ export function Audit() {
         <ListFrame
           list={list}
           empty={<Empty icon={ScrollText} title={texts.audit.empty} lead={texts.audit.emptyLead} />}
+          more={search.target ? <SearchOn list={list} time={searchedTo} /> : undefined}
         >
           <Table
             columns={[
@@ -78,14 +65,9 @@ function Row(props: { entry: Entry }) {
         {entry.details && <Details details={entry.details} />}
       </td>
       <td className="break">
-        {entry.actor_id && (
-          <Link to="/audit" search={(now) => ({ ...now, actor: entry.actor_id ?? '' })} className="mono">
-            {entry.actor_id}
-          </Link>
-        )}{' '}
-        {entry.actor_role && <span className="quiet">{roleName(entry.actor_role, texts)}</span>}
+        <Actor entry={entry} />
       </td>
-      <td className="mono break wide">{entry.target}</td>
+      <td className="mono break wide">{entry.target && <Target target={entry.target} />}</td>
       <td>
         <span className={entry.outcome === 'success' ? 'badge green' : 'badge red'}>
           {texts.audit.outcomes[entry.outcome]}
@@ -93,6 +75,37 @@ function Row(props: { entry: Entry }) {
       </td>
     </tr>
   )
+}
+
+function useStaff() {
+  return useQuery({ queryKey: ['users', 'staff'], queryFn: readStaff, staleTime: Number.POSITIVE_INFINITY })
+}
+
+function Actor(props: { entry: Entry }) {
+  const texts = useTexts()
+  const staff = useStaff()
+  const { actor_id: id, actor_role: role } = props.entry
+  const email = id && staff.data?.get(id)?.email
+  return (
+    <>
+      {id && (
+        <Link
+          to="/audit"
+          search={(now) => ({ ...now, actor: id })}
+          className={email ? undefined : 'mono'}
+          title={id}
+        >
+          {email ?? id}
+        </Link>
+      )}{' '}
+      {role && <span className="quiet">{roleName(role, texts)}</span>}
+    </>
+  )
+}
+
+function Target(props: { target: string }) {
+  const to = pageOf(props.target)
+  return to ? <Link to={to}>{props.target}</Link> : props.target
 }
 
 function Details(props: { details: Record<string, unknown> }) {
@@ -105,25 +118,48 @@ function Details(props: { details: Record<string, unknown> }) {
   )
 }
 
+type Options = [value: string, text: string][]
+
+/** The options, and the chosen value if it is none of them: a link may have any. */
+function withCurrent(options: Options, current: string | undefined): Options {
+  return !current || options.some(([value]) => value === current) ? options : [[current, current], ...options]
+}
+
 function Filters(props: { search: AuditSearch }) {
   const texts = useTexts()
+  const staff = useStaff()
   const navigate = useNavigate({ from: '/audit' })
   const { search } = props
   const go = (to: AuditSearch) => navigate({ search: (before) => ({ ...before, ...to }), replace: true })
   return (
     <div className="row filters no-print">
-      <TextFilter
+      <ChoiceFilter
         label={texts.audit.action}
-        hint={texts.audit.actionHint}
+        all={texts.audit.allActions}
+        isData
+        options={withCurrent(
+          ACTIONS.map((it) => [it, it]),
+          search.action,
+        )}
         value={search.action}
-        onChange={(action) => go({ action })}
+        onChange={(action) => void go({ action })}
       />
-      <TextFilter
+      <ChoiceFilter
         label={texts.audit.actor}
-        hint={texts.audit.actorHint}
+        all={texts.audit.allActors}
+        isData
+        options={withCurrent(
+          [...(staff.data?.values() ?? [])].map((it) => [it.id, it.email]),
+          search.actor,
+        )}
         value={search.actor}
-        onChange={(actor) => go({ actor })}
+        onChange={(actor) => void go({ actor })}
       />
+      {search.target && (
+        <button type="button" className="button plain" onClick={() => void go({ target: '' })}>
+          <span className="mono">{search.target}</span> ✕
+        </button>
+      )}
       <DayFilter label={texts.orders.from} value={search.from} onChange={(from) => go({ from })} />
       <DayFilter label={texts.orders.to} value={search.to} onChange={(to) => go({ to })} />
       {Object.keys(search).length > 0 && (

@@ -4,15 +4,16 @@ import type { Schemas } from '~/api/client'
 import { reread } from '~/api/queries'
 import { currentUser } from '~/session/session'
 import { useTexts } from '~/texts'
-import { Field, TextArea } from '~/ui/Field'
+import { Field, Select, TextArea } from '~/ui/Field'
 import { textOf } from '~/ui/FormParts'
 import { say } from '~/ui/toast'
 import { addressesOf, createSchedule } from './exports'
-import { EXAMPLES, meaningOf } from './expressions'
+import { DAILY, EXAMPLES, meaningOf, WEEKLY } from './expressions'
 import { ReportDialog, type ReportFile } from './ReportDialog'
 import { useMeaning } from './When'
 
-export function CreateSchedule(props: { onClose: () => void }) {
+/** `wanted`: the report that is chosen at first. */
+export function CreateSchedule(props: { wanted?: string | undefined; onClose: () => void }) {
   const { onClose } = props
   const texts = useTexts()
   const creating = useMutation({
@@ -32,6 +33,7 @@ export function CreateSchedule(props: { onClose: () => void }) {
   return (
     <ReportDialog
       title={texts.exports.schedules.create}
+      wanted={props.wanted}
       leads={texts.exports.schedules.contents}
       request={creating}
       shown={['schedule', 'recipients']}
@@ -41,7 +43,7 @@ export function CreateSchedule(props: { onClose: () => void }) {
     >
       {(_, errors) => (
         <>
-          <Expression error={errors.schedule} />
+          <When first={props.wanted ? WEEKLY : DAILY} error={errors.schedule} />
           <TextArea
             name="recipients"
             label={texts.exports.schedules.recipients}
@@ -56,34 +58,41 @@ export function CreateSchedule(props: { onClose: () => void }) {
   )
 }
 
-/** The expression, with its meaning, and examples that fill it in. */
-function Expression(props: { error: string | undefined }) {
+/** A usual time by its meaning, or any other as an expression. `first` is chosen at first. */
+function When(props: { first: string; error: string | undefined }) {
   const texts = useTexts()
   const meaning = useMeaning()
-  const [value, setValue] = useState(EXAMPLES[0] ?? '')
-  const text = value.trim()
+  const [usual, setUsual] = useState(props.first)
+  const [typed, setTyped] = useState('')
+  const text = typed.trim()
   return (
-    <div className="stack tight">
-      <Field
-        name="schedule"
-        label={texts.exports.schedules.expression}
-        className="input mono"
-        value={value}
-        onChange={(event) => setValue(event.target.value)}
-        hint={meaningOf(text) ? meaning(text) : texts.exports.schedules.expressionHint}
-        error={props.error}
-        maxLength={256}
-        spellCheck={false}
-        autoComplete="off"
-        required
+    <>
+      <Select
+        label={texts.exports.schedules.when}
+        value={usual}
+        onChange={(event) => setUsual(event.target.value)}
+        options={[
+          ...EXAMPLES.map((it): [string, string] => [it, meaning(it)]),
+          ['', texts.exports.schedules.otherTime],
+        ]}
       />
-      <div className="chips">
-        {EXAMPLES.map((it) => (
-          <button key={it} type="button" className="chip" title={it} onClick={() => setValue(it)}>
-            {meaning(it)}
-          </button>
-        ))}
-      </div>
-    </div>
+      {usual ? (
+        <input type="hidden" name="schedule" value={usual} />
+      ) : (
+        <Field
+          name="schedule"
+          label={texts.exports.schedules.expression}
+          className="input mono"
+          value={typed}
+          onChange={(event) => setTyped(event.target.value)}
+          hint={meaningOf(text) ? meaning(text) : texts.exports.schedules.expressionHint}
+          error={props.error}
+          maxLength={256}
+          spellCheck={false}
+          autoComplete="off"
+          required
+        />
+      )}
+    </>
   )
 }

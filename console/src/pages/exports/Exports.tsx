@@ -1,5 +1,5 @@
 import '~/ui/detail.css'
-import { Link, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTexts } from '~/texts'
 import { current } from '~/ui/current'
@@ -12,10 +12,14 @@ import { ScheduleList } from './ScheduleList'
 /** The exports of the last 30 days, and the schedules that make them regularly. */
 export function Exports() {
   const texts = useTexts()
-  const { tab } = useSearch({ from: '/exports' })
+  const { tab, create } = useSearch({ from: '/exports' })
+  const navigate = useNavigate({ from: '/exports' })
   const [isCreating, setCreating] = useState(false)
   const isSchedules = tab === 'schedules'
-  const close = () => setCreating(false)
+  const close = () => {
+    setCreating(false)
+    if (create) void navigate({ search: { tab }, replace: true })
+  }
   return (
     <>
       <PageHead
@@ -37,7 +41,8 @@ export function Exports() {
         </nav>
         {isSchedules ? <ScheduleList /> : <ExportList />}
       </section>
-      {isCreating && (isSchedules ? <CreateSchedule onClose={close} /> : <CreateExport onClose={close} />)}
+      {(isCreating || create) &&
+        (isSchedules ? <CreateSchedule wanted={create} onClose={close} /> : <CreateExport onClose={close} />)}
     </>
   )
 }

@@ -19,6 +19,8 @@ export type ReportFile = {
 export function ReportDialog(props: {
   title: string
   leads: Record<Report, string>
+  /** The report that is chosen at first. */
+  wanted?: string | undefined
   request: { isPending: boolean; error: Error | null }
   shown: string[]
   submit: string
@@ -29,8 +31,8 @@ export function ReportDialog(props: {
 }) {
   const { title, leads, request, shown, submit, gzip = false, onSubmit, onClose, children } = props
   const texts = useTexts()
-  const [report, setReport] = useState<Report>('orders')
-  const [file, setFile] = useState(usualFile('orders'))
+  const [report, setReport] = useState<Report>(REPORTS.find((it) => it === props.wanted) ?? 'orders')
+  const [file, setFile] = useState(usualFile(report))
   const errors = fieldErrors(request.error)
   const choose = (to: Report) => {
     setReport(to)

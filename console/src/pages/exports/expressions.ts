@@ -35,10 +35,13 @@ export function weekdayName(weekday: number, locale: string): string {
   return new Intl.DateTimeFormat(locale, { weekday: 'long', timeZone: 'UTC' }).format(date)
 }
 
+export const DAILY = 'cron(30 6 * * ? *)'
+export const WEEKLY = 'cron(0 7 ? * MON *)'
+
 export const EXAMPLES = [
-  'cron(30 6 * * ? *)',
+  DAILY,
   'cron(0 18 ? * MON-FRI *)',
-  'cron(0 7 ? * MON *)',
+  WEEKLY,
   'cron(0 7 1 * ? *)',
   'cron(0 7 L * ? *)',
   'rate(12 hours)',

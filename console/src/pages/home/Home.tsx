@@ -4,13 +4,14 @@ import { Link } from '@tanstack/react-router'
 import { type ReactNode, useMemo } from 'react'
 import type { Schemas } from '~/api/client'
 import { change } from '~/format/money'
+import { daysLeft, ratesOf } from '~/pages/products/cover'
 import { currentShop, currentUser } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { Chart } from '~/ui/Chart'
 import { Empty } from '~/ui/Empty'
 import { Failed } from '~/ui/problems'
 import { Skeleton } from '~/ui/Skeleton'
-import { compare, readInventory, readSales, readToDo, readTopProducts, sum } from './overview'
+import { type Count, compare, readInventory, readSales, readToDo, readTopProducts, sum } from './overview'
 
 export function Home() {
   const texts = useTexts()
@@ -33,7 +34,14 @@ export function Home() {
         <Card title={texts.home.top} more={<Link to="/reports">{texts.nav.reports}</Link>}>
           <TopProducts report={top.data} error={top.error} retry={() => void top.refetch()} />
         </Card>
-        <Card title={texts.home.scarce} more={<Link to="/products">{texts.nav.products}</Link>}>
+        <Card
+          title={texts.home.scarce}
+          more={
+            <Link to="/products" search={{ view: 'soon' }}>
+              {texts.home.soon}
+            </Link>
+          }
+        >
           <Scarce
             inventory={inventory.data}
             sold={top.data}
@@ -65,20 +73,20 @@ function ToDoTiles(props: {
   const texts = useTexts()
   const { count } = useFormats()
   const { toDo, inventory } = props
-  const plus = toDo?.more ? '+' : ''
+  const write = (it: Count) => (it.more ? texts.home.moreThan(count(it.least)) : count(it.least))
   return (
     <>
       <Tile
         name={texts.home.confirm}
-        value={toDo && count(toDo.toConfirm) + plus}
-        urgent={!!toDo?.toConfirm}
+        value={toDo && write(toDo.toConfirm)}
+        urgent={!!toDo?.toConfirm.least}
         to="/orders"
         search={{ status: 'pending' }}
       />
       <Tile
         name={texts.home.ship}
-        value={toDo && count(toDo.toShip) + plus}
-        urgent={!!toDo?.toShip}
+        value={toDo && write(toDo.toShip)}
+        urgent={!!toDo?.toShip.least}
         to="/orders"
         search={{ status: 'confirmed' }}
       />
@@ -264,18 +272,18 @@ function Scarce(props: {
     )
   const scarce = [...inventory.out, ...inventory.low].slice(0, 6)
   if (!scarce.length) return <Empty title={texts.home.allThere} />
-  const perDay = new Map(sold?.series.map((it) => [it.key, it.units / 30]))
+  const rates = sold ? ratesOf(sold) : new Map()
   return (
     <ul className="ranks">
       {scarce.map((it) => {
-        const rate = perDay.get(it.product_id) ?? 0
+        const days = daysLeft(it.product_id, it.available, rates)
         return (
           <li key={it.product_id}>
             <Link to="/products/$id" params={{ id: it.product_id }} className="break">
               {it.name}
             </Link>
             <span className="number quiet">
-              {it.available > 0 && rate > 0 ? texts.home.lasts(Math.floor(it.available / rate)) : ''}
+              {it.available > 0 && days !== null ? texts.home.lasts(days) : ''}
             </span>
             <span className={it.available > 0 ? 'badge amber' : 'badge red'}>{count(it.available)}</span>
           </li>

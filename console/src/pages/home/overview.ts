@@ -2,7 +2,6 @@
 
 import { api, body, type Order, type Page, type Schemas } from '~/api/client'
 import { daysBefore } from '~/format/time'
-import type { Series } from '~/ui/Chart'
 
 export const DAYS = 30
 type SalesReport = Schemas['SalesReport']
@@ -22,45 +21,61 @@ export async function readInventory(): Promise<Schemas['InventoryReport']> {
   return body(api.GET('/api/v1/reports/inventory'))
 }
 
-/** What waits for the shop. Counts above `MOST` are not exact for managers: `more` says so. */
+/** A count, or the least that it is if there are `more`. */
+export type Count = { least: number; more: boolean }
+
+/** What waits for the shop. */
 export type ToDo = {
-  toConfirm: number
-  toShip: number
-  more: boolean
+  toConfirm: Count
+  toShip: Count
   failedDeliveries: number | null
   deadLetters: number | null
 }
 
 const MOST = 100
 
-/** Managers have no counts of orders by status, so that one page of these orders is counted. */
+const exactly = (count: number): Count => ({ least: count, more: false })
+
+async function readOpen(status: ('pending' | 'confirmed')[]): Promise<Page<Order>> {
+  const query = { status, limit: MOST }
+  return (await body(api.GET('/api/v1/orders', { params: { query } }))) as Page<Order>
+}
+
+async function count(status: 'pending' | 'confirmed'): Promise<Count> {
+  const page = await readOpen([status])
+  return { least: page.items.length, more: page.next_cursor !== null }
+}
+
+/**
+ * Managers have no counts of orders by status, so that one page of open orders is counted: a page of each status if
+ * there are more.
+ */
 export async function readToDo(admin: boolean): Promise<ToDo> {
   if (admin) {
     const stats = await body(api.GET('/api/v1/admin/stats'))
     return {
-      toConfirm: stats.orders.pending,
-      toShip: stats.orders.confirmed,
-      more: false,
+      toConfirm: exactly(stats.orders.pending),
+      toShip: exactly(stats.orders.confirmed),
       failedDeliveries: stats.deliveries.failed,
       deadLetters: stats.queues.reduce((sum, queue) => sum + queue.dead_letters, 0),
     }
   }
-  const query = { status: ['pending' as const, 'confirmed' as const], limit: MOST }
-  const page = (await body(api.GET('/api/v1/orders', { params: { query } }))) as Page<Order>
+  const page = await readOpen(['pending', 'confirmed'])
   const pending = page.items.filter((it) => it.status === 'pending').length
-  return {
-    toConfirm: pending,
-    toShip: page.items.length - pending,
-    more: page.next_cursor !== null,
-    failedDeliveries: null,
-    deadLetters: null,
-  }
+  const [toConfirm, toShip] = page.next_cursor
+    ? await Promise.all([count('pending'), count('confirmed')])
+    : [exactly(pending), exactly(page.items.length - pending)]
+  return { toConfirm, toShip, failedDeliveries: null, deadLetters: null }
 }
 
 type Figure = 'orders' | 'revenue'
 
 /** The days of both spans side by side; days without sales are zeros. */
-export function compare(report: SalesReport, today: string, figure: Figure): Required<Series> {
+export function compare(
+  report: SalesReport,
+  today: string,
+  figure: Figure,
+): { days: string[]; now: number[]; before: number[] } {
   const byDay = new Map(report.series.map((it) => [it.key, Number(it[figure])]))
   const span = (end: string) => Array.from({ length: DAYS }, (_, place) => daysBefore(end, DAYS - 1 - place))
   const days = span(today)

@@ -140,7 +140,7 @@ function CancelDialog({ order, request, onClose, onSubmit }: DialogProps) {
   )
 }
 
-function ReturnDialog({ request, onClose, onSubmit }: DialogProps) {
+function ReturnDialog({ order, request, onClose, onSubmit }: DialogProps) {
   const texts = useTexts()
   const errors = fieldErrors(request.error)
   const submit = (form: FormData) =>
@@ -148,6 +148,7 @@ function ReturnDialog({ request, onClose, onSubmit }: DialogProps) {
   return (
     <FormDialog
       title={texts.order.take.title}
+      lead={texts.order.take.lead(unitsOf(order))}
       request={request}
       shown={['reason']}
       submit={texts.order.actions.return}

@@ -2,7 +2,6 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { ExternalLink } from 'lucide-react'
 import { api, body, type Order } from '~/api/client'
-import { queries, reread } from '~/api/queries'
 import { useFormats, useTexts } from '~/texts'
 import { roleName } from '~/texts/roles'
 import { Card } from '~/ui/Card'
@@ -11,19 +10,12 @@ import { OrderBadge } from '~/ui/OrderBadge'
 import { PageHead } from '~/ui/PageHead'
 import { Table } from '~/ui/Table'
 import { Actions } from './Actions'
-import { nameOf, readOrder } from './orders'
+import { keepMoved, nameOf, readOrder } from './orders'
 
 export function OrderPage() {
   const texts = useTexts()
   const { id } = useParams({ from: '/orders/$id' })
   const query = useQuery({ queryKey: ['order', id], queryFn: () => readOrder(id) })
-
-  function moved(to: Order) {
-    queries.setQueryData(['order', id], to)
-    void reread('order', id)
-    void reread('orders')
-  }
-
   return (
     <Loaded query={query} lines={8}>
       {(order) => (
@@ -34,7 +26,7 @@ export function OrderPage() {
             badge={<OrderBadge status={order.status} />}
             lead={<Placed order={order} />}
           >
-            <Actions order={order} onMoved={moved} />
+            <Actions order={order} onMoved={(moved) => keepMoved([moved])} />
           </PageHead>
           <div className="columns">
             <div className="stack">
@@ -74,8 +66,8 @@ function Lines(props: { order: Order }) {
         className=""
         columns={[
           texts.order.product,
-          { name: texts.order.quantity, isNumber: true },
-          { name: texts.order.unitPrice, isNumber: true },
+          { name: texts.order.quantity, isNumber: true, isWide: true },
+          { name: texts.order.unitPrice, isNumber: true, isWide: true },
           { name: texts.order.lineTotal, isNumber: true },
         ]}
       >
@@ -86,9 +78,12 @@ function Lines(props: { order: Order }) {
                 {line.name}
               </Link>
               <div className="hint mono break">{line.sku}</div>
+              <div className="only-card hint">
+                {count(line.quantity)} × {money(line.unit_price, order.currency)}
+              </div>
             </td>
-            <td className="number">{count(line.quantity)}</td>
-            <td className="number">{money(line.unit_price, order.currency)}</td>
+            <td className="number desk">{count(line.quantity)}</td>
+            <td className="number desk">{money(line.unit_price, order.currency)}</td>
             <td className="number">{money(line.line_total, order.currency)}</td>
           </tr>
         ))}

@@ -12,9 +12,12 @@ import { DayFilter } from '~/ui/filters'
 import { ListFrame } from '~/ui/ListFrame'
 import { OrderBadge } from '~/ui/OrderBadge'
 import { PageHead } from '~/ui/PageHead'
+import { SearchBox } from '~/ui/SearchBox'
+import { SearchOn } from '~/ui/SearchOn'
 import { OpenableRow, Table } from '~/ui/Table'
 import { useRows } from '~/ui/useRows'
-import { BulkConfirm } from './BulkConfirm'
+import { BulkBar } from './BulkBar'
+import type { Searched } from './find'
 import { nameOf, readOrders, unitsOf } from './orders'
 
 /** Views that shops use every day, as the statuses of the address. */
@@ -33,6 +36,7 @@ export function Orders() {
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const list = useList(['orders', search], (cursor) => readOrders(search, cursor))
   const { items } = list
+  const { searched_to: searchedTo } = (list.data?.pages.at(-1) ?? {}) as Partial<Searched>
 
   const toggle = useCallback((id: string) => {
     setSelected((before) => {
@@ -63,11 +67,15 @@ export function Orders() {
       <div className="card">
         <Views search={search} onChange={() => setSelected(new Set())} />
         <Filters search={search} />
-        {chosen.length > 0 && <BulkConfirm orders={chosen} onDone={() => setSelected(new Set())} />}
-        <ListFrame list={list} empty={<NoOrders isFiltered={Object.keys(search).length > 0} />}>
+        {chosen.length > 0 && <BulkBar orders={chosen} onDone={() => setSelected(new Set())} />}
+        <ListFrame
+          list={list}
+          empty={<NoOrders isFiltered={Object.keys(search).length > 0} hasMore={list.hasNextPage} />}
+          more={search.q ? <SearchOn list={list} time={searchedTo} /> : undefined}
+        >
           <Table
             columns={[
-              { name: all },
+              { name: all, isNarrow: true },
               texts.orders.number,
               texts.orders.customer,
               texts.orders.status,
@@ -93,8 +101,10 @@ export function Orders() {
   )
 }
 
-function NoOrders(props: { isFiltered: boolean }) {
+function NoOrders(props: { isFiltered: boolean; hasMore: boolean }) {
   const texts = useTexts()
+  // A button below searches on.
+  if (props.hasMore) return <Empty icon={PackageOpen} title={texts.orders.notFoundYet} />
   if (!props.isFiltered)
     return <Empty icon={PackageOpen} title={texts.orders.emptyShop} lead={texts.orders.emptyShopLead} />
   return (
@@ -173,9 +183,14 @@ function Filters(props: { search: OrdersSearch }) {
   const navigate = useNavigate({ from: '/orders' })
   const { search } = props
   const change = (name: keyof OrdersSearch, value: string) =>
-    void navigate({ search: { ...search, [name]: value || undefined }, replace: true })
+    navigate({ search: { ...search, [name]: value || undefined }, replace: true })
   return (
     <div className="row filters no-print">
+      <SearchBox
+        value={search.q ?? ''}
+        label={texts.orders.search}
+        onSearch={(words) => change('q', words)}
+      />
       <DayFilter
         label={texts.orders.from}
         isLabelShown
@@ -191,7 +206,7 @@ function Filters(props: { search: OrdersSearch }) {
         onChange={(day) => change('to', day)}
       />
       {search.customer && (
-        <button type="button" className="button plain" onClick={() => change('customer', '')}>
+        <button type="button" className="button plain" onClick={() => void change('customer', '')}>
           {texts.orders.oneCustomer} ✕
         </button>
       )}

@@ -1,6 +1,9 @@
+import type { InfiniteData } from '@tanstack/react-query'
 import { api, body, newKey, type Order, type OrderStatus, type Page, writing } from '~/api/client'
+import { queries, reread } from '~/api/queries'
 import { given } from '~/api/query'
 import { type OrdersSearch, statusesOf } from '~/router'
+import { dayOf, keepMatches, type Searched } from './find'
 
 export type Move = 'confirm' | 'ship' | 'deliver' | 'cancel' | 'return'
 
@@ -15,23 +18,62 @@ export const MOVES: Record<OrderStatus, Move[]> = {
   expired: [],
 }
 
-export async function readOrders(search: OrdersSearch, cursor?: string): Promise<Page<Order>> {
+const PAGE = 50
+const MOST = 100
+const MOST_PAGES_OF_A_DAY = 10
+
+/** Reads a page of orders. With `q` it has only those that match; it may then be empty. */
+export async function readOrders(search: OrdersSearch, cursor?: string): Promise<Searched> {
   const status = statusesOf(search)
+  const { q } = search
+  const day = q && dayOf(q)
   const query = {
-    limit: 50,
+    limit: q ? MOST : PAGE,
     ...given({
       cursor,
       status: status.length ? status : undefined,
-      from: search.from,
-      to: search.to,
+      from: search.from ?? day,
+      to: search.to ?? day,
       customer_id: search.customer,
     }),
   }
-  return (await body(api.GET('/api/v1/orders', { params: { query } }))) as Page<Order>
+  const page = (await body(api.GET('/api/v1/orders', { params: { query } }))) as Page<Order>
+  return q ? keepMatches(page, q) : page
+}
+
+/** The order with this number, found among those of its day, or null. */
+export async function findNumber(number: string): Promise<Order | null> {
+  let cursor: string | undefined
+  for (let pages = 0; dayOf(number) && pages < MOST_PAGES_OF_A_DAY; pages++) {
+    const page = await readOrders({ q: number }, cursor)
+    if (page.items[0]) return page.items[0]
+    if (!page.next_cursor) break
+    cursor = page.next_cursor
+  }
+  return null
 }
 
 export async function readOrder(id: string): Promise<Order> {
   return (await body(api.GET('/api/v1/orders/{order_id}', { params: { path: { order_id: id } } }))) as Order
+}
+
+/** Updates moved orders in each list that was read before, and has the figures read again that they change. */
+export function keepMoved(orders: Order[]): void {
+  if (!orders.length) return
+  const moved = new Map(orders.map((it) => [it.id, it]))
+  for (const order of orders) queries.setQueryData(['order', order.id], order)
+  for (const [key, data] of queries.getQueriesData<InfiniteData<Page<Order>>>({ queryKey: ['orders'] })) {
+    if (!data?.pages) continue
+    const statuses = statusesOf((key[1] ?? {}) as OrdersSearch)
+    const pages = data.pages.map((page) => ({
+      ...page,
+      items: page.items
+        .map((it) => moved.get(it.id) ?? it)
+        .filter((it) => !moved.has(it.id) || !statuses.length || statuses.includes(it.status)),
+    }))
+    queries.setQueryData(key, { ...data, pages })
+  }
+  for (const name of ['order', 'orders', 'products', 'product', 'inventory', 'sales']) void reread(name)
 }
 
 /** Moves an order of the version that the user saw. `key` makes repetition safe. */

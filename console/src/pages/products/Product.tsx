@@ -1,9 +1,10 @@
 import './products.css'
 import { useMutation, useQuery } from '@tanstack/react-query'
-import { useParams } from '@tanstack/react-router'
+import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { Product } from '~/api/client'
 import { reread, rereadIfStale } from '~/api/queries'
+import { currentUser } from '~/session/session'
 import { useFormats, useTexts } from '~/texts'
 import { Card } from '~/ui/Card'
 import { Loaded } from '~/ui/Loaded'
@@ -138,6 +139,15 @@ function Facts(props: { product: Product }) {
             <dd className="break">{value}</dd>
           </div>
         ))}
+        {currentUser()?.role === 'admin' && (
+          <Link
+            to="/audit"
+            search={{ action: 'product.price_changed', target: `product#${product.id}` }}
+            className="small"
+          >
+            {texts.product.priceChanges}
+          </Link>
+        )}
       </dl>
     </Card>
   )

@@ -8,8 +8,8 @@ import type { ProductStatus } from './products'
 import { type Edit, type Field, useEdits } from './useEdits'
 
 /** A product of the list. It has its own body of the table, as questions about its edits have rows of their own. */
-export function ProductRow(props: { product: Product; active: boolean }) {
-  const { product, active } = props
+export function ProductRow(props: { product: Product; active: boolean; lasts: number | null }) {
+  const { product, active, lasts } = props
   const texts = useTexts()
   const { money, count } = useFormats()
   const navigate = useNavigate()
@@ -60,6 +60,7 @@ export function ProductRow(props: { product: Product; active: boolean }) {
         <td className="number">
           <LevelBadge product={product} /> {count(product.available)}
           <span className="only-card"> {texts.products.available.toLowerCase()}</span>
+          {lasts !== null && <div className="hint">{texts.home.lasts(lasts)}</div>}
         </td>
         <td className="number minor">{count(product.reserved)}</td>
         <td className="number end">

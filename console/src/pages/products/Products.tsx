@@ -4,23 +4,28 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { PackageOpen, Plus, ScanBarcode } from 'lucide-react'
 import { useList } from '~/api/lists'
 import type { ProductsSearch } from '~/router'
-import { useTexts } from '~/texts'
+import { useFormats, useTexts } from '~/texts'
 import type { Texts } from '~/texts/en'
+import { current } from '~/ui/current'
 import { Empty } from '~/ui/Empty'
 import { ChoiceFilter } from '~/ui/filters'
-import { ListFrame } from '~/ui/ListFrame'
+import { ListFrame, ReadMore } from '~/ui/ListFrame'
 import { PageHead } from '~/ui/PageHead'
 import { SearchBox } from '~/ui/SearchBox'
 import { type Column, Table } from '~/ui/Table'
 import { useRows } from '~/ui/useRows'
+import { daysLeft } from './cover'
 import { ProductRow } from './ProductRow'
-import { readCategories, readProducts } from './products'
+import { readCategories, readProducts, readRates } from './products'
 
 export function Products() {
   const texts = useTexts()
   const search = useSearch({ from: '/products' })
   const navigate = useNavigate({ from: '/products' })
-  const list = useList(['products', search], (cursor) => readProducts(search, cursor))
+  const { today } = useFormats()
+  const list = useList(['products', search], (cursor) => readProducts(search, today, cursor))
+  const isSoon = search.view === 'soon'
+  const rates = useQuery({ queryKey: ['rates', today], queryFn: () => readRates(today), enabled: isSoon })
   const active = useRows(list.items, {
     open: ({ id }) => navigate({ to: '/products/$id', params: { id } }),
   })
@@ -41,7 +46,11 @@ export function Products() {
       <div className="card">
         <Views search={search} />
         <Filters search={search} />
-        <ListFrame list={list} empty={<Nothing search={search} hasMore={list.hasNextPage} />}>
+        <ListFrame
+          list={list}
+          empty={<Nothing search={search} hasMore={list.hasNextPage} />}
+          more={isSoon ? <ReadMore list={list} label={texts.common.loadMore} read="" /> : undefined}
+        >
           <Table
             className="cards products"
             columns={columnsOf(search, texts)}
@@ -49,7 +58,12 @@ export function Products() {
             hasBodies
           >
             {list.items.map((product, row) => (
-              <ProductRow key={product.id} product={product} active={row === active} />
+              <ProductRow
+                key={product.id}
+                product={product}
+                active={row === active}
+                lasts={rates.data ? daysLeft(product.id, product.available, rates.data) : null}
+              />
             ))}
           </Table>
         </ListFrame>
@@ -80,7 +94,13 @@ function Nothing(props: { search: ProductsSearch; hasMore: boolean }) {
     <Empty
       icon={PackageOpen}
       title={texts.products.empty}
-      lead={search.q ? texts.products.emptySearch : texts.products.emptyView}
+      lead={
+        search.view === 'soon'
+          ? texts.products.emptySoon
+          : search.q
+            ? texts.products.emptySearch
+            : texts.products.emptyView
+      }
       action={
         <Link to="/products" className="button">
           {texts.common.reset}
@@ -113,7 +133,7 @@ function columnsOf(search: ProductsSearch, texts: Texts): Column[] {
   ]
 }
 
-const VIEWS = ['all', 'low', 'out', 'archived'] as const
+const VIEWS = ['all', 'soon', 'low', 'out', 'archived'] as const
 
 function Views(props: { search: ProductsSearch }) {
   const texts = useTexts()
@@ -125,8 +145,7 @@ function Views(props: { search: ProductsSearch }) {
           key={name}
           to="/products"
           search={name === 'all' ? rest : { ...rest, view: name }}
-          aria-current={name === view ? 'page' : undefined}
-          activeProps={{}}
+          {...current(name === view)}
         >
           {texts.products.views[name]}
         </Link>
@@ -154,6 +173,7 @@ function Filters(props: { search: ProductsSearch }) {
       <ChoiceFilter
         label={texts.products.category}
         all={texts.products.allCategories}
+        isData
         options={names.map((name) => [name, name])}
         value={search.category}
         onChange={(category) => void change('category', category)}

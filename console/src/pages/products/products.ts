@@ -5,7 +5,9 @@ import { api, body, ifMatch, type Page, type Product, type Schemas, writing } fr
 import { queries } from '~/api/queries'
 import { given } from '~/api/query'
 import type { operations } from '~/api/schema'
+import { readTopProducts } from '~/pages/home/overview'
 import type { ProductsSearch } from '~/router'
+import { type Rates, ratesOf, runsOutSoon } from './cover'
 
 export type Change = Schemas['UpdateProductRequest']
 export type NewProduct = Schemas['CreateProductRequest']
@@ -15,6 +17,7 @@ export type ProductStatus = Schemas['ProductStatus']
 
 export const STATUSES: ProductStatus[] = ['active', 'archived']
 const PAGE = 50
+const MOST = 100
 const MOST_CATEGORY_PAGES = 10
 const SKU = /^[\x21-\x7e]{1,64}$/
 
@@ -22,6 +25,7 @@ const SKU = /^[\x21-\x7e]{1,64}$/
 const VIEWS: Record<string, { status: ProductStatus[]; low_stock?: boolean; in_stock?: boolean }> = {
   low: { status: ['active'], low_stock: true },
   out: { status: ['active'], in_stock: false },
+  soon: { status: ['active'], in_stock: true },
   archived: { status: ['archived'] },
 }
 
@@ -40,10 +44,10 @@ async function list(query: ProductQuery): Promise<Page<Product>> {
  * Reads a page of products. The API finds either SKUs or names that begin with a text: here the SKUs come first, and
  * then the names. The cursor says which: `sku:…` or `name:…`.
  */
-export async function readProducts(search: ProductsSearch, cursor?: string): Promise<Page<Product>> {
+async function readView(search: ProductsSearch, cursor?: string): Promise<Page<Product>> {
   const { q, category, sort } = search
   const view = VIEWS[search.view ?? ''] ?? { status: STATUSES }
-  const filters = { limit: PAGE, ...view }
+  const filters = { limit: search.view === 'soon' ? MOST : PAGE, ...view }
   const within = given({ category })
   if (!q)
     return list({
@@ -62,6 +66,24 @@ export async function readProducts(search: ProductsSearch, cursor?: string): Pro
   // The API has no SKUs within a category.
   const items = page.items.filter((it) => !category || it.category === category)
   return { items, next_cursor: page.next_cursor ? `sku:${page.next_cursor}` : 'name:' }
+}
+
+/** The sales of the products that the home page shows too. `today` is a day such as 2026-11-29. */
+export async function readRates(today: string): Promise<Rates> {
+  const queryFn = () => readTopProducts(today)
+  return ratesOf(await queries.fetchQuery({ queryKey: ['sales', 'top', today], queryFn }))
+}
+
+/** Reads a page of products. Of those that run out soon it may have none, as the API does not filter by that. */
+export async function readProducts(
+  search: ProductsSearch,
+  today: string,
+  cursor?: string,
+): Promise<Page<Product>> {
+  const page = await readView(search, cursor)
+  if (search.view !== 'soon') return page
+  const rates = await readRates(today)
+  return { ...page, items: page.items.filter((it) => runsOutSoon(it, rates)) }
 }
 
 /** Returns the first products whose SKU or name begins with a text. */

@@ -1,7 +1,7 @@
 import '~/ui/chart.css'
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate, useSearch } from '@tanstack/react-router'
-import { Download } from 'lucide-react'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { CalendarClock, Download } from 'lucide-react'
 import { useMemo } from 'react'
 import { api, body, type Schemas } from '~/api/client'
 import { change } from '~/format/money'
@@ -13,7 +13,7 @@ import { DayFilter } from '~/ui/filters'
 import { PageHead } from '~/ui/PageHead'
 import { Failed } from '~/ui/problems'
 import { Skeleton } from '~/ui/Skeleton'
-import { before, csv, eachDay, last, type Period, SPANS } from './period'
+import { before, csv, eachDay, last, monthBefore, monthTo, type Period, SPANS } from './period'
 import { SalesTable } from './SalesTable'
 
 type Report = Schemas['SalesReport']
@@ -58,14 +58,19 @@ export function Reports() {
   return (
     <>
       <PageHead title={texts.nav.reports}>
-        {report && <CsvButton report={report} name={`sales-${period.from}-${period.to}-${group}.csv`} />}
+        <div className="row">
+          <Link to="/exports" search={{ tab: 'schedules', create: 'sales' }} className="button">
+            <CalendarClock size={16} aria-hidden /> {texts.reports.schedule}
+          </Link>
+          {report && <CsvButton report={report} name={`sales-${period.from}-${period.to}-${group}.csv`} />}
+        </div>
       </PageHead>
       <PeriodPicker period={period} today={today} onChange={go} />
       {shown.isError && !report ? (
         <Failed error={shown.error} retry={() => void shown.refetch()} />
       ) : (
         <>
-          <Totals report={report} earlier={earlier.data} />
+          <Totals report={report} earlier={earlier.data} compared={before(period)} />
           <div className="card">
             <div className="views" role="tablist" aria-label={texts.reports.groupBy}>
               {GROUPINGS.map((it) => (
@@ -102,22 +107,24 @@ export function Reports() {
 function PeriodPicker(props: { period: Period; today: string; onChange: (to: Period) => void }) {
   const texts = useTexts()
   const { period, today, onChange } = props
+  const spans: [string, Period][] = [
+    [texts.reports.thisMonth, monthTo(today)],
+    [texts.reports.lastMonth, monthBefore(today)],
+    ...SPANS.map((days): [string, Period] => [texts.reports.lastDays(days), last(days, today)]),
+  ]
   return (
     <div className="row no-print">
-      {SPANS.map((days) => {
-        const span = last(days, today)
-        return (
-          <button
-            key={days}
-            type="button"
-            className="button"
-            aria-pressed={span.from === period.from && span.to === period.to}
-            onClick={() => onChange(span)}
-          >
-            {texts.reports.lastDays(days)}
-          </button>
-        )
-      })}
+      {spans.map(([name, span]) => (
+        <button
+          key={name}
+          type="button"
+          className="button"
+          aria-pressed={span.from === period.from && span.to === period.to}
+          onClick={() => onChange(span)}
+        >
+          {name}
+        </button>
+      ))}
       <DayFilter
         label={texts.orders.from}
         className="input date"
@@ -137,53 +144,61 @@ function PeriodPicker(props: { period: Period; today: string; onChange: (to: Per
   )
 }
 
-function Totals(props: { report: Report | undefined; earlier: Report | undefined }) {
+type Totalled = { report: Report | undefined; earlier: Report | undefined; compared: Period }
+
+/** The sums of the period, each with that of the period before. */
+function Totals({ report, earlier, compared }: Totalled) {
   const texts = useTexts()
-  const { money, count } = useFormats()
-  const { report, earlier } = props
+  const { money, count, day } = useFormats()
   const totals = report?.totals
   const was = earlier?.totals
-  const currency = report?.currency ?? currentShop()?.currency ?? ''
-  const figures: [string, string | undefined, number | undefined, number | undefined][] = [
-    [
-      texts.reports.revenue,
-      totals && money(totals.revenue, currency),
-      Number(totals?.revenue),
-      Number(was?.revenue),
-    ],
-    [texts.reports.orders, totals && count(totals.orders), totals?.orders, was?.orders],
-    [texts.reports.units, totals && count(totals.units), totals?.units, was?.units],
-    [
-      texts.reports.average,
-      totals && money(totals.average_order_value, currency),
-      Number(totals?.average_order_value),
-      Number(was?.average_order_value),
-    ],
-    [texts.reports.cancelled, totals && count(totals.cancelled), undefined, undefined],
-    [texts.reports.returned, totals && count(totals.returned), undefined, undefined],
-  ]
+  const amount = (value: string | number) =>
+    money(String(value), report?.currency ?? currentShop()?.currency ?? '')
+  const whole = (value: string | number) => count(Number(value))
+  const figures = [
+    ['revenue', amount],
+    ['orders', whole],
+    ['units', whole],
+    ['average_order_value', amount],
+    ['cancelled', whole],
+    ['returned', whole],
+  ] as const
   return (
-    <div className="tiles">
-      {figures.map(([name, value, now, then]) => (
-        <div key={name} className="tile">
-          <span className="value small-value">{value ?? <span className="skeleton w50" />}</span>
-          <span>{name}</span>
-          <Change now={now} then={then} />
-        </div>
-      ))}
+    <div className="stack tight">
+      <div className="tiles">
+        {figures.map(([name, write]) => (
+          <div key={name} className="tile">
+            <span className="value small-value">
+              {totals ? write(totals[name]) : <span className="skeleton w50" />}
+            </span>
+            <span>{texts.reports.figures[name]}</span>
+            {totals && was && (
+              <span className="small">
+                <Change
+                  now={Number(totals[name])}
+                  then={Number(was[name])}
+                  isGood={name !== 'cancelled' && name !== 'returned'}
+                />{' '}
+                {texts.reports.was(write(was[name]))}
+              </span>
+            )}
+          </div>
+        ))}
+      </div>
+      <p className="hint">{texts.reports.compared(day(compared.from), day(compared.to))}</p>
     </div>
   )
 }
 
-function Change(props: { now: number | undefined; then: number | undefined }) {
-  const texts = useTexts()
-  const { now, then } = props
-  if (now === undefined || then === undefined || Number.isNaN(now) || Number.isNaN(then)) return null
+/** `isGood`: more of it is good. */
+function Change(props: { now: number; then: number; isGood: boolean }) {
+  const { now, then, isGood } = props
   const percent = change(now, then)
   if (percent === null) return null
+  const rises = percent >= 0
   return (
-    <span className={percent < 0 ? 'error' : 'up small'}>
-      {percent < 0 ? '▼' : '▲'} {Math.abs(percent).toFixed(0)} % {texts.reports.thanBefore}
+    <span className={rises === isGood || percent === 0 ? 'up' : 'error'}>
+      {rises ? '▲' : '▼'} {Math.abs(percent).toFixed(0)} %
     </span>
   )
 }
@@ -199,7 +214,10 @@ function Days(props: { report: Report; earlier: Report | undefined; period: Peri
     }
     const days = eachDay(period)
     const now = of(report, days)
-    return earlier ? { days, now, before: of(earlier, eachDay(before(period))) } : { days, now }
+    if (!earlier) return { days, now }
+    const past = of(earlier, eachDay(before(period)))
+    // Months differ in length.
+    return { days, now, before: days.map((_, place) => past[place] ?? null) }
   }, [report, earlier, period])
   const names = useMemo(
     () => ({ day: texts.home.day, now: texts.reports.revenue, before: texts.reports.before }),

@@ -33,7 +33,7 @@ export function SalesTable(props: { report: Report; group: Schemas['SalesGroupin
       >
         {rows.map((it) => (
           <tr key={it.key}>
-            <td className="break">
+            <td className={byTime ? 'nowrap' : 'break'}>
               {group === 'product' ? (
                 <ProductName id={it.key} name={it.name ?? null} />
               ) : (

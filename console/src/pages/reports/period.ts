@@ -16,9 +16,36 @@ export function last(days: number, to: string): Period {
   return { from: daysBefore(to, days - 1), to }
 }
 
-/** The span of the same length that ends the day before. */
+function firstOfMonth(day: string): string {
+  return `${day.slice(0, 7)}-01`
+}
+
+function lastOfMonth(day: string): string {
+  const [year = 0, month = 0] = day.split('-').map(Number)
+  return new Date(Date.UTC(year, month, 0)).toISOString().slice(0, 10)
+}
+
+/** The month of a day, until that day. */
+export function monthTo(day: string): Period {
+  return { from: firstOfMonth(day), to: day }
+}
+
+/** The whole month before that of a day. */
+export function monthBefore(day: string): Period {
+  return monthTo(daysBefore(firstOfMonth(day), 1))
+}
+
+/**
+ * The period to compare with: the span of the same length that ends the day before. The first days of a month are
+ * compared with the same days of the month before, and a whole month with the whole month before.
+ */
 export function before(period: Period): Period {
-  return last(daysOf(period), daysBefore(period.from, 1))
+  const { from, to } = period
+  if (from !== firstOfMonth(to)) return last(daysOf(period), daysBefore(from, 1))
+  const month = monthBefore(from)
+  if (to === lastOfMonth(to)) return month
+  const sameDay = `${month.to.slice(0, 8)}${to.slice(8)}`
+  return { from: month.from, to: sameDay < month.to ? sameDay : month.to }
 }
 
 /** Each day of the period, the first one first. */

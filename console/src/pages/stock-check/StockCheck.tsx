@@ -33,7 +33,7 @@ export function StockCheck() {
   const busy = starting.isPending || query.data?.status === 'running'
   return (
     <>
-      <PageHead title={texts.nav.stockCheck}>
+      <PageHead title={texts.nav.stockCheck} lead={texts.stockCheck.lead}>
         <div className="row">
           <button type="button" className="button" disabled={busy} onClick={() => starting.mutate(true)}>
             {texts.stockCheck.startFull}
@@ -48,7 +48,6 @@ export function StockCheck() {
           </button>
         </div>
       </PageHead>
-      <p className="quiet">{texts.stockCheck.lead}</p>
       <Loaded query={query} lines={5}>
         {(check) => <Result check={check} />}
       </Loaded>
@@ -60,7 +59,12 @@ function Result(props: { check: Check }) {
   const texts = useTexts()
   const { count, dateTime } = useFormats()
   const { check } = props
-  if (!check.status) return <Empty title={texts.stockCheck.never} lead={texts.stockCheck.neverLead} />
+  if (!check.status)
+    return (
+      <div className="card">
+        <Empty icon={ShieldCheck} title={texts.stockCheck.never} lead={texts.stockCheck.neverLead} />
+      </div>
+    )
   const figures: [string, number | null][] = [
     [texts.stockCheck.checked, check.checked],
     [texts.stockCheck.orders, check.orders_checked],

@@ -23,7 +23,7 @@ export function Users() {
   })
   return (
     <>
-      <PageHead title={texts.nav.users} />
+      <PageHead title={texts.nav.users} lead={texts.users.lead} />
       <div className="card">
         <Filters search={search} />
         <ListFrame
