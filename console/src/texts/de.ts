@@ -456,7 +456,7 @@ export const de: Texts = {
     facts: 'Fakten',
     createdAt: 'Angelegt',
     updatedAt: 'Zuletzt bearbeitet',
-    priceChanges: 'Wer den Preis geändert hat',
+    priceChanges: 'Wer ihn geändert hat',
     version: 'Version',
     id: 'Id',
     adjust: 'Bestand ändern',

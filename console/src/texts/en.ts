@@ -439,7 +439,7 @@ export const en = {
     facts: 'Facts',
     createdAt: 'Created',
     updatedAt: 'Last edited',
-    priceChanges: 'Who changed the price',
+    priceChanges: 'Who changed it',
     version: 'Version',
     id: 'Id',
     adjust: 'Adjust stock',

@@ -140,13 +140,14 @@ function Facts(props: { product: Product }) {
           </div>
         ))}
         {currentUser()?.role === 'admin' && (
-          <Link
-            to="/audit"
-            search={{ action: 'product.price_changed', target: `product#${product.id}` }}
-            className="small"
-          >
-            {texts.product.priceChanges}
-          </Link>
+          <div className="row spread">
+            <dt className="quiet">{texts.product.price}</dt>
+            <dd>
+              <Link to="/audit" search={{ action: 'product.price_changed', target: `product#${product.id}` }}>
+                {texts.product.priceChanges}
+              </Link>
+            </dd>
+          </div>
         )}
       </dl>
     </Card>
