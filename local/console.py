@@ -1,5 +1,7 @@
 """The back office in the browser: built from `console/` when its sources changed, and served by the front door."""
 
+import gzip
+import hashlib
 import mimetypes
 import os
 from collections.abc import Mapping
@@ -20,14 +22,35 @@ HASHED = "/assets/"
 FOR_EVER = "public, max-age=31536000, immutable"
 # The browser asks whether the file is unchanged each time.
 REVALIDATED = "no-cache"
+# CloudFront compresses files of these types from this size on. Fonts are compressed already.
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/ServingCompressedFiles.html
+COMPRESSED = ("text/", "application/json", "image/svg+xml")
+LEAST_COMPRESSED_BYTES = 1000
 
 
 @dataclass(frozen=True)
 class ConsoleFile:
-    """A file of the back office as the front door sends it."""
+    """A file of the back office as the front door sends it. `compressed` is its gzip form if it has one."""
 
     headers: list[tuple[str, str]]
     body: bytes
+    compressed: bytes | None
+
+    def answer(self, accept_encoding: str = "", if_none_match: str = "") -> tuple[int, list[tuple[str, str]], bytes]:
+        """Returns status, headers and body for a request with these two headers, as CloudFront answers.
+
+        It compresses for browsers that accept it, and answers 304 if the browser has this version.
+        """
+        # Compared as a whole: the browser sends back what it got, and may have got the weak form.
+        if dict(self.headers)["ETag"] == if_none_match.removeprefix("W/"):
+            return 304, self.headers, b""
+        if self.compressed is None:
+            return 200, self.headers, self.body
+        if "gzip" not in accept_encoding:
+            return 200, [*self.headers, ("Vary", "Accept-Encoding")], self.body
+        # A compressed form is not the same bytes, so its tag is weak (RFC 9110, 8.8.1).
+        headers = [(name, f"W/{value}" if name == "ETag" else value) for name, value in self.headers]
+        return 200, [*headers, ("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")], self.compressed
 
 
 class ConsoleFiles:
@@ -42,7 +65,7 @@ class ConsoleFiles:
         found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
         # Vite's list of the files is in a folder with a dot.
         served = {f"/{name}": path.read_bytes() for name, path in found.items() if not name.startswith(".")}
-        return cls({name: ConsoleFile(_headers(name), body) for name, body in served.items()})
+        return cls({name: _file(name, body) for name, body in served.items()})
 
     def at(self, target: str) -> ConsoleFile | None:
         """Returns the file for a request's path and query, or None if the API has to answer.
@@ -56,14 +79,17 @@ class ConsoleFiles:
         return self._files.get(path if "." in path.rpartition("/")[2] else "/index.html")
 
 
-def _headers(path: str) -> list[tuple[str, str]]:
+def _file(path: str, body: bytes) -> ConsoleFile:
     kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    is_compressed = kind.startswith(COMPRESSED) and len(body) >= LEAST_COMPRESSED_BYTES
+    compressed = gzip.compress(body, mtime=0) if is_compressed else None
     if kind.startswith("text/"):
         kind += "; charset=utf-8"
     cached = FOR_EVER if path.startswith(HASHED) else REVALIDATED
     # A browser would turn http://localhost into https for years.
     secure = [(name, value) for name, value in SECURITY_HEADERS.items() if name != "Strict-Transport-Security"]
-    return [("Content-Type", kind), ("Cache-Control", cached), *secure]
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    return ConsoleFile([("Content-Type", kind), ("Cache-Control", cached), ("ETag", tag), *secure], body, compressed)
 
 
 def build(folder: Path) -> ConsoleFiles:

@@ -217,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
             if _is_about(path):
                 return self._about()
             if self.server.files and self.command in ("GET", "HEAD") and (file := self.server.files.at(path)):
-                return 200, file.headers, file.body
+                return file.answer(self.headers.get("Accept-Encoding", ""), self.headers.get("If-None-Match", ""))
             with self.server.gate.passing():
                 return self._forward(path, body)
         except ValueError as error:  # in a header or in the body

@@ -1,5 +1,6 @@
 """The files of the back office, as the front door serves them."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ def files(tmp_path: Path) -> ConsoleFiles:
         "index.html": "<!doctype html>",
         "icon.svg": "<svg/>",
         "assets/index-a1.js": "1",
+        "assets/long-b2.js": "1;" * 1000,
         ".vite/manifest.json": "{}",
     }.items():
         file = tmp_path / name
@@ -54,3 +56,27 @@ def test_files_have_types_and_the_policy_and_named_ones_are_cached_for_ever(file
     assert "script-src 'self'" in policy
     assert "unsafe" not in policy
     assert "Strict-Transport-Security" not in dict(page.headers), "it would force https upon localhost"
+
+
+def test_long_scripts_are_compressed_for_browsers_that_accept_it(files: ConsoleFiles) -> None:
+    script, short = files.at("/assets/long-b2.js"), files.at("/assets/index-a1.js")
+    assert script is not None
+    assert short is not None
+    status, headers, body = script.answer("gzip, deflate, br")
+    assert status == 200
+    assert dict(headers)["Content-Encoding"] == "gzip"
+    assert dict(headers)["Vary"] == "Accept-Encoding"
+    assert gzip.decompress(body) == script.body
+    assert script.answer()[2] == script.body
+    assert dict(script.answer()[1])["Vary"] == "Accept-Encoding"
+    assert "Content-Encoding" not in dict(short.answer("gzip")[1])
+
+
+def test_a_browser_that_has_the_version_gets_no_body(files: ConsoleFiles) -> None:
+    for path in ("/", "/assets/long-b2.js"):
+        file = files.at(path)
+        assert file is not None
+        tag = dict(file.answer("gzip")[1])["ETag"]
+        status, _, body = file.answer("gzip", tag)
+        assert (status, body) == (304, b"")
+        assert file.answer("", '"another"')[0] == 200

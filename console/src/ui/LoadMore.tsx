@@ -9,7 +9,8 @@ export function LoadMore(props: { hasMore: boolean; busy: boolean; more: () => u
   useEffect(() => {
     const element = button.current
     if (!element || !hasMore || busy) return
-    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && more(), {
+    // A busy page gets several entries at once, of which the first can be older than the scrolling.
+    const observer = new IntersectionObserver((entries) => entries.at(-1)?.isIntersecting && more(), {
       rootMargin: '300px',
     })
     observer.observe(element)
