@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { countOf, interrupted, isUnusual, type Line, surprises } from '~/pages/stock-count/counts'
+import {
+  countOf,
+  interrupted,
+  isUnusual,
+  type Line,
+  nextRequest,
+  saved,
+  surprises,
+} from '~/pages/stock-count/counts'
 
 const line: Line = {
   id: '1',
@@ -32,7 +40,51 @@ describe('a count', () => {
   })
 
   it('may be sent again after a reload, as the same request', () => {
-    const sent = { by: -2, key: 'k' }
-    expect(interrupted({ ...line, outcome: 'saving', sent })).toMatchObject({ outcome: 'failed', sent })
+    const sent = { ...line, outcome: 'saving' as const, sentKey: 'k' }
+    expect(interrupted(sent)).toMatchObject({ outcome: 'failed', sentKey: 'k' })
+  })
+
+  it('is sent with all that wait, each of another product', () => {
+    const waiting = [...'abcadb'].map((productId, place) => ({ ...line, productId, id: String(place) }))
+    expect(nextRequest(waiting).map((it) => it.id)).toEqual(['0', '1', '2', '4'])
+    expect(nextRequest([])).toEqual([])
+    const many = Array.from({ length: 101 }, (_, place) => ({ ...line, productId: String(place) }))
+    expect(nextRequest(many)).toHaveLength(100)
+  })
+
+  it('is repeated with its key, and with no count of another', () => {
+    const keys = ['k', undefined, 'k', 'l']
+    const waiting = keys.map((sentKey, place) => ({ ...line, productId: String(place), sentKey }))
+    expect(nextRequest(waiting).map((it) => it.productId)).toEqual(['0', '2'])
+    expect(nextRequest(waiting.slice(1)).map((it) => it.productId)).toEqual(['1'])
+  })
+
+  it('knows from its outcome what it changed', () => {
+    const figures = { on_hand: 10, available: 8, reserved: 2, stock_version: 4 }
+    const outcome = { product_id: '7', replayed: false, code: null, detail: null, ...figures }
+    expect(saved({ ...outcome, status: 'changed', adjustment: -2 })).toEqual({
+      outcome: 'adjusted',
+      by: -2,
+      before: 12,
+      after: 10,
+      reserved: 2,
+      sentKey: undefined,
+    })
+    expect(saved({ ...outcome, status: 'unchanged', adjustment: 0 })).toMatchObject({ outcome: 'right' })
+  })
+
+  it('that failed may be sent again as the same request only if the API was busy', () => {
+    const figures = { on_hand: 10, available: 8, reserved: 2, stock_version: 4 }
+    const failed = {
+      product_id: '7',
+      status: 'failed' as const,
+      replayed: false,
+      adjustment: null,
+      ...figures,
+    }
+    const reserved = saved({ ...failed, code: 'stock-reserved', detail: 'Reserved.' })
+    expect(reserved).toMatchObject({ outcome: 'failed', reserved: 2, before: 10 })
+    expect('sentKey' in reserved).toBe(true)
+    expect('sentKey' in saved({ ...failed, code: 'unavailable', detail: 'Busy.' })).toBe(false)
   })
 })

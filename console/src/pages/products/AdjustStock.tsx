@@ -29,7 +29,7 @@ export function AdjustStock(props: { product: Product; onClose: () => void }) {
     mutationFn: (units: number) =>
       adjustStock(product.id, units, reason.trim(), keyOf([units, reason.trim()])),
     onSuccess: (stock) => {
-      keepStock(product, stock)
+      keepStock(product.id, stock)
       void reread('movements', product.id)
       say(texts.product.adjusted(count(stock.on_hand)))
       onClose()

@@ -13,6 +13,7 @@ export type Change = Schemas['UpdateProductRequest']
 export type NewProduct = Schemas['CreateProductRequest']
 export type Movement = Schemas['MovementResponse']
 export type Stock = Schemas['StockResponse']
+type Figures = Pick<Stock, 'on_hand' | 'available' | 'reserved' | 'stock_version'>
 export type ProductStatus = Schemas['ProductStatus']
 
 export const STATUSES: ProductStatus[] = ['active', 'archived']
@@ -174,9 +175,22 @@ export async function readMovements(id: string, cursor?: string): Promise<Page<M
   return body(api.GET('/api/v1/inventory/products/{product_id}/movements', { params }))
 }
 
+export type StockRow = Schemas['StockRow']
+export type StockOutcome = Schemas['StockOutcome']
+
+/** Adjusts or counts up to 100 products, each once for this key. */
+export async function changeStocks(items: StockRow[], key: string): Promise<StockOutcome[]> {
+  const params = { header: writing(key) }
+  return (await body(api.PATCH('/api/v1/inventory/stock', { params, body: { items } }))).items
+}
+
 /** Updates a changed product in each list that was read before. */
 export function keep(product: Product): void {
   queries.setQueryData(['product', product.id], product)
+  keepInLists(product.id, () => product)
+}
+
+function keepInLists(id: string, changed: (product: Product) => Product): void {
   queries.setQueriesData<InfiniteData<Page<Product>>>(
     { queryKey: ['products'] },
     (data) =>
@@ -184,16 +198,17 @@ export function keep(product: Product): void {
         ...data,
         pages: data.pages.map((page) => ({
           ...page,
-          items: page.items.map((it) => (it.id === product.id ? product : it)),
+          items: page.items.map((it) => (it.id === id ? changed(it) : it)),
         })),
       },
   )
 }
 
-export function keepStock(product: Product, { on_hand, available, reserved }: Stock): Product {
-  const kept = { ...product, on_hand, available, reserved }
-  keep(kept)
-  return kept
+/** Updates the stock of a product in all that was read before. */
+export function keepStock(id: string, { on_hand, available, reserved, stock_version }: Figures): void {
+  const changed = (product: Product) => ({ ...product, on_hand, available, reserved, stock_version })
+  queries.setQueryData<Product>(['product', id], (known) => known && changed(known))
+  keepInLists(id, changed)
 }
 
 export type Level = 'out' | 'low' | 'enough'

@@ -10,7 +10,7 @@ export function CountedLines(props: { toScan: () => void }) {
   const texts = useTexts()
   const lines = useLines()
   const counted = lines.filter((it) => it.outcome !== 'undone')
-  const differing = counted.filter((it) => it.sent?.by)
+  const differing = counted.filter((it) => it.by)
   return (
     <section className="card">
       <header>
@@ -73,7 +73,7 @@ function Row(props: { line: Line; toScan: () => void }) {
   const { line, toScan } = props
   const texts = useTexts()
   const { count } = useFormats()
-  const by = line.sent?.by ?? line.counted - (line.before ?? line.seen)
+  const by = line.by ?? line.counted - (line.before ?? line.seen)
   const reasons = { count: texts.stockCount.reason, undo: texts.stockCount.undoReason }
   const button = (name: string, label: string, act: typeof undo) => (
     <button
@@ -134,9 +134,9 @@ function Remarks(props: { line: Line }) {
     crossed && texts.stockCount.crossed(count(line.after ?? 0)),
   ].filter((it) => it !== false)
   const { problem } = line
-  const isUnknown = line.outcome === 'failed' && !!line.sent
+  const isUnknown = line.outcome === 'failed' && !!line.sentKey
   const textOf = ({ code, text }: NonNullable<Line['problem']>) =>
-    code === 'insufficient-stock' && line.outcome === 'failed'
+    code === 'stock-reserved'
       ? texts.stockCount.tooFew(count(line.reserved ?? 0))
       : code === 'offline'
         ? texts.problem.offline

@@ -1,6 +1,6 @@
 /**
- * The products that were counted in this tab, newest first, and their adjustments, which are sent one after the other
- * while the next product is being scanned. The list survives a reload of the page and a visit of other pages.
+ * The products that were counted in this tab, newest first. Counts are sent while the next product is being scanned: all
+ * that are waiting in one request. The list survives a reload of the page and a visit of other pages.
  */
 
 import { useSyncExternalStore } from 'react'
@@ -8,11 +8,11 @@ import { newKey, type Product } from '~/api/client'
 import { Problem } from '~/api/problem'
 import { reread } from '~/api/queries'
 import { currentUser } from '~/session/session'
-import { adjustStock, keepStock, readProduct } from '../products/products'
+import { adjustStock, changeStocks, keepStock, type StockOutcome } from '../products/products'
 
 export type Outcome = 'saving' | 'right' | 'adjusted' | 'failed' | 'undoing' | 'undone'
 
-/** `seen` is the system's count when the product was scanned, `before` when it was adjusted, `after` afterwards. */
+/** `seen` is the system's count when the product was scanned, `before` and `after` when the count was saved. */
 export type Line = {
   id: string
   productId: string
@@ -24,17 +24,19 @@ export type Line = {
   before?: number
   after?: number
   reserved?: number
-  /** The adjustment that was sent last. It stays while its outcome is unknown, so that a repetition is the same. */
-  sent?: { by: number; key: string } | undefined
+  /** The units that the count added. */
+  by?: number
+  /** The key that was sent last. It stays while the outcome is unknown, so that a repetition is the same. */
+  sentKey?: string | undefined
   undoKey?: string
   problem?: { code: string; text: string } | undefined
 }
 
-const STORED = 'oms.counted'
+const STORED = 'oms.counts'
 const listeners = new Set<() => void>()
 let owner: string | undefined
 let lines: Line[] = []
-// Each adjustment waits for the one before, so that a product that is counted twice is adjusted in order.
+// Each request waits for the one before, so that a product that is counted twice gets the later count.
 let queue: Promise<unknown> = Promise.resolve()
 
 function stored(): string {
@@ -93,54 +95,90 @@ export function add(product: Product, counted: number, reasons: Reasons): void {
   const { id: productId, sku, name, on_hand: seen } = product
   const line: Line = { id: newKey(), productId, sku, name, seen, counted, outcome: 'saving' }
   become([line, ...current()])
-  enqueue(line.id, (it) => save(it, reasons.count))
+  enqueue(() => saveWaiting(reasons.count))
 }
 
 export function again(line: Line, reasons: Reasons): void {
   put(line.id, { outcome: 'saving', problem: undefined })
-  enqueue(line.id, (it) => save(it, reasons.count))
+  enqueue(() => saveWaiting(reasons.count))
 }
 
 export function undo(line: Line, reasons: Reasons): void {
   put(line.id, { outcome: 'undoing', problem: undefined })
-  enqueue(line.id, (it) => reverse(it, reasons.undo))
-}
-
-function enqueue(id: string, work: (line: Line) => Promise<Partial<Line>>): void {
-  queue = queue.then(async () => {
-    const line = lines.find((it) => it.id === id)
-    if (line) put(id, await work(line))
+  enqueue(async () => {
+    const current = lines.find((it) => it.id === line.id)
+    if (current) put(line.id, await reverse(current, reasons.undo))
   })
 }
 
-/** Adjusts the stock by the difference to the units on hand immediately before. */
-async function save(line: Line, reason: string): Promise<Partial<Line>> {
-  let { sent } = line
+function enqueue(work: () => Promise<void>): void {
+  queue = queue.then(work)
+}
+
+/** The most products of a request. */
+const MOST = 100
+
+/**
+ * The lines of the next request, of those that wait, oldest first: each of another product. A line that may have been
+ * sent before is repeated with the key of that time, so with no others.
+ */
+export function nextRequest(waiting: Line[]): Line[] {
+  const request = new Map<string, Line>()
+  for (const line of waiting) {
+    const isOfRequest = line.sentKey === waiting[0]?.sentKey && !request.has(line.productId)
+    if (isOfRequest && request.size < MOST) request.set(line.productId, line)
+  }
+  return [...request.values()]
+}
+
+/** Sends a request with the lines that wait, if there are any: an earlier one may have had all. */
+async function saveWaiting(reason: string): Promise<void> {
+  const request = nextRequest(lines.filter((it) => it.outcome === 'saving').reverse())
+  if (!request.length) return
+  const key = request[0]?.sentKey ?? newKey()
+  for (const { id } of request) put(id, { sentKey: key })
   try {
-    const product = await readProduct(line.productId)
-    const { on_hand: before, reserved } = product
-    sent ??= { by: line.counted - before, key: newKey() }
-    // A repetition sends the same request: the API knows by the key whether it took effect.
-    const known = { before: line.before ?? before, reserved, sent }
-    if (!sent.by) return { ...known, after: before, outcome: 'right' }
-    put(line.id, known)
-    const stock = await adjustStock(line.productId, sent.by, reason, sent.key)
-    keepStock(product, stock)
-    void reread('movements', line.productId)
-    return { ...known, after: stock.on_hand, outcome: 'adjusted' }
+    const rows = request.map((it) => ({ product_id: it.productId, on_hand: it.counted, reason }))
+    const outcomes = await changeStocks(rows, key)
+    request.forEach((line, place) => {
+      const outcome = outcomes[place]
+      if (outcome) put(line.id, saved(outcome))
+    })
   } catch (error) {
+    const failed = { outcome: 'failed' as const, problem: problemOf(error) }
+    for (const { id } of request) put(id, isUnknown(error) ? failed : { ...failed, sentKey: undefined })
+  }
+}
+
+/** Returns the changes of a line by its outcome. Keeps the new stock of the product. */
+export function saved(outcome: StockOutcome): Partial<Line> {
+  const { product_id, adjustment, on_hand, available, reserved, stock_version, code, detail } = outcome
+  if (on_hand === null || available === null || reserved === null || stock_version === null)
+    return { outcome: 'failed', problem: { code: code ?? '', text: detail ?? '' }, sentKey: undefined }
+  keepStock(product_id, { on_hand, available, reserved, stock_version })
+  if (adjustment === null)
     return {
       outcome: 'failed',
-      problem: problemOf(error),
-      ...(isUnknown(error) ? { sent } : { sent: undefined }),
+      problem: { code: code ?? '', text: detail ?? '' },
+      before: on_hand,
+      reserved,
+      ...(code !== 'unavailable' && { sentKey: undefined }),
     }
+  if (adjustment) void reread('movements', product_id)
+  return {
+    outcome: adjustment ? 'adjusted' : 'right',
+    by: adjustment,
+    before: on_hand - adjustment,
+    after: on_hand,
+    reserved,
+    sentKey: undefined,
   }
 }
 
 async function reverse(line: Line, reason: string): Promise<Partial<Line>> {
   const undoKey = line.undoKey ?? newKey()
   try {
-    const stock = await adjustStock(line.productId, -(line.sent?.by ?? 0), reason, undoKey)
+    const stock = await adjustStock(line.productId, -(line.by ?? 0), reason, undoKey)
     void reread('product', line.productId)
     void reread('movements', line.productId)
     return { outcome: 'undone', after: stock.on_hand }
