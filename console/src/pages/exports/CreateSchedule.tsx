@@ -1,6 +1,7 @@
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Schemas } from '~/api/client'
+import { useIntentKey } from '~/api/intent'
 import { reread } from '~/api/queries'
 import { currentUser } from '~/session/session'
 import { useTexts } from '~/texts'
@@ -16,8 +17,9 @@ import { useMeaning } from './When'
 export function CreateSchedule(props: { wanted?: string | undefined; onClose: () => void }) {
   const { onClose } = props
   const texts = useTexts()
+  const keyOf = useIntentKey()
   const creating = useMutation({
-    mutationFn: createSchedule,
+    mutationFn: (wanted: Schemas['CreateScheduleRequest']) => createSchedule(wanted, keyOf(wanted)),
     onSuccess: () => {
       say(texts.exports.schedules.created)
       void reread('schedules')

@@ -81,8 +81,12 @@ export async function readSchedules(cursor?: string): Promise<Page<Schedule>> {
   return body(api.GET('/api/v1/reports/schedules', { params: { query } }))
 }
 
-export async function createSchedule(wanted: Schemas['CreateScheduleRequest']): Promise<Schedule> {
-  return body(api.POST('/api/v1/reports/schedules', { body: wanted }))
+export async function createSchedule(
+  wanted: Schemas['CreateScheduleRequest'],
+  key: string,
+): Promise<Schedule> {
+  const params = { header: { 'Idempotency-Key': key } }
+  return body(api.POST('/api/v1/reports/schedules', { params, body: wanted }))
 }
 
 export async function deleteSchedule(id: string): Promise<void> {
